@@ -1,0 +1,114 @@
+# clusterup: build, check, try. `make` says what there is. Nothing outside this folder is touched but caches, and, where a target says
+# so, Debian packages.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+VERSION ?= 3.6.16
+# What the acceptance tests need; the demo needs VERSION only.
+RELEASES ?= 3.5.35 3.6.16 3.7.3
+
+CACHE  ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/clusterup
+MIRROR ?= $(if $(filter 0,$(shell id -u)),/var/cache/clusterup/mirror,$(CACHE)/mirror)
+TOOLS  := $(CACHE)/tools
+PLATFORMS := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64
+
+BIN := bin/clusterup
+export CLUSTERUP_MIRROR := $(MIRROR)
+export CLUSTERUP_BIN := $(CURDIR)/$(BIN)
+# The packages that need no real hosts.
+UNIT = $$(go list ./... | grep -v /acceptance)
+
+.PHONY: help
+help: ## say what can be made
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: go ## the binary, static, as bin/clusterup
+	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o $(BIN) ./cmd/clusterup
+
+.PHONY: test
+test: ## everything that CI runs, on real hosts too: needs Linux and root, installs what is missing
+	tools/packages test
+	$(MAKE) go
+	$(MAKE) -j2 --output-sync=target build tools
+	$(MAKE) -j2 --output-sync=target cross releases
+	$(MAKE) lint
+	$(MAKE) unit
+	$(MAKE) race
+	$(MAKE) acceptance
+
+.PHONY: unit
+unit: go ## the tests that need no hosts
+	go test -timeout 5m $(UNIT)
+
+.PHONY: race
+race: go ## the same, with the race detector
+	CGO_ENABLED=1 go test -race -timeout 10m $(UNIT)
+
+.PHONY: acceptance
+acceptance: build etcd ## the real binary against real hosts, and our etcd client against real members; needs Linux and root
+	CLUSTERUP_ETCD=$(CACHE)/etcd/$(VERSION)/etcd go test -count=1 -timeout 20m ./quorum/... ./acceptance/...
+
+.PHONY: cross
+cross: go # every platform builds, and go vet is content on each
+	@for p in $(PLATFORMS); do \
+	  echo "build and vet $$p"; \
+	  export GOOS=$${p%/*} GOARCH=$${p#*/} CGO_ENABLED=0; \
+	  go build -trimpath -o /dev/null ./cmd/clusterup; \
+	  go vet ./...; \
+	done
+
+.PHONY: lint
+lint: tools ## golangci-lint: the architecture too (.golangci.yml)
+	$(TOOLS)/golangci-lint config verify
+	$(TOOLS)/golangci-lint run ./...
+
+.PHONY: fix
+fix: tools ## format, and mend what the linters can mend by themselves
+	$(TOOLS)/gofumpt -w $$(go list -f '{{.Dir}}' ./...)
+	$(TOOLS)/golangci-lint run --fix ./...
+
+.PHONY: golden
+golden: go ## write the golden files anew; then read the difference
+	go test $$(grep -rlE 'flag\.Bool\("update"' --include='*_test.go' . | xargs -r -n1 dirname | sort -u) -update
+	git diff --stat -- '*testdata*'
+
+.PHONY: bench
+bench: build releases ## the figures of docs and closing notes, on real hosts; needs Linux and root
+	go test -run '^$$' -bench . -benchtime 5x -timeout 60m ./acceptance/...
+
+.PHONY: release
+release: go ## pack etcd VERSION (3.6.16) from Go modules into the mirror folder
+	go run ./lab/pack -out $(MIRROR) -version $(VERSION)
+
+.PHONY: releases
+releases: go # all that the tests need
+	go run ./lab/pack -out $(MIRROR) $(RELEASES:%=-version %)
+
+.PHONY: demo
+demo: ## three hosts on this machine, a cluster on them, and what to try next; needs Linux and root
+	@tools/packages demo
+	@$(MAKE) -s go
+	@VERSION=$(VERSION) MIRROR=$(MIRROR) tools/demo
+
+.PHONY: clean
+clean: ## remove what was built here; caches and labs stay (clusterup lab down removes a lab)
+	rm -rf bin coverage.out
+
+.PHONY: go
+go: # a Go that can build this
+	@tools/packages go
+
+.PHONY: tools
+tools: go # the linters, pinned
+	@tools/install $(TOOLS) golangci-lint github.com/golangci/golangci-lint/v2/cmd/golangci-lint v2.15.0
+	@tools/install $(TOOLS) gofumpt mvdan.cc/gofumpt v0.12.0
+
+.PHONY: etcd
+etcd: release # the server itself, for tests that need no host
+	@test -x $(CACHE)/etcd/$(VERSION)/etcd || { mkdir -p $(CACHE)/etcd/$(VERSION).new && \
+	  tar -xzf $(MIRROR)/v$(VERSION)/etcd-v$(VERSION)-linux-$$(go env GOARCH).tar.gz --strip-components=1 -C $(CACHE)/etcd/$(VERSION).new && \
+	  mv $(CACHE)/etcd/$(VERSION).new $(CACHE)/etcd/$(VERSION); }

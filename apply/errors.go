@@ -1,0 +1,48 @@
+package apply
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/clusterup/clusterup/plan"
+)
+
+// StepError is a step that did not succeed. What it had done is seen by the next look, so running again goes on.
+type StepError struct {
+	Step plan.Step
+	Err  error
+	Log  []string // the last lines of the member's journal, where that helps
+}
+
+func (e *StepError) Error() string { return e.Step.ID() + ": " + e.Err.Error() }
+
+func (e *StepError) Unwrap() error { return e.Err }
+
+// StageError is a stage in which at least one step failed. Steps on other hosts were finished.
+type StageError struct {
+	Stage plan.Stage
+	Errs  []error // *StepError, sorted by host
+}
+
+func (e *StageError) Error() string {
+	texts := make([]string, 0, len(e.Errs))
+	for _, err := range e.Errs {
+		texts = append(texts, err.Error())
+	}
+	return fmt.Sprintf("%s: %s", e.Stage.Name, strings.Join(texts, "; "))
+}
+
+func (e *StageError) Unwrap() []error { return e.Errs }
+
+// Stopped means that the run ended at a safe point because it was asked to. Running again goes on.
+type Stopped struct {
+	Done int    // steps done
+	Next string // the stage that was not run, or not finished
+}
+
+func (e *Stopped) Error() string { return fmt.Sprintf("stopped before %q was done", e.Next) }
+
+// VerifyError means that everything was done, and yet the cluster is not as it should be.
+type VerifyError struct{ Findings []string }
+
+func (e *VerifyError) Error() string { return "verify cluster: " + strings.Join(e.Findings, "; ") }

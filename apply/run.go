@@ -1,0 +1,149 @@
+package apply
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"reflect"
+	"time"
+
+	"github.com/clusterup/clusterup/facts"
+	"github.com/clusterup/clusterup/plan"
+	"github.com/clusterup/clusterup/units"
+)
+
+// Host is one machine that steps run on. All methods are safe for concurrent use, block until done, and name the host in errors.
+type Host interface {
+	// Script runs a POSIX shell script as root and returns its stdout. A non-zero exit is an error.
+	Script(ctx context.Context, script string) ([]byte, error)
+	// Write puts small files where they belong: each appears whole, with its owner and mode, or not at all. Directories must exist.
+	Write(ctx context.Context, files []units.File) error
+	// Upload does the same with one big file; what the host has already is not sent. progress may be nil.
+	Upload(ctx context.Context, file Upload, progress func(done, total int64)) error
+}
+
+// Upload is a file that is streamed. It belongs to root, mode 0600.
+type Upload struct {
+	Path   string
+	Size   int64
+	SHA256 string
+	Open   func() (io.ReadCloser, error)
+}
+
+// Operator is the operator directory on the control machine.
+type Operator interface {
+	CreateCA(ctx context.Context, role string) error
+	PinRelease(ctx context.Context, r plan.Release) error
+	// Issue makes a key and certificate in memory; serial is in hexadecimal.
+	Issue(ctx context.Context, leaf plan.Leaf) (cert, key []byte, serial string, err error)
+	// Archive is the verified release archive; its Path is left empty.
+	Archive(ctx context.Context, r plan.Release) (Upload, error)
+}
+
+// Etcd is the running cluster, member by member.
+type Etcd interface {
+	ReadLinearizable(ctx context.Context, endpoint string) error
+	// Canary writes, reads and deletes a key through one member.
+	Canary(ctx context.Context, endpoint, key, value string) error
+}
+
+// Run is one application of what is wanted. Want, Gather, Hosts, Operator, Etcd and Now are needed.
+type Run struct {
+	Want     plan.Want
+	Gather   func(ctx context.Context) (facts.Snapshot, error)
+	Hosts    map[string]Host // by member name
+	Operator Operator
+	Etcd     Etcd
+	Now      func() time.Time
+	ID       string          // names this run, in canary keys
+	Emit     func(Event)     // nil: nobody listens; called from many goroutines
+	Stop     <-chan struct{} // closed: stop at the next safe point; nil: never
+	Timeout  time.Duration   // for a member to become ready; 0: 90 s
+
+	// Seam is called right before and right after every step, with "before STEP-ID" and "after STEP-ID". An error is taken for the
+	// step's. Nil outside tests of faults.
+	Seam func(point string) error
+}
+
+// Result says what a run did.
+type Result struct {
+	Steps    int
+	Stages   int
+	Snapshot facts.Snapshot // the last look
+}
+
+// Converge runs stages until Next says nothing, and verifies. It can be stopped, cancelled or killed anywhere; calling it again goes on.
+// Errors are *plan.Refused, *StageError, *Stopped, *VerifyError or the context's.
+func (r *Run) Converge(ctx context.Context) (Result, error) {
+	var result Result
+	var last *plan.Stage
+	for {
+		seen, err := r.look(ctx)
+		if r.stopping() && ctx.Err() == nil {
+			err = &Stopped{Done: result.Steps, Next: "looking at the hosts"}
+		}
+		if err != nil {
+			return result, err
+		}
+		result.Snapshot = seen
+		stage, err := plan.Next(r.Want, seen)
+		if err != nil {
+			return result, err
+		}
+		if stage == nil {
+			break
+		}
+		if last != nil && reflect.DeepEqual(last, stage) {
+			return result, &StageError{Stage: *stage, Errs: []error{fmt.Errorf("%w: the same steps are wanted again", ErrNoEffect)}}
+		}
+		done, err := r.stage(ctx, *stage)
+		result.Steps += done
+		result.Stages++
+		if err != nil {
+			return result, err
+		}
+		last = stage
+	}
+	return result, r.verify(ctx, result)
+}
+
+// look gathers; a stop ends it at once, since looking changes nothing.
+func (r *Run) look(ctx context.Context) (facts.Snapshot, error) {
+	lookCtx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	go func() {
+		select {
+		case <-r.Stop:
+			cancel()
+		case <-lookCtx.Done():
+		}
+	}()
+	return r.Gather(lookCtx)
+}
+
+// ErrNoEffect means that steps succeeded and yet the facts stayed as they were.
+var ErrNoEffect = errors.New("the stage had no effect")
+
+func (r *Run) stopping() bool {
+	select {
+	case <-r.Stop:
+		return true
+	default:
+		return false
+	}
+}
+
+func (r *Run) emit(e Event) {
+	if r.Emit != nil {
+		e.Time = r.Now()
+		r.Emit(e)
+	}
+}
+
+func (r *Run) timeout() time.Duration {
+	if r.Timeout == 0 {
+		return 90 * time.Second
+	}
+	return r.Timeout
+}

@@ -1,0 +1,150 @@
+package apply
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+
+	"github.com/clusterup/clusterup/plan"
+)
+
+// stage runs the steps of each host in their order, hosts side by side. A failure ends that host's steps only: what others are at is
+// finished, so that a stage leaves as little half done as it can. It returns how many steps were done.
+func (r *Run) stage(ctx context.Context, stage plan.Stage) (int, error) {
+	began := r.Now()
+	r.emit(Event{Type: StageStarted, Stage: stage.Name, Text: stage.Gate, Steps: len(stage.Steps)})
+	hosts, byHost := grouped(stage.Steps)
+	counts, errs := make([]int, len(hosts)), make([]error, len(hosts))
+	var wg sync.WaitGroup
+	for i, host := range hosts {
+		wg.Go(func() { counts[i], errs[i] = r.steps(ctx, stage, byHost[host]) })
+	}
+	wg.Wait()
+	done := 0
+	for _, n := range counts {
+		done += n
+	}
+	if err := joined(stage, errs, done); err != nil {
+		return done, err
+	}
+	r.emit(Event{Type: StageDone, Stage: stage.Name, Steps: done, Seconds: r.Now().Sub(began).Seconds()})
+	return done, nil
+}
+
+// joined makes one error of those of the hosts: failures before stops, since they are what needs doing something about.
+func joined(stage plan.Stage, errs []error, done int) error {
+	var failed []error
+	stopped := false
+	for _, err := range errs {
+		var stop *Stopped
+		switch {
+		case err == nil:
+		case errors.As(err, &stop):
+			stopped = true
+		default:
+			failed = append(failed, err)
+		}
+	}
+	switch {
+	case len(failed) > 0:
+		return &StageError{Stage: stage, Errs: failed}
+	case stopped:
+		return &Stopped{Done: done, Next: stage.Name}
+	}
+	return nil
+}
+
+// grouped sorts steps by host, in the order in which hosts first appear.
+func grouped(steps []plan.Step) (hosts []string, byHost map[string][]plan.Step) {
+	byHost = map[string][]plan.Step{}
+	for _, step := range steps {
+		if _, known := byHost[step.Host]; !known {
+			hosts = append(hosts, step.Host)
+		}
+		byHost[step.Host] = append(byHost[step.Host], step)
+	}
+	return hosts, byHost
+}
+
+func (r *Run) steps(ctx context.Context, stage plan.Stage, steps []plan.Step) (int, error) {
+	for i, step := range steps {
+		if r.stopping() {
+			return i, &Stopped{Next: stage.Name}
+		}
+		if err := r.step(ctx, stage, step); err != nil {
+			return i, err
+		}
+	}
+	return len(steps), nil
+}
+
+// step runs one step. Those that wait or send a lot end at once when a stop is asked for; the others take moments, and are finished.
+func (r *Run) step(ctx context.Context, stage plan.Stage, step plan.Step) error {
+	began := r.Now()
+	event := Event{Stage: stage.Name, Step: step.ID(), Kind: string(step.Kind), Host: step.Host, Text: step.Why}
+	started := event
+	started.Type = StepStarted
+	r.emit(started)
+	err := r.seam("before " + step.ID())
+	if err == nil {
+		stepCtx, cancel := r.stoppable(ctx, step.Kind)
+		err = r.do(stepCtx, step)
+		cancel()
+	}
+	if err == nil {
+		err = r.seam("after " + step.ID())
+	}
+	event.Seconds = r.Now().Sub(began).Seconds()
+	if err == nil {
+		event.Type = StepDone
+		r.emit(event)
+		return nil
+	}
+	if r.stopping() && errors.Is(err, context.Canceled) && ctx.Err() == nil {
+		return &Stopped{Next: stage.Name}
+	}
+	event.Type, event.Error = StepFailed, err.Error()
+	r.emit(event)
+	return &StepError{Step: step, Err: err, Log: r.journal(ctx, step)}
+}
+
+func (r *Run) seam(point string) error {
+	if r.Seam == nil {
+		return nil
+	}
+	return r.Seam(point)
+}
+
+// stoppable is a context for a step: for those that may take long it ends when a stop is asked for.
+func (r *Run) stoppable(ctx context.Context, kind plan.Kind) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(ctx)
+	switch kind {
+	case plan.InstallRelease, plan.StartMember, plan.RestartMember, plan.AwaitMember:
+	default:
+		return ctx, cancel
+	}
+	go func() {
+		select {
+		case <-r.Stop:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	return ctx, cancel
+}
+
+// journal is what the member's unit said last, for steps that wait for it.
+func (r *Run) journal(ctx context.Context, step plan.Step) []string {
+	switch step.Kind {
+	case plan.StartMember, plan.RestartMember, plan.AwaitMember:
+	default:
+		return nil
+	}
+	out, err := r.Hosts[step.Host].Script(ctx, journalScript(step.Unit))
+	if err != nil {
+		return []string{fmt.Sprintf("(the journal could not be read: %v)", err)}
+	}
+	return strings.Split(strings.TrimRight(string(out), "\n"), "\n")
+}

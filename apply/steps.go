@@ -1,0 +1,150 @@
+package apply
+
+import (
+	"context"
+	"fmt"
+	"path"
+	"time"
+
+	"github.com/clusterup/clusterup/plan"
+	"github.com/clusterup/clusterup/units"
+)
+
+// do does what one step says. Doing it twice does no harm: a run that was killed within a step starts it over.
+func (r *Run) do(ctx context.Context, step plan.Step) error {
+	host := r.Hosts[step.Host]
+	script := func(text string) error {
+		_, err := host.Script(ctx, text)
+		return err
+	}
+	switch step.Kind {
+	case plan.CreateCA:
+		return r.Operator.CreateCA(ctx, step.CA)
+	case plan.PinRelease:
+		return r.Operator.PinRelease(ctx, *step.Release)
+	case plan.CreateUser:
+		return script(createUser)
+	case plan.MakeDirs:
+		return script(makeDirs(step.Paths))
+	case plan.FixModes:
+		return script(fixModes(step.Paths))
+	case plan.InstallRelease:
+		return r.installRelease(ctx, host, step)
+	case plan.WriteTrust:
+		return host.Write(ctx, changed(step.Changes))
+	case plan.IssueLeaf:
+		return r.issueLeaf(ctx, host, *step.Leaf)
+	case plan.WriteUnit:
+		if err := host.Write(ctx, changed(step.Changes)); err != nil {
+			return err
+		}
+		return script(reloadUnits)
+	case plan.ReloadUnits:
+		return script(reloadUnits)
+	case plan.EnableUnit:
+		return script("systemctl enable --quiet " + quote(step.Unit+".service"))
+	case plan.StartMember, plan.RestartMember:
+		return r.startMember(ctx, host, step)
+	case plan.AwaitMember:
+		return r.awaitMember(ctx, step)
+	case plan.RecordBirth:
+		born := *step.Birth
+		born.Created = r.Now()
+		return host.Write(ctx, []units.File{units.Birth(plan.ConfigDir(r.Want.Cluster), born)})
+	}
+	return fmt.Errorf("do %s: no such kind of step", step.Kind)
+}
+
+func changed(changes []plan.Change) []units.File {
+	files := make([]units.File, 0, len(changes))
+	for _, c := range changes {
+		files = append(files, c.File)
+	}
+	return files
+}
+
+// installRelease sends the archive once and unpacks it on the host, where every binary is checked against the digest that the archive
+// was verified with here.
+func (r *Run) installRelease(ctx context.Context, host Host, step plan.Step) error {
+	archive, err := r.Operator.Archive(ctx, *step.Release)
+	if err != nil {
+		return err
+	}
+	dir := plan.BinDir(*step.Release)
+	archive.Path = dir + ".tar.gz"
+	progress := func(done, total int64) {
+		r.emit(Event{
+			Type: StepProgress, Step: step.ID(), Kind: string(step.Kind), Host: step.Host, Done: done, Total: total,
+		})
+	}
+	if err := host.Upload(ctx, archive, progress); err != nil {
+		return err
+	}
+	_, err = host.Script(ctx, unpackRelease(*step.Release, dir, archive.Path))
+	return err
+}
+
+// issueLeaf writes a new pair into a directory of its own and then swaps one symbolic link, so that etcd, which reads certificate and
+// key one after the other at every handshake, never sees half of each.
+func (r *Run) issueLeaf(ctx context.Context, host Host, leaf plan.Leaf) error {
+	cert, key, serial, err := r.Operator.Issue(ctx, leaf)
+	if err != nil {
+		return err
+	}
+	dir := units.LeafDir(leaf.ConfigDir, leaf.Role, serial)
+	if _, err := host.Script(ctx, makeDirs([]plan.Path{{Path: dir, Owner: "root", Group: "etcd", Mode: 0o750}})); err != nil {
+		return err
+	}
+	if err := host.Write(ctx, units.Leaf(dir, cert, key)); err != nil {
+		return err
+	}
+	_, err = host.Script(ctx, swapLeaf(units.LeafLink(leaf.ConfigDir, leaf.Role), path.Base(dir)))
+	return err
+}
+
+// startMember starts or restarts the unit. It is Type=notify, so the start is over when etcd has joined a quorum; systemctl waits for
+// that, and is cut short by the deadline. A restart is done only when the member also serves reads again.
+func (r *Run) startMember(ctx context.Context, host Host, step plan.Step) error {
+	verb := "start"
+	if step.Kind == plan.RestartMember {
+		verb = "restart"
+	}
+	startCtx, cancel := context.WithTimeoutCause(ctx, r.timeout(),
+		fmt.Errorf("the unit did not become ready within %s", r.timeout()))
+	defer cancel()
+	if _, err := host.Script(startCtx, startUnit(verb, step.Unit)); err != nil {
+		if cause := context.Cause(startCtx); cause != nil && ctx.Err() == nil {
+			return cause
+		}
+		return err
+	}
+	return r.awaitMember(ctx, step)
+}
+
+// awaitMember waits until the member serves a linearizable read.
+func (r *Run) awaitMember(ctx context.Context, step plan.Step) error {
+	endpoint := ""
+	for _, m := range r.Want.Cluster.Members {
+		if m.Name == step.Host {
+			endpoint = plan.ClientURL(r.Want.Cluster, m)
+		}
+	}
+	ctx, cancel := context.WithTimeout(ctx, r.timeout())
+	defer cancel()
+	tick := time.NewTicker(100 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		err := r.Etcd.ReadLinearizable(ctx, endpoint)
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			if ctx.Err() == context.DeadlineExceeded {
+				return fmt.Errorf("no linearizable read within %s: %w", r.timeout(), err)
+			}
+			return ctx.Err()
+		case <-tick.C:
+		}
+	}
+}

@@ -1,0 +1,88 @@
+package apply
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+
+	"github.com/clusterup/clusterup/facts"
+	"github.com/clusterup/clusterup/plan"
+)
+
+// verify looks at what the last look found, and after a run that changed something it also writes, reads and deletes a key through
+// every member. A run that changed nothing writes nothing.
+func (r *Run) verify(ctx context.Context, result Result) error {
+	r.emit(Event{Type: Verifying})
+	began := r.Now()
+	findings := r.check(result.Snapshot)
+	if len(findings) == 0 && result.Steps > 0 {
+		findings = r.canaries(ctx)
+	}
+	if len(findings) > 0 {
+		return &VerifyError{Findings: findings}
+	}
+	r.emit(Event{Type: Verified, Text: summary(r.Want, result.Snapshot), Seconds: r.Now().Sub(began).Seconds()})
+	return nil
+}
+
+// check says what is wrong with a cluster that nothing is left to be done to.
+func (r *Run) check(s facts.Snapshot) []string {
+	var findings []string
+	leaders := map[facts.ID]bool{}
+	for _, m := range r.Want.Cluster.Members {
+		host := s.Hosts[m.Name]
+		switch {
+		case host.Etcd == nil:
+			findings = append(findings, m.Name+" does not answer: "+host.EtcdError)
+			continue
+		case !host.Reads:
+			findings = append(findings, m.Name+" serves no linearizable read: "+host.ReadError)
+		}
+		if len(host.Etcd.Errors) > 0 {
+			findings = append(findings, m.Name+" says: "+strings.Join(host.Etcd.Errors, ", "))
+		}
+		leaders[host.Etcd.Leader] = true
+	}
+	if len(leaders) > 1 || leaders[0] {
+		findings = append(findings, "the members do not agree on a leader")
+	}
+	for _, alarm := range s.Alarms {
+		findings = append(findings, fmt.Sprintf("member %s has raised the alarm %s", alarm.Member, alarm.Type))
+	}
+	if len(s.Members) != len(r.Want.Cluster.Members) {
+		findings = append(findings, fmt.Sprintf("the cluster has %d members, the inventory %d", len(s.Members), len(r.Want.Cluster.Members)))
+	}
+	return findings
+}
+
+// canaries writes, reads and deletes through every member, side by side.
+func (r *Run) canaries(ctx context.Context) []string {
+	members := r.Want.Cluster.Members
+	errs := make([]error, len(members))
+	var wg sync.WaitGroup
+	for i, m := range members {
+		wg.Go(func() {
+			key := fmt.Sprintf("clusterup/canary/%s/%s", r.ID, m.Name)
+			errs[i] = r.Etcd.Canary(ctx, plan.ClientURL(r.Want.Cluster, m), key, r.ID)
+		})
+	}
+	wg.Wait()
+	var findings []string
+	for i, err := range errs {
+		if err != nil {
+			findings = append(findings, fmt.Sprintf("write, read and delete through %s: %v", members[i].Name, err))
+		}
+	}
+	return findings
+}
+
+func summary(w plan.Want, s facts.Snapshot) string {
+	leader, cluster := "", ""
+	for _, m := range w.Cluster.Members {
+		if e := s.Hosts[m.Name].Etcd; e != nil && e.Leader == e.MemberID {
+			leader, cluster = m.Name, e.ClusterID.String()
+		}
+	}
+	return fmt.Sprintf("cluster %s (%s): %d of %d members serve, leader %s", w.Cluster.Name, cluster, len(w.Cluster.Members), len(w.Cluster.Members), leader)
+}

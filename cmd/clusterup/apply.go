@@ -1,0 +1,190 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"os"
+	"os/user"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/clusterup/clusterup/apply"
+	"github.com/clusterup/clusterup/facts"
+	"github.com/clusterup/clusterup/plan"
+)
+
+func newApply(c *console) *cobra.Command {
+	var flags clusterFlags
+	var yes, full bool
+	cmd := &cobra.Command{
+		Use:   "apply INVENTORY|PLAN",
+		Short: "Make the hosts as the inventory says, and verify the cluster",
+		Args:  oneInventory("one inventory, or a plan that plan --out saved"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			c.json = flags.json
+			saved, err := readPlan(args[0])
+			if err != nil {
+				return err
+			}
+			path := args[0]
+			if saved != nil {
+				path, yes = saved.Inventory, true
+				flags = saved.flags(flags)
+			}
+			s, err := c.open(path, flags, false)
+			if err != nil {
+				return err
+			}
+			defer s.close()
+			return s.apply(cmd.Context(), saved, yes, full)
+		},
+	}
+	flags.changeFlags(cmd)
+	cmd.Flags().BoolVar(&yes, "yes", false, "do not ask")
+	cmd.Flags().BoolVar(&full, "full", false, "show the whole text of new files as well")
+	return cmd
+}
+
+// apply shows what is to be done, asks, locks, and converges. A run that finds nothing to do writes nothing anywhere, so it needs
+// neither lock nor consent.
+func (s *session) apply(ctx context.Context, saved *savedPlan, yes, full bool) error {
+	looking, looked := s.console.untilStopped(ctx)
+	p, seen, err := s.plan(looking)
+	looked()
+	if saved != nil && err == nil {
+		err = saved.check(p, seen)
+	}
+	if saved == nil || err != nil {
+		s.console.showPlan(p, full)
+	}
+	if err != nil {
+		return err
+	}
+	if !p.Empty() {
+		if err := s.consent(ctx, yes); err != nil {
+			return err
+		}
+		lock, err := s.lock(ctx, "apply")
+		if err != nil {
+			return err
+		}
+		defer func() { _ = lock.Release() }() // it falls with the connection in any case
+		var cancel context.CancelCauseFunc
+		ctx, cancel = context.WithCancelCause(ctx)
+		defer cancel(nil)
+		go func() {
+			select {
+			case <-lock.Lost:
+				cancel(errLockLost)
+			case <-ctx.Done():
+			}
+		}()
+	}
+	return s.converge(ctx, seen, !p.Empty())
+}
+
+// errLockLost ends a run that can no longer be sure to be the only one.
+var errLockLost = errors.New("the lock was lost with the connection to a host")
+
+// consent asks for it, unless it was given. Without a terminal nobody can be asked.
+func (s *session) consent(ctx context.Context, yes bool) error {
+	if yes {
+		return nil
+	}
+	if !s.console.terminal() {
+		return usageError{errors.New("there is no terminal to ask on: look at the plan, then run again with --yes")}
+	}
+	ok, err := s.console.yes(ctx, "Go ahead?")
+	if err != nil {
+		return err
+	}
+	if !ok {
+		return errDeclined
+	}
+	return nil
+}
+
+func (s *session) lock(ctx context.Context, doing string) (*apply.Lock, error) {
+	holders := map[string]apply.Holder{}
+	var names []string
+	for _, m := range s.cluster.Members {
+		names = append(names, m.Name)
+		holders[m.Name] = shell{s.hosts[m.Name]}
+	}
+	return apply.Acquire(ctx, s.cluster.Name, names, holders, s.owner(doing), s.flags.lockWait)
+}
+
+func (s *session) owner(doing string) apply.Owner {
+	name := "unknown"
+	if u, err := user.Current(); err == nil {
+		name = u.Username
+	}
+	from, err := os.Hostname()
+	if err != nil {
+		from = "unknown"
+	}
+	return apply.Owner{User: name, From: from, PID: os.Getpid(), Since: s.now().UTC(), Doing: "clusterup " + doing}
+}
+
+// converge runs what is to be done, with the journal and the view listening. The first look was taken already when nothing changes.
+func (s *session) converge(ctx context.Context, seen facts.Snapshot, changes bool) error {
+	token, err := randomHex(16)
+	if err != nil {
+		return err
+	}
+	w, err := s.want(ctx, seen, token)
+	if err != nil {
+		return err
+	}
+	run := s.run(w)
+	if !changes {
+		run.Gather = func(context.Context) (facts.Snapshot, error) { return seen, nil }
+	}
+	return s.recorded("apply", changes, run, func() (apply.Result, error) {
+		result, err := run.Converge(ctx)
+		if cause := context.Cause(ctx); errors.Is(cause, errLockLost) {
+			err = cause
+		}
+		return result, s.withCauses(err, result.Snapshot)
+	})
+}
+
+func (s *session) run(w plan.Want) *apply.Run {
+	id, err := randomHex(4)
+	if err != nil {
+		id = "run"
+	}
+	hosts := map[string]apply.Host{}
+	for name, host := range s.hosts {
+		hosts[name] = shell{host}
+	}
+	return &apply.Run{
+		Want: w, Gather: s.gather, Hosts: hosts, Operator: operatorDir{s}, Etcd: s.etcd, Now: s.now, ID: id, Stop: s.console.stop,
+	}
+}
+
+// withCauses gives back the errors behind refused hosts, whose classes and remedies a Refusal's text does not hold.
+func (s *session) withCauses(err error, seen facts.Snapshot) error {
+	var refused *plan.Refused
+	if !errors.As(err, &refused) {
+		return err
+	}
+	for i, r := range refused.Refusals {
+		if r.Kind == plan.Unreachable && r.Remedy == "" {
+			refused.Refusals[i].Remedy = remedy(seen.Hosts[r.Host].Err)
+		}
+	}
+	return err
+}
+
+func randomHex(n int) (string, error) {
+	raw := make([]byte, n)
+	if _, err := rand.Read(raw); err != nil {
+		return "", fmt.Errorf("draw random bytes: %w", err)
+	}
+	return strings.ToLower(hex.EncodeToString(raw)), nil
+}

@@ -1,0 +1,162 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"sync"
+
+	"golang.org/x/term"
+
+	"github.com/clusterup/clusterup/inventory"
+	"github.com/clusterup/clusterup/remote"
+)
+
+// How clusterup speaks: stdout carries the result, stderr the progress, the questions and the errors. An error says what was being
+// done, the cause, and what to do next. Whatever is not a terminal gets one line per event and no colour.
+
+// console is the terminal, or what stands for it.
+type console struct {
+	in   *os.File
+	out  io.Writer
+	err  io.Writer
+	stop <-chan struct{} // closed by the first Ctrl-C or SIGTERM
+
+	mu   sync.Mutex
+	live *bars // what draws on the terminal now; nil: nothing
+	json bool  // stdout carries one JSON object a line
+}
+
+// terminal says whether a person sits at both ends.
+func (c *console) terminal() bool {
+	errFile, ok := c.err.(*os.File)
+	return ok && term.IsTerminal(int(c.in.Fd())) && term.IsTerminal(int(errFile.Fd()))
+}
+
+// color says whether w takes colours.
+func color(w io.Writer) bool {
+	file, ok := w.(*os.File)
+	return ok && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb" && term.IsTerminal(int(file.Fd()))
+}
+
+// width is that of w's terminal in columns, 0 when it is none.
+func width(w io.Writer) int {
+	file, ok := w.(*os.File)
+	if !ok {
+		return 0
+	}
+	columns, _, err := term.GetSize(int(file.Fd()))
+	if err != nil {
+		return 0
+	}
+	return columns
+}
+
+// say writes one line of progress.
+func (c *console) say(format string, args ...any) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	line := fmt.Sprintf(format, args...) + "\n"
+	if c.live != nil {
+		c.live.print(line)
+		return
+	}
+	_, _ = io.WriteString(c.err, line) // nowhere to complain to
+}
+
+// untilStopped is a context for what only looks: the first signal ends it.
+func (c *console) untilStopped(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(ctx)
+	go func() {
+		select {
+		case <-c.stop:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	return ctx, cancel
+}
+
+func (c *console) interrupted() {
+	c.say("stopping at the next safe point; once more to stop at once")
+}
+
+// ask puts a question and reads one line. It does not outlive ctx or a stop, even though nobody may ever answer.
+func (c *console) ask(ctx context.Context, question string) (string, error) {
+	if !c.terminal() {
+		return "", errors.New("there is no terminal to ask on")
+	}
+	c.mu.Lock()
+	_, _ = io.WriteString(c.err, question)
+	c.mu.Unlock()
+	type answer struct {
+		line string
+		err  error
+	}
+	got := make(chan answer, 1)
+	go func() {
+		line, err := bufio.NewReader(c.in).ReadString('\n')
+		got <- answer{strings.TrimSpace(line), err}
+	}()
+	select {
+	case a := <-got:
+		return a.line, a.err
+	case <-c.stop:
+		return "", context.Canceled
+	case <-ctx.Done():
+		return "", ctx.Err()
+	}
+}
+
+func (c *console) yes(ctx context.Context, question string) (bool, error) {
+	answer, err := c.ask(ctx, question+" [yes/no] ")
+	return answer == "yes" || answer == "y", err
+}
+
+// passphrase reads one without showing it.
+func (c *console) passphrase(_ context.Context, keyFile string) ([]byte, error) {
+	c.mu.Lock()
+	_, _ = fmt.Fprintf(c.err, "Passphrase of %s: ", keyFile)
+	c.mu.Unlock()
+	secret, err := term.ReadPassword(int(c.in.Fd()))
+	_, _ = io.WriteString(c.err, "\n")
+	return secret, err
+}
+
+// dialer is the SSH side of a run.
+func (c *console) dialer(flags clusterFlags, readOnly bool) *remote.Dialer {
+	home, _ := os.UserHomeDir() // without one there are no usual key files
+	d := &remote.Dialer{Env: os.Getenv, Home: home, AcceptNewHostKeys: flags.acceptNew}
+	if c.terminal() {
+		d.Ask, d.Passphrase = c.yes, c.passphrase
+	}
+	return d
+}
+
+// load reads the inventory and shows what is wrong with it.
+func (c *console) load(path string, flags clusterFlags) (*inventory.Cluster, error) {
+	home, _ := os.UserHomeDir() // "~/" is then an error in the inventory, which says so
+	vars, err := flags.variables()
+	if err != nil {
+		return nil, err
+	}
+	file, diags := inventory.Load(path, inventory.Options{Vars: vars, VarFiles: flags.varFiles, Env: os.Environ(), Home: home})
+	if len(diags.All()) > 0 && !(c.json && !diags.HasErrors()) {
+		if err := diags.Write(c.err, width(c.err), color(c.err)); err != nil {
+			return nil, err
+		}
+		_, _ = io.WriteString(c.err, "\n")
+	}
+	if diags.HasErrors() {
+		return nil, errInventory
+	}
+	cluster, err := file.Cluster(flags.cluster)
+	if err != nil {
+		return nil, usageError{err}
+	}
+	return cluster, nil
+}

@@ -1,0 +1,140 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"net"
+	"net/url"
+	"sync"
+	"time"
+
+	"github.com/clusterup/clusterup/facts"
+	"github.com/clusterup/clusterup/pki"
+	"github.com/clusterup/clusterup/plan"
+	"github.com/clusterup/clusterup/quorum"
+)
+
+// ownLifetime is how long the certificate lives that clusterup itself uses; a run that takes longer gets another.
+const ownLifetime = time.Hour
+
+// etcdAPI is the etcd API of all members, each reached through its own host's SSH connection. The client exists as soon as there is
+// a CA to sign its certificate.
+type etcdAPI struct {
+	session *session
+	routes  map[string]string // host:port of a client URL → member
+
+	mu     sync.Mutex
+	client *quorum.Cluster
+	minted time.Time
+}
+
+func newEtcdAPI(s *session) *etcdAPI {
+	api := &etcdAPI{session: s, routes: map[string]string{}}
+	for _, m := range s.cluster.Members {
+		if u, err := url.Parse(plan.ClientURL(s.cluster, m)); err == nil {
+			api.routes[u.Host] = m.Name
+		}
+	}
+	return api
+}
+
+// connect is the client to use now.
+func (a *etcdAPI) connect() (*quorum.Cluster, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	now := a.session.now()
+	if a.client != nil && now.Sub(a.minted) < ownLifetime/2 {
+		return a.client, nil
+	}
+	config, err := a.session.clientTLS(now)
+	if err != nil {
+		return nil, err
+	}
+	if a.client != nil {
+		_ = a.client.Close() // its calls are over: clients are renewed between two looks
+	}
+	a.client, a.minted = quorum.New(quorum.Config{TLS: config, Dial: a.dial}), now
+	return a.client, nil
+}
+
+// dial goes through the SSH connection of the member's own host, so that no route to the client port is needed.
+func (a *etcdAPI) dial(ctx context.Context, address string) (net.Conn, error) {
+	member, ok := a.routes[address]
+	if !ok {
+		return nil, fmt.Errorf("dial %s: not a client address of the inventory", address)
+	}
+	return a.session.hosts[member].DialContext(ctx, "tcp", address)
+}
+
+func (a *etcdAPI) close() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.client != nil {
+		_ = a.client.Close()
+	}
+}
+
+// clientTLS mints a client certificate in memory. Its name is root, the user that administers etcd once authentication is on.
+func (s *session) clientTLS(now time.Time) (*tls.Config, error) {
+	store, err := pki.Open(s.caDir())
+	if err != nil {
+		return nil, err
+	}
+	pair, err := store.Issue(pki.Leaf{
+		CA: pki.RoleClient, Kind: "client", CN: "root", Organization: "clusterup", Lifetime: ownLifetime,
+	}, now, rand.Reader)
+	if err != nil {
+		return nil, fmt.Errorf("mint a client certificate: %w", err)
+	}
+	certificate, err := pair.TLS()
+	if err != nil {
+		return nil, fmt.Errorf("mint a client certificate: %w", err)
+	}
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM(store.Trust(pki.RoleClient))
+	return &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots, Certificates: []tls.Certificate{certificate}}, nil
+}
+
+func (a *etcdAPI) Status(ctx context.Context, endpoint string) (facts.Status, error) {
+	client, err := a.connect()
+	if err != nil {
+		return facts.Status{}, err
+	}
+	return client.Status(ctx, endpoint)
+}
+
+func (a *etcdAPI) Members(ctx context.Context, endpoint string) ([]facts.Member, error) {
+	client, err := a.connect()
+	if err != nil {
+		return nil, err
+	}
+	members, _, err := client.Members(ctx, endpoint, false)
+	return members, err
+}
+
+func (a *etcdAPI) Alarms(ctx context.Context, endpoint string) ([]facts.Alarm, error) {
+	client, err := a.connect()
+	if err != nil {
+		return nil, err
+	}
+	return client.Alarms(ctx, endpoint)
+}
+
+func (a *etcdAPI) ReadLinearizable(ctx context.Context, endpoint string) error {
+	client, err := a.connect()
+	if err != nil {
+		return err
+	}
+	return client.ReadLinearizable(ctx, endpoint)
+}
+
+func (a *etcdAPI) Canary(ctx context.Context, endpoint, key, value string) error {
+	client, err := a.connect()
+	if err != nil {
+		return err
+	}
+	return client.Canary(ctx, endpoint, key, value)
+}

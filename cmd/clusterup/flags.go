@@ -1,0 +1,84 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/clusterup/clusterup/plan"
+)
+
+// clusterFlags are those of every command that reads an inventory.
+type clusterFlags struct {
+	cluster   string
+	vars      []string
+	varFiles  []string
+	acceptNew bool
+	accept    []string
+	lockWait  time.Duration
+	json      bool
+}
+
+// inventoryFlags are for commands that only read the file.
+func (f *clusterFlags) inventoryFlags(cmd *cobra.Command) {
+	cmd.Flags().StringArrayVar(&f.vars, "var", nil, "set a variable: NAME=VALUE (repeatable)")
+	cmd.Flags().StringArrayVar(&f.varFiles, "var-file", nil, "read variables from a file (repeatable, later wins)")
+	cmd.Flags().StringVar(&f.cluster, "cluster", "", "the cluster to work on, where the inventory holds several")
+}
+
+// hostFlags are for commands that look at hosts.
+func (f *clusterFlags) hostFlags(cmd *cobra.Command) {
+	f.inventoryFlags(cmd)
+	cmd.Flags().BoolVar(&f.acceptNew, "accept-new-host-keys", false, "trust the key of a host that was never seen before")
+	cmd.Flags().BoolVar(&f.json, "json", false, "write one JSON object a line to stdout")
+}
+
+// changeFlags are for commands that change hosts.
+func (f *clusterFlags) changeFlags(cmd *cobra.Command) {
+	f.hostFlags(cmd)
+	cmd.Flags().StringSliceVar(&f.accept, "accept", nil, "accept a risk by name: downtime")
+	cmd.Flags().DurationVar(&f.lockWait, "lock-wait", 0, "how long to wait for another run to end, such as 5m")
+}
+
+func (f *clusterFlags) accepted() []plan.Risk {
+	risks := make([]plan.Risk, 0, len(f.accept))
+	for _, name := range f.accept {
+		risks = append(risks, plan.Risk(name))
+	}
+	return risks
+}
+
+// check finds mistakes that only the values show.
+func (f *clusterFlags) check() error {
+	for _, name := range f.accept {
+		if !slices.Contains(plan.Risks(), plan.Risk(name)) {
+			return usageError{fmt.Errorf("--accept=%s: there is no such risk; there are: %v", name, plan.Risks())}
+		}
+	}
+	return nil
+}
+
+func (f *clusterFlags) variables() (map[string]string, error) {
+	vars := map[string]string{}
+	for _, v := range f.vars {
+		name, value, ok := strings.Cut(v, "=")
+		if !ok || name == "" {
+			return nil, usageError{fmt.Errorf("--var %q: write NAME=VALUE", v)}
+		}
+		vars[name] = value
+	}
+	return vars, nil
+}
+
+// argsError says how a command is called.
+type argsError struct {
+	use, what string
+	got       int
+}
+
+func (e argsError) Error() string {
+	return fmt.Sprintf("expected %s, got %d arguments; usage: %s", e.what, e.got, e.use)
+}

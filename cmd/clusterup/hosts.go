@@ -1,0 +1,49 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"io"
+	"io/fs"
+
+	"github.com/clusterup/clusterup/apply"
+	"github.com/clusterup/clusterup/remote"
+	"github.com/clusterup/clusterup/units"
+)
+
+// shell lets facts and apply speak to a host of package remote.
+type shell struct{ host *remote.Host }
+
+func (s shell) Script(ctx context.Context, script string) ([]byte, error) {
+	return s.host.Script(ctx, script, nil)
+}
+
+func (s shell) Write(ctx context.Context, files []units.File) error {
+	puts := make([]remote.File, 0, len(files))
+	for _, f := range files {
+		sum := sha256.Sum256(f.Data)
+		puts = append(puts, remote.File{
+			Path: f.Path, Owner: f.Owner, Group: f.Group, Mode: f.Mode, Size: int64(len(f.Data)), SHA256: hex.EncodeToString(sum[:]),
+			Secret: f.Secret, Open: func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(f.Data)), nil },
+		})
+	}
+	_, err := s.host.Put(ctx, puts, nil)
+	return err
+}
+
+func (s shell) Upload(ctx context.Context, file apply.Upload, progress func(done, total int64)) error {
+	_, err := s.host.Put(ctx, []remote.File{{
+		Path: file.Path, Owner: "root", Group: "root", Mode: fs.FileMode(0o600), Size: file.Size, SHA256: file.SHA256, Open: file.Open,
+	}}, progress)
+	return err
+}
+
+func (s shell) Hold(ctx context.Context, script string) (string, <-chan struct{}, func() error, error) {
+	held, err := s.host.Hold(ctx, script)
+	if err != nil {
+		return "", nil, nil, err
+	}
+	return held.Line, held.Lost(), held.Close, nil
+}

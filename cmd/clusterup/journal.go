@@ -1,0 +1,82 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/clusterup/clusterup/apply"
+)
+
+// entry is one line of journal.jsonl: what a run did, for people. Nothing is ever decided from it.
+type entry struct {
+	Run     string    `json:"run"`
+	Time    time.Time `json:"time"`
+	Seconds float64   `json:"seconds"`
+	User    string    `json:"user"`
+	From    string    `json:"from"`
+	Command string    `json:"command"`
+	Version string    `json:"clusterup"`
+	Etcd    string    `json:"etcd"`
+	Steps   []string  `json:"steps"` // IDs of the steps done, sorted
+	Outcome string    `json:"outcome"`
+	Error   string    `json:"error,omitempty"`
+}
+
+// recorded runs a run with the view listening, and writes its entry. A run that changes nothing leaves none.
+func (s *session) recorded(command string, changes bool, run *apply.Run, do func() (apply.Result, error)) error {
+	emit, end := s.console.view()
+	var mu sync.Mutex
+	steps := []string{}
+	run.Emit = func(e apply.Event) {
+		if e.Type == apply.StepDone {
+			mu.Lock()
+			steps = append(steps, e.Step)
+			mu.Unlock()
+		}
+		emit(e)
+	}
+	began := s.now()
+	_, err := do()
+	end()
+	if !changes {
+		return err
+	}
+	slices.Sort(steps)
+	owner := s.owner(command)
+	e := entry{
+		Run: run.ID, Time: began.UTC().Truncate(time.Second), Seconds: s.now().Sub(began).Seconds(), User: owner.User, From: owner.From,
+		Command: owner.Doing, Version: version(), Etcd: s.cluster.Version, Steps: steps, Outcome: "done",
+	}
+	if err != nil {
+		e.Outcome, e.Error = fmt.Sprintf("exit %d", exitCode(err)), err.Error()
+	}
+	if werr := s.writeEntry(e); werr != nil {
+		s.console.say("note: the journal was not written: %v", werr)
+	}
+	return err
+}
+
+// writeEntry appends one line in one write, so that a journal is never torn by two runs.
+func (s *session) writeEntry(e entry) error {
+	raw, err := json.Marshal(e)
+	if err != nil {
+		return fmt.Errorf("write journal: %w", err)
+	}
+	if err := os.MkdirAll(s.dir, 0o700); err != nil {
+		return fmt.Errorf("write journal: %w", err)
+	}
+	file, err := os.OpenFile(filepath.Join(s.dir, "journal.jsonl"), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	if err != nil {
+		return fmt.Errorf("write journal: %w", err)
+	}
+	if _, err := file.Write(append(raw, '\n')); err != nil {
+		_ = file.Close() // the write error is the one to tell
+		return fmt.Errorf("write journal: %w", err)
+	}
+	return file.Close()
+}

@@ -1,0 +1,174 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os/exec"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"github.com/clusterup/clusterup/lab"
+)
+
+func newLab(c *console) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "lab",
+		Short: "Throwaway hosts with real systemd and sshd on this machine, to try things on",
+	}
+	cmd.AddCommand(newLabUp(c), newLabDown(c), newLabStatus(c), newLabRun(c))
+	return cmd
+}
+
+func newLabUp(c *console) *cobra.Command {
+	var options lab.Options
+	var suites []string
+	cmd := &cobra.Command{
+		Use:   "up",
+		Short: "Make hosts, or boot those that are down; needs root",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := lab.Preflight(); err != nil {
+				return err
+			}
+			options.Log = lineWriter{c}
+			for i := range options.Count {
+				if len(suites) > 0 {
+					options.Hosts = append(options.Hosts, lab.HostSpec{Name: fmt.Sprintf("etcd-%d", i+1), Suite: suites[i%len(suites)]})
+				}
+			}
+			ctx, cancel := c.untilStopped(cmd.Context())
+			defer cancel()
+			l, err := lab.Up(ctx, options)
+			if err != nil {
+				return err
+			}
+			return c.showLab(ctx, l)
+		},
+	}
+	cmd.Flags().StringVar(&options.Name, "name", lab.DefaultName, "the lab's name; several may run side by side")
+	cmd.Flags().IntVar(&options.Count, "hosts", 3, "how many hosts: etcd-1, etcd-2, …")
+	cmd.Flags().StringSliceVar(&suites, "suites", nil, "Debian releases of the hosts, in turn: "+strings.Join(lab.Suites(), ", "))
+	cmd.Flags().StringVar(&options.User, "user", "ops", "a user besides root who may use sudo")
+	return cmd
+}
+
+func newLabDown(c *console) *cobra.Command {
+	var name string
+	cmd := &cobra.Command{
+		Use:   "down",
+		Short: "Take the hosts away, with all that is on them",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			l, err := lab.Open(name)
+			if err != nil {
+				return err
+			}
+			if err := l.Down(cmd.Context()); err != nil {
+				return err
+			}
+			c.say("Lab %s is gone.", name)
+			return nil
+		},
+	}
+	cmd.Flags().StringVar(&name, "name", lab.DefaultName, "the lab's name")
+	return cmd
+}
+
+func newLabStatus(c *console) *cobra.Command {
+	var name string
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "status",
+		Short: "Show the hosts",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			c.json = asJSON
+			l, err := lab.Open(name)
+			if err != nil {
+				return err
+			}
+			return c.showLab(cmd.Context(), l)
+		},
+	}
+	cmd.Flags().StringVar(&name, "name", lab.DefaultName, "the lab's name")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "write one JSON object a line to stdout")
+	return cmd
+}
+
+func newLabRun(c *console) *cobra.Command {
+	var name string
+	cmd := &cobra.Command{
+		Use:     "run -- COMMAND [ARGUMENT...]",
+		Short:   "Run a command of this machine inside the lab's network, from where it reaches the hosts",
+		Example: "  clusterup lab run -- clusterup apply examples/lab.hcl",
+		Args:    cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			l, err := lab.Open(name)
+			if err != nil {
+				return err
+			}
+			// Signals reach the command from the terminal; it is not killed when this one is asked to stop.
+			command := l.Command(context.WithoutCancel(cmd.Context()), args...)
+			command.Stdin, command.Stdout, command.Stderr = c.in, c.out, c.err
+			err = command.Run()
+			var exit *exec.ExitError
+			if errors.As(err, &exit) {
+				return childError{exit.ExitCode()}
+			}
+			return err
+		},
+	}
+	cmd.Flags().StringVar(&name, "name", lab.DefaultName, "the lab's name")
+	return cmd
+}
+
+// childError is the exit code of a command that lab run ran; it has said itself what was wrong.
+type childError struct{ code int }
+
+func (e childError) Error() string { return fmt.Sprintf("the command exited with %d", e.code) }
+
+// hostObject is a host of a lab with --json.
+type hostObject struct {
+	Type string `json:"type"`
+	lab.HostStatus
+}
+
+func (c *console) showLab(ctx context.Context, l *lab.Lab) error {
+	hosts, err := l.Status(ctx)
+	if err != nil {
+		return err
+	}
+	if c.json {
+		for _, host := range hosts {
+			c.object(hostObject{"host", host})
+		}
+		return nil
+	}
+	table := tabwriter.NewWriter(c.out, 0, 0, 2, ' ', 0)
+	_, _ = fmt.Fprintln(table, "HOST\tSYSTEM\tIPV4\tIPV6\tSTATE")
+	for _, host := range hosts {
+		state := "down"
+		if host.Up {
+			state = host.System
+		}
+		_, _ = fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", host.Name, host.Suite, host.IPv4, host.IPv6, state)
+	}
+	if err := table.Flush(); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(c.out, "\nkey %s, known hosts %s\n", l.KeyFile(), l.KnownHosts())
+	return err
+}
+
+// lineWriter makes progress of whole lines.
+type lineWriter struct{ console *console }
+
+func (w lineWriter) Write(p []byte) (int, error) {
+	for line := range strings.Lines(string(p)) {
+		w.console.say("%s", strings.TrimRight(line, "\n"))
+	}
+	return len(p), nil
+}

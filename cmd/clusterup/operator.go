@@ -1,0 +1,77 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"io"
+	"net"
+	"os"
+
+	"github.com/clusterup/clusterup/apply"
+	"github.com/clusterup/clusterup/pki"
+	"github.com/clusterup/clusterup/plan"
+	"github.com/clusterup/clusterup/release"
+)
+
+// operatorDir is the operator directory as package apply changes it.
+type operatorDir struct{ session *session }
+
+func (o operatorDir) CreateCA(_ context.Context, role string) error {
+	s := o.session
+	if err := os.MkdirAll(s.dir, 0o700); err != nil {
+		return fmt.Errorf("make the operator directory: %w", err)
+	}
+	store, err := pki.Open(s.caDir())
+	if err != nil {
+		return err
+	}
+	spec := pki.Spec{Algorithm: s.cluster.PKI.Algorithm, CALifetime: s.cluster.PKI.CALifetime}
+	_, err = store.Create(pki.Role(role), s.cluster.Name, spec, s.now(), rand.Reader)
+	return err
+}
+
+func (o operatorDir) PinRelease(_ context.Context, r plan.Release) error {
+	file := o.session.lockFile()
+	lock, err := release.ReadLock(file)
+	if err != nil {
+		return err
+	}
+	if lock == nil {
+		lock = release.Lock{}
+	}
+	lock[r.Pin()] = r.SHA256
+	if err := os.MkdirAll(o.session.dir, 0o700); err != nil {
+		return fmt.Errorf("make the operator directory: %w", err)
+	}
+	return lock.Write(file)
+}
+
+func (o operatorDir) Issue(_ context.Context, leaf plan.Leaf) (cert, key []byte, serial string, err error) {
+	store, err := pki.Open(o.session.caDir())
+	if err != nil {
+		return nil, nil, "", err
+	}
+	wanted := pki.Leaf{CA: pki.Role(leaf.CA), Kind: leaf.Role, CN: leaf.CN, Lifetime: leaf.Lifetime, Algorithm: leaf.Algorithm}
+	for _, name := range leaf.Names {
+		if ip := net.ParseIP(name); ip != nil {
+			wanted.IPs = append(wanted.IPs, ip)
+		} else {
+			wanted.DNS = append(wanted.DNS, name)
+		}
+	}
+	pair, err := store.Issue(wanted, o.session.now(), rand.Reader)
+	if err != nil {
+		return nil, nil, "", err
+	}
+	return pair.Cert, pair.Key, pair.Serial, nil
+}
+
+func (o operatorDir) Archive(ctx context.Context, r plan.Release) (apply.Upload, error) {
+	archive, err := o.session.release(ctx, r.Arch, nil)
+	if err != nil {
+		return apply.Upload{}, err
+	}
+	open := func() (io.ReadCloser, error) { return archive.Open() }
+	return apply.Upload{Size: archive.Size, SHA256: archive.SHA256, Open: open}, nil
+}

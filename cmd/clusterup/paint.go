@@ -1,0 +1,46 @@
+package main
+
+import (
+	"strings"
+
+	"github.com/clusterup/clusterup/plan"
+)
+
+// painter colours words, or leaves them.
+type painter struct{ on bool }
+
+func (p painter) with(code, s string) string {
+	if !p.on {
+		return s
+	}
+	return "\x1b[" + code + "m" + s + "\x1b[0m"
+}
+
+func (p painter) bold(s string) string   { return p.with("1", s) }
+func (p painter) red(s string) string    { return p.with("31", s) }
+func (p painter) green(s string) string  { return p.with("32", s) }
+func (p painter) yellow(s string) string { return p.with("33", s) }
+
+// diff colours a line of a unified diff.
+func (p painter) diff(line string) string {
+	switch {
+	case strings.HasPrefix(line, "+"):
+		return p.green(line)
+	case strings.HasPrefix(line, "-"):
+		return p.red(line)
+	}
+	return line
+}
+
+// mark is the sign before a step: what is made, changed, or touches a running member.
+func (p painter) mark(kind plan.Kind) string {
+	switch kind {
+	case plan.RestartMember:
+		return p.yellow("!")
+	case plan.FixModes, plan.WriteUnit, plan.ReloadUnits, plan.EnableUnit:
+		return p.yellow("~")
+	case plan.AwaitMember:
+		return "…"
+	}
+	return p.green("+")
+}

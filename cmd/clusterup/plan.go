@@ -1,0 +1,69 @@
+package main
+
+import (
+	"context"
+
+	"github.com/spf13/cobra"
+
+	"github.com/clusterup/clusterup/facts"
+	"github.com/clusterup/clusterup/plan"
+)
+
+func newPlan(c *console) *cobra.Command {
+	var flags clusterFlags
+	var out string
+	var exitCode, full bool
+	cmd := &cobra.Command{
+		Use:   "plan INVENTORY",
+		Short: "Show what apply would do; changes nothing anywhere",
+		Args:  oneInventory("one inventory"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			c.json = flags.json
+			s, err := c.open(args[0], flags, true)
+			if err != nil {
+				return err
+			}
+			defer s.close()
+			ctx, cancel := c.untilStopped(cmd.Context())
+			defer cancel()
+			p, seen, err := s.plan(ctx)
+			if err != nil {
+				c.showPlan(p, full)
+				return err
+			}
+			c.showPlan(p, full)
+			if out != "" {
+				if err := s.savePlan(out, p, seen); err != nil {
+					return err
+				}
+			}
+			if exitCode && !p.Empty() {
+				return errPending
+			}
+			return nil
+		},
+	}
+	flags.hostFlags(cmd)
+	cmd.Flags().StringSliceVar(&flags.accept, "accept", nil, "accept a risk by name: downtime")
+	cmd.Flags().StringVar(&out, "out", "", "save the plan in a file, for apply")
+	cmd.Flags().BoolVar(&exitCode, "exit-code", false, "exit with 3 when changes are pending")
+	cmd.Flags().BoolVar(&full, "full", false, "show the whole text of new files as well")
+	return cmd
+}
+
+// plan looks, and builds what would be shown. With an error the plan holds the stages before it.
+func (s *session) plan(ctx context.Context) (plan.Plan, facts.Snapshot, error) {
+	if err := s.flags.check(); err != nil {
+		return plan.Plan{}, facts.Snapshot{}, err
+	}
+	seen, err := s.gather(ctx)
+	if err != nil {
+		return plan.Plan{}, seen, err
+	}
+	w, err := s.want(ctx, seen, "")
+	if err != nil {
+		return plan.Plan{}, seen, err
+	}
+	p, err := plan.Build(w, seen)
+	return p, seen, s.withCauses(err, seen)
+}

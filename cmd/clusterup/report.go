@@ -1,0 +1,124 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/clusterup/clusterup/apply"
+	"github.com/clusterup/clusterup/plan"
+	"github.com/clusterup/clusterup/remote"
+)
+
+// report shows an error with what to do next, and gives the exit code.
+func (c *console) report(err error) int {
+	code := exitCode(err)
+	switch {
+	case err == nil, errors.Is(err, errPending):
+		return code
+	case errors.Is(err, errInventory), errors.As(err, new(childError)):
+		return code
+	}
+	if c.json {
+		c.object(errorObject{Type: "error", Error: err.Error(), ExitCode: code, Refusals: refusalsOf(err)})
+	}
+	for _, line := range explain(err) {
+		c.say("%s", line)
+	}
+	return code
+}
+
+// errorObject is the last line of a run that failed, with --json.
+type errorObject struct {
+	Type     string         `json:"type"`
+	Error    string         `json:"error"`
+	ExitCode int            `json:"exit_code"`
+	Refusals []plan.Refusal `json:"refusals,omitempty"`
+}
+
+func refusalsOf(err error) []plan.Refusal {
+	var refused *plan.Refused
+	if errors.As(err, &refused) {
+		return refused.Refusals
+	}
+	return nil
+}
+
+// explain is what the operator reads: each problem, and under it the remedy.
+func explain(err error) []string {
+	var refused *plan.Refused
+	var stage *apply.StageError
+	var verify *apply.VerifyError
+	var stopped *apply.Stopped
+	switch {
+	case errors.As(err, &refused):
+		return explainRefused(err, refused)
+	case errors.As(err, &stage):
+		return explainStage(stage)
+	case errors.As(err, &verify):
+		lines := []string{"Error: everything was done, and yet the cluster is not as it should be:"}
+		for _, finding := range verify.Findings {
+			lines = append(lines, "  "+finding)
+		}
+		return append(lines, "  → clusterup status shows each member; its journal on the host says why: journalctl -u UNIT")
+	case errors.As(err, &stopped):
+		return []string{
+			fmt.Sprintf("Stopped: %d steps were done; %q was not finished.", stopped.Done, stopped.Next),
+			"  → run the same command again: it looks, and goes on from there",
+		}
+	case errors.Is(err, apply.ErrLocked):
+		return []string{"Error: " + err.Error(), "  → wait for it (--lock-wait=5m does), or end that run: the lock falls with its connection"}
+	case errors.Is(err, errDeclined):
+		return []string{"Nothing was changed."}
+	}
+	lines := []string{"Error: " + err.Error()}
+	if hint := remedy(err); hint != "" {
+		lines = append(lines, "  → "+hint)
+	}
+	return lines
+}
+
+// remedy is what an error itself says to do next.
+func remedy(err error) string {
+	var host *remote.Error
+	if errors.As(err, &host) {
+		return host.Remedy
+	}
+	return ""
+}
+
+func explainRefused(err error, refused *plan.Refused) []string {
+	head := "Refused: nothing was changed, because this would not be safe:"
+	if refused.Only(plan.Unreachable) {
+		head = "Error: not every host could be looked at, and nothing is changed without that:"
+	}
+	var lines []string
+	lines = append(lines, head)
+	for _, r := range refused.Refusals {
+		lines = append(lines, fmt.Sprintf("  %s  [%s]", r, r.Kind))
+		if r.Remedy != "" {
+			lines = append(lines, "    → "+r.Remedy)
+		}
+	}
+	return lines
+}
+
+func explainStage(stage *apply.StageError) []string {
+	lines := []string{fmt.Sprintf("Error: %q was not finished:", stage.Stage.Name)}
+	for _, err := range stage.Errs {
+		lines = append(lines, "  "+err.Error())
+		var step *apply.StepError
+		if !errors.As(err, &step) {
+			continue
+		}
+		if hint := remedy(step.Err); hint != "" {
+			lines = append(lines, "    → "+hint)
+		}
+		if len(step.Log) > 0 {
+			lines = append(lines, "    the last lines of its journal:")
+		}
+		for _, line := range step.Log {
+			lines = append(lines, "      "+line)
+		}
+	}
+	return append(lines, "  → once the cause is mended, run the same command again: it looks, and goes on from there")
+}

@@ -1,0 +1,142 @@
+package main
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/clusterup/clusterup/facts"
+	"github.com/clusterup/clusterup/plan"
+)
+
+// savedPlan is a plan in a file: what was shown, and the digest of what it rests on.
+type savedPlan struct {
+	Type      string    `json:"type"` // "clusterup-plan"
+	Inventory string    `json:"inventory"`
+	Cluster   string    `json:"cluster"`
+	Vars      []string  `json:"vars,omitempty"`
+	VarFiles  []string  `json:"var_files,omitempty"`
+	Accept    []string  `json:"accept,omitempty"`
+	Digest    string    `json:"digest"` // of the plan
+	Facts     string    `json:"facts"`  // of what was seen
+	Plan      plan.Plan `json:"plan"`
+}
+
+const savedType = "clusterup-plan"
+
+// errMoved means that the hosts are not as they were when the plan was made.
+var errMoved = errors.New("the world has moved since this plan was saved: look at the new plan, and save it again")
+
+// savePlan writes the plan, readable by nobody else, and never over anything but another plan.
+func (s *session) savePlan(path string, p plan.Plan, seen facts.Snapshot) error {
+	inventory, err := filepath.Abs(s.file)
+	if err != nil {
+		return fmt.Errorf("save plan: %w", err)
+	}
+	saved := savedPlan{
+		Type: savedType, Inventory: inventory, Cluster: s.cluster.Name, Vars: s.flags.vars, VarFiles: s.flags.varFiles,
+		Accept: s.flags.accept, Plan: p,
+	}
+	if saved.Digest, err = p.Digest(); err != nil {
+		return err
+	}
+	if saved.Facts, err = factsDigest(seen); err != nil {
+		return err
+	}
+	raw, err := json.MarshalIndent(saved, "", " ")
+	if err != nil {
+		return fmt.Errorf("save plan: %w", err)
+	}
+	if old, err := readPlan(path); err == nil && old == nil {
+		if _, err := os.Lstat(path); err == nil {
+			return fmt.Errorf("save plan: %s is there already, and is no plan: choose another name", path)
+		}
+	}
+	if err := writeFile(path, raw); err != nil {
+		return fmt.Errorf("save plan: %w", err)
+	}
+	s.console.say("The plan is saved; run it with: clusterup apply %s", path)
+	return nil
+}
+
+// writeFile puts a file in place whole, mode 0600.
+func writeFile(path string, data []byte) error {
+	temp, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = os.Remove(temp.Name()) }() // gone already when all went well
+	if _, err := temp.Write(data); err != nil {
+		return err
+	}
+	if err := temp.Sync(); err != nil {
+		return err
+	}
+	if err := temp.Close(); err != nil {
+		return err
+	}
+	return os.Rename(temp.Name(), path)
+}
+
+// readPlan reads a saved plan; nil when the file is something else, such as an inventory.
+func readPlan(path string) (*savedPlan, error) {
+	raw, err := os.ReadFile(path)
+	if err != nil || !bytes.HasPrefix(bytes.TrimSpace(raw), []byte("{")) {
+		return nil, nil // whoever reads the inventory says what is wrong with the file
+	}
+	var saved savedPlan
+	if err := json.Unmarshal(raw, &saved); err != nil || saved.Type != savedType {
+		return nil, nil
+	}
+	return &saved, nil
+}
+
+// flags are those that the plan was made with; how to wait and to speak is this run's own.
+func (p *savedPlan) flags(now clusterFlags) clusterFlags {
+	now.cluster, now.vars, now.varFiles, now.accept = p.Cluster, p.Vars, p.VarFiles, p.Accept
+	return now
+}
+
+// check says whether the same look leads to the same plan.
+func (p *savedPlan) check(now plan.Plan, seen facts.Snapshot) error {
+	digest, err := now.Digest()
+	if err != nil {
+		return err
+	}
+	sum, err := factsDigest(seen)
+	if err != nil {
+		return err
+	}
+	if digest != p.Digest || sum != p.Facts {
+		return errMoved
+	}
+	return nil
+}
+
+// factsDigest is over all that decides, and leaves out what changes by itself from one look to the next.
+func factsDigest(s facts.Snapshot) (string, error) {
+	hosts := map[string]facts.Host{}
+	for name, host := range s.Hosts {
+		host.ClockOffset, host.DataFree, host.OptFree, host.EtcdError, host.ReadError = 0, 0, 0, "", ""
+		if host.Etcd != nil {
+			host.Etcd = &facts.Status{ClusterID: host.Etcd.ClusterID, MemberID: host.Etcd.MemberID, Version: host.Etcd.Version}
+		}
+		hosts[name] = host
+	}
+	raw, err := json.Marshal(struct {
+		Operator facts.Operator
+		Hosts    map[string]facts.Host
+		Members  []facts.Member
+		Alarms   []facts.Alarm
+	}{s.Operator, hosts, s.Members, s.Alarms})
+	if err != nil {
+		return "", fmt.Errorf("digest facts: %w", err)
+	}
+	sum := sha256.Sum256(raw)
+	return hex.EncodeToString(sum[:]), nil
+}

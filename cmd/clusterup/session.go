@@ -1,0 +1,182 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/user"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/clusterup/clusterup/facts"
+	"github.com/clusterup/clusterup/inventory"
+	"github.com/clusterup/clusterup/pki"
+	"github.com/clusterup/clusterup/plan"
+	"github.com/clusterup/clusterup/release"
+	"github.com/clusterup/clusterup/remote"
+)
+
+// session is one run against one cluster: what is wanted, the operator directory, and a held connection to every host.
+type session struct {
+	console *console
+	flags   clusterFlags
+	file    string // the inventory
+	cluster *inventory.Cluster
+	dir     string // the operator directory
+	hosts   map[string]*remote.Host
+	etcd    *etcdAPI
+	now     func() time.Time
+
+	mu       sync.Mutex
+	releases map[string]*release.Archive // by architecture
+}
+
+// open loads the inventory and prepares everything; no network is used yet. readOnly keeps accepted host keys in memory.
+func (c *console) open(path string, flags clusterFlags, readOnly bool) (*session, error) {
+	cluster, err := c.load(path, flags)
+	if err != nil {
+		return nil, err
+	}
+	s := &session{
+		console: c, flags: flags, file: path, cluster: cluster, now: time.Now, releases: map[string]*release.Archive{},
+		dir: filepath.Join(cluster.Dir, ".clusterup", cluster.Name), hosts: map[string]*remote.Host{},
+	}
+	dialer := c.dialer(flags, readOnly)
+	for _, m := range cluster.Members {
+		config, err := sshConfig(m)
+		if err != nil {
+			return nil, err
+		}
+		s.hosts[m.Name] = dialer.Host(config)
+	}
+	s.etcd = newEtcdAPI(s)
+	return s, nil
+}
+
+// close ends all connections.
+func (s *session) close() {
+	s.etcd.close()
+	for _, host := range s.hosts {
+		_ = host.Close() // nothing is lost with it
+	}
+}
+
+func sshConfig(m inventory.Member) (remote.Config, error) {
+	login := m.SSH.User
+	if login == "" {
+		current, err := user.Current()
+		if err != nil {
+			return remote.Config{}, fmt.Errorf("find the current user: %w", err)
+		}
+		login = current.Username
+	}
+	config := remote.Config{
+		Name: m.Name, Address: m.SSHAddress, Port: m.SSHPort, User: login, IdentityFiles: m.SSH.IdentityFiles, Agent: m.SSH.Agent,
+		KnownHosts: m.SSH.KnownHosts, Sudo: m.SSH.Sudo, ConnectTimeout: m.SSH.ConnectTimeout,
+	}
+	for _, jump := range m.SSH.Jump {
+		hop := remote.Config{
+			Name: jump.Address, Address: jump.Address, Port: jump.Port, User: jump.User, IdentityFiles: jump.IdentityFiles,
+			Agent: m.SSH.Agent, KnownHosts: m.SSH.KnownHosts, ConnectTimeout: m.SSH.ConnectTimeout,
+		}
+		if hop.User == "" {
+			hop.User = login
+		}
+		if len(hop.IdentityFiles) == 0 {
+			hop.IdentityFiles = m.SSH.IdentityFiles
+		}
+		config.Jump = append(config.Jump, hop)
+	}
+	return config, nil
+}
+
+// gather looks at everything.
+func (s *session) gather(ctx context.Context) (facts.Snapshot, error) {
+	shells := make(map[string]facts.Shell, len(s.hosts))
+	for name, host := range s.hosts {
+		shells[name] = shell{host}
+	}
+	return facts.Gather(ctx, facts.Source{
+		Asks: plan.Asks(s.cluster), Shells: shells, Etcd: s.etcd, Operator: s.operator, Now: s.now,
+	})
+}
+
+// operator reads the operator directory.
+func (s *session) operator() (facts.Operator, error) {
+	store, err := pki.Open(s.caDir())
+	if err != nil {
+		return facts.Operator{}, err
+	}
+	lock, err := release.ReadLock(s.lockFile())
+	if err != nil {
+		return facts.Operator{}, err
+	}
+	seen := facts.Operator{Pinned: lock}
+	for _, ca := range store.CAs() {
+		seen.CAs = append(seen.CAs, facts.CA{
+			Role: string(ca.Role), Generation: ca.Generation, SHA256: ca.SHA256, NotBefore: ca.NotBefore, NotAfter: ca.NotAfter,
+			PEM: ca.PEM, Signing: ca.Signing,
+		})
+	}
+	return seen, nil
+}
+
+func (s *session) caDir() string    { return filepath.Join(s.dir, "ca") }
+func (s *session) lockFile() string { return filepath.Join(s.dir, "release.lock.hcl") }
+
+// want is what the operator wants, with the releases for the architectures that were seen.
+func (s *session) want(ctx context.Context, seen facts.Snapshot, token string) (plan.Want, error) {
+	w := plan.Want{Cluster: s.cluster, Token: token, Accept: s.flags.accepted(), Releases: map[string]plan.Release{}}
+	for _, name := range seen.Names() {
+		arch := seen.Hosts[name].Arch
+		if _, known := w.Releases[arch]; known || arch == "" {
+			continue
+		}
+		archive, err := s.release(ctx, arch, seen.Operator.Pinned)
+		if err != nil {
+			return plan.Want{}, err
+		}
+		if archive == nil {
+			continue
+		}
+		r := plan.Release{Version: archive.Version, Arch: arch, SHA256: archive.SHA256, Binaries: map[string]string{}}
+		for name, binary := range archive.Binaries {
+			r.Binaries[name] = binary.SHA256
+		}
+		w.Releases[arch] = r
+	}
+	return w, nil
+}
+
+// release is the archive for an architecture, resolved once a run; nil when etcd is not released for it.
+func (s *session) release(ctx context.Context, arch string, pinned map[string]string) (*release.Archive, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if archive, ok := s.releases[arch]; ok {
+		return archive, nil
+	}
+	if !releasedFor[arch] {
+		return nil, nil
+	}
+	archives := s.cluster.Release.Archives
+	if s.cluster.Release.Archive != "" {
+		archives = map[string]string{"": s.cluster.Release.Archive}
+	}
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return nil, fmt.Errorf("find the home directory: %w", err)
+	}
+	archive, err := release.Resolve(ctx, release.Source{
+		Mirror: s.cluster.Release.Mirror, Archives: archives, SHA256: s.cluster.Release.SHA256, Pinned: pinned,
+		CacheDir: release.CacheDir(os.Getenv, home), Progress: s.console.download(s.cluster.Version, arch),
+	}, s.cluster.Version, arch)
+	if err != nil {
+		return nil, err
+	}
+	s.releases[arch] = archive
+	return archive, nil
+}
+
+// releasedFor are the architectures that etcd is released for.
+var releasedFor = map[string]bool{"amd64": true, "arm64": true, "ppc64le": true, "s390x": true}

@@ -1,0 +1,277 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/clusterup/clusterup/facts"
+	"github.com/clusterup/clusterup/plan"
+)
+
+func newStatus(c *console) *cobra.Command {
+	var flags clusterFlags
+	cmd := &cobra.Command{
+		Use:   "status INVENTORY",
+		Short: "Show every member as it is; changes nothing",
+		Args:  oneInventory("one inventory"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			c.json = flags.json
+			s, err := c.open(args[0], flags, true)
+			if err != nil {
+				return err
+			}
+			defer s.close()
+			ctx, cancel := c.untilStopped(cmd.Context())
+			defer cancel()
+			return s.status(ctx)
+		},
+	}
+	flags.hostFlags(cmd)
+	return cmd
+}
+
+// memberStatus is one member in the table, and one object with --json. What is not known is empty or zero, and Problem says why.
+type memberStatus struct {
+	Type           string    `json:"type"` // "member"
+	Member         string    `json:"member"`
+	Address        string    `json:"address"`
+	OS             string    `json:"os,omitempty"`
+	State          string    `json:"state"` // healthy, unhealthy, stopped, absent, unreachable
+	Role           string    `json:"role,omitempty"`
+	ID             facts.ID  `json:"id,omitempty"`
+	ClusterID      facts.ID  `json:"cluster_id,omitempty"`
+	Version        string    `json:"version,omitempty"`
+	Term           uint64    `json:"raft_term,omitempty"`
+	Index          uint64    `json:"raft_index,omitempty"`
+	Applied        uint64    `json:"raft_applied_index,omitempty"`
+	DBSize         int64     `json:"db_size,omitempty"`
+	DBInUse        int64     `json:"db_size_in_use,omitempty"`
+	PID            int       `json:"pid,omitempty"`
+	Certificate    time.Time `json:"certificate_expires,omitzero"` // the first of its leaves to end
+	Alarms         []string  `json:"alarms,omitempty"`
+	Problem        string    `json:"problem,omitempty"`
+	PendingChanges []string  `json:"pending_changes,omitempty"`
+}
+
+// clusterStatus is the last object of status --json.
+type clusterStatus struct {
+	Type     string         `json:"type"` // "cluster"
+	Cluster  string         `json:"cluster"`
+	Members  int            `json:"members"`
+	Healthy  int            `json:"healthy"`
+	Quorum   bool           `json:"quorum"`
+	InSync   bool           `json:"in_sync"` // all is as the inventory says
+	CAs      []caStatus     `json:"cas"`
+	Refusals []plan.Refusal `json:"refusals,omitempty"`
+	Notes    []string       `json:"notes,omitempty"`
+}
+
+type caStatus struct {
+	Role       string    `json:"role"`
+	Generation int       `json:"generation"`
+	NotAfter   time.Time `json:"expires"`
+}
+
+// status shows what it could see, and fails only when that was nothing at all, or not all.
+func (s *session) status(ctx context.Context) error {
+	p, seen, err := s.plan(ctx)
+	var refused *plan.Refused
+	if err != nil && !errors.As(err, &refused) {
+		return err
+	}
+	members := s.memberStatuses(p, seen)
+	total := s.clusterStatus(members, p, seen, refused)
+	if s.console.json {
+		for _, m := range members {
+			s.console.object(m)
+		}
+		s.console.object(total)
+	} else {
+		s.showStatus(members, total)
+	}
+	return unreached(seen, refused)
+}
+
+// unreached is the error of hosts that could not be looked at; what else is wrong with a cluster is status's result, not its failure.
+func unreached(seen facts.Snapshot, refused *plan.Refused) error {
+	if refused == nil || !refused.Only(plan.Unreachable) {
+		return nil
+	}
+	for i, r := range refused.Refusals {
+		refused.Refusals[i].Remedy = remedy(seen.Hosts[r.Host].Err)
+	}
+	return refused
+}
+
+func (s *session) memberStatuses(p plan.Plan, seen facts.Snapshot) []memberStatus {
+	pending := map[string][]string{}
+	for _, stage := range p.Stages {
+		for _, step := range stage.Steps {
+			pending[step.Host] = append(pending[step.Host], string(step.Kind)+": "+step.Why)
+		}
+	}
+	members := make([]memberStatus, 0, len(s.cluster.Members))
+	for _, m := range s.cluster.Members {
+		host := seen.Hosts[m.Name]
+		status := memberStatus{Type: "member", Member: m.Name, Address: m.Address, OS: host.OS, PendingChanges: pending[m.Name]}
+		status.State, status.Problem = state(host)
+		for _, leaf := range host.Leaves {
+			if status.Certificate.IsZero() || leaf.NotAfter.Before(status.Certificate) {
+				status.Certificate = leaf.NotAfter
+			}
+		}
+		if host.Process != nil {
+			status.PID = host.Process.PID
+		}
+		if e := host.Etcd; e != nil {
+			status.ID, status.ClusterID, status.Version, status.Term = e.MemberID, e.ClusterID, e.Version, e.Term
+			status.Index, status.Applied, status.DBSize, status.DBInUse = e.Index, e.Applied, e.DBSize, e.DBInUse
+			status.Role = role(*e)
+			for _, alarm := range seen.Alarms {
+				if alarm.Member == e.MemberID {
+					status.Alarms = append(status.Alarms, alarm.Type)
+				}
+			}
+		}
+		members = append(members, status)
+	}
+	return members
+}
+
+func role(e facts.Status) string {
+	switch {
+	case e.Learner:
+		return "learner"
+	case e.Leader == e.MemberID && e.Leader != 0:
+		return "leader"
+	}
+	return "follower"
+}
+
+// state puts a member into one word, and what is wrong with it into a sentence.
+func state(host facts.Host) (word, problem string) {
+	switch {
+	case host.Unreachable != "":
+		return "unreachable", host.Unreachable
+	case host.Healthy():
+		return "healthy", ""
+	case host.Etcd != nil && len(host.Etcd.Errors) > 0:
+		return "unhealthy", strings.Join(host.Etcd.Errors, ", ")
+	case host.Etcd != nil && host.Etcd.Leader == 0:
+		return "unhealthy", "knows no leader"
+	case host.Etcd != nil:
+		return "unhealthy", host.ReadError
+	case host.Process != nil:
+		return "unhealthy", host.EtcdError
+	case host.Unit.Load == "loaded" && host.Unit.Active == "failed":
+		return "stopped", "the unit failed: " + host.Unit.Result
+	case host.Unit.Load == "loaded":
+		return "stopped", "the unit is " + host.Unit.Active
+	}
+	return "absent", ""
+}
+
+func (s *session) clusterStatus(members []memberStatus, p plan.Plan, seen facts.Snapshot, refused *plan.Refused) clusterStatus {
+	total := clusterStatus{Type: "cluster", Cluster: s.cluster.Name, Members: len(members), Notes: p.Notes, InSync: p.Empty() && refused == nil}
+	for _, m := range members {
+		if m.State == "healthy" {
+			total.Healthy++
+		}
+	}
+	total.Quorum = total.Healthy > len(members)/2
+	for _, ca := range seen.Operator.CAs {
+		total.CAs = append(total.CAs, caStatus{ca.Role, ca.Generation, ca.NotAfter})
+	}
+	if refused != nil {
+		total.Refusals = refused.Refusals
+	}
+	return total
+}
+
+func (s *session) showStatus(members []memberStatus, total clusterStatus) {
+	out := s.console.out
+	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	_, _ = fmt.Fprintln(table, "MEMBER\tADDRESS\tSTATE\tROLE\tVERSION\tTERM\tINDEX\tAPPLIED\tDB SIZE\tALARMS\tCERTIFICATE\tDRIFT")
+	for _, m := range members {
+		_, _ = fmt.Fprintln(table, strings.Join([]string{
+			m.Member, m.Address, m.State, dash(m.Role), dash(m.Version), number(m.Term), number(m.Index), number(m.Applied), size(m.DBSize),
+			dash(strings.Join(m.Alarms, ",")), days(m.Certificate, s.now()), drift(m),
+		}, "\t"))
+	}
+	_ = table.Flush() // a reader that went away is noticed by the shell
+	for _, m := range members {
+		if m.Problem != "" {
+			_, _ = fmt.Fprintf(out, "%s: %s\n", m.Member, strings.TrimPrefix(m.Problem, m.Member+": "))
+		}
+		for _, change := range m.PendingChanges {
+			_, _ = fmt.Fprintf(out, "%s: %s\n", m.Member, change)
+		}
+	}
+	quorum := "quorum"
+	if !total.Quorum {
+		quorum = "NO QUORUM"
+	}
+	_, _ = fmt.Fprintf(out, "\nCluster %s: %d of %d members healthy, %s.", total.Cluster, total.Healthy, total.Members, quorum)
+	for _, ca := range total.CAs {
+		_, _ = fmt.Fprintf(out, " %s CA %d: %s.", ca.Role, ca.Generation, days(ca.NotAfter, s.now()))
+	}
+	_, _ = fmt.Fprintln(out)
+	for _, note := range total.Notes {
+		_, _ = fmt.Fprintln(out, "note: "+note)
+	}
+	for _, r := range total.Refusals {
+		if r.Kind != plan.Unreachable {
+			_, _ = fmt.Fprintf(out, "%s  [%s]\n  → %s\n", r, r.Kind, r.Remedy)
+		}
+	}
+}
+
+func drift(m memberStatus) string {
+	switch {
+	case m.State == "unreachable":
+		return "?"
+	case len(m.PendingChanges) == 0:
+		return "none"
+	}
+	return plural(len(m.PendingChanges), "change")
+}
+
+func dash(s string) string {
+	if s == "" {
+		return "-"
+	}
+	return s
+}
+
+func number(n uint64) string {
+	if n == 0 {
+		return "-"
+	}
+	return strconv.FormatUint(n, 10)
+}
+
+func size(n int64) string {
+	if n == 0 {
+		return "-"
+	}
+	return bytesText(n)
+}
+
+// days is how long a certificate has left.
+func days(end, now time.Time) string {
+	switch left := end.Sub(now); {
+	case end.IsZero():
+		return "-"
+	case left < 0:
+		return "EXPIRED"
+	default:
+		return plural(int(left.Hours()/24), "day")
+	}
+}

@@ -1,0 +1,120 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/clusterup/clusterup/inventory"
+)
+
+func newValidate(c *console) *cobra.Command {
+	var flags clusterFlags
+	cmd := &cobra.Command{
+		Use:   "validate INVENTORY",
+		Short: "Check an inventory, without looking at any host",
+		Args:  oneInventory("one inventory"),
+		RunE: func(_ *cobra.Command, args []string) error {
+			c.json = flags.json
+			return c.validate(args[0], flags)
+		},
+	}
+	flags.inventoryFlags(cmd)
+	cmd.Flags().BoolVar(&flags.json, "json", false, "write one JSON object a line to stdout")
+	return cmd
+}
+
+// diagnosticObject is one mistake or warning with --json.
+type diagnosticObject struct {
+	Type string `json:"type"`
+	inventory.Diagnostic
+}
+
+func (c *console) validate(path string, flags clusterFlags) error {
+	vars, err := flags.variables()
+	if err != nil {
+		return err
+	}
+	home, _ := os.UserHomeDir() // "~/" is then an error in the inventory, which says so
+	file, diags := inventory.Load(path, inventory.Options{Vars: vars, VarFiles: flags.varFiles, Env: os.Environ(), Home: home})
+	switch {
+	case c.json:
+		for _, d := range diags.All() {
+			c.object(diagnosticObject{"diagnostic", d})
+		}
+	default:
+		if err := diags.Write(c.err, width(c.err), color(c.err)); err != nil {
+			return err
+		}
+	}
+	if diags.HasErrors() {
+		return errInventory
+	}
+	if flags.cluster != "" {
+		if _, err := file.Cluster(flags.cluster); err != nil {
+			return usageError{err}
+		}
+	}
+	for _, cluster := range file.Clusters {
+		if !c.json {
+			_, _ = fmt.Fprintf(c.out, "%s: cluster %s, etcd %s, %s: good\n", path, cluster.Name, cluster.Version, plural(len(cluster.Members), "member"))
+		}
+	}
+	return nil
+}
+
+func newFmt(c *console) *cobra.Command {
+	var check bool
+	cmd := &cobra.Command{
+		Use:   "fmt INVENTORY...",
+		Short: "Bring inventories into the canonical format",
+		Args:  cobra.MinimumNArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			var changed []string
+			for _, path := range args {
+				differs, err := c.format(path, check)
+				if err != nil {
+					return err
+				}
+				if differs {
+					changed = append(changed, path)
+					_, _ = fmt.Fprintln(c.out, path)
+				}
+			}
+			if check && len(changed) > 0 {
+				return errPending
+			}
+			return nil
+		},
+	}
+	cmd.Flags().BoolVar(&check, "check", false, "only list files that would change; exit with 3 if there are any")
+	return cmd
+}
+
+// format says whether a file's layout differs from the canonical one, and changes it unless it is only to be checked.
+func (c *console) format(path string, check bool) (bool, error) {
+	src, err := os.ReadFile(path)
+	if err != nil {
+		return false, fmt.Errorf("format: %w", err)
+	}
+	out, diags := inventory.Format(src, path)
+	if diags.HasErrors() {
+		if err := diags.Write(c.err, width(c.err), color(c.err)); err != nil {
+			return false, err
+		}
+		return false, errInventory
+	}
+	if bytes.Equal(src, out) || check {
+		return !bytes.Equal(src, out), nil
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		return false, fmt.Errorf("format: %w", err)
+	}
+	if err := writeFile(path, out); err != nil {
+		return false, fmt.Errorf("format: %w", err)
+	}
+	return true, os.Chmod(path, info.Mode().Perm())
+}

@@ -1,0 +1,93 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/clusterup/clusterup/apply"
+)
+
+// object writes one JSON object as a line of stdout.
+func (c *console) object(v any) {
+	raw, err := json.Marshal(v)
+	if err != nil {
+		raw = fmt.Appendf(nil, `{"type":"error","error":%q}`, err.Error())
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	_, _ = c.out.Write(append(raw, '\n'))
+}
+
+// view shows the events of a run: as JSON, as live bars on a terminal, or as lines.
+func (c *console) view() (emit func(apply.Event), end func()) {
+	if c.json {
+		return func(e apply.Event) { c.object(e) }, func() {}
+	}
+	lines := c.lines
+	if !c.terminal() {
+		return lines, func() {}
+	}
+	live := newBars(c.err)
+	c.mu.Lock()
+	c.live = live
+	c.mu.Unlock()
+	emit = func(e apply.Event) {
+		live.event(e)
+		lines(e)
+	}
+	return emit, func() {
+		live.close()
+		c.mu.Lock()
+		c.live = nil
+		c.mu.Unlock()
+	}
+}
+
+// lines shows an event as one line of progress; the start of a step and the bytes on their way are not worth one.
+func (c *console) lines(e apply.Event) {
+	switch e.Type {
+	case apply.StageStarted:
+		c.say("── %s (%s)", e.Stage, plural(e.Steps, "step"))
+	case apply.StepDone:
+		c.say("   %-36s %6.2fs", e.Step, e.Seconds)
+	case apply.StepFailed:
+		c.say("   %-36s failed", e.Step)
+	case apply.Verifying:
+		c.say("── verify")
+	case apply.Verified:
+		c.say("   %s", e.Text)
+	}
+}
+
+// download shows how a release archive comes in.
+func (c *console) download(version, arch string) func(done, total int64) {
+	started := false
+	var last time.Time
+	return func(done, total int64) {
+		now := time.Now()
+		if started && now.Sub(last) < time.Second && done < total {
+			return
+		}
+		if !started {
+			c.say("── download etcd %s for %s", version, arch)
+		}
+		started, last = true, now
+		c.say("   %s of %s", bytesText(done), bytesText(total))
+	}
+}
+
+// bytesText is a size for people.
+func bytesText(n int64) string {
+	switch {
+	case n < 0:
+		return "?"
+	case n >= 1<<30:
+		return fmt.Sprintf("%.1f GiB", float64(n)/(1<<30))
+	case n >= 1<<20:
+		return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20))
+	case n >= 1<<10:
+		return fmt.Sprintf("%.1f KiB", float64(n)/(1<<10))
+	}
+	return fmt.Sprintf("%d B", n)
+}

@@ -1,0 +1,55 @@
+package facts
+
+import (
+	_ "embed"
+	"fmt"
+	"path"
+	"strings"
+)
+
+//go:embed script.sh
+var script string
+
+// ReleaseDir is where releases lie on every host, one directory a version and digest.
+const ReleaseDir = "/opt/clusterup/etcd"
+
+// Ask says where to look on one host. All paths are absolute; none may hold a TAB or a newline.
+type Ask struct {
+	Unit      string // without .service
+	ConfigDir string // /etc/etcd/NAME
+	DataDir   string
+	WALDir    string // what --wal-dir says; empty: DataDir/member/wal
+	Ports     []int  // whose listeners are wanted
+	Endpoint  string // client URL of the member; empty: the etcd API is not asked
+}
+
+// WALPath is the directory that holds the *.wal files.
+func (a Ask) WALPath() string {
+	if a.WALDir != "" {
+		return a.WALDir
+	}
+	return path.Join(a.DataDir, "member", "wal")
+}
+
+// Script is the POSIX shell script that answers a; it needs root to see everything, and writes nothing.
+func (a Ask) Script() string {
+	var b strings.Builder
+	ports := strings.Trim(fmt.Sprint(a.Ports), "[]")
+	walDir := a.WALPath()
+	if a.WALDir != "" {
+		walDir = path.Dir(a.WALDir)
+	}
+	for _, v := range [][2]string{
+		{"unit", a.Unit},
+		{"conf", a.ConfigDir},
+		{"data", a.DataDir},
+		{"wal", walDir},
+		{"walflag", a.WALPath()},
+		{"rel", ReleaseDir},
+		{"ports", ports},
+	} {
+		fmt.Fprintf(&b, "%s='%s'\n", v[0], strings.ReplaceAll(v[1], "'", `'\''`))
+	}
+	b.WriteString(script)
+	return b.String()
+}

@@ -1,0 +1,135 @@
+package facts
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"sync"
+	"time"
+)
+
+// Shell runs a POSIX shell script on one host, as root, in one session, and returns what it wrote to stdout. It is safe for
+// concurrent use; the error names the host and the cause.
+type Shell interface {
+	Script(ctx context.Context, script string) ([]byte, error)
+}
+
+// Etcd asks the member behind one endpoint, and no other. Every call has a deadline of its own.
+type Etcd interface {
+	Status(ctx context.Context, endpoint string) (Status, error)
+	// Members is the list as that member holds it, answered locally.
+	Members(ctx context.Context, endpoint string) ([]Member, error)
+	// ReadLinearizable fails when that member cannot reach a leader with a quorum.
+	ReadLinearizable(ctx context.Context, endpoint string) error
+	Alarms(ctx context.Context, endpoint string) ([]Alarm, error)
+}
+
+// Source is where facts come from.
+type Source struct {
+	Asks     map[string]Ask   // by member name
+	Shells   map[string]Shell // by member name
+	Etcd     Etcd             // nil: the etcd API is not asked
+	Operator func() (Operator, error)
+	Now      func() time.Time
+}
+
+// Gather looks at everything at once and blocks until all have answered or failed. A host that fails is in the Snapshot with the
+// reason; the only error is an operator directory that cannot be read.
+func Gather(ctx context.Context, src Source) (Snapshot, error) {
+	operator, err := src.Operator()
+	if err != nil {
+		return Snapshot{}, err
+	}
+	s := Snapshot{Taken: src.Now(), Operator: operator, Hosts: map[string]Host{}}
+	var mu sync.Mutex
+	var wg sync.WaitGroup
+	for name, ask := range src.Asks {
+		wg.Go(func() {
+			host := look(ctx, src, name, ask)
+			issuers(host.Leaves, operator.CAs)
+			mu.Lock()
+			defer mu.Unlock()
+			s.Hosts[name] = host
+		})
+	}
+	wg.Wait()
+	s.agree()
+	return s, nil
+}
+
+// look gathers one host: its script, then its member if it runs.
+func look(ctx context.Context, src Source, name string, ask Ask) Host {
+	sent := src.Now()
+	answer, err := src.Shells[name].Script(ctx, ask.Script())
+	received := src.Now()
+	if err != nil {
+		return Host{Name: name, Unreachable: err.Error(), Err: err}
+	}
+	host, clock, err := parse(ask, answer)
+	if err != nil {
+		return Host{Name: name, Unreachable: err.Error(), Err: err}
+	}
+	host.Name = name
+	host.ClockOffset = offset(clock, sent, received)
+	if host.Process != nil && src.Etcd != nil && ask.Endpoint != "" {
+		talk(ctx, src.Etcd, ask.Endpoint, &host)
+	}
+	return host
+}
+
+// offset is how far a clock read somewhere between sent and received is off; zero while that journey can explain it.
+func offset(clock, sent, received time.Time) time.Duration {
+	switch {
+	case clock.Before(sent):
+		return clock.Sub(sent)
+	case clock.After(received):
+		return clock.Sub(received)
+	}
+	return 0
+}
+
+// talk asks one member everything side by side.
+func talk(ctx context.Context, etcd Etcd, endpoint string, host *Host) {
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		status, err := etcd.Status(ctx, endpoint)
+		if err != nil {
+			host.EtcdError = err.Error()
+			return
+		}
+		host.Etcd = &status
+	})
+	wg.Go(func() { host.Listed, _ = etcd.Members(ctx, endpoint) }) // a member that cannot tell has no list
+	wg.Go(func() { host.Alarms, _ = etcd.Alarms(ctx, endpoint) })
+	wg.Go(func() {
+		if err := etcd.ReadLinearizable(ctx, endpoint); err != nil {
+			host.ReadError = err.Error()
+			return
+		}
+		host.Reads = true
+	})
+	wg.Wait()
+}
+
+// agree takes the member list and alarms from the member that has applied most, since each answers from its own state.
+func (s *Snapshot) agree() {
+	var best *Host
+	for _, name := range s.Names() {
+		host := s.Hosts[name]
+		if host.Etcd == nil || host.Listed == nil {
+			continue
+		}
+		if best == nil || host.Etcd.Applied > best.Etcd.Applied {
+			best = &host
+		}
+	}
+	if best == nil {
+		return
+	}
+	s.Members = slices.Clone(best.Listed)
+	slices.SortFunc(s.Members, func(a, b Member) int { return cmp.Compare(a.ID, b.ID) })
+	s.Alarms = slices.Clone(best.Alarms)
+	slices.SortFunc(s.Alarms, func(a, b Alarm) int {
+		return cmp.Or(cmp.Compare(a.Member, b.Member), cmp.Compare(a.Type, b.Type))
+	})
+}

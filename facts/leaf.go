@@ -1,0 +1,79 @@
+package facts
+
+import (
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/rsa"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/hex"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"slices"
+)
+
+// readLeaf reads the first certificate of a PEM file.
+func readLeaf(raw []byte) (Leaf, error) {
+	cert, err := certificate(raw)
+	if err != nil {
+		return Leaf{}, err
+	}
+	sum := sha256.Sum256(cert.Raw)
+	leaf := Leaf{
+		Serial: fmt.Sprintf("%x", cert.SerialNumber), SHA256: hex.EncodeToString(sum[:]), Subject: cert.Subject.CommonName,
+		Algorithm: algorithm(cert), NotBefore: cert.NotBefore.UTC(), NotAfter: cert.NotAfter.UTC(), certificate: cert,
+	}
+	for _, ip := range cert.IPAddresses {
+		leaf.Names = append(leaf.Names, ip.String())
+	}
+	leaf.Names = append(leaf.Names, cert.DNSNames...)
+	slices.Sort(leaf.Names)
+	return leaf, nil
+}
+
+func certificate(raw []byte) (*x509.Certificate, error) {
+	block, _ := pem.Decode(raw)
+	if block == nil || block.Type != "CERTIFICATE" {
+		return nil, errors.New("no PEM certificate")
+	}
+	return x509.ParseCertificate(block.Bytes)
+}
+
+// Certificates are the SHA-256 digests (hexadecimal, of the DER form) of every certificate in a PEM bundle, in its order.
+func Certificates(bundle []byte) []string {
+	var sums []string
+	for block, rest := pem.Decode(bundle); block != nil; block, rest = pem.Decode(rest) {
+		if block.Type == "CERTIFICATE" {
+			sum := sha256.Sum256(block.Bytes)
+			sums = append(sums, hex.EncodeToString(sum[:]))
+		}
+	}
+	return sums
+}
+
+// algorithm names a certificate's key as the inventory does.
+func algorithm(cert *x509.Certificate) string {
+	switch key := cert.PublicKey.(type) {
+	case *ecdsa.PublicKey:
+		return fmt.Sprintf("ecdsa-p%d", key.Curve.Params().BitSize)
+	case *rsa.PublicKey:
+		return fmt.Sprintf("rsa-%d", key.N.BitLen())
+	case ed25519.PublicKey:
+		return "ed25519"
+	}
+	return "unknown"
+}
+
+// issuers finds, for each leaf, the CA of the operator directory that really signed it.
+func issuers(leaves map[string]Leaf, cas []CA) {
+	for role, leaf := range leaves {
+		for _, ca := range cas {
+			signer, err := certificate(ca.PEM)
+			if err == nil && leaf.certificate != nil && leaf.certificate.CheckSignatureFrom(signer) == nil {
+				leaf.Issuer = ca.SHA256
+			}
+		}
+		leaves[role] = leaf
+	}
+}

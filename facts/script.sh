@@ -1,0 +1,86 @@
+# The facts of one host: everything in one answer, nothing changed. Lines of fields parted by TABs; see parse.go.
+# The lines above this one set: unit conf data wal walflag rel ports
+tab=$(printf '\t')
+say() { line=$1; shift; for field; do line=$line$tab$field; done; printf '%s\n' "$line"; }
+flat() { base64 | tr -d '\n'; }
+
+say clock "$(date +%s.%N)"
+say arch "$(uname -m)" "$(uname -r)"
+if [ -r /etc/os-release ]; then say os "$(. /etc/os-release; printf '%s %s' "${ID:-}" "${VERSION_ID:-}")"; fi
+if [ -d /run/systemd/system ]; then say systemd "$(systemctl --version | sed -n '1s/^systemd \([0-9]*\).*/\1/p')"; fi
+[ -r /etc/machine-id ] && say machine "$(cat /etc/machine-id)"
+say boot "$(cat /proc/sys/kernel/random/boot_id)"
+say memory "$(sed -n 's/^MemTotal: *\([0-9]*\) kB/\1/p' /proc/meminfo)"
+if getent passwd etcd >/dev/null && getent group etcd >/dev/null; then say etcduser yes; fi
+for tool in tar gzip sha256sum base64 stat getent useradd flock ss; do
+  command -v "$tool" >/dev/null 2>&1 || say missing "$tool"
+done
+
+# free DIRECTORY: kilobytes available where it lies or will lie.
+free() {
+  dir=$1
+  while [ ! -d "$dir" ] && [ "$dir" != / ]; do dir=$(dirname "$dir"); done
+  df -Pk "$dir" | sed -n '2s/^.* \([0-9][0-9]*\)  *[0-9][0-9]*%.*/\1/p'
+}
+say free data "$(free "$data")"
+say free opt "$(free "$rel")"
+
+pid=0
+if [ -d /run/systemd/system ]; then
+  systemctl show "$unit.service" -p LoadState -p ActiveState -p SubState -p UnitFileState -p MainPID \
+    -p NeedDaemonReload -p DropInPaths -p NRestarts -p Result | while IFS= read -r line; do say unit "$line"; done
+  pid=$(systemctl show "$unit.service" -p MainPID | sed 's/^MainPID=//')
+fi
+if [ "${pid:-0}" -gt 0 ] 2>/dev/null && exe=$(readlink "/proc/$pid/exe"); then
+  sum=
+  case $exe in *' (deleted)') sum=$(sha256sum <"/proc/$pid/exe" | cut -d' ' -f1) ;; esac
+  say process "$pid" "$(stat -L -c %d:%i "/proc/$pid/exe")" "$exe" "$(flat <"/proc/$pid/cmdline")" "$sum"
+fi
+
+unitfile=/etc/systemd/system/$unit.service
+# Directories that an operator may have made a symbolic link are followed; nothing else is.
+form="file$tab%f$tab%U$tab%G$tab%s$tab%d:%i$tab%n"
+stat -L -c "$form" /etc/etcd /opt/clusterup "$data" "$wal" 2>/dev/null
+stat -c "$form" "$conf" "$conf"/* "$conf"/tls/* "$conf"/tls/*/* "$unitfile" "$rel" "$rel"/* "$rel"/*/* 2>/dev/null
+for link in "$conf"/tls/*; do
+  if [ -L "$link" ]; then say link "$link" "$(readlink "$link")"; fi
+done
+for file in "$unitfile" "$conf"/born.json "$conf"/*.pem "$conf"/tls/peer/cert.pem "$conf"/tls/server/cert.pem; do
+  if [ -f "$file" ]; then say content "$file" "$(flat <"$file")"; fi
+done
+# The key stays here: the host itself says whether its pair is the one that was written.
+for role in peer server; do
+  if (cd "$conf/tls/$role" 2>/dev/null && sha256sum --status -c sums 2>/dev/null); then say intact "$role"; fi
+done
+
+# A binary is read again only when its size, inode or change time differ from those its manifest recorded.
+for dir in "$rel"/*; do
+  for name in etcd etcdctl etcdutl; do
+    file=$dir/$name
+    [ -f "$file" ] && [ ! -L "$file" ] || continue
+    now=$(stat -c '%s %i %.9Z' "$file")
+    known=$(sed -n "s/^\([0-9a-f]\{64\}\) $now $name\$/\1/p" "$dir/manifest" 2>/dev/null)
+    [ -n "$known" ] || known=$(sha256sum <"$file" | cut -d' ' -f1)
+    say binary "$file" "$known"
+  done
+done
+
+if [ -d "$data" ]; then
+  say data exists
+  for entry in "$data"/* "$data"/.[!.]*; do
+    if [ -e "$entry" ]; then say entry "${entry##*/}"; fi
+  done | head -n 8
+fi
+for log in "$walflag"/*.wal; do
+  if [ -f "$log" ]; then
+    say wal "$(head -c 256 "$log" | flat)"
+    break
+  fi
+done
+
+if command -v ss >/dev/null 2>&1; then
+  filter=
+  for port in $ports; do filter="$filter${filter:+ or }sport = :$port"; done
+  ss -H -ltnp "( $filter )" | while IFS= read -r line; do say listen "$line"; done
+fi
+say end

@@ -1,0 +1,163 @@
+package facts
+
+import (
+	"crypto/x509"
+	"io/fs"
+	"slices"
+	"time"
+)
+
+// Snapshot is all that was seen at one moment: the operator directory, every host of the inventory, and the cluster's own view.
+// Decisions are made on a Snapshot alone, so two equal ones lead to equal plans.
+type Snapshot struct {
+	Taken    time.Time       `json:"taken"` // the control machine's clock
+	Operator Operator        `json:"operator"`
+	Hosts    map[string]Host `json:"hosts"`             // by member name
+	Members  []Member        `json:"members,omitempty"` // the member list, sorted by ID; nil when no member answered
+	Alarms   []Alarm         `json:"alarms,omitempty"`
+}
+
+// Names are the hosts' names, sorted.
+func (s Snapshot) Names() []string {
+	names := make([]string, 0, len(s.Hosts))
+	for name := range s.Hosts {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// Operator is what the operator directory on the control machine holds.
+type Operator struct {
+	CAs    []CA              `json:"cas,omitempty"`    // sorted by role, then generation
+	Pinned map[string]string `json:"pinned,omitempty"` // "VERSION/ARCH" → SHA-256 of the archive (release.lock.hcl)
+}
+
+// CA is a certificate authority of the operator directory. The private key is never part of a fact.
+type CA struct {
+	Role       string    `json:"role"` // peer or client
+	Generation int       `json:"generation"`
+	SHA256     string    `json:"sha256"` // of the DER certificate, hexadecimal
+	NotBefore  time.Time `json:"not_before"`
+	NotAfter   time.Time `json:"not_after"`
+	PEM        []byte    `json:"pem"` // the certificate
+	Signing    bool      `json:"signing"`
+}
+
+// Host is what one machine said of itself and of its member.
+type Host struct {
+	Name        string `json:"name"`
+	Unreachable string `json:"unreachable,omitempty"` // why it could not be looked at; all else is then zero
+	Err         error  `json:"-"`                     // the error behind Unreachable
+
+	Arch        string        `json:"arch"` // as Go names it: amd64, arm64
+	OS          string        `json:"os"`   // ID and VERSION_ID of os-release: "debian 12"
+	Kernel      string        `json:"kernel"`
+	Systemd     int           `json:"systemd"` // version; 0: PID 1 is not systemd
+	MachineID   string        `json:"machine_id"`
+	BootID      string        `json:"boot_id"`
+	ClockOffset time.Duration `json:"clock_offset"` // host's clock minus the control machine's, as far as the answer's journey lets one tell
+	Memory      int64         `json:"memory"`       // bytes
+	DataFree    int64         `json:"data_free"`    // bytes free on the data directory's file system
+	OptFree     int64         `json:"opt_free"`     // bytes free where releases go
+
+	EtcdUser bool              `json:"etcd_user"` // the system user and group etcd exist
+	Files    map[string]File   `json:"files"`     // by path: all that lies where clusterup puts things
+	Unit     Unit              `json:"unit"`
+	Process  *Process          `json:"process,omitempty"` // the unit's main process; nil: not running
+	Data     Data              `json:"data"`
+	Leaves   map[string]Leaf   `json:"leaves,omitempty"` // by role: peer, server
+	Sockets  []Socket          `json:"sockets,omitempty"`
+	Missing  []string          `json:"missing,omitempty"` // commands that clusterup needs and the host lacks
+	Binaries map[string]string `json:"binaries"`          // path under the release directory → SHA-256
+
+	Etcd      *Status  `json:"etcd,omitempty"` // nil: the member did not answer
+	EtcdError string   `json:"etcd_error,omitempty"`
+	Reads     bool     `json:"reads"`                // a linearizable read through this member succeeded just now
+	ReadError string   `json:"read_error,omitempty"` // why it did not
+	Listed    []Member `json:"-"`                    // the member list as this member holds it
+	Alarms    []Alarm  `json:"-"`
+}
+
+// Healthy says that the member runs, knows a leader and serves a linearizable read, with nothing to complain of.
+func (h Host) Healthy() bool {
+	return h.Process != nil && h.Etcd != nil && h.Etcd.Leader != 0 && h.Reads && len(h.Etcd.Errors) == 0
+}
+
+// File is one path on a host.
+type File struct {
+	Kind    Kind        `json:"kind"`
+	Mode    fs.FileMode `json:"mode"` // permission bits
+	Owner   string      `json:"owner"`
+	Group   string      `json:"group"`
+	Size    int64       `json:"size"`
+	Target  string      `json:"target,omitempty"`  // of a symbolic link
+	Content []byte      `json:"content,omitempty"` // of the small public files that clusterup writes: units, bundles, certificates, markers
+	Inode   string      `json:"-"`                 // device:inode, to tell whether a process runs this very file
+}
+
+// Kind is the type of a file.
+type Kind string
+
+// The kinds that matter here; others read as Other.
+const (
+	Regular Kind = "file"
+	Dir     Kind = "dir"
+	Link    Kind = "link"
+	Other   Kind = "other"
+)
+
+// Unit is systemd's view of the member's unit.
+type Unit struct {
+	Load        string   `json:"load"`   // LoadState: loaded, not-found, masked, …
+	Active      string   `json:"active"` // ActiveState: active, inactive, failed, activating, …
+	Sub         string   `json:"sub"`
+	Enabled     string   `json:"enabled"` // UnitFileState: enabled, disabled, masked, …
+	NeedsReload bool     `json:"needs_reload"`
+	DropIns     []string `json:"drop_ins,omitempty"`
+	Restarts    int      `json:"restarts"`
+	Result      string   `json:"result"`
+}
+
+// Process is a running etcd, as /proc shows it: what it really runs with, whatever the files say by now.
+type Process struct {
+	PID    int      `json:"pid"`
+	Exe    string   `json:"exe"`     // target of /proc/PID/exe; ends in " (deleted)" when the file was replaced
+	SameAs string   `json:"same_as"` // the path in Files whose inode the process runs; empty: none
+	SHA256 string   `json:"sha256"`  // of the executable, when its file was replaced or removed since; else empty
+	Args   []string `json:"args"`    // the whole command line
+}
+
+// Data is what lies in the member's data directory.
+type Data struct {
+	Exists    bool     `json:"exists"`               // the directory is there
+	Entries   []string `json:"entries,omitempty"`    // its entries, at most 8
+	WAL       bool     `json:"wal"`                  // a write-ahead log is there: the member has started once
+	ClusterID ID       `json:"cluster_id,omitempty"` // from the head of the WAL
+	MemberID  ID       `json:"member_id,omitempty"`
+}
+
+// Leaf is a certificate in use by a member.
+type Leaf struct {
+	Role      string    `json:"role"` // peer or server
+	Dir       string    `json:"dir"`  // what the role's symbolic link points at, absolute
+	Intact    bool      `json:"intact"`
+	Serial    string    `json:"serial"`
+	SHA256    string    `json:"sha256"`
+	Subject   string    `json:"subject"`
+	Issuer    string    `json:"issuer"` // SHA-256 of the CA of the operator directory that signed it; empty: none of them
+	Algorithm string    `json:"algorithm"`
+	NotBefore time.Time `json:"not_before"`
+	NotAfter  time.Time `json:"not_after"`
+	Names     []string  `json:"names"` // all SANs, IP addresses and DNS names, sorted
+
+	certificate *x509.Certificate
+}
+
+// Socket is a listening TCP socket on one of the member's ports.
+type Socket struct {
+	Address string `json:"address"` // "0.0.0.0", "::", "10.0.0.11", "*"
+	Port    int    `json:"port"`
+	PID     int    `json:"pid,omitempty"`
+	Process string `json:"process,omitempty"`
+}

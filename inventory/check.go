@@ -1,0 +1,167 @@
+package inventory
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/hashicorp/hcl/v2"
+)
+
+// checkClusters holds the blocks of a file against each other.
+func (p *problems) checkClusters(clusters []clusterRead) {
+	for i, c := range clusters {
+		for _, other := range clusters[:i] {
+			if other.Name == c.Name {
+				p.errorAt(c.name, "cluster given twice", "There is already a cluster %q at %s.", c.Name, at(other.name))
+				continue
+			}
+			p.checkSharedHosts(other, c)
+		}
+		p.checkSize(c)
+		p.checkMembers(c)
+	}
+}
+
+func (p *problems) checkSize(c clusterRead) {
+	switch n := len(c.members); {
+	case c.unsure:
+	case n == 0:
+		p.errorAt(c.name, "no members", `The cluster %q needs at least one member "NAME" { address = "…" } block.`, c.Name)
+	case n%2 == 0:
+		p.warnAt(c.name, "even number of members",
+			"%d members survive the loss of %d, just as %d do, and one more host can fail; 1, 3 or 5 are usual.", n, (n-1)/2, n-1)
+	case n > 7:
+		p.warnAt(c.name, "many members", "Every write goes to a majority of the %d members; more than 7 only make writes slower.", n)
+	}
+}
+
+// checkMembers looks for what two members of one cluster must not share.
+func (p *problems) checkMembers(c clusterRead) {
+	for i, m := range c.members {
+		if len(c.members) > 1 && loopback(m.Address) {
+			p.errorAt(m.where("address"), "loopback address", "%s: the other members cannot reach %s.", m.Name, m.Address)
+			continue
+		}
+		for _, other := range c.members[:i] {
+			p.checkPair(other, m)
+		}
+	}
+}
+
+func (p *problems) checkPair(a, b memberRead) {
+	if a.Name == b.Name {
+		r := b.where("")
+		if own, ok := b.names["name"]; ok {
+			r = own
+		}
+		p.errorAt(r, "member given twice", "There is already a member %q at %s.", b.Name, at(a.block))
+	}
+	for _, f := range []struct {
+		attr string
+		a, b string
+	}{
+		{"address", a.Address, b.Address},
+		{"peer_address", a.PeerAddress, b.PeerAddress},
+		{"client_address", a.ClientAddress, b.ClientAddress},
+		{"ssh_address", sshKey(a.SSH, a.SSHAddress), sshKey(b.SSH, b.SSHAddress)},
+	} {
+		if f.a == f.b && f.b != "" {
+			p.errorAt(clashPlace(b, f.attr), "address given twice",
+				"%s: the member %s at %s already has this %s; each member needs a host of its own.", b.Name, a.Name, at(a.block), strings.ReplaceAll(f.attr, "_", " "))
+			return
+		}
+	}
+}
+
+// clashPlace is the attribute that gave the address, which may be a default.
+func clashPlace(m memberRead, attr string) hcl.Range {
+	if r, ok := m.names[attr]; ok {
+		return r
+	}
+	return m.where("address")
+}
+
+func loopback(address string) bool {
+	ip, err := netip.ParseAddr(address)
+	return err == nil && ip.IsLoopback() || address == "localhost" || strings.HasSuffix(address, ".localhost")
+}
+
+// sshKey is equal for two members when SSH leads to the same host: the same
+// address and port, by the same way.
+func sshKey(s SSH, address string) string {
+	if address == "" {
+		return ""
+	}
+	return fmt.Sprintf("%s|%d|%s", address, s.Port, jumpKey(s))
+}
+
+func jumpKey(s SSH) string {
+	var b strings.Builder
+	for _, j := range s.Jump {
+		fmt.Fprintf(&b, "%s|%d,", j.Address, j.Port)
+	}
+	return b.String()
+}
+
+func sameHost(a, b memberRead) bool {
+	if a.Address == "" || b.Address == "" {
+		return false
+	}
+	return sshKey(a.SSH, a.SSHAddress) == sshKey(b.SSH, b.SSHAddress) ||
+		a.Address == b.Address && jumpKey(a.SSH) == jumpKey(b.SSH)
+}
+
+// checkSharedHosts looks for what two clusters must not share on one host. The
+// first host says enough.
+func (p *problems) checkSharedHosts(a, b clusterRead) {
+	for _, m := range b.members {
+		for _, other := range a.members {
+			if sameHost(other, m) {
+				if p.checkSharedHost(a, other, b, m) {
+					return
+				}
+			}
+		}
+	}
+}
+
+func (p *problems) checkSharedHost(a clusterRead, x memberRead, b clusterRead, y memberRead) bool {
+	var shared, remedies []string
+	taken := []int{a.PeerPort, a.ClientPort, a.MetricsPort}
+	for _, port := range []int{b.PeerPort, b.ClientPort, b.MetricsPort} {
+		if port != 0 && slices.Contains(taken, port) {
+			shared = append(shared, fmt.Sprintf("port %d", port))
+		}
+	}
+	if len(shared) > 0 {
+		remedies = append(remedies, "peer_port, client_port and metrics_port")
+	}
+	if a.UnitName == b.UnitName {
+		shared, remedies = append(shared, "the unit "+a.UnitName), append(remedies, "unit_name")
+	}
+	if dir := sharedDir(x, y); dir != "" {
+		shared, remedies = append(shared, "the directory "+dir), append(remedies, "data_dir or wal_dir")
+	}
+	if len(shared) == 0 {
+		return false
+	}
+	p.errorAt(y.where("address"), "host shared by two clusters",
+		"%s of %s and %s of %s (%s) are one host, and both clusters use %s; give one of them another %s.",
+		y.Name, b.Name, x.Name, a.Name, at(x.block), strings.Join(shared, ", "), strings.Join(remedies, ", "))
+	return true
+}
+
+// sharedDir returns the first directory of y that lies in one of x, or the
+// other way round.
+func sharedDir(x, y memberRead) string {
+	for _, dir := range []string{y.DataDir, y.WALDir} {
+		for _, old := range []string{x.DataDir, x.WALDir} {
+			if dir != "" && old != "" && (within(dir, old) || within(old, dir)) {
+				return dir
+			}
+		}
+	}
+	return ""
+}

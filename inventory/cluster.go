@@ -1,0 +1,205 @@
+package inventory
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/hashicorp/hcl/v2"
+)
+
+var clusterSchema = &hcl.BodySchema{
+	Attributes: attributes("version", "data_dir", "wal_dir", "unit_name", "peer_port", "client_port", "metrics_port"),
+	Blocks: []hcl.BlockHeaderSchema{
+		{Type: "ssh"},
+		{Type: "release"},
+		{Type: "pki"},
+		{Type: "etcd"},
+		{Type: "client", LabelNames: []string{"name"}},
+		{Type: "member", LabelNames: []string{"name"}},
+	},
+}
+
+var clientSchema = &hcl.BodySchema{}
+
+// clusterRead is a cluster with the places that checks across blocks point at.
+type clusterRead struct {
+	*Cluster
+	name    hcl.Range
+	members []memberRead
+	unsure  bool // how many members it has is not known, because of a mistake
+}
+
+func (s scope) readCluster(b *hcl.Block, where place) clusterRead {
+	p := s.problems
+	c := &Cluster{
+		Name: b.Labels[0], Dir: where.dir, Range: rangeOf(b.DefRange),
+		DataDir: "/var/lib/etcd/" + b.Labels[0], UnitName: "etcd-" + b.Labels[0],
+		PeerPort: 2380, ClientPort: 2379, MetricsPort: 2381,
+	}
+	if err := checkName(c.Name); err != nil {
+		p.errorAt(b.LabelRanges[0], "bad cluster name", "%q: %s.", clip(c.Name), err)
+	}
+	v, content := s.newValues(b, clusterSchema, where)
+	v.require("version", b.DefRange, `Say which etcd is wanted, such as version = "3.6.16".`)
+	v.version(&c.Version)
+	v.dataDir("data_dir", &c.DataDir)
+	v.dataDir("wal_dir", &c.WALDir)
+	v.checkWALDir(c.WALDir, c.DataDir)
+	v.unitName(&c.UnitName)
+	v.ports(c, b.DefRange)
+	blocks := content.Blocks.ByType()
+	c.SSH = s.readSSH(p.only(blocks["ssh"]), where, defaultSSH(where, c.Name))
+	c.Release = s.readRelease(p.only(blocks["release"]), where)
+	c.PKI = s.readPKI(p.only(blocks["pki"]), where)
+	c.Etcd = s.readEtcd(p.only(blocks["etcd"]), where, minorOf(c.Version))
+	c.Clients = p.readClients(blocks["client"])
+	out := clusterRead{Cluster: c, name: b.LabelRanges[0]}
+	for _, block := range blocks["member"] {
+		members, ok := s.readMembers(block, where, c)
+		out.members = append(out.members, members...)
+		out.unsure = out.unsure || !ok
+	}
+	for _, m := range out.members {
+		c.Members = append(c.Members, m.Member)
+	}
+	return out
+}
+
+var (
+	fullVersion = regexp.MustCompile(`^(0|[1-9][0-9]{0,3})\.(0|[1-9][0-9]{0,3})\.(0|[1-9][0-9]{0,3})$`)
+	knownMinors = []string{"3.5", "3.6", "3.7"}
+	// badVersions can corrupt data after a crash (etcd's postmortem of v3.5).
+	badVersions = []string{"3.5.0", "3.5.1", "3.5.2"}
+)
+
+func (v values) version(target *string) {
+	var text string
+	if !v.text("version", &text) {
+		return
+	}
+	if err := checkVersion(text); err != nil {
+		v.bad("version", "bad version", "%q: %s.", clip(text), err)
+		return
+	}
+	*target = text
+}
+
+func checkVersion(s string) error {
+	bare := strings.TrimPrefix(s, "v")
+	switch {
+	case bare != s && fullVersion.MatchString(bare):
+		return fmt.Errorf("write it without the v: %q", bare)
+	case !fullVersion.MatchString(s):
+		return fmt.Errorf(`write all three numbers, such as "3.6.16"`)
+	case !slices.Contains(knownMinors, minorOf(s)):
+		return fmt.Errorf("clusterup knows etcd %s", strings.Join(knownMinors, ", "))
+	case slices.Contains(badVersions, s):
+		return fmt.Errorf("it can corrupt data after a crash; take 3.5.3 or later")
+	}
+	return nil
+}
+
+// minorOf returns "3.6" of "3.6.16", and "" of what is not a version.
+func minorOf(version string) string {
+	parts := fullVersion.FindStringSubmatch(version)
+	if parts == nil {
+		return ""
+	}
+	return parts[1] + "." + parts[2]
+}
+
+func (v values) dataDir(name string, target *string) {
+	var dir string
+	if !v.text(name, &dir) {
+		return
+	}
+	if err := checkDataDir(dir); err != nil {
+		v.bad(name, "bad "+name, "%q: %s.", clip(dir), err)
+		return
+	}
+	*target = dir
+}
+
+// checkWALDir keeps the log out of the data directory, which is renamed aside
+// as a whole when a member is replaced.
+func (v values) checkWALDir(wal, data string) {
+	if wal == "" || !within(wal, data) && !within(data, wal) {
+		return
+	}
+	name := "wal_dir"
+	if !v.has(name) {
+		name = "data_dir"
+	}
+	if v.has(name) {
+		v.bad(name, "directories overlap", "wal_dir %s and data_dir %s must lie apart; leave wal_dir out to keep the log in the data directory.", wal, data)
+	}
+}
+
+func (v values) unitName(target *string) {
+	var name string
+	if !v.text("unit_name", &name) {
+		return
+	}
+	switch {
+	case strings.HasSuffix(name, ".service"):
+		v.bad("unit_name", "bad unit_name", "Write it without \".service\": %q.", strings.TrimSuffix(name, ".service"))
+	case !unitName.MatchString(name) || len(name) > 200:
+		v.bad("unit_name", "bad unit_name", "%q: use letters, digits, \"-\", \"_\" and \".\", starting with a letter or digit.", clip(name))
+	default:
+		*target = name
+	}
+}
+
+func (v values) ports(c *Cluster, header hcl.Range) {
+	good := true
+	read := func(name string, target *int, least int64) {
+		good = (v.number(name, target, least, 65535) || !v.has(name)) && good
+	}
+	read("peer_port", &c.PeerPort, 1)
+	read("client_port", &c.ClientPort, 1)
+	read("metrics_port", &c.MetricsPort, 0)
+	if !good {
+		return
+	}
+	names := []string{"peer_port", "client_port", "metrics_port"}
+	ports := []int{c.PeerPort, c.ClientPort, c.MetricsPort}
+	for i := range ports {
+		for j := range i {
+			if ports[i] != ports[j] {
+				continue
+			}
+			where := header
+			if v.has(names[i]) {
+				where = v.exprRange(names[i])
+			} else if v.has(names[j]) {
+				where = v.exprRange(names[j])
+			}
+			v.problems.errorAt(where, "port used twice", "%s and %s are both %d (defaults: 2380, 2379 and 2381).", names[j], names[i], ports[i])
+		}
+	}
+}
+
+func (p *problems) readClients(blocks hcl.Blocks) []Client {
+	var out []Client
+	first := map[string]hcl.Range{}
+	for _, b := range blocks {
+		name := b.Labels[0]
+		p.content(b.Body, clientSchema)
+		old, twice := first[name]
+		switch {
+		case !certName.MatchString(name) || len(name) > 64:
+			p.errorAt(b.LabelRanges[0], "bad client name", "%q: a common name here has at most 64 letters, digits and any of . _ @ -, and starts with a letter or digit.", clip(name))
+		case twice:
+			p.errorAt(b.LabelRanges[0], "client given twice", "The client %q is already at %s.", name, at(old))
+		}
+		first[name] = b.LabelRanges[0]
+		out = append(out, Client{Name: name})
+	}
+	return out
+}
+
+func rangeOf(r hcl.Range) Range {
+	return Range{File: r.Filename, Line: r.Start.Line, Column: r.Start.Column}
+}

@@ -1,0 +1,145 @@
+// Package inventory reads the HCL file that says what is wanted: which
+// clusters, on which hosts, with which settings.
+//
+// It owns the language (variables, locals, functions, for_each), the defaults
+// and every check that needs nothing but the file, each tied to the place in
+// the source where the mistake is. It must not open a network connection, read
+// the clock or look at a host; of the file system it reads only the inventory,
+// the variable files and what the function file() names.
+package inventory
+
+import (
+	"fmt"
+	"strings"
+	"time"
+)
+
+// File is one inventory, complete with defaults. It holds at least one cluster.
+type File struct {
+	Path     string // as given to Load or Parse
+	Clusters []*Cluster
+}
+
+// Cluster returns the cluster with that name; "" picks the only one. The error
+// names the choices.
+func (f *File) Cluster(name string) (*Cluster, error) {
+	names := make([]string, 0, len(f.Clusters))
+	for _, c := range f.Clusters {
+		if c.Name == name {
+			return c, nil
+		}
+		names = append(names, c.Name)
+	}
+	if name == "" && len(f.Clusters) == 1 {
+		return f.Clusters[0], nil
+	}
+	if name == "" {
+		return nil, fmt.Errorf("choose a cluster of %s: it holds %s", f.Path, strings.Join(names, ", "))
+	}
+	return nil, fmt.Errorf("choose cluster %q of %s: it holds only %s", name, f.Path, strings.Join(names, ", "))
+}
+
+// Cluster is one wanted etcd cluster.
+type Cluster struct {
+	Name    string // [a-z0-9.-], at most 63 bytes; part of paths and unit names
+	Version string // "3.6.16", without a v
+
+	DataDir  string // default /var/lib/etcd/NAME
+	WALDir   string // "": inside the data directory
+	UnitName string // systemd unit without ".service"; default etcd-NAME
+
+	PeerPort    int // default 2380
+	ClientPort  int // default 2379
+	MetricsPort int // plain HTTP on 127.0.0.1; default 2381, 0: off
+
+	SSH     SSH // what members start from; Member.SSH is the merged result
+	Release Release
+	PKI     PKI
+	Etcd    Etcd
+	Clients []Client
+	Members []Member // at least one, in the order of the file
+
+	Dir   string // directory of the inventory, absolute; the operator directory is Dir/.clusterup/NAME
+	Range Range  // the header of the block
+}
+
+// SSH says how a host is reached. All paths are absolute.
+type SSH struct {
+	User           string   // "": the current user
+	Port           int      // default 22
+	IdentityFiles  []string // empty: the agent, then the usual files
+	KnownHosts     []string // never empty; new keys belong in the first
+	Sudo           bool     // run commands through sudo -n
+	Agent          bool     // use the SSH agent; default true
+	Jump           []Jump   // in the order in which they are passed
+	ConnectTimeout time.Duration
+}
+
+// Jump is one host that connections are passed through.
+type Jump struct {
+	Address       string // IP address without brackets, or DNS name
+	Port          int    // default 22
+	User          string // default: the user of the surrounding ssh block
+	IdentityFiles []string
+}
+
+// Release says where the etcd binaries come from. At most one of Mirror,
+// Archive and Archives is set; none: etcd's releases on GitHub.
+type Release struct {
+	Mirror   string            // http, https or file URL, without a final slash
+	Archive  string            // absolute path, for whichever architecture the hosts have
+	Archives map[string]string // architecture ("amd64") to absolute path
+	SHA256   map[string]string // architecture to 64 lower-case hex digits
+}
+
+// PKI says what certificates are made.
+type PKI struct {
+	CALifetime  time.Duration // default 10 years of 365 days
+	Lifetime    time.Duration // of a leaf; default 1 year
+	RenewBefore time.Duration // before the end of a leaf; default Lifetime/3
+	Algorithm   string        // ecdsa-p256 (default), ecdsa-p384, ed25519, rsa-3072, rsa-4096
+}
+
+// Etcd holds the settings that all members share.
+type Etcd struct {
+	QuotaBackendBytes int64         // default 8 GiB
+	AutoCompaction    time.Duration // keep this much history; default 1h, 0: never compact
+	HeartbeatInterval time.Duration // whole milliseconds; default 100ms
+	ElectionTimeout   time.Duration // whole milliseconds; default 1s
+	SnapshotCount     int           // 0: etcd's default
+	Flags             map[string]string
+}
+
+// Client is a client certificate that is wanted.
+type Client struct {
+	Name string // the common name
+}
+
+// Member is one wanted etcd server.
+type Member struct {
+	Name    string
+	Address string // the service address: IP without brackets, or DNS name
+
+	SSHAddress    string // default Address
+	SSHPort       int    // default SSH.Port
+	PeerAddress   string // default Address
+	ClientAddress string // default Address
+	Names         []string
+
+	SSH     SSH    // merged with the cluster's ssh block
+	DataDir string // merged with the cluster's
+	WALDir  string
+
+	Range Range
+}
+
+// Range is a place in the inventory, for messages. Line and Column count from 1.
+type Range struct {
+	File   string
+	Line   int
+	Column int
+}
+
+func (r Range) String() string {
+	return fmt.Sprintf("%s:%d:%d", r.File, r.Line, r.Column)
+}

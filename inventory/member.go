@@ -1,0 +1,131 @@
+package inventory
+
+import (
+	"slices"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/zclconf/go-cty/cty"
+)
+
+var memberSchema = &hcl.BodySchema{
+	Attributes: attributes("for_each", "name", "address", "ssh_address", "ssh_port", "peer_address", "client_address", "names", "data_dir", "wal_dir"),
+	Blocks:     []hcl.BlockHeaderSchema{{Type: "ssh"}},
+}
+
+// memberRead is a member with the places that checks across members point at.
+type memberRead struct {
+	Member
+	block hcl.Range
+	names map[string]hcl.Range // attribute to place; only of those that are written
+}
+
+// where returns the place of an attribute, or of the block.
+func (m memberRead) where(attr string) hcl.Range {
+	if r, ok := m.names[attr]; ok {
+		return r
+	}
+	return m.block
+}
+
+// readMembers reads one member block: one member, or with for_each one per key.
+// It returns false when it cannot say how many.
+func (s scope) readMembers(b *hcl.Block, where place, c *Cluster) ([]memberRead, bool) {
+	v, content := s.newValues(b, memberSchema, where)
+	attr, repeated := content.Attributes["for_each"]
+	if !repeated {
+		m := v.readMember(b, content, c)
+		if _, ok := content.Attributes["name"]; ok {
+			s.problems.errorAt(content.Attributes["name"].NameRange, "name without for_each",
+				"The label names the member: member %q { … }. A name attribute is for blocks with for_each.", b.Labels[0])
+		}
+		return []memberRead{m}, true
+	}
+	each, ok := s.forEach(attr)
+	if !ok {
+		return nil, false
+	}
+	var out []memberRead
+	for it := each.ElementIterator(); it.Next(); {
+		key, value := it.Element()
+		if each.Type().IsSetType() {
+			key = value
+		}
+		v.scope = s.with(key, value)
+		out = append(out, v.readMember(b, content, c))
+	}
+	return out, true
+}
+
+// forEach evaluates to a map, an object or a set of strings.
+func (s scope) forEach(attr *hcl.Attribute) (cty.Value, bool) {
+	each, ok := s.eval(attr.Expr)
+	if !ok {
+		return each, false
+	}
+	t := each.Type()
+	switch {
+	case each.IsNull():
+		s.problems.errorAt(attr.Expr.Range(), "for_each is null", "It takes a map, or a set of strings.")
+	case t.IsSetType() && (t.ElementType() == cty.String || each.LengthInt() == 0):
+		return each, !slices.ContainsFunc(each.AsValueSlice(), cty.Value.IsNull)
+	case t.IsMapType() || t.IsObjectType():
+		return each, true
+	case t.IsTupleType() || t.IsListType() || t.IsSetType():
+		s.problems.errorAt(attr.Expr.Range(), "for_each over a list", "It takes a map, or a set of strings: toset([\"a\", \"b\"]), or { for n in range(3) : n => … }.")
+	default:
+		s.problems.errorAt(attr.Expr.Range(), "wrong type", "for_each takes a map, or a set of strings; this is %s.", typeWords(t))
+	}
+	return each, false
+}
+
+// readMember reads the block once, in a scope that may have each.key. Without a
+// name attribute, a repeated block names its members LABEL-KEY.
+func (v values) readMember(b *hcl.Block, content *hcl.BodyContent, c *Cluster) memberRead {
+	p := v.problems
+	m := memberRead{block: b.DefRange, names: map[string]hcl.Range{"": b.LabelRanges[0]}}
+	for name := range content.Attributes {
+		m.names[name] = v.exprRange(name)
+	}
+	m.Member = Member{Name: b.Labels[0], DataDir: c.DataDir, WALDir: c.WALDir, Range: rangeOf(b.DefRange)}
+	if each, ok := v.lookup("each"); ok {
+		m.Name += "-" + each.GetAttr("key").AsString()
+		v.text("name", &m.Name)
+	}
+	if err := checkName(m.Name); err != nil {
+		r := b.LabelRanges[0]
+		if v.has("name") {
+			r = v.exprRange("name")
+		}
+		p.errorAt(r, "bad member name", "%q: %s.", clip(m.Name), err)
+	}
+	v.addresses(&m, b.DefRange)
+	v.dataDir("data_dir", &m.DataDir)
+	v.dataDir("wal_dir", &m.WALDir)
+	m.SSH = v.readSSH(p.only(content.Blocks), v.place, c.SSH)
+	v.port("ssh_port", &m.SSH.Port)
+	m.SSHPort = m.SSH.Port
+	v.checkWALDir(m.WALDir, m.DataDir)
+	return m
+}
+
+// addresses reads the addresses; each but the first defaults to the first.
+func (v values) addresses(m *memberRead, header hcl.Range) {
+	v.require("address", header, "A member needs an address: the IP address or DNS name that peers and clients use.")
+	v.address("address", &m.Address)
+	m.SSHAddress, m.PeerAddress, m.ClientAddress = m.Address, m.Address, m.Address
+	v.address("ssh_address", &m.SSHAddress)
+	v.address("peer_address", &m.PeerAddress)
+	v.address("client_address", &m.ClientAddress)
+	names, _ := v.list("names")
+	for _, one := range names {
+		name, err := parseCertName(one.text)
+		switch {
+		case err != nil:
+			v.badExpr(one.expr, "bad name", clip(one.text)+": "+err.Error()+".")
+		case slices.Contains(m.Names, name):
+			v.badExpr(one.expr, "name given twice", name+" is already in names.")
+		default:
+			m.Names = append(m.Names, name)
+		}
+	}
+}

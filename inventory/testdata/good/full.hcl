@@ -1,0 +1,86 @@
+variable "version" { default = "3.6.16" }
+
+variable "hosts" {
+  type        = map(string)
+  description = "Zone to address."
+  default     = { a = "10.0.0.21", b = "10.0.0.22" }
+}
+
+locals {
+  domain = "example.com"
+  suffix = "db.${local.domain}"
+}
+
+cluster "prod" {
+  version      = var.version
+  data_dir     = "/srv/etcd/data"
+  wal_dir      = "/srv/wal"
+  unit_name    = "etcd"
+  peer_port    = 12380
+  client_port  = "12379"
+  metrics_port = 0
+
+  ssh {
+    user            = "ops"
+    port            = 2222
+    identity_file   = "~/.ssh/id_ed25519"
+    known_hosts     = ["known_hosts", "/etc/ssh/ssh_known_hosts"]
+    sudo            = true
+    agent           = false
+    connect_timeout = "5s"
+
+    jump { address = "bastion.example.com" }
+    jump {
+      address       = "[2001:DB8::1]"
+      port          = 2200
+      user          = "hop"
+      identity_file = ["hop_key", "/keys/hop"]
+    }
+  }
+
+  release {
+    archive = { amd64 = "etcd-amd64.tar.gz", arm64 = "/srv/etcd-arm64.tar.gz" }
+    sha256  = { amd64 = "ABCDEF0123456789abcdef0123456789abcdef0123456789abcdef0123456789" }
+  }
+
+  pki {
+    ca_lifetime  = "20y"
+    lifetime     = "90d"
+    renew_before = "1w2d"
+    algorithm    = "ed25519"
+  }
+
+  etcd {
+    quota_backend_bytes = "2GiB"
+    auto_compaction     = "0"
+    heartbeat_interval  = "200ms"
+    election_timeout    = "2s"
+    snapshot_count      = 5000
+    flags               = { "max-request-bytes" = 2097152, pre-vote = true }
+  }
+
+  client "app" {}
+  client "backup@ops" {}
+
+  member "etcd-1" {
+    address        = "DB1.Example.com"
+    peer_address   = "[2001:db8:0::11]"
+    client_address = "10.0.0.11"
+    ssh_address    = "192.0.2.11"
+    ssh_port       = 22
+    names          = ["etcd-1.${local.suffix}", "*.db.example.com", "10.0.0.111"]
+    data_dir       = "/var/lib/etcd"
+
+    ssh {
+      user = "root"
+      sudo = false
+      jump { address = "192.0.2.1" }
+    }
+  }
+
+  member "etcd" {
+    for_each = var.hosts
+    name     = "etcd-${upper(each.key) == "A" ? 2 : 3}"
+    address  = each.value
+  }
+}

@@ -1,0 +1,13 @@
+cluster "prod" {
+  version = "3.7.3"
+  etcd {
+    flags = {
+      "experimental-initial-corrupt-check" = true
+      "experimental-corrupt-check-time"    = "4h"
+      "enable-v2"                          = true
+    }
+  }
+  member "etcd-1" { address = "10.0.0.11" }
+  member "etcd-2" { address = "10.0.0.12" }
+  member "etcd-3" { address = "10.0.0.13" }
+}

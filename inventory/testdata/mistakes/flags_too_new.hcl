@@ -1,0 +1,13 @@
+cluster "prod" {
+  version = "3.5.35"
+  etcd {
+    flags = {
+      "feature-gates"      = "InitialCorruptCheck=true"
+      "corrupt-check-time" = "4h"
+      "max-learners"       = 2
+    }
+  }
+  member "etcd-1" { address = "10.0.0.11" }
+  member "etcd-2" { address = "10.0.0.12" }
+  member "etcd-3" { address = "10.0.0.13" }
+}

@@ -1,0 +1,7 @@
+cluster "prod" {
+  version = "3.6.16"
+  member "etcd" {
+    for_each = {}
+    address  = each.value
+  }
+}

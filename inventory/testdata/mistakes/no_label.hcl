@@ -1,0 +1,3 @@
+cluster {
+  version = "3.6.16"
+}

@@ -1,0 +1,3 @@
+cluster "prod" {
+  version = '3.6.16'
+}

@@ -1,0 +1,3 @@
+cluster:
+  name: prod
+  version: 3.6.16

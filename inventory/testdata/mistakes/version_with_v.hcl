@@ -1,0 +1,6 @@
+cluster "prod" {
+  version = "v3.6.16"
+  member "etcd-1" { address = "10.0.0.11" }
+  member "etcd-2" { address = "10.0.0.12" }
+  member "etcd-3" { address = "10.0.0.13" }
+}

@@ -1,0 +1,63 @@
+package lab
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"golang.org/x/sync/errgroup"
+)
+
+// Down kills the hosts and takes the lab away with all it made; base images
+// stay. A lab that is already gone is fine, and one that is half gone is
+// finished.
+func (l *Lab) Down(ctx context.Context) error {
+	unlock, err := lock(ctx, lockFile(l.st.Name))
+	if err != nil {
+		return err
+	}
+	defer unlock.Close()
+	st, err := readState(stateFile(l.st.Name))
+	if errors.Is(err, ErrNoLab) {
+		return os.Remove(lockFile(l.st.Name))
+	}
+	if err != nil {
+		return err
+	}
+	l.mu.Lock()
+	l.st = st
+	l.mu.Unlock()
+	if err := l.down(ctx); err != nil {
+		return fmt.Errorf("take down lab %s: %w", st.Name, err)
+	}
+	return errors.Join(os.Remove(stateFile(st.Name)), os.Remove(lockFile(st.Name)))
+}
+
+func (l *Lab) down(ctx context.Context) error {
+	var g errgroup.Group
+	for _, s := range l.sites() {
+		g.Go(func() error {
+			if err := s.kill(ctx); err != nil {
+				return err
+			}
+			return removeTree(s.dir)
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	if err := removeNetwork(ctx, l.st.Name); err != nil {
+		return err
+	}
+	for _, f := range []string{l.KeyFile(), l.KeyFile() + ".pub", l.KnownHosts()} {
+		if err := os.Remove(f); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	_ = os.Remove(filepath.Join(l.st.Dir, "hosts"))
+	_ = os.Remove(l.st.Dir) // unless somebody keeps something there
+	return nil
+}

@@ -1,0 +1,68 @@
+package lab
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"strconv"
+)
+
+const rootPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+// enter is the command prefix that steps into a host, with a clean environment.
+func enter(pid int) []string {
+	return []string{
+		"nsenter", "-t", strconv.Itoa(pid), "-a", "--",
+		"/usr/bin/env", "-i", "PATH=" + rootPath, "HOME=/root", "LANG=C.UTF-8",
+	}
+}
+
+// Exec runs a command as root on a host, not over ssh, and returns its stdout.
+// The error holds the end of its stderr, and wraps an *exec.ExitError.
+func (l *Lab) Exec(ctx context.Context, host string, argv ...string) ([]byte, error) {
+	return l.ExecInput(ctx, host, "", argv...)
+}
+
+// ExecInput is Exec with something on stdin.
+func (l *Lab) ExecInput(ctx context.Context, host, stdin string, argv ...string) ([]byte, error) {
+	pid, err := l.Leader(host)
+	if err != nil {
+		return nil, err
+	}
+	out, err := output(ctx, stdin, append(enter(pid), argv...)...)
+	if err != nil {
+		return out, fmt.Errorf("run %q on %s: %w", argv, host, err)
+	}
+	return out, nil
+}
+
+// Leader is the machine's number of a host's PID 1. A host that is down is an error.
+func (l *Lab) Leader(host string) (int, error) {
+	s, err := l.site(host)
+	if err != nil {
+		return 0, err
+	}
+	c, err := s.slot()
+	if err != nil {
+		return 0, err
+	}
+	pid := s.leader(c)
+	if pid == 0 {
+		return 0, fmt.Errorf("host %s of lab %s is down", host, s.lab)
+	}
+	return pid, nil
+}
+
+// Command is a command of this machine inside the lab's network, from where it
+// reaches the hosts. Its environment is this process's, with CLUSTERUP_LAB,
+// CLUSTERUP_LAB_DIR, CLUSTERUP_LAB_KEY and CLUSTERUP_LAB_KNOWN_HOSTS added.
+func (l *Lab) Command(ctx context.Context, argv ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, tool("nsenter"), append([]string{"--net=" + netnsPath(l.st.Name), "--"}, argv...)...)
+	cmd.Env = append(os.Environ(),
+		"CLUSTERUP_LAB="+l.st.Name,
+		"CLUSTERUP_LAB_DIR="+l.st.Dir,
+		"CLUSTERUP_LAB_KEY="+l.KeyFile(),
+		"CLUSTERUP_LAB_KNOWN_HOSTS="+l.KnownHosts())
+	return cmd
+}

@@ -1,0 +1,110 @@
+package lab
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+)
+
+const bridge = "lab0"
+
+func netnsName(lab string) string { return "cu-" + lab }
+func netnsPath(lab string) string { return filepath.Join("/run/netns", netnsName(lab)) }
+
+// ensureNetwork makes the namespace and its bridge, or finishes one that a
+// killed run left half made.
+func ensureNetwork(ctx context.Context, lab string) error {
+	has := false
+	look := func() error {
+		_, err := net.InterfaceByName(bridge)
+		has = err == nil
+		return nil
+	}
+	if _, err := os.Stat(netnsPath(lab)); err != nil || inNetns(netnsPath(lab), look) != nil {
+		if err := removeNetwork(ctx, lab); err != nil { // a bare file after a crash
+			return err
+		}
+		if _, err := run(ctx, "", "ip", "netns", "add", netnsName(lab)); err != nil {
+			return err
+		}
+	}
+	_, err := run(ctx, bridgeBatch(subnetOf(lab), !has), "ip", "-n", netnsName(lab), "-batch", "-")
+	return err
+}
+
+// bridgeBatch are commands for ip -batch; all but the first may be given again.
+func bridgeBatch(s subnet, add bool) string {
+	batch := ""
+	if add {
+		batch = "link add " + bridge + " type bridge stp_state 0 forward_delay 0\n"
+	}
+	return batch + fmt.Sprintf(`addr replace %s/%d dev %s
+addr replace %s/%d dev %s nodad
+link set lo up
+link set %s up
+`, s.ipv4(controlHost), prefix4.Bits(), bridge, s.ipv6(controlHost), prefix6.Bits(), bridge, bridge)
+}
+
+func removeNetwork(ctx context.Context, lab string) error {
+	if _, err := os.Lstat(netnsPath(lab)); err != nil {
+		return nil
+	}
+	_, err := run(ctx, "", "ip", "netns", "del", netnsName(lab))
+	return err
+}
+
+// DialContext connects from the machine's own address in the lab's network.
+// The address must be numeric: a lab has no name server. It may be used as the
+// dial function of anything in this process.
+func (l *Lab) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
+	return dialIn(ctx, netnsPath(l.st.Name), network, address)
+}
+
+// Listen listens in the lab's network, on the machine's own address there.
+func (l *Lab) Listen(network, address string) (net.Listener, error) {
+	var ln net.Listener
+	err := inNetns(netnsPath(l.st.Name), func() (err error) {
+		ln, err = net.Listen(network, address)
+		return err
+	})
+	return ln, err
+}
+
+func dialIn(ctx context.Context, netns, network, address string) (net.Conn, error) {
+	var conn net.Conn
+	err := inNetns(netns, func() (err error) {
+		// With one numeric address the dialer opens its socket on this thread.
+		conn, err = (&net.Dialer{}).DialContext(ctx, network, address)
+		return err
+	})
+	return conn, err
+}
+
+// port is the name, on the bridge's side, of the link that is host0 in the host.
+func (l *Lab) port(host string) (string, error) {
+	pid, err := l.Leader(host)
+	if err != nil {
+		return "", err
+	}
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/root/sys/class/net/host0/iflink", pid))
+	if err != nil {
+		return "", fmt.Errorf("find link of %s: %w", host, err)
+	}
+	index, err := strconv.Atoi(strings.TrimSpace(string(b)))
+	if err != nil {
+		return "", fmt.Errorf("find link of %s: %w", host, err)
+	}
+	var name string
+	err = inNetns(netnsPath(l.st.Name), func() error {
+		i, err := net.InterfaceByIndex(index)
+		if err == nil {
+			name = i.Name
+		}
+		return err
+	})
+	return name, err
+}

@@ -1,0 +1,61 @@
+package lab
+
+import (
+	"context"
+	"strings"
+	"sync"
+)
+
+// HostStatus is how a host does.
+type HostStatus struct {
+	Host
+	Up     bool     `json:"up"`
+	Leader int      `json:"leader,omitempty"` // the machine's number of its PID 1; 0 when down
+	System string   `json:"system,omitempty"` // what systemctl is-system-running says; "" when down
+	Failed []string `json:"failed,omitempty"` // units that make the system "degraded"
+}
+
+// Status looks at every host, in the order of Hosts, and changes nothing.
+func (l *Lab) Status(ctx context.Context) ([]HostStatus, error) {
+	sites := l.sites()
+	all := make([]HostStatus, len(sites))
+	errs := make([]error, len(sites))
+	var wg sync.WaitGroup
+	for i, s := range sites {
+		wg.Go(func() { all[i], errs[i] = s.status(ctx) })
+	}
+	wg.Wait()
+	for _, err := range errs {
+		if err != nil {
+			return all, err
+		}
+	}
+	return all, nil
+}
+
+func (s site) status(ctx context.Context) (HostStatus, error) {
+	st := HostStatus{Host: s.Host}
+	c, err := s.slot()
+	if err != nil {
+		return st, err
+	}
+	if st.Leader = s.leader(c); st.Leader == 0 {
+		return st, nil
+	}
+	st.Up = true
+	// It exits with 1 unless the word is "running"; the word is what counts.
+	word, err := run(ctx, "", append(enter(st.Leader), "systemctl", "is-system-running")...)
+	if st.System = strings.TrimSpace(string(word)); st.System == "" {
+		return st, err
+	}
+	if st.System != "degraded" {
+		return st, nil
+	}
+	out, err := run(ctx, "", append(enter(st.Leader), "systemctl", "list-units", "--failed", "--plain", "--no-legend", "--full")...)
+	for line := range strings.Lines(string(out)) {
+		if f := strings.Fields(line); len(f) > 0 {
+			st.Failed = append(st.Failed, f[0])
+		}
+	}
+	return st, err
+}

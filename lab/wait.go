@@ -1,0 +1,137 @@
+package lab
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// until asks cond at once and then every interval, until it holds or fails or
+// ctx ends; the error then names what was waited for.
+func until(ctx context.Context, every time.Duration, what string, cond func() (bool, error)) error {
+	t := time.NewTicker(every)
+	defer t.Stop()
+	for {
+		if ok, err := cond(); ok || err != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("wait for %s: %w", what, context.Cause(ctx))
+		case <-t.C:
+		}
+	}
+}
+
+// lock waits for the exclusive lock on a file; closing the file lets go of it.
+// Whoever holds the lock may delete the file.
+func lock(ctx context.Context, path string) (*os.File, error) {
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return nil, err
+	}
+	var f *os.File
+	err := until(ctx, 50*time.Millisecond, "lock "+path, func() (bool, error) {
+		var err error
+		if f, err = os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600); err != nil {
+			return false, err
+		}
+		ok, err := tryLock(f)
+		if ok && err == nil && isFile(f, path) {
+			return true, nil
+		}
+		f.Close()
+		return false, err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return f, nil
+}
+
+// isFile says whether f is still the file at path, or one deleted meanwhile.
+func isFile(f *os.File, path string) bool {
+	a, err := f.Stat()
+	if err != nil {
+		return false
+	}
+	b, err := os.Stat(path)
+	return err == nil && os.SameFile(a, b)
+}
+
+// writeAtomic replaces a file in one step.
+func writeAtomic(path string, data []byte, mode os.FileMode) error {
+	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*") // 0600
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name()) // fails after the rename
+	_, err = f.Write(data)
+	err = errors.Join(err, f.Chmod(mode), f.Sync(), f.Close())
+	if err != nil {
+		return err
+	}
+	return os.Rename(f.Name(), path)
+}
+
+// run runs a command of the machine to its end and returns its stdout. Stopping
+// ctx stops the command with everything it started.
+func run(ctx context.Context, stdin string, argv ...string) ([]byte, error) {
+	out, err := output(ctx, stdin, argv...)
+	if err != nil {
+		err = fmt.Errorf("run %s: %w", argv[0], err)
+	}
+	return out, err
+}
+
+// output is run with an error that does not name the command.
+func output(ctx context.Context, stdin string, argv ...string) ([]byte, error) {
+	cmd := exec.CommandContext(ctx, tool(argv[0]), argv[1:]...)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+	cmd.WaitDelay = 5 * time.Second
+	if stdin != "" {
+		cmd.Stdin = strings.NewReader(stdin)
+	}
+	var out, errOut bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &errOut
+	if err := cmd.Run(); err != nil {
+		return out.Bytes(), fmt.Errorf("%w%s", err, tail(errOut.String()))
+	}
+	return out.Bytes(), nil
+}
+
+// tail is the end of what a command said, fit for an error.
+func tail(s string) string {
+	s = strings.TrimSpace(s)
+	if s == "" {
+		return ""
+	}
+	if lines := strings.Split(s, "\n"); len(lines) > 8 {
+		s = strings.Join(lines[len(lines)-8:], "\n")
+	}
+	return ": " + s
+}
+
+// progress writes whole lines, also from several goroutines.
+type progress struct {
+	mu sync.Mutex
+	w  io.Writer
+}
+
+func (p *progress) line(format string, args ...any) {
+	if p == nil || p.w == nil {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	fmt.Fprintf(p.w, format+"\n", args...)
+}

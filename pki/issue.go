@@ -1,0 +1,167 @@
+package pki
+
+import (
+	"cmp"
+	"crypto/tls"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"fmt"
+	"io"
+	"net"
+	"slices"
+	"time"
+)
+
+// Leaf is a certificate that is wanted.
+type Leaf struct {
+	CA           Role   // peer for the kind peer, client for the others
+	Kind         string // "peer", "server" or "client"
+	CN           string
+	Organization string // "" leaves it out
+
+	// IPs and DNS become subject alternative names, each once, sorted. Peers and servers also get 127.0.0.1, ::1 and
+	// localhost.
+	IPs []net.IP
+	DNS []string
+
+	Lifetime  time.Duration // 0 is one year; never longer than the CA's
+	Algorithm string        // as in [Spec]
+}
+
+// Pair is a certificate and its key, in memory only.
+type Pair struct {
+	Cert, Key           []byte // PEM; the key as PKCS #8
+	Serial              string // 32 lower-case hexadecimal digits
+	NotBefore, NotAfter time.Time
+	SHA256              string // of the certificate in DER, lower-case hexadecimal
+}
+
+// String leaves out the key, so that a pair can be printed.
+func (p Pair) String() string { return "certificate " + p.Serial }
+
+// GoString is like String.
+func (p Pair) GoString() string { return p.String() }
+
+// TLS is the pair as crypto/tls wants it.
+func (p Pair) TLS() (tls.Certificate, error) {
+	cert, err := tls.X509KeyPair(p.Cert, p.Key)
+	if err != nil {
+		return tls.Certificate{}, fmt.Errorf("load %s: %w", p, err)
+	}
+	return cert, nil
+}
+
+// kinds are the CA and the usages of each kind of leaf. Members dial each other with their peer certificate, and etcd's
+// HTTP gateway dials its own listener with the server certificate (etcd issue 9785), so both are clients as well.
+var kinds = map[string]struct {
+	ca     Role
+	usages []string
+}{
+	"peer":   {RolePeer, []string{"digital signature", "server auth", "client auth"}},
+	"server": {RoleClient, []string{"digital signature", "server auth", "client auth"}},
+	"client": {RoleClient, []string{"digital signature", "client auth"}},
+}
+
+// Issue makes a new key and has the newest CA of the leaf's role sign it. It fails with [ErrNoCA] or [ErrExpired].
+// Nothing is written.
+func (s *Store) Issue(l Leaf, now time.Time, rand io.Reader) (Pair, error) {
+	p, err := s.issue(l, now, rand)
+	if err != nil {
+		return Pair{}, fmt.Errorf("issue %s certificate %q: %w", l.Kind, l.CN, err)
+	}
+	return p, nil
+}
+
+func (s *Store) issue(l Leaf, now time.Time, rand io.Reader) (Pair, error) {
+	kind, known := kinds[l.Kind]
+	switch {
+	case !known:
+		return Pair{}, fmt.Errorf("unknown kind: use peer, server or client")
+	case l.CA != kind.ca:
+		return Pair{}, fmt.Errorf("the %s CA does not sign this kind, the %s CA does", l.CA, kind.ca)
+	case l.Lifetime < 0:
+		return Pair{}, fmt.Errorf("lifetime of %s is negative", l.Lifetime)
+	}
+	ca, err := s.signing(l.CA, now)
+	if err != nil {
+		return Pair{}, err
+	}
+	key, err := newKey(l.Algorithm, rand)
+	if err != nil {
+		return Pair{}, err
+	}
+	r := request{
+		subject: pkix.Name{CommonName: l.CN},
+		usages:  kind.usages,
+		ips:     l.IPs, dns: l.DNS,
+		notBefore: now.Add(-backdate),
+		notAfter:  earlier(now.Add(cmp.Or(l.Lifetime, defaultLeafLifetime)), ca.NotAfter),
+	}
+	if l.Organization != "" {
+		r.subject.Organization = []string{l.Organization}
+	}
+	if l.Kind != "client" {
+		r.ips = append([]net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback}, r.ips...)
+		r.dns = append([]string{"localhost"}, r.dns...)
+	}
+	r.ips, r.dns = sortedIPs(r.ips), sortedNames(r.dns)
+	cert, err := sign(r, key, &ca, rand)
+	if err != nil {
+		return Pair{}, err
+	}
+	keyPEM, err := encodeKey(key)
+	if err != nil {
+		return Pair{}, err
+	}
+	return Pair{
+		Cert:   pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert.Raw}),
+		Key:    keyPEM,
+		Serial: cert.SerialNumber.Text(16), NotBefore: cert.NotBefore, NotAfter: cert.NotAfter,
+		SHA256: fingerprint(cert.Raw),
+	}, nil
+}
+
+// signing is the newest CA of the role. An older one never stands in for it: members may already have stopped trusting it.
+func (s *Store) signing(role Role, now time.Time) (authority, error) {
+	all := s.of(role)
+	if len(all) == 0 {
+		return authority{}, fmt.Errorf("%s: %w", s.dir, ErrNoCA)
+	}
+	ca := all[len(all)-1]
+	switch {
+	case ca.key == nil:
+		return authority{}, fmt.Errorf("%s has the certificate of %s but not its key: %w", s.dir, baseName(role, ca.Generation), ErrNoCA)
+	case !now.Before(ca.NotAfter):
+		return authority{}, fmt.Errorf("%q, on %s: %w", ca.Subject, ca.NotAfter.Format(time.DateOnly), ErrExpired)
+	case now.Before(ca.NotBefore):
+		return authority{}, fmt.Errorf("%q is valid only from %s on: is this machine's clock right?", ca.Subject, ca.NotBefore.Format(time.RFC3339))
+	}
+	return ca, nil
+}
+
+func earlier(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
+}
+
+// sortedIPs has each address once, IPv4 in its short form and before IPv6.
+func sortedIPs(ips []net.IP) []net.IP {
+	short := make([]net.IP, 0, len(ips))
+	for _, ip := range ips {
+		if four := ip.To4(); four != nil {
+			ip = four
+		}
+		short = append(short, ip)
+	}
+	slices.SortFunc(short, func(a, b net.IP) int {
+		return cmp.Or(cmp.Compare(len(a), len(b)), slices.Compare(a, b))
+	})
+	return slices.CompactFunc(short, net.IP.Equal)
+}
+
+func sortedNames(names []string) []string {
+	sorted := slices.Sorted(slices.Values(names))
+	return slices.Compact(sorted)
+}

@@ -1,0 +1,67 @@
+// Package pki keeps the certificate authorities of a cluster in the operator directory, and issues certificates from them.
+//
+// It owns the files below the ca directory, what a certificate of each kind looks like, and the trust bundles. Only this
+// package signs. It must not speak to a host, read the clock, or write a private key of a leaf anywhere: those live in
+// memory and on their host.
+package pki
+
+import (
+	"errors"
+	"time"
+
+	"github.com/cloudflare/cfssl/log"
+)
+
+// Role says what a CA is for. There are two, so that no client certificate can ever pass for a peer.
+type Role string
+
+const (
+	RolePeer   Role = "peer"   // signs the certificates that members show each other
+	RoleClient Role = "client" // signs those of clients, and those that members show clients
+)
+
+func (r Role) valid() bool { return r == RolePeer || r == RoleClient }
+
+// CA is one generation of the CA of a role. Certificates of all generations that are kept are trusted.
+type CA struct {
+	Role       Role
+	Generation int // 1, 2, …
+	Subject    string
+	SHA256     string // of the certificate in DER, lower-case hexadecimal
+	NotBefore  time.Time
+	NotAfter   time.Time
+	PEM        []byte // the certificate
+	Algorithm  string // as in [Spec]
+	Signing    bool   // the key is here, so that it can sign
+}
+
+// Spec says what a new CA is to be like.
+type Spec struct {
+	Algorithm  string        // ecdsa-p256 (the default), ecdsa-p384, ed25519, rsa-3072 or rsa-4096
+	CALifetime time.Duration // 0 is ten years
+}
+
+const (
+	day = 24 * time.Hour
+
+	defaultCALifetime   = 3650 * day
+	defaultLeafLifetime = 365 * day
+
+	// backdate keeps a certificate valid on a host whose clock is a little behind.
+	backdate = 5 * time.Minute
+)
+
+var (
+	// ErrChanged covers a ca directory that another process has changed since it was opened, or is changing now. To
+	// try again, open it anew.
+	ErrChanged = errors.New("another process is changing the CAs or has changed them")
+
+	// ErrNoCA covers a role without any CA that can sign: none was made yet, or its key is not in this directory.
+	ErrNoCA = errors.New("no CA here that can sign")
+
+	// ErrExpired covers a CA whose certificate has run out. Trying again is of no use.
+	ErrExpired = errors.New("CA has expired")
+)
+
+// cfssl writes to stderr what it signs, and its level is a package variable: set once here, before anything can sign.
+func init() { log.Level = log.LevelFatal }

@@ -1,0 +1,32 @@
+package plan
+
+import (
+	"github.com/clusterup/clusterup/facts"
+	"github.com/clusterup/clusterup/inventory"
+	"github.com/clusterup/clusterup/units"
+)
+
+// recordBirth writes the markers, once every member takes part. From then on the units say "existing", which prepare sees to, and a
+// host that loses its data is not started without them.
+func (v view) recordBirth() (*Stage, error) {
+	var steps []Step
+	v.hosts(func(m inventory.Member, host facts.Host) {
+		if _, ok := v.births[m.Name]; ok || host.Etcd == nil {
+			return
+		}
+		steps = append(steps, Step{
+			Kind: RecordBirth, Host: m.Name, Why: "the member is part of cluster " + host.Etcd.ClusterID.String(),
+			Birth: &units.Born{
+				Cluster: v.want.Cluster.Name, Member: m.Name, Token: v.token,
+				ClusterID: host.Etcd.ClusterID.String(), MemberID: host.Etcd.MemberID.String(),
+			},
+		})
+	})
+	if len(steps) == 0 {
+		return nil, nil
+	}
+	return &Stage{
+		Name: "record the birth of the cluster", Gate: "every member serves linearizable reads in one cluster",
+		Width: len(steps), Steps: steps,
+	}, nil
+}

@@ -1,0 +1,51 @@
+package plan
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/clusterup/clusterup/facts"
+)
+
+// Plan is the whole way from what was seen to what is wanted.
+type Plan struct {
+	Cluster string   `json:"cluster"`
+	Version string   `json:"version"`
+	Stages  []Stage  `json:"stages"`
+	Notes   []string `json:"notes,omitempty"` // what is worth knowing, and stops nothing
+}
+
+// Empty says that there is nothing to do.
+func (p Plan) Empty() bool { return len(p.Stages) == 0 }
+
+// Digest is the SHA-256 of the plan, hexadecimal: equal plans have equal digests.
+func (p Plan) Digest() (string, error) {
+	raw, err := json.Marshal(p)
+	if err != nil {
+		return "", fmt.Errorf("digest plan: %w", err)
+	}
+	sum := sha256.Sum256(raw)
+	return hex.EncodeToString(sum[:]), nil
+}
+
+// ErrEndless means that stages do not lead to an end: a defect in this package, never of the input.
+var ErrEndless = errors.New("plan does not end")
+
+// Build asks Next and Simulate in turn until there is nothing left to do. A refusal on the way comes back as *Refused, with the
+// stages before it in the plan.
+func Build(w Want, s facts.Snapshot) (Plan, error) {
+	p := Plan{Cluster: w.Cluster.Name, Version: w.Cluster.Version, Notes: notes(w, s)}
+	limit := 20 + 10*len(w.Cluster.Members)
+	for range limit {
+		stage, err := Next(w, s)
+		if err != nil || stage == nil {
+			return p, err
+		}
+		p.Stages = append(p.Stages, *stage)
+		s = Simulate(w, s, *stage)
+	}
+	return p, ErrEndless
+}

@@ -1,0 +1,119 @@
+package plan
+
+import (
+	"net"
+	"net/netip"
+	"path"
+	"slices"
+	"strconv"
+
+	"github.com/clusterup/clusterup/facts"
+	"github.com/clusterup/clusterup/inventory"
+	"github.com/clusterup/clusterup/units"
+)
+
+// ConfigDir is where a cluster's files lie on its hosts.
+func ConfigDir(c *inventory.Cluster) string { return path.Join("/etc/etcd", c.Name) }
+
+// UnitPath is the unit file of a cluster's members.
+func UnitPath(c *inventory.Cluster) string {
+	return path.Join("/etc/systemd/system", c.UnitName+".service")
+}
+
+// BinDir is where a release lies: named by version and digest, so that other bytes are another command line.
+func BinDir(r Release) string {
+	return path.Join(facts.ReleaseDir, r.Version+"-"+r.SHA256[:min(8, len(r.SHA256))])
+}
+
+// walDir is what --wal-dir says. etcd replaces that directory by renaming another onto it (server/storage/wal, Create), so it must be
+// able to write to its parent: the one that the inventory names.
+func walDir(m inventory.Member) string {
+	if m.WALDir == "" {
+		return ""
+	}
+	return path.Join(m.WALDir, "wal")
+}
+
+func peerURL(c *inventory.Cluster, m inventory.Member) string {
+	return "https://" + net.JoinHostPort(m.PeerAddress, strconv.Itoa(c.PeerPort))
+}
+
+// ClientURL is where clients reach a member.
+func ClientURL(c *inventory.Cluster, m inventory.Member) string {
+	return "https://" + net.JoinHostPort(m.ClientAddress, strconv.Itoa(c.ClientPort))
+}
+
+// Asks says where to look on each host of a cluster.
+func Asks(c *inventory.Cluster) map[string]facts.Ask {
+	asks := make(map[string]facts.Ask, len(c.Members))
+	for _, m := range c.Members {
+		ports := []int{c.PeerPort, c.ClientPort}
+		if c.MetricsPort != 0 {
+			ports = append(ports, c.MetricsPort)
+		}
+		asks[m.Name] = facts.Ask{
+			Unit: c.UnitName, ConfigDir: ConfigDir(c), DataDir: m.DataDir, WALDir: walDir(m), Ports: ports, Endpoint: ClientURL(c, m),
+		}
+	}
+	return asks
+}
+
+// listen is the URL to listen on for an address: etcd binds to IP addresses only, so a DNS name means all of them.
+func listen(address string, port int) string {
+	if _, err := netip.ParseAddr(address); err != nil {
+		address = "0.0.0.0"
+	}
+	return "https://" + net.JoinHostPort(address, strconv.Itoa(port))
+}
+
+// listenClient is where a member serves clients: its address, and loopback for whoever is logged in there.
+func listenClient(c *inventory.Cluster, m inventory.Member) []string {
+	first := listen(m.ClientAddress, c.ClientPort)
+	loopback := "https://" + net.JoinHostPort("127.0.0.1", strconv.Itoa(c.ClientPort))
+	if ip, err := netip.ParseAddr(m.ClientAddress); err != nil || ip.IsUnspecified() || ip.IsLoopback() {
+		return []string{first}
+	}
+	return []string{first, loopback}
+}
+
+// leafNames are the SANs of a member's certificates, sorted; loopback is always among them.
+func leafNames(m inventory.Member) []string {
+	names := append([]string{"127.0.0.1", "::1", "localhost", m.Address, m.PeerAddress, m.ClientAddress}, m.Names...)
+	for i, name := range names {
+		if ip, err := netip.ParseAddr(name); err == nil {
+			names[i] = ip.String()
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// unitMember is the wanted member as package units wants to know it.
+func (v view) unitMember(m inventory.Member, r Release) units.Member {
+	c := v.want.Cluster
+	state := "new"
+	if v.formed {
+		state = "existing"
+	}
+	wanted := units.Member{
+		Cluster: c.Name, Name: m.Name, Unit: c.UnitName, BinDir: BinDir(r), Version: r.Version, ConfigDir: ConfigDir(c),
+		DataDir: m.DataDir, WALDir: walDir(m),
+		PeerTrust: v.trust("peer").Path, ClientTrust: v.trust("client").Path,
+		ListenPeer: []string{listen(m.PeerAddress, c.PeerPort)}, ListenClient: listenClient(c, m),
+		AdvertisePeer: []string{peerURL(c, m)}, AdvertiseClient: []string{ClientURL(c, m)},
+		Token: v.token, State: state,
+		Heartbeat: c.Etcd.HeartbeatInterval, Election: c.Etcd.ElectionTimeout, QuotaBackendBytes: c.Etcd.QuotaBackendBytes,
+		AutoCompaction: c.Etcd.AutoCompaction, SnapshotCount: c.Etcd.SnapshotCount, Flags: c.Etcd.Flags,
+	}
+	if c.MetricsPort != 0 {
+		wanted.ListenMetrics = "http://" + net.JoinHostPort("127.0.0.1", strconv.Itoa(c.MetricsPort))
+	}
+	for _, peer := range c.Members {
+		wanted.InitialCluster = append(wanted.InitialCluster, units.Peer{Name: peer.Name, URL: peerURL(c, peer)})
+	}
+	return wanted
+}
+
+func (v view) unitFile(m inventory.Member, r Release) units.File {
+	return units.Unit(v.unitMember(m, r))
+}

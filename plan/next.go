@@ -1,0 +1,127 @@
+package plan
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/clusterup/clusterup/facts"
+	"github.com/clusterup/clusterup/inventory"
+)
+
+// Next is the stage to run now, nil when there is nothing to do, or a *Refused error.
+//
+// The order is: what the operator directory lacks; files on all hosts, which disturb nothing that runs; members that do not run; the
+// birth markers once the cluster is there; and then, one at a time, restarts of members that run with something else than is wanted.
+func Next(w Want, s facts.Snapshot) (*Stage, error) {
+	v := newView(w, s)
+	if refusals := v.refusals(); len(refusals) > 0 {
+		return nil, &Refused{refusals}
+	}
+	for _, next := range []func() (*Stage, error){
+		v.operator, v.prepare, v.start, v.await, v.recordBirth, v.restart,
+	} {
+		stage, err := next()
+		if stage != nil || err != nil {
+			return stage, err
+		}
+	}
+	return nil, nil
+}
+
+// operator makes what only the operator directory holds: the CAs and the digests of the releases.
+func (v view) operator() (*Stage, error) {
+	var steps []Step
+	for _, role := range []string{"peer", "client"} {
+		if _, ok := v.signer(role); !ok {
+			steps = append(steps, Step{Kind: CreateCA, CA: role, Why: "the operator directory has no " + role + " CA"})
+		}
+	}
+	pinned := map[string]bool{}
+	v.hosts(func(_ inventory.Member, host facts.Host) {
+		r, _ := v.release(host)
+		if pinned[r.Pin()] || v.seen.Operator.Pinned[r.Pin()] == r.SHA256 {
+			return
+		}
+		pinned[r.Pin()] = true
+		steps = append(steps, Step{Kind: PinRelease, Release: &r, Why: "first use of etcd " + r.Version + " for " + r.Arch})
+	})
+	if len(steps) == 0 {
+		return nil, nil
+	}
+	return &Stage{Name: "operator directory", Gate: "no host holds anything of another CA", Width: 1, Steps: steps}, nil
+}
+
+// start starts what does not run, side by side: members that are down take nothing with them. A first member becomes ready only when a
+// quorum has started, so the first start has to be together.
+func (v view) start() (*Stage, error) {
+	var steps []Step
+	v.hosts(func(m inventory.Member, host facts.Host) {
+		if host.Process != nil {
+			return
+		}
+		why := "not running"
+		switch {
+		case host.Unit.Active == "failed":
+			why = "failed (" + host.Unit.Result + ")"
+		case !v.formed && !host.Data.WAL:
+			why = "first start"
+		}
+		steps = append(steps, Step{Kind: StartMember, Host: m.Name, Unit: v.want.Cluster.UnitName, Why: why})
+	})
+	if len(steps) == 0 {
+		return nil, nil
+	}
+	stage := Stage{Name: "start members", Width: len(steps), Steps: steps}
+	switch {
+	case v.formed:
+		stage.Gate = "the members to start are down already; nothing is stopped"
+	case v.started:
+		stage.Gate = "goes on with the bootstrap under way: all data that was found carries its cluster ID " + v.clusterID.String()
+	default:
+		stage.Name = "bootstrap: start all members side by side"
+		stage.Gate = "no host holds data or a birth marker"
+	}
+	return &stage, nil
+}
+
+// await waits for members that run but do not answer as a healthy one does.
+func (v view) await() (*Stage, error) {
+	var steps []Step
+	v.hosts(func(m inventory.Member, host facts.Host) {
+		if host.Process == nil || v.serves(host) || v.mustRestart(m, host) != nil {
+			return
+		}
+		steps = append(steps, Step{Kind: AwaitMember, Host: m.Name, Unit: v.want.Cluster.UnitName, Why: ailment(host)})
+	})
+	if len(steps) == 0 {
+		return nil, nil
+	}
+	return &Stage{Name: "wait for members", Gate: "nothing is changed", Width: len(steps), Steps: steps}, nil
+}
+
+// serves says whether a member takes part: it knows a leader and serves a linearizable read. Alarms are for people to resolve, and
+// waiting does not help against them.
+func (v view) serves(host facts.Host) bool {
+	return host.Etcd != nil && host.Etcd.Leader != 0 && host.Reads && host.Etcd.ClusterID == v.clusterID
+}
+
+func ailment(host facts.Host) string {
+	switch {
+	case host.Etcd == nil:
+		return "runs, but does not answer: " + host.EtcdError
+	case host.Etcd.Leader == 0:
+		return "runs, but knows no leader"
+	default:
+		return "runs, but serves no linearizable read: " + host.ReadError
+	}
+}
+
+// words splits a unit file or command line into words.
+func words(text []byte) []string { return strings.Fields(string(text)) }
+
+func count(n int, noun string) string {
+	if n == 1 {
+		return fmt.Sprintf("%d %s", n, noun)
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}

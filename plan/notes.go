@@ -1,0 +1,52 @@
+package plan
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/clusterup/clusterup/facts"
+	"github.com/clusterup/clusterup/inventory"
+)
+
+// notes are findings that stop nothing, but that a careful operator would want to know. Nothing in them changes from one look to the
+// next while hosts stay as they are.
+func notes(w Want, s facts.Snapshot) []string {
+	var found []string
+	arches, systems := map[string]bool{}, map[string]bool{}
+	machines := map[string]string{}
+	for _, m := range w.Cluster.Members {
+		host := s.Hosts[m.Name]
+		if host.Unreachable != "" {
+			continue
+		}
+		arches[host.Arch], systems[host.OS] = true, true
+		found = append(found, hostNotes(w, m, host)...)
+		if other, taken := machines[host.MachineID]; taken && host.MachineID != "" {
+			found = append(found, fmt.Sprintf("%s and %s have the same machine-id: cloned hosts, or one host twice", other, m.Name))
+		}
+		machines[host.MachineID] = m.Name
+	}
+	if len(arches) > 1 {
+		found = append(found, "the hosts are of different architectures")
+	}
+	for _, alarm := range s.Alarms {
+		found = append(found, fmt.Sprintf("member %s has raised the alarm %s", alarm.Member, alarm.Type))
+	}
+	return found
+}
+
+func hostNotes(w Want, m inventory.Member, host facts.Host) []string {
+	var found []string
+	note := func(format string, args ...any) { found = append(found, m.Name+": "+fmt.Sprintf(format, args...)) }
+	if off := host.ClockOffset; off.Abs() > time.Second {
+		note("its clock is more than a second %s this machine's; etcd asks for less", aheadOrBehind(off))
+	}
+	if quota := w.Cluster.Etcd.QuotaBackendBytes; host.DataFree < quota {
+		note("its data directory has less space free than quota_backend_bytes allows the database")
+	}
+	if len(host.Unit.DropIns) > 0 {
+		note("the unit has drop-ins: %s", strings.Join(host.Unit.DropIns, " "))
+	}
+	return found
+}

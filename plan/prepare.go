@@ -1,0 +1,258 @@
+package plan
+
+import (
+	"bytes"
+	"fmt"
+	"io/fs"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/clusterup/clusterup/facts"
+	"github.com/clusterup/clusterup/inventory"
+	"github.com/clusterup/clusterup/units"
+)
+
+// binaries are what a release brings to a host.
+var binaries = []string{"etcd", "etcdctl", "etcdutl"}
+
+// prepare puts users, directories, releases, trust, leaves and units right on all hosts side by side. Nothing that runs is touched:
+// a running member keeps its open files, and re-reads only its leaves, which stay valid.
+func (v view) prepare() (*Stage, error) {
+	var steps []Step
+	hosts := 0
+	v.hosts(func(m inventory.Member, host facts.Host) {
+		found := v.prepareHost(m, host)
+		if len(found) > 0 {
+			hosts++
+		}
+		steps = append(steps, found...)
+	})
+	if len(steps) == 0 {
+		return nil, nil
+	}
+	name := "put files right"
+	if !v.formed {
+		name = "prepare hosts"
+	}
+	return &Stage{Name: name, Gate: "no running member is touched", Width: hosts, Steps: steps}, nil
+}
+
+func (v view) prepareHost(m inventory.Member, host facts.Host) []Step {
+	r, _ := v.release(host)
+	var steps []Step
+	add := func(found ...Step) {
+		for _, step := range found {
+			step.Host = m.Name
+			steps = append(steps, step)
+		}
+	}
+	if !host.EtcdUser {
+		add(Step{Kind: CreateUser, Why: "no system user etcd"})
+	}
+	add(v.directories(m, host)...)
+	add(installRelease(r, host)...)
+	add(v.trustFiles(host)...)
+	leaves := v.leaves(m, host)
+	add(leaves...)
+	if len(leaves) == 0 {
+		add(v.leafModes(host)...)
+	}
+	add(v.unit(m, host, r)...)
+	return steps
+}
+
+// directories are those that the member needs, with what keeps others out of its data and keys.
+func (v view) directories(m inventory.Member, host facts.Host) []Step {
+	conf := ConfigDir(v.want.Cluster)
+	wanted := []Path{
+		{"/etc/etcd", "root", "root", 0o755},
+		{conf, "root", "root", 0o755},
+		{path.Join(conf, "tls"), "root", "etcd", 0o750},
+		{"/opt/clusterup", "root", "root", 0o755},
+		{facts.ReleaseDir, "root", "root", 0o755},
+		{m.DataDir, "etcd", "etcd", 0o700},
+	}
+	if m.WALDir != "" {
+		wanted = append(wanted, Path{m.WALDir, "etcd", "etcd", 0o700})
+	}
+	shared := []string{"/etc/etcd", "/opt/clusterup"} // others may have made these: good as they are
+	var make, whys []string
+	var paths []Path
+	for _, want := range wanted {
+		have, ok := host.Files[want.Path]
+		switch {
+		case !ok || have.Kind != facts.Dir:
+			make = append(make, want.Path)
+		case slices.Contains(shared, want.Path):
+			continue
+		default:
+			if why := differs(want, have); why != "" {
+				whys = append(whys, why)
+			} else {
+				continue
+			}
+		}
+		paths = append(paths, want)
+	}
+	switch {
+	case len(paths) == 0:
+		return nil
+	case len(make) > 0:
+		whys = append([]string{count(len(make), "directory missing")}, whys...)
+		if len(make) > 1 {
+			whys[0] = fmt.Sprintf("%d directories missing", len(make))
+		}
+	}
+	kind := MakeDirs
+	if len(make) == 0 {
+		kind = FixModes
+	}
+	return []Step{{Kind: kind, Why: strings.Join(whys, ", "), Paths: paths}}
+}
+
+// differs says how a file's owner, group and mode are not as wanted.
+func differs(want Path, have facts.File) string {
+	var parts []string
+	if have.Owner != want.Owner || have.Group != want.Group {
+		parts = append(parts, fmt.Sprintf("owner %s:%s, want %s:%s", have.Owner, have.Group, want.Owner, want.Group))
+	}
+	if have.Mode != want.Mode {
+		parts = append(parts, fmt.Sprintf("mode %04o, want %04o", uint32(have.Mode), uint32(want.Mode)))
+	}
+	if len(parts) == 0 {
+		return ""
+	}
+	return want.Path + ": " + strings.Join(parts, ", ")
+}
+
+// installRelease is wanted when a binary is missing or holds other bytes; a wrong mode alone is only put right.
+func installRelease(r Release, host facts.Host) []Step {
+	dir := BinDir(r)
+	if _, ok := host.Files[dir]; !ok {
+		return []Step{{Kind: InstallRelease, Release: &r, Why: "not there"}}
+	}
+	var whys []string
+	var wrong []Path
+	for _, name := range binaries {
+		file := path.Join(dir, name)
+		have, ok := host.Files[file]
+		switch {
+		case !ok:
+			whys = append(whys, name+" missing")
+		case have.Kind != facts.Regular:
+			whys = append(whys, name+" is not a file")
+		case host.Binaries[file] != r.Binaries[name]:
+			whys = append(whys, name+" altered")
+		default:
+			want := Path{file, "root", "root", 0o755}
+			if differs(want, have) != "" {
+				wrong = append(wrong, want)
+			}
+		}
+	}
+	if want := (Path{dir, "root", "root", 0o755}); differs(want, host.Files[dir]) != "" {
+		wrong = append(wrong, want)
+	}
+	if len(whys) > 0 {
+		return []Step{{Kind: InstallRelease, Release: &r, Why: strings.Join(whys, ", ")}}
+	}
+	return fixModes(wrong, host)
+}
+
+func fixModes(paths []Path, host facts.Host) []Step {
+	if len(paths) == 0 {
+		return nil
+	}
+	var whys []string
+	for _, p := range paths {
+		whys = append(whys, differs(p, host.Files[p.Path]))
+	}
+	return []Step{{Kind: FixModes, Why: strings.Join(whys, "; "), Paths: paths}}
+}
+
+// trustFiles are the two bundles. Older ones stay until nothing runs with them.
+func (v view) trustFiles(host facts.Host) []Step {
+	var changes []Change
+	var whys []string
+	for _, role := range []string{"peer", "client"} {
+		if change, why := fileChange(v.trust(role), host); why != "" {
+			changes = append(changes, change)
+			whys = append(whys, role+" bundle "+why)
+		}
+	}
+	if len(changes) == 0 {
+		return nil
+	}
+	return []Step{{Kind: WriteTrust, Why: strings.Join(whys, ", "), Changes: changes}}
+}
+
+// fileChange compares a wanted file with what is there; the reason is empty when they agree.
+func fileChange(want units.File, host facts.Host) (Change, string) {
+	have, ok := host.Files[want.Path]
+	change := Change{File: want, Was: have.Content, Existed: ok}
+	switch {
+	case !ok:
+		return change, "missing"
+	case have.Kind != facts.Regular:
+		return change, "is not a regular file"
+	case !bytes.Equal(have.Content, want.Data):
+		return change, "differs"
+	}
+	return change, differs(Path{want.Path, want.Owner, want.Group, want.Mode}, have)
+}
+
+// unit is the unit file, systemd's knowledge of it, and its being started at boot.
+func (v view) unit(m inventory.Member, host facts.Host, r Release) []Step {
+	name := v.want.Cluster.UnitName
+	change, why := fileChange(v.unitFile(m, r), host)
+	var steps []Step
+	switch {
+	case why != "":
+		if why == "differs" {
+			why = v.unitReason(m, host, r)
+		}
+		steps = append(steps, Step{Kind: WriteUnit, Why: why, Unit: name, Changes: []Change{change}})
+	case host.Unit.NeedsReload:
+		steps = append(steps, Step{Kind: ReloadUnits, Why: "the unit changed on disk after systemd read it", Unit: name})
+	}
+	if host.Process != nil && host.Unit.Enabled != "enabled" {
+		steps = append(steps, Step{Kind: EnableUnit, Why: "the unit is " + host.Unit.Enabled, Unit: name})
+	}
+	return steps
+}
+
+// unitReason says why a unit file is written anew, in the words of what differs.
+func (v view) unitReason(m inventory.Member, host facts.Host, r Release) string {
+	was := words(host.Files[UnitPath(v.want.Cluster)].Content)
+	if v.formed && flagOf(was, "initial-cluster-state") == "new" {
+		return "the cluster exists now: initial-cluster-state becomes existing"
+	}
+	if flagOf(was, "name") == m.Name {
+		return "differs from what the inventory asks for"
+	}
+	return "is not the unit of this member"
+}
+
+// leafModes puts the key's owner and mode right.
+func (v view) leafModes(host facts.Host) []Step {
+	var wrong []Path
+	for _, role := range []string{"peer", "server"} {
+		dir := host.Leaves[role].Dir
+		for _, want := range leafPaths(dir) {
+			if have, ok := host.Files[want.Path]; ok && differs(want, have) != "" {
+				wrong = append(wrong, want)
+			}
+		}
+	}
+	return fixModes(wrong, host)
+}
+
+// leafPaths are the directory and files of a leaf, as package units writes them.
+func leafPaths(dir string) []Path {
+	paths := []Path{{dir, "root", "etcd", fs.FileMode(0o750)}}
+	for _, f := range units.Leaf(dir, nil, nil) {
+		paths = append(paths, Path{f.Path, f.Owner, f.Group, f.Mode})
+	}
+	return paths
+}

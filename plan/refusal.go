@@ -1,0 +1,65 @@
+package plan
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Refusal is a change that clusterup will not make, with the reason and the remedy.
+type Refusal struct {
+	Kind   RefusalKind `json:"kind"`
+	Host   string      `json:"host,omitempty"` // empty: it concerns the whole cluster
+	Reason string      `json:"reason"`         // what was seen
+	Remedy string      `json:"remedy"`         // what to do
+}
+
+func (r Refusal) String() string {
+	if r.Host == "" {
+		return r.Reason
+	}
+	return r.Host + ": " + r.Reason
+}
+
+// RefusalKind names a class of refusals; each has a heading in the operations guide.
+type RefusalKind string
+
+// All refusals.
+const (
+	Unreachable  RefusalKind = "unreachable"   // a host could not be looked at
+	Unsuitable   RefusalKind = "unsuitable"    // a host cannot run a member: no systemd, no release for its architecture, a tool missing
+	ClockOff     RefusalKind = "clock-off"     // a host's clock is so far off that certificates would not be valid there
+	PortTaken    RefusalKind = "port-taken"    // another process holds a port of the member
+	ForeignData  RefusalKind = "foreign-data"  // a data directory holds what this cluster did not put there
+	MixedData    RefusalKind = "mixed-data"    // some hosts hold the cluster's data, and others nothing
+	DataLost     RefusalKind = "data-lost"     // a host that had a member has no data any more
+	ForeignCA    RefusalKind = "foreign-ca"    // the hosts trust a CA that is not in this operator directory
+	Membership   RefusalKind = "membership"    // the member list and the inventory differ
+	QuorumAtRisk RefusalKind = "quorum"        // a voter would go down and no quorum would be left
+	UnitDiverted RefusalKind = "unit-diverted" // something other than the unit file decides what systemd runs
+	NeedsConsent RefusalKind = "needs-consent" // it can be done, but only accepted by name
+)
+
+// Refused is the error of Next when nothing may be done; it holds every reason found, sorted by host.
+type Refused struct{ Refusals []Refusal }
+
+func (r *Refused) Error() string {
+	lines := make([]string, 0, len(r.Refusals))
+	for _, refusal := range r.Refusals {
+		lines = append(lines, refusal.String())
+	}
+	return "refused: " + strings.Join(lines, "; ")
+}
+
+// Only says whether every refusal is of one kind.
+func (r *Refused) Only(kind RefusalKind) bool {
+	for _, refusal := range r.Refusals {
+		if refusal.Kind != kind {
+			return false
+		}
+	}
+	return len(r.Refusals) > 0
+}
+
+func refuse(kind RefusalKind, host, remedy, format string, args ...any) Refusal {
+	return Refusal{Kind: kind, Host: host, Reason: fmt.Sprintf(format, args...), Remedy: remedy}
+}

@@ -1,0 +1,233 @@
+package plan
+
+import (
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/clusterup/clusterup/facts"
+	"github.com/clusterup/clusterup/inventory"
+)
+
+// maxClockOffset is how far a host's clock may be off: certificates are backdated by five minutes.
+const maxClockOffset = 4 * time.Minute
+
+// refusals are all reasons not to touch anything, sorted by host in the order of the inventory. As long as hosts cannot be looked at,
+// only that is said: everything else might be a consequence.
+func (v view) refusals() []Refusal {
+	var found []Refusal
+	v.hosts(func(m inventory.Member, host facts.Host) {
+		if host.Unreachable != "" || host.Name == "" {
+			found = append(found, refuse(Unreachable, m.Name, "", "%s", strings.TrimPrefix(host.Unreachable, m.Name+": ")))
+		}
+	})
+	if len(found) > 0 {
+		return found
+	}
+	v.hosts(func(m inventory.Member, host facts.Host) {
+		for _, check := range []func(inventory.Member, facts.Host) []Refusal{v.suitable, v.ports, v.data, v.trusted, v.undiverted} {
+			found = append(found, check(m, host)...)
+		}
+	})
+	return append(found, v.membership()...)
+}
+
+// suitable says whether a host can run a member at all.
+func (v view) suitable(m inventory.Member, host facts.Host) []Refusal {
+	var found []Refusal
+	if host.Systemd == 0 {
+		found = append(found, refuse(Unsuitable, m.Name, "use a host that systemd has booted", "PID 1 is not systemd"))
+	}
+	if _, ok := v.release(host); !ok {
+		found = append(found, refuse(Unsuitable, m.Name, "etcd is released for amd64, arm64, ppc64le and s390x",
+			"there is no etcd %s for its architecture %s", v.want.Cluster.Version, host.Arch))
+	}
+	for _, tool := range host.Missing {
+		if tool != "ss" { // without it ports cannot be attributed; etcd itself then says what is wrong
+			found = append(found, refuse(Unsuitable, m.Name, "install the package that holds "+tool, "the command %s is missing", tool))
+		}
+	}
+	if off := host.ClockOffset; off.Abs() > maxClockOffset {
+		found = append(found, refuse(ClockOff, m.Name, "set the clock right and keep it right with chrony or systemd-timesyncd",
+			"its clock is %s %s this machine's, and certificates would not be valid there", off.Abs().Round(time.Second), aheadOrBehind(off)))
+	}
+	return found
+}
+
+func aheadOrBehind(off time.Duration) string {
+	if off > 0 {
+		return "ahead of"
+	}
+	return "behind"
+}
+
+// ports says which process holds a port that the member needs.
+func (v view) ports(m inventory.Member, host facts.Host) []Refusal {
+	if host.Process != nil {
+		return nil // the member holds them; whatever it could not get, it has said
+	}
+	var found []Refusal
+	for _, socket := range host.Sockets {
+		if !v.needs(m, socket) {
+			continue
+		}
+		who := "another process"
+		if socket.Process != "" {
+			who = fmt.Sprintf("%s (PID %d)", socket.Process, socket.PID)
+		}
+		found = append(found, refuse(PortTaken, m.Name,
+			fmt.Sprintf("stop it, or choose another port in the inventory; on the host: ss -ltnp 'sport = :%d'", socket.Port),
+			"port %d is taken by %s", socket.Port, who))
+	}
+	return found
+}
+
+// needs says whether the member would bind to a socket's port on an address that collides.
+func (v view) needs(m inventory.Member, socket facts.Socket) bool {
+	c := v.want.Cluster
+	addresses := []string{"127.0.0.1"}
+	switch socket.Port {
+	case c.PeerPort:
+		addresses = []string{m.PeerAddress}
+	case c.ClientPort:
+		addresses = append(addresses, m.ClientAddress)
+	}
+	anywhere := socket.Address == "*" || socket.Address == "0.0.0.0" || socket.Address == "::"
+	return anywhere || slices.Contains(addresses, socket.Address)
+}
+
+// data is laws 3 and 4: what lies in a data directory must be this cluster's, and a host that had data must still have it.
+func (v view) data(m inventory.Member, host facts.Host) []Refusal {
+	born, isBorn := v.births[m.Name]
+	own := v.clusterID.String()
+	one := func(kind RefusalKind, remedy, format string, args ...any) []Refusal {
+		return []Refusal{refuse(kind, m.Name, remedy, format, args...)}
+	}
+	const look = "look into it; if nobody needs it, move it aside by hand"
+	_, marked := host.Files[v.birthPath()]
+	switch {
+	case marked && !isBorn:
+		return one(ForeignData, "restore it from another member's, or move it aside if the member is gone for good",
+			"the birth marker %s cannot be read", v.birthPath())
+	case isBorn && born.ClusterID != own:
+		return one(ForeignData, "two clusters share this name: give one of them another in its inventory",
+			"its birth marker is of cluster %s, others' are of %s", born.ClusterID, own)
+	case isBorn && !host.Data.WAL:
+		return one(DataLost, "bring the disk back; if it is lost, the member must be removed from the cluster and added anew",
+			"the data directory %s is lost: the birth marker says that member %s of cluster %s lived there", m.DataDir, born.MemberID, own)
+	case host.Data.WAL && host.Data.ClusterID == 0:
+		return one(ForeignData, look, "the write-ahead log in %s cannot be read", m.DataDir)
+	case host.Data.WAL && host.Data.ClusterID != v.clusterID:
+		return one(ForeignData, look, "%s holds the data of another cluster, %s (member %s)", m.DataDir, host.Data.ClusterID, host.Data.MemberID)
+	case isBorn && host.Data.MemberID.String() != born.MemberID:
+		return one(ForeignData, "put the right disk back", "%s holds the data of member %s, not of %s", m.DataDir, host.Data.MemberID, born.MemberID)
+	case host.Data.WAL:
+		return nil
+	case v.formed:
+		return one(MixedData, "adding or replacing a member is not a bootstrap, and this version does not do it: see the operations guide",
+			"holds no data, and cluster %s exists on other hosts", own)
+	}
+	return v.leftovers(m, host)
+}
+
+// leftovers says whether a data directory without a WAL is really empty, or what a first start of this bootstrap left there.
+func (v view) leftovers(m inventory.Member, host facts.Host) []Refusal {
+	begun := unitToken(host, UnitPath(v.want.Cluster)) == v.token
+	for _, entry := range host.Data.Entries {
+		if entry == "lost+found" || begun && entry == "member" {
+			continue
+		}
+		return []Refusal{refuse(ForeignData, m.Name, "choose another data_dir, or move it aside by hand",
+			"%s is not empty: it holds %s", m.DataDir, strings.Join(host.Data.Entries, ", "))}
+	}
+	if v.started && !begun {
+		return []Refusal{refuse(MixedData, m.Name, "bring back the host's disk; if data on the others is of no use, move it aside by hand there",
+			"holds no data, and other hosts hold data of cluster %s: this is no bootstrap", v.clusterID)}
+	}
+	return nil
+}
+
+// trusted says whether the host belongs to the CAs of this operator directory. A host of another's must not get a second CA.
+func (v view) trusted(m inventory.Member, host facts.Host) []Refusal {
+	ours := map[string]bool{}
+	for _, ca := range v.seen.Operator.CAs {
+		ours[ca.SHA256] = true
+	}
+	conf := ConfigDir(v.want.Cluster)
+	var names []string
+	for name := range host.Files {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	var foreign []string
+	for _, name := range names {
+		if ok, _ := path.Match(conf+"/trust-*.pem", name); !ok {
+			continue
+		}
+		sums := facts.Certificates(host.Files[name].Content)
+		if len(sums) > 0 && !slices.ContainsFunc(sums, func(sum string) bool { return ours[sum] }) {
+			foreign = append(foreign, name)
+		}
+	}
+	if len(foreign) == 0 {
+		return nil
+	}
+	return []Refusal{refuse(ForeignCA, m.Name,
+		fmt.Sprintf("run it with the operator directory that made this cluster: %s, above all its ca/, beside the inventory",
+			path.Join(".clusterup", v.want.Cluster.Name)),
+		"%s trusts a CA that is not in this operator directory", foreign[0])}
+}
+
+// undiverted says whether the unit file decides what runs. A drop-in that changes the command line would make a restart pointless.
+func (v view) undiverted(m inventory.Member, host facts.Host) []Refusal {
+	unit := v.want.Cluster.UnitName + ".service"
+	if host.Unit.Load == "masked" || host.Unit.Enabled == "masked" {
+		return []Refusal{refuse(UnitDiverted, m.Name, "on the host: systemctl unmask "+unit, "the unit %s is masked", unit)}
+	}
+	if len(host.Unit.DropIns) == 0 || host.Process == nil || host.Unit.NeedsReload {
+		return nil
+	}
+	r, ok := v.release(host)
+	if !ok {
+		return nil
+	}
+	if _, why := fileChange(v.unitFile(m, r), host); why != "" || v.mustRestart(m, host) == nil {
+		return nil
+	}
+	return []Refusal{refuse(UnitDiverted, m.Name, "move its flags into etcd { flags = … } of the inventory, and remove it",
+		"the drop-in %s changes what the member runs with: %s", host.Unit.DropIns[0], v.mustRestart(m, host)[0])}
+}
+
+// membership says where the member list and the inventory differ.
+func (v view) membership() []Refusal {
+	if !v.formed || v.seen.Members == nil {
+		return nil
+	}
+	const remedy = "adding and removing members is not something this version does: see the operations guide"
+	wanted := map[string]inventory.Member{}
+	for _, m := range v.want.Cluster.Members {
+		wanted[m.Name] = m
+	}
+	var found []Refusal
+	listed := map[string]bool{}
+	for _, member := range v.seen.Members {
+		m, ok := wanted[member.Name]
+		listed[member.Name] = true
+		switch {
+		case !ok:
+			found = append(found, refuse(Membership, "", remedy, "member %s (%s) is in the cluster, but not in the inventory",
+				member.ID, strings.TrimSpace(member.Name+" "+strings.Join(member.PeerURLs, " "))))
+		case !slices.Contains(member.PeerURLs, peerURL(v.want.Cluster, m)):
+			found = append(found, refuse(Membership, m.Name, "change the address back: moving a member is not something this version does",
+				"the cluster knows it at %s, the inventory says %s", strings.Join(member.PeerURLs, " "), peerURL(v.want.Cluster, m)))
+		}
+	}
+	for _, m := range v.want.Cluster.Members {
+		if !listed[m.Name] {
+			found = append(found, refuse(Membership, m.Name, remedy, "is in the inventory, but not a member of cluster %s", v.clusterID))
+		}
+	}
+	return found
+}

@@ -1,0 +1,97 @@
+package plan
+
+import (
+	"io/fs"
+	"path"
+	"time"
+
+	"github.com/clusterup/clusterup/units"
+)
+
+// Stage is a set of steps that run now. Hosts work side by side; the steps of one host run in their order.
+type Stage struct {
+	Name  string `json:"name"`
+	Gate  string `json:"gate"`  // what was seen to hold, and makes the stage safe
+	Width int    `json:"width"` // how many hosts work at once
+	Steps []Step `json:"steps"` // sorted by host, in the order of the inventory
+}
+
+// Kind is what a step does.
+type Kind string
+
+// All kinds of steps. Each has an effect that the facts can see.
+const (
+	CreateCA       Kind = "create-ca"       // on the control machine: CA
+	PinRelease     Kind = "pin-release"     // on the control machine: Release
+	CreateUser     Kind = "create-user"     // the system user etcd
+	MakeDirs       Kind = "make-dirs"       // Paths, created or put right
+	InstallRelease Kind = "install-release" // Release into BinDir
+	FixModes       Kind = "fix-modes"       // Paths that exist, but not as they should be
+	WriteTrust     Kind = "write-trust"     // Changes
+	IssueLeaf      Kind = "issue-leaf"      // Leaf
+	WriteUnit      Kind = "write-unit"      // Changes; systemd reads its units again
+	ReloadUnits    Kind = "reload-units"    // systemd reads its units again
+	EnableUnit     Kind = "enable-unit"
+	StartMember    Kind = "start-member" // enabled and started; done when the member says it is ready
+	AwaitMember    Kind = "await-member" // a running member becomes healthy
+	RestartMember  Kind = "restart-member"
+	RecordBirth    Kind = "record-birth" // Birth
+)
+
+// Step is one change on one host, or on the control machine.
+type Step struct {
+	Kind Kind   `json:"kind"`
+	Host string `json:"host,omitempty"` // the member's name; empty: the control machine
+	Why  string `json:"why"`
+
+	Unit    string      `json:"unit,omitempty"`    // without .service
+	CA      string      `json:"ca,omitempty"`      // role
+	Release *Release    `json:"release,omitempty"` //
+	Paths   []Path      `json:"paths,omitempty"`   //
+	Changes []Change    `json:"changes,omitempty"` //
+	Leaf    *Leaf       `json:"leaf,omitempty"`    //
+	Birth   *units.Born `json:"birth,omitempty"`   // Created is filled in when it is written
+}
+
+// ID names a step for people, logs and tests: "write-unit/etcd-1", "issue-leaf/peer/etcd-1".
+func (s Step) ID() string {
+	parts := []string{string(s.Kind)}
+	switch {
+	case s.Leaf != nil:
+		parts = append(parts, s.Leaf.Role)
+	case s.CA != "":
+		parts = append(parts, s.CA)
+	case s.Kind == PinRelease:
+		parts = append(parts, s.Release.Arch)
+	}
+	if s.Host != "" {
+		parts = append(parts, s.Host)
+	}
+	return path.Join(parts...)
+}
+
+// Path is a directory or file with its owner and mode.
+type Path struct {
+	Path  string      `json:"path"`
+	Owner string      `json:"owner"`
+	Group string      `json:"group"`
+	Mode  fs.FileMode `json:"mode"`
+}
+
+// Change is a file that is written. None of them is secret: keys are made when a leaf is issued, and are in no plan.
+type Change struct {
+	units.File
+	Was     []byte `json:"was,omitempty"` // what is there now
+	Existed bool   `json:"existed"`
+}
+
+// Leaf is a certificate to be issued. Its key is made on the control machine's memory and written to the host only.
+type Leaf struct {
+	Role      string        `json:"role"` // peer or server
+	CA        string        `json:"ca"`   // role of the CA that signs
+	CN        string        `json:"cn"`
+	Names     []string      `json:"names"` // SANs
+	Lifetime  time.Duration `json:"lifetime"`
+	Algorithm string        `json:"algorithm"`
+	ConfigDir string        `json:"config_dir"`
+}

@@ -1,0 +1,126 @@
+package plan
+
+import (
+	"cmp"
+	"path"
+	"slices"
+
+	"github.com/clusterup/clusterup/facts"
+	"github.com/clusterup/clusterup/inventory"
+	"github.com/clusterup/clusterup/units"
+)
+
+// placeholder stands in shown plans for what only an apply makes: the token, and CAs that do not exist yet.
+const placeholder = "(made by apply)"
+
+// view is what Next knows: what is wanted, what was seen, and what follows from the two about the cluster's identity.
+type view struct {
+	want Want
+	seen facts.Snapshot
+
+	token     string   // of the cluster that is, or of the bootstrap under way, or of the one to come
+	clusterID facts.ID // of the cluster that is, or will be
+	formed    bool     // at least one birth marker: the cluster exists, and its configuration says "existing"
+	started   bool     // a bootstrap is under way: at least one host holds its data, and none a birth marker
+	births    map[string]units.Born
+}
+
+// newView finds out which cluster this is: from birth markers if there are any, else from the units of a bootstrap under way.
+func newView(w Want, s facts.Snapshot) view {
+	v := view{want: w, seen: s, births: map[string]units.Born{}}
+	for _, m := range w.Cluster.Members {
+		host := s.Hosts[m.Name]
+		if file, ok := host.Files[v.birthPath()]; ok {
+			born, err := units.ParseBirth(file.Content)
+			if err == nil {
+				v.births[m.Name] = born
+			}
+		}
+	}
+	for _, m := range w.Cluster.Members {
+		if born, ok := v.births[m.Name]; ok {
+			v.formed, v.token = true, born.Token
+			_ = v.clusterID.UnmarshalText([]byte(born.ClusterID)) // ParseBirth has checked it
+			return v
+		}
+	}
+	v.token = v.tokenUnderWay()
+	v.clusterID = clusterID(w.Cluster, v.token)
+	for _, m := range w.Cluster.Members {
+		data := s.Hosts[m.Name].Data
+		v.started = v.started || data.WAL && data.ClusterID == v.clusterID
+	}
+	return v
+}
+
+// tokenUnderWay is the token of a bootstrap that was begun: that of a host with data, else of any, else a new one.
+func (v view) tokenUnderWay() string {
+	found := ""
+	for _, m := range v.want.Cluster.Members {
+		host := v.seen.Hosts[m.Name]
+		token := unitToken(host, UnitPath(v.want.Cluster))
+		if token != "" && (found == "" || host.Data.WAL) {
+			found = token
+		}
+		if host.Data.WAL && token != "" {
+			break
+		}
+	}
+	return cmp.Or(found, v.want.Token, placeholder)
+}
+
+// unitToken is the bootstrap token in a host's unit file, "" if there is none.
+func unitToken(host facts.Host, unitPath string) string {
+	return flagOf(words(host.Files[unitPath].Content), "initial-cluster-token")
+}
+
+func (v view) birthPath() string { return path.Join(ConfigDir(v.want.Cluster), "born.json") }
+
+// release is the wanted release for a host's architecture.
+func (v view) release(host facts.Host) (Release, bool) {
+	r, ok := v.want.Releases[host.Arch]
+	return r, ok
+}
+
+// cas are the CAs of a role, oldest first.
+func (v view) cas(role string) []facts.CA {
+	var cas []facts.CA
+	for _, ca := range v.seen.Operator.CAs {
+		if ca.Role == role {
+			cas = append(cas, ca)
+		}
+	}
+	slices.SortFunc(cas, func(a, b facts.CA) int { return cmp.Compare(a.Generation, b.Generation) })
+	return cas
+}
+
+// trust is the bundle of a role as a file.
+func (v view) trust(role string) units.File {
+	var bundle []byte
+	for _, ca := range v.cas(role) {
+		bundle = append(bundle, ca.PEM...)
+	}
+	file := units.Trust(ConfigDir(v.want.Cluster), role, bundle)
+	if len(bundle) == 0 || string(bundle) == placeholder {
+		file.Path = path.Join(ConfigDir(v.want.Cluster), "trust-"+role+"-NEW.pem")
+	}
+	return file
+}
+
+// signer is the CA that signs leaves of a role: the newest that can.
+func (v view) signer(role string) (facts.CA, bool) {
+	cas := v.cas(role)
+	for _, ca := range slices.Backward(cas) {
+		if ca.Signing {
+			return ca, true
+		}
+	}
+	return facts.CA{}, false
+}
+
+// hosts calls each member's host, in the order of the inventory.
+func (v view) hosts(each func(inventory.Member, facts.Host)) {
+	for _, m := range v.want.Cluster.Members {
+		each(m, v.seen.Hosts[m.Name])
+	}
+}

@@ -1,0 +1,39 @@
+package plan
+
+import (
+	"slices"
+
+	"github.com/clusterup/clusterup/inventory"
+)
+
+// Want is what the operator wants, as far as it does not come from looking.
+type Want struct {
+	Cluster  *inventory.Cluster
+	Releases map[string]Release // by architecture, of Cluster.Version; those of the hosts seen suffice
+	// Token makes a cluster ID unique; it is used only when nothing that was seen has one. Empty in plans that are only shown: a
+	// placeholder stands for it there, so that two equal plans look equal.
+	Token  string
+	Accept []Risk // what the operator accepts by name
+}
+
+// Risk is something that clusterup does only when the operator accepts it by name.
+type Risk string
+
+// Downtime accepts that the cluster does not answer while its only member restarts.
+const Downtime Risk = "downtime"
+
+// Risks are all that can be accepted.
+func Risks() []Risk { return []Risk{Downtime} }
+
+func (w Want) accepts(r Risk) bool { return slices.Contains(w.Accept, r) }
+
+// Release is a verified etcd release for one architecture.
+type Release struct {
+	Version  string            `json:"version"`
+	Arch     string            `json:"arch"`
+	SHA256   string            `json:"sha256"`   // of the archive
+	Binaries map[string]string `json:"binaries"` // name → SHA-256: etcd, etcdctl, etcdutl
+}
+
+// Pin is the key of a release in the operator's lock file.
+func (r Release) Pin() string { return r.Version + "/" + r.Arch }

@@ -1,0 +1,73 @@
+package quorum
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	clientv3 "go.etcd.io/etcd/client/v3"
+)
+
+// CanaryPrefix is where canary keys lie; no other key is ever touched.
+const CanaryPrefix = "clusterup/canary/"
+
+// Canary proves that writes and reads work through the member at endpoint: it puts key, reads it back linearizably,
+// deletes it, and sees that it is gone, all through that endpoint. key must be under CanaryPrefix and should name the run and
+// the member ("clusterup/canary/RUN/MEMBER"), so that two runs do not meet. The deletion is tried whatever happened
+// before, also when ctx was cancelled, so Canary can take up to twice the timeout after that. ErrCanary if what is read
+// is not what was written.
+func (c *Cluster) Canary(ctx context.Context, endpoint, key, value string) error {
+	if !strings.HasPrefix(key, CanaryPrefix) || key == CanaryPrefix {
+		return &Error{Endpoint: endpoint, Op: "write canary through", Err: fmt.Errorf("key %q is not under %s", key, CanaryPrefix)}
+	}
+	written := c.writeCanary(ctx, endpoint, key, value)
+	deleted := c.deleteCanary(context.WithoutCancel(ctx), endpoint, key)
+	if written != nil {
+		// A deletion that fails after a write that failed says nothing new, most of the time; the first error is the cause.
+		return written
+	}
+	return deleted
+}
+
+func (c *Cluster) writeCanary(ctx context.Context, endpoint, key, value string) error {
+	_, err := ask(ctx, c, endpoint, "write canary through", func(ctx context.Context, n *conn) (struct{}, error) {
+		_, err := n.client.Put(clientv3.WithRequireLeader(ctx), key, value)
+		return struct{}{}, err
+	})
+	if err != nil {
+		return err
+	}
+	return c.expectCanary(ctx, endpoint, key, &value)
+}
+
+func (c *Cluster) deleteCanary(ctx context.Context, endpoint, key string) error {
+	_, err := ask(ctx, c, endpoint, "delete canary through", func(ctx context.Context, n *conn) (struct{}, error) {
+		_, err := n.client.Delete(clientv3.WithRequireLeader(ctx), key)
+		return struct{}{}, err
+	})
+	if err != nil {
+		return err
+	}
+	return c.expectCanary(ctx, endpoint, key, nil)
+}
+
+// expectCanary reads key and compares; want is nil when it must not be there.
+func (c *Cluster) expectCanary(ctx context.Context, endpoint, key string, want *string) error {
+	_, err := ask(ctx, c, endpoint, "read canary through", func(ctx context.Context, n *conn) (struct{}, error) {
+		r, err := n.client.Get(clientv3.WithRequireLeader(ctx), key)
+		switch {
+		case err != nil:
+		case want == nil && len(r.Kvs) > 0:
+			err = wrongCanary("the key is there after its deletion")
+		case want != nil && len(r.Kvs) == 0:
+			err = wrongCanary("the key is not there after it was written")
+		case want != nil && string(r.Kvs[0].Value) != *want:
+			err = wrongCanary("the value is not the one that was written")
+		}
+		return struct{}{}, err
+	})
+	return err
+}
+
+func wrongCanary(what string) error { return &Error{Kind: ErrCanary, Err: errors.New(what)} }

@@ -1,0 +1,79 @@
+package quorum
+
+import (
+	"context"
+	"errors"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
+)
+
+const canaryKey = CanaryPrefix + "run/etcd-1"
+
+func TestCanary(t *testing.T) {
+	other := map[string]string{"other": "kept"}
+	for _, tc := range []struct {
+		name  string
+		key   string
+		fake  *fake
+		kind  error
+		text  string
+		store map[string]string // what is left
+	}{
+		{name: "sings", key: canaryKey, fake: &fake{}, store: other},
+		{
+			name: "another value comes back", key: canaryKey, fake: &fake{lie: func(string) string { return "lie" }}, store: other,
+			kind: ErrCanary, text: "read canary through " + epIPv4 + ": the value is not the one that was written",
+		},
+		{
+			name: "write refused", key: canaryKey, fake: &fake{fail: map[string]error{"Put": rpctypes.ErrGRPCNoSpace}}, store: other,
+			kind: ErrNoSpace, text: "write canary through " + epIPv4 + ": etcdserver: mvcc: database space exceeded",
+		},
+		{
+			name: "read refused, still deleted", key: canaryKey, fake: &fake{fail: map[string]error{"Range": rpctypes.ErrGRPCCorrupt}}, store: other,
+			kind: ErrCorrupt, text: "read canary through " + epIPv4 + ": etcdserver: corrupt cluster",
+		},
+		{
+			name: "not deleted", key: canaryKey, fake: &fake{fail: map[string]error{"DeleteRange": rpctypes.ErrGRPCPermissionDenied}},
+			kind: ErrPermission, text: "delete canary through " + epIPv4 + ": etcdserver: permission denied",
+			store: map[string]string{"other": "kept", canaryKey: "v"},
+		},
+		{
+			name: "a key of someone else", key: "other", fake: &fake{}, store: other,
+			text: "write canary through " + epIPv4 + `: key "other" is not under clusterup/canary/`,
+		},
+		{
+			name: "the bare prefix", key: CanaryPrefix, fake: &fake{}, store: other,
+			text: "write canary through " + epIPv4 + `: key "clusterup/canary/" is not under clusterup/canary/`,
+		},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			tc.fake.store = map[string]string{"other": "kept"}
+			c, _ := oneMember(t, tc.fake)
+			err := c.Canary(t.Context(), epIPv4, tc.key, "v")
+			if got := errorText(err); got != tc.text {
+				t.Errorf("error %q, want %q", got, tc.text)
+			}
+			if !errors.Is(err, tc.kind) && tc.kind != nil {
+				t.Errorf("kind of %v is not %v", err, tc.kind)
+			}
+			if diff := cmp.Diff(tc.store, tc.fake.store); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+// An operator who gives up leaves no canary behind.
+func TestCanaryCancelled(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	f := &fake{store: map[string]string{}, lie: func(put string) string { cancel(); return put }}
+	c, _ := oneMember(t, f)
+	if err := c.Canary(ctx, epIPv4, canaryKey, "v"); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v", err)
+	}
+	if diff := cmp.Diff(map[string]string{}, f.store); diff != "" {
+		t.Error(diff)
+	}
+}

@@ -1,0 +1,243 @@
+package quorum
+
+import (
+	"bytes"
+	"context"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+
+	"github.com/clusterup/clusterup/facts"
+)
+
+// patience is how long anything may take that a cluster on loopback does by itself.
+const patience = 30 * time.Second
+
+// TestRealEtcd has the same conversation with a cluster of three real members, when CLUSTERUP_ETCD names an etcd binary.
+func TestRealEtcd(t *testing.T) {
+	binary := os.Getenv("CLUSTERUP_ETCD")
+	if binary == "" {
+		t.Skip("CLUSTERUP_ETCD names no etcd binary; the acceptance tests cover real members too")
+	}
+	ca := newAuthority(t)
+	members := startEtcd(t, binary, ca)
+	c := cluster(t, Config{TLS: ca.client(t)})
+	ctx := t.Context()
+
+	first := members[0].endpoint
+	var leader, follower string
+	status := map[string]facts.Status{}
+	waitFor(t, "all members know a leader", func() bool {
+		for _, m := range members {
+			s, err := c.Status(ctx, m.endpoint)
+			if err != nil || s.Leader == 0 {
+				return false
+			}
+			status[m.endpoint] = s
+			if s.Leader == s.MemberID {
+				leader = m.endpoint
+			} else {
+				follower = m.endpoint
+			}
+		}
+		return leader != "" && follower != ""
+	})
+	waitFor(t, "the cluster version is decided", func() bool {
+		v, err := c.ClusterVersion(ctx, first)
+		return err == nil && v != "" && strings.HasSuffix(v, ".0")
+	})
+
+	for _, linearizable := range []bool{true, false} {
+		list, id, err := c.Members(ctx, first, linearizable)
+		if err != nil || len(list) != len(members) || facts.ID(id) != status[first].ClusterID {
+			t.Errorf("Members(linearizable %t) = %v, %x, %v", linearizable, list, id, err)
+		}
+	}
+	for _, m := range members {
+		if err := c.ReadLinearizable(ctx, m.endpoint); err != nil {
+			t.Error(err)
+		}
+		if err := c.Canary(ctx, m.endpoint, CanaryPrefix+"test/"+m.name, "v"); err != nil {
+			t.Error(err)
+		}
+	}
+
+	to := uint64(status[follower].MemberID)
+	if err := c.MoveLeader(ctx, follower, to); !errors.Is(err, ErrNotLeader) {
+		t.Errorf("MoveLeader at a follower: %v", err)
+	}
+	if err := c.MoveLeader(ctx, leader, to); err != nil {
+		t.Error(err)
+	}
+	if s, err := c.Status(ctx, follower); err != nil || s.Leader != s.MemberID {
+		t.Errorf("after MoveLeader: %+v, %v", s, err)
+	}
+	raiseAlarm(t, c, first, status[first].MemberID)
+	alarmQuestionIsAnEntry(t, c, first)
+	nothingElseWrites(t, c, first)
+
+	for _, m := range members[1:] {
+		m.stop()
+	}
+	waitFor(t, "the last member knows that it is alone", func() bool {
+		return errors.Is(c.ReadLinearizable(ctx, first), ErrNoLeader)
+	})
+	if _, err := c.Status(ctx, first); err != nil {
+		t.Errorf("Status without a quorum: %v", err)
+	}
+	if _, err := c.Status(ctx, members[1].endpoint); !errors.Is(err, ErrUnreachable) {
+		t.Errorf("Status of a stopped member: %v", err)
+	}
+}
+
+// raiseAlarm leaves the cluster with an alarm, and finds it in the status in this version's own words.
+func raiseAlarm(t *testing.T, c *Cluster, endpoint string, of facts.ID) {
+	t.Helper()
+	n, err := c.conn(endpoint)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req := &pb.AlarmRequest{Action: pb.AlarmRequest_ACTIVATE, MemberID: uint64(of), Alarm: pb.AlarmType_NOSPACE}
+	if _, err := pb.NewMaintenanceClient(n.client.ActiveConnection()).Alarm(t.Context(), req); err != nil {
+		t.Fatal(err)
+	}
+	s, err := c.Status(t.Context(), endpoint)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]facts.Alarm{{Member: of, Type: "NOSPACE"}}, RaisedAlarms(s)); diff != "" {
+		t.Errorf("from %q: %s", s.Errors, diff)
+	}
+	if err := c.Canary(t.Context(), endpoint, CanaryPrefix+"test/full", "v"); !errors.Is(err, ErrNoSpace) {
+		t.Errorf("Canary with the alarm raised: %v", err)
+	}
+}
+
+func index(t *testing.T, c *Cluster, endpoint string) uint64 {
+	t.Helper()
+	s, err := c.Status(t.Context(), endpoint)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s.Index
+}
+
+// The comment of Alarms says so; should etcd change it, RaisedAlarms may go.
+func alarmQuestionIsAnEntry(t *testing.T, c *Cluster, endpoint string) {
+	t.Helper()
+	before := index(t, c, endpoint)
+	if got, err := c.Alarms(t.Context(), endpoint); err != nil || len(got) != 1 {
+		t.Errorf("Alarms() = %v, %v", got, err)
+	}
+	if after := index(t, c, endpoint); after == before {
+		t.Errorf("raft index %d before and after: the alarm list no longer goes through the log", before)
+	}
+}
+
+func nothingElseWrites(t *testing.T, c *Cluster, endpoint string) {
+	t.Helper()
+	ctx := t.Context()
+	before := index(t, c, endpoint)
+	_, _, err := c.Members(ctx, endpoint, true)
+	_, verr := c.ClusterVersion(ctx, endpoint)
+	if err := errors.Join(err, verr, c.ReadLinearizable(ctx, endpoint)); err != nil {
+		t.Error(err)
+	}
+	if after := index(t, c, endpoint); after != before {
+		t.Errorf("raft index went from %d to %d by reading", before, after)
+	}
+}
+
+type member struct {
+	name, endpoint, peer string
+	stop                 func()
+}
+
+// startEtcd starts three members with TLS towards clients; they end with the test.
+func startEtcd(t *testing.T, binary string, ca *authority) []*member {
+	t.Helper()
+	dir := t.TempDir()
+	writePEM(t, filepath.Join(dir, "ca.pem"), "CERTIFICATE", ca.cert.Raw)
+	leaf := ca.leaf(t, func(c *x509.Certificate) { c.IPAddresses = []net.IP{net.IPv4(127, 0, 0, 1)} })
+	writePEM(t, filepath.Join(dir, "cert.pem"), "CERTIFICATE", leaf.Certificate[0])
+	key, err := x509.MarshalPKCS8PrivateKey(leaf.PrivateKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	writePEM(t, filepath.Join(dir, "key.pem"), "PRIVATE KEY", key)
+
+	var members []*member
+	var initial []string
+	for i := range 3 {
+		m := &member{name: fmt.Sprintf("m%d", i), endpoint: "https://" + closedPort(t), peer: "http://" + closedPort(t)}
+		members = append(members, m)
+		initial = append(initial, m.name+"="+m.peer)
+	}
+	for _, m := range members {
+		m.start(t, binary, dir, "--initial-cluster="+strings.Join(initial, ","))
+	}
+	return members
+}
+
+func (m *member) start(t *testing.T, binary, dir string, more ...string) {
+	t.Helper()
+	args := []string{
+		"--name=" + m.name, "--data-dir=" + filepath.Join(dir, m.name),
+		"--listen-client-urls=" + m.endpoint, "--advertise-client-urls=" + m.endpoint,
+		"--listen-peer-urls=" + m.peer, "--initial-advertise-peer-urls=" + m.peer,
+		"--cert-file=" + filepath.Join(dir, "cert.pem"), "--key-file=" + filepath.Join(dir, "key.pem"),
+		"--trusted-ca-file=" + filepath.Join(dir, "ca.pem"), "--client-cert-auth",
+		// Enough time for the last member to notice that it is alone to be told from a slow machine.
+		"--heartbeat-interval=100", "--election-timeout=1000",
+	}
+	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
+	cmd := exec.CommandContext(ctx, binary, append(args, more...)...)
+	// The members talk to each other on loopback, whatever the proxy of TestMain.
+	cmd.Env = slices.DeleteFunc(os.Environ(), func(e string) bool { return strings.Contains(strings.ToUpper(e), "_PROXY=") })
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	m.stop = func() { cancel(); _ = cmd.Wait() }
+	t.Cleanup(func() {
+		m.stop()
+		if t.Failed() {
+			t.Logf("%s said:\n%s", m.name, out.String())
+		}
+	})
+}
+
+func writePEM(t *testing.T, path, kind string, der []byte) {
+	t.Helper()
+	if err := os.WriteFile(path, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// waitFor asks again and again, until the deadline.
+func waitFor(t *testing.T, what string, done func() bool) {
+	t.Helper()
+	deadline := time.After(patience)
+	again := time.NewTicker(50 * time.Millisecond)
+	defer again.Stop()
+	for !done() {
+		select {
+		case <-again.C:
+		case <-deadline:
+			t.Fatalf("waited %s: %s", patience, what)
+		}
+	}
+}

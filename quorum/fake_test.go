@@ -1,0 +1,181 @@
+package quorum
+
+import (
+	"context"
+	"crypto/tls"
+	"encoding/json"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+	"go.etcd.io/etcd/api/v3/mvccpb"
+	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/metadata"
+)
+
+// fake is a member in this process. It serves what a test has set and refuses everything else as unimplemented, as gRPC does.
+type fake struct {
+	pb.UnimplementedKVServer
+	pb.UnimplementedClusterServer
+	pb.UnimplementedMaintenanceServer
+
+	addr string
+
+	mu          sync.Mutex
+	store       map[string]string // nil: no key-value service
+	status      *pb.StatusResponse
+	members     *pb.MemberListResponse
+	alarms      []*pb.AlarmMember
+	alarmsAsked int
+	versions    map[string]string
+	moved       []uint64
+	fail        map[string]error // by method: "Put", "Range", …
+	hang        map[string]bool  // by method: no answer until the call is given up
+	hanging     chan struct{}    // if set, told of each such call
+	lie         func(put string) string
+	noLeader    bool
+}
+
+// serve starts the fake on loopback, the way etcd does with TLS: one port, one HTTP/2 server, gRPC and plain requests told apart by
+// content type. Without TLS it is gRPC alone. It ends with the test.
+func (f *fake) serve(t *testing.T, conf *tls.Config) *fake {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.addr = ln.Addr().String()
+	g := grpc.NewServer(grpc.UnaryInterceptor(f.intercept))
+	pb.RegisterKVServer(g, f)
+	pb.RegisterClusterServer(g, f)
+	pb.RegisterMaintenanceServer(g, f)
+	if conf == nil {
+		go func() { _ = g.Serve(ln) }()
+		t.Cleanup(g.Stop)
+		return f
+	}
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /version", f.version)
+	srv := &http.Server{
+		TLSConfig: conf,
+		ErrorLog:  quietLog(),
+		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if strings.HasPrefix(r.Header.Get("Content-Type"), "application/grpc") {
+				g.ServeHTTP(w, r)
+				return
+			}
+			mux.ServeHTTP(w, r)
+		}),
+	}
+	go func() { _ = srv.ServeTLS(ln, "", "") }()
+	t.Cleanup(func() { _ = srv.Close(); g.Stop() })
+	return f
+}
+
+func (f *fake) version(w http.ResponseWriter, _ *http.Request) {
+	if f.versions == nil {
+		http.NotFound(w, nil)
+		return
+	}
+	_ = json.NewEncoder(w).Encode(f.versions)
+}
+
+// intercept does what etcd's own interceptor does, and the faults that a test asked for.
+func (f *fake) intercept(ctx context.Context, req any, info *grpc.UnaryServerInfo, handle grpc.UnaryHandler) (any, error) {
+	method := info.FullMethod[strings.LastIndex(info.FullMethod, "/")+1:]
+	f.mu.Lock()
+	err, hang, noLeader := f.fail[method], f.hang[method], f.noLeader
+	f.mu.Unlock()
+	if hang {
+		if f.hanging != nil {
+			f.hanging <- struct{}{}
+		}
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}
+	if err != nil {
+		return nil, err
+	}
+	if md, _ := metadata.FromIncomingContext(ctx); noLeader && len(md.Get(rpctypes.MetadataRequireLeaderKey)) > 0 {
+		return nil, rpctypes.ErrGRPCNoLeader
+	}
+	return handle(ctx, req)
+}
+
+func (f *fake) Status(ctx context.Context, r *pb.StatusRequest) (*pb.StatusResponse, error) {
+	if f.status == nil {
+		return f.UnimplementedMaintenanceServer.Status(ctx, r)
+	}
+	return f.status, nil
+}
+
+func (f *fake) MemberList(ctx context.Context, r *pb.MemberListRequest) (*pb.MemberListResponse, error) {
+	if f.members == nil {
+		return f.UnimplementedClusterServer.MemberList(ctx, r)
+	}
+	if r.Linearizable && f.noLeader {
+		return nil, rpctypes.ErrGRPCTimeout
+	}
+	return f.members, nil
+}
+
+func (f *fake) Alarm(ctx context.Context, r *pb.AlarmRequest) (*pb.AlarmResponse, error) {
+	if r.Action != pb.AlarmRequest_GET || r.MemberID != 0 || r.Alarm != pb.AlarmType_NONE {
+		return f.UnimplementedMaintenanceServer.Alarm(ctx, r)
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.alarmsAsked++
+	return &pb.AlarmResponse{Header: &pb.ResponseHeader{}, Alarms: f.alarms}, nil
+}
+
+func (f *fake) MoveLeader(_ context.Context, r *pb.MoveLeaderRequest) (*pb.MoveLeaderResponse, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.moved = append(f.moved, r.TargetID)
+	return &pb.MoveLeaderResponse{Header: &pb.ResponseHeader{}}, nil
+}
+
+func (f *fake) Put(ctx context.Context, r *pb.PutRequest) (*pb.PutResponse, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.store == nil {
+		return f.UnimplementedKVServer.Put(ctx, r)
+	}
+	value := string(r.Value)
+	if f.lie != nil {
+		value = f.lie(value)
+	}
+	f.store[string(r.Key)] = value
+	return &pb.PutResponse{Header: &pb.ResponseHeader{}}, nil
+}
+
+func (f *fake) Range(ctx context.Context, r *pb.RangeRequest) (*pb.RangeResponse, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.store == nil || r.Serializable || len(r.RangeEnd) > 0 {
+		return f.UnimplementedKVServer.Range(ctx, r)
+	}
+	resp := &pb.RangeResponse{Header: &pb.ResponseHeader{}}
+	if v, ok := f.store[string(r.Key)]; ok {
+		resp.Count = 1
+		if !r.CountOnly {
+			resp.Kvs = []*mvccpb.KeyValue{{Key: r.Key, Value: []byte(v)}}
+		}
+	}
+	return resp, nil
+}
+
+func (f *fake) DeleteRange(ctx context.Context, r *pb.DeleteRangeRequest) (*pb.DeleteRangeResponse, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.store == nil || len(r.RangeEnd) > 0 {
+		return f.UnimplementedKVServer.DeleteRange(ctx, r)
+	}
+	delete(f.store, string(r.Key))
+	return &pb.DeleteRangeResponse{Header: &pb.ResponseHeader{}}, nil
+}

@@ -1,0 +1,249 @@
+package remote
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"strings"
+	"syscall"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+)
+
+// A handshake that is cut short is most often sshd dropping connections it has no room for (MaxStartups): try again, soon.
+const (
+	handshakeTries = 4
+	firstPause     = 200 * time.Millisecond
+)
+
+var (
+	errTimeout  = errors.New("no answer in time")
+	errNoAnswer = errors.New("connection closed before the login")
+)
+
+// login is one way from nothing to an SSH client.
+type login struct {
+	dialer *Dialer
+	host   *Host
+	cfg    Config
+	// expire ends the attempt after the connect timeout; it stands still while the operator is asked.
+	expire *time.Timer
+
+	trusted bool          // the host's key was accepted, so what fails afterwards is the user's login
+	strange ssh.PublicKey // the key of a first contact that the operator must judge
+	badKey  error
+}
+
+// dial makes an SSH connection: with a slot of MaxStarts, questions asked outside the handshake, and quick retries.
+func (h *Host) dial(ctx context.Context) (*ssh.Client, error) {
+	d := h.dialer
+	var met bool
+	for try := 1; ; try++ {
+		l := &login{dialer: d, host: h, cfg: h.cfg}
+		client, err := l.run(ctx)
+		if err == nil {
+			return client, nil
+		}
+		switch {
+		case ctx.Err() != nil:
+			return nil, h.fail("connect", nil, context.Cause(ctx))
+		case errors.Is(err, errFirstContact) && !met:
+			met, try = true, 0
+			if err := d.meet(ctx, h.cfg, l.strange); err != nil {
+				return nil, h.wrap("verify host key", ErrHostKey, err)
+			}
+		case errors.Is(err, errNoAnswer) && try < handshakeTries:
+			if err := d.pause(ctx, firstPause<<try); err != nil {
+				return nil, h.fail("connect", nil, err)
+			}
+		default:
+			return nil, h.wrap("connect", ErrUnreachable, err)
+		}
+	}
+}
+
+// run makes one attempt.
+func (l *login) run(parent context.Context) (*ssh.Client, error) {
+	done, err := take(parent, l.dialer.starts)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	keys, err := readHostKeys(l.cfg)
+	if err != nil {
+		return nil, l.error(ErrHostKey, err, "correct or remove that line")
+	}
+	ctx, cancel := context.WithCancelCause(parent)
+	defer cancel(nil)
+	l.expire = time.AfterFunc(l.cfg.timeout(), func() { cancel(errTimeout) })
+	defer l.expire.Stop()
+
+	offer, err := l.dialer.offers(ctx, l.cfg, l.unhurried)
+	if err != nil {
+		return nil, l.error(ErrAuth, err, "")
+	}
+	conn, err := l.connect(ctx)
+	if err != nil {
+		return nil, l.unreachable(ctx, err)
+	}
+	client, err := l.handshake(ctx, conn, keys, offer)
+	if err != nil {
+		return nil, l.explain(ctx, err, keys, offer)
+	}
+	return client, nil
+}
+
+// unhurried runs a conversation with the operator; the host gets the whole timeout again after it.
+func (l *login) unhurried(talk func()) {
+	l.expire.Stop()
+	talk()
+	l.expire.Reset(l.cfg.timeout())
+}
+
+// connect opens the byte stream: TCP from here, or a tunnel through the last jump host.
+func (l *login) connect(ctx context.Context) (net.Conn, error) {
+	l.host.stats.dials.Add(1)
+	if l.host.parent != nil {
+		conn, err := l.host.parent.tunnel(ctx, l.cfg.endpoint())
+		if err != nil {
+			return nil, err
+		}
+		return &countingConn{Conn: conn, stats: &l.host.stats}, nil
+	}
+	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", l.cfg.endpoint())
+	if err != nil {
+		return nil, err
+	}
+	return &countingConn{Conn: conn, stats: &l.host.stats}, nil
+}
+
+func (l *login) handshake(ctx context.Context, conn net.Conn, keys *hostKeys, offer *offer) (*ssh.Client, error) {
+	stop := context.AfterFunc(ctx, func() { conn.Close() })
+	defer stop()
+	config := &ssh.ClientConfig{
+		User:              l.cfg.User,
+		Auth:              []ssh.AuthMethod{ssh.PublicKeys(offer.signers...)},
+		HostKeyAlgorithms: keys.algorithms(),
+		HostKeyCallback: func(_ string, _ net.Addr, key ssh.PublicKey) error {
+			return l.verify(ctx, keys, key)
+		},
+	}
+	c, channels, requests, err := ssh.NewClientConn(conn, l.cfg.endpoint(), config)
+	if err == nil && !stop() {
+		c.Close()
+		err = context.Cause(ctx)
+	}
+	if err != nil {
+		conn.Close()
+		return nil, err
+	}
+	return ssh.NewClient(c, channels, requests), nil
+}
+
+func (l *login) verify(ctx context.Context, keys *hostKeys, key ssh.PublicKey) error {
+	err := keys.judge(key)
+	if errors.Is(err, errFirstContact) && (l.dialer.AcceptNewHostKeys || l.dialer.Ask == nil) {
+		err = l.dialer.meet(ctx, l.cfg, key) // no conversation, so no need to leave the handshake
+	}
+	if err != nil {
+		l.strange, l.badKey = key, err
+		return err
+	}
+	l.trusted = true
+	return nil
+}
+
+// explain says what class of failure a handshake ended in.
+func (l *login) explain(ctx context.Context, err error, keys *hostKeys, offer *offer) error {
+	var none *ssh.AlgorithmNegotiationError
+	switch {
+	case l.badKey != nil:
+		if errors.Is(l.badKey, errFirstContact) {
+			return l.badKey
+		}
+		return l.host.wrap("verify host key", ErrHostKey, l.badKey)
+	case ctx.Err() != nil:
+		return l.unreachable(ctx, context.Cause(ctx))
+	case errors.As(err, &none):
+		return l.noCommon(err, none, keys)
+	case l.trusted && !broken(err):
+		return l.refused(err, offer)
+	case broken(err):
+		return fmt.Errorf("%w: %w", errNoAnswer, err)
+	}
+	return l.error(ErrUnreachable, err, "check that sshd listens at "+l.cfg.endpoint())
+}
+
+// noCommon tells a host that lacks the known key types from one that is too old.
+func (l *login) noCommon(err error, none *ssh.AlgorithmNegotiationError, keys *hostKeys) error {
+	if none.What != "host key" || len(keys.known) == 0 {
+		return l.error(ErrUnreachable, err, "bring sshd there up to date")
+	}
+	known := keys.known[0]
+	return l.error(ErrHostKey,
+		fmt.Errorf("the host has no key of the type on file (%s at %s); it offers %s", describe(known.Key),
+			place(known.Filename, known.Line), strings.Join(none.RequestedAlgorithms, ", ")),
+		"the host may have been reinstalled: check, then remove that line")
+}
+
+// refused is a login that the host did not accept.
+func (l *login) refused(err error, offer *offer) error {
+	for _, s := range offer.signers {
+		if lazy, ok := s.(*lazySigner); ok && lazy.err != nil {
+			return l.error(ErrAuth, lazy.err, "")
+		}
+	}
+	said := "no key to offer"
+	if len(offer.names) > 0 {
+		said = "none accepted of " + strings.Join(offer.names, ", ")
+	}
+	if len(offer.notes) > 0 {
+		said += "; " + strings.Join(offer.notes, "; ")
+	}
+	remedy := fmt.Sprintf("try: ssh -p %s %s@%s; the public key belongs into ~%s/.ssh/authorized_keys there",
+		portOf(l.cfg.endpoint()), l.cfg.User, l.cfg.Address, l.cfg.User)
+	if len(l.cfg.IdentityFiles) == 0 {
+		remedy += "; or set identity_file"
+	}
+	return l.error(ErrAuth, fmt.Errorf("user %s: %s: %w", l.cfg.User, said, err), remedy)
+}
+
+// unreachable is a failure to get a byte stream, with the words people look for.
+func (l *login) unreachable(ctx context.Context, err error) error {
+	if cause := context.Cause(ctx); cause != nil {
+		err = cause
+	}
+	where := l.cfg.endpoint()
+	switch {
+	case errors.Is(err, errTimeout):
+		return l.error(ErrUnreachable, fmt.Errorf("%s: %w (%s)", where, err, l.cfg.timeout()), "check address, routes and firewalls")
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return l.error(ErrUnreachable, err, "check that sshd runs there, and its port")
+	}
+	var dns *net.DNSError
+	if errors.As(err, &dns) {
+		return l.error(ErrUnreachable, err, "check the address")
+	}
+	if broken(err) {
+		return fmt.Errorf("%w: %w", errNoAnswer, err)
+	}
+	return l.host.wrap("connect", ErrUnreachable, err)
+}
+
+func (l *login) error(kind, err error, remedy string) error {
+	return &Error{Host: l.cfg.name(), Op: "connect", Kind: kind, Err: err, Remedy: remedy}
+}
+
+// broken tells a connection that was cut from an answer that says no.
+func broken(err error) bool {
+	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed) ||
+		errors.Is(err, io.ErrClosedPipe) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
+}
+
+func portOf(endpoint string) string {
+	_, port, _ := net.SplitHostPort(endpoint)
+	return port
+}

@@ -1,0 +1,224 @@
+package remote
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"math/big"
+	"net"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+)
+
+const (
+	defaultConnectTimeout = 10 * time.Second
+	defaultMaxStarts      = 30
+	defaultKeepalive      = 15 * time.Second
+	defaultPort           = 22
+)
+
+// Config says how to reach one host.
+type Config struct {
+	Name    string // how messages call this host; "" means the address
+	Address string // IP address or DNS name, without brackets
+	Port    int    // 0 means 22
+	User    string
+	// IdentityFiles are the only keys offered when there are any (an agent may hold the private half of them). Without, the agent's
+	// keys are offered, then ~/.ssh/id_ed25519, id_ecdsa and id_rsa. A certificate FILE-cert.pub beside a key is used.
+	IdentityFiles []string
+	Agent         bool // use the agent at SSH_AUTH_SOCK
+	// KnownHosts are absolute paths in OpenSSH's format; missing files are empty ones. Keys that are accepted on first contact go to
+	// the first, which is made (0600, its directory 0700) if need be.
+	KnownHosts []string
+	// Jump hosts, the first one nearest to here. Each has keys and known_hosts of its own; Jump and Sudo of a jump host do not count.
+	Jump           []Config
+	Sudo           bool          // the user is not root: everything runs through `sudo -n`
+	ConnectTimeout time.Duration // per hop: TCP, handshake and login together, without the time a question takes; 0 means 10 s
+}
+
+func (c Config) name() string {
+	if c.Name != "" {
+		return c.Name
+	}
+	return c.Address
+}
+
+// endpoint is HOST:PORT, with brackets around IPv6 addresses.
+func (c Config) endpoint() string {
+	port := c.Port
+	if port == 0 {
+		port = defaultPort
+	}
+	return net.JoinHostPort(strings.Trim(c.Address, "[]"), strconv.Itoa(port))
+}
+
+func (c Config) timeout() time.Duration {
+	if c.ConnectTimeout > 0 {
+		return c.ConnectTimeout
+	}
+	return defaultConnectTimeout
+}
+
+// Dialer makes the hosts of one run and holds what they share: prompts, keys that were opened, the agent, jump hosts, and
+// the cap on connection starts. The zero value never asks and accepts known host keys only. Do not copy it after first use.
+type Dialer struct {
+	Env  func(string) string // for SSH_AUTH_SOCK; nil: an empty environment
+	Home string              // where .ssh is; "" means that there are no usual key files
+
+	// AcceptNewHostKeys writes keys of hosts never seen before to known_hosts without asking. Changed keys are refused all the same.
+	AcceptNewHostKeys bool
+	// Ask puts a yes-or-no question to the operator. Nil: nobody is there, and an unknown key is an error.
+	Ask func(ctx context.Context, question string) (bool, error)
+	// Passphrase asks for the passphrase of a key file. Nil: nobody is there, and an encrypted key is an error if it is needed. It is
+	// called once per file and run, unless the answer was wrong (three times in all). Ask and Passphrase never run at the same time.
+	Passphrase func(ctx context.Context, keyFile string) ([]byte, error)
+
+	// MaxStarts caps the connections being set up at once; sshd drops some above 10 (MaxStartups 10:30:100), but each host sees
+	// only ours. 0 means 30.
+	MaxStarts int
+	// Rand makes names of temporary files, marks and waiting times; nil means crypto/rand.
+	Rand io.Reader
+
+	keepalive time.Duration // between probes; 0 means 15 s
+	holdTTL   time.Duration // silence after which a host gives up a Hold; 0 means four probes
+	sftpPaths []string      // where sftp-server may lie; nil means the usual paths
+
+	once   sync.Once
+	starts chan struct{} // slots of MaxStarts
+	asking chan struct{} // held by whoever talks to the operator
+	known  knownHosts
+	keys   keyring
+
+	mu    sync.Mutex
+	jumps map[string]*jumpHost
+}
+
+type jumpHost struct {
+	host *Host
+	uses int
+}
+
+func (d *Dialer) init() {
+	d.once.Do(func() {
+		limit := d.MaxStarts
+		if limit <= 0 {
+			limit = defaultMaxStarts
+		}
+		d.starts = make(chan struct{}, limit)
+		d.asking = make(chan struct{}, 1)
+		d.jumps = map[string]*jumpHost{}
+	})
+}
+
+// Host is the machine that cfg describes. There is no network traffic before its first use, and then one connection, which is
+// held until Close.
+func (d *Dialer) Host(cfg Config) *Host {
+	d.init()
+	h := &Host{dialer: d, cfg: cfg, slots: make(chan struct{}, maxSessions), busy: make(chan struct{}, 1)}
+	if n := len(cfg.Jump); n > 0 {
+		h.parent = d.jump(cfg.Jump)
+	}
+	return h
+}
+
+// Close ends what the hosts share; close them first.
+func (d *Dialer) Close() error {
+	return d.keys.close()
+}
+
+// jump gives the last host of a chain; hosts behind the same chain share its connection.
+func (d *Dialer) jump(chain []Config) *Host {
+	last := chain[len(chain)-1]
+	last.Sudo = false
+	last.Jump = chain[:len(chain)-1]
+	key := fmt.Sprintf("%+v", chain)
+
+	d.mu.Lock()
+	j := d.jumps[key]
+	if j != nil {
+		j.uses++
+		d.mu.Unlock()
+		return j.host
+	}
+	d.mu.Unlock()
+	host := d.Host(last)
+	host.jumpKey = key
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if j := d.jumps[key]; j != nil {
+		j.uses++
+		return j.host
+	}
+	d.jumps[key] = &jumpHost{host: host, uses: 1}
+	return host
+}
+
+// release gives up one use of a jump host and closes it after the last.
+func (d *Dialer) release(h *Host) error {
+	d.mu.Lock()
+	j := d.jumps[h.jumpKey]
+	if j == nil {
+		d.mu.Unlock()
+		return nil
+	}
+	j.uses--
+	if j.uses > 0 {
+		d.mu.Unlock()
+		return nil
+	}
+	delete(d.jumps, h.jumpKey)
+	d.mu.Unlock()
+	return h.Close()
+}
+
+func (d *Dialer) rand() io.Reader {
+	if d.Rand != nil {
+		return d.Rand
+	}
+	return rand.Reader
+}
+
+// token is an unpredictable word of 24 hexadecimal digits.
+func (d *Dialer) token() (string, error) {
+	b := make([]byte, 12)
+	if _, err := io.ReadFull(d.rand(), b); err != nil {
+		return "", fmt.Errorf("read randomness: %w", err)
+	}
+	return hex.EncodeToString(b), nil
+}
+
+// pause waits for between half of t and t, or until the context ends.
+func (d *Dialer) pause(ctx context.Context, t time.Duration) error {
+	half := int64(t / 2)
+	extra, err := rand.Int(d.rand(), big.NewInt(half+1))
+	if err != nil {
+		return fmt.Errorf("read randomness: %w", err)
+	}
+	timer := time.NewTimer(time.Duration(half + extra.Int64()))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// take waits for a slot of a semaphore; the returned function gives it back.
+func take(ctx context.Context, slots chan struct{}) (func(), error) {
+	select {
+	case slots <- struct{}{}:
+		return func() { <-slots }, nil
+	default:
+	}
+	select {
+	case slots <- struct{}{}:
+		return func() { <-slots }, nil
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+}

@@ -1,0 +1,115 @@
+package remote
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"io"
+	"strings"
+	"sync"
+	"time"
+)
+
+// Held is a script that stays on the host, and with it whatever it holds there.
+type Held struct {
+	Line string // the first line it wrote, without its end
+
+	r    *running
+	lost chan struct{}
+	quit chan struct{}
+	once sync.Once
+}
+
+// Hold runs a script that writes one line when it has what it wants, and then stays, for example by reading its standard input,
+// which stays open and empty until Close. It blocks until that line; a script that ends before is an *Error with its exit status.
+//
+// What it holds falls at the latest one minute after the last sign of life from here, also when this machine lost power or
+// network: heartbeats go out every 15 s, and the host ends the script when they stay away.
+func (h *Host) Hold(ctx context.Context, script string) (*Held, error) {
+	beat := h.dialer.keepalive
+	if beat <= 0 {
+		beat = defaultKeepalive
+	}
+	ttl := h.dialer.holdTTL
+	if ttl <= 0 {
+		ttl = 4 * beat
+	}
+	r, err := h.start(ctx, "hold", script, max(1, int(ttl/time.Second)))
+	if err != nil {
+		return nil, err
+	}
+	held := &Held{r: r, lost: make(chan struct{}), quit: make(chan struct{})}
+	out, in := io.Pipe()
+	r.copyOutput(in)
+	go func() {
+		<-r.ended
+		in.Close()
+	}()
+	line := make(chan string, 1)
+	go func() {
+		lines := bufio.NewReader(out)
+		first, err := lines.ReadString('\n')
+		if err == nil {
+			line <- strings.TrimRight(first, "\r\n")
+		}
+		io.Copy(io.Discard, lines) //nolint:errcheck // until it ends
+	}()
+	go held.beat(beat)
+	select {
+	case held.Line = <-line:
+		return held, nil
+	case <-r.ended:
+		defer held.Close() //nolint:errcheck // what failed is told below
+		select {
+		case first := <-line: // it wrote the line and ended at once
+			held.Line = first
+		default:
+		}
+		if err := r.result(); err != nil {
+			return nil, err
+		}
+		return nil, h.fail("hold", ErrScript, errors.New("the script ended instead of staying"))
+	case <-ctx.Done():
+		held.Close() //nolint:errcheck // the context's end is the error
+		return nil, h.fail("hold", nil, context.Cause(ctx))
+	}
+}
+
+func (held *Held) beat(every time.Duration) {
+	ticks := time.NewTicker(every)
+	defer ticks.Stop()
+	defer close(held.lost)
+	for {
+		select {
+		case <-held.r.ended:
+			return
+		case <-held.quit:
+			return
+		case <-ticks.C:
+			go held.r.frame(".", nil) //nolint:errcheck // a beat that cannot go out is a hold that will be lost
+		}
+	}
+}
+
+// Lost is closed when what was held may no longer be held: the script or its connection ended, or Close was called.
+func (held *Held) Lost() <-chan struct{} { return held.lost }
+
+// Close lets go: the script's standard input ends, and what is left of it after two seconds is killed. It blocks until the script is gone, for
+// at most a few seconds. Further calls do nothing.
+func (held *Held) Close() error {
+	held.once.Do(func() {
+		close(held.quit)
+		go func() {
+			held.r.frame("0", nil) //nolint:errcheck // it may have ended
+			held.r.stopInput()
+		}()
+		grace := time.NewTimer(stopGrace)
+		defer grace.Stop()
+		select {
+		case <-held.r.ended:
+		case <-grace.C:
+		}
+		held.r.close()
+	})
+	return nil
+}

@@ -1,0 +1,327 @@
+package remote
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+)
+
+const (
+	chunkSize   = 1 << 20         // of a script's input: one dd on the host for each
+	pieceSize   = 32 << 10        // of one write, between looks at whether to stop
+	outputLimit = 64 << 20        // of what Script returns
+	stderrLimit = 64 << 10        // of what is kept
+	stopGrace   = 5 * time.Second // from asking a script to stop until its session is cut
+)
+
+// Script runs a POSIX shell script on the host, as root if Config.Sudo, in one session, and returns what it wrote to standard
+// output. The script reads stdin (nil: empty) as its standard input; a connection that is cut never looks like its end. It starts
+// in / with umask 077, LC_ALL=C and the usual PATH, whatever the login shell is and prints.
+//
+// A script that exits non-zero is an *Error of kind [ErrScript]; the output so far is returned with it. It blocks until the script has ended.
+// When ctx ends, the script and its children are sent SIGTERM and, two seconds later, SIGKILL; they are sent the same by the host
+// when it loses the connection.
+func (h *Host) Script(ctx context.Context, script string, stdin io.Reader) ([]byte, error) {
+	out := &limited{limit: outputLimit}
+	err := h.run(ctx, command{op: "run script", script: script, stdin: stdin, stdout: out})
+	if err == nil && out.over {
+		err = h.fail("run script", ErrScript, fmt.Errorf("more than %d MiB of output", outputLimit>>20))
+	}
+	return out.Bytes(), err
+}
+
+// Stream is Script for output that is long, or wanted while it comes: it goes to stdout. A write that fails stops the script.
+func (h *Host) Stream(ctx context.Context, script string, stdin io.Reader, stdout io.Writer) error {
+	return h.run(ctx, command{op: "run script", script: script, stdin: stdin, stdout: stdout})
+}
+
+// command is one script to run.
+type command struct {
+	op     string
+	script string
+	stdin  io.Reader // nil: empty
+	stdout io.Writer
+}
+
+func (h *Host) run(ctx context.Context, c command) error {
+	r, err := h.start(ctx, c.op, c.script, 0)
+	if err != nil {
+		return err
+	}
+	defer r.close()
+	r.copyOutput(c.stdout)
+	fed := make(chan error, 1)
+	go func() { fed <- r.feed(c.stdin) }()
+	for {
+		select {
+		case err := <-fed:
+			fed = nil
+			if err != nil {
+				r.stop()
+				return h.fail(c.op, nil, fmt.Errorf("read input of script: %w", err))
+			}
+		case <-r.ended:
+			return r.result()
+		case <-ctx.Done():
+			r.stop()
+			return h.fail(c.op, nil, context.Cause(ctx))
+		}
+	}
+}
+
+// running is a script in its frame.
+type running struct {
+	host  *Host
+	op    string
+	s     *session
+	stdin io.WriteCloser
+	write sync.Mutex // frames go out whole, and the end of input after them
+	halt  atomic.Bool
+
+	stdout *frameReader
+	stderr *frameReader
+	errs   *tail         // what the script wrote to standard error
+	ended  chan struct{} // closed when the session is over and all output was read
+	err    error         // of the session; read after ended
+	outErr error         // of whoever takes the output; read after ended
+	copies sync.WaitGroup
+}
+
+// start opens a session and hands over the script, which waits for nothing more.
+func (h *Host) start(ctx context.Context, op, script string, ttl int) (*running, error) {
+	token, err := h.dialer.token()
+	if err != nil {
+		return nil, h.fail(op, nil, err)
+	}
+	text, err := preamble(token+"-1", script, ttl)
+	if err != nil {
+		return nil, h.fail(op, nil, err)
+	}
+	m := queued
+	if ttl > 0 {
+		m = staying
+	}
+	r, err := h.exec(ctx, op, commandLine(token+"-0", h.cfg.Sudo), token, m)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := r.stdin.Write(text); err != nil && !errors.Is(err, io.EOF) {
+		r.close()
+		return nil, h.fail(op, ErrLost, err)
+	}
+	return r, nil
+}
+
+// exec starts a command line. A connection that breaks before that is made anew, once.
+func (h *Host) exec(ctx context.Context, op, line, token string, m manner) (*running, error) {
+	for again := false; ; again = true {
+		s, err := h.open(ctx, op, m)
+		if err != nil {
+			return nil, err
+		}
+		r := &running{host: h, op: op, s: s, ended: make(chan struct{}), errs: &tail{limit: stderrLimit}}
+		if err = r.begin(ctx, line, token); err == nil {
+			return r, nil
+		}
+		r.close()
+		switch {
+		case ctx.Err() != nil:
+			return nil, h.fail(op, nil, context.Cause(ctx))
+		case !again && s.conn.dead():
+			h.drop(s.conn)
+		case s.conn.dead():
+			return nil, h.fail(op, ErrLost, err)
+		default:
+			return nil, h.fail(op, ErrShell, fmt.Errorf("the host runs no command: %w", err))
+		}
+	}
+}
+
+func (r *running) begin(ctx context.Context, line, token string) error {
+	stdin, err := r.s.StdinPipe()
+	if err != nil {
+		return err
+	}
+	stdout, err := r.s.StdoutPipe()
+	if err != nil {
+		return err
+	}
+	stderr, err := r.s.StderrPipe()
+	if err != nil {
+		return err
+	}
+	r.stdin = stdin
+	r.stdout = &frameReader{r: stdout, marks: []string{token + "-0", token + "-1"}}
+	r.stderr = &frameReader{r: stderr, marks: []string{token + "-1"}}
+	stop := context.AfterFunc(ctx, func() { r.s.Close() })
+	err = r.s.Start(line)
+	stop()
+	return err
+}
+
+// copyOutput moves what the script writes until it ends, and then sees to r.ended.
+func (r *running) copyOutput(stdout io.Writer) {
+	r.copies.Add(2)
+	go func() {
+		defer r.copies.Done()
+		_, err := io.Copy(stdout, r.stdout)
+		if err != nil && !broken(err) {
+			r.outErr = err
+			r.stopInput()
+			io.Copy(io.Discard, r.stdout) //nolint:errcheck // only so that the host can end it
+		}
+	}()
+	go func() {
+		defer r.copies.Done()
+		io.Copy(r.errs, r.stderr) //nolint:errcheck // a session that breaks is told by Wait
+	}()
+	go func() {
+		r.err = r.s.Wait()
+		r.copies.Wait()
+		close(r.ended)
+	}()
+}
+
+// frame sends one frame of input. It blocks while the host takes nothing; stopInput cuts it off.
+func (r *running) frame(head string, body []byte) error {
+	r.write.Lock()
+	defer r.write.Unlock()
+	_, err := io.WriteString(r.stdin, head+"\n")
+	for err == nil && len(body) > 0 {
+		if r.halt.Load() {
+			return io.ErrClosedPipe
+		}
+		n := min(len(body), pieceSize)
+		_, err = r.stdin.Write(body[:n])
+		body = body[n:]
+	}
+	return err
+}
+
+// feed sends the script's input, and its end. Only a reader that fails is an error; a script may stop reading when it likes.
+func (r *running) feed(stdin io.Reader) error {
+	if stdin != nil {
+		buf := make([]byte, chunkSize)
+		for {
+			n, err := stdin.Read(buf)
+			if n > 0 && r.frame(strconv.Itoa(n), buf[:n]) != nil {
+				return nil
+			}
+			if errors.Is(err, io.EOF) {
+				break
+			}
+			if err != nil {
+				return err
+			}
+		}
+	}
+	r.frame("0", nil) //nolint:errcheck // the script has ended already
+	return nil
+}
+
+// stopInput makes the host end the script. It does not wait for it.
+func (r *running) stopInput() {
+	r.halt.Store(true)
+	go func() {
+		r.write.Lock()
+		defer r.write.Unlock()
+		r.stdin.Close()
+	}()
+}
+
+// stop ends the script and waits until it is gone from the host, or until the grace is over.
+func (r *running) stop() {
+	r.stopInput()
+	grace := time.NewTimer(stopGrace)
+	defer grace.Stop()
+	select {
+	case <-r.ended:
+	case <-grace.C:
+	}
+}
+
+func (r *running) close() {
+	r.s.Close()
+	r.s.done()
+}
+
+// result is the outcome of a script that has ended.
+func (r *running) result() error {
+	err := r.err
+	said := r.errs.String()
+	if r.outErr != nil {
+		return r.host.fail(r.op, nil, fmt.Errorf("write output of script: %w", r.outErr))
+	}
+	var exit *ssh.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		return r.lost(err, said)
+	}
+	switch seen := r.stdout.seen(); {
+	case seen == 0:
+		e := r.host.fail(r.op, ErrShell, nil)
+		e.Stderr = firstOf(said, r.stderr.noise(), r.stdout.noise())
+		e.Remedy = fmt.Sprintf("log in by hand and see: ssh %s@%s true", r.host.cfg.User, r.host.cfg.Address)
+		return e
+	case seen == 1 && r.host.cfg.Sudo:
+		return r.noSudo(said)
+	case exit == nil:
+		return nil
+	}
+	e := r.host.fail(r.op, ErrScript, nil)
+	e.Stderr, e.ExitStatus = said, exit.ExitStatus()
+	if sig := exit.Signal(); sig != "" {
+		e.Err = fmt.Errorf("ended by signal %s", sig)
+	}
+	return e
+}
+
+func (r *running) lost(err error, said string) error {
+	e := r.host.fail(r.op, ErrLost, err)
+	if r.s.conn.dead() {
+		e.Err = errors.New("the connection to the host ended while it ran")
+	}
+	e.Stderr = said
+	e.Remedy = "run again when the host answers"
+	return e
+}
+
+func (r *running) noSudo(said string) error {
+	e := r.host.fail("become root", ErrSudo, nil)
+	e.Stderr = firstOf(said, r.stderr.noise(), "sudo gave no reason")
+	e.Remedy = fmt.Sprintf("let %[1]s use sudo without a password; as root on the host: "+
+		"echo '%[1]s ALL=(ALL) NOPASSWD: ALL' > /etc/sudoers.d/clusterup && chmod 0440 /etc/sudoers.d/clusterup", r.host.cfg.User)
+	return e
+}
+
+func firstOf(texts ...string) string {
+	for _, s := range texts {
+		if brief(s) != "" {
+			return s
+		}
+	}
+	return ""
+}
+
+// limited keeps the first bytes of an output, and knows whether there were more.
+type limited struct {
+	bytes.Buffer
+	limit int
+	over  bool
+}
+
+func (l *limited) Write(b []byte) (int, error) {
+	if room := l.limit - l.Len(); len(b) > room {
+		l.over = true
+		l.Buffer.Write(b[:room])
+		return len(b), nil
+	}
+	return l.Buffer.Write(b)
+}

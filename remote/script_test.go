@@ -1,0 +1,366 @@
+package remote
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// eventually waits for a condition, which what names.
+func eventually(t *testing.T, what string, holds func() bool) {
+	t.Helper()
+	deadline := time.NewTimer(15 * time.Second)
+	defer deadline.Stop()
+	ticks := time.NewTicker(5 * time.Millisecond)
+	defer ticks.Stop()
+	for !holds() {
+		select {
+		case <-ticks.C:
+		case <-deadline.C:
+			t.Fatalf("waited in vain: %s", what)
+		}
+	}
+}
+
+func TestScript(t *testing.T) {
+	big := strings.Repeat("0123456789abcdef", 300_000)
+	tests := []struct {
+		name, script, stdin, want string
+	}{
+		{"words", "echo hello", "", "hello\n"},
+		{"no newline at the end", "printf x", "", "x"},
+		{"quotes and backslashes", `printf '%s|' "it's" 'a\nb' "$(printf 'c\td')" \\`, "", "it's|a\\nb|c\td|\\|"},
+		{"percent and dollar", `x='%s $HOME %'; echo "$x"`, "", "%s $HOME %\n"},
+		{"many lines, comments and functions", "# comment\nf() {\n\techo \"f $1\"\n}\n\nf 1; f 2\n", "", "f 1\nf 2\n"},
+		{"here document", "cat <<'EOF'\na\\n$b\nEOF\n", "", "a\\n$b\n"},
+		{"utf-8", "echo 'Grüße …'", "", "Grüße …\n"},
+		{"no input is empty input", "cat; echo end", "", "end\n"},
+		{"input", "cat", "line 1\nline 2", "line 1\nline 2"},
+		{"input in parts", "read -r a; echo \"<$a>\"; cat", "one\ntwo\n", "<one>\ntwo\n"},
+		{"big input", "cat", big, big},
+		{"input not read", "echo done", big, "done\n"},
+		{"environment", "echo $LC_ALL $(umask) $(pwd) $PATH", "", "C 0077 / /usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\n"},
+		{"exec", "exec echo replaced", "", "replaced\n"},
+		{"exit 0", "trap 'echo bye' EXIT; exit 0", "", "bye\n"},
+	}
+	for _, shell := range shells {
+		for _, test := range tests {
+			t.Run(shell.name+"/"+test.name, func(t *testing.T) {
+				_, h := pair(t, shell.set)
+				var stdin io.Reader
+				if test.stdin != "" {
+					stdin = strings.NewReader(test.stdin)
+				}
+				got, err := h.Script(t.Context(), test.script, stdin)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if string(got) != test.want {
+					t.Errorf("got %.200q (%d bytes), want %.200q", got, len(got), test.want)
+				}
+			})
+		}
+	}
+}
+
+// shells are the kinds of accounts that real machines have.
+var shells = []struct {
+	name string
+	set  func(*server)
+}{
+	{"plain", func(*server) {}},
+	{"noisy", func(s *server) { s.prelude = "echo Welcome; echo '  to the machine' >&2; printf 'no newline'; " }},
+	{"bash", func(s *server) { s.shell = []string{"bash", "--norc", "-c"} }},
+	{"odd umask and locale", func(s *server) {
+		s.prelude = "umask 0; cd /tmp; "
+		s.env = []string{"LC_ALL=de_DE.UTF-8", "POSIXLY_CORRECT=1", "CDPATH=/"}
+	}},
+}
+
+func TestScriptFails(t *testing.T) {
+	secret := "hunter2"
+	tests := []struct {
+		name, script string
+		set          func(*server)
+		sudo         bool
+		kind         error
+		status       int
+		text         string
+	}{
+		{
+			name: "exit status and words", script: "pw=" + secret + "; echo 'disk on fire' >&2; exit 7",
+			kind: ErrScript, status: 7, text: "etcd-1: run script: disk on fire",
+		},
+		{name: "no words", script: "exit 3", kind: ErrScript, status: 3, text: "etcd-1: run script: exit status 3 and no words"},
+		{name: "syntax error", script: "if", kind: ErrScript, status: 2, text: "etcd-1: run script: "},
+		{
+			name: "noise is not the cause", script: "exit 1", set: func(s *server) { s.prelude = "echo noise >&2; " },
+			kind: ErrScript, status: 1, text: "etcd-1: run script: exit status 1 and no words",
+		},
+		{
+			name: "nologin", script: "true", set: func(s *server) { s.prelude = "echo 'This account is not available'; exit 1; " },
+			kind: ErrShell, text: "etcd-1: run script: This account is not available",
+		},
+		{
+			name: "sudo wants a password", script: "true", sudo: true, set: fakeSudo("echo 'sudo: a password is required' >&2; exit 1"),
+			kind: ErrSudo, text: "etcd-1: become root: sudo: a password is required",
+		},
+		{
+			name: "no sudo", script: "true", sudo: true, set: func(s *server) { s.env = []string{"PATH=/nonexistent"} },
+			kind: ErrSudo, text: "etcd-1: become root: ",
+		},
+		{name: "nul byte", script: "echo \x00", text: "etcd-1: run script: script has a NUL byte at offset 5"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			c := newClient(t)
+			s := startServer(t, c.signer.PublicKey(), func(s *server) {
+				if test.set != nil {
+					test.set(s)
+				}
+			})
+			cfg := c.config(t, s)
+			cfg.Sudo = test.sudo
+			_, err := c.host(t, cfg).Script(t.Context(), test.script, nil)
+			var e *Error
+			if !errors.As(err, &e) {
+				t.Fatalf("got %v, want an *Error", err)
+			}
+			if !errors.Is(err, test.kind) && test.kind != nil {
+				t.Errorf("kind %v, want %v", e.Kind, test.kind)
+			}
+			if e.ExitStatus != test.status {
+				t.Errorf("exit status %d, want %d", e.ExitStatus, test.status)
+			}
+			if !strings.HasPrefix(err.Error(), test.text) {
+				t.Errorf("text %q, want %q", err, test.text)
+			}
+			if strings.Contains(fmt.Sprintf("%+v", e), secret) {
+				t.Errorf("the error holds script text: %+v", e)
+			}
+			if (test.kind == ErrSudo) != strings.Contains(e.Remedy, "NOPASSWD") {
+				t.Errorf("remedy %q", e.Remedy)
+			}
+		})
+	}
+}
+
+// fakeSudo puts a sudo first in the PATH that does as body says; "" runs the command.
+func fakeSudo(body string) func(*server) {
+	return func(s *server) {
+		dir := s.t.TempDir()
+		if body == "" {
+			body = `[ "$1 $2" = "-n --" ] || exit 9; shift 2; SUDO_COMMAND=x "$@"`
+		}
+		if err := os.WriteFile(filepath.Join(dir, "sudo"), []byte("#!/bin/sh\n"+body+"\n"), 0o755); err != nil {
+			s.t.Fatal(err)
+		}
+		s.env = []string{"PATH=" + dir + ":/usr/bin:/bin"}
+	}
+}
+
+func TestSecretsStayOutOfArguments(t *testing.T) {
+	s, h := pair(t)
+	out, err := h.Script(t.Context(), "pw=hunter2; cat /proc/*/cmdline 2>/dev/null | tr '\\0' ' '; cat >/dev/null", strings.NewReader("hunter3"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, line := range append(s.commands, string(out)) {
+		if strings.Contains(line, "hunter2") || strings.Contains(line, "hunter3") {
+			t.Errorf("a command line holds a secret: %q", line)
+		}
+	}
+	if !strings.Contains(string(out), "printf %b") {
+		t.Error("the frame's own command line was not seen, so this test sees nothing")
+	}
+}
+
+func TestStream(t *testing.T) {
+	_, h := pair(t)
+	out, in := io.Pipe()
+	ended := make(chan error, 1)
+	go func() {
+		ended <- h.Stream(t.Context(), "echo first; read -r x; echo \"$x\"", out2in(t, out, "second\n"), in)
+		in.Close()
+	}()
+	if err := <-ended; err != nil {
+		t.Fatal(err)
+	}
+}
+
+// out2in is input that comes only once the first line of output has been read.
+func out2in(t *testing.T, out *io.PipeReader, answer string) io.Reader {
+	r, w := io.Pipe()
+	go func() {
+		line := make([]byte, 6)
+		if _, err := io.ReadFull(out, line); err != nil || string(line) != "first\n" {
+			t.Errorf("first line: %q, %v", line, err)
+		}
+		io.WriteString(w, answer)
+		w.Close()
+		rest, err := io.ReadAll(out)
+		if err != nil || string(rest) != answer {
+			t.Errorf("second line: %q, %v", rest, err)
+		}
+	}()
+	return r
+}
+
+type brokenWriter struct{}
+
+func (brokenWriter) Write([]byte) (int, error) { return 0, errors.New("disk full here") }
+
+func TestStreamWriterFails(t *testing.T) {
+	_, h := pair(t)
+	err := h.Stream(t.Context(), "while :; do echo y; done", nil, brokenWriter{})
+	if err == nil || !strings.Contains(err.Error(), "disk full here") {
+		t.Fatalf("got %v", err)
+	}
+}
+
+func TestScriptInputFails(t *testing.T) {
+	_, h := pair(t)
+	file := filepath.Join(t.TempDir(), "out")
+	input := io.MultiReader(strings.NewReader("half"), errReader{})
+	_, err := h.Script(t.Context(), "cat && echo whole > "+Quote(file), input)
+	if err == nil || !strings.Contains(err.Error(), "read input of script: bad sector") {
+		t.Fatalf("got %v", err)
+	}
+	if _, err := os.Stat(file); err == nil {
+		t.Error("the script took cut input for whole")
+	}
+}
+
+type errReader struct{}
+
+func (errReader) Read([]byte) (int, error) { return 0, errors.New("bad sector") }
+
+// pidOf reads the process IDs that a script wrote to a file.
+func pidOf(t *testing.T, file string, n int) []int {
+	t.Helper()
+	var pids []int
+	eventually(t, "the script says its process IDs", func() bool {
+		text, _ := os.ReadFile(file)
+		words := strings.Fields(string(text))
+		if len(words) < n || !bytes.HasSuffix(text, []byte("\n")) {
+			return false
+		}
+		pids = nil
+		for _, w := range words {
+			pid, err := strconv.Atoi(w)
+			if err != nil {
+				t.Fatal(err)
+			}
+			pids = append(pids, pid)
+		}
+		return true
+	})
+	return pids
+}
+
+func alive(pid int) bool {
+	if syscall.Kill(pid, 0) != nil {
+		return false
+	}
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	return err == nil && !bytes.Contains(stat, []byte(") Z "))
+}
+
+func gone(t *testing.T, pids []int) {
+	t.Helper()
+	for _, pid := range pids {
+		eventually(t, fmt.Sprintf("process %d has ended", pid), func() bool { return !alive(pid) })
+	}
+}
+
+func TestWhatRunsIsStopped(t *testing.T) {
+	long := "sleep 600 & echo $! >> FILE; (sleep 601; :) & echo $! >> FILE; sh -c 'echo $$ >> FILE; exec sleep 602'; echo never >> FILE"
+	deaf := "trap '' TERM; sh -c 'trap \"\" TERM; echo $$; echo $$; echo $$; while :; do sleep 603; done' >> FILE"
+	cutIt := func(s *server, _ context.CancelFunc) { s.cut() }
+	cancelIt := func(_ *server, cancel context.CancelFunc) { cancel() }
+	tests := []struct {
+		name, script string
+		sudo         bool
+		set          func(*server)
+		end          func(*server, context.CancelFunc)
+		kind         error
+	}{
+		{"cancelled", long, false, nil, cancelIt, context.Canceled},
+		{"cut", long, false, nil, cutIt, ErrLost},
+		{"cancelled under sudo", long, true, fakeSudo(""), cancelIt, context.Canceled},
+		{"cut under sudo", long, true, fakeSudo(""), cutIt, ErrLost},
+		{"deaf to SIGTERM", deaf, false, nil, cancelIt, context.Canceled},
+		{"not the leader of its group", long, false, func(s *server) {
+			s.prelude = "eval "
+			s.shell = []string{"/bin/sh", "-c", `sh -c "${0#eval }"; exit $?`}
+		}, cancelIt, context.Canceled},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			c := newClient(t)
+			s := startServer(t, c.signer.PublicKey(), func(s *server) {
+				if test.set != nil {
+					test.set(s)
+				}
+			})
+			cfg := c.config(t, s)
+			cfg.Sudo = test.sudo
+			h := c.host(t, cfg)
+			file := filepath.Join(t.TempDir(), "pids")
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			ended := make(chan error, 1)
+			go func() {
+				_, err := h.Script(ctx, strings.ReplaceAll(test.script, "FILE", file), nil)
+				ended <- err
+			}()
+			pids := pidOf(t, file, 3)
+			test.end(s, cancel)
+			err := <-ended
+			if !errors.Is(err, test.kind) {
+				t.Errorf("got %v, want %v", err, test.kind)
+			}
+			gone(t, pids)
+		})
+	}
+}
+
+func TestTrapRunsWhenStopped(t *testing.T) {
+	_, h := pair(t)
+	dir := t.TempDir()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	script := "cd " + Quote(dir) + "; trap 'rm -f temp' EXIT; trap 'exit 143' TERM; : > temp; sleep 600"
+	ended := make(chan error, 1)
+	go func() {
+		_, err := h.Script(ctx, script, nil)
+		ended <- err
+	}()
+	temp := filepath.Join(dir, "temp")
+	eventually(t, "the script is under way", func() bool { _, err := os.Stat(temp); return err == nil })
+	cancel()
+	<-ended
+	if _, err := os.Stat(temp); err == nil {
+		t.Error("Script returned before the script's own cleanup was done")
+	}
+}
+
+func TestQuote(t *testing.T) {
+	_, h := pair(t)
+	for _, word := range []string{"", "a b", "it's", `\`, "$HOME", "`id`", "new\nline", "*", "ü", "!x", "'''"} {
+		got, err := h.Script(t.Context(), "printf %s "+Quote(word), nil)
+		if err != nil || string(got) != word {
+			t.Errorf("%q became %q, %v", word, got, err)
+		}
+	}
+}

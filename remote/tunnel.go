@@ -1,0 +1,90 @@
+package remote
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+
+	"golang.org/x/crypto/ssh"
+)
+
+// DialContext connects to addr as seen from the host, through the SSH connection; it fits gRPC's and net/http's dial functions.
+// network must be tcp, tcp4 or tcp6. Deadlines work. The connection ends with the host's, and does not come back by itself.
+func (h *Host) DialContext(ctx context.Context, network, addr string) (net.Conn, error) {
+	switch network {
+	case "tcp", "tcp4", "tcp6":
+	default:
+		return nil, h.fail("connect to "+addr, ErrTunnel, fmt.Errorf("network %s is not tcp", network))
+	}
+	return h.tunnel(ctx, addr)
+}
+
+func (h *Host) tunnel(ctx context.Context, addr string) (net.Conn, error) {
+	op := "connect to " + addr
+	for again := false; ; again = true {
+		c, err := h.connect(ctx)
+		if err != nil {
+			return nil, err
+		}
+		channel, err := c.client.DialContext(ctx, "tcp", addr)
+		if err == nil {
+			return newTunnel(channel, addr), nil
+		}
+		var refused *ssh.OpenChannelError
+		switch {
+		case ctx.Err() != nil:
+			return nil, h.fail(op, nil, context.Cause(ctx))
+		case errors.As(err, &refused):
+			e := h.fail(op, ErrTunnel, errors.New(firstOf(refused.Message, refused.Reason.String())))
+			if refused.Reason == ssh.Prohibited {
+				e.Remedy = "set AllowTcpForwarding to yes or local in the host's sshd_config"
+			}
+			return nil, e
+		case !c.dead():
+			return nil, h.fail(op, ErrTunnel, err)
+		case again:
+			return nil, h.fail(op, ErrLost, err)
+		}
+		h.drop(c)
+	}
+}
+
+// tunnel gives an SSH channel what it lacks of net.Conn: deadlines, through a pipe in between.
+type tunnel struct {
+	net.Conn
+	channel net.Conn
+	addr    net.Addr
+}
+
+func newTunnel(channel net.Conn, addr string) *tunnel {
+	near, far := net.Pipe()
+	t := &tunnel{Conn: near, channel: channel, addr: tunnelAddr(addr)}
+	go func() {
+		io.Copy(far, channel) //nolint:errcheck // both ends learn it from the close
+		far.Close()
+		channel.Close()
+	}()
+	go func() {
+		io.Copy(channel, far) //nolint:errcheck // both ends learn it from the close
+		far.Close()
+		channel.Close()
+	}()
+	return t
+}
+
+func (t *tunnel) Close() error {
+	err := t.Conn.Close()
+	t.channel.Close() //nolint:errcheck // the other side may have closed it first
+	return err
+}
+
+func (t *tunnel) LocalAddr() net.Addr  { return tunnelAddr("[::]:0") }
+func (t *tunnel) RemoteAddr() net.Addr { return t.addr }
+
+// tunnelAddr is an address as the far host understands it.
+type tunnelAddr string
+
+func (tunnelAddr) Network() string  { return "tcp" }
+func (a tunnelAddr) String() string { return string(a) }

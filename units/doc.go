@@ -1,0 +1,22 @@
+// Package units turns one wanted member into the files and the command line that a host needs for it: the systemd unit,
+// the flags of etcd, the trust bundles, the certificate directories and the birth marker.
+//
+// It owns how these look and where they lie. It is pure: the same member always gives the same bytes. It must not do any
+// I/O, read the clock, or decide what is to be changed.
+package units
+
+import "io/fs"
+
+// File is one regular file as it should be on a host. Path is absolute, with forward slashes.
+type File struct {
+	Path         string
+	Owner, Group string
+	Mode         fs.FileMode // permission bits only
+	Data         []byte
+	Secret       bool // Data must never be shown, not in a plan, a log or an error
+}
+
+// plain is a file that anyone on the host may read and only root may change.
+func plain(path string, data []byte) File {
+	return File{Path: path, Owner: "root", Group: "root", Mode: 0o644, Data: data}
+}

@@ -1,0 +1,44 @@
+package units
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"path"
+)
+
+// Trust is the bundle of CA certificates that a member accepts from peers (role "peer") or clients (role "client"). Its name
+// holds the first 8 hex digits of its SHA-256: etcd reads a bundle only when it starts (etcd issue 11555), so another
+// bundle has to be another command line.
+func Trust(configDir, role string, pem []byte) File {
+	sum := sha256.Sum256(pem)
+	name := "trust-" + role + "-" + hex.EncodeToString(sum[:4]) + ".pem"
+	return plain(path.Join(configDir, name), pem)
+}
+
+// LeafDir is the directory of one certificate and its key; role is "peer" or "server". It is never changed once it is
+// complete.
+func LeafDir(configDir, role, serialHex string) string {
+	return LeafLink(configDir, role) + "-" + serialHex
+}
+
+// LeafLink is the symlink to the [LeafDir] in use. etcd reads certificate and key from the disk, one after the other, at
+// every handshake; swapping one symlink is what keeps it from seeing a mixed pair.
+func LeafLink(configDir, role string) string { return path.Join(configDir, "tls", role) }
+
+// Leaf is the content of a [LeafDir]: the PEM certificate, its PEM key, and the digests of both in the format that
+// "sha256sum -c" reads from within that directory, so that a host can tell a whole pair without the key leaving it.
+func Leaf(dir string, cert, key []byte) []File {
+	return []File{
+		plain(path.Join(dir, "cert.pem"), cert),
+		{Path: path.Join(dir, "key.pem"), Owner: "etcd", Group: "etcd", Mode: 0o600, Data: key, Secret: true},
+		{
+			Path: path.Join(dir, "sums"), Owner: "root", Group: "root", Mode: 0o600,
+			Data: []byte(sumLine("cert.pem", cert) + sumLine("key.pem", key)),
+		},
+	}
+}
+
+func sumLine(name string, data []byte) string {
+	sum := sha256.Sum256(data)
+	return hex.EncodeToString(sum[:]) + "  " + name + "\n"
+}

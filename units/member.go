@@ -1,0 +1,48 @@
+package units
+
+import (
+	"path"
+	"time"
+)
+
+// Member is all that is wanted of one etcd member, as far as its host is concerned. The zero value of a tuning field
+// leaves that flag out, so that the default of that etcd version holds.
+type Member struct {
+	Cluster, Name string
+	Unit          string // unit name without ".service", for example "etcd-prod"
+	BinDir        string // absolute; named by version and digest, so that a new binary is a new command line
+	Version       string // "3.6.16"; flags differ from minor to minor
+	ConfigDir     string // /etc/etcd/CLUSTER
+	DataDir       string
+	WALDir        string // "" keeps the WAL inside DataDir
+
+	PeerTrust, ClientTrust         string   // absolute paths of the trust bundles, see [Trust]
+	ListenPeer, ListenClient       []string // URLs
+	AdvertisePeer, AdvertiseClient []string // URLs
+	ListenMetrics                  string   // URL; "" serves metrics on the client URLs only
+
+	InitialCluster []Peer // in any order; a peer with several URLs appears once for each
+	Token          string // unique for each bootstrap
+	State          string // "new" or "existing"
+
+	Heartbeat, Election time.Duration
+	QuotaBackendBytes   int64
+	AutoCompaction      time.Duration // how much history to keep; 0 is off
+	SnapshotCount       int
+
+	Flags map[string]string // further flags, without dashes; those that follow from the fields above are ignored
+}
+
+// Peer is one entry of initial-cluster.
+type Peer struct{ Name, URL string }
+
+// walDir is where the member's *.wal files lie: etcd puts them straight into a WAL directory of its own.
+func (m Member) walDir() string {
+	if m.WALDir != "" {
+		return m.WALDir
+	}
+	return path.Join(m.DataDir, "member", "wal")
+}
+
+// birthPath is where the birth marker of a member with this configuration directory lies.
+func birthPath(configDir string) string { return path.Join(configDir, "born.json") }

@@ -1,0 +1,96 @@
+package units
+
+import (
+	"bytes"
+	_ "embed"
+	"net/url"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+	"text/template"
+)
+
+//go:embed unit.tmpl
+var unitText string
+
+var unitTemplate = template.Must(template.New("unit").Funcs(template.FuncMap{
+	"text":  escape,
+	"word":  quote,
+	"words": words,
+}).Parse(unitText))
+
+// Unit is the systemd unit of a member. It needs systemd 247 or newer, and holds no secret.
+func Unit(m Member) File {
+	dirs := []string{m.DataDir}
+	if m.WALDir != "" {
+		dirs = append(dirs, m.WALDir)
+	}
+	view := struct {
+		Member
+		DataDirs       []string
+		Guard, Command string
+		LowPort        bool
+	}{m, dirs, guard(m), command(Args(m)), listensLow(m)}
+
+	var b bytes.Buffer
+	if err := unitTemplate.Execute(&b, view); err != nil {
+		panic("units: unit.tmpl does not fit its data: " + err.Error()) // whatever the member is: a mistake in this file
+	}
+	return plain(path.Join("/etc/systemd/system", m.Unit+".service"), b.Bytes())
+}
+
+// command is one argument a line.
+func command(args []string) string {
+	quoted := make([]string, len(args))
+	for i, a := range args {
+		quoted[i] = quote(a)
+		if i > 0 {
+			quoted[i] = dollars(quoted[i])
+		}
+	}
+	return strings.Join(quoted, " \\\n    ")
+}
+
+// listensLow tells whether a port below 1024 is asked for, which takes a capability.
+func listensLow(m Member) bool {
+	for _, listen := range slices.Concat(m.ListenPeer, m.ListenClient, []string{m.ListenMetrics}) {
+		u, err := url.Parse(listen)
+		if err != nil {
+			continue
+		}
+		if port, err := strconv.Atoi(u.Port()); err == nil && port < 1024 {
+			return true
+		}
+	}
+	return false
+}
+
+// escape keeps a % from being read as a systemd specifier, and text from reaching into the next line.
+func escape(s string) string {
+	return strings.NewReplacer("%", "%%", "\n", " ", "\r", " ").Replace(s)
+}
+
+// dollars keeps a $ from being read as a variable. systemd replaces variables in the arguments of a command, and nowhere
+// else (systemd.service(5), "Command lines").
+func dollars(s string) string { return strings.ReplaceAll(s, "$", "$$") }
+
+var inQuotes = strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`, "\r", `\r`, "\t", `\t`, "%", "%%")
+
+// quote makes a string one word of a systemd setting (systemd.syntax(7), "Quoting").
+func quote(s string) string {
+	if s != "" && strings.Trim(s, plainBytes) == "" {
+		return s
+	}
+	return `"` + inQuotes.Replace(s) + `"`
+}
+
+const plainBytes = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./:=,@[]+"
+
+func words(all []string) string {
+	quoted := make([]string, len(all))
+	for i, s := range all {
+		quoted[i] = quote(s)
+	}
+	return strings.Join(quoted, " ")
+}

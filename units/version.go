@@ -1,0 +1,55 @@
+package units
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// checkAtStart lets a member refuse to start when its data differs from that of its peers (InitialCorruptCheck), unless
+// flags already say something about it. etcd 3.5 has a flag for it; from 3.6 on it is a feature gate, and 3.6 refuses to
+// start when both are given (etcd server/embed/config.go).
+func checkAtStart(version string, flags map[string]string) {
+	const old, gate = "experimental-initial-corrupt-check", "InitialCorruptCheck"
+	if _, said := flags[old]; said {
+		return
+	}
+	if before36(version) {
+		flags[old] = "true"
+		return
+	}
+	flags["feature-gates"] = withGate(flags["feature-gates"], gate, "true")
+}
+
+// withGate adds a gate to a value of --feature-gates that does not name it yet. Gates come out sorted by name.
+func withGate(gates, name, value string) string {
+	var all []string
+	for entry := range strings.SplitSeq(gates, ",") {
+		if entry = strings.TrimSpace(entry); entry != "" {
+			all = append(all, entry)
+		}
+	}
+	named := func(entry string) bool {
+		n, _, _ := strings.Cut(entry, "=")
+		return strings.TrimSpace(n) == name
+	}
+	if !slices.ContainsFunc(all, named) {
+		all = append(all, name+"="+value)
+	}
+	slices.Sort(all)
+	return strings.Join(all, ",")
+}
+
+// before36 tells whether a version such as "3.5.21" or "v3.5.0-rc.1" is older than 3.6. What is not a version is not.
+func before36(version string) bool {
+	parts := strings.SplitN(strings.TrimPrefix(version, "v"), ".", 3)
+	if len(parts) < 2 {
+		return false
+	}
+	major, err := strconv.Atoi(parts[0])
+	if err != nil {
+		return false
+	}
+	minor, err := strconv.Atoi(parts[1])
+	return err == nil && (major < 3 || major == 3 && minor < 6)
+}
