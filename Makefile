@@ -23,7 +23,7 @@ UNIT = $$(go list ./... | grep -v /acceptance)
 
 .PHONY: help
 help: ## say what can be made
-	@awk 'BEGIN { FS = ":.*## " } /^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: build
 build: go ## the binary, static, as bin/clusterup

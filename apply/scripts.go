@@ -42,7 +42,7 @@ func owners(paths []plan.Path) string {
 }
 
 // unpackRelease takes the binaries out of an archive, checks them, and moves them to where they belong: the whole directory at once
-// when it is new, else file by file. The manifest lets later looks tell an unchanged binary without reading it.
+// when it is new, else file by file.
 func unpackRelease(r plan.Release, dir, archive string) string {
 	names := make([]string, 0, len(r.Binaries))
 	for name := range r.Binaries {
@@ -65,7 +65,13 @@ sha256sum --quiet -c - <<'SUMS'
 %sSUMS
 chown root:root etcd*
 chmod 0755 . etcd*
-manifest() { for name in etcd etcdctl etcdutl; do echo "$(sha256sum <$name | cut -d' ' -f1) $(stat -c '%%s %%i %%.9Z' $name) $name"; done >manifest.new; chmod 0644 manifest.new; mv -f manifest.new manifest; }
+# manifest lets a later look tell an unchanged binary without reading it.
+manifest() {
+  while read -r sum name; do echo "$sum $(stat -c '%%s %%i %%.9Z' "$name") $name"; done >manifest.new <<'SUMS'
+%sSUMS
+  chmod 0644 manifest.new
+  mv -f manifest.new manifest
+}
 if [ -d "$dir" ]; then
   for name in etcd etcdctl etcdutl; do mv -fT $name "$dir/$name"; done
   chown root:root "$dir"; chmod 0755 "$dir"
@@ -78,7 +84,7 @@ fi
 cd /
 sync -f "$dir"
 rm -f "$archive"
-`, quote(dir), quote(archive), members.String(), sums.String())
+`, quote(dir), quote(archive), members.String(), sums.String(), sums.String())
 }
 
 // swapLeaf points a role's link at another directory in one step, and then removes the pairs that it pointed at before.

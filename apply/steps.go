@@ -47,6 +47,14 @@ func (r *Run) do(ctx context.Context, step plan.Step) error {
 		return r.startMember(ctx, host, step)
 	case plan.AwaitMember:
 		return r.awaitMember(ctx, step)
+	case plan.StopMember:
+		return script(stopUnit(step.Unit))
+	case plan.MoveAside:
+		return script(moveAside(step.Paths, r.Now()))
+	case plan.PurgeData:
+		return script(purge(step.Paths))
+	case plan.RemoveFiles:
+		return script(removeFiles(step.Unit, step.Paths))
 	case plan.RecordBirth:
 		born := *step.Birth
 		born.Created = r.Now()

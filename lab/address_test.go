@@ -43,7 +43,7 @@ func TestPlanHosts(t *testing.T) {
 		{name: "outside v6", specs: []HostSpec{{Name: "a", IPv6: at("fd00::1")}}, err: "outside fdc1:7570::/48"},
 		{name: "the control machine's address", specs: []HostSpec{{Name: "a", IPv4: at("198.18.0.1")}}, err: "belongs to control"},
 		{name: "address twice", have: []Host{one}, specs: []HostSpec{{Name: "a", IPv6: at("fdc1:7570::11")}}, err: "belongs to etcd-1"},
-		{name: "other suite", have: []Host{one}, specs: []HostSpec{{Name: "etcd-1", Suite: "trixie"}}, err: "is up as etcd-1 bookworm"},
+		{name: "other suite", have: []Host{one}, specs: []HostSpec{{Name: "etcd-1", Suite: "trixie"}}, err: "is up as bookworm"},
 		{name: "too many", specs: named(241), err: "no address left"},
 	}
 	for _, tt := range tests {

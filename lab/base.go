@@ -108,7 +108,7 @@ func finishBase(dir string) error {
 	if err != nil {
 		return err
 	}
-	defer root.Close()
+	defer func() { _ = root.Close() }()
 	keys, err := fs.Glob(root.FS(), "etc/ssh/ssh_host_*")
 	if err != nil {
 		return err

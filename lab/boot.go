@@ -91,7 +91,7 @@ func (s site) start(ctx context.Context, c slot) (alive func() error, err error)
 	}
 	defer console.Close()
 	args := s.bootArgs(procs)
-	cmd := exec.Command(args[0], args[1:]...) // no context: it stays
+	cmd := exec.CommandContext(context.WithoutCancel(ctx), args[0], args[1:]...) // it stays
 	cmd.Dir = "/"
 	cmd.Env = []string{"PATH=" + rootPath, "LANG=C.UTF-8"}
 	cmd.Stdout, cmd.Stderr = console, console

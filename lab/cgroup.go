@@ -112,8 +112,11 @@ func (s slot) pids() []int {
 	seen := map[int]bool{}
 	for _, h := range trackers(s.all) {
 		_ = filepath.WalkDir(filepath.Join(h.path, s.path), func(p string, d fs.DirEntry, err error) error {
-			if err != nil || !d.IsDir() {
-				return nil // gone meanwhile
+			if err != nil {
+				return fs.SkipDir // gone meanwhile
+			}
+			if !d.IsDir() {
+				return nil
 			}
 			b, _ := os.ReadFile(filepath.Join(p, "cgroup.procs"))
 			for f := range strings.FieldsSeq(string(b)) {

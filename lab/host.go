@@ -79,7 +79,7 @@ func (s site) seed(ctx context.Context, all []Host, authorized, user string) err
 	if err != nil {
 		return err
 	}
-	defer root.Close()
+	defer func() { _ = root.Close() }()
 	if user != "" {
 		if err := addUser(root, user); err != nil {
 			return err
@@ -146,7 +146,7 @@ func knownHosts(sites []site) (string, error) {
 			return "", err
 		}
 		pub, err := root.ReadFile("etc/ssh/ssh_host_ed25519_key.pub")
-		root.Close()
+		_ = root.Close()
 		if err != nil {
 			return "", fmt.Errorf("read host key of %s: %w", s.Name, err)
 		}

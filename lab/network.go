@@ -2,7 +2,9 @@ package lab
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"os"
 	"path/filepath"
@@ -50,7 +52,7 @@ link set %s up
 }
 
 func removeNetwork(ctx context.Context, lab string) error {
-	if _, err := os.Lstat(netnsPath(lab)); err != nil {
+	if _, err := os.Lstat(netnsPath(lab)); errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	_, err := run(ctx, "", "ip", "netns", "del", netnsName(lab))
@@ -65,10 +67,10 @@ func (l *Lab) DialContext(ctx context.Context, network, address string) (net.Con
 }
 
 // Listen listens in the lab's network, on the machine's own address there.
-func (l *Lab) Listen(network, address string) (net.Listener, error) {
+func (l *Lab) Listen(ctx context.Context, network, address string) (net.Listener, error) {
 	var ln net.Listener
 	err := inNetns(netnsPath(l.st.Name), func() (err error) {
-		ln, err = net.Listen(network, address)
+		ln, err = (&net.ListenConfig{}).Listen(ctx, network, address)
 		return err
 	})
 	return ln, err

@@ -42,7 +42,7 @@ func killIf(pid int, ours func(int) bool) error {
 	if err != nil {
 		return err
 	}
-	defer unix.Close(fd)
+	defer func() { _ = unix.Close(fd) }()
 	if !ours(pid) {
 		return nil
 	}
@@ -102,7 +102,7 @@ func mountInto(pid int, src, dst string) error {
 	if err != nil {
 		return fmt.Errorf("clone mount %s: %w", src, err)
 	}
-	defer unix.Close(fd)
+	defer func() { _ = unix.Close(fd) }()
 	return inNamespace(fmt.Sprintf("/proc/%d/ns/mnt", pid), unix.CLONE_NEWNS, "mnt", func() error {
 		return unix.MoveMount(fd, "", unix.AT_FDCWD, dst, unix.MOVE_MOUNT_F_EMPTY_PATH)
 	})

@@ -169,7 +169,7 @@ func (s site) introduce(all []Host) error {
 	if err != nil {
 		return err
 	}
-	defer root.Close()
+	defer func() { _ = root.Close() }()
 	f := hostsFile(all)
 	have, err := root.ReadFile(f.path)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {

@@ -15,7 +15,7 @@ func (v view) recordBirth() (*Stage, error) {
 			return
 		}
 		steps = append(steps, Step{
-			Kind: RecordBirth, Host: m.Name, Why: "the member is part of cluster " + host.Etcd.ClusterID.String(),
+			Kind: RecordBirth, Host: m.Name, Why: "the member is part of the cluster now",
 			Birth: &units.Born{
 				Cluster: v.want.Cluster.Name, Member: m.Name, Token: v.token,
 				ClusterID: host.Etcd.ClusterID.String(), MemberID: host.Etcd.MemberID.String(),

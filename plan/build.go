@@ -36,11 +36,14 @@ var ErrEndless = errors.New("plan does not end")
 
 // Build asks Next and Simulate in turn until there is nothing left to do. A refusal on the way comes back as *Refused, with the
 // stages before it in the plan.
-func Build(w Want, s facts.Snapshot) (Plan, error) {
+func Build(w Want, s facts.Snapshot) (Plan, error) { return BuildWith(Next, w, s) }
+
+// BuildWith is Build for another way to decide, such as NextDestroy.
+func BuildWith(next func(Want, facts.Snapshot) (*Stage, error), w Want, s facts.Snapshot) (Plan, error) {
 	p := Plan{Cluster: w.Cluster.Name, Version: w.Cluster.Version, Notes: notes(w, s)}
 	limit := 20 + 10*len(w.Cluster.Members)
 	for range limit {
-		stage, err := Next(w, s)
+		stage, err := next(w, s)
 		if err != nil || stage == nil {
 			return p, err
 		}

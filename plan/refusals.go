@@ -20,7 +20,7 @@ func (v view) refusals() []Refusal {
 	var found []Refusal
 	v.hosts(func(m inventory.Member, host facts.Host) {
 		if host.Unreachable != "" || host.Name == "" {
-			found = append(found, refuse(Unreachable, m.Name, "", "%s", strings.TrimPrefix(host.Unreachable, m.Name+": ")))
+			found = append(found, v.unreachable(m, host))
 		}
 	})
 	if len(found) > 0 {
@@ -32,6 +32,11 @@ func (v view) refusals() []Refusal {
 		}
 	})
 	return append(found, v.membership()...)
+}
+
+// unreachable names a host that could not be looked at. Its error, which has the remedy, is in the facts.
+func (v view) unreachable(m inventory.Member, host facts.Host) Refusal {
+	return refuse(Unreachable, m.Name, "", "%s", strings.TrimPrefix(host.Unreachable, m.Name+": "))
 }
 
 // suitable says whether a host can run a member at all.
@@ -136,7 +141,7 @@ func (v view) data(m inventory.Member, host facts.Host) []Refusal {
 func (v view) leftovers(m inventory.Member, host facts.Host) []Refusal {
 	begun := unitToken(host, UnitPath(v.want.Cluster)) == v.token
 	for _, entry := range host.Data.Entries {
-		if entry == "lost+found" || begun && entry == "member" {
+		if ignored(entry) || begun && entry == "member" {
 			continue
 		}
 		return []Refusal{refuse(ForeignData, m.Name, "choose another data_dir, or move it aside by hand",
@@ -147,6 +152,15 @@ func (v view) leftovers(m inventory.Member, host facts.Host) []Refusal {
 			"holds no data, and other hosts hold data of cluster %s: this is no bootstrap", v.clusterID)}
 	}
 	return nil
+}
+
+// AsidePrefix begins the names of directories within a data directory that hold what was put aside, where the data directory is a
+// mount point and cannot be renamed itself.
+const AsidePrefix = ".clusterup-aside-"
+
+// ignored says which entries of a data directory are nobody's data.
+func ignored(entry string) bool {
+	return entry == "lost+found" || strings.HasPrefix(entry, AsidePrefix)
 }
 
 // trusted says whether the host belongs to the CAs of this operator directory. A host of another's must not get a second CA.

@@ -92,6 +92,8 @@ func simulateHost(w Want, s facts.Snapshot, step Step, host *facts.Host) {
 		simulateLeaf(s, step.Leaf, host)
 	case StartMember, RestartMember, AwaitMember:
 		simulateRunning(w, s, step, host)
+	case StopMember, MoveAside, PurgeData, RemoveFiles:
+		simulateDestroy(step, host)
 	case RecordBirth:
 		file := units.Birth(ConfigDir(w.Cluster), *step.Birth)
 		host.Files[file.Path] = facts.File{Kind: facts.Regular, Mode: file.Mode, Owner: file.Owner, Group: file.Group, Content: file.Data}

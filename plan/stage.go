@@ -36,6 +36,11 @@ const (
 	AwaitMember    Kind = "await-member" // a running member becomes healthy
 	RestartMember  Kind = "restart-member"
 	RecordBirth    Kind = "record-birth" // Birth
+
+	StopMember  Kind = "stop-member"  // stopped and disabled; only to destroy the cluster
+	MoveAside   Kind = "move-aside"   // Paths, with all that is in them
+	PurgeData   Kind = "purge-data"   // Paths; only to destroy the cluster, and only by name
+	RemoveFiles Kind = "remove-files" // Paths, and releases that no unit uses
 )
 
 // Step is one change on one host, or on the control machine.

@@ -32,11 +32,13 @@ type server struct {
 	env     []string
 	allowed []ssh.PublicKey
 
-	maxSessions int
+	maxSessions int  // at once
+	perConn     bool // … on each connection; otherwise on the host
 	noForward   bool
 	drops       atomic.Int32 // connections to drop before the handshake
 	dials       atomic.Int32
 	open        atomic.Int32 // sessions now
+	live        atomic.Int32 // connections now
 	mute        atomic.Bool  // answer no keepalives
 
 	mu       sync.Mutex
@@ -142,6 +144,12 @@ func (s *server) serve(conn net.Conn) {
 	if err != nil {
 		return
 	}
+	s.live.Add(1)
+	defer s.live.Add(-1)
+	open := &s.open
+	if s.perConn {
+		open = new(atomic.Int32)
+	}
 	var all sync.WaitGroup
 	defer all.Wait()
 	defer c.Close()
@@ -155,8 +163,8 @@ func (s *server) serve(conn net.Conn) {
 	for ch := range channels {
 		switch ch.ChannelType() {
 		case "session":
-			if n := s.open.Add(1); s.maxSessions > 0 && n > int32(s.maxSessions) {
-				s.open.Add(-1)
+			if n := open.Add(1); s.maxSessions > 0 && n > int32(s.maxSessions) {
+				open.Add(-1)
 				ch.Reject(ssh.ConnectionFailed, "open failed")
 				continue
 			}
@@ -164,7 +172,10 @@ func (s *server) serve(conn net.Conn) {
 			if err != nil {
 				continue
 			}
-			all.Go(func() { s.session(channel, in) })
+			all.Go(func() {
+				defer open.Add(-1)
+				s.session(channel, in)
+			})
 		case "direct-tcpip":
 			all.Go(func() { s.forward(ch) })
 		default:
@@ -204,7 +215,6 @@ func (s *server) forward(ch ssh.NewChannel) {
 }
 
 func (s *server) session(channel ssh.Channel, in <-chan *ssh.Request) {
-	defer s.open.Add(-1)
 	defer channel.Close()
 	for r := range in {
 		if r.Type != "exec" {

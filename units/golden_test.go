@@ -44,7 +44,7 @@ func ipv6() Member {
 	return Member{
 		Cluster: "six", Name: "a", Unit: "etcd-six",
 		BinDir: "/opt/clusterup/etcd/3.7.3-00000000", Version: "3.7.3",
-		ConfigDir: "/etc/etcd/six", DataDir: "/srv/etcd/six", WALDir: "/fast/etcd/six",
+		ConfigDir: "/etc/etcd/six", DataDir: "/srv/etcd/six", WALDir: "/fast/etcd/six/wal",
 		PeerTrust: "/etc/etcd/six/trust-peer-1.pem", ClientTrust: "/etc/etcd/six/trust-client-2.pem",
 		ListenPeer:      []string{"https://[fd00::1]:2380"},
 		ListenClient:    []string{"https://[fd00::1]:2379", "https://[::1]:2379"},

@@ -66,7 +66,7 @@ func TestGuardScriptFitsAUnit(t *testing.T) {
 func TestWALDir(t *testing.T) {
 	for want, m := range map[string]Member{
 		"/var/lib/etcd/prod/member/wal": prod("3.6.16"),
-		"/fast/etcd/six":                ipv6(),
+		"/fast/etcd/six/wal":            ipv6(),
 	} {
 		if got := m.walDir(); got != want {
 			t.Errorf("walDir is %s, want %s", got, want)

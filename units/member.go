@@ -14,7 +14,9 @@ type Member struct {
 	Version       string // "3.6.16"; flags differ from minor to minor
 	ConfigDir     string // /etc/etcd/CLUSTER
 	DataDir       string
-	WALDir        string // "" keeps the WAL inside DataDir
+	// WALDir is what --wal-dir says; "" keeps the WAL inside DataDir. etcd makes it by renaming another directory onto it
+	// (server/storage/wal, Create), so the member gets write access to its parent, which must be its own.
+	WALDir string
 
 	PeerTrust, ClientTrust         string   // absolute paths of the trust bundles, see [Trust]
 	ListenPeer, ListenClient       []string // URLs

@@ -24,7 +24,7 @@ var unitTemplate = template.Must(template.New("unit").Funcs(template.FuncMap{
 func Unit(m Member) File {
 	dirs := []string{m.DataDir}
 	if m.WALDir != "" {
-		dirs = append(dirs, m.WALDir)
+		dirs = append(dirs, path.Dir(m.WALDir)) // etcd makes the WAL directory anew, beside the old one
 	}
 	view := struct {
 		Member

@@ -68,23 +68,32 @@ func (s *session) apply(ctx context.Context, saved *savedPlan, yes, full bool) e
 		if err := s.consent(ctx, yes); err != nil {
 			return err
 		}
-		lock, err := s.lock(ctx, "apply")
-		if err != nil {
-			return err
-		}
-		defer func() { _ = lock.Release() }() // it falls with the connection in any case
-		var cancel context.CancelCauseFunc
-		ctx, cancel = context.WithCancelCause(ctx)
-		defer cancel(nil)
-		go func() {
-			select {
-			case <-lock.Lost:
-				cancel(errLockLost)
-			case <-ctx.Done():
-			}
-		}()
+		return s.locked(ctx, "apply", func(ctx context.Context) error { return s.converge(ctx, seen, true) })
 	}
-	return s.converge(ctx, seen, !p.Empty())
+	return s.converge(ctx, seen, false)
+}
+
+// locked holds the cluster's lock while it does something; when the lock is lost, the context ends.
+func (s *session) locked(ctx context.Context, doing string, do func(context.Context) error) error {
+	lock, err := s.lock(ctx, doing)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = lock.Release() }() // it falls with the connection in any case
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	go func() {
+		select {
+		case <-lock.Lost:
+			cancel(errLockLost)
+		case <-ctx.Done():
+		}
+	}()
+	err = do(ctx)
+	if cause := context.Cause(ctx); errors.Is(cause, errLockLost) {
+		return cause
+	}
+	return err
 }
 
 // errLockLost ends a run that can no longer be sure to be the only one.
@@ -146,9 +155,6 @@ func (s *session) converge(ctx context.Context, seen facts.Snapshot, changes boo
 	}
 	return s.recorded("apply", changes, run, func() (apply.Result, error) {
 		result, err := run.Converge(ctx)
-		if cause := context.Cause(ctx); errors.Is(cause, errLockLost) {
-			err = cause
-		}
 		return result, s.withCauses(err, result.Snapshot)
 	})
 }

@@ -41,10 +41,13 @@ func (s *session) recorded(command string, changes bool, run *apply.Run, do func
 		emit(e)
 	}
 	began := s.now()
-	_, err := do()
+	result, err := do()
 	end()
 	if !changes {
 		return err
+	}
+	if err == nil {
+		s.console.finished(command, result, s.now().Sub(began))
 	}
 	slices.Sort(steps)
 	owner := s.owner(command)

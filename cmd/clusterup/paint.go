@@ -37,6 +37,8 @@ func (p painter) mark(kind plan.Kind) string {
 	switch kind {
 	case plan.RestartMember:
 		return p.yellow("!")
+	case plan.StopMember, plan.MoveAside, plan.PurgeData, plan.RemoveFiles:
+		return p.red("-")
 	case plan.FixModes, plan.WriteUnit, plan.ReloadUnits, plan.EnableUnit:
 		return p.yellow("~")
 	case plan.AwaitMember:

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/pmezard/go-difflib/difflib"
@@ -50,23 +51,18 @@ func (v planView) plan(p plan.Plan) {
 	v.line("Cluster %s, etcd %s:", p.Cluster, p.Version)
 	steps := 0
 	for i, stage := range p.Stages {
+		steps += len(stage.Steps)
 		v.line("\n%s", v.paint.bold(fmt.Sprintf("%d. %s", i+1, stage.Name)))
-		v.line("   %s; %s", width1(stage), stage.Gate)
-		host := "\x00"
-		for _, step := range stage.Steps {
-			steps++
-			if step.Host != host {
-				host = step.Host
-				v.line("   %s", hostName(host))
-			}
-			v.step(step)
+		v.line("   %s; %s", where(stage), stage.Gate)
+		for _, group := range v.groups(stage) {
+			v.line("   %s\n%s", strings.Join(group.hosts, ", "), group.text)
 		}
 	}
 	v.line("\nPlan: %s in %s.", plural(steps, "step"), plural(len(p.Stages), "stage"))
 }
 
-// width1 says how many hosts a stage works on at once.
-func width1(stage plan.Stage) string {
+// where says where a stage works, and on how many hosts at once.
+func where(stage plan.Stage) string {
 	switch {
 	case stage.Steps[0].Host == "":
 		return "on this machine"
@@ -76,14 +72,41 @@ func width1(stage plan.Stage) string {
 	return fmt.Sprintf("%d hosts side by side", stage.Width)
 }
 
-func hostName(host string) string {
-	if host == "" {
-		return "(this machine)"
-	}
-	return host
+// group is a set of hosts on which the same is done, so that it is shown once.
+type group struct {
+	hosts []string
+	text  string
 }
 
-func (v planView) step(step plan.Step) {
+func (v planView) groups(stage plan.Stage) []group {
+	var hosts []string
+	texts := map[string]string{}
+	for _, step := range stage.Steps {
+		host := step.Host
+		if host == "" {
+			host = "(this machine)"
+		}
+		if _, known := texts[host]; !known {
+			hosts = append(hosts, host)
+		} else {
+			texts[host] += "\n"
+		}
+		texts[host] += v.step(step)
+	}
+	var groups []group
+	for _, host := range hosts {
+		i := slices.IndexFunc(groups, func(g group) bool { return g.text == texts[host] })
+		if i < 0 {
+			groups = append(groups, group{text: texts[host]})
+			i = len(groups) - 1
+		}
+		groups[i].hosts = append(groups[i].hosts, host)
+	}
+	return groups
+}
+
+// step is one step in words: what, why, and the files it concerns.
+func (v planView) step(step plan.Step) string {
 	what := string(step.Kind)
 	switch {
 	case step.Leaf != nil:
@@ -93,33 +116,39 @@ func (v planView) step(step plan.Step) {
 	case step.Release != nil:
 		what += " " + step.Release.Version
 	}
-	v.line("     %s %-24s %s", v.paint.mark(step.Kind), what, step.Why)
+	lines := []string{fmt.Sprintf("     %s %-24s %s", v.paint.mark(step.Kind), what, step.Why)}
 	for _, p := range step.Paths {
-		v.line("         %s %s:%s %04o", p.Path, p.Owner, p.Group, uint32(p.Mode))
+		text := p.Path
+		if p.Owner != "" {
+			text += fmt.Sprintf("  %s:%s %04o", p.Owner, p.Group, uint32(p.Mode))
+		}
+		lines = append(lines, "         "+text)
 	}
 	for _, change := range step.Changes {
-		v.change(change)
+		for _, line := range v.change(change) {
+			lines = append(lines, "         "+line)
+		}
 	}
+	return strings.Join(lines, "\n")
 }
 
 // change shows a changed file as a diff; a new one by its name, and with --full as well.
-func (v planView) change(change plan.Change) {
-	lines := strings.Count(string(change.Data), "\n")
+func (v planView) change(change plan.Change) []string {
 	if !change.Existed && !v.full {
-		v.line("         %s (new, %s)", change.Path, plural(lines, "line"))
-		return
+		return []string{change.Path + "  (new)"}
 	}
 	diff, err := difflib.GetUnifiedDiffString(difflib.UnifiedDiff{
 		A: difflib.SplitLines(string(change.Was)), B: difflib.SplitLines(string(change.Data)),
 		FromFile: change.Path, ToFile: change.Path + " (wanted)", Context: 1,
 	})
 	if err != nil || diff == "" {
-		v.line("         %s", change.Path)
-		return
+		return []string{change.Path}
 	}
-	for _, line := range strings.Split(strings.TrimRight(diff, "\n"), "\n") {
-		v.line("         %s", v.paint.diff(line))
+	lines := strings.Split(strings.TrimRight(diff, "\n"), "\n")
+	for i, line := range lines {
+		lines[i] = v.paint.diff(line)
 	}
+	return lines
 }
 
 func plural(n int, noun string) string {

@@ -60,6 +60,24 @@ func (c *console) lines(e apply.Event) {
 	}
 }
 
+// doneObject is the last line of a run that did all it should, with --json.
+type doneObject struct {
+	Type    string  `json:"type"` // "done"
+	Command string  `json:"command"`
+	Stages  int     `json:"stages"`
+	Steps   int     `json:"steps"`
+	Seconds float64 `json:"seconds"`
+}
+
+// finished says that a run did all it should.
+func (c *console) finished(command string, result apply.Result, took time.Duration) {
+	if c.json {
+		c.object(doneObject{"done", command, result.Stages, result.Steps, took.Seconds()})
+		return
+	}
+	c.say("Done: %s in %s, %.1f s.", plural(result.Steps, "step"), plural(result.Stages, "stage"), took.Seconds())
+}
+
 // download shows how a release archive comes in.
 func (c *console) download(version, arch string) func(done, total int64) {
 	started := false

@@ -1,0 +1,101 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/clusterup/clusterup/apply"
+	"github.com/clusterup/clusterup/plan"
+)
+
+func newDestroy(c *console) *cobra.Command {
+	var flags clusterFlags
+	var confirm string
+	var purge bool
+	cmd := &cobra.Command{
+		Use:   "destroy INVENTORY",
+		Short: "Stop a cluster and remove it from its hosts; its data is put aside, or deleted with --purge",
+		Long: "Stop all members, put their data directories aside (DIR.aside-TIME), and remove units, certificates and keys from the hosts.\n" +
+			"The CAs in the operator directory stay. Asks for the cluster's name; --confirm=NAME answers.",
+		Args: oneInventory("one inventory"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			c.json = flags.json
+			s, err := c.open(args[0], flags, false)
+			if err != nil {
+				return err
+			}
+			defer s.close()
+			return s.destroy(cmd.Context(), confirm, purge)
+		},
+	}
+	flags.changeFlags(cmd)
+	cmd.Flags().StringVar(&confirm, "confirm", "", "the cluster's name, instead of typing it")
+	cmd.Flags().BoolVar(&purge, "purge", false, "delete the data instead of putting it aside")
+	return cmd
+}
+
+func (s *session) destroy(ctx context.Context, confirm string, purge bool) error {
+	looking, looked := s.console.untilStopped(ctx)
+	defer looked()
+	seen, err := s.gather(looking)
+	if err != nil {
+		return err
+	}
+	next := plan.NextDestroy(purge)
+	w := plan.Want{Cluster: s.cluster}
+	p, err := plan.BuildWith(next, w, seen)
+	s.console.showPlan(p, false)
+	if err != nil {
+		return s.withCauses(err, seen)
+	}
+	if p.Empty() {
+		return nil
+	}
+	if err := s.typed(looking, confirm); err != nil {
+		return err
+	}
+	err = s.locked(ctx, "destroy", func(ctx context.Context) error {
+		run := s.run(w)
+		run.Next = next
+		return s.recorded("destroy", true, run, func() (apply.Result, error) {
+			result, err := run.Converge(ctx)
+			return result, s.withCauses(err, result.Snapshot)
+		})
+	})
+	if err == nil {
+		s.kept(purge)
+	}
+	return err
+}
+
+// kept says what a destroy leaves behind.
+func (s *session) kept(purge bool) {
+	if !purge {
+		s.console.say("The data is kept on the hosts, in DIR.aside-TIME.")
+	}
+	s.console.say("The CAs are kept in %s: another apply makes a new cluster with them.", s.caDir())
+}
+
+// typed wants the cluster's name, so that nothing is destroyed by a habit.
+func (s *session) typed(ctx context.Context, confirm string) error {
+	if confirm == "" {
+		if !s.console.terminal() {
+			return usageError{fmt.Errorf("there is no terminal to ask on: look at the plan, then run again with --confirm=%s", s.cluster.Name)}
+		}
+		answer, err := s.console.ask(ctx, fmt.Sprintf("This ends cluster %s. Type its name to go ahead: ", s.cluster.Name))
+		if err != nil {
+			return err
+		}
+		if answer != s.cluster.Name {
+			return errDeclined
+		}
+		return nil
+	}
+	if confirm != s.cluster.Name {
+		return usageError{errors.New("--confirm=" + confirm + " is not the cluster's name, " + s.cluster.Name)}
+	}
+	return nil
+}

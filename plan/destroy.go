@@ -1,0 +1,126 @@
+package plan
+
+import (
+	"slices"
+
+	"github.com/clusterup/clusterup/facts"
+	"github.com/clusterup/clusterup/inventory"
+)
+
+// NextDestroy is Next for a cluster that is to be no more: stop all members; put the data aside, or delete it where purge says so; remove
+// what clusterup wrote. The CAs in the operator directory stay. It touches no data but this cluster's.
+func NextDestroy(purge bool) func(Want, facts.Snapshot) (*Stage, error) {
+	return func(w Want, s facts.Snapshot) (*Stage, error) {
+		v := newView(w, s)
+		if refusals := v.destroyRefusals(); len(refusals) > 0 {
+			return nil, &Refused{refusals}
+		}
+		for _, stage := range []*Stage{v.stop(), v.away(purge), v.remove()} {
+			if stage != nil {
+				return stage, nil
+			}
+		}
+		return nil, nil
+	}
+}
+
+// destroyRefusals keep hosts that cannot be seen, and data that is not this cluster's, from being destroyed.
+func (v view) destroyRefusals() []Refusal {
+	var found []Refusal
+	v.hosts(func(m inventory.Member, host facts.Host) {
+		switch {
+		case host.Unreachable != "" || host.Name == "":
+			found = append(found, v.unreachable(m, host))
+		case host.Data.WAL && host.Data.ClusterID != v.clusterID:
+			found = append(found, refuse(ForeignData, m.Name, "look into it: clusterup destroys only what is this cluster's",
+				"%s holds the data of another cluster, %s", m.DataDir, host.Data.ClusterID))
+		case !host.Data.WAL && slices.ContainsFunc(host.Data.Entries, v.precious(host)):
+			found = append(found, refuse(ForeignData, m.Name, "move it away by hand first", "%s holds what etcd did not put there", m.DataDir))
+		}
+	})
+	return found
+}
+
+// precious says which entries of a data directory without a WAL are not what a first start leaves there.
+func (v view) precious(host facts.Host) func(string) bool {
+	ours := unitToken(host, UnitPath(v.want.Cluster)) != ""
+	return func(entry string) bool { return !ignored(entry) && (!ours || entry != "member") }
+}
+
+func (v view) stop() *Stage {
+	var steps []Step
+	v.hosts(func(m inventory.Member, host facts.Host) {
+		running := host.Process != nil || host.Unit.Active == "active" || host.Unit.Active == "activating"
+		if running || host.Unit.Enabled == "enabled" {
+			steps = append(steps, Step{Kind: StopMember, Host: m.Name, Unit: v.want.Cluster.UnitName, Why: "the cluster is to be destroyed"})
+		}
+	})
+	if len(steps) == 0 {
+		return nil
+	}
+	return &Stage{Name: "stop all members", Gate: "the operator has typed the cluster's name", Width: len(steps), Steps: steps}
+}
+
+func (v view) away(purge bool) *Stage {
+	kind, name, why := MoveAside, "put data aside", "renamed, not deleted"
+	if purge {
+		kind, name, why = PurgeData, "delete data", "--purge"
+	}
+	var steps []Step
+	v.hosts(func(m inventory.Member, host facts.Host) {
+		if !host.Data.WAL && !slices.Contains(host.Data.Entries, "member") {
+			return
+		}
+		paths := []Path{{Path: m.DataDir}}
+		if m.WALDir != "" {
+			paths = append(paths, Path{Path: m.WALDir})
+		}
+		steps = append(steps, Step{Kind: kind, Host: m.Name, Why: why, Paths: paths})
+	})
+	if len(steps) == 0 {
+		return nil
+	}
+	return &Stage{Name: name, Gate: "no member runs", Width: len(steps), Steps: steps}
+}
+
+func (v view) remove() *Stage {
+	var steps []Step
+	v.hosts(func(m inventory.Member, host facts.Host) {
+		var paths []Path
+		for _, name := range []string{UnitPath(v.want.Cluster), ConfigDir(v.want.Cluster)} {
+			if _, ok := host.Files[name]; ok {
+				paths = append(paths, Path{Path: name})
+			}
+		}
+		if len(paths) > 0 {
+			steps = append(steps, Step{
+				Kind: RemoveFiles, Host: m.Name, Unit: v.want.Cluster.UnitName, Paths: paths,
+				Why: "unit, certificates, keys and markers; releases that no unit uses",
+			})
+		}
+	})
+	if len(steps) == 0 {
+		return nil
+	}
+	return &Stage{Name: "remove what clusterup wrote", Gate: "no member runs", Width: len(steps), Steps: steps}
+}
+
+// simulateDestroy is the effect of the steps that only NextDestroy uses.
+func simulateDestroy(step Step, host *facts.Host) {
+	switch step.Kind {
+	case StopMember:
+		host.Process, host.Etcd, host.Reads = nil, nil, false
+		host.Unit.Active, host.Unit.Enabled = "inactive", "disabled"
+	case MoveAside, PurgeData:
+		host.Data = facts.Data{}
+	case RemoveFiles:
+		for _, p := range step.Paths {
+			for name := range host.Files {
+				if name == p.Path || len(name) > len(p.Path) && name[:len(p.Path)+1] == p.Path+"/" {
+					delete(host.Files, name)
+				}
+			}
+		}
+		host.Leaves, host.Unit = nil, facts.Unit{Load: "not-found"}
+	}
+}
