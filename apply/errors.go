@@ -11,7 +11,8 @@ import (
 type StepError struct {
 	Step plan.Step
 	Err  error
-	Log  []string // the last lines of the member's journal, where that helps
+	Log  []string     // the last lines of the member's journal, where that helps
+	Why  *Explanation // nil: the journal matches nothing that is known
 }
 
 func (e *StepError) Error() string { return e.Step.ID() + ": " + e.Err.Error() }

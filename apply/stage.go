@@ -107,7 +107,8 @@ func (r *Run) step(ctx context.Context, stage plan.Stage, step plan.Step) error 
 	}
 	event.Type, event.Error = StepFailed, err.Error()
 	r.emit(event)
-	return &StepError{Step: step, Err: err, Log: r.journal(ctx, step)}
+	log := r.journal(ctx, step)
+	return &StepError{Step: step, Err: err, Log: log, Why: Explain(log)}
 }
 
 func (r *Run) seam(point string) error {

@@ -1,10 +1,21 @@
 # An etcd outside of Kubernetes, for a control plane that kubeadm makes.
 #
-# After "clusterup apply", issue a pair for the API server and copy the three
-# files to /etc/kubernetes/pki/ of every control plane node, the key with mode
-# 0600:
+# After "clusterup apply", make a pair for the API server with the client CA,
+# whose key lies in the operator directory beside this file:
 #
-#   clusterup cert issue --out ./apiserver kube-apiserver kubernetes-external.hcl
+#   umask 077
+#   ca=.clusterup/kubernetes/ca/client-1
+#   openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes \
+#     -subj /CN=kube-apiserver -keyout client.key -out client.csr
+#   printf 'extendedKeyUsage=clientAuth\n' > client.ext
+#   openssl x509 -req -in client.csr -CA $ca.pem -CAkey $ca.key -days 365 \
+#     -set_serial 0x$(openssl rand -hex 16) -extfile client.ext -out client.crt
+#
+# Copy three files to every control plane node, the key with mode 0600:
+#
+#   $ca.pem     /etc/kubernetes/pki/etcd/ca.crt
+#   client.crt  /etc/kubernetes/pki/apiserver-etcd-client.crt
+#   client.key  /etc/kubernetes/pki/apiserver-etcd-client.key
 #
 # Then give kubeadm this file, "kubeadm init --config kubeadm.yaml":
 #

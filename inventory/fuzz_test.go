@@ -61,6 +61,7 @@ func FuzzParse(f *testing.F) {
 }
 
 func checkPromises(t *testing.T, c *inventory.Cluster) {
+	t.Helper()
 	if c.Name == "" || c.Version == "" || len(c.Members) == 0 || len(c.SSH.KnownHosts) == 0 || !filepath.IsAbs(c.Dir) {
 		t.Fatalf("incomplete cluster %+v", c)
 	}

@@ -97,11 +97,8 @@ func jsonDepth(src []byte) int {
 func jsonTooMuch(src []byte, at hcl.Range) *hcl.Diagnostic {
 	dec := json.NewDecoder(bytes.NewReader(src))
 	dec.UseNumber()
-	for {
-		tok, err := dec.Token()
-		if err != nil {
-			return nil // the end, or what the parser will complain about
-		}
+	// An error is the end, or what the parser will complain about.
+	for tok, err := dec.Token(); err == nil; tok, err = dec.Token() {
 		switch v := tok.(type) {
 		case json.Number:
 			if numberTooBig(v.String()) {
@@ -117,4 +114,5 @@ func jsonTooMuch(src []byte, at hcl.Range) *hcl.Diagnostic {
 			}
 		}
 	}
+	return nil
 }

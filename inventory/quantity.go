@@ -106,7 +106,7 @@ func durationText(d time.Duration) string {
 	for _, unit := range []string{"y", "d", "h", "m", "s", "ms"} {
 		if n := d / durationUnits[unit]; n > 0 {
 			fmt.Fprintf(&b, "%d%s", n, unit)
-			d -= n * durationUnits[unit]
+			d %= durationUnits[unit]
 		}
 	}
 	return b.String()

@@ -75,6 +75,14 @@ func (s subnet) ipv6(host int) netip.Addr {
 	return netip.AddrFrom16(a)
 }
 
+// checkName comes before anything else: the name becomes part of paths.
+func checkName(lab string) error {
+	if !labName.MatchString(lab) {
+		return fmt.Errorf("name lab %q: at most 24 of a-z, 0-9 and -", lab)
+	}
+	return nil
+}
+
 // named returns n hosts that only have names, etcd-1 to etcd-n.
 func named(n int) []HostSpec {
 	specs := make([]HostSpec, n)
@@ -87,9 +95,6 @@ func named(n int) []HostSpec {
 // planHosts adds specs to the hosts that a lab already has. A host that is there
 // stays as it is; a spec that contradicts it is an error.
 func planHosts(lab string, have []Host, specs []HostSpec) ([]Host, error) {
-	if !labName.MatchString(lab) {
-		return nil, fmt.Errorf("name %q: a lab's name is at most 24 of a-z, 0-9 and -", lab)
-	}
 	p := planner{net: subnetOf(lab), hosts: slices.Clone(have), taken: map[netip.Addr]string{}}
 	p.taken[p.net.ipv4(controlHost)] = Control
 	p.taken[p.net.ipv6(controlHost)] = Control

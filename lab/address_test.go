@@ -76,7 +76,7 @@ func TestPlanHostsSaysEveryMistake(t *testing.T) {
 
 func TestLabNames(t *testing.T) {
 	for _, bad := range []string{"", "-a", "a-", "A", "a_b", "../x", strings.Repeat("a", 25)} {
-		if _, err := planHosts(bad, nil, nil); err == nil {
+		if err := checkName(bad); err == nil {
 			t.Errorf("lab name %q is accepted", bad)
 		}
 	}

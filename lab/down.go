@@ -15,14 +15,14 @@ import (
 // stay. A lab that is already gone is fine, and one that is half gone is
 // finished.
 func (l *Lab) Down(ctx context.Context) error {
-	unlock, err := lock(ctx, lockFile(l.st.Name))
+	unlock, err := lock(ctx, lockFile(l.name))
 	if err != nil {
 		return err
 	}
 	defer unlock.Close()
-	st, err := readState(stateFile(l.st.Name))
+	st, err := readState(stateFile(l.name))
 	if errors.Is(err, ErrNoLab) {
-		return os.Remove(lockFile(l.st.Name))
+		return os.Remove(lockFile(l.name))
 	}
 	if err != nil {
 		return err
@@ -49,7 +49,7 @@ func (l *Lab) down(ctx context.Context) error {
 	if err := g.Wait(); err != nil {
 		return err
 	}
-	if err := removeNetwork(ctx, l.st.Name); err != nil {
+	if err := removeNetwork(ctx, l.name); err != nil {
 		return err
 	}
 	for _, f := range []string{l.KeyFile(), l.KeyFile() + ".pub", l.KnownHosts()} {
@@ -57,7 +57,7 @@ func (l *Lab) down(ctx context.Context) error {
 			return err
 		}
 	}
-	_ = os.Remove(filepath.Join(l.st.Dir, "hosts"))
-	_ = os.Remove(l.st.Dir) // unless somebody keeps something there
+	_ = os.Remove(filepath.Join(l.dir, "hosts"))
+	_ = os.Remove(l.dir) // unless somebody keeps something there
 	return nil
 }

@@ -58,10 +58,10 @@ func (l *Lab) Leader(host string) (int, error) {
 // reaches the hosts. Its environment is this process's, with CLUSTERUP_LAB,
 // CLUSTERUP_LAB_DIR, CLUSTERUP_LAB_KEY and CLUSTERUP_LAB_KNOWN_HOSTS added.
 func (l *Lab) Command(ctx context.Context, argv ...string) *exec.Cmd {
-	cmd := exec.CommandContext(ctx, tool("nsenter"), append([]string{"--net=" + netnsPath(l.st.Name), "--"}, argv...)...)
+	cmd := exec.CommandContext(ctx, tool("nsenter"), append([]string{"--net=" + netnsPath(l.name), "--"}, argv...)...)
 	cmd.Env = append(os.Environ(),
-		"CLUSTERUP_LAB="+l.st.Name,
-		"CLUSTERUP_LAB_DIR="+l.st.Dir,
+		"CLUSTERUP_LAB="+l.name,
+		"CLUSTERUP_LAB_DIR="+l.dir,
 		"CLUSTERUP_LAB_KEY="+l.KeyFile(),
 		"CLUSTERUP_LAB_KNOWN_HOSTS="+l.KnownHosts())
 	return cmd

@@ -49,7 +49,7 @@ func (l *Lab) reset(ctx context.Context, host string, keepKey bool) error {
 	if err != nil {
 		return fmt.Errorf("reset %s: %w", host, err)
 	}
-	unlock, err := lock(ctx, lockFile(l.st.Name))
+	unlock, err := lock(ctx, lockFile(l.name))
 	if err != nil {
 		return err
 	}
@@ -63,12 +63,12 @@ func (l *Lab) reset(ctx context.Context, host string, keepKey bool) error {
 
 // change does something to a host that the state must remember, alone.
 func (l *Lab) change(ctx context.Context, host string, do func(site, *hostState) error) error {
-	unlock, err := lock(ctx, lockFile(l.st.Name))
+	unlock, err := lock(ctx, lockFile(l.name))
 	if err != nil {
 		return err
 	}
 	defer unlock.Close()
-	st, err := readState(stateFile(l.st.Name))
+	st, err := readState(stateFile(l.name))
 	if err != nil {
 		return err
 	}
@@ -114,7 +114,7 @@ func (l *Lab) Partition(ctx context.Context, a, b string, on bool) error {
 
 func (l *Lab) addresses(host string) ([2]netip.Addr, error) {
 	if host == Control {
-		n := subnetOf(l.st.Name)
+		n := subnetOf(l.name)
 		return [2]netip.Addr{n.ipv4(controlHost), n.ipv6(controlHost)}, nil
 	}
 	s, err := l.site(host)
@@ -155,7 +155,7 @@ func (l *Lab) Cable(ctx context.Context, host string, in bool) error {
 	if in {
 		to = "up"
 	}
-	_, err = run(ctx, "", "ip", "-n", netnsName(l.st.Name), "link", "set", "dev", port, to)
+	_, err = run(ctx, "", "ip", "-n", netnsName(l.name), "link", "set", "dev", port, to)
 	return err
 }
 
@@ -165,7 +165,7 @@ func (l *Lab) SlowLink(ctx context.Context, host string, bitsPerSecond int64) er
 	if err != nil {
 		return err
 	}
-	tc := []string{"tc", "-n", netnsName(l.st.Name), "qdisc"}
+	tc := []string{"tc", "-n", netnsName(l.name), "qdisc"}
 	if bitsPerSecond == 0 {
 		shown, err := run(ctx, "", append(tc, "show", "dev", port)...)
 		if err != nil || !strings.Contains(string(shown), "tbf") {

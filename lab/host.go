@@ -26,7 +26,7 @@ func (l *Lab) site(name string) (site, error) {
 	if err != nil {
 		return site{}, err
 	}
-	return site{lab: l.st.Name, dir: filepath.Join(l.st.Dir, "hosts", name), hostState: *h}, nil
+	return site{lab: l.name, dir: filepath.Join(l.dir, "hosts", name), hostState: *h}, nil
 }
 
 func (s site) root() string        { return filepath.Join(s.dir, "root") }

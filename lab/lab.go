@@ -8,9 +8,13 @@ import (
 
 // Lab is a lab that exists. Its methods may be called from several goroutines.
 type Lab struct {
+	name, dir, user string // as in the state, and never changed
+
 	mu sync.Mutex
 	st *state
 }
+
+func newLab(st *state) *Lab { return &Lab{name: st.Name, dir: st.Dir, user: st.User, st: st} }
 
 // Open returns a lab that is there, whether or not its hosts run; ErrNoLab if
 // there is none. An empty name is DefaultName.
@@ -25,7 +29,7 @@ func Open(name string) (*Lab, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open lab %s: %w", name, err)
 	}
-	return &Lab{st: st}, nil
+	return newLab(st), nil
 }
 
 func (l *Lab) sites() []site {
@@ -39,7 +43,7 @@ func (l *Lab) sites() []site {
 }
 
 // Name is the lab's name.
-func (l *Lab) Name() string { return l.st.Name }
+func (l *Lab) Name() string { return l.name }
 
 // Hosts lists the hosts, up or not, in the order they were asked for.
 func (l *Lab) Hosts() []Host {
@@ -50,12 +54,12 @@ func (l *Lab) Hosts() []Host {
 
 // KeyFile is the private key (Ed25519, no passphrase) that root and Options.User
 // of every host accept.
-func (l *Lab) KeyFile() string { return filepath.Join(l.st.Dir, "id_ed25519") }
+func (l *Lab) KeyFile() string { return filepath.Join(l.dir, "id_ed25519") }
 
 // KnownHosts is an ssh known_hosts file with the key of every host, under its
 // two addresses and its name.
-func (l *Lab) KnownHosts() string { return filepath.Join(l.st.Dir, "known_hosts") }
+func (l *Lab) KnownHosts() string { return filepath.Join(l.dir, "known_hosts") }
 
 // Root is a host's file system as the machine sees it, also while the host is
 // down. Disks of LimitedDisk are not in it.
-func (l *Lab) Root(host string) string { return filepath.Join(l.st.Dir, "hosts", host, "root") }
+func (l *Lab) Root(host string) string { return filepath.Join(l.dir, "hosts", host, "root") }

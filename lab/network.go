@@ -63,13 +63,13 @@ func removeNetwork(ctx context.Context, lab string) error {
 // The address must be numeric: a lab has no name server. It may be used as the
 // dial function of anything in this process.
 func (l *Lab) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
-	return dialIn(ctx, netnsPath(l.st.Name), network, address)
+	return dialIn(ctx, netnsPath(l.name), network, address)
 }
 
 // Listen listens in the lab's network, on the machine's own address there.
 func (l *Lab) Listen(ctx context.Context, network, address string) (net.Listener, error) {
 	var ln net.Listener
-	err := inNetns(netnsPath(l.st.Name), func() (err error) {
+	err := inNetns(netnsPath(l.name), func() (err error) {
 		ln, err = (&net.ListenConfig{}).Listen(ctx, network, address)
 		return err
 	})
@@ -101,7 +101,7 @@ func (l *Lab) port(host string) (string, error) {
 		return "", fmt.Errorf("find link of %s: %w", host, err)
 	}
 	var name string
-	err = inNetns(netnsPath(l.st.Name), func() error {
+	err = inNetns(netnsPath(l.name), func() error {
 		i, err := net.InterfaceByIndex(index)
 		if err == nil {
 			name = i.Name

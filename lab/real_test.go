@@ -15,8 +15,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// newLab brings up a lab of this test's own; in CI, a machine that cannot is a failure.
-func newLab(t *testing.T, o Options) *Lab {
+// testLab brings up a lab of this test's own; in CI, a machine that cannot is a failure.
+func testLab(t *testing.T, o Options) *Lab {
 	t.Helper()
 	if err := Preflight(); err != nil {
 		if os.Getenv("CI") == "true" {
@@ -61,7 +61,7 @@ func pings(ctx context.Context, l *Lab, from, to string) bool {
 
 func TestUpDown(t *testing.T) {
 	t.Parallel()
-	l := newLab(t, Options{Name: "updown", Count: 2, User: "ops"})
+	l := testLab(t, Options{Name: "updown", Count: 2, User: "ops"})
 	for _, h := range l.Hosts() {
 		if got := ssh(t, l, "root", h.IPv4.String(), "hostname"); got != h.Name {
 			t.Errorf("host name %q, want %q", got, h.Name)
@@ -113,12 +113,12 @@ func TestUpDown(t *testing.T) {
 func nothingLeft(t *testing.T, l *Lab) {
 	t.Helper()
 	left, _ := filepath.Glob("/sys/fs/cgroup/*/clusterup-lab/" + l.Name())
-	for _, p := range []string{l.st.Dir, netnsPath(l.Name()), stateFile(l.Name()), lockFile(l.Name())} {
+	for _, p := range []string{l.dir, netnsPath(l.Name()), stateFile(l.Name()), lockFile(l.Name())} {
 		if _, err := os.Lstat(p); err == nil {
 			left = append(left, p)
 		}
 	}
-	points, err := mountsBelow(l.st.Dir)
+	points, err := mountsBelow(l.dir)
 	if left = append(left, points...); err != nil || len(left) > 0 {
 		t.Errorf("left behind: %v, %v", left, err)
 	}
@@ -126,7 +126,7 @@ func nothingLeft(t *testing.T, l *Lab) {
 
 func TestFaults(t *testing.T) {
 	t.Parallel()
-	l := newLab(t, Options{Name: "faults", Count: 2})
+	l := testLab(t, Options{Name: "faults", Count: 2})
 	ctx := t.Context()
 	const a, b = "etcd-1", "etcd-2"
 	must := func(err error) {
@@ -218,7 +218,7 @@ func TestUpAfterCrash(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("a lab needs Linux")
 	}
-	l := newLab(t, Options{Name: "crash", Count: 1})
+	l := testLab(t, Options{Name: "crash", Count: 1})
 	h := l.Hosts()[0].Name
 	crashes := map[string]func(s site) error{
 		"host half written": func(s site) error {

@@ -38,6 +38,9 @@ func Up(ctx context.Context, o Options) (*Lab, error) {
 	if o.Name == "" {
 		o.Name = DefaultName
 	}
+	if err := checkName(o.Name); err != nil {
+		return nil, err
+	}
 	unlock, err := lock(ctx, lockFile(o.Name))
 	if err != nil {
 		return nil, fmt.Errorf("bring up lab %s: %w", o.Name, err)
@@ -48,7 +51,7 @@ func Up(ctx context.Context, o Options) (*Lab, error) {
 	if err != nil {
 		return nil, fmt.Errorf("bring up lab %s: %w", o.Name, err)
 	}
-	l := &Lab{st: st}
+	l := newLab(st)
 	if err := l.up(ctx, log); err != nil {
 		return nil, fmt.Errorf("bring up lab %s: %w", o.Name, err)
 	}
@@ -111,16 +114,16 @@ func (s *state) adopt(ctx context.Context, hosts []Host, log *progress) error {
 }
 
 func (l *Lab) up(ctx context.Context, log *progress) error {
-	if err := l.st.write(stateFile(l.st.Name)); err != nil {
+	if err := l.st.write(stateFile(l.name)); err != nil {
 		return err
 	}
-	if err := os.MkdirAll(l.st.Dir, 0o755); err != nil {
+	if err := os.MkdirAll(l.dir, 0o755); err != nil {
 		return err
 	}
-	if err := ensureNetwork(ctx, l.st.Name); err != nil {
+	if err := ensureNetwork(ctx, l.name); err != nil {
 		return err
 	}
-	if err := ensureKey(ctx, l.KeyFile(), "lab "+l.st.Name); err != nil {
+	if err := ensureKey(ctx, l.KeyFile(), "lab "+l.name); err != nil {
 		return err
 	}
 	sites := l.sites()
@@ -149,7 +152,7 @@ func (l *Lab) prepare(ctx context.Context, sites []site) error {
 	all := l.Hosts()
 	g, gctx := errgroup.WithContext(ctx)
 	for _, s := range sites {
-		g.Go(func() error { return s.ensureRoot(gctx, all, string(authorized), l.st.User) })
+		g.Go(func() error { return s.ensureRoot(gctx, all, string(authorized), l.user) })
 	}
 	if err := g.Wait(); err != nil {
 		return err

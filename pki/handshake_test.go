@@ -6,7 +6,6 @@ import (
 	"crypto/x509"
 	"errors"
 	"net"
-	"path/filepath"
 	"testing"
 	"time"
 )
@@ -99,31 +98,23 @@ func TestCallerChecksTheMember(t *testing.T) {
 	}
 }
 
-func TestEveryAlgorithmHandshakes(t *testing.T) {
-	for _, algorithm := range algorithms {
-		t.Run(algorithm, func(t *testing.T) {
-			t.Parallel()
-			s := open(t, filepath.Join(t.TempDir(), "ca"))
-			create(t, s, RolePeer, Spec{Algorithm: algorithm})
-			l := peerLeaf()
-			l.Algorithm = algorithm
-			p, _ := issue(t, s, l)
-			cert, err := p.TLS()
-			if err != nil {
-				t.Fatal(err)
-			}
-			for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
-				side := &tls.Config{
-					Certificates: []tls.Certificate{cert},
-					RootCAs:      pool(t, s, RolePeer), ClientCAs: pool(t, s, RolePeer),
-					ClientAuth: tls.RequireAndVerifyClientCert, ServerName: "10.0.0.11",
-					MinVersion: version, MaxVersion: version,
-				}
-				if err := handshake(t, side, side); err != nil {
-					t.Errorf("%s: %v", tls.VersionName(version), err)
-				}
-			}
-		})
+// handshakesWith lets the pair, as a peer's, call itself.
+func handshakesWith(t *testing.T, s *Store, p Pair) {
+	t.Helper()
+	cert, err := p.TLS()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
+		side := &tls.Config{
+			Certificates: []tls.Certificate{cert},
+			RootCAs:      pool(t, s, RolePeer), ClientCAs: pool(t, s, RolePeer),
+			ClientAuth: tls.RequireAndVerifyClientCert, ServerName: "10.0.0.11",
+			MinVersion: version, MaxVersion: version,
+		}
+		if err := handshake(t, side, side); err != nil {
+			t.Errorf("%s: %v", tls.VersionName(version), err)
+		}
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -155,18 +156,8 @@ func TestRefusedLeaves(t *testing.T) {
 	}
 }
 
-var algorithms = []string{"ecdsa-p256", "ecdsa-p384", "ed25519", "rsa-3072", "rsa-4096"}
-
-// OpenSSL is what most others will read these with.
-func TestOpenSSLAgrees(t *testing.T) {
-	openssl, err := exec.LookPath("openssl")
-	if err != nil {
-		if os.Getenv("CI") != "" {
-			t.Fatal(err)
-		}
-		t.Skip(err)
-	}
-	for _, algorithm := range algorithms {
+func TestAlgorithms(t *testing.T) {
+	for _, algorithm := range []string{"ecdsa-p256", "ecdsa-p384", "ed25519", "rsa-3072", "rsa-4096"} {
 		t.Run(algorithm, func(t *testing.T) {
 			t.Parallel()
 			s := open(t, filepath.Join(t.TempDir(), "ca"))
@@ -175,27 +166,44 @@ func TestOpenSSLAgrees(t *testing.T) {
 			}
 			l := peerLeaf()
 			l.Algorithm = algorithm
-			p, _ := issue(t, s, l)
-			dir := t.TempDir()
-			write(t, dir+"/cert.pem", string(p.Cert))
-			write(t, dir+"/key.pem", string(p.Key))
-			run := func(args ...string) string {
-				out, err := exec.CommandContext(t.Context(), openssl, args...).CombinedOutput()
-				if err != nil {
-					t.Fatalf("openssl %q: %v\n%s", args, err, out)
-				}
-				return string(out)
+			p, cert := issue(t, s, l)
+			if got := algorithmOf(cert.PublicKey); got != algorithm {
+				t.Errorf("the leaf has %s", got)
 			}
-			for _, purpose := range []string{"sslserver", "sslclient"} {
-				run("verify", "-x509_strict", "-purpose", purpose, "-attime", fmt.Sprint(today.Unix()),
-					"-CAfile", filepath.Join(s.dir, "peer-1.pem"), dir+"/cert.pem")
-			}
-			if a, b := run("pkey", "-in", dir+"/key.pem", "-pubout"), run("x509", "-in", dir+"/cert.pem", "-noout", "-pubkey"); a != b {
-				t.Error("the key does not belong to the certificate")
-			}
-			if out := run("x509", "-in", dir+"/cert.pem", "-noout", "-serial"); strings.ToLower(out) != "serial="+p.Serial+"\n" {
-				t.Errorf("%s, but the pair says %s", out, p.Serial)
-			}
+			handshakesWith(t, s, p)
+			t.Run("openssl", func(t *testing.T) { opensslAgrees(t, s, p) })
 		})
+	}
+}
+
+// opensslAgrees asks the program that most others will read certificates with.
+func opensslAgrees(t *testing.T, s *Store, p Pair) {
+	t.Helper()
+	openssl, err := exec.LookPath("openssl")
+	if err != nil {
+		if os.Getenv("CI") != "" {
+			t.Fatal(err)
+		}
+		t.Skip(err)
+	}
+	run := func(args ...string) string {
+		out, err := exec.CommandContext(t.Context(), openssl, args...).CombinedOutput()
+		if err != nil {
+			t.Fatalf("openssl %q: %v\n%s", args, err, out)
+		}
+		return string(out)
+	}
+	cert, key := filepath.Join(t.TempDir(), "cert.pem"), filepath.Join(t.TempDir(), "key.pem")
+	write(t, cert, string(p.Cert))
+	write(t, key, string(p.Key))
+	for _, purpose := range []string{"sslserver", "sslclient"} {
+		run("verify", "-x509_strict", "-purpose", purpose, "-attime", strconv.FormatInt(today.Unix(), 10),
+			"-CAfile", filepath.Join(s.dir, "peer-1.pem"), cert)
+	}
+	if a, b := run("pkey", "-in", key, "-pubout"), run("x509", "-in", cert, "-noout", "-pubkey"); a != b {
+		t.Error("the key does not belong to the certificate")
+	}
+	if out := run("x509", "-in", cert, "-noout", "-serial"); strings.ToLower(out) != "serial="+p.Serial+"\n" {
+		t.Errorf("%s, but the pair says %s", out, p.Serial)
 	}
 }

@@ -15,6 +15,7 @@ import (
 // Role says what a CA is for. There are two, so that no client certificate can ever pass for a peer.
 type Role string
 
+// The roles there are.
 const (
 	RolePeer   Role = "peer"   // signs the certificates that members show each other
 	RoleClient Role = "client" // signs those of clients, and those that members show clients

@@ -77,44 +77,30 @@ func TestModesWithoutUmask(t *testing.T) {
 }
 
 func TestOpenRefuses(t *testing.T) {
+	s := newStore(t, Spec{})
+	leaf, _ := issue(t, s, peerLeaf())
+	ca := string(s.Trust(RolePeer))
 	for name, c := range map[string]struct {
-		damage func(t *testing.T, dir string)
+		damage func(dir string) error
 		want   string
 	}{
-		"wide directory": {func(t *testing.T, dir string) { chmod(t, dir, 0o750) }, "run chmod 0700 "},
-		"wide key":       {func(t *testing.T, dir string) { chmod(t, dir+"/peer-1.key", 0o640) }, "run chmod 0600 "},
-		"another's key":  {func(t *testing.T, dir string) { rename(t, dir+"/client-1.key", dir+"/peer-1.key") }, "does not belong"},
-		"broken key":     {func(t *testing.T, dir string) { write(t, dir+"/peer-1.key", "SECRETSTUFF") }, "PRIVATE KEY"},
-		"broken certificate": {
-			func(t *testing.T, dir string) { write(t, dir+"/peer-1.pem", "x") }, "not exactly one PEM block",
-		},
-		"two certificates": {
-			func(t *testing.T, dir string) {
-				one, err := os.ReadFile(dir + "/peer-1.pem")
-				if err != nil {
-					t.Fatal(err)
-				}
-				write(t, dir+"/peer-1.pem", string(one)+string(one))
-			}, "not exactly one PEM block",
-		},
-		"not a CA": {
-			func(t *testing.T, dir string) {
-				p, _ := issue(t, open(t, dir), peerLeaf())
-				write(t, dir+"/peer-1.pem", string(p.Cert))
-			}, "not that of a CA",
-		},
-		"not a directory": {
-			func(t *testing.T, dir string) {
-				if err := os.RemoveAll(dir); err != nil {
-					t.Fatal(err)
-				}
-				write(t, dir, "")
-			}, "not a directory",
-		},
+		"wide directory":     {func(dir string) error { return os.Chmod(dir, 0o750) }, "run chmod 0700 "},
+		"wide key":           {func(dir string) error { return os.Chmod(dir+"/peer-1.key", 0o640) }, "run chmod 0600 "},
+		"another's key":      {func(dir string) error { return os.Rename(dir+"/client-1.key", dir+"/peer-1.key") }, "does not belong"},
+		"broken key":         {put("peer-1.key", "SECRETSTUFF"), "PRIVATE KEY"},
+		"broken PKCS #8":     {put("peer-1.key", "-----BEGIN PRIVATE KEY-----\nU0VD\n-----END PRIVATE KEY-----\n"), "PKCS #8"},
+		"broken certificate": {put("peer-1.pem", "x"), "not exactly one PEM block"},
+		"two certificates":   {put("peer-1.pem", ca+ca), "not exactly one PEM block"},
+		"not a CA":           {put("peer-1.pem", string(leaf.Cert)), "not that of a CA"},
+		"not a directory": {func(dir string) error {
+			return errors.Join(os.RemoveAll(dir), os.WriteFile(dir, nil, 0o600))
+		}, "not a directory"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := newStore(t, Spec{}).dir
-			c.damage(t, dir)
+			if err := c.damage(dir); err != nil {
+				t.Fatal(err)
+			}
 			_, err := Open(dir)
 			if err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), dir) {
 				t.Fatalf("Open says %v, want something with %q and the path", err, c.want)
@@ -124,6 +110,11 @@ func TestOpenRefuses(t *testing.T) {
 			}
 		})
 	}
+}
+
+// put overwrites a file of the directory.
+func put(file, data string) func(dir string) error {
+	return func(dir string) error { return os.WriteFile(filepath.Join(dir, file), []byte(data), 0o600) }
 }
 
 func TestCertificateWithoutKeyIsTrustedOnly(t *testing.T) {
@@ -236,20 +227,6 @@ func TestCreateWhileLocked(t *testing.T) {
 	}
 	unlock()
 	create(t, s, RolePeer, Spec{})
-}
-
-func chmod(t *testing.T, path string, mode os.FileMode) {
-	t.Helper()
-	if err := os.Chmod(path, mode); err != nil {
-		t.Fatal(err)
-	}
-}
-
-func rename(t *testing.T, from, to string) {
-	t.Helper()
-	if err := os.Rename(from, to); err != nil {
-		t.Fatal(err)
-	}
 }
 
 func write(t *testing.T, path, data string) {

@@ -72,29 +72,24 @@ func (c *Cluster) Members(ctx context.Context, endpoint string, linearizable boo
 	return members, clusterID, err
 }
 
-// Alarms lists the alarms raised in the whole cluster. It needs a quorum, and although it only reads, etcd sends the question through
-// its raft log (server/etcdserver/v3_server.go, Alarm): every member writes an entry to its disk. Where nothing may be written,
-// use RaisedAlarms.
+// Alarms lists the alarms raised in the whole cluster, as far as the member at endpoint has heard: after a linearizable read through
+// it, that is all of them. It needs no quorum and writes nothing. That is why it asks for the member's status, and not for its alarm
+// list: etcd sends even the question for that through the raft log, onto every member's disk (server/etcdserver/v3_server.go, Alarm).
 func (c *Cluster) Alarms(ctx context.Context, endpoint string) ([]facts.Alarm, error) {
-	return ask(ctx, c, endpoint, "list alarms through", func(ctx context.Context, n *conn) ([]facts.Alarm, error) {
-		r, err := n.maintenance().AlarmList(clientv3.WithRequireLeader(ctx))
+	return ask(ctx, c, endpoint, "ask alarms of", func(ctx context.Context, n *conn) ([]facts.Alarm, error) {
+		r, err := n.maintenance().Status(ctx, endpoint)
 		if err != nil {
 			return nil, err
 		}
-		var list []facts.Alarm
-		for _, a := range r.Alarms {
-			list = append(list, facts.Alarm{Member: facts.ID(a.MemberID), Type: a.Alarm.String()})
-		}
-		return list, nil
+		return raised(r.Errors), nil
 	})
 }
 
-// RaisedAlarms finds the alarms of the whole cluster in what one member says of itself: etcd puts each alarm that the member
-// knows of among the errors of its status, as protobuf text (server/etcdserver/api/v3rpc/maintenance.go, Status). Costs
-// nothing, writes nothing, needs no quorum.
-func RaisedAlarms(s facts.Status) []facts.Alarm {
+// raised finds the alarms among the errors of a status, where etcd puts each as protobuf text
+// (server/etcdserver/api/v3rpc/maintenance.go, Status).
+func raised(complaints []string) []facts.Alarm {
 	var list []facts.Alarm
-	for _, text := range s.Errors {
+	for _, text := range complaints {
 		var a pb.AlarmMember
 		if prototext.Unmarshal([]byte(text), &a) != nil || a.Alarm == pb.AlarmType_NONE {
 			continue // another kind of complaint, such as that there is no leader

@@ -67,7 +67,7 @@ func closedPort(t *testing.T) string {
 // The real cause reaches the caller, at once, whatever is asked.
 func TestConnectionErrors(t *testing.T) {
 	ca, stranger := newAuthority(t), newAuthority(t)
-	good := func(t *testing.T) *tls.Config { t.Helper(); return ca.client(t) }
+	good := func(t *testing.T) *tls.Config { return ca.client(t) }
 	for _, tc := range []struct {
 		name   string
 		addr   func(*testing.T) string
@@ -79,20 +79,19 @@ func TestConnectionErrors(t *testing.T) {
 		{"nothing listens", closedPort, good, ErrUnreachable, syscall.ECONNREFUSED, "connection refused"},
 		{
 			"closes at once",
-			func(t *testing.T) string { t.Helper(); return listen(t, func(c net.Conn) { c.Close() }) },
+			func(t *testing.T) string { return listen(t, func(c net.Conn) { c.Close() }) },
 			good, ErrUnreachable, nil, "TLS handshake: ",
 		},
 		{
 			"speaks no TLS",
 			func(t *testing.T) string {
-				t.Helper()
 				return listen(t, func(c net.Conn) { _, _ = io.WriteString(c, "HTTP/1.1 400 Bad Request\r\n\r\n") })
 			},
 			good, ErrTLS, nil, "does not look like a TLS handshake",
 		},
 		{
 			"certificate for another host",
-			func(t *testing.T) string { t.Helper(); return (&fake{}).serve(t, ca.server(t, "192.0.2.99")).addr },
+			func(t *testing.T) string { return (&fake{}).serve(t, ca.server(t, "192.0.2.99")).addr },
 			good, ErrTLS, nil, "valid for 192.0.2.99, not 192.0.2.11",
 		},
 		{
@@ -106,7 +105,6 @@ func TestConnectionErrors(t *testing.T) {
 		{
 			"expired certificate",
 			func(t *testing.T) string {
-				t.Helper()
 				conf := ca.server(t, "192.0.2.11")
 				conf.Certificates[0] = ca.leaf(t, func(c *x509.Certificate) {
 					c.NotAfter, c.IPAddresses = time.Now().Add(-time.Minute), []net.IP{net.ParseIP("192.0.2.11")}
@@ -117,9 +115,8 @@ func TestConnectionErrors(t *testing.T) {
 		},
 		{
 			"our certificate is not trusted",
-			func(t *testing.T) string { t.Helper(); return (&fake{}).serve(t, ca.server(t, "192.0.2.11")).addr },
+			func(t *testing.T) string { return (&fake{}).serve(t, ca.server(t, "192.0.2.11")).addr },
 			func(t *testing.T) *tls.Config {
-				t.Helper()
 				conf := ca.client(t)
 				// Offered even though the member does not ask for this CA.
 				cert := stranger.leaf(t, nil)
@@ -130,9 +127,8 @@ func TestConnectionErrors(t *testing.T) {
 		},
 		{
 			"we have no certificate",
-			func(t *testing.T) string { t.Helper(); return (&fake{}).serve(t, ca.server(t, "192.0.2.11")).addr },
+			func(t *testing.T) string { return (&fake{}).serve(t, ca.server(t, "192.0.2.11")).addr },
 			func(t *testing.T) *tls.Config {
-				t.Helper()
 				return &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: ca.pool()}
 			},
 			ErrTLS, nil, "remote error: tls: certificate required",
@@ -170,7 +166,7 @@ func checkError(t *testing.T, err, kind, is error, text string) {
 // Silence is reported with how far things had come.
 func TestSilence(t *testing.T) {
 	ca := newAuthority(t)
-	deaf := func(t *testing.T) string { t.Helper(); return listen(t, func(net.Conn) {}) }
+	deaf := func(t *testing.T) string { return listen(t, func(net.Conn) {}) }
 	hangs := func(t *testing.T) string {
 		t.Helper()
 		return (&fake{hang: map[string]bool{"Status": true}}).serve(t, ca.server(t, "192.0.2.11")).addr

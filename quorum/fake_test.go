@@ -25,19 +25,17 @@ type fake struct {
 
 	addr string
 
-	mu          sync.Mutex
-	store       map[string]string // nil: no key-value service
-	status      *pb.StatusResponse
-	members     *pb.MemberListResponse
-	alarms      []*pb.AlarmMember
-	alarmsAsked int
-	versions    map[string]string
-	moved       []uint64
-	fail        map[string]error // by method: "Put", "Range", …
-	hang        map[string]bool  // by method: no answer until the call is given up
-	hanging     chan struct{}    // if set, told of each such call
-	lie         func(put string) string
-	noLeader    bool
+	mu       sync.Mutex
+	store    map[string]string // nil: no key-value service
+	status   *pb.StatusResponse
+	members  *pb.MemberListResponse
+	versions map[string]string
+	moved    []uint64
+	fail     map[string]error // by method: "Put", "Range", …
+	hang     map[string]bool  // by method: no answer until the call is given up
+	hanging  chan struct{}    // if set, told of each such call
+	lie      func(put string) string
+	noLeader bool
 }
 
 // serve starts the fake on loopback, the way etcd does with TLS: one port, one HTTP/2 server, gRPC and plain requests told apart by
@@ -121,16 +119,6 @@ func (f *fake) MemberList(ctx context.Context, r *pb.MemberListRequest) (*pb.Mem
 		return nil, rpctypes.ErrGRPCTimeout
 	}
 	return f.members, nil
-}
-
-func (f *fake) Alarm(ctx context.Context, r *pb.AlarmRequest) (*pb.AlarmResponse, error) {
-	if r.Action != pb.AlarmRequest_GET || r.MemberID != 0 || r.Alarm != pb.AlarmType_NONE {
-		return f.UnimplementedMaintenanceServer.Alarm(ctx, r)
-	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.alarmsAsked++
-	return &pb.AlarmResponse{Header: &pb.ResponseHeader{}, Alarms: f.alarms}, nil
 }
 
 func (f *fake) MoveLeader(_ context.Context, r *pb.MoveLeaderRequest) (*pb.MoveLeaderResponse, error) {

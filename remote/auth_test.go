@@ -169,6 +169,7 @@ func TestAuth(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
+			t.Parallel() // bcrypt takes its time
 			c := newClient(t)
 			s := startServer(t, test.allowed)
 			cfg := c.config(t, s)

@@ -117,8 +117,8 @@ func TestHostKeys(t *testing.T) {
 			if !strings.Contains(e.Remedy, test.hint) {
 				t.Errorf("remedy %q, want %q", e.Remedy, test.hint)
 			}
-			if n := s.dials.Load(); n != 1 {
-				t.Errorf("%d dials, want 1: host keys are never retried", n)
+			if n := s.dials.Load(); n > 1 {
+				t.Errorf("%d dials: host keys are never retried", n)
 			}
 			if _, err := os.Stat(filepath.Join(c.dir, "missing")); err == nil {
 				t.Error("a known_hosts file was written")

@@ -15,37 +15,50 @@ import (
 type bars struct {
 	progress *mpb.Progress
 
-	mu   sync.Mutex
-	bars map[string]*mpb.Bar // by step ID
+	mu      sync.Mutex
+	bars    map[string]*mpb.Bar // by step ID
+	sending map[string]bool     // steps whose line is a bar of bytes
 }
 
 func newBars(w io.Writer) *bars {
 	return &bars{
 		progress: mpb.New(mpb.WithOutput(w), mpb.WithWidth(24), mpb.WithRefreshRate(100*time.Millisecond)),
 		bars:     map[string]*mpb.Bar{},
+		sending:  map[string]bool{},
 	}
 }
 
 func (b *bars) event(e apply.Event) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	old := b.bars[e.Step]
 	switch e.Type {
 	case apply.StepStarted:
-		b.bars[e.Step] = b.progress.New(0, mpb.BarStyle().Lbound("[").Rbound("]"),
-			mpb.BarRemoveOnComplete(),
-			mpb.PrependDecorators(decor.Name("   "+e.Step+" ", decor.WCSyncSpaceR)),
-			mpb.AppendDecorators(decor.CountersKibiByte("% .1f / % .1f"), decor.Name("  "), decor.Elapsed(decor.ET_STYLE_GO)))
+		b.bars[e.Step] = b.progress.New(0, mpb.NopStyle(), name(e.Step), mpb.BarRemoveOnComplete(),
+			mpb.AppendDecorators(decor.Elapsed(decor.ET_STYLE_GO)))
 	case apply.StepProgress:
-		if bar := b.bars[e.Step]; bar != nil {
-			bar.SetTotal(e.Total, false)
-			bar.SetCurrent(e.Done)
+		if old == nil {
+			return
 		}
+		if !b.sending[e.Step] { // the first bytes: a bar takes the line's place
+			b.sending[e.Step] = true
+			next := b.progress.New(e.Total, mpb.BarStyle().Lbound("[").Rbound("]"), name(e.Step), mpb.BarRemoveOnComplete(),
+				mpb.AppendDecorators(decor.CountersKibiByte("% .1f of % .1f"), decor.Name("  "), decor.Elapsed(decor.ET_STYLE_GO)))
+			b.bars[e.Step] = next
+			old.Abort(true)
+			old = next
+		}
+		old.SetCurrent(min(e.Done, e.Total-1)) // a full bar would go: the host still has to unpack
 	case apply.StepDone, apply.StepFailed:
-		if bar := b.bars[e.Step]; bar != nil {
-			bar.Abort(true)
+		if old != nil {
+			old.Abort(true)
 			delete(b.bars, e.Step)
 		}
 	}
+}
+
+func name(step string) mpb.BarOption {
+	return mpb.PrependDecorators(decor.Name("   "+step+" ", decor.WCSyncSpaceR))
 }
 
 // print writes a line above the bars.

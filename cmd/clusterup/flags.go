@@ -20,6 +20,7 @@ type clusterFlags struct {
 	accept    []string
 	lockWait  time.Duration
 	json      bool
+	stats     bool
 }
 
 // inventoryFlags are for commands that only read the file.
@@ -34,6 +35,7 @@ func (f *clusterFlags) hostFlags(cmd *cobra.Command) {
 	f.inventoryFlags(cmd)
 	cmd.Flags().BoolVar(&f.acceptNew, "accept-new-host-keys", false, "trust the key of a host that was never seen before")
 	cmd.Flags().BoolVar(&f.json, "json", false, "write one JSON object a line to stdout")
+	cmd.Flags().BoolVar(&f.stats, "stats", false, "say in the end what each host has cost: connections, sessions, round trips, bytes")
 }
 
 // changeFlags are for commands that change hosts.

@@ -110,7 +110,9 @@ func explainStage(stage *apply.StageError) []string {
 		if !errors.As(err, &step) {
 			continue
 		}
-		if hint := remedy(step.Err); hint != "" {
+		if why := step.Why; why != nil {
+			lines = append(lines, "    Cause: "+why.Cause, "    → "+why.Remedy)
+		} else if hint := remedy(step.Err); hint != "" {
 			lines = append(lines, "    → "+hint)
 		}
 		if len(step.Log) > 0 {

@@ -54,8 +54,9 @@ func (c *console) open(path string, flags clusterFlags, readOnly bool) (*session
 	return s, nil
 }
 
-// close ends all connections.
+// close ends all connections, and says what they have cost where that was asked for.
 func (s *session) close() {
+	s.showStats()
 	s.etcd.close()
 	for _, host := range s.hosts {
 		_ = host.Close() // nothing is lost with it

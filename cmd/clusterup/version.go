@@ -8,7 +8,7 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// release is set by the linker when a release is built.
+// releaseVersion is set by the linker when a release is built.
 var releaseVersion = ""
 
 // version is this build's version.

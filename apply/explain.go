@@ -1,0 +1,86 @@
+package apply
+
+import (
+	"regexp"
+	"strings"
+)
+
+// Explanation is a known cause of a member's failure to start.
+type Explanation struct {
+	Cause  string `json:"cause"`  // one sentence
+	Remedy string `json:"remedy"` // what to do
+	Line   string `json:"line"`   // the member's own words that gave it away
+}
+
+// Explain matches the last lines of a member's journal against known signatures of etcd and systemd, the most telling first. Nil: none
+// is known.
+func Explain(log []string) *Explanation {
+	for _, s := range signatures {
+		for _, line := range log {
+			if match := s.pattern.FindStringSubmatchIndex(line); match != nil {
+				return &Explanation{
+					Cause: string(s.pattern.ExpandString(nil, s.cause, line, match)), Remedy: s.remedy, Line: strings.TrimSpace(line),
+				}
+			}
+		}
+	}
+	return nil
+}
+
+type signature struct {
+	pattern *regexp.Regexp
+	cause   string // may use $1, …
+	remedy  string
+}
+
+func sign(pattern, cause, remedy string) signature {
+	return signature{regexp.MustCompile(pattern), cause, remedy}
+}
+
+// signatures are words of etcd 3.5 to 3.7 and systemd 247 to 257. Sources: etcd server/etcdserver/bootstrap.go, server.go,
+// api/membership, api/rafthttp, embed/config.go, client/pkg/transport; the incidents are those of etcd's FAQ and issue tracker.
+var signatures = []signature{
+	sign(`born\.json`, "the data directory of a member that has lived is lost, so its unit refuses to start it",
+		"bring the disk back; a member that lost its data has to be removed from the cluster and added anew"),
+	sign(`tocommit\(\d+\) is out of range \[lastIndex\(\d+\)\]`, "the member has lost log entries that it had promised to keep: its data directory was emptied or is an old copy",
+		"do not start it again: remove the member from the cluster, put its data directory aside, and add it anew"),
+	sign(`member \S+ has already been bootstrapped`, "the member is part of the cluster, but its data directory is empty",
+		"bring the data back, or remove the member from the cluster and add it anew"),
+	sign(`cluster ID mismatch`, "the member talks to a member of another cluster",
+		"two clusters share addresses: stop the old one, or give this one other ports"),
+	sign(`permanently removed from the cluster`, "the member was removed from the cluster, and its data is of no more use",
+		"put its data directory aside, and add it anew"),
+	sign(`invalid downgrade; server version is lower than determined cluster version`, "the cluster's data is of a newer minor version than this binary",
+		"go back to the newer version in the inventory"),
+	sign(`detected disallowed v2 WAL`, "the write-ahead log holds etcd v2 content, which this version no longer reads",
+		"go back to the older version, let it write a snapshot, and check with etcdutl check v2store"),
+	sign(`member count is unequal|unmatched member while checking PeerURLs`, "initial-cluster does not agree with the member list of the running cluster",
+		"compare clusterup status with the inventory"),
+	sign(`couldn't find local name \\?"([^"\\]+)`, "initial-cluster does not name the member $1", "look for a drop-in of the unit that changes its flags"),
+	sign(`flag provided but not defined: -?([\w-]+)`, "this etcd version does not know the flag $1", "remove it from etcd { flags } in the inventory, or choose a version that knows it"),
+	sign(`conflicting environment variable`, "an ETCD_ environment variable says something else than a flag", "remove the drop-in or environment file that sets it"),
+	sign(`invalid value \\?"([^"\\]*)\\?" for flag -?([\w-]+)`, `the flag $2 does not take the value "$1"`, "correct it in the inventory"),
+	sign(`listen tcp (\S+): bind: address already in use`, "another process holds $1", "stop it, or choose another port in the inventory; ss -ltnp on the host names it"),
+	sign(`listen tcp (\S+): bind: cannot assign requested address`, "the host has no such address: $1", "correct the member's address in the inventory"),
+	sign(`no space left on device`, "the file system is full", "make room on the data directory's file system"),
+	sign(`(walpb: crc mismatch|wal: file .*corrupt|snap: crc mismatch|file checksum mismatch)`, "the data on this host is damaged: $1",
+		"remove the member from the cluster, put its data directory aside, and add it anew"),
+	sign(`found data inconsistency|data corruption|alarm:CORRUPT`, "the data of this member differs from that of its peers",
+		"remove the member from the cluster, put its data directory aside, and add it anew"),
+	sign(`database space exceeded|alarm:NOSPACE`, "the database has reached quota-backend-bytes", "compact and defragment, or raise the quota; then disarm the alarm"),
+	sign(`cannot access data directory|open (\S*/member\S*): permission denied|mkdir (\S+): permission denied`, "the user etcd may not use the data directory",
+		"clusterup apply puts owner and mode right; check that the directories above it can be entered"),
+	sign(`private key does not match public key`, "a certificate and its key do not belong together", "clusterup apply issues the pair anew"),
+	sign(`open (\S+\.pem): (no such file or directory|permission denied)`, "the file $1 cannot be read: $2", "clusterup apply puts it right"),
+	sign(`x509: certificate (?:is valid for|has expired|signed by unknown authority|is not valid)[^"\\]*`, "a certificate is not accepted: $0",
+		"check the hosts' clocks and the members' addresses and names in the inventory; clusterup status shows when certificates end"),
+	sign(`remote error: tls: (bad certificate|certificate required|unknown certificate authority)`, "a peer does not accept this member's certificate: $1",
+		"all members must be of the same operator directory; clusterup plan says which is not"),
+	sign(`clock difference between peers is too high|prober found high clock drift`, "the hosts' clocks differ by more than a second", "keep them right with chrony or systemd-timesyncd"),
+	sign(`Failed at step EXEC spawning (\S+): (Permission denied|Exec format error|No such file or directory)`, "systemd cannot run $1 $2",
+		"check that /opt is not mounted noexec and that the binary is for this architecture"),
+	sign(`Failed at step (NAMESPACE|SECCOMP|CAPABILITIES|USER|CHDIR|STATE_DIRECTORY)`, "the host cannot give the unit what it asks for (step $1)", "report this with the host's kernel and systemd version"),
+	sign(`killed by the OOM killer|code=killed, status=9/KILL`, "the member was killed, most likely for want of memory", "look at the kernel log: journalctl -k"),
+	sign(`publish error|rafthttp: failed to dial|prober detected unhealthy status|connect: (connection refused|no route to host)|i/o timeout`,
+		"the member runs, but does not reach enough of its peers", "check that the peer port is open from every host to every other"),
+}

@@ -1,0 +1,48 @@
+package apply
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestExplain(t *testing.T) {
+	tests := []struct{ line, cause string }{
+		{`{"level":"panic","msg":"tocommit(13) is out of range [lastIndex(0)]. Was the raft log corrupted, truncated, or lost?"}`, "lost log entries"},
+		{`{"level":"fatal","error":"member a1b2 has already been bootstrapped"}`, "data directory is empty"},
+		{`{"level":"warn","msg":"request cluster ID mismatch"}`, "another cluster"},
+		{`{"level":"fatal","msg":"invalid downgrade; server version is lower than determined cluster version"}`, "newer minor version"},
+		{`panic: detected disallowed v2 WAL for stage --v2-deprecation=write-only`, "v2 content"},
+		{`flag provided but not defined: -experimental-foo`, "know the flag experimental-foo"},
+		{`{"level":"fatal","error":"listen tcp 10.0.0.11:2380: bind: address already in use"}`, "holds 10.0.0.11:2380"},
+		{`{"error":"listen tcp 10.0.0.11:2380: bind: cannot assign requested address"}`, "no such address: 10.0.0.11:2380"},
+		{`{"error":"write /var/lib/etcd/prod/member/wal/0.tmp: no space left on device"}`, "file system is full"},
+		{`{"error":"error validating peerURLs: member count is unequal"}`, "does not agree with the member list"},
+		{`{"error":"couldn't find local name \"etcd-1\" in the initial cluster configuration"}`, "name the member etcd-1"},
+		{`{"error":"open /etc/etcd/prod/tls/peer/key.pem: permission denied"}`, "key.pem cannot be read: permission denied"},
+		{`{"error":"tls: private key does not match public key"}`, "do not belong together"},
+		{`{"error":"x509: certificate is valid for 10.0.0.11, not 10.0.0.12"}`, "not accepted: x509: certificate is valid for 10.0.0.11, not 10.0.0.12"},
+		{`{"msg":"prober found high clock drift"}`, "clocks differ"},
+		{`etcd-prod.service: Failed at step EXEC spawning /opt/x/etcd: Permission denied`, "cannot run /opt/x/etcd Permission denied"},
+		{`{"error":"walpb: crc mismatch"}`, "damaged"},
+		{`{"error":"the member has been permanently removed from the cluster"}`, "was removed"},
+		{`invalid value "many" for flag -max-txn-ops: parse error`, `max-txn-ops does not take the value "many"`},
+		{`{"error":"dial tcp 10.0.0.12:2380: connect: connection refused"}`, "does not reach enough"},
+	}
+	for _, test := range tests {
+		got := Explain([]string{"an unrelated line", test.line, "another"})
+		if got == nil || !strings.Contains(got.Cause, test.cause) || got.Remedy == "" || got.Line != test.line {
+			t.Errorf("%s\n  explained as %+v, want %q", test.line, got, test.cause)
+		}
+	}
+	if got := Explain([]string{`{"level":"info","msg":"ready to serve client requests"}`}); got != nil {
+		t.Errorf("a good line is explained as %+v", got)
+	}
+}
+
+// The cause of a failure stands above what follows from it.
+func TestExplainOrder(t *testing.T) {
+	got := Explain([]string{`connect: connection refused`, `listen tcp 10.0.0.1:2380: bind: address already in use`})
+	if got == nil || !strings.Contains(got.Cause, "another process") {
+		t.Errorf("explained as %+v", got)
+	}
+}

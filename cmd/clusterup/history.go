@@ -1,0 +1,93 @@
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+)
+
+func newHistory(c *console) *cobra.Command {
+	var flags clusterFlags
+	cmd := &cobra.Command{
+		Use:   "history INVENTORY",
+		Short: "Show what was done to a cluster, by whom and when, from this operator directory's journal",
+		Args:  oneInventory("one inventory"),
+		RunE: func(_ *cobra.Command, args []string) error {
+			c.json = flags.json
+			cluster, err := c.load(args[0], flags)
+			if err != nil {
+				return err
+			}
+			entries, err := readEntries(filepath.Join(cluster.Dir, ".clusterup", cluster.Name, "journal.jsonl"))
+			if err != nil {
+				return err
+			}
+			return c.showHistory(entries)
+		},
+	}
+	flags.inventoryFlags(cmd)
+	cmd.Flags().BoolVar(&flags.json, "json", false, "write one JSON object a line to stdout")
+	return cmd
+}
+
+// readEntries reads a journal; one that is not there is empty. The journal is for people, so a line that a crash has torn is passed over.
+func readEntries(path string) ([]entry, error) {
+	file, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read journal: %w", err)
+	}
+	defer func() { _ = file.Close() }() // it was only read
+	var entries []entry
+	lines := bufio.NewScanner(file)
+	lines.Buffer(nil, 16<<20)
+	for lines.Scan() {
+		var e entry
+		if json.Unmarshal(lines.Bytes(), &e) == nil && e.Run != "" {
+			entries = append(entries, e)
+		}
+	}
+	if err := lines.Err(); err != nil {
+		return nil, fmt.Errorf("read journal: %w", err)
+	}
+	return entries, nil
+}
+
+// runObject is one run with --json.
+type runObject struct {
+	Type string `json:"type"` // "run"
+	entry
+}
+
+func (c *console) showHistory(entries []entry) error {
+	if c.json {
+		for _, e := range entries {
+			c.object(runObject{"run", e})
+		}
+		return nil
+	}
+	if len(entries) == 0 {
+		c.say("Nothing was done yet from this operator directory.")
+		return nil
+	}
+	table := tabwriter.NewWriter(c.out, 0, 0, 2, ' ', 0)
+	_, _ = fmt.Fprintln(table, "TIME\tRUN\tOPERATOR\tCOMMAND\tETCD\tSTEPS\tTOOK\tOUTCOME")
+	for _, e := range entries {
+		_, _ = fmt.Fprintf(table, "%s\t%s\t%s@%s\t%s\t%s\t%d\t%.1fs\t%s\n", e.Time.Local().Format(time.DateTime), e.Run, e.User, e.From, e.Command,
+			e.Etcd, len(e.Steps), e.Seconds, e.Outcome)
+		if e.Error != "" {
+			_, _ = fmt.Fprintf(table, "\t\t\t%s\n", e.Error)
+		}
+	}
+	return table.Flush()
+}

@@ -1,0 +1,4 @@
+package main
+
+// residentUnit is what Rusage counts in: bytes on darwin.
+const residentUnit = 1

@@ -1,0 +1,4 @@
+package main
+
+// residentUnit is what Rusage counts in: kilobytes on Linux.
+const residentUnit = 1024
