@@ -64,8 +64,8 @@ type Run struct {
 	// Next decides; nil: plan.Next. With another one nothing is verified in the end, since there may be no cluster any more.
 	Next func(plan.Want, facts.Snapshot) (*plan.Stage, error)
 
-	// Seam is called right before and right after every step, with "before STEP-ID" and "after STEP-ID". An error is taken for the
-	// step's. Nil outside tests of faults.
+	// Seam is called right before and right after every look, every step and every action of a step on a host, with "before NAME" and
+	// "after NAME". An error is taken for that of what it stands around. Nil outside tests of faults.
 	Seam func(point string) error
 }
 
@@ -132,7 +132,14 @@ func (r *Run) look(ctx context.Context) (facts.Snapshot, error) {
 		case <-lookCtx.Done():
 		}
 	}()
-	return r.Gather(lookCtx)
+	if err := r.seam("before look"); err != nil {
+		return facts.Snapshot{}, err
+	}
+	seen, err := r.Gather(lookCtx)
+	if err != nil {
+		return seen, err
+	}
+	return seen, r.seam("after look")
 }
 
 // ErrNoEffect means that steps succeeded and yet the facts stayed as they were.

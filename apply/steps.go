@@ -12,7 +12,7 @@ import (
 
 // do does what one step says. Doing it twice does no harm: a run that was killed within a step starts it over.
 func (r *Run) do(ctx context.Context, step plan.Step) error {
-	host := r.Hosts[step.Host]
+	host := r.seamed(r.Hosts[step.Host], step.ID())
 	script := func(text string) error {
 		_, err := host.Script(ctx, text)
 		return err

@@ -11,7 +11,7 @@ import (
 func (v view) recordBirth() (*Stage, error) {
 	var steps []Step
 	v.hosts(func(m inventory.Member, host facts.Host) {
-		if _, ok := v.births[m.Name]; ok || host.Etcd == nil {
+		if _, ok := v.births[m.Name]; ok || !v.serves(host) {
 			return
 		}
 		steps = append(steps, Step{

@@ -196,7 +196,18 @@ func TestRefusals(t *testing.T) {
 			h.Files[conf+"/born.json"] = file
 		}, ForeignData, "cluster abc"},
 		"disks swapped": {base, "etcd-2", func(h *facts.Host) { h.Data.MemberID = 7 }, ForeignData, "member 7"},
-		"masked":        {base, "etcd-2", func(h *facts.Host) { h.Unit.Enabled = "masked" }, UnitDiverted, "masked"},
+		"another minor version": {base, "etcd-2", func(h *facts.Host) {
+			status := *h.Etcd
+			status.Version = "3.5.35"
+			h.Etcd = &status
+		}, VersionChange, "of etcd 3.5.35"},
+		"stopped with another minor version": {base, "etcd-2", func(h *facts.Host) {
+			h.Process, h.Etcd, h.Reads = nil, nil, false
+			file := h.Files[UnitPath(w.Cluster)]
+			file.Content = []byte("[Service]\nExecStart=/opt/clusterup/etcd/3.5.35-0a1b2c3d/etcd --name=etcd-2")
+			h.Files[UnitPath(w.Cluster)] = file
+		}, VersionChange, "of etcd 3.5.35"},
+		"masked": {base, "etcd-2", func(h *facts.Host) { h.Unit.Enabled = "masked" }, UnitDiverted, "masked"},
 		"drop-in": {base, "etcd-2", func(h *facts.Host) {
 			h.Unit.DropIns = []string{"/etc/systemd/system/etcd-prod.service.d/override.conf"}
 			process := *h.Process

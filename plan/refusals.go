@@ -27,7 +27,7 @@ func (v view) refusals() []Refusal {
 		return found
 	}
 	v.hosts(func(m inventory.Member, host facts.Host) {
-		for _, check := range []func(inventory.Member, facts.Host) []Refusal{v.suitable, v.ports, v.data, v.trusted, v.undiverted} {
+		for _, check := range []func(inventory.Member, facts.Host) []Refusal{v.suitable, v.ports, v.data, v.trusted, v.version, v.undiverted} {
 			found = append(found, check(m, host)...)
 		}
 	})
@@ -119,6 +119,9 @@ func (v view) data(m inventory.Member, host facts.Host) []Refusal {
 	case isBorn && born.ClusterID != own:
 		return one(ForeignData, "two clusters share this name: give one of them another in its inventory",
 			"its birth marker is of cluster %s, others' are of %s", born.ClusterID, own)
+	case host.Process != nil && !host.Data.WAL && flagOf(host.Process.Args, "data-dir") != m.DataDir:
+		return one(ForeignData, "if it is this member, change data_dir back; else stop it and find out whose it is",
+			"the unit runs with --data-dir=%s, not %s", flagOf(host.Process.Args, "data-dir"), m.DataDir)
 	case isBorn && !host.Data.WAL:
 		return one(DataLost, "bring the disk back; if it is lost, the member must be removed from the cluster and added anew",
 			"the data directory %s is lost: the birth marker says that member %s of cluster %s lived there", m.DataDir, born.MemberID, own)

@@ -47,7 +47,7 @@ func simulateOperator(o facts.Operator, step Step) facts.Operator {
 		}
 		o.CAs = append(slices.Clone(o.CAs), facts.CA{
 			Role: step.CA, Generation: generation, SHA256: placeholder + step.CA, PEM: []byte(placeholder), Signing: true,
-			NotAfter: time.Unix(1<<40, 0),
+			NotAfter: time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC),
 		})
 	case PinRelease:
 		o.Pinned = maps.Clone(o.Pinned)

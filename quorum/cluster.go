@@ -23,8 +23,8 @@ type Config struct {
 	TLS *tls.Config
 
 	// Dial makes the raw connection to endpoint, "host:port" of a member's client URL, IPv6 hosts in brackets. It may be called
-	// from several goroutines, and again after a connection was lost. Its context ends with Timeout, not with the call that
-	// needed the connection first. Nil: a direct TCP connection.
+	// from several goroutines, and again after a connection was lost. Its context outlives the call that needed the connection
+	// first: it ends after twice the Timeout, or when the connection is given up. Nil: a direct TCP connection.
 	Dial func(ctx context.Context, endpoint string) (net.Conn, error)
 
 	// Timeout bounds each call, including the dial if there is no connection yet. Zero: DefaultTimeout.

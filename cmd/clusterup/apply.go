@@ -170,6 +170,7 @@ func (s *session) run(w plan.Want) *apply.Run {
 	}
 	return &apply.Run{
 		Want: w, Gather: s.gather, Hosts: hosts, Operator: operatorDir{s}, Etcd: s.etcd, Now: s.now, ID: id, Stop: s.console.stop,
+		Seam: seam(),
 	}
 }
 

@@ -42,6 +42,7 @@ cu_feed() {
 		esac
 	done
 	cu_signal TERM
+	exec >/dev/null # wakes a shell that misses the signal because it is about to read; nothing else gets to see this end
 	sleep 2
 	cu_signal KILL
 }

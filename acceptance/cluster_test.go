@@ -1,0 +1,21 @@
+package acceptance
+
+import "testing"
+
+// TestCluster is the life of one cluster: three Debian releases with their three versions of systemd, IPv6, and a user that may sudo.
+func TestCluster(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, "cluster", hosts(3, "bullseye", "bookworm", "trixie")...)
+	inv := s.inventory(t, "prod")
+	inv.User = "ops"
+	for i, h := range s.lab.Hosts() {
+		inv.Members[i].Address = h.IPv6.String()
+	}
+	file := s.write(t, "prod.hcl", inv)
+	s.untouched(t, inv.Cluster, func() { s.run(t, "plan", "--exit-code", file).exits(t, 3) })
+
+	s.ok(t, "apply", "--yes", file)
+	s.inSync(t, file, inv)
+	t.Run("clients", func(t *testing.T) { clients(t, s, inv) })
+	t.Run("again", func(t *testing.T) { again(t, s, file, inv) })
+}

@@ -1,0 +1,81 @@
+package acceptance
+
+import (
+	"strings"
+	"testing"
+	"text/template"
+)
+
+// inventory is what a scenario writes into an inventory.
+type inventory struct {
+	Cluster, Version       string
+	User                   string
+	Identity, KnownHosts   string // files
+	Jump                   string // address of a jump host; "" is none
+	Mirror                 string
+	SSH, Settings, Further string // lines for the ssh block, for the cluster block, and for the end of the file
+	Members                []member
+}
+
+type member struct{ Name, Address string }
+
+// Sudo says whether the user has to become root.
+func (i inventory) Sudo() bool { return i.User != "root" }
+
+var inventoryText = template.Must(template.New("inventory").Parse(`cluster "{{.Cluster}}" {
+  version = "{{.Version}}"
+
+  ssh {
+    user            = "{{.User}}"
+    sudo            = {{.Sudo}}
+    agent           = false
+    identity_file   = "{{.Identity}}"
+    {{- with .KnownHosts}}
+    known_hosts     = "{{.}}"
+    {{- end}}
+    connect_timeout = "3s"
+    {{- .SSH}}
+    {{- with .Jump}}
+    jump { address = "{{.}}" }
+    {{- end}}
+  }
+
+  release {
+    mirror = "file://{{.Mirror}}"
+  }
+
+  client "app" {}
+  {{.Settings}}
+  {{- range .Members}}
+  member "{{.Name}}" { address = "{{.Address}}" }
+  {{- end}}
+}
+{{.Further}}`))
+
+// inventory is one cluster with all etcd hosts of the lab, on their IPv4 addresses, as root.
+func (s *site) inventory(t *testing.T, cluster string) inventory {
+	t.Helper()
+	dir, err := mirror()
+	if err != nil {
+		t.Fatal(err)
+	}
+	inv := inventory{
+		Cluster: cluster, Version: release, User: "root", Identity: s.lab.KeyFile(), KnownHosts: s.lab.KnownHosts(), Mirror: dir,
+	}
+	for _, h := range s.lab.Hosts() {
+		if strings.HasPrefix(h.Name, "etcd-") {
+			inv.Members = append(inv.Members, member{h.Name, h.IPv4.String()})
+		}
+	}
+	return inv
+}
+
+// write puts an inventory into the site's directory and returns the file's name.
+func (s *site) write(t *testing.T, name string, inv inventory) string {
+	t.Helper()
+	var text strings.Builder
+	if err := inventoryText.Execute(&text, inv); err != nil {
+		t.Fatal(err)
+	}
+	return s.file(t, name, text.String())
+}

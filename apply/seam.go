@@ -1,0 +1,58 @@
+package apply
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	"github.com/clusterup/clusterup/units"
+)
+
+// seamed is a host whose every action has a name: the step's, and behind a # what is done, numbered within the step.
+type seamed struct {
+	Host
+	run  *Run
+	step string
+
+	mu    sync.Mutex
+	count map[string]int
+}
+
+// seamed is host itself in all but tests of faults.
+func (r *Run) seamed(host Host, step string) Host {
+	if r.Seam == nil || host == nil {
+		return host
+	}
+	return &seamed{Host: host, run: r, step: step, count: map[string]int{}}
+}
+
+// around calls the seam right before and right after an action.
+func (s *seamed) around(kind string, do func() error) error {
+	s.mu.Lock()
+	s.count[kind]++
+	name := fmt.Sprintf("%s#%s-%d", s.step, kind, s.count[kind])
+	s.mu.Unlock()
+	if err := s.run.seam("before " + name); err != nil {
+		return err
+	}
+	if err := do(); err != nil {
+		return err
+	}
+	return s.run.seam("after " + name)
+}
+
+func (s *seamed) Script(ctx context.Context, script string) (out []byte, err error) {
+	err = s.around("script", func() error {
+		out, err = s.Host.Script(ctx, script)
+		return err
+	})
+	return out, err
+}
+
+func (s *seamed) Write(ctx context.Context, files []units.File) error {
+	return s.around("write", func() error { return s.Host.Write(ctx, files) })
+}
+
+func (s *seamed) Upload(ctx context.Context, file Upload, progress func(done, total int64)) error {
+	return s.around("upload", func() error { return s.Host.Upload(ctx, file, progress) })
+}

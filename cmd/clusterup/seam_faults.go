@@ -1,0 +1,56 @@
+//go:build faults
+
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"sync"
+	"syscall"
+)
+
+// errInjected is a fault that was asked for.
+var errInjected = errors.New("injected fault")
+
+// seam injects one fault: CLUSTERUP_FAULT is "kill POINT" or "fail POINT", where POINT is what the seam is called with, and from the
+// second time on has "@2", "@3", … behind it. CLUSTERUP_FAULT_LIST names a file to which every point is appended, a line each.
+func seam() func(point string) error {
+	verb, target, _ := strings.Cut(os.Getenv("CLUSTERUP_FAULT"), " ")
+	list := os.Getenv("CLUSTERUP_FAULT_LIST")
+	var mu sync.Mutex
+	seen := map[string]int{}
+	return func(point string) error {
+		mu.Lock()
+		defer mu.Unlock()
+		seen[point]++
+		if n := seen[point]; n > 1 {
+			point = fmt.Sprintf("%s@%d", point, n)
+		}
+		if list != "" {
+			if err := appendLine(list, point); err != nil {
+				return err
+			}
+		}
+		switch {
+		case point != target:
+			return nil
+		case verb == "fail":
+			return fmt.Errorf("%w: %s", errInjected, point)
+		default:
+			return syscall.Kill(os.Getpid(), syscall.SIGKILL)
+		}
+	}
+}
+
+func appendLine(path, line string) error {
+	file, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	if _, err := file.WriteString(line + "\n"); err != nil {
+		return err
+	}
+	return file.Close()
+}

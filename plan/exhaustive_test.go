@@ -1,0 +1,171 @@
+package plan
+
+import (
+	"math/rand/v2"
+	"strings"
+	"testing"
+
+	"github.com/clusterup/clusterup/facts"
+)
+
+// The whole way from bare hosts, and every way off it: the run may die after any number of steps of each host, or one of its steps may
+// fail, which looks the same; another run, with another token, goes on; and between two stages a member may die or lose its disk, or
+// the leader may change. Every state that can come of this is looked at.
+func TestEveryWayFromBare(t *testing.T) {
+	for _, test := range []struct {
+		n, faults int
+		states    int // at least so many, or the walk does not go where it should
+	}{{1, 3, 70}, {3, 1, 5000}} {
+		w := wanted(t, test.n)
+		w.Accept = []Risk{Downtime}
+		k := newWalker(t, w)
+		type visit struct {
+			state
+			faults int
+			cut    int // of the stage under way: 0 none, 1 by the run that began it, 2 by another
+			stage  string
+		}
+		type visited struct {
+			key
+			faults, cut int
+		}
+		been := map[visited]bool{}
+		queue := []visit{{state{bare(w), "run-1", "bare"}, test.faults, 0, ""}}
+		for len(queue) > 0 {
+			at := queue[len(queue)-1]
+			queue = queue[:len(queue)-1]
+			id := visited{k.key(at.state), at.faults, at.cut}
+			if been[id] {
+				continue
+			}
+			been[id] = true
+			stage := k.decide(at.state)
+			k.finish(at.state)
+			if at.faults > 0 {
+				for _, st := range faults(w, at.state) {
+					queue = append(queue, visit{st, at.faults - 1, 0, ""})
+				}
+			}
+			// What is left of a stage that was cut has been walked with the stage, unless another run goes on with it.
+			if stage == nil || at.cut == 1 && stage.Name == at.stage {
+				continue
+			}
+			for _, st := range k.cuts(at.state, *stage, at.cut == 2) {
+				queue = append(queue, visit{st, at.faults, 1, stage.Name})
+				st.token = map[string]string{"run-1": "run-2", "run-2": "run-1"}[st.token]
+				st.way += " → another run"
+				queue = append(queue, visit{st, at.faults, 2, stage.Name})
+			}
+		}
+		t.Logf("%d members, %d faults: %d states, %d refused, at most %d stages to the end", test.n, test.faults, len(k.decided), k.refused, k.stages)
+		if len(k.decided) < test.states {
+			t.Errorf("%d members: %d states only", test.n, len(k.decided))
+		}
+	}
+}
+
+// faults are what may happen to a cluster from outside.
+func faults(w Want, st state) []state {
+	var found []state
+	add := func(what string, seen facts.Snapshot) {
+		found = append(found, state{seen, st.token, st.way + " → " + what})
+	}
+	sc := scenes{w: w}
+	for _, m := range w.Cluster.Members {
+		host := st.seen.Hosts[m.Name]
+		if host.Process != nil {
+			add(m.Name+" dies", sc.settle(change(st.seen, m.Name, stop)))
+		}
+		if host.Data.WAL {
+			add(m.Name+" loses its disk", sc.settle(change(st.seen, m.Name, wipe)))
+		}
+		if host.Reads {
+			add(m.Name+" hangs", change(st.seen, m.Name, func(h *facts.Host) { h.Reads = false }))
+			add(m.Name+" leads", lead(st.seen, host.Data.MemberID))
+		}
+	}
+	return found
+}
+
+func lead(s facts.Snapshot, leader facts.ID) facts.Snapshot {
+	for _, name := range s.Names() {
+		if s.Hosts[name].Etcd != nil {
+			s = change(s, name, func(h *facts.Host) {
+				status := *h.Etcd
+				status.Leader = leader
+				h.Etcd = &status
+			})
+		}
+	}
+	return s
+}
+
+// Every combination of the common conditions of three hosts.
+func TestEveryScene(t *testing.T) {
+	w := wanted(t, 3)
+	sc := newScenes(t, w)
+	k := newWalker(t, w)
+	settled, scenes := 0, 0
+	for _, a := range common {
+		for _, b := range common {
+			for _, c := range common {
+				scenes++
+				conditions := []condition{a, b, c}
+				if k.finish(state{sc.scene(conditions), "run-2", names(conditions)}) {
+					settled++
+				}
+			}
+		}
+	}
+	t.Logf("%d scenes, %d states, %d refused", scenes, len(k.decided), k.refused)
+	if k.refused == 0 || settled == 0 {
+		t.Errorf("%d of %d scenes settled, %d states refused: some of both were to be expected", settled, scenes, k.refused)
+	}
+}
+
+// Combinations of all conditions, at random, and there is a crash and another run at some point of each.
+func TestRandomScenes(t *testing.T) {
+	all := append(append([]condition{}, common...), rare...)
+	for n, samples := range map[int]int{1: 2 * len(all), 3: 1200, 5: 400} {
+		random := rand.New(rand.NewPCG(7, uint64(n)))
+		w := wanted(t, n)
+		sc := newScenes(t, w)
+		k := newWalker(t, w)
+		for i := range samples {
+			conditions := make([]condition, n)
+			for j := range conditions {
+				conditions[j] = common[random.IntN(len(common))]
+			}
+			conditions[i%n] = all[i/n%len(all)] // each of them in each place
+			if random.IntN(3) == 0 {
+				conditions[random.IntN(n)] = all[random.IntN(len(all))]
+			}
+			st := state{sc.scene(conditions), "run-2", names(conditions)}
+			k.finish(st)
+			if stage := k.decide(st); stage != nil {
+				cuts := k.cut(random, st, *stage)
+				cuts.token = "run-3"
+				k.finish(cuts)
+			}
+		}
+		t.Logf("%d members: %d scenes, %d states, %d refused", n, samples, len(k.decided), k.refused)
+	}
+}
+
+// cut is one of the states in which a stage may be found when the run dies in it.
+func (k *walker) cut(random *rand.Rand, st state, stage Stage) state {
+	for _, steps := range byHost(stage) {
+		for _, step := range steps[:random.IntN(len(steps)+1)] {
+			st = k.do(st, step)
+		}
+	}
+	return st
+}
+
+func names(conditions []condition) string {
+	all := make([]string, 0, len(conditions))
+	for _, c := range conditions {
+		all = append(all, c.name)
+	}
+	return strings.Join(all, " | ")
+}

@@ -1,0 +1,115 @@
+package plan
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/clusterup/clusterup/facts"
+	"github.com/clusterup/clusterup/units"
+)
+
+// Stages that Next must never give: the checks that hold the laws have to notice each of them.
+func TestLawsNotice(t *testing.T) {
+	w := wanted(t, 3)
+	whole := settled(t, w)
+	fresh := bare(w)
+	ready := after(t, w, "prepare hosts")
+	one := func(kind Kind, host string) Stage {
+		return Stage{Name: "bad", Gate: "none", Width: 1, Steps: []Step{{Kind: kind, Host: host, Why: "no reason"}}}
+	}
+	two := func(kind Kind) Stage {
+		return Stage{Name: "bad", Gate: "none", Width: 2, Steps: []Step{
+			{Kind: kind, Host: "etcd-1", Why: "no reason"}, {Kind: kind, Host: "etcd-2", Why: "no reason"},
+		}}
+	}
+	down := change(whole, "etcd-3", stop)
+	lost := change(whole, "etcd-3", func(h *facts.Host) { stop(h); h.Data = facts.Data{} })
+	foreign := change(ready, "etcd-3", func(h *facts.Host) { h.Data = facts.Data{WAL: true, ClusterID: 7, MemberID: 8} })
+	begun := Simulate(w, ready, one(StartMember, "etcd-1"))
+	stateNew := change(whole, "etcd-3", func(h *facts.Host) { stop(h); *h = withUnit(w, *h, "state=existing", "state=new") })
+	otherToken := change(begun, "etcd-2", func(h *facts.Host) { *h = withUnit(w, *h, w.Token, "another") })
+	tests := map[string]struct {
+		seen  facts.Snapshot
+		stage Stage
+		law   string
+	}{
+		"two restarts at once":            {whole, two(RestartMember), "law 1"},
+		"restart without a quorum":        {down, one(RestartMember, "etcd-1"), "law 1"},
+		"start of what runs":              {down, one(StartMember, "etcd-1"), "law 1"},
+		"stop":                            {whole, one(StopMember, "etcd-1"), "law 3"},
+		"purge":                           {whole, one(PurgeData, "etcd-1"), "law 3"},
+		"move aside":                      {whole, one(MoveAside, "etcd-1"), "law 3"},
+		"removal":                         {whole, one(RemoveFiles, "etcd-1"), "law 3"},
+		"start of a member that lost all": {lost, one(StartMember, "etcd-3"), "law 4"},
+		"start as new although born":      {stateNew, one(StartMember, "etcd-3"), "law 4"},
+		"bootstrap beside foreign data":   {foreign, two(StartMember), "law 4"},
+		"bootstrap with two tokens": {
+			change(ready, "etcd-2", func(h *facts.Host) { *h = withUnit(w, *h, w.Token, "another") }), two(StartMember), "law 4",
+		},
+		"start into another cluster":   {otherToken, one(StartMember, "etcd-2"), "law 4"},
+		"start without a unit":         {fresh, one(StartMember, "etcd-2"), "law 4"},
+		"a host of nobody":             {fresh, one(CreateUser, "stranger"), "no such host"},
+		"no reason":                    {fresh, Stage{Name: "bad", Gate: "none", Width: 1, Steps: []Step{{Kind: CreateUser, Host: "etcd-1"}}}, "no reason"},
+		"no gate":                      {fresh, Stage{Name: "bad", Width: 1, Steps: one(CreateUser, "etcd-1").Steps}, "gate"},
+		"no steps":                     {fresh, Stage{Name: "bad", Gate: "none", Width: 1}, "steps"},
+		"wrong width":                  {fresh, Stage{Name: "bad", Gate: "none", Width: 2, Steps: one(CreateUser, "etcd-1").Steps}, "width"},
+		"a key in what would be shown": {fresh, withChange(one(WriteTrust, "etcd-1"), "-----BEGIN PRIVATE KEY-----"), "law 7"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			if err := lawful(w, test.seen, test.stage); err == nil || !strings.Contains(err.Error(), test.law) {
+				t.Errorf("error %v, want one that says %q", err, test.law)
+			}
+		})
+	}
+}
+
+// Consent counts for the only member, and for nobody else.
+func TestLawsConsent(t *testing.T) {
+	restart := Stage{Name: "bad", Gate: "none", Width: 1, Steps: []Step{{Kind: RestartMember, Host: "etcd-1", Why: "no reason"}}}
+	for n, ok := range map[int]bool{1: true, 3: false} {
+		w := wanted(t, n)
+		s := settled(t, w)
+		for _, m := range w.Cluster.Members[1:] {
+			s = change(s, m.Name, stop)
+		}
+		w.Accept = []Risk{Downtime}
+		if err := lawful(w, s, restart); (err == nil) != ok {
+			t.Errorf("%d members, downtime accepted: %v", n, err)
+		}
+		w.Accept = nil
+		if lawful(w, s, restart) == nil {
+			t.Errorf("%d members: a restart without consent is not noticed", n)
+		}
+	}
+}
+
+func TestLawOneNotices(t *testing.T) {
+	w := wanted(t, 3)
+	before := settled(t, w)
+	second := change(before, "etcd-2", func(h *facts.Host) { h.Data.ClusterID = 7 })
+	if lawOne(w, before, second) == nil {
+		t.Error("a second cluster is not noticed")
+	}
+	if err := lawOne(w, second, second); err != nil {
+		t.Errorf("what was there before: %v", err)
+	}
+	if err := lawOne(w, bare(w), before); err != nil {
+		t.Errorf("the first cluster: %v", err)
+	}
+}
+
+func TestLawRemedyNotices(t *testing.T) {
+	for name, refusals := range map[string][]Refusal{
+		"nothing": nil, "no remedy": {{Kind: DataLost, Reason: "gone"}}, "no reason": {{Kind: DataLost, Remedy: "bring it back"}},
+	} {
+		if lawRemedy(&Refused{refusals}) == nil {
+			t.Errorf("%s: not noticed", name)
+		}
+	}
+}
+
+func withChange(stage Stage, text string) Stage {
+	stage.Steps[0].Changes = []Change{{File: units.File{Path: "/etc/etcd/prod/trust.pem", Data: []byte(text)}}}
+	return stage
+}

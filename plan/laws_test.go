@@ -1,0 +1,188 @@
+package plan
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"path"
+	"slices"
+
+	"github.com/clusterup/clusterup/facts"
+	"github.com/clusterup/clusterup/inventory"
+)
+
+// The laws of the design as checks of one decision. They do not use what Next uses to decide, so that a mistake there shows.
+
+// lawful checks a stage that is about to run on what was seen.
+func lawful(w Want, s facts.Snapshot, stage Stage) error {
+	return errors.Join(
+		lawShape(w, stage), lawKinds(stage), lawQuorum(w, s, stage), lawBootstrap(w, s, stage), lawSecrets(stage))
+}
+
+// lawShape: a stage says what it is and why, names hosts of the inventory only, and those in their order.
+func lawShape(w Want, stage Stage) error {
+	if stage.Name == "" || stage.Gate == "" || len(stage.Steps) == 0 || stage.Width < 1 {
+		return fmt.Errorf("a stage needs a name, a gate, a width and steps: %+v", stage)
+	}
+	order := -1
+	hosts := map[string]bool{}
+	for _, step := range stage.Steps {
+		at := slices.IndexFunc(w.Cluster.Members, func(m inventory.Member) bool { return m.Name == step.Host })
+		if step.Host != "" && at < 0 {
+			return fmt.Errorf("%s: no such host in the inventory", step.ID())
+		}
+		if at < order {
+			return fmt.Errorf("%s: not in the order of the inventory", step.ID())
+		}
+		if step.Why == "" {
+			return fmt.Errorf("%s: no reason", step.ID())
+		}
+		order = at
+		hosts[step.Host] = true
+	}
+	if stage.Width != len(hosts) {
+		return fmt.Errorf("%s: width %d, and %d hosts", stage.Name, stage.Width, len(hosts))
+	}
+	return nil
+}
+
+// lawKinds is law 3: what Next wants deletes nothing, moves nothing away, and stops nothing for good.
+func lawKinds(stage Stage) error {
+	for _, step := range stage.Steps {
+		switch step.Kind {
+		case CreateCA, PinRelease, CreateUser, MakeDirs, InstallRelease, FixModes, WriteTrust, IssueLeaf, WriteUnit, ReloadUnits,
+			EnableUnit, StartMember, AwaitMember, RestartMember, RecordBirth:
+		default:
+			return fmt.Errorf("law 3: %s is nothing that converging may do", step.ID())
+		}
+	}
+	return nil
+}
+
+// serving are the members that take part, seen from outside: they run, know a leader and answer a linearizable read.
+func serving(w Want, s facts.Snapshot) map[string]bool {
+	up := map[string]bool{}
+	for _, m := range w.Cluster.Members {
+		host := s.Hosts[m.Name]
+		if host.Process != nil && host.Etcd != nil && host.Etcd.Leader != 0 && host.Reads {
+			up[m.Name] = true
+		}
+	}
+	return up
+}
+
+// lawQuorum is law 1: a step that takes down a voter that serves leaves a quorum of others that do, and is alone in its stage.
+func lawQuorum(w Want, s facts.Snapshot, stage Stage) error {
+	up := serving(w, s)
+	for _, step := range stage.Steps {
+		host := s.Hosts[step.Host]
+		stops := step.Kind == RestartMember || step.Kind == StopMember || step.Kind == StartMember && host.Process != nil
+		if !stops {
+			continue
+		}
+		if stage.Width != 1 || len(stage.Steps) != 1 {
+			return fmt.Errorf("law 1: %s is not alone in its stage", step.ID())
+		}
+		left := len(up)
+		if up[step.Host] {
+			left--
+		}
+		consent := len(w.Cluster.Members) == 1 && slices.Contains(w.Accept, Downtime)
+		if up[step.Host] && left < len(w.Cluster.Members)/2+1 && !consent {
+			return fmt.Errorf("law 1: %s leaves %d of %d voters", step.ID(), left, len(w.Cluster.Members))
+		}
+	}
+	return nil
+}
+
+// identities are the clusters of which hosts hold data, a marker, or a running member.
+func identities(w Want, s facts.Snapshot) (all map[string]bool, marked bool) {
+	all = map[string]bool{}
+	for _, m := range w.Cluster.Members {
+		host := s.Hosts[m.Name]
+		if host.Data.WAL {
+			all[host.Data.ClusterID.String()] = true
+		}
+		if host.Process != nil && host.Etcd != nil {
+			all[host.Etcd.ClusterID.String()] = true
+		}
+		if file, ok := host.Files[path.Join(ConfigDir(w.Cluster), "born.json")]; ok {
+			var born struct {
+				ClusterID string `json:"cluster_id"`
+			}
+			_ = json.Unmarshal(file.Content, &born) // one that cannot be read is one of nobody knows what
+			all[born.ClusterID], marked = true, true
+		}
+	}
+	return all, marked
+}
+
+// lawBootstrap is law 4: a member without data is started only while nobody holds a marker, and with a unit that makes it part of the
+// one cluster of which there is data already, if there is any. What it starts with is what lies on its host, not what Next has in mind.
+func lawBootstrap(w Want, s facts.Snapshot, stage Stage) error {
+	exists, marked := identities(w, s)
+	born := map[string]string{}
+	for _, step := range stage.Steps {
+		host := s.Hosts[step.Host]
+		if step.Kind != StartMember && step.Kind != RestartMember {
+			continue
+		}
+		unit := words(host.Files[UnitPath(w.Cluster)].Content)
+		state, token := flagOf(unit, "initial-cluster-state"), flagOf(unit, "initial-cluster-token")
+		switch {
+		case marked && state != "existing":
+			return fmt.Errorf("law 4: %s with the state %q, and there is a birth marker", step.ID(), state)
+		case host.Data.WAL:
+			continue
+		case marked:
+			return fmt.Errorf("law 4: %s has no data, and there is a birth marker", step.ID())
+		case token == "":
+			return fmt.Errorf("law 4: %s has a unit without a token", step.ID())
+		}
+		born[clusterID(w.Cluster, token).String()] = step.Host
+	}
+	for id, host := range born {
+		if len(born) > 1 || len(exists) > 0 && (len(exists) > 1 || !exists[id]) {
+			return fmt.Errorf("law 4: %s would found cluster %s besides %v", host, id, exists)
+		}
+	}
+	return nil
+}
+
+// lawOne: nothing that is done adds another cluster to one that there is.
+func lawOne(w Want, before, after facts.Snapshot) error {
+	was, _ := identities(w, before)
+	is, _ := identities(w, after)
+	for id := range is {
+		if len(is) > 1 && !was[id] {
+			return fmt.Errorf("law 4: cluster %s came to be besides %v", id, was)
+		}
+	}
+	return nil
+}
+
+// lawSecrets is law 7: no change that is shown carries a key.
+func lawSecrets(stage Stage) error {
+	for _, step := range stage.Steps {
+		for _, change := range step.Changes {
+			if change.Secret || bytes.Contains(change.Data, []byte("PRIVATE KEY")) || bytes.Contains(change.Was, []byte("PRIVATE KEY")) {
+				return fmt.Errorf("law 7: %s shows %s", step.ID(), change.Path)
+			}
+		}
+	}
+	return nil
+}
+
+// lawRemedy: who is refused is told why, and what to do. The error of a host that was not reached holds its remedy itself.
+func lawRemedy(refused *Refused) error {
+	if len(refused.Refusals) == 0 {
+		return errors.New("a refusal without a reason")
+	}
+	for _, r := range refused.Refusals {
+		if r.Reason == "" || r.Remedy == "" && r.Kind != Unreachable {
+			return fmt.Errorf("refusal %+v: reason or remedy missing", r)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,158 @@
+package plan
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"testing"
+
+	"github.com/clusterup/clusterup/facts"
+)
+
+// state is a cluster, and the token that the run which looks at it has drawn: another run draws another one.
+type state struct {
+	seen  facts.Snapshot
+	token string
+	way   string // how it came to be, for messages
+}
+
+type key [sha256.Size]byte
+
+// walker walks states, and holds every decision of Next on the way against the laws.
+type walker struct {
+	t       *testing.T
+	w       Want
+	decided map[key]*Stage // of every state that was looked at; nil: done, or refused
+	ends    map[key]bool   // states from which it is known that they end
+	stages  int            // longest way to an end
+	refused int
+	failed  bool
+}
+
+func newWalker(t *testing.T, w Want) *walker {
+	t.Helper()
+	return &walker{t: t, w: w, decided: map[key]*Stage{}, ends: map[key]bool{}}
+}
+
+func (k *walker) fail(st state, format string, args ...any) {
+	k.t.Helper()
+	k.failed = true
+	k.t.Fatalf("%s\nafter: %s", fmt.Sprintf(format, args...), st.way)
+}
+
+func (k *walker) want(st state) Want {
+	w := k.w
+	w.Token = st.token
+	return w
+}
+
+func (k *walker) key(st state) key {
+	raw, err := json.Marshal(st.seen)
+	if err != nil {
+		k.fail(st, "%v", err)
+	}
+	return sha256.Sum256(append(raw, st.token...))
+}
+
+// decide asks Next about a state, once, and checks what it says.
+func (k *walker) decide(st state) *Stage {
+	id := k.key(st)
+	if stage, known := k.decided[id]; known {
+		return stage
+	}
+	w := k.want(st)
+	stage, err := Next(w, st.seen)
+	again, errAgain := Next(w, st.seen)
+	if !same(stage, again) || fmt.Sprint(err) != fmt.Sprint(errAgain) {
+		k.fail(st, "twice the same facts: %+v, %v and then %+v, %v", stage, err, again, errAgain)
+	}
+	k.decided[id] = stage
+	var refused *Refused
+	switch {
+	case errors.As(err, &refused):
+		k.refused++
+		err = lawRemedy(refused)
+	case err == nil && stage != nil:
+		err = lawful(w, st.seen, *stage)
+	}
+	if err != nil {
+		k.fail(st, "%v", err)
+	}
+	return stage
+}
+
+func same(a, b *Stage) bool {
+	left, _ := json.Marshal(a)
+	right, _ := json.Marshal(b)
+	return bytes.Equal(left, right)
+}
+
+// do is a state after one step, which must be wanted no more.
+func (k *walker) do(st state, step Step) state {
+	next := state{SimulateStep(k.want(st), st.seen, step), st.token, st.way + " → " + step.ID()}
+	if err := lawOne(k.w, st.seen, next.seen); err != nil {
+		k.fail(next, "%v", err)
+	}
+	return next
+}
+
+// finish goes on until there is nothing left to do, or a refusal: both within a bounded number of stages.
+func (k *walker) finish(st state) (settled bool) {
+	var way []key
+	for range 15 {
+		stage := k.decide(st)
+		id := k.key(st)
+		way = append(way, id)
+		if k.ends[id] || stage == nil {
+			for _, id := range way {
+				k.ends[id] = true
+			}
+			k.stages = max(k.stages, len(way))
+			return stage == nil
+		}
+		before := stage
+		for _, step := range stage.Steps {
+			st = k.do(st, step)
+		}
+		if stage := k.decide(st); stage != nil && same(before, stage) {
+			k.fail(st, "%s has no effect", before.Name)
+		}
+	}
+	k.fail(st, "no end")
+	return false
+}
+
+// cuts are all states in which a stage may be found when the run dies in it: any number of the first steps of each host, in every
+// combination; coarse: all of them or none. Steps of hosts that work side by side do not see each other, so their order between hosts
+// does not matter.
+func (k *walker) cuts(st state, stage Stage, coarse bool) []state {
+	found := []state{st}
+	for _, steps := range byHost(stage) {
+		var next []state
+		for _, st := range found {
+			next = append(next, st)
+			for i, step := range steps {
+				st = k.do(st, step)
+				if !coarse || i == len(steps)-1 {
+					next = append(next, st)
+				}
+			}
+		}
+		found = next
+	}
+	return found[1:]
+}
+
+// byHost are the steps of each host.
+func byHost(stage Stage) [][]Step {
+	var groups [][]Step
+	for i, step := range stage.Steps {
+		if i == 0 || step.Host != stage.Steps[i-1].Host {
+			groups = append(groups, nil)
+		}
+		groups[len(groups)-1] = append(groups[len(groups)-1], step)
+	}
+	return groups
+}
