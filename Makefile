@@ -18,8 +18,8 @@ PLATFORMS := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64
 BIN := bin/clusterup
 export CLUSTERUP_MIRROR := $(MIRROR)
 export CLUSTERUP_BIN := $(CURDIR)/$(BIN)
-# The packages that need no real hosts.
-UNIT = $$(go list ./... | grep -v /acceptance)
+# The packages whose tests make no hosts.
+UNIT = $$(go list ./... | grep -vE '/(acceptance|lab)$$')
 
 .PHONY: help
 help: ## say what can be made
@@ -49,17 +49,16 @@ race: go ## the same, with the race detector
 	CGO_ENABLED=1 go test -race -timeout 10m $(UNIT)
 
 .PHONY: acceptance
-acceptance: build etcd ## the real binary against real hosts, and our etcd client against real members; needs Linux and root
-	CLUSTERUP_ETCD=$(CACHE)/etcd/$(VERSION)/etcd go test -count=1 -timeout 20m ./quorum/... ./acceptance/...
+acceptance: build etcd ## real hosts, real members, the real binary; needs Linux and root
+	CLUSTERUP_ETCD=$(CACHE)/etcd/$(VERSION)/etcd go test -count=1 -p 1 -timeout 20m ./quorum ./lab ./acceptance/...
 
 .PHONY: cross
-cross: go # every platform builds, and go vet is content on each
+cross: go # the binary builds for every platform, and everything compiles off Linux too
 	@for p in $(PLATFORMS); do \
-	  echo "build and vet $$p"; \
-	  export GOOS=$${p%/*} GOARCH=$${p#*/} CGO_ENABLED=0; \
-	  go build -trimpath -o /dev/null ./cmd/clusterup; \
-	  go vet ./...; \
+	  echo "build $$p"; \
+	  GOOS=$${p%/*} GOARCH=$${p#*/} CGO_ENABLED=0 go build -trimpath -o /dev/null ./cmd/clusterup; \
 	done
+	GOOS=darwin GOARCH=arm64 go vet ./...
 
 .PHONY: lint
 lint: tools ## golangci-lint: the architecture too (.golangci.yml)

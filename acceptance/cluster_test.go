@@ -14,8 +14,14 @@ func TestCluster(t *testing.T) {
 	file := s.write(t, "prod.hcl", inv)
 	s.untouched(t, inv.Cluster, func() { s.run(t, "plan", "--exit-code", file).exits(t, 3) })
 
+	watch := watchCommands(t)
 	s.ok(t, "apply", "--yes", file)
 	s.inSync(t, file, inv)
 	t.Run("clients", func(t *testing.T) { clients(t, s, inv) })
 	t.Run("again", func(t *testing.T) { again(t, s, file, inv) })
+	t.Run("systemd", func(t *testing.T) { systemd(t, s) })
+	t.Run("saved plan", func(t *testing.T) { savedPlan(t, s, file, inv) })
+	t.Run("repair", func(t *testing.T) { repair(t, s, file, inv) })
+	t.Run("guard", func(t *testing.T) { guard(t, s, file, inv) })
+	t.Run("hygiene", func(t *testing.T) { hygiene(t, s, watch) })
 }

@@ -12,6 +12,7 @@ import (
 // fail, which looks the same; another run, with another token, goes on; and between two stages a member may die or lose its disk, or
 // the leader may change. Every state that can come of this is looked at.
 func TestEveryWayFromBare(t *testing.T) {
+	t.Parallel()
 	for _, test := range []struct {
 		n, faults int
 		states    int // at least so many, or the walk does not go where it should
@@ -30,16 +31,16 @@ func TestEveryWayFromBare(t *testing.T) {
 			faults, cut int
 		}
 		been := map[visited]bool{}
-		queue := []visit{{state{bare(w), "run-1", "bare"}, test.faults, 0, ""}}
+		queue := []visit{{state{bare(w), "run-1", "bare", nil}, test.faults, 0, ""}}
 		for len(queue) > 0 {
 			at := queue[len(queue)-1]
 			queue = queue[:len(queue)-1]
-			id := visited{k.key(at.state), at.faults, at.cut}
+			id := visited{k.key(&at.state), at.faults, at.cut}
 			if been[id] {
 				continue
 			}
 			been[id] = true
-			stage := k.decide(at.state)
+			stage := k.decide(&at.state)
 			k.finish(at.state)
 			if at.faults > 0 {
 				for _, st := range faults(w, at.state) {
@@ -53,7 +54,7 @@ func TestEveryWayFromBare(t *testing.T) {
 			for _, st := range k.cuts(at.state, *stage, at.cut == 2) {
 				queue = append(queue, visit{st, at.faults, 1, stage.Name})
 				st.token = map[string]string{"run-1": "run-2", "run-2": "run-1"}[st.token]
-				st.way += " → another run"
+				st.way, st.id = st.way+" → another run", nil
 				queue = append(queue, visit{st, at.faults, 2, stage.Name})
 			}
 		}
@@ -68,7 +69,7 @@ func TestEveryWayFromBare(t *testing.T) {
 func faults(w Want, st state) []state {
 	var found []state
 	add := func(what string, seen facts.Snapshot) {
-		found = append(found, state{seen, st.token, st.way + " → " + what})
+		found = append(found, state{seen, st.token, st.way + " → " + what, nil})
 	}
 	sc := scenes{w: w}
 	for _, m := range w.Cluster.Members {
@@ -102,6 +103,7 @@ func lead(s facts.Snapshot, leader facts.ID) facts.Snapshot {
 
 // Every combination of the common conditions of three hosts.
 func TestEveryScene(t *testing.T) {
+	t.Parallel()
 	w := wanted(t, 3)
 	sc := newScenes(t, w)
 	k := newWalker(t, w)
@@ -111,7 +113,7 @@ func TestEveryScene(t *testing.T) {
 			for _, c := range common {
 				scenes++
 				conditions := []condition{a, b, c}
-				if k.finish(state{sc.scene(conditions), "run-2", names(conditions)}) {
+				if k.finish(state{sc.scene(conditions), "run-2", names(conditions), nil}) {
 					settled++
 				}
 			}
@@ -125,6 +127,7 @@ func TestEveryScene(t *testing.T) {
 
 // Combinations of all conditions, at random, and there is a crash and another run at some point of each.
 func TestRandomScenes(t *testing.T) {
+	t.Parallel()
 	all := append(append([]condition{}, common...), rare...)
 	for n, samples := range map[int]int{1: 2 * len(all), 3: 1200, 5: 400} {
 		random := rand.New(rand.NewPCG(7, uint64(n)))
@@ -140,9 +143,9 @@ func TestRandomScenes(t *testing.T) {
 			if random.IntN(3) == 0 {
 				conditions[random.IntN(n)] = all[random.IntN(len(all))]
 			}
-			st := state{sc.scene(conditions), "run-2", names(conditions)}
+			st := state{sc.scene(conditions), "run-2", names(conditions), nil}
 			k.finish(st)
-			if stage := k.decide(st); stage != nil {
+			if stage := k.decide(&st); stage != nil {
 				cuts := k.cut(random, st, *stage)
 				cuts.token = "run-3"
 				k.finish(cuts)

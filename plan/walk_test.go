@@ -16,6 +16,7 @@ type state struct {
 	seen  facts.Snapshot
 	token string
 	way   string // how it came to be, for messages
+	id    *key   // once it is known
 }
 
 type key [sha256.Size]byte
@@ -48,25 +49,31 @@ func (k *walker) want(st state) Want {
 	return w
 }
 
-func (k *walker) key(st state) key {
+// key tells states apart.
+func (k *walker) key(st *state) key {
+	if st.id != nil {
+		return *st.id
+	}
 	raw, err := json.Marshal(st.seen)
 	if err != nil {
-		k.fail(st, "%v", err)
+		k.fail(*st, "%v", err)
 	}
-	return sha256.Sum256(append(raw, st.token...))
+	id := key(sha256.Sum256(append(raw, st.token...)))
+	st.id = &id
+	return id
 }
 
 // decide asks Next about a state, once, and checks what it says.
-func (k *walker) decide(st state) *Stage {
+func (k *walker) decide(st *state) *Stage {
 	id := k.key(st)
 	if stage, known := k.decided[id]; known {
 		return stage
 	}
-	w := k.want(st)
+	w := k.want(*st)
 	stage, err := Next(w, st.seen)
 	again, errAgain := Next(w, st.seen)
 	if !same(stage, again) || fmt.Sprint(err) != fmt.Sprint(errAgain) {
-		k.fail(st, "twice the same facts: %+v, %v and then %+v, %v", stage, err, again, errAgain)
+		k.fail(*st, "twice the same facts: %+v, %v and then %+v, %v", stage, err, again, errAgain)
 	}
 	k.decided[id] = stage
 	var refused *Refused
@@ -78,7 +85,7 @@ func (k *walker) decide(st state) *Stage {
 		err = lawful(w, st.seen, *stage)
 	}
 	if err != nil {
-		k.fail(st, "%v", err)
+		k.fail(*st, "%v", err)
 	}
 	return stage
 }
@@ -91,7 +98,7 @@ func same(a, b *Stage) bool {
 
 // do is a state after one step, which must be wanted no more.
 func (k *walker) do(st state, step Step) state {
-	next := state{SimulateStep(k.want(st), st.seen, step), st.token, st.way + " → " + step.ID()}
+	next := state{SimulateStep(k.want(st), st.seen, step), st.token, st.way + " → " + step.ID(), nil}
 	if err := lawOne(k.w, st.seen, next.seen); err != nil {
 		k.fail(next, "%v", err)
 	}
@@ -102,8 +109,8 @@ func (k *walker) do(st state, step Step) state {
 func (k *walker) finish(st state) (settled bool) {
 	var way []key
 	for range 15 {
-		stage := k.decide(st)
-		id := k.key(st)
+		stage := k.decide(&st)
+		id := k.key(&st)
 		way = append(way, id)
 		if k.ends[id] || stage == nil {
 			for _, id := range way {
@@ -116,7 +123,7 @@ func (k *walker) finish(st state) (settled bool) {
 		for _, step := range stage.Steps {
 			st = k.do(st, step)
 		}
-		if stage := k.decide(st); stage != nil && same(before, stage) {
+		if stage := k.decide(&st); stage != nil && same(before, stage) {
 			k.fail(st, "%s has no effect", before.Name)
 		}
 	}
