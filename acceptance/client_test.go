@@ -60,7 +60,9 @@ func secure(t *testing.T, store *pki.Store, role pki.Role, cert, key []byte) *tl
 // client is etcd's own Go client, at work on the control machine.
 func (s *site) client(t *testing.T, config *tls.Config, endpoints ...string) *clientv3.Client {
 	t.Helper()
-	dial := func(ctx context.Context, address string) (net.Conn, error) { return s.lab.DialContext(ctx, "tcp", address) }
+	dial := func(ctx context.Context, address string) (net.Conn, error) {
+		return s.lab.DialContext(ctx, "tcp", address)
+	}
 	c, err := clientv3.New(clientv3.Config{
 		Endpoints: endpoints, TLS: config, Logger: zap.NewNop(), DialOptions: []grpc.DialOption{grpc.WithContextDialer(dial)},
 	})
@@ -217,29 +219,30 @@ func clients(t *testing.T, s *site, inv inventory) {
 // etcdctl is the release's own client, used by whoever is logged in on a host.
 func etcdctl(t *testing.T, s *site, inv inventory, app pki.Pair) {
 	conf := "/etc/etcd/" + inv.Cluster
+	const with, peer = "--cert=/run/app/cert.pem --key=/run/app/key.pem", "--cert=/etc/etcd/prod/tls/peer/cert.pem --key=/etc/etcd/prod/tls/peer/key.pem"
 	for _, m := range inv.Members {
+		key := "ctl/" + m.Name
 		ctl := func(flags, command string) string {
-			return fmt.Sprintf("/opt/clusterup/etcd/%s-*/etcdctl --endpoints=%s,https://127.0.0.1:2379 --cacert=$(echo %s/trust-client-*.pem) --dial-timeout=2s --command-timeout=5s %s %s",
+			return fmt.Sprintf("/opt/clusterup/etcd/%s-*/etcdctl --endpoints=%s,https://127.0.0.1:2379 --cacert=$(echo %s/trust-client-*.pem) %s %s",
 				inv.Version, endpoint(m, 2379), conf, flags, command)
 		}
 		s.on(t, m.Name, fmt.Sprintf("umask 077; mkdir /run/app; cat >/run/app/cert.pem <<'PEM'\n%sPEM\ncat >/run/app/key.pem <<'PEM'\n%sPEM\n", app.Cert, app.Key))
-		const with = "--cert=/run/app/cert.pem --key=/run/app/key.pem"
-		if got := s.on(t, m.Name, ctl(with, "put ctl "+m.Name)+" && "+ctl(with, "get --print-value-only ctl")); got != "OK\n"+m.Name {
-			t.Errorf("etcdctl on %s: %q", m.Name, got)
-		}
-		if got := s.on(t, m.Name, ctl(with, "txn --interactive=false")+" <<'TXN'\nvalue(\"ctl\") = \""+m.Name+"\"\n\nput ctl changed\n\n\nTXN"); got != "SUCCESS\n\nOK" {
-			t.Errorf("etcdctl txn on %s: %q", m.Name, got)
-		}
-		if got := s.on(t, m.Name, ctl(with, "get --print-value-only ctl")+"; timeout 1 "+ctl(with, "watch --rev=1 ctl")+" | grep -c changed"); got != "changed\n1" {
-			t.Errorf("etcdctl watch on %s: %q", m.Name, got)
-		}
-		s.on(t, m.Name, ctl(with, "del ctl")+"; rm -r /run/app")
-		for who, flags := range map[string]string{
-			"nobody": "", "a peer": fmt.Sprintf("--cert=%[1]s/tls/peer/cert.pem --key=%[1]s/tls/peer/key.pem", conf),
+		for script, want := range map[string]string{
+			ctl(with, "put "+key+"/put 1") + " && " + ctl(with, "get --print-value-only "+key+"/put"):                                                                                                             "OK\n1",
+			ctl(with, "put "+key+"/watch 1 >/run/app/put") + "\n" + ctl(with, "watch --rev=1 "+key+"/watch -- sh -c 'echo $ETCD_WATCH_EVENT_TYPE $ETCD_WATCH_VALUE; kill $PPID'") + " | grep -v '^$' | tail -n 1": `"PUT" "1"`,
+			ctl(with, "txn") + " <<'TXN'\ncreate(\"nowhere\") = \"0\"\n\nput " + key + "/txn 1\n\n\nTXN":                                                                                                          "SUCCESS\n\nOK",
 		} {
-			if out, err := s.try(t, m.Name, ctl(flags, "put ctl x")); err == nil {
-				t.Errorf("etcdctl on %s lets %s in: %s", m.Name, who, out)
+			if got := s.on(t, m.Name, script); got != want {
+				t.Errorf("%s: %q, want %q\n%s", m.Name, got, want, script)
 			}
+		}
+		s.on(t, m.Name, "rm -r /run/app")
+	}
+	first := inv.Members[0]
+	for who, flags := range map[string]string{"nobody": "", "a peer": peer} {
+		if out, err := s.try(t, first.Name, fmt.Sprintf("/opt/clusterup/etcd/*/etcdctl --endpoints=%s --cacert=$(echo %s/trust-client-*.pem) --command-timeout=2s %s put ctl x",
+			endpoint(first, 2379), conf, flags)); err == nil {
+			t.Errorf("etcdctl lets %s in: %s", who, out)
 		}
 	}
 }

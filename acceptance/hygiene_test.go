@@ -66,13 +66,11 @@ type secret struct {
 	forms []string
 }
 
+// secretOf reads a P-256 key in PKCS #8, in which 36 bytes that all keys have in common come before the 32 that are secret, and the
+// public key, which is in certificates too, after them.
 func secretOf(from string, pem []byte) secret {
-	body := strings.Split(strings.TrimSpace(string(pem)), "\n")
-	found := secret{from: from, forms: []string{base64.StdEncoding.EncodeToString(pem)[100:160]}}
-	for _, line := range body[1 : len(body)-1] { // the first line of a key is much like any other's, but for its end
-		found.forms = append(found.forms, line)
-	}
-	return found
+	body := strings.Split(string(pem), "\n")
+	return secret{from: from, forms: []string{body[1], body[2][:24], base64.StdEncoding.EncodeToString(pem)[104:152]}}
 }
 
 // keys are all private keys of the site: those of the CAs, and those on the hosts.

@@ -37,8 +37,8 @@ systemctl daemon-reload; systemctl restart etcd-prod; tr '\0' ' ' </proc/$(syste
 		harm: "chmod 0644 " + binDir + "etcdutl",
 		plan: []string{"fix-modes", "etcdutl: mode 0644, want 0755"},
 	},
-	"member stopped":  {harm: "systemctl stop etcd-prod", plan: []string{"start-member", "not running"}, restart: true},
-	"unit disabled":   {harm: "systemctl disable -q etcd-prod", plan: []string{"enable-unit", "the unit is disabled"}},
+	"member stopped": {harm: "systemctl stop etcd-prod", plan: []string{"start-member", "not running"}, restart: true},
+	"unit disabled":  {harm: "systemctl disable -q etcd-prod", plan: []string{"enable-unit", "the unit is disabled"}},
 	"stopped and disabled": {
 		harm: "systemctl disable -q --now etcd-prod", plan: []string{"start-member", "not running"}, restart: true,
 	},

@@ -2,12 +2,14 @@ package facts
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/base64"
 	"errors"
 	"fmt"
 	"io/fs"
 	"math"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -238,6 +240,9 @@ func (p *parser) finish() (Host, error) {
 	if p.clock.IsZero() || p.host.Arch == "" {
 		return Host{}, errors.New("parse facts: no clock or architecture in the answer")
 	}
+	slices.SortFunc(p.host.Sockets, func(a, b Socket) int { // ss gives them in no order
+		return cmp.Or(cmp.Compare(a.Port, b.Port), cmp.Compare(a.Address, b.Address))
+	})
 	if p.host.Process != nil {
 		for name, file := range p.host.Files {
 			if file.Inode == p.exe && path.Base(name) == "etcd" && file.Kind == Regular {

@@ -1,5 +1,6 @@
 # The facts of one host: everything in one answer, nothing changed. Lines of fields parted by TABs; see parse.go.
 # The lines above this one set: unit conf data wal walflag rel ports
+PATH=$PATH:/usr/sbin:/sbin
 tab=$(printf '\t')
 say() { line=$1; shift; for field; do line=$line$tab$field; done; printf '%s\n' "$line"; }
 flat() { base64 | tr -d '\n'; }
@@ -45,7 +46,7 @@ stat -c "$form" "$conf" "$conf"/* "$conf"/tls/* "$conf"/tls/*/* "$unitfile" "$re
 for link in "$conf"/tls/*; do
   if [ -L "$link" ]; then say link "$link" "$(readlink "$link")"; fi
 done
-for file in "$unitfile" "$conf"/born.json "$conf"/*.pem "$conf"/tls/peer/cert.pem "$conf"/tls/server/cert.pem; do
+for file in "$unitfile" "$conf"/born.json "$conf"/trust-*.pem "$conf"/tls/peer/cert.pem "$conf"/tls/server/cert.pem; do
   if [ -f "$file" ]; then say content "$file" "$(flat <"$file")"; fi
 done
 # The key stays here: the host itself says whether its pair is the one that was written.
@@ -68,7 +69,7 @@ done
 if [ -d "$data" ]; then
   say data exists
   for entry in "$data"/* "$data"/.[!.]*; do
-    if [ -e "$entry" ]; then say entry "${entry##*/}"; fi
+    if [ -e "$entry" ] || [ -L "$entry" ]; then say entry "${entry##*/}"; fi
   done | head -n 8
 fi
 for log in "$walflag"/*.wal; do

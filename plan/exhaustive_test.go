@@ -2,6 +2,7 @@ package plan
 
 import (
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 
@@ -19,6 +20,9 @@ func TestEveryWayFromBare(t *testing.T) {
 	}{{1, 3, 70}, {3, 1, 5000}} {
 		w := wanted(t, test.n)
 		w.Accept = []Risk{Downtime}
+		if raced && test.n > 1 {
+			test.faults = 0
+		}
 		k := newWalker(t, w)
 		type visit struct {
 			state
@@ -51,7 +55,7 @@ func TestEveryWayFromBare(t *testing.T) {
 			if stage == nil || at.cut == 1 && stage.Name == at.stage {
 				continue
 			}
-			for _, st := range k.cuts(at.state, *stage, at.cut == 2) {
+			for _, st := range k.cuts(at.state, *stage, raced || at.cut == 2) {
 				queue = append(queue, visit{st, at.faults, 1, stage.Name})
 				st.token = map[string]string{"run-1": "run-2", "run-2": "run-1"}[st.token]
 				st.way, st.id = st.way+" → another run", nil
@@ -59,7 +63,7 @@ func TestEveryWayFromBare(t *testing.T) {
 			}
 		}
 		t.Logf("%d members, %d faults: %d states, %d refused, at most %d stages to the end", test.n, test.faults, len(k.decided), k.refused, k.stages)
-		if len(k.decided) < test.states {
+		if !raced && len(k.decided) < test.states {
 			t.Errorf("%d members: %d states only", test.n, len(k.decided))
 		}
 	}
@@ -128,16 +132,21 @@ func TestEveryScene(t *testing.T) {
 // Combinations of all conditions, at random, and there is a crash and another run at some point of each.
 func TestRandomScenes(t *testing.T) {
 	t.Parallel()
-	all := append(append([]condition{}, common...), rare...)
+	all := slices.Concat(common, rare)
+	grounds := [][]condition{common, common[:2], common[3:5], {common[6], common[7], common[9]}} // what goes together, mostly
 	for n, samples := range map[int]int{1: 2 * len(all), 3: 1200, 5: 400} {
+		if raced {
+			samples /= 4
+		}
 		random := rand.New(rand.NewPCG(7, uint64(n)))
 		w := wanted(t, n)
 		sc := newScenes(t, w)
 		k := newWalker(t, w)
 		for i := range samples {
 			conditions := make([]condition, n)
+			ground := grounds[random.IntN(len(grounds))]
 			for j := range conditions {
-				conditions[j] = common[random.IntN(len(common))]
+				conditions[j] = ground[random.IntN(len(ground))]
 			}
 			conditions[i%n] = all[i/n%len(all)] // each of them in each place
 			if random.IntN(3) == 0 {

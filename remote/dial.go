@@ -29,6 +29,7 @@ type login struct {
 	dialer *Dialer
 	host   *Host
 	cfg    Config
+	via    *conn // to the last jump host, or nil
 	// expire ends the attempt after the connect timeout; it stands still while the operator is asked.
 	expire *time.Timer
 
@@ -67,6 +68,13 @@ func (h *Host) dial(ctx context.Context) (*ssh.Client, error) {
 
 // run makes one attempt.
 func (l *login) run(parent context.Context) (*ssh.Client, error) {
+	// The jump host first: whoever holds a slot must not wait for one that needs a slot.
+	if l.host.parent != nil {
+		var err error
+		if l.via, err = l.host.parent.connect(parent); err != nil {
+			return nil, l.host.wrap("connect", ErrUnreachable, err)
+		}
+	}
 	done, err := take(parent, l.dialer.starts)
 	if err != nil {
 		return nil, err
@@ -106,8 +114,8 @@ func (l *login) unhurried(talk func()) {
 // connect opens the byte stream: TCP from here, or a tunnel through the last jump host.
 func (l *login) connect(ctx context.Context) (net.Conn, error) {
 	l.host.stats.dials.Add(1)
-	if l.host.parent != nil {
-		conn, err := l.host.parent.tunnel(ctx, l.cfg.endpoint())
+	if l.via != nil {
+		conn, err := l.host.parent.tunnelOver(ctx, l.via, l.cfg.endpoint())
 		if err != nil {
 			return nil, err
 		}
@@ -227,7 +235,7 @@ func (l *login) unreachable(ctx context.Context, err error) error {
 	if errors.As(err, &dns) {
 		return l.error(ErrUnreachable, err, "check the address")
 	}
-	if broken(err) {
+	if broken(err) || errors.Is(err, ErrLost) {
 		return fmt.Errorf("%w: %w", errNoAnswer, err)
 	}
 	return l.host.wrap("connect", ErrUnreachable, err)

@@ -66,7 +66,7 @@ func (f *frameReader) line(line []byte) {
 		return
 	}
 	f.before.limit = noiseLimit
-	f.before.Write(append(line, '\n'))
+	f.before.Write(append(line, '\n')) //nolint:errcheck // it keeps, it cannot fail
 }
 
 // seen is how many of the marks have come.

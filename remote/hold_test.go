@@ -176,4 +176,15 @@ func TestHoldFillsTheOnlySession(t *testing.T) {
 		t.Error(err)
 	}
 	eventually(t, "the connection of the hold is closed", func() bool { return s.live.Load() == 1 })
+
+	held, err = h.Hold(t.Context(), script)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := h.Script(t.Context(), "true", nil); err != nil {
+		t.Fatal(err)
+	}
+	h.Close()
+	<-held.Lost()
+	eventually(t, "Close ends all connections", func() bool { return s.live.Load() == 0 })
 }

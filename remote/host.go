@@ -3,6 +3,7 @@ package remote
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"sync/atomic"
 )
@@ -22,6 +23,7 @@ type Host struct {
 
 	mu     sync.Mutex
 	conn   *conn
+	old    []*conn // given up for new sessions, and perhaps still holding something
 	closed atomic.Bool
 }
 
@@ -85,6 +87,7 @@ func (h *Host) drop(c *conn) {
 	if h.conn == c {
 		h.conn = nil
 	}
+	h.old = slices.DeleteFunc(append(h.old, c), (*conn).dead)
 	c.retire()
 }
 
@@ -94,10 +97,13 @@ func (h *Host) Close() error {
 		return nil
 	}
 	h.mu.Lock()
-	c := h.conn
-	h.conn = nil
+	all := h.old
+	if h.conn != nil {
+		all = append(all, h.conn)
+	}
+	h.conn, h.old = nil, nil
 	h.mu.Unlock()
-	if c != nil {
+	for _, c := range all {
 		c.close()
 	}
 	if h.parent != nil {

@@ -137,10 +137,15 @@ func (k *hostKeys) judge(key ssh.PublicKey) error {
 	if len(wrong.Want) == 0 {
 		return errFirstContact
 	}
-	for _, want := range wrong.Want {
-		if !k.cas[place(want.Filename, want.Line)] {
-			return k.changed(key, want)
+	var known *knownhosts.KnownKey
+	for i, want := range wrong.Want {
+		authority := k.cas[place(want.Filename, want.Line)]
+		if !authority && (known == nil || want.Key.Type() == key.Type()) {
+			known = &wrong.Want[i]
 		}
+	}
+	if known != nil {
+		return k.changed(key, *known)
 	}
 	ca := wrong.Want[0]
 	return k.refuse(fmt.Errorf("it shows the plain key %s, and no certificate by the authority at %s", describe(key), place(ca.Filename, ca.Line)),

@@ -147,7 +147,7 @@ func TestScriptFails(t *testing.T) {
 			if strings.Contains(fmt.Sprintf("%+v", e), secret) {
 				t.Errorf("the error holds script text: %+v", e)
 			}
-			if (test.kind == ErrSudo) != strings.Contains(e.Remedy, "NOPASSWD") {
+			if errors.Is(test.kind, ErrSudo) != strings.Contains(e.Remedy, "NOPASSWD") {
 				t.Errorf("remedy %q", e.Remedy)
 			}
 		})

@@ -22,33 +22,40 @@ func (h *Host) DialContext(ctx context.Context, network, addr string) (net.Conn,
 }
 
 func (h *Host) tunnel(ctx context.Context, addr string) (net.Conn, error) {
-	op := "connect to " + addr
 	for again := false; ; again = true {
 		c, err := h.connect(ctx)
 		if err != nil {
 			return nil, err
 		}
-		channel, err := c.client.DialContext(ctx, "tcp", addr)
-		if err == nil {
-			return newTunnel(channel, addr), nil
-		}
-		var refused *ssh.OpenChannelError
-		switch {
-		case ctx.Err() != nil:
-			return nil, h.fail(op, nil, context.Cause(ctx))
-		case errors.As(err, &refused):
-			e := h.fail(op, ErrTunnel, errors.New(firstOf(refused.Message, refused.Reason.String())))
-			if refused.Reason == ssh.Prohibited {
-				e.Remedy = "set AllowTcpForwarding to yes or local in the host's sshd_config"
-			}
-			return nil, e
-		case !c.dead():
-			return nil, h.fail(op, ErrTunnel, err)
-		case again:
-			return nil, h.fail(op, ErrLost, err)
+		conn, err := h.tunnelOver(ctx, c, addr)
+		if err == nil || again || !errors.Is(err, ErrLost) {
+			return conn, err
 		}
 		h.drop(c)
 	}
+}
+
+// tunnelOver asks once; ErrLost means that the connection itself is dead.
+func (h *Host) tunnelOver(ctx context.Context, c *conn, addr string) (net.Conn, error) {
+	op := "connect to " + addr
+	channel, err := c.client.DialContext(ctx, "tcp", addr)
+	if err == nil {
+		return newTunnel(channel, addr), nil
+	}
+	var refused *ssh.OpenChannelError
+	switch {
+	case ctx.Err() != nil:
+		return nil, h.fail(op, nil, context.Cause(ctx))
+	case errors.As(err, &refused):
+		e := h.fail(op, ErrTunnel, fmt.Errorf("%s: %s", refused.Reason, brief(refused.Message)))
+		if refused.Reason == ssh.Prohibited {
+			e.Remedy = "set AllowTcpForwarding to yes or local in the host's sshd_config"
+		}
+		return nil, e
+	case c.dead(), broken(err):
+		return nil, h.fail(op, ErrLost, err)
+	}
+	return nil, h.fail(op, ErrTunnel, err)
 }
 
 // tunnel gives an SSH channel what it lacks of net.Conn: deadlines, through a pipe in between.

@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -69,7 +70,7 @@ func TestNoTunnel(t *testing.T) {
 		name, network, addr, text, remedy string
 		set                               func(*server)
 	}{
-		{name: "nobody listens", network: "tcp", addr: "127.0.0.1:1", text: "etcd-1: connect to 127.0.0.1:1: Connection refused"},
+		{name: "nobody listens", network: "tcp", addr: "127.0.0.1:1", text: "etcd-1: connect to 127.0.0.1:1: connect failed: Connection refused"},
 		{
 			name: "not allowed", network: "tcp", addr: "127.0.0.1:1", text: "administratively prohibited", remedy: "AllowTcpForwarding",
 			set: func(s *server) { s.noForward = true },
@@ -98,6 +99,7 @@ func TestNoTunnel(t *testing.T) {
 
 func TestJumpHosts(t *testing.T) {
 	c := newClient(t)
+	c.dialer.MaxStarts = 1
 	outer := startServer(t, c.signer.PublicKey())
 	middle := startServer(t, c.signer.PublicKey())
 	first, second := c.config(t, outer), c.config(t, middle)
@@ -110,11 +112,15 @@ func TestJumpHosts(t *testing.T) {
 		cfg.Jump = []Config{first, second}
 		hosts = append(hosts, c.host(t, cfg))
 	}
+	var all sync.WaitGroup
 	for i, h := range hosts {
-		if out, err := h.Script(t.Context(), "cat", strings.NewReader(h.Name())); err != nil || string(out) != fmt.Sprintf("etcd-%d", i) {
-			t.Errorf("%q, %v", out, err)
-		}
+		all.Go(func() {
+			if out, err := h.Script(t.Context(), "cat", strings.NewReader(h.Name())); err != nil || string(out) != fmt.Sprintf("etcd-%d", i) {
+				t.Errorf("%q, %v", out, err)
+			}
+		})
 	}
+	all.Wait()
 	if a, b := outer.dials.Load(), middle.dials.Load(); a != 1 || b != 1 {
 		t.Errorf("%d and %d connections to the jump hosts, want one each", a, b)
 	}

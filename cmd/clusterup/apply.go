@@ -59,7 +59,7 @@ func (s *session) apply(ctx context.Context, saved *savedPlan, yes, full bool) e
 		err = saved.check(p, seen)
 	}
 	if saved == nil || err != nil {
-		s.console.showPlan(p, full)
+		s.console.showPlan(p, full, err)
 	}
 	if err != nil {
 		return err

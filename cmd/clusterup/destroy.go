@@ -47,7 +47,7 @@ func (s *session) destroy(ctx context.Context, confirm string, purge bool) error
 	next := plan.NextDestroy(purge)
 	w := plan.Want{Cluster: s.cluster}
 	p, err := plan.BuildWith(next, w, seen)
-	s.console.showPlan(p, false)
+	s.console.showPlan(p, false, err)
 	if err != nil {
 		return s.withCauses(err, seen)
 	}

@@ -66,6 +66,8 @@ func exitCode(err error) int {
 			return exitUnreachable
 		}
 		return exitRefused
+	case errors.Is(err, errMoved):
+		return exitRefused
 	case errors.Is(err, remote.ErrUnreachable), errors.Is(err, remote.ErrAuth), errors.Is(err, remote.ErrHostKey), errors.Is(err, remote.ErrSudo):
 		return exitUnreachable
 	}

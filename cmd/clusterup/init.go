@@ -18,7 +18,7 @@ func newInit(c *console) *cobra.Command {
 		Short:   "Write a commented starter inventory",
 		Long:    "Write a commented starter inventory to INVENTORY (default inventory.hcl; - is stdout). It never overwrites a file.",
 		Example: "  clusterup init\n  clusterup init --host 10.0.0.11 --host 10.0.0.12 --host 10.0.0.13 --user ops --sudo prod.hcl",
-		Args:    cobra.MaximumNArgs(1),
+		Args:    usage(cobra.MaximumNArgs(1)),
 		RunE: func(_ *cobra.Command, args []string) error {
 			path := "inventory.hcl"
 			if len(args) == 1 {

@@ -17,6 +17,10 @@ func newLab(c *console) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "lab",
 		Short: "Throwaway hosts with real systemd and sshd on this machine, to try things on",
+
+		SuggestionsMinimumDistance: 2,
+		Args:                       noSuchCommand,
+		RunE:                       func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(newLabUp(c), newLabDown(c), newLabStatus(c), newLabRun(c))
 	return cmd
@@ -28,7 +32,7 @@ func newLabUp(c *console) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "up",
 		Short: "Make hosts, or boot those that are down; needs root",
-		Args:  cobra.NoArgs,
+		Args:  usage(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := lab.Preflight(); err != nil {
 				return err
@@ -60,7 +64,7 @@ func newLabDown(c *console) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "down",
 		Short: "Take the hosts away, with all that is on them",
-		Args:  cobra.NoArgs,
+		Args:  usage(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			l, err := lab.Open(name)
 			if err != nil {
@@ -83,7 +87,7 @@ func newLabStatus(c *console) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "status",
 		Short: "Show the hosts",
-		Args:  cobra.NoArgs,
+		Args:  usage(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c.json = asJSON
 			l, err := lab.Open(name)
@@ -104,7 +108,7 @@ func newLabRun(c *console) *cobra.Command {
 		Use:     "run -- COMMAND [ARGUMENT...]",
 		Short:   "Run a command of this machine inside the lab's network, from where it reaches the hosts",
 		Example: "  clusterup lab run -- clusterup apply examples/lab.hcl",
-		Args:    cobra.MinimumNArgs(1),
+		Args:    usage(cobra.MinimumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			l, err := lab.Open(name)
 			if err != nil {

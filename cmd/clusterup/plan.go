@@ -27,11 +27,10 @@ func newPlan(c *console) *cobra.Command {
 			ctx, cancel := c.untilStopped(cmd.Context())
 			defer cancel()
 			p, seen, err := s.plan(ctx)
+			c.showPlan(p, full, err)
 			if err != nil {
-				c.showPlan(p, full)
 				return err
 			}
-			c.showPlan(p, full)
 			if out != "" {
 				if err := s.savePlan(out, p, seen); err != nil {
 					return err

@@ -1,6 +1,10 @@
 package main
 
 import (
+	"errors"
+	"fmt"
+	"strings"
+
 	"github.com/spf13/cobra"
 )
 
@@ -13,6 +17,10 @@ func newRoot(c *console) *cobra.Command {
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Version:       version(),
+
+		SuggestionsMinimumDistance: 2,
+		Args:                       noSuchCommand,
+		RunE:                       func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetOut(c.out)
 	root.SetErr(c.err)
@@ -21,6 +29,28 @@ func newRoot(c *console) *cobra.Command {
 		newInit(c), newValidate(c), newFmt(c), newPlan(c), newApply(c), newStatus(c), newDestroy(c), newHistory(c), newVersion(c), newLab(c),
 	)
 	return root
+}
+
+// noSuchCommand is for words that are no command.
+func noSuchCommand(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	text := fmt.Sprintf("there is no command %q; clusterup --help lists them", args[0])
+	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
+		text = fmt.Sprintf("there is no command %q; did you mean %s?", args[0], strings.Join(near, " or "))
+	}
+	return usageError{errors.New(text)}
+}
+
+// usage makes mistakes in the number of arguments usage errors.
+func usage(check cobra.PositionalArgs) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if err := check(cmd, args); err != nil {
+			return usageError{fmt.Errorf("%w; usage: %s", err, cmd.UseLine())}
+		}
+		return nil
+	}
 }
 
 // oneInventory wants exactly one argument.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"text/tabwriter"
@@ -43,7 +44,7 @@ type memberStatus struct {
 	Member         string    `json:"member"`
 	Address        string    `json:"address"`
 	OS             string    `json:"os,omitempty"`
-	State          string    `json:"state"` // healthy, unhealthy, stopped, absent, unreachable
+	State          string    `json:"state"` // healthy, unhealthy, unknown, stopped, absent, unreachable
 	Role           string    `json:"role,omitempty"`
 	ID             facts.ID  `json:"id,omitempty"`
 	ClusterID      facts.ID  `json:"cluster_id,omitempty"`
@@ -67,6 +68,7 @@ type clusterStatus struct {
 	Members  int            `json:"members"`
 	Healthy  int            `json:"healthy"`
 	Quorum   bool           `json:"quorum"`
+	Unknown  int            `json:"unknown"` // members that could not be asked
 	InSync   bool           `json:"in_sync"` // all is as the inventory says
 	CAs      []caStatus     `json:"cas"`
 	Refusals []plan.Refusal `json:"refusals,omitempty"`
@@ -122,6 +124,9 @@ func (s *session) memberStatuses(p plan.Plan, seen facts.Snapshot) []memberStatu
 		host := seen.Hosts[m.Name]
 		status := memberStatus{Type: "member", Member: m.Name, Address: m.Address, OS: host.OS, PendingChanges: pending[m.Name]}
 		status.State, status.Problem = state(host)
+		if host.Process != nil && host.Etcd == nil && !askable(seen) {
+			status.State = "unknown"
+		}
 		for _, leaf := range host.Leaves {
 			if status.Certificate.IsZero() || leaf.NotAfter.Before(status.Certificate) {
 				status.Certificate = leaf.NotAfter
@@ -143,6 +148,11 @@ func (s *session) memberStatuses(p plan.Plan, seen facts.Snapshot) []memberStatu
 		members = append(members, status)
 	}
 	return members
+}
+
+// askable says whether there is a CA to sign the certificate with which etcd is asked.
+func askable(seen facts.Snapshot) bool {
+	return slices.ContainsFunc(seen.Operator.CAs, func(ca facts.CA) bool { return ca.Role == "client" && ca.Signing })
 }
 
 func role(e facts.Status) string {
@@ -181,8 +191,11 @@ func state(host facts.Host) (word, problem string) {
 func (s *session) clusterStatus(members []memberStatus, p plan.Plan, seen facts.Snapshot, refused *plan.Refused) clusterStatus {
 	total := clusterStatus{Type: "cluster", Cluster: s.cluster.Name, Members: len(members), Notes: p.Notes, InSync: p.Empty() && refused == nil}
 	for _, m := range members {
-		if m.State == "healthy" {
+		switch m.State {
+		case "healthy":
 			total.Healthy++
+		case "unknown", "unreachable":
+			total.Unknown++
 		}
 	}
 	total.Quorum = total.Healthy > len(members)/2
@@ -202,7 +215,7 @@ func (s *session) showStatus(members []memberStatus, total clusterStatus) {
 	for _, m := range members {
 		_, _ = fmt.Fprintln(table, strings.Join([]string{
 			m.Member, m.Address, m.State, dash(m.Role), dash(m.Version), number(m.Term), number(m.Index), number(m.Applied), size(m.DBSize),
-			dash(strings.Join(m.Alarms, ",")), days(m.Certificate, s.now()), drift(m),
+			dash(strings.Join(m.Alarms, ",")), days(m.Certificate, s.now()), drift(m, total),
 		}, "\t"))
 	}
 	_ = table.Flush() // a reader that went away is noticed by the shell
@@ -214,9 +227,12 @@ func (s *session) showStatus(members []memberStatus, total clusterStatus) {
 			_, _ = fmt.Fprintf(out, "%s: %s\n", m.Member, change)
 		}
 	}
-	quorum := "quorum"
-	if !total.Quorum {
-		quorum = "NO QUORUM"
+	quorum := "NO QUORUM"
+	switch {
+	case total.Quorum:
+		quorum = "quorum"
+	case total.Healthy+total.Unknown > total.Members/2:
+		quorum = "quorum not known"
 	}
 	_, _ = fmt.Fprintf(out, "\nCluster %s: %d of %d members healthy, %s.", total.Cluster, total.Healthy, total.Members, quorum)
 	for _, ca := range total.CAs {
@@ -233,9 +249,10 @@ func (s *session) showStatus(members []memberStatus, total clusterStatus) {
 	}
 }
 
-func drift(m memberStatus) string {
+// drift is how much of a member is not as the inventory says; nobody knows that where planning was refused.
+func drift(m memberStatus, total clusterStatus) string {
 	switch {
-	case m.State == "unreachable":
+	case m.State == "unreachable" || len(total.Refusals) > 0:
 		return "?"
 	case len(m.PendingChanges) == 0:
 		return "none"

@@ -70,7 +70,7 @@ func newFmt(c *console) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "fmt INVENTORY...",
 		Short: "Bring inventories into the canonical format",
-		Args:  cobra.MinimumNArgs(1),
+		Args:  usage(cobra.MinimumNArgs(1)),
 		RunE: func(_ *cobra.Command, args []string) error {
 			var changed []string
 			for _, path := range args {

@@ -11,9 +11,10 @@ import (
 	"github.com/clusterup/clusterup/plan"
 )
 
-// showPlan writes the plan to stdout: for people, or as one JSON object.
-func (c *console) showPlan(p plan.Plan, full bool) {
-	if p.Cluster == "" {
+// showPlan writes the plan to stdout: for people, or as one JSON object. Where building it ended in an error, it is the stages before
+// that; with none, nothing is shown, since a refusal is not a plan with nothing to do.
+func (c *console) showPlan(p plan.Plan, full bool, err error) {
+	if p.Cluster == "" || err != nil && p.Empty() {
 		return
 	}
 	if c.json {

@@ -167,7 +167,7 @@ put_clean() { # what is not placed goes, except what the next upload can go on f
 put_failed=
 put_uid=$(id -u)
 put_gid=$(id -g)
-trap 'files put_clean 2>/dev/null' EXIT
+trap 'trap "" TERM HUP; files put_clean 2>/dev/null' EXIT
 trap 'exit 143' TERM HUP
 files put_check
 put_say .

@@ -42,8 +42,9 @@ cu_feed() {
 		esac
 	done
 	cu_signal TERM
-	exec >/dev/null # wakes a shell that misses the signal because it is about to read; nothing else gets to see this end
-	sleep 2
+	sleep 0.5 || sleep 1
+	cu_signal TERM # for a shell that was about to read or to fork when the first one came; its input must not end before it has
+	sleep 1.5 || sleep 1
 	cu_signal KILL
 }
 

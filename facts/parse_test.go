@@ -1,0 +1,248 @@
+package facts
+
+import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+var update = flag.Bool("update", false, "write the golden files instead of comparing with them")
+
+// demo is what the answers in testdata were asked with, on real hosts.
+func demo(name string) Ask {
+	a := Ask{
+		Unit: "etcd-demo", ConfigDir: "/etc/etcd/demo", DataDir: "/var/lib/etcd/demo", Ports: []int{2380, 2379, 2381},
+		Endpoint: "https://198.18.219.11:2379",
+	}
+	if strings.HasPrefix(name, "waldir") {
+		a.WALDir = "/srv/wal/wal"
+	}
+	return a
+}
+
+func answer(t testing.TB, name string) []byte {
+	t.Helper()
+	raw, err := os.ReadFile(filepath.Join("testdata", name+".txt"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return raw
+}
+
+func parsed(t testing.TB, name string) Host {
+	t.Helper()
+	host, err := Parse(demo(name), answer(t, name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return host
+}
+
+// answers are all that lie in testdata: bare-* of hosts on which nothing of ours lies, running-* and waldir-* of members of one cluster,
+// replaced-* of one whose binary was replaced by equal bytes under it, odd-* of one that is stopped, disabled and tampered with.
+func answers(t testing.TB) []string {
+	t.Helper()
+	files, err := filepath.Glob("testdata/*.txt")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no answers: %v", err)
+	}
+	for i, file := range files {
+		files[i] = strings.TrimSuffix(filepath.Base(file), ".txt")
+	}
+	return files
+}
+
+func TestParseGolden(t *testing.T) {
+	for _, name := range answers(t) {
+		t.Run(name, func(t *testing.T) {
+			got, err := json.MarshalIndent(parsed(t, name), "", "  ")
+			if err != nil {
+				t.Fatal(err)
+			}
+			got = append(got, '\n')
+			file := filepath.Join("testdata", name+".json")
+			if *update {
+				if err := os.WriteFile(file, got, 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(string(want), string(got)); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// What the golden files hold is read by people; this says what must be right in them.
+func TestParseMeaning(t *testing.T) {
+	const bin = "/opt/clusterup/etcd/3.6.16-edde7537/etcd"
+	tests := map[string]struct {
+		name string
+		ok   func(h Host) bool
+	}{
+		"a bare host has nothing": {"bare-debian12", func(h Host) bool {
+			return h.Process == nil && !h.Data.Exists && !h.EtcdUser && len(h.Files) == 0 && h.Unit.Load == "not-found" && h.Systemd == 252
+		}},
+		"a running member":         {"running-debian11", func(h Host) bool { return h.Process.SameAs == bin && h.Process.Args[0] == bin && h.Unit.Active == "active" }},
+		"its pairs are whole":      {"running-debian11", func(h Host) bool { return h.Leaves["peer"].Intact && h.Leaves["server"].Intact }},
+		"its sockets":              {"running-debian11", func(h Host) bool { return len(h.Sockets) == 4 && h.Sockets[0].Process == "etcd" && h.Sockets[0].Port == 2379 }},
+		"a WAL directory apart":    {"waldir-debian13", func(h Host) bool { return h.Data.WAL && h.Data.ClusterID == 0x20e6d8e99aebbaad && h.Files["/srv/wal"].Kind == Dir }},
+		"runs a replaced binary":   {"replaced-debian12", func(h Host) bool { return h.Process.SameAs == "" && h.Process.SHA256 == h.Binaries[bin] }},
+		"stopped and disabled":     {"odd-debian11", func(h Host) bool { return h.Process == nil && h.Unit.Active == "inactive" && h.Unit.Enabled == "disabled" }},
+		"a broken pair":            {"odd-debian11", func(h Host) bool { return h.Leaves["peer"].Intact && !h.Leaves["server"].Intact }},
+		"an altered binary":        {"odd-debian11", func(h Host) bool { return strings.HasPrefix(h.Binaries[bin+"ctl"], "c9f88344") }},
+		"data open to all":         {"odd-debian11", func(h Host) bool { return h.Files["/var/lib/etcd/demo"].Mode == 0o755 }},
+		"a dangling link is there": {"odd-debian11", func(h Host) bool { return cmp.Equal(h.Data.Entries, []string{"dangling", "member"}) }},
+		"a stopped member's data":  {"odd-debian11", func(h Host) bool { return h.Data.WAL && h.Data.ClusterID == 0x20e6d8e99aebbaad }},
+		"a drop-in":                {"odd-debian11", func(h Host) bool { return len(h.Unit.DropIns) == 1 }},
+		"who holds the port": {"odd-debian11", func(h Host) bool {
+			return len(h.Sockets) == 1 && h.Sockets[0].Address == "*" && h.Sockets[0].Port == 2379 && h.Sockets[0].PID > 0
+		}},
+		// A file that only looks like a bundle stays on the host, whatever it holds.
+		"a stray PEM file is not read": {"odd-debian11", func(h Host) bool {
+			stray, there := h.Files["/etc/etcd/demo/stray.pem"]
+			return there && stray.Content == nil
+		}},
+	}
+	for name, test := range tests {
+		if h := parsed(t, test.name); !test.ok(h) {
+			t.Errorf("%s: not so in %+v", name, h)
+		}
+	}
+}
+
+// What clusterup wrote and what etcd wrote agree on who the member is.
+func TestMarkerAndWALAgree(t *testing.T) {
+	for _, name := range []string{"running-debian11", "waldir-debian13", "replaced-debian12", "odd-debian11"} {
+		h := parsed(t, name)
+		var born struct {
+			ClusterID ID `json:"cluster_id"`
+			MemberID  ID `json:"member_id"`
+		}
+		if err := json.Unmarshal(h.Files["/etc/etcd/demo/born.json"].Content, &born); err != nil {
+			t.Fatal(err)
+		}
+		if born.ClusterID == 0 || h.Data.ClusterID != born.ClusterID || h.Data.MemberID != born.MemberID {
+			t.Errorf("%s: the log says cluster %s member %s, the marker %s %s", name, h.Data.ClusterID, h.Data.MemberID, born.ClusterID, born.MemberID)
+		}
+	}
+}
+
+// No key, not even a part of one, is in any answer.
+func TestNoKeyInAnswers(t *testing.T) {
+	for _, name := range answers(t) {
+		h := parsed(t, name)
+		for file, f := range h.Files {
+			if bytes.Contains(f.Content, []byte("PRIVATE")) || strings.HasSuffix(file, "key.pem") && f.Content != nil {
+				t.Errorf("%s: the content of %s is in the answer", name, file)
+			}
+		}
+	}
+}
+
+// An answer that was cut anywhere is an error, never a host with less on it.
+func TestParseCutShort(t *testing.T) {
+	for _, name := range answers(t) {
+		whole := answer(t, name)
+		for n := range bytes.TrimRight(whole, "\n") {
+			if _, err := Parse(demo(name), whole[:n]); err == nil {
+				t.Fatalf("%s: %d of %d bytes are taken for an answer", name, n, len(whole))
+			}
+		}
+	}
+}
+
+func TestParseRejects(t *testing.T) {
+	const head = "clock\t1795234534.291223737\narch\tx86_64\t6.1\n"
+	tests := map[string]struct{ text, says string }{
+		"nothing":             {"", "unexpected"},
+		"a login banner":      {"Welcome!\n" + head + "end\n", "unexpected \"Welcome!\""},
+		"an unknown line":     {head + "colour\tblue\nend\n", "line 3: unexpected"},
+		"after the end":       {head + "end\nmachine\tabc\n", "unexpected"},
+		"too few fields":      {head + "free\tdata\nend\n", "1 fields"},
+		"too many fields":     {head + "machine\ta\tb\nend\n", "2 fields"},
+		"no clock":            {"arch\tx86_64\t6.1\nend\n", "no clock"},
+		"no architecture":     {"clock\t1.5\nend\n", "no clock or architecture"},
+		"a clock of letters":  {"clock\tnoon\nend\n", "noon"},
+		"no number":           {head + "memory\tmuch\nend\n", "much"},
+		"too big a number":    {head + "memory\t9223372036854775807\nend\n", "kilobytes"},
+		"a mode of letters":   {head + "file\tzz\troot\troot\t1\t1:1\t/x\nend\n", "zz"},
+		"a size of letters":   {head + "file\t81a4\troot\troot\tbig\t1:1\t/x\nend\n", "big"},
+		"content not base64":  {head + "content\t/x\t!\nend\n", "base64"},
+		"WAL not base64":      {head + "wal\t!\nend\n", "base64"},
+		"command not base64":  {head + "process\t7\t1:1\t/x\t!\t\nend\n", "base64"},
+		"PID of letters":      {head + "process\tme\t1:1\t/x\t\t\nend\n", "me"},
+		"restarts of letters": {head + "unit\tNRestarts=often\nend\n", "often"},
+		"a short listener":    {head + "listen\tLISTEN 0 1\nend\n", "3 columns"},
+		"a port of letters":   {head + "listen\tLISTEN 0 1 *:etcd *:*\nend\n", "etcd"},
+		"binary rubbish":      {"\x00\xff\xfe", "unexpected"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			if h, err := Parse(demo(name), []byte(test.text)); err == nil || !strings.Contains(err.Error(), test.says) {
+				t.Errorf("host %+v, error %v; want one that says %q", h, err, test.says)
+			}
+		})
+	}
+}
+
+// What is odd, but can happen on a good host, is no error.
+func TestParseAccepts(t *testing.T) {
+	const head = "arch\taarch64\t6.1\n"
+	tests := map[string]struct {
+		text string
+		ok   func(Host) bool
+	}{
+		"a date without nanoseconds": {"clock\t17.%N\n" + head, func(h Host) bool { return h.Arch == "arm64" }},
+		"a machine that Go does not know": {
+			"clock\t17.5\narch\tvax\t1.0\n", func(h Host) bool { return h.Arch == "vax" },
+		},
+		"a WAL that cannot be read": {"clock\t17.5\n" + head + "wal\tAAAA\n", func(h Host) bool { return h.Data.WAL && h.Data.ClusterID == 0 }},
+		"a WAL without a byte":      {"clock\t17.5\n" + head + "wal\t\n", func(h Host) bool { return h.Data.WAL && h.Data.ClusterID == 0 }},
+		"a certificate that is none": {
+			"clock\t17.5\n" + head + "content\t/etc/etcd/demo/tls/peer/cert.pem\tAAAA\n", func(h Host) bool { return len(h.Leaves) == 0 },
+		},
+		"a socket in brackets": {"clock\t17.5\n" + head + "listen\tLISTEN 0 1 [::1]:2379 [::]:*\n", func(h Host) bool {
+			return h.Sockets[0] == Socket{Address: "::1", Port: 2379}
+		}},
+		"a socket of somebody": {"clock\t17.5\n" + head + `listen` + "\t" + `LISTEN 0 1 [::]:2379 [::]:* users:(("a b",pid=7,fd=3),("c",pid=8,fd=3))` + "\n", func(h Host) bool {
+			return h.Sockets[0].Port == 2379
+		}},
+		"a device": {"clock\t17.5\n" + head + "file\t2180\troot\troot\t0\t1:1\t/x\n", func(h Host) bool { return h.Files["/x"].Kind == Other }},
+		"set-user-ID": {"clock\t17.5\n" + head + "file\t89ed\troot\troot\t0\t1:1\t/x\n", func(h Host) bool { return h.Files["/x"].Mode == 0o4755 }},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			h, err := Parse(demo(name), []byte(test.text+"end\n"))
+			if err != nil || !test.ok(h) {
+				t.Errorf("host %+v, error %v", h, err)
+			}
+		})
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	for _, name := range answers(f) {
+		f.Add(answer(f, name))
+	}
+	f.Add([]byte("clock\t1.5\narch\tx\ty\nprocess\t1\t\t\t\t\nlisten\tL 0 0 : x users:((\"\nend\n"))
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		h, err := Parse(demo(""), raw)
+		if err != nil {
+			return
+		}
+		if _, err := json.Marshal(h); err != nil {
+			t.Errorf("a host that cannot be written: %v", err)
+		}
+	})
+}
