@@ -198,7 +198,9 @@ func (s *session) clusterStatus(members []memberStatus, p plan.Plan, seen facts.
 			total.Unknown++
 		}
 	}
-	total.Quorum = total.Healthy > len(members)/2
+	for _, host := range seen.Hosts {
+		total.Quorum = total.Quorum || host.Reads // no member serves a linearizable read without one
+	}
 	for _, ca := range seen.Operator.CAs {
 		total.CAs = append(total.CAs, caStatus{ca.Role, ca.Generation, ca.NotAfter})
 	}
@@ -231,7 +233,7 @@ func (s *session) showStatus(members []memberStatus, total clusterStatus) {
 	switch {
 	case total.Quorum:
 		quorum = "quorum"
-	case total.Healthy+total.Unknown > total.Members/2:
+	case total.Unknown > 0:
 		quorum = "quorum not known"
 	}
 	_, _ = fmt.Fprintf(out, "\nCluster %s: %d of %d members healthy, %s.", total.Cluster, total.Healthy, total.Members, quorum)

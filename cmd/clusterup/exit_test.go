@@ -1,0 +1,92 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+
+	"github.com/clusterup/clusterup/apply"
+	"github.com/clusterup/clusterup/plan"
+	"github.com/clusterup/clusterup/remote"
+)
+
+func TestExitCode(t *testing.T) {
+	refused := func(kinds ...plan.RefusalKind) error {
+		err := &plan.Refused{}
+		for _, kind := range kinds {
+			err.Refusals = append(err.Refusals, plan.Refusal{Kind: kind})
+		}
+		return err
+	}
+	tests := []struct {
+		err  error
+		want int
+	}{
+		{nil, 0},
+		{errors.New("anything else"), 1},
+		{&apply.VerifyError{Findings: []string{"no leader"}}, 1},
+		{usageError{errors.New("no such flag")}, 2},
+		{errPending, 3},
+		{errInventory, 10},
+		{&apply.LockedError{Host: "etcd-1"}, 11},
+		{&remote.Error{Kind: remote.ErrUnreachable}, 12},
+		{&remote.Error{Kind: remote.ErrAuth}, 12},
+		{&remote.Error{Kind: remote.ErrHostKey}, 12},
+		{&remote.Error{Kind: remote.ErrSudo}, 12},
+		{refused(plan.Unreachable, plan.Unreachable), 12},
+		{refused(plan.Unreachable, plan.PortTaken), 13},
+		{refused(plan.ForeignData), 13},
+		{errMoved, 13},
+		{&apply.StageError{Errs: []error{&remote.Error{Kind: remote.ErrLost}}}, 14},
+		{&apply.Stopped{}, 130},
+		{context.Canceled, 130},
+		{childError{42}, 42},
+	}
+	for _, test := range tests {
+		for _, err := range []error{test.err, wrapped(test.err)} {
+			if got := exitCode(err); got != test.want {
+				t.Errorf("%T %v: exit code %d, want %d", test.err, err, got, test.want)
+			}
+		}
+	}
+}
+
+func wrapped(err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("around it: %w", err)
+}
+
+// Every error that ends a run names a way on.
+func TestExplainSaysWhatNext(t *testing.T) {
+	step := plan.Step{Kind: plan.StartMember, Host: "etcd-1"}
+	tests := map[string]error{
+		"refusal": &plan.Refused{Refusals: []plan.Refusal{{Kind: plan.PortTaken, Host: "etcd-1", Reason: "port 2379 is taken", Remedy: "stop it"}}},
+		"stage":   &apply.StageError{Stage: plan.Stage{Name: "start"}, Errs: []error{&apply.StepError{Step: step, Err: errors.New("exit 1")}}},
+		"verify":  &apply.VerifyError{Findings: []string{"etcd-1 does not answer"}},
+		"stopped": &apply.Stopped{Done: 3, Next: "start"},
+		"locked":  &apply.LockedError{Host: "etcd-1"},
+		"host":    &remote.Error{Host: "etcd-1", Op: "connect", Err: errors.New("refused"), Remedy: "start sshd"},
+	}
+	for name, err := range tests {
+		lines := explain(err)
+		hint := false
+		for _, line := range lines {
+			hint = hint || len(line) > 4 && containsArrow(line)
+		}
+		if !hint {
+			t.Errorf("%s: nothing to do next in %q", name, lines)
+		}
+	}
+}
+
+func containsArrow(line string) bool {
+	for _, r := range line {
+		if r == '→' {
+			return true
+		}
+	}
+	return false
+}
