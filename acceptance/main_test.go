@@ -78,6 +78,9 @@ var mirror = sync.OnceValues(func() (string, error) {
 // needHosts skips a test that cannot have hosts here; in CI that is a failure.
 func needHosts(t *testing.T) {
 	t.Helper()
+	if *update {
+		t.Skip("nothing on hosts writes expected outputs")
+	}
 	err := lab.Preflight()
 	switch {
 	case err == nil:

@@ -26,9 +26,7 @@ func TestRefusals(t *testing.T) {
 	t.Run("data of another cluster", func(t *testing.T) {
 		other := inv
 		other.Cluster, other.Settings = "other", "data_dir = \"/var/lib/etcd/prod\"\npeer_port = 3380\nclient_port = 3379\nmetrics_port = 3381"
-		s.untouched(t, "prod", func() {
-			s.run(t, "apply", "--yes", s.write(t, "other.hcl", other)).exits(t, 13).says(t, "[foreign-data]", "holds the data of another cluster")
-		})
+		refused(t, s, s.write(t, "other.hcl", other), 13, "etcd-1: /var/lib/etcd/prod holds the data of another cluster", "[foreign-data]")
 	})
 	t.Run("one host without its data", func(t *testing.T) {
 		if err := s.lab.Wipe(t.Context(), "etcd-3"); err != nil {

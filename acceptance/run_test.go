@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io"
 	"os"
 	"os/exec"
 	"strings"
@@ -80,11 +81,17 @@ func (s *site) start(t *testing.T, args ...string) *process {
 // launch starts a command with an environment that is the same on every machine.
 func (s *site) launch(t *testing.T, argv ...string) *process {
 	t.Helper()
+	return s.launchWith(t, nil, argv...)
+}
+
+// launchWith is launch with a keyboard.
+func (s *site) launchWith(t *testing.T, keyboard io.Reader, argv ...string) *process {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	p := &process{stdout: &buffer{also: s.said}, stderr: &buffer{also: s.said}, args: strings.Join(argv[1:], " "), ended: make(chan struct{})}
 	p.cmd = s.lab.Command(ctx, argv...)
 	p.cmd.Env = environment(s.home)
-	p.cmd.Dir, p.cmd.Stdout, p.cmd.Stderr = s.dir, p.stdout, p.stderr
+	p.cmd.Dir, p.cmd.Stdin, p.cmd.Stdout, p.cmd.Stderr = s.dir, keyboard, p.stdout, p.stderr
 	p.cmd.WaitDelay = 5 * time.Second
 	if err := p.cmd.Start(); err != nil {
 		cancel()

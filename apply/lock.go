@@ -29,7 +29,7 @@ func (o Owner) String() string {
 	return fmt.Sprintf("%s@%s (PID %d), since %s: %s", o.User, o.From, o.PID, o.Since.Format(time.RFC3339), o.Doing)
 }
 
-// ErrLocked: another run holds the lock. Worth another try when it has ended; nothing needs to be cleaned up, since a lock falls with
+// ErrLocked means that another run holds the lock. Worth another try when it has ended; nothing needs to be cleaned up, since a lock falls with
 // the connection of its owner.
 var ErrLocked = errors.New("locked")
 

@@ -93,12 +93,20 @@ func TestParseMeaning(t *testing.T) {
 		"a bare host has nothing": {"bare-debian12", func(h Host) bool {
 			return h.Process == nil && !h.Data.Exists && !h.EtcdUser && len(h.Files) == 0 && h.Unit.Load == "not-found" && h.Systemd == 252
 		}},
-		"a running member":         {"running-debian11", func(h Host) bool { return h.Process.SameAs == bin && h.Process.Args[0] == bin && h.Unit.Active == "active" }},
-		"its pairs are whole":      {"running-debian11", func(h Host) bool { return h.Leaves["peer"].Intact && h.Leaves["server"].Intact }},
-		"its sockets":              {"running-debian11", func(h Host) bool { return len(h.Sockets) == 4 && h.Sockets[0].Process == "etcd" && h.Sockets[0].Port == 2379 }},
-		"a WAL directory apart":    {"waldir-debian13", func(h Host) bool { return h.Data.WAL && h.Data.ClusterID == 0x20e6d8e99aebbaad && h.Files["/srv/wal"].Kind == Dir }},
-		"runs a replaced binary":   {"replaced-debian12", func(h Host) bool { return h.Process.SameAs == "" && h.Process.SHA256 == h.Binaries[bin] }},
-		"stopped and disabled":     {"odd-debian11", func(h Host) bool { return h.Process == nil && h.Unit.Active == "inactive" && h.Unit.Enabled == "disabled" }},
+		"a running member": {"running-debian11", func(h Host) bool {
+			return h.Process.SameAs == bin && h.Process.Args[0] == bin && h.Unit.Active == "active"
+		}},
+		"its pairs are whole": {"running-debian11", func(h Host) bool { return h.Leaves["peer"].Intact && h.Leaves["server"].Intact }},
+		"its sockets": {"running-debian11", func(h Host) bool {
+			return len(h.Sockets) == 4 && h.Sockets[0].Process == "etcd" && h.Sockets[0].Port == 2379
+		}},
+		"a WAL directory apart": {"waldir-debian13", func(h Host) bool {
+			return h.Data.WAL && h.Data.ClusterID == 0x20e6d8e99aebbaad && h.Files["/srv/wal"].Kind == Dir
+		}},
+		"runs a replaced binary": {"replaced-debian12", func(h Host) bool { return h.Process.SameAs == "" && h.Process.SHA256 == h.Binaries[bin] }},
+		"stopped and disabled": {"odd-debian11", func(h Host) bool {
+			return h.Process == nil && h.Unit.Active == "inactive" && h.Unit.Enabled == "disabled"
+		}},
 		"a broken pair":            {"odd-debian11", func(h Host) bool { return h.Leaves["peer"].Intact && !h.Leaves["server"].Intact }},
 		"an altered binary":        {"odd-debian11", func(h Host) bool { return strings.HasPrefix(h.Binaries[bin+"ctl"], "c9f88344") }},
 		"data open to all":         {"odd-debian11", func(h Host) bool { return h.Files["/var/lib/etcd/demo"].Mode == 0o755 }},
@@ -153,8 +161,11 @@ func TestNoKeyInAnswers(t *testing.T) {
 // An answer that was cut anywhere is an error, never a host with less on it.
 func TestParseCutShort(t *testing.T) {
 	for _, name := range answers(t) {
-		whole := answer(t, name)
-		for n := range bytes.TrimRight(whole, "\n") {
+		whole := bytes.TrimRight(answer(t, name), "\n")
+		for n := range whole {
+			if n%61 != 0 && whole[n] != '\n' && whole[n] != '\t' && n < len(whole)-10 {
+				continue // every place where a line or field ends, and some within
+			}
 			if _, err := Parse(demo(name), whole[:n]); err == nil {
 				t.Fatalf("%s: %d of %d bytes are taken for an answer", name, n, len(whole))
 			}
@@ -218,7 +229,7 @@ func TestParseAccepts(t *testing.T) {
 		"a socket of somebody": {"clock\t17.5\n" + head + `listen` + "\t" + `LISTEN 0 1 [::]:2379 [::]:* users:(("a b",pid=7,fd=3),("c",pid=8,fd=3))` + "\n", func(h Host) bool {
 			return h.Sockets[0].Port == 2379
 		}},
-		"a device": {"clock\t17.5\n" + head + "file\t2180\troot\troot\t0\t1:1\t/x\n", func(h Host) bool { return h.Files["/x"].Kind == Other }},
+		"a device":    {"clock\t17.5\n" + head + "file\t2180\troot\troot\t0\t1:1\t/x\n", func(h Host) bool { return h.Files["/x"].Kind == Other }},
 		"set-user-ID": {"clock\t17.5\n" + head + "file\t89ed\troot\troot\t0\t1:1\t/x\n", func(h Host) bool { return h.Files["/x"].Mode == 0o4755 }},
 	}
 	for name, test := range tests {
