@@ -80,7 +80,7 @@ func (l *login) run(parent context.Context) (*ssh.Client, error) {
 		return nil, err
 	}
 	defer done()
-	keys, err := readHostKeys(l.cfg)
+	keys, err := l.dialer.hostKeys(l.cfg)
 	if err != nil {
 		return nil, l.error(ErrHostKey, err, "correct or remove that line")
 	}

@@ -71,6 +71,8 @@ type Dialer struct {
 
 	// AcceptNewHostKeys writes keys of hosts never seen before to known_hosts without asking. Changed keys are refused all the same.
 	AcceptNewHostKeys bool
+	// Forget keeps accepted keys in memory, for this run only: no known_hosts file is written.
+	Forget bool
 	// Ask puts a yes-or-no question to the operator. Nil: nobody is there, and an unknown key is an error.
 	Ask func(ctx context.Context, question string) (bool, error)
 	// Passphrase asks for the passphrase of a key file. Nil: nobody is there, and an encrypted key is an error if it is needed. It is

@@ -35,6 +35,8 @@ var (
 	ErrFile = errors.New("file not placed")
 	// ErrTunnel: the host does not forward, or nothing listens at the address asked for. The connection to the host is fine.
 	ErrTunnel = errors.New("no tunnel")
+	// ErrForwarding is the ErrTunnel of a host whose sshd forwards nothing. Never worth a retry.
+	ErrForwarding = fmt.Errorf("%w: forwarding is off", ErrTunnel)
 	// ErrSessions: the host opens no further session on a good connection, and none of ours would make room for it.
 	ErrSessions = errors.New("no session")
 )

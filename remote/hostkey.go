@@ -2,6 +2,7 @@ package remote
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"crypto/ed25519"
 	"errors"
@@ -34,8 +35,28 @@ var (
 	}
 )
 
-// knownHosts serializes writers of known_hosts files within this process; a file lock does so between processes.
-type knownHosts struct{ mu sync.Mutex }
+// knownHosts serializes writers of known_hosts files within this process; a file lock does so between processes. With Dialer.Forget
+// it holds what was accepted instead.
+type knownHosts struct {
+	mu  sync.Mutex
+	met map[string]ssh.PublicKey // by endpoint
+}
+
+// held is the key that was accepted for an endpoint and not written down; nil: none.
+func (n *knownHosts) held(endpoint string) ssh.PublicKey {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.met[endpoint]
+}
+
+func (n *knownHosts) hold(endpoint string, key ssh.PublicKey) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.met == nil {
+		n.met = map[string]ssh.PublicKey{}
+	}
+	n.met[endpoint] = key
+}
 
 // hostKeys judges the keys of one host.
 type hostKeys struct {
@@ -43,6 +64,16 @@ type hostKeys struct {
 	check ssh.HostKeyCallback
 	known []knownhosts.KnownKey // keys and authorities that some line names for this host
 	cas   map[string]bool       // "file:line" of authorities
+	held  ssh.PublicKey         // accepted in this run and not written down
+}
+
+// hostKeys is readHostKeys with what this run has accepted.
+func (d *Dialer) hostKeys(cfg Config) (*hostKeys, error) {
+	k, err := readHostKeys(cfg)
+	if err == nil {
+		k.held = d.known.held(cfg.endpoint())
+	}
+	return k, err
 }
 
 // readHostKeys reads the known_hosts files anew, so that what another host's first contact wrote is seen.
@@ -135,6 +166,9 @@ func (k *hostKeys) judge(key ssh.PublicKey) error {
 		return k.refuse(fmt.Errorf("host certificate: %w", err), "check principals and validity of the host's certificate")
 	}
 	if len(wrong.Want) == 0 {
+		if k.held != nil && bytes.Equal(k.held.Marshal(), key.Marshal()) {
+			return nil
+		}
 		return errFirstContact
 	}
 	var known *knownhosts.KnownKey
@@ -188,7 +222,7 @@ func (d *Dialer) meet(ctx context.Context, cfg Config, key ssh.PublicKey) error 
 		return err
 	}
 	defer done()
-	k, err := readHostKeys(cfg)
+	k, err := d.hostKeys(cfg)
 	if err != nil {
 		return err
 	}
@@ -203,14 +237,22 @@ func (d *Dialer) meet(ctx context.Context, cfg Config, key ssh.PublicKey) error 
 		if d.Ask == nil {
 			return k.unknown(key)
 		}
-		yes, err := d.Ask(ctx, fmt.Sprintf("%s (%s) is not known yet. Its key is %s. Trust it, and remember it in %s?",
-			cfg.name(), cfg.endpoint(), describe(key), cfg.KnownHosts[0]))
+		remember := "remember it in " + cfg.KnownHosts[0]
+		if d.Forget {
+			remember = "forget it after this run"
+		}
+		yes, err := d.Ask(ctx, fmt.Sprintf("%s (%s) is not known yet. Its key is %s. Trust it, and %s?",
+			cfg.name(), cfg.endpoint(), describe(key), remember))
 		if err != nil {
 			return fmt.Errorf("ask about the host key: %w", err)
 		}
 		if !yes {
 			return k.unknown(key)
 		}
+	}
+	if d.Forget {
+		d.known.hold(cfg.endpoint(), key)
+		return nil
 	}
 	return d.known.add(cfg.KnownHosts[0], knownhosts.Line([]string{cfg.endpoint()}, key))
 }

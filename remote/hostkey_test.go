@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"io/fs"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -218,6 +219,30 @@ func TestFirstContact(t *testing.T) {
 				t.Errorf("the second time: %v", err)
 			}
 		})
+	}
+}
+
+// A run that must write nothing keeps what it accepts in memory: good for its other connections, and for no other run.
+func TestForget(t *testing.T) {
+	c := newClient(t)
+	s := startServer(t, c.signer.PublicKey())
+	cfg := c.stranger(s)
+	file := filepath.Join(c.dir, "new", "known_hosts")
+	cfg.KnownHosts = []string{file}
+	c.dialer.AcceptNewHostKeys, c.dialer.Forget = true, true
+	if err := c.host(t, cfg).Connect(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(filepath.Dir(file)); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("something was written: %v", err)
+	}
+	c.dialer.AcceptNewHostKeys = false
+	if err := c.host(t, cfg).Connect(t.Context()); err != nil {
+		t.Errorf("the second time in this run: %v", err)
+	}
+	other := newClient(t)
+	if err := other.host(t, cfg).Connect(t.Context()); !errors.Is(err, ErrHostKey) {
+		t.Errorf("another run got %v, want ErrHostKey", err)
 	}
 }
 

@@ -130,7 +130,7 @@ func (c *console) passphrase(_ context.Context, keyFile string) ([]byte, error) 
 // dialer is the SSH side of a run.
 func (c *console) dialer(flags clusterFlags, readOnly bool) *remote.Dialer {
 	home, _ := os.UserHomeDir() // without one there are no usual key files
-	d := &remote.Dialer{Env: os.Getenv, Home: home, AcceptNewHostKeys: flags.acceptNew}
+	d := &remote.Dialer{Env: os.Getenv, Home: home, AcceptNewHostKeys: flags.acceptNew, Forget: readOnly}
 	if c.terminal() {
 		d.Ask, d.Passphrase = c.yes, c.passphrase
 	}

@@ -24,7 +24,7 @@ put_get() { eval "put_got=\${put_$1_$2-}"; }
 # else can write.
 put_private() {
 	set -- $(stat -c '%u %a' -- "$1")
-	case $2 in x) return 1 ;; esac
+	case $2 in *[2367]? | *[2367]) return 1 ;; esac
 	[ "$1" = "$put_uid" ]
 }
 put_mine() {

@@ -1,0 +1,126 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+
+	"github.com/spf13/cobra"
+
+	"github.com/clusterup/clusterup/facts"
+	"github.com/clusterup/clusterup/plan"
+	"github.com/clusterup/clusterup/remote"
+)
+
+func newPreflight(c *console) *cobra.Command {
+	var flags clusterFlags
+	var quick bool
+	cmd := &cobra.Command{
+		Use:   "preflight INVENTORY",
+		Short: "Say whether hosts are fit for a bootstrap; leaves nothing behind",
+		Long: "preflight looks at every host, writes to its disk for a second to see how fast that is, and has every host connect to the ports of\n" +
+			"every other, where something stands in for members that do not run yet. Nothing of it is left when it ends, however it ends.",
+		Args: oneInventory("one inventory"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			c.json = flags.json
+			s, err := c.open(args[0], flags, true)
+			if err != nil {
+				return err
+			}
+			defer s.close()
+			ctx, cancel := c.untilStopped(cmd.Context())
+			defer cancel()
+			return s.showPreflight(ctx, quick)
+		},
+	}
+	flags.hostFlags(cmd)
+	cmd.Flags().BoolVar(&quick, "quick", false, "leave out what takes a second: how fast disks and the network are")
+	return cmd
+}
+
+// showPreflight looks, probes and shows. Its error is only an exit code: what is wrong has been shown.
+func (s *session) showPreflight(ctx context.Context, quick bool) error {
+	seen, err := s.gather(ctx)
+	if err != nil {
+		return err
+	}
+	findings, err := s.probe(ctx, seen, quick)
+	if err != nil {
+		return err
+	}
+	code := exitDone
+	for _, f := range findings {
+		switch {
+		case f.Check == plan.CheckConnection && f.Level == plan.LevelRefusal:
+			code = exitUnreachable
+		case f.Level == plan.LevelRefusal && code == exitDone:
+			code = exitRefused
+		}
+	}
+	s.console.showFindings(s.cluster, findings, code)
+	if code != exitDone {
+		return childError{code}
+	}
+	return nil
+}
+
+// preflight runs, before a bootstrap, what can end in a refusal; the error is then a *plan.Refused. Once a member has begun to live there is
+// nothing to probe, and it does nothing.
+func (s *session) preflight(ctx context.Context, seen facts.Snapshot) error {
+	if !plan.Fresh(s.anyRelease(), seen) {
+		return nil
+	}
+	findings, err := s.probe(ctx, seen, true)
+	if err != nil {
+		return err
+	}
+	return plan.Unfit(findings)
+}
+
+// probe probes what could be looked at, and says what is to be thought of it.
+func (s *session) probe(ctx context.Context, seen facts.Snapshot, quick bool) ([]plan.Finding, error) {
+	nonce, err := randomHex(16)
+	if err != nil {
+		return nil, err
+	}
+	hosts := map[string]facts.Prober{}
+	for name, host := range seen.Hosts {
+		if host.Unreachable == "" {
+			hosts[name] = prober{shell{s.hosts[name]}}
+		}
+	}
+	probes := facts.GatherProbes(ctx, facts.ProbeSource{
+		Asks: plan.ProbeAsks(s.cluster, seen, quick), Hosts: hosts, Nonce: nonce, Now: s.now,
+	})
+	if err := ctx.Err(); err != nil {
+		return nil, fmt.Errorf("probe hosts: %w", err)
+	}
+	findings := plan.Preflight(s.anyRelease(), seen, probes)
+	for i, f := range findings {
+		if f.Check == plan.CheckConnection && f.Do == "" {
+			findings[i].Do = remedy(seen.Hosts[f.Host].Err)
+		}
+	}
+	return findings, nil
+}
+
+// anyRelease is what is wanted, as far as it can be told without fetching a release.
+func (s *session) anyRelease() plan.Want {
+	w := plan.Want{Cluster: s.cluster, Accept: s.flags.accepted(), Releases: map[string]plan.Release{}}
+	for arch := range releasedFor {
+		w.Releases[arch] = plan.Release{Version: s.cluster.Version, Arch: arch}
+	}
+	return w
+}
+
+// prober lets facts probe a host of package remote.
+type prober struct{ shell }
+
+func (p prober) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
+	conn, err := p.host.DialContext(ctx, network, address)
+	if errors.Is(err, remote.ErrForwarding) {
+		return nil, fmt.Errorf("%w: %w", facts.ErrNoForwarding, err)
+	}
+	return conn, err
+}

@@ -1,0 +1,108 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/clusterup/clusterup/inventory"
+	"github.com/clusterup/clusterup/plan"
+)
+
+// findingObject is one finding with --json.
+type findingObject struct {
+	Type string `json:"type"` // "finding"
+	plan.Finding
+}
+
+// preflightObject is the last line of preflight with --json.
+type preflightObject struct {
+	Type     string `json:"type"` // "preflight"
+	Cluster  string `json:"cluster"`
+	Hosts    int    `json:"hosts"`
+	Fine     int    `json:"fine"`
+	Warnings int    `json:"warnings"`
+	Refusals int    `json:"refusals"`
+	ExitCode int    `json:"exit_code"`
+}
+
+func (c *console) showFindings(cluster *inventory.Cluster, findings []plan.Finding, code int) {
+	total := preflightObject{Type: "preflight", Cluster: cluster.Name, Hosts: len(cluster.Members), ExitCode: code}
+	for _, f := range findings {
+		switch f.Level {
+		case plan.LevelFine:
+			total.Fine++
+		case plan.LevelWarning:
+			total.Warnings++
+		case plan.LevelRefusal:
+			total.Refusals++
+		}
+		if c.json {
+			c.object(findingObject{"finding", f})
+		}
+	}
+	if c.json {
+		c.object(total)
+		return
+	}
+	c.tableFindings(findings, len(cluster.Members))
+	verdict := "fit for a bootstrap"
+	switch {
+	case code == exitUnreachable:
+		verdict = "not all hosts could be reached"
+	case total.Refusals > 0:
+		verdict = "not fit for a bootstrap"
+	}
+	_, _ = fmt.Fprintf(c.out, "\nCluster %s, %s: %s, %s, %d fine: %s.\n", cluster.Name, plural(total.Hosts, "host"),
+		plural(total.Refusals, "refusal"), plural(total.Warnings, "warning"), total.Fine, verdict)
+}
+
+// tableFindings shows what several hosts have in common once. Remedies stand below what they are for.
+func (c *console) tableFindings(findings []plan.Finding, hosts int) {
+	type row struct {
+		plan.Finding
+		hosts []string
+	}
+	var rows []row
+	for _, f := range findings {
+		i := slices.IndexFunc(rows, func(r row) bool {
+			return f.Host != "" && r.Host != "" && r.Check == f.Check && r.Level == f.Level && r.Found == f.Found && r.Do == f.Do
+		})
+		if i < 0 {
+			rows = append(rows, row{Finding: f})
+			i = len(rows) - 1
+		}
+		if f.Host != "" {
+			rows[i].hosts = append(rows[i].hosts, f.Host)
+		}
+	}
+	name := func(r row) string {
+		switch {
+		case len(r.hosts) == hosts && hosts > 1:
+			return "all"
+		case len(r.hosts) == 0:
+			return "together"
+		}
+		return strings.Join(r.hosts, ", ")
+	}
+	wide := 0
+	for _, r := range rows {
+		wide = max(wide, len(name(r)))
+	}
+	paint := painter{color(c.out)}
+	marks := map[plan.Level]string{
+		plan.LevelFine: paint.green("fine   "), plan.LevelWarning: paint.yellow("warning"), plan.LevelRefusal: paint.red("refusal"),
+	}
+	check := ""
+	for _, r := range rows {
+		head := r.Check
+		if head == check {
+			head = ""
+		}
+		check = r.Check
+		_, _ = fmt.Fprintf(c.out, "%-12s  %s  %-*s  %s\n", head, marks[r.Level], wide, name(r), r.Found)
+		if r.Do != "" {
+			_, _ = fmt.Fprintf(c.out, "%-12s  %7s  %-*s  → %s\n", "", "", wide, "", r.Do)
+		}
+	}
+}
