@@ -113,7 +113,7 @@ func hygiene(t *testing.T, s *site, w *watcher) {
 		}
 	}
 	commands := w.lines()
-	if !strings.Contains(commands, binary) {
+	if !strings.Contains(commands, clusterup) {
 		t.Error("the watcher of command lines has not even seen clusterup")
 	}
 	clean("a command line", commands)

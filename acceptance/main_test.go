@@ -18,8 +18,8 @@ const (
 	releaseNext = "3.7.3"
 )
 
-// binary is the clusterup under test, and cache where all runs keep what they download: shared, as on an operator's machine.
-var binary, cache string
+// clusterup is the binary under test, and cache where all runs keep what they download: shared, as on an operator's machine.
+var clusterup, cache string
 
 func TestMain(m *testing.M) {
 	code, err := setUp(m)
@@ -37,10 +37,10 @@ func setUp(m *testing.M) (code int, err error) {
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	cache = filepath.Join(dir, "cache")
-	binary = os.Getenv("CLUSTERUP_BIN")
-	if binary == "" {
-		binary = filepath.Join(dir, "clusterup")
-		if err := goRun("build", "-trimpath", "-o", binary, "./cmd/clusterup"); err != nil {
+	clusterup = os.Getenv("CLUSTERUP_BIN")
+	if clusterup == "" {
+		clusterup = filepath.Join(dir, "clusterup")
+		if err := goRun("build", "-trimpath", "-o", clusterup, "./cmd/clusterup"); err != nil {
 			return 0, err
 		}
 	}

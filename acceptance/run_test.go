@@ -75,7 +75,7 @@ type process struct {
 
 func (s *site) start(t *testing.T, args ...string) *process {
 	t.Helper()
-	return s.launch(t, append([]string{binary}, args...)...)
+	return s.launch(t, append([]string{clusterup}, args...)...)
 }
 
 // launch starts a command with an environment that is the same on every machine.

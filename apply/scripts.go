@@ -57,6 +57,8 @@ func unpackRelease(r plan.Release, dir, archive string) string {
 	}
 	return fmt.Sprintf(`set -eu
 dir=%s archive=%s
+# What a run that was killed here has left; another cluster's run may be at it right now.
+find "${dir%%/*}" -maxdepth 1 -type d -name "${dir##*/}.??????" -mmin +10 -exec rm -rf {} + || true
 new=$(mktemp -d "$dir.XXXXXX")
 trap 'rm -rf "$new"' EXIT
 tar -xzf "$archive" -C "$new" --strip-components=1 --no-same-owner%s
@@ -94,6 +96,7 @@ link=%s target=%s
 cd "$(dirname "$link")"
 role=$(basename "$link")
 sync -f "$target"
+rm -f ".$role."*
 if [ -d "$role" ] && [ ! -L "$role" ]; then mv -T "$role" "$role.aside.$$"; fi
 ln -sfn "$target" ".$role.$$"
 mv -fT ".$role.$$" "$role"

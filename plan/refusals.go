@@ -75,7 +75,7 @@ func (v view) ports(m inventory.Member, host facts.Host) []Refusal {
 	}
 	var found []Refusal
 	for _, socket := range host.Sockets {
-		if !v.needs(m, socket) {
+		if !v.needs(m, socket) || socket.Process == facts.ListenerName { // a preflight's, which is about to end
 			continue
 		}
 		who := "another process"
@@ -163,7 +163,7 @@ const AsidePrefix = ".clusterup-aside-"
 
 // ignored says which entries of a data directory are nobody's data.
 func ignored(entry string) bool {
-	return entry == "lost+found" || strings.HasPrefix(entry, AsidePrefix)
+	return entry == "lost+found" || strings.HasPrefix(entry, AsidePrefix) || strings.HasPrefix(entry, facts.ScratchPrefix)
 }
 
 // trusted says whether the host belongs to the CAs of this operator directory. A host of another's must not get a second CA.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 )
 
@@ -47,6 +48,9 @@ func TestPutResumes(t *testing.T) {
 	}
 }
 
+// othersDir is the case in which the guessable name must not be touched at all.
+const othersDir = "directory of others"
+
 func TestPutDoesNotTrustWhatItFinds(t *testing.T) {
 	content := randomBytes(9 << 20)
 	tests := []struct {
@@ -72,7 +76,7 @@ func TestPutDoesNotTrustWhatItFinds(t *testing.T) {
 				t.Fatal(err)
 			}
 		}},
-		{"directory of others", func(t *testing.T, part, dir string) {
+		{othersDir, func(t *testing.T, part, dir string) {
 			put(t, part, []byte("bait"), 0o600)
 			if err := os.Chmod(dir, 0o777); err != nil {
 				t.Fatal(err)
@@ -94,10 +98,36 @@ func TestPutDoesNotTrustWhatItFinds(t *testing.T) {
 				if victim, err := os.ReadFile(filepath.Join(dir, "victim")); err == nil && string(victim) != "precious" {
 					t.Error("wrote through the planted link")
 				}
-				if bait, err := os.ReadFile(part); err == nil && string(bait) != "bait" {
-					t.Error("used the guessable name where others can write")
+				bait, err := os.ReadFile(part)
+				if (err == nil) != (test.name == othersDir) || err == nil && string(bait) != "bait" {
+					t.Errorf("the part is now %.20q, %v", bait, err)
 				}
 			})
 		}
 	}
+}
+
+// Even who guesses the name of a temporary file gets nothing written through it.
+func TestPutMakesItsTemporaryFiles(t *testing.T) {
+	_, h, _ := putHost(t, false, false, nil)
+	h.dialer.Rand = zeros{}
+	dir := t.TempDir()
+	f := bytesFile(filepath.Join(dir, "key"), 0o600, []byte("secret"))
+	put(t, filepath.Join(dir, "victim"), []byte("precious"), 0o644)
+	if err := os.Symlink("victim", f.Path+"."+strings.Repeat("0", 24)+".tmp"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := h.Put(t.Context(), []File{f}, nil); !errors.Is(err, ErrFile) {
+		t.Errorf("got %v", err)
+	}
+	if victim, err := os.ReadFile(filepath.Join(dir, "victim")); err != nil || string(victim) != "precious" {
+		t.Errorf("the victim now holds %q, %v", victim, err)
+	}
+}
+
+type zeros struct{}
+
+func (zeros) Read(b []byte) (int, error) {
+	clear(b)
+	return len(b), nil
 }

@@ -74,7 +74,7 @@ func (h *Host) openSession(ctx context.Context, op string, m manner) (*session, 
 			h.drop(c)
 		case !errors.As(err, &refused):
 			return nil, h.fail(op, ErrLost, err)
-		case m == spare && false:
+		case m == spare:
 			return nil, h.fail(op, ErrSessions, err)
 		case active > 0:
 			if err := wait(ctx, ended); err != nil {

@@ -1,0 +1,187 @@
+package acceptance
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/clusterup/clusterup/lab"
+)
+
+// ground is where the tools of the benchmark take turns: three hosts, and on the control machine a directory.
+type ground struct {
+	lab     *lab.Lab
+	dir     string
+	data    string // testdata/bench
+	mirror  string
+	archive string // of the release, for tools that take a file
+	python  bool   // the hosts have the Python that Ansible needs, and this machine has Ansible
+}
+
+// newGround makes the hosts. They are of this machine's own Debian release where a lab has it, so that apt knows the packages that
+// bring Python to them: bare Debian has none, clusterup and the floor need none, and putting it there is not in Ansible's time.
+func newGround(b *testing.B) *ground {
+	b.Helper()
+	if err := lab.Preflight(); err != nil {
+		b.Skip(err)
+	}
+	dir, err := mirror()
+	if err != nil {
+		b.Fatal(err)
+	}
+	data, err := filepath.Abs(filepath.Join("testdata", "bench"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	g := &ground{
+		dir: b.TempDir(), data: data, mirror: dir,
+		archive: filepath.Join(dir, "v"+release, fmt.Sprintf("etcd-v%s-linux-%s.tar.gz", release, runtime.GOARCH)),
+	}
+	name := fmt.Sprintf("bench-%d", os.Getpid())
+	b.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(b.Context()), patience)
+		defer cancel()
+		if l, err := lab.Open(name); err == nil {
+			if err := l.Down(ctx); err != nil {
+				b.Error(err)
+			}
+		}
+	})
+	if g.lab, err = lab.Up(b.Context(), lab.Options{Name: name, Hosts: hosts(3, "bookworm")}); err != nil {
+		b.Fatal(err)
+	}
+	if _, err := exec.LookPath("ansible-playbook"); err == nil {
+		g.bringPython(b)
+	}
+	return g
+}
+
+// bringPython downloads what the hosts lack for Python, and installs it on them.
+func (g *ground) bringPython(b *testing.B) {
+	b.Helper()
+	debs := filepath.Join(g.dir, "debs")
+	if err := os.MkdirAll(filepath.Join(debs, "partial"), 0o755); err != nil {
+		b.Fatal(err)
+	}
+	first := g.lab.Hosts()[0].Name
+	out, err := exec.CommandContext(b.Context(), "apt-get", "install", "-qq", "-y", "--no-install-recommends", "--download-only",
+		"-o", "Dir::State::status="+filepath.Join(g.lab.Root(first), "var/lib/dpkg/status"), "-o", "Dir::Cache::archives="+debs, "python3").CombinedOutput()
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "Python for the hosts: %v\n%s", err, out)
+		return
+	}
+	tar, err := exec.CommandContext(b.Context(), "tar", "-cf", "-", "-C", g.dir, "debs").Output()
+	if err != nil {
+		b.Fatal(err)
+	}
+	for _, h := range g.lab.Hosts() {
+		g.on(b, h.Name, string(tar), "tar -xf - -C /root && apt-get install -qq -y /root/debs/*.deb </dev/null >/dev/null 2>&1; rm -rf /root/debs; python3 -c 'print(1)'")
+	}
+	g.python = true
+}
+
+// on runs a shell command as root on a host, not over SSH.
+func (g *ground) on(b *testing.B, host, stdin, script string) string {
+	b.Helper()
+	ctx, cancel := context.WithTimeout(b.Context(), patience)
+	defer cancel()
+	out, err := g.lab.ExecInput(ctx, host, stdin, "sh", "-c", script)
+	if err != nil {
+		b.Fatalf("%v\n%s", err, out)
+	}
+	return strings.TrimSpace(string(out))
+}
+
+// bareScript takes away all that any of the tools leaves on a host, and fails when something is left.
+const bareScript = `
+systemctl disable --quiet --now etcd etcd-prod 2>/dev/null
+rm -rf /etc/etcd /opt/etcd /opt/clusterup /var/lib/etcd /run/clusterup /root/.ansible /etc/systemd/system/etcd.service /etc/systemd/system/etcd-prod.service
+systemctl daemon-reload
+systemctl reset-failed
+userdel etcd 2>/dev/null
+groupdel etcd 2>/dev/null
+! getent passwd etcd && ! pgrep -x etcd && [ -z "$(find /etc /opt /var/lib -iname '*etcd*' ! -path '*/etcd.service' ! -path '*/systemd/*')" ]
+`
+
+// bare makes the hosts bare again, and writes to disk what the turn before left in memory.
+func (g *ground) bare(b *testing.B) {
+	b.Helper()
+	for _, h := range g.lab.Hosts() {
+		g.on(b, h.Name, "", bareScript)
+	}
+	if err := exec.CommandContext(b.Context(), "sync").Run(); err != nil {
+		b.Fatal(err)
+	}
+}
+
+// healthy checks that every host runs a member, and that all of them are healthy in one cluster, over TLS.
+func (g *ground) healthy(b *testing.B, ctl string) {
+	b.Helper()
+	for _, h := range g.lab.Hosts() {
+		out := g.on(b, h.Name, "", ctl+" --endpoints=https://127.0.0.1:2379 endpoint health --cluster 2>&1")
+		if healthy := strings.Count(out, "https://198.18.") - strings.Count(out, "unhealthy"); healthy != 3 || strings.Count(out, "is healthy") != 3 {
+			b.Fatalf("%s sees\n%s", h.Name, out)
+		}
+	}
+}
+
+// sample is one measured run.
+type sample struct {
+	took     time.Duration
+	began    time.Time
+	resident int64 // bytes: the most that the process, or any one of its children that it waited for, has held
+	tree     int64 // bytes: the most that it and its descendants held together, each shared page once; only while caches are warmed
+	stdout   []byte
+}
+
+// measure runs a command to its end. It writes to files, since a pipe would be waited for until the last SSH master that Ansible
+// leaves behind is gone.
+func (g *ground) measure(b *testing.B, c command, watch bool) sample {
+	b.Helper()
+	ctx, cancel := context.WithTimeout(b.Context(), 5*patience)
+	defer cancel()
+	cmd := g.lab.Command(ctx, c.argv...)
+	cmd.Dir, cmd.Env = c.dir, append(environment(g.dir), c.env...)
+	var outs [2]*os.File
+	for i := range outs {
+		var err error
+		if outs[i], err = os.CreateTemp(g.dir, "out"); err != nil {
+			b.Fatal(err)
+		}
+		defer outs[i].Close() //nolint:errcheck // it is read again by name
+	}
+	cmd.Stdout, cmd.Stderr = outs[0], outs[1]
+	s := sample{began: time.Now()}
+	err := cmd.Start()
+	if err == nil {
+		watched := make(chan int64, 1)
+		ended := make(chan struct{})
+		if watch {
+			go func() { watched <- treeMemory(cmd.Process.Pid, ended) }()
+		}
+		err = cmd.Wait()
+		s.took = time.Since(s.began)
+		close(ended)
+		if watch {
+			s.tree = <-watched
+		}
+	}
+	stdout, readErr := os.ReadFile(outs[0].Name())
+	if err != nil || readErr != nil {
+		stderr, _ := os.ReadFile(outs[1].Name())
+		b.Fatalf("%s: %v\n%s%s", strings.Join(c.argv, " "), errors.Join(err, readErr), stdout, stderr)
+	}
+	s.stdout = stdout
+	if usage, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage); ok {
+		s.resident = usage.Maxrss << 10
+	}
+	return s
+}

@@ -1,0 +1,62 @@
+package acceptance
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// treeMemory is the most memory that a process and its descendants hold together until ended is closed: the sum of their
+// proportional set sizes, so that a page that forks share counts once. It looks often, which costs time, so that it is never
+// part of a run whose time counts.
+func treeMemory(pid int, ended <-chan struct{}) int64 {
+	var most int64
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ended:
+			return most
+		case <-tick.C:
+			most = max(most, treeNow(pid))
+		}
+	}
+}
+
+func treeNow(pid int) int64 {
+	sum := proportional(pid)
+	lists, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid))
+	for _, list := range lists {
+		text, _ := os.ReadFile(list) // the process may be gone
+		for _, child := range strings.Fields(string(text)) {
+			if n, err := strconv.Atoi(child); err == nil {
+				sum += treeNow(n)
+			}
+		}
+	}
+	return sum
+}
+
+func proportional(pid int) int64 {
+	text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", pid))
+	for line := range bytes.Lines(text) {
+		if f := strings.Fields(string(line)); len(f) == 3 && f[0] == "Pss:" {
+			n, _ := strconv.ParseInt(f[1], 10, 64)
+			return n << 10
+		}
+	}
+	return 0
+}
+
+// loadAverage is what the machine was doing in the last minute, also for others.
+func loadAverage() string {
+	text, err := os.ReadFile("/proc/loadavg")
+	if err != nil {
+		return "unknown"
+	}
+	return strings.Fields(string(text))[0]
+}

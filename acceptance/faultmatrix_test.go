@@ -1,0 +1,254 @@
+package acceptance
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/clusterup/clusterup/lab"
+)
+
+// operation is something that clusterup does, and that has to survive every fault.
+type operation struct {
+	name    string                              // as the guarantees call it
+	args    []string                            // of the run that is disturbed, and of the one that goes on; the inventory comes last
+	prepare func(t *testing.T, s *stand)        // brings the hosts to where it starts
+	ends    func(*testing.T, *stand, []picture) // what must hold in the end, besides being as without the fault
+	deletes bool                                // it is meant to delete data
+	telling func(points []string) []string      // the points worth a try in every run of the tests; all are tried with FAULTS=full
+	whole   func(points []string) []string      // nil: all points are tried with FAULTS=full
+}
+
+// disturb tries an operation with a fault at one point after the other: whatever is half done then breaks no law, and running it again
+// ends as if nothing had happened. The stands work side by side.
+func disturb(t *testing.T, op operation, stands ...*stand) {
+	t.Helper()
+	watch := watcherIf(t, whole())
+	first := stands[0]
+	op.prepare(t, first)
+	all := first.points(t, op.arguments(first)...)
+	undisturbed := first.looks(t)
+	op.ends(t, first, undisturbed)
+	tidy(t, undisturbed)
+
+	queue := make(chan string)
+	go func() {
+		defer close(queue)
+		for _, fault := range op.faults(all) {
+			select {
+			case queue <- fault:
+			case <-t.Context().Done():
+				return
+			}
+		}
+	}()
+	done := make(chan int)
+	for _, s := range stands {
+		go func() {
+			n := 0
+			for fault := range queue {
+				fault = renamed(fault, first.hosts(), s.hosts())
+				t.Run(fault, func(t *testing.T) { survive(t, op, s, fault, undisturbed) })
+				n++
+			}
+			done <- n
+		}()
+	}
+	total := 0
+	for range stands {
+		total += <-done
+	}
+	for _, s := range stands {
+		s.told(t, "a command line", watch())
+	}
+	t.Logf("%s: %d points, %d faults tried", op.name, len(all), total)
+	if !t.Failed() {
+		guarantee(t, op.name, len(all))
+	}
+}
+
+func (op operation) arguments(s *stand) []string {
+	return append(op.args[:len(op.args):len(op.args)], s.file)
+}
+
+// faults are the values of CLUSTERUP_FAULT to try.
+func (op operation) faults(points []string) []string {
+	var all []string
+	verbs := []string{"kill"}
+	if whole() {
+		verbs = append(verbs, "fail")
+		if op.whole != nil {
+			points = op.whole(points)
+		}
+	} else {
+		points = op.telling(points)
+	}
+	for _, verb := range verbs {
+		for _, point := range points {
+			all = append(all, verb+" "+point)
+		}
+	}
+	return all
+}
+
+// renamed is a fault on the hosts of another stand.
+func renamed(fault string, from, to []string) string {
+	return hostName.ReplaceAllStringFunc(fault, func(host string) string { return to[slices.Index(from, host)] })
+}
+
+// survive is one fault.
+func survive(t *testing.T, op operation, s *stand, fault string, undisturbed []picture) {
+	op.prepare(t, s)
+	before := s.looks(t)
+	if op.deletes {
+		before = make([]picture, len(before))
+	}
+	r := s.disturbed(t, "CLUSTERUP_FAULT="+fault, op.arguments(s)...)
+	const killed = -1
+	if strings.HasPrefix(fault, "kill ") {
+		r.exits(t, killed)
+	} else if r.says(t, "injected fault"); r.code != 14 && r.code != 1 {
+		t.Errorf("exit code %d", r.code)
+	}
+	s.quiet(t)
+	half := s.looks(t)
+	s.lawful(t, before, half)
+	if op.deletes {
+		half = before
+	}
+	s.ok(t, op.arguments(s)...)
+	end := s.looks(t)
+	s.lawful(t, half, end)
+	op.ends(t, s, end)
+	for i, p := range end {
+		if d := cmp.Diff(undisturbed[i].files, p.files); d != "" {
+			t.Errorf("%s is not as after an undisturbed run: %s", s.hosts()[i], d)
+		}
+	}
+}
+
+// tidy checks that an undisturbed run leaves nothing lying about.
+func tidy(t *testing.T, end []picture) {
+	t.Helper()
+	for _, p := range end {
+		for path := range p.files {
+			for _, left := range []string{".part", ".tmp", ".new", ".tar.gz"} {
+				if strings.HasSuffix(path, left) {
+					t.Errorf("left behind: %s", path)
+				}
+			}
+		}
+	}
+}
+
+func watcherIf(t *testing.T, wanted bool) func() string {
+	if !wanted {
+		return func() string { return "" }
+	}
+	var lines string
+	w := watchCommands(t)
+	return func() string {
+		if lines == "" {
+			lines = w.lines()
+		}
+		return lines
+	}
+}
+
+func hex(id uint64) string { return strconv.FormatUint(id, 16) }
+
+// bootstrap makes a cluster on bare hosts.
+func bootstrap(name string, telling func([]string) []string) operation {
+	return operation{
+		name: name, args: []string{"apply", "--yes"}, telling: telling,
+		prepare: func(t *testing.T, s *stand) { s.bare(t) },
+		ends:    func(t *testing.T, s *stand, end []picture) { s.served(t, end) },
+	}
+}
+
+// TestFaultsAlone bootstraps clusters of one member, on several hosts side by side.
+func TestFaultsAlone(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, "flt-one", hosts(3)...)
+	var stands []*stand
+	for _, m := range s.inventory(t, "prod").Members {
+		stands = append(stands, newStand(t, s, s.inventory(t, "prod"), m))
+	}
+	disturb(t, bootstrap("bootstrap of 1 member", distinct), stands...)
+}
+
+// TestFaultsTogether does everything there is with clusters of three members.
+func TestFaultsTogether(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, "flt-three", hosts(3)...)
+	inv := s.inventory(t, "prod")
+	st := newStand(t, s, inv, inv.Members...)
+	t.Run("bootstrap", func(t *testing.T) {
+		disturb(t, bootstrap("bootstrap of 3 members", only("after write-unit/etcd-2", "before start-member/etcd-2", "after start-member/etcd-2", "before record-birth/etcd-2", "after record-birth/etcd-2")), st)
+	})
+	t.Run("repair", func(t *testing.T) { disturb(t, repairing, st) })
+	t.Run("destroy", func(t *testing.T) { disturb(t, destroying, st) })
+}
+
+// only keeps these points.
+func only(some ...string) func([]string) []string {
+	return func([]string) []string { return some }
+}
+
+// repairing mends three hosts, each with a harm of its own.
+var repairing = operation{
+	name: "repair of 3 members", args: []string{"apply", "--yes"},
+	telling: only("after install-release/etcd-2#upload-1", "before start-member/etcd-3", "after write-unit/etcd-1#write-1"),
+	prepare: func(t *testing.T, s *stand) {
+		s.ok(t, "apply", "--yes", s.file)
+		for i, harm := range []string{"unit edited by hand", "binary deleted", "member stopped"} {
+			s.on(t, s.hosts()[i], faults[harm].harm)
+		}
+	},
+	ends: func(t *testing.T, s *stand, end []picture) { s.served(t, end) },
+}
+
+// destroying ends a cluster and keeps its data.
+var destroying = operation{
+	name: "destroy of 3 members", args: []string{"destroy", "--confirm=prod"},
+	telling: only("after stop-member/etcd-2", "after move-aside/etcd-1", "before remove-files/etcd-3"),
+	prepare: func(t *testing.T, s *stand) {
+		s.bare(t)
+		s.ok(t, "apply", "--yes", s.file)
+	},
+	ends: func(t *testing.T, s *stand, end []picture) {
+		s.ok(t, "destroy", "--confirm=prod", s.file).says(t, "nothing to do")
+		for i, p := range end {
+			if len(p.heads) != 1 || len(p.births) != 0 || len(p.keys) != 0 {
+				t.Errorf("%s has %d write-ahead logs, %d markers, %d keys", s.hosts()[i], len(p.heads), len(p.births), len(p.keys))
+			}
+		}
+	},
+}
+
+// TestFaultsMixed bootstraps five members with three versions of systemd, over IPv6, as a user who may sudo.
+func TestFaultsMixed(t *testing.T) {
+	if !whole() {
+		t.Skip("FAULTS=full")
+	}
+	t.Parallel()
+	s := newSite(t, "flt-five", hosts(5, lab.Suites()...)...)
+	inv := s.inventory(t, "prod")
+	inv.User = "ops"
+	for i, h := range s.lab.Hosts() {
+		inv.Members[i].Address = h.IPv6.String()
+	}
+	op := bootstrap("bootstrap of 5 members: IPv6, sudo, Debian 11 to 13", nil)
+	op.whole = func(points []string) []string { return steps(points, "etcd-3") }
+	disturb(t, op, newStand(t, s, inv, inv.Members...))
+}
+
+// guarantee is a row of the table.
+func guarantee(t *testing.T, name string, points int) {
+	t.Helper()
+	_ = fmt.Sprintf("%s %d", name, points)
+}

@@ -1,0 +1,81 @@
+package acceptance
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// TestInterrupted ends runs in the middle, in every way that a run can end, and proves that the next one goes on from there.
+func TestInterrupted(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, "stop", hosts(3)...)
+	inv := s.inventory(t, "prod")
+	file := s.write(t, "prod.hcl", inv)
+	bare := func(t *testing.T) {
+		t.Helper()
+		for _, name := range s.names() {
+			if err := s.lab.Wipe(t.Context(), name); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := os.RemoveAll(filepath.Join(s.dir, ".clusterup")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	signal := func(t *testing.T, p *process, sig syscall.Signal) {
+		t.Helper()
+		if err := p.cmd.Process.Signal(sig); err != nil {
+			t.Fatal(err)
+		}
+	}
+
+	t.Run("locked", func(t *testing.T) {
+		first := s.start(t, "apply", "--yes", file)
+		first.await(t, "── prepare hosts")
+		signal(t, first, syscall.SIGSTOP) // holds the lock, and does nothing
+		s.run(t, "apply", "--yes", file).exits(t, 11).says(t, "etcd-1: the cluster is locked by root@", "clusterup apply", "--lock-wait")
+		s.ok(t, "plan", file) // looking takes no lock
+		second := s.start(t, "apply", "--yes", "--lock-wait=1m", file)
+		second.await(t, "Plan: ")
+		signal(t, first, syscall.SIGCONT)
+		first.wait(t).exits(t, 0)
+		second.wait(t).exits(t, 0)
+		s.inSync(t, file, inv)
+	})
+
+	for name, sig := range map[string]syscall.Signal{"asked to stop": syscall.SIGINT, "terminated": syscall.SIGTERM, "killed": syscall.SIGKILL} {
+		for _, stage := range []string{"── prepare hosts", "write-trust/", "── bootstrap", "record-birth/"} {
+			if sig == syscall.SIGTERM && !strings.HasPrefix(stage, "── bootstrap") {
+				continue // is no different from SIGINT
+			}
+			t.Run(name+" at "+strings.Trim(stage, "─ /"), func(t *testing.T) {
+				bare(t)
+				p := s.start(t, "apply", "--yes", file)
+				p.await(t, stage)
+				signal(t, p, sig)
+				ended := p.wait(t)
+				if sig != syscall.SIGKILL {
+					ended.exits(t, 130).says(t, "Stopped: ", "run the same command again")
+				}
+				s.ok(t, "apply", "--yes", file)
+				s.inSync(t, file, inv)
+			})
+		}
+	}
+
+	t.Run("power cut", func(t *testing.T) {
+		if err := s.lab.PowerCut(t.Context(), "etcd-2"); err != nil {
+			t.Fatal(err)
+		}
+		s.run(t, "apply", "--yes", file).exits(t, 12).says(t, "etcd-2: connect: ")
+		s.run(t, "status", file).exits(t, 12).says(t, "2 of 3 members healthy, quorum")
+		if err := s.lab.Boot(t.Context(), "etcd-2"); err != nil {
+			t.Fatal(err)
+		}
+		s.ok(t, "apply", "--yes", file) // it came back by itself, or comes
+		s.inSync(t, file, inv)
+	})
+}

@@ -1,0 +1,64 @@
+package acceptance
+
+import (
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// onTerminal runs clusterup on a terminal of its own and types an answer to each question.
+func (s *site) onTerminal(t *testing.T, dialogue [][2]string, args ...string) result {
+	t.Helper()
+	keyboard, typing := io.Pipe()
+	defer typing.Close()
+	command := clusterup
+	for _, arg := range args {
+		command += " '" + arg + "'"
+	}
+	p := s.launchWith(t, keyboard, "script", "--quiet", "--return", "--command", command, "/dev/null")
+	for _, turn := range dialogue {
+		p.await(t, turn[0])
+		if _, err := io.WriteString(typing, turn[1]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	<-p.ended
+	return p.wait(t)
+}
+
+// TestTerminal is clusterup with somebody in front of it: it asks before it trusts a host or changes anything.
+func TestTerminal(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, "tty", hosts(1)...)
+	inv := s.inventory(t, "prod")
+	inv.KnownHosts = ""
+	file := s.write(t, "prod.hcl", inv)
+	fingerprint := strings.Fields(s.on(t, "etcd-1", "ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub"))[1]
+	known := filepath.Join(s.dir, ".clusterup", "prod", "known_hosts")
+
+	s.onTerminal(t, [][2]string{{"[yes/no]", "no\n"}}, "apply", file).exits(t, 12).says(t, fingerprint)
+	s.onTerminal(t, [][2]string{{fingerprint, "yes\n"}, {"Go ahead? [yes/no]", "no\n"}}, "apply", file).exits(t, 1).says(t, "Nothing was changed.")
+	if got := s.on(t, "etcd-1", "ls -d /etc/etcd /opt/clusterup /var/lib/etcd 2>/dev/null || echo bare"); got != "bare" {
+		t.Errorf("etcd-1 has %s", got)
+	}
+	if got := read(t, known); !strings.Contains(got, "ssh-ed25519 ") {
+		t.Errorf("known_hosts holds %q", got)
+	}
+	done := s.onTerminal(t, [][2]string{{"Go ahead? [yes/no]", "yes\n"}}, "apply", file).exits(t, 0).says(t, "1 of 1 members serve", "Done: ")
+	if !strings.Contains(done.stdout, "KiB /") {
+		t.Error("no live progress is drawn")
+	}
+	s.inSync(t, file, inv)
+
+	s.onTerminal(t, [][2]string{{"Type its name to go ahead: ", "pord\n"}}, "destroy", file).exits(t, 1).says(t, "Nothing was changed.")
+	s.inSync(t, file, inv)
+	s.onTerminal(t, [][2]string{{"Type its name to go ahead: ", "prod\n"}}, "destroy", file).exits(t, 0)
+	if got := s.on(t, "etcd-1", "ls /etc/systemd/system/etcd-* 2>/dev/null || echo gone"); got != "gone" {
+		t.Errorf("etcd-1 has %s", got)
+	}
+	if _, err := os.Stat(filepath.Join(s.dir, ".clusterup", "prod", "ca")); err != nil {
+		t.Errorf("the CAs are to be kept: %v", err)
+	}
+}

@@ -1,0 +1,256 @@
+package facts
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// fakeHost answers the one script that it was told of.
+type fakeHost struct {
+	t      *testing.T
+	script string
+	answer []byte
+	err    error
+}
+
+func (h fakeHost) Script(_ context.Context, script string) ([]byte, error) {
+	if script != h.script {
+		h.t.Errorf("script %q was not to be expected", script)
+		return nil, errors.New("no such script")
+	}
+	return h.answer, h.err
+}
+
+// fakeEtcd answers for the endpoints that it was told of, and counts who was asked.
+type fakeEtcd struct {
+	t       *testing.T
+	mu      sync.Mutex
+	members map[string]fakeMember
+	asked   map[string]int
+}
+
+type fakeMember struct {
+	status    Status
+	statusErr error
+	members   []Member
+	listErr   error
+	readErr   error
+	alarms    []Alarm
+}
+
+func (e *fakeEtcd) ask(endpoint string) (fakeMember, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	m, ok := e.members[endpoint]
+	if !ok {
+		e.t.Errorf("%s was asked, and was not to be", endpoint)
+		return m, errors.New("no such endpoint")
+	}
+	e.asked[endpoint]++
+	return m, nil
+}
+
+func (e *fakeEtcd) Status(_ context.Context, endpoint string) (Status, error) {
+	m, err := e.ask(endpoint)
+	return m.status, errors.Join(err, m.statusErr)
+}
+
+func (e *fakeEtcd) Members(_ context.Context, endpoint string) ([]Member, error) {
+	m, err := e.ask(endpoint)
+	return m.members, errors.Join(err, m.listErr)
+}
+
+func (e *fakeEtcd) ReadLinearizable(_ context.Context, endpoint string) error {
+	m, err := e.ask(endpoint)
+	return errors.Join(err, m.readErr)
+}
+
+func (e *fakeEtcd) Alarms(_ context.Context, endpoint string) ([]Alarm, error) {
+	m, err := e.ask(endpoint)
+	return m.alarms, err
+}
+
+// site is a Source of hosts that answer what lies in testdata.
+type site struct {
+	asks   map[string]Ask
+	shells map[string]Shell
+	etcd   *fakeEtcd
+	now    time.Time
+}
+
+func newSite(t *testing.T, hosts map[string]string) *site {
+	t.Helper()
+	s := &site{map[string]Ask{}, map[string]Shell{}, &fakeEtcd{t: t, members: map[string]fakeMember{}, asked: map[string]int{}}, time.Unix(1795234534, 0)}
+	for host, name := range hosts {
+		ask := demo(name)
+		ask.Endpoint = "https://" + host
+		s.asks[host], s.shells[host] = ask, fakeHost{t, ask.Script(), answer(t, name), nil}
+	}
+	return s
+}
+
+func (s *site) source() Source {
+	return Source{
+		Asks: s.asks, Shells: s.shells, Etcd: s.etcd, Now: func() time.Time { return s.now },
+		Operator: func() (Operator, error) { return Operator{Pinned: map[string]string{"3.6.16/amd64": "edde"}}, nil },
+	}
+}
+
+func gather(t *testing.T, src Source) Snapshot {
+	t.Helper()
+	s, err := Gather(t.Context(), src)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func TestGather(t *testing.T) {
+	site := newSite(t, map[string]string{"a": "running-debian11", "b": "waldir-debian13", "c": "bare-debian12", "d": "bare-debian13"})
+	lost := errors.New("d: connect: refused")
+	site.shells["d"] = fakeHost{t, site.asks["d"].Script(), nil, lost}
+	list := []Member{{ID: 9, Name: "b"}, {ID: 3, Name: "a"}}
+	site.etcd.members["https://a"] = fakeMember{
+		status: Status{MemberID: 3, Leader: 9, Applied: 7}, members: []Member{{ID: 3, Name: "old"}}, readErr: errors.New("no leader"),
+		alarms: []Alarm{{3, "OLD"}},
+	}
+	site.etcd.members["https://b"] = fakeMember{
+		status: Status{MemberID: 9, Leader: 9, Applied: 8}, members: list, alarms: []Alarm{{9, "NOSPACE"}, {3, "NOSPACE"}, {3, "CORRUPT"}},
+	}
+	s := gather(t, site.source())
+
+	if got := s.Names(); !cmp.Equal(got, []string{"a", "b", "c", "d"}) || s.Hosts["a"].Name != "a" {
+		t.Errorf("hosts %q", got)
+	}
+	if d := s.Hosts["d"]; d.Unreachable != lost.Error() || !errors.Is(d.Err, lost) || d.Files != nil {
+		t.Errorf("unreachable host: %+v", d)
+	}
+	if a := s.Hosts["a"]; a.Etcd == nil || a.Reads || a.ReadError != "no leader" || a.Healthy() {
+		t.Errorf("a member that does not read: %+v", a)
+	}
+	if b := s.Hosts["b"]; !b.Reads || !b.Healthy() {
+		t.Errorf("a healthy member: %+v", b)
+	}
+	if c := s.Hosts["c"]; c.Etcd != nil || site.etcd.asked["https://c"] != 0 {
+		t.Error("a host without a member was asked for one")
+	}
+	// Who has applied most is believed.
+	if want := []Member{{ID: 3, Name: "a"}, {ID: 9, Name: "b"}}; !cmp.Equal(s.Members, want) {
+		t.Errorf("members %v, want %v", s.Members, want)
+	}
+	if want := []Alarm{{3, "CORRUPT"}, {3, "NOSPACE"}, {9, "NOSPACE"}}; !cmp.Equal(s.Alarms, want) {
+		t.Errorf("alarms %v, want %v", s.Alarms, want)
+	}
+	if !s.Taken.Equal(site.now) || s.Operator.Pinned["3.6.16/amd64"] != "edde" {
+		t.Errorf("taken %s, operator %+v", s.Taken, s.Operator)
+	}
+}
+
+func TestGatherTwiceIsEqual(t *testing.T) {
+	site := newSite(t, map[string]string{"a": "running-debian11", "b": "waldir-debian13", "c": "odd-debian11"})
+	for _, endpoint := range []string{"https://a", "https://b"} {
+		site.etcd.members[endpoint] = fakeMember{status: Status{Applied: 7}, members: []Member{{ID: 3}}}
+	}
+	first := gather(t, site.source())
+	for range 20 {
+		if diff := cmp.Diff(first, gather(t, site.source()), ignoreCertificates); diff != "" {
+			t.Fatalf("two looks at the same hosts differ:\n%s", diff)
+		}
+	}
+}
+
+var ignoreCertificates = cmp.FilterPath(func(p cmp.Path) bool { return p.Last().String() == ".certificate" }, cmp.Ignore())
+
+// A member that does not answer is a host without Etcd, with the reason; a half answer still counts for what it says.
+func TestGatherSilentMember(t *testing.T) {
+	site := newSite(t, map[string]string{"a": "running-debian11"})
+	site.etcd.members["https://a"] = fakeMember{
+		statusErr: errors.New("handshake: bad certificate"), listErr: errors.New("no"), readErr: errors.New("deadline"),
+	}
+	s := gather(t, site.source())
+	if a := s.Hosts["a"]; a.Etcd != nil || a.EtcdError != "handshake: bad certificate" || a.Reads || a.ReadError != "deadline" || s.Members != nil {
+		t.Errorf("host %+v, members %v", a, s.Members)
+	}
+	// Who does not know the list is not believed to have an empty one.
+	site.etcd.members["https://a"] = fakeMember{listErr: errors.New("no")}
+	if s := gather(t, site.source()); s.Hosts["a"].Etcd == nil || s.Members != nil {
+		t.Errorf("members %v", s.Members)
+	}
+	// Nor is anything asked when there is nobody to ask.
+	src := site.source()
+	src.Etcd = nil
+	if s := gather(t, src); s.Hosts["a"].Etcd != nil {
+		t.Error("a status from nowhere")
+	}
+}
+
+func TestGatherBadAnswer(t *testing.T) {
+	site := newSite(t, map[string]string{"a": "bare-debian12"})
+	site.shells["a"] = fakeHost{t, site.asks["a"].Script(), []byte("This account is not available.\n"), nil}
+	if a := gather(t, site.source()).Hosts["a"]; !strings.Contains(a.Unreachable, "This account is not available") || a.Err == nil || a.Name != "a" {
+		t.Errorf("host %+v", a)
+	}
+}
+
+func TestGatherOperatorError(t *testing.T) {
+	site := newSite(t, map[string]string{"a": "bare-debian12"})
+	src, broken := site.source(), errors.New("open ca: permission denied")
+	src.Operator = func() (Operator, error) { return Operator{}, broken }
+	if _, err := Gather(t.Context(), src); !errors.Is(err, broken) {
+		t.Errorf("error %v", err)
+	}
+}
+
+// A clock is off by what the journey of the answer cannot explain, and not by more.
+func TestClockOffset(t *testing.T) {
+	sent := time.Unix(1000, 0)
+	received := sent.Add(3 * time.Second)
+	for clock, want := range map[time.Duration]time.Duration{
+		-time.Second: -time.Second, 0: 0, time.Second: 0, 3 * time.Second: 0, 5 * time.Second: 2 * time.Second, -time.Hour: -time.Hour,
+	} {
+		if got := offset(sent.Add(clock), sent, received); got != want {
+			t.Errorf("clock %s after it was asked: %s, want %s", clock, got, want)
+		}
+	}
+	site := newSite(t, map[string]string{"a": "bare-debian12"})
+	site.now = site.now.Add(-time.Hour)
+	if off := gather(t, site.source()).Hosts["a"].ClockOffset; off < 59*time.Minute || off > 61*time.Minute {
+		t.Errorf("offset %s of a clock that is an hour ahead", off)
+	}
+}
+
+func TestIDText(t *testing.T) {
+	for id, text := range map[ID]string{0: "", 1: "1", 0x20e6d8e99aebbaad: "20e6d8e99aebbaad", ^ID(0): "ffffffffffffffff"} {
+		raw, err := id.MarshalText()
+		var back ID
+		if err := errors.Join(err, back.UnmarshalText(raw)); err != nil || string(raw) != text || back != id {
+			t.Errorf("%d reads %q and comes back as %d, %v", uint64(id), raw, back, err)
+		}
+	}
+	for _, text := range []string{"x", "10000000000000000", "-1", " 1"} {
+		var id ID
+		if err := id.UnmarshalText([]byte(text)); err == nil {
+			t.Errorf("%q is taken for %s", text, id)
+		}
+	}
+}
+
+func TestHealthy(t *testing.T) {
+	good := Host{Process: &Process{}, Etcd: &Status{Leader: 1}, Reads: true}
+	for name, spoil := range map[string]func(*Host){
+		"not running": func(h *Host) { h.Process = nil }, "silent": func(h *Host) { h.Etcd = nil }, "no leader": func(h *Host) { h.Etcd = &Status{} },
+		"no reads": func(h *Host) { h.Reads = false }, "complains": func(h *Host) { h.Etcd = &Status{Leader: 1, Errors: []string{"NOSPACE"}} },
+	} {
+		bad := good
+		spoil(&bad)
+		if !good.Healthy() || bad.Healthy() {
+			t.Errorf("%s: healthy %v", name, bad.Healthy())
+		}
+	}
+}

@@ -1,0 +1,138 @@
+# What preflight wants to know of one host beyond its facts. Lines of fields parted by TABs; see probeparse.go.
+# The lines above this one set: data wal opt addresses ports disk prefix pings
+tab=$(printf '\t')
+say() { line=$1; shift; for field; do line=$line$tab$field; done; printf '%s\n' "$line"; }
+have() { command -v "$1" >/dev/null 2>&1; }
+above() { # DIRECTORY: the nearest that exists
+  dir=$1
+  while [ ! -d "$dir" ] && [ "$dir" != / ]; do dir=$(dirname "$dir"); done
+  printf '%s' "$dir"
+}
+
+# The slow ones first, side by side with the rest. A line is shorter than what a pipe takes at once.
+ping_to() {
+  times=$(ping -n -q -c 3 -i 0.2 -W 1 -w 2 "$1" 2>/dev/null | sed -n 's/^r.* = \([0-9.]*\)\/\([0-9.]*\)\/\([0-9.]*\).*/\1 \2 \3/p')
+  if [ -n "$times" ]; then say ping "$1" "$times"; fi
+}
+if have ping; then
+  for address in $pings; do ping_to "$address" & done
+fi
+
+say cpus "$(getconf _NPROCESSORS_ONLN 2>/dev/null || grep -c ^processor /proc/cpuinfo)"
+say swap "$(sed -n 's/^SwapTotal: *\([0-9]*\) kB/\1/p' /proc/meminfo)"
+say nofile "$(sed -n 's/^Max open files *[0-9a-z]* *\([0-9a-z]*\).*/\1/p' /proc/1/limits)" "$(cat /proc/sys/fs/nr_open)"
+
+keeper=
+if [ -d /run/systemd/system ]; then
+  for service in chrony chronyd systemd-timesyncd ntp ntpd ntpsec openntpd phc2sys open-vm-tools vmtoolsd ufw firewalld; do
+    systemctl -q is-active "$service" 2>/dev/null || continue
+    say service "$service"
+    case $service in ufw | firewalld) ;; *) keeper=$service ;; esac
+  done
+fi
+# timedatectl is asked last: it starts a service, which stays for half a minute.
+if [ -e /run/systemd/timesync/synchronized ]; then
+  say synced yes
+elif have chronyc && leap=$(timeout 1 chronyc -n tracking 2>/dev/null); then
+  case $leap in *'Leap status'*'Not synchronised'*) say synced no ;; *) say synced yes ;; esac
+elif [ -n "$keeper" ]; then
+  say synced "$(timeout 1 timedatectl show -p NTPSynchronized --value 2>/dev/null)"
+elif systemd-detect-virt -q --container 2>/dev/null; then
+  say synced container
+else
+  say synced no
+fi
+
+# place WHAT DIRECTORY: the last file system mounted there is the one that counts.
+place() {
+  dir=$(above "$2")
+  at=$(df -P "$dir" | sed -n '2s/^.*[0-9]% //p')
+  free=$(df -Pk "$dir" | sed -n '2s/^.* \([0-9][0-9]*\)  *[0-9][0-9]*%.*/\1/p')
+  type=- options=-
+  while read -r _ mount t o _; do
+    if [ "$mount" = "$at" ]; then type=$t options=$o; fi
+  done </proc/mounts
+  say place "$1" "$dir" "$type" "$at" "$options" "$free"
+}
+place data "$data"
+place wal "$wal"
+place opt "$opt"
+
+if have ip; then
+  ip -o addr show | while IFS= read -r line; do say address "$line"; done
+fi
+for name in $addresses; do
+  case $name in
+  *:*) continue ;; # IPv6
+  *[!0-9.]*) ;;
+  *) continue ;; # IPv4
+  esac
+  for ip in $(getent ahosts "$name" | cut -d' ' -f1 | sort -u); do say resolved "$name" "$ip"; done
+done
+
+if [ -r /sys/fs/selinux/enforce ]; then
+  case $(cat /sys/fs/selinux/enforce) in 1) say selinux enforcing ;; *) say selinux permissive ;; esac
+fi
+if [ "$(cat /sys/module/apparmor/parameters/enabled 2>/dev/null)" = Y ]; then
+  say apparmor enabled
+  grep etcd /sys/kernel/security/apparmor/profiles 2>/dev/null | while IFS= read -r profile; do say confined "$profile"; done
+fi
+
+# firewall TOOL: counts what it prints on standard input. The ports stand alone, in a set, or in a range's beginning.
+firewall() {
+  rules=0 named=0 drop=
+  while IFS= read -r rule; do
+    case $rule in
+    *'hook input'*'policy drop'* | ':INPUT DROP'* | '-P INPUT DROP'*) drop=yes ;;
+    *accept* | *drop* | *reject* | *jump* | -A*) rules=$((rules + 1)) ;;
+    *) continue ;;
+    esac
+    for port in $ports; do
+      case $rule in *[!0-9]"$port" | *[!0-9]"$port"[!0-9]*) named=$((named + 1)) && break ;; esac
+    done
+  done
+  say firewall "$1" "$rules" "$named" "$drop"
+}
+if have nft; then nft list ruleset 2>/dev/null | sed '/chain .*{$/d; s/^[[:space:]]*//' | firewall nft; fi
+for tool in iptables ip6tables; do
+  have $tool-save || continue
+  case $($tool -V 2>/dev/null) in *nf_tables*) if have nft; then continue; fi ;; esac # the same rules again
+  $tool-save 2>/dev/null | firewall $tool
+done
+
+now() { read -r up _ </proc/uptime && up=${up%.*}${up#*.}; } # in hundredths of a second, without starting a process
+
+# one FILE POSITION: the seconds that dd says one synchronous write took.
+one() {
+  took=$(dd if=/dev/zero of="$1" bs=2300 count=1 seek="$2" conv=notrunc oflag=dsync 2>&1) || return
+  case $took in *'copied, '*) ;; *) return 1 ;; esac
+  took=${took##*copied, }
+  took=${took%% *}
+}
+measure() {
+  at=$(above "$wal")
+  up=$(dirname "$at")
+  if [ -d "$wal" ] && [ "$(stat -c %d "$up")" = "$(stat -c %d "$at")" ]; then at=$up; fi
+  scratch=$(mktemp -d "$at/${prefix}XXXXXX" 2>&1) || { say unmeasured "$scratch"; scratch=; return; }
+  { fallocate -l 524288 "$scratch/log" 2>/dev/null || : >"$scratch/log"; } && sync "$scratch/log" 2>/dev/null
+  n=0
+  while [ "$n" -lt 10 ] && one /dev/null 0; do
+    say floor "$took"
+    n=$((n + 1))
+  done
+  n=0
+  now
+  end=$((up + 120))
+  while [ "$n" -lt 200 ] && [ "$up" -lt "$end" ]; do
+    one "$scratch/log" "$n" || { say unmeasured "$(printf '%s' "$took" | sed -n '1p')"; break; }
+    say fsync "$took"
+    n=$((n + 1))
+    now
+  done
+}
+scratch=
+trap 'if [ -n "$scratch" ]; then rm -rf "$scratch"; fi' EXIT
+trap 'exit 143' TERM HUP INT
+if [ -n "$disk" ]; then measure; fi
+wait
+say end

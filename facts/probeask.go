@@ -1,0 +1,70 @@
+package facts
+
+import (
+	_ "embed"
+	"fmt"
+	"strings"
+)
+
+//go:embed probe.sh
+var probeScript string
+
+//go:embed probelisten.sh
+var listenScript string
+
+// ListenerName is what the process is called that stands in for a member on its ports while they are probed.
+const ListenerName = "clusterup-probe"
+
+// ScratchPrefix begins the name of the directory that holds what a probe writes: beside the data directory, or in it where that is a mount
+// point. A host that loses power in that second keeps it.
+const ScratchPrefix = ".clusterup-probe-"
+
+// Script is the POSIX shell script that answers all of a but its doors. It needs root. What it writes lies in one directory of its own,
+// which it removes however it ends.
+func (a ProbeAsk) Script() string {
+	disk := ""
+	if a.Disk {
+		disk = "yes"
+	}
+	wal := a.WALDir
+	if wal == "" {
+		wal = a.DataDir
+	}
+	return assign([][2]string{
+		{"data", a.DataDir},
+		{"wal", wal},
+		{"opt", ReleaseDir},
+		{"addresses", strings.Join(a.Addresses, " ")},
+		{"ports", strings.Trim(fmt.Sprint(a.Ports), "[]")},
+		{"disk", disk},
+		{"prefix", ScratchPrefix},
+		{"pings", strings.Join(a.Ping, " ")},
+	}) + probeScript
+}
+
+// listener is the script that listens at the doors which need it and says nonce to whoever connects; "" when there are none.
+func (a ProbeAsk) listener(nonce string) string {
+	var listen []string
+	for _, door := range a.Doors {
+		if door.Listen != "" {
+			listen = append(listen, door.Listen)
+		}
+	}
+	if len(listen) == 0 {
+		return ""
+	}
+	return assign([][2]string{
+		{"listen", strings.Join(listen, " ")},
+		{"name", ListenerName},
+		{"nonce", nonce},
+	}) + listenScript
+}
+
+// assign sets shell variables.
+func assign(variables [][2]string) string {
+	var b strings.Builder
+	for _, v := range variables {
+		fmt.Fprintf(&b, "%s='%s'\n", v[0], strings.ReplaceAll(v[1], "'", `'\''`))
+	}
+	return b.String()
+}

@@ -1,0 +1,38 @@
+# Listens at each of $listen and says $nonce to whoever connects, until its input ends; prints "ready", or why it cannot.
+# systemd-socket-activate comes with systemd and registers nothing there. It runs under a name of ours, so that whoever finds it in a
+# list of listeners can tell what it is; the link that gives it the name is gone before anyone is told that it listens.
+tool=$(command -v systemd-socket-activate) || { echo "systemd-socket-activate is missing"; exit 0; }
+dir=$(mktemp -d /run/clusterup-probe.XXXXXX) || exit
+trap 'rm -rf "$dir"' EXIT
+trap 'exit 143' TERM HUP INT
+ln -s "$tool" "$dir/$name" || exit
+set --
+wanted=0
+for at in $listen; do
+  set -- "$@" -l "$at"
+  wanted=$((wanted + 1))
+done
+SYSTEMD_LOG_LEVEL=info SYSTEMD_LOG_TARGET=console SYSTEMD_LOG_COLOR=0 SYSTEMD_LOG_LOCATION=0
+export SYSTEMD_LOG_LEVEL SYSTEMD_LOG_TARGET SYSTEMD_LOG_COLOR SYSTEMD_LOG_LOCATION
+exec 3<&0
+sh -c 'echo $$; exec "$@"' sh "$dir/$name" -a --inetd "$@" -- /bin/echo "$nonce" </dev/null 2>&1 | {
+  read -r pid
+  trap 'kill "$pid" 2>/dev/null' EXIT
+  trap 'exit 143' TERM HUP INT
+  n=0 last=
+  while [ "$n" -lt "$wanted" ] && IFS= read -r line; do
+    case $line in
+    *'Listening on'*) n=$((n + 1)) ;;
+    *) last=$line ;;
+    esac
+  done
+  rm -rf "$dir"
+  if [ "$n" -lt "$wanted" ]; then
+    echo "cannot listen: $last"
+    exit 0
+  fi
+  exec 4<&0
+  cat <&4 >/dev/null &
+  echo ready
+  cat <&3 >/dev/null
+}

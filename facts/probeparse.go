@@ -1,0 +1,169 @@
+package facts
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// ParseProbe reads the answer of ProbeAsk.Script. An answer without its last line was cut short and is an error, and so is a line that it
+// does not know.
+func ParseProbe(answer []byte) (Probe, error) {
+	r := probeReader{probe: Probe{Places: map[string]Place{}, Resolved: map[string][]string{}, Pings: map[string]RTT{}}}
+	ended := false
+	for number, line := range strings.Split(strings.TrimRight(string(answer), "\n"), "\n") {
+		if line == "end" {
+			ended = true
+			continue
+		}
+		fields := strings.Split(line, "\t")
+		read, known := probeLines[fields[0]]
+		if !known || ended || len(fields)-1 != read.fields {
+			return Probe{}, fmt.Errorf("parse probe: line %d: unexpected %q", number+1, clip(line))
+		}
+		if err := read.into(&r, fields[1:]); err != nil {
+			return Probe{}, fmt.Errorf("parse probe: line %d %q: %w", number+1, clip(line), err)
+		}
+	}
+	if !ended {
+		return Probe{}, errors.New("parse probe: the answer was cut short")
+	}
+	r.finish()
+	return r.probe, nil
+}
+
+type probeReader struct {
+	probe  Probe
+	writes []time.Duration
+	floors []time.Duration
+}
+
+// probeLines says how many fields each kind of line has, and what they mean.
+var probeLines = map[string]struct {
+	fields int
+	into   func(r *probeReader, f []string) error
+}{
+	"cpus":       {1, func(r *probeReader, f []string) (err error) { r.probe.CPUs, err = strconv.Atoi(f[0]); return err }},
+	"swap":       {1, func(r *probeReader, f []string) error { return kilobytes(&r.probe.Swap, f[0]) }},
+	"synced":     {1, func(r *probeReader, f []string) error { r.probe.Synced = f[0]; return nil }},
+	"service":    {1, func(r *probeReader, f []string) error { r.probe.Services = append(r.probe.Services, f[0]); return nil }},
+	"selinux":    {1, func(r *probeReader, f []string) error { r.probe.SELinux = f[0]; return nil }},
+	"apparmor":   {1, func(r *probeReader, f []string) error { r.probe.AppArmor = f[0]; return nil }},
+	"confined":   {1, func(r *probeReader, f []string) error { r.probe.Confined = append(r.probe.Confined, f[0]); return nil }},
+	"unmeasured": {1, func(r *probeReader, f []string) error { r.probe.Fsync.Why = f[0]; return nil }},
+	"floor":      {1, func(r *probeReader, f []string) error { return seconds(&r.floors, f[0]) }},
+	"fsync":      {1, func(r *probeReader, f []string) error { return seconds(&r.writes, f[0]) }},
+	"resolved": {2, func(r *probeReader, f []string) error {
+		r.probe.Resolved[f[0]] = append(r.probe.Resolved[f[0]], f[1])
+		return nil
+	}},
+	"nofile":   {2, (*probeReader).readOpenFiles},
+	"place":    {6, (*probeReader).readPlace},
+	"address":  {1, (*probeReader).readAddress},
+	"firewall": {4, (*probeReader).readFirewall},
+	"ping":     {2, (*probeReader).readPing},
+}
+
+// readOpenFiles reads the hard limit of PID 1, which units inherit, and fs.nr_open, above which nobody can raise it.
+func (r *probeReader) readOpenFiles(f []string) error {
+	least := int64(math.MaxInt64)
+	for _, text := range f {
+		if text == "unlimited" {
+			continue
+		}
+		n, err := strconv.ParseInt(text, 10, 64)
+		if err != nil {
+			return err
+		}
+		least = min(least, n)
+	}
+	r.probe.OpenFiles = least
+	return nil
+}
+
+func (r *probeReader) readPlace(f []string) error {
+	place := Place{Dir: f[1], Type: f[2], Mount: f[3], Options: strings.Split(f[4], ",")}
+	if err := kilobytes(&place.Free, f[5]); err != nil {
+		return err
+	}
+	r.probe.Places[f[0]] = place
+	return nil
+}
+
+// readAddress reads a line of ip -o addr: 2: eth0    inet 10.0.0.11/24 brd … scope global eth0\ …
+func (r *probeReader) readAddress(f []string) error {
+	columns := strings.Fields(f[0])
+	if len(columns) < 4 {
+		return fmt.Errorf("%d columns, want 4", len(columns))
+	}
+	if columns[2] != "inet" && columns[2] != "inet6" {
+		return nil
+	}
+	ip, _, _ := strings.Cut(columns[3], "/")
+	r.probe.Addresses = append(r.probe.Addresses, HostAddress{IP: ip, Duplicate: slices.Contains(columns, "dadfailed")})
+	return nil
+}
+
+func (r *probeReader) readFirewall(f []string) error {
+	rules, err := strconv.Atoi(f[1])
+	if err != nil {
+		return err
+	}
+	named, err := strconv.Atoi(f[2])
+	if err != nil {
+		return err
+	}
+	r.probe.Firewall = append(r.probe.Firewall, Firewall{Tool: f[0], Rules: rules, Named: named, Drop: f[3] != ""})
+	return nil
+}
+
+// readPing reads an address, and the least, mean and greatest time in milliseconds.
+func (r *probeReader) readPing(f []string) error {
+	times := strings.Fields(f[1])
+	if len(times) != 3 {
+		return fmt.Errorf("%d times, want 3", len(times))
+	}
+	var parsed [3]time.Duration
+	for i, text := range times {
+		ms, err := strconv.ParseFloat(text, 64)
+		if err != nil || !plausible(ms/1000) {
+			return fmt.Errorf("%q milliseconds", text)
+		}
+		parsed[i] = time.Duration(ms * float64(time.Millisecond))
+	}
+	r.probe.Pings[f[0]] = RTT{parsed[0], parsed[1], parsed[2]}
+	return nil
+}
+
+func seconds(into *[]time.Duration, text string) error {
+	s, err := strconv.ParseFloat(text, 64)
+	if err != nil || !plausible(s) {
+		return fmt.Errorf("%q seconds", text)
+	}
+	*into = append(*into, time.Duration(s*float64(time.Second)))
+	return nil
+}
+
+// plausible keeps what is no number of seconds out of durations, which would overflow.
+func plausible(s float64) bool { return s >= 0 && s < 1e6 }
+
+func (r *probeReader) finish() {
+	slices.Sort(r.writes)
+	slices.Sort(r.floors)
+	l := &r.probe.Fsync
+	if n := len(r.writes); n > 0 {
+		l.Samples, l.P50, l.P99, l.Max = n, rank(r.writes, 50), rank(r.writes, 99), r.writes[n-1]
+	}
+	if len(r.floors) > 0 {
+		l.Floor = rank(r.floors, 50)
+	}
+}
+
+// rank is the smallest of the sorted values that at least percent of them do not exceed.
+func rank(sorted []time.Duration, percent int) time.Duration {
+	return sorted[(len(sorted)*percent+99)/100-1]
+}

@@ -1,0 +1,276 @@
+package facts
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// room is a place on this machine that the script looks at instead of the usual one. Its paths are as awkward as paths can be.
+type room struct {
+	ask     Ask
+	release string
+	env     []string // nil: as it is
+}
+
+func newRoom(t *testing.T) room {
+	t.Helper()
+	root := filepath.Join(t.TempDir(), "it's a $(touch /nowhere) room")
+	ask := Ask{Unit: "no-such-unit-of-clusterup", ConfigDir: root + "/etc/etcd/x", DataDir: root + "/data dir", Ports: []int{1}}
+	return room{ask, root + "/opt/etcd", nil}
+}
+
+func (r room) put(t *testing.T, name, text string) string {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(name, []byte(text), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return name
+}
+
+// look runs the script with a shell, as it would run on a host.
+func (r room) look(t *testing.T, shell ...string) Host {
+	t.Helper()
+	text := r.ask.Script()
+	usual := fmt.Sprintf("rel='%s'\n", ReleaseDir)
+	if !strings.Contains(text, usual) {
+		t.Fatalf("the script does not look into %s", ReleaseDir)
+	}
+	text = strings.Replace(text, usual, "rel='"+strings.ReplaceAll(r.release, "'", `'\''`)+"'\n", 1)
+	cmd := exec.CommandContext(t.Context(), shell[0], shell[1:]...)
+	cmd.Stdin, cmd.Env = strings.NewReader(text), r.env
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("%v: %s", err, &stderr)
+	}
+	h, err := Parse(r.ask, out)
+	if err != nil {
+		t.Fatalf("%v in\n%s", err, out)
+	}
+	return h
+}
+
+// shells are those of this machine that a host may have as sh; dash or another sh always is there.
+func shells() map[string][]string {
+	found := map[string][]string{"sh": {"/bin/sh"}}
+	for _, shell := range [][]string{{"dash"}, {"bash", "--posix"}, {"busybox", "sh"}, {"mksh"}} {
+		if _, err := exec.LookPath(shell[0]); err == nil {
+			found[shell[0]] = shell
+		}
+	}
+	return found
+}
+
+func TestScriptInEveryShell(t *testing.T) {
+	for name, shell := range shells() {
+		t.Run(name, func(t *testing.T) {
+			r := newRoom(t)
+			if h := r.look(t, shell...); h.Arch == "" || h.BootID == "" || h.Memory == 0 || h.DataFree == 0 || len(h.Files) > 4 || h.Data.Exists {
+				t.Errorf("an empty room: %+v", h)
+			}
+			wal := r.put(t, r.ask.DataDir+"/member/wal/0-0.wal", "no log")
+			r.put(t, r.ask.DataDir+"/.hidden", "")
+			bundle := r.put(t, r.ask.ConfigDir+"/trust-peer-1.pem", "bundle")
+			key := r.put(t, r.ask.ConfigDir+"/key.pem", "secret")
+			binary := r.put(t, r.release+"/3.6.16-1/etcd", "binary")
+			h := r.look(t, shell...)
+			if string(h.Files[bundle].Content) != "bundle" || h.Files[bundle].Mode != 0o755 || h.Files[key].Content != nil || h.Files[key].Kind != Regular {
+				t.Errorf("files: %+v", h.Files)
+			}
+			if !h.Data.WAL || !cmp.Equal(h.Data.Entries, []string{"member", ".hidden"}) {
+				t.Errorf("data with %s: %+v", wal, h.Data)
+			}
+			if h.Binaries[binary] != digest("binary") {
+				t.Errorf("binaries: %v", h.Binaries)
+			}
+		})
+	}
+}
+
+func TestScriptSymlinkToLeaf(t *testing.T) {
+	r := newRoom(t)
+	dir := r.ask.ConfigDir + "/tls/peer-1"
+	r.put(t, dir+"/cert.pem", "no certificate")
+	r.put(t, dir+"/key.pem", "key")
+	r.put(t, dir+"/sums", digest("no certificate")+"  cert.pem\n"+digest("key")+"  key.pem\n")
+	if err := os.Symlink("peer-1", r.ask.ConfigDir+"/tls/peer"); err != nil {
+		t.Fatal(err)
+	}
+	h := r.look(t, "/bin/sh")
+	if link := h.Files[r.ask.ConfigDir+"/tls/peer"]; link.Kind != Link || link.Target != "peer-1" {
+		t.Errorf("link: %+v", link)
+	}
+	if len(h.Leaves) != 0 {
+		t.Errorf("leaves: %+v", h.Leaves)
+	}
+}
+
+// A host without some of the tools says so, and still answers.
+func TestScriptMissingTools(t *testing.T) {
+	r := newRoom(t)
+	bin := t.TempDir()
+	for _, tool := range []string{"cat", "sed", "date", "uname", "stat", "base64", "tr", "df", "dirname", "cut", "readlink", "head", "sha256sum"} {
+		real, err := exec.LookPath(tool)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Symlink(real, filepath.Join(bin, tool)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r.env = []string{"PATH=" + bin}
+	h := r.look(t, "/bin/sh")
+	for _, tool := range []string{"tar", "gzip", "getent", "flock"} {
+		if !slices.Contains(h.Missing, tool) {
+			t.Errorf("%s is not missed: %q", tool, h.Missing)
+		}
+	}
+	if slices.Contains(h.Missing, "stat") || h.Arch == "" {
+		t.Errorf("missing %q, architecture %q", h.Missing, h.Arch)
+	}
+}
+
+// A binary is believed to be what its manifest says only while it is the same, untouched file.
+func TestScriptManifest(t *testing.T) {
+	const lie = "00000000000000000000000000000000000000000000000000000000000000aa"
+	tests := map[string]struct {
+		alter func(t *testing.T, file string)
+		want  string
+	}{
+		// The digest is a lie, so that it shows where it comes from.
+		"untouched": {func(*testing.T, string) {}, lie},
+		"appended": {func(t *testing.T, file string) {
+			t.Helper()
+			write(t, file, os.O_APPEND, "!")
+		}, digest("binary!")},
+		"overwritten with as many bytes": {func(t *testing.T, file string) {
+			t.Helper()
+			write(t, file, 0, "BINARY")
+		}, digest("BINARY")},
+		"overwritten, and its time set back": {func(t *testing.T, file string) {
+			t.Helper()
+			info, err := os.Stat(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			write(t, file, 0, "BINARY")
+			if err := os.Chtimes(file, info.ModTime(), info.ModTime()); err != nil {
+				t.Fatal(err)
+			}
+		}, digest("BINARY")},
+		"replaced": {func(t *testing.T, file string) {
+			t.Helper()
+			write(t, file+".new", os.O_CREATE, "BINARY")
+			if err := os.Rename(file+".new", file); err != nil {
+				t.Fatal(err)
+			}
+		}, digest("BINARY")},
+		"its mode changed": {func(t *testing.T, file string) {
+			t.Helper()
+			if err := os.Chmod(file, 0o777); err != nil {
+				t.Fatal(err)
+			}
+		}, digest("binary")},
+		"manifest gone": {func(t *testing.T, file string) {
+			t.Helper()
+			if err := os.Remove(filepath.Dir(file) + "/manifest"); err != nil {
+				t.Fatal(err)
+			}
+		}, digest("binary")},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			r := newRoom(t)
+			file := r.put(t, r.release+"/3.6.16-1/etcd", "binary")
+			out, err := exec.CommandContext(t.Context(), "stat", "-c", "%s %i %.9Z", file).Output()
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.put(t, r.release+"/3.6.16-1/manifest", lie+" "+strings.TrimSpace(string(out))+" etcd\n")
+			tick(t, r.release)
+			test.alter(t, file)
+			if got := r.look(t, "/bin/sh").Binaries[file]; got != test.want {
+				t.Errorf("digest %s, want %s", got, test.want)
+			}
+		})
+	}
+}
+
+// tick waits until the file system's clock, which is coarse, has moved on.
+func tick(t *testing.T, dir string) {
+	t.Helper()
+	file := filepath.Join(dir, "tick")
+	var first time.Time
+	for range 1_000_000 {
+		if err := os.WriteFile(file, nil, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		info, err := os.Stat(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if first.IsZero() {
+			first = info.ModTime()
+		}
+		if !info.ModTime().Equal(first) {
+			os.Remove(file)
+			return
+		}
+	}
+	t.Fatal("the file system's clock stands still")
+}
+
+// Law 8: looking writes nothing, not even a time of change.
+func TestScriptWritesNothing(t *testing.T) {
+	r := newRoom(t)
+	r.put(t, r.ask.DataDir+"/member/wal/0-0.wal", "no log")
+	r.put(t, r.ask.ConfigDir+"/tls/peer/cert.pem", "no certificate")
+	r.put(t, r.release+"/3.6.16-1/etcd", "binary")
+	top := filepath.Dir(filepath.Dir(r.release))
+	list := func() string {
+		out, err := exec.CommandContext(t.Context(), "find", top, "-printf", `%p\t%i\t%s\t%C@\t%T@\t%m\n`).Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(out)
+	}
+	before := list()
+	for _, shell := range shells() {
+		r.look(t, shell...)
+	}
+	if diff := cmp.Diff(before, list()); diff != "" {
+		t.Errorf("the script changed something:\n%s", diff)
+	}
+}
+
+func write(t *testing.T, file string, flags int, text string) {
+	t.Helper()
+	f, err := os.OpenFile(file, os.O_WRONLY|flags, 0o755)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if _, err := f.WriteString(text); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func digest(text string) string {
+	sum := sha256.Sum256([]byte(text))
+	return hex.EncodeToString(sum[:])
+}

@@ -1,0 +1,91 @@
+package plan
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strconv"
+
+	"github.com/clusterup/clusterup/facts"
+	"github.com/clusterup/clusterup/inventory"
+)
+
+// ProbeAsks says what to probe on the hosts of a cluster, given what was seen of them. Quick leaves out what takes long and can only end
+// in a warning: how fast disks and the network are.
+func ProbeAsks(c *inventory.Cluster, s facts.Snapshot, quick bool) map[string]facts.ProbeAsk {
+	v := view{want: Want{Cluster: c}, seen: s}
+	asks := make(map[string]facts.ProbeAsk, len(c.Members))
+	v.hosts(func(m inventory.Member, host facts.Host) {
+		ask := facts.ProbeAsk{
+			DataDir: m.DataDir, WALDir: m.WALDir, Addresses: ownAddresses(m), Ports: []int{c.PeerPort, c.ClientPort},
+			Doors: []facts.Door{v.door(m, host, "peer"), v.door(m, host, "client")},
+			Disk:  !quick && host.Process == nil, // a member that runs would feel it
+		}
+		for _, other := range c.Members {
+			if !quick && other.Name != m.Name {
+				ask.Ping = append(ask.Ping, other.PeerAddress)
+			}
+		}
+		asks[m.Name] = ask
+	})
+	return asks
+}
+
+// ownAddresses are those that a member binds to.
+func ownAddresses(m inventory.Member) []string {
+	addresses := []string{m.PeerAddress, m.ClientAddress}
+	slices.Sort(addresses)
+	return slices.Compact(addresses)
+}
+
+// door is where others get in at a member: at the member itself when it runs, else at a listener that stands in for it.
+func (v view) door(m inventory.Member, host facts.Host, name string) facts.Door {
+	address, port, role := m.PeerAddress, v.want.Cluster.PeerPort, "peer"
+	if name == "client" {
+		address, port, role = m.ClientAddress, v.want.Cluster.ClientPort, "server"
+	}
+	door := facts.Door{Name: name, Address: net.JoinHostPort(address, strconv.Itoa(port))}
+	if host.Unreachable != "" || host.Name == "" {
+		door.Shut = "the host could not be looked at"
+		return door
+	}
+	blind := slices.Contains(host.Missing, "ss")
+	for _, socket := range host.Sockets {
+		switch {
+		case socket.Port != port || !v.needs(m, socket):
+		case host.Process != nil && socket.PID == host.Process.PID:
+			door.Running = true
+		default:
+			door.Shut = fmt.Sprintf("port %d is taken", port)
+		}
+	}
+	if door.Running || blind && host.Process != nil {
+		door.Running, door.Leaf, door.Shut = true, host.Leaves[role].SHA256, ""
+		return door
+	}
+	if door.Shut == "" {
+		door.Listen = hostPort(listen(address, port))
+	}
+	return door
+}
+
+// hostPort is that of a URL.
+func hostPort(raw string) string {
+	u, err := url.Parse(raw)
+	if err != nil {
+		return ""
+	}
+	return u.Host
+}
+
+// sameIP compares addresses, however they are written.
+func sameIP(a, b string) bool {
+	first, err := netip.ParseAddr(a)
+	if err != nil {
+		return false
+	}
+	second, err := netip.ParseAddr(b)
+	return err == nil && first.Unmap() == second.Unmap()
+}

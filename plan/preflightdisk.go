@@ -1,0 +1,132 @@
+package plan
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/clusterup/clusterup/facts"
+	"github.com/clusterup/clusterup/inventory"
+)
+
+const (
+	// leastData holds the first segment of the write-ahead log (64 MB, allocated at once) and an empty database.
+	leastData = 100 << 20
+	// leastOpt holds a release's archive and binaries side by side.
+	leastOpt = 100 << 20
+	// slowFsync is what etcd's FAQ wants the 99th percentile of its log's fdatasync to stay under.
+	slowFsync = 10 * time.Millisecond
+)
+
+func (p *preflight) space(m inventory.Member, host facts.Host, probe facts.Probe) {
+	quota := p.want.Cluster.Etcd.QuotaBackendBytes
+	data, wal, opt := probe.Places["data"], probe.Places["wal"], probe.Places["opt"]
+	ok := true
+	for _, place := range []facts.Place{data, wal} {
+		if place.Free < leastData {
+			ok = false
+			p.refuse(m.Name, CheckSpace, "make room: a member does not start with less than "+bytesOf(leastData)+", and should have the quota twice",
+				"%s free on %s, where %s lies", bytesOf(place.Free), place.Mount, place.Dir)
+		}
+		if place.Mount == data.Mount && wal.Mount == data.Mount {
+			break
+		}
+	}
+	if opt.Free < leastOpt && len(host.Binaries) == 0 {
+		ok = false
+		p.refuse(m.Name, CheckSpace, "make room: a release takes about "+bytesOf(leastOpt), "%s free on %s, where %s lies",
+			bytesOf(opt.Free), opt.Mount, facts.ReleaseDir)
+	}
+	switch {
+	case !ok:
+	case data.Free < quota && !host.Data.WAL:
+		p.warn(m.Name, CheckSpace, "make room, or lower quota_backend_bytes: snapshots and defragmenting need room beside the database",
+			"%s free for data on %s, less than the quota of %s", bytesOf(data.Free), data.Mount, bytesOf(quota))
+	default:
+		p.fine(m.Name, CheckSpace, "%s free for data", bytesOf(data.Free))
+	}
+}
+
+// Types of file systems, as in /proc/mounts.
+var (
+	lostAtBoot = []string{"tmpfs", "ramfs"}
+	remoteFS   = []string{"nfs", "nfs4", "cifs", "smb3", "ceph", "9p", "glusterfs", "lustre", "beegfs", "virtiofs", "afs"}
+)
+
+func (p *preflight) fileSystems(m inventory.Member, probe facts.Probe) {
+	ok := true
+	seen := map[string]bool{}
+	for _, what := range []string{"data", "wal"} {
+		place := probe.Places[what]
+		if seen[place.Mount] {
+			continue
+		}
+		seen[place.Mount] = true
+		ok = p.dataPlace(m, place) && ok
+	}
+	if opt := probe.Places["opt"]; slices.Contains(opt.Options, "noexec") {
+		ok = false
+		p.refuse(m.Name, CheckFileSystem, "mount it without noexec", "%s is mounted noexec, so nothing in %s can run", opt.Mount, facts.ReleaseDir)
+	} else if slices.Contains(opt.Options, "ro") {
+		ok = false
+		p.refuse(m.Name, CheckFileSystem, "mount it writable", "%s is mounted read-only, and releases go to %s", opt.Mount, facts.ReleaseDir)
+	}
+	if ok {
+		p.fine(m.Name, CheckFileSystem, "%s", probe.Places["data"].Type)
+	}
+}
+
+// dataPlace checks a file system that data will lie on.
+func (p *preflight) dataPlace(m inventory.Member, place facts.Place) bool {
+	switch {
+	case slices.Contains(lostAtBoot, place.Type):
+		p.refuse(m.Name, CheckFileSystem, "choose a data_dir on a disk", "%s is in memory (%s): a reboot would lose all data", place.Mount, place.Type)
+	case slices.Contains(place.Options, "ro"):
+		p.refuse(m.Name, CheckFileSystem, "mount it writable, and find out why it is not: dmesg", "%s is mounted read-only", place.Mount)
+	case slices.Contains(remoteFS, place.Type) || strings.HasPrefix(place.Type, "fuse."):
+		p.warn(m.Name, CheckFileSystem, "choose a data_dir on a local disk", "%s is %s: etcd is not made for network file systems", place.Mount, place.Type)
+	case place.Type == "overlay":
+		p.warn(m.Name, CheckFileSystem, "make sure that it outlives a reboot, or choose a data_dir on a disk",
+			"%s is an overlay, as containers and live systems have", place.Mount)
+	default:
+		return true
+	}
+	return false
+}
+
+func (p *preflight) latency(m inventory.Member, host facts.Host, probe facts.Probe) {
+	l := probe.Fsync
+	switch {
+	case l.Samples == 0 && l.Why != "":
+		p.warn(m.Name, CheckLatency, "see why the host could not write there", "not measured: %s", l.Why)
+	case l.Samples == 0 && host.Process != nil:
+		p.fine(m.Name, CheckLatency, "not measured: the member runs, and says it itself (etcd_disk_wal_fsync_duration_seconds)")
+	case l.Samples == 0: // nobody asked
+	case l.P99 > slowFsync:
+		p.warn(m.Name, CheckLatency, "etcd wants 99 of 100 under 10 ms: use a local SSD, or for wal_dir a disk that nothing else writes to",
+			"%s", timesOf(l))
+	default:
+		p.fine(m.Name, CheckLatency, "%s", timesOf(l))
+	}
+}
+
+func timesOf(l facts.Latency) string {
+	high := fmt.Sprintf("p99 %s", milliseconds(l.P99))
+	if l.Samples < 100 {
+		high = fmt.Sprintf("slowest %s", milliseconds(l.Max))
+	}
+	return fmt.Sprintf("p50 %s, %s of %d synchronous writes (measured to ±%s)", milliseconds(l.P50), high, l.Samples, milliseconds(l.Floor))
+}
+
+// milliseconds keeps two digits that mean something.
+func milliseconds(d time.Duration) string {
+	ms := float64(d) / float64(time.Millisecond)
+	switch {
+	case ms >= 10:
+		return fmt.Sprintf("%.0f ms", ms)
+	case ms >= 1:
+		return fmt.Sprintf("%.1f ms", ms)
+	}
+	return fmt.Sprintf("%.2f ms", ms)
+}
