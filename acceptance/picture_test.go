@@ -26,7 +26,7 @@ journalctl --no-pager -o cat >/dev/shm/journal
 touch /dev/shm/keys
 grep -e 'PRIVATE KEY' -F -f /dev/shm/keys /dev/shm/journal | while read -r line; do printf 'leak\t%s\n' "$line"; done
 rm -f /dev/shm/keys /dev/shm/journal
-find /etc /opt /var/lib/etcd* /usr/local /root /home /tmp /var/tmp /run/clusterup -path '*/member/*/*' -prune -o ! -path '/tmp/systemd-private-*' \
+find /etc /opt /var/lib/etcd* /usr/local /root /home /tmp /var/tmp /run/clusterup -path '*/member/*/*' -prune -o ! -path '*/systemd-private-*' \
   -printf 'file\t%p\t%y %m %u:%g\n' 2>/dev/null
 true
 `

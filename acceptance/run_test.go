@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"io"
 	"os"
 	"os/exec"
 	"strings"
@@ -85,13 +84,16 @@ func (s *site) launch(t *testing.T, argv ...string) *process {
 }
 
 // launchWith is launch with a keyboard.
-func (s *site) launchWith(t *testing.T, keyboard io.Reader, argv ...string) *process {
+func (s *site) launchWith(t *testing.T, keyboard *os.File, argv ...string) *process {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	p := &process{stdout: &buffer{also: s.said}, stderr: &buffer{also: s.said}, args: strings.Join(argv[1:], " "), ended: make(chan struct{})}
 	p.cmd = s.lab.Command(ctx, argv...)
 	p.cmd.Env = environment(s.home)
-	p.cmd.Dir, p.cmd.Stdin, p.cmd.Stdout, p.cmd.Stderr = s.dir, keyboard, p.stdout, p.stderr
+	p.cmd.Dir, p.cmd.Stdout, p.cmd.Stderr = s.dir, p.stdout, p.stderr
+	if keyboard != nil {
+		p.cmd.Stdin = keyboard
+	}
 	p.cmd.WaitDelay = 5 * time.Second
 	if err := p.cmd.Start(); err != nil {
 		cancel()

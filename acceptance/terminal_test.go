@@ -4,6 +4,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -11,9 +12,13 @@ import (
 // onTerminal runs clusterup on a terminal of its own and types an answer to each question.
 func (s *site) onTerminal(t *testing.T, dialogue [][2]string, args ...string) result {
 	t.Helper()
-	keyboard, typing := io.Pipe()
+	keyboard, typing, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer keyboard.Close()
 	defer typing.Close()
-	command := clusterup
+	command := "stty rows 40 cols 120; exec " + clusterup // without a size nothing live can be drawn
 	for _, arg := range args {
 		command += " '" + arg + "'"
 	}
@@ -24,7 +29,6 @@ func (s *site) onTerminal(t *testing.T, dialogue [][2]string, args ...string) re
 			t.Fatal(err)
 		}
 	}
-	<-p.ended
 	return p.wait(t)
 }
 
@@ -47,7 +51,7 @@ func TestTerminal(t *testing.T) {
 		t.Errorf("known_hosts holds %q", got)
 	}
 	done := s.onTerminal(t, [][2]string{{"Go ahead? [yes/no]", "yes\n"}}, "apply", file).exits(t, 0).says(t, "1 of 1 members serve", "Done: ")
-	if !strings.Contains(done.stdout, "KiB /") {
+	if !regexp.MustCompile(`install-release/etcd-1 +\[=*>-*\] +[0-9.]+ MiB of`).MatchString(done.stdout) {
 		t.Error("no live progress is drawn")
 	}
 	s.inSync(t, file, inv)

@@ -49,8 +49,8 @@ type Probe struct {
 	Err    error  `json:"-"`                // the error behind Failed
 
 	CPUs      int                 `json:"cpus"`
-	Swap      int64               `json:"swap"` // bytes in use as swap space, or ready to be
-	Synced    string              `json:"synced,omitempty"` // yes, no, or container: the clock is that of the machine beneath; empty: not known
+	Swap      int64               `json:"swap"`                // bytes in use as swap space, or ready to be
+	Synced    string              `json:"synced,omitempty"`    // yes, no, or container: the clock is that of the machine beneath; empty: not known
 	Services  []string            `json:"services,omitempty"`  // active ones of those that keep time or filter packets
 	Places    map[string]Place    `json:"places,omitempty"`    // data, wal, opt
 	Fsync     Latency             `json:"fsync"`               // of synchronous writes where the write-ahead log will lie

@@ -24,10 +24,13 @@ say nofile "$(sed -n 's/^Max open files *[0-9a-z]* *\([0-9a-z]*\).*/\1/p' /proc/
 
 keeper=
 if [ -d /run/systemd/system ]; then
-  for service in chrony chronyd systemd-timesyncd ntp ntpd ntpsec openntpd phc2sys open-vm-tools vmtoolsd ufw firewalld; do
-    systemctl -q is-active "$service" 2>/dev/null || continue
-    say service "$service"
-    case $service in ufw | firewalld) ;; *) keeper=$service ;; esac
+  set -- chrony chronyd systemd-timesyncd ntp ntpd ntpsec openntpd phc2sys open-vm-tools vmtoolsd ufw firewalld
+  for state in $(systemctl is-active "$@" 2>/dev/null); do # one word for each, in their order
+    if [ "$state" = active ]; then
+      say service "$1"
+      case $1 in ufw | firewalld) ;; *) keeper=$1 ;; esac
+    fi
+    shift
   done
 fi
 # timedatectl is asked last: it starts a service, which stays for half a minute.
@@ -52,7 +55,7 @@ place() {
   while read -r _ mount t o _; do
     if [ "$mount" = "$at" ]; then type=$t options=$o; fi
   done </proc/mounts
-  say place "$1" "$dir" "$type" "$at" "$options" "$free"
+  say place "$1" "$dir" "$type" "$at" "${options%%,lowerdir=*}" "$free"
 }
 place data "$data"
 place wal "$wal"

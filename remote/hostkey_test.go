@@ -183,6 +183,9 @@ func TestFirstContact(t *testing.T) {
 			if test.answer != nil {
 				c.dialer.Ask = func(_ context.Context, question string) (bool, error) {
 					asked++
+					if len(c.dialer.starts) > 0 {
+						t.Error("asked in the middle of a handshake, which may time out meanwhile")
+					}
 					for _, want := range []string{"etcd-1", s.addr, ssh.FingerprintSHA256(s.key.PublicKey()), "ED25519"} {
 						if !strings.Contains(question, want) {
 							t.Errorf("question %q does not show %s", question, want)

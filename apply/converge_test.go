@@ -1,0 +1,350 @@
+package apply
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/clusterup/clusterup/facts"
+	"github.com/clusterup/clusterup/plan"
+)
+
+// inBubble runs a test on a clock of its own, so that waiting for members and deadlines takes no time.
+func inBubble(t *testing.T, name string, do func(t *testing.T)) {
+	t.Helper()
+	t.Run(name, func(t *testing.T) { synctest.Test(t, do) })
+}
+
+// settled lets a run finish, and then finds that there is nothing left to do: no step, no action on a host, no key written.
+func settled(t *testing.T, o *world, token string) {
+	t.Helper()
+	if _, err := o.run(token).Converge(t.Context()); err != nil {
+		t.Fatalf("the run after it: %v", err)
+	}
+	actions, canaries := o.actions, fmt.Sprint(o.canary)
+	result, err := o.run("idle").Converge(t.Context())
+	if err != nil || result.Steps != 0 || o.actions != actions || fmt.Sprint(o.canary) != canaries {
+		t.Fatalf("law 9: an idle run did %d steps and %d actions, wrote %v; %v", result.Steps, o.actions-actions, o.canary, err)
+	}
+	oneCluster(t, o)
+}
+
+func oneCluster(t *testing.T, o *world) {
+	t.Helper()
+	ids := map[facts.ID]bool{}
+	for name, host := range o.seen.Hosts {
+		ids[host.Data.ClusterID], ids[host.Etcd.ClusterID] = true, true
+		var born struct {
+			ClusterID facts.ID `json:"cluster_id"`
+			MemberID  facts.ID `json:"member_id"`
+		}
+		if err := json.Unmarshal(host.Files["/etc/etcd/prod/born.json"].Content, &born); err != nil || born.MemberID != host.Data.MemberID {
+			t.Errorf("%s: marker %+v, member %s; %v", name, born, host.Data.MemberID, err)
+		}
+		ids[born.ClusterID] = true
+	}
+	if len(ids) != 1 {
+		t.Errorf("law 4: clusters %v", ids)
+	}
+}
+
+func TestConverge(t *testing.T) {
+	for _, n := range []int{1, 3, 5} {
+		inBubble(t, fmt.Sprint(n), func(t *testing.T) {
+			o := newWorld(t, wanted(t, n))
+			result, err := o.run("first").Converge(t.Context())
+			if err != nil || result.Stages != 5 {
+				t.Fatalf("%d stages, %v", result.Stages, err)
+			}
+			if len(o.canary) != n {
+				t.Errorf("canaries through %v", o.canary)
+			}
+			settled(t, o, "second")
+		})
+	}
+}
+
+// points are the places where a run of a scene can be hit.
+func points(t *testing.T, scene func(t *testing.T) *world) []string {
+	t.Helper()
+	var mu sync.Mutex
+	var found []string
+	synctest.Test(t, func(t *testing.T) {
+		o := scene(t)
+		r := o.run("first")
+		r.Seam = o.seam(func(point string) error {
+			mu.Lock()
+			defer mu.Unlock()
+			found = append(found, point)
+			return nil
+		})
+		if _, err := r.Converge(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	})
+	slices.Sort(found)
+	return slices.Compact(found)
+}
+
+// scenes: from bare hosts, and a roll of all members whose flags have changed.
+var scenes = map[string]func(t *testing.T, n int) *world{
+	"bootstrap": func(t *testing.T, n int) *world { t.Helper(); return newWorld(t, wanted(t, n)) },
+	"roll": func(t *testing.T, n int) *world {
+		t.Helper()
+		o := newWorld(t, wanted(t, n))
+		o.want.Accept = []plan.Risk{plan.Downtime}
+		if _, err := o.run("zeroth").Converge(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		o.want.Cluster.Etcd.Flags = map[string]string{"max-txn-ops": "7"}
+		o.change("etcd-1", func(h *facts.Host) { h.Unit.Enabled = "disabled" })
+		return o
+	},
+}
+
+var errFault = errors.New("cut")
+
+// Whatever happens before or after any look, step or action, another run goes on and finishes. Three things happen: that one place
+// fails; the whole run dies there; it is asked to stop there.
+func TestFaultAtEveryPoint(t *testing.T) {
+	for name, scene := range scenes {
+		for _, n := range []int{1, 3, 5} {
+			make := func(t *testing.T) *world { t.Helper(); return scene(t, n) }
+			all := points(t, make)
+			if len(all) < 20 {
+				t.Fatalf("%s, %d members: %d points only", name, n, len(all))
+			}
+			if n == 5 { // the first and last host suffice there
+				all = slices.DeleteFunc(all, func(p string) bool {
+					return strings.Contains(p, "etcd-2") || strings.Contains(p, "etcd-3") || strings.Contains(p, "etcd-4")
+				})
+			}
+			for _, point := range all {
+				inBubble(t, fmt.Sprintf("%s/%d/fail %s", name, n, point), func(t *testing.T) { failAt(t, make(t), point) })
+				inBubble(t, fmt.Sprintf("%s/%d/die %s", name, n, point), func(t *testing.T) { dieAt(t, make(t), point) })
+				inBubble(t, fmt.Sprintf("%s/%d/stop %s", name, n, point), func(t *testing.T) { stopAt(t, make(t), point) })
+			}
+		}
+	}
+}
+
+func failAt(t *testing.T, o *world, point string) {
+	t.Helper()
+	r := o.run("first")
+	hit := false
+	r.Seam = o.seam(func(p string) error {
+		if p == point {
+			hit = true
+			return errFault
+		}
+		return nil
+	})
+	_, err := r.Converge(t.Context())
+	var stage *StageError
+	inStep := !strings.HasSuffix(point, " look") && !strings.HasSuffix(point, " verify")
+	if !hit || !errors.Is(err, errFault) || inStep != errors.As(err, &stage) {
+		t.Fatalf("hit %v, error %v", hit, err)
+	}
+	settled(t, o, "second")
+}
+
+func dieAt(t *testing.T, o *world, point string) {
+	t.Helper()
+	r := o.run("first")
+	ctx, kill := context.WithCancelCause(t.Context())
+	var mu sync.Mutex
+	r.Seam = o.seam(func(p string) error {
+		mu.Lock()
+		defer mu.Unlock()
+		if p == point {
+			kill(errFault)
+		}
+		return context.Cause(ctx)
+	})
+	if _, err := r.Converge(ctx); err == nil && !strings.HasSuffix(point, " verify") {
+		t.Fatal("no error")
+	}
+	settled(t, o, "second")
+}
+
+func stopAt(t *testing.T, o *world, point string) {
+	t.Helper()
+	r := o.run("first")
+	stop := make(chan struct{})
+	r.Stop = stop
+	var once sync.Once
+	r.Seam = o.seam(func(p string) error {
+		if p == point {
+			once.Do(func() { close(stop) })
+		}
+		return nil
+	})
+	_, err := r.Converge(t.Context())
+	var stopped *Stopped
+	switch {
+	case strings.HasSuffix(point, " verify"): // everything was done by then
+		if err != nil {
+			t.Fatal(err)
+		}
+	case !errors.As(err, &stopped) || stopped.Next == "":
+		t.Fatalf("error %v, want *Stopped", err)
+	}
+	settled(t, o, "second")
+}
+
+// A failure ends the steps of its own host only.
+func TestOthersFinish(t *testing.T) {
+	inBubble(t, "", func(t *testing.T) {
+		o := newWorld(t, wanted(t, 3))
+		r := o.run("first")
+		r.Seam = o.seam(func(p string) error {
+			if p == "before install-release/etcd-2" {
+				return errFault
+			}
+			return nil
+		})
+		_, err := r.Converge(t.Context())
+		var stage *StageError
+		var step *StepError
+		if !errors.As(err, &stage) || len(stage.Errs) != 1 || !errors.As(err, &step) || step.Step.ID() != "install-release/etcd-2" {
+			t.Fatalf("error %v", err)
+		}
+		for name, ready := range map[string]bool{"etcd-1": true, "etcd-2": false, "etcd-3": true} {
+			if _, ok := o.seen.Hosts[name].Files[plan.UnitPath(o.want.Cluster)]; ok != ready {
+				t.Errorf("%s has its unit: %v, want %v", name, ok, ready)
+			}
+		}
+	})
+}
+
+// A member that does not start is shown with its journal, and with what that is known to mean.
+func TestStartFails(t *testing.T) {
+	inBubble(t, "", func(t *testing.T) {
+		o := newWorld(t, wanted(t, 3))
+		o.broken = func(step plan.Step) error {
+			if step.Host == "etcd-3" {
+				return errors.New("etcd-3: exit status 1")
+			}
+			return nil
+		}
+		_, err := o.run("first").Converge(t.Context())
+		var step *StepError
+		if !errors.As(err, &step) || step.Step.Host != "etcd-3" || len(step.Log) != 2 || step.Log[0] != "an earlier line" || step.Why == nil {
+			t.Fatalf("error %+v", err)
+		}
+		o.broken = nil
+		settled(t, o, "second")
+	})
+}
+
+// A start that takes too long ends at the deadline, and not before.
+func TestStartTakesTooLong(t *testing.T) {
+	inBubble(t, "", func(t *testing.T) {
+		o := newWorld(t, wanted(t, 1))
+		o.block = func(ctx context.Context, _ plan.Step) error { <-ctx.Done(); return ctx.Err() }
+		began := time.Now()
+		_, err := o.run("first").Converge(t.Context())
+		if took := time.Since(began); took != 90*time.Second || err == nil || !strings.Contains(err.Error(), "did not become ready within 1m30s") {
+			t.Errorf("after %s: %v", took, err)
+		}
+	})
+}
+
+func TestNeverReads(t *testing.T) {
+	inBubble(t, "", func(t *testing.T) {
+		o := newWorld(t, wanted(t, 3))
+		if _, err := o.run("first").Converge(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		o.change("etcd-2", func(h *facts.Host) { h.Reads = false })
+		r := o.run("second")
+		r.Timeout = time.Second
+		began := time.Now()
+		_, err := r.Converge(t.Context())
+		var step *StepError
+		if took := time.Since(began); took != time.Second || !errors.As(err, &step) || step.Step.Kind != plan.AwaitMember ||
+			!strings.Contains(err.Error(), "no linearizable read within 1s: no leader") {
+			t.Errorf("after %s: %v", took, err)
+		}
+	})
+}
+
+// A stop does not wait for a member that does not come up; nor does the end of the context.
+func TestStopWhileStarting(t *testing.T) {
+	for name, ending := range map[string]func(stop chan struct{}, cancel func()){
+		"stop": func(stop chan struct{}, _ func()) { close(stop) }, "cancel": func(_ chan struct{}, cancel func()) { cancel() },
+	} {
+		inBubble(t, name, func(t *testing.T) {
+			o := newWorld(t, wanted(t, 3))
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			stop := make(chan struct{})
+			var once sync.Once
+			o.block = func(ctx context.Context, _ plan.Step) error {
+				once.Do(func() { ending(stop, cancel) })
+				<-ctx.Done()
+				return ctx.Err()
+			}
+			r := o.run("first")
+			r.Stop = stop
+			began := time.Now()
+			_, err := r.Converge(ctx)
+			var stopped *Stopped
+			if time.Since(began) != 0 || name == "stop" != errors.As(err, &stopped) || name == "cancel" && !errors.Is(err, context.Canceled) {
+				t.Errorf("after %s: %v", time.Since(began), err)
+			}
+			o.block = nil
+			settled(t, o, "second")
+		})
+	}
+}
+
+// Steps that succeed without an effect are a defect somewhere, and must not go on for ever.
+func TestNoEffect(t *testing.T) {
+	inBubble(t, "", func(t *testing.T) {
+		o := newWorld(t, wanted(t, 3))
+		o.deaf = true
+		result, err := o.run("first").Converge(t.Context())
+		var stage *StageError
+		if !errors.Is(err, ErrNoEffect) || !errors.As(err, &stage) || result.Stages != 1 {
+			t.Errorf("%d stages, %v", result.Stages, err)
+		}
+	})
+}
+
+func TestRefusedAndUnseen(t *testing.T) {
+	inBubble(t, "", func(t *testing.T) {
+		o := newWorld(t, wanted(t, 3))
+		o.change("etcd-2", func(h *facts.Host) { h.Systemd = 0 })
+		_, err := o.run("first").Converge(t.Context())
+		var refused *plan.Refused
+		if !errors.As(err, &refused) || o.actions != 0 {
+			t.Errorf("%d actions, error %v", o.actions, err)
+		}
+		r := o.run("second")
+		r.Gather = func(context.Context) (facts.Snapshot, error) { return facts.Snapshot{}, errFault }
+		if _, err := r.Converge(t.Context()); !errors.Is(err, errFault) {
+			t.Errorf("error %v", err)
+		}
+	})
+}
+
+func TestUnknownStep(t *testing.T) {
+	inBubble(t, "", func(t *testing.T) {
+		o := newWorld(t, wanted(t, 1))
+		r := o.run("first")
+		r.Next = func(plan.Want, facts.Snapshot) (*plan.Stage, error) {
+			return &plan.Stage{Name: "odd", Steps: []plan.Step{{Kind: "dance", Host: "etcd-1"}}}, nil
+		}
+		if _, err := r.Converge(t.Context()); err == nil || !strings.Contains(err.Error(), "dance") {
+			t.Errorf("error %v", err)
+		}
+	})
+}

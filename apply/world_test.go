@@ -1,0 +1,307 @@
+package apply
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/clusterup/clusterup/facts"
+	"github.com/clusterup/clusterup/plan"
+	"github.com/clusterup/clusterup/units"
+)
+
+// secretKey is the private key that the world's operator makes; it may be nowhere but in a file that is secret.
+const secretKey = "-----BEGIN PRIVATE KEY----- of a leaf"
+
+var noon = time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
+
+// wanted is a cluster of n members.
+func wanted(t *testing.T, n int) plan.Want {
+	t.Helper()
+	var members []string
+	for i := 1; i <= n; i++ {
+		members = append(members, fmt.Sprintf(
+			`{"Name":"etcd-%d","Address":"10.0.0.1%d","PeerAddress":"10.0.0.1%d","ClientAddress":"10.0.0.1%d","DataDir":"/var/lib/etcd/prod"}`, i, i, i, i))
+	}
+	text := fmt.Sprintf(`{"Cluster":{"Name":"prod","Version":"3.6.16","UnitName":"etcd-prod","PeerPort":2380,"ClientPort":2379,
+		"PKI":{"Lifetime":%d,"RenewBefore":%d,"Algorithm":"ecdsa-p256"},"Etcd":{"QuotaBackendBytes":8},"Members":[%s]}}`,
+		365*24*time.Hour, 120*24*time.Hour, strings.Join(members, ","))
+	var w plan.Want
+	if err := json.Unmarshal([]byte(text), &w); err != nil {
+		t.Fatal(err)
+	}
+	w.Releases = map[string]plan.Release{"amd64": {
+		Version: "3.6.16", Arch: "amd64", SHA256: "1a2b3c4d5e6f7081", Binaries: map[string]string{"etcd": "e0", "etcdctl": "c0", "etcdutl": "u0"},
+	}}
+	return w
+}
+
+// world is hosts, a cluster and an operator directory that exist as facts alone: every action on a host has the effect that package plan
+// says its step has, and nothing else. What was not to be expected of a run fails the test.
+type world struct {
+	t    *testing.T
+	want plan.Want
+
+	mu      sync.Mutex
+	seen    facts.Snapshot
+	wanted  map[string][]plan.Step // by ID, of the stage to come
+	current map[string]plan.Step   // by host
+	hostsOf map[string]string      // by client URL
+	actions int                    // that change something on a host
+	canary  map[string]int         // by endpoint
+	alarms  []facts.Alarm
+	deaf    bool                                            // actions succeed, and have no effect
+	broken  func(step plan.Step) error                      // fails a start
+	block   func(ctx context.Context, step plan.Step) error // holds a start up
+	bad     string                                          // the endpoint through which nothing can be written
+}
+
+func newWorld(t *testing.T, w plan.Want) *world {
+	t.Helper()
+	o := &world{t: t, want: w, seen: facts.Snapshot{Taken: noon, Hosts: map[string]facts.Host{}}, current: map[string]plan.Step{}, hostsOf: map[string]string{}, canary: map[string]int{}}
+	for _, m := range w.Cluster.Members {
+		o.hostsOf[plan.ClientURL(w.Cluster, m)] = m.Name
+		o.seen.Hosts[m.Name] = facts.Host{
+			Name: m.Name, Arch: "amd64", Systemd: 252, MachineID: m.Name, DataFree: 1 << 40, OptFree: 1 << 40, Files: map[string]facts.File{},
+		}
+	}
+	return o
+}
+
+// run is a new run of somebody, with a token of its own.
+func (o *world) run(token string) *Run {
+	w := o.want
+	w.Token = token
+	r := &Run{
+		Want: w, Hosts: map[string]Host{}, Operator: o, Etcd: o, Now: func() time.Time { return noon }, ID: token,
+		Gather: func(ctx context.Context) (facts.Snapshot, error) { return o.gather(ctx, w) },
+	}
+	for name := range o.seen.Hosts {
+		r.Hosts[name] = fakeHost{o, name}
+	}
+	r.Seam = o.seam(nil)
+	return r
+}
+
+// gather also notes what Next will say, since it is the last thing before a stage.
+func (o *world) gather(ctx context.Context, w plan.Want) (facts.Snapshot, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if err := ctx.Err(); err != nil {
+		return facts.Snapshot{}, err
+	}
+	o.seen.Members, o.seen.Alarms = nil, o.alarms
+	for _, m := range w.Cluster.Members {
+		if host := o.seen.Hosts[m.Name]; host.Reads {
+			for _, m := range w.Cluster.Members {
+				o.seen.Members = append(o.seen.Members, facts.Member{
+					ID: o.seen.Hosts[m.Name].Data.MemberID, Name: m.Name, PeerURLs: []string{"https://" + m.PeerAddress + ":2380"},
+				})
+			}
+			break
+		}
+	}
+	o.wanted = map[string][]plan.Step{}
+	if stage, err := plan.Next(w, o.seen); err == nil && stage != nil {
+		for _, step := range stage.Steps {
+			o.wanted[step.ID()] = append(o.wanted[step.ID()], step)
+		}
+	}
+	return o.seen, nil
+}
+
+// seam learns from the run which step each host is at; fault is what a test adds.
+func (o *world) seam(fault func(point string) error) func(string) error {
+	return func(point string) error {
+		id, begins := strings.CutPrefix(point, "before ")
+		o.mu.Lock()
+		if steps := o.wanted[id]; begins && len(steps) > 0 {
+			o.current[steps[0].Host], o.wanted[id] = steps[0], steps[1:]
+		}
+		o.mu.Unlock()
+		if fault == nil {
+			return nil
+		}
+		return fault(point)
+	}
+}
+
+// took gives a step its effect, or the part of it that change says.
+func (o *world) took(step plan.Step, change func(h *facts.Host)) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if step.Host != "" {
+		o.actions++
+	}
+	if o.deaf {
+		return
+	}
+	o.laws(step)
+	o.seen = plan.SimulateStep(o.want, o.seen, step)
+	if change != nil {
+		host := o.seen.Hosts[step.Host]
+		change(&host)
+		o.seen.Hosts[step.Host] = host
+	}
+}
+
+// laws are those that a run could break by itself, by not looking before it acts.
+func (o *world) laws(step plan.Step) {
+	host := o.seen.Hosts[step.Host]
+	marked, serve := false, 0
+	for name, other := range o.seen.Hosts {
+		_, born := other.Files[plan.ConfigDir(o.want.Cluster)+"/born.json"]
+		marked = marked || born
+		if name != step.Host && other.Reads {
+			serve++
+		}
+	}
+	if step.Kind == plan.StartMember && marked && !host.Data.WAL {
+		o.t.Errorf("law 4: %s without data, and there is a marker", step.ID())
+	}
+	if step.Kind == plan.RestartMember && host.Reads && len(o.seen.Hosts) > 1 && serve < len(o.seen.Hosts)/2+1 {
+		o.t.Errorf("law 1: %s with %d others that serve", step.ID(), serve)
+	}
+}
+
+// fakeHost does what belongs to the step that it is at, and refuses everything else.
+type fakeHost struct {
+	*world
+	name string
+}
+
+func (h fakeHost) step() plan.Step {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.current[h.name]
+}
+
+// telling is a part of the last script of each kind of step: the one that has the effect.
+var telling = map[plan.Kind]string{
+	plan.CreateUser: "useradd", plan.MakeDirs: "mkdir", plan.FixModes: "chmod", plan.InstallRelease: "tar -xzf", plan.IssueLeaf: "ln -sfn",
+	plan.WriteUnit: "daemon-reload", plan.ReloadUnits: "daemon-reload", plan.EnableUnit: "systemctl enable",
+	plan.StartMember: "systemctl start", plan.RestartMember: "systemctl restart",
+}
+
+func (h fakeHost) Script(ctx context.Context, script string) ([]byte, error) {
+	step := h.step()
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if strings.Contains(script, "PRIVATE KEY") {
+		h.t.Errorf("law 7: a key in a script for %s", step.ID())
+	}
+	starts := step.Kind == plan.StartMember || step.Kind == plan.RestartMember
+	switch {
+	case strings.HasPrefix(script, "journalctl"):
+		return []byte("an earlier line\nlisten tcp 10.0.0.11:2380: bind: address already in use\n"), nil
+	case step.Kind == plan.IssueLeaf && strings.Contains(script, "mkdir"):
+		return nil, nil // the directory of the new pair, to which nothing points yet
+	case telling[step.Kind] == "" || !strings.Contains(script, telling[step.Kind]):
+		h.t.Errorf("%s: a script that is no part of it:\n%s", step.ID(), script)
+		return nil, errors.New("no such script")
+	}
+	if starts && h.broken != nil {
+		if err := h.broken(step); err != nil {
+			return nil, err
+		}
+	}
+	if starts && h.block != nil {
+		if err := h.block(ctx, step); err != nil {
+			return nil, err
+		}
+	}
+	h.took(step, nil)
+	return nil, nil
+}
+
+func (h fakeHost) Write(ctx context.Context, files []units.File) error {
+	step := h.step()
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	for _, f := range files {
+		key := strings.Contains(string(f.Data), "PRIVATE KEY")
+		if key != f.Secret || key && f.Mode != 0o600 {
+			h.t.Errorf("law 7: %s, mode %04o, secret %v", f.Path, f.Mode, f.Secret)
+		}
+	}
+	switch step.Kind {
+	case plan.WriteTrust, plan.RecordBirth:
+		h.took(step, nil)
+	case plan.WriteUnit: // systemd does not know yet
+		h.took(step, func(host *facts.Host) { host.Unit.NeedsReload = true })
+	case plan.IssueLeaf: // nothing points there yet
+	default:
+		h.t.Errorf("%s: writes %d files", step.ID(), len(files))
+	}
+	return nil
+}
+
+func (h fakeHost) Upload(ctx context.Context, file Upload, progress func(done, total int64)) error {
+	if step := h.step(); step.Kind != plan.InstallRelease || file.Path != plan.BinDir(*step.Release)+".tar.gz" {
+		h.t.Errorf("%s: uploads %s", step.ID(), file.Path)
+	}
+	progress(file.Size, file.Size)
+	return ctx.Err()
+}
+
+func (o *world) CreateCA(_ context.Context, role string) error {
+	o.took(plan.Step{Kind: plan.CreateCA, CA: role}, nil)
+	return nil
+}
+
+func (o *world) PinRelease(_ context.Context, r plan.Release) error {
+	o.took(plan.Step{Kind: plan.PinRelease, Release: &r}, nil)
+	return nil
+}
+
+func (o *world) Issue(context.Context, plan.Leaf) (cert, key []byte, serial string, err error) {
+	return []byte("certificate"), []byte(secretKey), "new", nil
+}
+
+func (o *world) Archive(context.Context, plan.Release) (Upload, error) {
+	return Upload{Size: 7, SHA256: "1a2b", Open: func() (io.ReadCloser, error) { return nil, errors.New("nobody reads it here") }}, nil
+}
+
+func (o *world) ReadLinearizable(ctx context.Context, endpoint string) error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	name, ok := o.hostsOf[endpoint]
+	if !ok {
+		o.t.Errorf("%s was asked, and is nobody's", endpoint)
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if !o.seen.Hosts[name].Reads && !o.deaf {
+		return errors.New("no leader")
+	}
+	return nil
+}
+
+func (o *world) Canary(_ context.Context, endpoint, key, value string) error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.canary[endpoint]++
+	if !strings.HasPrefix(key, "clusterup/canary/"+value+"/"+o.hostsOf[endpoint]) {
+		o.t.Errorf("canary %s=%s through %s", key, value, endpoint)
+	}
+	if endpoint == o.bad {
+		return errors.New("database space exceeded")
+	}
+	return nil
+}
+
+// change changes one host of the world.
+func (o *world) change(name string, do func(h *facts.Host)) {
+	host := o.seen.Hosts[name]
+	do(&host)
+	o.seen.Hosts[name] = host
+}
