@@ -1,7 +1,6 @@
 package acceptance
 
 import (
-	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -21,6 +20,7 @@ type operation struct {
 	deletes bool                                // it is meant to delete data
 	telling func(points []string) []string      // the points worth a try in every run of the tests; all are tried with FAULTS=full
 	whole   func(points []string) []string      // nil: all points are tried with FAULTS=full
+	part    string                              // what whole leaves
 }
 
 // disturb tries an operation with a fault at one point after the other: whatever is half done then breaks no law, and running it again
@@ -67,7 +67,7 @@ func disturb(t *testing.T, op operation, stands ...*stand) {
 	}
 	t.Logf("%s: %d points, %d faults tried", op.name, len(all), total)
 	if !t.Failed() {
-		guarantee(t, op.name, len(all))
+		guaranteePoints(t, op, len(all), total)
 	}
 }
 
@@ -77,22 +77,27 @@ func (op operation) arguments(s *stand) []string {
 
 // faults are the values of CLUSTERUP_FAULT to try.
 func (op operation) faults(points []string) []string {
-	var all []string
-	verbs := []string{"kill"}
-	if whole() {
-		verbs = append(verbs, "fail")
-		if op.whole != nil {
-			points = op.whole(points)
-		}
-	} else {
+	switch {
+	case !whole():
 		points = op.telling(points)
+	case op.whole != nil:
+		points = op.whole(points)
 	}
-	for _, verb := range verbs {
+	var all []string
+	for _, verb := range verbs() {
 		for _, point := range points {
 			all = append(all, verb+" "+point)
 		}
 	}
 	return all
+}
+
+// verbs are what is done at a point.
+func verbs() []string {
+	if whole() {
+		return []string{"kill", "fail"}
+	}
+	return []string{"kill"}
 }
 
 // renamed is a fault on the hosts of another stand.
@@ -244,11 +249,6 @@ func TestFaultsMixed(t *testing.T) {
 	}
 	op := bootstrap("bootstrap of 5 members: IPv6, sudo, Debian 11 to 13", nil)
 	op.whole = func(points []string) []string { return steps(points, "etcd-3") }
+	op.part = "around the steps of one host"
 	disturb(t, op, newStand(t, s, inv, inv.Members...))
-}
-
-// guarantee is a row of the table.
-func guarantee(t *testing.T, name string, points int) {
-	t.Helper()
-	_ = fmt.Sprintf("%s %d", name, points)
 }

@@ -116,7 +116,7 @@ mkdir -p -m 0700 "$dir" || exit
 exec 9>>"$dir/$name.lock" || exit
 if ! flock -w %d 9; then
   echo "busy $(cat "$dir/$name.owner" 2>/dev/null)"
-  exit 0
+  exec cat >/dev/null # whoever holds a script takes its end for a failure
 fi
 printf '%%s\n' %s >"$dir/$name.owner" || exit
 echo held

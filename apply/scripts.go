@@ -20,6 +20,15 @@ getent passwd etcd >/dev/null || useradd --system --gid etcd --home-dir /nonexis
 
 const reloadUnits = "systemctl daemon-reload\n"
 
+// reloadUnit has systemd read its units again unless it has this one as it is on disk: one that it never had loaded is read when it is
+// asked for, and a reload reads all units of the host.
+func reloadUnit(unit string) string {
+	return fmt.Sprintf(`set -u
+state=$(systemctl show -p LoadState -p NeedDaemonReload %s | sort | tr '\n' ' ')
+[ "$state" = "LoadState=loaded NeedDaemonReload=no " ] || systemctl daemon-reload
+`, quote(unit+".service"))
+}
+
 // makeDirs makes directories with their owner and mode; parents that are missing are open to all, as they would be made by hand.
 func makeDirs(paths []plan.Path) string {
 	var b strings.Builder
@@ -80,11 +89,11 @@ if [ -d "$dir" ]; then
   cd "$dir"; manifest
 else
   manifest
-  sync -f .
+  sync etcd etcdctl etcdutl manifest .
   mv -T "$new" "$dir"
 fi
 cd /
-sync -f "$dir"
+sync "$dir"/* "$dir" "${dir%%/*}"
 rm -f "$archive"
 `, quote(dir), quote(archive), members.String(), sums.String(), sums.String())
 }
@@ -95,12 +104,12 @@ func swapLeaf(link, target string) string {
 link=%s target=%s
 cd "$(dirname "$link")"
 role=$(basename "$link")
-sync -f "$target"
+sync "$target"/* "$target"
 rm -f ".$role."*
 if [ -d "$role" ] && [ ! -L "$role" ]; then mv -T "$role" "$role.aside.$$"; fi
 ln -sfn "$target" ".$role.$$"
 mv -fT ".$role.$$" "$role"
-sync -f .
+sync .
 for old in "$role"-*; do
   if [ "$old" != "$target" ] && [ -d "$old" ]; then rm -rf "$old"; fi
 done

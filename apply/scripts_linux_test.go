@@ -24,7 +24,7 @@ import (
 // for the disk shows nothing without a power cut.
 
 const asWhoever = `chown() { [ "$(id -u)" -ne 0 ] || command chown "$@"; }
-sync() { [ -e "$2" ]; }
+sync() { for file; do [ -e "$file" ] || return 1; done; }
 `
 
 // shell runs a script to its end, or to where it was killed.

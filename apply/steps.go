@@ -38,7 +38,7 @@ func (r *Run) do(ctx context.Context, step plan.Step) error {
 		if err := host.Write(ctx, changed(step.Changes)); err != nil {
 			return err
 		}
-		return script(reloadUnits)
+		return script(reloadUnit(step.Unit))
 	case plan.ReloadUnits:
 		return script(reloadUnits)
 	case plan.EnableUnit:
@@ -141,15 +141,19 @@ func (r *Run) awaitMember(ctx context.Context, step plan.Step) error {
 	defer cancel()
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
+	var last error // but the deadline, which says nothing
 	for {
 		err := r.Etcd.ReadLinearizable(ctx, endpoint)
 		if err == nil {
 			return nil
 		}
+		if last == nil || ctx.Err() == nil {
+			last = err
+		}
 		select {
 		case <-ctx.Done():
 			if ctx.Err() == context.DeadlineExceeded {
-				return fmt.Errorf("no linearizable read within %s: %w", r.timeout(), err)
+				return fmt.Errorf("no linearizable read within %s: %w", r.timeout(), last)
 			}
 			return ctx.Err()
 		case <-tick.C:

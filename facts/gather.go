@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 )
@@ -30,7 +31,10 @@ type Source struct {
 	Shells   map[string]Shell // by member name
 	Etcd     Etcd             // nil: the etcd API is not asked
 	Operator func() (Operator, error)
-	Now      func() time.Time
+	// Route is told which member is behind an endpoint before Etcd is asked there: a member is asked where it serves, which is not where
+	// it shall serve when that is being changed. Nil: nobody needs to know.
+	Route func(member, endpoint string)
+	Now   func() time.Time
 }
 
 // Gather looks at everything at once and blocks until all have answered or failed. A host that fails is in the Snapshot with the
@@ -72,9 +76,24 @@ func look(ctx context.Context, src Source, name string, ask Ask) Host {
 	host.Name = name
 	host.ClockOffset = offset(clock, sent, received)
 	if host.Process != nil && src.Etcd != nil && ask.Endpoint != "" {
-		talk(ctx, src.Etcd, ask.Endpoint, &host)
+		endpoint := serving(host.Process.Args, ask.Endpoint)
+		if src.Route != nil {
+			src.Route(name, endpoint)
+		}
+		talk(ctx, src.Etcd, endpoint, &host)
 	}
 	return host
+}
+
+// serving is the client URL that a process advertises, else the one that is wanted.
+func serving(args []string, wanted string) string {
+	for _, arg := range args {
+		if urls, ok := strings.CutPrefix(arg, "--advertise-client-urls="); ok {
+			first, _, _ := strings.Cut(urls, ",")
+			return first
+		}
+	}
+	return wanted
 }
 
 // offset is how far a clock read somewhere between sent and received is off; zero while that journey can explain it.

@@ -33,6 +33,14 @@ type fakeEtcd struct {
 	mu      sync.Mutex
 	members map[string]fakeMember
 	asked   map[string]int
+	routes  map[string]string // where a member serves → the endpoint that these tests call it by
+}
+
+// route is told where a member serves before it is asked there.
+func (e *fakeEtcd) route(member, endpoint string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.routes[endpoint] = "https://" + member
 }
 
 type fakeMember struct {
@@ -47,6 +55,7 @@ type fakeMember struct {
 func (e *fakeEtcd) ask(endpoint string) (fakeMember, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	endpoint = e.routes[endpoint]
 	m, ok := e.members[endpoint]
 	if !ok {
 		e.t.Errorf("%s was asked, and was not to be", endpoint)
@@ -86,7 +95,7 @@ type site struct {
 
 func newSite(t *testing.T, hosts map[string]string) *site {
 	t.Helper()
-	s := &site{map[string]Ask{}, map[string]Shell{}, &fakeEtcd{t: t, members: map[string]fakeMember{}, asked: map[string]int{}}, time.Unix(1795234534, 0)}
+	s := &site{map[string]Ask{}, map[string]Shell{}, &fakeEtcd{t: t, members: map[string]fakeMember{}, asked: map[string]int{}, routes: map[string]string{}}, time.Unix(1795234534, 0)}
 	for host, name := range hosts {
 		ask := demo(name)
 		ask.Endpoint = "https://" + host
@@ -97,7 +106,7 @@ func newSite(t *testing.T, hosts map[string]string) *site {
 
 func (s *site) source() Source {
 	return Source{
-		Asks: s.asks, Shells: s.shells, Etcd: s.etcd, Now: func() time.Time { return s.now },
+		Asks: s.asks, Shells: s.shells, Etcd: s.etcd, Route: s.etcd.route, Now: func() time.Time { return s.now },
 		Operator: func() (Operator, error) { return Operator{Pinned: map[string]string{"3.6.16/amd64": "edde"}}, nil },
 	}
 }

@@ -102,7 +102,9 @@ type Firewall struct {
 
 // RTT is the time that packets took to another host and back.
 type RTT struct {
-	Min, Avg, Max time.Duration
+	Min time.Duration `json:"min_ns"`
+	Avg time.Duration `json:"avg_ns"`
+	Max time.Duration `json:"max_ns"`
 }
 
 // Reach is one try to connect from this host to a door of another, or of its own.

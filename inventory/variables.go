@@ -29,7 +29,7 @@ type variable struct {
 }
 
 // readVariables returns the value of every declared variable: its default, or
-// what the environment, a variable file or -var says, in rising order.
+// what the environment, a variable file or --var says, in rising order.
 func (p *problems) readVariables(blocks hcl.Blocks, defaults scope, o Options) map[string]cty.Value {
 	declared := map[string]*variable{}
 	for _, b := range blocks {
@@ -45,7 +45,7 @@ func (p *problems) readVariables(blocks hcl.Blocks, defaults scope, o Options) m
 		p.variablesFromFile(declared, path)
 	}
 	for _, name := range slices.Sorted(maps.Keys(o.Vars)) {
-		p.variableFromText(declared, name, o.Vars[name], "-var "+name)
+		p.variableFromText(declared, name, o.Vars[name], "--var "+name)
 	}
 	values := map[string]cty.Value{}
 	for name, v := range declared {
@@ -56,7 +56,7 @@ func (p *problems) readVariables(blocks hcl.Blocks, defaults scope, o Options) m
 			values[name] = cty.DynamicVal
 			if !v.broken {
 				p.errorAt(v.header, "variable without a value",
-					"Give it a default, or a value with -var %[1]s=…, -var-file or %[2]s%[1]s.", name, envPrefix)
+					"Give it a default, or a value with --var %[1]s=…, --var-file or %[2]s%[1]s.", name, envPrefix)
 			}
 		}
 	}
@@ -129,7 +129,7 @@ func (p *problems) variablesFromEnv(declared map[string]*variable, env []string)
 	}
 }
 
-// variableFromText sets a variable from -var or the environment. Text for a
+// variableFromText sets a variable from --var or the environment. Text for a
 // variable that holds a string is taken as it is, other text is an expression.
 func (p *problems) variableFromText(declared map[string]*variable, name, text, source string) {
 	v, ok := declared[name]

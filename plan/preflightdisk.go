@@ -98,7 +98,7 @@ func (p *preflight) dataPlace(m inventory.Member, place facts.Place) bool {
 func (p *preflight) latency(m inventory.Member, host facts.Host, probe facts.Probe) {
 	l := probe.Fsync
 	switch {
-	case l.Samples == 0 && l.Why != "":
+	case l.Why != "":
 		p.warn(m.Name, CheckLatency, "see why the host could not write there", "not measured: %s", l.Why)
 	case l.Samples == 0 && host.Process != nil:
 		p.fine(m.Name, CheckLatency, "not measured: the member runs, and says it itself (etcd_disk_wal_fsync_duration_seconds)")

@@ -208,6 +208,7 @@ func (v view) unit(m inventory.Member, host facts.Host, r Release) []Step {
 	change, why := fileChange(v.unitFile(m, r), host)
 	var steps []Step
 	switch {
+	case why != "" && v.mustRestart(m, host) != nil: // written right before its restart, so that no other start picks it up untried
 	case why != "":
 		if why == "differs" {
 			why = v.unitReason(m, host, r)

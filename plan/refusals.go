@@ -31,7 +31,20 @@ func (v view) refusals() []Refusal {
 			found = append(found, check(m, host)...)
 		}
 	})
-	return append(found, v.membership()...)
+	return slices.Concat(v.keyless(), found, v.membership())
+}
+
+// keyless says which CA of the operator directory has lost its key. Making another one here would split the cluster: a new CA has to
+// be trusted by all members before anything is signed by it (law 5).
+func (v view) keyless() []Refusal {
+	var found []Refusal
+	for _, role := range []string{"peer", "client"} {
+		if _, ok := v.signer(role); !ok && len(v.cas(role)) > 0 {
+			found = append(found, refuse(CAKeyMissing, "", "put the key back from your backup of the operator directory's ca/",
+				"the operator directory has the certificate of the %s CA, but not its key", role))
+		}
+	}
+	return found
 }
 
 // unreachable names a host that could not be looked at. Its error, which has the remedy, is in the facts.
@@ -119,9 +132,8 @@ func (v view) data(m inventory.Member, host facts.Host) []Refusal {
 	case isBorn && born.ClusterID != own:
 		return one(ForeignData, "two clusters share this name: give one of them another in its inventory",
 			"its birth marker is of cluster %s, others' are of %s", born.ClusterID, own)
-	case host.Process != nil && !host.Data.WAL && flagOf(host.Process.Args, "data-dir") != m.DataDir:
-		return one(ForeignData, "if it is this member, change data_dir back; else stop it and find out whose it is",
-			"the unit runs with --data-dir=%s, not %s", flagOf(host.Process.Args, "data-dir"), m.DataDir)
+	case !host.Data.WAL && v.moved(m, host) != "":
+		return one(DataMoved, "change it back: moving a member's data is not something this version does", "%s", v.moved(m, host))
 	case isBorn && !host.Data.WAL:
 		return one(DataLost, "bring the disk back; if it is lost, the member must be removed from the cluster and added anew",
 			"the data directory %s is lost: the birth marker says that member %s of cluster %s lived there", m.DataDir, born.MemberID, own)
@@ -138,6 +150,20 @@ func (v view) data(m inventory.Member, host facts.Host) []Refusal {
 			"holds no data, and cluster %s exists on other hosts", own)
 	}
 	return v.leftovers(m, host)
+}
+
+// moved says that the member keeps its data elsewhere than the inventory says: as it runs, else as its unit has it.
+func (v view) moved(m inventory.Member, host facts.Host) string {
+	has := words(host.Files[UnitPath(v.want.Cluster)].Content)
+	if host.Process != nil {
+		has = host.Process.Args
+	}
+	for _, dir := range [][2]string{{"data-dir", m.DataDir}, {"wal-dir", walDir(m)}} {
+		if was := flagOf(has, dir[0]); flagOf(has, "data-dir") != "" && was != dir[1] {
+			return fmt.Sprintf("its member has --%s=%s, and the inventory asks for %q", dir[0], was, dir[1])
+		}
+	}
+	return ""
 }
 
 // leftovers says whether a data directory without a WAL is really empty, or what a first start of this bootstrap left there.

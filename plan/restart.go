@@ -60,9 +60,23 @@ func (v view) restart() (*Stage, error) {
 	if refusal != nil {
 		return nil, &Refused{[]Refusal{*refusal}}
 	}
-	return &Stage{Name: "restart " + first.member.Name, Gate: gate, Width: 1, Steps: []Step{{
-		Kind: RestartMember, Host: first.member.Name, Unit: v.want.Cluster.UnitName, Why: strings.Join(first.why, "; "),
-	}}}, nil
+	restart := Step{Kind: RestartMember, Host: first.member.Name, Unit: v.want.Cluster.UnitName, Why: strings.Join(first.why, "; ")}
+	return &Stage{Name: "restart " + first.member.Name, Gate: gate, Width: 1, Steps: append(v.unitBefore(first.member), restart)}, nil
+}
+
+// unitBefore is the unit file that a restart is to start with. It is written only then: a unit that turns out to be bad is found out by
+// one member, while the others would still start with theirs.
+func (v view) unitBefore(m inventory.Member) []Step {
+	host := v.seen.Hosts[m.Name]
+	r, _ := v.release(host)
+	change, why := fileChange(v.unitFile(m, r), host)
+	if why == "" {
+		return nil
+	}
+	if why == "differs" {
+		why = v.unitReason(m, host, r)
+	}
+	return []Step{{Kind: WriteUnit, Host: m.Name, Why: why, Unit: v.want.Cluster.UnitName, Changes: []Change{change}}}
 }
 
 // mayStop is law 1: no step takes a voter down unless the voters that stay up and healthy are still a quorum. A voter that takes no
@@ -76,6 +90,10 @@ func (v view) mayStop(m inventory.Member) (gate string, refusal *Refusal) {
 	})
 	quorum := voters/2 + 1
 	switch {
+	case v.seen.Hosts[m.Name].Etcd == nil && stay < quorum && !v.want.accepts(Downtime):
+		r := refuse(NeedsConsent, m.Name, "bring it or the others back first, or run again with --accept=downtime",
+			"it does not answer (%s), so whether the cluster lives by it is not known", v.seen.Hosts[m.Name].EtcdError)
+		return "", &r
 	case !v.serves(v.seen.Hosts[m.Name]):
 		return fmt.Sprintf("%s takes no part now; %s of %d serve", m.Name, count(stay, "other member"), voters), nil
 	case stay >= quorum:

@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"testing"
 
 	"github.com/clusterup/clusterup/facts"
@@ -54,11 +56,23 @@ func (k *walker) key(st *state) key {
 	if st.id != nil {
 		return *st.id
 	}
-	raw, err := json.Marshal(st.seen)
-	if err != nil {
-		k.fail(*st, "%v", err)
+	h := sha256.New()
+	fmt.Fprint(h, st.token, st.seen.Operator.Pinned, len(st.seen.Operator.CAs), "|")
+	for _, name := range st.seen.Names() {
+		host := st.seen.Hosts[name]
+		for _, file := range slices.Sorted(maps.Keys(host.Files)) {
+			f := host.Files[file]
+			fmt.Fprint(h, file, f.Kind, uint32(f.Mode), f.Owner, f.Group, f.Target, len(f.Content))
+			h.Write(f.Content)
+		}
+		host.Files = nil // the rest is small
+		raw, err := json.Marshal(host)
+		if err != nil {
+			k.fail(*st, "%v", err)
+		}
+		h.Write(raw)
 	}
-	id := key(sha256.Sum256(append(raw, st.token...)))
+	id := key(h.Sum(nil))
 	st.id = &id
 	return id
 }

@@ -19,7 +19,8 @@ type Want struct {
 // Risk is something that clusterup does only when the operator accepts it by name.
 type Risk string
 
-// Downtime accepts that the cluster does not answer while its only member restarts.
+// Downtime accepts that the cluster may not answer for a while: its only member restarts, or one of which it is not known whether it
+// serves.
 const Downtime Risk = "downtime"
 
 // Risks are all that can be accepted.

@@ -325,7 +325,7 @@ func TestPutFails(t *testing.T) {
 		{
 			name: "file system fills up", kind: ErrNoSpace, text: "no space left on DIR/full: 2048 KiB needed, ",
 			// Room was there when it was asked for, and is gone when the content comes.
-			set: smallDisk("(until [ -e DIR.go ]; do :; done; head -c 9000000 /dev/zero > DIR/full/other; : > DIR.full) </dev/null >/dev/null 2>&1 & "),
+			set: smallDisk("(until [ -e DIR.go ]; do :; done; ls DIR/full/x.* && { head -c 9000000 /dev/zero > DIR/full/other; : > DIR.full; }) </dev/null >/dev/null 2>&1 & "),
 			file: func(dir string) File {
 				f := bytesFile(dir+"/full/x", 0o644, randomBytes(2<<20))
 				open := f.Open
@@ -333,11 +333,8 @@ func TestPutFails(t *testing.T) {
 					if err := os.WriteFile(dir+".go", nil, 0o600); err != nil {
 						return nil, err
 					}
-					for {
-						if _, err := os.Stat(dir + ".full"); err == nil {
-							return open()
-						}
-					}
+					eventually(t, "the disk is full", func() bool { _, err := os.Stat(dir + ".full"); return err == nil })
+					return open()
 				}
 				return f
 			},

@@ -9,11 +9,12 @@ import "io/fs"
 
 // File is one regular file as it should be on a host. Path is absolute, with forward slashes.
 type File struct {
-	Path         string
-	Owner, Group string
-	Mode         fs.FileMode // permission bits only
-	Data         []byte
-	Secret       bool // Data must never be shown, not in a plan, a log or an error
+	Path   string      `json:"path"`
+	Owner  string      `json:"owner"`
+	Group  string      `json:"group"`
+	Mode   fs.FileMode `json:"mode"` // permission bits only
+	Data   []byte      `json:"data"`
+	Secret bool        `json:"secret,omitempty"` // Data must never be shown, not in a plan, a log or an error
 }
 
 // plain is a file that anyone on the host may read and only root may change.

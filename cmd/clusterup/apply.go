@@ -155,7 +155,11 @@ func (s *session) converge(ctx context.Context, seen facts.Snapshot, changes boo
 	}
 	return s.recorded("apply", changes, run, func() (apply.Result, error) {
 		result, err := run.Converge(ctx)
-		return result, s.withCauses(err, result.Snapshot)
+		err = s.withCauses(err, result.Snapshot)
+		if refused := new(plan.Refused); result.Steps > 0 && errors.As(err, &refused) {
+			err = &refusedLate{err, result.Steps}
+		}
+		return result, err
 	})
 }
 

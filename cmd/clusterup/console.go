@@ -29,6 +29,8 @@ type console struct {
 	mu   sync.Mutex
 	live *bars // what draws on the terminal now; nil: nothing
 	json bool  // stdout carries one JSON object a line
+
+	destroying bool // plans shown are those of a destroy
 }
 
 // terminal says whether a person sits at both ends.
@@ -145,7 +147,11 @@ func (c *console) load(path string, flags clusterFlags) (*inventory.Cluster, err
 		return nil, err
 	}
 	file, diags := inventory.Load(path, inventory.Options{Vars: vars, VarFiles: flags.varFiles, Env: os.Environ(), Home: home})
-	if len(diags.All()) > 0 && !(c.json && !diags.HasErrors()) {
+	if c.json {
+		for _, d := range diags.All() {
+			c.object(diagnosticObject{"diagnostic", d})
+		}
+	} else if len(diags.All()) > 0 {
 		if err := diags.Write(c.err, width(c.err), color(c.err)); err != nil {
 			return nil, err
 		}

@@ -22,7 +22,7 @@ func newDestroy(c *console) *cobra.Command {
 			"The CAs in the operator directory stay. Asks for the cluster's name; --confirm=NAME answers.",
 		Args: oneInventory("one inventory"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			c.json = flags.json
+			c.json, c.destroying = flags.json, true
 			s, err := c.open(args[0], flags, false)
 			if err != nil {
 				return err
@@ -31,7 +31,8 @@ func newDestroy(c *console) *cobra.Command {
 			return s.destroy(cmd.Context(), confirm, purge)
 		},
 	}
-	flags.changeFlags(cmd)
+	flags.hostFlags(cmd)
+	flags.lockFlags(cmd)
 	cmd.Flags().StringVar(&confirm, "confirm", "", "the cluster's name, instead of typing it")
 	cmd.Flags().BoolVar(&purge, "purge", false, "delete the data instead of putting it aside")
 	return cmd

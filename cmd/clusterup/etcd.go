@@ -34,11 +34,18 @@ type etcdAPI struct {
 func newEtcdAPI(s *session) *etcdAPI {
 	api := &etcdAPI{session: s, routes: map[string]string{}}
 	for _, m := range s.cluster.Members {
-		if u, err := url.Parse(plan.ClientURL(s.cluster, m)); err == nil {
-			api.routes[u.Host] = m.Name
-		}
+		api.route(m.Name, plan.ClientURL(s.cluster, m))
 	}
 	return api
+}
+
+// route makes an endpoint be reached through a member's host.
+func (a *etcdAPI) route(member, endpoint string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if u, err := url.Parse(endpoint); err == nil {
+		a.routes[u.Host] = member
+	}
 }
 
 // connect is the client to use now.
@@ -62,7 +69,9 @@ func (a *etcdAPI) connect() (*quorum.Cluster, error) {
 
 // dial goes through the SSH connection of the member's own host, so that no route to the client port is needed.
 func (a *etcdAPI) dial(ctx context.Context, address string) (net.Conn, error) {
+	a.mu.Lock()
 	member, ok := a.routes[address]
+	a.mu.Unlock()
 	if !ok {
 		return nil, fmt.Errorf("dial %s: not a client address of the inventory", address)
 	}

@@ -42,6 +42,11 @@ func (f *clusterFlags) hostFlags(cmd *cobra.Command) {
 func (f *clusterFlags) changeFlags(cmd *cobra.Command) {
 	f.hostFlags(cmd)
 	cmd.Flags().StringSliceVar(&f.accept, "accept", nil, "accept a risk by name: downtime")
+	f.lockFlags(cmd)
+}
+
+// lockFlags are for commands that take the cluster's lock.
+func (f *clusterFlags) lockFlags(cmd *cobra.Command) {
 	cmd.Flags().DurationVar(&f.lockWait, "lock-wait", 0, "how long to wait for another run to end, such as 5m")
 }
 

@@ -83,11 +83,12 @@ func (c *console) showHistory(entries []entry) error {
 	table := tabwriter.NewWriter(c.out, 0, 0, 2, ' ', 0)
 	_, _ = fmt.Fprintln(table, "TIME\tRUN\tOPERATOR\tCOMMAND\tETCD\tSTEPS\tTOOK\tOUTCOME")
 	for _, e := range entries {
-		_, _ = fmt.Fprintf(table, "%s\t%s\t%s@%s\t%s\t%s\t%d\t%.1fs\t%s\n", e.Time.Local().Format(time.DateTime), e.Run, e.User, e.From, e.Command,
-			e.Etcd, len(e.Steps), e.Seconds, e.Outcome)
+		outcome := e.Outcome
 		if e.Error != "" {
-			_, _ = fmt.Fprintf(table, "\t\t\t%s\n", e.Error)
+			outcome += ": " + e.Error
 		}
+		_, _ = fmt.Fprintf(table, "%s\t%s\t%s@%s\t%s\t%s\t%d\t%.1fs\t%s\n", e.Time.Local().Format(time.DateTime), e.Run, e.User, e.From, e.Command,
+			e.Etcd, len(e.Steps), e.Seconds, outcome)
 	}
 	return table.Flush()
 }

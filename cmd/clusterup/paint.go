@@ -33,13 +33,18 @@ func (p painter) diff(line string) string {
 }
 
 // mark is the sign before a step: what is made, changed, or touches a running member.
-func (p painter) mark(kind plan.Kind) string {
-	switch kind {
+func (p painter) mark(step plan.Step) string {
+	switch step.Kind {
+	case plan.WriteUnit:
+		if len(step.Changes) > 0 && !step.Changes[0].Existed {
+			return p.green("+")
+		}
+		return p.yellow("~")
 	case plan.RestartMember:
 		return p.yellow("!")
 	case plan.StopMember, plan.MoveAside, plan.PurgeData, plan.RemoveFiles:
 		return p.red("-")
-	case plan.FixModes, plan.WriteUnit, plan.ReloadUnits, plan.EnableUnit:
+	case plan.FixModes, plan.ReloadUnits, plan.EnableUnit:
 		return p.yellow("~")
 	case plan.AwaitMember:
 		return "…"

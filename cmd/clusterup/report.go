@@ -86,8 +86,20 @@ func remedy(err error) string {
 	return ""
 }
 
+// refusedLate is a refusal after something had been done.
+type refusedLate struct {
+	error
+	steps int
+}
+
+func (e *refusedLate) Unwrap() error { return e.error }
+
 func explainRefused(err error, refused *plan.Refused) []string {
 	head := "Refused: nothing was changed, because this would not be safe:"
+	var late *refusedLate
+	if errors.As(err, &late) {
+		head = fmt.Sprintf("Refused: %s were done, and going on would not be safe:", plural(late.steps, "step"))
+	}
 	if refused.Only(plan.Unreachable) {
 		head = "Error: not every host could be looked at, and nothing is changed without that:"
 	}

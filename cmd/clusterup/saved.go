@@ -38,8 +38,15 @@ func (s *session) savePlan(path string, p plan.Plan, seen facts.Snapshot) error 
 	if err != nil {
 		return fmt.Errorf("save plan: %w", err)
 	}
+	files := make([]string, 0, len(s.flags.varFiles))
+	for _, file := range s.flags.varFiles {
+		if file, err = filepath.Abs(file); err != nil {
+			return fmt.Errorf("save plan: %w", err)
+		}
+		files = append(files, file)
+	}
 	saved := savedPlan{
-		Type: savedType, Inventory: inventory, Cluster: s.cluster.Name, Vars: s.flags.vars, VarFiles: s.flags.varFiles,
+		Type: savedType, Inventory: inventory, Cluster: s.cluster.Name, Vars: s.flags.vars, VarFiles: files,
 		Accept: s.flags.accept, Plan: p,
 	}
 	if saved.Digest, err = p.Digest(); err != nil {

@@ -98,9 +98,13 @@ func (s *session) gather(ctx context.Context) (facts.Snapshot, error) {
 	for name, host := range s.hosts {
 		shells[name] = shell{host}
 	}
-	return facts.Gather(ctx, facts.Source{
-		Asks: plan.Asks(s.cluster), Shells: shells, Etcd: s.etcd, Operator: s.operator, Now: s.now,
+	seen, err := facts.Gather(ctx, facts.Source{
+		Asks: plan.Asks(s.cluster), Shells: shells, Etcd: s.etcd, Operator: s.operator, Now: s.now, Route: s.etcd.route,
 	})
+	if ctx.Err() != nil {
+		return seen, context.Cause(ctx) // hosts that a stop has cut short are not unreachable
+	}
+	return seen, err
 }
 
 // operator reads the operator directory.

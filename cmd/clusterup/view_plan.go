@@ -21,7 +21,10 @@ func (c *console) showPlan(p plan.Plan, full bool, err error) {
 		c.object(planObject{Type: "plan", Plan: p})
 		return
 	}
-	v := planView{out: c.out, full: full, paint: painter{color(c.out)}}
+	v := planView{out: c.out, full: full, paint: painter{color(c.out)}, settled: "nothing to do, all is as the inventory says."}
+	if c.destroying {
+		v.settled = "nothing of it is left on its hosts."
+	}
 	v.plan(p)
 }
 
@@ -32,9 +35,10 @@ type planObject struct {
 }
 
 type planView struct {
-	out   io.Writer
-	full  bool
-	paint painter
+	out     io.Writer
+	full    bool
+	paint   painter
+	settled string // what is said when there is nothing to do
 }
 
 func (v planView) line(format string, args ...any) {
@@ -46,7 +50,7 @@ func (v planView) plan(p plan.Plan) {
 		v.line("%s %s", v.paint.yellow("note:"), note)
 	}
 	if p.Empty() {
-		v.line("Cluster %s: nothing to do, all is as the inventory says.", p.Cluster)
+		v.line("Cluster %s: %s", p.Cluster, v.settled)
 		return
 	}
 	v.line("Cluster %s, etcd %s:", p.Cluster, p.Version)
@@ -117,7 +121,7 @@ func (v planView) step(step plan.Step) string {
 	case step.Release != nil:
 		what += " " + step.Release.Version
 	}
-	lines := []string{fmt.Sprintf("     %s %-24s %s", v.paint.mark(step.Kind), what, step.Why)}
+	lines := []string{fmt.Sprintf("     %s %-24s %s", v.paint.mark(step), what, step.Why)}
 	for _, p := range step.Paths {
 		text := p.Path
 		if p.Owner != "" {

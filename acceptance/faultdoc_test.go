@@ -1,0 +1,66 @@
+package acceptance
+
+import (
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+)
+
+const guarantees = "../docs/guarantees.md"
+
+// The rows stand between these lines, sorted.
+const (
+	tableHead = "| what happens | during | what comes of it |\n| --- | --- | --- |\n"
+	tableEnd  = "\n<!-- end of what the tests wrote -->"
+)
+
+var guaranteesMu sync.Mutex
+
+// guarantee checks that docs/guarantees.md says what a test has proven, or with -update writes that.
+func guarantee(t *testing.T, fault, operation, outcome string) {
+	t.Helper()
+	guaranteesMu.Lock()
+	defer guaranteesMu.Unlock()
+	text := read(t, guarantees)
+	before, rest, found := strings.Cut(text, tableHead)
+	table, after, ended := strings.Cut(rest, tableEnd)
+	if !found || !ended {
+		t.Fatalf("%s has no table", guarantees)
+	}
+	key := fmt.Sprintf("| %s | %s | ", fault, operation)
+	row := key + outcome + " |"
+	rows := strings.Split(strings.TrimSpace(table), "\n")
+	if slices.Contains(rows, row) {
+		return
+	}
+	if !*update {
+		t.Errorf("%s is not what was proven, make faults writes it anew; it lacks\n%s", guarantees, row)
+		return
+	}
+	rows = slices.DeleteFunc(rows, func(r string) bool { return r == "" || strings.HasPrefix(r, key) })
+	rows = append(rows, row)
+	slices.Sort(rows)
+	if err := os.WriteFile(guarantees, []byte(before+tableHead+strings.Join(rows, "\n")+tableEnd+after), 0o644); err != nil { //nolint:gosec // a page for all
+		t.Fatal(err)
+	}
+}
+
+// guaranteePoints are the rows of an operation that was disturbed at every point, or at a part of them. Only a whole run writes them; the
+// others check that the points are still as many.
+func guaranteePoints(t *testing.T, op operation, points, tried int) {
+	t.Helper()
+	if *update && !whole() {
+		return
+	}
+	where := fmt.Sprintf("each of %d points", points)
+	if op.whole != nil {
+		where = fmt.Sprintf("%d of %d points (%s)", tried/len(verbs()), points, op.part)
+	}
+	guarantee(t, "`kill -9` of clusterup at "+where, op.name, "nothing goes on on the hosts; the same command, run again, ends as if nothing had happened")
+	if whole() {
+		guarantee(t, "a failure at "+where, op.name, "exit 14, or 1 between steps; the same command, run again, ends as if nothing had happened")
+	}
+}

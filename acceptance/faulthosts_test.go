@@ -1,0 +1,223 @@
+package acceptance
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"regexp"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// event is what apply --json says, as far as the scenarios need it.
+type event struct {
+	Type, Step  string
+	Host        string
+	Done, Total int64
+	BytesSent   int64 `json:"bytes_sent"`
+}
+
+// events are those that a run has written whole so far.
+func (p *process) events() []event {
+	var all []event
+	for line := range strings.Lines(p.stdout.String()) {
+		var e event
+		if strings.HasSuffix(line, "\n") && json.Unmarshal([]byte(line), &e) == nil { // the plan comes first, and is no event
+			all = append(all, e)
+		}
+	}
+	return all
+}
+
+// reaches waits until a run has come to where an event says so.
+func (p *process) reaches(t *testing.T, what string, here func(event) bool) {
+	t.Helper()
+	over, seen := false, false
+	until(t, "clusterup "+p.args+" to reach "+what, func() bool {
+		select {
+		case <-p.ended:
+			over = true
+		default:
+		}
+		for _, e := range p.events() {
+			seen = seen || here(e)
+		}
+		return seen || over
+	})
+	if !seen {
+		t.Fatalf("clusterup %s ended before %s:\n%s%s", p.args, what, p.stdout, p.stderr)
+	}
+}
+
+// starts waits for the start of a step.
+func (p *process) starts(t *testing.T, step string) {
+	t.Helper()
+	p.reaches(t, step, func(e event) bool { return e.Type == "step-started" && e.Step == step })
+}
+
+// during is what the misfortunes befall.
+const during = "bootstrap of 3 members"
+
+// misfortune is what befalls a host, a connection or an operator in the middle of a bootstrap.
+type misfortune struct {
+	name    string // as the guarantees call it
+	moment  string // the step at whose start it comes
+	happens func(t *testing.T, s *stand, p *process)
+	over    func(t *testing.T, s *stand) // mends the cause; nil: there is nothing to mend
+	code    int
+	says    []string
+	slow    bool // tried with FAULTS=full only
+}
+
+func misfortunes() []misfortune {
+	cut := func(t *testing.T, s *stand, _ *process) { must(t, s.lab.PowerCut(t.Context(), "etcd-2")) }
+	boot := func(t *testing.T, s *stand) { must(t, s.lab.Boot(t.Context(), "etcd-2")) }
+	unplug := func(t *testing.T, s *stand, _ *process) { must(t, s.lab.Cable(t.Context(), "etcd-2", false)) }
+	plug := func(t *testing.T, s *stand) { must(t, s.lab.Cable(t.Context(), "etcd-2", true)) }
+	lost := []string{"etcd-2", "run the same command again"}
+	stopped := []string{"Stopped: ", "run the same command again"}
+	return []misfortune{
+		{name: "a host loses power while files are put on it", moment: "install-release/etcd-2", happens: cut, over: boot, code: 14, says: lost},
+		{name: "a host loses power while members start", moment: "start-member/etcd-2", happens: cut, over: boot, code: 14, says: lost},
+		{name: "a host vanishes from the network while files are put on it", moment: "install-release/etcd-2", happens: unplug, over: plug, code: 14, says: lost, slow: true},
+		{name: "a host vanishes from the network while members start", moment: "start-member/etcd-2", happens: unplug, over: plug, code: 14, says: lost, slow: true},
+		{name: "clusterup is interrupted (SIGINT) while it uploads", moment: "install-release/etcd-2", happens: ask(syscall.SIGINT), code: 130, says: stopped},
+		{name: "clusterup is terminated (SIGTERM) while members start", moment: "start-member/etcd-2", happens: ask(syscall.SIGTERM), code: 130, says: stopped},
+		{name: "clusterup is interrupted (SIGINT) while it writes certificates", moment: "issue-leaf/peer/etcd-2", happens: ask(syscall.SIGINT), code: 130, says: stopped, slow: true},
+		{name: "clusterup is terminated (SIGTERM) while it writes birth markers", moment: "record-birth/etcd-2", happens: ask(syscall.SIGTERM), code: 130, says: stopped, slow: true},
+	}
+}
+
+// ask sends a signal, after which a run has five seconds to end.
+func ask(sig syscall.Signal) func(t *testing.T, s *stand, p *process) {
+	return func(t *testing.T, _ *stand, p *process) {
+		t.Helper()
+		must(t, p.cmd.Process.Signal(sig))
+		asked := time.Now()
+		<-p.ended
+		if took := time.Since(asked); took > 5*time.Second {
+			t.Errorf("it took %s to stop", took)
+		}
+	}
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestMisfortunes has hosts, connections and operators fail in the middle of a bootstrap, which is finished by the next apply.
+func TestMisfortunes(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, "flt-luck", hosts(3)...)
+	inv := s.inventory(t, "prod")
+	st := newStand(t, s, inv, inv.Members...)
+	for _, m := range misfortunes() {
+		if m.slow && !whole() {
+			continue
+		}
+		t.Run(m.name, func(t *testing.T) { befall(t, st, m) })
+	}
+	t.Run("the connection is cut in the middle of an upload", func(t *testing.T) { cutUpload(t, st) })
+	t.Run("two operators", func(t *testing.T) { twoOperators(t, st) })
+}
+
+func befall(t *testing.T, s *stand, m misfortune) {
+	s.bare(t)
+	if strings.HasPrefix(m.moment, "install-release/") {
+		must(t, s.lab.SlowLink(t.Context(), "etcd-2", 40e6)) // 22 MB take some seconds
+		defer func() { must(t, s.lab.SlowLink(t.Context(), "etcd-2", 0)) }()
+	}
+	p := s.start(t, "apply", "--yes", "--json", s.file)
+	p.starts(t, m.moment)
+	m.happens(t, s, p)
+	p.wait(t).exits(t, m.code).says(t, m.says...)
+	if m.over != nil {
+		m.over(t, s)
+	}
+	s.quiet(t)
+	half := s.looks(t)
+	s.lawful(t, make([]picture, len(half)), half)
+	s.ok(t, "apply", "--yes", s.file)
+	end := s.looks(t)
+	s.lawful(t, half, end)
+	s.served(t, end)
+	tidy(t, end)
+	if !t.Failed() {
+		guarantee(t, m.name, during, fmt.Sprintf("exit %d; finished by the next apply", m.code))
+	}
+}
+
+// cutScript ends every SSH session on a host, and leaves sshd's listener alone.
+const cutScript = `
+main=$(systemctl show -p MainPID --value ssh)
+for p in /proc/[0-9]*; do
+  [ "${p#/proc/}" = "$main" ] || ! grep -qs '/ssh\.service' $p/cgroup || kill -KILL "${p#/proc/}" 2>/dev/null || true
+done
+`
+
+// cutUpload proves that what a cut upload has brought is not sent again.
+func cutUpload(t *testing.T, s *stand) {
+	s.bare(t)
+	const brought = 12 << 20
+	must(t, s.lab.SlowLink(t.Context(), "etcd-2", 40e6))
+	p := s.start(t, "apply", "--yes", "--json", s.file)
+	var size int64
+	p.reaches(t, "the middle of the upload", func(e event) bool {
+		size = max(size, e.Total)
+		return e.Type == "step-progress" && e.Host == "etcd-2" && e.Done > brought && e.Done < e.Total
+	})
+	s.on(t, "etcd-2", cutScript)
+	p.wait(t).exits(t, 14).says(t, "etcd-2", "run the same command again")
+	must(t, s.lab.SlowLink(t.Context(), "etcd-2", 0))
+	s.quiet(t)
+	again := s.start(t, "apply", "--yes", "--json", "--stats", s.file)
+	again.wait(t).exits(t, 0)
+	var sent int64
+	for _, e := range again.events() {
+		if e.Type == "stats" && e.Host == "etcd-2" {
+			sent = e.BytesSent
+		}
+	}
+	const lost = 8 << 20 // what was on its way, or part of a block
+	if sent == 0 || sent > size-brought+lost {
+		t.Errorf("%d of %d bytes were sent again, after %d had come over", sent, size, brought)
+	}
+	end := s.looks(t)
+	s.served(t, end)
+	tidy(t, end)
+	if !t.Failed() {
+		guarantee(t, "the connection is cut in the middle of an upload", during, "exit 14; finished by the next apply, which sends only what is missing")
+	}
+}
+
+// twoOperators has a second one come while the first is at work, and a third take over when the first is killed.
+func twoOperators(t *testing.T, s *stand) {
+	s.bare(t)
+	first := s.start(t, "apply", "--yes", "--json", s.file)
+	first.starts(t, "install-release/etcd-2")
+	must(t, first.cmd.Process.Signal(syscall.SIGSTOP)) // it holds the lock, and takes its time
+	from, err := os.Hostname()
+	must(t, err)
+	second := s.run(t, "apply", "--yes", s.file).exits(t, 11)
+	owner := fmt.Sprintf(`etcd-1: the cluster is locked by root@%s \(PID %d\), since \d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ: clusterup apply`, regexp.QuoteMeta(from), first.cmd.Process.Pid)
+	if !regexp.MustCompile(owner).MatchString(second.stderr) {
+		t.Errorf("the second operator is not told %s", owner)
+	}
+	third := s.start(t, "apply", "--yes", "--lock-wait=2m", s.file)
+	third.await(t, "Plan: ")
+	must(t, first.cmd.Process.Kill())
+	first.wait(t)
+	third.wait(t).exits(t, 0)
+	end := s.looks(t)
+	s.lawful(t, make([]picture, len(end)), end)
+	s.served(t, end)
+	tidy(t, end)
+	if !t.Failed() {
+		guarantee(t, "two operators at once", during, "exit 11 for the second, who is told who, from where, since when, doing what; with --lock-wait it goes on when the first ends, even when that was killed")
+	}
+}
