@@ -75,9 +75,13 @@ golden: go ## write the golden files anew; then read the difference
 	go test $$(grep -rlE 'flag\.Bool\("update"' --include='*_test.go' . | xargs -r -n1 dirname | sort -u) -update
 	git diff --stat -- '*testdata*'
 
+ROUNDS ?= 5
 .PHONY: bench
-bench: build releases ## the figures of docs and closing notes, on real hosts; needs Linux and root
-	go test -run '^$$' -bench . -benchtime 5x -timeout 60m ./acceptance/...
+bench: ## clusterup beside a script by hand and Ansible, on real hosts (docs/benchmarks.md); needs Linux and root
+	tools/packages test
+	@command -v ansible-playbook >/dev/null || ! command -v apt-get >/dev/null || apt-get install -qq -y --no-install-recommends ansible
+	$(MAKE) build releases
+	go test -run '^$$' -bench Tools -benchtime $(ROUNDS)x -timeout 60m ./acceptance
 
 .PHONY: release
 release: go ## pack etcd VERSION (3.6.16) from Go modules into the mirror folder

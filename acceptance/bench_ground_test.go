@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -135,11 +134,10 @@ func (g *ground) healthy(b *testing.B, ctl string) {
 
 // sample is one measured run.
 type sample struct {
-	took     time.Duration
-	began    time.Time
-	resident int64 // bytes: the most that the process, or any one of its children that it waited for, has held
-	tree     int64 // bytes: the most that it and its descendants held together, each shared page once; only while caches are warmed
-	stdout   []byte
+	began     time.Time
+	took, cpu time.Duration // on the wall; of the processor, on this machine and all hosts
+	memory    int64         // bytes: the most that all its processes held together; only while caches are warmed
+	stdout    []byte
 }
 
 // measure runs a command to its end. It writes to files, since a pipe would be waited for until the last SSH master that Ansible
@@ -159,7 +157,7 @@ func (g *ground) measure(b *testing.B, c command, watch bool) sample {
 		defer outs[i].Close() //nolint:errcheck // it is read again by name
 	}
 	cmd.Stdout, cmd.Stderr = outs[0], outs[1]
-	s := sample{began: time.Now()}
+	s := sample{began: time.Now(), cpu: -g.hostsCPU()}
 	err := cmd.Start()
 	if err == nil {
 		watched := make(chan int64, 1)
@@ -171,7 +169,7 @@ func (g *ground) measure(b *testing.B, c command, watch bool) sample {
 		s.took = time.Since(s.began)
 		close(ended)
 		if watch {
-			s.tree = <-watched
+			s.memory = <-watched
 		}
 	}
 	stdout, readErr := os.ReadFile(outs[0].Name())
@@ -180,8 +178,6 @@ func (g *ground) measure(b *testing.B, c command, watch bool) sample {
 		b.Fatalf("%s: %v\n%s%s", strings.Join(c.argv, " "), errors.Join(err, readErr), stdout, stderr)
 	}
 	s.stdout = stdout
-	if usage, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage); ok {
-		s.resident = usage.Maxrss << 10
-	}
+	s.cpu += g.hostsCPU() + cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
 	return s
 }

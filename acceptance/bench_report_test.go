@@ -20,28 +20,32 @@ func seconds(samples []sample) []float64 {
 	return s
 }
 
+func cpu(samples []sample) []float64 {
+	var s []float64
+	for _, one := range samples {
+		s = append(s, one.cpu.Seconds())
+	}
+	return s
+}
+
 // report is the table for people, then the part of each run of clusterup, then every single run as a line that benchstat reads.
 func (g *ground) report(tools []*tool, rounds int, before, after string) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "\n%d rounds on %d CPUs, %d hosts; load average %s before, %s after\n\n", rounds, runtime.NumCPU(), len(g.lab.Hosts()), before, after)
 	table := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
 	byName := map[string]*tool{}
-	row := func(what, name string, samples []sample, tree int64) {
+	row := func(what, name string, samples []sample, memory int64) {
 		s := seconds(samples)
-		var resident int64
-		for _, one := range samples {
-			resident = max(resident, one.resident)
-		}
-		fmt.Fprintf(table, "%s\t%s\t%.2f s\t%.2f s\t%.2f s\t%d MiB\t%d MiB\n", what, name, slices.Min(s), median(s), slices.Max(s), resident>>20, tree>>20)
+		fmt.Fprintf(table, "%s\t%s\t%.2f s\t%.2f s\t%.2f s\t%.2f s\t%d MiB\n", what, name, slices.Min(s), median(s), slices.Max(s), median(cpu(samples)), memory>>20)
 	}
-	fmt.Fprintln(table, "\ttool\tminimum\tmedian\tmaximum\tbiggest process\tall processes")
+	fmt.Fprintln(table, "\ttool\tminimum\tmedian\tmaximum\tCPU, all machines\tmemory here")
 	for _, t := range tools {
 		byName[t.name] = t
 		row("bare hosts to a cluster", t.name, t.first, t.memory)
 	}
 	for _, t := range tools {
 		if t.again != nil {
-			row("nothing to do", t.name, t.second, t.atLeast)
+			row("nothing to do", t.name, t.second, t.idling)
 		}
 	}
 	table.Flush() //nolint:errcheck // into memory
@@ -69,7 +73,7 @@ func ratios(b *strings.Builder, tools map[string]*tool) {
 
 func lines(b *strings.Builder, what, name string, samples []sample) {
 	for _, s := range samples {
-		fmt.Fprintf(b, "Benchmark%s/tool=%s-%d 1 %d ns/op %d max-RSS-B\n", what, name, runtime.GOMAXPROCS(0), s.took.Nanoseconds(), s.resident)
+		fmt.Fprintf(b, "Benchmark%s/tool=%s-%d 1 %d ns/op %.3f cpu-s\n", what, name, runtime.GOMAXPROCS(0), s.took.Nanoseconds(), s.cpu.Seconds())
 	}
 }
 

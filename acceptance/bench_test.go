@@ -16,7 +16,7 @@ import (
 // Ansible; then lets those that can find that there is nothing left to do. Time is that of the whole process. A cluster that is not
 // healthy in the end, or a second run that changes something, ends the benchmark: its figure would mean nothing. Times never do.
 //
-// -benchtime=5x is five rounds, after one that warms caches and measures memory.
+// -benchtime=5x is five rounds, after one that warms caches and measures memory. What is printed is also for benchstat.
 func BenchmarkTools(b *testing.B) {
 	g := newGround(b)
 	tools := g.tools(b)
@@ -35,6 +35,7 @@ func BenchmarkTools(b *testing.B) {
 	fmt.Print(text)
 	for _, tool := range tools {
 		b.ReportMetric(median(seconds(tool.first)), tool.name+"-s")
+		b.ReportMetric(float64(tool.memory), tool.name+"-B")
 		if tool.again != nil {
 			b.ReportMetric(median(seconds(tool.second)), tool.name+"-again-s")
 		}
@@ -50,8 +51,8 @@ type tool struct {
 	idle  func(stdout []byte) error              // says whether a second run changed nothing
 	ctl   string                                 // etcdctl on a host, with flags for TLS
 
-	first, second   []sample
-	memory, atLeast int64 // bytes: of all its processes together while caches are warmed, by start and by again
+	first, second  []sample
+	memory, idling int64 // bytes: what start and again held while caches were warmed
 }
 
 // command is what a tool runs on the control machine, in the lab's network.
@@ -65,10 +66,7 @@ type command struct {
 func (g *ground) play(b *testing.B, t *tool, warm bool) {
 	b.Helper()
 	g.bare(b)
-	dir, err := os.MkdirTemp(g.dir, t.name+"-")
-	if err != nil {
-		b.Fatal(err)
-	}
+	dir := b.TempDir()
 	first := g.measure(b, t.start(b, dir), warm)
 	g.healthy(b, t.ctl)
 	var second sample
@@ -80,7 +78,7 @@ func (g *ground) play(b *testing.B, t *tool, warm bool) {
 	}
 	fmt.Fprintf(os.Stderr, "%-10s %6.2f s  %6.2f s\n", t.name, first.took.Seconds(), second.took.Seconds())
 	if warm {
-		t.memory, t.atLeast = first.tree, second.tree
+		t.memory, t.idling = first.memory, second.memory
 		return
 	}
 	t.first, t.second = append(t.first, first), append(t.second, second)

@@ -16,6 +16,7 @@ func TestCluster(t *testing.T) {
 
 	watch := watchCommands(t)
 	s.ok(t, "apply", "--yes", file)
+	commands := watch.lines()
 	s.inSync(t, file, inv)
 	t.Run("clients", func(t *testing.T) { clients(t, s, inv) })
 	t.Run("again", func(t *testing.T) { again(t, s, file, inv) })
@@ -23,5 +24,5 @@ func TestCluster(t *testing.T) {
 	t.Run("saved plan", func(t *testing.T) { savedPlan(t, s, file, inv) })
 	t.Run("repair", func(t *testing.T) { repair(t, s, file, inv) })
 	t.Run("guard", func(t *testing.T) { guard(t, s, file, inv) })
-	t.Run("hygiene", func(t *testing.T) { hygiene(t, s, watch) })
+	t.Run("hygiene", func(t *testing.T) { hygiene(t, s, commands) })
 }

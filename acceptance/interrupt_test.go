@@ -3,7 +3,6 @@ package acceptance
 import (
 	"os"
 	"path/filepath"
-	"strings"
 	"syscall"
 	"testing"
 )
@@ -46,24 +45,27 @@ func TestInterrupted(t *testing.T) {
 		s.inSync(t, file, inv)
 	})
 
-	for name, sig := range map[string]syscall.Signal{"asked to stop": syscall.SIGINT, "terminated": syscall.SIGTERM, "killed": syscall.SIGKILL} {
-		for _, stage := range []string{"── prepare hosts", "write-trust/", "── bootstrap", "record-birth/"} {
-			if sig == syscall.SIGTERM && !strings.HasPrefix(stage, "── bootstrap") {
-				continue // is no different from SIGINT
+	for name, at := range map[string]struct {
+		stage string
+		sig   syscall.Signal
+	}{
+		"killed amid uploads":                {"── prepare hosts", syscall.SIGKILL},
+		"asked to stop amid uploads":         {"── prepare hosts", syscall.SIGINT},
+		"asked to stop amid the first start": {"── bootstrap", syscall.SIGINT},
+		"terminated at birth":                {"record-birth/", syscall.SIGTERM},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bare(t)
+			p := s.start(t, "apply", "--yes", file)
+			p.await(t, at.stage)
+			signal(t, p, at.sig)
+			ended := p.wait(t)
+			if at.sig != syscall.SIGKILL {
+				ended.exits(t, 130).says(t, "Stopped: ", "run the same command again")
 			}
-			t.Run(name+" at "+strings.Trim(stage, "─ /"), func(t *testing.T) {
-				bare(t)
-				p := s.start(t, "apply", "--yes", file)
-				p.await(t, stage)
-				signal(t, p, sig)
-				ended := p.wait(t)
-				if sig != syscall.SIGKILL {
-					ended.exits(t, 130).says(t, "Stopped: ", "run the same command again")
-				}
-				s.ok(t, "apply", "--yes", file)
-				s.inSync(t, file, inv)
-			})
-		}
+			s.ok(t, "apply", "--yes", file)
+			s.inSync(t, file, inv)
+		})
 	}
 
 	t.Run("power cut", func(t *testing.T) {

@@ -3,7 +3,6 @@ package acceptance
 import (
 	"errors"
 	"flag"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
@@ -56,9 +55,7 @@ func TestExamples(t *testing.T) {
 	}
 	for _, file := range files {
 		for _, args := range [][]string{{"validate", file}, {"fmt", "--check", file}} {
-			cmd := exec.CommandContext(t.Context(), clusterup, args...)
-			cmd.Env = append(os.Environ(), "NO_COLOR=1")
-			if out, err := cmd.CombinedOutput(); err != nil {
+			if out, err := inDir(t, ".", args...); err != nil {
 				t.Errorf("clusterup %v: %v\n%s", args, err, out)
 			}
 		}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -53,27 +54,28 @@ func (e *LockedError) Is(target error) bool { return target == ErrLocked }
 type Lock struct {
 	Lost     <-chan struct{} // closed when it no longer holds everywhere
 	releases []func() error
+	lostOn   string // set before Lost is closed
 }
 
-// Release gives the lock up.
+// LostOn is the first host on which it no longer holds; for use after Lost.
+func (l *Lock) LostOn() string { return l.lostOn }
+
+// Release gives the lock up, the host that decides last: whoever stands in line there then finds the others free.
 func (l *Lock) Release() error {
 	var errs []error
-	for _, release := range l.releases {
+	for _, release := range slices.Backward(l.releases) {
 		errs = append(errs, release())
 	}
 	return errors.Join(errs...)
 }
 
 // Acquire takes the lock of a cluster on all hosts, in their order: the first one decides between two runs, and wait is how long to
-// stand in line there. It blocks until it has all, or fails with *LockedError or the error of a host, holding none.
+// stand in line there, and once more on each of the others, which a killed run gives up in any order. It blocks until it has all, or fails with *LockedError or the error of a host, holding none.
 func Acquire(ctx context.Context, cluster string, names []string, hosts map[string]Holder, owner Owner, wait time.Duration) (*Lock, error) {
 	lost := make(chan struct{})
 	lock := &Lock{Lost: lost}
-	watch := make(chan struct{}, len(names))
-	for i, name := range names {
-		if i > 0 {
-			wait = 0
-		}
+	watch := make(chan string, len(names))
+	for _, name := range names {
 		gone, release, err := acquireHost(ctx, hosts[name], lockScript(cluster, owner, wait))
 		if err != nil {
 			_ = lock.Release()
@@ -84,9 +86,12 @@ func Acquire(ctx context.Context, cluster string, names []string, hosts map[stri
 			return nil, err
 		}
 		lock.releases = append(lock.releases, release)
-		go func() { <-gone; watch <- struct{}{} }()
+		go func() { <-gone; watch <- name }()
 	}
-	go func() { <-watch; close(lost) }()
+	go func() {
+		lock.lostOn = <-watch
+		close(lost)
+	}()
 	return lock, nil
 }
 

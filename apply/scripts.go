@@ -66,10 +66,15 @@ func unpackRelease(r plan.Release, dir, archive string) string {
 	}
 	return fmt.Sprintf(`set -eu
 dir=%s archive=%s
-# What a run that was killed here has left; another cluster's run may be at it right now.
-find "${dir%%/*}" -maxdepth 1 -type d -name "${dir##*/}.??????" -mmin +10 -exec rm -rf {} + || true
+# What a run left here that lost its host is removed; one that is at work, for another cluster, has its own locked.
+for old in "$dir".??????; do
+  [ ! -d "$old" ] || flock -n "$old" rm -rf "$old" || :
+done
 new=$(mktemp -d "$dir.XXXXXX")
+exec 8<"$new"
+flock 8
 trap 'rm -rf "$new"' EXIT
+trap 'exit 143' TERM HUP
 tar -xzf "$archive" -C "$new" --strip-components=1 --no-same-owner%s
 cd "$new"
 sha256sum --quiet -c - <<'SUMS'
@@ -83,6 +88,7 @@ manifest() {
   chmod 0644 manifest.new
   mv -f manifest.new manifest
 }
+rm -f "$archive" # before the binaries are where they belong: after that no look would find it
 if [ -d "$dir" ]; then
   for name in etcd etcdctl etcdutl; do mv -fT $name "$dir/$name"; done
   chown root:root "$dir"; chmod 0755 "$dir"
@@ -94,7 +100,6 @@ else
 fi
 cd /
 sync "$dir"/* "$dir" "${dir%%/*}"
-rm -f "$archive"
 `, quote(dir), quote(archive), members.String(), sums.String(), sums.String())
 }
 

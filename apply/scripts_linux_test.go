@@ -15,6 +15,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/clusterup/clusterup/plan"
@@ -299,13 +300,18 @@ func TestUnpackReleaseWrongBytes(t *testing.T) {
 	}
 }
 
-// What a killed run has left in the release directory goes with the next installation, unless it is so new that another run may use it.
+// What a killed run has left in the release directory goes with the next installation, but not what another run is at.
 func TestUnpackReleaseLeftovers(t *testing.T) {
 	root := t.TempDir()
 	dir := root + "/3.6.16-01234567"
 	put(t, dir+".oldold/etcd", "left")
 	put(t, dir+".newnew/etcd", "in use")
-	if err := shell(t, "touch -d '1 hour ago' "+quote(dir+".oldold")); err != nil {
+	busy, err := os.Open(dir + ".newnew")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer busy.Close()
+	if err := syscall.Flock(int(busy.Fd()), syscall.LOCK_EX); err != nil {
 		t.Fatal(err)
 	}
 	put(t, dir+".tar.gz", archive(t, contents))

@@ -18,9 +18,9 @@ func TestPutResumes(t *testing.T) {
 			if err := os.Chmod(dir, 0o755); err != nil {
 				t.Fatal(err)
 			}
-			f := bytesFile(filepath.Join(dir, "etcd"), 0o755, randomBytes(40<<20))
+			f := bytesFile(filepath.Join(dir, "etcd"), 0o755, randomBytes(17<<20))
 			s.mu.Lock()
-			s.received, s.cutAfter = 0, 30<<20
+			s.received, s.cutAfter = 0, 13<<20
 			s.mu.Unlock()
 			_, err := h.Put(t.Context(), []File{f, bytesFile(filepath.Join(dir, "small"), 0o600, []byte("x"))}, nil)
 			if !errors.Is(err, ErrLost) {
@@ -41,7 +41,7 @@ func TestPutResumes(t *testing.T) {
 			}
 			matches(t, f)
 			onlyThese(t, dir, []string{f.Path})
-			if n := s.input(); n > 20<<20 {
+			if n := s.input(); n > 10<<20 {
 				t.Errorf("%d MiB were sent again of %d", n>>20, f.Size>>20)
 			}
 		})

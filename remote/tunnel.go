@@ -49,6 +49,7 @@ func (h *Host) tunnelOver(ctx context.Context, c *conn, addr string) (net.Conn, 
 	case errors.As(err, &refused):
 		e := h.fail(op, ErrTunnel, fmt.Errorf("%s: %s", refused.Reason, brief(refused.Message)))
 		if refused.Reason == ssh.Prohibited {
+			e.Kind = ErrForwarding
 			e.Remedy = "set AllowTcpForwarding to yes or local in the host's sshd_config"
 		}
 		return nil, e

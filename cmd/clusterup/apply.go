@@ -85,19 +85,33 @@ func (s *session) locked(ctx context.Context, doing string, do func(context.Cont
 	go func() {
 		select {
 		case <-lock.Lost:
-			cancel(errLockLost)
+			cancel(&lockLostError{host: lock.LostOn()})
 		case <-ctx.Done():
 		}
 	}()
 	err = do(ctx)
-	if cause := context.Cause(ctx); errors.Is(cause, errLockLost) {
-		return cause
+	var lost *lockLostError
+	if err != nil && errors.As(context.Cause(ctx), &lost) {
+		return &lockLostError{lost.host, err}
 	}
 	return err
 }
 
-// errLockLost ends a run that can no longer be sure to be the only one.
-var errLockLost = errors.New("the lock was lost with the connection to a host")
+// lockLostError ends a run that can no longer be sure to be the only one.
+type lockLostError struct {
+	host string
+	err  error // how the run ended then; nil while it goes on
+}
+
+func (e *lockLostError) Error() string {
+	text := e.host + ": the lock was lost with the connection"
+	if e.err != nil {
+		text += ": " + e.err.Error()
+	}
+	return text
+}
+
+func (e *lockLostError) Unwrap() error { return e.err }
 
 // consent asks for it, unless it was given. Without a terminal nobody can be asked.
 func (s *session) consent(ctx context.Context, yes bool) error {

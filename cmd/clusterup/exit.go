@@ -44,6 +44,7 @@ func exitCode(err error) int {
 	var refused *plan.Refused
 	var stopped *apply.Stopped
 	var stage *apply.StageError
+	var lost *lockLostError
 	switch {
 	case err == nil:
 		return exitDone
@@ -57,7 +58,11 @@ func exitCode(err error) int {
 		return exitInventory
 	case errors.Is(err, apply.ErrLocked):
 		return exitLocked
-	case errors.As(err, &stopped), errors.Is(err, context.Canceled):
+	case errors.As(err, &stopped):
+		return exitInterrupted
+	case errors.As(err, &lost): // what it ended, it cancelled
+		return exitPartWay
+	case errors.Is(err, context.Canceled):
 		return exitInterrupted
 	case errors.As(err, &stage):
 		return exitPartWay

@@ -49,9 +49,12 @@ func explain(err error) []string {
 	var stage *apply.StageError
 	var verify *apply.VerifyError
 	var stopped *apply.Stopped
+	var lost *lockLostError
 	switch {
 	case errors.As(err, &refused):
 		return explainRefused(err, refused)
+	case errors.As(err, &lost):
+		return explainLost(lost)
 	case errors.As(err, &stage):
 		return explainStage(stage)
 	case errors.As(err, &verify):
@@ -112,6 +115,16 @@ func explainRefused(err error, refused *plan.Refused) []string {
 		}
 	}
 	return lines
+}
+
+// explainLost says with which host the lock was lost, and what was under way.
+func explainLost(lost *lockLostError) []string {
+	lines := []string{"Error: " + lost.host + ": the lock was lost with the connection, so the run was ended:"}
+	var stage *apply.StageError
+	if errors.As(lost.err, &stage) {
+		return append(lines, explainStage(stage)[1:]...)
+	}
+	return append(lines, "  "+lost.err.Error(), "  → when the host answers, run the same command again: it looks, and goes on from there")
 }
 
 func explainStage(stage *apply.StageError) []string {

@@ -52,6 +52,22 @@ func proportional(pid int) int64 {
 	return 0
 }
 
+// hostsCPU is the processor time that all hosts have used so far, as their cgroup counts it; zero where it does not.
+func (g *ground) hostsCPU() time.Duration {
+	slot := filepath.Join("clusterup-lab", g.lab.Name())
+	if text, err := os.ReadFile(filepath.Join("/sys/fs/cgroup/cpuacct", slot, "cpuacct.usage")); err == nil {
+		n, _ := strconv.ParseInt(strings.TrimSpace(string(text)), 10, 64)
+		return time.Duration(n)
+	}
+	text, _ := os.ReadFile(filepath.Join("/sys/fs/cgroup", slot, "cpu.stat"))
+	f := strings.Fields(string(text))
+	if len(f) < 2 || f[0] != "usage_usec" {
+		return 0
+	}
+	n, _ := strconv.ParseInt(f[1], 10, 64)
+	return time.Duration(n) * time.Microsecond
+}
+
 // loadAverage is what the machine was doing in the last minute, also for others.
 func loadAverage() string {
 	text, err := os.ReadFile("/proc/loadavg")
