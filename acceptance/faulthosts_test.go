@@ -68,25 +68,44 @@ type misfortune struct {
 	over    func(t *testing.T, s *stand) // mends the cause; nil: there is nothing to mend
 	code    int
 	says    []string
-	slow    bool // tried with FAULTS=full only
+	link    int64 // bits a second to etcd-2, so that an upload takes its time; 0: as fast as it can
+	slow    bool  // tried with FAULTS=full only
 }
 
 func misfortunes() []misfortune {
 	cut := func(t *testing.T, s *stand, _ *process) { must(t, s.lab.PowerCut(t.Context(), "etcd-2")) }
 	boot := func(t *testing.T, s *stand) { must(t, s.lab.Boot(t.Context(), "etcd-2")) }
 	unplug := func(t *testing.T, s *stand, _ *process) { must(t, s.lab.Cable(t.Context(), "etcd-2", false)) }
+	kill := func(t *testing.T, _ *stand, p *process) { must(t, p.cmd.Process.Kill()) }
 	plug := func(t *testing.T, s *stand) { must(t, s.lab.Cable(t.Context(), "etcd-2", true)) }
 	lost := []string{"etcd-2", "run the same command again"}
 	stopped := []string{"Stopped: ", "run the same command again"}
 	return []misfortune{
-		{name: "a host loses power while files are put on it", moment: "install-release/etcd-2", happens: cut, over: boot, code: 14, says: lost},
+		{name: "a host loses power while files are put on it", moment: "install-release/etcd-2", link: slowly, happens: cut, over: boot, code: 14, says: lost},
+		{name: "a host loses power while it unpacks the release", moment: "install-release/etcd-2", happens: unpacking(cut), over: boot, code: 14, says: lost},
 		{name: "a host loses power while members start", moment: "start-member/etcd-2", happens: cut, over: boot, code: 14, says: lost},
-		{name: "a host vanishes from the network while files are put on it", moment: "install-release/etcd-2", happens: unplug, over: plug, code: 14, says: lost, slow: true},
+		{name: "a host vanishes from the network while files are put on it", moment: "install-release/etcd-2", link: slowly, happens: unplug, over: plug, code: 14, says: lost, slow: true},
 		{name: "a host vanishes from the network while members start", moment: "start-member/etcd-2", happens: unplug, over: plug, code: 14, says: lost, slow: true},
-		{name: "clusterup is interrupted (SIGINT) while it uploads", moment: "install-release/etcd-2", happens: ask(syscall.SIGINT), code: 130, says: stopped},
+		{name: "clusterup is interrupted (SIGINT) while it uploads", moment: "install-release/etcd-2", link: slowly, happens: ask(syscall.SIGINT), code: 130, says: stopped},
+		{name: "clusterup is killed (SIGKILL) while a host unpacks the release", moment: "install-release/etcd-2", happens: unpacking(kill), code: -1},
 		{name: "clusterup is terminated (SIGTERM) while members start", moment: "start-member/etcd-2", happens: ask(syscall.SIGTERM), code: 130, says: stopped},
 		{name: "clusterup is interrupted (SIGINT) while it writes certificates", moment: "issue-leaf/peer/etcd-2", happens: ask(syscall.SIGINT), code: 130, says: stopped, slow: true},
 		{name: "clusterup is terminated (SIGTERM) while it writes birth markers", moment: "record-birth/etcd-2", happens: ask(syscall.SIGTERM), code: 130, says: stopped, slow: true},
+	}
+}
+
+// slowly is a link on which the 22 MB of a release take some seconds.
+const slowly = 40e6
+
+// unpacking waits until etcd-2 is at it.
+func unpacking(happens func(*testing.T, *stand, *process)) func(*testing.T, *stand, *process) {
+	return func(t *testing.T, s *stand, p *process) {
+		t.Helper()
+		until(t, "etcd-2 to unpack the release", func() bool {
+			out, _ := s.try(t, "etcd-2", "find /opt/clusterup/etcd -type d -name '*.??????'")
+			return out != ""
+		})
+		happens(t, s, p)
 	}
 }
 
@@ -116,22 +135,22 @@ func TestMisfortunes(t *testing.T) {
 	s := newSite(t, "flt-luck", hosts(3)...)
 	inv := s.inventory(t, "prod")
 	st := newStand(t, s, inv, inv.Members...)
+	st.ok(t, "apply", "--yes", st.file)
+	undisturbed := st.looks(t)
+	tidy(t, undisturbed)
 	for _, m := range misfortunes() {
 		if m.slow && !whole() {
 			continue
 		}
-		t.Run(m.name, func(t *testing.T) { befall(t, st, m) })
+		t.Run(m.name, func(t *testing.T) { befall(t, st, m, undisturbed) })
 	}
-	t.Run("the connection is cut in the middle of an upload", func(t *testing.T) { cutUpload(t, st) })
-	t.Run("two operators", func(t *testing.T) { twoOperators(t, st) })
+	t.Run("the connection is cut in the middle of an upload", func(t *testing.T) { cutUpload(t, st, undisturbed) })
+	t.Run("two operators", func(t *testing.T) { twoOperators(t, st, undisturbed) })
 }
 
-func befall(t *testing.T, s *stand, m misfortune) {
+func befall(t *testing.T, s *stand, m misfortune, undisturbed []picture) {
 	s.bare(t)
-	if strings.HasPrefix(m.moment, "install-release/") {
-		must(t, s.lab.SlowLink(t.Context(), "etcd-2", 40e6)) // 22 MB take some seconds
-		defer func() { must(t, s.lab.SlowLink(t.Context(), "etcd-2", 0)) }()
-	}
+	must(t, s.lab.SlowLink(t.Context(), "etcd-2", m.link))
 	p := s.start(t, "apply", "--yes", "--json", s.file)
 	p.starts(t, m.moment)
 	m.happens(t, s, p)
@@ -139,6 +158,7 @@ func befall(t *testing.T, s *stand, m misfortune) {
 	if m.over != nil {
 		m.over(t, s)
 	}
+	must(t, s.lab.SlowLink(t.Context(), "etcd-2", 0))
 	s.quiet(t)
 	half := s.looks(t)
 	s.lawful(t, make([]picture, len(half)), half)
@@ -146,10 +166,17 @@ func befall(t *testing.T, s *stand, m misfortune) {
 	end := s.looks(t)
 	s.lawful(t, half, end)
 	s.served(t, end)
-	tidy(t, end)
+	s.same(t, undisturbed, end)
 	if !t.Failed() {
-		guarantee(t, m.name, during, fmt.Sprintf("exit %d; finished by the next apply", m.code))
+		guarantee(t, m.name, during, fmt.Sprintf("%s; finished by the next apply", ending(m.code)))
 	}
+}
+
+func ending(code int) string {
+	if code < 0 {
+		return "nothing goes on on the hosts"
+	}
+	return fmt.Sprintf("exit %d", code)
 }
 
 // cutScript ends every SSH session on a host, and leaves sshd's listener alone.
@@ -161,10 +188,10 @@ done
 `
 
 // cutUpload proves that what a cut upload has brought is not sent again.
-func cutUpload(t *testing.T, s *stand) {
+func cutUpload(t *testing.T, s *stand, undisturbed []picture) {
 	s.bare(t)
 	const brought = 12 << 20
-	must(t, s.lab.SlowLink(t.Context(), "etcd-2", 40e6))
+	must(t, s.lab.SlowLink(t.Context(), "etcd-2", slowly))
 	p := s.start(t, "apply", "--yes", "--json", s.file)
 	var size int64
 	p.reaches(t, "the middle of the upload", func(e event) bool {
@@ -189,14 +216,14 @@ func cutUpload(t *testing.T, s *stand) {
 	}
 	end := s.looks(t)
 	s.served(t, end)
-	tidy(t, end)
+	s.same(t, undisturbed, end)
 	if !t.Failed() {
 		guarantee(t, "the connection is cut in the middle of an upload", during, "exit 14; finished by the next apply, which sends only what is missing")
 	}
 }
 
 // twoOperators has a second one come while the first is at work, and a third take over when the first is killed.
-func twoOperators(t *testing.T, s *stand) {
+func twoOperators(t *testing.T, s *stand, undisturbed []picture) {
 	s.bare(t)
 	first := s.start(t, "apply", "--yes", "--json", s.file)
 	first.starts(t, "install-release/etcd-2")
@@ -216,7 +243,7 @@ func twoOperators(t *testing.T, s *stand) {
 	end := s.looks(t)
 	s.lawful(t, make([]picture, len(end)), end)
 	s.served(t, end)
-	tidy(t, end)
+	s.same(t, undisturbed, end)
 	if !t.Failed() {
 		guarantee(t, "two operators at once", during, "exit 11 for the second, who is told who, from where, since when, doing what; with --lock-wait it goes on when the first ends, even when that was killed")
 	}

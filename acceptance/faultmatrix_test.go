@@ -129,6 +129,12 @@ func survive(t *testing.T, op operation, s *stand, fault string, undisturbed []p
 	end := s.looks(t)
 	s.lawful(t, half, end)
 	op.ends(t, s, end)
+	s.same(t, undisturbed, end)
+}
+
+// same checks that the hosts are as after an undisturbed run.
+func (s *stand) same(t *testing.T, undisturbed, end []picture) {
+	t.Helper()
 	for i, p := range end {
 		if d := cmp.Diff(undisturbed[i].files, p.files); d != "" {
 			t.Errorf("%s is not as after an undisturbed run: %s", s.hosts()[i], d)

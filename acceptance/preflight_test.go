@@ -100,8 +100,12 @@ func trouble(t *testing.T, s *site, file string, well findings) {
 	}
 }
 
-// cutOff ends runs while their listeners stand: with SIGTERM, and with SIGKILL, after which only the hosts can clean up.
+// cutOff ends runs while their listeners stand: with SIGTERM, and with SIGKILL, after which only the hosts can clean up. They stand for long
+// because two hosts wait for each other.
 func cutOff(t *testing.T, s *site, file string, bare map[string][]string) {
+	if err := s.lab.Partition(t.Context(), "etcd-1", "etcd-3", true); err != nil {
+		t.Fatal(err)
+	}
 	for _, signal := range []syscall.Signal{syscall.SIGTERM, syscall.SIGKILL} {
 		p := s.start(t, "preflight", file)
 		until(t, "a listener on etcd-1", func() bool {
@@ -123,6 +127,9 @@ func cutOff(t *testing.T, s *site, file string, bare map[string][]string) {
 			return !slices.ContainsFunc(s.names(), func(host string) bool { return strings.Contains(strings.Join(s.trace(t, host), "\n"), "clusterup-probe") })
 		})
 		s.leftNothing(t, bare, "a run that ended with "+signal.String())
+	}
+	if err := s.lab.Partition(t.Context(), "etcd-1", "etcd-3", false); err != nil {
+		t.Fatal(err)
 	}
 }
 

@@ -38,6 +38,9 @@ func TestReadme(t *testing.T) {
 	}
 
 	readme := read(t, "../README.md")
+	if found := commandsIn(readme); len(found) < 5 {
+		t.Errorf("commands are found no more, only %v", found)
+	}
 	t.Run("starter", func(t *testing.T) {
 		dir := t.TempDir()
 		typed := regexp.MustCompile(`(?m)^ {4}clusterup (init .*)$`).FindStringSubmatch(readme)

@@ -69,8 +69,9 @@ func (l *Lock) Release() error {
 	return errors.Join(errs...)
 }
 
-// Acquire takes the lock of a cluster on all hosts, in their order: the first one decides between two runs, and wait is how long to
-// stand in line there, and once more on each of the others, which a killed run gives up in any order. It blocks until it has all, or fails with *LockedError or the error of a host, holding none.
+// Acquire takes the lock of a cluster on all hosts, in their order: the first one decides between two runs. wait is how long to stand in
+// line there, and once more at each of the others, which a killed run gives up in any order. It blocks until it has all, or fails with
+// *LockedError or the error of a host, holding none.
 func Acquire(ctx context.Context, cluster string, names []string, hosts map[string]Holder, owner Owner, wait time.Duration) (*Lock, error) {
 	lost := make(chan struct{})
 	lock := &Lock{Lost: lost}

@@ -50,10 +50,10 @@ func TestAcquire(t *testing.T) {
 	if err != nil || !slices.Equal(*order, names) {
 		t.Fatalf("order %q, %v", *order, err)
 	}
-	// Only the first host is stood in line at: who has it gets the others.
-	for i, wait := range []string{"flock -w 60 9", "flock -w 0 9", "flock -w 0 9"} {
-		if script := fakes[names[i]].scripts[0]; !strings.Contains(script, wait) {
-			t.Errorf("%s: not %q in\n%s", names[i], wait, script)
+	// A killed run gives its locks up in any order, so each host is stood in line at.
+	for _, name := range names {
+		if script := fakes[name].scripts[0]; !strings.Contains(script, "flock -w 60 9") {
+			t.Errorf("%s: does not wait in\n%s", name, script)
 		}
 	}
 	select {
