@@ -83,6 +83,10 @@ bench: ## clusterup beside a script by hand and Ansible, on real hosts (docs/ben
 	$(MAKE) build releases
 	go test -run '^$$' -bench Tools -benchtime $(ROUNDS)x -timeout 60m ./acceptance
 
+.PHONY: faults
+faults: build release ## a fault at every point of every operation, and docs/guarantees.md from it; about an hour; needs Linux and root
+	FAULTS=full go test -count=1 -timeout 240m -run '^(TestFaults|TestMisfortunes)' ./acceptance
+
 .PHONY: release
 release: go ## pack etcd VERSION (3.6.16) from Go modules into the mirror folder
 	go run ./lab/pack -out $(MIRROR) -version $(VERSION)

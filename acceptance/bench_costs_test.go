@@ -2,9 +2,12 @@ package acceptance
 
 import (
 	"bytes"
+	"context"
+	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"time"
@@ -66,6 +69,47 @@ func (g *ground) hostsCPU() time.Duration {
 	}
 	n, _ := strconv.ParseInt(f[1], 10, 64)
 	return time.Duration(n) * time.Microsecond
+}
+
+// busyCPU is what all processors of this machine have done since it started; zero where /proc does not say.
+func busyCPU() time.Duration {
+	text, _ := os.ReadFile("/proc/stat")
+	line, _, _ := strings.Cut(string(text), "\n")
+	var ticks int64
+	for i, f := range strings.Fields(line) {
+		n, _ := strconv.ParseInt(f, 10, 64)
+		if idle := i == 4 || i == 5; !idle && i <= 8 { // what follows is counted within user time
+			ticks += n
+		}
+	}
+	const tick = 10 * time.Millisecond // USER_HZ
+	return time.Duration(ticks) * tick
+}
+
+// quiet bounds the wait for a moment in which a machine that others use as well has nothing else to do.
+var quiet = flag.Duration("quiet", 0, "how long the benchmark waits before each run for the machine to be idle")
+
+// awaitQuiet returns when four fifths of the machine were idle for a second, or when it was waited for long enough.
+func awaitQuiet(ctx context.Context) {
+	if *quiet == 0 {
+		return
+	}
+	deadline, tick := time.After(*quiet), time.NewTicker(time.Second)
+	defer tick.Stop()
+	for last := busyCPU(); ; {
+		select {
+		case <-tick.C:
+			now := busyCPU()
+			if now-last < time.Second*time.Duration(runtime.NumCPU())/5 {
+				return
+			}
+			last = now
+		case <-deadline:
+			return
+		case <-ctx.Done():
+			return
+		}
+	}
 }
 
 // loadAverage is what the machine was doing in the last minute, also for others.

@@ -28,6 +28,14 @@ func cpu(samples []sample) []float64 {
 	return s
 }
 
+func others(samples []sample) []float64 {
+	var s []float64
+	for _, one := range samples {
+		s = append(s, one.others)
+	}
+	return s
+}
+
 // report is the table for people, then the part of each run of clusterup, then every single run as a line that benchstat reads.
 func (g *ground) report(tools []*tool, rounds int, before, after string) string {
 	var b strings.Builder
@@ -36,9 +44,10 @@ func (g *ground) report(tools []*tool, rounds int, before, after string) string 
 	byName := map[string]*tool{}
 	row := func(what, name string, samples []sample, memory int64) {
 		s := seconds(samples)
-		fmt.Fprintf(table, "%s\t%s\t%.2f s\t%.2f s\t%.2f s\t%.2f s\t%d MiB\n", what, name, slices.Min(s), median(s), slices.Max(s), median(cpu(samples)), memory>>20)
+		fmt.Fprintf(table, "%s\t%s\t%.2f s\t%.2f s\t%.2f s\t%.2f s\t%.0f %%\t%d MiB\n",
+			what, name, slices.Min(s), median(s), slices.Max(s), median(cpu(samples)), 100*median(others(samples)), memory>>20)
 	}
-	fmt.Fprintln(table, "\ttool\tminimum\tmedian\tmaximum\tCPU, all machines\tmemory here")
+	fmt.Fprintln(table, "\ttool\tminimum\tmedian\tmaximum\tCPU, all machines\ttaken by others\tmemory here")
 	for _, t := range tools {
 		byName[t.name] = t
 		row("bare hosts to a cluster", t.name, t.first, t.memory)

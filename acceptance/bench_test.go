@@ -76,7 +76,8 @@ func (g *ground) play(b *testing.B, t *tool, warm bool) {
 			b.Fatalf("%s, nothing to do: %v\n%s", t.name, err, second.stdout)
 		}
 	}
-	fmt.Fprintf(os.Stderr, "%-10s %6.2f s  %6.2f s\n", t.name, first.took.Seconds(), second.took.Seconds())
+	fmt.Fprintf(os.Stderr, "%-10s %6.2f s  %6.2f s   others took %2.0f %%, %2.0f %%\n",
+		t.name, first.took.Seconds(), second.took.Seconds(), 100*first.others, 100*second.others)
 	if warm {
 		t.memory, t.idling = first.memory, second.memory
 		return

@@ -124,7 +124,9 @@ func cutOff(t *testing.T, s *site, file string, bare map[string][]string) {
 			t.Errorf("exit code %d after SIGTERM", p.cmd.ProcessState.ExitCode())
 		}
 		until(t, "the listeners to end", func() bool {
-			return !slices.ContainsFunc(s.names(), func(host string) bool { return strings.Contains(strings.Join(s.trace(t, host), "\n"), "clusterup-probe") })
+			return !slices.ContainsFunc(s.names(), func(host string) bool {
+				return strings.Contains(strings.Join(s.trace(t, host), "\n"), "clusterup-probe")
+			})
 		})
 		s.leftNothing(t, bare, "a run that ended with "+signal.String())
 	}

@@ -148,6 +148,9 @@ func secondOperator(t *testing.T, s *site, inv inventory) {
 	elsewhere.dir = t.TempDir()
 	file := elsewhere.write(t, "prod.hcl", inv)
 	refused(t, &elsewhere, file, 13, "[foreign-ca]", "etcd-1: /etc/etcd/prod/trust-", ".clusterup/prod")
+	s.untouched(t, "prod", func() {
+		elsewhere.run(t, "destroy", "--confirm=prod", file).exits(t, 13).says(t, "[foreign-ca]", "--accept=foreign-ca")
+	})
 	if _, err := os.Lstat(filepath.Join(elsewhere.dir, ".clusterup")); err == nil {
 		t.Error("an operator directory was made")
 	}

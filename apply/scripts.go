@@ -74,7 +74,7 @@ new=$(mktemp -d "$dir.XXXXXX")
 exec 8<"$new"
 flock 8
 trap 'rm -rf "$new"' EXIT
-trap 'exit 143' TERM HUP
+trap 'exit 143' TERM HUP PIPE
 tar -xzf "$archive" -C "$new" --strip-components=1 --no-same-owner%s
 cd "$new"
 sha256sum --quiet -c - <<'SUMS'

@@ -1,5 +1,5 @@
 # What preflight wants to know of one host beyond its facts. Lines of fields parted by TABs; see probeparse.go.
-# The lines above this one set: data wal opt addresses ports disk prefix pings
+# The lines above this one set: data wal opt addresses ports disk unique pings
 tab=$(printf '\t')
 say() { line=$1; shift; for field; do line=$line$tab$field; done; printf '%s\n' "$line"; }
 have() { command -v "$1" >/dev/null 2>&1; }
@@ -116,7 +116,8 @@ measure() {
   at=$(above "$wal")
   up=$(dirname "$at")
   if [ -d "$wal" ] && [ "$(stat -c %d "$up")" = "$(stat -c %d "$at")" ]; then at=$up; fi
-  scratch=$(mktemp -d "$at/${prefix}XXXXXX" 2>&1) || { say unmeasured "$scratch"; scratch=; return; }
+  scratch=$at/$unique # nobody else can know this name, so that it may be removed even if it is not known whether it was made
+  words=$(mkdir "$scratch" 2>&1) || { say unmeasured "$words"; return; }
   { fallocate -l 524288 "$scratch/log" 2>/dev/null || : >"$scratch/log"; } && sync "$scratch/log" 2>/dev/null
   n=0
   while [ "$n" -lt 10 ] && one /dev/null 0; do
@@ -134,8 +135,9 @@ measure() {
   done
 }
 scratch=
-trap 'if [ -n "$scratch" ]; then rm -rf "$scratch"; fi' EXIT
-trap 'exit 143' TERM HUP INT
+# PIPE too: when the connection falls, so does whoever reads what this prints.
+trap 'trap "" TERM HUP INT PIPE; if [ -n "$scratch" ]; then rm -rf "$scratch"; fi' EXIT
+trap 'exit 143' TERM HUP INT PIPE
 if [ -n "$disk" ]; then measure; fi
 wait
 say end

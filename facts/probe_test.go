@@ -103,11 +103,11 @@ func TestRank(t *testing.T) {
 }
 
 func TestProbeAskQuotes(t *testing.T) {
-	script := ProbeAsk{DataDir: "/srv/it's", Ports: []int{1, 2}}.Script()
+	script := ProbeAsk{DataDir: "/srv/it's", Ports: []int{1, 2}}.Script("abc")
 	if !strings.HasPrefix(script, `data='/srv/it'\''s'`) || !strings.Contains(script, "\nports='1 2'\n") || !strings.Contains(script, "\ndisk=''\n") {
 		t.Errorf("script begins %.120q", script)
 	}
-	if got := (ProbeAsk{Doors: []Door{{Running: true}, {Shut: "x"}}}).listener("n"); got != "" {
+	if got := (ProbeAsk{Doors: []Door{{Running: true}, {Shut: "x"}}}).listener("n", "abc"); got != "" {
 		t.Errorf("a listener without a door to listen at: %q", got)
 	}
 }

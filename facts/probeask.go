@@ -20,8 +20,8 @@ const ListenerName = "clusterup-probe"
 const ScratchPrefix = ".clusterup-probe-"
 
 // Script is the POSIX shell script that answers all of a but its doors. It needs root. What it writes lies in one directory of its own,
-// which it removes however it ends.
-func (a ProbeAsk) Script() string {
+// which it removes however it ends. unique is a name for that directory that nothing else can have: letters and digits.
+func (a ProbeAsk) Script(unique string) string {
 	disk := ""
 	if a.Disk {
 		disk = "yes"
@@ -37,13 +37,13 @@ func (a ProbeAsk) Script() string {
 		{"addresses", strings.Join(a.Addresses, " ")},
 		{"ports", strings.Trim(fmt.Sprint(a.Ports), "[]")},
 		{"disk", disk},
-		{"prefix", ScratchPrefix},
+		{"unique", ScratchPrefix + unique},
 		{"pings", strings.Join(a.Ping, " ")},
 	}) + probeScript
 }
 
 // listener is the script that listens at the doors which need it and says nonce to whoever connects; "" when there are none.
-func (a ProbeAsk) listener(nonce string) string {
+func (a ProbeAsk) listener(nonce, unique string) string {
 	var listen []string
 	for _, door := range a.Doors {
 		if door.Listen != "" {
@@ -57,6 +57,7 @@ func (a ProbeAsk) listener(nonce string) string {
 		{"listen", strings.Join(listen, " ")},
 		{"name", ListenerName},
 		{"nonce", nonce},
+		{"unique", ScratchPrefix[1:] + unique},
 	}) + listenScript
 }
 

@@ -12,7 +12,7 @@ import (
 type ProbeSource struct {
 	Asks  map[string]ProbeAsk // by member name
 	Hosts map[string]Prober   // by member name; those that are missing are reached for, and not asked
-	Nonce string              // what listeners say: letters and digits that nobody else can know
+	Nonce string              // what listeners say: at least 16 letters and digits that nobody else can know
 	Now   func() time.Time
 }
 
@@ -28,7 +28,7 @@ func GatherProbes(ctx context.Context, src ProbeSource) map[string]Probe {
 	var asked sync.WaitGroup
 	for name, host := range src.Hosts {
 		asked.Go(func() {
-			probe := ask(ctx, host, src.Asks[name])
+			probe := ask(ctx, host, src.Asks[name].Script(src.unique()))
 			mu.Lock()
 			defer mu.Unlock()
 			probes[name] = probe
@@ -54,8 +54,11 @@ func GatherProbes(ctx context.Context, src ProbeSource) map[string]Probe {
 	return probes
 }
 
-func ask(ctx context.Context, host Prober, what ProbeAsk) Probe {
-	answer, err := host.Script(ctx, what.Script())
+// unique is part of the nonce; enough of it stays unknown to whoever may list a directory.
+func (src ProbeSource) unique() string { return src.Nonce[:min(8, len(src.Nonce))] }
+
+func ask(ctx context.Context, host Prober, script string) Probe {
+	answer, err := host.Script(ctx, script)
 	if err == nil {
 		var probe Probe
 		if probe, err = ParseProbe(answer); err == nil {
@@ -78,7 +81,7 @@ func openDoors(ctx context.Context, src ProbeSource) (shut map[string]string, en
 			continue
 		}
 		opened.Go(func() {
-			release, why := openDoor(ctx, host, src.Asks[name].listener(src.Nonce))
+			release, why := openDoor(ctx, host, src.Asks[name].listener(src.Nonce, src.unique()))
 			mu.Lock()
 			defer mu.Unlock()
 			if release != nil {

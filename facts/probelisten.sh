@@ -1,10 +1,12 @@
+# The lines above this one set: listen name nonce unique
 # Listens at each of $listen and says $nonce to whoever connects, until its input ends; prints "ready", or why it cannot.
 # systemd-socket-activate comes with systemd and registers nothing there. It runs under a name of ours, so that whoever finds it in a
 # list of listeners can tell what it is; the link that gives it the name is gone before anyone is told that it listens.
 tool=$(command -v systemd-socket-activate) || { echo "systemd-socket-activate is missing"; exit 0; }
-dir=$(mktemp -d /run/clusterup-probe.XXXXXX) || exit
-trap 'rm -rf "$dir"' EXIT
-trap 'exit 143' TERM HUP INT
+dir=/run/$unique
+trap 'trap "" TERM HUP INT PIPE; rm -rf "$dir"' EXIT
+trap 'exit 143' TERM HUP INT PIPE
+mkdir "$dir" || exit
 ln -s "$tool" "$dir/$name" || exit
 set --
 wanted=0
@@ -17,8 +19,8 @@ export SYSTEMD_LOG_LEVEL SYSTEMD_LOG_TARGET SYSTEMD_LOG_COLOR SYSTEMD_LOG_LOCATI
 exec 3<&0
 sh -c 'echo $$; exec "$@"' sh "$dir/$name" -a --inetd "$@" -- /bin/echo "$nonce" </dev/null 2>&1 | {
   read -r pid
-  trap 'kill "$pid" 2>/dev/null' EXIT
-  trap 'exit 143' TERM HUP INT
+  trap 'trap "" TERM HUP INT PIPE; kill "$pid" 2>/dev/null' EXIT
+  trap 'exit 143' TERM HUP INT PIPE
   n=0 last=
   while [ "$n" -lt "$wanted" ] && IFS= read -r line; do
     case $line in

@@ -34,7 +34,7 @@ func (f *File) Cluster(name string) (*Cluster, error) {
 		return f.Clusters[0], nil
 	}
 	if name == "" {
-		return nil, fmt.Errorf("choose a cluster of %s: it holds %s", f.Path, strings.Join(names, ", "))
+		return nil, fmt.Errorf("choose a cluster of %s with --cluster: it holds %s", f.Path, strings.Join(names, ", "))
 	}
 	return nil, fmt.Errorf("choose cluster %q of %s: it holds only %s", name, f.Path, strings.Join(names, ", "))
 }

@@ -128,6 +128,14 @@ func (s site) ready(ctx context.Context, c slot, alive func() error) error {
 	if err != nil {
 		return err
 	}
+	// What is-system-running --wait waits with is the system bus.
+	err = until(ctx, tick, "the system bus", func() (bool, error) {
+		_, err := os.Stat(fmt.Sprintf("/proc/%d/root/run/dbus/system_bus_socket", pid))
+		return err == nil, alive()
+	})
+	if err != nil {
+		return err
+	}
 	// Exit status 1 with a word on stdout means that some unit failed; Status names it.
 	word, err := run(ctx, "", append(enter(pid), "systemctl", "is-system-running", "--wait")...)
 	if w := strings.TrimSpace(string(word)); w != "running" && w != "degraded" {

@@ -124,6 +124,20 @@ var rare = []condition{
 		h.Etcd = &facts.Status{ClusterID: 7, MemberID: 8, Leader: 8}
 		h.Reads, h.Unit.Active = true, "active"
 	})},
+	{"runs elsewhere, as the environment says", prepared, as(func(h *facts.Host) {
+		h.Process = &facts.Process{PID: 9, Args: []string{"/usr/bin/etcd"}}
+		h.Etcd = &facts.Status{ClusterID: 7, MemberID: 8, Leader: 8}
+		h.Reads, h.Unit.Active = true, "active"
+	})},
+	{"hangs, with other flags, no marker", whole, func(w Want, h *facts.Host) {
+		running(func(p *facts.Process) { p.Args = append(p.Args, "--max-txn-ops=7") })(w, h)
+		marker("")(w, h)
+		h.Reads = false
+	}},
+	{"no answer, with other flags", whole, func(w Want, h *facts.Host) {
+		running(func(p *facts.Process) { p.Args = append(p.Args, "--max-txn-ops=7") })(w, h)
+		h.Etcd, h.Reads = nil, false
+	}},
 	{"disabled", whole, as(func(h *facts.Host) { h.Unit.Enabled = "disabled" })},
 	{"masked", whole, as(func(h *facts.Host) { h.Unit.Enabled = "masked" })},
 	{"not reloaded", whole, as(func(h *facts.Host) { h.Unit.NeedsReload = true })},

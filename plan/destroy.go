@@ -31,6 +31,9 @@ func (v view) destroyRefusals() []Refusal {
 		switch {
 		case host.Unreachable != "" || host.Name == "":
 			found = append(found, v.unreachable(m, host))
+		case !v.want.accepts(ForeignCluster) && len(v.trusted(m, host)) > 0:
+			found = append(found, refuse(ForeignCA, m.Name, "run it with the operator directory that made this cluster, or, if that is lost, with --accept=foreign-ca",
+				"the cluster is of another operator directory: %s", v.trusted(m, host)[0].Reason))
 		case host.Data.WAL && host.Data.ClusterID != v.clusterID:
 			found = append(found, refuse(ForeignData, m.Name, "look into it: clusterup destroys only what is this cluster's",
 				"%s holds the data of another cluster, %s", m.DataDir, host.Data.ClusterID))

@@ -46,6 +46,17 @@ func TestLawsNotice(t *testing.T) {
 		"bootstrap with two tokens": {
 			change(ready, "etcd-2", func(h *facts.Host) { *h = withUnit(w, *h, w.Token, "another") }), two(StartMember), "law 4",
 		},
+		"restart of what may serve": {
+			change(down, "etcd-1", func(h *facts.Host) { h.Etcd, h.Reads = nil, false }), one(RestartMember, "etcd-1"), "law 1",
+		},
+		"a unit for a new member beside data": {change(begun, "etcd-2", func(h *facts.Host) { h.Files = map[string]facts.File{} }), unitStage(w, ready), "law 4"},
+		"a marker of another member":          {ready, birthStage("7", "8"), "law 4"},
+		"a restart before the markers": {
+			change(whole, "etcd-3", func(h *facts.Host) { marker("")(w, h) }), one(RestartMember, "etcd-1"), "law 4",
+		},
+		"a unit that nobody has tried": {
+			change(whole, "etcd-2", func(h *facts.Host) { h.Process = &facts.Process{Args: []string{"etcd", "--other=1"}} }), unitStage(w, whole), "would start with",
+		},
 		"start into another cluster":   {otherToken, one(StartMember, "etcd-2"), "law 4"},
 		"start without a unit":         {fresh, one(StartMember, "etcd-2"), "law 4"},
 		"a host of nobody":             {fresh, one(CreateUser, "stranger"), "no such host"},
@@ -112,4 +123,18 @@ func TestLawRemedyNotices(t *testing.T) {
 func withChange(stage Stage, text string) Stage {
 	stage.Steps[0].Changes = []Change{{File: units.File{Path: "/etc/etcd/prod/trust.pem", Data: []byte(text)}}}
 	return stage
+}
+
+// unitStage writes the unit that a host has in a Snapshot to etcd-2.
+func unitStage(w Want, s facts.Snapshot) Stage {
+	name := UnitPath(w.Cluster)
+	return Stage{Name: "bad", Gate: "none", Width: 1, Steps: []Step{{
+		Kind: WriteUnit, Host: "etcd-2", Why: "no reason", Changes: []Change{{File: units.File{Path: name, Data: s.Hosts["etcd-2"].Files[name].Content}}},
+	}}}
+}
+
+func birthStage(cluster, member string) Stage {
+	return Stage{Name: "bad", Gate: "none", Width: 1, Steps: []Step{{
+		Kind: RecordBirth, Host: "etcd-1", Why: "no reason", Birth: &units.Born{ClusterID: cluster, MemberID: member},
+	}}}
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"path"
 	"slices"
+	"strings"
 
 	"github.com/clusterup/clusterup/facts"
 	"github.com/clusterup/clusterup/inventory"
@@ -17,7 +18,8 @@ import (
 // lawful checks a stage that is about to run on what was seen.
 func lawful(w Want, s facts.Snapshot, stage Stage) error {
 	return errors.Join(
-		lawShape(w, stage), lawKinds(stage), lawQuorum(w, s, stage), lawBootstrap(w, s, stage), lawSecrets(stage))
+		lawShape(w, stage), lawKinds(stage), lawQuorum(w, s, stage), lawBootstrap(w, s, stage), lawMix(w, s, stage), lawMarkers(w, s, stage),
+		lawUntried(s, stage), lawSecrets(stage))
 }
 
 // lawShape: a stage says what it is and why, names hosts of the inventory only, and those in their order.
@@ -72,7 +74,8 @@ func serving(w Want, s facts.Snapshot) map[string]bool {
 	return up
 }
 
-// lawQuorum is law 1: a step that takes down a voter that serves leaves a quorum of others that do, and is alone in its stage.
+// lawQuorum is law 1: a step that takes down a voter that serves, or may serve for all that is known, leaves a quorum of others that do;
+// and its host is the only one at work.
 func lawQuorum(w Want, s facts.Snapshot, stage Stage) error {
 	up := serving(w, s)
 	for _, step := range stage.Steps {
@@ -81,15 +84,16 @@ func lawQuorum(w Want, s facts.Snapshot, stage Stage) error {
 		if !stops {
 			continue
 		}
-		if stage.Width != 1 || len(stage.Steps) != 1 {
+		if stage.Width != 1 || len(byHost(stage)) != 1 {
 			return fmt.Errorf("law 1: %s is not alone in its stage", step.ID())
 		}
 		left := len(up)
 		if up[step.Host] {
 			left--
 		}
-		consent := len(w.Cluster.Members) == 1 && slices.Contains(w.Accept, Downtime)
-		if up[step.Host] && left < len(w.Cluster.Members)/2+1 && !consent {
+		counts := up[step.Host] || host.Process != nil && host.Etcd == nil
+		consent := slices.Contains(w.Accept, Downtime) && (len(w.Cluster.Members) == 1 || !up[step.Host])
+		if counts && left < len(w.Cluster.Members)/2+1 && !consent {
 			return fmt.Errorf("law 1: %s leaves %d of %d voters", step.ID(), left, len(w.Cluster.Members))
 		}
 	}
@@ -148,6 +152,70 @@ func lawBootstrap(w Want, s facts.Snapshot, stage Stage) error {
 		}
 	}
 	return nil
+}
+
+// lawMix is the other half of law 4: while there is data anywhere, no host that has none, and that no run of this bootstrap has prepared,
+// is made ready to be a new member. After that nobody could tell it from one that died during its first start.
+func lawMix(w Want, s facts.Snapshot, stage Stage) error {
+	exists, _ := identities(w, s)
+	for _, step := range stage.Steps {
+		host := s.Hosts[step.Host]
+		for _, change := range step.Changes {
+			is, was := words(change.Data), words(host.Files[change.Path].Content)
+			if flagOf(is, "initial-cluster-state") == "new" && len(exists) > 0 && !host.Data.WAL &&
+				flagOf(is, "initial-cluster-token") != flagOf(was, "initial-cluster-token") {
+				return fmt.Errorf("law 4: %s makes a new member beside %v", step.ID(), exists)
+			}
+		}
+	}
+	return nil
+}
+
+// lawMarkers: a marker says what is so, of a member that takes part; and while one that takes part has none, no member is taken down.
+func lawMarkers(w Want, s facts.Snapshot, stage Stage) error {
+	up := serving(w, s)
+	for _, step := range stage.Steps {
+		switch host := s.Hosts[step.Host]; step.Kind {
+		case RecordBirth:
+			if data := host.Data; !up[step.Host] || step.Birth.ClusterID != data.ClusterID.String() || step.Birth.MemberID != data.MemberID.String() {
+				return fmt.Errorf("law 4: %s says %+v of a host with %+v", step.ID(), *step.Birth, data)
+			}
+		case RestartMember:
+			for name := range up {
+				if _, ok := s.Hosts[name].Files[path.Join(ConfigDir(w.Cluster), "born.json")]; !ok {
+					return fmt.Errorf("law 4: %s before %s has its marker", step.ID(), name)
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// lawUntried: what a running member has not been started with yet is written to its unit only right before it is restarted.
+func lawUntried(s facts.Snapshot, stage Stage) error {
+	for _, step := range stage.Steps {
+		host := s.Hosts[step.Host]
+		restarts := slices.ContainsFunc(stage.Steps, func(other Step) bool { return other.Kind == RestartMember && other.Host == step.Host })
+		if step.Kind != WriteUnit || host.Process == nil || restarts {
+			continue
+		}
+		if is, was := flagsOf(words(step.Changes[0].Data)), flagsOf(host.Process.Args); !slices.Equal(is, was) {
+			return fmt.Errorf("%s: its member runs with %q, and would start with %q", step.ID(), was, is)
+		}
+	}
+	return nil
+}
+
+// flagsOf are the flags among words, sorted, but for those that etcd ignores once it has data.
+func flagsOf(words []string) []string {
+	var flags []string
+	for _, word := range words {
+		if word = strings.Trim(word, `"'`); strings.HasPrefix(word, "--") && !strings.HasPrefix(word, "--initial-cluster") {
+			flags = append(flags, word)
+		}
+	}
+	slices.Sort(flags)
+	return flags
 }
 
 // lawOne: nothing that is done adds another cluster to one that there is.

@@ -159,7 +159,7 @@ func (v view) moved(m inventory.Member, host facts.Host) string {
 		has = host.Process.Args
 	}
 	for _, dir := range [][2]string{{"data-dir", m.DataDir}, {"wal-dir", walDir(m)}} {
-		if was := flagOf(has, dir[0]); flagOf(has, "data-dir") != "" && was != dir[1] {
+		if was := flagOf(has, dir[0]); (host.Process != nil || flagOf(has, "data-dir") != "") && was != dir[1] {
 			return fmt.Sprintf("its member has --%s=%s, and the inventory asks for %q", dir[0], was, dir[1])
 		}
 	}

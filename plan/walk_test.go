@@ -27,21 +27,25 @@ type key [sha256.Size]byte
 type walker struct {
 	t       *testing.T
 	w       Want
-	decided map[key]*Stage // of every state that was looked at; nil: done, or refused
-	ends    map[key]bool   // states from which it is known that they end
-	stages  int            // longest way to an end
+	decided map[key]decision
+	ends    map[key]bool // states from which it is known that they end; true: with nothing left to do
+	stages  int          // longest way to an end
 	refused int
-	failed  bool
+}
+
+// decision is what Next said of a state: a stage, nothing left to do, or a refusal.
+type decision struct {
+	stage   *Stage
+	refused *Refused
 }
 
 func newWalker(t *testing.T, w Want) *walker {
 	t.Helper()
-	return &walker{t: t, w: w, decided: map[key]*Stage{}, ends: map[key]bool{}}
+	return &walker{t: t, w: w, decided: map[key]decision{}, ends: map[key]bool{}}
 }
 
 func (k *walker) fail(st state, format string, args ...any) {
 	k.t.Helper()
-	k.failed = true
 	k.t.Fatalf("%s\nafter: %s", fmt.Sprintf(format, args...), st.way)
 }
 
@@ -78,10 +82,10 @@ func (k *walker) key(st *state) key {
 }
 
 // decide asks Next about a state, once, and checks what it says.
-func (k *walker) decide(st *state) *Stage {
+func (k *walker) decide(st *state) decision {
 	id := k.key(st)
-	if stage, known := k.decided[id]; known {
-		return stage
+	if d, known := k.decided[id]; known {
+		return d
 	}
 	w := k.want(*st)
 	stage, err := Next(w, st.seen)
@@ -89,7 +93,6 @@ func (k *walker) decide(st *state) *Stage {
 	if !same(stage, again) || fmt.Sprint(err) != fmt.Sprint(errAgain) {
 		k.fail(*st, "twice the same facts: %+v, %v and then %+v, %v", stage, err, again, errAgain)
 	}
-	k.decided[id] = stage
 	var refused *Refused
 	switch {
 	case errors.As(err, &refused):
@@ -101,7 +104,8 @@ func (k *walker) decide(st *state) *Stage {
 	if err != nil {
 		k.fail(*st, "%v", err)
 	}
-	return stage
+	k.decided[id] = decision{stage, refused}
+	return k.decided[id]
 }
 
 func same(a, b *Stage) bool {
@@ -123,22 +127,25 @@ func (k *walker) do(st state, step Step) state {
 func (k *walker) finish(st state) (settled bool) {
 	var way []key
 	for range 15 {
-		stage := k.decide(&st)
+		d := k.decide(&st)
 		id := k.key(&st)
 		way = append(way, id)
-		if k.ends[id] || stage == nil {
+		settled, known := k.ends[id]
+		if !known {
+			settled = d.refused == nil
+		}
+		if known || d.stage == nil {
 			for _, id := range way {
-				k.ends[id] = true
+				k.ends[id] = settled
 			}
 			k.stages = max(k.stages, len(way))
-			return stage == nil
+			return settled
 		}
-		before := stage
-		for _, step := range stage.Steps {
+		for _, step := range d.stage.Steps {
 			st = k.do(st, step)
 		}
-		if stage := k.decide(&st); stage != nil && same(before, stage) {
-			k.fail(st, "%s has no effect", before.Name)
+		if next := k.decide(&st).stage; next != nil && same(d.stage, next) {
+			k.fail(st, "%s has no effect", next.Name)
 		}
 	}
 	k.fail(st, "no end")

@@ -23,8 +23,11 @@ type Risk string
 // serves.
 const Downtime Risk = "downtime"
 
+// ForeignCluster accepts that a cluster is destroyed whose CAs are not in this operator directory.
+const ForeignCluster Risk = "foreign-ca"
+
 // Risks are all that can be accepted.
-func Risks() []Risk { return []Risk{Downtime} }
+func Risks() []Risk { return []Risk{Downtime, ForeignCluster} }
 
 func (w Want) accepts(r Risk) bool { return slices.Contains(w.Accept, r) }
 

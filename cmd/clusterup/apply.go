@@ -54,6 +54,9 @@ func newApply(c *console) *cobra.Command {
 func (s *session) apply(ctx context.Context, saved *savedPlan, yes, full bool) error {
 	looking, looked := s.console.untilStopped(ctx)
 	p, seen, err := s.plan(looking)
+	if err == nil {
+		err = s.preflight(looking, seen)
+	}
 	looked()
 	if saved != nil && err == nil {
 		err = saved.check(p, seen)
@@ -68,9 +71,43 @@ func (s *session) apply(ctx context.Context, saved *savedPlan, yes, full bool) e
 		if err := s.consent(ctx, yes); err != nil {
 			return err
 		}
-		return s.locked(ctx, "apply", func(ctx context.Context) error { return s.converge(ctx, seen, true) })
+		return s.locked(ctx, "apply", func(ctx context.Context) error {
+			now, err := s.unmoved(ctx, p, saved != nil, yes, full)
+			if err != nil {
+				return err
+			}
+			return s.converge(ctx, now, true)
+		})
 	}
 	return s.converge(ctx, seen, false)
+}
+
+// unmoved looks again, now that nobody else changes anything: what was agreed to must still be what is to be done. A saved plan that no
+// longer fits is refused; else the new one is shown, and agreed to anew.
+func (s *session) unmoved(ctx context.Context, shown plan.Plan, saved, yes, full bool) (facts.Snapshot, error) {
+	looking, looked := s.console.untilStopped(ctx)
+	defer looked()
+	p, seen, err := s.plan(looking)
+	if err != nil {
+		return seen, err
+	}
+	before, err := shown.Digest()
+	if err != nil {
+		return seen, err
+	}
+	after, err := p.Digest()
+	if err != nil || before == after {
+		return seen, err
+	}
+	if saved {
+		return seen, errMoved
+	}
+	s.console.say("The hosts have changed meanwhile. This is the plan now:")
+	s.console.showPlan(p, full, nil)
+	if p.Empty() {
+		return seen, nil
+	}
+	return seen, s.consent(looking, yes)
 }
 
 // locked holds the cluster's lock while it does something; when the lock is lost, the context ends.
@@ -153,7 +190,7 @@ func (s *session) owner(doing string) apply.Owner {
 	return apply.Owner{User: name, From: from, PID: os.Getpid(), Since: s.now().UTC(), Doing: "clusterup " + doing}
 }
 
-// converge runs what is to be done, with the journal and the view listening. The first look was taken already when nothing changes.
+// converge runs what is to be done, with the journal and the view listening. seen is the look that it begins with.
 func (s *session) converge(ctx context.Context, seen facts.Snapshot, changes bool) error {
 	token, err := randomHex(16)
 	if err != nil {
@@ -164,8 +201,13 @@ func (s *session) converge(ctx context.Context, seen facts.Snapshot, changes boo
 		return err
 	}
 	run := s.run(w)
-	if !changes {
-		run.Gather = func(context.Context) (facts.Snapshot, error) { return seen, nil }
+	first := true
+	run.Gather = func(ctx context.Context) (facts.Snapshot, error) {
+		if first { // it was looked a moment ago
+			first = false
+			return seen, nil
+		}
+		return s.gather(ctx)
 	}
 	return s.recorded("apply", changes, run, func() (apply.Result, error) {
 		result, err := run.Converge(ctx)

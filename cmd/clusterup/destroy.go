@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 
 	"github.com/spf13/cobra"
 
@@ -33,6 +34,7 @@ func newDestroy(c *console) *cobra.Command {
 	}
 	flags.hostFlags(cmd)
 	flags.lockFlags(cmd)
+	cmd.Flags().StringSliceVar(&flags.accept, "accept", nil, "accept a risk by name: foreign-ca")
 	cmd.Flags().StringVar(&confirm, "confirm", "", "the cluster's name, instead of typing it")
 	cmd.Flags().BoolVar(&purge, "purge", false, "delete the data instead of putting it aside")
 	return cmd
@@ -46,7 +48,10 @@ func (s *session) destroy(ctx context.Context, confirm string, purge bool) error
 		return err
 	}
 	next := plan.NextDestroy(purge)
-	w := plan.Want{Cluster: s.cluster}
+	if err := s.flags.check(); err != nil {
+		return err
+	}
+	w := plan.Want{Cluster: s.cluster, Accept: s.flags.accepted()}
 	p, err := plan.BuildWith(next, w, seen)
 	s.console.showPlan(p, false, err)
 	if err != nil {
@@ -77,7 +82,9 @@ func (s *session) kept(purge bool) {
 	if !purge {
 		s.console.say("The data is kept on the hosts, in DIR.aside-TIME.")
 	}
-	s.console.say("The CAs are kept in %s: another apply makes a new cluster with them.", s.caDir())
+	if _, err := os.Stat(s.caDir()); err == nil {
+		s.console.say("The CAs are kept in %s: another apply makes a new cluster with them.", s.caDir())
+	}
 }
 
 // typed wants the cluster's name, so that nothing is destroyed by a habit.

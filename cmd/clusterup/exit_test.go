@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 
 	"github.com/clusterup/clusterup/apply"
@@ -39,6 +40,8 @@ func TestExitCode(t *testing.T) {
 		{refused(plan.ForeignData), 13},
 		{errMoved, 13},
 		{&apply.StageError{Errs: []error{&remote.Error{Kind: remote.ErrLost}}}, 14},
+		{&lockLostError{host: "etcd-2", err: context.Canceled}, 14},
+		{&lockLostError{host: "etcd-2", err: &apply.Stopped{}}, 130},
 		{&apply.Stopped{}, 130},
 		{context.Canceled, 130},
 		{childError{42}, 42},
@@ -66,6 +69,7 @@ func TestExplainSaysWhatNext(t *testing.T) {
 		"refusal": &plan.Refused{Refusals: []plan.Refusal{{Kind: plan.PortTaken, Host: "etcd-1", Reason: "port 2379 is taken", Remedy: "stop it"}}},
 		"stage":   &apply.StageError{Stage: plan.Stage{Name: "start"}, Errs: []error{&apply.StepError{Step: step, Err: errors.New("exit 1")}}},
 		"verify":  &apply.VerifyError{Findings: []string{"etcd-1 does not answer"}},
+		"lost":    &lockLostError{host: "etcd-1", err: context.Canceled},
 		"stopped": &apply.Stopped{Done: 3, Next: "start"},
 		"locked":  &apply.LockedError{Host: "etcd-1"},
 		"host":    &remote.Error{Host: "etcd-1", Op: "connect", Err: errors.New("refused"), Remedy: "start sshd"},
@@ -79,6 +83,25 @@ func TestExplainSaysWhatNext(t *testing.T) {
 		if !hint {
 			t.Errorf("%s: nothing to do next in %q", name, lines)
 		}
+	}
+}
+
+// A lost lock names its host, and of the steps only those that failed for another reason.
+func TestExplainLost(t *testing.T) {
+	lost := &lockLostError{host: "etcd-2"}
+	failed := func(host string, err error) error {
+		return &apply.StepError{Step: plan.Step{Kind: plan.WriteTrust, Host: host}, Err: err}
+	}
+	stage := &apply.StageError{Stage: plan.Stage{Name: "prepare hosts"}, Errs: []error{
+		failed("etcd-1", fmt.Errorf("etcd-1: put files: %w", lost)), failed("etcd-3", errors.New("etcd-3: disk full")),
+	}}
+	want := []string{
+		`Error: etcd-2: the lock was lost with the connection; "prepare hosts" was not finished:`,
+		"  write-trust/etcd-3: etcd-3: disk full",
+		"  → once the cause is mended, run the same command again: it looks, and goes on from there",
+	}
+	if got := explain(&lockLostError{"etcd-2", stage}); !slices.Equal(got, want) {
+		t.Errorf("it says %q, want %q", got, want)
 	}
 }
 

@@ -57,37 +57,47 @@ func (c *console) showFindings(cluster *inventory.Cluster, findings []plan.Findi
 		plural(total.Refusals, "refusal"), plural(total.Warnings, "warning"), total.Fine, verdict)
 }
 
-// tableFindings shows what several hosts have in common once. Remedies stand below what they are for.
-func (c *console) tableFindings(findings []plan.Finding, hosts int) {
-	type row struct {
-		plan.Finding
-		hosts []string
-	}
-	var rows []row
+// findingRow is a finding that several hosts may have in common.
+type findingRow struct {
+	plan.Finding
+	hosts []string
+}
+
+// findingRows has what hosts have in common once.
+func findingRows(findings []plan.Finding) []findingRow {
+	var rows []findingRow
 	for _, f := range findings {
-		i := slices.IndexFunc(rows, func(r row) bool {
+		i := slices.IndexFunc(rows, func(r findingRow) bool {
 			return f.Host != "" && r.Host != "" && r.Check == f.Check && r.Level == f.Level && r.Found == f.Found && r.Do == f.Do
 		})
 		if i < 0 {
-			rows = append(rows, row{Finding: f})
+			rows = append(rows, findingRow{Finding: f})
 			i = len(rows) - 1
 		}
 		if f.Host != "" {
 			rows[i].hosts = append(rows[i].hosts, f.Host)
 		}
 	}
-	name := func(r row) string {
-		switch {
-		case len(r.hosts) == hosts && hosts > 1:
-			return "all"
-		case len(r.hosts) == 0:
-			return "together"
-		}
-		return strings.Join(r.hosts, ", ")
+	return rows
+}
+
+// who is whom a row is about.
+func (r findingRow) who(hosts int) string {
+	switch {
+	case len(r.hosts) == hosts && hosts > 1:
+		return "all"
+	case len(r.hosts) == 0:
+		return "together"
 	}
+	return strings.Join(r.hosts, ", ")
+}
+
+// tableFindings shows findings by check. Remedies stand below what they are for.
+func (c *console) tableFindings(findings []plan.Finding, hosts int) {
+	rows := findingRows(findings)
 	wide := 0
 	for _, r := range rows {
-		wide = max(wide, len(name(r)))
+		wide = max(wide, len(r.who(hosts)))
 	}
 	paint := painter{color(c.out)}
 	marks := map[plan.Level]string{
@@ -100,7 +110,7 @@ func (c *console) tableFindings(findings []plan.Finding, hosts int) {
 			head = ""
 		}
 		check = r.Check
-		_, _ = fmt.Fprintf(c.out, "%-12s  %s  %-*s  %s\n", head, marks[r.Level], wide, name(r), r.Found)
+		_, _ = fmt.Fprintf(c.out, "%-12s  %s  %-*s  %s\n", head, marks[r.Level], wide, r.who(hosts), r.Found)
 		if r.Do != "" {
 			_, _ = fmt.Fprintf(c.out, "%-12s  %7s  %-*s  → %s\n", "", "", wide, "", r.Do)
 		}

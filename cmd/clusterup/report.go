@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/clusterup/clusterup/apply"
 	"github.com/clusterup/clusterup/plan"
@@ -117,14 +118,22 @@ func explainRefused(err error, refused *plan.Refused) []string {
 	return lines
 }
 
-// explainLost says with which host the lock was lost, and what was under way.
+// explainLost says with which host the lock was lost, and what else went wrong; that the steps on other hosts were ended for it is not
+// worth a line each.
 func explainLost(lost *lockLostError) []string {
-	lines := []string{"Error: " + lost.host + ": the lock was lost with the connection, so the run was ended:"}
+	head := "Error: " + lost.host + ": the lock was lost with the connection; "
 	var stage *apply.StageError
-	if errors.As(lost.err, &stage) {
-		return append(lines, explainStage(stage)[1:]...)
+	if !errors.As(lost.err, &stage) {
+		return []string{
+			head + "the run was ended: " + lost.err.Error(),
+			"  → when the host answers, run the same command again: it looks, and goes on from there",
+		}
 	}
-	return append(lines, "  "+lost.err.Error(), "  → when the host answers, run the same command again: it looks, and goes on from there")
+	rest := *stage
+	rest.Errs = slices.DeleteFunc(slices.Clone(stage.Errs), func(err error) bool { return errors.As(err, new(*lockLostError)) })
+	lines := explainStage(&rest)
+	lines[0] = fmt.Sprintf("%s%q was not finished:", head, stage.Stage.Name)
+	return lines
 }
 
 func explainStage(stage *apply.StageError) []string {

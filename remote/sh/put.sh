@@ -167,8 +167,8 @@ put_clean() { # what is not placed goes, except what the next upload can go on f
 put_failed=
 put_uid=$(id -u)
 put_gid=$(id -g)
-trap 'trap "" TERM HUP; files put_clean 2>/dev/null' EXIT
-trap 'exit 143' TERM HUP
+trap 'trap "" TERM HUP PIPE; files put_clean 2>/dev/null' EXIT
+trap 'exit 143' TERM HUP PIPE
 files put_check
 put_say .
 [ -z "$put_failed" ] || exit 1
