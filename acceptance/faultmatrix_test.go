@@ -21,13 +21,14 @@ type operation struct {
 	telling func(points []string) []string      // the points worth a try in every run of the tests; all are tried with FAULTS=full
 	whole   func(points []string) []string      // nil: all points are tried with FAULTS=full
 	part    string                              // what whole leaves
+	watched bool                                // all command lines are looked through for keys, which costs a lot
 }
 
 // disturb tries an operation with a fault at one point after the other: whatever is half done then breaks no law, and running it again
 // ends as if nothing had happened. The stands work side by side.
 func disturb(t *testing.T, op operation, stands ...*stand) {
 	t.Helper()
-	watch := watcherIf(t, whole())
+	watch := watcherIf(t, op.watched)
 	first := stands[0]
 	op.prepare(t, first)
 	all := first.points(t, op.arguments(first)...)
@@ -62,8 +63,9 @@ func disturb(t *testing.T, op operation, stands ...*stand) {
 	for range stands {
 		total += <-done
 	}
+	lines := watch()
 	for _, s := range stands {
-		s.told(t, "a command line", watch())
+		s.told(t, "a command line", lines)
 	}
 	t.Logf("%s: %d points, %d faults tried", op.name, len(all), total)
 	if !t.Failed() {
@@ -107,6 +109,7 @@ func renamed(fault string, from, to []string) string {
 
 // survive is one fault.
 func survive(t *testing.T, op operation, s *stand, fault string, undisturbed []picture) {
+	s.forget()
 	op.prepare(t, s)
 	before := s.looks(t)
 	if op.deletes {
@@ -156,18 +159,13 @@ func tidy(t *testing.T, end []picture) {
 	}
 }
 
+// watcherIf gives all command lines of this machine until it is asked for them, or none.
 func watcherIf(t *testing.T, wanted bool) func() string {
+	t.Helper()
 	if !wanted {
 		return func() string { return "" }
 	}
-	var lines string
-	w := watchCommands(t)
-	return func() string {
-		if lines == "" {
-			lines = w.lines()
-		}
-		return lines
-	}
+	return watchCommands(t).lines
 }
 
 func hex(id uint64) string { return strconv.FormatUint(id, 16) }
@@ -199,10 +197,17 @@ func TestFaultsTogether(t *testing.T) {
 	inv := s.inventory(t, "prod")
 	st := newStand(t, s, inv, inv.Members...)
 	t.Run("bootstrap", func(t *testing.T) {
-		disturb(t, bootstrap("bootstrap of 3 members", only("after write-unit/etcd-2", "before start-member/etcd-2", "after start-member/etcd-2", "before record-birth/etcd-2", "after record-birth/etcd-2")), st)
+		op := bootstrap(during, only("after write-unit/etcd-2", "before start-member/etcd-2", "after start-member/etcd-2", "after record-birth/etcd-2"))
+		op.whole, op.part = allOfOne, "around every step, and around every action on one host"
+		disturb(t, op, st)
 	})
 	t.Run("repair", func(t *testing.T) { disturb(t, repairing, st) })
 	t.Run("destroy", func(t *testing.T) { disturb(t, destroying, st) })
+}
+
+// allOfOne leaves the steps of all hosts, and the actions of one of them.
+func allOfOne(points []string) []string {
+	return slices.DeleteFunc(slices.Clone(points), func(p string) bool { return strings.Contains(p, "#") && hostOf(p) != "etcd-2" })
 }
 
 // only keeps these points.
@@ -255,6 +260,6 @@ func TestFaultsMixed(t *testing.T) {
 	}
 	op := bootstrap("bootstrap of 5 members: IPv6, sudo, Debian 11 to 13", nil)
 	op.whole = func(points []string) []string { return steps(points, "etcd-3") }
-	op.part = "around the steps of one host"
+	op.part, op.watched = "around the steps of one host", true
 	disturb(t, op, newStand(t, s, inv, inv.Members...))
 }

@@ -38,6 +38,11 @@ func (s *stand) hosts() []string {
 	return names
 }
 
+// forget drops what was said and the keys that were seen so far, all of which has been looked through.
+func (s *stand) forget() {
+	s.said, s.secrets = &buffer{}, map[string]secret{}
+}
+
 // each does something with every host, side by side.
 func (s *stand) each(do func(host string)) {
 	var wg sync.WaitGroup

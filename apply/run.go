@@ -97,7 +97,7 @@ func (r *Run) Converge(ctx context.Context) (Result, error) {
 		if stage == nil {
 			break
 		}
-		if last != nil && reflect.DeepEqual(last, stage) {
+		if last != nil && reflect.DeepEqual(last, stage) || result.Stages > 20+10*len(r.Want.Cluster.Members) {
 			return result, &StageError{Stage: *stage, Errs: []error{fmt.Errorf("%w: the same steps are wanted again", ErrNoEffect)}}
 		}
 		done, err := r.stage(ctx, *stage)

@@ -155,11 +155,12 @@ func (v view) data(m inventory.Member, host facts.Host) []Refusal {
 // moved says that the member keeps its data elsewhere than the inventory says: as it runs, else as its unit has it.
 func (v view) moved(m inventory.Member, host facts.Host) string {
 	has := words(host.Files[UnitPath(v.want.Cluster)].Content)
-	if host.Process != nil {
+	runs := host.Process != nil && !strings.HasPrefix(host.Process.Args[0], "(") // between fork and exec it has systemd's name for it
+	if runs {
 		has = host.Process.Args
 	}
 	for _, dir := range [][2]string{{"data-dir", m.DataDir}, {"wal-dir", walDir(m)}} {
-		if was := flagOf(has, dir[0]); (host.Process != nil || flagOf(has, "data-dir") != "") && was != dir[1] {
+		if was := flagOf(has, dir[0]); (runs || flagOf(has, "data-dir") != "") && was != dir[1] {
 			return fmt.Sprintf("its member has --%s=%s, and the inventory asks for %q", dir[0], was, dir[1])
 		}
 	}
