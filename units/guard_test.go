@@ -47,7 +47,7 @@ func TestGuard(t *testing.T) {
 			if starts := err == nil; starts != c.starts {
 				t.Errorf("starts: %v (%v)", starts, err)
 			}
-			says := strings.Contains(stderr.String(), wal) && strings.Contains(stderr.String(), "clusterup plan")
+			says := strings.Contains(stderr.String(), wal) && strings.Contains(stderr.String(), "do not start it empty")
 			if says == c.starts {
 				t.Errorf("it says: %q", stderr.String())
 			}
