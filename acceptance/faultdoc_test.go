@@ -48,16 +48,25 @@ func guarantee(t *testing.T, fault, operation, outcome string) {
 	}
 }
 
-// guaranteePoints are the rows of an operation that was disturbed at every point, or at a part of them. Only a whole run writes them; the
-// others check that the points are still as many.
-func guaranteePoints(t *testing.T, op operation, points, tried int) {
+// guaranteePoints are the rows of an operation that was disturbed at every point, or at a part of them. Runs that try the telling points
+// only check that there are still as many.
+func guaranteePoints(t *testing.T, op operation, points []string) {
 	t.Helper()
-	where := fmt.Sprintf("each of %d points", points)
-	if op.whole != nil {
-		where = fmt.Sprintf("%d of %d points (%s)", tried/len(verbs()), points, op.part)
-	}
-	guarantee(t, "`kill -9` of clusterup at "+where, op.name, "nothing goes on on the hosts; the same command, run again, ends as if nothing had happened")
-	if whole() {
-		guarantee(t, "a failure at "+where, op.name, "exit 14, or 1 between steps; the same command, run again, ends as if nothing had happened")
+	const again = "the same command, run again, ends as if nothing had happened"
+	for _, row := range []struct{ verb, what, outcome string }{
+		{"kill", "clusterup is killed (`kill -9`)", "nothing goes on on the hosts; " + again},
+		{"fail", "an action fails", "exit 14, or 1 between steps; " + again},
+	} {
+		tried := len(points)
+		if op.whole != nil {
+			tried = len(op.whole(row.verb, points))
+		}
+		where := fmt.Sprintf("each of %d points", len(points))
+		if tried < len(points) {
+			where = fmt.Sprintf("%d of %d points (%s)", tried, len(points), op.part[row.verb])
+		}
+		if tried > 0 {
+			guarantee(t, row.what, op.name, "at "+where+": "+row.outcome)
+		}
 	}
 }

@@ -13,15 +13,16 @@ import (
 
 // operation is something that clusterup does, and that has to survive every fault.
 type operation struct {
-	name    string                              // as the guarantees call it
-	args    []string                            // of the run that is disturbed, and of the one that goes on; the inventory comes last
-	prepare func(t *testing.T, s *stand)        // brings the hosts to where it starts
-	ends    func(*testing.T, *stand, []picture) // what must hold in the end, besides being as without the fault
-	deletes bool                                // it is meant to delete data
-	telling func(points []string) []string      // the points worth a try in every run of the tests; all are tried with FAULTS=full
-	whole   func(points []string) []string      // nil: all points are tried with FAULTS=full
-	part    string                              // what whole leaves
-	watched bool                                // all command lines are looked through for keys, which costs a lot
+	name    string                                      // as the guarantees call it
+	args    []string                                    // of the run that is disturbed, and of the one that goes on; the inventory comes last
+	prepare func(t *testing.T, s *stand)                // brings the hosts to where it starts
+	ends    func(*testing.T, *stand, []picture)         // what must hold in the end, besides being as without the fault
+	deletes bool                                        // it is meant to delete data
+	telling func(points []string) []string              // the points worth a try in every run of the tests; all are tried with FAULTS=full
+	whole   func(verb string, points []string) []string // those to try with FAULTS=full; nil: all
+	part    map[string]string                           // what whole leaves, by verb
+	fresh   bool                                        // it starts from hosts that have nothing to lose
+	watched bool                                        // all command lines are looked through for keys, which costs a lot
 }
 
 // disturb tries an operation with a fault at one point after the other: whatever is half done then breaks no law, and running it again
@@ -69,7 +70,7 @@ func disturb(t *testing.T, op operation, stands ...*stand) {
 	}
 	t.Logf("%s: %d points, %d faults tried", op.name, len(all), total)
 	if !t.Failed() {
-		guaranteePoints(t, op, len(all), total)
+		guaranteePoints(t, op, all)
 	}
 }
 
@@ -79,27 +80,26 @@ func (op operation) arguments(s *stand) []string {
 
 // faults are the values of CLUSTERUP_FAULT to try.
 func (op operation) faults(points []string) []string {
-	switch {
-	case !whole():
-		points = op.telling(points)
-	case op.whole != nil:
-		points = op.whole(points)
-	}
 	var all []string
-	for _, verb := range verbs() {
-		for _, point := range points {
+	for _, verb := range []string{"kill", "fail"} {
+		for _, point := range op.chosen(verb, points) {
 			all = append(all, verb+" "+point)
 		}
 	}
 	return all
 }
 
-// verbs are what is done at a point.
-func verbs() []string {
-	if whole() {
-		return []string{"kill", "fail"}
+// chosen are the points to try with a verb.
+func (op operation) chosen(verb string, points []string) []string {
+	switch {
+	case !whole() && verb == "kill":
+		return op.telling(points)
+	case !whole():
+		return nil
+	case op.whole != nil:
+		return op.whole(verb, points)
 	}
-	return []string{"kill"}
+	return points
 }
 
 // renamed is a fault on the hosts of another stand.
@@ -111,9 +111,9 @@ func renamed(fault string, from, to []string) string {
 func survive(t *testing.T, op operation, s *stand, fault string, undisturbed []picture) {
 	s.forget()
 	op.prepare(t, s)
-	before := s.looks(t)
-	if op.deletes {
-		before = make([]picture, len(before))
+	before := make([]picture, len(s.hosts()))
+	if !op.fresh && !op.deletes {
+		before = s.looks(t)
 	}
 	r := s.disturbed(t, "CLUSTERUP_FAULT="+fault, op.arguments(s)...)
 	const killed = -1
@@ -173,7 +173,7 @@ func hex(id uint64) string { return strconv.FormatUint(id, 16) }
 // bootstrap makes a cluster on bare hosts.
 func bootstrap(name string, telling func([]string) []string) operation {
 	return operation{
-		name: name, args: []string{"apply", "--yes"}, telling: telling,
+		name: name, args: []string{"apply", "--yes"}, telling: telling, fresh: true,
 		prepare: func(t *testing.T, s *stand) { s.bare(t) },
 		ends:    func(t *testing.T, s *stand, end []picture) { s.served(t, end) },
 	}
@@ -187,7 +187,8 @@ func TestFaultsAlone(t *testing.T) {
 	for _, m := range s.inventory(t, "prod").Members {
 		stands = append(stands, newStand(t, s, s.inventory(t, "prod"), m))
 	}
-	disturb(t, bootstrap("bootstrap of 1 member", distinct), stands...)
+	t.Run("bootstrap", func(t *testing.T) { disturb(t, bootstrap("bootstrap of 1 member", distinct), stands...) })
+	t.Run("purge", func(t *testing.T) { disturb(t, purging, stands...) })
 }
 
 // TestFaultsTogether does everything there is with clusters of three members.
@@ -198,11 +199,20 @@ func TestFaultsTogether(t *testing.T) {
 	st := newStand(t, s, inv, inv.Members...)
 	t.Run("bootstrap", func(t *testing.T) {
 		op := bootstrap(during, only("after write-unit/etcd-2", "before start-member/etcd-2", "after start-member/etcd-2", "after record-birth/etcd-2"))
-		op.whole, op.part = allOfOne, "around every step, and around every action on one host"
+		op.whole = ofThree
+		op.part = map[string]string{"kill": "around every step, and every action on one host", "fail": "around every step on one host"}
 		disturb(t, op, st)
 	})
 	t.Run("repair", func(t *testing.T) { disturb(t, repairing, st) })
 	t.Run("destroy", func(t *testing.T) { disturb(t, destroying, st) })
+}
+
+// ofThree leaves of the points of three hosts that do the same side by side what tells them apart.
+func ofThree(verb string, points []string) []string {
+	if verb == "kill" {
+		return allOfOne(points)
+	}
+	return steps(points, "etcd-2")
 }
 
 // allOfOne leaves the steps of all hosts, and the actions of one of them.
@@ -236,14 +246,26 @@ var destroying = operation{
 		s.bare(t)
 		s.ok(t, "apply", "--yes", s.file)
 	},
-	ends: func(t *testing.T, s *stand, end []picture) {
-		s.ok(t, "destroy", "--confirm=prod", s.file).says(t, "nothing to do")
-		for i, p := range end {
-			if len(p.heads) != 1 || len(p.births) != 0 || len(p.keys) != 0 {
-				t.Errorf("%s has %d write-ahead logs, %d markers, %d keys", s.hosts()[i], len(p.heads), len(p.births), len(p.keys))
-			}
+	ends: func(t *testing.T, s *stand, end []picture) { s.gone(t, end, 1) },
+}
+
+// purging ends a cluster and deletes its data.
+var purging = operation{
+	name: "destroy --purge of 1 member", args: []string{"destroy", "--purge", "--confirm=prod"}, deletes: true,
+	telling: only("after purge-data/etcd-1"),
+	prepare: destroying.prepare,
+	ends:    func(t *testing.T, s *stand, end []picture) { s.gone(t, end, 0) },
+}
+
+// gone checks the end of what destroys a cluster, and keeps so many write-ahead logs on each host.
+func (s *stand) gone(t *testing.T, end []picture, kept int) {
+	t.Helper()
+	s.ok(t, "destroy", "--confirm=prod", s.file).says(t, "nothing to do")
+	for i, p := range end {
+		if len(p.heads) != kept || len(p.births) != 0 || len(p.keys) != 0 {
+			t.Errorf("%s has %d write-ahead logs, %d markers, %d keys", s.hosts()[i], len(p.heads), len(p.births), len(p.keys))
 		}
-	},
+	}
 }
 
 // TestFaultsMixed bootstraps five members with three versions of systemd, over IPv6, as a user who may sudo.
@@ -259,7 +281,12 @@ func TestFaultsMixed(t *testing.T) {
 		inv.Members[i].Address = h.IPv6.String()
 	}
 	op := bootstrap("bootstrap of 5 members: IPv6, sudo, Debian 11 to 13", nil)
-	op.whole = func(points []string) []string { return steps(points, "etcd-3") }
-	op.part, op.watched = "around the steps of one host", true
+	op.whole = func(verb string, points []string) []string {
+		if verb == "kill" {
+			return steps(points, "etcd-3")
+		}
+		return nil
+	}
+	op.part, op.watched = map[string]string{"kill": "around every step on one host"}, true
 	disturb(t, op, newStand(t, s, inv, inv.Members...))
 }

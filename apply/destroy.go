@@ -10,8 +10,12 @@ import (
 	"github.com/clusterup/clusterup/plan"
 )
 
+// stopUnit stops first: a unit whose file is gone cannot be disabled, but its process may well run.
 func stopUnit(unit string) string {
-	return "systemctl disable --quiet --now " + quote(unit+".service") + "\n"
+	u := quote(unit + ".service")
+	return fmt.Sprintf(`systemctl stop %s || exit
+[ ! -e "$(systemctl show -p FragmentPath --value %s)" ] || systemctl disable --quiet %s
+`, u, u, u)
 }
 
 // moveAside renames directories to NAME.aside-WHEN. A mount point cannot be renamed, so there the content moves into a directory within.
@@ -36,23 +40,30 @@ aside() {
 	return b.String()
 }
 
-// purge deletes what is in directories, and those that are no mount points themselves.
+// purge deletes what is in directories, and those that are no mount points themselves. What an earlier destroy put aside stays.
 func purge(paths []plan.Path) string {
 	var b strings.Builder
 	b.WriteString("set -eu\n")
 	for _, p := range paths {
-		q := quote(p.Path)
-		fmt.Fprintf(&b, "[ -d %s ] && find %s -mindepth 1 -delete\nmountpoint -q %s || rmdir %s 2>/dev/null || true\n", q, q, q, q)
+		fmt.Fprintf(&b, `dir=%s
+[ ! -d "$dir" ] || find "$dir"/ -mindepth 1 -maxdepth 1 ! -name lost+found ! -name '%s*' -exec rm -rf {} +
+mountpoint -q "$dir" || rmdir "$dir" 2>/dev/null || true
+`, quote(p.Path), plan.AsidePrefix)
 	}
 	return b.String()
 }
 
-// removeFiles removes what clusterup wrote for this cluster, and then releases that no unit of another one names.
+// removeFiles removes what clusterup wrote for this cluster: the unit, then releases that no unit of another one names, and the rest
+// last, since the next look finds what is left to do by it.
 func removeFiles(unit string, paths []plan.Path) string {
-	var b strings.Builder
+	var b, rest strings.Builder
 	b.WriteString("set -u\n")
 	for _, p := range paths {
-		fmt.Fprintf(&b, "rm -rf %s || exit\n", quote(p.Path))
+		into := &rest
+		if path.Ext(p.Path) == ".service" {
+			into = &b
+		}
+		fmt.Fprintf(into, "rm -rf %s || exit\n", quote(p.Path))
 	}
 	fmt.Fprintf(&b, `systemctl daemon-reload || exit
 systemctl reset-failed %s 2>/dev/null
@@ -60,8 +71,8 @@ for release in %s/*/; do
   [ -d "$release" ] || continue
   grep -qF "${release%%/}/" /etc/systemd/system/*.service 2>/dev/null || rm -rf "$release"
 done
-rmdir %s %s /etc/etcd 2>/dev/null
+%srmdir %s %s /etc/etcd 2>/dev/null
 exit 0
-`, quote(unit+".service"), facts.ReleaseDir, facts.ReleaseDir, path.Dir(facts.ReleaseDir))
+`, quote(unit+".service"), facts.ReleaseDir, rest.String(), facts.ReleaseDir, path.Dir(facts.ReleaseDir))
 	return b.String()
 }

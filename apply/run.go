@@ -103,6 +103,9 @@ func (r *Run) Converge(ctx context.Context) (Result, error) {
 		done, err := r.stage(ctx, *stage)
 		result.Steps += done
 		result.Stages++
+		if stopped := new(Stopped); errors.As(err, &stopped) {
+			stopped.Done = result.Steps // of all stages
+		}
 		if err != nil {
 			return result, err
 		}

@@ -12,7 +12,9 @@ import (
 // quote makes one word of any text, for a POSIX shell.
 func quote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }
 
+// createUser goes to its end in the moment that it takes, also when the run has died: otherwise locks of the user database stay behind.
 const createUser = `set -eu
+trap '' TERM HUP
 getent group etcd >/dev/null || groupadd --system etcd
 getent passwd etcd >/dev/null || useradd --system --gid etcd --home-dir /nonexistent --no-create-home \
   --shell "$(command -v nologin || echo /bin/false)" --comment 'etcd members' etcd
@@ -29,12 +31,14 @@ state=$(systemctl show -p LoadState -p NeedDaemonReload %s | sort | tr '\n' ' ')
 `, quote(unit+".service"))
 }
 
-// makeDirs makes directories with their owner and mode; parents that are missing are open to all, as they would be made by hand.
+// makeDirs makes directories with their owner and mode; parents that are missing are open to all, as they would be made by hand. Each
+// has its mode from the start: a look takes shared ones such as /opt/clusterup for good as they are.
 func makeDirs(paths []plan.Path) string {
 	var b strings.Builder
 	b.WriteString("set -eu\n")
 	for _, p := range paths {
-		fmt.Fprintf(&b, "(umask 022; mkdir -p %s)\n[ -d %s ] || mkdir -m 0700 %s\n", quote(path.Dir(p.Path)), quote(p.Path), quote(p.Path))
+		fmt.Fprintf(&b, "(umask 022; mkdir -p %s)\n[ -d %s ] || (umask %04o; mkdir %s)\n",
+			quote(path.Dir(p.Path)), quote(p.Path), 0o777&^uint32(p.Mode), quote(p.Path))
 	}
 	b.WriteString(owners(paths))
 	return b.String()
@@ -131,6 +135,7 @@ exec systemctl %s %s
 `, u, u, verb, u)
 }
 
-func journalScript(unit string) string {
-	return fmt.Sprintf("journalctl --no-pager -o cat -n 30 -u %s\n", quote(unit+".service"))
+// journalScript shows what the unit said within the last seconds: older lines may speak of another failure.
+func journalScript(unit string, seconds int) string {
+	return fmt.Sprintf("journalctl --no-pager -o cat -n 30 --since=-%ds -u %s\n", seconds, quote(unit+".service"))
 }

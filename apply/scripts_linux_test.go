@@ -89,11 +89,17 @@ func TestMakeDirs(t *testing.T) {
 		if err := os.RemoveAll(root); err != nil {
 			t.Fatal(err)
 		}
+		modes := map[string]string{"/etc": "0755", "/etc/x": "0755", "/etc/x/tls": "0750", "/data/a": "0755", "/data/a/b": "0700"}
 		_ = shell(t, "umask 077\n"+partly) // it may well fail
+		for name, want := range modes {
+			if _, err := os.Stat(root + name); err == nil && mode(t, root+name) != want {
+				t.Fatalf("%s was made with mode %s, want %s, by\n%s", name, mode(t, root+name), want, partly)
+			}
+		}
 		if err := shell(t, "umask 077\n"+script); err != nil {
 			t.Fatalf("%v, after\n%s", err, partly)
 		}
-		for name, want := range map[string]string{"/etc": "0755", "/etc/x": "0755", "/etc/x/tls": "0750", "/data/a": "0755", "/data/a/b": "0700"} {
+		for name, want := range modes {
 			if got := mode(t, root+name); got != want {
 				t.Fatalf("%s has mode %s, want %s, after\n%s", name, got, want, partly)
 			}
@@ -337,7 +343,7 @@ func TestScriptsParse(t *testing.T) {
 	paths := []plan.Path{{Path: "/x y", Owner: "root", Group: "root", Mode: 0o700}}
 	for name, script := range map[string]string{
 		"createUser": createUser, "makeDirs": makeDirs(paths), "fixModes": fixModes(paths), "unpackRelease": unpackRelease(smallRelease(), "/x", "/y"),
-		"swapLeaf": swapLeaf("/x/peer", "peer-1"), "startUnit": startUnit("start", "etcd-x"), "journal": journalScript("etcd-x"),
+		"swapLeaf": swapLeaf("/x/peer", "peer-1"), "startUnit": startUnit("start", "etcd-x"), "journal": journalScript("etcd-x", 60),
 		"lock": lockScript("x", Owner{Doing: "it's"}, 0),
 	} {
 		cmd := exec.CommandContext(t.Context(), "/bin/sh", "-n")

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/clusterup/clusterup/plan"
 )
@@ -107,7 +108,7 @@ func (r *Run) step(ctx context.Context, stage plan.Stage, step plan.Step) error 
 	}
 	event.Type, event.Error = StepFailed, err.Error()
 	r.emit(event)
-	log := r.journal(ctx, step)
+	log := r.journal(ctx, step, began)
 	return &StepError{Step: step, Err: err, Log: log, Why: Explain(log)}
 }
 
@@ -122,7 +123,7 @@ func (r *Run) seam(point string) error {
 func (r *Run) stoppable(ctx context.Context, kind plan.Kind) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancel(ctx)
 	switch kind {
-	case plan.InstallRelease, plan.StartMember, plan.RestartMember, plan.AwaitMember:
+	case plan.InstallRelease, plan.StartMember, plan.RestartMember, plan.AwaitMember, plan.StopMember:
 	default:
 		return ctx, cancel
 	}
@@ -137,13 +138,13 @@ func (r *Run) stoppable(ctx context.Context, kind plan.Kind) (context.Context, c
 }
 
 // journal is what the member's unit said last, for steps that wait for it.
-func (r *Run) journal(ctx context.Context, step plan.Step) []string {
+func (r *Run) journal(ctx context.Context, step plan.Step, began time.Time) []string {
 	switch step.Kind {
 	case plan.StartMember, plan.RestartMember, plan.AwaitMember:
 	default:
 		return nil
 	}
-	out, err := r.Hosts[step.Host].Script(ctx, journalScript(step.Unit))
+	out, err := r.Hosts[step.Host].Script(ctx, journalScript(step.Unit, int(r.Now().Sub(began).Seconds())+5))
 	if err != nil {
 		return []string{fmt.Sprintf("(the journal could not be read: %v)", err)}
 	}

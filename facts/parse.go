@@ -140,6 +140,9 @@ func (p *parser) readProcess(f []string) error {
 		return err
 	}
 	args := strings.Split(strings.TrimRight(string(raw), "\x00"), "\x00")
+	if strings.HasPrefix(args[0], "(") { // between fork and exec it is still systemd, with its own name for what is to come
+		return nil
+	}
 	p.host.Process, p.exe = &Process{PID: pid, Exe: f[2], SHA256: f[4], Args: args}, f[1]
 	return nil
 }

@@ -26,7 +26,7 @@ func (v view) recordBirth() (*Stage, error) {
 		return nil, nil
 	}
 	return &Stage{
-		Name: "record the birth of the cluster", Gate: "every member serves linearizable reads in one cluster",
+		Name: "record the birth of the cluster", Gate: "these members serve linearizable reads in one cluster",
 		Width: len(steps), Steps: steps,
 	}, nil
 }

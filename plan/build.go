@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/clusterup/clusterup/facts"
 )
@@ -21,8 +22,18 @@ type Plan struct {
 // Empty says that there is nothing to do.
 func (p Plan) Empty() bool { return len(p.Stages) == 0 }
 
-// Digest is the SHA-256 of the plan, hexadecimal: equal plans have equal digests.
+// Digest is the SHA-256 of what the plan does, hexadecimal: plans that do the same have equal digests. Notes, gates and reasons are for
+// people, and may name what changes from one look to the next.
 func (p Plan) Digest() (string, error) {
+	p.Notes = nil
+	p.Stages = slices.Clone(p.Stages)
+	for i, stage := range p.Stages {
+		stage.Gate, stage.Steps = "", slices.Clone(stage.Steps)
+		for j := range stage.Steps {
+			stage.Steps[j].Why = ""
+		}
+		p.Stages[i] = stage
+	}
 	raw, err := json.Marshal(p)
 	if err != nil {
 		return "", fmt.Errorf("digest plan: %w", err)

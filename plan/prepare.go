@@ -2,9 +2,11 @@ package plan
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"io/fs"
 	"path"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -190,7 +192,7 @@ func (v view) trustFiles(host facts.Host) []Step {
 // fileChange compares a wanted file with what is there; the reason is empty when they agree.
 func fileChange(want units.File, host facts.Host) (Change, string) {
 	have, ok := host.Files[want.Path]
-	change := Change{File: want, Was: have.Content, Existed: ok}
+	change := Change{File: want, Was: redacted(have.Content), Existed: ok}
 	switch {
 	case !ok:
 		return change, "missing"
@@ -201,6 +203,12 @@ func fileChange(want units.File, host facts.Host) (Change, string) {
 	}
 	return change, differs(Path{want.Path, want.Owner, want.Group, want.Mode}, have)
 }
+
+// secrets are the settings of a unit in which people put secrets. clusterup writes none of them.
+var secrets = regexp.MustCompile(`(?m)^(\s*(?:Environment|SetCredential|SetCredentialEncrypted)\s*=).+$`)
+
+// redacted is the text of a file as it may be shown.
+func redacted(text []byte) []byte { return secrets.ReplaceAll(text, []byte("${1}(not shown)")) }
 
 // unit is the unit file, systemd's knowledge of it, and its being started at boot.
 func (v view) unit(m inventory.Member, host facts.Host, r Release) []Step {
@@ -218,7 +226,7 @@ func (v view) unit(m inventory.Member, host facts.Host, r Release) []Step {
 		steps = append(steps, Step{Kind: ReloadUnits, Why: "the unit changed on disk after systemd read it", Unit: name})
 	}
 	if host.Process != nil && host.Unit.Enabled != "enabled" {
-		steps = append(steps, Step{Kind: EnableUnit, Why: "the unit is " + host.Unit.Enabled, Unit: name})
+		steps = append(steps, Step{Kind: EnableUnit, Why: "the unit is " + cmp.Or(host.Unit.Enabled, "not there"), Unit: name})
 	}
 	return steps
 }

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"fmt"
 	"path"
 	"slices"
@@ -34,14 +35,20 @@ func (v view) refusals() []Refusal {
 	return slices.Concat(v.keyless(), found, v.membership())
 }
 
-// keyless says which CA of the operator directory has lost its key. Making another one here would split the cluster: a new CA has to
-// be trusted by all members before anything is signed by it (law 5).
+// keyless says which CA of the operator directory has lost its key, or is not there for a cluster that is. Making another one here
+// would split the cluster: a new CA has to be trusted by all members before anything is signed by it (law 5).
 func (v view) keyless() []Refusal {
 	var found []Refusal
 	for _, role := range []string{"peer", "client"} {
-		if _, ok := v.signer(role); !ok && len(v.cas(role)) > 0 {
+		_, signs := v.signer(role)
+		switch {
+		case signs:
+		case len(v.cas(role)) > 0:
 			found = append(found, refuse(CAKeyMissing, "", "put the key back from your backup of the operator directory's ca/",
 				"the operator directory has the certificate of the %s CA, but not its key", role))
+		case v.formed || v.started:
+			found = append(found, refuse(ForeignCA, "", path.Join("put .clusterup", v.want.Cluster.Name, "ca")+" back, as it was when this cluster was made",
+				"cluster %s exists, and the operator directory has no %s CA", v.clusterID, role))
 		}
 	}
 	return found
@@ -132,7 +139,11 @@ func (v view) data(m inventory.Member, host facts.Host) []Refusal {
 	case isBorn && born.ClusterID != own:
 		return one(ForeignData, "two clusters share this name: give one of them another in its inventory",
 			"its birth marker is of cluster %s, others' are of %s", born.ClusterID, own)
-	case !host.Data.WAL && v.moved(m, host) != "":
+	case isBorn && born.Member != m.Name,
+		!v.formed && host.Data.ClusterID == v.clusterID && host.Data.MemberID != memberID(peerURL(v.want.Cluster, m), v.token):
+		return one(ForeignData, "give each member the ssh_address of its own host", "the host is that of another member of this cluster (%s)",
+			cmp.Or(born.Member, host.Data.MemberID.String()))
+	case (host.Process != nil || !host.Data.WAL) && v.moved(m, host) != "": // a copy made while the member runs is old already
 		return one(DataMoved, "change it back: moving a member's data is not something this version does", "%s", v.moved(m, host))
 	case isBorn && !host.Data.WAL:
 		return one(DataLost, "bring the disk back; if it is lost, the member must be removed from the cluster and added anew",
@@ -155,7 +166,7 @@ func (v view) data(m inventory.Member, host facts.Host) []Refusal {
 // moved says that the member keeps its data elsewhere than the inventory says: as it runs, else as its unit has it.
 func (v view) moved(m inventory.Member, host facts.Host) string {
 	has := words(host.Files[UnitPath(v.want.Cluster)].Content)
-	runs := host.Process != nil && !strings.HasPrefix(host.Process.Args[0], "(") // between fork and exec it has systemd's name for it
+	runs := host.Process != nil
 	if runs {
 		has = host.Process.Args
 	}
@@ -167,9 +178,16 @@ func (v view) moved(m inventory.Member, host facts.Host) string {
 	return ""
 }
 
-// leftovers says whether a data directory without a WAL is really empty, or what a first start of this bootstrap left there.
+// leftovers says whether a data directory without a WAL is really empty, or what a first start of this bootstrap left there. A member
+// that the cluster knows with client URLs has published itself once, so it has had data.
 func (v view) leftovers(m inventory.Member, host facts.Host) []Refusal {
 	begun := unitToken(host, UnitPath(v.want.Cluster)) == v.token
+	for _, member := range v.seen.Members {
+		if member.Name == m.Name && len(member.ClientURLs) > 0 {
+			return []Refusal{refuse(DataLost, m.Name, "bring the disk back; the cluster is not in use yet: else clusterup destroy, and begin again",
+				"the data directory %s is lost: member %s of cluster %s lived there", m.DataDir, member.ID, v.clusterID)}
+		}
+	}
 	for _, entry := range host.Data.Entries {
 		if ignored(entry) || begun && entry == "member" {
 			continue

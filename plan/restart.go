@@ -79,27 +79,25 @@ func (v view) unitBefore(m inventory.Member) []Step {
 	return []Step{{Kind: WriteUnit, Host: m.Name, Why: why, Unit: v.want.Cluster.UnitName, Changes: []Change{change}}}
 }
 
-// mayStop is law 1: no step takes a voter down unless the voters that stay up and healthy are still a quorum. A voter that takes no
-// part anyway may always be restarted.
+// mayStop is law 1: no step takes a voter down unless the voters that stay up and healthy are still a quorum. Where they are none, one
+// that seems to take no part may be restarted by consent only: it may just have lost its leader for a moment.
 func (v view) mayStop(m inventory.Member) (gate string, refusal *Refusal) {
-	voters, stay := len(v.want.Cluster.Members), 0
+	voters, stay := max(len(v.want.Cluster.Members), len(v.seen.Members)), 0
 	v.hosts(func(other inventory.Member, host facts.Host) {
 		if other.Name != m.Name && v.serves(host) {
 			stay++
 		}
 	})
-	quorum := voters/2 + 1
+	quorum, serves := voters/2+1, v.serves(v.seen.Hosts[m.Name])
 	switch {
-	case v.seen.Hosts[m.Name].Etcd == nil && stay < quorum && !v.want.accepts(Downtime):
-		r := refuse(NeedsConsent, m.Name, "bring it or the others back first, or run again with --accept=downtime",
-			"it does not answer (%s), so whether the cluster lives by it is not known", v.seen.Hosts[m.Name].EtcdError)
-		return "", &r
-	case !v.serves(v.seen.Hosts[m.Name]):
-		return fmt.Sprintf("%s takes no part now; %s of %d serve", m.Name, count(stay, "other member"), voters), nil
 	case stay >= quorum:
 		return fmt.Sprintf("%d of %d voters stay up and serve; a quorum is %d", stay, voters, quorum), nil
-	case voters == 1 && v.want.accepts(Downtime):
-		return "the only member; downtime was accepted", nil
+	case (voters == 1 || !serves) && v.want.accepts(Downtime):
+		return "downtime was accepted", nil
+	case !serves:
+		r := refuse(NeedsConsent, m.Name, "bring it or the others back first, or run again with --accept=downtime",
+			"%s; the other members are no quorum, so whether the cluster lives by it is not known", ailment(v.seen.Hosts[m.Name]))
+		return "", &r
 	case voters == 1:
 		r := refuse(NeedsConsent, m.Name, "run again with --accept=downtime", "restarting the only member stops the cluster for that time")
 		return "", &r

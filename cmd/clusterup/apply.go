@@ -54,9 +54,6 @@ func newApply(c *console) *cobra.Command {
 func (s *session) apply(ctx context.Context, saved *savedPlan, yes, full bool) error {
 	looking, looked := s.console.untilStopped(ctx)
 	p, seen, err := s.plan(looking)
-	if err == nil {
-		err = s.preflight(looking, seen)
-	}
 	looked()
 	if saved != nil && err == nil {
 		err = saved.check(p, seen)
@@ -88,6 +85,9 @@ func (s *session) unmoved(ctx context.Context, shown plan.Plan, saved, yes, full
 	looking, looked := s.console.untilStopped(ctx)
 	defer looked()
 	p, seen, err := s.plan(looking)
+	if err == nil {
+		err = s.preflight(looking, seen) // under the lock, since what stands in for members takes their ports
+	}
 	if err != nil {
 		return seen, err
 	}
@@ -104,10 +104,13 @@ func (s *session) unmoved(ctx context.Context, shown plan.Plan, saved, yes, full
 	}
 	s.console.say("The hosts have changed meanwhile. This is the plan now:")
 	s.console.showPlan(p, full, nil)
-	if p.Empty() {
+	if p.Empty() || yes {
 		return seen, nil
 	}
-	return seen, s.consent(looking, yes)
+	if err := s.consent(looking, false); err != nil {
+		return seen, err
+	}
+	return s.unmoved(ctx, p, false, false, full) // while a person thinks, the hosts may change again
 }
 
 // locked holds the cluster's lock while it does something; when the lock is lost, the context ends.
@@ -175,7 +178,9 @@ func (s *session) lock(ctx context.Context, doing string) (*apply.Lock, error) {
 		names = append(names, m.Name)
 		holders[m.Name] = shell{s.hosts[m.Name]}
 	}
-	return apply.Acquire(ctx, s.cluster.Name, names, holders, s.owner(doing), s.flags.lockWait)
+	waiting, waited := s.console.untilStopped(ctx) // what is held by then does not end with it
+	defer waited()
+	return apply.Acquire(waiting, s.cluster.Name, names, holders, s.owner(doing), s.flags.lockWait)
 }
 
 func (s *session) owner(doing string) apply.Owner {
@@ -211,11 +216,7 @@ func (s *session) converge(ctx context.Context, seen facts.Snapshot, changes boo
 	}
 	return s.recorded("apply", changes, run, func() (apply.Result, error) {
 		result, err := run.Converge(ctx)
-		err = s.withCauses(err, result.Snapshot)
-		if refused := new(plan.Refused); result.Steps > 0 && errors.As(err, &refused) {
-			err = &refusedLate{err, result.Steps}
-		}
-		return result, err
+		return result, late(s.withCauses(err, result.Snapshot), result.Steps)
 	})
 }
 
@@ -230,7 +231,7 @@ func (s *session) run(w plan.Want) *apply.Run {
 	}
 	return &apply.Run{
 		Want: w, Gather: s.gather, Hosts: hosts, Operator: operatorDir{s}, Etcd: s.etcd, Now: s.now, ID: id, Stop: s.console.stop,
-		Seam: seam(),
+		Seam: seam(), Timeout: s.flags.timeout,
 	}
 }
 

@@ -68,7 +68,7 @@ func (s *session) destroy(ctx context.Context, confirm string, purge bool) error
 		run.Next = next
 		return s.recorded("destroy", true, run, func() (apply.Result, error) {
 			result, err := run.Converge(ctx)
-			return result, s.withCauses(err, result.Snapshot)
+			return result, late(s.withCauses(err, result.Snapshot), result.Steps)
 		})
 	})
 	if err == nil {

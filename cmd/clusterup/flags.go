@@ -21,6 +21,7 @@ type clusterFlags struct {
 	lockWait  time.Duration
 	json      bool
 	stats     bool
+	timeout   time.Duration
 }
 
 // inventoryFlags are for commands that only read the file.
@@ -42,6 +43,7 @@ func (f *clusterFlags) hostFlags(cmd *cobra.Command) {
 func (f *clusterFlags) changeFlags(cmd *cobra.Command) {
 	f.hostFlags(cmd)
 	cmd.Flags().StringSliceVar(&f.accept, "accept", nil, "accept a risk by name: downtime")
+	cmd.Flags().DurationVar(&f.timeout, "start-timeout", 90*time.Second, "how long a member may take to start; reading a large database takes its time")
 	f.lockFlags(cmd)
 }
 

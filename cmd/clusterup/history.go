@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"text/tabwriter"
 	"time"
 
@@ -53,9 +54,15 @@ func readEntries(path string) ([]entry, error) {
 	lines.Buffer(nil, 16<<20)
 	for lines.Scan() {
 		var e entry
-		if json.Unmarshal(lines.Bytes(), &e) == nil && e.Run != "" {
-			entries = append(entries, e)
+		if json.Unmarshal(lines.Bytes(), &e) != nil || e.Run == "" {
+			continue
 		}
+		// A run has a line for its begin and one for its end, which is the one that counts.
+		if i := slices.IndexFunc(entries, func(known entry) bool { return known.Run == e.Run }); i >= 0 {
+			entries[i] = e
+			continue
+		}
+		entries = append(entries, e)
 	}
 	if err := lines.Err(); err != nil {
 		return nil, fmt.Errorf("read journal: %w", err)

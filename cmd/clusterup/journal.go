@@ -41,6 +41,9 @@ func (s *session) recorded(command string, changes bool, run *apply.Run, do func
 		emit(e)
 	}
 	began := s.now()
+	if changes { // so that a run that is killed leaves its line too
+		s.note(s.entry(run.ID, command, began, nil, nil))
+	}
 	result, err := do()
 	end()
 	if !changes {
@@ -50,18 +53,31 @@ func (s *session) recorded(command string, changes bool, run *apply.Run, do func
 		s.console.finished(command, result, s.now().Sub(began))
 	}
 	slices.Sort(steps)
+	s.note(s.entry(run.ID, command, began, steps, err))
+	return err
+}
+
+// entry describes a run: one that has just begun where steps is nil.
+func (s *session) entry(id, command string, began time.Time, steps []string, err error) entry {
 	owner := s.owner(command)
 	e := entry{
-		Run: run.ID, Time: began.UTC().Truncate(time.Second), Seconds: s.now().Sub(began).Seconds(), User: owner.User, From: owner.From,
+		Run: id, Time: began.UTC().Truncate(time.Second), Seconds: s.now().Sub(began).Seconds(), User: owner.User, From: owner.From,
 		Command: owner.Doing, Version: version(), Etcd: s.cluster.Version, Steps: steps, Outcome: "done",
 	}
-	if err != nil {
+	switch {
+	case err != nil:
 		e.Outcome, e.Error = fmt.Sprintf("exit %d", exitCode(err)), err.Error()
+	case steps == nil:
+		e.Outcome, e.Steps = "not finished", []string{}
 	}
-	if werr := s.writeEntry(e); werr != nil {
-		s.console.say("note: the journal was not written: %v", werr)
+	return e
+}
+
+// note writes an entry. A run does not fail for its journal.
+func (s *session) note(e entry) {
+	if err := s.writeEntry(e); err != nil {
+		s.console.say("note: the journal was not written: %v", err)
 	}
-	return err
 }
 
 // writeEntry appends one line in one write, so that a journal is never torn by two runs.

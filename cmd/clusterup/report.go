@@ -98,13 +98,21 @@ type refusedLate struct {
 
 func (e *refusedLate) Unwrap() error { return e.error }
 
+// late is err, as a *refusedLate where it is a refusal after steps were done.
+func late(err error, steps int) error {
+	if refused := new(plan.Refused); steps > 0 && errors.As(err, &refused) {
+		return &refusedLate{err, steps}
+	}
+	return err
+}
+
 func explainRefused(err error, refused *plan.Refused) []string {
 	head := "Refused: nothing was changed, because this would not be safe:"
 	var late *refusedLate
-	if errors.As(err, &late) {
-		head = fmt.Sprintf("Refused: %s were done, and going on would not be safe:", plural(late.steps, "step"))
-	}
-	if refused.Only(plan.Unreachable) {
+	switch {
+	case errors.As(err, &late):
+		head = fmt.Sprintf("Refused: %s done so far, and going on would not be safe:", plural(late.steps, "step"))
+	case refused.Only(plan.Unreachable):
 		head = "Error: not every host could be looked at, and nothing is changed without that:"
 	}
 	var lines []string

@@ -105,7 +105,7 @@ func readPlan(path string) (*savedPlan, error) {
 
 // flags are those that the plan was made with; how to wait and to speak is this run's own.
 func (p *savedPlan) flags(now clusterFlags) clusterFlags {
-	now.cluster, now.vars, now.varFiles, now.accept = p.Cluster, p.Vars, p.VarFiles, p.Accept
+	now.cluster, now.vars, now.varFiles, now.accept = p.Cluster, p.Vars, p.VarFiles, append(now.accept, p.Accept...)
 	return now
 }
 

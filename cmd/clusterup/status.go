@@ -63,16 +63,17 @@ type memberStatus struct {
 
 // clusterStatus is the last object of status --json.
 type clusterStatus struct {
-	Type     string         `json:"type"` // "cluster"
-	Cluster  string         `json:"cluster"`
-	Members  int            `json:"members"`
-	Healthy  int            `json:"healthy"`
-	Quorum   bool           `json:"quorum"`
-	Unknown  int            `json:"unknown"` // members that could not be asked
-	InSync   bool           `json:"in_sync"` // all is as the inventory says
-	CAs      []caStatus     `json:"cas"`
-	Refusals []plan.Refusal `json:"refusals,omitempty"`
-	Notes    []string       `json:"notes,omitempty"`
+	Type      string         `json:"type"` // "cluster"
+	Cluster   string         `json:"cluster"`
+	Members   int            `json:"members"`
+	Healthy   int            `json:"healthy"`
+	Quorum    bool           `json:"quorum"`
+	Unknown   int            `json:"unknown"`             // members that could not be asked
+	Unplanned string         `json:"unplanned,omitempty"` // why nobody knows what there is to do
+	InSync    bool           `json:"in_sync"`             // all is as the inventory says
+	CAs       []caStatus     `json:"cas"`
+	Refusals  []plan.Refusal `json:"refusals,omitempty"`
+	Notes     []string       `json:"notes,omitempty"`
 }
 
 type caStatus struct {
@@ -85,11 +86,14 @@ type caStatus struct {
 func (s *session) status(ctx context.Context) error {
 	p, seen, err := s.plan(ctx)
 	var refused *plan.Refused
-	if err != nil && !errors.As(err, &refused) {
+	if err != nil && !errors.As(err, &refused) && len(seen.Hosts) == 0 {
 		return err
 	}
 	members := s.memberStatuses(p, seen)
 	total := s.clusterStatus(members, p, seen, refused)
+	if err != nil && refused == nil { // such as a mirror that does not answer: what was seen is shown all the same
+		total.InSync, total.Unplanned = false, err.Error()
+	}
 	if s.console.json {
 		for _, m := range members {
 			s.console.object(m)
@@ -241,6 +245,9 @@ func (s *session) showStatus(members []memberStatus, total clusterStatus) {
 		_, _ = fmt.Fprintf(out, " %s CA %d: %s.", ca.Role, ca.Generation, days(ca.NotAfter, s.now()))
 	}
 	_, _ = fmt.Fprintln(out)
+	if total.Unplanned != "" {
+		_, _ = fmt.Fprintln(out, "drift is not known: "+total.Unplanned)
+	}
 	for _, note := range total.Notes {
 		_, _ = fmt.Fprintln(out, "note: "+note)
 	}
@@ -254,7 +261,7 @@ func (s *session) showStatus(members []memberStatus, total clusterStatus) {
 // drift is how much of a member is not as the inventory says; nobody knows that where planning was refused.
 func drift(m memberStatus, total clusterStatus) string {
 	switch {
-	case m.State == "unreachable" || len(total.Refusals) > 0:
+	case m.State == "unreachable" || len(total.Refusals) > 0 || total.Unplanned != "":
 		return "?"
 	case len(m.PendingChanges) == 0:
 		return "none"

@@ -1,0 +1,185 @@
+package acceptance
+
+import (
+	"testing"
+
+	"github.com/clusterup/clusterup/lab"
+)
+
+// TestHostile proves on hosts as real ones are, odd, full, cut off, or not fit at all, that clusterup either gets by or says which host, why
+// and what to do, and that once the cause is mended the next apply ends as if nothing had been.
+func TestHostile(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, "hostile", hosts(3)...)
+	inv := s.inventory(t, "prod")
+	inv.User, inv.SSH = "ops", ""
+	file := s.write(t, "prod.hcl", inv)
+	t.Run("unfit", func(t *testing.T) { unfit(t, s, inv, file) })
+	t.Run("wrong archive", func(t *testing.T) { wrongArchive(t, s, inv) })
+	s.bare(t)
+
+	s.on(t, "etcd-1", quirks+quirksOfRoot)
+	s.on(t, "etcd-2", quirks+quirksOfOps)
+	if err := s.lab.LimitedDisk(t.Context(), "etcd-3", "/opt", 300<<20); err != nil {
+		t.Fatal(err)
+	}
+	inv.asRoot("etcd-1")
+	file = s.write(t, "prod.hcl", inv)
+	s.ok(t, "preflight", file)
+	s.ok(t, "apply", "--yes", file)
+	s.inSync(t, file, inv)
+
+	t.Run("odd hosts are mended too", func(t *testing.T) { mendOdd(t, s, file, inv) })
+	t.Run("other archive than pinned", func(t *testing.T) { otherThanPinned(t, s, inv) })
+	t.Run("upload", func(t *testing.T) { uploads(t, s, file, inv) })
+	t.Run("forwards nothing", func(t *testing.T) { forwardsNothing(t, s, file, inv) })
+	t.Run("slow", func(t *testing.T) { slow(t, s, file, inv) })
+	t.Run("old data", func(t *testing.T) { oldData(t, s, file, inv) })
+}
+
+// asRoot logs in as root on one host of a cluster whose other hosts have a sudo user.
+func (i *inventory) asRoot(host string) {
+	for n, m := range i.Members {
+		if m.Name == host {
+			i.Members[n].Further = "ssh { \n user = \"root\" \n sudo = false \n }"
+		}
+	}
+}
+
+// quirks are those of the machine: an sshd that allows one session at a time and has no SFTP of any kind, /tmp mounted noexec, and start-up
+// files that print on both streams, fail, and take all rights from new files.
+const quirks = `set -e
+sed -i /^Subsystem/d /etc/ssh/sshd_config
+rm /usr/lib/openssh/sftp-server
+echo MaxSessions 1 >/etc/ssh/sshd_config.d/05-odd.conf
+systemctl reload ssh
+mount -t tmpfs -o noexec,nosuid,nodev tmpfs /tmp
+cat >/etc/odd <<'ODD'
+seq -s ' ' 20000
+printf 'no end of line, and \033[2J control characters' >&2
+stty -echo
+umask 0777
+cd /nowhere
+alias echo=false
+IFS=0123456789
+ODD
+`
+
+// bash reads .bashrc for commands that sshd runs, too.
+const quirksOfRoot = `cp /etc/odd /root/.bashrc`
+
+// The login shell of ops is none of POSIX's: it knows words, single quotes, semicolons, echo and exec, which is what sh, csh, fish and the
+// like have in common, and nothing else; as in csh, neither ! nor \ nor a new line may stand between quotes.
+const quirksOfOps = `cat >/usr/local/bin/oddsh <<'PERL'
+#!/usr/bin/perl
+use strict;
+my ($flag, $line) = @ARGV;
+exit 2 if $flag ne '-c';
+$| = 1;
+print "Welcome to oddsh\n" x 3000;
+print STDERR "oddsh: no terminal\n";
+umask 0777;
+my ($rest, @words) = $line;
+sub run {
+	return unless @words;
+	my $what = shift @words;
+	if ($what eq 'echo') { print "@words\n"; }
+	elsif ($what eq 'exec') { exec { $words[0] } @words or die "oddsh: $words[0]: $!\n"; }
+	else { die "oddsh: unknown command $what\n"; }
+	@words = ();
+}
+while ($rest ne '') {
+	if ($rest =~ s/^ +//) {}
+	elsif ($rest =~ s/^;//) { run(); }
+	elsif ($rest =~ s{^([A-Za-z0-9_./:,-]+|'[^'!\\\n]*')+(?=[ ;]|$)}{}) { (my $word = $&) =~ tr/'//d; push @words, $word; }
+	else { die "oddsh: cannot read $rest\n"; }
+}
+run();
+PERL
+chmod 0755 /usr/local/bin/oddsh
+usermod -s /usr/local/bin/oddsh ops
+`
+
+// mendOdd has everything that a host gets written again, through a shell and an sshd that make it hard.
+func mendOdd(t *testing.T, s *site, file string, inv inventory) {
+	for _, host := range []string{"etcd-1", "etcd-2"} {
+		s.on(t, host, "rm -r "+binDir+"; rm /etc/etcd/prod/tls/server/key.pem /etc/systemd/system/etcd-prod.service")
+	}
+	s.run(t, "plan", "--exit-code", file).exits(t, 3).says(t, "install-release", "issue-leaf", "write-unit").saysNot(t, "oddsh", "control characters")
+	s.ok(t, "apply", "--yes", file)
+	s.inSync(t, file, inv)
+}
+
+// forwardsNothing is an sshd that is made stricter once the cluster runs: its member cannot be asked any more.
+func forwardsNothing(t *testing.T, s *site, file string, inv inventory) {
+	const allow = "rm /etc/ssh/sshd_config.d/04-tunnel.conf; systemctl reload ssh"
+	s.on(t, "etcd-2", forbidForwarding)
+	s.on(t, "etcd-2", faults["unit edited by hand"].harm)
+	s.run(t, "apply", "--yes", file).exits(t, 13).says(t, "etcd-2: ", "AllowTcpForwarding")
+	s.on(t, "etcd-2", allow)
+	s.ok(t, "apply", "--yes", file)
+	s.inSync(t, file, inv)
+}
+
+// slow are hosts that answer late, and one that takes connections and then says nothing.
+func slow(t *testing.T, s *site, file string, inv inventory) {
+	const bits = 2 << 20
+	for _, host := range s.names() {
+		if err := s.lab.SlowLink(t.Context(), host, bits); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.on(t, "etcd-3", faults["unit edited by hand"].harm)
+	s.ok(t, "apply", "--yes", file)
+	s.inSync(t, file, inv)
+	for _, host := range s.names() {
+		if err := s.lab.SlowLink(t.Context(), host, 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+
+	s.on(t, "etcd-2", "systemctl kill -s STOP --kill-who=main ssh") // the kernel goes on taking connections for it
+	p := s.start(t, "apply", "--yes", file)
+	p.wait(t).exits(t, 12).says(t, "etcd-2: connect: "+s.host(t, "etcd-2").IPv4.String()+":22: no answer in time (3s)", "[unreachable]", "→ check address, routes and firewalls").
+		saysNot(t, "etcd-1:", "etcd-3:")
+	const busy = 25 // seconds that a machine with too much to do takes besides
+	if took := p.took.Seconds(); took < 3 || took > 3+busy {
+		t.Errorf("with a connect_timeout of 3 s it took %.1f s", took)
+	}
+	s.on(t, "etcd-2", "systemctl kill -s CONT --kill-who=main ssh")
+	s.inSync(t, file, inv)
+}
+
+// oldData is what destroy put aside, moved back by hand on one host: it must neither be used for the new cluster nor be lost.
+func oldData(t *testing.T, s *site, file string, inv inventory) {
+	s.ok(t, "destroy", "--confirm=prod", file)
+	s.on(t, "etcd-2", "set -e; mv /var/lib/etcd/prod.aside-* /var/lib/etcd/prod; cp -a /var/lib/etcd/prod /var/lib/etcd/kept")
+	s.run(t, "plan", file).exits(t, 13).says(t, "etcd-2: /var/lib/etcd/prod holds ", "[foreign-data]", "→ ")
+	s.run(t, "apply", "--yes", file).exits(t, 13).says(t, "etcd-2: /var/lib/etcd/prod holds ", "[foreign-data]", "→ ").saysNot(t, "nothing to do")
+	s.on(t, "etcd-2", "diff -r /var/lib/etcd/prod /var/lib/etcd/kept")
+	for _, host := range []string{"etcd-1", "etcd-3"} {
+		if got := s.on(t, host, "ls -d /etc/etcd/prod /var/lib/etcd/prod /etc/systemd/system/etcd-prod.service 2>/dev/null; true"); got != "" {
+			t.Errorf("%s has %s", host, got)
+		}
+	}
+	s.on(t, "etcd-2", "mv /var/lib/etcd/prod /var/lib/etcd/prod.old")
+	s.ok(t, "apply", "--yes", file)
+	s.inSync(t, file, inv)
+	s.on(t, "etcd-2", "diff -r /var/lib/etcd/prod.old /var/lib/etcd/kept")
+}
+
+// bare checks that nothing of clusterup is on any host, nor on the operator's machine beside the inventory.
+func (s *site) bare(t *testing.T) {
+	t.Helper()
+	for _, host := range s.names() {
+		const any = "ls -d /etc/etcd /opt/clusterup /opt/lost+found/* /var/lib/etcd /run/clusterup /etc/systemd/system/etcd-* 2>/dev/null; getent passwd etcd; true"
+		if got := s.on(t, host, any); got != "" {
+			t.Errorf("%s has %s", host, got)
+		}
+	}
+	if left := control(t, s.dir); len(left) != s.inventories(t)+1 {
+		t.Errorf("beside the inventories lie %v", left)
+	}
+}
+
+var _ = lab.Control
