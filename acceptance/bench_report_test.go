@@ -70,19 +70,33 @@ func (g *ground) report(tools []*tool, rounds int, before, after string) string 
 	return b.String()
 }
 
+// ratios are of medians: of time, and of processor time, which says more when the machine had other things to do.
 func ratios(b *strings.Builder, tools map[string]*tool) {
 	ours, floor, theirs := tools["clusterup"], tools["floor"], tools["ansible"]
-	fmt.Fprintf(b, "\nratios of medians: clusterup / floor = %.2f", median(seconds(ours.first))/median(seconds(floor.first)))
-	if theirs != nil {
-		fmt.Fprintf(b, ", ansible / clusterup = %.1f, and %.1f when there is nothing to do",
-			median(seconds(theirs.first))/median(seconds(ours.first)), median(seconds(theirs.second))/median(seconds(ours.second)))
+	for _, of := range []struct {
+		what string
+		pick func([]sample) []float64
+	}{{"time", seconds}, {"CPU", cpu}} {
+		over := func(a, b []sample) float64 { return median(of.pick(a)) / median(of.pick(b)) }
+		fmt.Fprintf(b, "\n%s: clusterup / floor = %.2f", of.what, over(ours.first, floor.first))
+		if theirs != nil {
+			fmt.Fprintf(b, ", ansible / clusterup = %.1f, and %.1f when there is nothing to do",
+				over(theirs.first, ours.first), over(theirs.second, ours.second))
+		}
 	}
 	b.WriteString("\n")
+	const much = 0.2
+	for name, t := range tools {
+		if median(others(t.first)) > much {
+			fmt.Fprintf(b, "others took %.0f %% of the machine from %s: its times mean little, its CPU still does\n", 100*median(others(t.first)), name)
+		}
+	}
 }
 
 func lines(b *strings.Builder, what, name string, samples []sample) {
 	for _, s := range samples {
-		fmt.Fprintf(b, "Benchmark%s/tool=%s-%d 1 %d ns/op %.3f cpu-s\n", what, name, runtime.GOMAXPROCS(0), s.took.Nanoseconds(), s.cpu.Seconds())
+		fmt.Fprintf(b, "Benchmark%s/tool=%s-%d 1 %d ns/op %.3f cpu-s %.0f others-%%\n",
+			what, name, runtime.GOMAXPROCS(0), s.took.Nanoseconds(), s.cpu.Seconds(), 100*s.others)
 	}
 }
 

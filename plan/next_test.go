@@ -247,6 +247,82 @@ func TestForeignCA(t *testing.T) {
 	}
 }
 
+// Law 5: with a CA's key gone, or the whole operator directory, nothing is signed by another CA.
+func TestCAGone(t *testing.T) {
+	w := wanted(t, 3)
+	s := settled(t, w)
+	keyless := s
+	keyless.Operator.CAs = slices.Clone(s.Operator.CAs)
+	for i := range keyless.Operator.CAs {
+		keyless.Operator.CAs[i].Signing = false
+	}
+	if got := refusals(t, w, keyless); len(got) != 2 || got[0].Kind != CAKeyMissing || got[1].Kind != CAKeyMissing {
+		t.Errorf("without keys: %+v", got)
+	}
+	s.Operator = facts.Operator{}
+	if got := refusals(t, w, s); len(got) != 2 || got[0].Kind != ForeignCA || got[1].Kind != ForeignCA {
+		t.Errorf("without CAs: %+v", got)
+	}
+}
+
+// A member that the cluster has heard of had data, even before its birth was recorded.
+func TestDataLostBeforeBirth(t *testing.T) {
+	w := wanted(t, 3)
+	s := settled(t, w)
+	for _, name := range s.Names() {
+		s = change(s, name, func(h *facts.Host) {
+			delete(h.Files, ConfigDir(w.Cluster)+"/born.json")
+			if name == "etcd-3" {
+				h.Data, h.Process, h.Etcd, h.Reads = facts.Data{}, nil, nil, false
+			}
+		})
+	}
+	if got := refusals(t, w, s); len(got) != 1 || got[0].Kind != DataLost || got[0].Host != "etcd-3" {
+		t.Errorf("refusals %+v, want %s on etcd-3", got, DataLost)
+	}
+}
+
+// Law 1: where the others are no quorum, a member that seems to take no part is restarted by consent only, and one that serves never.
+func TestRestartWithoutQuorum(t *testing.T) {
+	w := wanted(t, 3)
+	s := settled(t, w)
+	for _, name := range s.Names() {
+		s = change(s, name, func(h *facts.Host) {
+			process := *h.Process
+			process.Args = append(slices.Clone(process.Args), "--max-txn-ops=7")
+			h.Process, h.Reads = &process, false
+		})
+	}
+	if got := refusals(t, w, s); len(got) != 1 || got[0].Kind != NeedsConsent {
+		t.Errorf("refusals %+v, want %s", got, NeedsConsent)
+	}
+	w.Accept = []Risk{Downtime}
+	if stage, err := Next(w, s); err != nil || stage.Width != 1 {
+		t.Errorf("with consent: %+v, %v", stage, err)
+	}
+	s = change(s, "etcd-1", func(h *facts.Host) { h.Reads = true })
+	if _, refusal := newView(w, s).mayStop(w.Cluster.Members[0]); refusal == nil || refusal.Kind != QuorumAtRisk {
+		t.Errorf("the only member that serves: %+v, want %s", refusal, QuorumAtRisk)
+	}
+}
+
+// What people put into a unit's environment is in no plan.
+func TestUnitSecretsAreNotShown(t *testing.T) {
+	w := wanted(t, 1)
+	s := change(settled(t, w), "etcd-1", func(h *facts.Host) {
+		file := h.Files[UnitPath(w.Cluster)]
+		file.Content = append([]byte("[Service]\nEnvironment=PASSWORD=hunter2\n"), file.Content...)
+		h.Files[UnitPath(w.Cluster)] = file
+	})
+	raw, err := json.Marshal(build(t, w, s).Stages[0].Steps[0].Changes[0].Was)
+	if err != nil || len(raw) < 100 {
+		t.Fatal(len(raw), err)
+	}
+	if was := build(t, w, s).Stages[0].Steps[0].Changes[0].Was; strings.Contains(string(was), "hunter2") || !strings.Contains(string(was), "Environment=(not shown)") {
+		t.Errorf("shown: %.200s", was)
+	}
+}
+
 func TestMembershipDiffers(t *testing.T) {
 	w := wanted(t, 3)
 	s := settled(t, w)
