@@ -81,14 +81,14 @@ func misfortunes() []misfortune {
 	lost := []string{"etcd-2", "run the same command again"}
 	stopped := []string{"Stopped: ", "run the same command again"}
 	return []misfortune{
-		{name: "a host loses power while files are put on it", moment: "install-release/etcd-2", link: slowly, happens: cut, over: boot, code: 14, says: lost},
+		{name: "a host loses power while files are put on it", moment: "install-release/etcd-2", link: slowly, happens: cut, over: boot, code: 14, says: lost, slow: true},
 		{name: "a host loses power while it unpacks the release", moment: "install-release/etcd-2", happens: unpacking(cut), over: boot, code: 14, says: lost},
 		{name: "a host loses power while members start", moment: "start-member/etcd-2", happens: cut, over: boot, code: 14, says: lost},
 		{name: "a host vanishes from the network while files are put on it", moment: "install-release/etcd-2", link: slowly, happens: unplug, over: plug, code: 14, says: lost, slow: true},
 		{name: "a host vanishes from the network while members start", moment: "start-member/etcd-2", happens: unplug, over: plug, code: 14, says: lost, slow: true},
 		{name: "clusterup is interrupted (SIGINT) while it uploads", moment: "install-release/etcd-2", link: slowly, happens: ask(syscall.SIGINT), code: 130, says: stopped},
-		{name: "clusterup is killed (SIGKILL) while a host unpacks the release", moment: "install-release/etcd-2", happens: unpacking(kill), code: -1},
-		{name: "clusterup is terminated (SIGTERM) while members start", moment: "start-member/etcd-2", happens: ask(syscall.SIGTERM), code: 130, says: stopped},
+		{name: "clusterup is killed (SIGKILL) while a host unpacks the release", moment: "install-release/etcd-2", happens: unpacking(kill), code: -1, slow: true},
+		{name: "clusterup is terminated (SIGTERM) while members start", moment: "start-member/etcd-2", happens: ask(syscall.SIGTERM), code: 130, says: stopped, slow: true},
 		{name: "clusterup is interrupted (SIGINT) while it writes certificates", moment: "issue-leaf/peer/etcd-2", happens: ask(syscall.SIGINT), code: 130, says: stopped, slow: true},
 		{name: "clusterup is terminated (SIGTERM) while it writes birth markers", moment: "record-birth/etcd-2", happens: ask(syscall.SIGTERM), code: 130, says: stopped, slow: true},
 	}

@@ -52,7 +52,7 @@ const quirks = `set -e
 sed -i /^Subsystem/d /etc/ssh/sshd_config
 rm /usr/lib/openssh/sftp-server
 echo MaxSessions 1 >/etc/ssh/sshd_config.d/05-odd.conf
-systemctl reload ssh
+systemctl restart ssh
 mount -t tmpfs -o noexec,nosuid,nodev tmpfs /tmp
 cat >/etc/odd <<'ODD'
 seq -s ' ' 20000
@@ -111,11 +111,16 @@ func mendOdd(t *testing.T, s *site, file string, inv inventory) {
 
 // forwardsNothing is an sshd that is made stricter once the cluster runs: its member cannot be asked any more.
 func forwardsNothing(t *testing.T, s *site, file string, inv inventory) {
-	const allow = "rm /etc/ssh/sshd_config.d/04-tunnel.conf; systemctl reload ssh"
 	s.on(t, "etcd-2", forbidForwarding)
 	s.on(t, "etcd-2", faults["unit edited by hand"].harm)
-	s.run(t, "apply", "--yes", file).exits(t, 13).says(t, "etcd-2: ", "AllowTcpForwarding")
-	s.on(t, "etcd-2", allow)
+	p := s.start(t, "apply", "--yes", file)
+	applied, status := p.wait(t), s.run(t, "status", file)
+	s.on(t, "etcd-2", allowForwarding)
+	applied.exits(t, 14).says(t, "await-member/etcd-2: ", "etcd-2: connect to ", "administratively prohibited", "→ set AllowTcpForwarding to yes or local")
+	if p.took > patience/4 {
+		t.Errorf("it waited for %s for what no waiting mends", p.took)
+	}
+	status.says(t, "etcd-2", "administratively prohibited", "quorum")
 	s.ok(t, "apply", "--yes", file)
 	s.inSync(t, file, inv)
 }
@@ -139,13 +144,14 @@ func slow(t *testing.T, s *site, file string, inv inventory) {
 
 	s.on(t, "etcd-2", "systemctl kill -s STOP --kill-who=main ssh") // the kernel goes on taking connections for it
 	p := s.start(t, "apply", "--yes", file)
-	p.wait(t).exits(t, 12).says(t, "etcd-2: connect: "+s.host(t, "etcd-2").IPv4.String()+":22: no answer in time (3s)", "[unreachable]", "→ check address, routes and firewalls").
+	result := p.wait(t)
+	s.on(t, "etcd-2", "systemctl kill -s CONT --kill-who=main ssh")
+	result.exits(t, 12).says(t, "etcd-2: connect: "+s.host(t, "etcd-2").IPv4.String()+":22: no answer in time (3s)", "[unreachable]", "→ check address, routes and firewalls").
 		saysNot(t, "etcd-1:", "etcd-3:")
 	const busy = 25 // seconds that a machine with too much to do takes besides
 	if took := p.took.Seconds(); took < 3 || took > 3+busy {
 		t.Errorf("with a connect_timeout of 3 s it took %.1f s", took)
 	}
-	s.on(t, "etcd-2", "systemctl kill -s CONT --kill-who=main ssh")
 	s.inSync(t, file, inv)
 }
 

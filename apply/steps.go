@@ -2,10 +2,12 @@ package apply
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path"
 	"time"
 
+	"github.com/clusterup/clusterup/facts"
 	"github.com/clusterup/clusterup/plan"
 	"github.com/clusterup/clusterup/units"
 )
@@ -144,8 +146,8 @@ func (r *Run) awaitMember(ctx context.Context, step plan.Step) error {
 	var last error // but the deadline, which says nothing
 	for {
 		err := r.Etcd.ReadLinearizable(ctx, endpoint)
-		if err == nil {
-			return nil
+		if err == nil || errors.Is(err, facts.ErrNoForwarding) { // which no waiting mends
+			return err
 		}
 		if last == nil || ctx.Err() == nil {
 			last = err

@@ -114,7 +114,7 @@ func (s *session) anyRelease() plan.Want {
 	return w
 }
 
-// prober lets facts probe a host of package remote.
+// prober is a host of package remote that says in the words of facts when it forwards nothing.
 type prober struct{ shell }
 
 func (p prober) DialContext(ctx context.Context, network, address string) (net.Conn, error) {

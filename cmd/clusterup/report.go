@@ -140,7 +140,10 @@ func explainLost(lost *lockLostError) []string {
 	rest := *stage
 	rest.Errs = slices.DeleteFunc(slices.Clone(stage.Errs), func(err error) bool { return errors.As(err, new(*lockLostError)) })
 	lines := explainStage(&rest)
-	lines[0] = fmt.Sprintf("%s%q was not finished:", head, stage.Stage.Name)
+	lines[0] = fmt.Sprintf("%s%q was not finished", head, stage.Stage.Name)
+	if len(rest.Errs) > 0 {
+		lines[0] += ":"
+	}
 	return lines
 }
 
