@@ -76,12 +76,13 @@ golden: go ## write the golden files anew; then read the difference
 	git diff --stat -- '*testdata*'
 
 ROUNDS ?= 5
+QUIET ?= 0s
 .PHONY: bench
 bench: ## clusterup beside a script by hand and Ansible, on real hosts (docs/benchmarks.md); needs Linux and root
 	tools/packages test
 	@command -v ansible-playbook >/dev/null || ! command -v apt-get >/dev/null || apt-get install -qq -y --no-install-recommends ansible
 	$(MAKE) build releases
-	go test -run '^$$' -bench Tools -benchtime $(ROUNDS)x -timeout 60m ./acceptance
+	go test -run '^$$' -bench Tools -benchtime $(ROUNDS)x -timeout 60m ./acceptance -args -quiet $(QUIET)
 
 .PHONY: faults
 faults: build release ## a fault at every point of every operation, and docs/guarantees.md from it; about an hour; needs Linux and root

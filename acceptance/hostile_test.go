@@ -53,6 +53,8 @@ sed -i /^Subsystem/d /etc/ssh/sshd_config
 rm /usr/lib/openssh/sftp-server
 echo MaxSessions 1 >/etc/ssh/sshd_config.d/05-odd.conf
 systemctl restart ssh
+sshd -T | grep -qx 'maxsessions 1'
+[ -z "$(sshd -T | grep ^subsystem)" ]
 mount -t tmpfs -o noexec,nosuid,nodev tmpfs /tmp
 cat >/etc/odd <<'ODD'
 seq -s ' ' 20000
@@ -65,7 +67,9 @@ ODD
 `
 
 // bash reads .bashrc for commands that sshd runs, too.
-const quirksOfRoot = `cp /etc/odd /root/.bashrc`
+const quirksOfRoot = `cp /etc/odd /root/.bashrc
+SSH_CLIENT=x bash -c true 2>&1 | grep -q 'no end of line'
+`
 
 // The login shell of ops is none of POSIX's: it knows words, single quotes, semicolons, echo and exec, which is what sh, csh, fish and the
 // like have in common, and nothing else; as in csh, neither ! nor \ nor a new line may stand between quotes.
@@ -97,6 +101,8 @@ run();
 PERL
 chmod 0755 /usr/local/bin/oddsh
 usermod -s /usr/local/bin/oddsh ops
+[ "$(oddsh -c "exec /bin/echo 'a b'" 2>/dev/null | tail -n 1)" = 'a b' ]
+[ -z "$(oddsh -c 'a=$(b); exec /bin/echo x' 2>/dev/null | grep -x x)" ]
 `
 
 // mendOdd has everything that a host gets written again, through a shell and an sshd that make it hard.
