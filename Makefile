@@ -42,15 +42,15 @@ test: ## everything that CI runs, on real hosts too: needs Linux and root, insta
 
 .PHONY: unit
 unit: go ## the tests that need no hosts
-	go test -timeout 5m $(UNIT)
+	go test -timeout 10m $(UNIT)
 
 .PHONY: race
 race: go ## the same, with the race detector
-	CGO_ENABLED=1 go test -race -timeout 10m $(UNIT)
+	CGO_ENABLED=1 go test -race -timeout 20m $(UNIT)
 
 .PHONY: acceptance
 acceptance: build etcd ## real hosts, real members, the real binary; needs Linux and root
-	CLUSTERUP_ETCD=$(CACHE)/etcd/$(VERSION)/etcd go test -count=1 -p 1 -timeout 20m ./quorum ./lab ./acceptance/...
+	CLUSTERUP_ETCD=$(CACHE)/etcd/$(VERSION)/etcd go test -count=1 -p 1 -timeout 45m ./quorum ./lab ./acceptance/...
 
 .PHONY: cross
 cross: go # the binary builds for every platform, and everything compiles off Linux too
