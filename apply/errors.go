@@ -47,3 +47,20 @@ func (e *Stopped) Error() string { return fmt.Sprintf("stopped before %q was don
 type VerifyError struct{ Findings []string }
 
 func (e *VerifyError) Error() string { return "verify cluster: " + strings.Join(e.Findings, "; ") }
+
+// BackError is a restart that failed, after which the member was taken back to what it ran with before.
+type BackError struct {
+	*StageError
+	Back plan.Stage
+	Err  error // nil: it serves again
+}
+
+func (e *BackError) Error() string {
+	text := e.StageError.Error() + "; " + e.Back.Name
+	if e.Err != nil {
+		text += ": " + e.Err.Error()
+	}
+	return text
+}
+
+func (e *BackError) Unwrap() error { return e.StageError }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"reflect"
+	"sync/atomic"
 	"time"
 
 	"github.com/clusterup/clusterup/facts"
@@ -39,6 +40,8 @@ type Operator interface {
 	Issue(ctx context.Context, leaf plan.Leaf) (cert, key []byte, serial string, err error)
 	// Archive is the verified release archive; its Path is left empty.
 	Archive(ctx context.Context, r plan.Release) (Upload, error)
+	// SaveSnapshot puts a verified copy of the data of the member behind an endpoint, which is of a version of etcd, into the directory.
+	SaveSnapshot(ctx context.Context, endpoint, version string) error
 }
 
 // Etcd is the running cluster, member by member.
@@ -46,6 +49,16 @@ type Etcd interface {
 	ReadLinearizable(ctx context.Context, endpoint string) error
 	// Canary writes, reads and deletes a key through one member.
 	Canary(ctx context.Context, endpoint, key, value string) error
+	Status(ctx context.Context, endpoint string) (facts.Status, error)
+	// ClusterVersion is the version that the members have agreed on, "3.6.0"; empty: none yet.
+	ClusterVersion(ctx context.Context, endpoint string) (string, error)
+	// MoveLeader hands leadership from the member behind the endpoint, which must lead, to another.
+	MoveLeader(ctx context.Context, endpoint string, to facts.ID) error
+	// Downgrade lets members of a minor version, "3.5", join and start; "" takes that back.
+	Downgrade(ctx context.Context, endpoint, minor string) error
+	// Revision is the store's, and Hash that of all its keys up to one; hashes compare when the store was compacted to the same revision.
+	Revision(ctx context.Context, endpoint string) (int64, error)
+	Hash(ctx context.Context, endpoint string, revision int64) (sum uint32, compacted int64, err error)
 }
 
 // Run is one application of what is wanted. Want, Gather, Hosts, Operator, Etcd and Now are needed.
@@ -63,6 +76,8 @@ type Run struct {
 
 	// Next decides; nil: plan.Next. With another one nothing is verified in the end, since there may be no cluster any more.
 	Next func(plan.Want, facts.Snapshot) (*plan.Stage, error)
+
+	swapped atomic.Bool // a member runs another version of etcd than before
 
 	// Seam is called right before and right after every look, every step and every action of a step on a host, with "before NAME" and
 	// "after NAME". An error is taken for that of what it stands around. Nil outside tests of faults.
@@ -107,7 +122,7 @@ func (r *Run) Converge(ctx context.Context) (Result, error) {
 			stopped.Done = result.Steps // of all stages
 		}
 		if err != nil {
-			return result, err
+			return result, r.back(ctx, seen, *stage, err)
 		}
 		last = stage
 	}

@@ -123,7 +123,7 @@ func (r *Run) seam(point string) error {
 func (r *Run) stoppable(ctx context.Context, kind plan.Kind) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancel(ctx)
 	switch kind {
-	case plan.InstallRelease, plan.StartMember, plan.RestartMember, plan.AwaitMember, plan.StopMember:
+	case plan.InstallRelease, plan.StartMember, plan.RestartMember, plan.AwaitMember, plan.StopMember, plan.SaveSnapshot, plan.AwaitVersion:
 	default:
 		return ctx, cancel
 	}

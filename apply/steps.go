@@ -49,6 +49,16 @@ func (r *Run) do(ctx context.Context, step plan.Step) error {
 		return r.startMember(ctx, host, step)
 	case plan.AwaitMember:
 		return r.awaitMember(ctx, step)
+	case plan.MoveLeader:
+		return r.moveLeader(ctx, step)
+	case plan.SaveSnapshot:
+		return r.Operator.SaveSnapshot(ctx, r.endpoint(step.Host), step.Version)
+	case plan.EnableDowngrade:
+		return r.Etcd.Downgrade(ctx, r.endpoint(step.Host), step.Version)
+	case plan.CancelDowngrade:
+		return r.Etcd.Downgrade(ctx, r.endpoint(step.Host), "")
+	case plan.AwaitVersion:
+		return r.awaitVersion(ctx, step)
 	case plan.StopMember:
 		return script(stopUnit(step.Unit))
 	case plan.MoveAside:
@@ -128,25 +138,32 @@ func (r *Run) startMember(ctx context.Context, host Host, step plan.Step) error 
 		}
 		return err
 	}
-	return r.awaitMember(ctx, step)
+	if err := r.awaitMember(ctx, step); err != nil {
+		return err
+	}
+	if step.From != step.Version {
+		r.swapped.Store(true)
+	}
+	return nil
 }
 
-// awaitMember waits until the member serves a linearizable read.
+// awaitMember waits until the member serves a linearizable read: then it has applied all that was committed when it was asked.
 func (r *Run) awaitMember(ctx context.Context, step plan.Step) error {
-	endpoint := ""
-	for _, m := range r.Want.Cluster.Members {
-		if m.Name == step.Host {
-			endpoint = plan.ClientURL(r.Want.Cluster, m)
-		}
-	}
+	endpoint := r.endpoint(step.Host)
+	return r.await(ctx, "no linearizable read", func(ctx context.Context) error { return r.Etcd.ReadLinearizable(ctx, endpoint) })
+}
+
+// await asks again and again until there is no error, or the time for a member to become ready is over: then the last one is what was
+// missing. What waiting does not mend ends it at once.
+func (r *Run) await(ctx context.Context, missing string, ask func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, r.timeout())
 	defer cancel()
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
 	var last error // but the deadline, which says nothing
 	for {
-		err := r.Etcd.ReadLinearizable(ctx, endpoint)
-		if err == nil || errors.Is(err, facts.ErrNoForwarding) { // which no waiting mends
+		err := ask(ctx)
+		if err == nil || errors.Is(err, facts.ErrNoForwarding) {
 			return err
 		}
 		if last == nil || ctx.Err() == nil {
@@ -155,10 +172,20 @@ func (r *Run) awaitMember(ctx context.Context, step plan.Step) error {
 		select {
 		case <-ctx.Done():
 			if ctx.Err() == context.DeadlineExceeded {
-				return fmt.Errorf("no linearizable read within %s: %w", r.timeout(), last)
+				return fmt.Errorf("%s within %s: %w", missing, r.timeout(), last)
 			}
 			return ctx.Err()
 		case <-tick.C:
 		}
 	}
+}
+
+// endpoint is where a member serves clients.
+func (r *Run) endpoint(name string) string {
+	for _, m := range r.Want.Cluster.Members {
+		if m.Name == name {
+			return plan.ClientURL(r.Want.Cluster, m)
+		}
+	}
+	return ""
 }

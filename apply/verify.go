@@ -19,6 +19,9 @@ func (r *Run) verify(ctx context.Context, result Result) error {
 	if len(findings) == 0 && result.Steps > 0 {
 		findings = r.canaries(ctx)
 	}
+	if len(findings) == 0 && r.swapped.Load() {
+		findings = r.hashes(ctx)
+	}
 	if err := r.seam("after verify"); err != nil {
 		return err
 	}

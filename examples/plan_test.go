@@ -52,5 +52,5 @@ func bareHosts(c *inventory.Cluster) (plan.Want, facts.Snapshot) {
 	for _, m := range c.Members {
 		seen.Hosts[m.Name] = facts.Host{Name: m.Name, Arch: "arm64", OS: "debian 12", Systemd: 252, DataFree: 1 << 40}
 	}
-	return plan.Want{Cluster: c, Releases: map[string]plan.Release{"arm64": release}, Token: "token"}, seen
+	return plan.Want{Cluster: c, Releases: map[string]plan.Release{release.Pin(): release}, Token: "token"}, seen
 }

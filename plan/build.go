@@ -15,6 +15,7 @@ import (
 type Plan struct {
 	Cluster string   `json:"cluster"`
 	Version string   `json:"version"`
+	Route   []string `json:"route,omitempty"` // where versions change: the oldest that runs, those on the way, and the last that is reached
 	Stages  []Stage  `json:"stages"`
 	Notes   []string `json:"notes,omitempty"` // what is worth knowing, and stops nothing
 }
@@ -51,11 +52,14 @@ func Build(w Want, s facts.Snapshot) (Plan, error) { return BuildWith(Next, w, s
 
 // BuildWith is Build for another way to decide, such as NextDestroy.
 func BuildWith(next func(Want, facts.Snapshot) (*Stage, error), w Want, s facts.Snapshot) (Plan, error) {
-	p := Plan{Cluster: w.Cluster.Name, Version: w.Cluster.Version, Notes: notes(w, s)}
+	p := Plan{Cluster: w.Cluster.Name, Version: w.Cluster.Version, Route: newView(w, s).shownRoute(), Notes: notes(w, s)}
 	limit := 20 + 10*len(w.Cluster.Members)
 	for range limit {
 		stage, err := next(w, s)
 		if err != nil || stage == nil {
+			if err == nil {
+				p.Notes = append(p.Notes, newView(w, s).holding()...)
+			}
 			return p, err
 		}
 		p.Stages = append(p.Stages, *stage)

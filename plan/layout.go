@@ -53,6 +53,7 @@ func Asks(c *inventory.Cluster) map[string]facts.Ask {
 		}
 		asks[m.Name] = facts.Ask{
 			Unit: c.UnitName, ConfigDir: ConfigDir(c), DataDir: m.DataDir, WALDir: walDir(m), Ports: ports, Endpoint: ClientURL(c, m),
+			V2Store: compare(minor(c.Version), "3.5") > 0,
 		}
 	}
 	return asks
@@ -88,22 +89,25 @@ func leafNames(m inventory.Member) []string {
 	return slices.Compact(names)
 }
 
-// unitMember is the wanted member as package units wants to know it.
-func (v view) unitMember(m inventory.Member, r Release) units.Member {
+// unitMember is the wanted member with a release, as package units wants to know it.
+func (v view) unitMember(m inventory.Member, b bin) units.Member {
 	c := v.want.Cluster
 	state := "new"
 	if v.formed {
 		state = "existing"
 	}
 	wanted := units.Member{
-		Cluster: c.Name, Name: m.Name, Unit: c.UnitName, BinDir: BinDir(r), Version: r.Version, ConfigDir: ConfigDir(c),
+		Cluster: c.Name, Name: m.Name, Unit: c.UnitName, BinDir: b.dir, Version: b.version, ConfigDir: ConfigDir(c),
 		DataDir: m.DataDir, WALDir: walDir(m),
 		PeerTrust: v.trust("peer").Path, ClientTrust: v.trust("client").Path,
 		ListenPeer: []string{listen(m.PeerAddress, c.PeerPort)}, ListenClient: listenClient(c, m),
 		AdvertisePeer: []string{peerURL(c, m)}, AdvertiseClient: []string{ClientURL(c, m)},
 		Token: v.token, State: state,
-		Heartbeat: c.Etcd.HeartbeatInterval, Election: c.Etcd.ElectionTimeout, QuotaBackendBytes: c.Etcd.QuotaBackendBytes,
-		AutoCompaction: c.Etcd.AutoCompaction, SnapshotCount: c.Etcd.SnapshotCount, Flags: c.Etcd.Flags,
+		Heartbeat: v.heartbeat, Election: v.election, QuotaBackendBytes: c.Etcd.QuotaBackendBytes,
+		AutoCompaction: c.Etcd.AutoCompaction, SnapshotCount: c.Etcd.SnapshotCount, Flags: v.flags(b.version),
+	}
+	if v.flushes(v.seen.Hosts[m.Name]) {
+		wanted.SnapshotCount = 1
 	}
 	if c.MetricsPort != 0 {
 		wanted.ListenMetrics = "http://" + net.JoinHostPort("127.0.0.1", strconv.Itoa(c.MetricsPort))
@@ -114,6 +118,7 @@ func (v view) unitMember(m inventory.Member, r Release) units.Member {
 	return wanted
 }
 
-func (v view) unitFile(m inventory.Member, r Release) units.File {
-	return units.Unit(v.unitMember(m, r))
+// unitFile is the unit that a host is to have now.
+func (v view) unitFile(m inventory.Member, host facts.Host) units.File {
+	return units.Unit(v.unitMember(m, v.bin(host)))
 }

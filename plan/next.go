@@ -11,14 +11,15 @@ import (
 // Next is the stage to run now, nil when there is nothing to do, or a *Refused error.
 //
 // The order is: what the operator directory lacks; files on all hosts, which disturb nothing that runs; members that do not run; the
-// birth markers once the cluster is there; and then, one at a time, restarts of members that run with something else than is wanted.
+// birth markers once the cluster is there; what the cluster must know of a change of its minor version; and then, one at a time, restarts
+// of members that run with something else than is wanted.
 func Next(w Want, s facts.Snapshot) (*Stage, error) {
 	v := newView(w, s)
 	if refusals := v.refusals(); len(refusals) > 0 {
 		return nil, &Refused{refusals}
 	}
 	for _, next := range []func() (*Stage, error){
-		v.operator, v.prepare, v.start, v.await, v.recordBirth, v.restart,
+		v.operator, v.prepare, v.start, v.await, v.recordBirth, v.changeover, v.restart,
 	} {
 		stage, err := next()
 		if stage != nil || err != nil {
@@ -38,12 +39,13 @@ func (v view) operator() (*Stage, error) {
 	}
 	pinned := map[string]bool{}
 	v.hosts(func(_ inventory.Member, host facts.Host) {
-		r, _ := v.release(host)
-		if pinned[r.Pin()] || v.seen.Operator.Pinned[r.Pin()] == r.SHA256 {
-			return
+		for _, r := range v.releases(host) {
+			if pinned[r.Pin()] || v.seen.Operator.Pinned[r.Pin()] == r.SHA256 {
+				continue
+			}
+			pinned[r.Pin()] = true
+			steps = append(steps, Step{Kind: PinRelease, Release: &r, Why: "first use of etcd " + r.Version + " for " + r.Arch})
 		}
-		pinned[r.Pin()] = true
-		steps = append(steps, Step{Kind: PinRelease, Release: &r, Why: "first use of etcd " + r.Version + " for " + r.Arch})
 	})
 	if len(steps) == 0 {
 		return nil, nil
@@ -66,7 +68,7 @@ func (v view) start() (*Stage, error) {
 		case !v.formed && !host.Data.WAL:
 			why = "first start"
 		}
-		steps = append(steps, Step{Kind: StartMember, Host: m.Name, Unit: v.want.Cluster.UnitName, Why: why})
+		steps = append(steps, Step{Kind: StartMember, Host: m.Name, Unit: v.want.Cluster.UnitName, Version: v.bin(host).version, Why: why})
 	})
 	if len(steps) == 0 {
 		return nil, nil
@@ -91,7 +93,7 @@ func (v view) await() (*Stage, error) {
 		if host.Process == nil || v.serves(host) || v.mustRestart(m, host) != nil {
 			return
 		}
-		steps = append(steps, Step{Kind: AwaitMember, Host: m.Name, Unit: v.want.Cluster.UnitName, Why: ailment(host)})
+		steps = append(steps, Step{Kind: AwaitMember, Host: m.Name, Unit: v.want.Cluster.UnitName, Why: v.ailment(host)})
 	})
 	if len(steps) == 0 {
 		return nil, nil
@@ -99,18 +101,35 @@ func (v view) await() (*Stage, error) {
 	return &Stage{Name: "wait for members", Gate: "nothing is changed", Width: len(steps), Steps: steps}, nil
 }
 
-// serves says whether a member takes part: it knows a leader and serves a linearizable read. Alarms are for people to resolve, and
-// waiting does not help against them.
+// maxLag is how many entries a member may have left to apply and yet count as one that takes part: what comes in between asking one
+// member and asking the next.
+const maxLag = 5000
+
+// serves says whether a member takes part: it knows a leader, serves a linearizable read, and has caught up. Alarms are for people to
+// resolve, and waiting does not help against them.
 func (v view) serves(host facts.Host) bool {
-	return host.Etcd != nil && host.Etcd.Leader != 0 && host.Reads && host.Etcd.ClusterID == v.clusterID
+	return host.Etcd != nil && host.Etcd.Leader != 0 && host.Reads && host.Etcd.ClusterID == v.clusterID && v.lag(host) <= maxLag
 }
 
-func ailment(host facts.Host) string {
+// lag is how many entries a member is behind the one that has applied most.
+func (v view) lag(host facts.Host) uint64 {
+	most := host.Etcd.Applied
+	v.hosts(func(_ inventory.Member, other facts.Host) {
+		if other.Etcd != nil {
+			most = max(most, other.Etcd.Applied)
+		}
+	})
+	return most - host.Etcd.Applied
+}
+
+func (v view) ailment(host facts.Host) string {
 	switch {
 	case host.Etcd == nil:
 		return "runs, but does not answer: " + host.EtcdError
 	case host.Etcd.Leader == 0:
 		return "runs, but knows no leader"
+	case host.Reads:
+		return fmt.Sprintf("runs, but has %d entries to catch up with", v.lag(host))
 	default:
 		return "runs, but serves no linearizable read: " + host.ReadError
 	}

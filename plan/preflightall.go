@@ -18,6 +18,7 @@ func (p *preflight) together() {
 			reached = append(reached, m)
 		}
 	})
+	p.refused("", CheckData, p.versionRefusals())
 	if len(reached) < 2 {
 		return
 	}

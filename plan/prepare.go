@@ -41,7 +41,6 @@ func (v view) prepare() (*Stage, error) {
 }
 
 func (v view) prepareHost(m inventory.Member, host facts.Host) []Step {
-	r, _ := v.release(host)
 	var steps []Step
 	add := func(found ...Step) {
 		for _, step := range found {
@@ -53,14 +52,16 @@ func (v view) prepareHost(m inventory.Member, host facts.Host) []Step {
 		add(Step{Kind: CreateUser, Why: "no system user etcd"})
 	}
 	add(v.directories(m, host)...)
-	add(installRelease(r, host)...)
+	for _, r := range v.releases(host) {
+		add(installRelease(r, host)...)
+	}
 	add(v.trustFiles(host)...)
 	leaves := v.leaves(m, host)
 	add(leaves...)
 	if len(leaves) == 0 {
 		add(v.leafModes(host)...)
 	}
-	add(v.unit(m, host, r)...)
+	add(v.unit(m, host)...)
 	return steps
 }
 
@@ -211,15 +212,15 @@ var secrets = regexp.MustCompile(`(?m)^(\s*(?:Environment|SetCredential|SetCrede
 func redacted(text []byte) []byte { return secrets.ReplaceAll(text, []byte("${1}(not shown)")) }
 
 // unit is the unit file, systemd's knowledge of it, and its being started at boot.
-func (v view) unit(m inventory.Member, host facts.Host, r Release) []Step {
+func (v view) unit(m inventory.Member, host facts.Host) []Step {
 	name := v.want.Cluster.UnitName
-	change, why := fileChange(v.unitFile(m, r), host)
+	change, why := fileChange(v.unitFile(m, host), host)
 	var steps []Step
 	switch {
 	case why != "" && v.mustRestart(m, host) != nil: // written right before its restart, so that no other start picks it up untried
 	case why != "":
 		if why == "differs" {
-			why = v.unitReason(m, host, r)
+			why = v.unitReason(m, host)
 		}
 		steps = append(steps, Step{Kind: WriteUnit, Why: why, Unit: name, Changes: []Change{change}})
 	case host.Unit.NeedsReload:
@@ -232,7 +233,7 @@ func (v view) unit(m inventory.Member, host facts.Host, r Release) []Step {
 }
 
 // unitReason says why a unit file is written anew, in the words of what differs.
-func (v view) unitReason(m inventory.Member, host facts.Host, r Release) string {
+func (v view) unitReason(m inventory.Member, host facts.Host) string {
 	was := words(host.Files[UnitPath(v.want.Cluster)].Content)
 	if v.formed && flagOf(was, "initial-cluster-state") == "new" {
 		return "the cluster exists now: initial-cluster-state becomes existing"

@@ -39,6 +39,8 @@ const (
 	QuorumAtRisk  RefusalKind = "quorum"         // a voter would go down and no quorum would be left
 	UnitDiverted  RefusalKind = "unit-diverted"  // something other than the unit file decides what systemd runs
 	VersionChange RefusalKind = "version"        // the wanted version is not one that the cluster can be taken to
+	Alarmed       RefusalKind = "alarm"          // an alarm is raised, and restarting members would not help
+	V2Content     RefusalKind = "v2-content"     // data that the wanted version does not start with
 	NeedsConsent  RefusalKind = "needs-consent"  // it can be done, but only accepted by name
 )
 

@@ -28,11 +28,11 @@ func (v view) refusals() []Refusal {
 		return found
 	}
 	v.hosts(func(m inventory.Member, host facts.Host) {
-		for _, check := range []func(inventory.Member, facts.Host) []Refusal{v.suitable, v.ports, v.data, v.trusted, v.version, v.undiverted} {
+		for _, check := range []func(inventory.Member, facts.Host) []Refusal{v.suitable, v.ports, v.data, v.trusted, v.v2Store, v.undiverted} {
 			found = append(found, check(m, host)...)
 		}
 	})
-	return slices.Concat(v.keyless(), found, v.membership())
+	return slices.Concat(v.keyless(), v.versionRefusals(), found, v.membership())
 }
 
 // keyless says which CA of the operator directory has lost its key, or is not there for a cluster that is. Making another one here
@@ -65,9 +65,9 @@ func (v view) suitable(m inventory.Member, host facts.Host) []Refusal {
 	if host.Systemd == 0 {
 		found = append(found, refuse(Unsuitable, m.Name, "use a host that systemd has booted", "PID 1 is not systemd"))
 	}
-	if _, ok := v.release(host); !ok {
+	if way := v.route(); len(v.releases(host)) < len(way) {
 		found = append(found, refuse(Unsuitable, m.Name, "etcd is released for amd64, arm64, ppc64le and s390x",
-			"there is no etcd %s for its architecture %s", v.want.Cluster.Version, host.Arch))
+			"there is no etcd %s for its architecture %s", strings.Join(way, ", "), host.Arch))
 	}
 	for _, tool := range host.Missing {
 		if tool != "ss" { // without it ports cannot be attributed; etcd itself then says what is wrong
@@ -251,11 +251,10 @@ func (v view) undiverted(m inventory.Member, host facts.Host) []Refusal {
 	if len(host.Unit.DropIns) == 0 || host.Process == nil || host.Unit.NeedsReload {
 		return nil
 	}
-	r, ok := v.release(host)
-	if !ok {
+	if _, ok := v.release(host); !ok {
 		return nil
 	}
-	if _, why := fileChange(v.unitFile(m, r), host); why != "" || v.mustRestart(m, host) == nil {
+	if _, why := fileChange(v.unitFile(m, host), host); why != "" || v.mustRestart(m, host) == nil {
 		return nil
 	}
 	return []Refusal{refuse(UnitDiverted, m.Name, "move its flags into etcd { flags = … } of the inventory, and remove it",
@@ -278,6 +277,8 @@ func (v view) membership() []Refusal {
 		m, ok := wanted[member.Name]
 		listed[member.Name] = true
 		switch {
+		case member.Learner:
+			found = append(found, refuse(Membership, member.Name, "promote or remove it with etcdctl first", "member %s is a learner", member.ID))
 		case !ok:
 			found = append(found, refuse(Membership, "", remedy, "member %s (%s) is in the cluster, but not in the inventory",
 				member.ID, strings.TrimSpace(member.Name+" "+strings.Join(member.PeerURLs, " "))))

@@ -3,7 +3,6 @@ package plan
 import (
 	"cmp"
 	"fmt"
-	"path"
 	"slices"
 	"strings"
 
@@ -18,9 +17,10 @@ func (v view) mustRestart(m inventory.Member, host facts.Host) []string {
 		return nil
 	}
 	r, _ := v.release(host)
-	why := units.DiffArgs(host.Process.Args, units.Args(v.unitMember(m, r)))
-	switch binary := path.Join(BinDir(r), "etcd"); {
-	case host.Process.SameAs == binary:
+	b := v.bin(host)
+	why := units.DiffArgs(host.Process.Args, units.Args(v.unitMember(m, b)))
+	switch binary := b.path("etcd"); {
+	case host.Process.SameAs == binary, v.flushes(host):
 	case host.Process.SHA256 == r.Binaries["etcd"]: // its file was replaced by the same bytes
 	case len(why) == 0 || !strings.HasPrefix(why[0], "binary: "):
 		why = append(why, "runs another binary than "+binary)
@@ -28,55 +28,113 @@ func (v view) mustRestart(m inventory.Member, host facts.Host) []string {
 	return why
 }
 
-// restart restarts one member that runs with something else than is wanted: those that are not healthy first, then followers, the
-// leader last. The voters that stay up must be a quorum (law 1).
-func (v view) restart() (*Stage, error) {
-	type candidate struct {
-		member inventory.Member
-		why    []string
-		order  int
-	}
+// candidate is a member that must restart.
+type candidate struct {
+	member inventory.Member
+	host   facts.Host
+	why    []string
+	order  int // 0: it does not serve, 1: it has taken its raft snapshot, 2: a follower, 3: the leader
+}
+
+// candidates are the members that must restart, in the order in which they do: those that do not serve first, the leader last.
+func (v view) candidates() []candidate {
 	var found []candidate
 	v.hosts(func(m inventory.Member, host facts.Host) {
 		why := v.mustRestart(m, host)
 		if why == nil {
 			return
 		}
-		order := 1
+		order := 2
 		switch {
 		case !v.serves(host):
 			order = 0
 		case host.Etcd.Leader == host.Etcd.MemberID:
-			order = 2
+			order = 3
+		case flagOf(host.Process.Args, "snapshot-count") == "1": // slow, until it goes on
+			order = 1
 		}
-		found = append(found, candidate{m, why, order})
+		found = append(found, candidate{m, host, why, order})
 	})
-	if len(found) == 0 {
+	slices.SortStableFunc(found, func(a, b candidate) int { return cmp.Compare(a.order, b.order) })
+	return found
+}
+
+// restart restarts one member that runs with something else than is wanted. The voters that stay up must be a quorum (law 1), and the
+// leader first hands over to one that has been restarted already.
+func (v view) restart() (*Stage, error) {
+	found := v.candidates()
+	if len(found) == 0 || v.held() {
 		return nil, nil
 	}
-	slices.SortStableFunc(found, func(a, b candidate) int { return cmp.Compare(a.order, b.order) })
 	first := found[0]
+	if refusals := v.alarmed(first); len(refusals) > 0 {
+		return nil, &Refused{refusals}
+	}
 	gate, refusal := v.mayStop(first.member)
 	if refusal != nil {
 		return nil, &Refused{[]Refusal{*refusal}}
 	}
-	restart := Step{Kind: RestartMember, Host: first.member.Name, Unit: v.want.Cluster.UnitName, Why: strings.Join(first.why, "; ")}
-	return &Stage{Name: "restart " + first.member.Name, Gate: gate, Width: 1, Steps: append(v.unitBefore(first.member), restart)}, nil
+	if to, ok := v.successor(first); ok {
+		return &Stage{Name: "move the leader away from " + first.member.Name, Gate: gate, Width: 1, Steps: []Step{{
+			Kind: MoveLeader, Host: first.member.Name, To: to, Why: "it is the last to restart; " + to + " serves, and has applied most",
+		}}}, nil
+	}
+	name, restart := "restart "+first.member.Name, Step{
+		Kind: RestartMember, Host: first.member.Name, Unit: v.want.Cluster.UnitName, Why: strings.Join(first.why, "; "),
+		From: v.lastVersion(first.host), Version: v.bin(first.host).version,
+	}
+	switch {
+	case v.flushes(first.host):
+		restart.Why = first.host.V2Store.Text + ", which etcd 3.7 could not replay: it takes one as it starts with snapshot-count 1"
+		name += ", to take a raft snapshot"
+	case restart.From != restart.Version:
+		name = fmt.Sprintf("etcd %s → %s: %s", restart.From, restart.Version, name)
+	}
+	return &Stage{Name: name, Gate: gate, Width: 1, Steps: append(v.unitBefore(first.member), restart)}, nil
+}
+
+// successor is the member that leads while the leader restarts: of those that serve, the one that has applied most. None when there is
+// no other, or the member does not lead.
+func (v view) successor(c candidate) (string, bool) {
+	best, name := uint64(0), ""
+	v.hosts(func(m inventory.Member, host facts.Host) {
+		if m.Name != c.member.Name && v.serves(host) && (name == "" || host.Etcd.Applied > best) {
+			best, name = host.Etcd.Applied, m.Name
+		}
+	})
+	return name, c.order == 3 && name != ""
 }
 
 // unitBefore is the unit file that a restart is to start with. It is written only then: a unit that turns out to be bad is found out by
 // one member, while the others would still start with theirs.
 func (v view) unitBefore(m inventory.Member) []Step {
 	host := v.seen.Hosts[m.Name]
-	r, _ := v.release(host)
-	change, why := fileChange(v.unitFile(m, r), host)
+	change, why := fileChange(v.unitFile(m, host), host)
 	if why == "" {
 		return nil
 	}
 	if why == "differs" {
-		why = v.unitReason(m, host, r)
+		why = v.unitReason(m, host)
 	}
 	return []Step{{Kind: WriteUnit, Host: m.Name, Why: why, Unit: v.want.Cluster.UnitName, Changes: []Change{change}}}
+}
+
+// alarmed keeps a roll from going on while a member has raised an alarm. A larger quota is what lets one of NOSPACE be disarmed.
+func (v view) alarmed(c candidate) []Refusal {
+	var found []Refusal
+	for _, alarm := range v.seen.Alarms {
+		quota := slices.ContainsFunc(c.why, func(line string) bool { return strings.HasPrefix(line, "--quota-backend-bytes: ") })
+		switch {
+		case alarm.Type == "NOSPACE" && quota:
+		case alarm.Type == "NOSPACE":
+			found = append(found, refuse(Alarmed, "", "compact and defragment, or raise quota_backend_bytes; then etcdctl alarm disarm",
+				"member %s has raised the alarm NOSPACE: members restart when it is gone", alarm.Member))
+		default:
+			found = append(found, refuse(Alarmed, "", "find out which member's data differs (etcdctl endpoint hashkv), and replace that one",
+				"member %s has raised the alarm %s: a restart might spread what is wrong", alarm.Member, alarm.Type))
+		}
+	}
+	return found
 }
 
 // mayStop is law 1: no step takes a voter down unless the voters that stay up and healthy are still a quorum. Where they are none, one
@@ -96,7 +154,7 @@ func (v view) mayStop(m inventory.Member) (gate string, refusal *Refusal) {
 		return "downtime was accepted", nil
 	case !serves:
 		r := refuse(NeedsConsent, m.Name, "bring it or the others back first, or run again with --accept=downtime",
-			"%s; the other members are no quorum, so whether the cluster lives by it is not known", ailment(v.seen.Hosts[m.Name]))
+			"%s; the other members are no quorum, so whether the cluster lives by it is not known", v.ailment(v.seen.Hosts[m.Name]))
 		return "", &r
 	case voters == 1:
 		r := refuse(NeedsConsent, m.Name, "run again with --accept=downtime", "restarting the only member stops the cluster for that time")

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"maps"
 	"path"
 	"slices"
@@ -22,9 +23,17 @@ func Simulate(w Want, s facts.Snapshot, stage Stage) facts.Snapshot {
 // SimulateStep is what would be seen after one step. Tests stop a stage half-way with it.
 func SimulateStep(w Want, s facts.Snapshot, step Step) facts.Snapshot {
 	s.Hosts = maps.Clone(s.Hosts)
-	if step.Host == "" {
+	switch step.Kind {
+	case CreateCA, PinRelease:
 		s.Operator = simulateOperator(s.Operator, step)
 		return s
+	case SaveSnapshot:
+		s.Operator.Snapshots = append(slices.Clone(s.Operator.Snapshots), facts.SavedSnapshot{
+			ClusterID: newView(w, s).clusterID, Version: step.Version, Taken: s.Taken,
+		})
+		return s
+	case MoveLeader, EnableDowngrade, CancelDowngrade, AwaitVersion:
+		return simulateMembers(s, step)
 	}
 	host := s.Hosts[step.Host]
 	host.Files, host.Binaries, host.Leaves = maps.Clone(host.Files), maps.Clone(host.Binaries), maps.Clone(host.Leaves)
@@ -136,38 +145,132 @@ func simulateRunning(w Want, s facts.Snapshot, step Step, host *facts.Host) {
 		if m.Name != step.Host {
 			continue
 		}
-		if step.Kind != AwaitMember {
-			r, _ := v.release(*host)
-			host.Process = &facts.Process{PID: 1, SameAs: path.Join(BinDir(r), "etcd"), Args: units.Args(v.unitMember(m, r))}
-			host.Unit.Active, host.Unit.Enabled = "active", "enabled"
+		if step.Kind == AwaitMember {
+			continue
 		}
+		b := v.bin(*host)
+		host.Process = &facts.Process{PID: 1, SameAs: b.path("etcd"), Args: units.Args(v.unitMember(m, b))}
+		host.Unit.Active, host.Unit.Enabled = "active", "enabled"
+		status := facts.Status{Version: b.version, StorageVersion: storage(b.version, v.low)}
+		if old := host.Etcd; old != nil {
+			status.Applied = old.Applied
+		}
+		host.Etcd = &status
+		host.V2Store = simulateV2(v, host, b)
 		if !host.Data.WAL {
 			host.Data.WAL, host.Data.ClusterID, host.Data.MemberID = true, v.clusterID, memberID(peerURL(w.Cluster, m), v.token)
 		}
 	}
 }
 
-// simulateCluster lets the members that run find each other: with a quorum there is a leader, and all that run serve.
+// simulateV2 is what is seen of etcd v2 content after a start: what 3.5 leaves in the log is there until a raft snapshot covers it.
+func simulateV2(v view, host *facts.Host, b bin) *facts.V2Store {
+	switch had := v.lastVersion(*host); minor(b.version) {
+	case "3.5":
+		return &facts.V2Store{Clean: true}
+	case "3.6":
+		return &facts.V2Store{Clean: minor(had) != "3.5" && !(host.V2Store != nil && !host.V2Store.Clean && !v.flushes(*host)), Text: "requests of etcd 3.5"}
+	}
+	return nil
+}
+
+// storage is the version of the data of a member of a version, in a cluster whose oldest member is of low; 3.5 does not say.
+func storage(version, low string) string {
+	switch {
+	case compare(minor(version), "3.6") < 0:
+		return ""
+	case low == "" || compare(version, low) < 0:
+		low = version
+	}
+	return minor(low) + ".0"
+}
+
+// simulateCluster lets the members that run find each other: with a quorum there is a leader, and all that run serve, and have caught up.
 func simulateCluster(w Want, s facts.Snapshot) facts.Snapshot {
 	var running []string
 	var leader facts.ID
+	var applied uint64
 	for _, m := range w.Cluster.Members {
 		host := s.Hosts[m.Name]
 		if host.Process == nil || !host.Data.WAL {
 			continue
 		}
 		running = append(running, m.Name)
-		if leader == 0 || host.Etcd != nil && host.Etcd.Leader == host.Etcd.MemberID {
+		if host.Etcd != nil {
+			applied = max(applied, host.Etcd.Applied)
+		}
+		if leader == 0 || host.Etcd != nil && host.Etcd.Leader != 0 && host.Etcd.Leader == host.Etcd.MemberID {
 			leader = host.Data.MemberID
 		}
 	}
 	if len(running) <= len(w.Cluster.Members)/2 {
 		leader = 0
 	}
+	downgrade := inFlight(s, running)
 	for _, name := range running {
 		host := s.Hosts[name]
-		host.Etcd = &facts.Status{ClusterID: host.Data.ClusterID, MemberID: host.Data.MemberID, Version: w.Cluster.Version, Leader: leader}
-		host.Reads = leader != 0
+		status := facts.Status{Version: w.Cluster.Version, StorageVersion: storage(w.Cluster.Version, "")}
+		if host.Etcd != nil {
+			status = *host.Etcd
+		}
+		status.ClusterID, status.MemberID, status.Leader = host.Data.ClusterID, host.Data.MemberID, leader
+		if leader != 0 {
+			status.Applied = applied
+		}
+		if status.Downgrade = downgrade; minor(status.Version) == "3.5" {
+			status.Downgrade = ""
+		}
+		host.Etcd, host.Reads = &status, leader != 0
+		s.Hosts[name] = host
+	}
+	return s
+}
+
+// inFlight is the target of the downgrade that members speak of; the leader ends one when all have come to it.
+func inFlight(s facts.Snapshot, running []string) string {
+	target, done := "", true
+	for _, name := range running {
+		if e := s.Hosts[name].Etcd; e != nil {
+			target = cmp.Or(target, e.Downgrade)
+		}
+	}
+	for _, name := range running {
+		e := s.Hosts[name].Etcd
+		done = done && e != nil && minor(e.Version) == minor(target)
+	}
+	if done && len(running) == len(s.Hosts) {
+		return ""
+	}
+	return target
+}
+
+// simulateMembers is the effect of the steps that concern the cluster as a whole.
+func simulateMembers(s facts.Snapshot, step Step) facts.Snapshot {
+	lead := s.Hosts[step.To].Data.MemberID
+	for name, host := range s.Hosts {
+		if host.Etcd == nil {
+			continue
+		}
+		status := *host.Etcd
+		old := minor(status.Version) == "3.5"
+		switch step.Kind {
+		case MoveLeader:
+			status.Leader = lead
+		case EnableDowngrade:
+			if !old {
+				status.Downgrade = step.Version + ".0"
+			}
+		case CancelDowngrade:
+			status.Downgrade = ""
+		case AwaitVersion:
+			if !old {
+				status.StorageVersion = step.Version + ".0"
+			}
+			if minor(status.Version) == step.Version {
+				status.Downgrade = ""
+			}
+		}
+		host.Etcd = &status
 		s.Hosts[name] = host
 	}
 	return s

@@ -37,6 +37,12 @@ const (
 	RestartMember  Kind = "restart-member"
 	RecordBirth    Kind = "record-birth" // Birth
 
+	MoveLeader      Kind = "move-leader"      // from Host to To
+	SaveSnapshot    Kind = "save-snapshot"    // of the member Host, into the operator directory
+	EnableDowngrade Kind = "enable-downgrade" // to the minor Version
+	CancelDowngrade Kind = "cancel-downgrade"
+	AwaitVersion    Kind = "await-version" // the cluster, and the data of all members, become of the minor Version
+
 	StopMember  Kind = "stop-member"  // stopped and disabled; only to destroy the cluster
 	MoveAside   Kind = "move-aside"   // Paths, with all that is in them
 	PurgeData   Kind = "purge-data"   // Paths; only to destroy the cluster, and only by name
@@ -50,6 +56,9 @@ type Step struct {
 	Why  string `json:"why"`
 
 	Unit    string      `json:"unit,omitempty"`    // without .service
+	Version string      `json:"version,omitempty"` // of etcd
+	From    string      `json:"from,omitempty"`    // the version of etcd that the member ran before
+	To      string      `json:"to,omitempty"`      // a member
 	CA      string      `json:"ca,omitempty"`      // role
 	Release *Release    `json:"release,omitempty"` //
 	Paths   []Path      `json:"paths,omitempty"`   //

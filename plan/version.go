@@ -1,45 +1,217 @@
 package plan
 
 import (
-	"path"
+	"errors"
+	"fmt"
 	"strings"
+	"time"
 
 	"github.com/clusterup/clusterup/facts"
 	"github.com/clusterup/clusterup/inventory"
 )
 
-// version refuses what this version does not know how to do safely: to take a cluster from one minor version of etcd to another. Another
-// patch version is a roll like any other.
-func (v view) version(m inventory.Member, host facts.Host) []Refusal {
+// snapshotAge is how old the snapshot may be that is on the operator's machine when a cluster goes to another minor version.
+const snapshotAge = time.Hour
+
+// versionRefusals are the reasons not to take the cluster to the wanted version (law 6), or not without consent.
+func (v view) versionRefusals() []Refusal {
 	wanted := v.want.Cluster.Version
-	has := v.lastVersion(host)
-	if has == "" || !host.Data.WAL || minor(has) == minor(wanted) {
+	if v.low == "" {
 		return nil
 	}
-	return []Refusal{refuse(VersionChange, m.Name, "set the version back to "+has+", or to a later patch version of "+minor(has),
-		"its member is of etcd %s, and the inventory wants %s: changing the minor version is not something this version does", has, wanted)}
+	if span := numbers(v.high)[1] - numbers(v.low)[1]; span > 1 || numbers(v.high)[0] != numbers(v.low)[0] {
+		return []Refusal{refuse(VersionChange, "", "look into it: etcd does not run like that, so what is installed is not what runs",
+			"the members are of etcd %s to %s, more than one minor version apart", v.low, v.high)}
+	}
+	found := v.flagRefusals()
+	if minor(v.low) == minor(v.high) && minor(v.low) == minor(wanted) {
+		return found
+	}
+	way := v.route()
+	if via := way[:len(way)-1]; len(via) > 0 && !v.want.accepts(Hops) {
+		found = append(found, refuse(NeedsConsent, "", "run again with --accept=hops, or go there in steps of your own: set version to "+via[0]+" first",
+			"from etcd %s to %s the cluster passes through %s", v.low, wanted, strings.Join(via, " and ")))
+	}
+	return append(found, v.hopRefusals(way[0])...)
 }
 
-// lastVersion is the version that a member runs, or last ran: as it says itself, else as its unit's binary is named.
-func (v view) lastVersion(host facts.Host) string {
-	if host.Etcd != nil {
-		return host.Etcd.Version
+// hopRefusals are those of the next hop, which goes to another minor version.
+func (v view) hopRefusals(to string) []Refusal {
+	var found []Refusal
+	mixed := minor(v.low) != minor(v.high)
+	down := compare(minor(to), minor(v.high)) < 0
+	if down && !mixed && v.downgrade == "" && !v.want.accepts(Downgrade) {
+		found = append(found, refuse(NeedsConsent, "", "run again with --accept=downgrade",
+			"the cluster is of etcd %s, and the inventory asks for %s: going back a minor version", v.high, v.want.Cluster.Version))
 	}
-	for _, word := range words(host.Files[UnitPath(v.want.Cluster)].Content) {
-		_, program, _ := strings.Cut(word, "=")
-		if binary := strings.Trim(program, `"`); strings.HasPrefix(binary, facts.ReleaseDir+"/") && path.Base(binary) == "etcd" {
-			version, _, _ := strings.Cut(path.Base(path.Dir(binary)), "-")
-			return version
+	if floor := floors[minor(to)]; down && compare(to, floor) < 0 {
+		found = append(found, refuse(VersionChange, "", "ask for etcd "+floor+" or a later "+minor(to),
+			"etcd %s is not one to go back to: it is older than %s, which knows how to be left again", to, floor))
+	}
+	if !mixed && minor(to) != minor(v.low) {
+		found = append(found, v.noQuorum()...)
+	}
+	return found
+}
+
+// noQuorum says that a cluster is in no state to begin with another minor version. One that is half-way is brought together instead.
+func (v view) noQuorum() []Refusal {
+	running, total := 0, len(v.want.Cluster.Members)
+	v.hosts(func(_ inventory.Member, host facts.Host) {
+		if host.Process != nil {
+			running++
+		}
+	})
+	if running > total/2 {
+		return nil
+	}
+	return []Refusal{refuse(QuorumAtRisk, "", fmt.Sprintf("start the others as they are first: set version back to %s and apply, then ask for %s again",
+		v.high, v.want.Cluster.Version), "%d of %d members run, which is no quorum: another minor version begins with a cluster that serves", running, total)}
+}
+
+// flagRefusals name the flags that a version on the way does not know.
+func (v view) flagRefusals() []Refusal {
+	var found []Refusal
+	for _, version := range v.route() {
+		var unknown *inventory.FlagError
+		if _, err := inventory.FlagsFor(v.want.Cluster.Etcd.Flags, minor(version)); errors.As(err, &unknown) {
+			found = append(found, refuse(VersionChange, "", "take them out of etcd { flags } first, and apply",
+				"etcd %s, on the way, has no flag %s", version, strings.Join(unknown.Names, ", ")))
 		}
 	}
-	return ""
+	return found
 }
 
-// minor is the first two numbers of a version: "3.6" of "3.6.16".
-func minor(version string) string {
-	parts := strings.SplitN(version, ".", 3)
-	if len(parts) < 2 {
-		return version
+// flags are those of the inventory, as a version takes them.
+func (v view) flags(version string) map[string]string {
+	flags, err := inventory.FlagsFor(v.want.Cluster.Etcd.Flags, minor(version))
+	if err != nil {
+		return v.want.Cluster.Etcd.Flags // flagRefusals says so
 	}
-	return parts[0] + "." + parts[1]
+	return flags
+}
+
+// changeover sees to what the cluster itself must know of a change of its minor version, in the order in which it comes: an enabled
+// downgrade that is not wanted any more, versions that the members have yet to agree on, a snapshot, and enabling a downgrade.
+func (v view) changeover() (*Stage, error) {
+	at, ok := v.leader()
+	if !ok {
+		return nil, nil
+	}
+	mixed := minor(v.low) != minor(v.high)
+	one := func(name, gate string, step Step) (*Stage, error) {
+		step.Host = at.Name
+		return &Stage{Name: name, Gate: gate, Width: 1, Steps: []Step{step}}, nil
+	}
+	switch down := compare(minor(v.target), minor(v.high)) < 0; {
+	case v.downgrade != "" && compare(minor(v.target), minor(v.downgrade)) > 0:
+		return one("stay with etcd "+minor(v.target), "the members that went back can come along again",
+			Step{Kind: CancelDowngrade, Why: "a downgrade to " + minor(v.downgrade) + " is enabled, and not wanted"})
+	case mixed:
+		return nil, nil
+	case v.unsettled() != "":
+		return one("let the members agree on the version", "nothing is changed", Step{Kind: AwaitVersion, Version: v.agreed(), Why: v.unsettled()})
+	case minor(v.target) == minor(v.high) || v.held():
+		return nil, nil
+	case !v.saved() && v.downgrade == "":
+		return one("save a snapshot", "all members serve", Step{
+			Kind: SaveSnapshot, Version: v.high, Why: "before etcd " + minor(v.target) + "; from the leader to the operator directory, and verified",
+		})
+	case down && v.downgrade == "":
+		return one("enable the downgrade", "all members serve; going back was accepted",
+			Step{Kind: EnableDowngrade, Version: minor(v.target), Why: "members of etcd " + minor(v.target) + " may join then"})
+	}
+	return nil, nil
+}
+
+// agreed is the minor version that the cluster, and the storage of each member, is to be of now.
+func (v view) agreed() string {
+	if v.downgrade != "" {
+		return minor(v.downgrade)
+	}
+	return minor(v.high)
+}
+
+// unsettled says which member's storage is not yet of the version that the cluster is at, or that a downgrade has not ended although all
+// went back; "" when all is settled. etcd 3.5 says nothing of either.
+func (v view) unsettled() string {
+	why := ""
+	v.hosts(func(m inventory.Member, host facts.Host) {
+		if why != "" || host.Etcd == nil || compare(minor(host.Etcd.Version), "3.6") < 0 {
+			return
+		}
+		if is := minor(host.Etcd.StorageVersion); is != v.agreed() {
+			why = fmt.Sprintf("the data of %s is of version %s yet, and becomes %s", m.Name, is, v.agreed())
+		}
+	})
+	if why == "" && v.downgrade != "" && minor(v.downgrade) == minor(v.high) {
+		why = "the downgrade is about to end"
+	}
+	return why
+}
+
+// saved says whether a fresh snapshot of the cluster lies in the operator directory.
+func (v view) saved() bool {
+	for _, s := range v.seen.Operator.Snapshots {
+		if age := v.seen.Taken.Sub(s.Taken); s.ClusterID == v.clusterID && age < snapshotAge && age > -snapshotAge {
+			return true
+		}
+	}
+	return false
+}
+
+// leader is the member that leads, as it says itself.
+func (v view) leader() (inventory.Member, bool) {
+	for _, m := range v.want.Cluster.Members {
+		if e := v.seen.Hosts[m.Name].Etcd; e != nil && e.Leader != 0 && e.Leader == e.MemberID {
+			return m, true
+		}
+	}
+	return inventory.Member{}, false
+}
+
+// held says that the last member is to stay as it is, which is where one can still turn back.
+func (v view) held() bool {
+	if !v.want.HoldLast || compare(minor(v.target), minor(v.low)) <= 0 {
+		return false
+	}
+	behind := 0
+	v.hosts(func(_ inventory.Member, host facts.Host) {
+		if host.Data.WAL && minor(v.lastVersion(host)) != minor(v.target) {
+			behind++
+		}
+	})
+	return behind <= 1
+}
+
+// v2Store refuses to take a member from 3.5 to 3.6 with etcd v2 content, which 3.6 does not start with.
+func (v view) v2Store(m inventory.Member, host facts.Host) []Refusal {
+	if minor(v.target) != "3.6" || minor(v.lastVersion(host)) != "3.5" || host.V2Store == nil || host.V2Store.Clean ||
+		compare(v.lastVersion(host), floors["3.5"]) < 0 { // older ones do not know how to tell
+		return nil
+	}
+	return []Refusal{refuse(V2Content, m.Name, "see the operations guide: a restart with a low snapshot_count cures content in the WAL; content in the v2store has to be migrated",
+		"its data holds content of the etcd v2 API, which etcd 3.6 does not start with: %s", strings.TrimSpace(host.V2Store.Text))}
+}
+
+// holding says what a held cluster is waiting for.
+func (v view) holding() []string {
+	if !v.held() || len(v.candidates()) == 0 {
+		return nil
+	}
+	return []string{fmt.Sprintf("%s stays at etcd %s, as --hold-last asks: up to here the cluster can go back, by setting version to %s and applying; "+
+		"once this last member follows, it cannot; a plain apply goes on", v.candidates()[0].member.Name, v.low, v.low)}
+}
+
+// shownRoute is the way from the oldest version that runs to the wanted one; nil when that is where the cluster is.
+func (v view) shownRoute() []string {
+	way := v.route()
+	if v.low == "" || len(way) == 1 && v.low == way[0] && v.high == way[0] {
+		return nil
+	}
+	from := v.low
+	if compare(v.want.Cluster.Version, v.low) <= 0 {
+		from = v.high
+	}
+	return append([]string{from}, way...)
 }

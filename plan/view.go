@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"path"
 	"slices"
+	"time"
 
 	"github.com/clusterup/clusterup/facts"
 	"github.com/clusterup/clusterup/inventory"
@@ -23,10 +24,29 @@ type view struct {
 	formed    bool     // at least one birth marker: the cluster exists, and its configuration says "existing"
 	started   bool     // a bootstrap is under way: at least one host holds its data, and none a birth marker
 	births    map[string]units.Born
+
+	low, high string // the oldest and newest version of members with data; empty: there is none
+	target    string // the version that all members are to reach next
+	downgrade string // target of the downgrade that is enabled, "3.5.0"; empty: none that a member speaks of
+
+	heartbeat, election time.Duration // see timing
 }
 
-// newView finds out which cluster this is: from birth markers if there are any, else from the units of a bootstrap under way.
 func newView(w Want, s facts.Snapshot) view {
+	v := identify(w, s)
+	v.low, v.high = v.versions()
+	v.target = v.route()[0]
+	v.heartbeat, v.election = v.timing()
+	v.hosts(func(_ inventory.Member, host facts.Host) {
+		if host.Etcd != nil && host.Etcd.Downgrade != "" {
+			v.downgrade = host.Etcd.Downgrade
+		}
+	})
+	return v
+}
+
+// identify finds out which cluster this is: from birth markers if there are any, else from the units of a bootstrap under way.
+func identify(w Want, s facts.Snapshot) view {
 	v := view{want: w, seen: s, births: map[string]units.Born{}}
 	for _, m := range w.Cluster.Members {
 		host := s.Hosts[m.Name]
@@ -76,9 +96,9 @@ func unitToken(host facts.Host, unitPath string) string {
 
 func (v view) birthPath() string { return path.Join(ConfigDir(v.want.Cluster), "born.json") }
 
-// release is the wanted release for a host's architecture.
+// release is the one that all members are to reach next, for a host's architecture.
 func (v view) release(host facts.Host) (Release, bool) {
-	r, ok := v.want.Releases[host.Arch]
+	r, ok := v.want.Releases[v.target+"/"+host.Arch]
 	return r, ok
 }
 

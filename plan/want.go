@@ -9,11 +9,13 @@ import (
 // Want is what the operator wants, as far as it does not come from looking.
 type Want struct {
 	Cluster  *inventory.Cluster
-	Releases map[string]Release // by architecture, of Cluster.Version; those of the hosts seen suffice
+	Releases map[string]Release // by Release.Pin: those of Versions, for the architectures of the hosts seen
 	// Token makes a cluster ID unique; it is used only when nothing that was seen has one. Empty in plans that are only shown: a
 	// placeholder stands for it there, so that two equal plans look equal.
 	Token  string
 	Accept []Risk // what the operator accepts by name
+	// HoldLast leaves the last member at its minor version when the cluster goes to the next: until then one can turn back.
+	HoldLast bool
 }
 
 // Risk is something that clusterup does only when the operator accepts it by name.
@@ -26,8 +28,14 @@ const Downtime Risk = "downtime"
 // ForeignCluster accepts that a cluster is destroyed whose CAs are not in this operator directory.
 const ForeignCluster Risk = "foreign-ca"
 
+// Downgrade accepts that the cluster goes back a minor version.
+const Downgrade Risk = "downgrade"
+
+// Hops accepts that the cluster passes through other versions than the one that is asked for.
+const Hops Risk = "hops"
+
 // Risks are all that can be accepted.
-func Risks() []Risk { return []Risk{Downtime, ForeignCluster} }
+func Risks() []Risk { return []Risk{Downtime, Downgrade, ForeignCluster, Hops} }
 
 func (w Want) accepts(r Risk) bool { return slices.Contains(w.Accept, r) }
 

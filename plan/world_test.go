@@ -28,7 +28,7 @@ func wanted(t *testing.T, n int) Want {
 	if err := diags.Err(); err != nil {
 		t.Fatal(err)
 	}
-	return Want{Cluster: file.Clusters[0], Releases: map[string]Release{"amd64": testRelease}, Token: "token-of-this-run"}
+	return Want{Cluster: file.Clusters[0], Releases: map[string]Release{testRelease.Pin(): testRelease}, Token: "token-of-this-run"}
 }
 
 // bare is a Snapshot of hosts on which nothing of ours lies.

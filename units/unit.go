@@ -21,7 +21,10 @@ var unitTemplate = template.Must(template.New("unit").Funcs(template.FuncMap{
 }).Parse(unitText))
 
 // Unit is the systemd unit of a member. It needs systemd 247 or newer, and holds no secret.
-func Unit(m Member) File {
+func Unit(m Member) File { return UnitOf(m, Args(m)) }
+
+// UnitOf is the unit of a member that runs with a command line of its own, such as the one that it ran with before.
+func UnitOf(m Member, args []string) File {
 	dirs := []string{m.DataDir}
 	if m.WALDir != "" {
 		dirs = append(dirs, path.Dir(m.WALDir)) // etcd makes the WAL directory anew, beside the old one
@@ -31,7 +34,7 @@ func Unit(m Member) File {
 		DataDirs       []string
 		Guard, Command string
 		LowPort        bool
-	}{m, dirs, guard(m), command(Args(m)), listensLow(m)}
+	}{m, dirs, guard(m), command(args), listensLow(m)}
 
 	var b bytes.Buffer
 	if err := unitTemplate.Execute(&b, view); err != nil {

@@ -73,8 +73,14 @@ func (s *session) apply(ctx context.Context, saved *savedPlan, yes, full bool) e
 			if err != nil {
 				return err
 			}
+			if err := s.edit.write(); err != nil {
+				return err
+			}
 			return s.converge(ctx, now, true)
 		})
+	}
+	if err := s.edit.write(); err != nil {
+		return err
 	}
 	return s.converge(ctx, seen, false)
 }

@@ -139,14 +139,21 @@ func (c *console) dialer(flags clusterFlags, readOnly bool) *remote.Dialer {
 	return d
 }
 
-// load reads the inventory and shows what is wrong with it.
-func (c *console) load(path string, flags clusterFlags) (*inventory.Cluster, error) {
+// load reads the inventory, or takes its text as given, and shows what is wrong with it.
+func (c *console) load(path string, text []byte, flags clusterFlags) (*inventory.Cluster, error) {
 	home, _ := os.UserHomeDir() // "~/" is then an error in the inventory, which says so
 	vars, err := flags.variables()
 	if err != nil {
 		return nil, err
 	}
-	file, diags := inventory.Load(path, inventory.Options{Vars: vars, VarFiles: flags.varFiles, Env: os.Environ(), Home: home})
+	options := inventory.Options{Vars: vars, VarFiles: flags.varFiles, Env: os.Environ(), Home: home}
+	var file *inventory.File
+	var diags inventory.Diagnostics
+	if text == nil {
+		file, diags = inventory.Load(path, options)
+	} else {
+		file, diags = inventory.Parse(text, path, options)
+	}
 	if c.json {
 		for _, d := range diags.All() {
 			c.object(diagnosticObject{"diagnostic", d})

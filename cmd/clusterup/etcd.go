@@ -147,3 +147,50 @@ func (a *etcdAPI) Canary(ctx context.Context, endpoint, key, value string) error
 	}
 	return client.Canary(ctx, endpoint, key, value)
 }
+
+func (a *etcdAPI) ClusterVersion(ctx context.Context, endpoint string) (string, error) {
+	client, err := a.connect()
+	if err != nil {
+		return "", err
+	}
+	return client.ClusterVersion(ctx, endpoint)
+}
+
+func (a *etcdAPI) MoveLeader(ctx context.Context, endpoint string, to facts.ID) error {
+	client, err := a.connect()
+	if err != nil {
+		return err
+	}
+	return client.MoveLeader(ctx, endpoint, uint64(to))
+}
+
+func (a *etcdAPI) Downgrade(ctx context.Context, endpoint, minor string) error {
+	client, err := a.connect()
+	if err != nil {
+		return err
+	}
+	if minor == "" {
+		return client.Downgrade(ctx, endpoint, quorum.CancelDowngrade, "")
+	}
+	if err := client.Downgrade(ctx, endpoint, quorum.ValidateDowngrade, minor); err != nil {
+		return err
+	}
+	return client.Downgrade(ctx, endpoint, quorum.EnableDowngrade, minor)
+}
+
+func (a *etcdAPI) Revision(ctx context.Context, endpoint string) (int64, error) {
+	client, err := a.connect()
+	if err != nil {
+		return 0, err
+	}
+	return client.Revision(ctx, endpoint)
+}
+
+func (a *etcdAPI) Hash(ctx context.Context, endpoint string, revision int64) (sum uint32, compacted int64, err error) {
+	client, err := a.connect()
+	if err != nil {
+		return 0, 0, err
+	}
+	hash, err := client.HashKV(ctx, endpoint, revision)
+	return hash.Sum, hash.Compacted, err
+}

@@ -23,7 +23,7 @@ func newHistory(c *console) *cobra.Command {
 		Args:  oneInventory("one inventory"),
 		RunE: func(_ *cobra.Command, args []string) error {
 			c.json = flags.json
-			cluster, err := c.load(args[0], flags)
+			cluster, err := c.load(args[0], nil, flags)
 			if err != nil {
 				return err
 			}

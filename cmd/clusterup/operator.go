@@ -68,7 +68,7 @@ func (o operatorDir) Issue(_ context.Context, leaf plan.Leaf) (cert, key []byte,
 }
 
 func (o operatorDir) Archive(ctx context.Context, r plan.Release) (apply.Upload, error) {
-	archive, err := o.session.release(ctx, r.Arch, nil)
+	archive, err := o.session.release(ctx, r.Version, r.Arch, nil)
 	if err != nil {
 		return apply.Upload{}, err
 	}

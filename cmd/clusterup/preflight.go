@@ -68,7 +68,7 @@ func (s *session) showPreflight(ctx context.Context, quick bool) error {
 // preflight runs, before a bootstrap, what can end in a refusal; the error is then a *plan.Refused. Once a member has begun to live there is
 // nothing to probe, and it does nothing.
 func (s *session) preflight(ctx context.Context, seen facts.Snapshot) error {
-	if !plan.Fresh(s.anyRelease(), seen) {
+	if !plan.Fresh(s.anyRelease(seen), seen) {
 		return nil
 	}
 	findings, err := s.probe(ctx, seen, true)
@@ -96,7 +96,7 @@ func (s *session) probe(ctx context.Context, seen facts.Snapshot, quick bool) ([
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("probe hosts: %w", err)
 	}
-	findings := plan.Preflight(s.anyRelease(), seen, probes)
+	findings := plan.Preflight(s.anyRelease(seen), seen, probes)
 	for i, f := range findings {
 		if f.Check == plan.CheckConnection && f.Do == "" {
 			findings[i].Do = remedy(seen.Hosts[f.Host].Err)
@@ -106,10 +106,13 @@ func (s *session) probe(ctx context.Context, seen facts.Snapshot, quick bool) ([
 }
 
 // anyRelease is what is wanted, as far as it can be told without fetching a release.
-func (s *session) anyRelease() plan.Want {
+func (s *session) anyRelease(seen facts.Snapshot) plan.Want {
 	w := plan.Want{Cluster: s.cluster, Accept: s.flags.accepted(), Releases: map[string]plan.Release{}}
-	for arch := range releasedFor {
-		w.Releases[arch] = plan.Release{Version: s.cluster.Version, Arch: arch}
+	for _, version := range plan.Versions(s.cluster, seen) {
+		for arch := range releasedFor {
+			r := plan.Release{Version: version, Arch: arch}
+			w.Releases[r.Pin()] = r
+		}
 	}
 	return w
 }

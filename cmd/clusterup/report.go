@@ -51,9 +51,12 @@ func explain(err error) []string {
 	var verify *apply.VerifyError
 	var stopped *apply.Stopped
 	var lost *lockLostError
+	var back *apply.BackError
 	switch {
 	case errors.As(err, &refused):
 		return explainRefused(err, refused)
+	case errors.As(err, &back):
+		return explainBack(back)
 	case errors.As(err, &lost):
 		return explainLost(lost)
 	case errors.As(err, &stage):
@@ -145,6 +148,19 @@ func explainLost(lost *lockLostError) []string {
 		lines[0] += ":"
 	}
 	return lines
+}
+
+// explainBack says what failed, and where that has left the member.
+func explainBack(back *apply.BackError) []string {
+	lines := explainStage(back.StageError)
+	if back.Err != nil {
+		lines = append(lines[:len(lines)-1], fmt.Sprintf("  Then it was tried to %s:", back.Back.Name), "  "+back.Err.Error())
+		return append(lines, "  → clusterup status shows the members; what is wanted can be set back in the inventory, and applied")
+	}
+	steps := back.Back.Steps
+	return append(lines[:len(lines)-1],
+		fmt.Sprintf("  %s was taken back to what it ran with before, and serves; nothing else was restarted.", steps[0].Host),
+		"  → mend the cause, or take the change out of the inventory; then run the same command again")
 }
 
 func explainStage(stage *apply.StageError) []string {

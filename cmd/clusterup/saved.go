@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 
@@ -22,6 +23,7 @@ type savedPlan struct {
 	Vars      []string  `json:"vars,omitempty"`
 	VarFiles  []string  `json:"var_files,omitempty"`
 	Accept    []string  `json:"accept,omitempty"`
+	HoldLast  bool      `json:"hold_last,omitempty"`
 	Digest    string    `json:"digest"` // of the plan
 	Facts     string    `json:"facts"`  // of what was seen
 	Plan      plan.Plan `json:"plan"`
@@ -47,7 +49,7 @@ func (s *session) savePlan(path string, p plan.Plan, seen facts.Snapshot) error 
 	}
 	saved := savedPlan{
 		Type: savedType, Inventory: inventory, Cluster: s.cluster.Name, Vars: s.flags.vars, VarFiles: files,
-		Accept: s.flags.accept, Plan: p,
+		Accept: s.flags.accept, HoldLast: s.flags.holdLast, Plan: p,
 	}
 	if saved.Digest, err = p.Digest(); err != nil {
 		return err
@@ -73,21 +75,10 @@ func (s *session) savePlan(path string, p plan.Plan, seen facts.Snapshot) error 
 
 // writeFile puts a file in place whole, mode 0600.
 func writeFile(path string, data []byte) error {
-	temp, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
-	if err != nil {
+	return writeWhole(path, func(w io.Writer) error {
+		_, err := w.Write(data)
 		return err
-	}
-	defer func() { _ = os.Remove(temp.Name()) }() // gone already when all went well
-	if _, err := temp.Write(data); err != nil {
-		return err
-	}
-	if err := temp.Sync(); err != nil {
-		return err
-	}
-	if err := temp.Close(); err != nil {
-		return err
-	}
-	return os.Rename(temp.Name(), path)
+	})
 }
 
 // readPlan reads a saved plan; nil when the file is something else, such as an inventory.
@@ -106,6 +97,7 @@ func readPlan(path string) (*savedPlan, error) {
 // flags are those that the plan was made with; how to wait and to speak is this run's own.
 func (p *savedPlan) flags(now clusterFlags) clusterFlags {
 	now.cluster, now.vars, now.varFiles, now.accept = p.Cluster, p.Vars, p.VarFiles, append(now.accept, p.Accept...)
+	now.holdLast = now.holdLast || p.HoldLast
 	return now
 }
 
@@ -131,7 +123,9 @@ func factsDigest(s facts.Snapshot) (string, error) {
 	for name, host := range s.Hosts {
 		host.ClockOffset, host.DataFree, host.OptFree, host.EtcdError, host.ReadError = 0, 0, 0, "", ""
 		if host.Etcd != nil {
-			host.Etcd = &facts.Status{ClusterID: host.Etcd.ClusterID, MemberID: host.Etcd.MemberID, Version: host.Etcd.Version}
+			host.Etcd = &facts.Status{
+				ClusterID: host.Etcd.ClusterID, MemberID: host.Etcd.MemberID, Version: host.Etcd.Version, Downgrade: host.Etcd.Downgrade,
+			}
 		}
 		hosts[name] = host
 	}

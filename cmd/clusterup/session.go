@@ -27,17 +27,31 @@ type session struct {
 	hosts   map[string]*remote.Host
 	etcd    *etcdAPI
 	now     func() time.Time
+	edit    *edit // of the inventory, once its plan is agreed to; nil: none
 
 	mu       sync.Mutex
-	releases map[string]*release.Archive // by architecture
+	releases map[string]*release.Archive // by VERSION/ARCH
 }
 
 // open loads the inventory and prepares everything; no network is used yet. readOnly keeps accepted host keys in memory.
 func (c *console) open(path string, flags clusterFlags, readOnly bool) (*session, error) {
-	cluster, err := c.load(path, flags)
+	cluster, err := c.load(path, nil, flags)
 	if err != nil {
 		return nil, err
 	}
+	return c.begin(path, cluster, flags, readOnly)
+}
+
+// openEdited is open for an inventory as it will be.
+func (c *console) openEdited(change *edit, flags clusterFlags) (*session, error) {
+	cluster, err := c.load(change.path, change.now, flags)
+	if err != nil {
+		return nil, err
+	}
+	return c.begin(change.path, cluster, flags, false)
+}
+
+func (c *console) begin(path string, cluster *inventory.Cluster, flags clusterFlags, readOnly bool) (*session, error) {
 	s := &session{
 		console: c, flags: flags, file: path, cluster: cluster, now: time.Now, releases: map[string]*release.Archive{},
 		dir: filepath.Join(cluster.Dir, ".clusterup", cluster.Name), hosts: map[string]*remote.Host{},
@@ -124,7 +138,8 @@ func (s *session) operator() (facts.Operator, error) {
 			PEM: ca.PEM, Signing: ca.Signing,
 		})
 	}
-	return seen, nil
+	seen.Snapshots, err = s.snapshots()
+	return seen, err
 }
 
 func (s *session) caDir() string    { return filepath.Join(s.dir, "ca") }
@@ -132,54 +147,62 @@ func (s *session) lockFile() string { return filepath.Join(s.dir, "release.lock.
 
 // want is what the operator wants, with the releases for the architectures that were seen.
 func (s *session) want(ctx context.Context, seen facts.Snapshot, token string) (plan.Want, error) {
-	w := plan.Want{Cluster: s.cluster, Token: token, Accept: s.flags.accepted(), Releases: map[string]plan.Release{}}
-	for _, name := range seen.Names() {
-		arch := seen.Hosts[name].Arch
-		if _, known := w.Releases[arch]; known || arch == "" {
-			continue
+	w := plan.Want{
+		Cluster: s.cluster, Token: token, Accept: s.flags.accepted(), HoldLast: s.flags.holdLast, Releases: map[string]plan.Release{},
+	}
+	for _, version := range plan.Versions(s.cluster, seen) {
+		for _, name := range seen.Names() {
+			arch := seen.Hosts[name].Arch
+			if _, known := w.Releases[version+"/"+arch]; known || arch == "" {
+				continue
+			}
+			archive, err := s.release(ctx, version, arch, seen.Operator.Pinned)
+			if err != nil {
+				return plan.Want{}, err
+			}
+			if archive == nil {
+				continue
+			}
+			r := plan.Release{Version: archive.Version, Arch: arch, SHA256: archive.SHA256, Binaries: map[string]string{}}
+			for name, binary := range archive.Binaries {
+				r.Binaries[name] = binary.SHA256
+			}
+			w.Releases[r.Pin()] = r
 		}
-		archive, err := s.release(ctx, arch, seen.Operator.Pinned)
-		if err != nil {
-			return plan.Want{}, err
-		}
-		if archive == nil {
-			continue
-		}
-		r := plan.Release{Version: archive.Version, Arch: arch, SHA256: archive.SHA256, Binaries: map[string]string{}}
-		for name, binary := range archive.Binaries {
-			r.Binaries[name] = binary.SHA256
-		}
-		w.Releases[arch] = r
 	}
 	return w, nil
 }
 
-// release is the archive for an architecture, resolved once a run; nil when etcd is not released for it.
-func (s *session) release(ctx context.Context, arch string, pinned map[string]string) (*release.Archive, error) {
+// release is the archive of a version for an architecture, resolved once a run; nil when etcd is not released for it. What the inventory
+// says of files and digests is said of the version that it asks for; those on the way there come from the mirror.
+func (s *session) release(ctx context.Context, version, arch string, pinned map[string]string) (*release.Archive, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if archive, ok := s.releases[arch]; ok {
+	if archive, ok := s.releases[version+"/"+arch]; ok {
 		return archive, nil
 	}
 	if !releasedFor[arch] {
 		return nil, nil
 	}
-	archives := s.cluster.Release.Archives
-	if s.cluster.Release.Archive != "" {
-		archives = map[string]string{"": s.cluster.Release.Archive}
+	var archives, digests map[string]string
+	if version == s.cluster.Version {
+		archives, digests = s.cluster.Release.Archives, s.cluster.Release.SHA256
+		if s.cluster.Release.Archive != "" {
+			archives = map[string]string{"": s.cluster.Release.Archive}
+		}
 	}
 	home, err := os.UserHomeDir()
 	if err != nil {
 		return nil, fmt.Errorf("find the home directory: %w", err)
 	}
 	archive, err := release.Resolve(ctx, release.Source{
-		Mirror: s.cluster.Release.Mirror, Archives: archives, SHA256: s.cluster.Release.SHA256, Pinned: pinned,
-		CacheDir: release.CacheDir(os.Getenv, home), Progress: s.console.download(s.cluster.Version, arch),
-	}, s.cluster.Version, arch)
+		Mirror: s.cluster.Release.Mirror, Archives: archives, SHA256: digests, Pinned: pinned,
+		CacheDir: release.CacheDir(os.Getenv, home), Progress: s.console.download(version, arch),
+	}, version, arch)
 	if err != nil {
 		return nil, err
 	}
-	s.releases[arch] = archive
+	s.releases[version+"/"+arch] = archive
 	return archive, nil
 }
 

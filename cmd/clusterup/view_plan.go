@@ -53,7 +53,11 @@ func (v planView) plan(p plan.Plan) {
 		v.line("Cluster %s: %s", p.Cluster, v.settled)
 		return
 	}
-	v.line("Cluster %s, etcd %s:", p.Cluster, p.Version)
+	version := p.Version
+	if len(p.Route) > 0 {
+		version = strings.Join(p.Route, " → ")
+	}
+	v.line("Cluster %s, etcd %s:", p.Cluster, version)
 	steps := 0
 	for i, stage := range p.Stages {
 		steps += len(stage.Steps)
@@ -120,6 +124,12 @@ func (v planView) step(step plan.Step) string {
 		what += " " + step.CA
 	case step.Release != nil:
 		what += " " + step.Release.Version
+	case step.To != "":
+		what += " to " + step.To
+	case step.From != "" && step.From != step.Version:
+		what += " " + step.Version
+	case step.Kind == plan.EnableDowngrade, step.Kind == plan.AwaitVersion:
+		what += " " + step.Version
 	}
 	lines := []string{fmt.Sprintf("     %s %-24s %s", v.paint.mark(step), what, step.Why)}
 	for _, p := range step.Paths {

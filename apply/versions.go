@@ -1,0 +1,127 @@
+package apply
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/clusterup/clusterup/facts"
+	"github.com/clusterup/clusterup/plan"
+)
+
+// moveLeader hands leadership over, and waits until the other member says that it leads. That it leads already, or that another one came
+// first, is seen by the next look.
+func (r *Run) moveLeader(ctx context.Context, step plan.Step) error {
+	target, err := r.Etcd.Status(ctx, r.endpoint(step.To))
+	if err != nil {
+		return err
+	}
+	if err := r.Etcd.MoveLeader(ctx, r.endpoint(step.Host), target.MemberID); err != nil {
+		now, errNow := r.Etcd.Status(ctx, r.endpoint(step.Host))
+		if errNow != nil || now.Leader == now.MemberID {
+			return err
+		}
+	}
+	return r.await(ctx, "no new leader", func(ctx context.Context) error {
+		now, err := r.Etcd.Status(ctx, r.endpoint(step.Host))
+		if err == nil && (now.Leader == 0 || now.Leader == now.MemberID) {
+			err = errors.New(step.Host + " still leads")
+		}
+		return err
+	})
+}
+
+// awaitVersion waits until the cluster has agreed on a minor version, the data of every member that says so is of it, and a downgrade to it
+// has ended. The leader sees to all three every few seconds (etcd: server/etcdserver/version/monitor.go).
+func (r *Run) awaitVersion(ctx context.Context, step plan.Step) error {
+	err := r.await(ctx, "no agreement on the version", func(ctx context.Context) error {
+		for _, m := range r.Want.Cluster.Members {
+			if err := r.versionOf(ctx, plan.ClientURL(r.Want.Cluster, m), step.Version); err != nil {
+				return fmt.Errorf("%s: %w", m.Name, err)
+			}
+		}
+		return nil
+	})
+	if err == nil {
+		r.swapped.Store(true)
+	}
+	return err
+}
+
+func (r *Run) versionOf(ctx context.Context, endpoint, wanted string) error {
+	is, err := r.Etcd.Status(ctx, endpoint)
+	if err != nil {
+		return err
+	}
+	of := func(version string) bool { return strings.HasPrefix(version, wanted+".") }
+	switch {
+	case is.StorageVersion != "" && !of(is.StorageVersion):
+		return fmt.Errorf("its data is of version %s", is.StorageVersion)
+	case is.Downgrade != "" && of(is.Version):
+		return fmt.Errorf("the downgrade to %s has not ended", is.Downgrade)
+	case is.Downgrade != "": // the cluster is of the version that it had until the first member goes back
+		return nil
+	}
+	cluster, err := r.Etcd.ClusterVersion(ctx, endpoint)
+	if err == nil && !of(cluster) {
+		err = fmt.Errorf("it knows the cluster to be of version %s", cluster)
+	}
+	return err
+}
+
+// hashes compares the data of all members, one after the other, at one revision. Compactions reach members at different moments, so what
+// differs because of one is compared again.
+func (r *Run) hashes(ctx context.Context) []string {
+	members := r.Want.Cluster.Members
+	for range 5 {
+		revision, err := r.Etcd.Revision(ctx, plan.ClientURL(r.Want.Cluster, members[0]))
+		if err != nil {
+			return []string{"compare data: " + err.Error()}
+		}
+		type hash struct {
+			sum       uint32
+			compacted int64
+		}
+		var first hash
+		same, comparable := true, true
+		for i, m := range members {
+			sum, compacted, err := r.Etcd.Hash(ctx, plan.ClientURL(r.Want.Cluster, m), revision)
+			switch {
+			case err != nil:
+				return []string{fmt.Sprintf("compare data of %s: %v", m.Name, err)}
+			case i == 0:
+				first = hash{sum, compacted}
+			default:
+				comparable = comparable && compacted == first.compacted
+				same = same && sum == first.sum
+			}
+		}
+		switch {
+		case comparable && !same:
+			return []string{fmt.Sprintf("the members' data differs at revision %d: etcdctl endpoint hashkv shows which", revision)}
+		case comparable:
+			return nil
+		}
+	}
+	return nil
+}
+
+// back takes a member that did not come up with what it was restarted with back to what it ran before, so that the cluster is whole while
+// somebody looks into it. The error says so. It is left as it is when nobody can be sure that going back is safe.
+func (r *Run) back(ctx context.Context, before facts.Snapshot, stage plan.Stage, err error) error {
+	var failed *StageError
+	if !errors.As(err, &failed) || ctx.Err() != nil || r.stopping() || r.Next != nil {
+		return err
+	}
+	now, errLook := r.look(ctx)
+	if errLook != nil {
+		return err
+	}
+	way := plan.Back(r.Want, before, now, stage)
+	if way == nil {
+		return err
+	}
+	_, errBack := r.stage(ctx, *way)
+	return &BackError{StageError: failed, Back: *way, Err: errBack}
+}

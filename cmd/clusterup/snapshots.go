@@ -1,0 +1,104 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/clusterup/clusterup/facts"
+	"github.com/clusterup/clusterup/quorum"
+)
+
+// A snapshot lies in the operator directory as NAME.db, with NAME.json beside it, which says what it is. It holds the values of all keys
+// as they are, so only its owner may read it.
+
+func (s *session) snapshotDir() string { return filepath.Join(s.dir, "snapshots") }
+
+// SaveSnapshot copies the data of one member, checks its digest on the way, and gives it its name only when it is whole.
+func (o operatorDir) SaveSnapshot(ctx context.Context, endpoint, version string) error {
+	s := o.session
+	if err := os.MkdirAll(s.snapshotDir(), 0o700); err != nil {
+		return fmt.Errorf("save snapshot: %w", err)
+	}
+	client, err := s.etcd.connect()
+	if err != nil {
+		return err
+	}
+	status, err := client.Status(ctx, endpoint)
+	if err != nil {
+		return err
+	}
+	now := s.now().UTC()
+	name := filepath.Join(s.snapshotDir(), fmt.Sprintf("%s-etcd-%s", now.Format("20060102T150405Z"), version))
+	var saved quorum.Saved
+	err = writeWhole(name+".db", func(w io.Writer) error {
+		saved, err = client.Snapshot(ctx, endpoint, w)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("save snapshot: %w", err)
+	}
+	raw, err := json.MarshalIndent(facts.SavedSnapshot{
+		Path: filepath.Base(name) + ".db", ClusterID: status.ClusterID, Version: version, Revision: saved.Revision, Taken: now, SHA256: saved.SHA256,
+	}, "", "  ")
+	if err != nil {
+		return fmt.Errorf("save snapshot: %w", err)
+	}
+	if err := writeFile(name+".json", append(raw, '\n')); err != nil {
+		return fmt.Errorf("save snapshot: %w", err)
+	}
+	s.console.say("The snapshot is %s.db (%s, verified).", name, bytesText(saved.Size))
+	return nil
+}
+
+// snapshots are those in the operator directory, oldest first. What has no description, or no data, is none.
+func (s *session) snapshots() ([]facts.SavedSnapshot, error) {
+	names, err := filepath.Glob(filepath.Join(s.snapshotDir(), "*.json"))
+	if err != nil {
+		return nil, fmt.Errorf("list snapshots: %w", err)
+	}
+	var found []facts.SavedSnapshot
+	for _, name := range names {
+		raw, err := os.ReadFile(name)
+		if err != nil {
+			return nil, fmt.Errorf("read snapshot: %w", err)
+		}
+		var one facts.SavedSnapshot
+		if err := json.Unmarshal(raw, &one); err != nil {
+			continue // somebody else's file
+		}
+		one.Path = filepath.Join(s.snapshotDir(), filepath.Base(one.Path))
+		if _, err := os.Stat(one.Path); err == nil {
+			found = append(found, one)
+		}
+	}
+	slices.SortFunc(found, func(a, b facts.SavedSnapshot) int { return cmp.Or(a.Taken.Compare(b.Taken), cmp.Compare(a.Path, b.Path)) })
+	return found, nil
+}
+
+// writeWhole puts a file in place whole, mode 0600, as it is written.
+func writeWhole(path string, write func(io.Writer) error) (err error) {
+	temp, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
+	if err != nil {
+		return err
+	}
+	defer func() {
+		_ = temp.Close()           // a second time does no harm
+		_ = os.Remove(temp.Name()) // gone already when all went well
+	}()
+	if err := write(temp); err != nil {
+		return err
+	}
+	if err := temp.Sync(); err != nil {
+		return err
+	}
+	if err := temp.Close(); err != nil {
+		return err
+	}
+	return os.Rename(temp.Name(), path)
+}

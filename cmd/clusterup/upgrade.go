@@ -1,0 +1,105 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"github.com/clusterup/clusterup/inventory"
+)
+
+func newUpgrade(c *console) *cobra.Command {
+	var flags clusterFlags
+	var yes, full bool
+	var to string
+	cmd := &cobra.Command{
+		Use:   "upgrade INVENTORY --to VERSION",
+		Short: "Set another version of etcd in the inventory, and apply",
+		Long: "upgrade sets the version in the inventory, where it is written, and then does what apply does. The file is changed when the plan\n" +
+			"has been agreed to, and not at all when it is refused. Members restart one at a time, on the next minor version at most.",
+		Args: oneInventory("one inventory"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			c.json = flags.json
+			if to == "" {
+				return usageError{errors.New("say which version: --to 3.6.16")}
+			}
+			change, err := versionChange(args[0], flags.cluster, to)
+			if err != nil {
+				return err
+			}
+			s, err := c.openEdited(change, flags)
+			if err != nil {
+				return err
+			}
+			defer s.close()
+			if s.cluster.Version != to {
+				return usageError{fmt.Errorf("the version comes from --var, --var-file or the environment, and is %s: change it there, and apply", s.cluster.Version)}
+			}
+			s.edit = change
+			return s.apply(cmd.Context(), nil, yes, full)
+		},
+	}
+	flags.changeFlags(cmd)
+	cmd.Flags().StringVar(&to, "to", "", "the version of etcd, such as 3.6.16")
+	cmd.Flags().BoolVar(&yes, "yes", false, "do not ask")
+	cmd.Flags().BoolVar(&full, "full", false, "show the whole text of new files as well")
+	return cmd
+}
+
+// edit is a change of an inventory file that is made once it is clear that what it asks for will be done.
+type edit struct {
+	path     string
+	was, now []byte
+}
+
+func versionChange(path, cluster, to string) (*edit, error) {
+	was, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("read inventory: %w", err)
+	}
+	now, err := inventory.SetVersion(was, path, cluster, to)
+	if err != nil {
+		return nil, usageError{err}
+	}
+	return &edit{path, was, now}, nil
+}
+
+// write changes the file in one step; its mode stays. A file that somebody has changed meanwhile is left alone.
+func (e *edit) write() error {
+	if e == nil || bytes.Equal(e.was, e.now) {
+		return nil
+	}
+	is, err := os.ReadFile(e.path)
+	if err != nil {
+		return fmt.Errorf("change inventory: %w", err)
+	}
+	if !bytes.Equal(is, e.was) {
+		return fmt.Errorf("change inventory: %s was changed meanwhile: look at it, and run again", e.path)
+	}
+	info, err := os.Stat(e.path)
+	if err != nil {
+		return fmt.Errorf("change inventory: %w", err)
+	}
+	path, err := filepath.EvalSymlinks(e.path)
+	if err != nil {
+		return fmt.Errorf("change inventory: %w", err)
+	}
+	err = writeWhole(path, func(w io.Writer) error {
+		if file, ok := w.(*os.File); ok {
+			if err := file.Chmod(info.Mode().Perm()); err != nil {
+				return err
+			}
+		}
+		_, err := w.Write(e.now)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("change inventory: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,56 @@
+package plan
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/clusterup/clusterup/facts"
+	"github.com/clusterup/clusterup/inventory"
+	"github.com/clusterup/clusterup/units"
+)
+
+// Back is the stage that takes a member back to what it ran with before a restart that did not bring it up again. It is nil where there
+// is no need, since it serves by now; or no way, since it did not serve before either, or the cluster's data is of a version by now that
+// what it ran before does not know. before is what the restart was decided on, and now what was seen after it failed.
+func Back(w Want, before, now facts.Snapshot, failed Stage) *Stage {
+	at := slices.IndexFunc(failed.Steps, func(s Step) bool { return s.Kind == RestartMember })
+	if at < 0 {
+		return nil
+	}
+	step := failed.Steps[at]
+	was, is := newView(w, before), newView(w, now)
+	then, host := before.Hosts[step.Host], now.Hosts[step.Host]
+	if then.Process == nil || !was.serves(then) || host.Unreachable != "" || is.serves(host) || is.passed(step) {
+		return nil
+	}
+	member := slices.IndexFunc(w.Cluster.Members, func(m inventory.Member) bool { return m.Name == step.Host })
+	m := w.Cluster.Members[member]
+	unit := units.UnitOf(was.unitMember(m, binAt(then.Process.Args[0])), then.Process.Args)
+	change, _ := fileChange(unit, host)
+	what := "what it ran with before"
+	if step.From != step.Version {
+		what = "etcd " + step.From
+	}
+	return &Stage{
+		Name: fmt.Sprintf("take %s back to %s", m.Name, what), Gate: "it does not serve; it did before", Width: 1,
+		Steps: []Step{
+			{Kind: WriteUnit, Host: m.Name, Unit: step.Unit, Why: "as it was", Changes: []Change{change}},
+			{
+				Kind: RestartMember, Host: m.Name, Unit: step.Unit, From: step.Version, Version: step.From,
+				Why: "did not become ready with " + strings.Replace(step.Why, "binary: ", "", 1),
+			},
+		},
+	}
+}
+
+// passed says whether the cluster's data may be of a later version than the one that a restart was to leave.
+func (v view) passed(restart Step) bool {
+	later := false
+	v.hosts(func(m inventory.Member, host facts.Host) {
+		if m.Name != restart.Host && host.Etcd != nil && compare(minor(host.Etcd.StorageVersion), minor(restart.From)) > 0 {
+			later = true
+		}
+	})
+	return later
+}
