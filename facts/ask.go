@@ -21,6 +21,7 @@ type Ask struct {
 	WALDir    string // what --wal-dir says; empty: DataDir/member/wal
 	Ports     []int  // whose listeners are wanted
 	Endpoint  string // client URL of the member; empty: the etcd API is not asked
+	V2Store   bool   // have a running 3.5 member's data checked for content of the v2 API; takes seconds with a large WAL
 }
 
 // WALPath is the directory that holds the *.wal files.
@@ -39,6 +40,10 @@ func (a Ask) Script() string {
 	if a.WALDir != "" {
 		walDir = path.Dir(a.WALDir)
 	}
+	v2store := ""
+	if a.V2Store {
+		v2store = "yes"
+	}
 	for _, v := range [][2]string{
 		{"unit", a.Unit},
 		{"conf", a.ConfigDir},
@@ -47,6 +52,7 @@ func (a Ask) Script() string {
 		{"walflag", a.WALPath()},
 		{"rel", ReleaseDir},
 		{"ports", ports},
+		{"v2store", v2store},
 	} {
 		fmt.Fprintf(&b, "%s='%s'\n", v[0], strings.ReplaceAll(v[1], "'", `'\''`))
 	}

@@ -82,6 +82,7 @@ var lines = map[string]struct {
 	"data":     {1, func(p *parser, _ []string) error { p.host.Data.Exists = true; return nil }},
 	"entry":    {1, func(p *parser, f []string) error { p.host.Data.Entries = append(p.host.Data.Entries, f[0]); return nil }},
 	"wal":      {1, (*parser).readWAL},
+	"v2store":  {2, (*parser).readV2Store},
 	"listen":   {1, (*parser).readListen},
 }
 

@@ -2,6 +2,7 @@ package facts
 
 import (
 	"bytes"
+	"encoding/base64"
 	"encoding/json"
 	"flag"
 	"os"
@@ -176,27 +177,29 @@ func TestParseCutShort(t *testing.T) {
 func TestParseRejects(t *testing.T) {
 	const head = "clock\t1795234534.291223737\narch\tx86_64\t6.1\n"
 	tests := map[string]struct{ text, says string }{
-		"nothing":             {"", "unexpected"},
-		"a login banner":      {"Welcome!\n" + head + "end\n", "unexpected \"Welcome!\""},
-		"an unknown line":     {head + "colour\tblue\nend\n", "line 3: unexpected"},
-		"after the end":       {head + "end\nmachine\tabc\n", "unexpected"},
-		"too few fields":      {head + "free\tdata\nend\n", "1 fields"},
-		"too many fields":     {head + "machine\ta\tb\nend\n", "2 fields"},
-		"no clock":            {"arch\tx86_64\t6.1\nend\n", "no clock"},
-		"no architecture":     {"clock\t1.5\nend\n", "no clock or architecture"},
-		"a clock of letters":  {"clock\tnoon\nend\n", "noon"},
-		"no number":           {head + "memory\tmuch\nend\n", "much"},
-		"too big a number":    {head + "memory\t9223372036854775807\nend\n", "kilobytes"},
-		"a mode of letters":   {head + "file\tzz\troot\troot\t1\t1:1\t/x\nend\n", "zz"},
-		"a size of letters":   {head + "file\t81a4\troot\troot\tbig\t1:1\t/x\nend\n", "big"},
-		"content not base64":  {head + "content\t/x\t!\nend\n", "base64"},
-		"WAL not base64":      {head + "wal\t!\nend\n", "base64"},
-		"command not base64":  {head + "process\t7\t1:1\t/x\t!\t\nend\n", "base64"},
-		"PID of letters":      {head + "process\tme\t1:1\t/x\t\t\nend\n", "me"},
-		"restarts of letters": {head + "unit\tNRestarts=often\nend\n", "often"},
-		"a short listener":    {head + "listen\tLISTEN 0 1\nend\n", "3 columns"},
-		"a port of letters":   {head + "listen\tLISTEN 0 1 *:etcd *:*\nend\n", "etcd"},
-		"binary rubbish":      {"\x00\xff\xfe", "unexpected"},
+		"nothing":               {"", "unexpected"},
+		"a login banner":        {"Welcome!\n" + head + "end\n", "unexpected \"Welcome!\""},
+		"an unknown line":       {head + "colour\tblue\nend\n", "line 3: unexpected"},
+		"after the end":         {head + "end\nmachine\tabc\n", "unexpected"},
+		"too few fields":        {head + "free\tdata\nend\n", "1 fields"},
+		"too many fields":       {head + "machine\ta\tb\nend\n", "2 fields"},
+		"no clock":              {"arch\tx86_64\t6.1\nend\n", "no clock"},
+		"no architecture":       {"clock\t1.5\nend\n", "no clock or architecture"},
+		"a clock of letters":    {"clock\tnoon\nend\n", "noon"},
+		"no number":             {head + "memory\tmuch\nend\n", "much"},
+		"too big a number":      {head + "memory\t9223372036854775807\nend\n", "kilobytes"},
+		"a mode of letters":     {head + "file\tzz\troot\troot\t1\t1:1\t/x\nend\n", "zz"},
+		"a size of letters":     {head + "file\t81a4\troot\troot\tbig\t1:1\t/x\nend\n", "big"},
+		"content not base64":    {head + "content\t/x\t!\nend\n", "base64"},
+		"WAL not base64":        {head + "wal\t!\nend\n", "base64"},
+		"command not base64":    {head + "process\t7\t1:1\t/x\t!\t\nend\n", "base64"},
+		"PID of letters":        {head + "process\tme\t1:1\t/x\t\t\nend\n", "me"},
+		"restarts of letters":   {head + "unit\tNRestarts=often\nend\n", "often"},
+		"a short listener":      {head + "listen\tLISTEN 0 1\nend\n", "3 columns"},
+		"a port of letters":     {head + "listen\tLISTEN 0 1 *:etcd *:*\nend\n", "etcd"},
+		"an exit code of words": {head + "v2store\tfine\t\nend\n", "fine"},
+		"v2store not base64":    {head + "v2store\t0\t!\nend\n", "base64"},
+		"binary rubbish":        {"\x00\xff\xfe", "unexpected"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -229,6 +232,13 @@ func TestParseAccepts(t *testing.T) {
 		"a socket of somebody": {"clock\t17.5\n" + head + `listen` + "\t" + `LISTEN 0 1 [::]:2379 [::]:* users:(("a b",pid=7,fd=3),("c",pid=8,fd=3))` + "\n", func(h Host) bool {
 			return h.Sockets[0].Port == 2379
 		}},
+		"v2 words cut within a letter": {
+			"clock\t17.5\n" + head + "v2store\t1\t" + base64.StdEncoding.EncodeToString([]byte(strings.Repeat("x", 499)+"ää")) + "\n",
+			func(h Host) bool { return !h.V2Store.Clean && h.V2Store.Text == strings.Repeat("x", 499) },
+		},
+		"v2 words that are none": {
+			"clock\t17.5\n" + head + "v2store\t0\t//8=\n", func(h Host) bool { return !h.V2Store.Clean && h.V2Store.Text == "?" },
+		},
 		"a device":    {"clock\t17.5\n" + head + "file\t2180\troot\troot\t0\t1:1\t/x\n", func(h Host) bool { return h.Files["/x"].Kind == Other }},
 		"set-user-ID": {"clock\t17.5\n" + head + "file\t89ed\troot\troot\t0\t1:1\t/x\n", func(h Host) bool { return h.Files["/x"].Mode == 0o4755 }},
 	}

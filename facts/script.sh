@@ -1,5 +1,5 @@
 # The facts of one host: everything in one answer, nothing changed. Lines of fields parted by TABs; see parse.go.
-# The lines above this one set: unit conf data wal walflag rel ports
+# The lines above this one set: unit conf data wal walflag rel ports v2store
 PATH=$PATH:/usr/sbin:/sbin
 tab=$(printf '\t')
 say() { line=$1; shift; for field; do line=$line$tab$field; done; printf '%s\n' "$line"; }
@@ -78,6 +78,22 @@ for log in "$walflag"/*.wal; do
     break
   fi
 done
+
+# Only a running 3.5 member is asked about, with the tool of its own release: it takes the data directory as it stands, and only reads.
+if [ -n "$v2store" ] && [ -n "${exe:-}" ]; then
+  case $exe in
+    "$(readlink -f "$rel")"/3.5.*/etcd)
+      tool=${exe%/etcd}/etcdutl
+      if [ -f "$tool" ] && [ -x "$tool" ]; then
+        set -- check v2store --data-dir "$data"
+        if [ "$walflag" != "$data/member/wal" ]; then set -- "$@" --wal-dir "$walflag"; fi
+        words=$("$tool" "$@" </dev/null 2>&1)
+        code=$?
+        say v2store "$code" "$(printf '%s' "$words" | head -c 4096 | flat)"
+      fi
+      ;;
+  esac
+fi
 
 if command -v ss >/dev/null 2>&1; then
   filter=

@@ -21,13 +21,14 @@ type room struct {
 	ask     Ask
 	release string
 	env     []string // nil: as it is
+	systemd string   // a directory that stands for systemd's; empty: as it is
 }
 
 func newRoom(t *testing.T) room {
 	t.Helper()
 	root := filepath.Join(t.TempDir(), "it's a $(touch /nowhere) room")
 	ask := Ask{Unit: "no-such-unit-of-clusterup", ConfigDir: root + "/etc/etcd/x", DataDir: root + "/data dir", Ports: []int{1}}
-	return room{ask, root + "/opt/etcd", nil}
+	return room{ask: ask, release: root + "/opt/etcd"}
 }
 
 func (r room) put(t *testing.T, name, text string) string {
@@ -50,6 +51,9 @@ func (r room) look(t *testing.T, shell ...string) Host {
 		t.Fatalf("the script does not look into %s", ReleaseDir)
 	}
 	text = strings.Replace(text, usual, "rel='"+strings.ReplaceAll(r.release, "'", `'\''`)+"'\n", 1)
+	if r.systemd != "" {
+		text = strings.ReplaceAll(text, "/run/systemd/system", r.systemd)
+	}
 	cmd := exec.CommandContext(t.Context(), shell[0], shell[1:]...)
 	cmd.Stdin, cmd.Env = strings.NewReader(text), r.env
 	var stderr bytes.Buffer

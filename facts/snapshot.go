@@ -29,8 +29,19 @@ func (s Snapshot) Names() []string {
 
 // Operator is what the operator directory on the control machine holds.
 type Operator struct {
-	CAs    []CA              `json:"cas,omitempty"`    // sorted by role, then generation
-	Pinned map[string]string `json:"pinned,omitempty"` // "VERSION/ARCH" → SHA-256 of the archive (release.lock.hcl)
+	CAs       []CA              `json:"cas,omitempty"`       // sorted by role, then generation
+	Pinned    map[string]string `json:"pinned,omitempty"`    // "VERSION/ARCH" → SHA-256 of the archive (release.lock.hcl)
+	Snapshots []SavedSnapshot   `json:"snapshots,omitempty"` // sorted by Taken; only those whose digest was verified when they were saved
+}
+
+// SavedSnapshot is a copy of a cluster's data that lies on the control machine.
+type SavedSnapshot struct {
+	Path      string    `json:"path"` // of the file, absolute
+	ClusterID ID        `json:"cluster_id"`
+	Version   string    `json:"version"`  // of the member that it was taken from, "3.5.35"
+	Revision  int64     `json:"revision"` // of the store, at least: what the member had applied right before; zero: not known
+	Taken     time.Time `json:"taken"`    // the control machine's clock
+	SHA256    string    `json:"sha256"`   // of the whole file, hexadecimal
 }
 
 // CA is a certificate authority of the operator directory. The private key is never part of a fact.
@@ -66,7 +77,8 @@ type Host struct {
 	Unit     Unit              `json:"unit"`
 	Process  *Process          `json:"process,omitempty"` // the unit's main process; nil: not running
 	Data     Data              `json:"data"`
-	Leaves   map[string]Leaf   `json:"leaves,omitempty"` // by role: peer, server
+	V2Store  *V2Store          `json:"v2store,omitempty"` // nil: not asked, or not a member that could be
+	Leaves   map[string]Leaf   `json:"leaves,omitempty"`  // by role: peer, server
 	Sockets  []Socket          `json:"sockets,omitempty"`
 	Missing  []string          `json:"missing,omitempty"` // commands that clusterup needs and the host lacks
 	Binaries map[string]string `json:"binaries"`          // path under the release directory → SHA-256
@@ -135,6 +147,13 @@ type Data struct {
 	WAL       bool     `json:"wal"`                  // a write-ahead log is there: the member has started once
 	ClusterID ID       `json:"cluster_id,omitempty"` // from the head of the WAL
 	MemberID  ID       `json:"member_id,omitempty"`
+}
+
+// V2Store is what `etcdutl check v2store` said of a running 3.5 member's data. etcd 3.6 does not start on data that holds
+// content of the v2 API (etcd.io/docs/v3.6/upgrades/upgrade_3_6).
+type V2Store struct {
+	Clean bool   `json:"clean"` // it said that there is none, neither in the v2 store nor in the WAL
+	Text  string `json:"text"`  // its own words, at most 500 bytes; before 3.5.32 that it does not know the question
 }
 
 // Leaf is a certificate in use by a member.

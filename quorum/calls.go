@@ -27,6 +27,7 @@ func (c *Cluster) Status(ctx context.Context, endpoint string) (facts.Status, er
 			MemberID:       facts.ID(header.GetMemberId()),
 			Version:        r.Version,
 			StorageVersion: r.StorageVersion,
+			Downgrade:      downgradeTarget(r),
 			Leader:         facts.ID(r.Leader),
 			Term:           r.RaftTerm,
 			Index:          r.RaftIndex,
@@ -37,6 +38,14 @@ func (c *Cluster) Status(ctx context.Context, endpoint string) (facts.Status, er
 			Errors:         r.Errors,
 		}, nil
 	})
+}
+
+// downgradeTarget is the version that the cluster is on its way down to; a member before 3.6 leaves the field out.
+func downgradeTarget(r *clientv3.StatusResponse) string {
+	if info := r.DowngradeInfo; info.GetEnabled() {
+		return info.GetTargetVersion()
+	}
+	return ""
 }
 
 func (n *conn) maintenance() clientv3.Maintenance {

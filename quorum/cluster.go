@@ -38,6 +38,8 @@ type Config struct {
 type Cluster struct {
 	cfg Config
 
+	quiet time.Duration // see maxQuiet
+
 	mu     sync.Mutex
 	closed bool
 	conns  map[string]*conn
@@ -63,7 +65,7 @@ func New(cfg Config) *Cluster {
 			return d.DialContext(ctx, "tcp", endpoint)
 		}
 	}
-	return &Cluster{cfg: cfg, conns: map[string]*conn{}}
+	return &Cluster{cfg: cfg, quiet: maxQuiet, conns: map[string]*conn{}}
 }
 
 // Close ends all connections; calls under way fail, and so does every later one. Closing twice is fine.
@@ -116,18 +118,23 @@ func (n *conn) close() error {
 
 // ask makes one call on one endpoint, within the timeout, and turns what goes wrong into an *Error.
 func ask[T any](ctx context.Context, c *Cluster, endpoint, op string, do func(context.Context, *conn) (T, error)) (T, error) {
-	var zero T
+	var v T
 	n, err := c.conn(endpoint)
 	if err != nil {
-		return zero, &Error{Endpoint: endpoint, Op: op, Err: err}
+		return v, &Error{Endpoint: endpoint, Op: op, Err: err}
 	}
 	bounded, cancel := context.WithTimeout(ctx, c.cfg.Timeout)
 	defer cancel()
 
-	v, err := do(bounded, n)
-	if err == nil {
-		return v, nil
+	got, err := do(bounded, n)
+	if err != nil {
+		return v, c.fault(ctx, n, op, err)
 	}
+	return got, nil
+}
+
+// fault makes an *Error of what went wrong on a connection, and forgets that connection when it is of no more use. ctx is the caller's own.
+func (c *Cluster) fault(ctx context.Context, n *conn, op string, err error) *Error {
 	var fault *Error
 	if !errors.As(err, &fault) {
 		fault = n.link.explain(ctx, c.cfg.Timeout, err)
@@ -135,6 +142,6 @@ func ask[T any](ctx context.Context, c *Cluster, endpoint, op string, do func(co
 			c.forget(n)
 		}
 	}
-	fault.Endpoint, fault.Op = endpoint, op
-	return zero, fault
+	fault.Endpoint, fault.Op = n.endpoint, op
+	return fault
 }

@@ -95,6 +95,22 @@ func TestStatus(t *testing.T) {
 	}
 }
 
+// A target alone says nothing: etcd keeps it after the downgrade was cancelled.
+func TestStatusDowngrade(t *testing.T) {
+	for want, info := range map[string]*pb.DowngradeInfo{
+		"3.5.0": {Enabled: true, TargetVersion: "3.5.0"},
+		"":      {TargetVersion: "3.5.0"},
+	} {
+		status := aStatus()
+		status.DowngradeInfo = info
+		c, _ := oneMember(t, &fake{status: status})
+		got, err := c.Status(t.Context(), epIPv4)
+		if err != nil || got.Downgrade != want {
+			t.Errorf("%v: Downgrade %q, %v; want %q", info, got.Downgrade, err, want)
+		}
+	}
+}
+
 func TestStatusWithoutTLS(t *testing.T) {
 	f := (&fake{status: aStatus()}).serve(t, nil)
 	c := cluster(t, Config{})

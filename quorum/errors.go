@@ -48,6 +48,21 @@ var (
 	// started. Worth trying again.
 	ErrUnhealthy = errors.New("cluster not healthy enough")
 
+	// ErrRevision: the member does not hold the data of that revision: they were compacted away, or it has not applied them yet. Choose
+	// the revision anew, then try again.
+	ErrRevision = errors.New("revision not held")
+
+	// ErrSnapshot: a snapshot arrived cut short or altered: it is not what its own digest says. What was written of it is of no use.
+	// Worth trying again.
+	ErrSnapshot = errors.New("snapshot damaged")
+
+	// ErrDowngradeTarget: the cluster cannot go down to that version: only one minor version at a time, and from 3.6 on. Trying again
+	// does not help.
+	ErrDowngradeTarget = errors.New("no version to go down to")
+
+	// ErrDowngrading: a downgrade is under way already, to whatever version. See facts.Status for which.
+	ErrDowngrading = errors.New("downgrade under way")
+
 	// ErrCanary: what was read is not what had just been written. Never worth trying again; something is deeply wrong.
 	ErrCanary = errors.New("canary read back wrong")
 )
@@ -104,6 +119,9 @@ var answers = []struct {
 	{ErrLearner, []error{rpctypes.ErrGRPCNotSupportedForLearner}},
 	{ErrNoSpace, []error{rpctypes.ErrGRPCNoSpace}},
 	{ErrCorrupt, []error{rpctypes.ErrGRPCCorrupt}},
+	{ErrRevision, []error{rpctypes.ErrGRPCCompacted, rpctypes.ErrGRPCFutureRev}},
+	{ErrDowngradeTarget, []error{rpctypes.ErrGRPCInvalidDowngradeTargetVersion, rpctypes.ErrGRPCWrongDowngradeVersionFormat}},
+	{ErrDowngrading, []error{rpctypes.ErrGRPCDowngradeInProcess}},
 	{ErrUnhealthy, []error{rpctypes.ErrGRPCUnhealthy, rpctypes.ErrGRPCMemberNotEnoughStarted}},
 }
 

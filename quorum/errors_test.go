@@ -27,6 +27,16 @@ var everyCall = map[string]func(context.Context, *Cluster, string) error{
 	"ReadLinearizable": func(ctx context.Context, c *Cluster, ep string) error { return c.ReadLinearizable(ctx, ep) },
 	"Canary":           func(ctx context.Context, c *Cluster, ep string) error { return c.Canary(ctx, ep, canaryKey, "v") },
 	"MoveLeader":       func(ctx context.Context, c *Cluster, ep string) error { return c.MoveLeader(ctx, ep, 1) },
+	"Downgrade": func(ctx context.Context, c *Cluster, ep string) error {
+		return c.Downgrade(ctx, ep, ValidateDowngrade, "3.5")
+	},
+	"HashKV":     func(ctx context.Context, c *Cluster, ep string) error { _, err := c.HashKV(ctx, ep, 7); return err },
+	"HashKV now": func(ctx context.Context, c *Cluster, ep string) error { _, err := c.HashKV(ctx, ep, 0); return err },
+	"Revision":   func(ctx context.Context, c *Cluster, ep string) error { _, err := c.Revision(ctx, ep); return err },
+	"Snapshot": func(ctx context.Context, c *Cluster, ep string) error {
+		_, err := c.Snapshot(ctx, ep, io.Discard)
+		return err
+	},
 	"ClusterVersion": func(ctx context.Context, c *Cluster, ep string) error {
 		_, err := c.ClusterVersion(ctx, ep)
 		return err

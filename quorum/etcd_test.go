@@ -7,6 +7,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -84,6 +85,9 @@ func TestRealEtcd(t *testing.T) {
 	if s, err := c.Status(ctx, follower); err != nil || s.Leader != s.MemberID {
 		t.Errorf("after MoveLeader: %+v, %v", s, err)
 	}
+	sameData(t, c, members)
+	copies(t, c, first, status[first].Version)
+	downgrades(t, c, first, status[first].Version)
 	raiseAlarm(t, c, first, status[first].MemberID)
 	onlyCanariesWrite(t, c, first)
 
@@ -141,7 +145,10 @@ func onlyCanariesWrite(t *testing.T, c *Cluster, endpoint string) {
 	_, _, err := c.Members(ctx, endpoint, true)
 	_, verr := c.ClusterVersion(ctx, endpoint)
 	_, aerr := c.Alarms(ctx, endpoint)
-	if err := errors.Join(err, verr, aerr, c.ReadLinearizable(ctx, endpoint)); err != nil {
+	_, rerr := c.Revision(ctx, endpoint)
+	_, herr := c.HashKV(ctx, endpoint, 0)
+	_, serr := c.Snapshot(ctx, endpoint, io.Discard)
+	if err := errors.Join(err, verr, aerr, rerr, herr, serr, c.ReadLinearizable(ctx, endpoint)); err != nil {
 		t.Error(err)
 	}
 	if after := index(t, c, endpoint); after != before {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"encoding/json"
+	"errors"
 	"net"
 	"net/http"
 	"strings"
@@ -31,6 +32,10 @@ type fake struct {
 	members  *pb.MemberListResponse
 	versions map[string]string
 	moved    []uint64
+	revision int64              // in every header of the key-value service
+	hashes   map[int64]fakeHash // by revision
+	told     []string           // of a downgrade
+	snapshot func(send func(blob []byte) error) error
 	fail     map[string]error // by method: "Put", "Range", …
 	hang     map[string]bool  // by method: no answer until the call is given up
 	hanging  chan struct{}    // if set, told of each such call
@@ -128,6 +133,40 @@ func (f *fake) MoveLeader(_ context.Context, r *pb.MoveLeaderRequest) (*pb.MoveL
 	return &pb.MoveLeaderResponse{Header: &pb.ResponseHeader{}}, nil
 }
 
+func (f *fake) Downgrade(_ context.Context, r *pb.DowngradeRequest) (*pb.DowngradeResponse, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.told = append(f.told, r.Action.String()+" "+r.Version)
+	return &pb.DowngradeResponse{Header: &pb.ResponseHeader{}}, nil
+}
+
+func (f *fake) HashKV(_ context.Context, r *pb.HashKVRequest) (*pb.HashKVResponse, error) {
+	sum, ok := f.hashes[r.Revision]
+	if !ok {
+		return nil, rpctypes.ErrGRPCFutureRev
+	}
+	return &pb.HashKVResponse{Header: &pb.ResponseHeader{}, Hash: sum.sum, CompactRevision: sum.compacted}, nil
+}
+
+func (f *fake) Snapshot(r *pb.SnapshotRequest, s pb.Maintenance_SnapshotServer) error {
+	if f.snapshot == nil {
+		return f.UnimplementedMaintenanceServer.Snapshot(r, s)
+	}
+	err := f.snapshot(func(blob []byte) error { return s.Send(&pb.SnapshotResponse{Blob: blob}) })
+	if errors.Is(err, errSilent) {
+		<-s.Context().Done()
+	}
+	return err
+}
+
+// errSilent makes a snapshot stop without an end.
+var errSilent = errors.New("silent")
+
+type fakeHash struct {
+	sum       uint32
+	compacted int64
+}
+
 func (f *fake) Put(ctx context.Context, r *pb.PutRequest) (*pb.PutResponse, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -148,7 +187,7 @@ func (f *fake) Range(ctx context.Context, r *pb.RangeRequest) (*pb.RangeResponse
 	if f.store == nil || r.Serializable || len(r.RangeEnd) > 0 {
 		return f.UnimplementedKVServer.Range(ctx, r)
 	}
-	resp := &pb.RangeResponse{Header: &pb.ResponseHeader{}}
+	resp := &pb.RangeResponse{Header: &pb.ResponseHeader{Revision: f.revision}}
 	if v, ok := f.store[string(r.Key)]; ok {
 		resp.Count = 1
 		if !r.CountOnly {

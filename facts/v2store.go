@@ -1,0 +1,33 @@
+package facts
+
+import (
+	"encoding/base64"
+	"strconv"
+	"strings"
+)
+
+const (
+	// noV2Content is what etcdutl says when it looked and found nothing (etcdutl/etcdutl/check_command.go). Its exit code alone does not
+	// tell: an etcdutl that knows "check" but not "v2store" prints its help and exits with 0.
+	noV2Content = "No custom content found in both v2store and WAL records."
+
+	maxV2Words = 500 // bytes
+)
+
+func (p *parser) readV2Store(f []string) error {
+	code, err := strconv.Atoi(f[0])
+	if err != nil {
+		return err
+	}
+	words, err := base64.StdEncoding.DecodeString(f[1])
+	if err != nil {
+		return err
+	}
+	text := strings.TrimSpace(strings.ToValidUTF8(string(words), "?"))
+	found := V2Store{Clean: code == 0 && strings.Contains(text, noV2Content), Text: text}
+	if len(found.Text) > maxV2Words {
+		found.Text = strings.ToValidUTF8(found.Text[:maxV2Words], "")
+	}
+	p.host.V2Store = &found
+	return nil
+}

@@ -1,0 +1,93 @@
+package facts
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// lookV2 runs the script where systemd says that the process of a release, which is no etcd, is the unit's main process.
+func lookV2(t *testing.T, shell []string, release, etcdutl string, change func(*room)) *V2Store {
+	t.Helper()
+	r := newRoom(t)
+	r.ask.V2Store = true
+	sleep, err := exec.LookPath("sleep")
+	if err != nil {
+		t.Fatal(err)
+	}
+	program, err := os.ReadFile(sleep)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := r.release + "/" + release
+	etcd := exec.CommandContext(t.Context(), r.put(t, dir+"/etcd", string(program)), "600")
+	etcd.Args[0] = "sleep"
+	if err := etcd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = etcd.Process.Kill(); _ = etcd.Wait() })
+	if etcdutl != "" {
+		r.put(t, dir+"/etcdutl", "#!/bin/sh\n"+etcdutl)
+	}
+
+	bin := t.TempDir()
+	r.put(t, bin+"/systemctl", fmt.Sprintf("#!/bin/sh\ncase $1 in --version) echo systemd 252 ;; *) echo MainPID=%d ;; esac\n", etcd.Process.Pid))
+	r.env = []string{"PATH=" + bin + ":" + os.Getenv("PATH")}
+	r.systemd = bin
+	if change != nil {
+		change(&r)
+	}
+	h := r.look(t, shell...)
+	if h.Process == nil || h.Process.PID != etcd.Process.Pid {
+		t.Fatalf("process: %+v", h.Process)
+	}
+	return h.V2Store
+}
+
+// echo is an etcdutl that says how it was called, so that nothing else does as an answer, and then what the real one says.
+const echo = `cat; for a; do printf '<%s>' "${a##*/}"; done; echo; echo 'No custom content found in both v2store and WAL records.'` + "\n"
+
+func TestScriptV2Store(t *testing.T) {
+	const clean = "No custom content found in both v2store and WAL records."
+	for name, test := range map[string]struct {
+		release, etcdutl string
+		change           func(*room)
+		want             *V2Store
+	}{
+		"clean": {"3.5.35-1", echo, nil, &V2Store{true, "<check><v2store><--data-dir><data dir>\n" + clean}},
+		"with a WAL directory": {"3.5.35-1", echo, func(r *room) { r.ask.WALDir = "/srv/it's/log" }, &V2Store{
+			true, "<check><v2store><--data-dir><data dir><--wal-dir><log>\n" + clean,
+		}},
+		"content in the WAL": {"3.5.35-1", "echo 'custom v2 content' >&2; exit 1\n", nil, &V2Store{false, "custom v2 content"}},
+		"said, but failed":   {"3.5.35-1", echo + "exit 3\n", nil, &V2Store{false, "<check><v2store><--data-dir><data dir>\n" + clean}},
+		"an old etcdutl": {"3.5.20-1", `echo 'Error: unknown command "check" for "etcdutl"' >&2; exit 1` + "\n", nil, &V2Store{
+			false, `Error: unknown command "check" for "etcdutl"`,
+		}},
+		"help instead":    {"3.5.35-1", "echo 'Usage: etcdutl check [command]'\n", nil, &V2Store{false, "Usage: etcdutl check [command]"}},
+		"many words":      {"3.5.35-1", "head -c 100000 /dev/zero | tr '\\0' x; exit 1\n", nil, &V2Store{false, strings.Repeat("x", maxV2Words)}},
+		"not asked":       {"3.5.35-1", echo, func(r *room) { r.ask.V2Store = false }, nil},
+		"another minor":   {"3.6.16-1", echo, nil, nil},
+		"no etcdutl":      {"3.5.35-1", "", nil, nil},
+		"a release apart": {"3.5.35-1", echo, func(r *room) { r.release = filepath.Dir(r.release) }, nil},
+		"behind a link": {"3.5.35-1", echo, func(r *room) {
+			link := r.systemd + "/opt"
+			if err := os.Symlink(r.release, link); err != nil {
+				t.Fatal(err)
+			}
+			r.release = link
+		}, &V2Store{true, "<check><v2store><--data-dir><data dir>\n" + clean}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for shell, command := range shells() {
+				if diff := cmp.Diff(test.want, lookV2(t, command, test.release, test.etcdutl, test.change)); diff != "" {
+					t.Errorf("%s (-want +got):\n%s", shell, diff)
+				}
+			}
+		})
+	}
+}

@@ -1,0 +1,71 @@
+package quorum
+
+import (
+	"context"
+	"time"
+
+	clientv3 "go.etcd.io/etcd/client/v3"
+)
+
+// Hash is a member's digest of its keys. Those of two members can be compared when they are of the same Revision and Compacted: then
+// they are equal, or the data of the members differ.
+type Hash struct {
+	Sum       uint32
+	Revision  int64 // up to which was hashed
+	Compacted int64 // below which history was dropped before; members compact at about, not exactly, the same time
+}
+
+// maxHash is how long a member may take to read its whole database, several GiB from a slow disk.
+const maxHash = 2 * time.Minute
+
+// HashKV has the member at endpoint digest its own keys up to revision; 0 takes the revision that it has now. The member reads
+// its whole database for that, so this may take up to two minutes, and no longer. It needs no quorum and writes nothing. ErrRevision
+// when the member has not that revision yet, as happens to a follower right after a write, or has compacted it.
+func (c *Cluster) HashKV(ctx context.Context, endpoint string, revision int64) (Hash, error) {
+	if revision == 0 {
+		// A 3.5 member does not say which revision it took.
+		now, err := c.appliedRevision(ctx, endpoint)
+		if err != nil {
+			return Hash{}, err
+		}
+		revision = now
+	}
+	const op = "ask hash of"
+	n, err := c.conn(endpoint)
+	if err != nil {
+		return Hash{}, &Error{Endpoint: endpoint, Op: op, Err: err}
+	}
+	bounded, cancel := context.WithTimeout(ctx, maxHash)
+	defer cancel()
+	r, err := n.maintenance().HashKV(bounded, endpoint, revision)
+	if err != nil {
+		return Hash{}, c.fault(ctx, n, op, err)
+	}
+	return Hash{Sum: r.Hash, Revision: revision, Compacted: r.CompactRevision}, nil
+}
+
+// appliedRevision is the store's revision in the member at endpoint, which may be behind the cluster's.
+func (c *Cluster) appliedRevision(ctx context.Context, endpoint string) (int64, error) {
+	return ask(ctx, c, endpoint, "ask revision of", func(ctx context.Context, n *conn) (int64, error) {
+		r, err := n.maintenance().Status(ctx, endpoint)
+		if err != nil {
+			return 0, err
+		}
+		header := r.Header
+		return header.GetRevision(), nil
+	})
+}
+
+// Revision is the revision of the cluster's store, by a linearizable read through the member at endpoint: every write that was
+// acknowledged before is within it. It counts from 1, of an empty store. A member that is asked right after may not be there yet. Nothing
+// is written. Unlike ReadLinearizable it cannot do without the right to read.
+func (c *Cluster) Revision(ctx context.Context, endpoint string) (int64, error) {
+	return ask(ctx, c, endpoint, "read revision through", func(ctx context.Context, n *conn) (int64, error) {
+		r, err := n.client.Get(clientv3.WithRequireLeader(ctx), "health", clientv3.WithCountOnly())
+		if err != nil {
+			return 0, err
+		}
+		header := r.Header
+		return header.GetRevision(), nil
+	})
+}

@@ -1,0 +1,49 @@
+package quorum
+
+import (
+	"errors"
+	"testing"
+
+	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
+)
+
+func TestHashKV(t *testing.T) {
+	status := aStatus()
+	status.Header.Revision = 12
+	f := &fake{status: status, hashes: map[int64]fakeHash{12: {0xdeadbeef, 4}, 7: {0xfeed, 4}}}
+	c, _ := oneMember(t, f)
+	for asked, want := range map[int64]Hash{0: {0xdeadbeef, 12, 4}, 12: {0xdeadbeef, 12, 4}, 7: {0xfeed, 7, 4}} {
+		if got, err := c.HashKV(t.Context(), epIPv4, asked); err != nil || got != want {
+			t.Errorf("HashKV(%d) = %+v, %v; want %+v", asked, got, err, want)
+		}
+	}
+	if got, err := c.HashKV(t.Context(), epIPv4, 13); !errors.Is(err, ErrRevision) {
+		t.Errorf("a revision to come: %+v, %v", got, err)
+	}
+	f.mu.Lock()
+	f.fail = map[string]error{"HashKV": rpctypes.ErrGRPCCompacted}
+	f.mu.Unlock()
+	if got, err := c.HashKV(t.Context(), epIPv4, 3); !errors.Is(err, ErrRevision) {
+		t.Errorf("a revision compacted: %+v, %v", got, err)
+	}
+}
+
+func TestRevision(t *testing.T) {
+	for _, tc := range []struct {
+		name string
+		fake *fake
+		want int64
+		kind error
+	}{
+		{"healthy", &fake{store: map[string]string{}, revision: 42}, 42, nil},
+		{"no leader", &fake{store: map[string]string{}, revision: 42, noLeader: true}, 0, ErrNoLeader},
+		{"no permission", &fake{fail: map[string]error{"Range": rpctypes.ErrGRPCPermissionDenied}}, 0, ErrPermission},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			c, _ := oneMember(t, tc.fake)
+			if got, err := c.Revision(t.Context(), epIPv4); got != tc.want || !errors.Is(err, tc.kind) {
+				t.Errorf("got %d, %v; want %d, %v", got, err, tc.want, tc.kind)
+			}
+		})
+	}
+}
