@@ -87,6 +87,7 @@ firewall() {
   while IFS= read -r rule; do
     case $rule in
     *'hook input'*'policy drop'* | ':INPUT DROP'* | '-P INPUT DROP'*) drop=yes ;;
+    *'hook '*'priority '*) continue ;; # where a chain of nft hangs, and its policy
     *accept* | *drop* | *reject* | *jump* | -A*) rules=$((rules + 1)) ;;
     *) continue ;;
     esac
