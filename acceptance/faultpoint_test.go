@@ -65,7 +65,9 @@ func distinct(points []string) []string {
 	return some
 }
 
-// steps leaves the points right before and right after whole steps on one host.
+// steps leaves the points right before and right after whole steps on one host; "" means all, and the control machine, and looks.
 func steps(points []string, host string) []string {
-	return slices.DeleteFunc(slices.Clone(points), func(p string) bool { return strings.Contains(p, "#") || hostOf(p) != host })
+	return slices.DeleteFunc(slices.Clone(points), func(p string) bool {
+		return strings.Contains(p, "#") || host != "" && hostOf(p) != host
+	})
 }

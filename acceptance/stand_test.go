@@ -57,13 +57,13 @@ func (s *stand) bare(t *testing.T) {
 	t.Helper()
 	s.each(func(host string) {
 		if err := s.lab.Wipe(t.Context(), host); err != nil {
-			t.Log(err) // on a busy machine the network port of its last life may take long to go
-			until(t, host+" to boot", func() bool { return s.lab.Boot(t.Context(), host) == nil })
+			t.Error(err)
 		}
 	})
-	if err := os.RemoveAll(filepath.Join(s.dir, ".clusterup")); err != nil {
-		t.Fatal(err)
+	if t.Failed() {
+		t.FailNow()
 	}
+	must(t, os.RemoveAll(filepath.Join(s.dir, ".clusterup")))
 }
 
 // looks takes the pictures of all hosts, in the order of the inventory.

@@ -54,8 +54,8 @@ mountpoint -q "$dir" || rmdir "$dir" 2>/dev/null || true
 }
 
 // removeFiles removes what clusterup wrote for this cluster: the unit, then releases that no unit of another one names, and the rest
-// last, since the next look finds what is left to do by it.
-func removeFiles(unit string, paths []plan.Path) string {
+// last, since the next look finds what is left to do by it. Of uploads for this cluster nothing stays either.
+func removeFiles(cluster, unit string, paths []plan.Path) string {
 	var b, rest strings.Builder
 	b.WriteString("set -u\n")
 	for _, p := range paths {
@@ -67,12 +67,19 @@ func removeFiles(unit string, paths []plan.Path) string {
 	}
 	fmt.Fprintf(&b, `systemctl daemon-reload || exit
 systemctl reset-failed %s 2>/dev/null
-for release in %s/*/; do
-  [ -d "$release" ] || continue
-  grep -qF "${release%%/}/" /etc/systemd/system/*.service 2>/dev/null || rm -rf "$release"
-done
+if cd %s 2>/dev/null; then
+  exec 8<.
+  flock 8 # an installation for another cluster is finished first
+  %s
+  for release in "$PWD"/*/; do
+    [ -d "$release" ] || continue
+    grep -qF "${release%%/}/" /etc/systemd/system/*.service 2>/dev/null || rm -rf "$release"
+  done
+  cd /
+fi
 %srmdir %s %s /etc/etcd 2>/dev/null
 exit 0
-`, quote(unit+".service"), facts.ReleaseDir, rest.String(), facts.ReleaseDir, path.Dir(facts.ReleaseDir))
+`, quote(unit+".service"), facts.ReleaseDir, removeUploads(facts.ReleaseDir, cluster), rest.String(),
+		facts.ReleaseDir, path.Dir(facts.ReleaseDir))
 	return b.String()
 }

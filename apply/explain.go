@@ -14,13 +14,14 @@ type Explanation struct {
 
 // Explain matches the last lines of a member's journal against known signatures of etcd and systemd, the most telling first. Nil: none
 // is known.
-func Explain(log []string) *Explanation {
+func Explain(log []string) *Explanation { return explain(signatures, log) }
+
+func explain(signatures []signature, log []string) *Explanation {
 	for _, s := range signatures {
 		for _, line := range log {
 			if match := s.pattern.FindStringSubmatchIndex(line); match != nil {
-				return &Explanation{
-					Cause: string(s.pattern.ExpandString(nil, s.cause, line, match)), Remedy: s.remedy, Line: strings.TrimSpace(line),
-				}
+				expand := func(text string) string { return string(s.pattern.ExpandString(nil, text, line, match)) }
+				return &Explanation{Cause: expand(s.cause), Remedy: expand(s.remedy), Line: strings.TrimSpace(line)}
 			}
 		}
 	}
@@ -28,13 +29,20 @@ func Explain(log []string) *Explanation {
 }
 
 type signature struct {
-	pattern *regexp.Regexp
-	cause   string // may use $1, …
-	remedy  string
+	pattern       *regexp.Regexp
+	cause, remedy string // may use $1, …
 }
 
 func sign(pattern, cause, remedy string) signature {
 	return signature{regexp.MustCompile(pattern), cause, remedy}
+}
+
+// full is what Go and the C library say.
+var full = sign(`[Nn]o space left on device`, "a file system is full", "make room, then run again; on the host, df and df -i say which one is full")
+
+// fullSignatures are what keeps a release from being unpacked.
+var fullSignatures = []signature{
+	sign(`no room to unpack the release on (\S+): `, "the file system $1 has no room for the release", "make room on $1, then run again"), full,
 }
 
 // signatures are words of etcd 3.5 to 3.7 and systemd 247 to 257. Sources: etcd server/etcdserver/bootstrap.go, server.go,
@@ -50,25 +58,30 @@ var signatures = []signature{
 		"two clusters share addresses: stop the old one, or give this one other ports"),
 	sign(`permanently removed from the cluster`, "the member was removed from the cluster, and its data is of no more use",
 		"put its data directory aside, and add it anew"),
-	sign(`invalid downgrade; server version is lower than determined cluster version`, "the cluster's data is of a newer minor version than this binary",
+	sign(`invalid downgrade; server version is lower than determined cluster version|version \\?"[\d.]+\\?" is not supported`, "the cluster's data is of a newer minor version than this binary",
 		"go back to the newer version in the inventory"),
 	sign(`detected disallowed v2 WAL`, "the write-ahead log holds etcd v2 content, which this version no longer reads",
 		"go back to the older version, let it write a snapshot, and check with etcdutl check v2store"),
-	sign(`member count is unequal|unmatched member while checking PeerURLs`, "initial-cluster does not agree with the member list of the running cluster",
+	sign(`unmarshal should never fail`, "this version cannot read what an older one wrote into the write-ahead log: a minor version was skipped",
+		"go back to the version that ran before, and upgrade one minor version at a time"),
+	sign(`error validating peerURLs|member count is unequal|unmatched member while checking PeerURLs|--initial-cluster has \S+ but missing from`, "initial-cluster does not agree with the member list of the running cluster",
 		"compare clusterup status with the inventory"),
 	sign(`couldn't find local name \\?"([^"\\]+)`, "initial-cluster does not name the member $1", "look for a drop-in of the unit that changes its flags"),
 	sign(`flag provided but not defined: -?([\w-]+)`, "this etcd version does not know the flag $1", "remove it from etcd { flags } in the inventory, or choose a version that knows it"),
+	sign(`failed to verify flags","error":"(?:((?:[^"\\]|\\.)*))"`, "etcd does not take its flags: $1", "correct them in the inventory"),
+	sign(`(unexpected TLS cipher suite|unrecognized level:) \\?"([^"\\]*)`, "etcd does not take its flags: $1 $2", "correct them in the inventory"),
 	sign(`conflicting environment variable`, "an ETCD_ environment variable says something else than a flag", "remove the drop-in or environment file that sets it"),
 	sign(`invalid value \\?"([^"\\]*)\\?" for flag -?([\w-]+)`, `the flag $2 does not take the value "$1"`, "correct it in the inventory"),
 	sign(`listen tcp (\S+): bind: address already in use`, "another process holds $1", "stop it, or choose another port in the inventory; ss -ltnp on the host names it"),
 	sign(`listen tcp (\S+): bind: cannot assign requested address`, "the host has no such address: $1", "correct the member's address in the inventory"),
-	sign(`no space left on device`, "the file system is full", "make room on the data directory's file system"),
-	sign(`(walpb: crc mismatch|wal: file .*corrupt|snap: crc mismatch|file checksum mismatch)`, "the data on this host is damaged: $1",
+	full,
+	sign(`(walpb: crc mismatch|wal: file .*corrupt|snap: crc mismatch|file checksum mismatch|proto: wrong wireType|invalid database|both meta pages are invalid)`, "the data on this host is damaged: $1",
 		"remove the member from the cluster, put its data directory aside, and add it anew"),
-	sign(`found data inconsistency|data corruption|alarm:CORRUPT`, "the data of this member differs from that of its peers",
+	sign(`found data inconsistency|data corruption|alarm:CORRUPT|"alarm":"CORRUPT"`, "the data of this member differs from that of its peers",
 		"remove the member from the cluster, put its data directory aside, and add it anew"),
-	sign(`database space exceeded|alarm:NOSPACE`, "the database has reached quota-backend-bytes", "compact and defragment, or raise the quota; then disarm the alarm"),
-	sign(`cannot access data directory|open (\S*/member\S*): permission denied|mkdir (\S+): permission denied`, "the user etcd may not use the data directory",
+	sign(`database space exceeded|alarm:NOSPACE|"alarm":"NOSPACE"|message exceeded backend quota`, "the database has reached quota-backend-bytes", "compact and defragment, or raise the quota; then disarm the alarm"),
+	sign(`db file is flocked by another process`, "another process has the database of this data directory open", "stop it; on the host: fuser -v DATA_DIR/member/snap/db"),
+	sign(`cannot access (?:data|member) directory|failed to list data directory.*permission denied|open (\S*/member\S*): permission denied|mkdir (\S+): permission denied`, "the user etcd may not use the data directory",
 		"clusterup apply puts owner and mode right; check that the directories above it can be entered"),
 	sign(`private key does not match public key`, "a certificate and its key do not belong together", "clusterup apply issues the pair anew"),
 	sign(`open (\S+\.pem): (no such file or directory|permission denied)`, "the file $1 cannot be read: $2", "clusterup apply puts it right"),

@@ -1,9 +1,6 @@
 package apply
 
 import (
-	"archive/tar"
-	"bytes"
-	"compress/gzip"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -18,6 +15,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/clusterup/clusterup/facts"
 	"github.com/clusterup/clusterup/plan"
 )
 
@@ -44,7 +42,7 @@ func shell(t *testing.T, script string) error {
 func killed(script string) []string {
 	lines := strings.SplitAfter(script, "\n")
 	var copies []string
-	sums := regexp.MustCompile("^([0-9a-f]{64}|SUMS|#|fi$|else$|}$)")
+	sums := regexp.MustCompile("^([0-9a-f]{64}|SUMS|#|$|fi$|else$|}$)")
 	for i, line := range lines {
 		if sums.MatchString(line) {
 			continue
@@ -124,21 +122,33 @@ func TestFixModes(t *testing.T) {
 	}
 }
 
-// The link always leads to a whole pair, the old or the new one, and in the end to the new one, with nothing else left.
+// Names as clusterup gives them to the directories of a certificate and its key.
+var (
+	leafOlder = "peer-" + strings.Repeat("5", 32)
+	leafOld   = "peer-" + strings.Repeat("0a", 16)
+	leafNew   = "peer-" + strings.Repeat("f1", 16)
+)
+
+// The link always leads to a whole pair, the old or the new one, and in the end to the new one, with nothing else left of what clusterup
+// writes. What has another name is somebody else's.
 func TestSwapLeaf(t *testing.T) {
 	for _, first := range []bool{true, false} {
 		root := filepath.Join(t.TempDir(), "it's tls")
-		script := swapLeaf(root+"/peer", "peer-new")
+		script := swapLeaf(root+"/peer", leafNew)
+		kept := []string{"peer", "peer-5", leafNew, "peer-kept-by-hand-" + strings.Repeat("a", 18), "server-" + leafOld[5:]}
 		for _, partly := range append(killed(script), script) {
 			if err := os.RemoveAll(root); err != nil {
 				t.Fatal(err)
 			}
-			put(t, root+"/peer-new/cert.pem", "new")
-			put(t, root+"/server-other/cert.pem", "another role")
+			for _, name := range kept[1:] {
+				put(t, root+"/"+name+"/cert.pem", "kept")
+			}
+			put(t, root+"/"+leafNew+"/cert.pem", "new")
+			put(t, root+"/.peer.4711", "left by a killed run")
 			if !first {
-				put(t, root+"/peer-old/cert.pem", "old")
-				put(t, root+"/peer-older/cert.pem", "older")
-				if err := os.Symlink("peer-old", root+"/peer"); err != nil {
+				put(t, root+"/"+leafOld+"/cert.pem", "old")
+				put(t, root+"/"+leafOlder+"/cert.pem", "left by a killed run")
+				if err := os.Symlink(leafOld, root+"/peer"); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -149,7 +159,7 @@ func TestSwapLeaf(t *testing.T) {
 			if err := shell(t, script); err != nil {
 				t.Fatalf("%v, after\n%s", err, partly)
 			}
-			if got := list(t, root); !slices.Equal(got, []string{"peer", "peer-new", "server-other"}) || read(t, root+"/peer/cert.pem") != "new" {
+			if got := list(t, root); !slices.Equal(got, kept) || read(t, root+"/peer/cert.pem") != "new" {
 				t.Fatalf("left: %q, after\n%s", got, partly)
 			}
 		}
@@ -159,9 +169,9 @@ func TestSwapLeaf(t *testing.T) {
 // A directory where the link belongs is put aside, not removed: somebody may have made it by hand.
 func TestSwapLeafDirectory(t *testing.T) {
 	root := t.TempDir()
-	put(t, root+"/peer-new/cert.pem", "new")
+	put(t, root+"/"+leafNew+"/cert.pem", "new")
 	put(t, root+"/peer/cert.pem", "by hand")
-	if err := shell(t, swapLeaf(root+"/peer", "peer-new")); err != nil || read(t, root+"/peer/cert.pem") != "new" {
+	if err := shell(t, swapLeaf(root+"/peer", leafNew)); err != nil || read(t, root+"/peer/cert.pem") != "new" {
 		t.Fatalf("error %v", err)
 	}
 	aside, _ := filepath.Glob(root + "/peer.aside.*/cert.pem")
@@ -170,149 +180,19 @@ func TestSwapLeafDirectory(t *testing.T) {
 	}
 }
 
-// binaries are the contents of a small release.
-var contents = map[string]string{"etcd": "the server", "etcdctl": "the client", "etcdutl": "the tool"}
-
-func smallRelease() plan.Release {
-	r := plan.Release{Version: "3.6.16", Arch: "amd64", SHA256: "0123456789abcdef", Binaries: map[string]string{}}
-	for name, text := range contents {
-		r.Binaries[name] = sum(text)
-	}
-	return r
-}
-
-// archive packs files as etcd's releases are packed.
-func archive(t *testing.T, files map[string]string) string {
-	t.Helper()
-	var b bytes.Buffer
-	zip := gzip.NewWriter(&b)
-	w := tar.NewWriter(zip)
-	for _, name := range slices.Sorted(maps.Keys(files)) {
-		header := &tar.Header{Name: "etcd-v3.6.16-linux-amd64/" + name, Mode: 0o4777, Size: int64(len(files[name])), Uid: 528287, Gid: 89939}
-		if err := w.WriteHeader(header); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := w.Write([]byte(files[name])); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := w.Close(); err != nil {
-		t.Fatal(err)
-	}
-	if err := zip.Close(); err != nil {
-		t.Fatal(err)
-	}
-	return b.String()
-}
-
-func TestUnpackRelease(t *testing.T) {
-	good := archive(t, with(contents, "README.md", "more that is in there", "../../evil", "outside"))
-	befores := map[string]map[string]string{
-		"nothing there":    nil,
-		"a binary altered": with(contents, "etcd", "altered", "manifest", sum("the server")+" 7 1 1.000000000 etcd\n"),
-		"a binary missing": {"etcd": "the server", "etcdctl": "the client"},
-	}
-	for name, before := range befores {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			root := filepath.Join(t.TempDir(), "it's opt")
-			dir := root + "/3.6.16-01234567"
-			script := unpackRelease(smallRelease(), dir, dir+".tar.gz")
-			tries := []string{script}
-			if len(before) != 2 { // where one is missing is no different from where one is altered
-				tries = append(tries, killed(script)...)
-			}
-			for _, partly := range tries {
-				if err := os.RemoveAll(root); err != nil {
-					t.Fatal(err)
-				}
-				for name, text := range before {
-					put(t, dir+"/"+name, text)
-				}
-				put(t, dir+".tar.gz", good)
-				_ = shell(t, partly)
-				halfway(t, dir, before, partly)
-				put(t, dir+".tar.gz", good) // as an upload does, where it is not there any more
-				if err := shell(t, script); err != nil {
-					t.Fatalf("%v, after\n%s", err, partly)
-				}
-				unpacked(t, dir, partly)
-				if _, err := os.Stat(dir + ".tar.gz"); err == nil {
-					t.Fatal("the archive is still there")
-				}
-			}
-		})
-	}
-}
-
-// halfway: a binary is as it was or as it should be, and a directory that was not there before appears whole.
-func halfway(t *testing.T, dir string, before map[string]string, partly string) {
-	t.Helper()
-	_, err := os.Stat(dir)
-	for name, want := range contents {
-		got, errRead := os.ReadFile(dir + "/" + name)
-		text, was := before[name]
-		switch {
-		case errRead != nil && was, errRead != nil && before == nil && err == nil:
-			t.Fatalf("%s is gone, or not there yet, after\n%s", name, partly)
-		case errRead == nil && string(got) != want && string(got) != text:
-			t.Fatalf("%s holds %q, after\n%s", name, got, partly)
-		}
-	}
-}
-
-func unpacked(t *testing.T, dir, partly string) {
-	t.Helper()
-	for name, text := range contents {
-		file := dir + "/" + name
-		out, err := exec.CommandContext(t.Context(), "stat", "-c", "%s %i %.9Z", file).Output()
-		if err != nil {
-			t.Fatal(err)
-		}
-		line := sum(text) + " " + strings.TrimSpace(string(out)) + " " + name + "\n"
-		if read(t, file) != text || mode(t, file) != "0755" || !strings.Contains(read(t, dir+"/manifest"), line) {
-			t.Fatalf("%s: %q, mode %s; manifest\n%s\nafter\n%s", name, read(t, file), mode(t, file), read(t, dir+"/manifest"), partly)
-		}
-	}
-	if got := list(t, dir); !slices.Equal(got, []string{"etcd", "etcdctl", "etcdutl", "manifest"}) || mode(t, dir) != "0755" {
-		t.Fatalf("%q in the directory, mode %s, after\n%s", got, mode(t, dir), partly)
-	}
-}
-
-// An archive that holds other bytes than those that were verified replaces nothing, and leaves nothing.
-func TestUnpackReleaseWrongBytes(t *testing.T) {
-	for name, packed := range map[string]string{
-		"other bytes": archive(t, with(contents, "etcdutl", "evil")),
-		"one missing": archive(t, map[string]string{"etcd": "the server", "etcdctl": "the client"}),
-		"cut short":   archive(t, contents)[:60],
-		"no archive":  "hello",
-	} {
-		for _, exists := range []bool{false, true} {
-			root := t.TempDir()
-			dir := root + "/3.6.16-01234567"
-			put(t, dir+".tar.gz", packed)
-			want := []string{"3.6.16-01234567.tar.gz"}
-			if exists {
-				put(t, dir+"/etcd", "as it was")
-				want = []string{"3.6.16-01234567", "3.6.16-01234567.tar.gz"}
-			}
-			if err := shell(t, unpackRelease(smallRelease(), dir, dir+".tar.gz")); err == nil {
-				t.Errorf("%s: no error", name)
-			}
-			if got := list(t, root); !slices.Equal(got, want) || exists && read(t, dir+"/etcd") != "as it was" {
-				t.Errorf("%s: left %q", name, got)
-			}
-		}
-	}
-}
-
-// What a killed run has left in the release directory goes with the next installation, but not what another run is at.
-func TestUnpackReleaseLeftovers(t *testing.T) {
+// A destroy removes what only this cluster used, and waits for whoever is unpacking.
+func TestRemoveFiles(t *testing.T) {
 	root := t.TempDir()
-	dir := root + "/3.6.16-01234567"
-	put(t, dir+".oldold/etcd", "left")
-	put(t, dir+".newnew/etcd", "in use")
-	busy, err := os.Open(dir + ".newnew")
+	for _, name := range []string{
+		"releases/3.6.16-01234567/etcd", "releases/3.6.16-01234567_prod.tar.gz.01234567.part", "units/etcd-prod.service", "conf/prod/born.json",
+		"releases/3.7.3-89abcdef/etcd", "releases/3.7.3-89abcdef_apps.tar.gz",
+	} {
+		put(t, root+"/"+name, "x")
+	}
+	put(t, root+"/units/etcd-apps.service", "ExecStart="+root+"/releases/3.7.3-89abcdef/etcd --name=x")
+	script := removeFiles("prod", "etcd-prod", []plan.Path{{Path: root + "/units/etcd-prod.service"}, {Path: root + "/conf/prod"}})
+	script = strings.NewReplacer(facts.ReleaseDir, root+"/releases", "/etc/systemd/system", root+"/units", "/etc/etcd", root+"/conf", "/opt/clusterup", root).Replace(script)
+	busy, err := os.Open(root + "/releases")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -320,12 +200,22 @@ func TestUnpackReleaseLeftovers(t *testing.T) {
 	if err := syscall.Flock(int(busy.Fd()), syscall.LOCK_EX); err != nil {
 		t.Fatal(err)
 	}
-	put(t, dir+".tar.gz", archive(t, contents))
-	if err := shell(t, unpackRelease(smallRelease(), dir, dir+".tar.gz")); err != nil {
+	const stub = "systemctl() { :; }\n"
+	for _, partly := range killed(script) {
+		_ = shell(t, stub+"flock() { kill -KILL $$; }\n"+partly)
+	}
+	if got := list(t, root+"/releases"); len(got) != 4 {
+		t.Fatalf("it did not wait: there is %q", got)
+	}
+	busy.Close()
+	if err := shell(t, stub+script); err != nil {
 		t.Fatal(err)
 	}
-	if got := list(t, root); !slices.Equal(got, []string{"3.6.16-01234567", "3.6.16-01234567.newnew"}) {
-		t.Errorf("left %q", got)
+	if got := list(t, root+"/releases"); !slices.Equal(got, []string{"3.7.3-89abcdef", "3.7.3-89abcdef_apps.tar.gz"}) {
+		t.Errorf("releases: %q", got)
+	}
+	if got := append(list(t, root), list(t, root+"/units")...); !slices.Equal(got, []string{"releases", "units", "etcd-apps.service"}) {
+		t.Errorf("left: %q", got)
 	}
 }
 
@@ -342,8 +232,8 @@ func TestQuote(t *testing.T) {
 func TestScriptsParse(t *testing.T) {
 	paths := []plan.Path{{Path: "/x y", Owner: "root", Group: "root", Mode: 0o700}}
 	for name, script := range map[string]string{
-		"createUser": createUser, "makeDirs": makeDirs(paths), "fixModes": fixModes(paths), "unpackRelease": unpackRelease(smallRelease(), "/x", "/y"),
-		"swapLeaf": swapLeaf("/x/peer", "peer-1"), "startUnit": startUnit("start", "etcd-x"), "journal": journalScript("etcd-x", 60),
+		"createUser": createUser, "makeDirs": makeDirs(paths), "fixModes": fixModes(paths), "unpackRelease": unpackRelease(smallRelease(), "/x", "prod"),
+		"swapLeaf": swapLeaf("/x/peer", "peer-1"), "removeFiles": removeFiles("prod", "etcd-prod", paths), "startUnit": startUnit("start", "etcd-x"), "journal": journalScript("etcd-x", 60),
 		"lock": lockScript("x", Owner{Doing: "it's"}, 0),
 	} {
 		cmd := exec.CommandContext(t.Context(), "/bin/sh", "-n")

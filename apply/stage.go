@@ -109,8 +109,15 @@ func (r *Run) step(ctx context.Context, stage plan.Stage, step plan.Step) error 
 	event.Type, event.Error = StepFailed, err.Error()
 	r.emit(event)
 	log := r.journal(ctx, step, began)
-	return &StepError{Step: step, Err: err, Log: log, Why: Explain(log)}
+	why := Explain(log)
+	if step.Kind == plan.InstallRelease { // its own words are all there is
+		why = explain(fullSignatures, []string{err.Error()})
+	}
+	return &StepError{Step: step, Err: err, Log: log[max(0, len(log)-shownLines):], Why: why}
 }
+
+// shownLines is how much of a member's journal an error holds. All that was read is explained.
+const shownLines = 30
 
 func (r *Run) seam(point string) error {
 	if r.Seam == nil {
@@ -137,7 +144,7 @@ func (r *Run) stoppable(ctx context.Context, kind plan.Kind) (context.Context, c
 	return ctx, cancel
 }
 
-// journal is what the member's unit said last, for steps that wait for it.
+// journal is what the member's unit said last, for steps that wait for it; nil when it said nothing.
 func (r *Run) journal(ctx context.Context, step plan.Step, began time.Time) []string {
 	switch step.Kind {
 	case plan.StartMember, plan.RestartMember, plan.AwaitMember:
@@ -148,5 +155,9 @@ func (r *Run) journal(ctx context.Context, step plan.Step, began time.Time) []st
 	if err != nil {
 		return []string{fmt.Sprintf("(the journal could not be read: %v)", err)}
 	}
-	return strings.Split(strings.TrimRight(string(out), "\n"), "\n")
+	said := strings.TrimSpace(string(out))
+	if said == "" {
+		return nil
+	}
+	return strings.Split(said, "\n")
 }

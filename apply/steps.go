@@ -66,7 +66,7 @@ func (r *Run) do(ctx context.Context, step plan.Step) error {
 	case plan.PurgeData:
 		return script(purge(step.Paths))
 	case plan.RemoveFiles:
-		return script(removeFiles(step.Unit, step.Paths))
+		return script(removeFiles(r.Want.Cluster.Name, step.Unit, step.Paths))
 	case plan.RecordBirth:
 		born := *step.Birth
 		born.Created = r.Now()
@@ -81,27 +81,6 @@ func changed(changes []plan.Change) []units.File {
 		files = append(files, c.File)
 	}
 	return files
-}
-
-// installRelease sends the archive once and unpacks it on the host, where every binary is checked against the digest that the archive
-// was verified with here.
-func (r *Run) installRelease(ctx context.Context, host Host, step plan.Step) error {
-	archive, err := r.Operator.Archive(ctx, *step.Release)
-	if err != nil {
-		return err
-	}
-	dir := plan.BinDir(*step.Release)
-	archive.Path = dir + ".tar.gz"
-	progress := func(done, total int64) {
-		r.emit(Event{
-			Type: StepProgress, Step: step.ID(), Kind: string(step.Kind), Host: step.Host, Done: done, Total: total,
-		})
-	}
-	if err := host.Upload(ctx, archive, progress); err != nil {
-		return err
-	}
-	_, err = host.Script(ctx, unpackRelease(*step.Release, dir, archive.Path))
-	return err
 }
 
 // issueLeaf writes a new pair into a directory of its own and then swaps one symbolic link, so that etcd, which reads certificate and

@@ -245,7 +245,7 @@ func (h fakeHost) Write(ctx context.Context, files []units.File) error {
 }
 
 func (h fakeHost) Upload(ctx context.Context, file Upload, progress func(done, total int64)) error {
-	if step := h.step(); step.Kind != plan.InstallRelease || file.Path != plan.BinDir(*step.Release)+".tar.gz" {
+	if step := h.step(); step.Kind != plan.InstallRelease || file.Path != plan.BinDir(*step.Release)+"_"+h.want.Cluster.Name+".tar.gz" {
 		h.t.Errorf("%s: uploads %s", step.ID(), file.Path)
 	}
 	progress(file.Size, file.Size)

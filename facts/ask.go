@@ -22,6 +22,7 @@ type Ask struct {
 	Ports     []int  // whose listeners are wanted
 	Endpoint  string // client URL of the member; empty: the etcd API is not asked
 	V2Store   bool   // have a running 3.5 member's data checked for content of the v2 API; takes seconds with a large WAL
+	V2Log     bool   // have the log of a running 3.6 member searched for requests of 3.5; takes a moment with a large WAL
 }
 
 // WALPath is the directory that holds the *.wal files.
@@ -44,6 +45,10 @@ func (a Ask) Script() string {
 	if a.V2Store {
 		v2store = "yes"
 	}
+	v2log := ""
+	if a.V2Log {
+		v2log = "yes"
+	}
 	for _, v := range [][2]string{
 		{"unit", a.Unit},
 		{"conf", a.ConfigDir},
@@ -53,6 +58,7 @@ func (a Ask) Script() string {
 		{"rel", ReleaseDir},
 		{"ports", ports},
 		{"v2store", v2store},
+		{"v2log", v2log},
 	} {
 		fmt.Fprintf(&b, "%s='%s'\n", v[0], strings.ReplaceAll(v[1], "'", `'\''`))
 	}

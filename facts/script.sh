@@ -1,5 +1,5 @@
 # The facts of one host: everything in one answer, nothing changed. Lines of fields parted by TABs; see parse.go.
-# The lines above this one set: unit conf data wal walflag rel ports v2store
+# The lines above this one set: unit conf data wal walflag rel ports v2store v2log
 PATH=$PATH:/usr/sbin:/sbin
 tab=$(printf '\t')
 say() { line=$1; shift; for field; do line=$line$tab$field; done; printf '%s\n' "$line"; }
@@ -92,16 +92,20 @@ if [ -n "$v2store" ] && [ -n "${exe:-}" ]; then
         say v2store "$code" "$(printf '%s' "$words" | head -c 4096 | flat)"
       fi
       ;;
+  esac
+fi
+if [ -n "$v2log" ] && [ -n "${exe:-}" ]; then
+  case $exe in
     "$(readlink -f "$rel")"/3.6.*/etcd)
       # 3.5 wrote its members' attributes and the version of the cluster as v2 requests.
-      v2log=
+      found=
       for log in "$walflag"/*.wal; do
-        if [ -f "$log" ] && grep -aqE '/0/(members/[0-9a-f]+/attributes|version)' "$log"; then v2log=yes; fi
+        if [ -f "$log" ] && grep -aqE '/0/(members/[0-9a-f]+/attributes|version)' "$log"; then found=yes; fi
       done
       newest=
       for snap in "$data"/member/snap/*.snap; do if [ -f "$snap" ]; then newest=$snap; fi; done
-      if [ -n "$newest" ] && grep -aqE '"Path":"/0/version"[^}]*"Value":"3\.([6-9]|[1-9][0-9])\.' "$newest"; then v2log=; fi
-      say v2log "$v2log"
+      if [ -n "$newest" ] && grep -aqE '"Path":"/0/version"[^}]*"Value":"3\.([6-9]|[1-9][0-9])\.' "$newest"; then found=; fi
+      say v2log "$found"
       ;;
   esac
 fi

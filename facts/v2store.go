@@ -12,6 +12,8 @@ const (
 	noV2Content = "No custom content found in both v2store and WAL records."
 
 	maxV2Words = 500 // bytes
+
+	oldRequests = "the write-ahead log holds requests of etcd 3.5, and no raft snapshot since then covers them"
 )
 
 func (p *parser) readV2Store(f []string) error {
@@ -36,7 +38,7 @@ func (p *parser) readV2Store(f []string) error {
 func (p *parser) readV2Log(f []string) error {
 	p.host.V2Store = &V2Store{Clean: f[0] == ""}
 	if f[0] != "" {
-		p.host.V2Store.Text = "the write-ahead log holds requests of etcd 3.5, and no snapshot since then covers them"
+		p.host.V2Store.Text = oldRequests
 	}
 	return nil
 }

@@ -91,3 +91,51 @@ func TestScriptV2Store(t *testing.T) {
 		})
 	}
 }
+
+// What 3.5 has written to the log of a member that is of 3.6 now, and a raft snapshot that covers it.
+func TestScriptV2Log(t *testing.T) {
+	const (
+		old      = "\x00\x01PUT\x12$/0/members/750fa6ab71232c3/attributes\x00"
+		ours     = "\x00\x01 compacted /registry/members\x00"
+		version  = "\x00/0/version\x00"
+		snapshot = `{"version":{"Path":"/0/version","CreatedIndex":7,"ModifiedIndex":7,"Value":"%s","Children":null}`
+	)
+	data := func(files map[string]string) func(*testing.T, *room) {
+		return func(t *testing.T, r *room) {
+			for name, text := range files {
+				r.put(t, r.ask.DataDir+"/member/"+name, text)
+			}
+		}
+	}
+	const wal, later = "wal/0000000000000000-0000000000000000.wal", "wal/0000000000000001-0000000000000010.wal"
+	const snap = "snap/0000000000000002-000000000000000a.snap"
+	for name, test := range map[string]struct {
+		release string
+		change  func(*testing.T, *room)
+		want    *V2Store
+	}{
+		"nothing old":       {"3.6.16-1", data(map[string]string{wal: ours}), &V2Store{Clean: true}},
+		"members":           {"3.6.16-1", data(map[string]string{wal: old, later: ours}), &V2Store{Text: oldRequests}},
+		"the version":       {"3.6.16-1", data(map[string]string{wal: ours, later: version}), &V2Store{Text: oldRequests}},
+		"covered":           {"3.6.16-1", data(map[string]string{wal: old, snap: fmt.Sprintf(snapshot, "3.6.0")}), &V2Store{Clean: true}},
+		"covered too early": {"3.6.16-1", data(map[string]string{wal: old, snap: fmt.Sprintf(snapshot, "3.5.0")}), &V2Store{Text: oldRequests}},
+		"covered, then not": {"3.6.16-1", data(map[string]string{wal: old, snap: fmt.Sprintf(snapshot, "3.6.0"), "snap/0000000000000002-000000000000000b.snap": "cut"}), &V2Store{Text: oldRequests}},
+		"another minor":     {"3.7.3-1", data(map[string]string{wal: old}), nil},
+		"a log somewhere else": {"3.6.16-1", func(t *testing.T, r *room) {
+			r.ask.WALDir = r.ask.DataDir + "/log"
+			r.put(t, r.ask.WALDir+"/1.wal", old)
+		}, &V2Store{Text: oldRequests}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for shell, command := range shells() {
+				got := lookV2(t, command, test.release, "", func(r *room) {
+					r.ask.V2Log = true
+					test.change(t, r)
+				})
+				if diff := cmp.Diff(test.want, got); diff != "" {
+					t.Errorf("%s (-want +got):\n%s", shell, diff)
+				}
+			}
+		})
+	}
+}

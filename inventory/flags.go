@@ -3,6 +3,7 @@ package inventory
 import (
 	_ "embed"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -83,48 +84,113 @@ func ownedFlag(name string) (string, bool) {
 	return "", false
 }
 
-// featureGates are the flags that became a feature gate in 3.6 (etcd:
-// server/features, ExperimentalFlagToFeatureMap); LeaseCheckpointPersist is
-// gone from 3.7.
-var featureGates = map[string]string{
-	"experimental-stop-grpc-service-on-defrag":       "StopGRPCServiceOnDefrag",
-	"experimental-initial-corrupt-check":             "InitialCorruptCheck",
-	"experimental-compact-hash-check-enabled":        "CompactHashCheck",
-	"experimental-txn-mode-write-with-shared-buffer": "TxnModeWriteWithSharedBuffer",
-	"experimental-enable-lease-checkpoint":           "LeaseCheckpoint",
-	"experimental-enable-lease-checkpoint-persist":   "LeaseCheckpointPersist",
-}
-
 // flags reads etcd.flags and holds each against the flags of that minor.
 func (v values) flags(out *Etcd, minor string) {
 	items, _ := v.table("flags")
+	good := map[string]item{}
 	for _, one := range items {
 		out.set(one)
-		name := one.key
-		if bare := strings.TrimLeft(name, "-"); bare != name {
-			v.badExpr(one.expr, "bad flag", fmt.Sprintf("Write it without the dashes: %q.", clip(bare)))
-			continue
-		}
-		if why, owned := ownedFlag(name); owned {
-			v.badExpr(one.expr, "flag belongs to clusterup", fmt.Sprintf("%s cannot be set here: %s.", name, why))
-			continue
-		}
-		flag := etcdFlags()[name]
-		if minor != "" && !slices.Contains(flag.minors, minor) {
-			v.badExpr(one.expr, "unknown flag", unknownFlag(name, flag, minor))
-			continue
-		}
-		if minor == "" && flag.kind == "" {
-			continue // the version is wrong already
-		}
-		if want, ok := fits(flag.kind, one.text); !ok {
-			v.badExpr(one.expr, "bad value of a flag", fmt.Sprintf("%s is %q, and takes %s.", name, clip(one.text), want))
-			continue
-		}
-		if replacement := renamed(name, "3.7"); minor == "3.6" && !slices.Contains(flag.minors, "3.7") && replacement != "" {
-			v.problems.warnAt(one.expr.Range(), "deprecated flag", "%s is gone in etcd 3.7; %s does the same in %s.", name, replacement, minor)
+		if v.goodFlag(one, minor) {
+			good[one.key] = one
 		}
 	}
+	if !v.clashes(good) || minor == "" || len(good) < len(items) || len(items) == 0 {
+		return
+	}
+	if translated, err := FlagsFor(out.Flags, minor); err == nil {
+		out.Flags = translated
+	}
+}
+
+// goodFlag checks one flag, and says whether it can be passed to etcd.
+func (v values) goodFlag(one item, minor string) bool {
+	name := one.key
+	if bare := strings.TrimLeft(name, "-"); bare != name {
+		v.badExpr(one.expr, "bad flag", fmt.Sprintf("Write it without the dashes: %q.", clip(bare)))
+		return false
+	}
+	if why, owned := ownedFlag(name); owned {
+		v.badExpr(one.expr, "flag belongs to clusterup", fmt.Sprintf("%s cannot be set here: %s.", name, why))
+		return false
+	}
+	kind := etcdFlags()[name].kind
+	if kind == "" {
+		if minor != "" { // otherwise the version is wrong already
+			v.badExpr(one.expr, "unknown flag", unknownFlag(name, minor))
+		}
+		return false
+	}
+	if want, ok := fits(kind, one.text); !ok {
+		v.badExpr(one.expr, "bad value of a flag", fmt.Sprintf("%s is %q, and takes %s.", name, clip(one.text), want))
+		return false
+	}
+	if name == gatesFlag {
+		return v.gates(one, minor)
+	}
+	return minor == "" || v.flagIn(one, minor)
+}
+
+// flagIn checks a good flag against one minor.
+func (v values) flagIn(one item, minor string) bool {
+	s := setting{gateOf(one.key), []string{one.key}, one.text}
+	switch known := hasFlag(one.key, minor); {
+	case known && s.flagIn(minor) == "":
+		v.badExpr(one.expr, "bad value of a flag", fmt.Sprintf("etcd %s no longer takes %q for %s; leave the flag out.", minor, clip(one.text), one.key))
+		return false
+	case known && minor == "3.6" && !hasFlag(one.key, "3.7"):
+		if replacement := renamed(s, "3.7"); replacement != "" {
+			v.problems.warnAt(one.expr.Range(), "deprecated flag", "%s is gone in etcd 3.7; %s does the same in %s.", one.key, replacement, minor)
+		}
+	case known:
+	case s.flagIn(minor) == "":
+		v.badExpr(one.expr, "unknown flag", unknownFlag(one.key, minor))
+		return false
+	default:
+		v.problems.warnAt(one.expr.Range(), "renamed flag", "%s is called %s in etcd %s; clusterup passes it on as that.", one.key, renamed(s, minor), minor)
+	}
+	return true
+}
+
+// gates checks the value of feature-gates.
+func (v values) gates(one item, minor string) bool {
+	set, err := parseGates(one.text)
+	if err != nil {
+		v.badExpr(one.expr, "bad value of a flag", fmt.Sprintf("%s: %s.", gatesFlag, err))
+		return false
+	}
+	good := true
+	for _, name := range slices.Sorted(maps.Keys(set)) {
+		s := setting{name, []string{gatesFlag}, strconv.FormatBool(set[name])}
+		switch {
+		case gates[name].minors == nil:
+			v.badExpr(one.expr, "unknown feature gate", fmt.Sprintf("etcd has no feature gate %q.%s", clip(name), didYouMean(name, gateNames)))
+			good = false
+		case minor == "":
+		case s.flagIn(minor) == "":
+			v.badExpr(one.expr, "unknown feature gate",
+				fmt.Sprintf("etcd %s has no feature gate %s; it is one of %s.", minor, name, strings.Join(gates[name].minors, " and ")))
+			good = false
+		case s.flagIn(minor) != gatesFlag:
+			v.problems.warnAt(one.expr.Range(), "renamed flag", "The feature gate %s is called %s in etcd %s; clusterup passes it on as that.",
+				name, renamed(s, minor), minor)
+		}
+	}
+	return good
+}
+
+// clashes looks for one setting in two spellings, and says whether all is well.
+func (v values) clashes(good map[string]item) bool {
+	first := map[string]string{} // by name, those that do not clash
+	well := true
+	for _, name := range slices.Sorted(maps.Keys(good)) {
+		first[name] = good[name].text
+		if _, err := settings(first); err != nil {
+			v.badExpr(good[name].expr, "flag given twice", fmt.Sprintf("%s; keep one.", strings.TrimPrefix(err.Error(), "read flags: ")))
+			delete(first, name)
+			well = false
+		}
+	}
+	return well
 }
 
 func (e *Etcd) set(one item) {
@@ -134,15 +200,12 @@ func (e *Etcd) set(one item) {
 	e.Flags[one.key] = one.text
 }
 
-func unknownFlag(name string, flag etcdFlag, minor string) string {
-	if len(flag.minors) == 0 {
+func unknownFlag(name, minor string) string {
+	minors := etcdFlags()[name].minors
+	if len(minors) == 0 {
 		return fmt.Sprintf("etcd %s has no flag %q.%s", minor, clip(name), didYouMean(name, flagsOf(minor)))
 	}
-	text := fmt.Sprintf("etcd %s has no flag %q; it is one of %s.", minor, name, strings.Join(flag.minors, " and "))
-	if replacement := renamed(name, minor); replacement != "" {
-		text += fmt.Sprintf(" In %s write %s.", minor, replacement)
-	}
-	return text
+	return fmt.Sprintf("etcd %s has no flag %q, and none in its place; it is one of %s.", minor, name, strings.Join(minors, " and "))
 }
 
 func flagsOf(minor string) func(func(string) bool) {
@@ -155,19 +218,17 @@ func flagsOf(minor string) func(func(string) bool) {
 	}
 }
 
-// renamed says what a flag is called in another minor; "" when there is
+// renamed is how a setting is written in another minor; "" when there is
 // nothing like it.
-func renamed(name, minor string) string {
-	gate, isGate := featureGates[name]
-	if isGate && (minor == "3.6" || minor == "3.7" && gate != "LeaseCheckpointPersist") {
-		return fmt.Sprintf("feature-gates = %q", gate+"=true")
+func renamed(s setting, minor string) string {
+	flag := s.flagIn(minor)
+	switch flag {
+	case "":
+		return ""
+	case gatesFlag:
+		return fmt.Sprintf("%s = %q", gatesFlag, s.gate+"="+s.value)
 	}
-	for _, other := range []string{strings.TrimPrefix(name, "experimental-"), "experimental-" + name} {
-		if other != name && slices.Contains(etcdFlags()[other].minors, minor) {
-			return strconv.Quote(other)
-		}
-	}
-	return ""
+	return strconv.Quote(flag)
 }
 
 // fits reports whether a flag of that kind takes the text, and what it takes.
@@ -198,17 +259,14 @@ func FlagMinors(name string) []string { return slices.Clone(etcdFlags()[name].mi
 // name, a new name, or "" when there is none. Flags that turned into a feature
 // gate are answered as "feature-gates" and the name of the gate.
 func FlagIn(name, minor string) (flag, gate string) {
-	if slices.Contains(etcdFlags()[name].minors, minor) {
+	s := setting{gate: gateOf(name), spellings: []string{name}}
+	if name == gatesFlag && hasFlag(name, minor) {
 		return name, ""
 	}
-	if gate, ok := featureGates[name]; ok && renamed(name, minor) != "" {
-		return "feature-gates", gate
+	if flag = s.flagIn(minor); flag == gatesFlag {
+		return flag, s.gate
 	}
-	other, err := strconv.Unquote(renamed(name, minor))
-	if err != nil {
-		return "", ""
-	}
-	return other, ""
+	return flag, ""
 }
 
 // Minors returns the etcd minors that an inventory may ask for.

@@ -102,12 +102,12 @@ type PKI struct {
 
 // Etcd holds the settings that all members share.
 type Etcd struct {
-	QuotaBackendBytes int64         // default 8 GiB
-	AutoCompaction    time.Duration // keep this much history; default 1h, 0: never compact
-	HeartbeatInterval time.Duration // whole milliseconds; default 100ms
-	ElectionTimeout   time.Duration // whole milliseconds; default 1s
-	SnapshotCount     int           // 0: etcd's default
-	Flags             map[string]string
+	QuotaBackendBytes int64             // default 8 GiB
+	AutoCompaction    time.Duration     // keep this much history; default 1h, 0: never compact
+	HeartbeatInterval time.Duration     // whole milliseconds; default 100ms
+	ElectionTimeout   time.Duration     // whole milliseconds; default 1s
+	SnapshotCount     int               // 0: etcd's default
+	Flags             map[string]string // as the etcd of Version calls them; see FlagsFor
 }
 
 // Client is a client certificate that is wanted.

@@ -43,8 +43,9 @@ var rootSchema = &hcl.BodySchema{Blocks: []hcl.BlockHeaderSchema{
 	{Type: "cluster", LabelNames: []string{"name"}},
 }}
 
-// Parse is Load for text that has been read already. Relative paths in it are
-// relative to the directory of filename.
+// Parse is Load for text that has been read already, or that SetVersion has
+// edited and nobody has written. Relative paths in it are relative to the
+// directory of filename, which need not exist.
 func Parse(src []byte, filename string, o Options) (*File, Diagnostics) {
 	p := newProblems()
 	f := p.read(src, filename, o)

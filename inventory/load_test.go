@@ -181,6 +181,47 @@ cluster "a" {
 	}
 }
 
+// TestFlagsAreTranslated: one inventory lives through an upgrade, and the way back.
+func TestFlagsAreTranslated(t *testing.T) {
+	src := `
+cluster "a" {
+  version = "3.5.35"
+  etcd {
+    flags = {
+      "experimental-compact-hash-check-enabled" = true
+      "experimental-initial-corrupt-check"      = false
+      "corrupt-check-time"                      = "4h"
+    }
+  }
+  member "m" { address = "10.0.0.1" }
+}`
+	for _, tt := range []struct {
+		version  string
+		warnings int
+		want     map[string]string
+	}{
+		{"3.5.35", 1, map[string]string{
+			"experimental-compact-hash-check-enabled": "true", "experimental-initial-corrupt-check": "false", "experimental-corrupt-check-time": "4h",
+		}},
+		{"3.6.16", 2, map[string]string{
+			"experimental-compact-hash-check-enabled": "true", "experimental-initial-corrupt-check": "false", "corrupt-check-time": "4h",
+		}},
+		{"3.7.3", 2, map[string]string{"feature-gates": "CompactHashCheck=true,InitialCorruptCheck=false", "corrupt-check-time": "4h"}},
+	} {
+		edited, err := inventory.SetVersion([]byte(src), "/inv/test.hcl", "", tt.version)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f, diags := inventory.Parse(edited, "/inv/test.hcl", inventory.Options{})
+		if diags.HasErrors() || len(diags.All()) != tt.warnings {
+			t.Fatalf("%s: want %d warnings, got:\n%s", tt.version, tt.warnings, diags)
+		}
+		if diff := cmp.Diff(tt.want, f.Clusters[0].Etcd.Flags); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", tt.version, diff)
+		}
+	}
+}
+
 func TestLoadMissing(t *testing.T) {
 	f, diags := inventory.Load(filepath.Join(t.TempDir(), "none.hcl"), inventory.Options{})
 	var typed *inventory.Error

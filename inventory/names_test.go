@@ -109,9 +109,9 @@ func TestFlagTable(t *testing.T) {
 			t.Errorf("%s is owned, but no etcd has it", name)
 		}
 	}
-	for name := range featureGates {
-		if _, ok := etcdFlags()[name]; !ok {
-			t.Errorf("%s became a feature gate, but no etcd had it", name)
+	for name, g := range gates {
+		if flag := etcdFlags()[g.flag]; g.flag != "" && (flag.kind != "bool" || !slices.Equal(flag.minors, []string{"3.5", "3.6"})) {
+			t.Errorf("%s was %s, but that is %+v", name, g.flag, flag)
 		}
 	}
 }
@@ -123,7 +123,9 @@ func TestFlagIn(t *testing.T) {
 		{"corrupt-check-time", "3.5", "experimental-corrupt-check-time", ""},
 		{"experimental-initial-corrupt-check", "3.7", "feature-gates", "InitialCorruptCheck"},
 		{"experimental-initial-corrupt-check", "3.6", "experimental-initial-corrupt-check", ""},
-		{"experimental-enable-lease-checkpoint-persist", "3.7", "", ""},
+		{"experimental-enable-lease-checkpoint-persist", "3.7", "feature-gates", "LeaseCheckpointPersist"},
+		{"feature-gates", "3.7", "feature-gates", ""},
+		{"feature-gates", "3.5", "", ""},
 		{"enable-v2", "3.6", "", ""},
 		{"no-such-flag", "3.6", "", ""},
 	} {

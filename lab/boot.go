@@ -1,17 +1,14 @@
 package lab
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"syscall"
 	"time"
 )
@@ -45,14 +42,15 @@ func (s site) bootArgs(cgroupProcs []string) []string {
 }
 
 // boot starts the host unless it runs, and returns when sshd answers and
-// systemd has nothing left to start.
+// systemd has nothing of its own left to start. A host that does not come up is
+// killed, so that the next boot is a new one.
 func (s site) boot(ctx context.Context) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, bootTime, fmt.Errorf("not there after %s", bootTime))
-	defer cancel()
 	c, err := s.slot()
 	if err != nil {
 		return err
 	}
+	waiting, cancel := context.WithTimeoutCause(ctx, bootTime, fmt.Errorf("not there after %s", bootTime))
+	defer cancel()
 	alive := func() error { // for a host that somebody else started
 		if len(c.pids()) == 0 {
 			return errGone
@@ -60,13 +58,13 @@ func (s site) boot(ctx context.Context) error {
 		return nil
 	}
 	if alive() != nil {
-		if alive, err = s.start(ctx, c); err != nil {
+		if alive, err = s.start(waiting, c); err != nil {
 			return fmt.Errorf("start %s: %w", s.Name, err)
 		}
 	}
-	if err := s.ready(ctx, c, alive); err != nil {
-		log, _ := os.ReadFile(s.console())
-		return fmt.Errorf("boot %s: %w%s", s.Name, err, tail(string(log)))
+	if err := s.ready(waiting, c, alive); err != nil {
+		err = fmt.Errorf("boot %s: %w%s", s.Name, err, s.told(c))
+		return errors.Join(err, s.kill(context.WithoutCancel(ctx)))
 	}
 	return nil
 }
@@ -76,6 +74,9 @@ var errGone = errors.New("its processes ended")
 // start leaves a process behind that outlives this one. The function it returns
 // is nil as long as that process lives.
 func (s site) start(ctx context.Context, c slot) (alive func() error, err error) {
+	if err := s.bury(ctx); err != nil { // it may have died by itself
+		return nil, err
+	}
 	for _, d := range s.Disks {
 		if err := s.mountDisk(ctx, d); err != nil {
 			return nil, err
@@ -112,65 +113,6 @@ func (s site) start(ctx context.Context, c slot) (alive func() error, err error)
 			return nil
 		}
 	}, nil
-}
-
-// ready waits until the host is up. Every step waits for the one thing that the
-// next needs, and gives up as soon as the host's processes are gone.
-func (s site) ready(ctx context.Context, c slot, alive func() error) error {
-	pid := 0
-	err := until(ctx, tick, "systemd", func() (bool, error) {
-		if pid = s.leader(c); pid == 0 {
-			return false, alive()
-		}
-		_, err := os.Stat(fmt.Sprintf("/proc/%d/root/run/systemd/private", pid))
-		return err == nil, nil
-	})
-	if err != nil {
-		return err
-	}
-	// What is-system-running --wait waits with is the system bus.
-	err = until(ctx, tick, "the system bus", func() (bool, error) {
-		_, err := os.Stat(fmt.Sprintf("/proc/%d/root/run/dbus/system_bus_socket", pid))
-		return err == nil, alive()
-	})
-	if err != nil {
-		return err
-	}
-	// Exit status 1 with a word on stdout means that some unit failed; Status names it.
-	word, err := run(ctx, "", append(enter(pid), "systemctl", "is-system-running", "--wait")...)
-	if w := strings.TrimSpace(string(word)); w != "running" && w != "degraded" {
-		return fmt.Errorf("wait for systemd: %q: %w", w, errors.Join(err, alive()))
-	}
-	// From inside first: there, an address that is not yet set fails at once, where
-	// from outside it would cost seconds of neighbour discovery.
-	inside := fmt.Sprintf("/proc/%d/ns/net", pid)
-	for _, netns := range []string{inside, netnsPath(s.lab)} {
-		for _, addr := range []netip.Addr{s.IPv4, s.IPv6} {
-			at := netip.AddrPortFrom(addr, 22).String()
-			err := until(ctx, tick, "sshd at "+at, func() (bool, error) { return sshAnswers(ctx, netns, at), alive() })
-			if err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-// sshAnswers reads the banner: an open port alone proves nothing.
-func sshAnswers(ctx context.Context, netns, at string) bool {
-	// The kernel would try again only after a second.
-	dialing, cancel := context.WithTimeout(ctx, 300*time.Millisecond)
-	defer cancel()
-	conn, err := dialIn(dialing, netns, "tcp", at)
-	if err != nil {
-		return false
-	}
-	defer conn.Close()
-	if conn.SetDeadline(time.Now().Add(5*time.Second)) != nil {
-		return false
-	}
-	banner, err := bufio.NewReader(conn).ReadString('\n')
-	return err == nil && strings.HasPrefix(banner, "SSH-2.0-")
 }
 
 // leader is the host's PID 1 as the machine numbers it, or 0: a process of the
@@ -229,10 +171,18 @@ func (s site) kill(ctx context.Context) error {
 		return len(pids) == 0, nil
 	})
 	if err != nil {
+		return fmt.Errorf("%w%s", err, s.told(c))
+	}
+	if err := s.bury(ctx); err != nil {
 		return err
 	}
-	// nspawn cannot take this one away itself where /run is on a disk. It is empty.
+	return until(ctx, tick, "the cgroups of "+s.Name+" to empty", func() (bool, error) { return c.remove() == nil, nil })
+}
+
+// bury takes away what an nspawn that was killed could not: the network port, which lives on as long as a connection of the dead host
+// waits for an answer, and directories, which are empty.
+func (s site) bury(ctx context.Context) error {
 	_ = os.Remove(filepath.Join("/run/systemd/nspawn/propagate", s.machine()))
 	_ = os.Remove(filepath.Join("/run/systemd/nspawn/unix-export", s.machine()))
-	return until(ctx, tick, "the cgroups of "+s.Name+" to empty", func() (bool, error) { return c.remove() == nil, nil })
+	return removePort(ctx, s.lab, s.port())
 }

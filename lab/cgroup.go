@@ -23,7 +23,7 @@ type hierarchy struct {
 }
 
 func hierarchies() ([]hierarchy, error) {
-	b, err := os.ReadFile("/proc/self/mountinfo")
+	b, err := os.ReadFile("/proc/thread-self/mountinfo")
 	if err != nil {
 		return nil, err
 	}
@@ -56,7 +56,18 @@ func newSlot(lab, host string) (slot, error) {
 
 // make creates the cgroups and returns the cgroup.procs files that a process
 // writes itself into to enter them.
-func (s slot) make() ([]string, error) {
+func (s slot) make() (procs []string, err error) {
+	for range 10 {
+		procs, err = s.makeOnce()
+		if !errors.Is(err, fs.ErrNotExist) {
+			break
+		}
+		// Another lab has just taken away what both lie in, because it was empty.
+	}
+	return procs, err
+}
+
+func (s slot) makeOnce() ([]string, error) {
 	var procs []string
 	for _, h := range s.all {
 		dir := h.path

@@ -122,7 +122,7 @@ func (l *Lab) addresses(host string) ([2]netip.Addr, error) {
 }
 
 // dropRules is an nft script that may be run again. The first line makes sure
-// that there is a table to delete.
+// that there is a table to delete. nft 0.9.8, of Debian 11, takes no chain called "in".
 func dropRules(from string, addrs [2]netip.Addr, on bool) string {
 	table := "inet lab-" + from
 	s := fmt.Sprintf("table %s {}\ndelete table %s\n", table, table)
@@ -130,12 +130,12 @@ func dropRules(from string, addrs [2]netip.Addr, on bool) string {
 		return s
 	}
 	return s + fmt.Sprintf(`table %s {
-	chain in {
+	chain incoming {
 		type filter hook input priority -300;
 		ip saddr %s drop
 		ip6 saddr %s drop
 	}
-	chain out {
+	chain outgoing {
 		type filter hook output priority -300;
 		ip daddr %s drop
 		ip6 daddr %s drop
@@ -147,7 +147,7 @@ func dropRules(from string, addrs [2]netip.Addr, on bool) string {
 // Cable pulls a host's network cable out, or puts it back. The host keeps its
 // addresses and sees that it has no carrier.
 func (l *Lab) Cable(ctx context.Context, host string, in bool) error {
-	port, err := l.port(host)
+	port, err := l.portOf(host)
 	if err != nil {
 		return err
 	}
@@ -161,7 +161,7 @@ func (l *Lab) Cable(ctx context.Context, host string, in bool) error {
 
 // SlowLink limits what is sent to a host to so many bits a second; 0 lifts it.
 func (l *Lab) SlowLink(ctx context.Context, host string, bitsPerSecond int64) error {
-	port, err := l.port(host)
+	port, err := l.portOf(host)
 	if err != nil {
 		return err
 	}

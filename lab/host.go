@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"hash/fnv"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -33,11 +34,20 @@ func (s site) root() string        { return filepath.Join(s.dir, "root") }
 func (s site) console() string     { return filepath.Join(s.dir, "console.log") }
 func (s site) seeded() string      { return filepath.Join(s.dir, "seeded") }
 func (s site) hostKey() string     { return filepath.Join(s.dir, "host_key") }
-func (s site) machine() string     { return s.lab + "-" + s.Name }
 func (s site) slot() (slot, error) { return newSlot(s.lab, s.Name) }
 
 func (s site) image(d disk) string { return filepath.Join(s.dir, "disks", d.Name+".img") }
 func (s site) point(d disk) string { return filepath.Join(s.dir, "disks", d.Name) }
+
+// machine is what nspawn calls the host, short enough for the name of a network link to be made of it (nspawn(1), --network-veth).
+func (s site) machine() string {
+	h := fnv.New32a()
+	h.Write([]byte(s.lab + "/" + s.Name))
+	return fmt.Sprintf("lab-%08x", h.Sum32())
+}
+
+// port is the end of the host's network link on the bridge; in the host it is host0.
+func (s site) port() string { return "vb-" + s.machine() }
 
 // ensureRoot mounts the host's file system and, the first time, makes it this
 // host's. A host that was only half made is made again.

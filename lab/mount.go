@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 )
 
 // mount is a line of mountinfo, as proc(5) describes it.
@@ -30,7 +31,7 @@ func parseMounts(mountinfo string) []mount {
 
 // mountsBelow lists the mount points at and below dir, deepest last.
 func mountsBelow(dir string) ([]string, error) {
-	b, err := os.ReadFile("/proc/self/mountinfo")
+	b, err := os.ReadFile("/proc/thread-self/mountinfo")
 	if err != nil {
 		return nil, err
 	}
@@ -79,5 +80,10 @@ func removeTree(dir string) error {
 	if len(points) > 0 {
 		return fmt.Errorf("remove %s: still mounted: %s", dir, strings.Join(points, ", "))
 	}
-	return os.RemoveAll(dir)
+	for range 3 {
+		if err = os.RemoveAll(dir); !errors.Is(err, syscall.ENOTEMPTY) {
+			break // otherwise a last file came while it was being emptied
+		}
+	}
+	return err
 }

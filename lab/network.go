@@ -8,8 +8,6 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"strconv"
-	"strings"
 )
 
 const bridge = "lab0"
@@ -86,27 +84,30 @@ func dialIn(ctx context.Context, netns, network, address string) (net.Conn, erro
 	return conn, err
 }
 
-// port is the name, on the bridge's side, of the link that is host0 in the host.
-func (l *Lab) port(host string) (string, error) {
-	pid, err := l.Leader(host)
-	if err != nil {
+// portOf is the name, on the bridge's side, of the link that is host0 in a host that runs.
+func (l *Lab) portOf(host string) (string, error) {
+	if _, err := l.Leader(host); err != nil {
 		return "", err
 	}
-	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/root/sys/class/net/host0/iflink", pid))
-	if err != nil {
-		return "", fmt.Errorf("find link of %s: %w", host, err)
-	}
-	index, err := strconv.Atoi(strings.TrimSpace(string(b)))
-	if err != nil {
-		return "", fmt.Errorf("find link of %s: %w", host, err)
-	}
-	var name string
-	err = inNetns(netnsPath(l.name), func() error {
-		i, err := net.InterfaceByIndex(index)
-		if err == nil {
-			name = i.Name
+	s, err := l.site(host)
+	return s.port(), err
+}
+
+// removePort removes a link, if it is there.
+func removePort(ctx context.Context, lab, name string) error {
+	return until(ctx, tick, "the link "+name+" to go", func() (bool, error) {
+		gone := false
+		err := inNetns(netnsPath(lab), func() error {
+			_, err := net.InterfaceByName(name)
+			gone = err != nil
+			return nil
+		})
+		switch {
+		case errors.Is(err, fs.ErrNotExist): // there is no network
+			return true, nil
+		case !gone && err == nil:
+			_, _ = run(ctx, "", "ip", "-n", netnsName(lab), "link", "del", "dev", name) // the kernel may be faster
 		}
-		return err
+		return gone, err
 	})
-	return name, err
 }

@@ -224,3 +224,21 @@ func TestPreflightError(t *testing.T) {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }
+
+func TestPending(t *testing.T) {
+	foreign := func(unit string) bool { return unit == "etcd-prod.service" }
+	for _, tt := range []struct {
+		name, jobs string
+		want       bool
+	}{
+		{"nothing", "", false},
+		{"its own", "57 ssh.service start running\n1 graphical.target start waiting\n", true},
+		{"not yet begun", "57 ssh.service start waiting\n", true},
+		{"a member that looks for its quorum", "81 etcd-prod.service start running\n1 graphical.target start waiting\n2 multi-user.target start waiting\n", false},
+		{"both", "81 etcd-prod.service start running\n57 ssh.service start running\n2 multi-user.target start waiting\n", true},
+	} {
+		if got := pending(tt.jobs, foreign); got != tt.want {
+			t.Errorf("%s: pending = %t, want %t", tt.name, got, tt.want)
+		}
+	}
+}

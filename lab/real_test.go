@@ -126,7 +126,7 @@ func nothingLeft(t *testing.T, l *Lab) {
 
 func TestFaults(t *testing.T) {
 	t.Parallel()
-	l := testLab(t, Options{Name: "faults", Count: 2})
+	l := testLab(t, Options{Name: "faults", Hosts: []HostSpec{{Name: "etcd-1"}, {Name: "etcd-2", Suite: "bullseye"}}})
 	ctx := t.Context()
 	const a, b = "etcd-1", "etcd-2"
 	must := func(err error) {

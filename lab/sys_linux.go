@@ -58,10 +58,19 @@ func inNetns(path string, fn func() error) error {
 	return inNamespace(path, unix.CLONE_NEWNET, "net", fn)
 }
 
+// inNamespace runs fn on a thread inside a namespace. That is never the main
+// thread: it cannot be ended, and all of /proc/self is what the main thread sees,
+// so that a process whose main thread were left behind in a host's namespace
+// would take that host's mounts for the machine's.
 func inNamespace(path string, kind int, name string, fn func() error) error {
 	done := make(chan error, 1)
 	go func() {
 		runtime.LockOSThread() // not unlocked on failure: the thread then ends with the goroutine
+		if unix.Gettid() == unix.Getpid() {
+			done <- inNamespace(path, kind, name, fn) // on another thread, as this one is taken
+			runtime.UnlockOSThread()
+			return
+		}
 		back, err := os.Open("/proc/thread-self/ns/" + name)
 		if err != nil {
 			done <- err

@@ -32,12 +32,17 @@ func until(ctx context.Context, every time.Duration, what string, cond func() (b
 	}
 }
 
+// lockTime is longer than anybody holds a lock; making a base image takes longest.
+const lockTime = 15 * time.Minute
+
 // lock waits for the exclusive lock on a file; closing the file lets go of it.
 // Whoever holds the lock may delete the file.
 func lock(ctx context.Context, path string) (*os.File, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return nil, err
 	}
+	ctx, cancel := context.WithTimeoutCause(ctx, lockTime, fmt.Errorf("held by another for %s", lockTime))
+	defer cancel()
 	var f *os.File
 	err := until(ctx, 50*time.Millisecond, "lock "+path, func() (bool, error) {
 		var err error

@@ -53,7 +53,7 @@ func Asks(c *inventory.Cluster) map[string]facts.Ask {
 		}
 		asks[m.Name] = facts.Ask{
 			Unit: c.UnitName, ConfigDir: ConfigDir(c), DataDir: m.DataDir, WALDir: walDir(m), Ports: ports, Endpoint: ClientURL(c, m),
-			V2Store: compare(minor(c.Version), "3.5") > 0,
+			V2Store: compare(minor(c.Version), "3.5") > 0, V2Log: compare(minor(c.Version), "3.6") > 0,
 		}
 	}
 	return asks

@@ -274,6 +274,27 @@ func TestPreflightPartition(t *testing.T) {
 	}
 }
 
+// Where nothing but rules is known of a packet filter, the remedy names the command that shows them.
+func TestPreflightShowsRules(t *testing.T) {
+	for tool, show := range map[string]string{"nft": "nft list ruleset", "iptables": "iptables-save", "ip6tables": "ip6tables-save"} {
+		w := wanted(t, 3)
+		s, probes := fit(t, w, bare(w))
+		shut, from := probes["etcd-3"], probes["etcd-1"]
+		shut.Firewall = []facts.Firewall{{Tool: tool, Rules: 4, Named: 1, Drop: true}}
+		reachFrom(&from, "etcd-3", func(r *facts.Reach) { r.Error = "no answer within 2s" })
+		probes["etcd-3"], probes["etcd-1"] = shut, from
+		findings := Preflight(w, s, probes)
+		if got := findingLines(findings); !slices.Contains(got, "etcd-3 firewall warning: "+tool+": 4 rules, 1 of them for the member's ports, the rest is dropped; and not every host gets in") {
+			t.Errorf("got\n%s", strings.Join(got, "\n"))
+		}
+		for _, f := range findings {
+			if f.Level != LevelFine && !strings.Contains(f.Do, "the packet filter on etcd-3 ("+show+")") {
+				t.Errorf("%s: %s", f.Check, f.Do)
+			}
+		}
+	}
+}
+
 // Of a cluster that runs, its own listeners are used, and its disks are left alone.
 func TestPreflightOfSettledCluster(t *testing.T) {
 	w := wanted(t, 3)

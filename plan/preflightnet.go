@@ -70,14 +70,19 @@ func (p *preflight) letIn(from inventory.Member, r facts.Reach) string {
 // filterOf is the command that opens a member's ports on its host, as far as the packet filter there is known.
 func (p *preflight) filterOf(name string) string {
 	c := p.want.Cluster
-	services := p.probes[name].Services
+	services, show := p.probes[name].Services, "nft list ruleset"
+	for _, f := range p.probes[name].Firewall {
+		if f.Tool != "nft" {
+			show = f.Tool + "-save"
+		}
+	}
 	switch {
 	case slices.Contains(services, "firewalld"):
 		return fmt.Sprintf("on %s, firewall-cmd --permanent --add-port=%d/tcp --add-port=%d/tcp && firewall-cmd --reload", name, c.PeerPort, c.ClientPort)
 	case slices.Contains(services, "ufw"):
 		return fmt.Sprintf("on %s, ufw allow %d,%d/tcp", name, c.PeerPort, c.ClientPort)
 	}
-	return fmt.Sprintf("the packet filter on %s (nft list ruleset)", name)
+	return fmt.Sprintf("the packet filter on %s (%s)", name, show)
 }
 
 func splitPort(address string) (host, port string) {

@@ -103,13 +103,31 @@ func (v view) lastVersion(host facts.Host) string {
 
 // unitBin is what the unit of a host starts.
 func (v view) unitBin(host facts.Host) bin {
-	for _, word := range words(host.Files[UnitPath(v.want.Cluster)].Content) {
-		_, program, _ := strings.Cut(word, "=")
-		if b := binAt(strings.Trim(program, `"`)); b.dir != "" {
-			return b
-		}
+	for _, program := range commandOf(host.Files[UnitPath(v.want.Cluster)].Content) {
+		return binAt(program)
 	}
 	return bin{}
+}
+
+// commandOf is the command line that the text of a unit starts.
+func commandOf(unit []byte) []string {
+	_, text, _ := strings.Cut("\n"+string(unit), "\nExecStart=")
+	var args []string
+	for line := range strings.Lines(text) {
+		line, more := strings.CutSuffix(strings.TrimSpace(line), "\\")
+		if word, err := strconv.Unquote(strings.TrimSpace(line)); err == nil {
+			args = append(args, strings.ReplaceAll(word, "%%", "%"))
+		} else {
+			args = append(args, strings.Fields(line)...)
+		}
+		if !more {
+			break
+		}
+	}
+	for i := range args {
+		args[i] = strings.ReplaceAll(args[i], "$$", "$")
+	}
+	return args
 }
 
 // binAt is the release that a path of its etcd belongs to; zero when it is none of clusterup's.

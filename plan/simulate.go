@@ -142,21 +142,23 @@ func simulateLeaf(s facts.Snapshot, leaf *Leaf, host *facts.Host) {
 func simulateRunning(w Want, s facts.Snapshot, step Step, host *facts.Host) {
 	v := newView(w, s)
 	for _, m := range w.Cluster.Members {
-		if m.Name != step.Host {
+		if m.Name != step.Host || step.Kind == AwaitMember {
 			continue
 		}
-		if step.Kind == AwaitMember {
-			continue
+		had := v.lastVersion(*host)
+		args := commandOf(host.Files[UnitPath(w.Cluster)].Content)
+		if len(args) == 0 {
+			return
 		}
-		b := v.bin(*host)
-		host.Process = &facts.Process{PID: 1, SameAs: b.path("etcd"), Args: units.Args(v.unitMember(m, b))}
+		b := binAt(args[0])
+		host.Process = &facts.Process{PID: 1, SameAs: b.path("etcd"), Args: args}
 		host.Unit.Active, host.Unit.Enabled = "active", "enabled"
 		status := facts.Status{Version: b.version, StorageVersion: storage(b.version, v.low)}
 		if old := host.Etcd; old != nil {
 			status.Applied = old.Applied
 		}
 		host.Etcd = &status
-		host.V2Store = simulateV2(v, host, b)
+		host.V2Store = simulateV2(host, had, b.version)
 		if !host.Data.WAL {
 			host.Data.WAL, host.Data.ClusterID, host.Data.MemberID = true, v.clusterID, memberID(peerURL(w.Cluster, m), v.token)
 		}
@@ -164,12 +166,14 @@ func simulateRunning(w Want, s facts.Snapshot, step Step, host *facts.Host) {
 }
 
 // simulateV2 is what is seen of etcd v2 content after a start: what 3.5 leaves in the log is there until a raft snapshot covers it.
-func simulateV2(v view, host *facts.Host, b bin) *facts.V2Store {
-	switch had := v.lastVersion(*host); minor(b.version) {
+func simulateV2(host *facts.Host, had, is string) *facts.V2Store {
+	switch minor(is) {
 	case "3.5":
 		return &facts.V2Store{Clean: true}
 	case "3.6":
-		return &facts.V2Store{Clean: minor(had) != "3.5" && !(host.V2Store != nil && !host.V2Store.Clean && !v.flushes(*host)), Text: "requests of etcd 3.5"}
+		old := minor(had) == "3.5" || host.V2Store != nil && !host.V2Store.Clean
+		flushed := minor(had) == "3.6" && flagOf(host.Process.Args, "snapshot-count") == "1"
+		return &facts.V2Store{Clean: !old || flushed, Text: "requests of etcd 3.5"}
 	}
 	return nil
 }

@@ -23,10 +23,10 @@ func (v view) versionRefusals() []Refusal {
 		return []Refusal{refuse(VersionChange, "", "look into it: etcd does not run like that, so what is installed is not what runs",
 			"the members are of etcd %s to %s, more than one minor version apart", v.low, v.high)}
 	}
-	found := v.flagRefusals()
 	if minor(v.low) == minor(v.high) && minor(v.low) == minor(wanted) {
-		return found
+		return nil
 	}
+	var found []Refusal
 	way := v.route()
 	if via := way[:len(way)-1]; len(via) > 0 && !v.want.accepts(Hops) {
 		found = append(found, refuse(NeedsConsent, "", "run again with --accept=hops, or go there in steps of your own: set version to "+via[0]+" first",
@@ -69,24 +69,12 @@ func (v view) noQuorum() []Refusal {
 		v.high, v.want.Cluster.Version), "%d of %d members run, which is no quorum: another minor version begins with a cluster that serves", running, total)}
 }
 
-// flagRefusals name the flags that a version on the way does not know.
-func (v view) flagRefusals() []Refusal {
-	var found []Refusal
-	for _, version := range v.route() {
-		var unknown *inventory.FlagError
-		if _, err := inventory.FlagsFor(v.want.Cluster.Etcd.Flags, minor(version)); errors.As(err, &unknown) {
-			found = append(found, refuse(VersionChange, "", "take them out of etcd { flags } first, and apply",
-				"etcd %s, on the way, has no flag %s", version, strings.Join(unknown.Names, ", ")))
-		}
-	}
-	return found
-}
-
-// flags are those of the inventory, as a version takes them.
+// flags are those of the inventory, as a version on the way takes them. What is only for later versions is left out: it has not been
+// there so far either.
 func (v view) flags(version string) map[string]string {
 	flags, err := inventory.FlagsFor(v.want.Cluster.Etcd.Flags, minor(version))
-	if err != nil {
-		return v.want.Cluster.Etcd.Flags // flagRefusals says so
+	if err != nil && !errors.As(err, new(*inventory.FlagError)) {
+		return v.want.Cluster.Etcd.Flags // Load finds what else there is
 	}
 	return flags
 }

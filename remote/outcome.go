@@ -22,7 +22,8 @@ func (r *running) result() error {
 	case seen == 0:
 		e := r.host.fail(r.op, ErrShell, nil)
 		e.Stderr = firstOf(said, r.stderr.noise(), r.stdout.noise())
-		e.Remedy = fmt.Sprintf("log in by hand and see: ssh %s@%s true", r.host.cfg.User, r.host.cfg.Address)
+		e.Remedy = fmt.Sprintf("use a user whose login shell runs commands, or give it one; as root on the host: usermod -s /bin/sh %[1]s "+
+			"(a forced command in authorized_keys does the same harm); to try: ssh -p %[2]s %[1]s@%[3]s true", r.host.cfg.User, portOf(r.host.cfg.endpoint()), r.host.cfg.Address)
 		return e
 	case seen == 1 && r.host.cfg.Sudo:
 		return r.noSudo(said)

@@ -36,11 +36,6 @@ func (h *Host) Script(ctx context.Context, script string, stdin io.Reader) ([]by
 	return out.Bytes(), err
 }
 
-// Stream is Script for output that is long, or wanted while it comes: it goes to stdout. A write that fails stops the script.
-func (h *Host) Stream(ctx context.Context, script string, stdin io.Reader, stdout io.Writer) error {
-	return h.run(ctx, command{op: "run script", script: script, stdin: stdin, stdout: stdout})
-}
-
 // command is one script to run.
 type command struct {
 	op     string

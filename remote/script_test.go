@@ -184,12 +184,13 @@ func TestSecretsStayOutOfArguments(t *testing.T) {
 	}
 }
 
-func TestStream(t *testing.T) {
+// A script may answer while its input still comes, as Put needs it.
+func TestInputAndOutputInterleave(t *testing.T) {
 	_, h := pair(t)
 	out, in := io.Pipe()
 	ended := make(chan error, 1)
 	go func() {
-		ended <- h.Stream(t.Context(), "echo first; read -r x; echo \"$x\"", out2in(t, out, "second\n"), in)
+		ended <- h.run(t.Context(), command{op: "talk", script: "echo first; read -r x; echo \"$x\"", stdin: out2in(t, out, "second\n"), stdout: in})
 		in.Close()
 	}()
 	if err := <-ended; err != nil {
@@ -219,9 +220,9 @@ type brokenWriter struct{}
 
 func (brokenWriter) Write([]byte) (int, error) { return 0, errors.New("disk full here") }
 
-func TestStreamWriterFails(t *testing.T) {
+func TestOutputWriterFails(t *testing.T) {
 	_, h := pair(t)
-	err := h.Stream(t.Context(), "while :; do echo y; done", nil, brokenWriter{})
+	err := h.run(t.Context(), command{op: "talk", script: "while :; do echo y; done", stdout: brokenWriter{}})
 	if err == nil || !strings.Contains(err.Error(), "disk full here") {
 		t.Fatalf("got %v", err)
 	}

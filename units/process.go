@@ -17,13 +17,10 @@ var bootstrapOnly = []string{
 
 const unset = "(unset)"
 
-// SameProcess tells whether a member that runs with the one command line may go on running where the other is wanted.
-// The order of flags, the way they are written ("--f=v", "--f v", "-f=v", "--f" for "--f=true") and the flags that only
-// matter to a bootstrap make no difference; the path of the binary does.
-func SameProcess(running, wanted []string) bool { return len(DiffArgs(running, wanted)) == 0 }
-
-// DiffArgs says what keeps the two command lines from being the [SameProcess], one line for each flag, sorted, for
-// people: "--quota-backend-bytes: 2147483648 → 8589934592". The binary comes first.
+// DiffArgs says what keeps a member that runs with the one command line from going on where the other is wanted, one line for each flag,
+// sorted, for people: "--quota-backend-bytes: 2147483648 → 8589934592". The binary comes first; nothing means that it may go on. The
+// order of flags, the way they are written ("--f=v", "--f v", "-f=v", "--f" for "--f=true") and the flags that only matter to a bootstrap
+// make no difference; the path of the binary does.
 func DiffArgs(running, wanted []string) []string {
 	var lines []string
 	if a, b := binary(running), binary(wanted); a != b {

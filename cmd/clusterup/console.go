@@ -119,14 +119,35 @@ func (c *console) yes(ctx context.Context, question string) (bool, error) {
 	return answer == "yes" || answer == "y", err
 }
 
-// passphrase reads one without showing it.
-func (c *console) passphrase(_ context.Context, keyFile string) ([]byte, error) {
+// passphrase reads one without showing it. Like ask it does not outlive ctx or a stop, and then leaves the terminal as it was.
+func (c *console) passphrase(ctx context.Context, keyFile string) ([]byte, error) {
+	keyboard := int(c.in.Fd())
+	before, err := term.GetState(keyboard)
+	if err != nil {
+		return nil, err
+	}
 	c.mu.Lock()
 	_, _ = fmt.Fprintf(c.err, "Passphrase of %s: ", keyFile)
 	c.mu.Unlock()
-	secret, err := term.ReadPassword(int(c.in.Fd()))
-	_, _ = io.WriteString(c.err, "\n")
-	return secret, err
+	defer func() { _, _ = io.WriteString(c.err, "\n") }()
+	type answer struct {
+		secret []byte
+		err    error
+	}
+	got := make(chan answer, 1)
+	go func() {
+		secret, err := term.ReadPassword(keyboard)
+		got <- answer{secret, err}
+	}()
+	select {
+	case a := <-got:
+		return a.secret, a.err
+	case <-c.stop:
+		err = context.Canceled
+	case <-ctx.Done():
+		err = ctx.Err()
+	}
+	return nil, errors.Join(err, term.Restore(keyboard, before))
 }
 
 // dialer is the SSH side of a run.

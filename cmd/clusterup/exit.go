@@ -73,7 +73,8 @@ func exitCode(err error) int {
 		return exitRefused
 	case errors.Is(err, errMoved):
 		return exitRefused
-	case errors.Is(err, remote.ErrUnreachable), errors.Is(err, remote.ErrAuth), errors.Is(err, remote.ErrHostKey), errors.Is(err, remote.ErrSudo):
+	case errors.Is(err, remote.ErrUnreachable), errors.Is(err, remote.ErrAuth), errors.Is(err, remote.ErrHostKey), errors.Is(err, remote.ErrSudo),
+		errors.Is(err, remote.ErrShell):
 		return exitUnreachable
 	}
 	return exitFailed

@@ -35,9 +35,11 @@ func TestExitCode(t *testing.T) {
 		{&remote.Error{Kind: remote.ErrAuth}, 12},
 		{&remote.Error{Kind: remote.ErrHostKey}, 12},
 		{&remote.Error{Kind: remote.ErrSudo}, 12},
+		{&remote.Error{Kind: remote.ErrShell}, 12},
 		{refused(plan.Unreachable, plan.Unreachable), 12},
 		{refused(plan.Unreachable, plan.PortTaken), 13},
 		{refused(plan.ForeignData), 13},
+		{&unfitError{refused(plan.Unready)}, 13},
 		{errMoved, 13},
 		{&apply.StageError{Errs: []error{&remote.Error{Kind: remote.ErrLost}}}, 14},
 		{&lockLostError{host: "etcd-2", err: context.Canceled}, 14},
@@ -102,6 +104,42 @@ func TestExplainLost(t *testing.T) {
 	}
 	if got := explain(&lockLostError{"etcd-2", stage}); !slices.Equal(got, want) {
 		t.Errorf("it says %q, want %q", got, want)
+	}
+}
+
+// A refusal says what was changed, and does not contradict what stands above it.
+func TestExplainRefused(t *testing.T) {
+	refused := &plan.Refused{Refusals: []plan.Refusal{{Kind: plan.Unready, Host: "etcd-1", Reason: "port 2380 is shut", Remedy: "open it"}}}
+	gone := &plan.Refused{Refusals: []plan.Refusal{{Kind: plan.Unreachable, Host: "etcd-1", Reason: "no answer"}}}
+	for _, test := range []struct {
+		err  error
+		want string
+	}{
+		{refused, "Refused: nothing was changed, because this would not be safe:"},
+		{&unfitError{refused}, "Refused: nothing was changed, because the hosts are not fit for this plan:"},
+		{&unfitError{gone}, "Error: not every host could be looked at, and nothing is changed without that:"},
+		{late(refused, 2), "Refused: 2 steps done so far, and going on would not be safe:"},
+		{gone, "Error: not every host could be looked at, and nothing is changed without that:"},
+	} {
+		if got := explain(test.err)[0]; got != test.want {
+			t.Errorf("it says %q, want %q", got, test.want)
+		}
+	}
+}
+
+// What failed without a word has no heading over nothing.
+func TestExplainStageWithoutJournal(t *testing.T) {
+	failed := func(log ...string) error {
+		step := plan.Step{Kind: plan.AwaitMember, Host: "etcd-1"}
+		return &apply.StageError{Stage: plan.Stage{Name: "start"}, Errs: []error{&apply.StepError{Step: step, Err: errors.New("no leader"), Log: log}}}
+	}
+	for _, test := range []struct {
+		err  error
+		want bool
+	}{{failed(), false}, {failed("a line"), true}} {
+		if got := slices.Contains(explain(test.err), "    the last lines of its journal:"); got != test.want {
+			t.Errorf("a heading: %v, want %v, in %q", got, test.want, explain(test.err))
+		}
 	}
 }
 

@@ -65,7 +65,7 @@ func (s *session) showPreflight(ctx context.Context, quick bool) error {
 	return nil
 }
 
-// preflight runs, before a bootstrap, what can end in a refusal; the error is then a *plan.Refused. Once a member has begun to live there is
+// preflight runs, before a bootstrap, what can end in a refusal; the error is then an *unfitError around a *plan.Refused. Once a member has begun to live there is
 // nothing to probe, and it does nothing.
 func (s *session) preflight(ctx context.Context, seen facts.Snapshot) error {
 	if !plan.Fresh(s.anyRelease(seen), seen) {
@@ -75,7 +75,10 @@ func (s *session) preflight(ctx context.Context, seen facts.Snapshot) error {
 	if err != nil {
 		return err
 	}
-	return plan.Unfit(findings)
+	if err := plan.Unfit(findings); err != nil {
+		return &unfitError{err}
+	}
+	return nil
 }
 
 // probe probes what could be looked at, and says what is to be thought of it.

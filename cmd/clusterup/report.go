@@ -109,14 +109,22 @@ func late(err error, steps int) error {
 	return err
 }
 
+// unfitError is a refusal by what preflight found: the plan has been shown, and none of it was done.
+type unfitError struct{ error }
+
+func (e *unfitError) Unwrap() error { return e.error }
+
 func explainRefused(err error, refused *plan.Refused) []string {
 	head := "Refused: nothing was changed, because this would not be safe:"
 	var late *refusedLate
+	var unfit *unfitError
 	switch {
 	case errors.As(err, &late):
 		head = fmt.Sprintf("Refused: %s done so far, and going on would not be safe:", plural(late.steps, "step"))
 	case refused.Only(plan.Unreachable):
 		head = "Error: not every host could be looked at, and nothing is changed without that:"
+	case errors.As(err, &unfit):
+		head = "Refused: nothing was changed, because the hosts are not fit for this plan:"
 	}
 	var lines []string
 	lines = append(lines, head)

@@ -115,10 +115,14 @@ func (s *session) gather(ctx context.Context) (facts.Snapshot, error) {
 	seen, err := facts.Gather(ctx, facts.Source{
 		Asks: plan.Asks(s.cluster), Shells: shells, Etcd: s.etcd, Operator: s.operator, Now: s.now, Route: s.etcd.route,
 	})
-	if ctx.Err() != nil {
-		return seen, context.Cause(ctx) // hosts that a stop has cut short are not unreachable
+	select { // hosts that a stop has cut short are not unreachable
+	case <-s.console.stop:
+		return seen, context.Canceled
+	case <-ctx.Done():
+		return seen, context.Cause(ctx)
+	default:
+		return seen, err
 	}
-	return seen, err
 }
 
 // operator reads the operator directory.

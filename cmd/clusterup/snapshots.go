@@ -77,7 +77,9 @@ func (s *session) snapshots() ([]facts.SavedSnapshot, error) {
 			found = append(found, one)
 		}
 	}
-	slices.SortFunc(found, func(a, b facts.SavedSnapshot) int { return cmp.Or(a.Taken.Compare(b.Taken), cmp.Compare(a.Path, b.Path)) })
+	slices.SortFunc(found, func(a, b facts.SavedSnapshot) int {
+		return cmp.Or(a.Taken.Compare(b.Taken), cmp.Compare(a.Path, b.Path))
+	})
 	return found, nil
 }
 
