@@ -20,7 +20,8 @@ var unitTemplate = template.Must(template.New("unit").Funcs(template.FuncMap{
 	"words": words,
 }).Parse(unitText))
 
-// Unit is the systemd unit of a member. It needs systemd 247 or newer, and holds no secret.
+// Unit is the systemd unit of a member. It needs systemd 247 or newer, and holds no secret: the token of a bootstrap is none, since it
+// lets nobody in. etcd only hashes it into the IDs of members and cluster, to keep clusters with the same addresses apart.
 func Unit(m Member) File {
 	dirs := []string{m.DataDir}
 	if m.WALDir != "" {
