@@ -18,6 +18,7 @@ func TestHostile(t *testing.T) {
 	inv.User = "ops"
 	file := s.write(t, "prod.hcl", inv)
 	t.Run("unfit", func(t *testing.T) { unfit(t, s, inv, file) })
+	t.Run("login shell runs nothing", func(t *testing.T) { noShell(t, s, file) })
 	t.Run("wrong archive", func(t *testing.T) { wrongArchive(t, s, inv) })
 	s.bare(t)
 
@@ -104,6 +105,21 @@ usermod -s /usr/local/bin/oddsh ops
 [ "$(oddsh -c "exec /bin/echo 'a b'" 2>/dev/null | tail -n 1)" = 'a b' ]
 [ -z "$(oddsh -c 'a=$(b); exec /bin/echo x' 2>/dev/null | grep -x x)" ]
 `
+
+// noShell is accounts that may log in and do nothing then, as service accounts are made.
+func noShell(t *testing.T, s *site, file string) {
+	for shell, words := range map[string]string{
+		"/usr/sbin/nologin": "This account is currently not available.", "/bin/false": "account runs no commands", "/bin/cat": "cat: invalid option",
+	} {
+		s.on(t, "etcd-2", "usermod -s "+shell+" ops")
+		for _, command := range [][]string{{"plan", file}, {"preflight", file}, {"apply", "--yes", file}} {
+			s.run(t, command...).exits(t, 12).says(t, "etcd-2", words, "→ use a user whose login shell runs commands", "usermod -s /bin/sh ops").
+				saysNot(t, "etcd-1:", "etcd-3:")
+		}
+	}
+	s.on(t, "etcd-2", "usermod -s /bin/bash ops")
+	s.bare(t)
+}
 
 // mendOdd has everything that a host gets written again, through a shell and an sshd that make it hard.
 func mendOdd(t *testing.T, s *site, file string, inv inventory) {

@@ -44,6 +44,7 @@ func TestPreflight(t *testing.T) {
 	t.Run("trouble", func(t *testing.T) { trouble(t, s, file, well) })
 	s.leftNothing(t, bare, "a run that found a lot")
 	t.Run("cut off", func(t *testing.T) { cutOff(t, s, file, bare) })
+	t.Run("packet filter", func(t *testing.T) { packetFilter(t, s, file) })
 	t.Run("before a bootstrap", func(t *testing.T) { beforeBootstrap(t, s, file) })
 	t.Run("unreachable", func(t *testing.T) {
 		if err := s.lab.Cable(t.Context(), "etcd-3", false); err != nil {
@@ -98,6 +99,43 @@ func trouble(t *testing.T, s *site, file string, well findings) {
 	if f := found.of(t, "disk-latency", "etcd-2"); f.Level != "warning" {
 		t.Errorf("%+v", f)
 	}
+}
+
+// packetFilter is a host that lets in nothing but SSH and what it asked for itself, as hardened ones do.
+func packetFilter(t *testing.T, s *site, file string) {
+	s.on(t, "etcd-2", `nft -f - <<'RULES'
+table inet hardened {
+	chain input {
+		type filter hook input priority 0; policy drop;
+		ct state established,related accept
+		iif lo accept
+		meta l4proto { icmp, icmpv6 } accept
+		tcp dport 22 accept
+	}
+}
+RULES`)
+	found := s.preflight(t, 13, file)
+	applied := s.run(t, "apply", "--yes", file)
+	s.on(t, "etcd-2", "nft delete table inet hardened")
+
+	for _, name := range []string{"etcd-1", "etcd-3"} {
+		want := fmt.Sprintf("does not reach etcd-2 at %s:2380 (peer): no answer within 2s", s.host(t, "etcd-2").IPv4)
+		if f := found.of(t, "reach", name); f.Level != "refusal" || f.Found != want || !strings.Contains(f.Do, "the packet filter on etcd-2 (nft list ruleset)") {
+			t.Errorf("%+v, want %q", f, want)
+		}
+		applied.says(t, name+": "+want)
+		if f := found.of(t, "firewall", name); f.Level != "fine" {
+			t.Errorf("%+v", f)
+		}
+	}
+	const rules = "nft: 4 rules, 0 of them for the member's ports, the rest is dropped; and not every host gets in"
+	if f := found.of(t, "firewall", "etcd-2"); f.Level != "warning" || f.Found != rules {
+		t.Errorf("%+v, want %q", f, rules)
+	}
+	if f := found.of(t, "reach", "etcd-2"); f.Level != "fine" {
+		t.Errorf("%+v", f)
+	}
+	applied.exits(t, 13).says(t, "Plan: ", "Refused: nothing was changed, because the hosts are not fit for this plan:", "[preflight]")
 }
 
 // cutOff ends runs while their listeners stand: with SIGTERM, and with SIGKILL, after which only the hosts can clean up. They stand for long

@@ -3,6 +3,7 @@ package acceptance
 import (
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -55,6 +56,7 @@ func TestTerminal(t *testing.T) {
 		t.Error("no live progress is drawn")
 	}
 	s.inSync(t, file, inv)
+	t.Run("passphrase", func(t *testing.T) { passphrase(t, s, inv) })
 
 	s.onTerminal(t, [][2]string{{"Type its name to go ahead: ", "pord\n"}}, "destroy", file).exits(t, 1).says(t, "Nothing was changed.")
 	s.inSync(t, file, inv)
@@ -65,4 +67,17 @@ func TestTerminal(t *testing.T) {
 	if _, err := os.Stat(filepath.Join(s.dir, ".clusterup", "prod", "ca")); err != nil {
 		t.Errorf("the CAs are to be kept: %v", err)
 	}
+}
+
+// passphrase is a key that somebody has to open: Ctrl-C ends the question, and with it the run.
+func passphrase(t *testing.T, s *site, inv inventory) {
+	const words = "open sesame"
+	inv.Identity = s.file(t, "locked_key", read(t, inv.Identity))
+	if out, err := exec.CommandContext(t.Context(), "ssh-keygen", "-q", "-p", "-N", words, "-f", inv.Identity).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	file := s.write(t, "locked.hcl", inv)
+	asks := "Passphrase of " + inv.Identity + ": "
+	s.onTerminal(t, [][2]string{{asks, "\x03"}}, "apply", file).exits(t, 130)
+	s.onTerminal(t, [][2]string{{asks, words + "\n"}}, "apply", file).exits(t, 0).says(t, "nothing to do").saysNot(t, words)
 }

@@ -46,6 +46,28 @@ func TestTwoClusters(t *testing.T) {
 			}
 		}
 	})
+
+	prod.Version = release
+	sideBySide(t, s, map[string]inventory{s.write(t, "prod.hcl", prod): prod, second: apps})
+}
+
+// sideBySide has two clusters installed on bare hosts at the same moment, from the same release.
+func sideBySide(t *testing.T, s *site, files map[string]inventory) {
+	var runs []*process
+	for file := range files {
+		runs = append(runs, s.start(t, "apply", "--yes", file))
+	}
+	for _, run := range runs {
+		run.wait(t).exits(t, 0)
+	}
+	for file, inv := range files {
+		s.inSync(t, file, inv)
+	}
+	for _, host := range s.names() {
+		if got := s.on(t, host, "ls -A /opt/clusterup/etcd"); strings.Contains(got, "\n") || !strings.HasPrefix(got, release+"-") {
+			t.Errorf("on %s there is %q", host, got)
+		}
+	}
 }
 
 // destroy ends a cluster by its name, keeps its data, and leaves everything else alone; then the same inventory makes a new one.

@@ -20,7 +20,8 @@ func uploads(t *testing.T, s *site, file string, inv inventory) {
 		}},
 		{"no room for what is in it", func(t *testing.T) {
 			s.fill(t, 48<<20)
-			s.run(t, "apply", "--yes", file).exits(t, 14).says(t, "install-release/etcd-3: etcd-3: ", "No space left on device", "→ ")
+			s.run(t, "apply", "--yes", file).exits(t, 14).says(t, "install-release/etcd-3: etcd-3: ", "no room to unpack the release on /opt: ",
+				"Cause: the file system /opt has no room for the release", "→ make room on /opt, then run again")
 		}},
 		{"full amid the upload", func(t *testing.T) {
 			p := s.amidUpload(t, file)

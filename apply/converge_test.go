@@ -225,24 +225,58 @@ func TestOthersFinish(t *testing.T) {
 	})
 }
 
-// A member that does not start is shown with its journal, and with what that is known to mean.
+// A member that does not start is shown with the end of its journal, and with what the whole of it is known to mean.
 func TestStartFails(t *testing.T) {
-	inBubble(t, "", func(t *testing.T) {
-		o := newWorld(t, wanted(t, 3))
-		o.broken = func(step plan.Step) error {
-			if step.Host == "etcd-3" {
-				return errors.New("etcd-3: exit status 1")
+	const cause = "listen tcp 10.0.0.11:2380: bind: address already in use\n"
+	for name, test := range map[string]struct {
+		journal string
+		lines   int // shown
+		known   bool
+	}{
+		"known":   {"an earlier line\n" + cause, 2, true},
+		"unknown": {"an earlier line\n", 1, false},
+		"a trace": {cause + strings.Repeat("\truntime/panic.go:860 +0x13a\n", 100), 30, true},
+		"silent":  {"\n", 0, false},
+	} {
+		inBubble(t, name, func(t *testing.T) {
+			o := newWorld(t, wanted(t, 3))
+			o.journal = test.journal
+			o.broken = func(step plan.Step) error {
+				if step.Host == "etcd-3" {
+					return errors.New("etcd-3: exit status 1")
+				}
+				return nil
 			}
-			return nil
-		}
-		_, err := o.run("first").Converge(t.Context())
-		var step *StepError
-		if !errors.As(err, &step) || step.Step.Host != "etcd-3" || len(step.Log) != 2 || step.Log[0] != "an earlier line" || step.Why == nil {
-			t.Fatalf("error %+v", err)
-		}
-		o.broken = nil
-		settled(t, o, "second")
-	})
+			_, err := o.run("first").Converge(t.Context())
+			var step *StepError
+			if !errors.As(err, &step) || step.Step.Host != "etcd-3" || len(step.Log) != test.lines || (step.Why != nil) != test.known {
+				t.Fatalf("error %+v", err)
+			}
+			o.broken = nil
+			settled(t, o, "second")
+		})
+	}
+}
+
+// A release that finds no room says so in one sentence; what else goes wrong with it has only its own words.
+func TestReleaseFindsNoRoom(t *testing.T) {
+	for words, known := range map[string]bool{
+		"etcd-1: run script: no room to unpack the release on /opt: 61 MiB needed, 8 MiB free": true,
+		"etcd-1: run script: tar: etcd: Cannot write: No space left on device":                 true,
+		"etcd-1: run script: the connection was lost: i/o timeout":                             false,
+	} {
+		inBubble(t, words, func(t *testing.T) {
+			o := newWorld(t, wanted(t, 1))
+			o.full = words
+			_, err := o.run("first").Converge(t.Context())
+			var step *StepError
+			if !errors.As(err, &step) || step.Step.Kind != plan.InstallRelease || (step.Why != nil) != known || step.Log != nil {
+				t.Fatalf("error %+v", err)
+			}
+			o.full = ""
+			settled(t, o, "second")
+		})
+	}
 }
 
 // A start that takes too long ends at the deadline, and not before.

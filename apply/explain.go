@@ -20,7 +20,9 @@ func explain(signatures []signature, log []string) *Explanation {
 	for _, s := range signatures {
 		for _, line := range log {
 			if match := s.pattern.FindStringSubmatchIndex(line); match != nil {
-				expand := func(text string) string { return string(s.pattern.ExpandString(nil, text, line, match)) }
+				expand := func(text string) string { // what JSON quotes is quoted for people
+					return strings.ReplaceAll(string(s.pattern.ExpandString(nil, text, line, match)), `\"`, `"`)
+				}
 				return &Explanation{Cause: expand(s.cause), Remedy: expand(s.remedy), Line: strings.TrimSpace(line)}
 			}
 		}

@@ -1,10 +1,50 @@
 package apply
 
 import (
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 )
 
+var update = flag.Bool("update", false, "write the golden files anew")
+
+// The journals are those of real members that were kept from coming up, without lines that say nothing and without stack traces, and one of
+// a member of which nothing is wrong.
+func TestExplainRealJournals(t *testing.T) {
+	files, err := filepath.Glob("testdata/journals/*.txt")
+	if err != nil || len(files) < 3 {
+		t.Fatalf("journals: %q, %v", files, err)
+	}
+	for _, file := range files {
+		t.Run(filepath.Base(file), func(t *testing.T) {
+			text := read(t, file)
+			var got strings.Builder
+			for _, section := range strings.Split(strings.TrimPrefix(text, "== "), "\n== ") {
+				name, journal, _ := strings.Cut(section, "\n")
+				fmt.Fprintf(&got, "== %s\n", name)
+				if why := Explain(strings.Split(journal, "\n")); why != nil {
+					fmt.Fprintf(&got, "%s\n→ %s\n", why.Cause, why.Remedy)
+				}
+			}
+			golden := strings.TrimSuffix(file, ".txt") + ".golden"
+			if *update {
+				if err := os.WriteFile(golden, []byte(got.String()), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if d := cmp.Diff(read(t, golden), got.String()); d != "" {
+				t.Errorf("-want +got %s", d)
+			}
+		})
+	}
+}
+
+// Lines that were not to be had from real members at will.
 func TestExplain(t *testing.T) {
 	tests := []struct{ line, cause string }{
 		{`{"level":"panic","msg":"tocommit(13) is out of range [lastIndex(0)]. Was the raft log corrupted, truncated, or lost?"}`, "lost log entries"},

@@ -60,6 +60,8 @@ type world struct {
 	broken  func(step plan.Step) error                      // fails a start
 	block   func(ctx context.Context, step plan.Step) error // holds a start up
 	bad     string                                          // the endpoint through which nothing can be written
+	journal string                                          // what every unit has said
+	full    string                                          // fails the unpacking of a release
 }
 
 func newWorld(t *testing.T, w plan.Want) *world {
@@ -200,7 +202,9 @@ func (h fakeHost) Script(ctx context.Context, script string) ([]byte, error) {
 	starts := step.Kind == plan.StartMember || step.Kind == plan.RestartMember
 	switch {
 	case strings.HasPrefix(script, "journalctl"):
-		return []byte("an earlier line\nlisten tcp 10.0.0.11:2380: bind: address already in use\n"), nil
+		return []byte(h.journal), nil
+	case step.Kind == plan.InstallRelease && h.full != "":
+		return nil, errors.New(h.full)
 	case step.Kind == plan.IssueLeaf && strings.Contains(script, "mkdir"):
 		return nil, nil // the directory of the new pair, to which nothing points yet
 	case telling[step.Kind] == "" || !strings.Contains(script, telling[step.Kind]):

@@ -24,7 +24,7 @@ type Member struct {
 	ListenMetrics                  string   // URL; "" serves metrics on the client URLs only
 
 	InitialCluster []Peer // in any order; a peer with several URLs appears once for each
-	Token          string // unique for each bootstrap
+	Token          string // unique for each bootstrap; no secret
 	State          string // "new" or "existing"
 
 	Heartbeat, Election time.Duration

@@ -20,7 +20,8 @@ var unitTemplate = template.Must(template.New("unit").Funcs(template.FuncMap{
 	"words": words,
 }).Parse(unitText))
 
-// Unit is the systemd unit of a member. It needs systemd 247 or newer, and holds no secret.
+// Unit is the systemd unit of a member. It needs systemd 247 or newer, and holds no secret: the token of a bootstrap is none, since it
+// lets nobody in. etcd only hashes it into the IDs of members and cluster, to keep clusters with the same addresses apart.
 func Unit(m Member) File { return UnitOf(m, Args(m)) }
 
 // UnitOf is the unit of a member that runs with a command line of its own, such as the one that it ran with before.
