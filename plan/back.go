@@ -26,7 +26,13 @@ func Back(w Want, before, now facts.Snapshot, failed Stage) *Stage {
 	}
 	member := slices.IndexFunc(w.Cluster.Members, func(m inventory.Member) bool { return m.Name == step.Host })
 	m := w.Cluster.Members[member]
-	unit := units.UnitOf(was.unitMember(m, binAt(then.Process.Args[0])), then.Process.Args)
+	args := slices.Clone(then.Process.Args)
+	for i, arg := range args {
+		if strings.HasPrefix(arg, "--initial-cluster-state=") && was.formed { // it may run since the bootstrap
+			args[i] = "--initial-cluster-state=existing"
+		}
+	}
+	unit := units.UnitOf(was.unitMember(m, binAt(args[0])), args)
 	change, _ := fileChange(unit, host)
 	what := "what it ran with before"
 	if step.From != step.Version {

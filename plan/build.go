@@ -57,8 +57,8 @@ func BuildWith(next func(Want, facts.Snapshot) (*Stage, error), w Want, s facts.
 	for range limit {
 		stage, err := next(w, s)
 		if err != nil || stage == nil {
-			if err == nil {
-				p.Notes = append(p.Notes, newView(w, s).holding()...)
+			if held := Holding(w, s); err == nil && held != "" {
+				p.Notes = append(p.Notes, held)
 			}
 			return p, err
 		}

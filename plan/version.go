@@ -11,7 +11,7 @@ import (
 )
 
 // snapshotAge is how old the snapshot may be that is on the operator's machine when a cluster goes to another minor version.
-const snapshotAge = time.Hour
+const snapshotAge = 10 * time.Minute
 
 // versionRefusals are the reasons not to take the cluster to the wanted version (law 6), or not without consent.
 func (v view) versionRefusals() []Refusal {
@@ -65,7 +65,7 @@ func (v view) noQuorum() []Refusal {
 	if running > total/2 {
 		return nil
 	}
-	return []Refusal{refuse(QuorumAtRisk, "", fmt.Sprintf("start the others as they are first: set version back to %s and apply, then ask for %s again",
+	return []Refusal{refuse(QuorumAtRisk, "", fmt.Sprintf("start the others as they are first: apply with version %s, then ask for %s again",
 		v.high, v.want.Cluster.Version), "%d of %d members run, which is no quorum: another minor version begins with a cluster that serves", running, total)}
 }
 
@@ -141,7 +141,8 @@ func (v view) unsettled() string {
 // saved says whether a fresh snapshot of the cluster lies in the operator directory.
 func (v view) saved() bool {
 	for _, s := range v.seen.Operator.Snapshots {
-		if age := v.seen.Taken.Sub(s.Taken); s.ClusterID == v.clusterID && age < snapshotAge && age > -snapshotAge {
+		age := v.seen.Taken.Sub(s.Taken)
+		if s.ClusterID == v.clusterID && minor(s.Version) == minor(v.high) && age < snapshotAge && age > -snapshotAge {
 			return true
 		}
 	}
@@ -182,13 +183,15 @@ func (v view) v2Store(m inventory.Member, host facts.Host) []Refusal {
 		"its data holds content of the etcd v2 API, which etcd 3.6 does not start with: %s", strings.TrimSpace(host.V2Store.Text))}
 }
 
-// holding says what a held cluster is waiting for.
-func (v view) holding() []string {
-	if !v.held() || len(v.candidates()) == 0 {
-		return nil
+// Holding says what a cluster whose last member is held is waiting for; "" when none is.
+func Holding(w Want, s facts.Snapshot) string {
+	v := newView(w, s)
+	left := v.candidates()
+	if !v.held() || len(left) == 0 {
+		return ""
 	}
-	return []string{fmt.Sprintf("%s stays at etcd %s, as --hold-last asks: up to here the cluster can go back, by setting version to %s and applying; "+
-		"once this last member follows, it cannot; a plain apply goes on", v.candidates()[0].member.Name, v.low, v.low)}
+	return fmt.Sprintf("%s stays at etcd %s, as --hold-last asks. This is the last point of return: until this last member follows, the cluster goes back "+
+		"when version is set to %s again and applied. A plain apply goes on.", left[0].member.Name, v.low, v.low)
 }
 
 // shownRoute is the way from the oldest version that runs to the wanted one; nil when that is where the cluster is.

@@ -222,6 +222,9 @@ func (s *session) converge(ctx context.Context, seen facts.Snapshot, changes boo
 	}
 	return s.recorded("apply", changes, run, func() (apply.Result, error) {
 		result, err := run.Converge(ctx)
+		if held := plan.Holding(w, result.Snapshot); err == nil && held != "" {
+			s.console.say("note: %s", held)
+		}
 		return result, late(s.withCauses(err, result.Snapshot), result.Steps)
 	})
 }

@@ -151,3 +151,11 @@ func containsArrow(line string) bool {
 	}
 	return false
 }
+
+func TestDashes(t *testing.T) {
+	got := dashes([]string{"plan", "-var", "version=3.6.16", "-var-file=x.hcl", "--var=a=b", "-h", "--", "-var"})
+	want := []string{"plan", "--var", "version=3.6.16", "--var-file=x.hcl", "--var=a=b", "-h", "--", "-var"}
+	if !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
+	}
+}

@@ -30,6 +30,7 @@ func run() int {
 		cancel()
 	}()
 	root := newRoot(c)
+	root.SetArgs(dashes(os.Args[1:]))
 	err := root.ExecuteContext(ctx)
 	return c.report(err)
 }

@@ -40,13 +40,13 @@ func (p painter) mark(step plan.Step) string {
 			return p.green("+")
 		}
 		return p.yellow("~")
-	case plan.RestartMember:
+	case plan.RestartMember, plan.MoveLeader, plan.EnableDowngrade, plan.CancelDowngrade:
 		return p.yellow("!")
 	case plan.StopMember, plan.MoveAside, plan.PurgeData, plan.RemoveFiles:
 		return p.red("-")
 	case plan.FixModes, plan.ReloadUnits, plan.EnableUnit:
 		return p.yellow("~")
-	case plan.AwaitMember:
+	case plan.AwaitMember, plan.AwaitVersion:
 		return "…"
 	}
 	return p.green("+")

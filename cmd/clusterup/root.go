@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -29,6 +30,21 @@ func newRoot(c *console) *cobra.Command {
 		newInit(c), newValidate(c), newFmt(c), newPreflight(c), newPlan(c), newApply(c), newUpgrade(c), newStatus(c), newDestroy(c), newHistory(c), newVersion(c), newLab(c),
 	)
 	return root
+}
+
+// dashes gives -var and -var-file, as they are often written, the second dash that they need here.
+func dashes(args []string) []string {
+	out := slices.Clone(args)
+	for i, arg := range out {
+		name, _, _ := strings.Cut(arg, "=")
+		switch name {
+		case "--":
+			return out
+		case "-var", "-var-file":
+			out[i] = "-" + arg
+		}
+	}
+	return out
 }
 
 // noSuchCommand is for words that are no command.

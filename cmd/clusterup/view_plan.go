@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 
@@ -21,7 +22,7 @@ func (c *console) showPlan(p plan.Plan, full bool, err error) {
 		c.object(planObject{Type: "plan", Plan: p})
 		return
 	}
-	v := planView{out: c.out, full: full, paint: painter{color(c.out)}, settled: "nothing to do, all is as the inventory says."}
+	v := planView{out: c.out, shown: map[string]string{}, now: map[string]string{}, full: full, paint: painter{color(c.out)}, settled: "nothing to do, all is as the inventory says."}
 	if c.destroying {
 		v.settled = "nothing of it is left on its hosts."
 	}
@@ -36,6 +37,8 @@ type planObject struct {
 
 type planView struct {
 	out     io.Writer
+	shown   map[string]string // diffs of earlier stages → the host they were shown for
+	now     map[string]string // those of this stage
 	full    bool
 	paint   painter
 	settled string // what is said when there is nothing to do
@@ -66,6 +69,7 @@ func (v planView) plan(p plan.Plan) {
 		for _, group := range v.groups(stage) {
 			v.line("   %s\n%s", strings.Join(group.hosts, ", "), group.text)
 		}
+		maps.Copy(v.shown, v.now)
 	}
 	v.line("\nPlan: %s in %s.", plural(steps, "step"), plural(len(p.Stages), "stage"))
 }
@@ -140,11 +144,30 @@ func (v planView) step(step plan.Step) string {
 		lines = append(lines, "         "+text)
 	}
 	for _, change := range step.Changes {
-		for _, line := range v.change(change) {
-			lines = append(lines, "         "+line)
+		for _, line := range v.once(step.Host, v.change(change)) {
+			lines = append(lines, "         "+v.paint.diff(line))
 		}
 	}
 	return strings.Join(lines, "\n")
+}
+
+// once leaves out a diff that was shown for another host already.
+func (v planView) once(host string, diff []string) []string {
+	if len(diff) < 2 || v.full {
+		return diff
+	}
+	var changed []string
+	for _, line := range diff {
+		if strings.HasPrefix(line, "+") || strings.HasPrefix(line, "-") {
+			changed = append(changed, line)
+		}
+	}
+	key := strings.Join(changed, "\n")
+	if other := v.shown[key]; other != "" && other != host {
+		return []string{strings.TrimPrefix(diff[0], "--- ") + "  (changed as on " + other + ")"}
+	}
+	v.now[key] = host
+	return diff
 }
 
 // change shows a changed file as a diff; a new one by its name, and with --full as well.
@@ -159,11 +182,7 @@ func (v planView) change(change plan.Change) []string {
 	if err != nil || diff == "" {
 		return []string{change.Path}
 	}
-	lines := strings.Split(strings.TrimRight(diff, "\n"), "\n")
-	for i, line := range lines {
-		lines[i] = v.paint.diff(line)
-	}
-	return lines
+	return strings.Split(strings.TrimRight(diff, "\n"), "\n")
 }
 
 func plural(n int, noun string) string {
