@@ -68,7 +68,7 @@ func (s *session) apply(ctx context.Context, saved *savedPlan, yes, full bool) e
 		if err := s.consent(ctx, yes); err != nil {
 			return err
 		}
-		return s.locked(ctx, "apply", func(ctx context.Context) error {
+		return s.locked(ctx, s.verb, func(ctx context.Context) error {
 			now, err := s.unmoved(ctx, p, saved != nil, yes, full)
 			if err != nil {
 				return err
@@ -220,7 +220,7 @@ func (s *session) converge(ctx context.Context, seen facts.Snapshot, changes boo
 		}
 		return s.gather(ctx)
 	}
-	return s.recorded("apply", changes, run, func() (apply.Result, error) {
+	return s.recorded(s.verb, changes, run, func() (apply.Result, error) {
 		result, err := run.Converge(ctx)
 		if held := plan.Holding(w, result.Snapshot); err == nil && held != "" {
 			s.console.say("note: %s", held)

@@ -27,7 +27,8 @@ type session struct {
 	hosts   map[string]*remote.Host
 	etcd    *etcdAPI
 	now     func() time.Time
-	edit    *edit // of the inventory, once its plan is agreed to; nil: none
+	verb    string // the command, as others are told
+	edit    *edit  // of the inventory, once its plan is agreed to; nil: none
 
 	mu       sync.Mutex
 	releases map[string]*release.Archive // by VERSION/ARCH
@@ -53,7 +54,7 @@ func (c *console) openEdited(change *edit, flags clusterFlags) (*session, error)
 
 func (c *console) begin(path string, cluster *inventory.Cluster, flags clusterFlags, readOnly bool) (*session, error) {
 	s := &session{
-		console: c, flags: flags, file: path, cluster: cluster, now: time.Now, releases: map[string]*release.Archive{},
+		console: c, flags: flags, verb: "apply", file: path, cluster: cluster, now: time.Now, releases: map[string]*release.Archive{},
 		dir: filepath.Join(cluster.Dir, ".clusterup", cluster.Name), hosts: map[string]*remote.Host{},
 	}
 	dialer := c.dialer(flags, readOnly)

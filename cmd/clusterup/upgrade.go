@@ -40,7 +40,7 @@ func newUpgrade(c *console) *cobra.Command {
 			if s.cluster.Version != to {
 				return usageError{fmt.Errorf("the version comes from --var, --var-file or the environment, and is %s: change it there, and apply", s.cluster.Version)}
 			}
-			s.edit = change
+			s.edit, s.verb = change, "upgrade"
 			return s.apply(cmd.Context(), nil, yes, full)
 		},
 	}
