@@ -77,7 +77,9 @@ func TestLawsNotice(t *testing.T) {
 
 // Consent counts for the only member, and for nobody else.
 func TestLawsConsent(t *testing.T) {
-	restart := Stage{Name: "bad", Gate: "none", Width: 1, Steps: []Step{{Kind: RestartMember, Host: "etcd-1", Why: "no reason"}}}
+	restart := Stage{Name: "bad", Gate: "none", Width: 1, Steps: []Step{
+		{Kind: RestartMember, Host: "etcd-1", Why: "no reason", Version: "3.6.16"},
+	}}
 	for n, ok := range map[int]bool{1: true, 3: false} {
 		w := wanted(t, n)
 		s := settled(t, w)

@@ -213,7 +213,8 @@ func simulateCluster(w Want, s facts.Snapshot) facts.Snapshot {
 	downgrade := inFlight(s, running)
 	for _, name := range running {
 		host := s.Hosts[name]
-		status := facts.Status{Version: w.Cluster.Version, StorageVersion: storage(w.Cluster.Version, "")}
+		version := cmp.Or(binAt(host.Process.Args[0]).version, w.Cluster.Version)
+		status := facts.Status{Version: version, StorageVersion: storage(version, "")}
 		if host.Etcd != nil {
 			status = *host.Etcd
 		}
