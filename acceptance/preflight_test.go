@@ -44,6 +44,7 @@ func TestPreflight(t *testing.T) {
 	t.Run("trouble", func(t *testing.T) { trouble(t, s, file, well) })
 	s.leftNothing(t, bare, "a run that found a lot")
 	t.Run("cut off", func(t *testing.T) { cutOff(t, s, file, bare) })
+	t.Run("address twice", func(t *testing.T) { addressTwice(t, s, file) })
 	t.Run("packet filter", func(t *testing.T) { packetFilter(t, s, file) })
 	t.Run("before a bootstrap", func(t *testing.T) { beforeBootstrap(t, s, file) })
 	t.Run("unreachable", func(t *testing.T) {
@@ -98,6 +99,22 @@ func trouble(t *testing.T, s *site, file string, well findings) {
 	}
 	if f := found.of(t, "disk-latency", "etcd-2"); f.Level != "warning" {
 		t.Errorf("%+v", f)
+	}
+}
+
+// addressTwice is a host that has the address of another, besides its own.
+func addressTwice(t *testing.T, s *site, file string) {
+	taken := s.host(t, "etcd-1").IPv4.String()
+	s.on(t, "etcd-2", "ip address add "+taken+"/32 dev lo")
+	found := s.preflight(t, 13, file)
+	s.on(t, "etcd-2", "ip address del "+taken+"/32 dev lo")
+	if f := found.of(t, "address", "etcd-2"); f.Level != "refusal" || f.Found != "the host has the address "+taken+" of etcd-1" || f.Do == "" {
+		t.Errorf("%+v", f)
+	}
+	for _, name := range []string{"etcd-1", "etcd-3"} {
+		if f := found.of(t, "address", name); f.Level != "fine" {
+			t.Errorf("%+v", f)
+		}
 	}
 }
 

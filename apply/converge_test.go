@@ -233,10 +233,12 @@ func TestStartFails(t *testing.T) {
 		lines   int // shown
 		known   bool
 	}{
-		"known":   {"an earlier line\n" + cause, 2, true},
-		"unknown": {"an earlier line\n", 1, false},
-		"a trace": {cause + strings.Repeat("\truntime/panic.go:860 +0x13a\n", 100), 30, true},
-		"silent":  {"\n", 0, false},
+		"known":         {"an earlier line\n" + cause + journalParts + "\nof an earlier start\nan earlier line\n" + cause, 2, true},
+		"unknown":       {"an earlier line\n" + journalParts + "\nof an earlier start\nan earlier line\n", 2, false},
+		"a trace":       {cause + strings.Repeat("\truntime/panic.go:860 +0x13a\n", 100) + journalParts + "\n", 30, true},
+		"silent":        {journalParts + "\n", 0, false},
+		"started again": {"starting\n" + journalParts + "\n" + cause + "starting\n", 2, true},
+		"two reasons":   {cause + journalParts + "\nflag provided but not defined: -x\nusage\n" + cause, 1, true},
 	} {
 		inBubble(t, name, func(t *testing.T) {
 			o := newWorld(t, wanted(t, 3))
@@ -251,6 +253,9 @@ func TestStartFails(t *testing.T) {
 			var step *StepError
 			if !errors.As(err, &step) || step.Step.Host != "etcd-3" || len(step.Log) != test.lines || (step.Why != nil) != test.known {
 				t.Fatalf("error %+v", err)
+			}
+			if test.known && step.Why.Line+"\n" != cause {
+				t.Errorf("explained as %+v", step.Why)
 			}
 			o.broken = nil
 			settled(t, o, "second")

@@ -62,6 +62,8 @@ var signatures = []signature{
 		"put its data directory aside, and add it anew"),
 	sign(`invalid downgrade; server version is lower than determined cluster version|version \\?"[\d.]+\\?" is not supported`, "the cluster's data is of a newer minor version than this binary",
 		"go back to the newer version in the inventory"),
+	sign(`unmarshal should never fail \(proto: `, "the write-ahead log holds requests that etcd 3.5 wrote, which this version cannot read",
+		"go back to 3.6, and apply again from there: a member of 3.6 is made to take a raft snapshot before it goes to 3.7"),
 	sign(`detected disallowed v2 WAL`, "the write-ahead log holds etcd v2 content, which this version no longer reads",
 		"go back to the older version, let it write a snapshot, and check with etcdutl check v2store"),
 	sign(`unmarshal should never fail`, "this version cannot read what an older one wrote into the write-ahead log: a minor version was skipped",

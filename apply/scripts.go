@@ -91,8 +91,19 @@ exec systemctl %s %s
 `, u, u, verb, u)
 }
 
-// journalScript shows what the unit said within the last seconds: older lines may speak of another failure. A panic is followed by a
-// trace of up to a hundred lines.
+// journalScript shows what the unit said since it was last started, and after a line of its own what it said within the last seconds, in
+// which it may have been started again and again: what is older may speak of another failure. A panic is followed by a trace of up to a
+// hundred lines.
 func journalScript(unit string, seconds int) string {
-	return fmt.Sprintf("journalctl --quiet --no-pager -o cat -n 300 --since=-%ds -u %s\n", seconds, quote(unit+".service"))
+	u := quote(unit + ".service")
+	return fmt.Sprintf(`journalctl --sync 2>/dev/null # what was said last may not have been written yet
+show() { journalctl --quiet --no-pager -o cat -n 300 "$@"; }
+run=$(systemctl show -p InvocationID %s | cut -d= -f2)
+[ -z "$run" ] || show "_SYSTEMD_INVOCATION_ID=$run" + "INVOCATION_ID=$run"
+echo '%s'
+show --since=-%ds -u %s
+`, u, journalParts, seconds, u)
 }
+
+// journalParts stands between the parts of a journal.
+const journalParts = "-- within the last seconds --"

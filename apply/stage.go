@@ -108,8 +108,7 @@ func (r *Run) step(ctx context.Context, stage plan.Stage, step plan.Step) error 
 	}
 	event.Type, event.Error = StepFailed, err.Error()
 	r.emit(event)
-	log := r.journal(ctx, step, began)
-	why := Explain(log)
+	log, why := r.journal(ctx, step, began)
 	if step.Kind == plan.InstallRelease { // its own words are all there is
 		why = explain(fullSignatures, []string{err.Error()})
 	}
@@ -144,20 +143,31 @@ func (r *Run) stoppable(ctx context.Context, kind plan.Kind) (context.Context, c
 	return ctx, cancel
 }
 
-// journal is what the member's unit said last, for steps that wait for it; nil when it said nothing.
-func (r *Run) journal(ctx context.Context, step plan.Step, began time.Time) []string {
+// journal is what the member's unit said last, for steps that wait for it, and what that means; nil when it said nothing. Its last start
+// is explained first: before that it may have failed for another reason.
+func (r *Run) journal(ctx context.Context, step plan.Step, began time.Time) ([]string, *Explanation) {
 	switch step.Kind {
 	case plan.StartMember, plan.RestartMember, plan.AwaitMember:
 	default:
-		return nil
+		return nil, nil
 	}
 	out, err := r.Hosts[step.Host].Script(ctx, journalScript(step.Unit, int(r.Now().Sub(began).Seconds())+5))
 	if err != nil {
-		return []string{fmt.Sprintf("(the journal could not be read: %v)", err)}
+		return []string{fmt.Sprintf("(the journal could not be read: %v)", err)}, nil
 	}
-	said := strings.TrimSpace(string(out))
-	if said == "" {
+	last, all, _ := strings.Cut(string(out), journalParts+"\n")
+	for _, part := range []string{last, all} {
+		if log := linesOf(part); Explain(log) != nil {
+			return log, Explain(log)
+		}
+	}
+	return linesOf(all), nil
+}
+
+// linesOf is nil for a text that says nothing.
+func linesOf(text string) []string {
+	if text = strings.TrimSpace(text); text == "" {
 		return nil
 	}
-	return strings.Split(said, "\n")
+	return strings.Split(text, "\n")
 }

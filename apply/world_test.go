@@ -201,7 +201,7 @@ func (h fakeHost) Script(ctx context.Context, script string) ([]byte, error) {
 	}
 	starts := step.Kind == plan.StartMember || step.Kind == plan.RestartMember
 	switch {
-	case strings.HasPrefix(script, "journalctl"):
+	case strings.Contains(script, "journalctl"):
 		return []byte(h.journal), nil
 	case step.Kind == plan.InstallRelease && h.full != "":
 		return nil, errors.New(h.full)

@@ -217,6 +217,9 @@ func TestPutMends(t *testing.T) {
 	if err := os.Symlink("target", filepath.Join(dir, "symlink")); err != nil {
 		t.Fatal(err)
 	}
+	const token = "0123456789abcdef01234567"
+	write("missing."+token+".tmp", 0o600, []byte("left by a run that was killed"))
+	write("another."+token+".tmp", 0o600, []byte("not of these files"))
 	before, err := os.Stat(filepath.Join(dir, "right"))
 	if err != nil {
 		t.Fatal(err)
@@ -242,6 +245,10 @@ func TestPutMends(t *testing.T) {
 	}
 	if n := s.input(); n < 600_000 || n > 650_000 {
 		t.Errorf("%d bytes were sent, want three files of 200000", n)
+	}
+	left, err := filepath.Glob(filepath.Join(dir, "*.tmp"))
+	if d := cmp.Diff([]string{filepath.Join(dir, "another."+token+".tmp")}, left); d != "" || err != nil {
+		t.Errorf("temporary files (-want +got): %s%v", d, err)
 	}
 }
 

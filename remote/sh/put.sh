@@ -74,6 +74,9 @@ put_owned() { # OWNER GROUP MODE, then what stat says
 		{ [ "$2" = "$6" ] || [ "$2" = "$7" ] || [ "${2:-$put_gid}" = "$7" ]; } && [ "$3" = "$8" ]
 }
 put_temp() { # INDEX TEMP
+	for put_old in "${2%.$put_token.tmp}".????????????????????????.tmp; do # what a run left that was killed before it could tidy up
+		[ ! -f "$put_old" ] || [ -L "$put_old" ] || rm -f -- "$put_old"
+	done
 	if put_words=$(put_create "$2" 2>&1); then
 		put_set temp "$1" "$2"
 		return

@@ -1,0 +1,100 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// terminal is both ends of a new terminal.
+func terminal(t *testing.T) (person, program *os.File) {
+	t.Helper()
+	person, err := os.OpenFile("/dev/ptmx", os.O_RDWR, 0)
+	if err != nil {
+		t.Skip(err)
+	}
+	t.Cleanup(func() { person.Close() })
+	if err := unix.IoctlSetPointerInt(int(person.Fd()), unix.TIOCSPTLCK, 0); err != nil {
+		t.Fatal(err)
+	}
+	n, err := unix.IoctlGetInt(int(person.Fd()), unix.TIOCGPTN)
+	if err != nil {
+		t.Fatal(err)
+	}
+	program, err = os.OpenFile(fmt.Sprintf("/dev/pts/%d", n), os.O_RDWR|unix.O_NOCTTY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { program.Close() })
+	return person, program
+}
+
+// echoes says whether a terminal shows what is typed.
+func echoes(t *testing.T, file *os.File) bool {
+	t.Helper()
+	state, err := unix.IoctlGetTermios(int(file.Fd()), unix.TCGETS)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return state.Lflag&unix.ECHO != 0
+}
+
+// A passphrase is not shown; a stop or the end of the context ends the question, and the terminal shows again what is typed.
+func TestPassphrase(t *testing.T) {
+	for name, test := range map[string]struct {
+		act  func(person *os.File, stop chan struct{}, cancel func())
+		want error
+	}{
+		"answered": {func(person *os.File, _ chan struct{}, _ func()) { fmt.Fprintln(person, "open sesame") }, nil},
+		"stopped":  {func(_ *os.File, stop chan struct{}, _ func()) { close(stop) }, context.Canceled},
+		"over":     {func(_ *os.File, _ chan struct{}, cancel func()) { cancel() }, context.Canceled},
+	} {
+		t.Run(name, func(t *testing.T) {
+			person, program := terminal(t)
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			said, stop := &strings.Builder{}, make(chan struct{})
+			c := &console{in: program, err: said, stop: stop}
+			type answer struct {
+				secret []byte
+				err    error
+			}
+			got := make(chan answer, 1)
+			go func() {
+				secret, err := c.passphrase(ctx, "id_ed25519")
+				got <- answer{secret, err}
+			}()
+			deadline := time.After(time.Minute)
+			for echoes(t, person) {
+				select {
+				case a := <-got:
+					t.Fatalf("it did not ask: %v", a.err)
+				case <-deadline:
+					t.Fatal("the terminal goes on showing what is typed")
+				default:
+				}
+			}
+			test.act(person, stop, cancel)
+			select {
+			case a := <-got:
+				if !errors.Is(a.err, test.want) || test.want == nil && string(a.secret) != "open sesame" || test.want != nil && a.secret != nil {
+					t.Errorf("%q, %v", a.secret, a.err)
+				}
+			case <-deadline:
+				t.Fatal("it goes on asking")
+			}
+			if !echoes(t, person) {
+				t.Error("the terminal does not show what is typed any more")
+			}
+			if said.String() != "Passphrase of id_ed25519: \n" {
+				t.Errorf("it says %q", said)
+			}
+		})
+	}
+}
