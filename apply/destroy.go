@@ -83,3 +83,17 @@ exit 0
 		facts.ReleaseDir, path.Dir(facts.ReleaseDir))
 	return b.String()
 }
+
+// pruneReleases removes releases, each unless a unit has come to name it meanwhile.
+func pruneReleases(paths []plan.Path) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "set -u\ncd %s || exit\nexec 8<.\nflock 8 # an installation for another cluster is finished first\nfor release in", quote(facts.ReleaseDir))
+	for _, p := range paths {
+		b.WriteString(" " + quote(p.Path))
+	}
+	b.WriteString(`; do
+  grep -qF "$release/" /etc/systemd/system/*.service 2>/dev/null || rm -rf "$release" || exit
+done
+`)
+	return b.String()
+}

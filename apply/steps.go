@@ -57,6 +57,8 @@ func (r *Run) do(ctx context.Context, step plan.Step) error {
 		return r.Etcd.Downgrade(ctx, r.endpoint(step.Host), step.Version)
 	case plan.CancelDowngrade:
 		return r.Etcd.Downgrade(ctx, r.endpoint(step.Host), "")
+	case plan.PruneReleases:
+		return script(pruneReleases(step.Paths))
 	case plan.AwaitVersion:
 		return r.awaitVersion(ctx, step)
 	case plan.StopMember:

@@ -70,6 +70,7 @@ var lines = map[string]struct {
 	"boot":     {1, func(p *parser, f []string) error { p.host.BootID = f[0]; return nil }},
 	"memory":   {1, func(p *parser, f []string) error { return kilobytes(&p.host.Memory, f[0]) }},
 	"etcduser": {1, func(p *parser, _ []string) error { p.host.EtcdUser = true; return nil }},
+	"inuse":    {1, func(p *parser, f []string) error { p.host.InUse = append(p.host.InUse, f[0]); return nil }},
 	"missing":  {1, func(p *parser, f []string) error { p.host.Missing = append(p.host.Missing, f[0]); return nil }},
 	"free":     {2, (*parser).readFree},
 	"unit":     {1, (*parser).readUnit},

@@ -66,6 +66,12 @@ for dir in "$rel"/*; do
   done
 done
 
+# Which of many releases the units of this or another cluster name.
+set -- "$rel"/*/
+if [ $# -gt 2 ]; then
+  for dir; do if grep -qF "$dir" /etc/systemd/system/*.service 2>/dev/null; then say inuse "${dir%/}"; fi; done
+fi
+
 if [ -d "$data" ]; then
   say data exists
   for entry in "$data"/* "$data"/.[!.]*; do

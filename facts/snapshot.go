@@ -82,6 +82,7 @@ type Host struct {
 	Sockets  []Socket          `json:"sockets,omitempty"`
 	Missing  []string          `json:"missing,omitempty"` // commands that clusterup needs and the host lacks
 	Binaries map[string]string `json:"binaries"`          // path under the release directory → SHA-256
+	InUse    []string          `json:"in_use,omitempty"`  // releases that a unit of this or another cluster names; told only where there are more than two
 
 	Etcd      *Status  `json:"etcd,omitempty"` // nil: the member did not answer
 	EtcdError string   `json:"etcd_error,omitempty"`

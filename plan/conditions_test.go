@@ -11,7 +11,7 @@ import (
 
 // stop is a member that is not running any more.
 func stop(h *facts.Host) {
-	h.Process, h.Etcd, h.Reads, h.Unit.Active = nil, nil, false, "inactive"
+	h.Process, h.Etcd, h.V2Store, h.Reads, h.Unit.Active = nil, nil, nil, false, "inactive"
 }
 
 // wipe is a host whose data directory is gone, and with it whatever ran on it.

@@ -18,7 +18,7 @@ func TestEveryWayFromBare(t *testing.T) {
 		w := wanted(t, n)
 		w.Accept = []Risk{Downtime}
 		k := newWalker(t, w)
-		k.everyWay(state{bare(w), "run-1", "bare", nil}, most)
+		k.everyWay(state{seen: bare(w), token: "run-1", way: "bare"}, most)
 		t.Logf("%d members, %d faults: %d states, %d refused, at most %d stages to the end", n, most, len(k.decided), k.refused, k.stages)
 		if least := map[int]int{1: 70, 3: 5000}[n]; !raced && len(k.decided) < least {
 			t.Errorf("%d members: %d states only", n, len(k.decided))
@@ -35,9 +35,9 @@ func TestEveryWayOfRoll(t *testing.T) {
 		w.Cluster.Etcd.Flags = map[string]string{"max-txn-ops": "7"}
 		w.Accept = []Risk{Downtime}
 		k := newWalker(t, w)
-		k.everyWay(state{s, "run-1", "other flags are wanted", nil}, 1)
+		k.everyWay(state{seen: s, token: "run-1", way: "other flags are wanted"}, 1)
 		t.Logf("%d members: %d states, %d refused, at most %d stages to the end", n, len(k.decided), k.refused, k.stages)
-		if k.stages != n+1 {
+		if most := map[int]int{1: 2, 3: 5, 5: 7}[n]; k.stages != most { // the leader hands over once
 			t.Errorf("%d members: %d stages", n, k.stages)
 		}
 	}
@@ -105,7 +105,7 @@ func (k *walker) next(at visit, stage *Stage) []visit {
 func faults(w Want, st state) []visit {
 	var found []visit
 	add := func(what string, seen facts.Snapshot) {
-		found = append(found, visit{state: state{seen, st.token, st.way + " → " + what, nil}, lost: strings.HasSuffix(what, "disk")})
+		found = append(found, visit{state: state{seen: seen, token: st.token, way: st.way + " → " + what}, lost: strings.HasSuffix(what, "disk")})
 	}
 	sc := scenes{w: w}
 	for _, m := range w.Cluster.Members {
@@ -149,7 +149,7 @@ func TestEveryScene(t *testing.T) {
 			for _, c := range common {
 				scenes++
 				conditions := []condition{a, b, c}
-				if k.finish(state{sc.scene(conditions), "run-2", names(conditions), nil}) {
+				if k.finish(state{seen: sc.scene(conditions), token: "run-2", way: names(conditions)}) {
 					settled++
 				}
 			}
@@ -184,7 +184,7 @@ func TestRandomScenes(t *testing.T) {
 			if random.IntN(3) == 0 {
 				conditions[random.IntN(n)] = all[random.IntN(len(all))]
 			}
-			st := state{sc.scene(conditions), "run-2", names(conditions), nil}
+			st := state{seen: sc.scene(conditions), token: "run-2", way: names(conditions)}
 			k.finish(st)
 			if stage := k.decide(&st).stage; stage != nil {
 				cuts := k.cut(random, st, *stage)

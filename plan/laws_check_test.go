@@ -66,6 +66,7 @@ func TestLawsNotice(t *testing.T) {
 		"wrong width":                  {fresh, Stage{Name: "bad", Gate: "none", Width: 2, Steps: one(CreateUser, "etcd-1").Steps}, "width"},
 		"a key in what would be shown": {fresh, withChange(one(WriteTrust, "etcd-1"), "-----BEGIN PRIVATE KEY-----"), "law 7"},
 	}
+	w.Releases["3.7.3/amd64"] = releaseOf("3.7.3")
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			if err := lawful(w, test.seen, test.stage); err == nil || !strings.Contains(err.Error(), test.law) {
@@ -77,7 +78,9 @@ func TestLawsNotice(t *testing.T) {
 
 // Consent counts for the only member, and for nobody else.
 func TestLawsConsent(t *testing.T) {
-	restart := Stage{Name: "bad", Gate: "none", Width: 1, Steps: []Step{{Kind: RestartMember, Host: "etcd-1", Why: "no reason"}}}
+	restart := Stage{Name: "bad", Gate: "none", Width: 1, Steps: []Step{
+		{Kind: RestartMember, Host: "etcd-1", Why: "no reason", Version: "3.6.16"},
+	}}
 	for n, ok := range map[int]bool{1: true, 3: false} {
 		w := wanted(t, n)
 		s := settled(t, w)

@@ -16,16 +16,19 @@ import (
 // The laws of the design as checks of one decision. They do not use what Next uses to decide, so that a mistake there shows.
 
 // lawful checks a stage that is about to run on what was seen.
-func lawful(w Want, s facts.Snapshot, stage Stage) error {
+func lawful(w Want, s facts.Snapshot, stage Stage) error { return lawfulIn(w, s, truthOf(w, s), stage) }
+
+// lawfulIn is lawful for a cluster of which more is known than what was seen.
+func lawfulIn(w Want, s facts.Snapshot, t truth, stage Stage) error {
 	return errors.Join(
 		lawShape(w, stage), lawKinds(stage), lawQuorum(w, s, stage), lawBootstrap(w, s, stage), lawMix(w, s, stage), lawMarkers(w, s, stage),
-		lawUntried(s, stage), lawSecrets(stage))
+		lawUntried(s, stage), lawSecrets(stage), lawVersions(w, s, t, stage))
 }
 
 // lawShape: a stage says what it is and why, names hosts of the inventory only, and those in their order.
 func lawShape(w Want, stage Stage) error {
 	if stage.Name == "" || stage.Gate == "" || len(stage.Steps) == 0 || stage.Width < 1 {
-		return fmt.Errorf("a stage needs a name, a gate, a width and steps: %+v", stage)
+		return fmt.Errorf("a stage needs a name, a gate, a width and steps: %q, %q, %d, %d", stage.Name, stage.Gate, stage.Width, len(stage.Steps))
 	}
 	order := -1
 	hosts := map[string]bool{}
@@ -54,7 +57,7 @@ func lawKinds(stage Stage) error {
 	for _, step := range stage.Steps {
 		switch step.Kind {
 		case CreateCA, PinRelease, CreateUser, MakeDirs, InstallRelease, FixModes, WriteTrust, IssueLeaf, WriteUnit, ReloadUnits,
-			EnableUnit, StartMember, AwaitMember, RestartMember, RecordBirth:
+			EnableUnit, StartMember, AwaitMember, RestartMember, RecordBirth, MoveLeader, SaveSnapshot, EnableDowngrade, CancelDowngrade, AwaitVersion, PruneReleases:
 		default:
 			return fmt.Errorf("law 3: %s is nothing that converging may do", step.ID())
 		}
@@ -62,12 +65,17 @@ func lawKinds(stage Stage) error {
 	return nil
 }
 
-// serving are the members that take part, seen from outside: they run, know a leader and answer a linearizable read.
+// serving are the members that take part, seen from outside: they run, know a leader, answer a linearizable read, and have caught up.
 func serving(w Want, s facts.Snapshot) map[string]bool {
-	up := map[string]bool{}
+	up, most := map[string]bool{}, uint64(0)
+	for _, host := range s.Hosts {
+		if host.Etcd != nil {
+			most = max(most, host.Etcd.Applied)
+		}
+	}
 	for _, m := range w.Cluster.Members {
 		host := s.Hosts[m.Name]
-		if host.Process != nil && host.Etcd != nil && host.Etcd.Leader != 0 && host.Reads {
+		if host.Process != nil && host.Etcd != nil && host.Etcd.Leader != 0 && host.Reads && most-host.Etcd.Applied <= 5000 {
 			up[m.Name] = true
 		}
 	}
@@ -127,12 +135,12 @@ func identities(w Want, s facts.Snapshot) (all map[string]bool, marked bool) {
 func lawBootstrap(w Want, s facts.Snapshot, stage Stage) error {
 	exists, marked := identities(w, s)
 	born := map[string]string{}
-	for _, step := range stage.Steps {
+	for i, step := range stage.Steps {
 		host := s.Hosts[step.Host]
 		if step.Kind != StartMember && step.Kind != RestartMember {
 			continue
 		}
-		unit := words(host.Files[UnitPath(w.Cluster)].Content)
+		unit := words([]byte(startsWith(w, s, stage.Steps[:i], step.Host)))
 		state, token := flagOf(unit, "initial-cluster-state"), flagOf(unit, "initial-cluster-token")
 		switch {
 		case marked && state != "existing":

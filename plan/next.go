@@ -19,7 +19,7 @@ func Next(w Want, s facts.Snapshot) (*Stage, error) {
 		return nil, &Refused{refusals}
 	}
 	for _, next := range []func() (*Stage, error){
-		v.operator, v.prepare, v.start, v.await, v.recordBirth, v.changeover, v.restart,
+		v.operator, v.prepare, v.start, v.await, v.recordBirth, v.changeover, v.restart, v.prune,
 	} {
 		stage, err := next()
 		if stage != nil || err != nil {
@@ -86,19 +86,23 @@ func (v view) start() (*Stage, error) {
 	return &stage, nil
 }
 
-// await waits for members that run but do not answer as a healthy one does.
+// await waits for members that run but do not answer as a healthy one does, unless they are to restart anyway.
 func (v view) await() (*Stage, error) {
+	return v.awaiting(func(m inventory.Member, host facts.Host) bool { return v.mustRestart(m, host) == nil || v.holds(host) }), nil
+}
+
+func (v view) awaiting(which func(inventory.Member, facts.Host) bool) *Stage {
 	var steps []Step
 	v.hosts(func(m inventory.Member, host facts.Host) {
-		if host.Process == nil || v.serves(host) || v.mustRestart(m, host) != nil {
+		if host.Process == nil || v.serves(host) || !which(m, host) {
 			return
 		}
 		steps = append(steps, Step{Kind: AwaitMember, Host: m.Name, Unit: v.want.Cluster.UnitName, Why: v.ailment(host)})
 	})
 	if len(steps) == 0 {
-		return nil, nil
+		return nil
 	}
-	return &Stage{Name: "wait for members", Gate: "nothing is changed", Width: len(steps), Steps: steps}, nil
+	return &Stage{Name: "wait for members", Gate: "nothing is changed", Width: len(steps), Steps: steps}
 }
 
 // maxLag is how many entries a member may have left to apply and yet count as one that takes part: what comes in between asking one

@@ -193,16 +193,18 @@ func (v view) trustFiles(host facts.Host) []Step {
 // fileChange compares a wanted file with what is there; the reason is empty when they agree.
 func fileChange(want units.File, host facts.Host) (Change, string) {
 	have, ok := host.Files[want.Path]
-	change := Change{File: want, Was: redacted(have.Content), Existed: ok}
+	why := differs(Path{want.Path, want.Owner, want.Group, want.Mode}, have)
 	switch {
 	case !ok:
-		return change, "missing"
+		why = "missing"
 	case have.Kind != facts.Regular:
-		return change, "is not a regular file"
+		why = "is not a regular file"
 	case !bytes.Equal(have.Content, want.Data):
-		return change, "differs"
+		why = "differs"
+	case why == "":
+		return Change{File: want, Existed: true}, ""
 	}
-	return change, differs(Path{want.Path, want.Owner, want.Group, want.Mode}, have)
+	return Change{File: want, Was: redacted(have.Content), Existed: ok}, why
 }
 
 // secrets are the settings of a unit in which people put secrets. clusterup writes none of them.

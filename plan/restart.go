@@ -41,7 +41,7 @@ func (v view) candidates() []candidate {
 	var found []candidate
 	v.hosts(func(m inventory.Member, host facts.Host) {
 		why := v.mustRestart(m, host)
-		if why == nil {
+		if why == nil || v.holds(host) {
 			return
 		}
 		order := 2
@@ -63,7 +63,7 @@ func (v view) candidates() []candidate {
 // leader first hands over to one that has been restarted already.
 func (v view) restart() (*Stage, error) {
 	found := v.candidates()
-	if len(found) == 0 || v.held() {
+	if len(found) == 0 {
 		return nil, nil
 	}
 	first := found[0]

@@ -41,6 +41,7 @@ const (
 	SaveSnapshot    Kind = "save-snapshot"    // of the member Host, into the operator directory
 	EnableDowngrade Kind = "enable-downgrade" // to the minor Version
 	CancelDowngrade Kind = "cancel-downgrade"
+	PruneReleases   Kind = "prune-releases" // Paths
 	AwaitVersion    Kind = "await-version" // the cluster, and the data of all members, become of the minor Version
 
 	StopMember  Kind = "stop-member"  // stopped and disabled; only to destroy the cluster

@@ -44,13 +44,38 @@ func (v view) hopRefusals(to string) []Refusal {
 		found = append(found, refuse(NeedsConsent, "", "run again with --accept=downgrade",
 			"the cluster is of etcd %s, and the inventory asks for %s: going back a minor version", v.high, v.want.Cluster.Version))
 	}
-	if floor := floors[minor(to)]; down && compare(to, floor) < 0 {
-		found = append(found, refuse(VersionChange, "", "ask for etcd "+floor+" or a later "+minor(to),
-			"etcd %s is not one to go back to: it is older than %s, which knows how to be left again", to, floor))
+	wanted := v.want.Cluster.Version // also where it is several hops away: nothing moves then
+	if floor := floors[minor(wanted)]; down && compare(wanted, floor) < 0 {
+		found = append(found, refuse(VersionChange, "", "ask for etcd "+floor+" or a later "+minor(wanted),
+			"etcd %s is not one to go back to: it is older than %s, which knows how to be left again", wanted, floor))
 	}
 	if !mixed && minor(to) != minor(v.low) {
 		found = append(found, v.noQuorum()...)
 	}
+	if !mixed && minor(to) != minor(v.low) || minor(to) == "3.7" {
+		found = append(found, v.strangers(mixed)...)
+	}
+	return found
+}
+
+// strangers are members whose etcd, which they run or ran last, is not on their host: one that is down cannot be made whole before the
+// cluster changes its minor version, and none of them could go back.
+func (v view) strangers(mixed bool) []Refusal {
+	first := v.high
+	if mixed {
+		first = v.low // all data is fit for it
+	}
+	var found []Refusal
+	v.hosts(func(m inventory.Member, host facts.Host) {
+		has := v.unitBin(host)
+		if host.Process != nil {
+			has = binAt(host.Process.Args[0])
+		}
+		if _, there := host.Binaries[has.path("etcd")]; host.Data.WAL && !there && (host.Process == nil || has.dir != "") {
+			found = append(found, refuse(VersionChange, m.Name, fmt.Sprintf("set version to %s and apply, which puts it there; then ask for %s again",
+				first, v.want.Cluster.Version), "the etcd that it ran last is not on its host, and it may have to go back to it"))
+		}
+	})
 	return found
 }
 
@@ -82,11 +107,16 @@ func (v view) flags(version string) map[string]string {
 // changeover sees to what the cluster itself must know of a change of its minor version, in the order in which it comes: an enabled
 // downgrade that is not wanted any more, versions that the members have yet to agree on, a snapshot, and enabling a downgrade.
 func (v view) changeover() (*Stage, error) {
+	mixed := minor(v.low) != minor(v.high)
+	if !mixed && minor(v.target) != minor(v.high) && !v.held() { // nobody leaves a minor version unless all take part
+		if stage := v.awaiting(func(inventory.Member, facts.Host) bool { return true }); stage != nil {
+			return stage, nil
+		}
+	}
 	at, ok := v.leader()
 	if !ok {
 		return nil, nil
 	}
-	mixed := minor(v.low) != minor(v.high)
 	one := func(name, gate string, step Step) (*Stage, error) {
 		step.Host = at.Name
 		return &Stage{Name: name, Gate: gate, Width: 1, Steps: []Step{step}}, nil
@@ -97,11 +127,13 @@ func (v view) changeover() (*Stage, error) {
 			Step{Kind: CancelDowngrade, Why: "a downgrade to " + minor(v.downgrade) + " is enabled, and not wanted"})
 	case mixed:
 		return nil, nil
+	case v.unsettled() != "" && v.awaiting(func(inventory.Member, facts.Host) bool { return true }) != nil:
+		return nil, nil // who does not take part restarts first: the members agree on nothing without it
 	case v.unsettled() != "":
 		return one("let the members agree on the version", "nothing is changed", Step{Kind: AwaitVersion, Version: v.agreed(), Why: v.unsettled()})
 	case minor(v.target) == minor(v.high) || v.held():
 		return nil, nil
-	case !v.saved() && v.downgrade == "":
+	case !v.saved():
 		return one("save a snapshot", "all members serve", Step{
 			Kind: SaveSnapshot, Version: v.high, Why: "before etcd " + minor(v.target) + "; from the leader to the operator directory, and verified",
 		})
@@ -173,6 +205,11 @@ func (v view) held() bool {
 	return behind <= 1
 }
 
+// holds says that this is the member which is held.
+func (v view) holds(host facts.Host) bool {
+	return v.held() && host.Data.WAL && minor(v.lastVersion(host)) != minor(v.target)
+}
+
 // v2Store refuses to take a member from 3.5 to 3.6 with etcd v2 content, which 3.6 does not start with.
 func (v view) v2Store(m inventory.Member, host facts.Host) []Refusal {
 	if minor(v.target) != "3.6" || minor(v.lastVersion(host)) != "3.5" || host.V2Store == nil || host.V2Store.Clean ||
@@ -185,13 +222,17 @@ func (v view) v2Store(m inventory.Member, host facts.Host) []Refusal {
 
 // Holding says what a cluster whose last member is held is waiting for; "" when none is.
 func Holding(w Want, s facts.Snapshot) string {
-	v := newView(w, s)
-	left := v.candidates()
-	if !v.held() || len(left) == 0 {
+	v, left := newView(w, s), ""
+	v.hosts(func(m inventory.Member, host facts.Host) {
+		if v.holds(host) {
+			left = m.Name
+		}
+	})
+	if left == "" {
 		return ""
 	}
 	return fmt.Sprintf("%s stays at etcd %s, as --hold-last asks. This is the last point of return: until this last member follows, the cluster goes back "+
-		"when version is set to %s again and applied. A plain apply goes on.", left[0].member.Name, v.low, v.low)
+		"when version is set to %s again and applied. A plain apply goes on.", left, v.low, v.low)
 }
 
 // shownRoute is the way from the oldest version that runs to the wanted one; nil when that is where the cluster is.

@@ -16,7 +16,7 @@ func (c *console) report(err error) int {
 	switch {
 	case err == nil, errors.Is(err, errPending):
 		return code
-	case errors.Is(err, errInventory), errors.As(err, new(childError)):
+	case errors.Is(err, errInventory), errors.As(err, new(childError)), errors.As(err, new(shown)):
 		return code
 	}
 	if c.json {

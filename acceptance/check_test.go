@@ -1,0 +1,34 @@
+package acceptance
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// check says that all is well, and what wants doing once something does; it changes nothing.
+func check(t *testing.T, s *site, file string, inv inventory) {
+	metrics := filepath.Join(t.TempDir(), "clusterup.prom")
+	s.untouched(t, inv.Cluster, func() {
+		s.ok(t, "check", "--prometheus="+metrics, file).says(t, "all is well", "3 of 3 members healthy", "days")
+	})
+	text := read(t, metrics)
+	for _, line := range []string{`clusterup_check_ok{cluster="prod"} 1`, `clusterup_member_healthy{cluster="prod",member="etcd-2"} 1`} {
+		if !strings.Contains(text, line+"\n") {
+			t.Errorf("no line %q in:\n%s", line, text)
+		}
+	}
+	if info, err := os.Stat(metrics); err != nil || info.Mode().Perm() != 0o644 {
+		t.Errorf("%v, %v", info, err)
+	}
+	s.on(t, "etcd-2", "systemctl stop etcd-prod")
+	r := s.run(t, "check", "--prometheus="+metrics, file)
+	r.exits(t, 3)
+	r.says(t, "etcd-2: stopped: the unit is inactive  [unhealthy]", "start-member", "2 of 3 members healthy")
+	if text := read(t, metrics); !strings.Contains(text, `clusterup_check_ok{cluster="prod"} 0`) || !strings.Contains(text, `member="etcd-2"} 0`) {
+		t.Errorf("metrics:\n%s", text)
+	}
+	s.ok(t, "apply", "--yes", file)
+	s.ok(t, "check", file).says(t, "all is well")
+}

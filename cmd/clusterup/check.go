@@ -1,0 +1,277 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/clusterup/clusterup/facts"
+	"github.com/clusterup/clusterup/inventory"
+	"github.com/clusterup/clusterup/plan"
+)
+
+func newCheck(c *console) *cobra.Command {
+	var flags clusterFlags
+	var prometheus string
+	cmd := &cobra.Command{
+		Use:   "check INVENTORY",
+		Short: "Say whether anything wants doing: drift, health, what is about to expire; for cron and CI",
+		Long: "check looks at everything and changes nothing. It exits with 0 when all is well, with 3 when something wants doing, and with 12 when\n" +
+			"not every host could be looked at.",
+		Args: oneInventory("one inventory"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			c.json = flags.json
+			s, err := c.open(args[0], flags, true)
+			if err != nil {
+				return err
+			}
+			defer s.close()
+			ctx, cancel := c.untilStopped(cmd.Context())
+			defer cancel()
+			return s.check(ctx, prometheus)
+		},
+	}
+	flags.hostFlags(cmd)
+	cmd.Flags().StringVar(&prometheus, "prometheus", "", "write the findings to a file for the textfile collector of Prometheus' node exporter")
+	return cmd
+}
+
+// finding is one thing that wants doing.
+type finding struct {
+	Type string `json:"type"` // "finding"
+	Kind string `json:"kind"` // unreachable, unhealthy, alarm, quorum, drift, refused, expiry
+	Host string `json:"host,omitempty"`
+	Text string `json:"text"`
+	Do   string `json:"do,omitempty"`
+}
+
+// expiry is when a certificate ends.
+type expiry struct {
+	Type       string    `json:"type"`           // "certificate"
+	Host       string    `json:"host,omitempty"` // empty: a CA of the operator directory
+	Role       string    `json:"role"`           // peer, server; of a CA: peer, client
+	Generation int       `json:"generation,omitempty"`
+	CA         bool      `json:"ca,omitempty"`
+	NotAfter   time.Time `json:"expires"`
+	Days       int       `json:"days"` // whole days left, negative when it has ended
+}
+
+func (e expiry) String() string {
+	name := e.Host + " " + e.Role
+	if e.CA {
+		name = fmt.Sprintf("%s CA %d", e.Role, e.Generation)
+	}
+	return name
+}
+
+// checked is the last object of check --json.
+type checked struct {
+	Type     string    `json:"type"` // "check"
+	Cluster  string    `json:"cluster"`
+	OK       bool      `json:"ok"`
+	Members  int       `json:"members"`
+	Healthy  int       `json:"healthy"`
+	Steps    int       `json:"steps"`              // that an apply would do
+	Days     int       `json:"days"`               // until the first certificate ends
+	First    string    `json:"first,omitempty"`    // that certificate
+	Time     time.Time `json:"time"`               // when it was looked at
+	Findings []finding `json:"findings,omitempty"` //
+	Expiries []expiry  `json:"certificates,omitempty"`
+}
+
+// check looks, and says what it found.
+func (s *session) check(ctx context.Context, prometheus string) error {
+	p, seen, err := s.plan(ctx)
+	var refused *plan.Refused
+	if err != nil && !errors.As(err, &refused) {
+		return err
+	}
+	result := s.checked(p, seen, refused)
+	if prometheus != "" {
+		if err := writePublic(prometheus, exposition(result, s.memberStatuses(p, seen))); err != nil {
+			return fmt.Errorf("write metrics: %w", err)
+		}
+	}
+	s.showCheck(result)
+	switch {
+	case result.OK:
+		return nil
+	case refused != nil && refused.Only(plan.Unreachable):
+		return shown{unreached(seen, refused)}
+	}
+	return errPending
+}
+
+// shown is an error that the output has told already.
+type shown struct{ error }
+
+func (e shown) Unwrap() error { return e.error }
+
+func (s *session) checked(p plan.Plan, seen facts.Snapshot, refused *plan.Refused) checked {
+	result := checked{Type: "check", Cluster: s.cluster.Name, Members: len(s.cluster.Members), Time: seen.Taken.UTC(), Expiries: expiries(s.cluster, seen)}
+	find := func(kind, host, text, do string) {
+		result.Findings = append(result.Findings, finding{"finding", kind, host, text, do})
+	}
+	for _, m := range s.cluster.Members {
+		switch word, problem := state(seen.Hosts[m.Name]); word {
+		case "healthy":
+			result.Healthy++
+		case "unreachable":
+			find("unreachable", m.Name, strings.TrimPrefix(problem, m.Name+": "), remedy(seen.Hosts[m.Name].Err))
+		default:
+			find("unhealthy", m.Name, strings.TrimSuffix(word+": "+problem, ": "), "clusterup plan says what apply would do about it")
+		}
+	}
+	for _, alarm := range seen.Alarms {
+		find("alarm", "", fmt.Sprintf("member %s has raised the alarm %s", alarm.Member, alarm.Type), "see the operations guide")
+	}
+	if refused != nil {
+		for _, r := range refused.Refusals {
+			if r.Kind != plan.Unreachable {
+				find("refused", r.Host, r.Reason, r.Remedy)
+			}
+		}
+	}
+	for _, stage := range p.Stages {
+		result.Steps += len(stage.Steps)
+		for _, step := range stage.Steps {
+			find("drift", step.Host, string(step.Kind)+": "+step.Why, "clusterup apply")
+		}
+	}
+	for _, e := range result.Expiries {
+		if result.First == "" || e.Days < result.Days {
+			result.First, result.Days = e.String(), e.Days
+		}
+		if e.CA && e.Days*24 < int(s.cluster.PKI.RenewBefore.Hours()) {
+			find("expiry", "", fmt.Sprintf("%s ends in %d days", e, e.Days), "see the operations guide")
+		}
+	}
+	result.OK = len(result.Findings) == 0
+	return result
+}
+
+// expiries are the ends of all certificates, hosts first.
+func expiries(c *inventory.Cluster, seen facts.Snapshot) []expiry {
+	left := func(end time.Time) int {
+		days := int(end.Sub(seen.Taken) / (24 * time.Hour))
+		if end.Before(seen.Taken) {
+			days--
+		}
+		return days
+	}
+	var all []expiry
+	for _, m := range c.Members {
+		for _, role := range []string{"peer", "server"} {
+			if leaf, ok := seen.Hosts[m.Name].Leaves[role]; ok && !leaf.NotAfter.IsZero() {
+				all = append(all, expiry{Type: "certificate", Host: m.Name, Role: role, NotAfter: leaf.NotAfter.UTC(), Days: left(leaf.NotAfter)})
+			}
+		}
+	}
+	for _, ca := range seen.Operator.CAs {
+		all = append(all, expiry{
+			Type: "certificate", Role: ca.Role, Generation: ca.Generation, CA: true, NotAfter: ca.NotAfter.UTC(), Days: left(ca.NotAfter),
+		})
+	}
+	return all
+}
+
+func (s *session) showCheck(result checked) {
+	if s.console.json {
+		for _, f := range result.Findings {
+			s.console.object(f)
+		}
+		for _, e := range result.Expiries {
+			s.console.object(e)
+		}
+		result.Findings, result.Expiries = nil, nil // each had a line of its own
+		s.console.object(result)
+		return
+	}
+	out := s.console.out
+	for _, f := range result.Findings {
+		where := ""
+		if f.Host != "" {
+			where = f.Host + ": "
+		}
+		_, _ = fmt.Fprintf(out, "%s%s  [%s]\n", where, f.Text, f.Kind) // a reader that went away is noticed by the shell
+		if f.Do != "" {
+			_, _ = fmt.Fprintf(out, "  → %s\n", f.Do)
+		}
+	}
+	verdict := "all is well"
+	if !result.OK {
+		verdict = plural(len(result.Findings), "finding")
+	}
+	_, _ = fmt.Fprintf(out, "Cluster %s: %s; %d of %d members healthy", result.Cluster, verdict, result.Healthy, result.Members)
+	if result.First != "" {
+		_, _ = fmt.Fprintf(out, "; the first certificate to end is that of %s, in %s", result.First, plural(result.Days, "day"))
+	}
+	_, _ = fmt.Fprintln(out, ".")
+}
+
+// exposition is what was found in the text format of Prometheus (https://prometheus.io/docs/instrumenting/exposition_formats).
+func exposition(result checked, members []memberStatus) []byte {
+	var b strings.Builder
+	label := strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`)
+	family := func(name, help string, lines ...string) {
+		fmt.Fprintf(&b, "# HELP %s %s\n# TYPE %s gauge\n%s", name, help, name, strings.Join(lines, ""))
+	}
+	line := func(name string, value float64, labels ...string) string {
+		text := fmt.Sprintf(`%s{cluster="%s"`, name, label.Replace(result.Cluster))
+		for i := 0; i < len(labels); i += 2 {
+			text += fmt.Sprintf(`,%s="%s"`, labels[i], label.Replace(labels[i+1]))
+		}
+		return fmt.Sprintf("%s} %g\n", text, value)
+	}
+	yes := func(is bool) float64 {
+		if is {
+			return 1
+		}
+		return 0
+	}
+	kinds := map[string]int{"unreachable": 0, "unhealthy": 0, "alarm": 0, "drift": 0, "refused": 0, "expiry": 0}
+	for _, f := range result.Findings {
+		kinds[f.Kind]++
+	}
+	var found, healthy, ends []string
+	for _, kind := range slices.Sorted(maps.Keys(kinds)) {
+		found = append(found, line("clusterup_findings", float64(kinds[kind]), "kind", kind))
+	}
+	for _, m := range members {
+		healthy = append(healthy, line("clusterup_member_healthy", yes(m.State == "healthy"), "member", m.Member))
+	}
+	for _, e := range result.Expiries {
+		labels := []string{"member", e.Host, "role", e.Role, "generation", ""}
+		if e.CA {
+			labels = []string{"member", "", "role", e.Role + " CA", "generation", fmt.Sprint(e.Generation)}
+		}
+		ends = append(ends, line("clusterup_certificate_not_after_seconds", float64(e.NotAfter.Unix()), labels...))
+	}
+	family("clusterup_check_ok", "Whether nothing wants doing.", line("clusterup_check_ok", yes(result.OK)))
+	family("clusterup_check_time_seconds", "When it was looked at, seconds since 1970.", line("clusterup_check_time_seconds", float64(result.Time.Unix())))
+	family("clusterup_findings", "What wants doing, by kind.", found...)
+	family("clusterup_member_healthy", "Whether a member serves and has nothing to complain of.", healthy...)
+	family("clusterup_certificate_not_after_seconds", "When a certificate ends, seconds since 1970.", ends...)
+	return []byte(b.String())
+}
+
+// writePublic puts a file in place whole, for all to read: it holds what monitoring shows.
+func writePublic(path string, data []byte) error {
+	return writeWhole(path, func(w io.Writer) error {
+		if file, ok := w.(*os.File); ok {
+			if err := file.Chmod(0o644); err != nil {
+				return err
+			}
+		}
+		_, err := w.Write(data)
+		return err
+	})
+}

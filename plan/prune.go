@@ -1,0 +1,55 @@
+package plan
+
+import (
+	"cmp"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/clusterup/clusterup/facts"
+	"github.com/clusterup/clusterup/inventory"
+)
+
+// kept is how many releases stay on a host: the one that runs, and the one before it, to go back to.
+const kept = 2
+
+// prune removes releases that no unit of any cluster names, but for the newest two.
+func (v view) prune() (*Stage, error) {
+	var steps []Step
+	hosts := 0
+	v.hosts(func(m inventory.Member, host facts.Host) {
+		var paths []Path
+		for _, dir := range v.prunable(host) {
+			paths = append(paths, Path{Path: dir})
+		}
+		if len(paths) > 0 {
+			hosts++
+			steps = append(steps, Step{Kind: PruneReleases, Host: m.Name, Paths: paths, Why: "no unit uses them, and newer ones are there"})
+		}
+	})
+	if len(steps) == 0 {
+		return nil, nil
+	}
+	return &Stage{Name: "remove old releases", Gate: "all members run what is wanted", Width: hosts, Steps: steps}, nil
+}
+
+func (v view) prunable(host facts.Host) []string {
+	var dirs []string
+	for name, file := range host.Files {
+		if path.Dir(name) == facts.ReleaseDir && file.Kind == facts.Dir && !strings.HasPrefix(path.Base(name), ".") {
+			dirs = append(dirs, name)
+		}
+	}
+	if len(dirs) <= kept || len(host.InUse) == 0 {
+		return nil
+	}
+	version := func(dir string) string {
+		version, _, _ := strings.Cut(path.Base(dir), "-")
+		return version
+	}
+	slices.SortFunc(dirs, func(a, b string) int { return cmp.Or(compare(version(b), version(a)), cmp.Compare(a, b)) })
+	r, _ := v.release(host)
+	return slices.DeleteFunc(dirs[kept:], func(dir string) bool {
+		return slices.Contains(host.InUse, dir) || dir == BinDir(r) || host.Process != nil && len(host.Process.Args) > 0 && binAt(host.Process.Args[0]).dir == dir
+	})
+}
