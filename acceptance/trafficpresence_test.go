@@ -3,7 +3,9 @@ package acceptance
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"io"
+	"net"
 	"net/http"
 	"slices"
 	"sync"
@@ -12,11 +14,12 @@ import (
 
 const (
 	askPause    = 50 * time.Millisecond
-	askPatience = 2 * time.Second // of a member on a busy machine
+	askPatience = 4 * time.Second // longer than a dead host takes to be told as unreachable
+	askTimes    = 2               // a busy machine may be silent for one of them
 )
 
 // presence knows which members answer, by asking each of them all the time. A member that answers has joined its cluster: etcd listens
-// for clients only then.
+// for clients only then. One that refuses or is unreachable is away, and so is one that is silent again and again.
 type presence struct {
 	members []member
 	client  *http.Client
@@ -40,31 +43,40 @@ func (p *presence) start(ctx context.Context, running *sync.WaitGroup) {
 		running.Go(func() {
 			pause := time.NewTicker(askPause)
 			defer pause.Stop()
-			for {
-				here := p.ask(ctx, m)
-				if ctx.Err() != nil {
+			for silent := 0; ; <-pause.C {
+				err := p.ask(ctx, m)
+				var timeout net.Error
+				switch {
+				case ctx.Err() != nil:
 					return
+				case errors.As(err, &timeout) && timeout.Timeout():
+					silent++
+				default:
+					silent = 0
 				}
-				p.note(m.Name, here)
-				<-pause.C
+				if silent == 0 || silent >= askTimes {
+					p.note(m.Name, err == nil)
+				}
 			}
 		})
 	}
 	context.AfterFunc(ctx, p.client.CloseIdleConnections)
 }
 
-func (p *presence) ask(ctx context.Context, m member) bool {
+func (p *presence) ask(ctx context.Context, m member) error {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, endpoint(m, 2379)+"/version", nil)
 	if err != nil {
-		return false
+		return err
 	}
 	response, err := p.client.Do(request)
 	if err != nil {
-		return false
+		return err
 	}
 	defer response.Body.Close()
-	_, err = io.Copy(io.Discard, response.Body)
-	return err == nil && response.StatusCode == http.StatusOK
+	if _, err = io.Copy(io.Discard, response.Body); err == nil && response.StatusCode != http.StatusOK {
+		err = errors.New(response.Status)
+	}
+	return err
 }
 
 func (p *presence) note(name string, here bool) {
