@@ -32,9 +32,8 @@ func certificates(t *testing.T, s *site, file string, inv inventory) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	roots := x509.NewCertPool()
-	roots.AppendCertsFromPEM([]byte(read(t, filepath.Join(creds, "ca.pem"))))
-	config := &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots, Certificates: []tls.Certificate{pair}}
+	config := trusting(t, filepath.Join(creds, "ca.pem"))
+	config.Certificates = []tls.Certificate{pair}
 	if _, err := s.client(t, config, endpoint(inv.Members[0], 2379)).Put(t.Context(), "by", "app"); err != nil {
 		t.Error(err)
 	}
@@ -46,6 +45,14 @@ func certificates(t *testing.T, s *site, file string, inv inventory) {
 	s.run(t, "env", "nobody", file, "--dir", creds).exits(t, 1).says(t, "cert issue nobody")
 	s.ok(t, "etcdctl", file, "--", "get", "by", "--print-value-only").says(t, "app")
 	s.run(t, "etcdctl", file, "--", "nonsense").exits(t, 1).says(t, "unknown command")
+}
+
+// trusting is a TLS configuration that trusts the CAs in a file.
+func trusting(t *testing.T, file string) *tls.Config {
+	t.Helper()
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM([]byte(read(t, file)))
+	return &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots}
 }
 
 // sealed encrypts the CA keys to two operators, works on with the key of one, and takes it back.
