@@ -21,6 +21,9 @@ type misfit struct {
 // spareDir lies in the data directory, the only one that the unit may write to.
 const spareDir = "/var/lib/etcd/prod/other"
 
+// telling are the misfits worth a try in every run of the tests; all are tried with FAULTS=full.
+var telling = map[string]bool{"port in use": true, "unknown flag": true, "disk full": true, "certificate of another CA": true}
+
 var misfits = map[string]misfit{
 	"port in use": {
 		before: "systemd-run -q --unit=squatter /usr/sbin/sshd -D -p 2380\nuntil [ -n \"$(ss -Hltn 'sport = :2380')\" ]; do :; done",
@@ -90,6 +93,9 @@ func TestExplained(t *testing.T) {
 	s.ok(t, "apply", "--yes", file)
 	s.stranger(t)
 	for name, m := range misfits {
+		if !whole() && !telling[name] {
+			continue
+		}
 		t.Run(name, func(t *testing.T) {
 			args := strings.NewReplacer("ETCD-1", s.host(t, "etcd-1").IPv4.String(), "ETCD-2", s.host(t, "etcd-2").IPv4.String()).Replace(m.args)
 			s.on(t, "etcd-2", fmt.Sprintf(makeMisfit, m.before, args))

@@ -194,18 +194,27 @@ func TestFaultsAlone(t *testing.T) {
 // TestFaultsTogether does everything there is with clusters of three members.
 func TestFaultsTogether(t *testing.T) {
 	t.Parallel()
-	s := newSite(t, "flt-three", hosts(3)...)
+	const size = 3
+	clusters := 1
+	if whole() {
+		clusters = 2
+	}
+	s := newSite(t, "flt-three", hosts(clusters*size)...)
 	inv := s.inventory(t, "prod")
-	st := newStand(t, s, inv, inv.Members...)
+	var stands []*stand
+	for members := range slices.Chunk(inv.Members, size) {
+		stands = append(stands, newStand(t, s, inv, members...))
+	}
 	t.Run("bootstrap", func(t *testing.T) {
 		op := bootstrap(during, only("before start-member/etcd-2", "after start-member/etcd-2", "after record-birth/etcd-2"))
-		op.whole = ofThree
-		op.part = map[string]string{"kill": "around every step", "fail": "around every step on one host"}
-		disturb(t, op, st)
+		op.whole, op.part = ofThree, partOfThree
+		disturb(t, op, stands...)
 	})
-	t.Run("repair", func(t *testing.T) { disturb(t, repairing, st) })
-	t.Run("destroy", func(t *testing.T) { disturb(t, destroying, st) })
+	t.Run("repair", func(t *testing.T) { disturb(t, repairing, stands...) })
+	t.Run("destroy", func(t *testing.T) { disturb(t, destroying, stands...) })
 }
+
+var partOfThree = map[string]string{"kill": "around every step", "fail": "around every step on one host"}
 
 // ofThree leaves of the points of three hosts that do the same side by side what tells them apart. Every action is tried with one host.
 func ofThree(verb string, points []string) []string {
@@ -243,7 +252,7 @@ var destroying = operation{
 	},
 	ends:  func(t *testing.T, s *stand, end []picture) { s.gone(t, end, 1) },
 	whole: ofThree,
-	part:  map[string]string{"kill": "around every step", "fail": "around every step on one host"},
+	part:  partOfThree,
 }
 
 // purging ends a cluster and deletes its data.

@@ -24,7 +24,7 @@ func TestPickPoints(t *testing.T) {
 		}},
 		{"steps of one", steps(points, "etcd-2"), []string{"before issue-leaf/peer/etcd-2@2", "after issue-leaf/peer/etcd-2@2"}},
 		{"all steps", steps(points[6:], ""), []string{
-			"before make-dirs/etcd-1", "after make-dirs/etcd-1", "before issue-leaf/peer/etcd-2@2", "after issue-leaf/peer/etcd-2@2", "after verify",
+			"before make-dirs/etcd-1", "after make-dirs/etcd-1", "before issue-leaf/peer/etcd-2@2", "after issue-leaf/peer/etcd-2@2",
 		}},
 		{"elsewhere", []string{renamed(points[10], []string{"etcd-1", "etcd-2"}, []string{"etcd-3", "etcd-11"})}, []string{"before issue-leaf/peer/etcd-11@2"}},
 	} {

@@ -65,9 +65,9 @@ func distinct(points []string) []string {
 	return some
 }
 
-// steps leaves the points right before and right after whole steps on one host; "" means all, and the control machine, and looks.
+// steps leaves the points right before and right after whole steps on one host; "" means on all, and on the control machine.
 func steps(points []string, host string) []string {
 	return slices.DeleteFunc(slices.Clone(points), func(p string) bool {
-		return strings.Contains(p, "#") || host != "" && hostOf(p) != host
+		return strings.Contains(p, "#") || !strings.Contains(p, "/") || host != "" && hostOf(p) != host
 	})
 }

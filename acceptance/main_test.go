@@ -14,8 +14,9 @@ import (
 
 // The releases that the scenarios install.
 const (
-	release     = "3.6.16"
-	releaseNext = "3.7.3"
+	releaseBefore = "3.5.35"
+	release       = "3.6.16"
+	releaseNext   = "3.7.3"
 )
 
 // clusterup is the binary under test, and cache where all runs keep what they download: shared, as on an operator's machine.
@@ -64,7 +65,7 @@ var mirror = sync.OnceValues(func() (string, error) {
 	if dir == "" {
 		dir = "/var/cache/clusterup/mirror"
 	}
-	for _, version := range []string{release, releaseNext} {
+	for _, version := range []string{releaseBefore, release, releaseNext} {
 		if _, err := os.Stat(filepath.Join(dir, "v"+version, "SHA256SUMS")); err == nil {
 			continue
 		}

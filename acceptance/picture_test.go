@@ -12,19 +12,20 @@ import (
 
 // pictureScript prints, a line each and with tabs between: the head of every first WAL file, birth markers, keys, secrets in the
 // journal, and every file in the places where clusterup writes. What etcd keeps within member/wal and member/snap is its own affair.
+// No command line of it looks like a key itself.
 const pictureScript = `
 cd /
 for f in $(find /var/lib/etcd* -path '*/wal/0000000000000000-0000000000000000.wal' 2>/dev/null); do
   printf 'wal\t%s\t%s\n' "$f" "$(head -c 256 "$f" | base64 -w 0)"
 done
 for f in /etc/etcd/*/born.json; do [ ! -f "$f" ] || printf 'born\t%s\t%s\n' "$f" "$(base64 -w 0 "$f")"; done
-grep -rlI --exclude-dir=ssh --exclude-dir=.ssh 'PRIVATE KEY' /etc /opt /var /tmp /run /root /home /dev/shm /usr/local 2>/dev/null | while read -r f; do
+grep -rlI --exclude-dir=ssh --exclude-dir=.ssh 'PRIVATE[ ]KEY' /etc /opt /var /tmp /run /root /home /dev/shm /usr/local 2>/dev/null | while read -r f; do
   printf 'key\t%s\t%s\t%s\n' "$f" "$(stat -c '%a %U:%G' "$f")" "$(base64 -w 0 "$f")"
   printf '%s\n' "$(sed -n 2p "$f")" >>/dev/shm/keys
 done
 journalctl --no-pager -o cat >/dev/shm/journal
-touch /dev/shm/keys
-grep -e 'PRIVATE KEY' -F -f /dev/shm/keys /dev/shm/journal | while read -r line; do printf 'leak\t%s\n' "$line"; done
+printf 'PRIVATE KEY\n' >>/dev/shm/keys
+grep -F -f /dev/shm/keys /dev/shm/journal | while read -r line; do printf 'leak\t%s\n' "$line"; done
 rm -f /dev/shm/keys /dev/shm/journal
 find /etc /opt /var/lib/etcd* /usr/local /root /home /tmp /var/tmp /run/clusterup -path '*/member/*/*' -prune -o ! -path '*/systemd-private-*' \
   -printf 'file\t%p\t%y %m %u:%g\n' 2>/dev/null
@@ -70,7 +71,8 @@ func (s *stand) look(t *testing.T, host string) picture {
 			p.births = append(p.births, b)
 		case f[0] == "key" && len(f) == 4:
 			p.keys[f[1]] = f[2]
-			s.secrets[f[1]+" of "+host] = secretOf(f[1], decode(t, f[3]))
+			key := secretOf(f[1]+" of "+host, decode(t, f[3]))
+			s.secrets[key.forms[0]] = key
 		case f[0] == "file" && len(f) == 3:
 			p.files[random.ReplaceAllString(f[1], "*")] = f[2]
 		case f[0] == "leak":

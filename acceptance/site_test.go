@@ -16,8 +16,8 @@ import (
 // patience is how long anything at all may take here, on a busy machine.
 const patience = 2 * time.Minute
 
-// rooms bounds how many labs there are at once: two cores carry no more.
-var rooms = make(chan struct{}, 2)
+// rooms bounds how many labs there are at once: two cores carry no more, since much of their time is waiting.
+var rooms = make(chan struct{}, 3)
 
 // site is an operator's place of work: a lab, a directory with inventories, and a home.
 type site struct {

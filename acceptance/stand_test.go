@@ -4,6 +4,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -16,7 +17,7 @@ type stand struct {
 	*site
 	inv     inventory
 	file    string
-	secrets map[string]secret // every private key that was ever seen here, by where it lay
+	secrets map[string]secret // every private key that was ever seen here, by its first line
 }
 
 // newStand takes the named hosts of a site.
@@ -38,10 +39,8 @@ func (s *stand) hosts() []string {
 	return names
 }
 
-// forget drops what was said and the keys that were seen so far, all of which has been looked through.
-func (s *stand) forget() {
-	s.said, s.secrets = &buffer{}, map[string]secret{}
-}
+// forget drops what was said so far, all of which has been looked through.
+func (s *stand) forget() { s.said = &buffer{} }
 
 // each does something with every host, side by side.
 func (s *stand) each(do func(host string)) {
@@ -127,11 +126,13 @@ func (s *stand) lawful(t *testing.T, before, after []picture) {
 	s.operatorFiles(t, func(where, text string) { t.Helper(); s.told(t, where, text) })
 }
 
+var privateKey = regexp.MustCompile(`[^\n]{0,80}BEGIN [A-Z ]*PRIVATE KEY`)
+
 // told checks that a text holds no key.
 func (s *stand) told(t *testing.T, where, text string) {
 	t.Helper()
-	if strings.Contains(text, "PRIVATE KEY") {
-		t.Errorf("%s holds a private key", where)
+	if key := privateKey.FindString(text); key != "" {
+		t.Errorf("%s holds a private key: %q", where, key)
 	}
 	for _, key := range s.secrets {
 		for _, form := range key.forms {

@@ -103,6 +103,7 @@ var scenes = map[string]func(t *testing.T, n int) *world{
 		if _, err := o.run("zeroth").Converge(t.Context()); err != nil {
 			t.Fatal(err)
 		}
+		o.lead("etcd-1")
 		o.want.Cluster.Etcd.Flags = map[string]string{"max-txn-ops": "7"}
 		o.change("etcd-1", func(h *facts.Host) { h.Unit.Enabled = "disabled" })
 		return o

@@ -86,7 +86,14 @@ func (r *Run) hashes(ctx context.Context) []string {
 		var first hash
 		same, comparable := true, true
 		for i, m := range members {
-			sum, compacted, err := r.Etcd.Hash(ctx, plan.ClientURL(r.Want.Cluster, m), revision)
+			at := plan.ClientURL(r.Want.Cluster, m)
+			var sum uint32
+			var compacted int64
+			// A follower is behind right after a write; a linearizable read through it waits until it is not.
+			_, err := r.Etcd.Revision(ctx, at)
+			if err == nil {
+				sum, compacted, err = r.Etcd.Hash(ctx, at, revision)
+			}
 			switch {
 			case err != nil:
 				return []string{fmt.Sprintf("compare data of %s: %v", m.Name, err)}

@@ -36,9 +36,14 @@ func wanted(t *testing.T, n int) plan.Want {
 	if err := json.Unmarshal([]byte(text), &w); err != nil {
 		t.Fatal(err)
 	}
-	w.Releases = map[string]plan.Release{"amd64": {
-		Version: "3.6.16", Arch: "amd64", SHA256: "1a2b3c4d5e6f7081", Binaries: map[string]string{"etcd": "e0", "etcdctl": "c0", "etcdutl": "u0"},
-	}}
+	w.Releases = map[string]plan.Release{}
+	for _, version := range []string{"3.5.35", "3.6.16", "3.7.3"} {
+		r := plan.Release{Version: version, Arch: "amd64", SHA256: strings.Repeat(strings.ReplaceAll(version, ".", ""), 4), Binaries: map[string]string{}}
+		for _, name := range []string{"etcd", "etcdctl", "etcdutl"} {
+			r.Binaries[name] = name + " " + version
+		}
+		w.Releases[r.Pin()] = r
+	}
 	return w
 }
 
@@ -60,6 +65,9 @@ type world struct {
 	broken  func(step plan.Step) error                      // fails a start
 	block   func(ctx context.Context, step plan.Step) error // holds a start up
 	bad     string                                          // the endpoint through which nothing can be written
+	hash    map[string]uint32                               // of all keys, by endpoint
+	refuses map[plan.Kind]func() error                      // what the operator directory or the cluster says to a step; nil: it does it
+	agrees  time.Time                                       // when the members agree on their version
 	journal string                                          // what every unit has said
 	full    string                                          // fails the unpacking of a release
 }
@@ -80,9 +88,10 @@ func newWorld(t *testing.T, w plan.Want) *world {
 func (o *world) run(token string) *Run {
 	w := o.want
 	w.Token = token
+	looked := &looked{}
 	r := &Run{
 		Want: w, Hosts: map[string]Host{}, Operator: o, Etcd: o, Now: func() time.Time { return noon }, ID: token,
-		Gather: func(ctx context.Context) (facts.Snapshot, error) { return o.gather(ctx, w) },
+		Gather: func(ctx context.Context) (facts.Snapshot, error) { return o.gather(ctx, w, looked) },
 	}
 	for name := range o.seen.Hosts {
 		r.Hosts[name] = fakeHost{o, name}
@@ -91,8 +100,14 @@ func (o *world) run(token string) *Run {
 	return r
 }
 
-// gather also notes what Next will say, since it is the last thing before a stage.
-func (o *world) gather(ctx context.Context, w plan.Want) (facts.Snapshot, error) {
+// looked is what a run has seen and decided last.
+type looked struct {
+	seen  facts.Snapshot
+	stage *plan.Stage
+}
+
+// gather also notes what Next will say, since it is the last thing before a stage; or how to take back a restart that has failed.
+func (o *world) gather(ctx context.Context, w plan.Want, last *looked) (facts.Snapshot, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if err := ctx.Err(); err != nil {
@@ -110,7 +125,14 @@ func (o *world) gather(ctx context.Context, w plan.Want) (facts.Snapshot, error)
 		}
 	}
 	o.wanted = map[string][]plan.Step{}
-	if stage, err := plan.Next(w, o.seen); err == nil && stage != nil {
+	stage, err := plan.Next(w, o.seen)
+	if last.stage != nil {
+		if back := plan.Back(w, last.seen, o.seen, *last.stage); back != nil {
+			stage, err = back, nil
+		}
+	}
+	*last = looked{o.seen, stage}
+	if err == nil && stage != nil {
 		for _, step := range stage.Steps {
 			o.wanted[step.ID()] = append(o.wanted[step.ID()], step)
 		}
@@ -125,6 +147,9 @@ func (o *world) seam(fault func(point string) error) func(string) error {
 		o.mu.Lock()
 		if steps := o.wanted[id]; begins && len(steps) > 0 {
 			o.current[steps[0].Host], o.wanted[id] = steps[0], steps[1:]
+			if steps[0].Kind == plan.AwaitVersion {
+				o.agrees = time.Now().Add(3 * time.Second)
+			}
 		}
 		o.mu.Unlock()
 		if fault == nil {
@@ -213,6 +238,11 @@ func (h fakeHost) Script(ctx context.Context, script string) ([]byte, error) {
 	}
 	if starts && h.broken != nil {
 		if err := h.broken(step); err != nil {
+			h.mu.Lock()
+			defer h.mu.Unlock()
+			h.change(h.name, func(host *facts.Host) {
+				host.Process, host.Etcd, host.Reads, host.Unit.Active = nil, nil, false, "activating"
+			})
 			return nil, err
 		}
 	}
@@ -274,6 +304,86 @@ func (o *world) Archive(context.Context, plan.Release) (Upload, error) {
 	return Upload{Size: 7, SHA256: "1a2b", Open: func() (io.ReadCloser, error) { return nil, errors.New("nobody reads it here") }}, nil
 }
 
+// answers is what the operator directory or the cluster does with a step.
+func (o *world) answers(ctx context.Context, step plan.Step) error {
+	if refuses := o.refuses[step.Kind]; refuses != nil {
+		if err := refuses(); err != nil {
+			return err
+		}
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	o.took(step, nil)
+	return nil
+}
+
+func (o *world) SaveSnapshot(ctx context.Context, endpoint, version string) error {
+	return o.answers(ctx, plan.Step{Kind: plan.SaveSnapshot, Host: o.hostsOf[endpoint], Version: version})
+}
+
+func (o *world) Downgrade(ctx context.Context, endpoint, minor string) error {
+	kind := plan.EnableDowngrade
+	if minor == "" {
+		kind = plan.CancelDowngrade
+	}
+	return o.answers(ctx, plan.Step{Kind: kind, Host: o.hostsOf[endpoint], Version: minor})
+}
+
+func (o *world) MoveLeader(ctx context.Context, endpoint string, to facts.ID) error {
+	step := plan.Step{Kind: plan.MoveLeader, Host: o.hostsOf[endpoint]}
+	o.mu.Lock()
+	for name, host := range o.seen.Hosts {
+		if host.Data.MemberID == to {
+			step.To = name
+		}
+	}
+	from := o.seen.Hosts[step.Host].Etcd
+	o.mu.Unlock()
+	if step.To == "" || from == nil || from.Leader != from.MemberID {
+		o.t.Errorf("leadership of %s to %s: it does not lead, or nobody has that ID", step.Host, step.To)
+	}
+	return o.answers(ctx, step)
+}
+
+// Status lets members agree on their version a while after somebody began to wait for it.
+func (o *world) Status(ctx context.Context, endpoint string) (facts.Status, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for _, step := range o.current {
+		if step.Kind == plan.AwaitVersion && !o.agrees.IsZero() && !time.Now().Before(o.agrees) {
+			o.agrees = time.Time{}
+			o.seen = plan.SimulateStep(o.want, o.seen, step)
+		}
+	}
+	if e := o.seen.Hosts[o.hostsOf[endpoint]].Etcd; e != nil && ctx.Err() == nil {
+		return *e, nil
+	}
+	return facts.Status{}, errors.New("connect: connection refused")
+}
+
+// ClusterVersion is the lowest of what members run; it is agreed on when their data is.
+func (o *world) ClusterVersion(context.Context, string) (string, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	low := "9"
+	for _, host := range o.seen.Hosts {
+		if host.Etcd != nil {
+			low = min(low, host.Etcd.Version[:3]+".0")
+		}
+	}
+	return low, nil
+}
+
+func (o *world) Revision(context.Context, string) (int64, error) { return 7, nil }
+
+func (o *world) Hash(_ context.Context, endpoint string, revision int64) (sum uint32, compacted int64, err error) {
+	if revision != 7 {
+		o.t.Errorf("hash at revision %d", revision)
+	}
+	return o.hash[endpoint], 3, nil
+}
+
 func (o *world) ReadLinearizable(ctx context.Context, endpoint string) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -308,4 +418,16 @@ func (o *world) change(name string, do func(h *facts.Host)) {
 	host := o.seen.Hosts[name]
 	do(&host)
 	o.seen.Hosts[name] = host
+}
+
+// lead makes a member the leader: which one comes first is not decided otherwise.
+func (o *world) lead(name string) {
+	id := o.seen.Hosts[name].Data.MemberID
+	for other := range o.seen.Hosts {
+		o.change(other, func(h *facts.Host) {
+			status := *h.Etcd
+			status.Leader = id
+			h.Etcd = &status
+		})
+	}
 }

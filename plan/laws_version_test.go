@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"fmt"
 	"maps"
+	"path"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/clusterup/clusterup/facts"
@@ -24,6 +26,8 @@ func lawVersions(w Want, s facts.Snapshot, t truth, stage Stage) error {
 			}
 		case MoveLeader:
 			err = lawLeader(w, s, stage, step)
+		case PruneReleases:
+			err = lawPrune(w, s, step)
 		case EnableDowngrade:
 			err = lawEnable(w, s, t, step)
 		}
@@ -89,7 +93,7 @@ func lawSix(w Want, s facts.Snapshot, t truth, step Step, command string) error 
 		return fmt.Errorf("law 6: etcd 3.7 would replay requests of 3.5")
 	case is == 6 && minorNo(was) == 5 && s.Hosts[step.Host].V2Store != nil && !s.Hosts[step.Host].V2Store.Clean:
 		return fmt.Errorf("law 6: etcd 3.6 on content of the v2 API")
-	case first && !snapshotSaved(s):
+	case first && !snapshotSaved(s, minorNo(was)) && !snapshotSaved(s, is): // one of what it goes back to is as good
 		return fmt.Errorf("law 6: the first member of 3.%d without a snapshot", is)
 	case w.HoldLast && is > minorNo(was) && !slices.ContainsFunc(slices.Collect(maps.Values(others)), func(v string) bool { return minorNo(v) < is }):
 		return fmt.Errorf("hold-last: the last member would leave 3.%d", minorNo(was))
@@ -104,14 +108,14 @@ func lawSix(w Want, s facts.Snapshot, t truth, step Step, command string) error 
 	return nil
 }
 
-// snapshotSaved says whether a snapshot of the last hour is there.
-func snapshotSaved(s facts.Snapshot) bool {
+// snapshotSaved says whether a snapshot of the last hour is there, of a minor version.
+func snapshotSaved(s facts.Snapshot, of int) bool {
 	var id facts.ID
 	for _, host := range s.Hosts {
 		id = max(id, host.Data.ClusterID)
 	}
 	return slices.ContainsFunc(s.Operator.Snapshots, func(saved facts.SavedSnapshot) bool {
-		return saved.ClusterID == id && s.Taken.Sub(saved.Taken).Abs() < time.Hour
+		return saved.ClusterID == id && minorNo(saved.Version) == of && s.Taken.Sub(saved.Taken).Abs() < time.Hour
 	})
 }
 
@@ -140,8 +144,22 @@ func lawEnable(w Want, s facts.Snapshot, t truth, step Step) error {
 			return fmt.Errorf("downgrade: to %s, and %s is not ready for it", step.Version, m.Name)
 		}
 	}
-	if t.cluster != minorNo(step.Version)+1 || t.downgrade != 0 || !snapshotSaved(s) {
+	if t.cluster != minorNo(step.Version)+1 || t.downgrade != 0 || !snapshotSaved(s, t.cluster) {
 		return fmt.Errorf("downgrade: to %s in a cluster of 3.%d; another is under way, or there is no snapshot", step.Version, t.cluster)
+	}
+	return nil
+}
+
+// lawPrune: a release stays that a unit names, that a process runs, or that is wanted.
+func lawPrune(w Want, s facts.Snapshot, step Step) error {
+	host := s.Hosts[step.Host]
+	for _, p := range step.Paths {
+		unit := bytes.Contains(host.Files[UnitPath(w.Cluster)].Content, []byte(p.Path+"/"))
+		runs := host.Process != nil && strings.HasPrefix(host.Process.Args[0], p.Path+"/")
+		wants := BinDir(w.Releases[w.Cluster.Version+"/amd64"]) == p.Path
+		if path.Dir(p.Path) != facts.ReleaseDir || unit || runs || wants || slices.Contains(host.InUse, p.Path) {
+			return fmt.Errorf("law 3: %s is in use", p.Path)
+		}
 	}
 	return nil
 }

@@ -19,7 +19,7 @@ func Next(w Want, s facts.Snapshot) (*Stage, error) {
 		return nil, &Refused{refusals}
 	}
 	for _, next := range []func() (*Stage, error){
-		v.operator, v.prepare, v.start, v.await, v.recordBirth, v.changeover, v.restart,
+		v.operator, v.prepare, v.start, v.await, v.recordBirth, v.changeover, v.restart, v.prune,
 	} {
 		stage, err := next()
 		if stage != nil || err != nil {

@@ -90,8 +90,8 @@ func aheadOrBehind(off time.Duration) string {
 
 // ports says which process holds a port that the member needs.
 func (v view) ports(m inventory.Member, host facts.Host) []Refusal {
-	if host.Process != nil {
-		return nil // the member holds them; whatever it could not get, it has said
+	if host.Process != nil || host.Unit.Active == "activating" {
+		return nil // the member holds them, or comes and goes; whatever it could not get, it has said
 	}
 	var found []Refusal
 	for _, socket := range host.Sockets {

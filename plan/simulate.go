@@ -101,6 +101,15 @@ func simulateHost(w Want, s facts.Snapshot, step Step, host *facts.Host) {
 		simulateLeaf(s, step.Leaf, host)
 	case StartMember, RestartMember, AwaitMember:
 		simulateRunning(w, s, step, host)
+	case PruneReleases:
+		for _, p := range step.Paths {
+			for name := range host.Files {
+				if name == p.Path || path.Dir(name) == p.Path {
+					delete(host.Files, name)
+					delete(host.Binaries, name)
+				}
+			}
+		}
 	case StopMember, MoveAside, PurgeData, RemoveFiles:
 		simulateDestroy(step, host)
 	case RecordBirth:
@@ -231,20 +240,13 @@ func simulateCluster(w Want, s facts.Snapshot) facts.Snapshot {
 	return s
 }
 
-// inFlight is the target of the downgrade that members speak of; the leader ends one when all have come to it.
+// inFlight is the target of the downgrade that members speak of. The leader ends one a while after all have come to it.
 func inFlight(s facts.Snapshot, running []string) string {
-	target, done := "", true
+	target := ""
 	for _, name := range running {
 		if e := s.Hosts[name].Etcd; e != nil {
 			target = cmp.Or(target, e.Downgrade)
 		}
-	}
-	for _, name := range running {
-		e := s.Hosts[name].Etcd
-		done = done && e != nil && minor(e.Version) == minor(target)
-	}
-	if done && len(running) == len(s.Hosts) {
-		return ""
 	}
 	return target
 }

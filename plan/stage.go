@@ -42,7 +42,7 @@ const (
 	EnableDowngrade Kind = "enable-downgrade" // to the minor Version
 	CancelDowngrade Kind = "cancel-downgrade"
 	PruneReleases   Kind = "prune-releases" // Paths
-	AwaitVersion    Kind = "await-version" // the cluster, and the data of all members, become of the minor Version
+	AwaitVersion    Kind = "await-version"  // the cluster, and the data of all members, become of the minor Version
 
 	StopMember  Kind = "stop-member"  // stopped and disabled; only to destroy the cluster
 	MoveAside   Kind = "move-aside"   // Paths, with all that is in them

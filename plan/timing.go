@@ -26,7 +26,7 @@ func (v view) timing() (heartbeat, election time.Duration) {
 		lowE, highE = min(lowE, e), max(highE, e)
 	})
 	switch {
-	case lowE == 0: // nothing runs
+	case lowE == 0 || heartbeat == 0 || election == 0: // nothing runs, or it is left to etcd
 	case heartbeat > lowH && election > lowE && len(v.want.Cluster.Members) > 1:
 		return lowH, election
 	case heartbeat < highH && election < highE && len(v.want.Cluster.Members) > 1:

@@ -3,7 +3,9 @@ package plan
 import (
 	"fmt"
 	"maps"
+	"path"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -68,7 +70,9 @@ func truthOf(w Want, s facts.Snapshot) truth {
 		}
 		t.dirty[m.Name] = minorNo(t.last[m.Name]) == 5 || host.V2Store != nil && !host.V2Store.Clean
 	}
-	t.cluster = max(t.cluster, t.lowest())
+	if t.cluster = max(t.cluster, t.lowest()); t.cluster == 0 { // nobody knows
+		t.cluster = minorNo(w.Cluster.Version)
+	}
 	for name, version := range t.last {
 		if version == "" { // nobody knows: the one that makes most trouble
 			version = fmt.Sprintf("3.%d.0", t.cluster)
@@ -161,6 +165,8 @@ func (t truth) settled(seen facts.Snapshot) truth {
 func (t truth) shown(s facts.Snapshot) facts.Snapshot {
 	s.Hosts = maps.Clone(s.Hosts)
 	for name, host := range s.Hosts {
+		host.InUse = inUse(host)
+		s.Hosts[name] = host
 		if host.Etcd == nil || !host.Data.WAL || host.Data.ClusterID != host.Etcd.ClusterID {
 			continue
 		}
@@ -178,4 +184,23 @@ func (t truth) shown(s facts.Snapshot) facts.Snapshot {
 		s.Hosts[name] = host
 	}
 	return s
+}
+
+// inUse are the releases that units of a host name; they are told where there are more than two.
+func inUse(host facts.Host) []string {
+	var used []string
+	there := 0
+	for name, file := range host.Files {
+		if path.Dir(name) == facts.ReleaseDir && file.Kind == facts.Dir {
+			there++
+		}
+		if named := inRelease.FindString(string(file.Content)); named != "" && path.Ext(name) == ".service" {
+			used = append(used, path.Dir(named))
+		}
+	}
+	if there <= 2 {
+		return nil
+	}
+	slices.Sort(used)
+	return used
 }

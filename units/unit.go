@@ -70,10 +70,10 @@ func listensLow(m Member) bool {
 	return false
 }
 
+var inText = strings.NewReplacer("%", "%%", "\n", " ", "\r", " ")
+
 // escape keeps a % from being read as a systemd specifier, and text from reaching into the next line.
-func escape(s string) string {
-	return strings.NewReplacer("%", "%%", "\n", " ", "\r", " ").Replace(s)
-}
+func escape(s string) string { return inText.Replace(s) }
 
 // dollars keeps a $ from being read as a variable. systemd replaces variables in the arguments of a command, and nowhere
 // else (systemd.service(5), "Command lines").

@@ -1,0 +1,148 @@
+package acceptance
+
+import (
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	clientv3 "go.etcd.io/etcd/client/v3"
+
+	"github.com/clusterup/clusterup/pki"
+)
+
+// underway are the clients at work while an operation on a stand is disturbed.
+type underway struct {
+	mu  sync.Mutex
+	all map[*stand]*traffic
+}
+
+func (u *underway) start(t *testing.T, s *stand, inv inventory) {
+	t.Helper()
+	tr := startTraffic(t, s.site, inv, unhurried(somebody))
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.all[s] = tr
+}
+
+// stop checks that nothing acknowledged was lost, and no two members were away at once.
+func (u *underway) stop(t *testing.T, s *stand) {
+	t.Helper()
+	u.mu.Lock()
+	tr := u.all[s]
+	u.mu.Unlock()
+	tr.stop(t).sound(t)
+}
+
+// lead has a member lead, so that every run of an operation has the same points.
+func (s *stand) lead(t *testing.T, wanted member) {
+	t.Helper()
+	store := s.cas(t, s.inv.Cluster)
+	app := issue(t, store, "app")
+	config := secure(t, store, pki.RoleClient, app.Cert, app.Key)
+	clients, ids := map[string]*clientv3.Client{}, map[string]uint64{}
+	for _, m := range s.inv.Members {
+		clients[m.Name] = s.client(t, config, endpoint(m, 2379))
+	}
+	until(t, wanted.Name+" to lead", func() bool {
+		names, leader := map[uint64]string{}, uint64(0)
+		for name, c := range clients {
+			status, err := c.Status(t.Context(), c.Endpoints()[0])
+			if err != nil {
+				return false
+			}
+			ids[name], names[status.Header.MemberId], leader = status.Header.MemberId, name, status.Leader
+		}
+		if leader == ids[wanted.Name] {
+			return true
+		}
+		if c := clients[names[leader]]; c != nil {
+			_, _ = c.MoveLeader(t.Context(), ids[wanted.Name]) // it is asked again what came of it
+		}
+		return false
+	})
+	until(t, "all members to follow "+wanted.Name, func() bool {
+		for _, c := range clients {
+			if status, err := c.Status(t.Context(), c.Endpoints()[0]); err != nil || status.Leader != ids[wanted.Name] {
+				return false
+			}
+		}
+		return true
+	})
+}
+
+// wholeSteps leaves the points around whole steps, since every action is tried with a bootstrap and a repair.
+func wholeSteps(verb string, points []string) []string {
+	if verb == "fail" {
+		return steps(points, "etcd-2")
+	}
+	return slices.DeleteFunc(slices.Clone(points), func(p string) bool { return strings.Contains(p, "#") || strings.Contains(p, " look") })
+}
+
+var partOfRoll = map[string]string{"kill": "around every step", "fail": "around every step on one host"}
+
+// flagging changes a flag of three members, while clients are at work.
+func flagging() operation {
+	u := &underway{all: map[*stand]*traffic{}}
+	return operation{
+		name: flagRoll, args: []string{"apply", "--yes"}, whole: wholeSteps, part: partOfRoll,
+		prepare: func(t *testing.T, s *stand) {
+			old := s.inv
+			s.write(t, "prod.hcl", old)
+			s.ok(t, "apply", "--yes", s.file)
+			s.lead(t, old.Members[0])
+			etcdBlock(`flags = { "max-request-bytes" = "2097152" }`)(&old)
+			s.write(t, "prod.hcl", old)
+			u.start(t, s, old)
+		},
+		ends: func(t *testing.T, s *stand, end []picture) {
+			s.served(t, end)
+			u.stop(t, s)
+		},
+	}
+}
+
+// upgrading takes three members from one minor version to the next, while clients are at work.
+func upgrading() operation {
+	u := &underway{all: map[*stand]*traffic{}}
+	return operation{
+		name: upgradeRoll, args: []string{"apply", "--yes"},
+		telling: only("after restart-member/etcd-3"),
+		whole:   wholeSteps, part: partOfRoll,
+		prepare: func(t *testing.T, s *stand) {
+			old, next := s.inv, s.inv
+			old.Version, next.Version = release, releaseNext
+			s.bare(t)
+			s.write(t, "prod.hcl", old)
+			s.ok(t, "apply", "--yes", s.file)
+			s.lead(t, old.Members[0])
+			s.write(t, "prod.hcl", next)
+			s.inv = next
+			u.start(t, s, next)
+		},
+		ends: func(t *testing.T, s *stand, end []picture) {
+			s.served(t, end)
+			u.stop(t, s)
+		},
+	}
+}
+
+// TestRollFaults disturbs rolling changes.
+func TestRollFaults(t *testing.T) {
+	t.Parallel()
+	const size = 3
+	clusters := 1
+	if whole() {
+		clusters = 2
+	}
+	s := newSite(t, "roll-faults", hosts(clusters*size)...)
+	inv := s.inventory(t, "prod")
+	var stands []*stand
+	for members := range slices.Chunk(inv.Members, size) {
+		stands = append(stands, newStand(t, s, inv, members...))
+	}
+	t.Run("upgrade", func(t *testing.T) { disturb(t, upgrading(), stands...) })
+	if whole() {
+		t.Run("flags", func(t *testing.T) { disturb(t, flagging(), stands...) })
+	}
+}

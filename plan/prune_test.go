@@ -1,0 +1,50 @@
+package plan
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/clusterup/clusterup/facts"
+)
+
+func TestPrune(t *testing.T) {
+	w := wanted(t, 3)
+	dir := func(name string) string { return facts.ReleaseDir + "/" + name }
+	s := change(settled(t, w), "etcd-2", func(h *facts.Host) {
+		for _, name := range []string{"3.6.11-aa", "3.5.35-bb", "3.5.30-cc", "3.10.1-dd", "3.9.9-ee"} {
+			h.Files[dir(name)] = facts.File{Kind: facts.Dir, Mode: 0o755, Owner: "root", Group: "root"}
+			h.Files[dir(name)+"/etcd"], h.Binaries[dir(name)+"/etcd"] = facts.File{Kind: facts.Regular}, "e9"
+		}
+		h.InUse = []string{BinDir(testRelease), dir("3.5.30-cc")} // another cluster's
+	})
+	stage, err := Next(w, s)
+	if err != nil || stage == nil {
+		t.Fatalf("%v, %v", stage, err)
+	}
+	if err := lawful(w, s, *stage); err != nil {
+		t.Error(err)
+	}
+	var got []string
+	for _, step := range stage.Steps {
+		for _, p := range step.Paths {
+			got = append(got, step.Host+" "+p.Path)
+		}
+	}
+	want := []string{"etcd-2 " + dir("3.6.11-aa"), "etcd-2 " + dir("3.5.35-bb")}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Error(d)
+	}
+	after := Simulate(w, s, *stage)
+	if stage, err := Next(w, after); stage != nil || err != nil {
+		t.Errorf("still to do: %v, %v", stage, err)
+	}
+	if _, there := after.Hosts["etcd-2"].Binaries[dir("3.5.35-bb")+"/etcd"]; there {
+		t.Error("a binary of it is still there")
+	}
+	// Nobody knows what other clusters use: nothing goes.
+	unknown := change(s, "etcd-2", func(h *facts.Host) { h.InUse = nil })
+	if stage, err := Next(w, unknown); stage != nil || err != nil {
+		t.Errorf("%v, %v", stage, err)
+	}
+}

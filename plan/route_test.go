@@ -1,0 +1,142 @@
+package plan
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/clusterup/clusterup/facts"
+	"github.com/clusterup/clusterup/units"
+)
+
+func TestHop(t *testing.T) {
+	for _, test := range []struct{ low, high, wanted, next string }{
+		{"3.6.16", "3.6.16", "3.6.16", "3.6.16"},
+		{"3.6.12", "3.6.16", "3.6.4", "3.6.4"}, // patches go anywhere at once
+		{"3.5.35", "3.5.35", "3.6.16", "3.6.16"},
+		{"3.5.32", "3.5.40", "3.6.1", "3.6.1"},   // the floor is enough
+		{"3.5.31", "3.5.35", "3.6.16", "3.5.35"}, // one is below the floor
+		{"3.5.35", "3.5.35", "3.7.3", "3.6.16"},  // through a waypoint
+		{"3.6.10", "3.6.10", "3.7.3", "3.6.16"},  // 3.7 has its floor too
+		{"3.6.11", "3.6.16", "3.7.1", "3.7.1"},
+		{"3.7.3", "3.7.3", "3.6.16", "3.6.16"},
+		{"3.7.3", "3.7.3", "3.5.35", "3.6.16"},   // down through a waypoint
+		{"3.5.35", "3.6.16", "3.6.16", "3.6.16"}, // half-way: forward
+		{"3.5.35", "3.6.16", "3.7.3", "3.6.16"},  // half-way to somewhere else: together first
+		{"3.5.35", "3.6.16", "3.5.35", "3.5.35"}, // half-way: back
+		{"3.6.16", "3.7.3", "3.5.35", "3.6.16"},
+		{"3.6.16", "3.7.3", "3.6.12", "3.6.12"},
+		{"3.10.0", "3.10.0", "3.9.1", "3.9.1"}, // numbers, not text
+		{"3.7.3", "3.7.3", "3.8.0", "3.8.0"},   // a minor version without a floor
+		{"3.6.9", "3.6.10", "3.6.16", "3.6.16"},
+		{"3.5.21", "3.6.16", "3.6.16", "3.6.16"}, // below the floor, but half-way
+		{"3.5.21", "3.5.21", "3.5.35", "3.5.35"},
+		{"3.6.16", "3.6.16", "3.5.35", "3.5.35"},
+		{"3.6.16", "3.6.16", "3.7.3", "3.7.3"},
+		{"3.7.1", "3.7.3", "3.7.3", "3.7.3"},
+		{"3.6.4", "3.6.4", "3.5.40", "3.5.40"}, // downwards there is no floor to leave from
+		{"3.5.33", "3.5.33", "3.6.16", "3.6.16"},
+		{"3.5.32", "3.5.32", "3.7.3", "3.6.16"},
+		{"3.5.32", "3.5.32", "3.5.31", "3.5.31"},
+		{"3.6.16", "3.7.3", "3.7.1", "3.7.1"},
+		{"3.5.35", "3.6.16", "3.5.40", "3.5.40"},
+	} {
+		if got := hop(test.low, test.high, test.wanted); got != test.next {
+			t.Errorf("from %s and %s to %s: %s, want %s", test.low, test.high, test.wanted, got, test.next)
+		}
+	}
+}
+
+func TestCompare(t *testing.T) {
+	ordered := []string{"", "3.5", "3.5.9", "3.5.10", "3.6.0", "3.10.1", "4.0.0"}
+	for i, a := range ordered {
+		for j, b := range ordered {
+			want := 0
+			if i < j {
+				want = -1
+			} else if i > j {
+				want = 1
+			}
+			if got := compare(a, b); got != want {
+				t.Errorf("%q and %q: %d, want %d", a, b, got, want)
+			}
+		}
+	}
+}
+
+func TestVersions(t *testing.T) {
+	for _, test := range []struct {
+		from, to string
+		want     string
+	}{
+		{"", "3.7.3", "3.7.3"}, {"3.5.21", "3.7.3", "3.5.35 3.6.16 3.7.3"}, {"3.6.16", "3.6.16", "3.6.16"}, {"3.7.3", "3.5.35", "3.6.16 3.5.35"},
+	} {
+		w := at(wanted(t, 3), test.to)
+		s := bare(w)
+		if test.from != "" {
+			s = settled(t, at(w, test.from))
+		}
+		if got := strings.Join(Versions(w.Cluster, s), " "); got != test.want {
+			t.Errorf("from %q to %s: %s, want %s", test.from, test.to, got, test.want)
+		}
+		for _, m := range w.Cluster.Members { // what stopped is not forgotten
+			s = change(s, m.Name, stop)
+		}
+		if got := strings.Join(Versions(w.Cluster, s), " "); got != test.want {
+			t.Errorf("from %q to %s, all stopped: %s, want %s", test.from, test.to, got, test.want)
+		}
+	}
+}
+
+// A unit's command line is read back as it was written.
+func TestCommandOf(t *testing.T) {
+	args := []string{"/opt/clusterup/etcd/3.6.16-1a2b3c4d/etcd", `--a=x y "z" \ $HOME 100%`, "--b=$$%%", "--c=plain", "--d="}
+	if got := commandOf(units.UnitOf(units.Member{Unit: "etcd-prod"}, args).Data); !slices.Equal(got, args) {
+		t.Errorf("command %q, want %q", got, args)
+	}
+	for text, want := range map[string]int{"": 0, "[Service]\n": 0, "ExecStart=/bin/etcd --a --b\n--c\n": 3, "ExecStart=/bin/etcd \\\n  --a=1 \\\n": 2} {
+		if got := commandOf([]byte(text)); len(got) != want {
+			t.Errorf("%q: %q, want %d words", text, got, want)
+		}
+	}
+}
+
+func TestTiming(t *testing.T) {
+	type pair [2]int // milliseconds: heartbeat, election
+	for _, test := range []struct {
+		run           []pair
+		wanted, first pair
+	}{
+		{[]pair{{100, 1000}, {100, 1000}, {100, 1000}}, pair{100, 1000}, pair{100, 1000}},
+		{[]pair{{100, 1000}, {100, 1000}, {100, 1000}}, pair{500, 5000}, pair{100, 5000}}, // longer: first the election timeout
+		{[]pair{{100, 5000}, {100, 1000}, {100, 1000}}, pair{500, 5000}, pair{100, 5000}}, // in the middle of that
+		{[]pair{{100, 5000}, {100, 5000}, {100, 5000}}, pair{500, 5000}, pair{500, 5000}}, // then the heartbeat
+		{[]pair{{500, 5000}, {500, 5000}, {500, 5000}}, pair{100, 1000}, pair{100, 5000}}, // shorter: first the heartbeat
+		{[]pair{{500, 5000}, {100, 5000}, {500, 5000}}, pair{100, 1000}, pair{100, 5000}},
+		{[]pair{{100, 5000}, {100, 1000}, {100, 5000}}, pair{100, 1000}, pair{100, 1000}},
+		{[]pair{{100, 1000}, {100, 1000}, {100, 1000}}, pair{50, 5000}, pair{50, 5000}}, // apart from each other: at once
+		{[]pair{{100, 1000}}, pair{500, 5000}, pair{500, 5000}},                         // nobody to differ from
+		{nil, pair{500, 5000}, pair{500, 5000}},                                         // nothing runs
+	} {
+		w := wanted(t, max(1, len(test.run)))
+		s := settled(t, w)
+		for i, m := range w.Cluster.Members {
+			s = change(s, m.Name, func(h *facts.Host) {
+				if len(test.run) == 0 {
+					stop(h)
+					return
+				}
+				running(func(p *facts.Process) {
+					p.Args = []string{"etcd", "--heartbeat-interval=" + strconv.Itoa(test.run[i][0]), "--election-timeout=" + strconv.Itoa(test.run[i][1])}
+				})(w, h)
+			})
+		}
+		w.Cluster.Etcd.HeartbeatInterval, w.Cluster.Etcd.ElectionTimeout = time.Duration(test.wanted[0])*1e6, time.Duration(test.wanted[1])*1e6
+		heartbeat, election := newView(w, s).timing()
+		if got := (pair{int(heartbeat.Milliseconds()), int(election.Milliseconds())}); got != test.first {
+			t.Errorf("run %v, wanted %v: %v, want %v", test.run, test.wanted, got, test.first)
+		}
+	}
+}
