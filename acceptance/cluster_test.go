@@ -24,6 +24,8 @@ func TestCluster(t *testing.T) {
 	t.Run("saved plan", func(t *testing.T) { savedPlan(t, s, file, inv) })
 	t.Run("check", func(t *testing.T) { check(t, s, file, inv) })
 	t.Run("repair", func(t *testing.T) { repair(t, s, file, inv) })
+	t.Run("certificates", func(t *testing.T) { certificates(t, s, file, inv) })
+	t.Run("sealed", func(t *testing.T) { sealed(t, s, inv) })
 	t.Run("guard", func(t *testing.T) { guard(t, s, file, inv) })
 	t.Run("hygiene", func(t *testing.T) { hygiene(t, s, commands) })
 }

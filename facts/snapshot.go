@@ -51,7 +51,8 @@ type CA struct {
 	SHA256     string    `json:"sha256"` // of the DER certificate, hexadecimal
 	NotBefore  time.Time `json:"not_before"`
 	NotAfter   time.Time `json:"not_after"`
-	PEM        []byte    `json:"pem"` // the certificate
+	PEM        []byte    `json:"pem"`             // the certificate
+	Trust      []byte    `json:"trust,omitempty"` // what is trusted for it, in PEM: itself, or the root above it; empty: itself
 	Signing    bool      `json:"signing"`
 }
 

@@ -13,6 +13,7 @@ import (
 var schemas = map[string]*hcl.BodySchema{
 	"cluster": clusterSchema, "ssh": sshSchema, "jump": jumpSchema, "release": releaseSchema,
 	"pki": pkiSchema, "etcd": etcdSchema, "client": clientSchema, "member": memberSchema,
+	"peer_ca": givenSchema, "client_ca": givenSchema, "external": externalSchema,
 }
 
 func attributes(names ...string) []hcl.AttributeSchema {

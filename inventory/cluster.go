@@ -21,8 +21,6 @@ var clusterSchema = &hcl.BodySchema{
 	},
 }
 
-var clientSchema = &hcl.BodySchema{}
-
 // clusterRead is a cluster with the places that checks across blocks point at.
 type clusterRead struct {
 	*Cluster
@@ -54,7 +52,7 @@ func (s scope) readCluster(b *hcl.Block, where place) clusterRead {
 	c.Release = s.readRelease(p.only(blocks["release"]), where)
 	c.PKI = s.readPKI(p.only(blocks["pki"]), where)
 	c.Etcd = s.readEtcd(p.only(blocks["etcd"]), where, minorOf(c.Version))
-	c.Clients = p.readClients(blocks["client"])
+	c.Clients = s.readClients(blocks["client"], where, c.PKI)
 	out := clusterRead{Cluster: c, name: b.LabelRanges[0]}
 	for _, block := range blocks["member"] {
 		members, ok := s.readMembers(block, where, c)
@@ -179,25 +177,6 @@ func (v values) ports(c *Cluster, header hcl.Range) {
 			v.problems.errorAt(where, "port used twice", "%s and %s are both %d (defaults: 2380, 2379 and 2381).", names[j], names[i], ports[i])
 		}
 	}
-}
-
-func (p *problems) readClients(blocks hcl.Blocks) []Client {
-	var out []Client
-	first := map[string]hcl.Range{}
-	for _, b := range blocks {
-		name := b.Labels[0]
-		p.content(b.Body, clientSchema)
-		old, twice := first[name]
-		switch {
-		case !certName.MatchString(name) || len(name) > 64:
-			p.errorAt(b.LabelRanges[0], "bad client name", "%q: a common name here has at most 64 letters, digits and any of . _ @ -, and starts with a letter or digit.", clip(name))
-		case twice:
-			p.errorAt(b.LabelRanges[0], "client given twice", "The client %q is already at %s.", name, at(old))
-		}
-		first[name] = b.LabelRanges[0]
-		out = append(out, Client{Name: name})
-	}
-	return out
 }
 
 func rangeOf(r hcl.Range) Range {

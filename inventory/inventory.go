@@ -98,6 +98,29 @@ type PKI struct {
 	Lifetime    time.Duration // of a leaf; default 1 year
 	RenewBefore time.Duration // before the end of a leaf; default Lifetime/3
 	Algorithm   string        // ecdsa-p256 (default), ecdsa-p384, ed25519, rsa-3072, rsa-4096
+
+	// SealTo are SSH public keys (ssh-ed25519, ssh-rsa; with their comments) and age recipients that the keys of CAs are
+	// encrypted to. Empty: they are not.
+	SealTo []string
+
+	PeerCA, ClientCA *GivenCA // nil: clusterup makes its own; both are the same where one CA is for both
+}
+
+// GivenCA is a CA that comes from elsewhere. It has a Key or an External.
+type GivenCA struct {
+	Cert     string      // absolute path of its certificate and chain, in PEM; "" is possible with External only
+	Key      string      // absolute path of its private key
+	External *ExternalCA // signs in place of Key
+}
+
+// ExternalCA is a cfssl server. Exactly one of AuthKeyEnv and AuthKeyFile is set; what they name holds the key in hexadecimal.
+type ExternalCA struct {
+	URL         string // https, or http on this machine; without a final slash
+	AuthKeyEnv  string // name of an environment variable
+	AuthKeyFile string // absolute path
+	Label       string // of one of its CAs; "": its default
+	Profile     string // "": its default
+	CAFile      string // absolute path of what its own certificate is checked with; "": the system's CAs
 }
 
 // Etcd holds the settings that all members share.
@@ -112,7 +135,10 @@ type Etcd struct {
 
 // Client is a client certificate that is wanted.
 type Client struct {
-	Name string // the common name
+	Name         string        // what it is called here
+	User         string        // the common name, which etcd takes for a user; default Name
+	Organization string        // "": none
+	Lifetime     time.Duration // default that of PKI
 }
 
 // Member is one wanted etcd server.

@@ -111,11 +111,15 @@ func sourceLine(src []byte, line int) (string, bool) {
 	return "", false
 }
 
-var userInfo = regexp.MustCompile(`://[^/@\s"]+@`)
+var (
+	userInfo  = regexp.MustCompile(`://[^/@\s"]+@`)
+	secretKey = regexp.MustCompile(`(?i)AGE-SECRET-KEY-[a-z0-9-]+`)
+)
 
-// mask hides the user and password of a URL, which do not belong on a screen
-// or in a log, even when they stand in the file.
+// mask hides the user and password of a URL and private keys, which do not
+// belong on a screen or in a log, even when they stand in the file.
 func mask(line string) string {
+	line = secretKey.ReplaceAllStringFunc(line, func(s string) string { return strings.Repeat("*", len(s)) })
 	return userInfo.ReplaceAllStringFunc(line, func(s string) string {
 		return "://" + strings.Repeat("*", utf8.RuneCountInString(s)-len("://@")) + "@"
 	})

@@ -13,8 +13,11 @@ import (
 
 var (
 	releaseSchema = &hcl.BodySchema{Attributes: attributes("mirror", "archive", "sha256")}
-	pkiSchema     = &hcl.BodySchema{Attributes: attributes("ca_lifetime", "lifetime", "renew_before", "algorithm")}
-	etcdSchema    = &hcl.BodySchema{Attributes: attributes("quota_backend_bytes", "auto_compaction",
+	pkiSchema     = &hcl.BodySchema{
+		Attributes: attributes("ca_lifetime", "lifetime", "renew_before", "algorithm", "seal_to", "ca_cert", "ca_key"),
+		Blocks:     []hcl.BlockHeaderSchema{{Type: "peer_ca"}, {Type: "client_ca"}, {Type: "external"}},
+	}
+	etcdSchema = &hcl.BodySchema{Attributes: attributes("quota_backend_bytes", "auto_compaction",
 		"heartbeat_interval", "election_timeout", "snapshot_count", "flags")}
 
 	// architectures are those that etcd is released for.
@@ -134,8 +137,13 @@ func archHint(name string) string {
 }
 
 func (s scope) readPKI(b *hcl.Block, where place) PKI {
-	v := s.block(b, pkiSchema, where)
+	v, content := values{scope: s, place: where}, &hcl.BodyContent{}
+	if b != nil {
+		v, content = s.newValues(b, pkiSchema, where)
+	}
 	out := PKI{CALifetime: 10 * year, Lifetime: year, Algorithm: "ecdsa-p256"}
+	v.sealTo(&out)
+	v.cas(content, &out)
 	good := true
 	read := func(name string, target *time.Duration) {
 		good = (v.duration(name, target) || !v.has(name)) && good

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"crypto/tls"
 	"crypto/x509/pkix"
-	"encoding/pem"
 	"fmt"
 	"io"
 	"net"
@@ -23,6 +22,9 @@ type Leaf struct {
 	// localhost.
 	IPs []net.IP
 	DNS []string
+
+	// Generation of the CA that is to sign; 0 is the newest that is not retired.
+	Generation int
 
 	Lifetime  time.Duration // 0 is one year; never longer than the CA's
 	Algorithm string        // as in [Spec]
@@ -62,8 +64,7 @@ var kinds = map[string]struct {
 	"client": {RoleClient, []string{"digital signature", "client auth"}},
 }
 
-// Issue makes a new key and has the newest CA of the leaf's role sign it. It fails with [ErrNoCA] or [ErrExpired].
-// Nothing is written.
+// Issue makes a new key and has a CA of the leaf's role sign it. It fails with [ErrNoCA], [ErrExpired] or [ErrSealed]. Nothing is written.
 func (s *Store) Issue(l Leaf, now time.Time, rand io.Reader) (Pair, error) {
 	p, err := s.issue(l, now, rand)
 	if err != nil {
@@ -82,7 +83,7 @@ func (s *Store) issue(l Leaf, now time.Time, rand io.Reader) (Pair, error) {
 	case l.Lifetime < 0:
 		return Pair{}, fmt.Errorf("lifetime of %s is negative", l.Lifetime)
 	}
-	ca, err := s.signing(l.CA, now)
+	ca, err := s.signing(l.CA, l.Generation, now)
 	if err != nil {
 		return Pair{}, err
 	}
@@ -105,7 +106,11 @@ func (s *Store) issue(l Leaf, now time.Time, rand io.Reader) (Pair, error) {
 		r.dns = append([]string{"localhost"}, r.dns...)
 	}
 	r.ips, r.dns = sortedIPs(r.ips), sortedNames(r.dns)
-	cert, err := sign(r, key, &ca, rand)
+	signWith := sign
+	if ca.external != nil {
+		signWith = signRemote
+	}
+	cert, err := signWith(r, key, &ca, rand)
 	if err != nil {
 		return Pair{}, err
 	}
@@ -114,22 +119,22 @@ func (s *Store) issue(l Leaf, now time.Time, rand io.Reader) (Pair, error) {
 		return Pair{}, err
 	}
 	return Pair{
-		Cert:   pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert.Raw}),
+		Cert:   append(encodeCert(cert), ca.Chain...),
 		Key:    keyPEM,
 		Serial: cert.SerialNumber.Text(16), NotBefore: cert.NotBefore, NotAfter: cert.NotAfter,
 		SHA256: fingerprint(cert.Raw),
 	}, nil
 }
 
-// signing is the newest CA of the role. An older one never stands in for it: members may already have stopped trusting it.
-func (s *Store) signing(role Role, now time.Time) (authority, error) {
-	all := s.of(role)
-	if len(all) == 0 {
-		return authority{}, fmt.Errorf("%s: %w", s.dir, ErrNoCA)
+// signing is the CA of that generation, or for 0 the newest that is not retired. An older one never stands in for one that cannot sign:
+// members may already have stopped trusting it.
+func (s *Store) signing(role Role, generation int, now time.Time) (authority, error) {
+	ca, err := s.pick(role, generation)
+	if err != nil {
+		return authority{}, err
 	}
-	ca := all[len(all)-1]
 	switch {
-	case ca.key == nil:
+	case ca.key == nil && ca.external == nil:
 		return authority{}, fmt.Errorf("%s has the certificate of %s but not its key: %w", s.dir, baseName(role, ca.Generation), ErrNoCA)
 	case !now.Before(ca.NotAfter):
 		return authority{}, fmt.Errorf("%q, on %s: %w", ca.Subject, ca.NotAfter.Format(time.DateOnly), ErrExpired)
@@ -137,6 +142,24 @@ func (s *Store) signing(role Role, now time.Time) (authority, error) {
 		return authority{}, fmt.Errorf("%q is valid only from %s on: is this machine's clock right?", ca.Subject, ca.NotBefore.Format(time.RFC3339))
 	}
 	return ca, nil
+}
+
+func (s *Store) pick(role Role, generation int) (authority, error) {
+	all := s.of(role)
+	slices.Reverse(all)
+	for _, a := range all {
+		switch {
+		case generation != 0 && a.Generation != generation, generation == 0 && a.Retired:
+		case a.Retired:
+			return authority{}, fmt.Errorf("%s in %s is retired: %w", baseName(role, generation), s.dir, ErrNoCA)
+		default:
+			return a, nil
+		}
+	}
+	if generation != 0 {
+		return authority{}, fmt.Errorf("%s has no %s: %w", s.dir, baseName(role, generation), ErrNoCA)
+	}
+	return authority{}, fmt.Errorf("%s: %w", s.dir, ErrNoCA)
 }
 
 func earlier(a, b time.Time) time.Time {

@@ -75,6 +75,34 @@ func parseKey(data []byte) (crypto.Signer, error) {
 	return signer, nil
 }
 
+// parseAnyKey reads a private key as other programs write it, too. Its errors never show the data.
+func parseAnyKey(data []byte) (crypto.Signer, error) {
+	for rest := data; ; {
+		var block *pem.Block
+		if block, rest = pem.Decode(rest); block == nil {
+			return nil, errors.New("holds no private key in PEM (PKCS #8, PKCS #1 or SEC 1)")
+		}
+		var key any
+		var err error
+		switch block.Type {
+		case "PRIVATE KEY":
+			return parseKey(pem.EncodeToMemory(block))
+		case "RSA PRIVATE KEY":
+			key, err = x509.ParsePKCS1PrivateKey(block.Bytes)
+		case "EC PRIVATE KEY":
+			key, err = x509.ParseECPrivateKey(block.Bytes)
+		case "ENCRYPTED PRIVATE KEY":
+			return nil, errors.New("the key has a passphrase, which is not supported")
+		default:
+			continue // such as EC PARAMETERS, or the certificate
+		}
+		if signer, ok := key.(crypto.Signer); ok && err == nil {
+			return signer, nil
+		}
+		return nil, errors.New("not a private key that can sign, or one with a passphrase")
+	}
+}
+
 // samePublic tells whether a certificate's public key is that of the private key.
 func samePublic(certified crypto.PublicKey, key crypto.Signer) bool {
 	public, ok := key.Public().(interface{ Equal(crypto.PublicKey) bool })

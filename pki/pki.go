@@ -33,7 +33,14 @@ type CA struct {
 	NotAfter   time.Time
 	PEM        []byte // the certificate
 	Algorithm  string // as in [Spec]
-	Signing    bool   // the key is here, so that it can sign
+	Signing    bool   // the key is here, sealed or not, or at a server, and it is not retired: it can sign
+
+	Retired  bool     // it signs no more, and nothing is to trust it any more
+	Given    bool     // it was not made here: see [Given]
+	Trust    []byte   // what to trust for it, in PEM: PEM itself, or the root above it
+	Chain    []byte   // what goes along with each certificate that it signs, in PEM; nil unless it is an intermediate
+	Sealed   bool     // its key file is encrypted
+	SealedTo []string // the recipients of that, sorted; nil when that is not known: reseal
 }
 
 // Spec says what a new CA is to be like.
@@ -59,6 +66,21 @@ var (
 
 	// ErrNoCA covers a role without any CA that can sign: none was made yet, or its key is not in this directory.
 	ErrNoCA = errors.New("no CA here that can sign")
+
+	// ErrSealed covers a sealed key that none of the identity files opens. It is of no use to try again with the same files.
+	ErrSealed = errors.New("the CA key is sealed and no key file here opens it")
+
+	// ErrPassphrase covers an SSH key for which a wrong passphrase was given three times.
+	ErrPassphrase = errors.New("wrong passphrase")
+
+	// ErrRecipient covers a recipient that age cannot encrypt to: a mistake in the inventory.
+	ErrRecipient = errors.New("keys cannot be sealed to this recipient")
+
+	// ErrExternal covers what a CA that is not clusterup's own cannot do, such as making its own successor.
+	ErrExternal = errors.New("this CA is not clusterup's own")
+
+	// ErrNoClient covers a name or serial number that no recorded client certificate has.
+	ErrNoClient = errors.New("no such client certificate")
 
 	// ErrExpired covers a CA whose certificate has run out. Trying again is of no use.
 	ErrExpired = errors.New("CA has expired")

@@ -29,9 +29,7 @@ type request struct {
 
 // sign lets cfssl sign a certificate for the key, by the issuer, or by itself when there is none (its own key then signs).
 func sign(r request, key crypto.Signer, issuer *authority, rand io.Reader) (*x509.Certificate, error) {
-	csr, err := x509.CreateCertificateRequest(rand, &x509.CertificateRequest{
-		Subject: r.subject, IPAddresses: r.ips, DNSNames: r.dns,
-	}, key)
+	csr, err := r.csr(key, rand)
 	if err != nil {
 		return nil, err
 	}
@@ -52,14 +50,17 @@ func sign(r request, key crypto.Signer, issuer *authority, rand io.Reader) (*x50
 	}}
 	signKey, parent := key, (*x509.Certificate)(nil)
 	if issuer != nil {
-		signKey, parent = issuer.key, issuer.cert
+		if signKey, err = issuer.key.get(); err != nil {
+			return nil, err
+		}
+		parent = issuer.cert
 	}
 	s, err := local.NewSigner(signKey, parent, signer.DefaultSigAlgo(signKey), policy)
 	if err != nil {
 		return nil, err
 	}
 	out, err := s.Sign(signer.SignRequest{
-		Request:   string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE REQUEST", Bytes: csr})),
+		Request:   csr,
 		Serial:    serial,
 		NotBefore: r.notBefore,
 		NotAfter:  r.notAfter,
@@ -72,6 +73,17 @@ func sign(r request, key crypto.Signer, issuer *authority, rand io.Reader) (*x50
 		return nil, fmt.Errorf("sign certificate %q: the signer gave no PEM", r.subject)
 	}
 	return x509.ParseCertificate(block.Bytes)
+}
+
+// csr is the request in PEM, as both cfssl's own signer and its server take it.
+func (r request) csr(key crypto.Signer, rand io.Reader) (string, error) {
+	der, err := x509.CreateCertificateRequest(rand, &x509.CertificateRequest{
+		Subject: r.subject, IPAddresses: r.ips, DNSNames: r.dns,
+	}, key)
+	if err != nil {
+		return "", err
+	}
+	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE REQUEST", Bytes: der})), nil
 }
 
 // newSerial is a random number of 128 bits. The first two bits are fixed, so that it is positive and always has 32

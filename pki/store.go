@@ -4,61 +4,144 @@ import (
 	"bytes"
 	"cmp"
 	"crypto"
-	"crypto/sha256"
 	"crypto/x509"
-	"encoding/hex"
-	"encoding/pem"
-	"errors"
 	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
 	"slices"
-	"strconv"
-	"strings"
+	"sync"
 )
 
-// Store is the ca directory of one cluster: ROLE-GENERATION.pem and, where it can sign, ROLE-GENERATION.key. Its methods
-// may be called from several goroutines, but for Create, which must be alone.
+// Store is the ca directory of one cluster. Below it are, for each generation of a role: ROLE-GENERATION.pem, its key in .key or, sealed,
+// in .key.age with the recipients in .sealed, .chain.pem for a CA that was given, and .retired once it signs no more; clients/ with the
+// records of client certificates; and crl/. Its methods may be called from several goroutines, but for those that write (Create, Retire,
+// Reseal, Revoke, CRL), which must be alone.
 type Store struct {
-	dir string
-	cas []authority // by role, then generation
+	dir     string
+	options Options
+	sealTo  []recipient
+	unlock  *unlocker
+	given   map[Role]given
+	cas     []authority       // by role, then generation
+	before  func(step string) // for tests
 }
 
 // authority is a CA with what it takes to sign.
 type authority struct {
 	CA
-	cert *x509.Certificate
-	key  crypto.Signer // nil: not here
+	cert     *x509.Certificate
+	chain    []*x509.Certificate
+	key      *key      // nil: not here
+	external *External // signs instead of a key; nil: none
 }
 
-// Open reads a ca directory. One that does not exist holds no CAs; it is not made. It is an error when others can read the
-// directory or a key in it, or when a key does not belong to its certificate.
-func Open(dir string) (*Store, error) {
-	cas, err := load(dir)
-	if err != nil {
+// key is a private key that is read when it is needed first.
+type key struct {
+	once   sync.Once
+	open   func() (crypto.Signer, error)
+	signer crypto.Signer
+	err    error
+}
+
+func openKey(signer crypto.Signer) *key {
+	return &key{open: func() (crypto.Signer, error) { return signer, nil }}
+}
+
+func (k *key) get() (crypto.Signer, error) {
+	k.once.Do(func() { k.signer, k.err = k.open() })
+	return k.signer, k.err
+}
+
+// Open reads a ca directory. One that does not exist holds no CAs; it is not made. It is an error when others can read a plain key or its
+// directory, or when a key does not belong to its certificate; sealed keys are opened, and held against it, only when they are to sign.
+func Open(dir string, options ...Options) (*Store, error) {
+	s := &Store{dir: dir}
+	for _, o := range options {
+		s.options = o
+	}
+	if err := s.open(); err != nil {
 		return nil, fmt.Errorf("open CA directory: %w", err)
 	}
-	return &Store{dir: dir, cas: cas}, nil
+	return s, nil
 }
 
-// CAs are all CAs that are trusted, sorted by role and then by generation.
+func (s *Store) open() (err error) {
+	if s.sealTo, err = parseRecipients(s.options.SealTo); err != nil {
+		return err
+	}
+	s.unlock = &unlocker{Unlock: s.options.Unlock}
+	if s.given, err = readGiven(s.options.Given); err != nil {
+		return err
+	}
+	s.cas, err = s.load()
+	return err
+}
+
+// change lets do write, while no other process does, and reads the directory again. It fails with [ErrChanged].
+func (s *Store) change(do func() error) error {
+	unlock, err := lock(s.dir)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	there, err := s.load()
+	if err != nil {
+		return err
+	}
+	if !slices.EqualFunc(there, s.cas, func(a, b authority) bool { return a.SHA256 == b.SHA256 }) {
+		return fmt.Errorf("%s: %w", s.dir, ErrChanged)
+	}
+	if err := do(); err != nil {
+		return err
+	}
+	s.cas, err = s.load()
+	return err
+}
+
+// CAs are all CAs that there are, retired ones too, sorted by role and then by generation. Nothing is unlocked.
 func (s *Store) CAs() []CA {
 	all := make([]CA, len(s.cas))
 	for i, a := range s.cas {
 		all[i] = a.CA
-		all[i].PEM = bytes.Clone(a.PEM)
+		all[i].PEM, all[i].Trust, all[i].Chain = bytes.Clone(a.PEM), bytes.Clone(a.Trust), bytes.Clone(a.Chain)
+		all[i].SealedTo = slices.Clone(a.SealedTo)
 	}
 	return all
 }
 
-// Trust is the bundle of a role: the certificates of all its generations in PEM, oldest first; nil when there is none.
+// Trust is the bundle of a role: the certificates of all its generations in PEM, oldest first, retired ones too; nil when there is none.
 func (s *Store) Trust(role Role) []byte {
-	var bundle []byte
-	for _, a := range s.of(role) {
-		bundle = append(bundle, a.PEM...)
+	return bundle(s.of(role))
+}
+
+// TrustOf is the bundle of some generations of a role, in that order. Those that there are not are left out, so that the bundle is shorter,
+// and nil when there is none.
+func (s *Store) TrustOf(role Role, generations []int) []byte {
+	var some []authority
+	for _, generation := range generations {
+		if a, ok := s.find(role, generation); ok {
+			some = append(some, a)
+		}
 	}
-	return bundle
+	return bundle(some)
+}
+
+// bundle has each certificate once: generations of an intermediate may share their root.
+func bundle(cas []authority) []byte {
+	var out []byte
+	for _, a := range cas {
+		if !bytes.Contains(out, a.Trust) {
+			out = append(out, a.Trust...)
+		}
+	}
+	return out
+}
+
+func (s *Store) find(role Role, generation int) (authority, bool) {
+	for _, a := range s.cas {
+		if a.Role == role && a.Generation == generation {
+			return a, true
+		}
+	}
+	return authority{}, false
 }
 
 // of are the CAs of a role, oldest first.
@@ -72,39 +155,6 @@ func (s *Store) of(role Role) []authority {
 	return all
 }
 
-func load(dir string) ([]authority, error) {
-	info, err := os.Stat(dir)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return nil, nil
-	case err != nil:
-		return nil, err
-	case !info.IsDir():
-		return nil, fmt.Errorf("%s is not a directory", dir)
-	}
-	if err := private(dir, info, "0700"); err != nil {
-		return nil, err
-	}
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		return nil, err
-	}
-	var cas []authority
-	for _, e := range entries {
-		role, generation, ok := parseName(e.Name())
-		if !ok {
-			continue
-		}
-		a, err := loadOne(dir, role, generation)
-		if err != nil {
-			return nil, err
-		}
-		cas = append(cas, a)
-	}
-	sortCAs(cas)
-	return cas, nil
-}
-
 func sortCAs(cas []authority) {
 	slices.SortFunc(cas, func(a, b authority) int {
 		return cmp.Or(cmp.Compare(roleOrder(a.Role), roleOrder(b.Role)), cmp.Compare(a.Generation, b.Generation))
@@ -112,105 +162,3 @@ func sortCAs(cas []authority) {
 }
 
 func roleOrder(r Role) int { return slices.Index([]Role{RolePeer, RoleClient}, r) }
-
-// baseName is the name of a CA's files without ".pem" and ".key".
-func baseName(role Role, generation int) string { return string(role) + "-" + strconv.Itoa(generation) }
-
-// parseName reads the name of a CA's certificate file. A key alone is no CA: it was left by a Create that did not end.
-func parseName(file string) (Role, int, bool) {
-	base, ok := strings.CutSuffix(file, ".pem")
-	role, number, _ := strings.Cut(base, "-")
-	generation, err := strconv.Atoi(number)
-	if !ok || err != nil || generation < 1 || !Role(role).valid() || base != baseName(Role(role), generation) {
-		return "", 0, false
-	}
-	return Role(role), generation, true
-}
-
-func loadOne(dir string, role Role, generation int) (authority, error) {
-	path := filepath.Join(dir, baseName(role, generation)+".pem")
-	data, err := os.ReadFile(path)
-	if err != nil {
-		return authority{}, err
-	}
-	cert, err := parseCA(data)
-	if err != nil {
-		return authority{}, fmt.Errorf("read %s: %w", path, err)
-	}
-	path = filepath.Join(dir, baseName(role, generation)+".key")
-	key, err := loadKey(path)
-	if err != nil {
-		return authority{}, err
-	}
-	if key != nil && !samePublic(cert.PublicKey, key) {
-		return authority{}, fmt.Errorf("read %s: the key does not belong to the certificate beside it", path)
-	}
-	return newAuthority(role, generation, cert, key), nil
-}
-
-// loadKey is nil without an error when there is no such file.
-func loadKey(path string) (crypto.Signer, error) {
-	info, err := os.Stat(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	if err := private(path, info, "0600"); err != nil {
-		return nil, err
-	}
-	data, err := os.ReadFile(path)
-	if err != nil {
-		return nil, err
-	}
-	key, err := parseKey(data)
-	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", path, err)
-	}
-	return key, nil
-}
-
-// private is an error when anyone but the owner may do anything with a file.
-func private(path string, info fs.FileInfo, want string) error {
-	if mode := info.Mode().Perm(); mode&0o077 != 0 {
-		return fmt.Errorf("%s has mode %04o, which lets others in: run chmod %s %s", path, mode, want, path)
-	}
-	return nil
-}
-
-func parseCA(data []byte) (*x509.Certificate, error) {
-	block, rest := pem.Decode(data)
-	if block == nil || block.Type != "CERTIFICATE" || len(bytes.TrimSpace(rest)) > 0 {
-		return nil, errors.New("not exactly one PEM block of type CERTIFICATE")
-	}
-	cert, err := x509.ParseCertificate(block.Bytes)
-	if err != nil {
-		return nil, err
-	}
-	if !cert.BasicConstraintsValid || !cert.IsCA {
-		return nil, fmt.Errorf("certificate %q is not that of a CA", cert.Subject)
-	}
-	return cert, nil
-}
-
-func newAuthority(role Role, generation int, cert *x509.Certificate, key crypto.Signer) authority {
-	return authority{
-		CA: CA{
-			Role: role, Generation: generation,
-			Subject:   cert.Subject.String(),
-			SHA256:    fingerprint(cert.Raw),
-			NotBefore: cert.NotBefore, NotAfter: cert.NotAfter,
-			PEM:       pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert.Raw}),
-			Algorithm: algorithmOf(cert.PublicKey),
-			Signing:   key != nil,
-		},
-		cert: cert,
-		key:  key,
-	}
-}
-
-func fingerprint(der []byte) string {
-	sum := sha256.Sum256(der)
-	return hex.EncodeToString(sum[:])
-}

@@ -1,6 +1,7 @@
 package pki
 
 import (
+	"crypto"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -33,23 +34,63 @@ func lock(dir string) (unlock func(), err error) {
 	return func() { _ = f.Close() }, nil
 }
 
-// writeCA writes the key, then the certificate, each so that it is there as a whole and on the disk, or not at all. The
-// directory must be locked.
-func writeCA(dir string, a authority) error {
-	key, err := encodeKey(a.key)
+// What the files of a CA are called, after ROLE-GENERATION.
+const (
+	certSuffix       = ".pem"
+	keySuffix        = ".key"
+	sealedSuffix     = ".key.age"
+	recipientsSuffix = ".sealed"
+	chainSuffix      = ".chain.pem"
+	retiredSuffix    = ".retired"
+)
+
+// writeCA writes the key, then the certificate, each so that it is there as a whole and on the disk, or not at all. What an earlier run
+// left that was killed goes: a key of the other kind would be taken for this CA's. The directory must be locked.
+func (s *Store) writeCA(a authority, signer crypto.Signer) error {
+	if err := s.mayHold(s.sealTo); err != nil {
+		return err
+	}
+	base := s.base(a.Role, a.Generation)
+	for _, suffix := range []string{keySuffix, sealedSuffix, recipientsSuffix, chainSuffix, retiredSuffix} {
+		if err := remove(base + suffix); err != nil {
+			return err
+		}
+	}
+	files, err := keyFiles(signer, s.sealTo)
 	if err != nil {
 		return err
 	}
-	base := filepath.Join(dir, baseName(a.Role, a.Generation))
-	if err := writeFile(base+".key", key, 0o600); err != nil {
+	for _, f := range files {
+		if err := writeFile(base+f.suffix, f.data, f.mode); err != nil {
+			return err
+		}
+	}
+	return writeFile(base+certSuffix, a.PEM, 0o644)
+}
+
+// mayHold is an error when keys are to be plain, and others can look into the directory.
+func (s *Store) mayHold(sealTo []recipient) error {
+	if len(sealTo) > 0 {
+		return nil
+	}
+	info, err := os.Stat(s.dir)
+	if err != nil {
 		return err
 	}
-	return writeFile(base+".pem", a.PEM, 0o644)
+	return private(s.dir, info, "0700")
+}
+
+// remove does nothing when there is no such file.
+func remove(path string) error {
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
 }
 
 func writeFile(path string, data []byte, mode fs.FileMode) (err error) {
 	temp := path + ".new"
-	if err := os.Remove(temp); err != nil && !errors.Is(err, fs.ErrNotExist) { // left by a run that was killed
+	if err := remove(temp); err != nil { // left by a run that was killed
 		return err
 	}
 	f, err := os.OpenFile(temp, os.O_CREATE|os.O_EXCL|os.O_WRONLY, mode)

@@ -216,6 +216,9 @@ func (v view) trusted(m inventory.Member, host facts.Host) []Refusal {
 	ours := map[string]bool{}
 	for _, ca := range v.seen.Operator.CAs {
 		ours[ca.SHA256] = true
+		for _, sum := range facts.Certificates(trustOf(ca)) {
+			ours[sum] = true
+		}
 	}
 	conf := ConfigDir(v.want.Cluster)
 	var names []string

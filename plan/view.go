@@ -118,13 +118,21 @@ func (v view) cas(role string) []facts.CA {
 func (v view) trust(role string) units.File {
 	var bundle []byte
 	for _, ca := range v.cas(role) {
-		bundle = append(bundle, ca.PEM...)
+		bundle = append(bundle, trustOf(ca)...)
 	}
 	file := units.Trust(ConfigDir(v.want.Cluster), role, bundle)
 	if len(bundle) == 0 || string(bundle) == placeholder {
 		file.Path = path.Join(ConfigDir(v.want.Cluster), "trust-"+role+"-NEW.pem")
 	}
 	return file
+}
+
+// trustOf is what has to be trusted for a CA.
+func trustOf(ca facts.CA) []byte {
+	if len(ca.Trust) > 0 {
+		return ca.Trust
+	}
+	return ca.PEM
 }
 
 // signer is the CA that signs leaves of a role: the newest that can.

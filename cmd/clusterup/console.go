@@ -25,6 +25,7 @@ type console struct {
 	out  io.Writer
 	err  io.Writer
 	stop <-chan struct{} // closed by the first Ctrl-C or SIGTERM
+	base context.Context // of the whole run, for questions that are asked from where none is passed
 
 	mu   sync.Mutex
 	live *bars // what draws on the terminal now; nil: nothing

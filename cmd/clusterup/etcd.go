@@ -86,25 +86,51 @@ func (a *etcdAPI) close() {
 	}
 }
 
-// clientTLS mints a client certificate in memory. Its name is root, the user that administers etcd once authentication is on.
-func (s *session) clientTLS(now time.Time) (*tls.Config, error) {
-	store, err := pki.Open(s.caDir())
+// mint is a client certificate for clusterup itself. Its name is root, the user that administers etcd once authentication is on.
+func (s *session) mint(now time.Time) (pair pki.Pair, trust []byte, err error) {
+	store, err := s.store()
 	if err != nil {
-		return nil, err
+		return pki.Pair{}, nil, err
 	}
-	pair, err := store.Issue(pki.Leaf{
+	pair, err = store.Issue(pki.Leaf{
 		CA: pki.RoleClient, Kind: "client", CN: "root", Organization: "clusterup", Lifetime: ownLifetime,
 	}, now, rand.Reader)
 	if err != nil {
-		return nil, fmt.Errorf("mint a client certificate: %w", err)
+		return pki.Pair{}, nil, fmt.Errorf("mint a client certificate: %w", err)
+	}
+	return pair, store.Trust(pki.RoleClient), nil
+}
+
+// clientTLS mints a client certificate in memory.
+func (s *session) clientTLS(now time.Time) (*tls.Config, error) {
+	pair, trust, err := s.mint(now)
+	if err != nil {
+		return nil, err
 	}
 	certificate, err := pair.TLS()
 	if err != nil {
 		return nil, fmt.Errorf("mint a client certificate: %w", err)
 	}
 	roots := x509.NewCertPool()
-	roots.AppendCertsFromPEM(store.Trust(pki.RoleClient))
+	roots.AppendCertsFromPEM(trust)
 	return &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots, Certificates: []tls.Certificate{certificate}}, nil
+}
+
+// ownPair writes such a certificate to files that their owner alone can read.
+func (s *session) ownPair(cert, key, ca string) error {
+	pair, trust, err := s.mint(s.now())
+	if err != nil {
+		return err
+	}
+	for _, file := range []struct {
+		path string
+		data []byte
+	}{{key, pair.Key}, {cert, pair.Cert}, {ca, trust}} {
+		if err := writeFile(file.path, file.data); err != nil {
+			return fmt.Errorf("write a client certificate: %w", err)
+		}
+	}
+	return nil
 }
 
 func (a *etcdAPI) Status(ctx context.Context, endpoint string) (facts.Status, error) {

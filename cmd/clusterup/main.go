@@ -21,7 +21,7 @@ func run() int {
 	stop := make(chan struct{})
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
-	c := &console{in: os.Stdin, out: os.Stdout, err: os.Stderr, stop: stop}
+	c := &console{in: os.Stdin, out: os.Stdout, err: os.Stderr, stop: stop, base: ctx}
 	go func() {
 		<-signals
 		close(stop)

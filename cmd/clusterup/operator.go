@@ -22,7 +22,7 @@ func (o operatorDir) CreateCA(_ context.Context, role string) error {
 	if err := os.MkdirAll(s.dir, 0o700); err != nil {
 		return fmt.Errorf("make the operator directory: %w", err)
 	}
-	store, err := pki.Open(s.caDir())
+	store, err := s.openStore()
 	if err != nil {
 		return err
 	}
@@ -48,7 +48,7 @@ func (o operatorDir) PinRelease(_ context.Context, r plan.Release) error {
 }
 
 func (o operatorDir) Issue(_ context.Context, leaf plan.Leaf) (cert, key []byte, serial string, err error) {
-	store, err := pki.Open(o.session.caDir())
+	store, err := o.session.store()
 	if err != nil {
 		return nil, nil, "", err
 	}

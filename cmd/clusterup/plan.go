@@ -2,10 +2,12 @@ package main
 
 import (
 	"context"
+	"errors"
 
 	"github.com/spf13/cobra"
 
 	"github.com/clusterup/clusterup/facts"
+	"github.com/clusterup/clusterup/pki"
 	"github.com/clusterup/clusterup/plan"
 )
 
@@ -55,6 +57,9 @@ func newPlan(c *console) *cobra.Command {
 func (s *session) plan(ctx context.Context) (plan.Plan, facts.Snapshot, error) {
 	if err := s.flags.check(); err != nil {
 		return plan.Plan{}, facts.Snapshot{}, err
+	}
+	if _, err := s.etcd.connect(); errors.Is(err, pki.ErrSealed) || errors.Is(err, pki.ErrPassphrase) {
+		return plan.Plan{}, facts.Snapshot{}, err // without the key nothing could be asked of etcd, nor anything signed
 	}
 	seen, err := s.gather(ctx)
 	if err != nil {

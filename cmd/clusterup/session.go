@@ -32,6 +32,7 @@ type session struct {
 
 	mu       sync.Mutex
 	releases map[string]*release.Archive // by VERSION/ARCH
+	signing  *pki.Store                  // nil: nothing was signed yet
 }
 
 // open loads the inventory and prepares everything; no network is used yet. readOnly keeps accepted host keys in memory.
@@ -128,7 +129,7 @@ func (s *session) gather(ctx context.Context) (facts.Snapshot, error) {
 
 // operator reads the operator directory.
 func (s *session) operator() (facts.Operator, error) {
-	store, err := pki.Open(s.caDir())
+	store, err := s.openStore()
 	if err != nil {
 		return facts.Operator{}, err
 	}
@@ -140,7 +141,7 @@ func (s *session) operator() (facts.Operator, error) {
 	for _, ca := range store.CAs() {
 		seen.CAs = append(seen.CAs, facts.CA{
 			Role: string(ca.Role), Generation: ca.Generation, SHA256: ca.SHA256, NotBefore: ca.NotBefore, NotAfter: ca.NotAfter,
-			PEM: ca.PEM, Signing: ca.Signing,
+			PEM: ca.PEM, Trust: ca.Trust, Signing: ca.Signing,
 		})
 	}
 	seen.Snapshots, err = s.snapshots()

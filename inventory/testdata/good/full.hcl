@@ -48,6 +48,22 @@ cluster "prod" {
     lifetime     = "90d"
     renew_before = "1w2d"
     algorithm    = "ed25519"
+    seal_to      = ["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAII/jo9y8Jl411EogMd4fgrzd+RwqmFzcAddpGQl6oBn8 ops@laptop", "age1s946mw03snd5t2t76vkslxm80mlvf46y7nungpuk2pvjv24w6ajq9gykuu\n"]
+
+    peer_ca {
+      cert = "pki/peer.pem"
+      key  = "~/peer.key"
+    }
+    client_ca {
+      cert = "pki/client.pem"
+      external {
+        url          = "https://ca.example.com:8888/"
+        auth_key_env = "CFSSL_KEY"
+        label        = "etcd"
+        profile      = "short"
+        ca_file      = "/etc/ssl/ca.pem"
+      }
+    }
   }
 
   etcd {
@@ -59,7 +75,11 @@ cluster "prod" {
     flags               = { "max-request-bytes" = 2097152, pre-vote = true }
   }
 
-  client "app" {}
+  client "app" {
+    user         = "shop"
+    organization = "Example Ltd"
+    lifetime     = "30d"
+  }
   client "backup@ops" {}
 
   member "etcd-1" {

@@ -1,0 +1,108 @@
+package acceptance
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/clusterup/clusterup/pki"
+)
+
+// certificates issues one to a client, uses it in every way there is, and seals the CA keys.
+func certificates(t *testing.T, s *site, file string, inv inventory) {
+	creds := filepath.Join(t.TempDir(), "creds")
+	s.ok(t, "cert", "list", file).says(t, "No client certificate was issued")
+	s.ok(t, "cert", "issue", "app", file, "--out", creds).says(t, filepath.Join(creds, "app.pem"), "for the user app, until 2")
+	for name, mode := range map[string]fs.FileMode{".": 0o700, "app.pem": 0o600, "app-key.pem": 0o600, "ca.pem": 0o600} {
+		if info, err := os.Stat(filepath.Join(creds, name)); err != nil || info.Mode().Perm() != mode {
+			t.Errorf("%s: %v, %v; want mode %04o", name, info.Mode(), err, mode)
+		}
+	}
+	s.run(t, "cert", "issue", "app", file, "--out", creds).exits(t, 1).says(t, "is there already")
+	s.run(t, "cert", "issue", "app", file).exits(t, 2).says(t, "--out DIR")
+	s.ok(t, "cert", "list", file).says(t, "app", "etcd client CA 1")
+
+	pair, err := tls.LoadX509KeyPair(filepath.Join(creds, "app.pem"), filepath.Join(creds, "app-key.pem"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	config := trusting(t, filepath.Join(creds, "ca.pem"))
+	config.Certificates = []tls.Certificate{pair}
+	if _, err := s.client(t, config, endpoint(inv.Members[0], 2379)).Put(t.Context(), "by", "app"); err != nil {
+		t.Error(err)
+	}
+
+	env := s.ok(t, "env", "app", file, "--dir", creds).stdout
+	if want := "export ETCDCTL_KEY='" + filepath.Join(creds, "app-key.pem") + "'\n"; !strings.Contains(env, want) {
+		t.Errorf("no line %q in:\n%s", want, env)
+	}
+	s.run(t, "env", "nobody", file, "--dir", creds).exits(t, 1).says(t, "cert issue nobody")
+	s.ok(t, "etcdctl", file, "--", "get", "by", "--print-value-only").says(t, "app")
+	s.run(t, "etcdctl", file, "--", "nonsense").exits(t, 1).says(t, "unknown command")
+}
+
+// trusting is a TLS configuration that trusts the CAs in a file.
+func trusting(t *testing.T, file string) *tls.Config {
+	t.Helper()
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM([]byte(read(t, file)))
+	return &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots}
+}
+
+// sealed encrypts the CA keys to two operators, works on with the key of one, and takes it back.
+func sealed(t *testing.T, s *site, inv inventory) {
+	own := t.TempDir()
+	key, stranger := filepath.Join(own, "ops"), filepath.Join(own, "stranger")
+	var recipients []string
+	for _, file := range []string{key, filepath.Join(own, "other")} {
+		recipients = append(recipients, `"`+strings.TrimSpace(keyPair(t, file))+`"`)
+	}
+	keyPair(t, stranger)
+	plain := s.write(t, "plain.hcl", inv)
+	inv.Settings += "\npki { seal_to = [" + strings.Join(recipients, ", ") + "] }\n"
+	file := s.write(t, "sealed.hcl", inv)
+	with := func(identity string, args ...string) result {
+		return s.launch(t, append([]string{"env", "CLUSTERUP_IDENTITY=" + identity, clusterup}, args...)...).wait(t)
+	}
+
+	s.ok(t, "pki", "reseal", file).says(t, "sealed to 2 recipients")
+	ca := filepath.Join(s.dir, ".clusterup", inv.Cluster, "ca")
+	for _, name := range []string{"peer-1.key", "client-1.key"} {
+		if _, err := os.Stat(filepath.Join(ca, name)); err == nil {
+			t.Errorf("%s is still there", name)
+		}
+		if text := read(t, filepath.Join(ca, name+".age")); !strings.HasPrefix(text, "-----BEGIN AGE ENCRYPTED FILE-----") {
+			t.Errorf("%s.age begins %.40q", name, text)
+		}
+	}
+	s.ok(t, "pki", "reseal", file).says(t, "Nothing to do")
+	with(stranger, "plan", file).exits(t, 1).says(t, "no key file here opens it")
+	with(key, "plan", "--exit-code", file).exits(t, 0)
+	with(key, "cert", "issue", "sealed", file, "--out", own).exits(t, 0)
+	s.on(t, "etcd-3", "rm /etc/etcd/prod/tls/peer/key.pem")
+	with(key, "apply", "--yes", file).exits(t, 0).says(t, "issue-leaf/peer/etcd-3")
+	with(stranger, "pki", "reseal", plain).exits(t, 1)
+	with(key, "pki", "reseal", plain).exits(t, 0).says(t, "plain files now")
+	s.ok(t, "plan", "--exit-code", plain)
+	if pair := issue(t, s.cas(t, inv.Cluster), "after"); pair.NotAfter.Before(time.Now()) {
+		t.Error("a CA that was sealed and is not any more issues what has expired")
+	}
+	if info, err := os.Stat(filepath.Join(ca, string(pki.RolePeer)+"-1.key")); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("%v, %v", info, err)
+	}
+}
+
+// keyPair makes an SSH key without a passphrase, and returns the public one.
+func keyPair(t *testing.T, file string) string {
+	t.Helper()
+	if out, err := exec.CommandContext(t.Context(), "ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", filepath.Base(file), "-f", file).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	return read(t, file+".pub")
+}

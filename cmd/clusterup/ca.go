@@ -1,0 +1,92 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"reflect"
+
+	"github.com/clusterup/clusterup/inventory"
+	"github.com/clusterup/clusterup/pki"
+)
+
+// openStore reads the CAs anew. Nothing is unlocked by that.
+func (s *session) openStore() (*pki.Store, error) {
+	options, err := s.pkiOptions()
+	if err != nil {
+		return nil, err
+	}
+	return pki.Open(s.caDir(), options)
+}
+
+// store is what signs: one for the whole run, so that a passphrase is asked for once, until the CAs are others.
+func (s *session) store() (*pki.Store, error) {
+	fresh, err := s.openStore()
+	if err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.signing == nil || !reflect.DeepEqual(s.signing.CAs(), fresh.CAs()) {
+		s.signing = fresh
+	}
+	return s.signing, nil
+}
+
+func (s *session) pkiOptions() (pki.Options, error) {
+	wanted := s.cluster.PKI
+	options := pki.Options{SealTo: wanted.SealTo, Unlock: s.unlock(), Given: map[pki.Role]pki.Given{}}
+	for role, given := range map[pki.Role]*inventory.GivenCA{pki.RolePeer: wanted.PeerCA, pki.RoleClient: wanted.ClientCA} {
+		if given == nil {
+			continue
+		}
+		ca := pki.Given{Cert: given.Cert, Key: given.Key}
+		if given.External != nil {
+			key, err := authKey(given.External)
+			if err != nil {
+				return pki.Options{}, err
+			}
+			ca.External = &pki.External{
+				URL: given.External.URL, AuthKey: key, Label: given.External.Label, Profile: given.External.Profile, CAFile: given.External.CAFile,
+			}
+		}
+		options.Given[role] = ca
+	}
+	return options, nil
+}
+
+// authKey is the key that a cfssl server knows us by. Its text is in no message.
+func authKey(external *inventory.ExternalCA) ([]byte, error) {
+	text, from := os.Getenv(external.AuthKeyEnv), "the environment variable "+external.AuthKeyEnv
+	if external.AuthKeyFile != "" {
+		raw, err := os.ReadFile(external.AuthKeyFile)
+		if err != nil {
+			return nil, fmt.Errorf("read the auth key of %s: %w", external.URL, err)
+		}
+		text, from = string(raw), external.AuthKeyFile
+	}
+	key, err := pki.ParseAuthKey(text)
+	if err != nil {
+		return nil, fmt.Errorf("read the auth key of %s from %s: %w", external.URL, from, err)
+	}
+	return key, nil
+}
+
+// unlock opens sealed CA keys with the operator's own: those that SSH logs in with, and the usual places.
+func (s *session) unlock() pki.Unlock {
+	files := s.cluster.SSH.IdentityFiles
+	if home, err := os.UserHomeDir(); err == nil {
+		for _, name := range []string{"id_ed25519", "id_rsa"} {
+			files = append(files[:len(files):len(files)], filepath.Join(home, ".ssh", name))
+		}
+		files = append(files, filepath.Join(home, ".config", "clusterup", "age.txt"))
+	}
+	if extra := os.Getenv("CLUSTERUP_IDENTITY"); extra != "" {
+		files = append([]string{extra}, files...)
+	}
+	unlock := pki.Unlock{IdentityFiles: files}
+	if s.console.terminal() {
+		unlock.Passphrase = func(file string) ([]byte, error) { return s.console.passphrase(s.console.base, file) }
+	}
+	return unlock
+}

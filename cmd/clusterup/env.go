@@ -1,0 +1,64 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/clusterup/clusterup/plan"
+)
+
+func newEnv(c *console) *cobra.Command {
+	var flags clusterFlags
+	var dir string
+	cmd := &cobra.Command{
+		Use:   "env NAME INVENTORY --dir DIR",
+		Short: "Print the variables with which etcdctl uses a client certificate",
+		Long: "env prints what a shell needs: eval \"$(clusterup env app prod.hcl --dir creds)\". DIR is where cert issue NAME has put the\n" +
+			"certificate. etcdctl then goes straight to the members; clusterup etcdctl goes through SSH.",
+		Args: usage(cobra.ExactArgs(2)),
+		RunE: func(_ *cobra.Command, args []string) error {
+			s, err := c.open(args[1], flags, true)
+			if err != nil {
+				return err
+			}
+			defer s.close()
+			return s.env(args[0], dir)
+		},
+	}
+	flags.inventoryFlags(cmd)
+	cmd.Flags().StringVar(&dir, "dir", ".", "where cert issue has put the certificate")
+	return cmd
+}
+
+func (s *session) env(name, dir string) error {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return fmt.Errorf("find certificate: %w", err)
+	}
+	cert, key, ca := clientFiles(dir, name)
+	for _, file := range []string{cert, key, ca} {
+		if _, err := os.Stat(file); err != nil {
+			return fmt.Errorf("find certificate: %w: clusterup cert issue %s %s --out %s makes one", err, name, s.file, dir)
+		}
+	}
+	var endpoints []string
+	for _, m := range s.cluster.Members {
+		endpoints = append(endpoints, plan.ClientURL(s.cluster, m))
+	}
+	for _, v := range etcdctlEnv(strings.Join(endpoints, ","), ca, cert, key) {
+		variable, value, _ := strings.Cut(v, "=")
+		_, _ = fmt.Fprintf(s.console.out, "export %s=%s\n", variable, "'"+strings.ReplaceAll(value, "'", `'\''`)+"'")
+	}
+	return nil
+}
+
+// etcdctlEnv is the environment of an etcdctl.
+func etcdctlEnv(endpoints, ca, cert, key string) []string {
+	return []string{
+		"ETCDCTL_ENDPOINTS=" + endpoints, "ETCDCTL_CACERT=" + ca, "ETCDCTL_CERT=" + cert, "ETCDCTL_KEY=" + key,
+	}
+}

@@ -1,0 +1,163 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+
+	"github.com/spf13/cobra"
+
+	"github.com/clusterup/clusterup/plan"
+	"github.com/clusterup/clusterup/release"
+)
+
+func newEtcdctl(c *console) *cobra.Command {
+	var flags clusterFlags
+	cmd := &cobra.Command{
+		Use:   "etcdctl INVENTORY -- ARGUMENTS",
+		Short: "Run the release's own etcdctl against the cluster, through SSH",
+		Long: "etcdctl runs on this machine and reaches every member through the SSH connection of its host, as the user root, with a certificate\n" +
+			"that lives for an hour. Its exit code is etcdctl's.",
+		Example: "  clusterup etcdctl prod.hcl -- endpoint status -w table",
+		Args:    usage(cobra.MinimumNArgs(2)),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			s, err := c.open(args[0], flags, true)
+			if err != nil {
+				return err
+			}
+			defer s.close()
+			ctx, cancel := c.untilStopped(cmd.Context())
+			defer cancel()
+			return s.etcdctl(ctx, args[1:])
+		},
+	}
+	flags.inventoryFlags(cmd)
+	cmd.Flags().BoolVar(&flags.acceptNew, "accept-new-host-keys", false, "trust the key of a host that was never seen before")
+	return cmd
+}
+
+// etcdctl runs the program with a directory of its own, which goes when it ends: the key in it is mode 0600 and of use for an hour.
+func (s *session) etcdctl(ctx context.Context, args []string) error {
+	if runtime.GOOS != "linux" {
+		return usageError{errors.New("the release's etcdctl runs on Linux only: install one for this system, and use clusterup env")}
+	}
+	dir, err := os.MkdirTemp("", "clusterup-etcdctl-")
+	if err != nil {
+		return fmt.Errorf("run etcdctl: %w", err)
+	}
+	defer func() { _ = os.RemoveAll(dir) }() // nothing in it outlives the hour
+	program := filepath.Join(dir, "etcdctl")
+	if err := s.unpack(ctx, "etcdctl", program); err != nil {
+		return err
+	}
+	cert, key, ca := clientFiles(dir, "root")
+	if err := s.ownPair(cert, key, ca); err != nil {
+		return err
+	}
+	endpoints, stop, err := s.tunnels(ctx)
+	if err != nil {
+		return err
+	}
+	defer stop()
+	run := exec.CommandContext(ctx, program, args...)
+	run.Env = append(os.Environ(), etcdctlEnv(strings.Join(endpoints, ","), ca, cert, key)...)
+	run.Stdin, run.Stdout, run.Stderr = s.console.in, s.console.out, s.console.err
+	err = run.Run()
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		return childError{exit.ExitCode()}
+	}
+	return err
+}
+
+// unpack puts one program of the wanted release for this machine into a file.
+func (s *session) unpack(ctx context.Context, program, to string) error {
+	lock, err := release.ReadLock(s.lockFile())
+	if err != nil {
+		return err
+	}
+	archive, err := s.release(ctx, s.cluster.Version, runtime.GOARCH, lock)
+	if err != nil {
+		return err
+	}
+	if archive == nil {
+		return fmt.Errorf("run %s: etcd is not released for %s", program, runtime.GOARCH)
+	}
+	binary, err := archive.Binary(program)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = binary.Close() }() // it was only read
+	file, err := os.OpenFile(to, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o700) //nolint:gosec // a program has to be executable
+	if err != nil {
+		return fmt.Errorf("unpack %s: %w", program, err)
+	}
+	if _, err := io.Copy(file, binary); err != nil {
+		_ = file.Close() // the copy's error is the one to tell
+		return fmt.Errorf("unpack %s: %w", program, err)
+	}
+	return file.Close()
+}
+
+// tunnels listen on loopback ports, one for each member, and pass what comes on through the member's host.
+func (s *session) tunnels(ctx context.Context) (endpoints []string, stop func(), err error) {
+	ctx, cancel := context.WithCancel(ctx)
+	var listeners []net.Listener
+	var connections sync.WaitGroup
+	stop = func() {
+		cancel()
+		for _, l := range listeners {
+			_ = l.Close() // nobody listens any more either way
+		}
+		connections.Wait()
+	}
+	for _, m := range s.cluster.Members {
+		var config net.ListenConfig
+		l, err := config.Listen(ctx, "tcp", "127.0.0.1:0")
+		if err != nil {
+			stop()
+			return nil, nil, fmt.Errorf("listen for etcdctl: %w", err)
+		}
+		listeners = append(listeners, l)
+		endpoints = append(endpoints, "https://"+l.Addr().String())
+		target := strings.TrimPrefix(plan.ClientURL(s.cluster, m), "https://")
+		connections.Go(func() { s.forward(ctx, l, target, &connections) })
+	}
+	return endpoints, stop, nil
+}
+
+func (s *session) forward(ctx context.Context, l net.Listener, target string, connections *sync.WaitGroup) {
+	for {
+		local, err := l.Accept()
+		if err != nil {
+			return // closed: etcdctl has ended
+		}
+		connections.Go(func() {
+			defer func() { _ = local.Close() }() // the copies have told what there was to tell
+			remote, err := s.etcd.dial(ctx, target)
+			if err != nil {
+				s.console.say("%v", err)
+				return
+			}
+			over := context.AfterFunc(ctx, func() { _, _ = local.Close(), remote.Close() })
+			defer over()
+			done := make(chan struct{})
+			go func() {
+				_, _ = io.Copy(remote, local) // either end may hang up first
+				_ = remote.Close()
+				close(done)
+			}()
+			_, _ = io.Copy(local, remote)
+			_ = local.Close()
+			<-done
+		})
+	}
+}

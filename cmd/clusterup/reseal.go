@@ -1,0 +1,62 @@
+package main
+
+import (
+	"github.com/spf13/cobra"
+)
+
+func newPKI(c *console) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "pki",
+		Short: "The keys of the CAs",
+		Args:  noSuchCommand,
+		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(newReseal(c))
+	return cmd
+}
+
+func newReseal(c *console) *cobra.Command {
+	var flags clusterFlags
+	cmd := &cobra.Command{
+		Use:   "reseal INVENTORY",
+		Short: "Encrypt the CA keys to those whom pki { seal_to } names now, and to nobody else",
+		Long: "reseal writes every CA key anew, encrypted to the keys in pki { seal_to }; without any it writes them plain, mode 0600. Sealed keys\n" +
+			"are opened with your SSH key, or with what CLUSTERUP_IDENTITY names. It looks at no host.",
+		Args: oneInventory("one inventory"),
+		RunE: func(_ *cobra.Command, args []string) error {
+			s, err := c.open(args[0], flags, true)
+			if err != nil {
+				return err
+			}
+			defer s.close()
+			return s.reseal()
+		},
+	}
+	flags.inventoryFlags(cmd)
+	return cmd
+}
+
+func (s *session) reseal() error {
+	store, err := s.openStore()
+	if err != nil {
+		return err
+	}
+	wanted := s.cluster.PKI.SealTo
+	switch {
+	case len(store.CAs()) == 0:
+		s.console.say("There are no CAs yet: apply makes them, sealed as the inventory says.")
+		return nil
+	case store.IsSealedTo(wanted):
+		s.console.say("Nothing to do: the CA keys are sealed as the inventory says.")
+		return nil
+	}
+	if err := store.Reseal(wanted, s.unlock()); err != nil {
+		return err
+	}
+	if len(wanted) == 0 {
+		s.console.say("The CA keys are plain files now, mode 0600: keep %s out of version control.", s.caDir())
+		return nil
+	}
+	s.console.say("The CA keys are sealed to %s. Whoever could open them before, and has a copy, still can.", plural(len(wanted), "recipient"))
+	return nil
+}

@@ -1,0 +1,162 @@
+package pki
+
+import (
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"math/big"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"time"
+)
+
+const (
+	crlDir = "crl"
+
+	// crlLifetime is what a list promises its readers. etcd does not look at it (checkCRL in its listener_tls.go).
+	crlLifetime = 3650 * day
+)
+
+// CRL is the list of what a generation of a role's CA signed and is to be refused, in DER: the only encoding that every etcd takes. 0 is the
+// list for members that trust several generations: etcd reads one file and compares serial numbers only, so it names what any of them
+// signed; the newest CA that is not retired signs it. The list that was made last is kept in crl/ and returned as long as it names the same
+// certificates and the same CA signs it, so that it is the same bytes wherever it goes. Each new one has the next number. It fails like
+// Issue; a retired CA still signs lists.
+func (s *Store) CRL(role Role, generation int, now time.Time, rand io.Reader) ([]byte, error) {
+	var der []byte
+	err := s.change(func() (err error) {
+		der, err = s.crl(role, generation, now, rand)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list revoked certificates of the %s CA: %w", role, err)
+	}
+	return der, nil
+}
+
+// LastCRL is the list that [Store.CRL] made last, nil when there is none yet, and whether it would return the same again. It needs no
+// key and writes nothing.
+func (s *Store) LastCRL(role Role, generation int) (der []byte, current bool, err error) {
+	list, current, err := s.lastCRL(role, generation)
+	if err != nil {
+		return nil, false, fmt.Errorf("read list of revoked certificates of the %s CA: %w", role, err)
+	}
+	if list == nil {
+		return nil, false, nil
+	}
+	return list.Raw, current, nil
+}
+
+func (s *Store) crl(role Role, generation int, now time.Time, rand io.Reader) ([]byte, error) {
+	last, current, err := s.lastCRL(role, generation)
+	if err != nil {
+		return nil, err
+	}
+	if current {
+		return last.Raw, nil
+	}
+	ca, err := s.crlSigner(role, generation)
+	if err != nil {
+		return nil, err
+	}
+	if ca.key == nil {
+		return nil, fmt.Errorf("the key of %q is not here, and clusterup asks no server for such lists: %w", ca.Subject, ErrExternal)
+	}
+	signer, err := ca.key.get()
+	if err != nil {
+		return nil, err
+	}
+	entries, err := s.revokedOf(role, generation)
+	if err != nil {
+		return nil, err
+	}
+	number := big.NewInt(1)
+	if last != nil && last.Number != nil {
+		number.Add(last.Number, number)
+	}
+	// Not through cfssl: its lists have no number.
+	der, err := x509.CreateRevocationList(rand, &x509.RevocationList{
+		Number: number, ThisUpdate: now.Add(-backdate), NextUpdate: now.Add(crlLifetime), RevokedCertificateEntries: entries,
+	}, ca.cert, signer)
+	if err != nil {
+		return nil, err
+	}
+	path := s.crlPath(role, generation)
+	if err := makeDir(filepath.Dir(path)); err != nil {
+		return nil, err
+	}
+	return der, writeFile(path, der, 0o644)
+}
+
+func (s *Store) crlPath(role Role, generation int) string {
+	name := string(role)
+	if generation != 0 {
+		name += "-" + strconv.Itoa(generation)
+	}
+	return filepath.Join(s.dir, crlDir, name+".crl")
+}
+
+func (s *Store) crlSigner(role Role, generation int) (authority, error) {
+	if generation == 0 {
+		return s.pick(role, 0)
+	}
+	a, ok := s.find(role, generation)
+	if !ok {
+		return authority{}, fmt.Errorf("%s has no %s: %w", s.dir, baseName(role, generation), ErrNoCA)
+	}
+	return a, nil
+}
+
+// lastCRL is nil without an error when there is none, or when what is there is damaged: then a new one is due.
+func (s *Store) lastCRL(role Role, generation int) (list *x509.RevocationList, current bool, err error) {
+	der, err := os.ReadFile(s.crlPath(role, generation))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, false, nil
+	}
+	if err != nil {
+		return nil, false, err
+	}
+	if list, err = x509.ParseRevocationList(der); err != nil {
+		return nil, false, nil //nolint:nilerr // damaged, so a new one is due
+	}
+	ca, err := s.crlSigner(role, generation)
+	if err != nil {
+		return nil, false, err
+	}
+	entries, err := s.revokedOf(role, generation)
+	if err != nil {
+		return nil, false, err
+	}
+	same := slices.EqualFunc(entries, list.RevokedCertificateEntries, func(a, b x509.RevocationListEntry) bool {
+		return a.SerialNumber.Cmp(b.SerialNumber) == 0
+	})
+	return list, same && list.CheckSignatureFrom(ca.cert) == nil, nil
+}
+
+// revokedOf has the entries in the order of their serial numbers.
+func (s *Store) revokedOf(role Role, generation int) ([]x509.RevocationListEntry, error) {
+	if role != RoleClient {
+		return nil, nil // only certificates of clients are recorded, and so can be revoked
+	}
+	all, err := s.clients()
+	if err != nil {
+		return nil, err
+	}
+	var entries []x509.RevocationListEntry
+	for _, c := range all {
+		if c.Revoked.IsZero() || generation != 0 && c.Generation != generation {
+			continue
+		}
+		serial, ok := new(big.Int).SetString(c.Serial, 16)
+		if !ok {
+			continue // it was printed from a number
+		}
+		entries = append(entries, x509.RevocationListEntry{SerialNumber: serial, RevocationTime: c.Revoked})
+	}
+	slices.SortFunc(entries, func(a, b x509.RevocationListEntry) int { return a.SerialNumber.Cmp(b.SerialNumber) })
+	return entries, nil
+}

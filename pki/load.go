@@ -1,0 +1,235 @@
+package pki
+
+import (
+	"bytes"
+	"crypto"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/hex"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+)
+
+func (s *Store) load() ([]authority, error) {
+	info, err := os.Stat(s.dir)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, nil
+	case err != nil:
+		return nil, err
+	case !info.IsDir():
+		return nil, fmt.Errorf("%s is not a directory", s.dir)
+	}
+	entries, err := os.ReadDir(s.dir)
+	if err != nil {
+		return nil, err
+	}
+	var cas []authority
+	for _, e := range entries {
+		role, generation, ok := parseName(e.Name())
+		if !ok {
+			continue
+		}
+		a, err := s.loadOne(role, generation)
+		if err != nil {
+			return nil, err
+		}
+		cas = append(cas, a)
+	}
+	sortCAs(cas)
+	s.attachGiven(cas)
+	return cas, checkDir(s.dir, info, cas)
+}
+
+// checkDir is strict unless all keys are sealed: then the directory may have come out of version control.
+func checkDir(dir string, info fs.FileInfo, cas []authority) error {
+	sealed := false
+	for _, a := range cas {
+		if a.key != nil && !a.Given && !a.Sealed {
+			return private(dir, info, "0700")
+		}
+		sealed = sealed || a.Sealed
+	}
+	if !sealed {
+		return private(dir, info, "0700")
+	}
+	if mode := info.Mode().Perm(); mode&0o022 != 0 {
+		return fmt.Errorf("%s has mode %04o, which lets others write: run chmod 0700 %s", dir, mode, dir)
+	}
+	return nil
+}
+
+// baseName is the name of a CA's files without ".pem" and ".key".
+func baseName(role Role, generation int) string { return string(role) + "-" + strconv.Itoa(generation) }
+
+func (s *Store) base(role Role, generation int) string {
+	return filepath.Join(s.dir, baseName(role, generation))
+}
+
+// parseName reads the name of a CA's certificate file. A key alone is no CA: it was left by a Create that did not end.
+func parseName(file string) (Role, int, bool) {
+	base, ok := strings.CutSuffix(file, ".pem")
+	role, number, _ := strings.Cut(base, "-")
+	generation, err := strconv.Atoi(number)
+	if !ok || err != nil || generation < 1 || !Role(role).valid() || base != baseName(Role(role), generation) {
+		return "", 0, false
+	}
+	return Role(role), generation, true
+}
+
+func (s *Store) loadOne(role Role, generation int) (authority, error) {
+	base := s.base(role, generation)
+	cert, err := readCA(base + ".pem")
+	if err != nil {
+		return authority{}, err
+	}
+	a := newAuthority(role, generation, cert)
+	if a.Retired, err = exists(base + retiredSuffix); err != nil {
+		return authority{}, err
+	}
+	if err := a.loadChain(base + chainSuffix); err != nil {
+		return authority{}, err
+	}
+	if a.Sealed, err = exists(base + sealedSuffix); err != nil {
+		return authority{}, err
+	}
+	plain, err := loadKey(base + keySuffix)
+	switch {
+	case err != nil:
+		return authority{}, err
+	case a.Sealed:
+		// A plain key beside it was left by a Reseal that did not end; the recipients are then not said, so that another is due.
+		if a.SealedTo, err = readSealedTo(base + recipientsSuffix); err != nil || plain != nil {
+			a.SealedTo = nil
+		}
+		a.key = &key{open: func() (crypto.Signer, error) { return s.unlock.key(base+sealedSuffix, cert) }}
+	case plain != nil:
+		if !samePublic(cert.PublicKey, plain) {
+			return authority{}, fmt.Errorf("read %s: the key does not belong to the certificate beside it", base+keySuffix)
+		}
+		a.key = openKey(plain)
+	}
+	a.Signing = a.key != nil && !a.Retired
+	return a, nil
+}
+
+func exists(path string) (bool, error) {
+	switch _, err := os.Stat(path); {
+	case err == nil:
+		return true, nil
+	case errors.Is(err, fs.ErrNotExist):
+		return false, nil
+	default:
+		return false, err
+	}
+}
+
+// loadKey is nil without an error when there is no such file.
+func loadKey(path string) (crypto.Signer, error) {
+	info, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := private(path, info, "0600"); err != nil {
+		return nil, err
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	key, err := parseKey(data)
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", path, err)
+	}
+	return key, nil
+}
+
+// private is an error when anyone but the owner may do anything with a file.
+func private(path string, info fs.FileInfo, want string) error {
+	if mode := info.Mode().Perm(); mode&0o077 != 0 {
+		return fmt.Errorf("%s has mode %04o, which lets others in: run chmod %s %s", path, mode, want, path)
+	}
+	return nil
+}
+
+func readCA(path string) (*x509.Certificate, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	certs, err := parseCerts(data)
+	if err == nil && len(certs) != 1 {
+		err = errors.New("not exactly one PEM block of type CERTIFICATE")
+	}
+	if err == nil {
+		err = checkCA(certs[0])
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", path, err)
+	}
+	return certs[0], nil
+}
+
+// parseCerts reads certificates and nothing else, in PEM.
+func parseCerts(data []byte) ([]*x509.Certificate, error) {
+	var certs []*x509.Certificate
+	for rest := data; len(bytes.TrimSpace(rest)) > 0; {
+		var block *pem.Block
+		if block, rest = pem.Decode(rest); block == nil || block.Type != "CERTIFICATE" {
+			return nil, errors.New("holds something else than PEM blocks of type CERTIFICATE")
+		}
+		cert, err := x509.ParseCertificate(block.Bytes)
+		if err != nil {
+			return nil, err
+		}
+		certs = append(certs, cert)
+	}
+	return certs, nil
+}
+
+func checkCA(cert *x509.Certificate) error {
+	if !cert.BasicConstraintsValid || !cert.IsCA {
+		return fmt.Errorf("certificate %q is not that of a CA", cert.Subject)
+	}
+	return nil
+}
+
+func newAuthority(role Role, generation int, cert *x509.Certificate) authority {
+	encoded := encodeCert(cert)
+	return authority{
+		CA: CA{
+			Role: role, Generation: generation,
+			Subject:   cert.Subject.String(),
+			SHA256:    fingerprint(cert.Raw),
+			NotBefore: cert.NotBefore, NotAfter: cert.NotAfter,
+			PEM:       encoded,
+			Trust:     encoded,
+			Algorithm: algorithmOf(cert.PublicKey),
+		},
+		cert: cert,
+	}
+}
+
+func encodeCert(cert *x509.Certificate) []byte {
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert.Raw})
+}
+
+// firstPEM is the first block, without the chain behind it.
+func firstPEM(data []byte) []byte {
+	_, rest := pem.Decode(data)
+	return data[:len(data)-len(rest)]
+}
+
+func fingerprint(der []byte) string {
+	sum := sha256.Sum256(der)
+	return hex.EncodeToString(sum[:])
+}

@@ -1,0 +1,111 @@
+package pki
+
+import (
+	"crypto"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+)
+
+const nextSuffix = ".next"
+
+// Reseal encrypts all keys here to these recipients, and to nobody else; without any it writes them plain. Keys that are sealed now are
+// opened with unlock. All keys are written anew before the first takes its place, so that an error changes nothing, and after a kill every
+// key is still there; it is then run again. What old recipients have copied they can still open: when one of them is not to be trusted any
+// more, make new CAs. Keys of [Given] CAs are left alone.
+func (s *Store) Reseal(recipients []string, unlock Unlock) error {
+	to, err := parseRecipients(recipients)
+	if err == nil {
+		err = s.change(func() error { return s.reseal(to, &unlocker{Unlock: unlock}) })
+	}
+	if err != nil {
+		return fmt.Errorf("reseal CA keys: %w", err)
+	}
+	s.options.SealTo, s.sealTo = recipients, to
+	return nil
+}
+
+func (s *Store) reseal(to []recipient, unlock *unlocker) (err error) {
+	if err := s.mayHold(to); err != nil {
+		return err
+	}
+	next := map[string][]keyFile{}
+	for _, a := range s.cas {
+		if a.key == nil || a.Given {
+			continue
+		}
+		base := s.base(a.Role, a.Generation)
+		var signer crypto.Signer
+		if a.Sealed {
+			signer, err = unlock.key(base+sealedSuffix, a.cert)
+		} else {
+			signer, err = a.key.get()
+		}
+		if err != nil {
+			return err
+		}
+		if next[base], err = keyFiles(signer, to); err != nil {
+			return err
+		}
+	}
+	defer func() {
+		for base := range next { // nothing is left of them unless this went wrong
+			for _, suffix := range []string{keySuffix, sealedSuffix} {
+				err = errors.Join(err, remove(base+suffix+nextSuffix))
+			}
+		}
+	}()
+	for base, files := range next {
+		s.reached("write the new key")
+		if err := writeFile(base+files[0].suffix+nextSuffix, files[0].data, files[0].mode); err != nil {
+			return err
+		}
+	}
+	for base, files := range next {
+		if err := s.swap(base, files); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// swap puts the new key in its place before the old one goes, if that has another name. Until it has ended nothing says who the key is
+// sealed to, so that it is known to be due again.
+func (s *Store) swap(base string, files []keyFile) error {
+	s.reached("forget the recipients")
+	if err := remove(base + recipientsSuffix); err != nil {
+		return err
+	}
+	key := files[0]
+	s.reached("put the new key in place")
+	if err := os.Rename(base+key.suffix+nextSuffix, base+key.suffix); err != nil {
+		return err
+	}
+	if err := syncDir(filepath.Dir(base)); err != nil {
+		return err
+	}
+	s.reached("take the old key away")
+	for _, suffix := range []string{keySuffix, sealedSuffix} {
+		if suffix == key.suffix {
+			continue
+		}
+		if err := remove(base + suffix); err != nil {
+			return err
+		}
+	}
+	for _, f := range files[1:] {
+		s.reached("name the recipients")
+		if err := writeFile(base+f.suffix, f.data, f.mode); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// reached is where tests kill the process.
+func (s *Store) reached(step string) {
+	if s.before != nil {
+		s.before(step)
+	}
+}

@@ -1,0 +1,30 @@
+package pki
+
+import (
+	"fmt"
+)
+
+// Retire has a CA sign no more, and says that nothing is to trust it any more. Nothing is deleted, and who was told to trust it still
+// does. The last CA of a role that can sign is not retired. It is no error when it is retired already.
+func (s *Store) Retire(role Role, generation int) error {
+	if err := s.change(func() error { return s.retire(role, generation) }); err != nil {
+		return fmt.Errorf("retire %s CA %d: %w", role, generation, err)
+	}
+	return nil
+}
+
+func (s *Store) retire(role Role, generation int) error {
+	a, ok := s.find(role, generation)
+	switch {
+	case !ok:
+		return fmt.Errorf("%s has no such CA: %w", s.dir, ErrNoCA)
+	case a.Retired:
+		return nil
+	}
+	for _, other := range s.of(role) {
+		if other.Signing && other.Generation != generation {
+			return writeFile(s.base(role, generation)+retiredSuffix, []byte("This CA signs no more.\n"), 0o644)
+		}
+	}
+	return fmt.Errorf("no other CA could sign instead; make the next one first: %w", ErrNoCA)
+}

@@ -1,0 +1,153 @@
+package pki
+
+import (
+	"crypto/rand"
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// TestRotation walks the generations of a CA through a whole rotation, as the laws of the plan want it.
+func TestRotation(t *testing.T) {
+	s := newStore(t, Spec{})
+	if err := s.Retire(RolePeer, 1); !errors.Is(err, ErrNoCA) {
+		t.Errorf("the only CA is retired: %v", err)
+	}
+	create(t, s, RolePeer, Spec{})
+	signers := func(s *Store) string {
+		var out []string
+		for _, generation := range []int{0, 1, 2} {
+			l := peerLeaf()
+			l.Generation = generation
+			p, err := s.Issue(l, today, rand.Reader)
+			if err != nil {
+				if !errors.Is(err, ErrNoCA) {
+					t.Errorf("generation %d: %v", generation, err)
+				}
+				out = append(out, "-")
+				continue
+			}
+			out = append(out, strings.TrimPrefix(parseLeaf(t, p).Issuer.CommonName, "prod etcd peer CA "))
+		}
+		return strings.Join(out, " ")
+	}
+	if got := signers(s); got != "2 1 2" {
+		t.Errorf("before: %s", got)
+	}
+	for range 2 { // again is no error
+		if err := s.Retire(RolePeer, 1); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, s := range map[string]*Store{"as it was": s, "read again": open(t, s.dir)} {
+		if got := signers(s); got != "2 - 2" {
+			t.Errorf("%s: %s", name, got)
+		}
+		first, second := s.CAs()[0], s.CAs()[1]
+		if !first.Retired || first.Signing || second.Retired || !second.Signing {
+			t.Errorf("%s: %+v %+v", name, first, second)
+		}
+		if string(s.Trust(RolePeer)) != string(first.PEM)+string(second.PEM) {
+			t.Errorf("%s: trust of all has changed", name)
+		}
+	}
+	if err := s.Retire(RolePeer, 2); !errors.Is(err, ErrNoCA) {
+		t.Errorf("the last that signs is retired: %v", err)
+	}
+	if ca := create(t, s, RolePeer, Spec{}); ca.Generation != 3 || ca.Subject != "CN=prod etcd peer CA 3" {
+		t.Errorf("next after a retired one: %+v", ca)
+	}
+	if files, _ := filepath.Glob(s.dir + "/peer-1.*"); len(files) != 3 {
+		t.Errorf("of the retired CA there are %v", files)
+	}
+}
+
+// Giving a rotation up retires the new CA; the old one signs again, and the next one has a name of its own.
+func TestRotationGivenUp(t *testing.T) {
+	s := newStore(t, Spec{})
+	create(t, s, RoleClient, Spec{})
+	if err := s.Retire(RoleClient, 2); err != nil {
+		t.Fatal(err)
+	}
+	if _, leaf := issue(t, s, clientLeaf()); leaf.Issuer.CommonName != "prod etcd client CA 1" {
+		t.Errorf("signed by %s", leaf.Issuer)
+	}
+	ca := create(t, s, RoleClient, Spec{})
+	if _, leaf := issue(t, s, clientLeaf()); ca.Generation != 3 || leaf.Issuer.CommonName != "prod etcd client CA 3" {
+		t.Errorf("generation %d, signed by %s", ca.Generation, leaf.Issuer)
+	}
+}
+
+// An older CA must not sign where the newest cannot: members may have stopped trusting it.
+func TestOlderCADoesNotStandIn(t *testing.T) {
+	s := newStore(t, Spec{})
+	create(t, s, RolePeer, Spec{})
+	if err := os.Remove(filepath.Join(s.dir, "peer-2.key")); err != nil {
+		t.Fatal(err)
+	}
+	s = open(t, s.dir)
+	if _, err := s.Issue(peerLeaf(), today, rand.Reader); !errors.Is(err, ErrNoCA) {
+		t.Errorf("issued without the key of the newest: %v", err)
+	}
+	if err := s.Retire(RolePeer, 2); err != nil {
+		t.Fatal(err)
+	}
+	issue(t, s, peerLeaf())
+}
+
+func TestTrustOf(t *testing.T) {
+	s := newStore(t, Spec{})
+	create(t, s, RolePeer, Spec{})
+	create(t, s, RolePeer, Spec{})
+	number := map[string]string{}
+	for _, ca := range s.CAs() {
+		if ca.Role == RolePeer {
+			number[string(ca.PEM)] = strconv.Itoa(ca.Generation)
+		}
+	}
+	for _, c := range []struct {
+		generations []int
+		want        string
+	}{
+		{nil, ""}, {[]int{1}, "1"}, {[]int{2, 1}, "2 1"}, {[]int{1, 2, 3}, "1 2 3"}, {[]int{3, 4}, "3"}, {[]int{2, 2}, "2"}, {[]int{0, 7}, ""},
+	} {
+		var got []string
+		for _, block := range strings.SplitAfter(string(s.TrustOf(RolePeer, c.generations)), "-----END CERTIFICATE-----\n") {
+			if block != "" {
+				got = append(got, number[block])
+			}
+		}
+		if diff := cmp.Diff(c.want, strings.Join(got, " ")); diff != "" {
+			t.Errorf("%v: %s", c.generations, diff)
+		}
+	}
+}
+
+// Two generations must never be taken for each other, whatever a TLS library looks at.
+func TestGenerationsDiffer(t *testing.T) {
+	s := newStore(t, Spec{})
+	create(t, s, RolePeer, Spec{})
+	first, second := s.cas[0].cert, s.cas[1].cert
+	if first.Subject.String() == second.Subject.String() || slices.Equal(first.SubjectKeyId, second.SubjectKeyId) ||
+		first.SerialNumber.Cmp(second.SerialNumber) == 0 {
+		t.Errorf("%s %x and %s %x", first.Subject, first.SubjectKeyId, second.Subject, second.SubjectKeyId)
+	}
+	if _, leaf := issue(t, s, peerLeaf()); !slices.Equal(leaf.AuthorityKeyId, second.SubjectKeyId) {
+		t.Errorf("the leaf names %x as its CA", leaf.AuthorityKeyId)
+	}
+}
+
+func TestRetireOfNothing(t *testing.T) {
+	s := newStore(t, Spec{})
+	for _, generation := range []int{0, 2, -1} {
+		if err := s.Retire(RolePeer, generation); !errors.Is(err, ErrNoCA) {
+			t.Errorf("%d: %v", generation, err)
+		}
+	}
+}
