@@ -147,17 +147,17 @@ func TestFetchGivesUp(t *testing.T) {
 func TestFetchSlow(t *testing.T) {
 	s := fakeMirror(t, amd64, 1000)
 	src := s.source(t)
-	src.pace = pace{tries: 1, idle: 500 * time.Millisecond}
+	src.pace = pace{tries: 1, idle: 2 * time.Second}
 	src.SHA256 = map[string]string{"amd64": hexOf(s.archive)}
 	s.misbehave(func(w http.ResponseWriter, _ *http.Request) {
 		tick := time.NewTicker(50 * time.Millisecond)
 		defer tick.Stop()
-		for i := range 15 {
+		for i := range 45 {
 			<-tick.C
-			_, _ = w.Write(s.archive[i*100 : (i+1)*100])
+			_, _ = w.Write(s.archive[i*30 : (i+1)*30])
 			_ = http.NewResponseController(w).Flush()
 		}
-		_, _ = w.Write(s.archive[1500:])
+		_, _ = w.Write(s.archive[45*30:])
 	})
 	start := time.Now()
 	requireWhole(t, resolve(t, src, amd64), s.archive)
