@@ -86,3 +86,12 @@ func TestExplainOrder(t *testing.T) {
 		t.Errorf("explained as %+v", got)
 	}
 }
+
+func read(t *testing.T, name string) string {
+	t.Helper()
+	raw, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(raw)
+}

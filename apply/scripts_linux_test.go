@@ -255,15 +255,6 @@ func put(t *testing.T, name, text string) string {
 	return name
 }
 
-func read(t *testing.T, name string) string {
-	t.Helper()
-	raw, err := os.ReadFile(name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(raw)
-}
-
 // list are the names in a directory, without those that a killed script leaves under a name that nobody looks at.
 func list(t *testing.T, dir string) []string {
 	t.Helper()
