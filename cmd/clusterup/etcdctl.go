@@ -95,7 +95,7 @@ func (s *session) unpack(ctx context.Context, program, to string) error {
 	if err != nil {
 		return err
 	}
-	defer func() { _ = binary.Close() }() // it was only read
+	defer func() { _ = binary.Close() }()                                  // it was only read
 	file, err := os.OpenFile(to, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o700) //nolint:gosec // a program has to be executable
 	if err != nil {
 		return fmt.Errorf("unpack %s: %w", program, err)
