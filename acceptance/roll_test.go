@@ -218,7 +218,7 @@ func twoOfThree(t *testing.T, s *site, inv inventory) {
 	}
 	next := inv
 	next.Version = releaseNext
-	s.run(t, "apply", "--yes", s.write(t, "prod.hcl", next)).exits(t, 13).says(t, "quorum", "set version back to "+inv.Version)
+	s.run(t, "apply", "--yes", s.write(t, "prod.hcl", next)).exits(t, 13).says(t, "quorum", "apply with version "+inv.Version)
 	if after := s.pids(t, inv.Cluster); !maps.Equal(before, after) {
 		t.Errorf("processes were %v and are %v", before, after)
 	}

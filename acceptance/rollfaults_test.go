@@ -71,15 +71,18 @@ func (s *stand) lead(t *testing.T, wanted member) {
 	})
 }
 
-// wholeSteps leaves the points around whole steps, since every action is tried with a bootstrap and a repair.
+// wholeSteps leaves the points around whole steps, since every action is tried with a bootstrap and a repair. The members' agreement on a
+// version is left out: nothing is changed, and the host that is asked is whoever leads by then.
 func wholeSteps(verb string, points []string) []string {
 	if verb == "fail" {
-		return steps(points, "etcd-2")
+		points = steps(points, "etcd-2")
 	}
-	return slices.DeleteFunc(slices.Clone(points), func(p string) bool { return strings.Contains(p, "#") || strings.Contains(p, " look") })
+	return slices.DeleteFunc(slices.Clone(points), func(p string) bool {
+		return strings.Contains(p, "#") || strings.Contains(p, " look") || strings.Contains(p, " await-version/")
+	})
 }
 
-var partOfRoll = map[string]string{"kill": "around every step", "fail": "around every step on one host"}
+var partOfRoll = map[string]string{"kill": "around every step that changes something", "fail": "around every such step on one host"}
 
 // flagging changes a flag of three members, while clients are at work.
 func flagging() operation {
