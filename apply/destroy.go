@@ -69,11 +69,12 @@ func removeFiles(cluster, unit string, paths []plan.Path) string {
 systemctl reset-failed %s 2>/dev/null
 if cd %s 2>/dev/null; then
   exec 8<.
-  flock 8 # an installation for another cluster is finished first
+  flock -w 600 8 || exit # an installation for another cluster is finished first
   %s
   for release in "$PWD"/*/; do
     [ -d "$release" ] || continue
-    grep -qF "${release%%/}/" /etc/systemd/system/*.service 2>/dev/null || rm -rf "$release"
+    grep -qF "${release%%/}/" /etc/systemd/system/*.service 2>/dev/null ||
+      ls -l /proc/[0-9]*/exe 2>/dev/null | grep -qF " ${release%%/}/" || rm -rf "$release"
   done
   cd /
 fi
@@ -87,12 +88,13 @@ exit 0
 // pruneReleases removes releases, each unless a unit has come to name it meanwhile.
 func pruneReleases(paths []plan.Path) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "set -u\ncd %s || exit\nexec 8<.\nflock 8 # an installation for another cluster is finished first\nfor release in", quote(facts.ReleaseDir))
+	fmt.Fprintf(&b, "set -u\ncd %s || exit\nexec 8<.\nflock -w 600 8 || exit # an installation for another cluster is finished first\nfor release in", quote(facts.ReleaseDir))
 	for _, p := range paths {
 		b.WriteString(" " + quote(p.Path))
 	}
 	b.WriteString(`; do
-  grep -qF "$release/" /etc/systemd/system/*.service 2>/dev/null || rm -rf "$release" || exit
+  grep -qF "$release/" /etc/systemd/system/*.service 2>/dev/null ||
+    ls -l /proc/[0-9]*/exe 2>/dev/null | grep -qF " $release/" || rm -rf "$release" || exit
 done
 `)
 	return b.String()

@@ -16,7 +16,7 @@ func quote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + 
 const createUser = `set -eu
 trap '' TERM HUP
 exec 8</etc
-flock 8
+flock -w 600 8
 getent group etcd >/dev/null || groupadd --system etcd
 getent passwd etcd >/dev/null || useradd --system --gid etcd --home-dir /nonexistent --no-create-home \
   --shell "$(command -v nologin || echo /bin/false)" --comment 'etcd members' etcd
@@ -73,13 +73,14 @@ sync .
 for old in "$role"-*; do
   serial=${old#"$role"-}
   case $serial in *[!0-9a-f]*) continue ;; esac
-  if [ "$old" != "$target" ] && [ ${#serial} = %d ] && [ -d "$old" ]; then rm -rf "$old"; fi
+  if [ "$old" != "$target" ] && [ ${#serial} -ge 16 ] && [ ${#serial} -le %d ] && [ -d "$old" ]; then rm -rf "$old"; fi
 done
 `, quote(link), quote(target), serialDigits)
 }
 
-// serialDigits is the length of a certificate's serial number, which the name of its directory ends in.
-const serialDigits = 32
+// serialDigits is the greatest length of a certificate's serial number (RFC 5280: 20 bytes), which the name of its directory ends in; a cfssl
+// server draws its own, which may be shorter.
+const serialDigits = 40
 
 // startUnit starts the unit, and lets systemd do so at boot.
 func startUnit(verb, unit string) string {

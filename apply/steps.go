@@ -57,6 +57,8 @@ func (r *Run) do(ctx context.Context, step plan.Step) error {
 		return r.Etcd.Downgrade(ctx, r.endpoint(step.Host), step.Version)
 	case plan.CancelDowngrade:
 		return r.Etcd.Downgrade(ctx, r.endpoint(step.Host), "")
+	case plan.AwaitRaftSnapshot:
+		return r.Etcd.Canary(ctx, r.endpoint(step.Host), fmt.Sprintf("clusterup/canary/%s/%s", r.ID, step.Host), r.ID)
 	case plan.PruneReleases:
 		return script(pruneReleases(step.Paths))
 	case plan.AwaitVersion:
@@ -122,7 +124,7 @@ func (r *Run) startMember(ctx context.Context, host Host, step plan.Step) error 
 	if err := r.awaitMember(ctx, step); err != nil {
 		return err
 	}
-	if step.From != step.Version {
+	if step.From != "" && step.From != step.Version {
 		r.swapped.Store(true)
 	}
 	return nil

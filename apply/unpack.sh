@@ -1,7 +1,7 @@
 # Takes a release out of its archive. The lines above this one set: dir archive inside sums() remove_uploads()
 root=${dir%/*}
 exec 8<"$root"
-flock 8
+flock -w 600 8
 trap 'exit 143' TERM HUP PIPE
 
 # Nobody else is at anything here now: what lies about was left by runs that lost their host.

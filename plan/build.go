@@ -32,6 +32,7 @@ func (p Plan) Digest() (string, error) {
 		stage.Gate, stage.Steps = "", slices.Clone(stage.Steps)
 		for j := range stage.Steps {
 			stage.Steps[j].Why = ""
+			stage.Steps[j].To = "" // of those that serve, whoever has applied most at that moment
 		}
 		p.Stages[i] = stage
 	}

@@ -57,7 +57,7 @@ func lawKinds(stage Stage) error {
 	for _, step := range stage.Steps {
 		switch step.Kind {
 		case CreateCA, PinRelease, CreateUser, MakeDirs, InstallRelease, FixModes, WriteTrust, IssueLeaf, WriteUnit, ReloadUnits,
-			EnableUnit, StartMember, AwaitMember, RestartMember, RecordBirth, MoveLeader, SaveSnapshot, EnableDowngrade, CancelDowngrade, AwaitVersion, PruneReleases:
+			EnableUnit, StartMember, AwaitMember, RestartMember, RecordBirth, MoveLeader, SaveSnapshot, EnableDowngrade, CancelDowngrade, AwaitVersion, PruneReleases, AwaitRaftSnapshot:
 		default:
 			return fmt.Errorf("law 3: %s is nothing that converging may do", step.ID())
 		}

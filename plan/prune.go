@@ -33,10 +33,16 @@ func (v view) prune() (*Stage, error) {
 	return &Stage{Name: "remove old releases", Gate: "all members run what is wanted", Width: hosts, Steps: steps}, nil
 }
 
+// finished says whether a name is that of a whole release, VERSION-DIGEST, and not of one that was being unpacked.
+func finished(name string) bool {
+	_, digest, ok := strings.Cut(name, "-")
+	return ok && !strings.Contains(digest, ".")
+}
+
 func (v view) prunable(host facts.Host) []string {
 	var dirs []string
 	for name, file := range host.Files {
-		if path.Dir(name) == facts.ReleaseDir && file.Kind == facts.Dir && !strings.HasPrefix(path.Base(name), ".") {
+		if path.Dir(name) == facts.ReleaseDir && file.Kind == facts.Dir && finished(path.Base(name)) {
 			dirs = append(dirs, name)
 		}
 	}

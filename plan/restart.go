@@ -62,6 +62,9 @@ func (v view) candidates() []candidate {
 // restart restarts one member that runs with something else than is wanted. The voters that stay up must be a quorum (law 1), and the
 // leader first hands over to one that has been restarted already.
 func (v view) restart() (*Stage, error) {
+	if stage := v.awaitRaftSnapshot(); stage != nil {
+		return stage, nil
+	}
 	found := v.candidates()
 	if len(found) == 0 {
 		return nil, nil
@@ -91,6 +94,20 @@ func (v view) restart() (*Stage, error) {
 		name = fmt.Sprintf("etcd %s → %s: %s", restart.From, restart.Version, name)
 	}
 	return &Stage{Name: name, Gate: gate, Width: 1, Steps: append(v.unitBefore(first.member), restart)}, nil
+}
+
+// awaitRaftSnapshot waits for a member that was restarted to take a raft snapshot, and has not done so yet: it takes one when it applies
+// what is written next.
+func (v view) awaitRaftSnapshot() *Stage {
+	var stage *Stage
+	v.hosts(func(m inventory.Member, host facts.Host) {
+		if stage == nil && v.flushes(host) && v.serves(host) && v.mustRestart(m, host) == nil {
+			stage = &Stage{Name: "let " + m.Name + " take a raft snapshot", Gate: "it serves", Width: 1, Steps: []Step{{
+				Kind: AwaitRaftSnapshot, Host: m.Name, Why: "it runs with snapshot-count 1, and takes one when it applies what is written next",
+			}}}
+		}
+	})
+	return stage
 }
 
 // successor is the member that leads while the leader restarts: of those that serve, the one that has applied most. None when there is

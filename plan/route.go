@@ -158,7 +158,7 @@ func (v view) keeps(host facts.Host, has bin) bool {
 		return false
 	}
 	if compare(minor(has.version), minor(v.target)) < 0 {
-		return true
+		return !v.passed(Step{From: has.version}) // else it would not start any more
 	}
 	// Down again: once a member runs the lower version, the data of all is fit for it.
 	return !slices.ContainsFunc(v.want.Cluster.Members, func(m inventory.Member) bool {

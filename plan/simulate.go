@@ -99,6 +99,8 @@ func simulateHost(w Want, s facts.Snapshot, step Step, host *facts.Host) {
 		host.Unit.Enabled = "enabled"
 	case IssueLeaf:
 		simulateLeaf(s, step.Leaf, host)
+	case AwaitRaftSnapshot:
+		host.V2Store = &facts.V2Store{Clean: true}
 	case StartMember, RestartMember, AwaitMember:
 		simulateRunning(w, s, step, host)
 	case PruneReleases:

@@ -42,7 +42,10 @@ const (
 	EnableDowngrade Kind = "enable-downgrade" // to the minor Version
 	CancelDowngrade Kind = "cancel-downgrade"
 	PruneReleases   Kind = "prune-releases" // Paths
-	AwaitVersion    Kind = "await-version"  // the cluster, and the data of all members, become of the minor Version
+
+	// AwaitRaftSnapshot writes a key and deletes it, until a member that runs with a low snapshot-count has taken its raft snapshot.
+	AwaitRaftSnapshot Kind = "await-raft-snapshot"
+	AwaitVersion      Kind = "await-version" // the cluster, and the data of all members, become of the minor Version
 
 	StopMember  Kind = "stop-member"  // stopped and disabled; only to destroy the cluster
 	MoveAside   Kind = "move-aside"   // Paths, with all that is in them

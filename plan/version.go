@@ -217,7 +217,7 @@ func (v view) v2Store(m inventory.Member, host facts.Host) []Refusal {
 		return nil
 	}
 	return []Refusal{refuse(V2Content, m.Name, "see the operations guide: a restart with a low snapshot_count cures content in the WAL; content in the v2store has to be migrated",
-		"its data holds content of the etcd v2 API, which etcd 3.6 does not start with: %s", strings.TrimSpace(host.V2Store.Text))}
+		"its data could not be shown to be free of content of the etcd v2 API, which etcd 3.6 does not start with: %s", strings.TrimSpace(host.V2Store.Text))}
 }
 
 // Holding says what a cluster whose last member is held is waiting for; "" when none is.

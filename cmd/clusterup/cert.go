@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -78,6 +79,9 @@ type issuedObject struct {
 // issueClient makes sure that the files can be written before anything is signed, and writes the key first: a pair without its key would
 // be of no use, and could not be had again.
 func (s *session) issueClient(name, dir string) error {
+	if name == "ca" {
+		return usageError{errors.New("a client cannot be called ca: its certificate would have the name of the CA's")}
+	}
 	client := inventory.Client{Name: name, User: name, Lifetime: s.cluster.PKI.Lifetime}
 	if i := slices.IndexFunc(s.cluster.Clients, func(c inventory.Client) bool { return c.Name == name }); i >= 0 {
 		client = s.cluster.Clients[i]
@@ -97,6 +101,10 @@ func (s *session) issueClient(name, dir string) error {
 	if err != nil {
 		return err
 	}
+	trust := store.Trust(pki.RoleClient)
+	if is, err := os.ReadFile(caFile); err == nil && !bytes.Equal(is, trust) || err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("issue certificate: %s is there already, and is something else: choose another --out", caFile)
+	}
 	pair, err := store.IssueClient(name, pki.Leaf{
 		CN: client.User, Organization: client.Organization, Lifetime: client.Lifetime, Algorithm: s.cluster.PKI.Algorithm,
 	}, s.now(), rand.Reader)
@@ -106,7 +114,7 @@ func (s *session) issueClient(name, dir string) error {
 	for _, file := range []struct {
 		path string
 		data []byte
-	}{{keyFile, pair.Key}, {certFile, pair.Cert}, {caFile, store.Trust(pki.RoleClient)}} {
+	}{{keyFile, pair.Key}, {certFile, pair.Cert}, {caFile, trust}} {
 		if err := writeFile(file.path, file.data); err != nil {
 			return fmt.Errorf("issue certificate: %w", err)
 		}

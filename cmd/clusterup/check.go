@@ -47,7 +47,7 @@ func newCheck(c *console) *cobra.Command {
 // finding is one thing that wants doing.
 type finding struct {
 	Type string `json:"type"` // "finding"
-	Kind string `json:"kind"` // unreachable, unhealthy, alarm, quorum, drift, refused, expiry
+	Kind string `json:"kind"` // unreachable, unhealthy, alarm, drift, refused, unplanned, expiry
 	Host string `json:"host,omitempty"`
 	Text string `json:"text"`
 	Do   string `json:"do,omitempty"`
@@ -91,10 +91,13 @@ type checked struct {
 func (s *session) check(ctx context.Context, prometheus string) error {
 	p, seen, err := s.plan(ctx)
 	var refused *plan.Refused
-	if err != nil && !errors.As(err, &refused) {
+	if err != nil && !errors.As(err, &refused) && len(seen.Hosts) == 0 {
 		return err
 	}
 	result := s.checked(p, seen, refused)
+	if err != nil && refused == nil { // such as a mirror that does not answer: what was seen is told all the same
+		result.OK, result.Findings = false, append(result.Findings, finding{"finding", "unplanned", "", "drift is not known: " + err.Error(), ""})
+	}
 	if prometheus != "" {
 		if err := writePublic(prometheus, exposition(result, s.memberStatuses(p, seen))); err != nil {
 			return fmt.Errorf("write metrics: %w", err)
@@ -237,7 +240,7 @@ func exposition(result checked, members []memberStatus) []byte {
 		}
 		return 0
 	}
-	kinds := map[string]int{"unreachable": 0, "unhealthy": 0, "alarm": 0, "drift": 0, "refused": 0, "expiry": 0}
+	kinds := map[string]int{"unreachable": 0, "unhealthy": 0, "alarm": 0, "drift": 0, "refused": 0, "unplanned": 0, "expiry": 0}
 	for _, f := range result.Findings {
 		kinds[f.Kind]++
 	}

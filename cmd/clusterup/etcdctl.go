@@ -12,6 +12,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -70,9 +71,14 @@ func (s *session) etcdctl(ctx context.Context, args []string) error {
 	run := exec.CommandContext(ctx, program, args...)
 	run.Env = append(os.Environ(), etcdctlEnv(strings.Join(endpoints, ","), ca, cert, key)...)
 	run.Stdin, run.Stdout, run.Stderr = s.console.in, s.console.out, s.console.err
+	run.Cancel = func() error { return run.Process.Signal(os.Interrupt) } // so that it can give up locks and elections
+	run.WaitDelay = 10 * time.Second
 	err = run.Run()
 	var exit *exec.ExitError
-	if errors.As(err, &exit) {
+	switch {
+	case errors.As(err, &exit) && exit.ExitCode() < 0:
+		return childError{exitInterrupted}
+	case errors.As(err, &exit):
 		return childError{exit.ExitCode()}
 	}
 	return err

@@ -21,6 +21,9 @@ func run() int {
 	stop := make(chan struct{})
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	if !signal.Ignored(syscall.SIGHUP) { // as nohup wants it
+		signal.Notify(signals, syscall.SIGHUP)
+	}
 	c := &console{in: os.Stdin, out: os.Stdout, err: os.Stderr, stop: stop, base: ctx}
 	go func() {
 		<-signals

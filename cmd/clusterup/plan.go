@@ -58,6 +58,9 @@ func (s *session) plan(ctx context.Context) (plan.Plan, facts.Snapshot, error) {
 	if err := s.flags.check(); err != nil {
 		return plan.Plan{}, facts.Snapshot{}, err
 	}
+	if s.flags.holdLast && len(s.cluster.Members) == 1 {
+		return plan.Plan{}, facts.Snapshot{}, usageError{errors.New("--hold-last needs more than one member")}
+	}
 	if _, err := s.etcd.connect(); errors.Is(err, pki.ErrSealed) || errors.Is(err, pki.ErrPassphrase) {
 		return plan.Plan{}, facts.Snapshot{}, err // without the key nothing could be asked of etcd, nor anything signed
 	}

@@ -167,7 +167,7 @@ func explainBack(back *apply.BackError) []string {
 	}
 	steps := back.Back.Steps
 	return append(lines[:len(lines)-1],
-		fmt.Sprintf("  %s was taken back to what it ran with before, and serves; nothing else was restarted.", steps[0].Host),
+		fmt.Sprintf("  %s was taken back to what it ran with before, and serves. Members that were restarted before it stay as they are.", steps[0].Host),
 		"  → mend the cause, or take the change out of the inventory; then run the same command again")
 }
 

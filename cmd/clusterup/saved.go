@@ -127,6 +127,9 @@ func factsDigest(s facts.Snapshot) (string, error) {
 				ClusterID: host.Etcd.ClusterID, MemberID: host.Etcd.MemberID, Version: host.Etcd.Version, Downgrade: host.Etcd.Downgrade,
 			}
 		}
+		if host.V2Store != nil {
+			host.V2Store = &facts.V2Store{Clean: host.V2Store.Clean}
+		}
 		hosts[name] = host
 	}
 	raw, err := json.Marshal(struct {

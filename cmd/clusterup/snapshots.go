@@ -25,6 +25,9 @@ func (o operatorDir) SaveSnapshot(ctx context.Context, endpoint, version string)
 	if err := os.MkdirAll(s.snapshotDir(), 0o700); err != nil {
 		return fmt.Errorf("save snapshot: %w", err)
 	}
+	if err := s.tidySnapshots(); err != nil {
+		return fmt.Errorf("save snapshot: %w", err)
+	}
 	client, err := s.etcd.connect()
 	if err != nil {
 		return err
@@ -54,6 +57,21 @@ func (o operatorDir) SaveSnapshot(ctx context.Context, endpoint, version string)
 	}
 	s.console.say("The snapshot is %s.db (%s, verified).", name, bytesText(saved.Size))
 	return nil
+}
+
+// tidySnapshots removes what runs that were killed have left half written; the lock is held, so nobody writes. It also keeps git away
+// from what holds all values in plain text.
+func (s *session) tidySnapshots() error {
+	left, err := filepath.Glob(filepath.Join(s.snapshotDir(), ".*.db.*"))
+	if err != nil {
+		return err
+	}
+	for _, name := range left {
+		if err := os.Remove(name); err != nil {
+			return err
+		}
+	}
+	return os.WriteFile(filepath.Join(s.snapshotDir(), ".gitignore"), []byte("*\n"), 0o600)
 }
 
 // snapshots are those in the operator directory, oldest first. What has no description, or no data, is none.
