@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/clusterup/clusterup/facts"
 	"github.com/clusterup/clusterup/plan"
 )
 
@@ -108,7 +109,11 @@ func (r *Run) step(ctx context.Context, stage plan.Stage, step plan.Step) error 
 	}
 	event.Type, event.Error = StepFailed, err.Error()
 	r.emit(event)
-	log, why := r.journal(ctx, step, began)
+	var log []string
+	var why *Explanation
+	if !errors.Is(err, facts.ErrNoForwarding) { // which the member has nothing to do with
+		log, why = r.journal(ctx, step, began)
+	}
 	if step.Kind == plan.InstallRelease { // its own words are all there is
 		why = explain(fullSignatures, []string{err.Error()})
 	}
