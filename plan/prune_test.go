@@ -1,7 +1,9 @@
 package plan
 
 import (
+	"bytes"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -46,5 +48,39 @@ func TestPrune(t *testing.T) {
 	unknown := change(s, "etcd-2", func(h *facts.Host) { h.InUse = nil })
 	if stage, err := Next(w, unknown); stage != nil || err != nil {
 		t.Errorf("%v, %v", stage, err)
+	}
+}
+
+// A cluster that was born a moment ago does not wait for what etcd does by itself; one that may have come from an older version does.
+func TestYoung(t *testing.T) {
+	w := wanted(t, 3)
+	for name, test := range map[string]struct {
+		created string
+		older   bool
+		waits   bool
+	}{
+		"born now":                          {noon.Format(time.RFC3339), false, false},
+		"born an hour ago":                  {noon.Add(-time.Hour).Format(time.RFC3339), false, true},
+		"born now, with an older release":   {noon.Format(time.RFC3339), true, true},
+		"born in an hour, as its clock had": {noon.Add(time.Hour).Format(time.RFC3339), false, true},
+	} {
+		s := settled(t, w)
+		for _, host := range s.Names() {
+			s = change(s, host, func(h *facts.Host) {
+				file := h.Files[ConfigDir(w.Cluster)+"/born.json"]
+				file.Content = bytes.Replace(file.Content, []byte("0001-01-01T00:00:00Z"), []byte(test.created), 1)
+				h.Files[ConfigDir(w.Cluster)+"/born.json"] = file
+				status := *h.Etcd
+				status.StorageVersion = "3.5.0"
+				h.Etcd = &status
+				if test.older {
+					h.Binaries[facts.ReleaseDir+"/3.5.35-aa/etcd"] = "e5"
+				}
+			})
+		}
+		stage, err := Next(w, s)
+		if waits := stage != nil && stage.Steps[0].Kind == AwaitVersion; err != nil || waits != test.waits || stage != nil && !waits {
+			t.Errorf("%s: %+v, %v; waits is to be %v", name, stage, err, test.waits)
+		}
 	}
 }

@@ -156,6 +156,9 @@ func (v view) agreed() string {
 // went back; "" when all is settled. etcd 3.5 says nothing of either.
 func (v view) unsettled() string {
 	why := ""
+	if v.young() && v.downgrade == "" && minor(v.target) == minor(v.high) {
+		return "" // etcd gets there by itself within seconds, and nothing waits for it
+	}
 	v.hosts(func(m inventory.Member, host facts.Host) {
 		if why != "" || host.Etcd == nil || compare(minor(host.Etcd.Version), "3.6") < 0 {
 			return
@@ -168,6 +171,23 @@ func (v view) unsettled() string {
 		why = "the downgrade is about to end"
 	}
 	return why
+}
+
+// young says that the cluster was born a moment ago, and that no member can have been of an older version since: there is no such release
+// on any host.
+func (v view) young() bool {
+	young := len(v.births) > 0
+	for _, born := range v.births {
+		age := v.seen.Taken.Sub(born.Created)
+		young = young && age < time.Minute && age > -time.Minute
+	}
+	v.hosts(func(_ inventory.Member, host facts.Host) {
+		for name := range host.Binaries {
+			b := binAt(name)
+			young = young && (b.dir == "" || compare(minor(b.version), minor(v.high)) >= 0)
+		}
+	})
+	return young
 }
 
 // saved says whether a fresh snapshot of the cluster lies in the operator directory.
