@@ -35,6 +35,11 @@ type Upload struct {
 // Operator is the operator directory on the control machine.
 type Operator interface {
 	CreateCA(ctx context.Context, role string) error
+	RetireCA(ctx context.Context, role string, generation int) error
+	// HoldRotation has the rotation of a CA wait after a phase; "" lets it go on.
+	HoldRotation(ctx context.Context, role, phase string) error
+	// ListRevoked signs the list of revoked client certificates anew.
+	ListRevoked(ctx context.Context) error
 	PinRelease(ctx context.Context, r plan.Release) error
 	// Issue makes a key and certificate in memory; serial is in hexadecimal.
 	Issue(ctx context.Context, leaf plan.Leaf) (cert, key []byte, serial string, err error)
@@ -54,6 +59,9 @@ type Etcd interface {
 	ClusterVersion(ctx context.Context, endpoint string) (string, error)
 	// MoveLeader hands leadership from the member behind the endpoint, which must lead, to another.
 	MoveLeader(ctx context.Context, endpoint string, to facts.ID) error
+	// UpdateMember makes a member known with other peer URLs, through the one behind the endpoint. Worth another try when the members are
+	// not all connected for long enough.
+	UpdateMember(ctx context.Context, endpoint string, id facts.ID, peerURLs []string) error
 	// Downgrade lets members of a minor version, "3.5", join and start; "" takes that back.
 	Downgrade(ctx context.Context, endpoint, minor string) error
 	// Revision is the store's, and Hash that of all its keys up to one; hashes compare when the store was compacted to the same revision.
@@ -78,6 +86,7 @@ type Run struct {
 	Next func(plan.Want, facts.Snapshot) (*plan.Stage, error)
 
 	swapped atomic.Bool // a member runs another version of etcd than before
+	serving serving
 
 	// Seam is called right before and right after every look, every step and every action of a step on a host, with "before NAME" and
 	// "after NAME". An error is taken for that of what it stands around. Nil outside tests of faults.
@@ -157,6 +166,7 @@ func (r *Run) look(ctx context.Context) (facts.Snapshot, error) {
 	if err != nil {
 		return seen, err
 	}
+	r.serving.saw(seen)
 	return seen, r.seam("after look")
 }
 

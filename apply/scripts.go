@@ -78,6 +78,16 @@ done
 `, quote(link), quote(target), serialDigits)
 }
 
+// pruneTrust removes bundles, each unless the unit has come to name it meanwhile.
+func pruneTrust(unit string, paths []plan.Path) string {
+	var b strings.Builder
+	b.WriteString("set -u\n")
+	for _, p := range paths {
+		fmt.Fprintf(&b, "grep -qF %s %s || rm -f %[1]s || exit\n", quote(p.Path), quote("/etc/systemd/system/"+unit+".service"))
+	}
+	return b.String()
+}
+
 // serialDigits is the greatest length of a certificate's serial number (RFC 5280: 20 bytes), which the name of its directory ends in; a cfssl
 // server draws its own, which may be shorter.
 const serialDigits = 40

@@ -22,6 +22,12 @@ func (r *Run) do(ctx context.Context, step plan.Step) error {
 	switch step.Kind {
 	case plan.CreateCA:
 		return r.Operator.CreateCA(ctx, step.CA)
+	case plan.RetireCA:
+		return r.Operator.RetireCA(ctx, step.CA, step.Generation)
+	case plan.HoldRotation:
+		return r.Operator.HoldRotation(ctx, step.CA, step.Phase)
+	case plan.ListRevoked:
+		return r.Operator.ListRevoked(ctx)
 	case plan.PinRelease:
 		return r.Operator.PinRelease(ctx, *step.Release)
 	case plan.CreateUser:
@@ -61,6 +67,12 @@ func (r *Run) do(ctx context.Context, step plan.Step) error {
 		return r.Etcd.Canary(ctx, r.endpoint(step.Host), fmt.Sprintf("clusterup/canary/%s/%s", r.ID, step.Host), r.ID)
 	case plan.PruneReleases:
 		return script(pruneReleases(step.Paths))
+	case plan.PruneTrust:
+		return script(pruneTrust(step.Unit, step.Paths))
+	case plan.UpdateMember:
+		return r.await(ctx, "no change of its peer URLs", func(ctx context.Context) error {
+			return r.Etcd.UpdateMember(ctx, r.endpoint(step.To), step.Member, step.PeerURLs)
+		})
 	case plan.AwaitVersion:
 		return r.awaitVersion(ctx, step)
 	case plan.StopMember:
@@ -121,6 +133,7 @@ func (r *Run) startMember(ctx context.Context, host Host, step plan.Step) error 
 		}
 		return err
 	}
+	r.serving.moved(step.Host)
 	if err := r.awaitMember(ctx, step); err != nil {
 		return err
 	}
@@ -161,14 +174,4 @@ func (r *Run) await(ctx context.Context, missing string, ask func(context.Contex
 		case <-tick.C:
 		}
 	}
-}
-
-// endpoint is where a member serves clients.
-func (r *Run) endpoint(name string) string {
-	for _, m := range r.Want.Cluster.Members {
-		if m.Name == name {
-			return plan.ClientURL(r.Want.Cluster, m)
-		}
-	}
-	return ""
 }

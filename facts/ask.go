@@ -21,6 +21,7 @@ type Ask struct {
 	WALDir    string // what --wal-dir says; empty: DataDir/member/wal
 	Ports     []int  // whose listeners are wanted
 	Endpoint  string // client URL of the member; empty: the etcd API is not asked
+	Peer      string // host:port at which its peers dial it; empty: it is not looked at
 	V2Store   bool   // have a running 3.5 member's data checked for content of the v2 API; takes seconds with a large WAL
 	V2Log     bool   // have the log of a running 3.6 member searched for requests of 3.5; takes a moment with a large WAL
 }

@@ -34,7 +34,10 @@ type Source struct {
 	// Route is told which member is behind an endpoint before Etcd is asked there: a member is asked where it serves, which is not where
 	// it shall serve when that is being changed. Nil: nobody needs to know.
 	Route func(member, endpoint string)
-	Now   func() time.Time
+	// Handshake makes a TLS handshake with host:port from a member's host, as whoever a certificate of that role is meant for, and returns
+	// the SHA-256 of the leaf that was shown, in hexadecimal. It has a deadline of its own. Nil: no port is looked at.
+	Handshake func(ctx context.Context, from, role, address string) (sha256 string, err error)
+	Now       func() time.Time
 }
 
 // Gather looks at everything at once and blocks until all have answered or failed. A host that fails is in the Snapshot with the
@@ -76,11 +79,14 @@ func look(ctx context.Context, src Source, name string, ask Ask) Host {
 	host.Name = name
 	host.ClockOffset = offset(clock, sent, received)
 	if host.Process != nil && src.Etcd != nil && ask.Endpoint != "" {
-		endpoint := serving(host.Process.Args, ask.Endpoint)
+		host.Endpoint = serving(host.Process.Args, ask.Endpoint)
 		if src.Route != nil {
-			src.Route(name, endpoint)
+			src.Route(name, host.Endpoint)
 		}
-		talk(ctx, src.Etcd, endpoint, &host)
+		var wg sync.WaitGroup
+		wg.Go(func() { host.Serves = shake(ctx, src, name, host.Process.Args, host.Endpoint) })
+		talk(ctx, src.Etcd, host.Endpoint, &host)
+		wg.Wait()
 	}
 	return host
 }

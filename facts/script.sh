@@ -46,7 +46,7 @@ stat -c "$form" "$conf" "$conf"/* "$conf"/tls/* "$conf"/tls/*/* "$unitfile" "$re
 for link in "$conf"/tls/*; do
   if [ -L "$link" ]; then say link "$link" "$(readlink "$link")"; fi
 done
-for file in "$unitfile" "$conf"/born.json "$conf"/trust-*.pem "$conf"/tls/peer/cert.pem "$conf"/tls/server/cert.pem; do
+for file in "$unitfile" "$conf"/born.json "$conf"/trust-*.pem "$conf"/revoked-clients.crl "$conf"/tls/peer/cert.pem "$conf"/tls/server/cert.pem; do
   if [ -f "$file" ]; then say content "$file" "$(flat <"$file")"; fi
 done
 # The key stays here: the host itself says whether its pair is the one that was written.

@@ -30,6 +30,10 @@ func (s Snapshot) Names() []string {
 // Operator is what the operator directory on the control machine holds.
 type Operator struct {
 	CAs       []CA              `json:"cas,omitempty"`       // sorted by role, then generation
+	Holds     map[string]string `json:"holds,omitempty"`     // role → the phase after which the rotation of its CA is to wait: trust or leaves
+	Replaced  map[string]string `json:"replaced,omitempty"`  // role → how the newest CA is not the one that the inventory names; roles for which it is are absent
+	Clients   []Client          `json:"clients,omitempty"`   // client certificates that were issued, sorted by name, age and serial number
+	Revoked   Revoked           `json:"revoked"`             //
 	Pinned    map[string]string `json:"pinned,omitempty"`    // "VERSION/ARCH" → SHA-256 of the archive (release.lock.hcl)
 	Snapshots []SavedSnapshot   `json:"snapshots,omitempty"` // sorted by Taken; only those whose digest was verified when they were saved
 }
@@ -54,6 +58,24 @@ type CA struct {
 	PEM        []byte    `json:"pem"`             // the certificate
 	Trust      []byte    `json:"trust,omitempty"` // what is trusted for it, in PEM: itself, or the root above it; empty: itself
 	Signing    bool      `json:"signing"`
+	Retired    bool      `json:"retired,omitempty"` // it signs no more, and is not to be trusted any more once nothing needs it
+	Given      bool      `json:"given,omitempty"`   // it is not clusterup's own, so that its successor comes from elsewhere
+	Lists      bool      `json:"lists,omitempty"`   // it can sign lists of revoked certificates
+}
+
+// Client is a client certificate that was issued from the operator directory.
+type Client struct {
+	Name       string    `json:"name"`
+	Serial     string    `json:"serial"`     // lower-case hexadecimal
+	Generation int       `json:"generation"` // of the client CA that signed it; 0: one that is not there any more
+	NotAfter   time.Time `json:"not_after"`
+	Revoked    bool      `json:"revoked,omitempty"`
+}
+
+// Revoked is the list of client certificates that members are to refuse, as it was signed last.
+type Revoked struct {
+	List    []byte `json:"list,omitempty"` // in DER; nil: none was signed yet
+	Current bool   `json:"current"`        // it names all that are revoked, and is of the CA that signs lists now
 }
 
 // Host is what one machine said of itself and of its member.
@@ -85,12 +107,24 @@ type Host struct {
 	Binaries map[string]string `json:"binaries"`          // path under the release directory → SHA-256
 	InUse    []string          `json:"in_use,omitempty"`  // releases that a unit of this or another cluster names; told only where there are more than two
 
-	Etcd      *Status  `json:"etcd,omitempty"` // nil: the member did not answer
+	Endpoint  string   `json:"endpoint,omitempty"` // client URL at which the member was asked; empty: it does not run
+	Etcd      *Status  `json:"etcd,omitempty"`     // nil: the member did not answer
 	EtcdError string   `json:"etcd_error,omitempty"`
 	Reads     bool     `json:"reads"`                // a linearizable read through this member succeeded just now
 	ReadError string   `json:"read_error,omitempty"` // why it did not
 	Listed    []Member `json:"-"`                    // the member list as this member holds it
 	Alarms    []Alarm  `json:"-"`
+
+	// Serves is what the member's ports showed in new TLS handshakes, by the role of the certificate; a port without TLS is not in it.
+	Serves map[string][]Served `json:"serves,omitempty"`
+}
+
+// Served is what one port showed when it was dialled from one host. etcd reads its certificates anew at each handshake
+// (client/pkg/transport/listener.go), so this is what a new client or peer gets.
+type Served struct {
+	From   string `json:"from"`             // the member on whose host it was dialled; its own where there is no other
+	SHA256 string `json:"sha256,omitempty"` // of the leaf in DER, hexadecimal; empty: it was not seen
+	Error  string `json:"error,omitempty"`  // why not
 }
 
 // Healthy says that the member runs, knows a leader and serves a linearizable read, with nothing to complain of.

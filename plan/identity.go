@@ -22,7 +22,7 @@ func memberID(peerURL, token string) facts.ID {
 func clusterID(c *inventory.Cluster, token string) facts.ID {
 	ids := make([]facts.ID, 0, len(c.Members))
 	for _, m := range c.Members {
-		ids = append(ids, memberID(peerURL(c, m), token))
+		ids = append(ids, memberID(urlOf(c.TLS.Peers, m.PeerAddress, c.PeerPort), token))
 	}
 	slices.Sort(ids)
 	raw := make([]byte, 0, 8*len(ids))

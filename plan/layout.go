@@ -34,13 +34,9 @@ func walDir(m inventory.Member) string {
 	return path.Join(m.WALDir, "wal")
 }
 
-func peerURL(c *inventory.Cluster, m inventory.Member) string {
-	return "https://" + net.JoinHostPort(m.PeerAddress, strconv.Itoa(c.PeerPort))
-}
-
 // ClientURL is where clients reach a member.
 func ClientURL(c *inventory.Cluster, m inventory.Member) string {
-	return "https://" + net.JoinHostPort(m.ClientAddress, strconv.Itoa(c.ClientPort))
+	return urlOf(c.TLS.Clients, m.ClientAddress, c.ClientPort)
 }
 
 // Asks says where to look on each host of a cluster.
@@ -48,11 +44,14 @@ func Asks(c *inventory.Cluster) map[string]facts.Ask {
 	asks := make(map[string]facts.Ask, len(c.Members))
 	for _, m := range c.Members {
 		ports := []int{c.PeerPort, c.ClientPort}
-		if c.MetricsPort != 0 {
-			ports = append(ports, c.MetricsPort)
+		for _, port := range []int{c.MetricsPort, c.TLS.HTTPClientPort} {
+			if port != 0 {
+				ports = append(ports, port)
+			}
 		}
 		asks[m.Name] = facts.Ask{
 			Unit: c.UnitName, ConfigDir: ConfigDir(c), DataDir: m.DataDir, WALDir: walDir(m), Ports: ports, Endpoint: ClientURL(c, m),
+			Peer: net.JoinHostPort(m.PeerAddress, strconv.Itoa(c.PeerPort)),
 			V2Store: compare(minor(c.Version), "3.5") > 0, V2Log: compare(minor(c.Version), "3.6") > 0,
 		}
 	}
@@ -60,21 +59,38 @@ func Asks(c *inventory.Cluster) map[string]facts.Ask {
 }
 
 // listen is the URL to listen on for an address: etcd binds to IP addresses only, so a DNS name means all of them.
-func listen(address string, port int) string {
+func listen(secure bool, address string, port int) string {
 	if _, err := netip.ParseAddr(address); err != nil {
 		address = "0.0.0.0"
 	}
-	return "https://" + net.JoinHostPort(address, strconv.Itoa(port))
+	return urlOf(secure, address, port)
 }
 
-// listenClient is where a member serves clients: its address, and loopback for whoever is logged in there.
+// listenClient is where a member serves clients: its address, and loopback for whoever is logged in there; and the same once more without
+// TLS as long as clients need that.
 func listenClient(c *inventory.Cluster, m inventory.Member) []string {
-	first := listen(m.ClientAddress, c.ClientPort)
-	loopback := "https://" + net.JoinHostPort("127.0.0.1", strconv.Itoa(c.ClientPort))
+	urls := listenOn(c.TLS.Clients, m, c.ClientPort)
+	if c.TLS.HTTPClientPort != 0 {
+		urls = append(urls, listenOn(false, m, c.TLS.HTTPClientPort)...)
+	}
+	return urls
+}
+
+func listenOn(secure bool, m inventory.Member, port int) []string {
+	first := listen(secure, m.ClientAddress, port)
 	if ip, err := netip.ParseAddr(m.ClientAddress); err != nil || ip.IsUnspecified() || ip.IsLoopback() {
 		return []string{first}
 	}
-	return []string{first, loopback}
+	return []string{first, urlOf(secure, "127.0.0.1", port)}
+}
+
+// advertiseClient are the URLs that members tell clients of each other.
+func advertiseClient(c *inventory.Cluster, m inventory.Member) []string {
+	urls := []string{ClientURL(c, m)}
+	if c.TLS.HTTPClientPort != 0 {
+		urls = append(urls, urlOf(false, m.ClientAddress, c.TLS.HTTPClientPort))
+	}
+	return urls
 }
 
 // leafNames are the SANs of a member's certificates, sorted; loopback is always among them.
@@ -99,12 +115,20 @@ func (v view) unitMember(m inventory.Member, b bin) units.Member {
 	wanted := units.Member{
 		Cluster: c.Name, Name: m.Name, Unit: c.UnitName, BinDir: b.dir, Version: b.version, ConfigDir: ConfigDir(c),
 		DataDir: m.DataDir, WALDir: walDir(m),
-		PeerTrust: v.trust("peer").Path, ClientTrust: v.trust("client").Path,
-		ListenPeer: []string{listen(m.PeerAddress, c.PeerPort)}, ListenClient: listenClient(c, m),
-		AdvertisePeer: []string{peerURL(c, m)}, AdvertiseClient: []string{ClientURL(c, m)},
+		ListenPeer: []string{listen(v.peersSecure(m), m.PeerAddress, c.PeerPort)}, ListenClient: listenClient(c, m),
+		AdvertisePeer: []string{v.peerURL(m)}, AdvertiseClient: advertiseClient(c, m),
 		Token: v.token, State: state,
 		Heartbeat: v.heartbeat, Election: v.election, QuotaBackendBytes: c.Etcd.QuotaBackendBytes,
 		AutoCompaction: c.Etcd.AutoCompaction, SnapshotCount: c.Etcd.SnapshotCount, Flags: v.flags(b.version),
+	}
+	if c.TLS.Peers {
+		wanted.PeerTrust = v.trust("peer").Path
+	}
+	if c.TLS.Clients {
+		wanted.ClientTrust = v.trust("client").Path
+	}
+	if v.lists() {
+		wanted.ClientCRL = v.revoked().Path
 	}
 	if v.flushes(v.seen.Hosts[m.Name]) {
 		wanted.SnapshotCount = 1
@@ -113,7 +137,7 @@ func (v view) unitMember(m inventory.Member, b bin) units.Member {
 		wanted.ListenMetrics = "http://" + net.JoinHostPort("127.0.0.1", strconv.Itoa(c.MetricsPort))
 	}
 	for _, peer := range c.Members {
-		wanted.InitialCluster = append(wanted.InitialCluster, units.Peer{Name: peer.Name, URL: peerURL(c, peer)})
+		wanted.InitialCluster = append(wanted.InitialCluster, units.Peer{Name: peer.Name, URL: v.peerURL(peer)})
 	}
 	return wanted
 }

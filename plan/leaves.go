@@ -4,57 +4,119 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/clusterup/clusterup/facts"
 	"github.com/clusterup/clusterup/inventory"
 )
 
-// leafCA says which CA signs a leaf: peers trust the peer CA alone, so nothing that the client CA signs can join as a peer.
+// leafCA says which CA signs a leaf.
 var leafCA = map[string]string{"peer": "peer", "server": "client"}
 
-// leaves are the certificates that a host lacks, or holds otherwise than wanted.
+// leaves are the certificates that a host has to get at once: its member is not running, or cannot do with what it has. Others are
+// renewed one member after the other, see renew.
 func (v view) leaves(m inventory.Member, host facts.Host) []Step {
+	return v.issue(m, host, func(role string) bool { return !v.formed || host.Process == nil || v.useless(role, host) })
+}
+
+// renew replaces certificates that are good by better ones, one member after the other. Nothing restarts: a new handshake must show the
+// new certificate, and a member that shows another one restarts then.
+func (v view) renew() (*Stage, error) {
+	var stage *Stage
+	v.hosts(func(m inventory.Member, host facts.Host) {
+		if stage != nil {
+			return
+		}
+		if steps := v.issue(m, host, func(string) bool { return true }); len(steps) > 0 {
+			for i := range steps {
+				steps[i].Host = m.Name
+			}
+			stage = &Stage{
+				Name: "renew the certificates of " + m.Name, Gate: "it takes them up without a restart; no other member is touched", Width: 1, Steps: steps,
+			}
+		}
+	})
+	return stage, nil
+}
+
+func (v view) issue(m inventory.Member, host facts.Host, now func(role string) bool) []Step {
 	var steps []Step
 	for _, role := range []string{"peer", "server"} {
-		if why := v.leafWanting(role, m, host); why != "" {
-			steps = append(steps, Step{Kind: IssueLeaf, Why: why, Leaf: v.leaf(role, m)})
+		signer, ok := v.signer(leafCA[role])
+		if !ok || !now(role) {
+			continue
+		}
+		if why := v.leafWanting(role, m, host, signer); why != "" {
+			steps = append(steps, Step{Kind: IssueLeaf, Why: why, Leaf: v.leaf(role, m, signer)})
 		}
 	}
 	return steps
 }
 
-func (v view) leaf(role string, m inventory.Member) *Leaf {
+// useless says that nobody accepts what a host has.
+func (v view) useless(role string, host facts.Host) bool {
+	leaf, ok := host.Leaves[role]
+	if !ok || !leaf.Intact || !v.within(leaf) || v.ended(leafCA[role]) {
+		return true
+	}
+	return !slices.ContainsFunc(v.bundled(leafCA[role]), func(ca facts.CA) bool { return ca.SHA256 == leaf.Issuer })
+}
+
+// within says whether a leaf is valid now.
+func (v view) within(leaf facts.Leaf) bool {
+	return !v.seen.Taken.Before(leaf.NotBefore) && !v.seen.Taken.After(leaf.NotAfter)
+}
+
+func (v view) leaf(role string, m inventory.Member, signer facts.CA) *Leaf {
 	pki := v.want.Cluster.PKI
 	cn := role + ":" + m.Name // never the name of a user: etcd takes a common name for one when authentication is on
 	return &Leaf{
-		Role: role, CA: leafCA[role], CN: cn[:min(len(cn), 64)], Names: leafNames(m),
+		Role: role, CA: leafCA[role], Generation: signer.Generation, CN: cn[:min(len(cn), 64)], Names: leafNames(m),
 		Lifetime: pki.Lifetime, Algorithm: pki.Algorithm, ConfigDir: ConfigDir(v.want.Cluster),
 	}
 }
 
 // leafWanting says why a leaf has to be issued; empty when it is good.
-func (v view) leafWanting(role string, m inventory.Member, host facts.Host) string {
+func (v view) leafWanting(role string, m inventory.Member, host facts.Host, signer facts.CA) string {
 	leaf, ok := host.Leaves[role]
-	wanted := v.leaf(role, m)
-	signer, _ := v.signer(wanted.CA)
+	wanted := v.leaf(role, m, signer)
 	switch {
 	case !ok:
 		return "no " + role + " certificate"
 	case !leaf.Intact:
 		return role + " certificate or key is not as it was written"
 	case leaf.Issuer != signer.SHA256:
-		return role + " certificate is not of the " + wanted.CA + " CA in use"
+		return role + " certificate is not of " + caName(signer)
 	case !slices.Equal(leaf.Names, wanted.Names):
 		return fmt.Sprintf("%s certificate is for %s, want %s", role, strings.Join(leaf.Names, " "), strings.Join(wanted.Names, " "))
 	case leaf.Algorithm != wanted.Algorithm:
 		return fmt.Sprintf("%s key is %s, want %s", role, leaf.Algorithm, wanted.Algorithm)
 	case v.seen.Taken.After(leaf.NotAfter):
-		return fmt.Sprintf("%s certificate has expired on %s", role, leaf.NotAfter.Format("2006-01-02"))
+		return fmt.Sprintf("%s certificate ended on %s", role, leaf.NotAfter.Format(time.DateOnly))
+	case v.seen.Taken.Before(leaf.NotBefore):
+		return fmt.Sprintf("%s certificate is valid only from %s on", role, leaf.NotBefore.Format(time.DateOnly))
+	case v.want.Replace[leaf.SHA256]:
+		return fmt.Sprintf("a new %s certificate was asked for", role)
 	}
 	due := leaf.NotAfter.Add(-v.want.Cluster.PKI.RenewBefore)
 	// A leaf that its CA's own end has cut short would be due at once again.
 	if v.seen.Taken.After(due) && leaf.NotAfter.Before(signer.NotAfter) {
-		return fmt.Sprintf("%s certificate ends on %s", role, leaf.NotAfter.Format("2006-01-02"))
+		return fmt.Sprintf("%s certificate ends on %s", role, leaf.NotAfter.Format(time.DateOnly))
+	}
+	return ""
+}
+
+// unproven says that a running member serves another certificate than the one that lies on its host; "" when it does not, as far as could
+// be seen.
+func (v view) unproven(host facts.Host, role string) string {
+	leaf, ok := host.Leaves[role]
+	if !ok || !leaf.Intact || host.Process == nil {
+		return ""
+	}
+	for _, served := range host.Serves[role] {
+		if served.SHA256 != "" && served.SHA256 != leaf.SHA256 {
+			return fmt.Sprintf("it serves another %s certificate than lies on its host, as seen from %s", role, served.From)
+		}
 	}
 	return ""
 }

@@ -2,6 +2,7 @@ package plan
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/clusterup/clusterup/facts"
@@ -11,15 +12,15 @@ import (
 // Next is the stage to run now, nil when there is nothing to do, or a *Refused error.
 //
 // The order is: what the operator directory lacks; files on all hosts, which disturb nothing that runs; members that do not run; the
-// birth markers once the cluster is there; what the cluster must know of a change of its minor version; and then, one at a time, restarts
-// of members that run with something else than is wanted.
+// birth markers once the cluster is there; what the cluster must know of a change of its minor version; then, one at a time, better
+// certificates, and restarts of members that run with something else than is wanted; and when all that is done, CAs that begin or end.
 func Next(w Want, s facts.Snapshot) (*Stage, error) {
 	v := newView(w, s)
 	if refusals := v.refusals(); len(refusals) > 0 {
 		return nil, &Refused{refusals}
 	}
 	for _, next := range []func() (*Stage, error){
-		v.operator, v.prepare, v.start, v.await, v.recordBirth, v.changeover, v.restart, v.prune,
+		v.operator, v.prepare, v.start, v.await, v.recordBirth, v.changeover, v.renew, v.restart, v.rotate, v.prune,
 	} {
 		stage, err := next()
 		if stage != nil || err != nil {
@@ -29,14 +30,10 @@ func Next(w Want, s facts.Snapshot) (*Stage, error) {
 	return nil, nil
 }
 
-// operator makes what only the operator directory holds: the CAs and the digests of the releases.
+// operator makes what only the operator directory holds: the CAs, the list of what they have revoked, and the digests of the releases.
 func (v view) operator() (*Stage, error) {
-	var steps []Step
-	for _, role := range []string{"peer", "client"} {
-		if _, ok := v.signer(role); !ok {
-			steps = append(steps, Step{Kind: CreateCA, CA: role, Why: "the operator directory has no " + role + " CA"})
-		}
-	}
+	steps := v.authorities()
+	steps = append(steps, v.listRevoked(slices.ContainsFunc(steps, func(s Step) bool { return s.CA == "client" && s.Kind != HoldRotation }))...)
 	pinned := map[string]bool{}
 	v.hosts(func(_ inventory.Member, host facts.Host) {
 		for _, r := range v.releases(host) {
@@ -50,7 +47,7 @@ func (v view) operator() (*Stage, error) {
 	if len(steps) == 0 {
 		return nil, nil
 	}
-	return &Stage{Name: "operator directory", Gate: "no host holds anything of another CA", Width: 1, Steps: steps}, nil
+	return &Stage{Name: "operator directory", Gate: "no host is touched, and none holds anything of a CA that is not known here", Width: 1, Steps: steps}, nil
 }
 
 // start starts what does not run, side by side: members that are down take nothing with them. A first member becomes ready only when a
@@ -88,6 +85,9 @@ func (v view) start() (*Stage, error) {
 
 // await waits for members that run but do not answer as a healthy one does, unless they are to restart anyway.
 func (v view) await() (*Stage, error) {
+	if v.cutOff() && len(v.candidates()) > 0 {
+		return nil, nil // who restarted already waits for them
+	}
 	return v.awaiting(func(m inventory.Member, host facts.Host) bool { return v.mustRestart(m, host) == nil || v.holds(host) }), nil
 }
 

@@ -174,15 +174,21 @@ func fixModes(paths []Path, host facts.Host) []Step {
 	return []Step{{Kind: FixModes, Why: strings.Join(whys, "; "), Paths: paths}}
 }
 
-// trustFiles are the two bundles. Older ones stay until nothing runs with them.
+// trustFiles are the two bundles, and the list of what is not to be trusted. Older bundles stay until nothing runs with them.
 func (v view) trustFiles(host facts.Host) []Step {
 	var changes []Change
 	var whys []string
-	for _, role := range []string{"peer", "client"} {
-		if change, why := fileChange(v.trust(role), host); why != "" {
+	add := func(what string, file units.File) {
+		if change, why := fileChange(file, host); why != "" {
 			changes = append(changes, change)
-			whys = append(whys, role+" bundle "+why)
+			whys = append(whys, what+" "+why)
 		}
+	}
+	for _, role := range caRoles {
+		add(role+" bundle", v.trust(role))
+	}
+	if v.lists() {
+		add("list of revoked certificates", v.revoked())
 	}
 	if len(changes) == 0 {
 		return nil

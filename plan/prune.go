@@ -13,24 +13,49 @@ import (
 // kept is how many releases stay on a host: the one that runs, and the one before it, to go back to.
 const kept = 2
 
-// prune removes releases that no unit of any cluster names, but for the newest two.
+// prune removes releases that no unit of any cluster names, but for the newest two; and bundles of CAs that nothing runs with.
 func (v view) prune() (*Stage, error) {
 	var steps []Step
 	hosts := 0
 	v.hosts(func(m inventory.Member, host facts.Host) {
-		var paths []Path
-		for _, dir := range v.prunable(host) {
-			paths = append(paths, Path{Path: dir})
-		}
-		if len(paths) > 0 {
-			hosts++
+		found := len(steps)
+		if paths := pathsOf(v.prunable(host)); len(paths) > 0 {
 			steps = append(steps, Step{Kind: PruneReleases, Host: m.Name, Paths: paths, Why: "no unit uses them, and newer ones are there"})
+		}
+		if paths := pathsOf(v.untrusted(host)); len(paths) > 0 {
+			steps = append(steps, Step{Kind: PruneTrust, Host: m.Name, Unit: v.want.Cluster.UnitName, Paths: paths, Why: "no member runs with them any more"})
+		}
+		if len(steps) > found {
+			hosts++
 		}
 	})
 	if len(steps) == 0 {
 		return nil, nil
 	}
-	return &Stage{Name: "remove old releases", Gate: "all members run what is wanted", Width: hosts, Steps: steps}, nil
+	return &Stage{Name: "remove what is not used any more", Gate: "all members run what is wanted", Width: hosts, Steps: steps}, nil
+}
+
+func pathsOf(names []string) []Path {
+	var paths []Path
+	for _, name := range names {
+		paths = append(paths, Path{Path: name})
+	}
+	return paths
+}
+
+// untrusted are bundles that neither the running member nor its unit names, and that are not wanted.
+func (v view) untrusted(host facts.Host) []string {
+	used := slices.Concat(commandOf(host.Files[UnitPath(v.want.Cluster)].Content), v.command(host))
+	var found []string
+	for name := range host.Files {
+		bundle, _ := path.Match(ConfigDir(v.want.Cluster)+"/trust-*.pem", name)
+		wanted := slices.ContainsFunc(caRoles, func(role string) bool { return v.trust(role).Path == name })
+		if bundle && !wanted && !slices.ContainsFunc(used, func(arg string) bool { return strings.HasSuffix(arg, "="+name) }) {
+			found = append(found, name)
+		}
+	}
+	slices.Sort(found)
+	return found
 }
 
 // finished says whether a name is that of a whole release, VERSION-DIGEST, and not of one that was being unpacked.

@@ -41,6 +41,9 @@ const (
 	VersionChange RefusalKind = "version"        // the wanted version is not one that the cluster can be taken to
 	Alarmed       RefusalKind = "alarm"          // an alarm is raised, and restarting members would not help
 	V2Content     RefusalKind = "v2-content"     // data that the wanted version does not start with
+	GivenCA       RefusalKind = "given-ca"       // a CA that clusterup did not make has to be renewed by whoever made it
+	TooLate       RefusalKind = "too-late"       // a rotation has come too far to be taken back
+	Insecure      RefusalKind = "insecure"       // TLS would be switched off
 	NeedsConsent  RefusalKind = "needs-consent"  // it can be done, but only accepted by name
 )
 

@@ -28,11 +28,11 @@ func (v view) refusals() []Refusal {
 		return found
 	}
 	v.hosts(func(m inventory.Member, host facts.Host) {
-		for _, check := range []func(inventory.Member, facts.Host) []Refusal{v.suitable, v.ports, v.data, v.trusted, v.v2Store, v.undiverted} {
+		for _, check := range []func(inventory.Member, facts.Host) []Refusal{v.suitable, v.ports, v.data, v.trusted, v.plainRefusals, v.v2Store, v.undiverted} {
 			found = append(found, check(m, host)...)
 		}
 	})
-	return slices.Concat(v.keyless(), v.versionRefusals(), found, v.membership())
+	return slices.Concat(v.keyless(), v.authorityRefusals(), v.versionRefusals(), found, v.membership())
 }
 
 // keyless says which CA of the operator directory has lost its key, or is not there for a cluster that is. Making another one here
@@ -40,9 +40,8 @@ func (v view) refusals() []Refusal {
 func (v view) keyless() []Refusal {
 	var found []Refusal
 	for _, role := range []string{"peer", "client"} {
-		_, signs := v.signer(role)
 		switch {
-		case signs:
+		case v.canSign(role), v.seen.Operator.Replaced[role] != "" && len(v.cas(role)) > 0:
 		case len(v.cas(role)) > 0:
 			found = append(found, refuse(CAKeyMissing, "", "put the key back from your backup of the operator directory's ca/",
 				"the operator directory has the certificate of the %s CA, but not its key", role))
@@ -116,7 +115,7 @@ func (v view) needs(m inventory.Member, socket facts.Socket) bool {
 	switch socket.Port {
 	case c.PeerPort:
 		addresses = []string{m.PeerAddress}
-	case c.ClientPort:
+	case c.ClientPort, c.TLS.HTTPClientPort:
 		addresses = append(addresses, m.ClientAddress)
 	}
 	anywhere := socket.Address == "*" || socket.Address == "0.0.0.0" || socket.Address == "::"
@@ -140,7 +139,7 @@ func (v view) data(m inventory.Member, host facts.Host) []Refusal {
 		return one(ForeignData, "two clusters share this name: give one of them another in its inventory",
 			"its birth marker is of cluster %s, others' are of %s", born.ClusterID, own)
 	case isBorn && born.Member != m.Name,
-		!v.formed && host.Data.ClusterID == v.clusterID && host.Data.MemberID != memberID(peerURL(v.want.Cluster, m), v.token):
+		!v.formed && host.Data.ClusterID == v.clusterID && host.Data.MemberID != memberID(v.peerURL(m), v.token):
 		return one(ForeignData, "give each member the ssh_address of its own host", "the host is that of another member of this cluster (%s)",
 			cmp.Or(born.Member, host.Data.MemberID.String()))
 	case (host.Process != nil || !host.Data.WAL) && v.moved(m, host) != "": // a copy made while the member runs is old already
@@ -285,9 +284,9 @@ func (v view) membership() []Refusal {
 		case !ok:
 			found = append(found, refuse(Membership, "", remedy, "member %s (%s) is in the cluster, but not in the inventory",
 				member.ID, strings.TrimSpace(member.Name+" "+strings.Join(member.PeerURLs, " "))))
-		case !slices.Contains(member.PeerURLs, peerURL(v.want.Cluster, m)):
+		case !v.knownAt(m, member):
 			found = append(found, refuse(Membership, m.Name, "change the address back: moving a member is not something this version does",
-				"the cluster knows it at %s, the inventory says %s", strings.Join(member.PeerURLs, " "), peerURL(v.want.Cluster, m)))
+				"the cluster knows it at %s, the inventory says %s", strings.Join(member.PeerURLs, " "), v.peerURL(m)))
 		}
 	}
 	for _, m := range v.want.Cluster.Members {

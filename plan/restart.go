@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"bytes"
 	"cmp"
 	"fmt"
 	"slices"
@@ -18,12 +19,46 @@ func (v view) mustRestart(m inventory.Member, host facts.Host) []string {
 	}
 	r, _ := v.release(host)
 	b := v.bin(host)
-	why := units.DiffArgs(host.Process.Args, units.Args(v.unitMember(m, b)))
+	wanted := units.Args(v.unitMember(m, b))
+	why := v.inWords(host, wanted, units.DiffArgs(host.Process.Args, wanted))
 	switch binary := b.path("etcd"); {
 	case host.Process.SameAs == binary, v.flushes(host):
 	case host.Process.SHA256 == r.Binaries["etcd"]: // its file was replaced by the same bytes
 	case len(why) == 0 || !strings.HasPrefix(why[0], "binary: "):
 		why = append(why, "runs another binary than "+binary)
+	}
+	for _, role := range []string{"peer", "server"} {
+		if unproven := v.unproven(host, role); unproven != "" {
+			why = append(why, unproven)
+		}
+	}
+	return why
+}
+
+// inWords says which CAs a member comes to trust, or trusts no more, in place of the names of bundles.
+func (v view) inWords(host facts.Host, wanted, why []string) []string {
+	for i, line := range why {
+		for _, role := range caRoles {
+			was, is := flagOf(host.Process.Args, trustFlag[role]), flagOf(wanted, trustFlag[role])
+			if !strings.HasPrefix(line, "--"+trustFlag[role]+": ") || was == "" || is == "" {
+				continue
+			}
+			var changes []string
+			bundled := v.bundled(role)
+			for _, ca := range v.cas(role) {
+				trusted := v.trusts(host, ca)
+				will := slices.ContainsFunc(bundled, func(other facts.CA) bool { return bytes.Equal(trustOf(other), trustOf(ca)) })
+				switch {
+				case will && !trusted:
+					changes = append(changes, "to trust "+caName(ca))
+				case trusted && !will:
+					changes = append(changes, "to trust "+caName(ca)+" no more")
+				}
+			}
+			if len(changes) > 0 {
+				why[i] = strings.Join(changes, ", ")
+			}
+		}
 	}
 	return why
 }
@@ -73,6 +108,9 @@ func (v view) restart() (*Stage, error) {
 	if refusals := v.alarmed(first); len(refusals) > 0 {
 		return nil, &Refused{refusals}
 	}
+	if v.cutOff() && v.want.accepts(Downtime) {
+		return v.together(found), nil
+	}
 	gate, refusal := v.mayStop(first.member)
 	if refusal != nil {
 		return nil, &Refused{[]Refusal{*refusal}}
@@ -82,10 +120,7 @@ func (v view) restart() (*Stage, error) {
 			Kind: MoveLeader, Host: first.member.Name, To: to, Why: "it is the last to restart; " + to + " serves, and has applied most",
 		}}}, nil
 	}
-	name, restart := "restart "+first.member.Name, Step{
-		Kind: RestartMember, Host: first.member.Name, Unit: v.want.Cluster.UnitName, Why: strings.Join(first.why, "; "),
-		From: v.lastVersion(first.host), Version: v.bin(first.host).version,
-	}
+	name, restart := "restart "+first.member.Name, v.restartStep(first)
 	switch {
 	case v.flushes(first.host):
 		restart.Why = first.host.V2Store.Text + ", which etcd 3.7 could not replay: it takes one as it starts with snapshot-count 1"
@@ -93,7 +128,36 @@ func (v view) restart() (*Stage, error) {
 	case restart.From != restart.Version:
 		name = fmt.Sprintf("etcd %s → %s: %s", restart.From, restart.Version, name)
 	}
-	return &Stage{Name: name, Gate: gate, Width: 1, Steps: append(v.unitBefore(first.member), restart)}, nil
+	return &Stage{Name: name, Gate: gate, Width: 1, Steps: slices.Concat(v.announce(first.member), v.unitBefore(first.member), []Step{restart})}, nil
+}
+
+func (v view) restartStep(c candidate) Step {
+	return Step{
+		Kind: RestartMember, Host: c.member.Name, Unit: v.want.Cluster.UnitName, Why: strings.Join(c.why, "; "),
+		From: v.lastVersion(c.host), Version: v.bin(c.host).version,
+	}
+}
+
+// cutOff says that no member accepts another any more, since the CA of their certificates has ended: there is no quorum to be kept, and
+// none before most members have restarted with another CA.
+func (v view) cutOff() bool { return v.formed && v.want.Cluster.TLS.Peers && v.ended("peer") }
+
+// together restarts side by side what would each wait for the others.
+func (v view) together(all []candidate) *Stage {
+	stage := Stage{
+		Name: "restart all members side by side", Width: len(all),
+		Gate: "the CA of the peers has ended, so that no member accepts another: there is nothing to be kept up; downtime was accepted",
+	}
+	slices.SortFunc(all, func(a, b candidate) int {
+		order := func(c candidate) int {
+			return slices.IndexFunc(v.want.Cluster.Members, func(m inventory.Member) bool { return m.Name == c.member.Name })
+		}
+		return cmp.Compare(order(a), order(b))
+	})
+	for _, c := range all {
+		stage.Steps = append(stage.Steps, append(v.unitBefore(c.member), v.restartStep(c))...)
+	}
+	return &stage
 }
 
 // awaitRaftSnapshot waits for a member that was restarted to take a raft snapshot, and has not done so yet: it takes one when it applies

@@ -2,6 +2,7 @@ package plan
 
 import (
 	"cmp"
+	"fmt"
 	"maps"
 	"path"
 	"slices"
@@ -24,8 +25,8 @@ func Simulate(w Want, s facts.Snapshot, stage Stage) facts.Snapshot {
 func SimulateStep(w Want, s facts.Snapshot, step Step) facts.Snapshot {
 	s.Hosts = maps.Clone(s.Hosts)
 	switch step.Kind {
-	case CreateCA, PinRelease:
-		s.Operator = simulateOperator(s.Operator, step)
+	case CreateCA, RetireCA, HoldRotation, ListRevoked, PinRelease:
+		s.Operator = simulateOperator(w, s, step)
 		return s
 	case SaveSnapshot:
 		s.Operator.Snapshots = append(slices.Clone(s.Operator.Snapshots), facts.SavedSnapshot{
@@ -34,6 +35,14 @@ func SimulateStep(w Want, s facts.Snapshot, step Step) facts.Snapshot {
 		return s
 	case MoveLeader, EnableDowngrade, CancelDowngrade, AwaitVersion:
 		return simulateMembers(s, step)
+	case UpdateMember:
+		s.Members = slices.Clone(s.Members)
+		for i := range s.Members {
+			if s.Members[i].ID == step.Member {
+				s.Members[i].PeerURLs = step.PeerURLs
+			}
+		}
+		return s
 	}
 	host := s.Hosts[step.Host]
 	host.Files, host.Binaries, host.Leaves = maps.Clone(host.Files), maps.Clone(host.Binaries), maps.Clone(host.Leaves)
@@ -45,19 +54,33 @@ func SimulateStep(w Want, s facts.Snapshot, step Step) facts.Snapshot {
 	return simulateCluster(w, s)
 }
 
-func simulateOperator(o facts.Operator, step Step) facts.Operator {
+func simulateOperator(w Want, s facts.Snapshot, step Step) facts.Operator {
+	o := s.Operator
 	switch step.Kind {
 	case CreateCA:
-		generation := 1
-		for _, ca := range o.CAs {
-			if ca.Role == step.CA {
-				generation = max(generation, ca.Generation+1)
+		o.CAs = append(slices.Clone(o.CAs), simulateCA(w, s, step.CA))
+		o.Replaced = maps.Clone(o.Replaced)
+		delete(o.Replaced, step.CA)
+		o.Revoked.Current = o.Revoked.Current && step.CA != "client"
+	case RetireCA:
+		o.CAs = slices.Clone(o.CAs)
+		for i, ca := range o.CAs {
+			if ca.Role == step.CA && ca.Generation == step.Generation {
+				o.CAs[i].Retired, o.CAs[i].Signing = true, false
+				newest := ca.Generation == view{seen: s}.newest(ca.Role)
+				o.Revoked.Current = o.Revoked.Current && !(newest && ca.Role == "client")
 			}
 		}
-		o.CAs = append(slices.Clone(o.CAs), facts.CA{
-			Role: step.CA, Generation: generation, SHA256: placeholder + step.CA, PEM: []byte(placeholder), Signing: true,
-			NotAfter: time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC),
-		})
+	case HoldRotation:
+		o.Holds = maps.Clone(o.Holds)
+		if o.Holds == nil {
+			o.Holds = map[string]string{}
+		}
+		if o.Holds[step.CA] = step.Phase; step.Phase == "" {
+			delete(o.Holds, step.CA)
+		}
+	case ListRevoked:
+		o.Revoked = facts.Revoked{List: []byte(placeholder), Current: true}
 	case PinRelease:
 		o.Pinned = maps.Clone(o.Pinned)
 		if o.Pinned == nil {
@@ -66,6 +89,34 @@ func simulateOperator(o facts.Operator, step Step) facts.Operator {
 		o.Pinned[step.Release.Pin()] = step.Release.SHA256
 	}
 	return o
+}
+
+// newest is the highest generation of a role that is not retired.
+func (v view) newest(role string) int {
+	live := v.live(role)
+	if len(live) == 0 {
+		return 0
+	}
+	return live[len(live)-1].Generation
+}
+
+func simulateCA(w Want, s facts.Snapshot, role string) facts.CA {
+	generation := 1
+	for _, ca := range s.Operator.CAs {
+		if ca.Role == role {
+			generation = max(generation, ca.Generation+1)
+		}
+	}
+	given := w.Cluster.PKI.PeerCA
+	if role == "client" {
+		given = w.Cluster.PKI.ClientCA
+	}
+	name := fmt.Sprintf("%s %s CA %d", placeholder, role, generation)
+	return facts.CA{
+		Role: role, Generation: generation, SHA256: name, PEM: []byte(name + "\n"), Signing: true,
+		Given: given != nil, Lists: given == nil || given.External == nil,
+		NotBefore: s.Taken, NotAfter: s.Taken.Add(w.Cluster.PKI.CALifetime),
+	}
 }
 
 func simulateHost(w Want, s facts.Snapshot, step Step, host *facts.Host) {
@@ -103,7 +154,7 @@ func simulateHost(w Want, s facts.Snapshot, step Step, host *facts.Host) {
 		host.V2Store = &facts.V2Store{Clean: true}
 	case StartMember, RestartMember, AwaitMember:
 		simulateRunning(w, s, step, host)
-	case PruneReleases:
+	case PruneReleases, PruneTrust:
 		for _, p := range step.Paths {
 			for name := range host.Files {
 				if name == p.Path || path.Dir(name) == p.Path {
@@ -142,11 +193,34 @@ func simulateLeaf(s facts.Snapshot, leaf *Leaf, host *facts.Host) {
 	if host.Leaves == nil {
 		host.Leaves = map[string]facts.Leaf{}
 	}
-	signer, _ := view{seen: s}.signer(leaf.CA)
-	host.Leaves[leaf.Role] = facts.Leaf{
+	var signer facts.CA
+	for _, ca := range s.Operator.CAs {
+		if ca.Role == leaf.CA && ca.Generation == leaf.Generation {
+			signer = ca
+		}
+	}
+	made := facts.Leaf{
 		Role: leaf.Role, Dir: units.LeafDir(leaf.ConfigDir, leaf.Role, "new"), Intact: true, Issuer: signer.SHA256,
+		SHA256:    fmt.Sprintf("%s %s of %s, %s", placeholder, leaf.CN, signer.SHA256, s.Taken.Format(time.RFC3339)),
 		Algorithm: leaf.Algorithm, Names: leaf.Names, NotBefore: s.Taken, NotAfter: s.Taken.Add(leaf.Lifetime),
 	}
+	if signer.NotAfter.Before(made.NotAfter) {
+		made.NotAfter = signer.NotAfter
+	}
+	host.Leaves[leaf.Role] = made
+	host.Serves = serve(*host)
+}
+
+// serve is what ports show whose member has taken up the certificates that lie on its host.
+func serve(host facts.Host) map[string][]facts.Served {
+	all := map[string][]facts.Served{}
+	for role, views := range host.Serves {
+		all[role] = slices.Clone(views)
+		for i := range all[role] {
+			all[role][i].SHA256 = host.Leaves[role].SHA256
+		}
+	}
+	return all
 }
 
 // simulateRunning is a member that runs what its unit says.
@@ -164,6 +238,7 @@ func simulateRunning(w Want, s facts.Snapshot, step Step, host *facts.Host) {
 		b := binAt(args[0])
 		host.Process = &facts.Process{PID: 1, SameAs: b.path("etcd"), Args: args}
 		host.Unit.Active, host.Unit.Enabled = "active", "enabled"
+		host.Serves = serve(*host)
 		status := facts.Status{Version: b.version, StorageVersion: storage(b.version, v.low)}
 		if old := host.Etcd; old != nil {
 			status.Applied = old.Applied
@@ -171,7 +246,7 @@ func simulateRunning(w Want, s facts.Snapshot, step Step, host *facts.Host) {
 		host.Etcd = &status
 		host.V2Store = simulateV2(host, had, b.version)
 		if !host.Data.WAL {
-			host.Data.WAL, host.Data.ClusterID, host.Data.MemberID = true, v.clusterID, memberID(peerURL(w.Cluster, m), v.token)
+			host.Data.WAL, host.Data.ClusterID, host.Data.MemberID = true, v.clusterID, memberID(v.peerURL(m), v.token)
 		}
 	}
 }

@@ -1,10 +1,12 @@
 package plan
 
 import (
+	"fmt"
 	"io/fs"
 	"path"
 	"time"
 
+	"github.com/clusterup/clusterup/facts"
 	"github.com/clusterup/clusterup/units"
 )
 
@@ -21,7 +23,10 @@ type Kind string
 
 // All kinds of steps. Each has an effect that the facts can see.
 const (
-	CreateCA       Kind = "create-ca"       // on the control machine: CA
+	CreateCA       Kind = "create-ca"       // on the control machine: the next generation of CA
+	RetireCA       Kind = "retire-ca"       // on the control machine: Generation of CA signs no more
+	HoldRotation   Kind = "hold-rotation"   // on the control machine: the rotation of CA waits after Phase, "": it does not
+	ListRevoked    Kind = "list-revoked"    // on the control machine: the list of revoked client certificates is signed anew
 	PinRelease     Kind = "pin-release"     // on the control machine: Release
 	CreateUser     Kind = "create-user"     // the system user etcd
 	MakeDirs       Kind = "make-dirs"       // Paths, created or put right
@@ -42,6 +47,8 @@ const (
 	EnableDowngrade Kind = "enable-downgrade" // to the minor Version
 	CancelDowngrade Kind = "cancel-downgrade"
 	PruneReleases   Kind = "prune-releases" // Paths
+	PruneTrust      Kind = "prune-trust"    // Paths
+	UpdateMember    Kind = "update-member"  // Member gets PeerURLs, through the member To
 
 	// AwaitRaftSnapshot writes a key and deletes it, until a member that runs with a low snapshot-count has taken its raft snapshot.
 	AwaitRaftSnapshot Kind = "await-raft-snapshot"
@@ -64,6 +71,12 @@ type Step struct {
 	From    string      `json:"from,omitempty"`    // the version of etcd that the member ran before
 	To      string      `json:"to,omitempty"`      // a member
 	CA      string      `json:"ca,omitempty"`      // role
+
+	Generation int      `json:"generation,omitempty"` // of the CA
+	Phase      string   `json:"phase,omitempty"`      // HoldTrust or HoldLeaves
+	Member     facts.ID `json:"member,omitempty"`
+	PeerURLs   []string `json:"peer_urls,omitempty"`
+
 	Release *Release    `json:"release,omitempty"` //
 	Paths   []Path      `json:"paths,omitempty"`   //
 	Changes []Change    `json:"changes,omitempty"` //
@@ -77,6 +90,8 @@ func (s Step) ID() string {
 	switch {
 	case s.Leaf != nil:
 		parts = append(parts, s.Leaf.Role)
+	case s.Generation != 0:
+		parts = append(parts, fmt.Sprintf("%s-%d", s.CA, s.Generation))
 	case s.CA != "":
 		parts = append(parts, s.CA)
 	case s.Kind == PinRelease:
@@ -106,10 +121,11 @@ type Change struct {
 // Leaf is a certificate to be issued. Its key is made on the control machine's memory and written to the host only.
 type Leaf struct {
 	Role      string        `json:"role"` // peer or server
-	CA        string        `json:"ca"`   // role of the CA that signs
-	CN        string        `json:"cn"`
-	Names     []string      `json:"names"` // SANs
-	Lifetime  time.Duration `json:"lifetime"`
-	Algorithm string        `json:"algorithm"`
-	ConfigDir string        `json:"config_dir"`
+	CA         string        `json:"ca"`   // role of the CA that signs
+	Generation int           `json:"generation"`
+	CN         string        `json:"cn"`
+	Names      []string      `json:"names"` // SANs
+	Lifetime   time.Duration `json:"lifetime"`
+	Algorithm  string        `json:"algorithm"`
+	ConfigDir  string        `json:"config_dir"`
 }

@@ -3,7 +3,6 @@ package plan
 import (
 	"cmp"
 	"path"
-	"slices"
 	"time"
 
 	"github.com/clusterup/clusterup/facts"
@@ -100,50 +99,6 @@ func (v view) birthPath() string { return path.Join(ConfigDir(v.want.Cluster), "
 func (v view) release(host facts.Host) (Release, bool) {
 	r, ok := v.want.Releases[v.target+"/"+host.Arch]
 	return r, ok
-}
-
-// cas are the CAs of a role, oldest first.
-func (v view) cas(role string) []facts.CA {
-	var cas []facts.CA
-	for _, ca := range v.seen.Operator.CAs {
-		if ca.Role == role {
-			cas = append(cas, ca)
-		}
-	}
-	slices.SortFunc(cas, func(a, b facts.CA) int { return cmp.Compare(a.Generation, b.Generation) })
-	return cas
-}
-
-// trust is the bundle of a role as a file.
-func (v view) trust(role string) units.File {
-	var bundle []byte
-	for _, ca := range v.cas(role) {
-		bundle = append(bundle, trustOf(ca)...)
-	}
-	file := units.Trust(ConfigDir(v.want.Cluster), role, bundle)
-	if len(bundle) == 0 || string(bundle) == placeholder {
-		file.Path = path.Join(ConfigDir(v.want.Cluster), "trust-"+role+"-NEW.pem")
-	}
-	return file
-}
-
-// trustOf is what has to be trusted for a CA.
-func trustOf(ca facts.CA) []byte {
-	if len(ca.Trust) > 0 {
-		return ca.Trust
-	}
-	return ca.PEM
-}
-
-// signer is the CA that signs leaves of a role: the newest that can.
-func (v view) signer(role string) (facts.CA, bool) {
-	cas := v.cas(role)
-	for _, ca := range slices.Backward(cas) {
-		if ca.Signing {
-			return ca, true
-		}
-	}
-	return facts.CA{}, false
 }
 
 // hosts calls each member's host, in the order of the inventory.

@@ -16,6 +16,11 @@ type Want struct {
 	Accept []Risk // what the operator accepts by name
 	// HoldLast leaves the last member at its minor version when the cluster goes to the next: until then one can turn back.
 	HoldLast bool
+
+	Generation map[string]int    // role → the least generation of its CA; one that is not there is made. See RotateCA
+	Hold       map[string]string // role → the phase after which the rotation of its CA waits, "": none; a role that is not in it stays as it is
+	Abort      []string          // roles of CAs whose rotation is to be taken back
+	Replace    map[string]bool   // SHA-256 of leaves that are not to stay in use. See RotateCerts
 }
 
 // Risk is something that clusterup does only when the operator accepts it by name.
@@ -35,7 +40,7 @@ const Downgrade Risk = "downgrade"
 const Hops Risk = "hops"
 
 // Risks are all that can be accepted.
-func Risks() []Risk { return []Risk{Downtime, Downgrade, ForeignCluster, Hops} }
+func Risks() []Risk { return []Risk{Downtime, Downgrade, ForeignCluster, Hops, OldClients} }
 
 func (w Want) accepts(r Risk) bool { return slices.Contains(w.Accept, r) }
 

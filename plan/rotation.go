@@ -1,0 +1,321 @@
+package plan
+
+import (
+	"bytes"
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/clusterup/clusterup/facts"
+	"github.com/clusterup/clusterup/inventory"
+)
+
+// A CA is rotated in three phases, each of which the facts show: all members trust the next generation beside the old one; then it signs
+// their leaves; then the old one is retired, and trusted no more (etcd-operations: a bundle is only read at a start, so the first and the
+// last phase restart every member; leaves are read at each handshake). It goes on by itself wherever it was left.
+
+// Phases after which a rotation can be made to wait.
+const (
+	HoldTrust  = "trust"  // all members trust both CAs
+	HoldLeaves = "leaves" // the new CA has signed all leaves
+)
+
+// OldClients accepts that clients lose the cluster whose certificates are of a CA that is dropped.
+const OldClients Risk = "old-clients"
+
+// RotateCA is w with the wish for another generation of CAs: the one that is on its way, else the next. hold is the phase after which to
+// wait, or "".
+func RotateCA(w Want, s facts.Snapshot, roles []string, hold string) Want {
+	v := newView(w, s)
+	w.Generation, w.Hold = map[string]int{}, map[string]string{}
+	for _, role := range roles {
+		w.Hold[role] = hold
+		if cas, live := v.cas(role), v.live(role); len(cas) > 0 && len(live) > 0 {
+			w.Generation[role] = cas[len(cas)-1].Generation + 1
+			if v.rotating(role) {
+				w.Generation[role] = live[len(live)-1].Generation
+			}
+		}
+	}
+	return w
+}
+
+// AbortRotation is w with the wish to stay with the CAs that were there before a rotation.
+func AbortRotation(w Want, roles []string) Want {
+	w.Abort = roles
+	return w
+}
+
+// RotateCerts is w with the wish that no leaf stays in use which is in use now.
+func RotateCerts(w Want, s facts.Snapshot) Want {
+	w.Replace = map[string]bool{}
+	for _, host := range s.Hosts {
+		for _, leaf := range host.Leaves {
+			w.Replace[leaf.SHA256] = true
+		}
+	}
+	return w
+}
+
+// hold is the phase after which the rotation of a role waits.
+func (v view) hold(role string) string {
+	if hold, said := v.want.Hold[role]; said {
+		return hold
+	}
+	return v.seen.Operator.Holds[role]
+}
+
+// rotating says that a rotation is under way, forwards or back: there are two CAs, or one that is retired is still trusted.
+func (v view) rotating(role string) bool {
+	if len(v.live(role)) > 1 {
+		return true
+	}
+	return slices.ContainsFunc(v.cas(role), func(ca facts.CA) bool { return ca.Retired && v.stillTrusted(ca) })
+}
+
+// stillTrusted says whether any member trusts a retired CA. What is trusted for its successor too, as where intermediates share their
+// root, does not count.
+func (v view) stillTrusted(ca facts.CA) bool {
+	shared := slices.ContainsFunc(v.live(ca.Role), func(other facts.CA) bool { return bytes.Equal(trustOf(other), trustOf(ca)) })
+	return !shared && slices.ContainsFunc(v.want.Cluster.Members, func(m inventory.Member) bool {
+		host := v.seen.Hosts[m.Name]
+		return flagOf(v.command(host), trustFlag[ca.Role]) != "" && v.trusts(host, ca)
+	})
+}
+
+// authorities are the steps that make, hold and take back CAs, and that cannot wait for anything: without a CA nothing else can be done.
+func (v view) authorities() []Step {
+	var steps []Step
+	for _, role := range caRoles {
+		live := v.live(role)
+		replaced := v.seen.Operator.Replaced[role]
+		switch {
+		case len(live) == 0:
+			steps = append(steps, Step{Kind: CreateCA, CA: role, Why: "the operator directory has no " + role + " CA"})
+		case replaced != "" && !v.rotating(role):
+			steps = append(steps, Step{Kind: CreateCA, CA: role, Why: replaced})
+		case v.over(live[len(live)-1]) && !live[len(live)-1].Given:
+			steps = append(steps, Step{Kind: CreateCA, CA: role, Why: v.due(role)})
+		}
+		if hold, said := v.want.Hold[role]; said && hold != v.seen.Operator.Holds[role] {
+			steps = append(steps, v.holdStep(role, hold))
+		}
+		if slices.Contains(v.want.Abort, role) && len(live) > 1 {
+			for _, ca := range live[1:] {
+				steps = append(steps, Step{Kind: RetireCA, CA: role, Generation: ca.Generation, Why: "its rotation is taken back"})
+			}
+		}
+	}
+	return steps
+}
+
+func (v view) holdStep(role, hold string) Step {
+	why := "its rotation goes on to the end"
+	switch hold {
+	case HoldTrust:
+		why = "its rotation waits when all members trust both CAs"
+	case HoldLeaves:
+		why = "its rotation waits when the new CA has signed all leaves"
+	}
+	return Step{Kind: HoldRotation, CA: role, Phase: hold, Why: why}
+}
+
+// rotate begins rotations and ends them, when nothing else is left to do: the members run what is wanted, and serve.
+func (v view) rotate() (*Stage, error) {
+	if v.held() || minor(v.low) != minor(v.high) {
+		return nil, nil // no CA changes while members are of two versions
+	}
+	var begin, end []Step
+	for _, role := range caRoles {
+		begin = append(begin, v.begin(role)...)
+		end = append(end, v.retire(role)...)
+	}
+	switch {
+	case len(begin) > 0:
+		return &Stage{Name: "make the next CA", Gate: "all members serve, and run what is wanted", Width: 1, Steps: begin}, nil
+	case len(end) > 0:
+		return &Stage{Name: "retire the old CA", Gate: "every member trusts the new one, and serves a certificate of it", Width: 1, Steps: end}, nil
+	}
+	return nil, nil
+}
+
+// begin makes the next generation when it is asked for or due. Clients of a CA that ends get the time to learn of the next one.
+func (v view) begin(role string) []Step {
+	live := v.live(role)
+	if v.rotating(role) || len(live) == 0 {
+		return nil
+	}
+	why := v.due(role)
+	asked := v.want.Generation[role] > live[len(live)-1].Generation
+	if asked {
+		why = "a rotation was asked for"
+	}
+	if why == "" {
+		return nil
+	}
+	var steps []Step
+	if role == "client" && !asked && v.hold(role) == "" && len(v.hanging(live[len(live)-1])) > 0 {
+		steps = append(steps, v.holdStep(role, HoldTrust))
+	}
+	return append(steps, Step{Kind: CreateCA, CA: role, Why: why})
+}
+
+// retire ends what every member can do without.
+func (v view) retire(role string) []Step {
+	live := v.live(role)
+	if len(live) < 2 || v.waits(role) != "" {
+		return nil
+	}
+	newest := live[len(live)-1]
+	var steps []Step
+	for _, ca := range live[:len(live)-1] {
+		steps = append(steps, Step{
+			Kind: RetireCA, CA: role, Generation: ca.Generation, Why: fmt.Sprintf("%s has signed all that is in use", caName(newest)),
+		})
+	}
+	return steps
+}
+
+// waits says what the end of a rotation waits for; "" when it can be.
+func (v view) waits(role string) string {
+	live := v.live(role)
+	newest := live[len(live)-1]
+	if hold := v.hold(role); hold != "" {
+		return "it is held after its phase " + hold
+	}
+	if !v.trustedByAll(newest) {
+		return "not every member trusts " + caName(newest) + " yet"
+	}
+	for _, m := range v.want.Cluster.Members {
+		host := v.seen.Hosts[m.Name]
+		leaf := host.Leaves[leafOf[role]]
+		if leaf.Issuer != newest.SHA256 || v.unproven(host, leafOf[role]) != "" {
+			return m.Name + " has no certificate of " + caName(newest) + " yet"
+		}
+	}
+	if v.want.accepts(OldClients) {
+		return ""
+	}
+	for _, ca := range live[:len(live)-1] {
+		if names := v.hanging(ca); len(names) > 0 {
+			return fmt.Sprintf("the newest certificate of %s is of %s", listed("client", names), caName(ca))
+		}
+	}
+	return ""
+}
+
+// hanging are the names of clients whose newest certificate that is good is of a CA.
+func (v view) hanging(ca facts.CA) []string {
+	if ca.Role != "client" {
+		return nil
+	}
+	newest := map[string]facts.Client{}
+	for _, c := range v.seen.Operator.Clients {
+		if c.Revoked || !v.seen.Taken.Before(c.NotAfter) {
+			continue
+		}
+		if is, ok := newest[c.Name]; !ok || c.Generation >= is.Generation {
+			newest[c.Name] = c
+		}
+	}
+	var names []string
+	for name, c := range newest {
+		if c.Generation == ca.Generation {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// listed is "client app", "clients app and web", "clients a, b, c and 4 more".
+func listed(noun string, names []string) string {
+	const few = 4
+	switch n := len(names); {
+	case n == 1:
+		return noun + " " + names[0]
+	case n > few:
+		return fmt.Sprintf("%ss %s and %d more", noun, strings.Join(names[:few-1], ", "), n-few+1)
+	default:
+		return fmt.Sprintf("%ss %s and %s", noun, strings.Join(names[:n-1], ", "), names[n-1])
+	}
+}
+
+// Rotation is a rotation of a role's CA that is under way.
+type Rotation struct {
+	Role  string `json:"role"`
+	From  int    `json:"from"`            // generation
+	To    int    `json:"to"`              // generation
+	Phase string `json:"phase"`           // trust, leaves or drop: what is being done, or is to be done next
+	Back  bool   `json:"back,omitempty"`  // it is taken back
+	Hold  string `json:"hold,omitempty"`  // the phase after which it is held
+	Waits string `json:"waits,omitempty"` // why an apply does not go on with it; empty: it does
+}
+
+// Rotations are those under way, peers first.
+func Rotations(w Want, s facts.Snapshot) []Rotation {
+	v := newView(w, s)
+	var found []Rotation
+	for _, role := range caRoles {
+		if v.rotating(role) {
+			found = append(found, v.rotation(role))
+		}
+	}
+	return found
+}
+
+func (v view) rotation(role string) Rotation {
+	cas, live := v.cas(role), v.live(role)
+	newest := live[len(live)-1]
+	if len(live) == 1 {
+		other := cas[slices.IndexFunc(cas, func(ca facts.CA) bool { return ca.Retired && v.stillTrusted(ca) })]
+		return Rotation{Role: role, From: other.Generation, To: newest.Generation, Phase: "drop", Back: other.Generation > newest.Generation}
+	}
+	r := Rotation{Role: role, From: live[0].Generation, To: newest.Generation, Phase: "drop", Hold: v.hold(role)}
+	signer, _ := v.signer(role)
+	switch {
+	case !v.trustedByAll(newest):
+		r.Phase = "trust"
+	case signer.Generation != newest.Generation || v.needed(live[0]):
+		r.Phase = "leaves"
+	}
+	if r.Phase == "leaves" && r.Hold == HoldTrust || r.Phase == "drop" {
+		r.Waits = v.waits(role)
+	}
+	return r
+}
+
+// Authority is how one generation of a CA stands.
+type Authority struct {
+	facts.CA
+	Signs     bool     // it signs leaves now
+	TrustedBy []string // members that accept what it signs
+	Leaves    []string // members with a leaf of it
+	Clients   []string // names of clients whose newest certificate is of it
+}
+
+// Authorities are all generations that are not gone: not retired, or still trusted by a member; by role, oldest first.
+func Authorities(w Want, s facts.Snapshot) []Authority {
+	v := newView(w, s)
+	var found []Authority
+	for _, role := range caRoles {
+		signer, _ := v.signer(role)
+		for _, ca := range v.cas(role) {
+			a := Authority{CA: ca, Signs: ca.SHA256 == signer.SHA256, Clients: v.hanging(ca)}
+			v.hosts(func(m inventory.Member, host facts.Host) {
+				if len(v.command(host)) > 0 && v.trusts(host, ca) {
+					a.TrustedBy = append(a.TrustedBy, m.Name)
+				}
+				if leaf, ok := host.Leaves[leafOf[role]]; ok && leaf.Issuer == ca.SHA256 {
+					a.Leaves = append(a.Leaves, m.Name)
+				}
+			})
+			if !ca.Retired || len(a.Leaves) > 0 || v.stillTrusted(ca) {
+				found = append(found, a)
+			}
+		}
+	}
+	slices.SortStableFunc(found, func(a, b Authority) int { return cmp.Compare(slices.Index(caRoles, a.Role), slices.Index(caRoles, b.Role)) })
+	return found
+}

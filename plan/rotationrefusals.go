@@ -1,0 +1,82 @@
+package plan
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/clusterup/clusterup/facts"
+	"github.com/clusterup/clusterup/inventory"
+)
+
+// authorityRefusals are the reasons not to do with the CAs what is asked for.
+func (v view) authorityRefusals() []Refusal {
+	var found []Refusal
+	for _, role := range caRoles {
+		found = append(found, v.givenRefusals(role)...)
+		found = append(found, v.lateRefusals(role)...)
+		if v.formed && v.ended(role) && !v.want.accepts(Downtime) {
+			old := v.live(role)[0]
+			found = append(found, refuse(NeedsConsent, "", "run again with --accept=downtime",
+				"%s ended on %s, so that no certificate of it is accepted any more: with another CA all members have to restart while nothing can be asked of the cluster",
+				caName(old), old.NotAfter.Format(time.DateOnly)))
+		}
+	}
+	return append(found, v.lockedOut()...)
+}
+
+// givenRefusals: a CA that comes from elsewhere has no successor that could be made here.
+func (v view) givenRefusals(role string) []Refusal {
+	live := v.live(role)
+	if len(live) == 0 || !live[len(live)-1].Given || v.seen.Operator.Replaced[role] != "" {
+		return nil
+	}
+	ca := live[len(live)-1]
+	const remedy = "ask whoever runs it for the next one, name that in pki of the inventory, and apply: the members are taken over to it"
+	switch {
+	case v.want.Generation[role] > ca.Generation:
+		return []Refusal{refuse(GivenCA, "", remedy, "%s was not made by clusterup, which cannot make its successor", caName(ca))}
+	case v.over(ca):
+		return []Refusal{refuse(GivenCA, "", remedy, "%s ended on %s, and was not made by clusterup, which cannot make its successor",
+			caName(ca), ca.NotAfter.Format(time.DateOnly))}
+	}
+	return nil
+}
+
+// lateRefusals: a rotation can be taken back until the old CA is retired.
+func (v view) lateRefusals(role string) []Refusal {
+	live := v.live(role)
+	if !slices.Contains(v.want.Abort, role) || len(live) != 1 || !v.rotating(role) {
+		return nil
+	}
+	i := slices.IndexFunc(v.cas(role), func(ca facts.CA) bool { return ca.Retired && ca.Generation < live[0].Generation && v.stillTrusted(ca) })
+	if i < 0 {
+		return nil
+	}
+	return []Refusal{refuse(TooLate, "", fmt.Sprintf("clusterup rotate ca --%s goes on with it; another rotation can follow", role),
+		"%s is retired already, and nothing in use is of it any more", caName(v.cas(role)[i]))}
+}
+
+// lockedOut: clusterup itself is a client, and nothing can be asked with a certificate that members do not accept.
+func (v view) lockedOut() []Refusal {
+	if !v.formed || v.ended("client") || !v.want.Cluster.TLS.Clients {
+		return nil
+	}
+	var stranger string
+	for _, ca := range v.live("client") {
+		if !ca.Signing {
+			stranger = caName(ca)
+		}
+	}
+	running := func(ca facts.CA) bool {
+		return !slices.ContainsFunc(v.want.Cluster.Members, func(m inventory.Member) bool {
+			host := v.seen.Hosts[m.Name]
+			return host.Process != nil && !v.trusts(host, ca)
+		})
+	}
+	if stranger == "" || slices.ContainsFunc(v.live("client"), func(ca facts.CA) bool { return ca.Signing && running(ca) }) {
+		return nil
+	}
+	return []Refusal{refuse(CAKeyMissing, "", "put its key back where it was, until the members have been taken over",
+		"the members trust %s alone, and its key is not at hand: until they trust the next CA, clusterup is a client of that one", stranger)}
+}
