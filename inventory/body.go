@@ -12,7 +12,7 @@ import (
 // schemas are all kinds of blocks, for saying where a misplaced name belongs.
 var schemas = map[string]*hcl.BodySchema{
 	"cluster": clusterSchema, "ssh": sshSchema, "jump": jumpSchema, "release": releaseSchema,
-	"pki": pkiSchema, "etcd": etcdSchema, "client": clientSchema, "member": memberSchema,
+	"pki": pkiSchema, "tls": tlsSchema, "etcd": etcdSchema, "client": clientSchema, "member": memberSchema,
 	"peer_ca": givenSchema, "client_ca": givenSchema, "external": externalSchema,
 }
 

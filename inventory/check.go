@@ -129,14 +129,10 @@ func (p *problems) checkSharedHosts(a, b clusterRead) {
 
 func (p *problems) checkSharedHost(a clusterRead, x memberRead, b clusterRead, y memberRead) bool {
 	var shared, remedies []string
-	taken := []int{a.PeerPort, a.ClientPort, a.MetricsPort}
-	for _, port := range []int{b.PeerPort, b.ClientPort, b.MetricsPort} {
-		if port != 0 && slices.Contains(taken, port) {
-			shared = append(shared, fmt.Sprintf("port %d", port))
+	for _, port := range b.ports() {
+		if slices.ContainsFunc(a.ports(), func(other namedPort) bool { return other.port == port.port }) {
+			shared, remedies = append(shared, fmt.Sprintf("port %d", port.port)), append(remedies, port.name)
 		}
-	}
-	if len(shared) > 0 {
-		remedies = append(remedies, "peer_port, client_port and metrics_port")
 	}
 	if a.UnitName == b.UnitName {
 		shared, remedies = append(shared, "the unit "+a.UnitName), append(remedies, "unit_name")

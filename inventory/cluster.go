@@ -15,6 +15,7 @@ var clusterSchema = &hcl.BodySchema{
 		{Type: "ssh"},
 		{Type: "release"},
 		{Type: "pki"},
+		{Type: "tls"},
 		{Type: "etcd"},
 		{Type: "client", LabelNames: []string{"name"}},
 		{Type: "member", LabelNames: []string{"name"}},
@@ -46,11 +47,12 @@ func (s scope) readCluster(b *hcl.Block, where place) clusterRead {
 	v.dataDir("wal_dir", &c.WALDir)
 	v.checkWALDir(c.WALDir, c.DataDir)
 	v.unitName(&c.UnitName)
-	v.ports(c, b.DefRange)
+	taken := v.ports(c, b.DefRange)
 	blocks := content.Blocks.ByType()
 	c.SSH = s.readSSH(p.only(blocks["ssh"]), where, defaultSSH(where, c.Name))
 	c.Release = s.readRelease(p.only(blocks["release"]), where)
 	c.PKI = s.readPKI(p.only(blocks["pki"]), where)
+	c.TLS = s.readTLS(p.only(blocks["tls"]), where, taken)
 	c.Etcd = s.readEtcd(p.only(blocks["etcd"]), where, minorOf(c.Version))
 	c.Clients = s.readClients(blocks["client"], where, c.PKI)
 	out := clusterRead{Cluster: c, name: b.LabelRanges[0]}
@@ -150,7 +152,8 @@ func (v values) unitName(target *string) {
 	}
 }
 
-func (v values) ports(c *Cluster, header hcl.Range) {
+// ports returns those that are taken, none when one of them is wrong.
+func (v values) ports(c *Cluster, header hcl.Range) []namedPort {
 	good := true
 	read := func(name string, target *int, least int64) {
 		good = (v.number(name, target, least, 65535) || !v.has(name)) && good
@@ -159,24 +162,37 @@ func (v values) ports(c *Cluster, header hcl.Range) {
 	read("client_port", &c.ClientPort, 1)
 	read("metrics_port", &c.MetricsPort, 0)
 	if !good {
-		return
+		return nil
 	}
-	names := []string{"peer_port", "client_port", "metrics_port"}
-	ports := []int{c.PeerPort, c.ClientPort, c.MetricsPort}
-	for i := range ports {
-		for j := range i {
-			if ports[i] != ports[j] {
+	ports := c.ports()
+	for i, b := range ports {
+		for _, a := range ports[:i] {
+			if a.port != b.port {
 				continue
 			}
 			where := header
-			if v.has(names[i]) {
-				where = v.exprRange(names[i])
-			} else if v.has(names[j]) {
-				where = v.exprRange(names[j])
+			if v.has(b.name) {
+				where = v.exprRange(b.name)
+			} else if v.has(a.name) {
+				where = v.exprRange(a.name)
 			}
-			v.problems.errorAt(where, "port used twice", "%s and %s are both %d (defaults: 2380, 2379 and 2381).", names[j], names[i], ports[i])
+			v.problems.errorAt(where, "port used twice", "%s and %s are both %d (defaults: 2380, 2379 and 2381).", a.name, b.name, b.port)
 		}
 	}
+	return ports
+}
+
+type namedPort struct {
+	name string
+	port int
+}
+
+// ports are those that a member listens on, by the names of their attributes.
+func (c *Cluster) ports() []namedPort {
+	all := []namedPort{
+		{"peer_port", c.PeerPort}, {"client_port", c.ClientPort}, {"metrics_port", c.MetricsPort}, {"http_client_port", c.TLS.HTTPClientPort},
+	}
+	return slices.DeleteFunc(all, func(p namedPort) bool { return p.port == 0 })
 }
 
 func rangeOf(r hcl.Range) Range {

@@ -35,6 +35,11 @@ func TestBounds(t *testing.T) {
 		{`client_port = 65536`, "client_port out of range"},
 		{`metrics_port = 0`, ""},
 		{`data_dir = null`, ""},
+		{`tls {}`, ""},
+		{"tls {\n peers = null\n clients = true\n http_client_port = 0\n}", ""},
+		{"tls {\n clients = false\n http_client_port = 0\n}", "clients without TLS"},
+		{`tls { http_client_port = 65535 }`, "http beside TLS"},
+		{"client_port = 65536\n tls { http_client_port = 2379 }", "client_port out of range; http beside TLS"},
 	} {
 		_, diags := inventory.Parse([]byte("cluster \"a\" {\n  version = \"3.6.16\"\n  "+tt.block+"\n  member \"m\" { address = \"10.0.0.1\" }\n}\n"), "a.hcl", inventory.Options{})
 		var got []string

@@ -32,7 +32,7 @@ var etcdFlags = sync.OnceValue(func() map[string]etcdFlag {
 })
 
 const (
-	byPKI   = "clusterup makes and places the certificates; see the pki block"
+	byPKI   = "clusterup makes and places the certificates; see the pki and tls blocks"
 	byBoot  = "clusterup writes it from the members and the state of the cluster"
 	byLog   = "etcd logs JSON to the journal of systemd; log-level may be set"
 	byNever = "it endangers the data or the secrecy of the cluster, and is never wanted on a cluster in use"

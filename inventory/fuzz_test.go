@@ -71,6 +71,9 @@ func checkPromises(t *testing.T, c *inventory.Cluster) {
 	if c.Etcd.ElectionTimeout < 5*c.Etcd.HeartbeatInterval || c.Etcd.HeartbeatInterval <= 0 {
 		t.Fatalf("timing %+v", c.Etcd)
 	}
+	if http := c.TLS.HTTPClientPort; http != 0 && (!c.TLS.Clients || http == c.PeerPort || http == c.ClientPort || http == c.MetricsPort) {
+		t.Fatalf("http on %d: %+v", http, c)
+	}
 	names := map[string]bool{}
 	for _, m := range c.Members {
 		if names[m.Name] || m.Address == "" || m.PeerAddress == "" || m.SSHPort == 0 || m.DataDir == m.WALDir {

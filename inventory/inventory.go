@@ -55,6 +55,7 @@ type Cluster struct {
 	SSH     SSH // what members start from; Member.SSH is the merged result
 	Release Release
 	PKI     PKI
+	TLS     TLS
 	Etcd    Etcd
 	Clients []Client
 	Members []Member // at least one, in the order of the file
@@ -121,6 +122,13 @@ type ExternalCA struct {
 	Label       string // of one of its CAs; "": its default
 	Profile     string // "": its default
 	CAFile      string // absolute path of what its own certificate is checked with; "": the system's CAs
+}
+
+// TLS says who speaks https; http otherwise. The zero value is no TLS anywhere, which is not the default.
+type TLS struct {
+	Peers          bool // members with each other; default true
+	Clients        bool // clients with members, on ClientPort; default true
+	HTTPClientPort int  // http as well, for clients that have not moved to TLS yet; default 0: none, and only with Clients
 }
 
 // Etcd holds the settings that all members share.

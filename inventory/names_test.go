@@ -109,6 +109,13 @@ func TestFlagTable(t *testing.T) {
 			t.Errorf("%s is owned, but no etcd has it", name)
 		}
 	}
+	for name := range etcdFlags() {
+		for _, part := range []string{"cert", "key-file", "ca-file", "crl", "auto-tls"} {
+			if _, owned := ownedFlag(name); strings.Contains(name, part) && !owned {
+				t.Errorf("%s can be set beside what clusterup makes of certificates", name)
+			}
+		}
+	}
 	for name, g := range gates {
 		if flag := etcdFlags()[g.flag]; g.flag != "" && (flag.kind != "bool" || !slices.Equal(flag.minors, []string{"3.5", "3.6"})) {
 			t.Errorf("%s was %s, but that is %+v", name, g.flag, flag)

@@ -40,12 +40,11 @@ func (f setting) String() string { return "--" + f.name + "=" + f.value }
 
 // memberFlags are the flags that follow from the fields of the member. Those without a value are left out.
 func memberFlags(m Member) []setting {
-	leaf := func(kind, name string) string { return path.Join(LeafLink(m.ConfigDir, kind), name) }
 	compaction := ""
 	if m.AutoCompaction > 0 {
 		compaction = "periodic"
 	}
-	all := []setting{
+	all := slices.Concat([]setting{
 		{"name", m.Name},
 		{"data-dir", m.DataDir},
 		{"wal-dir", m.WALDir},
@@ -57,22 +56,39 @@ func memberFlags(m Member) []setting {
 		{"initial-cluster", initialCluster(m.InitialCluster)},
 		{"initial-cluster-token", m.Token},
 		{"initial-cluster-state", m.State},
-		{"cert-file", leaf("server", "cert.pem")},
-		{"key-file", leaf("server", "key.pem")},
-		{"trusted-ca-file", m.ClientTrust},
-		{"client-cert-auth", "true"},
-		{"peer-cert-file", leaf("peer", "cert.pem")},
-		{"peer-key-file", leaf("peer", "key.pem")},
-		{"peer-trusted-ca-file", m.PeerTrust},
-		{"peer-client-cert-auth", "true"},
+	}, tlsFlags(m), []setting{
 		{"heartbeat-interval", positive(m.Heartbeat.Milliseconds())},
 		{"election-timeout", positive(m.Election.Milliseconds())},
 		{"quota-backend-bytes", positive(m.QuotaBackendBytes)},
 		{"auto-compaction-mode", compaction},
 		{"auto-compaction-retention", duration(m.AutoCompaction)},
 		{"snapshot-count", positive(int64(m.SnapshotCount))},
-	}
+	})
 	return slices.DeleteFunc(all, func(f setting) bool { return f.value == "" })
+}
+
+// tlsFlags are all of a role's, or none where its trust is not set: with a certificate alone etcd would let in whoever comes.
+func tlsFlags(m Member) []setting {
+	leaf := func(kind, name string) string { return path.Join(LeafLink(m.ConfigDir, kind), name) }
+	var all []setting
+	if m.ClientTrust != "" {
+		all = []setting{
+			{"cert-file", leaf("server", "cert.pem")},
+			{"key-file", leaf("server", "key.pem")},
+			{"trusted-ca-file", m.ClientTrust},
+			{"client-cert-auth", "true"},
+			{"client-crl-file", m.ClientCRL},
+		}
+	}
+	if m.PeerTrust != "" {
+		all = append(all, []setting{
+			{"peer-cert-file", leaf("peer", "cert.pem")},
+			{"peer-key-file", leaf("peer", "key.pem")},
+			{"peer-trusted-ca-file", m.PeerTrust},
+			{"peer-client-cert-auth", "true"},
+		}...)
+	}
+	return all
 }
 
 // withDefaults is the member's further flags, over what clusterup sets unless told otherwise.

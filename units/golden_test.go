@@ -55,6 +55,28 @@ func ipv6() Member {
 	}
 }
 
+// peersOnly has TLS among members, and clients that speak http.
+func peersOnly(m *Member) {
+	m.ListenClient = []string{"http://10.0.0.11:2379", "http://127.0.0.1:2379"}
+	m.AdvertiseClient = []string{"http://10.0.0.11:2379"}
+	m.ClientTrust = ""
+	m.ClientCRL = "/etc/etcd/prod/revoked-clients.crl" // of no use, and left out
+}
+
+// noTLS has none at all.
+func noTLS(m *Member) {
+	peersOnly(m)
+	m.ListenPeer, m.AdvertisePeer = []string{"http://10.0.0.11:2380"}, []string{"http://10.0.0.11:2380"}
+	m.InitialCluster = []Peer{{"etcd-1", "http://10.0.0.11:2380"}}
+	m.PeerTrust = ""
+}
+
+// moving has clients that come over http still, on a port of their own.
+func moving(m *Member) {
+	m.ListenClient = append(m.ListenClient, "http://10.0.0.11:2378", "http://127.0.0.1:2378")
+	m.ClientCRL = "/etc/etcd/prod/revoked-clients.crl"
+}
+
 func with(m Member, change func(*Member)) Member {
 	change(&m)
 	return m
@@ -75,6 +97,9 @@ func TestUnitGolden(t *testing.T) {
 				"name":              "taken from the member, not from here",
 			}
 		}),
+		"peers-only": with(prod("3.6.16"), peersOnly),
+		"no-tls":     with(prod("3.6.16"), noTLS),
+		"moving":     with(prod("3.5.35"), moving),
 		"awkward": with(prod("3.6.16"), func(m *Member) {
 			m.DataDir = `/srv/my 100% "$HOME" data`
 			m.ListenClient = []string{"https://10.0.0.11:443"}

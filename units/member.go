@@ -18,7 +18,12 @@ type Member struct {
 	// (server/storage/wal, Create), so the member gets write access to its parent, which must be its own.
 	WALDir string
 
-	PeerTrust, ClientTrust         string   // absolute paths of the trust bundles, see [Trust]
+	// Absolute paths of the trust bundles, see [Trust]; "" leaves out every flag of TLS for peers or for clients. It is the URLs below that
+	// say who speaks https: on http URLs etcd listens without TLS, whatever certificates it has, and on https URLs it does not start
+	// without them.
+	PeerTrust, ClientTrust string
+	ClientCRL              string // absolute path of the list of revoked client certificates, see [CRL]; "" or no ClientTrust: none
+
 	ListenPeer, ListenClient       []string // URLs
 	AdvertisePeer, AdvertiseClient []string // URLs
 	ListenMetrics                  string   // URL; "" serves metrics on the client URLs only

@@ -66,6 +66,8 @@ func TestWhatAsksForARestart(t *testing.T) {
 		"client URL":      {func(m *Member) { m.AdvertiseClient = []string{"https://y:2379"} }, true},
 		"binary":          {func(m *Member) { m.BinDir += "x" }, true},
 		"trust":           {func(m *Member) { m.PeerTrust += "x" }, true},
+		"no trust":        {func(m *Member) { m.PeerTrust = "" }, true},
+		"revocation list": {func(m *Member) { m.ClientCRL = "/etc/etcd/prod/revoked-clients.crl" }, true},
 		"quota":           {func(m *Member) { m.QuotaBackendBytes++ }, true},
 		"flag":            {func(m *Member) { m.Flags = map[string]string{"log-level": "debug"} }, true},
 	} {
@@ -92,6 +94,9 @@ var (
 	someMember = rapid.Custom(func(t *rapid.T) Member {
 		m := prod(rapid.SampledFrom([]string{"3.5.21", "3.6.16", "3.7.3", "v3.7.0-rc.1", "nonsense", ""}).Draw(t, "version"))
 		m.WALDir = rapid.SampledFrom([]string{"", "/wal"}).Draw(t, "wal")
+		m.PeerTrust = rapid.SampledFrom([]string{"", "/peer.pem"}).Draw(t, "peer trust")
+		m.ClientTrust = rapid.SampledFrom([]string{"", "/client.pem"}).Draw(t, "client trust")
+		m.ClientCRL = rapid.SampledFrom([]string{"", "/crl"}).Draw(t, "revoked")
 		m.SnapshotCount = rapid.IntRange(-1, 3).Draw(t, "snapshots")
 		m.Flags = someMap.Draw(t, "flags")
 		return m

@@ -66,6 +66,12 @@ cluster "prod" {
     }
   }
 
+  tls {
+    peers            = true
+    clients          = true
+    http_client_port = 2379
+  }
+
   etcd {
     quota_backend_bytes = "2GiB"
     auto_compaction     = "0"
