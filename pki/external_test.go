@@ -100,7 +100,7 @@ func TestExternal(t *testing.T) {
 			t.Errorf("%s: %+v", name, ca)
 		}
 		s = openWith(t, s.dir, Options{Given: map[Role]Given{RolePeer: g, RoleClient: g}})
-		for _, leaf := range []Leaf{peerLeaf(), serverLeaf(), clientLeaf()} {
+		for _, leaf := range []Leaf{peerLeaf(), serverLeaf(), clientLeaf(), probeLeaf()} {
 			server.asked = nil
 			p, err := s.Issue(leaf, today, rand.Reader)
 			if err != nil {
