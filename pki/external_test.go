@@ -126,6 +126,29 @@ func TestExternal(t *testing.T) {
 	}
 }
 
+// Who gives up a rotation away from a server has that sign again, though it has no certificate to know its CA by.
+func TestExternalAgain(t *testing.T) {
+	server := serve(t, newCompany(t, "theirs", nil, ""))
+	g := Given{External: &server.External}
+	s := givenStore(t, caDir(t), g)
+	create(t, s, RolePeer, Spec{})
+	s = open(t, s.dir)
+	create(t, s, RolePeer, Spec{})
+	s = givenStore(t, s.dir, g)
+	if s.Differs(RolePeer) == "" {
+		t.Error("an own CA does not differ from a server")
+	}
+	if err := s.Retire(RolePeer, 2); err != nil {
+		t.Fatal(err)
+	}
+	if _, leaf := issue(t, s, peerLeaf()); leaf.Issuer.CommonName != "theirs" || s.Differs(RolePeer) != "" {
+		t.Errorf("signed by %s, differs: %q", leaf.Issuer, s.Differs(RolePeer))
+	}
+	if _, err := s.Create(RolePeer, "prod", Spec{}, today, rand.Reader); !errors.Is(err, ErrExternal) {
+		t.Errorf("makes its own successor: %v", err)
+	}
+}
+
 // onlyRequests checks that one question was asked, and that nothing secret was in it.
 func onlyRequests(t *testing.T, server *cfsslServer, p Pair) {
 	t.Helper()
