@@ -200,23 +200,29 @@ func TestAlgorithms(t *testing.T) {
 	}
 }
 
-// opensslAgrees asks the program that most others will read certificates with.
-func opensslAgrees(t *testing.T, s *Store, p Pair) {
+// openssl is the program that most others will read certificates with.
+func openssl(t *testing.T) (run func(args ...string) string) {
 	t.Helper()
-	openssl, err := exec.LookPath("openssl")
+	program, err := exec.LookPath("openssl")
 	if err != nil {
 		if os.Getenv("CI") != "" {
 			t.Fatal(err)
 		}
 		t.Skip(err)
 	}
-	run := func(args ...string) string {
-		out, err := exec.CommandContext(t.Context(), openssl, args...).CombinedOutput()
+	return func(args ...string) string {
+		t.Helper()
+		out, err := exec.CommandContext(t.Context(), program, args...).CombinedOutput()
 		if err != nil {
 			t.Fatalf("openssl %q: %v\n%s", args, err, out)
 		}
 		return string(out)
 	}
+}
+
+func opensslAgrees(t *testing.T, s *Store, p Pair) {
+	t.Helper()
+	run := openssl(t)
 	cert, key := filepath.Join(t.TempDir(), "cert.pem"), filepath.Join(t.TempDir(), "key.pem")
 	write(t, cert, string(p.Cert))
 	write(t, key, string(p.Key))
