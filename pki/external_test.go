@@ -100,7 +100,7 @@ func TestExternal(t *testing.T) {
 			t.Errorf("%s: %+v", name, ca)
 		}
 		s = openWith(t, s.dir, Options{Given: map[Role]Given{RolePeer: g, RoleClient: g}})
-		for _, leaf := range []Leaf{peerLeaf(), serverLeaf(), clientLeaf()} {
+		for _, leaf := range []Leaf{peerLeaf(), serverLeaf(), clientLeaf(), probeLeaf()} {
 			server.asked = nil
 			p, err := s.Issue(leaf, today, rand.Reader)
 			if err != nil {
@@ -123,6 +123,29 @@ func TestExternal(t *testing.T) {
 		if _, err := s.CRL(RoleClient, 0, today, rand.Reader); !errors.Is(err, ErrExternal) {
 			t.Errorf("%s: makes a list of revoked certificates: %v", name, err)
 		}
+	}
+}
+
+// Who gives up a rotation away from a server has that sign again, though it has no certificate to know its CA by.
+func TestExternalAgain(t *testing.T) {
+	server := serve(t, newCompany(t, "theirs", nil, ""))
+	g := Given{External: &server.External}
+	s := givenStore(t, caDir(t), g)
+	create(t, s, RolePeer, Spec{})
+	s = open(t, s.dir)
+	create(t, s, RolePeer, Spec{})
+	s = givenStore(t, s.dir, g)
+	if s.Differs(RolePeer) == "" {
+		t.Error("an own CA does not differ from a server")
+	}
+	if err := s.Retire(RolePeer, 2); err != nil {
+		t.Fatal(err)
+	}
+	if _, leaf := issue(t, s, peerLeaf()); leaf.Issuer.CommonName != "theirs" || s.Differs(RolePeer) != "" {
+		t.Errorf("signed by %s, differs: %q", leaf.Issuer, s.Differs(RolePeer))
+	}
+	if _, err := s.Create(RolePeer, "prod", Spec{}, today, rand.Reader); !errors.Is(err, ErrExternal) {
+		t.Errorf("makes its own successor: %v", err)
 	}
 }
 

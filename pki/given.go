@@ -67,13 +67,19 @@ func parseChain(data []byte) (*x509.Certificate, []*x509.Certificate, error) {
 	return certs[0], certs[1:], nil
 }
 
-// attachGiven lets the generations that were taken over sign, where the CA is still given.
+// attachGiven lets the generations that were taken over sign, where the CA is still given. A server of which no certificate was named is
+// taken for the CA that was taken over last, unless that was given up.
 func (s *Store) attachGiven(cas []authority) {
+	last := map[Role]int{}
+	for _, a := range cas {
+		if a.Given && !a.Retired {
+			last[a.Role] = a.Generation
+		}
+	}
 	for i := range cas {
 		a := &cas[i]
 		g, ok := s.given[a.Role]
-		newest := i+1 == len(cas) || cas[i+1].Role != a.Role
-		if !ok || !a.Given || g.cert != nil && !g.cert.Equal(a.cert) || g.cert == nil && !newest {
+		if !ok || !a.Given || g.cert != nil && !g.cert.Equal(a.cert) || g.cert == nil && a.Generation != last[a.Role] {
 			continue
 		}
 		if g.External != nil {
@@ -108,7 +114,8 @@ func givenKey(path string, cert *x509.Certificate) (crypto.Signer, error) {
 	return signer, nil
 }
 
-// adopt makes a given CA the next generation: its certificates are copied, its key is not. The directory must be locked.
+// adopt makes a given CA the next generation: its certificates are copied, its key is not. One that was retired, such as when a rotation to it
+// was given up, can be taken over again; there are then two generations with the same certificate. The directory must be locked.
 func (s *Store) adopt(g given, role Role, generation int, now time.Time) (authority, error) {
 	if g.cert == nil {
 		cert, err := remoteCA(g.External)
@@ -117,7 +124,7 @@ func (s *Store) adopt(g given, role Role, generation int, now time.Time) (author
 		}
 		g.cert = cert
 	}
-	if all := s.of(role); len(all) > 0 && all[len(all)-1].cert.Equal(g.cert) {
+	if now, err := s.pick(role, 0); err == nil && now.cert.Equal(g.cert) {
 		return authority{}, fmt.Errorf("%q cannot make its own successor; ask whoever runs it for the next one and name that in the inventory: %w",
 			g.cert.Subject, ErrExternal)
 	}

@@ -226,6 +226,31 @@ func TestGivenGenerations(t *testing.T) {
 	holdsNoKey(t, dir, readFile(t, old.Key))
 }
 
+// A rotation to a given CA can be given up, and begun again later with the same CA.
+func TestGivenUp(t *testing.T) {
+	g := newCompany(t, "theirs", nil, "")
+	files := g.files(t, chain(g))
+	s := givenStore(t, newStore(t, Spec{}).dir, files)
+	for generation := 2; generation <= 3; generation++ {
+		if ca := create(t, s, RolePeer, Spec{}); ca.Generation != generation || !ca.Signing {
+			t.Errorf("taken over as %+v", ca)
+		}
+		if _, err := s.Create(RolePeer, "prod", Spec{}, today, rand.Reader); !errors.Is(err, ErrExternal) {
+			t.Errorf("makes its own successor: %v", err)
+		}
+		if err := s.Retire(RolePeer, generation); err != nil {
+			t.Fatal(err)
+		}
+		s = givenStore(t, s.dir, files)
+		if ca := s.of(RolePeer)[generation-1]; !ca.Given || !ca.Retired || ca.Signing || s.Differs(RolePeer) == "" {
+			t.Errorf("given up: %+v, differs: %q", ca.CA, s.Differs(RolePeer))
+		}
+		if _, leaf := issue(t, s, peerLeaf()); leaf.Issuer.CommonName != "prod etcd peer CA 1" {
+			t.Errorf("signed by %s", leaf.Issuer)
+		}
+	}
+}
+
 func readFile(t *testing.T, path string) []byte {
 	t.Helper()
 	data, err := os.ReadFile(path)

@@ -28,16 +28,18 @@ func TestHandshakes(t *testing.T) {
 		"peer":            leaf(s, peerLeaf()),
 		"server":          leaf(s, serverLeaf()),
 		"client":          leaf(s, clientLeaf()),
+		"probe":           leaf(s, probeLeaf()),
 		"nobody":          nil,
 		"stranger peer":   leaf(stranger, peerLeaf()),
 		"stranger client": leaf(stranger, clientLeaf()),
+		"stranger probe":  leaf(stranger, probeLeaf()),
 	}
 	ports := map[string]struct {
 		role    Role
 		cert    *tls.Certificate
 		accepts map[string]bool
 	}{
-		"peer port":   {RolePeer, callers["peer"], map[string]bool{"peer": true}},
+		"peer port":   {RolePeer, callers["peer"], map[string]bool{"peer": true, "probe": true}},
 		"client port": {RoleClient, callers["server"], map[string]bool{"server": true, "client": true}},
 	}
 	for portName, port := range ports {
@@ -77,6 +79,7 @@ func TestCallerChecksTheMember(t *testing.T) {
 		"other address":   {s, serverLeaf(), "10.0.0.12", false},
 		"other cluster":   {stranger, serverLeaf(), "10.0.0.11", false},
 		"a peer's":        {s, peerLeaf(), "10.0.0.11", false},
+		"a probe's":       {s, probeLeaf(), "clusterup", false},
 		"a client's only": {s, Leaf{CA: RoleClient, Kind: "client", CN: "x", DNS: []string{"x"}}, "x", false},
 	} {
 		t.Run(name, func(t *testing.T) {

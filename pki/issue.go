@@ -13,20 +13,20 @@ import (
 
 // Leaf is a certificate that is wanted.
 type Leaf struct {
-	CA           Role   // peer for the kind peer, client for the others
-	Kind         string // "peer", "server" or "client"
+	CA           Role   // peer for the kinds peer and probe, client for the others
+	Kind         string // "peer", "server", "client" or "probe"
 	CN           string
 	Organization string // "" leaves it out
 
 	// IPs and DNS become subject alternative names, each once, sorted. Peers and servers also get 127.0.0.1, ::1 and
-	// localhost.
+	// localhost. A probe has none at all, and must not name any.
 	IPs []net.IP
 	DNS []string
 
 	// Generation of the CA that is to sign; 0 is the newest that is not retired.
 	Generation int
 
-	Lifetime  time.Duration // 0 is one year; never longer than the CA's
+	Lifetime  time.Duration // 0 is one year, of a probe one hour, which is also the longest for it; never longer than the CA's
 	Algorithm string        // as in [Spec]
 }
 
@@ -55,6 +55,9 @@ func (p Pair) TLS() (tls.Certificate, error) {
 
 // kinds are the CA and the usages of each kind of leaf. Members dial each other with their peer certificate, and etcd's
 // HTTP gateway dials its own listener with the server certificate (etcd issue 9785), so both are clients as well.
+//
+// A probe is what clusterup itself knocks with on a peer port, to see the certificate that is served there. It comes from anywhere: etcd
+// holds the names in a peer's certificate against where the call came from (checkCertSAN in its listener_tls.go), but not in one that has none.
 var kinds = map[string]struct {
 	ca     Role
 	usages []string
@@ -62,6 +65,7 @@ var kinds = map[string]struct {
 	"peer":   {RolePeer, []string{"digital signature", "server auth", "client auth"}},
 	"server": {RoleClient, []string{"digital signature", "server auth", "client auth"}},
 	"client": {RoleClient, []string{"digital signature", "client auth"}},
+	"probe":  {RolePeer, []string{"digital signature", "client auth"}},
 }
 
 // Issue makes a new key and has a CA of the leaf's role sign it. It fails with [ErrNoCA], [ErrExpired] or [ErrSealed]. Nothing is written.
@@ -77,11 +81,15 @@ func (s *Store) issue(l Leaf, now time.Time, rand io.Reader) (Pair, error) {
 	kind, known := kinds[l.Kind]
 	switch {
 	case !known:
-		return Pair{}, fmt.Errorf("unknown kind: use peer, server or client")
+		return Pair{}, fmt.Errorf("unknown kind: use peer, server, client or probe")
 	case l.CA != kind.ca:
 		return Pair{}, fmt.Errorf("the %s CA does not sign this kind, the %s CA does", l.CA, kind.ca)
 	case l.Lifetime < 0:
 		return Pair{}, fmt.Errorf("lifetime of %s is negative", l.Lifetime)
+	case l.Kind == "probe" && len(l.IPs)+len(l.DNS) > 0:
+		return Pair{}, fmt.Errorf("a probe has no names, and not %v %v", l.IPs, l.DNS)
+	case l.Kind == "probe":
+		l.Lifetime = min(cmp.Or(l.Lifetime, probeLifetime), probeLifetime)
 	}
 	ca, err := s.signing(l.CA, l.Generation, now)
 	if err != nil {
@@ -101,7 +109,7 @@ func (s *Store) issue(l Leaf, now time.Time, rand io.Reader) (Pair, error) {
 	if l.Organization != "" {
 		r.subject.Organization = []string{l.Organization}
 	}
-	if l.Kind != "client" {
+	if l.Kind == "peer" || l.Kind == "server" {
 		r.ips = append([]net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback}, r.ips...)
 		r.dns = append([]string{"localhost"}, r.dns...)
 	}

@@ -90,10 +90,32 @@ func TestUsages(t *testing.T) {
 		{peerLeaf(), both, []string{"etcd-1.example.com", "localhost"}},
 		{serverLeaf(), both, []string{"etcd-1.example.com", "localhost"}},
 		{clientLeaf(), []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}, nil},
+		{probeLeaf(), []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}, nil},
 	} {
 		_, cert := issue(t, s, c.leaf)
 		if !slices.Equal(cert.ExtKeyUsage, c.want) || !slices.Equal(cert.DNSNames, c.names) {
 			t.Errorf("%s: usages %v, names %v", c.leaf.Kind, cert.ExtKeyUsage, cert.DNSNames)
+		}
+	}
+}
+
+// etcd holds whatever names a certificate has against the address of the caller, and a probe may come from anywhere.
+func TestProbe(t *testing.T) {
+	s := newStore(t, Spec{})
+	for lifetime, want := range map[time.Duration]time.Duration{0: time.Hour, time.Minute: time.Minute, year: time.Hour} {
+		l := probeLeaf()
+		l.Lifetime = lifetime
+		p, cert := issue(t, s, l)
+		if len(cert.IPAddresses)+len(cert.DNSNames)+len(cert.URIs)+len(cert.EmailAddresses) > 0 {
+			t.Errorf("it is for %v %v", cert.IPAddresses, cert.DNSNames)
+		}
+		for _, e := range cert.Extensions {
+			if e.Id.String() == "2.5.29.17" {
+				t.Error("it has the extension for names, with none in it")
+			}
+		}
+		if !p.NotAfter.Equal(today.Add(want)) {
+			t.Errorf("asked for %s: until %s", lifetime, p.NotAfter)
 		}
 	}
 }
@@ -136,11 +158,13 @@ func TestLifetimeWithinTheCA(t *testing.T) {
 func TestRefusedLeaves(t *testing.T) {
 	s := newStore(t, Spec{})
 	for name, change := range map[string]func(*Leaf){
-		"client by the peer CA": func(l *Leaf) { l.Kind = "client" },
-		"server by the peer CA": func(l *Leaf) { l.Kind = "server" },
-		"peer by the client CA": func(l *Leaf) { l.CA = RoleClient },
-		"unknown kind":          func(l *Leaf) { l.Kind = "ca" },
-		"unknown algorithm":     func(l *Leaf) { l.Algorithm = "rsa-512" },
+		"client by the peer CA":  func(l *Leaf) { l.Kind = "client" },
+		"server by the peer CA":  func(l *Leaf) { l.Kind = "server" },
+		"peer by the client CA":  func(l *Leaf) { l.CA = RoleClient },
+		"probe by the client CA": func(l *Leaf) { *l = Leaf{CA: RoleClient, Kind: "probe", CN: "x"} },
+		"probe with names":       func(l *Leaf) { l.Kind = "probe" },
+		"unknown kind":           func(l *Leaf) { l.Kind = "ca" },
+		"unknown algorithm":      func(l *Leaf) { l.Algorithm = "rsa-512" },
 	} {
 		l := peerLeaf()
 		change(&l)
@@ -176,23 +200,29 @@ func TestAlgorithms(t *testing.T) {
 	}
 }
 
-// opensslAgrees asks the program that most others will read certificates with.
-func opensslAgrees(t *testing.T, s *Store, p Pair) {
+// openssl is the program that most others will read certificates with.
+func openssl(t *testing.T) (run func(args ...string) string) {
 	t.Helper()
-	openssl, err := exec.LookPath("openssl")
+	program, err := exec.LookPath("openssl")
 	if err != nil {
 		if os.Getenv("CI") != "" {
 			t.Fatal(err)
 		}
 		t.Skip(err)
 	}
-	run := func(args ...string) string {
-		out, err := exec.CommandContext(t.Context(), openssl, args...).CombinedOutput()
+	return func(args ...string) string {
+		t.Helper()
+		out, err := exec.CommandContext(t.Context(), program, args...).CombinedOutput()
 		if err != nil {
 			t.Fatalf("openssl %q: %v\n%s", args, err, out)
 		}
 		return string(out)
 	}
+}
+
+func opensslAgrees(t *testing.T, s *Store, p Pair) {
+	t.Helper()
+	run := openssl(t)
 	cert, key := filepath.Join(t.TempDir(), "cert.pem"), filepath.Join(t.TempDir(), "key.pem")
 	write(t, cert, string(p.Cert))
 	write(t, key, string(p.Key))

@@ -16,16 +16,34 @@ import (
 	"strings"
 )
 
-func (s *Store) load() ([]authority, error) {
+// contents are what a ca directory says of the CAs.
+type contents struct {
+	cas   []authority // by role, then generation
+	holds map[Role]string
+}
+
+func (s *Store) load() (contents, error) {
 	info, err := os.Stat(s.dir)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, nil
+		return contents{}, nil
 	case err != nil:
-		return nil, err
+		return contents{}, err
 	case !info.IsDir():
-		return nil, fmt.Errorf("%s is not a directory", s.dir)
+		return contents{}, fmt.Errorf("%s is not a directory", s.dir)
 	}
+	cas, err := s.loadCAs()
+	if err != nil {
+		return contents{}, err
+	}
+	holds, err := s.loadHolds()
+	if err != nil {
+		return contents{}, err
+	}
+	return contents{cas, holds}, checkDir(s.dir, info, cas)
+}
+
+func (s *Store) loadCAs() ([]authority, error) {
 	entries, err := os.ReadDir(s.dir)
 	if err != nil {
 		return nil, err
@@ -44,7 +62,7 @@ func (s *Store) load() ([]authority, error) {
 	}
 	sortCAs(cas)
 	s.attachGiven(cas)
-	return cas, checkDir(s.dir, info, cas)
+	return cas, nil
 }
 
 // checkDir is strict unless all keys are sealed: then the directory may have come out of version control.

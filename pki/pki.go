@@ -54,6 +54,7 @@ const (
 
 	defaultCALifetime   = 3650 * day
 	defaultLeafLifetime = 365 * day
+	probeLifetime       = time.Hour
 
 	// backdate keeps a certificate valid on a host whose clock is a little behind.
 	backdate = 5 * time.Minute

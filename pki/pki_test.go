@@ -74,6 +74,8 @@ func serverLeaf() Leaf {
 
 func clientLeaf() Leaf { return Leaf{CA: RoleClient, Kind: "client", CN: "app"} }
 
+func probeLeaf() Leaf { return Leaf{CA: RolePeer, Kind: "probe", CN: "clusterup"} }
+
 func mode(t *testing.T, path string) os.FileMode {
 	t.Helper()
 	info, err := os.Stat(path)

@@ -68,19 +68,51 @@ func TestRotation(t *testing.T) {
 	}
 }
 
-// Giving a rotation up retires the new CA; the old one signs again, and the next one has a name of its own.
+// Giving a rotation up retires the new CA, whose key stays; the old one signs again, and the next one has a name of its own.
 func TestRotationGivenUp(t *testing.T) {
 	s := newStore(t, Spec{})
 	create(t, s, RoleClient, Spec{})
+	by := func(generation int) string {
+		l := clientLeaf()
+		l.Generation = generation
+		p, err := s.Issue(l, today, rand.Reader)
+		if err != nil {
+			return err.Error()
+		}
+		return strings.TrimPrefix(parseLeaf(t, p).Issuer.CommonName, "prod etcd client CA ")
+	}
+	if got := by(0); got != "2" {
+		t.Errorf("before: signed by %s", got)
+	}
 	if err := s.Retire(RoleClient, 2); err != nil {
 		t.Fatal(err)
 	}
-	if _, leaf := issue(t, s, clientLeaf()); leaf.Issuer.CommonName != "prod etcd client CA 1" {
-		t.Errorf("signed by %s", leaf.Issuer)
+	if _, err := os.Stat(filepath.Join(s.dir, "client-2.key")); err != nil {
+		t.Errorf("the key of the CA that was given up: %v", err)
 	}
-	ca := create(t, s, RoleClient, Spec{})
-	if _, leaf := issue(t, s, clientLeaf()); ca.Generation != 3 || leaf.Issuer.CommonName != "prod etcd client CA 3" {
-		t.Errorf("generation %d, signed by %s", ca.Generation, leaf.Issuer)
+	for range 2 { // as it was, then read again
+		if first, second := s.of(RoleClient)[0], s.of(RoleClient)[1]; first.Retired || !first.Signing || !second.Retired || second.Signing {
+			t.Errorf("%+v %+v", first.CA, second.CA)
+		}
+		if got := by(0) + by(1); got != "11" {
+			t.Errorf("given up: signed by %s", got)
+		}
+		if got := by(2); !strings.Contains(got, "client-2 in "+s.dir+" is retired") {
+			t.Errorf("asked for the one that was given up: %s", got)
+		}
+		if err := s.Retire(RoleClient, 1); !errors.Is(err, ErrNoCA) {
+			t.Errorf("the last that signs is retired: %v", err)
+		}
+		s = open(t, s.dir)
+	}
+	if ca := create(t, s, RoleClient, Spec{}); ca.Generation != 3 || ca.Subject != "CN=prod etcd client CA 3" || by(0) != "3" || by(1) != "1" {
+		t.Errorf("the next one is %+v, signed by %s %s", ca, by(0), by(1))
+	}
+	if err := s.Retire(RoleClient, 1); err != nil {
+		t.Fatal(err)
+	}
+	if got := by(0); got != "3" {
+		t.Errorf("after the next rotation: signed by %s", got)
 	}
 }
 

@@ -6,22 +6,23 @@ import (
 	"crypto"
 	"crypto/x509"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 )
 
 // Store is the ca directory of one cluster. Below it are, for each generation of a role: ROLE-GENERATION.pem, its key in .key or, sealed,
-// in .key.age with the recipients in .sealed, .chain.pem for a CA that was given, and .retired once it signs no more; clients/ with the
-// records of client certificates; and crl/. Its methods may be called from several goroutines, but for those that write (Create, Retire,
-// Reseal, Revoke, CRL), which must be alone.
+// in .key.age with the recipients in .sealed, .chain.pem for a CA that was given, and .retired once it signs no more; ROLE.hold while a
+// rotation is held; clients/ with the records of client certificates; and crl/. Its methods may be called from several goroutines, but for
+// those that write (Create, Retire, Hold, Reseal, Revoke, CRL), which must be alone.
 type Store struct {
-	dir     string
-	options Options
-	sealTo  []recipient
-	unlock  *unlocker
-	given   map[Role]given
-	cas     []authority       // by role, then generation
-	before  func(step string) // for tests
+	dir      string
+	options  Options
+	sealTo   []recipient
+	unlock   *unlocker
+	given    map[Role]given
+	contents                   // as they were when they were read last
+	before   func(step string) // for tests
 }
 
 // authority is a CA with what it takes to sign.
@@ -71,7 +72,7 @@ func (s *Store) open() (err error) {
 	if s.given, err = readGiven(s.options.Given); err != nil {
 		return err
 	}
-	s.cas, err = s.load()
+	s.contents, err = s.load()
 	return err
 }
 
@@ -86,13 +87,14 @@ func (s *Store) change(do func() error) error {
 	if err != nil {
 		return err
 	}
-	if !slices.EqualFunc(there, s.cas, func(a, b authority) bool { return a.SHA256 == b.SHA256 }) {
+	same := func(a, b authority) bool { return a.SHA256 == b.SHA256 && a.Retired == b.Retired }
+	if !slices.EqualFunc(there.cas, s.cas, same) || !maps.Equal(there.holds, s.holds) {
 		return fmt.Errorf("%s: %w", s.dir, ErrChanged)
 	}
 	if err := do(); err != nil {
 		return err
 	}
-	s.cas, err = s.load()
+	s.contents, err = s.load()
 	return err
 }
 

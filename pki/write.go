@@ -44,6 +44,9 @@ const (
 	retiredSuffix    = ".retired"
 )
 
+// newSuffix is that of a file which has not taken its place yet.
+const newSuffix = ".new"
+
 // writeCA writes the key, then the certificate, each so that it is there as a whole and on the disk, or not at all. What an earlier run
 // left that was killed goes: a key of the other kind would be taken for this CA's. The directory must be locked.
 func (s *Store) writeCA(a authority, signer crypto.Signer) error {
@@ -89,7 +92,7 @@ func remove(path string) error {
 }
 
 func writeFile(path string, data []byte, mode fs.FileMode) (err error) {
-	temp := path + ".new"
+	temp := path + newSuffix
 	if err := remove(temp); err != nil { // left by a run that was killed
 		return err
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -27,7 +28,7 @@ func (s *session) store() (*pki.Store, error) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.signing == nil || !reflect.DeepEqual(s.signing.CAs(), fresh.CAs()) {
+	if s.signing == nil || !reflect.DeepEqual(s.signing.CAs(), fresh.CAs()) || !maps.Equal(s.signing.Holds(), fresh.Holds()) {
 		s.signing = fresh
 	}
 	return s.signing, nil
