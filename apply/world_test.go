@@ -30,8 +30,8 @@ func wanted(t *testing.T, n int) plan.Want {
 			`{"Name":"etcd-%d","Address":"10.0.0.1%d","PeerAddress":"10.0.0.1%d","ClientAddress":"10.0.0.1%d","DataDir":"/var/lib/etcd/prod"}`, i, i, i, i))
 	}
 	text := fmt.Sprintf(`{"Cluster":{"Name":"prod","Version":"3.6.16","UnitName":"etcd-prod","PeerPort":2380,"ClientPort":2379,
-		"PKI":{"Lifetime":%d,"RenewBefore":%d,"Algorithm":"ecdsa-p256"},"Etcd":{"QuotaBackendBytes":8},"Members":[%s]}}`,
-		365*24*time.Hour, 120*24*time.Hour, strings.Join(members, ","))
+		"TLS":{"Peers":true,"Clients":true},"PKI":{"CALifetime":%d,"Lifetime":%d,"RenewBefore":%d,"Algorithm":"ecdsa-p256"},"Etcd":{"QuotaBackendBytes":8},"Members":[%s]}}`,
+		3650*24*time.Hour, 365*24*time.Hour, 120*24*time.Hour, strings.Join(members, ","))
 	var w plan.Want
 	if err := json.Unmarshal([]byte(text), &w); err != nil {
 		t.Fatal(err)
@@ -289,6 +289,25 @@ func (h fakeHost) Upload(ctx context.Context, file Upload, progress func(done, t
 func (o *world) CreateCA(_ context.Context, role string) error {
 	o.took(plan.Step{Kind: plan.CreateCA, CA: role}, nil)
 	return nil
+}
+
+func (o *world) RetireCA(_ context.Context, role string, generation int) error {
+	o.took(plan.Step{Kind: plan.RetireCA, CA: role, Generation: generation}, nil)
+	return nil
+}
+
+func (o *world) HoldRotation(_ context.Context, role, phase string) error {
+	o.took(plan.Step{Kind: plan.HoldRotation, CA: role, Phase: phase}, nil)
+	return nil
+}
+
+func (o *world) ListRevoked(context.Context) error {
+	o.took(plan.Step{Kind: plan.ListRevoked}, nil)
+	return nil
+}
+
+func (o *world) UpdateMember(ctx context.Context, _ string, id facts.ID, peerURLs []string) error {
+	return o.answers(ctx, plan.Step{Kind: plan.UpdateMember, Member: id, PeerURLs: peerURLs})
 }
 
 func (o *world) PinRelease(_ context.Context, r plan.Release) error {

@@ -22,7 +22,7 @@ func lawful(w Want, s facts.Snapshot, stage Stage) error { return lawfulIn(w, s,
 func lawfulIn(w Want, s facts.Snapshot, t truth, stage Stage) error {
 	return errors.Join(
 		lawShape(w, stage), lawKinds(stage), lawQuorum(w, s, stage), lawBootstrap(w, s, stage), lawMix(w, s, stage), lawMarkers(w, s, stage),
-		lawUntried(s, stage), lawSecrets(stage), lawVersions(w, s, t, stage))
+		lawUntried(s, stage), lawSecrets(stage), lawVersions(w, s, t, stage), lawTrust(w, s, stage), lawSchemes(w, s, stage))
 }
 
 // lawShape: a stage says what it is and why, names hosts of the inventory only, and those in their order.
@@ -56,7 +56,7 @@ func lawShape(w Want, stage Stage) error {
 func lawKinds(stage Stage) error {
 	for _, step := range stage.Steps {
 		switch step.Kind {
-		case CreateCA, PinRelease, CreateUser, MakeDirs, InstallRelease, FixModes, WriteTrust, IssueLeaf, WriteUnit, ReloadUnits,
+		case CreateCA, RetireCA, HoldRotation, ListRevoked, UpdateMember, PruneTrust, PinRelease, CreateUser, MakeDirs, InstallRelease, FixModes, WriteTrust, IssueLeaf, WriteUnit, ReloadUnits,
 			EnableUnit, StartMember, AwaitMember, RestartMember, RecordBirth, MoveLeader, SaveSnapshot, EnableDowngrade, CancelDowngrade, AwaitVersion, PruneReleases, AwaitRaftSnapshot:
 		default:
 			return fmt.Errorf("law 3: %s is nothing that converging may do", step.ID())

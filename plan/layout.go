@@ -51,7 +51,7 @@ func Asks(c *inventory.Cluster) map[string]facts.Ask {
 		}
 		asks[m.Name] = facts.Ask{
 			Unit: c.UnitName, ConfigDir: ConfigDir(c), DataDir: m.DataDir, WALDir: walDir(m), Ports: ports, Endpoint: ClientURL(c, m),
-			Peer: net.JoinHostPort(m.PeerAddress, strconv.Itoa(c.PeerPort)),
+			Peer:    net.JoinHostPort(m.PeerAddress, strconv.Itoa(c.PeerPort)),
 			V2Store: compare(minor(c.Version), "3.5") > 0, V2Log: compare(minor(c.Version), "3.6") > 0,
 		}
 	}

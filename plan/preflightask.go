@@ -66,7 +66,7 @@ func (v view) door(m inventory.Member, host facts.Host, name string) facts.Door 
 		return door
 	}
 	if door.Shut == "" {
-		door.Listen = hostPort(listen(address, port))
+		door.Listen = hostPort(listen(true, address, port))
 	}
 	return door
 }

@@ -316,6 +316,8 @@ func Authorities(w Want, s facts.Snapshot) []Authority {
 			}
 		}
 	}
-	slices.SortStableFunc(found, func(a, b Authority) int { return cmp.Compare(slices.Index(caRoles, a.Role), slices.Index(caRoles, b.Role)) })
+	slices.SortStableFunc(found, func(a, b Authority) int {
+		return cmp.Compare(slices.Index(caRoles, a.Role), slices.Index(caRoles, b.Role))
+	})
 	return found
 }

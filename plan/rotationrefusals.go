@@ -59,7 +59,7 @@ func (v view) lateRefusals(role string) []Refusal {
 
 // lockedOut: clusterup itself is a client, and nothing can be asked with a certificate that members do not accept.
 func (v view) lockedOut() []Refusal {
-	if !v.formed || v.ended("client") || !v.want.Cluster.TLS.Clients {
+	if !v.formed || v.ended("client") || !v.want.Cluster.TLS.Clients || !v.canSign("client") || slices.Contains(v.want.Abort, "client") {
 		return nil
 	}
 	var stranger string

@@ -66,11 +66,11 @@ type Step struct {
 	Host string `json:"host,omitempty"` // the member's name; empty: the control machine
 	Why  string `json:"why"`
 
-	Unit    string      `json:"unit,omitempty"`    // without .service
-	Version string      `json:"version,omitempty"` // of etcd
-	From    string      `json:"from,omitempty"`    // the version of etcd that the member ran before
-	To      string      `json:"to,omitempty"`      // a member
-	CA      string      `json:"ca,omitempty"`      // role
+	Unit    string `json:"unit,omitempty"`    // without .service
+	Version string `json:"version,omitempty"` // of etcd
+	From    string `json:"from,omitempty"`    // the version of etcd that the member ran before
+	To      string `json:"to,omitempty"`      // a member
+	CA      string `json:"ca,omitempty"`      // role
 
 	Generation int      `json:"generation,omitempty"` // of the CA
 	Phase      string   `json:"phase,omitempty"`      // HoldTrust or HoldLeaves
@@ -120,7 +120,7 @@ type Change struct {
 
 // Leaf is a certificate to be issued. Its key is made on the control machine's memory and written to the host only.
 type Leaf struct {
-	Role      string        `json:"role"` // peer or server
+	Role       string        `json:"role"` // peer or server
 	CA         string        `json:"ca"`   // role of the CA that signs
 	Generation int           `json:"generation"`
 	CN         string        `json:"cn"`

@@ -20,7 +20,7 @@ var update = flag.Bool("update", false, "write the golden files anew")
 func TestOperationsGolden(t *testing.T) {
 	for _, o := range operations {
 		t.Run(o.name, func(t *testing.T) {
-			_, w, s := o.begin(t, 3)
+			_, w, s := o.start(t, 3)
 			var b strings.Builder
 			fmt.Fprintf(&b, "etcd %s, wanted %s; route %s\n", o.from, o.to, strings.Join(Versions(w.Cluster, s), " → "))
 			p, err := Build(w, s)

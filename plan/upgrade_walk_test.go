@@ -40,6 +40,11 @@ type operation struct {
 	from, to string // versions
 	change   func(w *Want)
 	leads    int // how often the leader hands over, with three members and no fault
+
+	was   func(w *Want)                       // how it was before, other than by version
+	wish  func(Want, facts.Snapshot) Want     // what a verb makes of what is wanted
+	begin func(facts.Snapshot) facts.Snapshot // what there is besides
+	minds []func(Want, facts.Snapshot) Want   // what the operator may want instead, at any time
 }
 
 func flagged(w *Want) { w.Cluster.Etcd.Flags = map[string]string{"max-txn-ops": "7"} }
@@ -67,15 +72,24 @@ var operations = []operation{
 	{name: "hold last, onto 3.7", from: "3.6.16", to: "3.7.3", change: func(w *Want) { w.HoldLast = true }},
 }
 
-// begin is a cluster as an operation finds it, and what is wanted then.
-func (o operation) begin(t *testing.T, n int) (old, w Want, s facts.Snapshot) {
+// start is a cluster as an operation finds it, and what is wanted then.
+func (o operation) start(t *testing.T, n int) (old, w Want, s facts.Snapshot) {
 	t.Helper()
 	old = at(wanted(t, n), o.from)
 	old.Accept = Risks()
+	if o.was != nil {
+		o.was(&old)
+	}
 	s = settled(t, old)
+	if o.begin != nil {
+		s = o.begin(s)
+	}
 	w = at(old, o.to)
 	if o.change != nil {
 		o.change(&w)
+	}
+	if o.wish != nil {
+		w = o.wish(w, s)
 	}
 	return old, w, s
 }
@@ -120,12 +134,17 @@ func TestEveryWayOfOperations(t *testing.T) {
 // everyWay walks an operation, and says how many states it came to.
 func (o operation) everyWay(t *testing.T, n int) int {
 	t.Helper()
-	old, w, s := o.begin(t, n)
+	old, w, s := o.start(t, n)
 	if n == 1 && w.HoldLast {
 		return 0
 	}
 	r := &roller{walker: newWalker(t, w), seen: map[string]bool{}, coarse: n == 5, one: map[int]byte{1: 1, 3: 3, 5: 32}[n]}
-	r.others = append(r.others, newWalker(t, old))
+	if o.was == nil {
+		r.others = append(r.others, newWalker(t, old))
+	}
+	for _, mind := range o.minds {
+		r.others = append(r.others, newWalker(t, mind(at(old, o.to), s)))
+	}
 	if w.HoldLast {
 		plain := w
 		plain.HoldLast = false
@@ -140,7 +159,11 @@ func (o operation) everyWay(t *testing.T, n int) int {
 	for _, other := range r.others {
 		states += len(other.decided)
 	}
-	t.Logf("%d states, %d refused, at most %d stages to the end, %d back again", states, r.refused, r.stages, r.others[0].stages)
+	back := 0
+	for _, other := range r.others {
+		back = max(back, other.stages)
+	}
+	t.Logf("%d states, %d refused, at most %d stages to the end, %d for another mind", states, r.refused, r.stages, back)
 	return states
 }
 
@@ -182,7 +205,7 @@ func (k *walker) excused(st *state, refused *Refused) bool {
 	tooOld := slices.Contains([]string{"3.5.21", "3.6.4"}, k.w.Cluster.Version)
 	for _, r := range refused.Refusals {
 		few := r.Kind == QuorumAtRisk && running <= len(st.seen.Hosts)/2
-		if !few && !(r.Kind == VersionChange && tooOld && k.decide(st).refused != nil) {
+		if !few && r.Kind != TooLate && !(r.Kind == VersionChange && tooOld && k.decide(st).refused != nil) {
 			return false
 		}
 	}
@@ -218,7 +241,10 @@ func (r *roller) next(at rolled) []rolled {
 // is when it has been taken back.
 func (r *roller) broken(at rolled, stage Stage) []rolled {
 	last := stage.Steps[len(stage.Steps)-1]
-	if last.Kind != RestartMember {
+	switch {
+	case last.Kind == IssueLeaf:
+		return r.stubborn(at, stage)
+	case last.Kind != RestartMember:
 		return nil
 	}
 	st := at.state

@@ -63,7 +63,13 @@ func (k *walker) key(st *state) key {
 		return *st.id
 	}
 	h := sha256.New()
-	fmt.Fprint(h, st.token, st.seen.Operator.Pinned, len(st.seen.Operator.CAs), st.seen.Operator.Snapshots, st.seen.Alarms, k.true(st), "|")
+	fmt.Fprint(h, st.token, st.seen.Operator.Pinned, st.seen.Operator.Snapshots, st.seen.Operator.Holds, st.seen.Operator.Revoked.Current, st.seen.Alarms, k.true(st), "|")
+	for _, ca := range st.seen.Operator.CAs {
+		fmt.Fprint(h, ca.Role, ca.Generation, ca.Retired, ca.Signing)
+	}
+	for _, member := range st.seen.Members {
+		fmt.Fprint(h, member.Name, member.PeerURLs, member.Learner)
+	}
 	for _, name := range st.seen.Names() {
 		host := st.seen.Hosts[name]
 		for _, file := range slices.Sorted(maps.Keys(host.Files)) {
@@ -152,6 +158,9 @@ func (k *walker) do(st state, step Step) state {
 	if err := lawOne(k.w, st.seen, next.seen); err != nil {
 		k.fail(next, "%v", err)
 	}
+	if err := strangers(k.w, next.seen); err != nil && strangers(k.w, st.seen) == nil {
+		k.fail(next, "law 5: %v", err)
+	}
 	return next
 }
 
@@ -174,7 +183,7 @@ func (k *walker) end(st state) *Refused {
 				k.ends[id] = refused
 			}
 			if !known && refused == nil {
-				if err := lawSettled(k.w, st.seen, k.true(&st)); err != nil {
+				if err := errors.Join(lawSettled(k.w, st.seen, k.true(&st)), lawSettledCAs(k.want(st), st.seen)); err != nil {
 					k.fail(st, "%v", err)
 				}
 			}

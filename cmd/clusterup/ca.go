@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"reflect"
 
+	"github.com/clusterup/clusterup/facts"
 	"github.com/clusterup/clusterup/inventory"
 	"github.com/clusterup/clusterup/pki"
 )
@@ -18,6 +19,39 @@ func (s *session) openStore() (*pki.Store, error) {
 		return nil, err
 	}
 	return pki.Open(s.caDir(), options)
+}
+
+// authorities are the CAs, and all that is recorded beside them, as facts.
+func (s *session) authorities(store *pki.Store, seen *facts.Operator) error {
+	wanted := map[pki.Role]*inventory.GivenCA{pki.RolePeer: s.cluster.PKI.PeerCA, pki.RoleClient: s.cluster.PKI.ClientCA}
+	for _, ca := range store.CAs() {
+		given := wanted[ca.Role]
+		seen.CAs = append(seen.CAs, facts.CA{
+			Role: string(ca.Role), Generation: ca.Generation, SHA256: ca.SHA256, NotBefore: ca.NotBefore, NotAfter: ca.NotAfter,
+			PEM: ca.PEM, Trust: ca.Trust, Signing: ca.Signing, Retired: ca.Retired, Given: ca.Given,
+			Lists: ca.Signing && (!ca.Given || given == nil || given.External == nil),
+		})
+	}
+	seen.Holds, seen.Replaced = map[string]string{}, map[string]string{}
+	for role, phase := range store.Holds() {
+		seen.Holds[string(role)] = phase
+	}
+	for role := range wanted {
+		if differs := store.Differs(role); differs != "" {
+			seen.Replaced[string(role)] = differs
+		}
+	}
+	clients, err := store.Clients()
+	if err != nil {
+		return err
+	}
+	for _, c := range clients {
+		seen.Clients = append(seen.Clients, facts.Client{
+			Name: c.Name, Serial: c.Serial, Generation: c.Generation, NotAfter: c.NotAfter, Revoked: !c.Revoked.IsZero(),
+		})
+	}
+	seen.Revoked.List, seen.Revoked.Current, err = store.LastCRL(pki.RoleClient, 0)
+	return err
 }
 
 // store is what signs: one for the whole run, so that a passphrase is asked for once, until the CAs are others.

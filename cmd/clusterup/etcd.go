@@ -26,13 +26,14 @@ type etcdAPI struct {
 	session *session
 	routes  map[string]string // host:port of a client URL → member
 
-	mu     sync.Mutex
-	client *quorum.Cluster
-	minted time.Time
+	mu       sync.Mutex
+	client   *quorum.Cluster
+	minted   time.Time
+	visitors map[string]visitor
 }
 
 func newEtcdAPI(s *session) *etcdAPI {
-	api := &etcdAPI{session: s, routes: map[string]string{}}
+	api := &etcdAPI{session: s, routes: map[string]string{}, visitors: map[string]visitor{}}
 	for _, m := range s.cluster.Members {
 		api.route(m.Name, plan.ClientURL(s.cluster, m))
 	}
@@ -94,6 +95,7 @@ func (s *session) mint(now time.Time) (pair pki.Pair, trust []byte, err error) {
 	}
 	pair, err = store.Issue(pki.Leaf{
 		CA: pki.RoleClient, Kind: "client", CN: "root", Organization: "clusterup", Lifetime: ownLifetime,
+		Generation: accepted(store, pki.RoleClient, now),
 	}, now, rand.Reader)
 	if err != nil {
 		return pki.Pair{}, nil, fmt.Errorf("mint a client certificate: %w", err)
@@ -188,6 +190,14 @@ func (a *etcdAPI) MoveLeader(ctx context.Context, endpoint string, to facts.ID) 
 		return err
 	}
 	return client.MoveLeader(ctx, endpoint, uint64(to))
+}
+
+func (a *etcdAPI) UpdateMember(ctx context.Context, endpoint string, id facts.ID, peerURLs []string) error {
+	client, err := a.connect()
+	if err != nil {
+		return err
+	}
+	return client.UpdateMember(ctx, endpoint, uint64(id), peerURLs)
 }
 
 func (a *etcdAPI) Downgrade(ctx context.Context, endpoint, minor string) error {

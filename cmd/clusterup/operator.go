@@ -31,6 +31,31 @@ func (o operatorDir) CreateCA(_ context.Context, role string) error {
 	return err
 }
 
+func (o operatorDir) RetireCA(_ context.Context, role string, generation int) error {
+	store, err := o.session.openStore()
+	if err != nil {
+		return err
+	}
+	return store.Retire(pki.Role(role), generation)
+}
+
+func (o operatorDir) HoldRotation(_ context.Context, role, phase string) error {
+	store, err := o.session.openStore()
+	if err != nil {
+		return err
+	}
+	return store.Hold(pki.Role(role), phase)
+}
+
+func (o operatorDir) ListRevoked(context.Context) error {
+	store, err := o.session.store()
+	if err != nil {
+		return err
+	}
+	_, err = store.CRL(pki.RoleClient, 0, o.session.now(), rand.Reader)
+	return err
+}
+
 func (o operatorDir) PinRelease(_ context.Context, r plan.Release) error {
 	file := o.session.lockFile()
 	lock, err := release.ReadLock(file)
@@ -52,7 +77,7 @@ func (o operatorDir) Issue(_ context.Context, leaf plan.Leaf) (cert, key []byte,
 	if err != nil {
 		return nil, nil, "", err
 	}
-	wanted := pki.Leaf{CA: pki.Role(leaf.CA), Kind: leaf.Role, CN: leaf.CN, Lifetime: leaf.Lifetime, Algorithm: leaf.Algorithm}
+	wanted := pki.Leaf{CA: pki.Role(leaf.CA), Generation: leaf.Generation, Kind: leaf.Role, CN: leaf.CN, Lifetime: leaf.Lifetime, Algorithm: leaf.Algorithm}
 	for _, name := range leaf.Names {
 		if ip := net.ParseIP(name); ip != nil {
 			wanted.IPs = append(wanted.IPs, ip)

@@ -127,6 +127,7 @@ func factsDigest(s facts.Snapshot) (string, error) {
 				ClusterID: host.Etcd.ClusterID, MemberID: host.Etcd.MemberID, Version: host.Etcd.Version, Downgrade: host.Etcd.Downgrade,
 			}
 		}
+		host.Serves = served(host.Serves)
 		if host.V2Store != nil {
 			host.V2Store = &facts.V2Store{Clean: host.V2Store.Clean}
 		}
@@ -143,4 +144,17 @@ func factsDigest(s facts.Snapshot) (string, error) {
 	}
 	sum := sha256.Sum256(raw)
 	return hex.EncodeToString(sum[:]), nil
+}
+
+// served leaves out what could not be seen.
+func served(all map[string][]facts.Served) map[string][]facts.Served {
+	kept := map[string][]facts.Served{}
+	for role, views := range all {
+		for _, view := range views {
+			if view.SHA256 != "" {
+				kept[role] = append(kept[role], facts.Served{From: view.From, SHA256: view.SHA256})
+			}
+		}
+	}
+	return kept
 }

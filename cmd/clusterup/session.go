@@ -116,6 +116,7 @@ func (s *session) gather(ctx context.Context) (facts.Snapshot, error) {
 	}
 	seen, err := facts.Gather(ctx, facts.Source{
 		Asks: plan.Asks(s.cluster), Shells: shells, Etcd: s.etcd, Operator: s.operator, Now: s.now, Route: s.etcd.route,
+		Handshake: s.handshake,
 	})
 	select { // hosts that a stop has cut short are not unreachable
 	case <-s.console.stop:
@@ -138,11 +139,8 @@ func (s *session) operator() (facts.Operator, error) {
 		return facts.Operator{}, err
 	}
 	seen := facts.Operator{Pinned: lock}
-	for _, ca := range store.CAs() {
-		seen.CAs = append(seen.CAs, facts.CA{
-			Role: string(ca.Role), Generation: ca.Generation, SHA256: ca.SHA256, NotBefore: ca.NotBefore, NotAfter: ca.NotAfter,
-			PEM: ca.PEM, Trust: ca.Trust, Signing: ca.Signing,
-		})
+	if err := s.authorities(store, &seen); err != nil {
+		return facts.Operator{}, err
 	}
 	seen.Snapshots, err = s.snapshots()
 	return seen, err

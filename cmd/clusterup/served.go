@@ -1,0 +1,96 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/clusterup/clusterup/pki"
+)
+
+// handshakeTimeout bounds one look at a port; a look at a whole cluster makes all of its at the same time.
+const handshakeTimeout = 5 * time.Second
+
+// handshake finds out which certificate a port shows. It goes through with the handshake, with a certificate that is accepted there, so that
+// members have nothing to complain of in their logs; what is shown is not judged here.
+func (s *session) handshake(ctx context.Context, from, role, address string) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, handshakeTimeout)
+	defer cancel()
+	config, err := s.etcd.visitor(role)
+	if err != nil {
+		return "", err
+	}
+	conn, err := prober{shell{s.hosts[from]}}.DialContext(ctx, "tcp", address)
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = conn.Close() }() // nothing is lost with it
+	sum := ""
+	config.InsecureSkipVerify = true //nolint:gosec // no word is sent: what counts is which certificate this is
+	config.VerifyPeerCertificate = func(raw [][]byte, _ [][]*x509.Certificate) error {
+		if len(raw) == 0 {
+			return errors.New("it shows no certificate")
+		}
+		digest := sha256.Sum256(raw[0])
+		sum = hex.EncodeToString(digest[:])
+		return nil
+	}
+	secured := tls.Client(conn, config)
+	if err := secured.HandshakeContext(ctx); err != nil && sum == "" {
+		return "", fmt.Errorf("handshake with %s: %w", address, err)
+	}
+	_ = secured.Close() // says goodbye
+	return sum, nil
+}
+
+// visitor is a configuration with a certificate of clusterup's own for a port: as a client, or without any names as a peer.
+func (a *etcdAPI) visitor(role string) (*tls.Config, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	now := a.session.now()
+	if is, ok := a.visitors[role]; ok && now.Sub(is.minted) < ownLifetime/2 {
+		return is.config.Clone(), nil
+	}
+	leaf := pki.Leaf{CA: pki.RoleClient, Kind: "client", CN: "root", Organization: "clusterup", Lifetime: ownLifetime}
+	if role == "peer" {
+		leaf = pki.Leaf{CA: pki.RolePeer, Kind: "probe", CN: "clusterup", Lifetime: ownLifetime}
+	}
+	store, err := a.session.store()
+	if err != nil {
+		return nil, err
+	}
+	leaf.Generation = accepted(store, leaf.CA, now)
+	pair, err := store.Issue(leaf, now, rand.Reader)
+	if err != nil {
+		return nil, fmt.Errorf("mint a certificate: %w", err)
+	}
+	certificate, err := pair.TLS()
+	if err != nil {
+		return nil, fmt.Errorf("mint a certificate: %w", err)
+	}
+	config := &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{certificate}}
+	a.visitors[role] = visitor{config, now}
+	return config.Clone(), nil
+}
+
+type visitor struct {
+	config *tls.Config
+	minted time.Time
+}
+
+// accepted is the generation of a CA of which every member accepts certificates: while one is rotated that is the oldest that is not
+// retired. 0, the newest, where there is none that could sign.
+func accepted(store *pki.Store, role pki.Role, now time.Time) int {
+	for _, ca := range store.CAs() {
+		if ca.Role == role && ca.Signing && now.Before(ca.NotAfter) {
+			return ca.Generation
+		}
+	}
+	return 0
+}

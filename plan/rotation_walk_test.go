@@ -1,0 +1,109 @@
+package plan
+
+import (
+	"fmt"
+	"sync/atomic"
+	"testing"
+
+	"github.com/clusterup/clusterup/facts"
+)
+
+// rotateCA is a wish.
+func rotateCA(hold string, roles ...string) func(Want, facts.Snapshot) Want {
+	return func(w Want, s facts.Snapshot) Want { return RotateCA(w, s, roles, hold) }
+}
+
+func abort(roles ...string) func(Want, facts.Snapshot) Want {
+	return func(w Want, _ facts.Snapshot) Want { return AbortRotation(w, roles) }
+}
+
+// watched is a cluster whose certificates are looked at.
+func watched(s facts.Snapshot) facts.Snapshot {
+	for _, name := range s.Names() {
+		s = change(s, name, func(h *facts.Host) {
+			for _, role := range []string{"peer", "server"} {
+				leaf := h.Leaves[role]
+				leaf.SHA256 = "first " + role + " of " + name
+				h.Leaves[role] = leaf
+			}
+			h.Serves = map[string][]facts.Served{}
+			for _, from := range s.Names() {
+				if from != name {
+					h.Serves["peer"] = append(h.Serves["peer"], facts.Served{From: from})
+					h.Serves["server"] = append(h.Serves["server"], facts.Served{From: from})
+				}
+			}
+			h.Serves = serve(*h)
+		})
+	}
+	return s
+}
+
+// issued is a cluster with a client certificate.
+func issued(s facts.Snapshot) facts.Snapshot {
+	s.Operator.Clients = []facts.Client{{Name: "app", Serial: "1", Generation: 1, NotAfter: noon.AddDate(1, 0, 0)}}
+	return watched(s)
+}
+
+func plainly(w *Want) {
+	cluster := *w.Cluster
+	cluster.TLS.Peers, cluster.TLS.Clients = false, false
+	w.Cluster = &cluster
+}
+
+func securely(w *Want) {
+	cluster := *w.Cluster
+	cluster.TLS.Peers = true
+	w.Cluster = &cluster
+}
+
+var rotations = []operation{
+	{name: "peer CA", wish: rotateCA("", "peer"), leads: 2, minds: []func(Want, facts.Snapshot) Want{abort("peer")}},
+	{name: "client CA", wish: rotateCA("", "client"), begin: issued, leads: 2, minds: []func(Want, facts.Snapshot) Want{abort("client"), rotateCA(HoldLeaves, "client")}},
+	{name: "both CAs", wish: rotateCA("", caRoles...), leads: 2, minds: []func(Want, facts.Snapshot) Want{abort(caRoles...), rotateCA(HoldTrust, caRoles...)}},
+	{name: "both CAs, held", wish: rotateCA(HoldTrust, caRoles...), leads: 1, minds: []func(Want, facts.Snapshot) Want{abort("peer"), rotateCA("", "client")}},
+	{name: "leaves", wish: RotateCerts, begin: watched},
+	{name: "both CAs with flags", change: flagged, wish: rotateCA("", caRoles...), leads: 3},
+	{name: "client CA with a minor up", to: "3.7.3", wish: rotateCA("", "client"), leads: 3},
+	{name: "TLS between peers", was: plainly, change: securely, leads: 2},
+	{name: "TLS between peers, and a new peer CA", was: plainly, change: securely, wish: rotateCA("", "peer"), leads: 4},
+}
+
+// Every rotation from a whole cluster, and every way off it, as for the operations of versions: cut anywhere, with a fault, a member that
+// does not take up its new certificate, and an operator who wants something else, such as the old CA back.
+func TestEveryWayOfRotations(t *testing.T) {
+	var total atomic.Int64
+	t.Run("walk", func(t *testing.T) {
+		for _, o := range rotations {
+			o.from = "3.6.16"
+			if o.to == "" {
+				o.to = o.from
+			}
+			if o.begin == nil {
+				o.begin = watched
+			}
+			for _, n := range []int{1, 3, 5} {
+				t.Run(fmt.Sprintf("%s/%d", o.name, n), func(t *testing.T) {
+					t.Parallel()
+					total.Add(int64(o.everyWay(t, n)))
+				})
+			}
+		}
+	})
+	t.Logf("%d states in all", total.Load())
+}
+
+// stubborn is the state after a member was given a certificate that it does not take up.
+func (r *roller) stubborn(at rolled, stage Stage) []rolled {
+	name := stage.Steps[len(stage.Steps)-1].Host
+	st := at.state
+	for _, step := range stage.Steps {
+		st = r.do(st, step)
+	}
+	old := at.seen.Hosts[name].Serves
+	if at.seen.Hosts[name].Process == nil || len(old) == 0 {
+		return nil
+	}
+	bad := state{seen: change(st.seen, name, func(h *facts.Host) { h.Serves = old }), token: st.token, way: st.way + ", which is not taken up", truth: st.truth}
+	return []rolled{{bad, at.faults - 1, at.lost}}
+}
