@@ -27,6 +27,9 @@ var everyCall = map[string]func(context.Context, *Cluster, string) error{
 	"ReadLinearizable": func(ctx context.Context, c *Cluster, ep string) error { return c.ReadLinearizable(ctx, ep) },
 	"Canary":           func(ctx context.Context, c *Cluster, ep string) error { return c.Canary(ctx, ep, canaryKey, "v") },
 	"MoveLeader":       func(ctx context.Context, c *Cluster, ep string) error { return c.MoveLeader(ctx, ep, 1) },
+	"UpdateMember": func(ctx context.Context, c *Cluster, ep string) error {
+		return c.UpdateMember(ctx, ep, 1, []string{"https://192.0.2.12:2380"})
+	},
 	"Downgrade": func(ctx context.Context, c *Cluster, ep string) error {
 		return c.Downgrade(ctx, ep, ValidateDowngrade, "3.5")
 	},

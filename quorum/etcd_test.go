@@ -86,6 +86,7 @@ func TestRealEtcd(t *testing.T) {
 		t.Errorf("after MoveLeader: %+v, %v", s, err)
 	}
 	sameData(t, c, members)
+	movesPeer(t, c, members, status[members[1].endpoint].MemberID)
 	copies(t, c, first, status[first].Version)
 	downgrades(t, c, first, status[first].Version)
 	raiseAlarm(t, c, first, status[first].MemberID)

@@ -32,6 +32,7 @@ type fake struct {
 	members  *pb.MemberListResponse
 	versions map[string]string
 	moved    []uint64
+	updates  int                // of members
 	revision int64              // in every header of the key-value service
 	hashes   map[int64]fakeHash // by revision
 	told     []string           // of a downgrade
@@ -124,6 +125,20 @@ func (f *fake) MemberList(ctx context.Context, r *pb.MemberListRequest) (*pb.Mem
 		return nil, rpctypes.ErrGRPCTimeout
 	}
 	return f.members, nil
+}
+
+// MemberUpdate takes any URLs, as etcd does.
+func (f *fake) MemberUpdate(_ context.Context, r *pb.MemberUpdateRequest) (*pb.MemberUpdateResponse, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.updates++
+	for _, m := range f.members.Members {
+		if m.ID == r.ID {
+			m.PeerURLs = r.PeerURLs
+			return &pb.MemberUpdateResponse{Header: &pb.ResponseHeader{}, Members: f.members.Members}, nil
+		}
+	}
+	return nil, rpctypes.ErrGRPCMemberNotFound
 }
 
 func (f *fake) MoveLeader(_ context.Context, r *pb.MoveLeaderRequest) (*pb.MoveLeaderResponse, error) {
