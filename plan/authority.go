@@ -166,3 +166,12 @@ func (v view) due(role string) string {
 }
 
 func caName(ca facts.CA) string { return fmt.Sprintf("%s CA %d", ca.Role, ca.Generation) }
+
+// numbered is "peer CA 1 and 2".
+func numbered(role string, cas []facts.CA) string {
+	var numbers []string
+	for _, ca := range cas {
+		numbers = append(numbers, fmt.Sprint(ca.Generation))
+	}
+	return role + " CA " + strings.Join(numbers, " and ")
+}

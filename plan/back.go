@@ -32,6 +32,13 @@ func Back(w Want, before, now facts.Snapshot, failed Stage) *Stage {
 			args[i] = "--initial-cluster-state=existing"
 		}
 	}
+	known := is.announceAs(m, schemeOf(flagOf(args, "listen-peer-urls")) == "https")
+	if len(known) > 0 && !is.serves(now.Hosts[known[0].To]) {
+		if len(w.Cluster.Members) > 1 {
+			return nil
+		}
+		known = nil // nobody dials the only member
+	}
 	unit := units.UnitOf(was.unitMember(m, binAt(args[0])), args)
 	change, _ := fileChange(unit, host)
 	what := "what it ran with before"
@@ -40,13 +47,13 @@ func Back(w Want, before, now facts.Snapshot, failed Stage) *Stage {
 	}
 	return &Stage{
 		Name: fmt.Sprintf("take %s back to %s", m.Name, what), Gate: "it does not serve; it did before", Width: 1,
-		Steps: []Step{
+		Steps: append(known, []Step{
 			{Kind: WriteUnit, Host: m.Name, Unit: step.Unit, Why: "as it was", Changes: []Change{change}},
 			{
 				Kind: RestartMember, Host: m.Name, Unit: step.Unit, From: step.Version, Version: step.From,
 				Why: "did not become ready with " + strings.Replace(step.Why, "binary: ", "", 1),
 			},
-		},
+		}...),
 	}
 }
 

@@ -185,7 +185,7 @@ func (v view) trustFiles(host facts.Host) []Step {
 		}
 	}
 	for _, role := range caRoles {
-		add(role+" bundle", v.trust(role))
+		add("bundle of "+numbered(role, v.bundled(role)), v.trust(role))
 	}
 	if v.lists() {
 		add("list of revoked certificates", v.revoked())
@@ -247,7 +247,7 @@ func (v view) unitReason(m inventory.Member, host facts.Host) string {
 		return "the cluster exists now: initial-cluster-state becomes existing"
 	}
 	if flagOf(was, "name") == m.Name {
-		return "differs from what the inventory asks for"
+		return "differs from what is wanted"
 	}
 	return "is not the unit of this member"
 }

@@ -28,7 +28,7 @@ const OldClients Risk = "old-clients"
 // wait, or "".
 func RotateCA(w Want, s facts.Snapshot, roles []string, hold string) Want {
 	v := newView(w, s)
-	w.Generation, w.Hold = map[string]int{}, map[string]string{}
+	w.Existing, w.Generation, w.Hold = true, map[string]int{}, map[string]string{}
 	for _, role := range roles {
 		w.Hold[role] = hold
 		if cas, live := v.cas(role), v.live(role); len(cas) > 0 && len(live) > 0 {
@@ -43,13 +43,13 @@ func RotateCA(w Want, s facts.Snapshot, roles []string, hold string) Want {
 
 // AbortRotation is w with the wish to stay with the CAs that were there before a rotation.
 func AbortRotation(w Want, roles []string) Want {
-	w.Abort = roles
+	w.Existing, w.Abort = true, roles
 	return w
 }
 
 // RotateCerts is w with the wish that no leaf stays in use which is in use now.
 func RotateCerts(w Want, s facts.Snapshot) Want {
-	w.Replace = map[string]bool{}
+	w.Existing, w.Replace = true, map[string]bool{}
 	for _, host := range s.Hosts {
 		for _, leaf := range host.Leaves {
 			w.Replace[leaf.SHA256] = true

@@ -11,6 +11,9 @@ import (
 
 // authorityRefusals are the reasons not to do with the CAs what is asked for.
 func (v view) authorityRefusals() []Refusal {
+	if v.want.Existing && !v.formed {
+		return []Refusal{refuse(NoCluster, "", "clusterup apply makes it", "there is no cluster %s yet", v.want.Cluster.Name)}
+	}
 	var found []Refusal
 	for _, role := range caRoles {
 		found = append(found, v.givenRefusals(role)...)

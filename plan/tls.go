@@ -34,7 +34,10 @@ func (v view) peersSecure(m inventory.Member) bool {
 	if !v.want.Cluster.TLS.Peers || !v.formed {
 		return v.want.Cluster.TLS.Peers
 	}
-	return v.peerScheme(m) == "https" || v.seen.Hosts[m.Name].Process != nil && v.dialersReady()
+	if v.peerScheme(m) == "https" {
+		return true
+	}
+	return v.seen.Hosts[m.Name].Process != nil && v.dialersReady() && v.serves(v.seen.Hosts[v.asked(m)])
 }
 
 // peerScheme is how the cluster knows a member; where nobody says, how it listens.
@@ -67,8 +70,10 @@ func schemeOf(address string) string {
 
 // announce makes a member known with the URL that it is to listen at, right before it restarts to do so. Another member is asked where
 // there is one that serves.
-func (v view) announce(m inventory.Member) []Step {
-	wanted := v.peerURL(m)
+func (v view) announce(m inventory.Member) []Step { return v.announceAs(m, v.peersSecure(m)) }
+
+func (v view) announceAs(m inventory.Member, secure bool) []Step {
+	wanted := urlOf(secure, m.PeerAddress, v.want.Cluster.PeerPort)
 	for _, member := range v.seen.Members {
 		if member.Name == m.Name && !slices.Equal(member.PeerURLs, []string{wanted}) {
 			return []Step{{

@@ -17,6 +17,7 @@ type Want struct {
 	// HoldLast leaves the last member at its minor version when the cluster goes to the next: until then one can turn back.
 	HoldLast bool
 
+	Existing   bool              // nothing is done unless there is a cluster already
 	Generation map[string]int    // role → the least generation of its CA; one that is not there is made. See RotateCA
 	Hold       map[string]string // role → the phase after which the rotation of its CA waits, "": none; a role that is not in it stays as it is
 	Abort      []string          // roles of CAs whose rotation is to be taken back

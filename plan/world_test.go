@@ -63,7 +63,7 @@ func settled(t *testing.T, w Want) facts.Snapshot {
 	for _, m := range w.Cluster.Members {
 		host := s.Hosts[m.Name]
 		s.Members = append(s.Members, facts.Member{
-			ID: host.Data.MemberID, Name: m.Name, PeerURLs: []string{urlOf(true, m.PeerAddress, w.Cluster.PeerPort)}, ClientURLs: []string{ClientURL(w.Cluster, m)},
+			ID: host.Data.MemberID, Name: m.Name, PeerURLs: []string{urlOf(w.Cluster.TLS.Peers, m.PeerAddress, w.Cluster.PeerPort)}, ClientURLs: []string{ClientURL(w.Cluster, m)},
 		})
 	}
 	return s

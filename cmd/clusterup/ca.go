@@ -23,6 +23,7 @@ func (s *session) openStore() (*pki.Store, error) {
 
 // authorities are the CAs, and all that is recorded beside them, as facts.
 func (s *session) authorities(store *pki.Store, seen *facts.Operator) error {
+	s.etcd.meet(store)
 	wanted := map[pki.Role]*inventory.GivenCA{pki.RolePeer: s.cluster.PKI.PeerCA, pki.RoleClient: s.cluster.PKI.ClientCA}
 	for _, ca := range store.CAs() {
 		given := wanted[ca.Role]

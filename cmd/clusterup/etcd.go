@@ -30,6 +30,7 @@ type etcdAPI struct {
 	client   *quorum.Cluster
 	minted   time.Time
 	visitors map[string]visitor
+	met      string // the CAs that they are of
 }
 
 func newEtcdAPI(s *session) *etcdAPI {

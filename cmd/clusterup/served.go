@@ -79,6 +79,21 @@ func (a *etcdAPI) visitor(role string) (*tls.Config, error) {
 	return config.Clone(), nil
 }
 
+// meet forgets certificates of clusterup's own that were made before the CAs were as they are: members may not accept them any more, nor it
+// their certificates. It is called at every look.
+func (a *etcdAPI) meet(store *pki.Store) {
+	now := a.session.now()
+	met := fmt.Sprint(accepted(store, pki.RoleClient, now), accepted(store, pki.RolePeer, now))
+	for _, ca := range store.CAs() {
+		met += " " + ca.SHA256
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if met != a.met {
+		a.met, a.minted, a.visitors = met, time.Time{}, map[string]visitor{}
+	}
+}
+
 type visitor struct {
 	config *tls.Config
 	minted time.Time

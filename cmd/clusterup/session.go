@@ -27,8 +27,9 @@ type session struct {
 	hosts   map[string]*remote.Host
 	etcd    *etcdAPI
 	now     func() time.Time
-	verb    string // the command, as others are told
-	edit    *edit  // of the inventory, once its plan is agreed to; nil: none
+	verb    string                                    // the command, as others are told
+	edit    *edit                                     // of the inventory, once its plan is agreed to; nil: none
+	wish    func(plan.Want, facts.Snapshot) plan.Want // what a verb wants besides; nil: nothing
 
 	mu       sync.Mutex
 	releases map[string]*release.Archive // by VERSION/ARCH
@@ -173,6 +174,9 @@ func (s *session) want(ctx context.Context, seen facts.Snapshot, token string) (
 			}
 			w.Releases[r.Pin()] = r
 		}
+	}
+	if s.wish != nil {
+		w = s.wish(w, seen)
 	}
 	return w, nil
 }

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/pmezard/go-difflib/difflib"
 
@@ -174,6 +175,9 @@ func (v planView) once(host string, diff []string) []string {
 func (v planView) change(change plan.Change) []string {
 	if !change.Existed && !v.full {
 		return []string{change.Path + "  (new)"}
+	}
+	if !utf8.Valid(change.Was) || !utf8.Valid(change.Data) {
+		return []string{change.Path + "  (changed)"}
 	}
 	diff, err := difflib.GetUnifiedDiffString(difflib.UnifiedDiff{
 		A: difflib.SplitLines(string(change.Was)), B: difflib.SplitLines(string(change.Data)),

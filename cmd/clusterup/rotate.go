@@ -1,0 +1,100 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/clusterup/clusterup/facts"
+	"github.com/clusterup/clusterup/plan"
+)
+
+func newRotate(c *console) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "rotate",
+		Short: "Replace certificates or CAs of a running cluster",
+		Args:  noSuchCommand,
+		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(newRotateCerts(c), newRotateCA(c))
+	return cmd
+}
+
+func newRotateCerts(c *console) *cobra.Command {
+	r := &rotating{console: c}
+	return r.command(&cobra.Command{
+		Use:   "certs INVENTORY",
+		Short: "Replace the certificates and keys of all members now, and apply",
+		Long: "Every member gets new keys and certificates, one member after the other. Nothing restarts: new handshakes with each port, from the\n" +
+			"hosts of the other members, must show the new certificate; only a member that shows another one is restarted.",
+		Args: oneInventory("one inventory"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return r.run(cmd, args[0], plan.RotateCerts)
+		},
+	})
+}
+
+func newRotateCA(c *console) *cobra.Command {
+	r := &rotating{console: c}
+	var peer, client, abort bool
+	var pause string
+	cmd := r.command(&cobra.Command{
+		Use:   "ca INVENTORY",
+		Short: "Replace the CAs, and apply: all members trust both, then take certificates of the new one, then drop the old one",
+		Long: "A new CA is made for peers, for clients or for both, and the members are taken over to it in three phases: all trust it beside the\n" +
+			"old one (each restarts, one at a time); their certificates are signed by it (nothing restarts); the old one is trusted no more\n" +
+			"(each restarts again). It can be stopped anywhere: rotate ca or apply goes on with it. --pause-after leaves it waiting until rotate\n" +
+			"ca is called without: after trust, clients can be given the new ca.pem; after leaves, new certificates. The old CA is not dropped while\n" +
+			"the newest certificate of a client is of it, unless --accept=old-clients.",
+		Args: oneInventory("one inventory"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			roles := []string{"peer", "client"}
+			switch {
+			case peer && !client:
+				roles = roles[:1]
+			case client && !peer:
+				roles = roles[1:]
+			}
+			switch {
+			case abort && pause != "":
+				return usageError{errors.New("--abort goes to the end: leave --pause-after out")}
+			case pause != "" && pause != plan.HoldTrust && pause != plan.HoldLeaves:
+				return usageError{fmt.Errorf("--pause-after=%s: there are trust and leaves", pause)}
+			case abort:
+				return r.run(cmd, args[0], func(w plan.Want, _ facts.Snapshot) plan.Want { return plan.AbortRotation(w, roles) })
+			}
+			return r.run(cmd, args[0], func(w plan.Want, s facts.Snapshot) plan.Want { return plan.RotateCA(w, s, roles, pause) })
+		},
+	})
+	cmd.Flags().BoolVar(&peer, "peer", false, "the CA of the peers alone")
+	cmd.Flags().BoolVar(&client, "client", false, "the CA of the clients alone")
+	cmd.Flags().StringVar(&pause, "pause-after", "", "wait after a phase: trust or leaves")
+	cmd.Flags().BoolVar(&abort, "abort", false, "go back to the old CA, as long as it is not dropped")
+	return cmd
+}
+
+// rotating is what the verbs of rotate have in common.
+type rotating struct {
+	console   *console
+	flags     clusterFlags
+	yes, full bool
+}
+
+func (r *rotating) command(cmd *cobra.Command) *cobra.Command {
+	r.flags.changeFlags(cmd)
+	cmd.Flags().BoolVar(&r.yes, "yes", false, "do not ask")
+	cmd.Flags().BoolVar(&r.full, "full", false, "show the whole text of new files as well")
+	return cmd
+}
+
+func (r *rotating) run(cmd *cobra.Command, inventory string, wish func(plan.Want, facts.Snapshot) plan.Want) error {
+	r.console.json = r.flags.json
+	s, err := r.console.open(inventory, r.flags, false)
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	s.verb, s.wish = "rotate "+cmd.Name(), wish
+	return s.apply(cmd.Context(), nil, r.yes, r.full)
+}
