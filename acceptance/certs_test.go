@@ -28,6 +28,20 @@ func certificates(t *testing.T, s *site, file string, inv inventory) {
 	s.run(t, "cert", "issue", "app", file).exits(t, 2).says(t, "--out DIR")
 	s.ok(t, "cert", "list", file).says(t, "app", "etcd client CA 1")
 
+	s.puts(t, inv, creds)
+	env := s.ok(t, "env", "app", file, "--dir", creds).stdout
+	if want := "export ETCDCTL_KEY='" + filepath.Join(creds, "app-key.pem") + "'\n"; !strings.Contains(env, want) {
+		t.Errorf("no line %q in:\n%s", want, env)
+	}
+	s.run(t, "env", "nobody", file, "--dir", creds).exits(t, 1).says(t, "cert issue nobody")
+	s.ok(t, "etcdctl", file, "--", "get", "by", "--print-value-only").says(t, "app")
+	s.run(t, "etcdctl", file, "--", "nonsense").exits(t, 1).says(t, "unknown command")
+	oneFile(t, s, file, inv)
+}
+
+// puts writes something with the certificate of app.
+func (s *site) puts(t *testing.T, inv inventory, creds string) {
+	t.Helper()
 	pair, err := tls.LoadX509KeyPair(filepath.Join(creds, "app.pem"), filepath.Join(creds, "app-key.pem"))
 	if err != nil {
 		t.Fatal(err)
@@ -37,15 +51,6 @@ func certificates(t *testing.T, s *site, file string, inv inventory) {
 	if _, err := s.client(t, config, endpoint(inv.Members[0], 2379)).Put(t.Context(), "by", "app"); err != nil {
 		t.Error(err)
 	}
-
-	env := s.ok(t, "env", "app", file, "--dir", creds).stdout
-	if want := "export ETCDCTL_KEY='" + filepath.Join(creds, "app-key.pem") + "'\n"; !strings.Contains(env, want) {
-		t.Errorf("no line %q in:\n%s", want, env)
-	}
-	s.run(t, "env", "nobody", file, "--dir", creds).exits(t, 1).says(t, "cert issue nobody")
-	s.ok(t, "etcdctl", file, "--", "get", "by", "--print-value-only").says(t, "app")
-	s.run(t, "etcdctl", file, "--", "nonsense").exits(t, 1).says(t, "unknown command")
-	oneFile(t, s, file, inv)
 }
 
 // oneFile issues a certificate as PKCS #12, with a password out of a file and with one that is typed, and uses what OpenSSL reads out of it.
