@@ -51,7 +51,7 @@ race: go ## the same with the race detector, for whatever does more than one thi
 	CGO_ENABLED=1 go test -race -timeout 20m $(RACE)
 
 .PHONY: acceptance
-acceptance: build etcd ## real hosts, real members, the real binary; needs Linux and root
+acceptance: build etcd cfssl ## real hosts, real members, the real binary; needs Linux and root
 	CLUSTERUP_ETCD=$(CACHE)/etcd/$(VERSION)/etcd go test -count=1 -p 1 -timeout 45m ./quorum ./lab ./acceptance/...
 
 .PHONY: cross
@@ -122,3 +122,7 @@ etcd: release # the server itself, for tests that need no host
 	@test -x $(CACHE)/etcd/$(VERSION)/etcd || { mkdir -p $(CACHE)/etcd/$(VERSION).new && \
 	  tar -xzf $(MIRROR)/v$(VERSION)/etcd-v$(VERSION)-linux-$$(go env GOARCH).tar.gz --strip-components=1 -C $(CACHE)/etcd/$(VERSION).new && \
 	  mv $(CACHE)/etcd/$(VERSION).new $(CACHE)/etcd/$(VERSION); }
+
+.PHONY: cfssl
+cfssl: go # a CA server of the version in go.mod, for tests
+	@tools/install $(TOOLS) cfssl github.com/cloudflare/cfssl/cmd/cfssl $$(go list -m -f '{{.Version}}' github.com/cloudflare/cfssl)

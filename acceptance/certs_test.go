@@ -28,6 +28,20 @@ func certificates(t *testing.T, s *site, file string, inv inventory) {
 	s.run(t, "cert", "issue", "app", file).exits(t, 2).says(t, "--out DIR")
 	s.ok(t, "cert", "list", file).says(t, "app", "etcd client CA 1")
 
+	s.puts(t, inv, creds)
+	env := s.ok(t, "env", "app", file, "--dir", creds).stdout
+	if want := "export ETCDCTL_KEY='" + filepath.Join(creds, "app-key.pem") + "'\n"; !strings.Contains(env, want) {
+		t.Errorf("no line %q in:\n%s", want, env)
+	}
+	s.run(t, "env", "nobody", file, "--dir", creds).exits(t, 1).says(t, "cert issue nobody")
+	s.ok(t, "etcdctl", file, "--", "get", "by", "--print-value-only").says(t, "app")
+	s.run(t, "etcdctl", file, "--", "nonsense").exits(t, 1).says(t, "unknown command")
+	oneFile(t, s, file, inv)
+}
+
+// puts writes something with the certificate of app.
+func (s *site) puts(t *testing.T, inv inventory, creds string) {
+	t.Helper()
 	pair, err := tls.LoadX509KeyPair(filepath.Join(creds, "app.pem"), filepath.Join(creds, "app-key.pem"))
 	if err != nil {
 		t.Fatal(err)
@@ -37,14 +51,48 @@ func certificates(t *testing.T, s *site, file string, inv inventory) {
 	if _, err := s.client(t, config, endpoint(inv.Members[0], 2379)).Put(t.Context(), "by", "app"); err != nil {
 		t.Error(err)
 	}
+}
 
-	env := s.ok(t, "env", "app", file, "--dir", creds).stdout
-	if want := "export ETCDCTL_KEY='" + filepath.Join(creds, "app-key.pem") + "'\n"; !strings.Contains(env, want) {
-		t.Errorf("no line %q in:\n%s", want, env)
+// oneFile issues a certificate as PKCS #12, with a password out of a file and with one that is typed, and uses what OpenSSL reads out of it.
+func oneFile(t *testing.T, s *site, file string, inv inventory) {
+	const password = "Open, Sesame!"
+	dir := t.TempDir()
+	secret := s.file(t, "password", password+"\nnot this\n")
+	issue := func(out string) []string {
+		return []string{"cert", "issue", "app", file, "--out", filepath.Join(dir, out), "--pkcs12"}
 	}
-	s.run(t, "env", "nobody", file, "--dir", creds).exits(t, 1).says(t, "cert issue nobody")
-	s.ok(t, "etcdctl", file, "--", "get", "by", "--print-value-only").says(t, "app")
-	s.run(t, "etcdctl", file, "--", "nonsense").exits(t, 1).says(t, "unknown command")
+	s.run(t, issue("none")...).exits(t, 2).says(t, "--password-file")
+	s.ok(t, append(issue("filed"), "--password-file", secret, "--json")...).says(t, `"pkcs12":"`+filepath.Join(dir, "filed", "app.p12")+`"`)
+	s.onTerminal(t, [][2]string{{"New password of ", password + "\n"}, {"Once more: ", "Sesame?\n"}}, issue("none")...).exits(t, 1).says(t, "not the same")
+	s.onTerminal(t, [][2]string{{"New password of ", password + "\n"}, {"Once more: ", password + "\n"}}, issue("typed")...).exits(t, 0)
+	if _, err := os.Stat(filepath.Join(dir, "none")); err == nil {
+		t.Error("something was made though there was no password")
+	}
+	if clients := strings.Count(s.ok(t, "cert", "list", file).stdout, "\napp "); clients != 3 { // with that of certificates
+		t.Errorf("%d certificates of app are recorded", clients)
+	}
+	for _, out := range []string{"filed", "typed"} {
+		bundle, all := filepath.Join(dir, out, "app.p12"), filepath.Join(dir, out, "all.pem")
+		if info, err := os.Stat(bundle); err != nil || info.Mode().Perm() != 0o600 {
+			t.Errorf("%s: %v, %v", bundle, info, err)
+		}
+		openssl := exec.CommandContext(t.Context(), "openssl", "pkcs12", "-in", bundle, "-passin", "file:"+secret, "-nodes", "-out", all)
+		if said, err := openssl.CombinedOutput(); err != nil {
+			t.Fatalf("%v: %s", err, said)
+		}
+		pair, err := tls.LoadX509KeyPair(all, all)
+		if err != nil {
+			t.Fatal(err)
+		}
+		config := trusting(t, all)
+		config.Certificates = []tls.Certificate{pair}
+		if _, err := s.client(t, config, endpoint(inv.Members[0], 2379)).Put(t.Context(), "by", out); err != nil {
+			t.Error(err)
+		}
+	}
+	if strings.Contains(s.said.String(), password) {
+		t.Error("the password was shown")
+	}
 }
 
 // trusting is a TLS configuration that trusts the CAs in a file.

@@ -1,9 +1,12 @@
 package acceptance
 
 import (
-	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
+	"fmt"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 )
 
@@ -25,17 +28,96 @@ func TestOwnCAs(t *testing.T) {
 	}
 	creds := filepath.Join(t.TempDir(), "creds")
 	s.ok(t, "cert", "issue", "app", file, "--out", creds)
-	pair, err := tls.LoadX509KeyPair(filepath.Join(creds, "app.pem"), filepath.Join(creds, "app-key.pem"))
+	s.puts(t, inv, creds)
+	s.on(t, "etcd-1", "rm /etc/etcd/prod/tls/server/key.pem")
+	s.ok(t, "apply", "--yes", file).says(t, "issue-leaf/server/etcd-1")
+}
+
+// TestCAServers runs a cluster whose certificates two cfssl servers sign, the program itself and not our idea of it: that of the peers over
+// http, with its certificate in the inventory, and that of the clients over https, known by what it says itself.
+func TestCAServers(t *testing.T) {
+	t.Parallel()
+	const authKey = "5f1d3c9e0a7b42c68d1e2f3a4b5c6d7e"
+	s := newSite(t, "cfssl", hosts(1)...)
+	own := t.TempDir()
+	intermediate(t, own)
+	serverPair(t, own, "client-tls")
+	peers, clients := serveCA(t, s, own, "peer", "8888", authKey), serveCA(t, s, own, "client", "8889", authKey)
+	inv := s.inventory(t, "prod")
+	inv.Settings = fmt.Sprintf(`
+  pki {
+    peer_ca {
+      cert = %q
+      external {
+        url           = %q
+        auth_key_file = %q
+        profile       = "etcd"
+      }
+    }
+    client_ca {
+      external {
+        url           = %q
+        auth_key_file = %[3]q
+        profile       = "etcd"
+        ca_file       = %[5]q
+      }
+    }
+  }
+`, own+"/peer.pem", peers.url, s.file(t, "auth.key", authKey+"\n"), clients.url, own+"/client-tls.pem")
+	file := s.write(t, "prod.hcl", inv)
+	s.ok(t, "apply", "--yes", file)
+	s.inSync(t, file, inv)
+	for role, issuer := range map[string]string{"peer": "etcd peer intermediate", "server": "etcd client intermediate"} {
+		if leaf := s.leaf(t, role); leaf.Issuer.CommonName != issuer {
+			t.Errorf("the %s certificate is issued by %s", role, leaf.Issuer)
+		}
+		before := s.leaf(t, role).SerialNumber
+		s.on(t, "etcd-1", "rm /etc/etcd/prod/tls/"+role+"/key.pem")
+		s.ok(t, "apply", "--yes", file).says(t, "issue-leaf/"+role+"/etcd-1")
+		if leaf := s.leaf(t, role); leaf.Issuer.CommonName != issuer || leaf.SerialNumber.Cmp(before) == 0 {
+			t.Errorf("issued again: %s by %s", leaf.SerialNumber, leaf.Issuer)
+		}
+	}
+	s.inSync(t, file, inv)
+	creds := filepath.Join(t.TempDir(), "creds")
+	s.ok(t, "cert", "issue", "app", file, "--out", creds)
+	s.ok(t, "cert", "list", file).says(t, "app", "CN=etcd client intermediate")
+	s.puts(t, inv, creds)
+
+	if keys, err := filepath.Glob(filepath.Join(s.dir, ".clusterup", "prod", "ca", "*.key*")); err != nil || len(keys) > 0 {
+		t.Errorf("keys in the operator directory: %v, %v", keys, err)
+	}
+	peers.stop()
+	s.inSync(t, file, inv) // no peer certificate is due
+	clients.stop()
+	s.run(t, "cert", "issue", "app", file, "--out", creds+"2").exits(t, 1).says(t, "ask "+clients.url+" to sign: ", "connection refused")
+	if strings.Contains(s.said.String(), authKey) {
+		t.Error("the auth key was shown")
+	}
+}
+
+// leaf is the certificate that a member of the cluster prod has on the only host.
+func (s *site) leaf(t *testing.T, role string) *x509.Certificate {
+	t.Helper()
+	block, _ := pem.Decode([]byte(s.on(t, "etcd-1", "cat /etc/etcd/prod/tls/"+role+"/cert.pem")))
+	if block == nil {
+		t.Fatalf("the %s certificate is not in PEM", role)
+	}
+	leaf, err := x509.ParseCertificate(block.Bytes)
 	if err != nil {
 		t.Fatal(err)
 	}
-	config := trusting(t, filepath.Join(creds, "ca.pem"))
-	config.Certificates = []tls.Certificate{pair}
-	if _, err := s.client(t, config, endpoint(inv.Members[0], 2379)).Put(t.Context(), "by", "app"); err != nil {
-		t.Error(err)
+	return leaf
+}
+
+// serverPair is a certificate, by itself, of a server on this machine.
+func serverPair(t *testing.T, dir, name string) {
+	t.Helper()
+	if out, err := exec.CommandContext(t.Context(), "openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "9",
+		"-subj", "/CN=ca", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", filepath.Join(dir, name+".key"), "-out", filepath.Join(dir, name+".pem"),
+	).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
 	}
-	s.on(t, "etcd-1", "rm /etc/etcd/prod/tls/server/key.pem")
-	s.ok(t, "apply", "--yes", file).says(t, "issue-leaf/server/etcd-1")
 }
 
 // intermediate makes two of them, with their root, as a company's PKI would.

@@ -87,6 +87,25 @@ func (s *site) launch(t *testing.T, argv ...string) *process {
 func (s *site) launchWith(t *testing.T, keyboard *os.File, argv ...string) *process {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	return s.begin(ctx, t, keyboard, argv, cancel)
+}
+
+// serve starts what goes on until kill is called, or else until the test ends.
+func (s *site) serve(t *testing.T, argv ...string) (p *process, kill func()) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	p = s.begin(ctx, t, nil, argv, cancel)
+	kill = func() {
+		cancel()
+		<-p.ended
+	}
+	t.Cleanup(kill)
+	return p, kill
+}
+
+// begin starts a command that lives no longer than ctx, and calls over when it has ended.
+func (s *site) begin(ctx context.Context, t *testing.T, keyboard *os.File, argv []string, over func()) *process {
+	t.Helper()
 	p := &process{stdout: &buffer{also: s.said}, stderr: &buffer{also: s.said}, args: strings.Join(argv[1:], " "), ended: make(chan struct{})}
 	p.cmd = s.lab.Command(ctx, argv...)
 	p.cmd.Env = environment(s.home)
@@ -96,14 +115,14 @@ func (s *site) launchWith(t *testing.T, keyboard *os.File, argv ...string) *proc
 	}
 	p.cmd.WaitDelay = 5 * time.Second
 	if err := p.cmd.Start(); err != nil {
-		cancel()
+		over()
 		t.Fatal(err)
 	}
 	began := time.Now()
 	go func() {
 		p.err = p.cmd.Wait()
 		p.took = time.Since(began)
-		cancel()
+		over()
 		close(p.ended)
 	}()
 	return p

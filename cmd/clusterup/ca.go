@@ -69,6 +69,17 @@ func (s *session) store() (*pki.Store, error) {
 	return s.signing, nil
 }
 
+// trusted is what whoever begins now is to trust: the CAs of a role that are not retired.
+func trusted(store *pki.Store, role pki.Role) []byte {
+	var generations []int
+	for _, ca := range store.CAs() {
+		if ca.Role == role && !ca.Retired {
+			generations = append(generations, ca.Generation)
+		}
+	}
+	return store.TrustOf(role, generations)
+}
+
 func (s *session) pkiOptions() (pki.Options, error) {
 	wanted := s.cluster.PKI
 	options := pki.Options{SealTo: wanted.SealTo, Unlock: s.unlock(), Given: map[pki.Role]pki.Given{}}

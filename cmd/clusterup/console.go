@@ -96,22 +96,31 @@ func (c *console) ask(ctx context.Context, question string) (string, error) {
 	c.mu.Lock()
 	_, _ = io.WriteString(c.err, question)
 	c.mu.Unlock()
+	return awaited(ctx, c.stop, func() (string, error) {
+		line, err := bufio.NewReader(c.in).ReadString('\n')
+		return strings.TrimSpace(line), err
+	})
+}
+
+// awaited is what read gives, which may never end: it is not waited for any longer once ctx ends or stop is closed.
+func awaited[T any](ctx context.Context, stop <-chan struct{}, read func() (T, error)) (T, error) {
 	type answer struct {
-		line string
+		text T
 		err  error
 	}
 	got := make(chan answer, 1)
 	go func() {
-		line, err := bufio.NewReader(c.in).ReadString('\n')
-		got <- answer{strings.TrimSpace(line), err}
+		text, err := read()
+		got <- answer{text, err}
 	}()
+	var none T
 	select {
 	case a := <-got:
-		return a.line, a.err
-	case <-c.stop:
-		return "", context.Canceled
+		return a.text, a.err
+	case <-stop:
+		return none, context.Canceled
 	case <-ctx.Done():
-		return "", ctx.Err()
+		return none, ctx.Err()
 	}
 }
 
@@ -120,35 +129,24 @@ func (c *console) yes(ctx context.Context, question string) (bool, error) {
 	return answer == "yes" || answer == "y", err
 }
 
-// passphrase reads one without showing it. Like ask it does not outlive ctx or a stop, and then leaves the terminal as it was.
+// passphrase asks for that of a key file.
 func (c *console) passphrase(ctx context.Context, keyFile string) ([]byte, error) {
+	return c.secret(ctx, "Passphrase of "+keyFile+": ")
+}
+
+// secret reads a line without showing it. Like ask it does not outlive ctx or a stop, and then leaves the terminal as it was.
+func (c *console) secret(ctx context.Context, question string) ([]byte, error) {
 	keyboard := int(c.in.Fd())
 	before, err := term.GetState(keyboard)
 	if err != nil {
 		return nil, err
 	}
 	c.mu.Lock()
-	_, _ = fmt.Fprintf(c.err, "Passphrase of %s: ", keyFile)
+	_, _ = io.WriteString(c.err, question)
 	c.mu.Unlock()
 	defer func() { _, _ = io.WriteString(c.err, "\n") }()
-	type answer struct {
-		secret []byte
-		err    error
-	}
-	got := make(chan answer, 1)
-	go func() {
-		secret, err := term.ReadPassword(keyboard)
-		got <- answer{secret, err}
-	}()
-	select {
-	case a := <-got:
-		return a.secret, a.err
-	case <-c.stop:
-		err = context.Canceled
-	case <-ctx.Done():
-		err = ctx.Err()
-	}
-	return nil, errors.Join(err, term.Restore(keyboard, before))
+	secret, err := awaited(ctx, c.stop, func() ([]byte, error) { return term.ReadPassword(keyboard) })
+	return secret, errors.Join(err, term.Restore(keyboard, before))
 }
 
 // dialer is the SSH side of a run.

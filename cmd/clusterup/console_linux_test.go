@@ -45,6 +45,41 @@ func echoes(t *testing.T, file *os.File) bool {
 	return state.Lflag&unix.ECHO != 0
 }
 
+// asked acts once the terminal shows no more what is typed, and is what the question was answered with.
+func asked(t *testing.T, person *os.File, act func(), question func() (string, error)) (string, error) {
+	t.Helper()
+	type answer struct {
+		secret string
+		err    error
+	}
+	got := make(chan answer, 1)
+	go func() {
+		secret, err := question()
+		got <- answer{secret, err}
+	}()
+	deadline := time.After(time.Minute)
+	for echoes(t, person) {
+		select {
+		case a := <-got:
+			t.Fatalf("it did not ask: %v", a.err)
+		case <-deadline:
+			t.Fatal("the terminal goes on showing what is typed")
+		default:
+		}
+	}
+	act()
+	select {
+	case a := <-got:
+		if !echoes(t, person) {
+			t.Error("the terminal does not show what is typed any more")
+		}
+		return a.secret, a.err
+	case <-deadline:
+		t.Fatal("it goes on asking")
+		return "", nil
+	}
+}
+
 // A passphrase is not shown; a stop or the end of the context ends the question, and the terminal shows again what is typed.
 func TestPassphrase(t *testing.T) {
 	for name, test := range map[string]struct {
@@ -61,40 +96,42 @@ func TestPassphrase(t *testing.T) {
 			defer cancel()
 			said, stop := &strings.Builder{}, make(chan struct{})
 			c := &console{in: program, err: said, stop: stop}
-			type answer struct {
-				secret []byte
-				err    error
-			}
-			got := make(chan answer, 1)
-			go func() {
+			secret, err := asked(t, person, func() { test.act(person, stop, cancel) }, func() (string, error) {
 				secret, err := c.passphrase(ctx, "id_ed25519")
-				got <- answer{secret, err}
-			}()
-			deadline := time.After(time.Minute)
-			for echoes(t, person) {
-				select {
-				case a := <-got:
-					t.Fatalf("it did not ask: %v", a.err)
-				case <-deadline:
-					t.Fatal("the terminal goes on showing what is typed")
-				default:
-				}
-			}
-			test.act(person, stop, cancel)
-			select {
-			case a := <-got:
-				if !errors.Is(a.err, test.want) || test.want == nil && string(a.secret) != "open sesame" || test.want != nil && a.secret != nil {
-					t.Errorf("%q, %v", a.secret, a.err)
-				}
-			case <-deadline:
-				t.Fatal("it goes on asking")
-			}
-			if !echoes(t, person) {
-				t.Error("the terminal does not show what is typed any more")
+				return string(secret), err
+			})
+			if !errors.Is(err, test.want) || test.want == nil && secret != "open sesame" || test.want != nil && secret != "" {
+				t.Errorf("%q, %v", secret, err)
 			}
 			if said.String() != "Passphrase of id_ed25519: \n" {
 				t.Errorf("it says %q", said)
 			}
 		})
+	}
+}
+
+// A new password is typed twice, and never shown.
+func TestNewPassword(t *testing.T) {
+	for typed, says := range map[string]string{
+		"open sesame\nopen sesame\n": "",
+		"open sesame\nopen sesam\n":  "are not the same",
+		"\n\n":                       "is empty",
+		"sesame 😀\nsesame 😀\n":       "emoji",
+	} {
+		person, program := terminal(t)
+		said := &strings.Builder{}
+		c := &console{in: program, err: said, stop: make(chan struct{})}
+		password, err := asked(t, person, func() { fmt.Fprint(person, typed) }, func() (string, error) {
+			return c.newPassword(t.Context(), "", "creds/app.p12")
+		})
+		if says == "" && (err != nil || password != "open sesame") {
+			t.Errorf("%q: %q, %v", typed, password, err)
+		}
+		if says != "" && (err == nil || password != "" || !strings.Contains(err.Error(), says) || strings.Contains(err.Error(), "sesam")) {
+			t.Errorf("%q: %q, %v", typed, password, err)
+		}
+		if said.String() != "New password of creds/app.p12: \nOnce more: \n" {
+			t.Errorf("it says %q", said)
+		}
 	}
 }

@@ -1,0 +1,191 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/clusterup/clusterup/inventory"
+	"github.com/clusterup/clusterup/pki"
+)
+
+// issueFlags say where a client's files go, and which there are.
+type issueFlags struct {
+	out          string
+	pkcs12       bool
+	passwordFile string
+}
+
+func newCertIssue(c *console) *cobra.Command {
+	var flags clusterFlags
+	var to issueFlags
+	cmd := &cobra.Command{
+		Use:   "issue NAME INVENTORY --out DIR",
+		Short: "Issue a client certificate, with a new key",
+		Long: "issue writes NAME.pem, NAME-key.pem and ca.pem into DIR, readable by their owner alone. The key exists nowhere else. How long the\n" +
+			"certificate lives, and for which user, is in the inventory's block client \"NAME\"; without one it is as pki says, for the user NAME.\n\n" +
+			"With --pkcs12 there is also NAME.p12, with all three in it, for clients that read nothing else. It is encrypted with a password, which is\n" +
+			"asked for twice, or is the first line of the file that --password-file names.",
+		Args: usage(cobra.ExactArgs(2)),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			c.json = flags.json
+			if err := to.check(c); err != nil {
+				return err
+			}
+			s, err := c.open(args[1], flags, true)
+			if err != nil {
+				return err
+			}
+			defer s.close()
+			return s.issueClient(cmd.Context(), args[0], to)
+		},
+	}
+	flags.inventoryFlags(cmd)
+	cmd.Flags().BoolVar(&flags.json, "json", false, "write one JSON object a line to stdout")
+	cmd.Flags().StringVar(&to.out, "out", "", "the directory; it is made if need be")
+	cmd.Flags().BoolVar(&to.pkcs12, "pkcs12", false, "write NAME.p12 too, encrypted with a password")
+	cmd.Flags().StringVar(&to.passwordFile, "password-file", "", "the password is the first line of this file, which only its owner may read; - is stdin")
+	return cmd
+}
+
+func (f issueFlags) check(c *console) error {
+	switch {
+	case f.out == "":
+		return usageError{errors.New("say where it is to go: --out DIR")}
+	case f.pkcs12:
+		return c.passwordSource(f.passwordFile)
+	case f.passwordFile != "":
+		return usageError{errors.New("--password-file is for --pkcs12: the other files have no password")}
+	}
+	return nil
+}
+
+// clientFiles are the names of a client's files in a directory.
+func clientFiles(dir, name string) (cert, key, ca string) {
+	return filepath.Join(dir, name+".pem"), filepath.Join(dir, name+"-key.pem"), filepath.Join(dir, "ca.pem")
+}
+
+// issuedObject is a client certificate with --json.
+type issuedObject struct {
+	Type    string    `json:"type"` // "client"
+	Name    string    `json:"name"`
+	User    string    `json:"user,omitempty"`
+	Serial  string    `json:"serial"`
+	Expires time.Time `json:"expires"`
+	Issuer  string    `json:"issuer,omitempty"`
+	Revoked time.Time `json:"revoked,omitzero"`
+	Cert    string    `json:"cert,omitempty"`
+	Key     string    `json:"key,omitempty"`
+	CA      string    `json:"ca,omitempty"`
+	PKCS12  string    `json:"pkcs12,omitempty"`
+}
+
+// issueClient makes sure that the files can be written before anything is signed, and writes the key first: a pair without its key would
+// be of no use, and could not be had again.
+func (s *session) issueClient(ctx context.Context, name string, to issueFlags) error {
+	if name == "ca" {
+		return usageError{errors.New("a client cannot be called ca: its certificate would have the name of the CA's")}
+	}
+	client := s.clientNamed(name)
+	done := issuedObject{Type: "client", Name: name, User: client.User}
+	done.Cert, done.Key, done.CA = clientFiles(to.out, name)
+	store, err := s.store()
+	if err != nil {
+		return err
+	}
+	trust := trusted(store, pki.RoleClient)
+	var password string
+	if to.pkcs12 {
+		done.PKCS12 = filepath.Join(to.out, name+".p12")
+	}
+	if err = done.free(trust); err == nil && to.pkcs12 {
+		password, err = s.console.newPassword(ctx, to.passwordFile, done.PKCS12)
+	}
+	if err == nil {
+		err = os.MkdirAll(to.out, 0o700)
+	}
+	if err != nil {
+		return fmt.Errorf("issue certificate: %w", err)
+	}
+	pair, err := store.IssueClient(name, pki.Leaf{
+		CN: client.User, Organization: client.Organization, Lifetime: client.Lifetime, Algorithm: s.cluster.PKI.Algorithm,
+	}, s.now(), rand.Reader)
+	if err == nil {
+		err = done.write(pair, trust, password)
+	}
+	if err != nil {
+		return fmt.Errorf("issue certificate: %w", err)
+	}
+	done.Serial, done.Expires = pair.Serial, pair.NotAfter
+	s.console.issued(done)
+	return nil
+}
+
+// clientNamed is the client as the inventory has it, or else as pki says.
+func (s *session) clientNamed(name string) inventory.Client {
+	if i := slices.IndexFunc(s.cluster.Clients, func(c inventory.Client) bool { return c.Name == name }); i >= 0 {
+		return s.cluster.Clients[i]
+	}
+	s.console.say("note: the inventory has no block client %q; the certificate is made as pki says", name)
+	return inventory.Client{Name: name, User: name, Lifetime: s.cluster.PKI.Lifetime}
+}
+
+// free makes sure that no file is there which would be lost.
+func (o issuedObject) free(trust []byte) error {
+	for _, file := range []string{o.Cert, o.Key, o.PKCS12} {
+		if file == "" {
+			continue
+		}
+		if _, err := os.Lstat(file); !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("%s is there already: choose another --out, or move it away", file)
+		}
+	}
+	if is, err := os.ReadFile(o.CA); err == nil && !bytes.Equal(is, trust) || err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%s is there already, and is something else: choose another --out", o.CA)
+	}
+	return nil
+}
+
+func (o issuedObject) write(pair pki.Pair, trust []byte, password string) error {
+	files := []struct {
+		path string
+		data []byte
+	}{{o.Key, pair.Key}, {o.Cert, pair.Cert}, {o.CA, trust}, {o.PKCS12, nil}}
+	if o.PKCS12 == "" {
+		files = files[:3]
+	} else {
+		var err error
+		if files[3].data, err = pair.PKCS12(trust, password); err != nil {
+			return err
+		}
+	}
+	for _, file := range files {
+		if err := writeFile(file.path, file.data); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// issued says where everything is.
+func (c *console) issued(done issuedObject) {
+	if c.json {
+		c.object(done)
+		return
+	}
+	for _, file := range []string{done.Cert, done.Key, done.CA, done.PKCS12} {
+		if file != "" {
+			_, _ = fmt.Fprintln(c.out, file) // a reader that went away is noticed by the shell
+		}
+	}
+	c.say("The certificate is for the user %s, until %s. Its serial number is %s.", done.User, done.Expires.Format(time.DateOnly), done.Serial)
+}

@@ -1,0 +1,81 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+
+	"golang.org/x/term"
+
+	"github.com/clusterup/clusterup/pki"
+)
+
+// stdin is what stands for it where a file is named.
+const stdin = "-"
+
+// passwordSource is an error when there will be nowhere to have a password from.
+func (c *console) passwordSource(file string) error {
+	switch {
+	case file == "" && !c.terminal():
+		return usageError{errors.New("there is no terminal to ask for the password on: --password-file FILE names a file with it (- is stdin)")}
+	case file == stdin && term.IsTerminal(int(c.in.Fd())):
+		return usageError{errors.New("--password-file -: stdin is a terminal, which would show what is typed; without this flag the password is asked for")}
+	}
+	return nil
+}
+
+// newPassword is one that a file is to be encrypted with: the first line of a file, or, where none is named, what was typed twice.
+func (c *console) newPassword(ctx context.Context, file, of string) (password string, err error) {
+	if file == "" {
+		password, err = c.typedTwice(ctx, of)
+	} else {
+		password, err = awaited(ctx, c.stop, func() (string, error) { return c.firstLine(file) })
+	}
+	if err == nil {
+		err = pki.CheckPassword(password)
+	}
+	if err != nil {
+		return "", fmt.Errorf("read the password of %s: %w", of, err)
+	}
+	return password, nil
+}
+
+func (c *console) typedTwice(ctx context.Context, of string) (string, error) {
+	first, err := c.secret(ctx, "New password of "+of+": ")
+	if err != nil {
+		return "", err
+	}
+	second, err := c.secret(ctx, "Once more: ")
+	if err != nil {
+		return "", err
+	}
+	if string(first) != string(second) {
+		return "", errors.New("what was typed first and then are not the same")
+	}
+	return string(first), nil
+}
+
+// firstLine reads a file that is to be its owner's alone. What is in it is in no error.
+func (c *console) firstLine(file string) (string, error) {
+	in := c.in
+	if file != stdin {
+		f, err := os.Open(file)
+		if err != nil {
+			return "", err
+		}
+		defer f.Close()
+		info, err := f.Stat()
+		if err != nil {
+			return "", err
+		}
+		if mode := info.Mode().Perm(); mode&0o077 != 0 {
+			return "", fmt.Errorf("%s has mode %04o, which lets others in: run chmod 0600 %s", file, mode, file)
+		}
+		in = f
+	}
+	lines := bufio.NewScanner(in)
+	lines.Scan() // of nothing it is the empty password, which is none
+	return lines.Text(), lines.Err()
+}
