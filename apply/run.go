@@ -38,6 +38,8 @@ type Operator interface {
 	RetireCA(ctx context.Context, role string, generation int) error
 	// HoldRotation has the rotation of a CA wait after a phase; "" lets it go on.
 	HoldRotation(ctx context.Context, role, phase string) error
+	// RevokeClient records that a client certificate is to be refused.
+	RevokeClient(ctx context.Context, serial string) error
 	// ListRevoked signs the list of revoked client certificates anew.
 	ListRevoked(ctx context.Context) error
 	PinRelease(ctx context.Context, r plan.Release) error

@@ -26,6 +26,8 @@ func (r *Run) do(ctx context.Context, step plan.Step) error {
 		return r.Operator.RetireCA(ctx, step.CA, step.Generation)
 	case plan.HoldRotation:
 		return r.Operator.HoldRotation(ctx, step.CA, step.Phase)
+	case plan.RevokeClient:
+		return r.Operator.RevokeClient(ctx, step.Serial)
 	case plan.ListRevoked:
 		return r.Operator.ListRevoked(ctx)
 	case plan.PinRelease:

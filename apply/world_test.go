@@ -301,6 +301,11 @@ func (o *world) HoldRotation(_ context.Context, role, phase string) error {
 	return nil
 }
 
+func (o *world) RevokeClient(_ context.Context, serial string) error {
+	o.took(plan.Step{Kind: plan.RevokeClient, Serial: serial}, nil)
+	return nil
+}
+
 func (o *world) ListRevoked(context.Context) error {
 	o.took(plan.Step{Kind: plan.ListRevoked}, nil)
 	return nil

@@ -68,6 +68,7 @@ type Client struct {
 	Name       string    `json:"name"`
 	Serial     string    `json:"serial"`     // lower-case hexadecimal
 	Generation int       `json:"generation"` // of the client CA that signed it; 0: one that is not there any more
+	NotBefore  time.Time `json:"not_before"`
 	NotAfter   time.Time `json:"not_after"`
 	Revoked    bool      `json:"revoked,omitempty"`
 }

@@ -26,28 +26,41 @@ func (s *Store) Revoke(nameOrSerial string, now time.Time) ([]Client, error) {
 }
 
 func (s *Store) revoke(nameOrSerial string, now time.Time) ([]Client, error) {
+	found, err := s.named(nameOrSerial)
+	for i := range found {
+		c := &found[i]
+		if !c.Revoked.IsZero() {
+			continue
+		}
+		c.Revoked = now.UTC().Truncate(time.Second)
+		path := filepath.Join(s.dir, clientsDir, c.Name+"-"+c.Serial+revokedSuffix)
+		if err := writeFile(path, []byte(c.Revoked.Format(time.RFC3339)+"\n"), 0o600); err != nil {
+			return nil, err
+		}
+	}
+	return found, err
+}
+
+// Named are the client certificates of a name, or the one with a serial number, in the order of [Store.Clients]. It fails with [ErrNoClient]
+// as [Store.Revoke] does, and writes nothing.
+func (s *Store) Named(nameOrSerial string) ([]Client, error) {
+	found, err := s.named(nameOrSerial)
+	if err != nil {
+		return nil, fmt.Errorf("find client certificate %q: %w", nameOrSerial, err)
+	}
+	return found, nil
+}
+
+func (s *Store) named(nameOrSerial string) ([]Client, error) {
 	all, err := s.clients()
 	if err != nil {
 		return nil, err
 	}
-	var out []Client
-	for _, c := range all {
-		if c.Name != nameOrSerial && c.Serial != serialOf(nameOrSerial) {
-			continue
-		}
-		if c.Revoked.IsZero() {
-			c.Revoked = now.UTC().Truncate(time.Second)
-			path := filepath.Join(s.dir, clientsDir, c.Name+"-"+c.Serial+revokedSuffix)
-			if err := writeFile(path, []byte(c.Revoked.Format(time.RFC3339)+"\n"), 0o600); err != nil {
-				return nil, err
-			}
-		}
-		out = append(out, c)
-	}
-	if len(out) == 0 {
+	found := slices.DeleteFunc(slices.Clone(all), func(c Client) bool { return c.Name != nameOrSerial && c.Serial != serialOf(nameOrSerial) })
+	if len(found) == 0 {
 		return nil, fmt.Errorf("%w%s", ErrNoClient, near(nameOrSerial, all))
 	}
-	return out, nil
+	return found, nil
 }
 
 // serialOf takes a serial number as openssl and browsers print it, too.

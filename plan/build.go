@@ -58,8 +58,8 @@ func BuildWith(next func(Want, facts.Snapshot) (*Stage, error), w Want, s facts.
 	for range limit {
 		stage, err := next(w, s)
 		if err != nil || stage == nil {
-			if held := Holding(w, s); err == nil && held != "" {
-				p.Notes = append(p.Notes, held)
+			if err == nil {
+				p.Notes = append(p.Notes, Waiting(w, s)...)
 			}
 			return p, err
 		}

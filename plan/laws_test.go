@@ -56,7 +56,7 @@ func lawShape(w Want, stage Stage) error {
 func lawKinds(stage Stage) error {
 	for _, step := range stage.Steps {
 		switch step.Kind {
-		case CreateCA, RetireCA, HoldRotation, ListRevoked, UpdateMember, PruneTrust, PinRelease, CreateUser, MakeDirs, InstallRelease, FixModes, WriteTrust, IssueLeaf, WriteUnit, ReloadUnits,
+		case CreateCA, RetireCA, HoldRotation, RevokeClient, ListRevoked, UpdateMember, PruneTrust, PinRelease, CreateUser, MakeDirs, InstallRelease, FixModes, WriteTrust, IssueLeaf, WriteUnit, ReloadUnits,
 			EnableUnit, StartMember, AwaitMember, RestartMember, RecordBirth, MoveLeader, SaveSnapshot, EnableDowngrade, CancelDowngrade, AwaitVersion, PruneReleases, AwaitRaftSnapshot:
 		default:
 			return fmt.Errorf("law 3: %s is nothing that converging may do", step.ID())

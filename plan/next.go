@@ -32,8 +32,10 @@ func Next(w Want, s facts.Snapshot) (*Stage, error) {
 
 // operator makes what only the operator directory holds: the CAs, the list of what they have revoked, and the digests of the releases.
 func (v view) operator() (*Stage, error) {
-	steps := v.authorities()
-	steps = append(steps, v.listRevoked(slices.ContainsFunc(steps, func(s Step) bool { return s.CA == "client" && s.Kind != HoldRotation }))...)
+	steps := append(v.authorities(), v.revoke()...)
+	steps = append(steps, v.listRevoked(slices.ContainsFunc(steps, func(s Step) bool {
+		return s.Kind == RevokeClient || s.CA == "client" && s.Kind != HoldRotation
+	}))...)
 	pinned := map[string]bool{}
 	v.hosts(func(_ inventory.Member, host facts.Host) {
 		for _, r := range v.releases(host) {

@@ -30,7 +30,10 @@ func notes(w Want, s facts.Snapshot) []string {
 	if len(arches) > 1 {
 		found = append(found, "the hosts are of different architectures")
 	}
-	if v := newView(w, s); v.heartbeat != w.Cluster.Etcd.HeartbeatInterval || v.election != w.Cluster.Etcd.ElectionTimeout {
+	v := newView(w, s)
+	found = append(found, v.clientNotes()...)
+	found = append(found, v.relianceNotes()...)
+	if v.heartbeat != w.Cluster.Etcd.HeartbeatInterval || v.election != w.Cluster.Etcd.ElectionTimeout {
 		found = append(found, "members restart twice: while they differ, no election timeout may be shorter than another's heartbeat interval allows")
 	}
 	for _, alarm := range s.Alarms {

@@ -1,6 +1,9 @@
 package plan
 
 import (
+	"slices"
+
+	"github.com/clusterup/clusterup/facts"
 	"github.com/clusterup/clusterup/units"
 )
 
@@ -39,4 +42,33 @@ func (v view) listRevoked(made bool) []Step {
 // revoked is the list as a file.
 func (v view) revoked() units.File {
 	return units.CRL(ConfigDir(v.want.Cluster), v.seen.Operator.Revoked.List)
+}
+
+// revoke records what is to be refused from now on.
+func (v view) revoke() []Step {
+	var steps []Step
+	for _, c := range v.want.Revoke {
+		i := slices.IndexFunc(v.seen.Operator.Clients, func(is facts.Client) bool { return is.Serial == c.Serial && !is.Revoked })
+		if i >= 0 {
+			steps = append(steps, Step{Kind: RevokeClient, Client: c.Name, Serial: c.Serial, Why: "it is to be refused from now on"})
+		}
+	}
+	return steps
+}
+
+// Revoke is w with the wish that client certificates are refused.
+func Revoke(w Want, clients []facts.Client) Want {
+	w.Existing, w.Revoke = true, clients
+	return w
+}
+
+// EndConnections is w with the wish that every member restarts, one at a time: what is connected now has to show its certificate again.
+func EndConnections(w Want, s facts.Snapshot) Want {
+	w.Existing, w.Restart = true, map[string]int{}
+	for name, host := range s.Hosts {
+		if host.Process != nil {
+			w.Restart[name] = host.Process.PID
+		}
+	}
+	return w
 }

@@ -25,7 +25,7 @@ func Simulate(w Want, s facts.Snapshot, stage Stage) facts.Snapshot {
 func SimulateStep(w Want, s facts.Snapshot, step Step) facts.Snapshot {
 	s.Hosts = maps.Clone(s.Hosts)
 	switch step.Kind {
-	case CreateCA, RetireCA, HoldRotation, ListRevoked, PinRelease:
+	case CreateCA, RetireCA, HoldRotation, RevokeClient, ListRevoked, PinRelease:
 		s.Operator = simulateOperator(w, s, step)
 		return s
 	case SaveSnapshot:
@@ -79,6 +79,12 @@ func simulateOperator(w Want, s facts.Snapshot, step Step) facts.Operator {
 		if o.Holds[step.CA] = step.Phase; step.Phase == "" {
 			delete(o.Holds, step.CA)
 		}
+	case RevokeClient:
+		o.Clients = slices.Clone(o.Clients)
+		for i := range o.Clients {
+			o.Clients[i].Revoked = o.Clients[i].Revoked || o.Clients[i].Serial == step.Serial
+		}
+		o.Revoked.Current = false
 	case ListRevoked:
 		o.Revoked = facts.Revoked{List: []byte(placeholder), Current: true}
 	case PinRelease:
@@ -236,7 +242,11 @@ func simulateRunning(w Want, s facts.Snapshot, step Step, host *facts.Host) {
 			return
 		}
 		b := binAt(args[0])
-		host.Process = &facts.Process{PID: 1, SameAs: b.path("etcd"), Args: args}
+		pid := 1
+		if host.Process != nil {
+			pid = host.Process.PID + 1
+		}
+		host.Process = &facts.Process{PID: pid, SameAs: b.path("etcd"), Args: args}
 		host.Unit.Active, host.Unit.Enabled = "active", "enabled"
 		host.Serves = serve(*host)
 		status := facts.Status{Version: b.version, StorageVersion: storage(b.version, v.low)}

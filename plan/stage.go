@@ -26,6 +26,7 @@ const (
 	CreateCA       Kind = "create-ca"       // on the control machine: the next generation of CA
 	RetireCA       Kind = "retire-ca"       // on the control machine: Generation of CA signs no more
 	HoldRotation   Kind = "hold-rotation"   // on the control machine: the rotation of CA waits after Phase, "": it does not
+	RevokeClient   Kind = "revoke-client"   // on the control machine: the certificate Serial of Client is recorded as revoked
 	ListRevoked    Kind = "list-revoked"    // on the control machine: the list of revoked client certificates is signed anew
 	PinRelease     Kind = "pin-release"     // on the control machine: Release
 	CreateUser     Kind = "create-user"     // the system user etcd
@@ -76,6 +77,8 @@ type Step struct {
 	Phase      string   `json:"phase,omitempty"`      // HoldTrust or HoldLeaves
 	Member     facts.ID `json:"member,omitempty"`
 	PeerURLs   []string `json:"peer_urls,omitempty"`
+	Client     string   `json:"client,omitempty"` // name
+	Serial     string   `json:"serial,omitempty"` // of a client certificate, hexadecimal
 
 	Release *Release    `json:"release,omitempty"` //
 	Paths   []Path      `json:"paths,omitempty"`   //
@@ -94,6 +97,8 @@ func (s Step) ID() string {
 		parts = append(parts, fmt.Sprintf("%s-%d", s.CA, s.Generation))
 	case s.CA != "":
 		parts = append(parts, s.CA)
+	case s.Client != "":
+		parts = append(parts, s.Client, s.Serial)
 	case s.Kind == PinRelease:
 		parts = append(parts, s.Release.Arch)
 	}

@@ -3,6 +3,7 @@ package plan
 import (
 	"slices"
 
+	"github.com/clusterup/clusterup/facts"
 	"github.com/clusterup/clusterup/inventory"
 )
 
@@ -21,6 +22,8 @@ type Want struct {
 	Generation map[string]int    // role → the least generation of its CA; one that is not there is made. See RotateCA
 	Hold       map[string]string // role → the phase after which the rotation of its CA waits, "": none; a role that is not in it stays as it is
 	Abort      []string          // roles of CAs whose rotation is to be taken back
+	Revoke     []facts.Client    // client certificates that are to be refused
+	Restart    map[string]int    // member → PID of the process that is not to go on, so that its connections end. See EndConnections
 	Replace    map[string]bool   // SHA-256 of leaves that are not to stay in use. See RotateCerts
 }
 

@@ -222,8 +222,10 @@ func (s *session) converge(ctx context.Context, seen facts.Snapshot, changes boo
 	}
 	return s.recorded(s.verb, changes, run, func() (apply.Result, error) {
 		result, err := run.Converge(ctx)
-		if held := plan.Holding(w, result.Snapshot); err == nil && held != "" {
-			s.console.say("note: %s", held)
+		if err == nil {
+			for _, note := range plan.Waiting(w, result.Snapshot) {
+				s.console.say("note: %s", note)
+			}
 		}
 		return result, late(s.withCauses(err, result.Snapshot), result.Steps)
 	})

@@ -48,7 +48,7 @@ func (s *session) authorities(store *pki.Store, seen *facts.Operator) error {
 	}
 	for _, c := range clients {
 		seen.Clients = append(seen.Clients, facts.Client{
-			Name: c.Name, Serial: c.Serial, Generation: c.Generation, NotAfter: c.NotAfter, Revoked: !c.Revoked.IsZero(),
+			Name: c.Name, Serial: c.Serial, Generation: c.Generation, NotBefore: c.NotBefore, NotAfter: c.NotAfter, Revoked: !c.Revoked.IsZero(),
 		})
 	}
 	seen.Revoked.List, seen.Revoked.Current, err = store.LastCRL(pki.RoleClient, 0)

@@ -11,11 +11,11 @@ import (
 func newCert(c *console) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "cert",
-		Short: "Client certificates: issue and list them",
+		Short: "Client certificates: issue, list and revoke them",
 		Args:  noSuchCommand,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newCertIssue(c), newCertList(c))
+	cmd.AddCommand(newCertIssue(c), newCertList(c), newCertRevoke(c))
 	return cmd
 }
 

@@ -47,6 +47,15 @@ func (o operatorDir) HoldRotation(_ context.Context, role, phase string) error {
 	return store.Hold(pki.Role(role), phase)
 }
 
+func (o operatorDir) RevokeClient(_ context.Context, serial string) error {
+	store, err := o.session.openStore()
+	if err != nil {
+		return err
+	}
+	_, err = store.Revoke(serial, o.session.now())
+	return err
+}
+
 func (o operatorDir) ListRevoked(context.Context) error {
 	store, err := o.session.store()
 	if err != nil {

@@ -23,16 +23,24 @@ func newRotate(c *console) *cobra.Command {
 
 func newRotateCerts(c *console) *cobra.Command {
 	r := &rotating{console: c}
-	return r.command(&cobra.Command{
+	var end bool
+	cmd := r.command(&cobra.Command{
 		Use:   "certs INVENTORY",
 		Short: "Replace the certificates and keys of all members now, and apply",
 		Long: "Every member gets new keys and certificates, one member after the other. Nothing restarts: new handshakes with each port, from the\n" +
 			"hosts of the other members, must show the new certificate; only a member that shows another one is restarted.",
 		Args: oneInventory("one inventory"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return r.run(cmd, args[0], plan.RotateCerts)
+			return r.run(cmd, args[0], func(w plan.Want, seen facts.Snapshot) plan.Want {
+				if end {
+					w = plan.EndConnections(w, seen)
+				}
+				return plan.RotateCerts(w, seen)
+			})
 		},
 	})
+	endFlag(cmd, &end)
+	return cmd
 }
 
 func newRotateCA(c *console) *cobra.Command {
@@ -89,12 +97,23 @@ func (r *rotating) command(cmd *cobra.Command) *cobra.Command {
 }
 
 func (r *rotating) run(cmd *cobra.Command, inventory string, wish func(plan.Want, facts.Snapshot) plan.Want) error {
+	return r.do(cmd, inventory, "rotate "+cmd.Name(), func(s *session) error {
+		s.wish = wish
+		return nil
+	})
+}
+
+// do applies what a verb wants; set says what that is.
+func (r *rotating) do(cmd *cobra.Command, inventory, verb string, set func(*session) error) error {
 	r.console.json = r.flags.json
 	s, err := r.console.open(inventory, r.flags, false)
 	if err != nil {
 		return err
 	}
 	defer s.close()
-	s.verb, s.wish = "rotate "+cmd.Name(), wish
+	s.verb = verb
+	if err := set(s); err != nil {
+		return err
+	}
 	return s.apply(cmd.Context(), nil, r.yes, r.full)
 }

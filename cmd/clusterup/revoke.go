@@ -1,0 +1,64 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/clusterup/clusterup/facts"
+	"github.com/clusterup/clusterup/pki"
+	"github.com/clusterup/clusterup/plan"
+)
+
+func newCertRevoke(c *console) *cobra.Command {
+	r := &rotating{console: c}
+	var end bool
+	cmd := r.command(&cobra.Command{
+		Use:   "revoke NAME|SERIAL INVENTORY",
+		Short: "Have all members refuse a client certificate, or all that were issued for a name",
+		Long: "revoke records it, and gives every member the list of revoked certificates anew, which is read at each new connection: nothing restarts.\n" +
+			"Connections that are open stay open until they end by themselves; --end-connections restarts the members, one at a time.",
+		Args: usage(cobra.ExactArgs(2)),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return r.do(cmd, args[1], "cert revoke", func(s *session) error { return s.toRevoke(args[0], end) })
+		},
+	})
+	endFlag(cmd, &end)
+	return cmd
+}
+
+func endFlag(cmd *cobra.Command, end *bool) {
+	cmd.Flags().BoolVar(end, "end-connections", false, "restart the members afterwards, one at a time, so that nobody stays connected with what they had")
+}
+
+// toRevoke makes the revocation what is wanted.
+func (s *session) toRevoke(nameOrSerial string, end bool) error {
+	store, err := s.openStore()
+	if err != nil {
+		return err
+	}
+	found, err := store.Named(nameOrSerial)
+	if err != nil {
+		return err
+	}
+	if given := s.cluster.PKI.ClientCA; given != nil && given.External != nil {
+		return fmt.Errorf("revoke client certificate %q: the client CA is a server, %s, and clusterup cannot sign lists in its name: %w",
+			nameOrSerial, given.External.URL, pki.ErrExternal)
+	}
+	if !s.cluster.TLS.Clients {
+		return errors.New("revoke client certificate: clients need none, since the inventory has tls { clients = false }")
+	}
+	var clients []facts.Client
+	for _, c := range found {
+		clients = append(clients, facts.Client{Name: c.Name, Serial: c.Serial})
+	}
+	s.wish = func(w plan.Want, seen facts.Snapshot) plan.Want {
+		w = plan.Revoke(w, clients)
+		if end {
+			w = plan.EndConnections(w, seen)
+		}
+		return w
+	}
+	return nil
+}

@@ -1,0 +1,56 @@
+package plan
+
+import (
+	"fmt"
+
+	"github.com/clusterup/clusterup/facts"
+)
+
+// Waiting says what is left to somebody's word where nothing is left to do: a member that is held, a rotation that waits.
+func Waiting(w Want, s facts.Snapshot) []string {
+	var notes []string
+	if held := Holding(w, s); held != "" {
+		notes = append(notes, held)
+	}
+	for _, r := range Rotations(w, s) {
+		if r.Waits != "" {
+			notes = append(notes, fmt.Sprintf("the rotation of the %s CA, %d → %d, waits: %s", r.Role, r.From, r.To, r.Waits))
+		}
+	}
+	return notes
+}
+
+// clientNotes say which clients are concerned when the client CA is rotated.
+func (v view) clientNotes() []string {
+	live := v.live("client")
+	if len(live) == 0 || len(live) == 1 && v.want.Generation["client"] <= live[0].Generation {
+		return nil
+	}
+	names := v.hanging(live[0])
+	if len(names) == 0 {
+		return nil
+	}
+	return []string{fmt.Sprintf("%s: the newest certificate is of %s. Before the members have certificates of the next CA, clients have to trust that one too: "+
+		"--pause-after=trust leaves the time to give them ca.pem anew. Before the old CA is dropped they need new certificates: that waits for them, unless --accept=old-clients.",
+		listed("client", names), caName(live[0]))}
+}
+
+// relianceNotes say what is relied on when the members cannot be asked since no certificate is good any more.
+func (v view) relianceNotes() []string {
+	ended, running := 0, 0
+	for _, m := range v.want.Cluster.Members {
+		host := v.seen.Hosts[m.Name]
+		if host.Process == nil {
+			continue
+		}
+		running++
+		if leaf, ok := host.Leaves["server"]; v.want.Cluster.TLS.Clients && (!ok || !leaf.Intact || !v.within(leaf) || v.ended("client")) && host.Etcd == nil {
+			ended++
+		}
+	}
+	if running == 0 || ended < running || !v.formed {
+		return nil
+	}
+	return []string{"no member can be asked, since none has a certificate for clients that is good: what is known of them is what their hosts say, " +
+		"which are running processes, data directories and birth markers. They are asked as soon as they have new certificates."}
+}
