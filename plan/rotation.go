@@ -43,7 +43,10 @@ func RotateCA(w Want, s facts.Snapshot, roles []string, hold string) Want {
 
 // AbortRotation is w with the wish to stay with the CAs that were there before a rotation.
 func AbortRotation(w Want, roles []string) Want {
-	w.Existing, w.Abort = true, roles
+	w.Existing, w.Abort, w.Hold = true, roles, map[string]string{}
+	for _, role := range roles {
+		w.Hold[role] = ""
+	}
 	return w
 }
 
