@@ -23,7 +23,7 @@ func Waiting(w Want, s facts.Snapshot) []string {
 // clientNotes say which clients are concerned when the client CA is rotated.
 func (v view) clientNotes() []string {
 	live := v.live("client")
-	if len(live) == 0 || len(live) == 1 && v.want.Generation["client"] <= live[0].Generation {
+	if len(live) == 0 || v.hold("client") != "" || len(live) == 1 && v.want.Generation["client"] <= live[0].Generation {
 		return nil
 	}
 	names := v.hanging(live[0])

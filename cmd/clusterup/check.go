@@ -47,17 +47,21 @@ func newCheck(c *console) *cobra.Command {
 // finding is one thing that wants doing.
 type finding struct {
 	Type string `json:"type"` // "finding"
-	Kind string `json:"kind"` // unreachable, unhealthy, alarm, drift, refused, unplanned, expiry
+	Kind string `json:"kind"` // one of findingKinds
 	Host string `json:"host,omitempty"`
 	Text string `json:"text"`
 	Do   string `json:"do,omitempty"`
 }
 
+// findingKinds are all kinds of findings.
+var findingKinds = []string{"unreachable", "unhealthy", "alarm", "drift", "refused", "unplanned", "rotation", "expiry"}
+
 // expiry is when a certificate ends.
 type expiry struct {
-	Type       string    `json:"type"`           // "certificate"
-	Host       string    `json:"host,omitempty"` // empty: a CA of the operator directory
-	Role       string    `json:"role"`           // peer, server; of a CA: peer, client
+	Type       string    `json:"type"`             // "certificate"
+	Host       string    `json:"host,omitempty"`   // empty: a CA of the operator directory, or a client's
+	Client     string    `json:"client,omitempty"` // its name
+	Role       string    `json:"role"`             // peer, server, client; of a CA: peer, client
 	Generation int       `json:"generation,omitempty"`
 	CA         bool      `json:"ca,omitempty"`
 	NotAfter   time.Time `json:"expires"`
@@ -65,26 +69,29 @@ type expiry struct {
 }
 
 func (e expiry) String() string {
-	name := e.Host + " " + e.Role
-	if e.CA {
-		name = fmt.Sprintf("%s CA %d", e.Role, e.Generation)
+	switch {
+	case e.CA:
+		return fmt.Sprintf("%s CA %d", e.Role, e.Generation)
+	case e.Client != "":
+		return "client " + e.Client
 	}
-	return name
+	return e.Host + " " + e.Role
 }
 
 // checked is the last object of check --json.
 type checked struct {
-	Type     string    `json:"type"` // "check"
-	Cluster  string    `json:"cluster"`
-	OK       bool      `json:"ok"`
-	Members  int       `json:"members"`
-	Healthy  int       `json:"healthy"`
-	Steps    int       `json:"steps"`              // that an apply would do
-	Days     int       `json:"days"`               // until the first certificate ends
-	First    string    `json:"first,omitempty"`    // that certificate
-	Time     time.Time `json:"time"`               // when it was looked at
-	Findings []finding `json:"findings,omitempty"` //
-	Expiries []expiry  `json:"certificates,omitempty"`
+	Type      string          `json:"type"` // "check"
+	Cluster   string          `json:"cluster"`
+	OK        bool            `json:"ok"`
+	Members   int             `json:"members"`
+	Healthy   int             `json:"healthy"`
+	Steps     int             `json:"steps"`               // that an apply would do
+	Days      int             `json:"days"`                // until the first certificate ends
+	First     string          `json:"first,omitempty"`     // that certificate
+	Time      time.Time       `json:"time"`                // when it was looked at
+	Rotations []plan.Rotation `json:"rotations,omitempty"` // of CAs, that are under way
+	Findings  []finding       `json:"findings,omitempty"`  //
+	Expiries  []expiry        `json:"certificates,omitempty"`
 }
 
 // check looks, and says what it found.
@@ -153,9 +160,10 @@ func (s *session) checked(p plan.Plan, seen facts.Snapshot, refused *plan.Refuse
 		if result.First == "" || e.Days < result.Days {
 			result.First, result.Days = e.String(), e.Days
 		}
-		if e.CA && e.Days*24 < int(s.cluster.PKI.RenewBefore.Hours()) {
-			find("expiry", "", fmt.Sprintf("%s ends in %d days", e, e.Days), "see the operations guide")
-		}
+	}
+	result.Rotations = plan.Rotations(plan.Want{Cluster: s.cluster}, seen)
+	for _, f := range append(s.waiting(result.Rotations), s.expiring(seen)...) {
+		find(f.Kind, f.Host, f.Text, f.Do)
 	}
 	result.OK = len(result.Findings) == 0
 	return result
@@ -179,9 +187,19 @@ func expiries(c *inventory.Cluster, seen facts.Snapshot) []expiry {
 		}
 	}
 	for _, ca := range seen.Operator.CAs {
+		if ca.Retired {
+			continue
+		}
 		all = append(all, expiry{
 			Type: "certificate", Role: ca.Role, Generation: ca.Generation, CA: true, NotAfter: ca.NotAfter.UTC(), Days: left(ca.NotAfter),
 		})
+	}
+	for _, client := range newestClients(seen) {
+		if counts(c, client, seen.Taken) {
+			all = append(all, expiry{
+				Type: "certificate", Client: client.Name, Role: "client", Generation: client.Generation, NotAfter: client.NotAfter.UTC(), Days: left(client.NotAfter),
+			})
+		}
 	}
 	return all
 }
@@ -240,7 +258,10 @@ func exposition(result checked, members []memberStatus) []byte {
 		}
 		return 0
 	}
-	kinds := map[string]int{"unreachable": 0, "unhealthy": 0, "alarm": 0, "drift": 0, "refused": 0, "unplanned": 0, "expiry": 0}
+	kinds := map[string]int{}
+	for _, kind := range findingKinds {
+		kinds[kind] = 0
+	}
 	for _, f := range result.Findings {
 		kinds[f.Kind]++
 	}
@@ -252,14 +273,20 @@ func exposition(result checked, members []memberStatus) []byte {
 		healthy = append(healthy, line("clusterup_member_healthy", yes(m.State == "healthy"), "member", m.Member))
 	}
 	for _, e := range result.Expiries {
-		labels := []string{"member", e.Host, "role", e.Role, "generation", ""}
+		labels := []string{"member", e.Host, "client", e.Client, "role", e.Role, "generation", ""}
 		if e.CA {
-			labels = []string{"member", "", "role", e.Role + " CA", "generation", fmt.Sprint(e.Generation)}
+			labels = []string{"member", "", "client", "", "role", e.Role + " CA", "generation", fmt.Sprint(e.Generation)}
 		}
 		ends = append(ends, line("clusterup_certificate_not_after_seconds", float64(e.NotAfter.Unix()), labels...))
 	}
 	family("clusterup_check_ok", "Whether nothing wants doing.", line("clusterup_check_ok", yes(result.OK)))
 	family("clusterup_check_time_seconds", "When it was looked at, seconds since 1970.", line("clusterup_check_time_seconds", float64(result.Time.Unix())))
+	var rotations []string
+	for _, role := range []string{"peer", "client"} {
+		under := slices.ContainsFunc(result.Rotations, func(r plan.Rotation) bool { return r.Role == role })
+		rotations = append(rotations, line("clusterup_ca_rotating", yes(under), "role", role))
+	}
+	family("clusterup_ca_rotating", "Whether a rotation of the CA is under way.", rotations...)
 	family("clusterup_findings", "What wants doing, by kind.", found...)
 	family("clusterup_member_healthy", "Whether a member serves and has nothing to complain of.", healthy...)
 	family("clusterup_certificate_not_after_seconds", "When a certificate ends, seconds since 1970.", ends...)

@@ -63,22 +63,37 @@ type memberStatus struct {
 
 // clusterStatus is the last object of status --json.
 type clusterStatus struct {
-	Type      string         `json:"type"` // "cluster"
-	Cluster   string         `json:"cluster"`
-	Members   int            `json:"members"`
-	Healthy   int            `json:"healthy"`
-	Quorum    bool           `json:"quorum"`
-	Unknown   int            `json:"unknown"`             // members that could not be asked
-	Unplanned string         `json:"unplanned,omitempty"` // why nobody knows what there is to do
-	InSync    bool           `json:"in_sync"`             // all is as the inventory says
-	CAs       []caStatus     `json:"cas"`
-	Refusals  []plan.Refusal `json:"refusals,omitempty"`
-	Notes     []string       `json:"notes,omitempty"`
+	Type      string          `json:"type"` // "cluster"
+	Cluster   string          `json:"cluster"`
+	Members   int             `json:"members"`
+	Healthy   int             `json:"healthy"`
+	Quorum    bool            `json:"quorum"`
+	Unknown   int             `json:"unknown"`             // members that could not be asked
+	Unplanned string          `json:"unplanned,omitempty"` // why nobody knows what there is to do
+	InSync    bool            `json:"in_sync"`             // all is as the inventory says
+	CAs       []caStatus      `json:"cas"`
+	Rotations []plan.Rotation `json:"rotations,omitempty"` // of CAs, that are under way
+	Clients   []clientStatus  `json:"clients,omitempty"`   // the newest certificate of each name
+	Refusals  []plan.Refusal  `json:"refusals,omitempty"`
+	Notes     []string        `json:"notes,omitempty"`
 }
 
 type caStatus struct {
 	Role       string    `json:"role"`
 	Generation int       `json:"generation"`
+	NotAfter   time.Time `json:"expires"`
+	Signs      bool      `json:"signs,omitempty"`      // leaves, now
+	Retired    bool      `json:"retired,omitempty"`    // and still trusted by a member, or in use
+	Given      bool      `json:"given,omitempty"`      // not clusterup's own
+	TrustedBy  []string  `json:"trusted_by,omitempty"` // members
+	Leaves     []string  `json:"leaves,omitempty"`     // members with a certificate of it
+	Clients    []string  `json:"clients,omitempty"`    // names whose newest certificate is of it
+}
+
+type clientStatus struct {
+	Name       string    `json:"name"`
+	Serial     string    `json:"serial"`
+	Generation int       `json:"generation"` // of the client CA
 	NotAfter   time.Time `json:"expires"`
 }
 
@@ -205,8 +220,17 @@ func (s *session) clusterStatus(members []memberStatus, p plan.Plan, seen facts.
 	for _, host := range seen.Hosts {
 		total.Quorum = total.Quorum || host.Reads // no member serves a linearizable read without one
 	}
-	for _, ca := range seen.Operator.CAs {
-		total.CAs = append(total.CAs, caStatus{ca.Role, ca.Generation, ca.NotAfter})
+	wanted := plan.Want{Cluster: s.cluster}
+	for _, ca := range plan.Authorities(wanted, seen) {
+		total.CAs = append(total.CAs, caStatus{
+			ca.Role, ca.Generation, ca.NotAfter.UTC(), ca.Signs, ca.Retired, ca.Given, ca.TrustedBy, ca.Leaves, ca.Clients,
+		})
+	}
+	total.Rotations = plan.Rotations(wanted, seen)
+	said := plan.Waiting(wanted, seen) // which each have a line of their own
+	total.Notes = slices.DeleteFunc(slices.Clone(p.Notes), func(note string) bool { return len(total.Rotations) > 0 && slices.Contains(said, note) })
+	for _, c := range newestClients(seen) {
+		total.Clients = append(total.Clients, clientStatus{c.Name, c.Serial, c.Generation, c.NotAfter.UTC()})
 	}
 	if refused != nil {
 		total.Refusals = refused.Refusals
@@ -241,10 +265,7 @@ func (s *session) showStatus(members []memberStatus, total clusterStatus) {
 		quorum = "quorum not known"
 	}
 	_, _ = fmt.Fprintf(out, "\nCluster %s: %d of %d members healthy, %s.", total.Cluster, total.Healthy, total.Members, quorum)
-	for _, ca := range total.CAs {
-		_, _ = fmt.Fprintf(out, " %s CA %d: %s.", ca.Role, ca.Generation, days(ca.NotAfter, s.now()))
-	}
-	_, _ = fmt.Fprintln(out)
+	s.showAuthorities(total)
 	if total.Unplanned != "" {
 		_, _ = fmt.Fprintln(out, "drift is not known: "+total.Unplanned)
 	}

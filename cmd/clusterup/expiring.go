@@ -1,0 +1,62 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/clusterup/clusterup/facts"
+	"github.com/clusterup/clusterup/inventory"
+	"github.com/clusterup/clusterup/plan"
+)
+
+// waiting are the rotations that no apply goes on with.
+func (s *session) waiting(rotations []plan.Rotation) []finding {
+	var found []finding
+	for _, r := range rotations {
+		if r.Waits != "" {
+			found = append(found, finding{
+				Kind: "rotation", Text: fmt.Sprintf("the rotation of the %s CA, %d → %d, waits: %s", r.Role, r.From, r.To, r.Waits),
+				Do: fmt.Sprintf("clusterup rotate ca --%s %s, when clients are ready for it", r.Role, s.file),
+			})
+		}
+	}
+	return found
+}
+
+// expiring are certificates near their end that no apply renews: CAs from elsewhere, and those of clients.
+func (s *session) expiring(seen facts.Snapshot) []finding {
+	var found []finding
+	early := max(s.cluster.PKI.RenewBefore, s.cluster.PKI.Lifetime)
+	for _, ca := range seen.Operator.CAs {
+		newest := !slices.ContainsFunc(seen.Operator.CAs, func(other facts.CA) bool {
+			return other.Role == ca.Role && !other.Retired && other.Generation > ca.Generation
+		})
+		if ca.Given && !ca.Retired && newest && ca.NotAfter.Sub(seen.Taken) < early {
+			found = append(found, finding{
+				Kind: "expiry", Text: fmt.Sprintf("%s CA %d ends on %s", ca.Role, ca.Generation, ca.NotAfter.Format(time.DateOnly)),
+				Do: "ask whoever runs it for the next one, name that in pki of the inventory, and apply",
+			})
+		}
+	}
+	for _, c := range newestClients(seen) {
+		near, lifetime := s.cluster.PKI.RenewBefore, c.NotAfter.Sub(c.NotBefore)
+		if near >= lifetime { // of a client that has a lifetime of its own
+			near = lifetime / 3
+		}
+		if counts(s.cluster, c, seen.Taken) && c.NotAfter.Sub(seen.Taken) < near {
+			found = append(found, finding{
+				Kind: "expiry", Text: fmt.Sprintf("the newest certificate of client %s ends on %s", c.Name, c.NotAfter.Format(time.DateOnly)),
+				Do: fmt.Sprintf("clusterup cert issue %s %s --out DIR", c.Name, s.file),
+			})
+		}
+	}
+	return found
+}
+
+// counts says whether a client is one that certificates are to be had for: it has a block in the inventory, or its certificate has not
+// ended.
+func counts(c *inventory.Cluster, client facts.Client, now time.Time) bool {
+	named := slices.ContainsFunc(c.Clients, func(block inventory.Client) bool { return block.Name == client.Name })
+	return named || now.Before(client.NotAfter)
+}
