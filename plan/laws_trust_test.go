@@ -158,6 +158,9 @@ func lawRetire(w Want, s facts.Snapshot, step Step) error {
 	if slices.Contains(w.Abort, step.CA) {
 		return nil
 	}
+	if hold := s.Operator.Holds[step.CA]; hold != "" {
+		return fmt.Errorf("the rotation is held after %s", hold)
+	}
 	for _, c := range s.Operator.Clients {
 		if c.Generation == step.Generation && !c.Revoked && step.CA == "client" && !slices.ContainsFunc(s.Operator.Clients, func(other facts.Client) bool {
 			return other.Name == c.Name && other.Generation > c.Generation && !other.Revoked

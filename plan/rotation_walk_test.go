@@ -2,6 +2,7 @@ package plan
 
 import (
 	"fmt"
+	"slices"
 	"sync/atomic"
 	"testing"
 
@@ -57,11 +58,18 @@ func securely(w *Want) {
 	w.Cluster = &cluster
 }
 
+// patiently is without consent that clients lose the cluster.
+func patiently(w *Want) {
+	w.Accept = slices.DeleteFunc(slices.Clone(w.Accept), func(r Risk) bool { return r == OldClients })
+}
+
 var rotations = []operation{
 	{name: "peer CA", wish: rotateCA("", "peer"), leads: 2, minds: []func(Want, facts.Snapshot) Want{abort("peer")}},
 	{name: "client CA", wish: rotateCA("", "client"), begin: issued, leads: 2, minds: []func(Want, facts.Snapshot) Want{abort("client"), rotateCA(HoldLeaves, "client")}},
 	{name: "both CAs", wish: rotateCA("", caRoles...), leads: 2, minds: []func(Want, facts.Snapshot) Want{abort(caRoles...), rotateCA(HoldTrust, caRoles...)}},
 	{name: "both CAs, held", wish: rotateCA(HoldTrust, caRoles...), leads: 1, minds: []func(Want, facts.Snapshot) Want{abort("peer"), rotateCA("", "client")}},
+	{name: "client CA, of which a client has not moved", change: patiently, wish: rotateCA("", "client"), begin: issued, leads: 1},
+	{name: "both CAs, held before the end", wish: rotateCA(HoldLeaves, caRoles...), begin: issued, leads: 1, minds: []func(Want, facts.Snapshot) Want{abort("client"), rotateCA("", "client")}},
 	{name: "leaves", wish: RotateCerts, begin: watched},
 	{name: "both CAs with flags", change: flagged, wish: rotateCA("", caRoles...), leads: 3},
 	{name: "client CA with a minor up", to: "3.7.3", wish: rotateCA("", "client"), leads: 3},
