@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"strings"
 	"time"
 )
 
@@ -80,6 +81,7 @@ func (s *Store) attachGiven(cas []authority) {
 		a := &cas[i]
 		g, ok := s.given[a.Role]
 		if !ok || !a.Given || g.cert != nil && !g.cert.Equal(a.cert) || g.cert == nil && a.Generation != last[a.Role] {
+			s.attachOld(a)
 			continue
 		}
 		if g.External != nil {
@@ -90,6 +92,21 @@ func (s *Store) attachGiven(cas []authority) {
 		}
 		a.Signing = !a.Retired
 	}
+}
+
+// attachOld lets a CA sign that is not given any more, as long as its key is where it was: while members are taken over from it to another
+// one, that is what they trust.
+func (s *Store) attachOld(a *authority) {
+	data, err := os.ReadFile(s.base(a.Role, a.Generation) + givenSuffix)
+	if !a.Given || a.Retired || err != nil {
+		return
+	}
+	cert, path := a.cert, strings.TrimSpace(string(data))
+	if _, err := os.Stat(path); err != nil {
+		return
+	}
+	a.key = &key{open: func() (crypto.Signer, error) { return givenKey(path, cert) }}
+	a.Signing = true
 }
 
 func givenKey(path string, cert *x509.Certificate) (crypto.Signer, error) {
@@ -114,7 +131,7 @@ func givenKey(path string, cert *x509.Certificate) (crypto.Signer, error) {
 	return signer, nil
 }
 
-// adopt makes a given CA the next generation: its certificates are copied, its key is not. One that was retired, such as when a rotation to it
+// adopt makes a given CA the next generation: its certificates are copied, of its key only the place is. One that was retired, such as when a rotation to it
 // was given up, can be taken over again; there are then two generations with the same certificate. The directory must be locked.
 func (s *Store) adopt(g given, role Role, generation int, now time.Time) (authority, error) {
 	if g.cert == nil {
@@ -138,8 +155,13 @@ func (s *Store) adopt(g given, role Role, generation int, now time.Time) (author
 	}
 	a := newAuthority(role, generation, g.cert)
 	base := s.base(role, generation)
-	for _, suffix := range []string{keySuffix, sealedSuffix, recipientsSuffix, retiredSuffix} { // left by a run that was killed
+	for _, suffix := range []string{keySuffix, sealedSuffix, recipientsSuffix, retiredSuffix, givenSuffix} { // left by a run that was killed
 		if err := remove(base + suffix); err != nil {
+			return authority{}, err
+		}
+	}
+	if g.External == nil {
+		if err := writeFile(base+givenSuffix, []byte(g.Key+"\n"), 0o600); err != nil {
 			return authority{}, err
 		}
 	}

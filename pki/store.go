@@ -12,7 +12,7 @@ import (
 )
 
 // Store is the ca directory of one cluster. Below it are, for each generation of a role: ROLE-GENERATION.pem, its key in .key or, sealed,
-// in .key.age with the recipients in .sealed, .chain.pem for a CA that was given, and .retired once it signs no more; ROLE.hold while a
+// in .key.age with the recipients in .sealed, .chain.pem for a CA that was given, with .given, the path of its key, and .retired once it signs no more; ROLE.hold while a
 // rotation is held; clients/ with the records of client certificates; and crl/. Its methods may be called from several goroutines, but for
 // those that write (Create, Retire, Hold, Reseal, Revoke, CRL), which must be alone.
 type Store struct {

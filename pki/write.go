@@ -42,6 +42,7 @@ const (
 	recipientsSuffix = ".sealed"
 	chainSuffix      = ".chain.pem"
 	retiredSuffix    = ".retired"
+	givenSuffix      = ".given" // where the key of a CA lies that was given
 )
 
 // newSuffix is that of a file which has not taken its place yet.
@@ -54,7 +55,7 @@ func (s *Store) writeCA(a authority, signer crypto.Signer) error {
 		return err
 	}
 	base := s.base(a.Role, a.Generation)
-	for _, suffix := range []string{keySuffix, sealedSuffix, recipientsSuffix, chainSuffix, retiredSuffix} {
+	for _, suffix := range []string{keySuffix, sealedSuffix, recipientsSuffix, chainSuffix, retiredSuffix, givenSuffix} {
 		if err := remove(base + suffix); err != nil {
 			return err
 		}

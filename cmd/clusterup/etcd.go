@@ -101,7 +101,7 @@ func (s *session) mint(now time.Time) (pair pki.Pair, trust []byte, err error) {
 	if err != nil {
 		return pki.Pair{}, nil, fmt.Errorf("mint a client certificate: %w", err)
 	}
-	return pair, store.Trust(pki.RoleClient), nil
+	return pair, roots(store), nil
 }
 
 // clientTLS mints a client certificate in memory.

@@ -61,12 +61,16 @@ func (s *session) plan(ctx context.Context) (plan.Plan, facts.Snapshot, error) {
 	if s.flags.holdLast && len(s.cluster.Members) == 1 {
 		return plan.Plan{}, facts.Snapshot{}, usageError{errors.New("--hold-last needs more than one member")}
 	}
-	if _, err := s.etcd.connect(); errors.Is(err, pki.ErrSealed) || errors.Is(err, pki.ErrPassphrase) {
-		return plan.Plan{}, facts.Snapshot{}, err // without the key nothing could be asked of etcd, nor anything signed
+	_, errSigning := s.etcd.connect()
+	if errors.Is(errSigning, pki.ErrSealed) || errors.Is(errSigning, pki.ErrPassphrase) {
+		return plan.Plan{}, facts.Snapshot{}, errSigning // without the key nothing could be asked of etcd, nor anything signed
 	}
 	seen, err := s.gather(ctx)
 	if err != nil {
 		return plan.Plan{}, seen, err
+	}
+	if errSigning != nil && !errors.Is(errSigning, pki.ErrNoCA) && !errors.Is(errSigning, pki.ErrExpired) {
+		return plan.Plan{}, seen, errSigning // such as a CA's server that is down: what members would say is not known
 	}
 	w, err := s.want(ctx, seen, "")
 	if err != nil {

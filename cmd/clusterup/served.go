@@ -109,3 +109,15 @@ func accepted(store *pki.Store, role pki.Role, now time.Time) int {
 	}
 	return 0
 }
+
+// roots are the client CAs whose certificates members may show: those that are not retired, and those to which a rotation was begun and
+// taken back, since members may still have theirs.
+func roots(store *pki.Store) []byte {
+	var generations []int
+	for _, ca := range store.CAs() {
+		if ca.Role == pki.RoleClient && (!ca.Retired || len(generations) > 0) {
+			generations = append(generations, ca.Generation)
+		}
+	}
+	return store.TrustOf(pki.RoleClient, generations)
+}
