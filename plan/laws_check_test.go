@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -27,6 +28,23 @@ func TestLawsNotice(t *testing.T) {
 	foreign := change(ready, "etcd-3", func(h *facts.Host) { h.Data = facts.Data{WAL: true, ClusterID: 7, MemberID: 8} })
 	begun := Simulate(w, ready, one(StartMember, "etcd-1"))
 	stateNew := change(whole, "etcd-3", func(h *facts.Host) { stop(h); *h = withUnit(w, *h, "state=existing", "state=new") })
+	second := whole
+	second.Operator.CAs = append(slices.Clone(whole.Operator.CAs), facts.CA{
+		Role: "peer", Generation: 2, SHA256: "second", PEM: []byte("second"), Signing: true, NotAfter: noon.AddDate(9, 0, 0),
+	})
+	dropped := change(whole, "etcd-2", func(h *facts.Host) {
+		for name, file := range h.Files {
+			if strings.Contains(name, "trust-peer") {
+				file.Content = []byte("another CA")
+				h.Files[name] = file
+			}
+		}
+	})
+	plain := change(whole, "etcd-3", func(h *facts.Host) {
+		running(func(p *facts.Process) {
+			p.Args = slices.DeleteFunc(p.Args, func(arg string) bool { return strings.HasPrefix(arg, "--peer-trusted-ca-file") })
+		})(w, h)
+	})
 	otherToken := change(begun, "etcd-2", func(h *facts.Host) { *h = withUnit(w, *h, w.Token, "another") })
 	tests := map[string]struct {
 		seen  facts.Snapshot
@@ -57,14 +75,20 @@ func TestLawsNotice(t *testing.T) {
 		"a unit that nobody has tried": {
 			change(whole, "etcd-2", func(h *facts.Host) { h.Process = &facts.Process{Args: []string{"etcd", "--other=1"}} }), unitStage(w, whole), "would start with",
 		},
-		"start into another cluster":   {otherToken, one(StartMember, "etcd-2"), "law 4"},
-		"start without a unit":         {fresh, one(StartMember, "etcd-2"), "law 4"},
-		"a host of nobody":             {fresh, one(CreateUser, "stranger"), "no such host"},
-		"no reason":                    {fresh, Stage{Name: "bad", Gate: "none", Width: 1, Steps: []Step{{Kind: CreateUser, Host: "etcd-1"}}}, "no reason"},
-		"no gate":                      {fresh, Stage{Name: "bad", Width: 1, Steps: one(CreateUser, "etcd-1").Steps}, "gate"},
-		"no steps":                     {fresh, Stage{Name: "bad", Gate: "none", Width: 1}, "steps"},
-		"wrong width":                  {fresh, Stage{Name: "bad", Gate: "none", Width: 2, Steps: one(CreateUser, "etcd-1").Steps}, "width"},
-		"a key in what would be shown": {fresh, withChange(one(WriteTrust, "etcd-1"), "-----BEGIN PRIVATE KEY-----"), "law 7"},
+		"start into another cluster": {otherToken, one(StartMember, "etcd-2"), "law 4"},
+		"start without a unit":       {fresh, one(StartMember, "etcd-2"), "law 4"},
+		"a host of nobody":           {fresh, one(CreateUser, "stranger"), "no such host"},
+		"no reason":                  {fresh, Stage{Name: "bad", Gate: "none", Width: 1, Steps: []Step{{Kind: CreateUser, Host: "etcd-1"}}}, "no reason"},
+		"no gate":                    {fresh, Stage{Name: "bad", Width: 1, Steps: one(CreateUser, "etcd-1").Steps}, "gate"},
+		"no steps":                   {fresh, Stage{Name: "bad", Gate: "none", Width: 1}, "steps"},
+		"wrong width":                {fresh, Stage{Name: "bad", Gate: "none", Width: 2, Steps: one(CreateUser, "etcd-1").Steps}, "width"},
+		"a certificate of a CA that nobody trusts": {second, leafStage(2), "law 5"},
+		"a certificate of a CA that there is not":  {whole, leafStage(7), "law 5"},
+		"an old CA retired while it is in use":     {second, retireStage(1), "law 5"},
+		"a bundle without a CA that is in use":     {dropped, one(RestartMember, "etcd-2"), "law 5"},
+		"https before others can dial it":          {plain, updateStage(plain, "https"), "tls"},
+		"https and no restart":                     {whole, updateStage(whole, "https"), "tls"},
+		"a key in what would be shown":             {fresh, withChange(one(WriteTrust, "etcd-1"), "-----BEGIN PRIVATE KEY-----"), "law 7"},
 	}
 	w.Releases["3.7.3/amd64"] = releaseOf("3.7.3")
 	for name, test := range tests {
@@ -134,6 +158,22 @@ func unitStage(w Want, s facts.Snapshot) Stage {
 	return Stage{Name: "bad", Gate: "none", Width: 1, Steps: []Step{{
 		Kind: WriteUnit, Host: "etcd-2", Why: "no reason", Changes: []Change{{File: units.File{Path: name, Data: s.Hosts["etcd-2"].Files[name].Content}}},
 	}}}
+}
+
+func leafStage(generation int) Stage {
+	return Stage{Name: "bad", Gate: "none", Width: 1, Steps: []Step{{
+		Kind: IssueLeaf, Host: "etcd-1", Why: "no reason", Leaf: &Leaf{Role: "peer", CA: "peer", Generation: generation},
+	}}}
+}
+
+func retireStage(generation int) Stage {
+	return Stage{Name: "bad", Gate: "none", Width: 1, Steps: []Step{{Kind: RetireCA, CA: "peer", Generation: generation, Why: "no reason"}}}
+}
+
+func updateStage(s facts.Snapshot, scheme string) Stage {
+	return Stage{Name: "bad", Gate: "none", Width: 1, Steps: []Step{{
+		Kind: UpdateMember, Host: "etcd-1", To: "etcd-2", Member: s.Hosts["etcd-1"].Data.MemberID, PeerURLs: []string{scheme + "://10.0.0.11:2380"}, Why: "no reason",
+	}, {Kind: RestartMember, Host: "etcd-2", Version: "3.6.16", Why: "no reason"}}}
 }
 
 func birthStage(cluster, member string) Stage {

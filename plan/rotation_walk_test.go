@@ -46,6 +46,12 @@ func issued(s facts.Snapshot) facts.Snapshot {
 	return watched(s)
 }
 
+// replaced is a cluster whose inventory names another CA than its own.
+func replaced(s facts.Snapshot) facts.Snapshot {
+	s.Operator.Replaced = map[string]string{"peer": "the CA is clusterup's own, and another one is given"}
+	return watched(s)
+}
+
 func plainly(w *Want) {
 	cluster := *w.Cluster
 	cluster.TLS.Peers, cluster.TLS.Clients = false, false
@@ -70,6 +76,7 @@ var rotations = []operation{
 	{name: "both CAs, held", wish: rotateCA(HoldTrust, caRoles...), leads: 1, minds: []func(Want, facts.Snapshot) Want{abort("peer"), rotateCA("", "client")}},
 	{name: "client CA, of which a client has not moved", change: patiently, wish: rotateCA("", "client"), begin: issued, leads: 1},
 	{name: "both CAs, held before the end", wish: rotateCA(HoldLeaves, caRoles...), begin: issued, leads: 1, minds: []func(Want, facts.Snapshot) Want{abort("client"), rotateCA("", "client")}},
+	{name: "peer CA of another's", begin: replaced, leads: 2, minds: []func(Want, facts.Snapshot) Want{abort("peer")}},
 	{name: "leaves", wish: RotateCerts, begin: watched},
 	{name: "both CAs with flags", change: flagged, wish: rotateCA("", caRoles...), leads: 3},
 	{name: "client CA with a minor up", to: "3.7.3", wish: rotateCA("", "client"), leads: 3},
@@ -77,19 +84,28 @@ var rotations = []operation{
 	{name: "TLS between peers, and a new peer CA", was: plainly, change: securely, wish: rotateCA("", "peer"), leads: 4},
 }
 
+// allRotations are rotations, with what goes without saying.
+func allRotations() []operation {
+	all := slices.Clone(rotations)
+	for i := range all {
+		o := &all[i]
+		o.from = "3.6.16"
+		if o.to == "" {
+			o.to = o.from
+		}
+		if o.begin == nil {
+			o.begin = watched
+		}
+	}
+	return all
+}
+
 // Every rotation from a whole cluster, and every way off it, as for the operations of versions: cut anywhere, with a fault, a member that
 // does not take up its new certificate, and an operator who wants something else, such as the old CA back.
 func TestEveryWayOfRotations(t *testing.T) {
 	var total atomic.Int64
 	t.Run("walk", func(t *testing.T) {
-		for _, o := range rotations {
-			o.from = "3.6.16"
-			if o.to == "" {
-				o.to = o.from
-			}
-			if o.begin == nil {
-				o.begin = watched
-			}
+		for _, o := range allRotations() {
 			for _, n := range []int{1, 3, 5} {
 				t.Run(fmt.Sprintf("%s/%d", o.name, n), func(t *testing.T) {
 					t.Parallel()

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -18,7 +19,7 @@ var update = flag.Bool("update", false, "write the golden files anew")
 // What each operation does to three members, stage by stage, for people to read. Without faults no version is agreed on or enabled that
 // Simulate did not foresee, and the leader hands over once for each version or setting that members are taken through.
 func TestOperationsGolden(t *testing.T) {
-	for _, o := range operations {
+	for _, o := range slices.Concat(operations, allRotations()) {
 		t.Run(o.name, func(t *testing.T) {
 			_, w, s := o.start(t, 3)
 			var b strings.Builder
@@ -49,7 +50,11 @@ func TestOperationsGolden(t *testing.T) {
 			if leads > o.leads {
 				t.Errorf("the leader hands over %d times, want at most %d", leads, o.leads)
 			}
-			golden(t, "upgrade-"+strings.NewReplacer(" ", "-", ",", "").Replace(o.name)+".txt", b.String())
+			prefix := "upgrade-"
+			if slices.ContainsFunc(rotations, func(r operation) bool { return r.name == o.name }) {
+				prefix = "rotation-"
+			}
+			golden(t, prefix+strings.NewReplacer(" ", "-", ",", "").Replace(o.name)+".txt", b.String())
 		})
 	}
 }

@@ -1,0 +1,78 @@
+package apply
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/clusterup/clusterup/facts"
+	"github.com/clusterup/clusterup/plan"
+)
+
+// signers are the CAs of the members' certificates, "peer 1, client 2", where all are of the same.
+func signers(o *world) map[string]int {
+	found := map[string]int{}
+	for _, host := range o.seen.Hosts {
+		for role, leaf := range host.Leaves {
+			for _, ca := range o.seen.Operator.CAs {
+				if ca.SHA256 == leaf.Issuer && (found[role] == 0 || found[role] == ca.Generation) {
+					found[role] = ca.Generation
+				}
+			}
+		}
+	}
+	return found
+}
+
+// A rotation of both CAs goes through its phases in order, whichever run comes to each of them: one after another dies at each of its points,
+// and another goes on, which knows nothing of it.
+func TestRotate(t *testing.T) {
+	first := running(t, 3, "3.6.16", "3.6.16")
+	wish := plan.RotateCA(first.want, first.seen, []string{"peer", "client"}, "")
+	r, done := followed(first, "first")
+	r.Want = wish
+	r.Gather = func(ctx context.Context) (facts.Snapshot, error) { return first.gather(ctx, r.Want, &looked{}) }
+	points := 0
+	r.Seam = first.seam(func(string) error { points++; return nil })
+	if _, err := r.Converge(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	steps := done()
+	at := func(prefix string) int {
+		return slices.IndexFunc(steps, func(s string) bool { return strings.HasPrefix(s, prefix) })
+	}
+	order := []string{"create-ca/peer", "restart-member/", "issue-leaf/", "retire-ca/peer-1", "prune-trust/"}
+	for i := 1; i < len(order); i++ {
+		if at(order[i-1]) < 0 || at(order[i]) < at(order[i-1]) {
+			t.Errorf("%s is not before %s in %v", order[i-1], order[i], steps)
+		}
+	}
+	if got := signers(first); got["peer"] != 2 || got["server"] != 2 {
+		t.Errorf("certificates are of %v", got)
+	}
+	for point := 1; point <= points; point += 7 {
+		o := running(t, 3, "3.6.16", "3.6.16")
+		died := errors.New("died")
+		r := o.run("rotating")
+		r.Want = plan.RotateCA(o.want, o.seen, []string{"peer", "client"}, "")
+		r.Gather = func(ctx context.Context) (facts.Snapshot, error) { return o.gather(ctx, r.Want, &looked{}) }
+		n := 0
+		r.Seam = o.seam(func(string) error {
+			if n++; n >= point {
+				return died
+			}
+			return nil
+		})
+		if _, err := r.Converge(t.Context()); !errors.Is(err, died) {
+			t.Fatalf("point %d: %v", point, err)
+		}
+		if _, err := o.run("another").Converge(t.Context()); err != nil {
+			t.Fatalf("after point %d: %v", point, err)
+		}
+		if got := signers(o); len(o.seen.Operator.CAs) > 2 && (got["peer"] != 2 || got["server"] != 2) {
+			t.Errorf("point %d: certificates are of %v", point, got)
+		}
+	}
+}
