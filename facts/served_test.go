@@ -1,0 +1,50 @@
+package facts
+
+import (
+	"context"
+	"errors"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// Every port with TLS is looked at from all other hosts, or from its own where there is no other; what cannot be seen is told with its reason.
+func TestShake(t *testing.T) {
+	const secure = "--listen-peer-urls=https://10.0.0.1:2380"
+	three := map[string]Ask{"a": {Peer: "10.0.0.1:2380"}, "b": {}, "c": {}}
+	for name, test := range map[string]struct {
+		asks     map[string]Ask
+		args     []string
+		endpoint string
+		want     map[string][]Served
+	}{
+		"three members": {three, []string{"etcd", secure}, "https://10.0.0.1:2379", map[string][]Served{
+			"peer":   {{From: "b", SHA256: "10.0.0.1:2380 peer"}, {From: "c", Error: "refused"}},
+			"server": {{From: "b", SHA256: "10.0.0.1:2379 server"}, {From: "c", Error: "refused"}},
+		}},
+		"the only one": {map[string]Ask{"a": {Peer: "10.0.0.1:2380"}}, []string{"etcd", secure}, "https://10.0.0.1:2379", map[string][]Served{
+			"peer":   {{From: "a", SHA256: "10.0.0.1:2380 peer"}},
+			"server": {{From: "a", SHA256: "10.0.0.1:2379 server"}},
+		}},
+		"no TLS for peers": {three, []string{"etcd", "--listen-peer-urls=http://10.0.0.1:2380"}, "https://10.0.0.1:2379", map[string][]Served{
+			"server": {{From: "b", SHA256: "10.0.0.1:2379 server"}, {From: "c", Error: "refused"}},
+		}},
+		"no TLS at all": {three, []string{"etcd"}, "http://10.0.0.1:2379", map[string][]Served{}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			src := Source{Asks: test.asks, Handshake: func(_ context.Context, from, role, address string) (string, error) {
+				if from == "c" {
+					return "", errors.New("refused")
+				}
+				return address + " " + role, nil
+			}}
+			got := shake(t.Context(), src, "a", test.args, test.endpoint)
+			if diff := cmp.Diff(test.want, got); diff != "" {
+				t.Errorf("-want +got %s", diff)
+			}
+		})
+	}
+	if got := shake(t.Context(), Source{Asks: three}, "a", []string{secure}, "https://10.0.0.1:2379"); got != nil {
+		t.Errorf("nobody looks, and sees %v", got)
+	}
+}
