@@ -202,7 +202,8 @@ func (v view) waits(role string) string {
 	}
 	for _, ca := range live[:len(live)-1] {
 		if names := v.hanging(ca); len(names) > 0 {
-			return fmt.Sprintf("the newest certificate of %s is of %s", listed("client", names), caName(ca))
+			return fmt.Sprintf("the newest certificate of %s is of %s; issue another one (clusterup cert issue), or drop that CA all the same with --accept=old-clients",
+				listed("client", names), caName(ca))
 		}
 	}
 	return ""

@@ -116,8 +116,13 @@ func (s *session) issueClient(ctx context.Context, name string, to issueFlags) e
 	if err != nil {
 		return fmt.Errorf("issue certificate: %w", err)
 	}
+	generation, err := s.clientSigner(ctx, store)
+	if err != nil {
+		return fmt.Errorf("issue certificate: %w", err)
+	}
 	pair, err := store.IssueClient(name, pki.Leaf{
-		CN: client.User, Organization: client.Organization, Lifetime: client.Lifetime, Algorithm: s.cluster.PKI.Algorithm,
+		Generation: generation,
+		CN:         client.User, Organization: client.Organization, Lifetime: client.Lifetime, Algorithm: s.cluster.PKI.Algorithm,
 	}, s.now(), rand.Reader)
 	if err == nil {
 		err = done.write(pair, trust, password)
