@@ -150,7 +150,9 @@ func (s *session) forward(ctx context.Context, l net.Listener, target string, co
 			defer func() { _ = local.Close() }() // the copies have told what there was to tell
 			remote, err := s.etcd.dial(ctx, target)
 			if err != nil {
-				s.console.say("%v", err)
+				if ctx.Err() == nil { // else etcdctl has ended, and wants no connection any more
+					s.console.say("%v", err)
+				}
 				return
 			}
 			over := context.AfterFunc(ctx, func() { _, _ = local.Close(), remote.Close() })
