@@ -1,0 +1,48 @@
+package plan
+
+import (
+	"testing"
+
+	"github.com/clusterup/clusterup/facts"
+)
+
+// rotated is what is seen where nothing is left to do, with an error if it does not come to that.
+func rotated(t *testing.T, w Want, s facts.Snapshot) facts.Snapshot {
+	t.Helper()
+	p, err := Build(w, s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, stage := range p.Stages {
+		s = Simulate(w, s, stage)
+	}
+	return s
+}
+
+// aged is a cluster whose client CA has been due for a while: its rotation is held, since a client has a certificate of the old one.
+func aged(t *testing.T, w Want) facts.Snapshot {
+	t.Helper()
+	s := issued(settled(t, w))
+	s.Taken = noon.AddDate(9, 6, 0)
+	s.Operator.Clients[0].NotAfter = noon.AddDate(10, 0, 0)
+	if s = rotated(t, w, s); s.Operator.Holds["client"] != HoldTrust {
+		t.Fatalf("holds %v", s.Operator.Holds)
+	}
+	return s
+}
+
+// generation is the CA that signed a member's certificate for clients.
+func generation(s facts.Snapshot, member string) int {
+	ca, _ := issuerOf(s, s.Hosts[member], "server")
+	return ca.Generation
+}
+
+func TestAHoldEndsWithTheOldCA(t *testing.T) {
+	w := wanted(t, 3)
+	s := aged(t, w)
+	s.Taken = noon.AddDate(10, 1, 0)
+	s = rotated(t, w, s)
+	if is := generation(s, "etcd-1"); is != 2 {
+		t.Errorf("certificate of client CA %d, which has ended", is)
+	}
+}
