@@ -96,6 +96,7 @@ func (v view) authorities() []Step {
 		switch {
 		case len(live) == 0:
 			steps = append(steps, Step{Kind: CreateCA, CA: role, Why: "the operator directory has no " + role + " CA"})
+		case slices.Contains(v.want.Abort, role): // a CA that was made now would be taken back at once, again and again
 		case replaced != "" && !v.rotating(role):
 			steps = append(steps, Step{Kind: CreateCA, CA: role, Why: replaced})
 		case v.over(live[len(live)-1]) && !live[len(live)-1].Given:
@@ -146,7 +147,7 @@ func (v view) rotate() (*Stage, error) {
 // begin makes the next generation when it is asked for or due. Clients of a CA that ends get the time to learn of the next one.
 func (v view) begin(role string) []Step {
 	live := v.live(role)
-	if v.rotating(role) || len(live) == 0 {
+	if v.rotating(role) || len(live) == 0 || slices.Contains(v.want.Abort, role) {
 		return nil
 	}
 	why := v.due(role)

@@ -1,9 +1,11 @@
 package plan
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/clusterup/clusterup/facts"
+	"github.com/clusterup/clusterup/inventory"
 )
 
 // rotated is what is seen where nothing is left to do, with an error if it does not come to that.
@@ -44,5 +46,26 @@ func TestAHoldEndsWithTheOldCA(t *testing.T) {
 	s = rotated(t, w, s)
 	if is := generation(s, "etcd-1"); is != 2 {
 		t.Errorf("certificate of client CA %d, which has ended", is)
+	}
+}
+
+// What began a rotation may be there still when it has been taken back.
+func TestAbortedForGood(t *testing.T) {
+	w := wanted(t, 3)
+	of := map[string]facts.Snapshot{"client": aged(t, w)}
+	other := w
+	cluster := *w.Cluster
+	cluster.PKI.PeerCA = &inventory.GivenCA{Cert: "other.pem", Key: "other.key"}
+	other.Cluster = &cluster
+	of["peer"] = rotated(t, RotateCA(other, replaced(settled(t, w)), []string{"peer"}, HoldTrust), replaced(settled(t, w)))
+	for role, s := range of {
+		back := AbortRotation(other, []string{role})
+		s = rotated(t, back, s)
+		if made := s.Operator.CAs; len(made) != 3 && role == "peer" || len(made) != 4 && role == "client" {
+			t.Errorf("%s: made %d CAs", role, len(made))
+		}
+		if notes := Waiting(back, s); len(notes) != 1 || !strings.Contains(notes[0], "next apply begins another") {
+			t.Errorf("%s: notes %q", role, notes)
+		}
 	}
 }

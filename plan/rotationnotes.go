@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"fmt"
 
 	"github.com/clusterup/clusterup/facts"
@@ -15,6 +16,12 @@ func Waiting(w Want, s facts.Snapshot) []string {
 	for _, r := range Rotations(w, s) {
 		if r.Waits != "" {
 			notes = append(notes, fmt.Sprintf("the rotation of the %s CA, %d → %d, waits: %s", r.Role, r.From, r.To, r.Waits))
+		}
+	}
+	v := newView(w, s)
+	for _, role := range w.Abort {
+		if again := cmp.Or(s.Operator.Replaced[role], v.due(role)); again != "" && !v.rotating(role) {
+			notes = append(notes, fmt.Sprintf("the next apply begins another rotation of the %s CA: %s", role, again))
 		}
 	}
 	return notes

@@ -69,6 +69,10 @@ func simulateOperator(w Want, s facts.Snapshot, step Step) facts.Operator {
 				o.CAs[i].Retired, o.CAs[i].Signing = true, false
 				newest := ca.Generation == view{seen: s}.newest(ca.Role)
 				o.Revoked.Current = o.Revoked.Current && !(newest && ca.Role == "client")
+				if newest && ca.Given {
+					o.Replaced = map[string]string{step.CA: "another one is given"}
+					maps.Copy(o.Replaced, s.Operator.Replaced)
+				}
 			}
 		}
 	case HoldRotation:
