@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"errors"
 	"strings"
 	"testing"
 
@@ -67,5 +68,15 @@ func TestAbortedForGood(t *testing.T) {
 		if notes := Waiting(back, s); len(notes) != 1 || !strings.Contains(notes[0], "next apply begins another") {
 			t.Errorf("%s: notes %q", role, notes)
 		}
+	}
+}
+
+func TestNoWayBackToACAThatHasEnded(t *testing.T) {
+	w := wanted(t, 3)
+	s := aged(t, w)
+	s.Taken = noon.AddDate(10, 1, 0)
+	_, err := Next(AbortRotation(w, []string{"client"}), s)
+	if refused := new(Refused); !errors.As(err, &refused) || !refused.Only(TooLate) {
+		t.Errorf("got %v", err)
 	}
 }

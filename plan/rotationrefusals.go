@@ -46,10 +46,16 @@ func (v view) givenRefusals(role string) []Refusal {
 	return nil
 }
 
-// lateRefusals: a rotation can be taken back until the old CA is retired.
+// lateRefusals: a rotation can be taken back until the old CA has ended or is retired.
 func (v view) lateRefusals(role string) []Refusal {
 	live := v.live(role)
-	if !slices.Contains(v.want.Abort, role) || len(live) != 1 || !v.rotating(role) {
+	switch {
+	case !slices.Contains(v.want.Abort, role) || !v.rotating(role):
+		return nil
+	case v.over(live[0]):
+		return []Refusal{refuse(TooLate, "", fmt.Sprintf("clusterup rotate ca --%s goes on with it", role),
+			"%s ended on %s, so there is no way back to it", caName(live[0]), live[0].NotAfter.Format(time.DateOnly))}
+	case len(live) > 1:
 		return nil
 	}
 	i := slices.IndexFunc(v.cas(role), func(ca facts.CA) bool { return ca.Retired && ca.Generation < live[0].Generation && v.stillTrusted(ca) })
