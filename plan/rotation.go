@@ -71,8 +71,8 @@ func (v view) hold(role string) string {
 
 // rotating says that a rotation is under way, forwards or back: there are two CAs, or one that is retired is still trusted.
 func (v view) rotating(role string) bool {
-	if len(v.live(role)) > 1 {
-		return true
+	if n := len(v.live(role)); n != 1 {
+		return n > 1
 	}
 	return slices.ContainsFunc(v.cas(role), func(ca facts.CA) bool { return ca.Retired && v.stillTrusted(ca) })
 }

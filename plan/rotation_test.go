@@ -80,3 +80,19 @@ func TestNoWayBackToACAThatHasEnded(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// Such as where of a backup the files of the newest generation are missing.
+func TestNoRotationWithoutACA(t *testing.T) {
+	w := wanted(t, 3)
+	s := watched(settled(t, w))
+	for i := range s.Operator.CAs {
+		s.Operator.CAs[i].Retired, s.Operator.CAs[i].Signing = true, false
+	}
+	if got := Rotations(w, s); got != nil {
+		t.Errorf("got %v", got)
+	}
+	_, err := Next(AbortRotation(w, caRoles), s)
+	if refused := new(Refused); !errors.As(err, &refused) || !refused.Only(CAKeyMissing) {
+		t.Errorf("got %v", err)
+	}
+}
