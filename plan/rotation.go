@@ -210,14 +210,16 @@ func (v view) waits(role string) string {
 	return ""
 }
 
-// hanging are the names of clients whose newest certificate that is good is of a CA.
+// hanging are the names of clients whose newest certificate that is good is of a CA. Those of a CA that was taken back are not.
 func (v view) hanging(ca facts.CA) []string {
 	if ca.Role != "client" {
 		return nil
 	}
+	retired := slices.DeleteFunc(v.cas("client"), func(other facts.CA) bool { return !other.Retired })
 	newest := map[string]facts.Client{}
 	for _, c := range v.seen.Operator.Clients {
-		if c.Revoked || !v.seen.Taken.Before(c.NotAfter) {
+		gone := c.Generation != ca.Generation && slices.ContainsFunc(retired, func(other facts.CA) bool { return other.Generation == c.Generation })
+		if c.Revoked || gone || !v.seen.Taken.Before(c.NotAfter) {
 			continue
 		}
 		if is, ok := newest[c.Name]; !ok || c.Generation >= is.Generation {

@@ -96,3 +96,18 @@ func TestNoRotationWithoutACA(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// A client that went back with its cluster hangs on the old CA, although it has a certificate of a later one.
+func TestAClientThatWentBack(t *testing.T) {
+	w := wanted(t, 3)
+	s := issued(settled(t, w))
+	s = rotated(t, RotateCA(w, s, []string{"client"}, HoldLeaves), s)
+	s.Operator.Clients = append(s.Operator.Clients, facts.Client{Name: "app", Serial: "2", Generation: 2, NotAfter: noon.AddDate(1, 0, 0)})
+	s = rotated(t, AbortRotation(w, []string{"client"}), s)
+	s = rotated(t, RotateCA(w, s, []string{"client"}, ""), s)
+	for _, ca := range s.Operator.CAs {
+		if ca.Role == "client" && ca.Generation == 1 && ca.Retired {
+			t.Error("the CA of its only good certificate was dropped")
+		}
+	}
+}
