@@ -185,6 +185,9 @@ func (v view) retire(role string) []Step {
 func (v view) waits(role string) string {
 	live := v.live(role)
 	newest := live[len(live)-1]
+	if !newest.Signing {
+		return fmt.Sprintf("the key of %s is not at hand; put it back where it was, or take the rotation back (clusterup rotate ca --%s --abort)", caName(newest), role)
+	}
 	if hold := v.hold(role); hold != "" {
 		return "it is held after its phase " + hold
 	}
@@ -287,7 +290,7 @@ func (v view) rotation(role string) Rotation {
 	case signer.Generation != newest.Generation || v.needed(live[0]):
 		r.Phase = "leaves"
 	}
-	if r.Phase == "leaves" && r.Hold == HoldTrust || r.Phase == "drop" {
+	if r.Phase == "leaves" && (r.Hold == HoldTrust || !newest.Signing) || r.Phase == "drop" {
 		r.Waits = v.waits(role)
 	}
 	return r

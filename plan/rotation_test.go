@@ -111,3 +111,21 @@ func TestAClientThatWentBack(t *testing.T) {
 		}
 	}
 }
+
+func TestARotationToACAWithoutItsKeyWaits(t *testing.T) {
+	w := wanted(t, 3)
+	for _, hold := range []string{HoldTrust, HoldLeaves} {
+		s := watched(settled(t, w))
+		s = rotated(t, RotateCA(w, s, []string{"peer"}, hold), s)
+		for i, ca := range s.Operator.CAs {
+			if ca.Role == "peer" && ca.Generation == 2 {
+				s.Operator.CAs[i].Signing = false
+			}
+		}
+		s.Operator.Holds = nil
+		s = rotated(t, w, s)
+		if notes := Waiting(w, s); len(notes) != 1 || !strings.Contains(notes[0], "the key of peer CA 2 is not at hand") {
+			t.Errorf("held after %s: notes %q", hold, notes)
+		}
+	}
+}
