@@ -129,3 +129,17 @@ func TestARotationToACAWithoutItsKeyWaits(t *testing.T) {
 		}
 	}
 }
+
+func TestTLSStaysOnWhileAllAreStopped(t *testing.T) {
+	w := wanted(t, 3)
+	s := settled(t, w)
+	s.Members = nil
+	for _, name := range s.Names() {
+		s = change(s, name, func(h *facts.Host) { h.Process, h.Etcd, h.Reads = nil, nil, false })
+	}
+	plainly(&w)
+	_, err := Next(w, s)
+	if refused := new(Refused); !errors.As(err, &refused) || !refused.Only(Insecure) {
+		t.Errorf("got %v", err)
+	}
+}

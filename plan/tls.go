@@ -95,15 +95,17 @@ func (v view) asked(m inventory.Member) string {
 	return m.Name
 }
 
-// plainRefusals: TLS is not switched off again, and clients that speak http are not left without a port.
+// plainRefusals: TLS is not switched off again, and clients that speak http are not left without a port. A member that is stopped counts by
+// its unit.
 func (v view) plainRefusals(m inventory.Member, host facts.Host) []Refusal {
 	c := v.want.Cluster
-	if host.Process == nil {
+	command := v.command(host)
+	if host.Process == nil && !v.formed || len(command) == 0 {
 		return nil
 	}
-	secure, plain := clientPorts(host.Process.Args)
+	secure, plain := clientPorts(command)
 	switch {
-	case !c.TLS.Peers && (v.peerScheme(m) == "https" || schemeOf(flagOf(host.Process.Args, "listen-peer-urls")) == "https"):
+	case !c.TLS.Peers && (v.peerScheme(m) == "https" || schemeOf(flagOf(command, "listen-peer-urls")) == "https"):
 		return []Refusal{refuse(Insecure, m.Name, "set peers = true in the block tls", "its peers reach it over TLS, which clusterup does not switch off")}
 	case !c.TLS.Clients && len(secure) > 0:
 		return []Refusal{refuse(Insecure, m.Name, "set clients = true in the block tls", "its clients reach it over TLS, which clusterup does not switch off")}
