@@ -28,7 +28,7 @@ func (v view) refusals() []Refusal {
 		return found
 	}
 	v.hosts(func(m inventory.Member, host facts.Host) {
-		for _, check := range []func(inventory.Member, facts.Host) []Refusal{v.suitable, v.ports, v.data, v.trusted, v.plainRefusals, v.v2Store, v.undiverted} {
+		for _, check := range []func(inventory.Member, facts.Host) []Refusal{v.suitable, v.ports, v.data, v.trusted, v.outdated, v.plainRefusals, v.v2Store, v.undiverted} {
 			found = append(found, check(m, host)...)
 		}
 	})
@@ -212,13 +212,7 @@ func ignored(entry string) bool {
 
 // trusted says whether the host belongs to the CAs of this operator directory. A host of another's must not get a second CA.
 func (v view) trusted(m inventory.Member, host facts.Host) []Refusal {
-	ours := map[string]bool{}
-	for _, ca := range v.seen.Operator.CAs {
-		ours[ca.SHA256] = true
-		for _, sum := range facts.Certificates(trustOf(ca)) {
-			ours[sum] = true
-		}
-	}
+	ours := v.ours()
 	conf := ConfigDir(v.want.Cluster)
 	var names []string
 	for name := range host.Files {

@@ -34,7 +34,8 @@ type Risk string
 // serves.
 const Downtime Risk = "downtime"
 
-// ForeignCluster accepts that a cluster is destroyed whose CAs are not in this operator directory.
+// ForeignCluster accepts that a cluster is destroyed whose CAs are not in this operator directory; and that a CA is dropped, or a
+// revocation undone, of which this operator directory does not know.
 const ForeignCluster Risk = "foreign-ca"
 
 // Downgrade accepts that the cluster goes back a minor version.

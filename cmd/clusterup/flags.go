@@ -43,7 +43,7 @@ func (f *clusterFlags) hostFlags(cmd *cobra.Command) {
 // changeFlags are for commands that change hosts.
 func (f *clusterFlags) changeFlags(cmd *cobra.Command) {
 	f.hostFlags(cmd)
-	cmd.Flags().StringSliceVar(&f.accept, "accept", nil, "accept a risk by name: downtime, downgrade, hops")
+	cmd.Flags().StringSliceVar(&f.accept, "accept", nil, "accept a risk by name: downtime, downgrade, foreign-ca, hops, old-clients")
 	cmd.Flags().BoolVar(&f.holdLast, "hold-last", false, "leave the last member at its minor version, from where one can still turn back")
 	cmd.Flags().DurationVar(&f.timeout, "start-timeout", 90*time.Second, "how long a member may take to start; reading a large database takes its time")
 	f.lockFlags(cmd)
