@@ -105,6 +105,11 @@ func (v view) authorities() []Step {
 		if hold, said := v.want.Hold[role]; said && hold != v.seen.Operator.Holds[role] {
 			steps = append(steps, v.holdStep(role, hold))
 		}
+		for _, ca := range v.dropped(role) {
+			steps = append(steps, Step{
+				Kind: RetireCA, CA: role, Generation: ca.Generation, Why: "all members have dropped it already, which this operator directory does not know",
+			})
+		}
 		if slices.Contains(v.want.Abort, role) && len(live) > 1 {
 			for _, ca := range live[1:] {
 				steps = append(steps, Step{Kind: RetireCA, CA: role, Generation: ca.Generation, Why: "its rotation is taken back"})
@@ -112,6 +117,21 @@ func (v view) authorities() []Step {
 		}
 	}
 	return steps
+}
+
+// dropped are CAs that were retired once, as in a directory out of a backup from before: all members serve with TLS and trust a later one,
+// and none of them trusts these. To trust them again would lead to the same end.
+func (v view) dropped(role string) []facts.CA {
+	live := v.live(role)
+	if !v.formed || len(live) < 2 || !live[len(live)-1].Signing || !v.trustedByAll(live[len(live)-1]) {
+		return nil
+	}
+	return slices.DeleteFunc(live[:len(live)-1], func(ca facts.CA) bool {
+		return v.needed(ca) || slices.ContainsFunc(v.want.Cluster.Members, func(m inventory.Member) bool {
+			host := v.seen.Hosts[m.Name]
+			return flagOf(v.command(host), trustFlag[role]) == "" || v.trusts(host, ca)
+		})
+	})
 }
 
 func (v view) holdStep(role, hold string) Step {

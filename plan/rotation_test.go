@@ -143,3 +143,17 @@ func TestTLSStaysOnWhileAllAreStopped(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// Out of a backup from before the old CA was retired.
+func TestACAThatWasDroppedIsNotTrustedAgain(t *testing.T) {
+	w := wanted(t, 3)
+	s := watched(settled(t, w))
+	s = rotated(t, RotateCA(w, s, caRoles, ""), s)
+	for i := range s.Operator.CAs {
+		s.Operator.CAs[i].Retired, s.Operator.CAs[i].Signing = false, true
+	}
+	p, err := Build(w, s)
+	if err != nil || len(p.Stages) != 1 || p.Stages[0].Steps[0].Kind != RetireCA {
+		t.Errorf("got %v, %+v", err, p.Stages)
+	}
+}
