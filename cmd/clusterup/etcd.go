@@ -94,29 +94,64 @@ func (s *session) mint(now time.Time) (pair pki.Pair, trust []byte, err error) {
 	if err != nil {
 		return pki.Pair{}, nil, err
 	}
-	pair, err = store.Issue(pki.Leaf{
-		CA: pki.RoleClient, Kind: "client", CN: "root", Organization: "clusterup", Lifetime: ownLifetime,
-		Generation: accepted(store, pki.RoleClient, now),
-	}, now, rand.Reader)
-	if err != nil {
-		return pki.Pair{}, nil, fmt.Errorf("mint a client certificate: %w", err)
+	if pair, err = s.mintOf(store, accepted(store, pki.RoleClient, now), now); err != nil {
+		return pki.Pair{}, nil, err
 	}
 	return pair, roots(store), nil
 }
 
-// clientTLS mints a client certificate in memory.
+func (s *session) mintOf(store *pki.Store, generation int, now time.Time) (pki.Pair, error) {
+	pair, err := store.Issue(pki.Leaf{
+		CA: pki.RoleClient, Kind: "client", CN: "root", Organization: "clusterup", Lifetime: ownLifetime, Generation: generation,
+	}, now, rand.Reader)
+	if err != nil {
+		return pki.Pair{}, fmt.Errorf("mint a client certificate: %w", err)
+	}
+	return pair, nil
+}
+
+// clientTLS mints client certificates in memory: one that every member accepts as far as this operator directory knows, and one of each CA
+// of clusterup's own that came later. A member says which CAs it accepts: where the directory came out of a backup from before the older one
+// was dropped, that is the later one alone.
 func (s *session) clientTLS(now time.Time) (*tls.Config, error) {
 	pair, trust, err := s.mint(now)
 	if err != nil {
 		return nil, err
 	}
-	certificate, err := pair.TLS()
+	store, err := s.store()
 	if err != nil {
-		return nil, fmt.Errorf("mint a client certificate: %w", err)
+		return nil, err
+	}
+	pairs, first := []pki.Pair{pair}, accepted(store, pki.RoleClient, now)
+	for _, ca := range store.CAs() {
+		if first == 0 || ca.Role != pki.RoleClient || ca.Generation <= first || !ca.Signing || ca.Given {
+			continue
+		}
+		if later, err := s.mintOf(store, ca.Generation, now); err == nil { // it may not be needed
+			pairs = append(pairs, later)
+		}
+	}
+	var certificates []tls.Certificate
+	for _, pair := range pairs {
+		certificate, err := pair.TLS()
+		if err != nil {
+			return nil, fmt.Errorf("mint a client certificate: %w", err)
+		}
+		certificates = append(certificates, certificate)
 	}
 	roots := x509.NewCertPool()
 	roots.AppendCertsFromPEM(trust)
-	return &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots, Certificates: []tls.Certificate{certificate}}, nil
+	return &tls.Config{
+		MinVersion: tls.VersionTLS12, RootCAs: roots,
+		GetClientCertificate: func(asked *tls.CertificateRequestInfo) (*tls.Certificate, error) {
+			for i := range certificates {
+				if asked.SupportsCertificate(&certificates[i]) == nil {
+					return &certificates[i], nil
+				}
+			}
+			return &certificates[0], nil
+		},
+	}, nil
 }
 
 // ownPair writes such a certificate to files that their owner alone can read.

@@ -1,0 +1,82 @@
+package main
+
+import (
+	"bytes"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"net"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/clusterup/clusterup/inventory"
+	"github.com/clusterup/clusterup/pki"
+)
+
+// withCAs is a session with an operator directory that holds so many generations of the CAs.
+func withCAs(t *testing.T, generations int) (*session, *pki.Store) {
+	t.Helper()
+	s := &session{
+		console: &console{in: os.Stdin, out: new(bytes.Buffer), err: new(bytes.Buffer)}, cluster: &inventory.Cluster{Name: "prod"},
+		dir: t.TempDir(), now: time.Now,
+	}
+	s.etcd = newEtcdAPI(s)
+	store, err := s.openStore()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range generations {
+		for _, role := range []pki.Role{pki.RolePeer, pki.RoleClient} {
+			if _, err := store.Create(role, "prod", pki.Spec{}, s.now(), rand.Reader); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	return s, store
+}
+
+// While both CAs are there, a member is shown a certificate of one that it accepts.
+func TestClientCertificatesThatAMemberAccepts(t *testing.T) {
+	s, store := withCAs(t, 2)
+	for name, trusted := range map[string][]int{"the old one": {1}, "both": {1, 2}, "the new one alone": {2}} {
+		t.Run(name, func(t *testing.T) {
+			server, err := store.Issue(pki.Leaf{CA: pki.RoleClient, Kind: "server", CN: "server:etcd-1", IPs: []net.IP{net.IPv4(127, 0, 0, 1)}}, s.now(), rand.Reader)
+			if err != nil {
+				t.Fatal(err)
+			}
+			certificate, err := server.TLS()
+			if err != nil {
+				t.Fatal(err)
+			}
+			pool := x509.NewCertPool()
+			pool.AppendCertsFromPEM(store.TrustOf(pki.RoleClient, trusted))
+			listener, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{Certificates: []tls.Certificate{certificate}, ClientCAs: pool, ClientAuth: tls.RequireAndVerifyClientCert})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer listener.Close()
+			answer := make(chan error, 1)
+			go func() {
+				conn, err := listener.Accept()
+				if err == nil {
+					err = conn.(*tls.Conn).Handshake()
+					_ = conn.Close()
+				}
+				answer <- err
+			}()
+			config, err := s.clientTLS(s.now())
+			if err != nil {
+				t.Fatal(err)
+			}
+			conn, err := tls.Dial("tcp", listener.Addr().String(), config)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer conn.Close()
+			if err := <-answer; err != nil {
+				t.Errorf("the member says %v", err)
+			}
+		})
+	}
+}
