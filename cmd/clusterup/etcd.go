@@ -26,11 +26,13 @@ type etcdAPI struct {
 	session *session
 	routes  map[string]string // host:port of a client URL → member
 
-	mu       sync.Mutex
-	client   *quorum.Cluster
-	minted   time.Time
+	mu     sync.Mutex
+	client *quorum.Cluster
+	minted time.Time
+	met    string // the CAs that they are of
+
+	visiting sync.Mutex // its own: a CA may be a server that takes its time
 	visitors map[string]visitor
-	met      string // the CAs that they are of
 }
 
 func newEtcdAPI(s *session) *etcdAPI {

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"net"
 	"os"
 	"testing"
@@ -78,5 +79,22 @@ func TestClientCertificatesThatAMemberAccepts(t *testing.T) {
 				t.Errorf("the member says %v", err)
 			}
 		})
+	}
+}
+
+// A server that does not answer is waited for once in a look, however many ports there are.
+func TestAVisitorThatCannotBeHad(t *testing.T) {
+	s, _ := withCAs(t, 0)
+	if _, err := s.etcd.visitor("peer"); !errors.Is(err, pki.ErrNoCA) {
+		t.Fatalf("got %v", err)
+	}
+	other, store := withCAs(t, 1)
+	s.dir = other.dir // where there is one
+	if _, err := s.etcd.visitor("peer"); !errors.Is(err, pki.ErrNoCA) {
+		t.Errorf("asked again: %v", err)
+	}
+	s.etcd.meet(store)
+	if _, again := s.etcd.visitors["peer"]; again {
+		t.Error("the next look does not ask again")
 	}
 }

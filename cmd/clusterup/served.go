@@ -9,6 +9,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"maps"
 	"time"
 
 	"github.com/clusterup/clusterup/pki"
@@ -49,19 +50,27 @@ func (s *session) handshake(ctx context.Context, from, role, address string) (st
 	return sum, nil
 }
 
-// visitor is a configuration with a certificate of clusterup's own for a port: as a client, or without any names as a peer.
+// visitor is a configuration with a certificate of clusterup's own for a port: as a client, or without any names as a peer. One that could
+// not be had, such as from a CA's server that does not answer, is not asked for again in the same look.
 func (a *etcdAPI) visitor(role string) (*tls.Config, error) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
+	a.visiting.Lock()
+	defer a.visiting.Unlock()
 	now := a.session.now()
-	if is, ok := a.visitors[role]; ok && now.Sub(is.minted) < ownLifetime/2 {
-		return is.config.Clone(), nil
+	is, ok := a.visitors[role]
+	if !ok || is.err == nil && now.Sub(is.minted) >= ownLifetime/2 {
+		is = visitor{minted: now}
+		is.config, is.err = a.session.visitorTLS(role, now)
+		a.visitors[role] = is
 	}
+	return is.config.Clone(), is.err // of nil it is nil
+}
+
+func (s *session) visitorTLS(role string, now time.Time) (*tls.Config, error) {
 	leaf := pki.Leaf{CA: pki.RoleClient, Kind: "client", CN: "root", Organization: "clusterup", Lifetime: ownLifetime}
 	if role == "peer" {
 		leaf = pki.Leaf{CA: pki.RolePeer, Kind: "probe", CN: "clusterup", Lifetime: ownLifetime}
 	}
-	store, err := a.session.store()
+	store, err := s.store()
 	if err != nil {
 		return nil, err
 	}
@@ -74,9 +83,7 @@ func (a *etcdAPI) visitor(role string) (*tls.Config, error) {
 	if err != nil {
 		return nil, fmt.Errorf("mint a certificate: %w", err)
 	}
-	config := &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{certificate}}
-	a.visitors[role] = visitor{config, now}
-	return config.Clone(), nil
+	return &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{certificate}}, nil
 }
 
 // meet forgets certificates of clusterup's own that were made before the CAs were as they are: members may not accept them any more, nor it
@@ -88,14 +95,19 @@ func (a *etcdAPI) meet(store *pki.Store) {
 		met += " " + ca.SHA256
 	}
 	a.mu.Lock()
-	defer a.mu.Unlock()
-	if met != a.met {
-		a.met, a.minted, a.visitors = met, time.Time{}, map[string]visitor{}
+	changed := met != a.met
+	if changed {
+		a.met, a.minted = met, time.Time{}
 	}
+	a.mu.Unlock()
+	a.visiting.Lock()
+	defer a.visiting.Unlock()
+	maps.DeleteFunc(a.visitors, func(_ string, is visitor) bool { return changed || is.err != nil })
 }
 
 type visitor struct {
 	config *tls.Config
+	err    error
 	minted time.Time
 }
 
