@@ -101,8 +101,12 @@ func (v view) trusts(host facts.Host, ca facts.CA) bool {
 		return len(command) > 0 // without TLS it accepts everybody
 	}
 	content := host.Files[file].Content
-	asWritten := units.Trust(path.Dir(file), ca.Role, content).Path == file || strings.Contains(path.Base(file), "-NEW-")
-	return asWritten && bytes.Contains(content, trustOf(ca))
+	return asWritten(file, ca.Role, content) && bytes.Contains(content, trustOf(ca))
+}
+
+// asWritten says whether a bundle is one of clusterup's, and holds what it was written with.
+func asWritten(file, role string, content []byte) bool {
+	return units.Trust(path.Dir(file), role, content).Path == file || strings.Contains(path.Base(file), "trust-"+role+"-NEW-")
 }
 
 // trustedByAll is what law 5 asks of a CA before it signs.

@@ -43,14 +43,14 @@ func pathsOf(names []string) []Path {
 	return paths
 }
 
-// untrusted are bundles that neither the running member nor its unit names, and that are not wanted.
+// untrusted are bundles of clusterup's own that neither the running member nor its unit names, and that are not wanted.
 func (v view) untrusted(host facts.Host) []string {
 	used := slices.Concat(commandOf(host.Files[UnitPath(v.want.Cluster)].Content), v.command(host))
 	var found []string
-	for name := range host.Files {
-		bundle, _ := path.Match(ConfigDir(v.want.Cluster)+"/trust-*.pem", name)
+	for name, file := range host.Files {
+		bundle := slices.ContainsFunc(caRoles, func(role string) bool { return asWritten(name, role, file.Content) })
 		wanted := slices.ContainsFunc(caRoles, func(role string) bool { return v.trust(role).Path == name })
-		if bundle && !wanted && !slices.ContainsFunc(used, func(arg string) bool { return strings.HasSuffix(arg, "="+name) }) {
+		if bundle && path.Dir(name) == ConfigDir(v.want.Cluster) && !wanted && !slices.ContainsFunc(used, func(arg string) bool { return strings.HasSuffix(arg, "="+name) }) {
 			found = append(found, name)
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/clusterup/clusterup/facts"
+	"github.com/clusterup/clusterup/units"
 )
 
 func TestPrune(t *testing.T) {
@@ -82,5 +83,25 @@ func TestYoung(t *testing.T) {
 		if waits := stage != nil && stage.Steps[0].Kind == AwaitVersion; err != nil || waits != test.waits || stage != nil && !waits {
 			t.Errorf("%s: %+v, %v; waits is to be %v", name, stage, err, test.waits)
 		}
+	}
+}
+
+// A bundle that nothing runs with goes, and what somebody else put there stays.
+func TestPruneTrust(t *testing.T) {
+	w := wanted(t, 3)
+	ours := units.Trust(ConfigDir(w.Cluster), "client", []byte("of old"))
+	s := change(settled(t, w), "etcd-2", func(h *facts.Host) {
+		h.Files[ours.Path] = facts.File{Kind: facts.Regular, Content: ours.Data}
+		for _, name := range []string{"trust-app.pem", "trust-client-00000000.pem"} {
+			h.Files[ConfigDir(w.Cluster)+"/"+name] = facts.File{Kind: facts.Regular, Content: ours.Data}
+		}
+	})
+	stage, err := Next(w, s)
+	if err != nil || stage == nil {
+		t.Fatalf("%v, %v", stage, err)
+	}
+	want := []Step{{Kind: PruneTrust, Host: "etcd-2", Unit: w.Cluster.UnitName, Paths: []Path{{Path: ours.Path}}, Why: "no member runs with them any more"}}
+	if d := cmp.Diff(want, stage.Steps); d != "" {
+		t.Error(d)
 	}
 }
