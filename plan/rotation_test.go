@@ -157,3 +157,27 @@ func TestACAThatWasDroppedIsNotTrustedAgain(t *testing.T) {
 		t.Errorf("got %v, %+v", err, p.Stages)
 	}
 }
+
+// Whoever looks at a plan is told which clients it concerns, whatever begins a rotation or ends it.
+func TestClientsAreNamed(t *testing.T) {
+	w := wanted(t, 3)
+	s := issued(settled(t, w))
+	moved := rotated(t, RotateCA(w, s, []string{"client"}, HoldLeaves), s)
+	moved.Operator.Clients = []facts.Client{{Name: "app", Serial: "2", Generation: 2, NotAfter: noon.AddDate(1, 0, 0)}}
+	given := s
+	given.Operator.Replaced = map[string]string{"client": "another one is given"}
+	for name, test := range map[string]struct {
+		w    Want
+		s    facts.Snapshot
+		says string
+	}{
+		"asked for":     {RotateCA(w, s, []string{"client"}, ""), s, "client app: the newest certificate is of client CA 1."},
+		"given another": {w, given, "client app: the newest certificate is of client CA 1."},
+		"taken back":    {AbortRotation(w, []string{"client"}), moved, "client app: the newest certificate is of client CA 2, and is refused"},
+	} {
+		p, err := Build(test.w, test.s)
+		if err != nil || !strings.Contains(strings.Join(p.Notes, "\n"), test.says) {
+			t.Errorf("%s: %v, notes %q", name, err, p.Notes)
+		}
+	}
+}

@@ -3,6 +3,7 @@ package plan
 import (
 	"cmp"
 	"fmt"
+	"slices"
 
 	"github.com/clusterup/clusterup/facts"
 )
@@ -30,7 +31,11 @@ func Waiting(w Want, s facts.Snapshot) []string {
 // clientNotes say which clients are concerned when the client CA is rotated.
 func (v view) clientNotes() []string {
 	live := v.live("client")
-	if len(live) == 0 || v.hold("client") != "" || len(live) == 1 && v.want.Generation["client"] <= live[0].Generation {
+	if len(live) > 1 && slices.Contains(v.want.Abort, "client") {
+		return v.backNotes(live[1:])
+	}
+	begins := len(live) > 1 || v.want.Generation["client"] > v.newest("client") || v.seen.Operator.Replaced["client"] != ""
+	if len(live) == 0 || v.hold("client") != "" || !begins {
 		return nil
 	}
 	names := v.hanging(live[0])
@@ -40,6 +45,17 @@ func (v view) clientNotes() []string {
 	return []string{fmt.Sprintf("%s: the newest certificate is of %s. Before the members have certificates of the next CA, clients have to trust that one too: "+
 		"--pause-after=trust leaves the time to give them ca.pem anew. Before the old CA is dropped they need new certificates: that waits for them, unless --accept=old-clients.",
 		listed("client", names), caName(live[0]))}
+}
+
+// backNotes say which clients have certificates of CAs that are taken back.
+func (v view) backNotes(cas []facts.CA) []string {
+	var notes []string
+	for _, ca := range cas {
+		if names := v.hanging(ca); len(names) > 0 {
+			notes = append(notes, fmt.Sprintf("%s: the newest certificate is of %s, and is refused when that is taken back", listed("client", names), caName(ca)))
+		}
+	}
+	return notes
 }
 
 // relianceNotes say what is relied on when the members cannot be asked since no certificate is good any more.
