@@ -24,6 +24,17 @@ const (
 // OldClients accepts that clients lose the cluster whose certificates are of a CA that is dropped.
 const OldClients Risk = "old-clients"
 
+// Unfinished are those of some roles whose CA is being rotated; all of them where none is. Who goes on with a rotation of several does
+// not begin another one of those that have come to the end.
+func Unfinished(w Want, s facts.Snapshot, roles []string) []string {
+	v := newView(w, s)
+	under := slices.DeleteFunc(slices.Clone(roles), func(role string) bool { return !v.rotating(role) })
+	if len(under) > 0 {
+		return under
+	}
+	return roles
+}
+
 // RotateCA is w with the wish for another generation of CAs: the one that is on its way, else the next. hold is the phase after which to
 // wait, or "".
 func RotateCA(w Want, s facts.Snapshot, roles []string, hold string) Want {

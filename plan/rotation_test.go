@@ -181,3 +181,16 @@ func TestClientsAreNamed(t *testing.T) {
 		}
 	}
 }
+
+// The client CA waits for its clients when the peer CA is long done: to go on is not to begin again with that.
+func TestUnfinished(t *testing.T) {
+	w := wanted(t, 3)
+	s := issued(settled(t, w))
+	if got := Unfinished(w, s, caRoles); len(got) != 2 {
+		t.Errorf("of none: %v", got)
+	}
+	s = rotated(t, RotateCA(w, s, caRoles, ""), s)
+	if got := Unfinished(w, s, caRoles); len(got) != 1 || got[0] != "client" {
+		t.Errorf("of one that waits: %v", got)
+	}
+}

@@ -52,9 +52,10 @@ func newRotateCA(c *console) *cobra.Command {
 		Short: "Replace the CAs, and apply: all members trust both, then take certificates of the new one, then drop the old one",
 		Long: "A new CA is made for peers, for clients or for both, and the members are taken over to it in three phases: all trust it beside the\n" +
 			"old one (each restarts, one at a time); their certificates are signed by it (nothing restarts); the old one is trusted no more\n" +
-			"(each restarts again). It can be stopped anywhere: rotate ca or apply goes on with it. --pause-after leaves it waiting until rotate\n" +
-			"ca is called without: after trust, clients can be given the new ca.pem; after leaves, new certificates. The old CA is not dropped while\n" +
-			"the newest certificate of a client is of it, unless --accept=old-clients.",
+			"(each restarts again). It can be stopped anywhere: rotate ca or apply goes on with it, and without --peer or --client rotate ca\n" +
+			"first ends what is under way. --pause-after leaves it waiting until rotate ca is called without: after trust, clients can be given\n" +
+			"the new ca.pem; after leaves, new certificates. The old CA is not dropped while the newest certificate of a client is of it, unless\n" +
+			"--accept=old-clients.",
 		Args: oneInventory("one inventory"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			roles := []string{"peer", "client"}
@@ -72,7 +73,9 @@ func newRotateCA(c *console) *cobra.Command {
 			case abort:
 				return r.run(cmd, args[0], func(w plan.Want, _ facts.Snapshot) plan.Want { return plan.AbortRotation(w, roles) })
 			}
-			return r.run(cmd, args[0], func(w plan.Want, s facts.Snapshot) plan.Want { return plan.RotateCA(w, s, roles, pause) })
+			return r.run(cmd, args[0], func(w plan.Want, s facts.Snapshot) plan.Want {
+				return plan.RotateCA(w, s, plan.Unfinished(w, s, roles), pause)
+			})
 		},
 	})
 	cmd.Flags().BoolVar(&peer, "peer", false, "the CA of the peers alone")
