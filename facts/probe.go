@@ -38,6 +38,7 @@ type Door struct {
 	Address string `json:"address"` // HOST:PORT as others dial it
 	Listen  string `json:"-"`       // HOST:PORT for a listener that stands in for the member; empty: none
 	Running bool   `json:"-"`       // the member itself listens
+	Plain   bool   `json:"-"`       // the member speaks http there, so that nothing shows who it is
 	Leaf    string `json:"-"`       // SHA-256 of the certificate that the member has to show there; empty: any will do
 	Shut    string `json:"-"`       // why nobody listens; empty when Listen or Running
 }

@@ -128,7 +128,7 @@ func (v view) signer(role string) (facts.CA, bool) {
 		return newest, true
 	}
 	for _, ca := range slices.Backward(can) {
-		held := ca.Generation != oldest.Generation && v.hold(role) == HoldTrust && !v.over(oldest) // else nothing could sign
+		held := ca.Generation != oldest.Generation && v.hold(role) == HoldTrust && !v.over(oldest)
 		if !held && !v.over(ca) && v.trustedByAll(ca) {
 			return ca, true
 		}

@@ -63,6 +63,7 @@ func (v view) door(m inventory.Member, host facts.Host, name string) facts.Door 
 	}
 	if door.Running || blind && host.Process != nil {
 		door.Running, door.Leaf, door.Shut = true, host.Leaves[role].SHA256, ""
+		door.Plain = host.Process != nil && schemeOf(flagOf(host.Process.Args, "listen-"+name+"-urls")) == "http"
 		return door
 	}
 	if door.Shut == "" {

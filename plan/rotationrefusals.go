@@ -16,9 +16,9 @@ func (v view) authorityRefusals() []Refusal {
 	}
 	var found []Refusal
 	for _, role := range caRoles {
-		found = append(found, v.givenRefusals(role)...)
-		found = append(found, v.lateRefusals(role)...)
-		if v.formed && v.ended(role) && !v.want.accepts(Downtime) {
+		given := v.givenRefusals(role)
+		found = slices.Concat(found, given, v.lateRefusals(role))
+		if v.formed && v.ended(role) && len(given) == 0 && !v.want.accepts(Downtime) {
 			old := v.live(role)[0]
 			found = append(found, refuse(NeedsConsent, "", "run again with --accept=downtime",
 				"%s ended on %s, so that no certificate of it is accepted any more: with another CA all members have to restart while nothing can be asked of the cluster",

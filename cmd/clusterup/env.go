@@ -41,6 +41,9 @@ func (s *session) env(name, dir string) error {
 	}
 	cert, key, ca := clientFiles(dir, name)
 	for _, file := range []string{cert, key, ca} {
+		if !s.cluster.TLS.Clients {
+			break // none is asked for
+		}
 		if _, err := os.Stat(file); err != nil {
 			return fmt.Errorf("find certificate: %w: clusterup cert issue %s %s --out %s makes one", err, name, s.file, dir)
 		}
@@ -49,7 +52,11 @@ func (s *session) env(name, dir string) error {
 	for _, m := range s.cluster.Members {
 		endpoints = append(endpoints, plan.ClientURL(s.cluster, m))
 	}
-	for _, v := range etcdctlEnv(strings.Join(endpoints, ","), ca, cert, key) {
+	variables := etcdctlEnv(strings.Join(endpoints, ","), ca, cert, key)
+	if !s.cluster.TLS.Clients {
+		variables = variables[:1]
+	}
+	for _, v := range variables {
 		variable, value, _ := strings.Cut(v, "=")
 		_, _ = fmt.Fprintf(s.console.out, "export %s=%s\n", variable, "'"+strings.ReplaceAll(value, "'", `'\''`)+"'")
 	}

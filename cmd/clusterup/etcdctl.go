@@ -133,8 +133,8 @@ func (s *session) tunnels(ctx context.Context) (endpoints []string, stop func(),
 			return nil, nil, fmt.Errorf("listen for etcdctl: %w", err)
 		}
 		listeners = append(listeners, l)
-		endpoints = append(endpoints, "https://"+l.Addr().String())
-		target := strings.TrimPrefix(plan.ClientURL(s.cluster, m), "https://")
+		scheme, target, _ := strings.Cut(plan.ClientURL(s.cluster, m), "://")
+		endpoints = append(endpoints, scheme+"://"+l.Addr().String())
 		connections.Go(func() { s.forward(ctx, l, target, &connections) })
 	}
 	return endpoints, stop, nil

@@ -1,0 +1,81 @@
+package plan
+
+import (
+	"errors"
+	"slices"
+	"testing"
+
+	"github.com/clusterup/clusterup/facts"
+)
+
+// What is asked of CAs and TLS, and not done; the reason and the remedy are held by the laws.
+func TestRotationRefusals(t *testing.T) {
+	w := wanted(t, 3)
+	whole := settled(t, w)
+	given := func(s facts.Snapshot) facts.Snapshot {
+		s.Operator.CAs = slices.Clone(s.Operator.CAs)
+		for i := range s.Operator.CAs {
+			s.Operator.CAs[i].Given = true
+		}
+		return s
+	}
+	plain := w
+	plainly(&plain)
+	rotated := RotateCA(w, whole, []string{"peer"}, "")
+	dropping := whole
+	for range 40 {
+		stage, err := Next(rotated, dropping)
+		if err != nil || stage == nil {
+			t.Fatal(stage, err)
+		}
+		dropping = Simulate(rotated, dropping, *stage)
+		if stage.Steps[0].Kind == RetireCA {
+			break
+		}
+	}
+	stranger := with(whole, facts.CA{Role: "client", Generation: 2, SHA256: "second", PEM: []byte("second\n"), Signing: true, NotAfter: noon.AddDate(20, 0, 0)})
+	for i := range stranger.Operator.CAs {
+		ca := &stranger.Operator.CAs[i]
+		ca.Signing = ca.Signing && (ca.Role == "peer" || ca.Generation == 2)
+	}
+	directly := plain
+	secured := *plain.Cluster
+	secured.TLS.Clients = true
+	directly.Cluster = &secured
+	http := settled(t, plain)
+	for name, test := range map[string]struct {
+		want Want
+		seen facts.Snapshot
+		kind RefusalKind // "": not refused
+	}{
+		"no cluster to rotate":                  {RotateCA(w, bare(w), caRoles, ""), bare(w), NoCluster},
+		"no cluster to give certificates":       {RotateCerts(w, bare(w)), bare(w), NoCluster},
+		"another's CA rotates":                  {RotateCA(w, given(whole), caRoles, ""), given(whole), GivenCA},
+		"another's CA has ended":                {w, ending(given(whole), "peer", 1, -1), GivenCA},
+		"the CA has ended":                      {w, ending(whole, "peer", 1, -1), NeedsConsent},
+		"the client CA has ended":               {w, ending(whole, "client", 1, -1), NeedsConsent},
+		"the CA has ended, and no cluster":      {w, ending(after(t, w, "operator directory"), "peer", 1, -1), ""},
+		"back after the old CA is retired":      {AbortRotation(w, []string{"peer"}), dropping, TooLate},
+		"back with nothing under way":           {AbortRotation(w, []string{"peer"}), whole, ""},
+		"back of the other role":                {AbortRotation(w, []string{"client"}), dropping, ""},
+		"nobody trusts the CA that can sign":    {w, stranger, CAKeyMissing},
+		"TLS switched off":                      {plain, whole, Insecure},
+		"clients that speak http lose the port": {directly, http, NeedsConsent},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := Next(test.want, test.seen)
+			var refused *Refused
+			switch {
+			case test.kind == "" && err == nil:
+			case test.kind == "":
+				t.Errorf("refused: %v", err)
+			case !errors.As(err, &refused) || !refused.Only(test.kind):
+				t.Errorf("%v, want %s", err, test.kind)
+			default:
+				if err := lawRemedy(refused); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+}
