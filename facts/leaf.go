@@ -65,13 +65,16 @@ func algorithm(cert *x509.Certificate) string {
 	return "unknown"
 }
 
-// issuers finds, for each leaf, the CA of the operator directory that really signed it.
+// issuers finds, for each leaf, the CA of the operator directory that really signed it: of several with one key, which can be where a CA
+// from elsewhere was issued anew, the newest that is not retired.
 func issuers(leaves map[string]Leaf, cas []CA) {
 	for role, leaf := range leaves {
+		retired := true
 		for _, ca := range cas {
 			signer, err := certificate(ca.PEM)
-			if err == nil && leaf.certificate != nil && leaf.certificate.CheckSignatureFrom(signer) == nil {
-				leaf.Issuer = ca.SHA256
+			signed := err == nil && leaf.certificate != nil && leaf.certificate.CheckSignatureFrom(signer) == nil
+			if signed && (retired || !ca.Retired) {
+				leaf.Issuer, retired = ca.SHA256, ca.Retired
 			}
 		}
 		leaves[role] = leaf

@@ -35,9 +35,8 @@ func shake(ctx context.Context, src Source, name string, args []string, endpoint
 		seen[role] = views
 		for i := range views {
 			wg.Go(func() {
-				sum, err := src.Handshake(ctx, views[i].From, role, address)
-				views[i].SHA256 = sum
-				if err != nil {
+				var err error
+				if views[i].SHA256, views[i].Name, err = src.Handshake(ctx, views[i].From, role, address); err != nil {
 					views[i].Error = err.Error()
 				}
 			})

@@ -19,24 +19,24 @@ func TestShake(t *testing.T) {
 		want     map[string][]Served
 	}{
 		"three members": {three, []string{"etcd", secure}, "https://10.0.0.1:2379", map[string][]Served{
-			"peer":   {{From: "b", SHA256: "10.0.0.1:2380 peer"}, {From: "c", Error: "refused"}},
-			"server": {{From: "b", SHA256: "10.0.0.1:2379 server"}, {From: "c", Error: "refused"}},
+			"peer":   {{From: "b", SHA256: "10.0.0.1:2380 peer", Name: "peer:a"}, {From: "c", Error: "refused"}},
+			"server": {{From: "b", SHA256: "10.0.0.1:2379 server", Name: "server:a"}, {From: "c", Error: "refused"}},
 		}},
 		"the only one": {map[string]Ask{"a": {Peer: "10.0.0.1:2380"}}, []string{"etcd", secure}, "https://10.0.0.1:2379", map[string][]Served{
-			"peer":   {{From: "a", SHA256: "10.0.0.1:2380 peer"}},
-			"server": {{From: "a", SHA256: "10.0.0.1:2379 server"}},
+			"peer":   {{From: "a", SHA256: "10.0.0.1:2380 peer", Name: "peer:a"}},
+			"server": {{From: "a", SHA256: "10.0.0.1:2379 server", Name: "server:a"}},
 		}},
 		"no TLS for peers": {three, []string{"etcd", "--listen-peer-urls=http://10.0.0.1:2380"}, "https://10.0.0.1:2379", map[string][]Served{
-			"server": {{From: "b", SHA256: "10.0.0.1:2379 server"}, {From: "c", Error: "refused"}},
+			"server": {{From: "b", SHA256: "10.0.0.1:2379 server", Name: "server:a"}, {From: "c", Error: "refused"}},
 		}},
 		"no TLS at all": {three, []string{"etcd"}, "http://10.0.0.1:2379", map[string][]Served{}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			src := Source{Asks: test.asks, Handshake: func(_ context.Context, from, role, address string) (string, error) {
+			src := Source{Asks: test.asks, Handshake: func(_ context.Context, from, role, address string) (string, string, error) {
 				if from == "c" {
-					return "", errors.New("refused")
+					return "", "", errors.New("refused")
 				}
-				return address + " " + role, nil
+				return address + " " + role, role + ":a", nil
 			}}
 			got := shake(t.Context(), src, "a", test.args, test.endpoint)
 			if diff := cmp.Diff(test.want, got); diff != "" {

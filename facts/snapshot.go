@@ -125,6 +125,7 @@ type Host struct {
 type Served struct {
 	From   string `json:"from"`             // the member on whose host it was dialled; its own where there is no other
 	SHA256 string `json:"sha256,omitempty"` // of the leaf in DER, hexadecimal; empty: it was not seen
+	Name   string `json:"name,omitempty"`   // its common name
 	Error  string `json:"error,omitempty"`  // why not
 }
 

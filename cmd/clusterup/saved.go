@@ -152,7 +152,7 @@ func served(all map[string][]facts.Served) map[string][]facts.Served {
 	for role, views := range all {
 		for _, view := range views {
 			if view.SHA256 != "" {
-				kept[role] = append(kept[role], facts.Served{From: view.From, SHA256: view.SHA256})
+				kept[role] = append(kept[role], facts.Served{From: view.From, SHA256: view.SHA256, Name: view.Name})
 			}
 		}
 	}

@@ -20,19 +20,18 @@ const handshakeTimeout = 5 * time.Second
 
 // handshake finds out which certificate a port shows. It goes through with the handshake, with a certificate that is accepted there, so that
 // members have nothing to complain of in their logs; what is shown is not judged here.
-func (s *session) handshake(ctx context.Context, from, role, address string) (string, error) {
+func (s *session) handshake(ctx context.Context, from, role, address string) (sum, name string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, handshakeTimeout)
 	defer cancel()
 	config, err := s.etcd.visitor(role)
 	if err != nil {
-		return "", err
+		return "", "", err
 	}
 	conn, err := prober{shell{s.hosts[from]}}.DialContext(ctx, "tcp", address)
 	if err != nil {
-		return "", err
+		return "", "", err
 	}
 	defer func() { _ = conn.Close() }() // nothing is lost with it
-	sum := ""
 	config.InsecureSkipVerify = true //nolint:gosec // no word is sent: what counts is which certificate this is
 	config.VerifyPeerCertificate = func(raw [][]byte, _ [][]*x509.Certificate) error {
 		if len(raw) == 0 {
@@ -40,14 +39,17 @@ func (s *session) handshake(ctx context.Context, from, role, address string) (st
 		}
 		digest := sha256.Sum256(raw[0])
 		sum = hex.EncodeToString(digest[:])
+		if cert, err := x509.ParseCertificate(raw[0]); err == nil {
+			name = cert.Subject.CommonName
+		}
 		return nil
 	}
 	secured := tls.Client(conn, config)
 	if err := secured.HandshakeContext(ctx); err != nil && sum == "" {
-		return "", fmt.Errorf("handshake with %s: %w", address, err)
+		return "", "", fmt.Errorf("handshake with %s: %w", address, err)
 	}
 	_ = secured.Close() // says goodbye
-	return sum, nil
+	return sum, name, nil
 }
 
 // visitor is a configuration with a certificate of clusterup's own for a port: as a client, or without any names as a peer. One that could
