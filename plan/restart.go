@@ -149,7 +149,7 @@ func (v view) cutOff() bool { return v.formed && v.want.Cluster.TLS.Peers && v.e
 func (v view) together(all []candidate) *Stage {
 	stage := Stage{
 		Name: "restart all members side by side", Width: len(all),
-		Gate: "the CA of the peers has ended, so that no member accepts another: there is nothing to be kept up; downtime was accepted",
+		Gate: "the CA of the peers has ended, so that no member that restarts is accepted by one that has not; downtime was accepted",
 	}
 	slices.SortFunc(all, func(a, b candidate) int {
 		order := func(c candidate) int {
