@@ -99,7 +99,7 @@ func (s *stand) insider(t *testing.T) *clientv3.Client {
 	t.Helper()
 	store := s.cas(t, s.inv.Cluster)
 	app := issue(t, store, "app")
-	return s.client(t, secure(t, store, pki.RoleClient, app.Cert, app.Key), endpoint(s.inv.Members[0], 2379))
+	return s.client(t, secure(t, store, pki.RoleClient, app.Cert, app.Key), s.inv.url(s.inv.Members[0]))
 }
 
 // recovered checks that a cluster is whole again, as the same one, with what was kept.

@@ -20,7 +20,7 @@ type ended struct {
 	harm  func(*stand, *testing.T) // what befalls it besides
 	name  string
 	kills []string // points at which the apply that mends it is killed, one after the other
-	slow  bool // tried with FAULTS=full only
+	slow  bool     // tried with FAULTS=full only
 }
 
 // expiredCAs makes clusters with CAs that end soon, waits for that, and has them come back.

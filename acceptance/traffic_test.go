@@ -82,7 +82,7 @@ func startTrafficAs(t *testing.T, s *site, inv inventory, who watching, config *
 	t.Helper()
 	var endpoints []string
 	for _, m := range inv.Members {
-		endpoints = append(endpoints, endpoint(m, 2379))
+		endpoints = append(endpoints, inv.url(m))
 	}
 	tr := &traffic{client: s.client(t, config, endpoints...), began: time.Now(), presence: newPresence(s, config, inv)}
 	asked, cancel := context.WithTimeout(t.Context(), patience)
