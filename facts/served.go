@@ -2,11 +2,16 @@ package facts
 
 import (
 	"context"
+	"errors"
 	"net/url"
 	"slices"
 	"strings"
 	"sync"
 )
+
+// ErrNoCertificate means that a port answered, and ended the handshake before it had shown a certificate. Trying again is of no use while the
+// same pair lies there.
+var ErrNoCertificate = errors.New("it has no certificate that it can show")
 
 // shake looks at the certificates that a running member serves, from all other hosts.
 func shake(ctx context.Context, src Source, name string, args []string, endpoint string) map[string][]Served {
@@ -38,7 +43,7 @@ func shake(ctx context.Context, src Source, name string, args []string, endpoint
 				sum, err := src.Handshake(ctx, views[i].From, role, address)
 				views[i].SHA256 = sum
 				if err != nil {
-					views[i].Error = err.Error()
+					views[i].Error, views[i].Broken = err.Error(), errors.Is(err, ErrNoCertificate)
 				}
 			})
 		}

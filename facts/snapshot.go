@@ -126,6 +126,7 @@ type Served struct {
 	From   string `json:"from"`             // the member on whose host it was dialled; its own where there is no other
 	SHA256 string `json:"sha256,omitempty"` // of the leaf in DER, hexadecimal; empty: it was not seen
 	Error  string `json:"error,omitempty"`  // why not
+	Broken bool   `json:"broken,omitempty"` // the port itself ended the handshake: it cannot show what lies there, such as a key of another pair
 }
 
 // Healthy says that the member runs, knows a leader and serves a linearizable read, with nothing to complain of.

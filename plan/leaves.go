@@ -59,10 +59,15 @@ func (v view) issue(m inventory.Member, host facts.Host, now func(role string) b
 // useless says that nobody accepts what a host has.
 func (v view) useless(role string, m inventory.Member, host facts.Host) bool {
 	leaf, ok := host.Leaves[role]
-	if !ok || !leaf.Intact || !v.within(leaf) || v.ended(leafCA[role]) || !slices.Contains(leaf.Names, dialled(role, m)) {
+	if !ok || !leaf.Intact || broken(role, host) || !v.within(leaf) || v.ended(leafCA[role]) || !slices.Contains(leaf.Names, dialled(role, m)) {
 		return true
 	}
 	return !slices.ContainsFunc(v.bundled(leafCA[role]), func(ca facts.CA) bool { return ca.SHA256 == leaf.Issuer })
+}
+
+// broken says that a running member cannot show what lies on its host, whatever its digests say.
+func broken(role string, host facts.Host) bool {
+	return slices.ContainsFunc(host.Serves[role], func(s facts.Served) bool { return s.Broken })
 }
 
 // dialled is the name by which others know a member, so that its certificate is no good without.
@@ -106,6 +111,8 @@ func (v view) leafWanting(role string, m inventory.Member, host facts.Host, sign
 		return role + " certificate does not lie behind the link " + link
 	case !leaf.Intact:
 		return role + " certificate or key is not as it was written"
+	case host.Process != nil && broken(role, host):
+		return role + " certificate and key are no pair: the member can show nobody a certificate"
 	case leaf.Issuer != signer.SHA256:
 		return role + " certificate is not of " + caName(signer)
 	case !slices.Equal(leaf.Names, wanted.Names):

@@ -36,6 +36,10 @@ func TestSpoiltPairs(t *testing.T) {
 			[]func(*facts.Host){leaf("peer", func(l *facts.Leaf) { l.Dir = "" })},
 			"renew the certificates of etcd-2", "peer certificate does not lie behind the link /etc/etcd/prod/tls/peer",
 		},
+		"with another key": {
+			[]func(*facts.Host){func(h *facts.Host) { h.Serves = map[string][]facts.Served{"server": {{From: "etcd-1", Broken: true}}} }, unanswered},
+			"put files right", "server certificate and key are no pair",
+		},
 		"half a certificate": {
 			[]func(*facts.Host){func(h *facts.Host) {
 				delete(h.Leaves, "server")

@@ -9,8 +9,10 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"net"
 	"time"
 
+	"github.com/clusterup/clusterup/facts"
 	"github.com/clusterup/clusterup/pki"
 )
 
@@ -43,6 +45,10 @@ func (s *session) handshake(ctx context.Context, from, role, address string) (st
 	}
 	secured := tls.Client(conn, config)
 	if err := secured.HandshakeContext(ctx); err != nil && sum == "" {
+		var alert *net.OpError
+		if errors.As(err, &alert) && alert.Op == "remote error" { // which etcd sends when it cannot read its pair
+			err = fmt.Errorf("%w: %w", facts.ErrNoCertificate, err)
+		}
 		return "", fmt.Errorf("handshake with %s: %w", address, err)
 	}
 	_ = secured.Close() // says goodbye
