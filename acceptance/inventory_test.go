@@ -1,6 +1,9 @@
 package acceptance
 
 import (
+	"cmp"
+	"net"
+	"strconv"
 	"strings"
 	"testing"
 	"text/template"
@@ -15,6 +18,9 @@ type inventory struct {
 	Mirror                 string
 	SSH, Settings, Further string // lines for the ssh block, for the cluster block, and for the end of the file
 	Members                []member
+
+	HTTP int // the port on which clients of the scenario speak http; 0: they speak https
+	Port int // the port on which they speak https; 0: 2379
 }
 
 type member struct{ Name, Address string }
@@ -51,6 +57,14 @@ var inventoryText = template.Must(template.New("inventory").Parse(`cluster "{{.C
   {{- end}}
 }
 {{.Further}}`))
+
+// url is where clients of the scenario reach a member.
+func (i inventory) url(m member) string {
+	if i.HTTP != 0 {
+		return "http://" + net.JoinHostPort(m.Address, strconv.Itoa(i.HTTP))
+	}
+	return endpoint(m, cmp.Or(i.Port, 2379))
+}
 
 // inventory is one cluster with all etcd hosts of the lab, on their IPv4 addresses, as root.
 func (s *site) inventory(t *testing.T, cluster string) inventory {

@@ -42,7 +42,7 @@ func (s *stand) lead(t *testing.T, wanted member) {
 	config := secure(t, store, pki.RoleClient, app.Cert, app.Key)
 	clients, ids := map[string]*clientv3.Client{}, map[string]uint64{}
 	for _, m := range s.inv.Members {
-		clients[m.Name] = s.client(t, config, endpoint(m, 2379))
+		clients[m.Name] = s.client(t, config, s.inv.url(m))
 	}
 	until(t, wanted.Name+" to lead", func() bool {
 		names, leader := map[uint64]string{}, uint64(0)

@@ -21,8 +21,8 @@ const (
 // presence knows which members answer, by asking each of them all the time. A member that answers has joined its cluster: etcd listens
 // for clients only then. One that refuses or is unreachable is away, and so is one that is silent again and again.
 type presence struct {
-	members []member
-	client  *http.Client
+	inv    inventory
+	client *http.Client
 
 	mu     sync.Mutex
 	absent map[string]bool
@@ -31,15 +31,15 @@ type presence struct {
 
 func newPresence(s *site, config *tls.Config, inv inventory) *presence {
 	return &presence{
-		members: inv.Members,
-		client:  &http.Client{Transport: &http.Transport{TLSClientConfig: config, DialContext: s.lab.DialContext}, Timeout: askPatience},
-		absent:  map[string]bool{},
+		inv:    inv,
+		client: &http.Client{Transport: &http.Transport{TLSClientConfig: config, DialContext: s.lab.DialContext}, Timeout: askPatience},
+		absent: map[string]bool{},
 	}
 }
 
 // start asks until the context ends.
 func (p *presence) start(ctx context.Context, running *sync.WaitGroup) {
-	for _, m := range p.members {
+	for _, m := range p.inv.Members {
 		running.Go(func() {
 			pause := time.NewTicker(askPause)
 			defer pause.Stop()
@@ -64,7 +64,7 @@ func (p *presence) start(ctx context.Context, running *sync.WaitGroup) {
 }
 
 func (p *presence) ask(ctx context.Context, m member) error {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, endpoint(m, 2379)+"/version", nil)
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, p.inv.url(m)+"/version", nil)
 	if err != nil {
 		return err
 	}

@@ -35,7 +35,8 @@ type Source struct {
 	// it shall serve when that is being changed. Nil: nobody needs to know.
 	Route func(member, endpoint string)
 	// Handshake makes a TLS handshake with host:port from a member's host, as whoever a certificate of that role is meant for, and returns
-	// the SHA-256 of the leaf that was shown, in hexadecimal, and its common name. It has a deadline of its own. Nil: no port is looked at.
+	// the SHA-256 of the leaf that was shown, in hexadecimal, and its common name. An error is ErrNoCertificate where the port answered, and
+	// had none to show. It has a deadline of its own. Nil: no port is looked at.
 	Handshake func(ctx context.Context, from, role, address string) (sha256, name string, err error)
 	Now       func() time.Time
 }

@@ -2,11 +2,16 @@ package facts
 
 import (
 	"context"
+	"errors"
 	"net/url"
 	"slices"
 	"strings"
 	"sync"
 )
+
+// ErrNoCertificate means that a port answered, and ended the handshake before it had shown a certificate. Trying again is of no use while the
+// same pair lies there.
+var ErrNoCertificate = errors.New("it has no certificate that it can show")
 
 // shake looks at the certificates that a running member serves, from all other hosts.
 func shake(ctx context.Context, src Source, name string, args []string, endpoint string) map[string][]Served {
@@ -35,9 +40,10 @@ func shake(ctx context.Context, src Source, name string, args []string, endpoint
 		seen[role] = views
 		for i := range views {
 			wg.Go(func() {
-				var err error
-				if views[i].SHA256, views[i].Name, err = src.Handshake(ctx, views[i].From, role, address); err != nil {
-					views[i].Error = err.Error()
+				sum, shown, err := src.Handshake(ctx, views[i].From, role, address)
+				views[i].SHA256, views[i].Name = sum, shown
+				if err != nil {
+					views[i].Error, views[i].Broken = err.Error(), errors.Is(err, ErrNoCertificate)
 				}
 			})
 		}

@@ -3,6 +3,7 @@ package facts
 import (
 	"context"
 	"errors"
+	"fmt"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -29,10 +30,16 @@ func TestShake(t *testing.T) {
 		"no TLS for peers": {three, []string{"etcd", "--listen-peer-urls=http://10.0.0.1:2380"}, "https://10.0.0.1:2379", map[string][]Served{
 			"server": {{From: "b", SHA256: "10.0.0.1:2379 server", Name: "server:a"}, {From: "c", Error: "refused"}},
 		}},
+		"no certificate": {map[string]Ask{"a": {Peer: "10.0.0.1:2380"}, "d": {}}, []string{"etcd", secure}, "", map[string][]Served{
+			"peer": {{From: "d", Error: "handshake: it has no certificate that it can show", Broken: true}},
+		}},
 		"no TLS at all": {three, []string{"etcd"}, "http://10.0.0.1:2379", map[string][]Served{}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			src := Source{Asks: test.asks, Handshake: func(_ context.Context, from, role, address string) (string, string, error) {
+				if from == "d" {
+					return "", "", fmt.Errorf("handshake: %w", ErrNoCertificate)
+				}
 				if from == "c" {
 					return "", "", errors.New("refused")
 				}

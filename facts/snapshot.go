@@ -127,6 +127,7 @@ type Served struct {
 	SHA256 string `json:"sha256,omitempty"` // of the leaf in DER, hexadecimal; empty: it was not seen
 	Name   string `json:"name,omitempty"`   // its common name
 	Error  string `json:"error,omitempty"`  // why not
+	Broken bool   `json:"broken,omitempty"` // the port itself ended the handshake: it cannot show what lies there, such as a key of another pair
 }
 
 // Healthy says that the member runs, knows a leader and serves a linearizable read, with nothing to complain of.

@@ -147,10 +147,14 @@ func (v view) canSign(role string) bool {
 // over says whether a CA has ended.
 func (v view) over(ca facts.CA) bool { return !v.seen.Taken.Before(ca.NotAfter) }
 
-// ended says that every CA of a role has ended that all members trust.
+// ended says that every CA of a role has ended that all members trust. Where no member asks for certificates, none can have.
 func (v view) ended(role string) bool {
 	live := v.live(role)
-	return len(live) > 0 && !slices.ContainsFunc(live, func(ca facts.CA) bool { return !v.over(ca) && v.trustedByAll(ca) }) && v.over(live[0])
+	asks := slices.ContainsFunc(v.want.Cluster.Members, func(m inventory.Member) bool {
+		return flagOf(v.command(v.seen.Hosts[m.Name]), trustFlag[role]) != ""
+	})
+	good := slices.ContainsFunc(live, func(ca facts.CA) bool { return !v.over(ca) && v.trustedByAll(ca) })
+	return asks && len(live) > 0 && !good && v.over(live[0])
 }
 
 // due says why the next generation of a role's CA has to be made; "" when there is no need. A CA is rotated before a leaf that it signs
@@ -166,7 +170,11 @@ func (v view) due(role string) string {
 	if ca.Given || ca.NotAfter.Sub(v.seen.Taken) >= early {
 		return ""
 	}
-	return fmt.Sprintf("%s ends on %s", caName(ca), ca.NotAfter.Format(time.DateOnly))
+	verb := "ends"
+	if v.over(ca) {
+		verb = "ended"
+	}
+	return fmt.Sprintf("%s %s on %s", caName(ca), verb, ca.NotAfter.Format(time.DateOnly))
 }
 
 func caName(ca facts.CA) string { return fmt.Sprintf("%s CA %d", ca.Role, ca.Generation) }

@@ -2,12 +2,15 @@ package plan
 
 import (
 	"fmt"
+	"net/netip"
+	"path"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/clusterup/clusterup/facts"
 	"github.com/clusterup/clusterup/inventory"
+	"github.com/clusterup/clusterup/units"
 )
 
 // leafCA says which CA signs a leaf.
@@ -16,7 +19,7 @@ var leafCA = map[string]string{"peer": "peer", "server": "client"}
 // leaves are the certificates that a host has to get at once: its member is not running, or cannot do with what it has. Others are
 // renewed one member after the other, see renew.
 func (v view) leaves(m inventory.Member, host facts.Host) []Step {
-	return v.issue(m, host, func(role string) bool { return !v.formed || host.Process == nil || v.useless(role, host) })
+	return v.issue(m, host, func(role string) bool { return !v.formed || host.Process == nil || v.useless(role, m, host) })
 }
 
 // renew replaces certificates that are good by better ones, one member after the other. Nothing restarts: a new handshake must show the
@@ -54,12 +57,29 @@ func (v view) issue(m inventory.Member, host facts.Host, now func(role string) b
 }
 
 // useless says that nobody accepts what a host has.
-func (v view) useless(role string, host facts.Host) bool {
+func (v view) useless(role string, m inventory.Member, host facts.Host) bool {
 	leaf, ok := host.Leaves[role]
-	if !ok || !leaf.Intact || !v.within(leaf) || v.ended(leafCA[role]) {
+	if !ok || !leaf.Intact || broken(role, host) || !v.within(leaf) || v.ended(leafCA[role]) || !slices.Contains(leaf.Names, dialled(role, m)) {
 		return true
 	}
 	return !slices.ContainsFunc(v.bundled(leafCA[role]), func(ca facts.CA) bool { return ca.SHA256 == leaf.Issuer })
+}
+
+// broken says that a running member cannot show what lies on its host, whatever its digests say.
+func broken(role string, host facts.Host) bool {
+	return slices.ContainsFunc(host.Serves[role], func(s facts.Served) bool { return s.Broken })
+}
+
+// dialled is the name by which others know a member, so that its certificate is no good without.
+func dialled(role string, m inventory.Member) string {
+	address := m.PeerAddress
+	if role == "server" {
+		address = m.ClientAddress
+	}
+	if ip, err := netip.ParseAddr(address); err == nil {
+		return ip.String()
+	}
+	return address
 }
 
 // within says whether a leaf is valid now.
@@ -80,11 +100,19 @@ func (v view) leaf(role string, m inventory.Member, signer facts.CA) *Leaf {
 func (v view) leafWanting(role string, m inventory.Member, host facts.Host, signer facts.CA) string {
 	leaf, ok := host.Leaves[role]
 	wanted := v.leaf(role, m, signer)
+	link := units.LeafLink(ConfigDir(v.want.Cluster), role)
+	_, written := host.Files[path.Join(link, "cert.pem")]
 	switch {
+	case !ok && written:
+		return role + " certificate cannot be read"
 	case !ok:
 		return "no " + role + " certificate"
+	case path.Dir(leaf.Dir) != path.Dir(link):
+		return role + " certificate does not lie behind the link " + link
 	case !leaf.Intact:
 		return role + " certificate or key is not as it was written"
+	case host.Process != nil && broken(role, host):
+		return role + " certificate and key are no pair: the member can show nobody a certificate"
 	case leaf.Issuer != signer.SHA256:
 		return role + " certificate is not of " + caName(signer)
 	case !slices.Equal(leaf.Names, wanted.Names):

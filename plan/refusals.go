@@ -75,9 +75,18 @@ func (v view) suitable(m inventory.Member, host facts.Host) []Refusal {
 	}
 	if off := host.ClockOffset; off.Abs() > maxClockOffset {
 		found = append(found, refuse(ClockOff, m.Name, "set the clock right and keep it right with chrony or systemd-timesyncd",
-			"its clock is %s %s this machine's, and certificates would not be valid there", off.Abs().Round(time.Second), aheadOrBehind(off)))
+			"its clock is %s %s this machine's, and certificates would not be valid there", spell(off.Abs()), aheadOrBehind(off)))
 	}
 	return found
+}
+
+// spell is a time as people say it: days where it is long.
+func spell(d time.Duration) string {
+	const day = 24 * time.Hour
+	if d >= 2*day {
+		return count(int(d.Round(day)/day), "day")
+	}
+	return d.Round(time.Second).String()
 }
 
 func aheadOrBehind(off time.Duration) string {

@@ -38,32 +38,53 @@ func (v view) mustRestart(m inventory.Member, host facts.Host) []string {
 	return why
 }
 
-// inWords says which CAs a member comes to trust, or trusts no more, in place of the names of bundles.
+// inWords says what a member comes to do with TLS, and which CAs it comes to trust or trusts no more, in place of flags and names of bundles.
 func (v view) inWords(host facts.Host, wanted, why []string) []string {
-	for i, line := range why {
-		for _, role := range caRoles {
-			was, is := flagOf(host.Process.Args, trustFlag[role]), flagOf(wanted, trustFlag[role])
-			if !strings.HasPrefix(line, "--"+trustFlag[role]+": ") || was == "" || is == "" {
-				continue
-			}
-			var changes []string
-			bundled := v.bundled(role)
-			for _, ca := range v.cas(role) {
-				trusted := v.trusts(host, ca)
-				will := slices.ContainsFunc(bundled, func(other facts.CA) bool { return bytes.Equal(trustOf(other), trustOf(ca)) })
-				switch {
-				case will && !trusted:
-					changes = append(changes, "to trust "+caName(ca))
-				case trusted && !will:
-					changes = append(changes, "to trust "+caName(ca)+" no more")
+	for _, role := range caRoles {
+		was, is := flagOf(host.Process.Args, trustFlag[role]), flagOf(wanted, trustFlag[role])
+		switch {
+		case is != "" && was == "":
+			why = append(slices.DeleteFunc(why, func(line string) bool {
+				return slices.ContainsFunc(tlsFlags[role], func(flag string) bool { return strings.HasPrefix(line, "--"+flag+": ") })
+			}), tlsWords[role])
+		case is != was:
+			for i, line := range why {
+				if changes := v.trustChanges(role, host); strings.HasPrefix(line, "--"+trustFlag[role]+": ") && len(changes) > 0 {
+					why[i] = strings.Join(changes, ", ")
 				}
-			}
-			if len(changes) > 0 {
-				why[i] = strings.Join(changes, ", ")
 			}
 		}
 	}
 	return why
+}
+
+// tlsFlags are the flags that come together when TLS is switched on for peers or clients, and tlsWords says what they do.
+var (
+	tlsFlags = map[string][]string{
+		"peer":   {"peer-cert-file", "peer-key-file", "peer-trusted-ca-file", "peer-client-cert-auth"},
+		"client": {"cert-file", "key-file", "trusted-ca-file", "client-cert-auth", "client-crl-file"},
+	}
+	tlsWords = map[string]string{
+		"peer":   "to have a certificate for its peers, and to ask them for theirs",
+		"client": "to have a certificate for its clients, and to ask them for theirs",
+	}
+)
+
+// trustChanges says which CAs of a role a member comes to trust, or trusts no more.
+func (v view) trustChanges(role string, host facts.Host) []string {
+	var changes []string
+	bundled := v.bundled(role)
+	for _, ca := range v.cas(role) {
+		trusted := v.trusts(host, ca)
+		will := slices.ContainsFunc(bundled, func(other facts.CA) bool { return bytes.Equal(trustOf(other), trustOf(ca)) })
+		switch {
+		case will && !trusted:
+			changes = append(changes, "to trust "+caName(ca))
+		case trusted && !will:
+			changes = append(changes, "to trust "+caName(ca)+" no more")
+		}
+	}
+	return changes
 }
 
 // candidate is a member that must restart.
@@ -130,6 +151,8 @@ func (v view) restart() (*Stage, error) {
 		name += ", to take a raft snapshot"
 	case restart.From != restart.Version:
 		name = fmt.Sprintf("etcd %s → %s: %s", restart.From, restart.Version, name)
+	case v.unproven(first.host, "peer") != "" || v.unproven(first.host, "server") != "":
+		name += ", which goes on to serve the certificates of before"
 	}
 	return &Stage{Name: name, Gate: gate, Width: 1, Steps: slices.Concat(v.announce(first.member), v.unitBefore(first.member), []Step{restart})}, nil
 }
@@ -149,7 +172,7 @@ func (v view) cutOff() bool { return v.formed && v.want.Cluster.TLS.Peers && v.e
 func (v view) together(all []candidate) *Stage {
 	stage := Stage{
 		Name: "restart all members side by side", Width: len(all),
-		Gate: "the CA of the peers has ended, so that no member accepts another: there is nothing to be kept up; downtime was accepted",
+		Gate: "the CA of the peers has ended, so that no member that restarts is accepted by one that has not; downtime was accepted",
 	}
 	slices.SortFunc(all, func(a, b candidate) int {
 		order := func(c candidate) int {

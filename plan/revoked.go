@@ -32,7 +32,7 @@ func (v view) listRevoked(made bool) []Step {
 	case !v.want.Cluster.TLS.Clients || !v.canList():
 		return nil
 	case len(seen.List) == 0:
-		return []Step{{Kind: ListRevoked, CA: "client", Why: "there is no list of revoked client certificates yet; an empty one makes the first effective without a restart"}}
+		return []Step{{Kind: ListRevoked, CA: "client", Why: "there is no list of revoked client certificates yet; with an empty one the first revocation takes no restart"}}
 	case !seen.Current || made:
 		return []Step{{Kind: ListRevoked, CA: "client", Why: "certificates were revoked, or another CA signs the list now"}}
 	}

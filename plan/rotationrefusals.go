@@ -18,14 +18,24 @@ func (v view) authorityRefusals() []Refusal {
 	for _, role := range caRoles {
 		given := v.givenRefusals(role)
 		found = slices.Concat(found, given, v.lateRefusals(role))
-		if v.formed && v.ended(role) && len(given) == 0 && !v.want.accepts(Downtime) {
-			old := v.live(role)[0]
-			found = append(found, refuse(NeedsConsent, "", "run again with --accept=downtime",
-				"%s ended on %s, so that no certificate of it is accepted any more: with another CA all members have to restart while nothing can be asked of the cluster",
-				caName(old), old.NotAfter.Format(time.DateOnly)))
+		if len(given) == 0 {
+			found = append(found, v.endedRefusals(role)...)
 		}
 	}
 	return append(found, v.lockedOut()...)
+}
+
+// endedRefusals: what has to be done when a CA has ended is not done without consent.
+func (v view) endedRefusals(role string) []Refusal {
+	if !v.formed || !v.ended(role) || v.want.accepts(Downtime) {
+		return nil
+	}
+	old := v.live(role)[0]
+	what := "members accept no certificate of it any more, so that all have to restart side by side with another CA, and the cluster does not answer meanwhile"
+	if role == "client" {
+		what = "nobody can ask the members anything any more, so that they have to restart with another CA without its being known how the others are"
+	}
+	return []Refusal{refuse(NeedsConsent, "", "run again with --accept=downtime", "%s ended on %s: %s", caName(old), old.NotAfter.Format(time.DateOnly), what)}
 }
 
 // givenRefusals: a CA that comes from elsewhere has no successor that could be made here.

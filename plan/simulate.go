@@ -227,7 +227,7 @@ func serve(host facts.Host) map[string][]facts.Served {
 	for role, views := range host.Serves {
 		all[role] = slices.Clone(views)
 		for i := range all[role] {
-			all[role][i].SHA256 = host.Leaves[role].SHA256
+			all[role][i].SHA256, all[role][i].Broken = host.Leaves[role].SHA256, false
 		}
 	}
 	return all

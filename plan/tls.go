@@ -104,16 +104,18 @@ func (v view) plainRefusals(m inventory.Member, host facts.Host) []Refusal {
 		return nil
 	}
 	secure, plain := clientPorts(command)
-	switch {
-	case !c.TLS.Peers && (v.peerScheme(m) == "https" || schemeOf(flagOf(command, "listen-peer-urls")) == "https"):
-		return []Refusal{refuse(Insecure, m.Name, "set peers = true in the block tls", "its peers reach it over TLS, which clusterup does not switch off")}
-	case !c.TLS.Clients && len(secure) > 0:
-		return []Refusal{refuse(Insecure, m.Name, "set clients = true in the block tls", "its clients reach it over TLS, which clusterup does not switch off")}
-	case c.TLS.Clients && len(secure) == 0 && len(plain) > 0 && !slices.Contains(plain, c.TLS.HTTPClientPort) && !v.want.accepts(Downtime):
-		return []Refusal{refuse(NeedsConsent, m.Name, fmt.Sprintf("keep that port for them until they have moved: tls { http_client_port = %d }, and another client_port; or accept it with --accept=downtime", plain[0]),
-			"its clients speak http on port %d, and would lose it", plain[0])}
+	var found []Refusal
+	if !c.TLS.Peers && (v.peerScheme(m) == "https" || schemeOf(flagOf(command, "listen-peer-urls")) == "https") {
+		found = append(found, refuse(Insecure, m.Name, "set peers = true in the block tls", "its peers reach it over TLS, which clusterup does not switch off"))
 	}
-	return nil
+	switch {
+	case !c.TLS.Clients && len(secure) > 0:
+		found = append(found, refuse(Insecure, m.Name, "set clients = true in the block tls", "its clients reach it over TLS, which clusterup does not switch off"))
+	case c.TLS.Clients && len(secure) == 0 && len(plain) > 0 && !slices.Contains(plain, c.TLS.HTTPClientPort) && !v.want.accepts(Downtime):
+		found = append(found, refuse(NeedsConsent, m.Name, fmt.Sprintf("keep that port for them until they have moved: tls { http_client_port = %d }, and another client_port; or accept it with --accept=downtime", plain[0]),
+			"its clients speak http on port %d, and would lose it", plain[0]))
+	}
+	return found
 }
 
 // clientPorts are the ports on which a command line serves clients, with TLS and without.

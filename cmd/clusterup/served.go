@@ -10,8 +10,10 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net"
 	"time"
 
+	"github.com/clusterup/clusterup/facts"
 	"github.com/clusterup/clusterup/pki"
 )
 
@@ -32,7 +34,7 @@ func (s *session) handshake(ctx context.Context, from, role, address string) (su
 		return "", "", err
 	}
 	defer func() { _ = conn.Close() }() // nothing is lost with it
-	config.InsecureSkipVerify = true //nolint:gosec // no word is sent: what counts is which certificate this is
+	config.InsecureSkipVerify = true    //nolint:gosec // no word is sent: what counts is which certificate this is
 	config.VerifyPeerCertificate = func(raw [][]byte, _ [][]*x509.Certificate) error {
 		if len(raw) == 0 {
 			return errors.New("it shows no certificate")
@@ -46,6 +48,10 @@ func (s *session) handshake(ctx context.Context, from, role, address string) (su
 	}
 	secured := tls.Client(conn, config)
 	if err := secured.HandshakeContext(ctx); err != nil && sum == "" {
+		var alert *net.OpError
+		if errors.As(err, &alert) && alert.Op == "remote error" { // which etcd sends when it cannot read its pair
+			err = fmt.Errorf("%w: %w", facts.ErrNoCertificate, err)
+		}
 		return "", "", fmt.Errorf("handshake with %s: %w", address, err)
 	}
 	_ = secured.Close() // says goodbye

@@ -1,0 +1,42 @@
+package acceptance
+
+import (
+	"fmt"
+	"testing"
+)
+
+// stubborn is a member that goes on to serve the certificates of old, whatever lies on its host: in its mount namespace, which systemd has
+// made for it alone, they lie on top of the new ones. Only a handshake can tell.
+func stubborn(t *testing.T, s *site, file string, inv inventory) {
+	before, pids := s.shown(t, inv), s.pids(t, inv.Cluster)
+	s.on(t, "etcd-2", fmt.Sprintf("set -e; cp -a /etc/etcd/prod/tls /run/old-tls; nsenter -t %s -m mount --bind /run/old-tls /etc/etcd/prod/tls", pids["etcd-2"]))
+	s.ok(t, "rotate", "certs", "--yes", file).says(t, "── restart etcd-2, which goes on to serve the certificates of before")
+	s.on(t, "etcd-2", "rm -r /run/old-tls")
+	for host, pid := range s.pids(t, inv.Cluster) {
+		if restarted := pid != pids[host]; restarted != (host == "etcd-2") {
+			t.Errorf("%s: its member was PID %s and is %s", host, pids[host], pid)
+		}
+	}
+	for door, sum := range s.shown(t, inv) {
+		if sum == before[door] {
+			t.Errorf("%s shows the old certificate", door)
+		}
+	}
+	s.inSync(t, file, inv)
+	if !t.Failed() {
+		guarantee(t, "a member does not take up its new certificates", "rotation of the certificates of 3 members", "noticed by handshakes from the other hosts; that member alone is restarted")
+	}
+}
+
+// yearAhead is a host on which no certificate would be valid that is made now.
+func yearAhead(t *testing.T, s *site, file string, inv inventory) {
+	s.on(t, "etcd-2", fake("date", `exec /usr/bin/date -d "1 year" "$@"`))
+	s.untouched(t, inv.Cluster, func() {
+		for _, verb := range []string{"certs", "ca"} {
+			s.run(t, "rotate", verb, "--yes", file).exits(t, 13).
+				says(t, "etcd-2: its clock is 36", " days ahead of this machine's, and certificates would not be valid there", "[clock-off]", "→ set the clock right")
+		}
+	})
+	s.on(t, "etcd-2", "rm /usr/local/bin/date")
+	s.inSync(t, file, inv)
+}
