@@ -26,6 +26,13 @@ func (v view) leaves(m inventory.Member, host facts.Host) []Step {
 // new certificate, and a member that shows another one restarts then.
 func (v view) renew() (*Stage, error) {
 	var stage *Stage
+	stale := slices.ContainsFunc(v.want.Cluster.Members, func(m inventory.Member) bool {
+		host := v.seen.Hosts[m.Name]
+		return v.unproven(host, "peer") != "" || v.unproven(host, "server") != ""
+	})
+	if stale {
+		return nil, nil // that member restarts before the next one's turn comes
+	}
 	v.hosts(func(m inventory.Member, host facts.Host) {
 		if stage != nil {
 			return
@@ -126,7 +133,11 @@ func (v view) leafWanting(role string, m inventory.Member, host facts.Host, sign
 	case v.want.Replace[leaf.SHA256]:
 		return fmt.Sprintf("a new %s certificate was asked for", role)
 	}
-	due := leaf.NotAfter.Add(-v.want.Cluster.PKI.RenewBefore)
+	before, total := v.want.Cluster.PKI.RenewBefore, leaf.NotAfter.Sub(leaf.NotBefore)
+	if before >= total { // how long it lives was not for clusterup to say
+		before = total / 3
+	}
+	due := leaf.NotAfter.Add(-before)
 	// A leaf that its CA's own end has cut short would be due at once again.
 	if v.seen.Taken.After(due) && leaf.NotAfter.Before(signer.NotAfter) {
 		return fmt.Sprintf("%s certificate ends on %s", role, leaf.NotAfter.Format(time.DateOnly))
@@ -134,17 +145,38 @@ func (v view) leafWanting(role string, m inventory.Member, host facts.Host, sign
 	return ""
 }
 
-// unproven says that a running member serves another certificate than the one that lies on its host; "" when it does not, as far as could
-// be seen.
+// unproven says that a running member serves another certificate of its own than the one that lies on its host; "" when it does not, as far
+// as could be seen. What shows somebody else's certificate stands before the member, such as a load balancer, and no restart changes that.
 func (v view) unproven(host facts.Host, role string) string {
 	leaf, ok := host.Leaves[role]
 	if !ok || !leaf.Intact || host.Process == nil {
 		return ""
 	}
 	for _, served := range host.Serves[role] {
-		if served.SHA256 != "" && served.SHA256 != leaf.SHA256 {
+		if served.SHA256 != "" && served.SHA256 != leaf.SHA256 && served.Name == leaf.Subject {
 			return fmt.Sprintf("it serves another %s certificate than lies on its host, as seen from %s", role, served.From)
 		}
 	}
 	return ""
+}
+
+// unseen says why nobody has seen the certificate that lies on a host in a handshake, although its member runs and others have looked; ""
+// when somebody has.
+func (v view) unseen(host facts.Host, role string) string {
+	views := host.Serves[role]
+	why := ""
+	for _, served := range views {
+		switch {
+		case served.SHA256 == host.Leaves[role].SHA256:
+			return ""
+		case served.Error != "":
+			why = served.Error
+		default:
+			why = fmt.Sprintf("%s is shown a certificate of %q", served.From, served.Name)
+		}
+	}
+	if len(views) == 0 || host.Process == nil {
+		return ""
+	}
+	return why
 }

@@ -108,7 +108,10 @@ func (v view) authorities() []Step {
 		case len(live) == 0:
 			steps = append(steps, Step{Kind: CreateCA, CA: role, Why: "the operator directory has no " + role + " CA"})
 		case slices.Contains(v.want.Abort, role): // a CA that was made now would be taken back at once, again and again
-		case replaced != "" && !v.rotating(role):
+		case replaced != "" && !v.rotating(role) && minor(v.low) == minor(v.high):
+			if role == "client" && v.hold(role) == "" && len(v.hanging(live[len(live)-1])) > 0 {
+				steps = append(steps, v.holdStep(role, HoldTrust))
+			}
 			steps = append(steps, Step{Kind: CreateCA, CA: role, Why: replaced})
 		case v.over(live[len(live)-1]) && !live[len(live)-1].Given:
 			steps = append(steps, Step{Kind: CreateCA, CA: role, Why: v.due(role)})
@@ -230,6 +233,9 @@ func (v view) waits(role string) string {
 		leaf := host.Leaves[leafOf[role]]
 		if leaf.Issuer != newest.SHA256 || v.unproven(host, leafOf[role]) != "" {
 			return m.Name + " has no certificate of " + caName(newest) + " yet"
+		}
+		if why := v.unseen(host, leafOf[role]); why != "" {
+			return fmt.Sprintf("no handshake has shown the %s certificate of %s: %s", leafOf[role], m.Name, why)
 		}
 	}
 	if v.want.accepts(OldClients) {

@@ -20,6 +20,12 @@ func Waiting(w Want, s facts.Snapshot) []string {
 		}
 	}
 	v := newView(w, s)
+	for _, role := range caRoles {
+		later := w.Generation[role] > v.newest(role) || v.due(role) != "" && v.formed
+		if later && !v.rotating(role) && (v.held() || minor(v.low) != minor(v.high)) {
+			notes = append(notes, fmt.Sprintf("the %s CA is rotated when all members are of one minor version", role))
+		}
+	}
 	for _, role := range w.Abort {
 		if again := cmp.Or(s.Operator.Replaced[role], v.due(role)); again != "" && !v.rotating(role) {
 			notes = append(notes, fmt.Sprintf("the next apply begins another rotation of the %s CA: %s", role, again))

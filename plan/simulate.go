@@ -211,8 +211,8 @@ func simulateLeaf(s facts.Snapshot, leaf *Leaf, host *facts.Host) {
 	}
 	made := facts.Leaf{
 		Role: leaf.Role, Dir: units.LeafDir(leaf.ConfigDir, leaf.Role, "new"), Intact: true, Issuer: signer.SHA256,
-		SHA256:    fmt.Sprintf("%s %s of %s, %s", placeholder, leaf.CN, signer.SHA256, s.Taken.Format(time.RFC3339)),
-		Algorithm: leaf.Algorithm, Names: leaf.Names, NotBefore: s.Taken, NotAfter: s.Taken.Add(leaf.Lifetime),
+		SHA256:  fmt.Sprintf("%s %s of %s, %s", placeholder, leaf.CN, signer.SHA256, s.Taken.Format(time.RFC3339)),
+		Subject: leaf.CN, Algorithm: leaf.Algorithm, Names: leaf.Names, NotBefore: s.Taken, NotAfter: s.Taken.Add(leaf.Lifetime),
 	}
 	if signer.NotAfter.Before(made.NotAfter) {
 		made.NotAfter = signer.NotAfter
@@ -227,7 +227,7 @@ func serve(host facts.Host) map[string][]facts.Served {
 	for role, views := range host.Serves {
 		all[role] = slices.Clone(views)
 		for i := range all[role] {
-			all[role][i].SHA256, all[role][i].Broken = host.Leaves[role].SHA256, false
+			all[role][i] = facts.Served{From: all[role][i].From, SHA256: host.Leaves[role].SHA256, Name: host.Leaves[role].Subject}
 		}
 	}
 	return all

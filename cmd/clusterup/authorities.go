@@ -72,11 +72,15 @@ func (s *session) authority(ca caStatus, members int) string {
 	return text
 }
 
-// newestClients are the client certificates that count: of each name the newest that is not revoked, sorted by name.
+// newestClients are the client certificates that count: of each name the newest that is neither revoked nor of a CA that was
+// dropped, sorted by name.
 func newestClients(seen facts.Snapshot) []facts.Client {
 	var found []facts.Client
 	for _, c := range seen.Operator.Clients { // by name, then age
-		if c.Revoked {
+		dropped := slices.ContainsFunc(seen.Operator.CAs, func(ca facts.CA) bool {
+			return ca.Role == "client" && ca.Generation == c.Generation && ca.Retired
+		})
+		if c.Revoked || dropped {
 			continue
 		}
 		if i := slices.IndexFunc(found, func(other facts.Client) bool { return other.Name == c.Name }); i >= 0 {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -52,6 +53,9 @@ func (s *session) authorities(store *pki.Store, seen *facts.Operator) error {
 		})
 	}
 	seen.Revoked.List, seen.Revoked.Current, err = store.LastCRL(pki.RoleClient, 0)
+	if errors.Is(err, pki.ErrNoCA) {
+		return nil // a list that was left of CAs which are gone
+	}
 	return err
 }
 

@@ -20,6 +20,9 @@ import (
 // ownLifetime is how long the certificate lives that clusterup itself uses; a run that takes longer gets another.
 const ownLifetime = time.Hour
 
+// retryMint is how long a CA's server is left alone that did not sign one: many ask for it at the same time.
+const retryMint = 5 * time.Second
+
 // etcdAPI is the etcd API of all members, each reached through its own host's SSH connection. The client exists as soon as there is
 // a CA to sign its certificate.
 type etcdAPI struct {
@@ -29,6 +32,7 @@ type etcdAPI struct {
 	mu     sync.Mutex
 	client *quorum.Cluster
 	minted time.Time
+	failed error  // why there is none, at that time
 	met    string // the CAs that they are of
 
 	visiting sync.Mutex // its own: a CA may be a server that takes its time
@@ -57,11 +61,15 @@ func (a *etcdAPI) connect() (*quorum.Cluster, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	now := a.session.now()
-	if a.client != nil && now.Sub(a.minted) < ownLifetime/2 {
+	if a.client != nil && a.failed == nil && now.Sub(a.minted) < ownLifetime/2 {
 		return a.client, nil
 	}
+	if a.failed != nil && now.Sub(a.minted) < retryMint {
+		return nil, a.failed
+	}
 	config, err := a.session.clientTLS(now)
-	if err != nil {
+	if a.failed = err; err != nil {
+		a.minted = a.session.now()
 		return nil, err
 	}
 	if a.client != nil {

@@ -105,7 +105,7 @@ func (a *etcdAPI) meet(store *pki.Store) {
 	a.mu.Lock()
 	changed := met != a.met
 	if changed {
-		a.met, a.minted = met, time.Time{}
+		a.met, a.minted, a.failed = met, time.Time{}, nil
 	}
 	a.mu.Unlock()
 	a.visiting.Lock()
