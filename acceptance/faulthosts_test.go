@@ -15,6 +15,7 @@ import (
 type event struct {
 	Type, Step  string
 	Host        string
+	Time        time.Time
 	Done, Total int64
 	BytesSent   int64 `json:"bytes_sent"`
 }

@@ -1,11 +1,14 @@
 package acceptance
 
 import (
+	"cmp"
+	"crypto/tls"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 // rolling is a change of a running cluster while clients are at work, and what befalls the cluster before or meanwhile.
@@ -17,6 +20,7 @@ type rolling struct {
 	args    []string                           // of the command that makes the change; the inventory comes last; nil: apply --yes
 	edits   bool                               // that command edits the inventory by itself
 	happens func(*testing.T, *site, string)    // as soon as the first member is being restarted, to that one; nil: nothing
+	after   string                             // a step that is over by then; "": none
 	over    func(*testing.T, *site, string)    // mends what happened
 	code    int                                // of that command; when it is not 0, a plain apply has to finish the change
 	says    []string
@@ -24,6 +28,10 @@ type rolling struct {
 	who     watching
 	hops    int  // how often every member is restarted; 0 is once
 	slow    bool // tried with FAULTS=full only
+
+	during string                                         // what the fault befalls; "" is flagRoll
+	client func(*testing.T, *site, inventory) *tls.Config // of those at work; nil: with one certificate that is good all the time
+	events func(*testing.T, []event)                      // looks at what the command said; nil: nobody does
 }
 
 // undergo makes the change. The inventory is the new one then.
@@ -38,7 +46,11 @@ func (r rolling) undergo(t *testing.T, s *site, inv *inventory) {
 	if r.before != nil {
 		r.before(t, s, *inv)
 	}
-	tr := startTraffic(t, s, *inv, r.who)
+	config := s.appTLS(t, *inv)
+	if r.client != nil {
+		config = r.client(t, s, *inv)
+	}
+	tr := startTrafficAs(t, s, *inv, r.who, config)
 	seconds := r.run(t, s, file)
 	if r.code != 0 {
 		again := s.start(t, "apply", "--yes", file)
@@ -67,12 +79,13 @@ func (r rolling) undergo(t *testing.T, s *site, inv *inventory) {
 // guaranteed puts down what came of a fault.
 func (r rolling) guaranteed(t *testing.T) {
 	t.Helper()
+	during := cmp.Or(r.during, flagRoll)
 	switch {
 	case r.fault == "":
 	case r.code == 0:
-		guarantee(t, r.fault, flagRoll, "repaired first; no acknowledged write is lost")
+		guarantee(t, r.fault, during, "repaired first; no acknowledged write is lost")
 	default:
-		guarantee(t, r.fault, flagRoll, ending(r.code)+"; finished by the next apply; no acknowledged write is lost")
+		guarantee(t, r.fault, during, ending(r.code)+"; finished by the next apply; no acknowledged write is lost")
 	}
 }
 
@@ -89,25 +102,39 @@ func (r rolling) run(t *testing.T, s *site, file string) float64 {
 	if args == nil {
 		args = []string{"apply", "--yes"}
 	}
-	if r.happens != nil {
+	if r.happens != nil || r.events != nil {
 		args = append(args, "--json")
 	}
 	p, host := s.start(t, append(args, file)...), ""
 	if r.happens != nil {
-		p.reaches(t, "the restart of a member", func(e event) bool {
-			step, ok := strings.CutPrefix(e.Step, "restart-member/")
-			if ok && host == "" && e.Type == "step-started" {
-				host = step
-			}
-			return host != ""
-		})
+		host = p.restarts(t, r.after)
 		r.happens(t, s, host)
 	}
 	p.wait(t).exits(t, r.code).says(t, r.says...)
 	if r.over != nil {
 		r.over(t, s, host)
 	}
+	if r.events != nil {
+		r.events(t, p.events())
+	}
 	return p.took.Seconds()
+}
+
+// restarts waits for the restart of a member, once a step is over, and says which that is; "" is no step.
+func (p *process) restarts(t *testing.T, after string) (host string) {
+	t.Helper()
+	var over time.Time
+	p.reaches(t, "the restart of a member", func(e event) bool {
+		if e.Step == after && e.Type == "step-done" {
+			over = e.Time
+		}
+		step, ok := strings.CutPrefix(e.Step, "restart-member/")
+		if ok && host == "" && e.Type == "step-started" && (after == "" || !over.IsZero() && e.Time.After(over)) {
+			host = step
+		}
+		return host != ""
+	})
+	return host
 }
 
 // etcdBlock is a setting of all members.

@@ -2,6 +2,7 @@ package acceptance
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"strconv"
 	"sync"
@@ -61,13 +62,24 @@ func unhurried(who watching) watching {
 	return nobody
 }
 
-// startTraffic returns when every writer has written. It must be stopped. A member that nobody watches stops sooner: etcd waits seven
-// seconds for the streams of its clients (server/embed/etcd.go, Close: the request timeout of five, and twice the election timeout).
+// startTraffic is startTrafficAs for clients that have one certificate, which is good all the time.
 func startTraffic(t *testing.T, s *site, inv inventory, who watching) *traffic {
+	t.Helper()
+	return startTrafficAs(t, s, inv, who, s.appTLS(t, inv))
+}
+
+// appTLS is the configuration of such a client.
+func (s *site) appTLS(t *testing.T, inv inventory) *tls.Config {
 	t.Helper()
 	store := s.cas(t, inv.Cluster)
 	app := issue(t, store, "app")
-	config := secure(t, store, pki.RoleClient, app.Cert, app.Key)
+	return secure(t, store, pki.RoleClient, app.Cert, app.Key)
+}
+
+// startTrafficAs returns when every writer has written. It must be stopped. A member that nobody watches stops sooner: etcd waits seven
+// seconds for the streams of its clients (server/embed/etcd.go, Close: the request timeout of five, and twice the election timeout).
+func startTrafficAs(t *testing.T, s *site, inv inventory, who watching, config *tls.Config) *traffic {
+	t.Helper()
 	var endpoints []string
 	for _, m := range inv.Members {
 		endpoints = append(endpoints, endpoint(m, 2379))
