@@ -2,6 +2,7 @@ package plan
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/clusterup/clusterup/facts"
 )
@@ -20,9 +21,12 @@ func Waiting(w Want, s facts.Snapshot) []string {
 	return notes
 }
 
-// clientNotes say which clients are concerned when the client CA is rotated.
+// clientNotes say which clients are concerned when the client CA is rotated, and when that is taken back.
 func (v view) clientNotes() []string {
 	live := v.live("client")
+	if slices.Contains(v.want.Abort, "client") {
+		return v.takenBackNotes(live)
+	}
 	if len(live) == 0 || len(live) == 1 && v.want.Generation["client"] <= live[0].Generation {
 		return nil
 	}
@@ -33,6 +37,18 @@ func (v view) clientNotes() []string {
 	return []string{fmt.Sprintf("%s: the newest certificate is of %s. Before the members have certificates of the next CA, clients have to trust that one too: "+
 		"--pause-after=trust leaves the time to give them ca.pem anew. Before the old CA is dropped they need new certificates: that waits for them, unless --accept=old-clients.",
 		listed("client", names), caName(live[0]))}
+}
+
+// takenBackNotes are about clients that were quick to take a certificate of the new CA.
+func (v view) takenBackNotes(live []facts.CA) []string {
+	var found []string
+	for _, ca := range live[min(1, len(live)):] {
+		if names := v.hanging(ca); len(names) > 0 {
+			found = append(found, fmt.Sprintf("%s: the newest certificate is of %s, which is taken back: without another, issued after that, the members refuse it",
+				listed("client", names), caName(ca)))
+		}
+	}
+	return found
 }
 
 // relianceNotes say what is relied on when the members cannot be asked since no certificate is good any more.
