@@ -127,7 +127,23 @@ func (s *session) issueClient(ctx context.Context, name string, to issueFlags) e
 	}
 	done.Serial, done.Expires = pair.Serial, pair.NotAfter
 	s.console.issued(done)
+	s.rotatingNote(store)
 	return nil
+}
+
+// rotatingNote says what a certificate is good for that is issued while the client CA is rotated: it is of the new one, which not every
+// member may trust yet. Hosts are not looked at for that.
+func (s *session) rotatingNote(store *pki.Store) {
+	var live []pki.CA
+	for _, ca := range store.CAs() {
+		if ca.Role == pki.RoleClient && !ca.Retired {
+			live = append(live, ca)
+		}
+	}
+	if len(live) > 1 {
+		s.console.say("note: the client CA is being rotated, and this certificate is of the new one, CA %d: members accept it once all of them trust that. "+
+			"clusterup plan %s says how far they are.", live[len(live)-1].Generation, s.file)
+	}
 }
 
 // clientNamed is the client as the inventory has it, or else as pki says.
