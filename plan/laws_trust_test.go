@@ -24,7 +24,7 @@ func accepts(host facts.Host, command string, ca facts.CA) bool {
 	if !ok {
 		return command != ""
 	}
-	file := strings.Trim(strings.Fields(rest)[0], `"\\`)
+	file := strings.Trim(strings.Fields(rest)[0], `"\`)
 	return bytes.Contains(host.Files[file].Content, ca.PEM)
 }
 
