@@ -35,7 +35,11 @@ func withPauses(t *testing.T, s *site, inv inventory) {
 	seen.unnoticed(t)
 	s.inSync(t, file, inv)
 	s.rotated(t, inv, before, "client")
+	s.nobodyRefused(t, inv)
 	s.received(t, "a client of the old CA, after that was dropped", old, inv, 2379, alert)
+	if s.refused(t, inv) == "" {
+		t.Error("no journal has a word about a client that was refused")
+	}
 	s.received(t, "a client of the new CA", next, inv, 2379, welcome)
 	s.received(t, "a client of the new CA", next, inv, 2380, alert)
 	if !t.Failed() {
