@@ -142,7 +142,7 @@ type reception string
 const (
 	welcome reception = "welcome"
 	alert   reception = "TLS alert" // the certificate, or its absence, is refused
-	hangUp  reception = "hang up"   // the certificate is accepted, but not from this address, which is none of its names
+	hangUp  reception = "hang up"   // its CA is trusted, but it is revoked, or comes from an address that is none of its names
 	other   reception = "other"
 )
 

@@ -1,6 +1,7 @@
 package acceptance
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"regexp"
@@ -58,7 +59,7 @@ func uncounted(row string) string { return number.ReplaceAllString(row, "points"
 // only check that the row is there.
 func guaranteePoints(t *testing.T, op operation, points []string) {
 	t.Helper()
-	const again = "the same command, run again, ends as if nothing had happened"
+	again := cmp.Or(op.means, "the same command, run again,") + " ends as if nothing had happened"
 	for _, row := range []struct{ verb, what, outcome string }{
 		{"kill", "clusterup is killed (`kill -9`)", "nothing goes on on the hosts; " + again},
 		{"fail", "an action fails", "exit 14, or 1 between steps; " + again},

@@ -23,6 +23,8 @@ type operation struct {
 	part    map[string]string                           // what whole leaves, by verb
 	fresh   bool                                        // it starts from hosts that have nothing to lose
 	watched bool                                        // all command lines are looked through for keys, which costs a lot
+	goesOn  func(*testing.T, *stand) []string           // the command of the run that goes on, where it is another; nil: it is the same
+	means   string                                      // how the guarantees call that
 }
 
 // disturb tries an operation with a fault at one point after the other: whatever is half done then breaks no law, and running it again
@@ -128,7 +130,11 @@ func survive(t *testing.T, op operation, s *stand, fault string, undisturbed []p
 	if op.deletes {
 		half = before
 	}
-	s.ok(t, op.arguments(s)...)
+	if op.goesOn != nil {
+		s.ok(t, append(op.goesOn(t, s), s.file)...)
+	} else {
+		s.ok(t, op.arguments(s)...)
+	}
 	end := s.looks(t)
 	s.lawful(t, half, end)
 	op.ends(t, s, end)

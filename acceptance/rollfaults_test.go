@@ -19,7 +19,10 @@ type underway struct {
 
 func (u *underway) start(t *testing.T, s *stand, inv inventory) {
 	t.Helper()
-	tr := startTraffic(t, s.site, inv, unhurried(somebody))
+	u.keep(s, startTraffic(t, s.site, inv, unhurried(somebody)))
+}
+
+func (u *underway) keep(s *stand, tr *traffic) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	u.all[s] = tr
@@ -28,10 +31,15 @@ func (u *underway) start(t *testing.T, s *stand, inv inventory) {
 // stop checks that nothing acknowledged was lost, and no two members were away at once.
 func (u *underway) stop(t *testing.T, s *stand) {
 	t.Helper()
+	u.report(t, s).sound(t)
+}
+
+func (u *underway) report(t *testing.T, s *stand) report {
+	t.Helper()
 	u.mu.Lock()
 	tr := u.all[s]
 	u.mu.Unlock()
-	tr.stop(t).sound(t)
+	return tr.stop(t)
 }
 
 // lead has a member lead, so that every run of an operation has the same points.

@@ -67,7 +67,7 @@ func TestTampered(t *testing.T) {
 }
 
 func (h tampering) undergo(t *testing.T, s *site, file string, inv inventory, role string) {
-	before, pids := s.shown(t, inv), s.pids(t, inv.Cluster)
+	before, pids := s.digests(t, inv), s.pids(t, inv.Cluster)
 	other := map[string]string{"peer": "server", "server": "peer"}[role]
 	s.on(t, "etcd-2", fmt.Sprintf("set -e; role=%s other=%s; cd /etc/etcd/prod/tls/$(readlink /etc/etcd/prod/tls/$role)\n%s", role, other, h.harm))
 	if h.pair != nil {
@@ -86,16 +86,16 @@ func (h tampering) undergo(t *testing.T, s *site, file string, inv inventory, ro
 	if after := s.pids(t, inv.Cluster); !maps.Equal(pids, after) {
 		t.Errorf("processes were %v and are %v", pids, after)
 	}
-	for door, sum := range s.shown(t, inv) {
+	for door, sum := range s.digests(t, inv) {
 		if changed := sum != before[door]; changed != (!h.same && door == "etcd-2 "+role) {
 			t.Errorf("%s showed certificate %.8s and shows %.8s", door, before[door], sum)
 		}
 	}
 }
 
-// shown are the digests of the certificates that a new handshake with each port gets, by host and role. What lies on the hosts must be the
+// digests are those of the certificates that a new handshake with each port gets, by host and role. What lies on the hosts must be the
 // same.
-func (s *site) shown(t *testing.T, inv inventory) map[string]string {
+func (s *site) digests(t *testing.T, inv inventory) map[string]string {
 	t.Helper()
 	all := map[string]string{}
 	for _, m := range inv.Members {

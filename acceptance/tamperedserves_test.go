@@ -8,7 +8,7 @@ import (
 // stubborn is a member that goes on to serve the certificates of old, whatever lies on its host: in its mount namespace, which systemd has
 // made for it alone, they lie on top of the new ones. Only a handshake can tell.
 func stubborn(t *testing.T, s *site, file string, inv inventory) {
-	before, pids := s.shown(t, inv), s.pids(t, inv.Cluster)
+	before, pids := s.digests(t, inv), s.pids(t, inv.Cluster)
 	s.on(t, "etcd-2", fmt.Sprintf("set -e; cp -a /etc/etcd/prod/tls /run/old-tls; nsenter -t %s -m mount --bind /run/old-tls /etc/etcd/prod/tls", pids["etcd-2"]))
 	s.ok(t, "rotate", "certs", "--yes", file).says(t, "── restart etcd-2, which goes on to serve the certificates of before")
 	s.on(t, "etcd-2", "rm -r /run/old-tls")
@@ -17,7 +17,7 @@ func stubborn(t *testing.T, s *site, file string, inv inventory) {
 			t.Errorf("%s: its member was PID %s and is %s", host, pids[host], pid)
 		}
 	}
-	for door, sum := range s.shown(t, inv) {
+	for door, sum := range s.digests(t, inv) {
 		if sum == before[door] {
 			t.Errorf("%s shows the old certificate", door)
 		}

@@ -50,7 +50,7 @@ func (v view) revoke() []Step {
 	for _, c := range v.want.Revoke {
 		i := slices.IndexFunc(v.seen.Operator.Clients, func(is facts.Client) bool { return is.Serial == c.Serial && !is.Revoked })
 		if i >= 0 {
-			steps = append(steps, Step{Kind: RevokeClient, Client: c.Name, Serial: c.Serial, Why: "it is to be refused from now on"})
+			steps = append(steps, Step{Kind: RevokeClient, Client: c.Name, Serial: c.Serial, Why: "its certificate " + c.Serial + " is to be refused from now on"})
 		}
 	}
 	return steps

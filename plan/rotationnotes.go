@@ -34,11 +34,11 @@ func Waiting(w Want, s facts.Snapshot) []string {
 	return notes
 }
 
-// clientNotes say which clients are concerned when the client CA is rotated.
+// clientNotes say which clients are concerned when the client CA is rotated, and when that is taken back.
 func (v view) clientNotes() []string {
 	live := v.live("client")
-	if len(live) > 1 && slices.Contains(v.want.Abort, "client") {
-		return v.backNotes(live[1:])
+	if slices.Contains(v.want.Abort, "client") {
+		return v.takenBackNotes(live)
 	}
 	begins := len(live) > 1 || v.want.Generation["client"] > v.newest("client") || v.seen.Operator.Replaced["client"] != ""
 	if len(live) == 0 || v.hold("client") != "" || !begins {
@@ -53,15 +53,16 @@ func (v view) clientNotes() []string {
 		listed("client", names), caName(live[0]))}
 }
 
-// backNotes say which clients have certificates of CAs that are taken back.
-func (v view) backNotes(cas []facts.CA) []string {
-	var notes []string
-	for _, ca := range cas {
+// takenBackNotes are about clients that were quick to take a certificate of the new CA.
+func (v view) takenBackNotes(live []facts.CA) []string {
+	var found []string
+	for _, ca := range live[min(1, len(live)):] {
 		if names := v.hanging(ca); len(names) > 0 {
-			notes = append(notes, fmt.Sprintf("%s: the newest certificate is of %s, and is refused when that is taken back", listed("client", names), caName(ca)))
+			found = append(found, fmt.Sprintf("%s: the newest certificate is of %s, which is taken back: without another, issued after that, the members refuse it",
+				listed("client", names), caName(ca)))
 		}
 	}
-	return notes
+	return found
 }
 
 // relianceNotes say what is relied on when the members cannot be asked since no certificate is good any more.

@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -66,6 +68,18 @@ func TestUnreachable(t *testing.T) {
 				t.Errorf("error %q, remedy %q", err, e.Remedy)
 			}
 		})
+	}
+}
+
+// A host that is switched off answers nothing, and the last router says so, or this machine itself.
+func TestHostIsOff(t *testing.T) {
+	for _, cause := range []error{syscall.EHOSTUNREACH, syscall.ENETUNREACH} {
+		l := &login{cfg: Config{Name: "etcd-1", Address: "192.0.2.1"}}
+		err := l.unreachable(t.Context(), &net.OpError{Op: "dial", Net: "tcp", Err: os.NewSyscallError("connect", cause)})
+		var e *Error
+		if !errors.Is(err, ErrUnreachable) || !errors.As(err, &e) || e.Remedy != "check that the host is up, its address, and routes" {
+			t.Errorf("%v: got %v", cause, err)
+		}
 	}
 }
 

@@ -230,6 +230,8 @@ func (l *login) unreachable(ctx context.Context, err error) error {
 		return l.error(ErrUnreachable, fmt.Errorf("%s: %w (%s)", where, err, l.cfg.timeout()), "check address, routes and firewalls")
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return l.error(ErrUnreachable, err, "check that sshd runs there, and its port")
+	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH):
+		return l.error(ErrUnreachable, err, "check that the host is up, its address, and routes")
 	}
 	var dns *net.DNSError
 	if errors.As(err, &dns) {

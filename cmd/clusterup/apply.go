@@ -222,7 +222,7 @@ func (s *session) converge(ctx context.Context, seen facts.Snapshot, changes boo
 	}
 	return s.recorded(s.verb, changes, run, func() (apply.Result, error) {
 		result, err := run.Converge(ctx)
-		if err == nil {
+		if err == nil && changes { // else the plan has said so
 			for _, note := range plan.Waiting(w, result.Snapshot) {
 				s.console.say("note: %s", note)
 			}

@@ -4,13 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/clusterup/clusterup/pki"
 	"github.com/clusterup/clusterup/plan"
 )
 
-// clientSigner is the generation of the client CA that signs a client's certificate: while it is rotated, the one that signs those of the
-// members, which takes a look at them; else the only one there is (0).
+// clientSigner is the generation of the client CA that signs a client's certificate: while it is rotated, the newest that all members trust,
+// which takes a look at them; else the only one there is (0).
 func (s *session) clientSigner(ctx context.Context, store *pki.Store) (int, error) {
 	live := 0
 	for _, ca := range store.CAs() {
@@ -32,10 +33,25 @@ func (s *session) clientSigner(ctx context.Context, store *pki.Store) (int, erro
 			return 0, fmt.Errorf("the client CA is being rotated, and which one members trust has to be seen: %w", host.Err)
 		}
 	}
-	for _, ca := range plan.Authorities(plan.Want{Cluster: s.cluster}, seen) {
-		if ca.Role == "client" && ca.Signs {
+	newest := 0
+	for _, ca := range slices.Backward(plan.Authorities(plan.Want{Cluster: s.cluster}, seen)) {
+		if ca.Role != "client" || ca.Retired {
+			continue
+		}
+		newest = max(newest, ca.Generation)
+		if ca.Signing && seen.Taken.Before(ca.NotAfter) && len(ca.TrustedBy) == len(s.cluster.Members) {
+			s.signerNote(ca.Generation, newest)
 			return ca.Generation, nil
 		}
 	}
 	return 0, errors.New("the client CA is being rotated, and no CA signs for the moment: clusterup status shows how they stand")
+}
+
+// signerNote says what a certificate is good for that is issued while the client CA is rotated.
+func (s *session) signerNote(signer, newest int) {
+	if signer == newest {
+		s.console.say("note: the client CA is being rotated, and this certificate is of the new one, CA %d, which all members trust already", signer)
+		return
+	}
+	s.console.say("note: the client CA is being rotated, and this certificate is of the old one, CA %d: not every member trusts CA %d yet", signer, newest)
 }

@@ -127,6 +127,8 @@ func (v planView) step(step plan.Step) string {
 		what += " " + step.Leaf.Role
 	case step.CA != "":
 		what += " " + step.CA
+	case step.Client != "":
+		what += " " + step.Client
 	case step.Release != nil:
 		what += " " + step.Release.Version
 	case step.To != "":

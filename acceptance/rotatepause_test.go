@@ -1,0 +1,57 @@
+package acceptance
+
+import (
+	"slices"
+	"testing"
+)
+
+// withPauses rotates the client CA as an operator does who hands out files by hand: after each phase the clients get what they need for the
+// next one. Clients are at work all the time.
+func withPauses(t *testing.T, s *site, inv inventory) {
+	file := s.write(t, "prod.hcl", inv)
+	before := s.inUse(t, inv.Cluster)
+	old := s.credentials(t, "app", file)
+	w := &wallet{members: inv.Members}
+	w.put(old.trust, old.pair)
+	tr, seconds := startTrafficAs(t, s, inv, unhurried(everybody), w.config()), 0.0
+	rotate := func(more ...string) result {
+		p := s.start(t, slices.Concat([]string{"rotate", "ca", "--client", "--yes"}, more, []string{file})...)
+		r := p.wait(t).exits(t, 0)
+		seconds += p.took.Seconds()
+		return r
+	}
+
+	rotate("--pause-after=trust").says(t, "waits: it is held after its phase trust").saysNot(t, "issue-leaf", "retire-ca")
+	s.waiting(t, inv, file, "it is held after its phase trust")
+	next := s.credentials(t, "app", file, "the client CA is being rotated, and this certificate is of the new one")
+	w.put(next.trust) // both CAs; its certificate is still that of old
+	rotate("--pause-after=leaves").says(t, "issue-leaf/server/etcd-1", "waits: it is held after its phase leaves").saysNot(t, "restart-member", "retire-ca")
+	s.waiting(t, inv, file, "it is held after its phase leaves")
+	s.received(t, "a client of the old CA, before that is dropped", old, inv, 2379, welcome)
+	w.put(next.trust, next.pair)
+	rotate().says(t, "retire-ca/client").saysNot(t, "waits")
+
+	seen := tr.stop(t)
+	seen.unnoticed(t)
+	s.inSync(t, file, inv)
+	s.rotated(t, inv, before, "client")
+	s.nobodyRefused(t, inv)
+	s.received(t, "a client of the old CA, after that was dropped", old, inv, 2379, alert)
+	if s.refused(t, inv) == "" {
+		t.Error("no journal has a word about a client that was refused")
+	}
+	s.received(t, "a client of the new CA", next, inv, 2379, welcome)
+	s.received(t, "a client of the new CA", next, inv, 2380, alert)
+	if !t.Failed() {
+		measured(t, "the CA of clients is rotated with pauses, in which the clients get what they need, 3 members", seen, seconds)
+	}
+}
+
+// waiting checks that a rotation waits: a plan says so, and an apply says so and touches nothing.
+func (s *site) waiting(t *testing.T, inv inventory, file, why string) {
+	t.Helper()
+	s.untouched(t, inv.Cluster, func() {
+		s.ok(t, "plan", "--exit-code", file).says(t, "nothing to do", "waits: "+why)
+		s.ok(t, "apply", "--yes", file).says(t, "waits: "+why)
+	})
+}
