@@ -100,7 +100,7 @@ func (s *site) digests(t *testing.T, inv inventory) map[string]string {
 	all := map[string]string{}
 	for _, m := range inv.Members {
 		for role, port := range map[string]int{"peer": 2380, "server": 2379} {
-			sum := s.shows(t, m, port)
+			sum := s.digest(t, m, port)
 			lies := facts.Certificates([]byte(s.on(t, m.Name, "cat /etc/etcd/prod/tls/"+role+"/cert.pem")))
 			if len(lies) != 1 || lies[0] != sum {
 				t.Errorf("%s shows %s certificate %.8s, and has %.8s", m.Name, role, sum, lies)
@@ -111,8 +111,8 @@ func (s *site) digests(t *testing.T, inv inventory) map[string]string {
 	return all
 }
 
-// shows is the digest of the certificate that a port shows to somebody who has none.
-func (s *site) shows(t *testing.T, m member, port int) string {
+// digest is that of the certificate that a port shows to somebody who has none.
+func (s *site) digest(t *testing.T, m member, port int) string {
 	t.Helper()
 	conn, err := s.lab.DialContext(t.Context(), "tcp", net.JoinHostPort(m.Address, fmt.Sprint(port)))
 	must(t, err)
