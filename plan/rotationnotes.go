@@ -41,7 +41,8 @@ func (v view) clientNotes() []string {
 		return v.takenBackNotes(live)
 	}
 	begins := len(live) > 1 || v.want.Generation["client"] > v.newest("client") || v.seen.Operator.Replaced["client"] != ""
-	if len(live) == 0 || v.hold("client") != "" || !begins {
+	late := len(live) > 1 && !v.needed(live[0]) // what it waits for says the rest
+	if len(live) == 0 || v.hold("client") != "" || late || !begins {
 		return nil
 	}
 	names := v.hanging(live[0])
