@@ -2,7 +2,6 @@ package plan
 
 import (
 	"bytes"
-	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -12,7 +11,7 @@ import (
 )
 
 // A CA is rotated in three phases, each of which the facts show: all members trust the next generation beside the old one; then it signs
-// their leaves; then the old one is retired, and trusted no more (etcd-operations: a bundle is only read at a start, so the first and the
+// their leaves; then the old one is retired, and trusted no more (a bundle is read only at a start, etcd issue 11555, so the first and the
 // last phase restart every member; leaves are read at each handshake). It goes on by itself wherever it was left.
 
 // Phases after which a rotation can be made to wait.
@@ -20,57 +19,6 @@ const (
 	HoldTrust  = "trust"  // all members trust both CAs
 	HoldLeaves = "leaves" // the new CA has signed all leaves
 )
-
-// OldClients accepts that clients lose the cluster whose certificates are of a CA that is dropped.
-const OldClients Risk = "old-clients"
-
-// Unfinished are those of some roles whose CA is being rotated; all of them where none is. Who goes on with a rotation of several does
-// not begin another one of those that have come to the end.
-func Unfinished(w Want, s facts.Snapshot, roles []string) []string {
-	v := newView(w, s)
-	under := slices.DeleteFunc(slices.Clone(roles), func(role string) bool { return !v.rotating(role) })
-	if len(under) > 0 {
-		return under
-	}
-	return roles
-}
-
-// RotateCA is w with the wish for another generation of CAs: the one that is on its way, else the next. hold is the phase after which to
-// wait, or "".
-func RotateCA(w Want, s facts.Snapshot, roles []string, hold string) Want {
-	v := newView(w, s)
-	w.Existing, w.Generation, w.Hold = true, map[string]int{}, map[string]string{}
-	for _, role := range roles {
-		w.Hold[role] = hold
-		if cas, live := v.cas(role), v.live(role); len(cas) > 0 && len(live) > 0 {
-			w.Generation[role] = cas[len(cas)-1].Generation + 1
-			if v.rotating(role) {
-				w.Generation[role] = live[len(live)-1].Generation
-			}
-		}
-	}
-	return w
-}
-
-// AbortRotation is w with the wish to stay with the CAs that were there before a rotation.
-func AbortRotation(w Want, roles []string) Want {
-	w.Existing, w.Abort, w.Hold = true, roles, map[string]string{}
-	for _, role := range roles {
-		w.Hold[role] = ""
-	}
-	return w
-}
-
-// RotateCerts is w with the wish that no leaf stays in use which is in use now.
-func RotateCerts(w Want, s facts.Snapshot) Want {
-	w.Existing, w.Replace = true, map[string]bool{}
-	for _, host := range s.Hosts {
-		for _, leaf := range host.Leaves {
-			w.Replace[leaf.SHA256] = true
-		}
-	}
-	return w
-}
 
 // hold is the phase after which the rotation of a role waits.
 func (v view) hold(role string) string {
@@ -287,84 +235,4 @@ func listed(noun string, names []string) string {
 	default:
 		return fmt.Sprintf("%ss %s and %s", noun, strings.Join(names[:n-1], ", "), names[n-1])
 	}
-}
-
-// Rotation is a rotation of a role's CA that is under way.
-type Rotation struct {
-	Role  string `json:"role"`
-	From  int    `json:"from"`            // generation
-	To    int    `json:"to"`              // generation
-	Phase string `json:"phase"`           // trust, leaves or drop: what is being done, or is to be done next
-	Back  bool   `json:"back,omitempty"`  // it is taken back
-	Hold  string `json:"hold,omitempty"`  // the phase after which it is held
-	Waits string `json:"waits,omitempty"` // why an apply does not go on with it; empty: it does
-}
-
-// Rotations are those under way, peers first.
-func Rotations(w Want, s facts.Snapshot) []Rotation {
-	v := newView(w, s)
-	var found []Rotation
-	for _, role := range caRoles {
-		if v.rotating(role) {
-			found = append(found, v.rotation(role))
-		}
-	}
-	return found
-}
-
-func (v view) rotation(role string) Rotation {
-	cas, live := v.cas(role), v.live(role)
-	newest := live[len(live)-1]
-	if len(live) == 1 {
-		other := cas[slices.IndexFunc(cas, func(ca facts.CA) bool { return ca.Retired && v.stillTrusted(ca) })]
-		return Rotation{Role: role, From: other.Generation, To: newest.Generation, Phase: "drop", Back: other.Generation > newest.Generation}
-	}
-	r := Rotation{Role: role, From: live[0].Generation, To: newest.Generation, Phase: "drop", Hold: v.hold(role)}
-	signer, _ := v.signer(role)
-	switch {
-	case !v.trustedByAll(newest):
-		r.Phase = "trust"
-	case signer.Generation != newest.Generation || v.needed(live[0]):
-		r.Phase = "leaves"
-	}
-	if r.Phase == "leaves" && (r.Hold == HoldTrust || !newest.Signing) || r.Phase == "drop" {
-		r.Waits = v.waits(role)
-	}
-	return r
-}
-
-// Authority is how one generation of a CA stands.
-type Authority struct {
-	facts.CA
-	Signs     bool     // it signs leaves now
-	TrustedBy []string // members that accept what it signs
-	Leaves    []string // members with a leaf of it
-	Clients   []string // names of clients whose newest certificate is of it
-}
-
-// Authorities are all generations that are not gone: not retired, or still trusted by a member; by role, oldest first.
-func Authorities(w Want, s facts.Snapshot) []Authority {
-	v := newView(w, s)
-	var found []Authority
-	for _, role := range caRoles {
-		signer, _ := v.signer(role)
-		for _, ca := range v.cas(role) {
-			a := Authority{CA: ca, Signs: ca.SHA256 == signer.SHA256, Clients: v.hanging(ca)}
-			v.hosts(func(m inventory.Member, host facts.Host) {
-				if len(v.command(host)) > 0 && v.trusts(host, ca) {
-					a.TrustedBy = append(a.TrustedBy, m.Name)
-				}
-				if leaf, ok := host.Leaves[leafOf[role]]; ok && leaf.Issuer == ca.SHA256 {
-					a.Leaves = append(a.Leaves, m.Name)
-				}
-			})
-			if !ca.Retired || len(a.Leaves) > 0 || v.stillTrusted(ca) {
-				found = append(found, a)
-			}
-		}
-	}
-	slices.SortStableFunc(found, func(a, b Authority) int {
-		return cmp.Compare(slices.Index(caRoles, a.Role), slices.Index(caRoles, b.Role))
-	})
-	return found
 }

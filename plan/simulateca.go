@@ -1,0 +1,120 @@
+package plan
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/clusterup/clusterup/facts"
+	"github.com/clusterup/clusterup/units"
+)
+
+func simulateOperator(w Want, s facts.Snapshot, step Step) facts.Operator {
+	o := s.Operator
+	switch step.Kind {
+	case CreateCA:
+		o.CAs = append(slices.Clone(o.CAs), simulateCA(w, s, step.CA))
+		o.Replaced = maps.Clone(o.Replaced)
+		delete(o.Replaced, step.CA)
+		o.Revoked.Current = o.Revoked.Current && step.CA != "client"
+	case RetireCA:
+		o.CAs = slices.Clone(o.CAs)
+		for i, ca := range o.CAs {
+			if ca.Role == step.CA && ca.Generation == step.Generation {
+				o.CAs[i].Retired, o.CAs[i].Signing = true, false
+				newest := ca.Generation == view{seen: s}.newest(ca.Role)
+				o.Revoked.Current = o.Revoked.Current && !(newest && ca.Role == "client")
+				if newest && ca.Given {
+					o.Replaced = map[string]string{step.CA: "another one is given"}
+					maps.Copy(o.Replaced, s.Operator.Replaced)
+				}
+			}
+		}
+	case HoldRotation:
+		o.Holds = maps.Clone(o.Holds)
+		if o.Holds == nil {
+			o.Holds = map[string]string{}
+		}
+		if o.Holds[step.CA] = step.Phase; step.Phase == "" {
+			delete(o.Holds, step.CA)
+		}
+	case RevokeClient:
+		o.Clients = slices.Clone(o.Clients)
+		for i := range o.Clients {
+			o.Clients[i].Revoked = o.Clients[i].Revoked || o.Clients[i].Serial == step.Serial
+		}
+		o.Revoked.Current = false
+	case ListRevoked:
+		o.Revoked = facts.Revoked{List: []byte(placeholder), Current: true}
+	case PinRelease:
+		o.Pinned = maps.Clone(o.Pinned)
+		if o.Pinned == nil {
+			o.Pinned = map[string]string{}
+		}
+		o.Pinned[step.Release.Pin()] = step.Release.SHA256
+	}
+	return o
+}
+
+// newest is the highest generation of a role that is not retired.
+func (v view) newest(role string) int {
+	live := v.live(role)
+	if len(live) == 0 {
+		return 0
+	}
+	return live[len(live)-1].Generation
+}
+
+func simulateCA(w Want, s facts.Snapshot, role string) facts.CA {
+	generation := 1
+	for _, ca := range s.Operator.CAs {
+		if ca.Role == role {
+			generation = max(generation, ca.Generation+1)
+		}
+	}
+	given := w.Cluster.PKI.PeerCA
+	if role == "client" {
+		given = w.Cluster.PKI.ClientCA
+	}
+	name := fmt.Sprintf("%s %s CA %d", placeholder, role, generation)
+	return facts.CA{
+		Role: role, Generation: generation, SHA256: name, PEM: []byte(name + "\n"), Signing: true,
+		Given: given != nil, Lists: given == nil || given.External == nil,
+		NotBefore: s.Taken, NotAfter: s.Taken.Add(w.Cluster.PKI.CALifetime),
+	}
+}
+
+func simulateLeaf(s facts.Snapshot, leaf *Leaf, host *facts.Host) {
+	if host.Leaves == nil {
+		host.Leaves = map[string]facts.Leaf{}
+	}
+	var signer facts.CA
+	for _, ca := range s.Operator.CAs {
+		if ca.Role == leaf.CA && ca.Generation == leaf.Generation {
+			signer = ca
+		}
+	}
+	made := facts.Leaf{
+		Role: leaf.Role, Dir: units.LeafDir(leaf.ConfigDir, leaf.Role, "new"), Intact: true, Issuer: signer.SHA256,
+		SHA256:  fmt.Sprintf("%s %s of %s, %s", placeholder, leaf.CN, signer.SHA256, s.Taken.Format(time.RFC3339)),
+		Subject: leaf.CN, Algorithm: leaf.Algorithm, Names: leaf.Names, NotBefore: s.Taken, NotAfter: s.Taken.Add(leaf.Lifetime),
+	}
+	if signer.NotAfter.Before(made.NotAfter) {
+		made.NotAfter = signer.NotAfter
+	}
+	host.Leaves[leaf.Role] = made
+	host.Serves = serve(*host)
+}
+
+// serve is what ports show whose member has taken up the certificates that lie on its host.
+func serve(host facts.Host) map[string][]facts.Served {
+	all := map[string][]facts.Served{}
+	for role, views := range host.Serves {
+		all[role] = slices.Clone(views)
+		for i := range all[role] {
+			all[role][i] = facts.Served{From: all[role][i].From, SHA256: host.Leaves[role].SHA256, Name: host.Leaves[role].Subject}
+		}
+	}
+	return all
+}
