@@ -78,6 +78,11 @@ func (k *walker) key(st *state) key {
 			h.Write(f.Content)
 		}
 		host.Files = nil // the rest is small
+		if host.Process != nil && k.w.Restart == nil {
+			process := *host.Process
+			process.PID = 0 // it is another one each time, and nobody asks for it
+			host.Process = &process
+		}
 		raw, err := json.Marshal(host)
 		if err != nil {
 			k.fail(*st, "%v", err)
