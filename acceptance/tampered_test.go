@@ -25,6 +25,7 @@ type tampering struct {
 
 var tamperings = map[string]tampering{
 	"the key of another pair":                {harm: "cat ../$other/key.pem >key.pem", plan: "%s certificate or key is not as it was written"},
+	"the key of another pair, and its sum":   {harm: "cat ../$other/key.pem >key.pem; sha256sum cert.pem key.pem >sums", plan: "%s certificate and key are no pair"},
 	"a key that all can read, and root owns": {harm: "chmod 0644 key.pem; chown root:root key.pem", plan: "key.pem: owner root:root, want etcd:etcd, mode 0644, want 0600", same: true},
 	"no key":                                 {harm: "rm key.pem", plan: "%s certificate or key is not as it was written"},
 	"half a certificate":                     {harm: "head -c 300 cert.pem >half; cat half >cert.pem; rm half", plan: "%s certificate cannot be read"},

@@ -139,6 +139,7 @@ func (c *Cluster) fault(ctx context.Context, n *conn, op string, err error) *Err
 	if !errors.As(err, &fault) {
 		fault = n.link.explain(ctx, c.cfg.Timeout, err)
 		if fault.broken() {
+			n.link.giveUp(fault)
 			c.forget(n)
 		}
 	}

@@ -257,6 +257,25 @@ func TestNextCallTriesAfresh(t *testing.T) {
 	}
 }
 
+// Calls that are cut off since another one has given their connection up say why that one did.
+func TestGivenUp(t *testing.T) {
+	ca := newAuthority(t)
+	c := cluster(t, Config{TLS: ca.client(t), Dial: to(func(t *testing.T) string { return listen(t, func(net.Conn) {}) })(t), Timeout: quick})
+	const calls = 16
+	errs := make(chan error, calls)
+	for range calls {
+		go func() {
+			_, err := c.Status(t.Context(), epIPv4)
+			errs <- err
+		}()
+	}
+	for range calls {
+		if err := <-errs; !errors.Is(err, ErrUnreachable) || !strings.Contains(err.Error(), "no TLS handshake within 300ms") {
+			t.Errorf("a call says %v", err)
+		}
+	}
+}
+
 // A connection that breaks under a call is an error of that call only.
 func TestLostConnection(t *testing.T) {
 	ca := newAuthority(t)

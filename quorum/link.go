@@ -20,7 +20,8 @@ import (
 type link struct {
 	mu    sync.Mutex
 	stage stage
-	cause error // why the last dial, handshake or connection failed; nil while there is nothing to say
+	cause error  // why the last dial, handshake or connection failed; nil while there is nothing to say
+	ended *Error // why it was given up, for the sake of a call; others that were under way are cut off by that, and have no cause of their own
 }
 
 type stage int
@@ -46,6 +47,14 @@ func (l *link) fail(err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.cause = err
+}
+
+func (l *link) giveUp(why *Error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.ended == nil {
+		l.ended = &Error{Kind: why.Kind, Err: why.Err}
+	}
 }
 
 func (l *link) dial(ctx context.Context, dial func(context.Context) (net.Conn, error)) (net.Conn, error) {
@@ -79,11 +88,13 @@ func (l *link) explain(parent context.Context, timeout time.Duration, err error)
 	}
 
 	l.mu.Lock()
-	stage, cause := l.stage, l.cause
+	stage, cause, ended := l.stage, l.cause, l.ended
 	l.mu.Unlock()
 	code := status.Code(err)
 	late := errors.Is(err, context.DeadlineExceeded) || code == codes.DeadlineExceeded
 	switch {
+	case ended != nil && (late || slices.Contains(transportCodes, code)):
+		return &Error{Kind: ended.Kind, Err: ended.Err}
 	case cause != nil && (late || slices.Contains(transportCodes, code)):
 		return &Error{Kind: kindOfTransport(cause), Err: cause}
 	case late && parent.Err() != nil:

@@ -261,7 +261,7 @@ func (s *session) showStatus(members []memberStatus, total clusterStatus) {
 	switch {
 	case total.Quorum:
 		quorum = "quorum"
-	case total.Unknown > 0:
+	case total.Unknown > 0, slices.ContainsFunc(members, memberStatus.silent):
 		quorum = "quorum not known"
 	}
 	_, _ = fmt.Fprintf(out, "\nCluster %s: %d of %d members healthy, %s.", total.Cluster, total.Healthy, total.Members, quorum)
@@ -278,6 +278,9 @@ func (s *session) showStatus(members []memberStatus, total clusterStatus) {
 		}
 	}
 }
+
+// silent says that a member runs and could not be asked: it may serve others.
+func (m memberStatus) silent() bool { return m.PID != 0 && m.Version == "" }
 
 // drift is how much of a member is not as the inventory says; nobody knows that where planning was refused.
 func drift(m memberStatus, total clusterStatus) string {
