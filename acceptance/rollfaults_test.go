@@ -42,7 +42,8 @@ func (u *underway) report(t *testing.T, s *stand) report {
 	return tr.stop(t)
 }
 
-// lead has a member lead, so that every run of an operation has the same points.
+// lead has a member lead, so that every run of an operation has the same points. Its clients are gone afterwards: they would go on to knock
+// with what is of no use any more.
 func (s *stand) lead(t *testing.T, wanted member) {
 	t.Helper()
 	store := s.cas(t, s.inv.Cluster)
@@ -50,7 +51,9 @@ func (s *stand) lead(t *testing.T, wanted member) {
 	config := secure(t, store, pki.RoleClient, app.Cert, app.Key)
 	clients, ids := map[string]*clientv3.Client{}, map[string]uint64{}
 	for _, m := range s.inv.Members {
-		clients[m.Name] = s.client(t, config, s.inv.url(m))
+		c := s.client(t, config, s.inv.url(m))
+		defer c.Close()
+		clients[m.Name] = c
 	}
 	until(t, wanted.Name+" to lead", func() bool {
 		names, leader := map[uint64]string{}, uint64(0)

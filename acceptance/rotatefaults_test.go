@@ -43,13 +43,16 @@ func rotatingBoth() operation {
 	}
 }
 
-// rotationSteps leaves the points around whole steps. Who leads when the members restart for the second time is for them to decide, so that
-// leader is not waited for.
+// rotationSteps leaves the points right after whole steps, and the first of all: between a step and the next one nothing is done. Who leads
+// when the members restart for the second time is for them to decide, so that leader is not waited for.
 func rotationSteps(verb string, points []string) []string {
 	var some []string
 	for _, p := range wholeSteps("kill", points) {
+		done, after := strings.CutPrefix(p, "after ")
+		first := verb == "kill" && p == "before create-ca/peer"
 		elsewhere := verb == "fail" && hostOf(p) != "" && hostOf(p) != "etcd-2"
-		if strings.Contains(p, "/") && !elsewhere && (!strings.Contains(p, "move-leader/") || strings.HasSuffix(p, "/etcd-1")) {
+		moves := strings.HasPrefix(done, "move-leader/") && done != "move-leader/etcd-1"
+		if first || after && strings.Contains(p, "/") && !elsewhere && !moves {
 			some = append(some, p)
 		}
 	}
@@ -57,8 +60,8 @@ func rotationSteps(verb string, points []string) []string {
 }
 
 var partOfRotation = map[string]string{
-	"kill": "around every step that changes something",
-	"fail": "around every such step on one host and on the control machine",
+	"kill": "before all, and right after every step that changes something",
+	"fail": "right after every such step on one host and on the control machine",
 }
 
 // TestRotateFaults disturbs a rotation of CAs.

@@ -24,8 +24,9 @@ const (
 // acknowledged; one watches everything on all endpoints, and one on each member alone; and every member is asked all the time whether
 // it is there. Clients are etcd's own, with the retries that they come with.
 type traffic struct {
-	prefix   string // of the keys that are written
-	client   *clientv3.Client
+	prefix   string             // of the keys that are written
+	client   *clientv3.Client   // of the writers
+	clients  []*clientv3.Client // all
 	writes   [writers][]write
 	watchers []*observer
 	presence *presence
@@ -85,6 +86,7 @@ func startTrafficAs(t *testing.T, s *site, inv inventory, who watching, config *
 		endpoints = append(endpoints, inv.url(m))
 	}
 	tr := &traffic{client: s.client(t, config, endpoints...), began: time.Now(), presence: newPresence(s, config, inv)}
+	tr.clients = append(tr.clients, tr.client)
 	asked, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	now, err := tr.client.Get(asked, "traffic")
@@ -96,7 +98,7 @@ func startTrafficAs(t *testing.T, s *site, inv inventory, who watching, config *
 	tr.end, tr.leave = end, leave
 	observe := func(name string, endpoints ...string) {
 		o, c := newObserver(name, now.Header.Revision), s.client(t, config, endpoints...)
-		tr.watchers = append(tr.watchers, o)
+		tr.watchers, tr.clients = append(tr.watchers, o), append(tr.clients, c)
 		tr.watching.Go(func() { o.watch(staying, c) })
 	}
 	if who != nobody {
@@ -163,6 +165,9 @@ func (tr *traffic) stop(t *testing.T) report {
 	}
 	tr.leave()
 	tr.watching.Wait()
+	for _, c := range tr.clients {
+		_ = c.Close() // nobody knocks any more
+	}
 	r := tr.report(all.Kvs)
 	t.Log(r)
 	return r
