@@ -173,7 +173,7 @@ func TestClientsAreNamed(t *testing.T) {
 	}{
 		"asked for":     {RotateCA(w, s, []string{"client"}, ""), s, "client app: the newest certificate is of client CA 1."},
 		"given another": {w, given, "client app: the newest certificate is of client CA 1."},
-		"taken back":    {AbortRotation(w, []string{"client"}), moved, "client app: the newest certificate is of client CA 2, and is refused"},
+		"taken back":    {AbortRotation(w, []string{"client"}), moved, "client app: the newest certificate is of client CA 2, which is taken back"},
 	} {
 		p, err := Build(test.w, test.s)
 		if err != nil || !strings.Contains(strings.Join(p.Notes, "\n"), test.says) {
