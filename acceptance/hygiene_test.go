@@ -14,22 +14,29 @@ import (
 
 // watcher collects every command line of this machine, and so of all hosts of the lab, for they share its kernel.
 type watcher struct {
-	stop context.CancelFunc
-	done chan struct{}
-	seen map[string]bool // read after done
+	stop func()
+	seen map[string]bool // read after stop
 }
 
 func watchCommands(t *testing.T) *watcher {
 	t.Helper()
+	w := &watcher{seen: map[string]bool{}}
+	w.stop = often(t, 20*time.Millisecond, w.look)
+	return w
+}
+
+// often looks again and again, until it is stopped; by then the last look is over.
+func often(t *testing.T, every time.Duration, look func()) (stop func()) {
+	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
-	w := &watcher{stop: cancel, done: make(chan struct{}), seen: map[string]bool{}}
 	t.Cleanup(cancel)
+	done := make(chan struct{})
 	go func() {
-		defer close(w.done)
-		tick := time.NewTicker(20 * time.Millisecond)
+		defer close(done)
+		tick := time.NewTicker(every)
 		defer tick.Stop()
 		for {
-			w.look()
+			look()
 			select {
 			case <-tick.C:
 			case <-ctx.Done():
@@ -37,7 +44,7 @@ func watchCommands(t *testing.T) *watcher {
 			}
 		}
 	}()
-	return w
+	return func() { cancel(); <-done }
 }
 
 func (w *watcher) look() {
@@ -52,7 +59,6 @@ func (w *watcher) look() {
 // lines ends the watch.
 func (w *watcher) lines() string {
 	w.stop()
-	<-w.done
 	var all strings.Builder
 	for line := range w.seen {
 		all.WriteString(line + "\n")

@@ -2,7 +2,6 @@ package acceptance
 
 import (
 	"bytes"
-	"context"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -14,33 +13,18 @@ import (
 // keyWatcher looks all the time at every file in which hosts have keys, whole or half written.
 type keyWatcher struct {
 	roots []string // file systems of hosts
-	stop  context.CancelFunc
-	done  chan struct{}
-	seen  map[string]bool // keys; read after done
+	stop  func()
+	seen  map[string]bool // keys; read after stop
 	wrong map[string]bool // the same
 }
 
 func watchKeys(t *testing.T, s *site) *keyWatcher {
 	t.Helper()
-	ctx, cancel := context.WithCancel(t.Context())
-	w := &keyWatcher{stop: cancel, done: make(chan struct{}), seen: map[string]bool{}, wrong: map[string]bool{}}
+	w := &keyWatcher{seen: map[string]bool{}, wrong: map[string]bool{}}
 	for _, host := range s.names() {
 		w.roots = append(w.roots, s.lab.Root(host))
 	}
-	t.Cleanup(cancel)
-	go func() {
-		defer close(w.done)
-		tick := time.NewTicker(5 * time.Millisecond)
-		defer tick.Stop()
-		for {
-			w.look()
-			select {
-			case <-tick.C:
-			case <-ctx.Done():
-				return
-			}
-		}
-	}()
+	w.stop = often(t, 5*time.Millisecond, w.look)
 	return w
 }
 
@@ -79,7 +63,6 @@ func (w *keyWatcher) judge(name, path string) {
 func (w *keyWatcher) end(t *testing.T) int {
 	t.Helper()
 	w.stop()
-	<-w.done
 	for wrong := range w.wrong {
 		t.Errorf("a key: %s", wrong)
 	}

@@ -2,16 +2,13 @@ package acceptance
 
 import (
 	"crypto/sha256"
-	"crypto/tls"
-	"crypto/x509"
 	"fmt"
 	"maps"
-	"net"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
-	"github.com/clusterup/clusterup/facts"
 	"github.com/clusterup/clusterup/pki"
 )
 
@@ -99,36 +96,12 @@ func (h tampering) undergo(t *testing.T, s *site, file string, inv inventory, ro
 func (s *site) digests(t *testing.T, inv inventory) map[string]string {
 	t.Helper()
 	all := map[string]string{}
-	for _, m := range inv.Members {
-		for role, port := range map[string]int{"peer": 2380, "server": 2379} {
-			sum := s.digest(t, m, port)
-			lies := facts.Certificates([]byte(s.on(t, m.Name, "cat /etc/etcd/prod/tls/"+role+"/cert.pem")))
-			if len(lies) != 1 || lies[0] != sum {
-				t.Errorf("%s shows %s certificate %.8s, and has %.8s", m.Name, role, sum, lies)
-			}
-			all[m.Name+" "+role] = sum
+	for where, leaf := range s.shown(t, inv) {
+		role, host, _ := strings.Cut(where, " ")
+		if lies := s.lying(t, host, inv.Cluster, role); !lies.Equal(leaf) {
+			t.Errorf("%s shows the %s certificate %x, and has %x", host, role, leaf.SerialNumber, lies.SerialNumber)
 		}
+		all[host+" "+role] = fmt.Sprintf("%x", sha256.Sum256(leaf.Raw))
 	}
 	return all
-}
-
-// digest is that of the certificate that a port shows to somebody who has none.
-func (s *site) digest(t *testing.T, m member, port int) string {
-	t.Helper()
-	conn, err := s.lab.DialContext(t.Context(), "tcp", net.JoinHostPort(m.Address, fmt.Sprint(port)))
-	must(t, err)
-	sum := ""
-	secured := tls.Client(conn, &tls.Config{
-		InsecureSkipVerify: true, //nolint:gosec // what counts is which certificate this is
-		VerifyPeerCertificate: func(raw [][]byte, _ [][]*x509.Certificate) error {
-			sum = fmt.Sprintf("%x", sha256.Sum256(raw[0]))
-			return nil
-		},
-	})
-	_ = secured.HandshakeContext(t.Context()) // is refused in the end
-	_ = secured.Close()
-	if sum == "" {
-		t.Errorf("%s shows no certificate on port %d", m.Name, port)
-	}
-	return sum
 }

@@ -108,7 +108,7 @@ func (s *site) peersSecure(t *testing.T, inv inventory) {
 		}
 	}
 	for _, m := range inv.Members {
-		s.digest(t, m, 2380)
+		s.knock(t, m, 2380)
 		if err := s.ask(t, nil, "http://"+net.JoinHostPort(m.Address, "2380")); err == nil {
 			t.Errorf("%s still takes http from peers", m.Name)
 		}

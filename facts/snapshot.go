@@ -58,9 +58,10 @@ type CA struct {
 	PEM        []byte    `json:"pem"`             // the certificate
 	Trust      []byte    `json:"trust,omitempty"` // what is trusted for it, in PEM: itself, or the root above it; empty: itself
 	Signing    bool      `json:"signing"`
-	Retired    bool      `json:"retired,omitempty"` // it signs no more, and is not to be trusted any more once nothing needs it
-	Given      bool      `json:"given,omitempty"`   // it is not clusterup's own, so that its successor comes from elsewhere
-	Lists      bool      `json:"lists,omitempty"`   // it can sign lists of revoked certificates
+	Retired    bool      `json:"retired,omitempty"`  // it signs no more, and is not to be trusted any more once nothing needs it
+	Given      bool      `json:"given,omitempty"`    // it is not clusterup's own, so that its successor comes from elsewhere
+	KeyFile    string    `json:"key_file,omitempty"` // where the key of one that is not clusterup's own lay when it was taken over; empty: not known
+	Lists      bool      `json:"lists,omitempty"`    // it can sign lists of revoked certificates
 }
 
 // Client is a client certificate that was issued from the operator directory.

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"strings"
 	"time"
 )
 
@@ -81,7 +80,7 @@ func (s *Store) attachGiven(cas []authority) {
 		a := &cas[i]
 		g, ok := s.given[a.Role]
 		if !ok || !a.Given || g.cert != nil && !g.cert.Equal(a.cert) || g.cert == nil && a.Generation != last[a.Role] {
-			s.attachOld(a)
+			a.attachOld()
 			continue
 		}
 		if g.External != nil {
@@ -96,13 +95,9 @@ func (s *Store) attachGiven(cas []authority) {
 
 // attachOld lets a CA sign that is not given any more, as long as its key is where it was: while members are taken over from it to another
 // one, that is what they trust.
-func (s *Store) attachOld(a *authority) {
-	data, err := os.ReadFile(s.base(a.Role, a.Generation) + givenSuffix)
-	if !a.Given || a.Retired || err != nil {
-		return
-	}
-	cert, path := a.cert, strings.TrimSpace(string(data))
-	if _, err := os.Stat(path); err != nil {
+func (a *authority) attachOld() {
+	cert, path := a.cert, a.KeyFile
+	if _, err := os.Stat(path); err != nil || a.Retired {
 		return
 	}
 	a.key = &key{open: func() (crypto.Signer, error) { return givenKey(path, cert) }}

@@ -114,6 +114,9 @@ func (s *Store) loadOne(role Role, generation int) (authority, error) {
 	if err := a.loadChain(base + chainSuffix); err != nil {
 		return authority{}, err
 	}
+	if path, err := os.ReadFile(base + givenSuffix); err == nil { // else it is not known
+		a.KeyFile = strings.TrimSpace(string(path))
+	}
 	if a.Sealed, err = exists(base + sealedSuffix); err != nil {
 		return authority{}, err
 	}

@@ -37,6 +37,7 @@ type CA struct {
 
 	Retired  bool     // it signs no more, and nothing is to trust it any more
 	Given    bool     // it was not made here: see [Given]
+	KeyFile  string   // where the key of one that was given lay when it was taken over; "": at a server
 	Trust    []byte   // what to trust for it, in PEM: PEM itself, or the root above it
 	Chain    []byte   // what goes along with each certificate that it signs, in PEM; nil unless it is an intermediate
 	Sealed   bool     // its key file is encrypted

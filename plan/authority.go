@@ -41,6 +41,15 @@ func (v view) live(role string) []facts.CA {
 	return slices.DeleteFunc(v.cas(role), func(ca facts.CA) bool { return ca.Retired })
 }
 
+// newest is the highest generation of a role that is not retired.
+func (v view) newest(role string) int {
+	live := v.live(role)
+	if len(live) == 0 {
+		return 0
+	}
+	return live[len(live)-1].Generation
+}
+
 // bundled are the CAs that members are to trust: those that are not retired, and those that a leaf still needs. One that nobody trusts any
 // more is not trusted again for a leaf of old that has turned up.
 func (v view) bundled(role string) []facts.CA {

@@ -163,9 +163,11 @@ func (v view) unproven(host facts.Host, role string) string {
 // unseen says why nobody has seen the certificate that lies on a host in a handshake, although its member runs and others have looked; ""
 // when somebody has.
 func (v view) unseen(host facts.Host, role string) string {
-	views := host.Serves[role]
 	why := ""
-	for _, served := range views {
+	if host.Process == nil {
+		return ""
+	}
+	for _, served := range host.Serves[role] {
 		switch {
 		case served.SHA256 == host.Leaves[role].SHA256:
 			return ""
@@ -174,9 +176,6 @@ func (v view) unseen(host facts.Host, role string) string {
 		default:
 			why = fmt.Sprintf("%s is shown a certificate of %q", served.From, served.Name)
 		}
-	}
-	if len(views) == 0 || host.Process == nil {
-		return ""
 	}
 	return why
 }

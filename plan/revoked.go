@@ -55,20 +55,3 @@ func (v view) revoke() []Step {
 	}
 	return steps
 }
-
-// Revoke is w with the wish that client certificates are refused.
-func Revoke(w Want, clients []facts.Client) Want {
-	w.Existing, w.Revoke = true, clients
-	return w
-}
-
-// EndConnections is w with the wish that every member restarts, one at a time: what is connected now has to show its certificate again.
-func EndConnections(w Want, s facts.Snapshot) Want {
-	w.Existing, w.Restart = true, map[string]int{}
-	for name, host := range s.Hosts {
-		if host.Process != nil {
-			w.Restart[name] = host.Process.PID
-		}
-	}
-	return w
-}

@@ -6,9 +6,6 @@ import (
 	"github.com/clusterup/clusterup/facts"
 )
 
-// OldClients accepts that clients lose the cluster whose certificates are of a CA that is dropped.
-const OldClients Risk = "old-clients"
-
 // Unfinished are those of some roles whose CA is being rotated; all of them where none is. Who goes on with a rotation of several does
 // not begin another one of those that have come to the end.
 func Unfinished(w Want, s facts.Snapshot, roles []string) []string {
@@ -52,6 +49,23 @@ func RotateCerts(w Want, s facts.Snapshot) Want {
 	for _, host := range s.Hosts {
 		for _, leaf := range host.Leaves {
 			w.Replace[leaf.SHA256] = true
+		}
+	}
+	return w
+}
+
+// Revoke is w with the wish that client certificates are refused.
+func Revoke(w Want, clients []facts.Client) Want {
+	w.Existing, w.Revoke = true, clients
+	return w
+}
+
+// EndConnections is w with the wish that every member restarts, one at a time: what is connected now has to show its certificate again.
+func EndConnections(w Want, s facts.Snapshot) Want {
+	w.Existing, w.Restart = true, map[string]int{}
+	for name, host := range s.Hosts {
+		if host.Process != nil {
+			w.Restart[name] = host.Process.PID
 		}
 	}
 	return w

@@ -168,7 +168,7 @@ func (v view) waits(role string) string {
 	live := v.live(role)
 	newest := live[len(live)-1]
 	if !newest.Signing {
-		return fmt.Sprintf("the key of %s is not at hand; put it back where it was, or take the rotation back (clusterup rotate ca --%s --abort)", caName(newest), role)
+		return fmt.Sprintf("the key of %s is not at hand; put it back %s, or take the rotation back (clusterup rotate ca --%s --abort)", caName(newest), keyPlace(newest), role)
 	}
 	if hold := v.hold(role); hold != "" {
 		return "it is held after its phase " + hold

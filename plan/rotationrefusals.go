@@ -81,10 +81,10 @@ func (v view) lockedOut() []Refusal {
 	if !v.formed || v.ended("client") || !v.want.Cluster.TLS.Clients || !v.canSign("client") || slices.Contains(v.want.Abort, "client") {
 		return nil
 	}
-	var stranger string
+	var stranger facts.CA
 	for _, ca := range v.live("client") {
 		if !ca.Signing {
-			stranger = caName(ca)
+			stranger = ca
 		}
 	}
 	running := func(ca facts.CA) bool {
@@ -93,9 +93,17 @@ func (v view) lockedOut() []Refusal {
 			return host.Process != nil && !v.trusts(host, ca)
 		})
 	}
-	if stranger == "" || slices.ContainsFunc(v.live("client"), func(ca facts.CA) bool { return ca.Signing && running(ca) }) {
+	if stranger.Generation == 0 || slices.ContainsFunc(v.live("client"), func(ca facts.CA) bool { return ca.Signing && running(ca) }) {
 		return nil
 	}
-	return []Refusal{refuse(CAKeyMissing, "", "put its key back where it was, until the members have been taken over",
-		"the members trust %s alone, and its key is not at hand: until they trust the next CA, clusterup is a client of that one", stranger)}
+	return []Refusal{refuse(CAKeyMissing, "", fmt.Sprintf("put its key back %s, until the members have been taken over", keyPlace(stranger)),
+		"the members trust %s alone, and its key is not at hand: until they trust the next CA, clusterup is a client of that one", caName(stranger))}
+}
+
+// keyPlace is where a key has to be put back.
+func keyPlace(ca facts.CA) string {
+	if ca.KeyFile == "" {
+		return "where it was"
+	}
+	return "at " + ca.KeyFile
 }

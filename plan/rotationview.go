@@ -1,7 +1,6 @@
 package plan
 
 import (
-	"cmp"
 	"slices"
 
 	"github.com/clusterup/clusterup/facts"
@@ -82,8 +81,5 @@ func Authorities(w Want, s facts.Snapshot) []Authority {
 			}
 		}
 	}
-	slices.SortStableFunc(found, func(a, b Authority) int {
-		return cmp.Compare(slices.Index(caRoles, a.Role), slices.Index(caRoles, b.Role))
-	})
 	return found
 }

@@ -57,15 +57,6 @@ func simulateOperator(w Want, s facts.Snapshot, step Step) facts.Operator {
 	return o
 }
 
-// newest is the highest generation of a role that is not retired.
-func (v view) newest(role string) int {
-	live := v.live(role)
-	if len(live) == 0 {
-		return 0
-	}
-	return live[len(live)-1].Generation
-}
-
 func simulateCA(w Want, s facts.Snapshot, role string) facts.CA {
 	generation := 1
 	for _, ca := range s.Operator.CAs {

@@ -12,9 +12,9 @@ import (
 	"github.com/clusterup/clusterup/inventory"
 )
 
-// TLS between peers is switched on in two rounds (etcd's own dialer needs its certificates before anybody listens with
-// TLS). In the first all members restart with certificates, while they go on to speak http. In the second one member after the other is
-// made known with its https URL, and restarts to listen there; the leader is the last, and has handed over before its URL changes.
+// TLS between peers is switched on in two rounds, since etcd's own dialer needs its certificates before anybody listens with TLS. In the
+// first all members restart with certificates, while they go on to speak http. In the second one member after the other is made known with
+// its https URL, and restarts to listen there; the leader is the last, and has handed over before its URL changes.
 
 // peerURL is where a member's peers reach it, as far as that has come.
 func (v view) peerURL(m inventory.Member) string {

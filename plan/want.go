@@ -44,6 +44,9 @@ const Downgrade Risk = "downgrade"
 // Hops accepts that the cluster passes through other versions than the one that is asked for.
 const Hops Risk = "hops"
 
+// OldClients accepts that clients lose the cluster whose certificates are of a CA that is dropped.
+const OldClients Risk = "old-clients"
+
 // Risks are all that can be accepted.
 func Risks() []Risk { return []Risk{Downtime, Downgrade, ForeignCluster, Hops, OldClients} }
 

@@ -44,7 +44,7 @@ func (s *session) showAuthorities(total clusterStatus) {
 	}
 }
 
-// authority is one CA in a line: "peer CA 2: 3649 days; trusted by etcd-1 and no other; signs".
+// authority is one CA in a line: "peer CA 2: 3649 days; trusted by etcd-1 alone; signs".
 func (s *session) authority(ca caStatus, members int) string {
 	text := fmt.Sprintf("%s CA %d: %s", ca.Role, ca.Generation, days(ca.NotAfter, s.now()))
 	switch n := len(ca.TrustedBy); {

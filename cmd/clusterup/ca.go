@@ -30,7 +30,7 @@ func (s *session) authorities(store *pki.Store, seen *facts.Operator) error {
 		given := wanted[ca.Role]
 		seen.CAs = append(seen.CAs, facts.CA{
 			Role: string(ca.Role), Generation: ca.Generation, SHA256: ca.SHA256, NotBefore: ca.NotBefore, NotAfter: ca.NotAfter,
-			PEM: ca.PEM, Trust: ca.Trust, Signing: ca.Signing, Retired: ca.Retired, Given: ca.Given,
+			PEM: ca.PEM, Trust: ca.Trust, Signing: ca.Signing, Retired: ca.Retired, Given: ca.Given, KeyFile: ca.KeyFile,
 			Lists: ca.Signing && (!ca.Given || given == nil || given.External == nil),
 		})
 	}
@@ -82,6 +82,18 @@ func trusted(store *pki.Store, role pki.Role) []byte {
 		}
 	}
 	return store.TrustOf(role, generations)
+}
+
+// roots are the client CAs whose certificates members may show: those that are not retired, and those to which a rotation was begun and
+// taken back, since members may still have theirs.
+func roots(store *pki.Store) []byte {
+	var generations []int
+	for _, ca := range store.CAs() {
+		if ca.Role == pki.RoleClient && (!ca.Retired || len(generations) > 0) {
+			generations = append(generations, ca.Generation)
+		}
+	}
+	return store.TrustOf(pki.RoleClient, generations)
 }
 
 func (s *session) pkiOptions() (pki.Options, error) {

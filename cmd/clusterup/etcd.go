@@ -31,6 +31,7 @@ type etcdAPI struct {
 
 	mu     sync.Mutex
 	client *quorum.Cluster
+	config *tls.Config // what it shows, and trusts
 	minted time.Time
 	failed error  // why there is none, at that time
 	met    string // the CAs that they are of
@@ -75,7 +76,7 @@ func (a *etcdAPI) connect() (*quorum.Cluster, error) {
 	if a.client != nil {
 		_ = a.client.Close() // its calls are over: clients are renewed between two looks
 	}
-	a.client, a.minted = quorum.New(quorum.Config{TLS: config, Dial: a.dial}), now
+	a.client, a.config, a.minted = quorum.New(quorum.Config{TLS: config, Dial: a.dial}), config, now
 	return a.client, nil
 }
 

@@ -58,32 +58,38 @@ func (s *session) handshake(ctx context.Context, from, role, address string) (su
 	return sum, name, nil
 }
 
-// visitor is a configuration with a certificate of clusterup's own for a port: as a client, or without any names as a peer. One that could
-// not be had, such as from a CA's server that does not answer, is not asked for again in the same look.
+// visitor is a configuration with a certificate of clusterup's own for a port: as the client that it is, or without any names as a peer. One
+// that could not be had, such as from a CA's server that does not answer, is not asked for again in the same look.
 func (a *etcdAPI) visitor(role string) (*tls.Config, error) {
+	if role == "server" {
+		if _, err := a.connect(); err != nil {
+			return nil, err
+		}
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		return a.config.Clone(), nil
+	}
 	a.visiting.Lock()
 	defer a.visiting.Unlock()
 	now := a.session.now()
 	is, ok := a.visitors[role]
 	if !ok || is.err == nil && now.Sub(is.minted) >= ownLifetime/2 {
 		is = visitor{minted: now}
-		is.config, is.err = a.session.visitorTLS(role, now)
+		is.config, is.err = a.session.probeTLS(now)
 		a.visitors[role] = is
 	}
 	return is.config.Clone(), is.err // of nil it is nil
 }
 
-func (s *session) visitorTLS(role string, now time.Time) (*tls.Config, error) {
-	leaf := pki.Leaf{CA: pki.RoleClient, Kind: "client", CN: "root", Organization: "clusterup", Lifetime: ownLifetime}
-	if role == "peer" {
-		leaf = pki.Leaf{CA: pki.RolePeer, Kind: "probe", CN: "clusterup", Lifetime: ownLifetime}
-	}
+// probeTLS mints a certificate that peers accept, and that is good for nothing but a handshake.
+func (s *session) probeTLS(now time.Time) (*tls.Config, error) {
 	store, err := s.store()
 	if err != nil {
 		return nil, err
 	}
-	leaf.Generation = accepted(store, leaf.CA, now)
-	pair, err := store.Issue(leaf, now, rand.Reader)
+	pair, err := store.Issue(pki.Leaf{
+		CA: pki.RolePeer, Kind: "probe", CN: "clusterup", Lifetime: ownLifetime, Generation: accepted(store, pki.RolePeer, now),
+	}, now, rand.Reader)
 	if err != nil {
 		return nil, fmt.Errorf("mint a certificate: %w", err)
 	}
@@ -128,16 +134,4 @@ func accepted(store *pki.Store, role pki.Role, now time.Time) int {
 		}
 	}
 	return 0
-}
-
-// roots are the client CAs whose certificates members may show: those that are not retired, and those to which a rotation was begun and
-// taken back, since members may still have theirs.
-func roots(store *pki.Store) []byte {
-	var generations []int
-	for _, ca := range store.CAs() {
-		if ca.Role == pki.RoleClient && (!ca.Retired || len(generations) > 0) {
-			generations = append(generations, ca.Generation)
-		}
-	}
-	return store.TrustOf(pki.RoleClient, generations)
 }
