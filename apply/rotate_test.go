@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/clusterup/clusterup/facts"
@@ -34,8 +35,8 @@ func TestRotate(t *testing.T) {
 	r, done := followed(first, "first")
 	r.Want = wish
 	r.Gather = func(ctx context.Context) (facts.Snapshot, error) { return first.gather(ctx, r.Want, &looked{}) }
-	points := 0
-	r.Seam = first.seam(func(string) error { points++; return nil })
+	var points atomic.Int64 // hosts work side by side
+	r.Seam = first.seam(func(string) error { points.Add(1); return nil })
 	if _, err := r.Converge(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -52,15 +53,15 @@ func TestRotate(t *testing.T) {
 	if got := signers(first); got["peer"] != 2 || got["server"] != 2 {
 		t.Errorf("certificates are of %v", got)
 	}
-	for point := 1; point <= points; point += 7 {
+	for point := int64(1); point <= points.Load(); point += 7 {
 		o := running(t, 3, "3.6.16", "3.6.16")
 		died := errors.New("died")
 		r := o.run("rotating")
 		r.Want = plan.RotateCA(o.want, o.seen, []string{"peer", "client"}, "")
 		r.Gather = func(ctx context.Context) (facts.Snapshot, error) { return o.gather(ctx, r.Want, &looked{}) }
-		n := 0
+		var n atomic.Int64
 		r.Seam = o.seam(func(string) error {
-			if n++; n >= point {
+			if n.Add(1) >= point {
 				return died
 			}
 			return nil
