@@ -2,6 +2,7 @@ package acceptance
 
 import (
 	"fmt"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -29,6 +30,25 @@ func TestOwnCAs(t *testing.T) {
 	s.puts(t, inv, creds)
 	s.on(t, "etcd-1", "rm /etc/etcd/prod/tls/server/key.pem")
 	s.ok(t, "apply", "--yes", file).says(t, "issue-leaf/server/etcd-1")
+	takenOver(t, s, inv, own, file)
+}
+
+// takenOver gives up the CAs of the company: they cannot make their successors, the members go over to others, and until they have, nothing
+// can be asked of them without the key of old.
+func takenOver(t *testing.T, s *site, inv inventory, own, file string) {
+	s.run(t, "rotate", "ca", "--yes", file).exits(t, 13).says(t, "[given-ca]", "peer CA 1 was not made by clusterup", "ask whoever runs it for the next one")
+	inv.Settings = ""
+	file = s.write(t, "prod.hcl", inv)
+	key := filepath.Join(own, "client.key")
+	must(t, os.Rename(key, key+".away"))
+	refused(t, s, file, 13, "[ca-key-missing]", "put its key back at "+key)
+	must(t, os.Rename(key+".away", key))
+	s.ok(t, "apply", "--yes", "--accept=downtime", file).says(t, "which is not given any more", "retire-ca/peer-1", "hold-rotation/client")
+	s.run(t, "check", file).exits(t, 3).says(t, "[rotation]")
+	s.ok(t, "rotate", "ca", "--client", "--yes", "--accept=downtime,old-clients", file).says(t, "retire-ca/client-1")
+	must(t, os.Remove(key))
+	s.inSync(t, file, inv)
+	s.standsWith(t, inv, map[string]int{"peer": 2, "client": 2})
 }
 
 // TestCAServers runs a cluster whose certificates two cfssl servers sign, the program itself and not our idea of it: that of the peers over

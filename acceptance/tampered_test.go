@@ -34,6 +34,12 @@ var tamperings = map[string]tampering{
 		},
 		plan: "%s certificate ended on ",
 	},
+	"a pair that is due": {
+		pair: func(t *testing.T, s *site, m member, role string) pki.Pair {
+			return s.pair(t, "prod", m, role, time.Now().Add(-3*year/4))
+		},
+		plan: "%s certificate ends on ",
+	},
 	"the pair of another member": {
 		pair: func(t *testing.T, s *site, m member, role string) pki.Pair {
 			m.Address = s.host(t, "etcd-1").IPv4.String()
