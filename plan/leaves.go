@@ -23,7 +23,7 @@ func (v view) leaves(m inventory.Member, host facts.Host) []Step {
 }
 
 // renew replaces certificates that are good by better ones, one member after the other. Nothing restarts: a new handshake must show the
-// new certificate, and a member that shows another one restarts then.
+// new certificate, and a member that shows another one of its own restarts then.
 func (v view) renew() (*Stage, error) {
 	var stage *Stage
 	stale := slices.ContainsFunc(v.want.Cluster.Members, func(m inventory.Member) bool {

@@ -110,13 +110,13 @@ func (s *session) issueClient(ctx context.Context, name string, to issueFlags) e
 	if err = done.free(trust); err == nil && to.pkcs12 {
 		password, err = s.console.newPassword(ctx, to.passwordFile, done.PKCS12)
 	}
+	var generation int
+	if err == nil {
+		generation, err = s.clientSigner(ctx, store)
+	}
 	if err == nil {
 		err = os.MkdirAll(to.out, 0o700)
 	}
-	if err != nil {
-		return fmt.Errorf("issue certificate: %w", err)
-	}
-	generation, err := s.clientSigner(ctx, store)
 	if err != nil {
 		return fmt.Errorf("issue certificate: %w", err)
 	}

@@ -28,7 +28,7 @@ func newRotateCerts(c *console) *cobra.Command {
 		Use:   "certs INVENTORY",
 		Short: "Replace the certificates and keys of all members now, and apply",
 		Long: "Every member gets new keys and certificates, one member after the other. Nothing restarts: new handshakes with each port, from the\n" +
-			"hosts of the other members, must show the new certificate; only a member that shows another one is restarted.",
+			"hosts of the other members, must show the new certificate; only a member that shows an older one of its own is restarted.",
 		Args: oneInventory("one inventory"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return r.run(cmd, args[0], func(w plan.Want, seen facts.Snapshot) plan.Want {
@@ -53,9 +53,9 @@ func newRotateCA(c *console) *cobra.Command {
 		Long: "A new CA is made for peers, for clients or for both, and the members are taken over to it in three phases: all trust it beside the\n" +
 			"old one (each restarts, one at a time); their certificates are signed by it (nothing restarts); the old one is trusted no more\n" +
 			"(each restarts again). It can be stopped anywhere: rotate ca or apply goes on with it, and without --peer or --client rotate ca\n" +
-			"first ends what is under way. --pause-after leaves it waiting until rotate ca is called without: after trust, clients can be given\n" +
-			"the new ca.pem; after leaves, new certificates. The old CA is not dropped while the newest certificate of a client is of it, unless\n" +
-			"--accept=old-clients.",
+			"first ends what is under way. --pause-after leaves it waiting until rotate ca is called without: after trust, cert issue gives\n" +
+			"clients certificates of the new CA, and a ca.pem with both; after leaves, they have time until the old one is dropped. That is not\n" +
+			"done while the newest certificate of a client is of it, unless --accept=old-clients.",
 		Args: oneInventory("one inventory"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			roles := []string{"peer", "client"}
