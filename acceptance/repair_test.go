@@ -60,7 +60,7 @@ systemctl daemon-reload; systemctl restart etcd-prod; tr '\0' ' ' </proc/$(syste
 	},
 	"trust bundle deleted": {
 		harm: "rm /etc/etcd/prod/trust-client-*.pem",
-		plan: []string{"write-trust", "client bundle missing"},
+		plan: []string{"write-trust", "bundle of client CA 1 missing"},
 	},
 }
 

@@ -66,14 +66,19 @@ func (v view) issue(m inventory.Member, host facts.Host, now func(role string) b
 // useless says that nobody accepts what a host has.
 func (v view) useless(role string, m inventory.Member, host facts.Host) bool {
 	leaf, ok := host.Leaves[role]
-	if !ok || !leaf.Intact || broken(role, host) || !v.within(leaf) || v.ended(leafCA[role]) || !slices.Contains(leaf.Names, dialled(role, m)) {
+	if !ok || !leaf.Intact || v.noPair(role, m, host) || !v.within(leaf) || v.ended(leafCA[role]) || !slices.Contains(leaf.Names, dialled(role, m)) {
 		return true
 	}
 	return !slices.ContainsFunc(v.bundled(leafCA[role]), func(ca facts.CA) bool { return ca.SHA256 == leaf.Issuer })
 }
 
-// broken says that a running member cannot show what lies on its host, whatever its digests say.
-func broken(role string, host facts.Host) bool {
+// noPair says that a running member cannot show what lies on its host, whatever its digests say, and although it may read it.
+func (v view) noPair(role string, m inventory.Member, host facts.Host) bool {
+	return host.Process != nil && mute(role, host) && len(v.directories(m, host)) == 0 && len(wrongModes(role, host)) == 0
+}
+
+// mute says that a member's port ends handshakes, since it has no certificate that it can show.
+func mute(role string, host facts.Host) bool {
 	return slices.ContainsFunc(host.Serves[role], func(s facts.Served) bool { return s.Broken })
 }
 
@@ -118,7 +123,7 @@ func (v view) leafWanting(role string, m inventory.Member, host facts.Host, sign
 		return role + " certificate does not lie behind the link " + link
 	case !leaf.Intact:
 		return role + " certificate or key is not as it was written"
-	case host.Process != nil && broken(role, host):
+	case v.noPair(role, m, host):
 		return role + " certificate and key are no pair: the member can show nobody a certificate"
 	case leaf.Issuer != signer.SHA256:
 		return role + " certificate is not of " + caName(signer)

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"path"
 	"strings"
 	"testing"
 
@@ -64,6 +65,37 @@ func TestSpoiltPairs(t *testing.T) {
 			s = change(s, "etcd-2", func(h *facts.Host) { h.Etcd, h.Reads = settled(t, w).Hosts["etcd-2"].Etcd, true })
 			if stage, err := Next(w, s); stage != nil || err != nil {
 				t.Errorf("then: %+v, %v", stage, err)
+			}
+		})
+	}
+}
+
+// TestUnreadablePair proves that a pair which its member may not read is put right where it lies, and not replaced; and that it is replaced
+// when that was not all.
+func TestUnreadablePair(t *testing.T) {
+	w := wanted(t, 3)
+	s := settled(t, w)
+	key := path.Join(s.Hosts["etcd-2"].Leaves["server"].Dir, "key.pem")
+	for name, spoilt := range map[string]string{"key": key, "directory": "/etc/etcd/prod/tls"} {
+		t.Run(name, func(t *testing.T) {
+			s := change(settled(t, w), "etcd-2", func(h *facts.Host) {
+				file := h.Files[spoilt]
+				file.Owner, file.Group, file.Mode = "root", "root", 0o600
+				h.Files[spoilt] = file
+				h.Serves = map[string][]facts.Served{"server": {{From: "etcd-1", Broken: true}}}
+			})
+			stage, err := Next(w, s)
+			if err != nil || stage == nil || len(stage.Steps) != 1 || stage.Steps[0].Kind != FixModes || stage.Steps[0].Host != "etcd-2" {
+				t.Fatalf("%+v, %v", stage, err)
+			}
+			mended := Simulate(w, s, *stage)
+			if stage, err := Next(w, mended); stage != nil || err != nil {
+				t.Errorf("then: %+v, %v", stage, err)
+			}
+			still := change(mended, "etcd-2", func(h *facts.Host) { h.Serves = s.Hosts["etcd-2"].Serves })
+			stage, err = Next(w, still)
+			if err != nil || stage == nil || len(stage.Steps) != 1 || stage.Steps[0].Kind != IssueLeaf {
+				t.Errorf("when it still shows nothing: %+v, %v", stage, err)
 			}
 		})
 	}

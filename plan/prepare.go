@@ -59,7 +59,7 @@ func (v view) prepareHost(m inventory.Member, host facts.Host) []Step {
 	leaves := v.leaves(m, host)
 	add(leaves...)
 	if len(leaves) == 0 {
-		add(v.leafModes(host)...)
+		add(leafModes(host)...)
 	}
 	add(v.unit(m, host)...)
 	return steps
@@ -253,17 +253,23 @@ func (v view) unitReason(m inventory.Member, host facts.Host) string {
 }
 
 // leafModes puts the key's owner and mode right.
-func (v view) leafModes(host facts.Host) []Step {
+func leafModes(host facts.Host) []Step {
 	var wrong []Path
 	for _, role := range []string{"peer", "server"} {
-		dir := host.Leaves[role].Dir
-		for _, want := range leafPaths(dir) {
-			if have, ok := host.Files[want.Path]; ok && differs(want, have) != "" {
-				wrong = append(wrong, want)
-			}
-		}
+		wrong = append(wrong, wrongModes(role, host)...)
 	}
 	return fixModes(wrong, host)
+}
+
+// wrongModes are the directory and files of a leaf whose owner, group or mode is not as it should be.
+func wrongModes(role string, host facts.Host) []Path {
+	var wrong []Path
+	for _, want := range leafPaths(host.Leaves[role].Dir) {
+		if have, ok := host.Files[want.Path]; ok && differs(want, have) != "" {
+			wrong = append(wrong, want)
+		}
+	}
+	return wrong
 }
 
 // leafPaths are the directory and files of a leaf, as package units writes them.

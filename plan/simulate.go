@@ -66,6 +66,9 @@ func simulateHost(w Want, s facts.Snapshot, step Step, host *facts.Host) {
 			host.Files[p.Path] = file
 			host.Data.Exists = host.Data.Exists || p.Owner == "etcd"
 		}
+		if mute("peer", *host) || mute("server", *host) { // what lies there can be read now
+			host.Serves = serve(*host)
+		}
 	case InstallRelease:
 		simulateRelease(host, *step.Release)
 	case WriteTrust, WriteUnit:
