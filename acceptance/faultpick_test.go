@@ -32,7 +32,8 @@ func TestPickPoints(t *testing.T) {
 			"before make-dirs/etcd-1", "after make-dirs/etcd-1", "before issue-leaf/peer/etcd-2@2", "after issue-leaf/peer/etcd-2@2",
 		}},
 		{"kills in a rotation", rotationSteps("kill", rotationPoints), []string{
-			"before create-ca/peer", "after create-ca/peer", "after write-unit/etcd-3", "after move-leader/etcd-1", "after issue-leaf/peer/etcd-2",
+			"before create-ca/peer", "after create-ca/peer", "before write-unit/etcd-3", "after write-unit/etcd-3",
+			"before move-leader/etcd-1", "after move-leader/etcd-1", "before issue-leaf/peer/etcd-2", "after issue-leaf/peer/etcd-2",
 		}},
 		{"failures in a rotation", rotationSteps("fail", rotationPoints), []string{"after create-ca/peer", "after issue-leaf/peer/etcd-2"}},
 		{"elsewhere", []string{renamed(points[10], []string{"etcd-1", "etcd-2"}, []string{"etcd-3", "etcd-11"})}, []string{"before issue-leaf/peer/etcd-11@2"}},

@@ -43,24 +43,19 @@ func rotatingBoth() operation {
 	}
 }
 
-// rotationSteps leaves the points right after whole steps, and the first of all: between a step and the next one nothing is done. Who leads
-// when the members restart for the second time is for them to decide, so that leader is not waited for.
+// rotationSteps leaves the points around whole steps; what fails after one and what fails before the next come to the same. Who leads when
+// the members restart for the second time is for them to decide, so that leader is not waited for.
 func rotationSteps(verb string, points []string) []string {
-	var some []string
-	for _, p := range wholeSteps("kill", points) {
-		done, after := strings.CutPrefix(p, "after ")
-		first := verb == "kill" && p == "before create-ca/peer"
-		elsewhere := verb == "fail" && hostOf(p) != "" && hostOf(p) != "etcd-2"
-		moves := strings.HasPrefix(done, "move-leader/") && done != "move-leader/etcd-1"
-		if first || after && strings.Contains(p, "/") && !elsewhere && !moves {
-			some = append(some, p)
-		}
-	}
-	return some
+	return slices.DeleteFunc(wholeSteps("kill", points), func(p string) bool {
+		when, step, _ := strings.Cut(p, " ")
+		moves := strings.HasPrefix(step, "move-leader/") && step != "move-leader/etcd-1"
+		elsewhere := hostOf(p) != "" && hostOf(p) != "etcd-2"
+		return moves || !strings.Contains(step, "/") || verb == "fail" && (when == "before" || elsewhere)
+	})
 }
 
 var partOfRotation = map[string]string{
-	"kill": "before all, and right after every step that changes something",
+	"kill": "before and after every step that changes something",
 	"fail": "right after every such step on one host and on the control machine",
 }
 
