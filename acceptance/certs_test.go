@@ -106,9 +106,9 @@ func trusting(t *testing.T, file string) *tls.Config {
 // sealed encrypts the CA keys to two operators, works on with the key of one, and takes it back.
 func sealed(t *testing.T, s *site, inv inventory) {
 	own := t.TempDir()
-	key, stranger := filepath.Join(own, "ops"), filepath.Join(own, "stranger")
+	key, other, stranger := filepath.Join(own, "ops"), filepath.Join(own, "other"), filepath.Join(own, "stranger")
 	var recipients []string
-	for _, file := range []string{key, filepath.Join(own, "other")} {
+	for _, file := range []string{key, other} {
 		recipients = append(recipients, `"`+strings.TrimSpace(keyPair(t, file))+`"`)
 	}
 	keyPair(t, stranger)
@@ -135,6 +135,13 @@ func sealed(t *testing.T, s *site, inv inventory) {
 	with(key, "cert", "issue", "sealed", file, "--out", own).exits(t, 0)
 	s.on(t, "etcd-3", "rm /etc/etcd/prod/tls/peer/key.pem")
 	with(key, "apply", "--yes", file).exits(t, 0).says(t, "issue-leaf/peer/etcd-3")
+
+	theirs := checkout(t, s.dir, file)
+	s.on(t, "etcd-2", "rm /etc/etcd/prod/tls/server/key.pem")
+	with(other, "apply", "--yes", theirs).exits(t, 0).says(t, "issue-leaf/server/etcd-2")
+	with(other, "cert", "issue", "theirs", theirs, "--out", own).exits(t, 0)
+	with(key, "plan", "--exit-code", file).exits(t, 0)
+
 	with(stranger, "pki", "reseal", plain).exits(t, 1)
 	with(key, "pki", "reseal", plain).exits(t, 0).says(t, "plain files now")
 	s.ok(t, "plan", "--exit-code", plain)
@@ -144,6 +151,28 @@ func sealed(t *testing.T, s *site, inv inventory) {
 	if info, err := os.Stat(filepath.Join(ca, string(pki.RolePeer)+"-1.key")); err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("%v, %v", info, err)
 	}
+}
+
+// checkout is an inventory in a copy of a folder, with the modes that git gives to what it keeps.
+func checkout(t *testing.T, dir, file string) string {
+	t.Helper()
+	to := filepath.Join(t.TempDir(), "checkout")
+	if err := os.CopyFS(to, os.DirFS(dir)); err != nil {
+		t.Fatal(err)
+	}
+	err := filepath.WalkDir(to, func(path string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case d.IsDir():
+			return os.Chmod(path, 0o755)
+		}
+		return os.Chmod(path, 0o644)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return filepath.Join(to, filepath.Base(file))
 }
 
 // keyPair makes an SSH key without a passphrase, and returns the public one.
