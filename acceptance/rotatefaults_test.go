@@ -43,19 +43,16 @@ func rotatingBoth() operation {
 	}
 }
 
-// rotationSteps leaves the points around whole steps; what fails after one and what fails before the next come to the same. Who leads when
-// the members restart for the second time is for them to decide, so that leader is not waited for.
+// rotationSteps leaves the points around whole steps; what fails after one and what fails before the next come to the same.
 func rotationSteps(verb string, points []string) []string {
 	return slices.DeleteFunc(wholeSteps("kill", points), func(p string) bool {
-		when, step, _ := strings.Cut(p, " ")
-		moves := strings.HasPrefix(step, "move-leader/") && step != "move-leader/etcd-1"
 		elsewhere := hostOf(p) != "" && hostOf(p) != "etcd-2"
-		return moves || !strings.Contains(step, "/") || verb == "fail" && (when == "before" || elsewhere)
+		return !strings.Contains(p, "/") || verb == "fail" && (strings.HasPrefix(p, "before ") || elsewhere)
 	})
 }
 
 var partOfRotation = map[string]string{
-	"kill": "before and after every step that changes something",
+	"kill": partOfRolls["kill"],
 	"fail": "right after every such step on one host and on the control machine",
 }
 

@@ -29,7 +29,7 @@ func killedOften(t *testing.T, s *site, inv *inventory) {
 func securing() operation {
 	u := &underway{all: map[*stand]*traffic{}}
 	return operation{
-		name: tlsOn, args: []string{"apply", "--yes"}, whole: wholeSteps, part: partOfRoll,
+		name: tlsOn, args: []string{"apply", "--yes"}, whole: wholeSteps, part: partOfRolls,
 		prepare: func(t *testing.T, s *stand) {
 			s.bare(t)
 			inPlain(&s.inv)
