@@ -62,7 +62,7 @@ func (a *aged) changes(t *testing.T, args ...string) result {
 // due: the peer CA is rotated by itself, and the client CA as far as goes without its client. The new keys are sealed.
 func (a *aged) due(t *testing.T) {
 	a.changes(t, "apply").says(t, "create-ca/peer", "retire-ca/peer-1", "hold-rotation/client", "create-ca/client").saysNot(t, "retire-ca/client")
-	a.run(t, "check").exits(t, 3).says(t, "the rotation of the client CA, 1 → 2, waits: it is held after its phase trust", "[rotation]", "→ clusterup rotate ca --client")
+	a.run(t, "check").exits(t, 3).says(t, "the rotation of the client CA, 1 → 2, waits: it is paused after its phase trust", "[rotation]", "→ clusterup rotate ca --client")
 	a.run(t, "status").exits(t, 0).says(t, "client CA 2: 3649 days; trusted by all members", "Rotation of the client CA, 1 → 2")
 	a.untouched(t, "prod", func() { a.changes(t, "apply").says(t, "nothing to do") })
 	for _, role := range []string{"peer", "client"} {
@@ -84,6 +84,8 @@ func (a *aged) client(t *testing.T, old creds) {
 	a.changes(t, "rotate", "ca", "--client").says(t, "retire-ca/client-1").saysNot(t, "waits")
 	a.puts(t, a.inv, dir)
 	a.received(t, "the client with its certificate of old", old, a.inv, 2379, alert)
+	a.run(t, "check").exits(t, 3).says(t, "[unsealed]", "1 finding") // the keys of the CAs of old, which were made before
+	a.run(t, "pki", "reseal").exits(t, 0)
 	a.run(t, "check").exits(t, 0).says(t, "all is well")
 	a.standsWith(t, a.inv, map[string]int{"peer": 2, "client": 2})
 }

@@ -19,6 +19,10 @@ func TestOwnCAs(t *testing.T) {
 	inv.Settings += "\npki {\n  peer_ca {\n    cert = \"" + own + "/peer.pem\"\n    key = \"" + own + "/peer.key\"\n  }\n" +
 		"  client_ca {\n    cert = \"" + own + "/client.pem\"\n    key = \"" + own + "/client.key\"\n  }\n}\n"
 	file := s.write(t, "prod.hcl", inv)
+	key := filepath.Join(own, "client.key")
+	must(t, os.Rename(key, key+".away"))
+	refused(t, s, file, 13, "[given-ca]", "the client CA that the inventory names cannot be taken over", key)
+	must(t, os.Rename(key+".away", key))
 	s.ok(t, "apply", "--yes", file)
 	s.inSync(t, file, inv)
 	chain := s.on(t, "etcd-1", "grep -c BEGIN /etc/etcd/prod/tls/peer/cert.pem")

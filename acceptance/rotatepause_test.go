@@ -23,12 +23,12 @@ func withPauses(t *testing.T, s *site, inv inventory) {
 		return r
 	}
 
-	rotate("--pause-after=trust").says(t, "waits: it is held after its phase trust").saysNot(t, "issue-leaf", "retire-ca")
-	s.waiting(t, inv, file, "it is held after its phase trust")
+	rotate("--pause-after=trust").says(t, "waits: it is paused after its phase trust").saysNot(t, "issue-leaf", "retire-ca")
+	s.waiting(t, inv, file, "it is paused after its phase trust")
 	next := s.credentials(t, "app", file, "the client CA is being rotated, and this certificate is of the new one")
 	w.put(next.trust) // both CAs; its certificate is still that of old
-	rotate("--pause-after=leaves").says(t, "issue-leaf/server/etcd-1", "waits: it is held after its phase leaves").saysNot(t, "restart-member", "retire-ca")
-	s.waiting(t, inv, file, "it is held after its phase leaves")
+	rotate("--pause-after=leaves").says(t, "issue-leaf/server/etcd-1", "waits: it is paused after its phase leaves").saysNot(t, "restart-member", "retire-ca")
+	s.waiting(t, inv, file, "it is paused after its phase leaves")
 	s.received(t, "a client of the old CA, before that is dropped", old, inv, 2379, welcome)
 	w.put(next.trust, next.pair)
 	rotate().says(t, "retire-ca/client").saysNot(t, "waits")

@@ -52,7 +52,7 @@ func revoking(t *testing.T, s *site, inv inventory, file string) {
 // aborting takes a rotation back that has come as far as it can without a way of no return.
 func aborting(t *testing.T, s *site, inv inventory, file string) {
 	was, bundles := s.inUse(t, inv.Cluster), s.bundles(t, inv)
-	s.ok(t, "rotate", "ca", "--pause-after=leaves", "--yes", file).says(t, "waits: it is held after its phase leaves")
+	s.ok(t, "rotate", "ca", "--pause-after=leaves", "--yes", file).says(t, "waits: it is paused after its phase leaves")
 	s.shows(t, inv, s.inUse(t, inv.Cluster))
 	early := s.credentials(t, "early", file)
 	s.received(t, "a client of the CA that is going to be taken back", early, inv, 2379, welcome)

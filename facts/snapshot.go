@@ -32,6 +32,8 @@ type Operator struct {
 	CAs       []CA              `json:"cas,omitempty"`       // sorted by role, then generation
 	Holds     map[string]string `json:"holds,omitempty"`     // role → the phase after which the rotation of its CA is to wait: trust or leaves
 	Replaced  map[string]string `json:"replaced,omitempty"`  // role → how the newest CA is not the one that the inventory names; roles for which it is are absent
+	Unfit     map[string]string `json:"unfit,omitempty"`     // role → why the CA that the inventory names cannot be taken over; of those not yet taken over
+	Unsealed  bool              `json:"unsealed,omitempty"`  // the keys of CAs are not encrypted to those whom the inventory names, or are although it names nobody
 	Clients   []Client          `json:"clients,omitempty"`   // client certificates that were issued, sorted by name, age and serial number
 	Revoked   Revoked           `json:"revoked"`             //
 	Pinned    map[string]string `json:"pinned,omitempty"`    // "VERSION/ARCH" → SHA-256 of the archive (release.lock.hcl)

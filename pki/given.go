@@ -140,13 +140,8 @@ func (s *Store) adopt(g given, role Role, generation int, now time.Time) (author
 		return authority{}, fmt.Errorf("%q cannot make its own successor; ask whoever runs it for the next one and name that in the inventory: %w",
 			g.cert.Subject, ErrExternal)
 	}
-	if !now.Before(g.cert.NotAfter) {
-		return authority{}, fmt.Errorf("%q, on %s: %w", g.cert.Subject, g.cert.NotAfter.Format(time.DateOnly), ErrExpired)
-	}
-	if g.External == nil {
-		if _, err := givenKey(g.Key, g.cert); err != nil {
-			return authority{}, err
-		}
+	if err := g.fit(now); err != nil {
+		return authority{}, err
 	}
 	a := newAuthority(role, generation, g.cert)
 	base := s.base(role, generation)
@@ -168,6 +163,34 @@ func (s *Store) adopt(g given, role Role, generation int, now time.Time) (author
 		return authority{}, err
 	}
 	return a, writeFile(base+certSuffix, a.PEM, 0o644)
+}
+
+// fit is an error when a CA whose certificate is known cannot be taken over.
+func (g given) fit(now time.Time) error {
+	if !now.Before(g.cert.NotAfter) {
+		return fmt.Errorf("%q, on %s: %w", g.cert.Subject, g.cert.NotAfter.Format(time.DateOnly), ErrExpired)
+	}
+	if g.External != nil {
+		return nil
+	}
+	_, err := givenKey(g.Key, g.cert)
+	return err
+}
+
+// Unfit says why the CA that is given for a role cannot be taken over; "" when it can be, when it has been, and when none is given or only
+// a server knows it.
+func (s *Store) Unfit(role Role, now time.Time) string {
+	g, ok := s.given[role]
+	if !ok || g.cert == nil {
+		return ""
+	}
+	if a, err := s.pick(role, 0); err == nil && a.Given && a.cert.Equal(g.cert) {
+		return ""
+	}
+	if err := g.fit(now); err != nil {
+		return err.Error()
+	}
+	return ""
 }
 
 // loadChain reads the certificates above a CA that was given; one that was made here has no such file.

@@ -303,11 +303,23 @@ func TestGivenRefused(t *testing.T) {
 		if s != nil && len(s.CAs()) > 0 {
 			t.Errorf("%s: taken over", name)
 		}
+		if s != nil && !strings.Contains(s.Unfit(RolePeer, today), c.says) {
+			t.Errorf("%s: beforehand %q", name, s.Unfit(RolePeer, today))
+		}
 	}
 	late := today.Add(6 * year)
 	s := givenStore(t, caDir(t), issuing.files(t, chain(issuing)))
 	if _, err := s.Create(RolePeer, "prod", Spec{}, late, rand.Reader); !errors.Is(err, ErrExpired) {
 		t.Errorf("expired: %v", err)
+	}
+	for at, unfit := range map[time.Time]bool{today: false, late: true} {
+		if why := s.Unfit(RolePeer, at); (why != "") != unfit {
+			t.Errorf("%s: %q", at, why)
+		}
+	}
+	create(t, s, RolePeer, Spec{})
+	if why := s.Unfit(RolePeer, late); why != "" {
+		t.Errorf("taken over already: %s", why)
 	}
 }
 

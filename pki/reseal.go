@@ -32,6 +32,9 @@ func (s *Store) reseal(to []recipient, unlock *unlocker) (err error) {
 	}
 	next := map[string][]keyFile{}
 	for _, a := range s.cas {
+		if a.key == nil && !a.Given && !a.Retired {
+			return fmt.Errorf("the key of %s is not in %s: put it back first, or it would stay as it is", baseName(a.Role, a.Generation), s.dir)
+		}
 		if a.key == nil || a.Given {
 			continue
 		}

@@ -125,6 +125,18 @@ func TestResealThatFailsChangesNothing(t *testing.T) {
 	}
 	check("by a stranger", err)
 	check("to nonsense", s.Reseal([]string{"x"}, unlockWith(ops)))
+	key := filepath.Join(s.dir, "client-1.key.age")
+	if err := os.Rename(key, key+".away"); err != nil {
+		t.Fatal(err)
+	}
+	err = open(t, s.dir).Reseal(nil, unlockWith(ops))
+	if err == nil || !strings.Contains(err.Error(), "the key of client-1 is not in") {
+		t.Errorf("without a key: %v", err)
+	}
+	if err := os.Rename(key+".away", key); err != nil {
+		t.Fatal(err)
+	}
+	check("without a key", err)
 	// A directory in the way of the second key that is written fails for root, too.
 	if err := os.MkdirAll(filepath.Join(s.dir, "client-1.key.age.next", "x"), 0o700); err != nil {
 		t.Fatal(err)

@@ -97,7 +97,7 @@ func (v view) dropped(role string) []facts.CA {
 }
 
 func (v view) holdStep(role, hold string) Step {
-	why := "its rotation goes on to the end"
+	why := "it is held no more"
 	switch hold {
 	case HoldTrust:
 		why = "its rotation waits when all members trust both CAs"
@@ -156,9 +156,11 @@ func (v view) retire(role string) []Step {
 	newest := live[len(live)-1]
 	var steps []Step
 	for _, ca := range live[:len(live)-1] {
-		steps = append(steps, Step{
-			Kind: RetireCA, CA: role, Generation: ca.Generation, Why: fmt.Sprintf("%s has signed all that is in use", caName(newest)),
-		})
+		why := caName(newest) + " has signed all that is in use"
+		if names := v.hanging(ca); len(names) > 0 {
+			why = fmt.Sprintf("%s has signed all that members use; no member accepts %s any more (--accept=%s)", caName(newest), listed("client", names), OldClients)
+		}
+		steps = append(steps, Step{Kind: RetireCA, CA: role, Generation: ca.Generation, Why: why})
 	}
 	return steps
 }
@@ -171,7 +173,7 @@ func (v view) waits(role string) string {
 		return fmt.Sprintf("the key of %s is not at hand; put it back %s, or take the rotation back (clusterup rotate ca --%s --abort)", caName(newest), keyPlace(newest), role)
 	}
 	if hold := v.hold(role); hold != "" {
-		return "it is held after its phase " + hold
+		return v.paused(role, hold)
 	}
 	if !v.trustedByAll(newest) {
 		return "not every member trusts " + caName(newest) + " yet"
@@ -196,6 +198,15 @@ func (v view) waits(role string) string {
 		}
 	}
 	return ""
+}
+
+// paused says what goes on with a rotation that is held.
+func (v view) paused(role, hold string) string {
+	text := fmt.Sprintf("it is paused after its phase %s; clusterup rotate ca --%s goes on with it", hold, role)
+	if names := v.hanging(v.live(role)[0]); len(names) > 0 {
+		text += fmt.Sprintf(", best when new certificates (clusterup cert issue) are in use by %s", listed("client", names))
+	}
+	return text
 }
 
 // hanging are the names of clients whose newest certificate that is good is of a CA. Those of a CA that was taken back are not.

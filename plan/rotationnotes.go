@@ -34,6 +34,18 @@ func Waiting(w Want, s facts.Snapshot) []string {
 	return notes
 }
 
+// operatorNotes are about the operator directory, and about wishes that come to nothing.
+func (v view) operatorNotes() []string {
+	var found []string
+	if v.seen.Operator.Unsealed {
+		found = append(found, "the keys of the CAs are not encrypted to those whom pki { seal_to } names: clusterup pki reseal mends that")
+	}
+	if len(v.want.Abort) > 0 && !slices.ContainsFunc(v.want.Abort, v.rotating) {
+		found = append(found, "no rotation is under way that could be taken back")
+	}
+	return found
+}
+
 // clientNotes say which clients are concerned when the client CA is rotated, and when that is taken back.
 func (v view) clientNotes() []string {
 	live := v.live("client")
@@ -41,17 +53,23 @@ func (v view) clientNotes() []string {
 		return v.takenBackNotes(live)
 	}
 	begins := len(live) > 1 || v.want.Generation["client"] > v.newest("client") || v.seen.Operator.Replaced["client"] != ""
-	late := len(live) > 1 && !v.needed(live[0]) // what it waits for says the rest
-	if len(live) == 0 || v.hold("client") != "" || late || !begins {
+	if len(live) == 0 || v.hold("client") == HoldTrust || !begins {
 		return nil
 	}
 	names := v.hanging(live[0])
-	if len(names) == 0 {
+	late := len(live) > 1 && !v.needed(live[0])
+	switch {
+	case len(names) == 0:
+		return nil
+	case late && v.want.accepts(OldClients) && v.hold("client") == "":
+		return []string{fmt.Sprintf("%s: the newest certificate is of %s, and is refused by every member when that CA is dropped (--accept=%s)",
+			listed("client", names), caName(live[0]), OldClients)}
+	case late: // what it waits for says the rest
 		return nil
 	}
-	return []string{fmt.Sprintf("%s: the newest certificate is of %s. Before the members have certificates of the next CA, clients have to trust that one too: "+
-		"--pause-after=trust leaves the time to give them ca.pem anew. Before the old CA is dropped they need new certificates: that waits for them, unless --accept=old-clients.",
-		listed("client", names), caName(live[0]))}
+	return []string{fmt.Sprintf("%s: the newest certificate is of %s. Who does not trust the next CA by the time that members have certificates of it is cut off: "+
+		"--pause-after=trust leaves the time to give clients ca.pem anew. Before the old CA is dropped they need new certificates: that waits for them, unless --accept=%s.",
+		listed("client", names), caName(live[0]), OldClients)}
 }
 
 // takenBackNotes are about clients that were quick to take a certificate of the new CA.

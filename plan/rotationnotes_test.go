@@ -8,6 +8,51 @@ import (
 	"github.com/clusterup/clusterup/facts"
 )
 
+// Who is cut off by what is about to be done is named, until that is done or does not come.
+func TestCutOffNotes(t *testing.T) {
+	patient, unsealed := wanted(t, 3), settled(t, wanted(t, 3))
+	patiently(&patient)
+	s := issued(settled(t, patient))
+	unsealed.Operator.Unsealed = true
+	rotated := func(hold string) facts.Snapshot {
+		w, seen := RotateCA(patient, s, []string{"client"}, hold), s
+		for stage, err := Next(w, seen); stage != nil || err != nil; stage, err = Next(w, seen) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			seen = Simulate(w, seen, *stage)
+		}
+		return seen
+	}
+	for name, test := range map[string]struct {
+		want Want
+		seen facts.Snapshot
+		says string
+	}{
+		"a rotation without a pause":  {RotateCA(patient, s, []string{"client"}, ""), s, "client app: the newest certificate is of client CA 1. Who does not trust"},
+		"a pause that is too late":    {RotateCA(patient, s, []string{"client"}, HoldLeaves), s, "is cut off: --pause-after=trust leaves the time"},
+		"a pause":                     {RotateCA(patient, s, []string{"client"}, HoldTrust), s, ""},
+		"it is paused":                {patient, rotated(HoldTrust), ""},
+		"it waits for the client":     {patient, rotated(""), ""},
+		"it does not wait any more":   {accepting(patient, OldClients), rotated(""), "client app: the newest certificate is of client CA 1, and is refused by every member"},
+		"it is paused all the same":   {accepting(patient, OldClients), rotated(HoldLeaves), ""},
+		"nothing to take back":        {AbortRotation(patient, caRoles), s, "no rotation is under way"},
+		"keys that are not encrypted": {patient, unsealed, "clusterup pki reseal"},
+	} {
+		v := newView(test.want, test.seen)
+		got := strings.Join(append(v.operatorNotes(), v.clientNotes()...), "\n")
+		if test.says == "" && got != "" || !strings.Contains(got, test.says) {
+			t.Errorf("%s: the notes are %q, want %q", name, got, test.says)
+		}
+	}
+}
+
+// accepting is w with a risk that the operator accepts too.
+func accepting(w Want, risk Risk) Want {
+	w.Accept = append(slices.Clone(w.Accept), risk)
+	return w
+}
+
 // Whoever takes a rotation back is told which clients it cuts off, and not what concerns one that goes on.
 func TestTakenBackNotes(t *testing.T) {
 	w := wanted(t, 3)

@@ -38,8 +38,11 @@ func (v view) endedRefusals(role string) []Refusal {
 	return []Refusal{refuse(NeedsConsent, "", "run again with --accept=downtime", "%s ended on %s: %s", caName(old), old.NotAfter.Format(time.DateOnly), what)}
 }
 
-// givenRefusals: a CA that comes from elsewhere has no successor that could be made here.
+// givenRefusals: a CA that comes from elsewhere has to be one that can be used, and has no successor that could be made here.
 func (v view) givenRefusals(role string) []Refusal {
+	if why := v.seen.Operator.Unfit[role]; why != "" && !slices.Contains(v.want.Abort, role) {
+		return []Refusal{refuse(GivenCA, "", "put its files right, or name another CA in pki of the inventory", "the %s CA that the inventory names cannot be taken over: %s", role, why)}
+	}
 	live := v.live(role)
 	if len(live) == 0 || !live[len(live)-1].Given || v.seen.Operator.Replaced[role] != "" {
 		return nil

@@ -43,6 +43,8 @@ func TestRotationRefusals(t *testing.T) {
 	secured.TLS.Clients = true
 	directly.Cluster = &secured
 	http := settled(t, plain)
+	unfit := whole
+	unfit.Operator.Unfit = map[string]string{"client": "the key is not there"}
 	for name, test := range map[string]struct {
 		want Want
 		seen facts.Snapshot
@@ -52,6 +54,8 @@ func TestRotationRefusals(t *testing.T) {
 		"no cluster to give certificates":       {RotateCerts(w, bare(w)), bare(w), NoCluster},
 		"another's CA rotates":                  {RotateCA(w, given(whole), caRoles, ""), given(whole), GivenCA},
 		"another's CA has ended":                {w, ending(given(whole), "peer", 1, -1), GivenCA},
+		"another's CA that cannot be used":      {w, unfit, GivenCA},
+		"the same, and back":                    {AbortRotation(w, []string{"client"}), unfit, ""},
 		"the CA has ended":                      {w, ending(whole, "peer", 1, -1), NeedsConsent},
 		"the client CA has ended":               {w, ending(whole, "client", 1, -1), NeedsConsent},
 		"the CA has ended, and no cluster":      {w, ending(after(t, w, "operator directory"), "peer", 1, -1), ""},

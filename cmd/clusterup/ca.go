@@ -34,13 +34,17 @@ func (s *session) authorities(store *pki.Store, seen *facts.Operator) error {
 			Lists: ca.Signing && (!ca.Given || given == nil || given.External == nil),
 		})
 	}
-	seen.Holds, seen.Replaced = map[string]string{}, map[string]string{}
+	seen.Unsealed = !store.IsSealedTo(s.cluster.PKI.SealTo)
+	seen.Holds, seen.Replaced, seen.Unfit = map[string]string{}, map[string]string{}, map[string]string{}
 	for role, phase := range store.Holds() {
 		seen.Holds[string(role)] = phase
 	}
 	for role := range wanted {
 		if differs := store.Differs(role); differs != "" {
 			seen.Replaced[string(role)] = differs
+		}
+		if why := store.Unfit(role, s.now()); why != "" {
+			seen.Unfit[string(role)] = why
 		}
 	}
 	clients, err := store.Clients()

@@ -54,7 +54,7 @@ type finding struct {
 }
 
 // findingKinds are all kinds of findings.
-var findingKinds = []string{"unreachable", "unhealthy", "alarm", "drift", "refused", "unplanned", "rotation", "expiry"}
+var findingKinds = []string{"unreachable", "unhealthy", "alarm", "drift", "refused", "unplanned", "rotation", "unsealed", "expiry"}
 
 // expiry is when a certificate ends.
 type expiry struct {
@@ -162,7 +162,7 @@ func (s *session) checked(p plan.Plan, seen facts.Snapshot, refused *plan.Refuse
 		}
 	}
 	result.Rotations = plan.Rotations(plan.Want{Cluster: s.cluster}, seen)
-	for _, f := range append(s.waiting(result.Rotations), s.expiring(seen)...) {
+	for _, f := range slices.Concat(s.waiting(result.Rotations), s.unsealed(seen), s.expiring(seen)) {
 		find(f.Kind, f.Host, f.Text, f.Do)
 	}
 	result.OK = len(result.Findings) == 0

@@ -24,6 +24,16 @@ func (s *session) waiting(rotations []plan.Rotation) []finding {
 	return found
 }
 
+// unsealed is about keys that lie about otherwise than the inventory says, which no apply mends.
+func (s *session) unsealed(seen facts.Snapshot) []finding {
+	if !seen.Operator.Unsealed {
+		return nil
+	}
+	return []finding{{
+		Kind: "unsealed", Text: "the keys of the CAs are not encrypted to those whom pki { seal_to } names", Do: "clusterup pki reseal " + s.file,
+	}}
+}
+
 // expiring are certificates near their end that no apply renews: CAs from elsewhere, and those of clients.
 func (s *session) expiring(seen facts.Snapshot) []finding {
 	var found []finding

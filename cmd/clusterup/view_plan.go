@@ -23,12 +23,14 @@ func (c *console) showPlan(p plan.Plan, full bool, err error) {
 		c.object(planObject{Type: "plan", Plan: p})
 		return
 	}
-	v := planView{out: c.out, shown: map[string]string{}, now: map[string]string{}, full: full, paint: painter{color(c.out)}, settled: "nothing to do, all is as the inventory says."}
+	v := planView{out: c.out, shown: map[string]string{}, now: map[string]string{}, full: full, paint: painter{color(c.out)}, settled: settled}
 	if c.destroying {
 		v.settled = "nothing of it is left on its hosts."
 	}
 	v.plan(p)
 }
+
+const settled = "nothing to do, all is as the inventory says."
 
 // planObject is a plan with --json.
 type planObject struct {
@@ -54,6 +56,10 @@ func (v planView) plan(p plan.Plan) {
 		v.line("%s %s", v.paint.yellow("note:"), note)
 	}
 	if p.Empty() {
+		if len(p.Notes) > 0 && v.settled == settled { // such as of what waits
+			v.line("Cluster %s: nothing to do now.", p.Cluster)
+			return
+		}
 		v.line("Cluster %s: %s", p.Cluster, v.settled)
 		return
 	}
