@@ -4,17 +4,24 @@ import (
 	"slices"
 
 	"github.com/clusterup/clusterup/facts"
+	"github.com/clusterup/clusterup/inventory"
 )
 
-// Unfinished are those of some roles whose CA is being rotated; all of them where none is. Who goes on with a rotation of several does
-// not begin another one of those that have come to the end.
+// Unfinished are those of some roles whose CA is being rotated; all of them where no member trusts a next one yet. Who goes on with a
+// rotation of several does not begin another one of those that have come to the end, and begins those that were not begun with the others.
 func Unfinished(w Want, s facts.Snapshot, roles []string) []string {
 	v := newView(w, s)
 	under := slices.DeleteFunc(slices.Clone(roles), func(role string) bool { return !v.rotating(role) })
-	if len(under) > 0 {
+	if slices.ContainsFunc(under, v.advanced) {
 		return under
 	}
 	return roles
+}
+
+// advanced says that a member trusts the newest CA already.
+func (v view) advanced(role string) bool {
+	live := v.live(role)
+	return slices.ContainsFunc(v.want.Cluster.Members, func(m inventory.Member) bool { return v.trusts(v.seen.Hosts[m.Name], live[len(live)-1]) })
 }
 
 // RotateCA is w with the wish for another generation of CAs: the one that is on its way, else the next. hold is the phase after which to

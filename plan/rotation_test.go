@@ -189,7 +189,17 @@ func TestUnfinished(t *testing.T) {
 	if got := Unfinished(w, s, caRoles); len(got) != 2 {
 		t.Errorf("of none: %v", got)
 	}
-	s = rotated(t, RotateCA(w, s, caRoles, ""), s)
+	begun := RotateCA(w, s, caRoles, "")
+	stage, err := Next(begun, s)
+	if err != nil || len(stage.Steps) != 2 {
+		t.Fatal(stage, err)
+	}
+	cut := *stage
+	cut.Steps = cut.Steps[:1]
+	if got := Unfinished(w, Simulate(begun, s, cut), caRoles); len(got) != 2 {
+		t.Errorf("cut off before the second CA was made: %v", got)
+	}
+	s = rotated(t, begun, s)
 	if got := Unfinished(w, s, caRoles); len(got) != 1 || got[0] != "client" {
 		t.Errorf("of one that waits: %v", got)
 	}

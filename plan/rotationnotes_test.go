@@ -14,16 +14,7 @@ func TestCutOffNotes(t *testing.T) {
 	patiently(&patient)
 	s := issued(settled(t, patient))
 	unsealed.Operator.Unsealed = true
-	rotated := func(hold string) facts.Snapshot {
-		w, seen := RotateCA(patient, s, []string{"client"}, hold), s
-		for stage, err := Next(w, seen); stage != nil || err != nil; stage, err = Next(w, seen) {
-			if err != nil {
-				t.Fatal(err)
-			}
-			seen = Simulate(w, seen, *stage)
-		}
-		return seen
-	}
+	after := func(hold string) facts.Snapshot { return rotated(t, RotateCA(patient, s, []string{"client"}, hold), s) }
 	for name, test := range map[string]struct {
 		want Want
 		seen facts.Snapshot
@@ -32,10 +23,10 @@ func TestCutOffNotes(t *testing.T) {
 		"a rotation without a pause":  {RotateCA(patient, s, []string{"client"}, ""), s, "client app: the newest certificate is of client CA 1. Who does not trust"},
 		"a pause that is too late":    {RotateCA(patient, s, []string{"client"}, HoldLeaves), s, "is cut off: --pause-after=trust leaves the time"},
 		"a pause":                     {RotateCA(patient, s, []string{"client"}, HoldTrust), s, ""},
-		"it is paused":                {patient, rotated(HoldTrust), ""},
-		"it waits for the client":     {patient, rotated(""), ""},
-		"it does not wait any more":   {accepting(patient, OldClients), rotated(""), "client app: the newest certificate is of client CA 1, and is refused by every member"},
-		"it is paused all the same":   {accepting(patient, OldClients), rotated(HoldLeaves), ""},
+		"it is paused":                {patient, after(HoldTrust), ""},
+		"it waits for the client":     {patient, after(""), ""},
+		"it does not wait any more":   {accepting(patient, OldClients), after(""), "client app: the newest certificate is of client CA 1, and is refused by every member"},
+		"it is paused all the same":   {accepting(patient, OldClients), after(HoldLeaves), ""},
 		"nothing to take back":        {AbortRotation(patient, caRoles), s, "no rotation is under way"},
 		"keys that are not encrypted": {patient, unsealed, "clusterup pki reseal"},
 	} {
