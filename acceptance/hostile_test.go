@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 )
 
 // TestHostile proves on hosts as real ones are, odd, full, cut off, or not fit at all, that clusterup either gets by or says which host, why
@@ -37,6 +38,9 @@ func TestHostile(t *testing.T) {
 	t.Run("upload", func(t *testing.T) { uploads(t, s, file, inv) })
 	t.Run("forwards nothing", func(t *testing.T) { forwardsNothing(t, s, file, inv) })
 	t.Run("slow", func(t *testing.T) { slow(t, s, file, inv) })
+	if whole() { // it waits for as long as a look may take
+		t.Run("never answers", func(t *testing.T) { neverAnswers(t, s, file, inv) })
+	}
 	t.Run("old data", func(t *testing.T) { oldData(t, s, file, inv) })
 }
 
@@ -174,6 +178,25 @@ func slow(t *testing.T, s *site, file string, inv inventory) {
 	if took := p.took.Seconds(); took < 3 || took > 3+busy {
 		t.Errorf("with a connect_timeout of 3 s it took %.1f s", took)
 	}
+	s.inSync(t, file, inv)
+}
+
+// neverAnswers is a host that can be reached, and a file system on it that has gone: df hangs there, as it does when an NFS server is away.
+func neverAnswers(t *testing.T, s *site, file string, inv inventory) {
+	s.on(t, "etcd-2", "mkfifo /run/nobody; printf '#!/bin/sh\\nexec cat /run/nobody\\n' >/usr/local/sbin/df; chmod 0755 /usr/local/sbin/df")
+	var running []*process
+	for _, command := range [][]string{{"plan"}, {"status"}, {"check"}, {"preflight"}, {"apply", "--yes"}} {
+		p, kill := s.serve(t, append(append([]string{clusterup}, command...), file)...)
+		defer time.AfterFunc(2*patience, kill).Stop()
+		running = append(running, p)
+	}
+	for _, p := range running {
+		p.wait(t).exits(t, 12).says(t, "etcd-2", "look at the host: no answer within 2m0s", "→ something there never comes to its end")
+	}
+	if left, _ := s.try(t, "etcd-2", "pgrep -af nobody"); left != "" {
+		t.Errorf("left on the host: %s", left)
+	}
+	s.on(t, "etcd-2", "rm /usr/local/sbin/df /run/nobody")
 	s.inSync(t, file, inv)
 }
 

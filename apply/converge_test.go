@@ -298,6 +298,71 @@ func TestStartTakesTooLong(t *testing.T) {
 	})
 }
 
+// The time that a member has to start begins when the process before it has ended.
+func TestStopTakesLong(t *testing.T) {
+	const never = time.Hour
+	for name, test := range map[string]struct {
+		stops, starts time.Duration
+		took          time.Duration // until the failure; 0: there is none
+		says          string
+	}{
+		"both in time":          {stops: 90 * time.Second, starts: 80 * time.Second},
+		"slow, then no start":   {60 * time.Second, never, 150 * time.Second, "the process that ran before took 1m0s to end, and the unit did not become ready within 1m30s after that"},
+		"killed, then no start": {90 * time.Second, never, 180 * time.Second, "the process that ran before took 1m30s to end, and the unit did not become ready within 1m30s after that"},
+		"quick, then no start":  {100 * time.Millisecond, never, 90 * time.Second, "etcd-1: the unit did not become ready within 1m30s"},
+		"never":                 {never, 0, 270 * time.Second, "the process that ran before has not ended within 4m30s"},
+	} {
+		inBubble(t, name, func(t *testing.T) {
+			o := scenes["roll"](t, 1)
+			o.stops = test.stops
+			o.block = func(ctx context.Context, _ plan.Step) error {
+				select {
+				case <-ctx.Done():
+					return ctx.Err()
+				case <-time.After(test.stops + test.starts):
+					return nil
+				}
+			}
+			began := time.Now()
+			_, err := o.run("first").Converge(t.Context())
+			if took := time.Since(began); test.took == 0 && err != nil || test.took > 0 && (err == nil || took != test.took || !strings.Contains(err.Error(), test.says)) {
+				t.Errorf("after %s: %v", took, err)
+			}
+			o.block = nil
+			settled(t, o, "second")
+		})
+	}
+}
+
+// What a process says that a restart ends is no reason why the next one does not come up; that it had to be killed may be one.
+func TestRestartFails(t *testing.T) {
+	const (
+		ending   = "Stopping etcd member etcd-1 of cluster prod...\nrafthttp: failed to dial\netcd-prod.service: State 'stop-sigterm' timed out. Killing.\netcd-prod.service: Main process exited, code=killed, status=9/KILL\nStopped etcd member etcd-1 of cluster prod.\n"
+		starting = "Starting etcd member etcd-1 of cluster prod...\n"
+		stuck    = "did not end on SIGTERM"
+	)
+	for name, test := range map[string]struct{ journal, cause string }{
+		"it never ended":       {journalParts + "\n" + ending, stuck},
+		"it was killed":        {starting + journalParts + "\n" + ending + starting, stuck},
+		"another reason":       {starting + journalParts + "\n" + ending + starting + "flag provided but not defined: -x\n", "does not know the flag x"},
+		"reason of this start": {"flag provided but not defined: -x\n" + journalParts + "\n" + ending, "does not know the flag x"},
+		"no reason":            {journalParts + "\nrafthttp: failed to dial\nStopped etcd\n" + starting, ""},
+	} {
+		inBubble(t, name, func(t *testing.T) {
+			o := scenes["roll"](t, 1)
+			o.journal = test.journal
+			o.broken = func(plan.Step) error { return errFault }
+			_, err := o.run("first").Converge(t.Context())
+			var step *StepError
+			if !errors.As(err, &step) || (step.Why != nil) != (test.cause != "") || step.Why != nil && !strings.Contains(step.Why.Cause, test.cause) {
+				t.Errorf("error %v, explained as %+v", err, step.Why)
+			}
+			o.broken = nil
+			settled(t, o, "second")
+		})
+	}
+}
+
 func TestNeverReads(t *testing.T) {
 	inBubble(t, "", func(t *testing.T) {
 		o := newWorld(t, wanted(t, 3))

@@ -47,6 +47,13 @@ var fullSignatures = []signature{
 	sign(`no room to unpack the release on (\S+): `, "the file system $1 has no room for the release", "make room on $1, then run again"), full,
 }
 
+// stopSignatures are what systemd says of a process that does not end. What it is told to end with is no reason why another does not start,
+// so they count where there is no other.
+var stopSignatures = []signature{
+	sign(`State 'stop-sig(?:term|kill)' timed out`, "the process that ran before did not end on SIGTERM: systemd killed it when the time was up that its unit gives it (TimeoutStopSec)",
+		"look on the host for what held it up: its last lines in the journal, and journalctl -k; a disk that does not answer does that"),
+}
+
 // signatures are words of etcd 3.5 to 3.7 and systemd 247 to 257. Sources: etcd server/etcdserver/bootstrap.go, server.go,
 // api/membership, api/rafthttp, embed/config.go, client/pkg/transport; the incidents are those of etcd's FAQ and issue tracker.
 var signatures = []signature{

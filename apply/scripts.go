@@ -102,18 +102,33 @@ exec systemctl %s %s
 `, u, u, verb, u)
 }
 
+// processAge says for how many milliseconds the process that a restart began has run, or what runs before it: 0 while the one before ends.
+// Both times are of the same clock of the kernel; a tick of it lasts 10 ms wherever Linux tells.
+func processAge(unit string) string {
+	return fmt.Sprintf(`set -eu
+unit=%s
+started() { set -- $(sed 's/.*) //' "/proc/$1/stat"); echo "${20}"; }
+show() { systemctl show -p "$1" "$unit" | cut -d= -f2; }
+pid=$(show MainPID)
+[ "$pid" != 0 ] || pid=$(show ControlPID)
+if [ "$(show ActiveState)" = deactivating ] || [ "$pid" = 0 ]; then echo 0; exit; fi
+echo $((($(started self) - $(started "$pid")) * 10))
+`, quote(unit+".service"))
+}
+
 // journalScript shows what the unit said since it was last started, and after a line of its own what it said within the last seconds, in
-// which it may have been started again and again: what is older may speak of another failure. A panic is followed by a trace of up to a
-// hundred lines.
+// which it may have been started again and again: what is older may speak of another failure. A process that is still ending was not
+// started now. A panic is followed by a trace of up to a hundred lines.
 func journalScript(unit string, seconds int) string {
 	u := quote(unit + ".service")
 	return fmt.Sprintf(`journalctl --sync 2>/dev/null # what was said last may not have been written yet
 show() { journalctl --quiet --no-pager -o cat -n 300 "$@"; }
 run=$(systemctl show -p InvocationID %s | cut -d= -f2)
-[ -z "$run" ] || show "_SYSTEMD_INVOCATION_ID=$run" + "INVOCATION_ID=$run"
-echo '%s'
-show --since=-%ds -u %s
-`, u, journalParts, seconds, u)
+state=$(systemctl show -p ActiveState %[1]s | cut -d= -f2)
+[ -z "$run" ] || [ "$state" = deactivating ] || show "_SYSTEMD_INVOCATION_ID=$run" + "INVOCATION_ID=$run"
+echo '%[2]s'
+show --since=-%[3]ds -u %[1]s
+`, u, journalParts, seconds)
 }
 
 // journalParts stands between the parts of a journal.

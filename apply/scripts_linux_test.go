@@ -11,9 +11,11 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/clusterup/clusterup/facts"
 	"github.com/clusterup/clusterup/plan"
@@ -219,6 +221,42 @@ func TestRemoveFiles(t *testing.T) {
 	}
 }
 
+// A process is as old as it is, and none is as old as one that has not begun.
+func TestProcessAge(t *testing.T) {
+	began := time.Now()
+	child := exec.CommandContext(t.Context(), "cat")
+	input, err := child.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := child.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer child.Wait() //nolint:errcheck // it ends with its input
+	defer input.Close()
+	age := func(state string, main, control int) time.Duration {
+		stub := fmt.Sprintf("systemctl() { case $3 in MainPID) echo $3=%d ;; ControlPID) echo $3=%d ;; *) echo $3=%s ;; esac; }\n", main, control, state)
+		out, err := exec.CommandContext(t.Context(), "/bin/sh", "-c", stub+processAge("etcd-x")).Output()
+		ms, errAge := strconv.Atoi(strings.TrimSpace(string(out)))
+		if err != nil || errAge != nil {
+			t.Fatalf("%q, %v", out, err)
+		}
+		return time.Duration(ms) * time.Millisecond
+	}
+	const tick = 10 * time.Millisecond
+	for age("activating", child.Process.Pid, 0) < 5*tick {
+		if time.Since(began) > 10*time.Second {
+			t.Fatal("a process does not grow older")
+		}
+	}
+	if old, before := age("active", child.Process.Pid, 0), age("activating", 0, child.Process.Pid); old == 0 || before < old || before > time.Since(began)+tick {
+		t.Errorf("after %s a process is %s old, or %s", time.Since(began), old, before)
+	}
+	if ending, none := age("deactivating", child.Process.Pid, 0), age("activating", 0, 0); ending != 0 || none != 0 {
+		t.Errorf("one that ends is %s old, none %s", ending, none)
+	}
+}
+
 func TestQuote(t *testing.T) {
 	for _, text := range []string{"", "a b", "it's", `"$(id)"`, "`id`", "\\", "a\nb", "*", "''"} {
 		out, err := exec.CommandContext(t.Context(), "/bin/sh", "-c", "printf %s "+quote(text)).Output()
@@ -233,7 +271,7 @@ func TestScriptsParse(t *testing.T) {
 	paths := []plan.Path{{Path: "/x y", Owner: "root", Group: "root", Mode: 0o700}}
 	for name, script := range map[string]string{
 		"createUser": createUser, "makeDirs": makeDirs(paths), "fixModes": fixModes(paths), "unpackRelease": unpackRelease(smallRelease(), "/x", "prod"),
-		"swapLeaf": swapLeaf("/x/peer", "peer-1"), "removeFiles": removeFiles("prod", "etcd-prod", paths), "startUnit": startUnit("start", "etcd-x"), "journal": journalScript("etcd-x", 60),
+		"swapLeaf": swapLeaf("/x/peer", "peer-1"), "removeFiles": removeFiles("prod", "etcd-prod", paths), "startUnit": startUnit("start", "etcd-x"), "journal": journalScript("etcd-x", 60), "processAge": processAge("etcd-x"),
 		"lock": lockScript("x", Owner{Doing: "it's"}, 0),
 	} {
 		cmd := exec.CommandContext(t.Context(), "/bin/sh", "-n")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -149,7 +150,8 @@ func (r *Run) stoppable(ctx context.Context, kind plan.Kind) (context.Context, c
 }
 
 // journal is what the member's unit said last, for steps that wait for it, and what that means; nil when it said nothing. Its last start
-// is explained first: before that it may have failed for another reason.
+// is explained first: before that it may have failed for another reason. What a process says that a restart has told to end is no reason;
+// that it did not end may be, where there is no other.
 func (r *Run) journal(ctx context.Context, step plan.Step, began time.Time) ([]string, *Explanation) {
 	switch step.Kind {
 	case plan.StartMember, plan.RestartMember, plan.AwaitMember:
@@ -161,12 +163,26 @@ func (r *Run) journal(ctx context.Context, step plan.Step, began time.Time) ([]s
 		return []string{fmt.Sprintf("(the journal could not be read: %v)", err)}, nil
 	}
 	last, all, _ := strings.Cut(string(out), journalParts+"\n")
-	for _, part := range []string{last, all} {
-		if log := linesOf(part); Explain(log) != nil {
-			return log, Explain(log)
+	log := linesOf(all)
+	started := log
+	if step.Kind == plan.RestartMember {
+		started = sinceStart(log)
+	}
+	for _, part := range [][]string{linesOf(last), started} {
+		if why := Explain(part); why != nil {
+			return part, why
 		}
 	}
-	return linesOf(all), nil
+	return log, explain(stopSignatures, log)
+}
+
+// sinceStart are the lines from where systemd began to start the unit; none when it did not come to that.
+func sinceStart(log []string) []string {
+	at := slices.IndexFunc(log, func(line string) bool { return strings.HasPrefix(line, "Starting ") })
+	if at < 0 {
+		return nil
+	}
+	return log[at:]
 }
 
 // linesOf is nil for a text that says nothing.

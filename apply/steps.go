@@ -119,32 +119,6 @@ func (r *Run) issueLeaf(ctx context.Context, host Host, leaf plan.Leaf) error {
 	return err
 }
 
-// startMember starts or restarts the unit. It is Type=notify, so the start is over when etcd has joined a quorum; systemctl waits for
-// that, and is cut short by the deadline. A restart is done only when the member also serves reads again.
-func (r *Run) startMember(ctx context.Context, host Host, step plan.Step) error {
-	verb := "start"
-	if step.Kind == plan.RestartMember {
-		verb = "restart"
-	}
-	startCtx, cancel := context.WithTimeoutCause(ctx, r.timeout(),
-		fmt.Errorf("the unit did not become ready within %s", r.timeout()))
-	defer cancel()
-	if _, err := host.Script(startCtx, startUnit(verb, step.Unit)); err != nil {
-		if cause := context.Cause(startCtx); cause != nil && ctx.Err() == nil {
-			return cause
-		}
-		return err
-	}
-	r.serving.moved(step.Host)
-	if err := r.awaitMember(ctx, step); err != nil {
-		return err
-	}
-	if step.From != "" && step.From != step.Version {
-		r.swapped.Store(true)
-	}
-	return nil
-}
-
 // awaitMember waits until the member serves a linearizable read: then it has applied all that was committed when it was asked.
 func (r *Run) awaitMember(ctx context.Context, step plan.Step) error {
 	endpoint := r.endpoint(step.Host)

@@ -23,7 +23,7 @@ write_manifest() {
 
 # A run for another cluster may have been faster.
 there() {
-  cd "$dir" && [ "$(manifest)" = "$(cat manifest)" ] || return
+  cd "$dir" && [ -f manifest ] && [ "$(manifest)" = "$(cat manifest)" ] || return
   for name in etcd etcdctl etcdutl; do
     [ ! -L "$name" ] || return
   done

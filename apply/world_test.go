@@ -64,6 +64,8 @@ type world struct {
 	deaf    bool                                            // actions succeed, and have no effect
 	broken  func(step plan.Step) error                      // fails a start
 	block   func(ctx context.Context, step plan.Step) error // holds a start up
+	began   map[string]time.Time                            // when a host was told to start or restart its unit
+	stops   time.Duration                                   // how long the process takes to end that a restart ends
 	bad     string                                          // the endpoint through which nothing can be written
 	hash    map[string]uint32                               // of all keys, by endpoint
 	refuses map[plan.Kind]func() error                      // what the operator directory or the cluster says to a step; nil: it does it
@@ -74,7 +76,7 @@ type world struct {
 
 func newWorld(t *testing.T, w plan.Want) *world {
 	t.Helper()
-	o := &world{t: t, want: w, seen: facts.Snapshot{Taken: noon, Hosts: map[string]facts.Host{}}, current: map[string]plan.Step{}, hostsOf: map[string]string{}, canary: map[string]int{}}
+	o := &world{t: t, want: w, seen: facts.Snapshot{Taken: noon, Hosts: map[string]facts.Host{}}, current: map[string]plan.Step{}, hostsOf: map[string]string{}, canary: map[string]int{}, began: map[string]time.Time{}}
 	for _, m := range w.Cluster.Members {
 		o.hostsOf[plan.ClientURL(w.Cluster, m)] = m.Name
 		o.seen.Hosts[m.Name] = facts.Host{
@@ -228,6 +230,10 @@ func (h fakeHost) Script(ctx context.Context, script string) ([]byte, error) {
 	switch {
 	case strings.Contains(script, "journalctl"):
 		return []byte(h.journal), nil
+	case step.Kind == plan.RestartMember && script == processAge(step.Unit):
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		return fmt.Appendln(nil, max(0, time.Since(h.began[h.name])-h.stops).Milliseconds()), nil
 	case step.Kind == plan.InstallRelease && h.full != "":
 		return nil, errors.New(h.full)
 	case step.Kind == plan.IssueLeaf && strings.Contains(script, "mkdir"):
@@ -235,6 +241,11 @@ func (h fakeHost) Script(ctx context.Context, script string) ([]byte, error) {
 	case telling[step.Kind] == "" || !strings.Contains(script, telling[step.Kind]):
 		h.t.Errorf("%s: a script that is no part of it:\n%s", step.ID(), script)
 		return nil, errors.New("no such script")
+	}
+	if starts {
+		h.mu.Lock()
+		h.began[h.name] = time.Now()
+		h.mu.Unlock()
 	}
 	if starts && h.broken != nil {
 		if err := h.broken(step); err != nil {

@@ -49,9 +49,11 @@ done
 for file in "$unitfile" "$conf"/born.json "$conf"/trust-*.pem "$conf"/revoked-clients.crl "$conf"/tls/peer/cert.pem "$conf"/tls/server/cert.pem; do
   if [ -f "$file" ]; then say content "$file" "$(flat <"$file")"; fi
 done
-# The key stays here: the host itself says whether its pair is the one that was written.
+# The key stays here: the host itself says whether its pair is the one that was written. To read what is no regular file may never end.
 for role in peer server; do
-  if (cd "$conf/tls/$role" 2>/dev/null && sha256sum --status -c sums 2>/dev/null); then say intact "$role"; fi
+  if (cd "$conf/tls/$role" 2>/dev/null && [ -f sums ] && [ -f cert.pem ] && [ -f key.pem ] && sha256sum --status -c sums 2>/dev/null); then
+    say intact "$role"
+  fi
 done
 
 # A binary is read again only when its size, inode or change time differ from those its manifest recorded.
@@ -60,7 +62,8 @@ for dir in "$rel"/*; do
     file=$dir/$name
     [ -f "$file" ] && [ ! -L "$file" ] || continue
     now=$(stat -c '%s %i %.9Z' "$file")
-    known=$(sed -n "s/^\([0-9a-f]\{64\}\) $now $name\$/\1/p" "$dir/manifest" 2>/dev/null)
+    known=
+    if [ -f "$dir/manifest" ]; then known=$(sed -n "s/^\([0-9a-f]\{64\}\) $now $name\$/\1/p" "$dir/manifest"); fi
     [ -n "$known" ] || known=$(sha256sum <"$file" | cut -d' ' -f1)
     say binary "$file" "$known"
   done
@@ -69,7 +72,9 @@ done
 # Which of many releases the units of this or another cluster name.
 set -- "$rel"/*/
 if [ $# -gt 2 ]; then
-  for dir; do if grep -qF "$dir" /etc/systemd/system/*.service 2>/dev/null; then say inuse "${dir%/}"; fi; done
+  set --
+  for file in /etc/systemd/system/*.service; do if [ -f "$file" ]; then set -- "$@" "$file"; fi; done
+  for dir in "$rel"/*/; do if grep -qF "$dir" /dev/null "$@"; then say inuse "${dir%/}"; fi; done
 fi
 
 if [ -d "$data" ]; then

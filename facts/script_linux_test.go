@@ -2,14 +2,17 @@ package facts
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -22,6 +25,7 @@ type room struct {
 	release string
 	env     []string // nil: as it is
 	systemd string   // a directory that stands for systemd's; empty: as it is
+	units   string   // a directory that stands for that of units; empty: as it is
 }
 
 func newRoom(t *testing.T) room {
@@ -54,13 +58,20 @@ func (r room) look(t *testing.T, shell ...string) Host {
 	if r.systemd != "" {
 		text = strings.ReplaceAll(text, "/run/systemd/system", r.systemd)
 	}
-	cmd := exec.CommandContext(t.Context(), shell[0], shell[1:]...)
+	if r.units != "" {
+		text = strings.ReplaceAll(text, "/etc/systemd/system/", r.units+"/")
+	}
+	ctx, cancel := context.WithTimeoutCause(t.Context(), time.Minute, errors.New("the script does not end"))
+	defer cancel()
+	cmd := exec.CommandContext(ctx, shell[0], shell[1:]...)
 	cmd.Stdin, cmd.Env = strings.NewReader(text), r.env
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // what it waits for is ended with it
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()
 	if err != nil {
-		t.Fatalf("%v: %s", err, &stderr)
+		t.Fatalf("%v, %v: %s", err, context.Cause(ctx), &stderr)
 	}
 	h, err := Parse(r.ask, out)
 	if err != nil {
@@ -121,6 +132,38 @@ func TestScriptSymlinkToLeaf(t *testing.T) {
 	}
 	if len(h.Leaves) != 0 {
 		t.Errorf("leaves: %+v", h.Leaves)
+	}
+}
+
+// A pipe in the place of any file holds nobody up: nobody may ever write to it.
+func TestScriptPipes(t *testing.T) {
+	r := newRoom(t)
+	r.ask.V2Log = true
+	r.units = filepath.Join(t.TempDir(), "units")
+	server, peer := r.ask.ConfigDir+"/tls/server", r.ask.ConfigDir+"/tls/peer"
+	r.put(t, server+"/cert.pem", "certificate")
+	r.put(t, server+"/sums", digest("certificate")+"  cert.pem\n"+digest("key")+"  key.pem\n")
+	key := server + "/key.pem"
+	binary := r.put(t, r.release+"/3.6.16-1/etcd", "binary")
+	r.put(t, r.units+"/etcd-x.service", "ExecStart="+binary)
+	pipes := []string{
+		key, peer + "/cert.pem", peer + "/key.pem", peer + "/sums", r.ask.ConfigDir + "/born.json", r.ask.ConfigDir + "/trust-peer-1.pem",
+		r.ask.ConfigDir + "/revoked-clients.crl", r.release + "/3.6.16-1/manifest", r.release + "/3.6.16-2/etcd", r.release + "/3.6.16-3/manifest",
+		r.units + "/a.service", r.units + "/no-such-unit-of-clusterup.service", r.ask.DataDir + "/member/wal/0-0.wal", r.ask.DataDir + "/member/snap/1.snap",
+	}
+	for _, pipe := range pipes {
+		if err := os.MkdirAll(filepath.Dir(pipe), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, shell := range shells() {
+		h := r.look(t, shell...)
+		if h.Files[key].Kind == Regular || h.Binaries[binary] != digest("binary") || len(h.Binaries) != 1 || len(h.InUse) != 1 {
+			t.Errorf("%s: a host of pipes: %+v", name, h)
+		}
 	}
 }
 

@@ -87,6 +87,7 @@ type Dialer struct {
 
 	keepalive time.Duration // between probes; 0 means 15 s
 	holdTTL   time.Duration // silence after which a host gives up a Hold; 0 means four probes
+	patience  time.Duration // for what Ask runs; 0 means 2 minutes
 	sftpPaths []string      // where sftp-server may lie; nil means the usual paths
 
 	once   sync.Once

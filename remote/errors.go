@@ -28,6 +28,8 @@ var (
 	// ErrLost: the connection ended while something ran; it has been stopped on the host, or soon will be, and how far it came is
 	// unknown. Look again before trying again.
 	ErrLost = errors.New("connection lost")
+	// ErrSilent: a script that only looks did not come to its end in time; the connection is fine. Worth another try later.
+	ErrSilent = errors.New("no answer")
 	// ErrNoSpace: a file system is too full for the files of a Put. Nothing was replaced. Worth a retry once there is room.
 	ErrNoSpace = errors.New("no space left")
 	// ErrFile: a file could not be put in place: its directory is missing, its owner is unknown, its digest differs. Nothing was

@@ -18,6 +18,8 @@ const (
 	outputLimit = 64 << 20        // of what Script returns
 	stderrLimit = 64 << 10        // of what is kept
 	stopGrace   = 5 * time.Second // from asking a script to stop until its session is cut
+
+	defaultPatience = 2 * time.Minute // for what Ask runs: far more than a busy host needs to read all its releases and logs
 )
 
 // Script runs a POSIX shell script on the host, as root if Config.Sudo, in one session, and returns what it wrote to standard
@@ -34,6 +36,27 @@ func (h *Host) Script(ctx context.Context, script string, stdin io.Reader) ([]by
 		err = h.fail("run script", ErrScript, fmt.Errorf("more than %d MiB of output", outputLimit>>20))
 	}
 	return out.Bytes(), err
+}
+
+// Ask is Script for a script that only looks, and so must not hold anybody up: what it reads may lie on a file system that answers no
+// more. One that has not ended two minutes after the connection stood is stopped, and is an *Error of kind [ErrSilent].
+func (h *Host) Ask(ctx context.Context, script string) ([]byte, error) {
+	if err := h.Connect(ctx); err != nil { // this may wait for its turn, and for the operator
+		return nil, err
+	}
+	patience := h.dialer.patience
+	if patience <= 0 {
+		patience = defaultPatience
+	}
+	inTime, cancel := context.WithTimeoutCause(ctx, patience, ErrSilent)
+	defer cancel()
+	out, err := h.Script(inTime, script, nil)
+	if errors.Is(err, ErrSilent) {
+		e := h.fail("look at the host", ErrSilent, fmt.Errorf("no answer within %s", patience))
+		e.Remedy = "something there never comes to its end, such as a file system that does not answer: on the host, try df, and look for processes in state D (ps axo pid,stat,args)"
+		return nil, e
+	}
+	return out, err
 }
 
 // command is one script to run.

@@ -356,6 +356,35 @@ func TestTrapRunsWhenStopped(t *testing.T) {
 	}
 }
 
+// A look at a host that never ends is given up, and says which host that is; one that is cancelled before is a cancelled one.
+func TestAsk(t *testing.T) {
+	c := newClient(t)
+	s := startServer(t, c.signer.PublicKey())
+	h := c.host(t, c.config(t, s))
+	if out, err := h.Ask(t.Context(), "echo fine"); err != nil || string(out) != "fine\n" {
+		t.Fatalf("%q, %v", out, err)
+	}
+	pipe := filepath.Join(t.TempDir(), "pipe")
+	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := h.Ask(ctx, "cat "+Quote(pipe)); !errors.Is(err, context.Canceled) || errors.Is(err, ErrSilent) {
+		t.Errorf("cancelled: %v", err)
+	}
+	c.dialer.patience = 100 * time.Millisecond
+	_, err := h.Ask(t.Context(), "cat "+Quote(pipe))
+	var e *Error
+	if !errors.As(err, &e) || !errors.Is(err, ErrSilent) || e.Error() != "etcd-1: look at the host: no answer within 100ms" || e.Remedy == "" {
+		t.Errorf("silent: %+v", err)
+	}
+	c.dialer.patience = 0
+	if out, err := h.Ask(t.Context(), "echo back"); err != nil || string(out) != "back\n" {
+		t.Errorf("%q, %v", out, err)
+	}
+}
+
 func TestQuote(t *testing.T) {
 	_, h := pair(t)
 	for _, word := range []string{"", "a b", "it's", `\`, "$HOME", "`id`", "new\nline", "*", "ü", "!x", "'''"} {

@@ -74,7 +74,7 @@ func exitCode(err error) int {
 	case errors.Is(err, errMoved):
 		return exitRefused
 	case errors.Is(err, remote.ErrUnreachable), errors.Is(err, remote.ErrAuth), errors.Is(err, remote.ErrHostKey), errors.Is(err, remote.ErrSudo),
-		errors.Is(err, remote.ErrShell):
+		errors.Is(err, remote.ErrShell), errors.Is(err, remote.ErrSilent):
 		return exitUnreachable
 	}
 	return exitFailed

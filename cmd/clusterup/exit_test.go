@@ -35,6 +35,7 @@ func TestExitCode(t *testing.T) {
 		{&remote.Error{Kind: remote.ErrAuth}, 12},
 		{&remote.Error{Kind: remote.ErrHostKey}, 12},
 		{&remote.Error{Kind: remote.ErrSudo}, 12},
+		{&remote.Error{Kind: remote.ErrSilent}, 12},
 		{&remote.Error{Kind: remote.ErrShell}, 12},
 		{refused(plan.Unreachable, plan.Unreachable), 12},
 		{refused(plan.Unreachable, plan.PortTaken), 13},

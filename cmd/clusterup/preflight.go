@@ -120,8 +120,12 @@ func (s *session) anyRelease(seen facts.Snapshot) plan.Want {
 	return w
 }
 
-// prober is a host of package remote that says in the words of facts when it forwards nothing.
+// prober is a host of package remote that is only looked at. It says in the words of facts when it forwards nothing.
 type prober struct{ shell }
+
+func (p prober) Script(ctx context.Context, script string) ([]byte, error) {
+	return p.host.Ask(ctx, script)
+}
 
 func (p prober) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
 	conn, err := p.host.DialContext(ctx, network, address)

@@ -113,7 +113,7 @@ func sshConfig(m inventory.Member) (remote.Config, error) {
 func (s *session) gather(ctx context.Context) (facts.Snapshot, error) {
 	shells := make(map[string]facts.Shell, len(s.hosts))
 	for name, host := range s.hosts {
-		shells[name] = shell{host}
+		shells[name] = prober{shell{host}}
 	}
 	seen, err := facts.Gather(ctx, facts.Source{
 		Asks: plan.Asks(s.cluster), Shells: shells, Etcd: s.etcd, Operator: s.operator, Now: s.now, Route: s.etcd.route,

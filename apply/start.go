@@ -1,0 +1,92 @@
+package apply
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/clusterup/clusterup/plan"
+)
+
+// maxStop is how long a process may take to end: systemd waits for 90 s before it kills it, and then for as long again.
+const maxStop = 200 * time.Second
+
+// startMember starts or restarts the unit. A restart is done only when the member also serves reads again.
+func (r *Run) startMember(ctx context.Context, host Host, step plan.Step) error {
+	if err := r.bringUp(ctx, host, step); err != nil {
+		return err
+	}
+	r.serving.moved(step.Host)
+	if err := r.awaitMember(ctx, step); err != nil {
+		return err
+	}
+	if step.From != "" && step.From != step.Version {
+		r.swapped.Store(true)
+	}
+	return nil
+}
+
+// bringUp has systemd start or restart the unit, in one job that goes on whatever becomes of this run. It is Type=notify, so the start is
+// over when etcd has joined a quorum; systemctl waits for that, and is cut short when its time is up. What the process that ran before
+// takes to end is not part of that time.
+func (r *Run) bringUp(ctx context.Context, host Host, step plan.Step) error {
+	verb := "start"
+	if step.Kind == plan.RestartMember {
+		verb = "restart"
+	}
+	startCtx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	ended, began := make(chan error, 1), time.Now()
+	go func() {
+		_, err := host.Script(startCtx, startUnit(verb, step.Unit))
+		ended <- err
+	}()
+	for limit := r.timeout(); ; {
+		select {
+		case err := <-ended:
+			return err
+		case <-time.After(limit - time.Since(began)):
+		}
+		stop := r.stopTook(ctx, step, began)
+		if limit < r.timeout()+stop && stop < maxStop {
+			limit = r.timeout() + stop
+			continue
+		}
+		cancel()
+		if err := <-ended; err == nil || ctx.Err() != nil {
+			return err
+		}
+		return unready(r.timeout(), stop)
+	}
+}
+
+// stopTook is how much of the time since a restart began has gone by before there was a new process: all of it while there is none yet.
+func (r *Run) stopTook(ctx context.Context, step plan.Step, began time.Time) time.Duration {
+	if step.Kind != plan.RestartMember {
+		return 0
+	}
+	since := time.Since(began)
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	out, err := r.Hosts[step.Host].Script(ctx, processAge(step.Unit))
+	if err != nil {
+		return 0
+	}
+	age, err := strconv.ParseInt(strings.TrimSpace(string(out)), 10, 64)
+	if err != nil {
+		return 0
+	}
+	return max(0, since-time.Duration(age)*time.Millisecond).Round(time.Second)
+}
+
+func unready(limit, stop time.Duration) error {
+	switch {
+	case stop >= maxStop:
+		return fmt.Errorf("the process that ran before has not ended within %s", stop)
+	case stop > 0:
+		return fmt.Errorf("the process that ran before took %s to end, and the unit did not become ready within %s after that", stop, limit)
+	}
+	return fmt.Errorf("the unit did not become ready within %s", limit)
+}
