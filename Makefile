@@ -88,7 +88,7 @@ bench: ## clusterup beside a script by hand and Ansible, on real hosts (docs/ben
 
 .PHONY: faults
 faults: build release ## the faults of docs/guarantees.md, which this writes; an hour or more; needs Linux and root
-	FAULTS=full go test -count=1 -timeout 240m -run '^(TestFaults|TestMisfortunes|TestRoll|TestRotate|TestTLSOn|TestExpired|TestTampered|TestExplained|TestHostile)' ./acceptance
+	FAULTS=full go test -count=1 -timeout 240m -run '^(TestFaults|TestMisfortunes|TestRoll|TestRotate|TestTLSOn|TestExpired|TestTampered|TestExplained|TestHostile|TestRestartOfDeaf)' ./acceptance
 
 .PHONY: release
 release: go ## pack etcd VERSION (3.6.16) from Go modules into the mirror folder
