@@ -3,10 +3,12 @@ package main
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
 	"github.com/clusterup/clusterup/facts"
+	"github.com/clusterup/clusterup/inventory"
 	"github.com/clusterup/clusterup/plan"
 )
 
@@ -30,7 +32,11 @@ func (s *session) showAuthorities(total clusterStatus) {
 	if len(total.Clients) > 0 {
 		var clients []string
 		for _, c := range total.Clients {
-			clients = append(clients, fmt.Sprintf("%s %s", c.Name, days(c.NotAfter, s.now())))
+			left := days(c.NotAfter, s.now())
+			if c.Retired {
+				left = fmt.Sprintf("of client CA %d, which is retired", c.Generation)
+			}
+			clients = append(clients, c.Name+" "+left)
 		}
 		_, _ = fmt.Fprintf(out, "Client certificates: %s.\n", strings.Join(clients, ", "))
 	}
@@ -114,4 +120,36 @@ func newestClients(seen facts.Snapshot) []facts.Client {
 		found = append(found, c)
 	}
 	return found
+}
+
+// leftBehind are clients whose newest certificate that is not revoked is of a CA that was dropped: what they were handed over last is refused,
+// as after a rotation that was taken back. Of those without a block in the inventory only what has not ended counts.
+func leftBehind(c *inventory.Cluster, seen facts.Snapshot) []facts.Client {
+	newest := map[string]facts.Client{}
+	for _, client := range seen.Operator.Clients { // by name, then age
+		if !client.Revoked {
+			newest[client.Name] = client
+		}
+	}
+	var found []facts.Client
+	for _, name := range slices.Sorted(maps.Keys(newest)) {
+		if client := newest[name]; dropped(seen.Operator.CAs, client.Generation) && counts(c, client, seen.Taken) {
+			found = append(found, client)
+		}
+	}
+	return found
+}
+
+// clientStatuses are the newest certificates, by name.
+func clientStatuses(c *inventory.Cluster, seen facts.Snapshot) []clientStatus {
+	behind := leftBehind(c, seen)
+	good := slices.DeleteFunc(newestClients(seen), func(client facts.Client) bool {
+		return slices.ContainsFunc(behind, func(other facts.Client) bool { return other.Name == client.Name })
+	})
+	var all []clientStatus
+	for i, client := range slices.Concat(good, behind) {
+		all = append(all, clientStatus{client.Name, client.Serial, client.Generation, client.NotAfter.UTC(), i >= len(good)})
+	}
+	slices.SortFunc(all, func(a, b clientStatus) int { return cmp.Compare(a.Name, b.Name) })
+	return all
 }

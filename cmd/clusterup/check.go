@@ -56,7 +56,7 @@ type finding struct {
 }
 
 // findingKinds are all kinds of findings.
-var findingKinds = []string{"unreachable", "unhealthy", "unknown", "alarm", "drift", "refused", "unplanned", "rotation", "unsealed", "expiry"}
+var findingKinds = []string{"unreachable", "unhealthy", "unknown", "alarm", "drift", "refused", "unplanned", "rotation", "unsealed", "expiry", "client"}
 
 // expiry is when a certificate ends.
 type expiry struct {
@@ -181,7 +181,7 @@ func (s *session) checked(p plan.Plan, seen facts.Snapshot, refused *plan.Refuse
 			result.First, result.Days = e.String(), e.Days
 		}
 	}
-	for _, f := range slices.Concat(s.rotating(result.Rotations, seen, named(members, "unreachable")), s.unsealed(seen), s.expiring(seen)) {
+	for _, f := range slices.Concat(s.rotating(result.Rotations, seen, named(members, "unreachable")), s.unsealed(seen), s.expiring(seen), s.refusedClients(seen)) {
 		find(f.Kind, f.Host, f.Text, f.Do)
 	}
 	result.OK = len(result.Findings) == 0

@@ -56,6 +56,23 @@ func (s *session) readied(r plan.Rotation, seen facts.Snapshot) string {
 	return ""
 }
 
+// refusedClients are those that were left behind by a CA that was dropped.
+func (s *session) refusedClients(seen facts.Snapshot) []finding {
+	var found []finding
+	good := newestClients(seen)
+	for _, c := range leftBehind(s.cluster, seen) {
+		what := c.Name
+		if slices.ContainsFunc(good, func(other facts.Client) bool { return other.Name == c.Name }) {
+			what = c.Serial // and not one of before, which is good
+		}
+		found = append(found, finding{
+			Kind: "client", Text: fmt.Sprintf("client %s: its newest certificate is of client CA %d, which is retired", c.Name, c.Generation),
+			Do: fmt.Sprintf("clusterup cert issue %s %s --out DIR; or, where nobody uses it, clusterup cert revoke %s %s", c.Name, s.file, what, s.file),
+		})
+	}
+	return found
+}
+
 // expiring are certificates near their end that no apply renews: CAs from elsewhere, and those of clients.
 func (s *session) expiring(seen facts.Snapshot) []finding {
 	var found []finding

@@ -99,6 +99,7 @@ type clientStatus struct {
 	Serial     string    `json:"serial"`
 	Generation int       `json:"generation"` // of the client CA
 	NotAfter   time.Time `json:"expires"`
+	Retired    bool      `json:"retired,omitempty"` // that CA is, so that members refuse it
 }
 
 // status shows what it could see, and fails only when that was nothing at all, or not all.
@@ -236,9 +237,7 @@ func (s *session) clusterStatus(members []memberStatus, p plan.Plan, seen facts.
 	total.Rotations = plan.Rotations(wanted, seen)
 	said := plan.Waiting(wanted, seen) // which each have a line of their own
 	total.Notes = slices.DeleteFunc(slices.Clone(p.Notes), func(note string) bool { return len(total.Rotations) > 0 && slices.Contains(said, note) })
-	for _, c := range newestClients(seen) {
-		total.Clients = append(total.Clients, clientStatus{c.Name, c.Serial, c.Generation, c.NotAfter.UTC()})
-	}
+	total.Clients = clientStatuses(s.cluster, seen)
 	if refused != nil {
 		total.Refusals = refused.Refusals
 	}
