@@ -62,8 +62,9 @@ func (a *aged) changes(t *testing.T, args ...string) result {
 // due: the peer CA is rotated by itself, and the client CA as far as goes without its client. The new keys are sealed.
 func (a *aged) due(t *testing.T) {
 	a.changes(t, "apply").says(t, "create-ca/peer", "retire-ca/peer-1", "hold-rotation/client", "create-ca/client").saysNot(t, "retire-ca/client")
-	a.run(t, "check").exits(t, 3).says(t, "the rotation of the client CA, 1 → 2, waits: it is paused after its phase trust", "[rotation]", "→ clusterup rotate ca --client")
-	a.run(t, "status").exits(t, 0).says(t, "client CA 2: 3649 days; trusted by all members", "Rotation of the client CA, 1 → 2")
+	a.run(t, "check").exits(t, 3).says(t, "the rotation of the client CA, 1 → 2, waits: it is paused after its phase trust", "[rotation]",
+		"→ clusterup cert issue app "+a.file+" --out DIR; then clusterup rotate ca --client")
+	a.run(t, "status").exits(t, 0).says(t, "client CA 2: 3649 days; trusted by all members", "Rotation of the client CA, 1 → 2: paused after trust; next: leaves")
 	a.untouched(t, "prod", func() { a.changes(t, "apply").says(t, "nothing to do") })
 	for _, role := range []string{"peer", "client"} {
 		key := filepath.Join(a.dir, ".clusterup", "prod", "ca", role+"-2.key")

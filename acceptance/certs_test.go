@@ -133,7 +133,9 @@ func sealed(t *testing.T, s *site, inv inventory) {
 		}
 	}
 	s.ok(t, "pki", "reseal", file).says(t, "Nothing to do")
-	with(stranger, "plan", file).exits(t, 1).says(t, "no key file here opens it")
+	with(stranger, "plan", file).exits(t, 1).says(t, "no key file here opens it", "→ name a file with the private key of a recipient: in CLUSTERUP_IDENTITY")
+	with(stranger, "status", file).exits(t, 0).says(t, "unknown", "no key file here opens it", "0 of 3 members healthy, quorum not known")
+	with(stranger, "check", file).exits(t, 3).says(t, "[unknown]", "drift is not known either").saysNot(t, "[unhealthy]")
 	with(key, "plan", "--exit-code", file).exits(t, 0)
 	with(key, "cert", "issue", "sealed", file, "--out", own).exits(t, 0)
 	s.on(t, "etcd-3", "rm /etc/etcd/prod/tls/peer/key.pem")

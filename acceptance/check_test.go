@@ -31,4 +31,13 @@ func check(t *testing.T, s *site, file string, inv inventory) {
 	}
 	s.ok(t, "apply", "--yes", file)
 	s.ok(t, "check", file).says(t, "all is well")
+
+	ca := filepath.Join(s.dir, ".clusterup", inv.Cluster, "ca")
+	must(t, os.Rename(ca, ca+".away"))
+	s.run(t, "check", "--prometheus="+metrics, file).exits(t, 3).saysNot(t, "[unhealthy]").
+		says(t, "etcd-1, etcd-2, etcd-3 could not be asked: ", "[unknown]", "→ put ca/ back from the backup", "3 not known")
+	if text := read(t, metrics); strings.Contains(text, "clusterup_member_healthy{") {
+		t.Errorf("metrics of members that could not be asked:\n%s", text)
+	}
+	must(t, os.Rename(ca+".away", ca))
 }

@@ -12,7 +12,10 @@ func TestCluster(t *testing.T) {
 		inv.Members[i].Address = h.IPv6.String()
 	}
 	file := s.write(t, "prod.hcl", inv)
-	s.untouched(t, inv.Cluster, func() { s.run(t, "plan", "--exit-code", file).exits(t, 3) })
+	s.untouched(t, inv.Cluster, func() {
+		s.run(t, "plan", "--exit-code", file).exits(t, 3)
+		s.run(t, "check", file).exits(t, 3).says(t, "there is no cluster prod yet", "prod: 1 finding")
+	})
 
 	watch := watchCommands(t)
 	s.ok(t, "apply", "--yes", file)

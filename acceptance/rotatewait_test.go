@@ -63,7 +63,12 @@ func aborting(t *testing.T, s *site, inv inventory, file string) {
 		t.Errorf("bundles were\n%v\nand are\n%v", bundles, now)
 	}
 	s.inSync(t, file, inv)
+	s.run(t, "check", file).exits(t, 3).says(t, "client early: its newest certificate is of client CA 2, which is retired", "→ clusterup cert issue early ")
+	s.ok(t, "cert", "list", file).says(t, "its CA is retired")
 	s.ok(t, "rotate", "ca", "--abort", "--yes", file).says(t, "nothing to do")
+	s.ok(t, "cert", "revoke", "early", "--yes", file)
+	s.ok(t, "check", file).says(t, "all is well")
+	s.ok(t, "history", file).says(t, "clusterup rotate ca --abort", "clusterup rotate ca --pause-after=leaves")
 }
 
 // clientsOfOld has the end of a rotation wait as long as the newest certificate of a client is of the old CA: one client gets another, and

@@ -17,6 +17,7 @@ import (
 // Client is a client certificate that was issued here. Its key is not kept.
 type Client struct {
 	Name                string // what it was asked for by
+	User                string // the common name
 	Serial              string // as in [Pair]
 	SHA256              string // of the certificate in DER, lower-case hexadecimal
 	Issuer              string // the subject of the CA
@@ -39,8 +40,8 @@ var (
 // name is the common name unless the leaf says otherwise; the leaf's CA and kind need not be said. It is recorded before it is returned: what
 // a client may hold can always be revoked.
 func (s *Store) IssueClient(name string, leaf Leaf, now time.Time, rand io.Reader) (Pair, error) {
-	if !clientName.MatchString(name) {
-		return Pair{}, fmt.Errorf("issue client certificate %q: use at most 64 letters, digits and any of . _ @ -, beginning with a letter or digit", name)
+	if err := CheckClientName(name); err != nil {
+		return Pair{}, fmt.Errorf("issue client certificate: %w", err)
 	}
 	leaf.CA, leaf.Kind, leaf.CN = RoleClient, "client", cmp.Or(leaf.CN, name)
 	pair, err := s.Issue(leaf, now, rand)
@@ -51,6 +52,14 @@ func (s *Store) IssueClient(name string, leaf Leaf, now time.Time, rand io.Reade
 		return Pair{}, fmt.Errorf("record client certificate %q: %w", name, err)
 	}
 	return pair, nil
+}
+
+// CheckClientName says what is wrong with the name of a client.
+func CheckClientName(name string) error {
+	if !clientName.MatchString(name) {
+		return fmt.Errorf("client name %q: use at most 64 letters, digits and any of . _ @ -, beginning with a letter or digit", name)
+	}
+	return nil
 }
 
 func (s *Store) record(name string, pair Pair) error {
@@ -116,7 +125,7 @@ func (s *Store) client(base string) (Client, error) {
 	}
 	cert := certs[0]
 	c := Client{
-		Serial: cert.SerialNumber.Text(16), SHA256: fingerprint(cert.Raw), Issuer: cert.Issuer.String(),
+		User: cert.Subject.CommonName, Serial: cert.SerialNumber.Text(16), SHA256: fingerprint(cert.Raw), Issuer: cert.Issuer.String(),
 		NotBefore: cert.NotBefore, NotAfter: cert.NotAfter,
 	}
 	if !strings.HasSuffix(base, "-"+c.Serial) {

@@ -47,7 +47,7 @@ func TestClients(t *testing.T) {
 
 	record := func(name string, p Pair, generation string, number int) Client {
 		return Client{
-			Name: name, Serial: p.Serial, SHA256: p.SHA256, Issuer: "CN=prod etcd client CA " + generation, Generation: number,
+			Name: name, User: name, Serial: p.Serial, SHA256: p.SHA256, Issuer: "CN=prod etcd client CA " + generation, Generation: number,
 			NotBefore: p.NotBefore, NotAfter: p.NotAfter,
 		}
 	}

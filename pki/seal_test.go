@@ -149,12 +149,13 @@ func TestSealedAgainstStrangers(t *testing.T) {
 		by   []operator
 		says string
 	}{
-		"nothing":      {nil, "none was named"},
-		"a stranger":   {[]operator{stranger}, "not sealed to this key"},
-		"ECDSA":        {[]operator{key}, "neither an SSH private key (ed25519 or rsa)"},
-		"a public key": {[]operator{public}, "neither an SSH private key"},
-		"no file":      {[]operator{{file: "/nowhere/id"}}, "no such file"},
-		"a locked one": {[]operator{sshOperator(t, "ed25519", "secret")}, "nobody can be asked"},
+		"nothing":                  {nil, "none was named"},
+		"a stranger":               {[]operator{stranger}, "not sealed to this key"},
+		"ECDSA":                    {[]operator{key}, "neither an SSH private key (ed25519 or rsa)"},
+		"a public key":             {[]operator{public}, "neither an SSH private key"},
+		"no file":                  {[]operator{{file: "/nowhere/id"}}, "no such file"},
+		"one that others may read": {[]operator{loose(t, owner)}, "mode 0644 lets others in: run chmod 0600 "},
+		"a locked one":             {[]operator{sshOperator(t, "ed25519", "secret")}, "nobody can be asked"},
 	} {
 		_, err := unlocked(t, s.dir, c.by...).Issue(peerLeaf(), today, rand.Reader)
 		if !errors.Is(err, ErrSealed) || !strings.Contains(err.Error(), c.says) || !strings.Contains(err.Error(), "agent") {
@@ -163,6 +164,21 @@ func TestSealedAgainstStrangers(t *testing.T) {
 	}
 	// Those that are of no use are passed over.
 	issue(t, unlocked(t, s.dir, stranger, key, public, operator{file: "/nowhere/id"}, owner), peerLeaf())
+}
+
+// loose is an operator whose key file others may read.
+func loose(t *testing.T, o operator) operator {
+	t.Helper()
+	data, err := os.ReadFile(o.file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.file = filepath.Join(t.TempDir(), "loose")
+	write(t, o.file, string(data))
+	if err := os.Chmod(o.file, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return o
 }
 
 func TestPassphrase(t *testing.T) {

@@ -64,8 +64,7 @@ func (u *unlocker) key(path string, cert *x509.Certificate) (crypto.Signer, erro
 		}
 		return signer, nil
 	}
-	return nil, fmt.Errorf("open %s: %w (%s); age cannot use keys that only an SSH agent holds, so name a file with the private key of a recipient",
-		path, ErrSealed, u.tried())
+	return nil, fmt.Errorf("open %s: %w (%s); age cannot use keys that only an SSH agent holds", path, ErrSealed, u.tried())
 }
 
 func (u *unlocker) tried() string {
@@ -114,7 +113,7 @@ func (u *unlocker) readIdentities() {
 }
 
 func (u *unlocker) identitiesOf(file string) ([]identity, error) {
-	data, err := os.ReadFile(file)
+	data, err := readOwn(file)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, errors.New("no such file")
@@ -140,6 +139,23 @@ func (u *unlocker) identitiesOf(file string) ([]identity, error) {
 	default:
 		return nil, errors.New("neither an SSH private key (ed25519 or rsa) nor age identities")
 	}
+}
+
+// readOwn reads a private key. Like ssh it takes none that others may read: what it opens would be theirs too.
+func readOwn(file string) ([]byte, error) {
+	in, err := os.Open(file)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = in.Close() }() // it was only read
+	info, err := in.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if mode := info.Mode(); mode.IsRegular() && mode.Perm()&0o077 != 0 {
+		return nil, fmt.Errorf("mode %04o lets others in: run chmod 0600 %s", mode.Perm(), file)
+	}
+	return io.ReadAll(in)
 }
 
 func (u *unlocker) lockedIdentity(file string, data []byte, public ssh.PublicKey) ([]identity, error) {

@@ -110,9 +110,12 @@ func (v view) ports(m inventory.Member, host facts.Host) []Refusal {
 		if socket.Process != "" {
 			who = fmt.Sprintf("%s (PID %d)", socket.Process, socket.PID)
 		}
-		found = append(found, refuse(PortTaken, m.Name,
+		taken := refuse(PortTaken, m.Name,
 			fmt.Sprintf("stop it, or choose another port in the inventory; on the host: ss -ltnp 'sport = :%d'", socket.Port),
-			"port %d is taken by %s", socket.Port, who))
+			"port %d is taken by %s", socket.Port, who)
+		if !slices.Contains(found, taken) { // on another address
+			found = append(found, taken)
+		}
 	}
 	return found
 }

@@ -73,16 +73,22 @@ func (s *session) apply(ctx context.Context, saved *savedPlan, yes, full bool) e
 			if err != nil {
 				return err
 			}
-			if err := s.edit.write(); err != nil {
+			if err := s.writeEdit(); err != nil {
 				return err
 			}
 			return s.converge(ctx, now, true)
 		})
 	}
-	if err := s.edit.write(); err != nil {
+	if err := s.writeEdit(); err != nil {
 		return err
 	}
 	return s.converge(ctx, seen, false)
+}
+
+// writeEdit changes the inventory where that is a part of what was agreed to.
+func (s *session) writeEdit() error {
+	s.console.intact = s.console.intact && s.edit == nil
+	return s.edit.write()
 }
 
 // unmoved looks again, now that nobody else changes anything: what was agreed to must still be what is to be done. A saved plan that no

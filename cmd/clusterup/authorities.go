@@ -1,11 +1,15 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
 	"github.com/clusterup/clusterup/facts"
+	"github.com/clusterup/clusterup/inventory"
+	"github.com/clusterup/clusterup/plan"
 )
 
 // showAuthorities ends the line about the cluster with its CAs; while one is rotated, each gets a line of its own, with who trusts it.
@@ -19,37 +23,66 @@ func (s *session) showAuthorities(total clusterStatus) {
 	} else {
 		_, _ = fmt.Fprintln(out)
 		for _, ca := range total.CAs {
-			_, _ = fmt.Fprintln(out, s.authority(ca, total.Members))
+			_, _ = fmt.Fprintln(out, s.authority(ca, total))
 		}
 	}
 	for _, r := range total.Rotations {
-		text := fmt.Sprintf("Rotation of the %s CA, %d → %d: phase %s", r.Role, r.From, r.To, r.Phase)
-		if r.Back {
-			text += ", back to the old one"
-		}
-		switch {
-		case r.Waits != "":
-			text += "; it waits: " + r.Waits
-		default:
-			text += "; clusterup apply goes on with it"
-		}
-		_, _ = fmt.Fprintln(out, text)
+		_, _ = fmt.Fprintf(out, "Rotation of the %s CA, %d → %d: %s\n", r.Role, r.From, r.To, progress(r, total))
 	}
 	if len(total.Clients) > 0 {
 		var clients []string
 		for _, c := range total.Clients {
-			clients = append(clients, fmt.Sprintf("%s %s", c.Name, days(c.NotAfter, s.now())))
+			left := days(c.NotAfter, s.now())
+			if c.Retired {
+				left = fmt.Sprintf("of client CA %d, which is retired", c.Generation)
+			}
+			clients = append(clients, c.Name+" "+left)
 		}
 		_, _ = fmt.Fprintf(out, "Client certificates: %s.\n", strings.Join(clients, ", "))
 	}
 }
 
+// progress is how far a rotation is, and what goes on with it.
+func progress(r plan.Rotation, total clusterStatus) string {
+	atHand := slices.ContainsFunc(total.CAs, func(ca caStatus) bool { return ca.Role == r.Role && ca.Generation == r.To && ca.signing })
+	text := phase(r, total.dark)
+	switch {
+	case len(total.dark) > 0:
+		return text + "; it waits for " + strings.Join(total.dark, " and ")
+	case r.Waits != "" && r.Hold != "" && atHand:
+		return fmt.Sprintf("paused after %s; next: %s; clusterup rotate ca --%s goes on with it", r.Hold, r.Phase, r.Role)
+	case r.Waits != "":
+		return text + "; it waits: " + r.Waits
+	case len(total.Refusals) > 0 || total.Unplanned != "":
+		return text + "; it waits, since there can be no apply for now"
+	}
+	return text + "; clusterup apply goes on with it"
+}
+
+// phase is where a rotation stands, as far as that is known while some hosts are not seen.
+func phase(r plan.Rotation, dark []string) string {
+	text := "phase " + r.Phase
+	if r.Back {
+		text += ", back to the old one"
+	}
+	if len(dark) > 0 {
+		text += ", as far as hosts answer"
+	}
+	return text
+}
+
 // authority is one CA in a line: "peer CA 2: 3649 days; trusted by etcd-1 alone; signs".
-func (s *session) authority(ca caStatus, members int) string {
+func (s *session) authority(ca caStatus, total clusterStatus) string {
+	members := total.Members
 	text := fmt.Sprintf("%s CA %d: %s", ca.Role, ca.Generation, days(ca.NotAfter, s.now()))
+	unknown := slices.DeleteFunc(slices.Clone(total.dark), func(name string) bool { return slices.Contains(ca.TrustedBy, name) })
 	switch n := len(ca.TrustedBy); {
 	case n == members:
 		text += "; trusted by all members"
+	case n == 0 && len(unknown) == members:
+		text += "; who trusts it is not known"
+	case len(unknown) > 0:
+		text += fmt.Sprintf("; trusted by %s; of %s it is not known", cmp.Or(strings.Join(ca.TrustedBy, " and "), "no other member"), strings.Join(unknown, " and "))
 	case n == 0:
 		text += "; trusted by no member"
 	default:
@@ -77,10 +110,7 @@ func (s *session) authority(ca caStatus, members int) string {
 func newestClients(seen facts.Snapshot) []facts.Client {
 	var found []facts.Client
 	for _, c := range seen.Operator.Clients { // by name, then age
-		dropped := slices.ContainsFunc(seen.Operator.CAs, func(ca facts.CA) bool {
-			return ca.Role == "client" && ca.Generation == c.Generation && ca.Retired
-		})
-		if c.Revoked || dropped {
+		if c.Revoked || dropped(seen.Operator.CAs, c.Generation) {
 			continue
 		}
 		if i := slices.IndexFunc(found, func(other facts.Client) bool { return other.Name == c.Name }); i >= 0 {
@@ -90,4 +120,36 @@ func newestClients(seen facts.Snapshot) []facts.Client {
 		found = append(found, c)
 	}
 	return found
+}
+
+// leftBehind are clients whose newest certificate that is not revoked is of a CA that was dropped: what they were handed over last is refused,
+// as after a rotation that was taken back. Of those without a block in the inventory only what has not ended counts.
+func leftBehind(c *inventory.Cluster, seen facts.Snapshot) []facts.Client {
+	newest := map[string]facts.Client{}
+	for _, client := range seen.Operator.Clients { // by name, then age
+		if !client.Revoked {
+			newest[client.Name] = client
+		}
+	}
+	var found []facts.Client
+	for _, name := range slices.Sorted(maps.Keys(newest)) {
+		if client := newest[name]; dropped(seen.Operator.CAs, client.Generation) && counts(c, client, seen.Taken) {
+			found = append(found, client)
+		}
+	}
+	return found
+}
+
+// clientStatuses are the newest certificates, by name.
+func clientStatuses(c *inventory.Cluster, seen facts.Snapshot) []clientStatus {
+	behind := leftBehind(c, seen)
+	good := slices.DeleteFunc(newestClients(seen), func(client facts.Client) bool {
+		return slices.ContainsFunc(behind, func(other facts.Client) bool { return other.Name == client.Name })
+	})
+	var all []clientStatus
+	for i, client := range slices.Concat(good, behind) {
+		all = append(all, clientStatus{client.Name, client.Serial, client.Generation, client.NotAfter.UTC(), i >= len(good)})
+	}
+	slices.SortFunc(all, func(a, b clientStatus) int { return cmp.Compare(a.Name, b.Name) })
+	return all
 }

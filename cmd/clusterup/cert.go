@@ -1,11 +1,18 @@
 package main
 
 import (
+	"bytes"
+	"cmp"
 	"fmt"
+	"slices"
+	"strings"
 	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"github.com/clusterup/clusterup/facts"
+	"github.com/clusterup/clusterup/pki"
 )
 
 func newCert(c *console) *cobra.Command {
@@ -49,9 +56,16 @@ func (s *session) listClients() error {
 	if err != nil {
 		return err
 	}
+	var known facts.Operator
+	if err := s.authorities(store, &known); err != nil {
+		return err
+	}
 	if s.console.json {
 		for _, one := range clients {
-			s.console.object(issuedObject{Type: "client", Name: one.Name, Serial: one.Serial, Expires: one.NotAfter, Issuer: one.Issuer, Revoked: one.Revoked})
+			s.console.object(issuedObject{
+				Type: "client", Name: one.Name, User: one.User, Serial: one.Serial, Issued: one.NotBefore, Expires: one.NotAfter, Issuer: one.Issuer,
+				Revoked: one.Revoked, Retired: dropped(known.CAs, one.Generation),
+			})
 		}
 		return nil
 	}
@@ -60,13 +74,42 @@ func (s *session) listClients() error {
 		return nil
 	}
 	table := tabwriter.NewWriter(s.console.out, 0, 0, 2, ' ', 0)
-	_, _ = fmt.Fprintln(table, "NAME\tSERIAL\tISSUED\tLEFT\tISSUER")
-	for _, one := range clients {
-		left := days(one.NotAfter, s.now())
-		if !one.Revoked.IsZero() {
-			left = "revoked"
+	row := func(name, user string, rest ...string) {
+		if slices.ContainsFunc(clients, func(one pki.Client) bool { return one.User != one.Name }) { // else it is the same column twice
+			name += "\t" + user
 		}
-		_, _ = fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", one.Name, one.Serial, one.NotBefore.Format(time.DateOnly), left, one.Issuer)
+		_, _ = fmt.Fprintln(table, name+"\t"+strings.Join(rest, "\t"))
+	}
+	row("NAME", "USER", "SERIAL", "ISSUED", "LEFT", "ISSUER")
+	for _, one := range clients {
+		left := cmp.Or(refusal(one, known.CAs), days(one.NotAfter, s.now()))
+		row(one.Name, one.User, one.Serial, one.NotBefore.Format(time.DateOnly), left, one.Issuer)
 	}
 	return table.Flush()
+}
+
+// refusal is why members refuse a client's certificate, however long it would be good for; "": they do not.
+func refusal(c pki.Client, cas []facts.CA) string {
+	switch {
+	case !c.Revoked.IsZero():
+		return "revoked"
+	case dropped(cas, c.Generation):
+		return "its CA is retired"
+	}
+	return ""
+}
+
+// dropped says that members refuse whatever a generation of the client CA has signed: it is retired, and what was trusted for it is trusted for
+// no other, as where intermediates share their root.
+func dropped(cas []facts.CA, generation int) bool {
+	trust := func(ca facts.CA) []byte {
+		if len(ca.Trust) > 0 {
+			return ca.Trust
+		}
+		return ca.PEM
+	}
+	i := slices.IndexFunc(cas, func(ca facts.CA) bool { return ca.Role == "client" && ca.Generation == generation })
+	return i >= 0 && cas[i].Retired && !slices.ContainsFunc(cas, func(other facts.CA) bool {
+		return other.Role == "client" && !other.Retired && bytes.Equal(trust(other), trust(cas[i]))
+	})
 }

@@ -80,9 +80,11 @@ type issuedObject struct {
 	Name    string    `json:"name"`
 	User    string    `json:"user,omitempty"`
 	Serial  string    `json:"serial"`
+	Issued  time.Time `json:"issued,omitzero"`
 	Expires time.Time `json:"expires"`
 	Issuer  string    `json:"issuer,omitempty"`
 	Revoked time.Time `json:"revoked,omitzero"`
+	Retired bool      `json:"retired,omitempty"` // its CA is, so that members refuse it
 	Cert    string    `json:"cert,omitempty"`
 	Key     string    `json:"key,omitempty"`
 	CA      string    `json:"ca,omitempty"`
@@ -94,6 +96,9 @@ type issuedObject struct {
 func (s *session) issueClient(ctx context.Context, name string, to issueFlags) error {
 	if name == "ca" {
 		return usageError{errors.New("a client cannot be called ca: its certificate would have the name of the CA's")}
+	}
+	if err := pki.CheckClientName(name); err != nil {
+		return usageError{err}
 	}
 	client := s.clientNamed(name)
 	done := issuedObject{Type: "client", Name: name, User: client.User}
@@ -107,18 +112,23 @@ func (s *session) issueClient(ctx context.Context, name string, to issueFlags) e
 	if to.pkcs12 {
 		done.PKCS12 = filepath.Join(to.out, name+".p12")
 	}
-	if err = done.free(trust); err == nil && to.pkcs12 {
+	if err = done.free(to.out, trust); err == nil && to.pkcs12 {
 		password, err = s.console.newPassword(ctx, to.passwordFile, done.PKCS12)
 	}
 	var generation int
 	if err == nil {
 		generation, err = s.clientSigner(ctx, store)
 	}
+	forget := func() {}
 	if err == nil {
-		err = os.MkdirAll(to.out, 0o700)
+		forget, err = makeDirs(to.out)
 	}
 	if err != nil {
+		forget()
 		return fmt.Errorf("issue certificate: %w", err)
+	}
+	if !hasBlock(s.cluster, name) {
+		s.console.say("note: the inventory has no block client %q; the certificate is made as pki says", name)
 	}
 	pair, err := store.IssueClient(name, pki.Leaf{
 		Generation: generation,
@@ -128,9 +138,10 @@ func (s *session) issueClient(ctx context.Context, name string, to issueFlags) e
 		err = done.write(pair, trust, password)
 	}
 	if err != nil {
+		forget()
 		return fmt.Errorf("issue certificate: %w", err)
 	}
-	done.Serial, done.Expires = pair.Serial, pair.NotAfter
+	done.Serial, done.Issued, done.Expires = pair.Serial, pair.NotBefore, pair.NotAfter
 	s.console.issued(done)
 	return nil
 }
@@ -140,22 +151,51 @@ func (s *session) clientNamed(name string) inventory.Client {
 	if i := slices.IndexFunc(s.cluster.Clients, func(c inventory.Client) bool { return c.Name == name }); i >= 0 {
 		return s.cluster.Clients[i]
 	}
-	s.console.say("note: the inventory has no block client %q; the certificate is made as pki says", name)
 	return inventory.Client{Name: name, User: name, Lifetime: s.cluster.PKI.Lifetime}
 }
 
+func hasBlock(c *inventory.Cluster, client string) bool {
+	return slices.ContainsFunc(c.Clients, func(block inventory.Client) bool { return block.Name == client })
+}
+
+// makeDirs makes a directory, and those above it that are missing. forget removes what was made, as long as nothing is in it.
+func makeDirs(dir string) (forget func(), err error) {
+	var missing []string // the lowest first
+	for at := filepath.Clean(dir); at != filepath.Dir(at); at = filepath.Dir(at) {
+		if _, err := os.Lstat(at); !errors.Is(err, fs.ErrNotExist) {
+			break
+		}
+		missing = append(missing, at)
+	}
+	forget = func() {
+		for _, made := range missing {
+			_ = os.Remove(made) // one that something is in is left
+		}
+	}
+	return forget, os.MkdirAll(dir, 0o700)
+}
+
 // free makes sure that no file is there which would be lost.
-func (o issuedObject) free(trust []byte) error {
+func (o issuedObject) free(dir string, trust []byte) error {
+	if info, err := os.Stat(dir); err == nil && !info.IsDir() {
+		return fmt.Errorf("%s is not a directory: choose another --out", dir)
+	}
 	for _, file := range []string{o.Cert, o.Key, o.PKCS12} {
 		if file == "" {
 			continue
 		}
-		if _, err := os.Lstat(file); !errors.Is(err, fs.ErrNotExist) {
+		switch _, err := os.Lstat(file); {
+		case err == nil:
 			return fmt.Errorf("%s is there already: choose another --out, or move it away", file)
+		case !errors.Is(err, fs.ErrNotExist):
+			return err
 		}
 	}
-	if is, err := os.ReadFile(o.CA); err == nil && !bytes.Equal(is, trust) || err != nil && !errors.Is(err, fs.ErrNotExist) {
+	switch is, err := os.ReadFile(o.CA); {
+	case err == nil && !bytes.Equal(is, trust):
 		return fmt.Errorf("%s is there already, and is something else: choose another --out", o.CA)
+	case err != nil && !errors.Is(err, fs.ErrNotExist):
+		return err
 	}
 	return nil
 }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/clusterup/clusterup/facts"
 	"github.com/clusterup/clusterup/inventory"
+	"github.com/clusterup/clusterup/pki"
 	"github.com/clusterup/clusterup/plan"
 )
 
@@ -25,7 +26,8 @@ func newCheck(c *console) *cobra.Command {
 		Use:   "check INVENTORY",
 		Short: "Say whether anything wants doing: drift, health, what is about to expire; for cron and CI",
 		Long: "check looks at everything and changes nothing. It exits with 0 when all is well, with 3 when something wants doing, and with 12 when\n" +
-			"not every host could be looked at.",
+			"not every host could be looked at. When it could not look at all: 1 where the operator directory cannot be read or the file for Prometheus\n" +
+			"not written, 2 for mistakes in the command line, 10 for mistakes in the inventory, and 130 when it was interrupted.",
 		Args: oneInventory("one inventory"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			c.json = flags.json
@@ -54,7 +56,7 @@ type finding struct {
 }
 
 // findingKinds are all kinds of findings.
-var findingKinds = []string{"unreachable", "unhealthy", "alarm", "drift", "refused", "unplanned", "rotation", "unsealed", "expiry"}
+var findingKinds = []string{"unreachable", "unhealthy", "unknown", "alarm", "drift", "refused", "unplanned", "rotation", "unsealed", "expiry", "client"}
 
 // expiry is when a certificate ends.
 type expiry struct {
@@ -85,6 +87,7 @@ type checked struct {
 	OK        bool            `json:"ok"`
 	Members   int             `json:"members"`
 	Healthy   int             `json:"healthy"`
+	Unknown   int             `json:"unknown"`             // members that could not be asked
 	Steps     int             `json:"steps"`               // that an apply would do
 	Days      int             `json:"days"`                // until the first certificate ends
 	First     string          `json:"first,omitempty"`     // that certificate
@@ -103,7 +106,11 @@ func (s *session) check(ctx context.Context, prometheus string) error {
 	}
 	result := s.checked(p, seen, refused)
 	if err != nil && refused == nil { // such as a mirror that does not answer: what was seen is told all the same
-		result.OK, result.Findings = false, append(result.Findings, finding{"finding", "unplanned", "", "drift is not known: " + err.Error(), ""})
+		text := "drift is not known: " + err.Error()
+		if slices.ContainsFunc(result.Findings, func(f finding) bool { return f.Kind == "unknown" }) { // which has given the reason
+			text = "drift is not known either"
+		}
+		result.OK, result.Findings = false, append(result.Findings, finding{"finding", "unplanned", "", text, ""})
 	}
 	if prometheus != "" {
 		if err := writePublic(prometheus, exposition(result, s.memberStatuses(p, seen))); err != nil {
@@ -111,11 +118,11 @@ func (s *session) check(ctx context.Context, prometheus string) error {
 		}
 	}
 	s.showCheck(result)
-	switch {
-	case result.OK:
+	if err := s.unreached(seen); err != nil {
+		return shown{err}
+	}
+	if result.OK {
 		return nil
-	case refused != nil && refused.Only(plan.Unreachable):
-		return shown{unreached(seen, refused)}
 	}
 	return errPending
 }
@@ -130,15 +137,23 @@ func (s *session) checked(p plan.Plan, seen facts.Snapshot, refused *plan.Refuse
 	find := func(kind, host, text, do string) {
 		result.Findings = append(result.Findings, finding{"finding", kind, host, text, do})
 	}
-	for _, m := range s.cluster.Members {
-		switch word, problem := state(seen.Hosts[m.Name]); word {
-		case "healthy":
+	members, unborn := s.memberStatuses(p, seen), s.unborn(seen)
+	for _, m := range members {
+		switch {
+		case m.State == "healthy":
 			result.Healthy++
-		case "unreachable":
-			find("unreachable", m.Name, strings.TrimPrefix(problem, m.Name+": "), remedy(seen.Hosts[m.Name].Err))
+		case m.State == "unreachable":
+			result.Unknown++
+			find("unreachable", m.Member, strings.TrimPrefix(m.Problem, m.Member+": "), remedy(seen.Hosts[m.Member].Err))
+		case m.State == "unknown":
+			result.Unknown++
+		case unborn && m.State == "absent": // said of the cluster
 		default:
-			find("unhealthy", m.Name, strings.TrimSuffix(word+": "+problem, ": "), "clusterup plan says what apply would do about it")
+			find("unhealthy", m.Member, strings.TrimSuffix(m.State+": "+m.Problem, ": "), "clusterup plan says what apply would do about it")
 		}
+	}
+	if silent := named(members, "unknown"); len(silent) > 0 {
+		find("unknown", "", strings.Join(silent, ", ")+" could not be asked: "+s.etcd.muted().Error(), mutedRemedy(s.etcd.muted()))
 	}
 	for _, alarm := range seen.Alarms {
 		find("alarm", "", fmt.Sprintf("member %s has raised the alarm %s", alarm.Member, alarm.Type), "see the operations guide")
@@ -150,9 +165,14 @@ func (s *session) checked(p plan.Plan, seen facts.Snapshot, refused *plan.Refuse
 			}
 		}
 	}
+	result.Rotations = plan.Rotations(plan.Want{Cluster: s.cluster}, seen)
 	for _, stage := range p.Stages {
 		result.Steps += len(stage.Steps)
-		for _, step := range stage.Steps {
+	}
+	if unborn {
+		find("drift", "", fmt.Sprintf("there is no cluster %s yet", s.cluster.Name), "clusterup apply makes it")
+	} else {
+		for _, step := range drifted(p, result.Rotations) {
 			find("drift", step.Host, string(step.Kind)+": "+step.Why, "clusterup apply")
 		}
 	}
@@ -161,12 +181,64 @@ func (s *session) checked(p plan.Plan, seen facts.Snapshot, refused *plan.Refuse
 			result.First, result.Days = e.String(), e.Days
 		}
 	}
-	result.Rotations = plan.Rotations(plan.Want{Cluster: s.cluster}, seen)
-	for _, f := range slices.Concat(s.waiting(result.Rotations), s.unsealed(seen), s.expiring(seen)) {
+	for _, f := range slices.Concat(s.rotating(result.Rotations, seen, named(members, "unreachable")), s.unsealed(seen), s.expiring(seen), s.refusedClients(seen)) {
 		find(f.Kind, f.Host, f.Text, f.Do)
 	}
 	result.OK = len(result.Findings) == 0
 	return result
+}
+
+// mutedRemedy is what to do when members could not be asked. There are members, so that a CA which is not here has been here.
+func mutedRemedy(err error) string {
+	if errors.Is(err, pki.ErrNoCA) {
+		return "put ca/ back from the backup of the operator directory"
+	}
+	return remedy(err)
+}
+
+// unborn says that every host was looked at, and that none has anything of the cluster.
+func (s *session) unborn(seen facts.Snapshot) bool {
+	for _, m := range s.cluster.Members {
+		if host := seen.Hosts[m.Name]; host.Name == "" || host.Unreachable != "" {
+			return false
+		}
+	}
+	return plan.Fresh(plan.Want{Cluster: s.cluster}, seen)
+}
+
+// drifted are the steps of a plan that nothing but a look at the hosts explains. What a rotation of a CA does step after step, once it is
+// under way or has begun within the plan, is not drift, and its later steps give reasons that do not hold yet.
+func drifted(p plan.Plan, rotations []plan.Rotation) []plan.Step {
+	moving := map[string]bool{} // by role
+	for _, r := range rotations {
+		if r.Waits == "" {
+			moving[r.Role] = true
+		}
+	}
+	var steps []plan.Step
+	for _, stage := range p.Stages {
+		for _, step := range stage.Steps {
+			if !ofRotation(step, moving) {
+				steps = append(steps, step)
+			}
+			if step.Kind == plan.CreateCA {
+				moving[step.CA] = true
+			}
+		}
+	}
+	return steps
+}
+
+func ofRotation(step plan.Step, moving map[string]bool) bool {
+	switch step.Kind {
+	case plan.CreateCA, plan.RetireCA, plan.HoldRotation, plan.ListRevoked:
+		return moving[step.CA]
+	case plan.IssueLeaf:
+		return moving[step.Leaf.CA]
+	case plan.WriteTrust, plan.WriteUnit, plan.MoveLeader, plan.RestartMember, plan.PruneTrust: // for whichever role
+		return len(moving) > 0
+	}
+	return false
 }
 
 // expiries are the ends of all certificates, hosts first.
@@ -232,6 +304,9 @@ func (s *session) showCheck(result checked) {
 		verdict = plural(len(result.Findings), "finding")
 	}
 	_, _ = fmt.Fprintf(out, "Cluster %s: %s; %d of %d members healthy", result.Cluster, verdict, result.Healthy, result.Members)
+	if result.Unknown > 0 {
+		_, _ = fmt.Fprintf(out, ", %d not known", result.Unknown)
+	}
 	if result.First != "" {
 		_, _ = fmt.Fprintf(out, "; the first certificate to end is that of %s, in %s", result.First, plural(result.Days, "day"))
 	}
@@ -270,6 +345,9 @@ func exposition(result checked, members []memberStatus) []byte {
 		found = append(found, line("clusterup_findings", float64(kinds[kind]), "kind", kind))
 	}
 	for _, m := range members {
+		if m.State == "unknown" { // for want of what is missing here, and no fault of the member
+			continue
+		}
 		healthy = append(healthy, line("clusterup_member_healthy", yes(m.State == "healthy"), "member", m.Member))
 	}
 	for _, e := range result.Expiries {

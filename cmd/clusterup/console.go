@@ -31,7 +31,9 @@ type console struct {
 	live *bars // what draws on the terminal now; nil: nothing
 	json bool  // stdout carries one JSON object a line
 
-	destroying bool // plans shown are those of a destroy
+	destroying bool   // plans shown are those of a destroy
+	told       string // the flags that the journal tells of
+	intact     bool   // a session was begun, and has changed nothing so far
 }
 
 // terminal says whether a person sits at both ends.

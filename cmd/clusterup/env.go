@@ -4,10 +4,12 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"github.com/clusterup/clusterup/facts"
 	"github.com/clusterup/clusterup/plan"
 )
 
@@ -52,6 +54,9 @@ func (s *session) env(name, dir string) error {
 	for _, m := range s.cluster.Members {
 		endpoints = append(endpoints, plan.ClientURL(s.cluster, m))
 	}
+	if s.cluster.TLS.Clients {
+		s.refusedNote(name, cert)
+	}
 	variables := etcdctlEnv(strings.Join(endpoints, ","), ca, cert, key)
 	if !s.cluster.TLS.Clients {
 		variables = variables[:1]
@@ -61,6 +66,26 @@ func (s *session) env(name, dir string) error {
 		_, _ = fmt.Fprintf(s.console.out, "export %s=%s\n", variable, "'"+strings.ReplaceAll(value, "'", `'\''`)+"'")
 	}
 	return nil
+}
+
+// refusedNote says of a certificate that was issued from this operator directory when members refuse it. Elsewhere nothing is known of it.
+func (s *session) refusedNote(name, file string) {
+	var known facts.Operator
+	store, err := s.openStore()
+	if err != nil || s.authorities(store, &known) != nil {
+		return
+	}
+	content, err := os.ReadFile(file)
+	clients, errClients := store.Clients()
+	if err != nil || errClients != nil {
+		return
+	}
+	sums := facts.Certificates(content)
+	for _, c := range clients {
+		if why := refusal(c, known.CAs); why != "" && slices.Contains(sums, c.SHA256) {
+			s.console.say("note: members refuse %s: %s; clusterup cert issue %s %s --out DIR makes another", file, why, name, s.file)
+		}
+	}
 }
 
 // etcdctlEnv is the environment of an etcdctl.

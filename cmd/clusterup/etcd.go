@@ -80,6 +80,17 @@ func (a *etcdAPI) connect() (*quorum.Cluster, error) {
 	return a.client, nil
 }
 
+// muted is why no member could be asked, where that is for want of a certificate to ask with: nothing is known of how members are then.
+// Nil: they were asked.
+func (a *etcdAPI) muted() error {
+	if a == nil {
+		return nil
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.failed
+}
+
 // dial goes through the SSH connection of the member's own host, so that no route to the client port is needed.
 func (a *etcdAPI) dial(ctx context.Context, address string) (net.Conn, error) {
 	a.mu.Lock()

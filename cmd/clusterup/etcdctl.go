@@ -26,7 +26,8 @@ func newEtcdctl(c *console) *cobra.Command {
 		Use:   "etcdctl INVENTORY -- ARGUMENTS",
 		Short: "Run the release's own etcdctl against the cluster, through SSH",
 		Long: "etcdctl runs on this machine and reaches every member through the SSH connection of its host, as the user root, with a certificate\n" +
-			"that lives for an hour. Its exit code is etcdctl's.",
+			"that lives for an hour. Its exit code is etcdctl's. Where the members are, and with which certificate they are asked, is set by clusterup\n" +
+			"already: --endpoints, --cacert, --cert and --key are not to be given after the --.",
 		Example: "  clusterup etcdctl prod.hcl -- endpoint status -w table",
 		Args:    usage(cobra.MinimumNArgs(2)),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -68,6 +69,11 @@ func (s *session) etcdctl(ctx context.Context, args []string) error {
 		return err
 	}
 	defer stop()
+	var places []string
+	for i, m := range s.cluster.Members {
+		places = append(places, m.Name+" "+endpoints[i])
+	}
+	s.console.say("note: through SSH: %s", strings.Join(places, ", "))
 	run := exec.CommandContext(ctx, program, args...)
 	run.Env = append(os.Environ(), etcdctlEnv(strings.Join(endpoints, ","), ca, cert, key)...)
 	run.Stdin, run.Stdout, run.Stderr = s.console.in, s.console.out, s.console.err

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/clusterup/clusterup/apply"
+	"github.com/clusterup/clusterup/pki"
 	"github.com/clusterup/clusterup/plan"
 	"github.com/clusterup/clusterup/remote"
 )
@@ -75,6 +77,8 @@ func TestExplainSaysWhatNext(t *testing.T) {
 		"lost":    &lockLostError{host: "etcd-1", err: context.Canceled},
 		"stopped": &apply.Stopped{Done: 3, Next: "start"},
 		"locked":  &apply.LockedError{Host: "etcd-1"},
+		"no CA":   fmt.Errorf("issue certificate: %w", pki.ErrNoCA),
+		"sealed":  fmt.Errorf("open client-1.key.age: %w", pki.ErrSealed),
 		"host":    &remote.Error{Host: "etcd-1", Op: "connect", Err: errors.New("refused"), Remedy: "start sshd"},
 	}
 	for name, err := range tests {
@@ -158,5 +162,16 @@ func TestDashes(t *testing.T) {
 	want := []string{"plan", "--var", "version=3.6.16", "--var-file=x.hcl", "--var=a=b", "-h", "--", "-var"}
 	if !slices.Equal(got, want) {
 		t.Errorf("%q, want %q", got, want)
+	}
+}
+
+// What was stopped before it did anything says so; of what had begun, and of what has no session, nobody can say it.
+func TestReportStopped(t *testing.T) {
+	for intact, want := range map[bool]string{true: "Stopped: nothing was changed.\n", false: "Error: look: context canceled\n"} {
+		var said bytes.Buffer
+		c := &console{out: &said, err: &said, intact: intact}
+		if code := c.report(fmt.Errorf("look: %w", context.Canceled)); code != exitInterrupted || said.String() != want {
+			t.Errorf("exit code %d, %q, want %q", code, said.String(), want)
+		}
 	}
 }

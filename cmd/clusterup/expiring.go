@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/clusterup/clusterup/facts"
@@ -10,16 +11,22 @@ import (
 	"github.com/clusterup/clusterup/plan"
 )
 
-// waiting are the rotations that no apply goes on with.
-func (s *session) waiting(rotations []plan.Rotation) []finding {
+// rotating are the rotations under way: those that an apply goes on with, and those that wait for somebody.
+func (s *session) rotating(rotations []plan.Rotation, seen facts.Snapshot, dark []string) []finding {
 	var found []finding
 	for _, r := range rotations {
-		if r.Waits != "" {
-			found = append(found, finding{
-				Kind: "rotation", Text: fmt.Sprintf("the rotation of the %s CA, %d → %d, waits: %s", r.Role, r.From, r.To, r.Waits),
-				Do: fmt.Sprintf("clusterup rotate ca --%s %s, when clients are ready for it", r.Role, s.file),
-			})
+		f := finding{
+			Kind: "rotation", Text: fmt.Sprintf("the rotation of the %s CA, %d → %d, was not finished: %s", r.Role, r.From, r.To, phase(r, dark)),
+			Do: "clusterup apply",
 		}
+		if len(dark) > 0 {
+			f.Do += ", when " + strings.Join(dark, " and ") + " can be looked at"
+		}
+		if r.Waits != "" {
+			f.Text = fmt.Sprintf("the rotation of the %s CA, %d → %d, waits: %s", r.Role, r.From, r.To, r.Waits)
+			f.Do = s.readied(r, seen) + fmt.Sprintf("clusterup rotate ca --%s %s", r.Role, s.file)
+		}
+		found = append(found, f)
 	}
 	return found
 }
@@ -32,6 +39,38 @@ func (s *session) unsealed(seen facts.Snapshot) []finding {
 	return []finding{{
 		Kind: "unsealed", Text: "the keys of the CAs are not encrypted to those whom pki { seal_to } names", Do: "clusterup pki reseal " + s.file,
 	}}
+}
+
+// readied is how the clients get ready that a rotation of their CA would leave behind.
+func (s *session) readied(r plan.Rotation, seen facts.Snapshot) string {
+	for _, ca := range plan.Authorities(plan.Want{Cluster: s.cluster}, seen) {
+		if ca.Role != r.Role || ca.Generation != r.From || len(ca.Clients) == 0 {
+			continue
+		}
+		text := fmt.Sprintf("clusterup cert issue %s %s --out DIR", ca.Clients[0], s.file)
+		if others := ca.Clients[1:]; len(others) > 0 {
+			text += ", and likewise for " + strings.Join(others, ", ")
+		}
+		return text + "; then "
+	}
+	return ""
+}
+
+// refusedClients are those that were left behind by a CA that was dropped.
+func (s *session) refusedClients(seen facts.Snapshot) []finding {
+	var found []finding
+	good := newestClients(seen)
+	for _, c := range leftBehind(s.cluster, seen) {
+		what := c.Name
+		if slices.ContainsFunc(good, func(other facts.Client) bool { return other.Name == c.Name }) {
+			what = c.Serial // and not one of before, which is good
+		}
+		found = append(found, finding{
+			Kind: "client", Text: fmt.Sprintf("client %s: its newest certificate is of client CA %d, which is retired", c.Name, c.Generation),
+			Do: fmt.Sprintf("clusterup cert issue %s %s --out DIR; or, where nobody uses it, clusterup cert revoke %s %s", c.Name, s.file, what, s.file),
+		})
+	}
+	return found
 }
 
 // expiring are certificates near their end that no apply renews: CAs from elsewhere, and those of clients.
@@ -67,6 +106,5 @@ func (s *session) expiring(seen facts.Snapshot) []finding {
 // counts says whether a client is one that certificates are to be had for: it has a block in the inventory, or its certificate has not
 // ended.
 func counts(c *inventory.Cluster, client facts.Client, now time.Time) bool {
-	named := slices.ContainsFunc(c.Clients, func(block inventory.Client) bool { return block.Name == client.Name })
-	return named || now.Before(client.NotAfter)
+	return hasBlock(c, client.Name) || now.Before(client.NotAfter)
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/clusterup/clusterup/plan"
 )
@@ -82,6 +83,26 @@ func (f *clusterFlags) variables() (map[string]string, error) {
 		vars[name] = value
 	}
 	return vars, nil
+}
+
+// toldFlags are those that say what a run was for. None can hold a secret, as --var can.
+var toldFlags = []string{"abort", "accept", "client", "end-connections", "hold-last", "pause-after", "peer", "purge", "to"}
+
+// given looks at the flags that were given: one without a value is a mistake, such as a variable of a shell that is not set, and would be
+// taken for one that was not given.
+func (c *console) given(flags *pflag.FlagSet) (err error) {
+	flags.Visit(func(f *pflag.Flag) {
+		kind, value := f.Value.Type(), f.Value.String()
+		switch told := slices.Contains(toldFlags, f.Name); {
+		case kind == "string" && value == "":
+			err = usageError{fmt.Errorf("--%s is empty: give it a value, or leave it out", f.Name)}
+		case told && kind == "bool" && value == "true":
+			c.told += " --" + f.Name
+		case told && kind != "bool":
+			c.told += " --" + f.Name + "=" + strings.Trim(value, "[]") // as a list is written
+		}
+	})
+	return err
 }
 
 // argsError says how a command is called.

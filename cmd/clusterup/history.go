@@ -94,8 +94,12 @@ func (c *console) showHistory(entries []entry) error {
 		if e.Error != "" {
 			outcome += ": " + e.Error
 		}
-		_, _ = fmt.Fprintf(table, "%s\t%s\t%s@%s\t%s\t%s\t%d\t%.1fs\t%s\n", e.Time.Local().Format(time.DateTime), e.Run, e.User, e.From, e.Command,
-			e.Etcd, len(e.Steps), e.Seconds, outcome)
+		steps, took := fmt.Sprint(len(e.Steps)), fmt.Sprintf("%.1fs", e.Seconds)
+		if e.Outcome == notFinished {
+			steps, took = "?", "?"
+		}
+		_, _ = fmt.Fprintf(table, "%s\t%s\t%s@%s\t%s\t%s\t%s\t%s\t%s\n", e.Time.Local().Format(time.DateTime), e.Run, e.User, e.From, e.Command,
+			e.Etcd, steps, took, outcome)
 	}
 	return table.Flush()
 }

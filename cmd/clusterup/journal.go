@@ -22,10 +22,13 @@ type entry struct {
 	Command string    `json:"command"`
 	Version string    `json:"clusterup"`
 	Etcd    string    `json:"etcd"`
-	Steps   []string  `json:"steps"` // IDs of the steps done, sorted
-	Outcome string    `json:"outcome"`
+	Steps   []string  `json:"steps"`   // IDs of the steps done, sorted
+	Outcome string    `json:"outcome"` // done, exit CODE, notFinished
 	Error   string    `json:"error,omitempty"`
 }
+
+// notFinished is the outcome of a run that has only its first line: it goes on, or was killed. How long it took and what it did is not known.
+const notFinished = "not finished"
 
 // recorded runs a run with the view listening, and writes its entry. A run that changes nothing leaves none.
 func (s *session) recorded(command string, changes bool, run *apply.Run, do func() (apply.Result, error)) error {
@@ -42,6 +45,7 @@ func (s *session) recorded(command string, changes bool, run *apply.Run, do func
 	}
 	began := s.now()
 	if changes { // so that a run that is killed leaves its line too
+		s.console.intact = false
 		s.note(s.entry(run.ID, command, began, nil, nil))
 	}
 	result, err := do()
@@ -62,13 +66,13 @@ func (s *session) entry(id, command string, began time.Time, steps []string, err
 	owner := s.owner(command)
 	e := entry{
 		Run: id, Time: began.UTC().Truncate(time.Second), Seconds: s.now().Sub(began).Seconds(), User: owner.User, From: owner.From,
-		Command: owner.Doing, Version: version(), Etcd: s.cluster.Version, Steps: steps, Outcome: "done",
+		Command: owner.Doing + s.console.told, Version: version(), Etcd: s.cluster.Version, Steps: steps, Outcome: "done",
 	}
 	switch {
 	case err != nil:
 		e.Outcome, e.Error = fmt.Sprintf("exit %d", exitCode(err)), err.Error()
 	case steps == nil:
-		e.Outcome, e.Steps = "not finished", []string{}
+		e.Outcome, e.Steps = notFinished, []string{}
 	}
 	return e
 }

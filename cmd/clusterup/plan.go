@@ -62,15 +62,15 @@ func (s *session) plan(ctx context.Context) (plan.Plan, facts.Snapshot, error) {
 		return plan.Plan{}, facts.Snapshot{}, usageError{errors.New("--hold-last needs more than one member")}
 	}
 	_, errSigning := s.etcd.connect()
-	if errors.Is(errSigning, pki.ErrSealed) || errors.Is(errSigning, pki.ErrPassphrase) {
-		return plan.Plan{}, facts.Snapshot{}, errSigning // without the key nothing could be asked of etcd, nor anything signed
+	if errors.Is(errSigning, pki.ErrPassphrase) {
+		return plan.Plan{}, facts.Snapshot{}, errSigning // else it would be asked for again
 	}
 	seen, err := s.gather(ctx)
 	if err != nil {
 		return plan.Plan{}, seen, err
 	}
 	if errSigning != nil && !errors.Is(errSigning, pki.ErrNoCA) && !errors.Is(errSigning, pki.ErrExpired) {
-		return plan.Plan{}, seen, errSigning // such as a CA's server that is down: what members would say is not known
+		return plan.Plan{}, seen, errSigning // a sealed key, a CA's server that is down: what members would say is not known
 	}
 	w, err := s.want(ctx, seen, "")
 	if err != nil {

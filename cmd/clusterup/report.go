@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/clusterup/clusterup/apply"
+	"github.com/clusterup/clusterup/pki"
 	"github.com/clusterup/clusterup/plan"
 	"github.com/clusterup/clusterup/remote"
 )
@@ -22,7 +23,11 @@ func (c *console) report(err error) int {
 	if c.json {
 		c.object(errorObject{Type: "error", Error: err.Error(), ExitCode: code, Refusals: refusalsOf(err)})
 	}
-	for _, line := range explain(err) {
+	lines := explain(err)
+	if code == exitInterrupted && c.intact {
+		lines = []string{"Stopped: nothing was changed."}
+	}
+	for _, line := range lines {
 		c.say("%s", line)
 	}
 	return code
@@ -87,8 +92,13 @@ func explain(err error) []string {
 // remedy is what an error itself says to do next.
 func remedy(err error) string {
 	var host *remote.Error
-	if errors.As(err, &host) {
+	switch {
+	case errors.As(err, &host):
 		return host.Remedy
+	case errors.Is(err, pki.ErrNoCA):
+		return "clusterup apply makes the CAs of a new cluster; those of one that exists: put ca/ back from the backup of the operator directory"
+	case errors.Is(err, pki.ErrSealed):
+		return "name a file with the private key of a recipient: in CLUSTERUP_IDENTITY, or as identity_file in the inventory"
 	}
 	return ""
 }

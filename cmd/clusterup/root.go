@@ -21,6 +21,7 @@ func newRoot(c *console) *cobra.Command {
 
 		SuggestionsMinimumDistance: 2,
 		Args:                       noSuchCommand,
+		PersistentPreRunE:          func(cmd *cobra.Command, _ []string) error { return c.given(cmd.Flags()) },
 		RunE:                       func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetOut(c.out)

@@ -68,6 +68,7 @@ func (c *console) begin(path string, cluster *inventory.Cluster, flags clusterFl
 		s.hosts[m.Name] = dialer.Host(config)
 	}
 	s.etcd = newEtcdAPI(s)
+	c.intact = true
 	return s, nil
 }
 

@@ -76,6 +76,8 @@ type clusterStatus struct {
 	Clients   []clientStatus  `json:"clients,omitempty"`   // the newest certificate of each name
 	Refusals  []plan.Refusal  `json:"refusals,omitempty"`
 	Notes     []string        `json:"notes,omitempty"`
+
+	dark []string // members whose hosts could not be looked at
 }
 
 type caStatus struct {
@@ -88,6 +90,8 @@ type caStatus struct {
 	TrustedBy  []string  `json:"trusted_by,omitempty"` // members
 	Leaves     []string  `json:"leaves,omitempty"`     // members with a certificate of it
 	Clients    []string  `json:"clients,omitempty"`    // names whose newest certificate is of it
+
+	signing bool // its key is at hand
 }
 
 type clientStatus struct {
@@ -95,6 +99,7 @@ type clientStatus struct {
 	Serial     string    `json:"serial"`
 	Generation int       `json:"generation"` // of the client CA
 	NotAfter   time.Time `json:"expires"`
+	Retired    bool      `json:"retired,omitempty"` // that CA is, so that members refuse it
 }
 
 // status shows what it could see, and fails only when that was nothing at all, or not all.
@@ -117,16 +122,21 @@ func (s *session) status(ctx context.Context) error {
 	} else {
 		s.showStatus(members, total)
 	}
-	return unreached(seen, refused)
+	return s.unreached(seen)
 }
 
 // unreached is the error of hosts that could not be looked at; what else is wrong with a cluster is status's result, not its failure.
-func unreached(seen facts.Snapshot, refused *plan.Refused) error {
-	if refused == nil || !refused.Only(plan.Unreachable) {
-		return nil
+func (s *session) unreached(seen facts.Snapshot) error {
+	refused := &plan.Refused{}
+	for _, m := range s.cluster.Members {
+		if host := seen.Hosts[m.Name]; host.Unreachable != "" {
+			refused.Refusals = append(refused.Refusals, plan.Refusal{
+				Kind: plan.Unreachable, Host: m.Name, Reason: strings.TrimPrefix(host.Unreachable, m.Name+": "), Remedy: remedy(host.Err),
+			})
+		}
 	}
-	for i, r := range refused.Refusals {
-		refused.Refusals[i].Remedy = remedy(seen.Hosts[r.Host].Err)
+	if len(refused.Refusals) == 0 {
+		return nil
 	}
 	return refused
 }
@@ -143,8 +153,8 @@ func (s *session) memberStatuses(p plan.Plan, seen facts.Snapshot) []memberStatu
 		host := seen.Hosts[m.Name]
 		status := memberStatus{Type: "member", Member: m.Name, Address: m.Address, OS: host.OS, PendingChanges: pending[m.Name]}
 		status.State, status.Problem = state(host)
-		if host.Process != nil && host.Etcd == nil && !askable(seen) {
-			status.State = "unknown"
+		if muted := s.etcd.muted(); muted != nil && host.Process != nil && host.Etcd == nil {
+			status.State, status.Problem = "unknown", muted.Error()
 		}
 		for _, leaf := range host.Leaves {
 			if status.Certificate.IsZero() || leaf.NotAfter.Before(status.Certificate) {
@@ -167,11 +177,6 @@ func (s *session) memberStatuses(p plan.Plan, seen facts.Snapshot) []memberStatu
 		members = append(members, status)
 	}
 	return members
-}
-
-// askable says whether there is a CA to sign the certificate with which etcd is asked.
-func askable(seen facts.Snapshot) bool {
-	return slices.ContainsFunc(seen.Operator.CAs, func(ca facts.CA) bool { return ca.Role == "client" && ca.Signing })
 }
 
 func role(e facts.Status) string {
@@ -213,7 +218,10 @@ func (s *session) clusterStatus(members []memberStatus, p plan.Plan, seen facts.
 		switch m.State {
 		case "healthy":
 			total.Healthy++
-		case "unknown", "unreachable":
+		case "unreachable":
+			total.dark = append(total.dark, m.Member)
+			total.Unknown++
+		case "unknown":
 			total.Unknown++
 		}
 	}
@@ -223,15 +231,13 @@ func (s *session) clusterStatus(members []memberStatus, p plan.Plan, seen facts.
 	wanted := plan.Want{Cluster: s.cluster}
 	for _, ca := range plan.Authorities(wanted, seen) {
 		total.CAs = append(total.CAs, caStatus{
-			ca.Role, ca.Generation, ca.NotAfter.UTC(), ca.Signs, ca.Retired, ca.Given, ca.TrustedBy, ca.Leaves, ca.Clients,
+			ca.Role, ca.Generation, ca.NotAfter.UTC(), ca.Signs, ca.Retired, ca.Given, ca.TrustedBy, ca.Leaves, ca.Clients, ca.Signing,
 		})
 	}
 	total.Rotations = plan.Rotations(wanted, seen)
 	said := plan.Waiting(wanted, seen) // which each have a line of their own
 	total.Notes = slices.DeleteFunc(slices.Clone(p.Notes), func(note string) bool { return len(total.Rotations) > 0 && slices.Contains(said, note) })
-	for _, c := range newestClients(seen) {
-		total.Clients = append(total.Clients, clientStatus{c.Name, c.Serial, c.Generation, c.NotAfter.UTC()})
-	}
+	total.Clients = clientStatuses(s.cluster, seen)
 	if refused != nil {
 		total.Refusals = refused.Refusals
 	}
@@ -248,9 +254,12 @@ func (s *session) showStatus(members []memberStatus, total clusterStatus) {
 			dash(strings.Join(m.Alarms, ",")), days(m.Certificate, s.now()), drift(m, total),
 		}, "\t"))
 	}
-	_ = table.Flush() // a reader that went away is noticed by the shell
+	_ = table.Flush()                                         // a reader that went away is noticed by the shell
+	if silent := named(members, "unknown"); len(silent) > 0 { // for one and the same reason
+		_, _ = fmt.Fprintf(out, "%s: %v\n", strings.Join(silent, ", "), s.etcd.muted())
+	}
 	for _, m := range members {
-		if m.Problem != "" {
+		if m.Problem != "" && m.State != "unknown" {
 			_, _ = fmt.Fprintf(out, "%s: %s\n", m.Member, strings.TrimPrefix(m.Problem, m.Member+": "))
 		}
 		for _, change := range m.PendingChanges {
@@ -266,7 +275,11 @@ func (s *session) showStatus(members []memberStatus, total clusterStatus) {
 	}
 	_, _ = fmt.Fprintf(out, "\nCluster %s: %d of %d members healthy, %s.", total.Cluster, total.Healthy, total.Members, quorum)
 	s.showAuthorities(total)
-	if total.Unplanned != "" {
+	switch {
+	case total.Unplanned == "":
+	case len(named(members, "unknown")) > 0: // which has given the reason
+		_, _ = fmt.Fprintln(out, "drift is not known either")
+	default:
 		_, _ = fmt.Fprintln(out, "drift is not known: "+total.Unplanned)
 	}
 	for _, note := range total.Notes {
@@ -277,6 +290,17 @@ func (s *session) showStatus(members []memberStatus, total clusterStatus) {
 			_, _ = fmt.Fprintf(out, "%s  [%s]\n  → %s\n", r, r.Kind, r.Remedy)
 		}
 	}
+}
+
+// named are the members in a state.
+func named(members []memberStatus, state string) []string {
+	var names []string
+	for _, m := range members {
+		if m.State == state {
+			names = append(names, m.Member)
+		}
+	}
+	return names
 }
 
 // silent says that a member runs and could not be asked: it may serve others.

@@ -1,0 +1,149 @@
+package main
+
+import (
+	"bytes"
+	"crypto/rand"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/clusterup/clusterup/facts"
+	"github.com/clusterup/clusterup/pki"
+)
+
+// said is what a session has shown so far, on both streams.
+func (s *session) said() string {
+	return s.console.out.(*bytes.Buffer).String() + s.console.err.(*bytes.Buffer).String()
+}
+
+func issueTo(t *testing.T, s *session, name, dir string) {
+	t.Helper()
+	if err := s.issueClient(t.Context(), name, issueFlags{out: dir}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A certificate that members refuse is not shown as one that is good.
+func TestCertificatesOfACAThatIsRetired(t *testing.T) {
+	s, store := withCAs(t, 1)
+	s.file, s.cluster.TLS.Clients = "prod.hcl", true
+	creds := t.TempDir()
+	issueTo(t, s, "app", filepath.Join(creds, "old"))
+	if _, err := store.Create(pki.RoleClient, "prod", pki.Spec{}, s.now(), rand.Reader); err != nil {
+		t.Fatal(err)
+	}
+	if err := store.Retire(pki.RoleClient, 1); err != nil {
+		t.Fatal(err)
+	}
+	issueTo(t, s, "app", filepath.Join(creds, "new"))
+	issueTo(t, s, "app", filepath.Join(creds, "revoked"))
+	clients, err := store.Clients()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := s.console.out.(*bytes.Buffer)
+	out.Reset()
+	if err := s.listClients(); err != nil {
+		t.Fatal(err)
+	}
+	if list := out.String(); strings.Count(list, "its CA is retired") != 1 || strings.Contains(list, "USER") {
+		t.Errorf("the list is\n%s", list)
+	}
+	out.Reset()
+	s.console.json = true
+	if err := s.listClients(); err != nil {
+		t.Fatal(err)
+	}
+	s.console.json = false
+	retired := 0
+	for line := range strings.Lines(out.String()) {
+		var one issuedObject
+		if err := json.Unmarshal([]byte(line), &one); err != nil || one.User != "app" || one.Issued.IsZero() {
+			t.Errorf("%v: %s", err, line)
+		}
+		if one.Retired {
+			retired++
+		}
+	}
+	if retired != 1 {
+		t.Errorf("%d of %d are retired:\n%s", retired, len(clients), out.String())
+	}
+
+	serial := serialIn(t, clients, filepath.Join(creds, "revoked", "app.pem"))
+	if _, err := store.Revoke(serial, s.now()); err != nil {
+		t.Fatal(err)
+	}
+	for dir, note := range map[string]string{"old": "app.pem: its CA is retired;", "new": "", "revoked": "app.pem: revoked;"} {
+		notes := s.console.err.(*bytes.Buffer)
+		notes.Reset()
+		if err := s.env("app", filepath.Join(creds, dir)); err != nil {
+			t.Fatal(err)
+		}
+		if got := notes.String(); !strings.Contains(got, note) || (note == "") != (got == "") {
+			t.Errorf("%s: it notes %q", dir, got)
+		}
+	}
+}
+
+// serialIn is the serial number of a certificate in a file.
+func serialIn(t *testing.T, clients []pki.Client, file string) string {
+	t.Helper()
+	content, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range clients {
+		if sums := facts.Certificates(content); len(sums) == 1 && sums[0] == c.SHA256 {
+			return c.Serial
+		}
+	}
+	t.Fatalf("%s is of none of %v", file, clients)
+	return ""
+}
+
+// The user of a certificate has a column where it is not the name.
+func TestUserOfACertificate(t *testing.T) {
+	s, store := withCAs(t, 1)
+	if _, err := store.IssueClient("backup", pki.Leaf{CN: "root"}, s.now(), rand.Reader); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.listClients(); err != nil {
+		t.Fatal(err)
+	}
+	if list := s.said(); !strings.HasPrefix(list, "NAME    USER  SERIAL") || !strings.Contains(list, "\nbackup  root  ") {
+		t.Errorf("the list is\n%s", list)
+	}
+}
+
+// What cannot be issued is refused for the reason that it has, and leaves nothing behind.
+func TestWhatCannotBeIssued(t *testing.T) {
+	s, _ := withCAs(t, 0)
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	for name, test := range map[string]struct {
+		client, out, want string
+		code              int
+	}{
+		"no CA":      {"app", filepath.Join(dir, "a", "b"), "no CA here that can sign", exitFailed},
+		"a file":     {"app", file, file + " is not a directory", exitFailed},
+		"below one":  {"app", filepath.Join(file, "x"), "not a directory", exitFailed},
+		"a bad name": {"no such", filepath.Join(dir, "a"), "use at most 64 letters", exitUsage},
+	} {
+		before := s.said()
+		err := s.issueClient(t.Context(), test.client, issueFlags{out: test.out})
+		if err == nil || !strings.Contains(err.Error(), test.want) || strings.Contains(err.Error(), "already") || exitCode(err) != test.code {
+			t.Errorf("%s: exit code %d, %v", name, exitCode(err), err)
+		}
+		if test.code == exitUsage && s.said() != before {
+			t.Errorf("%s: before it is refused, it says %q", name, s.said())
+		}
+	}
+	if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
+		t.Errorf("left behind: %v, %v", left, err)
+	}
+}

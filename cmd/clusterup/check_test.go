@@ -1,0 +1,219 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/clusterup/clusterup/facts"
+	"github.com/clusterup/clusterup/inventory"
+	"github.com/clusterup/clusterup/pki"
+	"github.com/clusterup/clusterup/plan"
+)
+
+// found are the findings of a check, a line each, with what there is to do about them.
+func (a *aging) found(w plan.Want) []string {
+	a.t.Helper()
+	p, err := plan.Build(w, a.seen)
+	var refused *plan.Refused
+	if err != nil && !errors.As(err, &refused) {
+		a.t.Fatal(err)
+	}
+	result := a.session.checked(p, a.seen, refused)
+	if result.OK == (!p.Empty() || refused != nil) {
+		a.t.Errorf("all is well: %v, with %d stages and %v", result.OK, len(p.Stages), refused)
+	}
+	var lines []string
+	for _, f := range result.Findings {
+		lines = append(lines, strings.TrimPrefix(fmt.Sprintf("%s: %s [%s] → %s", f.Host, f.Text, f.Kind, f.Do), ": "))
+	}
+	return lines
+}
+
+// until does what is wanted until a step of that kind is the next.
+func (a *aging) until(w plan.Want, kind plan.Kind) {
+	a.t.Helper()
+	for range 100 {
+		stage, err := plan.Next(w, a.seen)
+		if err != nil || stage == nil {
+			a.t.Fatalf("no %s: %v", kind, err)
+		}
+		if slices.ContainsFunc(stage.Steps, func(s plan.Step) bool { return s.Kind == kind }) {
+			return
+		}
+		a.seen = plan.Simulate(w, a.seen, *stage)
+	}
+}
+
+// host changes what was seen of one.
+func (a *aging) host(name string, change func(*facts.Host)) {
+	hosts := map[string]facts.Host{}
+	for is, host := range a.seen.Hosts {
+		if is == name {
+			change(&host)
+		}
+		hosts[is] = host
+	}
+	a.seen.Hosts = hosts
+}
+
+func same(t *testing.T, got []string, want ...string) {
+	t.Helper()
+	if !slices.Equal(got, want) {
+		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+}
+
+// A rotation that was interrupted is one finding; what it has still to do is none, and what else there is to do is.
+func TestCheckWithinARotation(t *testing.T) {
+	a := newAging(t, "")
+	rotate := plan.RotateCA(a.want, a.seen, []string{"peer"}, "")
+	for kind, phase := range map[plan.Kind]string{plan.WriteTrust: "trust", plan.IssueLeaf: "leaves", plan.RetireCA: "drop"} {
+		t.Run(phase, func(t *testing.T) {
+			within := *a
+			within.t = t
+			within.until(rotate, kind)
+			unfinished := "the rotation of the peer CA, 1 → 2, was not finished: phase " + phase + " [rotation] → clusterup apply"
+			same(t, within.found(a.want), unfinished)
+			within.host("etcd-2", func(h *facts.Host) { h.Process, h.Etcd, h.Reads, h.Unit.Active = nil, nil, false, "inactive" })
+			found := within.found(a.want)
+			if !slices.Contains(found, unfinished) || !slices.Contains(found, "etcd-2: start-member: not running [drift] → clusterup apply") {
+				t.Errorf("with a member down: %q", found)
+			}
+		})
+	}
+	t.Run("begins", func(t *testing.T) {
+		due := *a
+		due.t = t
+		due.seen.Taken = due.seen.Operator.CAs[0].NotAfter.Add(-60 * 24 * time.Hour)
+		for _, line := range due.found(a.want) {
+			if strings.Contains(line, "retire-ca") || strings.Contains(line, "restart-member") {
+				t.Errorf("a consequence of a rotation that is due: %s", line)
+			}
+		}
+	})
+}
+
+// Before there is anything there is one thing to say.
+func TestCheckBeforeTheFirstApply(t *testing.T) {
+	a := newAging(t, "")
+	for name := range a.seen.Hosts {
+		a.host(name, func(h *facts.Host) {
+			*h = facts.Host{Name: name, Arch: "amd64", Systemd: 252, DataFree: 1 << 40, OptFree: 1 << 40}
+		})
+	}
+	a.seen.Members, a.seen.Operator = nil, facts.Operator{}
+	same(t, a.found(a.want), "there is no cluster prod yet [drift] → clusterup apply makes it")
+
+	a.host("etcd-1", func(h *facts.Host) { *h = facts.Host{Name: h.Name, Unreachable: "etcd-1: no answer in time"} })
+	same(t, a.found(a.want), "etcd-1: no answer in time [unreachable] → ",
+		"etcd-2: absent [unhealthy] → clusterup plan says what apply would do about it", "etcd-3: absent [unhealthy] → clusterup plan says what apply would do about it")
+}
+
+// Members that could not be asked for want of a CA are not known to be ill, and no metric says so.
+func TestCheckOfMembersThatCannotBeAsked(t *testing.T) {
+	for cause, do := range map[error]string{
+		pki.ErrNoCA:   "put ca/ back from the backup of the operator directory",
+		pki.ErrSealed: "name a file with the private key of a recipient: in CLUSTERUP_IDENTITY, or as identity_file in the inventory",
+	} {
+		a := newAging(t, "")
+		a.session.etcd = &etcdAPI{failed: fmt.Errorf("mint a client certificate: %w", cause)}
+		for name := range a.seen.Hosts {
+			a.host(name, func(h *facts.Host) { h.Etcd, h.Reads, h.EtcdError = nil, false, "mint a client certificate" })
+		}
+		result := a.session.checked(plan.Plan{}, a.seen, nil)
+		want := []finding{{"finding", "unknown", "", "etcd-1, etcd-2, etcd-3 could not be asked: mint a client certificate: " + cause.Error(), do}}
+		if !slices.Equal(result.Findings, want) || result.Unknown != 3 || result.OK {
+			t.Errorf("%v: %d are not known: %+v", cause, result.Unknown, result.Findings)
+		}
+		metrics := string(exposition(result, a.session.memberStatuses(plan.Plan{}, a.seen)))
+		if strings.Contains(metrics, "clusterup_member_healthy{") || !strings.Contains(metrics, `clusterup_findings{cluster="prod",kind="unknown"} 1`) {
+			t.Errorf("%v: metrics\n%s", cause, metrics)
+		}
+	}
+}
+
+// A client is told of whose last certificate is refused, until it has another or that one is revoked.
+func TestCheckOfClientsLeftBehind(t *testing.T) {
+	now := time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
+	ca := func(generation int, retired bool, trust string) facts.CA {
+		return facts.CA{Role: "client", Generation: generation, Retired: retired, Trust: []byte(trust), NotAfter: now.AddDate(9, 0, 0)}
+	}
+	aborted := []facts.CA{ca(1, false, "one"), ca(2, true, "two")}
+	cert := func(name, serial string, generation, age int) facts.Client {
+		begin := now.AddDate(0, 0, -age)
+		return facts.Client{Name: name, Serial: serial, Generation: generation, NotBefore: begin, NotAfter: begin.AddDate(0, 0, 90)}
+	}
+	revoked := cert("app", "b", 2, 10)
+	revoked.Revoked = true
+	for name, test := range map[string]struct {
+		cas     []facts.CA
+		clients []facts.Client
+		want    string // what is to be revoked where nobody uses it; "": nothing is found
+	}{
+		"good":                             {aborted, []facts.Client{cert("app", "a", 1, 20)}, ""},
+		"the only one is refused":          {aborted, []facts.Client{cert("app", "b", 2, 10)}, "app"},
+		"the last one is refused":          {aborted, []facts.Client{cert("app", "a", 1, 20), cert("app", "b", 2, 10)}, "b"},
+		"another was issued since":         {aborted, []facts.Client{cert("app", "b", 2, 10), cert("app", "c", 1, 5)}, ""},
+		"it was revoked":                   {aborted, []facts.Client{revoked}, ""},
+		"it has ended":                     {aborted, []facts.Client{cert("app", "b", 2, 100)}, ""},
+		"it has ended, of a wanted client": {aborted, []facts.Client{cert("wanted", "b", 2, 100)}, "wanted"},
+		"the root is the same":             {[]facts.CA{ca(1, true, "root"), ca(2, false, "root")}, []facts.Client{cert("app", "a", 1, 20)}, ""},
+	} {
+		s := &session{file: "prod.hcl", cluster: &inventory.Cluster{Clients: []inventory.Client{{Name: "wanted"}}}}
+		found := s.refusedClients(facts.Snapshot{Taken: now, Operator: facts.Operator{CAs: test.cas, Clients: test.clients}})
+		if (len(found) > 0) != (test.want != "") || test.want != "" && !strings.HasSuffix(found[0].Do, "cert revoke "+test.want+" prod.hcl") {
+			t.Errorf("%s: %+v", name, found)
+		}
+	}
+}
+
+// Where a rotation waits for clients, they are named.
+func TestCheckWhileARotationWaits(t *testing.T) {
+	a := newAging(t, "")
+	a.issue("app")
+	a.issue("web")
+	a.apply(plan.RotateCA(a.want, a.seen, []string{"client"}, plan.HoldTrust))
+	result := a.session.checked(plan.Plan{}, a.seen, nil)
+	const do = "clusterup cert issue app prod.hcl --out DIR, and likewise for web; then clusterup rotate ca --client prod.hcl"
+	if len(result.Findings) != 1 || result.Findings[0].Do != do {
+		t.Errorf("%+v", result.Findings)
+	}
+	total := a.session.clusterStatus(nil, plan.Plan{}, a.seen, nil)
+	if got := progress(total.Rotations[0], total); got != "paused after trust; next: leaves; clusterup rotate ca --client goes on with it" {
+		t.Error(got)
+	}
+}
+
+// What a host that is down would say is not known: who trusts a CA, how far a rotation is, and that an apply would go on with it.
+func TestStatusOfARotationWithAHostDown(t *testing.T) {
+	a := newAging(t, "")
+	a.until(plan.RotateCA(a.want, a.seen, []string{"peer"}, ""), plan.IssueLeaf)
+	a.host("etcd-2", func(h *facts.Host) { *h = facts.Host{Name: h.Name, Unreachable: "etcd-2: no answer in time"} })
+	var out bytes.Buffer
+	s := a.session
+	s.console, s.now = &console{out: &out, err: &out}, func() time.Time { return a.seen.Taken }
+	members := s.memberStatuses(plan.Plan{}, a.seen)
+	s.showAuthorities(s.clusterStatus(members, plan.Plan{}, a.seen, nil))
+	for _, want := range []string{
+		"peer CA 2: 3650 days; trusted by etcd-1 and etcd-3; of etcd-2 it is not known\n",
+		"Rotation of the peer CA, 1 → 2: phase trust, as far as hosts answer; it waits for etcd-2\n",
+	} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("no %q in\n%s", want, out.String())
+		}
+	}
+	p, err := plan.Build(a.want, a.seen)
+	var refused *plan.Refused
+	if !errors.As(err, &refused) {
+		t.Fatal(err)
+	}
+	result := s.checked(p, a.seen, refused)
+	if f := result.Findings[len(result.Findings)-1]; f.Kind != "rotation" || f.Do != "clusterup apply, when etcd-2 can be looked at" {
+		t.Errorf("%+v", f)
+	}
+}
