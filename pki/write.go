@@ -31,7 +31,10 @@ func lock(dir string) (unlock func(), err error) {
 		}
 		return nil, fmt.Errorf("lock %s: %w", f.Name(), err)
 	}
-	return func() { _ = f.Close() }, nil
+	return func() {
+		_ = unix.Flock(int(f.Fd()), unix.LOCK_UN) // closed alone, it would stay locked by a process that is just being started and has not let go of it yet
+		_ = f.Close()
+	}, nil
 }
 
 // What the files of a CA are called, after ROLE-GENERATION.

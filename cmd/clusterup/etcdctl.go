@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -69,11 +70,13 @@ func (s *session) etcdctl(ctx context.Context, args []string) error {
 		return err
 	}
 	defer stop()
-	var places []string
-	for i, m := range s.cluster.Members {
-		places = append(places, m.Name+" "+endpoints[i])
+	if slices.Contains(args, "endpoint") { // which tells of addresses on this machine
+		var places []string
+		for i, m := range s.cluster.Members {
+			places = append(places, m.Name+" "+endpoints[i])
+		}
+		s.console.say("note: through SSH: %s", strings.Join(places, ", "))
 	}
-	s.console.say("note: through SSH: %s", strings.Join(places, ", "))
 	run := exec.CommandContext(ctx, program, args...)
 	run.Env = append(os.Environ(), etcdctlEnv(strings.Join(endpoints, ","), ca, cert, key)...)
 	run.Stdin, run.Stdout, run.Stderr = s.console.in, s.console.out, s.console.err
