@@ -3,6 +3,7 @@ package facts
 import (
 	"cmp"
 	"context"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -49,20 +50,41 @@ func Gather(ctx context.Context, src Source) (Snapshot, error) {
 		return Snapshot{}, err
 	}
 	s := Snapshot{Taken: src.Now(), Operator: operator, Hosts: map[string]Host{}}
+	s.look(ctx, src, slices.Collect(maps.Keys(src.Asks)))
+	s.agree()
+	if torn := s.torn(); len(torn) > 0 {
+		s.look(ctx, src, torn)
+		s.agree()
+	}
+	return s, nil
+}
+
+// look gathers some hosts side by side.
+func (s *Snapshot) look(ctx context.Context, src Source, names []string) {
 	var mu sync.Mutex
 	var wg sync.WaitGroup
-	for name, ask := range src.Asks {
+	for _, name := range names {
 		wg.Go(func() {
-			host := look(ctx, src, name, ask)
-			issuers(host.Leaves, operator.CAs)
+			host := look(ctx, src, name, src.Asks[name])
+			issuers(host.Leaves, s.Operator.CAs)
 			mu.Lock()
 			defer mu.Unlock()
 			s.Hosts[name] = host
 		})
 	}
 	wg.Wait()
-	s.agree()
-	return s, nil
+}
+
+// torn are hosts that had no write-ahead log when they were looked at, of members which the cluster knew as having served a moment later: a
+// first start was under way. Were it left at that, their data would be taken for lost.
+func (s *Snapshot) torn() []string {
+	var names []string
+	for _, m := range s.Members {
+		if host, ok := s.Hosts[m.Name]; ok && host.Unreachable == "" && !host.Data.WAL && len(m.ClientURLs) > 0 {
+			names = append(names, m.Name)
+		}
+	}
+	return names
 }
 
 // look gathers one host: its script, then its member if it runs.

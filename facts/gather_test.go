@@ -161,6 +161,43 @@ func TestGather(t *testing.T) {
 	}
 }
 
+// startingHost has no member when it is looked at first, and one from then on.
+type startingHost struct {
+	before, after fakeHost
+	looked        *int
+}
+
+func (h startingHost) Script(ctx context.Context, script string) ([]byte, error) {
+	*h.looked++
+	if *h.looked == 1 {
+		return h.before.Script(ctx, script)
+	}
+	return h.after.Script(ctx, script)
+}
+
+// A member that starts for the first time while others are asked already is looked at again, and only then.
+func TestGatherStartingMember(t *testing.T) {
+	site := newSite(t, map[string]string{"a": "running-debian11", "b": "running-debian11"})
+	script, looked := site.asks["b"].Script(), 0
+	site.shells["b"] = startingHost{fakeHost{t, script, answer(t, "bare-debian12"), nil}, fakeHost{t, script, answer(t, "running-debian11"), nil}, &looked}
+	list := []Member{{ID: 3, Name: "a", ClientURLs: []string{"https://a"}}, {ID: 9, Name: "b"}}
+	for _, endpoint := range []string{"https://a", "https://b"} {
+		site.etcd.members[endpoint] = fakeMember{status: Status{Applied: 7}, members: list, alarms: []Alarm{{9, "NOSPACE"}}}
+	}
+	if s := gather(t, site.source()); looked != 1 || s.Hosts["b"].Data.WAL {
+		t.Errorf("before it has ever served it was looked at %d times: %+v", looked, s.Hosts["b"].Data)
+	}
+	looked, list[1].ClientURLs = 0, []string{"https://b"}
+	if s := gather(t, site.source()); looked != 2 || !s.Hosts["b"].Data.WAL || s.Hosts["b"].Etcd == nil || len(s.Alarms) != 1 {
+		t.Errorf("once it serves it was looked at %d times: %+v", looked, s.Hosts["b"].Data)
+	}
+	// One that has lost its data has lost it when it is looked at again, too.
+	site.shells["b"] = fakeHost{t, script, answer(t, "bare-debian12"), nil}
+	if s := gather(t, site.source()); s.Hosts["b"].Data.WAL {
+		t.Error("data out of nowhere")
+	}
+}
+
 func TestGatherTwiceIsEqual(t *testing.T) {
 	site := newSite(t, map[string]string{"a": "running-debian11", "b": "waldir-debian13", "c": "odd-debian11"})
 	for _, endpoint := range []string{"https://a", "https://b"} {
