@@ -87,7 +87,7 @@ bench: ## clusterup beside a script by hand and Ansible, on real hosts (docs/ben
 	go test -run '^$$' -bench Tools -benchtime $(ROUNDS)x -timeout 60m ./acceptance -args -quiet $(QUIET)
 
 .PHONY: faults
-faults: build release ## the faults of docs/guarantees.md, which this writes; an hour or more; needs Linux and root
+faults: build release ## the faults of docs/guarantees.md, which this writes; for hours; needs Linux and root
 	FAULTS=full go test -count=1 -timeout 240m -run '^(TestFaults|TestMisfortunes|TestRoll|TestRotate|TestTLSOn|TestExpired|TestTampered|TestExplained|TestHostile|TestRestartOfDeaf)' ./acceptance
 
 .PHONY: release
