@@ -169,7 +169,7 @@ func (s *site) refused(t *testing.T, inv inventory) string {
 	t.Helper()
 	var told strings.Builder
 	for _, m := range inv.Members {
-		lines, _ := s.try(t, m.Name, "journalctl --no-pager -o cat -u etcd-"+inv.Cluster+" | grep -E 'x509|(bad|unknown) certificate' | head -n 3") // finds none, as a rule
+		lines, _ := s.try(t, m.Name, "journalctl --no-pager -o cat -u etcd-"+inv.Cluster+" | grep -E 'x509: |(bad|unknown) certificate' | head -n 3") // finds none, as a rule
 		if lines != "" {
 			told.WriteString(m.Name + ": " + lines + "\n")
 		}
