@@ -50,17 +50,17 @@ func Gather(ctx context.Context, src Source) (Snapshot, error) {
 		return Snapshot{}, err
 	}
 	s := Snapshot{Taken: src.Now(), Operator: operator, Hosts: map[string]Host{}}
-	s.look(ctx, src, slices.Collect(maps.Keys(src.Asks)))
+	s.lookAt(ctx, src, slices.Collect(maps.Keys(src.Asks)))
 	s.agree()
 	if torn := s.torn(); len(torn) > 0 {
-		s.look(ctx, src, torn)
+		s.lookAt(ctx, src, torn)
 		s.agree()
 	}
 	return s, nil
 }
 
-// look gathers some hosts side by side.
-func (s *Snapshot) look(ctx context.Context, src Source, names []string) {
+// lookAt gathers some hosts side by side.
+func (s *Snapshot) lookAt(ctx context.Context, src Source, names []string) {
 	var mu sync.Mutex
 	var wg sync.WaitGroup
 	for _, name := range names {

@@ -66,6 +66,14 @@ type CA struct {
 	Lists      bool      `json:"lists,omitempty"`    // it can sign lists of revoked certificates
 }
 
+// Trusted is what has to be trusted for it, in PEM.
+func (c CA) Trusted() []byte {
+	if len(c.Trust) > 0 {
+		return c.Trust
+	}
+	return c.PEM
+}
+
 // Client is a client certificate that was issued from the operator directory.
 type Client struct {
 	Name       string    `json:"name"`

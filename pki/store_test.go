@@ -248,6 +248,7 @@ func TestUnlockedDespiteCopies(t *testing.T) {
 	if err != nil || len(links) == 0 {
 		t.Skip("there is no /proc/self/fd here")
 	}
+	twins := 0
 	for _, link := range links {
 		if file, err := os.Readlink(link); err != nil || file != filepath.Join(dir, ".lock") {
 			continue
@@ -261,6 +262,10 @@ func TestUnlockedDespiteCopies(t *testing.T) {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { _ = unix.Close(twin) })
+		twins++
+	}
+	if twins == 0 {
+		t.Fatal("the lock is no file of this process")
 	}
 	unlock()
 	again, err := lock(dir)

@@ -70,8 +70,8 @@ func (v view) trust(role string) units.File {
 	var numbers []string
 	cas := v.bundled(role)
 	for _, ca := range cas {
-		if !bytes.Contains(bundle, trustOf(ca)) { // intermediates may share their root
-			bundle = append(bundle, trustOf(ca)...)
+		if !bytes.Contains(bundle, ca.Trusted()) { // intermediates may share their root
+			bundle = append(bundle, ca.Trusted()...)
 		}
 		numbers = append(numbers, fmt.Sprint(ca.Generation))
 	}
@@ -83,14 +83,6 @@ func (v view) trust(role string) units.File {
 		file.Path = path.Join(ConfigDir(v.want.Cluster), "trust-"+role+"-NEW-"+strings.Join(numbers, "+")+".pem")
 	}
 	return file
-}
-
-// trustOf is what has to be trusted for a CA.
-func trustOf(ca facts.CA) []byte {
-	if len(ca.Trust) > 0 {
-		return ca.Trust
-	}
-	return ca.PEM
 }
 
 // command is what a member runs with; where it does not run, what its unit would start it with; nil: neither is there.
@@ -110,7 +102,7 @@ func (v view) trusts(host facts.Host, ca facts.CA) bool {
 		return len(command) > 0 // without TLS it accepts everybody
 	}
 	content := host.Files[file].Content
-	return asWritten(file, ca.Role, content) && bytes.Contains(content, trustOf(ca))
+	return asWritten(file, ca.Role, content) && bytes.Contains(content, ca.Trusted())
 }
 
 // asWritten says whether a bundle is one of clusterup's, and holds what it was written with.

@@ -43,7 +43,7 @@ func (v view) ours() map[string]bool {
 	ours := map[string]bool{}
 	for _, ca := range v.seen.Operator.CAs {
 		ours[ca.SHA256] = true
-		for _, sum := range facts.Certificates(trustOf(ca)) {
+		for _, sum := range facts.Certificates(ca.Trusted()) {
 			ours[sum] = true
 		}
 	}

@@ -76,7 +76,7 @@ func (v view) trustChanges(role string, host facts.Host) []string {
 	bundled := v.bundled(role)
 	for _, ca := range v.cas(role) {
 		trusted := v.trusts(host, ca)
-		will := slices.ContainsFunc(bundled, func(other facts.CA) bool { return bytes.Equal(trustOf(other), trustOf(ca)) })
+		will := slices.ContainsFunc(bundled, func(other facts.CA) bool { return bytes.Equal(other.Trusted(), ca.Trusted()) })
 		switch {
 		case will && !trusted:
 			changes = append(changes, "to trust "+caName(ca))

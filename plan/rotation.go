@@ -39,7 +39,7 @@ func (v view) rotating(role string) bool {
 // stillTrusted says whether any member trusts a retired CA. What is trusted for its successor too, as where intermediates share their
 // root, does not count.
 func (v view) stillTrusted(ca facts.CA) bool {
-	shared := slices.ContainsFunc(v.live(ca.Role), func(other facts.CA) bool { return bytes.Equal(trustOf(other), trustOf(ca)) })
+	shared := slices.ContainsFunc(v.live(ca.Role), func(other facts.CA) bool { return bytes.Equal(other.Trusted(), ca.Trusted()) })
 	return !shared && slices.ContainsFunc(v.want.Cluster.Members, func(m inventory.Member) bool {
 		host := v.seen.Hosts[m.Name]
 		return flagOf(v.command(host), trustFlag[ca.Role]) != "" && v.trusts(host, ca)

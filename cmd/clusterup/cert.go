@@ -102,14 +102,8 @@ func refusal(c pki.Client, cas []facts.CA) string {
 // dropped says that members refuse whatever a generation of the client CA has signed: it is retired, and what was trusted for it is trusted for
 // no other, as where intermediates share their root.
 func dropped(cas []facts.CA, generation int) bool {
-	trust := func(ca facts.CA) []byte {
-		if len(ca.Trust) > 0 {
-			return ca.Trust
-		}
-		return ca.PEM
-	}
 	i := slices.IndexFunc(cas, func(ca facts.CA) bool { return ca.Role == "client" && ca.Generation == generation })
 	return i >= 0 && cas[i].Retired && !slices.ContainsFunc(cas, func(other facts.CA) bool {
-		return other.Role == "client" && !other.Retired && bytes.Equal(trust(other), trust(cas[i]))
+		return other.Role == "client" && !other.Retired && bytes.Equal(other.Trusted(), cas[i].Trusted())
 	})
 }

@@ -5,10 +5,14 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
+	"fmt"
 	"io"
 	"io/fs"
+	"net"
 
 	"github.com/clusterup/clusterup/apply"
+	"github.com/clusterup/clusterup/facts"
 	"github.com/clusterup/clusterup/remote"
 	"github.com/clusterup/clusterup/units"
 )
@@ -46,4 +50,19 @@ func (s shell) Hold(ctx context.Context, script string) (string, <-chan struct{}
 		return "", nil, nil, err
 	}
 	return held.Line, held.Lost(), held.Close, nil
+}
+
+// prober is a host of package remote that is only looked at. It says in the words of facts when it forwards nothing.
+type prober struct{ shell }
+
+func (p prober) Script(ctx context.Context, script string) ([]byte, error) {
+	return p.host.Ask(ctx, script)
+}
+
+func (p prober) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
+	conn, err := p.host.DialContext(ctx, network, address)
+	if errors.Is(err, remote.ErrForwarding) {
+		return nil, fmt.Errorf("%w: %w", facts.ErrNoForwarding, err)
+	}
+	return conn, err
 }

@@ -2,15 +2,12 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"net"
 
 	"github.com/spf13/cobra"
 
 	"github.com/clusterup/clusterup/facts"
 	"github.com/clusterup/clusterup/plan"
-	"github.com/clusterup/clusterup/remote"
 )
 
 func newPreflight(c *console) *cobra.Command {
@@ -118,19 +115,4 @@ func (s *session) anyRelease(seen facts.Snapshot) plan.Want {
 		}
 	}
 	return w
-}
-
-// prober is a host of package remote that is only looked at. It says in the words of facts when it forwards nothing.
-type prober struct{ shell }
-
-func (p prober) Script(ctx context.Context, script string) ([]byte, error) {
-	return p.host.Ask(ctx, script)
-}
-
-func (p prober) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
-	conn, err := p.host.DialContext(ctx, network, address)
-	if errors.Is(err, remote.ErrForwarding) {
-		return nil, fmt.Errorf("%w: %w", facts.ErrNoForwarding, err)
-	}
-	return conn, err
 }

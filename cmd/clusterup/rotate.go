@@ -68,7 +68,7 @@ func newRotateCA(c *console) *cobra.Command {
 			switch {
 			case abort && pause != "":
 				return usageError{errors.New("--abort goes to the end: leave --pause-after out")}
-			case cmd.Flags().Changed("pause-after") && pause != plan.HoldTrust && pause != plan.HoldLeaves:
+			case pause != "" && pause != plan.HoldTrust && pause != plan.HoldLeaves:
 				return usageError{fmt.Errorf("--pause-after=%s: there are trust and leaves", pause)}
 			case abort:
 				return r.run(cmd, args[0], func(w plan.Want, _ facts.Snapshot) plan.Want { return plan.AbortRotation(w, roles) })

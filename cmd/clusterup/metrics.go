@@ -1,0 +1,83 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/clusterup/clusterup/plan"
+)
+
+// exposition is what was found in the text format of Prometheus (https://prometheus.io/docs/instrumenting/exposition_formats).
+func exposition(result checked, members []memberStatus) []byte {
+	var b strings.Builder
+	label := strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`)
+	family := func(name, help string, lines ...string) {
+		fmt.Fprintf(&b, "# HELP %s %s\n# TYPE %s gauge\n%s", name, help, name, strings.Join(lines, ""))
+	}
+	line := func(name string, value float64, labels ...string) string {
+		text := fmt.Sprintf(`%s{cluster="%s"`, name, label.Replace(result.Cluster))
+		for i := 0; i < len(labels); i += 2 {
+			text += fmt.Sprintf(`,%s="%s"`, labels[i], label.Replace(labels[i+1]))
+		}
+		return fmt.Sprintf("%s} %g\n", text, value)
+	}
+	yes := func(is bool) float64 {
+		if is {
+			return 1
+		}
+		return 0
+	}
+	kinds := map[string]int{}
+	for _, kind := range findingKinds {
+		kinds[kind] = 0
+	}
+	for _, f := range result.Findings {
+		kinds[f.Kind]++
+	}
+	var found, healthy, ends []string
+	for _, kind := range slices.Sorted(maps.Keys(kinds)) {
+		found = append(found, line("clusterup_findings", float64(kinds[kind]), "kind", kind))
+	}
+	for _, m := range members {
+		if m.State == "unknown" { // for want of what is missing here, and no fault of the member
+			continue
+		}
+		healthy = append(healthy, line("clusterup_member_healthy", yes(m.State == "healthy"), "member", m.Member))
+	}
+	for _, e := range result.Expiries {
+		labels := []string{"member", e.Host, "client", e.Client, "role", e.Role, "generation", ""}
+		if e.CA {
+			labels = []string{"member", "", "client", "", "role", e.Role + " CA", "generation", fmt.Sprint(e.Generation)}
+		}
+		ends = append(ends, line("clusterup_certificate_not_after_seconds", float64(e.NotAfter.Unix()), labels...))
+	}
+	family("clusterup_check_ok", "Whether nothing wants doing.", line("clusterup_check_ok", yes(result.OK)))
+	family("clusterup_check_time_seconds", "When it was looked at, seconds since 1970.", line("clusterup_check_time_seconds", float64(result.Time.Unix())))
+	var rotations []string
+	for _, role := range []string{"peer", "client"} {
+		under := slices.ContainsFunc(result.Rotations, func(r plan.Rotation) bool { return r.Role == role })
+		rotations = append(rotations, line("clusterup_ca_rotating", yes(under), "role", role))
+	}
+	family("clusterup_ca_rotating", "Whether a rotation of the CA is under way.", rotations...)
+	family("clusterup_findings", "What wants doing, by kind.", found...)
+	family("clusterup_member_healthy", "Whether a member serves and has nothing to complain of.", healthy...)
+	family("clusterup_certificate_not_after_seconds", "When a certificate ends, seconds since 1970.", ends...)
+	return []byte(b.String())
+}
+
+// writePublic puts a file in place whole, for all to read: it holds what monitoring shows.
+func writePublic(path string, data []byte) error {
+	return writeWhole(path, func(w io.Writer) error {
+		if file, ok := w.(*os.File); ok {
+			if err := file.Chmod(0o644); err != nil {
+				return err
+			}
+		}
+		_, err := w.Write(data)
+		return err
+	})
+}
