@@ -1,6 +1,7 @@
 package acceptance
 
 import (
+	"path/filepath"
 	"slices"
 	"testing"
 
@@ -26,6 +27,7 @@ func withPauses(t *testing.T, s *site, inv inventory) {
 	rotate("--pause-after=trust").says(t, "waits: it is paused after its phase trust").saysNot(t, "issue-leaf", "retire-ca")
 	s.waiting(t, inv, file, "it is paused after its phase trust")
 	next := s.credentials(t, "app", file, "the client CA is being rotated, and this certificate is of the new one")
+	s.issuedInTheDark(t, file)
 	w.put(next.trust) // both CAs; its certificate is still that of old
 	rotate("--pause-after=leaves").says(t, "issue-leaf/server/etcd-1", "waits: it is paused after its phase leaves").saysNot(t, "restart-member", "retire-ca")
 	s.waiting(t, inv, file, "it is paused after its phase leaves")
@@ -47,6 +49,16 @@ func withPauses(t *testing.T, s *site, inv inventory) {
 	if !t.Failed() {
 		measured(t, "the CA of clients is rotated with pauses, in which the clients get what they need, 3 members", seen, seconds)
 	}
+}
+
+// issuedInTheDark is a certificate that nobody has to be asked for: all members accept what the old CA signs as long as it is not dropped.
+func (s *site) issuedInTheDark(t *testing.T, file string) {
+	t.Helper()
+	s.on(t, "etcd-3", "systemctl stop ssh")
+	s.ok(t, "cert", "issue", "dark", file, "--out", filepath.Join(t.TempDir(), "dark")).says(t,
+		"this certificate is of the old one", "of etcd-3, which cannot be seen")
+	s.on(t, "etcd-3", "systemctl start ssh")
+	s.ok(t, "cert", "revoke", "dark", file, "--yes")
 }
 
 // waiting checks that a rotation waits: a plan says so, and an apply says so and changes nothing. Hosts as a whole cannot be compared while

@@ -123,17 +123,17 @@ func TestRevoke(t *testing.T) {
 	at := today.Add(2 * time.Hour)
 
 	shown := strings.ToUpper(one.Serial[:2] + ":" + one.Serial[2:]) // as others print it
-	got, err := s.Revoke(shown, at)
-	if err != nil || len(got) != 1 || got[0].Serial != one.Serial || !got[0].Revoked.Equal(at) {
-		t.Errorf("by serial number: %v, %v", got, err)
+	if found, err := s.Named(shown); err != nil || len(found) != 1 || found[0].Serial != one.Serial {
+		t.Errorf("by serial number: %v, %v", found, err)
 	}
-	got, err = s.Revoke("app", at.Add(time.Hour))
-	if err != nil || len(got) != 2 || !got[0].Revoked.Equal(at) || !got[1].Revoked.Equal(at.Add(time.Hour)) {
-		t.Errorf("by name, one being revoked already: %v, %v", got, err)
+	if found, err := s.Named("app"); err != nil || len(found) != 2 {
+		t.Errorf("by name: %v, %v", found, err)
 	}
-	again, err := s.Revoke("app", at.Add(2*time.Hour))
-	if diff := cmp.Diff(got, again); diff != "" || err != nil {
-		t.Errorf("again (%v):\n%s", err, diff)
+	for i, serial := range []string{one.Serial, two.Serial, one.Serial} {
+		got, err := s.Revoke(serial, at.Add(time.Duration(i)*time.Hour))
+		if err != nil || got.Serial != serial || !got.Revoked.Equal(at.Add(time.Duration(i%2)*time.Hour)) {
+			t.Errorf("%d: %v, %v", i, got, err)
+		}
 	}
 	revoked := map[string]bool{}
 	for _, c := range clients(t, open(t, s.dir)) {
@@ -144,12 +144,35 @@ func TestRevoke(t *testing.T) {
 	}
 }
 
+// A client may be called like the serial number of another one's certificate.
+func TestRevokeClientCalledLikeASerial(t *testing.T) {
+	s := newStore(t, Spec{})
+	app := issueClient(t, s, "app", today)
+	namesake := issueClient(t, s, app.Serial, today)
+	if got, err := s.Revoke(app.Serial, today); err != nil || got.Name != "app" {
+		t.Errorf("revoked %v, %v", got, err)
+	}
+	if _, err := s.Revoke("app", today); !errors.Is(err, ErrNoClient) {
+		t.Errorf("a name: %v", err)
+	}
+	for _, c := range clients(t, s) {
+		if c.Revoked.IsZero() != (c.Name == app.Serial) {
+			t.Errorf("%s: revoked %s", c.Name, c.Revoked)
+		}
+	}
+	for text, want := range map[string]string{app.Serial: app.Serial, app.Serial[:2] + ":" + app.Serial[2:]: "app", namesake.Serial: app.Serial} {
+		if found, err := s.Named(text); err != nil || len(found) != 1 || found[0].Name != want {
+			t.Errorf("%s: %v, %v", text, found, err)
+		}
+	}
+}
+
 func TestRevokeUnknown(t *testing.T) {
 	s := newStore(t, Spec{})
 	issueClient(t, s, "billing", today)
 	issueClient(t, s, "reports", today)
 	for name, want := range map[string]string{"biling": "did you mean billing?", "Report": "did you mean reports?", "x": "cert list", "": "cert list"} {
-		got, err := s.Revoke(name, today)
+		got, err := s.Named(name)
 		if !errors.Is(err, ErrNoClient) || !strings.Contains(err.Error(), want) || got != nil {
 			t.Errorf("%q: %v, %v", name, got, err)
 		}
@@ -246,8 +269,14 @@ func TestCRL(t *testing.T) {
 
 func revoke(t *testing.T, s *Store, name string) {
 	t.Helper()
-	if _, err := s.Revoke(name, today); err != nil {
+	found, err := s.Named(name)
+	if err != nil {
 		t.Fatal(err)
+	}
+	for _, c := range found {
+		if _, err := s.Revoke(c.Serial, today); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 

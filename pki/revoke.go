@@ -10,39 +10,42 @@ import (
 	"github.com/agext/levenshtein"
 )
 
-// Revoke records that a client certificate, or all of a name, is to be refused, and returns it as it now is. What was revoked before stays
-// so from that time on. Members refuse it once they have the new [Store.CRL]. It fails with [ErrNoClient], and then says which names are
-// like it.
-func (s *Store) Revoke(nameOrSerial string, now time.Time) ([]Client, error) {
-	var revoked []Client
+// Revoke records that the client certificate with a serial number, as in [Client], is to be refused, and returns it as it now is. One that
+// was revoked before stays so from that time on. Members refuse it once they have the new [Store.CRL]. It fails with [ErrNoClient]. Names
+// are for [Store.Named]: a client may be called like the serial number of another one's certificate.
+func (s *Store) Revoke(serial string, now time.Time) (Client, error) {
+	var revoked Client
 	err := s.change(func() (err error) {
-		revoked, err = s.revoke(nameOrSerial, now)
+		revoked, err = s.revoke(serial, now)
 		return err
 	})
 	if err != nil {
-		return nil, fmt.Errorf("revoke client certificate %q: %w", nameOrSerial, err)
+		return Client{}, fmt.Errorf("revoke client certificate %q: %w", serial, err)
 	}
 	return revoked, nil
 }
 
-func (s *Store) revoke(nameOrSerial string, now time.Time) ([]Client, error) {
-	found, err := s.named(nameOrSerial)
-	for i := range found {
-		c := &found[i]
-		if !c.Revoked.IsZero() {
-			continue
-		}
-		c.Revoked = now.UTC().Truncate(time.Second)
-		path := filepath.Join(s.dir, clientsDir, c.Name+"-"+c.Serial+revokedSuffix)
-		if err := writeFile(path, []byte(c.Revoked.Format(time.RFC3339)+"\n"), 0o600); err != nil {
-			return nil, err
-		}
+func (s *Store) revoke(serial string, now time.Time) (Client, error) {
+	all, err := s.clients()
+	if err != nil {
+		return Client{}, err
 	}
-	return found, err
+	i := slices.IndexFunc(all, func(c Client) bool { return c.Serial == serial })
+	if i < 0 {
+		return Client{}, ErrNoClient
+	}
+	c := all[i]
+	if !c.Revoked.IsZero() {
+		return c, nil
+	}
+	c.Revoked = now.UTC().Truncate(time.Second)
+	path := filepath.Join(s.dir, clientsDir, c.Name+"-"+c.Serial+revokedSuffix)
+	return c, writeFile(path, []byte(c.Revoked.Format(time.RFC3339)+"\n"), 0o600)
 }
 
-// Named are the client certificates of a name, or the one with a serial number, in the order of [Store.Clients]. It fails with [ErrNoClient]
-// as [Store.Revoke] does, and writes nothing.
+// Named are the client certificates of a name, in the order of [Store.Clients]; where no client has that name, the one with that serial
+// number. With colons in it, as openssl prints it, it is a serial number in any case. It fails with [ErrNoClient], and then says which names
+// are like it; it writes nothing.
 func (s *Store) Named(nameOrSerial string) ([]Client, error) {
 	found, err := s.named(nameOrSerial)
 	if err != nil {
@@ -56,11 +59,18 @@ func (s *Store) named(nameOrSerial string) ([]Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	found := slices.DeleteFunc(slices.Clone(all), func(c Client) bool { return c.Name != nameOrSerial && c.Serial != serialOf(nameOrSerial) })
+	found := filter(all, func(c Client) bool { return c.Name == nameOrSerial })
+	if len(found) == 0 {
+		found = filter(all, func(c Client) bool { return c.Serial == serialOf(nameOrSerial) })
+	}
 	if len(found) == 0 {
 		return nil, fmt.Errorf("%w%s", ErrNoClient, near(nameOrSerial, all))
 	}
 	return found, nil
+}
+
+func filter(all []Client, keep func(Client) bool) []Client {
+	return slices.DeleteFunc(slices.Clone(all), func(c Client) bool { return !keep(c) })
 }
 
 // serialOf takes a serial number as openssl and browsers print it, too.

@@ -204,3 +204,33 @@ func TestUnfinished(t *testing.T) {
 		t.Errorf("of one that waits: %v", got)
 	}
 }
+
+// A client's certificate is of a CA that every member accepts, whichever hosts are dark.
+func TestClientSigner(t *testing.T) {
+	w := wanted(t, 3)
+	w.Accept = []Risk{OldClients}
+	begun := rotated(t, RotateCA(w, settled(t, w), []string{"client"}, HoldTrust), watched(settled(t, w)))
+	moved := rotated(t, RotateCA(w, begun, []string{"client"}, HoldLeaves), begun)
+	dark := func(s facts.Snapshot, names ...string) facts.Snapshot {
+		for _, name := range names {
+			s = change(s, name, func(h *facts.Host) { *h = facts.Host{Name: name, Unreachable: "no route to host"} })
+		}
+		return s
+	}
+	for name, c := range map[string]struct {
+		seen facts.Snapshot
+		want int // 0: none
+	}{
+		"one CA":                            {watched(settled(t, w)), 1},
+		"all trust both":                    {begun, 2},
+		"all trust both, one is dark":       {dark(begun, "etcd-3"), 1},
+		"all trust both, all are dark":      {dark(begun, "etcd-1", "etcd-2", "etcd-3"), 1},
+		"a member shows it":                 {moved, 2},
+		"a member shows it, others dark":    {dark(moved, "etcd-1", "etcd-2"), 2},
+		"members show it, and all are dark": {dark(moved, "etcd-1", "etcd-2", "etcd-3"), 1},
+	} {
+		if ca, ok := ClientSigner(w, c.seen); ok != (c.want > 0) || ca.Generation != c.want {
+			t.Errorf("%s: CA %d, want %d", name, ca.Generation, c.want)
+		}
+	}
+}

@@ -83,3 +83,22 @@ func Authorities(w Want, s facts.Snapshot) []Authority {
 	}
 	return found
 }
+
+// ClientSigner is the CA that is to sign a client's certificate now: the newest that every member is known to trust, since it was seen to, or
+// since a member has a certificate of it already (law 5). While hosts are dark that may be none: then it is the oldest that is not retired,
+// which every member trusts. False: no CA can sign now.
+func ClientSigner(w Want, s facts.Snapshot) (facts.CA, bool) {
+	v := newView(w, s)
+	var oldest facts.CA
+	for _, ca := range slices.Backward(v.live("client")) {
+		if !ca.Signing || v.over(ca) {
+			continue
+		}
+		if v.trustedByAll(ca) || v.needed(ca) {
+			return ca, true
+		}
+		oldest = ca
+	}
+	dark := slices.ContainsFunc(w.Cluster.Members, func(m inventory.Member) bool { return s.Hosts[m.Name].Unreachable != "" })
+	return oldest, dark && oldest.Generation > 0
+}

@@ -3,15 +3,15 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/clusterup/clusterup/pki"
 	"github.com/clusterup/clusterup/plan"
 )
 
-// clientSigner is the generation of the client CA that signs a client's certificate: while it is rotated, the newest that all members trust,
-// which takes a look at them; else the only one there is (0).
+// clientSigner is the generation of the client CA that signs a client's certificate: while it is rotated that takes a look at the members,
+// see [plan.ClientSigner]; else the only one there is (0). No host is needed for it: a dark one only makes an older CA sign.
 func (s *session) clientSigner(ctx context.Context, store *pki.Store) (int, error) {
 	live := 0
 	for _, ca := range store.CAs() {
@@ -28,30 +28,32 @@ func (s *session) clientSigner(ctx context.Context, store *pki.Store) (int, erro
 	if err != nil {
 		return 0, err
 	}
-	for _, name := range seen.Names() {
-		if host := seen.Hosts[name]; host.Err != nil {
-			return 0, fmt.Errorf("the client CA is being rotated, and which one members trust has to be seen: %w", host.Err)
-		}
+	ca, ok := plan.ClientSigner(plan.Want{Cluster: s.cluster}, seen)
+	if !ok {
+		return 0, errors.New("the client CA is being rotated, and no CA signs for the moment: clusterup status shows how they stand")
 	}
 	newest := 0
-	for _, ca := range slices.Backward(plan.Authorities(plan.Want{Cluster: s.cluster}, seen)) {
-		if ca.Role != "client" || ca.Retired {
-			continue
-		}
-		newest = max(newest, ca.Generation)
-		if ca.Signing && seen.Taken.Before(ca.NotAfter) && len(ca.TrustedBy) == len(s.cluster.Members) {
-			s.signerNote(ca.Generation, newest)
-			return ca.Generation, nil
+	for _, ca := range store.CAs() {
+		if ca.Role == pki.RoleClient && !ca.Retired {
+			newest = ca.Generation
 		}
 	}
-	return 0, errors.New("the client CA is being rotated, and no CA signs for the moment: clusterup status shows how they stand")
+	dark := slices.DeleteFunc(seen.Names(), func(name string) bool { return seen.Hosts[name].Unreachable == "" })
+	s.signerNote(ca.Generation, newest, dark)
+	return ca.Generation, nil
 }
 
 // signerNote says what a certificate is good for that is issued while the client CA is rotated.
-func (s *session) signerNote(signer, newest int) {
-	if signer == newest {
-		s.console.say("note: the client CA is being rotated, and this certificate is of the new one, CA %d, which all members trust already", signer)
-		return
+func (s *session) signerNote(signer, newest int, dark []string) {
+	const begin = "note: the client CA is being rotated, and this certificate is of the "
+	switch {
+	case signer == newest:
+		s.console.say(begin+"new one, CA %d, which all members trust already", signer)
+	case len(dark) > 0:
+		s.console.say(begin+"old one, CA %d, which all members trust: of %s, which cannot be seen, that is not known of CA %d. "+
+			"Before CA %[1]d is dropped, the client needs another one: run this again when all hosts can be seen.",
+			signer, strings.Join(dark, " and "), newest)
+	default:
+		s.console.say(begin+"old one, CA %d: not every member trusts CA %d yet", signer, newest)
 	}
-	s.console.say("note: the client CA is being rotated, and this certificate is of the old one, CA %d: not every member trusts CA %d yet", signer, newest)
 }
