@@ -31,11 +31,16 @@ func smallRelease() plan.Release {
 // archive packs files as etcd's releases are packed.
 func archive(t *testing.T, files map[string]string) string {
 	t.Helper()
+	return archiveIn(t, "etcd-v3.6.16-linux-amd64/", files)
+}
+
+func archiveIn(t *testing.T, folder string, files map[string]string) string {
+	t.Helper()
 	var b bytes.Buffer
 	zip := gzip.NewWriter(&b)
 	w := tar.NewWriter(zip)
 	for _, name := range slices.Sorted(maps.Keys(files)) {
-		header := &tar.Header{Name: "etcd-v3.6.16-linux-amd64/" + name, Mode: 0o4777, Size: int64(len(files[name])), Uid: 528287, Gid: 89939}
+		header := &tar.Header{Name: folder + name, Mode: 0o4777, Size: int64(len(files[name])), Uid: 528287, Gid: 89939}
 		if err := w.WriteHeader(header); err != nil {
 			t.Fatal(err)
 		}
@@ -89,6 +94,22 @@ func TestUnpackRelease(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestUnpackRepacked takes an archive whose names begin with "./", and tells of one that holds no release in tar's own words.
+func TestUnpackRepacked(t *testing.T) {
+	root := t.TempDir()
+	dir := root + "/3.6.16-01234567"
+	put(t, dir+archiveSuffix("prod"), archiveIn(t, "./etcd-v3.6.16-linux-amd64/", with(contents, "README.md", "more that is in there")))
+	if err := shell(t, unpackRelease(smallRelease(), dir, "prod")); err != nil {
+		t.Fatal(err)
+	}
+	unpacked(t, dir, "nothing")
+	dir = root + "/3.6.16-89abcdef"
+	put(t, dir+archiveSuffix("prod"), archiveIn(t, "else/", contents))
+	if err := shell(t, unpackRelease(smallRelease(), dir, "prod")); err == nil || !strings.Contains(err.Error(), "Not found in archive") {
+		t.Errorf("an archive without a release: %v", err)
 	}
 }
 

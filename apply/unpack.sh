@@ -45,7 +45,15 @@ fi
 
 new=$(mktemp -d "$dir.XXXXXX")
 trap 'rm -rf "$new"' EXIT
-tar -xzf "$archive" -C "$new" --strip-components=1 --no-same-owner "$inside/etcd" "$inside/etcdctl" "$inside/etcdutl"
+take() { tar -xzf "$archive" -C "$new" --strip-components="$1" --no-same-owner "$2/etcd" "$2/etcdctl" "$2/etcdutl"; }
+if ! said=$(take 1 "$inside" 2>&1); then # names may begin with "./", as tar -C DIR . packs them
+  set -- "$new"/*
+  if [ -e "$1" ]; then
+    echo "$said" >&2
+    exit 1
+  fi
+  take 2 "./$inside"
+fi
 cd "$new"
 sums | sha256sum --quiet -c -
 chown root:root etcd*

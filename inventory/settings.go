@@ -1,6 +1,7 @@
 package inventory
 
 import (
+	"fmt"
 	"net/url"
 	"path/filepath"
 	"regexp"
@@ -72,6 +73,8 @@ func (v values) mirror(out *Release) {
 	if !strings.Contains(text, "://") {
 		if path, err := v.place.path(text); err != nil {
 			v.bad("mirror", "bad mirror", "%s.", err)
+		} else if hint := noMirror(text); hint != "" {
+			v.bad("mirror", "bad mirror", "%s", hint)
 		} else {
 			out.Mirror = (&url.URL{Scheme: "file", Path: path}).String()
 		}
@@ -89,9 +92,35 @@ func (v values) mirror(out *Release) {
 		v.bad("mirror", "bad mirror", "A file URL has three slashes and an absolute path: file:///srv/mirror. A path relative to the inventory is written without file://.")
 	case u.Scheme != "file" && u.Hostname() == "":
 		v.bad("mirror", "bad mirror", "%q has no host.", clip(text))
+	case noMirror(text) != "":
+		v.bad("mirror", "bad mirror", "%s", noMirror(text))
 	default:
 		out.Mirror = strings.TrimRight(text, "/")
 	}
+}
+
+var (
+	mirrorFile    = regexp.MustCompile(`/?[^/]*(\.tar\.gz|\.tgz|\.zip|\.tar|SHA256SUMS)$`)
+	mirrorVersion = regexp.MustCompile(`/v\d+\.\d+\.\d+$`)
+	githubPages   = regexp.MustCompile(`^https?://(?:www\.)?github\.com/([^/]+/[^/]+)(?:/releases(?:/(?:latest|tag/.*|tag|expanded_assets/.*))?)?$`)
+)
+
+// noMirror says what to write where a mirror names one file or version of it, or a page about it; empty: it may be a mirror.
+func noMirror(text string) string {
+	bare := strings.TrimRight(text, "/")
+	if page := githubPages.FindStringSubmatch(bare); page != nil {
+		return fmt.Sprintf("This is a page about releases. The files lie below %q.", "https://github.com/"+page[1]+"/releases/download")
+	}
+	folder := mirrorVersion.ReplaceAllString(mirrorFile.ReplaceAllString(bare, ""), "")
+	switch {
+	case folder == bare:
+		return ""
+	case !strings.Contains(text, "://") && !mirrorVersion.MatchString(bare):
+		return fmt.Sprintf("It names one file. A mirror is a folder with one folder a version; one archive is given by archive = %q.", clip(text))
+	case folder == "" || strings.HasSuffix(folder, ":") || strings.HasSuffix(folder, "/"):
+		return "It names one file. A mirror holds a folder for each version: MIRROR/vVERSION/etcd-vVERSION-linux-ARCH.tar.gz."
+	}
+	return fmt.Sprintf("It names one file or version. A mirror holds a folder for each version: write %q.", clip(folder))
 }
 
 // archives reads one path, or a map of architecture to path.

@@ -18,6 +18,7 @@ type MismatchError struct {
 	What      string // what was hashed
 	Want, Got string // sha256, hex
 	Source    string // who wants Want: FromLock, FromInventory or a URL
+	Is        string // what it is instead of an archive; empty: that does not show
 }
 
 func (e *MismatchError) Error() string {
@@ -29,6 +30,9 @@ func (e *MismatchError) Error() string {
 		remedy = "correct release.sha256 in the inventory, or the archive"
 	case fromArchive:
 		remedy = "it changed in between: run again"
+	}
+	if e.Is != "" {
+		return fmt.Sprintf("verify %s: it is %s, and no archive; check release.mirror, release.archive and the proxy", e.What, e.Is)
 	}
 	return fmt.Sprintf("verify %s: its sha256 is %s, but %s says %s; %s", e.What, e.Got, e.Source, e.Want, remedy)
 }

@@ -76,8 +76,10 @@ func (e *entries) admit(h *tar.Header) (string, error) {
 	if h.Typeflag == tar.TypeXGlobalHeader {
 		return "", nil
 	}
-	clean := strings.TrimSuffix(h.Name, "/")
+	clean := strings.TrimPrefix(strings.TrimSuffix(h.Name, "/"), "./") // as tar -C DIR . packs it
 	switch {
+	case h.Typeflag == tar.TypeDir && clean == ".":
+		return "", nil
 	case len(h.Name) > e.lim.name:
 		return "", errors.New("the name is too long")
 	case len(e.seen) >= e.lim.entries:
@@ -120,7 +122,7 @@ func inspect(r io.Reader, n name, lim limits) (map[string]Binary, error) {
 		if err != nil {
 			return nil, err
 		}
-		if found[program], err = hashProgram(e.tar, n.arch, size); err != nil {
+		if found[program], err = hashProgram(e.tar, n, size); err != nil {
 			return nil, &entryError{n.dir() + "/" + program, err}
 		}
 	}
@@ -132,7 +134,7 @@ func inspect(r io.Reader, n name, lim limits) (map[string]Binary, error) {
 	return found, nil
 }
 
-func hashProgram(r io.Reader, arch string, size int64) (Binary, error) {
+func hashProgram(r io.Reader, n name, size int64) (Binary, error) {
 	h := sha256.New()
 	head := make([]byte, elfHead)
 	if _, err := io.ReadFull(r, head); err != nil {
@@ -141,12 +143,16 @@ func hashProgram(r io.Reader, arch string, size int64) (Binary, error) {
 		}
 		return Binary{}, plain(err)
 	}
-	if err := checkMachine(head, arch); err != nil {
+	if err := checkMachine(head, n.arch); err != nil {
 		return Binary{}, err
 	}
 	h.Write(head)
-	if _, err := io.Copy(h, r); err != nil {
+	said := &versionFinder{}
+	if _, err := io.Copy(io.MultiWriter(h, said), r); err != nil {
 		return Binary{}, plain(err)
+	}
+	if said.found != "" && said.found != n.version {
+		return Binary{}, fmt.Errorf("it was built from etcd %s, wanted %s", said.found, n.version)
 	}
 	return Binary{SHA256: hex.EncodeToString(h.Sum(nil)), Size: size}, nil
 }

@@ -36,7 +36,13 @@ func TestInspect(t *testing.T) {
 		{"absolute path", with(entry{name: "/" + dir + "x"}), dir + "x"},
 		{"parent", with(entry{name: "../x"}), "../x"},
 		{"parent inside", with(entry{name: dir + "../x"}), dir + "../x"},
-		{"unclean path", with(entry{name: "./" + dir + "x"}), "./" + dir + "x"},
+		{"unclean path", with(entry{name: "././" + dir + "x"}), "././" + dir + "x"},
+		{"packed as .", append([]entry{{name: "./", kind: tar.TypeDir}}, dotted(official(amd64, 10))...), ""},
+		{"twice, once with ./", append(official(amd64, 10), dotted(official(amd64, 10))[2:]...), "twice"},
+		{"another version inside", replace("etcdctl", built("v3.6.15\th1:x=\n")), "etcdctl\": it was built from etcd 3.6.15, wanted 3.6.16"},
+		{"another version inside, as etcd's own build says it", replace("etcd", built("v3.6.15\n=>\t../api\t(devel)\n")), "3.6.15"},
+		{"its version inside", replace("etcd", built("v3.6.16\n=>\t../api\t(devel)\n")), ""},
+		{"a version that is no release's", replace("etcd", built("v3.6.17-0.20260101120000-0123456789ab\t\n")), ""},
 		{"elsewhere", with(entry{name: "x"}), `"x"`},
 		{"a folder with the same beginning", with(entry{name: amd64.dir() + "-x/etcd"}), amd64.dir() + "-x/etcd"},
 		{"twice", with(entry{name: dir + "etcd", data: program("amd64", 10, 9)}), "twice"},
@@ -63,6 +69,36 @@ func TestInspect(t *testing.T) {
 				t.Errorf("error %v, want one that says %q", err, tt.want)
 			}
 		})
+	}
+}
+
+// dotted are entries as tar -C DIR . packs them.
+func dotted(es []entry) []entry {
+	for i := range es {
+		es[i].name = "./" + es[i].name
+	}
+	return es
+}
+
+// built is a program with what Go writes into it of etcd's module api/v3.
+func built(version string) []byte {
+	return append(program("amd64", 100_000, 0), "\ndep\tgo.etcd.io/etcd/api/v3\t"+version...)
+}
+
+// TestVersionFinder cuts the text everywhere.
+func TestVersionFinder(t *testing.T) {
+	text := built("v3.6.15\th1:x=\n")
+	for _, size := range []int{1, 7, 4096} {
+		for from := len(text) - 80; from <= len(text); from++ {
+			found := &versionFinder{}
+			_, _ = found.Write(text[:from])
+			for part := range slices.Chunk(text[from:], size) {
+				_, _ = found.Write(part)
+			}
+			if found.found != "3.6.15" {
+				t.Fatalf("cut at %d, then every %d bytes: %q", from, size, found.found)
+			}
+		}
 	}
 }
 

@@ -112,6 +112,9 @@ func (m *mirror) sums(ctx context.Context, n name) (digest, error) {
 		}
 		return digest{}, fmt.Errorf("learn the digest of %s: %w", n.file(), err)
 	}
+	if is := noSums(text.Bytes()); is != "" {
+		return digest{}, fmt.Errorf("read %s: it is %s; check release.mirror and the proxy, or give the digest by release.sha256", show(u), is)
+	}
 	hex, err := sumOf(text.Bytes(), n.file())
 	if err != nil {
 		return digest{}, fmt.Errorf("read %s: %w; check the mirror, or give the digest by release.sha256", show(u), err)
@@ -127,7 +130,7 @@ func sumOf(text []byte, file string) (string, error) {
 	found := ""
 	for line := range bytes.Lines(text) {
 		hex, rest, _ := strings.Cut(strings.TrimRight(string(line), "\r\n"), " ")
-		if len(rest) == 0 || rest[0] != ' ' && rest[0] != '*' || rest[1:] != file {
+		if len(rest) == 0 || rest[0] != ' ' && rest[0] != '*' || strings.TrimPrefix(rest[1:], "./") != file {
 			continue
 		}
 		hex = strings.ToLower(hex)

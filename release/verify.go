@@ -12,7 +12,7 @@ import (
 
 // rules is the generation of the checks in inspect. Raise it when they become stricter: records of older generations are
 // then not believed.
-const rules = 1
+const rules = 2
 
 // record is what verifying an archive found, kept so that the next run need not read the archive.
 type record struct {
@@ -67,8 +67,20 @@ func verified(path, recordPath string, n name, want digest) (*Archive, error) {
 	if a.SHA256, err = hashOf(f); err != nil {
 		return nil, fmt.Errorf("read the release archive: %w; check the disk", err)
 	}
+	head := make([]byte, 512)
+	read, err := f.ReadAt(head, 0)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return nil, fmt.Errorf("read the release archive: %w; check the disk", err)
+	}
+	is := instead(head[:read])
 	if err := matches(a, want); err != nil {
+		if mismatch := (*MismatchError)(nil); errors.As(err, &mismatch) {
+			mismatch.Is = is
+		}
 		return nil, err
+	}
+	if is != "" {
+		return nil, archiveError(path, fmt.Errorf("it is %s", is))
 	}
 	if _, err := f.Seek(0, io.SeekStart); err != nil {
 		return nil, fmt.Errorf("read the release archive: %w; check the disk", err)
