@@ -94,7 +94,7 @@ func (v values) flags(out *Etcd, minor string) {
 			good[one.key] = one
 		}
 	}
-	if !v.clashes(good) || minor == "" || len(good) < len(items) || len(items) == 0 {
+	if !v.clashes(good) || !v.together(good) || minor == "" || len(good) < len(items) || len(items) == 0 {
 		return
 	}
 	if translated, err := FlagsFor(out.Flags, minor); err == nil {
@@ -123,6 +123,16 @@ func (v values) goodFlag(one item, minor string) bool {
 	if want, ok := fits(kind, one.text); !ok {
 		v.badExpr(one.expr, "bad value of a flag", fmt.Sprintf("%s is %q, and takes %s.", name, clip(one.text), want))
 		return false
+	}
+	if known := knownValue(name); known != nil {
+		if want, ok := known(one.text); !ok {
+			detail := strings.TrimSuffix(fmt.Sprintf("%s is %q, and takes %s", name, clip(one.text), want), ".")
+			if !strings.HasSuffix(detail, "?") {
+				detail += "."
+			}
+			v.badExpr(one.expr, "bad value of a flag", detail)
+			return false
+		}
 	}
 	if name == gatesFlag {
 		return v.gates(one, minor)

@@ -1,0 +1,41 @@
+package inventory
+
+import "testing"
+
+// TestFlagValues is by what etcd 3.5.35, 3.6.16 and 3.7.3 did when they were started with each.
+func TestFlagValues(t *testing.T) {
+	for _, tt := range []struct {
+		flag string
+		good []string
+		bad  []string
+	}{
+		{"auth-token", []string{"simple", "jwt,pub-key=a,priv-key=b,sign-method=RS256,ttl=5m"}, []string{"jwt", "foo", "jwt,pub-key", "jwt,a=b,a=c"}},
+		{
+			"cipher-suites", []string{"TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,TLS_AES_128_GCM_SHA256", "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305"},
+			[]string{"TLS_X", "", "TLS_AES_128_GCM_SHA256, TLS_AES_256_GCM_SHA384", "ECDHE-RSA-AES128-GCM-SHA256"},
+		},
+		{"cors", []string{"*", "https://a:443", "https://a:443,http://[::1]:80", "unix://a"}, []string{"foo", "http://a", "", "http://a:1/b", "*,http://a:1"}},
+		{"experimental-compact-hash-check-time", []string{"1m"}, []string{"0s", "-1s"}},
+		{"distributed-tracing-sampling-rate", []string{"0", "1000000"}, []string{"-1", "1000001"}},
+		{"log-level", []string{"info", "DEBUG"}, []string{"warning", "loud"}},
+		{"max-concurrent-streams", []string{"4294967295"}, []string{"4294967296"}},
+		{"tls-min-version", []string{"TLS1.2", "TLS1.3"}, []string{"TLS1.1", "1.2", "tls1.2"}},
+		{"v2-deprecation", []string{"not-yet", "write-only-skip-check"}, []string{"foo"}},
+	} {
+		for _, text := range tt.good {
+			if takes, ok := knownValue(tt.flag)(text); !ok {
+				t.Errorf("%s = %q is refused: takes %s", tt.flag, text, takes)
+			}
+		}
+		for _, text := range tt.bad {
+			if takes, ok := knownValue(tt.flag)(text); ok || takes == "" {
+				t.Errorf("%s = %q is taken (%q)", tt.flag, text, takes)
+			}
+		}
+	}
+	for name := range flagValues {
+		if len(FlagMinors(name)) == 0 && len(FlagMinors(oldPrefix+name)) == 0 {
+			t.Errorf("etcd has no flag %s", name)
+		}
+	}
+}

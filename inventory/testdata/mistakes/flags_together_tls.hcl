@@ -1,0 +1,9 @@
+cluster "prod" {
+  version = "3.6.16"
+  etcd {
+    flags = { "tls-min-version" = "TLS1.3", "tls-max-version" = "TLS1.2" }
+  }
+  member "etcd-1" { address = "10.0.0.11" }
+  member "etcd-2" { address = "10.0.0.12" }
+  member "etcd-3" { address = "10.0.0.13" }
+}
