@@ -44,7 +44,11 @@ type Stopped struct {
 func (e *Stopped) Error() string { return fmt.Sprintf("stopped before %q was done", e.Next) }
 
 // VerifyError means that everything was done, and yet the cluster is not as it should be.
-type VerifyError struct{ Findings []string }
+type VerifyError struct {
+	Findings []string
+	Alarms   []plan.Alarm // those among them
+	Unit     string       // of the members
+}
 
 func (e *VerifyError) Error() string { return "verify cluster: " + strings.Join(e.Findings, "; ") }
 

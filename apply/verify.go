@@ -26,7 +26,7 @@ func (r *Run) verify(ctx context.Context, result Result) error {
 		return err
 	}
 	if len(findings) > 0 {
-		return &VerifyError{Findings: findings}
+		return &VerifyError{Findings: findings, Alarms: plan.Alarms(r.Want, result.Snapshot), Unit: r.Want.Cluster.UnitName}
 	}
 	r.emit(Event{Type: Verified, Text: summary(r.Want, result.Snapshot), Seconds: r.Now().Sub(began).Seconds()})
 	return nil
@@ -45,6 +45,9 @@ func (r *Run) check(s facts.Snapshot) []string {
 		case !host.Reads:
 			findings = append(findings, m.Name+" serves no linearizable read: "+host.ReadError)
 		}
+		if misnamed := plan.Misnamed(host); misnamed != "" {
+			findings = append(findings, m.Name+" "+misnamed)
+		}
 		if len(host.Etcd.Errors) > 0 {
 			findings = append(findings, m.Name+" says: "+strings.Join(host.Etcd.Errors, ", "))
 		}
@@ -53,8 +56,8 @@ func (r *Run) check(s facts.Snapshot) []string {
 	if len(leaders) > 1 || leaders[0] {
 		findings = append(findings, "the members do not agree on a leader")
 	}
-	for _, alarm := range s.Alarms {
-		findings = append(findings, fmt.Sprintf("member %s has raised the alarm %s", alarm.Member, alarm.Type))
+	for _, alarm := range plan.Alarms(r.Want, s) {
+		findings = append(findings, alarm.Text)
 	}
 	if len(s.Members) != len(r.Want.Cluster.Members) {
 		findings = append(findings, fmt.Sprintf("the cluster has %d members, the inventory %d", len(s.Members), len(r.Want.Cluster.Members)))

@@ -58,7 +58,7 @@ type Status struct {
 	DBSize         int64    `json:"db_size"`        // bytes, as allocated
 	DBInUse        int64    `json:"db_size_in_use"` // bytes
 	Learner        bool     `json:"learner,omitempty"`
-	Errors         []string `json:"errors,omitempty"` // the member's own words: alarms, no leader, …
+	Errors         []string `json:"errors,omitempty"` // the member's own words, such as that it knows no leader; alarms are in Alarms
 }
 
 // Alarm is a raised alarm of one member.

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/clusterup/clusterup/facts"
 )
@@ -51,6 +52,18 @@ var ErrEndless = errors.New("plan does not end")
 // stages before it in the plan.
 func Build(w Want, s facts.Snapshot) (Plan, error) { return BuildWith(Next, w, s) }
 
+// unsaid are the notes without those of alarms that a refusal speaks of.
+func unsaid(notes []string, w Want, s facts.Snapshot, err error) []string {
+	var refused *Refused
+	if !errors.As(err, &refused) || !slices.ContainsFunc(refused.Refusals, func(r Refusal) bool { return r.Kind == Alarmed }) {
+		return notes
+	}
+	for _, alarm := range Alarms(w, s) {
+		notes = slices.DeleteFunc(notes, func(note string) bool { return strings.HasPrefix(note, alarm.Text) })
+	}
+	return notes
+}
+
 // BuildWith is Build for another way to decide, such as NextDestroy.
 func BuildWith(next func(Want, facts.Snapshot) (*Stage, error), w Want, s facts.Snapshot) (Plan, error) {
 	p := Plan{Cluster: w.Cluster.Name, Version: w.Cluster.Version, Route: newView(w, s).shownRoute(), Notes: notes(w, s)}
@@ -61,6 +74,7 @@ func BuildWith(next func(Want, facts.Snapshot) (*Stage, error), w Want, s facts.
 			if err == nil {
 				p.Notes = append(p.Notes, Waiting(w, s)...)
 			}
+			p.Notes = unsaid(p.Notes, w, s, err)
 			return p, err
 		}
 		p.Stages = append(p.Stages, *stage)

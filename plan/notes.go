@@ -37,8 +37,8 @@ func notes(w Want, s facts.Snapshot) []string {
 	if v.heartbeat != w.Cluster.Etcd.HeartbeatInterval || v.election != w.Cluster.Etcd.ElectionTimeout {
 		found = append(found, "members restart twice: while they differ, no election timeout may be shorter than another's heartbeat interval allows")
 	}
-	for _, alarm := range s.Alarms {
-		found = append(found, fmt.Sprintf("member %s has raised the alarm %s", alarm.Member, alarm.Type))
+	for _, alarm := range v.alarms() {
+		found = append(found, alarm.note())
 	}
 	return found
 }
@@ -51,6 +51,9 @@ func hostNotes(w Want, m inventory.Member, host facts.Host) []string {
 	}
 	if quota := w.Cluster.Etcd.QuotaBackendBytes; host.DataFree < quota {
 		note("its data directory has less space free than quota_backend_bytes allows the database")
+	}
+	if misnamed := Misnamed(host); misnamed != "" {
+		note("%s", misnamed)
 	}
 	if len(host.Unit.DropIns) > 0 {
 		note("the unit has drop-ins: %s", strings.Join(host.Unit.DropIns, " "))

@@ -226,24 +226,6 @@ func (v view) unitBefore(m inventory.Member) []Step {
 	return []Step{{Kind: WriteUnit, Host: m.Name, Why: why, Unit: v.want.Cluster.UnitName, Changes: []Change{change}}}
 }
 
-// alarmed keeps a roll from going on while a member has raised an alarm. A larger quota is what lets one of NOSPACE be disarmed.
-func (v view) alarmed(c candidate) []Refusal {
-	var found []Refusal
-	for _, alarm := range v.seen.Alarms {
-		quota := slices.ContainsFunc(c.why, func(line string) bool { return strings.HasPrefix(line, "--quota-backend-bytes: ") })
-		switch {
-		case alarm.Type == "NOSPACE" && quota:
-		case alarm.Type == "NOSPACE":
-			found = append(found, refuse(Alarmed, "", "compact and defragment, or raise quota_backend_bytes; then etcdctl alarm disarm",
-				"member %s has raised the alarm NOSPACE: members restart when it is gone", alarm.Member))
-		default:
-			found = append(found, refuse(Alarmed, "", "find out which member's data differs (etcdctl endpoint hashkv), and replace that one",
-				"member %s has raised the alarm %s: a restart might spread what is wrong", alarm.Member, alarm.Type))
-		}
-	}
-	return found
-}
-
 // mayStop is law 1: no step takes a voter down unless the voters that stay up and healthy are still a quorum. Where they are none, one
 // that seems to take no part may be restarted by consent only: it may just have lost its leader for a moment.
 func (v view) mayStop(m inventory.Member) (gate string, refusal *Refusal) {

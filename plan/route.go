@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"fmt"
 	"path"
 	"slices"
 	"strconv"
@@ -99,6 +100,19 @@ func (v view) lastVersion(host facts.Host) string {
 		return binAt(host.Process.Args[0]).version
 	}
 	return v.unitBin(host).version
+}
+
+// Misnamed says that a member is of another version than its release is called; empty: it is not.
+func Misnamed(host facts.Host) string {
+	if host.Process == nil || host.Etcd == nil || len(host.Process.Args) == 0 {
+		return ""
+	}
+	called := binAt(host.Process.Args[0]).version
+	if called == "" || host.Etcd.Version == "" || called == host.Etcd.Version {
+		return ""
+	}
+	return fmt.Sprintf("runs a release called %s, and says that it is %s: the archive of %[1]s holds the programs of another version; "+
+		"get the one that etcd published, and remove its line from release.lock.hcl", called, host.Etcd.Version)
 }
 
 // unitBin is what the unit of a host starts.

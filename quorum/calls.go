@@ -35,7 +35,7 @@ func (c *Cluster) Status(ctx context.Context, endpoint string) (facts.Status, er
 			DBSize:         r.DbSize,
 			DBInUse:        r.DbSizeInUse,
 			Learner:        r.IsLearner,
-			Errors:         r.Errors,
+			Errors:         complaints(r.Errors),
 		}, nil
 	})
 }
@@ -106,6 +106,17 @@ func raised(complaints []string) []facts.Alarm {
 		list = append(list, facts.Alarm{Member: facts.ID(a.MemberID), Type: a.Alarm.String()})
 	}
 	return list
+}
+
+// complaints are the errors of a status but the alarms, which every member repeats of every other.
+func complaints(all []string) []string {
+	var own []string
+	for _, text := range all {
+		if len(raised([]string{text})) == 0 {
+			own = append(own, text)
+		}
+	}
+	return own
 }
 
 // ReadLinearizable proves that the member at endpoint can reach an agreement with a quorum: it reads a key, as `etcdctl endpoint

@@ -135,6 +135,7 @@ func (s *session) checked(p plan.Plan, seen facts.Snapshot, refused *plan.Refuse
 		result.Findings = append(result.Findings, finding{"finding", kind, host, text, do})
 	}
 	members, unborn := s.memberStatuses(p, seen), s.unborn(seen)
+	alarms := plan.Alarms(plan.Want{Cluster: s.cluster}, seen)
 	for _, m := range members {
 		switch {
 		case m.State == "healthy":
@@ -145,19 +146,20 @@ func (s *session) checked(p plan.Plan, seen facts.Snapshot, refused *plan.Refuse
 		case m.State == "unknown":
 			result.Unknown++
 		case unborn && m.State == "absent": // said of the cluster
+		case len(m.Alarms) > 0 && !m.ails(textsOf(alarms)): // said of the alarm
 		default:
-			find("unhealthy", m.Member, strings.TrimSuffix(m.State+": "+m.Problem, ": "), "clusterup plan says what apply would do about it")
+			find("unhealthy", m.Member, strings.TrimSuffix(m.State+": "+m.Problem, ": "), m.cure(refused))
 		}
 	}
 	if silent := named(members, "unknown"); len(silent) > 0 {
 		find("unknown", "", strings.Join(silent, ", ")+" could not be asked: "+s.etcd.muted().Error(), mutedRemedy(s.etcd.muted()))
 	}
-	for _, alarm := range seen.Alarms {
-		find("alarm", "", fmt.Sprintf("member %s has raised the alarm %s", alarm.Member, alarm.Type), "see the operations guide")
+	for _, alarm := range alarms {
+		find("alarm", "", alarm.Text, alarm.Remedy)
 	}
 	if refused != nil {
 		for _, r := range refused.Refusals {
-			if r.Kind != plan.Unreachable {
+			if r.Kind != plan.Unreachable && r.Kind != plan.Alarmed { // which was said of the alarm
 				find("refused", r.Host, r.Reason, r.Remedy)
 			}
 		}

@@ -67,11 +67,7 @@ func explain(err error) []string {
 	case errors.As(err, &stage):
 		return explainStage(stage)
 	case errors.As(err, &verify):
-		lines := []string{"Error: everything was done, and yet the cluster is not as it should be:"}
-		for _, finding := range verify.Findings {
-			lines = append(lines, "  "+finding)
-		}
-		return append(lines, "  → clusterup status shows each member; its journal on the host says why: journalctl -u UNIT")
+		return explainVerify(verify)
 	case errors.As(err, &stopped):
 		return []string{
 			fmt.Sprintf("Stopped: %d steps were done; %q was not finished.", stopped.Done, stopped.Next),
@@ -87,6 +83,25 @@ func explain(err error) []string {
 		lines = append(lines, "  → "+hint)
 	}
 	return lines
+}
+
+// explainVerify names what is wrong, and after an alarm the next step of whoever resolves it.
+func explainVerify(verify *apply.VerifyError) []string {
+	lines := []string{"Error: everything was done, and yet the cluster is not as it should be:"}
+	rest := len(verify.Findings)
+	for _, finding := range verify.Findings {
+		lines = append(lines, "  "+finding)
+		for _, alarm := range verify.Alarms {
+			if alarm.Text == finding {
+				lines = append(lines, "    → "+alarm.Remedy)
+				rest--
+			}
+		}
+	}
+	if rest == 0 {
+		return lines
+	}
+	return append(lines, "  → the journal of the member's unit on its host says why: journalctl -n 100 -u "+verify.Unit)
 }
 
 // remedy is what an error itself says to do next.

@@ -59,6 +59,8 @@ type memberStatus struct {
 	Alarms         []string  `json:"alarms,omitempty"`
 	Problem        string    `json:"problem,omitempty"`
 	PendingChanges []string  `json:"pending_changes,omitempty"`
+
+	unit string
 }
 
 // clusterStatus is the last object of status --json.
@@ -148,10 +150,10 @@ func (s *session) memberStatuses(p plan.Plan, seen facts.Snapshot) []memberStatu
 			pending[step.Host] = append(pending[step.Host], string(step.Kind)+": "+step.Why)
 		}
 	}
-	members := make([]memberStatus, 0, len(s.cluster.Members))
+	members, alarms := make([]memberStatus, 0, len(s.cluster.Members)), plan.Alarms(plan.Want{Cluster: s.cluster}, seen)
 	for _, m := range s.cluster.Members {
 		host := seen.Hosts[m.Name]
-		status := memberStatus{Type: "member", Member: m.Name, Address: m.Address, OS: host.OS, PendingChanges: pending[m.Name]}
+		status := memberStatus{Type: "member", Member: m.Name, Address: m.Address, OS: host.OS, PendingChanges: pending[m.Name], unit: s.cluster.UnitName}
 		status.State, status.Problem = state(host)
 		if muted := s.etcd.muted(); muted != nil && host.Process != nil && host.Etcd == nil {
 			status.State, status.Problem = "unknown", muted.Error()
@@ -168,12 +170,8 @@ func (s *session) memberStatuses(p plan.Plan, seen facts.Snapshot) []memberStatu
 			status.ID, status.ClusterID, status.Version, status.Term = e.MemberID, e.ClusterID, e.Version, e.Term
 			status.Index, status.Applied, status.DBSize, status.DBInUse = e.Index, e.Applied, e.DBSize, e.DBInUse
 			status.Role = role(*e)
-			for _, alarm := range seen.Alarms {
-				if alarm.Member == e.MemberID {
-					status.Alarms = append(status.Alarms, alarm.Type)
-				}
-			}
 		}
+		status.alarmed(alarms)
 		members = append(members, status)
 	}
 	return members
@@ -258,8 +256,12 @@ func (s *session) showStatus(members []memberStatus, total clusterStatus) {
 	if silent := named(members, "unknown"); len(silent) > 0 { // for one and the same reason
 		_, _ = fmt.Fprintf(out, "%s: %v\n", strings.Join(silent, ", "), s.etcd.muted())
 	}
+	said := slices.Clone(total.Notes)
+	for _, r := range total.Refusals {
+		said = append(said, r.Reason)
+	}
 	for _, m := range members {
-		if m.Problem != "" && m.State != "unknown" {
+		if m.ails(said) {
 			_, _ = fmt.Fprintf(out, "%s: %s\n", m.Member, strings.TrimPrefix(m.Problem, m.Member+": "))
 		}
 		for _, change := range m.PendingChanges {

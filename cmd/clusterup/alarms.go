@@ -1,0 +1,47 @@
+package main
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/clusterup/clusterup/plan"
+)
+
+// alarmed notes the alarms that the member has raised. One that serves is not healthy with them.
+func (m *memberStatus) alarmed(alarms []plan.Alarm) {
+	for _, alarm := range alarms {
+		if !slices.Contains(alarm.Members, m.Member) {
+			continue
+		}
+		m.Alarms = append(m.Alarms, alarm.Type)
+		if m.State == "healthy" {
+			m.State, m.Problem = "unhealthy", alarm.Text
+		}
+	}
+}
+
+// ails says whether there is more about a member than what is said of the cluster, such as an alarm.
+func (m memberStatus) ails(said []string) bool {
+	return m.Problem != "" && m.State != "unknown" &&
+		!slices.ContainsFunc(said, func(text string) bool { return strings.HasPrefix(text, m.Problem) })
+}
+
+func textsOf(alarms []plan.Alarm) []string {
+	var texts []string
+	for _, alarm := range alarms {
+		texts = append(texts, alarm.Text)
+	}
+	return texts
+}
+
+// cure is what to do about a member that is not healthy: apply, where it would do anything there. Where it is refused, the refusal has a
+// remedy of its own.
+func (m memberStatus) cure(refused *plan.Refused) string {
+	switch {
+	case len(m.PendingChanges) > 0:
+		return "clusterup apply"
+	case refused != nil:
+		return ""
+	}
+	return "the journal of its unit on the host says why: journalctl -n 100 -u " + m.unit
+}

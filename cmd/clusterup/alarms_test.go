@@ -1,0 +1,109 @@
+package main
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/clusterup/clusterup/facts"
+	"github.com/clusterup/clusterup/inventory"
+	"github.com/clusterup/clusterup/plan"
+)
+
+// full is a database that fills a quota of 8 GiB as given, in hundredths.
+func (a *aging) full(used, file int64) {
+	const quota = 8 << 30
+	for name := range a.seen.Hosts {
+		a.host(name, func(h *facts.Host) {
+			status := *h.Etcd
+			status.DBInUse, status.DBSize = quota*used/100, quota*file/100
+			h.Etcd = &status
+		})
+	}
+	a.seen.Alarms = []facts.Alarm{{Member: a.seen.Hosts["etcd-2"].Etcd.MemberID, Type: "NOSPACE"}}
+}
+
+const raisedIt = "etcd-2 has raised the alarm NOSPACE: the database has reached its quota, and the cluster takes no writes"
+
+// TestNoSpace goes the way that check, plan and status show out of a full database: each step is said once, and none leads back to one
+// that is done.
+func TestNoSpace(t *testing.T) {
+	const etcdctl = "clusterup etcdctl INVENTORY -- "
+	a := newAging(t, "")
+	for _, state := range []struct {
+		used, file int64
+		do, not    string
+	}{
+		{100, 100, etcdctl + "compact REVISION", ""},
+		{50, 100, etcdctl + "defrag", "compact REVISION"},
+		{50, 50, etcdctl + "alarm disarm", "defrag"},
+	} {
+		a.full(state.used, state.file)
+		lines := a.found(a.want)
+		if len(lines) != 1 || !strings.HasPrefix(lines[0], raisedIt+" [alarm] → ") || !strings.Contains(lines[0], state.do) ||
+			!strings.Contains(lines[0], etcdctl+"alarm disarm") || state.not != "" && strings.Contains(lines[0], state.not) {
+			t.Errorf("at %d and %d %%: check finds\n%s", state.used, state.file, strings.Join(lines, "\n"))
+		}
+		p, err := plan.Build(a.want, a.seen)
+		if err != nil || !p.Empty() {
+			t.Fatal(p.Stages, err)
+		}
+		for what, text := range map[string]string{"plan": a.planned(p), "status": a.status(p, nil)} {
+			if strings.Count(text, raisedIt) != 1 || !strings.Contains(text, state.do) || strings.Contains(text, "as the inventory says") {
+				t.Errorf("at %d and %d %%: %s says\n%s", state.used, state.file, what, text)
+			}
+		}
+	}
+	a.seen.Alarms = nil
+	same(t, a.found(a.want))
+}
+
+// TestNoSpaceWithChanges has something to do besides: a larger quota goes through, and anything else waits for the alarm.
+func TestNoSpaceWithChanges(t *testing.T) {
+	a := newAging(t, "")
+	changed := func(change func(*inventory.Etcd)) plan.Want {
+		w, cluster := a.want, *a.want.Cluster
+		change(&cluster.Etcd)
+		w.Cluster, a.session.cluster = &cluster, &cluster
+		return w
+	}
+	a.full(100, 100)
+	w := changed(func(e *inventory.Etcd) { e.Flags = map[string]string{"max-request-bytes": "1048576"} })
+	p, err := plan.Build(w, a.seen)
+	refused, ok := err.(*plan.Refused) //nolint:errorlint // Build gives it bare
+	if !ok || !refused.Only(plan.Alarmed) || !strings.Contains(refused.Refusals[0].Remedy, "alarm disarm") {
+		t.Fatalf("another flag: %v", err)
+	}
+	if text := a.status(p, refused); strings.Count(text, raisedIt) != 1 {
+		t.Errorf("status says\n%s", text)
+	}
+	if lines := a.found(w); !strings.HasPrefix(lines[0], raisedIt) || strings.Count(strings.Join(lines, "\n"), raisedIt) != 1 {
+		t.Errorf("check finds\n%s", strings.Join(lines, "\n"))
+	}
+
+	w = changed(func(e *inventory.Etcd) { e.QuotaBackendBytes = 16 << 30 })
+	if lines := strings.Join(a.found(w), "\n"); !strings.Contains(lines, "→ clusterup apply raises the quota") {
+		t.Errorf("check finds\n%s", lines)
+	}
+	a.apply(w)
+	lines := a.found(w)
+	if len(lines) != 1 || !strings.HasSuffix(lines[0], "there is room now, so disarm it: clusterup etcdctl INVENTORY -- alarm disarm") {
+		t.Errorf("check finds\n%s", strings.Join(lines, "\n"))
+	}
+}
+
+func (a *aging) planned(p plan.Plan) string {
+	var out bytes.Buffer
+	(&console{out: &out}).showPlan(p, false, nil)
+	return out.String()
+}
+
+func (a *aging) status(p plan.Plan, refused *plan.Refused) string {
+	var out bytes.Buffer
+	a.session.console = &console{out: &out}
+	a.session.now = func() time.Time { return a.seen.Taken }
+	members := a.session.memberStatuses(p, a.seen)
+	a.session.showStatus(members, a.session.clusterStatus(members, p, a.seen, refused))
+	return out.String()
+}
