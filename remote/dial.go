@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -80,9 +81,9 @@ func (l *login) run(parent context.Context) (*ssh.Client, error) {
 		return nil, err
 	}
 	defer done()
-	keys, err := l.dialer.hostKeys(l.cfg)
+	keys, err := readHostKeys(l.cfg)
 	if err != nil {
-		return nil, l.error(ErrHostKey, err, "correct or remove that line")
+		return nil, l.error(ErrHostKey, err, "make that file readable, or name other files with known_hosts in the inventory")
 	}
 	ctx, cancel := context.WithCancelCause(parent)
 	defer cancel(nil)
@@ -132,6 +133,7 @@ func (l *login) handshake(ctx context.Context, conn net.Conn, keys *hostKeys, of
 	stop := context.AfterFunc(ctx, func() { conn.Close() })
 	defer stop()
 	config := &ssh.ClientConfig{
+		Config:            ssh.Config{KeyExchanges: ssh.SupportedAlgorithms().KeyExchanges}, // the default lacks two of them
 		User:              l.cfg.User,
 		Auth:              []ssh.AuthMethod{ssh.PublicKeys(offer.signers...)},
 		HostKeyAlgorithms: keys.algorithms(),
@@ -176,7 +178,7 @@ func (l *login) explain(ctx context.Context, err error, keys *hostKeys, offer *o
 	case ctx.Err() != nil:
 		return l.unreachable(ctx, context.Cause(ctx))
 	case errors.As(err, &none):
-		return l.noCommon(err, none, keys)
+		return l.noCommon(none, keys)
 	case l.trusted && !broken(err):
 		return l.refused(err, offer)
 	case broken(err):
@@ -185,16 +187,24 @@ func (l *login) explain(ctx context.Context, err error, keys *hostKeys, offer *o
 	return l.error(ErrUnreachable, err, "check that sshd listens at "+l.cfg.endpoint())
 }
 
-// noCommon tells a host that lacks the known key types from one that is too old.
-func (l *login) noCommon(err error, none *ssh.AlgorithmNegotiationError, keys *hostKeys) error {
+// noCommon tells a host that lacks the known key types from one that has nothing of what we have.
+func (l *login) noCommon(none *ssh.AlgorithmNegotiationError, keys *hostKeys) error {
+	theirs := brief(algorithms(none.RequestedAlgorithms))
 	if none.What != "host key" || len(keys.known) == 0 {
-		return l.error(ErrUnreachable, err, "bring sshd there up to date")
+		return l.error(ErrUnreachable, fmt.Errorf("no %s in common: sshd there offers only %s", none.What, theirs),
+			fmt.Sprintf("have its sshd_config allow one of %s as well", algorithms(none.SupportedAlgorithms)))
 	}
 	known := keys.known[0]
 	return l.error(ErrHostKey,
-		fmt.Errorf("the host has no key of the type on file (%s at %s); it offers %s", describe(known.Key),
-			place(known.Filename, known.Line), strings.Join(none.RequestedAlgorithms, ", ")),
+		fmt.Errorf("the host has no key of the type on file (%s at %s); it offers %s", describe(known.key), known.place(), theirs),
 		"the host may have been reinstalled: check, then remove that line")
+}
+
+// algorithms is a list of them in words, without the names in it that only announce extensions.
+func algorithms(names []string) string {
+	return strings.Join(slices.DeleteFunc(slices.Clone(names), func(name string) bool {
+		return strings.HasPrefix(name, "ext-info-") || strings.HasPrefix(name, "kex-strict-")
+	}), ", ")
 }
 
 // refused is a login that the host did not accept.

@@ -71,8 +71,6 @@ type Dialer struct {
 
 	// AcceptNewHostKeys writes keys of hosts never seen before to known_hosts without asking. Changed keys are refused all the same.
 	AcceptNewHostKeys bool
-	// Forget keeps accepted keys in memory, for this run only: no known_hosts file is written.
-	Forget bool
 	// Ask puts a yes-or-no question to the operator. Nil: nobody is there, and an unknown key is an error.
 	Ask func(ctx context.Context, question string) (bool, error)
 	// Passphrase asks for the passphrase of a key file. Nil: nobody is there, and an encrypted key is an error if it is needed. It is
@@ -93,7 +91,7 @@ type Dialer struct {
 	once   sync.Once
 	starts chan struct{} // slots of MaxStarts
 	asking chan struct{} // held by whoever talks to the operator
-	known  knownHosts
+	known  sync.Mutex    // held by whoever writes a known_hosts file; a file lock keeps other processes away
 	keys   keyring
 
 	mu    sync.Mutex

@@ -1,19 +1,15 @@
 package remote
 
 import (
-	"bufio"
 	"bytes"
 	"context"
-	"crypto/ed25519"
 	"errors"
 	"fmt"
-	"io/fs"
 	"net"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"syscall"
 
 	"golang.org/x/crypto/ssh"
@@ -23,8 +19,11 @@ import (
 // errFirstContact ends a handshake so that the operator can be asked with no clock running.
 var errFirstContact = errors.New("host key is not known yet")
 
-// Host key algorithms in the order of preference; SHA-1 and DSA are not among them.
+// Host key algorithms in the order of preference, and the types of key that they sign with; SHA-1 and DSA are not among them.
 var (
+	plainTypes = []string{
+		ssh.KeyAlgoED25519, ssh.KeyAlgoECDSA256, ssh.KeyAlgoECDSA384, ssh.KeyAlgoECDSA521, ssh.KeyAlgoRSA,
+	}
 	plainAlgorithms = []string{
 		ssh.KeyAlgoED25519, ssh.KeyAlgoECDSA256, ssh.KeyAlgoECDSA384, ssh.KeyAlgoECDSA521,
 		ssh.KeyAlgoRSASHA256, ssh.KeyAlgoRSASHA512,
@@ -35,109 +34,23 @@ var (
 	}
 )
 
-// knownHosts serializes writers of known_hosts files within this process; a file lock does so between processes. With Dialer.Forget
-// it holds what was accepted instead.
-type knownHosts struct {
-	mu  sync.Mutex
-	met map[string]ssh.PublicKey // by endpoint
-}
-
-// held is the key that was accepted for an endpoint and not written down; nil: none.
-func (n *knownHosts) held(endpoint string) ssh.PublicKey {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	return n.met[endpoint]
-}
-
-func (n *knownHosts) hold(endpoint string, key ssh.PublicKey) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	if n.met == nil {
-		n.met = map[string]ssh.PublicKey{}
-	}
-	n.met[endpoint] = key
-}
-
 // hostKeys judges the keys of one host.
 type hostKeys struct {
-	cfg   Config
-	check ssh.HostKeyCallback
-	known []knownhosts.KnownKey // keys and authorities that some line names for this host
-	cas   map[string]bool       // "file:line" of authorities
-	held  ssh.PublicKey         // accepted in this run and not written down
-}
-
-// hostKeys is readHostKeys with what this run has accepted.
-func (d *Dialer) hostKeys(cfg Config) (*hostKeys, error) {
-	k, err := readHostKeys(cfg)
-	if err == nil {
-		k.held = d.known.held(cfg.endpoint())
-	}
-	return k, err
-}
-
-// readHostKeys reads the known_hosts files anew, so that what another host's first contact wrote is seen.
-func readHostKeys(cfg Config) (*hostKeys, error) {
-	k := &hostKeys{cfg: cfg, cas: map[string]bool{}}
-	var files []string
-	for _, file := range cfg.KnownHosts {
-		err := k.readAuthorities(file)
-		if errors.Is(err, fs.ErrNotExist) {
-			continue
-		}
-		if err != nil {
-			return nil, fmt.Errorf("read known hosts: %w", err)
-		}
-		files = append(files, file)
-	}
-	check, err := knownhosts.New(files...)
-	if err != nil {
-		return nil, fmt.Errorf("read known hosts: %w", err)
-	}
-	k.check = check
-	// A key that nobody has makes the library say which keys it would have liked: the algorithms to ask for (golang/go#29286).
-	nobody, err := ssh.NewPublicKey(ed25519.PublicKey(make([]byte, ed25519.PublicKeySize)))
-	if err != nil {
-		return nil, err
-	}
-	var wrong *knownhosts.KeyError
-	if errors.As(k.verify(nobody), &wrong) {
-		k.known = wrong.Want
-	}
-	return k, nil
-}
-
-func (k *hostKeys) readAuthorities(file string) error {
-	f, err := os.Open(file)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	lines := bufio.NewScanner(f)
-	for n := 1; lines.Scan(); n++ {
-		if strings.HasPrefix(strings.TrimLeft(lines.Text(), " \t"), "@cert-authority") {
-			k.cas[place(file, n)] = true
-		}
-	}
-	return lines.Err()
-}
-
-func place(file string, line int) string { return fmt.Sprintf("%s:%d", file, line) }
-
-// verify never asks: nil, *knownhosts.KeyError, *knownhosts.RevokedError, or what is wrong with a certificate.
-func (k *hostKeys) verify(key ssh.PublicKey) error {
-	return k.check(k.cfg.endpoint(), &net.TCPAddr{}, key)
+	cfg     Config
+	known   []knownKey // keys and authorities that some line names for this host
+	revoked []knownKey // for whichever host
+	passed  []string   // "FILE:LINE" that names this host, and cannot be read or used
 }
 
 // algorithms to ask the host for: those of the known keys, so that it does not show another key than the one on file.
 func (k *hostKeys) algorithms() []string {
 	var certs, plain []string
 	for _, known := range k.known {
-		if k.cas[place(known.Filename, known.Line)] {
+		if known.authority {
 			certs = certAlgorithms
 			continue
 		}
-		switch t := known.Key.Type(); t {
+		switch t := known.key.Type(); t {
 		case ssh.KeyAlgoRSA:
 			plain = append(plain, ssh.KeyAlgoRSASHA256, ssh.KeyAlgoRSASHA512)
 		default:
@@ -150,46 +63,54 @@ func (k *hostKeys) algorithms() []string {
 	return plainAlgorithms
 }
 
-// judge is verify with the answer in the operator's words. It returns errFirstContact for a host that no line names.
+// judge says whether the host may show this key, in the operator's words. It never asks, and returns errFirstContact for a host that
+// no line names.
 func (k *hostKeys) judge(key ssh.PublicKey) error {
-	err := k.verify(key)
-	if err == nil {
+	cert, _ := key.(*ssh.Certificate)
+	for _, revoked := range k.revoked {
+		if same(revoked.key, key) || cert != nil && (same(revoked.key, cert.Key) || same(revoked.key, cert.SignatureKey)) {
+			return k.refuse(fmt.Errorf("the key %s is revoked at %s", describe(revoked.key), revoked.place()),
+				"have the host given a new key; a revoked one may be in foreign hands")
+		}
+	}
+	if cert != nil {
+		checker := ssh.CertChecker{IsHostAuthority: k.authority}
+		if err := checker.CheckHostKey(k.cfg.endpoint(), &net.TCPAddr{}, cert); err != nil {
+			return k.refuse(fmt.Errorf("host certificate: %w", err), "check principals and validity of the host's certificate")
+		}
 		return nil
 	}
-	var revoked *knownhosts.RevokedError
-	if errors.As(err, &revoked) {
-		return k.refuse(fmt.Errorf("the key %s is revoked at %s", describe(key), place(revoked.Revoked.Filename, revoked.Revoked.Line)),
-			"have the host given a new key; a revoked one may be in foreign hands")
-	}
-	var wrong *knownhosts.KeyError
-	if !errors.As(err, &wrong) {
-		return k.refuse(fmt.Errorf("host certificate: %w", err), "check principals and validity of the host's certificate")
-	}
-	if len(wrong.Want) == 0 {
-		if k.held != nil && bytes.Equal(k.held.Marshal(), key.Marshal()) {
+	var other *knownKey // a known key, of the same type if there is one
+	for i, known := range k.known {
+		switch {
+		case known.authority:
+		case same(known.key, key):
 			return nil
-		}
-		return errFirstContact
-	}
-	var known *knownhosts.KnownKey
-	for i, want := range wrong.Want {
-		authority := k.cas[place(want.Filename, want.Line)]
-		if !authority && (known == nil || want.Key.Type() == key.Type()) {
-			known = &wrong.Want[i]
+		case other == nil || known.key.Type() == key.Type():
+			other = &k.known[i]
 		}
 	}
-	if known != nil {
-		return k.changed(key, *known)
+	switch {
+	case other != nil:
+		return k.changed(key, *other)
+	case len(k.known) > 0:
+		return k.refuse(fmt.Errorf("it shows the plain key %s, and no certificate by the authority at %s", describe(key), k.known[0].place()),
+			"set HostCertificate in the host's sshd_config, or add the host's key to "+k.cfg.KnownHosts[0])
 	}
-	ca := wrong.Want[0]
-	return k.refuse(fmt.Errorf("it shows the plain key %s, and no certificate by the authority at %s", describe(key), place(ca.Filename, ca.Line)),
-		"set HostCertificate in the host's sshd_config, or add the host's key to "+k.cfg.KnownHosts[0])
+	return errFirstContact
 }
 
-func (k *hostKeys) changed(key ssh.PublicKey, want knownhosts.KnownKey) error {
-	err := fmt.Errorf("the host key has changed: it shows %s, known is %s at %s", describe(key), describe(want.Key), place(want.Filename, want.Line))
+// authority says whether a line names a key as one that signs for this host.
+func (k *hostKeys) authority(key ssh.PublicKey, _ string) bool {
+	return slices.ContainsFunc(k.known, func(known knownKey) bool { return known.authority && same(known.key, key) })
+}
+
+func same(a, b ssh.PublicKey) bool { return bytes.Equal(a.Marshal(), b.Marshal()) }
+
+func (k *hostKeys) changed(key ssh.PublicKey, want knownKey) error {
+	err := fmt.Errorf("the host key has changed: it shows %s, known is %s at %s", describe(key), describe(want.key), want.place())
 	return k.refuse(err, fmt.Sprintf("if the host was reinstalled, and only then: ssh-keygen -f %s -R %s",
-		Quote(want.Filename), Quote(knownhosts.Normalize(k.cfg.endpoint()))))
+		Quote(want.file), Quote(knownhosts.Normalize(k.cfg.endpoint()))))
 }
 
 func (k *hostKeys) unknown(key ssh.PublicKey) error {
@@ -197,7 +118,11 @@ func (k *hostKeys) unknown(key ssh.PublicKey) error {
 	if len(k.cfg.KnownHosts) > 0 {
 		file = k.cfg.KnownHosts[0]
 	}
-	return k.refuse(fmt.Errorf("the host key is not known: %s", describe(key)),
+	passed := ""
+	if len(k.passed) > 0 {
+		passed = fmt.Sprintf(" (%s names the host with a key that cannot be used)", strings.Join(k.passed, ", "))
+	}
+	return k.refuse(fmt.Errorf("the host key is not known: %s%s", describe(key), passed),
 		fmt.Sprintf("compare the fingerprint with the host's own (ssh-keygen -lf /etc/ssh/ssh_host_*_key.pub); then run again with "+
 			"--accept-new-host-keys, or add this line to %s: %s", file, knownhosts.Line([]string{k.cfg.endpoint()}, key)))
 }
@@ -222,7 +147,7 @@ func (d *Dialer) meet(ctx context.Context, cfg Config, key ssh.PublicKey) error 
 		return err
 	}
 	defer done()
-	k, err := d.hostKeys(cfg)
+	k, err := readHostKeys(cfg)
 	if err != nil {
 		return err
 	}
@@ -237,12 +162,8 @@ func (d *Dialer) meet(ctx context.Context, cfg Config, key ssh.PublicKey) error 
 		if d.Ask == nil {
 			return k.unknown(key)
 		}
-		remember := "remember it in " + cfg.KnownHosts[0]
-		if d.Forget {
-			remember = "forget it after this run"
-		}
-		yes, err := d.Ask(ctx, fmt.Sprintf("%s (%s) is not known yet. Its key is %s. Trust it, and %s?",
-			cfg.name(), cfg.endpoint(), describe(key), remember))
+		yes, err := d.Ask(ctx, fmt.Sprintf("%s (%s) is not known yet. Its key is %s. Trust it, and remember it in %s?",
+			cfg.name(), cfg.endpoint(), describe(key), cfg.KnownHosts[0]))
 		if err != nil {
 			return fmt.Errorf("ask about the host key: %w", err)
 		}
@@ -250,17 +171,17 @@ func (d *Dialer) meet(ctx context.Context, cfg Config, key ssh.PublicKey) error 
 			return k.unknown(key)
 		}
 	}
-	if d.Forget {
-		d.known.hold(cfg.endpoint(), key)
-		return nil
+	line := knownhosts.Line([]string{cfg.endpoint()}, key)
+	if err := d.remember(cfg.KnownHosts[0], line); err != nil {
+		return k.refuse(err, fmt.Sprintf("make %s writable, or add this line to another file of known_hosts: %s", cfg.KnownHosts[0], line))
 	}
-	return d.known.add(cfg.KnownHosts[0], knownhosts.Line([]string{cfg.endpoint()}, key))
+	return nil
 }
 
-// add appends one line, in one write, under a lock that other processes honour.
-func (n *knownHosts) add(file, line string) error {
-	n.mu.Lock()
-	defer n.mu.Unlock()
+// remember appends one line, in one write, under a lock that other processes honour.
+func (d *Dialer) remember(file, line string) error {
+	d.known.Lock()
+	defer d.known.Unlock()
 	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
 		return fmt.Errorf("remember host key: %w", err)
 	}
@@ -272,6 +193,7 @@ func (n *knownHosts) add(file, line string) error {
 	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX); err != nil {
 		return fmt.Errorf("lock %s: %w", file, err)
 	}
+	defer syscall.Flock(int(f.Fd()), syscall.LOCK_UN) //nolint:errcheck // a process that is just being started may have a copy of f
 	text := line + "\n"
 	if info, err := f.Stat(); err == nil && info.Size() > 0 {
 		last := make([]byte, 1)

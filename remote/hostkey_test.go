@@ -2,12 +2,13 @@ package remote
 
 import (
 	"context"
+	"crypto/ed25519"
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -24,6 +25,15 @@ func keyLine(s *server, key ssh.PublicKey) string {
 func hashedLine(s *server, key ssh.PublicKey) string {
 	host := knownhosts.HashHostname(knownhosts.Normalize(fmt.Sprintf("127.0.0.1:%d", s.port)))
 	return strings.Replace(keyLine(s, key), fmt.Sprintf("[127.0.0.1]:%d", s.port), host, 1)
+}
+
+// unreadable are lines for a host that ssh passes over: of SSH 1, of a type that is not known or no longer used, and garbage.
+func unreadable(host string) []string {
+	return []string{
+		host + " 1024 35 13519", host + " ssh-future AAAA", host + " ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI",
+		host + " ssh-dss AAAAB3NzaC1kc3MAAAABAQAAAAEBAAAAAQEAAAABAQ==", "one two", "|1|x|y ssh-ed25519 AAAA",
+		"@revoked", "\x00\xff\xfe" + strings.Repeat("x", 100_000), "! " + host,
+	}
 }
 
 func TestHostKeys(t *testing.T) {
@@ -83,9 +93,43 @@ func TestHostKeys(t *testing.T) {
 			name: "key of another type on file", text: "the host has no key of the type on file (ECDSA SHA256:", hint: "reinstalled",
 			lines: func(s *server) []string { return []string{keyLine(s, ecdsaKey(t).PublicKey())} },
 		},
+		{name: "lines that cannot be read are passed over", ok: true, lines: func(s *server) []string {
+			return append(unreadable("[127.0.0.1]:"+strconv.Itoa(s.port)), keyLine(s, s.key.PublicKey()))
+		}},
 		{
-			name: "unreadable line", text: "read known hosts: knownhosts: ", hint: "correct or remove that line",
-			lines: func(s *server) []string { return []string{keyLine(s, s.key.PublicKey()), "one two"} },
+			name: "a line that cannot be read makes no host known", text: "known_hosts:1, ", hint: "--accept-new-host-keys",
+			lines: func(s *server) []string { return unreadable("[127.0.0.1]:" + strconv.Itoa(s.port)) },
+		},
+		{
+			name: "nor does one of an unknown marker", text: "the host key is not known", hint: "--accept-new-host-keys",
+			lines: func(s *server) []string { return []string{"@trusted " + keyLine(s, s.key.PublicKey())} },
+		},
+		{
+			name: "revoked beside lines that cannot be read", text: "is revoked at ", hint: "new key",
+			lines: func(s *server) []string {
+				return append(unreadable("*"), keyLine(s, s.key.PublicKey()), "@revoked * "+authorized(s.key.PublicKey()))
+			},
+		},
+		{
+			name: "changed, beside lines that cannot be read", text: "the host key has changed", hint: "ssh-keygen -f ",
+			lines: func(s *server) []string { return append(unreadable("*"), keyLine(s, other.PublicKey())) },
+		},
+		{
+			name: "certificate of a revoked authority", text: "is revoked at ", hint: "new key",
+			set: func(s *server) { s.key = certified(t, ca, s.key, "127.0.0.1") },
+			lines: func(s *server) []string {
+				return []string{
+					fmt.Sprintf("@cert-authority [127.0.0.1]:%d %s", s.port, authorized(ca.PublicKey())),
+					"@revoked * " + authorized(ca.PublicKey()),
+				}
+			},
+		},
+		{
+			name: "the authority's own key is no host's", text: "the host has no key of the type on file", hint: "remove that line",
+			set: func(s *server) { s.key = ca },
+			lines: func(s *server) []string {
+				return []string{fmt.Sprintf("@cert-authority [127.0.0.1]:%d %s", s.port, authorized(ca.PublicKey()))}
+			},
 		},
 	}
 	for _, test := range tests {
@@ -225,27 +269,19 @@ func TestFirstContact(t *testing.T) {
 	}
 }
 
-// A run that must write nothing keeps what it accepts in memory: good for its other connections, and for no other run.
-func TestForget(t *testing.T) {
+// A key that cannot be remembered is not accepted: it would be trusted anew each time, whosever it is.
+func TestKeyThatCannotBeRemembered(t *testing.T) {
 	c := newClient(t)
 	s := startServer(t, c.signer.PublicKey())
 	cfg := c.stranger(s)
-	file := filepath.Join(c.dir, "new", "known_hosts")
-	cfg.KnownHosts = []string{file}
-	c.dialer.AcceptNewHostKeys, c.dialer.Forget = true, true
-	if err := c.host(t, cfg).Connect(t.Context()); err != nil {
+	if err := os.Symlink(filepath.Join(c.dir, "missing", "known_hosts"), c.known); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := os.Stat(filepath.Dir(file)); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("something was written: %v", err)
-	}
-	c.dialer.AcceptNewHostKeys = false
-	if err := c.host(t, cfg).Connect(t.Context()); err != nil {
-		t.Errorf("the second time in this run: %v", err)
-	}
-	other := newClient(t)
-	if err := other.host(t, cfg).Connect(t.Context()); !errors.Is(err, ErrHostKey) {
-		t.Errorf("another run got %v, want ErrHostKey", err)
+	c.dialer.AcceptNewHostKeys = true
+	var e *Error
+	err := c.host(t, cfg).Connect(t.Context())
+	if !errors.As(err, &e) || !errors.Is(err, ErrHostKey) || !strings.Contains(e.Remedy, keyLine(s, s.key.PublicKey())) {
+		t.Errorf("got %v, want ErrHostKey and the line to add", err)
 	}
 }
 
@@ -283,5 +319,84 @@ func TestFirstContactsTogether(t *testing.T) {
 	}
 	if lines := strings.Count(string(text), "\n"); lines != n+1 || asked.Load() != n {
 		t.Errorf("%d lines and %d questions for %d hosts:\n%s", lines, asked.Load(), n, text)
+	}
+}
+
+func TestNamesInKnownHosts(t *testing.T) {
+	tests := []struct {
+		patterns, endpoint string
+		want               bool
+	}{
+		{"etcd-1", "etcd-1:22", true},
+		{"Etcd-1.Example.COM", "ETCD-1.example.com:22", true},
+		{"etcd-2,etcd-1", "etcd-1:22", true},
+		{"etcd-?", "etcd-1:22", true},
+		{"etcd-?", "etcd-10:22", false},
+		{"*.example.com,!etcd-1.example.com", "etcd-1.example.com:22", false},
+		{"!etcd-1", "etcd-2:22", false},
+		{"etcd-1", "etcd-1:2222", false},
+		{"[etcd-1]:2222", "etcd-1:2222", true},
+		{"[etcd-1]:22", "etcd-1:22", true},
+		{"[*]:*", "etcd-1:2222", true},
+		{"fd00::1", "[fd00::1]:22", true},
+		{"[fd00::1]:2222", "[fd00::1]:2222", true},
+		{"[a-z]", "b:22", false},
+		{`\*`, "etcd-1:22", false},
+		{"", "etcd-1:22", false},
+		{",!", "etcd-1:22", false},
+		{knownhosts.HashHostname("[etcd-1]:2222"), "etcd-1:2222", true},
+		{knownhosts.HashHostname("etcd-1"), "etcd-1:2222", false},
+		{"|1|a|b|c", "etcd-1:22", false},
+	}
+	for _, test := range tests {
+		name := strings.ToLower(knownhosts.Normalize(test.endpoint))
+		if got := names(strings.Split(test.patterns, ","), name); got != test.want {
+			t.Errorf("%q names %s: %t, want %t", test.patterns, test.endpoint, got, test.want)
+		}
+	}
+}
+
+// Whatever a file holds, only a whole line with a key may make that key the host's.
+func FuzzKnownHosts(f *testing.F) {
+	for _, line := range unreadable("*") {
+		f.Add([]byte(line))
+	}
+	f.Add([]byte("* ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ8k5GkXb1k4T9x0uQkQ0m0b8p8nS0m6qk2mT3kQ5g1Z"))
+	_, private, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		f.Fatal(err)
+	}
+	signer, err := ssh.NewSignerFromKey(private)
+	if err != nil {
+		f.Fatal(err)
+	}
+	dir := f.TempDir()
+	f.Fuzz(func(t *testing.T, text []byte) {
+		file := filepath.Join(dir, "known_hosts")
+		put(t, file, text, 0o600)
+		k, err := readHostKeys(Config{Address: "etcd-1", KnownHosts: []string{file}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := k.judge(signer.PublicKey()); err == nil {
+			t.Errorf("a key that nobody wrote down is trusted")
+		}
+	})
+}
+
+func TestKeyExchanges(t *testing.T) {
+	for _, name := range ssh.SupportedAlgorithms().KeyExchanges {
+		_, h := pair(t, func(s *server) { s.kex = []string{name} })
+		if err := h.Connect(t.Context()); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	_, h := pair(t, func(s *server) { s.kex = []string{ssh.InsecureKeyExchangeDH14SHA1} })
+	err := h.Connect(t.Context())
+	var e *Error
+	if !errors.As(err, &e) || !errors.Is(err, ErrUnreachable) ||
+		!strings.HasSuffix(err.Error(), "no key exchange in common: sshd there offers only diffie-hellman-group14-sha1") ||
+		!strings.Contains(e.Remedy, ssh.KeyExchangeCurve25519) || strings.Contains(e.Remedy, "kex-strict") {
+		t.Errorf("got %v, remedy %q", err, e.Remedy)
 	}
 }

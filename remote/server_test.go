@@ -32,8 +32,9 @@ type server struct {
 	env     []string
 	allowed []ssh.PublicKey
 
-	maxSessions int  // at once
-	perConn     bool // … on each connection; otherwise on the host
+	kex         []string // key exchanges on offer; nil: the usual ones
+	maxSessions int      // at once
+	perConn     bool     // … on each connection; otherwise on the host
 	noForward   bool
 	drops       atomic.Int32 // connections to drop before the handshake
 	dials       atomic.Int32
@@ -120,6 +121,7 @@ func (s *server) config() *ssh.ServerConfig {
 			return checker.Authenticate(fakeMeta{}, key)
 		},
 	}
+	config.KeyExchanges = s.kex
 	config.AddHostKey(s.key)
 	return config
 }

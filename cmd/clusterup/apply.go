@@ -35,7 +35,7 @@ func newApply(c *console) *cobra.Command {
 				path, yes = saved.Inventory, true
 				flags = saved.flags(flags)
 			}
-			s, err := c.open(path, flags, false)
+			s, err := c.open(path, flags)
 			if err != nil {
 				return err
 			}

@@ -34,7 +34,7 @@ func newCertList(c *console) *cobra.Command {
 		Args:  oneInventory("one inventory"),
 		RunE: func(_ *cobra.Command, args []string) error {
 			c.json = flags.json
-			s, err := c.open(args[0], flags, true)
+			s, err := c.open(args[0], flags)
 			if err != nil {
 				return err
 			}

@@ -41,7 +41,7 @@ func newCertIssue(c *console) *cobra.Command {
 			if err := to.check(c); err != nil {
 				return err
 			}
-			s, err := c.open(args[1], flags, true)
+			s, err := c.open(args[1], flags)
 			if err != nil {
 				return err
 			}

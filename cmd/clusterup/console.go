@@ -152,9 +152,9 @@ func (c *console) secret(ctx context.Context, question string) ([]byte, error) {
 }
 
 // dialer is the SSH side of a run.
-func (c *console) dialer(flags clusterFlags, readOnly bool) *remote.Dialer {
+func (c *console) dialer(flags clusterFlags) *remote.Dialer {
 	home, _ := os.UserHomeDir() // without one there are no usual key files
-	d := &remote.Dialer{Env: os.Getenv, Home: home, AcceptNewHostKeys: flags.acceptNew, Forget: readOnly}
+	d := &remote.Dialer{Env: os.Getenv, Home: home, AcceptNewHostKeys: flags.acceptNew}
 	if c.terminal() {
 		d.Ask, d.Passphrase = c.yes, c.passphrase
 	}

@@ -24,7 +24,7 @@ func newDestroy(c *console) *cobra.Command {
 		Args: oneInventory("one inventory"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			c.json, c.destroying = flags.json, true
-			s, err := c.open(args[0], flags, false)
+			s, err := c.open(args[0], flags)
 			if err != nil {
 				return err
 			}

@@ -32,7 +32,7 @@ func newEtcdctl(c *console) *cobra.Command {
 		Example: "  clusterup etcdctl prod.hcl -- endpoint status -w table",
 		Args:    usage(cobra.MinimumNArgs(2)),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			s, err := c.open(args[0], flags, true)
+			s, err := c.open(args[0], flags)
 			if err != nil {
 				return err
 			}
@@ -43,7 +43,7 @@ func newEtcdctl(c *console) *cobra.Command {
 		},
 	}
 	flags.inventoryFlags(cmd)
-	cmd.Flags().BoolVar(&flags.acceptNew, "accept-new-host-keys", false, "trust the key of a host that was never seen before")
+	cmd.Flags().BoolVar(&flags.acceptNew, "accept-new-host-keys", false, "trust the key of a host that was never seen before, and remember it")
 	return cmd
 }
 

@@ -17,11 +17,11 @@ func newPlan(c *console) *cobra.Command {
 	var exitCode, full bool
 	cmd := &cobra.Command{
 		Use:   "plan INVENTORY",
-		Short: "Show what apply would do; changes nothing anywhere",
+		Short: "Show what apply would do; changes nothing on any host",
 		Args:  oneInventory("one inventory"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			c.json = flags.json
-			s, err := c.open(args[0], flags, true)
+			s, err := c.open(args[0], flags)
 			if err != nil {
 				return err
 			}

@@ -24,7 +24,7 @@ func newReseal(c *console) *cobra.Command {
 			"are opened with your SSH key, or with what CLUSTERUP_IDENTITY names. It looks at no host.",
 		Args: oneInventory("one inventory"),
 		RunE: func(_ *cobra.Command, args []string) error {
-			s, err := c.open(args[0], flags, true)
+			s, err := c.open(args[0], flags)
 			if err != nil {
 				return err
 			}

@@ -109,7 +109,7 @@ func (r *rotating) run(cmd *cobra.Command, inventory string, wish func(plan.Want
 // do applies what a verb wants; set says what that is.
 func (r *rotating) do(cmd *cobra.Command, inventory, verb string, set func(*session) error) error {
 	r.console.json = r.flags.json
-	s, err := r.console.open(inventory, r.flags, false)
+	s, err := r.console.open(inventory, r.flags)
 	if err != nil {
 		return err
 	}

@@ -32,17 +32,17 @@ type session struct {
 	wish    func(plan.Want, facts.Snapshot) plan.Want // what a verb wants besides; nil: nothing
 
 	mu       sync.Mutex
-	releases map[string]*release.Archive // by VERSION/ARCH
-	signing  *pki.Store                  // nil: nothing was signed yet
+	releases map[string]*resolved // by VERSION/ARCH
+	signing  *pki.Store           // nil: nothing was signed yet
 }
 
-// open loads the inventory and prepares everything; no network is used yet. readOnly keeps accepted host keys in memory.
-func (c *console) open(path string, flags clusterFlags, readOnly bool) (*session, error) {
+// open loads the inventory and prepares everything; no network is used yet.
+func (c *console) open(path string, flags clusterFlags) (*session, error) {
 	cluster, err := c.load(path, nil, flags)
 	if err != nil {
 		return nil, err
 	}
-	return c.begin(path, cluster, flags, readOnly)
+	return c.begin(path, cluster, flags)
 }
 
 // openEdited is open for an inventory as it will be.
@@ -51,15 +51,15 @@ func (c *console) openEdited(change *edit, flags clusterFlags) (*session, error)
 	if err != nil {
 		return nil, err
 	}
-	return c.begin(change.path, cluster, flags, false)
+	return c.begin(change.path, cluster, flags)
 }
 
-func (c *console) begin(path string, cluster *inventory.Cluster, flags clusterFlags, readOnly bool) (*session, error) {
+func (c *console) begin(path string, cluster *inventory.Cluster, flags clusterFlags) (*session, error) {
 	s := &session{
-		console: c, flags: flags, verb: "apply", file: path, cluster: cluster, now: time.Now, releases: map[string]*release.Archive{},
+		console: c, flags: flags, verb: "apply", file: path, cluster: cluster, now: time.Now, releases: map[string]*resolved{},
 		dir: filepath.Join(cluster.Dir, ".clusterup", cluster.Name), hosts: map[string]*remote.Host{},
 	}
-	dialer := c.dialer(flags, readOnly)
+	dialer := c.dialer(flags)
 	for _, m := range cluster.Members {
 		config, err := sshConfig(m)
 		if err != nil {
@@ -185,13 +185,20 @@ func (s *session) want(ctx context.Context, seen facts.Snapshot, token string) (
 // release is the archive of a version for an architecture, resolved once a run; nil when etcd is not released for it. What the inventory
 // says of files and digests is said of the version that it asks for; those on the way there come from the mirror.
 func (s *session) release(ctx context.Context, version, arch string, pinned map[string]string) (*release.Archive, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if archive, ok := s.releases[version+"/"+arch]; ok {
-		return archive, nil
-	}
 	if !releasedFor[arch] {
 		return nil, nil
+	}
+	s.mu.Lock()
+	r := s.releases[version+"/"+arch]
+	if r == nil {
+		r = &resolved{}
+		s.releases[version+"/"+arch] = r
+	}
+	s.mu.Unlock()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.archive != nil {
+		return r.archive, nil
 	}
 	var archives, digests map[string]string
 	if version == s.cluster.Version {
@@ -211,8 +218,14 @@ func (s *session) release(ctx context.Context, version, arch string, pinned map[
 	if err != nil {
 		return nil, err
 	}
-	s.releases[version+"/"+arch] = archive
+	r.archive = archive
 	return archive, nil
+}
+
+// resolved is one release; its lock is held through the download, which others need not wait for.
+type resolved struct {
+	mu      sync.Mutex
+	archive *release.Archive // nil: not yet
 }
 
 // releasedFor are the architectures that etcd is released for.

@@ -24,7 +24,7 @@ func newStatus(c *console) *cobra.Command {
 		Args:  oneInventory("one inventory"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			c.json = flags.json
-			s, err := c.open(args[0], flags, true)
+			s, err := c.open(args[0], flags)
 			if err != nil {
 				return err
 			}
