@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
 )
 
 func TestResolveSideBySide(t *testing.T) {
@@ -51,6 +52,31 @@ func TestResolveWaitsForAnotherRun(t *testing.T) {
 	}
 	unlock()
 	requireWhole(t, resolve(t, src, amd64), s.archive)
+}
+
+// TestUnlockedDespiteCopies proves that a lock which was given back is free, even while a process that is just being started has a copy
+// of every file of this one.
+func TestUnlockedDespiteCopies(t *testing.T) {
+	f, err := os.Create(filepath.Join(t.TempDir(), "lock"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX); err != nil {
+		t.Fatal(err)
+	}
+	twin, err := unix.Dup(int(f.Fd()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = unix.Close(twin) }()
+	unlockFile(f)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	defer cancel()
+	unlock, err := lockFile(ctx, f.Name())
+	if err != nil {
+		t.Fatal(err)
+	}
+	unlock()
 }
 
 // TestResolveReadsNoKnownArchive proves that a run believes the record of an earlier one: it repeats a mark put there.

@@ -60,12 +60,19 @@ func lockFile(ctx context.Context, path string) (unlock func(), err error) {
 		if err != nil {
 			return nil, errors.Join(cacheError(&os.PathError{Op: "lock", Path: path, Err: err}), f.Close())
 		}
-		return func() { _ = f.Close() }, nil
+		return func() { unlockFile(f) }, nil
 	case <-ctx.Done():
 		// Nothing interrupts flock; its goroutine gives the lock back at once when it comes.
 		go func() {
-			_ = errors.Join(<-locked, f.Close())
+			_ = <-locked
+			unlockFile(f)
 		}()
 		return nil, fmt.Errorf("wait for another download of the same release (%s): %w", path, context.Cause(ctx))
 	}
+}
+
+// unlockFile does more than close: a process that is just being started has a copy of f for a moment, and would keep the lock.
+func unlockFile(f *os.File) {
+	_ = unix.Flock(int(f.Fd()), unix.LOCK_UN)
+	_ = f.Close()
 }

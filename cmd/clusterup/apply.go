@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
@@ -8,12 +9,14 @@ import (
 	"fmt"
 	"os"
 	"os/user"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/clusterup/clusterup/apply"
 	"github.com/clusterup/clusterup/facts"
+	"github.com/clusterup/clusterup/inventory"
 	"github.com/clusterup/clusterup/plan"
 )
 
@@ -185,14 +188,25 @@ func (s *session) consent(ctx context.Context, yes bool) error {
 
 func (s *session) lock(ctx context.Context, doing string) (*apply.Lock, error) {
 	holders := map[string]apply.Holder{}
-	var names []string
 	for _, m := range s.cluster.Members {
-		names = append(names, m.Name)
 		holders[m.Name] = shell{s.hosts[m.Name]}
 	}
 	waiting, waited := s.console.untilStopped(ctx) // what is held by then does not end with it
 	defer waited()
-	return apply.Acquire(waiting, s.cluster.Name, names, holders, s.owner(doing), s.flags.lockWait)
+	return apply.Acquire(waiting, s.cluster.Name, lockOrder(s.cluster.Members), holders, s.owner(doing), s.flags.lockWait)
+}
+
+// lockOrder is one order of the hosts for all inventories of a cluster, however each sorts and names its members: two runs that begin at
+// different ends would wait for each other.
+func lockOrder(members []inventory.Member) []string {
+	sorted := slices.SortedFunc(slices.Values(members), func(a, b inventory.Member) int {
+		return cmp.Or(cmp.Compare(a.Address, b.Address), cmp.Compare(a.Name, b.Name))
+	})
+	names := make([]string, 0, len(sorted))
+	for _, m := range sorted {
+		names = append(names, m.Name)
+	}
+	return names
 }
 
 func (s *session) owner(doing string) apply.Owner {

@@ -27,6 +27,8 @@ const retryMint = 5 * time.Second
 // a CA to sign its certificate.
 type etcdAPI struct {
 	session *session
+
+	routing sync.Mutex        // its own: dialing must not wait for whoever mints
 	routes  map[string]string // host:port of a client URL → member
 
 	mu     sync.Mutex
@@ -50,8 +52,8 @@ func newEtcdAPI(s *session) *etcdAPI {
 
 // route makes an endpoint be reached through a member's host.
 func (a *etcdAPI) route(member, endpoint string) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
+	a.routing.Lock()
+	defer a.routing.Unlock()
 	if u, err := url.Parse(endpoint); err == nil {
 		a.routes[u.Host] = member
 	}
@@ -93,9 +95,9 @@ func (a *etcdAPI) muted() error {
 
 // dial goes through the SSH connection of the member's own host, so that no route to the client port is needed.
 func (a *etcdAPI) dial(ctx context.Context, address string) (net.Conn, error) {
-	a.mu.Lock()
+	a.routing.Lock()
 	member, ok := a.routes[address]
-	a.mu.Unlock()
+	a.routing.Unlock()
 	if !ok {
 		return nil, fmt.Errorf("dial %s: not a client address of the inventory", address)
 	}

@@ -19,21 +19,26 @@ func run() int {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	stop := make(chan struct{})
+	c := &console{in: os.Stdin, out: os.Stdout, err: os.Stderr, stop: stop, base: ctx}
+	heed(func() { close(stop); c.interrupted() }, cancel)
+	root := newRoot(c)
+	root.SetArgs(dashes(os.Args[1:]))
+	err := root.ExecuteContext(ctx)
+	return c.report(err)
+}
+
+// heed calls first on the first signal to stop, and then on the second. A third one kills, whatever hangs.
+func heed(first, then func()) {
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	if !signal.Ignored(syscall.SIGHUP) { // as nohup wants it
 		signal.Notify(signals, syscall.SIGHUP)
 	}
-	c := &console{in: os.Stdin, out: os.Stdout, err: os.Stderr, stop: stop, base: ctx}
 	go func() {
 		<-signals
-		close(stop)
-		c.interrupted()
+		first()
 		<-signals
-		cancel()
+		signal.Stop(signals)
+		then()
 	}()
-	root := newRoot(c)
-	root.SetArgs(dashes(os.Args[1:]))
-	err := root.ExecuteContext(ctx)
-	return c.report(err)
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"io"
 	"maps"
 	"os"
 	"slices"
@@ -71,11 +70,9 @@ func exposition(result checked, members []memberStatus) []byte {
 
 // writePublic puts a file in place whole, for all to read: it holds what monitoring shows.
 func writePublic(path string, data []byte) error {
-	return writeWhole(path, func(w io.Writer) error {
-		if file, ok := w.(*os.File); ok {
-			if err := file.Chmod(0o644); err != nil {
-				return err
-			}
+	return writeWhole(path, func(w *os.File) error {
+		if err := w.Chmod(0o644); err != nil {
+			return err
 		}
 		_, err := w.Write(data)
 		return err

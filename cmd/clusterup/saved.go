@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 
@@ -75,7 +74,7 @@ func (s *session) savePlan(path string, p plan.Plan, seen facts.Snapshot) error 
 
 // writeFile puts a file in place whole, mode 0600.
 func writeFile(path string, data []byte) error {
-	return writeWhole(path, func(w io.Writer) error {
+	return writeWhole(path, func(w *os.File) error {
 		_, err := w.Write(data)
 		return err
 	})

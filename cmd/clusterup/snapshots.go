@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -39,7 +38,7 @@ func (o operatorDir) SaveSnapshot(ctx context.Context, endpoint, version string)
 	now := s.now().UTC()
 	name := filepath.Join(s.snapshotDir(), fmt.Sprintf("%s-etcd-%s", now.Format("20060102T150405Z"), version))
 	var saved quorum.Saved
-	err = writeWhole(name+".db", func(w io.Writer) error {
+	err = writeWhole(name+".db", func(w *os.File) error {
 		saved, err = client.Snapshot(ctx, endpoint, w)
 		return err
 	})
@@ -102,7 +101,7 @@ func (s *session) snapshots() ([]facts.SavedSnapshot, error) {
 }
 
 // writeWhole puts a file in place whole, mode 0600, as it is written.
-func writeWhole(path string, write func(io.Writer) error) (err error) {
+func writeWhole(path string, write func(*os.File) error) (err error) {
 	temp, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
 	if err != nil {
 		return err

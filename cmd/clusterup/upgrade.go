@@ -4,9 +4,9 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -69,7 +69,7 @@ func versionChange(path, cluster, to string) (*edit, error) {
 	return &edit{path, was, now}, nil
 }
 
-// write changes the file in one step; its mode stays. A file that somebody has changed meanwhile is left alone.
+// write changes the file. One that somebody has changed meanwhile is left alone.
 func (e *edit) write() error {
 	if e == nil || bytes.Equal(e.was, e.now) {
 		return nil
@@ -81,25 +81,31 @@ func (e *edit) write() error {
 	if !bytes.Equal(is, e.was) {
 		return fmt.Errorf("change inventory: %s was changed meanwhile: look at it, and run again", e.path)
 	}
-	info, err := os.Stat(e.path)
-	if err != nil {
-		return fmt.Errorf("change inventory: %w", err)
-	}
-	path, err := filepath.EvalSymlinks(e.path)
-	if err != nil {
-		return fmt.Errorf("change inventory: %w", err)
-	}
-	err = writeWhole(path, func(w io.Writer) error {
-		if file, ok := w.(*os.File); ok {
-			if err := file.Chmod(info.Mode().Perm()); err != nil {
-				return err
-			}
-		}
-		_, err := w.Write(e.now)
-		return err
-	})
-	if err != nil {
+	if err := rewrite(e.path, e.now); err != nil {
 		return fmt.Errorf("change inventory: %w", err)
 	}
 	return nil
+}
+
+// rewrite changes a file of the operator's in one step, behind a symlink if it is one. Its mode stays, and its owner as far as
+// whoever runs this may give files away.
+func rewrite(path string, data []byte) error {
+	path, err := filepath.EvalSymlinks(path)
+	if err != nil {
+		return err
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		return err
+	}
+	return writeWhole(path, func(temp *os.File) error {
+		if was, ok := info.Sys().(*syscall.Stat_t); ok && temp.Chown(int(was.Uid), int(was.Gid)) != nil {
+			_ = temp.Chown(-1, int(was.Gid)) // the group at least, where the file is another's
+		}
+		if err := temp.Chmod(info.Mode().Perm()); err != nil {
+			return err
+		}
+		_, err := temp.Write(data)
+		return err
+	})
 }

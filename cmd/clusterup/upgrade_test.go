@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -71,5 +72,40 @@ func TestVersionChangeMistakes(t *testing.T) {
 	}
 	if err := (*edit)(nil).write(); err != nil {
 		t.Errorf("no change: %v", err)
+	}
+}
+
+// fmt writes through a symlink, and leaves mode and owner as they are.
+func TestFormatKeepsTheFile(t *testing.T) {
+	dir := t.TempDir()
+	file, link := filepath.Join(dir, "real.hcl"), filepath.Join(dir, "prod.hcl")
+	if err := os.WriteFile(file, []byte("cluster   \"prod\" {\n}\n"), 0o640); err != nil {
+		t.Fatal(err)
+	}
+	owner := uint32(os.Getuid())
+	if owner == 0 {
+		owner = 12345
+		if err := os.Chown(file, int(owner), int(owner)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Symlink("real.hcl", link); err != nil {
+		t.Fatal(err)
+	}
+	if changed, err := new(console).format(link, false); err != nil || !changed {
+		t.Fatalf("changed: %t, %v", changed, err)
+	}
+	if is, err := os.ReadFile(file); err != nil || string(is) != "cluster \"prod\" {\n}\n" {
+		t.Errorf("%q, %v", is, err)
+	}
+	if info, err := os.Lstat(link); err != nil || info.Mode()&os.ModeSymlink == 0 {
+		t.Errorf("the link is gone: %v, %v", info.Mode(), err)
+	}
+	info, err := os.Stat(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if is := info.Sys().(*syscall.Stat_t); info.Mode().Perm() != 0o640 || is.Uid != owner {
+		t.Errorf("mode %v, owner %d, want %d", info.Mode(), is.Uid, owner)
 	}
 }

@@ -109,12 +109,8 @@ func (c *console) format(path string, check bool) (bool, error) {
 	if bytes.Equal(src, out) || check {
 		return !bytes.Equal(src, out), nil
 	}
-	info, err := os.Stat(path)
-	if err != nil {
+	if err := rewrite(path, out); err != nil {
 		return false, fmt.Errorf("format: %w", err)
 	}
-	if err := writeFile(path, out); err != nil {
-		return false, fmt.Errorf("format: %w", err)
-	}
-	return true, os.Chmod(path, info.Mode().Perm())
+	return true, nil
 }

@@ -81,7 +81,10 @@ func lock(path string) (unlock func(), err error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("lock %s: %w", path, err), f.Close())
 	}
-	return func() { _ = f.Close() }, nil
+	return func() {
+		_ = syscall.Flock(int(f.Fd()), syscall.LOCK_UN) // a process that is just being started may have a copy of f
+		_ = f.Close()
+	}, nil
 }
 
 // replace writes path through a temporary file beside it, so that path is never seen half written.
