@@ -3,6 +3,7 @@ package acceptance
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net"
 	"strings"
 	"testing"
@@ -44,6 +45,7 @@ func TestTLSOn(t *testing.T) {
 	t.Run("peers", func(t *testing.T) { killedOften(t, s, &inv) })
 	switchClients(t, s, &inv)
 	t.Run("back", func(t *testing.T) { backToPlain(t, s, inv) })
+	t.Run("markers lost", func(t *testing.T) { markersLost(t, s, inv) })
 }
 
 // TestTLSOnFive does so with five members, which nobody disturbs.
@@ -93,6 +95,37 @@ func backToPlain(t *testing.T, s *site, inv inventory) {
 	refused(t, s, s.write(t, "back.hcl", inv), 13, "[insecure]",
 		"etcd-1: its peers reach it over TLS, which clusterup does not switch off", "→ set peers = true in the block tls",
 		"etcd-1: its clients reach it over TLS, which clusterup does not switch off", "→ set clients = true in the block tls")
+}
+
+// markersLost takes all birth markers from a cluster whose ID does not follow from its inventory any more, while its members run and when
+// they are stopped: they come back, and nothing else happens to a member that runs.
+func markersLost(t *testing.T, s *site, inv inventory) {
+	file := s.write(t, "prod.hcl", inv)
+	const marker = "/etc/etcd/prod/born.json"
+	ids := func(host string) string { return s.on(t, host, "grep -o '\"\\(cluster\\|member\\)_id\"[^,]*' "+marker) }
+	was, pids := map[string]string{}, s.pids(t, "prod")
+	for _, stop := range []bool{false, true} {
+		for _, host := range s.names() {
+			was[host] = ids(host)
+			s.on(t, host, "rm "+marker)
+			if stop {
+				s.on(t, host, "systemctl stop etcd-prod")
+			}
+		}
+		r := s.ok(t, "apply", "--yes", file).says(t, "record-birth/etcd-1", "record-birth/etcd-3").saysNot(t, "restart-member")
+		if !stop {
+			r.saysNot(t, "start-member")
+			if now := s.pids(t, "prod"); !maps.Equal(now, pids) {
+				t.Errorf("processes were %v and are %v", pids, now)
+			}
+		}
+		for _, host := range s.names() {
+			if is := ids(host); is != was[host] || is == "" {
+				t.Errorf("%s: the marker says %s, and said %s", host, is, was[host])
+			}
+		}
+	}
+	s.inSync(t, file, inv)
 }
 
 // peersSecure checks how members know each other, and what they listen with.

@@ -135,7 +135,7 @@ func (r *Run) seam(point string) error {
 func (r *Run) stoppable(ctx context.Context, kind plan.Kind) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancel(ctx)
 	switch kind {
-	case plan.InstallRelease, plan.StartMember, plan.RestartMember, plan.AwaitMember, plan.StopMember, plan.SaveSnapshot, plan.AwaitVersion, plan.AwaitRaftSnapshot, plan.PruneReleases, plan.CreateUser, plan.UpdateMember:
+	case plan.InstallRelease, plan.StartMember, plan.RestartMember, plan.AwaitMember, plan.StopMember, plan.SaveSnapshot, plan.AwaitVersion, plan.AwaitLeader, plan.AwaitRaftSnapshot, plan.PruneReleases, plan.CreateUser, plan.UpdateMember:
 	default:
 		return ctx, cancel
 	}

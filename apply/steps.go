@@ -77,6 +77,8 @@ func (r *Run) do(ctx context.Context, step plan.Step) error {
 		})
 	case plan.AwaitVersion:
 		return r.awaitVersion(ctx, step)
+	case plan.AwaitLeader:
+		return r.awaitLeader(ctx)
 	case plan.StopMember:
 		return script(stopUnit(step.Unit))
 	case plan.MoveAside:

@@ -3,6 +3,7 @@ package apply
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 
@@ -16,6 +17,9 @@ func (r *Run) verify(ctx context.Context, result Result) error {
 	r.emit(Event{Type: Verifying})
 	began := r.Now()
 	findings := r.check(result.Snapshot)
+	if slices.Equal(findings, []string{noLeader}) && r.awaitLeader(ctx) == nil { // they were asked during an election
+		findings = nil
+	}
 	if len(findings) == 0 && result.Steps > 0 {
 		findings = r.canaries(ctx)
 	}
@@ -31,6 +35,9 @@ func (r *Run) verify(ctx context.Context, result Result) error {
 	r.emit(Event{Type: Verified, Text: summary(r.Want, result.Snapshot), Seconds: r.Now().Sub(began).Seconds()})
 	return nil
 }
+
+// noLeader is a finding that may be over a moment later.
+const noLeader = "the members do not agree on a leader"
 
 // check says what is wrong with a cluster that nothing is left to be done to.
 func (r *Run) check(s facts.Snapshot) []string {
@@ -54,7 +61,7 @@ func (r *Run) check(s facts.Snapshot) []string {
 		leaders[host.Etcd.Leader] = true
 	}
 	if len(leaders) > 1 || leaders[0] {
-		findings = append(findings, "the members do not agree on a leader")
+		findings = append(findings, noLeader)
 	}
 	for _, alarm := range plan.Alarms(r.Want, s) {
 		findings = append(findings, alarm.Text)

@@ -1,7 +1,6 @@
 package facts
 
 import (
-	"cmp"
 	"context"
 	"maps"
 	"slices"
@@ -56,6 +55,7 @@ func Gather(ctx context.Context, src Source) (Snapshot, error) {
 		s.lookAt(ctx, src, torn)
 		s.agree()
 	}
+	s.askAgain(ctx, src)
 	return s, nil
 }
 
@@ -157,27 +157,4 @@ func talk(ctx context.Context, etcd Etcd, endpoint string, host *Host) {
 		host.Reads = true
 	})
 	wg.Wait()
-}
-
-// agree takes the member list and alarms from the member that has applied most, since each answers from its own state.
-func (s *Snapshot) agree() {
-	var best *Host
-	for _, name := range s.Names() {
-		host := s.Hosts[name]
-		if host.Etcd == nil || host.Listed == nil {
-			continue
-		}
-		if best == nil || host.Etcd.Applied > best.Etcd.Applied {
-			best = &host
-		}
-	}
-	if best == nil {
-		return
-	}
-	s.Members = slices.Clone(best.Listed)
-	slices.SortFunc(s.Members, func(a, b Member) int { return cmp.Compare(a.ID, b.ID) })
-	s.Alarms = slices.Clone(best.Alarms)
-	slices.SortFunc(s.Alarms, func(a, b Alarm) int {
-		return cmp.Or(cmp.Compare(a.Member, b.Member), cmp.Compare(a.Type, b.Type))
-	})
 }

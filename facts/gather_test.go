@@ -149,7 +149,7 @@ func TestGather(t *testing.T) {
 	if c := s.Hosts["c"]; c.Etcd != nil || site.etcd.asked["https://c"] != 0 {
 		t.Error("a host without a member was asked for one")
 	}
-	// Who has applied most is believed.
+	// Who serves reads is believed.
 	if want := []Member{{ID: 3, Name: "a"}, {ID: 9, Name: "b"}}; !cmp.Equal(s.Members, want) {
 		t.Errorf("members %v, want %v", s.Members, want)
 	}
@@ -299,4 +299,62 @@ func TestHealthy(t *testing.T) {
 			t.Errorf("%s: healthy %v", name, bad.Healthy())
 		}
 	}
+}
+
+// What most voters of one cluster say is believed that serve reads: not one of another cluster, not one that claims to have applied most,
+// nor one that is behind.
+func TestAgree(t *testing.T) {
+	good, lie := []Member{{ID: 3, Name: "a"}, {ID: 9, Name: "b"}}, []Member{{ID: 4, Name: "evil"}}
+	member := func(cluster ID, applied uint64, members []Member, reads bool) Host {
+		return Host{Etcd: &Status{ClusterID: cluster, Leader: 9, Applied: applied}, Listed: members, Reads: reads, Alarms: []Alarm{{members[0].ID, "NOSPACE"}}}
+	}
+	for name, hosts := range map[string][3]Host{
+		"one lies to be ahead":        {member(1, 1<<60, lie, true), member(1, 7, good, true), member(1, 8, good, true)},
+		"one of another cluster":      {member(2, 1<<60, lie, true), member(1, 7, good, true), member(1, 8, good, true)},
+		"those that serve no reads":   {member(1, 1<<60, lie, false), member(1, 7, good, true), member(1, 8, lie, false)},
+		"nobody serves reads":         {member(2, 9, lie, false), member(1, 7, good, false), member(1, 8, good, false)},
+		"equal numbers, one is ahead": {member(1, 7, lie, true), member(1, 8, good, true), member(2, 1<<60, lie, false)},
+	} {
+		s := Snapshot{Hosts: map[string]Host{"a": hosts[0], "b": hosts[1], "c": hosts[2]}}
+		s.agree()
+		if s.Cluster != 1 || !cmp.Equal(s.Members, good) || len(s.Alarms) != 1 || s.Alarms[0].Member != 3 {
+			t.Errorf("%s: members %v, alarms %v of cluster %s", name, s.Members, s.Alarms, s.Cluster)
+		}
+	}
+}
+
+// Members that name different leaders are asked once more; others are not.
+func TestGatherElection(t *testing.T) {
+	for name, test := range map[string]struct {
+		leader  ID
+		readErr error
+		asks    int
+	}{"one names another leader": {3, nil, 2}, "all name the same": {9, nil, 1}, "it serves no reads": {3, errors.New("no leader"), 1}} {
+		site := newSite(t, map[string]string{"a": "running-debian11", "b": "waldir-debian13"})
+		list, asked := []Member{{ID: 3, Name: "a"}, {ID: 9, Name: "b"}}, 0
+		site.etcd.members["https://a"] = fakeMember{status: Status{MemberID: 3, Leader: test.leader}, members: list, readErr: test.readErr}
+		site.etcd.members["https://b"] = fakeMember{status: Status{MemberID: 9, Leader: 9}, members: list}
+		src := site.source()
+		src.Etcd = electing{site.etcd, &asked}
+		s := gather(t, src)
+		if asked != 2*test.asks || test.asks == 2 && s.Hosts["a"].Etcd.Leader != 9 {
+			t.Errorf("%s: asked %d times, and then %+v", name, asked, s.Hosts["a"].Etcd)
+		}
+	}
+}
+
+// electing has the election be over once both members were asked.
+type electing struct {
+	*fakeEtcd
+	asked *int
+}
+
+func (e electing) Status(ctx context.Context, endpoint string) (Status, error) {
+	status, err := e.fakeEtcd.Status(ctx, endpoint)
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if *e.asked++; *e.asked > 2 {
+		status.Leader = 9
+	}
+	return status, err
 }

@@ -14,6 +14,7 @@ type Snapshot struct {
 	Operator Operator        `json:"operator"`
 	Hosts    map[string]Host `json:"hosts"`             // by member name
 	Members  []Member        `json:"members,omitempty"` // the member list, sorted by ID; nil when no member answered
+	Cluster  ID              `json:"cluster,omitempty"` // the cluster whose member list and alarms these are; zero: not known
 	Alarms   []Alarm         `json:"alarms,omitempty"`
 }
 

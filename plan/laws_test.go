@@ -57,7 +57,7 @@ func lawKinds(stage Stage) error {
 	for _, step := range stage.Steps {
 		switch step.Kind {
 		case CreateCA, RetireCA, HoldRotation, RevokeClient, ListRevoked, UpdateMember, PruneTrust, PinRelease, CreateUser, MakeDirs, InstallRelease, FixModes, WriteTrust, IssueLeaf, WriteUnit, ReloadUnits,
-			EnableUnit, StartMember, AwaitMember, RestartMember, RecordBirth, MoveLeader, SaveSnapshot, EnableDowngrade, CancelDowngrade, AwaitVersion, PruneReleases, AwaitRaftSnapshot:
+			EnableUnit, StartMember, AwaitMember, RestartMember, RecordBirth, MoveLeader, SaveSnapshot, EnableDowngrade, CancelDowngrade, AwaitVersion, AwaitLeader, PruneReleases, AwaitRaftSnapshot:
 		default:
 			return fmt.Errorf("law 3: %s is nothing that converging may do", step.ID())
 		}
@@ -67,15 +67,17 @@ func lawKinds(stage Stage) error {
 
 // serving are the members that take part, seen from outside: they run, know a leader, answer a linearizable read, and have caught up.
 func serving(w Want, s facts.Snapshot) map[string]bool {
-	up, most := map[string]bool{}, uint64(0)
+	up, applied := map[string]bool{}, []uint64{0, 0}
 	for _, host := range s.Hosts {
-		if host.Etcd != nil {
-			most = max(most, host.Etcd.Applied)
+		if host.Etcd != nil && host.Reads {
+			applied = append(applied, host.Etcd.Applied)
 		}
 	}
+	slices.Sort(applied)
+	most := applied[len(applied)-2] // one alone may lie
 	for _, m := range w.Cluster.Members {
 		host := s.Hosts[m.Name]
-		if host.Process != nil && host.Etcd != nil && host.Etcd.Leader != 0 && host.Reads && most-host.Etcd.Applied <= 5000 {
+		if host.Process != nil && host.Etcd != nil && host.Etcd.Leader != 0 && host.Reads && most <= host.Etcd.Applied+5000 {
 			up[m.Name] = true
 		}
 	}

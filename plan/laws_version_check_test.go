@@ -89,9 +89,14 @@ func TestVersionLawsNotice(t *testing.T) {
 		"a full disk": {restart("3.6.12", func(c *scene) { c.s.Alarms = []facts.Alarm{{Member: 1, Type: "NOSPACE"}} }), "alarm"},
 		"a learner":   {restart("3.6.12", func(c *scene) { c.s.Members = []facts.Member{{Name: "new", Learner: true}} }), "learner"},
 		"the leader":  {restart("3.6.12", func(c *scene) { leads(c, "etcd-2") }), "it leads"},
-		"two of three far behind, the other restarts": {restart("3.6.12", func(c *scene) {
-			c.s = change(c.s, "etcd-2", func(h *facts.Host) { status := *h.Etcd; status.Applied = 90000; h.Etcd = &status })
+		"one of three far behind, another restarts": {restart("3.6.12", func(c *scene) {
+			for _, name := range []string{"etcd-1", "etcd-2"} {
+				c.s = change(c.s, name, func(h *facts.Host) { status := *h.Etcd; status.Applied = 90000; h.Etcd = &status })
+			}
 		}), "law 1"},
+		"good: one lies to be far ahead": {restart("3.6.12", func(c *scene) {
+			c.s = change(c.s, "etcd-3", func(h *facts.Host) { status := *h.Etcd; status.Applied = 1 << 60; h.Etcd = &status })
+		}), ""},
 		"leadership of one that does not lead":   {single(Step{Kind: MoveLeader, Host: "etcd-2", To: "etcd-1"}, func(c *scene) { leads(c, "etcd-3") }), "does not lead"},
 		"leadership to one that hangs":           {single(Step{Kind: MoveLeader, Host: "etcd-1", To: "etcd-2"}, func(c *scene) { leads(c, "etcd-1"); c.s = change(c.s, "etcd-2", stop) }), "cannot lead"},
 		"leadership to itself":                   {single(Step{Kind: MoveLeader, Host: "etcd-1", To: "etcd-1"}, func(c *scene) { leads(c, "etcd-1") }), "cannot lead"},

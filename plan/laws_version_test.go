@@ -30,6 +30,10 @@ func lawVersions(w Want, s facts.Snapshot, t truth, stage Stage) error {
 			err = lawPrune(w, s, step)
 		case EnableDowngrade:
 			err = lawEnable(w, s, t, step)
+		case SaveSnapshot:
+			if e := s.Hosts[step.Host].Etcd; e == nil || !slices.Equal(leadersOf(s), []facts.ID{e.MemberID}) {
+				err = fmt.Errorf("law 6: a snapshot of one that does not lead, as %v", leadersOf(s))
+			}
 		}
 		if err == nil && step.Kind == RestartMember {
 			err = lawCalm(w, s, step)
@@ -125,7 +129,7 @@ func lawLeader(w Want, s facts.Snapshot, stage Stage, step Step) error {
 	switch {
 	case len(stage.Steps) != 1:
 		return fmt.Errorf("move-leader: not alone in its stage")
-	case e == nil || e.Leader != e.MemberID:
+	case e == nil || !slices.Equal(leadersOf(s), []facts.ID{e.MemberID}):
 		return fmt.Errorf("move-leader: %s does not lead", step.Host)
 	case step.To == step.Host || !serving(w, s)[step.To]:
 		return fmt.Errorf("move-leader: %s cannot lead", step.To)
@@ -177,11 +181,25 @@ func lawCalm(w Want, s facts.Snapshot, step Step) error {
 			return fmt.Errorf("learner: a restart while %s learns", member.Name)
 		}
 	}
+	if named := leadersOf(s); len(named) > 1 {
+		return fmt.Errorf("leader: a restart while members name %v", named)
+	}
 	up := serving(w, s)
 	if e := s.Hosts[step.Host].Etcd; up[step.Host] && e.Leader == e.MemberID && len(up) > 1 {
 		return fmt.Errorf("leader: it leads, and %d others could", len(up)-1)
 	}
 	return nil
+}
+
+// leadersOf are the leaders that members name which serve reads; zero is none.
+func leadersOf(s facts.Snapshot) []facts.ID {
+	var named []facts.ID
+	for _, name := range s.Names() {
+		if host := s.Hosts[name]; host.Etcd != nil && host.Reads && !slices.Contains(named, host.Etcd.Leader) {
+			named = append(named, host.Etcd.Leader)
+		}
+	}
+	return named
 }
 
 // lawSettled: where nothing is left to do, everybody takes part and runs what is wanted, and the cluster is of that version; but for the

@@ -117,15 +117,22 @@ func (v view) serves(host facts.Host) bool {
 	return host.Etcd != nil && host.Etcd.Leader != 0 && host.Reads && host.Etcd.ClusterID == v.clusterID && v.lag(host) <= maxLag
 }
 
-// lag is how many entries a member is behind the one that has applied most.
+// lag is how many entries a member is behind what two that serve reads have applied. One alone may say anything; and whatever was
+// acknowledged, two have.
 func (v view) lag(host facts.Host) uint64 {
-	most := host.Etcd.Applied
+	var most, second uint64
 	v.hosts(func(_ inventory.Member, other facts.Host) {
-		if other.Etcd != nil {
-			most = max(most, other.Etcd.Applied)
+		if other.Etcd == nil || !other.Reads || other.Etcd.ClusterID != v.clusterID {
+			return
+		}
+		switch applied := other.Etcd.Applied; {
+		case applied >= most:
+			most, second = applied, most
+		case applied > second:
+			second = applied
 		}
 	})
-	return most - host.Etcd.Applied
+	return second - min(second, host.Etcd.Applied)
 }
 
 func (v view) ailment(host facts.Host) string {

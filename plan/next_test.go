@@ -261,6 +261,7 @@ func TestDataLostBeforeBirth(t *testing.T) {
 	for _, name := range s.Names() {
 		s = change(s, name, func(h *facts.Host) {
 			delete(h.Files, ConfigDir(w.Cluster)+"/born.json")
+			*h = withUnit(w, *h, "state=existing", "state=new")
 			if name == "etcd-3" {
 				h.Data, h.Process, h.Etcd, h.Reads = facts.Data{}, nil, nil, false
 			}

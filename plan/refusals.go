@@ -1,7 +1,6 @@
 package plan
 
 import (
-	"cmp"
 	"fmt"
 	"path"
 	"slices"
@@ -132,94 +131,6 @@ func (v view) needs(m inventory.Member, socket facts.Socket) bool {
 	}
 	anywhere := socket.Address == "*" || socket.Address == "0.0.0.0" || socket.Address == "::"
 	return anywhere || slices.Contains(addresses, socket.Address)
-}
-
-// data is laws 3 and 4: what lies in a data directory must be this cluster's, and a host that had data must still have it.
-func (v view) data(m inventory.Member, host facts.Host) []Refusal {
-	born, isBorn := v.births[m.Name]
-	own := v.clusterID.String()
-	one := func(kind RefusalKind, remedy, format string, args ...any) []Refusal {
-		return []Refusal{refuse(kind, m.Name, remedy, format, args...)}
-	}
-	const look = "look into it; if nobody needs it, move it aside by hand"
-	_, marked := host.Files[v.birthPath()]
-	switch {
-	case marked && !isBorn:
-		return one(ForeignData, "restore it from another member's, or move it aside if the member is gone for good",
-			"the birth marker %s cannot be read", v.birthPath())
-	case isBorn && born.ClusterID != own:
-		return one(ForeignData, "two clusters share this name: give one of them another in its inventory",
-			"its birth marker is of cluster %s, others' are of %s", born.ClusterID, own)
-	case isBorn && born.Member != m.Name,
-		!v.formed && host.Data.ClusterID == v.clusterID && host.Data.MemberID != memberID(v.peerURL(m), v.token):
-		return one(ForeignData, "give each member the ssh_address of its own host", "the host is that of another member of this cluster (%s)",
-			cmp.Or(born.Member, host.Data.MemberID.String()))
-	case (host.Process != nil || !host.Data.WAL) && v.moved(m, host) != "": // a copy made while the member runs is old already
-		return one(DataMoved, "change it back: moving a member's data is not something this version does", "%s", v.moved(m, host))
-	case isBorn && !host.Data.WAL:
-		return one(DataLost, "bring the disk back; if it is lost, the member must be removed from the cluster and added anew",
-			"the data directory %s is lost: the birth marker says that member %s of cluster %s lived there", m.DataDir, born.MemberID, own)
-	case host.Data.WAL && host.Data.ClusterID == 0:
-		return one(ForeignData, look, "the write-ahead log in %s cannot be read", m.DataDir)
-	case host.Data.WAL && host.Data.ClusterID != v.clusterID:
-		return one(ForeignData, look, "%s holds the data of another cluster, %s (member %s)", m.DataDir, host.Data.ClusterID, host.Data.MemberID)
-	case isBorn && host.Data.MemberID.String() != born.MemberID:
-		return one(ForeignData, "put the right disk back", "%s holds the data of member %s, not of %s", m.DataDir, host.Data.MemberID, born.MemberID)
-	case host.Data.WAL:
-		return nil
-	case v.formed:
-		return one(MixedData, "adding or replacing a member is not a bootstrap, and this version does not do it: see the operations guide",
-			"holds no data, and cluster %s exists on other hosts", own)
-	}
-	return v.leftovers(m, host)
-}
-
-// moved says that the member keeps its data elsewhere than the inventory says: as it runs, else as its unit has it.
-func (v view) moved(m inventory.Member, host facts.Host) string {
-	has := words(host.Files[UnitPath(v.want.Cluster)].Content)
-	runs := host.Process != nil
-	if runs {
-		has = host.Process.Args
-	}
-	for _, dir := range [][2]string{{"data-dir", m.DataDir}, {"wal-dir", walDir(m)}} {
-		if was := flagOf(has, dir[0]); (runs || flagOf(has, "data-dir") != "") && was != dir[1] {
-			return fmt.Sprintf("its member has --%s=%s, and the inventory asks for %q", dir[0], was, dir[1])
-		}
-	}
-	return ""
-}
-
-// leftovers says whether a data directory without a WAL is really empty, or what a first start of this bootstrap left there. A member
-// that the cluster knows with client URLs has published itself once, so it has had data.
-func (v view) leftovers(m inventory.Member, host facts.Host) []Refusal {
-	begun := unitToken(host, UnitPath(v.want.Cluster)) == v.token
-	for _, member := range v.seen.Members {
-		if member.Name == m.Name && len(member.ClientURLs) > 0 {
-			return []Refusal{refuse(DataLost, m.Name, "bring the disk back; the cluster is not in use yet: else clusterup destroy, and begin again",
-				"the data directory %s is lost: member %s of cluster %s lived there", m.DataDir, member.ID, v.clusterID)}
-		}
-	}
-	for _, entry := range host.Data.Entries {
-		if ignored(entry) || begun && entry == "member" {
-			continue
-		}
-		return []Refusal{refuse(ForeignData, m.Name, "choose another data_dir, or move it aside by hand",
-			"%s is not empty: it holds %s", m.DataDir, strings.Join(host.Data.Entries, ", "))}
-	}
-	if v.started && !begun {
-		return []Refusal{refuse(MixedData, m.Name, "bring back the host's disk; if data on the others is of no use, move it aside by hand there",
-			"holds no data, and other hosts hold data of cluster %s: this is no bootstrap", v.clusterID)}
-	}
-	return nil
-}
-
-// AsidePrefix begins the names of directories within a data directory that hold what was put aside, where the data directory is a
-// mount point and cannot be renamed itself.
-const AsidePrefix = ".clusterup-aside-"
-
-// ignored says which entries of a data directory are nobody's data.
-func ignored(entry string) bool {
-	return entry == "lost+found" || strings.HasPrefix(entry, AsidePrefix) || strings.HasPrefix(entry, facts.ScratchPrefix)
 }
 
 // trusted says whether the host belongs to the CAs of this operator directory. A host of another's must not get a second CA.

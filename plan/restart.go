@@ -107,7 +107,7 @@ func (v view) candidates() []candidate {
 		switch {
 		case !v.serves(host):
 			order = 0
-		case host.Etcd.Leader == host.Etcd.MemberID:
+		case v.leads(host):
 			order = 3
 		case flagOf(host.Process.Args, "snapshot-count") == "1": // slow, until it goes on
 			order = 1
@@ -129,6 +129,9 @@ func (v view) restart() (*Stage, error) {
 		return nil, nil
 	}
 	first := found[0]
+	if stage := v.awaitLeader(); stage != nil { // the first may be the one that leads
+		return stage, nil
+	}
 	if refusals := v.alarmed(first); len(refusals) > 0 {
 		return nil, &Refused{refusals}
 	}

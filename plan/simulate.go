@@ -88,7 +88,7 @@ func simulateHost(w Want, s facts.Snapshot, step Step, host *facts.Host) {
 		simulateLeaf(s, step.Leaf, host)
 	case AwaitRaftSnapshot:
 		host.V2Store = &facts.V2Store{Clean: true}
-	case StartMember, RestartMember, AwaitMember:
+	case StartMember, RestartMember, AwaitMember, AwaitLeader:
 		simulateRunning(w, s, step, host)
 	case PruneReleases, PruneTrust:
 		for _, p := range step.Paths {
@@ -129,7 +129,7 @@ func simulateRelease(host *facts.Host, r Release) {
 func simulateRunning(w Want, s facts.Snapshot, step Step, host *facts.Host) {
 	v := newView(w, s)
 	for _, m := range w.Cluster.Members {
-		if m.Name != step.Host || step.Kind == AwaitMember {
+		if m.Name != step.Host || step.Kind == AwaitMember || step.Kind == AwaitLeader {
 			continue
 		}
 		had := v.lastVersion(*host)

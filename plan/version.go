@@ -113,8 +113,11 @@ func (v view) changeover() (*Stage, error) {
 			return stage, nil
 		}
 	}
+	if stage := v.awaitLeader(); stage != nil && (minor(v.target) != minor(v.high) || v.downgrade != "" || v.unsettled() != "") {
+		return stage, nil
+	}
 	at, ok := v.leader()
-	if !ok {
+	if !ok { // nobody serves
 		return nil, nil
 	}
 	one := func(name, gate string, step Step) (*Stage, error) {
@@ -130,7 +133,7 @@ func (v view) changeover() (*Stage, error) {
 	case v.unsettled() != "" && v.awaiting(func(inventory.Member, facts.Host) bool { return true }) != nil:
 		return nil, nil // who does not take part restarts first: the members agree on nothing without it
 	case v.unsettled() != "":
-		return one("let the members agree on the version", "nothing is changed", Step{Kind: AwaitVersion, Version: v.agreed(), Why: v.unsettled()})
+		return one("let the members agree on the version", "nothing is changed", Step{Kind: AwaitVersion, Version: v.common(), Why: v.unsettled()})
 	case minor(v.target) == minor(v.high) || v.held():
 		return nil, nil
 	case !v.saved():
@@ -144,8 +147,8 @@ func (v view) changeover() (*Stage, error) {
 	return nil, nil
 }
 
-// agreed is the minor version that the cluster, and the storage of each member, is to be of now.
-func (v view) agreed() string {
+// common is the minor version that the cluster, and the storage of each member, is to be of now.
+func (v view) common() string {
 	if v.downgrade != "" {
 		return minor(v.downgrade)
 	}
@@ -163,8 +166,8 @@ func (v view) unsettled() string {
 		if why != "" || host.Etcd == nil || compare(minor(host.Etcd.Version), "3.6") < 0 {
 			return
 		}
-		if is := minor(host.Etcd.StorageVersion); is != v.agreed() {
-			why = fmt.Sprintf("the data of %s is of version %s yet, and becomes %s", m.Name, is, v.agreed())
+		if is := minor(host.Etcd.StorageVersion); is != v.common() {
+			why = fmt.Sprintf("the data of %s is of version %s yet, and becomes %s", m.Name, is, v.common())
 		}
 	})
 	if why == "" && v.downgrade != "" && minor(v.downgrade) == minor(v.high) {
@@ -199,16 +202,6 @@ func (v view) saved() bool {
 		}
 	}
 	return false
-}
-
-// leader is the member that leads, as it says itself.
-func (v view) leader() (inventory.Member, bool) {
-	for _, m := range v.want.Cluster.Members {
-		if e := v.seen.Hosts[m.Name].Etcd; e != nil && e.Leader != 0 && e.Leader == e.MemberID {
-			return m, true
-		}
-	}
-	return inventory.Member{}, false
 }
 
 // held says that the last member is to stay as it is, which is where one can still turn back.

@@ -1,7 +1,6 @@
 package plan
 
 import (
-	"cmp"
 	"path"
 	"time"
 
@@ -20,8 +19,8 @@ type view struct {
 
 	token     string   // of the cluster that is, or of the bootstrap under way, or of the one to come
 	clusterID facts.ID // of the cluster that is, or will be
-	formed    bool     // at least one birth marker: the cluster exists, and its configuration says "existing"
-	started   bool     // a bootstrap is under way: at least one host holds its data, and none a birth marker
+	formed    bool     // the cluster exists: logs or a birth marker say so; its configuration says "existing"
+	started   bool     // a bootstrap is under way: at least one host holds its data, and nothing says that the cluster exists
 	births    map[string]units.Born
 
 	low, high string // the oldest and newest version of members with data; empty: there is none
@@ -33,6 +32,9 @@ type view struct {
 
 func newView(w Want, s facts.Snapshot) view {
 	v := identify(w, s)
+	if s.Cluster != 0 && s.Cluster != v.clusterID { // what another cluster says of itself decides nothing here
+		v.seen.Members, v.seen.Alarms = nil, nil
+	}
 	v.low, v.high = v.versions()
 	v.target = v.route()[0]
 	v.heartbeat, v.election = v.timing()
@@ -42,55 +44,6 @@ func newView(w Want, s facts.Snapshot) view {
 		}
 	})
 	return v
-}
-
-// identify finds out which cluster this is: from birth markers if there are any, else from the units of a bootstrap under way.
-func identify(w Want, s facts.Snapshot) view {
-	v := view{want: w, seen: s, births: map[string]units.Born{}}
-	for _, m := range w.Cluster.Members {
-		host := s.Hosts[m.Name]
-		if file, ok := host.Files[v.birthPath()]; ok {
-			born, err := units.ParseBirth(file.Content)
-			if err == nil {
-				v.births[m.Name] = born
-			}
-		}
-	}
-	for _, m := range w.Cluster.Members {
-		if born, ok := v.births[m.Name]; ok {
-			v.formed, v.token = true, born.Token
-			_ = v.clusterID.UnmarshalText([]byte(born.ClusterID)) // ParseBirth has checked it
-			return v
-		}
-	}
-	v.token = v.tokenUnderWay()
-	v.clusterID = clusterID(w.Cluster, v.token)
-	for _, m := range w.Cluster.Members {
-		data := s.Hosts[m.Name].Data
-		v.started = v.started || data.WAL && data.ClusterID == v.clusterID
-	}
-	return v
-}
-
-// tokenUnderWay is the token of a bootstrap that was begun: that of a host with data, else of any, else a new one.
-func (v view) tokenUnderWay() string {
-	found := ""
-	for _, m := range v.want.Cluster.Members {
-		host := v.seen.Hosts[m.Name]
-		token := unitToken(host, UnitPath(v.want.Cluster))
-		if token != "" && (found == "" || host.Data.WAL) {
-			found = token
-		}
-		if host.Data.WAL && token != "" {
-			break
-		}
-	}
-	return cmp.Or(found, v.want.Token, placeholder)
-}
-
-// unitToken is the bootstrap token in a host's unit file, "" if there is none.
-func unitToken(host facts.Host, unitPath string) string {
-	return flagOf(words(host.Files[unitPath].Content), "initial-cluster-token")
 }
 
 func (v view) birthPath() string { return path.Join(ConfigDir(v.want.Cluster), "born.json") }

@@ -1,0 +1,83 @@
+package facts
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+)
+
+// answered are hosts whose member said what is in the cluster.
+func (s *Snapshot) answered(which func(Host) bool) []Host {
+	var found []Host
+	for _, name := range s.Names() {
+		if host := s.Hosts[name]; host.Etcd != nil && host.Listed != nil && which(host) {
+			found = append(found, host)
+		}
+	}
+	return found
+}
+
+// agree takes the member list and the alarms from voters that serve linearizable reads; where there are none, from whoever answers. Each
+// answers from its own state, and a host may be of another cluster, or lie: so what most say is taken, of the cluster that most are of.
+// Only between equal numbers the one decides that has applied most.
+func (s *Snapshot) agree() {
+	believed := s.answered(func(h Host) bool { return h.Reads && !h.Etcd.Learner })
+	if len(believed) == 0 {
+		believed = s.answered(func(Host) bool { return true })
+	}
+	for i := range believed { // sorted, so that equal ones look equal
+		h := &believed[i]
+		h.Listed, h.Alarms = slices.Clone(h.Listed), slices.Clone(h.Alarms)
+		slices.SortFunc(h.Listed, func(a, b Member) int { return cmp.Compare(a.ID, b.ID) })
+		slices.SortFunc(h.Alarms, func(a, b Alarm) int {
+			return cmp.Or(cmp.Compare(a.Member, b.Member), cmp.Compare(a.Type, b.Type))
+		})
+	}
+	believed = most(believed, func(h Host) string { return h.Etcd.ClusterID.String() })
+	if len(believed) == 0 {
+		return
+	}
+	s.Cluster = believed[0].Etcd.ClusterID
+	s.Members = most(believed, func(h Host) string { return fmt.Sprintf("%+v", h.Listed) })[0].Listed
+	s.Alarms = most(believed, func(h Host) string { return fmt.Sprintf("%+v", h.Alarms) })[0].Alarms
+}
+
+// most are the hosts that say the same as most others do, the one first that has applied most.
+func most(hosts []Host, says func(Host) string) []Host {
+	hosts = slices.Clone(hosts)
+	slices.SortStableFunc(hosts, func(a, b Host) int { return cmp.Compare(b.Etcd.Applied, a.Etcd.Applied) })
+	said := map[string][]Host{}
+	var best []Host
+	for _, h := range hosts {
+		said[says(h)] = append(said[says(h)], h)
+	}
+	for _, h := range hosts {
+		if same := said[says(h)]; len(same) > len(best) {
+			best = same
+		}
+	}
+	return best
+}
+
+// askAgain asks members for their status once more that serve reads and do not name the same leader: they were asked at different moments
+// of an election, which may be over by now.
+func (s *Snapshot) askAgain(ctx context.Context, src Source) {
+	reading := s.answered(func(h Host) bool { return h.Reads })
+	if !slices.ContainsFunc(reading, func(h Host) bool { return h.Etcd.Leader != reading[0].Etcd.Leader }) {
+		return
+	}
+	var wg sync.WaitGroup
+	for i := range reading {
+		wg.Go(func() {
+			if status, err := src.Etcd.Status(ctx, reading[i].Endpoint); err == nil {
+				reading[i].Etcd = &status
+			}
+		})
+	}
+	wg.Wait()
+	for _, host := range reading {
+		s.Hosts[host.Name] = host
+	}
+}
