@@ -7,6 +7,9 @@ import (
 	"strings"
 )
 
+//go:embed say.sh
+var sayScript string
+
 //go:embed script.sh
 var script string
 
@@ -36,7 +39,6 @@ func (a Ask) WALPath() string {
 
 // Script is the POSIX shell script that answers a; it needs root to see everything, and writes nothing.
 func (a Ask) Script() string {
-	var b strings.Builder
 	ports := strings.Trim(fmt.Sprint(a.Ports), "[]")
 	walDir := a.WALPath()
 	if a.WALDir != "" {
@@ -50,7 +52,7 @@ func (a Ask) Script() string {
 	if a.V2Log {
 		v2log = "yes"
 	}
-	for _, v := range [][2]string{
+	return assign([][2]string{
 		{"unit", a.Unit},
 		{"conf", a.ConfigDir},
 		{"data", a.DataDir},
@@ -60,9 +62,5 @@ func (a Ask) Script() string {
 		{"ports", ports},
 		{"v2store", v2store},
 		{"v2log", v2log},
-	} {
-		fmt.Fprintf(&b, "%s='%s'\n", v[0], strings.ReplaceAll(v[1], "'", `'\''`))
-	}
-	b.WriteString(script)
-	return b.String()
+	}) + sayScript + script
 }

@@ -1,52 +1,37 @@
 package facts
 
 import (
-	"bytes"
 	"cmp"
 	"encoding/base64"
 	"errors"
 	"fmt"
 	"io/fs"
-	"math"
 	"path"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 )
 
-// Parse reads the answer of Ask.Script into a Host. The clock offset is left to Gather. An answer without its last line was cut
-// short and is an error; a line that it does not know is one too, so that script and parser cannot drift apart.
+// Parse reads the answer of Ask.Script into a Host. The clock offset is left to Gather. A line that cannot be read is in Host.Unread; an
+// answer that was cut short, or lacks what every host can tell, is an error.
 func Parse(a Ask, answer []byte) (Host, error) {
 	host, _, err := parse(a, answer)
 	return host, err
 }
 
 func parse(a Ask, answer []byte) (Host, time.Time, error) {
-	p := parser{ask: a, host: Host{Files: map[string]File{}, Leaves: map[string]Leaf{}, Binaries: map[string]string{}}}
-	ended := false
-	for number, line := range strings.Split(strings.TrimRight(string(answer), "\n"), "\n") {
-		if line == "end" {
-			ended = true
-			continue
-		}
-		fields := strings.Split(line, "\t")
-		read, known := lines[fields[0]]
-		if !known || ended {
-			return Host{}, time.Time{}, fmt.Errorf("parse facts: line %d: unexpected %q", number+1, clip(line))
-		}
-		if len(fields)-1 != read.fields {
-			return Host{}, time.Time{}, fmt.Errorf("parse facts: line %d: %d fields in %q, want %d", number+1, len(fields)-1, clip(line), read.fields)
-		}
-		if err := read.into(&p, fields[1:]); err != nil {
-			return Host{}, time.Time{}, fmt.Errorf("parse facts: line %d %q: %w", number+1, clip(line), err)
-		}
+	p := &parser{ask: a, host: Host{Files: map[string]File{}, Leaves: map[string]Leaf{}, Binaries: map[string]string{}, DataFree: -1, OptFree: -1}}
+	unread, err := readAnswer(answer, lines, p)
+	if err == nil {
+		p.host.Unread = append(p.host.Unread, unread...)
+		err = p.finish()
 	}
-	if !ended {
-		return Host{}, time.Time{}, errors.New("parse facts: the answer was cut short")
+	if err != nil {
+		return Host{}, time.Time{}, fmt.Errorf("parse facts: %w", err)
 	}
-	host, err := p.finish()
-	return host, p.clock, err
+	return p.host, p.clock, nil
 }
 
 type parser struct {
@@ -58,30 +43,28 @@ type parser struct {
 }
 
 // lines says how many fields each kind of line has, and what they mean.
-var lines = map[string]struct {
-	fields int
-	into   func(p *parser, f []string) error
-}{
+var lines = map[string]lineKind[*parser]{
 	"clock":    {1, func(p *parser, f []string) error { return p.readClock(f[0]) }},
 	"arch":     {2, func(p *parser, f []string) error { p.host.Arch, p.host.Kernel = goArch(f[0]), f[1]; return nil }},
 	"os":       {1, func(p *parser, f []string) error { p.host.OS = strings.TrimSpace(f[0]); return nil }},
-	"systemd":  {1, func(p *parser, f []string) (err error) { p.host.Systemd, err = strconv.Atoi(f[0]); return err }},
+	"systemd":  {1, func(p *parser, f []string) error { return number(&p.host.Systemd, f[0]) }},
 	"machine":  {1, func(p *parser, f []string) error { p.host.MachineID = f[0]; return nil }},
 	"boot":     {1, func(p *parser, f []string) error { p.host.BootID = f[0]; return nil }},
 	"memory":   {1, func(p *parser, f []string) error { return kilobytes(&p.host.Memory, f[0]) }},
 	"etcduser": {1, func(p *parser, _ []string) error { p.host.EtcdUser = true; return nil }},
-	"inuse":    {1, func(p *parser, f []string) error { p.host.InUse = append(p.host.InUse, f[0]); return nil }},
-	"missing":  {1, func(p *parser, f []string) error { p.host.Missing = append(p.host.Missing, f[0]); return nil }},
+	"inuse":    {1, func(p *parser, f []string) error { return add(&p.host.InUse, f[0]) }},
+	"missing":  {1, func(p *parser, f []string) error { return add(&p.host.Missing, f[0]) }},
 	"free":     {2, (*parser).readFree},
 	"unit":     {1, (*parser).readUnit},
 	"process":  {5, (*parser).readProcess},
-	"file":     {6, (*parser).readFile},
+	statLine:   {6, (*parser).readFile},
+	"odd":      {1, (*parser).readOdd},
 	"link":     {2, (*parser).readLink},
 	"content":  {2, (*parser).readContent},
 	"intact":   {1, (*parser).readIntact},
 	"binary":   {2, func(p *parser, f []string) error { p.host.Binaries[f[0]] = f[1]; return nil }},
 	"data":     {1, func(p *parser, _ []string) error { p.host.Data.Exists = true; return nil }},
-	"entry":    {1, func(p *parser, f []string) error { p.host.Data.Entries = append(p.host.Data.Entries, f[0]); return nil }},
+	"entry":    {1, (*parser).readEntry},
 	"wal":      {1, (*parser).readWAL},
 	"v2store":  {2, (*parser).readV2Store},
 	"v2log":    {1, (*parser).readV2Log},
@@ -126,7 +109,7 @@ func (p *parser) readUnit(f []string) (err error) {
 	case "DropInPaths":
 		u.DropIns = strings.Fields(value)
 	case "NRestarts":
-		u.Restarts, err = strconv.Atoi(value)
+		err = number(&u.Restarts, value)
 	case "Result":
 		u.Result = value
 	}
@@ -151,6 +134,7 @@ func (p *parser) readProcess(f []string) error {
 }
 
 func (p *parser) readFile(f []string) error {
+	p.host.Files[f[5]] = File{Kind: Other} // there is something, whatever else of the line can be read
 	raw, err := strconv.ParseUint(f[0], 16, 32)
 	if err != nil {
 		return err
@@ -166,6 +150,18 @@ func (p *parser) readFile(f []string) error {
 	}
 	p.host.Files[f[5]] = File{Kind: kind, Mode: fs.FileMode(raw & 0o7777), Owner: f[1], Group: f[2], Size: size, Inode: f[4]}
 	return nil
+}
+
+// readOdd is about a file that clusterup did not name, in a directory of its own.
+func (p *parser) readOdd(f []string) error {
+	return fmt.Errorf("a file called %q in %s", clip(path.Base(f[0])), path.Dir(f[0]))
+}
+
+func (p *parser) readEntry(f []string) error {
+	if len(p.host.Data.Entries) == maxEntries {
+		return fmt.Errorf("more than %d entries", maxEntries)
+	}
+	return add(&p.host.Data.Entries, f[0])
 }
 
 func (p *parser) readLink(f []string) error {
@@ -188,7 +184,10 @@ func (p *parser) readContent(f []string) error {
 		}
 		return nil // an unreadable certificate is no leaf at all
 	}
-	file := p.host.Files[f[0]]
+	file, ok := p.host.Files[f[0]]
+	if !ok {
+		return errors.New("the content of a file that was not told of")
+	}
 	file.Content = raw
 	p.host.Files[f[0]] = file
 	return nil
@@ -218,23 +217,29 @@ func (p *parser) readWAL(f []string) error {
 	return nil
 }
 
-// readListen reads a line of ss -H -ltnp: LISTEN 0 4096 ADDRESS:PORT PEER users:(("etcd",pid=7,fd=3)).
+// listener is a line of ss -H -ltnp: LISTEN 0 4096 ADDRESS:PORT PEER users:(("etcd",pid=7,fd=3)). Processes choose their names, of at most
+// 15 bytes: too few for one that pretends to be the next line or the next process.
+var (
+	listener = regexp.MustCompile(`^LISTEN +\d+ +\d+ +(\S*):(\d+) +\S+ *(.*)$`)
+	holders  = regexp.MustCompile(`^users:\(\("([^"]*)",pid=(\d+),fd=\d+\)(?:,\("[^"]*",pid=\d+,fd=\d+\))*\)`)
+)
+
 func (p *parser) readListen(f []string) error {
-	columns := strings.Fields(f[0])
-	if len(columns) < 5 {
-		return fmt.Errorf("%d columns, want 5", len(columns))
+	line := listener.FindStringSubmatch(f[0])
+	if line == nil {
+		return errors.New("no listener")
 	}
-	colon := strings.LastIndex(columns[3], ":")
-	port, err := strconv.Atoi(columns[3][colon+1:])
-	if err != nil {
+	socket := Socket{Address: strings.Trim(line[1], "[]")}
+	if err := number(&socket.Port, line[2]); err != nil {
 		return err
 	}
-	socket := Socket{Address: strings.Trim(columns[3][:max(colon, 0)], "[]"), Port: port}
-	if len(columns) > 5 {
-		if _, rest, ok := strings.Cut(columns[5], `"`); ok {
-			socket.Process, rest, _ = strings.Cut(rest, `"`)
-			rest, _, _ = strings.Cut(strings.TrimPrefix(rest, ",pid="), ",")
-			socket.PID, _ = strconv.Atoi(rest) // zero: not told
+	if !slices.Contains(p.ask.Ports, socket.Port) {
+		return fmt.Errorf("nobody asked for port %d", socket.Port)
+	}
+	if holder := holders.FindStringSubmatch(line[3]); holder != nil {
+		socket.Process = holder[1]
+		if err := number(&socket.PID, holder[2]); err != nil {
+			return err
 		}
 	}
 	p.host.Sockets = append(p.host.Sockets, socket)
@@ -242,9 +247,9 @@ func (p *parser) readListen(f []string) error {
 }
 
 // finish joins what only makes sense together.
-func (p *parser) finish() (Host, error) {
+func (p *parser) finish() error {
 	if p.clock.IsZero() || p.host.Arch == "" {
-		return Host{}, errors.New("parse facts: no clock or architecture in the answer")
+		return errors.New("no clock or architecture in the answer")
 	}
 	slices.SortFunc(p.host.Sockets, func(a, b Socket) int { // ss gives them in no order
 		return cmp.Or(cmp.Compare(a.Port, b.Port), cmp.Compare(a.Address, b.Address))
@@ -267,15 +272,30 @@ func (p *parser) finish() (Host, error) {
 		}
 		p.host.Leaves[role] = leaf
 	}
-	return p.host, nil
+	return nil
+}
+
+func add(to *[]string, text string) error {
+	*to = append(*to, text)
+	return nil
+}
+
+// number reads digits, and no sign: what is counted here is never less than nothing.
+func number(into *int, text string) error {
+	v, err := strconv.ParseUint(text, 10, 31)
+	if err != nil {
+		return fmt.Errorf("%q is no number", text)
+	}
+	*into = int(v)
+	return nil
 }
 
 func kilobytes(into *int64, text string) error {
-	v, err := strconv.ParseInt(text, 10, 64)
-	if err != nil || v > math.MaxInt64/1024 {
+	v, err := strconv.ParseUint(text, 10, 53)
+	if err != nil {
 		return fmt.Errorf("%q kilobytes", text)
 	}
-	*into = v * 1024
+	*into = int64(v) * 1024
 	return nil
 }
 
@@ -286,11 +306,4 @@ func goArch(machine string) string {
 		return arch
 	}
 	return machine
-}
-
-func clip(s string) string {
-	if len(s) > 80 {
-		s = s[:80] + "…"
-	}
-	return string(bytes.ToValidUTF8([]byte(s), []byte("?")))
 }

@@ -2,7 +2,6 @@ package facts
 
 import (
 	"bytes"
-	"encoding/base64"
 	"encoding/json"
 	"flag"
 	"os"
@@ -177,29 +176,16 @@ func TestParseCutShort(t *testing.T) {
 func TestParseRejects(t *testing.T) {
 	const head = "clock\t1795234534.291223737\narch\tx86_64\t6.1\n"
 	tests := map[string]struct{ text, says string }{
-		"nothing":               {"", "unexpected"},
-		"a login banner":        {"Welcome!\n" + head + "end\n", "unexpected \"Welcome!\""},
-		"an unknown line":       {head + "colour\tblue\nend\n", "line 3: unexpected"},
-		"after the end":         {head + "end\nmachine\tabc\n", "unexpected"},
-		"too few fields":        {head + "free\tdata\nend\n", "1 fields"},
-		"too many fields":       {head + "machine\ta\tb\nend\n", "2 fields"},
-		"no clock":              {"arch\tx86_64\t6.1\nend\n", "no clock"},
-		"no architecture":       {"clock\t1.5\nend\n", "no clock or architecture"},
-		"a clock of letters":    {"clock\tnoon\nend\n", "noon"},
-		"no number":             {head + "memory\tmuch\nend\n", "much"},
-		"too big a number":      {head + "memory\t9223372036854775807\nend\n", "kilobytes"},
-		"a mode of letters":     {head + "file\tzz\troot\troot\t1\t1:1\t/x\nend\n", "zz"},
-		"a size of letters":     {head + "file\t81a4\troot\troot\tbig\t1:1\t/x\nend\n", "big"},
-		"content not base64":    {head + "content\t/x\t!\nend\n", "base64"},
-		"WAL not base64":        {head + "wal\t!\nend\n", "base64"},
-		"command not base64":    {head + "process\t7\t1:1\t/x\t!\t\nend\n", "base64"},
-		"PID of letters":        {head + "process\tme\t1:1\t/x\t\t\nend\n", "me"},
-		"restarts of letters":   {head + "unit\tNRestarts=often\nend\n", "often"},
-		"a short listener":      {head + "listen\tLISTEN 0 1\nend\n", "3 columns"},
-		"a port of letters":     {head + "listen\tLISTEN 0 1 *:etcd *:*\nend\n", "etcd"},
-		"an exit code of words": {head + "v2store\tfine\t\nend\n", "fine"},
-		"v2store not base64":    {head + "v2store\t0\t!\nend\n", "base64"},
-		"binary rubbish":        {"\x00\xff\xfe", "unexpected"},
+		"nothing":            {"", "cut short"},
+		"no end":             {head, "cut short"},
+		"half an end":        {head + "en", "cut short"},
+		"an end without one": {head + "end", "cut short"},
+		"no clock":           {"arch\tx86_64\t6.1\nend\n", "no clock"},
+		"no architecture":    {"clock\t1.5\nend\n", "no clock or architecture"},
+		"a clock of letters": {"clock\tnoon\narch\tx86_64\t6.1\nend\n", "no clock"},
+		"binary rubbish":     {"\x00\xff\xfe", "cut short"},
+		"lines without end":  {head + strings.Repeat("\n", maxLines) + "end\n", "20000 lines"},
+		"one line of all":    {head + "os\t" + strings.Repeat("x", maxAnswer) + "\nend\n", "16 MiB"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -207,6 +193,53 @@ func TestParseRejects(t *testing.T) {
 				t.Errorf("host %+v, error %v; want one that says %q", h, err, test.says)
 			}
 		})
+	}
+}
+
+// A line that cannot be read costs what it was to tell, not the host, and is told of.
+func TestParseUnread(t *testing.T) {
+	const head = "clock\t1795234534.291223737\narch\tx86_64\t6.1\n"
+	tests := map[string]struct{ text, says string }{
+		"a login banner":        {"Welcome!\n" + head + "end\n", `"Welcome!": no line of ours`},
+		"an unknown line":       {head + "colour\tblue\nend\n", "no line of ours"},
+		"too few fields":        {head + "free\tdata\nend\n", "1 fields"},
+		"too many fields":       {head + "machine\ta\tb\nend\n", "2 fields"},
+		"no number":             {head + "memory\tmuch\nend\n", "much"},
+		"less than nothing":     {head + "memory\t-1\nend\n", "kilobytes"},
+		"a stray backslash":     {head + "machine\t\\x\nend\n", "backslash"},
+		"a backslash at last":   {head + "machine\t\\\nend\n", "backslash"},
+		"an odd file":           {head + "odd\t/x\\ny\nend\n", `a file called "x\ny" in /`},
+		"stray content":         {head + "content\t/x\tAAAA\nend\n", "not told of"},
+		"a port not asked for":  {head + "listen\tLISTEN 0 1 *:22 *:*\nend\n", "nobody asked"},
+		"too big a number":      {head + "memory\t9223372036854775807\nend\n", "kilobytes"},
+		"a mode of letters":     {head + "file\tzz\troot\troot\t1\t1:1\t/x\nend\n", "zz"},
+		"a size of letters":     {head + "file\t81a4\troot\troot\tbig\t1:1\t/x\nend\n", "big"},
+		"content not base64":    {head + "content\t/x\t!\nend\n", "base64"},
+		"a ninth entry":         {head + strings.Repeat("entry\tx\n", 9) + "end\n", "more than 8 entries"},
+		"WAL not base64":        {head + "wal\t!\nend\n", "base64"},
+		"command not base64":    {head + "process\t7\t1:1\t/x\t!\t\nend\n", "base64"},
+		"PID of letters":        {head + "process\tme\t1:1\t/x\t\t\nend\n", "me"},
+		"restarts of letters":   {head + "unit\tNRestarts=often\nend\n", "often"},
+		"a short listener":      {head + "listen\tLISTEN 0 1\nend\n", "no listener"},
+		"a port of letters":     {head + "listen\tLISTEN 0 1 *:etcd *:*\nend\n", "no listener"},
+		"the end of a name":     {head + "listen\tsystemd\\t0\",pid=7,fd=3))\nend\n", "no listener"},
+		"an exit code of words": {head + "v2store\tfine\t\nend\n", "fine"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			h, err := Parse(demo(name), []byte(test.text))
+			if err != nil || h.Arch != "amd64" || len(h.Unread) != 1 || !strings.Contains(h.Unread[0], test.says) {
+				t.Errorf("host %+v, error %v; want a note that says %q", h, err, test.says)
+			}
+		})
+	}
+}
+
+// The notes about what cannot be read are few, whatever a host says.
+func TestParseUnreadIsBounded(t *testing.T) {
+	h, err := Parse(demo(""), []byte("clock\t1.5\narch\tx86_64\t6.1\n"+strings.Repeat("x\n", 1000)+"end\n"))
+	if err != nil || len(h.Unread) != maxUnread+1 || h.Unread[maxUnread] != "and 992 more lines" {
+		t.Errorf("%q, %v", h.Unread, err)
 	}
 }
 
@@ -233,11 +266,24 @@ func TestParseAccepts(t *testing.T) {
 			return h.Sockets[0].Port == 2379
 		}},
 		"v2 words cut within a letter": {
-			"clock\t17.5\n" + head + "v2store\t1\t" + base64.StdEncoding.EncodeToString([]byte(strings.Repeat("x", 499)+"ää")) + "\n",
+			"clock\t17.5\n" + head + "v2store\t1\t" + strings.Repeat("x", 499) + "ää\n",
 			func(h Host) bool { return !h.V2Store.Clean && h.V2Store.Text == strings.Repeat("x", 499) },
 		},
 		"v2 words that are none": {
-			"clock\t17.5\n" + head + "v2store\t0\t//8=\n", func(h Host) bool { return !h.V2Store.Clean && h.V2Store.Text == "?" },
+			"clock\t17.5\n" + head + "v2store\t0\t\xff\xff\n", func(h Host) bool { return !h.V2Store.Clean && h.V2Store.Text == "?" },
+		},
+		"what comes after the end": {"clock\t17.5\n" + head + "end\nmachine\tabc\n", func(h Host) bool { return h.MachineID == "" }},
+		"a socket of one who calls itself another": {
+			"clock\t17.5\n" + head + "listen\t" + `LISTEN 0 1 [::]:2379 [::]:* users:(("etcd",pid=99,",pid=7,fd=3))` + "\n",
+			func(h Host) bool { return h.Sockets[0] == Socket{Address: "::", Port: 2379} },
+		},
+		"names that are encoded": {
+			"clock\t17.5\n" + head + "entry\tx\\nsystemd\\t0\\\\n\n", func(h Host) bool {
+				return h.Systemd == 0 && cmp.Equal(h.Data.Entries, []string{"x\nsystemd\t0\\n"})
+			},
+		},
+		"names of stat, which are not": {
+			"clock\t17.5\n" + head + "file\t81a4\troot\troot\t1\t1:1\t/x\\n\n", func(h Host) bool { return h.Files[`/x\n`].Kind == Regular },
 		},
 		"a device":    {"clock\t17.5\n" + head + "file\t2180\troot\troot\t0\t1:1\t/x\n", func(h Host) bool { return h.Files["/x"].Kind == Other }},
 		"set-user-ID": {"clock\t17.5\n" + head + "file\t89ed\troot\troot\t0\t1:1\t/x\n", func(h Host) bool { return h.Files["/x"].Mode == 0o4755 }},

@@ -63,7 +63,8 @@ type Probe struct {
 	Firewall  []Firewall          `json:"firewall,omitempty"`
 	OpenFiles int64               `json:"open_files"` // the most that a unit may get
 	Pings     map[string]RTT      `json:"pings,omitempty"`
-	Reach     []Reach             `json:"reach,omitempty"` // by member and door, in the order asked
+	Reach     []Reach             `json:"reach,omitempty"`  // by member and door, in the order asked
+	Unread    []string            `json:"unread,omitempty"` // what the host said and nobody can read, and why
 }
 
 // Place is the file system on which a directory lies or will lie.
@@ -72,7 +73,7 @@ type Place struct {
 	Type    string   `json:"type"`  // as in /proc/mounts: ext4, xfs, overlay, tmpfs, nfs4, …
 	Mount   string   `json:"mount"` // mount point
 	Options []string `json:"options,omitempty"`
-	Free    int64    `json:"free"` // bytes
+	Free    int64    `json:"free"` // bytes; -1: not known
 }
 
 // Latency is the time of single synchronous writes of 2300 bytes, as etcd appends to its log: dd with O_DSYNC, which is a write with an

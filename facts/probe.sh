@@ -1,13 +1,6 @@
-# What preflight wants to know of one host beyond its facts. Lines of fields parted by TABs; see probeparse.go.
+# What preflight wants to know of one host beyond its facts. Lines of fields parted by TABs; see say.sh and probeparse.go.
 # The lines above this one set: data wal opt addresses ports disk unique pings
-tab=$(printf '\t')
-say() { line=$1; shift; for field; do line=$line$tab$field; done; printf '%s\n' "$line"; }
 have() { command -v "$1" >/dev/null 2>&1; }
-above() { # DIRECTORY: the nearest that exists
-  dir=$1
-  while [ ! -d "$dir" ] && [ "$dir" != / ]; do dir=$(dirname "$dir"); done
-  printf '%s' "$dir"
-}
 
 # The slow ones first, side by side with the rest. A line is shorter than what a pipe takes at once.
 ping_to() {
@@ -48,21 +41,19 @@ fi
 
 # place WHAT DIRECTORY: the last file system mounted there is the one that counts.
 place() {
-  dir=$(above "$2")
-  at=$(df -P "$dir" | sed -n '2s/^.*[0-9]% //p')
-  free=$(df -Pk "$dir" | sed -n '2s/^.* \([0-9][0-9]*\)  *[0-9][0-9]*%.*/\1/p')
+  room "$2"
   type=- options=-
-  while read -r _ mount t o _; do
-    if [ "$mount" = "$at" ]; then type=$t options=$o; fi
+  while read -r _ at t o _; do
+    if [ "$at" = "$mount" ]; then type=$t options=$o; fi
   done </proc/mounts
-  say place "$1" "$dir" "$type" "$at" "${options%%,lowerdir=*}" "$free"
+  say place "$1" "$dir" "$type" "$mount" "${options%%,lowerdir=*}" "$room"
 }
 place data "$data"
 place wal "$wal"
 place opt "$opt"
 
 if have ip; then
-  ip -o addr show | while IFS= read -r line; do say address "$line"; done
+  each address "$(ip -o addr show)"
 fi
 for name in $addresses; do
   case $name in
@@ -78,7 +69,7 @@ if [ -r /sys/fs/selinux/enforce ]; then
 fi
 if [ "$(cat /sys/module/apparmor/parameters/enabled 2>/dev/null)" = Y ]; then
   say apparmor enabled
-  grep etcd /sys/kernel/security/apparmor/profiles 2>/dev/null | while IFS= read -r profile; do say confined "$profile"; done
+  each confined "$(grep etcd /sys/kernel/security/apparmor/profiles 2>/dev/null)"
 fi
 
 # firewall TOOL: counts what it prints on standard input. The ports stand alone, in a set, or in a range's beginning.
@@ -114,8 +105,11 @@ one() {
   took=${took%% *}
 }
 measure() {
-  at=$(above "$wal")
-  up=$(dirname "$at")
+  at=$wal
+  while [ ! -d "${at:-/}" ]; do at=${at%/*}; done
+  at=${at:-/}
+  up=${at%/*}
+  up=${up:-/}
   if [ -d "$wal" ] && [ "$(stat -c %d "$up")" = "$(stat -c %d "$at")" ]; then at=$up; fi
   scratch=$at/$unique # nobody else can know this name, so that it may be removed even if it is not known whether it was made
   words=$(mkdir "$scratch" 2>&1) || { say unmeasured "$words"; return; }

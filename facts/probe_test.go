@@ -50,11 +50,17 @@ func TestParseProbeGolden(t *testing.T) {
 	}
 }
 
-func TestParseProbeRefuses(t *testing.T) {
+func TestParseProbeCutShort(t *testing.T) {
+	for _, answer := range []string{"", "cpus\t2\n", "cpus\t2\nend"} {
+		if probe, err := ParseProbe([]byte(answer)); err == nil {
+			t.Errorf("%q: parsed as %+v", answer, probe)
+		}
+	}
+}
+
+// A line that cannot be read costs what it was to tell, and is told of.
+func TestParseProbeUnread(t *testing.T) {
 	for name, answer := range map[string]string{
-		"nothing":           "",
-		"no end":            "cpus\t2\n",
-		"after the end":     "end\ncpus\t2\n",
 		"unknown":           "color\tred\nend\n",
 		"too few fields":    "place\tdata\t/var\nend\n",
 		"bad number":        "cpus\ttwo\nend\n",
@@ -66,15 +72,16 @@ func TestParseProbeRefuses(t *testing.T) {
 		"ping without mean": "ping\t10.0.0.1\t1 2\nend\n",
 		"bad rules":         "firewall\tnft\t1\tx\t\nend\n",
 	} {
-		if probe, err := ParseProbe([]byte(answer)); err == nil {
-			t.Errorf("%s: parsed as %+v", name, probe)
+		probe, err := ParseProbe([]byte("cpus\t2\n" + answer))
+		if err != nil || len(probe.Unread) != 1 || probe.CPUs != 2 {
+			t.Errorf("%s: parsed as %+v, %v", name, probe, err)
 		}
 	}
 }
 
 func TestParseProbeLines(t *testing.T) {
 	probe, err := ParseProbe([]byte("nofile\tunlimited\t1048576\n" +
-		"address\t3: eth1    inet6 2001:db8::7/64 scope global dadfailed tentative \\ valid_lft forever\n" +
+		"address\t3: eth1    inet6 2001:db8::7/64 scope global dadfailed tentative \\\\ valid_lft forever\n" +
 		"address\t3: eth1    link 02:00:00:00:00:01\n" +
 		"fsync\t0.003\nfsync\t0.001\nfsync\t0.002\nfloor\t2e-05\nend\n"))
 	if err != nil {

@@ -39,7 +39,7 @@ func (a ProbeAsk) Script(unique string) string {
 		{"disk", disk},
 		{"unique", ScratchPrefix + unique},
 		{"pings", strings.Join(a.Ping, " ")},
-	}) + probeScript
+	}) + sayScript + probeScript
 }
 
 // listener is the script that listens at the doors which need it and says nonce to whoever connects; "" when there are none.

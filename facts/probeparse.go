@@ -10,28 +10,14 @@ import (
 	"time"
 )
 
-// ParseProbe reads the answer of ProbeAsk.Script. An answer without its last line was cut short and is an error, and so is a line that it
-// does not know.
+// ParseProbe reads the answer of ProbeAsk.Script. A line that cannot be read is in Probe.Unread; an answer that was cut short is an error.
 func ParseProbe(answer []byte) (Probe, error) {
-	r := probeReader{probe: Probe{Places: map[string]Place{}, Resolved: map[string][]string{}, Pings: map[string]RTT{}}}
-	ended := false
-	for number, line := range strings.Split(strings.TrimRight(string(answer), "\n"), "\n") {
-		if line == "end" {
-			ended = true
-			continue
-		}
-		fields := strings.Split(line, "\t")
-		read, known := probeLines[fields[0]]
-		if !known || ended || len(fields)-1 != read.fields {
-			return Probe{}, fmt.Errorf("parse probe: line %d: unexpected %q", number+1, clip(line))
-		}
-		if err := read.into(&r, fields[1:]); err != nil {
-			return Probe{}, fmt.Errorf("parse probe: line %d %q: %w", number+1, clip(line), err)
-		}
+	r := &probeReader{probe: Probe{Places: map[string]Place{}, Resolved: map[string][]string{}, Pings: map[string]RTT{}}}
+	unread, err := readAnswer(answer, probeLines, r)
+	if err != nil {
+		return Probe{}, fmt.Errorf("parse probe: %w", err)
 	}
-	if !ended {
-		return Probe{}, errors.New("parse probe: the answer was cut short")
-	}
+	r.probe.Unread = unread
 	r.finish()
 	return r.probe, nil
 }
@@ -43,11 +29,8 @@ type probeReader struct {
 }
 
 // probeLines says how many fields each kind of line has, and what they mean.
-var probeLines = map[string]struct {
-	fields int
-	into   func(r *probeReader, f []string) error
-}{
-	"cpus":       {1, func(r *probeReader, f []string) (err error) { r.probe.CPUs, err = strconv.Atoi(f[0]); return err }},
+var probeLines = map[string]lineKind[*probeReader]{
+	"cpus":       {1, func(r *probeReader, f []string) error { return number(&r.probe.CPUs, f[0]) }},
 	"swap":       {1, func(r *probeReader, f []string) error { return kilobytes(&r.probe.Swap, f[0]) }},
 	"synced":     {1, func(r *probeReader, f []string) error { r.probe.Synced = f[0]; return nil }},
 	"service":    {1, func(r *probeReader, f []string) error { r.probe.Services = append(r.probe.Services, f[0]); return nil }},
@@ -87,8 +70,11 @@ func (r *probeReader) readOpenFiles(f []string) error {
 
 func (r *probeReader) readPlace(f []string) error {
 	place := Place{Dir: f[1], Type: f[2], Mount: f[3], Options: strings.Split(f[4], ",")}
-	if err := kilobytes(&place.Free, f[5]); err != nil {
-		return err
+	place.Free = -1
+	if f[5] != "" {
+		if err := kilobytes(&place.Free, f[5]); err != nil {
+			return err
+		}
 	}
 	r.probe.Places[f[0]] = place
 	return nil
@@ -109,15 +95,11 @@ func (r *probeReader) readAddress(f []string) error {
 }
 
 func (r *probeReader) readFirewall(f []string) error {
-	rules, err := strconv.Atoi(f[1])
-	if err != nil {
+	wall := Firewall{Tool: f[0], Drop: f[3] != ""}
+	if err := errors.Join(number(&wall.Rules, f[1]), number(&wall.Named, f[2])); err != nil {
 		return err
 	}
-	named, err := strconv.Atoi(f[2])
-	if err != nil {
-		return err
-	}
-	r.probe.Firewall = append(r.probe.Firewall, Firewall{Tool: f[0], Rules: rules, Named: named, Drop: f[3] != ""})
+	r.probe.Firewall = append(r.probe.Firewall, wall)
 	return nil
 }
 

@@ -1,53 +1,69 @@
-# The facts of one host: everything in one answer, nothing changed. Lines of fields parted by TABs; see parse.go.
+# The facts of one host: everything in one answer, nothing changed. Lines of fields parted by TABs; see say.sh and parse.go.
 # The lines above this one set: unit conf data wal walflag rel ports v2store v2log
 PATH=$PATH:/usr/sbin:/sbin
-tab=$(printf '\t')
-say() { line=$1; shift; for field; do line=$line$tab$field; done; printf '%s\n' "$line"; }
-flat() { base64 | tr -d '\n'; }
 
 say clock "$(date +%s.%N)"
-say arch "$(uname -m)" "$(uname -r)"
+set -- $(uname -r -m)
+say arch "$2" "$1"
 if [ -r /etc/os-release ]; then say os "$(. /etc/os-release; printf '%s %s' "${ID:-}" "${VERSION_ID:-}")"; fi
-if [ -d /run/systemd/system ]; then say systemd "$(systemctl --version | sed -n '1s/^systemd \([0-9]*\).*/\1/p')"; fi
-[ -r /etc/machine-id ] && say machine "$(cat /etc/machine-id)"
+if [ -d /run/systemd/system ]; then
+  set -- $(systemctl --version)
+  say systemd "${2%%[!0-9]*}"
+fi
+if [ -r /etc/machine-id ]; then
+  read -r id </etc/machine-id
+  say machine "$id"
+fi
 say boot "$(cat /proc/sys/kernel/random/boot_id)"
-say memory "$(sed -n 's/^MemTotal: *\([0-9]*\) kB/\1/p' /proc/meminfo)"
+read -r _ kilobytes _ </proc/meminfo
+say memory "$kilobytes"
 if getent passwd etcd >/dev/null && getent group etcd >/dev/null; then say etcduser yes; fi
 for tool in tar gzip sha256sum base64 stat getent useradd flock ss; do
   command -v "$tool" >/dev/null 2>&1 || say missing "$tool"
 done
 
-# free DIRECTORY: kilobytes available where it lies or will lie.
-free() {
-  dir=$1
-  while [ ! -d "$dir" ] && [ "$dir" != / ]; do dir=$(dirname "$dir"); done
-  df -Pk "$dir" | sed -n '2s/^.* \([0-9][0-9]*\)  *[0-9][0-9]*%.*/\1/p'
-}
-say free data "$(free "$data")"
-say free opt "$(free "$rel")"
+for what in data opt; do
+  case $what in data) room "$data" ;; opt) room "$rel" ;; esac
+  if [ -n "$room" ]; then say free "$what" "$room"; fi
+done
 
 pid=0
 if [ -d /run/systemd/system ]; then
-  systemctl show "$unit.service" -p LoadState -p ActiveState -p SubState -p UnitFileState -p MainPID \
-    -p NeedDaemonReload -p DropInPaths -p NRestarts -p Result | while IFS= read -r line; do say unit "$line"; done
-  pid=$(systemctl show "$unit.service" -p MainPID | sed 's/^MainPID=//')
+  shown=$newline$(systemctl show "$unit.service" -p LoadState -p ActiveState -p SubState -p UnitFileState -p MainPID \
+    -p NeedDaemonReload -p DropInPaths -p NRestarts -p Result)
+  each unit "$shown"
+  pid=${shown#*"$newline"MainPID=}
+  pid=${pid%%"$newline"*}
 fi
 if [ "${pid:-0}" -gt 0 ] 2>/dev/null && exe=$(readlink "/proc/$pid/exe"); then
   sum=
   case $exe in *' (deleted)') sum=$(sha256sum <"/proc/$pid/exe" | cut -d' ' -f1) ;; esac
-  say process "$pid" "$(stat -L -c %d:%i "/proc/$pid/exe")" "$exe" "$(flat <"/proc/$pid/cmdline")" "$sum"
+  flat "/proc/$pid/cmdline"
+  say process "$pid" "$(stat -L -c %d:%i "/proc/$pid/exe")" "$exe" "$flat" "$sum"
 fi
 
 unitfile=/etc/systemd/system/$unit.service
-# Directories that an operator may have made a symbolic link are followed; nothing else is.
+# Directories that an operator may have made a symbolic link are followed; nothing else is. stat prints names as they are, so those that
+# would end its line go another way.
 form="file$tab%f$tab%U$tab%G$tab%s$tab%d:%i$tab%n"
 stat -L -c "$form" /etc/etcd /opt/clusterup "$data" "$wal" 2>/dev/null
-stat -c "$form" "$conf" "$conf"/* "$conf"/tls/* "$conf"/tls/*/* "$unitfile" "$rel" "$rel"/* "$rel"/*/* 2>/dev/null
+set -- "$conf" "$conf"/* "$conf"/tls/* "$conf"/tls/*/* "$unitfile" "$rel" "$rel"/* "$rel"/*/*
+for file; do
+  shift
+  case $file in
+  *"$tab"* | *"$newline"*) say odd "$file" ;;
+  *) set -- "$@" "$file" ;;
+  esac
+done
+stat -c "$form" "$@" 2>/dev/null
 for link in "$conf"/tls/*; do
   if [ -L "$link" ]; then say link "$link" "$(readlink "$link")"; fi
 done
 for file in "$unitfile" "$conf"/born.json "$conf"/trust-*.pem "$conf"/revoked-clients.crl "$conf"/tls/peer/cert.pem "$conf"/tls/server/cert.pem; do
-  if [ -f "$file" ]; then say content "$file" "$(flat <"$file")"; fi
+  if [ -f "$file" ]; then
+    flat "$file"
+    say content "$file" "$flat"
+  fi
 done
 # The key stays here: the host itself says whether its pair is the one that was written. To read what is no regular file may never end.
 for role in peer server; do
@@ -79,13 +95,19 @@ fi
 
 if [ -d "$data" ]; then
   say data exists
+  n=0
   for entry in "$data"/* "$data"/.[!.]*; do
-    if [ -e "$entry" ] || [ -L "$entry" ]; then say entry "${entry##*/}"; fi
-  done | head -n 8
+    if [ -e "$entry" ] || [ -L "$entry" ]; then
+      say entry "${entry##*/}"
+      n=$((n + 1))
+    fi
+    [ "$n" -lt 8 ] || break
+  done
 fi
 for log in "$walflag"/*.wal; do
   if [ -f "$log" ]; then
-    say wal "$(head -c 256 "$log" | flat)"
+    flat "$log" 256
+    say wal "$flat"
     break
   fi
 done
@@ -100,7 +122,7 @@ if [ -n "$v2store" ] && [ -n "${exe:-}" ]; then
         if [ "$walflag" != "$data/member/wal" ]; then set -- "$@" --wal-dir "$walflag"; fi
         words=$("$tool" "$@" </dev/null 2>&1)
         code=$?
-        say v2store "$code" "$(printf '%s' "$words" | head -c 4096 | flat)"
+        say v2store "$code" "$(printf %.4096s "$words")"
       fi
       ;;
   esac
@@ -124,6 +146,6 @@ fi
 if command -v ss >/dev/null 2>&1; then
   filter=
   for port in $ports; do filter="$filter${filter:+ or }sport = :$port"; done
-  ss -H -ltnp "( $filter )" | while IFS= read -r line; do say listen "$line"; done
+  each listen "$(ss -H -ltnp "( $filter )")"
 fi
 say end

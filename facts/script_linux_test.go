@@ -26,6 +26,7 @@ type room struct {
 	env     []string // nil: as it is
 	systemd string   // a directory that stands for systemd's; empty: as it is
 	units   string   // a directory that stands for that of units; empty: as it is
+	unread  []string // what of the answer cannot be read
 }
 
 func newRoom(t *testing.T) room {
@@ -46,8 +47,17 @@ func (r room) put(t *testing.T, name, text string) string {
 	return name
 }
 
-// look runs the script with a shell, as it would run on a host.
+// look runs the script with a shell, as it would run on a host, and expects to read all of the answer but r.unread.
 func (r room) look(t *testing.T, shell ...string) Host {
+	t.Helper()
+	h := r.lookLoosely(t, shell...)
+	if strings.Join(h.Unread, "\n") != strings.Join(r.unread, "\n") {
+		t.Errorf("not read: %q, want %q", h.Unread, r.unread)
+	}
+	return h
+}
+
+func (r room) lookLoosely(t *testing.T, shell ...string) Host {
 	t.Helper()
 	text := r.ask.Script()
 	usual := fmt.Sprintf("rel='%s'\n", ReleaseDir)

@@ -103,10 +103,11 @@ type Host struct {
 	Systemd     int           `json:"systemd"` // version; 0: PID 1 is not systemd
 	MachineID   string        `json:"machine_id"`
 	BootID      string        `json:"boot_id"`
-	ClockOffset time.Duration `json:"clock_offset"` // host's clock minus the control machine's, as far as the answer's journey lets one tell
-	Memory      int64         `json:"memory"`       // bytes
-	DataFree    int64         `json:"data_free"`    // bytes free on the data directory's file system
-	OptFree     int64         `json:"opt_free"`     // bytes free where releases go
+	ClockOffset time.Duration `json:"clock_offset"`     // host's clock minus the control machine's, as far as the answer's journey lets one tell
+	Memory      int64         `json:"memory"`           // bytes
+	DataFree    int64         `json:"data_free"`        // bytes free on the data directory's file system; -1: not known
+	OptFree     int64         `json:"opt_free"`         // bytes free where releases go; -1: not known
+	Unread      []string      `json:"unread,omitempty"` // what the host said and nobody can read, and why: whatever it was to tell is not known
 
 	EtcdUser bool              `json:"etcd_user"` // the system user and group etcd exist
 	Files    map[string]File   `json:"files"`     // by path: all that lies where clusterup puts things
@@ -194,7 +195,7 @@ type Process struct {
 // Data is what lies in the member's data directory.
 type Data struct {
 	Exists    bool     `json:"exists"`               // the directory is there
-	Entries   []string `json:"entries,omitempty"`    // its entries, at most 8
+	Entries   []string `json:"entries,omitempty"`    // its entries, at most 8 (maxEntries)
 	WAL       bool     `json:"wal"`                  // a write-ahead log is there: the member has started once
 	ClusterID ID       `json:"cluster_id,omitempty"` // from the head of the WAL
 	MemberID  ID       `json:"member_id,omitempty"`

@@ -1,8 +1,6 @@
 package facts
 
 import (
-	"encoding/base64"
-	"strconv"
 	"strings"
 )
 
@@ -17,15 +15,11 @@ const (
 )
 
 func (p *parser) readV2Store(f []string) error {
-	code, err := strconv.Atoi(f[0])
-	if err != nil {
+	var code int
+	if err := number(&code, f[0]); err != nil {
 		return err
 	}
-	words, err := base64.StdEncoding.DecodeString(f[1])
-	if err != nil {
-		return err
-	}
-	text := strings.TrimSpace(strings.ToValidUTF8(string(words), "?"))
+	text := strings.TrimSpace(strings.ToValidUTF8(f[1], "?"))
 	found := V2Store{Clean: code == 0 && strings.Contains(text, noV2Content), Text: text}
 	if len(found.Text) > maxV2Words {
 		found.Text = strings.ToValidUTF8(found.Text[:maxV2Words], "")

@@ -49,11 +49,14 @@ func hostNotes(w Want, m inventory.Member, host facts.Host) []string {
 	if off := host.ClockOffset; off.Abs() > time.Second {
 		note("its clock is more than a second %s this machine's; etcd asks for less", aheadOrBehind(off))
 	}
-	if quota := w.Cluster.Etcd.QuotaBackendBytes; host.DataFree < quota {
+	if quota := w.Cluster.Etcd.QuotaBackendBytes; host.DataFree >= 0 && host.DataFree < quota {
 		note("its data directory has less space free than quota_backend_bytes allows the database")
 	}
 	if misnamed := Misnamed(host); misnamed != "" {
 		note("%s", misnamed)
+	}
+	for _, unread := range host.Unread {
+		note("a part of its answer cannot be read: %s", unread)
 	}
 	if len(host.Unit.DropIns) > 0 {
 		note("the unit has drop-ins: %s", strings.Join(host.Unit.DropIns, " "))

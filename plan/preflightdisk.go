@@ -19,12 +19,20 @@ const (
 	slowFsync = 10 * time.Millisecond
 )
 
+// placeOf is a place that was probed, or one of which nothing is known.
+func placeOf(probe facts.Probe, what string) facts.Place {
+	if place, ok := probe.Places[what]; ok {
+		return place
+	}
+	return facts.Place{Free: -1, Dir: "/", Mount: "the file system for " + what}
+}
+
 func (p *preflight) space(m inventory.Member, host facts.Host, probe facts.Probe) {
 	quota := p.want.Cluster.Etcd.QuotaBackendBytes
-	data, wal, opt := probe.Places["data"], probe.Places["wal"], probe.Places["opt"]
+	data, wal, opt := placeOf(probe, "data"), placeOf(probe, "wal"), placeOf(probe, "opt")
 	ok := true
 	for _, place := range []facts.Place{data, wal} {
-		if place.Free < leastData {
+		if place.Free >= 0 && place.Free < leastData {
 			ok = false
 			p.refuse(m.Name, CheckSpace, "make room: a member does not start with less than "+bytesOf(leastData)+", and should have the quota twice",
 				"%s free on %s, where %s lies", bytesOf(place.Free), place.Mount, place.Dir)
@@ -33,13 +41,15 @@ func (p *preflight) space(m inventory.Member, host facts.Host, probe facts.Probe
 			break
 		}
 	}
-	if opt.Free < leastOpt && len(host.Binaries) == 0 {
+	if opt.Free >= 0 && opt.Free < leastOpt && len(host.Binaries) == 0 {
 		ok = false
 		p.refuse(m.Name, CheckSpace, "make room: a release takes about "+bytesOf(leastOpt), "%s free on %s, where %s lies",
 			bytesOf(opt.Free), opt.Mount, facts.ReleaseDir)
 	}
 	switch {
 	case !ok:
+	case data.Free < 0:
+		p.warn(m.Name, CheckSpace, "look yourself; on the host: df -Pk "+data.Dir, "its df tells of no free space on %s", data.Mount)
 	case data.Free < quota && !host.Data.WAL:
 		p.warn(m.Name, CheckSpace, "make room, or lower quota_backend_bytes: snapshots and defragmenting need room beside the database",
 			"%s free for data on %s, less than the quota of %s", bytesOf(data.Free), data.Mount, bytesOf(quota))

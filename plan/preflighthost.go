@@ -124,6 +124,9 @@ func (p *preflight) probed(m inventory.Member, host facts.Host, probe facts.Prob
 			"the host was not probed: %s", strings.TrimPrefix(probe.Failed, m.Name+": "))
 		return
 	}
+	for _, unread := range slices.Concat(host.Unread, probe.Unread) {
+		p.warn(m.Name, CheckConnection, "look at it on the host: whatever that was to tell is not known", "a part of its answer cannot be read: %s", unread)
+	}
 	p.timeSync(m, probe)
 	p.resources(m, probe)
 	p.space(m, host, probe)
@@ -171,7 +174,7 @@ func (p *preflight) resources(m inventory.Member, probe facts.Probe) {
 	} else {
 		p.fine(m.Name, CheckSwap, "none")
 	}
-	if probe.OpenFiles < leastFiles {
+	if probe.OpenFiles > 0 && probe.OpenFiles < leastFiles {
 		p.warn(m.Name, CheckOpenFiles, "raise fs.nr_open, or the hard limit of PID 1: each client of etcd is an open file",
 			"a unit may have %d at most", probe.OpenFiles)
 	} else {

@@ -121,6 +121,7 @@ func factsDigest(s facts.Snapshot) (string, error) {
 	hosts := map[string]facts.Host{}
 	for name, host := range s.Hosts {
 		host.ClockOffset, host.DataFree, host.OptFree, host.EtcdError, host.ReadError = 0, 0, 0, "", ""
+		host.Unread = nil
 		if host.Etcd != nil {
 			host.Etcd = &facts.Status{
 				ClusterID: host.Etcd.ClusterID, MemberID: host.Etcd.MemberID, Version: host.Etcd.Version, Downgrade: host.Etcd.Downgrade,

@@ -97,14 +97,16 @@ put_part() { # INDEX TEMP SIZE: what an earlier upload left, if it can be truste
 		put_temp "$1" "$2"
 	fi
 }
-put_room() {
-	put_avail=$(df -Pk -- "$1" | {
-		read -r _
-		read -r _ _ _ a _ m
-		printf '%s %s' "$a" "$m"
-	})
-	put_mount=${put_avail#* }
-	put_avail=${put_avail%% *}
+put_room() { # DIRECTORY: a df that has nothing to tell stops nobody
+	put_avail=- put_mount=/
+	put_line=$(df -Pk -- "$1")
+	case $put_line in *[0-9]' '*'% /'*) ;; *) return ;; esac
+	put_mount=/${put_line#*% /}
+	put_line=${put_line%%% /*}
+	put_line=${put_line% *}
+	put_line=${put_line%"${put_line##*[! ]}"}
+	put_line=${put_line##* }
+	case $put_line in '' | *[!0-9]*) ;; *) put_avail=$put_line ;; esac
 }
 put_blocks() {
 	put_get temp "$1"
@@ -123,7 +125,7 @@ put_receive() {
 		put_get temp "$put_index"
 		put_words=$(put_data "$put_got" "$put_offset" "$put_size" 2>&1) && continue
 		put_room "${put_got%/*}"
-		[ $((put_avail * 1024)) -ge "$put_size" ] || put_words="nospace $put_avail $put_mount"
+		[ "$put_avail" = - ] || [ $((put_avail * 1024)) -ge "$put_size" ] || put_words="nospace $put_avail $put_mount"
 		case $put_words in nospace*) ;; *) put_words="write $put_words" ;; esac
 		put_fail "$put_index" "$put_words"
 		rm -f -- "$put_got"

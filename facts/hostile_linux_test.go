@@ -1,0 +1,154 @@
+package facts
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// Whoever may name a file on a host chooses what stands in the answer, and forges no line of it.
+func TestScriptHostileNames(t *testing.T) {
+	for name, shell := range shells() {
+		t.Run(name, func(t *testing.T) {
+			r := newRoom(t)
+			forged := "x\nsystemd\t0\nmissing\ttar\nend"
+			r.put(t, r.ask.DataDir+"/"+forged, "")
+			r.put(t, r.ask.DataDir+"/a\\nb\x1b[2K\xff", "")
+			r.put(t, r.ask.ConfigDir+"/trust-peer-1\nintact\tpeer.pem", "bundle")
+			r.put(t, r.ask.ConfigDir+"/trust-peer-\x1b]0;x\a.pem", "bundle")
+			r.put(t, r.ask.ConfigDir+"/back\\slash", "")
+			r.put(t, r.ask.ConfigDir+"/tls/peer-1/cert.pem", "")
+			target := "peer-1\nintact\tpeer\\"
+			if err := os.Symlink(target, r.ask.ConfigDir+"/tls/peer"); err != nil {
+				t.Fatal(err)
+			}
+			binary := r.put(t, r.release+"/3.6.16-1\nboot\tx/etcd", "binary")
+			h := r.lookLoosely(t, shell...)
+			// One in the directory of configuration, and its content; a release, and the file in it.
+			if len(h.Unread) != 4 || !strings.Contains(h.Unread[0], `a file called "trust-peer-1\nintact\tpeer.pem" in `) {
+				t.Errorf("not read: %q", h.Unread)
+			}
+			if got := h.Data.Entries; len(got) != 2 || !slices.Contains(got, forged) || !slices.Contains(got, "a\\nb\x1b[2K\xff") {
+				t.Errorf("entries %q", got)
+			}
+			if len(h.Leaves) > 0 || h.Files[r.ask.ConfigDir+"/tls/peer"].Target != target {
+				t.Errorf("leaves %v, link %+v", h.Leaves, h.Files[r.ask.ConfigDir+"/tls/peer"])
+			}
+			if string(h.Files[r.ask.ConfigDir+"/trust-peer-\x1b]0;x\a.pem"].Content) != "bundle" || h.Files[r.ask.ConfigDir+`/back\slash`].Kind != Regular {
+				t.Errorf("files %+v", h.Files)
+			}
+			if h.Binaries[binary] != digest("binary") {
+				t.Errorf("binaries %v", h.Binaries)
+			}
+		})
+	}
+}
+
+// A process that calls itself what it likes is a listener of that name, and no other.
+func TestScriptHostileListener(t *testing.T) {
+	if _, err := exec.LookPath("ss"); err != nil {
+		t.Skip("no ss")
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	socket, err := listener.(*net.TCPListener).File()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer socket.Close()
+	program, err := os.ReadFile("/bin/sleep")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, sees := range map[string]string{"a\nend": "", "a\tb": "a\tb", `etcd",pid=1,`: "", "a b": "a b", "a\\n": `a\n`} {
+		file := filepath.Join(t.TempDir(), name)
+		if err := os.WriteFile(file, program, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		cmd := exec.CommandContext(t.Context(), file, "600")
+		cmd.ExtraFiles = []*os.File{socket}
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		r := newRoom(t)
+		r.ask.Ports = []int{listener.Addr().(*net.TCPAddr).Port}
+		h := r.lookLoosely(t, "/bin/sh")
+		if len(h.Sockets) != 1 || h.Sockets[0].Process != sees && h.Sockets[0].Process != "facts.test" {
+			t.Errorf("%q: %+v, not read %q", name, h.Sockets, h.Unread)
+		}
+		cmd.Process.Kill()
+		cmd.Wait()
+	}
+}
+
+// A df that has nothing to tell of a file system costs that fact, and no other.
+func TestScriptRoom(t *testing.T) {
+	tests := map[string]struct {
+		df, mount, room string
+	}{
+		"usual":              {"/dev/vda 264212084 16054596 79446668      17% /", "/", "79446668"},
+		"nothing to tell":    {"proc 0 0 0 - /proc", "/proc", ""},
+		"a dash":             {"x - - - - /x", "/x", ""},
+		"dashes and percent": {"x - - - 0% /x", "/x", ""},
+		"none":               {"", "", ""},
+		"a wide mount point": {"//server/my share 100 20 80 20% /mnt/a 5 6% b", "/mnt/a 5 6% b", "80"},
+		"a number at last":   {"proc 0 0 0 - /a 5 6", "/a 5 6", ""},
+	}
+	for name, test := range tests {
+		for shellName, shell := range shells() {
+			text := fmt.Sprintf("df() { echo head; echo '%s'; }\n%s\nroom /no/where/at/all; say \"$dir\" \"$mount\" \"$room\"", test.df, sayScript)
+			cmd := exec.CommandContext(t.Context(), shell[0], shell[1:]...)
+			cmd.Stdin = strings.NewReader(text)
+			out, err := cmd.CombinedOutput()
+			if want := "/\t" + test.mount + "\t" + test.room + "\n"; err != nil || string(out) != want {
+				t.Errorf("%s with %s: %q, want %q (%v)", name, shellName, out, want, err)
+			}
+		}
+	}
+}
+
+// The script writes no kind of line that the parser does not know, and the parser knows none that is not written.
+func TestScriptAndParserAgree(t *testing.T) {
+	for name, pair := range map[string]struct {
+		script string
+		kinds  []string
+	}{"facts": {script, kindsOf(lines)}, "probe": {probeScript, kindsOf(probeLines)}} {
+		said := map[string]bool{statLine: name == "facts"}
+		words := strings.Fields(strings.NewReplacer(";", " ", "\n", " \n ", "(", " ").Replace(pair.script))
+		for i, word := range words[:len(words)-1] {
+			if word == "say" || word == "each" {
+				said[words[i+1]] = true
+			}
+		}
+		delete(said, "end")
+		var wrote []string
+		for kind, really := range said {
+			if really {
+				wrote = append(wrote, kind)
+			}
+		}
+		slices.Sort(wrote)
+		slices.Sort(pair.kinds)
+		if diff := cmp.Diff(pair.kinds, wrote); diff != "" {
+			t.Errorf("%s (-known +written):\n%s", name, diff)
+		}
+	}
+}
+
+func kindsOf[P any](kinds map[string]lineKind[P]) []string {
+	var names []string
+	for name := range kinds {
+		names = append(names, name)
+	}
+	return names
+}
