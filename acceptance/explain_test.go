@@ -101,8 +101,8 @@ func TestExplained(t *testing.T) {
 			s.on(t, "etcd-2", fmt.Sprintf(makeMisfit, m.before, args))
 			result := s.run(t, "apply", "--yes", "--start-timeout=12s", file)
 			s.on(t, "etcd-2", undoMisfit)
-			result.exits(t, 14).says(t, append(m.says, "start-member/etcd-2: ", "the last lines of its journal:")...)
-			cause, raw := strings.Index(result.stderr, "    Cause: "), strings.Index(result.stderr, "    the last lines of its journal:")
+			result.exits(t, 14).says(t, append(m.says, "start-member/etcd-2: ", "the last lines of its journal")...)
+			cause, raw := strings.Index(result.stderr, "    Cause: "), strings.Index(result.stderr, "    the last lines of its journal")
 			if cause < 0 || cause > raw || strings.Count(result.stderr, "    Cause: ") != 1 {
 				t.Error("the cause does not stand above the raw lines")
 			}

@@ -236,7 +236,7 @@ func TestStartFails(t *testing.T) {
 	}{
 		"known":         {"an earlier line\n" + cause + journalParts + "\nof an earlier start\nan earlier line\n" + cause, 2, true},
 		"unknown":       {"an earlier line\n" + journalParts + "\nof an earlier start\nan earlier line\n", 2, false},
-		"a trace":       {cause + strings.Repeat("\truntime/panic.go:860 +0x13a\n", 100) + journalParts + "\n", 30, true},
+		"a trace":       {cause + strings.Repeat("\truntime/panic.go:860 +0x13a\n", 100) + journalParts + "\n", 101, true},
 		"silent":        {journalParts + "\n", 0, false},
 		"started again": {"starting\n" + journalParts + "\n" + cause + "starting\n", 2, true},
 		"two reasons":   {cause + journalParts + "\nflag provided but not defined: -x\nusage\n" + cause, 1, true},

@@ -11,7 +11,7 @@ import (
 type StepError struct {
 	Step plan.Step
 	Err  error
-	Log  []string     // the last lines of the member's journal, where that helps
+	Log  []string     // the last lines of the member's journal as they are, where that helps; see Brief
 	Why  *Explanation // nil: the journal matches nothing that is known
 }
 

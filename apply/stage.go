@@ -118,11 +118,8 @@ func (r *Run) step(ctx context.Context, stage plan.Stage, step plan.Step) error 
 	if step.Kind == plan.InstallRelease { // its own words are all there is
 		why = explain(fullSignatures, []string{err.Error()})
 	}
-	return &StepError{Step: step, Err: err, Log: log[max(0, len(log)-shownLines):], Why: why}
+	return &StepError{Step: step, Err: err, Log: log, Why: why}
 }
-
-// shownLines is how much of a member's journal an error holds. All that was read is explained.
-const shownLines = 30
 
 func (r *Run) seam(point string) error {
 	if r.Seam == nil {

@@ -48,13 +48,14 @@ func newApply(c *console) *cobra.Command {
 	}
 	flags.changeFlags(cmd)
 	cmd.Flags().BoolVar(&yes, "yes", false, "do not ask")
-	cmd.Flags().BoolVar(&full, "full", false, "show the whole text of new files as well")
+	cmd.Flags().BoolVar(&full, "full", false, "show the whole text of new files, and of journals, as well")
 	return cmd
 }
 
 // apply shows what is to be done, asks, locks, and converges. A run that finds nothing to do writes nothing anywhere, so it needs
 // neither lock nor consent.
 func (s *session) apply(ctx context.Context, saved *savedPlan, yes, full bool) error {
+	s.console.full = full
 	looking, looked := s.console.untilStopped(ctx)
 	p, seen, err := s.plan(looking)
 	looked()

@@ -31,6 +31,7 @@ type console struct {
 	live *bars // what draws on the terminal now; nil: nothing
 	json bool  // stdout carries one JSON object a line
 
+	full       bool   // what is long is shown whole
 	destroying bool   // plans shown are those of a destroy
 	told       string // the flags that the journal tells of
 	intact     bool   // a session was begun, and has changed nothing so far

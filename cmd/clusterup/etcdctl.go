@@ -17,19 +17,22 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/clusterup/clusterup/inventory"
 	"github.com/clusterup/clusterup/plan"
 	"github.com/clusterup/clusterup/release"
 )
 
 func newEtcdctl(c *console) *cobra.Command {
 	var flags clusterFlags
+	var member string
 	cmd := &cobra.Command{
 		Use:   "etcdctl INVENTORY -- ARGUMENTS",
 		Short: "Run the release's own etcdctl against the cluster, through SSH",
 		Long: "etcdctl runs on this machine and reaches every member through the SSH connection of its host, as the user root, with a certificate\n" +
 			"that lives for an hour. Its exit code is etcdctl's. Where the members are, and with which certificate they are asked, is set by clusterup\n" +
-			"already: --endpoints, --cacert, --cert and --key are not to be given after the --.",
-		Example: "  clusterup etcdctl prod.hcl -- endpoint status -w table",
+			"already: --endpoints, --cacert, --cert and --key are not to be given after the --. A command that etcd takes through one member only,\n" +
+			"snapshot save, goes to one that serves, the leader last; --member names one.",
+		Example: "  clusterup etcdctl prod.hcl -- endpoint status -w table\n  clusterup etcdctl prod.hcl -- snapshot save prod.db",
 		Args:    usage(cobra.MinimumNArgs(2)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			s, err := c.open(args[0], flags)
@@ -39,16 +42,21 @@ func newEtcdctl(c *console) *cobra.Command {
 			defer s.close()
 			ctx, cancel := c.untilStopped(cmd.Context())
 			defer cancel()
-			return s.etcdctl(ctx, args[1:])
+			return s.etcdctl(ctx, member, args[1:])
 		},
 	}
 	flags.inventoryFlags(cmd)
+	cmd.Flags().StringVar(&member, "member", "", "run it against this member alone")
 	cmd.Flags().BoolVar(&flags.acceptNew, "accept-new-host-keys", false, "trust the key of a host that was never seen before, and remember it")
 	return cmd
 }
 
 // etcdctl runs the program with a directory of its own, which goes when it ends: the key in it is mode 0600 and of use for an hour.
-func (s *session) etcdctl(ctx context.Context, args []string) error {
+func (s *session) etcdctl(ctx context.Context, member string, args []string) error {
+	members, err := s.addressed(ctx, member, args)
+	if err != nil {
+		return err
+	}
 	if runtime.GOOS != "linux" {
 		return usageError{errors.New("the release's etcdctl runs on Linux only: install one for this system, and use clusterup env")}
 	}
@@ -65,14 +73,14 @@ func (s *session) etcdctl(ctx context.Context, args []string) error {
 	if err := s.ownPair(cert, key, ca); err != nil {
 		return err
 	}
-	endpoints, stop, err := s.tunnels(ctx)
+	endpoints, stop, err := s.tunnels(ctx, members)
 	if err != nil {
 		return err
 	}
 	defer stop()
 	if slices.Contains(args, "endpoint") { // which tells of addresses on this machine
 		var places []string
-		for i, m := range s.cluster.Members {
+		for i, m := range members {
 			places = append(places, m.Name+" "+endpoints[i])
 		}
 		s.console.say("note: through SSH: %s", strings.Join(places, ", "))
@@ -122,8 +130,8 @@ func (s *session) unpack(ctx context.Context, program, to string) error {
 	return file.Close()
 }
 
-// tunnels listen on loopback ports, one for each member, and pass what comes on through the member's host.
-func (s *session) tunnels(ctx context.Context) (endpoints []string, stop func(), err error) {
+// tunnels listen on loopback ports, one for each of the members, and pass what comes on through the member's host.
+func (s *session) tunnels(ctx context.Context, members []inventory.Member) (endpoints []string, stop func(), err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	var listeners []net.Listener
 	var connections sync.WaitGroup
@@ -134,7 +142,7 @@ func (s *session) tunnels(ctx context.Context) (endpoints []string, stop func(),
 		}
 		connections.Wait()
 	}
-	for _, m := range s.cluster.Members {
+	for _, m := range members {
 		var config net.ListenConfig
 		l, err := config.Listen(ctx, "tcp", "127.0.0.1:0")
 		if err != nil {

@@ -82,7 +82,7 @@ func TestExplainSaysWhatNext(t *testing.T) {
 		"host":    &remote.Error{Host: "etcd-1", Op: "connect", Err: errors.New("refused"), Remedy: "start sshd"},
 	}
 	for name, err := range tests {
-		lines := explain(err)
+		lines := explain(err, true)
 		hint := false
 		for _, line := range lines {
 			hint = hint || len(line) > 4 && containsArrow(line)
@@ -107,7 +107,7 @@ func TestExplainLost(t *testing.T) {
 		"  write-trust/etcd-3: etcd-3: disk full",
 		"  → once the cause is mended, run the same command again: it looks, and goes on from there",
 	}
-	if got := explain(&lockLostError{"etcd-2", stage}); !slices.Equal(got, want) {
+	if got := explain(&lockLostError{"etcd-2", stage}, true); !slices.Equal(got, want) {
 		t.Errorf("it says %q, want %q", got, want)
 	}
 }
@@ -126,7 +126,7 @@ func TestExplainRefused(t *testing.T) {
 		{late(refused, 2), "Refused: 2 steps done so far, and going on would not be safe:"},
 		{gone, "Error: not every host could be looked at, and nothing is changed without that:"},
 	} {
-		if got := explain(test.err)[0]; got != test.want {
+		if got := explain(test.err, true)[0]; got != test.want {
 			t.Errorf("it says %q, want %q", got, test.want)
 		}
 	}
@@ -142,8 +142,21 @@ func TestExplainStageWithoutJournal(t *testing.T) {
 		err  error
 		want bool
 	}{{failed(), false}, {failed("a line"), true}} {
-		if got := slices.Contains(explain(test.err), "    the last lines of its journal:"); got != test.want {
-			t.Errorf("a heading: %v, want %v, in %q", got, test.want, explain(test.err))
+		if got := slices.Contains(explain(test.err, true), "    the last lines of its journal:"); got != test.want {
+			t.Errorf("a heading: %v, want %v, in %q", got, test.want, explain(test.err, true))
+		}
+	}
+}
+
+// In short, a journal is level, message and error; whole, it is as it was written.
+func TestExplainStageInShort(t *testing.T) {
+	const raw = `{"level":"fatal","caller":"etcdmain/etcd.go:183","msg":"discovery failed","error":"auth: invalid auth options","stacktrace":"main.main"}`
+	err := &apply.StageError{Stage: plan.Stage{Name: "start"}, Errs: []error{
+		&apply.StepError{Step: plan.Step{Kind: plan.AwaitMember, Host: "etcd-1"}, Err: errors.New("no leader"), Log: []string{raw}},
+	}}
+	for full, want := range map[bool]string{false: "      fatal: discovery failed: auth: invalid auth options", true: "      " + raw} {
+		if got := explain(err, full); !slices.Contains(got, want) {
+			t.Errorf("full %v: %q has no %q", full, got, want)
 		}
 	}
 }

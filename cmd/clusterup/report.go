@@ -23,7 +23,7 @@ func (c *console) report(err error) int {
 	if c.json {
 		c.object(errorObject{Type: "error", Error: err.Error(), ExitCode: code, Refusals: refusalsOf(err)})
 	}
-	lines := explain(err)
+	lines := explain(err, c.full)
 	if code == exitInterrupted && c.intact {
 		lines = []string{"Stopped: nothing was changed."}
 	}
@@ -49,8 +49,8 @@ func refusalsOf(err error) []plan.Refusal {
 	return nil
 }
 
-// explain is what the operator reads: each problem, and under it the remedy.
-func explain(err error) []string {
+// explain is what the operator reads: each problem, and under it the remedy; with full the raw lines of journals.
+func explain(err error, full bool) []string {
 	var refused *plan.Refused
 	var stage *apply.StageError
 	var verify *apply.VerifyError
@@ -61,11 +61,11 @@ func explain(err error) []string {
 	case errors.As(err, &refused):
 		return explainRefused(err, refused)
 	case errors.As(err, &back):
-		return explainBack(back)
+		return explainBack(back, full)
 	case errors.As(err, &lost):
-		return explainLost(lost)
+		return explainLost(lost, full)
 	case errors.As(err, &stage):
-		return explainStage(stage)
+		return explainStage(stage, full)
 	case errors.As(err, &verify):
 		return explainVerify(verify)
 	case errors.As(err, &stopped):
@@ -164,7 +164,7 @@ func explainRefused(err error, refused *plan.Refused) []string {
 
 // explainLost says with which host the lock was lost, and what else went wrong; that the steps on other hosts were ended for it is not
 // worth a line each.
-func explainLost(lost *lockLostError) []string {
+func explainLost(lost *lockLostError, full bool) []string {
 	head := "Error: " + lost.host + ": the lock was lost with the connection; "
 	var stage *apply.StageError
 	if !errors.As(lost.err, &stage) {
@@ -175,7 +175,7 @@ func explainLost(lost *lockLostError) []string {
 	}
 	rest := *stage
 	rest.Errs = slices.DeleteFunc(slices.Clone(stage.Errs), func(err error) bool { return errors.As(err, new(*lockLostError)) })
-	lines := explainStage(&rest)
+	lines := explainStage(&rest, full)
 	lines[0] = fmt.Sprintf("%s%q was not finished", head, stage.Stage.Name)
 	if len(rest.Errs) > 0 {
 		lines[0] += ":"
@@ -184,8 +184,8 @@ func explainLost(lost *lockLostError) []string {
 }
 
 // explainBack says what failed, and where that has left the member.
-func explainBack(back *apply.BackError) []string {
-	lines := explainStage(back.StageError)
+func explainBack(back *apply.BackError, full bool) []string {
+	lines := explainStage(back.StageError, full)
 	if back.Err != nil {
 		lines = append(lines[:len(lines)-1], fmt.Sprintf("  Then it was tried to %s:", back.Back.Name), "  "+back.Err.Error())
 		return append(lines, "  → clusterup status shows the members; what is wanted can be set back in the inventory, and applied")
@@ -196,7 +196,11 @@ func explainBack(back *apply.BackError) []string {
 		"  → mend the cause, or take the change out of the inventory; then run the same command again")
 }
 
-func explainStage(stage *apply.StageError) []string {
+// briefLines is how much of a journal an error shows.
+const briefLines = 12
+
+// explainStage says which steps failed, why, and what the member itself says of it: in short, or with full as it was written.
+func explainStage(stage *apply.StageError, full bool) []string {
 	lines := []string{fmt.Sprintf("Error: %q was not finished:", stage.Stage.Name)}
 	for _, err := range stage.Errs {
 		lines = append(lines, "  "+err.Error())
@@ -209,10 +213,14 @@ func explainStage(stage *apply.StageError) []string {
 		} else if hint := remedy(step.Err); hint != "" {
 			lines = append(lines, "    → "+hint)
 		}
-		if len(step.Log) > 0 {
-			lines = append(lines, "    the last lines of its journal:")
+		log, head := apply.Brief(step.Log, briefLines), "    the last lines of its journal (--full shows them as they are):"
+		if full {
+			log, head = step.Log, "    the last lines of its journal:"
 		}
-		for _, line := range step.Log {
+		if len(log) > 0 {
+			lines = append(lines, head)
+		}
+		for _, line := range log {
 			lines = append(lines, "      "+line)
 		}
 	}

@@ -95,7 +95,7 @@ type rotating struct {
 func (r *rotating) command(cmd *cobra.Command) *cobra.Command {
 	r.flags.changeFlags(cmd)
 	cmd.Flags().BoolVar(&r.yes, "yes", false, "do not ask")
-	cmd.Flags().BoolVar(&r.full, "full", false, "show the whole text of new files as well")
+	cmd.Flags().BoolVar(&r.full, "full", false, "show the whole text of new files, and of journals, as well")
 	return cmd
 }
 

@@ -47,7 +47,7 @@ func newUpgrade(c *console) *cobra.Command {
 	flags.changeFlags(cmd)
 	cmd.Flags().StringVar(&to, "to", "", "the version of etcd, such as 3.6.16")
 	cmd.Flags().BoolVar(&yes, "yes", false, "do not ask")
-	cmd.Flags().BoolVar(&full, "full", false, "show the whole text of new files as well")
+	cmd.Flags().BoolVar(&full, "full", false, "show the whole text of new files, and of journals, as well")
 	return cmd
 }
 

@@ -1,0 +1,85 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/clusterup/clusterup/facts"
+	"github.com/clusterup/clusterup/inventory"
+	"github.com/clusterup/clusterup/plan"
+)
+
+// addressed are the members that etcdctl is given: all, the one that was named, or one that serves where a command takes no more.
+func (s *session) addressed(ctx context.Context, name string, args []string) ([]inventory.Member, error) {
+	all := s.cluster.Members
+	switch {
+	case name != "":
+		at := slices.IndexFunc(all, func(m inventory.Member) bool { return m.Name == name })
+		if at < 0 {
+			return nil, usageError{fmt.Errorf("there is no member %q in cluster %s; it has %s", name, s.cluster.Name, strings.Join(memberNames(all), ", "))}
+		}
+		return all[at : at+1], nil
+	case len(all) < 2 || !forOne(args):
+		return all, nil
+	}
+	statuses := make([]*facts.Status, len(all))
+	var wg sync.WaitGroup
+	for i, m := range all {
+		wg.Go(func() {
+			if status, err := s.etcd.Status(ctx, plan.ClientURL(s.cluster, m)); err == nil { // else etcdctl says what is wrong
+				statuses[i] = &status
+			}
+		})
+	}
+	wg.Wait()
+	at := best(statuses)
+	s.console.say("note: %s is asked; --member names another", all[at].Name)
+	return all[at : at+1], nil
+}
+
+// forOne says whether etcdctl takes one endpoint only for a command (etcdctl/ctlv3/command/snapshot_command.go).
+func forOne(args []string) bool {
+	at := slices.Index(args, "snapshot")
+	return at >= 0 && slices.Contains(args[at:], "save")
+}
+
+// best is the one of several members to copy data from: it has caught up, and the leader has enough to do. The first where none answers.
+func best(statuses []*facts.Status) int {
+	most := uint64(0)
+	for _, status := range statuses {
+		if status != nil {
+			most = max(most, status.Applied)
+		}
+	}
+	found, rank := 0, 0
+	for i, status := range statuses {
+		if status == nil {
+			continue
+		}
+		is := 1
+		if status.Leader != 0 && most-status.Applied < caughtUp {
+			is = 2
+			if status.Leader != status.MemberID && !status.Learner {
+				is = 3
+			}
+		}
+		if is > rank {
+			found, rank = i, is
+		}
+	}
+	return found
+}
+
+// caughtUp is how many entries a member may lack that is copied from: those that come in from one question to the next.
+const caughtUp = 100
+
+func memberNames(members []inventory.Member) []string {
+	names := make([]string, 0, len(members))
+	for _, m := range members {
+		names = append(names, m.Name)
+	}
+	return names
+}
