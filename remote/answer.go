@@ -3,63 +3,77 @@ package remote
 import (
 	"errors"
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 )
 
-// answer takes one line of put.sh.
-func (p *putting) answer(line string) error {
+// errUnasked ends an upload to a host that answers out of turn: nothing that it says later can be believed.
+var errUnasked = errors.New("unexpected answer")
+
+// answer takes one line of put.sh. What is needed is settled once all files have been looked at, for it is then being sent.
+func (p *putting) answer(line string, looked bool) error {
 	words := strings.SplitN(line, " ", 3)
-	i := -1
-	if len(words) > 1 {
-		i, _ = strconv.Atoi(words[1])
+	if len(words) < 2 {
+		return p.unasked(line)
 	}
-	if i < 0 || i >= len(p.files) {
-		return p.h.fail("put files", ErrFile, fmt.Errorf("unexpected answer %q", brief(line)))
+	i, err := strconv.Atoi(words[1])
+	if err != nil || i < 0 || i >= len(p.files) {
+		return p.unasked(line)
 	}
 	rest := ""
 	if len(words) == 3 {
 		rest = words[2]
 	}
-	switch words[0] {
-	case "S", "L":
-	case "C":
-		p.replaced(i)
-	case "N":
-		return p.needed(i, rest)
-	case "B":
-		if n := p.need[i]; n != nil {
-			n.blocks = strings.Fields(rest)
-		}
-	case "E":
+	switch n := p.need[i]; {
+	case words[0] == "E":
 		what, text, _ := strings.Cut(rest, " ")
 		return p.explain(i, what, text)
+	case words[0] == "C" && looked:
+		p.replaced(i)
+	case looked:
+		return p.unasked(line)
+	case words[0] == "S", words[0] == "L":
+	case words[0] == "N" && n == nil:
+		if p.need[i] = p.needed(p.files[i], rest); p.need[i] == nil {
+			return p.unasked(line)
+		}
+	case words[0] == "B" && n != nil:
+		n.blocks = strings.Fields(rest)
+	default:
+		return p.unasked(line)
 	}
 	return nil
 }
 
-func (p *putting) needed(i int, rest string) error {
-	f := p.files[i]
+func (p *putting) unasked(line string) error {
+	return fmt.Errorf("%w %q", errUnasked, brief(line))
+}
+
+// needed reads what follows N; nil: it says nothing of use.
+func (p *putting) needed(f File, rest string) *need {
 	words := strings.SplitN(rest, " ", 4)
-	n := &need{}
-	if len(words) == 4 {
-		n.mount = words[3]
-		n.have, _ = strconv.ParseInt(words[1], 10, 64)
-		avail, err := strconv.ParseInt(words[2], 10, 64)
-		if err != nil {
-			avail = 1 << 50 // a df that says nothing stops nobody
-		}
-		n.avail = avail << 10
-		switch words[0] {
-		case "part":
-			n.temp = f.Path + "." + f.SHA256[:8] + ".part"
-		default:
-			n.temp = f.Path + "." + p.token + ".tmp"
-		}
-		p.need[i] = n
+	if len(words) != 4 {
 		return nil
 	}
-	return p.h.fail("put "+f.Path, ErrFile, fmt.Errorf("unexpected answer %q", brief(rest)))
+	n := &need{mount: words[3], avail: math.MaxInt64}
+	have, err := strconv.ParseInt(words[1], 10, 64)
+	if err != nil || have < 0 || have > f.Size {
+		return nil
+	}
+	n.have = have
+	if avail, err := strconv.ParseUint(words[2], 10, 53); err == nil { // a df that says nothing stops nobody
+		n.avail = int64(avail) << 10
+	}
+	switch words[0] {
+	case "part":
+		n.temp = f.Path + "." + f.SHA256[:8] + ".part"
+	case "tmp":
+		n.temp = f.Path + "." + p.token + ".tmp"
+	default:
+		return nil
+	}
+	return n
 }
 
 // explain turns an E line into the operator's words.

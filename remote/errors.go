@@ -46,6 +46,9 @@ var (
 // causeLimit is how many bytes of the host's own words an error message shows; all of them are in Error.Stderr.
 const causeLimit = 200
 
+// errorLimit is how many bytes of an error's own text a message shows.
+const errorLimit = 2000
+
 // Error is every failure of this package that concerns one host. Its text is "HOST: OP: CAUSE"; it never holds script text.
 type Error struct {
 	Host       string // the member name, Config.Name
@@ -66,9 +69,9 @@ func (e *Error) cause() string {
 	words := brief(e.Stderr)
 	switch {
 	case e.Err != nil && words != "" && !strings.Contains(e.Err.Error(), words):
-		return e.Err.Error() + ": " + words
+		return plainText(e.Err) + ": " + words
 	case e.Err != nil:
-		return e.Err.Error()
+		return plainText(e.Err)
 	case words != "":
 		return words
 	case e.ExitStatus != 0:
@@ -113,6 +116,15 @@ func brief(s string) string {
 			cut++
 		}
 		text = "…" + text[cut:]
+	}
+	return text
+}
+
+// plainText is an error's text as it may stand in a message: a library may have put into it whatever the host said, even before the login.
+func plainText(err error) string {
+	text := strings.ReplaceAll(strings.Map(printable, err.Error()), "\n", "; ")
+	if len(text) > errorLimit {
+		text = strings.ToValidUTF8(text[:errorLimit], "") + "…"
 	}
 	return text
 }

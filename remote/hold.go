@@ -1,7 +1,6 @@
 package remote
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"io"
@@ -47,12 +46,14 @@ func (h *Host) Hold(ctx context.Context, script string) (*Held, error) {
 	}()
 	line := make(chan string, 1)
 	go func() {
-		lines := bufio.NewReader(out)
-		first, err := lines.ReadString('\n')
+		lines := newHostLines(out, saysLimit)
+		first, err := lines.next()
 		if err == nil {
-			line <- strings.TrimRight(first, "\r\n")
+			line <- strings.TrimRight(first, "\r")
+		} else if errors.Is(err, errTooMuch) {
+			out.CloseWithError(err)
 		}
-		io.Copy(io.Discard, lines) //nolint:errcheck // until it ends
+		io.Copy(io.Discard, lines.r) //nolint:errcheck // until it ends
 	}()
 	go held.beat(beat)
 	select {
@@ -69,6 +70,9 @@ func (h *Host) Hold(ctx context.Context, script string) (*Held, error) {
 			return nil, err
 		}
 		return nil, h.fail("hold", ErrScript, errors.New("the script ended instead of staying"))
+	case <-r.deaf:
+		held.Close() //nolint:errcheck // what failed is told below
+		return nil, r.unheard()
 	case <-ctx.Done():
 		held.Close() //nolint:errcheck // the context's end is the error
 		return nil, h.fail("hold", nil, context.Cause(ctx))

@@ -12,7 +12,7 @@ func (r *running) result() error {
 	err := r.err
 	said := r.errs.String()
 	if r.outErr != nil {
-		return r.host.fail(r.op, nil, fmt.Errorf("write output of script: %w", r.outErr))
+		return r.unheard()
 	}
 	var exit *ssh.ExitError
 	if err != nil && !errors.As(err, &exit) {
@@ -36,6 +36,16 @@ func (r *running) result() error {
 		e.Err = fmt.Errorf("ended by signal %s", sig)
 	}
 	return e
+}
+
+// unheard is the outcome of a script whose output nobody took to its end.
+func (r *running) unheard() error {
+	if errors.Is(r.outErr, errTooMuch) || errors.Is(r.outErr, errUnasked) {
+		e := r.host.fail(r.op, ErrScript, r.outErr)
+		e.Remedy = "look at the host: it does not run what it was given"
+		return e
+	}
+	return r.host.fail(r.op, nil, fmt.Errorf("write output of script: %w", r.outErr))
 }
 
 func (r *running) lost(err error, said string) error {

@@ -1,7 +1,6 @@
 package remote
 
 import (
-	"bufio"
 	"context"
 	_ "embed"
 	"errors"
@@ -134,25 +133,35 @@ func (p *putting) outcome(ctx context.Context, sendErr, runErr error) error {
 }
 
 // listen reads the script's answers until it ends.
-func (p *putting) listen(answers io.Reader) {
-	lines := bufio.NewReader(answers)
+func (p *putting) listen(answers *io.PipeReader) {
+	lines := newHostLines(answers, saysLimit)
 	looked := false
 	for {
-		line, err := lines.ReadString('\n')
-		if err != nil {
-			break
-		}
-		if line == ".\n" && !looked {
+		line, err := lines.next()
+		if err == nil && line == "." && !looked {
 			looked = true
 			p.refused = len(p.errs) > 0
 			close(p.looked)
 			continue
 		}
-		if err := p.answer(strings.TrimSuffix(line, "\n")); err != nil {
-			p.errs = append(p.errs, err)
+		if err == nil {
+			err = p.answer(line, looked)
 		}
+		switch {
+		case err == nil:
+			continue
+		case errors.Is(err, errTooMuch), errors.Is(err, errUnasked):
+			p.errs = append(p.errs, p.h.fail("put files", ErrFile, err))
+			answers.CloseWithError(err) // ends the script
+		case errors.Is(err, io.EOF):
+		case len(p.errs) < errsLimit:
+			p.errs = append(p.errs, err)
+			continue
+		default:
+			continue
+		}
+		break
 	}
-	io.Copy(io.Discard, answers) //nolint:errcheck // so that the script can end
 	if !looked {
 		p.refused = true
 		close(p.looked)
@@ -160,6 +169,8 @@ func (p *putting) listen(answers io.Reader) {
 }
 
 func (p *putting) replaced(i int) {
-	p.changed = append(p.changed, p.files[i].Path)
-	slices.Sort(p.changed)
+	if path := p.files[i].Path; !slices.Contains(p.changed, path) {
+		p.changed = append(p.changed, path)
+		slices.Sort(p.changed)
+	}
 }

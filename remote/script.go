@@ -1,7 +1,6 @@
 package remote
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -29,17 +28,17 @@ const (
 // A script that exits non-zero is an *Error of kind [ErrScript]; the output so far is returned with it. It blocks until the script has ended.
 // When ctx ends, the script and its children are sent SIGTERM, again after half a second, and SIGKILL after two; they are sent the
 // same by the host when it loses the connection.
+//
+// One that writes more than 64 MiB to standard output is ended, and an *Error of kind [ErrScript].
 func (h *Host) Script(ctx context.Context, script string, stdin io.Reader) ([]byte, error) {
 	out := &limited{limit: outputLimit}
 	err := h.run(ctx, command{op: "run script", script: script, stdin: stdin, stdout: out})
-	if err == nil && out.over {
-		err = h.fail("run script", ErrScript, fmt.Errorf("more than %d MiB of output", outputLimit>>20))
-	}
-	return out.Bytes(), err
+	return out.text, err
 }
 
 // Ask is Script for a script that only looks, and so must not hold anybody up: what it reads may lie on a file system that answers no
-// more. One that has not ended two minutes after the connection stood is stopped, and is an *Error of kind [ErrSilent].
+// more. One that has not ended two minutes after the connection stood is stopped, and is an *Error of kind [ErrSilent]; so is one that
+// writes more than 16 MiB, of kind [ErrScript].
 func (h *Host) Ask(ctx context.Context, script string) ([]byte, error) {
 	if err := h.Connect(ctx); err != nil { // this may wait for its turn, and for the operator
 		return nil, err
@@ -50,13 +49,14 @@ func (h *Host) Ask(ctx context.Context, script string) ([]byte, error) {
 	}
 	inTime, cancel := context.WithTimeoutCause(ctx, patience, ErrSilent)
 	defer cancel()
-	out, err := h.Script(inTime, script, nil)
+	out := &limited{limit: lookLimit}
+	err := h.run(inTime, command{op: "look at the host", script: script, stdout: out})
 	if errors.Is(err, ErrSilent) {
 		e := h.fail("look at the host", ErrSilent, fmt.Errorf("no answer within %s", patience))
 		e.Remedy = "something there never comes to its end, such as a file system that does not answer: on the host, try df, and look for processes in state D (ps axo pid,stat,args)"
 		return nil, e
 	}
-	return out, err
+	return out.text, err
 }
 
 // command is one script to run.
@@ -86,6 +86,9 @@ func (h *Host) run(ctx context.Context, c command) error {
 			}
 		case <-r.ended:
 			return r.result()
+		case <-r.deaf:
+			r.stop()
+			return r.unheard()
 		case <-ctx.Done():
 			r.stop()
 			return h.fail(c.op, nil, context.Cause(ctx))
@@ -107,7 +110,8 @@ type running struct {
 	errs   *tail         // what the script wrote to standard error
 	ended  chan struct{} // closed when the session is over and all output was read
 	err    error         // of the session; read after ended
-	outErr error         // of whoever takes the output; read after ended
+	deaf   chan struct{} // closed when nobody takes the output any more; why is in outErr
+	outErr error         // of whoever takes the output; read after ended or deaf
 	copies sync.WaitGroup
 }
 
@@ -143,7 +147,7 @@ func (h *Host) exec(ctx context.Context, op, line, token string, m manner) (*run
 		if err != nil {
 			return nil, err
 		}
-		r := &running{host: h, op: op, s: s, ended: make(chan struct{}), errs: &tail{limit: stderrLimit}}
+		r := &running{host: h, op: op, s: s, ended: make(chan struct{}), deaf: make(chan struct{}), errs: &tail{limit: stderrLimit}}
 		if err = r.begin(ctx, line, token); err == nil {
 			return r, nil
 		}
@@ -191,6 +195,7 @@ func (r *running) copyOutput(stdout io.Writer) {
 		_, err := io.Copy(stdout, r.stdout)
 		if err != nil && !broken(err) {
 			r.outErr = err
+			close(r.deaf)
 			r.stopInput()
 			io.Copy(io.Discard, r.stdout) //nolint:errcheck // only so that the host can end it
 		}
@@ -267,20 +272,4 @@ func (r *running) stop() {
 func (r *running) close() {
 	r.s.Close()
 	r.s.done()
-}
-
-// limited keeps the first bytes of an output, and knows whether there were more.
-type limited struct {
-	bytes.Buffer
-	limit int
-	over  bool
-}
-
-func (l *limited) Write(b []byte) (int, error) {
-	if room := l.limit - l.Len(); len(b) > room {
-		l.over = true
-		l.Buffer.Write(b[:room])
-		return len(b), nil
-	}
-	return l.Buffer.Write(b)
 }

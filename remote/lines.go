@@ -1,0 +1,64 @@
+package remote
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+)
+
+// What a host may say at once. Nothing that an honest one has to tell comes near.
+const (
+	lookLimit = 16 << 20 // bytes that Ask returns
+	lineLimit = 1 << 20  // bytes of a line that is waited for: the digests of some 60 GB that an upload left
+	saysLimit = 64 << 20 // bytes of all lines of a Put
+	errsLimit = 16       // files of a Put that are explained
+)
+
+// errTooMuch ends a script that says more than it may.
+var errTooMuch = errors.New("the host says more than it may")
+
+// hostLines reads what a host writes, line by line.
+type hostLines struct {
+	r    *bufio.Reader
+	left int // bytes
+}
+
+func newHostLines(r io.Reader, limit int) *hostLines {
+	return &hostLines{r: bufio.NewReader(r), left: limit}
+}
+
+// next is the next line, without its end; one without an end is none. The error is io.EOF or what the reader says, or errTooMuch.
+func (l *hostLines) next() (string, error) {
+	var line strings.Builder
+	for {
+		part, err := l.r.ReadSlice('\n')
+		l.left -= len(part)
+		if line.Len()+len(part) > lineLimit || l.left < 0 {
+			return "", errTooMuch
+		}
+		line.Write(part)
+		switch {
+		case err == nil:
+			return strings.TrimSuffix(line.String(), "\n"), nil
+		case !errors.Is(err, bufio.ErrBufferFull):
+			return "", err
+		}
+	}
+}
+
+// limited keeps an output, and fails when it gets longer than it may.
+type limited struct {
+	text  []byte
+	limit int
+}
+
+func (l *limited) Write(b []byte) (int, error) {
+	room := min(l.limit-len(l.text), len(b))
+	l.text = append(l.text, b[:room]...)
+	if room < len(b) {
+		return room, fmt.Errorf("%w: over %d MiB of output", errTooMuch, l.limit>>20)
+	}
+	return room, nil
+}
