@@ -31,7 +31,7 @@ func (p *problems) checkSize(c clusterRead) {
 		p.errorAt(c.name, "no members", `The cluster %q needs at least one member "NAME" { address = "…" } block.`, c.Name)
 	case n%2 == 0:
 		p.warnAt(c.name, "even number of members",
-			"%d members survive the loss of %d, just as %d do, and one more host can fail; 1, 3 or 5 are usual.", n, (n-1)/2, n-1)
+			"A cluster of %d survives the loss of %d, just as one of %d does, and one more host can fail; 1, 3 or 5 members are usual.", n, (n-1)/2, n-1)
 	case n > 7:
 		p.warnAt(c.name, "many members", "Every write goes to a majority of the %d members; more than 7 only make writes slower.", n)
 	}

@@ -8,12 +8,13 @@ import (
 )
 
 // Format returns src in the canonical layout: aligned equals signs, two spaces
-// for each level. Comments stay. Text that does not parse is refused.
+// for each level, no byte order mark. Comments stay. Text that does not parse is refused.
 func Format(src []byte, filename string) ([]byte, Diagnostics) {
 	p := newProblems()
 	if _, ok := p.parse(src, filename); !ok {
 		return nil, p.diagnostics()
 	}
+	src = src[beginning(src).Byte:]
 	if !isJSON(filename) {
 		return hclwrite.Format(src), p.diagnostics()
 	}

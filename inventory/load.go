@@ -84,7 +84,13 @@ func (p *problems) read(src []byte, filename string, o Options) *File {
 
 // parse reports mistakes of syntax and remembers the source for snippets.
 func (p *problems) parse(src []byte, filename string) (*hcl.File, bool) {
+	if d := unreadable(src, filename); d != nil {
+		p.list = append(p.list, d)
+		return nil, false
+	}
 	p.sources[filename] = src
+	start := beginning(src)
+	src = src[start.Byte:]
 	if d := tooMuch(src, filename); d != nil {
 		p.list = append(p.list, d)
 		return nil, false
@@ -92,9 +98,9 @@ func (p *problems) parse(src []byte, filename string) (*hcl.File, bool) {
 	var file *hcl.File
 	var diags hcl.Diagnostics
 	if isJSON(filename) {
-		file, diags = json.Parse(src, filename)
+		file, diags = json.ParseWithStartPos(src, filename, start)
 	} else {
-		file, diags = hclsyntax.ParseConfig(src, filename, hcl.InitialPos)
+		file, diags = hclsyntax.ParseConfig(src, filename, start)
 	}
 	p.add(diags)
 	return file, !diags.HasErrors()
