@@ -237,7 +237,7 @@ func (s *site) preflight(t *testing.T, code int, file string) findings {
 		if err := json.Unmarshal([]byte(line), &f); err != nil {
 			t.Fatalf("preflight --json wrote %q: %v", line, err)
 		}
-		if f.Type == "finding" {
+		if f.Type == "probe" {
 			all = append(all, f)
 			levels[f.Level]++
 			continue

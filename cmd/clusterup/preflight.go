@@ -32,6 +32,7 @@ func newPreflight(c *console) *cobra.Command {
 		},
 	}
 	flags.hostFlags(cmd)
+	flags.warns = true
 	cmd.Flags().BoolVar(&quick, "quick", false, "leave out what takes a second: how fast disks and the network are")
 	return cmd
 }

@@ -2,6 +2,8 @@ package main
 
 import (
 	"bytes"
+	"encoding/json"
+	"errors"
 	"testing"
 
 	"github.com/clusterup/clusterup/inventory"
@@ -38,10 +40,30 @@ Cluster prod, 3 hosts: 1 refusal, 1 warning, 5 fine: not fit for a bootstrap.
 	out.Reset()
 	c.json = true
 	c.showFindings(cluster, findings[6:], exitRefused)
-	want = `{"type":"finding","host":"b","check":"reach","level":"refusal","found":"does not","do":"let it in"}
+	want = `{"type":"probe","host":"b","check":"reach","level":"refusal","found":"does not","do":"let it in"}
 {"type":"preflight","cluster":"prod","hosts":3,"fine":0,"warnings":0,"refusals":1,"exit_code":13}
 `
 	if got := out.String(); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
 }
+
+// A value that has no JSON becomes an error that is JSON.
+func TestObjectWithoutJSON(t *testing.T) {
+	var out bytes.Buffer
+	(&console{out: &out}).object(map[string]any{"a\x01\xff": make(chan int)})
+	var said errorObject
+	if err := json.Unmarshal(out.Bytes(), &said); err != nil || said.Type != "error" || said.Error == "" || said.ExitCode != exitFailed {
+		t.Errorf("it wrote %q: %v", out.String(), err)
+	}
+	out.Reset()
+	(&console{out: &out}).object(unwritable{})
+	if err := json.Unmarshal(out.Bytes(), &said); err != nil {
+		t.Errorf("it wrote %q: %v", out.String(), err)
+	}
+}
+
+// unwritable fails with words that Go and JSON quote differently.
+type unwritable struct{}
+
+func (unwritable) MarshalJSON() ([]byte, error) { return nil, errors.New("\x01\xff\a \U000e0001") }

@@ -9,9 +9,9 @@ import (
 	"github.com/clusterup/clusterup/plan"
 )
 
-// findingObject is one finding with --json.
-type findingObject struct {
-	Type string `json:"type"` // "finding"
+// probeObject is one finding with --json.
+type probeObject struct {
+	Type string `json:"type"` // "probe"
 	plan.Finding
 }
 
@@ -38,7 +38,7 @@ func (c *console) showFindings(cluster *inventory.Cluster, findings []plan.Findi
 			total.Refusals++
 		}
 		if c.json {
-			c.object(findingObject{"finding", f})
+			c.object(probeObject{"probe", f})
 		}
 	}
 	if c.json {

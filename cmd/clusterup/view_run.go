@@ -8,11 +8,11 @@ import (
 	"github.com/clusterup/clusterup/apply"
 )
 
-// object writes one JSON object as a line of stdout.
+// object writes one JSON object as a line of stdout; an error in place of one that cannot be written so.
 func (c *console) object(v any) {
 	raw, err := json.Marshal(v)
 	if err != nil {
-		raw = fmt.Appendf(nil, `{"type":"error","error":%q}`, err.Error())
+		raw, _ = json.Marshal(errorObject{Type: "error", Error: err.Error(), ExitCode: exitFailed}) // plain text always can
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
