@@ -264,6 +264,26 @@ func TestStartFails(t *testing.T) {
 	}
 }
 
+// A run that is over reads no journals: what ended it has been said.
+func TestEndedRunReadsNoJournal(t *testing.T) {
+	inBubble(t, "", func(t *testing.T) {
+		o := newWorld(t, wanted(t, 3))
+		ctx, cancel := context.WithCancel(t.Context())
+		o.broken = func(step plan.Step) error {
+			if step.Kind != plan.StartMember {
+				return nil
+			}
+			cancel()
+			return errors.New("etcd-3: the lock was lost")
+		}
+		_, err := o.run("first").Converge(ctx)
+		var step *StepError
+		if !errors.As(err, &step) || step.Step.Kind != plan.StartMember || step.Log != nil {
+			t.Errorf("error %+v", err)
+		}
+	})
+}
+
 // A release that finds no room says so in one sentence; what else goes wrong with it has only its own words.
 func TestReleaseFindsNoRoom(t *testing.T) {
 	for words, known := range map[string]bool{

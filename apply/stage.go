@@ -156,7 +156,10 @@ func (r *Run) journal(ctx context.Context, step plan.Step, began time.Time) ([]s
 		return nil, nil
 	}
 	out, err := r.Hosts[step.Host].Script(ctx, journalScript(step.Unit, int(r.Now().Sub(began).Seconds())+5))
-	if err != nil {
+	switch {
+	case ctx.Err() != nil: // the run is over, and the step has said why
+		return nil, nil
+	case err != nil:
 		return []string{fmt.Sprintf("(the journal could not be read: %v)", err)}, nil
 	}
 	last, all, _ := strings.Cut(string(out), journalParts+"\n")

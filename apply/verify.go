@@ -67,7 +67,7 @@ func (r *Run) check(s facts.Snapshot) []string {
 		findings = append(findings, alarm.Text)
 	}
 	if len(s.Members) != len(r.Want.Cluster.Members) {
-		findings = append(findings, fmt.Sprintf("the cluster has %d members, the inventory %d", len(s.Members), len(r.Want.Cluster.Members)))
+		findings = append(findings, fmt.Sprintf("members: the cluster has %d, the inventory %d", len(s.Members), len(r.Want.Cluster.Members)))
 	}
 	return findings
 }

@@ -31,7 +31,7 @@ func TestVerifyFindings(t *testing.T) {
 		"no leader":        {func(_ *facts.Snapshot, h *facts.Host) { status(h, func(s *facts.Status) { s.Leader = 0 }) }, "do not agree on a leader"},
 		"an alarm":         {func(s *facts.Snapshot, _ *facts.Host) { s.Alarms = []facts.Alarm{{Member: 0xab, Type: "CORRUPT"}} }, "member ab has raised the alarm CORRUPT"},
 		"another version":  {func(_ *facts.Snapshot, h *facts.Host) { status(h, func(s *facts.Status) { s.Version = "3.6.15" }) }, "etcd-2 runs a release called 3.6.16, and says that it is 3.6.15"},
-		"a member too few": {func(s *facts.Snapshot, _ *facts.Host) { s.Members = s.Members[1:] }, "the cluster has 2 members, the inventory 3"},
+		"a member too few": {func(s *facts.Snapshot, _ *facts.Host) { s.Members = s.Members[1:] }, "members: the cluster has 2, the inventory 3"},
 	}
 	for name, test := range tests {
 		inBubble(t, name, func(t *testing.T) {

@@ -142,7 +142,7 @@ func (v view) ailment(host facts.Host) string {
 	case host.Etcd.Leader == 0:
 		return "runs, but knows no leader"
 	case host.Reads:
-		return fmt.Sprintf("runs, but has %d entries to catch up with", v.lag(host))
+		return fmt.Sprintf("runs, but is %d behind the others in raft's log", v.lag(host))
 	default:
 		return "runs, but serves no linearizable read: " + host.ReadError
 	}

@@ -14,7 +14,6 @@ import (
 func notes(w Want, s facts.Snapshot) []string {
 	var found []string
 	arches, systems := map[string]bool{}, map[string]bool{}
-	machines := map[string]string{}
 	for _, m := range w.Cluster.Members {
 		host := s.Hosts[m.Name]
 		if host.Unreachable != "" {
@@ -22,10 +21,9 @@ func notes(w Want, s facts.Snapshot) []string {
 		}
 		arches[host.Arch], systems[host.OS] = true, true
 		found = append(found, hostNotes(w, m, host)...)
-		if other, taken := machines[host.MachineID]; taken && host.MachineID != "" {
-			found = append(found, fmt.Sprintf("%s and %s have the same machine-id: cloned hosts, or one host twice", other, m.Name))
-		}
-		machines[host.MachineID] = m.Name
+	}
+	for _, names := range alike(w.Cluster.Members, func(name string) string { return s.Hosts[name].MachineID }) {
+		found = append(found, joined(names)+" have the same machine-id: cloned hosts, or one host several times")
 	}
 	if len(arches) > 1 {
 		found = append(found, "the hosts are of different architectures")

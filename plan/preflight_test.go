@@ -183,7 +183,7 @@ func TestPreflight(t *testing.T) {
 		"SELinux permissive":       {probe: func(p *facts.Probe) { p.SELinux = "permissive" }},
 		"AppArmor":                 {probe: func(p *facts.Probe) { p.AppArmor = "enabled" }},
 		"AppArmor profile":         {probe: func(p *facts.Probe) { p.Confined = []string{"etcd (enforce)"} }, want: []string{"etcd-2 security warning: AppArmor has a profile for etcd: etcd (enforce)"}},
-		"clone":                    {host: func(h *facts.Host) { h.MachineID = "machine-0" }, want: []string{"machine-id warning: etcd-1 and etcd-2 have the same machine-id: one is a clone of the other"}},
+		"clone":                    {host: func(h *facts.Host) { h.MachineID = "machine-0" }, want: []string{"machine-id warning: etcd-1 and etcd-2 have the same machine-id: they are clones of one machine"}},
 		"one machine twice":        {host: func(h *facts.Host) { h.MachineID, h.BootID = "machine-0", "boot-0" }, want: []string{"machine-id refusal: etcd-1 and etcd-2 are one machine"}},
 		"unreachable":              {host: func(h *facts.Host) { *h = facts.Host{Name: h.Name, Unreachable: "etcd-2: connect: refused"} }, want: []string{"etcd-2 connection refusal: connect: refused"}},
 		"not probed": {
@@ -242,6 +242,36 @@ func place(what string, do func(*facts.Place)) func(*facts.Probe) {
 		at := p.Places[what]
 		do(&at)
 		p.Places[what] = at
+	}
+}
+
+// Hosts that are clones, or one machine, are named once, however many they are.
+func TestPreflightMachines(t *testing.T) {
+	for name, test := range map[string]struct {
+		boots []string
+		want  []string
+	}{
+		"clones":      {[]string{"a", "b", "c", "d"}, []string{"machine-id warning: etcd-1, etcd-2, etcd-3 and etcd-4 have the same machine-id: they are clones of one machine"}},
+		"one machine": {[]string{"a", "a", "a", "a"}, []string{"machine-id refusal: etcd-1, etcd-2, etcd-3 and etcd-4 are one machine"}},
+		"both": {[]string{"a", "b", "b", "c"}, []string{
+			"machine-id refusal: etcd-2 and etcd-3 are one machine",
+			"machine-id warning: etcd-1, etcd-2, etcd-3 and etcd-4 have the same machine-id: they are clones of one machine",
+		}},
+		"not known": {[]string{"", "", "", ""}, []string{"machine-id warning: etcd-1, etcd-2, etcd-3 and etcd-4 have the same machine-id: they are clones of one machine"}},
+	} {
+		w := wanted(t, 4)
+		s, probes := fit(t, w, bare(w))
+		for i, m := range w.Cluster.Members {
+			s = change(s, m.Name, func(h *facts.Host) { h.MachineID, h.BootID = "same", test.boots[i] })
+		}
+		findings := Preflight(w, s, probes)
+		if got := findingLines(findings); !slices.Equal(got, test.want) {
+			t.Errorf("%s: got\n%s", name, strings.Join(got, "\n"))
+		}
+		noted := slices.DeleteFunc(notes(w, s), func(note string) bool { return !strings.Contains(note, "machine-id") })
+		if want := "etcd-1, etcd-2, etcd-3 and etcd-4 have the same machine-id: cloned hosts, or one host several times"; !slices.Equal(noted, []string{want}) {
+			t.Errorf("%s: noted %q", name, noted)
+		}
 	}
 }
 

@@ -63,25 +63,27 @@ func (p *preflight) clocks(reached []inventory.Member) {
 
 // machines finds clones, and hosts that are one and the same.
 func (p *preflight) machines(reached []inventory.Member) {
-	found := false
-	for i, a := range reached {
-		for _, b := range reached[i+1:] {
-			one, other := p.seen.Hosts[a.Name], p.seen.Hosts[b.Name]
-			switch {
-			case one.MachineID == "" || one.MachineID != other.MachineID:
-				continue
-			case one.BootID != "" && one.BootID == other.BootID:
-				p.refuse("", CheckMachineID, "give each member a host of its own: a host that fails would take both away", "%s and %s are one machine", a.Name, b.Name)
-			default:
-				p.warn("", CheckMachineID, "on one of them: rm /etc/machine-id && systemd-machine-id-setup, and reboot",
-					"%s and %s have the same machine-id: one is a clone of the other", a.Name, b.Name)
-			}
-			found = true
-		}
+	clones := alike(reached, func(name string) string { return p.seen.Hosts[name].MachineID })
+	for _, names := range alike(reached, p.boot) {
+		p.refuse("", CheckMachineID, "give each member a host of its own: a host that fails would take all of them away", "%s are one machine", joined(names))
+		clones = slices.DeleteFunc(clones, func(others []string) bool { return slices.Equal(others, names) })
 	}
-	if !found {
+	for _, names := range clones {
+		p.warn("", CheckMachineID, "on all but one of them: rm /etc/machine-id && systemd-machine-id-setup, and reboot",
+			"%s have the same machine-id: they are clones of one machine", joined(names))
+	}
+	if !slices.ContainsFunc(p.findings, func(f Finding) bool { return f.Check == CheckMachineID }) {
 		p.fine("", CheckMachineID, "all differ")
 	}
+}
+
+// boot tells a machine since it was booted from all others; "" where that cannot be told.
+func (p *preflight) boot(name string) string {
+	host := p.seen.Hosts[name]
+	if host.MachineID == "" || host.BootID == "" {
+		return ""
+	}
+	return host.MachineID + " " + host.BootID
 }
 
 // notThere finds a member's address on another's host.

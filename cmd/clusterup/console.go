@@ -177,11 +177,13 @@ func (c *console) load(path string, text []byte, flags clusterFlags) (*inventory
 	} else {
 		file, diags = inventory.Parse(text, path, options)
 	}
-	if c.json {
+	switch {
+	case !flags.warns && !diags.HasErrors():
+	case c.json:
 		for _, d := range diags.All() {
 			c.object(diagnosticObject{"diagnostic", d})
 		}
-	} else if len(diags.All()) > 0 {
+	case len(diags.All()) > 0:
 		if err := diags.Write(c.err, width(c.err), color(c.err)); err != nil {
 			return nil, err
 		}

@@ -112,6 +112,15 @@ func TestExplainLost(t *testing.T) {
 	}
 }
 
+// One step is one step.
+func TestExplainStopped(t *testing.T) {
+	for done, want := range map[int]string{0: "0 steps done", 1: "1 step done", 2: "2 steps done"} {
+		if got := explain(&apply.Stopped{Done: done, Next: "start"}, false)[0]; got != "Stopped: "+want+`; "start" was not finished.` {
+			t.Errorf("it says %q", got)
+		}
+	}
+}
+
 // A refusal says what was changed, and does not contradict what stands above it.
 func TestExplainRefused(t *testing.T) {
 	refused := &plan.Refused{Refusals: []plan.Refusal{{Kind: plan.Unready, Host: "etcd-1", Reason: "port 2380 is shut", Remedy: "open it"}}}

@@ -24,6 +24,7 @@ type clusterFlags struct {
 	stats     bool
 	timeout   time.Duration
 	holdLast  bool
+	warns     bool // warnings about the inventory concern what the command does
 }
 
 // inventoryFlags are for commands that only read the file.
@@ -44,6 +45,7 @@ func (f *clusterFlags) hostFlags(cmd *cobra.Command) {
 // changeFlags are for commands that change hosts.
 func (f *clusterFlags) changeFlags(cmd *cobra.Command) {
 	f.hostFlags(cmd)
+	f.warns = true
 	cmd.Flags().StringSliceVar(&f.accept, "accept", nil, "accept a risk by name: downtime, downgrade, foreign-ca, hops, old-clients")
 	cmd.Flags().BoolVar(&f.holdLast, "hold-last", false, "leave the last member at its minor version, from where one can still turn back")
 	cmd.Flags().DurationVar(&f.timeout, "start-timeout", 90*time.Second, "how long a member may take to start; reading a large database takes its time")
@@ -112,5 +114,5 @@ type argsError struct {
 }
 
 func (e argsError) Error() string {
-	return fmt.Sprintf("expected %s, got %d arguments; usage: %s", e.what, e.got, e.use)
+	return fmt.Sprintf("expected %s, got %s; usage: %s", e.what, plural(e.got, "argument"), e.use)
 }

@@ -45,6 +45,7 @@ func newPlan(c *console) *cobra.Command {
 		},
 	}
 	flags.hostFlags(cmd)
+	flags.warns = true
 	cmd.Flags().StringSliceVar(&flags.accept, "accept", nil, "accept a risk by name: downtime, downgrade, foreign-ca, hops, old-clients")
 	cmd.Flags().BoolVar(&flags.holdLast, "hold-last", false, "leave the last member at its minor version, from where one can still turn back")
 	cmd.Flags().StringVar(&out, "out", "", "save the plan in a file, for apply")

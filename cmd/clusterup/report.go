@@ -70,7 +70,7 @@ func explain(err error, full bool) []string {
 		return explainVerify(verify)
 	case errors.As(err, &stopped):
 		return []string{
-			fmt.Sprintf("Stopped: %d steps were done; %q was not finished.", stopped.Done, stopped.Next),
+			fmt.Sprintf("Stopped: %s done; %q was not finished.", plural(stopped.Done, "step"), stopped.Next),
 			"  → run the same command again: it looks, and goes on from there",
 		}
 	case errors.Is(err, apply.ErrLocked):
