@@ -11,7 +11,8 @@ func TestFlagValues(t *testing.T) {
 	}{
 		{"auth-token", []string{"simple", "jwt,pub-key=a,priv-key=b,sign-method=RS256,ttl=5m"}, []string{"jwt", "foo", "jwt,pub-key", "jwt,a=b,a=c"}},
 		{
-			"cipher-suites", []string{"TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,TLS_AES_128_GCM_SHA256", "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305"},
+			"cipher-suites",
+			[]string{"TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,TLS_AES_128_GCM_SHA256", "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305"},
 			[]string{"TLS_X", "", "TLS_AES_128_GCM_SHA256, TLS_AES_256_GCM_SHA384", "ECDHE-RSA-AES128-GCM-SHA256"},
 		},
 		{"cors", []string{"*", "https://a:443", "https://a:443,http://[::1]:80", "unix://a"}, []string{"foo", "http://a", "", "http://a:1/b", "*,http://a:1"}},
