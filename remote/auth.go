@@ -211,8 +211,26 @@ func (l *lazySigner) SignWithAlgorithm(rand io.Reader, data []byte, algorithm st
 		l.err = err
 		return nil, err
 	}
+	return signWith(signer, rand, data, algorithm)
+}
+
+func signWith(signer ssh.Signer, rand io.Reader, data []byte, algorithm string) (*ssh.Signature, error) {
 	if s, ok := signer.(ssh.AlgorithmSigner); ok {
 		return s.SignWithAlgorithm(rand, data, algorithm)
 	}
 	return signer.Sign(rand, data)
+}
+
+// witness is a signer that tells when it has signed: the host has accepted its key then.
+type witness struct {
+	ssh.Signer
+	signed func()
+}
+
+func (w witness) SignWithAlgorithm(rand io.Reader, data []byte, algorithm string) (*ssh.Signature, error) {
+	sig, err := signWith(w.Signer, rand, data, algorithm)
+	if err == nil {
+		w.signed()
+	}
+	return sig, err
 }

@@ -252,3 +252,52 @@ func TestPassphraseIsAskedOnce(t *testing.T) {
 		t.Errorf("asked %d times for one key", asked)
 	}
 }
+
+// What keeps a user out although its key was accepted is not said to be the key.
+func TestKeyIsNotEnough(t *testing.T) {
+	password := func(ssh.ConnMetadata, []byte) (*ssh.Permissions, error) { return nil, errors.New("no") }
+	for name, test := range map[string]struct {
+		login      func(*ssh.ServerConfig, net.Conn)
+		text, hint string
+	}{
+		"a second method": {
+			func(c *ssh.ServerConfig, _ net.Conn) {
+				c.VerifiedPublicKeyCallback = func(ssh.ConnMetadata, ssh.PublicKey, *ssh.Permissions, string) (*ssh.Permissions, error) {
+					return nil, &ssh.PartialSuccessError{Next: ssh.ServerAuthCallbacks{PasswordCallback: password}}
+				}
+			},
+			"user ops: the host accepted the key, and asks for password besides", "AuthenticationMethods publickey",
+		},
+		"an expired account": {
+			func(c *ssh.ServerConfig, conn net.Conn) {
+				var early ssh.ServerPreAuthConn
+				c.PreAuthConnCallback = func(pre ssh.ServerPreAuthConn) { early = pre }
+				c.VerifiedPublicKeyCallback = func(ssh.ConnMetadata, ssh.PublicKey, *ssh.Permissions, string) (*ssh.Permissions, error) {
+					early.SendAuthBanner("Your account\x1b[2K has expired.\n") //nolint:errcheck // then the text is missing below
+					conn.Close()
+					return nil, errors.New("gone")
+				}
+			},
+			"user ops: the host accepted the key, and then ended the connection: Your account [2K has expired.", "chage -l ops",
+		},
+		"keys are not taken": {
+			func(c *ssh.ServerConfig, _ net.Conn) { c.PublicKeyCallback, c.PasswordCallback = nil, password },
+			"user ops: the host takes no keys, only password", "PubkeyAuthentication yes",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, h := pair(t, func(s *server) { s.login = test.login })
+			err := h.Connect(t.Context())
+			var e *Error
+			if !errors.As(err, &e) || !errors.Is(err, ErrAuth) || !strings.HasSuffix(err.Error(), test.text) {
+				t.Fatalf("got %v, want %q", err, test.text)
+			}
+			if !strings.Contains(e.Remedy, test.hint) || strings.Contains(e.Remedy, "authorized_keys") {
+				t.Errorf("remedy %q, want %q", e.Remedy, test.hint)
+			}
+			if n := s.dials.Load(); n > 1 {
+				t.Errorf("%d dials: logins are never retried", n)
+			}
+		})
+	}
+}

@@ -3,11 +3,8 @@ package remote
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"net"
-	"slices"
-	"strings"
 	"syscall"
 	"time"
 
@@ -35,6 +32,10 @@ type login struct {
 	expire *time.Timer
 
 	trusted bool          // the host's key was accepted, so what fails afterwards is the user's login
+	signed  bool          // the host has accepted a key of the user's
+	methods []string      // by which it lets users in
+	further []string      // the methods that it asks for after a key; nil: none
+	said    string        // by the host, after it had accepted a key
 	strange ssh.PublicKey // the key of a first contact that the operator must judge
 	badKey  error
 }
@@ -83,7 +84,7 @@ func (l *login) run(parent context.Context) (*ssh.Client, error) {
 	defer done()
 	keys, err := readHostKeys(l.cfg)
 	if err != nil {
-		return nil, l.error(ErrHostKey, err, "make that file readable, or name other files with known_hosts in the inventory")
+		return nil, l.error(ErrHostKey, err, "make that file readable, or name others in the inventory (known_hosts)")
 	}
 	ctx, cancel := context.WithCancelCause(parent)
 	defer cancel(nil)
@@ -132,10 +133,29 @@ func (l *login) connect(ctx context.Context) (net.Conn, error) {
 func (l *login) handshake(ctx context.Context, conn net.Conn, keys *hostKeys, offer *offer) (*ssh.Client, error) {
 	stop := context.AfterFunc(ctx, func() { conn.Close() })
 	defer stop()
+	signers := make([]ssh.Signer, len(offer.signers))
+	for i, signer := range offer.signers {
+		signers[i] = witness{signer, func() { l.signed = true }}
+	}
 	config := &ssh.ClientConfig{
-		Config:            ssh.Config{KeyExchanges: ssh.SupportedAlgorithms().KeyExchanges}, // the default lacks two of them
-		User:              l.cfg.User,
-		Auth:              []ssh.AuthMethod{ssh.PublicKeys(offer.signers...)},
+		Config: ssh.Config{KeyExchanges: ssh.SupportedAlgorithms().KeyExchanges}, // the default lacks two of them
+		User:   l.cfg.User,
+		Auth:   []ssh.AuthMethod{ssh.PublicKeys(signers...)},
+		BannerCallback: func(text string) error {
+			if l.signed {
+				l.said = brief(text)
+			}
+			return nil
+		},
+		AuthCallback: func(now *ssh.ClientAuthContext) (ssh.AuthMethod, error) {
+			if len(now.PartialSuccessMethods) > 0 {
+				l.further = now.AllowedMethods
+			}
+			if l.methods == nil {
+				l.methods = now.AllowedMethods
+			}
+			return nil, nil
+		},
 		HostKeyAlgorithms: keys.algorithms(),
 		HostKeyCallback: func(_ string, _ net.Addr, key ssh.PublicKey) error {
 			return l.verify(ctx, keys, key)
@@ -164,93 +184,6 @@ func (l *login) verify(ctx context.Context, keys *hostKeys, key ssh.PublicKey) e
 	}
 	l.trusted = true
 	return nil
-}
-
-// explain says what class of failure a handshake ended in.
-func (l *login) explain(ctx context.Context, err error, keys *hostKeys, offer *offer) error {
-	var none *ssh.AlgorithmNegotiationError
-	switch {
-	case l.badKey != nil:
-		if errors.Is(l.badKey, errFirstContact) {
-			return l.badKey
-		}
-		return l.host.wrap("verify host key", ErrHostKey, l.badKey)
-	case ctx.Err() != nil:
-		return l.unreachable(ctx, context.Cause(ctx))
-	case errors.As(err, &none):
-		return l.noCommon(none, keys)
-	case l.trusted && !broken(err):
-		return l.refused(err, offer)
-	case broken(err):
-		return fmt.Errorf("%w: %w", errNoAnswer, err)
-	}
-	return l.error(ErrUnreachable, err, "check that sshd listens at "+l.cfg.endpoint())
-}
-
-// noCommon tells a host that lacks the known key types from one that has nothing of what we have.
-func (l *login) noCommon(none *ssh.AlgorithmNegotiationError, keys *hostKeys) error {
-	theirs := brief(algorithms(none.RequestedAlgorithms))
-	if none.What != "host key" || len(keys.known) == 0 {
-		return l.error(ErrUnreachable, fmt.Errorf("no %s in common: sshd there offers only %s", none.What, theirs),
-			fmt.Sprintf("have its sshd_config allow one of %s as well", algorithms(none.SupportedAlgorithms)))
-	}
-	known := keys.known[0]
-	return l.error(ErrHostKey,
-		fmt.Errorf("the host has no key of the type on file (%s at %s); it offers %s", describe(known.key), known.place(), theirs),
-		"the host may have been reinstalled: check, then remove that line")
-}
-
-// algorithms is a list of them in words, without the names in it that only announce extensions.
-func algorithms(names []string) string {
-	return strings.Join(slices.DeleteFunc(slices.Clone(names), func(name string) bool {
-		return strings.HasPrefix(name, "ext-info-") || strings.HasPrefix(name, "kex-strict-")
-	}), ", ")
-}
-
-// refused is a login that the host did not accept.
-func (l *login) refused(err error, offer *offer) error {
-	for _, s := range offer.signers {
-		if lazy, ok := s.(*lazySigner); ok && lazy.err != nil {
-			return l.error(ErrAuth, lazy.err, "")
-		}
-	}
-	said := "no key to offer"
-	if len(offer.names) > 0 {
-		said = "none accepted of " + strings.Join(offer.names, ", ")
-	}
-	if len(offer.notes) > 0 {
-		said += "; " + strings.Join(offer.notes, "; ")
-	}
-	remedy := fmt.Sprintf("try: ssh -p %s %s@%s; the public key belongs into ~%s/.ssh/authorized_keys there",
-		portOf(l.cfg.endpoint()), l.cfg.User, l.cfg.Address, l.cfg.User)
-	if len(l.cfg.IdentityFiles) == 0 {
-		remedy += "; or set identity_file"
-	}
-	return l.error(ErrAuth, fmt.Errorf("user %s: %s: %w", l.cfg.User, said, err), remedy)
-}
-
-// unreachable is a failure to get a byte stream, with the words people look for.
-func (l *login) unreachable(ctx context.Context, err error) error {
-	if cause := context.Cause(ctx); cause != nil {
-		err = cause
-	}
-	where := l.cfg.endpoint()
-	switch {
-	case errors.Is(err, errTimeout):
-		return l.error(ErrUnreachable, fmt.Errorf("%s: %w (%s)", where, err, l.cfg.timeout()), "check address, routes and firewalls")
-	case errors.Is(err, syscall.ECONNREFUSED):
-		return l.error(ErrUnreachable, err, "check that sshd runs there, and its port")
-	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH):
-		return l.error(ErrUnreachable, err, "check that the host is up, its address, and routes")
-	}
-	var dns *net.DNSError
-	if errors.As(err, &dns) {
-		return l.error(ErrUnreachable, err, "check the address")
-	}
-	if broken(err) || errors.Is(err, ErrLost) {
-		return fmt.Errorf("%w: %w", errNoAnswer, err)
-	}
-	return l.host.wrap("connect", ErrUnreachable, err)
 }
 
 func (l *login) error(kind, err error, remedy string) error {

@@ -3,6 +3,8 @@ package remote
 import (
 	"errors"
 	"fmt"
+	"strings"
+	"time"
 
 	"golang.org/x/crypto/ssh"
 )
@@ -19,14 +21,8 @@ func (r *running) result() error {
 		return r.lost(err, said)
 	}
 	switch seen := r.stdout.seen(); {
-	case seen == 0:
-		e := r.host.fail(r.op, ErrShell, nil)
-		e.Stderr = firstOf(said, r.stderr.noise(), r.stdout.noise())
-		e.Remedy = fmt.Sprintf("use a user whose login shell runs commands, or give it one; as root on the host: usermod -s /bin/sh %[1]s "+
-			"(a forced command in authorized_keys does the same harm); to try: ssh -p %[2]s %[1]s@%[3]s true", r.host.cfg.User, portOf(r.host.cfg.endpoint()), r.host.cfg.Address)
-		return e
-	case seen == 1 && r.host.cfg.Sudo:
-		return r.noSudo(said)
+	case seen < 2:
+		return r.unframed(seen, exit, said)
 	case exit == nil:
 		return nil
 	}
@@ -58,12 +54,80 @@ func (r *running) lost(err error, said string) error {
 	return e
 }
 
-func (r *running) noSudo(said string) error {
-	e := r.host.fail("become root", ErrSudo, nil)
-	e.Stderr = firstOf(said, r.stderr.noise(), "sudo gave no reason")
-	e.Remedy = fmt.Sprintf("let %[1]s use sudo without a password; as root on the host: "+
-		"echo '%[1]s ALL=(ALL) NOPASSWD: ALL' > /etc/sudoers.d/clusterup && chmod 0440 /etc/sudoers.d/clusterup", r.host.cfg.User)
+// unframed says why a script never began: seen is how many of the two marks have come, that of the login shell and that of the frame.
+func (r *running) unframed(seen int, exit *ssh.ExitError, said string) error {
+	status := 0
+	if exit != nil {
+		status = exit.ExitStatus()
+	}
+	said = firstOf(said, r.stderr.noise(), r.stdout.noise())
+	e := r.host.fail(r.op, ErrShell, nil)
+	switch {
+	case status == exitNoFrame:
+		return r.startUp()
+	case seen == 1 && r.host.cfg.Sudo:
+		return r.noSudo(status, said)
+	default:
+		e.Stderr = said
+		e.Remedy = fmt.Sprintf("use a user whose login shell runs commands, or give it one; as root on the host: usermod -s /bin/sh %[1]s "+
+			"(a forced command in authorized_keys does the same harm); to try: ssh -p %[2]s %[1]s@%[3]s true",
+			r.host.cfg.User, portOf(r.host.cfg.endpoint()), r.host.cfg.Address)
+	}
 	return e
+}
+
+// startUp is the error of a login shell whose start-up files take the place of the command.
+func (r *running) startUp() error {
+	e := r.host.fail(r.op, ErrShell, fmt.Errorf("a start-up file of %s's shell replaces it, or reads its input (as exec, read and cat do), "+
+		"so that no command gets through", r.host.cfg.User))
+	e.Remedy = fmt.Sprintf("on the host, look at ~%[1]s/.bashrc (or .zshenv, .tcshrc, config.fish) and /etc/bash.bashrc: put those words "+
+		"behind a line that lets interactive shells alone pass, such as: case $- in *i*) ;; *) return ;; esac", r.host.cfg.User)
+	return e
+}
+
+// unbegun says why a script that was given up on had not begun; nil where nothing tells, as in a shell that waits for its home directory.
+func (r *running) unbegun(patience time.Duration) error {
+	ended := false
+	select {
+	case <-r.ended:
+		ended = true
+	default:
+	}
+	var exit *ssh.ExitError
+	switch {
+	case ended && errors.As(r.err, &exit) && exit.ExitStatus() == exitNoFrame: // its input was taken, and has ended only now
+		return r.startUp()
+	case r.stdout.seen() != 1 || !r.host.cfg.Sudo:
+		return nil
+	}
+	e := r.host.fail("become root", ErrSudo, fmt.Errorf("sudo has not come to its end within %s", patience))
+	e.Remedy = "as that user on the host: time sudo -n true; it may wait for a name server or a directory of users"
+	return e
+}
+
+// noSudo says why the user did not become root. The words are sudo's own, in whichever language.
+func (r *running) noSudo(status int, said string) error {
+	user := r.host.cfg.User
+	e := r.host.fail("become root", ErrSudo, nil)
+	e.Stderr = firstOf(said, "sudo gave no reason")
+	switch {
+	case status == exitNoExec:
+		e.Stderr = "sudo lets the shell of root start no other program (noexec)"
+		e.Remedy = sudoers(user, "exempt it from noexec", "Defaults:%s !noexec")
+	case status == 127:
+		e.Remedy = "install sudo on the host, or log in as root: ssh { user = \"root\" }, without sudo"
+	case strings.Contains(strings.ToLower(said), "tty"):
+		e.Remedy = sudoers(user, "let it use sudo without a terminal", "Defaults:%s !requiretty")
+	default:
+		e.Remedy = sudoers(user, "let it use sudo without a password", "%s ALL=(ALL) NOPASSWD: ALL")
+	}
+	return e
+}
+
+// sudoers is a remedy: a line for a file that is read after those that are there.
+func sudoers(user, why, line string) string {
+	return fmt.Sprintf("%s; as root on the host: echo '%s' >> /etc/sudoers.d/zz-clusterup && chmod 0440 /etc/sudoers.d/zz-clusterup",
+		strings.Replace(why, "it", user, 1), fmt.Sprintf(line, user))
 }
 
 func firstOf(texts ...string) string {

@@ -1,6 +1,7 @@
 package remote
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -43,10 +44,7 @@ func (h *Host) Ask(ctx context.Context, script string) ([]byte, error) {
 	if err := h.Connect(ctx); err != nil { // this may wait for its turn, and for the operator
 		return nil, err
 	}
-	patience := h.dialer.patience
-	if patience <= 0 {
-		patience = defaultPatience
-	}
+	patience := h.patience()
 	inTime, cancel := context.WithTimeoutCause(ctx, patience, ErrSilent)
 	defer cancel()
 	out := &limited{limit: lookLimit}
@@ -57,6 +55,10 @@ func (h *Host) Ask(ctx context.Context, script string) ([]byte, error) {
 		return nil, e
 	}
 	return out.text, err
+}
+
+func (h *Host) patience() time.Duration {
+	return cmp.Or(h.dialer.patience, defaultPatience)
 }
 
 // command is one script to run.
@@ -91,6 +93,11 @@ func (h *Host) run(ctx context.Context, c command) error {
 			return r.unheard()
 		case <-ctx.Done():
 			r.stop()
+			if errors.Is(context.Cause(ctx), ErrSilent) {
+				if err := r.unbegun(h.patience()); err != nil {
+					return err
+				}
+			}
 			return h.fail(c.op, nil, context.Cause(ctx))
 		}
 	}

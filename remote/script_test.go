@@ -95,6 +95,7 @@ func TestScriptFails(t *testing.T) {
 		kind         error
 		status       int
 		text         string
+		hint         string // in the remedy
 	}{
 		{
 			name: "exit status and words", script: "pw=" + secret + "; echo 'disk on fire' >&2; exit 7",
@@ -109,14 +110,43 @@ func TestScriptFails(t *testing.T) {
 		{
 			name: "nologin", script: "true", set: func(s *server) { s.prelude = "echo 'This account is not available'; exit 1; " },
 			kind: ErrShell, text: "etcd-1: run script: This account is not available",
+			hint: "usermod -s /bin/sh ops",
+		},
+		{
+			name: "start-up file replaces the shell", script: "true", set: func(s *server) { s.prelude = "exec bash; " },
+			kind: ErrShell, text: "etcd-1: run script: a start-up file of ops's shell replaces it", hint: "case $- in",
+		},
+		{
+			name: "start-up file replaces the shell, sudo", script: "true", sudo: true, set: func(s *server) { s.prelude = "exec sh; " },
+			kind: ErrShell, text: "etcd-1: run script: a start-up file of ops's shell replaces it", hint: "case $- in",
+		},
+		{
+			name: "start-up file reads", script: "pw=" + secret, set: func(s *server) { s.prelude = "read x; " },
+			kind: ErrShell, text: "etcd-1: run script: a start-up file of ops's shell replaces it, or reads its input", hint: "case $- in",
+		},
+		{
+			name: "start-up file reads, sudo", script: "true", sudo: true,
+			set:  func(s *server) { fakeSudo("")(s); s.prelude = "read x; " },
+			kind: ErrShell, text: "etcd-1: run script: a start-up file of ops's shell replaces it, or reads its input", hint: "case $- in",
+		},
+		{
+			name: "sudo wants a terminal", script: "true", sudo: true,
+			set:  fakeSudo("echo 'sudo: sorry, you must have a tty to run sudo' >&2; exit 1"),
+			kind: ErrSudo, text: "etcd-1: become root: sudo: sorry, you must have a tty", hint: "Defaults:ops !requiretty",
+		},
+		{
+			name: "sudo forbids other programs", script: "true", sudo: true,
+			set:  fakeSudo(`shift 2; LD_PRELOAD=/usr/libexec/sudo/sudo_noexec.so exec "$@"`),
+			kind: ErrSudo, text: "etcd-1: become root: sudo lets the shell of root start no other program", hint: "Defaults:ops !noexec",
 		},
 		{
 			name: "sudo wants a password", script: "true", sudo: true, set: fakeSudo("echo 'sudo: a password is required' >&2; exit 1"),
 			kind: ErrSudo, text: "etcd-1: become root: sudo: a password is required",
+			hint: "NOPASSWD",
 		},
 		{
 			name: "no sudo", script: "true", sudo: true, set: func(s *server) { s.env = []string{"PATH=/nonexistent"} },
-			kind: ErrSudo, text: "etcd-1: become root: ",
+			kind: ErrSudo, text: "etcd-1: become root: ", hint: "install sudo",
 		},
 		{name: "nul byte", script: "echo \x00", text: "etcd-1: run script: script has a NUL byte at offset 5"},
 	}
@@ -147,8 +177,11 @@ func TestScriptFails(t *testing.T) {
 			if strings.Contains(fmt.Sprintf("%+v", e), secret) {
 				t.Errorf("the error holds script text: %+v", e)
 			}
-			if errors.Is(test.kind, ErrSudo) != strings.Contains(e.Remedy, "NOPASSWD") {
-				t.Errorf("remedy %q", e.Remedy)
+			if !strings.Contains(e.Remedy, test.hint) || test.hint == "" && e.Remedy != "" {
+				t.Errorf("remedy %q, want %q", e.Remedy, test.hint)
+			}
+			if strings.Contains(fmt.Sprintf("%+v", e), "cu_") {
+				t.Errorf("the error holds our own program: %+v", e)
 			}
 		})
 	}
@@ -382,6 +415,32 @@ func TestAsk(t *testing.T) {
 	c.dialer.patience = 0
 	if out, err := h.Ask(t.Context(), "echo back"); err != nil || string(out) != "back\n" {
 		t.Errorf("%q, %v", out, err)
+	}
+}
+
+// A script that does not come to run is no file system that does not answer.
+func TestUnbegun(t *testing.T) {
+	for name, test := range map[string]struct {
+		set  func(*server)
+		sudo bool
+		kind error
+	}{
+		"a start-up file takes all input": {func(s *server) { s.prelude = "cat; " }, false, ErrShell},
+		"sudo hangs":                      {fakeSudo("exec cat >/dev/null"), true, ErrSudo},
+		"the shell hangs":                 {func(s *server) { s.prelude = "sleep 3; " }, false, ErrSilent},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := newClient(t)
+			s := startServer(t, c.signer.PublicKey(), test.set)
+			cfg := c.config(t, s)
+			cfg.Sudo = test.sudo
+			c.dialer.patience = 2 * time.Second // for the marks to come
+			_, err := c.host(t, cfg).Ask(t.Context(), "true")
+			if !errors.Is(err, test.kind) || strings.Contains(fmt.Sprintf("%+v", err), "cu_") {
+				t.Errorf("got %+v, want %v", err, test.kind)
+			}
+		})
 	}
 }
 

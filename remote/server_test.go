@@ -32,9 +32,10 @@ type server struct {
 	env     []string
 	allowed []ssh.PublicKey
 
-	kex         []string // key exchanges on offer; nil: the usual ones
-	maxSessions int      // at once
-	perConn     bool     // … on each connection; otherwise on the host
+	login       func(*ssh.ServerConfig, net.Conn) // changes how users get in
+	kex         []string                          // key exchanges on offer; nil: the usual ones
+	maxSessions int                               // at once
+	perConn     bool                              // … on each connection; otherwise on the host
 	noForward   bool
 	drops       atomic.Int32 // connections to drop before the handshake
 	dials       atomic.Int32
@@ -106,7 +107,7 @@ func (s *server) cut() {
 	s.conns = nil
 }
 
-func (s *server) config() *ssh.ServerConfig {
+func (s *server) config(conn net.Conn) *ssh.ServerConfig {
 	config := &ssh.ServerConfig{
 		PublicKeyCallback: func(_ ssh.ConnMetadata, key ssh.PublicKey) (*ssh.Permissions, error) {
 			checker := ssh.CertChecker{
@@ -122,6 +123,9 @@ func (s *server) config() *ssh.ServerConfig {
 		},
 	}
 	config.KeyExchanges = s.kex
+	if s.login != nil {
+		s.login(config, conn)
+	}
 	config.AddHostKey(s.key)
 	return config
 }
@@ -142,7 +146,7 @@ func (s *server) serve(conn net.Conn) {
 	if s.drops.Add(-1) >= 0 {
 		return
 	}
-	c, channels, requests, err := ssh.NewServerConn(conn, s.config())
+	c, channels, requests, err := ssh.NewServerConn(conn, s.config(conn))
 	if err != nil {
 		return
 	}

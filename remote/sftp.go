@@ -46,7 +46,7 @@ func (h *Host) openSFTP(ctx context.Context) *sftpLane {
 		token, token, strings.Join(words, " ")))
 	lane := &sftpLane{r: r, stop: context.AfterFunc(ctx, func() { r.s.Close() })}
 	if err == nil {
-		_, err = io.WriteString(r.stdin, program+"\n")
+		_, err = io.WriteString(r.stdin, guard+"\n"+program+"\n")
 	}
 	if err != nil {
 		lane.close()

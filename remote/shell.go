@@ -17,7 +17,19 @@ var wrapper string
 // bootstrap is all that ever stands in an argument list. Whatever the login shell is (sh, fish, csh) reads it the same way: one
 // line, nothing but single quotes, and neither ! nor \ inside them. sh reads its program from standard input with the read
 // built-in, which takes exactly one line; `sh -s` would swallow what follows, since dash and busybox read ahead.
-const bootstrap = `/bin/sh -c 'LC_ALL=C; export LC_ALL; IFS= read -r s && eval "$(printf %b "$s")"'`
+//
+// The first line of standard input is the guard, which no start-up file of the login shell gets past unseen: a shell that it puts
+// in place of the command executes that line, and a word such as read takes it away.
+const bootstrap = `/bin/sh -c 'LC_ALL=C; export LC_ALL; IFS= read -r s; [ "$s" = "` + guard + `" ] || exit 123; ` +
+	`IFS= read -r s && eval "$(printf %b "$s")"'`
+
+const guard = "exit 123"
+
+// How the frame ends without having run a script.
+const (
+	exitNoFrame = 123 // the guard was not where it belongs
+	exitNoExec  = 124 // sudo keeps it from starting other programs
+)
 
 // commandLine says a first mark, which proves that the login shell runs commands, and becomes root if it must.
 func commandLine(mark string, sudo bool) string {
@@ -49,5 +61,5 @@ func preamble(mark, script string, ttl int) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return []byte(frame + "\n" + body + "\n"), nil
+	return []byte(guard + "\n" + frame + "\n" + body + "\n"), nil
 }

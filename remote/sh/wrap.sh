@@ -1,7 +1,9 @@
-# The frame around every script. Go puts cu_mark and cu_ttl in front, and sends this as the first line of standard input, the
-# script as the second (both as printf %b reads them), then frames: "N" and N bytes of input, "0" for its end, "." for a
+# The frame around every script. Go puts cu_mark and cu_ttl in front, and sends this as the second line of standard input, after a
+# guard, the script as the third (both as printf %b reads them), then frames: "N" and N bytes of input, "0" for its end, "." for a
 # heartbeat. When input ends without the script having ended, the connection is gone or the operator stopped it: the script and
 # all its children are ended. POSIX sh only; runs in dash, bash and busybox ash.
+# With noexec, sudo loads this into all that it runs, and none of the commands below would start.
+case $LD_PRELOAD in *sudo_noexec*) exit 124 ;; esac
 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 export PATH
 umask 077
