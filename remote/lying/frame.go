@@ -27,6 +27,9 @@ func open(line string, channel ssh.Channel) (Talk, error) {
 		return Talk{}, err
 	}
 	in := bufio.NewReader(channel)
+	if _, err := in.ReadString('\n'); err != nil { // the guard
+		return Talk{}, err
+	}
 	frame, err := program(in)
 	if err != nil {
 		return Talk{}, err
