@@ -46,7 +46,7 @@ func (v view) data(m inventory.Member, host facts.Host) []Refusal {
 	case host.Data.WAL:
 		return nil
 	case v.formed:
-		return one(MixedData, "adding or replacing a member is not a bootstrap, and this version does not do it: see the operations guide",
+		return one(MixedData, "bring back what lay on this host: its data directory and /etc/etcd; this version sets up no member anew in a cluster that exists",
 			"holds no data, and cluster %s exists on other hosts", own)
 	}
 	return v.leftovers(m, host)

@@ -35,7 +35,7 @@ func (v view) destroyRefusals() []Refusal {
 			found = append(found, refuse(ForeignCA, m.Name, "run it with the operator directory that made this cluster, or, if that is lost, with --accept=foreign-ca",
 				"the cluster is of another operator directory: %s", v.trusted(m, host)[0].Reason))
 		case host.Data.WAL && host.Data.ClusterID != v.clusterID:
-			found = append(found, refuse(ForeignData, m.Name, "look into it: clusterup destroys only what is this cluster's",
+			found = append(found, refuse(ForeignData, m.Name, "clusterup destroys only what is this cluster's: take the host out of the inventory, or move that data away by hand",
 				"%s holds the data of another cluster, %s", m.DataDir, host.Data.ClusterID))
 		case !host.Data.WAL && slices.ContainsFunc(host.Data.Entries, v.precious(host)):
 			found = append(found, refuse(ForeignData, m.Name, "move it away by hand first", "%s holds what etcd did not put there", m.DataDir))

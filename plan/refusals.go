@@ -185,7 +185,6 @@ func (v view) membership() []Refusal {
 	if !v.formed || v.seen.Members == nil {
 		return nil
 	}
-	const remedy = "adding and removing members is not something this version does: see the operations guide"
 	wanted := map[string]inventory.Member{}
 	for _, m := range v.want.Cluster.Members {
 		wanted[m.Name] = m
@@ -197,9 +196,11 @@ func (v view) membership() []Refusal {
 		listed[member.Name] = true
 		switch {
 		case member.Learner:
-			found = append(found, refuse(Membership, member.Name, "promote or remove it with etcdctl first", "member %s is a learner", member.ID))
+			found = append(found, refuse(Membership, member.Name,
+				"promote it ("+etcdctl("member promote "+member.ID.String())+"), or remove it", "member %s is a learner", member.ID))
 		case !ok:
-			found = append(found, refuse(Membership, "", remedy, "member %s (%s) is in the cluster, but not in the inventory",
+			found = append(found, refuse(Membership, "", "put it into the inventory; or, if it is to go and the others are a healthy quorum: "+
+				etcdctl("member remove "+member.ID.String()), "member %s (%s) is in the cluster, but not in the inventory",
 				member.ID, strings.TrimSpace(member.Name+" "+strings.Join(member.PeerURLs, " "))))
 		case !v.knownAt(m, member):
 			found = append(found, refuse(Membership, m.Name, "change the address back: moving a member is not something this version does",
@@ -208,7 +209,7 @@ func (v view) membership() []Refusal {
 	}
 	for _, m := range v.want.Cluster.Members {
 		if !listed[m.Name] {
-			found = append(found, refuse(Membership, m.Name, remedy, "is in the inventory, but not a member of cluster %s", v.clusterID))
+			found = append(found, refuse(Membership, m.Name, "take it out of the inventory: this version adds no members", "is in the inventory, but not a member of cluster %s", v.clusterID))
 		}
 	}
 	return found

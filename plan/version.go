@@ -20,7 +20,8 @@ func (v view) versionRefusals() []Refusal {
 		return nil
 	}
 	if span := numbers(v.high)[1] - numbers(v.low)[1]; span > 1 || numbers(v.high)[0] != numbers(v.low)[0] {
-		return []Refusal{refuse(VersionChange, "", "look into it: etcd does not run like that, so what is installed is not what runs",
+		return []Refusal{refuse(VersionChange, "", "etcd does not run like that, so something else was started on some hosts: "+
+			"clusterup status shows which member is of which version; stop it there, and apply",
 			"the members are of etcd %s to %s, more than one minor version apart", v.low, v.high)}
 	}
 	if minor(v.low) == minor(v.high) && minor(v.low) == minor(wanted) {
@@ -229,7 +230,8 @@ func (v view) v2Store(m inventory.Member, host facts.Host) []Refusal {
 		compare(v.lastVersion(host), floors["3.5"]) < 0 { // older ones do not know how to tell
 		return nil
 	}
-	return []Refusal{refuse(V2Content, m.Name, "see the operations guide: a restart with a low snapshot_count cures content in the WAL; content in the v2store has to be migrated",
+	return []Refusal{refuse(V2Content, m.Name, "content in the write-ahead log goes away with a raft snapshot: set snapshot_count = 5 in the block etcd, apply, write a few keys, "+
+		"take it out, and apply; content in the v2 store is somebody's data, and has to be migrated first",
 		"its data could not be shown to be free of content of the etcd v2 API, which etcd 3.6 does not start with: %s", strings.TrimSpace(host.V2Store.Text))}
 }
 

@@ -1,0 +1,353 @@
+package plan
+
+import (
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/clusterup/clusterup/facts"
+	"github.com/clusterup/clusterup/inventory"
+	"github.com/clusterup/clusterup/units"
+)
+
+// deadEnds come to every refusal. Most remedies are for people to follow, on a host or in the operator directory: then the world is as it
+// was before it was spoiled.
+func deadEnds(t *testing.T) []dead {
+	t.Helper()
+	w := wanted(t, 3)
+	return slices.Concat(ofHosts(t, w), ofData(t, w), ofDirectories(t, w), ofCAs(t, w), ofMembers(t, w), ofVersions(t, w), ofTLS(t), ofAlarms(t, w))
+}
+
+// mended is a world in which what was found is not there any more.
+func mended(s facts.Snapshot) func(Want, facts.Snapshot) (Want, facts.Snapshot) {
+	return func(w Want, _ facts.Snapshot) (Want, facts.Snapshot) { return w, s }
+}
+
+// spoiled is a world that one host was spoiled in, and is mended again.
+func spoiled(name string, w Want, s facts.Snapshot, do func(*facts.Host)) dead {
+	return dead{name: name, want: w, seen: change(s, "etcd-2", do), follow: mended(s)}
+}
+
+// reached is a world in which everything that was wanted is done.
+func reached(t *testing.T, w Want, s facts.Snapshot) facts.Snapshot {
+	t.Helper()
+	for range 60 {
+		stage, err := Next(w, s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if stage == nil {
+			return s
+		}
+		s = Simulate(w, s, *stage)
+	}
+	t.Fatal("no end")
+	return s
+}
+
+func ofHosts(t *testing.T, w Want) []dead {
+	t.Helper()
+	empty, base := bare(w), settled(t, w)
+	return []dead{
+		spoiled("unreachable", w, base, func(h *facts.Host) { *h = facts.Host{Name: h.Name, Unreachable: h.Name + ": connect: refused"} }),
+		spoiled("no systemd", w, empty, func(h *facts.Host) { h.Systemd = 0 }),
+		spoiled("no such architecture", w, empty, func(h *facts.Host) { h.Arch = "mips" }),
+		spoiled("a command is missing", w, empty, func(h *facts.Host) { h.Missing = []string{"flock"} }),
+		spoiled("clock", w, empty, func(h *facts.Host) { h.ClockOffset = 24 * 3600e9 }),
+		spoiled("port", w, empty, func(h *facts.Host) {
+			h.Sockets = []facts.Socket{{Address: "*", Port: 2379, PID: 77, Process: "nginx"}}
+		}),
+		spoiled("masked", w, base, func(h *facts.Host) { h.Unit.Enabled = "masked" }),
+		spoiled("drop-in", w, base, func(h *facts.Host) {
+			h.Unit.DropIns = []string{"/etc/systemd/system/etcd-prod.service.d/override.conf"}
+			process := *h.Process
+			process.Args = append(slices.Clone(process.Args), "--max-txn-ops=7")
+			h.Process = &process
+		}),
+	}
+}
+
+func ofData(t *testing.T, w Want) []dead {
+	t.Helper()
+	empty, base := bare(w), settled(t, w)
+	begun := after(t, w, "bootstrap: start all members side by side")
+	mark := func(text string) func(*facts.Host) {
+		return func(h *facts.Host) {
+			file := h.Files[ConfigDir(w.Cluster)+"/born.json"]
+			file.Content = []byte(text)
+			h.Files[ConfigDir(w.Cluster)+"/born.json"] = file
+		}
+	}
+	unmarked := func(s facts.Snapshot) facts.Snapshot {
+		return change(s, "etcd-2", func(h *facts.Host) { delete(h.Files, ConfigDir(w.Cluster)+"/born.json") })
+	}
+	damaged := spoiled("marker damaged", w, base, mark("{"))
+	damaged.follow = func(w Want, s facts.Snapshot) (Want, facts.Snapshot) { return w, unmarked(s) } // it is written anew
+	lost := func(h *facts.Host) {
+		wipe(h)
+		delete(h.Files, ConfigDir(w.Cluster)+"/born.json")
+	}
+	known := begun
+	known.Members = slices.Clone(base.Members)
+	published := spoiled("lost before its birth was recorded", w, known, func(h *facts.Host) { wipe(h) })
+	published.follow = func(w Want, _ facts.Snapshot) (Want, facts.Snapshot) { // clusterup destroy, and begin again
+		return w, bare(w)
+	}
+	elsewhere := dead{name: "data_dir was changed", want: w, seen: base, follow: func(_ Want, s facts.Snapshot) (Want, facts.Snapshot) { return w, s }}
+	elsewhere.want.Cluster = withMembers(w.Cluster, func(m *inventory.Member) { m.DataDir = "/srv/etcd" })
+	return []dead{
+		damaged,
+		spoiled("marker damaged, and no data", w, base, func(h *facts.Host) { mark("{")(h); wipe(h) }),
+		spoiled("marker of another cluster", w, base, mark(`{"cluster_id":"abc","member_id":"def","token":"t"}`)),
+		spoiled("marker of another member", w, base, func(h *facts.Host) {
+			h.Files[ConfigDir(w.Cluster)+"/born.json"] = base.Hosts["etcd-1"].Files[ConfigDir(w.Cluster)+"/born.json"]
+		}),
+		elsewhere,
+		spoiled("data lost", w, base, wipe),
+		published,
+		spoiled("log damaged", w, base, func(h *facts.Host) { lost(h); h.Data = facts.Data{Exists: true, WAL: true} }),
+		spoiled("data of another cluster", w, empty, func(h *facts.Host) {
+			h.Data = facts.Data{Exists: true, WAL: true, ClusterID: 0xabc, MemberID: 0xdef}
+		}),
+		spoiled("disks swapped", w, base, func(h *facts.Host) { h.Data.MemberID = 7 }),
+		spoiled("data and marker lost", w, base, lost),
+		spoiled("something in the data directory", w, empty, func(h *facts.Host) {
+			h.Data = facts.Data{Exists: true, Entries: []string{"precious"}}
+		}),
+		spoiled("a host of a bootstrap set up anew", w, begun, func(h *facts.Host) { *h = empty.Hosts["etcd-2"] }),
+	}
+}
+
+func withMembers(c *inventory.Cluster, do func(*inventory.Member)) *inventory.Cluster {
+	cluster := *c
+	cluster.Members = slices.Clone(c.Members)
+	for i := range cluster.Members {
+		do(&cluster.Members[i])
+	}
+	return &cluster
+}
+
+func ofDirectories(t *testing.T, w Want) []dead {
+	t.Helper()
+	base := settled(t, w)
+	keyless, without := base, base
+	keyless.Operator.CAs = slices.Clone(base.Operator.CAs)
+	for i := range keyless.Operator.CAs {
+		keyless.Operator.CAs[i].Signing = false
+	}
+	without.Operator = facts.Operator{}
+	others := base
+	for _, name := range base.Names() {
+		others = change(others, name, func(h *facts.Host) {
+			for path, file := range h.Files {
+				if strings.Contains(path, "/trust-") {
+					file.Content = realCA(t)
+					h.Files[path] = file
+				}
+			}
+		})
+	}
+	known, unknown := realCA(t), realCA(t)
+	beside := change(base, "etcd-2", func(h *facts.Host) {
+		bundle := units.Trust(ConfigDir(w.Cluster), "client", append(append([]byte(nil), known...), unknown...))
+		process := *h.Process
+		process.Args = slices.Clone(process.Args)
+		for i, arg := range process.Args {
+			if strings.HasPrefix(arg, "--trusted-ca-file=") {
+				process.Args[i] = "--trusted-ca-file=" + bundle.Path
+			}
+		}
+		h.Process = &process
+		h.Files[bundle.Path] = facts.File{Kind: facts.Regular, Mode: bundle.Mode, Owner: bundle.Owner, Group: bundle.Group, Content: bundle.Data}
+	})
+	beside.Operator.CAs = slices.Clone(base.Operator.CAs)
+	for i := range beside.Operator.CAs {
+		if beside.Operator.CAs[i].Role == "client" {
+			beside.Operator.CAs[i].PEM = known
+		}
+	}
+	revoked := change(base, "etcd-2", func(h *facts.Host) {
+		crl := units.CRL(ConfigDir(w.Cluster), nil).Path
+		file := h.Files[crl]
+		file.Content = realList(t, 7, 8)
+		h.Files[crl] = file
+	})
+	destroy := NextDestroy(false)
+	return []dead{
+		{name: "keys gone", want: w, seen: keyless, follow: mended(base)},
+		{name: "no operator directory", want: w, seen: without, follow: mended(base)},
+		{name: "another's operator directory", want: w, seen: others, follow: mended(base)},
+		{name: "a CA that is not known", want: w, seen: beside},
+		{name: "a revocation that is not known", want: w, seen: revoked},
+		{name: "destroy, of another's", want: w, seen: others, next: destroy},
+		{name: "destroy, data of another cluster", want: w, next: destroy, follow: mended(base), seen: change(base, "etcd-2", func(h *facts.Host) {
+			h.Data.ClusterID = 0xabc
+		})},
+		{name: "destroy, something in the data directory", want: w, next: destroy, follow: mended(bare(w)), seen: change(bare(w), "etcd-2", func(h *facts.Host) {
+			h.Data = facts.Data{Exists: true, Entries: []string{"precious"}}
+		})},
+	}
+}
+
+func ofCAs(t *testing.T, w Want) []dead {
+	t.Helper()
+	base := settled(t, w)
+	given := func(s facts.Snapshot) facts.Snapshot {
+		s.Operator.CAs = slices.Clone(s.Operator.CAs)
+		for i := range s.Operator.CAs {
+			s.Operator.CAs[i].Given = true
+		}
+		return s
+	}
+	unfit := base
+	unfit.Operator.Unfit = map[string]string{"client": "the key is not there"}
+	next := RotateCA(w, base, []string{"peer"}, "")
+	dropping, within := base, base
+	for range 40 {
+		stage, err := Next(next, dropping)
+		if err != nil || stage == nil {
+			t.Fatal(stage, err)
+		}
+		dropping = Simulate(next, dropping, *stage)
+		if within.Taken.IsZero() || len(within.Operator.CAs) == len(base.Operator.CAs) {
+			within = dropping
+		}
+		if stage.Steps[0].Kind == RetireCA {
+			break
+		}
+	}
+	goOn := func(w Want, s facts.Snapshot) (Want, facts.Snapshot) { // clusterup rotate ca
+		w.Abort = nil
+		return RotateCA(w, s, []string{"peer"}, ""), s
+	}
+	ended := ending(within, "peer", 1, -1)
+	stranger := with(base, facts.CA{Role: "client", Generation: 2, SHA256: "second", PEM: []byte("second\n"), Signing: true, NotAfter: noon.AddDate(20, 0, 0)})
+	for i := range stranger.Operator.CAs {
+		ca := &stranger.Operator.CAs[i]
+		ca.Signing = ca.Signing && (ca.Role == "peer" || ca.Generation == 2)
+	}
+	return []dead{
+		{name: "no cluster to rotate", want: RotateCA(w, bare(w), caRoles, ""), seen: bare(w), follow: func(_ Want, s facts.Snapshot) (Want, facts.Snapshot) {
+			return w, s // clusterup apply
+		}},
+		{name: "another's CA rotates", want: RotateCA(w, given(base), caRoles, ""), seen: given(base), follow: func(_ Want, _ facts.Snapshot) (Want, facts.Snapshot) {
+			return w, given(base)
+		}},
+		{name: "another's CA has ended", want: w, seen: ending(given(base), "peer", 1, -1), follow: mended(given(base))},
+		{name: "another's CA that cannot be used", want: w, seen: unfit, follow: mended(base)},
+		{name: "the CA has ended", want: w, seen: ending(base, "peer", 1, -1)},
+		{name: "the client CA has ended", want: w, seen: ending(base, "client", 1, -1)},
+		{name: "back after the old CA is retired", want: AbortRotation(w, []string{"peer"}), seen: dropping, follow: goOn},
+		{name: "back to a CA that has ended", want: AbortRotation(w, []string{"peer"}), seen: ended, follow: func(w Want, s facts.Snapshot) (Want, facts.Snapshot) {
+			w, s = goOn(w, s)
+			w.Accept = Risks() // which is asked for next
+			return w, s
+		}},
+		{name: "nobody trusts the CA that can sign", want: w, seen: stranger, follow: mended(base)},
+	}
+}
+
+func ofMembers(t *testing.T, w Want) []dead {
+	t.Helper()
+	base := settled(t, w)
+	listed := func(do func(*[]facts.Member)) facts.Snapshot {
+		s := base
+		s.Members = slices.Clone(base.Members)
+		do(&s.Members)
+		return s
+	}
+	moved := func(members *[]facts.Member) { (*members)[1].PeerURLs = []string{"https://10.9.9.9:2380"} }
+	flags := w
+	cluster := *w.Cluster
+	flags.Cluster = &cluster
+	flagged(&flags)
+	hang := base
+	for _, name := range []string{"etcd-1", "etcd-2"} {
+		hang = change(hang, name, func(h *facts.Host) { h.Reads = false })
+	}
+	alone := wanted(t, 1)
+	aloneSeen := settled(t, alone)
+	flagged(&alone)
+	return []dead{
+		{name: "a learner", want: w, seen: listed(func(m *[]facts.Member) { (*m)[1].Learner = true }), follow: mended(base)},
+		{name: "a member too many", want: w, seen: listed(func(m *[]facts.Member) { *m = append(*m, facts.Member{ID: 99, Name: "etcd-9"}) }), follow: mended(base)},
+		{name: "a member too few", want: w, seen: listed(func(m *[]facts.Member) { *m = (*m)[:2] }), follow: mended(base)},
+		{name: "another address", want: w, seen: listed(moved), follow: mended(base)},
+		{name: "two of three hang, and restart", want: flags, seen: hang},
+		{name: "the only member restarts", want: alone, seen: aloneSeen},
+	}
+}
+
+func ofVersions(t *testing.T, w Want) []dead {
+	t.Helper()
+	old, new := at(w, "3.6.16"), at(w, "3.7.3")
+	oldest := at(w, "3.5.35")
+	base := settled(t, old)
+	from35 := settled(t, oldest)
+	few := change(change(base, "etcd-1", stop), "etcd-2", stop)
+	first := func(t *testing.T, version string) func(Want, facts.Snapshot) (Want, facts.Snapshot) { // that version, then the one that was asked for
+		return func(w Want, s facts.Snapshot) (Want, facts.Snapshot) { return w, reached(t, at(w, version), s) }
+	}
+	gone := change(base, "etcd-2", func(h *facts.Host) {
+		stop(h)
+		h.Binaries = map[string]string{}
+		maps.DeleteFunc(h.Files, func(name string, _ facts.File) bool { return strings.HasPrefix(name, BinDir(testRelease)) })
+	})
+	apart := change(base, "etcd-2", func(h *facts.Host) {
+		status := *h.Etcd
+		status.Version = "3.4.23"
+		h.Etcd = &status
+	})
+	dirty := change(from35, "etcd-2", func(h *facts.Host) { h.V2Store = &facts.V2Store{Text: "detected custom v2 content"} })
+	down := at(w, "3.5.21")
+	down.Accept = []Risk{Downgrade}
+	return []dead{
+		{name: "versions apart", want: old, seen: apart, follow: mended(base)},
+		{name: "by way of another version", want: at(w, "3.7.3"), seen: from35},
+		{name: "by way of another version, in steps", want: at(w, "3.7.3"), seen: from35, follow: first(t, "3.6.16")},
+		{name: "going back", want: oldest, seen: base},
+		{name: "going back too far", want: down, seen: base, follow: func(w Want, s facts.Snapshot) (Want, facts.Snapshot) { return at(w, "3.5.35"), s }},
+		{name: "what ran is gone", want: new, seen: gone, follow: first(t, "3.6.16")},
+		{name: "too few run", want: new, seen: few, follow: first(t, "3.6.16")},
+		{name: "v2 content", want: old, seen: dirty, follow: mended(change(dirty, "etcd-2", func(h *facts.Host) { h.V2Store = &facts.V2Store{Clean: true} }))},
+	}
+}
+
+func ofTLS(t *testing.T) []dead {
+	t.Helper()
+	w := wanted(t, 3)
+	plain := w
+	plainly(&plain)
+	directly := plain
+	securely(&directly)
+	directly.Cluster.TLS.Clients = true
+	http := settled(t, plain)
+	return []dead{
+		{name: "TLS switched off", want: plain, seen: settled(t, w), follow: func(_ Want, s facts.Snapshot) (Want, facts.Snapshot) { return w, s }},
+		{name: "clients lose their port", want: directly, seen: http},
+		{name: "clients keep their port", want: directly, seen: http, follow: func(w Want, s facts.Snapshot) (Want, facts.Snapshot) {
+			cluster := *w.Cluster
+			cluster.TLS.HTTPClientPort, cluster.ClientPort = 2379, 12379
+			w.Cluster = &cluster
+			return w, s
+		}},
+	}
+}
+
+func ofAlarms(t *testing.T, w Want) []dead {
+	t.Helper()
+	base := settled(t, w)
+	cluster := *w.Cluster
+	w.Cluster = &cluster
+	flagged(&w)
+	raised := func(kind string) facts.Snapshot {
+		s := base
+		s.Alarms = []facts.Alarm{{Member: base.Hosts["etcd-2"].Etcd.MemberID, Type: kind}}
+		return s
+	}
+	return []dead{
+		{name: "a full database", want: w, seen: raised("NOSPACE"), follow: mended(base)},
+		{name: "data that differ", want: w, seen: raised("CORRUPT"), follow: mended(base)},
+	}
+}
