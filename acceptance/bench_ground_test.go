@@ -102,12 +102,11 @@ func (g *ground) on(b *testing.B, host, stdin, script string) string {
 // bareScript takes away all that any of the tools leaves on a host, and fails when something is left.
 const bareScript = `
 systemctl disable --quiet --now etcd etcd-prod 2>/dev/null
-rm -rf /etc/etcd /opt/etcd /opt/clusterup /var/lib/etcd /run/clusterup /root/.ansible /etc/systemd/system/etcd.service /etc/systemd/system/etcd-prod.service
+rm -rf /etc/etcd /opt/etcd /opt/clusterup /var/lib/etcd* /run/clusterup /root/.ansible /etc/systemd/system/etcd.service /etc/systemd/system/etcd-prod.service
 systemctl daemon-reload
 systemctl reset-failed
-userdel etcd 2>/dev/null
-groupdel etcd 2>/dev/null
-! getent passwd etcd && ! pgrep -x etcd && [ -z "$(find /etc /opt /var/lib -iname '*etcd*' ! -path '*/etcd.service' ! -path '*/systemd/*')" ]
+for user in etcd etcd-prod etcd-bench; do userdel $user 2>/dev/null; groupdel $user 2>/dev/null; done
+! getent passwd etcd etcd-prod etcd-bench >/dev/null && ! pgrep -x etcd && [ -z "$(find /etc /opt /var/lib -iname '*etcd*' ! -path '*/etcd.service' ! -path '*/systemd/*')" ]
 `
 
 // bare makes the hosts bare again, and writes to disk what the turn before left in memory.

@@ -19,7 +19,7 @@ type misfit struct {
 }
 
 // spareDir lies in the data directory, the only one that the unit may write to.
-const spareDir = "/var/lib/etcd/prod/other"
+const spareDir = "/var/lib/etcd-prod/other"
 
 // telling are the misfits worth a try in every run of the tests; all are tried with FAULTS=full.
 var telling = map[string]bool{"port in use": true, "unknown flag": true, "disk full": true, "certificate of another CA": true}
@@ -30,8 +30,8 @@ var misfits = map[string]misfit{
 		says:   []string{"Cause: another process holds ", ":2380", "→ stop it, or choose another port in the inventory"},
 	},
 	"data directory of root": {
-		before: "chown root:root /var/lib/etcd/prod",
-		says:   []string{"Cause: the user etcd may not use the data directory", "→ clusterup apply puts owner and mode right"},
+		before: "chown root:root /var/lib/etcd-prod",
+		says:   []string{"Cause: the member's user may not use the data directory", "→ clusterup apply puts owner and mode right"},
 	},
 	"unknown flag": {
 		args: "--experimental-nonsense=1",
@@ -153,5 +153,5 @@ while umount ` + binDir + `etcd 2>/dev/null; do :; done
 umount ` + spareDir + ` 2>/dev/null
 rm -rf ` + spareDir + ` /etc/systemd/system/etcd-prod.service.d /run/misfit.env /usr/local/lib/etcd
 systemctl daemon-reload
-chown etcd:etcd /var/lib/etcd/prod`
+chown etcd-prod:etcd-prod /var/lib/etcd-prod`
 )

@@ -203,25 +203,25 @@ func neverAnswers(t *testing.T, s *site, file string, inv inventory) {
 // oldData is what destroy put aside, moved back by hand on one host: it must neither be used for the new cluster nor be lost.
 func oldData(t *testing.T, s *site, file string, inv inventory) {
 	s.ok(t, "destroy", "--confirm=prod", file)
-	s.on(t, "etcd-2", "set -e; mv /var/lib/etcd/prod.aside-* /var/lib/etcd/prod; cp -a /var/lib/etcd/prod /var/lib/etcd/kept")
-	s.run(t, "plan", file).exits(t, 13).says(t, "etcd-2: /var/lib/etcd/prod holds ", "[foreign-data]", "→ ")
-	s.run(t, "apply", "--yes", file).exits(t, 13).says(t, "etcd-2: /var/lib/etcd/prod holds ", "[foreign-data]", "→ ").saysNot(t, "nothing to do")
-	s.on(t, "etcd-2", "diff -r /var/lib/etcd/prod /var/lib/etcd/kept")
+	s.on(t, "etcd-2", "set -e; mv /var/lib/etcd-prod.aside-* /var/lib/etcd-prod; cp -a /var/lib/etcd-prod /var/lib/kept")
+	s.run(t, "plan", file).exits(t, 13).says(t, "etcd-2: /var/lib/etcd-prod holds ", "[foreign-data]", "→ ")
+	s.run(t, "apply", "--yes", file).exits(t, 13).says(t, "etcd-2: /var/lib/etcd-prod holds ", "[foreign-data]", "→ ").saysNot(t, "nothing to do")
+	s.on(t, "etcd-2", "diff -r /var/lib/etcd-prod /var/lib/kept")
 	for _, host := range []string{"etcd-1", "etcd-3"} {
-		if got := s.on(t, host, "ls -d /etc/etcd/prod /var/lib/etcd/prod /etc/systemd/system/etcd-prod.service 2>/dev/null; true"); got != "" {
+		if got := s.on(t, host, "ls -d /etc/etcd/prod /var/lib/etcd-prod /etc/systemd/system/etcd-prod.service 2>/dev/null; true"); got != "" {
 			t.Errorf("%s has %s", host, got)
 		}
 	}
-	s.on(t, "etcd-2", "mv /var/lib/etcd/prod /var/lib/etcd/prod.old")
+	s.on(t, "etcd-2", "mv /var/lib/etcd-prod /var/lib/etcd-prod.old")
 	s.ok(t, "apply", "--yes", file)
 	s.inSync(t, file, inv)
-	s.on(t, "etcd-2", "diff -r /var/lib/etcd/prod.old /var/lib/etcd/kept")
+	s.on(t, "etcd-2", "diff -r /var/lib/etcd-prod.old /var/lib/kept")
 }
 
 // bare checks that nothing of clusterup is on any host, nor beside the inventory. The lock's file in /run may be: a preflight needs it.
 func (s *site) bare(t *testing.T) {
 	t.Helper()
-	const look = "ls -d /etc/etcd /opt/clusterup /var/lib/etcd /etc/systemd/system/etcd-* 2>/dev/null; getent passwd etcd; true"
+	const look = "ls -d /etc/etcd /opt/clusterup /var/lib/etcd* /etc/systemd/system/etcd-* 2>/dev/null; getent passwd etcd etcd-prod; true"
 	for _, host := range s.names() {
 		if got := s.on(t, host, look); got != "" {
 			t.Errorf("%s has %s", host, got)

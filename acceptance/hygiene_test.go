@@ -173,7 +173,9 @@ func (s *site) wellKept(t *testing.T, host string) {
 	var keys int
 	for line := range strings.Lines(found) {
 		keys++
-		if !strings.HasPrefix(line, "600 etcd:etcd /etc/etcd/") || !strings.HasSuffix(line, "/key.pem\n") && !strings.HasSuffix(line, "/key.pem") {
+		_, path, _ := strings.Cut(line, "/etc/etcd/")
+		cluster, name, _ := strings.Cut(strings.TrimSpace(path), "/")
+		if user := "etcd-" + cluster; !strings.HasPrefix(line, "600 "+user+":"+user+" /etc/etcd/") || !strings.HasSuffix(name, "/key.pem") {
 			t.Errorf("%s has a key: %s", host, line)
 		}
 	}

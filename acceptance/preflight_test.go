@@ -197,7 +197,7 @@ func beforeBootstrap(t *testing.T, s *site, file string) {
 	}
 	s.run(t, "apply", "--yes", file).exits(t, 13).says(t, "etcd-1: does not reach etcd-3", "etcd-3: does not reach etcd-1", "[preflight]")
 	for _, host := range s.names() { // but for the lock, in /run, nothing is written
-		got := s.on(t, host, "ls -d /etc/etcd /opt/clusterup /var/lib/etcd /etc/systemd/system/etcd-prod.service 2>/dev/null || echo bare")
+		got := s.on(t, host, "ls -d /etc/etcd /opt/clusterup /var/lib/etcd* /etc/systemd/system/etcd-prod.service 2>/dev/null || echo bare")
 		if got != "bare" {
 			t.Errorf("%s has %s", host, got)
 		}

@@ -25,15 +25,15 @@ func TestRefusals(t *testing.T) {
 	t.Run("second operator", func(t *testing.T) { secondOperator(t, s, inv) })
 	t.Run("data of another cluster", func(t *testing.T) {
 		other := inv
-		other.Cluster, other.Settings = "other", "data_dir = \"/var/lib/etcd/prod\"\npeer_port = 3380\nclient_port = 3379\nmetrics_port = 3381"
-		refused(t, s, s.write(t, "other.hcl", other), 13, "etcd-1: /var/lib/etcd/prod holds the data of another cluster", "[foreign-data]")
+		other.Cluster, other.Settings = "other", "data_dir = \"/var/lib/etcd-prod\"\npeer_port = 3380\nclient_port = 3379\nmetrics_port = 3381"
+		refused(t, s, s.write(t, "other.hcl", other), 13, "etcd-1: /var/lib/etcd-prod holds the data of another cluster", "[foreign-data]")
 	})
 	t.Run("one host without its data", func(t *testing.T) {
 		if err := s.lab.Wipe(t.Context(), "etcd-3"); err != nil {
 			t.Fatal(err)
 		}
 		s.run(t, "apply", "--yes", file).exits(t, 13).says(t, "etcd-3: holds no data, and cluster ", "[mixed-data]")
-		if got := s.on(t, "etcd-3", "ls -d /etc/etcd /opt/clusterup /var/lib/etcd 2>/dev/null || echo bare"); got != "bare" {
+		if got := s.on(t, "etcd-3", "ls -d /etc/etcd /opt/clusterup /var/lib/etcd* 2>/dev/null || echo bare"); got != "bare" {
 			t.Errorf("etcd-3 has %s", got)
 		}
 	})
@@ -111,12 +111,12 @@ func unsafe(t *testing.T, s *site, file string) {
 		says       []string
 	}{
 		"foreign files in the data directory": {
-			"install -d /var/lib/etcd/prod; echo dear >/var/lib/etcd/prod/diary", "rm -r /var/lib/etcd",
-			[]string{"etcd-2: /var/lib/etcd/prod is not empty: it holds diary", "[foreign-data]"},
+			"install -d /var/lib/etcd-prod; echo dear >/var/lib/etcd-prod/diary", "rm -r /var/lib/etcd-prod",
+			[]string{"etcd-2: /var/lib/etcd-prod is not empty: it holds diary", "[foreign-data]"},
 		},
 		"a write-ahead log that nobody can read": {
-			"install -d /var/lib/etcd/prod/member/wal; echo garbage >/var/lib/etcd/prod/member/wal/0000000000000000-0000000000000000.wal", "rm -r /var/lib/etcd",
-			[]string{"etcd-2: the write-ahead log in /var/lib/etcd/prod cannot be read", "[foreign-data]"},
+			"install -d /var/lib/etcd-prod/member/wal; echo garbage >/var/lib/etcd-prod/member/wal/0000000000000000-0000000000000000.wal", "rm -r /var/lib/etcd-prod",
+			[]string{"etcd-2: the write-ahead log in /var/lib/etcd-prod cannot be read", "[foreign-data]"},
 		},
 		"a port that another process holds": {
 			"systemd-run -q --unit=squatter /usr/sbin/sshd -D -p 2379", "systemctl stop squatter",

@@ -48,15 +48,15 @@ systemctl daemon-reload; systemctl restart etcd-prod; tr '\0' ' ' </proc/$(syste
 	},
 	"key of another owner": {
 		harm: "chown root:root /etc/etcd/prod/tls/server/key.pem",
-		plan: []string{"fix-modes", "key.pem: owner root:root, want etcd:etcd"},
+		plan: []string{"fix-modes", "key.pem: owner root:root, want etcd-prod:etcd-prod"},
 	},
 	"key deleted": {
 		harm: "rm /etc/etcd/prod/tls/server/key.pem",
 		plan: []string{"issue-leaf server", "server certificate or key is not as it was written"},
 	},
 	"data directory readable by all": {
-		harm: "chmod 0755 /var/lib/etcd/prod",
-		plan: []string{"fix-modes", "/var/lib/etcd/prod: mode 0755, want 0700"},
+		harm: "chmod 0755 /var/lib/etcd-prod",
+		plan: []string{"fix-modes", "/var/lib/etcd-prod: mode 0755, want 0700"},
 	},
 	"trust bundle deleted": {
 		harm: "rm /etc/etcd/prod/trust-client-*.pem",

@@ -16,7 +16,7 @@ func TestRollFull(t *testing.T) {
 	const small = "quota_backend_bytes = \"64MiB\"\n    "
 	etcdBlock(small)(&inv)
 	must(t, s.lab.LimitedDisk(t.Context(), "etcd-2", "/opt", 256<<20))
-	must(t, s.lab.LimitedDisk(t.Context(), "etcd-2", "/var/lib/etcd", 320<<20))
+	must(t, s.lab.LimitedDisk(t.Context(), "etcd-2", "/var/lib/etcd-prod", 320<<20))
 	s.ok(t, "apply", "--yes", s.write(t, "prod.hcl", inv))
 	fill := func(path string) {
 		s.on(t, "etcd-2", "dd if=/dev/zero of="+path+"/ballast bs=1M 2>/dev/null; dd if=/dev/zero of="+path+"/ballast2 bs=1k 2>/dev/null; true")
@@ -39,12 +39,12 @@ func TestRollFull(t *testing.T) {
 		}
 	})
 	t.Run("no room for data", func(t *testing.T) {
-		fill("/var/lib/etcd")
+		fill("/var/lib/etcd-prod")
 		rolling{
 			name: "a flag is changed, and the disk with the data of a member is full", fault: "the disk with the data of a member is full", gone: true,
 			change: etcdBlock(small + `flags = { "max-request-bytes" = "2097152" }`),
 			code:   14, says: []string{"etcd-2", "a file system is full"}, who: nobody,
-			over: func(t *testing.T, s *site, _ string) { s.on(t, "etcd-2", "rm /var/lib/etcd/ballast*") },
+			over: func(t *testing.T, s *site, _ string) { s.on(t, "etcd-2", "rm /var/lib/etcd-prod/ballast*") },
 		}.undergo(t, s, &inv)
 	})
 }

@@ -36,8 +36,8 @@ func systemd(t *testing.T, s *site) {
 
 // guard proves that a member that had data does not start without it, neither by systemd nor by clusterup.
 func guard(t *testing.T, s *site, file string, inv inventory) {
-	const data = "/var/lib/etcd/prod"
-	s.on(t, "etcd-2", "systemctl stop etcd-prod && mv "+data+" "+data+".lost && install -d -o etcd -g etcd -m 0700 "+data)
+	const data = "/var/lib/etcd-prod"
+	s.on(t, "etcd-2", "systemctl stop etcd-prod && mv "+data+" "+data+".lost && install -d -o etcd-prod -g etcd-prod -m 0700 "+data)
 	if _, err := s.try(t, "etcd-2", "systemctl start etcd-prod"); err == nil {
 		t.Error("the member started on an empty data directory")
 	}

@@ -45,7 +45,7 @@ func TestTerminal(t *testing.T) {
 
 	s.onTerminal(t, [][2]string{{"[yes/no]", "no\n"}}, "apply", file).exits(t, 12).says(t, fingerprint)
 	s.onTerminal(t, [][2]string{{fingerprint, "yes\n"}, {"Go ahead? [yes/no]", "no\n"}}, "apply", file).exits(t, 1).says(t, "Nothing was changed.")
-	if got := s.on(t, "etcd-1", "ls -d /etc/etcd /opt/clusterup /var/lib/etcd 2>/dev/null || echo bare"); got != "bare" {
+	if got := s.on(t, "etcd-1", "ls -d /etc/etcd /opt/clusterup /var/lib/etcd* 2>/dev/null || echo bare"); got != "bare" {
 		t.Errorf("etcd-1 has %s", got)
 	}
 	if got := read(t, known); !strings.Contains(got, "ssh-ed25519 ") {

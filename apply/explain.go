@@ -92,7 +92,7 @@ var signatures = []signature{
 		"remove the member from the cluster, put its data directory aside, and add it anew"),
 	sign(`database space exceeded|alarm:NOSPACE|"alarm":"NOSPACE"|message exceeded backend quota`, "the database has reached quota-backend-bytes", "compact and defragment, or raise the quota; then disarm the alarm"),
 	sign(`db file is flocked by another process`, "another process has the database of this data directory open", "stop it; on the host: fuser -v DATA_DIR/member/snap/db"),
-	sign(`cannot access (?:data|member) directory|failed to list data directory.*permission denied|open (\S*/member\S*): permission denied|mkdir (\S+): permission denied`, "the user etcd may not use the data directory",
+	sign(`cannot access (?:data|member) directory|failed to list data directory.*permission denied|open (\S*/member\S*): permission denied|mkdir (\S+): permission denied`, "the member's user may not use the data directory",
 		"clusterup apply puts owner and mode right; check that the directories above it can be entered"),
 	sign(`private key does not match public key`, "a certificate and its key do not belong together", "clusterup apply issues the pair anew"),
 	sign(`open (\S+\.pem): (no such file or directory|permission denied)`, "the file $1 cannot be read: $2", "clusterup apply puts it right"),

@@ -55,7 +55,7 @@ func TestExplain(t *testing.T) {
 		{`flag provided but not defined: -experimental-foo`, "know the flag experimental-foo"},
 		{`{"level":"fatal","error":"listen tcp 10.0.0.11:2380: bind: address already in use"}`, "holds 10.0.0.11:2380"},
 		{`{"error":"listen tcp 10.0.0.11:2380: bind: cannot assign requested address"}`, "no such address: 10.0.0.11:2380"},
-		{`{"error":"write /var/lib/etcd/prod/member/wal/0.tmp: no space left on device"}`, "a file system is full"},
+		{`{"error":"write /var/lib/etcd-prod/member/wal/0.tmp: no space left on device"}`, "a file system is full"},
 		{`{"error":"error validating peerURLs: member count is unequal"}`, "does not agree with the member list"},
 		{`{"error":"couldn't find local name \"etcd-1\" in the initial cluster configuration"}`, "name the member etcd-1"},
 		{`{"error":"open /etc/etcd/prod/tls/peer/key.pem: permission denied"}`, "key.pem cannot be read: permission denied"},

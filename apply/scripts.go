@@ -11,16 +11,23 @@ import (
 // quote makes one word of any text, for a POSIX shell.
 func quote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }
 
-// createUser goes to its end in the moment that it takes, also when the run has died: otherwise locks of the user database stay behind.
+// createUser makes a system user and its group. One that was removed gets back the number that its data has, unless another has it now.
+// It goes to its end in the moment that it takes, also when the run has died: otherwise locks of the user database stay behind.
 // Runs for other clusters stand in line: of two useradd at the same time one fails.
-const createUser = `set -eu
+func createUser(name, dataDir string) string {
+	return fmt.Sprintf(`set -eu
+user=%s data=%s
 trap '' TERM HUP
 exec 8</etc
 flock -w 600 8
-getent group etcd >/dev/null || groupadd --system etcd
-getent passwd etcd >/dev/null || useradd --system --gid etcd --home-dir /nonexistent --no-create-home \
-  --shell "$(command -v nologin || echo /bin/false)" --comment 'etcd members' etcd
-`
+number() { # number DATABASE OPTION FORMAT
+  n=$(stat -L -c "$3" "$data" 2>/dev/null) && [ "$n" != 0 ] && ! getent "$1" "$n" >/dev/null && echo "$2 $n" || true
+}
+getent group "$user" >/dev/null || groupadd --system $(number group --gid %%g) "$user"
+getent passwd "$user" >/dev/null || useradd --system $(number passwd --uid %%u) --gid "$user" --home-dir /nonexistent --no-create-home \
+  --shell "$(command -v nologin || echo /bin/false)" --comment 'etcd members' "$user"
+`, quote(name), quote(dataDir))
+}
 
 const reloadUnits = "systemctl daemon-reload\n"
 
@@ -49,10 +56,16 @@ func makeDirs(paths []plan.Path) string {
 
 func fixModes(paths []plan.Path) string { return "set -eu\n" + owners(paths) }
 
+// owners gives a member's directory to its user with all that is in it: after somebody else had it, the member could not use the rest.
 func owners(paths []plan.Path) string {
 	var b strings.Builder
 	for _, p := range paths {
-		fmt.Fprintf(&b, "chown %s %s\nchmod %04o %s\n", quote(p.Owner+":"+p.Group), quote(p.Path), uint32(p.Mode), quote(p.Path))
+		all := ""
+		if p.Owner != "root" {
+			all = "-Rh "
+		}
+		fmt.Fprintf(&b, "chown %s%s %s\nchmod %04o %s\n",
+			all, quote(p.Owner+":"+p.Group), quote(p.Path), uint32(p.Mode), quote(p.Path))
 	}
 	return b.String()
 }

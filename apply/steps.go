@@ -33,7 +33,7 @@ func (r *Run) do(ctx context.Context, step plan.Step) error {
 	case plan.PinRelease:
 		return r.Operator.PinRelease(ctx, *step.Release)
 	case plan.CreateUser:
-		return script(createUser)
+		return script(createUser(r.Want.Cluster.User, plan.Asks(r.Want.Cluster)[step.Host].DataDir))
 	case plan.MakeDirs:
 		return script(makeDirs(step.Paths))
 	case plan.FixModes:
@@ -111,10 +111,10 @@ func (r *Run) issueLeaf(ctx context.Context, host Host, leaf plan.Leaf) error {
 		return err
 	}
 	dir := units.LeafDir(leaf.ConfigDir, leaf.Role, serial)
-	if _, err := host.Script(ctx, makeDirs([]plan.Path{{Path: dir, Owner: "root", Group: "etcd", Mode: 0o750}})); err != nil {
+	if _, err := host.Script(ctx, makeDirs([]plan.Path{{Path: dir, Owner: "root", Group: r.Want.Cluster.User, Mode: 0o750}})); err != nil {
 		return err
 	}
-	if err := host.Write(ctx, units.Leaf(dir, cert, key)); err != nil {
+	if err := host.Write(ctx, units.Leaf(dir, r.Want.Cluster.User, cert, key)); err != nil {
 		return err
 	}
 	_, err = host.Script(ctx, swapLeaf(units.LeafLink(leaf.ConfigDir, leaf.Role), path.Base(dir)))

@@ -27,9 +27,9 @@ func wanted(t *testing.T, n int) plan.Want {
 	var members []string
 	for i := 1; i <= n; i++ {
 		members = append(members, fmt.Sprintf(
-			`{"Name":"etcd-%d","Address":"10.0.0.1%d","PeerAddress":"10.0.0.1%d","ClientAddress":"10.0.0.1%d","DataDir":"/var/lib/etcd/prod"}`, i, i, i, i))
+			`{"Name":"etcd-%d","Address":"10.0.0.1%d","PeerAddress":"10.0.0.1%d","ClientAddress":"10.0.0.1%d","DataDir":"/var/lib/etcd-prod"}`, i, i, i, i))
 	}
-	text := fmt.Sprintf(`{"Cluster":{"Name":"prod","Version":"3.6.16","UnitName":"etcd-prod","PeerPort":2380,"ClientPort":2379,
+	text := fmt.Sprintf(`{"Cluster":{"Name":"prod","User":"etcd-prod","Version":"3.6.16","UnitName":"etcd-prod","PeerPort":2380,"ClientPort":2379,
 		"TLS":{"Peers":true,"Clients":true},"PKI":{"CALifetime":%d,"Lifetime":%d,"RenewBefore":%d,"Algorithm":"ecdsa-p256"},"Etcd":{"QuotaBackendBytes":8},"Members":[%s]}}`,
 		3650*24*time.Hour, 365*24*time.Hour, 120*24*time.Hour, strings.Join(members, ","))
 	var w plan.Want

@@ -19,8 +19,10 @@ const ReleaseDir = "/opt/clusterup/etcd"
 // Ask says where to look on one host. All paths are absolute; none may hold a TAB or a newline.
 type Ask struct {
 	Unit      string // without .service
+	User      string // that the member runs as
 	ConfigDir string // /etc/etcd/NAME
 	DataDir   string
+	Former    string // where its data lay before, by default
 	WALDir    string // what --wal-dir says; empty: DataDir/member/wal
 	Ports     []int  // whose listeners are wanted
 	Endpoint  string // client URL of the member; empty: the etcd API is not asked
@@ -54,8 +56,10 @@ func (a Ask) Script() string {
 	}
 	return assign([][2]string{
 		{"unit", a.Unit},
+		{"user", a.User},
 		{"conf", a.ConfigDir},
 		{"data", a.DataDir},
+		{"former", a.Former},
 		{"wal", walDir},
 		{"walflag", a.WALPath()},
 		{"rel", ReleaseDir},

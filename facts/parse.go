@@ -56,7 +56,7 @@ var lines = map[string]lineKind[*parser]{
 	"missing":  {1, func(p *parser, f []string) error { return add(&p.host.Missing, f[0]) }},
 	"free":     {2, (*parser).readFree},
 	"unit":     {1, (*parser).readUnit},
-	"process":  {5, (*parser).readProcess},
+	"process":  {6, (*parser).readProcess},
 	statLine:   {6, (*parser).readFile},
 	"odd":      {1, (*parser).readOdd},
 	"link":     {2, (*parser).readLink},
@@ -129,7 +129,7 @@ func (p *parser) readProcess(f []string) error {
 	if strings.HasPrefix(args[0], "(") { // between fork and exec it is still systemd, with its own name for what is to come
 		return nil
 	}
-	p.host.Process, p.exe = &Process{PID: pid, Exe: f[2], SHA256: f[4], Args: args}, f[1]
+	p.host.Process, p.exe = &Process{PID: pid, Exe: f[2], SHA256: f[4], Args: args, User: f[5]}, f[1]
 	return nil
 }
 

@@ -217,8 +217,8 @@ func TestParseUnread(t *testing.T) {
 		"content not base64":    {head + "content\t/x\t!\nend\n", "base64"},
 		"a ninth entry":         {head + strings.Repeat("entry\tx\n", 9) + "end\n", "more than 8 entries"},
 		"WAL not base64":        {head + "wal\t!\nend\n", "base64"},
-		"command not base64":    {head + "process\t7\t1:1\t/x\t!\t\nend\n", "base64"},
-		"PID of letters":        {head + "process\tme\t1:1\t/x\t\t\nend\n", "me"},
+		"command not base64":    {head + "process\t7\t1:1\t/x\t!\t\tetcd\nend\n", "base64"},
+		"PID of letters":        {head + "process\tme\t1:1\t/x\t\t\tetcd\nend\n", "me"},
 		"restarts of letters":   {head + "unit\tNRestarts=often\nend\n", "often"},
 		"a short listener":      {head + "listen\tLISTEN 0 1\nend\n", "no listener"},
 		"a port of letters":     {head + "listen\tLISTEN 0 1 *:etcd *:*\nend\n", "no listener"},
@@ -302,7 +302,7 @@ func FuzzParse(f *testing.F) {
 	for _, name := range answers(f) {
 		f.Add(answer(f, name))
 	}
-	f.Add([]byte("clock\t1.5\narch\tx\ty\nprocess\t1\t\t\t\t\nlisten\tL 0 0 : x users:((\"\nend\n"))
+	f.Add([]byte("clock\t1.5\narch\tx\ty\nprocess\t1\t\t\t\t\t\nlisten\tL 0 0 : x users:((\"\nend\n"))
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		h, err := Parse(demo(""), raw)
 		if err != nil {

@@ -1,5 +1,5 @@
 # The facts of one host: everything in one answer, nothing changed. Lines of fields parted by TABs; see say.sh and parse.go.
-# The lines above this one set: unit conf data wal walflag rel ports v2store v2log
+# The lines above this one set: unit user conf data former wal walflag rel ports v2store v2log
 PATH=$PATH:/usr/sbin:/sbin
 
 say clock "$(date +%s.%N)"
@@ -17,7 +17,7 @@ fi
 say boot "$(cat /proc/sys/kernel/random/boot_id)"
 read -r _ kilobytes _ </proc/meminfo
 say memory "$kilobytes"
-if getent passwd etcd >/dev/null && getent group etcd >/dev/null; then say etcduser yes; fi
+if getent passwd "$user" >/dev/null && getent group "$user" >/dev/null; then say etcduser yes; fi
 for tool in tar gzip sha256sum base64 stat getent useradd flock ss; do
   command -v "$tool" >/dev/null 2>&1 || say missing "$tool"
 done
@@ -39,14 +39,15 @@ if [ "${pid:-0}" -gt 0 ] 2>/dev/null && exe=$(readlink "/proc/$pid/exe"); then
   sum=
   case $exe in *' (deleted)') sum=$(sha256sum <"/proc/$pid/exe" | cut -d' ' -f1) ;; esac
   flat "/proc/$pid/cmdline"
-  say process "$pid" "$(stat -L -c %d:%i "/proc/$pid/exe")" "$exe" "$flat" "$sum"
+  set -- $(stat -L -c '%d:%i %U' "/proc/$pid/exe" "/proc/$pid")
+  say process "$pid" "${1:-}" "$exe" "$flat" "$sum" "${4:-}"
 fi
 
 unitfile=/etc/systemd/system/$unit.service
 # Directories that an operator may have made a symbolic link are followed; nothing else is. stat prints names as they are, so those that
 # would end its line go another way.
 form="file$tab%f$tab%U$tab%G$tab%s$tab%d:%i$tab%n"
-stat -L -c "$form" /etc/etcd /opt/clusterup "$data" "$wal" 2>/dev/null
+stat -L -c "$form" /etc/etcd /opt/clusterup "$data" "$wal" "$former" 2>/dev/null
 set -- "$conf" "$conf"/* "$conf"/tls/* "$conf"/tls/*/* "$unitfile" "$rel" "$rel"/* "$rel"/*/*
 for file; do
   shift

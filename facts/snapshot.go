@@ -109,7 +109,7 @@ type Host struct {
 	OptFree     int64         `json:"opt_free"`         // bytes free where releases go; -1: not known
 	Unread      []string      `json:"unread,omitempty"` // what the host said and nobody can read, and why: whatever it was to tell is not known
 
-	EtcdUser bool              `json:"etcd_user"` // the system user and group etcd exist
+	EtcdUser bool              `json:"etcd_user"` // the system user and group that the member is to run as exist
 	Files    map[string]File   `json:"files"`     // by path: all that lies where clusterup puts things
 	Unit     Unit              `json:"unit"`
 	Process  *Process          `json:"process,omitempty"` // the unit's main process; nil: not running
@@ -183,6 +183,9 @@ type Unit struct {
 	Result      string   `json:"result"`
 }
 
+// NoName is the owner of a file or process whose number belongs to no user.
+const NoName = "UNKNOWN"
+
 // Process is a running etcd, as /proc shows it: what it really runs with, whatever the files say by now.
 type Process struct {
 	PID    int      `json:"pid"`
@@ -190,6 +193,7 @@ type Process struct {
 	SameAs string   `json:"same_as"` // the path in Files whose inode the process runs; empty: none
 	SHA256 string   `json:"sha256"`  // of the executable, when its file was replaced or removed since; else empty
 	Args   []string `json:"args"`    // the whole command line
+	User   string   `json:"user"`    // that it runs as; root also where the kernel hides it, NoName where the user is gone
 }
 
 // Data is what lies in the member's data directory.

@@ -140,6 +140,12 @@ func (p *problems) checkSharedHost(a clusterRead, x memberRead, b clusterRead, y
 	if dir := sharedDir(x, y); dir != "" {
 		shared, remedies = append(shared, "the directory "+dir), append(remedies, "data_dir or wal_dir")
 	}
+	if len(shared) == 0 && a.User == b.User {
+		p.warnAt(y.where("address"), "user shared by two clusters",
+			"%s of %s and %s of %s (%s) are one host, and both clusters run as the user %s: either can read the other's keys and data.",
+			y.Name, b.Name, x.Name, a.Name, at(x.block), b.User)
+		return true
+	}
 	if len(shared) == 0 {
 		return false
 	}

@@ -10,7 +10,7 @@ import (
 )
 
 var clusterSchema = &hcl.BodySchema{
-	Attributes: attributes("version", "data_dir", "wal_dir", "unit_name", "peer_port", "client_port", "metrics_port"),
+	Attributes: attributes("version", "user", "data_dir", "wal_dir", "unit_name", "peer_port", "client_port", "metrics_port"),
 	Blocks: []hcl.BlockHeaderSchema{
 		{Type: "ssh"},
 		{Type: "release"},
@@ -34,7 +34,7 @@ func (s scope) readCluster(b *hcl.Block, where place) clusterRead {
 	p := s.problems
 	c := &Cluster{
 		Name: b.Labels[0], Dir: where.dir, Range: rangeOf(b.DefRange),
-		DataDir: "/var/lib/etcd/" + b.Labels[0], UnitName: "etcd-" + b.Labels[0],
+		User: "etcd-" + b.Labels[0], DataDir: "/var/lib/etcd-" + b.Labels[0], UnitName: "etcd-" + b.Labels[0],
 		PeerPort: 2380, ClientPort: 2379, MetricsPort: 2381,
 	}
 	if err := checkName(c.Name); err != nil {
@@ -43,6 +43,7 @@ func (s scope) readCluster(b *hcl.Block, where place) clusterRead {
 	v, content := s.newValues(b, clusterSchema, where)
 	v.require("version", b.DefRange, `Say which etcd is wanted, such as version = "3.6.16".`)
 	v.version(&c.Version)
+	v.systemUser(c, b.LabelRanges[0])
 	v.dataDir("data_dir", &c.DataDir)
 	v.dataDir("wal_dir", &c.WALDir)
 	v.checkWALDir(c.WALDir, c.DataDir)
@@ -108,6 +109,21 @@ func minorOf(version string) string {
 		return ""
 	}
 	return parts[1] + "." + parts[2]
+}
+
+// systemUser reads the user that the members run as. The default needs a cluster name that leaves room for it.
+func (v values) systemUser(c *Cluster, name hcl.Range) {
+	if v.text("user", &c.User) {
+		if err := checkSystemUser(c.User); err != nil {
+			v.bad("user", "bad user", "%q: %s.", clip(c.User), err)
+		}
+		return
+	}
+	if checkName(c.Name) == nil && len(c.User) > maxUser {
+		v.problems.errorAt(name, "no name for the user",
+			"The members would run as %s, and a user's name ends at %d characters; choose one, such as user = %q.",
+			c.User, maxUser, strings.TrimRight(c.User[:maxUser], "-."))
+	}
 }
 
 func (v values) dataDir(name string, target *string) {

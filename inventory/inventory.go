@@ -44,7 +44,8 @@ type Cluster struct {
 	Name    string // [a-z0-9.-], at most 63 bytes; part of paths and unit names
 	Version string // "3.6.16", without a v
 
-	DataDir  string // default /var/lib/etcd/NAME
+	User     string // system user and group of the members, at most 31 bytes; default etcd-NAME
+	DataDir  string // default /var/lib/etcd-NAME
 	WALDir   string // "": inside the data directory
 	UnitName string // systemd unit without ".service"; default etcd-NAME
 

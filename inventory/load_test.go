@@ -69,7 +69,7 @@ cluster "a" {
 		ConnectTimeout: 10 * time.Second,
 	}
 	want := &inventory.Cluster{
-		Name: "a", Version: "3.7.3", DataDir: "/var/lib/etcd/a", UnitName: "etcd-a",
+		Name: "a", Version: "3.7.3", User: "etcd-a", DataDir: "/var/lib/etcd-a", UnitName: "etcd-a",
 		PeerPort: 2380, ClientPort: 2379, MetricsPort: 2381, SSH: ssh,
 		PKI: inventory.PKI{
 			CALifetime: 3650 * 24 * time.Hour, Lifetime: 365 * 24 * time.Hour,
@@ -82,7 +82,7 @@ cluster "a" {
 		},
 		Members: []inventory.Member{{
 			Name: "m", Address: "10.0.0.1", SSHAddress: "10.0.0.1", SSHPort: 22, PeerAddress: "10.0.0.1", ClientAddress: "10.0.0.1",
-			SSH: ssh, DataDir: "/var/lib/etcd/a", Range: inventory.Range{File: "/inv/test.hcl", Line: 4, Column: 3},
+			SSH: ssh, DataDir: "/var/lib/etcd-a", Range: inventory.Range{File: "/inv/test.hcl", Line: 4, Column: 3},
 		}},
 		Dir: "/inv", Range: inventory.Range{File: "/inv/test.hcl", Line: 2, Column: 1},
 	}
@@ -279,7 +279,7 @@ func TestSharedHosts(t *testing.T) {
 		{"same host, other ports", `address = "10.0.0.1"`, `address = "10.0.0.1"`, ports, false},
 		{"same host, one port shared", `address = "10.0.0.1"`, `address = "10.0.0.1"`, ports + "client_port = 2381\n", true},
 		{"same unit", `address = "10.0.0.1"`, `address = "10.0.0.1"`, ports + "unit_name = \"etcd-one\"\n", true},
-		{"data inside data", `address = "10.0.0.1"`, `address = "10.0.0.1"`, ports + "data_dir = \"/var/lib/etcd\"\n", true},
+		{"data inside data", `address = "10.0.0.1"`, `address = "10.0.0.1"`, ports + "data_dir = \"/var/lib/etcd-one/two\"\n", true},
 		{"same SSH address", "address = \"10.0.0.1\"\n ssh_address = \"192.0.2.1\"", "address = \"10.0.0.2\"\n ssh_address = \"192.0.2.1\"", "", true},
 		{"forwarded SSH ports", "address = \"10.0.0.1\"\n ssh_address = \"192.0.2.1\"\n ssh_port = 2201", "address = \"10.0.0.2\"\n ssh_address = \"192.0.2.1\"\n ssh_port = 2202", "", false},
 		{"same address behind other jump hosts", `address = "10.0.0.1"`, "address = \"10.0.0.1\"\n ssh {\n jump { address = \"192.0.2.9\" }\n}", "", false},

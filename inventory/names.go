@@ -12,12 +12,13 @@ import (
 )
 
 var (
-	plainName = regexp.MustCompile(`^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$`)
-	unitName  = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.-]*$`)
-	userName  = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.@\\-]*\$?$`)
-	certName  = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.@-]*$`)
-	dnsLabel  = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]*[a-z0-9])?$`)
-	hostPath  = regexp.MustCompile(`^/[A-Za-z0-9/._+@-]*$`)
+	plainName  = regexp.MustCompile(`^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$`)
+	unitName   = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.-]*$`)
+	userName   = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.@\\-]*\$?$`)
+	systemUser = regexp.MustCompile(`^[a-z_][a-z0-9_.-]*$`)
+	certName   = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.@-]*$`)
+	dnsLabel   = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]*[a-z0-9])?$`)
+	hostPath   = regexp.MustCompile(`^/[A-Za-z0-9/._+@-]*$`)
 )
 
 // checkName says what keeps s from being part of a path, of a unit name and of
@@ -30,6 +31,24 @@ func checkName(s string) error {
 		return errors.New("it is longer than 63 characters")
 	case !plainName.MatchString(s) || strings.Contains(s, ".."):
 		return errors.New("use lower-case letters, digits, \"-\" and \".\", with a letter or digit at both ends")
+	}
+	return nil
+}
+
+// maxUser is the longest name of a user: useradd(8) takes 32 bytes, and systemd one less.
+const maxUser = 31
+
+// checkSystemUser says what keeps s from being the name of a user that clusterup makes on the hosts.
+func checkSystemUser(s string) error {
+	switch {
+	case s == "":
+		return errors.New("it is empty")
+	case len(s) > maxUser:
+		return fmt.Errorf("it is longer than %d characters", maxUser)
+	case !systemUser.MatchString(s):
+		return errors.New("use lower-case letters, digits, \"_\", \"-\" and \".\", starting with a letter or \"_\"")
+	case s == "root" || s == "nobody":
+		return errors.New("the members need a user of their own")
 	}
 	return nil
 }

@@ -19,6 +19,7 @@ func (v view) recordBirth() (*Stage, error) {
 			Birth: &units.Born{
 				Cluster: v.want.Cluster.Name, Member: m.Name, Token: v.token,
 				ClusterID: host.Etcd.ClusterID.String(), MemberID: host.Etcd.MemberID.String(),
+				DataDir: m.DataDir, WALDir: walDir(m), User: v.want.Cluster.User,
 			},
 		})
 	})

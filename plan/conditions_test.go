@@ -170,9 +170,9 @@ var rare = []condition{
 		}
 	})},
 	{"data open to all", whole, func(w Want, h *facts.Host) {
-		file := h.Files["/var/lib/etcd/prod"]
+		file := h.Files["/var/lib/etcd-prod"]
 		file.Mode = 0o755
-		h.Files["/var/lib/etcd/prod"] = file
+		h.Files["/var/lib/etcd-prod"] = file
 	}},
 	{"no systemd", fresh, as(func(h *facts.Host) { h.Systemd = 0 })},
 	{"clock off", whole, as(func(h *facts.Host) { h.ClockOffset = 3600e9 })},

@@ -19,6 +19,8 @@ func (v view) data(m inventory.Member, host facts.Host) []Refusal {
 	}
 	_, marked := host.Files[v.birthPath()]
 	switch {
+	case marked && !isBorn && len(v.moved(m, host)) > 0:
+		return v.moved(m, host)
 	case marked && !isBorn && host.Data.WAL:
 		return one(ForeignData, "remove it on the host, whose data is there: it is written anew when the member serves",
 			"the birth marker %s cannot be read", v.birthPath())
@@ -31,8 +33,8 @@ func (v view) data(m inventory.Member, host facts.Host) []Refusal {
 	case isBorn && born.Member != m.Name, !isBorn && v.another(m, host):
 		return one(ForeignData, "give each member the ssh_address of its own host", "the host is that of another member of this cluster (%s)",
 			cmp.Or(born.Member, host.Data.MemberID.String()))
-	case (host.Process != nil || !host.Data.WAL) && v.moved(m, host) != "": // a copy made while the member runs is old already
-		return one(DataMoved, "change it back: moving a member's data is not something this version does", "%s", v.moved(m, host))
+	case len(v.moved(m, host)) > 0:
+		return v.moved(m, host)
 	case isBorn && !host.Data.WAL:
 		return one(DataLost, "bring the disk back; if it is lost, the member must be removed from the cluster and added anew",
 			"the data directory %s is lost: the birth marker says that member %s of cluster %s lived there", m.DataDir, born.MemberID, own)
@@ -50,21 +52,6 @@ func (v view) data(m inventory.Member, host facts.Host) []Refusal {
 			"holds no data, and cluster %s exists on other hosts", own)
 	}
 	return v.leftovers(m, host)
-}
-
-// moved says that the member keeps its data elsewhere than the inventory says: as it runs, else as its unit has it.
-func (v view) moved(m inventory.Member, host facts.Host) string {
-	has := words(host.Files[UnitPath(v.want.Cluster)].Content)
-	runs := host.Process != nil
-	if runs {
-		has = host.Process.Args
-	}
-	for _, dir := range [][2]string{{"data-dir", m.DataDir}, {"wal-dir", walDir(m)}} {
-		if was := flagOf(has, dir[0]); (runs || flagOf(has, "data-dir") != "") && was != dir[1] {
-			return fmt.Sprintf("its member has --%s=%s, and the inventory asks for %q", dir[0], was, dir[1])
-		}
-	}
-	return ""
 }
 
 // another says whether the data of a host without a marker is that of another member of this cluster. In a bootstrap its ID is known;

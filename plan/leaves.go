@@ -74,7 +74,7 @@ func (v view) useless(role string, m inventory.Member, host facts.Host) bool {
 
 // noPair says that a running member cannot show what lies on its host, whatever its digests say, and although it may read it.
 func (v view) noPair(role string, m inventory.Member, host facts.Host) bool {
-	return host.Process != nil && mute(role, host) && len(v.directories(m, host)) == 0 && len(wrongModes(role, host)) == 0
+	return host.Process != nil && mute(role, host) && len(v.directories(m, host)) == 0 && len(v.wrongModes(role, host)) == 0
 }
 
 // mute says that a member's port ends handshakes, since it has no certificate that it can show.

@@ -111,9 +111,9 @@ func TestRepair(t *testing.T) {
 			h.Process = &process
 		}, []string{"restart-member/etcd-2"}},
 		"data directory open to all": {func(h *facts.Host) {
-			file := h.Files["/var/lib/etcd/prod"]
+			file := h.Files["/var/lib/etcd-prod"]
 			file.Mode = 0o755
-			h.Files["/var/lib/etcd/prod"] = file
+			h.Files["/var/lib/etcd-prod"] = file
 		}, []string{"fix-modes/etcd-2"}},
 		"trust bundle gone": {func(h *facts.Host) {
 			for name := range h.Files {

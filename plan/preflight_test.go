@@ -105,7 +105,7 @@ func TestPreflight(t *testing.T) {
 		"unmeasured": {probe: func(p *facts.Probe) { p.Fsync = facts.Latency{Samples: 1, Why: "No space left on device"} }, want: []string{"etcd-2 disk-latency warning: not measured: No space left on device"}},
 		"foreign data": {
 			host: func(h *facts.Host) { h.Data = facts.Data{Exists: true, Entries: []string{"db"}} },
-			want: []string{"etcd-2 data refusal: /var/lib/etcd/prod is not empty: it holds db"},
+			want: []string{"etcd-2 data refusal: /var/lib/etcd-prod is not empty: it holds db"},
 		},
 		"a probe cut off": {host: func(h *facts.Host) {
 			h.Data = facts.Data{Exists: true, Entries: []string{facts.ScratchPrefix + "abcdef"}}

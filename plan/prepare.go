@@ -49,7 +49,7 @@ func (v view) prepareHost(m inventory.Member, host facts.Host) []Step {
 		}
 	}
 	if !host.EtcdUser {
-		add(Step{Kind: CreateUser, Why: "no system user etcd"})
+		add(Step{Kind: CreateUser, Why: "no system user " + v.want.Cluster.User})
 	}
 	add(v.directories(m, host)...)
 	for _, r := range v.releases(host) {
@@ -59,7 +59,7 @@ func (v view) prepareHost(m inventory.Member, host facts.Host) []Step {
 	leaves := v.leaves(m, host)
 	add(leaves...)
 	if len(leaves) == 0 {
-		add(leafModes(host)...)
+		add(v.leafModes(host)...)
 	}
 	add(v.unit(m, host)...)
 	return steps
@@ -67,17 +67,17 @@ func (v view) prepareHost(m inventory.Member, host facts.Host) []Step {
 
 // directories are those that the member needs, with what keeps others out of its data and keys.
 func (v view) directories(m inventory.Member, host facts.Host) []Step {
-	conf := ConfigDir(v.want.Cluster)
+	conf, user := ConfigDir(v.want.Cluster), v.want.Cluster.User
 	wanted := []Path{
 		{"/etc/etcd", "root", "root", 0o755},
 		{conf, "root", "root", 0o755},
-		{path.Join(conf, "tls"), "root", "etcd", 0o750},
+		{path.Join(conf, "tls"), "root", user, 0o750},
 		{"/opt/clusterup", "root", "root", 0o755},
 		{facts.ReleaseDir, "root", "root", 0o755},
-		{m.DataDir, "etcd", "etcd", 0o700},
+		{m.DataDir, user, user, 0o700},
 	}
 	if m.WALDir != "" {
-		wanted = append(wanted, Path{m.WALDir, "etcd", "etcd", 0o700})
+		wanted = append(wanted, Path{m.WALDir, user, user, 0o700})
 	}
 	shared := []string{"/etc/etcd", "/opt/clusterup"} // others may have made these: good as they are
 	var make, whys []string
@@ -253,18 +253,18 @@ func (v view) unitReason(m inventory.Member, host facts.Host) string {
 }
 
 // leafModes puts the key's owner and mode right.
-func leafModes(host facts.Host) []Step {
+func (v view) leafModes(host facts.Host) []Step {
 	var wrong []Path
 	for _, role := range []string{"peer", "server"} {
-		wrong = append(wrong, wrongModes(role, host)...)
+		wrong = append(wrong, v.wrongModes(role, host)...)
 	}
 	return fixModes(wrong, host)
 }
 
 // wrongModes are the directory and files of a leaf whose owner, group or mode is not as it should be.
-func wrongModes(role string, host facts.Host) []Path {
+func (v view) wrongModes(role string, host facts.Host) []Path {
 	var wrong []Path
-	for _, want := range leafPaths(host.Leaves[role].Dir) {
+	for _, want := range leafPaths(host.Leaves[role].Dir, v.want.Cluster.User) {
 		if have, ok := host.Files[want.Path]; ok && differs(want, have) != "" {
 			wrong = append(wrong, want)
 		}
@@ -273,9 +273,9 @@ func wrongModes(role string, host facts.Host) []Path {
 }
 
 // leafPaths are the directory and files of a leaf, as package units writes them.
-func leafPaths(dir string) []Path {
-	paths := []Path{{dir, "root", "etcd", fs.FileMode(0o750)}}
-	for _, f := range units.Leaf(dir, nil, nil) {
+func leafPaths(dir, user string) []Path {
+	paths := []Path{{dir, "root", user, fs.FileMode(0o750)}}
+	for _, f := range units.Leaf(dir, user, nil, nil) {
 		paths = append(paths, Path{f.Path, f.Owner, f.Group, f.Mode})
 	}
 	return paths

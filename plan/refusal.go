@@ -30,7 +30,7 @@ const (
 	ClockOff      RefusalKind = "clock-off"      // a host's clock is so far off that certificates would not be valid there
 	PortTaken     RefusalKind = "port-taken"     // another process holds a port of the member
 	ForeignData   RefusalKind = "foreign-data"   // a data directory holds what this cluster did not put there
-	DataMoved     RefusalKind = "data-moved"     // a member keeps its data elsewhere than the inventory says
+	DataMoved     RefusalKind = "data-moved"     // a member keeps its data elsewhere, or runs as another user, than the inventory says
 	CAKeyMissing  RefusalKind = "ca-key-missing" // the operator directory has a CA's certificate, but not its key
 	MixedData     RefusalKind = "mixed-data"     // some hosts hold the cluster's data, and others nothing
 	DataLost      RefusalKind = "data-lost"      // a host that had a member has no data any more

@@ -64,7 +64,7 @@ func simulateHost(w Want, s facts.Snapshot, step Step, host *facts.Host) {
 			}
 			file.Owner, file.Group, file.Mode = p.Owner, p.Group, p.Mode
 			host.Files[p.Path] = file
-			host.Data.Exists = host.Data.Exists || p.Owner == "etcd"
+			host.Data.Exists = host.Data.Exists || p.Owner == w.Cluster.User
 		}
 		if mute("peer", *host) || mute("server", *host) { // what lies there can be read now
 			host.Serves = serve(*host)
@@ -142,7 +142,7 @@ func simulateRunning(w Want, s facts.Snapshot, step Step, host *facts.Host) {
 		if host.Process != nil {
 			pid = host.Process.PID + 1
 		}
-		host.Process = &facts.Process{PID: pid, SameAs: b.path("etcd"), Args: args}
+		host.Process = &facts.Process{PID: pid, SameAs: b.path("etcd"), Args: args, User: w.Cluster.User}
 		host.Unit.Active, host.Unit.Enabled = "active", "enabled"
 		host.Serves = serve(*host)
 		status := facts.Status{Version: b.version, StorageVersion: storage(b.version, v.low)}

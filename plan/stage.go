@@ -29,7 +29,7 @@ const (
 	RevokeClient   Kind = "revoke-client"   // on the control machine: the certificate Serial of Client is recorded as revoked
 	ListRevoked    Kind = "list-revoked"    // on the control machine: the list of revoked client certificates is signed anew
 	PinRelease     Kind = "pin-release"     // on the control machine: Release
-	CreateUser     Kind = "create-user"     // the system user etcd
+	CreateUser     Kind = "create-user"     // the system user of the members
 	MakeDirs       Kind = "make-dirs"       // Paths, created or put right
 	InstallRelease Kind = "install-release" // Release into BinDir
 	FixModes       Kind = "fix-modes"       // Paths that exist, but not as they should be

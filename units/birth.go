@@ -16,7 +16,10 @@ type Born struct {
 	ClusterID string    `json:"cluster_id"` // hexadecimal, as etcdctl prints it
 	MemberID  string    `json:"member_id"`  // likewise
 	Token     string    `json:"token"`
-	Created   time.Time `json:"created"` // written in UTC, to the second
+	DataDir   string    `json:"data_dir,omitempty"` // where its data lies; empty in markers of before
+	WALDir    string    `json:"wal_dir,omitempty"`  // what --wal-dir says
+	User      string    `json:"user,omitempty"`     // that it runs as; empty in markers of before
+	Created   time.Time `json:"created"`            // written in UTC, to the second
 }
 
 // Birth is the birth marker of the member with this configuration directory.

@@ -35,11 +35,12 @@ func LeafDir(configDir, role, serialHex string) string {
 func LeafLink(configDir, role string) string { return path.Join(configDir, "tls", role) }
 
 // Leaf is the content of a [LeafDir]: the PEM certificate, its PEM key, and the digests of both in the format that
-// "sha256sum -c" reads from within that directory, so that a host can tell a whole pair without the key leaving it.
-func Leaf(dir string, cert, key []byte) []File {
+// "sha256sum -c" reads from within that directory, so that a host can tell a whole pair without the key leaving it. The key is for the
+// user that the member runs as, and for nobody else.
+func Leaf(dir, user string, cert, key []byte) []File {
 	return []File{
 		plain(path.Join(dir, "cert.pem"), cert),
-		{Path: path.Join(dir, "key.pem"), Owner: "etcd", Group: "etcd", Mode: 0o600, Data: key, Secret: true},
+		{Path: path.Join(dir, "key.pem"), Owner: user, Group: user, Mode: 0o600, Data: key, Secret: true},
 		{
 			Path: path.Join(dir, "sums"), Owner: "root", Group: "root", Mode: 0o600,
 			Data: []byte(sumLine("cert.pem", cert) + sumLine("key.pem", key)),

@@ -18,7 +18,7 @@ func line(f File) string {
 }
 
 func TestFiles(t *testing.T) {
-	leaf := Leaf(LeafDir("/etc/etcd/prod", "peer", "4a0f"), []byte("cert"), []byte("key"))
+	leaf := Leaf(LeafDir("/etc/etcd/prod", "peer", "4a0f"), "etcd-prod", []byte("cert"), []byte("key"))
 	all := append(leaf, Unit(prod("3.6.16")), Trust("/etc/etcd/prod", "peer", []byte("pem")), Birth("/etc/etcd/prod", Born{}),
 		CRL("/etc/etcd/prod", []byte("der")))
 	var got []string
@@ -27,7 +27,7 @@ func TestFiles(t *testing.T) {
 	}
 	want := []string{
 		"0644 root:root /etc/etcd/prod/tls/peer-4a0f/cert.pem secret=false",
-		"0600 etcd:etcd /etc/etcd/prod/tls/peer-4a0f/key.pem secret=true",
+		"0600 etcd-prod:etcd-prod /etc/etcd/prod/tls/peer-4a0f/key.pem secret=true",
 		"0600 root:root /etc/etcd/prod/tls/peer-4a0f/sums secret=false",
 		"0644 root:root /etc/systemd/system/etcd-prod.service secret=false",
 		"0644 root:root /etc/etcd/prod/trust-peer-f0aeace9.pem secret=false", // printf pem | sha256sum
@@ -42,7 +42,7 @@ func TestFiles(t *testing.T) {
 // The sums are read by sha256sum on the host.
 func TestSums(t *testing.T) {
 	dir := t.TempDir()
-	for _, f := range Leaf(dir, []byte("cert"), []byte("key")) {
+	for _, f := range Leaf(dir, "etcd-prod", []byte("cert"), []byte("key")) {
 		if err := os.WriteFile(f.Path, f.Data, f.Mode); err != nil {
 			t.Fatal(err)
 		}

@@ -16,11 +16,11 @@ var update = flag.Bool("update", false, "write the golden files instead of compa
 // prod is a member with all the usual settings.
 func prod(version string) Member {
 	return Member{
-		Cluster: "prod", Name: "etcd-1", Unit: "etcd-prod",
+		Cluster: "prod", Name: "etcd-1", User: "etcd-prod", Unit: "etcd-prod",
 		BinDir:          "/opt/clusterup/etcd/" + version + "-1a2b3c4d",
 		Version:         version,
 		ConfigDir:       "/etc/etcd/prod",
-		DataDir:         "/var/lib/etcd/prod",
+		DataDir:         "/var/lib/etcd-prod",
 		PeerTrust:       "/etc/etcd/prod/trust-peer-0badcafe.pem",
 		ClientTrust:     "/etc/etcd/prod/trust-client-deadbeef.pem",
 		ListenPeer:      []string{"https://10.0.0.11:2380"},
@@ -42,7 +42,7 @@ func prod(version string) Member {
 // ipv6 has a WAL directory of its own, no metrics, and no tuning.
 func ipv6() Member {
 	return Member{
-		Cluster: "six", Name: "a", Unit: "etcd-six",
+		Cluster: "six", Name: "a", User: "etcd-six", Unit: "etcd-six",
 		BinDir: "/opt/clusterup/etcd/3.7.3-00000000", Version: "3.7.3",
 		ConfigDir: "/etc/etcd/six", DataDir: "/srv/etcd/six", WALDir: "/fast/etcd/six/wal",
 		PeerTrust: "/etc/etcd/six/trust-peer-1.pem", ClientTrust: "/etc/etcd/six/trust-client-2.pem",

@@ -65,7 +65,7 @@ func TestGuardScriptFitsAUnit(t *testing.T) {
 // The guard must look where etcd writes (etcd server/config/config.go, WALDir).
 func TestWALDir(t *testing.T) {
 	for want, m := range map[string]Member{
-		"/var/lib/etcd/prod/member/wal": prod("3.6.16"),
+		"/var/lib/etcd-prod/member/wal": prod("3.6.16"),
 		"/fast/etcd/six/wal":            ipv6(),
 	} {
 		if got := m.walDir(); got != want {

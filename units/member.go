@@ -9,6 +9,7 @@ import (
 // leaves that flag out, so that the default of that etcd version holds.
 type Member struct {
 	Cluster, Name string
+	User          string // system user and group that it runs as
 	Unit          string // unit name without ".service", for example "etcd-prod"
 	BinDir        string // absolute; named by version and digest, so that a new binary is a new command line
 	Version       string // "3.6.16"; flags differ from minor to minor

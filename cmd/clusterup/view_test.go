@@ -45,7 +45,7 @@ func samplePlan() plan.Plan {
 	put := plan.Stage{Name: "put files right", Gate: "no running member is touched", Width: 3}
 	for _, host := range []string{"etcd-1", "etcd-2", "etcd-3"} {
 		put.Steps = append(put.Steps, plan.Step{
-			Kind: plan.MakeDirs, Host: host, Why: "1 directory missing", Paths: []plan.Path{{Path: "/var/lib/etcd/prod", Owner: "etcd", Group: "etcd", Mode: 0o700}},
+			Kind: plan.MakeDirs, Host: host, Why: "1 directory missing", Paths: []plan.Path{{Path: "/var/lib/etcd-prod", Owner: "etcd-prod", Group: "etcd-prod", Mode: 0o700}},
 		})
 	}
 	put.Steps = append(put.Steps, plan.Step{

@@ -13,6 +13,7 @@ locals {
 
 cluster "prod" {
   version      = var.version
+  user         = "etcd"
   data_dir     = "/srv/etcd/data"
   wal_dir      = "/srv/wal"
   unit_name    = "etcd"

@@ -1,6 +1,6 @@
 cluster "prod" {
   version = "3.6.16"
-  user = "ops"
+  sudo = true
   member "etcd-1" { address = "10.0.0.11" }
   member "etcd-2" { address = "10.0.0.12" }
   member "etcd-3" { address = "10.0.0.13" }

@@ -9,6 +9,6 @@ cluster "two" {
   client_port  = 12379
   metrics_port = 12381
   unit_name    = "etcd-one"
-  data_dir     = "/var/lib/etcd/one/two"
+  data_dir     = "/var/lib/etcd-one/two"
   member "b" { address = "10.0.0.11" }
 }

@@ -1,6 +1,6 @@
 cluster "prod" {
   version = "3.6.16"
-  wal_dir = "/var/lib/etcd/prod/wal"
+  wal_dir = "/var/lib/etcd-prod/wal"
   member "etcd-1" { address = "10.0.0.11" }
   member "etcd-2" { address = "10.0.0.12" }
   member "etcd-3" { address = "10.0.0.13" }

@@ -1,0 +1,97 @@
+package plan
+
+import (
+	"cmp"
+	"fmt"
+	"path"
+	"strings"
+
+	"github.com/clusterup/clusterup/facts"
+	"github.com/clusterup/clusterup/inventory"
+)
+
+// home is where a member keeps its data, and the user that it runs as. An empty field is not known.
+type home struct{ dataDir, walDir, user string }
+
+// homeOf is what was seen of a member's home: as it runs, else as its unit has it, else as its birth marker says. A marker of before
+// says neither: such clusters had the user etcd and, unless told otherwise, their data below /var/lib/etcd.
+func (v view) homeOf(m inventory.Member, host facts.Host) home {
+	unit := host.Files[UnitPath(v.want.Cluster)].Content
+	born, isBorn := v.births[m.Name]
+	if p := host.Process; p != nil {
+		user := p.User
+		if user == "root" || user == facts.NoName { // the kernel hides some processes' owners, and a user may have been removed
+			user = settingOf(unit, "User")
+		}
+		return home{flagOf(p.Args, "data-dir"), flagOf(p.Args, "wal-dir"), user}
+	}
+	if dir := flagOf(words(unit), "data-dir"); dir != "" {
+		return home{dir, flagOf(words(unit), "wal-dir"), settingOf(unit, "User")}
+	}
+	switch before := FormerDataDir(v.want.Cluster); {
+	case born.DataDir != "":
+		return home{born.DataDir, born.WALDir, born.User}
+	case isBorn && host.Files[before].Kind == facts.Dir && !host.Data.WAL:
+		return home{before, walDir(m), formerUser}
+	case isBorn:
+		return home{m.DataDir, walDir(m), formerUser}
+	}
+	return home{}
+}
+
+// formerUser ran the members of all clusters, before each had a user of its own.
+const formerUser = "etcd"
+
+// FormerDataDir is where a cluster's data lay by default, before the directory of a distribution's package was left to that package.
+func FormerDataDir(c *inventory.Cluster) string { return path.Join("/var/lib/etcd", c.Name) }
+
+// settingOf is the value of a setting in a unit file; the last one counts.
+func settingOf(unit []byte, name string) string {
+	value := ""
+	for line := range strings.Lines(string(unit)) {
+		if v, ok := strings.CutPrefix(strings.TrimSpace(line), name+"="); ok {
+			value = v
+		}
+	}
+	return value
+}
+
+// moved says that the inventory asks for another home than the member has, with the lines that keep it there. Data that lies in its new
+// place, of its new owner, while the member is stopped, was moved by hand.
+func (v view) moved(m inventory.Member, host facts.Host) []Refusal {
+	was, user := v.homeOf(m, host), v.want.Cluster.User
+	runs := host.Process != nil
+	if runs && was.dataDir == "" {
+		return []Refusal{refuse(DataMoved, m.Name,
+			fmt.Sprintf("it was not started by clusterup's unit: find out by what (systemctl cat %s), then stop it", v.want.Cluster.UnitName),
+			"its member runs without --data-dir, and the inventory asks for %s", m.DataDir)}
+	}
+	var has, asked, lines []string
+	differ := func(is, wanted, line string) {
+		has, asked, lines = append(has, is), append(asked, wanted), append(lines, line)
+	}
+	if runs || !host.Data.WAL {
+		if was.dataDir != "" && was.dataDir != m.DataDir {
+			differ("keeps its data in "+was.dataDir, m.DataDir, fmt.Sprintf("data_dir = %q", was.dataDir))
+		}
+		switch is := walDir(m); {
+		case was.dataDir == "" || was.walDir == is:
+		case was.walDir == "":
+			differ("keeps its log with its data", is, "no wal_dir")
+		default:
+			differ("keeps its log in "+was.walDir, cmp.Or(is, "none of its own"), fmt.Sprintf("wal_dir = %q", path.Dir(was.walDir)))
+		}
+	}
+	if was.user != "" && was.user != user && (runs || host.Data.WAL && host.Files[m.DataDir].Owner != user || len(lines) > 0) {
+		differ("runs as "+was.user, user, fmt.Sprintf("user = %q", was.user))
+	}
+	if len(lines) == 0 {
+		return nil
+	}
+	remedy := "clusterup does not move a member's data: put " + strings.Join(lines, " and ") + " into the cluster block of the inventory"
+	if was.user == "root" {
+		remedy = fmt.Sprintf("on the host: systemctl stop %s; chown -R %s: %s", v.want.Cluster.UnitName, user, m.DataDir)
+	}
+	return []Refusal{refuse(DataMoved, m.Name, remedy, "its member %s; the inventory asks for %s",
+		strings.Join(has, " and "), strings.Join(asked, " and "))}
+}
