@@ -53,6 +53,7 @@ var lines = map[string]lineKind[*parser]{
 	"memory":   {1, func(p *parser, f []string) error { return kilobytes(&p.host.Memory, f[0]) }},
 	"etcduser": {1, func(p *parser, _ []string) error { p.host.EtcdUser = true; return nil }},
 	"inuse":    {1, func(p *parser, f []string) error { return add(&p.host.InUse, f[0]) }},
+	"package":  {1, (*parser).readPackage},
 	"missing":  {1, func(p *parser, f []string) error { return add(&p.host.Missing, f[0]) }},
 	"free":     {2, (*parser).readFree},
 	"unit":     {1, (*parser).readUnit},
@@ -69,6 +70,13 @@ var lines = map[string]lineKind[*parser]{
 	"v2store":  {2, (*parser).readV2Store},
 	"v2log":    {1, (*parser).readV2Log},
 	"listen":   {1, (*parser).readListen},
+}
+
+func (p *parser) readPackage(f []string) error {
+	if f[0] != "etcd" && f[0] != "etcd-server" { // people are told a command with it
+		return fmt.Errorf("no package of etcd: %q", f[0])
+	}
+	return add(&p.host.Packages, f[0])
 }
 
 func (p *parser) readClock(f string) error {

@@ -18,6 +18,15 @@ say boot "$(cat /proc/sys/kernel/random/boot_id)"
 read -r _ kilobytes _ </proc/meminfo
 say memory "$kilobytes"
 if getent passwd "$user" >/dev/null && getent group "$user" >/dev/null; then say etcduser yes; fi
+# Packages whose removal deletes /var/lib/etcd, as Debian's do. Their scripts are read with the shell's own words.
+for package in etcd etcd-server; do
+  file=/var/lib/dpkg/info/$package.postrm
+  if [ -f "$file" ] && [ -r "$file" ]; then
+    while IFS= read -r line; do
+      case $line in *rm*/var/lib/etcd*) say package "$package"; break ;; esac
+    done <"$file"
+  fi
+done
 for tool in tar gzip sha256sum base64 stat getent useradd flock ss; do
   command -v "$tool" >/dev/null 2>&1 || say missing "$tool"
 done

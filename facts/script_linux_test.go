@@ -25,6 +25,7 @@ type room struct {
 	release string
 	env     []string // nil: as it is
 	systemd string   // a directory that stands for systemd's; empty: as it is
+	dpkg    string   // a directory that stands for that of packages' scripts; empty: as it is
 	units   string   // a directory that stands for that of units; empty: as it is
 	unread  []string // what of the answer cannot be read
 }
@@ -67,6 +68,9 @@ func (r room) lookLoosely(t *testing.T, shell ...string) Host {
 	text = strings.Replace(text, usual, "rel='"+strings.ReplaceAll(r.release, "'", `'\''`)+"'\n", 1)
 	if r.systemd != "" {
 		text = strings.ReplaceAll(text, "/run/systemd/system", r.systemd)
+	}
+	if r.dpkg != "" {
+		text = strings.ReplaceAll(text, "/var/lib/dpkg/info/", r.dpkg+"/")
 	}
 	if r.units != "" {
 		text = strings.ReplaceAll(text, "/etc/systemd/system/", r.units+"/")
@@ -330,4 +334,21 @@ func write(t *testing.T, file string, flags int, text string) {
 func digest(text string) string {
 	sum := sha256.Sum256([]byte(text))
 	return hex.EncodeToString(sum[:])
+}
+
+// TestScriptPackages: scripts of packages that delete what clusters of before have; a package that keeps it, or none, is not named.
+func TestScriptPackages(t *testing.T) {
+	const deletes = "#!/bin/sh\nset -e\nif [ \"$1\" = \"purge\" ]; then\n\tdeluser --system etcd || true\n\trm -rf /var/lib/etcd || true\nfi\n"
+	for name, shell := range shells() {
+		r := newRoom(t)
+		r.dpkg = t.TempDir()
+		if h := r.look(t, shell...); h.Packages != nil {
+			t.Errorf("%s: no package, and %q", name, h.Packages)
+		}
+		r.put(t, r.dpkg+"/etcd-server.postrm", deletes)
+		r.put(t, r.dpkg+"/etcd.postrm", "#!/bin/sh\necho /var/lib/etcd is kept")
+		if h := r.look(t, shell...); !cmp.Equal(h.Packages, []string{"etcd-server"}) {
+			t.Errorf("%s: %q", name, h.Packages)
+		}
+	}
 }

@@ -117,9 +117,10 @@ type Host struct {
 	V2Store  *V2Store          `json:"v2store,omitempty"` // nil: not asked, or not a member that could be
 	Leaves   map[string]Leaf   `json:"leaves,omitempty"`  // by role: peer, server
 	Sockets  []Socket          `json:"sockets,omitempty"`
-	Missing  []string          `json:"missing,omitempty"` // commands that clusterup needs and the host lacks
-	Binaries map[string]string `json:"binaries"`          // path under the release directory → SHA-256
-	InUse    []string          `json:"in_use,omitempty"`  // releases that a unit of this or another cluster names; told only where there are more than two
+	Packages []string          `json:"packages,omitempty"` // installed or removed, whose purge deletes /var/lib/etcd and the user etcd
+	Missing  []string          `json:"missing,omitempty"`  // commands that clusterup needs and the host lacks
+	Binaries map[string]string `json:"binaries"`           // path under the release directory → SHA-256
+	InUse    []string          `json:"in_use,omitempty"`   // releases that a unit of this or another cluster names; told only where there are more than two
 
 	Endpoint  string   `json:"endpoint,omitempty"` // client URL at which the member was asked; empty: it does not run
 	Etcd      *Status  `json:"etcd,omitempty"`     // nil: the member did not answer

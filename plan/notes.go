@@ -56,6 +56,9 @@ func hostNotes(w Want, m inventory.Member, host facts.Host) []string {
 	for _, unread := range host.Unread {
 		note("a part of its answer cannot be read: %s", unread)
 	}
+	if taken, do := Endangered(w.Cluster, m, host); taken != "" {
+		note("%s; %s", taken, do)
+	}
 	if len(host.Unit.DropIns) > 0 {
 		note("the unit has drop-ins: %s", strings.Join(host.Unit.DropIns, " "))
 	}

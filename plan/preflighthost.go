@@ -96,6 +96,10 @@ func (p *preflight) data(m inventory.Member, host facts.Host) {
 	for _, check := range []func(inventory.Member, facts.Host) []Refusal{p.view.data, p.trusted, p.v2Store, p.undiverted} {
 		found = p.refused(m.Name, CheckData, check(m, host)) || found
 	}
+	if taken, do := Endangered(p.want.Cluster, m, host); taken != "" {
+		p.warn(m.Name, CheckData, do, "%s", taken)
+		found = true
+	}
 	switch {
 	case found:
 	case host.Data.WAL:

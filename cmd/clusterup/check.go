@@ -53,7 +53,7 @@ type finding struct {
 }
 
 // findingKinds are all kinds of findings.
-var findingKinds = []string{"unreachable", "unhealthy", "unknown", "alarm", "drift", "refused", "unplanned", "rotation", "unsealed", "expiry", "client"}
+var findingKinds = []string{"unreachable", "unhealthy", "unknown", "alarm", "drift", "refused", "unplanned", "rotation", "unsealed", "expiry", "client", "package"}
 
 // expiry is when a certificate ends.
 type expiry struct {
@@ -153,6 +153,11 @@ func (s *session) checked(p plan.Plan, seen facts.Snapshot, refused *plan.Refuse
 	}
 	if silent := named(members, "unknown"); len(silent) > 0 {
 		find("unknown", "", strings.Join(silent, ", ")+" could not be asked: "+s.etcd.muted().Error(), mutedRemedy(s.etcd.muted()))
+	}
+	for _, m := range s.cluster.Members {
+		if taken, do := plan.Endangered(s.cluster, m, seen.Hosts[m.Name]); taken != "" {
+			find("package", m.Name, taken, do)
+		}
 	}
 	for _, alarm := range alarms {
 		find("alarm", "", alarm.Text, alarm.Remedy)
