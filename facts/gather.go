@@ -2,6 +2,7 @@ package facts
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"slices"
 	"strings"
@@ -143,6 +144,9 @@ func talk(ctx context.Context, etcd Etcd, endpoint string, host *Host) {
 		status, err := etcd.Status(ctx, endpoint)
 		if err != nil {
 			host.EtcdError = err.Error()
+			if errors.Is(err, ErrNoForwarding) {
+				host.Unasked, host.Err = ErrNoForwarding.Error()+", so that its member cannot be asked", err
+			}
 			return
 		}
 		host.Etcd = &status

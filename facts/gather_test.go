@@ -3,6 +3,7 @@ package facts
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"sync"
 	"testing"
@@ -222,6 +223,12 @@ func TestGatherSilentMember(t *testing.T) {
 	s := gather(t, site.source())
 	if a := s.Hosts["a"]; a.Etcd != nil || a.EtcdError != "handshake: bad certificate" || a.Reads || a.ReadError != "deadline" || s.Members != nil {
 		t.Errorf("host %+v, members %v", a, s.Members)
+	}
+	// Behind an sshd that forwards nothing nobody was asked.
+	cause := fmt.Errorf("dial: %w", ErrNoForwarding)
+	site.etcd.members["https://a"] = fakeMember{statusErr: cause, listErr: cause, readErr: cause}
+	if a := gather(t, site.source()).Hosts["a"]; a.Unasked == "" || a.Unreachable != "" || !errors.Is(a.Err, ErrNoForwarding) {
+		t.Errorf("host %+v", a)
 	}
 	// Who does not know the list is not believed to have an empty one.
 	site.etcd.members["https://a"] = fakeMember{listErr: errors.New("no")}

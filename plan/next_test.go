@@ -171,6 +171,7 @@ func TestRefusals(t *testing.T) {
 		says string
 	}{
 		"unreachable":  {bare(w), "etcd-2", func(h *facts.Host) { *h = facts.Host{Name: "etcd-2", Unreachable: "etcd-2: connect: refused"} }, Unreachable, "connect: refused"},
+		"unasked":      {base, "etcd-2", func(h *facts.Host) { h.Etcd, h.Reads, h.Unasked = nil, false, "forwards nothing" }, Unreachable, "forwards nothing"},
 		"no systemd":   {bare(w), "etcd-2", func(h *facts.Host) { h.Systemd = 0 }, Unsuitable, "systemd"},
 		"architecture": {bare(w), "etcd-2", func(h *facts.Host) { h.Arch = "mips" }, Unsuitable, "mips"},
 		"clock":        {bare(w), "etcd-2", func(h *facts.Host) { h.ClockOffset = -24 * 3600e9 }, ClockOff, "24h0m0s behind"},

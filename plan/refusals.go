@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"fmt"
 	"path"
 	"slices"
@@ -19,7 +20,7 @@ const maxClockOffset = 4 * time.Minute
 func (v view) refusals() []Refusal {
 	var found []Refusal
 	v.hosts(func(m inventory.Member, host facts.Host) {
-		if host.Unreachable != "" || host.Name == "" {
+		if host.Unreachable != "" || host.Unasked != "" || host.Name == "" {
 			found = append(found, v.unreachable(m, host))
 		}
 	})
@@ -52,9 +53,10 @@ func (v view) keyless() []Refusal {
 	return found
 }
 
-// unreachable names a host that could not be looked at. Its error, which has the remedy, is in the facts.
+// unreachable names a host that could not be looked at, or whose member could not be asked. Its error, which has the remedy, is in the
+// facts.
 func (v view) unreachable(m inventory.Member, host facts.Host) Refusal {
-	return refuse(Unreachable, m.Name, "", "%s", strings.TrimPrefix(host.Unreachable, m.Name+": "))
+	return refuse(Unreachable, m.Name, "", "%s", cmp.Or(host.Unasked, strings.TrimPrefix(host.Unreachable, m.Name+": ")))
 }
 
 // suitable says whether a host can run a member at all.

@@ -135,6 +135,7 @@ func (s *session) checked(p plan.Plan, seen facts.Snapshot, refused *plan.Refuse
 		result.Findings = append(result.Findings, finding{"finding", kind, host, text, do})
 	}
 	members, unborn := s.memberStatuses(p, seen), s.unborn(seen)
+	var silent []string
 	alarms := plan.Alarms(plan.Want{Cluster: s.cluster}, seen)
 	for _, m := range members {
 		switch {
@@ -145,13 +146,18 @@ func (s *session) checked(p plan.Plan, seen facts.Snapshot, refused *plan.Refuse
 			find("unreachable", m.Member, strings.TrimPrefix(m.Problem, m.Member+": "), remedy(seen.Hosts[m.Member].Err))
 		case m.State == "unknown":
 			result.Unknown++
+			if host := seen.Hosts[m.Member]; host.Unasked != "" {
+				find("unknown", m.Member, m.Problem, remedy(host.Err))
+			} else {
+				silent = append(silent, m.Member)
+			}
 		case unborn && m.State == "absent": // said of the cluster
 		case len(m.Alarms) > 0 && !m.ails(textsOf(alarms)): // said of the alarm
 		default:
 			find("unhealthy", m.Member, strings.TrimSuffix(m.State+": "+m.Problem, ": "), m.cure(refused))
 		}
 	}
-	if silent := named(members, "unknown"); len(silent) > 0 {
+	if len(silent) > 0 {
 		find("unknown", "", strings.Join(silent, ", ")+" could not be asked: "+s.etcd.muted().Error(), mutedRemedy(s.etcd.muted()))
 	}
 	for _, m := range s.cluster.Members {

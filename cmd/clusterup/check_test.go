@@ -13,6 +13,7 @@ import (
 	"github.com/clusterup/clusterup/inventory"
 	"github.com/clusterup/clusterup/pki"
 	"github.com/clusterup/clusterup/plan"
+	"github.com/clusterup/clusterup/remote"
 )
 
 // found are the findings of a check, a line each, with what there is to do about them.
@@ -112,6 +113,24 @@ func TestCheckBeforeTheFirstApply(t *testing.T) {
 	a.host("etcd-1", func(h *facts.Host) { *h = facts.Host{Name: h.Name, Unreachable: "etcd-1: no answer in time"} })
 	same(t, a.found(a.want), "etcd-1: no answer in time [unreachable] → ",
 		"etcd-2: absent [unhealthy] → ", "etcd-3: absent [unhealthy] → ")
+}
+
+// A member behind an sshd that forwards no connections is not known to be ill.
+func TestCheckWithoutForwarding(t *testing.T) {
+	a := newAging(t, "")
+	a.host("etcd-2", func(h *facts.Host) {
+		h.Etcd, h.Reads, h.EtcdError, h.Unasked = nil, false, "dial: prohibited", "its member cannot be asked"
+		h.Err = &remote.Error{Host: "etcd-2", Err: facts.ErrNoForwarding, Remedy: "set AllowTcpForwarding"}
+	})
+	same(t, a.found(a.want), "etcd-2: its member cannot be asked [unknown] → set AllowTcpForwarding")
+	for _, m := range a.session.memberStatuses(plan.Plan{}, a.seen) {
+		if want := map[string]string{"etcd-2": "unknown"}[m.Member]; want != "" && m.State != want {
+			t.Errorf("%s is %s, want %s", m.Member, m.State, want)
+		}
+	}
+	if err := a.session.unreached(a.seen); exitCode(err) != exitUnreachable {
+		t.Errorf("exit code %d", exitCode(err))
+	}
 }
 
 // Members that could not be asked for want of a CA are not known to be ill, and no metric says so.

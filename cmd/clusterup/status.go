@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -131,9 +132,10 @@ func (s *session) status(ctx context.Context) error {
 func (s *session) unreached(seen facts.Snapshot) error {
 	refused := &plan.Refused{}
 	for _, m := range s.cluster.Members {
-		if host := seen.Hosts[m.Name]; host.Unreachable != "" {
+		host := seen.Hosts[m.Name]
+		if reason := cmp.Or(host.Unasked, strings.TrimPrefix(host.Unreachable, m.Name+": ")); reason != "" {
 			refused.Refusals = append(refused.Refusals, plan.Refusal{
-				Kind: plan.Unreachable, Host: m.Name, Reason: strings.TrimPrefix(host.Unreachable, m.Name+": "), Remedy: remedy(host.Err),
+				Kind: plan.Unreachable, Host: m.Name, Reason: reason, Remedy: remedy(host.Err),
 			})
 		}
 	}
@@ -192,6 +194,8 @@ func state(host facts.Host) (word, problem string) {
 	switch {
 	case host.Unreachable != "":
 		return "unreachable", host.Unreachable
+	case host.Unasked != "":
+		return "unknown", host.Unasked
 	case host.Healthy():
 		return "healthy", ""
 	case host.Etcd != nil && len(host.Etcd.Errors) > 0:
