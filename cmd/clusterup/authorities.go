@@ -17,17 +17,17 @@ func (s *session) showAuthorities(total clusterStatus) {
 	out := s.console.out
 	if len(total.Rotations) == 0 {
 		for _, ca := range total.CAs {
-			_, _ = fmt.Fprintf(out, " %s CA %d: %s.", ca.Role, ca.Generation, days(ca.NotAfter, s.now())) // a reader that went away is noticed by the shell
+			fprintf(out, " %s CA %d: %s.", ca.Role, ca.Generation, days(ca.NotAfter, s.now()))
 		}
-		_, _ = fmt.Fprintln(out)
+		fprintf(out, "\n")
 	} else {
-		_, _ = fmt.Fprintln(out)
+		fprintf(out, "\n")
 		for _, ca := range total.CAs {
-			_, _ = fmt.Fprintln(out, s.authority(ca, total))
+			fprintf(out, "%s\n", s.authority(ca, total))
 		}
 	}
 	for _, r := range total.Rotations {
-		_, _ = fmt.Fprintf(out, "Rotation of the %s CA, %d → %d: %s\n", r.Role, r.From, r.To, progress(r, total))
+		fprintf(out, "Rotation of the %s CA, %d → %d: %s\n", r.Role, r.From, r.To, progress(r, total))
 	}
 	if len(total.Clients) > 0 {
 		var clients []string
@@ -38,7 +38,7 @@ func (s *session) showAuthorities(total clusterStatus) {
 			}
 			clients = append(clients, c.Name+" "+left)
 		}
-		_, _ = fmt.Fprintf(out, "Client certificates: %s.\n", strings.Join(clients, ", "))
+		fprintf(out, "Client certificates: %s.\n", strings.Join(clients, ", "))
 	}
 }
 

@@ -58,11 +58,11 @@ func (b *bars) event(e apply.Event) {
 }
 
 func name(step string) mpb.BarOption {
-	return mpb.PrependDecorators(decor.Name("   "+step+" ", decor.WCSyncSpaceR))
+	return mpb.PrependDecorators(decor.Name(string(sprintf("   %s ", step)), decor.WCSyncSpaceR))
 }
 
 // print writes a line above the bars.
-func (b *bars) print(line string) { _, _ = b.progress.Write([]byte(line)) }
+func (b *bars) print(line safe) { _, _ = b.progress.Write([]byte(line)) }
 
 // close takes all bars away and waits until the terminal is quiet.
 func (b *bars) close() {

@@ -3,9 +3,7 @@ package main
 import (
 	"bytes"
 	"cmp"
-	"fmt"
 	"slices"
-	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -74,16 +72,17 @@ func (s *session) listClients() error {
 		return nil
 	}
 	table := tabwriter.NewWriter(s.console.out, 0, 0, 2, ' ', 0)
-	row := func(name, user string, rest ...string) {
+	line := func(name, user string, rest ...string) {
+		cells := []string{name}
 		if slices.ContainsFunc(clients, func(one pki.Client) bool { return one.User != one.Name }) { // else it is the same column twice
-			name += "\t" + user
+			cells = append(cells, user)
 		}
-		_, _ = fmt.Fprintln(table, name+"\t"+strings.Join(rest, "\t"))
+		row(table, append(cells, rest...)...)
 	}
-	row("NAME", "USER", "SERIAL", "ISSUED", "LEFT", "ISSUER")
+	line("NAME", "USER", "SERIAL", "ISSUED", "LEFT", "ISSUER")
 	for _, one := range clients {
 		left := cmp.Or(refusal(one, known.CAs), days(one.NotAfter, s.now()))
-		row(one.Name, one.User, one.Serial, one.NotBefore.Format(time.DateOnly), left, one.Issuer)
+		line(one.Name, one.User, one.Serial, one.NotBefore.Format(time.DateOnly), left, one.Issuer)
 	}
 	return table.Flush()
 }

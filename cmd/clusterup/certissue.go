@@ -229,7 +229,7 @@ func (c *console) issued(done issuedObject) {
 	}
 	for _, file := range []string{done.Cert, done.Key, done.CA, done.PKCS12} {
 		if file != "" {
-			_, _ = fmt.Fprintln(c.out, file) // a reader that went away is noticed by the shell
+			fprintf(c.out, "%s\n", file)
 		}
 	}
 	c.say("The certificate is for the user %s, until %s. Its serial number is %s.", done.User, done.Expires.Format(time.DateOnly), done.Serial)

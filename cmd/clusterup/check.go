@@ -304,21 +304,21 @@ func (s *session) showCheck(result checked) {
 		if f.Host != "" {
 			where = f.Host + ": "
 		}
-		_, _ = fmt.Fprintf(out, "%s%s  [%s]\n", where, f.Text, f.Kind) // a reader that went away is noticed by the shell
+		fprintf(out, "%s%s  [%s]\n", where, f.Text, f.Kind)
 		if f.Do != "" {
-			_, _ = fmt.Fprintf(out, "  → %s\n", f.Do)
+			fprintf(out, "  → %s\n", f.Do)
 		}
 	}
 	verdict := "all is well"
 	if !result.OK {
 		verdict = plural(len(result.Findings), "finding")
 	}
-	_, _ = fmt.Fprintf(out, "Cluster %s: %s; %d of %d members healthy", result.Cluster, verdict, result.Healthy, result.Members)
+	fprintf(out, "Cluster %s: %s; %d of %d members healthy", result.Cluster, verdict, result.Healthy, result.Members)
 	if result.Unknown > 0 {
-		_, _ = fmt.Fprintf(out, ", %d not known", result.Unknown)
+		fprintf(out, ", %d not known", result.Unknown)
 	}
 	if result.First != "" {
-		_, _ = fmt.Fprintf(out, "; the first certificate to end is that of %s, in %s", result.First, plural(result.Days, "day"))
+		fprintf(out, "; the first certificate to end is that of %s, in %s", result.First, plural(result.Days, "day"))
 	}
-	_, _ = fmt.Fprintln(out, ".")
+	fprintf(out, ".\n")
 }

@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"strings"
@@ -66,12 +65,12 @@ func width(w io.Writer) int {
 func (c *console) say(format string, args ...any) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	line := fmt.Sprintf(format, args...) + "\n"
+	line := sprintf(format, args...) + "\n"
 	if c.live != nil {
 		c.live.print(line)
 		return
 	}
-	_, _ = io.WriteString(c.err, line) // nowhere to complain to
+	fprintf(c.err, "%s", line)
 }
 
 // untilStopped is a context for what only looks: the first signal ends it.
@@ -97,7 +96,7 @@ func (c *console) ask(ctx context.Context, question string) (string, error) {
 		return "", errors.New("there is no terminal to ask on")
 	}
 	c.mu.Lock()
-	_, _ = io.WriteString(c.err, question)
+	fprintf(c.err, "%s", text(question))
 	c.mu.Unlock()
 	return awaited(ctx, c.stop, func() (string, error) {
 		line, err := bufio.NewReader(c.in).ReadString('\n')
@@ -145,9 +144,9 @@ func (c *console) secret(ctx context.Context, question string) ([]byte, error) {
 		return nil, err
 	}
 	c.mu.Lock()
-	_, _ = io.WriteString(c.err, question)
+	fprintf(c.err, "%s", text(question))
 	c.mu.Unlock()
-	defer func() { _, _ = io.WriteString(c.err, "\n") }()
+	defer fprintf(c.err, "\n")
 	secret, err := awaited(ctx, c.stop, func() ([]byte, error) { return term.ReadPassword(keyboard) })
 	return secret, errors.Join(err, term.Restore(keyboard, before))
 }
@@ -187,7 +186,7 @@ func (c *console) load(path string, text []byte, flags clusterFlags) (*inventory
 		if err := diags.Write(c.err, width(c.err), color(c.err)); err != nil {
 			return nil, err
 		}
-		_, _ = io.WriteString(c.err, "\n")
+		fprintf(c.err, "\n")
 	}
 	if diags.HasErrors() {
 		return nil, errInventory

@@ -63,7 +63,7 @@ func (s *session) env(name, dir string) error {
 	}
 	for _, v := range variables {
 		variable, value, _ := strings.Cut(v, "=")
-		_, _ = fmt.Fprintf(s.console.out, "export %s=%s\n", variable, "'"+strings.ReplaceAll(value, "'", `'\''`)+"'")
+		fprintf(s.console.out, "export %s=%s\n", variable, "'"+strings.ReplaceAll(value, "'", `'\''`)+"'")
 	}
 	return nil
 }

@@ -31,7 +31,8 @@ func newEtcdctl(c *console) *cobra.Command {
 		Long: "etcdctl runs on this machine and reaches every member through the SSH connection of its host, as the user root, with a certificate\n" +
 			"that lives for an hour. Its exit code is etcdctl's. Where the members are, and with which certificate they are asked, is set by clusterup\n" +
 			"already: --endpoints, --cacert, --cert and --key are not to be given after the --. A command that etcd takes through one member only,\n" +
-			"snapshot save, goes to one that serves, the leader last; --member names one.",
+			"snapshot save, goes to one that serves, the leader last; --member names one. What etcdctl prints is passed on as it is, but for control\n" +
+			"characters on their way to a terminal: whoever may write keys shall not draw there.",
 		Example: "  clusterup etcdctl prod.hcl -- endpoint status -w table\n  clusterup etcdctl prod.hcl -- snapshot save prod.db",
 		Args:    usage(cobra.MinimumNArgs(2)),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -87,7 +88,7 @@ func (s *session) etcdctl(ctx context.Context, member string, args []string) err
 	}
 	run := exec.CommandContext(ctx, program, args...)
 	run.Env = append(os.Environ(), etcdctlEnv(strings.Join(endpoints, ","), ca, cert, key)...)
-	run.Stdin, run.Stdout, run.Stderr = s.console.in, s.console.out, s.console.err
+	run.Stdin, run.Stdout, run.Stderr = s.console.in, shownTo(s.console.out), shownTo(s.console.err)
 	run.Cancel = func() error { return run.Process.Signal(os.Interrupt) } // so that it can give up locks and elections
 	run.WaitDelay = 10 * time.Second
 	err = run.Run()

@@ -88,7 +88,7 @@ func (c *console) showHistory(entries []entry) error {
 		return nil
 	}
 	table := tabwriter.NewWriter(c.out, 0, 0, 2, ' ', 0)
-	_, _ = fmt.Fprintln(table, "TIME\tRUN\tOPERATOR\tCOMMAND\tETCD\tSTEPS\tTOOK\tOUTCOME")
+	row(table, "TIME", "RUN", "OPERATOR", "COMMAND", "ETCD", "STEPS", "TOOK", "OUTCOME")
 	for _, e := range entries {
 		outcome := e.Outcome
 		if e.Error != "" {
@@ -98,8 +98,7 @@ func (c *console) showHistory(entries []entry) error {
 		if e.Outcome == notFinished {
 			steps, took = "?", "?"
 		}
-		_, _ = fmt.Fprintf(table, "%s\t%s\t%s@%s\t%s\t%s\t%s\t%s\t%s\n", e.Time.Local().Format(time.DateTime), e.Run, e.User, e.From, e.Command,
-			e.Etcd, steps, took, outcome)
+		row(table, e.Time.Local().Format(time.DateTime), e.Run, e.User+"@"+e.From, e.Command, e.Etcd, steps, took, outcome)
 	}
 	return table.Flush()
 }

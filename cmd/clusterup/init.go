@@ -39,7 +39,7 @@ func newInit(c *console) *cobra.Command {
 
 func (c *console) init(path string, text []byte) error {
 	if path == "-" {
-		_, err := c.out.Write(text)
+		_, err := shownTo(c.out).Write(text)
 		return err
 	}
 	if _, diags := inventory.Parse(text, path, inventory.Options{Env: os.Environ(), Home: "/"}); diags.HasErrors() {

@@ -152,19 +152,19 @@ func (c *console) showLab(ctx context.Context, l *lab.Lab) error {
 		return nil
 	}
 	table := tabwriter.NewWriter(c.out, 0, 0, 2, ' ', 0)
-	_, _ = fmt.Fprintln(table, "HOST\tSYSTEM\tIPV4\tIPV6\tSTATE")
+	row(table, "HOST", "SYSTEM", "IPV4", "IPV6", "STATE")
 	for _, host := range hosts {
 		state := "down"
 		if host.Up {
 			state = host.System
 		}
-		_, _ = fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", host.Name, host.Suite, host.IPv4, host.IPv6, state)
+		row(table, host.Name, host.Suite, fmt.Sprint(host.IPv4), fmt.Sprint(host.IPv6), state)
 	}
 	if err := table.Flush(); err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(c.out, "\nkey %s, known hosts %s\n", l.KeyFile(), l.KnownHosts())
-	return err
+	fprintf(c.out, "\nkey %s, known hosts %s\n", l.KeyFile(), l.KnownHosts())
+	return nil
 }
 
 // lineWriter makes progress of whole lines.

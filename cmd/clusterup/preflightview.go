@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 
@@ -53,7 +52,7 @@ func (c *console) showFindings(cluster *inventory.Cluster, findings []plan.Findi
 	case total.Refusals > 0:
 		verdict = "not fit for a bootstrap"
 	}
-	_, _ = fmt.Fprintf(c.out, "\nCluster %s, %s: %s, %s, %d fine: %s.\n", cluster.Name, plural(total.Hosts, "host"),
+	fprintf(c.out, "\nCluster %s, %s: %s, %s, %d fine: %s.\n", cluster.Name, plural(total.Hosts, "host"),
 		plural(total.Refusals, "refusal"), plural(total.Warnings, "warning"), total.Fine, verdict)
 }
 
@@ -100,7 +99,7 @@ func (c *console) tableFindings(findings []plan.Finding, hosts int) {
 		wide = max(wide, len(r.who(hosts)))
 	}
 	paint := painter{color(c.out)}
-	marks := map[plan.Level]string{
+	marks := map[plan.Level]safe{
 		plan.LevelFine: paint.green("fine   "), plan.LevelWarning: paint.yellow("warning"), plan.LevelRefusal: paint.red("refusal"),
 	}
 	check := ""
@@ -110,9 +109,9 @@ func (c *console) tableFindings(findings []plan.Finding, hosts int) {
 			head = ""
 		}
 		check = r.Check
-		_, _ = fmt.Fprintf(c.out, "%-12s  %s  %-*s  %s\n", head, marks[r.Level], wide, r.who(hosts), r.Found)
+		fprintf(c.out, "%-12s  %s  %-*s  %s\n", head, marks[r.Level], wide, r.who(hosts), r.Found)
 		if r.Do != "" {
-			_, _ = fmt.Fprintf(c.out, "%-12s  %7s  %-*s  → %s\n", "", "", wide, "", r.Do)
+			fprintf(c.out, "%-12s  %7s  %-*s  → %s\n", "", "", wide, "", r.Do)
 		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/clusterup/clusterup/apply"
 	"github.com/clusterup/clusterup/pki"
@@ -28,7 +29,7 @@ func (c *console) report(err error) int {
 		lines = []string{"Stopped: nothing was changed."}
 	}
 	for _, line := range lines {
-		c.say("%s", line)
+		c.say("%s", strings.ReplaceAll(line, "\n", "; ")) // several errors may be joined into one
 	}
 	return code
 }

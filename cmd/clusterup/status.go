@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -249,16 +248,15 @@ func (s *session) clusterStatus(members []memberStatus, p plan.Plan, seen facts.
 func (s *session) showStatus(members []memberStatus, total clusterStatus) {
 	out := s.console.out
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	_, _ = fmt.Fprintln(table, "MEMBER\tADDRESS\tSTATE\tROLE\tVERSION\tTERM\tINDEX\tAPPLIED\tDB SIZE\tALARMS\tCERTIFICATE\tDRIFT")
+	row(table, "MEMBER", "ADDRESS", "STATE", "ROLE", "VERSION", "TERM", "INDEX", "APPLIED", "DB SIZE", "ALARMS", "CERTIFICATE", "DRIFT")
 	for _, m := range members {
-		_, _ = fmt.Fprintln(table, strings.Join([]string{
+		row(table,
 			m.Member, m.Address, m.State, dash(m.Role), dash(m.Version), number(m.Term), number(m.Index), number(m.Applied), size(m.DBSize),
-			dash(strings.Join(m.Alarms, ",")), days(m.Certificate, s.now()), drift(m, total),
-		}, "\t"))
+			dash(strings.Join(m.Alarms, ",")), days(m.Certificate, s.now()), drift(m, total))
 	}
-	_ = table.Flush()                                         // a reader that went away is noticed by the shell
+	_ = table.Flush()
 	if silent := named(members, "unknown"); len(silent) > 0 { // for one and the same reason
-		_, _ = fmt.Fprintf(out, "%s: %v\n", strings.Join(silent, ", "), s.etcd.muted())
+		fprintf(out, "%s: %v\n", strings.Join(silent, ", "), s.etcd.muted())
 	}
 	said := slices.Clone(total.Notes)
 	for _, r := range total.Refusals {
@@ -266,10 +264,10 @@ func (s *session) showStatus(members []memberStatus, total clusterStatus) {
 	}
 	for _, m := range members {
 		if m.ails(said) {
-			_, _ = fmt.Fprintf(out, "%s: %s\n", m.Member, strings.TrimPrefix(m.Problem, m.Member+": "))
+			fprintf(out, "%s: %s\n", m.Member, strings.TrimPrefix(m.Problem, m.Member+": "))
 		}
 		for _, change := range m.PendingChanges {
-			_, _ = fmt.Fprintf(out, "%s: %s\n", m.Member, change)
+			fprintf(out, "%s: %s\n", m.Member, change)
 		}
 	}
 	quorum := "NO QUORUM"
@@ -279,21 +277,21 @@ func (s *session) showStatus(members []memberStatus, total clusterStatus) {
 	case total.Unknown > 0, slices.ContainsFunc(members, memberStatus.silent):
 		quorum = "quorum not known"
 	}
-	_, _ = fmt.Fprintf(out, "\nCluster %s: %d of %d members healthy, %s.", total.Cluster, total.Healthy, total.Members, quorum)
+	fprintf(out, "\nCluster %s: %d of %d members healthy, %s.", total.Cluster, total.Healthy, total.Members, quorum)
 	s.showAuthorities(total)
 	switch {
 	case total.Unplanned == "":
 	case len(named(members, "unknown")) > 0: // which has given the reason
-		_, _ = fmt.Fprintln(out, "drift is not known either")
+		fprintf(out, "drift is not known either\n")
 	default:
-		_, _ = fmt.Fprintln(out, "drift is not known: "+total.Unplanned)
+		fprintf(out, "drift is not known: %s\n", total.Unplanned)
 	}
 	for _, note := range total.Notes {
-		_, _ = fmt.Fprintln(out, "note: "+note)
+		fprintf(out, "note: %s\n", note)
 	}
 	for _, r := range total.Refusals {
 		if r.Kind != plan.Unreachable {
-			_, _ = fmt.Fprintf(out, "%s  [%s]\n  → %s\n", r, r.Kind, r.Remedy)
+			fprintf(out, "%s  [%s]\n  → %s\n", r, r.Kind, r.Remedy)
 		}
 	}
 }

@@ -59,7 +59,7 @@ func (c *console) validate(path string, flags clusterFlags) error {
 	}
 	for _, cluster := range file.Clusters {
 		if !c.json {
-			_, _ = fmt.Fprintf(c.out, "%s: cluster %s, etcd %s, %s: good\n", path, cluster.Name, cluster.Version, plural(len(cluster.Members), "member"))
+			fprintf(c.out, "%s: cluster %s, etcd %s, %s: good\n", path, cluster.Name, cluster.Version, plural(len(cluster.Members), "member"))
 		}
 	}
 	return nil
@@ -80,7 +80,7 @@ func newFmt(c *console) *cobra.Command {
 				}
 				if differs {
 					changed = append(changed, path)
-					_, _ = fmt.Fprintln(c.out, path)
+					fprintf(c.out, "%s\n", path)
 				}
 			}
 			if check && len(changed) > 0 {

@@ -48,7 +48,7 @@ type planView struct {
 }
 
 func (v planView) line(format string, args ...any) {
-	_, _ = fmt.Fprintf(v.out, format+"\n", args...) // a reader that went away is noticed by the shell
+	fprintf(v.out, "%s\n", sprintf(format, args...))
 }
 
 func (v planView) plan(p plan.Plan) {
@@ -95,12 +95,12 @@ func where(stage plan.Stage) string {
 // group is a set of hosts on which the same is done, so that it is shown once.
 type group struct {
 	hosts []string
-	text  string
+	text  safe
 }
 
 func (v planView) groups(stage plan.Stage) []group {
 	var hosts []string
-	texts := map[string]string{}
+	texts := map[string]safe{}
 	for _, step := range stage.Steps {
 		host := step.Host
 		if host == "" {
@@ -126,7 +126,7 @@ func (v planView) groups(stage plan.Stage) []group {
 }
 
 // step is one step in words: what, why, and the files it concerns.
-func (v planView) step(step plan.Step) string {
+func (v planView) step(step plan.Step) safe {
 	what := string(step.Kind)
 	switch {
 	case step.Leaf != nil:
@@ -144,20 +144,20 @@ func (v planView) step(step plan.Step) string {
 	case step.Kind == plan.EnableDowngrade, step.Kind == plan.AwaitVersion:
 		what += " " + step.Version
 	}
-	lines := []string{fmt.Sprintf("     %s %-24s %s", v.paint.mark(step), what, step.Why)}
+	said := sprintf("     %s %-24s %s", v.paint.mark(step), what, step.Why)
 	for _, p := range step.Paths {
 		text := p.Path
 		if p.Owner != "" {
 			text += fmt.Sprintf("  %s:%s %04o", p.Owner, p.Group, uint32(p.Mode))
 		}
-		lines = append(lines, "         "+text)
+		said += sprintf("\n         %s", text)
 	}
 	for _, change := range step.Changes {
 		for _, line := range v.once(step.Host, v.change(change)) {
-			lines = append(lines, "         "+v.paint.diff(line))
+			said += sprintf("\n         %s", v.paint.diff(line))
 		}
 	}
-	return strings.Join(lines, "\n")
+	return said
 }
 
 // once leaves out a diff that was shown for another host already.

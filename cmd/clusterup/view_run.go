@@ -16,7 +16,7 @@ func (c *console) object(v any) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	_, _ = c.out.Write(append(raw, '\n'))
+	fprintf(c.out, "%s\n", safe(escaped(raw)))
 }
 
 // view shows the events of a run: as JSON, as live bars on a terminal, or as lines.

@@ -1,0 +1,130 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"reflect"
+	"strings"
+	"text/tabwriter"
+	"unicode"
+	"unicode/utf8"
+)
+
+// All text passes here on its way to a person. Formats are ours; arguments may be a stranger's, such as the name of a file on
+// a host, and shall neither draw on a terminal nor begin a line. Colours are added by the painter, to what has passed.
+
+// safe is text that has passed, with the colours in it.
+type safe string
+
+// sprintf is fmt.Sprintf with arguments that stay on their line: a line end in one reads \n, and whatever else would do
+// something to a terminal reads U+FFFD. Arguments that are safe stay as they are.
+func sprintf(format string, args ...any) safe {
+	for i, arg := range args {
+		args[i] = oneLine(arg)
+	}
+	return safe(fmt.Sprintf(format, args...))
+}
+
+// fprintf writes what sprintf makes. A reader that went away is noticed by the shell.
+func fprintf(w io.Writer, format string, args ...any) {
+	_, _ = io.WriteString(w, string(sprintf(format, args...)))
+}
+
+// row writes one row of a table.
+func row(table *tabwriter.Writer, cells ...string) {
+	for i, cell := range cells {
+		cells[i] = strings.ReplaceAll(inline(cell), "\t", `\t`)
+	}
+	fprintf(table, "%s\n", safe(strings.Join(cells, "\t")))
+}
+
+// text is one of several lines, all ours but for what stands in them.
+func text(s string) safe { return safe(strings.Map(visible, strings.ToValidUTF8(s, "\uFFFD"))) }
+
+// oneLine is an argument of sprintf as it may be shown. Numbers, and what is made of them, are never a stranger's words.
+func oneLine(arg any) any {
+	switch a := arg.(type) {
+	case safe:
+		return a
+	case error:
+		return inline(a.Error())
+	case []string:
+		clean := make([]string, len(a))
+		for i := range a {
+			clean[i] = inline(a[i])
+		}
+		return clean
+	}
+	v := reflect.ValueOf(arg)
+	stringer, speaks := arg.(fmt.Stringer)
+	switch {
+	case !v.IsValid():
+		return arg
+	case v.CanInt(), v.CanUint(), v.CanFloat(), v.Kind() == reflect.Bool:
+		return arg
+	case speaks:
+		return inline(stringer.String())
+	case v.Kind() == reflect.String:
+		return inline(v.String())
+	}
+	return inline(fmt.Sprint(arg))
+}
+
+func inline(s string) string { return strings.ReplaceAll(string(text(s)), "\n", `\n`) }
+
+// visible keeps what a terminal only shows. C0 and C1 steer it; bidirectional controls make it show another order.
+func visible(r rune) rune {
+	switch {
+	case r == '\n', r == '\t':
+		return r
+	case unicode.IsControl(r), unicode.Is(unicode.Bidi_Control, r), r == '\u2028', r == '\u2029':
+		return utf8.RuneError
+	}
+	return r
+}
+
+// shownTo is w where w is no terminal; else it shows there what is written to it, as text is.
+func shownTo(w io.Writer) io.Writer {
+	if width(w) == 0 {
+		return w
+	}
+	return &screen{w: w}
+}
+
+// screen shows whatever another program writes.
+type screen struct {
+	w    io.Writer
+	rest []byte // the beginning of a letter
+}
+
+func (s *screen) Write(b []byte) (int, error) {
+	s.rest = append(s.rest, b...)
+	whole := len(s.rest)
+	for i := 1; i < utf8.UTFMax && i <= whole; i++ {
+		if tail := s.rest[whole-i:]; utf8.RuneStart(tail[0]) {
+			if !utf8.FullRune(tail) {
+				whole -= i
+			}
+			break
+		}
+	}
+	_, err := io.WriteString(s.w, string(text(string(s.rest[:whole]))))
+	s.rest = append(s.rest[:0], s.rest[whole:]...)
+	return len(b), err
+}
+
+// escaped is JSON in which nothing steers a terminal: it writes as the escape that means the same what encoding/json lets be.
+func escaped(raw []byte) []byte {
+	if strings.IndexFunc(string(raw), func(r rune) bool { return visible(r) != r }) < 0 {
+		return raw
+	}
+	var b strings.Builder
+	for _, r := range string(raw) {
+		if visible(r) == r {
+			b.WriteRune(r)
+		} else {
+			fmt.Fprintf(&b, `\u%04x`, r)
+		}
+	}
+	return []byte(b.String())
+}
