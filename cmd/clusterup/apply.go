@@ -36,7 +36,9 @@ func newApply(c *console) *cobra.Command {
 			path := args[0]
 			if saved != nil {
 				path, yes = saved.Inventory, true
-				flags = saved.flags(flags)
+				if flags, err = saved.flags(flags); err != nil {
+					return err
+				}
 			}
 			s, err := c.open(path, flags)
 			if err != nil {

@@ -16,19 +16,23 @@ import (
 
 // savedPlan is a plan in a file: what was shown, and the digest of what it rests on.
 type savedPlan struct {
-	Type      string    `json:"type"` // "clusterup-plan"
-	Inventory string    `json:"inventory"`
-	Cluster   string    `json:"cluster"`
-	Vars      []string  `json:"vars,omitempty"`
-	VarFiles  []string  `json:"var_files,omitempty"`
-	Accept    []string  `json:"accept,omitempty"`
-	HoldLast  bool      `json:"hold_last,omitempty"`
-	Digest    string    `json:"digest"` // of the plan
-	Facts     string    `json:"facts"`  // of what was seen
-	Plan      plan.Plan `json:"plan"`
+	Type      string     `json:"type"`   // "clusterup-plan"
+	Format    int        `json:"format"` // savedFormat
+	Inventory string     `json:"inventory"`
+	Cluster   string     `json:"cluster"`
+	Variables *savedVars `json:"variables,omitempty"`
+	VarFiles  []string   `json:"var_files,omitempty"`
+	Accept    []string   `json:"accept,omitempty"`
+	HoldLast  bool       `json:"hold_last,omitempty"`
+	Digest    string     `json:"digest"` // of the plan
+	Facts     string     `json:"facts"`  // of what was seen
+	Plan      plan.Plan  `json:"plan"`
 }
 
-const savedType = "clusterup-plan"
+const (
+	savedType   = "clusterup-plan"
+	savedFormat = 2 // in the first one, values of --var stood in the file
+)
 
 // errMoved means that the hosts are not as they were when the plan was made.
 var errMoved = errors.New("the world has moved since this plan was saved: look at the new plan, and save it again")
@@ -46,9 +50,16 @@ func (s *session) savePlan(path string, p plan.Plan, seen facts.Snapshot) error 
 		}
 		files = append(files, file)
 	}
+	vars, err := s.flags.variables()
+	if err != nil {
+		return err
+	}
 	saved := savedPlan{
-		Type: savedType, Inventory: inventory, Cluster: s.cluster.Name, Vars: s.flags.vars, VarFiles: files,
+		Type: savedType, Format: savedFormat, Inventory: inventory, Cluster: s.cluster.Name, VarFiles: files,
 		Accept: s.flags.accept, HoldLast: s.flags.holdLast, Plan: p,
+	}
+	if saved.Variables, err = saveVars(vars); err != nil {
+		return err
 	}
 	if saved.Digest, err = p.Digest(); err != nil {
 		return err
@@ -93,11 +104,18 @@ func readPlan(path string) (*savedPlan, error) {
 	return &saved, nil
 }
 
-// flags are those that the plan was made with; how to wait and to speak is this run's own.
-func (p *savedPlan) flags(now clusterFlags) clusterFlags {
-	now.cluster, now.vars, now.varFiles, now.accept = p.Cluster, p.Vars, p.VarFiles, append(now.accept, p.Accept...)
+// flags are those that the plan was made with, and the values of its variables, given again; how to wait and to speak is this run's own.
+func (p *savedPlan) flags(now clusterFlags) (clusterFlags, error) {
+	if p.Format != savedFormat {
+		return now, usageError{errors.New("another version of clusterup has saved this plan: delete it, and save a new one with plan --out")}
+	}
+	vars, err := now.variables()
+	if err != nil {
+		return now, err
+	}
+	now.cluster, now.varFiles, now.accept = p.Cluster, p.VarFiles, append(now.accept, p.Accept...)
 	now.holdLast = now.holdLast || p.HoldLast
-	return now
+	return now, p.Variables.check(vars)
 }
 
 // check says whether the same look leads to the same plan.
