@@ -142,7 +142,7 @@ func authKey(external *inventory.ExternalCA) ([]byte, error) {
 // unlock opens sealed CA keys with the operator's own: those that SSH logs in with, and the usual places.
 func (s *session) unlock() pki.Unlock {
 	files := s.cluster.SSH.IdentityFiles
-	if home, err := os.UserHomeDir(); err == nil {
+	if home := homeDir(); home != "" {
 		for _, name := range []string{"id_ed25519", "id_rsa"} {
 			files = append(files[:len(files):len(files)], filepath.Join(home, ".ssh", name))
 		}

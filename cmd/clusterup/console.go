@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"os/user"
 	"strings"
 	"sync"
 
@@ -153,22 +154,32 @@ func (c *console) secret(ctx context.Context, question string) ([]byte, error) {
 
 // dialer is the SSH side of a run.
 func (c *console) dialer(flags clusterFlags) *remote.Dialer {
-	home, _ := os.UserHomeDir() // without one there are no usual key files
-	d := &remote.Dialer{Env: os.Getenv, Home: home, AcceptNewHostKeys: flags.acceptNew}
+	d := &remote.Dialer{Env: os.Getenv, Home: homeDir(), AcceptNewHostKeys: flags.acceptNew}
 	if c.terminal() {
 		d.Ask, d.Passphrase = c.yes, c.passphrase
 	}
 	return d
 }
 
+// homeDir is what HOME says, else the user database, as for ssh: a system unit has no HOME. It is "" where neither knows one; then
+// there are no usual key files, and "~/" is an error in the inventory, which says so.
+func homeDir() string {
+	if home, err := os.UserHomeDir(); err == nil {
+		return home
+	}
+	if u, err := user.Current(); err == nil {
+		return u.HomeDir
+	}
+	return ""
+}
+
 // load reads the inventory, or takes its text as given, and shows what is wrong with it.
 func (c *console) load(path string, text []byte, flags clusterFlags) (*inventory.Cluster, error) {
-	home, _ := os.UserHomeDir() // "~/" is then an error in the inventory, which says so
 	vars, err := flags.variables()
 	if err != nil {
 		return nil, err
 	}
-	options := inventory.Options{Vars: vars, VarFiles: flags.varFiles, Env: os.Environ(), Home: home}
+	options := inventory.Options{Vars: vars, VarFiles: flags.varFiles, Env: os.Environ(), Home: homeDir()}
 	var file *inventory.File
 	var diags inventory.Diagnostics
 	if text == nil {

@@ -86,7 +86,7 @@ func sshConfig(m inventory.Member) (remote.Config, error) {
 	if login == "" {
 		current, err := user.Current()
 		if err != nil {
-			return remote.Config{}, fmt.Errorf("find the current user: %w", err)
+			return remote.Config{}, fmt.Errorf("find the current user, to log in as: %w: name the user in the inventory's ssh block", err)
 		}
 		login = current.Username
 	}
@@ -207,13 +207,9 @@ func (s *session) release(ctx context.Context, version, arch string, pinned map[
 			archives = map[string]string{"": s.cluster.Release.Archive}
 		}
 	}
-	home, err := os.UserHomeDir()
-	if err != nil {
-		return nil, fmt.Errorf("find the home directory: %w", err)
-	}
 	archive, err := release.Resolve(ctx, release.Source{
 		Mirror: s.cluster.Release.Mirror, Archives: archives, SHA256: digests, Pinned: pinned,
-		CacheDir: release.CacheDir(os.Getenv, home), Progress: s.console.download(version, arch),
+		CacheDir: release.CacheDir(os.Getenv, homeDir()), Progress: s.console.download(version, arch),
 	}, version, arch)
 	if err != nil {
 		return nil, err

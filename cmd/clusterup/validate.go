@@ -37,8 +37,7 @@ func (c *console) validate(path string, flags clusterFlags) error {
 	if err != nil {
 		return err
 	}
-	home, _ := os.UserHomeDir() // "~/" is then an error in the inventory, which says so
-	file, diags := inventory.Load(path, inventory.Options{Vars: vars, VarFiles: flags.varFiles, Env: os.Environ(), Home: home})
+	file, diags := inventory.Load(path, inventory.Options{Vars: vars, VarFiles: flags.varFiles, Env: os.Environ(), Home: homeDir()})
 	switch {
 	case c.json:
 		for _, d := range diags.All() {
