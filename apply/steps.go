@@ -89,7 +89,9 @@ func (r *Run) do(ctx context.Context, step plan.Step) error {
 		return script(removeFiles(r.Want.Cluster.Name, step.Unit, step.Paths))
 	case plan.RecordBirth:
 		born := *step.Birth
-		born.Created = r.Now()
+		if born.Created.IsZero() {
+			born.Created = r.Now()
+		}
 		return host.Write(ctx, []units.File{units.Birth(plan.ConfigDir(r.Want.Cluster), born)})
 	}
 	return fmt.Errorf("do %s: no such kind of step", step.Kind)

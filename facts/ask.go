@@ -22,7 +22,7 @@ type Ask struct {
 	User      string // that the member runs as
 	ConfigDir string // /etc/etcd/NAME
 	DataDir   string
-	Former    string // where its data lay before, by default
+	Former    string // is there if it has data where that lay before, by default
 	WALDir    string // what --wal-dir says; empty: DataDir/member/wal
 	Ports     []int  // whose listeners are wanted
 	Endpoint  string // client URL of the member; empty: the etcd API is not asked

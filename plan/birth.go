@@ -11,23 +11,43 @@ import (
 func (v view) recordBirth() (*Stage, error) {
 	var steps []Step
 	v.hosts(func(m inventory.Member, host facts.Host) {
-		if _, ok := v.births[m.Name]; ok || !v.serves(host) {
+		if !v.serves(host) {
 			return
 		}
-		steps = append(steps, Step{
-			Kind: RecordBirth, Host: m.Name, Why: "the member is part of the cluster now",
-			Birth: &units.Born{
-				Cluster: v.want.Cluster.Name, Member: m.Name, Token: v.token,
-				ClusterID: host.Etcd.ClusterID.String(), MemberID: host.Etcd.MemberID.String(),
-				DataDir: m.DataDir, WALDir: walDir(m), User: v.want.Cluster.User,
-			},
-		})
+		born := units.Born{
+			Cluster: v.want.Cluster.Name, Member: m.Name, Token: v.token,
+			ClusterID: host.Etcd.ClusterID.String(), MemberID: host.Etcd.MemberID.String(),
+			DataDir: m.DataDir, WALDir: walDir(m), User: v.want.Cluster.User, Form: units.Form, WrittenBy: v.want.Writer,
+		}
+		why := "the member is part of the cluster now"
+		if was, ok := v.births[m.Name]; ok {
+			if why = outdatedMarker(was, born); why == "" {
+				return
+			}
+			born.Created = was.Created
+		}
+		steps = append(steps, Step{Kind: RecordBirth, Host: m.Name, Why: why, Birth: &born})
 	})
 	if len(steps) == 0 {
 		return nil, nil
 	}
+	name := "record the birth of the cluster"
+	if v.formed {
+		name = "bring birth markers up to date"
+	}
 	return &Stage{
-		Name: "record the birth of the cluster", Gate: "these members serve linearizable reads in one cluster",
+		Name: name, Gate: "these members serve linearizable reads in one cluster",
 		Width: len(steps), Steps: steps,
 	}, nil
+}
+
+// outdatedMarker says why a marker is written anew; empty: it need not be.
+func outdatedMarker(was, is units.Born) string {
+	switch {
+	case was.Form < is.Form:
+		return "an older clusterup wrote the marker"
+	case was.DataDir != is.DataDir || was.WALDir != is.WALDir || was.User != is.User:
+		return "the marker names another directory or user"
+	}
+	return ""
 }

@@ -11,7 +11,10 @@ import (
 )
 
 // home is where a member keeps its data, and the user that it runs as. An empty field is not known.
-type home struct{ dataDir, walDir, user string }
+type home struct {
+	dataDir, walDir, user string
+	guessed               bool // from data in a directory of the cluster's name alone
+}
 
 // homeOf is what was seen of a member's home: as it runs, else as its unit has it, else as its birth marker says. A marker of before
 // says neither: such clusters had the user etcd and, unless told otherwise, their data below /var/lib/etcd.
@@ -23,18 +26,21 @@ func (v view) homeOf(m inventory.Member, host facts.Host) home {
 		if user == "root" || user == facts.NoName { // the kernel hides some processes' owners, and a user may have been removed
 			user = settingOf(unit, "User")
 		}
-		return home{flagOf(p.Args, "data-dir"), flagOf(p.Args, "wal-dir"), user}
+		return home{dataDir: flagOf(p.Args, "data-dir"), walDir: flagOf(p.Args, "wal-dir"), user: user}
 	}
 	if dir := flagOf(words(unit), "data-dir"); dir != "" {
-		return home{dir, flagOf(words(unit), "wal-dir"), settingOf(unit, "User")}
+		return home{dataDir: dir, walDir: flagOf(words(unit), "wal-dir"), user: settingOf(unit, "User")}
 	}
-	switch before := FormerDataDir(v.want.Cluster); {
+	before := formerDataDir(v.want.Cluster)
+	byDefault := m.DataDir == packageDir+"-"+v.want.Cluster.Name
+	has := host.Files[formerMember(v.want.Cluster)].Kind == facts.Dir && v.want.Cluster.Name != "default" // which is a package's
+	switch {
 	case born.DataDir != "":
-		return home{born.DataDir, born.WALDir, born.User}
-	case isBorn && host.Files[before].Kind == facts.Dir && !host.Data.WAL:
-		return home{before, walDir(m), formerUser}
+		return home{dataDir: born.DataDir, walDir: born.WALDir, user: born.User}
+	case !host.Data.WAL && byDefault && (has || isBorn):
+		return home{dataDir: before, walDir: walDir(m), user: formerUser, guessed: !isBorn}
 	case isBorn:
-		return home{m.DataDir, walDir(m), formerUser}
+		return home{dataDir: m.DataDir, walDir: walDir(m), user: formerUser}
 	}
 	return home{}
 }
@@ -42,8 +48,11 @@ func (v view) homeOf(m inventory.Member, host facts.Host) home {
 // formerUser ran the members of all clusters, before each had a user of its own.
 const formerUser = "etcd"
 
-// FormerDataDir is where a cluster's data lay by default, before the directory of a distribution's package was left to that package.
-func FormerDataDir(c *inventory.Cluster) string { return path.Join("/var/lib/etcd", c.Name) }
+// formerDataDir is where a cluster's data lay by default, before the directory of a distribution's package was left to that package.
+func formerDataDir(c *inventory.Cluster) string { return path.Join(packageDir, c.Name) }
+
+// formerMember is there if a member's data still is.
+func formerMember(c *inventory.Cluster) string { return path.Join(formerDataDir(c), "member") }
 
 // settingOf is the value of a setting in a unit file; the last one counts.
 func settingOf(unit []byte, name string) string {
@@ -89,7 +98,10 @@ func (v view) moved(m inventory.Member, host facts.Host) []Refusal {
 		return nil
 	}
 	remedy := "clusterup does not move a member's data: put " + strings.Join(lines, " and ") + " into the cluster block of the inventory"
-	if was.user == "root" {
+	if was.guessed {
+		remedy += fmt.Sprintf("; or, if nobody needs it, move %s aside by hand", was.dataDir)
+	}
+	if was.user == "root" { // which is no user for a member
 		remedy = fmt.Sprintf("on the host: systemctl stop %s; chown -R %s: %s", v.want.Cluster.UnitName, user, m.DataDir)
 	}
 	return []Refusal{refuse(DataMoved, m.Name, remedy, "its member %s; the inventory asks for %s",

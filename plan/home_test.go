@@ -38,10 +38,14 @@ func former(t *testing.T, settings ...string) (Want, facts.Snapshot) {
 	for _, m := range w.Cluster.Members {
 		s = change(s, m.Name, func(h *facts.Host) {
 			name := old.Cluster.Members[0].DataDir
+			h.Files[name+"/member"] = facts.File{Kind: facts.Dir, Owner: "etcd", Group: "etcd", Mode: 0o700}
 			h.Files[name] = facts.File{Kind: facts.Dir, Owner: "etcd", Group: "etcd", Mode: 0o700}
 			born := h.Files["/etc/etcd/prod/born.json"]
-			born.Content = regexp.MustCompile(`(?m)^  "(data_dir|user)": .*\n`).ReplaceAll(born.Content, nil)
+			born.Content = regexp.MustCompile(`(?m)^  "(data_dir|user|form)": .*\n`).ReplaceAll(born.Content, nil)
 			h.Files["/etc/etcd/prod/born.json"] = born
+			unit := h.Files["/etc/systemd/system/etcd-prod.service"]
+			unit.Content = regexp.MustCompile(`# clusterup-form: .*\n`).ReplaceAll(unit.Content, nil)
+			h.Files["/etc/systemd/system/etcd-prod.service"] = unit
 			if m.DataDir != name { // the look is at the wanted directory
 				h.Data, h.EtcdUser = facts.Data{}, w.Cluster.User == "etcd"
 				delete(h.Files, m.DataDir)
@@ -57,23 +61,38 @@ var remedyLine = regexp.MustCompile(`[a-z_]+ = "[^"]*"`)
 // with the lines in the inventory nothing moves.
 func TestFormerHome(t *testing.T) {
 	stop := func(h *facts.Host) { h.Process, h.Etcd, h.Reads, h.Unit.Active = nil, nil, false, "inactive" }
+	noUnit := func(h *facts.Host) { delete(h.Files, "/etc/systemd/system/etcd-prod.service") }
+	still, starts := []Kind{WriteUnit, RecordBirth}, []Kind{WriteUnit, StartMember, RecordBirth}
 	for name, test := range map[string]struct {
 		harm  func(h *facts.Host)
 		lines []string // those that are in from the start
 		asked int      // lines that the first refusal asks for
 		steps []Kind   // that the lines lead to
 	}{
-		"running":                           {func(*facts.Host) {}, nil, 2, nil},
-		"stopped":                           {stop, nil, 2, []Kind{StartMember}},
-		"running, with its directory":       {func(*facts.Host) {}, []string{dataBefore}, 1, nil},
-		"stopped, with its directory":       {stop, []string{dataBefore}, 1, []Kind{StartMember}},
-		"running, with its user":            {func(*facts.Host) {}, []string{userBefore}, 1, nil},
-		"running, its owner hidden":         {func(h *facts.Host) { h.Process.User = "root" }, nil, 2, nil},
-		"running, its user removed":         {func(h *facts.Host) { h.Process.User = facts.NoName }, nil, 2, nil},
-		"running, its unit removed":         {func(h *facts.Host) { delete(h.Files, "/etc/systemd/system/etcd-prod.service") }, nil, 2, []Kind{WriteUnit}},
-		"stopped, its unit removed":         {func(h *facts.Host) { stop(h); delete(h.Files, "/etc/systemd/system/etcd-prod.service") }, nil, 2, []Kind{WriteUnit, StartMember}},
-		"stopped without unit, one line in": {func(h *facts.Host) { stop(h); delete(h.Files, "/etc/systemd/system/etcd-prod.service") }, []string{dataBefore}, 1, []Kind{WriteUnit, StartMember}},
-		"running, its marker removed":       {func(h *facts.Host) { delete(h.Files, "/etc/etcd/prod/born.json") }, nil, 2, []Kind{RecordBirth}},
+		"running":                           {func(*facts.Host) {}, nil, 2, still},
+		"stopped":                           {stop, nil, 2, starts},
+		"running, with its directory":       {func(*facts.Host) {}, []string{dataBefore}, 1, still},
+		"stopped, with its directory":       {stop, []string{dataBefore}, 1, starts},
+		"running, with its user":            {func(*facts.Host) {}, []string{userBefore}, 1, still},
+		"running, its owner hidden":         {func(h *facts.Host) { h.Process.User = "root" }, nil, 2, still},
+		"running, its user removed":         {func(h *facts.Host) { h.Process.User = facts.NoName }, nil, 2, still},
+		"running, its unit removed":         {noUnit, nil, 2, still},
+		"stopped, its unit removed":         {func(h *facts.Host) { stop(h); noUnit(h) }, nil, 2, starts},
+		"stopped without unit, one line in": {func(h *facts.Host) { stop(h); noUnit(h) }, []string{dataBefore}, 1, starts},
+		"running, its marker removed":       {func(h *facts.Host) { delete(h.Files, "/etc/etcd/prod/born.json") }, nil, 2, still},
+		"all that says so removed": {func(h *facts.Host) {
+			stop(h)
+			noUnit(h)
+			delete(h.Files, "/etc/etcd/prod/born.json")
+		}, nil, 2, starts},
+		"its disk not mounted, its unit removed": {func(h *facts.Host) {
+			stop(h)
+			noUnit(h)
+			delete(h.Files, "/var/lib/etcd/prod/member")
+		}, nil, 2, starts},
+		"running, its marker damaged": {func(h *facts.Host) {
+			h.Files["/etc/etcd/prod/born.json"] = facts.File{Kind: facts.Regular, Content: []byte("{")}
+		}, nil, 2, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w, s := former(t, test.lines...)
@@ -94,7 +113,9 @@ func TestFormerHome(t *testing.T) {
 				for _, m := range in.Cluster.Members {
 					seen = change(seen, m.Name, test.harm)
 				}
-				follow(t, in, seen, test.steps)
+				if test.steps != nil {
+					follow(t, in, seen, test.steps)
+				}
 			}
 		})
 	}

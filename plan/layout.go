@@ -50,7 +50,7 @@ func Asks(c *inventory.Cluster) map[string]facts.Ask {
 			}
 		}
 		asks[m.Name] = facts.Ask{
-			Unit: c.UnitName, User: c.User, Former: FormerDataDir(c), ConfigDir: ConfigDir(c), DataDir: m.DataDir, WALDir: walDir(m), Ports: ports, Endpoint: ClientURL(c, m),
+			Unit: c.UnitName, User: c.User, Former: formerMember(c), ConfigDir: ConfigDir(c), DataDir: m.DataDir, WALDir: walDir(m), Ports: ports, Endpoint: ClientURL(c, m),
 			Peer:    net.JoinHostPort(m.PeerAddress, strconv.Itoa(c.PeerPort)),
 			V2Store: compare(minor(c.Version), "3.5") > 0, V2Log: compare(minor(c.Version), "3.6") > 0,
 		}
@@ -113,7 +113,7 @@ func (v view) unitMember(m inventory.Member, b bin) units.Member {
 		state = "existing"
 	}
 	wanted := units.Member{
-		Cluster: c.Name, Name: m.Name, User: c.User, Unit: c.UnitName, BinDir: b.dir, Version: b.version, ConfigDir: ConfigDir(c),
+		Cluster: c.Name, Name: m.Name, User: c.User, Writer: v.want.Writer, Unit: c.UnitName, BinDir: b.dir, Version: b.version, ConfigDir: ConfigDir(c),
 		DataDir: m.DataDir, WALDir: walDir(m),
 		ListenPeer: []string{listen(v.peersSecure(m), m.PeerAddress, c.PeerPort)}, ListenClient: listenClient(c, m),
 		AdvertisePeer: []string{v.peerURL(m)}, AdvertiseClient: advertiseClient(c, m),
@@ -144,5 +144,5 @@ func (v view) unitMember(m inventory.Member, b bin) units.Member {
 
 // unitFile is the unit that a host is to have now.
 func (v view) unitFile(m inventory.Member, host facts.Host) units.File {
-	return units.Unit(v.unitMember(m, v.bin(host)))
+	return units.Settled(units.Unit(v.unitMember(m, v.bin(host))), host.Files[UnitPath(v.want.Cluster)].Content)
 }

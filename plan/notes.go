@@ -29,6 +29,7 @@ func notes(w Want, s facts.Snapshot) []string {
 		found = append(found, "the hosts are of different architectures")
 	}
 	v := newView(w, s)
+	found = append(v.newerNotes(), found...)
 	found = append(found, v.operatorNotes()...)
 	found = append(found, v.clientNotes()...)
 	found = append(found, v.relianceNotes()...)

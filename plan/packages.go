@@ -10,7 +10,7 @@ import (
 )
 
 // packageDir and packageUser are deleted when Debian's package etcd-server is purged (its postrm, in Debian 11 to 13), and packageUnits are
-// stopped when it is removed.
+// stopped when it is removed. To install it closes packageDir to all but its owner, who is root where it was there before.
 const packageDir, packageUser = "/var/lib/etcd", "etcd"
 
 var packageUnits = map[string]bool{"etcd": true, "etcd2": true}
@@ -43,5 +43,5 @@ func Endangered(c *inventory.Cluster, m inventory.Member, host facts.Host) (foun
 	if _, born := host.Files[path.Join(ConfigDir(c), "born.json")]; !born && host.Process == nil && !host.Data.WAL {
 		return found, "leave " + strings.Join(attributes, " and ") + " out of the inventory: no package has what the defaults name"
 	}
-	return found, fmt.Sprintf("on the host: rm /var/lib/dpkg/info/%s.p*rm; only then can the package be purged", name)
+	return found, fmt.Sprintf("on the host: rm /var/lib/dpkg/info/%s.p*rm; chmod 755 %s; only then can the package be purged", name, packageDir)
 }

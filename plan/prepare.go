@@ -246,6 +246,9 @@ func (v view) unitReason(m inventory.Member, host facts.Host) string {
 	if v.formed && flagOf(was, "initial-cluster-state") == "new" {
 		return "the cluster exists now: initial-cluster-state becomes existing"
 	}
+	if unit := host.Files[UnitPath(v.want.Cluster)].Content; len(was) > 0 && units.WriterOf(unit).Form < units.Form {
+		return "an older clusterup wrote it"
+	}
 	if flagOf(was, "name") == m.Name {
 		return "differs from what is wanted"
 	}

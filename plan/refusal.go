@@ -25,27 +25,28 @@ type RefusalKind string
 
 // All refusals.
 const (
-	Unreachable   RefusalKind = "unreachable"    // a host could not be looked at
-	Unsuitable    RefusalKind = "unsuitable"     // a host cannot run a member: no systemd, no release for its architecture, a tool missing
-	ClockOff      RefusalKind = "clock-off"      // a host's clock is so far off that certificates would not be valid there
-	PortTaken     RefusalKind = "port-taken"     // another process holds a port of the member
-	ForeignData   RefusalKind = "foreign-data"   // a data directory holds what this cluster did not put there
-	DataMoved     RefusalKind = "data-moved"     // a member keeps its data elsewhere, or runs as another user, than the inventory says
-	CAKeyMissing  RefusalKind = "ca-key-missing" // the operator directory has a CA's certificate, but not its key
-	MixedData     RefusalKind = "mixed-data"     // some hosts hold the cluster's data, and others nothing
-	DataLost      RefusalKind = "data-lost"      // a host that had a member has no data any more
-	ForeignCA     RefusalKind = "foreign-ca"     // the hosts trust a CA that is not in this operator directory
-	Membership    RefusalKind = "membership"     // the member list and the inventory differ
-	QuorumAtRisk  RefusalKind = "quorum"         // a voter would go down and no quorum would be left
-	UnitDiverted  RefusalKind = "unit-diverted"  // something other than the unit file decides what systemd runs
-	VersionChange RefusalKind = "version"        // the wanted version is not one that the cluster can be taken to
-	Alarmed       RefusalKind = "alarm"          // an alarm is raised, and restarting members would not help
-	V2Content     RefusalKind = "v2-content"     // data that the wanted version does not start with
-	GivenCA       RefusalKind = "given-ca"       // a CA that clusterup did not make has to be renewed by whoever made it
-	NoCluster     RefusalKind = "no-cluster"     // what is asked for is a change of a cluster that there is not yet
-	TooLate       RefusalKind = "too-late"       // a rotation has come too far to be taken back
-	Insecure      RefusalKind = "insecure"       // TLS would be switched off
-	NeedsConsent  RefusalKind = "needs-consent"  // it can be done, but only accepted by name
+	Unreachable    RefusalKind = "unreachable"     // a host could not be looked at
+	Unsuitable     RefusalKind = "unsuitable"      // a host cannot run a member: no systemd, no release for its architecture, a tool missing
+	ClockOff       RefusalKind = "clock-off"       // a host's clock is so far off that certificates would not be valid there
+	PortTaken      RefusalKind = "port-taken"      // another process holds a port of the member
+	ForeignData    RefusalKind = "foreign-data"    // a data directory holds what this cluster did not put there
+	DataMoved      RefusalKind = "data-moved"      // a member keeps its data elsewhere, or runs as another user, than the inventory says
+	CAKeyMissing   RefusalKind = "ca-key-missing"  // the operator directory has a CA's certificate, but not its key
+	MixedData      RefusalKind = "mixed-data"      // some hosts hold the cluster's data, and others nothing
+	DataLost       RefusalKind = "data-lost"       // a host that had a member has no data any more
+	ForeignCA      RefusalKind = "foreign-ca"      // the hosts trust a CA that is not in this operator directory
+	Membership     RefusalKind = "membership"      // the member list and the inventory differ
+	QuorumAtRisk   RefusalKind = "quorum"          // a voter would go down and no quorum would be left
+	UnitDiverted   RefusalKind = "unit-diverted"   // something other than the unit file decides what systemd runs
+	VersionChange  RefusalKind = "version"         // the wanted version is not one that the cluster can be taken to
+	Alarmed        RefusalKind = "alarm"           // an alarm is raised, and restarting members would not help
+	V2Content      RefusalKind = "v2-content"      // data that the wanted version does not start with
+	GivenCA        RefusalKind = "given-ca"        // a CA that clusterup did not make has to be renewed by whoever made it
+	NoCluster      RefusalKind = "no-cluster"      // what is asked for is a change of a cluster that there is not yet
+	TooLate        RefusalKind = "too-late"        // a rotation has come too far to be taken back
+	Insecure       RefusalKind = "insecure"        // TLS would be switched off
+	OlderClusterup RefusalKind = "older-clusterup" // a newer clusterup wrote what lies on a host
+	NeedsConsent   RefusalKind = "needs-consent"   // it can be done, but only accepted by name
 )
 
 // Refused is the error of Next when nothing may be done; it holds every reason found, sorted by host.

@@ -15,8 +15,8 @@ import (
 // maxClockOffset is how far a host's clock may be off: certificates are backdated by five minutes.
 const maxClockOffset = 4 * time.Minute
 
-// refusals are all reasons not to touch anything, sorted by host in the order of the inventory. As long as hosts cannot be looked at,
-// only that is said: everything else might be a consequence.
+// refusals are all reasons not to touch anything, sorted by host in the order of the inventory. As long as hosts cannot be looked at, or
+// what lies there is of a newer clusterup, only that is said: everything else might be a consequence.
 func (v view) refusals() []Refusal {
 	var found []Refusal
 	v.hosts(func(m inventory.Member, host facts.Host) {
@@ -24,7 +24,7 @@ func (v view) refusals() []Refusal {
 			found = append(found, v.unreachable(m, host))
 		}
 	})
-	if len(found) > 0 {
+	if found = append(found, v.allOlder()...); len(found) > 0 {
 		return found
 	}
 	v.hosts(func(m inventory.Member, host facts.Host) {

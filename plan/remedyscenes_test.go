@@ -16,7 +16,7 @@ import (
 func deadEnds(t *testing.T) []dead {
 	t.Helper()
 	w := wanted(t, 3)
-	return slices.Concat(ofHosts(t, w), ofData(t, w), ofDirectories(t, w), ofCAs(t, w), ofMembers(t, w), ofVersions(t, w), ofTLS(t), ofAlarms(t, w))
+	return slices.Concat(ofHosts(t, w), ofWriters(t, w), ofData(t, w), ofDirectories(t, w), ofCAs(t, w), ofMembers(t, w), ofVersions(t, w), ofTLS(t), ofAlarms(t, w))
 }
 
 // mended is a world in which what was found is not there any more.
@@ -44,6 +44,33 @@ func reached(t *testing.T, w Want, s facts.Snapshot) facts.Snapshot {
 	}
 	t.Fatal("no end")
 	return s
+}
+
+// ofWriters are what another clusterup wrote, or a member that keeps its data as another inventory said.
+func ofWriters(t *testing.T, w Want) []dead {
+	t.Helper()
+	base := settled(t, w)
+	newer := func(h *facts.Host) {
+		unit := h.Files[UnitPath(w.Cluster)]
+		unit.Content = []byte(strings.Replace(string(unit.Content), "-form: 2", "-form: 9, written by v9.0.0", 1))
+		h.Files[UnitPath(w.Cluster)] = unit
+	}
+	destroyed := spoiled("a newer clusterup, destroyed by an older one", w, base, newer)
+	destroyed.next = NextDestroy(false)
+	return []dead{
+		spoiled("a newer clusterup", w, base, newer), destroyed,
+		spoiled("no directory in the command line", w, base, func(h *facts.Host) {
+			h.Process = &facts.Process{PID: 9, Args: []string{"/usr/bin/etcd"}, User: "etcd-prod"}
+		}),
+		spoiled("another user", w, base, func(h *facts.Host) { running(func(p *facts.Process) { p.User = "etcd" })(w, h) }),
+		spoiled("root", w, base, func(h *facts.Host) {
+			stop(h)
+			unit := h.Files[UnitPath(w.Cluster)]
+			unit.Content = []byte(strings.Replace(string(unit.Content), "User=etcd-prod", "User=root", 1))
+			h.Files[UnitPath(w.Cluster)] = unit
+			h.Files["/var/lib/etcd-prod"] = facts.File{Kind: facts.Dir, Owner: "root", Group: "root", Mode: 0o700}
+		}),
+	}
 }
 
 func ofHosts(t *testing.T, w Want) []dead {

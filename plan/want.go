@@ -14,6 +14,7 @@ type Want struct {
 	// Token makes a cluster ID unique; it is used only when nothing that was seen has one. Empty in plans that are only shown: a
 	// placeholder stands for it there, so that two equal plans look equal.
 	Token  string
+	Writer string // version of this clusterup, for people
 	Accept []Risk // what the operator accepts by name
 	// HoldLast leaves the last member at its minor version when the cluster goes to the next: until then one can turn back.
 	HoldLast bool

@@ -10,6 +10,7 @@ import (
 type Member struct {
 	Cluster, Name string
 	User          string // system user and group that it runs as
+	Writer        string // version of clusterup that writes the unit, for people; "": not said
 	Unit          string // unit name without ".service", for example "etcd-prod"
 	BinDir        string // absolute; named by version and digest, so that a new binary is a new command line
 	Version       string // "3.6.16"; flags differ from minor to minor

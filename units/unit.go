@@ -35,7 +35,8 @@ func UnitOf(m Member, args []string) File {
 		DataDirs       []string
 		Guard, Command string
 		LowPort        bool
-	}{m, dirs, guard(m), command(args), listensLow(m)}
+		Form           int
+	}{m, dirs, guard(m), command(args), listensLow(m), Form}
 
 	var b bytes.Buffer
 	if err := unitTemplate.Execute(&b, view); err != nil {

@@ -51,7 +51,7 @@ func (s *session) destroy(ctx context.Context, confirm string, purge bool) error
 	if err := s.flags.check(); err != nil {
 		return err
 	}
-	w := plan.Want{Cluster: s.cluster, Accept: s.flags.accepted()}
+	w := plan.Want{Cluster: s.cluster, Writer: version(), Accept: s.flags.accepted()}
 	p, err := plan.BuildWith(next, w, seen)
 	s.console.showPlan(p, false, err)
 	if err != nil {

@@ -108,7 +108,7 @@ func (s *session) probe(ctx context.Context, seen facts.Snapshot, quick bool) ([
 
 // anyRelease is what is wanted, as far as it can be told without fetching a release.
 func (s *session) anyRelease(seen facts.Snapshot) plan.Want {
-	w := plan.Want{Cluster: s.cluster, Accept: s.flags.accepted(), Releases: map[string]plan.Release{}}
+	w := plan.Want{Cluster: s.cluster, Writer: version(), Accept: s.flags.accepted(), Releases: map[string]plan.Release{}}
 	for _, version := range plan.Versions(s.cluster, seen) {
 		for arch := range releasedFor {
 			r := plan.Release{Version: version, Arch: arch}

@@ -154,7 +154,7 @@ func (s *session) lockFile() string { return filepath.Join(s.dir, "release.lock.
 // want is what the operator wants, with the releases for the architectures that were seen.
 func (s *session) want(ctx context.Context, seen facts.Snapshot, token string) (plan.Want, error) {
 	w := plan.Want{
-		Cluster: s.cluster, Token: token, Accept: s.flags.accepted(), HoldLast: s.flags.holdLast, Releases: map[string]plan.Release{},
+		Cluster: s.cluster, Token: token, Writer: version(), Accept: s.flags.accepted(), HoldLast: s.flags.holdLast, Releases: map[string]plan.Release{},
 	}
 	for _, version := range plan.Versions(s.cluster, seen) {
 		for _, name := range seen.Names() {

@@ -1,0 +1,46 @@
+package units
+
+import (
+	"bytes"
+	"fmt"
+	"regexp"
+	"strconv"
+)
+
+// Form counts the forms in which clusterup writes units and birth markers. It grows when a newer clusterup writes one of them otherwise by
+// itself, never because of its version alone. Form 1 did not say what it was.
+const Form = 2
+
+// Writer says who wrote a unit or birth marker. The zero value: nobody who says so.
+type Writer struct {
+	Form    int
+	Version string // of clusterup, for people; may be empty
+}
+
+func (w Writer) String() string {
+	if w.Version == "" {
+		return fmt.Sprintf("form %d", w.Form)
+	}
+	return fmt.Sprintf("%s, form %d", w.Version, w.Form)
+}
+
+// formLine is the line of a unit that says who wrote it; systemd takes it for a comment.
+var formLine = regexp.MustCompile(`(?m)^# clusterup-form: (\d{1,6})(?:, written by ([^\n]{1,80}))?\n`)
+
+// WriterOf says who wrote a unit.
+func WriterOf(unit []byte) Writer {
+	match := formLine.FindSubmatch(unit)
+	if match == nil {
+		return Writer{}
+	}
+	form, _ := strconv.Atoi(string(match[1])) // a few digits
+	return Writer{form, string(match[2])}
+}
+
+// Settled is a unit as a host is to have it: the one that it has, where another version of the same form wrote it alike.
+func Settled(wanted File, has []byte) File {
+	if WriterOf(has).Form == Form && bytes.Equal(formLine.ReplaceAll(has, nil), formLine.ReplaceAll(wanted.Data, nil)) {
+		wanted.Data = has
+	}
+	return wanted
+}
