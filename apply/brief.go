@@ -10,6 +10,9 @@ import (
 // longLine is where a line that is no JSON is cut.
 const longLine = 300
 
+// longText is where the text of one that is JSON is cut.
+const longText = 2000
+
 // Brief makes of the raw lines of a member's journal what a person reads: level, message and error of each that etcd wrote as JSON, others
 // as they are, without the traces of a crash, and lines that say the same one after the other as one. No more than the last n.
 func Brief(log []string, n int) []string {
@@ -52,10 +55,7 @@ func briefLine(line string) string {
 	line = strings.TrimSpace(line)
 	var s said
 	if !strings.HasPrefix(line, "{") || json.Unmarshal([]byte(line), &s) != nil || s.Msg == "" {
-		if len(line) > longLine {
-			return line[:longLine] + "…"
-		}
-		return line
+		return cut(line, longLine)
 	}
 	text := s.Msg
 	if s.Level != "" {
@@ -69,5 +69,12 @@ func briefLine(line string) string {
 	if s.Remote != "" {
 		text += " (peer " + s.Remote + ")"
 	}
-	return text
+	return cut(text, longText)
+}
+
+func cut(text string, limit int) string {
+	if len(text) <= limit {
+		return text
+	}
+	return strings.ToValidUTF8(text[:limit], "") + "…"
 }

@@ -17,6 +17,9 @@ type Holder interface {
 	Hold(ctx context.Context, script string) (line string, lost <-chan struct{}, release func() error, err error)
 }
 
+// maxOwner is how many bytes a host may say of who holds a lock.
+const maxOwner = 4 << 10
+
 // Owner says who holds a lock.
 type Owner struct {
 	User  string    `json:"user"`
@@ -106,7 +109,7 @@ func acquireHost(ctx context.Context, host Holder, script string) (<-chan struct
 	}
 	_ = release()
 	locked := &LockedError{}
-	if text, ok := strings.CutPrefix(line, "busy "); ok {
+	if text, ok := strings.CutPrefix(line, "busy "); ok && len(text) < maxOwner {
 		_ = json.Unmarshal([]byte(text), &locked.Owner) // an owner that cannot be read is no owner known
 	}
 	return nil, nil, locked

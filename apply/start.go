@@ -3,6 +3,7 @@ package apply
 import (
 	"context"
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -75,7 +76,7 @@ func (r *Run) stopTook(ctx context.Context, step plan.Step, began time.Time) tim
 		return 0
 	}
 	age, err := strconv.ParseInt(strings.TrimSpace(string(out)), 10, 64)
-	if err != nil {
+	if err != nil || age < 0 || age > math.MaxInt32 {
 		return 0
 	}
 	return max(0, since-time.Duration(age)*time.Millisecond).Round(time.Second)

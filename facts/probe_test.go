@@ -118,3 +118,30 @@ func TestProbeAskQuotes(t *testing.T) {
 		t.Errorf("a listener without a door to listen at: %q", got)
 	}
 }
+
+func FuzzParseProbe(f *testing.F) {
+	files, err := filepath.Glob("testdata/probe/*.txt")
+	if err != nil || len(files) == 0 {
+		f.Fatalf("answers: %v, %v", files, err)
+	}
+	for _, file := range files {
+		answer, err := os.ReadFile(file)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(answer)
+	}
+	f.Add([]byte("place\tdata\t/\text4\t/\trw\t\nfsync\t1e300\nfloor\tInf\nping\ta\t1 2 3\nend\n"))
+	f.Fuzz(func(t *testing.T, answer []byte) {
+		probe, err := ParseProbe(answer)
+		if err != nil {
+			return
+		}
+		if _, err := json.Marshal(probe); err != nil {
+			t.Errorf("a probe that cannot be written: %v", err)
+		}
+		if len(probe.Unread) > maxUnread+1 || probe.Fsync.Max < 0 || probe.Fsync.P99 > probe.Fsync.Max {
+			t.Errorf("%+v", probe)
+		}
+	})
+}

@@ -70,6 +70,7 @@ for link in "$conf"/tls/*; do
   if [ -L "$link" ]; then say link "$link" "$(readlink "$link")"; fi
 done
 for file in "$unitfile" "$conf"/born.json "$conf"/trust-*.pem "$conf"/revoked-clients.crl "$conf"/tls/peer/cert.pem "$conf"/tls/server/cert.pem; do
+  case $file in *"$tab"* | *"$newline"*) continue ;; esac
   if [ -f "$file" ]; then
     flat "$file"
     say content "$file" "$flat"

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -54,4 +55,21 @@ func TestShake(t *testing.T) {
 	if got := shake(t.Context(), Source{Asks: three}, "a", []string{secure}, "https://10.0.0.1:2379"); got != nil {
 		t.Errorf("nobody looks, and sees %v", got)
 	}
+}
+
+// Whatever command line a process has, its doors are asked at no more than one address each.
+func FuzzShake(f *testing.F) {
+	f.Add("--listen-peer-urls=https://[::]:2380 --advertise-client-urls=https://10.0.0.1:2379,x")
+	f.Add("--advertise-client-urls=https://[::1%25\x1b]:99999/%zz")
+	f.Fuzz(func(t *testing.T, line string) {
+		args := strings.Fields(line)
+		src := Source{
+			Asks:      map[string]Ask{"a": {Peer: "10.0.0.1:2380"}, "b": {}},
+			Handshake: func(context.Context, string, string, string) (string, string, error) { return "", "", ErrNoCertificate },
+		}
+		seen := shake(t.Context(), src, "a", args, serving(args, "https://10.0.0.1:2379"))
+		if len(seen) > 2 || len(seen["peer"]) > 1 || len(seen["server"]) > 1 {
+			t.Errorf("%+v", seen)
+		}
+	})
 }

@@ -48,7 +48,7 @@ func (f *frameReader) search() error {
 		if len(f.pending) > 16*noiseLimit { // one endless line is noise
 			f.pending = f.pending[len(f.pending)-noiseLimit:]
 		}
-		if err != nil {
+		if err != nil && bytes.IndexByte(f.pending, '\n') < 0 { // else it comes again after the lines
 			f.line(f.pending)
 			f.pending = nil
 			return err
