@@ -5,7 +5,8 @@ import (
 	"testing"
 )
 
-// TestLogins proves that a host which lets nobody in, or not as root, or only half, is told by its cause, with the remedy for it.
+// TestLogins proves that a host which lets nobody in, or not as root, or only half, is told by its cause, with the
+// remedy for it.
 func TestLogins(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, "logins", hosts(1)...)
@@ -49,7 +50,8 @@ func TestLogins(t *testing.T) {
 		}
 		const foreign = "sntrup761x25519-sha512@openssh.com"
 		s.sshd(t, "KexAlgorithms "+foreign)
-		s.run(t, "status", file).exits(t, 12).says(t, "no key exchange in common: sshd there offers only "+foreign, "→ have its sshd_config allow")
+		s.run(t, "status", file).exits(t, 12).
+			says(t, "no key exchange in common: sshd there offers only "+foreign, "→ have its sshd_config allow")
 		s.sshd(t, "")
 	})
 	t.Run("no home", func(t *testing.T) {
@@ -64,7 +66,8 @@ func unforwarded(t *testing.T, s *site, file string, inv inventory) {
 	s.sshd(t, "AllowTcpForwarding no")
 	for _, args := range [][]string{{"status", file}, {"check", file}, {"plan", file}, {"apply", "--yes", file}} {
 		r := s.run(t, args...).exits(t, 12)
-		r.says(t, "forwards no connections, so that its member cannot be asked", "AllowTcpForwarding").saysNot(t, "unhealthy")
+		r.says(t, "forwards no connections, so that its member cannot be asked", "AllowTcpForwarding")
+		r.saysNot(t, "unhealthy")
 		if unknown := strings.Contains(r.stdout, "unknown"); unknown != (args[0] == "status" || args[0] == "check") {
 			t.Errorf("%s: says unknown: %t", args[0], unknown)
 		}

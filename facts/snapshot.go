@@ -95,7 +95,7 @@ type Revoked struct {
 type Host struct {
 	Name        string `json:"name"`
 	Unreachable string `json:"unreachable,omitempty"` // why it could not be looked at; all else is then zero
-	Unasked     string `json:"unasked,omitempty"`     // why its member, which runs, could not be asked, which says nothing about the member
+	Unasked     string `json:"unasked,omitempty"`     // why its member, which runs, could not be asked: nothing is known of it
 	Err         error  `json:"-"`                     // the error behind Unreachable or Unasked
 
 	Arch        string        `json:"arch"` // as Go names it: amd64, arm64

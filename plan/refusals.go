@@ -53,10 +53,11 @@ func (v view) keyless() []Refusal {
 	return found
 }
 
-// unreachable names a host that could not be looked at, or whose member could not be asked. Its error, which has the remedy, is in the
-// facts.
+// unreachable names a host that could not be looked at, or whose member could not be asked. Its error, which has the
+// remedy, is in the facts.
 func (v view) unreachable(m inventory.Member, host facts.Host) Refusal {
-	return refuse(Unreachable, m.Name, "", "%s", cmp.Or(host.Unasked, strings.TrimPrefix(host.Unreachable, m.Name+": ")))
+	reason := cmp.Or(host.Unasked, strings.TrimPrefix(host.Unreachable, m.Name+": "))
+	return refuse(Unreachable, m.Name, "", "%s", reason)
 }
 
 // suitable says whether a host can run a member at all.

@@ -54,8 +54,8 @@ func TestResolveWaitsForAnotherRun(t *testing.T) {
 	requireWhole(t, resolve(t, src, amd64), s.archive)
 }
 
-// TestUnlockedDespiteCopies proves that a lock which was given back is free, even while a process that is just being started has a copy
-// of every file of this one.
+// TestUnlockedDespiteCopies proves that a lock which was given back is free, even while a process that is just being
+// started has a copy of every file of this one.
 func TestUnlockedDespiteCopies(t *testing.T) {
 	f, err := os.Create(filepath.Join(t.TempDir(), "lock"))
 	if err != nil {

@@ -71,7 +71,8 @@ func lockFile(ctx context.Context, path string) (unlock func(), err error) {
 	}
 }
 
-// unlockFile does more than close: a process that is just being started has a copy of f for a moment, and would keep the lock.
+// unlockFile does more than close: a process that is just being started has a copy of f for a moment, and would keep
+// the lock.
 func unlockFile(f *os.File) {
 	_ = unix.Flock(int(f.Fd()), unix.LOCK_UN)
 	_ = f.Close()

@@ -19,7 +19,8 @@ import (
 // errFirstContact ends a handshake so that the operator can be asked with no clock running.
 var errFirstContact = errors.New("host key is not known yet")
 
-// Host key algorithms in the order of preference, and the types of key that they sign with; SHA-1 and DSA are not among them.
+// Host key algorithms in the order of preference, and the types of key that they sign with; SHA-1 and DSA are not among
+// them.
 var (
 	plainTypes = []string{
 		ssh.KeyAlgoED25519, ssh.KeyAlgoECDSA256, ssh.KeyAlgoECDSA384, ssh.KeyAlgoECDSA521, ssh.KeyAlgoRSA,
@@ -63,12 +64,13 @@ func (k *hostKeys) algorithms() []string {
 	return plainAlgorithms
 }
 
-// judge says whether the host may show this key, in the operator's words. It never asks, and returns errFirstContact for a host that
-// no line names.
+// judge says whether the host may show this key, in the operator's words. It never asks, and returns errFirstContact
+// for a host that no line names.
 func (k *hostKeys) judge(key ssh.PublicKey) error {
 	cert, _ := key.(*ssh.Certificate)
 	for _, revoked := range k.revoked {
-		if same(revoked.key, key) || cert != nil && (same(revoked.key, cert.Key) || same(revoked.key, cert.SignatureKey)) {
+		is := func(key ssh.PublicKey) bool { return same(revoked.key, key) }
+		if is(key) || cert != nil && (is(cert.Key) || is(cert.SignatureKey)) {
 			return k.refuse(fmt.Errorf("the key %s is revoked at %s", describe(revoked.key), revoked.place()),
 				"have the host given a new key; a revoked one may be in foreign hands")
 		}
@@ -76,7 +78,8 @@ func (k *hostKeys) judge(key ssh.PublicKey) error {
 	if cert != nil {
 		checker := ssh.CertChecker{IsHostAuthority: k.authority}
 		if err := checker.CheckHostKey(k.cfg.endpoint(), &net.TCPAddr{}, cert); err != nil {
-			return k.refuse(fmt.Errorf("host certificate: %w", err), "check principals and validity of the host's certificate")
+			return k.refuse(fmt.Errorf("host certificate: %w", err),
+				"check principals and validity of the host's certificate")
 		}
 		return nil
 	}
@@ -94,7 +97,8 @@ func (k *hostKeys) judge(key ssh.PublicKey) error {
 	case other != nil:
 		return k.changed(key, *other)
 	case len(k.known) > 0:
-		return k.refuse(fmt.Errorf("it shows the plain key %s, and no certificate by the authority at %s", describe(key), k.known[0].place()),
+		return k.refuse(fmt.Errorf("it shows the plain key %s, and no certificate by the authority at %s",
+			describe(key), k.known[0].place()),
 			"set HostCertificate in the host's sshd_config, or add the host's key to "+k.cfg.KnownHosts[0])
 	}
 	return errFirstContact
@@ -108,7 +112,8 @@ func (k *hostKeys) authority(key ssh.PublicKey, _ string) bool {
 func same(a, b ssh.PublicKey) bool { return bytes.Equal(a.Marshal(), b.Marshal()) }
 
 func (k *hostKeys) changed(key ssh.PublicKey, want knownKey) error {
-	err := fmt.Errorf("the host key has changed: it shows %s, known is %s at %s", describe(key), describe(want.key), want.place())
+	err := fmt.Errorf("the host key has changed: it shows %s, known is %s at %s",
+		describe(key), describe(want.key), want.place())
 	return k.refuse(err, fmt.Sprintf("if the host was reinstalled, and only then: ssh-keygen -f %s -R %s",
 		Quote(want.file), Quote(knownhosts.Normalize(k.cfg.endpoint()))))
 }
@@ -173,7 +178,8 @@ func (d *Dialer) meet(ctx context.Context, cfg Config, key ssh.PublicKey) error 
 	}
 	line := knownhosts.Line([]string{cfg.endpoint()}, key)
 	if err := d.remember(cfg.KnownHosts[0], line); err != nil {
-		return k.refuse(err, fmt.Sprintf("make %s writable, or add this line to another file of known_hosts: %s", cfg.KnownHosts[0], line))
+		return k.refuse(err,
+			fmt.Sprintf("make %s writable, or add this line to another file of known_hosts: %s", cfg.KnownHosts[0], line))
 	}
 	return nil
 }
@@ -193,7 +199,8 @@ func (d *Dialer) remember(file, line string) error {
 	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX); err != nil {
 		return fmt.Errorf("lock %s: %w", file, err)
 	}
-	defer syscall.Flock(int(f.Fd()), syscall.LOCK_UN) //nolint:errcheck // a process that is just being started may have a copy of f
+	// A process that is just being started may have a copy of f.
+	defer syscall.Flock(int(f.Fd()), syscall.LOCK_UN) //nolint:errcheck // the end of the last copy does it as well
 	text := line + "\n"
 	if info, err := f.Stat(); err == nil && info.Size() > 0 {
 		last := make([]byte, 1)

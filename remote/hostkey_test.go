@@ -27,7 +27,8 @@ func hashedLine(s *server, key ssh.PublicKey) string {
 	return strings.Replace(keyLine(s, key), fmt.Sprintf("[127.0.0.1]:%d", s.port), host, 1)
 }
 
-// unreadable are lines for a host that ssh passes over: of SSH 1, of a type that is not known or no longer used, and garbage.
+// unreadable are lines for a host that ssh passes over: of SSH 1, of a type that is not known or no longer used, and
+// garbage.
 func unreadable(host string) []string {
 	return []string{
 		host + " 1024 35 13519", host + " ssh-future AAAA", host + " ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI",

@@ -33,8 +33,9 @@ type knownKey struct {
 
 func (k knownKey) place() string { return fmt.Sprintf("%s:%d", k.file, k.line) }
 
-// readHostKeys reads the known_hosts files anew, so that what another host's first contact wrote is seen. As ssh does, it passes over
-// lines that it cannot read (keys of SSH 1, types that nobody knows here, stray words), and over files that do not exist.
+// readHostKeys reads the known_hosts files anew, so that what another host's first contact wrote is seen. As ssh does,
+// it passes over lines that it cannot read (keys of SSH 1, types that nobody knows here, stray words), and over files
+// that do not exist.
 func readHostKeys(cfg Config) (*hostKeys, error) {
 	k := &hostKeys{cfg: cfg}
 	name := strings.ToLower(knownhosts.Normalize(cfg.endpoint()))
@@ -72,7 +73,8 @@ func (k *hostKeys) read(name string, line []byte, known knownKey) {
 	}
 }
 
-// names says whether the patterns of a line are for a host; the name is as knownhosts.Normalize writes it, in lower case.
+// names says whether the patterns of a line are for a host; the name is as knownhosts.Normalize writes it, in lower
+// case.
 func names(patterns []string, name string) bool {
 	if len(patterns) == 1 && strings.HasPrefix(patterns[0], "|") {
 		return hashed(patterns[0], name)

@@ -54,7 +54,8 @@ func (r *running) lost(err error, said string) error {
 	return e
 }
 
-// unframed says why a script never began: seen is how many of the two marks have come, that of the login shell and that of the frame.
+// unframed says why a script never began: seen is how many of the two marks have come, that of the login shell and that
+// of the frame.
 func (r *running) unframed(seen int, exit *ssh.ExitError, said string) error {
 	status := 0
 	if exit != nil {
@@ -69,8 +70,8 @@ func (r *running) unframed(seen int, exit *ssh.ExitError, said string) error {
 		return r.noSudo(status, said)
 	default:
 		e.Stderr = said
-		e.Remedy = fmt.Sprintf("use a user whose login shell runs commands, or give it one; as root on the host: usermod -s /bin/sh %[1]s "+
-			"(a forced command in authorized_keys does the same harm); to try: ssh -p %[2]s %[1]s@%[3]s true",
+		e.Remedy = fmt.Sprintf("use a user whose login shell runs commands, or give it one; as root on the host: "+
+			"usermod -s /bin/sh %[1]s (a forced command in authorized_keys does the same harm); to try: ssh -p %[2]s %[1]s@%[3]s true",
 			r.host.cfg.User, portOf(r.host.cfg.endpoint()), r.host.cfg.Address)
 	}
 	return e
@@ -78,14 +79,16 @@ func (r *running) unframed(seen int, exit *ssh.ExitError, said string) error {
 
 // startUp is the error of a login shell whose start-up files take the place of the command.
 func (r *running) startUp() error {
-	e := r.host.fail(r.op, ErrShell, fmt.Errorf("a start-up file of %s's shell replaces it, or reads its input (as exec, read and cat do), "+
-		"so that no command gets through", r.host.cfg.User))
-	e.Remedy = fmt.Sprintf("on the host, look at ~%[1]s/.bashrc (or .zshenv, .tcshrc, config.fish) and /etc/bash.bashrc: put those words "+
-		"behind a line that lets interactive shells alone pass, such as: case $- in *i*) ;; *) return ;; esac", r.host.cfg.User)
+	e := r.host.fail(r.op, ErrShell, fmt.Errorf("a start-up file of %s's shell replaces it, "+
+		"or reads its input (as exec, read and cat do), so that no command gets through", r.host.cfg.User))
+	e.Remedy = fmt.Sprintf("on the host, look at ~%[1]s/.bashrc (or .zshenv, .tcshrc, config.fish) and "+
+		"/etc/bash.bashrc: put those words behind a line that lets interactive shells alone pass, such as: "+
+		"case $- in *i*) ;; *) return ;; esac", r.host.cfg.User)
 	return e
 }
 
-// unbegun says why a script that was given up on had not begun; nil where nothing tells, as in a shell that waits for its home directory.
+// unbegun says why a script that was given up on had not begun; nil where nothing tells, as in a shell that waits for
+// its home directory.
 func (r *running) unbegun(patience time.Duration) error {
 	ended := false
 	select {
@@ -95,7 +98,7 @@ func (r *running) unbegun(patience time.Duration) error {
 	}
 	var exit *ssh.ExitError
 	switch {
-	case ended && errors.As(r.err, &exit) && exit.ExitStatus() == exitNoFrame: // its input was taken, and has ended only now
+	case ended && errors.As(r.err, &exit) && exit.ExitStatus() == exitNoFrame: // its input had been taken
 		return r.startUp()
 	case r.stdout.seen() != 1 || !r.host.cfg.Sudo:
 		return nil
@@ -126,8 +129,9 @@ func (r *running) noSudo(status int, said string) error {
 
 // sudoers is a remedy: a line for a file that is read after those that are there.
 func sudoers(user, why, line string) string {
-	return fmt.Sprintf("%s; as root on the host: echo '%s' >> /etc/sudoers.d/zz-clusterup && chmod 0440 /etc/sudoers.d/zz-clusterup",
-		strings.Replace(why, "it", user, 1), fmt.Sprintf(line, user))
+	const file = "/etc/sudoers.d/zz-clusterup"
+	return fmt.Sprintf("%s; as root on the host: echo '%s' >> %s && chmod 0440 %s",
+		strings.Replace(why, "it", user, 1), fmt.Sprintf(line, user), file, file)
 }
 
 func firstOf(texts ...string) string {

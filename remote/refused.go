@@ -46,7 +46,8 @@ func (l *login) noCommon(none *ssh.AlgorithmNegotiationError, keys *hostKeys) er
 	}
 	known := keys.known[0]
 	return l.error(ErrHostKey,
-		fmt.Errorf("the host has no key of the type on file (%s at %s); it offers %s", describe(known.key), known.place(), theirs),
+		fmt.Errorf("the host has no key of the type on file (%s at %s); it offers %s",
+			describe(known.key), known.place(), theirs),
 		"the host may have been reinstalled: check, then remove that line")
 }
 
@@ -87,9 +88,10 @@ func (l *login) refused(err error, offer *offer) error {
 // halfway is a login for which a key is not enough.
 func (l *login) halfway() error {
 	return l.error(ErrAuth,
-		fmt.Errorf("user %s: the host accepted the key, and asks for %s besides", l.cfg.User, brief(strings.Join(l.further, " or "))),
-		fmt.Sprintf("clusterup logs in by key alone: have sshd_config there say \"AuthenticationMethods publickey\" for this user, "+
-			"in a block \"Match User %s\" before other Match blocks; then: systemctl reload ssh (or sshd)", l.cfg.User))
+		fmt.Errorf("user %s: the host accepted the key, and asks for %s besides",
+			l.cfg.User, brief(strings.Join(l.further, " or "))),
+		fmt.Sprintf("clusterup logs in by key alone: have sshd_config there say "+
+			"\"AuthenticationMethods publickey\" for this user, in a block \"Match User %s\" before other Match blocks; then: systemctl reload ssh (or sshd)", l.cfg.User))
 }
 
 // turnedAway is a login that the host ended although it had accepted the key.
@@ -99,8 +101,8 @@ func (l *login) turnedAway() error {
 		text += ": " + l.said
 	}
 	return l.error(ErrAuth, errors.New(text),
-		fmt.Sprintf("the account may have expired or be locked, or logins are barred; on the host, as root: chage -l %s; "+
-			"ls /etc/nologin /run/nologin; its log says why: journalctl -t sshd -t sshd-session", l.cfg.User))
+		fmt.Sprintf("the account may have expired or be locked, or logins are barred; on the host, as root: "+
+			"chage -l %s; ls /etc/nologin /run/nologin; its log says why: journalctl -t sshd -t sshd-session", l.cfg.User))
 }
 
 // unreachable is a failure to get a byte stream, with the words people look for.

@@ -18,8 +18,8 @@ var wrapper string
 // line, nothing but single quotes, and neither ! nor \ inside them. sh reads its program from standard input with the read
 // built-in, which takes exactly one line; `sh -s` would swallow what follows, since dash and busybox read ahead.
 //
-// The first line of standard input is the guard, which no start-up file of the login shell gets past unseen: a shell that it puts
-// in place of the command executes that line, and a word such as read takes it away.
+// The first line of standard input is the guard, which no start-up file of the login shell gets past unseen: a shell
+// that it puts in place of the command executes that line, and a word such as read takes it away.
 const bootstrap = `/bin/sh -c 'LC_ALL=C; export LC_ALL; IFS= read -r s; [ "$s" = "` + guard + `" ] || exit 123; ` +
 	`IFS= read -r s && eval "$(printf %b "$s")"'`
 

@@ -196,11 +196,12 @@ func (s *session) lock(ctx context.Context, doing string) (*apply.Lock, error) {
 	}
 	waiting, waited := s.console.untilStopped(ctx) // what is held by then does not end with it
 	defer waited()
-	return apply.Acquire(waiting, s.cluster.Name, lockOrder(s.cluster.Members), holders, s.owner(doing), s.flags.lockWait)
+	order := lockOrder(s.cluster.Members)
+	return apply.Acquire(waiting, s.cluster.Name, order, holders, s.owner(doing), s.flags.lockWait)
 }
 
-// lockOrder is one order of the hosts for all inventories of a cluster, however each sorts and names its members: two runs that begin at
-// different ends would wait for each other.
+// lockOrder is one order of the hosts for all inventories of a cluster, however each sorts and names its members: two
+// runs that begin at different ends would wait for each other.
 func lockOrder(members []inventory.Member) []string {
 	sorted := slices.SortedFunc(slices.Values(members), func(a, b inventory.Member) int {
 		return cmp.Or(cmp.Compare(a.Address, b.Address), cmp.Compare(a.Name, b.Name))

@@ -161,8 +161,8 @@ func (c *console) dialer(flags clusterFlags) *remote.Dialer {
 	return d
 }
 
-// homeDir is what HOME says, else the user database, as for ssh: a system unit has no HOME. It is "" where neither knows one; then
-// there are no usual key files, and "~/" is an error in the inventory, which says so.
+// homeDir is what HOME says, else the user database, as for ssh: a system unit has no HOME. It is "" where neither
+// knows one; then there are no usual key files, and "~/" is an error in the inventory, which says so.
 func homeDir() string {
 	if home, err := os.UserHomeDir(); err == nil {
 		return home

@@ -37,7 +37,8 @@ func (f *clusterFlags) inventoryFlags(cmd *cobra.Command) {
 // hostFlags are for commands that look at hosts.
 func (f *clusterFlags) hostFlags(cmd *cobra.Command) {
 	f.inventoryFlags(cmd)
-	cmd.Flags().BoolVar(&f.acceptNew, "accept-new-host-keys", false, "trust the key of a host that was never seen before, and remember it")
+	cmd.Flags().BoolVar(&f.acceptNew, "accept-new-host-keys", false,
+		"trust the key of a host that was never seen before, and remember it")
 	cmd.Flags().BoolVar(&f.json, "json", false, "write one JSON object a line to stdout")
 	cmd.Flags().BoolVar(&f.stats, "stats", false, "say in the end what each host has cost: connections, sessions, round trips, bytes")
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -10,9 +11,11 @@ import (
 	"io"
 	"io/fs"
 	"net"
+	"strings"
 
 	"github.com/clusterup/clusterup/apply"
 	"github.com/clusterup/clusterup/facts"
+	"github.com/clusterup/clusterup/plan"
 	"github.com/clusterup/clusterup/remote"
 	"github.com/clusterup/clusterup/units"
 )
@@ -65,4 +68,21 @@ func (p prober) DialContext(ctx context.Context, network, address string) (net.C
 		return nil, fmt.Errorf("%w: %w", facts.ErrNoForwarding, err)
 	}
 	return conn, err
+}
+
+// unreached is the error of hosts that could not be looked at; what else is wrong with a cluster is status's result, not its failure.
+func (s *session) unreached(seen facts.Snapshot) error {
+	refused := &plan.Refused{}
+	for _, m := range s.cluster.Members {
+		host := seen.Hosts[m.Name]
+		if reason := cmp.Or(host.Unasked, strings.TrimPrefix(host.Unreachable, m.Name+": ")); reason != "" {
+			refused.Refusals = append(refused.Refusals, plan.Refusal{
+				Kind: plan.Unreachable, Host: m.Name, Reason: reason, Remedy: remedy(host.Err),
+			})
+		}
+	}
+	if len(refused.Refusals) == 0 {
+		return nil
+	}
+	return refused
 }

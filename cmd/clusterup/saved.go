@@ -104,10 +104,12 @@ func readPlan(path string) (*savedPlan, error) {
 	return &saved, nil
 }
 
-// flags are those that the plan was made with, and the values of its variables, given again; how to wait and to speak is this run's own.
+// flags are those that the plan was made with, and the values of its variables, given again; how to wait and to speak
+// is this run's own.
 func (p *savedPlan) flags(now clusterFlags) (clusterFlags, error) {
 	if p.Format != savedFormat {
-		return now, usageError{errors.New("another version of clusterup has saved this plan: delete it, and save a new one with plan --out")}
+		return now, usageError{errors.New("another version of clusterup has saved this plan: " +
+			"delete it, and save a new one with plan --out")}
 	}
 	vars, err := now.variables()
 	if err != nil {

@@ -12,8 +12,9 @@ import (
 	"strings"
 )
 
-// savedVars is what a saved plan knows of the values of --var, which may be secrets: their names, and a digest that tells whether they
-// are given again. Variables of files and of the environment are read anew, and lead to the same plan or to a refusal.
+// savedVars is what a saved plan knows of the values of --var, which may be secrets: their names, and a digest that
+// tells whether they are given again. Variables of files and of the environment are read anew, and lead to the same
+// plan or to a refusal.
 type savedVars struct {
 	Names  []string `json:"names"`
 	Salt   []byte   `json:"salt"`
@@ -57,8 +58,8 @@ func (s *savedVars) check(vars map[string]string) error {
 		}
 	}
 	if len(missing) > 0 {
-		return usageError{fmt.Errorf("the plan was made with values that are not saved, since they may be secret: give them again: %s",
-			strings.Join(missing, " "))}
+		return usageError{fmt.Errorf("the plan was made with values that are not saved, since they may be secret: "+
+			"give them again: %s", strings.Join(missing, " "))}
 	}
 	for name := range vars {
 		if !slices.Contains(s.Names, name) {

@@ -86,7 +86,8 @@ func sshConfig(m inventory.Member) (remote.Config, error) {
 	if login == "" {
 		current, err := user.Current()
 		if err != nil {
-			return remote.Config{}, fmt.Errorf("find the current user, to log in as: %w: name the user in the inventory's ssh block", err)
+			return remote.Config{}, fmt.Errorf("find the current user, to log in as: %w: "+
+				"name the user in the inventory's ssh block", err)
 		}
 		login = current.Username
 	}

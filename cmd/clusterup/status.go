@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -125,23 +124,6 @@ func (s *session) status(ctx context.Context) error {
 		s.showStatus(members, total)
 	}
 	return s.unreached(seen)
-}
-
-// unreached is the error of hosts that could not be looked at; what else is wrong with a cluster is status's result, not its failure.
-func (s *session) unreached(seen facts.Snapshot) error {
-	refused := &plan.Refused{}
-	for _, m := range s.cluster.Members {
-		host := seen.Hosts[m.Name]
-		if reason := cmp.Or(host.Unasked, strings.TrimPrefix(host.Unreachable, m.Name+": ")); reason != "" {
-			refused.Refusals = append(refused.Refusals, plan.Refusal{
-				Kind: plan.Unreachable, Host: m.Name, Reason: reason, Remedy: remedy(host.Err),
-			})
-		}
-	}
-	if len(refused.Refusals) == 0 {
-		return nil
-	}
-	return refused
 }
 
 func (s *session) memberStatuses(p plan.Plan, seen facts.Snapshot) []memberStatus {

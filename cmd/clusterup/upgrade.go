@@ -87,8 +87,8 @@ func (e *edit) write() error {
 	return nil
 }
 
-// rewrite changes a file of the operator's in one step, behind a symlink if it is one. Its mode stays, and its owner as far as
-// whoever runs this may give files away.
+// rewrite changes a file of the operator's in one step, behind a symlink if it is one. Its mode stays, and its owner as
+// far as whoever runs this may give files away.
 func rewrite(path string, data []byte) error {
 	path, err := filepath.EvalSymlinks(path)
 	if err != nil {

@@ -37,7 +37,9 @@ func (c *console) validate(path string, flags clusterFlags) error {
 	if err != nil {
 		return err
 	}
-	file, diags := inventory.Load(path, inventory.Options{Vars: vars, VarFiles: flags.varFiles, Env: os.Environ(), Home: homeDir()})
+	file, diags := inventory.Load(path, inventory.Options{
+		Vars: vars, VarFiles: flags.varFiles, Env: os.Environ(), Home: homeDir(),
+	})
 	switch {
 	case c.json:
 		for _, d := range diags.All() {
