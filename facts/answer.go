@@ -27,8 +27,9 @@ type lineKind[P any] struct {
 	into   func(p P, f []string) error
 }
 
-// readAnswer gives the lines of an answer, written by say.sh, to those who read their kinds. A line that cannot be read costs what it was to
-// tell and no more: unread says so. An error is an answer that did not come to its end or is longer than any honest one.
+// readAnswer gives the lines of an answer, written by say.sh, to those who read their kinds. A line that cannot be read
+// costs what it was to tell and no more: unread says so. An error is an answer that did not come to its end or is
+// longer than any honest one.
 func readAnswer[P any](answer []byte, kinds map[string]lineKind[P], p P) (unread []string, err error) {
 	switch {
 	case len(answer) > maxAnswer:

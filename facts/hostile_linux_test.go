@@ -152,3 +152,15 @@ func kindsOf[P any](kinds map[string]lineKind[P]) []string {
 	}
 	return names
 }
+
+func write(t *testing.T, file string, flags int, text string) {
+	t.Helper()
+	f, err := os.OpenFile(file, os.O_WRONLY|flags, 0o755)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if _, err := f.WriteString(text); err != nil {
+		t.Fatal(err)
+	}
+}

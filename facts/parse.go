@@ -14,15 +14,17 @@ import (
 	"time"
 )
 
-// Parse reads the answer of Ask.Script into a Host. The clock offset is left to Gather. A line that cannot be read is in Host.Unread; an
-// answer that was cut short, or lacks what every host can tell, is an error.
+// Parse reads the answer of Ask.Script into a Host. The clock offset is left to Gather. A line that cannot be read is in
+// Host.Unread; an answer that was cut short, or lacks what every host can tell, is an error.
 func Parse(a Ask, answer []byte) (Host, error) {
 	host, _, err := parse(a, answer)
 	return host, err
 }
 
 func parse(a Ask, answer []byte) (Host, time.Time, error) {
-	p := &parser{ask: a, host: Host{Files: map[string]File{}, Leaves: map[string]Leaf{}, Binaries: map[string]string{}, DataFree: -1, OptFree: -1}}
+	p := &parser{ask: a, host: Host{
+		Files: map[string]File{}, Leaves: map[string]Leaf{}, Binaries: map[string]string{}, DataFree: -1, OptFree: -1,
+	}}
 	unread, err := readAnswer(answer, lines, p)
 	if err == nil {
 		p.host.Unread = append(p.host.Unread, unread...)
@@ -225,8 +227,8 @@ func (p *parser) readWAL(f []string) error {
 	return nil
 }
 
-// listener is a line of ss -H -ltnp: LISTEN 0 4096 ADDRESS:PORT PEER users:(("etcd",pid=7,fd=3)). Processes choose their names, of at most
-// 15 bytes: too few for one that pretends to be the next line or the next process.
+// listener is a line of ss -H -ltnp: LISTEN 0 4096 ADDRESS:PORT PEER users:(("etcd",pid=7,fd=3)). Processes choose their
+// names, of at most 15 bytes: too few for one that pretends to be the next line or the next process.
 var (
 	listener = regexp.MustCompile(`^LISTEN +\d+ +\d+ +(\S*):(\d+) +\S+ *(.*)$`)
 	holders  = regexp.MustCompile(`^users:\(\("([^"]*)",pid=(\d+),fd=\d+\)(?:,\("[^"]*",pid=\d+,fd=\d+\))*\)`)

@@ -4,10 +4,8 @@ import (
 	"bytes"
 	"encoding/json"
 	"flag"
-	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 
@@ -298,65 +296,4 @@ func TestParseAccepts(t *testing.T) {
 			}
 		})
 	}
-}
-
-func FuzzParse(f *testing.F) {
-	for _, name := range answers(f) {
-		f.Add(answer(f, name))
-	}
-	f.Add([]byte("clock\t1.5\narch\tx\ty\nprocess\t1\t\t\t\t\t\nlisten\tL 0 0 : x users:((\"\nend\n"))
-	f.Fuzz(func(t *testing.T, raw []byte) {
-		h, err := Parse(demo(""), raw)
-		if err != nil {
-			return
-		}
-		if _, err := json.Marshal(h); err != nil {
-			t.Errorf("a host that cannot be written: %v", err)
-		}
-		if len(h.Unread) > maxUnread+1 || len(h.Data.Entries) > maxEntries {
-			t.Errorf("without bounds: %d notes, %d entries", len(h.Unread), len(h.Data.Entries))
-		}
-		for _, socket := range h.Sockets {
-			if !slices.Contains(demo("").Ports, socket.Port) {
-				t.Errorf("a socket that nobody asked for: %+v", socket)
-			}
-		}
-	})
-}
-
-// Whatever one line holds, it costs neither the host nor any fact of another line.
-func FuzzParseLine(f *testing.F) {
-	for _, name := range answers(f) {
-		for line := range strings.Lines(string(answer(f, name))) {
-			kind, rest, _ := strings.Cut(strings.TrimSuffix(line, "\n"), "\t")
-			f.Add(kind, rest)
-		}
-	}
-	f.Add("entry", `x\nsystemd\t0\\`)
-	f.Add("listen", `LISTEN 0 1 *:2379 *:* users:(("a",pid=1,fd=1),("b",pid=99999999999,fd=1))`)
-	f.Fuzz(func(t *testing.T, kind, rest string) {
-		switch {
-		case kind == "end", kind == "clock", kind == "arch", strings.ContainsAny(kind, "\t\n"), strings.Contains(rest, "\n"):
-			return
-		}
-		const text = "clock\t17.5\narch\tx86_64\t6.1\n%s\t%s\nboot\tb\nend\n"
-		h, err := Parse(demo(""), fmt.Appendf(nil, text, kind, rest))
-		if err != nil || h.Arch != "amd64" || kind != "boot" && h.BootID != "b" {
-			t.Errorf("host %+v, %v", h, err)
-		}
-	})
-}
-
-// Whatever a field holds, what is said is what is read.
-func FuzzDecode(f *testing.F) {
-	f.Add("a\\b\tc\nd")
-	encode := strings.NewReplacer("\\", `\\`, "\t", `\t`, "\n", `\n`)
-	f.Fuzz(func(t *testing.T, field string) {
-		if got, err := decode(encode.Replace(field)); err != nil || got != field {
-			t.Errorf("%q reads %q, %v", field, got, err)
-		}
-		if got, err := decode(field); err == nil && len(got) > len(field) {
-			t.Errorf("%q grows to %q", field, got)
-		}
-	})
 }

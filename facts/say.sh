@@ -1,10 +1,11 @@
-# What the scripts of this package answer with. The shell's own words do all of it, since each process costs a host milliseconds.
+# What the scripts of this package answer with. The shell's own words do all of it, since each process costs a host
+# milliseconds.
 tab='	'
 newline='
 '
 
-# say KIND FIELD...: one line of an answer, its fields parted by TABs. A stranger may have given a file or a process its name, and shall not
-# write lines here: in every field \\ stands for a backslash, \t for a TAB and \n for a line end.
+# say KIND FIELD...: one line of an answer, its fields parted by TABs. A stranger may have given a file or a process its
+# name, and shall not write lines here: in every field \\ stands for a backslash, \t for a TAB and \n for a line end.
 say() {
   said=$1
   shift
@@ -53,8 +54,8 @@ flat() {
   unset IFS
 }
 
-# room DIRECTORY: $room is the number of kilobytes available where it lies or will lie, empty where df has none to tell; $mount is where that
-# file system is mounted, $dir the nearest directory that exists.
+# room DIRECTORY: $room is the number of kilobytes available where it lies or will lie, empty where df has none to tell;
+# $mount is where that file system is mounted, $dir the nearest directory that exists.
 room() {
   dir=$1 mount=
   while [ ! -d "${dir:-/}" ]; do dir=${dir%/*}; done

@@ -319,18 +319,6 @@ func TestScriptWritesNothing(t *testing.T) {
 	}
 }
 
-func write(t *testing.T, file string, flags int, text string) {
-	t.Helper()
-	f, err := os.OpenFile(file, os.O_WRONLY|flags, 0o755)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	if _, err := f.WriteString(text); err != nil {
-		t.Fatal(err)
-	}
-}
-
 func digest(text string) string {
 	sum := sha256.Sum256([]byte(text))
 	return hex.EncodeToString(sum[:])

@@ -18,7 +18,9 @@ func FuzzFrame(f *testing.F) {
 	f.Fuzz(func(t *testing.T, noise, more, answer []byte) {
 		said := bytes.Join([][]byte{noise, []byte("m-0\n"), more, []byte("m-1\n"), answer}, nil)
 		for name, r := range map[string]io.Reader{
-			"whole": bytes.NewReader(said), "halves": iotest.HalfReader(bytes.NewReader(said)), "with the end": iotest.DataErrReader(bytes.NewReader(said)),
+			"whole":        bytes.NewReader(said),
+			"halves":       iotest.HalfReader(bytes.NewReader(said)),
+			"with the end": iotest.DataErrReader(bytes.NewReader(said)),
 		} {
 			frame := &frameReader{r: r, marks: []string{"m-0", "m-1"}}
 			got, err := io.ReadAll(frame)
@@ -77,7 +79,8 @@ func FuzzErrorText(f *testing.F) {
 	f.Add("ssh: disconnect\n\x1b[2K", "a\n\u009bb\xff")
 	f.Fuzz(func(t *testing.T, cause, stderr string) {
 		text := (&Error{Host: "etcd-1", Op: "connect", Err: fmt.Errorf("x: %w", errors.New(cause)), Stderr: stderr}).Error()
-		if i := strings.IndexFunc(text, func(r rune) bool { return r < ' ' || r >= 0x7f && r < 0xa0 }); i >= 0 || len(text) > errorLimit+2*causeLimit {
+		steers := func(r rune) bool { return r < ' ' || r >= 0x7f && r < 0xa0 }
+		if strings.ContainsFunc(text, steers) || len(text) > errorLimit+2*causeLimit {
 			t.Errorf("%d bytes, %q", len(text), text)
 		}
 	})

@@ -29,7 +29,8 @@ func newHostLines(r io.Reader, limit int) *hostLines {
 	return &hostLines{r: bufio.NewReader(r), left: limit}
 }
 
-// next is the next line, without its end; one without an end is none. The error is io.EOF or what the reader says, or errTooMuch.
+// next is the next line, without its end; one without an end is none. The error is io.EOF or what the reader says, or
+// errTooMuch.
 func (l *hostLines) next() (string, error) {
 	var line strings.Builder
 	for {

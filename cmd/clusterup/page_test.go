@@ -16,7 +16,8 @@ import (
 	"github.com/clusterup/clusterup/plan"
 )
 
-// evil does to a terminal what it can: goes up, takes a line away, fills the clipboard, turns letters round, in C0, C1 and not UTF-8 at all.
+// evil does to a terminal what it can: goes up, takes a line away, fills the clipboard, turns letters round, in C0, C1
+// and not UTF-8 at all.
 const evil = "\x1b[A\x1b[2K\x1b]52;c;eA==\a\r\b\x00\x7f\u009b2K\u202e\u2066\u2028\xff\x9b"
 
 // steers says which characters of a text would do more than be seen.

@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// Greet answers every connection with an SSH greeting and the names of algorithms, and hangs up once the other side has. It is what a host may
-// say before anybody knows who it is. It returns when the listener is closed.
+// Greet answers every connection with an SSH greeting and the names of algorithms, and hangs up once the other side
+// has. It is what a host may say before anybody knows who it is. It returns when the listener is closed.
 func Greet(listener net.Listener, keyExchange, hostKeys []string) {
 	for {
 		conn, err := listener.Accept()

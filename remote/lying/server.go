@@ -1,5 +1,5 @@
-// Package lying has hosts for tests that say whatever they like: an SSH server in this process that runs nothing, and answers each script as
-// it is told to. How scripts and their input travel is known in frame.go alone.
+// Package lying has hosts for tests that say whatever they like: an SSH server in this process that runs nothing, and
+// answers each script as it is told to. How scripts and their input travel is known in frame.go alone.
 package lying
 
 import (
@@ -23,10 +23,12 @@ type Talk struct {
 	Err    io.Writer
 }
 
-// Answer answers one script, and returns its exit status. It may say more than anybody wants to hear: writing fails once the connection is gone.
+// Answer answers one script, and returns its exit status. It may say more than anybody wants to hear: writing fails
+// once the connection is gone.
 type Answer func(Talk) int
 
-// Answers are by a phrase that the script holds. A script that holds none of them ends well and says nothing; of several the longest counts.
+// Answers are by a phrase that the script holds. A script that holds none of them ends well and says nothing; of
+// several the longest counts.
 type Answers map[string]Answer
 
 // Say is the Answer that writes a text.
