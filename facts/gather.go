@@ -143,7 +143,7 @@ func talk(ctx context.Context, etcd Etcd, endpoint string, host *Host) {
 	wg.Go(func() {
 		status, err := etcd.Status(ctx, endpoint)
 		if err != nil {
-			host.EtcdError = err.Error()
+			host.EtcdError, host.Denied = err.Error(), errors.Is(err, ErrPermission)
 			if errors.Is(err, ErrNoForwarding) {
 				host.Unasked, host.Err = ErrNoForwarding.Error()+", so that its member cannot be asked", err
 			}

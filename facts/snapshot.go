@@ -126,6 +126,7 @@ type Host struct {
 	Endpoint  string   `json:"endpoint,omitempty"` // client URL at which the member was asked; empty: it does not run
 	Etcd      *Status  `json:"etcd,omitempty"`     // nil: the member did not answer
 	EtcdError string   `json:"etcd_error,omitempty"`
+	Denied    bool     `json:"denied,omitempty"`     // it did not answer since etcd's permissions are on, and refuse whoever asked
 	Reads     bool     `json:"reads"`                // a linearizable read through this member succeeded just now
 	ReadError string   `json:"read_error,omitempty"` // why it did not
 	Listed    []Member `json:"-"`                    // the member list as this member holds it

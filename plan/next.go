@@ -96,7 +96,7 @@ func (v view) await() (*Stage, error) {
 func (v view) awaiting(which func(inventory.Member, facts.Host) bool) *Stage {
 	var steps []Step
 	v.hosts(func(m inventory.Member, host facts.Host) {
-		if host.Process == nil || v.serves(host) || !which(m, host) {
+		if host.Process == nil || v.stays(host) || !which(m, host) {
 			return
 		}
 		steps = append(steps, Step{Kind: AwaitMember, Host: m.Name, Unit: v.want.Cluster.UnitName, Why: v.ailment(host)})

@@ -42,6 +42,7 @@ const (
 	Alarmed        RefusalKind = "alarm"           // an alarm is raised, and restarting members would not help
 	V2Content      RefusalKind = "v2-content"      // data that the wanted version does not start with
 	GivenCA        RefusalKind = "given-ca"        // a CA that clusterup did not make has to be renewed by whoever made it
+	NoUser         RefusalKind = "no-user"         // etcd's permissions are on, and refuse clusterup
 	NoCluster      RefusalKind = "no-cluster"      // what is asked for is a change of a cluster that there is not yet
 	TooLate        RefusalKind = "too-late"        // a rotation has come too far to be taken back
 	Insecure       RefusalKind = "insecure"        // TLS would be switched off

@@ -32,7 +32,7 @@ func (v view) refusals() []Refusal {
 			found = append(found, check(m, host)...)
 		}
 	})
-	return slices.Concat(v.keyless(), v.authorityRefusals(), v.versionRefusals(), found, v.membership())
+	return slices.Concat(v.keyless(), v.authorityRefusals(), v.noUser(), v.versionRefusals(), found, v.membership())
 }
 
 // keyless says which CA of the operator directory has lost its key, or is not there for a cluster that is. Making another one here

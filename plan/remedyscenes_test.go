@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"errors"
 	"maps"
 	"slices"
 	"strings"
@@ -16,7 +17,8 @@ import (
 func deadEnds(t *testing.T) []dead {
 	t.Helper()
 	w := wanted(t, 3)
-	return slices.Concat(ofHosts(t, w), ofWriters(t, w), ofData(t, w), ofDirectories(t, w), ofCAs(t, w), ofMembers(t, w), ofVersions(t, w), ofTLS(t), ofAlarms(t, w))
+	return slices.Concat(ofHosts(t, w), ofWriters(t, w), ofData(t, w), ofDirectories(t, w), ofCAs(t, w), ofMembers(t, w), ofVersions(t, w),
+		ofTLS(t), ofPermissions(t), ofAlarms(t, w))
 }
 
 // mended is a world in which what was found is not there any more.
@@ -131,6 +133,11 @@ func ofData(t *testing.T, w Want) []dead {
 			h.Files[ConfigDir(w.Cluster)+"/born.json"] = base.Hosts["etcd-1"].Files[ConfigDir(w.Cluster)+"/born.json"]
 		}),
 		elsewhere,
+		spoiled("started by something else", w, base, func(h *facts.Host) {
+			process := *h.Process
+			process.Args = slices.DeleteFunc(slices.Clone(process.Args), func(arg string) bool { return strings.HasPrefix(arg, "--data-dir=") })
+			h.Process = &process
+		}),
 		spoiled("data lost", w, base, wipe),
 		published,
 		spoiled("log damaged", w, base, func(h *facts.Host) { lost(h); h.Data = facts.Data{Exists: true, WAL: true} }),
@@ -359,6 +366,76 @@ func ofTLS(t *testing.T) []dead {
 			w.Cluster = &cluster
 			return w, s
 		}},
+	}
+}
+
+// shutOut is a cluster whose permissions are on, and whose members tell clusterup nothing.
+func shutOut(t *testing.T, w Want) facts.Snapshot {
+	t.Helper()
+	s := settled(t, w)
+	for _, name := range s.Names() {
+		s = change(s, name, func(h *facts.Host) { h.Etcd, h.Denied, h.EtcdError = nil, true, "user name is empty" })
+	}
+	s.Members = nil
+	return s
+}
+
+// beside has clients speak https, and http on the port of before.
+func beside(w Want) Want {
+	cluster := *w.Cluster
+	cluster.TLS.Clients, cluster.TLS.HTTPClientPort, cluster.ClientPort = true, 2379, 12379
+	w.Cluster = &cluster
+	return w
+}
+
+func ofPermissions(t *testing.T) []dead {
+	t.Helper()
+	w := at(wanted(t, 3), "3.6.16")
+	w.Cluster.TLS.Clients = false
+	seen := shutOut(t, w)
+	return []dead{
+		{name: "permissions without TLS", want: w, seen: seen, follow: func(w Want, s facts.Snapshot) (Want, facts.Snapshot) { return beside(w), s }},
+		{name: "permissions without TLS, and another version", want: beside(at(w, "3.7.3")), seen: seen, follow: func(_ Want, s facts.Snapshot) (Want, facts.Snapshot) {
+			return beside(at(w, "3.7.3")), reached(t, beside(w), s)
+		}},
+	}
+}
+
+// TestPermissions: members that only tell that they serve restart one after the other, and none is waited for that would not answer.
+func TestPermissions(t *testing.T) {
+	w := wanted(t, 3)
+	w.Cluster.TLS.Clients = false
+	s := shutOut(t, w)
+	w = beside(w)
+	p, err := Build(w, s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	restarts := 0
+	for _, stage := range p.Stages {
+		for _, step := range stage.Steps {
+			switch step.Kind {
+			case RestartMember:
+				restarts++
+				if stage.Width != 1 {
+					t.Errorf("%s restarts %d at once", stage.Name, stage.Width)
+				}
+			case AwaitMember, MoveLeader:
+				t.Errorf("%s: %s", stage.Name, step.ID())
+			}
+		}
+	}
+	if restarts != 3 || len(p.Notes) == 0 || !strings.Contains(strings.Join(p.Notes, "\n"), "of etcd-1, etcd-2 and etcd-3 it is known that they serve") {
+		t.Errorf("%d restarts, notes %q", restarts, p.Notes)
+	}
+	down := change(s, "etcd-3", func(h *facts.Host) { h.Reads = false })
+	if _, err := Build(w, down); err != nil {
+		t.Errorf("with one that serves no reads, which restarts first: %v", err)
+	}
+	two := change(down, "etcd-2", func(h *facts.Host) { h.Reads = false })
+	var refused *Refused
+	if _, err := Build(w, two); !errors.As(err, &refused) || !refused.Only(NeedsConsent) {
+		t.Errorf("with two that serve no reads: %v", err)
 	}
 }
 

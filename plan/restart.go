@@ -105,7 +105,7 @@ func (v view) candidates() []candidate {
 		}
 		order := 2
 		switch {
-		case !v.serves(host):
+		case !v.stays(host):
 			order = 0
 		case v.leads(host):
 			order = 3
@@ -234,11 +234,11 @@ func (v view) unitBefore(m inventory.Member) []Step {
 func (v view) mayStop(m inventory.Member) (gate string, refusal *Refusal) {
 	voters, stay := max(len(v.want.Cluster.Members), len(v.seen.Members)), 0
 	v.hosts(func(other inventory.Member, host facts.Host) {
-		if other.Name != m.Name && v.serves(host) {
+		if other.Name != m.Name && v.stays(host) {
 			stay++
 		}
 	})
-	quorum, serves := voters/2+1, v.serves(v.seen.Hosts[m.Name])
+	quorum, serves := voters/2+1, v.stays(v.seen.Hosts[m.Name])
 	switch {
 	case stay >= quorum:
 		return fmt.Sprintf("%d of %d voters stay up and serve; a quorum is %d", stay, voters, quorum), nil

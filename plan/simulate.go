@@ -149,7 +149,7 @@ func simulateRunning(w Want, s facts.Snapshot, step Step, host *facts.Host) {
 		if old := host.Etcd; old != nil {
 			status.Applied = old.Applied
 		}
-		host.Etcd = &status
+		host.Etcd, host.Denied = &status, false
 		host.V2Store = simulateV2(host, had, b.version)
 		if !host.Data.WAL {
 			host.Data.WAL, host.Data.ClusterID, host.Data.MemberID = true, v.clusterID, memberID(v.peerURL(m), v.token)
@@ -192,6 +192,9 @@ func simulateCluster(w Want, s facts.Snapshot) facts.Snapshot {
 			continue
 		}
 		running = append(running, m.Name)
+		if host.Denied { // it leads perhaps, and does not say so
+			continue
+		}
 		if host.Etcd != nil {
 			applied = max(applied, host.Etcd.Applied)
 		}
@@ -205,6 +208,9 @@ func simulateCluster(w Want, s facts.Snapshot) facts.Snapshot {
 	downgrade := inFlight(s, running)
 	for _, name := range running {
 		host := s.Hosts[name]
+		if host.Denied {
+			continue
+		}
 		version := cmp.Or(binAt(host.Process.Args[0]).version, w.Cluster.Version)
 		status := facts.Status{Version: version, StorageVersion: storage(version, "")}
 		if host.Etcd != nil {

@@ -9,6 +9,8 @@ import (
 	"net"
 
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
+
+	"github.com/clusterup/clusterup/facts"
 )
 
 // The kinds of failure that a caller may want to tell apart, for errors.Is.
@@ -30,7 +32,7 @@ var (
 	ErrNoLeader = errors.New("no leader or no quorum")
 
 	// ErrPermission: etcd's access control refuses the user of the client certificate. Trying again does not help.
-	ErrPermission = errors.New("permission denied")
+	ErrPermission = facts.ErrPermission
 
 	// ErrNotLeader: the call must be made to the leader, and this member is not it (any more). Find the leader, then try again.
 	ErrNotLeader = errors.New("not the leader")

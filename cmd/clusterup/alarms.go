@@ -34,14 +34,23 @@ func textsOf(alarms []plan.Alarm) []string {
 	return texts
 }
 
+// unappliable takes apply away as the remedy of what waits for a refusal, which has a remedy of its own: until then apply does nothing.
+func unappliable(findings []finding) {
+	for i, f := range findings {
+		if f.Do == "clusterup apply" && f.Kind != "refused" && f.Kind != "alarm" {
+			findings[i].Do = ""
+		}
+	}
+}
+
 // cure is what to do about a member that is not healthy: apply, where it would do anything there. Where it is refused, the refusal has a
 // remedy of its own.
 func (m memberStatus) cure(refused *plan.Refused) string {
 	switch {
-	case len(m.PendingChanges) > 0:
-		return "clusterup apply"
 	case refused != nil:
 		return ""
+	case len(m.PendingChanges) > 0:
+		return "clusterup apply"
 	}
 	return "the journal of its unit on the host says why: journalctl -n 100 -u " + m.unit
 }

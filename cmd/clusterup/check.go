@@ -136,6 +136,7 @@ func (s *session) checked(p plan.Plan, seen facts.Snapshot, refused *plan.Refuse
 	}
 	members, unborn := s.memberStatuses(p, seen), s.unborn(seen)
 	var silent []string
+	var why string
 	alarms := plan.Alarms(plan.Want{Cluster: s.cluster}, seen)
 	for _, m := range members {
 		switch {
@@ -149,7 +150,7 @@ func (s *session) checked(p plan.Plan, seen facts.Snapshot, refused *plan.Refuse
 			if host := seen.Hosts[m.Member]; host.Unasked != "" {
 				find("unknown", m.Member, m.Problem, remedy(host.Err))
 			} else {
-				silent = append(silent, m.Member)
+				silent, why = append(silent, m.Member), m.Problem
 			}
 		case unborn && m.State == "absent": // said of the cluster
 		case len(m.Alarms) > 0 && !m.ails(textsOf(alarms)): // said of the alarm
@@ -158,7 +159,7 @@ func (s *session) checked(p plan.Plan, seen facts.Snapshot, refused *plan.Refuse
 		}
 	}
 	if len(silent) > 0 {
-		find("unknown", "", strings.Join(silent, ", ")+" could not be asked: "+s.etcd.muted().Error(), mutedRemedy(s.etcd.muted()))
+		find("unknown", "", strings.Join(silent, ", ")+" could not be asked: "+why, mutedRemedy(s.etcd.muted()))
 	}
 	for _, m := range s.cluster.Members {
 		if taken, do := plan.Endangered(s.cluster, m, seen.Hosts[m.Name]); taken != "" {
@@ -193,6 +194,9 @@ func (s *session) checked(p plan.Plan, seen facts.Snapshot, refused *plan.Refuse
 	}
 	for _, f := range slices.Concat(s.rotating(result.Rotations, seen, named(members, "unreachable")), s.unsealed(seen), s.expiring(seen), s.refusedClients(seen)) {
 		find(f.Kind, f.Host, f.Text, f.Do)
+	}
+	if refused != nil {
+		unappliable(result.Findings)
 	}
 	result.OK = len(result.Findings) == 0
 	return result

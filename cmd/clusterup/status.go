@@ -185,6 +185,8 @@ func state(host facts.Host) (word, problem string) {
 		return "unhealthy", "knows no leader"
 	case host.Etcd != nil:
 		return "unhealthy", host.ReadError
+	case host.Process != nil && host.Denied:
+		return "unknown", "etcd's permissions are on, and refuse clusterup"
 	case host.Process != nil:
 		return "unhealthy", host.EtcdError
 	case host.Unit.Load == "loaded" && host.Unit.Active == "failed":
@@ -237,8 +239,8 @@ func (s *session) showStatus(members []memberStatus, total clusterStatus) {
 			dash(strings.Join(m.Alarms, ",")), days(m.Certificate, s.now()), drift(m, total))
 	}
 	_ = table.Flush()
-	if silent := named(members, "unknown"); len(silent) > 0 { // for one and the same reason
-		fprintf(out, "%s: %v\n", strings.Join(silent, ", "), s.etcd.muted())
+	for _, why := range reasons(members) {
+		fprintf(out, "%s: %s\n", strings.Join(why.members, ", "), why.text)
 	}
 	said := slices.Clone(total.Notes)
 	for _, r := range total.Refusals {
@@ -287,6 +289,27 @@ func named(members []memberStatus, state string) []string {
 		}
 	}
 	return names
+}
+
+// reason is why members are unknown: one for those with the same.
+type reason struct {
+	members []string
+	text    string
+}
+
+func reasons(members []memberStatus) []reason {
+	var found []reason
+	for _, m := range members {
+		if m.State != "unknown" {
+			continue
+		}
+		at := slices.IndexFunc(found, func(r reason) bool { return r.text == m.Problem })
+		if at < 0 {
+			found, at = append(found, reason{text: m.Problem}), len(found)
+		}
+		found[at].members = append(found[at].members, m.Member)
+	}
+	return found
 }
 
 // silent says that a member runs and could not be asked: it may serve others.
