@@ -57,6 +57,8 @@ var stopSignatures = []signature{
 // signatures are words of etcd 3.5 to 3.7 and systemd 247 to 257. Sources: etcd server/etcdserver/bootstrap.go, server.go,
 // api/membership, api/rafthttp, embed/config.go, client/pkg/transport; the incidents are those of etcd's FAQ and issue tracker.
 var signatures = []signature{
+	sign(`the WAL in (\S+) is of member (\S+), and \S+born\.json`, "$1 holds the data of another member, $2, so the unit refuses to start it",
+		"put the right disk back; a copy of another member must never run"),
 	sign(`born\.json`, "the data directory of a member that has lived is lost, so its unit refuses to start it",
 		"bring the disk back; a member that lost its data has to be removed from the cluster and added anew"),
 	sign(`tocommit\(\d+\) is out of range \[lastIndex\(\d+\)\]`, "the member has lost log entries that it had promised to keep: its data directory was emptied or is an old copy",

@@ -105,14 +105,17 @@ func pruneTrust(unit string, paths []plan.Path) string {
 // server draws its own, which may be shorter.
 const serialDigits = 40
 
-// startUnit starts the unit, and lets systemd do so at boot.
+// startUnit starts the unit, and lets systemd do so at boot. systemctl takes a start that the guard refused for done.
 func startUnit(verb, unit string) string {
 	u := quote(unit + ".service")
 	return fmt.Sprintf(`set -u
 systemctl enable --quiet %s || exit
 systemctl reset-failed %s 2>/dev/null
-exec systemctl %s %s
-`, u, u, verb, u)
+systemctl %s %s || exit
+systemctl is-active --quiet %s && exit
+echo "the unit was not started, or has ended already" >&2
+exit 1
+`, u, u, verb, u, u)
 }
 
 // processAge says for how many milliseconds the process that a restart began has run, or what runs before it: 0 while the one before ends.

@@ -8,13 +8,18 @@ import (
 //go:embed guard.sh
 var guardScript string
 
-// guard is the command that refuses to start a member whose birth marker is there while its WAL is not. The paths are
-// arguments of the script, so no shell ever parses them. Each line of the script is a whole command.
+// guard is the command that refuses to start a member whose birth marker is there while its WAL is not, or is of another
+// member. The paths are arguments of the script, so no shell ever parses them. The script's lines stand one after the other, so
+// each ends in what ends a command.
+//
+// Every WAL file begins with a CRC record and a metadata record, as package facts reads them too. A head that the script cannot
+// read is let pass: etcd itself refuses a damaged log, and one in a form that only a later etcd knows must not keep a whole
+// cluster from starting.
 func guard(m Member) string {
 	lines := strings.Split(strings.TrimSpace(guardScript), "\n")
 	for i, line := range lines {
 		lines[i] = dollars(escape(line)) // in single quotes systemd reads nothing else: the script has no backslash
 	}
-	return "/bin/sh -c '" + strings.Join(lines, "; \\\n    ") + "' \\\n    guard " +
+	return "/bin/sh -c '" + strings.Join(lines, " \\\n    ") + "' \\\n    guard " +
 		dollars(quote(birthPath(m.ConfigDir))) + " " + dollars(quote(m.walDir()))
 }

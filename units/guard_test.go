@@ -26,39 +26,132 @@ func TestGuard(t *testing.T) {
 			dir := filepath.Join(t.TempDir(), `a "b" $HOME *`)
 			wal := filepath.Join(dir, "member", "wal")
 			touch := func(want bool, path string) {
-				if !want {
-					return
-				}
-				if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-					t.Fatal(err)
-				}
-				if err := os.WriteFile(path, nil, 0o600); err != nil {
-					t.Fatal(err)
+				if want {
+					put(t, path, nil)
 				}
 			}
 			touch(c.born, filepath.Join(dir, "born.json"))
 			touch(c.dir, filepath.Join(wal, "0.tmp"))
 			touch(c.wal, filepath.Join(wal, "0000000000000000-0000000000000000.wal"))
 
-			cmd := exec.CommandContext(t.Context(), "/bin/sh", "-c", guardScript, "guard", filepath.Join(dir, "born.json"), wal)
-			var stderr bytes.Buffer
-			cmd.Stderr = &stderr
-			err := cmd.Run()
-			if starts := err == nil; starts != c.starts {
-				t.Errorf("starts: %v (%v)", starts, err)
+			starts, said := guarded(t, []string{"/bin/sh"}, dir)
+			if starts != c.starts {
+				t.Errorf("starts: %v", starts)
 			}
-			says := strings.Contains(stderr.String(), wal) && strings.Contains(stderr.String(), "do not start it empty")
-			if says == c.starts {
-				t.Errorf("it says: %q", stderr.String())
+			if says := strings.Contains(said, wal) && strings.Contains(said, "do not start it empty"); says == c.starts {
+				t.Errorf("it says: %q", said)
 			}
 		})
 	}
 }
 
+// The logs of real members, of each minor version, and one that etcd has cut, whose checksum goes on from the file before it.
+func TestGuardKnowsWhoseLogItIs(t *testing.T) {
+	heads, err := filepath.Glob("testdata/wal/*")
+	if err != nil || len(heads) < 7 {
+		t.Fatal("no logs", heads, err)
+	}
+	const other = "8e9e05c52164694d"
+	for _, head := range heads {
+		data, err := os.ReadFile(head)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, own, _ := strings.Cut(filepath.Base(head), "-")
+		for shell, argv := range guardShells() {
+			for _, born := range []string{own, other} {
+				dir := t.TempDir()
+				put(t, filepath.Join(dir, "born.json"), Birth("", Born{Member: "member_id: f00", ClusterID: "1", MemberID: born}).Data)
+				put(t, filepath.Join(dir, "member/wal/0.wal"), data)
+				starts, said := guarded(t, argv, dir)
+				if starts != (born == own) {
+					t.Errorf("%s, %s, marker of %s: starts %v, says %q", head, shell, born, starts, said)
+				}
+				if !starts && !strings.Contains(said, "is of member "+own) {
+					t.Errorf("%s, %s: it says %q", head, shell, said)
+				}
+			}
+		}
+	}
+}
+
+// A log or marker that cannot be read is etcd's own affair: the guard lets it pass, and says nothing wrong of it.
+func TestGuardPassesWhatItCannotRead(t *testing.T) {
+	whole, err := os.ReadFile("testdata/wal/3.6.16-af05ad294a2756e2")
+	if err != nil {
+		t.Fatal(err)
+	}
+	marker := Birth("", Born{ClusterID: "1", MemberID: "8e9e05c52164694d"}).Data
+	for name, c := range map[string]struct{ marker, wal []byte }{
+		"no bytes":             {marker, nil},
+		"half a frame":         {marker, whole[:5]},
+		"one record":           {marker, whole[:16]},
+		"zeros":                {marker, make([]byte, 300)},
+		"ones":                 {marker, bytes.Repeat([]byte{0xff}, 300)},
+		"a record of no end":   {marker, append([]byte{255, 255, 255, 0, 0, 0, 0, 135, 8, 4}, whole[10:]...)},
+		"another type":         {marker, append(append([]byte{}, whole[:9]...), append([]byte{9}, whole[10:]...)...)},
+		"marker without an ID": {[]byte(`{"cluster_id": "1"}`), whole},
+		"marker of no JSON":    {[]byte("born"), whole},
+		"empty marker":         {nil, whole},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for shell, argv := range guardShells() {
+				dir := t.TempDir()
+				put(t, filepath.Join(dir, "born.json"), c.marker)
+				put(t, filepath.Join(dir, "member/wal/0.wal"), c.wal)
+				if starts, said := guarded(t, argv, dir); !starts || said != "" {
+					t.Errorf("%s: starts %v, says %q", shell, starts, said)
+				}
+			}
+		})
+	}
+}
+
+// guarded runs the guard for a directory that holds marker and data.
+func guarded(t *testing.T, shell []string, dir string) (starts bool, said string) {
+	t.Helper()
+	args := append(shell[1:], "-c", guardScript, "guard", filepath.Join(dir, "born.json"), filepath.Join(dir, "member", "wal"))
+	cmd := exec.CommandContext(t.Context(), shell[0], args...)
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	err := cmd.Run()
+	return err == nil, stderr.String()
+}
+
+// guardShells are those of this machine that are some distribution's sh.
+func guardShells() map[string][]string {
+	found := map[string][]string{"sh": {"/bin/sh"}}
+	for _, shell := range [][]string{{"dash"}, {"bash", "--posix"}, {"busybox", "sh"}} {
+		if _, err := exec.LookPath(shell[0]); err == nil {
+			found[shell[0]] = shell
+		}
+	}
+	return found
+}
+
+func put(t *testing.T, path string, data []byte) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // What the guard's unit line relies on: see guard.
 func TestGuardScriptFitsAUnit(t *testing.T) {
-	if strings.ContainsAny(guardScript, `\'#`) {
+	if strings.ContainsAny(guardScript, `\'`) {
 		t.Error("the script has a character that means something else in a unit")
+	}
+	for line := range strings.Lines(strings.TrimSpace(guardScript)) {
+		line = strings.TrimSpace(line)
+		if strings.HasPrefix(line, "#") || strings.HasPrefix(line, ";") {
+			t.Errorf("a unit takes %q for a comment", line)
+		}
+		if !strings.HasSuffix(line, ";") && !strings.HasSuffix(line, "then") && !strings.HasSuffix(line, " in") && line != "exit 0" {
+			t.Errorf("%q does not end a command", line)
+		}
 	}
 }
 

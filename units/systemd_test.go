@@ -112,15 +112,15 @@ func TestUnitCarriesTheArguments(t *testing.T) {
 		if got := splitWords(settings["ExecStart"][0]); !slices.Equal(got, Args(m)) {
 			t.Errorf("%q: etcd gets %q", odd, got)
 		}
-		pre := splitWords(settings["ExecStartPre"][0])
+		pre := splitWords(settings["ExecCondition"][0])
 		if len(pre) != 6 || pre[4] != birthPath(m.ConfigDir) || pre[5] != m.walDir() {
 			t.Errorf("%q: the guard gets %q", odd, pre)
 		}
-		if same := splitWords(settings["ExecStartPre"][0])[2]; strings.Join(strings.Fields(same), " ") !=
-			strings.Join(strings.Fields(strings.ReplaceAll(strings.TrimSpace(guardScript), "\n", "; ")), " ") {
+		if same := splitWords(settings["ExecCondition"][0])[2]; strings.Join(strings.Fields(same), " ") !=
+			strings.Join(strings.Fields(strings.ReplaceAll(strings.TrimSpace(guardScript), "\n", " ")), " ") {
 			t.Errorf("%q: the shell gets %q", odd, same)
 		}
-		if len(settings["ExecStart"]) != 1 || len(settings["ExecStartPre"]) != 1 {
+		if len(settings["ExecStart"]) != 1 || len(settings["ExecCondition"]) != 1 {
 			t.Errorf("%q adds settings: %v", odd, slices.Sorted(maps.Keys(settings)))
 		}
 	}

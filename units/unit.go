@@ -33,10 +33,11 @@ func UnitOf(m Member, args []string) File {
 	view := struct {
 		Member
 		DataDirs       []string
+		Unset          []string
 		Guard, Command string
 		LowPort        bool
 		Form           int
-	}{m, dirs, guard(m), command(args), listensLow(m), Form}
+	}{m, dirs, unsetLines(), guard(m), command(args), listensLow(m), Form}
 
 	var b bytes.Buffer
 	if err := unitTemplate.Execute(&b, view); err != nil {
@@ -99,3 +100,9 @@ func words(all []string) string {
 	}
 	return strings.Join(quoted, " ")
 }
+
+// header begins the first line of every unit that clusterup ever wrote, whatever that line goes on to say.
+const header = "# Written by clusterup"
+
+// Written says whether clusterup wrote a unit file.
+func Written(unit []byte) bool { return bytes.HasPrefix(unit, []byte(header)) }
