@@ -45,10 +45,6 @@ var misfits = map[string]misfit{
 		args: "--heartbeat-interval=900",
 		says: []string{"Cause: etcd does not take its flags: --election-timeout[1000ms] should be at least as 5 times", "→ correct them in the inventory"},
 	},
-	"environment": {
-		before: "echo ETCD_DATA_DIR=/nowhere >/run/misfit.env",
-		says:   []string{"Cause: an ETCD_ environment variable says something else than a flag", "→ remove the drop-in or environment file"},
-	},
 	"data lost and begun anew": {
 		args: "--data-dir=" + spareDir + " --initial-cluster-state=new",
 		says: []string{"Cause: the member is part of the cluster, but its data directory is empty", "→ bring the data back"},
@@ -144,14 +140,14 @@ exec /usr/local/lib/etcd "$@" %s
 SH
 chmod 0755 /usr/local/lib/wrapper /usr/local/lib/misfit
 mkdir -p /etc/systemd/system/etcd-prod.service.d
-printf '[Service]\nExecStartPre=+/usr/bin/nsenter -t 1 -m /usr/local/lib/misfit\nEnvironmentFile=-/run/misfit.env\nRestart=no\n' >/etc/systemd/system/etcd-prod.service.d/misfit.conf
+printf '[Service]\nExecStartPre=+/usr/bin/nsenter -t 1 -m /usr/local/lib/misfit\nRestart=no\n' >/etc/systemd/system/etcd-prod.service.d/misfit.conf
 systemctl daemon-reload
 `
 	undoMisfit = `systemctl stop etcd-prod squatter 2>/dev/null
 systemctl reset-failed 2>/dev/null
 while umount ` + binDir + `etcd 2>/dev/null; do :; done
 umount ` + spareDir + ` 2>/dev/null
-rm -rf ` + spareDir + ` /etc/systemd/system/etcd-prod.service.d /run/misfit.env /usr/local/lib/etcd
+rm -rf ` + spareDir + ` /etc/systemd/system/etcd-prod.service.d /usr/local/lib/etcd
 systemctl daemon-reload
 chown etcd-prod:etcd-prod /var/lib/etcd-prod`
 )

@@ -194,6 +194,10 @@ func (o *world) laws(step plan.Step) {
 	if step.Kind == plan.StartMember && marked && !host.Data.WAL {
 		o.t.Errorf("law 4: %s without data, and there is a marker", step.ID())
 	}
+	if start := host.Unit.Start; start != nil && (step.Kind == plan.StartMember || step.Kind == plan.RestartMember) &&
+		(!start.Guarded || len(start.Variables) > 0) {
+		o.t.Errorf("law 12: %s into %+v", step.ID(), *start)
+	}
 	if step.Kind == plan.RestartMember && host.Reads && len(o.seen.Hosts) > 1 && serve < len(o.seen.Hosts)/2+1 {
 		o.t.Errorf("law 1: %s with %d others that serve", step.ID(), serve)
 	}

@@ -59,6 +59,7 @@ var lines = map[string]lineKind[*parser]{
 	"missing":  {1, func(p *parser, f []string) error { return add(&p.host.Missing, f[0]) }},
 	"free":     {2, (*parser).readFree},
 	"unit":     {1, (*parser).readUnit},
+	"variable": {2, (*parser).readVariable},
 	"process":  {6, (*parser).readProcess},
 	statLine:   {6, (*parser).readFile},
 	"odd":      {1, (*parser).readOdd},
@@ -100,30 +101,6 @@ func (p *parser) readFree(f []string) error {
 		return kilobytes(&p.host.DataFree, f[1])
 	}
 	return kilobytes(&p.host.OptFree, f[1])
-}
-
-func (p *parser) readUnit(f []string) (err error) {
-	key, value, _ := strings.Cut(f[0], "=")
-	u := &p.host.Unit
-	switch key {
-	case "LoadState":
-		u.Load = value
-	case "ActiveState":
-		u.Active = value
-	case "SubState":
-		u.Sub = value
-	case "UnitFileState":
-		u.Enabled = value
-	case "NeedDaemonReload":
-		u.NeedsReload = value == "yes"
-	case "DropInPaths":
-		u.DropIns = strings.Fields(value)
-	case "NRestarts":
-		err = number(&u.Restarts, value)
-	case "Result":
-		u.Result = value
-	}
-	return err
 }
 
 func (p *parser) readProcess(f []string) error {

@@ -36,13 +36,51 @@ for what in data opt; do
   if [ -n "$room" ]; then say free "$what" "$room"; fi
 done
 
-pid=0
+# named WHOSE ASSIGNMENT…: the names of variables that may matter to a member. What they are set to may be secret, and stays here.
+named() {
+  whose=$1
+  shift
+  for name; do
+    name=${name%%=*}
+    case $name in *[#\;]*) continue ;; esac # a comment of a file
+    name=${name##*[\"\' ]}
+    case $name in
+    *[!A-Za-z0-9_]*) ;;
+    ETCD_* | GO[A-Z]* | GRPC_* | SSL_CERT_* | LD_* | *_PROXY | *_proxy) say variable "$whose" "$name" ;;
+    esac
+  done
+}
+
+# What drop-ins make of the unit is told only where there are some: without them its file says it all.
+pid=0 dropins=
+set -f
 if [ -d /run/systemd/system ]; then
-  shown=$newline$(systemctl show "$unit.service" -p LoadState -p ActiveState -p SubState -p UnitFileState -p MainPID \
-    -p NeedDaemonReload -p DropInPaths -p NRestarts -p Result)
-  each unit "$shown"
-  pid=${shown#*"$newline"MainPID=}
-  pid=${pid%%"$newline"*}
+  shown=$(systemctl show "$unit.service" -p LoadState -p ActiveState -p SubState -p UnitFileState -p MainPID \
+    -p NeedDaemonReload -p FragmentPath -p DropInPaths -p NRestarts -p Result -p ExecStart -p ExecCondition -p ExecStartPre \
+    -p Environment -p EnvironmentFiles -p UnsetEnvironment -p User -p Group -p WorkingDirectory -p RootDirectory -p RootImage)
+  case $shown in *DropInPaths=/*) dropins=yes ;; esac
+  IFS=$newline
+  for line in $shown; do
+    case $dropins$line in
+    MainPID=* | yesMainPID=*) pid=${line#*=} ;;
+    yesEnvironment=*)
+      IFS=' '
+      named unit ${line#*=}
+      ;;
+    yesEnvironmentFiles=*)
+      line=${line#*=}
+      set +f
+      for file in ${line% (ignore_errors=*)}; do
+        if [ -f "$file" ]; then named "$file" $(head -c 65536 "$file"); fi
+      done
+      set -f
+      ;;
+    Exec* | Environment* | UnsetEnvironment=* | User=* | Group=* | WorkingDirectory=* | Root*) ;;
+    *) say unit "$line" ;;
+    esac
+    IFS=$newline
+  done
+  unset IFS
 fi
 if [ "${pid:-0}" -gt 0 ] 2>/dev/null && exe=$(readlink "/proc/$pid/exe"); then
   sum=
@@ -50,7 +88,11 @@ if [ "${pid:-0}" -gt 0 ] 2>/dev/null && exe=$(readlink "/proc/$pid/exe"); then
   flat "/proc/$pid/cmdline"
   set -- $(stat -L -c '%d:%i %U' "/proc/$pid/exe" "/proc/$pid")
   say process "$pid" "${1:-}" "$exe" "$flat" "$sum" "${4:-}"
+  IFS=$newline
+  named process $(tr '\0\n' '\n ' <"/proc/$pid/environ")
+  unset IFS
 fi
+set +f
 
 unitfile=/etc/systemd/system/$unit.service
 # Directories that an operator may have made a symbolic link are followed; nothing else is. stat prints names as they are, so those that

@@ -174,30 +174,8 @@ const (
 	Other   Kind = "other"
 )
 
-// Unit is systemd's view of the member's unit.
-type Unit struct {
-	Load        string   `json:"load"`   // LoadState: loaded, not-found, masked, …
-	Active      string   `json:"active"` // ActiveState: active, inactive, failed, activating, …
-	Sub         string   `json:"sub"`
-	Enabled     string   `json:"enabled"` // UnitFileState: enabled, disabled, masked, …
-	NeedsReload bool     `json:"needs_reload"`
-	DropIns     []string `json:"drop_ins,omitempty"`
-	Restarts    int      `json:"restarts"`
-	Result      string   `json:"result"`
-}
-
 // NoName is the owner of a file or process whose number belongs to no user.
 const NoName = "UNKNOWN"
-
-// Process is a running etcd, as /proc shows it: what it really runs with, whatever the files say by now.
-type Process struct {
-	PID    int      `json:"pid"`
-	Exe    string   `json:"exe"`     // target of /proc/PID/exe; ends in " (deleted)" when the file was replaced
-	SameAs string   `json:"same_as"` // the path in Files whose inode the process runs; empty: none
-	SHA256 string   `json:"sha256"`  // of the executable, when its file was replaced or removed since; else empty
-	Args   []string `json:"args"`    // the whole command line
-	User   string   `json:"user"`    // that it runs as; root also where the kernel hides it, NoName where the user is gone
-}
 
 // Data is what lies in the member's data directory.
 type Data struct {

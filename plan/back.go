@@ -11,8 +11,8 @@ import (
 )
 
 // Back is the stage that takes a member back to what it ran with before a restart that did not bring it up again. It is nil where there
-// is no need, since it serves by now; or no way, since it did not serve before either, or the cluster's data is of a version by now that
-// what it ran before does not know. before is what the restart was decided on, and now what was seen after it failed.
+// is no need, since it serves by now; or no way, since it did not serve before either, its next start would not be what its unit file says, or the
+// cluster's data is of a version by now that what it ran before does not know. before is what the restart was decided on, and now what was seen after it failed.
 func Back(w Want, before, now facts.Snapshot, failed Stage) *Stage {
 	at := slices.IndexFunc(failed.Steps, func(s Step) bool { return s.Kind == RestartMember })
 	if at < 0 {
@@ -21,11 +21,12 @@ func Back(w Want, before, now facts.Snapshot, failed Stage) *Stage {
 	step := failed.Steps[at]
 	was, is := newView(w, before), newView(w, now)
 	then, host := before.Hosts[step.Host], now.Hosts[step.Host]
-	if then.Process == nil || !was.serves(then) || host.Unreachable != "" || is.serves(host) || is.passed(step) {
-		return nil
-	}
 	member := slices.IndexFunc(w.Cluster.Members, func(m inventory.Member) bool { return m.Name == step.Host })
 	m := w.Cluster.Members[member]
+	if then.Process == nil || !was.serves(then) || host.Unreachable != "" || is.serves(host) || is.passed(step) ||
+		len(is.undiverted(m, host)) > 0 || host.Unit.NeedsReload {
+		return nil
+	}
 	args := slices.Clone(then.Process.Args)
 	for i, arg := range args {
 		if strings.HasPrefix(arg, "--initial-cluster-state=") && was.formed { // it may run since the bootstrap

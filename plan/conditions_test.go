@@ -179,8 +179,30 @@ var rare = []condition{
 	{"port taken", fresh, as(func(h *facts.Host) { h.Sockets = []facts.Socket{{Address: "*", Port: 2380, PID: 7, Process: "nginx"}} })},
 	{"drop-in", whole, func(w Want, h *facts.Host) {
 		running(func(p *facts.Process) { p.Args = append(p.Args, "--max-txn-ops=7") })(w, h)
-		h.Unit.DropIns = []string{"/etc/systemd/system/etcd-prod.service.d/mine.conf"}
+		dropIn(func(s *facts.Start) { s.Command += " --max-txn-ops=7" })(w, h)
 	}},
+	{"variables", whole, running(func(p *facts.Process) { p.Variables = []string{"ETCD_UNSAFE_NO_FSYNC", "GOGC"} })},
+	{"variables of a drop-in", whole, dropIn(func(s *facts.Start) { s.Variables = []facts.Variable{{Name: "ETCD_FORCE_NEW_CLUSTER"}} })},
+	{"a drop-in without harm, and other flags", whole, func(w Want, h *facts.Host) {
+		running(func(p *facts.Process) { p.Args = append(p.Args, "--max-txn-ops=7") })(w, h)
+		dropIn(nil)(w, h)
+	}},
+	{"a drop-in that is not read yet, and other flags", whole, func(w Want, h *facts.Host) {
+		running(func(p *facts.Process) { p.Args = append(p.Args, "--max-txn-ops=7") })(w, h)
+		h.Unit.NeedsReload = true
+	}},
+}
+
+// dropIn is one that changes what the unit file says about the next start; nil: nothing that matters.
+func dropIn(change func(*facts.Start)) func(Want, *facts.Host) {
+	return func(w Want, h *facts.Host) {
+		h.Unit.DropIns = []string{"/etc/systemd/system/etcd-prod.service.d/mine.conf"}
+		start := startOf(h.Files[UnitPath(w.Cluster)].Content)
+		if change != nil {
+			change(&start)
+		}
+		h.Unit.Start = &start
+	}
 }
 
 // scenes makes Snapshots of hosts in given conditions; what was seen after each stage is found once.

@@ -33,6 +33,8 @@ func (v view) destroyRefusals() []Refusal {
 			found = append(found, v.unreachable(m, host))
 		case len(v.older(m, host)) > 0:
 			found = append(found, v.older(m, host)...)
+		case len(v.foreignUnit(m, host)) > 0:
+			found = append(found, v.foreignUnit(m, host)...)
 		case !v.want.accepts(ForeignCluster) && len(v.trusted(m, host)) > 0:
 			found = append(found, refuse(ForeignCA, m.Name, "run it with the operator directory that made this cluster, or, if that is lost, with --accept=foreign-ca",
 				"the cluster is of another operator directory: %s", v.trusted(m, host)[0].Reason))

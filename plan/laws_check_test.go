@@ -88,7 +88,23 @@ func TestLawsNotice(t *testing.T) {
 		"a bundle without a CA that is in use":     {dropped, one(RestartMember, "etcd-2"), "law 5"},
 		"https before others can dial it":          {plain, updateStage(plain, "https"), "tls"},
 		"https and no restart":                     {whole, updateStage(whole, "https"), "tls"},
-		"a key in what would be shown":             {fresh, withChange(one(WriteTrust, "etcd-1"), "-----BEGIN PRIVATE KEY-----"), "law 7"},
+		"a restart into another command": {
+			change(whole, "etcd-2", onHost(w, dropIn(func(s *facts.Start) { s.Command += " --name=x" }))), one(RestartMember, "etcd-2"), "law 12",
+		},
+		"a restart with a variable": {
+			change(whole, "etcd-2", onHost(w, dropIn(func(s *facts.Start) { s.Variables = []facts.Variable{{Name: "ETCD_NAME"}} }))),
+			one(RestartMember, "etcd-2"), "law 12",
+		},
+		"a restart without the guard": {
+			change(whole, "etcd-2", onHost(w, dropIn(func(s *facts.Start) { s.Guarded = false }))), one(RestartMember, "etcd-2"), "law 12",
+		},
+		"a start with all variables": {
+			change(down, "etcd-3", onHost(w, dropIn(func(s *facts.Start) { s.Unset = nil }))), one(StartMember, "etcd-3"), "law 12",
+		},
+		"a restart right after an unread drop-in": {
+			change(whole, "etcd-2", func(h *facts.Host) { h.Unit.NeedsReload = true }), restartWith(whole), "law 12",
+		},
+		"a key in what would be shown": {fresh, withChange(one(WriteTrust, "etcd-1"), "-----BEGIN PRIVATE KEY-----"), "law 7"},
 	}
 	w.Releases["3.7.3/amd64"] = releaseOf("3.7.3")
 	for name, test := range tests {
@@ -158,6 +174,22 @@ func unitStage(w Want, s facts.Snapshot) Stage {
 	return Stage{Name: "bad", Gate: "none", Width: 1, Steps: []Step{{
 		Kind: WriteUnit, Host: "etcd-2", Why: "no reason", Changes: []Change{{File: units.File{Path: name, Data: s.Hosts["etcd-2"].Files[name].Content}}},
 	}}}
+}
+
+// restartWith restarts etcd-2 right after its unit was written.
+func restartWith(s facts.Snapshot) Stage {
+	stage := Stage{Name: "bad", Gate: "none", Width: 1, Steps: []Step{{Kind: WriteUnit, Host: "etcd-2", Why: "no reason"}}}
+	for name, file := range s.Hosts["etcd-2"].Files {
+		if strings.HasSuffix(name, ".service") {
+			stage.Steps[0].Changes = []Change{{File: units.File{Path: name, Data: file.Content}}}
+		}
+	}
+	stage.Steps = append(stage.Steps, Step{Kind: RestartMember, Host: "etcd-2", Why: "no reason", Version: "3.6.16"})
+	return stage
+}
+
+func onHost(w Want, do func(Want, *facts.Host)) func(*facts.Host) {
+	return func(h *facts.Host) { do(w, h) }
 }
 
 func leafStage(generation int) Stage {

@@ -22,7 +22,7 @@ func lawful(w Want, s facts.Snapshot, stage Stage) error { return lawfulIn(w, s,
 func lawfulIn(w Want, s facts.Snapshot, t truth, stage Stage) error {
 	return errors.Join(
 		lawShape(w, stage), lawKinds(stage), lawQuorum(w, s, stage), lawBootstrap(w, s, stage), lawMix(w, s, stage), lawMarkers(w, s, stage),
-		lawUntried(s, stage), lawSecrets(stage), lawVersions(w, s, t, stage), lawTrust(w, s, stage), lawSchemes(w, s, stage))
+		lawUntried(s, stage), lawNextStart(s, stage), lawSecrets(stage), lawVersions(w, s, t, stage), lawTrust(w, s, stage), lawSchemes(w, s, stage))
 }
 
 // lawShape: a stage says what it is and why, names hosts of the inventory only, and those in their order.
@@ -211,6 +211,43 @@ func lawUntried(s facts.Snapshot, stage Stage) error {
 		}
 		if is, was := flagsOf(words(step.Changes[0].Data)), flagsOf(host.Process.Args); !slices.Equal(is, was) {
 			return fmt.Errorf("%s: its member runs with %q, and would start with %q", step.ID(), was, is)
+		}
+	}
+	return nil
+}
+
+// lawNextStart is law 12: no member is started into what systemd would make of a unit besides what its file says, or right after systemd
+// reads what nobody has looked at.
+func lawNextStart(s facts.Snapshot, stage Stage) error {
+	for i, step := range stage.Steps {
+		if step.Kind != StartMember && step.Kind != RestartMember {
+			continue
+		}
+		unit := s.Hosts[step.Host].Unit
+		written := slices.ContainsFunc(stage.Steps[:i], func(other Step) bool { return other.Kind == WriteUnit && other.Host == step.Host })
+		if unit.NeedsReload && written {
+			return fmt.Errorf("law 12: %s starts what systemd has not read yet", step.ID())
+		}
+		if unit.Start == nil || unit.NeedsReload {
+			continue
+		}
+		var text []byte
+		for name, file := range s.Hosts[step.Host].Files {
+			if strings.HasSuffix(name, ".service") {
+				text = file.Content
+			}
+		}
+		if command, _, _ := strings.Cut(unit.Start.Command, " "); !strings.Contains(string(text), "\nExecStart="+command+" ") ||
+			!slices.Equal(flagsOf(strings.Fields(unit.Start.Command)), flagsOf(words(text))) {
+			return fmt.Errorf("law 12: %s starts %q", step.ID(), unit.Start.Command)
+		}
+		if !unit.Start.Guarded || !slices.Contains(unit.Start.Unset, "ETCD_FORCE_NEW_CLUSTER") || unit.Start.Settings["User"] != "etcd-prod" {
+			return fmt.Errorf("law 12: %s starts with %+v", step.ID(), *unit.Start)
+		}
+		for _, variable := range unit.Start.Variables {
+			if strings.HasPrefix(variable.Name, "ETCD_") {
+				return fmt.Errorf("law 12: %s starts with %s", step.ID(), variable.Name)
+			}
 		}
 	}
 	return nil

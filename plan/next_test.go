@@ -198,12 +198,6 @@ func TestRefusals(t *testing.T) {
 		}, ForeignData, "cluster abc"},
 		"disks swapped": {base, "etcd-2", func(h *facts.Host) { h.Data.MemberID = 7 }, ForeignData, "member 7"},
 		"masked":        {base, "etcd-2", func(h *facts.Host) { h.Unit.Enabled = "masked" }, UnitDiverted, "masked"},
-		"drop-in": {base, "etcd-2", func(h *facts.Host) {
-			h.Unit.DropIns = []string{"/etc/systemd/system/etcd-prod.service.d/override.conf"}
-			process := *h.Process
-			process.Args = append(slices.Clone(process.Args), "--max-txn-ops=7")
-			h.Process = &process
-		}, UnitDiverted, "override.conf"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -67,5 +67,8 @@ func hostNotes(w Want, m inventory.Member, host facts.Host) []string {
 	if len(host.Unit.DropIns) > 0 {
 		note("the unit has drop-ins: %s", strings.Join(host.Unit.DropIns, " "))
 	}
+	if has := missing(toldBesides(host), unwantedIn(host)); len(has) > 0 {
+		note("its process has %s in its environment, which its next start will not have", some(has, " "))
+	}
 	return found
 }

@@ -93,7 +93,7 @@ func (p *preflight) memory(m inventory.Member, host facts.Host) {
 // data is what Next asks of data and identity.
 func (p *preflight) data(m inventory.Member, host facts.Host) {
 	found := false
-	for _, check := range []func(inventory.Member, facts.Host) []Refusal{p.older, p.view.data, p.trusted, p.v2Store, p.undiverted} {
+	for _, check := range []func(inventory.Member, facts.Host) []Refusal{p.older, p.view.data, p.trusted, p.v2Store, p.foreignUnit, p.undiverted} {
 		found = p.refused(m.Name, CheckData, check(m, host)) || found
 	}
 	if taken, do := Endangered(p.want.Cluster, m, host); taken != "" {

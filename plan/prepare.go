@@ -226,18 +226,25 @@ func (v view) unit(m inventory.Member, host facts.Host) []Step {
 	var steps []Step
 	switch {
 	case why != "" && v.mustRestart(m, host) != nil: // written right before its restart, so that no other start picks it up untried
+		if host.Unit.NeedsReload { // else a drop-in that nobody has looked at would be read right before that restart
+			steps = append(steps, v.reload())
+		}
 	case why != "":
 		if why == "differs" {
 			why = v.unitReason(m, host)
 		}
 		steps = append(steps, Step{Kind: WriteUnit, Why: why, Unit: name, Changes: []Change{change}})
 	case host.Unit.NeedsReload:
-		steps = append(steps, Step{Kind: ReloadUnits, Why: "the unit changed on disk after systemd read it", Unit: name})
+		steps = append(steps, v.reload())
 	}
 	if host.Process != nil && host.Unit.Enabled != "enabled" {
 		steps = append(steps, Step{Kind: EnableUnit, Why: "the unit is " + cmp.Or(host.Unit.Enabled, "not there"), Unit: name})
 	}
 	return steps
+}
+
+func (v view) reload() Step {
+	return Step{Kind: ReloadUnits, Why: "the unit changed on disk after systemd read it", Unit: v.want.Cluster.UnitName}
 }
 
 // unitReason says why a unit file is written anew, in the words of what differs.

@@ -38,6 +38,7 @@ const (
 	Membership     RefusalKind = "membership"      // the member list and the inventory differ
 	QuorumAtRisk   RefusalKind = "quorum"          // a voter would go down and no quorum would be left
 	UnitDiverted   RefusalKind = "unit-diverted"   // something other than the unit file decides what systemd runs
+	ForeignUnit    RefusalKind = "foreign-unit"    // a unit of the member's name that clusterup did not write
 	VersionChange  RefusalKind = "version"         // the wanted version is not one that the cluster can be taken to
 	Alarmed        RefusalKind = "alarm"           // an alarm is raised, and restarting members would not help
 	V2Content      RefusalKind = "v2-content"      // data that the wanted version does not start with

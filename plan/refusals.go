@@ -28,6 +28,10 @@ func (v view) refusals() []Refusal {
 		return found
 	}
 	v.hosts(func(m inventory.Member, host facts.Host) {
+		if foreign := v.foreignUnit(m, host); len(foreign) > 0 { // whose process and data the host has, is another question
+			found = append(found, foreign...)
+			return
+		}
 		for _, check := range []func(inventory.Member, facts.Host) []Refusal{v.suitable, v.ports, v.data, v.trusted, v.outdated, v.plainRefusals, v.v2Store, v.undiverted} {
 			found = append(found, check(m, host)...)
 		}
@@ -162,25 +166,6 @@ func (v view) trusted(m inventory.Member, host facts.Host) []Refusal {
 		fmt.Sprintf("run it with the operator directory that made this cluster: %s, above all its ca/, beside the inventory",
 			path.Join(".clusterup", v.want.Cluster.Name)),
 		"%s trusts a CA that is not in this operator directory", foreign[0])}
-}
-
-// undiverted says whether the unit file decides what runs. A drop-in that changes the command line would make a restart pointless.
-func (v view) undiverted(m inventory.Member, host facts.Host) []Refusal {
-	unit := v.want.Cluster.UnitName + ".service"
-	if host.Unit.Load == "masked" || host.Unit.Enabled == "masked" {
-		return []Refusal{refuse(UnitDiverted, m.Name, "on the host: systemctl unmask "+unit, "the unit %s is masked", unit)}
-	}
-	if len(host.Unit.DropIns) == 0 || host.Process == nil || host.Unit.NeedsReload {
-		return nil
-	}
-	if _, ok := v.release(host); !ok {
-		return nil
-	}
-	if _, why := fileChange(v.unitFile(m, host), host); why != "" || v.mustRestart(m, host) == nil {
-		return nil
-	}
-	return []Refusal{refuse(UnitDiverted, m.Name, "move its flags into etcd { flags = … } of the inventory, and remove it",
-		"the drop-in %s changes what the member runs with: %s", host.Unit.DropIns[0], v.mustRestart(m, host)[0])}
 }
 
 // membership says where the member list and the inventory differ.

@@ -88,11 +88,9 @@ func ofHosts(t *testing.T, w Want) []dead {
 			h.Sockets = []facts.Socket{{Address: "*", Port: 2379, PID: 77, Process: "nginx"}}
 		}),
 		spoiled("masked", w, base, func(h *facts.Host) { h.Unit.Enabled = "masked" }),
-		spoiled("drop-in", w, base, func(h *facts.Host) {
-			h.Unit.DropIns = []string{"/etc/systemd/system/etcd-prod.service.d/override.conf"}
-			process := *h.Process
-			process.Args = append(slices.Clone(process.Args), "--max-txn-ops=7")
-			h.Process = &process
+		spoiled("drop-in", w, base, onHost(w, dropIn(func(s *facts.Start) { s.Command += " --max-txn-ops=7" }))),
+		spoiled("a unit of another installer", w, base, func(h *facts.Host) {
+			h.Files[UnitPath(w.Cluster)] = facts.File{Kind: facts.Regular, Mode: 0o644, Owner: "root", Group: "root", Content: []byte("[Unit]")}
 		}),
 	}
 }

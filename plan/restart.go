@@ -27,6 +27,9 @@ func (v view) mustRestart(m inventory.Member, host facts.Host) []string {
 	case len(why) == 0 || !strings.HasPrefix(why[0], "binary: "):
 		why = append(why, "runs another binary than "+binary)
 	}
+	if told := toldBesides(host); len(told) > 0 {
+		why = append(why, "has "+some(told, " ")+" in its environment")
+	}
 	if pid := v.want.Restart[m.Name]; pid != 0 && pid == host.Process.PID {
 		why = append(why, "its open connections are to end")
 	}

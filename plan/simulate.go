@@ -72,13 +72,16 @@ func simulateHost(w Want, s facts.Snapshot, step Step, host *facts.Host) {
 	case InstallRelease:
 		simulateRelease(host, *step.Release)
 	case WriteTrust, WriteUnit:
+		if step.Kind == WriteUnit {
+			host.Unit.Start = newView(w, s).simulateUnit(*host, step.Changes[0].Data)
+		}
 		for _, c := range step.Changes {
 			host.Files[c.Path] = facts.File{
 				Kind: facts.Regular, Mode: c.Mode, Owner: c.Owner, Group: c.Group, Size: int64(len(c.Data)), Content: c.Data,
 			}
 		}
 		if step.Kind == WriteUnit {
-			host.Unit.Load, host.Unit.NeedsReload = "loaded", false
+			host.Unit.Load, host.Unit.NeedsReload, host.Unit.Fragment = "loaded", false, UnitPath(w.Cluster)
 		}
 	case ReloadUnits:
 		host.Unit.NeedsReload = false
