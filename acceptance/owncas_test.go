@@ -1,12 +1,20 @@
 package acceptance
 
 import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
 	"fmt"
+	"math/big"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 // TestOwnCAs runs a cluster whose certificates an intermediate CA of the operator's company signs.
@@ -21,9 +29,10 @@ func TestOwnCAs(t *testing.T) {
 	file := s.write(t, "prod.hcl", inv)
 	key := filepath.Join(own, "client.key")
 	must(t, os.Rename(key, key+".away"))
-	refused(t, s, file, 13, "[given-ca]", "the client CA that the inventory names cannot be taken over", key)
+	refused(t, s, file, 13, "[given-ca]", "the client CA that the inventory names cannot be used", key)
 	must(t, os.Rename(key+".away", key))
-	s.ok(t, "apply", "--yes", file)
+	unfitCAs(t, s, inv)
+	s.ok(t, "apply", "--yes", s.write(t, "prod.hcl", inv))
 	s.inSync(t, file, inv)
 	chain := s.on(t, "etcd-1", "grep -c BEGIN /etc/etcd/prod/tls/peer/cert.pem")
 	if chain != "2" {
@@ -35,6 +44,96 @@ func TestOwnCAs(t *testing.T) {
 	s.on(t, "etcd-1", "rm /etc/etcd/prod/tls/server/key.pem")
 	s.ok(t, "apply", "--yes", file).says(t, "issue-leaf/server/etcd-1")
 	takenOver(t, s, inv, own, file)
+	inv.Settings = ""
+	unfitCAs(t, s, inv)
+	s.inSync(t, s.write(t, "prod.hcl", inv), inv)
+	backAgain(t, s, inv)
+}
+
+// unfitCAs are refused, whether there is a cluster already or not, for the field that is wrong.
+func unfitCAs(t *testing.T, s *site, inv inventory) {
+	t.Helper()
+	for name, c := range map[string]struct {
+		change func(*x509.Certificate)
+		says   string
+	}{
+		"web": {
+			func(c *x509.Certificate) { c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth} },
+			`the extendedKeyUsage of "CN=web" lacks clientAuth`,
+		},
+		"young": {
+			func(c *x509.Certificate) { c.NotBefore = time.Now().Add(time.Hour) },
+			`"CN=young" is not valid yet: its notBefore is `,
+		},
+		"bound": {
+			func(c *x509.Certificate) { c.PermittedDNSDomains = []string{"example.com"} },
+			`the nameConstraints of "CN=bound" do not fit the members: DNS name "localhost"`,
+		},
+	} {
+		inv.Settings = peerCA(company(t, name, c.change))
+		refused(t, s, s.write(t, "prod.hcl", inv), 13, "[given-ca]",
+			"the peer CA that the inventory names cannot be used: "+c.says)
+	}
+}
+
+// backAgain begins to take the members over to another CA, and thinks better of it when all but the end is done.
+func backAgain(t *testing.T, s *site, inv inventory) {
+	t.Helper()
+	file := s.write(t, "prod.hcl", inv)
+	inv.Settings = peerCA(company(t, "better", nil))
+	there := s.write(t, "prod.hcl", inv)
+	const near = "CLUSTERUP_FAULT=kill before retire-ca/peer-2"
+	s.disturbed(t, near, "apply", "--yes", "--accept=downtime", there).exits(t, -1)
+	if leaf := s.lying(t, "etcd-1", "prod", "peer"); leaf.Issuer.CommonName != "better" {
+		t.Errorf("before the way back the peer's certificate is of %s", leaf.Issuer)
+	}
+	inv.Settings = ""
+	file = s.write(t, filepath.Base(file), inv)
+	s.ok(t, "apply", "--yes", "--accept=downtime", file).
+		says(t, "retire-ca/peer-3", "the inventory names peer CA 2 again")
+	s.inSync(t, file, inv)
+	s.standsWith(t, inv, map[string]int{"peer": 2, "client": 2})
+}
+
+func peerCA(base string) string {
+	return fmt.Sprintf("\npki {\n  peer_ca {\n    cert = %q\n    key  = %q\n  }\n}\n", base+".pem", base+".key")
+}
+
+// company makes an intermediate CA, with its root, that is odd in one thing, and says where its files are but for
+// .pem and .key.
+func company(t *testing.T, name string, odd func(*x509.Certificate)) string {
+	t.Helper()
+	base := filepath.Join(t.TempDir(), name)
+	template := func(name string, serial int64) *x509.Certificate {
+		return &x509.Certificate{
+			Subject: pkix.Name{CommonName: name}, SerialNumber: big.NewInt(serial),
+			BasicConstraintsValid: true, IsCA: true, KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageCRLSign,
+			NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(90 * 24 * time.Hour),
+		}
+	}
+	rootKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	must(t, err)
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	must(t, err)
+	root, below := template("root of "+name, 1), template(name, 2)
+	if odd != nil {
+		odd(below)
+	}
+	rootDER, err := x509.CreateCertificate(rand.Reader, root, root, rootKey.Public(), rootKey)
+	must(t, err)
+	root, err = x509.ParseCertificate(rootDER)
+	must(t, err)
+	der, err := x509.CreateCertificate(rand.Reader, below, root, key.Public(), rootKey)
+	must(t, err)
+	secret, err := x509.MarshalPKCS8PrivateKey(key)
+	must(t, err)
+	var certs []byte
+	for _, cert := range [][]byte{der, rootDER} {
+		certs = append(certs, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert})...)
+	}
+	must(t, os.WriteFile(base+".pem", certs, 0o644))
+	must(t, os.WriteFile(base+".key", pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: secret}), 0o600))
+	return base
 }
 
 // takenOver gives up the CAs of the company: they cannot make their successors, the members go over to others, and until they have, nothing
@@ -87,6 +186,15 @@ func TestCAServers(t *testing.T) {
   }
 `, own+"/peer.pem", peers.url, s.file(t, "auth.key", authKey+"\n"), clients.url, own+"/client-tls.pem")
 	file := s.write(t, "prod.hcl", inv)
+	less := inv // what a server really signs shows only when it does
+	less.Settings = strings.Replace(inv.Settings, `profile       = "etcd"`, `profile       = ""`, 1)
+	s.write(t, "prod.hcl", less)
+	s.run(t, "apply", "--yes", file).exits(t, 13).
+		says(t, "[given-ca]", "the profile of the server has to have these usages").saysNot(t, "create-ca/")
+	if got := s.on(t, "etcd-1", "ls -d /etc/etcd /opt/clusterup 2>/dev/null || echo bare"); got != "bare" {
+		t.Errorf("etcd-1 has %s", got)
+	}
+	s.write(t, "prod.hcl", inv)
 	s.ok(t, "apply", "--yes", file)
 	s.inSync(t, file, inv)
 	for role, issuer := range map[string]string{"peer": "etcd peer intermediate", "server": "etcd client intermediate"} {

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/clusterup/clusterup/facts"
+	"github.com/clusterup/clusterup/inventory"
 	"github.com/clusterup/clusterup/plan"
 )
 
@@ -74,6 +75,40 @@ func TestRotate(t *testing.T) {
 		}
 		if got := signers(o); len(o.seen.Operator.CAs) > 2 && (got["peer"] != 2 || got["server"] != 2) {
 			t.Errorf("point %d: certificates are of %v", point, got)
+		}
+	}
+}
+
+// A CA of others signs before anything is done, once a run; where what it signs is of no use, nothing is done.
+func TestTrial(t *testing.T) {
+	theirs := func(w plan.Want) plan.Want {
+		cluster := *w.Cluster
+		cluster.PKI.PeerCA = &inventory.GivenCA{Cert: "their.pem", Key: "their.key"}
+		w.Cluster = &cluster
+		return w
+	}
+	silent := errors.New("connection refused")
+	for name, c := range map[string]struct {
+		unfit string
+		err   error
+	}{"fit": {}, "unfit": {unfit: "it lacks clientAuth"}, "a server that is silent": {err: silent}} {
+		o := running(t, 3, "3.6.16", "3.6.16")
+		o.unfit, o.noServer = c.unfit, c.err
+		o.seen.Operator.Replaced = map[string]string{"peer": "another one is given"}
+		r, done := followed(o, "run")
+		r.Want = theirs(o.want)
+		r.Gather = func(ctx context.Context) (facts.Snapshot, error) { return o.gather(ctx, r.Want, &looked{}) }
+		_, err := r.Converge(t.Context())
+		refused := new(plan.Refused)
+		good := errors.As(err, &refused) == (c.unfit != "") && errors.Is(err, silent) == (c.err != nil)
+		if !good || (err == nil) != (name == "fit") {
+			t.Errorf("%s: %v", name, err)
+		}
+		if c.unfit != "" && !strings.Contains(err.Error(), c.unfit) {
+			t.Errorf("%s: %v", name, err)
+		}
+		if !slices.Equal(o.tried, []string{"peer"}) || (len(done()) > 0) != (name == "fit") {
+			t.Errorf("%s: tried %v, done %v", name, o.tried, done())
 		}
 	}
 }

@@ -34,6 +34,9 @@ type Upload struct {
 
 // Operator is the operator directory on the control machine.
 type Operator interface {
+	// TryCA has the CA that the inventory names for a role sign what members need, in memory, and says why that would
+	// be of no use to them; "": it would be. A server is asked once.
+	TryCA(ctx context.Context, role string) (unfit string, err error)
 	CreateCA(ctx context.Context, role string) error
 	RetireCA(ctx context.Context, role string, generation int) error
 	// HoldRotation has the rotation of a CA wait after a phase; "" lets it go on.
@@ -126,6 +129,11 @@ func (r *Run) Converge(ctx context.Context) (Result, error) {
 		if last != nil && reflect.DeepEqual(last, stage) || result.Stages > 20+10*len(r.Want.Cluster.Members) {
 			return result, &StageError{Stage: *stage, Errs: []error{fmt.Errorf("%w: the same steps are wanted again", ErrNoEffect)}}
 		}
+		if result.Stages == 0 {
+			if err := r.tryCAs(ctx, seen); err != nil {
+				return result, err
+			}
+		}
 		done, err := r.stage(ctx, *stage)
 		result.Steps += done
 		result.Stages++
@@ -148,6 +156,22 @@ func (r *Run) next(seen facts.Snapshot) (*plan.Stage, error) {
 		return r.Next(r.Want, seen)
 	}
 	return plan.Next(r.Want, seen)
+}
+
+// tryCAs has CAs of others sign before anything is done that rests on them.
+func (r *Run) tryCAs(ctx context.Context, seen facts.Snapshot) error {
+	if r.Next != nil {
+		return nil
+	}
+	for _, role := range plan.OnTrial(r.Want, seen) {
+		switch unfit, err := r.Operator.TryCA(ctx, role); {
+		case err != nil:
+			return err
+		case unfit != "":
+			return &plan.Refused{Refusals: []plan.Refusal{plan.UnfitCA(r.Want, seen, role, unfit)}}
+		}
+	}
+	return nil
 }
 
 // look gathers; a stop ends it at once, since looking changes nothing.

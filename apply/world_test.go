@@ -53,25 +53,28 @@ type world struct {
 	t    *testing.T
 	want plan.Want
 
-	mu      sync.Mutex
-	seen    facts.Snapshot
-	wanted  map[string][]plan.Step // by ID, of the stage to come
-	current map[string]plan.Step   // by host
-	hostsOf map[string]string      // by client URL
-	actions int                    // that change something on a host
-	canary  map[string]int         // by endpoint
-	alarms  []facts.Alarm
-	deaf    bool                                            // actions succeed, and have no effect
-	broken  func(step plan.Step) error                      // fails a start
-	block   func(ctx context.Context, step plan.Step) error // holds a start up
-	began   map[string]time.Time                            // when a host was told to start or restart its unit
-	stops   time.Duration                                   // how long the process takes to end that a restart ends
-	bad     string                                          // the endpoint through which nothing can be written
-	hash    map[string]uint32                               // of all keys, by endpoint
-	refuses map[plan.Kind]func() error                      // what the operator directory or the cluster says to a step; nil: it does it
-	agrees  time.Time                                       // when the members agree on their version
-	journal string                                          // what every unit has said
-	full    string                                          // fails the unpacking of a release
+	mu       sync.Mutex
+	seen     facts.Snapshot
+	wanted   map[string][]plan.Step // by ID, of the stage to come
+	current  map[string]plan.Step   // by host
+	hostsOf  map[string]string      // by client URL
+	actions  int                    // that change something on a host
+	canary   map[string]int         // by endpoint
+	alarms   []facts.Alarm
+	deaf     bool                                            // actions succeed, and have no effect
+	broken   func(step plan.Step) error                      // fails a start
+	block    func(ctx context.Context, step plan.Step) error // holds a start up
+	began    map[string]time.Time                            // when a host was told to start or restart its unit
+	stops    time.Duration                                   // how long the process takes to end that a restart ends
+	bad      string                                          // the endpoint through which nothing can be written
+	hash     map[string]uint32                               // of all keys, by endpoint
+	refuses  map[plan.Kind]func() error                      // what the operator directory or the cluster says to a step; nil: it does it
+	agrees   time.Time                                       // when the members agree on their version
+	journal  string                                          // what every unit has said
+	full     string                                          // fails the unpacking of a release
+	tried    []string                                        // roles of CAs that were asked to sign
+	unfit    string                                          // what they say to that
+	noServer error                                           // why they cannot be asked
 }
 
 func newWorld(t *testing.T, w plan.Want) *world {
@@ -299,6 +302,11 @@ func (h fakeHost) Upload(ctx context.Context, file Upload, progress func(done, t
 	}
 	progress(file.Size, file.Size)
 	return ctx.Err()
+}
+
+func (o *world) TryCA(_ context.Context, role string) (unfit string, err error) {
+	o.tried = append(o.tried, role)
+	return o.unfit, o.noServer
 }
 
 func (o *world) CreateCA(_ context.Context, role string) error {

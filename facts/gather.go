@@ -2,6 +2,7 @@ package facts
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"maps"
 	"slices"
@@ -35,10 +36,10 @@ type Source struct {
 	// Route is told which member is behind an endpoint before Etcd is asked there: a member is asked where it serves, which is not where
 	// it shall serve when that is being changed. Nil: nobody needs to know.
 	Route func(member, endpoint string)
-	// Handshake makes a TLS handshake with host:port from a member's host, as whoever a certificate of that role is meant for, and returns
-	// the SHA-256 of the leaf that was shown, in hexadecimal, and its common name. An error is ErrNoCertificate where the port answered, and
-	// had none to show. It has a deadline of its own. Nil: no port is looked at.
-	Handshake func(ctx context.Context, from, role, address string) (sha256, name string, err error)
+	// Handshake makes a handshake, and returns the chain that was shown; with an error, too, where it was shown
+	// before that. An error is ErrNoCertificate where the port answered, and had none to show, and ErrRefused where
+	// it did not accept the other side's. It has a deadline of its own. Nil: no port is looked at.
+	Handshake func(ctx context.Context, k Knock) (chain []*x509.Certificate, err error)
 	Now       func() time.Time
 }
 
@@ -66,7 +67,7 @@ func (s *Snapshot) lookAt(ctx context.Context, src Source, names []string) {
 	var wg sync.WaitGroup
 	for _, name := range names {
 		wg.Go(func() {
-			host := look(ctx, src, name, src.Asks[name])
+			host := looker{src, s.Operator.CAs}.look(ctx, name, src.Asks[name])
 			issuers(host.Leaves, s.Operator.CAs)
 			mu.Lock()
 			defer mu.Unlock()
@@ -88,8 +89,15 @@ func (s *Snapshot) torn() []string {
 	return names
 }
 
+// looker looks at one host, knowing the CAs of the operator directory.
+type looker struct {
+	src Source
+	cas []CA
+}
+
 // look gathers one host: its script, then its member if it runs.
-func look(ctx context.Context, src Source, name string, ask Ask) Host {
+func (l looker) look(ctx context.Context, name string, ask Ask) Host {
+	src := l.src
 	sent := src.Now()
 	answer, err := src.Shells[name].Script(ctx, ask.Script())
 	received := src.Now()
@@ -108,7 +116,8 @@ func look(ctx context.Context, src Source, name string, ask Ask) Host {
 			src.Route(name, host.Endpoint)
 		}
 		var wg sync.WaitGroup
-		wg.Go(func() { host.Serves = shake(ctx, src, name, host.Process.Args, host.Endpoint) })
+		running := host // talk fills in the rest meanwhile
+		wg.Go(func() { host.Serves = l.shake(ctx, name, running) })
 		talk(ctx, src.Etcd, host.Endpoint, &host)
 		wg.Wait()
 	}

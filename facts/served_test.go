@@ -2,6 +2,8 @@ package facts
 
 import (
 	"context"
+	"crypto/x509"
+	"crypto/x509/pkix"
 	"errors"
 	"fmt"
 	"strings"
@@ -21,15 +23,15 @@ func TestShake(t *testing.T) {
 		want     map[string][]Served
 	}{
 		"three members": {three, []string{"etcd", secure}, "https://10.0.0.1:2379", map[string][]Served{
-			"peer":   {{From: "b", SHA256: "10.0.0.1:2380 peer", Name: "peer:a"}, {From: "c", Error: "refused"}},
-			"server": {{From: "b", SHA256: "10.0.0.1:2379 server", Name: "server:a"}, {From: "c", Error: "refused"}},
+			"peer":   {{From: "b", SHA256: sumOf("10.0.0.1:2380 peer"), Name: "peer:a"}, {From: "c", Error: "refused"}},
+			"server": {{From: "b", SHA256: sumOf("10.0.0.1:2379 server"), Name: "server:a"}, {From: "c", Error: "refused"}},
 		}},
 		"the only one": {map[string]Ask{"a": {Peer: "10.0.0.1:2380"}}, []string{"etcd", secure}, "https://10.0.0.1:2379", map[string][]Served{
-			"peer":   {{From: "a", SHA256: "10.0.0.1:2380 peer", Name: "peer:a"}},
-			"server": {{From: "a", SHA256: "10.0.0.1:2379 server", Name: "server:a"}},
+			"peer":   {{From: "a", SHA256: sumOf("10.0.0.1:2380 peer"), Name: "peer:a"}},
+			"server": {{From: "a", SHA256: sumOf("10.0.0.1:2379 server"), Name: "server:a"}},
 		}},
 		"no TLS for peers": {three, []string{"etcd", "--listen-peer-urls=http://10.0.0.1:2380"}, "https://10.0.0.1:2379", map[string][]Served{
-			"server": {{From: "b", SHA256: "10.0.0.1:2379 server", Name: "server:a"}, {From: "c", Error: "refused"}},
+			"server": {{From: "b", SHA256: sumOf("10.0.0.1:2379 server"), Name: "server:a"}, {From: "c", Error: "refused"}},
 		}},
 		"no certificate": {map[string]Ask{"a": {Peer: "10.0.0.1:2380"}, "d": {}}, []string{"etcd", secure}, "", map[string][]Served{
 			"peer": {{From: "d", Error: "handshake: it has no certificate that it can show", Broken: true}},
@@ -37,22 +39,23 @@ func TestShake(t *testing.T) {
 		"no TLS at all": {three, []string{"etcd"}, "http://10.0.0.1:2379", map[string][]Served{}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			src := Source{Asks: test.asks, Handshake: func(_ context.Context, from, role, address string) (string, string, error) {
-				if from == "d" {
-					return "", "", fmt.Errorf("handshake: %w", ErrNoCertificate)
+			src := Source{Asks: test.asks, Handshake: func(_ context.Context, k Knock) ([]*x509.Certificate, error) {
+				if k.From == "d" {
+					return nil, fmt.Errorf("handshake: %w", ErrNoCertificate)
 				}
-				if from == "c" {
-					return "", "", errors.New("refused")
+				if k.From == "c" {
+					return nil, errors.New("refused")
 				}
-				return address + " " + role, role + ":a", nil
+				cert := &x509.Certificate{Raw: []byte(k.Address + " " + k.Role), Subject: pkix.Name{CommonName: k.Role + ":a"}}
+				return []*x509.Certificate{cert}, nil
 			}}
-			got := shake(t.Context(), src, "a", test.args, test.endpoint)
+			got := looker{src: src}.shake(t.Context(), "a", Host{Process: &Process{Args: test.args}, Endpoint: test.endpoint})
 			if diff := cmp.Diff(test.want, got); diff != "" {
 				t.Errorf("-want +got %s", diff)
 			}
 		})
 	}
-	if got := shake(t.Context(), Source{Asks: three}, "a", []string{secure}, "https://10.0.0.1:2379"); got != nil {
+	if got := (looker{src: Source{Asks: three}}).shake(t.Context(), "a", Host{}); got != nil {
 		t.Errorf("nobody looks, and sees %v", got)
 	}
 }
@@ -65,9 +68,10 @@ func FuzzShake(f *testing.F) {
 		args := strings.Fields(line)
 		src := Source{
 			Asks:      map[string]Ask{"a": {Peer: "10.0.0.1:2380"}, "b": {}},
-			Handshake: func(context.Context, string, string, string) (string, string, error) { return "", "", ErrNoCertificate },
+			Handshake: func(context.Context, Knock) ([]*x509.Certificate, error) { return nil, ErrNoCertificate },
 		}
-		seen := shake(t.Context(), src, "a", args, serving(args, "https://10.0.0.1:2379"))
+		host := Host{Process: &Process{Args: args}, Endpoint: serving(args, "https://10.0.0.1:2379")}
+		seen := looker{src: src}.shake(t.Context(), "a", host)
 		if len(seen) > 2 || len(seen["peer"]) > 1 || len(seen["server"]) > 1 {
 			t.Errorf("%+v", seen)
 		}

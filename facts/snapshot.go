@@ -33,7 +33,8 @@ type Operator struct {
 	CAs       []CA              `json:"cas,omitempty"`       // sorted by role, then generation
 	Holds     map[string]string `json:"holds,omitempty"`     // role → the phase after which the rotation of its CA is to wait: trust or leaves
 	Replaced  map[string]string `json:"replaced,omitempty"`  // role → how the newest CA is not the one that the inventory names; roles for which it is are absent
-	Unfit     map[string]string `json:"unfit,omitempty"`     // role → why the CA that the inventory names cannot be taken over; of those not yet taken over
+	Reverts   map[string]int    `json:"reverts,omitempty"`   // role → the older CA that the inventory names again; others are absent
+	Unfit     map[string]string `json:"unfit,omitempty"`     // role → why the CA that the inventory names is of no use to members
 	Unsealed  bool              `json:"unsealed,omitempty"`  // the keys of CAs are not encrypted to those whom the inventory names, or are although it names nobody
 	Clients   []Client          `json:"clients,omitempty"`   // client certificates that were issued, sorted by name, age and serial number
 	Revoked   Revoked           `json:"revoked"`             //
@@ -144,6 +145,12 @@ type Served struct {
 	Name   string `json:"name,omitempty"`   // its common name
 	Error  string `json:"error,omitempty"`  // why not
 	Broken bool   `json:"broken,omitempty"` // the port itself ended the handshake: it cannot show what lies there, such as a key of another pair
+
+	// While the CA changes: which certificates both sides accept. CAs are told by the SHA-256 of their certificates.
+	Accepts string   `json:"accepts,omitempty"` // a certificate of this CA was shown there, and accepted; empty: none was
+	Refuses string   `json:"refuses,omitempty"` // why that of the newest CA was not, though the member runs with it
+	Valid   []string `json:"valid,omitempty"`   // CAs each of which alone suffices to accept what was shown, both ways
+	Invalid string   `json:"invalid,omitempty"` // why the newest CA, with which the member runs, does not
 }
 
 // Healthy says that the member runs, knows a leader and serves a linearizable read, with nothing to complain of.

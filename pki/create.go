@@ -25,7 +25,7 @@ func (s *Store) Create(role Role, cluster string, spec Spec, now time.Time, rand
 		case !role.valid():
 			return fmt.Errorf("unknown role %q", role)
 		case ok:
-			made, err = s.adopt(g, role, generation, now)
+			made, err = s.adopt(g, role, generation, now, rand)
 		default:
 			made, err = s.make(role, generation, cluster, spec, now, rand)
 		}
@@ -39,7 +39,7 @@ func (s *Store) Create(role Role, cluster string, spec Spec, now time.Time, rand
 }
 
 func (s *Store) make(role Role, generation int, cluster string, spec Spec, now time.Time, rand io.Reader) (authority, error) {
-	signer, cert, err := selfSigned(cluster+" etcd "+string(role)+" CA "+strconv.Itoa(generation), spec, now, rand)
+	signer, cert, err := newRoot(cluster+" etcd "+string(role)+" CA "+strconv.Itoa(generation), spec, now, rand)
 	if err != nil {
 		return authority{}, err
 	}
@@ -47,7 +47,7 @@ func (s *Store) make(role Role, generation int, cluster string, spec Spec, now t
 	return a, s.writeCA(a, signer)
 }
 
-func selfSigned(name string, spec Spec, now time.Time, rand io.Reader) (crypto.Signer, *x509.Certificate, error) {
+func newRoot(name string, spec Spec, now time.Time, rand io.Reader) (crypto.Signer, *x509.Certificate, error) {
 	if spec.CALifetime < 0 {
 		return nil, nil, fmt.Errorf("lifetime of %s is negative", spec.CALifetime)
 	}

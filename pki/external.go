@@ -92,10 +92,10 @@ func remoteCA(e *External) (cert *x509.Certificate, err error) {
 		return nil, fmt.Errorf("ask %s for its CA: %w", e.URL, err)
 	}
 	if cert, err = oneCert([]byte(answer.Certificate)); err == nil {
-		err = checkCA(cert)
+		err = checkChain([]*x509.Certificate{cert})
 	}
 	if err != nil {
-		return nil, fmt.Errorf("ask %s for its CA: %w", e.URL, err)
+		return nil, unfit("ask %s for its CA: %w", e.URL, err)
 	}
 	return cert, nil
 }
@@ -128,8 +128,8 @@ func signRemote(r request, key crypto.Signer, issuer *authority, rand io.Reader)
 	if err == nil {
 		err = r.answeredBy(cert, key, issuer)
 	}
-	if err != nil {
-		return nil, fmt.Errorf("ask %s to sign: %w", e.URL, err)
+	if err != nil { // it answers, and would do so again
+		return nil, unfit("ask %s to sign: %w", e.URL, err)
 	}
 	return cert, nil
 }

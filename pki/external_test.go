@@ -278,13 +278,14 @@ func TestExternalAddresses(t *testing.T) {
 		"https://ca.example.com": true, "https://ca.example.com:8888": true, "http://127.0.0.1:8888": true, "http://[::1]:8888": true,
 		"http://ca.example.com": false, "ca.example.com:8888": false, "https://a,b": false, "https://u:p@ca": false, "ftp://ca": false, "": false,
 	} {
-		_, err := Open(caDir(t), Options{Given: map[Role]Given{RolePeer: {External: &External{URL: url, AuthKey: key}}}})
-		if (err == nil) != ok {
-			t.Errorf("%s: %v", url, err)
+		s := givenStore(t, caDir(t), Given{External: &External{URL: url, AuthKey: key}})
+		if why := s.Unfit(RolePeer, today, rand.Reader); (why == "") != ok {
+			t.Errorf("%s: %s", url, why)
 		}
 	}
-	if _, err := Open(caDir(t), Options{Given: map[Role]Given{RolePeer: {External: &External{URL: "https://ca"}}}}); err == nil {
-		t.Error("without an auth key")
+	s := givenStore(t, caDir(t), Given{External: &External{URL: "https://ca"}})
+	if err := s.Try(RolePeer, today, rand.Reader); !errors.Is(err, ErrUnfit) || s.Unfit(RolePeer, today, rand.Reader) == "" {
+		t.Errorf("without an auth key: %v", err)
 	}
 	for _, text := range []string{"", "0011", "zz112233445566778899aabbccddeeff", "env:KEY"} {
 		if _, err := ParseAuthKey(text); err == nil || text != "" && strings.Contains(err.Error(), text) {

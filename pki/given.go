@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"time"
@@ -16,55 +17,59 @@ type given struct {
 	Given
 	cert  *x509.Certificate // nil: only the server knows it
 	chain []*x509.Certificate
+	err   error // why it cannot be read; all else but Given is then zero
 }
 
-func readGiven(all map[Role]Given) (map[Role]given, error) {
+// readGiven reads what there is to read. What is wrong with a CA keeps nobody from what can be done without it.
+func readGiven(all map[Role]Given) map[Role]given {
 	out := map[Role]given{}
 	for role, g := range all {
 		one := given{Given: g}
-		if g.External != nil {
-			if err := g.External.check(); err != nil {
-				return nil, fmt.Errorf("read %s CA: %w", role, err)
-			}
-		}
-		if g.Cert != "" {
-			data, err := os.ReadFile(g.Cert)
-			if err != nil {
-				return nil, fmt.Errorf("read %s CA: %w", role, err)
-			}
-			if one.cert, one.chain, err = parseChain(data); err != nil {
-				return nil, fmt.Errorf("read %s CA %s: %w", role, g.Cert, err)
-			}
-		}
-		if one.cert == nil && g.External == nil {
-			return nil, fmt.Errorf("read %s CA: it has no certificate", role)
+		if err := one.read(); err != nil {
+			one = given{Given: g, err: unfitError{fmt.Errorf("read %s CA: %w", role, err)}}
 		}
 		out[role] = one
 	}
-	return out, nil
+	return out
 }
 
-// parseChain reads the certificate of a CA, and each that signed the one before it.
-func parseChain(data []byte) (*x509.Certificate, []*x509.Certificate, error) {
-	certs, err := parseCerts(data)
+func (g *given) read() error {
+	if g.External != nil {
+		if err := g.External.check(); err != nil {
+			return err
+		}
+	}
+	if g.Cert == "" && g.External == nil {
+		return errors.New("it has no certificate")
+	}
+	if g.Cert == "" {
+		return nil
+	}
+	data, err := os.ReadFile(g.Cert)
 	if err != nil {
-		return nil, nil, err
+		return err
 	}
-	if len(certs) == 0 {
-		return nil, nil, errors.New("holds no certificate")
+	certs, err := parseCerts(data)
+	if err == nil {
+		err = checkChain(certs)
 	}
-	for i, cert := range certs {
-		if err := checkCA(cert); err != nil {
-			return nil, nil, err
-		}
-		if i == 0 {
-			continue
-		}
-		if err := certs[i-1].CheckSignatureFrom(cert); err != nil || bytes.Equal(cert.Raw, certs[i-1].Raw) {
-			return nil, nil, fmt.Errorf("%q did not sign %q: the CA comes first, then each that signed the one before it", cert.Subject, certs[i-1].Subject)
-		}
+	if err != nil {
+		return fmt.Errorf("%s: %w", g.Cert, err)
 	}
-	return certs[0], certs[1:], nil
+	g.cert, g.chain = certs[0], certs[1:]
+	return nil
+}
+
+// is says whether a CA that was taken over is the one that is given, as far as that can be told; latest is of its
+// generations the last.
+func (g given) is(a *authority, latest int) bool {
+	switch {
+	case g.err != nil || !a.Given:
+		return false
+	case g.cert == nil:
+		return a.Generation == latest
+	}
+	return g.cert.Equal(a.cert)
 }
 
 // attachGiven lets the generations that were taken over sign, where the CA is still given. A server of which no certificate was named is
@@ -79,7 +84,7 @@ func (s *Store) attachGiven(cas []authority) {
 	for i := range cas {
 		a := &cas[i]
 		g, ok := s.given[a.Role]
-		if !ok || !a.Given || g.cert != nil && !g.cert.Equal(a.cert) || g.cert == nil && a.Generation != last[a.Role] {
+		if !ok || !g.is(a, last[a.Role]) {
 			a.attachOld()
 			continue
 		}
@@ -128,22 +133,18 @@ func givenKey(path string, cert *x509.Certificate) (crypto.Signer, error) {
 
 // adopt makes a given CA the next generation: its certificates are copied, of its key only the place is. One that was retired, such as when a rotation to it
 // was given up, can be taken over again; there are then two generations with the same certificate. The directory must be locked.
-func (s *Store) adopt(g given, role Role, generation int, now time.Time) (authority, error) {
-	if g.cert == nil {
-		cert, err := remoteCA(g.External)
-		if err != nil {
-			return authority{}, err
-		}
-		g.cert = cert
-	}
-	if now, err := s.pick(role, 0); err == nil && now.cert.Equal(g.cert) {
-		return authority{}, fmt.Errorf("%q cannot make its own successor; ask whoever runs it for the next one and name that in the inventory: %w",
-			g.cert.Subject, ErrExternal)
-	}
-	if err := g.fit(now); err != nil {
+func (s *Store) adopt(g given, role Role, generation int, now time.Time, rand io.Reader) (authority, error) {
+	a, err := g.authority(role, generation)
+	if err != nil {
 		return authority{}, err
 	}
-	a := newAuthority(role, generation, g.cert)
+	if now, err := s.pick(role, 0); err == nil && now.cert.Equal(a.cert) {
+		return authority{}, fmt.Errorf("%q cannot make its own successor; ask whoever runs it for the next one and name that in the inventory: %w",
+			a.Subject, ErrExternal)
+	}
+	if err := a.fit(s.options.Names, now, rand); err != nil {
+		return authority{}, err
+	}
 	base := s.base(role, generation)
 	for _, suffix := range []string{keySuffix, sealedSuffix, recipientsSuffix, retiredSuffix, givenSuffix} { // left by a run that was killed
 		if err := remove(base + suffix); err != nil {
@@ -165,32 +166,25 @@ func (s *Store) adopt(g given, role Role, generation int, now time.Time) (author
 	return a, writeFile(base+certSuffix, a.PEM, 0o644)
 }
 
-// fit is an error when a CA whose certificate is known cannot be taken over.
-func (g given) fit(now time.Time) error {
-	if !now.Before(g.cert.NotAfter) {
-		return fmt.Errorf("%q, on %s: %w", g.cert.Subject, g.cert.NotAfter.Format(time.DateOnly), ErrExpired)
+// authority is the CA before it is taken over. A server is asked which it is where that is not said.
+func (g given) authority(role Role, generation int) (authority, error) {
+	if g.err != nil {
+		return authority{}, g.err
 	}
-	if g.External != nil {
-		return nil
+	cert := g.cert
+	if cert == nil {
+		var err error
+		if cert, err = remoteCA(g.External); err != nil {
+			return authority{}, err
+		}
 	}
-	_, err := givenKey(g.Key, g.cert)
-	return err
-}
-
-// Unfit says why the CA that is given for a role cannot be taken over; "" when it can be, when it has been, and when none is given or only
-// a server knows it.
-func (s *Store) Unfit(role Role, now time.Time) string {
-	g, ok := s.given[role]
-	if !ok || g.cert == nil {
-		return ""
+	a := newAuthority(role, generation, cert)
+	a.under(g.chain)
+	a.external = g.External
+	if g.External == nil {
+		a.key = &key{open: func() (crypto.Signer, error) { return givenKey(g.Key, cert) }}
 	}
-	if a, err := s.pick(role, 0); err == nil && a.Given && a.cert.Equal(g.cert) {
-		return ""
-	}
-	if err := g.fit(now); err != nil {
-		return err.Error()
-	}
-	return ""
+	return a, nil
 }
 
 // loadChain reads the certificates above a CA that was given; one that was made here has no such file.
@@ -202,28 +196,33 @@ func (a *authority) loadChain(path string) error {
 	if err != nil {
 		return err
 	}
-	if _, a.chain, err = parseChain(append(bytes.Clone(a.PEM), data...)); err != nil {
+	chain, err := parseCerts(data)
+	if err != nil {
 		return fmt.Errorf("read %s: %w", path, err)
 	}
 	a.Given = true
-	for _, cert := range a.chain {
+	a.under(chain)
+	return nil
+}
+
+// under says what is above a CA: what is trusted for it, and what goes along with what it signs, follow from that.
+func (a *authority) under(chain []*x509.Certificate) {
+	a.chain = chain
+	for _, cert := range chain {
 		a.NotAfter = earlier(a.NotAfter, cert.NotAfter)
 	}
-	if selfSignedCert(a.cert) {
-		return nil
+	if selfSigned(a.cert) {
+		return
 	}
-	above := a.chain
-	if last := len(above) - 1; last >= 0 && selfSignedCert(above[last]) {
+	above := chain
+	if last := len(above) - 1; last >= 0 && selfSigned(above[last]) {
 		a.Trust, above = encodeCert(above[last]), above[:last]
 	}
 	a.Chain = bytes.Clone(a.PEM)
 	for _, cert := range above {
 		a.Chain = append(a.Chain, encodeCert(cert)...)
 	}
-	return nil
 }
-
-func selfSignedCert(cert *x509.Certificate) bool { return cert.CheckSignatureFrom(cert) == nil }
 
 // Differs says how the newest CA of a role is not the one that the options ask for, so that a rotation is due; "" when it is, or when there
 // is none yet.
@@ -234,6 +233,8 @@ func (s *Store) Differs(role Role) string {
 	}
 	g, ok := s.given[role]
 	switch {
+	case ok && g.err != nil:
+		return "which CA is given cannot be read"
 	case ok && !a.Given:
 		return "the CA is clusterup's own, and another one is given"
 	case ok && g.cert != nil && !g.cert.Equal(a.cert):
@@ -242,4 +243,18 @@ func (s *Store) Differs(role Role) string {
 		return fmt.Sprintf("the CA is %q, which is not given any more", a.Subject)
 	}
 	return ""
+}
+
+// Reverts is the generation of an older CA of a role, not retired, that the options ask for instead of the newest; 0:
+// none.
+func (s *Store) Reverts(role Role) int {
+	generation := 0
+	g, ok := s.given[role]
+	for _, a := range s.of(role) {
+		asked := !ok && !a.Given || ok && g.cert != nil && g.is(&a, 0)
+		if asked && !a.Retired && s.Differs(role) != "" {
+			generation = a.Generation
+		}
+	}
+	return generation
 }

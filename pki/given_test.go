@@ -280,10 +280,10 @@ func TestGivenRefused(t *testing.T) {
 		"others can read": {chain(issuing), func(g *Given) { _ = os.Chmod(g.Key, 0o640) }, "run chmod 0600"},
 		"no key":          {chain(issuing), func(g *Given) { _ = os.Remove(g.Key) }, "no such file"},
 		"no certificate":  {chain(issuing), func(g *Given) { _ = os.Remove(g.Cert) }, "no such file"},
+		"no name":         {chain(issuing), func(g *Given) { g.Cert = "" }, "has no certificate"},
 		"empty":           {"", nil, "holds no certificate"},
 		"wrong order":     {chain(root, issuing), nil, "did not sign"},
 		"broken chain":    {chain(issuing, other), nil, "did not sign"},
-		"twice":           {chain(root, root), nil, "did not sign"},
 		"a leaf":          {string(leaf.Cert), nil, "not that of a CA"},
 		"locked": {chain(issuing), func(g *Given) {
 			_ = os.WriteFile(g.Key, []byte("-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n"), 0o600)
@@ -303,8 +303,8 @@ func TestGivenRefused(t *testing.T) {
 		if s != nil && len(s.CAs()) > 0 {
 			t.Errorf("%s: taken over", name)
 		}
-		if s != nil && !strings.Contains(s.Unfit(RolePeer, today), c.says) {
-			t.Errorf("%s: beforehand %q", name, s.Unfit(RolePeer, today))
+		if s != nil && !strings.Contains(s.Unfit(RolePeer, today, rand.Reader), c.says) {
+			t.Errorf("%s: beforehand %q", name, s.Unfit(RolePeer, today, rand.Reader))
 		}
 	}
 	late := today.Add(6 * year)
@@ -313,12 +313,12 @@ func TestGivenRefused(t *testing.T) {
 		t.Errorf("expired: %v", err)
 	}
 	for at, unfit := range map[time.Time]bool{today: false, late: true} {
-		if why := s.Unfit(RolePeer, at); (why != "") != unfit {
+		if why := s.Unfit(RolePeer, at, rand.Reader); (why != "") != unfit {
 			t.Errorf("%s: %q", at, why)
 		}
 	}
 	create(t, s, RolePeer, Spec{})
-	if why := s.Unfit(RolePeer, late); why != "" {
+	if why := s.Unfit(RolePeer, late, rand.Reader); why != "" {
 		t.Errorf("taken over already: %s", why)
 	}
 }

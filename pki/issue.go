@@ -78,22 +78,27 @@ func (s *Store) Issue(l Leaf, now time.Time, rand io.Reader) (Pair, error) {
 }
 
 func (s *Store) issue(l Leaf, now time.Time, rand io.Reader) (Pair, error) {
+	if kind, known := kinds[l.Kind]; known && l.CA != kind.ca {
+		return Pair{}, fmt.Errorf("the %s CA does not sign this kind, the %s CA does", l.CA, kind.ca)
+	}
+	ca, err := s.signing(l.CA, l.Generation, now)
+	if err != nil {
+		return Pair{}, err
+	}
+	return ca.issue(l, now, rand)
+}
+
+func (a *authority) issue(l Leaf, now time.Time, rand io.Reader) (Pair, error) {
 	kind, known := kinds[l.Kind]
 	switch {
 	case !known:
 		return Pair{}, fmt.Errorf("unknown kind: use peer, server, client or probe")
-	case l.CA != kind.ca:
-		return Pair{}, fmt.Errorf("the %s CA does not sign this kind, the %s CA does", l.CA, kind.ca)
 	case l.Lifetime < 0:
 		return Pair{}, fmt.Errorf("lifetime of %s is negative", l.Lifetime)
 	case l.Kind == "probe" && len(l.IPs)+len(l.DNS) > 0:
 		return Pair{}, fmt.Errorf("a probe has no names, and not %v %v", l.IPs, l.DNS)
 	case l.Kind == "probe":
 		l.Lifetime = min(cmp.Or(l.Lifetime, probeLifetime), probeLifetime)
-	}
-	ca, err := s.signing(l.CA, l.Generation, now)
-	if err != nil {
-		return Pair{}, err
 	}
 	key, err := newKey(l.Algorithm, rand)
 	if err != nil {
@@ -104,7 +109,7 @@ func (s *Store) issue(l Leaf, now time.Time, rand io.Reader) (Pair, error) {
 		usages:  kind.usages,
 		ips:     l.IPs, dns: l.DNS,
 		notBefore: now.Add(-backdate),
-		notAfter:  earlier(now.Add(cmp.Or(l.Lifetime, defaultLeafLifetime)), ca.NotAfter),
+		notAfter:  earlier(now.Add(cmp.Or(l.Lifetime, defaultLeafLifetime)), a.NotAfter),
 	}
 	if l.Organization != "" {
 		r.subject.Organization = []string{l.Organization}
@@ -115,10 +120,10 @@ func (s *Store) issue(l Leaf, now time.Time, rand io.Reader) (Pair, error) {
 	}
 	r.ips, r.dns = sortedIPs(r.ips), sortedNames(r.dns)
 	signWith := sign
-	if ca.external != nil {
+	if a.external != nil {
 		signWith = signRemote
 	}
-	cert, err := signWith(r, key, &ca, rand)
+	cert, err := signWith(r, key, a, rand)
 	if err != nil {
 		return Pair{}, err
 	}
@@ -127,7 +132,7 @@ func (s *Store) issue(l Leaf, now time.Time, rand io.Reader) (Pair, error) {
 		return Pair{}, err
 	}
 	return Pair{
-		Cert:   append(encodeCert(cert), ca.Chain...),
+		Cert:   append(encodeCert(cert), a.Chain...),
 		Key:    keyPEM,
 		Serial: cert.SerialNumber.Text(16), NotBefore: cert.NotBefore, NotAfter: cert.NotAfter,
 		SHA256: fingerprint(cert.Raw),

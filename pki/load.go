@@ -1,7 +1,6 @@
 package pki
 
 import (
-	"bytes"
 	"crypto"
 	"crypto/sha256"
 	"crypto/x509"
@@ -189,7 +188,7 @@ func readCA(path string) (*x509.Certificate, error) {
 	}
 	certs, err := parseCerts(data)
 	if err == nil && len(certs) != 1 {
-		err = errors.New("not exactly one PEM block of type CERTIFICATE")
+		err = errors.New("not exactly one certificate")
 	}
 	if err == nil {
 		err = checkCA(certs[0])
@@ -198,30 +197,6 @@ func readCA(path string) (*x509.Certificate, error) {
 		return nil, fmt.Errorf("read %s: %w", path, err)
 	}
 	return certs[0], nil
-}
-
-// parseCerts reads certificates and nothing else, in PEM.
-func parseCerts(data []byte) ([]*x509.Certificate, error) {
-	var certs []*x509.Certificate
-	for rest := data; len(bytes.TrimSpace(rest)) > 0; {
-		var block *pem.Block
-		if block, rest = pem.Decode(rest); block == nil || block.Type != "CERTIFICATE" {
-			return nil, errors.New("holds something else than PEM blocks of type CERTIFICATE")
-		}
-		cert, err := x509.ParseCertificate(block.Bytes)
-		if err != nil {
-			return nil, err
-		}
-		certs = append(certs, cert)
-	}
-	return certs, nil
-}
-
-func checkCA(cert *x509.Certificate) error {
-	if !cert.BasicConstraintsValid || !cert.IsCA {
-		return fmt.Errorf("certificate %q is not that of a CA", cert.Subject)
-	}
-	return nil
 }
 
 func newAuthority(role Role, generation int, cert *x509.Certificate) authority {

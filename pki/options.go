@@ -11,6 +11,10 @@ type Options struct {
 
 	// Given are CAs that come from elsewhere, by the role that they are for. See [Given].
 	Given map[Role]Given
+
+	// Names are the IP addresses and DNS names of all members: a given CA is taken over only if it can sign for them.
+	// Those that every peer and server has besides need not be said.
+	Names []string
 }
 
 // Unlock opens sealed keys, in memory only. The zero value opens none.

@@ -1,7 +1,6 @@
 package pki
 
 import (
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"slices"
@@ -36,13 +35,7 @@ func (p Pair) pkcs12(trust []byte, password string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	var others []*x509.Certificate
-	for _, cert := range certs[1:] {
-		if !slices.ContainsFunc(others, cert.Equal) { // an intermediate may be both in the chain and trusted
-			others = append(others, cert)
-		}
-	}
-	return pkcs12.Modern.WithIterations(iterations).Encode(pair.PrivateKey, certs[0], others, password)
+	return pkcs12.Modern.WithIterations(iterations).Encode(pair.PrivateKey, certs[0], certs[1:], password)
 }
 
 // CheckPassword says what keeps a password from being one for [Pair.PKCS12]. Its errors never show it.

@@ -91,12 +91,12 @@ func TestPKCS12Refused(t *testing.T) {
 		trust, password string
 		says            string
 	}{
-		"no password":         {p, "", "", "is empty"},
-		"not UTF-8":           {p, "", "sesame\xff", "not UTF-8"},
-		"not in UCS-2":        {p, "", "sesame😀", "emoji"},
-		"another's key":       {Pair{Cert: p.Cert, Key: other.Key}, "", password, "does not match"},
-		"nothing":             {Pair{}, "", password, ""},
-		"not trusted but odd": {p, "x", password, "CERTIFICATE"},
+		"no password":   {p, "", "", "is empty"},
+		"not UTF-8":     {p, "", "sesame\xff", "not UTF-8"},
+		"not in UCS-2":  {p, "", "sesame😀", "emoji"},
+		"another's key": {Pair{Cert: p.Cert, Key: other.Key}, "", password, "does not match"},
+		"nothing":       {Pair{}, "", password, ""},
+		"odd trust":     {p, "-----BEGIN X-----", password, "PEM"},
 	} {
 		data, err := c.pair.PKCS12([]byte(c.trust), c.password)
 		if err == nil || data != nil || !strings.Contains(err.Error(), c.says) || strings.Contains(err.Error(), "sesame") {

@@ -81,6 +81,10 @@ var (
 	// ErrExternal covers what a CA that is not clusterup's own cannot do, such as making its own successor.
 	ErrExternal = errors.New("this CA is not clusterup's own")
 
+	// ErrUnfit covers a given CA whose files or fields are wrong, so that members could do nothing with what it
+	// signs. Whoever runs the CA has to put it right.
+	ErrUnfit = errors.New("this CA cannot sign what members need")
+
 	// ErrNoClient covers a name or serial number that no recorded client certificate has.
 	ErrNoClient = errors.New("no such client certificate")
 

@@ -69,9 +69,7 @@ func (s *Store) open() (err error) {
 		return err
 	}
 	s.unlock = &unlocker{Unlock: s.options.Unlock}
-	if s.given, err = readGiven(s.options.Given); err != nil {
-		return err
-	}
+	s.given = readGiven(s.options.Given)
 	s.contents, err = s.load()
 	return err
 }

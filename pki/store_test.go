@@ -90,8 +90,8 @@ func TestOpenRefuses(t *testing.T) {
 		"another's key":      {func(dir string) error { return os.Rename(dir+"/client-1.key", dir+"/peer-1.key") }, "does not belong"},
 		"broken key":         {put("peer-1.key", "SECRETSTUFF"), "PRIVATE KEY"},
 		"broken PKCS #8":     {put("peer-1.key", "-----BEGIN PRIVATE KEY-----\nU0VD\n-----END PRIVATE KEY-----\n"), "PKCS #8"},
-		"broken certificate": {put("peer-1.pem", "x"), "PEM blocks of type CERTIFICATE"},
-		"two certificates":   {put("peer-1.pem", ca+ca), "not exactly one PEM block"},
+		"broken certificate": {put("peer-1.pem", "x"), "not exactly one certificate"},
+		"two certificates":   {put("peer-1.pem", ca+string(leaf.Cert)), "not exactly one certificate"},
 		"not a CA":           {put("peer-1.pem", string(leaf.Cert)), "not that of a CA"},
 		"not a directory": {func(dir string) error {
 			return errors.Join(os.RemoveAll(dir), os.WriteFile(dir, nil, 0o600))

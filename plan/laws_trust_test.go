@@ -82,7 +82,7 @@ func lawTrust(w Want, s facts.Snapshot, stage Stage) error {
 		var err error
 		switch step.Kind {
 		case IssueLeaf:
-			err = lawSigner(w, s, *step.Leaf)
+			err = errors.Join(lawSigner(w, s, *step.Leaf), lawAccepted(s, *step.Leaf))
 		case StartMember, RestartMember:
 			err = lawDrop(w, s, step, startsWith(w, s, stage.Steps[:i], step.Host))
 		case RetireCA:
@@ -171,9 +171,23 @@ func lawRetire(w Want, s facts.Snapshot, step Step) error {
 	if clients > 0 && !slices.Contains(w.Accept, OldClients) {
 		return fmt.Errorf("%d clients are of it", clients)
 	}
+	return lawFound(w, s, step)
+}
+
+// lawFound is law 13 for an old CA: new connections between all members were seen to succeed without it.
+func lawFound(w Want, s facts.Snapshot, step Step) error {
 	for _, m := range w.Cluster.Members {
 		host := s.Hosts[m.Name]
 		role := map[string]string{"peer": "peer", "client": "server"}[step.CA]
+		found := 0
+		for _, served := range host.Serves[role] {
+			if served.Accepts != "" && served.Accepts == newestOf(s, step.CA).SHA256 && slices.Contains(served.Valid, served.Accepts) {
+				found++
+			}
+		}
+		if all := len(host.Serves[role]); found < all && (role == "peer" || found == 0) {
+			return fmt.Errorf("law 13: %d of %d new connections with %s were seen to succeed without it", found, all, m.Name)
+		}
 		if ca, ok := issuerOf(s, host, role); ok && ca.Generation == step.Generation {
 			return fmt.Errorf("the %s certificate of %s is of it", role, m.Name)
 		}
@@ -186,9 +200,41 @@ func lawRetire(w Want, s facts.Snapshot, step Step) error {
 	return nil
 }
 
+// lawAccepted is law 13 for the certificates of a new CA: none is made while a member does not accept it.
+func lawAccepted(s facts.Snapshot, leaf Leaf) error {
+	live := slices.DeleteFunc(slices.Clone(s.Operator.CAs), func(ca facts.CA) bool { return ca.Role != leaf.CA || ca.Retired })
+	if len(live) > 1 && newestOf(s, leaf.CA).Generation == leaf.Generation && turnedDown(s, leaf.Role) {
+		return fmt.Errorf("law 13: a member does not accept %s CA %d", leaf.CA, leaf.Generation)
+	}
+	return nil
+}
+
+func newestOf(s facts.Snapshot, role string) facts.CA {
+	var newest facts.CA
+	for _, ca := range s.Operator.CAs {
+		if ca.Role == role && !ca.Retired && ca.Generation > newest.Generation {
+			newest = ca
+		}
+	}
+	return newest
+}
+
+// turnedDown says that new handshakes with a member have failed, for certificates of a role.
+func turnedDown(s facts.Snapshot, role string) bool {
+	for _, host := range s.Hosts {
+		if slices.ContainsFunc(host.Serves[role], func(v facts.Served) bool { return v.Refuses != "" || v.Invalid != "" }) {
+			return true
+		}
+	}
+	return false
+}
+
 // lawSettledCAs: where nothing is left to do, no rotation is half done, but for one that waits for somebody.
 func lawSettledCAs(w Want, s facts.Snapshot) error {
 	for _, role := range []string{"peer", "client"} {
+		if turnedDown(s, leafOf[role]) {
+			continue // it waits for somebody
+		}
 		var live, retired []facts.CA
 		for _, ca := range s.Operator.CAs {
 			switch {

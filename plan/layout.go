@@ -93,6 +93,16 @@ func advertiseClient(c *inventory.Cluster, m inventory.Member) []string {
 	return urls
 }
 
+// LeafNames are the SANs of the certificates of all members, each once, sorted.
+func LeafNames(c *inventory.Cluster) []string {
+	var names []string
+	for _, m := range c.Members {
+		names = append(names, leafNames(m)...)
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
 // leafNames are the SANs of a member's certificates, sorted; loopback is always among them.
 func leafNames(m inventory.Member) []string {
 	names := append([]string{"127.0.0.1", "::1", "localhost", m.Address, m.PeerAddress, m.ClientAddress}, m.Names...)

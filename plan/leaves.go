@@ -53,7 +53,7 @@ func (v view) issue(m inventory.Member, host facts.Host, now func(role string) b
 	var steps []Step
 	for _, role := range []string{"peer", "server"} {
 		signer, ok := v.signer(leafCA[role])
-		if !ok || !now(role) {
+		if !ok || !now(role) || signer.Generation == v.newest(leafCA[role]) && v.rejected(leafCA[role]) != "" {
 			continue
 		}
 		if why := v.leafWanting(role, m, host, signer); why != "" {
@@ -163,24 +163,4 @@ func (v view) unproven(host facts.Host, role string) string {
 		}
 	}
 	return ""
-}
-
-// unseen says why nobody has seen the certificate that lies on a host in a handshake, although its member runs and others have looked; ""
-// when somebody has.
-func (v view) unseen(host facts.Host, role string) string {
-	why := ""
-	if host.Process == nil {
-		return ""
-	}
-	for _, served := range host.Serves[role] {
-		switch {
-		case served.SHA256 == host.Leaves[role].SHA256:
-			return ""
-		case served.Error != "":
-			why = served.Error
-		default:
-			why = fmt.Sprintf("%s is shown a certificate of %q", served.From, served.Name)
-		}
-	}
-	return why
 }

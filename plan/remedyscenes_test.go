@@ -234,6 +234,15 @@ func ofCAs(t *testing.T, w Want) []dead {
 	}
 	unfit := base
 	unfit.Operator.Unfit = map[string]string{"client": "the key is not there"}
+	unfit.Operator.Replaced = map[string]string{"client": "another one is given"}
+	under := until(t, theirs(w), replaced(w, base))
+	useless := under[len(under)-1]
+	useless.Operator.Unfit = map[string]string{"peer": "it lacks clientAuth"}
+	takenOut := func(_ Want, s facts.Snapshot) (Want, facts.Snapshot) {
+		s.Operator.Unfit = nil
+		s.Operator.Replaced, s.Operator.Reverts = map[string]string{"peer": "it is not given"}, map[string]int{"peer": 1}
+		return w, s
+	}
 	next := RotateCA(w, base, []string{"peer"}, "")
 	dropping, within := base, base
 	for range 40 {
@@ -268,6 +277,7 @@ func ofCAs(t *testing.T, w Want) []dead {
 		}},
 		{name: "another's CA has ended", want: w, seen: ending(given(base), "peer", 1, -1), follow: mended(given(base))},
 		{name: "another's CA that cannot be used", want: w, seen: unfit, follow: mended(base)},
+		{name: "another's CA that is of no use, half-way", want: theirs(w), seen: useless, follow: takenOut},
 		{name: "the CA has ended", want: w, seen: ending(base, "peer", 1, -1)},
 		{name: "the client CA has ended", want: w, seen: ending(base, "client", 1, -1)},
 		{name: "back after the old CA is retired", want: AbortRotation(w, []string{"peer"}), seen: dropping, follow: goOn},

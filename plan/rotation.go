@@ -55,7 +55,7 @@ func (v view) authorities() []Step {
 		switch {
 		case len(live) == 0:
 			steps = append(steps, Step{Kind: CreateCA, CA: role, Why: "the operator directory has no " + role + " CA"})
-		case slices.Contains(v.want.Abort, role): // a CA that was made now would be taken back at once, again and again
+		case v.goesBack(role): // a CA that was made now would be taken back at once, again and again
 		case replaced != "" && !v.rotating(role) && minor(v.low) == minor(v.high):
 			if role == "client" && v.hold(role) == "" && len(v.hanging(live[len(live)-1])) > 0 {
 				steps = append(steps, v.holdStep(role, HoldTrust))
@@ -72,11 +72,7 @@ func (v view) authorities() []Step {
 				Kind: RetireCA, CA: role, Generation: ca.Generation, Why: "all members have dropped it already, which this operator directory does not know",
 			})
 		}
-		if slices.Contains(v.want.Abort, role) && len(live) > 1 {
-			for _, ca := range live[1:] {
-				steps = append(steps, Step{Kind: RetireCA, CA: role, Generation: ca.Generation, Why: "its rotation is taken back"})
-			}
-		}
+		steps = append(steps, v.takenBack(role)...)
 	}
 	return steps
 }
@@ -129,7 +125,7 @@ func (v view) rotate() (*Stage, error) {
 // begin makes the next generation when it is asked for or due. Clients of a CA that ends get the time to learn of the next one.
 func (v view) begin(role string) []Step {
 	live := v.live(role)
-	if v.rotating(role) || len(live) == 0 || slices.Contains(v.want.Abort, role) {
+	if v.rotating(role) || len(live) == 0 || v.goesBack(role) {
 		return nil
 	}
 	why := v.due(role)
@@ -178,14 +174,17 @@ func (v view) waits(role string) string {
 	if !v.trustedByAll(newest) {
 		return "not every member trusts " + caName(newest) + " yet"
 	}
+	if why := v.rejected(role); why != "" {
+		return why
+	}
 	for _, m := range v.want.Cluster.Members {
 		host := v.seen.Hosts[m.Name]
 		leaf := host.Leaves[leafOf[role]]
 		if leaf.Issuer != newest.SHA256 || v.unproven(host, leafOf[role]) != "" {
 			return m.Name + " has no certificate of " + caName(newest) + " yet"
 		}
-		if why := v.unseen(host, leafOf[role]); why != "" {
-			return fmt.Sprintf("no handshake has shown the %s certificate of %s: %s", leafOf[role], m.Name, why)
+		if why := v.unseen(m, host, role, newest); why != "" {
+			return why
 		}
 	}
 	if v.want.accepts(OldClients) {

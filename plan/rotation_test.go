@@ -25,7 +25,7 @@ func rotated(t *testing.T, w Want, s facts.Snapshot) facts.Snapshot {
 // aged is a cluster whose client CA has been due for a while: its rotation is held, since a client has a certificate of the old one.
 func aged(t *testing.T, w Want) facts.Snapshot {
 	t.Helper()
-	s := issued(settled(t, w))
+	s := issued(w, settled(t, w))
 	s.Taken = noon.AddDate(9, 6, 0)
 	s.Operator.Clients[0].NotAfter = noon.AddDate(10, 0, 0)
 	if s = rotated(t, w, s); s.Operator.Holds["client"] != HoldTrust {
@@ -58,7 +58,7 @@ func TestAbortedForGood(t *testing.T) {
 	cluster := *w.Cluster
 	cluster.PKI.PeerCA = &inventory.GivenCA{Cert: "other.pem", Key: "other.key"}
 	other.Cluster = &cluster
-	of["peer"] = rotated(t, RotateCA(other, replaced(settled(t, w)), []string{"peer"}, HoldTrust), replaced(settled(t, w)))
+	of["peer"] = rotated(t, RotateCA(other, replaced(w, settled(t, w)), []string{"peer"}, HoldTrust), replaced(w, settled(t, w)))
 	for role, s := range of {
 		back := AbortRotation(other, []string{role})
 		s = rotated(t, back, s)
@@ -84,7 +84,7 @@ func TestNoWayBackToACAThatHasEnded(t *testing.T) {
 // Such as where of a backup the files of the newest generation are missing.
 func TestNoRotationWithoutACA(t *testing.T) {
 	w := wanted(t, 3)
-	s := watched(settled(t, w))
+	s := watched(w, settled(t, w))
 	for i := range s.Operator.CAs {
 		s.Operator.CAs[i].Retired, s.Operator.CAs[i].Signing = true, false
 	}
@@ -100,7 +100,7 @@ func TestNoRotationWithoutACA(t *testing.T) {
 // A client that went back with its cluster hangs on the old CA, although it has a certificate of a later one.
 func TestAClientThatWentBack(t *testing.T) {
 	w := wanted(t, 3)
-	s := issued(settled(t, w))
+	s := issued(w, settled(t, w))
 	s = rotated(t, RotateCA(w, s, []string{"client"}, HoldLeaves), s)
 	s.Operator.Clients = append(s.Operator.Clients, facts.Client{Name: "app", Serial: "2", Generation: 2, NotAfter: noon.AddDate(1, 0, 0)})
 	s = rotated(t, AbortRotation(w, []string{"client"}), s)
@@ -115,7 +115,7 @@ func TestAClientThatWentBack(t *testing.T) {
 func TestARotationToACAWithoutItsKeyWaits(t *testing.T) {
 	w := wanted(t, 3)
 	for _, hold := range []string{HoldTrust, HoldLeaves} {
-		s := watched(settled(t, w))
+		s := watched(w, settled(t, w))
 		s = rotated(t, RotateCA(w, s, []string{"peer"}, hold), s)
 		for i, ca := range s.Operator.CAs {
 			if ca.Role == "peer" && ca.Generation == 2 {
@@ -147,7 +147,7 @@ func TestTLSStaysOnWhileAllAreStopped(t *testing.T) {
 // Out of a backup from before the old CA was retired.
 func TestACAThatWasDroppedIsNotTrustedAgain(t *testing.T) {
 	w := wanted(t, 3)
-	s := watched(settled(t, w))
+	s := watched(w, settled(t, w))
 	s = rotated(t, RotateCA(w, s, caRoles, ""), s)
 	for i := range s.Operator.CAs {
 		s.Operator.CAs[i].Retired, s.Operator.CAs[i].Signing = false, true
@@ -161,7 +161,7 @@ func TestACAThatWasDroppedIsNotTrustedAgain(t *testing.T) {
 // Whoever looks at a plan is told which clients it concerns, whatever begins a rotation or ends it.
 func TestClientsAreNamed(t *testing.T) {
 	w := wanted(t, 3)
-	s := issued(settled(t, w))
+	s := issued(w, settled(t, w))
 	moved := rotated(t, RotateCA(w, s, []string{"client"}, HoldLeaves), s)
 	moved.Operator.Clients = []facts.Client{{Name: "app", Serial: "2", Generation: 2, NotAfter: noon.AddDate(1, 0, 0)}}
 	given := s
@@ -185,7 +185,7 @@ func TestClientsAreNamed(t *testing.T) {
 // The client CA waits for its clients when the peer CA is long done: to go on is not to begin again with that.
 func TestUnfinished(t *testing.T) {
 	w := wanted(t, 3)
-	s := issued(settled(t, w))
+	s := issued(w, settled(t, w))
 	if got := Unfinished(w, s, caRoles); len(got) != 2 {
 		t.Errorf("of none: %v", got)
 	}
@@ -209,7 +209,7 @@ func TestUnfinished(t *testing.T) {
 func TestClientSigner(t *testing.T) {
 	w := wanted(t, 3)
 	w.Accept = []Risk{OldClients}
-	begun := rotated(t, RotateCA(w, settled(t, w), []string{"client"}, HoldTrust), watched(settled(t, w)))
+	begun := rotated(t, RotateCA(w, settled(t, w), []string{"client"}, HoldTrust), watched(w, settled(t, w)))
 	moved := rotated(t, RotateCA(w, begun, []string{"client"}, HoldLeaves), begun)
 	dark := func(s facts.Snapshot, names ...string) facts.Snapshot {
 		for _, name := range names {
@@ -221,7 +221,7 @@ func TestClientSigner(t *testing.T) {
 		seen facts.Snapshot
 		want int // 0: none
 	}{
-		"one CA":                            {watched(settled(t, w)), 1},
+		"one CA":                            {watched(w, settled(t, w)), 1},
 		"all trust both":                    {begun, 2},
 		"all trust both, one is dark":       {dark(begun, "etcd-3"), 1},
 		"all trust both, all are dark":      {dark(begun, "etcd-1", "etcd-2", "etcd-3"), 1},

@@ -19,7 +19,7 @@ func abort(roles ...string) func(Want, facts.Snapshot) Want {
 }
 
 // watched is a cluster whose certificates are looked at.
-func watched(s facts.Snapshot) facts.Snapshot {
+func watched(w Want, s facts.Snapshot) facts.Snapshot {
 	for _, name := range s.Names() {
 		s = change(s, name, func(h *facts.Host) {
 			for _, role := range []string{"peer", "server"} {
@@ -34,22 +34,22 @@ func watched(s facts.Snapshot) facts.Snapshot {
 					h.Serves["server"] = append(h.Serves["server"], facts.Served{From: from})
 				}
 			}
-			h.Serves = serve(*h)
+			h.Serves = serve(w, s, *h)
 		})
 	}
 	return s
 }
 
 // issued is a cluster with a client certificate.
-func issued(s facts.Snapshot) facts.Snapshot {
+func issued(w Want, s facts.Snapshot) facts.Snapshot {
 	s.Operator.Clients = []facts.Client{{Name: "app", Serial: "1", Generation: 1, NotAfter: noon.AddDate(1, 0, 0)}}
-	return watched(s)
+	return watched(w, s)
 }
 
 // replaced is a cluster whose inventory names another CA than its own.
-func replaced(s facts.Snapshot) facts.Snapshot {
+func replaced(w Want, s facts.Snapshot) facts.Snapshot {
 	s.Operator.Replaced = map[string]string{"peer": "the CA is clusterup's own, and another one is given"}
-	return watched(s)
+	return watched(w, s)
 }
 
 func plainly(w *Want) {
@@ -115,6 +115,35 @@ func TestEveryWayOfRotations(t *testing.T) {
 		}
 	})
 	t.Logf("%d states in all", total.Load())
+}
+
+// turnedDown are the states after a stage in which a member comes to do without what the new CA signs: where it was
+// restarted, it does not accept that; where it was given a certificate, nobody else does.
+func (r *roller) turnedDown(at rolled, stage Stage) []rolled {
+	last := stage.Steps[len(stage.Steps)-1]
+	st := at.state
+	for _, step := range stage.Steps {
+		st = r.do(st, step)
+	}
+	var found []rolled
+	for _, role := range caRoles {
+		leaf := leafOf[role]
+		views := st.seen.Hosts[last.Host].Serves[leaf]
+		if v := newView(r.w, st.seen); len(v.live(role)) < 2 || len(views) == 0 || last.Kind == IssueLeaf && last.Leaf.CA != role {
+			continue
+		}
+		bad := change(st.seen, last.Host, func(h *facts.Host) {
+			h.Serves = serve(r.w, st.seen, *h)
+			if view := &h.Serves[leaf][0]; last.Kind == IssueLeaf {
+				view.Valid, view.Invalid = nil, "incompatible key usage"
+			} else {
+				view.Accepts, view.Refuses = "", "bad certificate"
+			}
+		})
+		way := st.way + ", and the new " + role + " CA is turned down"
+		found = append(found, rolled{state{seen: bad, token: st.token, way: way, truth: st.truth}, at.faults - 1, at.lost})
+	}
+	return found
 }
 
 // stubborn is the state after a member was given a certificate that it does not take up.

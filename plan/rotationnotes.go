@@ -49,7 +49,7 @@ func (v view) operatorNotes() []string {
 // clientNotes say which clients are concerned when the client CA is rotated, and when that is taken back.
 func (v view) clientNotes() []string {
 	live := v.live("client")
-	if slices.Contains(v.want.Abort, "client") {
+	if v.goesBack("client") {
 		return v.takenBackNotes(live)
 	}
 	begins := len(live) > 1 || v.want.Generation["client"] > v.newest("client") || v.seen.Operator.Replaced["client"] != ""

@@ -12,7 +12,7 @@ import (
 func TestCutOffNotes(t *testing.T) {
 	patient, unsealed := wanted(t, 3), settled(t, wanted(t, 3))
 	patiently(&patient)
-	s := issued(settled(t, patient))
+	s := issued(patient, settled(t, patient))
 	unsealed.Operator.Unsealed = true
 	after := func(hold string) facts.Snapshot { return rotated(t, RotateCA(patient, s, []string{"client"}, hold), s) }
 	for name, test := range map[string]struct {
@@ -47,7 +47,7 @@ func accepting(w Want, risk Risk) Want {
 // Whoever takes a rotation back is told which clients it cuts off, and not what concerns one that goes on.
 func TestTakenBackNotes(t *testing.T) {
 	w := wanted(t, 3)
-	s := issued(settled(t, w))
+	s := issued(w, settled(t, w))
 	next := s.Operator.CAs[slices.IndexFunc(s.Operator.CAs, func(ca facts.CA) bool { return ca.Role == "client" })]
 	next.Generation, next.SHA256 = 2, "another"
 	s.Operator.CAs = append(slices.Clone(s.Operator.CAs), next)

@@ -40,8 +40,8 @@ func (v view) endedRefusals(role string) []Refusal {
 
 // givenRefusals: a CA that comes from elsewhere has to be one that can be used, and has no successor that could be made here.
 func (v view) givenRefusals(role string) []Refusal {
-	if why := v.seen.Operator.Unfit[role]; why != "" && !slices.Contains(v.want.Abort, role) {
-		return []Refusal{refuse(GivenCA, "", "put its files right, or name another CA in pki of the inventory", "the %s CA that the inventory names cannot be taken over: %s", role, why)}
+	if why := v.seen.Operator.Unfit[role]; why != "" && v.onTrial(role) {
+		return []Refusal{v.unfit(role, why)}
 	}
 	live := v.live(role)
 	if len(live) == 0 || !live[len(live)-1].Given || v.seen.Operator.Replaced[role] != "" {
@@ -81,7 +81,7 @@ func (v view) lateRefusals(role string) []Refusal {
 
 // lockedOut: clusterup itself is a client, and nothing can be asked with a certificate that members do not accept.
 func (v view) lockedOut() []Refusal {
-	if !v.formed || v.ended("client") || !v.want.Cluster.TLS.Clients || !v.canSign("client") || slices.Contains(v.want.Abort, "client") {
+	if !v.formed || v.ended("client") || !v.want.Cluster.TLS.Clients || !v.canSign("client") || v.goesBack("client") {
 		return nil
 	}
 	var stranger facts.CA

@@ -45,6 +45,9 @@ func TestRotationRefusals(t *testing.T) {
 	http := settled(t, plain)
 	unfit := whole
 	unfit.Operator.Unfit = map[string]string{"client": "the key is not there"}
+	unfit.Operator.Replaced = map[string]string{"client": "another one is given"}
+	alone := given(whole) // there is no way back from it
+	alone.Operator.Unfit = unfit.Operator.Unfit
 	for name, test := range map[string]struct {
 		want Want
 		seen facts.Snapshot
@@ -55,6 +58,7 @@ func TestRotationRefusals(t *testing.T) {
 		"another's CA rotates":                  {RotateCA(w, given(whole), caRoles, ""), given(whole), GivenCA},
 		"another's CA has ended":                {w, ending(given(whole), "peer", 1, -1), GivenCA},
 		"another's CA that cannot be used":      {w, unfit, GivenCA},
+		"the only one that all trust, such":     {w, alone, ""},
 		"the same, and back":                    {AbortRotation(w, []string{"client"}), unfit, ""},
 		"the CA has ended":                      {w, ending(whole, "peer", 1, -1), NeedsConsent},
 		"the client CA has ended":               {w, ending(whole, "client", 1, -1), NeedsConsent},

@@ -45,7 +45,7 @@ func (v view) rotation(role string) Rotation {
 	case signer.Generation != newest.Generation || v.needed(live[0]):
 		r.Phase = "leaves"
 	}
-	if r.Phase == "leaves" && (r.Hold == HoldTrust || !newest.Signing) || r.Phase == "drop" {
+	if r.Phase == "leaves" && (r.Hold == HoldTrust || !newest.Signing || v.rejected(role) != "") || r.Phase == "drop" {
 		r.Waits = v.waits(role)
 	}
 	return r

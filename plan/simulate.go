@@ -67,7 +67,7 @@ func simulateHost(w Want, s facts.Snapshot, step Step, host *facts.Host) {
 			host.Data.Exists = host.Data.Exists || p.Owner == w.Cluster.User
 		}
 		if mute("peer", *host) || mute("server", *host) { // what lies there can be read now
-			host.Serves = serve(*host)
+			host.Serves = serve(w, s, *host)
 		}
 	case InstallRelease:
 		simulateRelease(host, *step.Release)
@@ -88,7 +88,7 @@ func simulateHost(w Want, s facts.Snapshot, step Step, host *facts.Host) {
 	case EnableUnit:
 		host.Unit.Enabled = "enabled"
 	case IssueLeaf:
-		simulateLeaf(s, step.Leaf, host)
+		simulateLeaf(w, s, step.Leaf, host)
 	case AwaitRaftSnapshot:
 		host.V2Store = &facts.V2Store{Clean: true}
 	case StartMember, RestartMember, AwaitMember, AwaitLeader:
@@ -147,7 +147,7 @@ func simulateRunning(w Want, s facts.Snapshot, step Step, host *facts.Host) {
 		}
 		host.Process = &facts.Process{PID: pid, SameAs: b.path("etcd"), Args: args, User: w.Cluster.User}
 		host.Unit.Active, host.Unit.Enabled = "active", "enabled"
-		host.Serves = serve(*host)
+		host.Serves = serve(w, s, *host)
 		status := facts.Status{Version: b.version, StorageVersion: storage(b.version, v.low)}
 		if old := host.Etcd; old != nil {
 			status.Applied = old.Applied

@@ -15,8 +15,9 @@ func simulateOperator(w Want, s facts.Snapshot, step Step) facts.Operator {
 	switch step.Kind {
 	case CreateCA:
 		o.CAs = append(slices.Clone(o.CAs), simulateCA(w, s, step.CA))
-		o.Replaced = maps.Clone(o.Replaced)
+		o.Replaced, o.Reverts = maps.Clone(o.Replaced), maps.Clone(o.Reverts)
 		delete(o.Replaced, step.CA)
+		delete(o.Reverts, step.CA)
 		o.Revoked.Current = o.Revoked.Current && step.CA != "client"
 	case RetireCA:
 		o.CAs = slices.Clone(o.CAs)
@@ -25,9 +26,8 @@ func simulateOperator(w Want, s facts.Snapshot, step Step) facts.Operator {
 				o.CAs[i].Retired, o.CAs[i].Signing = true, false
 				newest := ca.Generation == view{seen: s}.newest(ca.Role)
 				o.Revoked.Current = o.Revoked.Current && !(newest && ca.Role == "client")
-				if newest && ca.Given {
-					o.Replaced = map[string]string{step.CA: "another one is given"}
-					maps.Copy(o.Replaced, s.Operator.Replaced)
+				if newest {
+					o.Replaced, o.Reverts = gaveUp(s, ca)
 				}
 			}
 		}
@@ -57,6 +57,29 @@ func simulateOperator(w Want, s facts.Snapshot, step Step) facts.Operator {
 	return o
 }
 
+// gaveUp is how the CAs differ from what the inventory names when the newest is retired: it may be the one before
+// that it names.
+func gaveUp(s facts.Snapshot, newest facts.CA) (replaced map[string]string, reverts map[string]int) {
+	replaced, reverts = maps.Clone(s.Operator.Replaced), maps.Clone(s.Operator.Reverts)
+	before := 0
+	for _, ca := range s.Operator.CAs {
+		if ca.Role == newest.Role && !ca.Retired && ca.Generation < newest.Generation {
+			before = ca.Generation
+		}
+	}
+	switch {
+	case reverts[newest.Role] == before:
+		delete(replaced, newest.Role)
+		delete(reverts, newest.Role)
+	case newest.Given && replaced[newest.Role] == "":
+		if replaced == nil {
+			replaced = map[string]string{}
+		}
+		replaced[newest.Role] = "another one is given"
+	}
+	return replaced, reverts
+}
+
 func simulateCA(w Want, s facts.Snapshot, role string) facts.CA {
 	generation := 1
 	for _, ca := range s.Operator.CAs {
@@ -76,7 +99,7 @@ func simulateCA(w Want, s facts.Snapshot, role string) facts.CA {
 	}
 }
 
-func simulateLeaf(s facts.Snapshot, leaf *Leaf, host *facts.Host) {
+func simulateLeaf(w Want, s facts.Snapshot, leaf *Leaf, host *facts.Host) {
 	if host.Leaves == nil {
 		host.Leaves = map[string]facts.Leaf{}
 	}
@@ -95,16 +118,26 @@ func simulateLeaf(s facts.Snapshot, leaf *Leaf, host *facts.Host) {
 		made.NotAfter = signer.NotAfter
 	}
 	host.Leaves[leaf.Role] = made
-	host.Serves = serve(*host)
+	host.Serves = serve(w, s, *host)
 }
 
-// serve is what ports show whose member has taken up the certificates that lie on its host.
-func serve(host facts.Host) map[string][]facts.Served {
+// serve is what ports show, and accept, whose member has taken up the certificates that lie on its host.
+func serve(w Want, s facts.Snapshot, host facts.Host) map[string][]facts.Served {
+	v := view{want: w, seen: s}
 	all := map[string][]facts.Served{}
 	for role, views := range host.Serves {
+		leaf, accepts := host.Leaves[role], ""
+		for _, ca := range v.live(leafCA[role]) {
+			if v.trusts(host, ca) {
+				accepts = ca.SHA256
+			}
+		}
 		all[role] = slices.Clone(views)
 		for i := range all[role] {
-			all[role][i] = facts.Served{From: all[role][i].From, SHA256: host.Leaves[role].SHA256, Name: host.Leaves[role].Subject}
+			all[role][i] = facts.Served{
+				From: all[role][i].From, SHA256: leaf.SHA256, Name: leaf.Subject,
+				Accepts: accepts, Valid: []string{leaf.Issuer},
+			}
 		}
 	}
 	return all

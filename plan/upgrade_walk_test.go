@@ -41,10 +41,10 @@ type operation struct {
 	change   func(w *Want)
 	leads    int // how often the leader hands over, with three members and no fault
 
-	was   func(w *Want)                       // how it was before, other than by version
-	wish  func(Want, facts.Snapshot) Want     // what a verb makes of what is wanted
-	begin func(facts.Snapshot) facts.Snapshot // what there is besides
-	minds []func(Want, facts.Snapshot) Want   // what the operator may want instead, at any time
+	was   func(w *Want)                             // how it was before, other than by version
+	wish  func(Want, facts.Snapshot) Want           // what a verb makes of what is wanted
+	begin func(Want, facts.Snapshot) facts.Snapshot // what there is besides
+	minds []func(Want, facts.Snapshot) Want         // what the operator may want instead, at any time
 }
 
 func flagged(w *Want) { w.Cluster.Etcd.Flags = map[string]string{"max-txn-ops": "7"} }
@@ -82,7 +82,7 @@ func (o operation) start(t *testing.T, n int) (old, w Want, s facts.Snapshot) {
 	}
 	s = settled(t, old)
 	if o.begin != nil {
-		s = o.begin(s)
+		s = o.begin(old, s)
 	}
 	w = at(old, o.to)
 	if o.change != nil {
@@ -226,6 +226,9 @@ func (r *roller) next(at rolled) []rolled {
 		}
 		if d.stage != nil {
 			found = append(found, r.broken(at, *d.stage)...)
+			if last := d.stage.Steps[len(d.stage.Steps)-1]; last.Kind == IssueLeaf || last.Kind == RestartMember {
+				found = append(found, r.turnedDown(at, *d.stage)...)
+			}
 		}
 	}
 	if d.stage == nil {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"maps"
@@ -11,6 +12,7 @@ import (
 	"github.com/clusterup/clusterup/facts"
 	"github.com/clusterup/clusterup/inventory"
 	"github.com/clusterup/clusterup/pki"
+	"github.com/clusterup/clusterup/plan"
 )
 
 // openStore reads the CAs anew. Nothing is unlocked by that.
@@ -36,6 +38,7 @@ func (s *session) authorities(store *pki.Store, seen *facts.Operator) error {
 	}
 	seen.Unsealed = !store.IsSealedTo(s.cluster.PKI.SealTo)
 	seen.Holds, seen.Replaced, seen.Unfit = map[string]string{}, map[string]string{}, map[string]string{}
+	seen.Reverts = map[string]int{}
 	for role, phase := range store.Holds() {
 		seen.Holds[string(role)] = phase
 	}
@@ -43,7 +46,10 @@ func (s *session) authorities(store *pki.Store, seen *facts.Operator) error {
 		if differs := store.Differs(role); differs != "" {
 			seen.Replaced[string(role)] = differs
 		}
-		if why := store.Unfit(role, s.now()); why != "" {
+		if back := store.Reverts(role); back != 0 {
+			seen.Reverts[string(role)] = back
+		}
+		if why := store.Unfit(role, s.now(), rand.Reader); why != "" {
 			seen.Unfit[string(role)] = why
 		}
 	}
@@ -102,7 +108,9 @@ func roots(store *pki.Store) []byte {
 
 func (s *session) pkiOptions() (pki.Options, error) {
 	wanted := s.cluster.PKI
-	options := pki.Options{SealTo: wanted.SealTo, Unlock: s.unlock(), Given: map[pki.Role]pki.Given{}}
+	options := pki.Options{
+		SealTo: wanted.SealTo, Unlock: s.unlock(), Given: map[pki.Role]pki.Given{}, Names: plan.LeafNames(s.cluster),
+	}
 	for role, given := range map[pki.Role]*inventory.GivenCA{pki.RolePeer: wanted.PeerCA, pki.RoleClient: wanted.ClientCA} {
 		if given == nil {
 			continue

@@ -30,7 +30,8 @@ func (s *session) clientSigner(ctx context.Context, store *pki.Store) (int, erro
 	}
 	ca, ok := plan.ClientSigner(plan.Want{Cluster: s.cluster}, seen)
 	if !ok {
-		return 0, errors.New("the client CA is being rotated, and no CA signs for the moment: clusterup status shows how they stand")
+		return 0, errors.New("the client CA is being rotated, and no CA signs for the moment: " +
+			"clusterup status shows how they stand")
 	}
 	newest := 0
 	for _, ca := range store.CAs() {
@@ -50,7 +51,8 @@ func (s *session) signerNote(signer, newest int, dark []string) {
 	case signer == newest:
 		s.console.say(begin+"new one, CA %d, which all members trust already", signer)
 	case len(dark) > 0:
-		s.console.say(begin+"old one, CA %d, which all members trust: of %s, which cannot be seen, that is not known of CA %d. "+
+		s.console.say(begin+"old one, CA %d, which all members trust: "+
+			"of %s, which cannot be seen, that is not known of CA %d. "+
 			"Before CA %[1]d is dropped, the client needs another one: run this again when all hosts can be seen.",
 			signer, strings.Join(dark, " and "), newest)
 	default:

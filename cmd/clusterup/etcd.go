@@ -118,7 +118,7 @@ func (s *session) mint(now time.Time) (pair pki.Pair, trust []byte, err error) {
 	if err != nil {
 		return pki.Pair{}, nil, err
 	}
-	if pair, err = s.mintOf(store, accepted(store, pki.RoleClient, now), now); err != nil {
+	if pair, err = s.mintOf(store, common(store, pki.RoleClient, now), now); err != nil {
 		return pki.Pair{}, nil, err
 	}
 	return pair, roots(store), nil
@@ -146,7 +146,7 @@ func (s *session) clientTLS(now time.Time) (*tls.Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	pairs, first := []pki.Pair{pair}, accepted(store, pki.RoleClient, now)
+	pairs, first := []pki.Pair{pair}, common(store, pki.RoleClient, now)
 	for _, ca := range store.CAs() {
 		if first == 0 || ca.Role != pki.RoleClient || ca.Generation <= first || !ca.Signing || ca.Given {
 			continue

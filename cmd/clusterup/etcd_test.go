@@ -85,16 +85,16 @@ func TestClientCertificatesThatAMemberAccepts(t *testing.T) {
 // A server that does not answer is waited for once in a look, however many ports there are.
 func TestAVisitorThatCannotBeHad(t *testing.T) {
 	s, _ := withCAs(t, 0)
-	if _, err := s.etcd.visitor("peer"); !errors.Is(err, pki.ErrNoCA) {
+	if _, err := s.etcd.visitor("peer", 0); !errors.Is(err, pki.ErrNoCA) {
 		t.Fatalf("got %v", err)
 	}
 	other, store := withCAs(t, 1)
 	s.dir = other.dir // where there is one
-	if _, err := s.etcd.visitor("peer"); !errors.Is(err, pki.ErrNoCA) {
+	if _, err := s.etcd.visitor("peer", 0); !errors.Is(err, pki.ErrNoCA) {
 		t.Errorf("asked again: %v", err)
 	}
 	s.etcd.meet(store)
-	if _, again := s.etcd.visitors["peer"]; again {
+	if _, again := s.etcd.visitors["peer0"]; again {
 		t.Error("the next look does not ask again")
 	}
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -29,6 +30,20 @@ func (o operatorDir) CreateCA(_ context.Context, role string) error {
 	spec := pki.Spec{Algorithm: s.cluster.PKI.Algorithm, CALifetime: s.cluster.PKI.CALifetime}
 	_, err = store.Create(pki.Role(role), s.cluster.Name, spec, s.now(), rand.Reader)
 	return err
+}
+
+func (o operatorDir) TryCA(_ context.Context, role string) (unfit string, err error) {
+	store, err := o.session.store()
+	if err != nil {
+		return "", err
+	}
+	switch err := store.Try(pki.Role(role), o.session.now(), rand.Reader); {
+	case errors.Is(err, pki.ErrUnfit):
+		return err.Error(), nil
+	case err != nil:
+		return "", fmt.Errorf("try the %s CA: %w", role, err)
+	}
+	return "", nil
 }
 
 func (o operatorDir) RetireCA(_ context.Context, role string, generation int) error {

@@ -1,14 +1,14 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
-	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
-	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"net"
 	"time"
@@ -20,48 +20,77 @@ import (
 // handshakeTimeout bounds one look at a port; a look at a whole cluster makes all of its at the same time.
 const handshakeTimeout = 5 * time.Second
 
-// handshake finds out which certificate a port shows. It goes through with the handshake, with a certificate that is accepted there, so that
-// members have nothing to complain of in their logs; what is shown is not judged here.
-func (s *session) handshake(ctx context.Context, from, role, address string) (sum, name string, err error) {
+// handshake finds out which certificates a port shows. It goes through with the handshake, with a certificate that is
+// accepted there, so that members have nothing to complain of in their logs; what is shown is not judged here.
+func (s *session) handshake(ctx context.Context, k facts.Knock) ([]*x509.Certificate, error) {
 	ctx, cancel := context.WithTimeout(ctx, handshakeTimeout)
 	defer cancel()
-	config, err := s.etcd.visitor(role)
+	config, err := s.etcd.visitor(k.Role, k.CA)
 	if err != nil {
-		return "", "", err
+		return nil, err
 	}
-	conn, err := prober{shell{s.hosts[from]}}.DialContext(ctx, "tcp", address)
+	conn, err := prober{shell{s.hosts[k.From]}}.DialContext(ctx, "tcp", k.Address)
 	if err != nil {
-		return "", "", err
+		return nil, err
 	}
 	defer func() { _ = conn.Close() }() // nothing is lost with it
-	config.InsecureSkipVerify = true    //nolint:gosec // no word is sent: what counts is which certificate this is
+	return secured(ctx, conn, config, k)
+}
+
+// secured makes the handshake over a connection.
+func secured(
+	ctx context.Context, conn net.Conn, config *tls.Config, k facts.Knock,
+) (chain []*x509.Certificate, err error) {
+	config.InsecureSkipVerify = true //nolint:gosec // nothing secret is said: which certificate it is, counts
 	config.VerifyPeerCertificate = func(raw [][]byte, _ [][]*x509.Certificate) error {
-		if len(raw) == 0 {
-			return errors.New("it shows no certificate")
-		}
-		digest := sha256.Sum256(raw[0])
-		sum = hex.EncodeToString(digest[:])
-		if cert, err := x509.ParseCertificate(raw[0]); err == nil {
-			name = cert.Subject.CommonName
+		for _, der := range raw {
+			cert, err := x509.ParseCertificate(der)
+			if err != nil {
+				return err
+			}
+			chain = append(chain, cert)
 		}
 		return nil
 	}
-	secured := tls.Client(conn, config)
-	if err := secured.HandshakeContext(ctx); err != nil && sum == "" {
-		var alert *net.OpError
-		if errors.As(err, &alert) && alert.Op == "remote error" { // which etcd sends when it cannot read its pair
-			err = fmt.Errorf("%w: %w", facts.ErrNoCertificate, err)
-		}
-		return "", "", fmt.Errorf("handshake with %s: %w", address, err)
+	client := tls.Client(conn, config)
+	err = client.HandshakeContext(ctx)
+	if err == nil && k.CA != 0 {
+		err = accepted(ctx, client, k.Address)
 	}
-	_ = secured.Close() // says goodbye
-	return sum, name, nil
+	var alert *net.OpError
+	switch told := errors.As(err, &alert) && alert.Op == "remote error"; {
+	case err == nil, len(chain) > 0 && k.CA == 0: // what becomes of it is not waited for
+		_ = client.Close() // says goodbye
+		return chain, nil
+	case told && len(chain) > 0:
+		err = fmt.Errorf("%w: %w", facts.ErrRefused, err)
+	case told: // which etcd sends when it cannot read its pair
+		err = fmt.Errorf("%w: %w", facts.ErrNoCertificate, err)
+	}
+	return chain, fmt.Errorf("handshake with %s: %w", k.Address, err)
 }
 
-// visitor is a configuration with a certificate of clusterup's own for a port: as the client that it is, or without any names as a peer. One
-// that could not be had, such as from a CA's server that does not answer, is not asked for again in the same look.
-func (a *etcdAPI) visitor(role string) (*tls.Config, error) {
-	if role == "server" {
+// accepted asks for the version of etcd, which every port tells those whom it accepts: with TLS 1.3 a client's own
+// handshake is over before the other side has looked at its certificate.
+func accepted(ctx context.Context, conn net.Conn, address string) error {
+	if deadline, ok := ctx.Deadline(); ok {
+		if err := conn.SetDeadline(deadline); err != nil {
+			return err
+		}
+	}
+	const question = "GET /version HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n"
+	if _, err := fmt.Fprintf(conn, question, address); err != nil {
+		return err
+	}
+	_, err := io.ReadFull(conn, make([]byte, len("HTTP/1.1 ")))
+	return err
+}
+
+// visitor is a configuration with a certificate of clusterup's own for a port: as the client that it is, or without
+// any names as a peer; of a generation of the CA, or for 0 of one that is accepted in any case. One that could not be
+// had, such as from a CA's server that does not answer, is not asked for again in the same look.
+func (a *etcdAPI) visitor(role string, generation int) (*tls.Config, error) {
+	if role == "server" && generation == 0 {
 		if _, err := a.connect(); err != nil {
 			return nil, err
 		}
@@ -71,40 +100,55 @@ func (a *etcdAPI) visitor(role string) (*tls.Config, error) {
 	}
 	a.visiting.Lock()
 	defer a.visiting.Unlock()
-	now := a.session.now()
-	is, ok := a.visitors[role]
+	now, door := a.session.now(), fmt.Sprint(role, generation)
+	is, ok := a.visitors[door]
 	if !ok || is.err == nil && now.Sub(is.minted) >= ownLifetime/2 {
 		is = visitor{minted: now}
-		is.config, is.err = a.session.probeTLS(now)
-		a.visitors[role] = is
+		is.config, is.err = a.session.visitorTLS(role, generation, now)
+		a.visitors[door] = is
 	}
 	return is.config.Clone(), is.err // of nil it is nil
 }
 
-// probeTLS mints a certificate that peers accept, and that is good for nothing but a handshake.
-func (s *session) probeTLS(now time.Time) (*tls.Config, error) {
+// visitorTLS mints a certificate that a port accepts, and shows it whatever that port asks for.
+func (s *session) visitorTLS(role string, generation int, now time.Time) (*tls.Config, error) {
 	store, err := s.store()
 	if err != nil {
 		return nil, err
 	}
-	pair, err := store.Issue(pki.Leaf{
-		CA: pki.RolePeer, Kind: "probe", CN: "clusterup", Lifetime: ownLifetime, Generation: accepted(store, pki.RolePeer, now),
-	}, now, rand.Reader)
+	var pair pki.Pair
+	if role == "server" {
+		pair, err = s.mintOf(store, generation, now)
+	} else {
+		pair, err = s.probePair(store, cmp.Or(generation, common(store, pki.RolePeer, now)), now)
+	}
 	if err != nil {
-		return nil, fmt.Errorf("mint a certificate: %w", err)
+		return nil, err
 	}
 	certificate, err := pair.TLS()
 	if err != nil {
 		return nil, fmt.Errorf("mint a certificate: %w", err)
 	}
-	return &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{certificate}}, nil
+	show := func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &certificate, nil }
+	return &tls.Config{MinVersion: tls.VersionTLS12, GetClientCertificate: show}, nil
+}
+
+// probePair mints a certificate that peers accept, and that is good for nothing but a handshake.
+func (s *session) probePair(store *pki.Store, generation int, now time.Time) (pki.Pair, error) {
+	pair, err := store.Issue(pki.Leaf{
+		CA: pki.RolePeer, Kind: "probe", CN: "clusterup", Lifetime: ownLifetime, Generation: generation,
+	}, now, rand.Reader)
+	if err != nil {
+		return pki.Pair{}, fmt.Errorf("mint a certificate: %w", err)
+	}
+	return pair, nil
 }
 
 // meet forgets certificates of clusterup's own that were made before the CAs were as they are: members may not accept them any more, nor it
 // their certificates. It is called at every look.
 func (a *etcdAPI) meet(store *pki.Store) {
 	now := a.session.now()
-	met := fmt.Sprint(accepted(store, pki.RoleClient, now), accepted(store, pki.RolePeer, now))
+	met := fmt.Sprint(common(store, pki.RoleClient, now), common(store, pki.RolePeer, now))
 	for _, ca := range store.CAs() {
 		met += " " + ca.SHA256
 	}
@@ -125,11 +169,11 @@ type visitor struct {
 	minted time.Time
 }
 
-// accepted is the generation of a CA of which every member accepts certificates: while one is rotated that is the oldest that is not
-// retired. 0, the newest, where there is none that could sign.
-func accepted(store *pki.Store, role pki.Role, now time.Time) int {
+// common is the generation of a CA of which every member accepts certificates: while one is rotated that is the
+// oldest that is not retired. 0, the newest, where there is none that could sign.
+func common(store *pki.Store, role pki.Role, now time.Time) int {
 	for _, ca := range store.CAs() {
-		if ca.Role == role && ca.Signing && now.Before(ca.NotAfter) {
+		if ca.Role == role && ca.Signing && now.Before(ca.NotAfter) && !now.Before(ca.NotBefore) {
 			return ca.Generation
 		}
 	}
