@@ -43,6 +43,8 @@ func TestPreflight(t *testing.T) {
 
 	t.Run("trouble", func(t *testing.T) { trouble(t, s, file, well) })
 	s.leftNothing(t, bare, "a run that found a lot")
+	t.Run("beneath", func(t *testing.T) { beneath(t, s, file) })
+	s.leftNothing(t, bare, "looking at what lies beneath")
 	t.Run("cut off", func(t *testing.T) { cutOff(t, s, file, bare) })
 	t.Run("address twice", func(t *testing.T) { addressTwice(t, s, file) })
 	t.Run("packet filter", func(t *testing.T) { packetFilter(t, s, file) })
@@ -80,7 +82,7 @@ func trouble(t *testing.T, s *site, file string, well findings) {
 	for _, pair := range [][2]string{{"etcd-1", "etcd-3"}, {"etcd-3", "etcd-1"}} {
 		f := found.of(t, "reach", pair[0])
 		want := fmt.Sprintf("does not reach %s at %s:2380 (peer): ", pair[1], s.host(t, pair[1]).IPv4)
-		if f.Level != "refusal" || !strings.HasPrefix(f.Found, want) || !strings.Contains(f.Do, "let TCP from "+pair[0]) {
+		if f.Level != "refusal" || !strings.HasPrefix(f.Found, want) || !strings.Contains(f.Do, "let TCP from all members to port 2380") {
 			t.Errorf("%+v, want %q", f, want)
 		}
 		if f := found.of(t, "firewall", pair[0]); f.Level != "warning" || !strings.Contains(f.Found, "nft") {

@@ -21,7 +21,16 @@ func TestRefusals(t *testing.T) {
 	t.Run("reach", func(t *testing.T) { unreachable(t, s, inv) })
 	t.Run("bare hosts", func(t *testing.T) { unsafe(t, s, file) })
 
+	must(t, s.lab.LimitedDisk(t.Context(), "etcd-2", "/var/lib/etcd-prod", 400<<20))
 	s.ok(t, "apply", "--yes", file)
+	t.Run("what is to come", func(t *testing.T) {
+		second := takeSource(t, s, "etcd-1", "etcd-2")
+		result := s.run(t, "check", file)
+		s.ok(t, "status", file).says(t, "etcd-1: it goes to etcd-2 from "+second, "etcd-2: its disk may be full before its database")
+		giveSource(t, s, "etcd-1", second, "etcd-2")
+		result.exits(t, 3).says(t, "etcd-1: it goes to etcd-2 from "+second+", which is not among the names", "[source]",
+			"etcd-2: its database may grow by 8.0 GiB until its quota, and /var/lib/etcd-prod", "[space]")
+	})
 	t.Run("second operator", func(t *testing.T) { secondOperator(t, s, inv) })
 	t.Run("data of another cluster", func(t *testing.T) {
 		other := inv

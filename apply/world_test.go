@@ -83,7 +83,7 @@ func newWorld(t *testing.T, w plan.Want) *world {
 	for _, m := range w.Cluster.Members {
 		o.hostsOf[plan.ClientURL(w.Cluster, m)] = m.Name
 		o.seen.Hosts[m.Name] = facts.Host{
-			Name: m.Name, Arch: "amd64", Systemd: 252, MachineID: m.Name, DataFree: 1 << 40, OptFree: 1 << 40, Files: map[string]facts.File{},
+			Name: m.Name, Arch: "amd64", Systemd: 252, MachineID: m.Name, Rooms: map[string]facts.Room{"data": {Dir: "/var/lib", Size: 1 << 40, Free: 1 << 40}}, Files: map[string]facts.File{},
 		}
 	}
 	return o

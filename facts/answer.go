@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -18,6 +19,9 @@ const (
 
 // statLine is the kind of line that stat writes, with names as they are.
 const statLine = "file"
+
+// statLines are all kinds of lines that stat writes.
+var statLines = []string{statLine, "way", "free"}
 
 var errCutShort = errors.New("the answer was cut short")
 
@@ -73,7 +77,7 @@ func readLine[P any](line string, kinds map[string]lineKind[P], p P) error {
 	}
 	for i, field := range fields {
 		var err error
-		if kind == statLine {
+		if slices.Contains(statLines, kind) {
 			break
 		}
 		if fields[i], err = decode(field); err != nil {

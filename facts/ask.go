@@ -3,6 +3,7 @@ package facts
 import (
 	_ "embed"
 	"fmt"
+	"net/netip"
 	"path"
 	"strings"
 )
@@ -22,13 +23,14 @@ type Ask struct {
 	User      string // that the member runs as
 	ConfigDir string // /etc/etcd/NAME
 	DataDir   string
-	Former    string // is there if it has data where that lay before, by default
-	WALDir    string // what --wal-dir says; empty: DataDir/member/wal
-	Ports     []int  // whose listeners are wanted
-	Endpoint  string // client URL of the member; empty: the etcd API is not asked
-	Peer      string // host:port at which its peers dial it; empty: it is not looked at
-	V2Store   bool   // have a running 3.5 member's data checked for content of the v2 API; takes seconds with a large WAL
-	V2Log     bool   // have the log of a running 3.6 member searched for requests of 3.5; takes a moment with a large WAL
+	Former    string       // is there if it has data where that lay before, by default
+	WALDir    string       // what --wal-dir says; empty: DataDir/member/wal
+	Ports     []int        // whose listeners are wanted
+	Peers     []netip.Addr // of the other members: from where this host goes to them is wanted
+	Endpoint  string       // client URL of the member; empty: the etcd API is not asked
+	Peer      string       // host:port at which its peers dial it; empty: it is not looked at
+	V2Store   bool         // have a running 3.5 member's data checked for content of the v2 API; takes seconds with a large WAL
+	V2Log     bool         // have the log of a running 3.6 member searched for requests of 3.5; takes a moment with a large WAL
 }
 
 // WALPath is the directory that holds the *.wal files.
@@ -41,6 +43,10 @@ func (a Ask) WALPath() string {
 
 // Script is the POSIX shell script that answers a; it needs root to see everything, and writes nothing.
 func (a Ask) Script() string {
+	var peers strings.Builder
+	for _, peer := range a.Peers {
+		fmt.Fprintf(&peers, "route get %s\n", peer)
+	}
 	ports := strings.Trim(fmt.Sprint(a.Ports), "[]")
 	walDir := a.WALPath()
 	if a.WALDir != "" {
@@ -64,6 +70,7 @@ func (a Ask) Script() string {
 		{"walflag", a.WALPath()},
 		{"rel", ReleaseDir},
 		{"ports", ports},
+		{"peers", peers.String()},
 		{"v2store", v2store},
 		{"v2log", v2log},
 	}) + sayScript + script

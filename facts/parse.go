@@ -23,7 +23,7 @@ func Parse(a Ask, answer []byte) (Host, error) {
 
 func parse(a Ask, answer []byte) (Host, time.Time, error) {
 	p := &parser{ask: a, host: Host{
-		Files: map[string]File{}, Leaves: map[string]Leaf{}, Binaries: map[string]string{}, DataFree: -1, OptFree: -1,
+		Files: map[string]File{}, Leaves: map[string]Leaf{}, Binaries: map[string]string{}, Rooms: map[string]Room{},
 	}}
 	unread, err := readAnswer(answer, lines, p)
 	if err == nil {
@@ -42,6 +42,8 @@ type parser struct {
 	clock  time.Time
 	exe    string // inode of the running executable
 	intact map[string]bool
+	near   map[string]string // data, wal, opt → the nearest directory that is there
+	rooms  map[string]Room   // by directory
 }
 
 // lines says how many fields each kind of line has, and what they mean.
@@ -57,7 +59,11 @@ var lines = map[string]lineKind[*parser]{
 	"inuse":    {1, func(p *parser, f []string) error { return add(&p.host.InUse, f[0]) }},
 	"package":  {1, (*parser).readPackage},
 	"missing":  {1, func(p *parser, f []string) error { return add(&p.host.Missing, f[0]) }},
-	"free":     {2, (*parser).readFree},
+	"near":     {2, (*parser).readNear},
+	"free":     {6, (*parser).readFree},
+	"way":      {4, (*parser).readWay},
+	"sealed":   {1, (*parser).readSealed},
+	"route":    {1, (*parser).readRoute},
 	"unit":     {1, (*parser).readUnit},
 	"variable": {2, (*parser).readVariable},
 	"process":  {6, (*parser).readProcess},
@@ -96,13 +102,6 @@ func (p *parser) readClock(f string) error {
 	return nil
 }
 
-func (p *parser) readFree(f []string) error {
-	if f[0] == "data" {
-		return kilobytes(&p.host.DataFree, f[1])
-	}
-	return kilobytes(&p.host.OptFree, f[1])
-}
-
 func (p *parser) readProcess(f []string) error {
 	pid, err := strconv.Atoi(f[0])
 	if err != nil {
@@ -122,21 +121,26 @@ func (p *parser) readProcess(f []string) error {
 
 func (p *parser) readFile(f []string) error {
 	p.host.Files[f[5]] = File{Kind: Other} // there is something, whatever else of the line can be read
-	raw, err := strconv.ParseUint(f[0], 16, 32)
+	file, err := fileOf(f[0], f[1], f[2])
 	if err != nil {
 		return err
 	}
-	size, err := strconv.ParseInt(f[3], 10, 64)
-	if err != nil {
+	if file.Size, err = strconv.ParseInt(f[3], 10, 64); err != nil {
 		return err
+	}
+	file.Inode = f[4]
+	p.host.Files[f[5]] = file
+	return nil
+}
+
+// fileOf reads what stat says of a path: its mode with the type in it, in hexadecimal, its owner and its group.
+func fileOf(mode, owner, group string) (File, error) {
+	raw, err := strconv.ParseUint(mode, 16, 32)
+	if err != nil {
+		return File{}, err
 	}
 	kinds := map[uint64]Kind{0x8000: Regular, 0x4000: Dir, 0xa000: Link}
-	kind, ok := kinds[raw&0xf000]
-	if !ok {
-		kind = Other
-	}
-	p.host.Files[f[5]] = File{Kind: kind, Mode: fs.FileMode(raw & 0o7777), Owner: f[1], Group: f[2], Size: size, Inode: f[4]}
-	return nil
+	return File{Kind: cmp.Or(kinds[raw&0xf000], Other), Mode: fs.FileMode(raw & 0o7777), Owner: owner, Group: group}, nil
 }
 
 // readOdd is about a file that clusterup did not name, in a directory of its own.
@@ -246,6 +250,11 @@ func (p *parser) finish() error {
 			if file.Inode == p.exe && path.Base(name) == "etcd" && file.Kind == Regular {
 				p.host.Process.SameAs = name
 			}
+		}
+	}
+	for what, dir := range p.near {
+		if room, ok := p.rooms[dir]; ok {
+			p.host.Rooms[what] = room
 		}
 	}
 	for role, leaf := range p.host.Leaves {

@@ -27,6 +27,7 @@ type ProbeAsk struct {
 	WALDir    string // what --wal-dir says; empty: inside DataDir
 	Addresses []string
 	Ports     []int
+	Writes    []string // directories in which something is made and removed again, in the nearest that exists
 	Doors     []Door
 	Disk      bool     // measure writes; it takes 1.2 s at most, and one write
 	Ping      []string // addresses whose round-trip time is wanted; it takes half a second
@@ -54,6 +55,7 @@ type Probe struct {
 	Synced    string              `json:"synced,omitempty"`    // yes, no, or container: the clock is that of the machine beneath; empty: not known
 	Services  []string            `json:"services,omitempty"`  // active ones of those that keep time or filter packets
 	Places    map[string]Place    `json:"places,omitempty"`    // data, wal, opt
+	Sealed    map[string]string   `json:"sealed,omitempty"`    // directory → why nothing could be made there, in the host's words
 	Fsync     Latency             `json:"fsync"`               // of synchronous writes where the write-ahead log will lie
 	Addresses []HostAddress       `json:"addresses,omitempty"` // of all interfaces; nil: not known
 	Resolved  map[string][]string `json:"resolved,omitempty"`  // names among the asked addresses → what they mean on the host
@@ -73,6 +75,8 @@ type Place struct {
 	Type    string   `json:"type"`  // as in /proc/mounts: ext4, xfs, overlay, tmpfs, nfs4, …
 	Mount   string   `json:"mount"` // mount point
 	Options []string `json:"options,omitempty"`
+	Inodes  int64    `json:"inodes"` // 0: the file system does not count them
+	Unused  int64    `json:"inodes_free"`
 	Free    int64    `json:"free"` // bytes; -1: not known
 }
 
@@ -114,7 +118,9 @@ type Reach struct {
 	To      string        `json:"to"` // member
 	Door    Door          `json:"door"`
 	Took    time.Duration `json:"took_ns"`           // from the control machine, until the connection stood
+	From    string        `json:"from,omitempty"`    // the address that the other end saw; empty: not known
 	Error   string        `json:"error,omitempty"`   // it failed
+	Clipped bool          `json:"clipped,omitempty"` // the connection stood, and what should have come through it did not
 	Skipped string        `json:"skipped,omitempty"` // it was not tried, or could not be
 	Barred  bool          `json:"barred,omitempty"`  // the host this one starts from forwards no connections
 }

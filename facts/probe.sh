@@ -1,6 +1,11 @@
 # What preflight wants to know of one host beyond its facts. Lines of fields parted by TABs; see say.sh and probeparse.go.
-# The lines above this one set: data wal opt addresses ports disk unique pings
+# The lines above this one set: data wal opt addresses ports disk unique pings writes
 have() { command -v "$1" >/dev/null 2>&1; }
+near() { # DIRECTORY: $dir is the nearest that exists
+  dir=$1
+  while [ ! -d "${dir:-/}" ]; do dir=${dir%/*}; done
+  dir=${dir:-/}
+}
 
 # The slow ones first, side by side with the rest. A line is shorter than what a pipe takes at once.
 ping_to() {
@@ -46,7 +51,7 @@ place() {
   while read -r _ at t o _; do
     if [ "$at" = "$mount" ]; then type=$t options=$o; fi
   done </proc/mounts
-  say place "$1" "$dir" "$type" "$mount" "${options%%,lowerdir=*}" "$room"
+  say place "$1" "$dir" "$type" "$mount" "${options%%,lowerdir=*}" "$room" "$(stat -f -c '%c %d' "$dir" 2>/dev/null)"
 }
 place data "$data"
 place wal "$wal"
@@ -95,6 +100,22 @@ for tool in iptables ip6tables; do
   $tool-save 2>/dev/null | firewall $tool
 done
 
+# What is made here is gone when this ends. PIPE too: when the connection falls, so does whoever reads what this prints.
+scratch=
+trap 'trap "" TERM HUP INT PIPE; if [ -n "$scratch" ]; then rm -rf "$scratch"; fi' EXIT
+trap 'exit 143' TERM HUP INT PIPE
+
+# Whether something can be made wherever a step will make something; only trying tells.
+tried=
+for place in $writes; do
+  near "$place"
+  case $tried in *" $dir "*) continue ;; esac
+  tried="$tried $dir "
+  scratch=${dir%/}/$unique
+  words=$(mkdir "$scratch" 2>&1 && rmdir "$scratch" 2>&1) || say unwritable "$dir" "$words"
+done
+scratch=
+
 now() { read -r up _ </proc/uptime && up=${up%.*}${up#*.}; } # in hundredths of a second, without starting a process
 
 # one FILE POSITION: the seconds that dd says one synchronous write took.
@@ -105,9 +126,8 @@ one() {
   took=${took%% *}
 }
 measure() {
-  at=$wal
-  while [ ! -d "${at:-/}" ]; do at=${at%/*}; done
-  at=${at:-/}
+  near "$wal"
+  at=$dir
   up=${at%/*}
   up=${up:-/}
   if [ -d "$wal" ] && [ "$(stat -c %d "$up")" = "$(stat -c %d "$at")" ]; then at=$up; fi
@@ -129,10 +149,6 @@ measure() {
     now
   done
 }
-scratch=
-# PIPE too: when the connection falls, so does whoever reads what this prints.
-trap 'trap "" TERM HUP INT PIPE; if [ -n "$scratch" ]; then rm -rf "$scratch"; fi' EXIT
-trap 'exit 143' TERM HUP INT PIPE
 if [ -n "$disk" ]; then measure; fi
 wait
 say end

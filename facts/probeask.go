@@ -39,6 +39,7 @@ func (a ProbeAsk) Script(unique string) string {
 		{"disk", disk},
 		{"unique", ScratchPrefix + unique},
 		{"pings", strings.Join(a.Ping, " ")},
+		{"writes", strings.Join(a.Writes, " ")},
 	}) + sayScript + probeScript
 }
 

@@ -38,6 +38,8 @@ type probedHost struct {
 	answer string // of its script
 	hold   string // what its listener says; empty: ready
 	tell   string // what it tells those who connect; empty: what it was asked to
+	sees   string // from where it sees others come
+	clips  bool   // nothing comes back of what it is sent
 	stuck  bool   // its script never ends by itself
 }
 
@@ -76,7 +78,25 @@ func (h *probedHost) Hold(_ context.Context, script string) (string, <-chan stru
 		tell = h.tell
 	}
 	for _, address := range strings.Fields(at[1]) {
-		h.net.serve[address] = func(c net.Conn) { _, _ = io.WriteString(c, tell+"\n"); _ = c.Close() }
+		h.net.serve[address] = func(c net.Conn) {
+			defer c.Close()
+			if tell != nonce[1] {
+				_, _ = io.WriteString(c, tell+"\n")
+				return
+			}
+			if _, err := io.WriteString(c, tell+" "+h.sees+"\n"); err != nil {
+				return
+			}
+			if h.clips {
+				_, _ = io.ReadFull(c, make([]byte, 1000)) // and no more
+				_, _ = io.Copy(io.Discard, c)
+				return
+			}
+			whole := make([]byte, ballast)
+			if _, err := io.ReadFull(c, whole); err == nil {
+				_, _ = c.Write(whole)
+			}
+		}
 	}
 	return "ready", nil, release, nil
 }
@@ -187,6 +207,13 @@ func TestGatherProbes(t *testing.T) {
 				"b→a ok", "b→b read what answers at 10.0.0.2:2380: unexpected EOF after 2 bytes",
 			},
 		},
+		"long packets lost": {
+			func(_ *ProbeSource, _, b *probedHost, _ *network) { b.clips = true },
+			[]string{
+				"a→a ok", "a→b short packets come through, and long ones do not within 6s",
+				"b→a ok", "b→b short packets come through, and long ones do not within 6s",
+			},
+		},
 		"the member answers": {
 			func(src *ProbeSource, _, _ *probedHost, n *network) { running(*src, n, sum) },
 			[]string{"a→a ok", "a→b ok", "b→a ok", "b→b ok"},
@@ -221,6 +248,21 @@ func TestGatherProbes(t *testing.T) {
 					t.Errorf("probe of a is %+v", probes["a"])
 				}
 			})
+		})
+	}
+}
+
+// A listener says from where it sees others come, and as much as that is believed.
+func TestGatherProbesSource(t *testing.T) {
+	for said, want := range map[string]string{"10.0.0.9:4711": "10.0.0.9", "[::ffff:10.0.0.9]:4711": "10.0.0.9", "[fd00::9]:1": "fd00::9", "-": "", "me": ""} {
+		synctest.Test(t, func(t *testing.T) {
+			src, _, b, _ := pair()
+			b.sees = said
+			for _, r := range GatherProbes(t.Context(), src)["a"].Reach {
+				if r.To == "b" && (r.From != want || !r.OK()) {
+					t.Errorf("%q is read as %+v", said, r)
+				}
+			}
 		})
 	}
 }

@@ -44,8 +44,16 @@ var probeLines = map[string]lineKind[*probeReader]{
 		r.probe.Resolved[f[0]] = append(r.probe.Resolved[f[0]], f[1])
 		return nil
 	}},
+	"unwritable": {2, func(r *probeReader, f []string) error {
+		if r.probe.Sealed == nil {
+			r.probe.Sealed = map[string]string{}
+		}
+		words := strings.TrimSpace(f[1])
+		r.probe.Sealed[f[0]] = strings.TrimSpace(words[strings.LastIndex(words, ": ")+1:])
+		return nil
+	}},
 	"nofile":   {2, (*probeReader).readOpenFiles},
-	"place":    {6, (*probeReader).readPlace},
+	"place":    {7, (*probeReader).readPlace},
 	"address":  {1, (*probeReader).readAddress},
 	"firewall": {4, (*probeReader).readFirewall},
 	"ping":     {2, (*probeReader).readPing},
@@ -75,6 +83,9 @@ func (r *probeReader) readPlace(f []string) error {
 		if err := kilobytes(&place.Free, f[5]); err != nil {
 			return err
 		}
+	}
+	if _, err := fmt.Sscanf(f[6], "%d %d", &place.Inodes, &place.Unused); err != nil {
+		place.Inodes = 0
 	}
 	r.probe.Places[f[0]] = place
 	return nil

@@ -1,6 +1,8 @@
 package facts
 
 import (
+	"bufio"
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"crypto/tls"
@@ -10,8 +12,11 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/netip"
 	"slices"
+	"strings"
 	"sync"
+	"time"
 )
 
 // maxKnocks is how many connections one host is asked for at once.
@@ -52,27 +57,70 @@ func knockAll(ctx context.Context, src ProbeSource, from Prober, shut map[string
 
 // knock connects to one door and makes sure that the right one has opened.
 func knock(ctx context.Context, src ProbeSource, from Prober, r *Reach) {
-	ctx, cancel := context.WithTimeout(ctx, probePatience)
+	trying, cancel := context.WithTimeout(ctx, probePatience)
 	defer cancel()
 	began := src.Now()
-	conn, err := from.DialContext(ctx, "tcp", r.Door.Address)
+	conn, err := from.DialContext(trying, "tcp", r.Door.Address)
 	r.Took = src.Now().Sub(began)
 	if err == nil {
-		stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
-		err = checkAnswer(ctx, conn, r.Door, src.Nonce)
-		stop()
-		_ = conn.Close() // it was for looking only
+		defer func() { _ = conn.Close() }() // it was for looking only
+		err = within(trying, conn, func() error { return checkAnswer(trying, conn, r.Door, src.Nonce) })
 	}
 	switch {
 	case err == nil:
+		if r.Door.Listen != "" {
+			exchange(ctx, conn, r)
+		}
 	case errors.Is(err, ErrNoForwarding):
 		r.Skipped, r.Barred = err.Error(), true
-	case errors.Is(ctx.Err(), context.DeadlineExceeded):
+	case errors.Is(trying.Err(), context.DeadlineExceeded):
 		r.Error = fmt.Sprintf("no answer within %s", probePatience)
 	default:
 		r.Error = err.Error()
 	}
 }
+
+// within does something with a connection, which it closes when ctx ends.
+func within(ctx context.Context, conn net.Conn, do func() error) error {
+	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
+	defer stop()
+	return do()
+}
+
+// exchange asks the listener that has answered from where it sees the connection come, and makes sure that packets of full length go through,
+// both ways.
+func exchange(ctx context.Context, conn net.Conn, r *Reach) {
+	ctx, cancel := context.WithTimeout(ctx, exchangePatience)
+	defer cancel()
+	err := within(ctx, conn, func() error {
+		answer := bufio.NewReader(io.LimitReader(conn, ballast+100))
+		line, err := answer.ReadString('\n')
+		if err != nil {
+			return err
+		}
+		if peer, err := netip.ParseAddrPort(strings.TrimSpace(line)); err == nil {
+			r.From = peer.Addr().Unmap().String()
+		}
+		if _, err := conn.Write(bytes.Repeat([]byte("."), ballast)); err != nil {
+			return err
+		}
+		_, err = io.CopyN(io.Discard, answer, ballast)
+		return err
+	})
+	switch {
+	case err == nil:
+	case errors.Is(ctx.Err(), context.DeadlineExceeded):
+		r.Error, r.Clipped = fmt.Sprintf("short packets come through, and long ones do not within %s", exchangePatience), true
+	default:
+		r.Error = fmt.Sprintf("send %d bytes to and fro: %v", ballast, err)
+	}
+}
+
+// ballast is more than one packet holds, so that it needs whole ones.
+const ballast = 8 << 10
+
+// exchangePatience is how long a listener may take to send it back, on a host that has a lot to do.
+const exchangePatience = 6 * time.Second
 
 // checkAnswer says whether what has answered is the listener that was set up for this, or the member that runs there.
 func checkAnswer(ctx context.Context, conn net.Conn, door Door, nonce string) error {

@@ -1,5 +1,5 @@
 # The facts of one host: everything in one answer, nothing changed. Lines of fields parted by TABs; see say.sh and parse.go.
-# The lines above this one set: unit user conf data former wal walflag rel ports v2store v2log
+# The lines above this one set: unit user conf data former wal walflag rel ports peers v2store v2log
 PATH=$PATH:/usr/sbin:/sbin
 
 say clock "$(date +%s.%N)"
@@ -31,10 +31,27 @@ for tool in tar gzip sha256sum base64 stat getent useradd flock ss; do
   command -v "$tool" >/dev/null 2>&1 || say missing "$tool"
 done
 
-for what in data opt; do
-  case $what in data) room "$data" ;; opt) room "$rel" ;; esac
-  if [ -n "$room" ]; then say free "$what" "$room"; fi
+# The ways to where things lie or will lie, from the root on, links followed, and what of them is there.
+set -- /
+for what in data wal opt conf units; do
+  case $what in data) dir=$data ;; wal) dir=$wal ;; opt) dir=$rel ;; conf) dir=$conf ;; *) dir=/etc/systemd/system ;; esac
+  near=
+  while [ -n "$dir" ]; do
+    set -- "$@" "$dir"
+    if [ -z "$near" ] && [ -d "$dir" ]; then near=$dir; fi
+    dir=${dir%/*}
+  done
+  [ -w "${near:=/}" ] || say sealed "$near" # root may write wherever the file system lets anybody
+  case $what in
+  data) data_near=$near ;;
+  wal) wal_near=$near ;;
+  opt) opt_near=$near ;;
+  *) continue ;;
+  esac
+  say near "$what" "$near"
 done
+stat -L -c "way$tab%f$tab%U$tab%G$tab%n" "$@" 2>/dev/null
+stat -f -c "free$tab%n$tab%S$tab%b$tab%a$tab%c$tab%d" "$data_near" "$wal_near" "$opt_near" 2>/dev/null
 
 # named WHOSE ASSIGNMENT…: the names of variables that may matter to a member. What they are set to may be secret, and stays here.
 named() {
@@ -194,6 +211,14 @@ if [ -n "$v2log" ] && [ -n "${exe:-}" ]; then
       say v2log "$found"
       ;;
   esac
+fi
+
+# From which address this host goes to its peers.
+if [ -n "$peers" ] && command -v ip >/dev/null 2>&1; then
+  each route "$(ip -force -o -batch - 2>/dev/null <<ROUTES
+$peers
+ROUTES
+)"
 fi
 
 if command -v ss >/dev/null 2>&1; then

@@ -109,7 +109,7 @@ func TestScriptInEveryShell(t *testing.T) {
 	for name, shell := range shells() {
 		t.Run(name, func(t *testing.T) {
 			r := newRoom(t)
-			if h := r.look(t, shell...); h.Arch == "" || h.BootID == "" || h.Memory == 0 || h.DataFree == 0 || len(h.Files) > 4 || h.Data.Exists {
+			if h := r.look(t, shell...); h.Arch == "" || h.BootID == "" || h.Memory == 0 || h.Rooms["data"].Free == 0 || len(h.Rooms) != 3 || h.Ways["/"].Kind != Dir || len(h.Files) > 4 || h.Data.Exists {
 				t.Errorf("an empty room: %+v", h)
 			}
 			wal := r.put(t, r.ask.DataDir+"/member/wal/0-0.wal", "no log")

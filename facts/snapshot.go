@@ -3,6 +3,7 @@ package facts
 import (
 	"crypto/x509"
 	"io/fs"
+	"net/netip"
 	"slices"
 	"time"
 )
@@ -105,11 +106,14 @@ type Host struct {
 	Systemd     int           `json:"systemd"` // version; 0: PID 1 is not systemd
 	MachineID   string        `json:"machine_id"`
 	BootID      string        `json:"boot_id"`
-	ClockOffset time.Duration `json:"clock_offset"`     // host's clock minus the control machine's, as far as the answer's journey lets one tell
-	Memory      int64         `json:"memory"`           // bytes
-	DataFree    int64         `json:"data_free"`        // bytes free on the data directory's file system; -1: not known
-	OptFree     int64         `json:"opt_free"`         // bytes free where releases go; -1: not known
-	Unread      []string      `json:"unread,omitempty"` // what the host said and nobody can read, and why: whatever it was to tell is not known
+	ClockOffset time.Duration `json:"clock_offset"` // host's clock minus the control machine's, as far as the answer's journey lets one tell
+	Memory      int64         `json:"memory"`       // bytes
+
+	Rooms   map[string]Room           `json:"rooms"`             // data, wal, opt (where releases go); one that is missing is not known
+	Ways    map[string]File           `json:"ways,omitempty"`    // directories on the way to where things lie, links followed: kind, mode, owner, group
+	Sealed  []string                  `json:"sealed,omitempty"`  // of these, where not even root can write: read-only or immutable
+	Sources map[netip.Addr]netip.Addr `json:"sources,omitempty"` // address of a peer → the one from which this host goes there
+	Unread  []string                  `json:"unread,omitempty"`  // what the host said and nobody can read, and why: whatever it was to tell is not known
 
 	EtcdUser bool              `json:"etcd_user"` // the system user and group that the member is to run as exist
 	Files    map[string]File   `json:"files"`     // by path: all that lies where clusterup puts things

@@ -49,10 +49,18 @@ func Asks(c *inventory.Cluster) map[string]facts.Ask {
 				ports = append(ports, port)
 			}
 		}
+		var peers []netip.Addr
+		for _, other := range c.Members {
+			if peer, err := netip.ParseAddr(other.PeerAddress); err == nil && other.Name != m.Name {
+				peers = append(peers, peer)
+			}
+		}
 		asks[m.Name] = facts.Ask{
-			Unit: c.UnitName, User: c.User, Former: formerMember(c), ConfigDir: ConfigDir(c), DataDir: m.DataDir, WALDir: walDir(m), Ports: ports, Endpoint: ClientURL(c, m),
-			Peer:    net.JoinHostPort(m.PeerAddress, strconv.Itoa(c.PeerPort)),
-			V2Store: compare(minor(c.Version), "3.5") > 0, V2Log: compare(minor(c.Version), "3.6") > 0,
+			Unit: c.UnitName, User: c.User, Former: formerMember(c), ConfigDir: ConfigDir(c),
+			DataDir: m.DataDir, WALDir: walDir(m), Ports: ports, Peers: peers,
+			Endpoint: ClientURL(c, m),
+			Peer:     net.JoinHostPort(m.PeerAddress, strconv.Itoa(c.PeerPort)),
+			V2Store:  compare(minor(c.Version), "3.5") > 0, V2Log: compare(minor(c.Version), "3.6") > 0,
 		}
 	}
 	return asks

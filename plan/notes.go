@@ -52,8 +52,12 @@ func hostNotes(w Want, m inventory.Member, host facts.Host) []string {
 	if off := host.ClockOffset; off.Abs() > time.Second {
 		note("its clock is more than a second %s this machine's; etcd asks for less", aheadOrBehind(off))
 	}
-	if quota := w.Cluster.Etcd.QuotaBackendBytes; host.DataFree >= 0 && host.DataFree < quota {
-		note("its data directory has less space free than quota_backend_bytes allows the database")
+	v := view{want: w}
+	if v.tight(host) != "" { // in words that hold for longer than its figures
+		note("its disk may be full before its database reaches quota_backend_bytes")
+	}
+	if text := v.refusedByPeers(m, host); text != "" && host.Process != nil {
+		note("%s", text)
 	}
 	if misnamed := Misnamed(host); misnamed != "" {
 		note("%s", misnamed)

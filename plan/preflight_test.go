@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net/netip"
 	"slices"
 	"strings"
 	"testing"
@@ -95,7 +96,50 @@ func TestPreflight(t *testing.T) {
 		"overlay":            {probe: place("data", func(p *facts.Place) { p.Type, p.Mount = "overlay", "/o" }), want: []string{"etcd-2 file-system warning: /o is an overlay, as containers and live systems have"}},
 		"read-only":          {probe: place("data", func(p *facts.Place) { p.Options, p.Mount = []string{"ro"}, "/d" }), want: []string{"etcd-2 file-system refusal: /d is mounted read-only"}},
 		"noexec":             {probe: place("opt", func(p *facts.Place) { p.Options, p.Mount = []string{"rw", "noexec"}, "/opt" }), want: []string{"etcd-2 file-system refusal: /opt is mounted noexec, so nothing in /opt/clusterup/etcd can run"}},
-		"slow disk":          {probe: func(p *facts.Probe) { p.Fsync.P99 = 25 * time.Millisecond }, want: []string{"etcd-2 disk-latency warning: p50 1.0 ms, p99 25 ms of 200 synchronous writes (measured to ±0.01 ms)"}},
+		"no inodes": {
+			probe: place("opt", func(p *facts.Place) { p.Inodes, p.Unused, p.Mount = 65536, 3, "/opt" }),
+			want:  []string{"etcd-2 disk-space refusal: 3 inodes left on /opt, where /var/lib lies"},
+		},
+		"inodes that nobody counts": {probe: place("opt", func(p *facts.Place) { p.Inodes, p.Unused = 0, 0 })},
+		"sealed": {
+			probe: func(p *facts.Probe) { p.Sealed = map[string]string{"/etc/etcd": "Read-only file system"} },
+			want:  []string{"etcd-2 file-system refusal: nothing can be made in /etc/etcd: Read-only file system"},
+		},
+		"shut": {
+			host: func(h *facts.Host) {
+				h.Ways = map[string]facts.File{"/etc/etcd": {Kind: facts.Dir, Owner: "root", Group: "root", Mode: 0o700}}
+			},
+			want: []string{"etcd-2 file-system refusal: the user etcd-prod does not get through /etc/etcd (root:root, mode 0700), below which is /etc/etcd/prod"},
+		},
+		"another source": {
+			probe: func(p *facts.Probe) {
+				reachFrom(p, "etcd-1", func(r *facts.Reach) { r.From = "10.0.0.99" })
+				reachFrom(p, "etcd-3", func(r *facts.Reach) { r.From = "10.0.0.99" })
+			},
+			want: []string{"etcd-2 address refusal: etcd-1 and etcd-3 see it come from 10.0.0.99, which is not among the names of its certificate: they would refuse it"},
+		},
+		"its own source": {probe: func(p *facts.Probe) { reachFrom(p, "etcd-1", func(r *facts.Reach) { r.From = "10.0.0.12" }) }},
+		"a source by name": {probe: func(p *facts.Probe) {
+			p.Resolved = map[string][]string{"etcd-2.example.com": {"10.0.0.99"}}
+			reachFrom(p, "etcd-1", func(r *facts.Reach) { r.From = "10.0.0.99" })
+		}},
+		"a source as routes have it": {
+			host: func(h *facts.Host) {
+				h.Sources = map[netip.Addr]netip.Addr{netip.MustParseAddr("10.0.0.11"): netip.MustParseAddr("10.0.0.98")}
+			},
+			want: []string{"etcd-2 address refusal: it goes to etcd-1 from 10.0.0.98, which is not among the names of its certificate: peers refuse such connections"},
+		},
+		"long packets lost": {
+			probe: func(p *facts.Probe) {
+				reachFrom(p, "etcd-3", func(r *facts.Reach) {
+					if r.Door.Name == "peer" {
+						r.Error, r.Clipped = "long ones do not come through", true
+					}
+				})
+			},
+			want: []string{"etcd-2 reach refusal: does not reach etcd-3 at 10.0.0.13:2380 (peer): long ones do not come through"},
+		},
+		"slow disk": {probe: func(p *facts.Probe) { p.Fsync.P99 = 25 * time.Millisecond }, want: []string{"etcd-2 disk-latency warning: p50 1.0 ms, p99 25 ms of 200 synchronous writes (measured to ±0.01 ms)"}},
 		"very slow disk": {
 			probe: func(p *facts.Probe) {
 				p.Fsync = facts.Latency{Samples: 14, P50: 83e6, P99: 115e6, Max: 115e6, Floor: 3e4}
@@ -272,6 +316,26 @@ func TestPreflightMachines(t *testing.T) {
 		if want := "etcd-1, etcd-2, etcd-3 and etcd-4 have the same machine-id: cloned hosts, or one host several times"; !slices.Equal(noted, []string{want}) {
 			t.Errorf("%s: noted %q", name, noted)
 		}
+	}
+}
+
+// A name that means IPv6 alone is said at the address, and not as a shut port of each host that was asked to connect to it.
+func TestPreflightNameOfIPv6(t *testing.T) {
+	w := wanted(t, 3)
+	m := &w.Cluster.Members[1]
+	m.PeerAddress, m.ClientAddress = "etcd-2.example.com", "etcd-2.example.com"
+	s, probes := fit(t, w, bare(w))
+	for name, probe := range probes {
+		reachFrom(&probe, "etcd-2", func(r *facts.Reach) { r.Error = "connection refused" })
+		if name == "etcd-2" {
+			probe.Resolved = map[string][]string{"etcd-2.example.com": {"fd00::12"}}
+			probe.Addresses = append(probe.Addresses, facts.HostAddress{IP: "fd00::12"})
+		}
+		probes[name] = probe
+	}
+	want := []string{"etcd-2 address refusal: the name etcd-2.example.com is fd00::12 on the host: a member whose address is a name listens on IPv4 alone"}
+	if got := findingLines(Preflight(w, s, probes)); !slices.Equal(got, want) {
+		t.Errorf("got\n%s", strings.Join(got, "\n"))
 	}
 }
 

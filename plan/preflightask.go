@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
+	"path"
 	"slices"
 	"strconv"
 
@@ -19,9 +20,13 @@ func ProbeAsks(c *inventory.Cluster, s facts.Snapshot, quick bool) map[string]fa
 	asks := make(map[string]facts.ProbeAsk, len(c.Members))
 	v.hosts(func(m inventory.Member, host facts.Host) {
 		ask := facts.ProbeAsk{
-			DataDir: m.DataDir, WALDir: m.WALDir, Addresses: ownAddresses(m), Ports: []int{c.PeerPort, c.ClientPort},
-			Doors: []facts.Door{v.door(m, host, "peer"), v.door(m, host, "client")},
-			Disk:  !quick && host.Process == nil, // a member that runs would feel it
+			DataDir: m.DataDir, WALDir: m.WALDir, Addresses: resolvable(m), Ports: []int{c.PeerPort, c.ClientPort},
+			Writes: append(v.places(m)[:2], path.Dir(UnitPath(c)), "/run/clusterup"),
+			Doors:  []facts.Door{v.door(m, host, "peer"), v.door(m, host, "client")},
+			Disk:   !quick && host.Process == nil, // a member that runs would feel it
+		}
+		if host.Process == nil {
+			ask.Writes = append(ask.Writes, v.places(m)[2:]...)
 		}
 		for _, other := range c.Members {
 			if !quick && other.Name != m.Name {
@@ -38,6 +43,18 @@ func ownAddresses(m inventory.Member) []string {
 	addresses := []string{m.PeerAddress, m.ClientAddress}
 	slices.Sort(addresses)
 	return slices.Compact(addresses)
+}
+
+// resolvable are the addresses that a member binds to, and all names of its certificates.
+func resolvable(m inventory.Member) []string {
+	all := ownAddresses(m)
+	for _, name := range leafNames(m) {
+		if _, err := netip.ParseAddr(name); err != nil && name != "localhost" {
+			all = append(all, name)
+		}
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
 }
 
 // door is where others get in at a member: at the member itself when it runs, else at a listener that stands in for it.

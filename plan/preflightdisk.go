@@ -2,6 +2,7 @@ package plan
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -15,6 +16,8 @@ const (
 	leastData = 100 << 20
 	// leastOpt holds a release's archive and binaries side by side.
 	leastOpt = 100 << 20
+	// leastInodes is more than the files of a release, a member's data and its certificates.
+	leastInodes = 100
 	// slowFsync is what etcd's FAQ wants the 99th percentile of its log's fdatasync to stay under.
 	slowFsync = 10 * time.Millisecond
 )
@@ -46,6 +49,7 @@ func (p *preflight) space(m inventory.Member, host facts.Host, probe facts.Probe
 		p.refuse(m.Name, CheckSpace, "make room: a release takes about "+bytesOf(leastOpt), "%s free on %s, where %s lies",
 			bytesOf(opt.Free), opt.Mount, facts.ReleaseDir)
 	}
+	ok = p.inodes(m, host, probe) && ok
 	switch {
 	case !ok:
 	case data.Free < 0:
@@ -58,6 +62,32 @@ func (p *preflight) space(m inventory.Member, host facts.Host, probe facts.Probe
 	}
 }
 
+// inodes are looked at like bytes: without one no file is made, however much space there is.
+func (p *preflight) inodes(m inventory.Member, host facts.Host, probe facts.Probe) bool {
+	told := map[string]bool{}
+	for _, what := range []string{"data", "wal", "opt"} {
+		place := probe.Places[what]
+		if place.Inodes == 0 || place.Unused >= leastInodes || told[place.Mount] || what == "opt" && len(host.Binaries) > 0 {
+			continue
+		}
+		told[place.Mount] = true
+		p.refuse(m.Name, CheckSpace, "remove files there, or make the file system anew with more inodes (df -i, du --inodes)",
+			"%s left on %s, where %s lies", count(int(place.Unused), "inode"), place.Mount, place.Dir)
+	}
+	return len(told) == 0
+}
+
+// writable says where nothing could be made, though a step will make something there.
+func (p *preflight) writable(m inventory.Member, probe facts.Probe) bool {
+	ok := true
+	for _, dir := range slices.Sorted(maps.Keys(probe.Sealed)) {
+		ok = false
+		p.refuse(m.Name, CheckFileSystem, fmt.Sprintf("on the host, findmnt -T %s says what is mounted there: mount it writable, or make room", dir),
+			"nothing can be made in %s: %s", dir, probe.Sealed[dir])
+	}
+	return ok
+}
+
 // Types of file systems, as in /proc/mounts.
 var (
 	lostAtBoot = []string{"tmpfs", "ramfs"}
@@ -65,7 +95,7 @@ var (
 )
 
 func (p *preflight) fileSystems(m inventory.Member, probe facts.Probe) {
-	ok := true
+	ok := p.writable(m, probe)
 	seen := map[string]bool{}
 	for _, what := range []string{"data", "wal"} {
 		place := probe.Places[what]
@@ -73,26 +103,23 @@ func (p *preflight) fileSystems(m inventory.Member, probe facts.Probe) {
 			continue
 		}
 		seen[place.Mount] = true
-		ok = p.dataPlace(m, place) && ok
+		ok = p.dataPlace(m, probe, place) && ok
 	}
 	if opt := probe.Places["opt"]; slices.Contains(opt.Options, "noexec") {
 		ok = false
 		p.refuse(m.Name, CheckFileSystem, "mount it without noexec", "%s is mounted noexec, so nothing in %s can run", opt.Mount, facts.ReleaseDir)
-	} else if slices.Contains(opt.Options, "ro") {
-		ok = false
-		p.refuse(m.Name, CheckFileSystem, "mount it writable", "%s is mounted read-only, and releases go to %s", opt.Mount, facts.ReleaseDir)
 	}
-	if ok {
+	if ok && !p.has(m.Name, CheckFileSystem) {
 		p.fine(m.Name, CheckFileSystem, "%s", probe.Places["data"].Type)
 	}
 }
 
 // dataPlace checks a file system that data will lie on.
-func (p *preflight) dataPlace(m inventory.Member, place facts.Place) bool {
+func (p *preflight) dataPlace(m inventory.Member, probe facts.Probe, place facts.Place) bool {
 	switch {
 	case slices.Contains(lostAtBoot, place.Type):
 		p.refuse(m.Name, CheckFileSystem, "choose a data_dir on a disk", "%s is in memory (%s): a reboot would lose all data", place.Mount, place.Type)
-	case slices.Contains(place.Options, "ro"):
+	case slices.Contains(place.Options, "ro") && len(probe.Sealed) == 0:
 		p.refuse(m.Name, CheckFileSystem, "mount it writable, and find out why it is not: dmesg", "%s is mounted read-only", place.Mount)
 	case slices.Contains(remoteFS, place.Type) || strings.HasPrefix(place.Type, "fuse."):
 		p.warn(m.Name, CheckFileSystem, "choose a data_dir on a local disk", "%s is %s: etcd is not made for network file systems", place.Mount, place.Type)

@@ -30,6 +30,7 @@ func (p *preflight) member(m inventory.Member, host facts.Host) {
 	p.memory(m, host)
 	p.data(m, host)
 	p.ports(m, host)
+	p.refused(m.Name, CheckFileSystem, p.view.ground(m, host))
 }
 
 func (p *preflight) architecture(m inventory.Member, host facts.Host) {
@@ -137,6 +138,7 @@ func (p *preflight) probed(m inventory.Member, host facts.Host, probe facts.Prob
 	p.fileSystems(m, probe)
 	p.latency(m, host, probe)
 	p.addresses(m, probe)
+	p.source(m, host, probe)
 	p.roundTrip(m, probe)
 	p.firewall(m, probe)
 	p.security(m, probe)

@@ -34,7 +34,7 @@ func (p *preflight) reach(m inventory.Member, probe facts.Probe) {
 		case r.Skipped != "" && r.Door.Shut == "" && r.To == m.Name && r.Door.Name == "peer": // once, and by the host that is concerned
 			p.warn(m.Name, CheckReach, "run preflight again when this is mended; whether others reach this host is not known",
 				"not checked: %s", strings.TrimPrefix(r.Skipped, m.Name+": "))
-		case r.Skipped != "":
+		case r.Skipped != "" || p.nameless(r.To, r.Door):
 		case needed:
 			p.refuse(m.Name, CheckReach, p.letIn(m, r), "does not reach %s: %s", what, cause(m, r))
 		default:
@@ -60,11 +60,16 @@ func (p *preflight) has(host, check string) bool {
 
 // letIn is what to do about a connection that failed.
 func (p *preflight) letIn(from inventory.Member, r facts.Reach) string {
+	if r.Clipped {
+		host, _ := splitPort(r.Door.Address)
+		return fmt.Sprintf("on %s, ping -M do -s 1472 %s tells whether full packets get through: mend the MTU of interfaces and tunnels in between, "+
+			"and let ICMP through", from.Name, strings.Trim(host, "[]"))
+	}
 	if r.To == from.Name {
 		return "check the address in the inventory, and the packet filter on " + from.Name
 	}
 	_, port := splitPort(r.Door.Address)
-	return fmt.Sprintf("let TCP from %s to port %s through: %s, and whatever filters between the two", from.Name, port, p.filterOf(r.To))
+	return fmt.Sprintf("let TCP from all members to port %s through: %s, and whatever filters in between", port, p.filterOf(r.To))
 }
 
 // filterOf is the command that opens a member's ports on its host, as far as the packet filter there is known.
@@ -141,6 +146,9 @@ func (p *preflight) addresses(m inventory.Member, probe facts.Probe) {
 		switch {
 		case isName && len(meant) == 0:
 			p.refuse(m.Name, CheckAddress, "put the name into DNS, or use an IP address", "the name %s means nothing on the host", address)
+		case isName && !slices.ContainsFunc(meant, isIPv4):
+			p.refuse(m.Name, CheckAddress, "use an IP address in the inventory, or give the name an address of IPv4",
+				"the name %s is %s on the host: a member whose address is a name listens on IPv4 alone", address, strings.Join(meant, ", "))
 		case i < 0 && isName:
 			p.warn(m.Name, CheckAddress, "fine behind a load balancer or NAT; else mend the name", "%s is %s, which the host does not have",
 				address, strings.Join(meant, ", "))
@@ -154,6 +162,44 @@ func (p *preflight) addresses(m inventory.Member, probe facts.Probe) {
 	}
 	if !p.has(m.Name, CheckAddress) {
 		p.fine(m.Name, CheckAddress, "%s", strings.Join(own, ", "))
+	}
+}
+
+func isIPv4(text string) bool {
+	ip, err := netip.ParseAddr(text)
+	return err == nil && ip.Unmap().Is4()
+}
+
+// nameless says that a member's address is a name that means nothing of IPv4 on its host, which is said of that address.
+func (p *preflight) nameless(name string, door facts.Door) bool {
+	host, _ := splitPort(door.Address)
+	meant, isName := p.probes[name].Resolved[host]
+	return isName && !slices.ContainsFunc(meant, isIPv4)
+}
+
+// source says from where peers saw a host come that is not among the names of its certificate: etcd refuses such connections.
+func (p *preflight) source(m inventory.Member, host facts.Host, probe facts.Probe) {
+	if !p.want.Cluster.TLS.Peers {
+		return
+	}
+	names := leafNames(m)
+	for _, meant := range probe.Resolved { // etcd looks names up as well
+		names = append(names, meant...)
+	}
+	from, known := "", false
+	var to []string
+	for _, r := range probe.Reach {
+		known = known || r.From != ""
+		if r.To != m.Name && r.Door.Name == "peer" && r.From != "" && !slices.Contains(names, r.From) {
+			from, to = r.From, append(to, r.To)
+		}
+	}
+	switch {
+	case !known:
+		p.refused(m.Name, CheckAddress, p.view.sourced(m, host))
+	case len(to) > 0:
+		p.refuse(m.Name, CheckAddress, namesRemedy(m), "%s see it come from %s, which is not among the names of its certificate: they would refuse it",
+			joined(to), from)
 	}
 }
 

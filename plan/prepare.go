@@ -72,14 +72,14 @@ func (v view) directories(m inventory.Member, host facts.Host) []Step {
 		{"/etc/etcd", "root", "root", 0o755},
 		{conf, "root", "root", 0o755},
 		{path.Join(conf, "tls"), "root", user, 0o750},
-		{"/opt/clusterup", "root", "root", 0o755},
+		{ourParent, "root", "root", 0o755},
 		{facts.ReleaseDir, "root", "root", 0o755},
 		{m.DataDir, user, user, 0o700},
 	}
 	if m.WALDir != "" {
 		wanted = append(wanted, Path{m.WALDir, user, user, 0o700})
 	}
-	shared := []string{"/etc/etcd", "/opt/clusterup"} // others may have made these: good as they are
+	shared := []string{"/etc/etcd", ourParent} // others may have made these: good as they are
 	var make, whys []string
 	var paths []Path
 	for _, want := range wanted {
@@ -87,7 +87,7 @@ func (v view) directories(m inventory.Member, host facts.Host) []Step {
 		switch {
 		case !ok || have.Kind != facts.Dir:
 			make = append(make, want.Path)
-		case slices.Contains(shared, want.Path):
+		case slices.Contains(shared, want.Path) && (want.Path != ourParent || v.passes(have, host)):
 			continue
 		default:
 			if why := differs(want, have); why != "" {

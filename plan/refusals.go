@@ -3,6 +3,7 @@ package plan
 import (
 	"cmp"
 	"fmt"
+	"net/netip"
 	"path"
 	"slices"
 	"strings"
@@ -32,7 +33,9 @@ func (v view) refusals() []Refusal {
 			found = append(found, foreign...)
 			return
 		}
-		for _, check := range []func(inventory.Member, facts.Host) []Refusal{v.suitable, v.ports, v.data, v.trusted, v.outdated, v.plainRefusals, v.v2Store, v.undiverted} {
+		for _, check := range []func(inventory.Member, facts.Host) []Refusal{
+			v.suitable, v.ground, v.sealed, v.sourced, v.ports, v.data, v.trusted, v.outdated, v.plainRefusals, v.v2Store, v.undiverted,
+		} {
 			found = append(found, check(m, host)...)
 		}
 	})
@@ -136,8 +139,31 @@ func (v view) needs(m inventory.Member, socket facts.Socket) bool {
 	case c.ClientPort, c.TLS.HTTPClientPort:
 		addresses = append(addresses, m.ClientAddress)
 	}
-	anywhere := socket.Address == "*" || socket.Address == "0.0.0.0" || socket.Address == "::"
-	return anywhere || slices.Contains(addresses, socket.Address)
+	return slices.ContainsFunc(addresses, func(address string) bool { return collide(address, socket.Address) })
+}
+
+// collide says whether a member's listener and that of another process get in each other's way on one port. The member listens on all of IPv4
+// where its address is a name. ss writes a socket of both families as *, one of IPv6 alone as [::].
+func collide(wanted, taken string) bool {
+	own, err := netip.ParseAddr(wanted)
+	if err != nil {
+		own = netip.IPv4Unspecified()
+	}
+	other, err := netip.ParseAddr(taken)
+	if err != nil {
+		return taken == "*"
+	}
+	own, other = own.Unmap(), other.Unmap()
+	return own.Is4() == other.Is4() && (own == other || own.IsUnspecified() || other.IsUnspecified())
+}
+
+// sourced says, before there is a cluster, that peers would refuse what a host dials.
+func (v view) sourced(m inventory.Member, host facts.Host) []Refusal {
+	text := v.refusedByPeers(m, host)
+	if v.formed || text == "" {
+		return nil
+	}
+	return []Refusal{refuse(Unsuitable, m.Name, namesRemedy(m), "%s", text)}
 }
 
 // trusted says whether the host belongs to the CAs of this operator directory. A host of another's must not get a second CA.

@@ -2,6 +2,7 @@ package plan
 
 import (
 	"errors"
+	"io/fs"
 	"maps"
 	"slices"
 	"strings"
@@ -78,6 +79,18 @@ func ofWriters(t *testing.T, w Want) []dead {
 func ofHosts(t *testing.T, w Want) []dead {
 	t.Helper()
 	empty, base := bare(w), settled(t, w)
+	way := func(mode fs.FileMode) func(*facts.Host) {
+		return func(h *facts.Host) {
+			h.Ways = map[string]facts.File{"/etc/etcd": {Kind: facts.Dir, Owner: "root", Group: "root", Mode: mode}}
+		}
+	}
+	shut := spoiled("a directory that is shut", w, empty, way(0o700))
+	shut.follow = func(w Want, s facts.Snapshot) (Want, facts.Snapshot) { return w, change(s, "etcd-2", way(0o711)) }
+	elsewhere := spoiled("another source", w, empty, func(h *facts.Host) { h.Sources = sourceOf("10.0.0.11", "10.0.0.99") })
+	elsewhere.follow = func(w Want, s facts.Snapshot) (Want, facts.Snapshot) {
+		w.Cluster = withMembers(w.Cluster, func(m *inventory.Member) { m.Names = []string{"10.0.0.99"} })
+		return w, s
+	}
 	return []dead{
 		spoiled("unreachable", w, base, func(h *facts.Host) { *h = facts.Host{Name: h.Name, Unreachable: h.Name + ": connect: refused"} }),
 		spoiled("no systemd", w, empty, func(h *facts.Host) { h.Systemd = 0 }),
@@ -87,6 +100,8 @@ func ofHosts(t *testing.T, w Want) []dead {
 		spoiled("port", w, empty, func(h *facts.Host) {
 			h.Sockets = []facts.Socket{{Address: "*", Port: 2379, PID: 77, Process: "nginx"}}
 		}),
+		shut, elsewhere,
+		spoiled("nobody can write", w, empty, func(h *facts.Host) { h.Sealed = []string{"/etc/etcd"} }),
 		spoiled("masked", w, base, func(h *facts.Host) { h.Unit.Enabled = "masked" }),
 		spoiled("drop-in", w, base, onHost(w, dropIn(func(s *facts.Start) { s.Command += " --max-txn-ops=7" }))),
 		spoiled("a unit of another installer", w, base, func(h *facts.Host) {

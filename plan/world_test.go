@@ -37,7 +37,7 @@ func bare(w Want) facts.Snapshot {
 	for i, m := range w.Cluster.Members {
 		s.Hosts[m.Name] = facts.Host{
 			Name: m.Name, Arch: "amd64", OS: "debian 12", Systemd: 252, MachineID: fmt.Sprintf("machine-%d", i),
-			DataFree: 100 << 30, OptFree: 100 << 30, Files: map[string]facts.File{},
+			Rooms: map[string]facts.Room{"data": {Dir: "/var/lib", Size: 100 << 30, Free: 100 << 30}}, Files: map[string]facts.File{},
 		}
 	}
 	return s

@@ -53,7 +53,7 @@ type finding struct {
 }
 
 // findingKinds are all kinds of findings.
-var findingKinds = []string{"unreachable", "unhealthy", "unknown", "alarm", "drift", "refused", "unplanned", "rotation", "unsealed", "expiry", "client", "package"}
+var findingKinds = []string{"unreachable", "unhealthy", "unknown", "alarm", "space", "source", "drift", "refused", "unplanned", "rotation", "unsealed", "expiry", "client", "package"}
 
 // expiry is when a certificate ends.
 type expiry struct {
@@ -168,6 +168,9 @@ func (s *session) checked(p plan.Plan, seen facts.Snapshot, refused *plan.Refuse
 	}
 	for _, alarm := range alarms {
 		find("alarm", "", alarm.Text, alarm.Remedy)
+	}
+	for _, c := range plan.Concerns(plan.Want{Cluster: s.cluster}, seen) {
+		find(c.Kind, c.Host, c.Text, c.Do)
 	}
 	if refused != nil {
 		for _, r := range refused.Refusals {

@@ -104,7 +104,7 @@ func TestCheckBeforeTheFirstApply(t *testing.T) {
 	a := newAging(t, "")
 	for name := range a.seen.Hosts {
 		a.host(name, func(h *facts.Host) {
-			*h = facts.Host{Name: name, Arch: "amd64", Systemd: 252, DataFree: 1 << 40, OptFree: 1 << 40}
+			*h = facts.Host{Name: name, Arch: "amd64", Systemd: 252, Rooms: map[string]facts.Room{"data": {Dir: "/var/lib", Size: 1 << 40, Free: 1 << 40}}}
 		})
 	}
 	a.seen.Members, a.seen.Operator = nil, facts.Operator{}

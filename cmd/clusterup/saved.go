@@ -140,7 +140,7 @@ func (p *savedPlan) check(now plan.Plan, seen facts.Snapshot) error {
 func factsDigest(s facts.Snapshot) (string, error) {
 	hosts := map[string]facts.Host{}
 	for name, host := range s.Hosts {
-		host.ClockOffset, host.DataFree, host.OptFree, host.EtcdError, host.ReadError = 0, 0, 0, "", ""
+		host.ClockOffset, host.Rooms, host.EtcdError, host.ReadError = 0, nil, "", ""
 		host.Unread = nil
 		if host.Etcd != nil {
 			host.Etcd = &facts.Status{

@@ -98,7 +98,7 @@ func TestStatusView(t *testing.T) {
 // What changes by itself from one look to the next must not make a saved plan stale; what decides must.
 func TestFactsDigest(t *testing.T) {
 	base := facts.Snapshot{Hosts: map[string]facts.Host{"etcd-1": {
-		Name: "etcd-1", Process: &facts.Process{PID: 7}, Etcd: &facts.Status{MemberID: 1, Index: 5}, DataFree: 10,
+		Name: "etcd-1", Process: &facts.Process{PID: 7}, Etcd: &facts.Status{MemberID: 1, Index: 5}, Rooms: map[string]facts.Room{"data": {Dir: "/var/lib", Size: 10, Free: 10}},
 	}}}
 	digest := func(do func(*facts.Host)) string {
 		host := base.Hosts["etcd-1"]
@@ -115,7 +115,7 @@ func TestFactsDigest(t *testing.T) {
 	for name, do := range map[string]func(*facts.Host){
 		"raft index": func(h *facts.Host) { h.Etcd.Index = 6 },
 		"leader":     func(h *facts.Host) { h.Etcd.Leader = 3 },
-		"free space": func(h *facts.Host) { h.DataFree = 9 },
+		"free space": func(h *facts.Host) { h.Rooms = map[string]facts.Room{"data": {Free: 9}} },
 		"clock":      func(h *facts.Host) { h.ClockOffset = time.Millisecond },
 	} {
 		if digest(do) != same {

@@ -42,7 +42,7 @@ func newAging(t *testing.T, pki string) *aging {
 		seen: facts.Snapshot{Taken: time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC), Hosts: map[string]facts.Host{}},
 	}
 	for _, m := range c.Members {
-		a.seen.Hosts[m.Name] = facts.Host{Name: m.Name, Arch: "amd64", Systemd: 252, MachineID: m.Name, DataFree: 1 << 40, OptFree: 1 << 40, Files: map[string]facts.File{}}
+		a.seen.Hosts[m.Name] = facts.Host{Name: m.Name, Arch: "amd64", Systemd: 252, MachineID: m.Name, Rooms: map[string]facts.Room{"data": {Dir: "/var/lib", Size: 1 << 40, Free: 1 << 40}}, Files: map[string]facts.File{}}
 	}
 	a.apply(a.want)
 	for _, m := range c.Members {
