@@ -12,7 +12,7 @@ import (
 
 // A fault point is a moment of a run that has a name: right before or right after a look, a step, or one action of a step on a host
 // ("before write-unit/etcd-1", "after issue-leaf/peer/etcd-2#write-1"). Only binaries built with the tag faults know them; there
-// CLUSTERUP_FAULT is "kill POINT" or "fail POINT", and CLUSTERUP_FAULT_LIST names a file to which every point is written.
+// CLUSTERUP_FAULT is "kill POINT", "fail POINT" or "stop POINT", after which it goes on when it is told to (SIGCONT), and CLUSTERUP_FAULT_LIST names a file to which every point is written.
 
 // faultBinary is clusterup built so that it can be disturbed.
 var faultBinary = sync.OnceValues(func() (string, error) {

@@ -204,6 +204,8 @@ func TestRolling(t *testing.T) {
 	}
 	t.Run("nothing to restart", func(t *testing.T) { nothingToRestart(t, s, inv) })
 	t.Run("two of three are stopped", func(t *testing.T) { twoOfThree(t, s, inv) })
+	t.Run("a peer dies before a restart", func(t *testing.T) { peerDies(t, s, inv) })
+	t.Run("two members", func(t *testing.T) { twoMembers(t, s) })
 }
 
 // TestRollingFive changes a flag of five members.

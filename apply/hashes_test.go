@@ -40,10 +40,30 @@ func TestHashes(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			r := Run{Want: wanted(t, 3), Etcd: followers{revision: 9, has: map[string]int64{}, sums: test.sums}}
-			got := r.hashes(t.Context())
-			if !slices.EqualFunc(got, test.want, strings.HasPrefix) {
-				t.Errorf("hashes = %q, want %q", got, test.want)
+			got, note := r.hashes(t.Context())
+			if !slices.EqualFunc(got, test.want, strings.HasPrefix) || note != "" {
+				t.Errorf("hashes = %q, want %q; %s", got, test.want, note)
 			}
 		})
+	}
+}
+
+// compacting is a cluster whose members were compacted to different revisions, each time they are asked.
+type compacting struct {
+	followers
+	calls *int64
+}
+
+func (c compacting) Hash(ctx context.Context, endpoint string, revision int64) (sum uint32, compacted int64, err error) {
+	*c.calls++
+	sum, _, err = c.followers.Hash(ctx, endpoint, revision)
+	return sum, *c.calls, err
+}
+
+// Data that could not be compared is said to be so.
+func TestHashesNotCompared(t *testing.T) {
+	r := Run{Want: wanted(t, 3), Etcd: compacting{followers{revision: 9, has: map[string]int64{}}, new(int64)}}
+	if findings, note := r.hashes(t.Context()); findings != nil || !strings.Contains(note, "was not compared") {
+		t.Errorf("findings %q, note %q", findings, note)
 	}
 }

@@ -9,8 +9,8 @@ import (
 	"github.com/clusterup/clusterup/facts"
 )
 
-// awaitLeader waits until all members that serve reads name the same leader. Of a member that does not answer nothing is asked here: the
-// next look sees it.
+// awaitLeader waits until all members that serve reads name the same leader. Of a member that does not answer nothing
+// is asked here: the next look sees it.
 func (r *Run) awaitLeader(ctx context.Context) error {
 	return r.await(ctx, "no leader on whom all agree", func(ctx context.Context) error {
 		members := r.Want.Cluster.Members

@@ -140,6 +140,9 @@ func (r *Run) Converge(ctx context.Context) (Result, error) {
 		if stopped := new(Stopped); errors.As(err, &stopped) {
 			stopped.Done = result.Steps // of all stages
 		}
+		if err != nil && errors.As(err, new(*GateError)) { // nothing was stopped, so there is nothing to go back to
+			return result, err
+		}
 		if err != nil {
 			return result, r.back(ctx, seen, *stage, err)
 		}

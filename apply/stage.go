@@ -7,22 +7,36 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/clusterup/clusterup/facts"
 	"github.com/clusterup/clusterup/plan"
 )
 
-// stage runs the steps of each host in their order, hosts side by side. A failure ends that host's steps only: what others are at is
-// finished, so that a stage leaves as little half done as it can. It returns how many steps were done.
+// stage runs the steps of each host in their order, as many hosts side by side as the stage is wide. A failure ends that host's steps
+// only: what others are at is finished, so that a stage leaves as little half done as it can; hosts whose turn comes later are left alone.
+// It returns how many steps were done.
 func (r *Run) stage(ctx context.Context, stage plan.Stage) (int, error) {
 	began := r.Now()
 	r.emit(Event{Type: StageStarted, Stage: stage.Name, Text: stage.Gate, Steps: len(stage.Steps)})
 	hosts, byHost := grouped(stage.Steps)
 	counts, errs := make([]int, len(hosts)), make([]error, len(hosts))
+	width := max(1, min(stage.Width, len(hosts)))
 	var wg sync.WaitGroup
+	var failed atomic.Bool
+	room := make(chan struct{}, width)
 	for i, host := range hosts {
-		wg.Go(func() { counts[i], errs[i] = r.steps(ctx, stage, byHost[host]) })
+		room <- struct{}{}
+		if failed.Load() && width < len(hosts) { // who comes in turn comes only while all goes well
+			break
+		}
+		wg.Go(func() {
+			if counts[i], errs[i] = r.steps(ctx, stage, byHost[host]); errs[i] != nil {
+				failed.Store(true)
+			}
+			<-room
+		})
 	}
 	wg.Wait()
 	done := 0
@@ -112,7 +126,7 @@ func (r *Run) step(ctx context.Context, stage plan.Stage, step plan.Step) error 
 	r.emit(event)
 	var log []string
 	var why *Explanation
-	if !errors.Is(err, facts.ErrNoForwarding) { // which the member has nothing to do with
+	if !errors.Is(err, facts.ErrNoForwarding) && !errors.As(err, new(*GateError)) { // which the member has nothing to do with
 		log, why = r.journal(ctx, step, began)
 	}
 	if step.Kind == plan.InstallRelease { // its own words are all there is

@@ -2,12 +2,9 @@ package apply
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"path"
-	"time"
 
-	"github.com/clusterup/clusterup/facts"
 	"github.com/clusterup/clusterup/plan"
 	"github.com/clusterup/clusterup/units"
 )
@@ -54,6 +51,9 @@ func (r *Run) do(ctx context.Context, step plan.Step) error {
 	case plan.EnableUnit:
 		return script("systemctl enable --quiet " + quote(step.Unit+".service"))
 	case plan.StartMember, plan.RestartMember:
+		if err := r.gate(ctx, step); err != nil {
+			return err
+		}
 		return r.startMember(ctx, host, step)
 	case plan.AwaitMember:
 		return r.awaitMember(ctx, step)
@@ -80,6 +80,9 @@ func (r *Run) do(ctx context.Context, step plan.Step) error {
 	case plan.AwaitLeader:
 		return r.awaitLeader(ctx)
 	case plan.StopMember:
+		if err := r.gate(ctx, step); err != nil {
+			return err
+		}
 		return script(stopUnit(step.Unit))
 	case plan.MoveAside:
 		return script(moveAside(step.Paths, r.Now()))
@@ -127,31 +130,4 @@ func (r *Run) issueLeaf(ctx context.Context, host Host, leaf plan.Leaf) error {
 func (r *Run) awaitMember(ctx context.Context, step plan.Step) error {
 	endpoint := r.endpoint(step.Host)
 	return r.await(ctx, "no linearizable read", func(ctx context.Context) error { return r.Etcd.ReadLinearizable(ctx, endpoint) })
-}
-
-// await asks again and again until there is no error, or the time for a member to become ready is over: then the last one is what was
-// missing. What waiting does not mend ends it at once.
-func (r *Run) await(ctx context.Context, missing string, ask func(context.Context) error) error {
-	ctx, cancel := context.WithTimeout(ctx, r.timeout())
-	defer cancel()
-	tick := time.NewTicker(100 * time.Millisecond)
-	defer tick.Stop()
-	var last error // but the deadline, which says nothing
-	for {
-		err := ask(ctx)
-		if err == nil || errors.Is(err, facts.ErrNoForwarding) {
-			return err
-		}
-		if last == nil || ctx.Err() == nil {
-			last = err
-		}
-		select {
-		case <-ctx.Done():
-			if ctx.Err() == context.DeadlineExceeded {
-				return fmt.Errorf("%s within %s: %w", missing, r.timeout(), last)
-			}
-			return ctx.Err()
-		case <-tick.C:
-		}
-	}
 }

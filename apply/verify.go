@@ -23,8 +23,12 @@ func (r *Run) verify(ctx context.Context, result Result) error {
 	if len(findings) == 0 && result.Steps > 0 {
 		findings = r.canaries(ctx)
 	}
+	text := summary(r.Want, result.Snapshot)
 	if len(findings) == 0 && r.swapped.Load() {
-		findings = r.hashes(ctx)
+		var note string
+		if findings, note = r.hashes(ctx); note != "" {
+			text += "; " + note
+		}
 	}
 	if err := r.seam("after verify"); err != nil {
 		return err
@@ -32,7 +36,7 @@ func (r *Run) verify(ctx context.Context, result Result) error {
 	if len(findings) > 0 {
 		return &VerifyError{Findings: findings, Alarms: plan.Alarms(r.Want, result.Snapshot), Unit: r.Want.Cluster.UnitName}
 	}
-	r.emit(Event{Type: Verified, Text: summary(r.Want, result.Snapshot), Seconds: r.Now().Sub(began).Seconds()})
+	r.emit(Event{Type: Verified, Text: text, Seconds: r.Now().Sub(began).Seconds()})
 	return nil
 }
 

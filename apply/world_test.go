@@ -201,7 +201,7 @@ func (o *world) laws(step plan.Step) {
 		(!start.Guarded || len(start.Variables) > 0) {
 		o.t.Errorf("law 12: %s into %+v", step.ID(), *start)
 	}
-	if step.Kind == plan.RestartMember && host.Reads && len(o.seen.Hosts) > 1 && serve < len(o.seen.Hosts)/2+1 {
+	if n := len(o.seen.Hosts); step.Kind == plan.RestartMember && host.Reads && n > 2 && serve < n/2+1 {
 		o.t.Errorf("law 1: %s with %d others that serve", step.ID(), serve)
 	}
 }

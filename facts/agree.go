@@ -19,9 +19,9 @@ func (s *Snapshot) answered(which func(Host) bool) []Host {
 	return found
 }
 
-// agree takes the member list and the alarms from voters that serve linearizable reads; where there are none, from whoever answers. Each
-// answers from its own state, and a host may be of another cluster, or lie: so what most say is taken, of the cluster that most are of.
-// Only between equal numbers the one decides that has applied most.
+// agree takes the member list and the alarms from voters that serve linearizable reads; where there are none, from
+// whoever answers. Each answers from its own state, and a host may be of another cluster, or lie: so what most say is
+// taken, of the cluster that most are of. Only between equal numbers the one decides that has applied most.
 func (s *Snapshot) agree() {
 	believed := s.answered(func(h Host) bool { return h.Reads && !h.Etcd.Learner })
 	if len(believed) == 0 {
@@ -61,8 +61,8 @@ func most(hosts []Host, says func(Host) string) []Host {
 	return best
 }
 
-// askAgain asks members for their status once more that serve reads and do not name the same leader: they were asked at different moments
-// of an election, which may be over by now.
+// askAgain asks members for their status once more that serve reads and do not name the same leader: they were asked at
+// different moments of an election, which may be over by now.
 func (s *Snapshot) askAgain(ctx context.Context, src Source) {
 	reading := s.answered(func(h Host) bool { return h.Reads })
 	if !slices.ContainsFunc(reading, func(h Host) bool { return h.Etcd.Leader != reading[0].Etcd.Leader }) {

@@ -17,6 +17,9 @@ type Snapshot struct {
 	Members  []Member        `json:"members,omitempty"` // the member list, sorted by ID; nil when no member answered
 	Cluster  ID              `json:"cluster,omitempty"` // the cluster whose member list and alarms these are; zero: not known
 	Alarms   []Alarm         `json:"alarms,omitempty"`
+
+	// Simulated says that nobody saw this: it is what a plan expects to see, so that names may stand in it for what is not made yet.
+	Simulated bool `json:"-"`
 }
 
 // Names are the hosts' names, sorted.

@@ -102,12 +102,14 @@ func (v view) trusts(host facts.Host, ca facts.CA) bool {
 		return len(command) > 0 // without TLS it accepts everybody
 	}
 	content := host.Files[file].Content
-	return asWritten(file, ca.Role, content) && bytes.Contains(content, ca.Trusted())
+	return v.asWritten(file, ca.Role, content) && bytes.Contains(content, ca.Trusted())
 }
 
-// asWritten says whether a bundle is one of clusterup's, and holds what it was written with.
-func asWritten(file, role string, content []byte) bool {
-	return units.Trust(path.Dir(file), role, content).Path == file || strings.Contains(path.Base(file), "trust-"+role+"-NEW-")
+// asWritten says whether a bundle is one of clusterup's, and holds what it was written with. Names for CAs that are yet to be made count
+// in what is simulated, and on no host.
+func (v view) asWritten(file, role string, content []byte) bool {
+	return units.Trust(path.Dir(file), role, content).Path == file ||
+		v.seen.Simulated && strings.Contains(path.Base(file), "trust-"+role+"-NEW-")
 }
 
 // trustedByAll is what law 5 asks of a CA before it signs.

@@ -34,6 +34,7 @@ func (p Plan) Digest() (string, error) {
 		for j := range stage.Steps {
 			stage.Steps[j].Why = ""
 			stage.Steps[j].To = "" // of those that serve, whoever has applied most at that moment
+			stage.Steps[j].Needs = nil
 		}
 		p.Stages[i] = stage
 	}

@@ -222,7 +222,7 @@ func newScenes(t *testing.T, w Want) scenes {
 
 // scene has each host in its condition, and the members that run in one cluster, if they are enough.
 func (sc scenes) scene(conditions []condition) facts.Snapshot {
-	s := facts.Snapshot{Taken: noon, Hosts: map[string]facts.Host{}, Operator: sc.stages[whole].Operator}
+	s := facts.Snapshot{Taken: noon, Hosts: map[string]facts.Host{}, Operator: sc.stages[whole].Operator, Simulated: true}
 	for i, c := range conditions {
 		name := sc.w.Cluster.Members[i].Name
 		s.Hosts[name] = copyHost(sc.stages[c.stage].Hosts[name])

@@ -10,7 +10,8 @@ import (
 	"github.com/clusterup/clusterup/inventory"
 )
 
-// data is laws 3 and 4: what lies in a data directory must be this cluster's, and a host that had data must still have it.
+// data is laws 3 and 4: what lies in a data directory must be this cluster's, and a host that had data must still have
+// it.
 func (v view) data(m inventory.Member, host facts.Host) []Refusal {
 	born, isBorn := v.births[m.Name]
 	own := v.clusterID.String()
@@ -54,8 +55,9 @@ func (v view) data(m inventory.Member, host facts.Host) []Refusal {
 	return v.leftovers(m, host)
 }
 
-// another says whether the data of a host without a marker is that of another member of this cluster. In a bootstrap its ID is known;
-// later it is another's if the cluster lists it by that name, if that host has it, or if the bootstrap gave it to that one.
+// another says whether the data of a host without a marker is that of another member of this cluster. In a bootstrap
+// its ID is known; later it is another's if the cluster lists it by that name, if that host has it, or if the bootstrap
+// gave it to that one.
 func (v view) another(m inventory.Member, host facts.Host) bool {
 	c, id := v.want.Cluster, host.Data.MemberID
 	switch {
@@ -79,8 +81,8 @@ func (v view) another(m inventory.Member, host facts.Host) bool {
 	})
 }
 
-// foreign says what to do about data of another cluster. As long as a member runs on it, moving it is no remedy; and where hosts hold
-// the data of several clusters, it has to be found out first which of them this is.
+// foreign says what to do about data of another cluster. As long as a member runs on it, moving it is no remedy; and
+// where hosts hold the data of several clusters, it has to be found out first which of them this is.
 func (v view) foreign(host facts.Host) string {
 	var ids []string
 	found := map[string][]string{}
@@ -107,7 +109,8 @@ func (v view) foreign(host facts.Host) string {
 		"if nobody needs it, and no etcd runs on it, move it aside by hand"
 }
 
-// published is the ID of a member that the cluster knows with client URLs, so that it has served once; zero: there is no such.
+// published is the ID of a member that the cluster knows with client URLs, so that it has served once; zero: there is
+// no such.
 func (v view) published(m inventory.Member) facts.ID {
 	for _, member := range v.seen.Members {
 		if member.Name == m.Name && len(member.ClientURLs) > 0 {
@@ -117,8 +120,8 @@ func (v view) published(m inventory.Member) facts.ID {
 	return 0
 }
 
-// leftovers says whether a data directory without a WAL is really empty, or what a first start of this bootstrap left there. A member
-// that the cluster knows with client URLs has published itself once, so it has had data.
+// leftovers says whether a data directory without a WAL is really empty, or what a first start of this bootstrap left
+// there. A member that the cluster knows with client URLs has published itself once, so it has had data.
 func (v view) leftovers(m inventory.Member, host facts.Host) []Refusal {
 	const again = "bring the disk back; the cluster is not in use yet: else clusterup destroy, and begin again"
 	begun := unitToken(host, UnitPath(v.want.Cluster)) == v.token
@@ -138,8 +141,8 @@ func (v view) leftovers(m inventory.Member, host facts.Host) []Refusal {
 	return nil
 }
 
-// AsidePrefix begins the names of directories within a data directory that hold what was put aside, where the data directory is a
-// mount point and cannot be renamed itself.
+// AsidePrefix begins the names of directories within a data directory that hold what was put aside, where the data
+// directory is a mount point and cannot be renamed itself.
 const AsidePrefix = ".clusterup-aside-"
 
 // ignored says which entries of a data directory are nobody's data.

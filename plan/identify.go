@@ -7,9 +7,10 @@ import (
 	"github.com/clusterup/clusterup/units"
 )
 
-// identify finds out which cluster this is. What a majority of the hosts holds the log of is the cluster, whether or not its members run;
-// where there is no such majority, birth markers say it. Only when nothing says that there is a cluster its ID follows from the inventory,
-// as that of the bootstrap under way or to come: later it does not, since members come to be known with other URLs.
+// identify finds out which cluster this is. What a majority of the hosts holds the log of is the cluster, whether or
+// not its members run; where there is no such majority, birth markers say it. Only when nothing says that there is a
+// cluster its ID follows from the inventory, as that of the bootstrap under way or to come: later it does not, since
+// members come to be known with other URLs.
 func identify(w Want, s facts.Snapshot) view {
 	v := view{want: w, seen: s, births: map[string]units.Born{}}
 	for _, m := range w.Cluster.Members {
@@ -38,8 +39,9 @@ func identify(w Want, s facts.Snapshot) view {
 	return v
 }
 
-// logged is the cluster whose log lies on a majority of the hosts; zero: none. A log counts where the unit, or what runs, is this
-// member's and has its data there: a log alone may be anybody's. existing: one of them is configured as a member of a cluster that is.
+// logged is the cluster whose log lies on a majority of the hosts; zero: none. A log counts where the unit, or what
+// runs, is this member's and has its data there: a log alone may be anybody's. existing: one of them is configured as a
+// member of a cluster that is.
 func (v view) logged() (id facts.ID, existing bool) {
 	votes, exist := map[facts.ID]int{}, map[facts.ID]bool{}
 	for _, m := range v.want.Cluster.Members {
@@ -85,8 +87,8 @@ func idOf(born units.Born) facts.ID {
 	return id
 }
 
-// tokenOf is the token of the cluster that is: as a birth marker of it says, else as a member was started with that has its log. Etcd
-// ignores the token once there is data.
+// tokenOf is the token of the cluster that is: as a birth marker of it says, else as a member was started with that has
+// its log. Etcd ignores the token once there is data.
 func (v view) tokenOf() string {
 	found := ""
 	for _, m := range v.want.Cluster.Members {

@@ -7,7 +7,8 @@ import (
 	"github.com/clusterup/clusterup/facts"
 )
 
-// switched is a cluster that was made with http between peers and has gone over to https: its ID no longer follows from its inventory.
+// switched is a cluster that was made with http between peers and has gone over to https: its ID no longer follows from
+// its inventory.
 func switched(t *testing.T, w Want) facts.Snapshot {
 	t.Helper()
 	plain, cluster := w, *w.Cluster
@@ -36,8 +37,8 @@ func converged(t *testing.T, w Want, s facts.Snapshot) facts.Snapshot {
 	return s
 }
 
-// A cluster whose birth markers are gone is known by the logs of its members, whether they run or not, and gets its markers back. That
-// its ID is none that the inventory leads to makes its data nobody else's.
+// A cluster whose birth markers are gone is known by the logs of its members, whether they run or not, and gets its
+// markers back. That its ID is none that the inventory leads to makes its data nobody else's.
 func TestMarkersLost(t *testing.T) {
 	w := wanted(t, 3)
 	w.Accept = []Risk{Downtime}
@@ -82,7 +83,8 @@ func TestMarkersLost(t *testing.T) {
 	}
 }
 
-// What data is whose, where markers are gone: what is refused says so, and nobody is told to move data that a member runs with.
+// What data is whose, where markers are gone: what is refused says so, and nobody is told to move data that a member
+// runs with.
 func TestIdentityRefusals(t *testing.T) {
 	w := wanted(t, 3)
 	whole := switched(t, w)

@@ -53,6 +53,8 @@ func TestLawsNotice(t *testing.T) {
 	}{
 		"two restarts at once":            {whole, two(RestartMember), "law 1"},
 		"restart without a quorum":        {down, one(RestartMember, "etcd-1"), "law 1"},
+		"restart that asks nobody again":  {whole, one(RestartMember, "etcd-1"), "law 1: restart-member/etcd-1 needs"},
+		"unpacking side by side":          {whole, two(InstallRelease), "disks"},
 		"start of what runs":              {down, one(StartMember, "etcd-1"), "law 1"},
 		"stop":                            {whole, one(StopMember, "etcd-1"), "law 3"},
 		"purge":                           {whole, one(PurgeData, "etcd-1"), "law 3"},

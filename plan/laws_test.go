@@ -22,7 +22,8 @@ func lawful(w Want, s facts.Snapshot, stage Stage) error { return lawfulIn(w, s,
 func lawfulIn(w Want, s facts.Snapshot, t truth, stage Stage) error {
 	return errors.Join(
 		lawShape(w, stage), lawKinds(stage), lawQuorum(w, s, stage), lawBootstrap(w, s, stage), lawMix(w, s, stage), lawMarkers(w, s, stage),
-		lawUntried(s, stage), lawNextStart(s, stage), lawSecrets(stage), lawVersions(w, s, t, stage), lawTrust(w, s, stage), lawSchemes(w, s, stage))
+		lawUntried(s, stage), lawNextStart(s, stage), lawSecrets(stage), lawVersions(w, s, t, stage), lawTrust(w, s, stage),
+		lawSchemes(w, s, stage), lawDisks(s, stage), lawNeeds(w, s, stage))
 }
 
 // lawShape: a stage says what it is and why, names hosts of the inventory only, and those in their order.
@@ -46,8 +47,20 @@ func lawShape(w Want, stage Stage) error {
 		order = at
 		hosts[step.Host] = true
 	}
-	if stage.Width != len(hosts) {
+	if stage.Width != len(hosts) && stage.Width != 1 {
 		return fmt.Errorf("%s: width %d, and %d hosts", stage.Name, stage.Width, len(hosts))
+	}
+	return nil
+}
+
+// lawDisks: while members run, releases are unpacked on one host after the other.
+func lawDisks(s facts.Snapshot, stage Stage) error {
+	for _, step := range stage.Steps {
+		for _, host := range s.Hosts {
+			if step.Kind == InstallRelease && host.Process != nil && stage.Width != 1 {
+				return fmt.Errorf("disks: %s beside others, and %s runs", step.ID(), host.Name)
+			}
+		}
 	}
 	return nil
 }
@@ -102,9 +115,34 @@ func lawQuorum(w Want, s facts.Snapshot, stage Stage) error {
 			left--
 		}
 		counts := up[step.Host] || host.Process != nil && host.Etcd == nil
-		consent := slices.Contains(w.Accept, Downtime) && (len(w.Cluster.Members) == 1 || !up[step.Host])
+		n := len(w.Cluster.Members)
+		consent := slices.Contains(w.Accept, Downtime) && host.Data.WAL && (!up[step.Host] || n <= 2 && len(up) == n)
 		if counts && left < len(w.Cluster.Members)/2+1 && !consent {
 			return fmt.Errorf("law 1: %s leaves %d of %d voters", step.ID(), left, len(w.Cluster.Members))
+		}
+	}
+	return nil
+}
+
+// lawNeeds: what law 1 rests on is asked again right before a voter that serves is taken down.
+func lawNeeds(w Want, s facts.Snapshot, stage Stage) error {
+	up, n := serving(w, s), len(w.Cluster.Members)
+	least := n/2 + 1
+	if n == 2 {
+		least = 1 // by consent
+	}
+	for _, step := range stage.Steps {
+		if step.Kind != RestartMember || !up[step.Host] || n == 1 {
+			continue
+		}
+		if step.Needs == nil || step.Needs.Least != least || len(step.Needs.Serve) < least {
+			return fmt.Errorf("law 1: %s needs %+v, want %d that serve", step.ID(), step.Needs, least)
+		}
+		for _, name := range step.Needs.Serve {
+			tells := s.Hosts[name].Denied && s.Hosts[name].Reads // no more than that it serves
+			if !up[name] && !tells || name == step.Host {
+				return fmt.Errorf("law 1: %s needs %s, which does not serve, or is itself", step.ID(), name)
+			}
 		}
 	}
 	return nil

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -35,8 +36,9 @@ func TestVersionLawsNotice(t *testing.T) {
 		unit = strings.ReplaceAll(unit, BinDir(was), BinDir(releaseOf(version)))
 		write := withChange(Stage{Steps: []Step{{Kind: WriteUnit, Host: name, Why: "no reason"}}}, unit).Steps[0]
 		write.Changes[0].Path = UnitPath(c.w.Cluster)
+		others := slices.DeleteFunc([]string{"etcd-1", "etcd-2", "etcd-3"}, func(other string) bool { return other == name })
 		return Stage{Name: "bad", Gate: "none", Width: 1, Steps: []Step{
-			write, {Kind: RestartMember, Host: name, Why: "no reason", Version: version},
+			write, {Kind: RestartMember, Host: name, Why: "no reason", Version: version, Needs: &Needs{2, others}},
 		}}
 	}
 	restart := func(version string, spoil func(c *scene)) func() (scene, Stage) {

@@ -5,11 +5,12 @@ import (
 	"github.com/clusterup/clusterup/inventory"
 )
 
-// Statuses are read at slightly different moments. In an election one member may still name the leader of before while another names the
-// next one, a third names none, and no member says that it leads. So the leader is the member whom all name that serve reads. As long as
-// there is none, nothing is decided that depends on who leads.
+// Statuses are read at slightly different moments. In an election one member may still name the leader of before while
+// another names the next one, a third names none, and no member says that it leads. So the leader is the member whom
+// all name that serve reads. As long as there is none, nothing is decided that depends on who leads.
 
-// agreed is the leader whom all members name that serve linearizable reads; zero: they differ, or there are no such members.
+// agreed is the leader whom all members name that serve linearizable reads; zero: they differ, or there are no such
+// members.
 func (v view) agreed() (leader facts.ID, reading []inventory.Member) {
 	same := true
 	v.hosts(func(m inventory.Member, host facts.Host) {
@@ -26,7 +27,8 @@ func (v view) agreed() (leader facts.ID, reading []inventory.Member) {
 	return leader, reading
 }
 
-// leader is the member on whom all agree, or another one that serves reads where that one does not. False: they do not agree.
+// leader is the member on whom all agree, or another one that serves reads where that one does not. False: they do not
+// agree.
 func (v view) leader() (inventory.Member, bool) {
 	id, reading := v.agreed()
 	for _, m := range reading {

@@ -6,8 +6,8 @@ import (
 	"github.com/clusterup/clusterup/facts"
 )
 
-// Whatever depends on who leads waits while members that were asked during an election do not name the same leader: a snapshot before
-// another minor version, the downgrade, the order of restarts.
+// Whatever depends on who leads waits while members that were asked during an election do not name the same leader: a
+// snapshot before another minor version, the downgrade, the order of restarts.
 func TestTornStatuses(t *testing.T) {
 	w := at(wanted(t, 3), "3.6.16")
 	s := settled(t, w)
@@ -50,7 +50,8 @@ func TestTornStatuses(t *testing.T) {
 	}
 }
 
-// One member that lies to have applied far more than the others keeps nobody from taking part, nor does it hide who really lags.
+// One member that lies to have applied far more than the others keeps nobody from taking part, nor does it hide who
+// really lags.
 func TestLag(t *testing.T) {
 	w := wanted(t, 3)
 	s := settled(t, w)

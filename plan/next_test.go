@@ -286,8 +286,66 @@ func TestRestartWithoutQuorum(t *testing.T) {
 		t.Errorf("with consent: %s, %v", said(stage), err)
 	}
 	s = change(s, "etcd-1", func(h *facts.Host) { h.Reads = true })
-	if _, refusal := newView(w, s).mayStop(w.Cluster.Members[0]); refusal == nil || refusal.Kind != QuorumAtRisk {
+	if _, _, refusal := newView(w, s).mayStop(w.Cluster.Members[0]); refusal == nil || refusal.Kind != QuorumAtRisk {
 		t.Errorf("the only member that serves: %+v, want %s", refusal, QuorumAtRisk)
+	}
+}
+
+// No member of two can be spared: with consent they restart one after the other, if both serve; without it that is what is said.
+func TestTwoMembers(t *testing.T) {
+	w := wanted(t, 2)
+	s := settled(t, w)
+	flagged(&w)
+	if got := refusals(t, w, s); len(got) != 1 || got[0].Kind != NeedsConsent || !strings.Contains(got[0].Remedy, "--accept=downtime") {
+		t.Errorf("without consent: %+v", got)
+	}
+	w.Accept = []Risk{Downtime}
+	end := converged(t, w, s)
+	for name, host := range end.Hosts {
+		if flagOf(host.Process.Args, "max-txn-ops") != "7" {
+			t.Errorf("%s runs with %q", name, host.Process.Args)
+		}
+	}
+	one := change(s, "etcd-2", func(h *facts.Host) { h.Reads = false })
+	if _, _, refusal := newView(w, one).mayStop(w.Cluster.Members[0]); refusal == nil || refusal.Kind != QuorumAtRisk {
+		t.Errorf("the only one of two that serves: %+v, want %s", refusal, QuorumAtRisk)
+	}
+}
+
+// Releases are unpacked on one host after the other while members run, and side by side before there is a cluster.
+func TestUnpackWidth(t *testing.T) {
+	w := at(wanted(t, 3), "3.6.16")
+	width := func(w Want, s facts.Snapshot) int {
+		for range 5 {
+			stage, err := Next(w, s)
+			if err != nil || stage == nil {
+				t.Fatal(err)
+			}
+			if slices.ContainsFunc(stage.Steps, func(step Step) bool { return step.Kind == InstallRelease }) {
+				return stage.Width
+			}
+			s = Simulate(w, s, *stage)
+		}
+		return 0
+	}
+	if got := width(w, bare(w)); got != 3 {
+		t.Errorf("bootstrap: %d hosts at once", got)
+	}
+	if got := width(at(w, "3.7.3"), settled(t, w)); got != 1 {
+		t.Errorf("upgrade: %d hosts at once", got)
+	}
+}
+
+// A name that stands for a CA which is yet to be made is believed in what is simulated, and on no host.
+func TestPlaceholderName(t *testing.T) {
+	w := wanted(t, 3)
+	s := settled(t, w)
+	host := s.Hosts["etcd-1"]
+	for _, simulated := range []bool{true, false} {
+		s.Simulated = simulated
+		if v := newView(w, s); v.trusts(host, v.cas("peer")[0]) != simulated {
+			t.Errorf("simulated %v: trust-peer-NEW- is believed: %v", simulated, !simulated)
+		}
 	}
 }
 

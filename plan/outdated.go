@@ -26,7 +26,7 @@ func (v view) outdated(m inventory.Member, host facts.Host) []Refusal {
 		sums := facts.Certificates(content)
 		strange := slices.ContainsFunc(sums, func(sum string) bool { return !ours[sum] })
 		known := slices.ContainsFunc(sums, func(sum string) bool { return ours[sum] }) // else see trusted
-		if strange && known && asWritten(file, role, content) {
+		if strange && known && v.asWritten(file, role, content) {
 			found = append(found, refuse(ForeignCA, m.Name, remedy+"drops that CA: whoever has a certificate of it is refused then",
 				"trusts a %s CA that is not in this operator directory, beside one that is", role))
 		}

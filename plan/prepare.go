@@ -37,7 +37,18 @@ func (v view) prepare() (*Stage, error) {
 	if !v.formed {
 		name = "prepare hosts"
 	}
-	return &Stage{Name: name, Gate: "no running member is touched", Width: hosts, Steps: steps}, nil
+	gate, width := "no running member is touched", hosts
+	if v.unpacks(steps) {
+		gate, width = "no running member is touched, and no two of them wait for their disks at once", 1
+	}
+	return &Stage{Name: name, Gate: gate, Width: width, Steps: steps}, nil
+}
+
+// unpacks says whether steps write a release to the disks of a cluster that runs. On all hosts at once that could keep every member from
+// writing its log, and so from answering heartbeats, at the same moment.
+func (v view) unpacks(steps []Step) bool {
+	runs := slices.ContainsFunc(v.want.Cluster.Members, func(m inventory.Member) bool { return v.seen.Hosts[m.Name].Process != nil })
+	return runs && slices.ContainsFunc(steps, func(s Step) bool { return s.Kind == InstallRelease })
 }
 
 func (v view) prepareHost(m inventory.Member, host facts.Host) []Step {

@@ -48,7 +48,7 @@ func (v view) untrusted(host facts.Host) []string {
 	used := slices.Concat(commandOf(host.Files[UnitPath(v.want.Cluster)].Content), v.command(host))
 	var found []string
 	for name, file := range host.Files {
-		bundle := slices.ContainsFunc(caRoles, func(role string) bool { return asWritten(name, role, file.Content) })
+		bundle := slices.ContainsFunc(caRoles, func(role string) bool { return v.asWritten(name, role, file.Content) })
 		wanted := slices.ContainsFunc(caRoles, func(role string) bool { return v.trust(role).Path == name })
 		if bundle && path.Dir(name) == ConfigDir(v.want.Cluster) && !wanted && !slices.ContainsFunc(used, func(arg string) bool { return strings.HasSuffix(arg, "="+name) }) {
 			found = append(found, name)

@@ -141,7 +141,7 @@ func (v view) restart() (*Stage, error) {
 	if v.cutOff() && v.want.accepts(Downtime) {
 		return v.together(found), nil
 	}
-	gate, refusal := v.mayStop(first.member)
+	gate, needs, refusal := v.mayStop(first.member)
 	if refusal != nil {
 		return nil, &Refused{[]Refusal{*refusal}}
 	}
@@ -151,6 +151,7 @@ func (v view) restart() (*Stage, error) {
 		}}}, nil
 	}
 	name, restart := "restart "+first.member.Name, v.restartStep(first)
+	restart.Needs = needs
 	switch {
 	case v.flushes(first.host):
 		restart.Why = first.host.V2Store.Text + ", which etcd 3.7 could not replay: it takes one as it starts with snapshot-count 1"
@@ -230,32 +231,4 @@ func (v view) unitBefore(m inventory.Member) []Step {
 		why = v.unitReason(m, host)
 	}
 	return []Step{{Kind: WriteUnit, Host: m.Name, Why: why, Unit: v.want.Cluster.UnitName, Changes: []Change{change}}}
-}
-
-// mayStop is law 1: no step takes a voter down unless the voters that stay up and healthy are still a quorum. Where they are none, one
-// that seems to take no part may be restarted by consent only: it may just have lost its leader for a moment.
-func (v view) mayStop(m inventory.Member) (gate string, refusal *Refusal) {
-	voters, stay := max(len(v.want.Cluster.Members), len(v.seen.Members)), 0
-	v.hosts(func(other inventory.Member, host facts.Host) {
-		if other.Name != m.Name && v.stays(host) {
-			stay++
-		}
-	})
-	quorum, serves := voters/2+1, v.stays(v.seen.Hosts[m.Name])
-	switch {
-	case stay >= quorum:
-		return fmt.Sprintf("%d of %d voters stay up and serve; a quorum is %d", stay, voters, quorum), nil
-	case (voters == 1 || !serves) && v.want.accepts(Downtime):
-		return "downtime was accepted", nil
-	case !serves:
-		r := refuse(NeedsConsent, m.Name, "bring it or the others back first, or run again with --accept=downtime",
-			"%s; the other members are no quorum, so whether the cluster lives by it is not known", v.ailment(v.seen.Hosts[m.Name]))
-		return "", &r
-	case voters == 1:
-		r := refuse(NeedsConsent, m.Name, "run again with --accept=downtime", "restarting the only member stops the cluster for that time")
-		return "", &r
-	}
-	r := refuse(QuorumAtRisk, m.Name, "bring the other members back first: clusterup status says what ails them",
-		"restarting it would leave %d of %d voters, and a quorum is %d", stay, voters, quorum)
-	return "", &r
 }

@@ -21,7 +21,7 @@ func Simulate(w Want, s facts.Snapshot, stage Stage) facts.Snapshot {
 
 // SimulateStep is what would be seen after one step. Tests stop a stage half-way with it.
 func SimulateStep(w Want, s facts.Snapshot, step Step) facts.Snapshot {
-	s.Hosts = maps.Clone(s.Hosts)
+	s.Hosts, s.Simulated = maps.Clone(s.Hosts), true
 	switch step.Kind {
 	case CreateCA, RetireCA, HoldRotation, RevokeClient, ListRevoked, PinRelease:
 		s.Operator = simulateOperator(w, s, step)

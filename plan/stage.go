@@ -14,7 +14,7 @@ import (
 type Stage struct {
 	Name  string `json:"name"`
 	Gate  string `json:"gate"`  // what was seen to hold, and makes the stage safe
-	Width int    `json:"width"` // how many hosts work at once
+	Width int    `json:"width"` // how many hosts work at once, at most
 	Steps []Step `json:"steps"` // sorted by host, in the order of the inventory
 }
 
@@ -86,6 +86,7 @@ type Step struct {
 	Changes []Change    `json:"changes,omitempty"` //
 	Leaf    *Leaf       `json:"leaf,omitempty"`    //
 	Birth   *units.Born `json:"birth,omitempty"`   // Created is filled in when it is written
+	Needs   *Needs      `json:"needs,omitempty"`   // nil: nothing has to hold
 }
 
 // ID names a step for people, logs and tests: "write-unit/etcd-1", "issue-leaf/peer/etcd-1".

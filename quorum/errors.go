@@ -13,7 +13,7 @@ import (
 	"github.com/clusterup/clusterup/facts"
 )
 
-// The kinds of failure that a caller may want to tell apart, for errors.Is.
+// The kinds of failure that a caller may want to tell apart, for errors.Is. Those that waiting does not mend are words of package facts.
 var (
 	// ErrUnreachable: no connection to the member, or it was lost before the answer came. Whether a write was done is then not
 	// known. Not: a member that was connected but stayed silent (ErrTimeout). Worth trying again.
@@ -21,7 +21,7 @@ var (
 
 	// ErrTLS: one side refused the other in the handshake: a certificate that is not trusted, expired or for another name, or a
 	// port that speaks no TLS. Trying again does not help.
-	ErrTLS = errors.New("TLS refused")
+	ErrTLS = facts.ErrTLS
 
 	// ErrTimeout: the member is connected, but its answer did not come in time; whether a write was done is not known. Worth
 	// trying again.
@@ -38,13 +38,16 @@ var (
 	ErrNotLeader = errors.New("not the leader")
 
 	// ErrLearner: a learner does not serve this call. Ask a voter.
-	ErrLearner = errors.New("not served by a learner")
+	ErrLearner = facts.ErrLearner
 
 	// ErrNoSpace: the member refuses writes since its database has reached its quota. Trying again does not help.
-	ErrNoSpace = errors.New("database out of space")
+	ErrNoSpace = facts.ErrNoSpace
 
 	// ErrCorrupt: the member refuses to serve since its data differ from the others'. Trying again does not help.
-	ErrCorrupt = errors.New("data corrupt")
+	ErrCorrupt = facts.ErrCorrupt
+
+	// ErrNoMember: the member list has no member of that ID. Trying again does not help.
+	ErrNoMember = facts.ErrNoMember
 
 	// ErrUnhealthy: a change of membership is refused since members were not all connected for long enough (5 s), or too few are
 	// started. Worth trying again.
@@ -60,7 +63,7 @@ var (
 
 	// ErrDowngradeTarget: the cluster cannot go down to that version: only one minor version at a time, and from 3.6 on. Trying again
 	// does not help.
-	ErrDowngradeTarget = errors.New("no version to go down to")
+	ErrDowngradeTarget = facts.ErrDowngradeTarget
 
 	// ErrDowngrading: a downgrade is under way already, to whatever version. See facts.Status for which.
 	ErrDowngrading = errors.New("downgrade under way")
@@ -118,6 +121,7 @@ var answers = []struct {
 		rpctypes.ErrGRPCPermissionDenied, rpctypes.ErrGRPCUserEmpty, rpctypes.ErrGRPCInvalidAuthToken, rpctypes.ErrGRPCAuthFailed,
 	}},
 	{ErrNotLeader, []error{rpctypes.ErrGRPCNotLeader}},
+	{ErrNoMember, []error{rpctypes.ErrGRPCMemberNotFound}},
 	{ErrLearner, []error{rpctypes.ErrGRPCNotSupportedForLearner}},
 	{ErrNoSpace, []error{rpctypes.ErrGRPCNoSpace}},
 	{ErrCorrupt, []error{rpctypes.ErrGRPCCorrupt}},

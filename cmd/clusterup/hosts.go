@@ -55,7 +55,7 @@ func (s shell) Hold(ctx context.Context, script string) (string, <-chan struct{}
 	return held.Line, held.Lost(), held.Close, nil
 }
 
-// prober is a host of package remote that is only looked at. It says in the words of facts when it forwards nothing.
+// prober is a host of package remote that is only looked at. It says in the words of facts what waiting does not mend.
 type prober struct{ shell }
 
 func (p prober) Script(ctx context.Context, script string) ([]byte, error) {
@@ -64,8 +64,11 @@ func (p prober) Script(ctx context.Context, script string) ([]byte, error) {
 
 func (p prober) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
 	conn, err := p.host.DialContext(ctx, network, address)
-	if errors.Is(err, remote.ErrForwarding) {
+	switch {
+	case errors.Is(err, remote.ErrForwarding):
 		return nil, fmt.Errorf("%w: %w", facts.ErrNoForwarding, err)
+	case errors.Is(err, remote.ErrAuth), errors.Is(err, remote.ErrHostKey), errors.Is(err, remote.ErrSudo):
+		return nil, fmt.Errorf("%w: %w", facts.ErrNoAccess, err)
 	}
 	return conn, err
 }

@@ -14,7 +14,7 @@ import (
 // errInjected is a fault that was asked for.
 var errInjected = errors.New("injected fault")
 
-// seam injects one fault: CLUSTERUP_FAULT is "kill POINT" or "fail POINT", where POINT is what the seam is called with, and from the
+// seam injects one fault: CLUSTERUP_FAULT is "kill POINT", "fail POINT" or "stop POINT", where POINT is what the seam is called with, and from the
 // second time on has "@2", "@3", … behind it. CLUSTERUP_FAULT_LIST names a file to which every point is appended, a line each.
 func seam() func(point string) error {
 	verb, target, _ := strings.Cut(os.Getenv("CLUSTERUP_FAULT"), " ")
@@ -38,6 +38,8 @@ func seam() func(point string) error {
 			return nil
 		case verb == "fail":
 			return fmt.Errorf("%w: %s", errInjected, point)
+		case verb == "stop": // until somebody has it go on
+			return syscall.Kill(os.Getpid(), syscall.SIGSTOP)
 		default:
 			return syscall.Kill(os.Getpid(), syscall.SIGKILL)
 		}

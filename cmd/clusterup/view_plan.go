@@ -86,6 +86,8 @@ func where(stage plan.Stage) string {
 	switch {
 	case stage.Steps[0].Host == "":
 		return "on this machine"
+	case stage.Width == 1 && stage.Steps[0].Host != stage.Steps[len(stage.Steps)-1].Host:
+		return "one host at a time"
 	case stage.Width == 1:
 		return "one host"
 	}

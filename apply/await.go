@@ -1,0 +1,109 @@
+package apply
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/clusterup/clusterup/facts"
+	"github.com/clusterup/clusterup/plan"
+)
+
+// settles is how long it may take until a member answers as it will go on to: what it shows as it starts, or without a
+// leader, passes.
+const settles = 5 * time.Second
+
+// await asks again and again until there is no error, or the time for a member to become ready is over: then the last
+// one is what was missing. What waiting does not mend ends it at once, or as soon as a member can no longer be about to
+// start.
+func (r *Run) await(ctx context.Context, missing string, ask func(context.Context) error) error {
+	return awaitFor(ctx, r.timeout(), missing, ask)
+}
+
+func awaitFor(ctx context.Context, limit time.Duration, missing string, ask func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	tick := time.NewTicker(100 * time.Millisecond)
+	defer tick.Stop()
+	var last error // but the deadline, which says nothing
+	var stubborn time.Time
+	for {
+		err := ask(ctx)
+		switch {
+		case err == nil || facts.Hopeless(err):
+			return err
+		case !facts.Stubborn(err):
+			stubborn = time.Time{}
+		case stubborn.IsZero():
+			stubborn = time.Now()
+		case time.Since(stubborn) >= settles:
+			return err
+		}
+		if last == nil || ctx.Err() == nil {
+			last = err
+		}
+		select {
+		case <-ctx.Done():
+			if ctx.Err() == context.DeadlineExceeded {
+				return fmt.Errorf("%s within %s: %w", missing, limit, last)
+			}
+			return ctx.Err()
+		case <-tick.C:
+		}
+	}
+}
+
+// GateError means that what a step rests on does not hold any more: nothing was stopped. Running again decides anew.
+type GateError struct {
+	Step  plan.Step
+	Serve int   // so many of those who have to serve do
+	Err   error // why others do not
+}
+
+func (e *GateError) Error() string {
+	return fmt.Sprintf("%s is not stopped: %d of the other members serve now, and %d have to: %v",
+		e.Step.Host, e.Serve, e.Step.Needs.Least, e.Err)
+}
+
+func (e *GateError) Unwrap() error { return e.Err }
+
+// gate asks again what a step rests on that stops a process: minutes may have gone by since it was decided. Enough of
+// the others must serve, if not at the first try, since there may be an election, then soon.
+func (r *Run) gate(ctx context.Context, step plan.Step) error {
+	if step.Needs == nil {
+		return nil
+	}
+	gone := &GateError{Step: step}
+	err := awaitFor(ctx, settles, "too few serve", func(ctx context.Context) error {
+		names := step.Needs.Serve
+		errs := make([]error, len(names))
+		var wg sync.WaitGroup
+		for i, name := range names {
+			wg.Go(func() {
+				if err := r.Etcd.ReadLinearizable(ctx, r.endpoint(name)); err != nil {
+					errs[i] = fmt.Errorf("%s: %w", name, err)
+				}
+			})
+		}
+		wg.Wait()
+		serve, why := len(names), error(nil)
+		for _, err := range errs {
+			if err != nil {
+				serve, why = serve-1, err
+			}
+		}
+		if serve >= step.Needs.Least {
+			return nil
+		}
+		gone.Serve, gone.Err = serve, why
+		return why
+	})
+	if err == nil || gone.Err == nil {
+		return err
+	}
+	if context.Cause(ctx) != nil {
+		return ctx.Err()
+	}
+	return gone
+}

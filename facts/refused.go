@@ -1,0 +1,54 @@
+package facts
+
+import "errors"
+
+// What a member, or the way to it, answers that waiting does not mend. Package quorum and the SSH layer wrap these; who
+// waits branches on them. Anything else may pass: a refused connection, no leader, no answer in time.
+var (
+	// ErrPermission: etcd's access control refuses the user of the client certificate, or that there is none. It holds
+	// from the first answer on, since a member reads its users from its data before it answers.
+	ErrPermission = errors.New("permission denied")
+
+	// ErrNoAccess: SSH to the member's host is refused: authentication, the host's key, or sudo. No member is asked
+	// then.
+	ErrNoAccess = errors.New("no access to the host")
+
+	// ErrNoMember: the member list has no member of that ID.
+	ErrNoMember = errors.New("no such member")
+
+	// ErrNoSpace: the member refuses writes since its database has reached its quota.
+	ErrNoSpace = errors.New("database out of space")
+
+	// ErrCorrupt: the member refuses to serve since its data differ from the others'.
+	ErrCorrupt = errors.New("data corrupt")
+
+	// ErrDowngradeTarget: the cluster cannot go down to that version: only one minor version at a time, and from 3.6
+	// on.
+	ErrDowngradeTarget = errors.New("no version to go down to")
+
+	// ErrTLS: one side refused the other in the handshake: a certificate that is not trusted, expired or for another
+	// name, or a port that speaks no TLS. A member may show it for a moment: between the halves of a pair that is being
+	// swapped, and as it starts.
+	ErrTLS = errors.New("TLS refused")
+
+	// ErrLearner: a learner does not serve this call. A member that starts takes itself for one until its log has told
+	// it of its promotion.
+	ErrLearner = errors.New("not served by a learner")
+)
+
+// Hopeless says that trying again does not help.
+func Hopeless(err error) bool {
+	return isAny(err, ErrNoForwarding, ErrPermission, ErrNoAccess, ErrNoMember, ErrNoSpace, ErrCorrupt, ErrDowngradeTarget)
+}
+
+// Stubborn says that trying again helps at most within seconds, in which a member starts.
+func Stubborn(err error) bool { return isAny(err, ErrTLS, ErrLearner) }
+
+func isAny(err error, kinds ...error) bool {
+	for _, kind := range kinds {
+		if errors.Is(err, kind) {
+			return true
+		}
+	}
+	return false
+}
