@@ -326,6 +326,9 @@ func ofMembers(t *testing.T, w Want) []dead {
 	alone := wanted(t, 1)
 	aloneSeen := settled(t, alone)
 	flagged(&alone)
+	pair := wanted(t, 2)
+	pairSeen := settled(t, pair)
+	flagged(&pair)
 	return []dead{
 		{name: "a learner", want: w, seen: listed(func(m *[]facts.Member) { (*m)[1].Learner = true }), follow: mended(base)},
 		{name: "a member too many", want: w, seen: listed(func(m *[]facts.Member) { *m = append(*m, facts.Member{ID: 99, Name: "etcd-9"}) }), follow: mended(base)},
@@ -333,6 +336,7 @@ func ofMembers(t *testing.T, w Want) []dead {
 		{name: "another address", want: w, seen: listed(moved), follow: mended(base)},
 		{name: "two of three hang, and restart", want: flags, seen: hang},
 		{name: "the only member restarts", want: alone, seen: aloneSeen},
+		{name: "one of two members restarts", want: pair, seen: pairSeen},
 	}
 }
 
