@@ -87,7 +87,7 @@ if [ -d /run/systemd/system ]; then
     yesEnvironmentFiles=*)
       line=${line#*=}
       set +f
-      for file in ${line% (ignore_errors=*)}; do
+      for file in ${line%" (ignore_errors="*}; do
         if [ -f "$file" ]; then named "$file" $(head -c 65536 "$file"); fi
       done
       set -f
