@@ -16,6 +16,7 @@ type inventory struct {
 	Identity, KnownHosts   string // files
 	Jump                   string // address of a jump host; "" is none
 	Mirror                 string
+	Patience               string // of a connection; "" is 3s
 	SSH, Settings, Further string // lines for the ssh block, for the cluster block, and for the end of the file
 	Members                []member
 
@@ -39,7 +40,7 @@ var inventoryText = template.Must(template.New("inventory").Parse(`cluster "{{.C
     {{- with .KnownHosts}}
     known_hosts     = "{{.}}"
     {{- end}}
-    connect_timeout = "3s"
+    connect_timeout = "{{or .Patience "3s"}}"
     {{- .SSH}}
     {{- with .Jump}}
     jump { address = "{{.}}" }
