@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// TestWayOut proves that what people alone can resolve comes with the next thing to type, and that typing it leads out: permissions that
-// shut clusterup out of a cluster without TLS, and a database that is full.
+// TestWayOut proves that what people alone can resolve comes with the next thing to type, and that typing it leads out:
+// permissions that shut clusterup out of a cluster without TLS, and a database that is full.
 func TestWayOut(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, "wayout", hosts(3)...)

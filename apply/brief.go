@@ -13,8 +13,9 @@ const longLine = 300
 // longText is where the text of one that is JSON is cut.
 const longText = 2000
 
-// Brief makes of the raw lines of a member's journal what a person reads: level, message and error of each that etcd wrote as JSON, others
-// as they are, without the traces of a crash, and lines that say the same one after the other as one. No more than the last n.
+// Brief makes of the raw lines of a member's journal what a person reads: level, message and error of each that etcd
+// wrote as JSON, others as they are, without the traces of a crash, and lines that say the same one after the other as
+// one. No more than the last n.
 func Brief(log []string, n int) []string {
 	var brief []string
 	last, times, trace := "", 0, false
@@ -44,7 +45,8 @@ func traces(line string, within bool) bool {
 	return strings.HasPrefix(line, "goroutine ") && strings.Contains(line, " [") || within && (line == "" || frame.MatchString(line))
 }
 
-// said are the parts of a line of etcd's (go.uber.org/zap, as etcd's logutil sets it up) that tell why something went wrong.
+// said are the parts of a line of etcd's (go.uber.org/zap, as etcd's logutil sets it up) that tell why something went
+// wrong.
 type said struct {
 	Level, Msg    string
 	Error, Reason string

@@ -12,13 +12,13 @@ import (
 	"time"
 )
 
-// A value reports whether a flag takes a text, and says what it takes. Etcd reads these texts only as it starts, so a bad one would stop
-// the first member that is restarted with it. Sources: etcd 3.5.35 to 3.7.3, embed/config.go (Validate, setupLogging), etcdmain/config.go,
-// client/pkg/tlsutil, client/pkg/types/urls.go, server/auth/store.go.
+// A value reports whether a flag takes a text, and says what it takes. Etcd reads these texts only as it starts, so a
+// bad one would stop the first member that is restarted with it. Sources: etcd 3.5.35 to 3.7.3, embed/config.go
+// (Validate, setupLogging), etcdmain/config.go, client/pkg/tlsutil, client/pkg/types/urls.go, server/auth/store.go.
 type value func(text string) (takes string, ok bool)
 
-// flagValues are the flags that do not take every text of their kind, without the prefix experimental-. What a single minor has given up
-// is in hasValue.
+// flagValues are the flags that do not take every text of their kind, without the prefix experimental-. What a single
+// minor has given up is in hasValue.
 var flagValues = map[string]value{
 	"auth-token":                        authToken,
 	"backend-bbolt-freelist-type":       oneOf("array", "map"),
@@ -132,11 +132,14 @@ func (v values) together(good map[string]item) bool {
 	}
 	switch persists := on("LeaseCheckpointPersist"); {
 	case low.text > high.text && high.text != "":
-		v.badExpr(low.expr, "bad value of a flag", fmt.Sprintf("tls-min-version is %q, and tls-max-version %q.", low.text, high.text))
+		v.badExpr(low.expr, "bad value of a flag",
+			fmt.Sprintf("tls-min-version is %q, and tls-max-version %q.", low.text, high.text))
 	case low.text == "TLS1.3" && suites.text != "":
-		v.badExpr(suites.expr, "bad value of a flag", "With TLS 1.3 alone cipher suites cannot be chosen, and etcd does not start with both; leave one out.")
+		v.badExpr(suites.expr, "bad value of a flag",
+			"With TLS 1.3 alone cipher suites cannot be chosen, and etcd does not start with both; leave one out.")
 	case persists != nil && on("LeaseCheckpoint") == nil:
-		v.badExpr(good[persists.spellings[0]].expr, "bad value of a flag", "LeaseCheckpointPersist needs LeaseCheckpoint as well; etcd does not start without it.")
+		v.badExpr(good[persists.spellings[0]].expr, "bad value of a flag",
+			"LeaseCheckpointPersist needs LeaseCheckpoint as well; etcd does not start without it.")
 	default:
 		return true
 	}

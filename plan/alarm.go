@@ -86,7 +86,8 @@ func (v view) namesOf(ids []facts.ID) []string {
 // defaultQuota is etcd's own.
 const defaultQuota = 2 << 30
 
-// fill is how full the fullest database is: how much of it is in use, and how large its file is, each in hundredths of its member's quota.
+// fill is how full the fullest database is: how much of it is in use, and how large its file is, each in hundredths of
+// its member's quota.
 func (v view) fill() (used, file int64) {
 	v.hosts(func(_ inventory.Member, host facts.Host) {
 		if host.Process == nil || host.Etcd == nil {
@@ -101,7 +102,8 @@ func (v view) fill() (used, file int64) {
 	return used, file
 }
 
-// room is how full a database may be for an alarm to be disarmed: one that is fuller would raise it again at the next large write.
+// room is how full a database may be for an alarm to be disarmed: one that is fuller would raise it again at the next
+// large write.
 const room = 90
 
 // makeRoom is the next thing to do about a database that has reached its quota.
@@ -116,11 +118,11 @@ func (v view) makeRoom() string {
 	case file < room:
 		return "there is room now, so disarm it: " + disarm
 	case used < room:
-		return "history is compacted already; give its room back and disarm it: " + etcdctl("defrag") + "; then " + disarm +
-			". Or raise quota_backend_bytes, apply, and disarm it"
+		return "history is compacted already; give its room back and disarm it: " + etcdctl("defrag") +
+			"; then " + disarm + ". Or raise quota_backend_bytes, apply, and disarm it"
 	}
-	return "make room and disarm it: " + etcdctl("endpoint status -w json") + " says the revision; then " + etcdctl("compact REVISION") + "; then " +
-		etcdctl("defrag") + "; then " + disarm + ". Or raise quota_backend_bytes, apply, and disarm it"
+	return "make room and disarm it: " + etcdctl("endpoint status -w json") + " says the revision; then " +
+		etcdctl("compact REVISION") + "; then " + etcdctl("defrag") + "; then " + disarm + ". Or raise quota_backend_bytes, apply, and disarm it"
 }
 
 // raisesQuota says whether a member runs with a smaller quota than the inventory asks for.
@@ -148,9 +150,11 @@ func (v view) alarmed(c candidate) []Refusal {
 		switch {
 		case alarm.Type == "NOSPACE" && v.raisesQuota(c.host):
 		case alarm.Type == "NOSPACE":
-			found = append(found, refuse(Alarmed, "", alarm.Remedy, "%s; members restart when the alarm is gone", alarm.Text))
+			found = append(found, refuse(Alarmed, "", alarm.Remedy,
+				"%s; members restart when the alarm is gone", alarm.Text))
 		default:
-			found = append(found, refuse(Alarmed, "", alarm.Remedy, "%s; a restart might spread what is wrong", alarm.Text))
+			found = append(found, refuse(Alarmed, "", alarm.Remedy,
+				"%s; a restart might spread what is wrong", alarm.Text))
 		}
 	}
 	return found

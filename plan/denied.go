@@ -7,11 +7,12 @@ import (
 	"github.com/clusterup/clusterup/inventory"
 )
 
-// With etcd's permissions on, clusterup is the user root by the name in its certificate. Where clients speak http there are no
-// certificates, and it is nobody: a member then tells nothing of itself but, by how it refuses, that it serves linearizable reads.
+// With etcd's permissions on, clusterup is the user root by the name in its certificate. Where clients speak http there
+// are no certificates, and it is nobody: a member then tells nothing of itself but, by how it refuses, that it serves
+// linearizable reads.
 
-// shut says that a member serves, and tells clusterup no more than that. etcd decides on permissions only once a read is agreed upon
-// (server/etcdserver/v3_server.go, Range), so that it has caught up as well.
+// shut says that a member serves, and tells clusterup no more than that. etcd decides on permissions only once a read
+// is agreed upon (server/etcdserver/v3_server.go, Range), so that it has caught up as well.
 func (v view) shut(host facts.Host) bool {
 	return host.Process != nil && host.Denied && host.Reads && host.Data.WAL && host.Data.ClusterID == v.clusterID
 }
@@ -30,21 +31,22 @@ func (v view) denied() []string {
 	return names
 }
 
-// noUser refuses whatever needs to know more of members than that they serve. Clients that come to speak https need no more: each member
-// that restarts for it answers then.
+// noUser refuses whatever needs to know more of members than that they serve. Clients that come to speak https need no
+// more: each member that restarts for it answers then.
 func (v view) noUser() []Refusal {
 	names, c := v.denied(), v.want.Cluster
 	if len(names) == 0 {
 		return nil
 	}
-	reason := fmt.Sprintf("etcd's permissions are on, and refuse clusterup: %s", enumerate(names)) + " tell it nothing, but serve others"
+	reason := "etcd's permissions are on, and refuse clusterup: " + enumerate(names) + " tell it nothing, but serve others"
 	switch {
 	case !c.TLS.Clients:
-		return []Refusal{refuse(NoUser, "", fmt.Sprintf("with https it is the user root: in the inventory, take clients = false out of the block tls, keep "+
-			"http for its clients meanwhile with http_client_port = %d and another client_port, and apply; or switch permissions off: ",
-			c.ClientPort)+etcdctl("--user root auth disable"), "%s; without TLS it has no user", reason)}
+		return []Refusal{refuse(NoUser, "", fmt.Sprintf("with https it is the user root: in the inventory, take clients = false "+
+			"out of the block tls, keep http for its clients meanwhile with http_client_port = %d and another client_port, "+
+			"and apply; or switch permissions off: ", c.ClientPort)+etcdctl("--user root auth disable"), "%s; without TLS it has no user", reason)}
 	case v.low != "" && minor(c.Version) != minor(v.high):
-		return []Refusal{refuse(NoUser, "", "apply with version "+v.high+" first, which switches clients to https; then ask for "+c.Version+" again",
+		return []Refusal{refuse(NoUser, "", "apply with version "+v.high+" first, which switches clients to https; "+
+			"then ask for "+c.Version+" again",
 			"%s; without TLS it has no user, and another minor version takes one", reason)}
 	}
 	return nil

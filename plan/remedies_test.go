@@ -41,14 +41,14 @@ func (d dead) refused(t *testing.T, w Want, s facts.Snapshot) []Refusal {
 	return refused.Refusals
 }
 
-// unmet are refusals that only a defect elsewhere would come to: members that do not serve are started, or waited for, before another one
-// restarts.
+// unmet are refusals that only a defect elsewhere would come to: members that do not serve are started, or waited for,
+// before another one restarts.
 var unmet = map[string]bool{"restarting it would leave %d of %d voters, and a quorum is %d": true}
 
 var consent = regexp.MustCompile(`--accept=([a-z-]+)`)
 
-// TestRemedies follows the remedy of every refusal that the package knows: then the same is not refused again, nor anything else. It fails
-// for a refusal that no scene here comes to.
+// TestRemedies follows the remedy of every refusal that the package knows: then the same is not refused again, nor
+// anything else. It fails for a refusal that no scene here comes to.
 func TestRemedies(t *testing.T) {
 	all := sites(t)
 	for _, d := range deadEnds(t) {

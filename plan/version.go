@@ -230,8 +230,9 @@ func (v view) v2Store(m inventory.Member, host facts.Host) []Refusal {
 		compare(v.lastVersion(host), floors["3.5"]) < 0 { // older ones do not know how to tell
 		return nil
 	}
-	return []Refusal{refuse(V2Content, m.Name, "content in the write-ahead log goes away with a raft snapshot: set snapshot_count = 5 in the block etcd, apply, write a few keys, "+
-		"take it out, and apply; content in the v2 store is somebody's data, and has to be migrated first",
+	return []Refusal{refuse(V2Content, m.Name,
+		"content in the write-ahead log goes away with a raft snapshot: set snapshot_count = 5 in the block etcd, apply, "+
+			"write a few keys, take it out, and apply; content in the v2 store is somebody's data, and has to be migrated first",
 		"its data could not be shown to be free of content of the etcd v2 API, which etcd 3.6 does not start with: %s", strings.TrimSpace(host.V2Store.Text))}
 }
 

@@ -5,8 +5,9 @@ import (
 	"regexp"
 )
 
-// versionFinder reads a program that passes through it and finds the etcd that it was built from. Go writes the modules of a program
-// into it as text; every program of a release uses etcd's module api/v3, which carries the release's own version.
+// versionFinder reads a program that passes through it and finds the etcd that it was built from. Go writes the modules
+// of a program into it as text; every program of a release uses etcd's module api/v3, which carries the release's own
+// version.
 type versionFinder struct {
 	found  string // "3.6.16"; empty: none yet, a version that is not a release's, or a program that does not say
 	window []byte

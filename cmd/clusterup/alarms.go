@@ -34,7 +34,8 @@ func textsOf(alarms []plan.Alarm) []string {
 	return texts
 }
 
-// unappliable takes apply away as the remedy of what waits for a refusal, which has a remedy of its own: until then apply does nothing.
+// unappliable takes apply away as the remedy of what waits for a refusal, which has a remedy of its own: until then
+// apply does nothing.
 func unappliable(findings []finding) {
 	for i, f := range findings {
 		if f.Do == "clusterup apply" && f.Kind != "refused" && f.Kind != "alarm" {
@@ -43,8 +44,8 @@ func unappliable(findings []finding) {
 	}
 }
 
-// cure is what to do about a member that is not healthy: apply, where it would do anything there. Where it is refused, the refusal has a
-// remedy of its own.
+// cure is what to do about a member that is not healthy: apply, where it would do anything there. Where it is refused,
+// the refusal has a remedy of its own.
 func (m memberStatus) cure(refused *plan.Refused) string {
 	switch {
 	case refused != nil:

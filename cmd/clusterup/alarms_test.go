@@ -26,8 +26,8 @@ func (a *aging) full(used, file int64) {
 
 const raisedIt = "etcd-2 has raised the alarm NOSPACE: the database has reached its quota, and the cluster takes no writes"
 
-// TestNoSpace goes the way that check, plan and status show out of a full database: each step is said once, and none leads back to one
-// that is done.
+// TestNoSpace goes the way that check, plan and status show out of a full database: each step is said once, and none
+// leads back to one that is done.
 func TestNoSpace(t *testing.T) {
 	const etcdctl = "clusterup etcdctl INVENTORY -- "
 	a := newAging(t, "")
@@ -59,7 +59,8 @@ func TestNoSpace(t *testing.T) {
 	same(t, a.found(a.want))
 }
 
-// TestNoSpaceWithChanges has something to do besides: a larger quota goes through, and anything else waits for the alarm.
+// TestNoSpaceWithChanges has something to do besides: a larger quota goes through, and anything else waits for the
+// alarm.
 func TestNoSpaceWithChanges(t *testing.T) {
 	a := newAging(t, "")
 	changed := func(change func(*inventory.Etcd)) plan.Want {

@@ -14,8 +14,8 @@ import (
 
 var looks = regexp.MustCompile(`clusterup (status|check|plan)\b`)
 
-// TestCheckLeadsOn: what check says to do is done by it. It never sends to another look, which would show the same; and to apply only where
-// apply has something to do, and is not refused.
+// TestCheckLeadsOn: what check says to do is done by it. It never sends to another look, which would show the same; and
+// to apply only where apply has something to do, and is not refused.
 func TestCheckLeadsOn(t *testing.T) {
 	stopped := func(h *facts.Host) {
 		h.Process, h.Etcd, h.Reads, h.Unit.Active, h.Unit.Load = nil, nil, false, "inactive", "loaded"

@@ -12,14 +12,16 @@ import (
 	"github.com/clusterup/clusterup/plan"
 )
 
-// addressed are the members that etcdctl is given: all, the one that was named, or one that serves where a command takes no more.
+// addressed are the members that etcdctl is given: all, the one that was named, or one that serves where a command
+// takes no more.
 func (s *session) addressed(ctx context.Context, name string, args []string) ([]inventory.Member, error) {
 	all := s.cluster.Members
 	switch {
 	case name != "":
 		at := slices.IndexFunc(all, func(m inventory.Member) bool { return m.Name == name })
 		if at < 0 {
-			return nil, usageError{fmt.Errorf("there is no member %q in cluster %s; it has %s", name, s.cluster.Name, strings.Join(memberNames(all), ", "))}
+			return nil, usageError{fmt.Errorf("there is no member %q in cluster %s; it has %s",
+				name, s.cluster.Name, strings.Join(memberNames(all), ", "))}
 		}
 		return all[at : at+1], nil
 	case len(all) < 2 || !forOne(args):
@@ -29,7 +31,8 @@ func (s *session) addressed(ctx context.Context, name string, args []string) ([]
 	var wg sync.WaitGroup
 	for i, m := range all {
 		wg.Go(func() {
-			if status, err := s.etcd.Status(ctx, plan.ClientURL(s.cluster, m)); err == nil { // else etcdctl says what is wrong
+			status, err := s.etcd.Status(ctx, plan.ClientURL(s.cluster, m))
+			if err == nil { // else etcdctl says what is wrong
 				statuses[i] = &status
 			}
 		})
@@ -46,7 +49,8 @@ func forOne(args []string) bool {
 	return at >= 0 && slices.Contains(args[at:], "save")
 }
 
-// best is the one of several members to copy data from: it has caught up, and the leader has enough to do. The first where none answers.
+// best is the one of several members to copy data from: it has caught up, and the leader has enough to do. The first
+// where none answers.
 func best(statuses []*facts.Status) int {
 	most := uint64(0)
 	for _, status := range statuses {
