@@ -28,7 +28,7 @@ find /etc /opt /var/lib /usr/local /home /root /tmp -xdev -type f -size -64k ! -
 `
 
 // etcdsOwn are the files that a running member writes.
-var etcdsOwn = regexp.MustCompile(`/var/lib/etcd-[^/]+/member/`)
+var etcdsOwn = regexp.MustCompile(`/var/lib/etcd[-/][^/]+/member/`)
 
 // listing is everything on a host's disk, by path.
 func (s *site) listing(t *testing.T, host string) map[string]string {

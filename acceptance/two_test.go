@@ -17,7 +17,7 @@ func TestTwoClusters(t *testing.T) {
 	first, second := s.write(t, "prod.hcl", prod), s.write(t, "apps.hcl", apps)
 	s.ok(t, "apply", "--yes", first)
 	before := s.pids(t, "prod")
-	s.ok(t, "apply", "--yes", second).saysNot(t, "create-user")
+	s.ok(t, "apply", "--yes", second).says(t, "no system user etcd-apps")
 	s.inSync(t, first, prod)
 	s.inSync(t, second, apps)
 

@@ -115,7 +115,7 @@ unitfile=/etc/systemd/system/$unit.service
 # Directories that an operator may have made a symbolic link are followed; nothing else is. stat prints names as they are, so those that
 # would end its line go another way.
 form="file$tab%f$tab%U$tab%G$tab%s$tab%d:%i$tab%n"
-stat -L -c "$form" /etc/etcd /opt/clusterup "$data" "$wal" "$former" 2>/dev/null
+stat -L -c "$form" /etc/etcd /opt/clusterup "$data" "$data/member" "$wal" "$former" 2>/dev/null
 set -- "$conf" "$conf"/* "$conf"/tls/* "$conf"/tls/*/* "$unitfile" "$rel" "$rel"/* "$rel"/*/*
 for file; do
   shift

@@ -171,6 +171,22 @@ func TestHomeByHand(t *testing.T) {
 	}
 }
 
+// TestHomeOfRoot: what somebody put back as root is given to the member, be it within its directory.
+func TestHomeOfRoot(t *testing.T) {
+	w := wanted(t, 3)
+	s := change(settled(t, w), "etcd-2", func(h *facts.Host) {
+		h.Files["/var/lib/etcd-prod/member"] = facts.File{Kind: facts.Dir, Owner: "root", Group: "root", Mode: 0o700}
+	})
+	p, err := Build(w, s)
+	if err != nil || len(p.Stages) != 1 || len(p.Stages[0].Steps) != 1 {
+		t.Fatalf("%+v, %v", p.Stages, err)
+	}
+	const why = "/var/lib/etcd-prod/member: owner root:root, want etcd-prod:etcd-prod"
+	if step := p.Stages[0].Steps[0]; step.Kind != FixModes || step.Why != why {
+		t.Errorf("%+v", step)
+	}
+}
+
 func must(t *testing.T, err error) {
 	t.Helper()
 	if err != nil {

@@ -90,6 +90,10 @@ func (v view) directories(m inventory.Member, host facts.Host) []Step {
 	if m.WALDir != "" {
 		wanted = append(wanted, Path{m.WALDir, user, user, 0o700})
 	}
+	within := path.Join(m.DataDir, "member") // made by etcd, or by whoever restored it as root
+	if have, ok := host.Files[within]; ok && have.Kind == facts.Dir {
+		wanted = append(wanted, Path{within, user, user, have.Mode})
+	}
 	shared := []string{"/etc/etcd", ourParent} // others may have made these: good as they are
 	var make, whys []string
 	var paths []Path
