@@ -25,6 +25,7 @@ func TestCluster(t *testing.T) {
 	t.Run("again", func(t *testing.T) { again(t, s, file, inv) })
 	t.Run("systemd", func(t *testing.T) { systemd(t, s) })
 	t.Run("saved plan", func(t *testing.T) { savedPlan(t, s, file, inv) })
+	t.Run("hostile names", func(t *testing.T) { hostileNames(t, s, file, inv) })
 	t.Run("check", func(t *testing.T) { check(t, s, file, inv) })
 	t.Run("repair", func(t *testing.T) { repair(t, s, file, inv) })
 	t.Run("next start", func(t *testing.T) { nextStart(t, s, file, inv) })
