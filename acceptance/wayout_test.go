@@ -66,7 +66,7 @@ func fullDatabase(t *testing.T, s *site, inv inventory) {
 	file := quota("16MiB")
 	s.ok(t, "apply", "--yes", file)
 	s.on(t, "etcd-1", fillUp)
-	const raised, disarm = "etcd-1 has raised the alarm NOSPACE", "clusterup etcdctl INVENTORY -- alarm disarm"
+	const raised, disarm = " has raised the alarm NOSPACE", "clusterup etcdctl INVENTORY -- alarm disarm"
 	once := func(r result) {
 		t.Helper()
 		r.says(t, disarm).saysNot(t, "memberID:", "journalctl")
@@ -74,9 +74,9 @@ func fullDatabase(t *testing.T, s *site, inv inventory) {
 			t.Errorf("%s: says %d times that %s", r.command, n, raised)
 		}
 	}
-	once(s.run(t, "status", file).exits(t, 0).says(t, "2 of 3 members healthy", "compact REVISION"))
-	once(s.run(t, "check", file).exits(t, 3).says(t, "[alarm]", "compact REVISION").saysNot(t, "[unhealthy]"))
-	once(s.ok(t, "plan", file).says(t, "nothing to do now", "compact REVISION"))
+	once(s.run(t, "status", file).exits(t, 0).says(t, "2 of 3 members healthy", "-- defrag"))
+	once(s.run(t, "check", file).exits(t, 3).says(t, "[alarm]", "-- defrag").saysNot(t, "[unhealthy]"))
+	once(s.ok(t, "plan", file).says(t, "nothing to do now", "-- defrag"))
 
 	file = quota("64MiB")
 	once(s.run(t, "apply", "--yes", file).exits(t, 1).says(t, "restart etcd-", "→ there is room now, so disarm it"))

@@ -118,7 +118,7 @@ func (v view) makeRoom() string {
 	case file < room:
 		return "there is room now, so disarm it: " + disarm
 	case used < room:
-		return "history is compacted already; give its room back and disarm it: " + etcdctl("defrag") +
+		return "the file has free room in it: give that back and disarm the alarm: " + etcdctl("defrag") +
 			"; then " + disarm + ". Or raise quota_backend_bytes, apply, and disarm it"
 	}
 	return "make room and disarm it: " + etcdctl("endpoint status -w json") + " says the revision; then " +
