@@ -20,9 +20,16 @@ func TestAwaitByClass(t *testing.T) {
 		err  error
 		took time.Duration // until it is given up
 	}{
-		{facts.ErrPermission, 0}, {facts.ErrNoMember, 0}, {facts.ErrNoAccess, 0}, {facts.ErrNoForwarding, 0},
-		{facts.ErrCorrupt, 0}, {facts.ErrNoSpace, 0}, {facts.ErrDowngradeTarget, 0},
-		{facts.ErrTLS, settles}, {facts.ErrLearner, settles}, {errors.New("connection refused"), 90 * time.Second},
+		{facts.ErrPermission, 0},
+		{facts.ErrNoMember, 0},
+		{facts.ErrNoAccess, 0},
+		{facts.ErrNoForwarding, 0},
+		{facts.ErrCorrupt, 0},
+		{facts.ErrNoSpace, 0},
+		{facts.ErrDowngradeTarget, 0},
+		{facts.ErrTLS, settles},
+		{facts.ErrLearner, settles},
+		{errors.New("connection refused"), 90 * time.Second},
 	} {
 		inBubble(t, test.err.Error(), func(t *testing.T) {
 			began := time.Now()
@@ -111,7 +118,7 @@ func TestWidth(t *testing.T) {
 					at++
 					most, came = max(most, at), append(came, m.Name)
 					mu.Unlock()
-					time.Sleep(time.Second) // of the bubble: room for others to come, too
+					<-time.After(time.Second) // of the bubble: room for others to come, too
 					mu.Lock()
 					defer mu.Unlock()
 					if at--; m.Name == fails {

@@ -2,6 +2,7 @@ package apply
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"slices"
 	"strings"
@@ -9,7 +10,6 @@ import (
 	"testing"
 
 	"github.com/clusterup/clusterup/facts"
-	"github.com/clusterup/clusterup/inventory"
 	"github.com/clusterup/clusterup/plan"
 )
 
@@ -83,7 +83,9 @@ func TestRotate(t *testing.T) {
 func TestTrial(t *testing.T) {
 	theirs := func(w plan.Want) plan.Want {
 		cluster := *w.Cluster
-		cluster.PKI.PeerCA = &inventory.GivenCA{Cert: "their.pem", Key: "their.key"}
+		if err := json.Unmarshal([]byte(`{"Cert":"their.pem","Key":"their.key"}`), &cluster.PKI.PeerCA); err != nil {
+			t.Fatal(err)
+		}
 		w.Cluster = &cluster
 		return w
 	}

@@ -26,8 +26,10 @@ func Concerns(w Want, s facts.Snapshot) []Concern {
 			return
 		}
 		if text := v.tight(host); text != "" {
-			found = append(found, Concern{m.Name, "space", text,
-				"make room, or lower quota_backend_bytes: etcd ends itself where it cannot write, and at its quota it only says so"})
+			found = append(found, Concern{
+				m.Name, "space", text,
+				"make room, or lower quota_backend_bytes: etcd ends itself where it cannot write, and at its quota it only says so",
+			})
 		}
 		if text := v.refusedByPeers(m, host); text != "" {
 			found = append(found, Concern{m.Name, "source", text, namesRemedy(m)})

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -173,7 +174,11 @@ func TestForeignUnit(t *testing.T) {
 			s := change(c.from, "etcd-2", c.do)
 			got := refusals(t, w, s)
 			_, err := NextDestroy(true)(w, s)
-			for _, r := range append(got, err.(*Refused).Refusals...) {
+			var refused *Refused
+			if !errors.As(err, &refused) {
+				t.Fatalf("destroy: %v", err)
+			}
+			for _, r := range append(got, refused.Refusals...) {
 				if r.Kind != ForeignUnit || r.Host != "etcd-2" || !strings.Contains(r.Reason, c.says) {
 					t.Errorf("refusal %+v, want one that says %q", r, c.says)
 				}

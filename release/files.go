@@ -64,7 +64,7 @@ func lockFile(ctx context.Context, path string) (unlock func(), err error) {
 	case <-ctx.Done():
 		// Nothing interrupts flock; its goroutine gives the lock back at once when it comes.
 		go func() {
-			_ = <-locked // an error of it holds nothing
+			<-locked // an error of it holds nothing
 			unlockFile(f)
 		}()
 		return nil, fmt.Errorf("wait for another download of the same release (%s): %w", path, context.Cause(ctx))
