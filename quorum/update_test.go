@@ -32,7 +32,7 @@ func TestUpdateMember(t *testing.T) {
 		{name: "one less", have: []string{one, two}, id: 0xa2, want: []string{two}, updates: 1},
 		{
 			name: "those of another member", have: []string{one}, id: 0xa3, want: []string{one}, updates: 1,
-			text: "update member through " + epIPv4 + ": etcdserver: member not found",
+			kind: ErrNoMember, text: "update member through " + epIPv4 + ": etcdserver: member not found",
 		},
 		{
 			name: "none", have: []string{one}, id: 0xa2, // etcd would take it, and panic
@@ -103,14 +103,14 @@ func movesPeer(t *testing.T, c *Cluster, members []*member, id facts.ID) {
 			t.Errorf("%q once more: raft index went from %d to %d", urls, before, after)
 		}
 	}
-	for why, err := range map[string]error{
-		"another member has it": c.UpdateMember(ctx, through, uint64(id), []string{members[2].peer}),
-		"no such member":        c.UpdateMember(ctx, through, 1, []string{other}),
-		"no URL":                c.UpdateMember(ctx, through, uint64(id), nil),
+	for why, got := range map[string]struct{ err, kind error }{
+		"another member has it": {c.UpdateMember(ctx, through, uint64(id), []string{members[2].peer}), nil},
+		"no such member":        {c.UpdateMember(ctx, through, 1, []string{other}), ErrNoMember},
+		"no URL":                {c.UpdateMember(ctx, through, uint64(id), nil), nil},
 	} {
 		var e *Error
-		if !errors.As(err, &e) || e.Kind != nil {
-			t.Errorf("%s: %v", why, err)
+		if !errors.As(got.err, &e) || !errors.Is(e.Kind, got.kind) {
+			t.Errorf("%s: %v", why, got.err)
 		}
 	}
 }
