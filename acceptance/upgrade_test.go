@@ -193,13 +193,16 @@ func repacked(t *testing.T, archive []byte, version, etcd string) []byte {
 			break
 		}
 		must(t, err)
-		body := io.Reader(from)
+		body, err := io.ReadAll(from)
+		must(t, err)
 		if filepath.Base(head.Name) == "etcd" {
-			head.Size, body = int64(len(etcd)), strings.NewReader(etcd)
+			body = []byte(etcd)
 		}
-		head.Name = strings.ReplaceAll(head.Name, release, version)
+		const module = "\tgo.etcd.io/etcd/api/v3\tv" // by which a program says what it was built from
+		body = bytes.ReplaceAll(body, []byte(module+release), []byte(module+version))
+		head.Name, head.Size = strings.ReplaceAll(head.Name, release, version), int64(len(body))
 		must(t, to.WriteHeader(head))
-		_, err = io.Copy(to, body)
+		_, err = to.Write(body)
 		must(t, err)
 	}
 	must(t, errors.Join(to.Close(), zip.Close()))
