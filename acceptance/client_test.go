@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -153,7 +154,7 @@ func receptionOf(err error) reception {
 		return welcome
 	case errors.As(err, &op) && op.Op == "remote error":
 		return alert
-	case errors.Is(err, io.EOF):
+	case errors.Is(err, io.EOF), err != nil && strings.Contains(err.Error(), "server closed idle connection"): // net/http has no word for it
 		return hangUp
 	}
 	return other

@@ -23,7 +23,7 @@ func systemd(t *testing.T, s *site) {
 			if level, err := strconv.ParseFloat(found[1], 64); err != nil || level > 2.0 {
 				t.Errorf("exposure is %s, want at most 2.0\n%s", found[1], out)
 			}
-			if got := s.on(t, h.Name, "systemctl is-enabled etcd-prod; systemctl show -p User -p Type etcd-prod"); got != "enabled\nType=notify\nUser=etcd-prod" && got != "enabled\nUser=etcd\nType=notify" {
+			if got := s.on(t, h.Name, "systemctl is-enabled etcd-prod; systemctl show -p User -p Type etcd-prod"); got != "enabled\nType=notify\nUser=etcd-prod" && got != "enabled\nUser=etcd-prod\nType=notify" {
 				t.Errorf("the unit is %q", got)
 			}
 			if got := s.on(t, h.Name, "systemctl is-system-running || systemctl --failed --no-legend"); got != "running" {

@@ -56,16 +56,30 @@ func makeDirs(paths []plan.Path) string {
 
 func fixModes(paths []plan.Path) string { return "set -eu\n" + owners(paths) }
 
-// owners gives a member's directory to its user with all that is in it: after somebody else had it, the member could not use the rest.
+// own gives a path to somebody. An operator may have made it a symbolic link, which is followed; one that somebody else
+// than root can have made is not: it may lead anywhere.
+const own = `own() { # own OWNER:GROUP MODE PATH [OPTION]
+  at=$3
+  if [ -L "$at" ]; then
+    [ "$(stat -L -c %u "$(dirname "$at")")" = 0 ] || { echo "$at is a symbolic link in a directory that is not root's" >&2; exit 1; }
+    if [ -d "$at" ]; then at=$at/.; fi
+  fi
+  chown ${4-} "$1" "$at"
+  chmod "$2" "$at"
+}
+`
+
+// owners gives a member's directory to its user with all that is in it: after somebody else had it, the member could
+// not use the rest.
 func owners(paths []plan.Path) string {
 	var b strings.Builder
+	b.WriteString(own)
 	for _, p := range paths {
 		all := ""
 		if p.Owner != "root" {
-			all = "-Rh "
+			all = " -Rh"
 		}
-		fmt.Fprintf(&b, "chown %s%s %s\nchmod %04o %s\n",
-			all, quote(p.Owner+":"+p.Group), quote(p.Path), uint32(p.Mode), quote(p.Path))
+		fmt.Fprintf(&b, "own %s %04o %s%s\n", quote(p.Owner+":"+p.Group), uint32(p.Mode), quote(p.Path), all)
 	}
 	return b.String()
 }

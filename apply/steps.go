@@ -16,6 +16,9 @@ func (r *Run) do(ctx context.Context, step plan.Step) error {
 		_, err := host.Script(ctx, text)
 		return err
 	}
+	if err := r.gate(ctx, step); err != nil {
+		return err
+	}
 	switch step.Kind {
 	case plan.CreateCA:
 		return r.Operator.CreateCA(ctx, step.CA)
@@ -51,9 +54,6 @@ func (r *Run) do(ctx context.Context, step plan.Step) error {
 	case plan.EnableUnit:
 		return script("systemctl enable --quiet " + quote(step.Unit+".service"))
 	case plan.StartMember, plan.RestartMember:
-		if err := r.gate(ctx, step); err != nil {
-			return err
-		}
 		return r.startMember(ctx, host, step)
 	case plan.AwaitMember:
 		return r.awaitMember(ctx, step)
@@ -80,9 +80,6 @@ func (r *Run) do(ctx context.Context, step plan.Step) error {
 	case plan.AwaitLeader:
 		return r.awaitLeader(ctx)
 	case plan.StopMember:
-		if err := r.gate(ctx, step); err != nil {
-			return err
-		}
 		return script(stopUnit(step.Unit))
 	case plan.MoveAside:
 		return script(moveAside(step.Paths, r.Now()))

@@ -87,10 +87,11 @@ if [ -d /run/systemd/system ]; then
     yesEnvironmentFiles=*)
       line=${line#*=}
       set +f
-      for file in ${line%" (ignore_errors="*}; do
+      set -- ${line%" (ignore_errors="*}
+      set -f
+      for file; do
         if [ -f "$file" ]; then named "$file" $(head -c 65536 "$file"); fi
       done
-      set -f
       ;;
     Exec* | Environment* | UnsetEnvironment=* | User=* | Group=* | WorkingDirectory=* | Root*) ;;
     *) say unit "$line" ;;
@@ -215,10 +216,7 @@ fi
 
 # From which address this host goes to its peers.
 if [ -n "$peers" ] && command -v ip >/dev/null 2>&1; then
-  each route "$(ip -force -o -batch - 2>/dev/null <<ROUTES
-$peers
-ROUTES
-)"
+  each route "$(printf '%s\n' "$peers" | ip -force -o -batch - 2>/dev/null)"
 fi
 
 if command -v ss >/dev/null 2>&1; then

@@ -137,7 +137,7 @@ func (v values) together(good map[string]item) bool {
 	case low.text == "TLS1.3" && suites.text != "":
 		v.badExpr(suites.expr, "bad value of a flag",
 			"With TLS 1.3 alone cipher suites cannot be chosen, and etcd does not start with both; leave one out.")
-	case persists != nil && on("LeaseCheckpoint") == nil:
+	case persists != nil && on("LeaseCheckpoint") == nil && on("AllAlpha") == nil:
 		v.badExpr(good[persists.spellings[0]].expr, "bad value of a flag",
 			"LeaseCheckpointPersist needs LeaseCheckpoint as well; etcd does not start without it.")
 	default:

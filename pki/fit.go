@@ -6,7 +6,7 @@ import (
 )
 
 // fit is an error when a CA cannot be taken over, as far as a copy of it shows that.
-func (a *authority) fit(names []string, now time.Time, rand io.Reader) error {
+func (a *authority) fit(o Options, now time.Time, rand io.Reader) error {
 	if err := a.checkDates(now); err != nil {
 		return err
 	}
@@ -18,18 +18,18 @@ func (a *authority) fit(names []string, now time.Time, rand io.Reader) error {
 			return err
 		}
 	}
-	return a.tryCopy(names, now, rand)
+	return a.tryCopy(o, now, rand)
 }
 
-func (a *authority) tryCopy(names []string, now time.Time, rand io.Reader) error {
+func (a *authority) tryCopy(o Options, now time.Time, rand io.Reader) error {
 	copied, err := a.copied(rand)
 	if err != nil {
 		return err
 	}
 	if a.external != nil { // no server signs lists
-		return copied.tryKinds(kindsOf[a.Role], names, now, rand)
+		return copied.tryKinds(kindsOf[a.Role], o.Names, now, rand)
 	}
-	return copied.try(names, now, rand)
+	return copied.try(o, now, rand)
 }
 
 // Unfit says why the CA that is given for a role cannot be taken over, or should not have been; "" when it can be,
@@ -46,12 +46,12 @@ func (s *Store) Unfit(role Role, now time.Time, rand io.Reader) string {
 	if a, is := s.takenOver(role); is {
 		if now.Before(a.NotAfter) { // what has ended is said elsewhere
 			if err = a.checkDates(now); err == nil {
-				err = a.tryCopy(s.options.Names, now, rand)
+				err = a.tryCopy(s.options, now, rand)
 			}
 		}
 	} else if g.cert != nil {
 		a, _ := g.authority(role, 0) // nobody is asked
-		err = a.fit(s.options.Names, now, rand)
+		err = a.fit(s.options, now, rand)
 	}
 	if err != nil {
 		return err.Error()
@@ -71,13 +71,13 @@ func (s *Store) Try(role Role, now time.Time, rand io.Reader) error {
 	if !is {
 		var err error
 		if a, err = g.authority(role, 0); err == nil {
-			err = a.fit(s.options.Names, now, rand)
+			err = a.fit(s.options, now, rand)
 		}
 		if err != nil {
 			return err
 		}
 	}
-	return a.try(s.options.Names, now, rand)
+	return a.try(s.options, now, rand)
 }
 
 // takenOver is the CA that signs now, if it is the one that is given.

@@ -142,7 +142,7 @@ func (s *Store) adopt(g given, role Role, generation int, now time.Time, rand io
 		return authority{}, fmt.Errorf("%q cannot make its own successor; ask whoever runs it for the next one and name that in the inventory: %w",
 			a.Subject, ErrExternal)
 	}
-	if err := a.fit(s.options.Names, now, rand); err != nil {
+	if err := a.fit(s.options, now, rand); err != nil {
 		return authority{}, err
 	}
 	base := s.base(role, generation)

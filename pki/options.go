@@ -15,6 +15,9 @@ type Options struct {
 	// Names are the IP addresses and DNS names of all members: a given CA is taken over only if it can sign for them.
 	// Those that every peer and server has besides need not be said.
 	Names []string
+
+	// NoLists: no member asks for a list of revoked client certificates, so a given CA need not be able to sign one.
+	NoLists bool
 }
 
 // Unlock opens sealed keys, in memory only. The zero value opens none.

@@ -28,7 +28,9 @@ func (p Plan) Empty() bool { return len(p.Stages) == 0 }
 // people, and may name what changes from one look to the next.
 func (p Plan) Digest() (string, error) {
 	p.Notes = nil
-	p.Stages = slices.Clone(p.Stages)
+	p.Stages = slices.DeleteFunc(slices.Clone(p.Stages), func(s Stage) bool {
+		return s.Steps[0].Kind == AwaitLeader // members may be asked during an election, and the same is done
+	})
 	for i, stage := range p.Stages {
 		stage.Gate, stage.Steps = "", slices.Clone(stage.Steps)
 		for j := range stage.Steps {

@@ -88,6 +88,7 @@ func (v view) diversions(host facts.Host) []string {
 	for _, variable := range is.Variables {
 		switch {
 		case !slices.Contains(units.Unwanted(), variable.Name):
+		case !strings.HasPrefix(variable.Name, "ETCD_"): // may be meant for all services of the host; the unit keeps it away
 		case variable.File != "":
 			found = append(found, fmt.Sprintf("%s, which the drop-in %s names, sets %s",
 				variable.File, strings.Join(host.Unit.DropIns, " or "), variable.Name))

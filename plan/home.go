@@ -3,7 +3,9 @@ package plan
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/clusterup/clusterup/facts"
@@ -43,6 +45,33 @@ func (v view) homeOf(m inventory.Member, host facts.Host) home {
 		return home{dataDir: m.DataDir, walDir: walDir(m), user: formerUser}
 	}
 	return home{}
+}
+
+const noWALDir = "no wal_dir"
+
+// homeLines says where the lines stand that keep a member's home: a member's block may name directories of its own.
+func (v view) homeLines(m inventory.Member, lines []string) string {
+	const cluster = "the cluster block of the inventory"
+	where := cluster
+	if m.DataDir != v.want.Cluster.DataDir || m.WALDir != v.want.Cluster.WALDir {
+		where = fmt.Sprintf("the block of member %q", m.Name)
+	}
+	into := map[string][]string{}
+	var does []string
+	for _, line := range lines {
+		switch {
+		case line == noWALDir:
+			does = append(does, "take wal_dir out of "+where)
+		case strings.HasPrefix(line, "user "):
+			into[cluster] = append(into[cluster], line)
+		default:
+			into[where] = append(into[where], line)
+		}
+	}
+	for _, block := range slices.Sorted(maps.Keys(into)) {
+		does = append(does, "put "+strings.Join(into[block], " and ")+" into "+block)
+	}
+	return strings.Join(does, ", and ")
 }
 
 // formerUser ran the members of all clusters, before each had a user of its own.
@@ -86,7 +115,7 @@ func (v view) moved(m inventory.Member, host facts.Host) []Refusal {
 		switch is := walDir(m); {
 		case was.dataDir == "" || was.walDir == is:
 		case was.walDir == "":
-			differ("keeps its log with its data", is, "no wal_dir")
+			differ("keeps its log with its data", is, noWALDir)
 		default:
 			differ("keeps its log in "+was.walDir, cmp.Or(is, "none of its own"), fmt.Sprintf("wal_dir = %q", path.Dir(was.walDir)))
 		}
@@ -97,7 +126,7 @@ func (v view) moved(m inventory.Member, host facts.Host) []Refusal {
 	if len(lines) == 0 {
 		return nil
 	}
-	remedy := "clusterup does not move a member's data: put " + strings.Join(lines, " and ") + " into the cluster block of the inventory"
+	remedy := "clusterup does not move a member's data: " + v.homeLines(m, lines)
 	if was.guessed {
 		remedy += fmt.Sprintf("; or, if nobody needs it, move %s aside by hand", was.dataDir)
 	}

@@ -117,8 +117,8 @@ func (v view) serves(host facts.Host) bool {
 	return host.Etcd != nil && host.Etcd.Leader != 0 && host.Reads && host.Etcd.ClusterID == v.clusterID && v.lag(host) <= maxLag
 }
 
-// lag is how many entries a member is behind what two that serve reads have applied. One alone may say anything; and whatever was
-// acknowledged, two have.
+// lag is how many entries a member is behind what two that serve reads have applied. One alone may say anything; and in
+// a cluster of several, two have what was acknowledged.
 func (v view) lag(host facts.Host) uint64 {
 	var most, second uint64
 	v.hosts(func(_ inventory.Member, other facts.Host) {

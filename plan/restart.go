@@ -161,7 +161,9 @@ func (v view) restart() (*Stage, error) {
 	case v.unproven(first.host, "peer") != "" || v.unproven(first.host, "server") != "":
 		name += ", which goes on to serve the certificates of before"
 	}
-	return &Stage{Name: name, Gate: gate, Width: 1, Steps: slices.Concat(v.announce(first.member), v.unitBefore(first.member), []Step{restart})}, nil
+	steps := slices.Concat(v.announce(first.member), v.unitBefore(first.member), []Step{restart})
+	steps[0].Needs = needs // nothing is announced or written either
+	return &Stage{Name: name, Gate: gate, Width: 1, Steps: steps}, nil
 }
 
 func (v view) restartStep(c candidate) Step {

@@ -54,7 +54,7 @@ const (
 	// AwaitRaftSnapshot writes a key and deletes it, until a member that runs with a low snapshot-count has taken its raft snapshot.
 	AwaitRaftSnapshot Kind = "await-raft-snapshot"
 	AwaitVersion      Kind = "await-version" // the cluster, and the data of all members, become of the minor Version
-	AwaitLeader       Kind = "await-leader"  // all members that know a leader name the same one
+	AwaitLeader       Kind = "await-leader"  // all members that serve reads name the same leader
 
 	StopMember  Kind = "stop-member"  // stopped and disabled; only to destroy the cluster
 	MoveAside   Kind = "move-aside"   // Paths, with all that is in them

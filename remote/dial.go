@@ -36,6 +36,7 @@ type login struct {
 	methods []string      // by which it lets users in
 	further []string      // the methods that it asks for after a key; nil: none
 	said    string        // by the host, after it had accepted a key
+	again   bool          // not the first attempt
 	strange ssh.PublicKey // the key of a first contact that the operator must judge
 	badKey  error
 }
@@ -45,7 +46,7 @@ func (h *Host) dial(ctx context.Context) (*ssh.Client, error) {
 	d := h.dialer
 	var met bool
 	for try := 1; ; try++ {
-		l := &login{dialer: d, host: h, cfg: h.cfg}
+		l := &login{dialer: d, host: h, cfg: h.cfg, again: try > 1}
 		client, err := l.run(ctx)
 		if err == nil {
 			return client, nil

@@ -85,7 +85,7 @@ func TestHostKeys(t *testing.T) {
 			},
 		},
 		{
-			name: "authority known, plain key shown", text: "the host has no key of the type on file", hint: "remove that line",
+			name: "authority known, plain key shown", text: "the host has no certificate by the authority", hint: "HostCertificate",
 			lines: func(s *server) []string {
 				return []string{fmt.Sprintf("@cert-authority [127.0.0.1]:%d %s", s.port, authorized(ca.PublicKey()))}
 			},
@@ -126,7 +126,7 @@ func TestHostKeys(t *testing.T) {
 			},
 		},
 		{
-			name: "the authority's own key is no host's", text: "the host has no key of the type on file", hint: "remove that line",
+			name: "the authority's own key is no host's", text: "the host has no certificate by the authority", hint: "HostCertificate",
 			set: func(s *server) { s.key = ca },
 			lines: func(s *server) []string {
 				return []string{fmt.Sprintf("@cert-authority [127.0.0.1]:%d %s", s.port, authorized(ca.PublicKey()))}

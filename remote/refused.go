@@ -27,7 +27,7 @@ func (l *login) explain(ctx context.Context, err error, keys *hostKeys, offer *o
 		return l.noCommon(none, keys)
 	case l.further != nil:
 		return l.halfway()
-	case l.signed && broken(err):
+	case l.signed && broken(err) && (l.said != "" || l.again): // once, it may be the network
 		return l.turnedAway()
 	case l.trusted && !broken(err):
 		return l.refused(err, offer)
@@ -44,7 +44,13 @@ func (l *login) noCommon(none *ssh.AlgorithmNegotiationError, keys *hostKeys) er
 		return l.error(ErrUnreachable, fmt.Errorf("no %s in common: sshd there offers only %s", none.What, theirs),
 			fmt.Sprintf("have its sshd_config allow one of %s as well", algorithms(none.SupportedAlgorithms)))
 	}
-	known := keys.known[0]
+	plain := slices.IndexFunc(keys.known, func(k knownKey) bool { return !k.authority })
+	if plain < 0 {
+		return l.error(ErrHostKey,
+			fmt.Errorf("the host has no certificate by the authority at %s; it offers %s", keys.known[0].place(), theirs),
+			"set HostCertificate in its sshd_config, or add its own key to known_hosts")
+	}
+	known := keys.known[plain]
 	return l.error(ErrHostKey,
 		fmt.Errorf("the host has no key of the type on file (%s at %s); it offers %s",
 			describe(known.key), known.place(), theirs),

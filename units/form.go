@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
 )
 
@@ -29,7 +30,7 @@ var formLine = regexp.MustCompile(`(?m)^# clusterup-form: (\d{1,6})(?:, written 
 
 // WriterOf says who wrote a unit.
 func WriterOf(unit []byte) Writer {
-	match := formLine.FindSubmatch(unit)
+	match := formLine.FindSubmatch(unit[:min(len(unit), headSize)])
 	if match == nil {
 		return Writer{}
 	}
@@ -39,8 +40,20 @@ func WriterOf(unit []byte) Writer {
 
 // Settled is a unit as a host is to have it: the one that it has, where another version of the same form wrote it alike.
 func Settled(wanted File, has []byte) File {
-	if WriterOf(has).Form == Form && bytes.Equal(formLine.ReplaceAll(has, nil), formLine.ReplaceAll(wanted.Data, nil)) {
+	if WriterOf(has).Form == Form && bytes.Equal(withoutForm(has), withoutForm(wanted.Data)) {
 		wanted.Data = has
 	}
 	return wanted
+}
+
+// headSize is how much of a unit is looked at for the line that says who wrote it: the second one.
+const headSize = 1024
+
+// withoutForm is a unit without the line that says who wrote it.
+func withoutForm(unit []byte) []byte {
+	at := formLine.FindIndex(unit[:min(len(unit), headSize)])
+	if at == nil {
+		return unit
+	}
+	return slices.Concat(unit[:at[0]], unit[at[1]:])
 }

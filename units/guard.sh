@@ -21,6 +21,7 @@ if test "$9 ${10} ${11}" = "8 1 16"; then
     shift 4; id=0 bits=0;
     while test $1 -ge 128; do id=$((id | ($1 - 128) << bits)) bits=$((bits + 7)); shift; done;
     has=$(printf %x $((id | $1 << bits)));
+    test "$((65536 * 65536))" = 4294967296 || has=;
   fi;
 fi;
 if test -n "$has" && test -n "$want" && test "$has" != "$want"; then

@@ -110,6 +110,7 @@ func (s *session) pkiOptions() (pki.Options, error) {
 	wanted := s.cluster.PKI
 	options := pki.Options{
 		SealTo: wanted.SealTo, Unlock: s.unlock(), Given: map[pki.Role]pki.Given{}, Names: plan.LeafNames(s.cluster),
+		NoLists: !s.cluster.TLS.Clients,
 	}
 	for role, given := range map[pki.Role]*inventory.GivenCA{pki.RolePeer: wanted.PeerCA, pki.RoleClient: wanted.ClientCA} {
 		if given == nil {

@@ -141,7 +141,7 @@ func factsDigest(s facts.Snapshot) (string, error) {
 	hosts := map[string]facts.Host{}
 	for name, host := range s.Hosts {
 		host.ClockOffset, host.Rooms, host.EtcdError, host.ReadError = 0, nil, "", ""
-		host.Unread = nil
+		host.Unread, host.Sources = nil, nil // addresses for privacy change by themselves
 		if host.Etcd != nil {
 			host.Etcd = &facts.Status{
 				ClusterID: host.Etcd.ClusterID, MemberID: host.Etcd.MemberID, Version: host.Etcd.Version, Downgrade: host.Etcd.Downgrade,
