@@ -96,7 +96,9 @@ func (r *Run) gate(ctx context.Context, step plan.Step) error {
 		if serve >= step.Needs.Least {
 			return nil
 		}
-		gone.Serve, gone.Err = serve, why
+		if gone.Err == nil || ctx.Err() == nil { // the deadline cuts answers short, and says nothing
+			gone.Serve, gone.Err = serve, why
+		}
 		return why
 	})
 	if err == nil || gone.Err == nil {

@@ -1,4 +1,4 @@
-//go:build faults
+//go:build faults && linux
 
 package main
 
@@ -6,9 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime"
 	"strings"
 	"sync"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 )
 
 // errInjected is a fault that was asked for.
@@ -39,7 +42,7 @@ func seam() func(point string) error {
 		case verb == "fail":
 			return fmt.Errorf("%w: %s", errInjected, point)
 		case verb == "stop": // until somebody has it go on
-			return syscall.Kill(os.Getpid(), syscall.SIGSTOP)
+			return stopHere()
 		default:
 			return syscall.Kill(os.Getpid(), syscall.SIGKILL)
 		}
@@ -55,4 +58,12 @@ func appendLine(path, line string) error {
 		return err
 	}
 	return file.Close()
+}
+
+// stopHere stops this process, and comes back when somebody has it go on. The signal is for this very thread: one for
+// the process may be taken by another, and this one would go on for a moment.
+func stopHere() error {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	return unix.Tgkill(unix.Getpid(), unix.Gettid(), unix.SIGSTOP)
 }
