@@ -154,7 +154,7 @@ func receptionOf(err error) reception {
 		return welcome
 	case errors.As(err, &op) && op.Op == "remote error":
 		return alert
-	case errors.Is(err, io.EOF), err != nil && strings.Contains(err.Error(), "server closed idle connection"): // net/http has no word for it
+	case errors.Is(err, io.EOF), strings.Contains(err.Error(), "server closed idle connection"): // net/http has no word for it
 		return hangUp
 	}
 	return other

@@ -121,7 +121,7 @@ cat >/etc/misfit/cert.pem <<'PEM'
 %sPEM
 cat >/etc/misfit/key.pem <<'PEM'
 %sPEM
-chown -R etcd: /etc/misfit`, pair.Cert, pair.Key))
+chown -R etcd-prod: /etc/misfit`, pair.Cert, pair.Key))
 }
 
 // What clusterup looks at stays as it is until the unit starts: only then the binary is covered by a script, which ends in it.

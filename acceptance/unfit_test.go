@@ -21,7 +21,7 @@ var unfitHosts = map[string]struct {
 	says       []string
 }{
 	"wrong architecture": {
-		fake("uname", `case "$*" in -m) echo mips64 ;; *) exec /usr/bin/uname "$@" ;; esac`), "rm /usr/local/bin/uname",
+		fake("uname", `case "$*" in *-m*) echo 6.1.0 mips64 ;; *) exec /usr/bin/uname "$@" ;; esac`), "rm /usr/local/bin/uname",
 		[]string{"etcd-2: there is no etcd " + release + " for its architecture mips64", "[unsuitable]", "→ etcd is released for amd64"},
 	},
 	"no systemd": {

@@ -354,7 +354,7 @@ func TestUnitSecretsAreNotShown(t *testing.T) {
 	w := wanted(t, 1)
 	s := change(settled(t, w), "etcd-1", func(h *facts.Host) {
 		file := h.Files[UnitPath(w.Cluster)]
-		file.Content = append([]byte("[Service]\nEnvironment=PASSWORD=hunter2\n"), file.Content...)
+		file.Content = append(slices.Clone(file.Content), "\n[Service]\nEnvironment=PASSWORD=hunter2\n"...)
 		h.Files[UnitPath(w.Cluster)] = file
 	})
 	raw, err := json.Marshal(build(t, w, s).Stages[0].Steps[0].Changes[0].Was)

@@ -64,7 +64,10 @@ func lockFile(ctx context.Context, path string) (unlock func(), err error) {
 	case <-ctx.Done():
 		// Nothing interrupts flock; its goroutine gives the lock back at once when it comes.
 		go func() {
-			<-locked // an error of it holds nothing
+			if err := <-locked; err != nil { // then it holds nothing
+				_ = f.Close()
+				return
+			}
 			unlockFile(f)
 		}()
 		return nil, fmt.Errorf("wait for another download of the same release (%s): %w", path, context.Cause(ctx))
