@@ -12,7 +12,7 @@ import (
 )
 
 // left is how long a CA lives on once a cluster is about to be made with it.
-const left = 40 * time.Second
+const left = 75 * time.Second
 
 // ended is a cluster whose CAs have ended, and with them all certificates.
 type ended struct {
