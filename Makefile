@@ -42,7 +42,7 @@ test: ## everything that CI runs, on real hosts too: needs Linux and root, insta
 
 .PHONY: unit
 unit: go ## the tests that need no hosts
-	go test -timeout 10m $(UNIT)
+	go test -timeout 30m $(UNIT)
 
 # plan, units and inventory are pure: there is not one goroutine in them.
 RACE = $$(go list ./... | grep -vE '/(acceptance|lab|plan|units|inventory|examples)(/|$$)')
@@ -52,7 +52,7 @@ race: go ## the same with the race detector, for whatever does more than one thi
 
 .PHONY: acceptance
 acceptance: build etcd cfssl ## real hosts, real members, the real binary; needs Linux and root
-	CLUSTERUP_ETCD=$(CACHE)/etcd/$(VERSION)/etcd go test -count=1 -p 1 -timeout 45m ./quorum ./lab ./acceptance/...
+	CLUSTERUP_ETCD=$(CACHE)/etcd/$(VERSION)/etcd go test -count=1 -p 1 -timeout 60m ./quorum ./lab ./acceptance/...
 
 .PHONY: cross
 cross: go # the binary builds for every platform, and everything compiles off Linux too
