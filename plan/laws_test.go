@@ -295,7 +295,7 @@ func lawNextStart(s facts.Snapshot, stage Stage) error {
 func flagsOf(words []string) []string {
 	var flags []string
 	for _, word := range words {
-		if word = strings.Trim(word, `"'`); strings.HasPrefix(word, "--") && !strings.HasPrefix(word, "--initial-cluster") {
+		if word = strings.Trim(word, `"'`); len(word) > 2 && strings.HasPrefix(word, "--") && !strings.HasPrefix(word, "--initial-cluster") {
 			flags = append(flags, word)
 		}
 	}
