@@ -124,7 +124,7 @@ func wrongArchive(t *testing.T, s *site, inv inventory) {
 		"cut short":                 {half, digest, []string{"verify ", "SHA256SUMS says " + digest, "get it again, or from another mirror"}},
 		"cut short before it came":  {half, "", []string{"read ", "the archive is cut short", "use the archive that etcd published"}},
 		"digest of something else":  {good, fmt.Sprintf("%064x", 1), []string{"its sha256 is " + digest, fmt.Sprintf("SHA256SUMS says %064x", 1)}},
-		"a page instead of archive": {[]byte("<html>log in first</html>\n"), "", []string{"not a .tar.gz archive"}},
+		"a page instead of archive": {[]byte("<html>log in first</html>\n"), "", []string{"it is an HTML page"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var got string
