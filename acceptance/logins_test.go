@@ -80,7 +80,7 @@ func unforwarded(t *testing.T, s *site, file string, inv inventory) {
 // sshd gives the one host another line of sshd_config in place of the last one.
 func (s *site) sshd(t *testing.T, line string) {
 	t.Helper()
-	s.on(t, "etcd-1", "echo '"+line+"' >/etc/ssh/sshd_config.d/00-line.conf; systemctl restart ssh")
+	s.on(t, "etcd-1", "echo '"+line+"' >/etc/ssh/sshd_config.d/00-line.conf; systemctl reset-failed ssh; systemctl restart ssh")
 }
 
 // loginUsers makes one user for each way of not getting in.
@@ -105,5 +105,5 @@ Match User keyless
   PasswordAuthentication yes
   PubkeyAuthentication no
 END
-systemctl restart ssh
+systemctl reset-failed ssh; systemctl restart ssh
 `

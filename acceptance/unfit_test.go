@@ -11,8 +11,8 @@ import (
 
 // A restart of sshd is over when it listens, a reload is not; sessions outlive both.
 const (
-	forbidForwarding = "echo AllowTcpForwarding no >/etc/ssh/sshd_config.d/04-tunnel.conf; systemctl restart ssh"
-	allowForwarding  = "rm /etc/ssh/sshd_config.d/04-tunnel.conf; systemctl restart ssh"
+	forbidForwarding = "echo AllowTcpForwarding no >/etc/ssh/sshd_config.d/04-tunnel.conf; systemctl reset-failed ssh; systemctl restart ssh"
+	allowForwarding  = "rm /etc/ssh/sshd_config.d/04-tunnel.conf; systemctl reset-failed ssh; systemctl restart ssh"
 )
 
 // unfitHosts are what a host cannot be a member with.
