@@ -138,7 +138,7 @@ RULES`)
 	s.on(t, "etcd-2", "nft delete table inet hardened")
 
 	for _, name := range []string{"etcd-1", "etcd-3"} {
-		want := fmt.Sprintf("does not reach etcd-2 at %s:2380 (peer): no answer within 2s", s.host(t, "etcd-2").IPv4)
+		want := fmt.Sprintf("does not reach etcd-2 at %s:2380 (peer): no answer within 5s", s.host(t, "etcd-2").IPv4)
 		if f := found.of(t, "reach", name); f.Level != "refusal" || f.Found != want || !strings.Contains(f.Do, "the packet filter on etcd-2 (nft list ruleset)") {
 			t.Errorf("%+v, want %q", f, want)
 		}

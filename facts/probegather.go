@@ -16,8 +16,9 @@ type ProbeSource struct {
 	Now   func() time.Time
 }
 
-// probePatience is how long a connection may take that stands at once where nothing is in its way. It bears one lost packet.
-const probePatience = 2 * time.Second
+// probePatience is how long a connection may take that stands at once where nothing is in its way. It bears lost packets, and hosts that have
+// much to do.
+const probePatience = 5 * time.Second
 
 // GatherProbes probes all hosts side by side, and blocks until all is known. Then nothing of it is left on any host, and neither is when
 // ctx ends it. What could not be found out is said in the Probe that it belongs to.

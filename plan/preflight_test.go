@@ -295,16 +295,16 @@ func TestPreflightPartition(t *testing.T) {
 	s, probes := fit(t, w, bare(w))
 	for _, pair := range [][2]string{{"etcd-1", "etcd-3"}, {"etcd-3", "etcd-1"}} {
 		p := probes[pair[0]]
-		reachFrom(&p, pair[1], func(r *facts.Reach) { r.Error = "no answer within 2s" })
+		reachFrom(&p, pair[1], func(r *facts.Reach) { r.Error = "no answer within 5s" })
 		p.Services = append(p.Services, "firewalld")
 		probes[pair[0]] = p
 	}
 	findings := Preflight(w, s, probes)
 	want := []string{
-		"etcd-1 reach refusal: does not reach etcd-3 at 10.0.0.13:2380 (peer): no answer within 2s",
-		"etcd-1 reach warning: does not reach etcd-3 at 10.0.0.13:2379 (client): no answer within 2s",
-		"etcd-3 reach refusal: does not reach etcd-1 at 10.0.0.11:2380 (peer): no answer within 2s",
-		"etcd-3 reach warning: does not reach etcd-1 at 10.0.0.11:2379 (client): no answer within 2s",
+		"etcd-1 reach refusal: does not reach etcd-3 at 10.0.0.13:2380 (peer): no answer within 5s",
+		"etcd-1 reach warning: does not reach etcd-3 at 10.0.0.13:2379 (client): no answer within 5s",
+		"etcd-3 reach refusal: does not reach etcd-1 at 10.0.0.11:2380 (peer): no answer within 5s",
+		"etcd-3 reach warning: does not reach etcd-1 at 10.0.0.11:2379 (client): no answer within 5s",
 		"etcd-1 firewall warning: firewalld; and not every host gets in",
 		"etcd-3 firewall warning: firewalld; and not every host gets in",
 	}
@@ -325,7 +325,7 @@ func TestPreflightShowsRules(t *testing.T) {
 		s, probes := fit(t, w, bare(w))
 		shut, from := probes["etcd-3"], probes["etcd-1"]
 		shut.Firewall = []facts.Firewall{{Tool: tool, Rules: 4, Named: 1, Drop: true}}
-		reachFrom(&from, "etcd-3", func(r *facts.Reach) { r.Error = "no answer within 2s" })
+		reachFrom(&from, "etcd-3", func(r *facts.Reach) { r.Error = "no answer within 5s" })
 		probes["etcd-3"], probes["etcd-1"] = shut, from
 		findings := Preflight(w, s, probes)
 		if got := findingLines(findings); !slices.Contains(got, "etcd-3 firewall warning: "+tool+": 4 rules, 1 of them for the member's ports, the rest is dropped; and not every host gets in") {
