@@ -16,7 +16,7 @@ type inventory struct {
 	Identity, KnownHosts   string // files
 	Jump                   string // address of a jump host; "" is none
 	Mirror                 string
-	Patience               string // of a connection; "" is 3s
+	Patience               string // of a connection; "" is 8s
 	SSH, Settings, Further string // lines for the ssh block, for the cluster block, and for the end of the file
 	Members                []member
 
@@ -40,7 +40,7 @@ var inventoryText = template.Must(template.New("inventory").Parse(`cluster "{{.C
     {{- with .KnownHosts}}
     known_hosts     = "{{.}}"
     {{- end}}
-    connect_timeout = "{{or .Patience "3s"}}"
+    connect_timeout = "{{or .Patience "8s"}}"
     {{- .SSH}}
     {{- with .Jump}}
     jump { address = "{{.}}" }
