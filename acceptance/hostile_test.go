@@ -173,7 +173,7 @@ func slow(t *testing.T, s *site, file string, inv inventory) {
 	p := s.start(t, "apply", "--yes", file)
 	result := p.wait(t)
 	s.on(t, "etcd-2", "systemctl kill -s CONT --kill-who=main ssh")
-	result.exits(t, 12).says(t, "etcd-2: connect: "+s.host(t, "etcd-2").IPv4.String()+":22: no answer in time (3s)", "[unreachable]", "→ check address, routes and firewalls").
+	result.exits(t, 12).says(t, "etcd-2: connect: "+s.host(t, "etcd-2").IPv4.String()+":22: no answer in time (8s)", "[unreachable]", "→ check address, routes and firewalls").
 		saysNot(t, "etcd-1:", "etcd-3:")
 	const busy = 25 // seconds that a machine with too much to do takes besides
 	if took := p.took.Seconds(); took < 3 || took > 3+busy {
