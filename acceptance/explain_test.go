@@ -58,7 +58,7 @@ var misfits = map[string]misfit{
 		says: []string{"Cause: initial-cluster does not agree with the member list of the running cluster", "→ compare clusterup status with the inventory"},
 	},
 	"disk full": {
-		before: "mkdir " + spareDir + "; mount -t tmpfs -o size=16m,uid=etcd,gid=etcd,mode=700 tmpfs " + spareDir,
+		before: "mkdir " + spareDir + "; mount -t tmpfs -o size=16m,uid=etcd-prod,gid=etcd-prod,mode=700 tmpfs " + spareDir,
 		args:   "--data-dir=" + spareDir + " --initial-cluster-state=new --initial-cluster=etcd-2=https://ETCD-2:2380",
 		says:   []string{"Cause: a file system is full", "→ make room"},
 	},
