@@ -14,7 +14,7 @@ import (
 	"github.com/clusterup/clusterup/units"
 )
 
-// What waiting does not mend is not waited for; what a member may show as it starts is, for a moment.
+// Errors that no waiting mends end it at once; those that a member may show as it starts end it after a moment.
 func TestAwaitByClass(t *testing.T) {
 	for _, test := range []struct {
 		err  error

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// Whatever stands in a member's journal, it is explained and shortened within bounds.
+// A member's journal is explained and shortened within bounds, with any text in it.
 func FuzzJournal(f *testing.F) {
 	f.Add(`{"level":"fatal","msg":"discovery failed","error":"born.json","remote-peer-id":"1"}` + "\nStarting etcd\n")
 	f.Add("goroutine 1 [running]:\nmain.main()\n\t/x.go:1\npanic: no space left on device\n")
@@ -36,7 +36,7 @@ func (s says) Hold(context.Context, string) (string, <-chan struct{}, func() err
 	return string(s), make(chan struct{}), func() error { return nil }, nil
 }
 
-// Whatever a host says when it is asked for the lock, only one word means that it is held.
+// One word alone of a host's answer means that the lock is held.
 func FuzzLockAnswer(f *testing.F) {
 	f.Add("held")
 	f.Add(`busy {"user":"ops","from":"laptop","pid":7,"since":"2026-11-28T12:00:00Z","doing":"apply"}`)

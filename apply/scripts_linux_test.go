@@ -3,6 +3,7 @@ package apply
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -121,6 +122,36 @@ func TestFixModes(t *testing.T) {
 	}
 	if err := shell(t, fixModes([]plan.Path{{Path: file + "-missing", Owner: owner, Group: group, Mode: 0o640}})); err == nil {
 		t.Error("a missing file is no error")
+	}
+}
+
+// A directory that root made a symbolic link is given away with all that is in it. A link in a directory of somebody
+// else's may lead anywhere, and is refused.
+func TestLinkedDirectories(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("only root gives files away")
+	}
+	const nobody = 65534
+	for name, own := range map[string]int{"made by root": 0, "made by the member": nobody} {
+		root := t.TempDir()
+		parent, target := filepath.Join(root, "parent"), filepath.Join(root, "target")
+		file := put(t, target+"/member/snap", "x")
+		if err := errors.Join(os.Mkdir(parent, 0o755), os.Symlink(target, parent+"/data"), os.Chown(parent, own, own)); err != nil {
+			t.Fatal(err)
+		}
+		err := shell(t, fixModes([]plan.Path{{Path: parent + "/data", Owner: "nobody", Group: "nogroup", Mode: 0o700}}))
+		if (err == nil) != (own == 0) {
+			t.Errorf("%s: %v", name, err)
+		}
+		for _, path := range []string{target, file} {
+			info, err := os.Stat(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if is := info.Sys().(*syscall.Stat_t).Uid; (is == nobody) != (own == 0) {
+				t.Errorf("%s: %s is of user %d", name, path, is)
+			}
+		}
 	}
 }
 

@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// What a host may say at once. Nothing that an honest one has to tell comes near.
+// Bounds of what a host may say at once. An honest one comes nowhere near them.
 const (
 	maxAnswer = 16 << 20 // bytes
 	maxLines  = 20_000   // of one answer

@@ -32,7 +32,7 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
-// Whatever one line holds, it costs neither the host nor any fact of another line.
+// A line of any bytes costs neither the host nor any fact of another line.
 func FuzzParseLine(f *testing.F) {
 	for _, name := range answers(f) {
 		for line := range strings.Lines(string(answer(f, name))) {
@@ -55,7 +55,7 @@ func FuzzParseLine(f *testing.F) {
 	})
 }
 
-// Whatever a field holds, what is said is what is read.
+// A field of any bytes is read as it was said.
 func FuzzDecode(f *testing.F) {
 	f.Add("a\\b\tc\nd")
 	encode := strings.NewReplacer("\\", `\\`, "\t", `\t`, "\n", `\n`)

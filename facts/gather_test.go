@@ -150,7 +150,7 @@ func TestGather(t *testing.T) {
 	if c := s.Hosts["c"]; c.Etcd != nil || site.etcd.asked["https://c"] != 0 {
 		t.Error("a host without a member was asked for one")
 	}
-	// Who serves reads is believed.
+	// Members that serve reads are believed.
 	if want := []Member{{ID: 3, Name: "a"}, {ID: 9, Name: "b"}}; !cmp.Equal(s.Members, want) {
 		t.Errorf("members %v, want %v", s.Members, want)
 	}

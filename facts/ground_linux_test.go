@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// What lies on the way to a member's directories is told in every shell, with what lies behind a link, and where nobody can write.
+// The way to a member's directories is told in every shell, also behind a link, and with places where nobody can write.
 func TestScriptGround(t *testing.T) {
 	loopback := netip.MustParseAddr("127.0.0.1")
 	for name, shell := range shells() {

@@ -13,7 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// Whoever may name a file on a host chooses what stands in the answer, and forges no line of it.
+// A stranger who names a file on a host forges no line of the answer.
 func TestScriptHostileNames(t *testing.T) {
 	for name, shell := range shells() {
 		t.Run(name, func(t *testing.T) {

@@ -11,7 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// What systemd shows of a unit with drop-ins, as 247 to 257 do, but for what they are set to.
+// Units with drop-ins as systemd 247 to 257 shows them, without the values of variables.
 const shownUnit = `LoadState=loaded
 ActiveState=active
 NeedDaemonReload=no

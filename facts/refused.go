@@ -2,7 +2,7 @@ package facts
 
 import "errors"
 
-// What a member, or the way to it, answers that waiting does not mend. Package quorum and the SSH layer wrap these; who
+// Errors of a member, or of the way to it, that waiting does not mend. Package quorum and the SSH layer wrap these; who
 // waits branches on them. Anything else may pass: a refused connection, no leader, no answer in time.
 var (
 	// ErrPermission: etcd's access control refuses the user of the client certificate, or that there is none. It holds

@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// What a host may say at once. Nothing that an honest one has to tell comes near.
+// Bounds of what a host may say at once. An honest one comes nowhere near them.
 const (
 	lookLimit = 16 << 20 // bytes that Ask returns
 	lineLimit = 1 << 20  // bytes of a line that is waited for: the digests of some 60 GB that an upload left

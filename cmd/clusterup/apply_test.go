@@ -38,7 +38,7 @@ func TestLockOrder(t *testing.T) {
 	}
 }
 
-// Whoever signs does not wait for a download.
+// Signing does not wait for a download.
 func TestDownloadHoldsNobodyUp(t *testing.T) {
 	asked := make(chan struct{}, 10)
 	mirror := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
