@@ -76,13 +76,11 @@ func openDoors(ctx context.Context, src ProbeSource) (shut map[string]string, en
 	var mu sync.Mutex
 	var opened sync.WaitGroup
 	for name := range src.Asks {
-		host, ok := src.Hosts[name]
-		if !ok {
-			shut[name] = "the host could not be looked at"
-			continue
-		}
 		opened.Go(func() {
-			release, why := openDoor(ctx, host, src.Asks[name].listener(src.Nonce, src.unique()))
+			release, why := (func() error)(nil), "the host could not be looked at"
+			if host, ok := src.Hosts[name]; ok {
+				release, why = openDoor(ctx, host, src.Asks[name].listener(src.Nonce, src.unique()))
+			}
 			mu.Lock()
 			defer mu.Unlock()
 			if release != nil {

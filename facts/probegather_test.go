@@ -279,6 +279,23 @@ func TestGatherProbesFailing(t *testing.T) {
 	})
 }
 
+// Hosts that cannot be looked at are among those that can, in any order: under the race detector, this is whether what is told of both
+// kinds is written by one at a time.
+func TestGatherProbesDark(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		src, _, b, _ := pair()
+		b.hold = "no tool to listen with"
+		for i := range 20 {
+			src.Asks[fmt.Sprintf("dark-%d", i)] = src.Asks["a"]
+		}
+		for range 20 {
+			if probes := GatherProbes(t.Context(), src); len(probes) != 2 || probes["a"].Failed != "" {
+				t.Fatalf("probes are %+v", probes)
+			}
+		}
+	})
+}
+
 func TestGatherProbesCancelled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		src, a, _, n := pair()
