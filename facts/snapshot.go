@@ -160,6 +160,9 @@ type Served struct {
 	Invalid string   `json:"invalid,omitempty"` // why the newest CA, with which the member runs, does not
 }
 
+// Dark says that nothing is known of the host, or of its member: it could not be looked at, or was not. All else is unknown then, not absent.
+func (h Host) Dark() bool { return h.Unreachable != "" || h.Unasked != "" || h.Name == "" }
+
 // Healthy says that the member runs, knows a leader and serves a linearizable read, with nothing to complain of.
 func (h Host) Healthy() bool {
 	return h.Process != nil && h.Etcd != nil && h.Etcd.Leader != 0 && h.Reads && len(h.Etcd.Errors) == 0

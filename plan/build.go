@@ -18,7 +18,20 @@ type Plan struct {
 	Version string   `json:"version"`
 	Route   []string `json:"route,omitempty"` // where versions change: the oldest that runs, those on the way, and the last that is reached
 	Stages  []Stage  `json:"stages"`
+	Dark    []string `json:"dark,omitempty"`  // hosts that could not be looked at, in the order of the inventory: what they need is not known
+	Waits   []Wait   `json:"waits,omitempty"` // what is not done before they are seen
 	Notes   []string `json:"notes,omitempty"` // what is worth knowing, and stops nothing
+}
+
+// Wait is something wanted that is not done while hosts are dark.
+type Wait struct {
+	What string   `json:"what"` // "the change to etcd 3.7.3"
+	For  []string `json:"for"`  // the hosts that have to be seen
+	Why  string   `json:"why"`  // why it needs them
+}
+
+func (w Wait) String() string {
+	return fmt.Sprintf("%s waits for %s: %s", w.What, strings.Join(w.For, ", "), w.Why)
 }
 
 // Empty says that there is nothing to do.
@@ -27,7 +40,7 @@ func (p Plan) Empty() bool { return len(p.Stages) == 0 }
 // Digest is the SHA-256 of what the plan does, hexadecimal: plans that do the same have equal digests. Notes, gates and reasons are for
 // people, and may name what changes from one look to the next.
 func (p Plan) Digest() (string, error) {
-	p.Notes = nil
+	p.Notes, p.Waits = nil, nil
 	p.Stages = slices.DeleteFunc(slices.Clone(p.Stages), func(s Stage) bool {
 		return s.Steps[0].Kind == AwaitLeader // members may be asked during an election, and the same is done
 	})

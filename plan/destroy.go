@@ -13,7 +13,7 @@ func NextDestroy(purge bool) func(Want, facts.Snapshot) (*Stage, error) {
 	return func(w Want, s facts.Snapshot) (*Stage, error) {
 		v := newView(w, s)
 		if refusals := v.destroyRefusals(); len(refusals) > 0 {
-			return nil, &Refused{refusals}
+			return nil, &Refused{Refusals: refusals}
 		}
 		for _, stage := range []*Stage{v.stop(), v.away(purge), v.remove()} {
 			if stage != nil {

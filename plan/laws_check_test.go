@@ -159,7 +159,7 @@ func TestLawRemedyNotices(t *testing.T) {
 	for name, refusals := range map[string][]Refusal{
 		"nothing": nil, "no remedy": {{Kind: DataLost, Reason: "gone"}}, "no reason": {{Kind: DataLost, Remedy: "bring it back"}},
 	} {
-		if lawRemedy(&Refused{refusals}) == nil {
+		if lawRemedy(&Refused{Refusals: refusals}) == nil {
 			t.Errorf("%s: not noticed", name)
 		}
 	}

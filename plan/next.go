@@ -17,7 +17,7 @@ import (
 func Next(w Want, s facts.Snapshot) (*Stage, error) {
 	v := newView(w, s)
 	if refusals := v.refusals(); len(refusals) > 0 {
-		return nil, &Refused{refusals}
+		return nil, &Refused{Refusals: refusals}
 	}
 	for _, next := range []func() (*Stage, error){
 		v.operator, v.prepare, v.start, v.await, v.recordBirth, v.changeover, v.renew, v.restart, v.rotate, v.prune,

@@ -106,7 +106,7 @@ func Unfit(findings []Finding) error {
 	if len(refusals) == 0 {
 		return nil
 	}
-	return &Refused{refusals}
+	return &Refused{Refusals: refusals}
 }
 
 // preflight collects findings.

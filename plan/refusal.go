@@ -52,7 +52,10 @@ const (
 )
 
 // Refused is the error of Next when nothing may be done; it holds every reason found, sorted by host.
-type Refused struct{ Refusals []Refusal }
+type Refused struct {
+	Refusals []Refusal
+	Waits    []Wait // where nothing is left but what needs hosts that are dark: Only(Unreachable) holds then
+}
 
 func (r *Refused) Error() string {
 	lines := make([]string, 0, len(r.Refusals))

@@ -136,14 +136,14 @@ func (v view) restart() (*Stage, error) {
 		return stage, nil
 	}
 	if refusals := v.alarmed(first); len(refusals) > 0 {
-		return nil, &Refused{refusals}
+		return nil, &Refused{Refusals: refusals}
 	}
 	if v.cutOff() && v.want.accepts(Downtime) {
 		return v.together(found), nil
 	}
 	gate, needs, refusal := v.mayStop(first.member)
 	if refusal != nil {
-		return nil, &Refused{[]Refusal{*refusal}}
+		return nil, &Refused{Refusals: []Refusal{*refusal}}
 	}
 	if to, ok := v.successor(first); ok {
 		return &Stage{Name: "move the leader away from " + first.member.Name, Gate: gate, Width: 1, Steps: []Step{{
