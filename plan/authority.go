@@ -50,25 +50,32 @@ func (v view) newest(role string) int {
 	return live[len(live)-1].Generation
 }
 
-// bundled are the CAs that members are to trust: those that are not retired, and those that a leaf still needs. One that nobody trusts any
-// more is not trusted again for a leaf of old that has turned up.
-func (v view) bundled(role string) []facts.CA {
-	return slices.DeleteFunc(v.cas(role), func(ca facts.CA) bool { return ca.Retired && !(v.needed(ca) && v.stillTrusted(ca)) })
-}
-
-// needed says whether a leaf of a CA lies on a host.
-func (v view) needed(ca facts.CA) bool {
-	return slices.ContainsFunc(v.want.Cluster.Members, func(m inventory.Member) bool {
-		leaf, ok := v.seen.Hosts[m.Name].Leaves[leafOf[ca.Role]]
-		return ok && leaf.Issuer == ca.SHA256
+// bundled are the CAs that a member is to trust: those that are not retired, and those that a leaf still needs. One that nobody trusts any
+// more is not trusted again for a leaf of old that has turned up. While a host is dark, which may need it, a member goes on to trust what it
+// trusts.
+func (v view) bundled(role string, host facts.Host) []facts.CA {
+	return slices.DeleteFunc(v.cas(role), func(ca facts.CA) bool {
+		stays := v.needed(ca) && v.stillTrusted(ca) || len(v.dark()) > 0 && v.relies(host, ca)
+		return ca.Retired && !stays
 	})
 }
 
-// trust is the bundle of a role as a file. As long as a CA in it is yet to be made, it goes by the numbers of its generations.
-func (v view) trust(role string) units.File {
+// has says whether a leaf of a CA lies on a host.
+func has(host facts.Host, ca facts.CA) bool {
+	leaf, ok := host.Leaves[leafOf[ca.Role]]
+	return ok && leaf.Issuer == ca.SHA256
+}
+
+// needed says whether a leaf of a CA was seen on a host.
+func (v view) needed(ca facts.CA) bool {
+	return v.known(func(_ inventory.Member, host facts.Host) bool { return has(host, ca) })
+}
+
+// trust is the bundle of a role as a file of a host. As long as a CA in it is yet to be made, it goes by the numbers of its generations.
+func (v view) trust(role string, host facts.Host) units.File {
 	var bundle []byte
 	var numbers []string
-	cas := v.bundled(role)
+	cas := v.bundled(role, host)
 	for _, ca := range cas {
 		if !bytes.Contains(bundle, ca.Trusted()) { // intermediates may share their root
 			bundle = append(bundle, ca.Trusted()...)
@@ -114,7 +121,7 @@ func (v view) asWritten(file, role string, content []byte) bool {
 
 // trustedByAll is what law 5 asks of a CA before it signs.
 func (v view) trustedByAll(ca facts.CA) bool {
-	return !slices.ContainsFunc(v.want.Cluster.Members, func(m inventory.Member) bool { return !v.trusts(v.seen.Hosts[m.Name], ca) })
+	return v.all(func(_ inventory.Member, host facts.Host) bool { return v.trusts(host, ca) })
 }
 
 // signer is the CA that signs leaves of a role now: the newest that every member trusts already. Before there is a cluster it is the
@@ -153,8 +160,8 @@ func (v view) over(ca facts.CA) bool { return !v.seen.Taken.Before(ca.NotAfter) 
 // ended says that every CA of a role has ended that all members trust. Where no member asks for certificates, none can have.
 func (v view) ended(role string) bool {
 	live := v.live(role)
-	asks := slices.ContainsFunc(v.want.Cluster.Members, func(m inventory.Member) bool {
-		return flagOf(v.command(v.seen.Hosts[m.Name]), trustFlag[role]) != ""
+	asks := v.known(func(_ inventory.Member, host facts.Host) bool {
+		return flagOf(v.command(host), trustFlag[role]) != ""
 	})
 	good := slices.ContainsFunc(live, func(ca facts.CA) bool { return !v.over(ca) && v.trustedByAll(ca) })
 	return asks && len(live) > 0 && !good && v.over(live[0])

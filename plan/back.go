@@ -61,7 +61,7 @@ func Back(w Want, before, now facts.Snapshot, failed Stage) *Stage {
 // passed says whether the cluster's data may be of a later version than the one that a restart was to leave.
 func (v view) passed(restart Step) bool {
 	later := false
-	v.hosts(func(m inventory.Member, host facts.Host) {
+	v.each(func(m inventory.Member, host facts.Host) {
 		if m.Name != restart.Host && host.Etcd != nil && compare(minor(host.Etcd.StorageVersion), minor(restart.From)) > 0 {
 			later = true
 		}

@@ -10,7 +10,7 @@ import (
 // host that loses its data is not started without them.
 func (v view) recordBirth() (*Stage, error) {
 	var steps []Step
-	v.hosts(func(m inventory.Member, host facts.Host) {
+	v.each(func(m inventory.Member, host facts.Host) {
 		if !v.serves(host) {
 			return
 		}

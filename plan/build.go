@@ -83,12 +83,16 @@ func unsaid(notes []string, w Want, s facts.Snapshot, err error) []string {
 // BuildWith is Build for another way to decide, such as NextDestroy.
 func BuildWith(next func(Want, facts.Snapshot) (*Stage, error), w Want, s facts.Snapshot) (Plan, error) {
 	p := Plan{Cluster: w.Cluster.Name, Version: w.Cluster.Version, Route: newView(w, s).shownRoute(), Notes: notes(w, s)}
+	p.Dark = newView(w, s).dark()
 	limit := 20 + 10*len(w.Cluster.Members)
 	for range limit {
 		stage, err := next(w, s)
 		if err != nil || stage == nil {
 			if err == nil {
 				p.Notes = append(p.Notes, Waiting(w, s)...)
+			}
+			if refused := new(Refused); errors.As(err, &refused) {
+				p.Waits = refused.Waits
 			}
 			p.Notes = unsaid(p.Notes, w, s, err)
 			return p, err

@@ -21,7 +21,7 @@ type Concern struct {
 func Concerns(w Want, s facts.Snapshot) []Concern {
 	v := view{want: w, seen: s}
 	var found []Concern
-	v.hosts(func(m inventory.Member, host facts.Host) {
+	v.each(func(m inventory.Member, host facts.Host) {
 		if host.Process == nil {
 			return
 		}

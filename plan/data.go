@@ -3,7 +3,6 @@ package plan
 import (
 	"cmp"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/clusterup/clusterup/facts"
@@ -71,14 +70,15 @@ func (v view) another(m inventory.Member, host facts.Host) bool {
 			return true
 		}
 	}
-	return slices.ContainsFunc(c.Members, func(other inventory.Member) bool {
-		data := v.seen.Hosts[other.Name].Data
-		has := data.ClusterID == v.clusterID && data.MemberID == id
+	given := false
+	v.everyone(func(other inventory.Member, there facts.Host) {
+		has := there.Data.ClusterID == v.clusterID && there.Data.MemberID == id
 		for _, secure := range []bool{false, true} {
 			has = has || id == memberID(urlOf(secure, other.PeerAddress, c.PeerPort), v.token)
 		}
-		return has && other.Name != m.Name
+		given = given || has && other.Name != m.Name
 	})
+	return given
 }
 
 // foreign says what to do about data of another cluster. As long as a member runs on it, moving it is no remedy; and
@@ -86,7 +86,7 @@ func (v view) another(m inventory.Member, host facts.Host) bool {
 func (v view) foreign(host facts.Host) string {
 	var ids []string
 	found := map[string][]string{}
-	v.hosts(func(m inventory.Member, host facts.Host) {
+	v.each(func(m inventory.Member, host facts.Host) {
 		if host.Data.WAL && host.Data.ClusterID != 0 {
 			id := host.Data.ClusterID.String()
 			if found[id] == nil {

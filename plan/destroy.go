@@ -27,7 +27,7 @@ func NextDestroy(purge bool) func(Want, facts.Snapshot) (*Stage, error) {
 // destroyRefusals keep hosts that cannot be seen, and data that is not this cluster's, from being destroyed.
 func (v view) destroyRefusals() []Refusal {
 	var found []Refusal
-	v.hosts(func(m inventory.Member, host facts.Host) {
+	v.each(func(m inventory.Member, host facts.Host) {
 		switch {
 		case host.Unreachable != "" || host.Name == "":
 			found = append(found, v.unreachable(m, host))
@@ -58,7 +58,7 @@ func (v view) precious(host facts.Host) func(string) bool {
 
 func (v view) stop() *Stage {
 	var steps []Step
-	v.hosts(func(m inventory.Member, host facts.Host) {
+	v.each(func(m inventory.Member, host facts.Host) {
 		running := host.Process != nil || host.Unit.Active == "active" || host.Unit.Active == "activating"
 		if running || host.Unit.Enabled == "enabled" {
 			steps = append(steps, Step{Kind: StopMember, Host: m.Name, Unit: v.want.Cluster.UnitName, Why: "the cluster is to be destroyed"})
@@ -76,7 +76,7 @@ func (v view) away(purge bool) *Stage {
 		kind, name, why = PurgeData, "delete data", "--purge"
 	}
 	var steps []Step
-	v.hosts(func(m inventory.Member, host facts.Host) {
+	v.each(func(m inventory.Member, host facts.Host) {
 		if !host.Data.WAL && !slices.Contains(host.Data.Entries, "member") {
 			return
 		}
@@ -94,7 +94,7 @@ func (v view) away(purge bool) *Stage {
 
 func (v view) remove() *Stage {
 	var steps []Step
-	v.hosts(func(m inventory.Member, host facts.Host) {
+	v.each(func(m inventory.Member, host facts.Host) {
 		var paths []Path
 		for _, name := range []string{UnitPath(v.want.Cluster), ConfigDir(v.want.Cluster)} {
 			if _, ok := host.Files[name]; ok {

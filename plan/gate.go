@@ -3,6 +3,7 @@ package plan
 import (
 	"fmt"
 
+	"github.com/clusterup/clusterup/facts"
 	"github.com/clusterup/clusterup/inventory"
 )
 
@@ -19,13 +20,13 @@ type Needs struct {
 // down is known to be able to come back.
 func (v view) mayStop(m inventory.Member) (gate string, needs *Needs, refusal *Refusal) {
 	var others []string
-	for _, other := range v.want.Cluster.Members {
-		if other.Name != m.Name && v.stays(v.seen.Hosts[other.Name]) {
+	v.each(func(other inventory.Member, host facts.Host) {
+		if other.Name != m.Name && v.votes(other) && v.stays(host) {
 			others = append(others, other.Name)
 		}
-	}
-	voters, stay := max(len(v.want.Cluster.Members), len(v.seen.Members)), len(others)
-	quorum, serves := voters/2+1, v.stays(v.seen.Hosts[m.Name])
+	})
+	voters, stay := len(v.voters()), len(others)
+	quorum, serves := v.quorum(), v.stays(v.seen.Hosts[m.Name])
 	small := voters-1 < quorum && stay == voters-1
 	switch consent := v.want.accepts(Downtime); {
 	case stay >= quorum:

@@ -4,6 +4,7 @@ import (
 	"cmp"
 
 	"github.com/clusterup/clusterup/facts"
+	"github.com/clusterup/clusterup/inventory"
 	"github.com/clusterup/clusterup/units"
 )
 
@@ -13,13 +14,13 @@ import (
 // members come to be known with other URLs.
 func identify(w Want, s facts.Snapshot) view {
 	v := view{want: w, seen: s, births: map[string]units.Born{}}
-	for _, m := range w.Cluster.Members {
-		if file, ok := s.Hosts[m.Name].Files[v.birthPath()]; ok {
+	v.each(func(m inventory.Member, host facts.Host) {
+		if file, ok := host.Files[v.birthPath()]; ok {
 			if born, err := units.ParseBirth(file.Content); err == nil {
 				v.births[m.Name] = born
 			}
 		}
-	}
+	})
 	v.token = v.tokenUnderWay()
 	v.clusterID = clusterID(w.Cluster, v.token)
 	logged, existing := v.logged()
@@ -29,10 +30,9 @@ func identify(w Want, s facts.Snapshot) view {
 	case len(v.births) > 0:
 		v.formed, v.clusterID = true, v.born()
 	}
-	for _, m := range w.Cluster.Members {
-		data := s.Hosts[m.Name].Data
-		v.started = v.started || !v.formed && data.WAL && data.ClusterID == v.clusterID
-	}
+	v.started = !v.formed && v.known(func(_ inventory.Member, host facts.Host) bool {
+		return host.Data.WAL && host.Data.ClusterID == v.clusterID
+	})
 	if v.formed {
 		v.token = cmp.Or(v.tokenOf(), v.token)
 	}
@@ -44,18 +44,17 @@ func identify(w Want, s facts.Snapshot) view {
 // member of a cluster that is.
 func (v view) logged() (id facts.ID, existing bool) {
 	votes, exist := map[facts.ID]int{}, map[facts.ID]bool{}
-	for _, m := range v.want.Cluster.Members {
-		host := v.seen.Hosts[m.Name]
+	v.each(func(m inventory.Member, host facts.Host) {
 		command := v.command(host)
 		lies := host.Etcd != nil && host.Etcd.ClusterID != host.Data.ClusterID
 		if !host.Data.WAL || lies || flagOf(command, "name") != m.Name || flagOf(command, "data-dir") != m.DataDir {
-			continue
+			return
 		}
 		votes[host.Data.ClusterID]++
 		for _, words := range [][]string{command, words(host.Files[UnitPath(v.want.Cluster)].Content)} {
 			exist[host.Data.ClusterID] = exist[host.Data.ClusterID] || flagOf(words, "initial-cluster-state") == "existing"
 		}
-	}
+	})
 	for found, n := range votes {
 		if found != 0 && n > len(v.want.Cluster.Members)/2 {
 			return found, exist[found]
@@ -67,16 +66,14 @@ func (v view) logged() (id facts.ID, existing bool) {
 // born is the cluster that most birth markers are of.
 func (v view) born() facts.ID {
 	votes, best := map[facts.ID]int{}, facts.ID(0)
-	for _, m := range v.want.Cluster.Members {
-		if born, ok := v.births[m.Name]; ok {
-			votes[idOf(born)]++
-		}
+	for _, born := range v.births {
+		votes[idOf(born)]++
 	}
-	for _, m := range v.want.Cluster.Members { // the first of equals
+	v.each(func(m inventory.Member, _ facts.Host) { // the first of equals
 		if born, ok := v.births[m.Name]; ok && (best == 0 || votes[idOf(born)] > votes[best]) {
 			best = idOf(born)
 		}
-	}
+	})
 	return best
 }
 
@@ -90,33 +87,29 @@ func idOf(born units.Born) facts.ID {
 // tokenOf is the token of the cluster that is: as a birth marker of it says, else as a member was started with that has
 // its log. Etcd ignores the token once there is data.
 func (v view) tokenOf() string {
-	found := ""
-	for _, m := range v.want.Cluster.Members {
-		host := v.seen.Hosts[m.Name]
+	marked, flagged := "", ""
+	v.each(func(m inventory.Member, host facts.Host) {
 		if born, ok := v.births[m.Name]; ok && idOf(born) == v.clusterID {
-			return born.Token
+			marked = cmp.Or(marked, born.Token)
 		}
 		if host.Data.WAL && host.Data.ClusterID == v.clusterID {
-			found = cmp.Or(found, flagOf(v.command(host), "initial-cluster-token"))
+			flagged = cmp.Or(flagged, flagOf(v.command(host), "initial-cluster-token"))
 		}
-	}
-	return found
+	})
+	return cmp.Or(marked, flagged)
 }
 
 // tokenUnderWay is the token of a bootstrap that was begun: that of a host with data, else of any, else a new one.
 func (v view) tokenUnderWay() string {
-	found := ""
-	for _, m := range v.want.Cluster.Members {
-		host := v.seen.Hosts[m.Name]
+	started, written := "", ""
+	v.each(func(_ inventory.Member, host facts.Host) {
 		token := unitToken(host, UnitPath(v.want.Cluster))
-		if token != "" && (found == "" || host.Data.WAL) {
-			found = token
+		if host.Data.WAL {
+			started = cmp.Or(started, token)
 		}
-		if host.Data.WAL && token != "" {
-			break
-		}
-	}
-	return cmp.Or(found, v.want.Token, placeholder)
+		written = cmp.Or(written, token)
+	})
+	return cmp.Or(started, written, v.want.Token, placeholder)
 }
 
 // unitToken is the bootstrap token in a host's unit file, "" if there is none.

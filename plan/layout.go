@@ -125,7 +125,8 @@ func leafNames(m inventory.Member) []string {
 
 // unitMember is the wanted member with a release, as package units wants to know it.
 func (v view) unitMember(m inventory.Member, b bin) units.Member {
-	c := v.want.Cluster
+	c, host := v.want.Cluster, v.seen.Hosts[m.Name]
+	heartbeat, election := v.beat(host)
 	state := "new"
 	if v.formed {
 		state = "existing"
@@ -136,19 +137,19 @@ func (v view) unitMember(m inventory.Member, b bin) units.Member {
 		ListenPeer: []string{listen(v.peersSecure(m), m.PeerAddress, c.PeerPort)}, ListenClient: listenClient(c, m),
 		AdvertisePeer: []string{v.peerURL(m)}, AdvertiseClient: advertiseClient(c, m),
 		Token: v.token, State: state,
-		Heartbeat: v.heartbeat, Election: v.election, QuotaBackendBytes: c.Etcd.QuotaBackendBytes,
+		Heartbeat: heartbeat, Election: election, QuotaBackendBytes: c.Etcd.QuotaBackendBytes,
 		AutoCompaction: c.Etcd.AutoCompaction, SnapshotCount: c.Etcd.SnapshotCount, Flags: v.flags(b.version),
 	}
 	if c.TLS.Peers {
-		wanted.PeerTrust = v.trust("peer").Path
+		wanted.PeerTrust = v.trust("peer", host).Path
 	}
 	if c.TLS.Clients {
-		wanted.ClientTrust = v.trust("client").Path
+		wanted.ClientTrust = v.trust("client", host).Path
 	}
 	if v.lists() {
 		wanted.ClientCRL = v.revoked().Path
 	}
-	if v.flushes(v.seen.Hosts[m.Name]) {
+	if v.flushes(host) {
 		wanted.SnapshotCount = 1
 	}
 	if c.MetricsPort != 0 {

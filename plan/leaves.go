@@ -26,14 +26,13 @@ func (v view) leaves(m inventory.Member, host facts.Host) []Step {
 // new certificate, and a member that shows another one of its own restarts then.
 func (v view) renew() (*Stage, error) {
 	var stage *Stage
-	stale := slices.ContainsFunc(v.want.Cluster.Members, func(m inventory.Member) bool {
-		host := v.seen.Hosts[m.Name]
+	stale := v.known(func(_ inventory.Member, host facts.Host) bool {
 		return v.unproven(host, "peer") != "" || v.unproven(host, "server") != ""
 	})
 	if stale {
 		return nil, nil // that member restarts before the next one's turn comes
 	}
-	v.hosts(func(m inventory.Member, host facts.Host) {
+	v.each(func(m inventory.Member, host facts.Host) {
 		if stage != nil {
 			return
 		}
@@ -69,7 +68,7 @@ func (v view) useless(role string, m inventory.Member, host facts.Host) bool {
 	if !ok || !leaf.Intact || v.noPair(role, m, host) || !v.within(leaf) || v.ended(leafCA[role]) || !slices.Contains(leaf.Names, dialled(role, m)) {
 		return true
 	}
-	return !slices.ContainsFunc(v.bundled(leafCA[role]), func(ca facts.CA) bool { return ca.SHA256 == leaf.Issuer })
+	return !slices.ContainsFunc(v.bundled(leafCA[role], host), func(ca facts.CA) bool { return ca.SHA256 == leaf.Issuer })
 }
 
 // noPair says that a running member cannot show what lies on its host, whatever its digests say, and although it may read it.
@@ -125,7 +124,7 @@ func (v view) leafWanting(role string, m inventory.Member, host facts.Host, sign
 		return role + " certificate or key is not as it was written"
 	case v.noPair(role, m, host):
 		return role + " certificate and key are no pair: the member can show nobody a certificate"
-	case leaf.Issuer != signer.SHA256:
+	case leaf.Issuer != signer.SHA256 && !v.ahead(leaf, signer):
 		return role + " certificate is not of " + caName(signer)
 	case !slices.Equal(leaf.Names, wanted.Names):
 		return fmt.Sprintf("%s certificate is for %s, want %s", role, strings.Join(leaf.Names, " "), strings.Join(wanted.Names, " "))
@@ -148,6 +147,15 @@ func (v view) leafWanting(role string, m inventory.Member, host facts.Host, sign
 		return fmt.Sprintf("%s certificate ends on %s", role, leaf.NotAfter.Format(time.DateOnly))
 	}
 	return ""
+}
+
+// ahead says that a leaf is of a later CA than the one that signs while a host is dark, of which it is not known whether it trusts that one. All that
+// are seen do.
+func (v view) ahead(leaf facts.Leaf, signer facts.CA) bool {
+	return len(v.dark()) > 0 && slices.ContainsFunc(v.live(signer.Role), func(ca facts.CA) bool {
+		distrusted := v.known(func(_ inventory.Member, host facts.Host) bool { return !v.trusts(host, ca) })
+		return ca.SHA256 == leaf.Issuer && ca.Generation > signer.Generation && !v.over(ca) && !distrusted
+	})
 }
 
 // unproven says that a running member serves another certificate of its own than the one that lies on its host; "" when it does not, as far

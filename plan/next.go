@@ -9,23 +9,24 @@ import (
 	"github.com/clusterup/clusterup/inventory"
 )
 
-// Next is the stage to run now, nil when there is nothing to do, or a *Refused error.
-//
-// The order is: what the operator directory lacks; files on all hosts, which disturb nothing that runs; members that do not run; the
-// birth markers once the cluster is there; what the cluster must know of a change of its minor version; then, one at a time, better
-// certificates, and restarts of members that run with something else than is wanted; and when all that is done, CAs that begin or end.
+// Next is the stage to run now, nil when there is nothing to do, or a *Refused error. While hosts are dark it goes on with what rests on none of
+// them; then its error is of kind Unreachable alone, and says what waits.
 func Next(w Want, s facts.Snapshot) (*Stage, error) {
 	v := newView(w, s)
 	if refusals := v.refusals(); len(refusals) > 0 {
 		return nil, &Refused{Refusals: refusals}
 	}
-	for _, next := range []func() (*Stage, error){
-		v.operator, v.prepare, v.start, v.await, v.recordBirth, v.changeover, v.renew, v.restart, v.rotate, v.prune,
-	} {
-		stage, err := next()
+	for _, r := range rules {
+		if !v.goesOn(r) {
+			continue
+		}
+		stage, err := r.next(v)
 		if stage != nil || err != nil {
 			return stage, err
 		}
+	}
+	if dark := v.unreachables(); len(dark) > 0 {
+		return nil, &Refused{Refusals: dark, Waits: v.postponed()}
 	}
 	return nil, nil
 }
@@ -37,7 +38,7 @@ func (v view) operator() (*Stage, error) {
 		return s.Kind == RevokeClient || s.CA == "client" && s.Kind != HoldRotation
 	}))...)
 	pinned := map[string]bool{}
-	v.hosts(func(_ inventory.Member, host facts.Host) {
+	v.each(func(_ inventory.Member, host facts.Host) {
 		for _, r := range v.releases(host) {
 			if pinned[r.Pin()] || v.seen.Operator.Pinned[r.Pin()] == r.SHA256 {
 				continue
@@ -56,8 +57,8 @@ func (v view) operator() (*Stage, error) {
 // quorum has started, so the first start has to be together.
 func (v view) start() (*Stage, error) {
 	var steps []Step
-	v.hosts(func(m inventory.Member, host facts.Host) {
-		if host.Process != nil {
+	v.each(func(m inventory.Member, host facts.Host) {
+		if host.Process != nil || v.lost(host) {
 			return
 		}
 		why := "not running"
@@ -95,7 +96,7 @@ func (v view) await() (*Stage, error) {
 
 func (v view) awaiting(which func(inventory.Member, facts.Host) bool) *Stage {
 	var steps []Step
-	v.hosts(func(m inventory.Member, host facts.Host) {
+	v.each(func(m inventory.Member, host facts.Host) {
 		if host.Process == nil || v.stays(host) || !which(m, host) {
 			return
 		}
@@ -121,7 +122,7 @@ func (v view) serves(host facts.Host) bool {
 // a cluster of several, two have what was acknowledged.
 func (v view) lag(host facts.Host) uint64 {
 	var most, second uint64
-	v.hosts(func(_ inventory.Member, other facts.Host) {
+	v.each(func(_ inventory.Member, other facts.Host) {
 		if other.Etcd == nil || !other.Reads || other.Etcd.ClusterID != v.clusterID {
 			return
 		}

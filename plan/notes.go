@@ -14,21 +14,17 @@ import (
 func notes(w Want, s facts.Snapshot) []string {
 	var found []string
 	arches, systems := map[string]bool{}, map[string]bool{}
-	for _, m := range w.Cluster.Members {
-		host := s.Hosts[m.Name]
-		if host.Unreachable != "" {
-			continue
-		}
+	v := newView(w, s)
+	v.each(func(m inventory.Member, host facts.Host) {
 		arches[host.Arch], systems[host.OS] = true, true
 		found = append(found, hostNotes(w, m, host)...)
-	}
+	})
 	for _, names := range alike(w.Cluster.Members, func(name string) string { return s.Hosts[name].MachineID }) {
 		found = append(found, joined(names)+" have the same machine-id: cloned hosts, or one host several times")
 	}
 	if len(arches) > 1 {
 		found = append(found, "the hosts are of different architectures")
 	}
-	v := newView(w, s)
 	found = append(v.newerNotes(), found...)
 	found = append(found, v.operatorNotes()...)
 	found = append(found, v.clientNotes()...)

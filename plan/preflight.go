@@ -65,7 +65,7 @@ var checkOrder = []string{
 // concerns all hosts last. Of w.Releases only the architectures count. What was not probed has no finding.
 func Preflight(w Want, s facts.Snapshot, probes map[string]facts.Probe) []Finding {
 	p := &preflight{view: newView(w, s), probes: probes}
-	p.hosts(func(m inventory.Member, host facts.Host) {
+	p.everyone(func(m inventory.Member, host facts.Host) {
 		if host.Unreachable != "" || host.Name == "" {
 			p.refuse(m.Name, CheckConnection, "", "%s", strings.TrimPrefix(host.Unreachable, m.Name+": "))
 			return

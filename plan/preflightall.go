@@ -13,7 +13,7 @@ import (
 // together checks what concerns the hosts with each other.
 func (p *preflight) together() {
 	var reached []inventory.Member
-	p.hosts(func(m inventory.Member, host facts.Host) {
+	p.everyone(func(m inventory.Member, host facts.Host) {
 		if host.Unreachable == "" && host.Name != "" {
 			reached = append(reached, m)
 		}

@@ -18,7 +18,7 @@ import (
 func ProbeAsks(c *inventory.Cluster, s facts.Snapshot, quick bool) map[string]facts.ProbeAsk {
 	v := view{want: Want{Cluster: c}, seen: s}
 	asks := make(map[string]facts.ProbeAsk, len(c.Members))
-	v.hosts(func(m inventory.Member, host facts.Host) {
+	v.everyone(func(m inventory.Member, host facts.Host) {
 		ask := facts.ProbeAsk{
 			DataDir: m.DataDir, WALDir: m.WALDir, Addresses: resolvable(m), Ports: []int{c.PeerPort, c.ClientPort},
 			Writes: append(v.places(m)[:2], path.Dir(UnitPath(c)), "/run/clusterup"),

@@ -23,7 +23,7 @@ var binaries = []string{"etcd", "etcdctl", "etcdutl"}
 func (v view) prepare() (*Stage, error) {
 	var steps []Step
 	hosts := 0
-	v.hosts(func(m inventory.Member, host facts.Host) {
+	v.each(func(m inventory.Member, host facts.Host) {
 		found := v.prepareHost(m, host)
 		if len(found) > 0 {
 			hosts++
@@ -47,7 +47,7 @@ func (v view) prepare() (*Stage, error) {
 // unpacks says whether steps write a release to the disks of a cluster that runs. On all hosts at once that could keep every member from
 // writing its log, and so from answering heartbeats, at the same moment.
 func (v view) unpacks(steps []Step) bool {
-	runs := slices.ContainsFunc(v.want.Cluster.Members, func(m inventory.Member) bool { return v.seen.Hosts[m.Name].Process != nil })
+	runs := v.may(func(_ inventory.Member, host facts.Host) bool { return host.Process != nil })
 	return runs && slices.ContainsFunc(steps, func(s Step) bool { return s.Kind == InstallRelease })
 }
 
@@ -200,7 +200,7 @@ func (v view) trustFiles(host facts.Host) []Step {
 		}
 	}
 	for _, role := range caRoles {
-		add("bundle of "+numbered(role, v.bundled(role)), v.trust(role))
+		add("bundle of "+numbered(role, v.bundled(role, host)), v.trust(role, host))
 	}
 	if v.lists() {
 		add("list of revoked certificates", v.revoked())
@@ -240,6 +240,7 @@ func (v view) unit(m inventory.Member, host facts.Host) []Step {
 	change, why := fileChange(v.unitFile(m, host), host)
 	var steps []Step
 	switch {
+	case v.lost(host): // no release of its version is at hand, and it stays as it is
 	case why != "" && v.mustRestart(m, host) != nil: // written right before its restart, so that no other start picks it up untried
 		if host.Unit.NeedsReload { // else a drop-in that nobody has looked at would be read right before that restart
 			steps = append(steps, v.reload())

@@ -17,7 +17,7 @@ const kept = 2
 func (v view) prune() (*Stage, error) {
 	var steps []Step
 	hosts := 0
-	v.hosts(func(m inventory.Member, host facts.Host) {
+	v.each(func(m inventory.Member, host facts.Host) {
 		found := len(steps)
 		if paths := pathsOf(v.prunable(host)); len(paths) > 0 {
 			steps = append(steps, Step{Kind: PruneReleases, Host: m.Name, Paths: paths, Why: "no unit uses them, and newer ones are there"})
@@ -49,7 +49,7 @@ func (v view) untrusted(host facts.Host) []string {
 	var found []string
 	for name, file := range host.Files {
 		bundle := slices.ContainsFunc(caRoles, func(role string) bool { return v.asWritten(name, role, file.Content) })
-		wanted := slices.ContainsFunc(caRoles, func(role string) bool { return v.trust(role).Path == name })
+		wanted := slices.ContainsFunc(caRoles, func(role string) bool { return v.trust(role, host).Path == name })
 		if bundle && path.Dir(name) == ConfigDir(v.want.Cluster) && !wanted && !slices.ContainsFunc(used, func(arg string) bool { return strings.HasSuffix(arg, "="+name) }) {
 			found = append(found, name)
 		}

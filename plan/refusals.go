@@ -16,19 +16,19 @@ import (
 // maxClockOffset is how far a host's clock may be off: certificates are backdated by five minutes.
 const maxClockOffset = 4 * time.Minute
 
-// refusals are all reasons not to touch anything, sorted by host in the order of the inventory. As long as hosts cannot be looked at, or
-// what lies there is of a newer clusterup, only that is said: everything else might be a consequence.
+// refusals are all reasons not to touch anything, sorted by host in the order of the inventory. Where what lies there is of a newer clusterup, and
+// as long as hosts are dark before there is a cluster, only that is said: everything else might be a consequence. Beside other reasons dark hosts
+// are named; alone they are none.
 func (v view) refusals() []Refusal {
-	var found []Refusal
-	v.hosts(func(m inventory.Member, host facts.Host) {
-		if host.Unreachable != "" || host.Unasked != "" || host.Name == "" {
-			found = append(found, v.unreachable(m, host))
-		}
-	})
-	if found = append(found, v.allOlder()...); len(found) > 0 {
-		return found
+	dark := v.unreachables()
+	if older := v.allOlder(); len(older) > 0 {
+		return append(dark, older...)
 	}
-	v.hosts(func(m inventory.Member, host facts.Host) {
+	if len(dark) > 0 && !v.formed {
+		return nil
+	}
+	var found []Refusal
+	v.each(func(m inventory.Member, host facts.Host) {
 		if foreign := v.foreignUnit(m, host); len(foreign) > 0 { // whose process and data the host has, is another question
 			found = append(found, foreign...)
 			return
@@ -39,7 +39,22 @@ func (v view) refusals() []Refusal {
 			found = append(found, check(m, host)...)
 		}
 	})
-	return slices.Concat(v.keyless(), v.authorityRefusals(), v.noUser(), v.versionRefusals(), found, v.membership())
+	all := slices.Concat(v.keyless(), v.authorityRefusals(), v.noUser(), v.versionRefusals(), found, v.membership())
+	if len(all) > 0 {
+		return append(dark, all...)
+	}
+	return nil
+}
+
+// unreachables name the hosts that are dark.
+func (v view) unreachables() []Refusal {
+	var found []Refusal
+	v.everyone(func(m inventory.Member, host facts.Host) {
+		if host.Dark() {
+			found = append(found, v.unreachable(m, host))
+		}
+	})
+	return found
 }
 
 // keyless says which CA of the operator directory has lost its key, or is not there for a cluster that is. Making another one here

@@ -22,7 +22,7 @@ func (v view) mustRestart(m inventory.Member, host facts.Host) []string {
 	wanted := units.Args(v.unitMember(m, b))
 	why := v.inWords(host, wanted, units.DiffArgs(host.Process.Args, wanted))
 	switch binary := b.path("etcd"); {
-	case host.Process.SameAs == binary, v.flushes(host):
+	case host.Process.SameAs == binary, v.flushes(host), v.lingers(host):
 	case host.Process.SHA256 == r.Binaries["etcd"]: // its file was replaced by the same bytes
 	case len(why) == 0 || !strings.HasPrefix(why[0], "binary: "):
 		why = append(why, "runs another binary than "+binary)
@@ -76,7 +76,7 @@ var (
 // trustChanges says which CAs of a role a member comes to trust, or trusts no more.
 func (v view) trustChanges(role string, host facts.Host) []string {
 	var changes []string
-	bundled := v.bundled(role)
+	bundled := v.bundled(role, host)
 	for _, ca := range v.cas(role) {
 		trusted := v.trusts(host, ca)
 		will := slices.ContainsFunc(bundled, func(other facts.CA) bool { return bytes.Equal(other.Trusted(), ca.Trusted()) })
@@ -101,9 +101,9 @@ type candidate struct {
 // candidates are the members that must restart, in the order in which they do: those that do not serve first, the leader last.
 func (v view) candidates() []candidate {
 	var found []candidate
-	v.hosts(func(m inventory.Member, host facts.Host) {
+	v.each(func(m inventory.Member, host facts.Host) {
 		why := v.mustRestart(m, host)
-		if why == nil || v.holds(host) {
+		if why == nil || v.holds(host) || v.lost(host) {
 			return
 		}
 		order := 2
@@ -142,6 +142,9 @@ func (v view) restart() (*Stage, error) {
 		return v.together(found), nil
 	}
 	gate, needs, refusal := v.mayStop(first.member)
+	if refusal != nil && len(v.dark()) > 0 { // it waits, and what stops nothing goes on
+		return nil, nil
+	}
 	if refusal != nil {
 		return nil, &Refused{Refusals: []Refusal{*refusal}}
 	}
@@ -164,6 +167,16 @@ func (v view) restart() (*Stage, error) {
 	steps := slices.Concat(v.announce(first.member), v.unitBefore(first.member), []Step{restart})
 	steps[0].Needs = needs // nothing is announced or written either
 	return &Stage{Name: name, Gate: gate, Width: 1, Steps: steps}, nil
+}
+
+// stuck is why no member may be stopped that has to restart; nil: one may be, or none has to.
+func (v view) stuck() *Refusal {
+	found := v.candidates()
+	if len(found) == 0 || v.cutOff() && v.want.accepts(Downtime) {
+		return nil
+	}
+	_, _, refusal := v.mayStop(found[0].member)
+	return refusal
 }
 
 func (v view) restartStep(c candidate) Step {
@@ -199,7 +212,7 @@ func (v view) together(all []candidate) *Stage {
 // what is written next.
 func (v view) awaitRaftSnapshot() *Stage {
 	var stage *Stage
-	v.hosts(func(m inventory.Member, host facts.Host) {
+	v.each(func(m inventory.Member, host facts.Host) {
 		if stage == nil && v.flushes(host) && v.serves(host) && v.mustRestart(m, host) == nil {
 			stage = &Stage{Name: "let " + m.Name + " take a raft snapshot", Gate: "it serves", Width: 1, Steps: []Step{{
 				Kind: AwaitRaftSnapshot, Host: m.Name, Why: "it runs with snapshot-count 1, and takes one when it applies what is written next",
@@ -213,7 +226,7 @@ func (v view) awaitRaftSnapshot() *Stage {
 // no other, or the member does not lead.
 func (v view) successor(c candidate) (string, bool) {
 	best, name := uint64(0), ""
-	v.hosts(func(m inventory.Member, host facts.Host) {
+	v.each(func(m inventory.Member, host facts.Host) {
 		if m.Name != c.member.Name && v.serves(host) && (name == "" || host.Etcd.Applied > best) {
 			best, name = host.Etcd.Applied, m.Name
 		}

@@ -36,14 +36,16 @@ func (v view) rotating(role string) bool {
 	return slices.ContainsFunc(v.cas(role), func(ca facts.CA) bool { return ca.Retired && v.stillTrusted(ca) })
 }
 
-// stillTrusted says whether any member trusts a retired CA. What is trusted for its successor too, as where intermediates share their
+// stillTrusted says whether any member was seen to trust a retired CA. What is trusted for its successor too, as where intermediates share their
 // root, does not count.
 func (v view) stillTrusted(ca facts.CA) bool {
 	shared := slices.ContainsFunc(v.live(ca.Role), func(other facts.CA) bool { return bytes.Equal(other.Trusted(), ca.Trusted()) })
-	return !shared && slices.ContainsFunc(v.want.Cluster.Members, func(m inventory.Member) bool {
-		host := v.seen.Hosts[m.Name]
-		return flagOf(v.command(host), trustFlag[ca.Role]) != "" && v.trusts(host, ca)
-	})
+	return !shared && v.known(func(_ inventory.Member, host facts.Host) bool { return v.relies(host, ca) })
+}
+
+// relies says that a member asks for certificates, and accepts those of a CA.
+func (v view) relies(host facts.Host, ca facts.CA) bool {
+	return flagOf(v.command(host), trustFlag[ca.Role]) != "" && v.trusts(host, ca)
 }
 
 // authorities are the steps that make, hold and take back CAs, and that cannot wait for anything: without a CA nothing else can be done.
@@ -56,7 +58,7 @@ func (v view) authorities() []Step {
 		case len(live) == 0:
 			steps = append(steps, Step{Kind: CreateCA, CA: role, Why: "the operator directory has no " + role + " CA"})
 		case v.goesBack(role): // a CA that was made now would be taken back at once, again and again
-		case replaced != "" && !v.rotating(role) && minor(v.low) == minor(v.high):
+		case replaced != "" && len(v.dark()) == 0 && !v.rotating(role) && minor(v.low) == minor(v.high):
 			if role == "client" && v.hold(role) == "" && len(v.hanging(live[len(live)-1])) > 0 {
 				steps = append(steps, v.holdStep(role, HoldTrust))
 			}
@@ -85,8 +87,7 @@ func (v view) dropped(role string) []facts.CA {
 		return nil
 	}
 	return slices.DeleteFunc(live[:len(live)-1], func(ca facts.CA) bool {
-		return v.needed(ca) || slices.ContainsFunc(v.want.Cluster.Members, func(m inventory.Member) bool {
-			host := v.seen.Hosts[m.Name]
+		return v.needed(ca) || v.may(func(_ inventory.Member, host facts.Host) bool {
 			return flagOf(v.command(host), trustFlag[role]) == "" || v.trusts(host, ca)
 		})
 	})
@@ -171,21 +172,17 @@ func (v view) waits(role string) string {
 	if hold := v.hold(role); hold != "" {
 		return v.paused(role, hold)
 	}
+	if names := v.dark(); len(names) > 0 {
+		return fmt.Sprintf("%s cannot be looked at, and may need %s", enumerate(names), numbered(role, live[:len(live)-1]))
+	}
 	if !v.trustedByAll(newest) {
 		return "not every member trusts " + caName(newest) + " yet"
 	}
 	if why := v.rejected(role); why != "" {
 		return why
 	}
-	for _, m := range v.want.Cluster.Members {
-		host := v.seen.Hosts[m.Name]
-		leaf := host.Leaves[leafOf[role]]
-		if leaf.Issuer != newest.SHA256 || v.unproven(host, leafOf[role]) != "" {
-			return m.Name + " has no certificate of " + caName(newest) + " yet"
-		}
-		if why := v.unseen(m, host, role, newest); why != "" {
-			return why
-		}
+	if why := v.unready(role, newest); why != "" {
+		return why
 	}
 	if v.want.accepts(OldClients) {
 		return ""
@@ -197,6 +194,21 @@ func (v view) waits(role string) string {
 		}
 	}
 	return ""
+}
+
+// unready says which member has no certificate of the newest CA yet, or was not seen to do without the old one; "": none.
+func (v view) unready(role string, newest facts.CA) string {
+	why := ""
+	v.each(func(m inventory.Member, host facts.Host) {
+		switch {
+		case why != "":
+		case host.Leaves[leafOf[role]].Issuer != newest.SHA256, v.unproven(host, leafOf[role]) != "":
+			why = m.Name + " has no certificate of " + caName(newest) + " yet"
+		default:
+			why = v.unseen(m, host, role, newest)
+		}
+	})
+	return why
 }
 
 // paused says what goes on with a rotation that is held.

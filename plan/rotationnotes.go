@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/clusterup/clusterup/facts"
+	"github.com/clusterup/clusterup/inventory"
 )
 
 // Waiting says what is left to somebody's word where nothing is left to do: a member that is held, a rotation that waits.
@@ -87,16 +88,15 @@ func (v view) takenBackNotes(live []facts.CA) []string {
 // relianceNotes say what is relied on when the members cannot be asked since no certificate is good any more.
 func (v view) relianceNotes() []string {
 	ended, running := 0, 0
-	for _, m := range v.want.Cluster.Members {
-		host := v.seen.Hosts[m.Name]
+	v.each(func(_ inventory.Member, host facts.Host) {
 		if host.Process == nil {
-			continue
+			return
 		}
 		running++
 		if leaf, ok := host.Leaves["server"]; v.want.Cluster.TLS.Clients && (!ok || !leaf.Intact || !v.within(leaf) || v.ended("client")) && host.Etcd == nil {
 			ended++
 		}
-	}
+	})
 	if running == 0 || ended < running || !v.formed {
 		return nil
 	}

@@ -91,10 +91,7 @@ func (v view) lockedOut() []Refusal {
 		}
 	}
 	running := func(ca facts.CA) bool {
-		return !slices.ContainsFunc(v.want.Cluster.Members, func(m inventory.Member) bool {
-			host := v.seen.Hosts[m.Name]
-			return host.Process != nil && !v.trusts(host, ca)
-		})
+		return !v.known(func(_ inventory.Member, host facts.Host) bool { return host.Process != nil && !v.trusts(host, ca) })
 	}
 	if stranger.Generation == 0 || slices.ContainsFunc(v.live("client"), func(ca facts.CA) bool { return ca.Signing && running(ca) }) {
 		return nil

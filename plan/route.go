@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"fmt"
 	"path"
 	"slices"
@@ -76,7 +77,7 @@ func Versions(c *inventory.Cluster, s facts.Snapshot) []string {
 
 // versions are the oldest and the newest version of the members that hold data, "" while there are none.
 func (v view) versions() (low, high string) {
-	v.hosts(func(_ inventory.Member, host facts.Host) {
+	v.each(func(_ inventory.Member, host facts.Host) {
 		has := v.lastVersion(host)
 		if has == "" || !host.Data.WAL {
 			return
@@ -156,6 +157,9 @@ func binAt(file string) bin {
 // bin is the release that a member is to run now. One that does not run, and has not come along to another minor version yet, is
 // started with what it ran last: so it is whole, and has caught up, before anything else happens to it.
 func (v view) bin(host facts.Host) bin {
+	if v.lingers(host) {
+		return v.lingering(host)
+	}
 	if has := v.unitBin(host); v.keeps(host, has) {
 		return has
 	}
@@ -166,6 +170,35 @@ func (v view) bin(host facts.Host) bin {
 	return bin{BinDir(r), r.Version}
 }
 
+// lingers says that a member stays at its minor version, although another one is wanted: that takes all members, and one is dark. A member of which
+// nobody knows what it ran last is started with nothing newer either.
+func (v view) lingers(host facts.Host) bool {
+	last := cmp.Or(v.lastVersion(host), v.low)
+	return len(v.dark()) > 0 && host.Data.WAL && last != "" && minor(last) != minor(v.target)
+}
+
+// lingering is the release that a member stays with: what it runs, what its unit starts, or the newest of that minor version that lies on
+// its host; zero: there is none of clusterup's.
+func (v view) lingering(host facts.Host) bin {
+	if host.Process != nil && len(host.Process.Args) > 0 {
+		return binAt(host.Process.Args[0])
+	}
+	has := v.unitBin(host)
+	if _, there := host.Binaries[has.path("etcd")]; there {
+		return has
+	}
+	best, last := bin{}, minor(cmp.Or(v.lastVersion(host), v.low))
+	for file := range host.Binaries {
+		if b := binAt(file); b.dir != "" && minor(b.version) == last && compare(b.version, best.version) > 0 {
+			best = b
+		}
+	}
+	return best
+}
+
+// lost says that a member stays at its minor version, and that there is no release of it with which it could start again.
+func (v view) lost(host facts.Host) bool { return v.lingers(host) && v.bin(host).dir == "" }
+
 func (v view) keeps(host facts.Host, has bin) bool {
 	_, there := host.Binaries[has.path("etcd")]
 	if host.Process != nil || !host.Data.WAL || !there || minor(has.version) == minor(v.target) {
@@ -175,8 +208,7 @@ func (v view) keeps(host facts.Host, has bin) bool {
 		return !v.passed(Step{From: has.version}) // else it would not start any more
 	}
 	// Down again: once a member runs the lower version, the data of all is fit for it.
-	return !slices.ContainsFunc(v.want.Cluster.Members, func(m inventory.Member) bool {
-		other := v.seen.Hosts[m.Name]
+	return !v.known(func(_ inventory.Member, other facts.Host) bool {
 		return other.Process != nil && minor(v.lastVersion(other)) == minor(v.target)
 	})
 }
@@ -184,7 +216,7 @@ func (v view) keeps(host facts.Host, has bin) bool {
 // flushes says whether a member has to take a raft snapshot before it goes from 3.6 to 3.7, which cannot replay what 3.5 has left in its
 // log. It does so as soon as it restarts with a snapshot-count that its log exceeds; etcd itself offers no other way.
 func (v view) flushes(host facts.Host) bool {
-	return host.Process != nil && len(host.Process.Args) > 0 && minor(v.target) == "3.7" && minor(v.lastVersion(host)) == "3.6" &&
+	return !v.lingers(host) && host.Process != nil && len(host.Process.Args) > 0 && minor(v.target) == "3.7" && minor(v.lastVersion(host)) == "3.6" &&
 		binAt(host.Process.Args[0]).dir != "" && host.V2Store != nil && !host.V2Store.Clean
 }
 

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"slices"
 	"strconv"
 	"time"
 
@@ -14,7 +15,7 @@ import (
 func (v view) timing() (heartbeat, election time.Duration) {
 	heartbeat, election = v.want.Cluster.Etcd.HeartbeatInterval, v.want.Cluster.Etcd.ElectionTimeout
 	var lowH, highH, lowE, highE time.Duration
-	v.hosts(func(_ inventory.Member, host facts.Host) {
+	v.each(func(_ inventory.Member, host facts.Host) {
 		if host.Process == nil {
 			return
 		}
@@ -33,6 +34,46 @@ func (v view) timing() (heartbeat, election time.Duration) {
 		return heartbeat, highE
 	}
 	return heartbeat, election
+}
+
+// beat is what a member is to run with now. While a host is dark nothing changes in it, since the order would go by what all run with: what all
+// that are seen run with goes for every one of them, and where they differ each stays as it is.
+func (v view) beat(host facts.Host) (heartbeat, election time.Duration) {
+	if len(v.dark()) == 0 {
+		return v.heartbeat, v.election
+	}
+	var common []string
+	same := true
+	v.each(func(_ inventory.Member, other facts.Host) {
+		if other.Process == nil {
+			return
+		}
+		same = same && (common == nil || slices.Equal(common, beatOf(other.Process.Args)))
+		common = beatOf(other.Process.Args)
+	})
+	switch command := v.command(host); {
+	case same && common != nil:
+	case len(command) > 0:
+		common = beatOf(command)
+	default:
+		return v.heartbeat, v.election
+	}
+	parse := func(text string) time.Duration { return millisecondsOf([]string{"--t=" + text}, "t", 0) }
+	return parse(common[0]), parse(common[1])
+}
+
+// beatOf are the two flags of a command line as they stand there.
+func beatOf(args []string) []string {
+	return []string{flagOf(args, "heartbeat-interval"), flagOf(args, "election-timeout")}
+}
+
+// beatWaits says that a member does not come to what is wanted yet, since a host is dark.
+func (v view) beatWaits() bool {
+	c := v.want.Cluster.Etcd
+	return v.known(func(_ inventory.Member, host facts.Host) bool {
+		heartbeat, election := v.beat(host)
+		return heartbeat != c.HeartbeatInterval || election != c.ElectionTimeout
+	})
 }
 
 // millisecondsOf is the value of a flag of a command line; etcd's default where it is not set.

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"fmt"
 	"net"
 	"net/url"
@@ -50,13 +51,26 @@ func (v view) peerScheme(m inventory.Member) string {
 	if scheme := schemeOf(flagOf(v.command(v.seen.Hosts[m.Name]), "listen-peer-urls")); scheme != "" {
 		return scheme
 	}
-	return "https"
+	return cmp.Or(v.schemeElsewhere(m), "https")
+}
+
+// schemeElsewhere is how the others were told to reach a member whose host is dark; "": nobody was.
+func (v view) schemeElsewhere(m inventory.Member) string {
+	scheme := ""
+	v.each(func(_ inventory.Member, host facts.Host) {
+		for peer := range strings.SplitSeq(flagOf(v.command(host), "initial-cluster"), ",") {
+			if address, ok := strings.CutPrefix(peer, m.Name+"="); ok {
+				scheme = cmp.Or(scheme, schemeOf(address))
+			}
+		}
+	})
+	return scheme
 }
 
 // dialersReady says whether every member can dial TLS: its process has been started with certificates.
 func (v view) dialersReady() bool {
-	return !slices.ContainsFunc(v.want.Cluster.Members, func(m inventory.Member) bool {
-		return flagOf(v.command(v.seen.Hosts[m.Name]), trustFlag["peer"]) == ""
+	return v.all(func(_ inventory.Member, host facts.Host) bool {
+		return flagOf(v.command(host), trustFlag["peer"]) != ""
 	})
 }
 
@@ -87,12 +101,13 @@ func (v view) announceAs(m inventory.Member, secure bool) []Step {
 
 // asked is a member that serves, not m itself if there is another one.
 func (v view) asked(m inventory.Member) string {
-	for _, other := range v.want.Cluster.Members {
-		if other.Name != m.Name && v.serves(v.seen.Hosts[other.Name]) {
-			return other.Name
+	name := ""
+	v.each(func(other inventory.Member, host facts.Host) {
+		if name == "" && other.Name != m.Name && v.serves(host) {
+			name = other.Name
 		}
-	}
-	return m.Name
+	})
+	return cmp.Or(name, m.Name)
 }
 
 // plainRefusals: TLS is not switched off again, and clients that speak http are not left without a port. A member that is stopped counts by

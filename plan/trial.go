@@ -93,15 +93,15 @@ func (v view) takenBack(role string) []Step {
 	return steps
 }
 
-// onHosts says whether a bundle or a leaf of a CA lies on any host.
+// onHosts says whether a bundle or a leaf of a CA may lie on any host.
 func (v view) onHosts(ca facts.CA) bool {
-	return v.needed(ca) || slices.ContainsFunc(v.want.Cluster.Members, func(m inventory.Member) bool {
-		for _, file := range v.seen.Hosts[m.Name].Files {
+	return v.may(func(_ inventory.Member, host facts.Host) bool {
+		for _, file := range host.Files {
 			if bytes.Contains(file.Content, ca.Trusted()) {
 				return true
 			}
 		}
-		return false
+		return has(host, ca)
 	})
 }
 
@@ -114,7 +114,7 @@ func (v view) rejected(role string) string {
 		return ""
 	}
 	newest, why := live[len(live)-1], ""
-	v.hosts(func(m inventory.Member, host facts.Host) {
+	v.each(func(m inventory.Member, host facts.Host) {
 		leaf := leafOf[role]
 		for _, view := range host.Serves[leaf] {
 			switch {

@@ -50,6 +50,9 @@ func (v view) hopRefusals(to string) []Refusal {
 		found = append(found, refuse(VersionChange, "", "ask for etcd "+floor+" or a later "+minor(wanted),
 			"etcd %s is not one to go back to: it is older than %s, which knows how to be left again", wanted, floor))
 	}
+	if len(v.dark()) > 0 { // it waits
+		return found
+	}
 	if !mixed && minor(to) != minor(v.low) {
 		found = append(found, v.noQuorum()...)
 	}
@@ -67,7 +70,7 @@ func (v view) strangers(mixed bool) []Refusal {
 		first = v.low // all data is fit for it
 	}
 	var found []Refusal
-	v.hosts(func(m inventory.Member, host facts.Host) {
+	v.each(func(m inventory.Member, host facts.Host) {
 		has := v.unitBin(host)
 		if host.Process != nil {
 			has = binAt(host.Process.Args[0])
@@ -83,7 +86,7 @@ func (v view) strangers(mixed bool) []Refusal {
 // noQuorum says that a cluster is in no state to begin with another minor version. One that is half-way is brought together instead.
 func (v view) noQuorum() []Refusal {
 	running, total := 0, len(v.want.Cluster.Members)
-	v.hosts(func(_ inventory.Member, host facts.Host) {
+	v.each(func(_ inventory.Member, host facts.Host) {
 		if host.Process != nil {
 			running++
 		}
@@ -163,7 +166,7 @@ func (v view) unsettled() string {
 	if v.young() && v.downgrade == "" && minor(v.target) == minor(v.high) {
 		return "" // etcd gets there by itself within seconds, and nothing waits for it
 	}
-	v.hosts(func(m inventory.Member, host facts.Host) {
+	v.each(func(m inventory.Member, host facts.Host) {
 		if why != "" || host.Etcd == nil || compare(minor(host.Etcd.Version), "3.6") < 0 {
 			return
 		}
@@ -185,7 +188,7 @@ func (v view) young() bool {
 		age := v.seen.Taken.Sub(born.Created)
 		young = young && age < time.Minute && age > -time.Minute
 	}
-	v.hosts(func(_ inventory.Member, host facts.Host) {
+	v.each(func(_ inventory.Member, host facts.Host) {
 		for name := range host.Binaries {
 			b := binAt(name)
 			young = young && (b.dir == "" || compare(minor(b.version), minor(v.high)) >= 0)
@@ -211,7 +214,7 @@ func (v view) held() bool {
 		return false
 	}
 	behind := 0
-	v.hosts(func(_ inventory.Member, host facts.Host) {
+	v.each(func(_ inventory.Member, host facts.Host) {
 		if host.Data.WAL && minor(v.lastVersion(host)) != minor(v.target) {
 			behind++
 		}
@@ -226,7 +229,7 @@ func (v view) holds(host facts.Host) bool {
 
 // v2Store refuses to take a member from 3.5 to 3.6 with etcd v2 content, which 3.6 does not start with.
 func (v view) v2Store(m inventory.Member, host facts.Host) []Refusal {
-	if minor(v.target) != "3.6" || minor(v.lastVersion(host)) != "3.5" || host.V2Store == nil || host.V2Store.Clean ||
+	if v.lingers(host) || minor(v.target) != "3.6" || minor(v.lastVersion(host)) != "3.5" || host.V2Store == nil || host.V2Store.Clean ||
 		compare(v.lastVersion(host), floors["3.5"]) < 0 { // older ones do not know how to tell
 		return nil
 	}
@@ -239,7 +242,7 @@ func (v view) v2Store(m inventory.Member, host facts.Host) []Refusal {
 // Holding says what a cluster whose last member is held is waiting for; "" when none is.
 func Holding(w Want, s facts.Snapshot) string {
 	v, left := newView(w, s), ""
-	v.hosts(func(m inventory.Member, host facts.Host) {
+	v.each(func(m inventory.Member, host facts.Host) {
 		if v.holds(host) {
 			left = m.Name
 		}

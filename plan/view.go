@@ -38,7 +38,7 @@ func newView(w Want, s facts.Snapshot) view {
 	v.low, v.high = v.versions()
 	v.target = v.route()[0]
 	v.heartbeat, v.election = v.timing()
-	v.hosts(func(_ inventory.Member, host facts.Host) {
+	v.each(func(_ inventory.Member, host facts.Host) {
 		if host.Etcd != nil && host.Etcd.Downgrade != "" {
 			v.downgrade = host.Etcd.Downgrade
 		}
@@ -52,11 +52,4 @@ func (v view) birthPath() string { return path.Join(ConfigDir(v.want.Cluster), "
 func (v view) release(host facts.Host) (Release, bool) {
 	r, ok := v.want.Releases[v.target+"/"+host.Arch]
 	return r, ok
-}
-
-// hosts calls each member's host, in the order of the inventory.
-func (v view) hosts(each func(inventory.Member, facts.Host)) {
-	for _, m := range v.want.Cluster.Members {
-		each(m, v.seen.Hosts[m.Name])
-	}
 }

@@ -36,7 +36,7 @@ func (v view) older(m inventory.Member, host facts.Host) []Refusal {
 // allOlder is older on all hosts.
 func (v view) allOlder() []Refusal {
 	var found []Refusal
-	v.hosts(func(m inventory.Member, host facts.Host) { found = append(found, v.older(m, host)...) })
+	v.each(func(m inventory.Member, host facts.Host) { found = append(found, v.older(m, host)...) })
 	return found
 }
 
@@ -45,7 +45,7 @@ func (v view) self() units.Writer { return units.Writer{Form: units.Form, Versio
 // newerNotes say what this clusterup changes by itself, because an older one wrote it in another form.
 func (v view) newerNotes() []string {
 	var by *units.Writer
-	v.hosts(func(m inventory.Member, host facts.Host) {
+	v.each(func(m inventory.Member, host facts.Host) {
 		if writer := v.writerOf(m, host); by == nil && writer.Form > 0 && writer.Form < units.Form {
 			by = &writer
 		}
