@@ -53,49 +53,78 @@ func (e *LockedError) Error() string {
 // Is makes errors.Is(err, ErrLocked) hold.
 func (e *LockedError) Is(target error) bool { return target == ErrLocked }
 
-// Lock is held on every host of a cluster.
+// Lock is held on the hosts of a cluster, each for as long as its connection lives.
 type Lock struct {
-	Lost     <-chan struct{} // closed when it no longer holds everywhere
-	releases []func() error
-	lostOn   string // set before Lost is closed
+	Missing map[string]error // hosts on which it could not be taken, and why
+	Lost    <-chan string    // each host on which it no longer holds, once; nobody has to listen
+
+	held []hold // in the order in which they were taken
 }
 
-// LostOn is the first host on which it no longer holds; for use after Lost.
-func (l *Lock) LostOn() string { return l.lostOn }
+// hold is the lock on one host.
+type hold struct {
+	host    string
+	gone    <-chan struct{}
+	release func() error
+}
+
+func (h hold) lost() bool {
+	select {
+	case <-h.gone:
+		return true
+	default:
+		return false
+	}
+}
+
+// Held are the hosts on which it holds now, in the order in which they were locked.
+func (l *Lock) Held() []string {
+	var hosts []string
+	for _, h := range l.held {
+		if !h.lost() {
+			hosts = append(hosts, h.host)
+		}
+	}
+	return hosts
+}
+
+// Holds says whether it holds on one host now.
+func (l *Lock) Holds(host string) bool { return slices.Contains(l.Held(), host) }
 
 // Release gives the lock up, the host that decides last: whoever stands in line there then finds the others free.
 func (l *Lock) Release() error {
 	var errs []error
-	for _, release := range slices.Backward(l.releases) {
-		errs = append(errs, release())
+	for _, h := range slices.Backward(l.held) {
+		errs = append(errs, h.release())
 	}
 	return errors.Join(errs...)
 }
 
-// Acquire takes the lock of a cluster on all hosts, in their order: the first one decides between two runs. wait is how long to stand in
-// line there, and once more at each of the others, which a killed run gives up in any order. It blocks until it has all, or fails with
-// *LockedError or the error of a host, holding none.
+// Acquire takes the lock of a cluster on hosts, in their order: the first one decides between two runs. wait is how long to stand in line
+// there, and once more at each of the others, which a killed run gives up in any order. A host on which it cannot be taken is in Missing;
+// whether the others are enough is for the caller to say. It blocks until it was tried on all, or fails with *LockedError or the context's
+// error, holding none.
 func Acquire(ctx context.Context, cluster string, names []string, hosts map[string]Holder, owner Owner, wait time.Duration) (*Lock, error) {
-	lost := make(chan struct{})
-	lock := &Lock{Lost: lost}
-	watch := make(chan string, len(names))
+	lost := make(chan string, len(names)) // so that nobody waits for a listener
+	lock := &Lock{Missing: map[string]error{}, Lost: lost}
 	for _, name := range names {
 		gone, release, err := acquireHost(ctx, hosts[name], lockScript(cluster, owner, wait))
-		if err != nil {
+		locked := new(LockedError)
+		switch {
+		case errors.As(err, &locked):
+			locked.Host = name
 			_ = lock.Release()
-			var locked *LockedError
-			if errors.As(err, &locked) {
-				locked.Host = name
-			}
 			return nil, err
+		case err != nil && ctx.Err() != nil:
+			_ = lock.Release()
+			return nil, err
+		case err != nil:
+			lock.Missing[name] = err
+			continue
 		}
-		lock.releases = append(lock.releases, release)
-		go func() { <-gone; watch <- name }()
+		lock.held = append(lock.held, hold{name, gone, release})
+		go func() { <-gone; lost <- name }()
 	}
-	go func() {
-		lock.lostOn = <-watch
-		close(lost)
-	}()
 	return lock, nil
 }
 

@@ -62,6 +62,9 @@ func acquire(t *testing.T, dir string, owner Owner, wait time.Duration) (*Lock, 
 	t.Helper()
 	h := &localHolder{t: t, dir: dir}
 	lock, err := Acquire(t.Context(), "prod", []string{"etcd-1"}, map[string]Holder{"etcd-1": h}, owner, wait)
+	if err == nil {
+		err = lock.Missing["etcd-1"]
+	}
 	return lock, h, err
 }
 

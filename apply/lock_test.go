@@ -57,8 +57,8 @@ func TestAcquire(t *testing.T) {
 		}
 	}
 	select {
-	case <-lock.Lost:
-		t.Error("lost at once")
+	case host := <-lock.Lost:
+		t.Errorf("lost on %s at once", host)
 	default:
 	}
 	if err := lock.Release(); err != nil {
@@ -71,45 +71,74 @@ func TestAcquire(t *testing.T) {
 	}
 }
 
-// The loss on one host is the loss of all.
+// The loss on one host is told, and the lock holds on the others.
 func TestLost(t *testing.T) {
 	fakes, all, _ := holders(t)
 	lock, err := Acquire(t.Context(), "prod", names, all, somebody, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	close(fakes["etcd-2"].lost)
-	select {
-	case <-lock.Lost:
-	case <-t.Context().Done():
-	case <-time.After(10 * time.Second):
-		t.Fatal("the loss is not noticed within 10 s")
+	held := names
+	for _, next := range []string{"etcd-2", "etcd-1"} {
+		if !slices.Equal(lock.Held(), held) || !lock.Holds(next) {
+			t.Errorf("held on %q, want %q", lock.Held(), held)
+		}
+		close(fakes[next].lost)
+		select {
+		case host := <-lock.Lost:
+			if host != next {
+				t.Errorf("lost on %s, want %s", host, next)
+			}
+		case <-time.After(10 * time.Second):
+			t.Fatal("the loss is not noticed within 10 s")
+		}
+		held = slices.DeleteFunc(slices.Clone(held), func(host string) bool { return host == next })
 	}
-	close(fakes["etcd-1"].lost) // a second one does no harm
-	close(fakes["etcd-3"].lost)
+	if lock.Holds("etcd-2") || !slices.Equal(lock.Held(), []string{"etcd-3"}) {
+		t.Errorf("held on %q in the end", lock.Held())
+	}
+}
+
+// A host that cannot be locked is told of, and the others are locked all the same.
+func TestAcquireMissing(t *testing.T) {
+	fakes, all, order := holders(t)
+	broken := errors.New("etcd-2: connect: refused")
+	fakes["etcd-2"].err = broken
+	lock, err := Acquire(t.Context(), "prod", names, all, somebody, 0)
+	if err != nil || !slices.Equal(*order, names) {
+		t.Fatalf("asked %q, %v", *order, err)
+	}
+	if !slices.Equal(lock.Held(), []string{"etcd-1", "etcd-3"}) || len(lock.Missing) != 1 || !errors.Is(lock.Missing["etcd-2"], broken) {
+		t.Errorf("held on %q, missing %v", lock.Held(), lock.Missing)
+	}
+	if err := lock.Release(); err != nil || fakes["etcd-1"].released != 1 || fakes["etcd-3"].released != 1 {
+		t.Errorf("released %d and %d times, %v", fakes["etcd-1"].released, fakes["etcd-3"].released, err)
+	}
 }
 
 func TestAcquireFails(t *testing.T) {
-	broken := errors.New("etcd-2: connect: refused")
+	stopped, stop := context.WithCancelCause(t.Context())
+	stop(errors.New("stopped"))
 	tests := map[string]struct {
+		ctx    context.Context
 		line   string
 		err    error
 		locked bool
 		says   string
 	}{
 		"busy": {
-			`busy {"user":"ben","from":"desk","pid":9,"since":"2026-11-21T11:00:00Z","doing":"clusterup apply"}`, nil, true,
+			t.Context(), `busy {"user":"ben","from":"desk","pid":9,"since":"2026-11-21T11:00:00Z","doing":"clusterup apply"}`, nil, true,
 			"etcd-2: the cluster is locked by ben@desk (PID 9), since 2026-11-21T11:00:00Z: clusterup apply",
 		},
-		"busy, nobody says with what": {"busy ", nil, true, "etcd-2: the cluster is locked by another run"},
-		"busy, garbled":               {"busy {", nil, true, "etcd-2: the cluster is locked by another run"},
-		"unreachable":                 {"", broken, false, broken.Error()},
+		"busy, nobody says with what": {t.Context(), "busy ", nil, true, "etcd-2: the cluster is locked by another run"},
+		"busy, garbled":               {t.Context(), "busy {", nil, true, "etcd-2: the cluster is locked by another run"},
+		"stopped":                     {stopped, "", context.Cause(stopped), false, "stopped"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			fakes, all, order := holders(t)
 			fakes["etcd-2"].line, fakes["etcd-2"].err = test.line, test.err
-			lock, err := Acquire(t.Context(), "prod", names, all, somebody, 0)
+			lock, err := Acquire(test.ctx, "prod", names, all, somebody, 0)
 			if lock != nil || err == nil || err.Error() != test.says || errors.Is(err, ErrLocked) != test.locked {
 				t.Errorf("lock %v, error %v; want %q", lock, err, test.says)
 			}

@@ -1,14 +1,11 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"os"
-	"os/user"
 	"slices"
 	"strings"
 
@@ -16,7 +13,6 @@ import (
 
 	"github.com/clusterup/clusterup/apply"
 	"github.com/clusterup/clusterup/facts"
-	"github.com/clusterup/clusterup/inventory"
 	"github.com/clusterup/clusterup/plan"
 )
 
@@ -70,25 +66,46 @@ func (s *session) apply(ctx context.Context, saved *savedPlan, yes, full bool) e
 	if err != nil {
 		return err
 	}
-	if !p.Empty() {
-		if err := s.consent(ctx, yes); err != nil {
+	if p.Empty() {
+		if err := s.writeEdit(); err != nil {
 			return err
 		}
-		return s.locked(ctx, s.verb, func(ctx context.Context) error {
-			now, err := s.unmoved(ctx, p, saved != nil, yes, full)
-			if err != nil {
-				return err
-			}
-			if err := s.writeEdit(); err != nil {
-				return err
-			}
-			return s.converge(ctx, now, true)
-		})
+		return s.converge(ctx, seen, false, nil)
 	}
-	if err := s.writeEdit(); err != nil {
+	if err := s.consent(ctx, yes); err != nil {
 		return err
 	}
-	return s.converge(ctx, seen, false)
+	err = s.locked(ctx, seen, s.quorate, func(ctx context.Context) error {
+		now, err := s.unmoved(ctx, p, saved != nil, yes, full)
+		if err != nil {
+			return err
+		}
+		if err := s.writeEdit(); err != nil {
+			return err
+		}
+		return s.converge(ctx, now, true, nil)
+	})
+	if short := new(plan.NoMajority); errors.As(err, &short) && s.edit == nil && onThisMachine(p.Stages[0]) {
+		return s.operatorPart(ctx, seen, err)
+	}
+	return err
+}
+
+// operatorPart does what comes first and needs no host: the operator directory has a lock of its own. Then it ends with the reason for which
+// no host is changed.
+func (s *session) operatorPart(ctx context.Context, seen facts.Snapshot, reason error) error {
+	return s.converge(ctx, seen, true, func(w plan.Want, seen facts.Snapshot) (*plan.Stage, error) {
+		stage, err := plan.Next(w, seen)
+		if err == nil && stage != nil && !onThisMachine(*stage) {
+			return nil, reason
+		}
+		return stage, err
+	})
+}
+
+// onThisMachine says that a stage changes no host.
+func onThisMachine(stage plan.Stage) bool {
+	return !slices.ContainsFunc(stage.Steps, func(step plan.Step) bool { return step.Host != "" })
 }
 
 // writeEdit changes the inventory where that is a part of what was agreed to.
@@ -105,6 +122,9 @@ func (s *session) unmoved(ctx context.Context, shown plan.Plan, saved, yes, full
 	p, seen, err := s.plan(looking)
 	if err == nil {
 		err = s.preflight(looking, seen) // under the lock, since what stands in for members takes their ports
+	}
+	if err == nil {
+		err = s.quorate(seen, s.holding.lock.Held()) // the list may need more hosts by now
 	}
 	if err != nil {
 		return seen, err
@@ -131,46 +151,6 @@ func (s *session) unmoved(ctx context.Context, shown plan.Plan, saved, yes, full
 	return s.unmoved(ctx, p, false, false, full) // while a person thinks, the hosts may change again
 }
 
-// locked holds the cluster's lock while it does something; when the lock is lost, the context ends.
-func (s *session) locked(ctx context.Context, doing string, do func(context.Context) error) error {
-	lock, err := s.lock(ctx, doing)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = lock.Release() }() // it falls with the connection in any case
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	go func() {
-		select {
-		case <-lock.Lost:
-			cancel(&lockLostError{host: lock.LostOn()})
-		case <-ctx.Done():
-		}
-	}()
-	err = do(ctx)
-	var lost *lockLostError
-	if err != nil && errors.As(context.Cause(ctx), &lost) {
-		return &lockLostError{lost.host, err}
-	}
-	return err
-}
-
-// lockLostError ends a run that can no longer be sure to be the only one.
-type lockLostError struct {
-	host string
-	err  error // how the run ended then; nil while it goes on
-}
-
-func (e *lockLostError) Error() string {
-	text := e.host + ": the lock was lost with the connection"
-	if e.err != nil {
-		text += ": " + e.err.Error()
-	}
-	return text
-}
-
-func (e *lockLostError) Unwrap() error { return e.err }
-
 // consent asks for it, unless it was given. Without a terminal nobody can be asked.
 func (s *session) consent(ctx context.Context, yes bool) error {
 	if yes {
@@ -189,44 +169,12 @@ func (s *session) consent(ctx context.Context, yes bool) error {
 	return nil
 }
 
-func (s *session) lock(ctx context.Context, doing string) (*apply.Lock, error) {
-	holders := map[string]apply.Holder{}
-	for _, m := range s.cluster.Members {
-		holders[m.Name] = shell{s.hosts[m.Name]}
-	}
-	waiting, waited := s.console.untilStopped(ctx) // what is held by then does not end with it
-	defer waited()
-	order := lockOrder(s.cluster.Members)
-	return apply.Acquire(waiting, s.cluster.Name, order, holders, s.owner(doing), s.flags.lockWait)
-}
+// decider decides the next stage, as plan.Next does.
+type decider func(plan.Want, facts.Snapshot) (*plan.Stage, error)
 
-// lockOrder is one order of the hosts for all inventories of a cluster, however each sorts and names its members: two
-// runs that begin at different ends would wait for each other.
-func lockOrder(members []inventory.Member) []string {
-	sorted := slices.SortedFunc(slices.Values(members), func(a, b inventory.Member) int {
-		return cmp.Or(cmp.Compare(a.Address, b.Address), cmp.Compare(a.Name, b.Name))
-	})
-	names := make([]string, 0, len(sorted))
-	for _, m := range sorted {
-		names = append(names, m.Name)
-	}
-	return names
-}
-
-func (s *session) owner(doing string) apply.Owner {
-	name := "unknown"
-	if u, err := user.Current(); err == nil {
-		name = u.Username
-	}
-	from, err := os.Hostname()
-	if err != nil {
-		from = "unknown"
-	}
-	return apply.Owner{User: name, From: from, PID: os.Getpid(), Since: s.now().UTC(), Doing: "clusterup " + doing}
-}
-
-// converge runs what is to be done, with the journal and the view listening. seen is the look that it begins with.
-func (s *session) converge(ctx context.Context, seen facts.Snapshot, changes bool) error {
+// converge runs what is to be done, with the journal and the view listening. seen is the look that it begins with; next decides in the place
+// of plan.Next, where it is not nil.
+func (s *session) converge(ctx context.Context, seen facts.Snapshot, changes bool, next decider) error {
 	token, err := randomHex(16)
 	if err != nil {
 		return err
@@ -236,6 +184,7 @@ func (s *session) converge(ctx context.Context, seen facts.Snapshot, changes boo
 		return err
 	}
 	run := s.run(w)
+	run.Next = next
 	first := true
 	run.Gather = func(ctx context.Context) (facts.Snapshot, error) {
 		if first { // it was looked a moment ago
@@ -251,7 +200,7 @@ func (s *session) converge(ctx context.Context, seen facts.Snapshot, changes boo
 				s.console.say("note: %s", note)
 			}
 		}
-		return result, late(s.withCauses(err, result.Snapshot), result.Steps)
+		return result, late(remedied(err, result.Snapshot), result.Steps)
 	})
 }
 
@@ -262,7 +211,7 @@ func (s *session) run(w plan.Want) *apply.Run {
 	}
 	hosts := map[string]apply.Host{}
 	for name, host := range s.hosts {
-		hosts[name] = shell{host}
+		hosts[name] = guarded{shell{host}, func() error { return s.holding.unheld(name) }}
 	}
 	return &apply.Run{
 		Want: w, Gather: s.gather, Hosts: hosts, Operator: operatorDir{s}, Etcd: s.etcd, Now: s.now, ID: id, Stop: s.console.stop,
@@ -270,15 +219,12 @@ func (s *session) run(w plan.Want) *apply.Run {
 	}
 }
 
-// withCauses gives back the errors behind refused hosts, whose classes and remedies a Refusal's text does not hold.
-func (s *session) withCauses(err error, seen facts.Snapshot) error {
-	var refused *plan.Refused
-	if !errors.As(err, &refused) {
-		return err
-	}
-	for i, r := range refused.Refusals {
+// remedied gives back the errors behind dark hosts, whose classes and remedies a Refusal's text does not hold.
+func remedied(err error, seen facts.Snapshot) error {
+	refusals := refusalsOf(err)
+	for i, r := range refusals {
 		if r.Kind == plan.Unreachable && r.Remedy == "" {
-			refused.Refusals[i].Remedy = remedy(seen.Hosts[r.Host].Err)
+			refusals[i].Remedy = remedy(seen.Hosts[r.Host].Err)
 		}
 	}
 	return err

@@ -29,6 +29,7 @@ func newDestroy(c *console) *cobra.Command {
 				return err
 			}
 			defer s.close()
+			s.verb = "destroy"
 			return s.destroy(cmd.Context(), confirm, purge)
 		},
 	}
@@ -55,7 +56,7 @@ func (s *session) destroy(ctx context.Context, confirm string, purge bool) error
 	p, err := plan.BuildWith(next, w, seen)
 	s.console.showPlan(p, false, err)
 	if err != nil {
-		return s.withCauses(err, seen)
+		return remedied(err, seen)
 	}
 	if p.Empty() {
 		return nil
@@ -63,12 +64,12 @@ func (s *session) destroy(ctx context.Context, confirm string, purge bool) error
 	if err := s.typed(looking, confirm); err != nil {
 		return err
 	}
-	err = s.locked(ctx, "destroy", func(ctx context.Context) error {
+	err = s.locked(ctx, seen, anyHosts, func(ctx context.Context) error {
 		run := s.run(w)
 		run.Next = next
-		return s.recorded("destroy", true, run, func() (apply.Result, error) {
+		return s.recorded(s.verb, true, run, func() (apply.Result, error) {
 			result, err := run.Converge(ctx)
-			return result, late(s.withCauses(err, result.Snapshot), result.Steps)
+			return result, late(remedied(err, result.Snapshot), result.Steps)
 		})
 	})
 	if err == nil {

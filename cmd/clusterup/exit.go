@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/clusterup/clusterup/apply"
 	"github.com/clusterup/clusterup/plan"
@@ -73,9 +74,14 @@ func exitCode(err error) int {
 		return exitRefused
 	case errors.Is(err, errMoved):
 		return exitRefused
-	case errors.Is(err, remote.ErrUnreachable), errors.Is(err, remote.ErrAuth), errors.Is(err, remote.ErrHostKey), errors.Is(err, remote.ErrSudo),
-		errors.Is(err, remote.ErrShell), errors.Is(err, remote.ErrSilent):
+	case errors.As(err, new(*plan.NoMajority)), unreachable(err):
 		return exitUnreachable
 	}
 	return exitFailed
+}
+
+// unreachable says that an error is of a host that could not be looked at.
+func unreachable(err error) bool {
+	kinds := []error{remote.ErrUnreachable, remote.ErrAuth, remote.ErrHostKey, remote.ErrSudo, remote.ErrShell, remote.ErrSilent}
+	return slices.ContainsFunc(kinds, func(kind error) bool { return errors.Is(err, kind) })
 }

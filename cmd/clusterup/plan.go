@@ -78,5 +78,5 @@ func (s *session) plan(ctx context.Context) (plan.Plan, facts.Snapshot, error) {
 		return plan.Plan{}, seen, err
 	}
 	p, err := plan.Build(w, seen)
-	return p, seen, s.withCauses(err, seen)
+	return p, seen, remedied(err, seen)
 }

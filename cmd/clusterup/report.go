@@ -47,6 +47,10 @@ func refusalsOf(err error) []plan.Refusal {
 	if errors.As(err, &refused) {
 		return refused.Refusals
 	}
+	var short *plan.NoMajority
+	if errors.As(err, &short) {
+		return short.Missing
+	}
 	return nil
 }
 
@@ -58,7 +62,10 @@ func explain(err error, full bool) []string {
 	var stopped *apply.Stopped
 	var lost *lockLostError
 	var back *apply.BackError
+	var short *plan.NoMajority
 	switch {
+	case errors.As(err, &short):
+		return append([]string{"Error: " + short.Head() + ": nothing on a host is changed without that:"}, listed(short.Missing)...)
 	case errors.As(err, &refused):
 		return explainRefused(err, refused)
 	case errors.As(err, &back):
@@ -152,9 +159,13 @@ func explainRefused(err error, refused *plan.Refused) []string {
 	case errors.As(err, &unfit):
 		head = "Refused: nothing was changed, because the hosts are not fit for this plan:"
 	}
+	return append([]string{head}, listed(refused.Refusals)...)
+}
+
+// listed are refusals, each with its remedy.
+func listed(refusals []plan.Refusal) []string {
 	var lines []string
-	lines = append(lines, head)
-	for _, r := range refused.Refusals {
+	for _, r := range refusals {
 		lines = append(lines, fmt.Sprintf("  %s  [%s]", r, r.Kind))
 		if r.Remedy != "" {
 			lines = append(lines, "    → "+r.Remedy)

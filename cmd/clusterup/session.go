@@ -7,6 +7,7 @@ import (
 	"os/user"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/clusterup/clusterup/facts"
@@ -30,6 +31,9 @@ type session struct {
 	verb    string                                    // the command, as others are told
 	edit    *edit                                     // of the inventory, once its plan is agreed to; nil: none
 	wish    func(plan.Want, facts.Snapshot) plan.Want // what a verb wants besides; nil: nothing
+
+	holding *holding                       // the cluster's lock, while a run has it; nil: it has none
+	last    atomic.Pointer[facts.Snapshot] // the last look of that run
 
 	mu       sync.Mutex
 	releases map[string]*resolved // by VERSION/ARCH
@@ -111,11 +115,17 @@ func sshConfig(m inventory.Member) (remote.Config, error) {
 	return config, nil
 }
 
-// gather looks at everything.
+// gather looks at everything. A run that holds the lock looks only where it holds it.
 func (s *session) gather(ctx context.Context) (facts.Snapshot, error) {
 	shells := make(map[string]facts.Shell, len(s.hosts))
 	for name, host := range s.hosts {
 		shells[name] = prober{shell{host}}
+		if s.holding == nil {
+			continue
+		}
+		if why := s.holding.unheld(name); why != nil {
+			shells[name] = dark{why}
+		}
 	}
 	seen, err := facts.Gather(ctx, facts.Source{
 		Asks: plan.Asks(s.cluster), Shells: shells, Etcd: s.etcd, Operator: s.operator, Now: s.now, Route: s.etcd.route,
@@ -127,6 +137,9 @@ func (s *session) gather(ctx context.Context) (facts.Snapshot, error) {
 	case <-ctx.Done():
 		return seen, context.Cause(ctx)
 	default:
+		if err == nil {
+			s.last.Store(&seen)
+		}
 		return seen, err
 	}
 }

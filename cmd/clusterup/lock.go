@@ -1,0 +1,218 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"os"
+	"os/user"
+	"slices"
+
+	"github.com/clusterup/clusterup/apply"
+	"github.com/clusterup/clusterup/facts"
+	"github.com/clusterup/clusterup/inventory"
+	"github.com/clusterup/clusterup/plan"
+	"github.com/clusterup/clusterup/remote"
+	"github.com/clusterup/clusterup/units"
+)
+
+// holding is the cluster's lock as a run has it. A host on which it is not held is dark for as long as the run lasts, also when it answers
+// again: somebody else may have changed it meanwhile. Nil: nothing is locked.
+type holding struct {
+	lock *apply.Lock
+	why  map[string]error // by host: why it was not locked
+}
+
+// errUnlocked keeps a run without a lock from changing a host: a defect, wherever it is seen.
+var errUnlocked = errors.New("the cluster's lock is not held")
+
+// unheld says why a host must not be changed; nil: the lock is held on it.
+func (h *holding) unheld(host string) error {
+	switch {
+	case h == nil:
+		return errUnlocked
+	case h.lock.Holds(host):
+		return nil
+	case h.why[host] != nil:
+		return h.why[host]
+	}
+	return &remote.Error{
+		Host: host, Op: "hold the cluster's lock", Kind: remote.ErrLost, Err: errors.New("the connection was lost while this run was under way"),
+		Remedy: "run the same command again when the host answers: it looks, and goes on from there",
+	}
+}
+
+// darkened is a look in which every host is dark on which the lock is not held.
+func (h *holding) darkened(seen facts.Snapshot) facts.Snapshot {
+	hosts := map[string]facts.Host{}
+	for name, host := range seen.Hosts {
+		if err := h.unheld(name); err != nil && host.Unreachable == "" {
+			host = facts.Host{Name: name, Unreachable: err.Error(), Err: err}
+		}
+		hosts[name] = host
+	}
+	seen.Hosts = hosts
+	return seen
+}
+
+// guarded is a host that is changed only while the cluster's lock is held on it.
+type guarded struct {
+	shell
+	unheld func() error
+}
+
+func (g guarded) Script(ctx context.Context, script string) ([]byte, error) {
+	if err := g.unheld(); err != nil {
+		return nil, err
+	}
+	return g.shell.Script(ctx, script)
+}
+
+func (g guarded) Write(ctx context.Context, files []units.File) error {
+	if err := g.unheld(); err != nil {
+		return err
+	}
+	return g.shell.Write(ctx, files)
+}
+
+func (g guarded) Upload(ctx context.Context, file apply.Upload, progress func(done, total int64)) error {
+	if err := g.unheld(); err != nil {
+		return err
+	}
+	return g.shell.Upload(ctx, file, progress)
+}
+
+// dark is a host that is not looked at, since the run does not hold the lock there.
+type dark struct{ why error }
+
+func (d dark) Script(context.Context, string) ([]byte, error) { return nil, d.why }
+
+// quorate says whether the lock on these hosts is enough to change any of them.
+func (s *session) quorate(seen facts.Snapshot, held []string) error {
+	return remedied(plan.Quorate(plan.Want{Cluster: s.cluster}, seen, held), seen)
+}
+
+// answering are the hosts that could be looked at.
+func answering(seen facts.Snapshot) []string {
+	return slices.DeleteFunc(seen.Names(), func(name string) bool { return seen.Hosts[name].Unreachable != "" })
+}
+
+// enough says whether the lock on some hosts suffices.
+type enough func(seen facts.Snapshot, held []string) error
+
+// anyHosts is enough for what needs no majority: whatever answers is locked.
+func anyHosts(facts.Snapshot, []string) error { return nil }
+
+// locked holds the cluster's lock while it does something, on every host that was seen.
+func (s *session) locked(ctx context.Context, seen facts.Snapshot, enough enough, do func(context.Context) error) error {
+	held, err := s.lock(ctx, seen)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = held.lock.Release() }() // it falls with the connection in any case
+	if err := enough(held.darkened(seen), held.lock.Held()); err != nil {
+		return err
+	}
+	s.last.Store(&seen)
+	s.holding = held
+	defer func() { s.holding = nil }()
+	return s.holds(ctx, enough, do)
+}
+
+// holds does something under the lock. When it is lost on a host, that host is dark from then on; when what is left is not enough, the
+// context ends.
+func (s *session) holds(ctx context.Context, enough enough, do func(context.Context) error) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	held := s.holding
+	go func() {
+		for {
+			select {
+			case host := <-held.lock.Lost:
+				if enough(held.darkened(*s.last.Load()), held.lock.Held()) != nil {
+					cancel(&lockLostError{host: host})
+				}
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	err := do(ctx)
+	var lost *lockLostError
+	if err != nil && errors.As(context.Cause(ctx), &lost) {
+		return &lockLostError{lost.host, err}
+	}
+	return err
+}
+
+// lock takes the lock on every host that was seen.
+func (s *session) lock(ctx context.Context, seen facts.Snapshot) (*holding, error) {
+	waiting, waited := s.console.untilStopped(ctx) // what is held by then does not end with it
+	defer waited()
+	holders, order := map[string]apply.Holder{}, []string{}
+	why := map[string]error{}
+	for _, name := range lockOrder(s.cluster.Members) {
+		host := seen.Hosts[name]
+		if host.Unreachable != "" {
+			why[name] = cmp.Or(host.Err, errors.New(host.Unreachable))
+			continue
+		}
+		holders[name], order = shell{s.hosts[name]}, append(order, name)
+	}
+	lock, err := apply.Acquire(waiting, s.cluster.Name, order, holders, s.owner(s.verb), s.flags.lockWait)
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range order {
+		switch err := lock.Missing[name]; {
+		case err == nil:
+		case unreachable(err) || errors.Is(err, remote.ErrLost):
+			why[name] = err
+		default: // the host answers, and cannot be locked
+			_ = lock.Release()
+			return nil, err
+		}
+	}
+	return &holding{lock, why}, nil
+}
+
+// lockLostError ends a run that can no longer be sure to be the only one.
+type lockLostError struct {
+	host string
+	err  error // how the run ended then; nil while it goes on
+}
+
+func (e *lockLostError) Error() string {
+	text := e.host + ": the lock was lost with the connection"
+	if e.err != nil {
+		text += ": " + e.err.Error()
+	}
+	return text
+}
+
+func (e *lockLostError) Unwrap() error { return e.err }
+
+// lockOrder is one order of the hosts for all inventories of a cluster, however each sorts and names its members: two
+// runs that begin at different ends would wait for each other.
+func lockOrder(members []inventory.Member) []string {
+	sorted := slices.SortedFunc(slices.Values(members), func(a, b inventory.Member) int {
+		return cmp.Or(cmp.Compare(a.Address, b.Address), cmp.Compare(a.Name, b.Name))
+	})
+	names := make([]string, 0, len(sorted))
+	for _, m := range sorted {
+		names = append(names, m.Name)
+	}
+	return names
+}
+
+func (s *session) owner(doing string) apply.Owner {
+	name := "unknown"
+	if u, err := user.Current(); err == nil {
+		name = u.Username
+	}
+	from, err := os.Hostname()
+	if err != nil {
+		from = "unknown"
+	}
+	return apply.Owner{User: name, From: from, PID: os.Getpid(), Since: s.now().UTC(), Doing: "clusterup " + doing}
+}
