@@ -107,7 +107,7 @@ func (v view) inventoried() []facts.Member {
 func (v view) presumed() [][]facts.Member {
 	all := v.inventoried()
 	var lists [][]facts.Member
-	v.hosts(func(m inventory.Member, host facts.Host) {
+	v.each(func(m inventory.Member, host facts.Host) {
 		command := v.command(host)
 		if flagOf(command, "name") != m.Name {
 			return
