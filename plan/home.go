@@ -30,8 +30,9 @@ func (v view) homeOf(m inventory.Member, host facts.Host) home {
 		}
 		return home{dataDir: flagOf(p.Args, "data-dir"), walDir: flagOf(p.Args, "wal-dir"), user: user}
 	}
-	if dir := flagOf(words(unit), "data-dir"); dir != "" {
-		return home{dataDir: dir, walDir: flagOf(words(unit), "wal-dir"), user: settingOf(unit, "User")}
+	command := commandOf(unit)
+	if dir := flagOf(command, "data-dir"); dir != "" {
+		return home{dataDir: dir, walDir: flagOf(command, "wal-dir"), user: settingOf(unit, "User")}
 	}
 	before := formerDataDir(v.want.Cluster)
 	byDefault := m.DataDir == packageDir+"-"+v.want.Cluster.Name

@@ -51,8 +51,8 @@ func (v view) logged() (id facts.ID, existing bool) {
 			return
 		}
 		votes[host.Data.ClusterID]++
-		for _, words := range [][]string{command, words(host.Files[UnitPath(v.want.Cluster)].Content)} {
-			exist[host.Data.ClusterID] = exist[host.Data.ClusterID] || flagOf(words, "initial-cluster-state") == "existing"
+		for _, args := range [][]string{command, commandOf(host.Files[UnitPath(v.want.Cluster)].Content)} {
+			exist[host.Data.ClusterID] = exist[host.Data.ClusterID] || flagOf(args, "initial-cluster-state") == "existing"
 		}
 	})
 	for found, n := range votes {
@@ -114,5 +114,5 @@ func (v view) tokenUnderWay() string {
 
 // unitToken is the bootstrap token in a host's unit file, "" if there is none.
 func unitToken(host facts.Host, unitPath string) string {
-	return flagOf(words(host.Files[unitPath].Content), "initial-cluster-token")
+	return flagOf(commandOf(host.Files[unitPath].Content), "initial-cluster-token")
 }

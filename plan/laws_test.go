@@ -291,6 +291,9 @@ func lawNextStart(s facts.Snapshot, stage Stage) error {
 	return nil
 }
 
+// words splits a unit file or command line into words.
+func words(text []byte) []string { return strings.Fields(string(text)) }
+
 // flagsOf are the flags among words, sorted, but for those that etcd ignores once it has data.
 func flagsOf(words []string) []string {
 	var flags []string

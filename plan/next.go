@@ -3,7 +3,6 @@ package plan
 import (
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/clusterup/clusterup/facts"
 	"github.com/clusterup/clusterup/inventory"
@@ -148,9 +147,6 @@ func (v view) ailment(host facts.Host) string {
 		return "runs, but serves no linearizable read: " + host.ReadError
 	}
 }
-
-// words splits a unit file or command line into words.
-func words(text []byte) []string { return strings.Fields(string(text)) }
 
 func count(n int, noun string) string {
 	if n == 1 {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -228,12 +227,6 @@ func fileChange(want units.File, host facts.Host) (Change, string) {
 	return Change{File: want, Was: redacted(have.Content), Existed: ok}, why
 }
 
-// secrets are the settings of a unit in which people put secrets. clusterup writes none of them.
-var secrets = regexp.MustCompile(`(?m)^(\s*(?:Environment|SetCredential|SetCredentialEncrypted)\s*=).+$`)
-
-// redacted is the text of a file as it may be shown.
-func redacted(text []byte) []byte { return secrets.ReplaceAll(text, []byte("${1}(not shown)")) }
-
 // unit is the unit file, systemd's knowledge of it, and its being started at boot.
 func (v view) unit(m inventory.Member, host facts.Host) []Step {
 	name := v.want.Cluster.UnitName
@@ -265,7 +258,7 @@ func (v view) reload() Step {
 
 // unitReason says why a unit file is written anew, in the words of what differs.
 func (v view) unitReason(m inventory.Member, host facts.Host) string {
-	was := words(host.Files[UnitPath(v.want.Cluster)].Content)
+	was := commandOf(host.Files[UnitPath(v.want.Cluster)].Content)
 	if v.formed && flagOf(was, "initial-cluster-state") == "new" {
 		return "the cluster exists now: initial-cluster-state becomes existing"
 	}

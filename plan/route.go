@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"bytes"
 	"cmp"
 	"fmt"
 	"path"
@@ -126,10 +127,13 @@ func (v view) unitBin(host facts.Host) bin {
 
 // commandOf is the command line that the text of a unit starts.
 func commandOf(unit []byte) []string {
-	_, text, _ := strings.Cut("\n"+string(unit), "\nExecStart=")
+	text, found := bytes.CutPrefix(unit, []byte("ExecStart="))
+	if !found {
+		_, text, _ = bytes.Cut(unit, []byte("\nExecStart="))
+	}
 	var args []string
-	for line := range strings.Lines(text) {
-		line, more := strings.CutSuffix(strings.TrimSpace(line), "\\")
+	for raw := range bytes.Lines(text) {
+		line, more := strings.CutSuffix(strings.TrimSpace(string(raw)), "\\")
 		if word, err := strconv.Unquote(strings.TrimSpace(line)); err == nil {
 			args = append(args, strings.ReplaceAll(word, "%%", "%"))
 		} else {

@@ -41,7 +41,7 @@ func variable(flag string) string {
 }
 
 // unsetLines are the names to unset in lines that a person can read; systemd joins the lists.
-func unsetLines() []string {
+var unsetLines = sync.OnceValue(func() []string {
 	const width = 110
 	var lines []string
 	for _, name := range Unwanted() {
@@ -53,4 +53,4 @@ func unsetLines() []string {
 		lines[last] += " " + name
 	}
 	return lines
-}
+})

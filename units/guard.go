@@ -3,6 +3,7 @@ package units
 import (
 	_ "embed"
 	"strings"
+	"sync"
 )
 
 //go:embed guard.sh
@@ -16,10 +17,14 @@ var guardScript string
 // read is let pass: etcd itself refuses a damaged log, and one in a form that only a later etcd knows must not keep a whole
 // cluster from starting.
 func guard(m Member) string {
+	return guardCommand() + dollars(quote(birthPath(m.ConfigDir))) + " " + dollars(quote(m.walDir()))
+}
+
+// guardCommand is the guard's command up to its arguments, the same for every member.
+var guardCommand = sync.OnceValue(func() string {
 	lines := strings.Split(strings.TrimSpace(guardScript), "\n")
 	for i, line := range lines {
 		lines[i] = dollars(escape(line)) // in single quotes systemd reads nothing else: the script has no backslash
 	}
-	return "/bin/sh -c '" + strings.Join(lines, " \\\n    ") + "' \\\n    guard " +
-		dollars(quote(birthPath(m.ConfigDir))) + " " + dollars(quote(m.walDir()))
-}
+	return "/bin/sh -c '" + strings.Join(lines, " \\\n    ") + "' \\\n    guard "
+})
