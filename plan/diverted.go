@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"bytes"
 	"fmt"
 	"maps"
 	"slices"
@@ -24,7 +25,7 @@ func (v view) foreignUnit(m inventory.Member, host facts.Host) []Refusal {
 		why = "is a symbolic link: clusterup writes files"
 	case ok && file.Kind == facts.Regular && !units.Written(file.Content):
 		why = "is not one that clusterup wrote"
-	case ok && file.Kind == facts.Regular && !strings.Contains(string(file.Content), ConfigDir(v.want.Cluster)+"/"):
+	case ok && file.Kind == facts.Regular && !bytes.Contains(file.Content, []byte(ConfigDir(v.want.Cluster)+"/")):
 		why = "is that of another cluster"
 	}
 	if why == "" {

@@ -18,7 +18,7 @@ func TestEveryWayFromBare(t *testing.T) {
 		w := wanted(t, n)
 		w.Accept = []Risk{Downtime}
 		k := newWalker(t, w)
-		k.everyWay(state{seen: bare(w), token: "run-1", way: "bare"}, most)
+		k.everyWay(state{seen: bare(w), token: "run-1", way: &way{what: "bare"}}, most)
 		t.Logf("%d members, %d faults: %d states, %d refused, at most %d stages to the end", n, most, len(k.decided), k.refused, k.stages)
 		if least := map[int]int{1: 70, 3: 5000}[n]; !raced && len(k.decided) < least {
 			t.Errorf("%d members: %d states only", n, len(k.decided))
@@ -35,7 +35,7 @@ func TestEveryWayOfRoll(t *testing.T) {
 		w.Cluster.Etcd.Flags = map[string]string{"max-txn-ops": "7"}
 		w.Accept = []Risk{Downtime}
 		k := newWalker(t, w)
-		k.everyWay(state{seen: s, token: "run-1", way: "other flags are wanted"}, 1)
+		k.everyWay(state{seen: s, token: "run-1", way: &way{what: "other flags are wanted"}}, 1)
 		t.Logf("%d members: %d states, %d refused, at most %d stages to the end", n, len(k.decided), k.refused, k.stages)
 		if most := map[int]int{1: 2, 2: 5, 3: 6, 5: 8}[n]; k.stages != most { // the leader hands over once, and there may be an election first
 			t.Errorf("%d members: %d stages", n, k.stages)
@@ -95,7 +95,7 @@ func (k *walker) next(at visit, stage *Stage) []visit {
 	for _, st := range k.cuts(at.state, *stage, raced || at.cut == 2) {
 		queue = append(queue, visit{st, at.faults, at.lost, 1, stage.Name})
 		st.token = map[string]string{"run-1": "run-2", "run-2": "run-1"}[st.token]
-		st.way, st.id = st.way+" → another run", nil
+		st.way, st.id = st.way.then("another run"), nil
 		queue = append(queue, visit{st, at.faults, at.lost, 2, stage.Name})
 	}
 	return queue
@@ -105,7 +105,7 @@ func (k *walker) next(at visit, stage *Stage) []visit {
 func faults(w Want, st state) []visit {
 	var found []visit
 	add := func(what string, seen facts.Snapshot) {
-		found = append(found, visit{state: state{seen: seen, token: st.token, way: st.way + " → " + what}, lost: strings.HasSuffix(what, "disk")})
+		found = append(found, visit{state: state{seen: seen, token: st.token, way: st.way.then(what)}, lost: strings.HasSuffix(what, "disk")})
 	}
 	sc := scenes{w: w}
 	for _, m := range w.Cluster.Members {
@@ -183,7 +183,7 @@ func TestEveryScene(t *testing.T) {
 			for _, c := range common {
 				scenes++
 				conditions := []condition{a, b, c}
-				if k.finish(state{seen: sc.scene(conditions), token: "run-2", way: names(conditions)}) {
+				if k.finish(state{seen: sc.scene(conditions), token: "run-2", way: &way{what: names(conditions)}}) {
 					settled++
 				}
 			}
@@ -218,7 +218,7 @@ func TestRandomScenes(t *testing.T) {
 			if random.IntN(3) == 0 {
 				conditions[random.IntN(n)] = all[random.IntN(len(all))]
 			}
-			st := state{seen: sc.scene(conditions), token: "run-2", way: names(conditions)}
+			st := state{seen: sc.scene(conditions), token: "run-2", way: &way{what: names(conditions)}}
 			k.finish(st)
 			if stage := k.decide(&st).stage; stage != nil {
 				cuts := k.cut(random, st, *stage)

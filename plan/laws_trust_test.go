@@ -15,26 +15,26 @@ import (
 // was started with.
 
 // accepts says whether whoever has this command line and these files accepts what a CA signs.
-func accepts(host facts.Host, command string, ca facts.CA) bool {
-	flag := " --trusted-ca-file="
+func accepts(host facts.Host, command []string, ca facts.CA) bool {
+	flag := "--trusted-ca-file="
 	if ca.Role == "peer" {
-		flag = " --peer-trusted-ca-file="
+		flag = "--peer-trusted-ca-file="
 	}
-	_, rest, ok := strings.Cut(" "+strings.Join(strings.Fields(command), " "), flag)
-	if !ok {
-		return command != ""
+	for _, word := range command {
+		if file, ok := strings.CutPrefix(word, flag); ok {
+			return bytes.Contains(host.Files[strings.Trim(file, `"\`)].Content, ca.PEM)
+		}
 	}
-	file := strings.Trim(strings.Fields(rest)[0], `"\`)
-	return bytes.Contains(host.Files[file].Content, ca.PEM)
+	return len(command) > 0
 }
 
 // runsWith is the command line of a member, or that of its unit where it does not run.
-func runsWith(w Want, host facts.Host) string {
+func runsWith(w Want, host facts.Host) []string {
 	if host.Process != nil {
-		return strings.Join(host.Process.Args, " ")
+		return host.Process.Args
 	}
-	_, command, _ := strings.Cut(string(host.Files[UnitPath(w.Cluster)].Content), "\nExecStart=")
-	return command
+	_, command, _ := bytes.Cut(host.Files[UnitPath(w.Cluster)].Content, []byte("\nExecStart="))
+	return words(command)
 }
 
 func issuerOf(s facts.Snapshot, host facts.Host, role string) (facts.CA, bool) {
@@ -84,7 +84,7 @@ func lawTrust(w Want, s facts.Snapshot, stage Stage) error {
 		case IssueLeaf:
 			err = errors.Join(lawSigner(w, s, *step.Leaf), lawAccepted(s, *step.Leaf))
 		case StartMember, RestartMember:
-			err = lawDrop(w, s, step, startsWith(w, s, stage.Steps[:i], step.Host))
+			err = lawDrop(w, s, step, words([]byte(startsWith(w, s, stage.Steps[:i], step.Host))))
 		case RetireCA:
 			err = lawRetire(w, s, step)
 		}
@@ -131,7 +131,7 @@ func lawSigner(w Want, s facts.Snapshot, leaf Leaf) error {
 }
 
 // lawDrop: nobody is started with a bundle without a CA of which a good leaf is in use.
-func lawDrop(w Want, s facts.Snapshot, step Step, command string) error {
+func lawDrop(w Want, s facts.Snapshot, step Step, command []string) error {
 	for _, m := range w.Cluster.Members {
 		for _, role := range []string{"peer", "server"} {
 			host := s.Hosts[m.Name]
@@ -299,7 +299,7 @@ func lawSchemes(w Want, s facts.Snapshot, stage Stage) error {
 				return fmt.Errorf("tls: %s: it does not restart then, or %s does not serve", step.ID(), step.To)
 			}
 			for _, m := range w.Cluster.Members {
-				if strings.HasPrefix(step.PeerURLs[0], "https:") && !strings.Contains(runsWith(w, s.Hosts[m.Name]), "--peer-trusted-ca-file=") {
+				if strings.HasPrefix(step.PeerURLs[0], "https:") && flagOf(runsWith(w, s.Hosts[m.Name]), "peer-trusted-ca-file") == "" {
 					return fmt.Errorf("tls: %s: %s cannot dial https yet", step.ID(), m.Name)
 				}
 			}

@@ -46,11 +46,16 @@ func pathsOf(names []string) []Path {
 // untrusted are bundles of clusterup's own that neither the running member nor its unit names, and that are not wanted.
 func (v view) untrusted(host facts.Host) []string {
 	used := slices.Concat(commandOf(host.Files[UnitPath(v.want.Cluster)].Content), v.command(host))
+	for _, role := range caRoles {
+		used = append(used, "="+v.trust(role, host).Path)
+	}
 	var found []string
 	for name, file := range host.Files {
-		bundle := slices.ContainsFunc(caRoles, func(role string) bool { return v.asWritten(name, role, file.Content) })
-		wanted := slices.ContainsFunc(caRoles, func(role string) bool { return v.trust(role, host).Path == name })
-		if bundle && path.Dir(name) == ConfigDir(v.want.Cluster) && !wanted && !slices.ContainsFunc(used, func(arg string) bool { return strings.HasSuffix(arg, "="+name) }) {
+		named := func(arg string) bool { return strings.HasSuffix(arg, "="+name) }
+		if path.Dir(name) != ConfigDir(v.want.Cluster) || slices.ContainsFunc(used, named) {
+			continue
+		}
+		if slices.ContainsFunc(caRoles, func(role string) bool { return v.asWritten(name, role, file.Content) }) {
 			found = append(found, name)
 		}
 	}

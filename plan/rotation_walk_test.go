@@ -140,7 +140,7 @@ func (r *roller) turnedDown(at rolled, stage Stage) []rolled {
 				view.Accepts, view.Refuses = "", "bad certificate"
 			}
 		})
-		way := st.way + ", and the new " + role + " CA is turned down"
+		way := st.way.then("the new " + role + " CA is turned down")
 		found = append(found, rolled{state{seen: bad, token: st.token, way: way, truth: st.truth}, at.faults - 1, at.lost})
 	}
 	return found
@@ -157,6 +157,6 @@ func (r *roller) stubborn(at rolled, stage Stage) []rolled {
 	if at.seen.Hosts[name].Process == nil || len(old) == 0 {
 		return nil
 	}
-	bad := state{seen: change(st.seen, name, func(h *facts.Host) { h.Serves = old }), token: st.token, way: st.way + ", which is not taken up", truth: st.truth}
+	bad := state{seen: change(st.seen, name, func(h *facts.Host) { h.Serves = old }), token: st.token, way: st.way.then("which is not taken up"), truth: st.truth}
 	return []rolled{{bad, at.faults - 1, at.lost}}
 }

@@ -132,12 +132,12 @@ func commandOf(unit []byte) []string {
 		_, text, _ = bytes.Cut(unit, []byte("\nExecStart="))
 	}
 	var args []string
-	for raw := range bytes.Lines(text) {
-		line, more := strings.CutSuffix(strings.TrimSpace(string(raw)), "\\")
+	for line := range strings.Lines(string(text)) {
+		line, more := strings.CutSuffix(strings.TrimSpace(line), "\\")
 		if word, err := strconv.Unquote(strings.TrimSpace(line)); err == nil {
 			args = append(args, strings.ReplaceAll(word, "%%", "%"))
 		} else {
-			args = append(args, strings.Fields(line)...)
+			args = slices.AppendSeq(args, strings.FieldsSeq(line))
 		}
 		if !more {
 			break

@@ -29,7 +29,7 @@ func TestOperationsGolden(t *testing.T) {
 				t.Fatal(err)
 			}
 			leads := 0
-			k, st := newWalker(t, w), state{seen: s, token: "run-1", way: o.name}
+			k, st := newWalker(t, w), state{seen: s, token: "run-1", way: &way{what: o.name}}
 			for i, stage := range p.Stages {
 				fmt.Fprintf(&b, "%2d. %s\n", i+1, stage.Name)
 				for _, step := range stage.Steps {

@@ -152,7 +152,7 @@ func (sc versionScene) make() (state, map[RefusalKind]bool) {
 		if sc.random.IntN(2) == 0 {
 			ailment = ailments[sc.random.IntN(len(ailments))]
 		}
-		st.way += fmt.Sprintf("%s %s %s | ", m.Name, t.last[m.Name], ailment.name)
+		st.way = st.way.then(fmt.Sprintf("%s %s %s", m.Name, t.last[m.Name], ailment.name))
 		unknown := ailment.name == "unit gone, stopped" && i == 0 // of one member at least it is known what it runs
 		if ailment.do == nil || unknown || ailment.grave == V2Content && minorNo(t.last[m.Name]) != 5 {
 			continue
@@ -172,7 +172,7 @@ func (sc versionScene) make() (state, map[RefusalKind]bool) {
 	case 1:
 		s.Alarms, excuses[Alarmed] = []facts.Alarm{{Member: 7, Type: "NOSPACE"}}, true
 	}
-	st.way += fmt.Sprintf("cluster 3.%d, downgrade 3.%d, data %v, dirty %v, alarms %v", t.cluster, t.downgrade, t.data, t.dirty, s.Alarms)
+	st.way = st.way.then(fmt.Sprintf("cluster 3.%d, downgrade 3.%d, data %v, dirty %v, alarms %v", t.cluster, t.downgrade, t.data, t.dirty, s.Alarms))
 	st.seen, st.truth = scenes{w: sc.w}.settle(s), &t
 	return st, excuses
 }

@@ -154,7 +154,7 @@ func (o operation) everyWay(t *testing.T, n int) int {
 	if raced {
 		faults = 0
 	}
-	r.walk(rolled{state{seen: s, token: "run-1", way: o.name}, faults, false})
+	r.walk(rolled{state{seen: s, token: "run-1", way: &way{what: o.name}}, faults, false})
 	states := len(r.decided)
 	for _, other := range r.others {
 		states += len(other.decided)
@@ -186,7 +186,9 @@ func (r *roller) walk(from rolled) {
 func (r *roller) ends(at rolled) {
 	for _, k := range append([]*walker{r.walker}, r.others...) {
 		st := at.state
-		st.id = nil
+		if (k.w.Restart == nil) != (r.w.Restart == nil) { // they tell states apart by other things
+			st.id = nil
+		}
 		if refused := k.end(st); refused != nil && !at.lost && !k.excused(&st, refused) {
 			k.fail(st, "a refusal without a reason, wanted %s: %v", k.w.Cluster.Version, refused)
 		}
@@ -216,7 +218,7 @@ func (k *walker) excused(st *state, refused *Refused) bool {
 func (r *roller) next(at rolled) []rolled {
 	var found []rolled
 	t := r.true(&at.state).settled(at.seen)
-	agreed := state{seen: t.shown(at.seen), token: at.token, way: at.way + " → the members agree", truth: &t}
+	agreed := state{seen: t.shown(at.seen), token: at.token, way: at.way.then("the members agree"), truth: &t}
 	found = append(found, rolled{agreed, at.faults, at.lost})
 	d := r.decide(&at.state)
 	if at.faults > 0 {
@@ -258,7 +260,7 @@ func (r *roller) broken(at rolled, stage Stage) []rolled {
 	for what, do := range map[string]func(*facts.Host){
 		"fails": stop, "does not come up": func(h *facts.Host) { h.Reads = false }, "does not answer": func(h *facts.Host) { h.Etcd, h.V2Store, h.Reads = nil, nil, false },
 	} {
-		bad := state{seen: scenes{w: r.w}.settle(change(st.seen, last.Host, do)), token: st.token, way: st.way + ", which " + what, truth: st.truth}
+		bad := state{seen: scenes{w: r.w}.settle(change(st.seen, last.Host, do)), token: st.token, way: st.way.then("which " + what), truth: st.truth}
 		found = append(found, rolled{bad, at.faults - 1, at.lost})
 		back := Back(r.w, at.seen, bad.seen, stage)
 		if back == nil {

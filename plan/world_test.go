@@ -2,6 +2,7 @@ package plan
 
 import (
 	"fmt"
+	"maps"
 	"testing"
 	"time"
 
@@ -71,14 +72,10 @@ func settled(t *testing.T, w Want) facts.Snapshot {
 
 // change changes one host of a Snapshot, and leaves the original as it is.
 func change(s facts.Snapshot, name string, do func(*facts.Host)) facts.Snapshot {
-	hosts := map[string]facts.Host{}
-	for n, host := range s.Hosts {
-		hosts[n] = copyHost(host)
-	}
-	host := hosts[name]
+	host := copyHost(s.Hosts[name])
 	do(&host)
-	hosts[name] = host
-	s.Hosts = hosts
+	s.Hosts = maps.Clone(s.Hosts)
+	s.Hosts[name] = host
 	return s
 }
 

@@ -40,8 +40,8 @@ func variable(flag string) string {
 	return "ETCD_" + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
 }
 
-// unsetLines are the names to unset in lines that a person can read; systemd joins the lists.
-var unsetLines = sync.OnceValue(func() []string {
+// unsetLines are the settings that keep those variables away, in lines that a person can read; systemd joins the lists.
+var unsetLines = sync.OnceValue(func() string {
 	const width = 110
 	var lines []string
 	for _, name := range Unwanted() {
@@ -52,5 +52,5 @@ var unsetLines = sync.OnceValue(func() []string {
 		}
 		lines[last] += " " + name
 	}
-	return lines
+	return "UnsetEnvironment=" + strings.Join(lines, "\nUnsetEnvironment=") + "\n"
 })

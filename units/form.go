@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"fmt"
 	"regexp"
-	"slices"
 	"strconv"
 )
 
@@ -40,7 +39,12 @@ func WriterOf(unit []byte) Writer {
 
 // Settled is a unit as a host is to have it: the one that it has, where another version of the same form wrote it alike.
 func Settled(wanted File, has []byte) File {
-	if WriterOf(has).Form == Form && bytes.Equal(withoutForm(has), withoutForm(wanted.Data)) {
+	if bytes.Equal(has, wanted.Data) || WriterOf(has).Form != Form {
+		return wanted
+	}
+	isBefore, isAfter := aroundForm(has)
+	before, after := aroundForm(wanted.Data)
+	if bytes.Equal(isBefore, before) && bytes.Equal(isAfter, after) {
 		wanted.Data = has
 	}
 	return wanted
@@ -49,11 +53,11 @@ func Settled(wanted File, has []byte) File {
 // headSize is how much of a unit is looked at for the line that says who wrote it: the second one.
 const headSize = 1024
 
-// withoutForm is a unit without the line that says who wrote it.
-func withoutForm(unit []byte) []byte {
+// aroundForm are the two parts of a unit around the line that says who wrote it; the second is empty where there is no such line.
+func aroundForm(unit []byte) (before, after []byte) {
 	at := formLine.FindIndex(unit[:min(len(unit), headSize)])
 	if at == nil {
-		return unit
+		return unit, nil
 	}
-	return slices.Concat(unit[:at[0]], unit[at[1]:])
+	return unit[:at[0]], unit[at[1]:]
 }

@@ -33,13 +33,14 @@ func UnitOf(m Member, args []string) File {
 	view := struct {
 		Member
 		DataDirs       []string
-		Unset          []string
+		Unset          string
 		Guard, Command string
 		LowPort        bool
 		Form           int
 	}{m, dirs, unsetLines(), guard(m), command(args), listensLow(m), Form}
 
 	var b bytes.Buffer
+	b.Grow(len(unitText) + len(view.Unset) + len(view.Guard) + len(view.Command))
 	if err := unitTemplate.Execute(&b, view); err != nil {
 		panic("units: unit.tmpl does not fit its data: " + err.Error()) // whatever the member is: a mistake in this file
 	}
