@@ -1,6 +1,9 @@
 package inventory
 
-import "testing"
+import (
+	"fmt"
+	"testing"
+)
 
 // TestFlagValues is by what etcd 3.5.35, 3.6.16 and 3.7.3 did when they were started with each.
 func TestFlagValues(t *testing.T) {
@@ -37,6 +40,25 @@ func TestFlagValues(t *testing.T) {
 	for name := range flagValues {
 		if len(FlagMinors(name)) == 0 && len(FlagMinors(oldPrefix+name)) == 0 {
 			t.Errorf("etcd has no flag %s", name)
+		}
+	}
+}
+
+// A gate that needs another one is taken where all gates of its kind are open.
+func TestGatesTogether(t *testing.T) {
+	for gates, good := range map[string]bool{
+		"LeaseCheckpointPersist=true":                       false,
+		"LeaseCheckpointPersist=true,LeaseCheckpoint=true":  true,
+		"LeaseCheckpointPersist=true,LeaseCheckpoint=false": false,
+		"LeaseCheckpointPersist=true,AllAlpha=true":         true,
+		"LeaseCheckpointPersist=true,AllAlpha=false":        false,
+		"LeaseCheckpointPersist=false":                      true,
+	} {
+		text := fmt.Sprintf("cluster \"prod\" {\n  version = \"3.6.16\"\n  etcd {\n    flags = { \"feature-gates\" = %q }\n  }\n"+
+			"  member \"etcd-1\" { address = \"10.0.0.11\" }\n}\n", gates)
+		_, diags := Parse([]byte(text), "test.hcl", Options{Home: "/home/op"})
+		if err := diags.Err(); (err == nil) != good {
+			t.Errorf("%s: %v", gates, err)
 		}
 	}
 }

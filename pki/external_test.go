@@ -107,7 +107,7 @@ func TestExternal(t *testing.T) {
 				t.Fatalf("%s: %v", name, err)
 			}
 			if leaf.Kind == "peer" {
-				handshakesWith(t, s, p)
+				handshakesWith(t, s, RolePeer, p)
 			}
 			if !p.NotAfter.Equal(today.Add(time.Hour)) {
 				t.Errorf("%s: until %s, not what the profile says", name, p.NotAfter)

@@ -115,7 +115,7 @@ func TestGiven(t *testing.T) {
 				if !bytes.HasSuffix(p.Cert, []byte("-----END CERTIFICATE-----\n"+c.along)) {
 					t.Errorf("%s: along goes\n%s", name, p.Cert)
 				}
-				handshakesWith(t, s, p)
+				handshakesWith(t, s, RolePeer, p)
 				verifies(t, p, root, upper)
 			}
 		})
@@ -163,7 +163,7 @@ func TestGivenHandshake(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	handshakesWith(t, s, p)
+	handshakesWith(t, s, RolePeer, p)
 	side := func(p Pair) *tls.Config {
 		cert, err := p.TLS()
 		if err != nil {

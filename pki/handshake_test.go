@@ -101,8 +101,8 @@ func TestCallerChecksTheMember(t *testing.T) {
 	}
 }
 
-// handshakesWith lets the pair, as a peer's, call itself.
-func handshakesWith(t *testing.T, s *Store, p Pair) {
+// handshakesWith lets the pair call itself, among members that trust the CAs of the role.
+func handshakesWith(t *testing.T, s *Store, role Role, p Pair) {
 	t.Helper()
 	cert, err := p.TLS()
 	if err != nil {
@@ -111,7 +111,7 @@ func handshakesWith(t *testing.T, s *Store, p Pair) {
 	for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
 		side := &tls.Config{
 			Certificates: []tls.Certificate{cert},
-			RootCAs:      pool(t, s, RolePeer), ClientCAs: pool(t, s, RolePeer),
+			RootCAs:      pool(t, s, role), ClientCAs: pool(t, s, role),
 			ClientAuth: tls.RequireAndVerifyClientCert, ServerName: "10.0.0.11",
 			MinVersion: version, MaxVersion: version,
 		}

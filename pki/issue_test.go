@@ -194,7 +194,7 @@ func TestAlgorithms(t *testing.T) {
 			if got := algorithmOf(cert.PublicKey); got != algorithm {
 				t.Errorf("the leaf has %s", got)
 			}
-			handshakesWith(t, s, p)
+			handshakesWith(t, s, RolePeer, p)
 			t.Run("openssl", func(t *testing.T) { opensslAgrees(t, s, p) })
 		})
 	}

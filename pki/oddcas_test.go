@@ -15,12 +15,13 @@ import (
 
 // odd is a CA as somebody else made it.
 type odd struct {
-	name  string
-	role  Role // "": peer
-	firm  *firm
-	file  func(string) string // what has become of its file; nil: nothing
-	says  string              // why it is not taken; "": it is
-	alone bool                // the file has no root, so that the CA itself is trusted
+	name    string
+	role    Role // "": peer
+	firm    *firm
+	file    func(string) string // what has become of its file; nil: nothing
+	says    string              // why it is not taken; "": it is
+	alone   bool                // the file has no root, so that the CA itself is trusted
+	noLists bool                // no member asks for a list of revoked certificates
 }
 
 func oddUsages(root *firm) []odd {
@@ -75,6 +76,7 @@ func oddUsages(root *firm) []odd {
 			name: "signs no lists, for clients", role: RoleClient, firm: root.under("certs", key(x509.KeyUsageCertSign)),
 			says: `the keyUsage of "CN=certs" lacks cRLSign`,
 		},
+		{name: "signs no lists, and nobody asks for one", role: RoleClient, noLists: true, firm: root.under("certs", key(x509.KeyUsageCertSign))},
 		{name: "no key usage", firm: root.under("plain", key(0))},
 		{
 			name: "no CA", says: `"CN=leaf" is not that of a CA: its basicConstraints`,

@@ -135,7 +135,7 @@ func (o odd) try(t *testing.T) {
 	if o.file != nil {
 		certs = o.file(certs)
 	}
-	s := openWith(t, caDir(t), Options{Given: map[Role]Given{role: o.firm.chain[0].files(t, certs)}, Names: members})
+	s := openWith(t, caDir(t), Options{Given: map[Role]Given{role: o.firm.chain[0].files(t, certs)}, Names: members, NoLists: o.noLists})
 	if why := s.Unfit(role, today, rand.Reader); !strings.Contains(why, o.says) || (why == "") != (o.says == "") {
 		t.Errorf("beforehand: %q, want %q", why, o.says)
 	}
@@ -166,7 +166,7 @@ func (o odd) try(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	handshakesWith(t, s, pair)
+	handshakesWith(t, s, role, pair)
 	root := o.firm.chain[len(o.firm.chain)-1].cert
 	if got := s.CAs()[0].Trust; !o.alone && !bytes.Equal(got, encodeCert(root)) {
 		t.Errorf("it is not the root that is trusted:\n%s", got)

@@ -193,3 +193,26 @@ func must(t *testing.T, err error) {
 		t.Fatal(err)
 	}
 }
+
+// The lines that keep a member's home go where the inventory has the setting: into the member's block if that names a directory.
+func TestHomeLines(t *testing.T) {
+	w := lines(t)
+	v, own, walls := view{want: w}, w.Cluster.Members[1], w.Cluster.Members[2]
+	own.DataDir, walls.WALDir = "/data/etcd", "/fast/etcd"
+	const dir, wal, user = `data_dir = "/var/lib/etcd/prod"`, `wal_dir = "/log"`, `user = "etcd"`
+	for _, test := range []struct {
+		member inventory.Member
+		lines  []string
+		want   string
+	}{
+		{w.Cluster.Members[0], []string{dir, user}, "put " + dir + " and " + user + " into the cluster block of the inventory"},
+		{w.Cluster.Members[0], []string{noWALDir}, "take wal_dir out of the cluster block of the inventory"},
+		{own, []string{dir, wal}, "put " + dir + " and " + wal + ` into the block of member "etcd-2"`},
+		{own, []string{dir, user}, "put " + dir + ` into the block of member "etcd-2", and put ` + user + " into the cluster block of the inventory"},
+		{walls, []string{noWALDir}, `take wal_dir out of the block of member "etcd-3"`},
+	} {
+		if got := v.homeLines(test.member, test.lines); got != test.want {
+			t.Errorf("%s, %q: %s, want %s", test.member.Name, test.lines, got, test.want)
+		}
+	}
+}

@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"golang.org/x/crypto/ssh"
@@ -299,5 +300,32 @@ func TestKeyIsNotEnough(t *testing.T) {
 				t.Errorf("%d dials: logins are never retried", n)
 			}
 		})
+	}
+}
+
+// A connection that is cut right after the key was accepted is tried once more: it may be the network. Twice is no accident.
+func TestLoginCutShort(t *testing.T) {
+	cuts := func(times int32) func(*server) {
+		var left atomic.Int32
+		left.Store(times)
+		return func(s *server) {
+			s.login = func(c *ssh.ServerConfig, conn net.Conn) {
+				c.VerifiedPublicKeyCallback = func(_ ssh.ConnMetadata, _ ssh.PublicKey, p *ssh.Permissions, _ string) (*ssh.Permissions, error) {
+					if left.Add(-1) < 0 {
+						return p, nil
+					}
+					conn.Close()
+					return nil, errors.New("gone")
+				}
+			}
+		}
+	}
+	s, h := pair(t, cuts(1))
+	if err := h.Connect(t.Context()); err != nil || s.dials.Load() != 2 {
+		t.Errorf("cut once: %v after %d dials, want a login with the second", err, s.dials.Load())
+	}
+	s, h = pair(t, cuts(100))
+	if err := h.Connect(t.Context()); !errors.Is(err, ErrAuth) || s.dials.Load() != 2 {
+		t.Errorf("cut each time: %v after %d dials, want a refused login after 2", err, s.dials.Load())
 	}
 }

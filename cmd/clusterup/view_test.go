@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"flag"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"testing"
@@ -117,6 +118,11 @@ func TestFactsDigest(t *testing.T) {
 		"leader":     func(h *facts.Host) { h.Etcd.Leader = 3 },
 		"free space": func(h *facts.Host) { h.Rooms = map[string]facts.Room{"data": {Free: 9}} },
 		"clock":      func(h *facts.Host) { h.ClockOffset = time.Millisecond },
+		"its own address": func(h *facts.Host) {
+			h.Sources = map[netip.Addr]netip.Addr{netip.MustParseAddr("fd00::12"): netip.MustParseAddr("fd00::3f2a")}
+		},
+		"what nobody can read": func(h *facts.Host) { h.Unread = []string{"route: not an address"} },
+		"why it did not read":  func(h *facts.Host) { h.ReadError = "no leader" },
 	} {
 		if digest(do) != same {
 			t.Errorf("%s: the digest changed", name)
