@@ -48,6 +48,7 @@ type VerifyError struct {
 	Findings []string
 	Alarms   []plan.Alarm // those among them
 	Unit     string       // of the members
+	Dark     []string     // hosts of which nothing is known
 }
 
 func (e *VerifyError) Error() string { return "verify cluster: " + strings.Join(e.Findings, "; ") }
@@ -68,3 +69,14 @@ func (e *BackError) Error() string {
 }
 
 func (e *BackError) Unwrap() error { return e.StageError }
+
+// DarkError means that all was done that could be done without the hosts that are dark, and that the others are as they should be. What the dark
+// ones need is not known. Running again when they can be looked at goes on.
+type DarkError struct {
+	*plan.Refused     // a refusal of kind plan.Unreachable for each of them, and what waits for them
+	Steps         int // done
+}
+
+func (e *DarkError) Error() string { return "not every host could be looked at: " + e.Refused.Error() }
+
+func (e *DarkError) Unwrap() error { return e.Refused }

@@ -13,15 +13,15 @@ import (
 // is asked here: the next look sees it.
 func (r *Run) awaitLeader(ctx context.Context) error {
 	return r.await(ctx, "no leader on whom all agree", func(ctx context.Context) error {
-		members := r.Want.Cluster.Members
+		members := r.members()
 		named, errs := make([]facts.ID, len(members)), make([]error, len(members))
 		var wg sync.WaitGroup
-		for i, m := range members {
+		for i, name := range members {
 			wg.Go(func() {
-				if errs[i] = r.Etcd.ReadLinearizable(ctx, r.endpoint(m.Name)); errs[i] != nil {
+				if errs[i] = r.Etcd.ReadLinearizable(ctx, r.endpoint(name)); errs[i] != nil {
 					return
 				}
-				status, err := r.Etcd.Status(ctx, r.endpoint(m.Name))
+				status, err := r.Etcd.Status(ctx, r.endpoint(name))
 				named[i], errs[i] = status.Leader, err
 			})
 		}

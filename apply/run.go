@@ -105,23 +105,21 @@ type Result struct {
 	Snapshot facts.Snapshot // the last look
 }
 
-// Converge runs stages until Next says nothing, and verifies. It can be stopped, cancelled or killed anywhere; calling it again goes on.
-// Errors are *plan.Refused, *StageError, *Stopped, *VerifyError or the context's.
+// Converge runs stages until Next says nothing, and verifies. While hosts are dark it does what can be done without them, and verifies the
+// others. It can be stopped, cancelled or killed anywhere; calling it again goes on.
+// Errors are *plan.Refused, *DarkError, *StageError, *Stopped, *VerifyError or the context's.
 func (r *Run) Converge(ctx context.Context) (Result, error) {
 	var result Result
 	var last *plan.Stage
-	for {
-		seen, err := r.look(ctx)
-		if r.stopping() && ctx.Err() == nil {
-			err = &Stopped{Done: result.Steps, Next: "looking at the hosts"}
+	for looked := false; ; {
+		if !looked {
+			if err := r.lookNext(ctx, &result); err != nil {
+				return result, err
+			}
 		}
+		stage, err := r.next(result.Snapshot)
 		if err != nil {
-			return result, err
-		}
-		result.Snapshot = seen
-		stage, err := r.next(seen)
-		if err != nil {
-			return result, err
+			return result, r.ended(ctx, result, err)
 		}
 		if stage == nil {
 			break
@@ -130,28 +128,37 @@ func (r *Run) Converge(ctx context.Context) (Result, error) {
 			return result, &StageError{Stage: *stage, Errs: []error{fmt.Errorf("%w: the same steps are wanted again", ErrNoEffect)}}
 		}
 		if result.Stages == 0 {
-			if err := r.tryCAs(ctx, seen); err != nil {
+			if err := r.tryCAs(ctx, result.Snapshot); err != nil {
 				return result, err
 			}
 		}
 		done, err := r.stage(ctx, *stage)
 		result.Steps += done
 		result.Stages++
-		if stopped := new(Stopped); errors.As(err, &stopped) {
-			stopped.Done = result.Steps // of all stages
-		}
-		if err != nil && errors.As(err, new(*GateError)) { // nothing was stopped, so there is nothing to go back to
-			return result, err
-		}
+		last, looked = stage, err != nil
 		if err != nil {
-			return result, r.back(ctx, seen, *stage, err)
+			if err := r.failed(ctx, &result, *stage, err); err != nil {
+				return result, err
+			}
+			last = nil // it is decided anew, without the hosts that have gone dark
 		}
-		last = stage
 	}
 	if r.Next != nil {
 		return result, nil
 	}
 	return result, r.verify(ctx, result)
+}
+
+// lookNext looks before the next stage.
+func (r *Run) lookNext(ctx context.Context, result *Result) error {
+	seen, err := r.look(ctx)
+	if r.stopping() && ctx.Err() == nil {
+		err = &Stopped{Done: result.Steps, Next: "looking at the hosts"}
+	}
+	if err == nil {
+		result.Snapshot = seen
+	}
+	return err
 }
 
 func (r *Run) next(seen facts.Snapshot) (*plan.Stage, error) {

@@ -11,14 +11,16 @@ import (
 type serving struct {
 	mu sync.Mutex
 	at map[string]string // by member
+
+	dark map[string]bool // members of which the last look found nothing out
 }
 
 func (s *serving) saw(seen facts.Snapshot) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.at = map[string]string{}
+	s.at, s.dark = map[string]string{}, map[string]bool{}
 	for name, host := range seen.Hosts {
-		s.at[name] = host.Endpoint
+		s.at[name], s.dark[name] = host.Endpoint, host.Dark()
 	}
 }
 
@@ -43,4 +45,17 @@ func (r *Run) endpoint(name string) string {
 		}
 	}
 	return ""
+}
+
+// members are those whose hosts are not dark, by name, in the order of the inventory.
+func (r *Run) members() []string {
+	r.serving.mu.Lock()
+	defer r.serving.mu.Unlock()
+	var names []string
+	for _, m := range r.Want.Cluster.Members {
+		if !r.serving.dark[m.Name] {
+			names = append(names, m.Name)
+		}
+	}
+	return names
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/clusterup/clusterup/plan"
 )
 
-// verify looks at what the last look found, and after a run that changed something it also writes, reads and deletes a key through
+// verify looks at what the last look found, of dark hosts nothing, and after a run that changed something it also writes, reads and deletes a key through
 // every member. A run that changed nothing writes nothing.
 func (r *Run) verify(ctx context.Context, result Result) error {
 	r.emit(Event{Type: Verifying})
@@ -50,6 +50,8 @@ func (r *Run) check(s facts.Snapshot) []string {
 	for _, m := range r.Want.Cluster.Members {
 		host := s.Hosts[m.Name]
 		switch {
+		case host.Dark(): // of it nothing is known
+			continue
 		case host.Etcd == nil:
 			findings = append(findings, m.Name+" does not answer: "+host.EtcdError)
 			continue
@@ -78,31 +80,37 @@ func (r *Run) check(s facts.Snapshot) []string {
 
 // canaries writes, reads and deletes through every member, side by side.
 func (r *Run) canaries(ctx context.Context) []string {
-	members := r.Want.Cluster.Members
+	members := r.members()
 	errs := make([]error, len(members))
 	var wg sync.WaitGroup
-	for i, m := range members {
+	for i, name := range members {
 		wg.Go(func() {
-			key := fmt.Sprintf("clusterup/canary/%s/%s", r.ID, m.Name)
-			errs[i] = r.Etcd.Canary(ctx, plan.ClientURL(r.Want.Cluster, m), key, r.ID)
+			key := fmt.Sprintf("clusterup/canary/%s/%s", r.ID, name)
+			errs[i] = r.Etcd.Canary(ctx, r.endpoint(name), key, r.ID)
 		})
 	}
 	wg.Wait()
 	var findings []string
 	for i, err := range errs {
 		if err != nil {
-			findings = append(findings, fmt.Sprintf("write, read and delete through %s: %v", members[i].Name, err))
+			findings = append(findings, fmt.Sprintf("write, read and delete through %s: %v", members[i], err))
 		}
 	}
 	return findings
 }
 
 func summary(w plan.Want, s facts.Snapshot) string {
-	leader, cluster := "", ""
+	leader, cluster, serve := "", "", 0
 	for _, m := range w.Cluster.Members {
-		if e := s.Hosts[m.Name].Etcd; e != nil && e.Leader == e.MemberID {
-			leader, cluster = m.Name, e.ClusterID.String()
+		e := s.Hosts[m.Name].Etcd
+		if e == nil {
+			continue
+		}
+		serve++
+		cluster = e.ClusterID.String()
+		if e.Leader == e.MemberID {
+			leader = ", leader " + m.Name
 		}
 	}
-	return fmt.Sprintf("cluster %s (%s): %d of %d members serve, leader %s", w.Cluster.Name, cluster, len(w.Cluster.Members), len(w.Cluster.Members), leader)
+	return fmt.Sprintf("cluster %s (%s): %d of %d members serve%s", w.Cluster.Name, cluster, serve, len(w.Cluster.Members), leader)
 }

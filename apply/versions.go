@@ -36,9 +36,9 @@ func (r *Run) moveLeader(ctx context.Context, step plan.Step) error {
 // has ended. The leader sees to all three every few seconds (etcd: server/etcdserver/version/monitor.go).
 func (r *Run) awaitVersion(ctx context.Context, step plan.Step) error {
 	err := r.await(ctx, "no agreement on the version", func(ctx context.Context) error {
-		for _, m := range r.Want.Cluster.Members {
-			if err := r.versionOf(ctx, plan.ClientURL(r.Want.Cluster, m), step.Version); err != nil {
-				return fmt.Errorf("%s: %w", m.Name, err)
+		for _, name := range r.members() {
+			if err := r.versionOf(ctx, r.endpoint(name), step.Version); err != nil {
+				return fmt.Errorf("%s: %w", name, err)
 			}
 		}
 		return nil
@@ -73,9 +73,9 @@ func (r *Run) versionOf(ctx context.Context, endpoint, wanted string) error {
 // hashes compares the data of all members, one after the other, at one revision. Compactions reach members at different moments, so what
 // differs because of one is compared again. note says that they could not be compared, which is no finding.
 func (r *Run) hashes(ctx context.Context) (findings []string, note string) {
-	members := r.Want.Cluster.Members
+	members := r.members()
 	for range 5 {
-		revision, err := r.Etcd.Revision(ctx, plan.ClientURL(r.Want.Cluster, members[0]))
+		revision, err := r.Etcd.Revision(ctx, r.endpoint(members[0]))
 		if err != nil {
 			return []string{"compare data: " + err.Error()}, ""
 		}
@@ -85,8 +85,8 @@ func (r *Run) hashes(ctx context.Context) (findings []string, note string) {
 		}
 		var first hash
 		same, comparable := true, true
-		for i, m := range members {
-			at := plan.ClientURL(r.Want.Cluster, m)
+		for i, name := range members {
+			at := r.endpoint(name)
 			var sum uint32
 			var compacted int64
 			// A follower is behind right after a write; a linearizable read through it waits until it is not.
@@ -96,7 +96,7 @@ func (r *Run) hashes(ctx context.Context) (findings []string, note string) {
 			}
 			switch {
 			case err != nil:
-				return []string{fmt.Sprintf("compare data of %s: %v", m.Name, err)}, ""
+				return []string{fmt.Sprintf("compare data of %s: %v", name, err)}, ""
 			case i == 0:
 				first = hash{sum, compacted}
 			default:
@@ -116,18 +116,10 @@ func (r *Run) hashes(ctx context.Context) (findings []string, note string) {
 
 // back takes a member that did not come up with what it was restarted with back to what it ran before, so that the cluster is whole while
 // somebody looks into it. The error says so. It is left as it is when nobody can be sure that going back is safe.
-func (r *Run) back(ctx context.Context, before facts.Snapshot, stage plan.Stage, err error) error {
-	var failed *StageError
-	if !errors.As(err, &failed) || ctx.Err() != nil || r.stopping() || r.Next != nil {
-		return err
-	}
-	now, errLook := r.look(ctx)
-	if errLook != nil {
-		return err
-	}
-	way := plan.Back(r.Want, before, now, stage)
+func (r *Run) back(ctx context.Context, before, now facts.Snapshot, failed *StageError) error {
+	way := plan.Back(r.Want, before, now, failed.Stage)
 	if way == nil {
-		return err
+		return failed
 	}
 	_, errBack := r.stage(ctx, *way)
 	return &BackError{StageError: failed, Back: *way, Err: errBack}

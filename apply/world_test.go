@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"strings"
 	"sync"
 	"testing"
@@ -75,6 +76,7 @@ type world struct {
 	tried    []string                                        // roles of CAs that were asked to sign
 	unfit    string                                          // what they say to that
 	noServer error                                           // why they cannot be asked
+	dark     map[string]bool                                 // hosts that cannot be looked at
 }
 
 func newWorld(t *testing.T, w plan.Want) *world {
@@ -130,19 +132,26 @@ func (o *world) gather(ctx context.Context, w plan.Want, last *looked) (facts.Sn
 		}
 	}
 	o.wanted = map[string][]plan.Step{}
-	stage, err := plan.Next(w, o.seen)
+	seen := o.seen
+	if len(o.dark) > 0 {
+		seen.Hosts = maps.Clone(seen.Hosts)
+	}
+	for name := range o.dark {
+		seen.Hosts[name] = facts.Host{Name: name, Unreachable: "no route"}
+	}
+	stage, err := plan.Next(w, seen)
 	if last.stage != nil {
-		if back := plan.Back(w, last.seen, o.seen, *last.stage); back != nil {
+		if back := plan.Back(w, last.seen, seen, *last.stage); back != nil {
 			stage, err = back, nil
 		}
 	}
-	*last = looked{o.seen, stage}
+	*last = looked{seen, stage}
 	if err == nil && stage != nil {
 		for _, step := range stage.Steps {
 			o.wanted[step.ID()] = append(o.wanted[step.ID()], step)
 		}
 	}
-	return o.seen, nil
+	return seen, nil
 }
 
 // seam learns from the run which step each host is at; fault is what a test adds.

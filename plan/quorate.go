@@ -40,7 +40,7 @@ func (e *NoMajority) Head() string {
 // by one member have no majorities without a common member. An error is *NoMajority.
 func Quorate(w Want, s facts.Snapshot, held []string) error {
 	v := newView(w, s)
-	if !v.formed {
+	if v.unfounded() {
 		return v.quorate(v.inventoried(), len(w.Cluster.Members), held)
 	}
 	lists := [][]facts.Member{v.seen.Members}
@@ -55,9 +55,12 @@ func Quorate(w Want, s facts.Snapshot, held []string) error {
 	return nil
 }
 
+// unfounded says that nothing shows that there is a cluster: no member tells who belongs to it, and no host says that it was there.
+func (v view) unfounded() bool { return !v.formed && v.seen.Members == nil }
+
 // quorate says whether enough hosts of a list are held.
 func (v view) quorate(list []facts.Member, need int, held []string) error {
-	short := &NoMajority{Need: need, Of: len(list), Every: !v.formed}
+	short := &NoMajority{Need: need, Of: len(list), Every: v.unfounded()}
 	for _, member := range list {
 		m, ok := v.hostOf(member)
 		switch {

@@ -34,6 +34,14 @@ func textsOf(alarms []plan.Alarm) []string {
 	return texts
 }
 
+// blocking is a refusal that keeps an apply from doing anything: one for dark hosts alone does not.
+func blocking(refused *plan.Refused) *plan.Refused {
+	if refused != nil && refused.Only(plan.Unreachable) {
+		return nil
+	}
+	return refused
+}
+
 // unappliable takes apply away as the remedy of what waits for a refusal, which has a remedy of its own: until then
 // apply does nothing.
 func unappliable(findings []finding) {
@@ -48,10 +56,12 @@ func unappliable(findings []finding) {
 // the refusal has a remedy of its own.
 func (m memberStatus) cure(refused *plan.Refused) string {
 	switch {
-	case refused != nil:
+	case blocking(refused) != nil:
 		return ""
 	case len(m.PendingChanges) > 0:
 		return "clusterup apply"
+	case refused != nil && len(refused.Waits) > 0: // it may be among what waits
+		return ""
 	}
 	return "the journal of its unit on the host says why: journalctl -n 100 -u " + m.unit
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
@@ -57,13 +58,13 @@ func (s *session) apply(ctx context.Context, saved *savedPlan, yes, full bool) e
 	looking, looked := s.console.untilStopped(ctx)
 	p, seen, err := s.plan(looking)
 	looked()
-	if saved != nil && err == nil {
-		err = saved.check(p, seen)
+	if saved != nil && (err == nil || darkOnly(err)) {
+		err = cmp.Or(saved.check(p, seen), err)
 	}
-	if saved == nil || err != nil {
+	if saved == nil || err != nil && !darkOnly(err) {
 		s.console.showPlan(p, full, err)
 	}
-	if err != nil {
+	if err != nil && !darkOnly(err) {
 		return err
 	}
 	if p.Empty() {
@@ -103,6 +104,12 @@ func (s *session) operatorPart(ctx context.Context, seen facts.Snapshot, reason 
 	})
 }
 
+// darkOnly says that a plan goes as far as it can while hosts are dark: nothing else stands against it.
+func darkOnly(err error) bool {
+	var refused *plan.Refused
+	return errors.As(err, &refused) && refused.Only(plan.Unreachable)
+}
+
 // onThisMachine says that a stage changes no host.
 func onThisMachine(stage plan.Stage) bool {
 	return !slices.ContainsFunc(stage.Steps, func(step plan.Step) bool { return step.Host != "" })
@@ -120,6 +127,10 @@ func (s *session) unmoved(ctx context.Context, shown plan.Plan, saved, yes, full
 	looking, looked := s.console.untilStopped(ctx)
 	defer looked()
 	p, seen, err := s.plan(looking)
+	dark := err
+	if darkOnly(err) {
+		err = nil
+	}
 	if err == nil {
 		err = s.preflight(looking, seen) // under the lock, since what stands in for members takes their ports
 	}
@@ -141,7 +152,7 @@ func (s *session) unmoved(ctx context.Context, shown plan.Plan, saved, yes, full
 		return seen, errMoved
 	}
 	s.console.say("The hosts have changed meanwhile. This is the plan now:")
-	s.console.showPlan(p, full, nil)
+	s.console.showPlan(p, full, dark)
 	if p.Empty() || yes {
 		return seen, nil
 	}

@@ -53,7 +53,7 @@ type finding struct {
 }
 
 // findingKinds are all kinds of findings.
-var findingKinds = []string{"unreachable", "unhealthy", "unknown", "alarm", "space", "source", "drift", "refused", "unplanned", "rotation", "unsealed", "expiry", "client", "package"}
+var findingKinds = []string{"unreachable", "waits", "unhealthy", "unknown", "alarm", "space", "source", "drift", "refused", "unplanned", "rotation", "unsealed", "expiry", "client", "package"}
 
 // expiry is when a certificate ends.
 type expiry struct {
@@ -173,6 +173,9 @@ func (s *session) checked(p plan.Plan, seen facts.Snapshot, refused *plan.Refuse
 		find(c.Kind, c.Host, c.Text, c.Do)
 	}
 	if refused != nil {
+		for _, wait := range refused.Waits {
+			find("waits", "", wait.String(), "")
+		}
 		for _, r := range refused.Refusals {
 			if r.Kind != plan.Unreachable && r.Kind != plan.Alarmed { // which was said of the alarm
 				find("refused", r.Host, r.Reason, r.Remedy)
@@ -198,7 +201,7 @@ func (s *session) checked(p plan.Plan, seen facts.Snapshot, refused *plan.Refuse
 	for _, f := range slices.Concat(s.rotating(result.Rotations, seen, named(members, "unreachable")), s.unsealed(seen), s.expiring(seen), s.refusedClients(seen)) {
 		find(f.Kind, f.Host, f.Text, f.Do)
 	}
-	if refused != nil {
+	if blocking(refused) != nil {
 		unappliable(result.Findings)
 	}
 	result.OK = len(result.Findings) == 0

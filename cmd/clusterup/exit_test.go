@@ -133,7 +133,7 @@ func TestExplainRefused(t *testing.T) {
 		{&unfitError{refused}, "Refused: nothing was changed, because the hosts are not fit for this plan:"},
 		{&unfitError{gone}, "Error: not every host could be looked at, and nothing is changed without that:"},
 		{late(refused, 2), "Refused: 2 steps done so far, and going on would not be safe:"},
-		{gone, "Error: not every host could be looked at, and nothing is changed without that:"},
+		{gone, "Error: not every host could be looked at:"},
 	} {
 		if got := explain(test.err, true)[0]; got != test.want {
 			t.Errorf("it says %q, want %q", got, test.want)

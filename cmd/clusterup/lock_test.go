@@ -99,7 +99,7 @@ func TestTooFewLocked(t *testing.T) {
 		t.Errorf("exit %d of %v", exitCode(err), err)
 	}
 	saysLines(t, explain(err, false),
-		"Error: the cluster's lock is held on the hosts of at least 2 of its 3 members, and 1 can be locked: nothing on a host is changed without that:",
+		"Error: the cluster's lock is held on the hosts of at least 2 of its 3 members, and 1 can be locked; nothing on a host is changed without that:",
 		"  etcd-1: connect: no route  [unreachable]", "    → check routes",
 		"  etcd-3: connect: no route  [unreachable]", "    → check routes")
 }

@@ -30,13 +30,16 @@ func newPlan(c *console) *cobra.Command {
 			defer cancel()
 			p, seen, err := s.plan(ctx)
 			c.showPlan(p, full, err)
-			if err != nil {
+			if err != nil && !darkOnly(err) {
 				return err
 			}
 			if out != "" {
 				if err := s.savePlan(out, p, seen); err != nil {
 					return err
 				}
+			}
+			if err != nil { // which comes before changes that are pending
+				return err
 			}
 			if exitCode && !p.Empty() {
 				return errPending
@@ -49,7 +52,7 @@ func newPlan(c *console) *cobra.Command {
 	cmd.Flags().StringSliceVar(&flags.accept, "accept", nil, "accept a risk by name: downtime, downgrade, foreign-ca, hops, old-clients")
 	cmd.Flags().BoolVar(&flags.holdLast, "hold-last", false, "leave the last member at its minor version, from where one can still turn back")
 	cmd.Flags().StringVar(&out, "out", "", "save the plan in a file, for apply")
-	cmd.Flags().BoolVar(&exitCode, "exit-code", false, "exit with 3 when changes are pending")
+	cmd.Flags().BoolVar(&exitCode, "exit-code", false, "exit with 3 when changes are pending, and all hosts could be looked at")
 	cmd.Flags().BoolVar(&full, "full", false, "show the whole text of new files as well")
 	return cmd
 }

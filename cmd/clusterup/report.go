@@ -22,7 +22,7 @@ func (c *console) report(err error) int {
 		return code
 	}
 	if c.json {
-		c.object(errorObject{Type: "error", Error: err.Error(), ExitCode: code, Refusals: refusalsOf(err)})
+		c.object(errorOf(err, code))
 	}
 	lines := explain(err, c.full)
 	if code == exitInterrupted && c.intact {
@@ -40,6 +40,20 @@ type errorObject struct {
 	Error    string         `json:"error"`
 	ExitCode int            `json:"exit_code"`
 	Refusals []plan.Refusal `json:"refusals,omitempty"`
+	Waits    []plan.Wait    `json:"waits,omitempty"` // what is not done before dark hosts are seen
+	Steps    int            `json:"steps,omitempty"` // done before it
+}
+
+// errorOf describes an error.
+func errorOf(err error, code int) errorObject {
+	o := errorObject{Type: "error", Error: err.Error(), ExitCode: code, Refusals: refusalsOf(err)}
+	if refused := new(plan.Refused); errors.As(err, &refused) {
+		o.Waits = refused.Waits
+	}
+	if late := new(refusedLate); errors.As(err, &late) {
+		o.Steps = late.steps
+	}
+	return o
 }
 
 func refusalsOf(err error) []plan.Refusal {
@@ -63,9 +77,12 @@ func explain(err error, full bool) []string {
 	var lost *lockLostError
 	var back *apply.BackError
 	var short *plan.NoMajority
+	var dark *apply.DarkError
 	switch {
 	case errors.As(err, &short):
-		return append([]string{"Error: " + short.Head() + ": nothing on a host is changed without that:"}, listed(short.Missing)...)
+		return explainShort(err, short)
+	case errors.As(err, &dark):
+		return explainDark(dark)
 	case errors.As(err, &refused):
 		return explainRefused(err, refused)
 	case errors.As(err, &back):
@@ -106,6 +123,9 @@ func explainVerify(verify *apply.VerifyError) []string {
 			}
 		}
 	}
+	if len(verify.Dark) > 0 {
+		lines = append(lines, fmt.Sprintf("  %s could not be looked at", andList(verify.Dark)))
+	}
 	if rest == 0 {
 		return lines
 	}
@@ -136,10 +156,45 @@ func (e *refusedLate) Unwrap() error { return e.error }
 
 // late is err, as a *refusedLate where it is a refusal after steps were done.
 func late(err error, steps int) error {
-	if refused := new(plan.Refused); steps > 0 && errors.As(err, &refused) {
+	if refused := new(plan.Refused); steps > 0 && (errors.As(err, &refused) || errors.As(err, new(*plan.NoMajority))) {
 		return &refusedLate{err, steps}
 	}
 	return err
+}
+
+// explainShort says why no host is changed, and what was done all the same.
+func explainShort(err error, short *plan.NoMajority) []string {
+	var lines []string
+	if late := new(refusedLate); errors.As(err, &late) {
+		lines = append(lines, plural(late.steps, "step")+" done on this machine. What comes next is on hosts:")
+	}
+	lines = append(lines, "Error: "+short.Head()+"; nothing on a host is changed without that:")
+	return append(lines, listed(short.Missing)...)
+}
+
+// explainDark says what was done while hosts are dark, what waits for them, and that they may need more.
+func explainDark(dark *apply.DarkError) []string {
+	head := "Error: not every host could be looked at; on the others there was nothing to do:"
+	if dark.Steps > 0 {
+		head = fmt.Sprintf("Error: %s done, and the rest waits: not every host could be looked at:", plural(dark.Steps, "step"))
+	}
+	lines := append([]string{head}, listed(dark.Refusals)...)
+	for _, wait := range dark.Waits {
+		lines = append(lines, "  "+wait.String())
+	}
+	var names []string
+	for _, r := range dark.Refusals {
+		names = append(names, r.Host)
+	}
+	return append(lines, fmt.Sprintf("  → when %s can be looked at, run the same command again: what is needed there is not known before", andList(names)))
+}
+
+// andList is names as people list them.
+func andList(names []string) string {
+	if len(names) < 2 {
+		return strings.Join(names, "")
+	}
+	return strings.Join(names[:len(names)-1], ", ") + " and " + names[len(names)-1]
 }
 
 // unfitError is a refusal by what preflight found: the plan has been shown, and none of it was done.
@@ -154,8 +209,10 @@ func explainRefused(err error, refused *plan.Refused) []string {
 	switch {
 	case errors.As(err, &late):
 		head = fmt.Sprintf("Refused: %s done so far, and going on would not be safe:", plural(late.steps, "step"))
-	case refused.Only(plan.Unreachable):
+	case refused.Only(plan.Unreachable) && errors.As(err, &unfit): // there is no cluster yet
 		head = "Error: not every host could be looked at, and nothing is changed without that:"
+	case refused.Only(plan.Unreachable):
+		head = "Error: not every host could be looked at:"
 	case errors.As(err, &unfit):
 		head = "Refused: nothing was changed, because the hosts are not fit for this plan:"
 	}

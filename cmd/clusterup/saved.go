@@ -9,6 +9,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"github.com/clusterup/clusterup/facts"
 	"github.com/clusterup/clusterup/plan"
@@ -120,8 +122,27 @@ func (p *savedPlan) flags(now clusterFlags) (clusterFlags, error) {
 	return now, p.Variables.check(vars)
 }
 
-// check says whether the same look leads to the same plan.
+// movedDark says that other hosts are dark than when the plan was made. It is errMoved.
+type movedDark struct{ back, gone []string }
+
+func (e *movedDark) Error() string {
+	const look = ": look at the new plan, and save it again"
+	if len(e.gone) > 0 {
+		return strings.Join(e.gone, ", ") + " cannot be looked at, and could be when this plan was saved" + look
+	}
+	return "this plan was saved while " + strings.Join(e.back, ", ") + " could not be looked at, and now that is over" + look
+}
+
+func (*movedDark) Is(target error) bool { return target == errMoved }
+
+// check says whether the same look leads to the same plan. It does so only while the same hosts are dark.
 func (p *savedPlan) check(now plan.Plan, seen facts.Snapshot) error {
+	less := func(all, some []string) []string {
+		return slices.DeleteFunc(slices.Clone(all), func(host string) bool { return slices.Contains(some, host) })
+	}
+	if moved := (&movedDark{back: less(p.Plan.Dark, now.Dark), gone: less(now.Dark, p.Plan.Dark)}); len(moved.back)+len(moved.gone) > 0 {
+		return moved
+	}
 	digest, err := now.Digest()
 	if err != nil {
 		return err
@@ -140,6 +161,9 @@ func (p *savedPlan) check(now plan.Plan, seen facts.Snapshot) error {
 func factsDigest(s facts.Snapshot) (string, error) {
 	hosts := map[string]facts.Host{}
 	for name, host := range s.Hosts {
+		if host.Unreachable != "" { // each time it may be for another reason
+			host = facts.Host{Name: name, Unreachable: "dark"}
+		}
 		host.ClockOffset, host.Rooms, host.EtcdError, host.ReadError = 0, nil, "", ""
 		host.Unread, host.Sources = nil, nil // addresses for privacy change by themselves
 		if host.Etcd != nil {

@@ -76,6 +76,7 @@ type clusterStatus struct {
 	Rotations []plan.Rotation `json:"rotations,omitempty"` // of CAs, that are under way
 	Clients   []clientStatus  `json:"clients,omitempty"`   // the newest certificate of each name
 	Refusals  []plan.Refusal  `json:"refusals,omitempty"`
+	Waits     []plan.Wait     `json:"waits,omitempty"` // what is not done before dark hosts are seen
 	Notes     []string        `json:"notes,omitempty"`
 
 	dark []string // members whose hosts could not be looked at
@@ -224,7 +225,7 @@ func (s *session) clusterStatus(members []memberStatus, p plan.Plan, seen facts.
 	total.Notes = slices.DeleteFunc(slices.Clone(p.Notes), func(note string) bool { return len(total.Rotations) > 0 && slices.Contains(said, note) })
 	total.Clients = clientStatuses(s.cluster, seen)
 	if refused != nil {
-		total.Refusals = refused.Refusals
+		total.Refusals, total.Waits = refused.Refusals, refused.Waits
 	}
 	return total
 }
@@ -273,6 +274,9 @@ func (s *session) showStatus(members []memberStatus, total clusterStatus) {
 	for _, note := range total.Notes {
 		fprintf(out, "note: %s\n", note)
 	}
+	for _, wait := range total.Waits {
+		fprintf(out, "waits: %s\n", wait)
+	}
 	for _, r := range total.Refusals {
 		if r.Kind != plan.Unreachable {
 			fprintf(out, "%s  [%s]\n  → %s\n", r, r.Kind, r.Remedy)
@@ -297,12 +301,17 @@ func (m memberStatus) silent() bool { return m.PID != 0 && m.Version == "" }
 // drift is how much of a member is not as the inventory says; nobody knows that where planning was refused.
 func drift(m memberStatus, total clusterStatus) string {
 	switch {
-	case m.State == "unreachable" || len(total.Refusals) > 0 || total.Unplanned != "":
+	case m.State == "unreachable" || total.refused() || total.Unplanned != "":
 		return "?"
 	case len(m.PendingChanges) == 0:
 		return "none"
 	}
 	return plural(len(m.PendingChanges), "change")
+}
+
+// refused says that nothing is planned, for other reasons than that hosts are dark.
+func (c clusterStatus) refused() bool {
+	return slices.ContainsFunc(c.Refusals, func(r plan.Refusal) bool { return r.Kind != plan.Unreachable })
 }
 
 func dash(s string) string {

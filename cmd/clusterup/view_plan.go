@@ -14,9 +14,9 @@ import (
 )
 
 // showPlan writes the plan to stdout: for people, or as one JSON object. Where building it ended in an error, it is the stages before
-// that; with none, nothing is shown, since a refusal is not a plan with nothing to do.
+// that; with none, nothing is shown, since a refusal is not a plan with nothing to do. To people it is said what waits for hosts that are dark.
 func (c *console) showPlan(p plan.Plan, full bool, err error) {
-	if p.Cluster == "" || err != nil && p.Empty() {
+	if p.Cluster == "" || err != nil && p.Empty() && (c.json || c.destroying || !darkOnly(err)) {
 		return
 	}
 	if c.json {
@@ -55,7 +55,12 @@ func (v planView) plan(p plan.Plan) {
 	for _, note := range p.Notes {
 		v.line("%s %s", v.paint.yellow("note:"), note)
 	}
+	defer v.waits(p)
 	if p.Empty() {
+		if len(p.Dark) > 0 && v.settled == settled {
+			v.line("Cluster %s: nothing to do now on the hosts that could be looked at.", p.Cluster)
+			return
+		}
 		if len(p.Notes) > 0 && v.settled == settled { // such as of what waits
 			v.line("Cluster %s: nothing to do now.", p.Cluster)
 			return
@@ -79,6 +84,13 @@ func (v planView) plan(p plan.Plan) {
 		maps.Copy(v.shown, v.now)
 	}
 	v.line("\nPlan: %s in %s.", plural(steps, "step"), plural(len(p.Stages), "stage"))
+}
+
+// waits says what is not done before dark hosts are seen.
+func (v planView) waits(p plan.Plan) {
+	for _, wait := range p.Waits {
+		v.line("%s %s", v.paint.yellow("waits:"), wait)
+	}
 }
 
 // where says where a stage works, and on how many hosts at once.

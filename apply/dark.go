@@ -1,0 +1,88 @@
+package apply
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"github.com/clusterup/clusterup/facts"
+	"github.com/clusterup/clusterup/plan"
+)
+
+// ended is how a run ends at which Next gives no stage and an error. Where that is for dark hosts alone, the others are verified.
+func (r *Run) ended(ctx context.Context, result Result, err error) error {
+	var refused *plan.Refused
+	if !errors.As(err, &refused) || !refused.Only(plan.Unreachable) {
+		return err
+	}
+	if r.Next == nil && answers(result.Snapshot) {
+		err := r.verify(ctx, result)
+		if wrong := new(VerifyError); errors.As(err, &wrong) {
+			for _, dark := range refused.Refusals {
+				wrong.Dark = append(wrong.Dark, dark.Host)
+			}
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return &DarkError{Refused: refused, Steps: result.Steps}
+}
+
+// answers says that there is a cluster to verify: a member that was seen answers.
+func answers(s facts.Snapshot) bool {
+	for _, host := range s.Hosts {
+		if !host.Dark() && host.Etcd != nil {
+			return true
+		}
+	}
+	return false
+}
+
+// failed is what becomes of a run at which a stage did not succeed: nil where it goes on, since hosts have gone dark meanwhile, which the look
+// in result shows; else the error that ends it.
+func (r *Run) failed(ctx context.Context, result *Result, stage plan.Stage, err error) error {
+	if stopped := new(Stopped); errors.As(err, &stopped) {
+		stopped.Done = result.Steps // of all stages
+	}
+	var failed *StageError
+	if !errors.As(err, &failed) || ctx.Err() != nil || r.stopping() {
+		return err
+	}
+	now, errLook := r.look(ctx)
+	if errLook != nil {
+		return err
+	}
+	before := result.Snapshot
+	if wentDark(before, now, failed) {
+		result.Snapshot = now
+		return nil
+	}
+	if r.Next != nil || errors.As(err, new(*GateError)) { // nothing was stopped, so there is nothing to go back to
+		return err
+	}
+	return r.back(ctx, before, now, failed)
+}
+
+// wentDark says that every step which failed did so with a host that it rests on and that can no longer be looked at. A failure on a host that
+// can be is one.
+func wentDark(before, now facts.Snapshot, failed *StageError) bool {
+	gone := func(host string) bool { return !before.Hosts[host].Dark() && now.Hosts[host].Dark() }
+	return !slices.ContainsFunc(failed.Errs, func(err error) bool {
+		var step *StepError
+		return !errors.As(err, &step) || !slices.ContainsFunc(restsOn(now, step), gone)
+	})
+}
+
+// restsOn are the hosts that a step needs to succeed.
+func restsOn(now facts.Snapshot, failed *StepError) []string {
+	step := failed.Step
+	var gate *GateError
+	switch {
+	case errors.As(failed.Err, &gate):
+		return step.Needs.Serve
+	case step.Kind == plan.AwaitVersion, step.Kind == plan.AwaitLeader:
+		return now.Names()
+	}
+	return slices.DeleteFunc([]string{step.Host, step.To}, func(name string) bool { return name == "" })
+}

@@ -1,0 +1,138 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/clusterup/clusterup/apply"
+	"github.com/clusterup/clusterup/facts"
+	"github.com/clusterup/clusterup/plan"
+)
+
+// etcd3Dark is the refusal while etcd-3 cannot be looked at.
+func etcd3Dark() *plan.Refused {
+	return &plan.Refused{
+		Refusals: []plan.Refusal{{Kind: plan.Unreachable, Host: "etcd-3", Reason: "connect: no route", Remedy: "check routes"}},
+		Waits:    []plan.Wait{{What: "the change to etcd 3.7.3", For: []string{"etcd-3"}, Why: "all take part"}},
+	}
+}
+
+// An apply without a dark host says what was done, what waits and for whom, and that it may need more; it exits with 12, whatever it has done.
+func TestExplainDark(t *testing.T) {
+	rest := []string{
+		"  etcd-3: connect: no route  [unreachable]", "    → check routes", "  the change to etcd 3.7.3 waits for etcd-3: all take part",
+		"  → when etcd-3 can be looked at, run the same command again: what is needed there is not known before",
+	}
+	for steps, head := range map[int]string{
+		0: "Error: not every host could be looked at; on the others there was nothing to do:",
+		2: "Error: 2 steps done, and the rest waits: not every host could be looked at:",
+	} {
+		err := late(&apply.DarkError{Refused: etcd3Dark(), Steps: steps}, steps)
+		saysLines(t, explain(err, false), append([]string{head}, rest...)...)
+		if code := exitCode(err); code != exitUnreachable {
+			t.Errorf("exit %d", code)
+		}
+		o := errorOf(err, 12)
+		if o.Steps != steps || len(o.Waits) != 1 || len(o.Refusals) != 1 {
+			t.Errorf("as JSON %+v", o)
+		}
+	}
+}
+
+// What is done on this machine alone is told beside the reason for which no host is changed.
+func TestExplainOperatorPart(t *testing.T) {
+	err := late(&plan.NoMajority{Held: 1, Need: 2, Of: 3, Missing: etcd3Dark().Refusals}, 2)
+	saysLines(t, explain(err, false), "2 steps done on this machine. What comes next is on hosts:",
+		"Error: the cluster's lock is held on the hosts of at least 2 of its 3 members, and 1 can be locked; nothing on a host is changed without that:",
+		"  etcd-3: connect: no route  [unreachable]", "    → check routes")
+	if code := exitCode(err); code != exitUnreachable {
+		t.Errorf("exit %d", code)
+	}
+}
+
+// A plan while a host is dark shows its stages, or that there are none, and what waits. With --json one without stages is an error alone.
+func TestPlanViewDark(t *testing.T) {
+	for name, c := range map[string]struct {
+		p    plan.Plan
+		json bool
+		err  error
+		says []string
+	}{
+		"stages":      {samplePlan(), false, etcd3Dark(), []string{"Plan: 6 steps in 3 stages.\nwaits: the change to etcd 3.7.3 waits for etcd-3: all take part\n"}},
+		"no stages":   {plan.Plan{Cluster: "prod"}, false, etcd3Dark(), []string{"nothing to do now on the hosts that could be looked at", "\nwaits: "}},
+		"JSON":        {samplePlan(), true, etcd3Dark(), []string{`"dark":["etcd-3"]`, `"waits":[{"what":"the change to etcd 3.7.3"`}},
+		"JSON, empty": {plan.Plan{Cluster: "prod"}, true, etcd3Dark(), nil},
+		"refused": {plan.Plan{Cluster: "prod"}, false, &plan.Refused{Refusals: []plan.Refusal{
+			etcd3Dark().Refusals[0], {Kind: plan.ClockOff, Host: "etcd-1"},
+		}}, nil},
+	} {
+		var out bytes.Buffer
+		c.p.Dark, c.p.Waits = []string{"etcd-3"}, etcd3Dark().Waits
+		(&console{out: &out, err: &bytes.Buffer{}, json: c.json}).showPlan(c.p, false, c.err)
+		if len(c.says) == 0 && out.Len() > 0 {
+			t.Errorf("%s: %s", name, out.String())
+		}
+		for _, text := range c.says {
+			if !strings.Contains(out.String(), text) {
+				t.Errorf("%s: %q is missing in\n%s", name, text, out.String())
+			}
+		}
+	}
+}
+
+// A plan that was saved with a host dark is good as long as the same hosts are, for whatever reason they are.
+func TestSavedDark(t *testing.T) {
+	look := func(reason string, dark ...string) (plan.Plan, facts.Snapshot) {
+		p, s := samplePlan(), facts.Snapshot{Hosts: map[string]facts.Host{}}
+		p.Dark = dark
+		for _, name := range []string{"etcd-1", "etcd-2", "etcd-3"} {
+			s.Hosts[name] = facts.Host{Name: name, Arch: "amd64"}
+			if slices.Contains(dark, name) {
+				s.Hosts[name] = facts.Host{Name: name, Unreachable: reason}
+			}
+		}
+		return p, s
+	}
+	p, seen := look("no route", "etcd-3")
+	saved := &savedPlan{Plan: p}
+	saved.Digest, _ = p.Digest()
+	saved.Facts, _ = factsDigest(seen)
+	for name, c := range map[string]struct {
+		reason string
+		dark   []string
+		says   string
+	}{
+		"the same":             {"no route", []string{"etcd-3"}, ""},
+		"for another reason":   {"no answer in time", []string{"etcd-3"}, ""},
+		"it is back":           {"", nil, "saved while etcd-3 could not be looked at, and now that is over"},
+		"another one is gone":  {"no route", []string{"etcd-2", "etcd-3"}, "etcd-2 cannot be looked at, and could be when this plan was saved"},
+		"another one, instead": {"no route", []string{"etcd-1"}, "etcd-1 cannot be looked at"},
+	} {
+		err := saved.check(look(c.reason, c.dark...))
+		if c.says == "" && err != nil || c.says != "" && (!errors.Is(err, errMoved) || !strings.Contains(err.Error(), c.says)) {
+			t.Errorf("%s: %v, want %q", name, err, c.says)
+		}
+	}
+}
+
+// What status and check say of dark hosts alone is no refusal: an apply does what there is to do on the others.
+func TestDarkBlocksNothing(t *testing.T) {
+	total := clusterStatus{Refusals: etcd3Dark().Refusals}
+	changed := memberStatus{State: "healthy", PendingChanges: []string{"enable-unit: not enabled at boot"}}
+	if got := drift(changed, total); got != "1 change" {
+		t.Errorf("drift %q", got)
+	}
+	if got := drift(memberStatus{State: "unreachable"}, total); got != "?" {
+		t.Errorf("drift of the dark one %q", got)
+	}
+	if blocking(etcd3Dark()) != nil {
+		t.Error("it blocks an apply")
+	}
+	total.Refusals = append(total.Refusals, plan.Refusal{Kind: plan.ClockOff})
+	if got := drift(changed, total); got != "?" || blocking(&plan.Refused{Refusals: total.Refusals}) == nil {
+		t.Errorf("beside another refusal: drift %q", got)
+	}
+}
