@@ -95,7 +95,7 @@ func lawTrust(w Want, s facts.Snapshot, stage Stage) error {
 	return nil
 }
 
-// lawSigner: every member of a cluster that exists trusts the CA that signs, unless it trusts none any more that has not ended.
+// lawSigner: every member of a cluster that exists trusts the CA that signs, unless it trusts none any more that has not ended and is not retired.
 func lawSigner(w Want, s facts.Snapshot, leaf Leaf) error {
 	_, exists := identities(w, s)
 	several := 0
@@ -121,7 +121,7 @@ func lawSigner(w Want, s facts.Snapshot, leaf Leaf) error {
 		host := s.Hosts[m.Name]
 		command := runsWith(w, host)
 		good := func(ca facts.CA) bool {
-			return ca.Role == leaf.CA && s.Taken.Before(ca.NotAfter) && accepts(host, command, ca)
+			return ca.Role == leaf.CA && !ca.Retired && s.Taken.Before(ca.NotAfter) && accepts(host, command, ca)
 		}
 		if !accepts(host, command, signer) && slices.ContainsFunc(s.Operator.CAs, good) {
 			return fmt.Errorf("%s does not trust %s CA %d yet", m.Name, leaf.CA, leaf.Generation)

@@ -48,10 +48,18 @@ func (v view) goesOn(r rule) bool {
 	switch {
 	case len(v.dark()) == 0:
 		return true
-	case r.sees == everyone, !v.formed && r.sees != founding:
+	case r.sees == everyone, !v.formed && (r.sees != founding || !v.allPublished()):
 		return false
 	}
 	return r.sees == nobody || v.seesMajority()
+}
+
+// allPublished says that the cluster knows every member as one that has served. Were it recorded as born before, a member that is dark, and has not
+// started yet, would be taken for one that has lost its data.
+func (v view) allPublished() bool {
+	all := true
+	v.everyone(func(m inventory.Member, _ facts.Host) { all = all && v.published(m) != 0 })
+	return all
 }
 
 // seesMajority says whether the hosts of a majority of the voters are seen.
