@@ -60,7 +60,7 @@ func (o operation) darkWays(t *testing.T, n int) int {
 	t.Helper()
 	_, w, s := o.start(t, n)
 	k := &sleeper{newWalker(t, w), s, map[key]bool{}}
-	st := state{seen: s, token: "run-1", way: o.name}
+	st := state{seen: s, token: "run-1", way: &way{what: o.name}}
 	for range 20 + 10*n {
 		d := k.decide(&st)
 		k.nightfall(st)
@@ -98,7 +98,7 @@ func (k *sleeper) nightfall(st state) {
 
 func (k *sleeper) darken(st state, names []string, dies bool) night {
 	dark := night{state{seen: st.seen, token: st.token, truth: st.truth}, map[string]facts.Host{}}
-	dark.way = fmt.Sprintf("%s → %s dark, died: %v", st.way, enumerate(names), dies)
+	dark.way = st.way.then(fmt.Sprintf("%s dark, died: %v", enumerate(names), dies))
 	for _, name := range names {
 		if dies {
 			dark.seen = change(dark.seen, name, stop)
@@ -220,7 +220,7 @@ func follows(host facts.Host, seen facts.Snapshot) facts.Host {
 func (k *sleeper) dawn(at night) {
 	for i, seen := range k.truths(at)[:3] {
 		t := k.true(&at.state)
-		back := state{seen: t.shown(scenes{w: k.w}.settle(seen)), token: at.token, way: fmt.Sprintf("%s → back, as truth %d", at.way, i), truth: &t}
+		back := state{seen: t.shown(scenes{w: k.w}.settle(seen)), token: at.token, way: at.way.then(fmt.Sprintf("back, as truth %d", i)), truth: &t}
 		if refused := k.end(back); refused != nil && !k.excused(&back, refused) && !(i == 2 && k.wayBack(at)) {
 			k.fail(back, "not caught up: %v", refused)
 		}
