@@ -30,12 +30,32 @@ func Next(w Want, s facts.Snapshot) (*Stage, error) {
 	return nil, nil
 }
 
-// operator makes what only the operator directory holds: the CAs, the list of what they have revoked, and the digests of the releases.
+// operator makes what only the operator directory holds: the CAs, the list of what they have revoked, and the digests of the releases. As long
+// as dark hosts keep it unknown whether there is a cluster, it is what was revoked alone: a CA is made for a cluster that is known.
 func (v view) operator() (*Stage, error) {
-	steps := append(v.authorities(), v.revoke()...)
-	steps = append(steps, v.listRevoked(slices.ContainsFunc(steps, func(s Step) bool {
-		return s.Kind == RevokeClient || s.CA == "client" && s.Kind != HoldRotation
-	}))...)
+	unknown := len(v.dark()) > 0 && !v.formed
+	var steps []Step
+	if !unknown {
+		steps = v.authorities()
+	}
+	steps = append(steps, v.revoke()...)
+	if !unknown || len(steps) > 0 || len(v.seen.Operator.Revoked.List) > 0 {
+		steps = append(steps, v.listRevoked(slices.ContainsFunc(steps, func(s Step) bool {
+			return s.Kind == RevokeClient || s.CA == "client" && s.Kind != HoldRotation
+		}))...)
+	}
+	if !unknown {
+		steps = append(steps, v.pins()...)
+	}
+	if len(steps) == 0 {
+		return nil, nil
+	}
+	return &Stage{Name: "operator directory", Gate: "no host is touched, and none holds anything of a CA that is not known here", Width: 1, Steps: steps}, nil
+}
+
+// pins are the digests of releases that are used for the first time.
+func (v view) pins() []Step {
+	var steps []Step
 	pinned := map[string]bool{}
 	v.each(func(_ inventory.Member, host facts.Host) {
 		for _, r := range v.releases(host) {
@@ -46,10 +66,7 @@ func (v view) operator() (*Stage, error) {
 			steps = append(steps, Step{Kind: PinRelease, Release: &r, Why: "first use of etcd " + r.Version + " for " + r.Arch})
 		}
 	})
-	if len(steps) == 0 {
-		return nil, nil
-	}
-	return &Stage{Name: "operator directory", Gate: "no host is touched, and none holds anything of a CA that is not known here", Width: 1, Steps: steps}, nil
+	return steps
 }
 
 // start starts what does not run, side by side: members that are down take nothing with them. A first member becomes ready only when a

@@ -14,7 +14,7 @@ import (
 // NoMajority means that a run holds the lock on too few hosts to change any (law 14).
 type NoMajority struct {
 	Held, Need, Of int       // hosts: held, needed, and out of how many
-	Every          bool      // there is no cluster yet, so that every host of the inventory is needed
+	Every          bool      // nothing tells of a cluster, so that every host of the inventory is needed
 	Missing        []Refusal // of kind Unreachable: each host that is not held, and why
 }
 
@@ -29,7 +29,7 @@ func (e *NoMajority) Error() string {
 // Head says how many hosts are needed, without the reasons of those that are missing.
 func (e *NoMajority) Head() string {
 	if e.Every {
-		return fmt.Sprintf("the lock of a cluster that is not there yet is held on every host, and %d of %d can be locked", e.Held, e.Of)
+		return fmt.Sprintf("no host that was seen tells of a cluster, and before there is one its lock is held on every host: %d of %d can be locked", e.Held, e.Of)
 	}
 	return fmt.Sprintf("the cluster's lock is held on the hosts of at least %d of its %d members, and %d can be locked", e.Need, e.Of, e.Held)
 }

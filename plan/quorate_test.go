@@ -135,7 +135,7 @@ func TestQuorate(t *testing.T) {
 		{"nothing runs", operator{w, nil, there.unit}, "etcd-2 etcd-1", ""},
 		{"nothing runs, a unit names more", operator{w, nil, "etcd-1=https://10.0.0.11:2380,etcd-8=https://10.0.0.18:2380"}, "etcd-1 etcd-3",
 			"etcd-8: the member is not in this inventory"},
-		{"no cluster yet", operator{want: w}, "etcd-1 etcd-2", "held on every host, and 2 of 3 can be locked: etcd-3: no answer"},
+		{"no cluster yet", operator{want: w}, "etcd-1 etcd-2", "held on every host: 2 of 3 can be locked: etcd-3: no answer"},
 		{"no cluster yet, all held", operator{want: w}, "etcd-1 etcd-2 etcd-3", ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {

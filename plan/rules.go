@@ -48,10 +48,12 @@ func (v view) goesOn(r rule) bool {
 	switch {
 	case len(v.dark()) == 0:
 		return true
+	case r.sees == nobody:
+		return true
 	case r.sees == everyone, !v.formed && (r.sees != founding || !v.allPublished()):
 		return false
 	}
-	return r.sees == nobody || v.seesMajority()
+	return v.seesMajority()
 }
 
 // allPublished says that the cluster knows every member as one that has served. Were it recorded as born before, a member that is dark, and has not

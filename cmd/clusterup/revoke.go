@@ -18,10 +18,16 @@ func newCertRevoke(c *console) *cobra.Command {
 		Use:   "revoke NAME|SERIAL INVENTORY",
 		Short: "Have all members refuse a client certificate, or all that were issued for a name",
 		Long: "revoke records it, and gives every member the list of revoked certificates anew, which is read at each new connection: nothing restarts.\n" +
-			"Connections that are open stay open until they end by themselves; --end-connections restarts the members, one at a time.",
+			"Connections that are open stay open until they end by themselves; --end-connections restarts the members, one at a time.\n" +
+			"Hosts that cannot be looked at get the list from the first apply that reaches them; the command then exits with 12.",
 		Args: usage(cobra.ExactArgs(2)),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return r.do(cmd, args[1], "cert revoke", func(s *session) error { return s.toRevoke(args[0], end) })
+			err := r.do(cmd, args[1], "cert revoke", func(s *session) error { return s.toRevoke(args[0], end) })
+			if darkOnly(err) || errors.As(err, new(*plan.NoMajority)) {
+				c.say("note: the revocation is recorded, and the list is signed. A member without that list accepts the certificate: " +
+					"run clusterup apply when its host can be looked at")
+			}
+			return err
 		},
 	})
 	endFlag(cmd, &end)
