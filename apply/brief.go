@@ -42,7 +42,8 @@ var frame = regexp.MustCompile(`^(\s|goroutine \d+ \[|created by |[\w./*()\-@]+\
 
 // traces says whether a line belongs to the trace of a crash: from the first goroutine on, while lines look like it.
 func traces(line string, within bool) bool {
-	return strings.HasPrefix(line, "goroutine ") && strings.Contains(line, " [") || within && (line == "" || frame.MatchString(line))
+	return strings.HasPrefix(line, "goroutine ") && strings.Contains(line, " [") ||
+		within && (line == "" || frame.MatchString(line))
 }
 
 // said are the parts of a line of etcd's (go.uber.org/zap, as etcd's logutil sets it up) that tell why something went

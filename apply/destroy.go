@@ -18,7 +18,8 @@ func stopUnit(unit string) string {
 `, u, u, u)
 }
 
-// moveAside renames directories to NAME.aside-WHEN. A mount point cannot be renamed, so there the content moves into a directory within.
+// moveAside renames directories to NAME.aside-WHEN. A mount point cannot be renamed, so there the content moves into a
+// directory within.
 func moveAside(paths []plan.Path, now time.Time) string {
 	stamp := now.UTC().Format("20060102T150405Z")
 	var b strings.Builder
@@ -40,7 +41,8 @@ aside() {
 	return b.String()
 }
 
-// purge deletes what is in directories, and those that are no mount points themselves. What an earlier destroy put aside stays.
+// purge deletes what is in directories, and those that are no mount points themselves. What an earlier destroy put
+// aside stays.
 func purge(paths []plan.Path) string {
 	var b strings.Builder
 	b.WriteString("set -eu\n")
@@ -53,8 +55,9 @@ mountpoint -q "$dir" || rmdir "$dir" 2>/dev/null || true
 	return b.String()
 }
 
-// removeFiles removes what clusterup wrote for this cluster: the unit, then releases that no unit of another one names, and the rest
-// last, since the next look finds what is left to do by it. Of uploads for this cluster nothing stays either.
+// removeFiles removes what clusterup wrote for this cluster: the unit, then releases that no unit of another one names,
+// and the rest last, since the next look finds what is left to do by it. Of uploads for this cluster nothing stays
+// either.
 func removeFiles(cluster, unit string, paths []plan.Path) string {
 	var b, rest strings.Builder
 	b.WriteString("set -u\n")

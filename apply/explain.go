@@ -12,8 +12,8 @@ type Explanation struct {
 	Line   string `json:"line"`   // the member's own words that gave it away
 }
 
-// Explain matches the last lines of a member's journal against known signatures of etcd and systemd, the most telling first. Nil: none
-// is known.
+// Explain matches the last lines of a member's journal against known signatures of etcd and systemd, the most telling
+// first. Nil: none is known.
 func Explain(log []string) *Explanation { return explain(signatures, log) }
 
 func explain(signatures []signature, log []string) *Explanation {
@@ -40,22 +40,25 @@ func sign(pattern, cause, remedy string) signature {
 }
 
 // full is what Go and the C library say.
-var full = sign(`[Nn]o space left on device`, "a file system is full", "make room, then run again; on the host, df and df -i say which one is full")
+var full = sign(`[Nn]o space left on device`, "a file system is full",
+	"make room, then run again; on the host, df and df -i say which one is full")
 
 // fullSignatures are what keeps a release from being unpacked.
 var fullSignatures = []signature{
-	sign(`no room to unpack the release on (\S+): `, "the file system $1 has no room for the release", "make room on $1, then run again"), full,
+	sign(`no room to unpack the release on (\S+): `, "the file system $1 has no room for the release",
+		"make room on $1, then run again"), full,
 }
 
-// stopSignatures are what systemd says of a process that does not end. What it is told to end with is no reason why another does not start,
-// so they count where there is no other.
+// stopSignatures are what systemd says of a process that does not end. What it is told to end with is no reason why
+// another does not start, so they count where there is no other.
 var stopSignatures = []signature{
 	sign(`State 'stop-sig(?:term|kill)' timed out`, "the process that ran before did not end on SIGTERM: systemd killed it when the time was up that its unit gives it (TimeoutStopSec)",
 		"look on the host for what held it up: its last lines in the journal, and journalctl -k; a disk that does not answer does that"),
 }
 
-// signatures are words of etcd 3.5 to 3.7 and systemd 247 to 257. Sources: etcd server/etcdserver/bootstrap.go, server.go,
-// api/membership, api/rafthttp, embed/config.go, client/pkg/transport; the incidents are those of etcd's FAQ and issue tracker.
+// signatures are words of etcd 3.5 to 3.7 and systemd 247 to 257. Sources: etcd server/etcdserver/bootstrap.go,
+// server.go, api/membership, api/rafthttp, embed/config.go, client/pkg/transport; the incidents are those of etcd's FAQ
+// and issue tracker.
 var signatures = []signature{
 	sign(`the WAL in (\S+) is of member (\S+), and \S+born\.json`, "$1 holds the data of another member, $2, so the unit refuses to start it",
 		"put the right disk back; a copy of another member must never run"),
@@ -79,14 +82,22 @@ var signatures = []signature{
 		"go back to the version that ran before, and upgrade one minor version at a time"),
 	sign(`error validating peerURLs|member count is unequal|unmatched member while checking PeerURLs|--initial-cluster has \S+ but missing from`, "initial-cluster does not agree with the member list of the running cluster",
 		"compare clusterup status with the inventory"),
-	sign(`couldn't find local name \\?"([^"\\]+)`, "initial-cluster does not name the member $1", "look for a drop-in of the unit that changes its flags"),
-	sign(`flag provided but not defined: -?([\w-]+)`, "this etcd version does not know the flag $1", "remove it from etcd { flags } in the inventory, or choose a version that knows it"),
-	sign(`failed to verify flags","error":"(?:((?:[^"\\]|\\.)*))"`, "etcd does not take its flags: $1", "correct them in the inventory"),
-	sign(`(unexpected TLS cipher suite|unrecognized level:) \\?"([^"\\]*)`, "etcd does not take its flags: $1 $2", "correct them in the inventory"),
-	sign(`conflicting environment variable`, "an ETCD_ environment variable says something else than a flag", "remove the drop-in or environment file that sets it"),
-	sign(`invalid value \\?"([^"\\]*)\\?" for flag -?([\w-]+)`, `the flag $2 does not take the value "$1"`, "correct it in the inventory"),
-	sign(`listen tcp (\S+): bind: address already in use`, "another process holds $1", "stop it, or choose another port in the inventory; ss -ltnp on the host names it"),
-	sign(`listen tcp (\S+): bind: cannot assign requested address`, "the host has no such address: $1", "correct the member's address in the inventory"),
+	sign(`couldn't find local name \\?"([^"\\]+)`, "initial-cluster does not name the member $1",
+		"look for a drop-in of the unit that changes its flags"),
+	sign(`flag provided but not defined: -?([\w-]+)`, "this etcd version does not know the flag $1",
+		"remove it from etcd { flags } in the inventory, or choose a version that knows it"),
+	sign(`failed to verify flags","error":"(?:((?:[^"\\]|\\.)*))"`, "etcd does not take its flags: $1",
+		"correct them in the inventory"),
+	sign(`(unexpected TLS cipher suite|unrecognized level:) \\?"([^"\\]*)`, "etcd does not take its flags: $1 $2",
+		"correct them in the inventory"),
+	sign(`conflicting environment variable`, "an ETCD_ environment variable says something else than a flag",
+		"remove the drop-in or environment file that sets it"),
+	sign(`invalid value \\?"([^"\\]*)\\?" for flag -?([\w-]+)`, `the flag $2 does not take the value "$1"`,
+		"correct it in the inventory"),
+	sign(`listen tcp (\S+): bind: address already in use`, "another process holds $1",
+		"stop it, or choose another port in the inventory; ss -ltnp on the host names it"),
+	sign(`listen tcp (\S+): bind: cannot assign requested address`, "the host has no such address: $1",
+		"correct the member's address in the inventory"),
 	full,
 	sign(`(walpb: crc mismatch|wal: file .*corrupt|snap: crc mismatch|file checksum mismatch|proto: wrong wireType|invalid database|both meta pages are invalid)`, "the data on this host is damaged: $1",
 		"remove the member from the cluster, put its data directory aside, and add it anew"),
@@ -94,20 +105,26 @@ var signatures = []signature{
 		"remove the member from the cluster, put its data directory aside, and add it anew"),
 	sign(`database space exceeded|alarm:NOSPACE|"alarm":"NOSPACE"|message exceeded backend quota`, "the database has reached quota-backend-bytes",
 		"clusterup check says which member, and what to type next: compact, defragment and disarm, or raise the quota and disarm"),
-	sign(`db file is flocked by another process`, "another process has the database of this data directory open", "stop it; on the host: fuser -v DATA_DIR/member/snap/db"),
+	sign(`db file is flocked by another process`, "another process has the database of this data directory open",
+		"stop it; on the host: fuser -v DATA_DIR/member/snap/db"),
 	sign(`cannot access (?:data|member) directory|failed to list data directory.*permission denied|open (\S*/member\S*): permission denied|mkdir (\S+): permission denied`, "the member's user may not use the data directory",
 		"clusterup apply puts owner and mode right; check that the directories above it can be entered"),
-	sign(`private key does not match public key`, "a certificate and its key do not belong together", "clusterup apply issues the pair anew"),
-	sign(`open (\S+\.pem): (no such file or directory|permission denied)`, "the file $1 cannot be read: $2", "clusterup apply puts it right"),
+	sign(`private key does not match public key`, "a certificate and its key do not belong together",
+		"clusterup apply issues the pair anew"),
+	sign(`open (\S+\.pem): (no such file or directory|permission denied)`, "the file $1 cannot be read: $2",
+		"clusterup apply puts it right"),
 	sign(`x509: certificate (?:is valid for|has expired|signed by unknown authority|is not valid)[^"\\]*`, "a certificate is not accepted: $0",
 		"check the hosts' clocks and the members' addresses and names in the inventory; clusterup status shows when certificates end"),
 	sign(`remote error: tls: (bad certificate|certificate required|unknown certificate authority)`, "a peer does not accept this member's certificate: $1",
 		"all members must be of the same operator directory; clusterup plan says which is not"),
-	sign(`clock difference between peers is too high|prober found high clock drift`, "the hosts' clocks differ by more than a second", "keep them right with chrony or systemd-timesyncd"),
+	sign(`clock difference between peers is too high|prober found high clock drift`,
+		"the hosts' clocks differ by more than a second", "keep them right with chrony or systemd-timesyncd"),
 	sign(`Failed at step EXEC spawning (\S+): (Permission denied|Exec format error|No such file or directory)`, "systemd cannot run $1 $2",
 		"check that /opt is not mounted noexec and that the binary is for this architecture"),
-	sign(`Failed at step (NAMESPACE|SECCOMP|CAPABILITIES|USER|CHDIR|STATE_DIRECTORY)`, "the host cannot give the unit what it asks for (step $1)", "report this with the host's kernel and systemd version"),
-	sign(`killed by the OOM killer|code=killed, status=9/KILL`, "the member was killed, most likely for want of memory", "look at the kernel log: journalctl -k"),
+	sign(`Failed at step (NAMESPACE|SECCOMP|CAPABILITIES|USER|CHDIR|STATE_DIRECTORY)`,
+		"the host cannot give the unit what it asks for (step $1)", "report this with the host's kernel and systemd version"),
+	sign(`killed by the OOM killer|code=killed, status=9/KILL`, "the member was killed, most likely for want of memory",
+		"look at the kernel log: journalctl -k"),
 	sign(`publish error|rafthttp: failed to dial|prober detected unhealthy status|connect: (connection refused|no route to host)|i/o timeout`,
 		"the member runs, but does not reach enough of its peers", "check that the peer port is open from every host to every other"),
 }

@@ -12,8 +12,8 @@ import (
 
 // Holder keeps a script running on one host for as long as the connection lives.
 type Holder interface {
-	// Hold runs a script that prints one line when it has what it wants and then stays until its stdin ends. lost is closed when the
-	// connection or the script dies; release ends it.
+	// Hold runs a script that prints one line when it has what it wants and then stays until its stdin ends. lost is
+	// closed when the connection or the script dies; release ends it.
 	Hold(ctx context.Context, script string) (line string, lost <-chan struct{}, release func() error, err error)
 }
 
@@ -33,8 +33,8 @@ func (o Owner) String() string {
 	return fmt.Sprintf("%s@%s (PID %d), since %s: %s", o.User, o.From, o.PID, o.Since.Format(time.RFC3339), o.Doing)
 }
 
-// ErrLocked means that another run holds the lock. Worth another try when it has ended; nothing needs to be cleaned up, since a lock falls with
-// the connection of its owner.
+// ErrLocked means that another run holds the lock. Worth another try when it has ended; nothing needs to be cleaned up,
+// since a lock falls with the connection of its owner.
 var ErrLocked = errors.New("locked")
 
 // LockedError says on which host, and by whom.
@@ -100,10 +100,10 @@ func (l *Lock) Release() error {
 	return errors.Join(errs...)
 }
 
-// Acquire takes the lock of a cluster on hosts, in their order: the first one decides between two runs. wait is how long to stand in line
-// there, and once more at each of the others, which a killed run gives up in any order. A host on which it cannot be taken is in Missing;
-// whether the others are enough is for the caller to say. It blocks until it was tried on all, or fails with *LockedError or the context's
-// error, holding none.
+// Acquire takes the lock of a cluster on hosts, in their order: the first one decides between two runs. wait is how
+// long to stand in line there, and once more at each of the others, which a killed run gives up in any order. A host on
+// which it cannot be taken is in Missing; whether the others are enough is for the caller to say. It blocks until it
+// was tried on all, or fails with *LockedError or the context's error, holding none.
 func Acquire(ctx context.Context, cluster string, names []string, hosts map[string]Holder, owner Owner, wait time.Duration) (*Lock, error) {
 	lost := make(chan string, len(names)) // so that nobody waits for a listener
 	lock := &Lock{Missing: map[string]error{}, Lost: lost}
@@ -144,8 +144,8 @@ func acquireHost(ctx context.Context, host Holder, script string) (<-chan struct
 	return nil, nil, locked
 }
 
-// lockScript takes the cluster's lock file, says who has it, and keeps it until stdin ends. The lock is the kernel's (flock), on a
-// file that nobody ever removes, so it cannot be left behind.
+// lockScript takes the cluster's lock file, says who has it, and keeps it until stdin ends. The lock is the kernel's
+// (flock), on a file that nobody ever removes, so it cannot be left behind.
 func lockScript(cluster string, owner Owner, wait time.Duration) string {
 	who, _ := json.Marshal(owner) // strings and numbers only
 	return fmt.Sprintf(`set -u

@@ -11,9 +11,9 @@ import (
 // quote makes one word of any text, for a POSIX shell.
 func quote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }
 
-// createUser makes a system user and its group. One that was removed gets back the number that its data has, unless another has it now.
-// It goes to its end in the moment that it takes, also when the run has died: otherwise locks of the user database stay behind.
-// Runs for other clusters stand in line: of two useradd at the same time one fails.
+// createUser makes a system user and its group. One that was removed gets back the number that its data has, unless
+// another has it now. It goes to its end in the moment that it takes, also when the run has died: otherwise locks of
+// the user database stay behind. Runs for other clusters stand in line: of two useradd at the same time one fails.
 func createUser(name, dataDir string) string {
 	return fmt.Sprintf(`set -eu
 user=%s data=%s
@@ -31,8 +31,8 @@ getent passwd "$user" >/dev/null || useradd --system $(number passwd --uid %%u) 
 
 const reloadUnits = "systemctl daemon-reload\n"
 
-// reloadUnit has systemd read its units again unless it has this one as it is on disk: one that it never had loaded is read when it is
-// asked for, and a reload reads all units of the host.
+// reloadUnit has systemd read its units again unless it has this one as it is on disk: one that it never had loaded is
+// read when it is asked for, and a reload reads all units of the host.
 func reloadUnit(unit string) string {
 	return fmt.Sprintf(`set -u
 state=$(systemctl show -p LoadState -p NeedDaemonReload %s | sort | tr '\n' ' ')
@@ -40,9 +40,9 @@ state=$(systemctl show -p LoadState -p NeedDaemonReload %s | sort | tr '\n' ' ')
 `, quote(unit+".service"))
 }
 
-// makeDirs makes directories with their owner and mode; parents that are missing are open to all, as they would be made by hand. Each
-// has its mode from the start: a look takes shared ones such as /opt/clusterup for good as they are. Another run may make those at the
-// same time.
+// makeDirs makes directories with their owner and mode; parents that are missing are open to all, as they would be made
+// by hand. Each has its mode from the start: a look takes shared ones such as /opt/clusterup for good as they are.
+// Another run may make those at the same time.
 func makeDirs(paths []plan.Path) string {
 	var b strings.Builder
 	b.WriteString("set -eu\n")
@@ -84,8 +84,8 @@ func owners(paths []plan.Path) string {
 	return b.String()
 }
 
-// swapLeaf points a role's link at another directory in one step, and then removes the pairs that it pointed at before, with whatever
-// killed runs have left under names that clusterup gives.
+// swapLeaf points a role's link at another directory in one step, and then removes the pairs that it pointed at before,
+// with whatever killed runs have left under names that clusterup gives.
 func swapLeaf(link, target string) string {
 	return fmt.Sprintf(`set -eu
 link=%s target=%s
@@ -110,13 +110,14 @@ func pruneTrust(unit string, paths []plan.Path) string {
 	var b strings.Builder
 	b.WriteString("set -u\n")
 	for _, p := range paths {
-		fmt.Fprintf(&b, "grep -qF %s %s || rm -f %[1]s || exit\n", quote(p.Path), quote("/etc/systemd/system/"+unit+".service"))
+		fmt.Fprintf(&b, "grep -qF %s %s || rm -f %[1]s || exit\n", quote(p.Path),
+			quote("/etc/systemd/system/"+unit+".service"))
 	}
 	return b.String()
 }
 
-// serialDigits is the greatest length of a certificate's serial number (RFC 5280: 20 bytes), which the name of its directory ends in; a cfssl
-// server draws its own, which may be shorter.
+// serialDigits is the greatest length of a certificate's serial number (RFC 5280: 20 bytes), which the name of its
+// directory ends in; a cfssl server draws its own, which may be shorter.
 const serialDigits = 40
 
 // startUnit starts the unit, and lets systemd do so at boot. systemctl takes a start that the guard refused for done.
@@ -132,8 +133,8 @@ exit 1
 `, u, u, verb, u, u)
 }
 
-// processAge says for how many milliseconds the process that a restart began has run, or what runs before it: 0 while the one before ends.
-// Both times are of the same clock of the kernel; a tick of it lasts 10 ms wherever Linux tells.
+// processAge says for how many milliseconds the process that a restart began has run, or what runs before it: 0 while
+// the one before ends. Both times are of the same clock of the kernel; a tick of it lasts 10 ms wherever Linux tells.
 func processAge(unit string) string {
 	return fmt.Sprintf(`set -eu
 unit=%s
@@ -146,9 +147,9 @@ echo $((($(started self) - $(started "$pid")) * 10))
 `, quote(unit+".service"))
 }
 
-// journalScript shows what the unit said since it was last started, and after a line of its own what it said within the last seconds, in
-// which it may have been started again and again: what is older may speak of another failure. A process that is still ending was not
-// started now. A panic is followed by a trace of up to a hundred lines.
+// journalScript shows what the unit said since it was last started, and after a line of its own what it said within the
+// last seconds, in which it may have been started again and again: what is older may speak of another failure. A
+// process that is still ending was not started now. A panic is followed by a trace of up to a hundred lines.
 func journalScript(unit string, seconds int) string {
 	u := quote(unit + ".service")
 	return fmt.Sprintf(`journalctl --sync 2>/dev/null # what was said last may not have been written yet

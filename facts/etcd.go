@@ -43,7 +43,8 @@ type Member struct {
 	Learner    bool     `json:"learner,omitempty"`
 }
 
-// Status is what one member says of itself (the Maintenance Status call, which every member answers locally, also without quorum).
+// Status is what one member says of itself (the Maintenance Status call, which every member answers locally, also
+// without quorum).
 type Status struct {
 	ClusterID      ID       `json:"cluster_id"`
 	MemberID       ID       `json:"member_id"`

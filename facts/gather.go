@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// Shell runs a POSIX shell script on one host, as root, in one session, and returns what it wrote to stdout. It is safe for
-// concurrent use; the error names the host and the cause.
+// Shell runs a POSIX shell script on one host, as root, in one session, and returns what it wrote to stdout. It is safe
+// for concurrent use; the error names the host and the cause.
 type Shell interface {
 	Script(ctx context.Context, script string) ([]byte, error)
 }
@@ -33,8 +33,8 @@ type Source struct {
 	Shells   map[string]Shell // by member name
 	Etcd     Etcd             // nil: the etcd API is not asked
 	Operator func() (Operator, error)
-	// Route is told which member is behind an endpoint before Etcd is asked there: a member is asked where it serves, which is not where
-	// it shall serve when that is being changed. Nil: nobody needs to know.
+	// Route is told which member is behind an endpoint before Etcd is asked there: a member is asked where it serves,
+	// which is not where it shall serve when that is being changed. Nil: nobody needs to know.
 	Route func(member, endpoint string)
 	// Handshake makes a handshake, and returns the chain that was shown; with an error, too, where it was shown
 	// before that. An error is ErrNoCertificate where the port answered, and had none to show, and ErrRefused where
@@ -43,8 +43,8 @@ type Source struct {
 	Now       func() time.Time
 }
 
-// Gather looks at everything at once and blocks until all have answered or failed. A host that fails is in the Snapshot with the
-// reason; the only error is an operator directory that cannot be read.
+// Gather looks at everything at once and blocks until all have answered or failed. A host that fails is in the Snapshot
+// with the reason; the only error is an operator directory that cannot be read.
 func Gather(ctx context.Context, src Source) (Snapshot, error) {
 	operator, err := src.Operator()
 	if err != nil {
@@ -77,8 +77,8 @@ func (s *Snapshot) lookAt(ctx context.Context, src Source, names []string) {
 	wg.Wait()
 }
 
-// torn are hosts that had no write-ahead log when they were looked at, of members which the cluster knew as having served a moment later: a
-// first start was under way. Were it left at that, their data would be taken for lost.
+// torn are hosts that had no write-ahead log when they were looked at, of members which the cluster knew as having
+// served a moment later: a first start was under way. Were it left at that, their data would be taken for lost.
 func (s *Snapshot) torn() []string {
 	var names []string
 	for _, m := range s.Members {

@@ -66,8 +66,8 @@ func (p *parser) readWay(f []string) error {
 	return nil
 }
 
-// readRoute reads a line of ip -o route get: 10.0.0.12 via 10.0.0.1 dev eth0 src 10.0.0.11 uid 0 \ cache. Words stand before the address
-// where it is the host's own, or has no route.
+// readRoute reads a line of ip -o route get: 10.0.0.12 via 10.0.0.1 dev eth0 src 10.0.0.11 uid 0 \ cache. Words stand
+// before the address where it is the host's own, or has no route.
 func (p *parser) readRoute(f []string) error {
 	words := strings.Fields(f[0])
 	at := slices.Index(words, "src")

@@ -40,7 +40,8 @@ func certificate(raw []byte) (*x509.Certificate, error) {
 	return x509.ParseCertificate(block.Bytes)
 }
 
-// Certificates are the SHA-256 digests (hexadecimal, of the DER form) of every certificate in a PEM bundle, in its order.
+// Certificates are the SHA-256 digests (hexadecimal, of the DER form) of every certificate in a PEM bundle, in its
+// order.
 func Certificates(bundle []byte) []string {
 	var sums []string
 	for block, rest := pem.Decode(bundle); block != nil; block, rest = pem.Decode(rest) {
@@ -65,8 +66,8 @@ func algorithm(cert *x509.Certificate) string {
 	return "unknown"
 }
 
-// issuers finds, for each leaf, the CA of the operator directory that really signed it: of several with one key, which can be where a CA
-// from elsewhere was issued anew, the newest that is not retired.
+// issuers finds, for each leaf, the CA of the operator directory that really signed it: of several with one key, which
+// can be where a CA from elsewhere was issued anew, the newest that is not retired.
 func issuers(leaves map[string]Leaf, cas []CA) {
 	for role, leaf := range leaves {
 		retired := true

@@ -14,8 +14,8 @@ import (
 	"time"
 )
 
-// Parse reads the answer of Ask.Script into a Host. The clock offset is left to Gather. A line that cannot be read is in
-// Host.Unread; an answer that was cut short, or lacks what every host can tell, is an error.
+// Parse reads the answer of Ask.Script into a Host. The clock offset is left to Gather. A line that cannot be read is
+// in Host.Unread; an answer that was cut short, or lacks what every host can tell, is an error.
 func Parse(a Ask, answer []byte) (Host, error) {
 	host, _, err := parse(a, answer)
 	return host, err
@@ -208,8 +208,8 @@ func (p *parser) readWAL(f []string) error {
 	return nil
 }
 
-// listener is a line of ss -H -ltnp: LISTEN 0 4096 ADDRESS:PORT PEER users:(("etcd",pid=7,fd=3)). Processes choose their
-// names, of at most 15 bytes: too few for one that pretends to be the next line or the next process.
+// listener is a line of ss -H -ltnp: LISTEN 0 4096 ADDRESS:PORT PEER users:(("etcd",pid=7,fd=3)). Processes choose
+// their names, of at most 15 bytes: too few for one that pretends to be the next line or the next process.
 var (
 	listener = regexp.MustCompile(`^LISTEN +\d+ +\d+ +(\S*):(\d+) +\S+ *(.*)$`)
 	holders  = regexp.MustCompile(`^users:\(\("([^"]*)",pid=(\d+),fd=\d+\)(?:,\("[^"]*",pid=\d+,fd=\d+\))*\)`)
@@ -297,7 +297,8 @@ func kilobytes(into *int64, text string) error {
 
 // goArch turns uname's word into Go's; what it does not know stays as it is.
 func goArch(machine string) string {
-	known := map[string]string{"x86_64": "amd64", "aarch64": "arm64", "ppc64le": "ppc64le", "s390x": "s390x", "riscv64": "riscv64"}
+	known := map[string]string{"x86_64": "amd64", "aarch64": "arm64", "ppc64le": "ppc64le", "s390x": "s390x",
+		"riscv64": "riscv64"}
 	if arch, ok := known[machine]; ok {
 		return arch
 	}

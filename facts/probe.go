@@ -7,14 +7,15 @@ import (
 	"time"
 )
 
-// Prober is what a probe needs of one host, besides its shell. All methods are safe for concurrent use and name the host in errors.
+// Prober is what a probe needs of one host, besides its shell. All methods are safe for concurrent use and name the
+// host in errors.
 type Prober interface {
 	Shell
-	// Hold runs a script that prints one line when it has what it wants and then stays until its stdin ends, which is at the latest when
-	// the connection falls. release ends it, and blocks until it is gone.
+	// Hold runs a script that prints one line when it has what it wants and then stays until its stdin ends, which is
+	// at the latest when the connection falls. release ends it, and blocks until it is gone.
 	Hold(ctx context.Context, script string) (line string, lost <-chan struct{}, release func() error, err error)
-	// DialContext connects to an address as seen from the host, through the connection to it. Where the host does not forward connections
-	// the error satisfies errors.Is(err, ErrNoForwarding).
+	// DialContext connects to an address as seen from the host, through the connection to it. Where the host does not
+	// forward connections the error satisfies errors.Is(err, ErrNoForwarding).
 	DialContext(ctx context.Context, network, address string) (net.Conn, error)
 }
 
@@ -44,8 +45,8 @@ type Door struct {
 	Shut    string `json:"-"`       // why nobody listens; empty when Listen or Running
 }
 
-// Probe is what was found out about one host beyond its facts, at the price of a connection and a few writes. What could not be found out
-// is zero.
+// Probe is what was found out about one host beyond its facts, at the price of a connection and a few writes. What
+// could not be found out is zero.
 type Probe struct {
 	Failed string `json:"failed,omitempty"` // why there is no answer; all but Reach is then zero
 	Err    error  `json:"-"`                // the error behind Failed
@@ -80,8 +81,9 @@ type Place struct {
 	Free    int64    `json:"free"` // bytes; -1: not known
 }
 
-// Latency is the time of single synchronous writes of 2300 bytes, as etcd appends to its log: dd with O_DSYNC, which is a write with an
-// fdatasync in it, into space allocated before. Each time is dd's own, taken around the write alone, so that starting dd is not in it.
+// Latency is the time of single synchronous writes of 2300 bytes, as etcd appends to its log: dd with O_DSYNC, which is
+// a write with an fdatasync in it, into space allocated before. Each time is dd's own, taken around the write alone, so
+// that starting dd is not in it.
 type Latency struct {
 	Samples int           `json:"samples"`
 	P50     time.Duration `json:"p50_ns"`

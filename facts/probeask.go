@@ -15,12 +15,13 @@ var listenScript string
 // ListenerName is what the process is called that stands in for a member on its ports while they are probed.
 const ListenerName = "clusterup-probe"
 
-// ScratchPrefix begins the name of the directory that holds what a probe writes: beside the data directory, or in it where that is a mount
-// point. A host that loses power in that second keeps it.
+// ScratchPrefix begins the name of the directory that holds what a probe writes: beside the data directory, or in it
+// where that is a mount point. A host that loses power in that second keeps it.
 const ScratchPrefix = ".clusterup-probe-"
 
-// Script is the POSIX shell script that answers all of a but its doors. It needs root. What it writes lies in one directory of its own,
-// which it removes however it ends. unique is a name for that directory that nothing else can have: letters and digits.
+// Script is the POSIX shell script that answers all of a but its doors. It needs root. What it writes lies in one
+// directory of its own, which it removes however it ends. unique is a name for that directory that nothing else can
+// have: letters and digits.
 func (a ProbeAsk) Script(unique string) string {
 	disk := ""
 	if a.Disk {
@@ -43,7 +44,8 @@ func (a ProbeAsk) Script(unique string) string {
 	}) + sayScript + probeScript
 }
 
-// listener is the script that listens at the doors which need it and says nonce to whoever connects; "" when there are none.
+// listener is the script that listens at the doors which need it and says nonce to whoever connects; "" when there are
+// none.
 func (a ProbeAsk) listener(nonce, unique string) string {
 	var listen []string
 	for _, door := range a.Doors {

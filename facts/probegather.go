@@ -16,12 +16,12 @@ type ProbeSource struct {
 	Now   func() time.Time
 }
 
-// probePatience is how long a connection may take that stands at once where nothing is in its way. It bears lost packets, and hosts that have
-// much to do.
+// probePatience is how long a connection may take that stands at once where nothing is in its way. It bears lost
+// packets, and hosts that have much to do.
 const probePatience = 5 * time.Second
 
-// GatherProbes probes all hosts side by side, and blocks until all is known. Then nothing of it is left on any host, and neither is when
-// ctx ends it. What could not be found out is said in the Probe that it belongs to.
+// GatherProbes probes all hosts side by side, and blocks until all is known. Then nothing of it is left on any host,
+// and neither is when ctx ends it. What could not be found out is said in the Probe that it belongs to.
 func GatherProbes(ctx context.Context, src ProbeSource) map[string]Probe {
 	probes := make(map[string]Probe, len(src.Hosts))
 	reach := make(map[string][]Reach, len(src.Hosts))

@@ -10,7 +10,8 @@ import (
 	"time"
 )
 
-// ParseProbe reads the answer of ProbeAsk.Script. A line that cannot be read is in Probe.Unread; an answer that was cut short is an error.
+// ParseProbe reads the answer of ProbeAsk.Script. A line that cannot be read is in Probe.Unread; an answer that was cut
+// short is an error.
 func ParseProbe(answer []byte) (Probe, error) {
 	r := &probeReader{probe: Probe{Places: map[string]Place{}, Resolved: map[string][]string{}, Pings: map[string]RTT{}}}
 	unread, err := readAnswer(answer, probeLines, r)

@@ -87,8 +87,8 @@ func within(ctx context.Context, conn net.Conn, do func() error) error {
 	return do()
 }
 
-// exchange asks the listener that has answered from where it sees the connection come, and makes sure that packets of full length go through,
-// both ways.
+// exchange asks the listener that has answered from where it sees the connection come, and makes sure that packets of
+// full length go through, both ways.
 func exchange(ctx context.Context, conn net.Conn, r *Reach) {
 	ctx, cancel := context.WithTimeout(ctx, exchangePatience)
 	defer cancel()

@@ -15,8 +15,8 @@ import (
 	"time"
 )
 
-// ErrNoCertificate means that a port answered, and ended the handshake before it had shown a certificate. Trying again is of no use while the
-// same pair lies there.
+// ErrNoCertificate means that a port answered, and ended the handshake before it had shown a certificate. Trying again
+// is of no use while the same pair lies there.
 var ErrNoCertificate = errors.New("it has no certificate that it can show")
 
 // ErrRefused means that a port did not accept the certificate that it was shown. Trying again is of no use while it

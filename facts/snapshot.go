@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// Snapshot is all that was seen at one moment: the operator directory, every host of the inventory, and the cluster's own view.
-// Decisions are made on a Snapshot alone, so two equal ones lead to equal plans.
+// Snapshot is all that was seen at one moment: the operator directory, every host of the inventory, and the cluster's
+// own view. Decisions are made on a Snapshot alone, so two equal ones lead to equal plans.
 type Snapshot struct {
 	Taken    time.Time       `json:"taken"` // the control machine's clock
 	Operator Operator        `json:"operator"`
@@ -18,7 +18,8 @@ type Snapshot struct {
 	Cluster  ID              `json:"cluster,omitempty"` // the cluster whose member list and alarms these are; zero: not known
 	Alarms   []Alarm         `json:"alarms,omitempty"`
 
-	// Simulated says that nobody saw this: it is what a plan expects to see, so that names may stand in it for what is not made yet.
+	// Simulated says that nobody saw this: it is what a plan expects to see, so that names may stand in it for what is
+	// not made yet.
 	Simulated bool `json:"-"`
 }
 
@@ -140,7 +141,8 @@ type Host struct {
 	Listed    []Member `json:"-"`                    // the member list as this member holds it
 	Alarms    []Alarm  `json:"-"`
 
-	// Serves is what the member's ports showed in new TLS handshakes, by the role of the certificate; a port without TLS is not in it.
+	// Serves is what the member's ports showed in new TLS handshakes, by the role of the certificate; a port without
+	// TLS is not in it.
 	Serves map[string][]Served `json:"serves,omitempty"`
 }
 
@@ -160,7 +162,8 @@ type Served struct {
 	Invalid string   `json:"invalid,omitempty"` // why the newest CA, with which the member runs, does not
 }
 
-// Dark says that nothing is known of the host, or of its member: it could not be looked at, or was not. All else is unknown then, not absent.
+// Dark says that nothing is known of the host, or of its member: it could not be looked at, or was not. All else is
+// unknown then, not absent.
 func (h Host) Dark() bool { return h.Unreachable != "" || h.Unasked != "" || h.Name == "" }
 
 // Healthy says that the member runs, knows a leader and serves a linearizable read, with nothing to complain of.
@@ -203,10 +206,11 @@ type Data struct {
 	MemberID  ID       `json:"member_id,omitempty"`
 }
 
-// V2Store says whether a running member's data is free of what the next minor version does not start on. Of a 3.5 member it is what
-// `etcdutl check v2store` said: 3.6 does not read content of the v2 API (etcd.io/docs/v3.6/upgrades/upgrade_3_6). Of a 3.6 member it is
-// whether 3.7 would have to replay requests that 3.5 wrote, in the v2 format, to publish members and the cluster's version: 3.7 panics at
-// the first (server/etcdserver/apply.Apply). They lie in the log until a raft snapshot is taken after the cluster has become 3.6.
+// V2Store says whether a running member's data is free of what the next minor version does not start on. Of a 3.5
+// member it is what `etcdutl check v2store` said: 3.6 does not read content of the v2 API
+// (etcd.io/docs/v3.6/upgrades/upgrade_3_6). Of a 3.6 member it is whether 3.7 would have to replay requests that 3.5
+// wrote, in the v2 format, to publish members and the cluster's version: 3.7 panics at the first
+// (server/etcdserver/apply.Apply). They lie in the log until a raft snapshot is taken after the cluster has become 3.6.
 type V2Store struct {
 	Clean bool   `json:"clean"` // it said that there is none, neither in the v2 store nor in the WAL
 	Text  string `json:"text"`  // its own words, at most 500 bytes; before 3.5.32 that it does not know the question

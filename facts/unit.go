@@ -89,8 +89,8 @@ func (p *parser) start() *Start {
 	return p.host.Unit.Start
 }
 
-// command reads what systemctl shows of a command: { path=/bin/x ; argv[]=/bin/x --y ; ignore_errors=no ; … }. What it executes comes
-// first, where that is not what the command calls itself.
+// command reads what systemctl shows of a command: { path=/bin/x ; argv[]=/bin/x --y ; ignore_errors=no ; … }. What it
+// executes comes first, where that is not what the command calls itself.
 func command(shown string) string {
 	_, shown, _ = strings.Cut(shown, "path=")
 	file, rest, _ := strings.Cut(shown, " ; argv[]=")

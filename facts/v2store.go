@@ -5,8 +5,8 @@ import (
 )
 
 const (
-	// noV2Content is what etcdutl says when it looked and found nothing (etcdutl/etcdutl/check_command.go). Its exit code alone does not
-	// tell: an etcdutl that knows "check" but not "v2store" prints its help and exits with 0.
+	// noV2Content is what etcdutl says when it looked and found nothing (etcdutl/etcdutl/check_command.go). Its exit
+	// code alone does not tell: an etcdutl that knows "check" but not "v2store" prints its help and exits with 0.
 	noV2Content = "No custom content found in both v2store and WAL records."
 
 	maxV2Words = 500 // bytes

@@ -16,9 +16,9 @@ const (
 
 var errWALHead = errors.New("not the head of an etcd WAL file")
 
-// walIdentity reads the cluster and member ID from the first bytes of a WAL file. Every WAL file begins with a CRC record and a
-// metadata record that holds both (server/storage/wal: Create and cut; frames: decoder.go; metadata: etcdserverpb.Metadata).
-// So a stopped member can be told from a foreign one without starting anything.
+// walIdentity reads the cluster and member ID from the first bytes of a WAL file. Every WAL file begins with a CRC
+// record and a metadata record that holds both (server/storage/wal: Create and cut; frames: decoder.go; metadata:
+// etcdserverpb.Metadata). So a stopped member can be told from a foreign one without starting anything.
 func walIdentity(head []byte) (cluster, member ID, err error) {
 	for len(head) >= 8 {
 		frame := binary.LittleEndian.Uint64(head)
@@ -43,7 +43,8 @@ func walIdentity(head []byte) (cluster, member ID, err error) {
 	return 0, 0, errWALHead
 }
 
-// walFrame splits a frame's length field: 56 bits of length; if the top bit is set, the 3 bits below bit 59 hold the padding.
+// walFrame splits a frame's length field: 56 bits of length; if the top bit is set, the 3 bits below bit 59 hold the
+// padding.
 func walFrame(field uint64) (length, padding int) {
 	length = int(field & (1<<56 - 1))
 	if field>>63 == 1 {

@@ -36,7 +36,7 @@ func until(ctx context.Context, every time.Duration, what string, cond func() (b
 const lockTime = 15 * time.Minute
 
 // lock waits for the exclusive lock on a file; closing the file lets go of it.
-// Whoever holds the lock may delete the file.
+// The file may be deleted by the holder of the lock.
 func lock(ctx context.Context, path string) (*os.File, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return nil, err

@@ -13,7 +13,7 @@ type Options struct {
 	Given map[Role]Given
 
 	// Names are the IP addresses and DNS names of all members: a given CA is taken over only if it can sign for them.
-	// Those that every peer and server has besides need not be said.
+	// The names that every peer and server has besides need not be among them.
 	Names []string
 
 	// NoLists: no member asks for a list of revoked client certificates, so a given CA need not be able to sign one.

@@ -37,7 +37,7 @@ func lock(dir string) (unlock func(), err error) {
 	}, nil
 }
 
-// What the files of a CA are called, after ROLE-GENERATION.
+// The names of the files of a CA end so, after ROLE-GENERATION.
 const (
 	certSuffix       = ".pem"
 	keySuffix        = ".key"

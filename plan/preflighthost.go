@@ -10,8 +10,8 @@ import (
 	"github.com/clusterup/clusterup/inventory"
 )
 
-// What a host should have. etcd's hardware guide (etcd.io/docs, op-guide/hardware) asks for two to four cores and 8 GB, for small clusters
-// too; the rest is what units needs.
+// A host should have this much. etcd's hardware guide (etcd.io/docs, op-guide/hardware) asks for two to four cores and
+// 8 GB, for small clusters too; the rest is needed by package units.
 const (
 	oldSystemd    = 247 // package units writes for this one and newer
 	ancientSystem = 235 // below, it is not hardening alone that systemd does not know

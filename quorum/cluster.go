@@ -107,7 +107,7 @@ func (c *Cluster) forget(n *conn) {
 		delete(c.conns, n.endpoint)
 	}
 	c.mu.Unlock()
-	// What Close says of a connection that is broken anyway helps nobody.
+	// An error of Close helps nobody: the connection is broken anyway.
 	_ = n.close()
 }
 

@@ -131,7 +131,7 @@ var answers = []struct {
 	{ErrUnhealthy, []error{rpctypes.ErrGRPCUnhealthy, rpctypes.ErrGRPCMemberNotEnoughStarted}},
 }
 
-// How a connection failed once it was there, around the error that it was.
+// These say how a connection failed once it was there, around the error that it was.
 type (
 	handshakeFailed struct{ error }
 	lost            struct{ error }

@@ -5,7 +5,7 @@ import (
 	"net/http"
 )
 
-// Who names the digest that an archive must have; the third possibility is the URL of a SHA256SUMS.
+// The digest that an archive must have is named by one of these, or by the URL of a SHA256SUMS.
 const (
 	FromLock      = "release.lock.hcl"
 	FromInventory = "the inventory (release.sha256)"

@@ -52,7 +52,7 @@ func (e *entries) next() (program string, size int64, err error) {
 	for {
 		h, err := e.tar.Next()
 		if errors.Is(err, io.EOF) {
-			// What follows the end of the tar is read too: only then does gzip compare its checksum.
+			// The rest behind the end of the tar is read too: only then does gzip compare its checksum.
 			if _, err := io.Copy(io.Discard, e.raw); err != nil {
 				return "", 0, plain(err)
 			}

@@ -11,7 +11,8 @@ import (
 // errUnasked ends an upload to a host that answers out of turn: nothing that it says later can be believed.
 var errUnasked = errors.New("unexpected answer")
 
-// answer takes one line of put.sh. What is needed is settled once all files have been looked at, for it is then being sent.
+// answer takes one line of put.sh. What is needed is settled once all files have been looked at, for it is then being
+// sent.
 func (p *putting) answer(line string, looked bool) error {
 	words := strings.SplitN(line, " ", 3)
 	if len(words) < 2 {

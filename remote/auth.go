@@ -33,8 +33,8 @@ func (o *offer) add(name string, signers ...ssh.Signer) {
 	}
 }
 
-// offers collects the keys for cfg. Only a named file that is unusable is an error; everything else becomes a note. around runs
-// a conversation with the operator with the clock of the login stopped.
+// offers collects the keys for cfg. Only a named file that is unusable is an error; everything else becomes a note.
+// around runs a conversation with the operator with the clock of the login stopped.
 func (d *Dialer) offers(ctx context.Context, cfg Config, around func(func())) (*offer, error) {
 	o := &offer{}
 	held := d.agentKeys(ctx, cfg, o)
@@ -72,8 +72,8 @@ func (d *Dialer) offers(ctx context.Context, cfg Config, around func(func())) (*
 	return o, nil
 }
 
-// fileKeys gives the signers of one identity file: its certificate's first, if there is one beside it. The file may also be the
-// public half of a key that the agent holds.
+// fileKeys gives the signers of one identity file: its certificate's first, if there is one beside it. The file may
+// also be the public half of a key that the agent holds.
 func (d *Dialer) fileKeys(ctx context.Context, file string, held []agentKey, around func(func())) ([]ssh.Signer, error) {
 	signer, err := d.fileKey(ctx, file, held, around)
 	if err != nil {
@@ -115,7 +115,8 @@ func (d *Dialer) fileKey(ctx context.Context, file string, held []agentKey, arou
 	switch {
 	case errors.As(err, &locked):
 	case err != nil && readPublic(file) != nil:
-		return nil, fmt.Errorf("read identity file %s: it is a public key, and the agent does not hold its private half", file)
+		return nil, fmt.Errorf("read identity file %s: it is a public key, and the agent does not hold its private half",
+			file)
 	case err != nil:
 		return nil, fmt.Errorf("read identity file %s: %w", file, err)
 	default:

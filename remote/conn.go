@@ -35,7 +35,8 @@ func newConn(client *ssh.Client, every time.Duration) *conn {
 	return c
 }
 
-// watch probes the host, and closes the connection when it does not answer: TCP alone would wait for a quarter of an hour.
+// watch probes the host, and closes the connection when it does not answer: TCP alone would wait for a quarter of an
+// hour.
 func (c *conn) watch(every time.Duration) {
 	ticks := time.NewTicker(every)
 	defer ticks.Stop()

@@ -11,7 +11,8 @@ import (
 	"golang.org/x/crypto/ssh"
 )
 
-// A handshake that is cut short is most often sshd dropping connections it has no room for (MaxStartups): try again, soon.
+// A handshake that is cut short is most often sshd dropping connections it has no room for (MaxStartups): try again,
+// soon.
 const (
 	handshakeTries = 4
 	firstPause     = 200 * time.Millisecond

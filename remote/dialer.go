@@ -27,14 +27,16 @@ type Config struct {
 	Address string // IP address or DNS name, without brackets
 	Port    int    // 0 means 22
 	User    string
-	// IdentityFiles are the only keys offered when there are any (an agent may hold the private half of them). Without, the agent's
-	// keys are offered, then ~/.ssh/id_ed25519, id_ecdsa and id_rsa. A certificate FILE-cert.pub beside a key is used.
+	// IdentityFiles are the only keys offered when there are any (an agent may hold the private half of them). Without,
+	// the agent's keys are offered, then ~/.ssh/id_ed25519, id_ecdsa and id_rsa. A certificate FILE-cert.pub beside a
+	// key is used.
 	IdentityFiles []string
 	Agent         bool // use the agent at SSH_AUTH_SOCK
-	// KnownHosts are absolute paths in OpenSSH's format; missing files are empty ones. Keys that are accepted on first contact go to
-	// the first, which is made (0600, its directory 0700) if need be.
+	// KnownHosts are absolute paths in OpenSSH's format; missing files are empty ones. Keys that are accepted on first
+	// contact go to the first, which is made (0600, its directory 0700) if need be.
 	KnownHosts []string
-	// Jump hosts, the first one nearest to here. Each has keys and known_hosts of its own; Jump and Sudo of a jump host do not count.
+	// Jump hosts, the first one nearest to here. Each has keys and known_hosts of its own; Jump and Sudo of a jump host
+	// do not count.
 	Jump           []Config
 	Sudo           bool          // the user is not root: everything runs through `sudo -n`
 	ConnectTimeout time.Duration // per hop: TCP, handshake and login together, without the time a question takes; 0 means 10 s
@@ -63,22 +65,25 @@ func (c Config) timeout() time.Duration {
 	return defaultConnectTimeout
 }
 
-// Dialer makes the hosts of one run and holds what they share: prompts, keys that were opened, the agent, jump hosts, and
-// the cap on connection starts. The zero value never asks and accepts known host keys only. Do not copy it after first use.
+// Dialer makes the hosts of one run and holds what they share: prompts, keys that were opened, the agent, jump hosts,
+// and the cap on connection starts. The zero value never asks and accepts known host keys only. Do not copy it after
+// first use.
 type Dialer struct {
 	Env  func(string) string // for SSH_AUTH_SOCK; nil: an empty environment
 	Home string              // where .ssh is; "" means that there are no usual key files
 
-	// AcceptNewHostKeys writes keys of hosts never seen before to known_hosts without asking. Changed keys are refused all the same.
+	// AcceptNewHostKeys writes keys of hosts never seen before to known_hosts without asking. Changed keys are refused
+	// all the same.
 	AcceptNewHostKeys bool
 	// Ask puts a yes-or-no question to the operator. Nil: nobody is there, and an unknown key is an error.
 	Ask func(ctx context.Context, question string) (bool, error)
-	// Passphrase asks for the passphrase of a key file. Nil: nobody is there, and an encrypted key is an error if it is needed. It is
-	// called once per file and run, unless the answer was wrong (three times in all). Ask and Passphrase never run at the same time.
+	// Passphrase asks for the passphrase of a key file. Nil: nobody is there, and an encrypted key is an error if it is
+	// needed. It is called once per file and run, unless the answer was wrong (three times in all). Ask and Passphrase
+	// never run at the same time.
 	Passphrase func(ctx context.Context, keyFile string) ([]byte, error)
 
-	// MaxStarts caps the connections being set up at once; sshd drops some above 10 (MaxStartups 10:30:100), but each host sees
-	// only ours. 0 means 30.
+	// MaxStarts caps the connections being set up at once; sshd drops some above 10 (MaxStartups 10:30:100), but each
+	// host sees only ours. 0 means 30.
 	MaxStarts int
 	// Rand makes names of temporary files, marks and waiting times; nil means crypto/rand.
 	Rand io.Reader
@@ -115,8 +120,8 @@ func (d *Dialer) init() {
 	})
 }
 
-// Host is the machine that cfg describes. There is no network traffic before its first use, and then one connection, which is
-// held until Close.
+// Host is the machine that cfg describes. There is no network traffic before its first use, and then one connection,
+// which is held until Close.
 func (d *Dialer) Host(cfg Config) *Host {
 	d.init()
 	h := &Host{dialer: d, cfg: cfg, slots: make(chan struct{}, maxSessions), busy: make(chan struct{}, 1)}

@@ -7,35 +7,40 @@ import (
 	"unicode/utf8"
 )
 
-// The classes of failure. errors.Is finds them in whatever this package returns. Cancelled and timed-out contexts are not
-// among them: such errors satisfy errors.Is(err, context.Canceled) and the like.
+// The classes of failure. errors.Is finds them in whatever this package returns. Cancelled and timed-out contexts are
+// not among them: such errors satisfy errors.Is(err, context.Canceled) and the like.
 var (
-	// ErrUnreachable: no SSH connection came about: name not found, refused, no route, no answer in time, not an SSH server,
-	// no algorithm in common. Not a refusal of key or user. Worth another try later; quick retries were already made.
+	// ErrUnreachable: no SSH connection came about: name not found, refused, no route, no answer in time, not an SSH
+	// server, no algorithm in common. Not a refusal of key or user. Worth another try later; quick retries were already
+	// made.
 	ErrUnreachable = errors.New("unreachable")
-	// ErrAuth: the host answered and did not accept the user with any key offered, or a key could not be read or opened.
-	// Never worth a retry.
+	// ErrAuth: the host answered and did not accept the user with any key offered, or a key could not be read or
+	// opened. Never worth a retry.
 	ErrAuth = errors.New("authentication failed")
-	// ErrHostKey: the host's key is unknown, has changed, or is revoked; or a known_hosts file is unreadable. Never worth a retry.
+	// ErrHostKey: the host's key is unknown, has changed, or is revoked; or a known_hosts file is unreadable. Never
+	// worth a retry.
 	ErrHostKey = errors.New("host key not trusted")
 	// ErrSudo: the user logged in, and sudo did not let it become root without a password. Never worth a retry.
 	ErrSudo = errors.New("sudo refused")
 	// ErrShell: the user logged in, and its login shell ran no command (nologin, forced command). Never worth a retry.
 	ErrShell = errors.New("account runs no commands")
-	// ErrScript: the script ran to its end and exited non-zero; Error.ExitStatus and Error.Stderr say how. Whether a retry helps
-	// is for the caller to know.
+	// ErrScript: the script ran to its end and exited non-zero; Error.ExitStatus and Error.Stderr say how. Whether a
+	// retry helps is for the caller to know.
 	ErrScript = errors.New("script failed")
-	// ErrLost: the connection ended while something ran; it has been stopped on the host, or soon will be, and how far it came is
-	// unknown. Look again before trying again.
+	// ErrLost: the connection ended while something ran; it has been stopped on the host, or soon will be, and how far
+	// it came is unknown. Look again before trying again.
 	ErrLost = errors.New("connection lost")
-	// ErrSilent: a script that only looks did not come to its end in time; the connection is fine. Worth another try later.
+	// ErrSilent: a script that only looks did not come to its end in time; the connection is fine. Worth another try
+	// later.
 	ErrSilent = errors.New("no answer")
-	// ErrNoSpace: a file system is too full for the files of a Put. Nothing was replaced. Worth a retry once there is room.
+	// ErrNoSpace: a file system is too full for the files of a Put. Nothing was replaced. Worth a retry once there is
+	// room.
 	ErrNoSpace = errors.New("no space left")
-	// ErrFile: a file could not be put in place: its directory is missing, its owner is unknown, its digest differs. Nothing was
-	// replaced. Not worth a retry as it is, except for a digest that differs, which starts from zero.
+	// ErrFile: a file could not be put in place: its directory is missing, its owner is unknown, its digest differs.
+	// Nothing was replaced. Not worth a retry as it is, except for a digest that differs, which starts from zero.
 	ErrFile = errors.New("file not placed")
-	// ErrTunnel: the host does not forward, or nothing listens at the address asked for. The connection to the host is fine.
+	// ErrTunnel: the host does not forward, or nothing listens at the address asked for. The connection to the host is
+	// fine.
 	ErrTunnel = errors.New("no tunnel")
 	// ErrForwarding is the ErrTunnel of a host whose sshd forwards nothing. Never worth a retry.
 	ErrForwarding = fmt.Errorf("%w: forwarding is off", ErrTunnel)
@@ -49,7 +54,8 @@ const causeLimit = 200
 // errorLimit is how many bytes of an error's own text a message shows.
 const errorLimit = 2000
 
-// Error is every failure of this package that concerns one host. Its text is "HOST: OP: CAUSE"; it never holds script text.
+// Error is every failure of this package that concerns one host. Its text is "HOST: OP: CAUSE"; it never holds script
+// text.
 type Error struct {
 	Host       string // the member name, Config.Name
 	Op         string // what was being done: "connect", "run script", "put /etc/x"
@@ -120,7 +126,8 @@ func brief(s string) string {
 	return text
 }
 
-// plainText is an error's text as it may stand in a message: a library may have put into it whatever the host said, even before the login.
+// plainText is an error's text as it may stand in a message: a library may have put into it whatever the host said,
+// even before the login.
 func plainText(err error) string {
 	text := strings.ReplaceAll(strings.Map(printable, err.Error()), "\n", "; ")
 	if len(text) > errorLimit {

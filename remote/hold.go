@@ -19,11 +19,12 @@ type Held struct {
 	once sync.Once
 }
 
-// Hold runs a script that writes one line when it has what it wants, and then stays, for example by reading its standard input,
-// which stays open and empty until Close. It blocks until that line; a script that ends before is an *Error with its exit status.
+// Hold runs a script that writes one line when it has what it wants, and then stays, for example by reading its
+// standard input, which stays open and empty until Close. It blocks until that line; a script that ends before is an
+// *Error with its exit status.
 //
-// What it holds falls at the latest one minute after the last sign of life from here, also when this machine lost power or
-// network: heartbeats go out every 15 s, and the host ends the script when they stay away.
+// The hold ends at the latest one minute after the last sign of life from here, also when this machine lost power
+// or network: heartbeats go out every 15 s, and the host ends the script when they stay away.
 func (h *Host) Hold(ctx context.Context, script string) (*Held, error) {
 	beat := h.dialer.keepalive
 	if beat <= 0 {
@@ -98,8 +99,8 @@ func (held *Held) beat(every time.Duration) {
 // Lost is closed when what was held may no longer be held: the script or its connection ended, or Close was called.
 func (held *Held) Lost() <-chan struct{} { return held.lost }
 
-// Close lets go: the script's standard input ends, and what is left of it after two seconds is killed. It blocks until the script is gone, for
-// at most a few seconds. Further calls do nothing.
+// Close lets go: the script's standard input ends, and what is left of it after two seconds is killed. It blocks until
+// the script is gone, for at most a few seconds. Further calls do nothing.
 func (held *Held) Close() error {
 	held.once.Do(func() {
 		close(held.quit)

@@ -8,7 +8,8 @@ import (
 	"sync/atomic"
 )
 
-// maxSessions is how many of our sessions one host sees at once; sshd allows 10 by default (MaxSessions), people some to log in.
+// maxSessions is how many of our sessions one host sees at once; sshd allows 10 by default (MaxSessions), people some
+// to log in.
 const maxSessions = 4
 
 // Host is one machine and the connection to it, which is made on first use and again, once per use, after it broke.
@@ -33,8 +34,8 @@ func (h *Host) Name() string { return h.cfg.name() }
 // Stats says what this host has cost since it was made.
 func (h *Host) Stats() Stats { return h.stats.read() }
 
-// Connect makes the connection unless it is there. It blocks for at most the connect timeout of each hop, plus a few short
-// retries, plus the time that questions take.
+// Connect makes the connection unless it is there. It blocks for at most the connect timeout of each hop, plus a few
+// short retries, plus the time that questions take.
 func (h *Host) Connect(ctx context.Context) error {
 	_, err := h.connect(ctx)
 	return err
@@ -117,7 +118,8 @@ func (h *Host) fail(op string, kind, err error) *Error {
 	return &Error{Host: h.Name(), Op: op, Kind: kind, Err: err}
 }
 
-// wrap names this host on an error that may have its class, host and remedy already: a jump host's becomes part of the cause.
+// wrap names this host on an error that may have its class, host and remedy already: a jump host's becomes part of the
+// cause.
 func (h *Host) wrap(op string, kind, err error) error {
 	var inner *Error
 	if !errors.As(err, &inner) {

@@ -36,13 +36,14 @@ type File struct {
 	Secret bool
 }
 
-// Put makes the files be on the host as they are described, all or none of them as far as anything can fail before the last
-// step, and returns the paths that had to be changed. A file that is there with the same content, owner, group and mode is not
-// sent and not touched.
+// Put makes the files be on the host as they are described, all or none of them as far as anything can fail before the
+// last step, and returns the paths that had to be changed. A file that is there with the same content, owner, group and
+// mode is not sent and not touched.
 //
-// Content goes to a temporary file beside the target, of mode 0600 from its first byte, is checked against SHA256 on the host,
-// synced, and renamed. Where the host lacks an SFTP server, everything goes through the script's input, with the same promises.
-// Files of 1 MiB and more leave PATH.DIGEST8.part behind when they are cut, and the next Put goes on from what of it is right.
+// Content goes to a temporary file beside the target, of mode 0600 from its first byte, is checked against SHA256 on
+// the host, synced, and renamed. Where the host lacks an SFTP server, everything goes through the script's input, with
+// the same promises. Files of 1 MiB and more leave PATH.DIGEST8.part behind when they are cut, and the next Put goes on
+// from what of it is right.
 //
 // progress is told, from one goroutine at a time, the bytes sent and the bytes to be sent; it may be nil.
 func (h *Host) Put(ctx context.Context, files []File, progress func(done, total int64)) (changed []string, err error) {
@@ -58,7 +59,8 @@ func (h *Host) Put(ctx context.Context, files []File, progress func(done, total 
 	}
 	fromHost, out := io.Pipe()
 	toHost, in := io.Pipe()
-	p := &putting{h: h, files: files, token: token, in: in, progress: progress, need: map[int]*need{}, looked: make(chan struct{})}
+	p := &putting{h: h, files: files, token: token, in: in, progress: progress, need: map[int]*need{},
+		looked: make(chan struct{})}
 	ended := make(chan error, 1)
 	go func() {
 		err := h.run(ctx, command{op: "put files", script: p.script(), stdin: toHost, stdout: out})
@@ -117,7 +119,8 @@ func (p *putting) script() string {
 	return b.String()
 }
 
-// outcome picks the error that says most: what the host said of a file, else what went wrong here, else the script's end.
+// outcome picks the error that says most: what the host said of a file, else what went wrong here, else the script's
+// end.
 func (p *putting) outcome(ctx context.Context, sendErr, runErr error) error {
 	switch {
 	case len(p.errs) == 1:

@@ -124,7 +124,7 @@ func (p *putting) sendAll(ctx context.Context) error {
 			if ctx.Err() != nil {
 				return context.Cause(ctx)
 			}
-			// Whatever SFTP stumbled over, the script names it better, or gets by.
+			// The script names better whatever SFTP stumbled over, or gets by.
 			p.report(before - p.done)
 		}
 		if err := p.source(i, n.offset, func(r io.Reader) error { return p.stream(i, n.offset, r) }); err != nil {

@@ -119,7 +119,8 @@ func (l *login) unreachable(ctx context.Context, err error) error {
 	where := l.cfg.endpoint()
 	switch {
 	case errors.Is(err, errTimeout):
-		return l.error(ErrUnreachable, fmt.Errorf("%s: %w (%s)", where, err, l.cfg.timeout()), "check address, routes and firewalls")
+		return l.error(ErrUnreachable, fmt.Errorf("%s: %w (%s)", where, err, l.cfg.timeout()),
+			"check address, routes and firewalls")
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return l.error(ErrUnreachable, err, "check that sshd runs there, and its port")
 	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH):

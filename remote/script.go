@@ -22,13 +22,13 @@ const (
 	defaultPatience = 2 * time.Minute // for what Ask runs: far more than a busy host needs to read all its releases and logs
 )
 
-// Script runs a POSIX shell script on the host, as root if Config.Sudo, in one session, and returns what it wrote to standard
-// output. The script reads stdin (nil: empty) as its standard input; a connection that is cut never looks like its end. It starts
-// in / with umask 077, LC_ALL=C and the usual PATH, whatever the login shell is and prints.
+// Script runs a POSIX shell script on the host, as root if Config.Sudo, in one session, and returns what it wrote to
+// standard output. The script reads stdin (nil: empty) as its standard input; a connection that is cut never looks like
+// its end. It starts in / with umask 077, LC_ALL=C and the usual PATH, whatever the login shell is and prints.
 //
-// A script that exits non-zero is an *Error of kind [ErrScript]; the output so far is returned with it. It blocks until the script has ended.
-// When ctx ends, the script and its children are sent SIGTERM, again after half a second, and SIGKILL after two; they are sent the
-// same by the host when it loses the connection.
+// A script that exits non-zero is an *Error of kind [ErrScript]; the output so far is returned with it. It blocks until
+// the script has ended. When ctx ends, the script and its children are sent SIGTERM, again after half a second, and
+// SIGKILL after two; they are sent the same by the host when it loses the connection.
 //
 // One that writes more than 64 MiB to standard output is ended, and an *Error of kind [ErrScript].
 func (h *Host) Script(ctx context.Context, script string, stdin io.Reader) ([]byte, error) {
@@ -37,9 +37,9 @@ func (h *Host) Script(ctx context.Context, script string, stdin io.Reader) ([]by
 	return out.text, err
 }
 
-// Ask is Script for a script that only looks, and so must not hold anybody up: what it reads may lie on a file system that answers no
-// more. One that has not ended two minutes after the connection stood is stopped, and is an *Error of kind [ErrSilent]; so is one that
-// writes more than 16 MiB, of kind [ErrScript].
+// Ask is Script for a script that only looks, and so must not hold anybody up: what it reads may lie on a file system
+// that answers no more. One that has not ended two minutes after the connection stood is stopped, and is an *Error of
+// kind [ErrSilent]; so is one that writes more than 16 MiB, of kind [ErrScript].
 func (h *Host) Ask(ctx context.Context, script string) ([]byte, error) {
 	if err := h.Connect(ctx); err != nil { // this may wait for its turn, and for the operator
 		return nil, err
@@ -154,7 +154,8 @@ func (h *Host) exec(ctx context.Context, op, line, token string, m manner) (*run
 		if err != nil {
 			return nil, err
 		}
-		r := &running{host: h, op: op, s: s, ended: make(chan struct{}), deaf: make(chan struct{}), errs: &tail{limit: stderrLimit}}
+		r := &running{host: h, op: op, s: s, ended: make(chan struct{}), deaf: make(chan struct{}),
+			errs: &tail{limit: stderrLimit}}
 		if err = r.begin(ctx, line, token); err == nil {
 			return r, nil
 		}
@@ -234,7 +235,8 @@ func (r *running) frame(head string, body []byte) error {
 	return err
 }
 
-// feed sends the script's input, and its end. Only a reader that fails is an error; a script may stop reading when it likes.
+// feed sends the script's input, and its end. Only a reader that fails is an error; a script may stop reading when it
+// likes.
 func (r *running) feed(stdin io.Reader) error {
 	if stdin != nil {
 		buf := make([]byte, chunkSize)

@@ -8,7 +8,8 @@ import (
 	"golang.org/x/crypto/ssh"
 )
 
-// A host may be slower in ending a session than we are in opening the next: this many tries, the first wait of this length.
+// A host may be slower in ending a session than we are in opening the next: this many tries, the first wait of this
+// length.
 const (
 	sessionTries = 6
 	sessionPause = 30 * time.Millisecond
@@ -30,8 +31,8 @@ const (
 	spare                 // only if there is room; belongs to a session that is already open
 )
 
-// open gets a session, with a new connection if the old one turns out to be dead: nothing has run yet, so that is safe. Where the
-// host allows fewer sessions than we would like, it waits for one of ours to end.
+// open gets a session, with a new connection if the old one turns out to be dead: nothing has run yet, so that is safe.
+// Where the host allows fewer sessions than we would like, it waits for one of ours to end.
 func (h *Host) open(ctx context.Context, op string, m manner) (*session, error) {
 	release := func() {}
 	if m == queued {

@@ -23,8 +23,8 @@ type sftpLane struct {
 	stop   func() bool
 }
 
-// openSFTP starts sftp-server as an ordinary command, because that works under sudo, and behind login shells that print,
-// where the subsystem does not. Nil means that there is none.
+// openSFTP starts sftp-server as an ordinary command, because that works under sudo, and behind login shells that
+// print, where the subsystem does not. Nil means that there is none.
 func (h *Host) openSFTP(ctx context.Context) *sftpLane {
 	paths := h.dialer.sftpPaths
 	if paths == nil {

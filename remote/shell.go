@@ -14,9 +14,10 @@ func Quote(s string) string {
 //go:embed sh/wrap.sh
 var wrapper string
 
-// bootstrap is all that ever stands in an argument list. Whatever the login shell is (sh, fish, csh) reads it the same way: one
-// line, nothing but single quotes, and neither ! nor \ inside them. sh reads its program from standard input with the read
-// built-in, which takes exactly one line; `sh -s` would swallow what follows, since dash and busybox read ahead.
+// bootstrap is all that ever stands in an argument list. Whatever the login shell is (sh, fish, csh) reads it the same
+// way: one line, nothing but single quotes, and neither ! nor \ inside them. sh reads its program from standard input
+// with the read built-in, which takes exactly one line; `sh -s` would swallow what follows, since dash and busybox read
+// ahead.
 //
 // The first line of standard input is the guard, which no start-up file of the login shell gets past unseen: a shell
 // that it puts in place of the command executes that line, and a word such as read takes it away.
@@ -25,7 +26,7 @@ const bootstrap = `/bin/sh -c 'LC_ALL=C; export LC_ALL; IFS= read -r s; [ "$s" =
 
 const guard = "exit 123"
 
-// How the frame ends without having run a script.
+// The frame ends with these where it has run no script.
 const (
 	exitNoFrame = 123 // the guard was not where it belongs
 	exitNoExec  = 124 // sudo keeps it from starting other programs

@@ -10,8 +10,9 @@ import (
 	"golang.org/x/crypto/ssh"
 )
 
-// DialContext connects to addr as seen from the host, through the SSH connection; it fits gRPC's and net/http's dial functions.
-// network must be tcp, tcp4 or tcp6. Deadlines work. The connection ends with the host's, and does not come back by itself.
+// DialContext connects to addr as seen from the host, through the SSH connection; it fits gRPC's and net/http's dial
+// functions. network must be tcp, tcp4 or tcp6. Deadlines work. The connection ends with the host's, and does not come
+// back by itself.
 func (h *Host) DialContext(ctx context.Context, network, addr string) (net.Conn, error) {
 	switch network {
 	case "tcp", "tcp4", "tcp6":

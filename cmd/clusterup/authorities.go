@@ -12,7 +12,8 @@ import (
 	"github.com/clusterup/clusterup/plan"
 )
 
-// showAuthorities ends the line about the cluster with its CAs; while one is rotated, each gets a line of its own, with who trusts it.
+// showAuthorities ends the line about the cluster with its CAs; while one is rotated, each gets a line of its own, with
+// who trusts it.
 func (s *session) showAuthorities(total clusterStatus) {
 	out := s.console.out
 	if len(total.Rotations) == 0 {
@@ -82,7 +83,8 @@ func (s *session) authority(ca caStatus, total clusterStatus) string {
 	case n == 0 && len(unknown) == members:
 		text += "; who trusts it is not known"
 	case len(unknown) > 0:
-		text += fmt.Sprintf("; trusted by %s; of %s it is not known", cmp.Or(strings.Join(ca.TrustedBy, " and "), "no other member"), strings.Join(unknown, " and "))
+		text += fmt.Sprintf("; trusted by %s; of %s it is not known",
+			cmp.Or(strings.Join(ca.TrustedBy, " and "), "no other member"), strings.Join(unknown, " and "))
 	case n == 0:
 		text += "; trusted by no member"
 	default:
@@ -105,8 +107,8 @@ func (s *session) authority(ca caStatus, total clusterStatus) string {
 	return text
 }
 
-// newestClients are the client certificates that count: of each name the newest that is neither revoked nor of a CA that was
-// dropped, sorted by name.
+// newestClients are the client certificates that count: of each name the newest that is neither revoked nor of a CA
+// that was dropped, sorted by name.
 func newestClients(seen facts.Snapshot) []facts.Client {
 	var found []facts.Client
 	for _, c := range seen.Operator.Clients { // by name, then age
@@ -122,8 +124,9 @@ func newestClients(seen facts.Snapshot) []facts.Client {
 	return found
 }
 
-// leftBehind are clients whose newest certificate that is not revoked is of a CA that was dropped: what they were handed over last is refused,
-// as after a rotation that was taken back. Of those without a block in the inventory only what has not ended counts.
+// leftBehind are clients whose newest certificate that is not revoked is of a CA that was dropped: what they were
+// handed over last is refused, as after a rotation that was taken back. Of those without a block in the inventory only
+// what has not ended counts.
 func leftBehind(c *inventory.Cluster, seen facts.Snapshot) []facts.Client {
 	newest := map[string]facts.Client{}
 	for _, client := range seen.Operator.Clients { // by name, then age

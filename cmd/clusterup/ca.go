@@ -59,7 +59,8 @@ func (s *session) authorities(store *pki.Store, seen *facts.Operator) error {
 	}
 	for _, c := range clients {
 		seen.Clients = append(seen.Clients, facts.Client{
-			Name: c.Name, Serial: c.Serial, Generation: c.Generation, NotBefore: c.NotBefore, NotAfter: c.NotAfter, Revoked: !c.Revoked.IsZero(),
+			Name: c.Name, Serial: c.Serial, Generation: c.Generation, NotBefore: c.NotBefore, NotAfter: c.NotAfter,
+			Revoked: !c.Revoked.IsZero(),
 		})
 	}
 	seen.Revoked.List, seen.Revoked.Current, err = store.LastCRL(pki.RoleClient, 0)
@@ -94,8 +95,8 @@ func trusted(store *pki.Store, role pki.Role) []byte {
 	return store.TrustOf(role, generations)
 }
 
-// roots are the client CAs whose certificates members may show: those that are not retired, and those to which a rotation was begun and
-// taken back, since members may still have theirs.
+// roots are the client CAs whose certificates members may show: those that are not retired, and those to which a
+// rotation was begun and taken back, since members may still have theirs.
 func roots(store *pki.Store) []byte {
 	var generations []int
 	for _, ca := range store.CAs() {
@@ -123,7 +124,8 @@ func (s *session) pkiOptions() (pki.Options, error) {
 				return pki.Options{}, err
 			}
 			ca.External = &pki.External{
-				URL: given.External.URL, AuthKey: key, Label: given.External.Label, Profile: given.External.Profile, CAFile: given.External.CAFile,
+				URL: given.External.URL, AuthKey: key, Label: given.External.Label, Profile: given.External.Profile,
+				CAFile: given.External.CAFile,
 			}
 		}
 		options.Given[role] = ca

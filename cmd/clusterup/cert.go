@@ -61,14 +61,16 @@ func (s *session) listClients() error {
 	if s.console.json {
 		for _, one := range clients {
 			s.console.object(issuedObject{
-				Type: "client", Name: one.Name, User: one.User, Serial: one.Serial, Issued: one.NotBefore, Expires: one.NotAfter, Issuer: one.Issuer,
+				Type: "client", Name: one.Name, User: one.User, Serial: one.Serial, Issued: one.NotBefore, Expires: one.NotAfter,
+				Issuer:  one.Issuer,
 				Revoked: one.Revoked, Retired: dropped(known.CAs, one.Generation),
 			})
 		}
 		return nil
 	}
 	if len(clients) == 0 {
-		s.console.say("No client certificate was issued from this operator directory: clusterup cert issue NAME %s --out DIR", s.file)
+		s.console.say("No client certificate was issued from this operator directory: clusterup cert issue NAME %s --out DIR",
+			s.file)
 		return nil
 	}
 	table := tabwriter.NewWriter(s.console.out, 0, 0, 2, ' ', 0)
@@ -98,8 +100,8 @@ func refusal(c pki.Client, cas []facts.CA) string {
 	return ""
 }
 
-// dropped says that members refuse whatever a generation of the client CA has signed: it is retired, and what was trusted for it is trusted for
-// no other, as where intermediates share their root.
+// dropped says that members refuse whatever a generation of the client CA has signed: it is retired, and what was
+// trusted for it is trusted for no other, as where intermediates share their root.
 func dropped(cas []facts.CA, generation int) bool {
 	i := slices.IndexFunc(cas, func(ca facts.CA) bool { return ca.Role == "client" && ca.Generation == generation })
 	return i >= 0 && cas[i].Retired && !slices.ContainsFunc(cas, func(other facts.CA) bool {

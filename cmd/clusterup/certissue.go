@@ -53,7 +53,8 @@ func newCertIssue(c *console) *cobra.Command {
 	cmd.Flags().BoolVar(&flags.json, "json", false, "write one JSON object a line to stdout")
 	cmd.Flags().StringVar(&to.out, "out", "", "the directory; it is made if need be")
 	cmd.Flags().BoolVar(&to.pkcs12, "pkcs12", false, "write NAME.p12 too, encrypted with a password")
-	cmd.Flags().StringVar(&to.passwordFile, "password-file", "", "the password is the first line of this file, which only its owner may read; - is stdin")
+	cmd.Flags().StringVar(&to.passwordFile, "password-file", "",
+		"the password is the first line of this file, which only its owner may read; - is stdin")
 	return cmd
 }
 
@@ -91,8 +92,8 @@ type issuedObject struct {
 	PKCS12  string    `json:"pkcs12,omitempty"`
 }
 
-// issueClient makes sure that the files can be written before anything is signed, and writes the key first: a pair without its key would
-// be of no use, and could not be had again.
+// issueClient makes sure that the files can be written before anything is signed, and writes the key first: a pair
+// without its key would be of no use, and could not be had again.
 func (s *session) issueClient(ctx context.Context, name string, to issueFlags) error {
 	if name == "ca" {
 		return usageError{errors.New("a client cannot be called ca: its certificate would have the name of the CA's")}
@@ -132,7 +133,8 @@ func (s *session) issueClient(ctx context.Context, name string, to issueFlags) e
 	}
 	pair, err := store.IssueClient(name, pki.Leaf{
 		Generation: generation,
-		CN:         client.User, Organization: client.Organization, Lifetime: client.Lifetime, Algorithm: s.cluster.PKI.Algorithm,
+		CN:         client.User, Organization: client.Organization, Lifetime: client.Lifetime,
+		Algorithm: s.cluster.PKI.Algorithm,
 	}, s.now(), rand.Reader)
 	if err == nil {
 		err = done.write(pair, trust, password)
@@ -158,7 +160,8 @@ func hasBlock(c *inventory.Cluster, client string) bool {
 	return slices.ContainsFunc(c.Clients, func(block inventory.Client) bool { return block.Name == client })
 }
 
-// makeDirs makes a directory, and those above it that are missing. forget removes what was made, as long as nothing is in it.
+// makeDirs makes a directory, and those above it that are missing. forget removes what was made, as long as nothing is
+// in it.
 func makeDirs(dir string) (forget func(), err error) {
 	var missing []string // the lowest first
 	for at := filepath.Clean(dir); at != filepath.Dir(at); at = filepath.Dir(at) {
@@ -232,5 +235,6 @@ func (c *console) issued(done issuedObject) {
 			fprintf(c.out, "%s\n", file)
 		}
 	}
-	c.say("The certificate is for the user %s, until %s. Its serial number is %s.", done.User, done.Expires.Format(time.DateOnly), done.Serial)
+	c.say("The certificate is for the user %s, until %s. Its serial number is %s.", done.User,
+		done.Expires.Format(time.DateOnly), done.Serial)
 }

@@ -10,8 +10,9 @@ import (
 	"github.com/clusterup/clusterup/plan"
 )
 
-// clientSigner is the generation of the client CA that signs a client's certificate: while it is rotated that takes a look at the members,
-// see [plan.ClientSigner]; else the only one there is (0). No host is needed for it: a dark one only makes an older CA sign.
+// clientSigner is the generation of the client CA that signs a client's certificate: while it is rotated that takes a
+// look at the members, see [plan.ClientSigner]; else the only one there is (0). No host is needed for it: a dark one
+// only makes an older CA sign.
 func (s *session) clientSigner(ctx context.Context, store *pki.Store) (int, error) {
 	live := 0
 	for _, ca := range store.CAs() {

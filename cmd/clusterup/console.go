@@ -16,8 +16,9 @@ import (
 	"github.com/clusterup/clusterup/remote"
 )
 
-// How clusterup speaks: stdout carries the result, stderr the progress, the questions and the errors. An error says what was being
-// done, the cause, and what to do next. Whatever is not a terminal gets one line per event and no colour.
+// clusterup speaks so: stdout carries the result, stderr the progress, the questions and the errors. An error says
+// what was being done, the cause, and what to do next. Whatever is not a terminal gets one line per event and no
+// colour.
 
 // console is the terminal, or what stands for it.
 type console struct {
@@ -137,7 +138,8 @@ func (c *console) passphrase(ctx context.Context, keyFile string) ([]byte, error
 	return c.secret(ctx, "Passphrase of "+keyFile+": ")
 }
 
-// secret reads a line without showing it. Like ask it does not outlive ctx or a stop, and then leaves the terminal as it was.
+// secret reads a line without showing it. Like ask it does not outlive ctx or a stop, and then leaves the terminal as
+// it was.
 func (c *console) secret(ctx context.Context, question string) ([]byte, error) {
 	keyboard := int(c.in.Fd())
 	before, err := term.GetState(keyboard)

@@ -92,7 +92,8 @@ func (s *session) kept(purge bool) {
 func (s *session) typed(ctx context.Context, confirm string) error {
 	if confirm == "" {
 		if !s.console.terminal() {
-			return usageError{fmt.Errorf("there is no terminal to ask on: look at the plan, then run again with --confirm=%s", s.cluster.Name)}
+			return usageError{fmt.Errorf("there is no terminal to ask on: look at the plan, then run again with --confirm=%s",
+				s.cluster.Name)}
 		}
 		answer, err := s.console.ask(ctx, fmt.Sprintf("This ends cluster %s. Type its name to go ahead: ", s.cluster.Name))
 		if err != nil {

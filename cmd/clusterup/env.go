@@ -68,7 +68,8 @@ func (s *session) env(name, dir string) error {
 	return nil
 }
 
-// refusedNote says of a certificate that was issued from this operator directory when members refuse it. Elsewhere nothing is known of it.
+// refusedNote says of a certificate that was issued from this operator directory when members refuse it. Elsewhere
+// nothing is known of it.
 func (s *session) refusedNote(name, file string) {
 	var known facts.Operator
 	store, err := s.openStore()
@@ -83,7 +84,8 @@ func (s *session) refusedNote(name, file string) {
 	sums := facts.Certificates(content)
 	for _, c := range clients {
 		if why := refusal(c, known.CAs); why != "" && slices.Contains(sums, c.SHA256) {
-			s.console.say("note: members refuse %s: %s; clusterup cert issue %s %s --out DIR makes another", file, why, name, s.file)
+			s.console.say("note: members refuse %s: %s; clusterup cert issue %s %s --out DIR makes another", file, why, name,
+				s.file)
 		}
 	}
 }

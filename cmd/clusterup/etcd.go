@@ -23,8 +23,8 @@ const ownLifetime = time.Hour
 // retryMint is how long a CA's server is left alone that did not sign one: many ask for it at the same time.
 const retryMint = 5 * time.Second
 
-// etcdAPI is the etcd API of all members, each reached through its own host's SSH connection. The client exists as soon as there is
-// a CA to sign its certificate.
+// etcdAPI is the etcd API of all members, each reached through its own host's SSH connection. The client exists as soon
+// as there is a CA to sign its certificate.
 type etcdAPI struct {
 	session *session
 
@@ -82,8 +82,8 @@ func (a *etcdAPI) connect() (*quorum.Cluster, error) {
 	return a.client, nil
 }
 
-// muted is why no member could be asked, where that is for want of a certificate to ask with: nothing is known of how members are then.
-// Nil: they were asked.
+// muted is why no member could be asked, where that is for want of a certificate to ask with: nothing is known of how
+// members are then. Nil: they were asked.
 func (a *etcdAPI) muted() error {
 	if a == nil {
 		return nil
@@ -112,7 +112,8 @@ func (a *etcdAPI) close() {
 	}
 }
 
-// mint is a client certificate for clusterup itself. Its name is root, the user that administers etcd once authentication is on.
+// mint is a client certificate for clusterup itself. Its name is root, the user that administers etcd once
+// authentication is on.
 func (s *session) mint(now time.Time) (pair pki.Pair, trust []byte, err error) {
 	store, err := s.store()
 	if err != nil {
@@ -126,7 +127,8 @@ func (s *session) mint(now time.Time) (pair pki.Pair, trust []byte, err error) {
 
 func (s *session) mintOf(store *pki.Store, generation int, now time.Time) (pki.Pair, error) {
 	pair, err := store.Issue(pki.Leaf{
-		CA: pki.RoleClient, Kind: "client", CN: "root", Organization: "clusterup", Lifetime: ownLifetime, Generation: generation,
+		CA: pki.RoleClient, Kind: "client", CN: "root", Organization: "clusterup", Lifetime: ownLifetime,
+		Generation: generation,
 	}, now, rand.Reader)
 	if err != nil {
 		return pki.Pair{}, fmt.Errorf("mint a client certificate: %w", err)
@@ -134,9 +136,9 @@ func (s *session) mintOf(store *pki.Store, generation int, now time.Time) (pki.P
 	return pair, nil
 }
 
-// clientTLS mints client certificates in memory: one that every member accepts as far as this operator directory knows, and one of each CA
-// of clusterup's own that came later. A member says which CAs it accepts: where the directory came out of a backup from before the older one
-// was dropped, that is the later one alone.
+// clientTLS mints client certificates in memory: one that every member accepts as far as this operator directory knows,
+// and one of each CA of clusterup's own that came later. A member says which CAs it accepts: where the directory came
+// out of a backup from before the older one was dropped, that is the later one alone.
 func (s *session) clientTLS(now time.Time) (*tls.Config, error) {
 	pair, trust, err := s.mint(now)
 	if err != nil {

@@ -53,7 +53,8 @@ func newEtcdctl(c *console) *cobra.Command {
 	return cmd
 }
 
-// etcdctl runs the program with a directory of its own, which goes when it ends: the key in it is mode 0600 and of use for an hour.
+// etcdctl runs the program with a directory of its own, which goes when it ends: the key in it is mode 0600 and of use
+// for an hour.
 func (s *session) etcdctl(ctx context.Context, member string, args []string) error {
 	members, err := s.addressed(ctx, member, args)
 	if err != nil {

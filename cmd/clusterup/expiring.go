@@ -16,7 +16,8 @@ func (s *session) rotating(rotations []plan.Rotation, seen facts.Snapshot, dark 
 	var found []finding
 	for _, r := range rotations {
 		f := finding{
-			Kind: "rotation", Text: fmt.Sprintf("the rotation of the %s CA, %d → %d, was not finished: %s", r.Role, r.From, r.To, phase(r, dark)),
+			Kind: "rotation", Text: fmt.Sprintf("the rotation of the %s CA, %d → %d, was not finished: %s", r.Role, r.From, r.To,
+				phase(r, dark)),
 			Do: "clusterup apply",
 		}
 		if len(dark) > 0 {
@@ -37,7 +38,8 @@ func (s *session) unsealed(seen facts.Snapshot) []finding {
 		return nil
 	}
 	return []finding{{
-		Kind: "unsealed", Text: "the keys of the CAs are not encrypted to those whom pki { seal_to } names", Do: "clusterup pki reseal " + s.file,
+		Kind: "unsealed", Text: "the keys of the CAs are not encrypted to those whom pki { seal_to } names",
+		Do: "clusterup pki reseal " + s.file,
 	}}
 }
 
@@ -66,8 +68,10 @@ func (s *session) refusedClients(seen facts.Snapshot) []finding {
 			what = c.Serial // and not one of before, which is good
 		}
 		found = append(found, finding{
-			Kind: "client", Text: fmt.Sprintf("client %s: its newest certificate is of client CA %d, which is retired", c.Name, c.Generation),
-			Do: fmt.Sprintf("clusterup cert issue %s %s --out DIR; or, where nobody uses it, clusterup cert revoke %s %s", c.Name, s.file, what, s.file),
+			Kind: "client", Text: fmt.Sprintf("client %s: its newest certificate is of client CA %d, which is retired", c.Name,
+				c.Generation),
+			Do: fmt.Sprintf("clusterup cert issue %s %s --out DIR; or, where nobody uses it, clusterup cert revoke %s %s",
+				c.Name, s.file, what, s.file),
 		})
 	}
 	return found
@@ -95,7 +99,8 @@ func (s *session) expiring(seen facts.Snapshot) []finding {
 		}
 		if counts(s.cluster, c, seen.Taken) && c.NotAfter.Sub(seen.Taken) < near {
 			found = append(found, finding{
-				Kind: "expiry", Text: fmt.Sprintf("the newest certificate of client %s ends on %s", c.Name, c.NotAfter.Format(time.DateOnly)),
+				Kind: "expiry", Text: fmt.Sprintf("the newest certificate of client %s ends on %s", c.Name,
+					c.NotAfter.Format(time.DateOnly)),
 				Do: fmt.Sprintf("clusterup cert issue %s %s --out DIR", c.Name, s.file),
 			})
 		}
@@ -103,8 +108,8 @@ func (s *session) expiring(seen facts.Snapshot) []finding {
 	return found
 }
 
-// counts says whether a client is one that certificates are to be had for: it has a block in the inventory, or its certificate has not
-// ended.
+// counts says whether a client is one that certificates are to be had for: it has a block in the inventory, or its
+// certificate has not ended.
 func counts(c *inventory.Cluster, client facts.Client, now time.Time) bool {
 	return hasBlock(c, client.Name) || now.Before(client.NotAfter)
 }

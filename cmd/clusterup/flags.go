@@ -40,16 +40,20 @@ func (f *clusterFlags) hostFlags(cmd *cobra.Command) {
 	cmd.Flags().BoolVar(&f.acceptNew, "accept-new-host-keys", false,
 		"trust the key of a host that was never seen before, and remember it")
 	cmd.Flags().BoolVar(&f.json, "json", false, "write one JSON object a line to stdout")
-	cmd.Flags().BoolVar(&f.stats, "stats", false, "say in the end what each host has cost: connections, sessions, round trips, bytes")
+	cmd.Flags().BoolVar(&f.stats, "stats", false,
+		"say in the end what each host has cost: connections, sessions, round trips, bytes")
 }
 
 // changeFlags are for commands that change hosts.
 func (f *clusterFlags) changeFlags(cmd *cobra.Command) {
 	f.hostFlags(cmd)
 	f.warns = true
-	cmd.Flags().StringSliceVar(&f.accept, "accept", nil, "accept a risk by name: downtime, downgrade, foreign-ca, hops, old-clients")
-	cmd.Flags().BoolVar(&f.holdLast, "hold-last", false, "leave the last member at its minor version, from where one can still turn back")
-	cmd.Flags().DurationVar(&f.timeout, "start-timeout", 90*time.Second, "how long a member may take to start; reading a large database takes its time")
+	cmd.Flags().StringSliceVar(&f.accept, "accept", nil,
+		"accept a risk by name: downtime, downgrade, foreign-ca, hops, old-clients")
+	cmd.Flags().BoolVar(&f.holdLast, "hold-last", false,
+		"leave the last member at its minor version, from where one can still turn back")
+	cmd.Flags().DurationVar(&f.timeout, "start-timeout", 90*time.Second,
+		"how long a member may take to start; reading a large database takes its time")
 	f.lockFlags(cmd)
 }
 
@@ -89,10 +93,11 @@ func (f *clusterFlags) variables() (map[string]string, error) {
 }
 
 // toldFlags are those that say what a run was for. None can hold a secret, as --var can.
-var toldFlags = []string{"abort", "accept", "client", "end-connections", "hold-last", "pause-after", "peer", "purge", "to"}
+var toldFlags = []string{"abort", "accept", "client", "end-connections", "hold-last", "pause-after", "peer", "purge",
+	"to"}
 
-// given looks at the flags that were given: one without a value is a mistake, such as a variable of a shell that is not set, and would be
-// taken for one that was not given.
+// given looks at the flags that were given: one without a value is a mistake, such as a variable of a shell that is not
+// set, and would be taken for one that was not given.
 func (c *console) given(flags *pflag.FlagSet) (err error) {
 	flags.Visit(func(f *pflag.Flag) {
 		kind, value := f.Value.Type(), f.Value.String()

@@ -39,7 +39,8 @@ func newHistory(c *console) *cobra.Command {
 	return cmd
 }
 
-// readEntries reads a journal; one that is not there is empty. The journal is for people, so a line that a crash has torn is passed over.
+// readEntries reads a journal; one that is not there is empty. The journal is for people, so a line that a crash has
+// torn is passed over.
 func readEntries(path string) ([]entry, error) {
 	file, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {

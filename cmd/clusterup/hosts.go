@@ -32,7 +32,8 @@ func (s shell) Write(ctx context.Context, files []units.File) error {
 	for _, f := range files {
 		sum := sha256.Sum256(f.Data)
 		puts = append(puts, remote.File{
-			Path: f.Path, Owner: f.Owner, Group: f.Group, Mode: f.Mode, Size: int64(len(f.Data)), SHA256: hex.EncodeToString(sum[:]),
+			Path: f.Path, Owner: f.Owner, Group: f.Group, Mode: f.Mode, Size: int64(len(f.Data)),
+			SHA256: hex.EncodeToString(sum[:]),
 			Secret: f.Secret, Open: func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(f.Data)), nil },
 		})
 	}
@@ -42,7 +43,8 @@ func (s shell) Write(ctx context.Context, files []units.File) error {
 
 func (s shell) Upload(ctx context.Context, file apply.Upload, progress func(done, total int64)) error {
 	_, err := s.host.Put(ctx, []remote.File{{
-		Path: file.Path, Owner: "root", Group: "root", Mode: fs.FileMode(0o600), Size: file.Size, SHA256: file.SHA256, Open: file.Open,
+		Path: file.Path, Owner: "root", Group: "root", Mode: fs.FileMode(0o600), Size: file.Size, SHA256: file.SHA256,
+		Open: file.Open,
 	}}, progress)
 	return err
 }
@@ -73,7 +75,8 @@ func (p prober) DialContext(ctx context.Context, network, address string) (net.C
 	return conn, err
 }
 
-// unreached is the error of hosts that could not be looked at; what else is wrong with a cluster is status's result, not its failure.
+// unreached is the error of hosts that could not be looked at; what else is wrong with a cluster is status's result,
+// not its failure.
 func (s *session) unreached(seen facts.Snapshot) error {
 	refused := &plan.Refused{}
 	for _, m := range s.cluster.Members {

@@ -32,7 +32,8 @@ func newInit(c *console) *cobra.Command {
 	cmd.Flags().StringArrayVar(&options.Hosts, "host", nil, "a member: ADDRESS or NAME=ADDRESS (repeatable)")
 	cmd.Flags().StringVar(&options.User, "user", "", "the SSH user (default: the current user)")
 	cmd.Flags().BoolVar(&options.Sudo, "sudo", false, "become root with sudo -n")
-	cmd.Flags().StringVar(&options.IdentityFile, "identity-file", "", "the SSH private key (default: the agent, then the usual files)")
+	cmd.Flags().StringVar(&options.IdentityFile, "identity-file", "",
+		"the SSH private key (default: the agent, then the usual files)")
 	cmd.Flags().StringVar(&options.Mirror, "mirror", "", "where etcd releases come from (default: GitHub)")
 	return cmd
 }

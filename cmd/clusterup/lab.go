@@ -54,7 +54,8 @@ func newLabUp(c *console) *cobra.Command {
 	}
 	cmd.Flags().StringVar(&options.Name, "name", lab.DefaultName, "the lab's name; several may run side by side")
 	cmd.Flags().IntVar(&options.Count, "hosts", 3, "how many hosts: etcd-1, etcd-2, …")
-	cmd.Flags().StringSliceVar(&suites, "suites", nil, "Debian releases of the hosts, in turn: "+strings.Join(lab.Suites(), ", "))
+	cmd.Flags().StringSliceVar(&suites, "suites", nil,
+		"Debian releases of the hosts, in turn: "+strings.Join(lab.Suites(), ", "))
 	cmd.Flags().StringVar(&options.User, "user", "ops", "a user besides root who may use sudo")
 	return cmd
 }

@@ -16,8 +16,8 @@ import (
 	"github.com/clusterup/clusterup/units"
 )
 
-// holding is the cluster's lock as a run has it. A host on which it is not held is dark for as long as the run lasts, also when it answers
-// again: somebody else may have changed it meanwhile. Nil: nothing is locked.
+// holding is the cluster's lock as a run has it. A host on which it is not held is dark for as long as the run lasts,
+// also when it answers again: somebody else may have changed it meanwhile. Nil: nothing is locked.
 type holding struct {
 	lock *apply.Lock
 	why  map[string]error // by host: why it was not locked
@@ -37,7 +37,8 @@ func (h *holding) unheld(host string) error {
 		return h.why[host]
 	}
 	return &remote.Error{
-		Host: host, Op: "hold the cluster's lock", Kind: remote.ErrLost, Err: errors.New("the connection was lost while this run was under way"),
+		Host: host, Op: "hold the cluster's lock", Kind: remote.ErrLost,
+		Err:    errors.New("the connection was lost while this run was under way"),
 		Remedy: "run the same command again when the host answers: it looks, and goes on from there",
 	}
 }
@@ -119,8 +120,8 @@ func (s *session) locked(ctx context.Context, seen facts.Snapshot, enough enough
 	return s.holds(ctx, enough, do)
 }
 
-// holds does something under the lock. When it is lost on a host, that host is dark from then on; when what is left is not enough, the
-// context ends.
+// holds does something under the lock. When it is lost on a host, that host is dark from then on; when what is left is
+// not enough, the context ends.
 func (s *session) holds(ctx context.Context, enough enough, do func(context.Context) error) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)

@@ -10,7 +10,8 @@ import (
 	"github.com/clusterup/clusterup/plan"
 )
 
-// exposition is what was found in the text format of Prometheus (https://prometheus.io/docs/instrumenting/exposition_formats).
+// exposition is what was found in the text format of Prometheus
+// (https://prometheus.io/docs/instrumenting/exposition_formats).
 func exposition(result checked, members []memberStatus) []byte {
 	var b strings.Builder
 	label := strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`)
@@ -55,7 +56,8 @@ func exposition(result checked, members []memberStatus) []byte {
 		ends = append(ends, line("clusterup_certificate_not_after_seconds", float64(e.NotAfter.Unix()), labels...))
 	}
 	family("clusterup_check_ok", "Whether nothing wants doing.", line("clusterup_check_ok", yes(result.OK)))
-	family("clusterup_check_time_seconds", "When it was looked at, seconds since 1970.", line("clusterup_check_time_seconds", float64(result.Time.Unix())))
+	family("clusterup_check_time_seconds", "When it was looked at, seconds since 1970.",
+		line("clusterup_check_time_seconds", float64(result.Time.Unix())))
 	var rotations []string
 	for _, role := range []string{"peer", "client"} {
 		under := slices.ContainsFunc(result.Rotations, func(r plan.Rotation) bool { return r.Role == role })

@@ -10,8 +10,9 @@ import (
 	"unicode/utf8"
 )
 
-// All text passes here on its way to a person. Formats are ours; arguments may be a stranger's, such as the name of a file on
-// a host, and shall neither draw on a terminal nor begin a line. Colours are added by the painter, to what has passed.
+// All text passes here on its way to a person. Formats are ours; arguments may be a stranger's, such as the name of a
+// file on a host, and shall neither draw on a terminal nor begin a line. Colours are added by the painter, to what has
+// passed.
 
 // safe is text that has passed, with the colours in it.
 type safe string
@@ -41,7 +42,8 @@ func row(table *tabwriter.Writer, cells ...string) {
 // text is one of several lines, all ours but for what stands in them.
 func text(s string) safe { return safe(strings.Map(visible, strings.ToValidUTF8(s, "\uFFFD"))) }
 
-// oneLine is an argument of sprintf as it may be shown. Numbers, and what is made of them, are never a stranger's words.
+// oneLine is an argument of sprintf as it may be shown. Numbers, and what is made of them, are never a stranger's
+// words.
 func oneLine(arg any) any {
 	switch a := arg.(type) {
 	case safe:
@@ -113,7 +115,8 @@ func (s *screen) Write(b []byte) (int, error) {
 	return len(b), err
 }
 
-// escaped is JSON in which nothing steers a terminal: it writes as the escape that means the same what encoding/json lets be.
+// escaped is JSON in which nothing steers a terminal: it writes as the escape that means the same what encoding/json
+// lets be.
 func escaped(raw []byte) []byte {
 	if strings.IndexFunc(string(raw), func(r rune) bool { return visible(r) != r }) < 0 {
 		return raw

@@ -26,7 +26,8 @@ func (c *console) passwordSource(file string) error {
 	return nil
 }
 
-// newPassword is one that a file is to be encrypted with: the first line of a file, or, where none is named, what was typed twice.
+// newPassword is one that a file is to be encrypted with: the first line of a file, or, where none is named, what was
+// typed twice.
 func (c *console) newPassword(ctx context.Context, file, of string) (password string, err error) {
 	if file == "" {
 		password, err = c.typedTwice(ctx, of)

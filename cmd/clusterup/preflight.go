@@ -63,8 +63,8 @@ func (s *session) showPreflight(ctx context.Context, quick bool) error {
 	return nil
 }
 
-// preflight runs, before a bootstrap, what can end in a refusal; the error is then an *unfitError around a *plan.Refused. Once a member has begun to live there is
-// nothing to probe, and it does nothing.
+// preflight runs, before a bootstrap, what can end in a refusal; the error is then an *unfitError around a
+// *plan.Refused. Once a member has begun to live there is nothing to probe, and it does nothing.
 func (s *session) preflight(ctx context.Context, seen facts.Snapshot) error {
 	if !plan.Fresh(s.anyRelease(seen), seen) {
 		return nil

@@ -100,7 +100,8 @@ func (c *console) tableFindings(findings []plan.Finding, hosts int) {
 	}
 	paint := painter{color(c.out)}
 	marks := map[plan.Level]safe{
-		plan.LevelFine: paint.green("fine   "), plan.LevelWarning: paint.yellow("warning"), plan.LevelRefusal: paint.red("refusal"),
+		plan.LevelFine: paint.green("fine   "), plan.LevelWarning: paint.yellow("warning"),
+		plan.LevelRefusal: paint.red("refusal"),
 	}
 	check := ""
 	for _, r := range rows {

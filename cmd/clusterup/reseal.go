@@ -57,6 +57,7 @@ func (s *session) reseal() error {
 		s.console.say("The CA keys are plain files now, mode 0600: keep %s out of version control.", s.caDir())
 		return nil
 	}
-	s.console.say("The CA keys are sealed to %s. Whoever could open them before, and has a copy, still can.", plural(len(wanted), "recipient"))
+	s.console.say("The CA keys are sealed to %s. Whoever could open them before, and has a copy, still can.",
+		plural(len(wanted), "recipient"))
 	return nil
 }

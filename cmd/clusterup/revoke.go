@@ -35,7 +35,8 @@ func newCertRevoke(c *console) *cobra.Command {
 }
 
 func endFlag(cmd *cobra.Command, end *bool) {
-	cmd.Flags().BoolVar(end, "end-connections", false, "restart the members afterwards, one at a time, so that nobody stays connected with what they had")
+	cmd.Flags().BoolVar(end, "end-connections", false,
+		"restart the members afterwards, one at a time, so that nobody stays connected with what they had")
 }
 
 // toRevoke makes the revocation what is wanted.

@@ -28,7 +28,9 @@ func newRoot(c *console) *cobra.Command {
 	root.SetErr(c.err)
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.AddCommand(
-		newInit(c), newValidate(c), newFmt(c), newPreflight(c), newPlan(c), newApply(c), newUpgrade(c), newRotate(c), newStatus(c), newCheck(c), newDestroy(c), newHistory(c), newCert(c), newEnv(c), newEtcdctl(c), newPKI(c), newVersion(c), newLab(c),
+		newInit(c), newValidate(c), newFmt(c), newPreflight(c), newPlan(c), newApply(c), newUpgrade(c), newRotate(c),
+		newStatus(c), newCheck(c), newDestroy(c), newHistory(c), newCert(c), newEnv(c), newEtcdctl(c), newPKI(c),
+		newVersion(c), newLab(c),
 	)
 	return root
 }

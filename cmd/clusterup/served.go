@@ -144,8 +144,8 @@ func (s *session) probePair(store *pki.Store, generation int, now time.Time) (pk
 	return pair, nil
 }
 
-// meet forgets certificates of clusterup's own that were made before the CAs were as they are: members may not accept them any more, nor it
-// their certificates. It is called at every look.
+// meet forgets certificates of clusterup's own that were made before the CAs were as they are: members may not accept
+// them any more, nor it their certificates. It is called at every look.
 func (a *etcdAPI) meet(store *pki.Store) {
 	now := a.session.now()
 	met := fmt.Sprint(common(store, pki.RoleClient, now), common(store, pki.RolePeer, now))

@@ -60,8 +60,9 @@ func (c *console) openEdited(change *edit, flags clusterFlags) (*session, error)
 
 func (c *console) begin(path string, cluster *inventory.Cluster, flags clusterFlags) (*session, error) {
 	s := &session{
-		console: c, flags: flags, verb: "apply", file: path, cluster: cluster, now: time.Now, releases: map[string]*resolved{},
-		dir: filepath.Join(cluster.Dir, ".clusterup", cluster.Name), hosts: map[string]*remote.Host{},
+		console: c, flags: flags, verb: "apply", file: path, cluster: cluster, now: time.Now,
+		releases: map[string]*resolved{},
+		dir:      filepath.Join(cluster.Dir, ".clusterup", cluster.Name), hosts: map[string]*remote.Host{},
 	}
 	dialer := c.dialer(flags)
 	for _, m := range cluster.Members {
@@ -96,7 +97,8 @@ func sshConfig(m inventory.Member) (remote.Config, error) {
 		login = current.Username
 	}
 	config := remote.Config{
-		Name: m.Name, Address: m.SSHAddress, Port: m.SSHPort, User: login, IdentityFiles: m.SSH.IdentityFiles, Agent: m.SSH.Agent,
+		Name: m.Name, Address: m.SSHAddress, Port: m.SSHPort, User: login, IdentityFiles: m.SSH.IdentityFiles,
+		Agent:      m.SSH.Agent,
 		KnownHosts: m.SSH.KnownHosts, Sudo: m.SSH.Sudo, ConnectTimeout: m.SSH.ConnectTimeout,
 	}
 	for _, jump := range m.SSH.Jump {
@@ -168,7 +170,8 @@ func (s *session) lockFile() string { return filepath.Join(s.dir, "release.lock.
 // want is what the operator wants, with the releases for the architectures that were seen.
 func (s *session) want(ctx context.Context, seen facts.Snapshot, token string) (plan.Want, error) {
 	w := plan.Want{
-		Cluster: s.cluster, Token: token, Writer: version(), Accept: s.flags.accepted(), HoldLast: s.flags.holdLast, Releases: map[string]plan.Release{},
+		Cluster: s.cluster, Token: token, Writer: version(), Accept: s.flags.accepted(), HoldLast: s.flags.holdLast,
+		Releases: map[string]plan.Release{},
 	}
 	for _, version := range plan.Versions(s.cluster, seen) {
 		for _, name := range seen.Names() {
@@ -196,8 +199,8 @@ func (s *session) want(ctx context.Context, seen facts.Snapshot, token string) (
 	return w, nil
 }
 
-// release is the archive of a version for an architecture, resolved once a run; nil when etcd is not released for it. What the inventory
-// says of files and digests is said of the version that it asks for; those on the way there come from the mirror.
+// release is the archive of a version for an architecture, resolved once a run; nil when etcd is not released for it.
+// Files and digests in the inventory are of the version that it asks for; versions on the way there come from the mirror.
 func (s *session) release(ctx context.Context, version, arch string, pinned map[string]string) (*release.Archive, error) {
 	if !releasedFor[arch] {
 		return nil, nil

@@ -13,12 +13,13 @@ import (
 	"github.com/clusterup/clusterup/quorum"
 )
 
-// A snapshot lies in the operator directory as NAME.db, with NAME.json beside it, which says what it is. It holds the values of all keys
-// as they are, so only its owner may read it.
+// A snapshot lies in the operator directory as NAME.db, with NAME.json beside it, which says what it is. It holds the
+// values of all keys as they are, so only its owner may read it.
 
 func (s *session) snapshotDir() string { return filepath.Join(s.dir, "snapshots") }
 
-// SaveSnapshot copies the data of one member, checks its digest on the way, and gives it its name only when it is whole.
+// SaveSnapshot copies the data of one member, checks its digest on the way, and gives it its name only when it is
+// whole.
 func (o operatorDir) SaveSnapshot(ctx context.Context, endpoint, version string) error {
 	s := o.session
 	if err := os.MkdirAll(s.snapshotDir(), 0o700); err != nil {
@@ -46,7 +47,8 @@ func (o operatorDir) SaveSnapshot(ctx context.Context, endpoint, version string)
 		return fmt.Errorf("save snapshot: %w", err)
 	}
 	raw, err := json.MarshalIndent(facts.SavedSnapshot{
-		Path: filepath.Base(name) + ".db", ClusterID: status.ClusterID, Version: version, Revision: saved.Revision, Taken: now, SHA256: saved.SHA256,
+		Path: filepath.Base(name) + ".db", ClusterID: status.ClusterID, Version: version, Revision: saved.Revision,
+		Taken: now, SHA256: saved.SHA256,
 	}, "", "  ")
 	if err != nil {
 		return fmt.Errorf("save snapshot: %w", err)
@@ -58,8 +60,8 @@ func (o operatorDir) SaveSnapshot(ctx context.Context, endpoint, version string)
 	return nil
 }
 
-// tidySnapshots removes what runs that were killed have left half written; the lock is held, so nobody writes. It also keeps git away
-// from what holds all values in plain text.
+// tidySnapshots removes what runs that were killed have left half written; the lock is held, so nobody writes. It also
+// keeps git away from what holds all values in plain text.
 func (s *session) tidySnapshots() error {
 	left, err := filepath.Glob(filepath.Join(s.snapshotDir(), ".*.db.*"))
 	if err != nil {

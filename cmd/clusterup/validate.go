@@ -60,7 +60,8 @@ func (c *console) validate(path string, flags clusterFlags) error {
 	}
 	for _, cluster := range file.Clusters {
 		if !c.json {
-			fprintf(c.out, "%s: cluster %s, etcd %s, %s: good\n", path, cluster.Name, cluster.Version, plural(len(cluster.Members), "member"))
+			fprintf(c.out, "%s: cluster %s, etcd %s, %s: good\n", path, cluster.Name, cluster.Version,
+				plural(len(cluster.Members), "member"))
 		}
 	}
 	return nil

@@ -17,7 +17,8 @@ var (
 	secondMark = regexp.MustCompile(`cu_mark=([^;]+);`)
 )
 
-// open takes a session as far as an honest host does before it runs the script: the marks are said, the script was read.
+// open takes a session as far as an honest host does before it runs the script: the marks are said, the script was
+// read.
 func open(line string, channel ssh.Channel) (Talk, error) {
 	mark := firstMark.FindStringSubmatch(line)
 	if mark == nil {
