@@ -107,6 +107,9 @@ func (v view) await() (*Stage, error) {
 	if v.cutOff() && len(v.candidates()) > 0 {
 		return nil, nil // who restarted already waits for them
 	}
+	if len(v.awaitWaits()) > 0 {
+		return nil, nil
+	}
 	return v.awaiting(func(m inventory.Member, host facts.Host) bool { return v.mustRestart(m, host) == nil || v.holds(host) }), nil
 }
 

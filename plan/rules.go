@@ -34,7 +34,7 @@ var rules = []rule{
 	{"operator directory", nobody, view.operator, nil},
 	{"files", majority, view.prepare, nil},
 	{"start", majority, view.start, nil},
-	{"await", majority, view.await, nil},
+	{"await", majority, view.await, view.awaitWaits},
 	{"births", founding, view.recordBirth, nil},
 	{"changeover", everyone, view.changeover, view.changeoverWaits},
 	{"leaves", majority, view.renew, nil},
@@ -96,6 +96,21 @@ func (v view) postponed() []Wait {
 // waitFor is something that waits for all hosts that are dark.
 func (v view) waitFor(what, why string, args ...any) []Wait {
 	return []Wait{{What: what, For: v.dark(), Why: fmt.Sprintf(why, args...)}}
+}
+
+// awaitWaits: as long as no quorum is seen to run, no member comes to serve by being waited for; one that is dark may run, and then it does.
+func (v view) awaitWaits() []Wait {
+	running := 0
+	v.each(func(m inventory.Member, host facts.Host) {
+		if v.votes(m) && host.Process != nil {
+			running++
+		}
+	})
+	serves := v.known(func(_ inventory.Member, host facts.Host) bool { return v.serves(host) })
+	if len(v.dark()) == 0 || serves || running >= v.quorum() {
+		return nil
+	}
+	return v.waitFor("a quorum", "%d of %d voters are seen to run, and a quorum is %d", running, len(v.voters()), v.quorum())
 }
 
 // changeoverWaits: a change of the minor version, or of what the cluster knows of one.
