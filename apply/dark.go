@@ -81,8 +81,8 @@ func restsOn(now facts.Snapshot, failed *StepError) []string {
 	switch {
 	case errors.As(failed.Err, &gate):
 		return step.Needs.Serve
-	case step.Kind == plan.AwaitVersion, step.Kind == plan.AwaitLeader:
+	case step.Kind.Traits().All:
 		return now.Names()
 	}
-	return slices.DeleteFunc([]string{step.Host, step.To}, func(name string) bool { return name == "" })
+	return slices.DeleteFunc([]string{step.Host, step.To, step.Through}, func(name string) bool { return name == "" })
 }

@@ -128,6 +128,7 @@ func TestRestsOn(t *testing.T) {
 		"its own":                      {StepError{Step: restart}, "a"},
 		"a gate: those who must serve": {StepError{Step: restart, Err: &GateError{Step: restart}}, "b c"},
 		"the one who takes over":       {StepError{Step: plan.Step{Kind: plan.MoveLeader, Host: "a", To: "b"}}, "a b"},
+		"the one who is asked":         {StepError{Step: plan.Step{Kind: plan.UpdateMember, Host: "a", Through: "b"}}, "a b"},
 		"all agree on the version":     {StepError{Step: plan.Step{Kind: plan.AwaitVersion, Host: "a"}}, "a b c"},
 		"this machine":                 {StepError{Step: plan.Step{Kind: plan.ListRevoked}}, ""},
 	} {

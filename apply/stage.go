@@ -145,9 +145,7 @@ func (r *Run) seam(point string) error {
 // stoppable is a context for a step: for those that may take long it ends when a stop is asked for.
 func (r *Run) stoppable(ctx context.Context, kind plan.Kind) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancel(ctx)
-	switch kind {
-	case plan.InstallRelease, plan.StartMember, plan.RestartMember, plan.AwaitMember, plan.StopMember, plan.SaveSnapshot, plan.AwaitVersion, plan.AwaitLeader, plan.AwaitRaftSnapshot, plan.PruneReleases, plan.CreateUser, plan.UpdateMember:
-	default:
+	if !kind.Traits().Long {
 		return ctx, cancel
 	}
 	go func() {
@@ -164,9 +162,7 @@ func (r *Run) stoppable(ctx context.Context, kind plan.Kind) (context.Context, c
 // is explained first: before that it may have failed for another reason. What a process says that a restart has told to end is no reason;
 // that it did not end may be, where there is no other.
 func (r *Run) journal(ctx context.Context, step plan.Step, began time.Time) ([]string, *Explanation) {
-	switch step.Kind {
-	case plan.StartMember, plan.RestartMember, plan.AwaitMember:
-	default:
+	if !step.Kind.Traits().Serves {
 		return nil, nil
 	}
 	out, err := r.Hosts[step.Host].Script(ctx, journalScript(step.Unit, int(r.Now().Sub(began).Seconds())+5))
@@ -179,7 +175,7 @@ func (r *Run) journal(ctx context.Context, step plan.Step, began time.Time) ([]s
 	last, all, _ := strings.Cut(string(out), journalParts+"\n")
 	log := linesOf(all)
 	started := log
-	if step.Kind == plan.RestartMember {
+	if step.Kind.Traits().Disturbs { // a process ran before
 		started = sinceStart(log)
 	}
 	for _, part := range [][]string{linesOf(last), started} {

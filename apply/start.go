@@ -65,7 +65,7 @@ func (r *Run) bringUp(ctx context.Context, host Host, step plan.Step) error {
 
 // stopTook is how much of the time since a restart began has gone by before there was a new process: all of it while there is none yet.
 func (r *Run) stopTook(ctx context.Context, step plan.Step, began time.Time) time.Duration {
-	if step.Kind != plan.RestartMember {
+	if !step.Kind.Traits().Disturbs { // none ran before
 		return 0
 	}
 	since := time.Since(began)

@@ -2,6 +2,7 @@ package apply
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path"
 
@@ -73,7 +74,7 @@ func (r *Run) do(ctx context.Context, step plan.Step) error {
 		return script(pruneTrust(step.Unit, step.Paths))
 	case plan.UpdateMember:
 		return r.await(ctx, "no change of its peer URLs", func(ctx context.Context) error {
-			return r.Etcd.UpdateMember(ctx, r.endpoint(step.To), step.Member, step.PeerURLs)
+			return r.Etcd.UpdateMember(ctx, r.endpoint(step.Through), step.Member, step.PeerURLs)
 		})
 	case plan.AwaitVersion:
 		return r.awaitVersion(ctx, step)
@@ -94,8 +95,11 @@ func (r *Run) do(ctx context.Context, step plan.Step) error {
 		}
 		return host.Write(ctx, []units.File{units.Birth(plan.ConfigDir(r.Want.Cluster), born)})
 	}
-	return fmt.Errorf("do %s: no such kind of step", step.Kind)
+	return fmt.Errorf("do %s: %w", step.Kind, errNoDoer)
 }
+
+// errNoDoer means that package plan has a kind of step which do has no case for.
+var errNoDoer = errors.New("no such kind of step")
 
 func changed(changes []plan.Change) []units.File {
 	files := make([]units.File, 0, len(changes))

@@ -48,7 +48,8 @@ func (p Plan) Digest() (string, error) {
 		stage.Gate, stage.Steps = "", slices.Clone(stage.Steps)
 		for j := range stage.Steps {
 			stage.Steps[j].Why = ""
-			stage.Steps[j].To = "" // of those that serve, whoever has applied most at that moment
+			stage.Steps[j].To = ""      // of those that serve, whoever has applied most at that moment
+			stage.Steps[j].Through = "" // the first that serves at that moment
 			stage.Steps[j].Needs = nil
 		}
 		p.Stages[i] = stage

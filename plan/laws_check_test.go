@@ -206,7 +206,8 @@ func retireStage(generation int) Stage {
 
 func updateStage(s facts.Snapshot, scheme string) Stage {
 	return Stage{Name: "bad", Gate: "none", Width: 1, Steps: []Step{{
-		Kind: UpdateMember, Host: "etcd-1", To: "etcd-2", Member: s.Hosts["etcd-1"].Data.MemberID, PeerURLs: []string{scheme + "://10.0.0.11:2380"}, Why: "no reason",
+		Kind: UpdateMember, Host: "etcd-1", Through: "etcd-2", Member: s.Hosts["etcd-1"].Data.MemberID,
+		PeerURLs: []string{scheme + "://10.0.0.11:2380"}, Why: "no reason",
 	}, {Kind: RestartMember, Host: "etcd-2", Version: "3.6.16", Why: "no reason"}}}
 }
 

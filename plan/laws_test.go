@@ -21,7 +21,8 @@ func lawful(w Want, s facts.Snapshot, stage Stage) error { return lawfulIn(w, s,
 // lawfulIn is lawful for a cluster of which more is known than what was seen.
 func lawfulIn(w Want, s facts.Snapshot, t truth, stage Stage) error {
 	return errors.Join(
-		lawShape(w, stage), lawKinds(stage), lawQuorum(w, s, stage), lawBootstrap(w, s, stage), lawMix(w, s, stage), lawMarkers(w, s, stage),
+		lawShape(w, stage), lawAlone(stage), lawKinds(stage),
+		lawQuorum(w, s, stage), lawBootstrap(w, s, stage), lawMix(w, s, stage), lawMarkers(w, s, stage),
 		lawUntried(s, stage), lawNextStart(s, stage), lawSecrets(stage), lawVersions(w, s, t, stage), lawTrust(w, s, stage),
 		lawSchemes(w, s, stage), lawDisks(s, stage), lawNeeds(w, s, stage))
 }
@@ -49,6 +50,16 @@ func lawShape(w Want, stage Stage) error {
 	}
 	if stage.Width != len(hosts) && stage.Width != 1 {
 		return fmt.Errorf("%s: width %d, and %d hosts", stage.Name, stage.Width, len(hosts))
+	}
+	return nil
+}
+
+// lawAlone: a step that members which run notice has its stage to itself, but for what prepares it on the same host.
+func lawAlone(stage Stage) error {
+	for _, step := range stage.Steps {
+		if step.Kind.Traits().Disturbs && (stage.Width != 1 || len(byHost(stage)) != 1) {
+			return fmt.Errorf("%s is not alone in its stage", step.ID())
+		}
 	}
 	return nil
 }

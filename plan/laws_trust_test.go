@@ -295,8 +295,8 @@ func lawSchemes(w Want, s facts.Snapshot, stage Stage) error {
 		case UpdateMember:
 			known[step.Host] = step.PeerURLs[0]
 			restarts := slices.ContainsFunc(stage.Steps[i:], func(next Step) bool { return next.Kind == RestartMember && next.Host == step.Host })
-			if !restarts || stage.Width != 1 || !serving(w, s)[step.To] {
-				return fmt.Errorf("tls: %s: it does not restart then, or %s does not serve", step.ID(), step.To)
+			if !restarts || stage.Width != 1 || !serving(w, s)[step.Through] {
+				return fmt.Errorf("tls: %s: it does not restart then, or %s does not serve", step.ID(), step.Through)
 			}
 			for _, m := range w.Cluster.Members {
 				if strings.HasPrefix(step.PeerURLs[0], "https:") && flagOf(runsWith(w, s.Hosts[m.Name]), "peer-trusted-ca-file") == "" {

@@ -41,7 +41,7 @@ func (v view) operator() (*Stage, error) {
 	steps = append(steps, v.revoke()...)
 	if !unknown || len(steps) > 0 || len(v.seen.Operator.Revoked.List) > 0 {
 		steps = append(steps, v.listRevoked(slices.ContainsFunc(steps, func(s Step) bool {
-			return s.Kind == RevokeClient || s.CA == "client" && s.Kind != HoldRotation
+			return s.Kind.Traits().Relists && s.CA != "peer"
 		}))...)
 	}
 	if !unknown {

@@ -22,25 +22,12 @@ func Simulate(w Want, s facts.Snapshot, stage Stage) facts.Snapshot {
 // SimulateStep is what would be seen after one step. Tests stop a stage half-way with it.
 func SimulateStep(w Want, s facts.Snapshot, step Step) facts.Snapshot {
 	s.Hosts, s.Simulated = maps.Clone(s.Hosts), true
-	switch step.Kind {
-	case CreateCA, RetireCA, HoldRotation, RevokeClient, ListRevoked, PinRelease:
+	switch step.Kind.Traits().Where {
+	case Directory:
 		s.Operator = simulateOperator(w, s, step)
 		return s
-	case SaveSnapshot:
-		s.Operator.Snapshots = append(slices.Clone(s.Operator.Snapshots), facts.SavedSnapshot{
-			ClusterID: newView(w, s).clusterID, Version: step.Version, Taken: s.Taken,
-		})
-		return s
-	case MoveLeader, EnableDowngrade, CancelDowngrade, AwaitVersion:
-		return simulateMembers(s, step)
-	case UpdateMember:
-		s.Members = slices.Clone(s.Members)
-		for i := range s.Members {
-			if s.Members[i].ID == step.Member {
-				s.Members[i].PeerURLs = step.PeerURLs
-			}
-		}
-		return s
+	case Cluster:
+		return simulateEtcd(w, s, step)
 	}
 	host := s.Hosts[step.Host]
 	host.Files, host.Binaries, host.Leaves = maps.Clone(host.Files), maps.Clone(host.Binaries), maps.Clone(host.Leaves)
@@ -52,7 +39,38 @@ func SimulateStep(w Want, s facts.Snapshot, step Step) facts.Snapshot {
 	return simulateCluster(w, s)
 }
 
+// simulateEtcd is the effect of the steps that etcd itself does.
+func simulateEtcd(w Want, s facts.Snapshot, step Step) facts.Snapshot {
+	switch step.Kind {
+	case SaveSnapshot:
+		s.Operator.Snapshots = append(slices.Clone(s.Operator.Snapshots), facts.SavedSnapshot{
+			ClusterID: newView(w, s).clusterID, Version: step.Version, Taken: s.Taken,
+		})
+	case MoveLeader, EnableDowngrade, CancelDowngrade, AwaitVersion:
+		s = simulateMembers(s, step)
+	case UpdateMember:
+		s.Members = slices.Clone(s.Members)
+		for i := range s.Members {
+			if s.Members[i].ID == step.Member {
+				s.Members[i].PeerURLs = step.PeerURLs
+			}
+		}
+	case AwaitRaftSnapshot:
+		host := s.Hosts[step.Host]
+		host.V2Store = &facts.V2Store{Clean: true}
+		s.Hosts[step.Host] = host
+		s = simulateCluster(w, s)
+	case AwaitMember, AwaitLeader: // members that run have found each other then
+		s = simulateCluster(w, s)
+	}
+	return s
+}
+
 func simulateHost(w Want, s facts.Snapshot, step Step, host *facts.Host) {
+	if step.Kind.Traits().Starts {
+		simulateRunning(w, s, step, host)
+		return
+	}
 	switch step.Kind {
 	case CreateUser:
 		host.EtcdUser = true
@@ -89,10 +107,6 @@ func simulateHost(w Want, s facts.Snapshot, step Step, host *facts.Host) {
 		host.Unit.Enabled = "enabled"
 	case IssueLeaf:
 		simulateLeaf(w, s, step.Leaf, host)
-	case AwaitRaftSnapshot:
-		host.V2Store = &facts.V2Store{Clean: true}
-	case StartMember, RestartMember, AwaitMember, AwaitLeader:
-		simulateRunning(w, s, step, host)
 	case PruneReleases, PruneTrust:
 		for _, p := range step.Paths {
 			for name := range host.Files {
@@ -132,7 +146,7 @@ func simulateRelease(host *facts.Host, r Release) {
 func simulateRunning(w Want, s facts.Snapshot, step Step, host *facts.Host) {
 	v := newView(w, s)
 	for _, m := range w.Cluster.Members {
-		if m.Name != step.Host || step.Kind == AwaitMember || step.Kind == AwaitLeader {
+		if m.Name != step.Host {
 			continue
 		}
 		had := v.lastVersion(*host)

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"encoding/json"
 	"fmt"
 	"io/fs"
 	"path"
@@ -10,18 +11,23 @@ import (
 	"github.com/clusterup/clusterup/units"
 )
 
-// Stage is a set of steps that run now. Hosts work side by side; the steps of one host run in their order.
+// Stage is a set of steps that run now. As many hosts as Width says work side by side; the steps of one host run in
+// their order.
+//
+// Width is a decision of the rule that wants the stage, as the gate is: the same steps may be safe on all hosts at once
+// (releases for members that do not run) or on one host after the other (beside members that do). Package apply keeps
+// to it, and it is one or the number of hosts.
 type Stage struct {
 	Name  string `json:"name"`
 	Gate  string `json:"gate"`  // what was seen to hold, and makes the stage safe
-	Width int    `json:"width"` // how many hosts work at once, at most
+	Width int    `json:"width"` // how many hosts work at once, at most; never 0
 	Steps []Step `json:"steps"` // sorted by host, in the order of the inventory
 }
 
 // Kind is what a step does.
 type Kind string
 
-// All kinds of steps. Each has an effect that the facts can see.
+// All kinds of steps. Each has an effect that the facts can see, and a row in the table kinds.
 const (
 	CreateCA       Kind = "create-ca"       // on the control machine: the next generation of CA
 	RetireCA       Kind = "retire-ca"       // on the control machine: Generation of CA signs no more
@@ -49,7 +55,7 @@ const (
 	CancelDowngrade Kind = "cancel-downgrade"
 	PruneReleases   Kind = "prune-releases" // Paths
 	PruneTrust      Kind = "prune-trust"    // Paths
-	UpdateMember    Kind = "update-member"  // Member gets PeerURLs, through the member To
+	UpdateMember    Kind = "update-member"  // Member gets PeerURLs, asked of the member Through
 
 	// AwaitRaftSnapshot writes a key and deletes it, until a member that runs with a low snapshot-count has taken its raft snapshot.
 	AwaitRaftSnapshot Kind = "await-raft-snapshot"
@@ -71,7 +77,8 @@ type Step struct {
 	Unit    string `json:"unit,omitempty"`    // without .service
 	Version string `json:"version,omitempty"` // of etcd
 	From    string `json:"from,omitempty"`    // the version of etcd that the member ran before
-	To      string `json:"to,omitempty"`      // a member
+	To      string `json:"to,omitempty"`      // the member that leads then
+	Through string `json:"through,omitempty"` // the member that is asked
 	CA      string `json:"ca,omitempty"`      // role
 
 	Generation int      `json:"generation,omitempty"` // of the CA
@@ -87,6 +94,15 @@ type Step struct {
 	Leaf    *Leaf       `json:"leaf,omitempty"`    //
 	Birth   *units.Born `json:"birth,omitempty"`   // Created is filled in when it is written
 	Needs   *Needs      `json:"needs,omitempty"`   // nil: nothing has to hold
+}
+
+// MarshalJSON writes the member that is asked as "to", too, where it was before it had a name of its own.
+func (s Step) MarshalJSON() ([]byte, error) {
+	type plain Step
+	if s.To == "" {
+		s.To = s.Through
+	}
+	return json.Marshal(plain(s))
 }
 
 // ID names a step for people, logs and tests: "write-unit/etcd-1", "issue-leaf/peer/etcd-1".

@@ -91,7 +91,7 @@ func (v view) announceAs(m inventory.Member, secure bool) []Step {
 	for _, member := range v.seen.Members {
 		if member.Name == m.Name && !slices.Equal(member.PeerURLs, []string{wanted}) {
 			return []Step{{
-				Kind: UpdateMember, Host: m.Name, To: v.asked(m), Member: member.ID, PeerURLs: []string{wanted},
+				Kind: UpdateMember, Host: m.Name, Through: v.asked(m), Member: member.ID, PeerURLs: []string{wanted},
 				Why: fmt.Sprintf("the cluster knows it at %s", strings.Join(member.PeerURLs, " ")),
 			}}
 		}

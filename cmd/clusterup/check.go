@@ -250,15 +250,15 @@ func drifted(p plan.Plan, rotations []plan.Rotation) []plan.Step {
 }
 
 func ofRotation(step plan.Step, moving map[string]bool) bool {
-	switch step.Kind {
-	case plan.CreateCA, plan.RetireCA, plan.HoldRotation, plan.ListRevoked:
-		return moving[step.CA]
-	case plan.IssueLeaf:
+	switch {
+	case !step.Kind.Traits().Rotates:
+		return false
+	case step.Leaf != nil:
 		return moving[step.Leaf.CA]
-	case plan.WriteTrust, plan.WriteUnit, plan.MoveLeader, plan.RestartMember, plan.PruneTrust: // for whichever role
-		return len(moving) > 0
+	case step.CA != "":
+		return moving[step.CA]
 	}
-	return false
+	return len(moving) > 0 // for whichever role
 }
 
 // expiries are the ends of all certificates, hosts first.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/clusterup/clusterup/plan"
@@ -33,22 +34,19 @@ func (p painter) diff(line string) safe {
 	return sprintf("%s", line)
 }
 
-// mark is the sign before a step: what is made, changed, or touches a running member.
+// mark is the sign before a step, as the table of kinds has it; a file that is there is changed rather than made.
 func (p painter) mark(step plan.Step) safe {
-	switch step.Kind {
-	case plan.WriteUnit:
-		if len(step.Changes) > 0 && !step.Changes[0].Existed {
-			return p.green("+")
-		}
-		return p.yellow("~")
-	case plan.RestartMember, plan.MoveLeader, plan.EnableDowngrade, plan.CancelDowngrade:
-		return p.yellow("!")
-	case plan.StopMember, plan.MoveAside, plan.PurgeData, plan.RemoveFiles:
-		return p.red("-")
-	case plan.FixModes, plan.ReloadUnits, plan.EnableUnit:
-		return p.yellow("~")
-	case plan.AwaitMember, plan.AwaitVersion:
-		return "…"
+	mark := step.Kind.Traits().Mark
+	if mark == '+' && slices.ContainsFunc(step.Changes, func(c plan.Change) bool { return c.Existed }) {
+		mark = '~'
 	}
-	return p.green("+")
+	switch mark {
+	case '+':
+		return p.green("+")
+	case '-':
+		return p.red("-")
+	case '~', '!':
+		return p.yellow(string(mark))
+	}
+	return sprintf("%s", string(mark))
 }

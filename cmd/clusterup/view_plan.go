@@ -155,10 +155,13 @@ func (v planView) step(step plan.Step) safe {
 		what += " to " + step.To
 	case step.From != "" && step.From != step.Version:
 		what += " " + step.Version
-	case step.Kind == plan.EnableDowngrade, step.Kind == plan.AwaitVersion:
+	case step.Version != "" && step.Kind.Traits().Where == plan.Cluster:
 		what += " " + step.Version
 	}
 	said := sprintf("     %s %-24s %s", v.paint.mark(step), what, step.Why)
+	if step.Through != "" {
+		said += sprintf("\n         %s at %s, through %s", step.Host, strings.Join(step.PeerURLs, " "), step.Through)
+	}
 	for _, p := range step.Paths {
 		text := p.Path
 		if p.Owner != "" {

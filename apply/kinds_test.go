@@ -1,0 +1,111 @@
+package apply
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/clusterup/clusterup/facts"
+	"github.com/clusterup/clusterup/plan"
+	"github.com/clusterup/clusterup/units"
+)
+
+// Each kind of step has a doer, which asks those who are where the step happens: the operator directory, a host, or
+// etcd.
+func TestKindsAreDone(t *testing.T) {
+	over, cancel := context.WithCancel(t.Context())
+	cancel() // nothing is waited for
+	for _, kind := range append(plan.Kinds(), "no-such-kind") {
+		asked := map[plan.Where]bool{}
+		no := refusing(func(where plan.Where) error {
+			asked[where] = true
+			return errors.New("no")
+		})
+		r := &Run{
+			Want: wanted(t, 3), Operator: refusingOperator{ask: no}, Etcd: refusingEtcd{ask: no}, Now: time.Now,
+			Hosts: map[string]Host{"etcd-1": refusingHost{no}},
+		}
+		err := r.do(over, plan.Step{
+			Kind: kind, Host: "etcd-1", To: "etcd-2", Through: "etcd-2",
+			Release: &plan.Release{}, Leaf: &plan.Leaf{}, Birth: &units.Born{},
+		})
+		if errors.Is(err, errNoDoer) != (kind == "no-such-kind") {
+			t.Errorf("%s: %v", kind, err)
+		}
+		if where := kind.Traits().Where; where != "" && (!asked[where] || len(asked) != 1) {
+			t.Errorf("%s happens at %q, and asks %v", kind, where, asked)
+		}
+	}
+}
+
+// refusing says no, and notes where that was.
+type refusing func(plan.Where) error
+
+// refusingHost refuses all that steps ask of a host.
+type refusingHost struct{ ask refusing }
+
+func (h refusingHost) Script(context.Context, string) ([]byte, error) {
+	return nil, h.ask(plan.Machine)
+}
+func (h refusingHost) Write(context.Context, []units.File) error { return h.ask(plan.Machine) }
+func (h refusingHost) Upload(context.Context, Upload, func(done, total int64)) error {
+	return h.ask(plan.Machine)
+}
+
+// refusingOperator refuses all that steps ask of the operator directory.
+type refusingOperator struct {
+	Operator
+	ask refusing
+}
+
+func (o refusingOperator) CreateCA(context.Context, string) error      { return o.ask(plan.Directory) }
+func (o refusingOperator) RetireCA(context.Context, string, int) error { return o.ask(plan.Directory) }
+func (o refusingOperator) HoldRotation(context.Context, string, string) error {
+	return o.ask(plan.Directory)
+}
+func (o refusingOperator) RevokeClient(context.Context, string) error { return o.ask(plan.Directory) }
+func (o refusingOperator) ListRevoked(context.Context) error          { return o.ask(plan.Directory) }
+func (o refusingOperator) PinRelease(context.Context, plan.Release) error {
+	return o.ask(plan.Directory)
+}
+
+// SaveSnapshot asks a member for its data.
+func (o refusingOperator) SaveSnapshot(context.Context, string, string) error {
+	return o.ask(plan.Cluster)
+}
+
+// Issue makes a certificate, which is then to be written.
+func (o refusingOperator) Issue(context.Context, plan.Leaf) (cert, key []byte, serial string, err error) {
+	return nil, nil, "1", nil
+}
+
+// Archive has one, which is then to be sent.
+func (o refusingOperator) Archive(context.Context, plan.Release) (Upload, error) {
+	return Upload{}, nil
+}
+
+// refusingEtcd refuses all that steps ask of members.
+type refusingEtcd struct {
+	Etcd
+	ask refusing
+}
+
+func (e refusingEtcd) ReadLinearizable(context.Context, string) error { return e.ask(plan.Cluster) }
+func (e refusingEtcd) Canary(context.Context, string, string, string) error {
+	return e.ask(plan.Cluster)
+}
+func (e refusingEtcd) Downgrade(context.Context, string, string) error    { return e.ask(plan.Cluster) }
+func (e refusingEtcd) MoveLeader(context.Context, string, facts.ID) error { return e.ask(plan.Cluster) }
+
+func (e refusingEtcd) UpdateMember(context.Context, string, facts.ID, []string) error {
+	return e.ask(plan.Cluster)
+}
+
+func (e refusingEtcd) Status(context.Context, string) (facts.Status, error) {
+	return facts.Status{}, e.ask(plan.Cluster)
+}
+
+func (e refusingEtcd) ClusterVersion(context.Context, string) (string, error) {
+	return "", e.ask(plan.Cluster)
+}

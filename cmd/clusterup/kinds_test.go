@@ -1,0 +1,76 @@
+package main
+
+import (
+	"bytes"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/clusterup/clusterup/plan"
+	"github.com/clusterup/clusterup/units"
+)
+
+// shownStep is a step of a kind with what people are told of such steps.
+func shownStep(kind plan.Kind) plan.Step {
+	step := plan.Step{Kind: kind, Host: "etcd-1", Why: "why"}
+	switch kind {
+	case plan.CreateCA, plan.RetireCA, plan.HoldRotation, plan.ListRevoked:
+		step.Host, step.CA = "", "client"
+	case plan.RevokeClient:
+		step.Host, step.Client, step.Serial = "", "app", "1f"
+	case plan.PinRelease:
+		step.Host, step.Release = "", &plan.Release{Version: "3.7.3"}
+	case plan.InstallRelease:
+		step.Release = &plan.Release{Version: "3.7.3"}
+	case plan.IssueLeaf:
+		step.Leaf = &plan.Leaf{Role: "server"}
+	case plan.MoveLeader:
+		step.To = "etcd-2"
+	case plan.UpdateMember:
+		step.Through, step.PeerURLs = "etcd-2", []string{"https://10.0.0.11:2380"}
+	case plan.RestartMember:
+		step.From, step.Version = "3.6.16", "3.7.3"
+	case plan.EnableDowngrade, plan.AwaitVersion, plan.SaveSnapshot:
+		step.Version = "3.6"
+	case plan.WriteTrust, plan.WriteUnit:
+		step.Changes = []plan.Change{{File: units.File{Path: "/etc/file"}}}
+	case plan.MakeDirs, plan.FixModes:
+		step.Paths = []plan.Path{{Path: "/etc/dir", Owner: "root", Group: "root", Mode: 0o750}}
+	case plan.PruneReleases, plan.PruneTrust, plan.MoveAside, plan.PurgeData, plan.RemoveFiles:
+		step.Paths = []plan.Path{{Path: "/var/dir"}}
+	}
+	return step
+}
+
+// A plan shows each kind of step with its mark and its words.
+func TestKindsAreShown(t *testing.T) {
+	var out bytes.Buffer
+	v := planView{out: &out, shown: map[string]string{}, now: map[string]string{}}
+	for _, kind := range plan.Kinds() {
+		v.line("%s", v.step(shownStep(kind)))
+	}
+	golden(t, "kinds.txt", out.Bytes())
+}
+
+// What goes is marked so, by its name; and in a colour of its own.
+func TestMarks(t *testing.T) {
+	goes := []string{"prune", "retire", "revoke", "remove", "purge", "stop"}
+	for _, kind := range plan.Kinds() {
+		step := shownStep(kind)
+		verb, _, _ := strings.Cut(string(kind), "-")
+		mark, removes := painter{on: true}.mark(step), slices.Contains(goes, verb) || kind == plan.MoveAside
+		if removes != (mark == painter{on: true}.red("-")) || mark == "" || mark == "\x00" {
+			t.Errorf("%s: mark %q", kind, mark)
+		}
+		if waits := verb == "await"; waits != (mark == "…") {
+			t.Errorf("%s: mark %q", kind, mark)
+		}
+	}
+	changed := plan.Step{Kind: plan.WriteTrust, Changes: []plan.Change{{Existed: true}}}
+	if mark := (painter{}).mark(changed); mark != "~" {
+		t.Errorf("a changed file: mark %q", mark)
+	}
+	if mark := (painter{}).mark(plan.Step{Kind: plan.UpdateMember}); mark != "~" {
+		t.Errorf("a member that is known otherwise: mark %q", mark)
+	}
+}

@@ -1,0 +1,87 @@
+package plan
+
+import (
+	"maps"
+	"slices"
+)
+
+// Where says what a step acts upon.
+type Where string
+
+// The places of steps. The zero value is none of them.
+const (
+	Directory Where = "directory" // the operator directory on the control machine; such a step names no host
+	Machine   Where = "machine"   // one host, over SSH
+	Cluster   Where = "cluster"   // etcd, through the API of the member that the step names
+)
+
+// Traits are what the parts of clusterup need to know of a kind of step, beside how it is done and what effect it has.
+type Traits struct {
+	// Mark is how a plan shows it: '+' makes something, '~' changes what is there, '-' removes or ends something, '!' is
+	// noticed by members that run, '…' waits.
+	Mark rune
+	// Where it happens.
+	Where Where
+	// Long steps wait or move a lot, and end at once when the run is to stop; the others take moments, and are finished.
+	Long bool
+	// Starts says that the member's process is started by it.
+	Starts bool
+	// Serves says that it ends when the member serves, so that the member's own words tell why it does not end.
+	Serves bool
+	// All says that it asks all members that are seen, and not only the one that it names.
+	All bool
+	// Disturbs says that members which run notice it. In a plan to converge it has its stage to itself, but for what
+	// prepares it on the same host.
+	Disturbs bool
+	// Rotates says that a rotation of CAs has such steps: of the CA that the step names, or of any where it names none.
+	Rotates bool
+	// Relists says that the list of revoked client certificates is to be signed anew after it, unless it is of the peer CA.
+	Relists bool
+}
+
+// kinds has one row for each kind of step. A new kind needs, beside its row: a rule that wants it, its effect in
+// SimulateStep, a doer in package apply, and a line in docs/json.md. Tests walk the table and find what is missing.
+var kinds = map[Kind]Traits{
+	CreateCA:     {Mark: '+', Where: Directory, Rotates: true, Relists: true},
+	RetireCA:     {Mark: '-', Where: Directory, Rotates: true, Relists: true},
+	HoldRotation: {Mark: '~', Where: Directory, Rotates: true},
+	RevokeClient: {Mark: '-', Where: Directory, Relists: true},
+	ListRevoked:  {Mark: '~', Where: Directory, Rotates: true},
+	PinRelease:   {Mark: '+', Where: Directory},
+
+	CreateUser:     {Mark: '+', Where: Machine, Long: true},
+	MakeDirs:       {Mark: '+', Where: Machine},
+	InstallRelease: {Mark: '+', Where: Machine, Long: true},
+	FixModes:       {Mark: '~', Where: Machine},
+	WriteTrust:     {Mark: '+', Where: Machine, Rotates: true},
+	IssueLeaf:      {Mark: '+', Where: Machine, Rotates: true},
+	WriteUnit:      {Mark: '+', Where: Machine, Rotates: true},
+	ReloadUnits:    {Mark: '~', Where: Machine},
+	EnableUnit:     {Mark: '~', Where: Machine},
+	StartMember:    {Mark: '+', Where: Machine, Long: true, Starts: true, Serves: true},
+	RestartMember:  {Mark: '!', Where: Machine, Long: true, Starts: true, Serves: true, Disturbs: true, Rotates: true},
+	RecordBirth:    {Mark: '+', Where: Machine},
+	PruneReleases:  {Mark: '-', Where: Machine, Long: true},
+	PruneTrust:     {Mark: '-', Where: Machine, Rotates: true},
+
+	MoveLeader:        {Mark: '!', Where: Cluster, Disturbs: true, Rotates: true},
+	SaveSnapshot:      {Mark: '+', Where: Cluster, Long: true},
+	EnableDowngrade:   {Mark: '!', Where: Cluster, Disturbs: true},
+	CancelDowngrade:   {Mark: '!', Where: Cluster, Disturbs: true},
+	UpdateMember:      {Mark: '~', Where: Cluster, Long: true},
+	AwaitMember:       {Mark: '…', Where: Cluster, Long: true, Serves: true},
+	AwaitRaftSnapshot: {Mark: '…', Where: Cluster, Long: true},
+	AwaitVersion:      {Mark: '…', Where: Cluster, Long: true, All: true},
+	AwaitLeader:       {Mark: '…', Where: Cluster, Long: true, All: true},
+
+	StopMember:  {Mark: '-', Where: Machine, Long: true, Disturbs: true},
+	MoveAside:   {Mark: '-', Where: Machine},
+	PurgeData:   {Mark: '-', Where: Machine},
+	RemoveFiles: {Mark: '-', Where: Machine},
+}
+
+// Traits of a kind; the zero value for one that is not known.
+func (k Kind) Traits() Traits { return kinds[k] }
+
+// Kinds are all kinds of steps, sorted by name.
+func Kinds() []Kind { return slices.Sorted(maps.Keys(kinds)) }
