@@ -48,7 +48,9 @@ func plannedInTheDark(t *testing.T, w Want, s facts.Snapshot) (steps, waits []st
 func TestDark(t *testing.T) {
 	flagsWanted := func(w *Want) { w.Cluster.Etcd.Flags = map[string]string{"max-txn-ops": "7"} }
 	midTrust := func(w Want, s facts.Snapshot) facts.Snapshot { return advance(t, w, s, "restart etcd-3") }
-	midLeaves := func(w Want, s facts.Snapshot) facts.Snapshot { return advance(t, w, s, "renew the certificates of etcd-2") }
+	midLeaves := func(w Want, s facts.Snapshot) facts.Snapshot {
+		return advance(t, w, s, "renew the certificates of etcd-2")
+	}
 	midDrop := func(w Want, s facts.Snapshot) facts.Snapshot { return advance(t, w, s, "retire the old CA") }
 	tests := map[string]struct {
 		members int
