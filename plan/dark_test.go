@@ -267,3 +267,32 @@ func TestDarkWithoutRelease(t *testing.T) {
 		t.Errorf("waits %v", waits)
 	}
 }
+
+// A quorum is one of the voters that the cluster lists, whatever the inventory has; a learner has no vote.
+func TestQuorumOfListedVoters(t *testing.T) {
+	w := wanted(t, 3)
+	w.Cluster.Etcd.Flags = map[string]string{"max-txn-ops": "7"}
+	s := settled(t, wanted(t, 3))
+	for name, test := range map[string]struct {
+		more    []facts.Member
+		quorum  int
+		refused bool
+	}{
+		"as the inventory has it":  {nil, 2, false},
+		"a learner":                {[]facts.Member{{ID: 8, Name: "etcd-8", Learner: true}}, 2, false},
+		"a voter":                  {[]facts.Member{{ID: 8, Name: "etcd-8"}}, 3, true},
+		"one that has not started": {[]facts.Member{{ID: 8}}, 3, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := s
+			s.Members = append(slices.Clone(s.Members), test.more...)
+			v := newView(w, s)
+			if v.quorum() != test.quorum {
+				t.Errorf("quorum %d of %v", v.quorum(), v.voters())
+			}
+			if _, _, refusal := v.mayStop(w.Cluster.Members[0]); (refusal != nil) != test.refused {
+				t.Errorf("refusal %v", refusal)
+			}
+		})
+	}
+}

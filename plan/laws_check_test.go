@@ -23,6 +23,8 @@ func TestLawsNotice(t *testing.T) {
 			{Kind: kind, Host: "etcd-1", Why: "no reason"}, {Kind: kind, Host: "etcd-2", Why: "no reason"},
 		}}
 	}
+	outvoted := whole
+	outvoted.Members = append(slices.Clone(whole.Members), facts.Member{ID: 8, Name: "etcd-8"}, facts.Member{ID: 9, Name: "etcd-9"})
 	down := change(whole, "etcd-3", stop)
 	lost := change(whole, "etcd-3", func(h *facts.Host) { stop(h); h.Data = facts.Data{} })
 	foreign := change(ready, "etcd-3", func(h *facts.Host) { h.Data = facts.Data{WAL: true, ClusterID: 7, MemberID: 8} })
@@ -53,6 +55,7 @@ func TestLawsNotice(t *testing.T) {
 	}{
 		"two restarts at once":            {whole, two(RestartMember), "law 1"},
 		"restart without a quorum":        {down, one(RestartMember, "etcd-1"), "law 1"},
+		"restart with voters besides":     {outvoted, one(RestartMember, "etcd-1"), "law 1: restart-member/etcd-1 leaves 2 of 5"},
 		"restart that asks nobody again":  {whole, one(RestartMember, "etcd-1"), "law 1: restart-member/etcd-1 needs"},
 		"unpacking side by side":          {whole, two(InstallRelease), "disks"},
 		"start of what runs":              {down, one(StartMember, "etcd-1"), "law 1"},

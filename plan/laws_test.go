@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -108,10 +109,27 @@ func serving(w Want, s facts.Snapshot) map[string]bool {
 	return up
 }
 
+// electorate are the listed voters by name; those of the inventory where nobody tells the list.
+func electorate(w Want, s facts.Snapshot) map[string]bool {
+	all := map[string]bool{}
+	for _, member := range s.Members {
+		if !member.Learner {
+			all[member.Name] = true
+		}
+	}
+	if len(all) == 0 {
+		for _, m := range w.Cluster.Members {
+			all[m.Name] = true
+		}
+	}
+	return all
+}
+
 // lawQuorum is law 1: a step that takes down a voter that serves, or may serve for all that is known, leaves a quorum of others that do;
 // and its host is the only one at work.
 func lawQuorum(w Want, s facts.Snapshot, stage Stage) error {
-	up := serving(w, s)
+	up, voters := serving(w, s), electorate(w, s)
+	maps.DeleteFunc(up, func(name string, _ bool) bool { return !voters[name] })
 	for _, step := range stage.Steps {
 		host := s.Hosts[step.Host]
 		stops := step.Kind == RestartMember || step.Kind == StopMember || step.Kind == StartMember && host.Process != nil
@@ -126,10 +144,10 @@ func lawQuorum(w Want, s facts.Snapshot, stage Stage) error {
 			left--
 		}
 		counts := up[step.Host] || host.Process != nil && host.Etcd == nil
-		n := len(w.Cluster.Members)
+		n := len(voters)
 		consent := slices.Contains(w.Accept, Downtime) && host.Data.WAL && (!up[step.Host] || n <= 2 && len(up) == n)
-		if counts && left < len(w.Cluster.Members)/2+1 && !consent {
-			return fmt.Errorf("law 1: %s leaves %d of %d voters", step.ID(), left, len(w.Cluster.Members))
+		if counts && left < n/2+1 && !consent {
+			return fmt.Errorf("law 1: %s leaves %d of %d voters", step.ID(), left, n)
 		}
 	}
 	return nil
@@ -137,7 +155,7 @@ func lawQuorum(w Want, s facts.Snapshot, stage Stage) error {
 
 // lawNeeds: what law 1 rests on is asked again right before a voter that serves is taken down.
 func lawNeeds(w Want, s facts.Snapshot, stage Stage) error {
-	up, n := serving(w, s), len(w.Cluster.Members)
+	up, n := serving(w, s), len(electorate(w, s))
 	least := n/2 + 1
 	if n == 2 {
 		least = 1 // by consent
