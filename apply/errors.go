@@ -77,6 +77,12 @@ type DarkError struct {
 	Steps         int // done
 }
 
-func (e *DarkError) Error() string { return "not every host could be looked at: " + e.Refused.Error() }
+func (e *DarkError) Error() string {
+	texts := make([]string, 0, len(e.Refusals))
+	for _, dark := range e.Refusals {
+		texts = append(texts, dark.String())
+	}
+	return "not every host could be looked at: " + strings.Join(texts, "; ")
+}
 
 func (e *DarkError) Unwrap() error { return e.Refused }

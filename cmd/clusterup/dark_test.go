@@ -28,7 +28,7 @@ func TestExplainDark(t *testing.T) {
 	}
 	for steps, head := range map[int]string{
 		0: "Error: not every host could be looked at; on the others there was nothing to do:",
-		2: "Error: 2 steps done, and the rest waits: not every host could be looked at:",
+		2: "Error: 2 steps done; not every host could be looked at:",
 	} {
 		err := late(&apply.DarkError{Refused: etcd3Dark(), Steps: steps}, steps)
 		saysLines(t, explain(err, false), append([]string{head}, rest...)...)

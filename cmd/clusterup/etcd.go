@@ -101,7 +101,7 @@ func (a *etcdAPI) dial(ctx context.Context, address string) (net.Conn, error) {
 	if !ok {
 		return nil, fmt.Errorf("dial %s: not a client address of the inventory", address)
 	}
-	return prober{shell{a.session.hosts[member]}}.DialContext(ctx, "tcp", address)
+	return a.session.through(ctx, member, address)
 }
 
 func (a *etcdAPI) close() {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"net"
 	"os"
 	"os/user"
 	"slices"
@@ -87,6 +88,16 @@ func (g guarded) Upload(ctx context.Context, file apply.Upload, progress func(do
 type dark struct{ why error }
 
 func (d dark) Script(context.Context, string) ([]byte, error) { return nil, d.why }
+
+// through dials an address from a member's host. A host on which a run does not hold the lock is left alone: it would be waited for each time.
+func (s *session) through(ctx context.Context, member, address string) (net.Conn, error) {
+	if s.holding != nil {
+		if err := s.holding.unheld(member); err != nil {
+			return nil, err
+		}
+	}
+	return prober{shell{s.hosts[member]}}.DialContext(ctx, "tcp", address)
+}
 
 // quorate says whether the lock on these hosts is enough to change any of them.
 func (s *session) quorate(seen facts.Snapshot, held []string) error {

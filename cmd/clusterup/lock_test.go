@@ -131,3 +131,11 @@ func TestGuarded(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A run that holds the lock dials nothing from a host on which it does not.
+func TestThrough(t *testing.T) {
+	s, _ := lockedSession(t, "etcd-1")
+	if _, err := s.through(t.Context(), "etcd-1", "10.0.0.12:2379"); !errors.Is(err, remote.ErrUnreachable) {
+		t.Errorf("%v, want what stood against the lock", err)
+	}
+}

@@ -176,7 +176,7 @@ func explainShort(err error, short *plan.NoMajority) []string {
 func explainDark(dark *apply.DarkError) []string {
 	head := "Error: not every host could be looked at; on the others there was nothing to do:"
 	if dark.Steps > 0 {
-		head = fmt.Sprintf("Error: %s done, and the rest waits: not every host could be looked at:", plural(dark.Steps, "step"))
+		head = fmt.Sprintf("Error: %s done; not every host could be looked at:", plural(dark.Steps, "step"))
 	}
 	lines := append([]string{head}, listed(dark.Refusals)...)
 	for _, wait := range dark.Waits {

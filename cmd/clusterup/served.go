@@ -29,7 +29,7 @@ func (s *session) handshake(ctx context.Context, k facts.Knock) ([]*x509.Certifi
 	if err != nil {
 		return nil, err
 	}
-	conn, err := prober{shell{s.hosts[k.From]}}.DialContext(ctx, "tcp", k.Address)
+	conn, err := s.through(ctx, k.From, k.Address)
 	if err != nil {
 		return nil, err
 	}
