@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"maps"
 	"slices"
 
 	"github.com/clusterup/clusterup/facts"
@@ -8,10 +9,11 @@ import (
 )
 
 // NextDestroy is Next for a cluster that is to be no more: stop all members; put the data aside, or delete it where purge says so; remove
-// what clusterup wrote. The CAs in the operator directory stay. It touches no data but this cluster's.
+// what clusterup wrote. The CAs in the operator directory stay. It touches no data but this cluster's. A host that cannot be looked at is left
+// out where the operator has accepted that by its name, see [Gone].
 func NextDestroy(purge bool) func(Want, facts.Snapshot) (*Stage, error) {
 	return func(w Want, s facts.Snapshot) (*Stage, error) {
-		v := newView(w, s)
+		v := newView(w, unasked(s))
 		if refusals := v.destroyRefusals(); len(refusals) > 0 {
 			return nil, &Refused{Refusals: refusals}
 		}
@@ -24,12 +26,23 @@ func NextDestroy(purge bool) func(Want, facts.Snapshot) (*Stage, error) {
 	}
 }
 
+// unasked is a look in which no host is dark that answers: what a member would say is of no matter when it is to be destroyed.
+func unasked(s facts.Snapshot) facts.Snapshot {
+	s.Hosts = maps.Clone(s.Hosts)
+	for name, host := range s.Hosts {
+		host.Unasked = ""
+		s.Hosts[name] = host
+	}
+	return s
+}
+
 // destroyRefusals keep hosts that cannot be seen, and data that is not this cluster's, from being destroyed.
 func (v view) destroyRefusals() []Refusal {
 	var found []Refusal
-	v.each(func(m inventory.Member, host facts.Host) {
+	v.everyone(func(m inventory.Member, host facts.Host) {
 		switch {
-		case host.Unreachable != "" || host.Name == "":
+		case host.Dark() && v.want.accepts(Gone(m.Name)):
+		case host.Dark():
 			found = append(found, v.unreachable(m, host))
 		case len(v.older(m, host)) > 0:
 			found = append(found, v.older(m, host)...)

@@ -48,7 +48,10 @@ const Hops Risk = "hops"
 // OldClients accepts that clients lose the cluster whose certificates are of a CA that is dropped.
 const OldClients Risk = "old-clients"
 
-// Risks are all that can be accepted.
+// Gone accepts that a cluster is destroyed without a host that cannot be looked at: what lies there stays.
+func Gone(host string) Risk { return Risk("gone:" + host) }
+
+// Risks are all that can be accepted without naming a host.
 func Risks() []Risk { return []Risk{Downtime, Downgrade, ForeignCluster, Hops, OldClients} }
 
 func (w Want) accepts(r Risk) bool { return slices.Contains(w.Accept, r) }

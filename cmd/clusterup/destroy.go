@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/clusterup/clusterup/apply"
+	"github.com/clusterup/clusterup/facts"
 	"github.com/clusterup/clusterup/plan"
 )
 
@@ -35,7 +37,7 @@ func newDestroy(c *console) *cobra.Command {
 	}
 	flags.hostFlags(cmd)
 	flags.lockFlags(cmd)
-	cmd.Flags().StringSliceVar(&flags.accept, "accept", nil, "accept a risk by name: foreign-ca")
+	cmd.Flags().StringSliceVar(&flags.accept, "accept", nil, "accept a risk by name: foreign-ca; gone:NAME leaves a host out that cannot be looked at")
 	cmd.Flags().StringVar(&confirm, "confirm", "", "the cluster's name, instead of typing it")
 	cmd.Flags().BoolVar(&purge, "purge", false, "delete the data instead of putting it aside")
 	return cmd
@@ -56,10 +58,10 @@ func (s *session) destroy(ctx context.Context, confirm string, purge bool) error
 	p, err := plan.BuildWith(next, w, seen)
 	s.console.showPlan(p, false, err)
 	if err != nil {
-		return remedied(err, seen)
+		return goneRemedy(remedied(err, seen))
 	}
 	if p.Empty() {
-		return nil
+		return s.left(seen)
 	}
 	if err := s.typed(looking, confirm); err != nil {
 		return err
@@ -69,11 +71,57 @@ func (s *session) destroy(ctx context.Context, confirm string, purge bool) error
 		run.Next = next
 		return s.recorded(s.verb, true, run, func() (apply.Result, error) {
 			result, err := run.Converge(ctx)
-			return result, late(remedied(err, result.Snapshot), result.Steps)
+			if err == nil {
+				err = s.left(result.Snapshot)
+			}
+			return result, late(goneRemedy(remedied(err, result.Snapshot)), result.Steps)
 		})
 	})
-	if err == nil {
+	if err == nil || errors.As(err, new(*leftError)) {
 		s.kept(purge)
+	}
+	return err
+}
+
+// leftError says what a destroy has left on hosts that could not be looked at.
+type leftError struct{ *plan.Refused }
+
+func (e *leftError) Unwrap() error { return e.Refused }
+
+// left is nil where every host could be looked at.
+func (s *session) left(seen facts.Snapshot) error {
+	refused := &plan.Refused{}
+	for _, m := range s.cluster.Members {
+		host := seen.Hosts[m.Name]
+		if host.Unreachable == "" {
+			continue
+		}
+		paths := []string{plan.UnitPath(s.cluster), plan.ConfigDir(s.cluster), m.DataDir}
+		if m.WALDir != "" {
+			paths = append(paths, m.WALDir)
+		}
+		refused.Refusals = append(refused.Refusals, plan.Refusal{
+			Kind: plan.Unreachable, Host: m.Name,
+			Reason: "its member may go on running, and what lies there was not removed: " + strings.Join(paths, ", "),
+			Remedy: fmt.Sprintf("when it can be looked at again: clusterup destroy %s", s.file),
+		})
+	}
+	if len(refused.Refusals) == 0 {
+		return nil
+	}
+	return &leftError{refused}
+}
+
+// goneRemedy adds to the remedies of dark hosts that a cluster can be destroyed without them.
+func goneRemedy(err error) error {
+	if errors.As(err, new(*leftError)) {
+		return err
+	}
+	refusals := refusalsOf(err)
+	for i, r := range refusals {
+		if r.Kind == plan.Unreachable {
+			refusals[i].Remedy = strings.TrimPrefix(r.Remedy+fmt.Sprintf("; or leave the host as it is, and destroy the rest: --accept=%s", plan.Gone(r.Host)), "; ")
+		}
 	}
 	return err
 }

@@ -73,8 +73,11 @@ func (f *clusterFlags) accepted() []plan.Risk {
 // check finds mistakes that only the values show.
 func (f *clusterFlags) check() error {
 	for _, name := range f.accept {
+		if host, ok := strings.CutPrefix(name, string(plan.Gone(""))); ok && host != "" {
+			continue
+		}
 		if !slices.Contains(plan.Risks(), plan.Risk(name)) {
-			return usageError{fmt.Errorf("--accept=%s: there is no such risk; there are: %v", name, plan.Risks())}
+			return usageError{fmt.Errorf("--accept=%s: there is no such risk; there are: %v, and %sNAME for destroy", name, plan.Risks(), plan.Gone(""))}
 		}
 	}
 	return nil

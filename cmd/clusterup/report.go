@@ -207,6 +207,8 @@ func explainRefused(err error, refused *plan.Refused) []string {
 	var late *refusedLate
 	var unfit *unfitError
 	switch {
+	case errors.As(err, new(*leftError)):
+		head = "Error: the cluster is destroyed where it could be seen; not every host could be looked at:"
 	case errors.As(err, &late):
 		head = fmt.Sprintf("Refused: %s done so far, and going on would not be safe:", plural(late.steps, "step"))
 	case refused.Only(plan.Unreachable) && errors.As(err, &unfit): // there is no cluster yet

@@ -1,0 +1,38 @@
+package main
+
+import (
+	"testing"
+
+	"github.com/clusterup/clusterup/facts"
+)
+
+// A destroy without a dark host says what lies there still, and how it goes; that is exit 12.
+func TestDestroyLeaves(t *testing.T) {
+	s, _ := lockedSession(t)
+	s.file = "prod.hcl"
+	seen := *s.last.Load()
+	if err := s.left(seen); err != nil {
+		t.Errorf("all were seen: %v", err)
+	}
+	seen.Hosts["etcd-3"] = facts.Host{Name: "etcd-3", Unreachable: "no route"}
+	err := late(goneRemedy(s.left(seen)), 6)
+	if code := exitCode(err); code != exitUnreachable {
+		t.Errorf("exit %d", code)
+	}
+	saysLines(t, explain(err, false), "Error: the cluster is destroyed where it could be seen; not every host could be looked at:",
+		"  etcd-3: its member may go on running, and what lies there was not removed: "+
+			"/etc/systemd/system/etcd-prod.service, /etc/etcd/prod, /var/lib/etcd-prod  [unreachable]",
+		"    → when it can be looked at again: clusterup destroy prod.hcl")
+}
+
+// A dark host is left out by name; the refusal says how.
+func TestGoneRemedy(t *testing.T) {
+	err := goneRemedy(etcd3Dark())
+	saysLines(t, explain(err, false), "Error: not every host could be looked at:", "  etcd-3: connect: no route  [unreachable]",
+		"    → check routes; or leave the host as it is, and destroy the rest: --accept=gone:etcd-3")
+	for name, ok := range map[string]bool{"gone:etcd-3": true, "gone:": false, "gone": false, "downtime": true} {
+		if err := (&clusterFlags{accept: []string{name}}).check(); (err == nil) != ok {
+			t.Errorf("--accept=%s: %v", name, err)
+		}
+	}
+}
