@@ -16,7 +16,7 @@ import (
 
 // faultBinary is clusterup built so that it can be disturbed.
 var faultBinary = sync.OnceValues(func() (string, error) {
-	path := filepath.Join(filepath.Dir(cache), "clusterup-faults")
+	path := filepath.Join(filepath.Dir(cache), "faults", "clusterup")
 	return path, goRun("build", "-trimpath", "-tags", "faults", "-o", path, "./cmd/clusterup")
 })
 

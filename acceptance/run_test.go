@@ -74,7 +74,7 @@ type process struct {
 
 func (s *site) start(t *testing.T, args ...string) *process {
 	t.Helper()
-	return s.launch(t, append([]string{clusterup}, args...)...)
+	return s.launch(t, append([]string{s.program}, args...)...)
 }
 
 // launch starts a command with an environment that is the same on every machine.
@@ -108,7 +108,7 @@ func (s *site) begin(ctx context.Context, t *testing.T, keyboard *os.File, argv 
 	t.Helper()
 	p := &process{stdout: &buffer{also: s.said}, stderr: &buffer{also: s.said}, args: strings.Join(argv[1:], " "), ended: make(chan struct{})}
 	p.cmd = s.lab.Command(ctx, argv...)
-	p.cmd.Env = environment(s.home)
+	p.cmd.Env = append(environment(s.home), "CLUSTERUP_COMPARE="+s.compared)
 	p.cmd.Dir, p.cmd.Stdout, p.cmd.Stderr = s.dir, p.stdout, p.stderr
 	if keyboard != nil {
 		p.cmd.Stdin = keyboard

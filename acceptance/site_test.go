@@ -25,6 +25,9 @@ type site struct {
 	dir  string
 	home string
 	said *buffer // all that clusterup ever wrote here
+
+	program  string // clusterup
+	compared string // the file for comparisons, where program makes some
 }
 
 // newSite brings up a lab of its own, on which root and the sudo user ops may log in.
@@ -52,7 +55,9 @@ func newSite(t *testing.T, name string, hosts ...lab.HostSpec) *site {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &site{lab: l, dir: t.TempDir(), home: t.TempDir(), said: &buffer{}}
+	s := &site{lab: l, dir: t.TempDir(), home: t.TempDir(), said: &buffer{}}
+	s.compare(t)
+	return s
 }
 
 // hosts asks for n hosts etcd-1, etcd-2, …, of the suites in turn.

@@ -11,23 +11,28 @@ import (
 
 // fakeHolder answers one script of the lock, and keeps what it answered.
 type fakeHolder struct {
+	ground   *Ground
 	t        *testing.T
 	name     string
 	line     string
 	err      error
-	lost     chan struct{}
+	asked    func() // nil: nothing happens then
 	scripts  []string
 	released int
 	order    *[]string
 }
 
-func (h *fakeHolder) Hold(_ context.Context, script string) (string, <-chan struct{}, func() error, error) {
+func (h *fakeHolder) Hold(ctx context.Context, script string) (string, <-chan struct{}, func() error, error) {
 	*h.order = append(*h.order, h.name)
 	h.scripts = append(h.scripts, script)
 	if !strings.Contains(script, "name='prod'") || len(h.scripts) > 1 {
 		h.t.Errorf("%s: script %d is not to be expected:\n%s", h.name, len(h.scripts), script)
 	}
-	return h.line, h.lost, func() error { h.released++; return nil }, h.err
+	if h.asked != nil && h.err != nil {
+		h.asked()
+	}
+	line, lost, release, err := h.ground.Hold(ctx, script)
+	return line, lost, func() error { h.released++; return release() }, err
 }
 
 var names = []string{"etcd-1", "etcd-2", "etcd-3"}
@@ -36,7 +41,9 @@ func holders(t *testing.T) (map[string]*fakeHolder, map[string]Holder, *[]string
 	t.Helper()
 	fakes, all, order := map[string]*fakeHolder{}, map[string]Holder{}, &[]string{}
 	for _, name := range names {
-		fakes[name] = &fakeHolder{t: t, name: name, line: "held", lost: make(chan struct{}), order: order}
+		fake := &fakeHolder{t: t, name: name, line: "held", order: order}
+		fake.ground = &Ground{Name: name, Runs: func(context.Context, string) (string, error) { return fake.line + "\n", fake.err }}
+		fakes[name] = fake
 		all[name] = fakes[name]
 	}
 	return fakes, all, order
@@ -83,7 +90,7 @@ func TestLost(t *testing.T) {
 		if !slices.Equal(lock.Held(), held) || !lock.Holds(next) {
 			t.Errorf("held on %q, want %q", lock.Held(), held)
 		}
-		close(fakes[next].lost)
+		fakes[next].ground.Cut()
 		select {
 		case host := <-lock.Lost:
 			if host != next {
@@ -102,7 +109,7 @@ func TestLost(t *testing.T) {
 // A host that cannot be locked is told of, and the others are locked all the same.
 func TestAcquireMissing(t *testing.T) {
 	fakes, all, order := holders(t)
-	broken := errors.New("etcd-2: connect: refused")
+	broken := errors.New("connect: refused")
 	fakes["etcd-2"].err = broken
 	lock, err := Acquire(t.Context(), "prod", names, all, somebody, 0)
 	if err != nil || !slices.Equal(*order, names) {
@@ -117,28 +124,28 @@ func TestAcquireMissing(t *testing.T) {
 }
 
 func TestAcquireFails(t *testing.T) {
-	stopped, stop := context.WithCancelCause(t.Context())
-	stop(errors.New("stopped"))
 	tests := map[string]struct {
-		ctx    context.Context
 		line   string
-		err    error
+		err    error // with which the run is stopped when it comes to the host; nil: it is not
 		locked bool
 		says   string
 	}{
 		"busy": {
-			t.Context(), `busy {"user":"ben","from":"desk","pid":9,"since":"2026-11-21T11:00:00Z","doing":"clusterup apply"}`, nil, true,
+			`busy {"user":"ben","from":"desk","pid":9,"since":"2026-11-21T11:00:00Z","doing":"clusterup apply"}`, nil, true,
 			"etcd-2: the cluster is locked by ben@desk (PID 9), since 2026-11-21T11:00:00Z: clusterup apply",
 		},
-		"busy, nobody says with what": {t.Context(), "busy ", nil, true, "etcd-2: the cluster is locked by another run"},
-		"busy, garbled":               {t.Context(), "busy {", nil, true, "etcd-2: the cluster is locked by another run"},
-		"stopped":                     {stopped, "", context.Cause(stopped), false, "stopped"},
+		"busy, nobody says with what": {"busy ", nil, true, "etcd-2: the cluster is locked by another run"},
+		"busy, garbled":               {"busy {", nil, true, "etcd-2: the cluster is locked by another run"},
+		"stopped":                     {"", errors.New("stopped"), false, "etcd-2: stopped"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			fakes, all, order := holders(t)
+			ctx, stop := context.WithCancelCause(t.Context())
+			defer stop(nil)
 			fakes["etcd-2"].line, fakes["etcd-2"].err = test.line, test.err
-			lock, err := Acquire(test.ctx, "prod", names, all, somebody, 0)
+			fakes["etcd-2"].asked = func() { stop(test.err) }
+			lock, err := Acquire(ctx, "prod", names, all, somebody, 0)
 			if lock != nil || err == nil || err.Error() != test.says || errors.Is(err, ErrLocked) != test.locked {
 				t.Errorf("lock %v, error %v; want %q", lock, err, test.says)
 			}

@@ -77,12 +77,20 @@ type world struct {
 	unfit    string                                          // what they say to that
 	noServer error                                           // why they cannot be asked
 	dark     map[string]bool                                 // hosts that cannot be looked at
+	grounds  map[string]*Ground                              // by host
+	pairs    map[string]string                               // what last made a directory for a pair, by host
 }
 
 func newWorld(t *testing.T, w plan.Want) *world {
 	t.Helper()
-	o := &world{t: t, want: w, seen: facts.Snapshot{Taken: noon, Hosts: map[string]facts.Host{}}, current: map[string]plan.Step{}, hostsOf: map[string]string{}, canary: map[string]int{}, began: map[string]time.Time{}}
+	o := &world{
+		t: t, want: w, seen: facts.Snapshot{Taken: noon, Hosts: map[string]facts.Host{}}, current: map[string]plan.Step{},
+		hostsOf: map[string]string{}, canary: map[string]int{}, began: map[string]time.Time{}, grounds: map[string]*Ground{},
+		pairs: map[string]string{},
+	}
 	for _, m := range w.Cluster.Members {
+		host := fakeHost{o, m.Name}
+		o.grounds[m.Name] = &Ground{Name: m.Name, IsDir: host.isDir, Runs: host.runs}
 		o.hostsOf[plan.ClientURL(w.Cluster, m)] = m.Name
 		o.seen.Hosts[m.Name] = facts.Host{
 			Name: m.Name, Arch: "amd64", Systemd: 252, MachineID: m.Name, Rooms: map[string]facts.Room{"data": {Dir: "/var/lib", Size: 1 << 40, Free: 1 << 40}}, Files: map[string]facts.File{},
@@ -215,7 +223,7 @@ func (o *world) laws(step plan.Step) {
 	}
 }
 
-// fakeHost does what belongs to the step that it is at, and refuses everything else.
+// fakeHost is a ground that does what belongs to the step that it is at, and refuses everything else.
 type fakeHost struct {
 	*world
 	name string
@@ -234,29 +242,39 @@ var telling = map[plan.Kind]string{
 	plan.StartMember: "systemctl start", plan.RestartMember: "systemctl restart", plan.PruneTrust: "rm -f",
 }
 
+func (h fakeHost) isDir(dir string) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.seen.Hosts[h.name].Files[dir].Kind == facts.Dir || dir == "/etc/systemd/system" || strings.Contains(h.pairs[h.name], quote(dir))
+}
+
 func (h fakeHost) Script(ctx context.Context, script string) ([]byte, error) {
+	return h.grounds[h.name].Script(ctx, script)
+}
+
+func (h fakeHost) runs(ctx context.Context, script string) (string, error) {
 	step := h.step()
-	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
 	if strings.Contains(script, "PRIVATE KEY") {
 		h.t.Errorf("law 7: a key in a script for %s", step.ID())
 	}
 	starts := step.Kind == plan.StartMember || step.Kind == plan.RestartMember
 	switch {
 	case strings.Contains(script, "journalctl"):
-		return []byte(h.journal), nil
+		return h.journal, nil
 	case step.Kind == plan.RestartMember && script == processAge(step.Unit):
 		h.mu.Lock()
 		defer h.mu.Unlock()
-		return fmt.Appendln(nil, max(0, time.Since(h.began[h.name])-h.stops).Milliseconds()), nil
+		return fmt.Sprintln(max(0, time.Since(h.began[h.name])-h.stops).Milliseconds()), nil
 	case step.Kind == plan.InstallRelease && h.full != "":
-		return nil, errors.New(h.full)
+		return "", errors.New(h.full)
 	case step.Kind == plan.IssueLeaf && strings.Contains(script, "mkdir"):
-		return nil, nil // the directory of the new pair, to which nothing points yet
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		h.pairs[h.name] = script // to which nothing points yet
+		return "", nil
 	case telling[step.Kind] == "" || !strings.Contains(script, telling[step.Kind]):
 		h.t.Errorf("%s: a script that is no part of it:\n%s", step.ID(), script)
-		return nil, errors.New("no such script")
+		return "", errors.New("no such script")
 	}
 	if starts {
 		h.mu.Lock()
@@ -270,28 +288,28 @@ func (h fakeHost) Script(ctx context.Context, script string) ([]byte, error) {
 			h.change(h.name, func(host *facts.Host) {
 				host.Process, host.Etcd, host.Reads, host.Unit.Active = nil, nil, false, "activating"
 			})
-			return nil, err
+			return "", err
 		}
 	}
 	if starts && h.block != nil {
 		if err := h.block(ctx, step); err != nil {
-			return nil, err
+			return "", err
 		}
 	}
 	h.took(step, nil)
-	return nil, nil
+	return "", nil
 }
 
 func (h fakeHost) Write(ctx context.Context, files []units.File) error {
 	step := h.step()
-	if err := ctx.Err(); err != nil {
-		return err
-	}
 	for _, f := range files {
 		key := strings.Contains(string(f.Data), "PRIVATE KEY")
 		if key != f.Secret || key && f.Mode != 0o600 {
 			h.t.Errorf("law 7: %s, mode %04o, secret %v", f.Path, f.Mode, f.Secret)
 		}
+	}
+	if err := h.grounds[h.name].Write(ctx, files); err != nil {
+		return err
 	}
 	switch step.Kind {
 	case plan.WriteTrust, plan.RecordBirth:
@@ -309,8 +327,7 @@ func (h fakeHost) Upload(ctx context.Context, file Upload, progress func(done, t
 	if step := h.step(); step.Kind != plan.InstallRelease || file.Path != plan.BinDir(*step.Release)+"_"+h.want.Cluster.Name+".tar.gz" {
 		h.t.Errorf("%s: uploads %s", step.ID(), file.Path)
 	}
-	progress(file.Size, file.Size)
-	return ctx.Err()
+	return h.grounds[h.name].Upload(ctx, file, progress)
 }
 
 func (o *world) TryCA(_ context.Context, role string) (unfit string, err error) {
@@ -357,7 +374,11 @@ func (o *world) Issue(context.Context, plan.Leaf) (cert, key []byte, serial stri
 }
 
 func (o *world) Archive(context.Context, plan.Release) (Upload, error) {
-	return Upload{Size: 7, SHA256: "1a2b", Open: func() (io.ReadCloser, error) { return nil, errors.New("nobody reads it here") }}, nil
+	const archive = "archive"
+	return Upload{
+		Size: int64(len(archive)), SHA256: digest([]byte(archive)),
+		Open: func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader(archive)), nil },
+	}, nil
 }
 
 // answers is what the operator directory or the cluster does with a step.

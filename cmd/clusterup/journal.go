@@ -43,6 +43,7 @@ func (s *session) recorded(command string, changes bool, run *apply.Run, do func
 		}
 		emit(e)
 	}
+	compare(run)
 	began := s.now()
 	if changes { // so that a run that is killed leaves its line too
 		s.console.intact = false

@@ -1,0 +1,160 @@
+package apply
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"path"
+	"strings"
+	"sync"
+
+	"github.com/clusterup/clusterup/units"
+)
+
+// Ground is what all fake hosts have in common, and hosttest holds it to what real ones do: files, scripts, and what is held.
+type Ground struct {
+	Name  string
+	IsDir func(dir string) bool                                            // nil: there are no directories
+	Runs  func(ctx context.Context, script string) (out string, err error) // what scripts do; the error does not name the host
+
+	mu    sync.Mutex
+	files map[string]units.File
+	held  []*held
+}
+
+// held is a script that stays.
+type held struct {
+	lost chan struct{}
+	once sync.Once
+}
+
+func (h *held) end() { h.once.Do(func() { close(h.lost) }) }
+
+// named names the host in an error.
+func (g *Ground) named(err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%s: %w", g.Name, err)
+}
+
+// Script runs one.
+func (g *Ground) Script(ctx context.Context, script string) ([]byte, error) {
+	if err := context.Cause(ctx); err != nil {
+		return nil, g.named(err)
+	}
+	out, err := g.Runs(ctx, script)
+	if err != nil {
+		return nil, g.named(err)
+	}
+	return []byte(out), nil
+}
+
+// Write puts files in place, all or none.
+func (g *Ground) Write(ctx context.Context, files []units.File) error {
+	if err := context.Cause(ctx); err != nil {
+		return g.named(err)
+	}
+	seen := map[string]bool{}
+	for _, f := range files {
+		switch {
+		case !path.IsAbs(f.Path) || path.Clean(f.Path) != f.Path || seen[f.Path]:
+			return g.named(fmt.Errorf("%q is no path, or named twice", f.Path))
+		case f.Secret && f.Mode&0o007 != 0:
+			return g.named(fmt.Errorf("%s is secret, and mode %04o lets everybody at it", f.Path, f.Mode))
+		case !g.IsDir(path.Dir(f.Path)):
+			return g.named(fmt.Errorf("%s: there is no such directory", path.Dir(f.Path)))
+		}
+		seen[f.Path] = true
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.files == nil {
+		g.files = map[string]units.File{}
+	}
+	for _, f := range files {
+		g.files[f.Path] = f
+	}
+	return nil
+}
+
+// Upload puts one file in place, unless it is there.
+func (g *Ground) Upload(ctx context.Context, up Upload, progress func(done, total int64)) error {
+	is, there := g.file(up.Path)
+	if err := context.Cause(ctx); err != nil || there && digest(is.Data) == up.SHA256 {
+		return g.named(err)
+	}
+	content, err := up.Open()
+	if err != nil {
+		return g.named(err)
+	}
+	defer content.Close()
+	data, err := io.ReadAll(content)
+	switch {
+	case err != nil:
+		return g.named(err)
+	case int64(len(data)) != up.Size || digest(data) != up.SHA256:
+		return g.named(fmt.Errorf("%s: %d bytes came that are not the ones announced", up.Path, len(data)))
+	}
+	if err := g.Write(ctx, []units.File{{Path: up.Path, Owner: "root", Group: "root", Mode: 0o600, Data: data}}); err != nil {
+		return err
+	}
+	if progress != nil {
+		progress(up.Size, up.Size)
+	}
+	return nil
+}
+
+// Hold takes the first line of a script for what a script says that stays.
+func (g *Ground) Hold(ctx context.Context, script string) (line string, lost <-chan struct{}, release func() error, err error) {
+	out, err := g.Script(ctx, script)
+	if err != nil {
+		return "", nil, nil, err
+	}
+	line, _, said := strings.Cut(string(out), "\n")
+	if !said {
+		return "", nil, nil, g.named(io.ErrUnexpectedEOF)
+	}
+	h := &held{lost: make(chan struct{})}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.held = append(g.held, h)
+	return line, h.lost, func() error { h.end(); return nil }, nil
+}
+
+// Cut ends what is held.
+func (g *Ground) Cut() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, h := range g.held {
+		h.end()
+	}
+	g.held = nil
+}
+
+// Files are all that were put here.
+func (g *Ground) Files() []units.File {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	var all []units.File
+	for _, f := range g.files {
+		f.Data = bytes.Clone(f.Data)
+		all = append(all, f)
+	}
+	return all
+}
+
+func (g *Ground) file(name string) (f units.File, there bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	f, there = g.files[name]
+	return f, there
+}
+
+func digest(data []byte) string {
+	sum := sha256.Sum256(data)
+	return hex.EncodeToString(sum[:])
+}

@@ -1,0 +1,139 @@
+//go:build faults && linux
+
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+
+	"github.com/clusterup/clusterup/apply"
+	"github.com/clusterup/clusterup/facts"
+	"github.com/clusterup/clusterup/plan"
+)
+
+// known puts what nobody can know beforehand from a look into what was simulated. All else has to be foreseen.
+func known(simulated, look facts.Snapshot) facts.Snapshot {
+	simulated.Taken = look.Taken // a stage takes its time
+	simulated.Hosts = maps.Clone(simulated.Hosts)
+	for name, host := range simulated.Hosts {
+		seen := look.Hosts[name]
+		if host.Process != nil && seen.Process != nil {
+			process := *host.Process
+			process.PID = seen.Process.PID // the kernel draws it
+			host.Process = &process
+		}
+		if host.Etcd != nil && seen.Etcd != nil {
+			status := *host.Etcd
+			status.Leader = seen.Etcd.Leader   // the members elect it
+			status.Applied = seen.Etcd.Applied // clients write meanwhile
+			host.Etcd = &status
+		}
+		simulated.Hosts[name] = host
+	}
+	return simulated
+}
+
+// compare holds the model to the world: after each stage of a run that went well, the rest of the plan is the same whether it is made
+// from the look or from what Simulate expected. CLUSTERUP_COMPARE names a file to which each comparison is appended, a line of JSON each.
+func compare(run *apply.Run) {
+	file := os.Getenv("CLUSTERUP_COMPARE")
+	if file == "" {
+		return
+	}
+	c := &comparing{file: file, want: run.Want, next: run.Next}
+	if c.next == nil {
+		c.next = plan.Next
+	}
+	gather, emit := run.Gather, run.Emit
+	run.Gather = func(ctx context.Context) (facts.Snapshot, error) {
+		seen, err := gather(ctx)
+		if err == nil {
+			err = c.looked(seen)
+		}
+		return seen, err
+	}
+	run.Emit = func(e apply.Event) {
+		if e.Type == apply.StageDone { // by the run itself, like looks; those of steps come from many goroutines
+			c.done = e.Stage
+		}
+		emit(e)
+	}
+}
+
+// comparing is one run.
+type comparing struct {
+	file   string
+	want   plan.Want
+	next   func(plan.Want, facts.Snapshot) (*plan.Stage, error)
+	before facts.Snapshot // the last look
+	done   string         // the stage since then, if it went well
+}
+
+// comparison is what was expected and what was seen after one stage. The snapshots are there only where these differ.
+type comparison struct {
+	Stage     string          `json:"stage"`
+	Kinds     []plan.Kind     `json:"kinds"`
+	Expected  []string        `json:"expected"`
+	Seen      []string        `json:"seen"`
+	Simulated *facts.Snapshot `json:"simulated,omitempty"`
+	Looked    *facts.Snapshot `json:"looked,omitempty"`
+}
+
+func (c *comparing) looked(seen facts.Snapshot) error {
+	before, done := c.before, c.done
+	c.before, c.done = seen, ""
+	if done == "" {
+		return nil
+	}
+	stage, err := c.next(c.want, before)
+	if err != nil || stage == nil {
+		return fmt.Errorf("compare: there is no stage any more where %q was: %w", done, err)
+	}
+	simulated := known(plan.Simulate(c.want, before, *stage), seen)
+	result := comparison{Stage: done, Kinds: kinds(*stage), Expected: c.rest(simulated), Seen: c.rest(seen)}
+	if stage.Name != done || !slices.Equal(result.Expected, result.Seen) {
+		result.Simulated, result.Looked = &simulated, &seen
+	}
+	line, err := json.Marshal(result)
+	if err != nil {
+		return fmt.Errorf("compare: %w", err)
+	}
+	return appendLine(c.file, string(line))
+}
+
+func kinds(stage plan.Stage) []plan.Kind {
+	var all []plan.Kind
+	for _, step := range stage.Steps {
+		all = append(all, step.Kind)
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+// rest is what is left to do, a line for each stage and for each refusal at the end.
+func (c *comparing) rest(s facts.Snapshot) []string {
+	lines := []string{}
+	p, err := plan.BuildWith(c.next, c.want, s)
+	for _, stage := range p.Stages {
+		line := stage.Name + ":"
+		for _, step := range stage.Steps {
+			line += " " + step.ID()
+		}
+		lines = append(lines, line)
+	}
+	refused := new(plan.Refused)
+	switch {
+	case errors.As(err, &refused):
+		for _, r := range refused.Refusals {
+			lines = append(lines, fmt.Sprintf("refused: %s %s", r.Kind, r.Host))
+		}
+	case err != nil:
+		lines = append(lines, err.Error())
+	}
+	return lines
+}
