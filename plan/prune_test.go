@@ -52,6 +52,33 @@ func TestPrune(t *testing.T) {
 	}
 }
 
+// A plan shows that a third release will be one too many, and keeps those of which other clusters' units were seen.
+func TestSimulateUse(t *testing.T) {
+	w := wanted(t, 3)
+	dir := func(name string) string { return facts.ReleaseDir + "/" + name }
+	third := Release{Version: "3.6.11", Arch: "amd64", SHA256: "bb" + testRelease.SHA256[2:], Binaries: testRelease.Binaries}
+	for name, test := range map[string]struct {
+		there, told, want []string
+	}{
+		"two, nobody tells":      {nil, nil, nil},
+		"the third":              {[]string{dir("3.5.35-aa")}, nil, []string{BinDir(testRelease)}},
+		"the third, and another": {[]string{dir("3.5.35-aa"), dir("3.5.30-cc")}, []string{dir("3.5.30-cc"), BinDir(testRelease)}, []string{dir("3.5.30-cc"), BinDir(testRelease)}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := change(settled(t, w), "etcd-2", func(h *facts.Host) {
+				for _, path := range test.there {
+					h.Files[path] = facts.File{Kind: facts.Dir}
+				}
+				h.InUse = test.told
+			})
+			after := SimulateStep(w, s, Step{Kind: InstallRelease, Host: "etcd-2", Release: &third})
+			if d := cmp.Diff(test.want, after.Hosts["etcd-2"].InUse); d != "" {
+				t.Error(d)
+			}
+		})
+	}
+}
+
 // A cluster that was born a moment ago does not wait for what etcd does by itself; one that may have come from an older version does.
 func TestYoung(t *testing.T) {
 	w := wanted(t, 3)

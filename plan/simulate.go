@@ -35,6 +35,7 @@ func SimulateStep(w Want, s facts.Snapshot, step Step) facts.Snapshot {
 		host.Files = map[string]facts.File{}
 	}
 	simulateHost(w, s, step, &host)
+	host.InUse = simulateUse(w, s.Hosts[step.Host], host)
 	s.Hosts[step.Host] = host
 	return simulateCluster(w, s)
 }

@@ -16,10 +16,13 @@ import (
 	"github.com/clusterup/clusterup/plan"
 )
 
-// known puts what nobody can know beforehand from a look into what was simulated. All else has to be foreseen.
-func known(simulated, look facts.Snapshot) facts.Snapshot {
+// known puts what nobody can know beforehand from a look into what was simulated of a stage. All else has to be foreseen.
+func known(simulated, look facts.Snapshot, stage plan.Stage) facts.Snapshot {
 	simulated.Taken = look.Taken // a stage takes its time
 	simulated.Hosts = maps.Clone(simulated.Hosts)
+	does := func(kind plan.Kind, host string) bool {
+		return slices.ContainsFunc(stage.Steps, func(s plan.Step) bool { return s.Kind == kind && (host == "" || s.Host == host) })
+	}
 	for name, host := range simulated.Hosts {
 		seen := look.Hosts[name]
 		if host.Process != nil && seen.Process != nil {
@@ -31,7 +34,13 @@ func known(simulated, look facts.Snapshot) facts.Snapshot {
 			status := *host.Etcd
 			status.Leader = seen.Etcd.Leader   // the members elect it
 			status.Applied = seen.Etcd.Applied // clients write meanwhile
+			if !does(plan.AwaitVersion, "") {
+				status.StorageVersion = seen.Etcd.StorageVersion // the leader gets to it within some seconds
+			}
 			host.Etcd = &status
+		}
+		if host.V2Store != nil && seen.V2Store != nil && !does(plan.AwaitRaftSnapshot, name) {
+			host.V2Store = seen.V2Store // a member takes a raft snapshot when clients have written enough
 		}
 		simulated.Hosts[name] = host
 	}
@@ -94,7 +103,7 @@ func (c *comparing) looked(seen facts.Snapshot) error {
 	if err != nil || stage == nil {
 		return fmt.Errorf("compare: there is no stage any more where %q was: %w", done, err)
 	}
-	simulated := known(plan.Simulate(c.want, before, *stage), seen)
+	simulated := known(plan.Simulate(c.want, before, *stage), seen, *stage)
 	result := comparison{Stage: done, Kinds: kinds(*stage), Expected: c.rest(simulated), Seen: c.rest(seen)}
 	if stage.Name != done || !slices.Equal(result.Expected, result.Seen) {
 		result.Simulated, result.Looked = &simulated, &seen
