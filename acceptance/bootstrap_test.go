@@ -24,6 +24,7 @@ func TestBootstrap(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := newSite(t, strings.Fields(strings.ReplaceAll(name, ",", ""))[0], test.hosts...)
+			s.shipped()
 			inv := s.inventory(t, "prod")
 			test.change(t, s, &inv)
 			file := s.write(t, "prod.hcl", inv)

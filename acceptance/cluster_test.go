@@ -6,7 +6,6 @@ import "testing"
 func TestCluster(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, "cluster", hosts(3, "bullseye", "bookworm", "trixie")...)
-	s.program = clusterup // as it is shipped; others hold its model to the world besides
 	inv := s.inventory(t, "prod")
 	inv.User = "ops"
 	for i, h := range s.lab.Hosts() {

@@ -2,9 +2,15 @@ package acceptance
 
 import (
 	"encoding/json"
+	"errors"
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -39,6 +45,9 @@ func (s *site) compare(t *testing.T) {
 	s.program, s.compared = program, filepath.Join(t.TempDir(), "compared")
 	t.Cleanup(func() { s.agreed(t) })
 }
+
+// shipped has a site run clusterup exactly as it is shipped; elsewhere it is the same code, and compares besides.
+func (s *site) shipped() { s.program = clusterup }
 
 func (s *site) agreed(t *testing.T) {
 	raw, err := os.ReadFile(s.compared)
@@ -75,6 +84,52 @@ func (c comparison) check(t *testing.T) {
 	if dir := os.Getenv("CLUSTERUP_DIFFERENCES"); dir != "" && c.Simulated != nil && c.Looked != nil {
 		must(t, os.WriteFile(filepath.Join(dir, strings.ReplaceAll(t.Name()+" "+c.Stage, "/", "_")), []byte(cmp.Diff(jsonOf(t, c.Simulated), jsonOf(t, c.Looked))), 0o600))
 	}
+}
+
+// uncomparable are the kinds of steps that a run comes to only by chance, or never as things are.
+var uncomparable = map[string]string{
+	"await-leader":     "there has to be an election while the members are asked",
+	"await-member":     "a member has to be ill for a moment between two looks",
+	"cancel-downgrade": "somebody else has to enable a downgrade",
+}
+
+// uncompared is an error when there are kinds of steps whose effect no run of all the tests has compared with the world.
+func uncompared() error {
+	if len(compared.kinds) == 0 { // there were no hosts
+		return nil
+	}
+	kinds, err := allKinds()
+	if err != nil {
+		return err
+	}
+	kinds = slices.DeleteFunc(kinds, func(kind string) bool { return compared.kinds[kind] > 0 || uncomparable[kind] != "" })
+	if len(kinds) > 0 {
+		return fmt.Errorf("nobody has compared what these steps do with what Simulate says: %s", strings.Join(kinds, ", "))
+	}
+	return nil
+}
+
+// allKinds are the kinds of steps that package plan declares.
+func allKinds() (kinds []string, err error) {
+	file, err := parser.ParseFile(token.NewFileSet(), "../plan/stage.go", nil, 0)
+	if err != nil {
+		return nil, fmt.Errorf("read the kinds of steps: %w", err)
+	}
+	ast.Inspect(file, func(n ast.Node) bool {
+		spec, ok := n.(*ast.ValueSpec)
+		if !ok || fmt.Sprint(spec.Type) != "Kind" {
+			return true
+		}
+		for _, value := range spec.Values {
+			kind, errQuoted := strconv.Unquote(value.(*ast.BasicLit).Value)
+			kinds, err = append(kinds, kind), errors.Join(err, errQuoted)
+		}
+		return true
+	})
+	if len(kinds) == 0 {
+		err = errors.Join(err, errors.New("read the kinds of steps: there are none"))
+	}
+	return kinds, err
 }
 
 func jsonOf(t *testing.T, s *facts.Snapshot) (all any) {

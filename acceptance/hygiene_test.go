@@ -122,7 +122,7 @@ func hygiene(t *testing.T, s *site, commands string) {
 			t.Errorf("%s holds a private key", where)
 		}
 	}
-	if !strings.Contains(commands, clusterup) {
+	if !strings.Contains(commands, s.program) {
 		t.Error("the watcher of command lines has not even seen clusterup")
 	}
 	keyless("a command line", commands) // those of this whole machine: people may well search for the words

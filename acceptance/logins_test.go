@@ -58,6 +58,7 @@ func TestLogins(t *testing.T) {
 	t.Run("no home", func(t *testing.T) {
 		s.launch(t, "env", "-u", "HOME", clusterup, "plan", file).wait(t).exits(t, 0)
 	})
+	t.Run("promises", func(t *testing.T) { realHost(t, s, inv) })
 	t.Run("no forwarding", func(t *testing.T) { unforwarded(t, s, file, inv) })
 }
 

@@ -2,6 +2,7 @@ package acceptance
 
 import (
 	"errors"
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
@@ -45,7 +46,11 @@ func setUp(m *testing.M) (code int, err error) {
 			return 0, err
 		}
 	}
-	return m.Run(), nil
+	code = m.Run()
+	if code == 0 && flag.Lookup("test.run").Value.String() == "" {
+		err = uncompared()
+	}
+	return code, err
 }
 
 // goRun runs the go command at the root of the repository.

@@ -215,6 +215,7 @@ func TestRollingFive(t *testing.T) {
 	}
 	t.Parallel()
 	s := newSite(t, "roll-five", hosts(5)...)
+	s.shipped()
 	inv := s.inventory(t, "prod")
 	s.ok(t, "apply", "--yes", s.write(t, "prod.hcl", inv))
 	rollings()[0].undergo(t, s, &inv)

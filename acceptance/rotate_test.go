@@ -65,6 +65,7 @@ func TestRotateFive(t *testing.T) {
 	}
 	t.Parallel()
 	s := newSite(t, "rotate-five", hosts(5)...)
+	s.shipped()
 	inv := s.inventory(t, "prod")
 	s.ok(t, "apply", "--yes", s.write(t, "prod.hcl", inv))
 	r := rotations()[0]

@@ -55,6 +55,7 @@ func TestTLSOnFive(t *testing.T) {
 	}
 	t.Parallel()
 	s := newSite(t, "tls-five", hosts(5)...)
+	s.shipped()
 	inv := s.inventory(t, "prod")
 	inPlain(&inv)
 	s.ok(t, "apply", "--yes", s.write(t, "prod.hcl", inv))

@@ -11,6 +11,7 @@ import (
 func TestTwoClusters(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, "two", hosts(3)...)
+	s.shipped()
 	prod, apps := s.inventory(t, "prod"), s.inventory(t, "apps")
 	prod.Version = releaseNext
 	apps.Settings = "peer_port = 12380\nclient_port = 12379\nmetrics_port = 12381"

@@ -49,6 +49,7 @@ func TestRollHops(t *testing.T) {
 	}
 	t.Parallel()
 	s := newSite(t, "roll-hops", hosts(5)...)
+	s.shipped()
 	inv := s.inventory(t, "prod")
 	inv.Version = releaseBefore
 	file := s.write(t, "prod.hcl", inv)

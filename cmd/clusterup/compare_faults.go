@@ -25,6 +25,10 @@ func known(simulated, look facts.Snapshot, stage plan.Stage) facts.Snapshot {
 	}
 	for name, host := range simulated.Hosts {
 		seen := look.Hosts[name]
+		if host.Dark() || seen.Dark() { // it falls silent, or is back
+			simulated.Hosts[name] = seen
+			continue
+		}
 		if host.Process != nil && seen.Process != nil {
 			process := *host.Process
 			process.PID = seen.Process.PID // the kernel draws it
