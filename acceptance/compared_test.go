@@ -81,9 +81,20 @@ func (c comparison) check(t *testing.T) {
 		return
 	}
 	t.Errorf("after %q the plan is not the one that was expected (-expected +seen):\n%s", c.Stage, cmp.Diff(c.Expected, c.Seen))
-	if dir := os.Getenv("CLUSTERUP_DIFFERENCES"); dir != "" && c.Simulated != nil && c.Looked != nil {
-		must(t, os.WriteFile(filepath.Join(dir, strings.ReplaceAll(t.Name()+" "+c.Stage, "/", "_")), []byte(cmp.Diff(jsonOf(t, c.Simulated), jsonOf(t, c.Looked))), 0o600))
+	if c.Simulated != nil && c.Looked != nil {
+		c.keep(t)
 	}
+}
+
+// keep writes how the two snapshots differ into the folder that CLUSTERUP_DIFFERENCES names: it is too long for a log.
+func (c comparison) keep(t *testing.T) {
+	t.Helper()
+	dir := os.Getenv("CLUSTERUP_DIFFERENCES")
+	if dir == "" {
+		return
+	}
+	name := strings.ReplaceAll(t.Name()+" "+c.Stage, "/", "_")
+	must(t, os.WriteFile(filepath.Join(dir, name), []byte(cmp.Diff(jsonOf(t, c.Simulated), jsonOf(t, c.Looked))), 0o600))
 }
 
 // uncomparable are the kinds of steps that a run comes to only by chance, or never as things are.

@@ -20,8 +20,10 @@ import (
 func known(simulated, look facts.Snapshot, stage plan.Stage) facts.Snapshot {
 	simulated.Taken = look.Taken // a stage takes its time
 	simulated.Hosts = maps.Clone(simulated.Hosts)
-	does := func(kind plan.Kind, host string) bool {
-		return slices.ContainsFunc(stage.Steps, func(s plan.Step) bool { return s.Kind == kind && (host == "" || s.Host == host) })
+	versions, flushed := false, map[string]bool{} // the stage itself is about these
+	for _, step := range stage.Steps {
+		versions = versions || slices.Contains([]plan.Kind{plan.AwaitVersion, plan.EnableDowngrade, plan.CancelDowngrade}, step.Kind)
+		flushed[step.Host] = flushed[step.Host] || step.Kind == plan.AwaitRaftSnapshot
 	}
 	for name, host := range simulated.Hosts {
 		seen := look.Hosts[name]
@@ -38,12 +40,12 @@ func known(simulated, look facts.Snapshot, stage plan.Stage) facts.Snapshot {
 			status := *host.Etcd
 			status.Leader = seen.Etcd.Leader   // the members elect it
 			status.Applied = seen.Etcd.Applied // clients write meanwhile
-			if !does(plan.AwaitVersion, "") {
-				status.StorageVersion = seen.Etcd.StorageVersion // the leader gets to it within some seconds
+			if !versions {                     // the leader gets to them within some seconds
+				status.StorageVersion, status.Downgrade = seen.Etcd.StorageVersion, seen.Etcd.Downgrade
 			}
 			host.Etcd = &status
 		}
-		if host.V2Store != nil && seen.V2Store != nil && !does(plan.AwaitRaftSnapshot, name) {
+		if host.V2Store != nil && seen.V2Store != nil && !flushed[name] {
 			host.V2Store = seen.V2Store // a member takes a raft snapshot when clients have written enough
 		}
 		simulated.Hosts[name] = host
