@@ -20,8 +20,8 @@ import (
 	"github.com/clusterup/clusterup/facts"
 )
 
-// comparison is what the test build writes after each stage of a run: the rest of the plan as Simulate let expect it, and as the look at
-// the hosts makes it.
+// comparison is what the test build writes after each stage of a run: the rest of the plan as Simulate let expect
+// it, and as the look at the hosts makes it.
 type comparison struct {
 	Stage             string
 	Kinds             []string
@@ -80,7 +80,8 @@ func (c comparison) check(t *testing.T) {
 	if slices.Equal(c.Expected, c.Seen) && c.Simulated == nil {
 		return
 	}
-	t.Errorf("after %q the plan is not the one that was expected (-expected +seen):\n%s", c.Stage, cmp.Diff(c.Expected, c.Seen))
+	t.Errorf("after %q the plan is not the one that was expected (-expected +seen):\n%s", c.Stage,
+		cmp.Diff(c.Expected, c.Seen))
 	if c.Simulated != nil && c.Looked != nil {
 		c.keep(t)
 	}
@@ -104,7 +105,8 @@ var uncomparable = map[string]string{
 	"cancel-downgrade": "somebody else has to enable a downgrade",
 }
 
-// uncompared is an error when there are kinds of steps whose effect no run of all the tests has compared with the world.
+// uncompared is an error when there are kinds of steps whose effect no run of all the tests has compared with the
+// world.
 func uncompared() error {
 	if len(compared.kinds) == 0 { // there were no hosts
 		return nil
@@ -113,7 +115,9 @@ func uncompared() error {
 	if err != nil {
 		return err
 	}
-	kinds = slices.DeleteFunc(kinds, func(kind string) bool { return compared.kinds[kind] > 0 || uncomparable[kind] != "" })
+	kinds = slices.DeleteFunc(kinds, func(kind string) bool {
+		return compared.kinds[kind] > 0 || uncomparable[kind] != ""
+	})
 	if len(kinds) > 0 {
 		return fmt.Errorf("nobody has compared what these steps do with what Simulate says: %s", strings.Join(kinds, ", "))
 	}

@@ -5,7 +5,8 @@ import (
 	"testing"
 )
 
-// realHost has the command's own tests hold a host of the lab to what package apply relies on, as root and as a user that may sudo.
+// realHost has the command's own tests hold a host of the lab to what package apply relies on, as root and as a user
+// that may sudo.
 func realHost(t *testing.T, s *site, inv inventory) {
 	tests := filepath.Join(t.TempDir(), "tests")
 	must(t, goRun("test", "-c", "-o", tests, "./cmd/clusterup"))

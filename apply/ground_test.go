@@ -14,11 +14,13 @@ import (
 	"github.com/clusterup/clusterup/units"
 )
 
-// Ground is what all fake hosts have in common, and hosttest holds it to what real ones do: files, scripts, and what is held.
+// Ground is what all fake hosts have in common, and hosttest holds it to what real ones do: files, scripts, and what
+// is held.
 type Ground struct {
 	Name  string
-	IsDir func(dir string) bool                                            // nil: there are no directories
-	Runs  func(ctx context.Context, script string) (out string, err error) // what scripts do; the error does not name the host
+	IsDir func(dir string) bool // nil: there are no directories
+	// Runs is what scripts do; the error does not name the host.
+	Runs func(ctx context.Context, script string) (out string, err error)
 
 	mu    sync.Mutex
 	files map[string]units.File
@@ -99,7 +101,8 @@ func (g *Ground) Upload(ctx context.Context, up Upload, progress func(done, tota
 	case int64(len(data)) != up.Size || digest(data) != up.SHA256:
 		return g.named(fmt.Errorf("%s: %d bytes came that are not the ones announced", up.Path, len(data)))
 	}
-	if err := g.Write(ctx, []units.File{{Path: up.Path, Owner: "root", Group: "root", Mode: 0o600, Data: data}}); err != nil {
+	file := units.File{Path: up.Path, Owner: "root", Group: "root", Mode: 0o600, Data: data}
+	if err := g.Write(ctx, []units.File{file}); err != nil {
 		return err
 	}
 	if progress != nil {
@@ -109,7 +112,7 @@ func (g *Ground) Upload(ctx context.Context, up Upload, progress func(done, tota
 }
 
 // Hold takes the first line of a script for what a script says that stays.
-func (g *Ground) Hold(ctx context.Context, script string) (line string, lost <-chan struct{}, release func() error, err error) {
+func (g *Ground) Hold(ctx context.Context, script string) (string, <-chan struct{}, func() error, error) {
 	out, err := g.Script(ctx, script)
 	if err != nil {
 		return "", nil, nil, err

@@ -7,8 +7,8 @@ import (
 	"github.com/clusterup/clusterup/facts"
 )
 
-// simulateUse is which releases units of a host name, after its unit file was one thing and is another: a look tells them where there are
-// more than two. What units of other clusters name is not known before, so only those that were told of count.
+// simulateUse is which releases units of a host name, after its unit file was one thing and is another: a look tells
+// them where there are more than two. Releases of other clusters' units count only where a look has told them.
 func simulateUse(w Want, before, now facts.Host) []string {
 	releases := 0
 	for name, file := range now.Files {

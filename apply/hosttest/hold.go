@@ -65,7 +65,8 @@ func holdFails(t *testing.T, s Subject) {
 	s.runs(t.Context(), t, "echo well", "well\n")
 }
 
-// holdIsLost: the loss of the connection is noticed, release does no harm afterwards, and the host can be used and held again.
+// holdIsLost: the loss of the connection is noticed, release does no harm afterwards, and the host can be used and
+// held again.
 func holdIsLost(t *testing.T, s Subject) {
 	lost, release := s.hold(t)
 	s.Cut(t)

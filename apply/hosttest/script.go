@@ -13,8 +13,10 @@ import (
 func scripts(t *testing.T, s Subject) {
 	long := strings.Repeat("0123456789abcdef", 16<<10)
 	for script, want := range map[string]string{
-		"true": "", "echo one; echo two": "one\ntwo\n", "printf none": "none", `printf 'it'\''s "%s" $x \\ é\n' é`: "it's \"é\" $x \\ é\n",
-		`printf 'a\000b'`: "a\x00b", "echo seen; echo unseen >&2": "seen\n", "cat; echo end": "end\n", "cat <<'E'\n$x\nE\n": "$x\n",
+		"true": "", "echo one; echo two": "one\ntwo\n", "printf none": "none",
+		`printf 'it'\''s "%s" $x \\ é\n' é`: "it's \"é\" $x \\ é\n",
+		`printf 'a\000b'`:                   "a\x00b", "echo seen; echo unseen >&2": "seen\n",
+		"cat; echo end": "end\n", "cat <<'E'\n$x\nE\n": "$x\n",
 		"i=0; while [ $i -lt 16384 ]; do printf 0123456789abcdef; i=$((i + 1)); done": long,
 	} {
 		s.runs(t.Context(), t, script, want)

@@ -60,10 +60,12 @@ type upload struct {
 
 func (s Subject) upload(name, data string) upload {
 	opened := new(int)
-	return upload{apply.Upload{Path: s.path(name), Size: int64(len(data)), SHA256: sum(data), Open: func() (io.ReadCloser, error) {
+	up := apply.Upload{Path: s.path(name), Size: int64(len(data)), SHA256: sum(data)}
+	up.Open = func() (io.ReadCloser, error) {
 		*opened++
 		return io.NopCloser(strings.NewReader(data)), nil
-	}}, opened}
+	}
+	return upload{up, opened}
 }
 
 // uploads: the file is there, for root alone; what is there already is not sent; progress ends with all of it.

@@ -16,13 +16,17 @@ import (
 	"github.com/clusterup/clusterup/plan"
 )
 
-// known puts what nobody can know beforehand from a look into what was simulated of a stage. All else has to be foreseen.
+// known puts what nobody can know beforehand from a look into what was simulated of a stage. All else has to be
+// foreseen.
 func known(simulated, look facts.Snapshot, stage plan.Stage) facts.Snapshot {
 	simulated.Taken = look.Taken // a stage takes its time
 	simulated.Hosts = maps.Clone(simulated.Hosts)
 	versions, flushed := false, map[string]bool{} // the stage itself is about these
 	for _, step := range stage.Steps {
-		versions = versions || slices.Contains([]plan.Kind{plan.AwaitVersion, plan.EnableDowngrade, plan.CancelDowngrade}, step.Kind)
+		switch step.Kind {
+		case plan.AwaitVersion, plan.EnableDowngrade, plan.CancelDowngrade:
+			versions = true
+		}
 		flushed[step.Host] = flushed[step.Host] || step.Kind == plan.AwaitRaftSnapshot
 	}
 	for name, host := range simulated.Hosts {
@@ -53,8 +57,9 @@ func known(simulated, look facts.Snapshot, stage plan.Stage) facts.Snapshot {
 	return simulated
 }
 
-// compare holds the model to the world: after each stage of a run that went well, the rest of the plan is the same whether it is made
-// from the look or from what Simulate expected. CLUSTERUP_COMPARE names a file to which each comparison is appended, a line of JSON each.
+// compare holds the model to the world: after each stage of a run that went well, the rest of the plan is the same
+// whether it is made from the look or from what Simulate expected. CLUSTERUP_COMPARE names a file to which each
+// comparison is appended, a line of JSON each.
 func compare(run *apply.Run) {
 	file := os.Getenv("CLUSTERUP_COMPARE")
 	if file == "" {

@@ -18,8 +18,8 @@ import (
 	"github.com/clusterup/clusterup/remote"
 )
 
-// TestRealHost holds the hosts that runs work on to what package apply relies on, as those of its own tests are. The variable names an
-// inventory whose first member is a host of a lab; acceptance runs this in the lab's network.
+// TestRealHost holds the hosts that runs work on to what package apply relies on, as those of its own tests are. The
+// variable names an inventory whose first member is a host of a lab; acceptance runs this in the lab's network.
 func TestRealHost(t *testing.T) {
 	file := os.Getenv("CLUSTERUP_REAL_HOST")
 	if file == "" {
