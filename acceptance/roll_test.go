@@ -202,6 +202,7 @@ func TestRolling(t *testing.T) {
 			t.Run(r.name, func(t *testing.T) { r.undergo(t, s, &inv) })
 		}
 	}
+	t.Run("a patch version", func(t *testing.T) { patchVersion(t, s, inv) })
 	t.Run("nothing to restart", func(t *testing.T) { nothingToRestart(t, s, inv) })
 	t.Run("two of three are stopped", func(t *testing.T) { twoOfThree(t, s, inv) })
 	t.Run("a peer dies before a restart", func(t *testing.T) { peerDies(t, s, inv) })

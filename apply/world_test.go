@@ -239,7 +239,7 @@ func (h fakeHost) step() plan.Step {
 var telling = map[plan.Kind]string{
 	plan.CreateUser: "useradd", plan.MakeDirs: "mkdir", plan.FixModes: "chmod", plan.InstallRelease: "tar -xzf", plan.IssueLeaf: "ln -sfn",
 	plan.WriteUnit: "daemon-reload", plan.ReloadUnits: "daemon-reload", plan.EnableUnit: "systemctl enable",
-	plan.StartMember: "systemctl start", plan.RestartMember: "systemctl restart", plan.PruneTrust: "rm -f",
+	plan.StartMember: "systemctl start", plan.RestartMember: "systemctl restart", plan.PruneTrust: "rm -f", plan.PruneReleases: "rm -rf",
 }
 
 func (h fakeHost) isDir(dir string) bool {
