@@ -87,7 +87,7 @@ func (v view) dropped(role string) []facts.CA {
 		return nil
 	}
 	return slices.DeleteFunc(live[:len(live)-1], func(ca facts.CA) bool {
-		return v.needed(ca) || v.may(func(_ inventory.Member, host facts.Host) bool {
+		return v.needed(ca) || v.known(func(_ inventory.Member, host facts.Host) bool {
 			return flagOf(v.command(host), trustFlag[role]) == "" || v.trusts(host, ca)
 		})
 	})
