@@ -96,6 +96,21 @@ func (v view) hostOf(member facts.Member) (inventory.Member, bool) {
 	return v.want.Cluster.Members[at], true
 }
 
+// Listed are the members that the cluster itself lists, each by the name that the inventory has for its address; nil: no member tells.
+func Listed(w Want, s facts.Snapshot) map[string]facts.Member {
+	v := newView(w, s)
+	if v.seen.Members == nil {
+		return nil
+	}
+	list := map[string]facts.Member{}
+	for _, member := range v.seen.Members {
+		if m, ok := v.hostOf(member); ok {
+			list[m.Name] = member
+		}
+	}
+	return list
+}
+
 // inventoried are the inventory's members as a list.
 func (v view) inventoried() []facts.Member {
 	var list []facts.Member

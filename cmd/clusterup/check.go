@@ -50,6 +50,8 @@ type finding struct {
 	Host string `json:"host,omitempty"`
 	Text string `json:"text"`
 	Do   string `json:"do,omitempty"`
+
+	Hearsay *hearsay `json:"cluster_says,omitempty"` // of a member whose host is dark
 }
 
 // findingKinds are all kinds of findings.
@@ -102,12 +104,13 @@ func (s *session) check(ctx context.Context, prometheus string) error {
 		return err
 	}
 	result := s.checked(p, seen, refused)
+	result.heard(s.heard(ctx, seen))
 	if err != nil && refused == nil { // such as a mirror that does not answer: what was seen is told all the same
 		text := "drift is not known: " + err.Error()
 		if slices.ContainsFunc(result.Findings, func(f finding) bool { return f.Kind == "unknown" }) { // which has given the reason
 			text = "drift is not known either"
 		}
-		result.OK, result.Findings = false, append(result.Findings, finding{"finding", "unplanned", "", text, ""})
+		result.OK, result.Findings = false, append(result.Findings, finding{Type: "finding", Kind: "unplanned", Text: text})
 	}
 	if prometheus != "" {
 		if err := writePublic(prometheus, exposition(result, s.memberStatuses(p, seen))); err != nil {
@@ -132,7 +135,7 @@ func (e shown) Unwrap() error { return e.error }
 func (s *session) checked(p plan.Plan, seen facts.Snapshot, refused *plan.Refused) checked {
 	result := checked{Type: "check", Cluster: s.cluster.Name, Members: len(s.cluster.Members), Time: seen.Taken.UTC(), Expiries: expiries(s.cluster, seen)}
 	find := func(kind, host, text, do string) {
-		result.Findings = append(result.Findings, finding{"finding", kind, host, text, do})
+		result.Findings = append(result.Findings, finding{Type: "finding", Kind: kind, Host: host, Text: text, Do: do})
 	}
 	members, unborn := s.memberStatuses(p, seen), s.unborn(seen)
 	var silent []string

@@ -146,7 +146,7 @@ func TestCheckOfMembersThatCannotBeAsked(t *testing.T) {
 			a.host(name, func(h *facts.Host) { h.Etcd, h.Reads, h.EtcdError = nil, false, "mint a client certificate" })
 		}
 		result := a.session.checked(plan.Plan{}, a.seen, nil)
-		want := []finding{{"finding", "unknown", "", "etcd-1, etcd-2, etcd-3 could not be asked: mint a client certificate: " + cause.Error(), do}}
+		want := []finding{{"finding", "unknown", "", "etcd-1, etcd-2, etcd-3 could not be asked: mint a client certificate: " + cause.Error(), do, nil}}
 		if !slices.Equal(result.Findings, want) || result.Unknown != 3 || result.OK {
 			t.Errorf("%v: %d are not known: %+v", cause, result.Unknown, result.Findings)
 		}

@@ -58,6 +58,7 @@ type memberStatus struct {
 	Alarms         []string  `json:"alarms,omitempty"`
 	Problem        string    `json:"problem,omitempty"`
 	PendingChanges []string  `json:"pending_changes,omitempty"`
+	Hearsay        *hearsay  `json:"cluster_says,omitempty"` // where the host is dark, and another member can be asked
 
 	unit string
 }
@@ -112,6 +113,7 @@ func (s *session) status(ctx context.Context) error {
 		return err
 	}
 	members := s.memberStatuses(p, seen)
+	tell(members, s.heard(ctx, seen))
 	total := s.clusterStatus(members, p, seen, refused)
 	if err != nil && refused == nil { // such as a mirror that does not answer: what was seen is shown all the same
 		total.InSync, total.Unplanned = false, err.Error()
@@ -250,6 +252,9 @@ func (s *session) showStatus(members []memberStatus, total clusterStatus) {
 	for _, m := range members {
 		if m.ails(said) {
 			fprintf(out, "%s: %s\n", m.Member, strings.TrimPrefix(m.Problem, m.Member+": "))
+		}
+		if m.Hearsay != nil {
+			fprintf(out, "%s: %s\n", m.Member, m.Hearsay)
 		}
 		for _, change := range m.PendingChanges {
 			fprintf(out, "%s: %s\n", m.Member, change)

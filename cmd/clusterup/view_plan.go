@@ -57,8 +57,13 @@ func (v planView) plan(p plan.Plan) {
 	}
 	defer v.waits(p)
 	if p.Empty() {
-		if len(p.Dark) > 0 && v.settled == settled {
+		switch {
+		case len(p.Dark) == 0:
+		case v.settled == settled:
 			v.line("Cluster %s: nothing to do now on the hosts that could be looked at.", p.Cluster)
+			return
+		default:
+			v.line("Cluster %s: nothing of it is left on the hosts that could be looked at.", p.Cluster)
 			return
 		}
 		if len(p.Notes) > 0 && v.settled == settled { // such as of what waits
