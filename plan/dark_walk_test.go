@@ -2,7 +2,6 @@ package plan
 
 import (
 	"crypto/sha256"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -153,8 +152,7 @@ func (k *sleeper) night(at *night) key {
 	id := k.key(&at.state)
 	h.Write(id[:])
 	for _, name := range slices.Sorted(maps.Keys(at.there)) {
-		raw, _ := json.Marshal(at.there[name])
-		fmt.Fprintf(h, "%s %x", name, sha256.Sum256(raw))
+		k.tell(h, at.there[name])
 	}
 	return key(h.Sum(nil))
 }

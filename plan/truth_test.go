@@ -188,18 +188,23 @@ func (t truth) shown(s facts.Snapshot) facts.Snapshot {
 
 // inUse are the releases that units of a host name; they are told where there are more than two.
 func inUse(host facts.Host) []string {
-	var used []string
 	there := 0
 	for name, file := range host.Files {
 		if path.Dir(name) == facts.ReleaseDir && file.Kind == facts.Dir {
 			there++
 		}
-		if named := inRelease.FindString(string(file.Content)); named != "" && path.Ext(name) == ".service" {
-			used = append(used, path.Dir(named))
-		}
 	}
 	if there <= 2 {
 		return nil
+	}
+	var used []string
+	for name, file := range host.Files {
+		if path.Ext(name) != ".service" {
+			continue
+		}
+		if named := inRelease.FindString(string(file.Content)); named != "" {
+			used = append(used, path.Dir(named))
+		}
 	}
 	slices.Sort(used)
 	return used
