@@ -174,13 +174,13 @@ func rollings() []rolling {
 			name: "a flag is changed, and a host loses power while its member is restarted", fault: "a host loses power while its member is restarted", change: request(2<<20 + 3), gone: true, slow: true,
 			happens: func(t *testing.T, s *site, host string) { must(t, s.lab.PowerCut(t.Context(), host)) },
 			over:    func(t *testing.T, s *site, host string) { must(t, s.lab.Boot(t.Context(), host)) },
-			code:    14, says: []string{"run the same command again"},
+			code:    12, says: []string{"run the same command again"},
 		},
 		{
 			name: "a flag is changed, and SSH to a host is blocked while its member is restarted", fault: "SSH to a host is blocked while its member is restarted", change: request(2<<20 + 4), slow: true,
 			happens: func(t *testing.T, s *site, host string) { s.on(t, host, blockSSH) },
 			over:    func(t *testing.T, s *site, host string) { s.on(t, host, "nft delete table inet nossh") },
-			code:    14, says: []string{"run the same command again"},
+			code:    12, says: []string{"run the same command again"},
 		},
 	}
 }

@@ -82,7 +82,7 @@ func lostHosts() []rotation {
 	lose := func(fault string, happens, back func(*testing.T, *site, string)) rotation {
 		r := rotations()[0]
 		r.name, r.fault, r.during, r.happens, r.over = "the CAs are rotated, and "+fault, fault, rotationRoll, happens, whileGone(back)
-		r.gone, r.code, r.says, r.who, r.events, r.slow = true, 14, []string{"run the same command again"}, nobody, nil, true
+		r.gone, r.code, r.says, r.who, r.events, r.slow = true, 12, []string{"run the same command again"}, nobody, nil, true
 		return r
 	}
 	early := lose("a host loses power while its member is restarted to trust both CAs", cut, boot)

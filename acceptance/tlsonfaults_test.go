@@ -67,7 +67,7 @@ func TestTLSOnFaults(t *testing.T) {
 		r.fault, r.during, r.after, r.gone = "a host loses power while its member is restarted", tlsOn, "update-member/etcd-2", true
 		r.happens = func(t *testing.T, s *site, host string) { must(t, s.lab.PowerCut(t.Context(), host)) }
 		r.over = func(t *testing.T, s *site, host string) { must(t, s.lab.Boot(t.Context(), host)) }
-		r.code, r.says = 14, []string{"run the same command again"}
+		r.code, r.says = 12, []string{"run the same command again"}
 		r.undergo(t, first.site, &inv)
 		first.peersSecure(t, inv)
 	})
