@@ -297,8 +297,9 @@ func kilobytes(into *int64, text string) error {
 
 // goArch turns uname's word into Go's; what it does not know stays as it is.
 func goArch(machine string) string {
-	known := map[string]string{"x86_64": "amd64", "aarch64": "arm64", "ppc64le": "ppc64le", "s390x": "s390x",
-		"riscv64": "riscv64"}
+	known := map[string]string{
+		"x86_64": "amd64", "aarch64": "arm64", "ppc64le": "ppc64le", "s390x": "s390x", "riscv64": "riscv64",
+	}
 	if arch, ok := known[machine]; ok {
 		return arch
 	}

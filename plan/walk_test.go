@@ -12,7 +12,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"unsafe"
 
 	"github.com/clusterup/clusterup/facts"
 )
@@ -116,13 +115,13 @@ func (k *walker) tell(h hash.Hash, host facts.Host) {
 }
 
 // digests are those of the files of hosts, by the map that holds them: no state changes one that it has from another state.
-type digests map[unsafe.Pointer]struct {
+type digests map[uintptr]struct {
 	files map[string]facts.File // kept, so that no other map comes to lie there
 	sum   key
 }
 
 func (d digests) of(files map[string]facts.File) key {
-	at := reflect.ValueOf(files).UnsafePointer()
+	at := reflect.ValueOf(files).Pointer()
 	if known, ok := d[at]; ok {
 		return known.sum
 	}

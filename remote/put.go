@@ -59,8 +59,9 @@ func (h *Host) Put(ctx context.Context, files []File, progress func(done, total 
 	}
 	fromHost, out := io.Pipe()
 	toHost, in := io.Pipe()
-	p := &putting{h: h, files: files, token: token, in: in, progress: progress, need: map[int]*need{},
-		looked: make(chan struct{})}
+	p := &putting{
+		h: h, files: files, token: token, in: in, progress: progress, need: map[int]*need{}, looked: make(chan struct{}),
+	}
 	ended := make(chan error, 1)
 	go func() {
 		err := h.run(ctx, command{op: "put files", script: p.script(), stdin: toHost, stdout: out})

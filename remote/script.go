@@ -154,8 +154,9 @@ func (h *Host) exec(ctx context.Context, op, line, token string, m manner) (*run
 		if err != nil {
 			return nil, err
 		}
-		r := &running{host: h, op: op, s: s, ended: make(chan struct{}), deaf: make(chan struct{}),
-			errs: &tail{limit: stderrLimit}}
+		r := &running{
+			host: h, op: op, s: s, ended: make(chan struct{}), deaf: make(chan struct{}), errs: &tail{limit: stderrLimit},
+		}
 		if err = r.begin(ctx, line, token); err == nil {
 			return r, nil
 		}

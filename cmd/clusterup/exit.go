@@ -82,7 +82,8 @@ func exitCode(err error) int {
 
 // unreachable says that an error is of a host that could not be looked at.
 func unreachable(err error) bool {
-	kinds := []error{remote.ErrUnreachable, remote.ErrAuth, remote.ErrHostKey, remote.ErrSudo, remote.ErrShell,
-		remote.ErrSilent}
+	kinds := []error{
+		remote.ErrUnreachable, remote.ErrAuth, remote.ErrHostKey, remote.ErrSudo, remote.ErrShell, remote.ErrSilent,
+	}
 	return slices.ContainsFunc(kinds, func(kind error) bool { return errors.Is(err, kind) })
 }

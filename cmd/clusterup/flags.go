@@ -96,8 +96,9 @@ func (f *clusterFlags) variables() (map[string]string, error) {
 }
 
 // toldFlags are those that say what a run was for. None can hold a secret, as --var can.
-var toldFlags = []string{"abort", "accept", "client", "end-connections", "hold-last", "pause-after", "peer", "purge",
-	"to"}
+var toldFlags = []string{
+	"abort", "accept", "client", "end-connections", "hold-last", "pause-after", "peer", "purge", "to",
+}
 
 // given looks at the flags that were given: one without a value is a mistake, such as a variable of a shell that is not
 // set, and would be taken for one that was not given.

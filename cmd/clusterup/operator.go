@@ -101,8 +101,10 @@ func (o operatorDir) Issue(_ context.Context, leaf plan.Leaf) (cert, key []byte,
 	if err != nil {
 		return nil, nil, "", err
 	}
-	wanted := pki.Leaf{CA: pki.Role(leaf.CA), Generation: leaf.Generation, Kind: leaf.Role, CN: leaf.CN,
-		Lifetime: leaf.Lifetime, Algorithm: leaf.Algorithm}
+	wanted := pki.Leaf{
+		CA: pki.Role(leaf.CA), Generation: leaf.Generation, Kind: leaf.Role, CN: leaf.CN,
+		Lifetime: leaf.Lifetime, Algorithm: leaf.Algorithm,
+	}
 	for _, name := range leaf.Names {
 		if ip := net.ParseIP(name); ip != nil {
 			wanted.IPs = append(wanted.IPs, ip)

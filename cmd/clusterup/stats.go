@@ -24,8 +24,9 @@ func (s *session) showStats() {
 	for _, m := range s.cluster.Members {
 		cost := s.hosts[m.Name].Stats()
 		if s.console.json {
-			s.console.object(statsObject{"stats", m.Name, cost.Dials, cost.Sessions, cost.RoundTrips, cost.BytesSent,
-				cost.BytesReceived})
+			s.console.object(statsObject{
+				"stats", m.Name, cost.Dials, cost.Sessions, cost.RoundTrips, cost.BytesSent, cost.BytesReceived,
+			})
 			continue
 		}
 		s.console.say("%s: %s, %s, %s, %s sent, %s received", m.Name, plural(int(cost.Dials), "connection"), plural(int(cost.Sessions), "session"),
