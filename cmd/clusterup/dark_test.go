@@ -27,7 +27,7 @@ func TestExplainDark(t *testing.T) {
 		"  → when etcd-3 can be looked at, run the same command again: what is needed there is not known before",
 	}
 	for steps, head := range map[int]string{
-		0: "Error: not every host could be looked at; on the others there was nothing to do:",
+		0: "Error: not every host could be looked at, and nothing was done:",
 		2: "Error: 2 steps done; not every host could be looked at:",
 	} {
 		err := late(&apply.DarkError{Refused: etcd3Dark(), Steps: steps}, steps)
@@ -39,6 +39,16 @@ func TestExplainDark(t *testing.T) {
 		if o.Steps != steps || len(o.Waits) != 1 || len(o.Refusals) != 1 {
 			t.Errorf("as JSON %+v", o)
 		}
+	}
+}
+
+// Where nothing waits, the others are as they should be.
+func TestExplainDarkAlone(t *testing.T) {
+	refused := etcd3Dark()
+	refused.Waits = nil
+	head := explain(&apply.DarkError{Refused: refused}, false)[0]
+	if want := "Error: not every host could be looked at; the others are as the inventory says:"; head != want {
+		t.Errorf("it says %q, want %q", head, want)
 	}
 }
 
@@ -62,7 +72,7 @@ func TestPlanViewDark(t *testing.T) {
 		says []string
 	}{
 		"stages":      {samplePlan(), false, etcd3Dark(), []string{"Plan: 6 steps in 3 stages.\nwaits: the change to etcd 3.7.3 waits for etcd-3: all take part\n"}},
-		"no stages":   {plan.Plan{Cluster: "prod"}, false, etcd3Dark(), []string{"nothing to do now on the hosts that could be looked at", "\nwaits: "}},
+		"no stages":   {plan.Plan{Cluster: "prod"}, false, etcd3Dark(), []string{"nothing is done before hosts that are dark can be looked at.\nwaits: "}},
 		"JSON":        {samplePlan(), true, etcd3Dark(), []string{`"dark":["etcd-3"]`, `"waits":[{"what":"the change to etcd 3.7.3"`}},
 		"JSON, empty": {plan.Plan{Cluster: "prod"}, true, etcd3Dark(), nil},
 		"refused": {plan.Plan{Cluster: "prod"}, false, &plan.Refused{Refusals: []plan.Refusal{

@@ -162,41 +162,6 @@ func late(err error, steps int) error {
 	return err
 }
 
-// explainShort says why no host is changed, and what was done all the same.
-func explainShort(err error, short *plan.NoMajority) []string {
-	var lines []string
-	if late := new(refusedLate); errors.As(err, &late) {
-		lines = append(lines, plural(late.steps, "step")+" done on this machine. What comes next is on hosts:")
-	}
-	lines = append(lines, "Error: "+short.Head()+"; nothing on a host is changed without that:")
-	return append(lines, listed(short.Missing)...)
-}
-
-// explainDark says what was done while hosts are dark, what waits for them, and that they may need more.
-func explainDark(dark *apply.DarkError) []string {
-	head := "Error: not every host could be looked at; on the others there was nothing to do:"
-	if dark.Steps > 0 {
-		head = fmt.Sprintf("Error: %s done; not every host could be looked at:", plural(dark.Steps, "step"))
-	}
-	lines := append([]string{head}, listed(dark.Refusals)...)
-	for _, wait := range dark.Waits {
-		lines = append(lines, "  "+wait.String())
-	}
-	var names []string
-	for _, r := range dark.Refusals {
-		names = append(names, r.Host)
-	}
-	return append(lines, fmt.Sprintf("  → when %s can be looked at, run the same command again: what is needed there is not known before", andList(names)))
-}
-
-// andList is names as people list them.
-func andList(names []string) string {
-	if len(names) < 2 {
-		return strings.Join(names, "")
-	}
-	return strings.Join(names[:len(names)-1], ", ") + " and " + names[len(names)-1]
-}
-
 // unfitError is a refusal by what preflight found: the plan has been shown, and none of it was done.
 type unfitError struct{ error }
 

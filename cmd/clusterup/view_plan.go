@@ -59,8 +59,11 @@ func (v planView) plan(p plan.Plan) {
 	if p.Empty() {
 		switch {
 		case len(p.Dark) == 0:
+		case v.settled == settled && len(p.Waits) > 0:
+			v.line("Cluster %s: nothing is done before hosts that are dark can be looked at.", p.Cluster)
+			return
 		case v.settled == settled:
-			v.line("Cluster %s: nothing to do now on the hosts that could be looked at.", p.Cluster)
+			v.line("Cluster %s: the hosts that could be looked at are as the inventory says.", p.Cluster)
 			return
 		default:
 			v.line("Cluster %s: nothing of it is left on the hosts that could be looked at.", p.Cluster)
