@@ -29,14 +29,11 @@ func (r *Run) ended(ctx context.Context, result Result, err error) error {
 	return &DarkError{Refused: refused, Steps: result.Steps}
 }
 
-// answers says that there is a cluster to verify: a member that was seen answers.
+// answers says that there is something to verify: a member that was seen serves, or a quorum was seen to answer, so that it has to. A member that
+// answers alone, while the others are dark, may be cut off from them together with this machine.
 func answers(s facts.Snapshot) bool {
-	for _, host := range s.Hosts {
-		if !host.Dark() && host.Etcd != nil {
-			return true
-		}
-	}
-	return false
+	reads, answer := responses(s)
+	return reads > 0 || answer > len(s.Hosts)/2
 }
 
 // failed is what becomes of a run at which a stage did not succeed: nil where it goes on, since hosts have gone dark meanwhile, which the look
@@ -55,6 +52,7 @@ func (r *Run) failed(ctx context.Context, result *Result, stage plan.Stage, err 
 	}
 	before := result.Snapshot
 	if wentDark(before, now, failed) {
+		r.elected(ctx, &now) // the leader may be one of them
 		result.Snapshot = now
 		return nil
 	}

@@ -126,15 +126,15 @@ func TestDark(t *testing.T) {
 			does: []string{
 				"write-unit/etcd-4", "restart-member/etcd-4", "move-leader/etcd-1", "write-unit/etcd-1", "restart-member/etcd-1",
 			},
-			waits: []string{"the rotation of the peer CA, 1 → 2, in its phase trust,"},
+			waits: []string{"the rotation of the peer CA, 1 → 2, in its phase trust as far as hosts answer,"},
 		},
 		"a rotation in its phase leaves": {
 			members: 5, dark: []string{"etcd-5"}, begin: watchedThen(midLeaves), wish: rotateCA("", "peer"),
-			waits: []string{"the rotation of the peer CA, 1 → 2, in its phase trust,"},
+			waits: []string{"the rotation of the peer CA, 1 → 2, in its phase trust as far as hosts answer,"},
 		},
 		"a rotation at its end": {
 			members: 5, dark: []string{"etcd-5"}, begin: watchedThen(midDrop), wish: rotateCA("", "peer"),
-			waits: []string{"the rotation of the peer CA, 1 → 2, in its phase drop,"},
+			waits: []string{"the rotation of the peer CA, 1 → 2, in its phase drop as far as hosts answer,"},
 		},
 		"TLS between peers": {
 			members: 5, dark: []string{"etcd-5"}, want: securely, begin: plain, from: "3.6.16",

@@ -167,7 +167,8 @@ func (v view) rotateWaits() []Wait {
 		switch {
 		case v.rotating(role):
 			r := v.rotation(role)
-			found = append(found, v.waitFor(fmt.Sprintf("the rotation of the %s CA, %d → %d, in its phase %s,", role, r.From, r.To, r.Phase),
+			found = append(found, v.waitFor(fmt.Sprintf("the rotation of the %s CA, %d → %d, in its phase %s as far as hosts answer,",
+				role, r.From, r.To, r.Phase),
 				"a CA signs when every member was seen to trust it, and is dropped when none was seen to need it")...)
 		case replaced, len(v.begin(role)) > 0:
 			found = append(found, v.waitFor("the next "+role+" CA", "it is made when all members are seen to run what is wanted")...)
