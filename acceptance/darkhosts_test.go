@@ -34,12 +34,18 @@ func (s *site) cut(t *testing.T, hosts ...string) {
 	}
 }
 
-// heal brings them back.
+// heal brings them back, also where they were not cut off.
 func (s *site) heal(t *testing.T, hosts ...string) {
 	t.Helper()
 	for _, host := range hosts {
-		s.on(t, host, "nft delete table inet cutoff")
+		s.on(t, host, "nft delete table inet cutoff 2>/dev/null || true")
 	}
+}
+
+// led waits until a member serves reads, as it does when there is a leader again.
+func (s *site) led(t *testing.T, file string) {
+	t.Helper()
+	until(t, "a leader", func() bool { return strings.Contains(s.run(t, "status", "--json", file).stdout, `"quorum":true`) })
 }
 
 // onHosts prints what a cluster has on a host and what runs there.
