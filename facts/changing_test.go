@@ -61,7 +61,7 @@ func TestShakeWhileACAChanges(t *testing.T) {
 			}
 			return []*x509.Certificate{leaf}, nil
 		}
-		got := looker{src, []CA{old.ca, next.ca}}.shake(t.Context(), "a", c.host)["peer"][0]
+		got := looker{src: src, cas: []CA{old.ca, next.ca}}.shake(t.Context(), "a", c.host)["peer"][0]
 		c.want.From, c.want.SHA256, c.want.Name = "b", sumOf(string(leaf.Raw)), "peer:a"
 		if diff := cmp.Diff(c.want, got); diff != "" {
 			t.Errorf("%s: -want +got %s", name, diff)

@@ -65,9 +65,13 @@ func Gather(ctx context.Context, src Source) (Snapshot, error) {
 func (s *Snapshot) lookAt(ctx context.Context, src Source, names []string) {
 	var mu sync.Mutex
 	var wg sync.WaitGroup
+	l := looker{src, s.Operator.CAs, map[string]*reply{}}
+	for _, name := range names {
+		l.answers[name] = &reply{given: make(chan struct{})}
+	}
 	for _, name := range names {
 		wg.Go(func() {
-			host := looker{src, s.Operator.CAs}.look(ctx, name, src.Asks[name])
+			host := l.look(ctx, name, src.Asks[name])
 			issuers(host.Leaves, s.Operator.CAs)
 			mu.Lock()
 			defer mu.Unlock()
@@ -91,20 +95,41 @@ func (s *Snapshot) torn() []string {
 
 // looker looks at one host, knowing the CAs of the operator directory.
 type looker struct {
-	src Source
-	cas []CA
+	src     Source
+	cas     []CA
+	answers map[string]*reply // by host, of those that are looked at now
+}
+
+// reply is what became of a host's script.
+type reply struct {
+	given chan struct{} // closed when it has ended
+	err   error         // set before that
+}
+
+// answered waits until a host has been looked at, and says why it could not be. One that is not looked at now was before.
+func (l looker) answered(name string) error {
+	a := l.answers[name]
+	if a == nil {
+		return nil
+	}
+	<-a.given
+	return a.err
 }
 
 // look gathers one host: its script, then its member if it runs.
 func (l looker) look(ctx context.Context, name string, ask Ask) Host {
 	src := l.src
 	sent := src.Now()
-	answer, err := src.Shells[name].Script(ctx, ask.Script())
+	text, err := src.Shells[name].Script(ctx, ask.Script())
 	received := src.Now()
+	if told := l.answers[name]; told != nil {
+		told.err = err
+		close(told.given)
+	}
 	if err != nil {
 		return Host{Name: name, Unreachable: err.Error(), Err: err}
 	}
-	host, clock, err := parse(ask, answer)
+	host, clock, err := parse(ask, text)
 	if err != nil {
 		return Host{Name: name, Unreachable: err.Error(), Err: err}
 	}

@@ -2,6 +2,7 @@ package facts
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"strings"
@@ -133,8 +134,18 @@ func TestGather(t *testing.T) {
 	site.etcd.members["https://b"] = fakeMember{
 		status: Status{MemberID: 9, Leader: 9, Applied: 8}, members: list, alarms: []Alarm{{9, "NOSPACE"}, {3, "NOSPACE"}, {3, "CORRUPT"}},
 	}
-	s := gather(t, site.source())
+	src, mu, knocked := site.source(), sync.Mutex{}, map[string]bool{}
+	src.Handshake = func(_ context.Context, k Knock) ([]*x509.Certificate, error) {
+		mu.Lock()
+		defer mu.Unlock()
+		knocked[k.From] = true
+		return nil, ErrNoCertificate
+	}
+	s := gather(t, src)
 
+	if !knocked["c"] || knocked["d"] { // that one would be waited for a second time
+		t.Errorf("ports were knocked at from %v", knocked)
+	}
 	if got := s.Names(); !cmp.Equal(got, []string{"a", "b", "c", "d"}) || s.Hosts["a"].Name != "a" {
 		t.Errorf("hosts %q", got)
 	}

@@ -114,6 +114,10 @@ func newestTrusted(cas []CA, host Host) CA {
 
 // knock makes one handshake, and another where the first fails in a way that may pass.
 func (l looker) knock(ctx context.Context, k Knock, newest CA, changing []CA, view *Served) {
+	if err := l.answered(k.From); err != nil { // it would be waited for once more
+		view.Error = err.Error()
+		return
+	}
 	chain, err := l.src.Handshake(ctx, k)
 	if err != nil && k.CA != 0 && !errors.Is(err, ErrNoCertificate) && !errors.Is(err, ErrRefused) {
 		chain, err = l.src.Handshake(ctx, k)

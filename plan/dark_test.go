@@ -67,6 +67,7 @@ func TestDark(t *testing.T) {
 			members: 3, dark: []string{"etcd-3"}, begin: func(_ Want, s facts.Snapshot) facts.Snapshot { return change(s, "etcd-2", stop) },
 			does: []string{"start-member/etcd-2"},
 		},
+		"nothing is seen": {members: 3, dark: []string{"etcd-1", "etcd-2", "etcd-3"}, waits: []string{"every change on hosts"}},
 		"no majority": {
 			members: 3, dark: []string{"etcd-2", "etcd-3"}, want: flagsWanted, begin: func(_ Want, s facts.Snapshot) facts.Snapshot { return change(s, "etcd-1", stop) },
 			waits: []string{"every change on hosts"},

@@ -78,6 +78,8 @@ func (v view) seesMajority() bool {
 // postponed is what is wanted, and not done before dark hosts are seen again.
 func (v view) postponed() []Wait {
 	switch {
+	case len(v.dark()) == len(v.want.Cluster.Members):
+		return v.waitFor("every change on hosts", "no host could be looked at, so it is not known whether there is a cluster")
 	case !v.formed:
 		return v.waitFor("the bootstrap", "a host that is not seen may hold data, and no cluster is founded beside it")
 	case !v.seesMajority():

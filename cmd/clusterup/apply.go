@@ -135,7 +135,7 @@ func (s *session) unmoved(ctx context.Context, shown plan.Plan, saved, yes, full
 		err = s.preflight(looking, seen) // under the lock, since what stands in for members takes their ports
 	}
 	if err == nil {
-		err = s.quorate(seen, s.holding.lock.Held()) // the list may need more hosts by now
+		err = s.quorate(seen, s.holding.Load().lock.Held()) // the list may need more hosts by now
 	}
 	if err != nil {
 		return seen, err
@@ -222,7 +222,7 @@ func (s *session) run(w plan.Want) *apply.Run {
 	}
 	hosts := map[string]apply.Host{}
 	for name, host := range s.hosts {
-		hosts[name] = guarded{shell{host}, func() error { return s.holding.unheld(name) }}
+		hosts[name] = guarded{shell{host}, func() error { return s.holding.Load().unheld(name) }}
 	}
 	return &apply.Run{
 		Want: w, Gather: s.gather, Hosts: hosts, Operator: operatorDir{s}, Etcd: s.etcd, Now: s.now, ID: id, Stop: s.console.stop,

@@ -91,8 +91,8 @@ func (d dark) Script(context.Context, string) ([]byte, error) { return nil, d.wh
 
 // through dials an address from a member's host. A host on which a run does not hold the lock is left alone: it would be waited for each time.
 func (s *session) through(ctx context.Context, member, address string) (net.Conn, error) {
-	if s.holding != nil {
-		if err := s.holding.unheld(member); err != nil {
+	if held := s.holding.Load(); held != nil {
+		if err := held.unheld(member); err != nil {
 			return nil, err
 		}
 	}
@@ -126,8 +126,8 @@ func (s *session) locked(ctx context.Context, seen facts.Snapshot, enough enough
 		return err
 	}
 	s.last.Store(&seen)
-	s.holding = held
-	defer func() { s.holding = nil }()
+	s.holding.Store(held)
+	defer s.holding.Store(nil)
 	return s.holds(ctx, enough, do)
 }
 
@@ -136,7 +136,7 @@ func (s *session) locked(ctx context.Context, seen facts.Snapshot, enough enough
 func (s *session) holds(ctx context.Context, enough enough, do func(context.Context) error) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	held := s.holding
+	held := s.holding.Load()
 	go func() {
 		for {
 			select {

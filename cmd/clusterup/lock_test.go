@@ -57,7 +57,7 @@ func lockedSession(t *testing.T, unreachable ...string) (*session, map[string]te
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.holding = &holding{lock, why}
+	s.holding.Store(&holding{lock, why})
 	s.last.Store(&seen)
 	return s, fakes
 }
@@ -68,12 +68,12 @@ func TestLockLost(t *testing.T) {
 	err := s.holds(t.Context(), s.quorate, func(ctx context.Context) error {
 		close(hosts["etcd-2"].cut)
 		for _, host := range []string{"etcd-1", "etcd-3"} {
-			if err := s.holding.unheld(host); err != nil {
+			if err := s.holding.Load().unheld(host); err != nil {
 				t.Errorf("%s: %v", host, err)
 			}
 		}
-		seen := s.holding.darkened(*s.last.Load())
-		if err := s.quorate(seen, s.holding.lock.Held()); err != nil || !seen.Hosts["etcd-2"].Dark() || seen.Hosts["etcd-1"].Dark() || ctx.Err() != nil {
+		seen := s.holding.Load().darkened(*s.last.Load())
+		if err := s.quorate(seen, s.holding.Load().lock.Held()); err != nil || !seen.Hosts["etcd-2"].Dark() || seen.Hosts["etcd-1"].Dark() || ctx.Err() != nil {
 			t.Errorf("with one of three lost: %v, %v, hosts %v", err, ctx.Err(), seen.Hosts)
 		}
 		close(hosts["etcd-3"].cut)
@@ -94,7 +94,7 @@ func TestLockLost(t *testing.T) {
 // Too few hosts say which are missing, why, and what to do there; that is exit 12.
 func TestTooFewLocked(t *testing.T) {
 	s, _ := lockedSession(t, "etcd-1", "etcd-3")
-	err := s.quorate(s.holding.darkened(*s.last.Load()), s.holding.lock.Held())
+	err := s.quorate(s.holding.Load().darkened(*s.last.Load()), s.holding.Load().lock.Held())
 	if exitCode(err) != exitUnreachable {
 		t.Errorf("exit %d of %v", exitCode(err), err)
 	}
@@ -116,9 +116,9 @@ func TestGuarded(t *testing.T) {
 	s, hosts := lockedSession(t, "etcd-1")
 	close(hosts["etcd-2"].cut)
 	for _, name := range []string{"etcd-1", "etcd-2", "none"} {
-		guard := guarded{unheld: func() error { return s.holding.unheld(name) }}
+		guard := guarded{unheld: func() error { return s.holding.Load().unheld(name) }}
 		if name == "none" {
-			guard.unheld = func() error { return (&session{}).holding.unheld("etcd-3") }
+			guard.unheld = func() error { return (&session{}).holding.Load().unheld("etcd-3") }
 		}
 		_, err := guard.Script(t.Context(), "reboot")
 		for _, err := range []error{err, guard.Write(t.Context(), nil), guard.Upload(t.Context(), apply.Upload{}, nil)} {
@@ -127,7 +127,7 @@ func TestGuarded(t *testing.T) {
 			}
 		}
 	}
-	if err := s.holding.unheld("etcd-3"); err != nil {
+	if err := s.holding.Load().unheld("etcd-3"); err != nil {
 		t.Error(err)
 	}
 }

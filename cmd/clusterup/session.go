@@ -32,7 +32,7 @@ type session struct {
 	edit    *edit                                     // of the inventory, once its plan is agreed to; nil: none
 	wish    func(plan.Want, facts.Snapshot) plan.Want // what a verb wants besides; nil: nothing
 
-	holding *holding                       // the cluster's lock, while a run has it; nil: it has none
+	holding atomic.Pointer[holding]        // the cluster's lock, while a run has it; nil: it has none
 	last    atomic.Pointer[facts.Snapshot] // the last look of that run
 
 	mu       sync.Mutex
@@ -122,11 +122,10 @@ func (s *session) gather(ctx context.Context) (facts.Snapshot, error) {
 	shells := make(map[string]facts.Shell, len(s.hosts))
 	for name, host := range s.hosts {
 		shells[name] = prober{shell{host}}
-		if s.holding == nil {
-			continue
-		}
-		if why := s.holding.unheld(name); why != nil {
-			shells[name] = dark{why}
+		if held := s.holding.Load(); held != nil {
+			if why := held.unheld(name); why != nil {
+				shells[name] = dark{why}
+			}
 		}
 	}
 	seen, err := facts.Gather(ctx, facts.Source{
