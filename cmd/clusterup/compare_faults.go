@@ -14,11 +14,12 @@ import (
 	"github.com/clusterup/clusterup/apply"
 	"github.com/clusterup/clusterup/facts"
 	"github.com/clusterup/clusterup/plan"
+	"github.com/clusterup/clusterup/units"
 )
 
 // known puts what nobody can know beforehand from a look into what was simulated of a stage. All else has to be
 // foreseen.
-func known(simulated, look facts.Snapshot, stage plan.Stage) facts.Snapshot {
+func known(w plan.Want, simulated, look facts.Snapshot, stage plan.Stage) facts.Snapshot {
 	simulated.Taken = look.Taken // a stage takes its time
 	simulated.Hosts = maps.Clone(simulated.Hosts)
 	versions, flushed := false, map[string]bool{} // the stage itself is about these
@@ -52,9 +53,25 @@ func known(simulated, look facts.Snapshot, stage plan.Stage) facts.Snapshot {
 		if host.V2Store != nil && seen.V2Store != nil && !flushed[name] {
 			host.V2Store = seen.V2Store // a member takes a raft snapshot when clients have written enough
 		}
+		host.Files = bornWhen(host.Files, seen.Files, plan.ConfigDir(w.Cluster)) // it is the clock of then
 		simulated.Hosts[name] = host
 	}
 	return simulated
+}
+
+// bornWhen gives the birth marker among files the date that it was written with.
+func bornWhen(files, seen map[string]facts.File, configDir string) map[string]facts.File {
+	name := units.Birth(configDir, units.Born{}).Path
+	file := files[name]
+	born, err := units.ParseBirth(file.Content)
+	is, errSeen := units.ParseBirth(seen[name].Content)
+	if err != nil || errSeen != nil {
+		return files
+	}
+	files, born.Created = maps.Clone(files), is.Created
+	file.Content = units.Birth(configDir, born).Data
+	files[name] = file
+	return files
 }
 
 // compare holds the model to the world: after each stage of a run that went well, the rest of the plan is the same
@@ -114,7 +131,7 @@ func (c *comparing) looked(seen facts.Snapshot) error {
 	if err != nil || stage == nil {
 		return fmt.Errorf("compare: there is no stage any more where %q was: %w", done, err)
 	}
-	simulated := known(plan.Simulate(c.want, before, *stage), seen, *stage)
+	simulated := known(c.want, plan.Simulate(c.want, before, *stage), seen, *stage)
 	result := comparison{Stage: done, Kinds: kinds(*stage), Expected: c.rest(simulated), Seen: c.rest(seen)}
 	if stage.Name != done || !slices.Equal(result.Expected, result.Seen) {
 		result.Simulated, result.Looked = &simulated, &seen
