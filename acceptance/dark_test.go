@@ -65,8 +65,10 @@ func oneOfThree(t *testing.T, s *site, inv inventory, file string) {
 			waits  []string
 		}{
 			{etcdBlock(`flags = { "max-request-bytes" = "2097152" }`), nil, []string{"restarting etcd-", " and etcd-", " waits for etcd-3: "}},
-			{etcdBlock(`heartbeat_interval = "200ms"` + "\n    " + `election_timeout = "2s"`), nil,
-				[]string{"the change of heartbeat_interval and election_timeout waits for etcd-3: "}},
+			{
+				etcdBlock(`heartbeat_interval = "200ms"` + "\n    " + `election_timeout = "2s"`), nil,
+				[]string{"the change of heartbeat_interval and election_timeout waits for etcd-3: "},
+			},
 			{nil, []string{"rotate", "ca", "--client"}, []string{"the next client CA waits for etcd-3: "}},
 			{nil, []string{"rotate", "ca", "--peer"}, []string{"the rotation of the peer CA, 1 → 2, in its phase trust as far as hosts answer, waits for etcd-3: "}},
 		} {

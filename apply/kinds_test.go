@@ -59,13 +59,18 @@ type refusingOperator struct {
 	ask refusing
 }
 
-func (o refusingOperator) CreateCA(context.Context, string) error      { return o.ask(plan.Directory) }
+func (o refusingOperator) CreateCA(context.Context, string) error { return o.ask(plan.Directory) }
+
 func (o refusingOperator) RetireCA(context.Context, string, int) error { return o.ask(plan.Directory) }
+
 func (o refusingOperator) HoldRotation(context.Context, string, string) error {
 	return o.ask(plan.Directory)
 }
+
 func (o refusingOperator) RevokeClient(context.Context, string) error { return o.ask(plan.Directory) }
-func (o refusingOperator) ListRevoked(context.Context) error          { return o.ask(plan.Directory) }
+
+func (o refusingOperator) ListRevoked(context.Context) error { return o.ask(plan.Directory) }
+
 func (o refusingOperator) PinRelease(context.Context, plan.Release) error {
 	return o.ask(plan.Directory)
 }
@@ -95,7 +100,9 @@ func (e refusingEtcd) ReadLinearizable(context.Context, string) error { return e
 func (e refusingEtcd) Canary(context.Context, string, string, string) error {
 	return e.ask(plan.Cluster)
 }
-func (e refusingEtcd) Downgrade(context.Context, string, string) error    { return e.ask(plan.Cluster) }
+
+func (e refusingEtcd) Downgrade(context.Context, string, string) error { return e.ask(plan.Cluster) }
+
 func (e refusingEtcd) MoveLeader(context.Context, string, facts.ID) error { return e.ask(plan.Cluster) }
 
 func (e refusingEtcd) UpdateMember(context.Context, string, facts.ID, []string) error {

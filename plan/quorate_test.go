@@ -128,13 +128,19 @@ func TestQuorate(t *testing.T) {
 		{"two of three", there, "etcd-1 etcd-3", ""},
 		{"one of three", there, "etcd-1", "at least 2 of its 3 members, and 1 can be locked: etcd-2: no answer; etcd-3: no answer"},
 		{"all three of five", grown, "etcd-1 etcd-2 etcd-3", ""},
-		{"two of five", grown, "etcd-1 etcd-2",
-			"at least 3 of its 5 members, and 2 can be locked: etcd-3: no answer; etcd-4: the member is not in this inventory, at https://10.0.0.14:2380"},
+		{
+			"two of five", grown, "etcd-1 etcd-2",
+			"at least 3 of its 5 members, and 2 can be locked: etcd-3: no answer; etcd-4: the member is not in this inventory, at https://10.0.0.14:2380",
+		},
 		{"a member without a name", renamed, "etcd-1 etcd-2", ""},
 		{"a member elsewhere", foreign, "etcd-1 etcd-2", "1 can be locked: etcd-1: the member is not in this inventory, at https://10.9.9.9:2380"},
 		{"nothing runs", operator{w, nil, there.unit}, "etcd-2 etcd-1", ""},
-		{"nothing runs, a unit names more", operator{w, nil, "etcd-1=https://10.0.0.11:2380,etcd-8=https://10.0.0.18:2380"}, "etcd-1 etcd-3",
-			"etcd-8: the member is not in this inventory"},
+		{
+			"nothing runs, a unit names more",
+			operator{w, nil, "etcd-1=https://10.0.0.11:2380,etcd-8=https://10.0.0.18:2380"},
+			"etcd-1 etcd-3",
+			"etcd-8: the member is not in this inventory",
+		},
 		{"no cluster yet", operator{want: w}, "etcd-1 etcd-2", "held on every host: 2 of 3 can be locked: etcd-3: no answer"},
 		{"no cluster yet, all held", operator{want: w}, "etcd-1 etcd-2 etcd-3", ""},
 	} {

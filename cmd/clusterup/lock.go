@@ -104,11 +104,6 @@ func (s *session) quorate(seen facts.Snapshot, held []string) error {
 	return remedied(plan.Quorate(plan.Want{Cluster: s.cluster}, seen, held), seen)
 }
 
-// answering are the hosts that could be looked at.
-func answering(seen facts.Snapshot) []string {
-	return slices.DeleteFunc(seen.Names(), func(name string) bool { return seen.Hosts[name].Unreachable != "" })
-}
-
 // enough says whether the lock on some hosts suffices.
 type enough func(seen facts.Snapshot, held []string) error
 
