@@ -2,15 +2,10 @@ package acceptance
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
-	"go/ast"
-	"go/parser"
-	"go/token"
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -18,13 +13,14 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/clusterup/clusterup/facts"
+	"github.com/clusterup/clusterup/plan"
 )
 
 // comparison is what the test build writes after each stage of a run: the rest of the plan as Simulate let expect
 // it, and as the look at the hosts makes it.
 type comparison struct {
 	Stage             string
-	Kinds             []string
+	Kinds             []plan.Kind
 	Expected, Seen    []string
 	Simulated, Looked *facts.Snapshot
 }
@@ -32,7 +28,7 @@ type comparison struct {
 // compared are all kinds of steps whose effect was compared with the world in this run of the tests.
 var compared struct {
 	mu    sync.Mutex
-	kinds map[string]int
+	kinds map[plan.Kind]int
 }
 
 // compare has runs of a site hold the model to the world, and checks in the end that they agreed.
@@ -72,7 +68,7 @@ func (c comparison) check(t *testing.T) {
 	compared.mu.Lock()
 	defer compared.mu.Unlock()
 	if compared.kinds == nil {
-		compared.kinds = map[string]int{}
+		compared.kinds = map[plan.Kind]int{}
 	}
 	for _, kind := range c.Kinds {
 		compared.kinds[kind]++
@@ -99,10 +95,11 @@ func (c comparison) keep(t *testing.T) {
 }
 
 // uncomparable are the kinds of steps that a run comes to only by chance, or never as things are.
-var uncomparable = map[string]string{
-	"await-leader":     "there has to be an election while the members are asked",
-	"await-member":     "a member has to be ill for a moment between two looks",
-	"cancel-downgrade": "somebody else has to enable a downgrade",
+var uncomparable = map[plan.Kind]string{
+	plan.AwaitLeader:       "there has to be an election while the members are asked",
+	plan.AwaitMember:       "a member has to be ill for a moment between two looks",
+	plan.AwaitRaftSnapshot: "no client may write while a cluster of 3.6 goes to 3.7",
+	plan.CancelDowngrade:   "somebody else has to enable a downgrade",
 }
 
 // uncompared is an error when there are kinds of steps whose effect no run of all the tests has compared with the
@@ -111,40 +108,13 @@ func uncompared() error {
 	if len(compared.kinds) == 0 { // there were no hosts
 		return nil
 	}
-	kinds, err := allKinds()
-	if err != nil {
-		return err
-	}
-	kinds = slices.DeleteFunc(kinds, func(kind string) bool {
+	kinds := slices.DeleteFunc(plan.Kinds(), func(kind plan.Kind) bool {
 		return compared.kinds[kind] > 0 || uncomparable[kind] != ""
 	})
 	if len(kinds) > 0 {
-		return fmt.Errorf("nobody has compared what these steps do with what Simulate says: %s", strings.Join(kinds, ", "))
+		return fmt.Errorf("nobody has compared what these steps do with what Simulate says: %q", kinds)
 	}
 	return nil
-}
-
-// allKinds are the kinds of steps that package plan declares.
-func allKinds() (kinds []string, err error) {
-	file, err := parser.ParseFile(token.NewFileSet(), "../plan/stage.go", nil, 0)
-	if err != nil {
-		return nil, fmt.Errorf("read the kinds of steps: %w", err)
-	}
-	ast.Inspect(file, func(n ast.Node) bool {
-		spec, ok := n.(*ast.ValueSpec)
-		if !ok || fmt.Sprint(spec.Type) != "Kind" {
-			return true
-		}
-		for _, value := range spec.Values {
-			kind, errQuoted := strconv.Unquote(value.(*ast.BasicLit).Value)
-			kinds, err = append(kinds, kind), errors.Join(err, errQuoted)
-		}
-		return true
-	})
-	if len(kinds) == 0 {
-		err = errors.Join(err, errors.New("read the kinds of steps: there are none"))
-	}
-	return kinds, err
 }
 
 func jsonOf(t *testing.T, s *facts.Snapshot) (all any) {
