@@ -119,7 +119,7 @@ func twoDark(t *testing.T, s *site, inv inventory, file string) {
 	s.on(t, "etcd-1", faults["key readable by all"].harm)
 	etcdBlock(`flags = { "max-request-bytes" = "2097152" }`)(&inv)
 	file = s.write(t, "prod.hcl", inv)
-	const waits = "every change on hosts waits for etcd-2, etcd-3: a run holds the lock on the hosts of 2 of 3 voters"
+	const waits = "every change on hosts waits for etcd-2 and etcd-3: a run holds the lock on the hosts of 2 of 3 voters"
 	s.still(t, func() {
 		s.dark(t, dark, "plan", "--exit-code", file).says(t, waits)
 		s.dark(t, dark, "apply", "--yes", file).says(t, waits)
@@ -156,7 +156,7 @@ func TestDarkFive(t *testing.T) {
 	etcdBlock(`flags = { "max-request-bytes" = "1048576" }`)(&inv)
 	s.write(t, "prod.hcl", inv)
 	s.on(t, "etcd-1", faults["key readable by all"].harm)
-	s.dark(t, dark, "apply", "--yes", file).says(t, "fix-modes/etcd-1", " waits for etcd-4, etcd-5: ").saysNot(t, "restart-member/")
+	s.dark(t, dark, "apply", "--yes", file).says(t, "fix-modes/etcd-1", " waits for etcd-4 and etcd-5: ").saysNot(t, "restart-member/")
 	before = s.restarted(t, before)
 
 	s.heal(t, dark...)

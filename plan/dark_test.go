@@ -213,6 +213,14 @@ func advance(t *testing.T, w Want, s facts.Snapshot, last string) facts.Snapshot
 	return s
 }
 
+// A wait names its hosts as a sentence does.
+func TestWaitString(t *testing.T) {
+	w := Wait{What: "the bootstrap", For: []string{"etcd-1", "etcd-2", "etcd-3"}, Why: "they may hold data"}
+	if got, want := w.String(), "the bootstrap waits for etcd-1, etcd-2 and etcd-3: they may hold data"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
+
 // Before there is a cluster nothing is done without all; but for the birth markers, once every member has served.
 func TestDarkBootstrap(t *testing.T) {
 	w := wanted(t, 3)
