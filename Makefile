@@ -88,13 +88,14 @@ bench: ## clusterup beside a script by hand and Ansible, on real hosts (docs/ben
 
 # The tests that FAULTS=full makes longer, by the beginnings of their names; and the parts in which they run, each within an hour on
 # two cores that have nothing else to do. The last part is whatever no other one has.
-FAULTS := Faults|Misfortunes|Roll|Rotate|TLSOn|Expired|Tampered|Explained|Hostile|RestartOfDeaf
+FAULTS := Faults|Dark|Misfortunes|Roll|Rotate|TLSOn|Expired|Tampered|Explained|Hostile|RestartOfDeaf
 FAULTS_bootstrap := FaultsAlone|FaultsMixed|Misfortunes
 FAULTS_three     := FaultsTogether
 FAULTS_roll      := Roll
 FAULTS_rotate    := Rotate
 FAULTS_tls       := TLSOn
-FAULT_PARTS := bootstrap three roll rotate tls
+FAULTS_dark      := Dark
+FAULT_PARTS := bootstrap three roll rotate tls dark
 EMPTY :=
 OTHERS = $(subst $(EMPTY) ,|,$(foreach part,$(FAULT_PARTS),$(FAULTS_$(part))))
 TRY_FAULTS = FAULTS=full go test -count=1 -timeout 60m

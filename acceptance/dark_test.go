@@ -31,7 +31,8 @@ func bootstrapDark(t *testing.T, s *site, file string) {
 	s.heal(t, dark...)
 }
 
-// oneOfThree does what there is to do on two hosts while the third is cut off, and all the rest in one apply when it is back.
+// oneOfThree does what there is to do on two hosts while the third is cut off, and all the rest in one apply when it
+// is back.
 func oneOfThree(t *testing.T, s *site, inv inventory, file string) {
 	app, web := s.credentials(t, "app", file), s.credentials(t, "web", file)
 	s.ok(t, "rotate", "ca", "--peer", "--pause-after=leaves", "--yes", file)
@@ -64,13 +65,19 @@ func oneOfThree(t *testing.T, s *site, inv inventory, file string) {
 			args   []string
 			waits  []string
 		}{
-			{etcdBlock(`flags = { "max-request-bytes" = "2097152" }`), nil, []string{"restarting etcd-", " and etcd-", " waits for etcd-3: "}},
+			{
+				etcdBlock(`flags = { "max-request-bytes" = "2097152" }`), nil,
+				[]string{"restarting etcd-", " and etcd-", " waits for etcd-3: "},
+			},
 			{
 				etcdBlock(`heartbeat_interval = "200ms"` + "\n    " + `election_timeout = "2s"`), nil,
 				[]string{"the change of heartbeat_interval and election_timeout waits for etcd-3: "},
 			},
 			{nil, []string{"rotate", "ca", "--client"}, []string{"the next client CA waits for etcd-3: "}},
-			{nil, []string{"rotate", "ca", "--peer"}, []string{"the rotation of the peer CA, 1 → 2, in its phase trust as far as hosts answer, waits for etcd-3: "}},
+			{
+				nil, []string{"rotate", "ca", "--peer"},
+				[]string{"the rotation of the peer CA, 1 → 2, in its phase trust as far as hosts answer, waits for etcd-3: "},
+			},
 		} {
 			other := inv
 			if wanted.change != nil {
@@ -85,7 +92,8 @@ func oneOfThree(t *testing.T, s *site, inv inventory, file string) {
 	})
 	next := inv
 	s.dark(t, dark, "upgrade", "--to="+releaseNext, "--yes", s.write(t, "next.hcl", next)).says(t,
-		"install-release/etcd-1", "the change to etcd "+releaseNext+" waits for etcd-3: no member leaves a minor version before all are seen to take part")
+		"install-release/etcd-1",
+		"the change to etcd "+releaseNext+" waits for etcd-3: no member leaves a minor version before all are seen to take part")
 	s.restarted(t, before)
 
 	s.heal(t, dark...)
@@ -147,7 +155,8 @@ func TestDarkFive(t *testing.T) {
 	etcdBlock(`flags = { "max-request-bytes" = "2097152" }`)(&inv)
 	file := s.write(t, "prod.hcl", inv)
 	s.led(t, file)
-	s.dark(t, []string{"etcd-5"}, "apply", "--yes", file).says(t, "restart-member/etcd-1", "restart-member/etcd-4", "steps done; not every host could be looked at")
+	s.dark(t, []string{"etcd-5"}, "apply", "--yes", file).says(t,
+		"restart-member/etcd-1", "restart-member/etcd-4", "steps done; not every host could be looked at")
 	before = s.restarted(t, before, "etcd-1", "etcd-2", "etcd-3", "etcd-4")
 
 	s.cut(t, "etcd-4")
@@ -156,7 +165,8 @@ func TestDarkFive(t *testing.T) {
 	etcdBlock(`flags = { "max-request-bytes" = "1048576" }`)(&inv)
 	s.write(t, "prod.hcl", inv)
 	s.on(t, "etcd-1", faults["key readable by all"].harm)
-	s.dark(t, dark, "apply", "--yes", file).says(t, "fix-modes/etcd-1", " waits for etcd-4 and etcd-5: ").saysNot(t, "restart-member/")
+	s.dark(t, dark, "apply", "--yes", file).says(t,
+		"fix-modes/etcd-1", " waits for etcd-4 and etcd-5: ").saysNot(t, "restart-member/")
 	before = s.restarted(t, before)
 
 	s.heal(t, dark...)

@@ -7,7 +7,8 @@ import (
 	"testing"
 )
 
-// offNetwork is a firewall that takes a host off the network, but for itself. Who knocks is told at once, so that no test waits for it.
+// offNetwork is a firewall that takes a host off the network, but for itself. Who knocks is told at once, so that no
+// test waits for it.
 const offNetwork = `nft -f - <<'EOF'
 table inet cutoff {
   chain incoming {
@@ -45,7 +46,9 @@ func (s *site) heal(t *testing.T, hosts ...string) {
 // led waits until a member serves reads, as it does when there is a leader again.
 func (s *site) led(t *testing.T, file string) {
 	t.Helper()
-	until(t, "a leader", func() bool { return strings.Contains(s.run(t, "status", "--json", file).stdout, `"quorum":true`) })
+	until(t, "a leader", func() bool {
+		return strings.Contains(s.run(t, "status", "--json", file).stdout, `"quorum":true`)
+	})
 }
 
 // onHosts prints what a cluster has on a host and what runs there.

@@ -25,6 +25,7 @@ type operation struct {
 	watched bool                                        // all command lines are looked through for keys, which costs a lot
 	goesOn  func(*testing.T, *stand) []string           // the command of the run that goes on, where it is another; nil: it is the same
 	means   string                                      // how the guarantees call that
+	dark    int                                         // which host is cut off meanwhile, from 1 on; when it is back, an apply follows; 0: none
 }
 
 // disturb tries an operation with a fault at one point after the other: whatever is half done then breaks no law, and running it again
@@ -34,7 +35,9 @@ func disturb(t *testing.T, op operation, stands ...*stand) {
 	watch := watcherIf(t, op.watched)
 	first := stands[0]
 	op.prepare(t, first)
-	all := first.points(t, op.arguments(first)...)
+	op.darken(t, first)
+	all := first.points(t, op.ending(), op.arguments(first)...)
+	op.lighten(t, first)
 	undisturbed := first.looks(t)
 	op.ends(t, first, undisturbed)
 	tidy(t, undisturbed)
@@ -80,6 +83,31 @@ func (op operation) arguments(s *stand) []string {
 	return append(op.args[:len(op.args):len(op.args)], s.file)
 }
 
+// ending is the exit code of a run that is not disturbed.
+func (op operation) ending() int {
+	if op.dark > 0 {
+		return 12
+	}
+	return 0
+}
+
+// darken cuts the host off that is to be dark.
+func (op operation) darken(t *testing.T, s *stand) {
+	t.Helper()
+	if op.dark > 0 {
+		s.cut(t, s.hosts()[op.dark-1])
+	}
+}
+
+// lighten brings it back, and has an apply do what waited.
+func (op operation) lighten(t *testing.T, s *stand) {
+	t.Helper()
+	if op.dark > 0 {
+		s.heal(t, s.hosts()[op.dark-1])
+		s.ok(t, "apply", "--yes", s.file)
+	}
+}
+
 // faults are the values of CLUSTERUP_FAULT to try.
 func (op operation) faults(points []string) []string {
 	var all []string
@@ -113,6 +141,7 @@ func renamed(fault string, from, to []string) string {
 func survive(t *testing.T, op operation, s *stand, fault string, undisturbed []picture) {
 	s.forget()
 	op.prepare(t, s)
+	op.darken(t, s)
 	before := make([]picture, len(s.hosts()))
 	if !op.fresh && !op.deletes {
 		before = s.looks(t)
@@ -133,8 +162,9 @@ func survive(t *testing.T, op operation, s *stand, fault string, undisturbed []p
 	if op.goesOn != nil {
 		s.ok(t, append(op.goesOn(t, s), s.file)...)
 	} else {
-		s.ok(t, op.arguments(s)...)
+		s.run(t, op.arguments(s)...).exits(t, op.ending())
 	}
+	op.lighten(t, s)
 	end := s.looks(t)
 	s.lawful(t, half, end)
 	op.ends(t, s, end)

@@ -33,12 +33,12 @@ func (s *site) disturbed(t *testing.T, setting string, args ...string) result {
 	return s.launch(t, append([]string{"env", setting, program}, args...)...).wait(t)
 }
 
-// points lists those of one undisturbed run, sorted by host as they came there: hosts work side by side, so only that is the same in
+// points lists those of one undisturbed run that ends with an exit code, sorted by host as they came there: hosts work side by side, so only that is the same in
 // every run.
-func (s *site) points(t *testing.T, args ...string) []string {
+func (s *site) points(t *testing.T, code int, args ...string) []string {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "points")
-	s.disturbed(t, "CLUSTERUP_FAULT_LIST="+file, args...).exits(t, 0)
+	s.disturbed(t, "CLUSTERUP_FAULT_LIST="+file, args...).exits(t, code)
 	points := strings.Split(strings.TrimSpace(read(t, file)), "\n")
 	const few = 6 // looks and the verification alone
 	if len(points) < few {

@@ -29,8 +29,8 @@ func (r *Run) ended(ctx context.Context, result Result, err error) error {
 	return &DarkError{Refused: refused, Steps: result.Steps}
 }
 
-// answers says that there is something to verify: a member that was seen serves, or a quorum was seen to answer, so that it has to. A member that
-// answers alone, while the others are dark, may be cut off from them together with this machine.
+// answers says that there is something to verify: a member that was seen serves, or a quorum was seen to answer, so
+// that it has to. A member that answers alone, while the others are dark, may be cut off from them as well.
 func answers(s facts.Snapshot) bool {
 	reads, answer := responses(s)
 	return reads > 0 || answer > len(s.Hosts)/2

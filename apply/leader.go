@@ -10,8 +10,8 @@ import (
 	"github.com/clusterup/clusterup/facts"
 )
 
-// elected says that a look was taken during an election, as after a host of the leader's has gone: a quorum answered, and nobody served a read.
-// Then it is taken again when they do; they have a few election timeouts for it.
+// elected says that a look was taken during an election, as after the leader's host has gone: a quorum answered, and
+// nobody served a read. Then it is taken again when they do; they have a few election timeouts for it.
 func (r *Run) elected(ctx context.Context, seen *facts.Snapshot) bool {
 	if reads, answer := responses(*seen); reads > 0 || answer <= len(seen.Hosts)/2 {
 		return false
