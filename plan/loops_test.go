@@ -22,7 +22,7 @@ var inventoryLoops = map[string]string{
 	"Back": "one member by its name", "roundTrip": "hosts that were probed",
 	"inventoried": "whom the inventory has", "hostOf": "one member by its address", "membership": "where the inventory and the member list differ",
 	"RotateCerts": "the leaves that were seen", "EndConnections": "the processes that were seen",
-	"Simulate": "a copy", "SimulateStep": "a copy", "simulateRunning": "a model", "simulateCluster": "a model", "simulateMembers": "a model",
+	"Simulate": "a copy", "SimulateStep": "a copy", "unasked": "a copy", "simulateRunning": "a model", "simulateCluster": "a model", "simulateMembers": "a model",
 }
 
 // Decisions loop over members through quantifiers alone: all, may, known and each know what dark means.
