@@ -75,7 +75,8 @@ func oneOfThree(t *testing.T, s *site, inv inventory, file string) {
 			},
 			{nil, []string{"rotate", "ca", "--client"}, []string{"the next client CA waits for etcd-3: "}},
 			{
-				nil, []string{"rotate", "ca", "--peer"},
+				nil,
+				[]string{"rotate", "ca", "--peer"},
 				[]string{"the rotation of the peer CA, 1 → 2, in its phase trust as far as hosts answer, waits for etcd-3: "},
 			},
 		} {
