@@ -3,6 +3,7 @@ package apply
 import (
 	"context"
 	"errors"
+	"sync"
 	"testing"
 	"time"
 
@@ -17,8 +18,10 @@ func TestKindsAreDone(t *testing.T) {
 	over, cancel := context.WithCancel(t.Context())
 	cancel() // nothing is waited for
 	for _, kind := range append(plan.Kinds(), "no-such-kind") {
-		asked := map[plan.Where]bool{}
+		asked, mu := map[plan.Where]bool{}, sync.Mutex{} // members are asked side by side
 		no := refusing(func(where plan.Where) error {
+			mu.Lock()
+			defer mu.Unlock()
 			asked[where] = true
 			return errors.New("no")
 		})
