@@ -190,6 +190,9 @@ func another() func(t *testing.T, s *stand) {
 
 // TestDarkFaultsFive does the same in a roll of five, which goes on without the one.
 func TestDarkFaultsFive(t *testing.T) {
+	if !whole() {
+		t.Skip("FAULTS=full")
+	}
 	t.Parallel()
 	s := newSite(t, "dark-five-flt", hosts(5)...)
 	inv := s.inventory(t, "prod")
@@ -198,8 +201,8 @@ func TestDarkFaultsFive(t *testing.T) {
 	goOn := []string{"restart-member/etcd-1", "restart-member/etcd-4"}
 	for _, d := range []darkening{
 		{host: "etcd-3", where: "right before its member is restarted", point: "before restart-member/etcd-3"},
-		{host: "etcd-1", where: "with the leader", point: "before restart-member/etcd-3", slow: true},
-		{host: "etcd-4", where: "while another member is restarted", point: "after restart-member/etcd-2#script-1", slow: true},
+		{host: "etcd-1", where: "with the leader", point: "before restart-member/etcd-3"},
+		{host: "etcd-4", where: "while another member is restarted", point: "after restart-member/etcd-2#script-1"},
 	} {
 		d.during, d.prepare, d.load = fiveRoll, next, true
 		for _, step := range goOn {
@@ -207,12 +210,7 @@ func TestDarkFaultsFive(t *testing.T) {
 				d.says = append(d.says, step)
 			}
 		}
-		if !d.slow || whole() {
-			t.Run(d.where, func(t *testing.T) { d.undergo(t, st) })
-		}
-	}
-	if !whole() {
-		return
+		t.Run(d.where, func(t *testing.T) { d.undergo(t, st) })
 	}
 	u := &underway{all: map[*stand]*traffic{}}
 	t.Run("killed", func(t *testing.T) {
