@@ -66,7 +66,7 @@ func fullDatabase(t *testing.T, s *site, inv inventory) {
 	file := quota("16MiB")
 	s.ok(t, "apply", "--yes", file)
 	s.on(t, "etcd-1", fillUp)
-	const raised, disarm = " has raised the alarm NOSPACE", "clusterup etcdctl INVENTORY -- alarm disarm"
+	const raised, disarm = " raised the alarm NOSPACE", "clusterup etcdctl INVENTORY -- alarm disarm"
 	times := func(want int, r result) {
 		t.Helper()
 		r.says(t, disarm).saysNot(t, "memberID:", "journalctl")
