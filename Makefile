@@ -52,7 +52,7 @@ race: go ## the same with the race detector, for whatever does more than one thi
 
 .PHONY: acceptance
 acceptance: build etcd cfssl ## real hosts, real members, the real binary; needs Linux and root
-	CLUSTERUP_ETCD=$(CACHE)/etcd/$(VERSION)/etcd go test -count=1 -p 1 -timeout 60m ./quorum ./lab ./acceptance/...
+	CLUSTERUP_ETCD=$(CACHE)/etcd/$(VERSION)/etcd go test -count=1 -p 1 -timeout 70m ./quorum ./lab ./acceptance/...
 
 .PHONY: cross
 cross: go # the binary builds for every platform, and everything compiles off Linux too
