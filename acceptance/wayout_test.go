@@ -75,7 +75,7 @@ func fullDatabase(t *testing.T, s *site, inv inventory) {
 		}
 	}
 	once := func(r result) { t.Helper(); times(1, r) }
-	once(s.run(t, "status", file).exits(t, 0).says(t, "2 of 3 members healthy", "-- defrag"))
+	once(s.run(t, "status", file).exits(t, 0).says(t, " of 3 members healthy", "-- defrag"))
 	once(s.run(t, "check", file).exits(t, 3).says(t, "[alarm]", "-- defrag").saysNot(t, "[unhealthy]"))
 	once(s.ok(t, "plan", file).says(t, "nothing to do now", "-- defrag"))
 
