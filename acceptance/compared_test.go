@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/clusterup/clusterup/facts"
+	"github.com/clusterup/clusterup/lab"
 	"github.com/clusterup/clusterup/plan"
 )
 
@@ -105,7 +106,7 @@ var uncomparable = map[plan.Kind]string{
 // uncompared is an error when there are kinds of steps whose effect no run of all the tests has compared with the
 // world.
 func uncompared() error {
-	if len(compared.kinds) == 0 { // there were no hosts
+	if *update || lab.Preflight() != nil { // there were no hosts
 		return nil
 	}
 	kinds := slices.DeleteFunc(plan.Kinds(), func(kind plan.Kind) bool {

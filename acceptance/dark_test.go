@@ -16,6 +16,7 @@ func TestDark(t *testing.T) {
 	t.Run("one of three", func(t *testing.T) { oneOfThree(t, s, inv, file) })
 	t.Run("a saved plan", func(t *testing.T) { savedDark(t, s, inv, file) })
 	t.Run("two of three", func(t *testing.T) { twoDark(t, s, inv, file) })
+	t.Run("destroyed", func(t *testing.T) { destroyedDark(t, s, file) })
 }
 
 // bootstrapDark finds no cluster where one host may hold data that nobody sees.
@@ -49,6 +50,14 @@ func oneOfThree(t *testing.T, s *site, inv inventory, file string) {
 		"4 steps done; not every host could be looked at", "what is needed there is not known before")
 	s.dark(t, dark, "apply", "--yes", file).says(t, "and nothing was done").saysNot(t, "Plan:")
 	before := s.pids(t, inv.Cluster)
+	s.run(t, "status", file).exits(t, 12).says(t, "etcd-3: the cluster lists it, and it serves no read to etcd-")
+	s.heal(t, dark...)
+	s.on(t, "etcd-3", offSSH)
+	for _, command := range []string{"status", "check"} {
+		s.run(t, command, file).exits(t, 12).says(t, "the cluster lists it, and it serves reads to etcd-")
+	}
+	s.heal(t, dark...)
+	s.cut(t, dark...)
 
 	r := s.dark(t, dark, "rotate", "certs", "--yes", file)
 	r.says(t, "issue-leaf/peer/etcd-1", "issue-leaf/server/etcd-1", "issue-leaf/peer/etcd-2", "issue-leaf/server/etcd-2")
@@ -142,6 +151,25 @@ func twoDark(t *testing.T, s *site, inv inventory, file string) {
 	s.ok(t, "apply", "--yes", file).says(t, "fix-modes/etcd-1", "write-trust/etcd-3", "restart-member/etcd-2")
 	s.received(t, "the revoked pair", web, inv, 2379, hangUp)
 	s.inSync(t, file, inv)
+}
+
+// destroyedDark ends a cluster without one of its hosts, by its name, and what is left there when that is back.
+func destroyedDark(t *testing.T, s *site, file string) {
+	dark := []string{"etcd-2"}
+	s.cut(t, dark...)
+	s.still(t, func() {
+		s.dark(t, dark, "destroy", "--confirm=prod", file).says(t, "destroy the rest: --accept=gone:etcd-2")
+		s.dark(t, dark, "destroy", "--confirm=prod", "--accept=gone:etcd-1", file)
+	})
+	s.run(t, "destroy", "--confirm=prod", "--accept=gone:etcd-2", file).exits(t, 12).says(t,
+		"stop-member/etcd-1", "stop-member/etcd-3", "etcd-2: its member may go on running, and what lies there was not removed")
+	if pid := s.pids(t, "prod")["etcd-2"]; pid == "" || pid == "0" {
+		t.Error("the member of the host that was left out does not run any more")
+	}
+	s.heal(t, dark...)
+	s.ok(t, "destroy", "--confirm=prod", file).says(t, "stop-member/etcd-2")
+	s.ok(t, "destroy", "--confirm=prod", file).says(t, "nothing of it is left on its hosts")
+	s.run(t, "plan", "--exit-code", file).exits(t, 3).says(t, "bootstrap")
 }
 
 // TestDarkFive changes a flag of five members while the host of one is cut off, and then those of two.

@@ -27,6 +27,16 @@ table inet cutoff {
 }
 EOF`
 
+// offSSH keeps the operator from a host; its member goes on with the others.
+const offSSH = `nft -f - <<'EOF'
+table inet cutoff {
+  chain incoming {
+    type filter hook input priority -300
+    tcp dport 22 reject with tcp reset
+  }
+}
+EOF`
+
 // cut takes hosts off the network: their members go on without the others.
 func (s *site) cut(t *testing.T, hosts ...string) {
 	t.Helper()

@@ -35,7 +35,7 @@ func left(t *testing.T, err error, steps int) *DarkError {
 	return dark
 }
 
-// What can be done without a dark host is done, the others are verified, and the error says what is left.
+// A run does what it can without a dark host, verifies the others, and says in its error what is left.
 func TestDark(t *testing.T) {
 	inBubble(t, "what is done", func(t *testing.T) {
 		o := darkened(t)
@@ -152,7 +152,7 @@ func TestGoesDark(t *testing.T) {
 	}
 }
 
-// Which hosts a failed step rests on.
+// TestRestsOn has the hosts that a failed step rests on.
 func TestRestsOn(t *testing.T) {
 	seen := facts.Snapshot{Hosts: map[string]facts.Host{"a": {Name: "a"}, "b": {Name: "b"}, "c": {Name: "c"}}}
 	restart := plan.Step{Kind: plan.RestartMember, Host: "a", Needs: &plan.Needs{Serve: []string{"b", "c"}}}

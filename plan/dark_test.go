@@ -44,7 +44,7 @@ func plannedInTheDark(t *testing.T, w Want, s facts.Snapshot) (steps, waits []st
 	return steps, waits
 }
 
-// What is done, and what waits, with hosts dark: for each kind of change.
+// TestDark has one case for each kind of change: its steps with hosts dark, and what waits.
 func TestDark(t *testing.T) {
 	flagsWanted := func(w *Want) { w.Cluster.Etcd.Flags = map[string]string{"max-txn-ops": "7"} }
 	midTrust := func(w Want, s facts.Snapshot) facts.Snapshot { return advance(t, w, s, "restart etcd-3") }
@@ -243,7 +243,7 @@ func TestDarkBootstrap(t *testing.T) {
 	}
 }
 
-// What else is wrong is a refusal as ever, and dark hosts are named beside it.
+// Other faults are refusals as ever, and dark hosts are named beside them.
 func TestDarkBesides(t *testing.T) {
 	w := wanted(t, 3)
 	s := hide(change(settled(t, w), "etcd-2", func(h *facts.Host) { h.ClockOffset = time.Hour }), "etcd-3")

@@ -52,7 +52,7 @@ func TestExplainDarkAlone(t *testing.T) {
 	}
 }
 
-// What is done on this machine alone is told beside the reason for which no host is changed.
+// Steps on this machine alone are told beside the reason for which no host is changed.
 func TestExplainOperatorPart(t *testing.T) {
 	err := late(&plan.NoMajority{Held: 1, Need: 2, Of: 3, Missing: etcd3Dark().Refusals}, 2)
 	saysLines(t, explain(err, false), "2 steps done on this machine. What comes next is on hosts:",
@@ -128,7 +128,7 @@ func TestSavedDark(t *testing.T) {
 	}
 }
 
-// What status and check say of dark hosts alone is no refusal: an apply does what there is to do on the others.
+// Dark hosts alone are no refusal for status and check: an apply does what there is to do on the others.
 func TestDarkBlocksNothing(t *testing.T) {
 	total := clusterStatus{Refusals: etcd3Dark().Refusals}
 	changed := memberStatus{State: "healthy", PendingChanges: []string{"enable-unit: not enabled at boot"}}

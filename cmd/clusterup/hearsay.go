@@ -3,9 +3,11 @@ package main
 import (
 	"context"
 	"fmt"
+	"net/url"
 	"sync"
 
 	"github.com/clusterup/clusterup/facts"
+	"github.com/clusterup/clusterup/inventory"
 	"github.com/clusterup/clusterup/plan"
 )
 
@@ -48,17 +50,11 @@ func (s *session) heard(ctx context.Context, seen facts.Snapshot) map[string]hea
 		if !seen.Hosts[m.Name].Dark() {
 			continue
 		}
-		member, ok := list[m.Name]
-		if !ok {
-			found[m.Name] = hearsay{}
-			continue
-		}
-		endpoint := plan.ClientURL(s.cluster, m)
-		if len(member.ClientURLs) > 0 {
-			endpoint = member.ClientURLs[0]
-		}
 		wg.Go(func() {
-			said := s.askedFrom(ctx, from, endpoint)
+			said := hearsay{}
+			if member, ok := list[m.Name]; ok {
+				said = s.askedFrom(ctx, from, clientURL(s.cluster, m, member))
+			}
 			mu.Lock()
 			defer mu.Unlock()
 			found[m.Name] = said
@@ -66,6 +62,17 @@ func (s *session) heard(ctx context.Context, seen facts.Snapshot) map[string]hea
 	}
 	wg.Wait()
 	return found
+}
+
+// clientURL is where a member serves clients: as the cluster says where that is its address in the inventory, and else as the inventory has
+// it. Nobody else is asked because a host says so.
+func clientURL(c *inventory.Cluster, m inventory.Member, listed facts.Member) string {
+	for _, said := range listed.ClientURLs {
+		if u, err := url.Parse(said); err == nil && u.Hostname() == m.ClientAddress {
+			return said
+		}
+	}
+	return plan.ClientURL(c, m)
 }
 
 // askedFrom asks the member behind an endpoint from another one's host.

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -31,7 +32,40 @@ func TestHeard(t *testing.T) {
 	}
 }
 
-// What was heard stands beside the member, in text and in JSON, and in the finding of check.
+// Members are asked about side by side, also where the cluster lists only some of them; and at the addresses of the inventory alone.
+func TestHeardOfMany(t *testing.T) {
+	s, _ := lockedSession(t)
+	in, err := os.Open(os.DevNull)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer in.Close()
+	s.console, s.dir = &console{in: in, out: &bytes.Buffer{}, err: &bytes.Buffer{}}, t.TempDir()
+	s.now, s.etcd = time.Now, newEtcdAPI(s)
+	seen := *s.last.Load()
+	for _, name := range []string{"etcd-2", "etcd-3"} {
+		seen.Hosts[name] = facts.Host{Name: name, Unreachable: "no route"}
+	}
+	one := seen.Hosts["etcd-1"]
+	one.Etcd = &facts.Status{}
+	seen.Hosts["etcd-1"] = one
+	for range 20 {
+		seen.Members = seen.Members[:2]
+		if got := s.heard(t.Context(), seen); len(got) != 2 || !got["etcd-2"].Listed || got["etcd-2"].Serves || got["etcd-3"].Listed {
+			t.Fatalf("heard %v", got)
+		}
+	}
+	m := s.cluster.Members[1]
+	for said, want := range map[string]string{
+		"http://10.0.0.12:2381": "http://10.0.0.12:2381", "https://10.9.9.9:2379": "https://10.0.0.12:2379", "://": "https://10.0.0.12:2379",
+	} {
+		if got := clientURL(s.cluster, m, facts.Member{ClientURLs: []string{said}}); got != want {
+			t.Errorf("%s: asked at %s", said, got)
+		}
+	}
+}
+
+// Hearsay stands beside the member, in text and in JSON, and in the finding of check.
 func TestHearsayIsTold(t *testing.T) {
 	said := map[string]hearsay{
 		"etcd-1": {}, "etcd-2": {Listed: true, Serves: true, From: "etcd-4", Version: "3.6.16"}, "etcd-3": {Listed: true, From: "etcd-4", Error: "refused"},

@@ -52,7 +52,7 @@ func TestKindsAreShown(t *testing.T) {
 	golden(t, "kinds.txt", out.Bytes())
 }
 
-// What goes is marked so, by its name; and in a colour of its own.
+// Steps that remove are marked so, by name, and in a colour of their own.
 func TestMarks(t *testing.T) {
 	goes := []string{"prune", "retire", "revoke", "remove", "purge", "stop"}
 	for _, kind := range plan.Kinds() {
