@@ -33,8 +33,8 @@ func (s *site) disturbed(t *testing.T, setting string, args ...string) result {
 	return s.launch(t, append([]string{"env", setting, program}, args...)...).wait(t)
 }
 
-// points lists those of one undisturbed run that ends with an exit code, sorted by host as they came there: hosts work side by side, so only that is the same in
-// every run.
+// points lists those of one undisturbed run that ends with an exit code, sorted by host as they came there: hosts work
+// side by side, so only that is the same in every run.
 func (s *site) points(t *testing.T, code int, args ...string) []string {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "points")

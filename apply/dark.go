@@ -9,7 +9,8 @@ import (
 	"github.com/clusterup/clusterup/plan"
 )
 
-// ended is how a run ends at which Next gives no stage and an error. Where that is for dark hosts alone, the others are verified.
+// ended is how a run ends at which Next gives no stage and an error. Where that is for dark hosts alone, the others are
+// verified.
 func (r *Run) ended(ctx context.Context, result Result, err error) error {
 	var refused *plan.Refused
 	if !errors.As(err, &refused) || !refused.Only(plan.Unreachable) {
@@ -36,8 +37,8 @@ func answers(s facts.Snapshot) bool {
 	return reads > 0 || answer > len(s.Hosts)/2
 }
 
-// failed is what becomes of a run at which a stage did not succeed: nil where it goes on, since hosts have gone dark meanwhile, which the look
-// in result shows; else the error that ends it.
+// failed is what becomes of a run at which a stage did not succeed: nil where it goes on, since hosts have gone dark
+// meanwhile, which the look in result shows; else the error that ends it.
 func (r *Run) failed(ctx context.Context, result *Result, stage plan.Stage, err error) error {
 	if stopped := new(Stopped); errors.As(err, &stopped) {
 		stopped.Done = result.Steps // of all stages
@@ -62,8 +63,8 @@ func (r *Run) failed(ctx context.Context, result *Result, stage plan.Stage, err 
 	return r.back(ctx, before, now, failed)
 }
 
-// wentDark says that every step which failed did so with a host that it rests on and that can no longer be looked at. A failure on a host that
-// can be is one.
+// wentDark says that every step which failed did so with a host that it rests on and that can no longer be looked at. A
+// failure on a host that can be is one.
 func wentDark(before, now facts.Snapshot, failed *StageError) bool {
 	gone := func(host string) bool { return !before.Hosts[host].Dark() && now.Hosts[host].Dark() }
 	return !slices.ContainsFunc(failed.Errs, func(err error) bool {

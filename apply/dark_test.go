@@ -114,8 +114,8 @@ func TestDark(t *testing.T) {
 	})
 }
 
-// A step that fails since its host went dark does not end the run: what is left is done on the others. One that fails on a host that can be
-// looked at does.
+// A step that fails since its host went dark does not end the run: what is left is done on the others. One that fails
+// on a host that can be looked at does.
 func TestGoesDark(t *testing.T) {
 	for name, at := range map[string]struct {
 		dark string

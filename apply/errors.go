@@ -70,8 +70,8 @@ func (e *BackError) Error() string {
 
 func (e *BackError) Unwrap() error { return e.StageError }
 
-// DarkError means that all was done that could be done without the hosts that are dark, and that the others are as they should be. What the dark
-// ones need is not known. Running again when they can be looked at goes on.
+// DarkError means that all was done that could be done without the hosts that are dark, and that the others are as they
+// should be. What the dark ones need is not known. Running again when they can be looked at goes on.
 type DarkError struct {
 	*plan.Refused     // a refusal of kind plan.Unreachable for each of them, and what waits for them
 	Steps         int // done

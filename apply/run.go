@@ -105,9 +105,9 @@ type Result struct {
 	Snapshot facts.Snapshot // the last look
 }
 
-// Converge runs stages until Next says nothing, and verifies. While hosts are dark it does what can be done without them, and verifies the
-// others. It can be stopped, cancelled or killed anywhere; calling it again goes on.
-// Errors are *plan.Refused, *DarkError, *StageError, *Stopped, *VerifyError or the context's.
+// Converge runs stages until Next says nothing, and verifies. While hosts are dark it does what can be done without
+// them, and verifies the others. It can be stopped, cancelled or killed anywhere; calling it again goes on. Errors are
+// *plan.Refused, *DarkError, *StageError, *Stopped, *VerifyError or the context's.
 func (r *Run) Converge(ctx context.Context) (Result, error) {
 	var result Result
 	var last *plan.Stage

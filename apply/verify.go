@@ -11,8 +11,8 @@ import (
 	"github.com/clusterup/clusterup/plan"
 )
 
-// verify looks at what the last look found, of dark hosts nothing, and after a run that changed something it also writes, reads and deletes a key through
-// every member. A run that changed nothing writes nothing.
+// verify looks at what the last look found, of dark hosts nothing, and after a run that changed something it also
+// writes, reads and deletes a key through every member. A run that changed nothing writes nothing.
 func (r *Run) verify(ctx context.Context, result Result) error {
 	r.emit(Event{Type: Verifying})
 	began := r.Now()

@@ -106,7 +106,8 @@ type reply struct {
 	err   error         // set before that
 }
 
-// answered waits until a host has been looked at, and says why it could not be. One that is not looked at now was before.
+// answered waits until a host has been looked at, and says why it could not be. One that is not looked at now was
+// before.
 func (l looker) answered(name string) error {
 	a := l.answers[name]
 	if a == nil {

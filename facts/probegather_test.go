@@ -279,8 +279,8 @@ func TestGatherProbesFailing(t *testing.T) {
 	})
 }
 
-// Hosts that cannot be looked at are among those that can, in any order: under the race detector, this is whether what is told of both
-// kinds is written by one at a time.
+// Hosts that cannot be looked at are among those that can, in any order: under the race detector, this is whether what
+// is told of both kinds is written by one at a time.
 func TestGatherProbesDark(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		src, _, b, _ := pair()

@@ -33,7 +33,7 @@ func (v view) alarms() []Alarm {
 		if len(alarm.Members) > 1 {
 			has = "have"
 		}
-		alarm.Text = enumerate(alarm.Members) + " " + has + " raised the alarm " + kind
+		alarm.Text = Enumerate(alarm.Members) + " " + has + " raised the alarm " + kind
 		switch kind {
 		case "NOSPACE":
 			alarm.Text += ": the database has reached its quota, and the cluster takes no writes"
@@ -134,8 +134,8 @@ func (v view) raisesQuota(host facts.Host) bool {
 	return err == nil && runs < v.want.Cluster.Etcd.QuotaBackendBytes
 }
 
-// enumerate joins names for people: "etcd-1, etcd-2 and etcd-3".
-func enumerate(names []string) string {
+// Enumerate joins names for people: "etcd-1, etcd-2 and etcd-3".
+func Enumerate(names []string) string {
 	if len(names) < 2 {
 		return strings.Join(names, "")
 	}

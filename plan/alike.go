@@ -1,8 +1,6 @@
 package plan
 
 import (
-	"strings"
-
 	"github.com/clusterup/clusterup/inventory"
 )
 
@@ -24,13 +22,4 @@ func alike(members []inventory.Member, word func(name string) string) [][]string
 		groups = append(groups, by[w])
 	}
 	return groups
-}
-
-// joined is a list as people write it: "a, b and c".
-func joined(names []string) string {
-	last := len(names) - 1
-	if last < 1 {
-		return strings.Join(names, "")
-	}
-	return strings.Join(names[:last], ", ") + " and " + names[last]
 }

@@ -50,9 +50,9 @@ func (v view) newest(role string) int {
 	return live[len(live)-1].Generation
 }
 
-// bundled are the CAs that a member is to trust: those that are not retired, and those that a leaf still needs. One that nobody trusts any
-// more is not trusted again for a leaf of old that has turned up. While a host is dark, which may need it, a member goes on to trust what it
-// trusts.
+// bundled are the CAs that a member is to trust: those that are not retired, and those that a leaf still needs. One
+// that nobody trusts any more is not trusted again for a leaf of old that has turned up. While a host is dark, which
+// may need it, a member goes on to trust what it trusts.
 func (v view) bundled(role string, host facts.Host) []facts.CA {
 	return slices.DeleteFunc(v.cas(role), func(ca facts.CA) bool {
 		stays := v.needed(ca) && v.stillTrusted(ca) || len(v.dark()) > 0 && v.relies(host, ca)
@@ -71,7 +71,8 @@ func (v view) needed(ca facts.CA) bool {
 	return v.known(func(_ inventory.Member, host facts.Host) bool { return has(host, ca) })
 }
 
-// trust is the bundle of a role as a file of a host. As long as a CA in it is yet to be made, it goes by the numbers of its generations.
+// trust is the bundle of a role as a file of a host. As long as a CA in it is yet to be made, it goes by the numbers of
+// its generations.
 func (v view) trust(role string, host facts.Host) units.File {
 	var bundle []byte
 	var numbers []string

@@ -31,7 +31,7 @@ type Wait struct {
 }
 
 func (w Wait) String() string {
-	return fmt.Sprintf("%s waits for %s: %s", w.What, enumerate(w.For), w.Why)
+	return fmt.Sprintf("%s waits for %s: %s", w.What, Enumerate(w.For), w.Why)
 }
 
 // Empty says that there is nothing to do.

@@ -95,7 +95,7 @@ func (v view) refusedByPeers(m inventory.Member, host facts.Host) string {
 	if len(to) == 0 {
 		return ""
 	}
-	return fmt.Sprintf("it goes to %s from %s, which is not among the names of its certificate: peers refuse such connections", joined(to), from)
+	return fmt.Sprintf("it goes to %s from %s, which is not among the names of its certificate: peers refuse such connections", Enumerate(to), from)
 }
 
 func namesRemedy(m inventory.Member) string {

@@ -19,7 +19,8 @@ func hide(s facts.Snapshot, names ...string) facts.Snapshot {
 	return s
 }
 
-// plannedInTheDark are the steps of a plan, which ends where nothing is left but what needs hosts that are dark, and what waits.
+// plannedInTheDark are the steps of a plan, which ends where nothing is left but what needs hosts that are dark, and
+// what waits.
 func plannedInTheDark(t *testing.T, w Want, s facts.Snapshot) (steps, waits []string) {
 	t.Helper()
 	p, err := Build(w, s)

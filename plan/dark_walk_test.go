@@ -18,9 +18,10 @@ type night struct {
 	there map[string]facts.Host
 }
 
-// Every operation, in which hosts go dark at any point, also in the middle of a stage: one, and of five members two; with members that run on, and
-// with such that do not. What is done meanwhile keeps the laws whatever may be true of them, and ends where nothing is left but what needs them.
-// They come back at any point, as they were, with a member that has stopped, or as they were at the beginning; then all is caught up.
+// Every operation, in which hosts go dark at any point, also in the middle of a stage: one, and of five members two;
+// with members that run on, and with such that do not. What is done meanwhile keeps the laws whatever may be true of
+// them, and ends where nothing is left but what needs them. They come back at any point, as they were, with a member
+// that has stopped, or as they were at the beginning; then all is caught up.
 func TestEveryWayInTheDark(t *testing.T) {
 	var total atomic.Int64
 	t.Run("walk", func(t *testing.T) {
@@ -97,7 +98,7 @@ func (k *sleeper) nightfall(st state) {
 
 func (k *sleeper) darken(st state, names []string, dies bool) night {
 	dark := night{state{seen: st.seen, token: st.token, truth: st.truth}, map[string]facts.Host{}}
-	dark.way = st.way.then(fmt.Sprintf("%s dark, died: %v", enumerate(names), dies))
+	dark.way = st.way.then(fmt.Sprintf("%s dark, died: %v", Enumerate(names), dies))
 	for _, name := range names {
 		if dies {
 			dark.seen = change(dark.seen, name, stop)
@@ -157,7 +158,8 @@ func (k *sleeper) night(at *night) key {
 	return key(h.Sum(nil))
 }
 
-// waits: the end in the dark names every dark host, and nothing else is said to be wrong, but what only people can mend.
+// waits: the end in the dark names every dark host, and nothing else is said to be wrong, but what only people can
+// mend.
 func (k *sleeper) waits(at night, refused *Refused) {
 	if err := lawRemedy(refused); err != nil {
 		k.fail(at.state, "%v", err)
@@ -184,8 +186,8 @@ func (k *sleeper) truths(at night) []facts.Snapshot {
 	return found
 }
 
-// wayBack says that hosts which come back as at the beginning come from too long ago: from before there was data, or from a minor version
-// that is more than one away. Only people can mend that.
+// wayBack says that hosts which come back as at the beginning come from too long ago: from before there was data, or
+// from a minor version that is more than one away. Only people can mend that.
 func (k *sleeper) wayBack(at night) bool {
 	for name := range at.there {
 		first := k.first.Hosts[name]

@@ -38,7 +38,7 @@ func (v view) noUser() []Refusal {
 	if len(names) == 0 {
 		return nil
 	}
-	reason := "etcd's permissions are on, and refuse clusterup: " + enumerate(names) + " tell it nothing, but serve others"
+	reason := "etcd's permissions are on, and refuse clusterup: " + Enumerate(names) + " tell it nothing, but serve others"
 	switch {
 	case !c.TLS.Clients:
 		return []Refusal{refuse(NoUser, "", fmt.Sprintf("with https it is the user root: in the inventory, take clients = false "+

@@ -8,9 +8,9 @@ import (
 	"github.com/clusterup/clusterup/inventory"
 )
 
-// NextDestroy is Next for a cluster that is to be no more: stop all members; put the data aside, or delete it where purge says so; remove
-// what clusterup wrote. The CAs in the operator directory stay. It touches no data but this cluster's. A host that cannot be looked at is left
-// out where the operator has accepted that by its name, see [Gone].
+// NextDestroy is Next for a cluster that is to be no more: stop all members; put the data aside, or delete it where
+// purge says so; remove what clusterup wrote. The CAs in the operator directory stay. It touches no data but this
+// cluster's. A host that cannot be looked at is left out where the operator has accepted that by its name, see [Gone].
 func NextDestroy(purge bool) func(Want, facts.Snapshot) (*Stage, error) {
 	return func(w Want, s facts.Snapshot) (*Stage, error) {
 		v := newView(w, unasked(s))
@@ -26,7 +26,8 @@ func NextDestroy(purge bool) func(Want, facts.Snapshot) (*Stage, error) {
 	}
 }
 
-// unasked is a look in which no host is dark that answers: what a member would say is of no matter when it is to be destroyed.
+// unasked is a look in which no host is dark that answers: what a member would say is of no matter when it is to be
+// destroyed.
 func unasked(s facts.Snapshot) facts.Snapshot {
 	s.Hosts = maps.Clone(s.Hosts)
 	for name, host := range s.Hosts {

@@ -7,7 +7,8 @@ import (
 	"github.com/clusterup/clusterup/facts"
 )
 
-// A host that cannot be looked at keeps a cluster from being destroyed, until the operator leaves it out by name; then nothing is done there.
+// A host that cannot be looked at keeps a cluster from being destroyed, until the operator leaves it out by name; then
+// nothing is done there.
 func TestDestroyDark(t *testing.T) {
 	w := wanted(t, 3)
 	s := change(settled(t, w), "etcd-3", func(h *facts.Host) { *h = facts.Host{Name: "etcd-3", Unreachable: "no route"} })

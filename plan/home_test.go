@@ -194,7 +194,8 @@ func must(t *testing.T, err error) {
 	}
 }
 
-// The lines that keep a member's home go where the inventory has the setting: into the member's block if that names a directory.
+// The lines that keep a member's home go where the inventory has the setting: into the member's block if that names a
+// directory.
 func TestHomeLines(t *testing.T) {
 	w := lines(t)
 	v, own, walls := view{want: w}, w.Cluster.Members[1], w.Cluster.Members[2]

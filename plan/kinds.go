@@ -17,12 +17,13 @@ const (
 
 // Traits are what the parts of clusterup need to know of a kind of step, beside how it is done and what effect it has.
 type Traits struct {
-	// Mark is how a plan shows it: '+' makes something, '~' changes what is there, '-' removes or ends something, '!' is
-	// noticed by members that run, '…' waits.
+	// Mark is how a plan shows it: '+' makes something, '~' changes what is there, '-' removes or ends something, '!'
+	// is noticed by members that run, '…' waits.
 	Mark rune
 	// Where it happens.
 	Where Where
-	// Long steps wait or move a lot, and end at once when the run is to stop; the others take moments, and are finished.
+	// Long steps wait or move a lot, and end at once when the run is to stop; the others take moments, and are
+	// finished.
 	Long bool
 	// Starts says that the member's process is started by it.
 	Starts bool
@@ -35,7 +36,8 @@ type Traits struct {
 	Disturbs bool
 	// Rotates says that a rotation of CAs has such steps: of the CA that the step names, or of any where it names none.
 	Rotates bool
-	// Relists says that the list of revoked client certificates is to be signed anew after it, unless it is of the peer CA.
+	// Relists says that the list of revoked client certificates is to be signed anew after it, unless it is of the peer
+	// CA.
 	Relists bool
 }
 

@@ -95,7 +95,8 @@ func lawTrust(w Want, s facts.Snapshot, stage Stage) error {
 	return nil
 }
 
-// lawSigner: every member of a cluster that exists trusts the CA that signs, unless it trusts none any more that has not ended and is not retired.
+// lawSigner: every member of a cluster that exists trusts the CA that signs, unless it trusts none any more that has
+// not ended and is not retired.
 func lawSigner(w Want, s facts.Snapshot, leaf Leaf) error {
 	_, exists := identities(w, s)
 	several := 0

@@ -149,8 +149,8 @@ func (v view) leafWanting(role string, m inventory.Member, host facts.Host, sign
 	return ""
 }
 
-// ahead says that a leaf is of a later CA than the one that signs while a host is dark, of which it is not known whether it trusts that one. All that
-// are seen do.
+// ahead says that a leaf is of a later CA than the one that signs while a host is dark, of which it is not known
+// whether it trusts that one. All that are seen do.
 func (v view) ahead(leaf facts.Leaf, signer facts.CA) bool {
 	return len(v.dark()) > 0 && slices.ContainsFunc(v.live(signer.Role), func(ca facts.CA) bool {
 		distrusted := v.known(func(_ inventory.Member, host facts.Host) bool { return !v.trusts(host, ca) })

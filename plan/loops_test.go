@@ -12,8 +12,8 @@ import (
 	"testing"
 )
 
-// inventoryLoops are the functions that loop over the members of an inventory themselves, since no host is concerned. Members as the cluster lists them
-// are not meant here.
+// inventoryLoops are the functions that loop over the members of an inventory themselves, since no host is concerned.
+// Members as the cluster lists them are not meant here.
 var inventoryLoops = map[string]string{
 	"everyone":  "what the quantifiers are made of",
 	"clusterID": "an ID that follows from the inventory", "Asks": "where to look", "LeafNames": "names of certificates",

@@ -7,8 +7,8 @@ import (
 	"github.com/clusterup/clusterup/inventory"
 )
 
-// Decisions loop over members through these quantifiers alone. Of a host that is dark nothing is known: "for all" is false of it, and "there is
-// one" is true (law 11). Its zero value decides nothing.
+// Decisions loop over members through these quantifiers alone. Of a host that is dark nothing is known: "for all" is
+// false of it, and "there is one" is true (law 11). Its zero value decides nothing.
 
 // everyone calls all members, dark ones too: for whoever says which are dark, and decides nothing.
 func (v view) everyone(do func(inventory.Member, facts.Host)) {
@@ -54,8 +54,8 @@ func (v view) dark() []string {
 	return names
 }
 
-// voters are the members that have a vote, by name: those that the cluster lists, and those of the inventory as long as nobody can tell.
-// One that the cluster lists without a name has not started yet, and goes by its ID.
+// voters are the members that have a vote, by name: those that the cluster lists, and those of the inventory as long as
+// nobody can tell. One that the cluster lists without a name has not started yet, and goes by its ID.
 func (v view) voters() []string {
 	var names []string
 	for _, listed := range v.seen.Members {

@@ -8,8 +8,8 @@ import (
 	"github.com/clusterup/clusterup/inventory"
 )
 
-// Next is the stage to run now, nil when there is nothing to do, or a *Refused error. While hosts are dark it goes on with what rests on none of
-// them; then its error is of kind Unreachable alone, and says what waits.
+// Next is the stage to run now, nil when there is nothing to do, or a *Refused error. While hosts are dark it goes on
+// with what rests on none of them; then its error is of kind Unreachable alone, and says what waits.
 func Next(w Want, s facts.Snapshot) (*Stage, error) {
 	v := newView(w, s)
 	if refusals := v.refusals(); len(refusals) > 0 {
@@ -30,8 +30,9 @@ func Next(w Want, s facts.Snapshot) (*Stage, error) {
 	return nil, nil
 }
 
-// operator makes what only the operator directory holds: the CAs, the list of what they have revoked, and the digests of the releases. As long
-// as dark hosts keep it unknown whether there is a cluster, it is what was revoked alone: a CA is made for a cluster that is known.
+// operator makes what only the operator directory holds: the CAs, the list of what they have revoked, and the digests
+// of the releases. As long as dark hosts keep it unknown whether there is a cluster, it is what was revoked alone: a CA
+// is made for a cluster that is known.
 func (v view) operator() (*Stage, error) {
 	unknown := len(v.dark()) > 0 && !v.formed
 	var steps []Step

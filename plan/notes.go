@@ -20,7 +20,7 @@ func notes(w Want, s facts.Snapshot) []string {
 		found = append(found, hostNotes(w, m, host)...)
 	})
 	for _, names := range alike(w.Cluster.Members, func(name string) string { return s.Hosts[name].MachineID }) {
-		found = append(found, joined(names)+" have the same machine-id: cloned hosts, or one host several times")
+		found = append(found, Enumerate(names)+" have the same machine-id: cloned hosts, or one host several times")
 	}
 	if len(arches) > 1 {
 		found = append(found, "the hosts are of different architectures")
@@ -34,7 +34,7 @@ func notes(w Want, s facts.Snapshot) []string {
 	}
 	if names := v.denied(); len(names) > 0 && w.Cluster.TLS.Clients {
 		found = append(found, fmt.Sprintf("etcd's permissions are on, and without TLS clusterup has no user: of %s it is known "+
-			"that they serve, and no more, until they speak https; who leads restarts without handing over first", enumerate(names)))
+			"that they serve, and no more, until they speak https; who leads restarts without handing over first", Enumerate(names)))
 	}
 	for _, alarm := range v.alarms() {
 		found = append(found, alarm.note())

@@ -65,12 +65,12 @@ func (p *preflight) clocks(reached []inventory.Member) {
 func (p *preflight) machines(reached []inventory.Member) {
 	clones := alike(reached, func(name string) string { return p.seen.Hosts[name].MachineID })
 	for _, names := range alike(reached, p.boot) {
-		p.refuse("", CheckMachineID, "give each member a host of its own: a host that fails would take all of them away", "%s are one machine", joined(names))
+		p.refuse("", CheckMachineID, "give each member a host of its own: a host that fails would take all of them away", "%s are one machine", Enumerate(names))
 		clones = slices.DeleteFunc(clones, func(others []string) bool { return slices.Equal(others, names) })
 	}
 	for _, names := range clones {
 		p.warn("", CheckMachineID, "on all but one of them: rm /etc/machine-id && systemd-machine-id-setup, and reboot",
-			"%s have the same machine-id: they are clones of one machine", joined(names))
+			"%s have the same machine-id: they are clones of one machine", Enumerate(names))
 	}
 	if !slices.ContainsFunc(p.findings, func(f Finding) bool { return f.Check == CheckMachineID }) {
 		p.fine("", CheckMachineID, "all differ")

@@ -199,7 +199,7 @@ func (p *preflight) source(m inventory.Member, host facts.Host, probe facts.Prob
 		p.refused(m.Name, CheckAddress, p.view.sourced(m, host))
 	case len(to) > 0:
 		p.refuse(m.Name, CheckAddress, namesRemedy(m), "%s see it come from %s, which is not among the names of its certificate: they would refuse it",
-			joined(to), from)
+			Enumerate(to), from)
 	}
 }
 

@@ -34,10 +34,11 @@ func (e *NoMajority) Head() string {
 	return fmt.Sprintf("the cluster's lock is held on the hosts of at least %d of its %d members, and %d can be locked", e.Need, e.Of, e.Held)
 }
 
-// Quorate says whether a run that holds the lock on some hosts is the only one that may change the cluster: it holds it on the hosts of a
-// majority of the listed members (law 14). Where no member tells the list, the inventory's members and those that units were started with
-// stand for it, all together and as each unit names them; before there is a cluster it is every host of the inventory. Two lists that differ
-// by one member have no majorities without a common member. An error is *NoMajority.
+// Quorate says whether a run that holds the lock on some hosts is the only one that may change the cluster: it holds it
+// on the hosts of a majority of the listed members (law 14). Where no member tells the list, the inventory's members
+// and those that units were started with stand for it, all together and as each unit names them; before there is a
+// cluster it is every host of the inventory. Two lists that differ by one member have no majorities without a common
+// member. An error is *NoMajority.
 func Quorate(w Want, s facts.Snapshot, held []string) error {
 	v := newView(w, s)
 	if v.unfounded() {
@@ -55,7 +56,8 @@ func Quorate(w Want, s facts.Snapshot, held []string) error {
 	return nil
 }
 
-// unfounded says that nothing shows that there is a cluster: no member tells who belongs to it, and no host says that it was there.
+// unfounded says that nothing shows that there is a cluster: no member tells who belongs to it, and no host says that
+// it was there.
 func (v view) unfounded() bool { return !v.formed && v.seen.Members == nil }
 
 // quorate says whether enough hosts of a list are held.
@@ -96,7 +98,8 @@ func (v view) hostOf(member facts.Member) (inventory.Member, bool) {
 	return v.want.Cluster.Members[at], true
 }
 
-// Listed are the members that the cluster itself lists, each by the name that the inventory has for its address; nil: no member tells.
+// Listed are the members that the cluster itself lists, each by the name that the inventory has for its address; nil:
+// no member tells.
 func Listed(w Want, s facts.Snapshot) map[string]facts.Member {
 	v := newView(w, s)
 	if v.seen.Members == nil {
@@ -120,8 +123,8 @@ func (v view) inventoried() []facts.Member {
 	return list
 }
 
-// presumed are the lists that may be the cluster's, when no member tells it: those that units were started with, and all of them and the
-// inventory together.
+// presumed are the lists that may be the cluster's, when no member tells it: those that units were started with, and
+// all of them and the inventory together.
 func (v view) presumed() [][]facts.Member {
 	all := v.inventoried()
 	var lists [][]facts.Member

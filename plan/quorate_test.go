@@ -20,7 +20,8 @@ func memberList(w Want, n int) []facts.Member {
 	return list
 }
 
-// operator is one of those who may change the cluster: the inventory, and a member list as it was seen, nil where none runs.
+// operator is one of those who may change the cluster: the inventory, and a member list as it was seen, nil where none
+// runs.
 type operator struct {
 	want Want
 	list []facts.Member
@@ -69,8 +70,8 @@ func (o operator) gets(t *testing.T, n int) [][]string {
 	return in
 }
 
-// Two operators of one cluster never both get in, whichever hosts each reaches, and whatever their inventories say (law 14): one inventory has
-// two more members, and the lists that they see may differ by a member that comes or goes.
+// Two operators of one cluster never both get in, whichever hosts each reaches, and whatever their inventories say (law
+// 14): one inventory has two more members, and the lists that they see may differ by a member that comes or goes.
 func TestNeverBoth(t *testing.T) {
 	small, large := wanted(t, 3), wanted(t, 5)
 	flags := func(n int) string {

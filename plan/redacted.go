@@ -8,7 +8,8 @@ import (
 // secrets are the settings of a unit in which people put secrets. clusterup writes none of them.
 var secrets = []string{"Environment", "SetCredential", "SetCredentialEncrypted"}
 
-// redacted is the text of a unit as it may be shown: without the values of secrets, and without the lines on which they go on.
+// redacted is the text of a unit as it may be shown: without the values of secrets, and without the lines on which they
+// go on.
 func redacted(text []byte) []byte {
 	shown := make([]byte, 0, len(text))
 	hides := false // the setting of the line before is secret, and goes on

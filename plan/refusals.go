@@ -16,9 +16,9 @@ import (
 // maxClockOffset is how far a host's clock may be off: certificates are backdated by five minutes.
 const maxClockOffset = 4 * time.Minute
 
-// refusals are all reasons not to touch anything, sorted by host in the order of the inventory. Where what lies there is of a newer clusterup, and
-// as long as hosts are dark before there is a cluster, only that is said: everything else might be a consequence. Beside other reasons dark hosts
-// are named; alone they are none.
+// refusals are all reasons not to touch anything, sorted by host in the order of the inventory. Where what lies there
+// is of a newer clusterup, and as long as hosts are dark before there is a cluster, only that is said: everything else
+// might be a consequence. Beside other reasons dark hosts are named; alone they are none.
 func (v view) refusals() []Refusal {
 	dark := v.unreachables()
 	if older := v.allOlder(); len(older) > 0 {

@@ -8,8 +8,8 @@ import (
 	"github.com/clusterup/clusterup/facts"
 )
 
-// ofLocks are runs that hold the lock on too few hosts: the same command, run again, holds it on the others too; and an inventory that has all
-// members finds their hosts.
+// ofLocks are runs that hold the lock on too few hosts: the same command, run again, holds it on the others too; and an
+// inventory that has all members finds their hosts.
 func ofLocks(t *testing.T, w Want) []dead {
 	t.Helper()
 	base := settled(t, w)

@@ -7,7 +7,8 @@ import (
 	"github.com/clusterup/clusterup/facts"
 )
 
-// A certificate is revoked and the list signed, whichever hosts are dark, also when that was cut short before: no host is needed for it.
+// A certificate is revoked and the list signed, whichever hosts are dark, also when that was cut short before: no host
+// is needed for it.
 func TestRevokeInTheDark(t *testing.T) {
 	w := wanted(t, 3)
 	lit := settled(t, w)

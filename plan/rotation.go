@@ -36,8 +36,8 @@ func (v view) rotating(role string) bool {
 	return slices.ContainsFunc(v.cas(role), func(ca facts.CA) bool { return ca.Retired && v.stillTrusted(ca) })
 }
 
-// stillTrusted says whether any member was seen to trust a retired CA. What is trusted for its successor too, as where intermediates share their
-// root, does not count.
+// stillTrusted says whether any member was seen to trust a retired CA. What is trusted for its successor too, as where
+// intermediates share their root, does not count.
 func (v view) stillTrusted(ca facts.CA) bool {
 	shared := slices.ContainsFunc(v.live(ca.Role), func(other facts.CA) bool { return bytes.Equal(other.Trusted(), ca.Trusted()) })
 	return !shared && v.known(func(_ inventory.Member, host facts.Host) bool { return v.relies(host, ca) })
@@ -173,7 +173,7 @@ func (v view) waits(role string) string {
 		return v.paused(role, hold)
 	}
 	if names := v.dark(); len(names) > 0 {
-		return fmt.Sprintf("%s cannot be looked at, and may need %s", enumerate(names), numbered(role, live[:len(live)-1]))
+		return fmt.Sprintf("%s cannot be looked at, and may need %s", Enumerate(names), numbered(role, live[:len(live)-1]))
 	}
 	if !v.trustedByAll(newest) {
 		return "not every member trusts " + caName(newest) + " yet"
@@ -196,7 +196,8 @@ func (v view) waits(role string) string {
 	return ""
 }
 
-// unready says which member has no certificate of the newest CA yet, or was not seen to do without the old one; "": none.
+// unready says which member has no certificate of the newest CA yet, or was not seen to do without the old one; "":
+// none.
 func (v view) unready(role string, newest facts.CA) string {
 	why := ""
 	v.each(func(m inventory.Member, host facts.Host) {

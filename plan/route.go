@@ -174,15 +174,15 @@ func (v view) bin(host facts.Host) bin {
 	return bin{BinDir(r), r.Version}
 }
 
-// lingers says that a member stays at its minor version, although another one is wanted: that takes all members, and one is dark. A member of which
-// nobody knows what it ran last is started with nothing newer either.
+// lingers says that a member stays at its minor version, although another one is wanted: that takes all members, and
+// one is dark. A member of which nobody knows what it ran last is started with nothing newer either.
 func (v view) lingers(host facts.Host) bool {
 	last := cmp.Or(v.lastVersion(host), v.low)
 	return len(v.dark()) > 0 && host.Data.WAL && last != "" && minor(last) != minor(v.target)
 }
 
-// lingering is the release that a member stays with: what it runs, what its unit starts, or the newest of that minor version that lies on
-// its host; zero: there is none of clusterup's.
+// lingering is the release that a member stays with: what it runs, what its unit starts, or the newest of that minor
+// version that lies on its host; zero: there is none of clusterup's.
 func (v view) lingering(host facts.Host) bin {
 	if host.Process != nil && len(host.Process.Args) > 0 {
 		return binAt(host.Process.Args[0])
@@ -200,7 +200,8 @@ func (v view) lingering(host facts.Host) bin {
 	return best
 }
 
-// lost says that a member stays at its minor version, and that there is no release of it with which it could start again.
+// lost says that a member stays at its minor version, and that there is no release of it with which it could start
+// again.
 func (v view) lost(host facts.Host) bool { return v.lingers(host) && v.bin(host).dir == "" }
 
 func (v view) keeps(host facts.Host, has bin) bool {

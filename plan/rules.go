@@ -26,10 +26,10 @@ const (
 	everyone              // what it rests on has to hold for every member
 )
 
-// rules is the order of Next: what the operator directory lacks; files on all hosts, which disturb nothing that runs; members that do not run;
-// the birth markers once the cluster is there; what the cluster must know of a change of its minor version; then, one at a time, better
-// certificates, and restarts of members that run with something else than is wanted; and when all that is done, CAs that begin or end, and
-// what is not used any more.
+// rules is the order of Next: what the operator directory lacks; files on all hosts, which disturb nothing that runs;
+// members that do not run; the birth markers once the cluster is there; what the cluster must know of a change of its
+// minor version; then, one at a time, better certificates, and restarts of members that run with something else than is
+// wanted; and when all that is done, CAs that begin or end, and what is not used any more.
 var rules = []rule{
 	{"operator directory", nobody, view.operator, nil},
 	{"files", majority, view.prepare, nil},
@@ -56,8 +56,8 @@ func (v view) goesOn(r rule) bool {
 	return v.seesMajority()
 }
 
-// allPublished says that the cluster knows every member as one that has served. Were it recorded as born before, a member that is dark, and has not
-// started yet, would be taken for one that has lost its data.
+// allPublished says that the cluster knows every member as one that has served. Were it recorded as born before, a
+// member that is dark, and has not started yet, would be taken for one that has lost its data.
 func (v view) allPublished() bool {
 	all := true
 	v.everyone(func(m inventory.Member, _ facts.Host) { all = all && v.published(m) != 0 })
@@ -100,7 +100,8 @@ func (v view) waitFor(what, why string, args ...any) []Wait {
 	return []Wait{{What: what, For: v.dark(), Why: fmt.Sprintf(why, args...)}}
 }
 
-// awaitWaits: as long as no quorum is seen to run, no member comes to serve by being waited for; one that is dark may run, and then it does.
+// awaitWaits: as long as no quorum is seen to run, no member comes to serve by being waited for; one that is dark may
+// run, and then it does.
 func (v view) awaitWaits() []Wait {
 	running := 0
 	v.each(func(m inventory.Member, host facts.Host) {
@@ -141,7 +142,7 @@ func (v view) restartWaits() []Wait {
 		if refusal.Kind == NeedsConsent {
 			why += "; " + refusal.Remedy
 		}
-		found = append(found, v.waitFor("restarting "+enumerate(v.candidateNames()), "%s: %s", refusal.Host, why)...)
+		found = append(found, v.waitFor("restarting "+Enumerate(v.candidateNames()), "%s: %s", refusal.Host, why)...)
 	}
 	if v.beatWaits() {
 		found = append(found, v.waitFor("the change of heartbeat_interval and election_timeout",

@@ -36,8 +36,9 @@ func (v view) timing() (heartbeat, election time.Duration) {
 	return heartbeat, election
 }
 
-// beat is what a member is to run with now. While a host is dark nothing changes in it, since the order would go by what all run with: what all
-// that are seen run with goes for every one of them, and where they differ each stays as it is.
+// beat is what a member is to run with now. While a host is dark nothing changes in it, since the order would go by
+// what all run with: what all that are seen run with goes for every one of them, and where they differ each stays as it
+// is.
 func (v view) beat(host facts.Host) (heartbeat, election time.Duration) {
 	if len(v.dark()) == 0 {
 		return v.heartbeat, v.election

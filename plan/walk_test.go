@@ -114,7 +114,8 @@ func (k *walker) tell(h hash.Hash, host facts.Host) {
 	h.Write(raw)
 }
 
-// digests are those of the files of hosts, by the map that holds them: no state changes one that it has from another state.
+// digests are those of the files of hosts, by the map that holds them: no state changes one that it has from another
+// state.
 type digests map[uintptr]struct {
 	files map[string]facts.File // kept, so that no other map comes to lie there
 	sum   key

@@ -303,7 +303,8 @@ func TestKeyIsNotEnough(t *testing.T) {
 	}
 }
 
-// A connection that is cut right after the key was accepted is tried once more: it may be the network. Twice is no accident.
+// A connection that is cut right after the key was accepted is tried once more: it may be the network. Twice is no
+// accident.
 func TestLoginCutShort(t *testing.T) {
 	cuts := func(times int32) func(*server) {
 		var left atomic.Int32

@@ -53,7 +53,8 @@ func Settled(wanted File, has []byte) File {
 // headSize is how much of a unit is looked at for the line that says who wrote it: the second one.
 const headSize = 1024
 
-// aroundForm are the two parts of a unit around the line that says who wrote it; the second is empty where there is no such line.
+// aroundForm are the two parts of a unit around the line that says who wrote it; the second is empty where there is no
+// such line.
 func aroundForm(unit []byte) (before, after []byte) {
 	at := formLine.FindIndex(unit[:min(len(unit), headSize)])
 	if at == nil {

@@ -92,8 +92,8 @@ func (s *session) apply(ctx context.Context, saved *savedPlan, yes, full bool) e
 	return err
 }
 
-// operatorPart does what comes first and needs no host: the operator directory has a lock of its own. Then it ends with the reason for which
-// no host is changed.
+// operatorPart does what comes first and needs no host: the operator directory has a lock of its own. Then it ends with
+// the reason for which no host is changed.
 func (s *session) operatorPart(ctx context.Context, seen facts.Snapshot, reason error) error {
 	return s.converge(ctx, seen, true, func(w plan.Want, seen facts.Snapshot) (*plan.Stage, error) {
 		stage, err := plan.Next(w, seen)
@@ -183,8 +183,8 @@ func (s *session) consent(ctx context.Context, yes bool) error {
 // decider decides the next stage, as plan.Next does.
 type decider func(plan.Want, facts.Snapshot) (*plan.Stage, error)
 
-// converge runs what is to be done, with the journal and the view listening. seen is the look that it begins with; next decides in the place
-// of plan.Next, where it is not nil.
+// converge runs what is to be done, with the journal and the view listening. seen is the look that it begins with; next
+// decides in the place of plan.Next, where it is not nil.
 func (s *session) converge(ctx context.Context, seen facts.Snapshot, changes bool, next decider) error {
 	token, err := randomHex(16)
 	if err != nil {

@@ -20,7 +20,8 @@ func etcd3Dark() *plan.Refused {
 	}
 }
 
-// An apply without a dark host says what was done, what waits and for whom, and that it may need more; it exits with 12, whatever it has done.
+// An apply without a dark host says what was done, what waits and for whom, and that it may need more; it exits with
+// 12, whatever it has done.
 func TestExplainDark(t *testing.T) {
 	rest := []string{
 		"  etcd-3: connect: no route  [unreachable]", "    → check routes", "  the change to etcd 3.7.3 waits for etcd-3: all take part",
@@ -63,7 +64,8 @@ func TestExplainOperatorPart(t *testing.T) {
 	}
 }
 
-// A plan while a host is dark shows its stages, or that there are none, and what waits. With --json one without stages is an error alone.
+// A plan while a host is dark shows its stages, or that there are none, and what waits. With --json one without stages
+// is an error alone.
 func TestPlanViewDark(t *testing.T) {
 	for name, c := range map[string]struct {
 		p    plan.Plan

@@ -11,8 +11,8 @@ import (
 	"github.com/clusterup/clusterup/plan"
 )
 
-// hearsay is what the cluster says of a member whose host is dark: its member list, and the member's client port as another member's host
-// reaches it. That the host does not answer here says nothing of that.
+// hearsay is what the cluster says of a member whose host is dark: its member list, and the member's client port as
+// another member's host reaches it. That the host does not answer here says nothing of that.
 type hearsay struct {
 	Listed  bool   `json:"listed"`            // the member list has it
 	Serves  bool   `json:"serves"`            // it served a linearizable read
@@ -64,8 +64,8 @@ func (s *session) heard(ctx context.Context, seen facts.Snapshot) map[string]hea
 	return found
 }
 
-// clientURL is where a member serves clients: as the cluster says where that is its address in the inventory, and else as the inventory has
-// it. Nobody else is asked because a host says so.
+// clientURL is where a member serves clients: as the cluster says where that is its address in the inventory, and else
+// as the inventory has it. Nobody else is asked because a host says so.
 func clientURL(c *inventory.Cluster, m inventory.Member, listed facts.Member) string {
 	for _, said := range listed.ClientURLs {
 		if u, err := url.Parse(said); err == nil && u.Hostname() == m.ClientAddress {

@@ -11,7 +11,8 @@ import (
 	"github.com/clusterup/clusterup/facts"
 )
 
-// A dark host's member that the cluster does not list is told of without asking anybody; where no member can be asked, nothing is told.
+// A dark host's member that the cluster does not list is told of without asking anybody; where no member can be asked,
+// nothing is told.
 func TestHeard(t *testing.T) {
 	s, _ := lockedSession(t)
 	seen := *s.last.Load()
@@ -32,7 +33,8 @@ func TestHeard(t *testing.T) {
 	}
 }
 
-// Members are asked about side by side, also where the cluster lists only some of them; and at the addresses of the inventory alone.
+// Members are asked about side by side, also where the cluster lists only some of them; and at the addresses of the
+// inventory alone.
 func TestHeardOfMany(t *testing.T) {
 	s, _ := lockedSession(t)
 	in, err := os.Open(os.DevNull)

@@ -89,7 +89,8 @@ type dark struct{ why error }
 
 func (d dark) Script(context.Context, string) ([]byte, error) { return nil, d.why }
 
-// through dials an address from a member's host. A host on which a run does not hold the lock is left alone: it would be waited for each time.
+// through dials an address from a member's host. A host on which a run does not hold the lock is left alone: it would
+// be waited for each time.
 func (s *session) through(ctx context.Context, member, address string) (net.Conn, error) {
 	if held := s.holding.Load(); held != nil {
 		if err := held.unheld(member); err != nil {

@@ -25,7 +25,8 @@ func (h testHolder) Hold(context.Context, string) (string, <-chan struct{}, func
 	return "held", h.cut, func() error { return nil }, h.err
 }
 
-// lockedSession is one with a cluster of three, whose look saw all; it holds the lock on all but those that are not to be had.
+// lockedSession is one with a cluster of three, whose look saw all; it holds the lock on all but those that are not to
+// be had.
 func lockedSession(t *testing.T, unreachable ...string) (*session, map[string]testHolder) {
 	t.Helper()
 	text := "cluster \"prod\" {\n  version = \"3.6.16\"\n"
@@ -111,7 +112,8 @@ func saysLines(t *testing.T, got []string, want ...string) {
 	}
 }
 
-// Nothing is sent to a host on which the lock is not held: not when it was dark before, not once the lock is lost there, and not without a lock.
+// Nothing is sent to a host on which the lock is not held: not when it was dark before, not once the lock is lost
+// there, and not without a lock.
 func TestGuarded(t *testing.T) {
 	s, hosts := lockedSession(t, "etcd-1")
 	close(hosts["etcd-2"].cut)

@@ -124,7 +124,7 @@ func explainVerify(verify *apply.VerifyError) []string {
 		}
 	}
 	if len(verify.Dark) > 0 {
-		lines = append(lines, fmt.Sprintf("  %s could not be looked at", andList(verify.Dark)))
+		lines = append(lines, fmt.Sprintf("  %s could not be looked at", plan.Enumerate(verify.Dark)))
 	}
 	if rest == 0 {
 		return lines

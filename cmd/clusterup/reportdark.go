@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/clusterup/clusterup/apply"
 	"github.com/clusterup/clusterup/plan"
@@ -36,13 +35,5 @@ func explainDark(dark *apply.DarkError) []string {
 	for _, r := range dark.Refusals {
 		names = append(names, r.Host)
 	}
-	return append(lines, fmt.Sprintf("  → when %s can be looked at, run the same command again: what is needed there is not known before", andList(names)))
-}
-
-// andList is names as people list them.
-func andList(names []string) string {
-	if len(names) < 2 {
-		return strings.Join(names, "")
-	}
-	return strings.Join(names[:len(names)-1], ", ") + " and " + names[len(names)-1]
+	return append(lines, fmt.Sprintf("  → when %s can be looked at, run the same command again: what is needed there is not known before", plan.Enumerate(names)))
 }

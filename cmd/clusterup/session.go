@@ -199,7 +199,8 @@ func (s *session) want(ctx context.Context, seen facts.Snapshot, token string) (
 }
 
 // release is the archive of a version for an architecture, resolved once a run; nil when etcd is not released for it.
-// Files and digests in the inventory are of the version that it asks for; versions on the way there come from the mirror.
+// Files and digests in the inventory are of the version that it asks for; versions on the way there come from the
+// mirror.
 func (s *session) release(ctx context.Context, version, arch string, pinned map[string]string) (*release.Archive, error) {
 	if !releasedFor[arch] {
 		return nil, nil

@@ -13,8 +13,9 @@ import (
 	"github.com/clusterup/clusterup/plan"
 )
 
-// showPlan writes the plan to stdout: for people, or as one JSON object. Where building it ended in an error, it is the stages before
-// that; with none, nothing is shown, since a refusal is not a plan with nothing to do. To people it is said what waits for hosts that are dark.
+// showPlan writes the plan to stdout: for people, or as one JSON object. Where building it ended in an error, it is the
+// stages before that; with none, nothing is shown, since a refusal is not a plan with nothing to do. To people it is
+// said what waits for hosts that are dark.
 func (c *console) showPlan(p plan.Plan, full bool, err error) {
 	if p.Cluster == "" || err != nil && p.Empty() && (c.json || c.destroying || !darkOnly(err)) {
 		return
