@@ -218,36 +218,53 @@ func bootstrap(name string, telling func([]string) []string) operation {
 // TestFaultsAlone bootstraps clusters of one member, on several hosts side by side.
 func TestFaultsAlone(t *testing.T) {
 	t.Parallel()
-	s := newSite(t, "flt-one", hosts(3)...)
-	var stands []*stand
-	for _, m := range s.inventory(t, "prod").Members {
-		stands = append(stands, newStand(t, s, s.inventory(t, "prod"), m))
-	}
-	t.Run("bootstrap", func(t *testing.T) { disturb(t, bootstrap("bootstrap of 1 member", distinct), stands...) })
-	t.Run("purge", func(t *testing.T) { disturb(t, purging, stands...) })
+	disturb(t, bootstrap("bootstrap of 1 member", distinct), standsOf(t, "flt-one", 1, 3)...)
 }
 
-// TestFaultsTogether does everything there is with clusters of three members.
+// TestFaultsPurge deletes such clusters with their data.
+func TestFaultsPurge(t *testing.T) {
+	t.Parallel()
+	disturb(t, purging, standsOf(t, "flt-purge", 1, 3)...)
+}
+
+// TestFaultsTogether bootstraps clusters of three members.
 func TestFaultsTogether(t *testing.T) {
 	t.Parallel()
-	const size = 3
-	clusters := 1
+	op := bootstrap(during, only("before start-member/etcd-2", "after start-member/etcd-2", "after record-birth/etcd-2"))
+	op.whole, op.part = ofThree, partOfThree
+	disturb(t, op, standsOf(t, "flt-three", 3, clusters())...)
+}
+
+// TestFaultsRepair mends such clusters.
+func TestFaultsRepair(t *testing.T) {
+	t.Parallel()
+	disturb(t, repairing, standsOf(t, "flt-repair", 3, clusters())...)
+}
+
+// TestFaultsDestroy ends such clusters.
+func TestFaultsDestroy(t *testing.T) {
+	t.Parallel()
+	disturb(t, destroying, standsOf(t, "flt-destroy", 3, clusters())...)
+}
+
+// clusters is how many are disturbed side by side where all points are tried.
+func clusters() int {
 	if whole() {
-		clusters = 2
+		return 2
 	}
-	s := newSite(t, "flt-three", hosts(clusters*size)...)
+	return 1
+}
+
+// standsOf is a lab with so many stands, of so many members each.
+func standsOf(t *testing.T, name string, size, count int) []*stand {
+	t.Helper()
+	s := newSite(t, name, hosts(size*count)...)
 	inv := s.inventory(t, "prod")
 	var stands []*stand
 	for members := range slices.Chunk(inv.Members, size) {
 		stands = append(stands, newStand(t, s, inv, members...))
 	}
-	t.Run("bootstrap", func(t *testing.T) {
-		op := bootstrap(during, only("before start-member/etcd-2", "after start-member/etcd-2", "after record-birth/etcd-2"))
-		op.whole, op.part = ofThree, partOfThree
-		disturb(t, op, stands...)
-	})
-	t.Run("repair", func(t *testing.T) { disturb(t, repairing, stands...) })
-	t.Run("destroy", func(t *testing.T) { disturb(t, destroying, stands...) })
+	return stands
 }
 
 var partOfThree = map[string]string{"kill": "around every step", "fail": "around every step on one host"}

@@ -10,8 +10,9 @@ import (
 
 // The rows of what was measured stand between these lines, sorted.
 const (
-	measuredHead = "| what is done | writes acknowledged | failed | changes of the leader | longest gap between two | seconds |\n| --- | --- | --- | --- | --- | --- |\n"
-	measuredEnd  = "\n<!-- end of what was measured -->"
+	measuredHead = "| what is done | writes acknowledged | failed | changes of the leader | longest gap between two | seconds | seen at |\n" +
+		"| --- | --- | --- | --- | --- | --- | --- |\n"
+	measuredEnd = "\n<!-- end of what was measured -->"
 )
 
 // measured puts what clients saw of a change into docs/guarantees.md, with FAULTS=full; else it checks that the page has a row for it,
@@ -26,7 +27,7 @@ func measured(t *testing.T, what string, r report, seconds float64) {
 		t.Fatalf("%s has no table of what was measured", guarantees)
 	}
 	key := fmt.Sprintf("| %s | ", what)
-	row := fmt.Sprintf("%s%d | %d | %d | %.2f s | %.0f |", key, r.acked, r.failed, r.changes, r.longest.Seconds(), seconds)
+	row := fmt.Sprintf("%s%d | %d | %d | %.2f s | %.0f | %s |", key, r.acked, r.failed, r.changes, r.longest.Seconds(), seconds, commit())
 	t.Log(row)
 	rows := strings.Split(strings.TrimSpace(table), "\n")
 	mine := func(r string) bool { return strings.HasPrefix(r, key) }

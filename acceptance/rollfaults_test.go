@@ -149,17 +149,7 @@ func upgrading() operation {
 // TestRollFaults disturbs rolling changes.
 func TestRollFaults(t *testing.T) {
 	t.Parallel()
-	const size = 3
-	clusters := 1
-	if whole() {
-		clusters = 2
-	}
-	s := newSite(t, "roll-faults", hosts(clusters*size)...)
-	inv := s.inventory(t, "prod")
-	var stands []*stand
-	for members := range slices.Chunk(inv.Members, size) {
-		stands = append(stands, newStand(t, s, inv, members...))
-	}
+	stands := standsOf(t, "roll-faults", 3, clusters())
 	t.Run("upgrade", func(t *testing.T) { disturb(t, upgrading(), stands...) })
 	if whole() {
 		t.Run("flags", func(t *testing.T) { disturb(t, flagging(), stands...) })

@@ -59,18 +59,7 @@ var partOfRotation = map[string]string{
 // TestRotateFaults disturbs a rotation of CAs.
 func TestRotateFaults(t *testing.T) {
 	t.Parallel()
-	const size = 3
-	clusters := 1
-	if whole() {
-		clusters = 2
-	}
-	s := newSite(t, "rotate-faults", hosts(clusters*size)...)
-	inv := s.inventory(t, "prod")
-	var stands []*stand
-	for members := range slices.Chunk(inv.Members, size) {
-		stands = append(stands, newStand(t, s, inv, members...))
-	}
-	disturb(t, rotatingBoth(), stands...)
+	disturb(t, rotatingBoth(), standsOf(t, "rotate-faults", 3, clusters())...)
 }
 
 // lostHosts are hosts that go in the middle of a rotation, in each of the phases in which members restart.

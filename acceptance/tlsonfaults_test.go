@@ -54,9 +54,7 @@ func TestTLSOnFaults(t *testing.T) {
 		t.Skip("FAULTS=full")
 	}
 	t.Parallel()
-	s := newSite(t, "tls-faults", hosts(6)...)
-	inv := s.inventory(t, "prod")
-	stands := []*stand{newStand(t, s, inv, inv.Members[:3]...), newStand(t, s, inv, inv.Members[3:]...)}
+	stands := standsOf(t, "tls-faults", 3, clusters())
 	first := stands[0]
 	t.Run("power cut", func(t *testing.T) {
 		inv := first.inv
