@@ -48,8 +48,10 @@ func purge(paths []plan.Path) string {
 	b.WriteString("set -eu\n")
 	for _, p := range paths {
 		fmt.Fprintf(&b, `dir=%s
-[ ! -d "$dir" ] || find "$dir"/ -mindepth 1 -maxdepth 1 ! -name lost+found ! -name '%s*' -exec rm -rf {} +
-mountpoint -q "$dir" || rmdir "$dir" 2>/dev/null || true
+if [ -d "$dir" ]; then
+  find "$dir"/ -mindepth 1 -maxdepth 1 ! -name lost+found ! -name '%s*' -exec rm -rf {} +
+  mountpoint -q "$dir" || rmdir "$dir" 2>/dev/null || true
+fi
 `, quote(p.Path), plan.AsidePrefix)
 	}
 	return b.String()
@@ -59,46 +61,61 @@ mountpoint -q "$dir" || rmdir "$dir" 2>/dev/null || true
 // and the rest last, since the next look finds what is left to do by it. Of uploads for this cluster nothing stays
 // either.
 func removeFiles(cluster, unit string, paths []plan.Path) string {
-	var b, rest strings.Builder
-	b.WriteString("set -u\n")
+	var unitFiles, rest []string
 	for _, p := range paths {
-		into := &rest
 		if path.Ext(p.Path) == ".service" {
-			into = &b
+			unitFiles = append(unitFiles, p.Path)
+		} else {
+			rest = append(rest, p.Path)
 		}
-		fmt.Fprintf(into, "rm -rf %s || exit\n", quote(p.Path))
 	}
-	fmt.Fprintf(&b, `systemctl daemon-reload || exit
+	return fmt.Sprintf(`set -u
+%srm -rf%s || exit
+systemctl daemon-reload || exit
 systemctl reset-failed %s 2>/dev/null
 if cd %s 2>/dev/null; then
   exec 8<.
   flock -w 600 8 || exit # an installation for another cluster is finished first
   %s
+  set --
   for release in "$PWD"/*/; do
-    [ -d "$release" ] || continue
-    grep -qF "${release%%/}/" /etc/systemd/system/*.service 2>/dev/null ||
-      ls -l /proc/[0-9]*/exe 2>/dev/null | grep -qF " ${release%%/}/" || rm -rf "$release"
+    [ ! -d "$release" ] || set -- "$@" "${release%%/}"
   done
+  unnamed "$@"
   cd /
 fi
-%srmdir %s %s /etc/etcd 2>/dev/null
+rm -rf%s || exit
+rmdir %[4]s %[7]s /etc/etcd 2>/dev/null
 exit 0
-`, quote(unit+".service"), facts.ReleaseDir, removeUploads(facts.ReleaseDir, cluster), rest.String(),
-		facts.ReleaseDir, path.Dir(facts.ReleaseDir))
-	return b.String()
+`, unnamed, words(unitFiles), quote(unit+".service"), facts.ReleaseDir, removeUploads(facts.ReleaseDir, cluster), words(rest),
+		path.Dir(facts.ReleaseDir))
 }
+
+// unnamed removes releases, but those that a unit names or a process runs.
+const unnamed = `unnamed() { # unnamed RELEASE...
+  used=$(
+    cat /etc/systemd/system/*.service 2>/dev/null
+    ls -l /proc/[0-9]*/exe 2>/dev/null
+  )
+  case $used in *' -> '*) ;; *) echo "what runs on the host cannot be read" >&2; exit 1 ;; esac
+  for release; do
+    shift
+    case $used in *"$release/"*) ;; *) set -- "$@" "$release" ;; esac
+  done
+  [ $# -eq 0 ] || rm -rf "$@" || exit
+}
+`
 
 // pruneReleases removes releases, each unless a unit has come to name it meanwhile.
 func pruneReleases(paths []plan.Path) string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "set -u\ncd %s || exit\nexec 8<.\nflock -w 600 8 || exit # an installation for another cluster is finished first\nfor release in", quote(facts.ReleaseDir))
+	var releases []string
 	for _, p := range paths {
-		b.WriteString(" " + quote(p.Path))
+		releases = append(releases, p.Path)
 	}
-	b.WriteString(`; do
-  grep -qF "$release/" /etc/systemd/system/*.service 2>/dev/null ||
-    ls -l /proc/[0-9]*/exe 2>/dev/null | grep -qF " $release/" || rm -rf "$release" || exit
-done
-`)
-	return b.String()
+	return fmt.Sprintf(`set -u
+%scd %s || exit
+exec 8<.
+flock -w 600 8 || exit # an installation for another cluster is finished first
+unnamed%s
+`, unnamed, quote(facts.ReleaseDir), words(releases))
 }

@@ -3,6 +3,7 @@ package apply
 import (
 	"fmt"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/clusterup/clusterup/plan"
@@ -10,6 +11,15 @@ import (
 
 // quote makes one word of any text, for a POSIX shell.
 func quote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }
+
+// words are texts as words of a shell, each after a blank.
+func words(texts []string) string {
+	var b strings.Builder
+	for _, text := range texts {
+		b.WriteString(" " + quote(text))
+	}
+	return b.String()
+}
 
 // createUser makes a system user and its group. One that was removed gets back the number that its data has, unless
 // another has it now. It goes to its end in the moment that it takes, also when the run has died: otherwise locks of
@@ -20,12 +30,20 @@ user=%s data=%s
 trap '' TERM HUP
 exec 8</etc
 flock -w 600 8
-number() { # number DATABASE OPTION FORMAT
-  n=$(stat -L -c "$3" "$data" 2>/dev/null) && [ "$n" != 0 ] && ! getent "$1" "$n" >/dev/null && echo "$2 $n" || true
+for shell in /usr/sbin/nologin /sbin/nologin /bin/false; do [ ! -x "$shell" ] || break; done
+add() {
+  useradd --system $uid "$@" --home-dir /nonexistent --no-create-home --shell "$shell" --comment 'etcd members' "$user"
 }
-getent group "$user" >/dev/null || groupadd --system $(number group --gid %%g) "$user"
-getent passwd "$user" >/dev/null || useradd --system $(number passwd --uid %%u) --gid "$user" --home-dir /nonexistent --no-create-home \
-  --shell "$(command -v nologin || echo /bin/false)" --comment 'etcd members' "$user"
+uid= gid=
+if [ -e "$data" ]; then
+  set -- $(stat -L -c '%%u %%g' "$data")
+  [ "$1" = 0 ] || getent passwd "$1" >/dev/null || uid="--uid $1"
+  [ "$2" = 0 ] || getent group "$2" >/dev/null || gid="--gid $2"
+fi
+# Both at once; where one of them is there, or the group has a number to get back, one after the other.
+[ -n "$gid" ] || ! add --user-group 2>/dev/null || exit 0
+getent group "$user" >/dev/null || groupadd --system $gid "$user"
+getent passwd "$user" >/dev/null || add --gid "$user"
 `, quote(name), quote(dataDir))
 }
 
@@ -35,115 +53,188 @@ const reloadUnits = "systemctl daemon-reload\n"
 // read when it is asked for, and a reload reads all units of the host.
 func reloadUnit(unit string) string {
 	return fmt.Sprintf(`set -u
-state=$(systemctl show -p LoadState -p NeedDaemonReload %s | sort | tr '\n' ' ')
-[ "$state" = "LoadState=loaded NeedDaemonReload=no " ] || systemctl daemon-reload
+state=$(systemctl show -p LoadState -p NeedDaemonReload %s)
+case $state in
+*LoadState=loaded*NeedDaemonReload=no* | *NeedDaemonReload=no*LoadState=loaded*) ;;
+*) systemctl daemon-reload ;;
+esac
 `, quote(unit+".service"))
 }
 
+// alike are paths that get the same owner, group and mode.
+type alike struct {
+	first plan.Path
+	paths []string
+}
+
+// byOwner puts paths together that are alike, in the order in which each kind first appears.
+func byOwner(paths []plan.Path) []alike {
+	var groups []alike
+	for _, p := range paths {
+		i := slices.IndexFunc(groups, func(g alike) bool {
+			return g.first.Owner == p.Owner && g.first.Group == p.Group && g.first.Mode == p.Mode
+		})
+		if i < 0 {
+			i, groups = len(groups), append(groups, alike{first: p})
+		}
+		groups[i].paths = append(groups[i].paths, p.Path)
+	}
+	return groups
+}
+
 // makeDirs makes directories with their owner and mode; parents that are missing are open to all, as they would be made
-// by hand. Each has its mode from the start: a look takes shared ones such as /opt/clusterup for good as they are.
-// Another run may make those at the same time.
+// by hand. Each of root's has its mode from the start: a look takes shared ones such as /opt/clusterup for good as they
+// are. One of somebody else's is closed to all others until it is theirs. What is there already is put right. Another
+// run may make those at the same time.
 func makeDirs(paths []plan.Path) string {
 	var b strings.Builder
-	b.WriteString("set -eu\n")
-	for _, p := range paths {
-		fmt.Fprintf(&b, "(umask 022; mkdir -p %s)\n[ -d %[2]s ] || (umask %04o; mkdir %[2]s) || [ -d %[2]s ]\n",
-			quote(path.Dir(p.Path)), quote(p.Path), 0o777&^uint32(p.Mode))
+	b.WriteString("set -eu\numask 022\n" + own + `make() { # make OWNER GROUP MODE PATH...
+  owner=$1 group=$2 mode=$3
+  shift 3
+  for dir; do
+    shift
+    if [ -d "$dir" ]; then own "$owner:$group" "$mode" "$dir"; else set -- "$@" "$dir"; fi
+  done
+  [ $# -gt 0 ] || return 0
+  if [ "$owner:$group" = root:root ]; then
+    mkdir -p -m "$mode" "$@"
+  else
+    install -d -o "$owner" -g "$group" -m "$mode" "$@"
+  fi
+}
+`)
+	for _, g := range byOwner(paths) {
+		fmt.Fprintf(&b, "make %s %s %04o%s\n", quote(g.first.Owner), quote(g.first.Group), uint32(g.first.Mode), words(g.paths))
 	}
-	b.WriteString(owners(paths))
 	return b.String()
 }
 
-func fixModes(paths []plan.Path) string { return "set -eu\n" + owners(paths) }
+// fixModes gives paths their owner and mode.
+func fixModes(paths []plan.Path) string {
+	var b strings.Builder
+	b.WriteString("set -eu\n" + own)
+	for _, g := range byOwner(paths) {
+		fmt.Fprintf(&b, "own %s %04o%s\n", quote(g.first.Owner+":"+g.first.Group), uint32(g.first.Mode), words(g.paths))
+	}
+	return b.String()
+}
 
-// own gives a path to somebody. An operator may have made it a symbolic link, which is followed; one that somebody else
-// than root can have made is not: it may lead anywhere.
-const own = `own() { # own OWNER:GROUP MODE PATH [OPTION]
-  at=$3
-  if [ -L "$at" ]; then
-    [ "$(stat -L -c %u "$(dirname "$at")")" = 0 ] || { echo "$at is a symbolic link in a directory that is not root's" >&2; exit 1; }
-    if [ -d "$at" ]; then at=$at/.; fi
-  fi
-  chown ${4-} "$1" "$at"
-  chmod "$2" "$at"
+// own gives paths to somebody: a member's directory to its user with all that is in it, since after somebody else had
+// it, the member could not use the rest. An operator may have made one a symbolic link, which is followed; one that
+// somebody else than root can have made is not: it may lead anywhere.
+const own = `own() { # own OWNER:GROUP MODE PATH...
+  whose=$1 bits=$2
+  shift 2
+  for at; do
+    shift
+    if [ -L "$at" ]; then
+      [ "$(stat -L -c %u "${at%/*}/")" = 0 ] || { echo "$at is a symbolic link in a directory that is not root's" >&2; exit 1; }
+      if [ -d "$at" ]; then at=$at/.; fi
+    fi
+    set -- "$@" "$at"
+  done
+  case $whose in
+  root:*) chown "$whose" "$@" ;;
+  *) chown -Rh "$whose" "$@" ;;
+  esac
+  chmod "$bits" "$@"
 }
 `
 
-// owners gives a member's directory to its user with all that is in it: after somebody else had it, the member could
-// not use the rest.
-func owners(paths []plan.Path) string {
-	var b strings.Builder
-	b.WriteString(own)
-	for _, p := range paths {
-		all := ""
-		if p.Owner != "root" {
-			all = " -Rh"
-		}
-		fmt.Fprintf(&b, "own %s %04o %s%s\n", quote(p.Owner+":"+p.Group), uint32(p.Mode), quote(p.Path), all)
-	}
-	return b.String()
-}
-
 // swapLeaf points a role's link at another directory in one step, and then removes the pairs that it pointed at before,
-// with whatever killed runs have left under names that clusterup gives.
+// with whatever killed runs have left under names that clusterup gives. The pair was brought to the disk when it was
+// written.
 func swapLeaf(link, target string) string {
 	return fmt.Sprintf(`set -eu
-link=%s target=%s
-cd "$(dirname "$link")"
-role=$(basename "$link")
-sync "$target"/* "$target"
-rm -f ".$role."[0-9]*
+cd %s
+role=%s target=%s
 if [ -d "$role" ] && [ ! -L "$role" ]; then mv -T "$role" "$role.aside.$$"; fi
-ln -sfn "$target" ".$role.$$"
-mv -fT ".$role.$$" "$role"
+if [ -e "$role" ] || [ -L "$role" ]; then
+  ln -sfn "$target" ".$role.$$"
+  mv -fT ".$role.$$" "$role"
+else
+  ln -s "$target" "$role"
+fi
 sync .
+set --
+for old in ".$role."[0-9]*; do
+  if [ -e "$old" ] || [ -L "$old" ]; then set -- "$@" "$old"; fi
+done
 for old in "$role"-*; do
   serial=${old#"$role"-}
   case $serial in *[!0-9a-f]*) continue ;; esac
-  if [ "$old" != "$target" ] && [ ${#serial} -ge 16 ] && [ ${#serial} -le %d ] && [ -d "$old" ]; then rm -rf "$old"; fi
+  if [ "$old" != "$target" ] && [ ${#serial} -ge 16 ] && [ ${#serial} -le %d ] && [ -d "$old" ]; then set -- "$@" "$old"; fi
 done
-`, quote(link), quote(target), serialDigits)
+[ $# -eq 0 ] || rm -rf "$@"
+`, quote(path.Dir(link)), quote(path.Base(link)), quote(target), serialDigits)
 }
 
 // pruneTrust removes bundles, each unless the unit has come to name it meanwhile.
 func pruneTrust(unit string, paths []plan.Path) string {
-	var b strings.Builder
-	b.WriteString("set -u\n")
+	var bundles []string
 	for _, p := range paths {
-		fmt.Fprintf(&b, "grep -qF %s %s || rm -f %[1]s || exit\n", quote(p.Path),
-			quote("/etc/systemd/system/"+unit+".service"))
+		bundles = append(bundles, p.Path)
 	}
-	return b.String()
+	return fmt.Sprintf(`set -u
+named=
+if [ -e %[1]s ]; then
+  named=$(cat %[1]s) || exit
+fi
+set --%[2]s
+for bundle; do
+  shift
+  case $named in *"$bundle"*) ;; *) set -- "$@" "$bundle" ;; esac
+done
+[ $# -eq 0 ] || rm -f "$@"
+`, quote("/etc/systemd/system/"+unit+".service"), words(bundles))
 }
 
 // serialDigits is the greatest length of a certificate's serial number (RFC 5280: 20 bytes), which the name of its
 // directory ends in; a cfssl server draws its own, which may be shorter.
 const serialDigits = 40
 
-// startUnit starts the unit, and lets systemd do so at boot. systemctl takes a start that the guard refused for done.
+// startUnit starts the unit, and lets systemd do so at boot: a unit that is not loaded yet is enabled without a reload, in
+// which systemd would run all generators of the host. Only a drop-in can limit how often the unit may start; then it is
+// tried again. systemctl takes a start that the guard refused for done.
 func startUnit(verb, unit string) string {
-	u := quote(unit + ".service")
 	return fmt.Sprintf(`set -u
-systemctl enable --quiet %s || exit
-systemctl reset-failed %s 2>/dev/null
-systemctl %s %s || exit
-systemctl is-active --quiet %s && exit
+unit=%s
+bring() {
+  [ -e "/etc/systemd/system/multi-user.target.wants/$unit" ] || systemctl enable --quiet --no-reload "$unit" || return
+  systemctl %s "$unit"
+}
+bring || {
+  [ "$(systemctl show -p Result "$unit")" = Result=start-limit-hit ] && systemctl reset-failed "$unit" && bring
+} || exit
+state=$(systemctl show -p ActiveState -p UnitFileState "$unit")
+case $state in *UnitFileState=enabled*) ;; *) systemctl daemon-reload || exit ;; esac
+case $state in *ActiveState=active*) exit ;; esac
 echo "the unit was not started, or has ended already" >&2
 exit 1
-`, u, u, verb, u, u)
+`, quote(unit+".service"), verb)
 }
 
 // processAge says for how many milliseconds the process that a restart began has run, or what runs before it: 0 while
 // the one before ends. Both times are of the same clock of the kernel; a tick of it lasts 10 ms wherever Linux tells.
 func processAge(unit string) string {
 	return fmt.Sprintf(`set -eu
-unit=%s
-started() { set -- $(sed 's/.*) //' "/proc/$1/stat"); echo "${20}"; }
-show() { systemctl show -p "$1" "$unit" | cut -d= -f2; }
-pid=$(show MainPID)
-[ "$pid" != 0 ] || pid=$(show ControlPID)
-if [ "$(show ActiveState)" = deactivating ] || [ "$pid" = 0 ]; then echo 0; exit; fi
-echo $((($(started self) - $(started "$pid")) * 10))
+started() {
+  read -r line <"/proc/$1/stat"
+  set -- ${line##*) }
+  echo "${20}"
+}
+pid=0 control=0
+for line in $(systemctl show -p MainPID -p ControlPID -p ActiveState %s); do
+  case $line in
+  MainPID=*) pid=${line#*=} ;;
+  ControlPID=*) control=${line#*=} ;;
+  ActiveState=deactivating) echo 0; exit ;;
+  esac
+done
+[ "$pid" != 0 ] || pid=$control
+if [ "$pid" = 0 ]; then echo 0; exit; fi
+now=$(started self) # of the process that says so
+echo $(((now - $(started "$pid")) * 10))
 `, quote(unit+".service"))
 }
 
@@ -154,8 +245,10 @@ func journalScript(unit string, seconds int) string {
 	u := quote(unit + ".service")
 	return fmt.Sprintf(`journalctl --sync 2>/dev/null # what was said last may not have been written yet
 show() { journalctl --quiet --no-pager -o cat -n 300 "$@"; }
-run=$(systemctl show -p InvocationID %s | cut -d= -f2)
-state=$(systemctl show -p ActiveState %[1]s | cut -d= -f2)
+run= state=
+for line in $(systemctl show -p InvocationID -p ActiveState %s); do
+  case $line in InvocationID=*) run=${line#*=} ;; ActiveState=*) state=${line#*=} ;; esac
+done
 [ -z "$run" ] || [ "$state" = deactivating ] || show "_SYSTEMD_INVOCATION_ID=$run" + "INVOCATION_ID=$run"
 echo '%[2]s'
 show --since=-%[3]ds -u %[1]s

@@ -266,7 +266,7 @@ func TestProcessAge(t *testing.T) {
 	defer child.Wait() //nolint:errcheck // it ends with its input
 	defer input.Close()
 	age := func(state string, main, control int) time.Duration {
-		stub := fmt.Sprintf("systemctl() { case $3 in MainPID) echo $3=%d ;; ControlPID) echo $3=%d ;; *) echo $3=%s ;; esac; }\n", main, control, state)
+		stub := fmt.Sprintf("systemctl() { printf '%%s\\n' MainPID=%d ControlPID=%d ActiveState=%s; }\n", main, control, state)
 		out, err := exec.CommandContext(t.Context(), "/bin/sh", "-c", stub+processAge("etcd-x")).Output()
 		ms, errAge := strconv.Atoi(strings.TrimSpace(string(out)))
 		if err != nil || errAge != nil {
