@@ -121,7 +121,7 @@ func (g *ground) clusterup(b *testing.B, dir string) command {
 		Cluster: "prod", Version: release, User: "root", Identity: g.lab.KeyFile(), KnownHosts: g.lab.KnownHosts(), Mirror: g.mirror,
 	}
 	for _, h := range g.lab.Hosts() {
-		inv.Members = append(inv.Members, member{h.Name, h.IPv4.String()})
+		inv.Members = append(inv.Members, member{Name: h.Name, Address: h.IPv4.String()})
 	}
 	fill(b, inventoryText, filepath.Join(dir, "prod.hcl"), inv)
 	return applyAgain(dir)
@@ -160,7 +160,7 @@ func (g *ground) ansible(b *testing.B, dir string) command {
 	b.Helper()
 	var members []member
 	for _, h := range g.lab.Hosts() {
-		members = append(members, member{h.Name, h.IPv4.String()})
+		members = append(members, member{Name: h.Name, Address: h.IPv4.String()})
 	}
 	fill(b, ansibleHosts, filepath.Join(dir, "hosts"), map[string]any{
 		"Members": members, "Identity": g.lab.KeyFile(), "KnownHosts": g.lab.KnownHosts(), "Archive": g.archive, "PKI": filepath.Join(dir, "pki"),

@@ -123,7 +123,7 @@ func ask(sig syscall.Signal) func(t *testing.T, s *stand, p *process) {
 	}
 }
 
-func must(t *testing.T, err error) {
+func must(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)

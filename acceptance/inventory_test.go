@@ -24,7 +24,10 @@ type inventory struct {
 	Port int // the port on which they speak https; 0: 2379
 }
 
-type member struct{ Name, Address string }
+type member struct {
+	Name, Address string
+	More          string // lines for its block
+}
 
 // Sudo says whether the user has to become root.
 func (i inventory) Sudo() bool { return i.User != "root" }
@@ -54,7 +57,10 @@ var inventoryText = template.Must(template.New("inventory").Parse(`cluster "{{.C
   client "app" {}
   {{.Settings}}
   {{- range .Members}}
-  member "{{.Name}}" { address = "{{.Address}}" }
+  member "{{.Name}}" {
+    address = "{{.Address}}"
+    {{- .More}}
+  }
   {{- end}}
 }
 {{.Further}}`))
@@ -79,7 +85,7 @@ func (s *site) inventory(t *testing.T, cluster string) inventory {
 	}
 	for _, h := range s.lab.Hosts() {
 		if strings.HasPrefix(h.Name, "etcd-") {
-			inv.Members = append(inv.Members, member{h.Name, h.IPv4.String()})
+			inv.Members = append(inv.Members, member{Name: h.Name, Address: h.IPv4.String()})
 		}
 	}
 	return inv

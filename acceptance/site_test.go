@@ -132,7 +132,7 @@ func (s *site) file(t *testing.T, name, text string) string {
 }
 
 // until waits for a condition that holds soon, and says in the end what it waited for.
-func until(t *testing.T, what string, holds func() bool) {
+func until(t testing.TB, what string, holds func() bool) {
 	t.Helper()
 	deadline, tick := time.After(patience), time.NewTicker(20*time.Millisecond)
 	defer tick.Stop()
