@@ -27,7 +27,7 @@ func (r *Run) ended(ctx context.Context, result Result, err error) error {
 			return err
 		}
 	}
-	return &DarkError{Refused: refused, Steps: result.Steps}
+	return &DarkError{Refused: refused, Steps: result.Steps, Unfinished: result.Unfinished}
 }
 
 // answers says that there is something to verify: a member that was seen serves, or a quorum was seen to answer, so
@@ -53,7 +53,6 @@ func (r *Run) failed(ctx context.Context, result *Result, stage plan.Stage, err 
 	}
 	before := result.Snapshot
 	if wentDark(before, now, failed) {
-		r.elected(ctx, &now) // the leader may be one of them
 		result.Snapshot = now
 		return nil
 	}

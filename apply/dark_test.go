@@ -142,7 +142,9 @@ func TestGoesDark(t *testing.T) {
 				t.Errorf("failed: %t, etcd-1 is %s", failed, o.seen.Hosts["etcd-1"].Unit.Enabled)
 			}
 			if at.goes {
-				left(t, err, 1)
+				if dark := left(t, err, 1); dark.Unfinished != "put files right" {
+					t.Errorf("not finished was %q", dark.Unfinished)
+				}
 				return
 			}
 			if !errors.As(err, new(*StageError)) || errors.As(err, new(*DarkError)) {

@@ -73,8 +73,9 @@ func (e *BackError) Unwrap() error { return e.StageError }
 // DarkError means that all was done that could be done without the hosts that are dark, and that the others are as they
 // should be. What the dark ones need is not known. Running again when they can be looked at goes on.
 type DarkError struct {
-	*plan.Refused     // a refusal of kind plan.Unreachable for each of them, and what waits for them
-	Steps         int // done
+	*plan.Refused        // a refusal of kind plan.Unreachable for each of them, and what waits for them
+	Steps         int    // done
+	Unfinished    string // the last stage, where hosts went dark in the middle of it; empty: it was finished
 }
 
 func (e *DarkError) Error() string {

@@ -100,9 +100,10 @@ type Run struct {
 
 // Result says what a run did.
 type Result struct {
-	Steps    int
-	Stages   int
-	Snapshot facts.Snapshot // the last look
+	Steps      int
+	Stages     int
+	Unfinished string         // the last stage, where hosts went dark in the middle of it; empty: it was finished
+	Snapshot   facts.Snapshot // the last look
 }
 
 // Converge runs stages until Next says nothing, and verifies. While hosts are dark it does what can be done without
@@ -135,12 +136,12 @@ func (r *Run) Converge(ctx context.Context) (Result, error) {
 		done, err := r.stage(ctx, *stage)
 		result.Steps += done
 		result.Stages++
-		last, looked = stage, err != nil
+		last, looked, result.Unfinished = stage, err != nil, ""
 		if err != nil {
 			if err := r.failed(ctx, &result, *stage, err); err != nil {
 				return result, err
 			}
-			last = nil // it is decided anew, without the hosts that have gone dark
+			last, result.Unfinished = nil, stage.Name // it is decided anew, without the hosts that have gone dark
 		}
 	}
 	if r.Next != nil {

@@ -24,10 +24,21 @@ func Next(w Want, s facts.Snapshot) (*Stage, error) {
 			return stage, err
 		}
 	}
-	if dark := v.unreachables(); len(dark) > 0 {
-		return nil, &Refused{Refusals: dark, Waits: v.postponed()}
+	if dark := v.refused(); dark != nil {
+		return nil, dark
 	}
 	return nil, nil
+}
+
+// Dark is why hosts cannot be looked at, and what is not done before they can be; nil where none is dark.
+func Dark(w Want, s facts.Snapshot) *Refused { return newView(w, s).refused() }
+
+func (v view) refused() *Refused {
+	dark := v.unreachables()
+	if len(dark) == 0 {
+		return nil
+	}
+	return &Refused{Refusals: dark, Waits: v.postponed()}
 }
 
 // operator makes what only the operator directory holds: the CAs, the list of what they have revoked, and the digests

@@ -81,7 +81,7 @@ func (v view) postponed() []Wait {
 	case len(v.dark()) == len(v.want.Cluster.Members):
 		return v.waitFor("every change on hosts", "no host could be looked at, so it is not known whether there is a cluster")
 	case !v.formed:
-		return v.waitFor("the bootstrap", "a host that is not seen may hold data, and no cluster is founded beside it")
+		return v.waitFor("the bootstrap", "every host is needed before there is a cluster, since one that is not seen may hold data")
 	case !v.seesMajority():
 		return v.waitFor("every change on hosts", "a run holds the lock on the hosts of %d of %d voters, so that no other run changes the cluster too",
 			v.quorum(), len(v.voters()))

@@ -79,7 +79,7 @@ func (s *session) apply(ctx context.Context, saved *savedPlan, yes, full bool) e
 	err = s.locked(ctx, seen, s.quorate, func(ctx context.Context) error {
 		now, err := s.unmoved(ctx, p, saved != nil, yes, full)
 		if err != nil {
-			return err
+			return s.cut(ctx, 0, err)
 		}
 		if err := s.writeEdit(); err != nil {
 			return err
@@ -211,7 +211,7 @@ func (s *session) converge(ctx context.Context, seen facts.Snapshot, changes boo
 				s.console.say("note: %s", note)
 			}
 		}
-		return result, late(remedied(err, result.Snapshot), result.Steps)
+		return result, late(remedied(s.cut(ctx, result.Steps, err), result.Snapshot), result.Steps)
 	})
 }
 
@@ -222,7 +222,7 @@ func (s *session) run(w plan.Want) *apply.Run {
 	}
 	hosts := map[string]apply.Host{}
 	for name, host := range s.hosts {
-		hosts[name] = guarded{shell{host}, func() error { return s.holding.Load().unheld(name) }}
+		hosts[name] = guarded{shell{host}, name, &s.holding}
 	}
 	return &apply.Run{
 		Want: w, Gather: s.gather, Hosts: hosts, Operator: operatorDir{s}, Etcd: s.etcd, Now: s.now, ID: id, Stop: s.console.stop,

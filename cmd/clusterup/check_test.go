@@ -113,7 +113,7 @@ func TestCheckBeforeTheFirstApply(t *testing.T) {
 	a.host("etcd-1", func(h *facts.Host) { *h = facts.Host{Name: h.Name, Unreachable: "etcd-1: no answer in time"} })
 	same(t, a.found(a.want), "etcd-1: no answer in time [unreachable] → ",
 		"etcd-2: absent [unhealthy] → ", "etcd-3: absent [unhealthy] → ",
-		"the bootstrap waits for etcd-1: a host that is not seen may hold data, and no cluster is founded beside it [waits] → ")
+		"the bootstrap waits for etcd-1: every host is needed before there is a cluster, since one that is not seen may hold data [waits] → ")
 }
 
 // A member behind an sshd that forwards no connections is not known to be ill.

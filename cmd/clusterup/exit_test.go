@@ -45,8 +45,7 @@ func TestExitCode(t *testing.T) {
 		{&unfitError{refused(plan.Unready)}, 13},
 		{errMoved, 13},
 		{&apply.StageError{Errs: []error{&remote.Error{Kind: remote.ErrLost}}}, 14},
-		{&lockLostError{host: "etcd-2", err: context.Canceled}, 14},
-		{&lockLostError{host: "etcd-2", err: &apply.Stopped{}}, 130},
+		{&lockLostError{host: "etcd-2", err: &apply.StageError{}}, 14},
 		{&apply.Stopped{}, 130},
 		{context.Canceled, 130},
 		{childError{42}, 42},
@@ -74,7 +73,7 @@ func TestExplainSaysWhatNext(t *testing.T) {
 		"refusal": &plan.Refused{Refusals: []plan.Refusal{{Kind: plan.PortTaken, Host: "etcd-1", Reason: "port 2379 is taken", Remedy: "stop it"}}},
 		"stage":   &apply.StageError{Stage: plan.Stage{Name: "start"}, Errs: []error{&apply.StepError{Step: step, Err: errors.New("exit 1")}}},
 		"verify":  &apply.VerifyError{Findings: []string{"etcd-1 does not answer"}},
-		"lost":    &lockLostError{host: "etcd-1", err: context.Canceled},
+		"lost":    &lockLostError{host: "etcd-1", err: &apply.StageError{}},
 		"stopped": &apply.Stopped{Done: 3, Next: "start"},
 		"locked":  &apply.LockedError{Host: "etcd-1"},
 		"no CA":   fmt.Errorf("issue certificate: %w", pki.ErrNoCA),
@@ -93,15 +92,12 @@ func TestExplainSaysWhatNext(t *testing.T) {
 	}
 }
 
-// A lost lock names its host, and of the steps only those that failed for another reason.
+// A lost lock names its host, and the steps that failed for another reason.
 func TestExplainLost(t *testing.T) {
-	lost := &lockLostError{host: "etcd-2"}
 	failed := func(host string, err error) error {
 		return &apply.StepError{Step: plan.Step{Kind: plan.WriteTrust, Host: host}, Err: err}
 	}
-	stage := &apply.StageError{Stage: plan.Stage{Name: "prepare hosts"}, Errs: []error{
-		failed("etcd-1", fmt.Errorf("etcd-1: put files: %w", lost)), failed("etcd-3", errors.New("etcd-3: disk full")),
-	}}
+	stage := &apply.StageError{Stage: plan.Stage{Name: "prepare hosts"}, Errs: []error{failed("etcd-3", errors.New("etcd-3: disk full"))}}
 	want := []string{
 		`Error: etcd-2: the lock was lost with the connection; "prepare hosts" was not finished:`,
 		"  write-trust/etcd-3: etcd-3: disk full",

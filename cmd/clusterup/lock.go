@@ -8,6 +8,8 @@ import (
 	"os"
 	"os/user"
 	"slices"
+	"sync"
+	"sync/atomic"
 
 	"github.com/clusterup/clusterup/apply"
 	"github.com/clusterup/clusterup/facts"
@@ -22,6 +24,7 @@ import (
 type holding struct {
 	lock *apply.Lock
 	why  map[string]error // by host: why it was not locked
+	lost sync.Map         // hosts, by name, whose connection was seen to be lost, be it before the lock was
 }
 
 // errUnlocked keeps a run without a lock from changing a host: a defect, wherever it is seen.
@@ -32,16 +35,26 @@ func (h *holding) unheld(host string) error {
 	switch {
 	case h == nil:
 		return errUnlocked
-	case h.lock.Holds(host):
-		return nil
 	case h.why[host] != nil:
 		return h.why[host]
+	}
+	if _, lost := h.lost.Load(host); !lost && h.lock.Holds(host) {
+		return nil
 	}
 	return &remote.Error{
 		Host: host, Op: "hold the cluster's lock", Kind: remote.ErrLost,
 		Err:    errors.New("the connection was lost while this run was under way"),
 		Remedy: "run the same command again when the host answers: it looks, and goes on from there",
 	}
+}
+
+// noticed is an error of something that was done on a host. One of its connection says that the lock falls there: what
+// becomes of the run does not hang on which of the two is noticed first.
+func (h *holding) noticed(host string, err error) error {
+	if errors.Is(err, remote.ErrLost) || errors.Is(err, remote.ErrUnreachable) {
+		h.lost.Store(host, true)
+	}
+	return err
 }
 
 // darkened is a look in which every host is dark on which the lock is not held.
@@ -59,29 +72,34 @@ func (h *holding) darkened(seen facts.Snapshot) facts.Snapshot {
 
 // guarded is a host that is changed only while the cluster's lock is held on it.
 type guarded struct {
-	shell
-	unheld func() error
+	apply.Host
+	name    string
+	holding *atomic.Pointer[holding]
 }
 
-func (g guarded) Script(ctx context.Context, script string) ([]byte, error) {
-	if err := g.unheld(); err != nil {
-		return nil, err
+// during does something on the host under the lock.
+func (g guarded) during(do func() error) error {
+	held := g.holding.Load()
+	if err := held.unheld(g.name); err != nil {
+		return err
 	}
-	return g.shell.Script(ctx, script)
+	return held.noticed(g.name, do())
+}
+
+func (g guarded) Script(ctx context.Context, script string) (out []byte, err error) {
+	err = g.during(func() error {
+		out, err = g.Host.Script(ctx, script)
+		return err
+	})
+	return out, err
 }
 
 func (g guarded) Write(ctx context.Context, files []units.File) error {
-	if err := g.unheld(); err != nil {
-		return err
-	}
-	return g.shell.Write(ctx, files)
+	return g.during(func() error { return g.Host.Write(ctx, files) })
 }
 
 func (g guarded) Upload(ctx context.Context, file apply.Upload, progress func(done, total int64)) error {
-	if err := g.unheld(); err != nil {
-		return err
-	}
-	return g.shell.Upload(ctx, file, progress)
+	return g.during(func() error { return g.Host.Upload(ctx, file, progress) })
 }
 
 // dark is a host that is not looked at, since the run does not hold the lock there.
@@ -145,12 +163,33 @@ func (s *session) holds(ctx context.Context, enough enough, do func(context.Cont
 			}
 		}
 	}()
-	err := do(ctx)
+	return do(ctx)
+}
+
+// cut is how a run ends after so many steps. Where the lock was not enough any more to go on, it is one that has done
+// what it could with a host dark, unless a step on another host failed by itself.
+func (s *session) cut(ctx context.Context, steps int, err error) error {
 	var lost *lockLostError
-	if err != nil && errors.As(context.Cause(ctx), &lost) {
-		return &lockLostError{lost.host, err}
+	if err == nil || !errors.As(context.Cause(ctx), &lost) || errors.As(err, new(*apply.Stopped)) {
+		return err
 	}
-	return err
+	seen := s.holding.Load().darkened(*s.last.Load())
+	end := &apply.DarkError{Refused: plan.Dark(plan.Want{Cluster: s.cluster}, seen), Steps: steps}
+	var stage *apply.StageError
+	if !errors.As(err, &stage) {
+		return remedied(end, seen)
+	}
+	rest := *stage
+	rest.Errs = slices.DeleteFunc(slices.Clone(stage.Errs), func(err error) bool {
+		var step *apply.StepError
+		ended := errors.Is(err, context.Canceled) || errors.As(err, new(*lockLostError))
+		return ended || errors.As(err, &step) && seen.Hosts[step.Step.Host].Dark()
+	})
+	if len(rest.Errs) > 0 {
+		return &lockLostError{lost.host, &rest}
+	}
+	end.Unfinished = stage.Stage.Name
+	return remedied(end, seen)
 }
 
 // lock takes the lock on every host that was seen.
@@ -181,13 +220,13 @@ func (s *session) lock(ctx context.Context, seen facts.Snapshot) (*holding, erro
 			return nil, err
 		}
 	}
-	return &holding{lock, why}, nil
+	return &holding{lock: lock, why: why}, nil
 }
 
 // lockLostError ends a run that can no longer be sure to be the only one.
 type lockLostError struct {
 	host string
-	err  error // how the run ended then; nil while it goes on
+	err  *apply.StageError // what had failed by itself; nil: nothing
 }
 
 func (e *lockLostError) Error() string {
@@ -198,7 +237,12 @@ func (e *lockLostError) Error() string {
 	return text
 }
 
-func (e *lockLostError) Unwrap() error { return e.err }
+func (e *lockLostError) Unwrap() error {
+	if e.err == nil {
+		return nil
+	}
+	return e.err
+}
 
 // lockOrder is one order of the hosts for all inventories of a cluster, however each sorts and names its members: two
 // runs that begin at different ends would wait for each other.

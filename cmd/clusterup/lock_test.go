@@ -58,12 +58,13 @@ func lockedSession(t *testing.T, unreachable ...string) (*session, map[string]te
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.holding.Store(&holding{lock, why})
+	s.holding.Store(&holding{lock: lock, why: why})
 	s.last.Store(&seen)
 	return s, fakes
 }
 
-// A run goes on while it holds the lock on the hosts of a majority, and ends when it does not.
+// A run goes on while it holds the lock on the hosts of a majority, and ends when it does not: as one whose hosts have
+// gone dark, also if one of them answers again.
 func TestLockLost(t *testing.T) {
 	s, hosts := lockedSession(t)
 	err := s.holds(t.Context(), s.quorate, func(ctx context.Context) error {
@@ -80,17 +81,86 @@ func TestLockLost(t *testing.T) {
 		close(hosts["etcd-3"].cut)
 		select {
 		case <-ctx.Done():
-			return ctx.Err()
+			return s.cut(ctx, 2, context.Cause(ctx))
 		case <-time.After(10 * time.Second):
 			t.Error("the run goes on with one of three hosts locked")
 			return nil
 		}
 	})
-	var lost *lockLostError
-	if !errors.As(err, &lost) || lost.host == "etcd-1" || exitCode(err) != exitPartWay {
-		t.Errorf("ended with %v, exit %d", err, exitCode(err))
+	if exitCode(err) != exitUnreachable {
+		t.Errorf("exit %d of %v", exitCode(err), err)
+	}
+	const why = "hold the cluster's lock: the connection was lost while this run was under way  [unreachable]"
+	const then = "    → run the same command again when the host answers: it looks, and goes on from there"
+	saysLines(t, explain(err, false),
+		"Error: 2 steps done; not every host could be looked at:", "  etcd-2: "+why, then, "  etcd-3: "+why, then,
+		"  every change on hosts waits for etcd-2 and etcd-3: a run holds the lock on the hosts of 2 of 3 voters, so that no other run changes the cluster too",
+		"  → when etcd-2 and etcd-3 can be looked at, run the same command again: what is needed there is not known before")
+}
+
+// TestCut has the ends of runs whose lock was not enough any more.
+func TestCut(t *testing.T) {
+	s, hosts := lockedSession(t)
+	close(hosts["etcd-2"].cut)
+	close(hosts["etcd-3"].cut)
+	ctx, cancel := context.WithCancelCause(t.Context())
+	lost := &lockLostError{host: "etcd-3"}
+	cancel(lost)
+	stage := func(errs ...error) error {
+		return &apply.StageError{Stage: plan.Stage{Name: "prepare hosts"}, Errs: errs}
+	}
+	failed := func(host string, err error) error {
+		return &apply.StepError{Step: plan.Step{Kind: plan.WriteTrust, Host: host}, Err: err}
+	}
+	gone := failed("etcd-3", &remote.Error{Host: "etcd-3", Kind: remote.ErrLost})
+	ended, waited := failed("etcd-1", fmt.Errorf("etcd-1: put files: %w", lost)), failed("etcd-1", context.Canceled)
+	broke := failed("etcd-1", errors.New("etcd-1: disk full"))
+	for name, test := range map[string]struct {
+		err  error
+		code int
+		head string
+	}{
+		"between stages":        {lost, 12, "Error: 3 steps done; not every host could be looked at:"},
+		"in the middle of one":  {stage(ended, waited, gone), 12, `Error: 3 steps done, and "prepare hosts" was not finished; not every host could be looked at:`},
+		"one failed by itself":  {stage(broke, gone), 14, `Error: etcd-3: the lock was lost with the connection; "prepare hosts" was not finished:`},
+		"it was stopped before": {&apply.Stopped{Done: 3, Next: "prepare hosts"}, 130, `Stopped: 3 steps done; "prepare hosts" was not finished.`},
+	} {
+		err := s.cut(ctx, 3, test.err)
+		if got := explain(err, false); got[0] != test.head || exitCode(err) != test.code {
+			t.Errorf("%s: exit %d, %q", name, exitCode(err), got)
+		}
+	}
+	if broke := stage(broke); !errors.Is(s.cut(t.Context(), 3, broke), broke) || s.cut(ctx, 3, nil) != nil {
+		t.Error("what was not cut is taken for that")
 	}
 }
+
+// A connection that breaks makes its host dark for the run, before the lock is known to be lost, and when the host
+// answers again at once.
+func TestNoticed(t *testing.T) {
+	for kind, dark := range map[error]bool{remote.ErrLost: true, remote.ErrUnreachable: true, remote.ErrScript: false, nil: false} {
+		s, _ := lockedSession(t)
+		fails := &failingHost{err: &remote.Error{Host: "etcd-2", Op: "run script", Kind: kind}}
+		guard := guarded{fails, "etcd-2", &s.holding}
+		if _, err := guard.Script(t.Context(), "true"); !errors.Is(err, fails.err) {
+			t.Errorf("%v is told as %v", fails.err, err)
+		}
+		fails.err = nil
+		_, err := guard.Script(t.Context(), "true")
+		seen := s.holding.Load().darkened(*s.last.Load())
+		if (err != nil) != dark || seen.Hosts["etcd-2"].Dark() != dark || seen.Hosts["etcd-1"].Dark() {
+			t.Errorf("after %v: %v, dark: %t", kind, err, seen.Hosts["etcd-2"].Dark())
+		}
+	}
+}
+
+// failingHost is one on which everything ends with an error; nil: nothing does.
+type failingHost struct {
+	apply.Host
+	err error
+}
+
+func (h *failingHost) Script(context.Context, string) ([]byte, error) { return nil, h.err }
 
 // Too few hosts say which are missing, why, and what to do there; that is exit 12.
 func TestTooFewLocked(t *testing.T) {
@@ -118,9 +188,9 @@ func TestGuarded(t *testing.T) {
 	s, hosts := lockedSession(t, "etcd-1")
 	close(hosts["etcd-2"].cut)
 	for _, name := range []string{"etcd-1", "etcd-2", "none"} {
-		guard := guarded{unheld: func() error { return s.holding.Load().unheld(name) }}
+		guard := guarded{nil, name, &s.holding}
 		if name == "none" {
-			guard.unheld = func() error { return (&session{}).holding.Load().unheld("etcd-3") }
+			guard = guarded{nil, "etcd-3", &(&session{}).holding}
 		}
 		_, err := guard.Script(t.Context(), "reboot")
 		for _, err := range []error{err, guard.Write(t.Context(), nil), guard.Upload(t.Context(), apply.Upload{}, nil)} {

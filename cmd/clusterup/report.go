@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/clusterup/clusterup/apply"
@@ -198,24 +197,10 @@ func listed(refusals []plan.Refusal) []string {
 	return lines
 }
 
-// explainLost says with which host the lock was lost, and what else went wrong; that the steps on other hosts were ended for it is not
-// worth a line each.
+// explainLost says with which host the lock was lost, beside what went wrong elsewhere.
 func explainLost(lost *lockLostError, full bool) []string {
-	head := "Error: " + lost.host + ": the lock was lost with the connection; "
-	var stage *apply.StageError
-	if !errors.As(lost.err, &stage) {
-		return []string{
-			head + "the run was ended: " + lost.err.Error(),
-			"  → when the host answers, run the same command again: it looks, and goes on from there",
-		}
-	}
-	rest := *stage
-	rest.Errs = slices.DeleteFunc(slices.Clone(stage.Errs), func(err error) bool { return errors.As(err, new(*lockLostError)) })
-	lines := explainStage(&rest, full)
-	lines[0] = fmt.Sprintf("%s%q was not finished", head, stage.Stage.Name)
-	if len(rest.Errs) > 0 {
-		lines[0] += ":"
-	}
+	lines := explainStage(lost.err, full)
+	lines[0] = fmt.Sprintf("Error: %s: the lock was lost with the connection; %q was not finished:", lost.host, lost.err.Stage.Name)
 	return lines
 }
 

@@ -22,6 +22,8 @@ func explainShort(err error, short *plan.NoMajority) []string {
 func explainDark(dark *apply.DarkError) []string {
 	head := "Error: not every host could be looked at; the others are as the inventory says:"
 	switch {
+	case dark.Unfinished != "":
+		head = fmt.Sprintf("Error: %s done, and %q was not finished; not every host could be looked at:", plural(dark.Steps, "step"), dark.Unfinished)
 	case dark.Steps > 0:
 		head = fmt.Sprintf("Error: %s done; not every host could be looked at:", plural(dark.Steps, "step"))
 	case len(dark.Waits) > 0:
