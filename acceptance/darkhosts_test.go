@@ -53,14 +53,6 @@ func (s *site) heal(t *testing.T, hosts ...string) {
 	}
 }
 
-// led waits until a member serves reads, as it does when there is a leader again.
-func (s *site) led(t *testing.T, file string) {
-	t.Helper()
-	until(t, "a leader", func() bool {
-		return strings.Contains(s.run(t, "status", "--json", file).stdout, `"quorum":true`)
-	})
-}
-
 // onHosts prints what a cluster has on a host and what runs there.
 const onHosts = `
 find /etc/etcd /etc/systemd/system /opt/clusterup -type f -exec sha256sum {} + 2>/dev/null | sort

@@ -2,10 +2,8 @@ package facts
 
 import (
 	"cmp"
-	"context"
 	"fmt"
 	"slices"
-	"sync"
 )
 
 // answered are hosts whose member said what is in the cluster.
@@ -59,25 +57,4 @@ func most(hosts []Host, says func(Host) string) []Host {
 		}
 	}
 	return best
-}
-
-// askAgain asks members for their status once more that serve reads and do not name the same leader: they were asked at
-// different moments of an election, which may be over by now.
-func (s *Snapshot) askAgain(ctx context.Context, src Source) {
-	reading := s.answered(func(h Host) bool { return h.Reads })
-	if !slices.ContainsFunc(reading, func(h Host) bool { return h.Etcd.Leader != reading[0].Etcd.Leader }) {
-		return
-	}
-	var wg sync.WaitGroup
-	for i := range reading {
-		wg.Go(func() {
-			if status, err := src.Etcd.Status(ctx, reading[i].Endpoint); err == nil {
-				reading[i].Etcd = &status
-			}
-		})
-	}
-	wg.Wait()
-	for _, host := range reading {
-		s.Hosts[host.Name] = host
-	}
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -339,6 +340,80 @@ func TestAgree(t *testing.T) {
 			t.Errorf("%s: members %v, alarms %v of cluster %s", name, s.Members, s.Alarms, s.Cluster)
 		}
 	}
+}
+
+// With a host dark, members are asked until the election is over, and not for long where it has no end.
+func TestGatherElectionInTheDark(t *testing.T) {
+	errLeader := errors.New("no leader")
+	for name, test := range map[string]struct {
+		lit      bool // no host is dark
+		voters   int  // listed
+		until    int  // asked so often, a serves reads
+		hopeless bool
+		reads    bool
+		asked    int // a, for a read; 0: more often than that
+		waits    time.Duration
+	}{
+		"over after a while":          {voters: 3, until: 4, reads: true, asked: 4, waits: 200 * time.Millisecond},
+		"without an end":              {voters: 3, until: 1000, waits: 4 * time.Second},
+		"no quorum answers":           {voters: 4, until: 2, asked: 1},
+		"all hosts are seen":          {lit: true, voters: 3, until: 2, asked: 1},
+		"one that waiting helps none": {voters: 3, until: 1000, hopeless: true, asked: 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				site := newSite(t, map[string]string{"a": "running-debian11", "b": "waldir-debian13"})
+				list := []Member{{ID: 3, Name: "a"}, {ID: 9, Name: "b"}, {ID: 5, Learner: true}}
+				for i := 2; i < test.voters; i++ {
+					list = append(list, Member{ID: ID(10 + i)})
+				}
+				site.etcd.members["https://a"] = fakeMember{status: Status{MemberID: 3, Leader: 9}, members: list}
+				site.etcd.members["https://b"] = fakeMember{status: Status{MemberID: 9, Leader: 9}, members: list}
+				if !test.lit {
+					site.asks["c"] = Ask{}
+					site.shells["c"] = fakeHost{t, Ask{}.Script(), nil, errors.New("no route")}
+				}
+				src, asked, began := site.source(), 0, time.Now()
+				err := errLeader
+				if test.hopeless {
+					err = ErrCorrupt
+				}
+				src.Etcd = leaderless{site.etcd, "https://a", test.until, &asked, err}
+				s := gather(t, src)
+				a := s.Hosts["a"]
+				if a.Reads != test.reads || (a.ReadError == "") != test.reads || !s.Hosts["b"].Reads || a.Etcd.Leader != 9 {
+					t.Errorf("a serves reads: %t %q", a.Reads, a.ReadError)
+				}
+				if waited := time.Since(began); waited != test.waits || test.asked != 0 && asked != test.asked {
+					t.Errorf("asked %d times, for %s", asked, waited)
+				}
+			})
+		})
+	}
+}
+
+// leaderless has one member serve no read before it was asked so often.
+type leaderless struct {
+	*fakeEtcd
+	member string
+	until  int
+	asked  *int
+	err    error
+}
+
+func (e leaderless) ReadLinearizable(ctx context.Context, endpoint string) error {
+	if err := e.fakeEtcd.ReadLinearizable(ctx, endpoint); err != nil {
+		return err
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.routes[endpoint] != e.member {
+		return nil
+	}
+	if *e.asked++; *e.asked < e.until {
+		return e.err
+	}
+	return nil
 }
 
 // Members that name different leaders are asked once more; others are not.
