@@ -17,11 +17,8 @@ const (
 	maxEntries = 8 // of the data directory
 )
 
-// statLine is the kind of line that stat writes, with names as they are.
-const statLine = "file"
-
-// statLines are all kinds of lines that stat writes.
-var statLines = []string{statLine, "way", "free"}
+// plainLines are the kinds of lines that commands write themselves, with names as they are.
+var plainLines = []string{"clock", "file", "free"}
 
 var errCutShort = errors.New("the answer was cut short")
 
@@ -35,10 +32,10 @@ type lineKind[P any] struct {
 // costs what it was to tell and no more: unread says so. An error is an answer that did not come to its end or is
 // longer than any honest one.
 func readAnswer[P any](answer []byte, kinds map[string]lineKind[P], p P) (unread []string, err error) {
-	switch {
-	case len(answer) > maxAnswer:
-		return nil, fmt.Errorf("the answer has more than %d MiB", maxAnswer>>20)
-	case bytes.Count(answer, []byte("\n")) > maxLines:
+	if err := bounded(answer); err != nil {
+		return nil, err
+	}
+	if bytes.Count(answer, []byte("\n")) > maxLines {
 		return nil, fmt.Errorf("the answer has more than %d lines", maxLines)
 	}
 	more, last := 0, ""
@@ -65,6 +62,13 @@ func readAnswer[P any](answer []byte, kinds map[string]lineKind[P], p P) (unread
 	return nil, fmt.Errorf("%w after %q", errCutShort, clip(last))
 }
 
+func bounded(answer []byte) error {
+	if len(answer) > maxAnswer {
+		return fmt.Errorf("the answer has more than %d MiB", maxAnswer>>20)
+	}
+	return nil
+}
+
 func readLine[P any](line string, kinds map[string]lineKind[P], p P) error {
 	kind, rest, _ := strings.Cut(line, "\t")
 	read, known := kinds[kind]
@@ -77,7 +81,7 @@ func readLine[P any](line string, kinds map[string]lineKind[P], p P) error {
 	}
 	for i, field := range fields {
 		var err error
-		if slices.Contains(statLines, kind) {
+		if slices.Contains(plainLines, kind) {
 			break
 		}
 		if fields[i], err = decode(field); err != nil {

@@ -14,6 +14,9 @@ var sayScript string
 //go:embed script.sh
 var script string
 
+// lookScript is what a host is sent behind the variables: it reads it a byte at a time.
+var lookScript = slim(sayScript + script)
+
 // ReleaseDir is where releases lie on every host, one directory a version and digest.
 const ReleaseDir = "/opt/clusterup/etcd"
 
@@ -73,5 +76,16 @@ func (a Ask) Script() string {
 		{"peers", peers.String()},
 		{"v2store", v2store},
 		{"v2log", v2log},
-	}) + sayScript + script
+	}) + lookScript
+}
+
+// slim takes comments and indentation out of a shell script. None of ours has text that would miss them.
+func slim(script string) string {
+	var b strings.Builder
+	for line := range strings.Lines(script) {
+		if line = strings.TrimLeft(line, " "); line != "\n" && !strings.HasPrefix(line, "#") {
+			b.WriteString(line)
+		}
+	}
+	return b.String()
 }

@@ -54,18 +54,6 @@ func (p *parser) readSealed(f []string) error {
 	return add(&p.host.Sealed, f[0])
 }
 
-func (p *parser) readWay(f []string) error {
-	file, err := fileOf(f[0], f[1], f[2])
-	if err != nil {
-		return err
-	}
-	if p.host.Ways == nil {
-		p.host.Ways = map[string]File{}
-	}
-	p.host.Ways[f[3]] = file
-	return nil
-}
-
 // readRoute reads a line of ip -o route get: 10.0.0.12 via 10.0.0.1 dev eth0 src 10.0.0.11 uid 0 \ cache. Words stand
 // before the address where it is the host's own, or has no route.
 func (p *parser) readRoute(f []string) error {

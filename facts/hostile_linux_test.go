@@ -106,7 +106,7 @@ func TestScriptRoom(t *testing.T) {
 	}
 	for name, test := range tests {
 		for shellName, shell := range shells() {
-			text := fmt.Sprintf("df() { echo head; echo '%s'; }\n%s\nroom /no/where/at/all; say \"$dir\" \"$mount\" \"$room\"", test.df, sayScript)
+			text := fmt.Sprintf("df() { echo head; echo '%s'; }\n%s\nroom /no/where/at/all; say \"$dir\" \"$mount\" \"$room\"", test.df, sayScript+roomScript)
 			cmd := exec.CommandContext(t.Context(), shell[0], shell[1:]...)
 			cmd.Stdin = strings.NewReader(text)
 			out, err := cmd.CombinedOutput()
@@ -124,7 +124,7 @@ func TestScriptAndParserAgree(t *testing.T) {
 		kinds  []string
 	}{"facts": {script, kindsOf(lines)}, "probe": {probeScript, kindsOf(probeLines)}} {
 		said := map[string]bool{}
-		for _, kind := range statLines {
+		for _, kind := range plainLines {
 			said[kind] = name == "facts"
 		}
 		words := strings.Fields(strings.NewReplacer(";", " ", "\n", " \n ", "(", " ").Replace(pair.script))

@@ -2,7 +2,6 @@ package facts
 
 import (
 	"cmp"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -24,10 +23,13 @@ func Parse(a Ask, answer []byte) (Host, error) {
 func parse(a Ask, answer []byte) (Host, time.Time, error) {
 	p := &parser{ask: a, host: Host{
 		Files: map[string]File{}, Leaves: map[string]Leaf{}, Binaries: map[string]string{}, Rooms: map[string]Room{},
-	}}
-	unread, err := readAnswer(answer, lines, p)
+	}, owners: map[string]string{}}
+	text, raw, err := cutRaw(answer)
 	if err == nil {
-		p.host.Unread = append(p.host.Unread, unread...)
+		p.host.Unread, err = readAnswer(text, lines, p)
+	}
+	if err == nil {
+		p.readRaw(raw)
 		err = p.finish()
 	}
 	if err != nil {
@@ -37,13 +39,16 @@ func parse(a Ask, answer []byte) (Host, time.Time, error) {
 }
 
 type parser struct {
-	ask    Ask
-	host   Host
-	clock  time.Time
-	exe    string // inode of the running executable
-	intact map[string]bool
-	near   map[string]string // data, wal, opt → the nearest directory that is there
-	rooms  map[string]Room   // by directory
+	ask       Ask
+	host      Host
+	clock     time.Time
+	process   *Process          // that runs, or is about to; its command line is not read yet
+	owners    map[string]string // of /proc/PID
+	variables []string          // of the process
+	contents  []string          // paths of files whose content follows, in its order
+	intact    map[string]bool
+	near      map[string]string // data, wal, opt → the nearest directory that is there
+	rooms     map[string]Room   // by directory
 }
 
 // lines says how many fields each kind of line has, and what they mean.
@@ -61,21 +66,20 @@ var lines = map[string]lineKind[*parser]{
 	"missing":  {1, func(p *parser, f []string) error { return add(&p.host.Missing, f[0]) }},
 	"near":     {2, (*parser).readNear},
 	"free":     {6, (*parser).readFree},
-	"way":      {4, (*parser).readWay},
 	"sealed":   {1, (*parser).readSealed},
 	"route":    {1, (*parser).readRoute},
 	"unit":     {1, (*parser).readUnit},
 	"variable": {2, (*parser).readVariable},
-	"process":  {6, (*parser).readProcess},
-	statLine:   {6, (*parser).readFile},
+	"process":  {4, (*parser).readProcess},
+	"file":     {5, (*parser).readFile},
 	"odd":      {1, (*parser).readOdd},
 	"link":     {2, (*parser).readLink},
-	"content":  {2, (*parser).readContent},
+	"content":  {1, (*parser).readContent},
 	"intact":   {1, (*parser).readIntact},
 	"binary":   {2, func(p *parser, f []string) error { p.host.Binaries[f[0]] = f[1]; return nil }},
 	"data":     {1, func(p *parser, _ []string) error { p.host.Data.Exists = true; return nil }},
 	"entry":    {1, (*parser).readEntry},
-	"wal":      {1, (*parser).readWAL},
+	"wal":      {1, func(p *parser, _ []string) error { p.host.Data.WAL = true; return nil }},
 	"v2store":  {2, (*parser).readV2Store},
 	"v2log":    {1, (*parser).readV2Log},
 	"listen":   {1, (*parser).readListen},
@@ -107,37 +111,43 @@ func (p *parser) readProcess(f []string) error {
 	if err != nil {
 		return err
 	}
-	raw, err := base64.StdEncoding.DecodeString(f[3])
-	if err != nil {
-		return err
-	}
-	args := strings.Split(strings.TrimRight(string(raw), "\x00"), "\x00")
-	if strings.HasPrefix(args[0], "(") { // between fork and exec it is still systemd, with its own name for what is to come
-		return nil
-	}
-	p.host.Process, p.exe = &Process{PID: pid, Exe: f[2], SHA256: f[4], Args: args, User: f[5]}, f[1]
+	p.process = &Process{PID: pid, SameAs: f[1], Exe: f[2], SHA256: f[3]}
 	return nil
 }
 
+// readFile reads what stat says of a path. Its name begins with "/./" where it is a way to others, and ends in "/."
+// where links were followed; see script.sh.
 func (p *parser) readFile(f []string) error {
-	p.host.Files[f[5]] = File{Kind: Other} // there is something, whatever else of the line can be read
+	name, way := strings.CutPrefix(f[4], "/./")
+	if way {
+		name = "/" + name
+	}
+	name = cmp.Or(strings.TrimSuffix(name, "/."), "/")
 	file, err := fileOf(f[0], f[1], f[2])
-	if err != nil {
-		return err
+	if err == nil {
+		size, _, _ := strings.Cut(f[3], " ")
+		err = bytesOf(&file.Size, size)
 	}
-	if file.Size, err = strconv.ParseInt(f[3], 10, 64); err != nil {
-		return err
+	switch {
+	case strings.HasPrefix(name, "/proc/"):
+		p.owners[name] = file.Owner
+	case way && err == nil:
+		if p.host.Ways == nil {
+			p.host.Ways = map[string]File{}
+		}
+		file.Size = 0
+		p.host.Ways[name] = file
+	case !way:
+		p.host.Files[name] = file // there is something, whatever else of the line can be read
 	}
-	file.Inode = f[4]
-	p.host.Files[f[5]] = file
-	return nil
+	return err
 }
 
 // fileOf reads what stat says of a path: its mode with the type in it, in hexadecimal, its owner and its group.
 func fileOf(mode, owner, group string) (File, error) {
 	raw, err := strconv.ParseUint(mode, 16, 32)
 	if err != nil {
-		return File{}, err
+		return File{Kind: Other}, err
 	}
 	kinds := map[uint64]Kind{0x8000: Regular, 0x4000: Dir, 0xa000: Link}
 	return File{Kind: cmp.Or(kinds[raw&0xf000], Other), Mode: fs.FileMode(raw & 0o7777), Owner: owner, Group: group}, nil
@@ -163,25 +173,10 @@ func (p *parser) readLink(f []string) error {
 }
 
 func (p *parser) readContent(f []string) error {
-	raw, err := base64.StdEncoding.DecodeString(f[1])
-	if err != nil {
-		return err
-	}
-	if role, ok := p.leafRole(f[0]); ok {
-		leaf, err := readLeaf(raw)
-		if err == nil {
-			leaf.Role = role
-			p.host.Leaves[role] = leaf
-		}
-		return nil // an unreadable certificate is no leaf at all
-	}
-	file, ok := p.host.Files[f[0]]
-	if !ok {
+	if _, told := p.host.Files[f[0]]; !told {
 		return errors.New("the content of a file that was not told of")
 	}
-	file.Content = raw
-	p.host.Files[f[0]] = file
-	return nil
+	return add(&p.contents, f[0])
 }
 
 // leafRole says whether a path is the certificate behind a role's symbolic link.
@@ -195,16 +190,6 @@ func (p *parser) readIntact(f []string) error {
 		p.intact = map[string]bool{}
 	}
 	p.intact[f[0]] = true
-	return nil
-}
-
-func (p *parser) readWAL(f []string) error {
-	head, err := base64.StdEncoding.DecodeString(f[0])
-	if err != nil {
-		return err
-	}
-	p.host.Data.WAL = true
-	p.host.Data.ClusterID, p.host.Data.MemberID, _ = walIdentity(head) // zero IDs: a WAL, but nobody's that we can tell
 	return nil
 }
 
@@ -245,11 +230,10 @@ func (p *parser) finish() error {
 	slices.SortFunc(p.host.Sockets, func(a, b Socket) int { // ss gives them in no order
 		return cmp.Or(cmp.Compare(a.Port, b.Port), cmp.Compare(a.Address, b.Address))
 	})
-	if p.host.Process != nil {
-		for name, file := range p.host.Files {
-			if file.Inode == p.exe && path.Base(name) == "etcd" && file.Kind == Regular {
-				p.host.Process.SameAs = name
-			}
+	if running := p.host.Process; running != nil {
+		running.User, running.Variables = p.owners[fmt.Sprintf("/proc/%d", running.PID)], p.variables
+		if p.host.Files[running.SameAs].Kind != Regular { // a name that cannot be told
+			running.SameAs = ""
 		}
 	}
 	for what, dir := range p.near {
@@ -292,6 +276,15 @@ func kilobytes(into *int64, text string) error {
 		return fmt.Errorf("%q kilobytes", text)
 	}
 	*into = int64(v) * 1024
+	return nil
+}
+
+func bytesOf(into *int64, text string) error {
+	v, err := strconv.ParseUint(text, 10, 63)
+	if err != nil {
+		return fmt.Errorf("%q bytes", text)
+	}
+	*into = int64(v)
 	return nil
 }
 

@@ -209,16 +209,13 @@ func TestParseUnread(t *testing.T) {
 		"a stray backslash":     {head + "machine\t\\x\nend\n", "backslash"},
 		"a backslash at last":   {head + "machine\t\\\nend\n", "backslash"},
 		"an odd file":           {head + "odd\t/x\\ny\nend\n", `a file called "x\ny" in /`},
-		"stray content":         {head + "content\t/x\tAAAA\nend\n", "not told of"},
+		"stray content":         {head + "content\t/x\nend\n", "not told of"},
 		"a port not asked for":  {head + "listen\tLISTEN 0 1 *:22 *:*\nend\n", "nobody asked"},
 		"too big a number":      {head + "memory\t9223372036854775807\nend\n", "kilobytes"},
-		"a mode of letters":     {head + "file\tzz\troot\troot\t1\t1:1\t/x\nend\n", "zz"},
-		"a size of letters":     {head + "file\t81a4\troot\troot\tbig\t1:1\t/x\nend\n", "big"},
-		"content not base64":    {head + "content\t/x\t!\nend\n", "base64"},
+		"a mode of letters":     {head + "file\tzz\troot\troot\t1 1 1.0\t/x\nend\n", "zz"},
+		"a size of letters":     {head + "file\t81a4\troot\troot\tbig 1 1.0\t/x\nend\n", "big"},
 		"a ninth entry":         {head + strings.Repeat("entry\tx\n", 9) + "end\n", "more than 8 entries"},
-		"WAL not base64":        {head + "wal\t!\nend\n", "base64"},
-		"command not base64":    {head + "process\t7\t1:1\t/x\t!\t\tetcd\nend\n", "base64"},
-		"PID of letters":        {head + "process\tme\t1:1\t/x\t\t\tetcd\nend\n", "me"},
+		"PID of letters":        {head + "process\tme\t\t/x\t\nend\n", "me"},
 		"restarts of letters":   {head + "unit\tNRestarts=often\nend\n", "often"},
 		"a short listener":      {head + "listen\tLISTEN 0 1\nend\n", "no listener"},
 		"a port of letters":     {head + "listen\tLISTEN 0 1 *:etcd *:*\nend\n", "no listener"},
@@ -254,10 +251,12 @@ func TestParseAccepts(t *testing.T) {
 		"a machine that Go does not know": {
 			"clock\t17.5\narch\tvax\t1.0\n", func(h Host) bool { return h.Arch == "vax" },
 		},
-		"a WAL that cannot be read": {"clock\t17.5\n" + head + "wal\tAAAA\n", func(h Host) bool { return h.Data.WAL && h.Data.ClusterID == 0 }},
-		"a WAL without a byte":      {"clock\t17.5\n" + head + "wal\t\n", func(h Host) bool { return h.Data.WAL && h.Data.ClusterID == 0 }},
+		"a WAL that cannot be read": {"clock\t17.5\n" + head + "wal\tyes\nraw\n\nwal\n\x00\x00\n", func(h Host) bool { return h.Data.WAL && h.Data.ClusterID == 0 }},
+		"a WAL without a byte":      {"clock\t17.5\n" + head + "wal\tyes\nraw\n\nwal\n\n", func(h Host) bool { return h.Data.WAL && h.Data.ClusterID == 0 }},
 		"a certificate that is none": {
-			"clock\t17.5\n" + head + "content\t/etc/etcd/demo/tls/peer/cert.pem\tAAAA\n", func(h Host) bool { return len(h.Leaves) == 0 },
+			"clock\t17.5\n" + head + "file\t81a4\troot\troot\t4 1 1.0\t/etc/etcd/demo/tls/peer/cert.pem\n" +
+				"content\t/etc/etcd/demo/tls/peer/cert.pem\nraw\n==> /etc/etcd/demo/tls/peer/cert.pem <==\nAAAA\n",
+			func(h Host) bool { return len(h.Leaves) == 0 && len(h.Unread) == 0 },
 		},
 		"a socket in brackets": {"clock\t17.5\n" + head + "listen\tLISTEN 0 1 [::1]:2379 [::]:*\n", func(h Host) bool {
 			return h.Sockets[0] == Socket{Address: "::1", Port: 2379}
@@ -283,10 +282,10 @@ func TestParseAccepts(t *testing.T) {
 			},
 		},
 		"names of stat, which are not": {
-			"clock\t17.5\n" + head + "file\t81a4\troot\troot\t1\t1:1\t/x\\n\n", func(h Host) bool { return h.Files[`/x\n`].Kind == Regular },
+			"clock\t17.5\n" + head + "file\t81a4\troot\troot\t1 1 1.0\t/x\\n\n", func(h Host) bool { return h.Files[`/x\n`].Kind == Regular },
 		},
-		"a device":    {"clock\t17.5\n" + head + "file\t2180\troot\troot\t0\t1:1\t/x\n", func(h Host) bool { return h.Files["/x"].Kind == Other }},
-		"set-user-ID": {"clock\t17.5\n" + head + "file\t89ed\troot\troot\t0\t1:1\t/x\n", func(h Host) bool { return h.Files["/x"].Mode == 0o4755 }},
+		"a device":    {"clock\t17.5\n" + head + "file\t2180\troot\troot\t0 1 1.0\t/x\n", func(h Host) bool { return h.Files["/x"].Kind == Other }},
+		"set-user-ID": {"clock\t17.5\n" + head + "file\t89ed\troot\troot\t0 1 1.0\t/x\n", func(h Host) bool { return h.Files["/x"].Mode == 0o4755 }},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

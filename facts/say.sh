@@ -41,34 +41,3 @@ each() {
   set +f
   unset IFS
 }
-
-# flat FILE [BYTES]: $flat is what it holds, or that much of it, in base64 without line ends.
-flat() {
-  if [ $# -gt 1 ]; then
-    set -- $(head -c "$2" "$1" | base64)
-  else
-    set -- $(base64 <"$1")
-  fi
-  IFS=
-  flat="$*"
-  unset IFS
-}
-
-# room DIRECTORY: $room is the number of kilobytes available where it lies or will lie, empty where df has none to tell;
-# $mount is where that file system is mounted, $dir the nearest directory that exists.
-room() {
-  dir=$1 mount=
-  while [ ! -d "${dir:-/}" ]; do dir=${dir%/*}; done
-  dir=${dir:-/}
-  room=$(df -Pk "$dir")
-  room=${room#*"$newline"}
-  case $room in *[0-9-]*' /'*) mount=/${room#*[0-9-]* /} ;; esac
-  case $room in
-  *'% /'*) room=${room%%\% /*} ;;
-  *) room= ;;
-  esac
-  room=${room% *}
-  room=${room%"${room##*[! ]}"}
-  room=${room##* }
-  case $room in *[!0-9]*) room= ;; esac
-}

@@ -1,23 +1,56 @@
-# The facts of one host: everything in one answer, nothing changed. Lines of fields parted by TABs; see say.sh and parse.go.
+# The facts of one host: everything in one answer, nothing changed. Lines of fields parted by TABs; see say.sh and
+# parse.go. A process costs a host milliseconds, and so does a subshell: a tool is started once for everything there is
+# for it, and the shell's own words do the rest. Behind exec, bash starts no second one for a command with redirections.
 # The lines above this one set: unit user conf data former wal walflag rel ports peers v2store v2log
 PATH=$PATH:/usr/sbin:/sbin
 
-say clock "$(date +%s.%N)"
-set -- $(uname -r -m)
-say arch "$2" "$1"
-if [ -r /etc/os-release ]; then say os "$(. /etc/os-release; printf '%s %s' "${ID:-}" "${VERSION_ID:-}")"; fi
+date "+clock$tab%s.%N"
+machine= kernel=
+if [ -r /proc/sys/kernel/arch ]; then # since Linux 6.1
+  read -r machine </proc/sys/kernel/arch
+  read -r kernel </proc/sys/kernel/osrelease
+fi
+if [ -z "$machine" ] || [ -z "$kernel" ]; then
+  set -- $(uname -r -m)
+  kernel=$1 machine=$2
+fi
+say arch "$machine" "$kernel"
+if [ -r /etc/os-release ]; then
+  os= version=
+  while IFS='=' read -r key value || [ -n "$key" ]; do
+    value=${value#[\"\']}
+    value=${value%[\"\']}
+    case $key in ID) os=$value ;; VERSION_ID) version=$value ;; esac
+  done </etc/os-release
+  say os "$os $version"
+fi
+# The library that systemd's programs share is named after their version. Where no or several are found, a program is
+# asked.
 if [ -d /run/systemd/system ]; then
-  set -- $(systemctl --version)
-  say systemd "${2%%[!0-9]*}"
+  version=
+  for file in /lib/systemd/libsystemd-shared-*.so /usr/lib/systemd/libsystemd-shared-*.so \
+    /usr/lib/*-linux-gnu*/systemd/libsystemd-shared-*.so; do
+    file=${file##*/libsystemd-shared-}
+    file=${file%%[!0-9]*}
+    [ -n "$file" ] || continue
+    case $version in '' | "$file") version=$file ;; *) version=several ;; esac
+  done
+  case $version in
+  '' | several)
+    set -- $(systemctl --version)
+    version=${2%%[!0-9]*}
+    ;;
+  esac
+  say systemd "$version"
 fi
 if [ -r /etc/machine-id ]; then
   read -r id </etc/machine-id
   say machine "$id"
 fi
-say boot "$(cat /proc/sys/kernel/random/boot_id)"
+read -r id </proc/sys/kernel/random/boot_id
+say boot "$id"
 read -r _ kilobytes _ </proc/meminfo
 say memory "$kilobytes"
-if getent passwd "$user" >/dev/null && getent group "$user" >/dev/null; then say etcduser yes; fi
 # Packages whose removal deletes /var/lib/etcd, as Debian's do. Their scripts are read with the shell's own words.
 for package in etcd etcd-server; do
   file=/var/lib/dpkg/info/$package.postrm
@@ -31,13 +64,23 @@ for tool in tar gzip sha256sum base64 stat getent useradd flock ss; do
   command -v "$tool" >/dev/null 2>&1 || say missing "$tool"
 done
 
-# The ways to where things lie or will lie, from the root on, links followed, and what of them is there.
-set -- /
+# asks MARK PATH: has stat look at a path, and follow it where it is a link: "/." at the end makes it do so, and those
+# that lead to no directory are for another one. The mark "/." in front tells ways from files.
+asked=/./.$newline strays=
+asks() {
+  if [ -d "$2" ]; then
+    case $newline$asked in *"$newline$1$2/.$newline"*) ;; *) asked=$asked$1$2/.$newline ;; esac
+  elif [ -e "$2" ]; then
+    if [ -L "$2" ]; then strays=$strays$1$2$newline; else asked=$asked$1$2$newline; fi
+  fi
+}
+
+# The ways to where things lie or will lie, from the root on, and what of them is there.
 for what in data wal opt conf units; do
   case $what in data) dir=$data ;; wal) dir=$wal ;; opt) dir=$rel ;; conf) dir=$conf ;; *) dir=/etc/systemd/system ;; esac
   near=
   while [ -n "$dir" ]; do
-    set -- "$@" "$dir"
+    asks /. "$dir"
     if [ -z "$near" ] && [ -d "$dir" ]; then near=$dir; fi
     dir=${dir%/*}
   done
@@ -50,10 +93,10 @@ for what in data wal opt conf units; do
   esac
   say near "$what" "$near"
 done
-stat -L -c "way$tab%f$tab%U$tab%G$tab%n" "$@" 2>/dev/null
 stat -f -c "free$tab%n$tab%S$tab%b$tab%a$tab%c$tab%d" "$data_near" "$wal_near" "$opt_near" 2>/dev/null
 
-# named WHOSE ASSIGNMENT…: the names of variables that may matter to a member. What they are set to may be secret, and stays here.
+# named WHOSE ASSIGNMENT…: the names of variables that may matter to a member. What they are set to may be secret, and
+# stays here.
 named() {
   whose=$1
   shift
@@ -72,7 +115,7 @@ named() {
 pid=0 dropins=
 set -f
 if [ -d /run/systemd/system ]; then
-  shown=$(systemctl show "$unit.service" -p LoadState -p ActiveState -p SubState -p UnitFileState -p MainPID \
+  shown=$(exec systemctl show "$unit.service" -p LoadState -p ActiveState -p SubState -p UnitFileState -p MainPID \
     -p NeedDaemonReload -p FragmentPath -p DropInPaths -p NRestarts -p Result -p ExecStart -p ExecCondition -p ExecStartPre \
     -p Environment -p EnvironmentFiles -p UnsetEnvironment -p User -p Group -p WorkingDirectory -p RootDirectory -p RootImage)
   case $shown in *DropInPaths=/*) dropins=yes ;; esac
@@ -100,68 +143,146 @@ if [ -d /run/systemd/system ]; then
   done
   unset IFS
 fi
-if [ "${pid:-0}" -gt 0 ] 2>/dev/null && exe=$(readlink "/proc/$pid/exe"); then
-  sum=
-  case $exe in *' (deleted)') sum=$(sha256sum <"/proc/$pid/exe" | cut -d' ' -f1) ;; esac
-  flat "/proc/$pid/cmdline"
-  set -- $(stat -L -c '%d:%i %U' "/proc/$pid/exe" "/proc/$pid")
-  say process "$pid" "${1:-}" "$exe" "$flat" "$sum" "${4:-}"
-  IFS=$newline
-  named process $(tr '\0\n' '\n ' <"/proc/$pid/environ")
-  unset IFS
-fi
-set +f
 
+# What lies where clusterup puts things. Directories that an operator may have made a symbolic link are followed;
+# nothing else is. stat prints names as they are, so those that would end its line go another way.
+[ "${pid:-0}" -gt 0 ] 2>/dev/null || pid=
 unitfile=/etc/systemd/system/$unit.service
-# Directories that an operator may have made a symbolic link are followed; nothing else is. stat prints names as they are, so those that
-# would end its line go another way.
-form="file$tab%f$tab%U$tab%G$tab%s$tab%d:%i$tab%n"
-stat -L -c "$form" /etc/etcd /opt/clusterup "$data" "$data/member" "$wal" "$former" 2>/dev/null
-set -- "$conf" "$conf"/* "$conf"/tls/* "$conf"/tls/*/* "$unitfile" "$rel" "$rel"/* "$rel"/*/*
-for file; do
-  shift
+for dir in /etc/etcd /opt/clusterup "$data" "$data/member" "$wal" "$former"; do asks '' "$dir"; done
+IFS=$newline
+set -- $asked ${pid:+"/proc/$pid"}
+set +f
+unset IFS
+for file in "$conf" "$conf"/* "$conf"/tls/* "$conf"/tls/*/* "$unitfile" "$rel" "$rel"/* "$rel"/*/*; do
   case $file in
   *"$tab"* | *"$newline"*) say odd "$file" ;;
   *) set -- "$@" "$file" ;;
   esac
 done
-stat -c "$form" "$@" 2>/dev/null
+form="file$tab%f$tab%U$tab%G$tab%s %i %.9Z$tab%n"
+stats=$(exec stat -c "$form" "$@" 2>/dev/null)$newline
+[ "$stats" = "$newline" ] || printf %s "$stats"
+if [ -n "$strays" ]; then
+  IFS=$newline
+  set -f
+  stat -L -c "$form" $strays 2>/dev/null
+  set +f
+  unset IFS
+fi
+
+# A user whom stat names as an owner exists; others may be known to getent.
+case $stats in
+*"$tab$user$tab$user$tab"*) say etcduser yes ;;
+*) if getent passwd "$user" >/dev/null && getent group "$user" >/dev/null; then say etcduser yes; fi ;;
+esac
+
+# Where links lead: a line for every link, unless there is a line end in one of them.
+set -- ${pid:+"/proc/$pid/exe"}
 for link in "$conf"/tls/*; do
-  if [ -L "$link" ]; then say link "$link" "$(readlink "$link")"; fi
+  if [ -L "$link" ]; then set -- "$@" "$link"; fi
 done
-for file in "$unitfile" "$conf"/born.json "$conf"/trust-*.pem "$conf"/revoked-clients.crl "$conf"/tls/peer/cert.pem "$conf"/tls/server/cert.pem; do
-  case $file in *"$tab"* | *"$newline"*) continue ;; esac
-  if [ -f "$file" ]; then
-    flat "$file"
-    say content "$file" "$flat"
+exe= targets= more=$#
+if [ $# -gt 0 ]; then
+  targets=$(exec readlink -- "$@" 2>/dev/null)
+  target=$targets
+  while [ -n "$target" ]; do
+    more=$((more - 1))
+    case $target in *"$newline"*) target=${target#*"$newline"} ;; *) break ;; esac
+  done
+fi
+for link; do
+  if [ "$more" = 0 ]; then
+    target=${targets%%"$newline"*}
+    targets=${targets#*"$newline"}
+  else
+    target=$(readlink -- "$link")
   fi
+  case $link in /proc/*) exe=$target ;; *) say link "$link" "$target" ;; esac
 done
-# The key stays here: the host itself says whether its pair is the one that was written. To read what is no regular file may never end.
+
+# What has to be read for its digest, all at once. A binary is only when its size, inode or change time differ from
+# those its manifest recorded.
+set --
 for role in peer server; do
-  if (cd "$conf/tls/$role" 2>/dev/null && [ -f sums ] && [ -f cert.pem ] && [ -f key.pem ] && sha256sum --status -c sums 2>/dev/null); then
-    say intact "$role"
+  dir=$conf/tls/$role
+  if [ -f "$dir/sums" ] && [ -f "$dir/cert.pem" ] && [ -f "$dir/key.pem" ]; then set -- "$@" "$dir/cert.pem" "$dir/key.pem"; fi
+done
+case $exe in *' (deleted)') set -- "$@" "/proc/$pid/exe" ;; esac
+for dir in "$rel"/*; do
+  known=
+  if [ -f "$dir/manifest" ]; then
+    while read -r sum state; do # DIGEST SIZE INODE CHANGED NAME
+      name=${state##* }
+      file=$dir/$name
+      case $name in etcd | etcdctl | etcdutl) ;; *) continue ;; esac
+      case $sum in *[!0-9a-f]*) continue ;; esac
+      if [ "${#sum}" = 64 ] && [ -f "$file" ] && [ ! -L "$file" ]; then
+        case $stats in *"$tab${state% *}$tab$file$newline"*)
+          known="$known $name "
+          say binary "$file" "$sum"
+          ;;
+        esac
+      fi
+    done <"$dir/manifest"
+  fi
+  for name in etcd etcdctl etcdutl; do
+    file=$dir/$name
+    case $known in *" $name "*) continue ;; esac
+    if [ -f "$file" ] && [ ! -L "$file" ]; then set -- "$@" "$file"; fi
+  done
+done
+sums=
+if [ $# -gt 0 ]; then sums=$newline$(exec sha256sum -- "$@" 2>/dev/null)$newline; fi
+digest() { # FILE: $sum; sha256sum writes some names in another way
+  sum=${sums%%"  $1$newline"*}
+  if [ "$sum" = "$sums" ]; then sum=$(sha256sum <"$1"); else sum=${sum##*"$newline"}; fi
+  sum=${sum%% *}
+}
+for file; do
+  case $file in "$rel"/*)
+    digest "$file"
+    say binary "$file" "$sum"
+    ;;
+  esac
+done
+# The key stays here: the host itself says whether its pair is the one that was written. To read what is no regular file
+# may never end.
+for role in peer server; do
+  dir=$conf/tls/$role
+  if [ -f "$dir/sums" ] && [ -f "$dir/cert.pem" ] && [ -f "$dir/key.pem" ]; then
+    digest "$dir/cert.pem"
+    cert=$sum
+    digest "$dir/key.pem"
+    if {
+      IFS= read -r line && [ "$line" = "$cert  cert.pem" ] && IFS= read -r line && [ "$line" = "$sum  key.pem" ] && ! IFS= read -r line
+    } <"$dir/sums"; then say intact "$role"; fi
   fi
 done
 
-# A binary is read again only when its size, inode or change time differ from those its manifest recorded.
-for dir in "$rel"/*; do
-  for name in etcd etcdctl etcdutl; do
-    file=$dir/$name
-    [ -f "$file" ] && [ ! -L "$file" ] || continue
-    now=$(stat -c '%s %i %.9Z' "$file")
-    known=
-    if [ -f "$dir/manifest" ]; then known=$(sed -n "s/^\([0-9a-f]\{64\}\) $now $name\$/\1/p" "$dir/manifest"); fi
-    [ -n "$known" ] || known=$(sha256sum <"$file" | cut -d' ' -f1)
-    say binary "$file" "$known"
+if [ -n "$exe" ]; then
+  sum= same=
+  case $exe in *' (deleted)') digest "/proc/$pid/exe" ;; esac
+  for file in "$rel"/*/etcd; do
+    if [ -f "$file" ] && [ ! -L "$file" ] && [ "/proc/$pid/exe" -ef "$file" ]; then same=$file; fi
   done
-done
+  say process "$pid" "$same" "$exe" "$sum"
+  IFS=$newline
+  set -f
+  named process $(exec tr '\0\n' '\n ' <"/proc/$pid/environ")
+  set +f
+  unset IFS
+fi
 
 # Which of many releases the units of this or another cluster name.
 set -- "$rel"/*/
 if [ $# -gt 2 ]; then
   set --
+  for dir in "$rel"/*/; do set -- "$@" -e "$dir"; done
   for file in /etc/systemd/system/*.service; do if [ -f "$file" ]; then set -- "$@" "$file"; fi; done
-  for dir in "$rel"/*/; do if grep -qF "$dir" /dev/null "$@"; then say inuse "${dir%/}"; fi; done
+  used=$newline$(grep -aohF "$@" /dev/null)$newline
+  for dir in "$rel"/*/; do
+    case $used in *"$newline$dir$newline"*) say inuse "${dir%/}" ;; esac
+  done
 fi
 
 if [ -d "$data" ]; then
@@ -175,53 +296,75 @@ if [ -d "$data" ]; then
     [ "$n" -lt 8 ] || break
   done
 fi
-for log in "$walflag"/*.wal; do
-  if [ -f "$log" ]; then
-    flat "$log" 256
-    say wal "$flat"
-    break
-  fi
-done
 
-# Only a running 3.5 member is asked about, with the tool of its own release: it takes the data directory as it stands, and only reads.
-if [ -n "$v2store" ] && [ -n "${exe:-}" ]; then
-  case $exe in
-    "$(readlink -f "$rel")"/3.5.*/etcd)
-      tool=${exe%/etcd}/etcdutl
-      if [ -f "$tool" ] && [ -x "$tool" ]; then
-        set -- check v2store --data-dir "$data"
-        if [ "$walflag" != "$data/member/wal" ]; then set -- "$@" --wal-dir "$walflag"; fi
-        words=$("$tool" "$@" </dev/null 2>&1)
-        code=$?
-        say v2store "$code" "$(printf %.4096s "$words")"
-      fi
-      ;;
-  esac
-fi
-if [ -n "$v2log" ] && [ -n "${exe:-}" ]; then
-  case $exe in
-    "$(readlink -f "$rel")"/3.6.*/etcd)
-      # 3.5 wrote its members' attributes and the version of the cluster as v2 requests.
-      found=
-      for log in "$walflag"/*.wal; do
-        if [ -f "$log" ] && grep -aqE '/0/(members/[0-9a-f]+/attributes|version)' "$log"; then found=yes; fi
-      done
-      newest=
-      for snap in "$data"/member/snap/*.snap; do if [ -f "$snap" ]; then newest=$snap; fi; done
-      if [ -n "$newest" ] && grep -aqE '"Path":"/0/version"[^}]*"Value":"3\.([6-9]|[1-9][0-9])\.' "$newest"; then found=; fi
-      say v2log "$found"
-      ;;
-  esac
-fi
+# Only a running 3.5 member is asked about, with the tool of its own release: it takes the data directory as it stands,
+# and only reads.
+case $v2store:$exe in yes:*/3.5.*/etcd)
+  tool=${exe%/etcd}/etcdutl
+  if [ "${exe%/*/etcd}" -ef "$rel" ] && [ -f "$tool" ] && [ -x "$tool" ]; then
+    set -- check v2store --data-dir "$data"
+    if [ "$walflag" != "$data/member/wal" ]; then set -- "$@" --wal-dir "$walflag"; fi
+    words=$("$tool" "$@" </dev/null 2>&1)
+    code=$?
+    say v2store "$code" "$(printf %.4096s "$words")"
+  fi
+  ;;
+esac
+case $v2log:$exe in yes:*/3.6.*/etcd)
+  if [ "${exe%/*/etcd}" -ef "$rel" ]; then
+    # 3.5 wrote its members' attributes and the version of the cluster as v2 requests.
+    found=
+    for log in "$walflag"/*.wal; do
+      if [ -f "$log" ] && grep -aqE '/0/(members/[0-9a-f]+/attributes|version)' "$log"; then found=yes; fi
+    done
+    newest=
+    for snap in "$data"/member/snap/*.snap; do if [ -f "$snap" ]; then newest=$snap; fi; done
+    if [ -n "$newest" ] && grep -aqE '"Path":"/0/version"[^}]*"Value":"3\.([6-9]|[1-9][0-9])\.' "$newest"; then found=; fi
+    say v2log "$found"
+  fi
+  ;;
+esac
 
 # From which address this host goes to its peers.
 if [ -n "$peers" ] && command -v ip >/dev/null 2>&1; then
-  each route "$(printf '%s\n' "$peers" | ip -force -o -batch - 2>/dev/null)"
+  routes=$(
+    exec ip -force -o -batch - 2>/dev/null <<END
+$peers
+END
+  )
+  each route "$routes"
 fi
 
 if command -v ss >/dev/null 2>&1; then
   filter=
   for port in $ports; do filter="$filter${filter:+ or }sport = :$port"; done
-  each listen "$(ss -H -ltnp "( $filter )")"
+  each listen "$(exec ss -H -ltnp "( $filter )")"
 fi
-say end
+
+# What files hold comes last, as it is, after a line "raw". Whoever runs as the member may have chosen its log and its
+# command line, and these come after all else. See parseraw.go.
+set --
+for file in "$unitfile" "$conf"/born.json "$conf"/trust-*.pem "$conf"/revoked-clients.crl \
+  "$conf"/tls/peer/cert.pem "$conf"/tls/server/cert.pem; do
+  case $file in *"$tab"* | *"$newline"*) continue ;; esac
+  if [ -f "$file" ]; then
+    say content "$file"
+    set -- "$@" "$file"
+  fi
+done
+if [ -n "$exe" ]; then set -- "$@" "/proc/$pid/cmdline"; fi
+log=
+for file in "$walflag"/*.wal; do
+  if [ -f "$file" ]; then
+    say wal yes
+    log=$file
+    break
+  fi
+done
+echo raw
+if [ $# -gt 0 ]; then head -v -c 4194304 -- "$@" 2>/dev/null; fi
+if [ -n "$log" ]; then
+  printf '\nwal\n'
+  head -c 256 <"$log"
+fi
+printf '\nend\n'

@@ -60,21 +60,7 @@ func (r room) look(t *testing.T, shell ...string) Host {
 
 func (r room) lookLoosely(t *testing.T, shell ...string) Host {
 	t.Helper()
-	text := r.ask.Script()
-	usual := fmt.Sprintf("rel='%s'\n", ReleaseDir)
-	if !strings.Contains(text, usual) {
-		t.Fatalf("the script does not look into %s", ReleaseDir)
-	}
-	text = strings.Replace(text, usual, "rel='"+strings.ReplaceAll(r.release, "'", `'\''`)+"'\n", 1)
-	if r.systemd != "" {
-		text = strings.ReplaceAll(text, "/run/systemd/system", r.systemd)
-	}
-	if r.dpkg != "" {
-		text = strings.ReplaceAll(text, "/var/lib/dpkg/info/", r.dpkg+"/")
-	}
-	if r.units != "" {
-		text = strings.ReplaceAll(text, "/etc/systemd/system/", r.units+"/")
-	}
+	text := r.script(t)
 	ctx, cancel := context.WithTimeoutCause(t.Context(), time.Minute, errors.New("the script does not end"))
 	defer cancel()
 	cmd := exec.CommandContext(ctx, shell[0], shell[1:]...)
@@ -92,6 +78,27 @@ func (r room) lookLoosely(t *testing.T, shell ...string) Host {
 		t.Fatalf("%v in\n%s", err, out)
 	}
 	return h
+}
+
+// script is what a host would be sent, for the room.
+func (r room) script(t *testing.T) string {
+	t.Helper()
+	text := r.ask.Script()
+	usual := fmt.Sprintf("rel='%s'\n", ReleaseDir)
+	if !strings.Contains(text, usual) {
+		t.Fatalf("the script does not look into %s", ReleaseDir)
+	}
+	text = strings.Replace(text, usual, "rel='"+strings.ReplaceAll(r.release, "'", `'\''`)+"'\n", 1)
+	if r.systemd != "" {
+		text = strings.ReplaceAll(text, "/run/systemd/system", r.systemd)
+	}
+	if r.dpkg != "" {
+		text = strings.ReplaceAll(text, "/var/lib/dpkg/info/", r.dpkg+"/")
+	}
+	if r.units != "" {
+		text = strings.ReplaceAll(text, "/etc/systemd/system/", r.units+"/")
+	}
+	return text
 }
 
 // shells are those of this machine that a host may have as sh; dash or another sh always is there.

@@ -180,7 +180,6 @@ type File struct {
 	Size    int64       `json:"size"`
 	Target  string      `json:"target,omitempty"`  // of a symbolic link
 	Content []byte      `json:"content,omitempty"` // of the small public files that clusterup writes: units, bundles, certificates, markers
-	Inode   string      `json:"-"`                 // device:inode, to tell whether a process runs this very file
 }
 
 // Kind is the type of a file.

@@ -107,9 +107,7 @@ func command(shown string) string {
 func (p *parser) readVariable(f []string) error {
 	switch whose, name := f[0], f[1]; whose {
 	case "process":
-		if p.host.Process != nil { // it may have been on its way to becoming etcd
-			p.host.Process.Variables = append(p.host.Process.Variables, name)
-		}
+		return add(&p.variables, name)
 	case "unit":
 		p.start().Variables = append(p.start().Variables, Variable{Name: name})
 	default:

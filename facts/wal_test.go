@@ -2,7 +2,6 @@ package facts
 
 import (
 	"bytes"
-	"encoding/base64"
 	"testing"
 )
 
@@ -11,16 +10,9 @@ func walHeads(t testing.TB) map[string][]byte {
 	t.Helper()
 	heads := map[string][]byte{}
 	for _, name := range answers(t) {
-		for line := range bytes.Lines(answer(t, name)) {
-			text, ok := bytes.CutPrefix(bytes.TrimSpace(line), []byte("wal\t"))
-			if !ok {
-				continue
-			}
-			head, err := base64.StdEncoding.DecodeString(string(text))
-			if err != nil {
-				t.Fatal(err)
-			}
-			heads[name] = head
+		raw := answer(t, name)
+		if begin := bytes.LastIndex(raw, []byte(rawLog)); begin >= 0 {
+			heads[name] = bytes.TrimSuffix(raw[begin+len(rawLog):], []byte(rawEnd))
 		}
 	}
 	if len(heads) == 0 {
