@@ -10,13 +10,50 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"syscall"
+	"testing"
 	"time"
 )
 
-// treeMemory is the most memory that a process and its descendants hold together until ended is closed: the sum of their
-// proportional set sizes, so that a page that forks share counts once. It looks often, which costs time, so that it is never
-// part of a run whose time counts.
-func treeMemory(pid int, ended <-chan struct{}) int64 {
+// group is a control group of this machine for the processes of one command, wherever they go.
+type group struct{ path, dir string } // below the mount point of a hierarchy; with it
+
+var groups int // made so far
+
+func newGroup(b *testing.B) group {
+	b.Helper()
+	groups++
+	path := fmt.Sprintf("clusterup-bench-%d-%d", os.Getpid(), groups)
+	g := group{path, filepath.Join(cpuHierarchy(), path)}
+	must(b, os.Mkdir(g.dir, 0o755))
+	return g
+}
+
+func (g group) processes() []int {
+	text, _ := os.ReadFile(filepath.Join(g.dir, "cgroup.procs")) // there are none when it is gone
+	var all []int
+	for _, f := range strings.Fields(string(text)) {
+		if pid, err := strconv.Atoi(f); err == nil {
+			all = append(all, pid)
+		}
+	}
+	return all
+}
+
+// end kills what is left in it, and takes it away.
+func (g group) end(b *testing.B) {
+	b.Helper()
+	until(b, "the processes of "+g.path+" to end", func() bool {
+		for _, pid := range g.processes() {
+			_ = syscall.Kill(pid, syscall.SIGKILL) // it may have ended
+		}
+		return os.Remove(g.dir) == nil
+	})
+}
+
+// memory is the most that its processes hold together until ended is closed: the sum of their proportional set sizes, so that a page that
+// forks share counts once. It looks often, which costs time, so that it is never part of a run whose time counts.
+func (g group) memory(ended <-chan struct{}) int64 {
 	var most int64
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
@@ -25,23 +62,13 @@ func treeMemory(pid int, ended <-chan struct{}) int64 {
 		case <-ended:
 			return most
 		case <-tick.C:
-			most = max(most, treeNow(pid))
-		}
-	}
-}
-
-func treeNow(pid int) int64 {
-	sum := proportional(pid)
-	lists, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid))
-	for _, list := range lists {
-		text, _ := os.ReadFile(list) // the process may be gone
-		for _, child := range strings.Fields(string(text)) {
-			if n, err := strconv.Atoi(child); err == nil {
-				sum += treeNow(n)
+			var sum int64
+			for _, pid := range g.processes() {
+				sum += proportional(pid)
 			}
+			most = max(most, sum)
 		}
 	}
-	return sum
 }
 
 func proportional(pid int) int64 {
@@ -55,20 +82,29 @@ func proportional(pid int) int64 {
 	return 0
 }
 
-// hostsCPU is the processor time that all hosts have used so far, as their cgroup counts it; zero where it does not.
-func (g *ground) hostsCPU() time.Duration {
-	slot := filepath.Join("clusterup-lab", g.lab.Name())
-	if text, err := os.ReadFile(filepath.Join("/sys/fs/cgroup/cpuacct", slot, "cpuacct.usage")); err == nil {
+// cpuHierarchy is where control groups count processor time.
+func cpuHierarchy() string {
+	const first = "/sys/fs/cgroup/cpuacct"
+	if _, err := os.Stat(first); err == nil {
+		return first
+	}
+	return "/sys/fs/cgroup"
+}
+
+// groupCPU is the processor time that a control group has used so far; zero where it is not counted.
+func groupCPU(path string) time.Duration {
+	dir := filepath.Join(cpuHierarchy(), path)
+	if text, err := os.ReadFile(filepath.Join(dir, "cpuacct.usage")); err == nil {
 		n, _ := strconv.ParseInt(strings.TrimSpace(string(text)), 10, 64)
 		return time.Duration(n)
 	}
-	text, _ := os.ReadFile(filepath.Join("/sys/fs/cgroup", slot, "cpu.stat"))
-	f := strings.Fields(string(text))
-	if len(f) < 2 || f[0] != "usage_usec" {
-		return 0
-	}
-	n, _ := strconv.ParseInt(f[1], 10, 64)
+	n, _ := strconv.ParseInt(field(filepath.Join(dir, "cpu.stat"), "usage_usec"), 10, 64)
 	return time.Duration(n) * time.Microsecond
+}
+
+// hostsCPU is the processor time that all hosts have used so far.
+func (g *ground) hostsCPU() time.Duration {
+	return groupCPU(filepath.Join("clusterup-lab", g.lab.Name()))
 }
 
 // busyCPU is what all processors of this machine have done since it started; zero where /proc does not say.
@@ -110,13 +146,4 @@ func awaitQuiet(ctx context.Context) {
 			return
 		}
 	}
-}
-
-// loadAverage is what the machine was doing in the last minute, also for others.
-func loadAverage() string {
-	text, err := os.ReadFile("/proc/loadavg")
-	if err != nil {
-		return "unknown"
-	}
-	return strings.Fields(string(text))[0]
 }

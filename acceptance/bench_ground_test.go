@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -15,7 +16,7 @@ import (
 	"github.com/clusterup/clusterup/lab"
 )
 
-// ground is where the tools of the benchmark take turns: three hosts, and on the control machine a directory.
+// ground is where the tools of the benchmark take turns: hosts, and on the control machine a directory.
 type ground struct {
 	lab     *lab.Lab
 	dir     string
@@ -25,9 +26,9 @@ type ground struct {
 	python  bool   // the hosts have the Python that Ansible needs, and this machine has Ansible
 }
 
-// newGround makes the hosts. They are of this machine's own Debian release where a lab has it, so that apt knows the packages that
+// newGround makes so many hosts, with Python if that is asked for and can be had. They are of this machine's own Debian release where a lab has it, so that apt knows the packages that
 // bring Python to them: bare Debian has none, clusterup and the floor need none, and putting it there is not in Ansible's time.
-func newGround(b *testing.B) *ground {
+func newGround(b *testing.B, members int, python bool) *ground {
 	b.Helper()
 	if err := lab.Preflight(); err != nil {
 		b.Skip(err)
@@ -54,11 +55,15 @@ func newGround(b *testing.B) *ground {
 			}
 		}
 	})
-	if g.lab, err = lab.Up(b.Context(), lab.Options{Name: name, Hosts: hosts(3, "bookworm")}); err != nil {
+	if g.lab, err = lab.Up(b.Context(), lab.Options{Name: name, Hosts: hosts(members, "bookworm")}); err != nil {
 		b.Fatal(err)
 	}
-	if _, err := exec.LookPath("ansible-playbook"); err == nil {
+	if _, err := exec.LookPath("ansible-playbook"); err == nil && python {
 		g.bringPython(b)
+	}
+	undisturbed(b, g.lab)
+	for _, h := range g.lab.Hosts() {
+		g.on(b, h.Name, "", "echo LogLevel VERBOSE >/etc/ssh/sshd_config.d/bench.conf; systemctl reload ssh")
 	}
 	return g
 }
@@ -134,19 +139,50 @@ func (g *ground) healthy(b *testing.B, ctl string) {
 // sample is one measured run.
 type sample struct {
 	began     time.Time
-	took, cpu time.Duration // on the wall; of the processor, on this machine and all hosts
+	took, cpu time.Duration // on the wall; of the processor, of all its processes on this machine and of all hosts
 	others    float64       // share of this machine's processors that went to anything else meanwhile
-	memory    int64         // bytes: the most that all its processes held together; only while caches are warmed
+	memory    int64         // bytes: the most that all its processes held together; only where that is watched
+	cost      count         // on the host with most; only where that is counted
 	stdout    []byte
 }
 
-// measure runs a command to its end. It writes to files, since a pipe would be waited for until the last SSH master that Ansible
-// leaves behind is gone.
+// counted is measure, with what the hosts have started.
+func (g *ground) counted(b *testing.B, c command, unit string, watch bool) sample {
+	b.Helper()
+	sessions := g.sessions(b)
+	tasks := countTasks(b, g.lab, unit)
+	s := g.measure(b, c, watch)
+	counts := tasks()
+	for host, n := range g.sessions(b) {
+		c := counts[host]
+		c.sessions = n - sessions[host]
+		counts[host] = c
+	}
+	s.cost = most(counts)
+	return s
+}
+
+// sessions are those that every host has had so far, as its sshd logs them.
+func (g *ground) sessions(b *testing.B) map[string]int {
+	b.Helper()
+	all := map[string]int{}
+	for _, h := range g.lab.Hosts() {
+		said := g.on(b, h.Name, "", "journalctl --sync; journalctl -q -u ssh -o cat | grep -c '^Starting session' || true")
+		n, err := strconv.Atoi(said)
+		must(b, err)
+		all[h.Name] = n
+	}
+	return all
+}
+
+// measure runs a command to its end, and ends what it leaves behind here. It writes to files, since a pipe would be waited for until the last
+// SSH master that Ansible leaves is gone.
 func (g *ground) measure(b *testing.B, c command, watch bool) sample {
 	b.Helper()
 	ctx, cancel := context.WithTimeout(b.Context(), 5*patience)
 	defer cancel()
-	cmd := g.lab.Command(ctx, c.argv...)
+	group := newGroup(b)
+	cmd := g.lab.Command(ctx, append([]string{"sh", "-c", `echo $$ >"$0/cgroup.procs"; exec "$@"`, group.dir}, c.argv...)...)
 	cmd.Dir, cmd.Env = c.dir, append(environment(g.dir), c.env...)
 	var outs [2]*os.File
 	for i := range outs {
@@ -165,7 +201,7 @@ func (g *ground) measure(b *testing.B, c command, watch bool) sample {
 		watched := make(chan int64, 1)
 		ended := make(chan struct{})
 		if watch {
-			go func() { watched <- treeMemory(cmd.Process.Pid, ended) }()
+			go func() { watched <- group.memory(ended) }()
 		}
 		err = cmd.Wait()
 		s.took = time.Since(s.began)
@@ -175,13 +211,14 @@ func (g *ground) measure(b *testing.B, c command, watch bool) sample {
 			s.memory = <-watched
 		}
 	}
+	s.cpu += g.hostsCPU() + groupCPU(group.path)
+	group.end(b)
 	stdout, readErr := os.ReadFile(outs[0].Name())
 	if err != nil || readErr != nil {
 		stderr, _ := os.ReadFile(outs[1].Name())
 		b.Fatalf("%s: %v\n%s%s", strings.Join(c.argv, " "), errors.Join(err, readErr), stdout, stderr)
 	}
 	s.stdout = stdout
-	s.cpu += g.hostsCPU() + cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
 	s.others = max(0, (busy-s.cpu).Seconds()) / (s.took.Seconds() * float64(runtime.NumCPU()))
 	return s
 }

@@ -12,47 +12,50 @@ import (
 	"text/template"
 )
 
-// BenchmarkTools takes the same bare hosts to the same three members in three ways, in turn: a floor script by hand, clusterup, and
-// Ansible; then lets those that can find that there is nothing left to do. Time is that of the whole process. A cluster that is not
-// healthy in the end, or a second run that changes something, ends the benchmark: its figure would mean nothing. Times never do.
+// BenchmarkTools takes the same bare hosts to the same members in three ways, in turn: a floor script by hand, clusterup, and Ansible; then
+// lets those that can find that there is nothing left to do. Time is that of the whole process. A cluster that is not healthy in the end, or
+// a second run that changes something, ends the benchmark: its figure would mean nothing. Times never do.
 //
-// -benchtime=5x is five rounds, after one that warms caches and measures memory. What is printed is also for benchstat.
+// -benchtime=5x is five rounds, after one that warms caches and measures memory.
 func BenchmarkTools(b *testing.B) {
-	g := newGround(b)
-	tools := g.tools(b)
-	for _, tool := range tools {
-		g.play(b, tool, true)
+	for _, members := range []int{3, 5} {
+		b.Run(fmt.Sprintf("members=%d", members), func(b *testing.B) {
+			g := newGround(b, members, true)
+			tools := g.tools(b)
+			for _, tool := range tools {
+				g.play(b, tool, true)
+			}
+			for b.Loop() {
+				for _, tool := range tools {
+					g.play(b, tool, false)
+				}
+			}
+			for _, tool := range tools {
+				found.Tools = append(found.Tools, tool.first)
+				if tool.again != nil {
+					found.Tools = append(found.Tools, tool.second)
+				}
+				if tool.name == "clusterup" && members == 3 {
+					found.Parts = parts(tool.runs)
+				}
+				b.ReportMetric(median(tool.first.Seconds), tool.name+"-s")
+			}
+			b.ReportMetric(0, "ns/op") // a round is no operation
+		})
 	}
-	before := loadAverage()
-	rounds := 0
-	for b.Loop() {
-		for _, tool := range tools {
-			g.play(b, tool, false)
-		}
-		rounds++
-	}
-	text := g.report(tools, rounds, before, loadAverage())
-	fmt.Print(text)
-	for _, tool := range tools {
-		b.ReportMetric(median(seconds(tool.first)), tool.name+"-s")
-		b.ReportMetric(float64(tool.memory), tool.name+"-B")
-		if tool.again != nil {
-			b.ReportMetric(median(seconds(tool.second)), tool.name+"-again-s")
-		}
-	}
-	b.ReportMetric(0, "ns/op") // a round is no operation
 }
 
 // tool is one way to the same cluster.
 type tool struct {
 	name  string
+	unit  string                                 // of its members
 	start func(b *testing.B, dir string) command // from bare hosts, in an empty directory
 	again func(dir string) command               // when nothing is left to do; nil: the tool knows no such thing
 	idle  func(stdout []byte) error              // says whether a second run changed nothing
 	ctl   string                                 // etcdctl on a host, with flags for TLS
 
-	first, second  []sample
-	memory, idling int64 // bytes: what start and again held while caches were warmed
+	first, second series
+	runs          []sample // of start
 }
 
 // command is what a tool runs on the control machine, in the lab's network.
@@ -67,22 +70,22 @@ func (g *ground) play(b *testing.B, t *tool, warm bool) {
 	b.Helper()
 	g.bare(b)
 	dir := b.TempDir()
-	first := g.measure(b, t.start(b, dir), warm)
+	first := g.counted(b, t.start(b, dir), t.unit, warm)
 	g.healthy(b, t.ctl)
-	var second sample
+	t.first.add(first, warm)
+	said := fmt.Sprintf("%-10s %6.2f s", t.name, first.took.Seconds())
 	if t.again != nil {
-		second = g.measure(b, t.again(dir), warm)
+		second := g.counted(b, t.again(dir), t.unit, warm)
 		if err := t.idle(second.stdout); err != nil {
 			b.Fatalf("%s, nothing to do: %v\n%s", t.name, err, second.stdout)
 		}
+		t.second.add(second, warm)
+		said += fmt.Sprintf("  %6.2f s", second.took.Seconds())
 	}
-	fmt.Fprintf(os.Stderr, "%-10s %6.2f s  %6.2f s   others took %2.0f %%, %2.0f %%\n",
-		t.name, first.took.Seconds(), second.took.Seconds(), 100*first.others, 100*second.others)
-	if warm {
-		t.memory, t.idling = first.memory, second.memory
-		return
+	fmt.Fprintf(os.Stderr, "%s   others took %2.0f %%\n", said, 100*first.others)
+	if !warm {
+		t.runs = append(t.runs, first)
 	}
-	t.first, t.second = append(t.first, first), append(t.second, second)
 }
 
 // tools are those that can be had here, in the order in which they take turns.
@@ -91,17 +94,24 @@ func (g *ground) tools(b *testing.B) []*tool {
 	const byHand = "/opt/etcd/etcdctl --cacert=/etc/etcd/tls/client-ca.pem --cert=/etc/etcd/tls/server.pem --key=/etc/etcd/tls/server-key.pem"
 	const tls = "/etc/etcd/prod/tls/server/"
 	tools := []*tool{
-		{name: "floor", start: g.floor, ctl: byHand},
-		{
-			name: "clusterup", start: g.clusterup, again: applyAgain, idle: clusterupIdle,
+		g.tool(tool{name: "floor", unit: "etcd", start: g.floor, ctl: byHand}),
+		g.tool(tool{
+			name: "clusterup", unit: "etcd-prod", start: g.clusterup, again: applyAgain, idle: clusterupIdle,
 			ctl: "/opt/clusterup/etcd/*/etcdctl --cacert=$(echo /etc/etcd/prod/trust-client-*.pem) --cert=" + tls + "cert.pem --key=" + tls + "key.pem",
-		},
+		}),
 	}
 	if !g.python {
 		fmt.Fprintln(os.Stderr, "no ansible-playbook here: Ansible is left out")
 		return tools
 	}
-	return append(tools, &tool{name: "ansible", start: g.ansible, again: g.playbook, idle: ansibleIdle, ctl: byHand})
+	return append(tools, g.tool(tool{name: "Ansible", unit: "etcd", start: g.ansible, again: g.playbook, idle: ansibleIdle, ctl: byHand}))
+}
+
+// tool knows what its series are of.
+func (g *ground) tool(t tool) *tool {
+	t.first = series{Tool: t.name, What: fromBare, Hosts: len(g.lab.Hosts())}
+	t.second = series{Tool: t.name, What: noneLeft, Hosts: len(g.lab.Hosts())}
+	return &t
 }
 
 func (g *ground) floor(_ *testing.B, dir string) command {

@@ -50,6 +50,9 @@ func setUp(m *testing.M) (code int, err error) {
 	if code == 0 && flag.Lookup("test.run").Value.String() == "" {
 		err = uncompared()
 	}
+	if code == 0 && err == nil && *writeFound {
+		err = found.write()
+	}
 	return code, err
 }
 
