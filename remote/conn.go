@@ -19,7 +19,7 @@ type conn struct {
 	active  int           // sessions that end by themselves
 	holds   int           // sessions that stay
 	retired bool          // no new sessions; close after the last user
-	ended   chan struct{} // closed, and made anew, whenever a session ends
+	ended   chan struct{} // closed, and made anew, whenever a session ends or is free
 }
 
 func newConn(client *ssh.Client, every time.Duration) *conn {
@@ -91,12 +91,23 @@ func (c *conn) begin(hold bool) func() {
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		*count--
-		close(c.ended)
-		c.ended = make(chan struct{})
+		c.wake()
 		if c.retired && c.active+c.holds == 0 {
 			c.close()
 		}
 	})
+}
+
+// freed wakes whoever waits for a session: one is there, and nobody uses it.
+func (c *conn) freed() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.wake()
+}
+
+func (c *conn) wake() {
+	close(c.ended)
+	c.ended = make(chan struct{})
 }
 
 // users says who is on the connection, and gives a channel that closes when one of them leaves.

@@ -125,7 +125,7 @@ func TestConnectCancelled(t *testing.T) {
 func TestDeadConnectionIsDialledAgain(t *testing.T) {
 	s, h := pair(t)
 	for i := range 3 {
-		if out, err := h.Script(t.Context(), "echo alive", nil); err != nil || string(out) != "alive\n" {
+		if out, err := h.Script(t.Context(), "echo alive"); err != nil || string(out) != "alive\n" {
 			t.Fatalf("round %d: %q, %v", i, out, err)
 		}
 		s.cut()
@@ -140,7 +140,7 @@ func TestConnectionIsHeld(t *testing.T) {
 	var all sync.WaitGroup
 	for range 12 {
 		all.Go(func() {
-			if _, err := h.Script(t.Context(), "cat", strings.NewReader("x")); err != nil {
+			if _, err := h.Script(t.Context(), "cat"); err != nil {
 				t.Error(err)
 			}
 		})
@@ -160,7 +160,7 @@ func TestHostThatFallsSilent(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.mute.Store(true)
-	if _, err := h.Script(t.Context(), "sleep 600", nil); !errors.Is(err, ErrLost) {
+	if _, err := h.Script(t.Context(), "sleep 600"); !errors.Is(err, ErrLost) {
 		t.Errorf("got %v, want %v", err, ErrLost)
 	}
 }
@@ -170,7 +170,7 @@ func TestFewSessions(t *testing.T) {
 	var all sync.WaitGroup
 	for i := range 6 {
 		all.Go(func() {
-			if out, err := h.Script(t.Context(), "cat; echo "+fmt.Sprint(i), nil); err != nil || string(out) != fmt.Sprintln(i) {
+			if out, err := h.Script(t.Context(), "cat; echo "+fmt.Sprint(i)); err != nil || string(out) != fmt.Sprintln(i) {
 				t.Errorf("%q, %v", out, err)
 			}
 		})
@@ -183,7 +183,7 @@ func TestFewSessions(t *testing.T) {
 
 func TestNoSessions(t *testing.T) {
 	_, h := pair(t, func(s *server) { s.maxSessions = 1; s.open.Store(1) })
-	_, err := h.Script(t.Context(), "true", nil)
+	_, err := h.Script(t.Context(), "true")
 	var e *Error
 	if !errors.Is(err, ErrSessions) || !errors.As(err, &e) || !strings.Contains(e.Remedy, "MaxSessions") {
 		t.Errorf("got %v", err)
@@ -250,7 +250,7 @@ func TestClosedHost(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if _, err := h.Script(t.Context(), "true", nil); !errors.Is(err, ErrLost) {
+	if _, err := h.Script(t.Context(), "true"); !errors.Is(err, ErrLost) {
 		t.Errorf("got %v", err)
 	}
 }
@@ -258,8 +258,6 @@ func TestClosedHost(t *testing.T) {
 func TestManyHosts(t *testing.T) {
 	c := newClient(t)
 	c.dialer.AcceptNewHostKeys = true
-	file, _ := sftpServer(t)
-	c.dialer.sftpPaths = []string{file}
 	var all sync.WaitGroup
 	for i := range 12 {
 		s := startServer(t, c.signer.PublicKey())
@@ -268,11 +266,11 @@ func TestManyHosts(t *testing.T) {
 		h := c.host(t, cfg)
 		dir := t.TempDir()
 		all.Go(func() {
-			files := []File{bytesFile(dir+"/big", 0o755, randomBytes(2<<20)), bytesFile(dir+"/small", 0o600, []byte("x"))}
-			if changed, err := h.Put(t.Context(), files, nil); err != nil || len(changed) != 2 {
-				t.Errorf("%v, %v", changed, err)
+			files := []File{{Path: dir + "/big", Mode: 0o755, Content: randomBytes(200 << 10)}, {Path: dir + "/small", Mode: 0o600, Content: []byte("x")}}
+			if err := h.Put(t.Context(), files, ""); err != nil {
+				t.Error(err)
 			}
-			if out, err := h.Script(t.Context(), "cat "+Quote(dir)+"/small", nil); err != nil || string(out) != "x" {
+			if out, err := h.Script(t.Context(), "cat "+Quote(dir)+"/small"); err != nil || string(out) != "x" {
 				t.Errorf("%q, %v", out, err)
 			}
 		})

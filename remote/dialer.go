@@ -82,6 +82,9 @@ type Dialer struct {
 	// never run at the same time.
 	Passphrase func(ctx context.Context, keyFile string) ([]byte, error)
 
+	// Notice is told what is wrong with a host and hinders nothing, once. Nil: nobody listens.
+	Notice func(host, text string)
+
 	// MaxStarts caps the connections being set up at once; sshd drops some above 10 (MaxStartups 10:30:100), but each
 	// host sees only ours. 0 means 30.
 	MaxStarts int

@@ -1,5 +1,6 @@
 // Package remote is how clusterup reaches a host: SSH connections that are made once and held, host keys that are
-// always checked, jump hosts, sudo, one POSIX script per visit, files that appear whole or not at all, and tunnels.
+// always checked, jump hosts, sudo, one root shell on each host that is held and runs one POSIX script after the other,
+// files that appear whole or not at all, and tunnels.
 //
 // A [Dialer] belongs to one run and makes a [Host] for each machine. All methods of both may be called at the same
 // time.

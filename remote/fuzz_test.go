@@ -10,66 +10,59 @@ import (
 	"testing/iotest"
 )
 
-// Whatever comes before the marks, in whatever pieces, what follows them is given whole, and what is kept of it is bounded.
+// Whatever a host says, in whatever pieces: what stands between two marks is given whole, what comes after them is the
+// next script's, and what is kept of noise is bounded.
 func FuzzFrame(f *testing.F) {
-	f.Add([]byte("Welcome!\n"), []byte("stty: not a terminal\r\n"), []byte("answer\n"))
-	f.Add([]byte("half a line"), []byte("m-0"), []byte("m-1\nm-0\n"))
-	f.Add(bytes.Repeat([]byte("x"), 20*noiseLimit), []byte{0}, []byte{})
-	f.Fuzz(func(t *testing.T, noise, more, answer []byte) {
-		said := bytes.Join([][]byte{noise, []byte("m-0\n"), more, []byte("m-1\n"), answer}, nil)
+	f.Add([]byte("Welcome!\n"), []byte("answer\n"), []byte(" e0\n"), []byte("m b\n"))
+	f.Add([]byte("half a line"), []byte("no end"), []byte(" e255\r\n"), []byte{})
+	f.Add(bytes.Repeat([]byte("x"), 20*noiseLimit), []byte{0}, bytes.Repeat([]byte("9"), 2*restLimit), []byte("0123"))
+	f.Fuzz(func(t *testing.T, noise, answer, end, rest []byte) {
+		const mark = "0123456789abcdef01234567"
+		said := bytes.Join([][]byte{noise, []byte(mark + " b\n"), answer, []byte(mark), end, rest}, nil)
 		for name, r := range map[string]io.Reader{
 			"whole":        bytes.NewReader(said),
 			"halves":       iotest.HalfReader(bytes.NewReader(said)),
 			"with the end": iotest.DataErrReader(bytes.NewReader(said)),
 		} {
-			frame := &frameReader{r: r, marks: []string{"m-0", "m-1"}}
-			got, err := io.ReadAll(frame)
-			if err != nil || frame.seen() == 2 && !bytes.HasSuffix(said, got) {
-				t.Errorf("%s: %q, %v", name, got, err)
-			}
-			forged := bytes.Contains(noise, []byte("m-")) || bytes.Contains(more, []byte("m-"))
-			if !forged && !bytes.Equal(got, answer) {
-				t.Errorf("%s: %q, want %q", name, got, answer)
-			}
-			if n := len(frame.noise()); n > 2*noiseLimit {
+			s := &scanner{r: r}
+			before := &tail{limit: noiseLimit}
+			err := s.expect(mark, before, " b")
+			if n := len(before.buf); n > 2*noiseLimit+len(s.buf) {
 				t.Errorf("%s: %d bytes of noise are kept", name, n)
+			}
+			if bytes.Contains(noise, []byte(mark)) || bytes.Contains(answer, []byte(mark)) {
+				continue
+			}
+			var got bytes.Buffer
+			word, ended := s.until(mark, &got)
+			if err != nil || !bytes.Equal(got.Bytes(), answer) {
+				t.Errorf("%s: %q, want %q, %v", name, got.Bytes(), answer, err)
+			}
+			line, after, whole := bytes.Cut(append(bytes.Clone(end), rest...), []byte("\n"))
+			if !whole || len(line) > restLimit {
+				if ended == nil || word != "" {
+					t.Errorf("%s: %q, %v", name, word, ended)
+				}
+				continue
+			}
+			left, err := io.ReadAll(s)
+			if word != string(bytes.TrimRight(line, "\r")) || ended != nil || err != nil || !bytes.Equal(left, after) {
+				t.Errorf("%s: %q, %v, then %q, %v", name, word, ended, left, err)
 			}
 		}
 	})
 }
 
-// Whatever a host answers to an upload, what is sent stays within the files, and an answer out of turn ends it.
+// Whatever a host answers to a Put that failed, a file is explained in words of one line, or not at all.
 func FuzzPutAnswers(f *testing.F) {
-	f.Add("N 0 tmp 0 1000 /\nS 1\n.\nC 0\n")
-	f.Add("N 0 part 4194304 - /a b\nB 0 01 23\nL 1\n.\nN 0 tmp 0 1 /\n")
-	f.Add("E 0 nospace 12 /\nE 1 digest\nE 0 nodir \x1b[2K\n")
-	f.Fuzz(func(t *testing.T, said string) {
-		p := &putting{
-			h: &Host{cfg: Config{Name: "etcd-1"}}, token: "t", need: map[int]*need{}, looked: make(chan struct{}),
-			files: []File{
-				{Path: "/a", Size: 8 << 20, SHA256: strings.Repeat("a", 64)}, {Path: "/b", Size: 1, SHA256: strings.Repeat("b", 64)},
-			},
-		}
-		answers, host := io.Pipe()
-		go func() {
-			_, err := io.WriteString(host, said)
-			host.CloseWithError(err)
-		}()
-		p.listen(answers)
-		answers.Close()
-		<-p.looked
-		for i, n := range p.need {
-			if n != nil && (n.have < 0 || n.have > p.files[i].Size || n.avail < 0 || !strings.HasPrefix(n.temp, p.files[i].Path+".")) {
-				t.Errorf("file %d: %+v", i, n)
-			}
-		}
-		if len(p.errs) > errsLimit+1 || len(p.changed) > len(p.files) {
-			t.Errorf("%d errors, %d files changed", len(p.errs), len(p.changed))
-		}
-		for _, err := range p.errs {
-			if strings.ContainsAny(err.Error(), "\x1b\n\r") || len(err.Error()) > 2*errorLimit {
-				t.Errorf("%q", err)
-			}
+	f.Add("E 0 write /dev/sda1 100 100 0 100% /")
+	f.Add("E 1 digest 0123")
+	f.Add("E 0 owner chown: invalid user \x1b[2K")
+	f.Fuzz(func(t *testing.T, line string) {
+		p := &putting{files: []File{{Path: "/a", Content: []byte("a")}, {Path: "/b"}}}
+		err := p.explain(&Host{cfg: Config{Name: "etcd-1"}}, line, &Error{Stderr: line})
+		if err != nil && (strings.ContainsAny(err.Error(), "\x1b\n\r") || len(err.Error()) > 2*errorLimit) {
+			t.Errorf("%q", err)
 		}
 	})
 }

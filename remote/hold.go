@@ -20,12 +20,15 @@ type Held struct {
 }
 
 // Hold runs a script that writes one line when it has what it wants, and then stays, for example by reading its
-// standard input, which stays open and empty until Close. It blocks until that line; a script that ends before is an
-// *Error with its exit status.
+// standard input, which stays open and empty until Close. It has a session of its own, and blocks until that line; a
+// script that ends before is an *Error with its exit status.
 //
 // The hold ends at the latest one minute after the last sign of life from here, also when this machine lost power
 // or network: heartbeats go out every 15 s, and the host ends the script when they stay away.
 func (h *Host) Hold(ctx context.Context, script string) (*Held, error) {
+	if err := readable(script); err != nil {
+		return nil, h.fail("hold", nil, err)
+	}
 	beat := h.dialer.keepalive
 	if beat <= 0 {
 		beat = defaultKeepalive
@@ -34,15 +37,15 @@ func (h *Host) Hold(ctx context.Context, script string) (*Held, error) {
 	if ttl <= 0 {
 		ttl = 4 * beat
 	}
-	r, err := h.start(ctx, "hold", script, max(1, int(ttl/time.Second)))
+	sh, _, err := h.shell(ctx, "hold", staying, max(1, int(ttl/time.Second)))
 	if err != nil {
 		return nil, err
 	}
-	held := &Held{r: r, lost: make(chan struct{}), quit: make(chan struct{})}
 	out, in := io.Pipe()
-	r.copyOutput(in)
+	r := sh.start(command{op: "hold", script: script, input: &feed{stays: true}, stdout: in})
+	held := &Held{r: r, lost: make(chan struct{}), quit: make(chan struct{})}
 	go func() {
-		<-r.ended
+		<-r.over
 		in.Close()
 	}()
 	line := make(chan string, 1)
@@ -60,7 +63,7 @@ func (h *Host) Hold(ctx context.Context, script string) (*Held, error) {
 	select {
 	case held.Line = <-line:
 		return held, nil
-	case <-r.ended:
+	case <-r.over:
 		defer held.Close() //nolint:errcheck // what failed is told below
 		select {
 		case first := <-line: // it wrote the line and ended at once
@@ -86,12 +89,12 @@ func (held *Held) beat(every time.Duration) {
 	defer close(held.lost)
 	for {
 		select {
-		case <-held.r.ended:
+		case <-held.r.over:
 			return
 		case <-held.quit:
 			return
 		case <-ticks.C:
-			go held.r.frame(".", nil) //nolint:errcheck // a beat that cannot go out is a hold that will be lost
+			go held.r.send([]byte(".\n")) //nolint:errcheck // a beat that cannot go out is a hold that will be lost
 		}
 	}
 }
@@ -105,13 +108,13 @@ func (held *Held) Close() error {
 	held.once.Do(func() {
 		close(held.quit)
 		go func() {
-			held.r.frame("0", nil) //nolint:errcheck // it may have ended
+			held.r.send([]byte("0\n")) //nolint:errcheck // it may have ended
 			held.r.stopInput()
 		}()
 		grace := time.NewTimer(stopGrace)
 		defer grace.Stop()
 		select {
-		case <-held.r.ended:
+		case <-held.r.over:
 		case <-grace.C:
 		}
 		held.r.close()

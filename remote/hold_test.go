@@ -160,7 +160,7 @@ func TestHoldFillsTheOnlySession(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 3 {
-		if _, err := h.Script(t.Context(), "test -s "+Quote(file)+".who", nil); err != nil {
+		if _, err := h.Script(t.Context(), "test -s "+Quote(file)+".who"); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -182,7 +182,7 @@ func TestHoldFillsTheOnlySession(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := h.Script(t.Context(), "true", nil); err != nil {
+	if _, err := h.Script(t.Context(), "true"); err != nil {
 		t.Fatal(err)
 	}
 	h.Close()

@@ -8,8 +8,8 @@ import (
 	"sync/atomic"
 )
 
-// maxSessions is how many of our sessions one host sees at once; sshd allows 10 by default (MaxSessions), people some
-// to log in.
+// maxSessions is how many scripts run on one host at once, each in a session; sshd allows 10 by default (MaxSessions),
+// people some to log in.
 const maxSessions = 4
 
 // Host is one machine and the connection to it, which is made on first use and again, once per use, after it broke.
@@ -24,7 +24,10 @@ type Host struct {
 
 	mu     sync.Mutex
 	conn   *conn
-	old    []*conn // given up for new sessions, and perhaps still holding something
+	old    []*conn              // given up for new sessions, and perhaps still holding something
+	shells []*shell             // that nobody uses now
+	slow   sync.Once            // sudo is, and that has been told
+	logged atomic.Pointer[bool] // whether sudo logs what its shells read; nil: not known yet
 	closed atomic.Bool
 }
 
@@ -89,6 +92,13 @@ func (h *Host) drop(c *conn) {
 		h.conn = nil
 	}
 	h.old = slices.DeleteFunc(append(h.old, c), (*conn).dead)
+	h.shells = slices.DeleteFunc(h.shells, func(sh *shell) bool {
+		if sh.s.conn != c {
+			return false
+		}
+		sh.close()
+		return true
+	})
 	c.retire()
 }
 
@@ -102,7 +112,7 @@ func (h *Host) Close() error {
 	if h.conn != nil {
 		all = append(all, h.conn)
 	}
-	h.conn, h.old = nil, nil
+	h.conn, h.old, h.shells = nil, nil, nil
 	h.mu.Unlock()
 	for _, c := range all {
 		c.close()

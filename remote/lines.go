@@ -11,9 +11,8 @@ import (
 // Bounds of what a host may say at once. An honest one comes nowhere near them.
 const (
 	lookLimit = 16 << 20 // bytes that Ask returns
-	lineLimit = 1 << 20  // bytes of a line that is waited for: the digests of some 60 GB that an upload left
-	saysLimit = 64 << 20 // bytes of all lines of a Put
-	errsLimit = 16       // files of a Put that are explained
+	lineLimit = 1 << 20  // bytes of a line that is waited for
+	saysLimit = 16 << 20 // bytes of what else is said
 )
 
 // errTooMuch ends a script that says more than it may.

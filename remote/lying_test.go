@@ -74,45 +74,71 @@ func TestLyingHold(t *testing.T) {
 	}
 }
 
-// Whatever a host answers to an upload, out of turn or without end, is its own failure.
+// Whatever a host answers to a Put, it is its own failure, in words that stay on their line.
 func TestLyingPut(t *testing.T) {
-	const phrase = "Puts files in place"
-	needed := "N 0 tmp 0 1000000 /\nN 1 tmp 0 1000000 /\n"
-	// unasked answers while the files are being sent, as often as it can.
-	unasked := func(line string) lying.Answer {
+	fails := func(text string) lying.Answer {
 		return func(talk lying.Talk) int {
-			if _, err := io.WriteString(talk.Out, needed+".\n"); err != nil {
-				return 0
-			}
-			return forever(line)(talk)
+			lying.Say(text)(talk)
+			return 1
 		}
 	}
 	for name, test := range map[string]struct {
 		answer lying.Answer
 		says   string
 	}{
-		"needs after the look":       {unasked("N 0 tmp 0 1000000 /\nN 1 tmp 0 1000000 /\n"), "unexpected answer"},
-		"blocks after the look":      {unasked("B 0 0123 4567\n"), "unexpected answer"},
 		"an endless line":            {forever(strings.Repeat("x", 1<<16)), "says more than it may"},
-		"an endless line later":      {unasked(strings.Repeat("x", 1<<16)), "says more than it may"},
-		"a file that nobody has":     {lying.Say("S 7\n"), "unexpected answer"},
-		"a negative file":            {lying.Say("N -1 tmp 0 1 /\n"), "unexpected answer"},
-		"another temporary name":     {lying.Say("N 0 ../../etc/passwd 0 1 /\n"), "unexpected answer"},
-		"more than the file there":   {lying.Say("N 0 part 99999999 1 /\n"), "unexpected answer"},
-		"needed twice":               {lying.Say("N 0 tmp 0 1 /\nN 0 tmp 0 1 /\n"), "unexpected answer"},
-		"placed before it was sent":  {lying.Say("C 0\n"), "unexpected answer"},
-		"an end before the look":     {lying.Say(""), "the host ended the upload"},
-		"an end after the look":      {lying.Say(needed + ".\n"), "the host ended the upload"},
-		"escapes for an explanation": {lying.Say("E 0 write \x1b[2K\x1b[1A\u202e\n"), "put /x/a"},
+		"a file that nobody has":     {fails("E 7 write\nE -1 write\n"), "exit status 1"},
+		"escapes for an explanation": {fails("E 0 owner \x1b[2K\x1b[1A\u202e\n"), "put /x/a"},
+		"a disk of words":            {fails("E 1 write a b c d e /\x1b[2K\n"), "put /x/b"},
+		"no words":                   {fails(""), "exit status 1 and no words"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			h := liar(t, lying.Answers{phrase: test.answer})
-			files := []File{bytesFile("/x/a", 0o600, []byte(strings.Repeat("a", 2<<20))), bytesFile("/x/b", 0o600, []byte("b"))}
-			changed, err := h.Put(t.Context(), files, nil)
-			if err == nil || len(changed) > 0 || !strings.Contains(err.Error(), test.says) || strings.ContainsAny(err.Error(), "\x1b\n") {
-				t.Errorf("changed %v, %v; want one that says %q", changed, err, test.says)
+			h := liar(t, lying.Answers{"put_failed": test.answer})
+			err := h.Put(t.Context(), []File{{Path: "/x/a", Content: []byte("a")}, {Path: "/x/b", Content: []byte("b")}}, "")
+			if err == nil || !strings.Contains(err.Error(), test.says) || strings.ContainsAny(err.Error(), "\x1b\n") {
+				t.Errorf("%v; want one that says %q", err, test.says)
 			}
 		})
+	}
+}
+
+// A host that speaks out of turn, or gives an end that no shell gives, is not believed, and does not hold anybody up.
+func TestLyingFrame(t *testing.T) {
+	for name, test := range map[string]struct {
+		end  string // after the mark
+		kind error
+	}{
+		"a status of words":  {" e\x1b[2K\n", ErrScript},
+		"a status too great": {" e4096\n", ErrScript},
+		"a negative status":  {" e-1\n", ErrScript},
+		"an endless status":  {" e" + strings.Repeat("0", 1<<16), ErrScript},
+		"a second beginning": {" b\n", ErrScript},
+		"nothing but an end": {"\n", ErrScript},
+		"an early end":       {" e", ErrLost},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := liar(t, lying.Answers{"look": lying.End(test.end)})
+			_, err := h.Script(t.Context(), "look")
+			if !errors.Is(err, test.kind) || strings.ContainsAny(err.Error(), "\x1b\n") {
+				t.Errorf("got %v, want %v", err, test.kind)
+			}
+			if _, err := h.Script(t.Context(), "other"); err != nil {
+				t.Errorf("the next: %v", err)
+			}
+		})
+	}
+	h := liar(t, lying.Answers{"chatty": func(talk lying.Talk) int {
+		lying.Say("answer")(talk)
+		go func() { _, _ = io.WriteString(talk.Out, "what nobody asked for") }()
+		return 0
+	}})
+	for range 20 {
+		if out, err := h.Script(t.Context(), "other"); err != nil || len(out) > 0 {
+			t.Fatalf("%q, %v", out, err)
+		}
+		if _, err := h.Script(t.Context(), "chatty"); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 

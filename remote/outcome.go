@@ -9,36 +9,37 @@ import (
 	"golang.org/x/crypto/ssh"
 )
 
-// result is the outcome of a script that has ended.
+// result is the outcome of a script that is over.
 func (r *running) result() error {
-	err := r.err
 	said := r.errs.String()
-	if r.outErr != nil {
+	switch {
+	case r.outErr != nil:
 		return r.unheard()
+	case r.whole.Load() && r.status == 0:
+		return nil
+	case r.whole.Load():
+		e := r.host.fail(r.op, ErrScript, nil)
+		e.Stderr, e.ExitStatus = said, r.status
+		return e
+	case r.lies:
+		e := r.host.fail(r.op, ErrScript, errMark)
+		e.Remedy = lyingRemedy
+		return e
 	}
 	var exit *ssh.ExitError
-	if err != nil && !errors.As(err, &exit) {
-		return r.lost(err, said)
+	if r.err != nil && !errors.As(r.err, &exit) || r.at.Load() >= ready {
+		return r.lost(r.err, said)
 	}
-	switch seen := r.stdout.seen(); {
-	case seen < 2:
-		return r.unframed(seen, exit, said)
-	case exit == nil:
-		return nil
-	}
-	e := r.host.fail(r.op, ErrScript, nil)
-	e.Stderr, e.ExitStatus = said, exit.ExitStatus()
-	if sig := exit.Signal(); sig != "" {
-		e.Err = fmt.Errorf("ended by signal %s", sig)
-	}
-	return e
+	return r.unframed(exit)
 }
+
+const lyingRemedy = "look at the host: it does not run what it was given"
 
 // unheard is the outcome of a script whose output nobody took to its end.
 func (r *running) unheard() error {
-	if errors.Is(r.outErr, errTooMuch) || errors.Is(r.outErr, errUnasked) {
+	if errors.Is(r.outErr, errTooMuch) {
 		e := r.host.fail(r.op, ErrScript, r.outErr)
-		e.Remedy = "look at the host: it does not run what it was given"
+		e.Remedy = lyingRemedy
 		return e
 	}
 	return r.host.fail(r.op, nil, fmt.Errorf("write output of script: %w", r.outErr))
@@ -46,7 +47,7 @@ func (r *running) unheard() error {
 
 func (r *running) lost(err error, said string) error {
 	e := r.host.fail(r.op, ErrLost, err)
-	if r.s.conn.dead() {
+	if err == nil || r.s.conn.dead() {
 		e.Err = errors.New("the connection to the host ended while it ran")
 	}
 	e.Stderr = said
@@ -54,19 +55,21 @@ func (r *running) lost(err error, said string) error {
 	return e
 }
 
-// unframed says why a script never began: seen is how many of the two marks have come, that of the login shell and that
-// of the frame.
-func (r *running) unframed(seen int, exit *ssh.ExitError, said string) error {
+// unframed says why the frame never ran.
+func (r *running) unframed(exit *ssh.ExitError) error {
 	status := 0
 	if exit != nil {
 		status = exit.ExitStatus()
 	}
-	said = firstOf(said, r.stderr.noise(), r.stdout.noise())
+	said := firstOf(r.words.String(), r.noise.String())
 	e := r.host.fail(r.op, ErrShell, nil)
 	switch {
 	case status == exitNoFrame:
 		return r.startUp()
-	case seen == 1 && r.host.cfg.Sudo:
+	case status == exitNoPrintf:
+		e.Err = errors.New("/bin/sh there has no printf of its own")
+		e.Remedy = "make /bin/sh dash, bash or busybox"
+	case r.at.Load() == loggedIn && r.host.cfg.Sudo:
 		return r.noSudo(status, said)
 	default:
 		e.Stderr = said
@@ -100,7 +103,7 @@ func (r *running) unbegun(patience time.Duration) error {
 	switch {
 	case ended && errors.As(r.err, &exit) && exit.ExitStatus() == exitNoFrame: // its input had been taken
 		return r.startUp()
-	case r.stdout.seen() != 1 || !r.host.cfg.Sudo:
+	case r.at.Load() != loggedIn || !r.host.cfg.Sudo:
 		return nil
 	}
 	e := r.host.fail("become root", ErrSudo, fmt.Errorf("sudo has not come to its end within %s", patience))

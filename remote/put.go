@@ -2,83 +2,70 @@ package remote
 
 import (
 	"context"
-	_ "embed"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
+	"maps"
 	"path"
 	"slices"
+	"strconv"
 	"strings"
 )
 
-//go:embed sh/put.sh
-var putScript string
-
-const (
-	// bigFile and larger go over SFTP, and an upload that was cut goes on where it stopped.
-	bigFile = 1 << 20
-	// resumeBlock is the unit in which host and sender compare what an earlier upload left.
-	resumeBlock = 4 << 20
-)
-
-// File is a file as it shall be on a host.
+// File is a small file as it shall be on a host.
 type File struct {
-	Path   string // absolute; its directory must exist
-	Owner  string // user name or number; "" means the user that scripts run as
-	Group  string // group name or number; "" likewise
-	Mode   fs.FileMode
-	Size   int64  // bytes
-	SHA256 string // of the content, 64 hexadecimal digits
-	// Open gives the content from its start. It may be called several times, and not at all.
-	Open func() (io.ReadCloser, error)
+	Path    string // absolute; its directory must exist
+	Owner   string // user name or number; "" means the user that scripts run as
+	Group   string // group name or number; "" likewise
+	Mode    fs.FileMode
+	Content []byte
 	// Secret content must not be readable by everybody: a Mode that allows it is an error.
 	Secret bool
 }
 
 // Put makes the files be on the host as they are described, all or none of them as far as anything can fail before the
-// last step, and returns the paths that had to be changed. A file that is there with the same content, owner, group and
-// mode is not sent and not touched.
+// last step, and then runs a script, in one trip; "": none. It blocks until that has ended.
 //
-// Content goes to a temporary file beside the target, of mode 0600 from its first byte, is checked against SHA256 on
-// the host, synced, and renamed. Where the host lacks an SFTP server, everything goes through the script's input, with
-// the same promises. Files of 1 MiB and more leave PATH.DIGEST8.part behind when they are cut, and the next Put goes on
-// from what of it is right.
+// Content goes to a temporary file beside the target, of mode 0600 from its first byte, is checked by its digest on the
+// host, synced, and renamed. Where sudo logs what it is given to read, secret content goes by SFTP, to a directory that
+// only the user can enter, and there has to be an SFTP server.
 //
-// progress is told, from one goroutine at a time, the bytes sent and the bytes to be sent; it may be nil.
-func (h *Host) Put(ctx context.Context, files []File, progress func(done, total int64)) (changed []string, err error) {
-	if len(files) == 0 {
-		return nil, nil
-	}
+// Errors are of kind [ErrFile] or [ErrNoSpace] where a file could not be placed, and of [ErrScript] where the script
+// failed; of several files, all are told.
+func (h *Host) Put(ctx context.Context, files []File, then string) error {
 	if err := checkFiles(files); err != nil {
-		return nil, h.fail("put files", ErrFile, err)
+		return h.fail("put files", ErrFile, err)
 	}
 	token, err := h.dialer.token()
 	if err != nil {
-		return nil, h.fail("put files", nil, err)
+		return h.fail("put files", nil, err)
 	}
-	fromHost, out := io.Pipe()
-	toHost, in := io.Pipe()
-	p := &putting{
-		h: h, files: files, token: token, in: in, progress: progress, need: map[int]*need{}, looked: make(chan struct{}),
+	p := &putting{files: files, token: token}
+	if slices.ContainsFunc(files, func(f File) bool { return f.Secret }) {
+		if err := h.aside(ctx, p); err != nil {
+			return err
+		}
 	}
-	ended := make(chan error, 1)
-	go func() {
-		err := h.run(ctx, command{op: "put files", script: p.script(), stdin: toHost, stdout: out})
-		out.CloseWithError(io.EOF)
-		toHost.CloseWithError(io.ErrClosedPipe)
-		ended <- err
-	}()
-	read := make(chan struct{})
-	go func() {
-		defer close(read)
-		p.listen(fromHost)
-	}()
-	sendErr := p.send(ctx)
-	in.Close()
-	runErr := <-ended
-	<-read
-	return p.changed, p.outcome(ctx, sendErr, runErr)
+	out := &limited{limit: saysLimit}
+	err = h.run(ctx, command{op: "put files", script: p.script() + then, stdout: out})
+	if !errors.Is(err, ErrScript) {
+		return err
+	}
+	var told []error
+	for line := range strings.Lines(string(out.text)) {
+		if e := p.explain(h, strings.TrimSuffix(line, "\n"), err); e != nil {
+			told = append(told, e)
+		}
+	}
+	switch len(told) {
+	case 0:
+		return err
+	case 1:
+		return told[0]
+	}
+	return errors.Join(told...)
 }
 
 func checkFiles(files []File) error {
@@ -89,92 +76,187 @@ func checkFiles(files []File) error {
 			return fmt.Errorf("%q is not a clean absolute path", f.Path)
 		case seen[f.Path]:
 			return fmt.Errorf("%s is named twice", f.Path)
-		case len(f.SHA256) != 64 || strings.Trim(f.SHA256, "0123456789abcdef") != "":
-			return fmt.Errorf("%s has no SHA-256 of 64 lower-case digits", f.Path)
-		case f.Size < 0 || f.Open == nil:
-			return fmt.Errorf("%s has no content", f.Path)
 		case f.Mode&^fs.ModePerm != 0:
 			return fmt.Errorf("%s has mode %s, which is more than permissions", f.Path, f.Mode)
 		case f.Secret && f.Mode&0o007 != 0:
 			return fmt.Errorf("%s is secret, and mode %04o lets everybody at it", f.Path, f.Mode)
+		case len(f.Content) > fileLimit:
+			return fmt.Errorf("%s has %d bytes, and small files have at most %d", f.Path, len(f.Content), fileLimit)
 		}
 		seen[f.Path] = true
 	}
 	return nil
 }
 
-// script is the program for the host, with the table of files as a function.
+// fileLimit keeps scripts to what a shell takes well, a byte at a time.
+const fileLimit = 1 << 20
+
+// putting is one Put under way.
+type putting struct {
+	files []File
+	token string
+	aside string // directory in which secret content lies already; "": none
+}
+
+func (p *putting) temp(i int) string { return p.files[i].Path + "." + p.token + ".tmp" }
+
+// script puts all files in place, in few processes. What goes wrong with one is a line "E INDEX WHAT TEXT" of its
+// output, in which no path stands.
 func (p *putting) script() string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "put_token=%s\nput_block=%d\nfiles() {\n", p.token, resumeBlock)
-	for i, f := range p.files {
-		keep := "whole"
-		if f.Size >= bigFile {
-			keep = "keep"
-		}
-		fmt.Fprintf(&b, "\"$@\" %d %s %s %s %o %d %s %s\n",
-			i, Quote(f.Path), Quote(f.Owner), Quote(f.Group), f.Mode.Perm(), f.Size, f.SHA256, keep)
+	if len(p.files) == 0 {
+		return ""
 	}
-	b.WriteString("}\n")
-	b.WriteString(putScript)
+	var b strings.Builder
+	say := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
+	index := make([]int, len(p.files))
+	for i := range index {
+		index[i] = i
+	}
+	all := p.temps(index)
+	leave := "rm -f -- " + all
+	if p.aside != "" {
+		leave += "; rm -rf -- " + Quote(p.aside)
+	}
+	say(`put_failed=
+put_fail() { put_failed=1; printf 'E %%s\n' "$*"; }
+trap 'trap "" TERM HUP PIPE; %s' EXIT
+trap 'exit 143' TERM HUP PIPE`, strings.ReplaceAll(leave, "'", `'\''`))
+	for i, f := range p.files {
+		say("[ -d %s ] || put_fail %d nodir", Quote(path.Dir(f.Path)), i)
+		say("[ ! -d %[1]s ] || [ -L %[1]s ] || put_fail %[2]d isdir", Quote(f.Path), i)
+		// What a run left that was killed before it could tidy up.
+		say(`for put_old in %s.????????????????????????.tmp; do [ ! -f "$put_old" ] || [ -L "$put_old" ] || rm -f -- "$put_old"; done`, Quote(f.Path))
+	}
+	say(`[ -z "$put_failed" ] || exit 1` + "\nset -C")
+	for i, f := range p.files {
+		say(`%s >%s || put_fail %d write "$(df -Pk -- %s | tail -n 1)"`, p.content(i), Quote(p.temp(i)), i, Quote(path.Dir(f.Path)))
+	}
+	say(`set +C
+[ -z "$put_failed" ] || exit 1
+put_check() { case ${1#\\} in "$2 "*) ;; *) put_fail "$3" digest "${1%%%% *}" ;; esac; }
+put_sums=$(sha256sum -- %s)
+set -f; IFS=${IFS#??}; set -- $put_sums; unset IFS; set +f`, all)
+	for i, f := range p.files {
+		sum := sha256.Sum256(f.Content)
+		say(`put_check "${%d-}" %s %d`, i+1, hex.EncodeToString(sum[:]), i)
+	}
+	say("set --")
+	p.owners(say)
+	say(`[ -z "$put_failed" ] || exit 1
+sync -- %s || sync || exit`, all)
+	dirs := map[string]bool{}
+	for i, f := range p.files {
+		say("mv -fT -- %s %s || { put_fail %d write; exit 1; }", Quote(p.temp(i)), Quote(f.Path), i)
+		dirs[Quote(path.Dir(f.Path)+"/.")] = true
+	}
+	say("sync -- %s || sync || exit", strings.Join(sorted(dirs), " "))
+	if p.aside != "" {
+		say("rm -rf -- %s", Quote(p.aside))
+	}
+	say("trap - EXIT TERM HUP PIPE")
 	return b.String()
 }
 
-// outcome picks the error that says most: what the host said of a file, else what went wrong here, else the script's
-// end.
-func (p *putting) outcome(ctx context.Context, sendErr, runErr error) error {
-	switch {
-	case len(p.errs) == 1:
-		return p.errs[0]
-	case len(p.errs) > 1:
-		return errors.Join(p.errs...)
-	case runErr != nil && (ctx.Err() != nil || sendErr == nil || errors.Is(sendErr, errHostEnded)):
-		return runErr
-	case errors.Is(sendErr, errHostEnded):
-		return p.h.fail("put files", ErrLost, sendErr)
+// content is a command that writes a file's content. It takes no process, so that it stands in no argument list.
+func (p *putting) content(i int) string {
+	if p.aside != "" && p.files[i].Secret {
+		return "cat <" + Quote(p.aside+"/"+strconv.Itoa(i))
 	}
-	return sendErr
+	return "printf %b " + Quote(strings.NewReplacer(`\`, `\\`, "\n", `\n`, "\x00", `\0000`).Replace(string(p.files[i].Content)))
 }
 
-// listen reads the script's answers until it ends.
-func (p *putting) listen(answers *io.PipeReader) {
-	lines := newHostLines(answers, saysLimit)
-	looked := false
-	for {
-		line, err := lines.next()
-		if err == nil && line == "." && !looked {
-			looked = true
-			p.refused = len(p.errs) > 0
-			close(p.looked)
-			continue
+// owners gives the files their owners and modes, in one process for all that have the same, and in none for what they
+// have already.
+func (p *putting) owners(say func(string, ...any)) {
+	owners, modes := map[string][]int{}, map[string][]int{}
+	for i, f := range p.files {
+		owner := f.Owner
+		if f.Group != "" {
+			owner += ":" + f.Group
 		}
-		if err == nil {
-			err = p.answer(line, looked)
+		if owner != "" {
+			owners[owner] = append(owners[owner], i)
 		}
-		switch {
-		case err == nil:
-			continue
-		case errors.Is(err, errTooMuch), errors.Is(err, errUnasked):
-			p.errs = append(p.errs, p.h.fail("put files", ErrFile, err))
-			answers.CloseWithError(err) // ends the script
-		case errors.Is(err, io.EOF):
-		case len(p.errs) < errsLimit:
-			p.errs = append(p.errs, err)
-			continue
-		default:
-			continue
+		if f.Mode != 0o600 {
+			mode := fmt.Sprintf("%04o", uint32(f.Mode))
+			modes[mode] = append(modes[mode], i)
 		}
-		break
 	}
-	if !looked {
-		p.refused = true
-		close(p.looked)
+	for _, owner := range sorted(owners) {
+		has := ""
+		if owner == "root:root" { // what root's shell makes is, unless the directory gives it another group
+			has = "[ -O / ] && [ -G / ]"
+			for _, i := range owners[owner] {
+				has += " && [ -G " + Quote(p.temp(i)) + " ]"
+			}
+			has = "{ " + has + "; } || "
+		}
+		say(`%sput_words=$(chown -- %s %s 2>&1) || put_fail %d owner "$put_words"`, has, Quote(owner), p.temps(owners[owner]), owners[owner][0])
+	}
+	for _, mode := range sorted(modes) {
+		say("chmod -- %s %s || put_fail %d write", mode, p.temps(modes[mode]), modes[mode][0])
 	}
 }
 
-func (p *putting) replaced(i int) {
-	if path := p.files[i].Path; !slices.Contains(p.changed, path) {
-		p.changed = append(p.changed, path)
-		slices.Sort(p.changed)
+// temps are words of a shell command.
+func (p *putting) temps(of []int) string {
+	words := make([]string, len(of))
+	for n, i := range of {
+		words[n] = Quote(p.temp(i))
 	}
+	return strings.Join(words, " ")
+}
+
+func sorted[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
+
+// explain turns one line of the script's answer into the operator's words; nil: it is none.
+func (p *putting) explain(h *Host, line string, failed error) error {
+	words := strings.SplitN(line, " ", 4)
+	if len(words) < 3 || words[0] != "E" {
+		return nil
+	}
+	i, err := strconv.Atoi(words[1])
+	if err != nil || i < 0 || i >= len(p.files) {
+		return nil
+	}
+	text := ""
+	if len(words) == 4 {
+		text = words[3]
+	}
+	f := p.files[i]
+	e := h.fail("put "+f.Path, ErrFile, nil)
+	switch words[2] {
+	case "nodir":
+		e.Err = fmt.Errorf("there is no directory %s", path.Dir(f.Path))
+	case "isdir":
+		e.Err = errors.New("a directory is in its place")
+		e.Remedy = "move it away if it is not needed"
+	case "digest":
+		e.Err = errors.New("what arrived has another digest than what was sent")
+		e.Remedy = "run again; if it comes back, check the disk and memory of the host"
+	case "owner":
+		e.Stderr = text
+		e.Err = fmt.Errorf("cannot give it to %s:%s", f.Owner, f.Group)
+	default:
+		if avail, mount, ok := room(text); ok && avail <= int64(len(f.Content)) {
+			e.Kind, e.Err = ErrNoSpace, fmt.Errorf("no space left on %s", mount)
+			e.Remedy = "make room on " + mount + ", then run again"
+			return e
+		}
+		var said *Error
+		if errors.As(failed, &said) {
+			e.Stderr = said.Stderr
+		}
+	}
+	return e
+}
+
+// room reads a line of df -Pk: how many bytes are free, on which mount.
+func room(line string) (avail int64, mount string, ok bool) {
+	words := strings.Fields(line)
+	if len(words) < 6 {
+		return 0, "", false
+	}
+	kib, err := strconv.ParseInt(words[3], 10, 53)
+	return kib << 10, strings.Join(words[5:], " "), err == nil && kib >= 0
 }

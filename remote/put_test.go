@@ -3,8 +3,6 @@ package remote
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -15,6 +13,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -60,15 +59,6 @@ func sftpServer(t *testing.T) (file, note string) {
 	return file, note
 }
 
-// bytesFile is a File with its content in memory.
-func bytesFile(path string, mode fs.FileMode, content []byte) File {
-	sum := sha256.Sum256(content)
-	return File{
-		Path: path, Mode: mode, Size: int64(len(content)), SHA256: hex.EncodeToString(sum[:]),
-		Open: func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(content)), nil },
-	}
-}
-
 func randomBytes(n int) []byte {
 	b := make([]byte, n)
 	rand.NewChaCha8([32]byte{byte(n)}).Read(b)
@@ -79,17 +69,24 @@ func randomBytes(n int) []byte {
 var lanes = []struct {
 	name string
 	sudo bool
-	sftp bool
 	set  func(*server)
+	sftp bool // that secrets take
 }{
-	{"sftp", false, true, nil},
-	{"no sftp", false, false, nil},
-	{"sftp under sudo", true, true, fakeSudo("")},
-	{"one session", false, true, func(s *server) { s.maxSessions = 1 }},
-	{"noisy shell", false, true, func(s *server) { s.prelude = "echo hello; echo hello >&2; umask 0; " }},
+	{"root", false, nil, false},
+	{"sudo", true, fakeSudo(""), false},
+	{"sudo that logs its input", true, loggingSudo, true},
+	{"sudo that logs its input, one session", true, func(s *server) { loggingSudo(s); s.maxSessions = 1 }, true},
+	{"noisy shell", false, func(s *server) { s.prelude = "echo hello; echo hello >&2; umask 0; " }, false},
+	{"bash", false, func(s *server) { s.shell = []string{"bash", "--norc", "-c"} }, false},
 }
 
-func putHost(t *testing.T, sudo, withSFTP bool, set func(*server)) (s *server, h *Host, note string) {
+// loggingSudo keeps what it is given to read in a file, as sudo does with log_input.
+func loggingSudo(s *server) {
+	s.sudoLog = filepath.Join(s.t.TempDir(), "log")
+	fakeSudo(fmt.Sprintf(`shift 2; export SUDO_COMMAND=x SUDO_UID=%d SUDO_GID=%d; tee %s | "$@"`, os.Getuid(), os.Getgid(), Quote(s.sudoLog)))(s)
+}
+
+func putHost(t *testing.T, sudo bool, set func(*server)) (s *server, h *Host, note string) {
 	t.Helper()
 	c := newClient(t)
 	s = startServer(t, c.signer.PublicKey(), func(s *server) {
@@ -98,10 +95,7 @@ func putHost(t *testing.T, sudo, withSFTP bool, set func(*server)) (s *server, h
 		}
 	})
 	file, note := sftpServer(t)
-	c.dialer.sftpPaths = []string{"/nonexistent/sftp-server"}
-	if withSFTP {
-		c.dialer.sftpPaths = append(c.dialer.sftpPaths, file)
-	}
+	c.dialer.sftpPaths = []string{"/nonexistent/sftp-server", file}
 	cfg := c.config(t, s)
 	cfg.Sudo = sudo
 	return s, c.host(t, cfg), note
@@ -110,56 +104,60 @@ func putHost(t *testing.T, sudo, withSFTP bool, set func(*server)) (s *server, h
 func TestPut(t *testing.T) {
 	for _, lane := range lanes {
 		t.Run(lane.name, func(t *testing.T) {
-			s, h, note := putHost(t, lane.sudo, lane.sftp, lane.set)
+			s, h, note := putHost(t, lane.sudo, lane.set)
 			dir := filepath.Join(t.TempDir(), "it's a dir")
 			if err := os.Mkdir(dir, 0o755); err != nil {
 				t.Fatal(err)
 			}
-			big := randomBytes(9<<20 + 17)
+			odd := []byte("a\\nb\\\\c\\0101 %s %b 'quoted' \"$x\" `id`\r\n\x00\x01\xff\n\n  \\")
 			files := []File{
-				bytesFile(filepath.Join(dir, "key.pem"), 0o600, []byte("secret\n")),
-				bytesFile(filepath.Join(dir, "empty"), 0o644, nil),
-				bytesFile(filepath.Join(dir, "binary $x"), 0o755, big),
-				bytesFile(filepath.Join(dir, "half"), 0o640, randomBytes(600_000)),
+				{Path: filepath.Join(dir, "key.pem"), Mode: 0o600, Content: []byte("hunter2\n"), Secret: true},
+				{Path: filepath.Join(dir, "empty"), Mode: 0o644},
+				{Path: filepath.Join(dir, "odd $x"), Mode: 0o755, Content: odd},
+				{Path: filepath.Join(dir, `back\slash`), Mode: 0o640, Owner: "root", Group: "root", Content: randomBytes(60_000)},
+				{Path: filepath.Join(dir, "theirs"), Mode: 0o640, Owner: "nobody", Content: []byte("x")},
 			}
-			files[0].Secret = true
-			var last, total int64
-			progress := func(done, all int64) {
-				if done < last || done > all {
-					t.Errorf("progress went from %d to %d of %d", last, done, all)
+			then := "cat <" + Quote(files[0].Path) + " >" + Quote(dir+"/after")
+			for range 2 { // the second time over those of the first
+				if err := h.Put(t.Context(), files, then); err != nil {
+					t.Fatal(err)
 				}
-				last, total = done, all
+				paths := []string{dir + "/after"}
+				for _, f := range files {
+					paths = append(paths, f.Path)
+					matches(t, f)
+				}
+				slices.Sort(paths)
+				onlyThese(t, dir, paths)
 			}
-			changed, err := h.Put(t.Context(), files, progress)
-			if err != nil {
-				t.Fatal(err)
-			}
-			var paths []string
-			for _, f := range files {
-				paths = append(paths, f.Path)
-				matches(t, f)
-			}
-			slices.Sort(paths)
-			if d := cmp.Diff(paths, changed); d != "" {
-				t.Errorf("changed (-want +got):\n%s", d)
-			}
-			if want := int64(len(big) + 600_000 + 7); last != want || total != want {
-				t.Errorf("progress ended at %d of %d, want %d", last, total, want)
-			}
-			onlyThese(t, dir, paths)
-			if _, err := os.Stat(note); (err == nil) != (lane.sftp && s.maxSessions == 0) {
+			if _, err := os.Stat(note); (err == nil) != lane.sftp {
 				t.Errorf("sftp-server started: %v", err == nil)
 			}
-
-			s.input()
-			changed, err = h.Put(t.Context(), files, nil)
-			if err != nil || len(changed) != 0 {
-				t.Errorf("again: changed %v, %v", changed, err)
+			if left, err := filepath.Glob("/run/clusterup-????????????????????????"); err != nil || len(left) > 0 {
+				t.Errorf("left behind: %v, %v", left, err)
 			}
-			if n := s.input(); n > 20_000 {
-				t.Errorf("again: %d bytes were sent for nothing", n)
+			log, err := os.ReadFile(s.sudoLog)
+			if lane.sftp != (err == nil && bytes.Contains(log, []byte("sha256sum"))) || bytes.Contains(log, []byte("hunter2")) {
+				t.Errorf("sudo's log (%v) holds a key, or nothing at all:\n%s", err, log)
 			}
 		})
+	}
+}
+
+// Without a way past sudo's log, a key is not sent; what is not secret is.
+func TestPutPastALog(t *testing.T) {
+	_, h, _ := putHost(t, true, loggingSudo)
+	h.dialer.sftpPaths = []string{"/nonexistent/sftp-server"}
+	dir := t.TempDir()
+	key := File{Path: dir + "/key", Mode: 0o600, Content: []byte("hunter2"), Secret: true}
+	err := h.Put(t.Context(), []File{key}, "")
+	var e *Error
+	if !errors.Is(err, ErrSudo) || !errors.As(err, &e) || !strings.Contains(e.Remedy, "echo 'Defaults:ops !log_input' >>") || !strings.Contains(err.Error(), "logs") {
+		t.Errorf("got %v, remedy %q", err, e.Remedy)
+	}
+	onlyThese(t, dir, nil)
+	if err := h.Put(t.Context(), []File{{Path: dir + "/cert", Mode: 0o644, Content: []byte("x")}}, ""); err != nil {
+		t.Error(err)
 	}
 }
 
@@ -175,9 +173,12 @@ func matches(t *testing.T, f File) {
 	if err != nil {
 		t.Error(err)
 	}
-	sum := sha256.Sum256(content)
-	if hex.EncodeToString(sum[:]) != f.SHA256 || info.Mode() != f.Mode {
-		t.Errorf("%s: mode %s, %d bytes, want mode %s, %d bytes", f.Path, info.Mode(), len(content), f.Mode, f.Size)
+	owner := uint32(os.Getuid())
+	if f.Owner == "nobody" {
+		owner = 65534
+	}
+	if !bytes.Equal(content, f.Content) || info.Mode() != f.Mode || info.Sys().(*syscall.Stat_t).Uid != owner {
+		t.Errorf("%s: mode %s, %d bytes, want mode %s, %d bytes", f.Path, info.Mode(), len(content), f.Mode, len(f.Content))
 	}
 }
 
@@ -197,54 +198,36 @@ func onlyThese(t *testing.T, dir string, paths []string) {
 	}
 }
 
-func TestPutMends(t *testing.T) {
-	s, h, _ := putHost(t, false, false, nil)
+func TestPutOverWhatIsThere(t *testing.T) {
+	_, h, _ := putHost(t, false, nil)
 	dir := t.TempDir()
-	wanted := func(name string) File { return bytesFile(filepath.Join(dir, name), 0o640, randomBytes(200_000)) }
-	content := randomBytes(200_000)
-	write := func(name string, mode fs.FileMode, content []byte) {
-		if err := os.WriteFile(filepath.Join(dir, name), content, mode); err != nil {
-			t.Fatal(err)
-		}
+	write := func(name string, mode fs.FileMode, content string) {
+		put(t, filepath.Join(dir, name), []byte(content), mode)
 		if err := os.Chmod(filepath.Join(dir, name), mode); err != nil {
 			t.Fatal(err)
 		}
 	}
-	write("right", 0o640, content)
-	write("wrong mode", 0o666, content)
-	write("wrong content", 0o640, []byte("tampered"))
-	write("target", 0o640, content)
+	write("wrong mode", 0o666, "wanted")
+	write("wrong content", 0o640, "tampered")
+	write("target", 0o640, "target")
 	if err := os.Symlink("target", filepath.Join(dir, "symlink")); err != nil {
 		t.Fatal(err)
 	}
 	const token = "0123456789abcdef01234567"
-	write("missing."+token+".tmp", 0o600, []byte("left by a run that was killed"))
-	write("another."+token+".tmp", 0o600, []byte("not of these files"))
-	before, err := os.Stat(filepath.Join(dir, "right"))
-	if err != nil {
+	write("missing."+token+".tmp", 0o600, "left by a run that was killed")
+	write("another."+token+".tmp", 0o600, "not of these files")
+	var files []File
+	for _, name := range []string{"wrong mode", "wrong content", "symlink", "missing"} {
+		files = append(files, File{Path: filepath.Join(dir, name), Mode: 0o640, Content: []byte("wanted")})
+	}
+	if err := h.Put(t.Context(), files, ""); err != nil {
 		t.Fatal(err)
-	}
-	files := []File{wanted("right"), wanted("wrong mode"), wanted("wrong content"), wanted("symlink"), wanted("missing")}
-	changed, err := h.Put(t.Context(), files, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var names []string
-	for _, c := range changed {
-		names = append(names, filepath.Base(c))
-	}
-	if d := cmp.Diff([]string{"missing", "symlink", "wrong content", "wrong mode"}, names); d != "" {
-		t.Errorf("changed (-want +got):\n%s", d)
 	}
 	for _, f := range files {
 		matches(t, f)
 	}
-	after, err := os.Stat(filepath.Join(dir, "right"))
-	if err != nil || !os.SameFile(before, after) {
-		t.Errorf("the file that was right was replaced (%v)", err)
-	}
-	if n := s.input(); n < 600_000 || n > 650_000 {
-		t.Errorf("%d bytes were sent, want three files of 200000", n)
+	if target, err := os.ReadFile(dir + "/target"); err != nil || string(target) != "target" {
+		t.Errorf("wrote through a link: %q, %v", target, err)
 	}
 	left, err := filepath.Glob(filepath.Join(dir, "*.tmp"))
 	if d := cmp.Diff([]string{filepath.Join(dir, "another."+token+".tmp")}, left); d != "" || err != nil {
@@ -253,7 +236,9 @@ func TestPutMends(t *testing.T) {
 }
 
 func TestPutFails(t *testing.T) {
-	good := func(dir string) File { return bytesFile(filepath.Join(dir, "a-good-one"), 0o644, []byte("good")) }
+	file := func(path string, content []byte) func(string) File {
+		return func(dir string) File { return File{Path: dir + path, Mode: 0o644, Content: content} }
+	}
 	tests := []struct {
 		name string
 		file func(dir string) File
@@ -261,146 +246,72 @@ func TestPutFails(t *testing.T) {
 		kind error
 		text string
 	}{
-		{
-			name: "no directory", kind: ErrFile, text: "there is no directory DIR/missing",
-			file: func(dir string) File { return bytesFile(dir+"/missing/x", 0o644, []byte("x")) },
-		},
-		{
-			name: "a directory in its place", kind: ErrFile, text: "a directory is in its place",
-			file: func(dir string) File { return bytesFile(dir+"/sub", 0o644, []byte("x")) },
-		},
-		{
-			name: "unknown owner", kind: ErrFile, text: "cannot give it to nobody-here:",
-			file: func(dir string) File {
-				f := bytesFile(dir+"/x", 0o644, []byte("x"))
-				f.Owner = "nobody-here"
-				return f
-			},
-		},
-		{
-			name: "digest", kind: ErrFile, text: "what arrived has digest",
-			file: func(dir string) File {
-				f := bytesFile(dir+"/x", 0o644, []byte("x"))
-				f.SHA256 = strings.Repeat("ab", 32)
-				return f
-			},
-		},
-		{
-			name: "digest of a big file", kind: ErrFile, text: "what arrived has digest",
-			file: func(dir string) File {
-				f := bytesFile(dir+"/x", 0o644, randomBytes(2<<20))
-				f.SHA256 = strings.Repeat("ab", 32)
-				return f
-			},
-		},
-		{
-			name: "source too short", text: "it is 5 bytes shorter than it said",
-			file: func(dir string) File {
-				f := bytesFile(dir+"/x", 0o644, []byte("12345"))
-				f.Size = 10
-				return f
-			},
-		},
-		{
-			name: "source cannot be opened", text: "file does not exist",
-			file: func(dir string) File {
-				f := bytesFile(dir+"/x", 0o644, []byte("12345"))
-				f.Open = func() (io.ReadCloser, error) { return nil, fs.ErrNotExist }
-				return f
-			},
-		},
-		{
-			name: "secret for everybody", kind: ErrFile, text: "lets everybody at it",
-			file: func(dir string) File {
-				f := bytesFile(dir+"/x", 0o644, []byte("x"))
-				f.Secret = true
-				return f
-			},
-		},
-		{
-			name: "relative path", kind: ErrFile, text: `"x/../y" is not a clean absolute path`,
-			file: func(string) File { return bytesFile("x/../y", 0o644, []byte("x")) },
-		},
-		{
-			name: "file size limit", kind: ErrFile, text: "put DIR/x: ", set: func(s *server) { s.prelude = "trap '' XFSZ; ulimit -f 200; " },
-			file: func(dir string) File { return bytesFile(dir+"/x", 0o644, randomBytes(900_000)) },
-		},
-		{
-			name: "file system too small", kind: ErrNoSpace, text: "no space left on DIR/full: 3072 KiB needed, ", set: smallDisk(""),
-			file: func(dir string) File { return bytesFile(dir+"/full/x", 0o644, randomBytes(3<<20)) },
-		},
-		{
-			name: "file system fills up", kind: ErrNoSpace, text: "no space left on DIR/full: 2048 KiB needed, ",
-			// Room was there when it was asked for, and is gone when the content comes.
-			set: smallDisk("(until [ -e DIR.go ]; do :; done; ls DIR/full/x.* && { head -c 9000000 /dev/zero > DIR/full/other; : > DIR.full; }) </dev/null >/dev/null 2>&1 & "),
-			file: func(dir string) File {
-				f := bytesFile(dir+"/full/x", 0o644, randomBytes(2<<20))
-				open := f.Open
-				f.Open = func() (io.ReadCloser, error) {
-					if err := os.WriteFile(dir+".go", nil, 0o600); err != nil {
-						return nil, err
-					}
-					eventually(t, "the disk is full", func() bool { _, err := os.Stat(dir + ".full"); return err == nil })
-					return open()
-				}
-				return f
-			},
-		},
+		{"no directory", file("/missing/x", []byte("x")), nil, ErrFile, "put DIR/missing/x: there is no directory DIR/missing"},
+		{"a directory in its place", file("/sub", []byte("x")), nil, ErrFile, "put DIR/sub: a directory is in its place"},
+		{"unknown owner", func(dir string) File {
+			return File{Path: dir + "/x", Mode: 0o644, Owner: "nobody-here", Group: "root", Content: []byte("x")}
+		}, nil, ErrFile, "cannot give it to nobody-here:"},
+		{"digest", file("/x", []byte("x")), brokenDisk, ErrFile, "another digest"},
+		{"secret for everybody", func(dir string) File { return File{Path: dir + "/x", Mode: 0o644, Secret: true} }, nil, ErrFile, "lets everybody at it"},
+		{"relative path", func(string) File { return File{Path: "x/../y"} }, nil, ErrFile, `"x/../y" is not a clean absolute path`},
+		{"too big", file("/x", make([]byte, fileLimit+1)), nil, ErrFile, "small files have at most"},
+		{"file size limit", file("/x", randomBytes(900_000)), func(s *server) { s.prelude = "trap '' XFSZ; ulimit -f 200; " }, ErrFile, "put DIR/x: "},
+		{"file system too small", file("/full/x", randomBytes(900_000)), smallDisk, ErrNoSpace, "put DIR/full/x: no space left on DIR/full"},
 	}
 	for _, test := range tests {
-		for _, withSFTP := range []bool{true, false} {
-			t.Run(fmt.Sprintf("%s/sftp=%t", test.name, withSFTP), func(t *testing.T) {
-				dir := filepath.Join(t.TempDir(), "dir")
-				if err := errors.Join(os.Mkdir(dir, 0o755), os.Mkdir(dir+"/sub", 0o755), os.Mkdir(dir+"/full", 0o755)); err != nil {
-					t.Fatal(err)
+		t.Run(test.name, func(t *testing.T) {
+			dir := filepath.Join(t.TempDir(), "dir")
+			if err := errors.Join(os.Mkdir(dir, 0o755), os.Mkdir(dir+"/sub", 0o755), os.Mkdir(dir+"/full", 0o755)); err != nil {
+				t.Fatal(err)
+			}
+			_, h, _ := putHost(t, false, func(s *server) {
+				if test.set != nil {
+					test.set(s)
 				}
-				_, h, _ := putHost(t, false, withSFTP, func(s *server) {
-					if test.set != nil {
-						test.set(s)
-					}
-					s.prelude = strings.ReplaceAll(s.prelude, "DIR", dir)
-				})
-				changed, err := h.Put(t.Context(), []File{good(dir), test.file(dir)}, nil)
-				if err == nil {
-					t.Fatal("no error")
-				}
-				if text := strings.ReplaceAll(err.Error(), dir, "DIR"); !strings.Contains(text, test.text) || !strings.HasPrefix(text, "etcd-1: ") {
-					t.Errorf("error %q, want %q", text, test.text)
-				}
-				if test.kind != nil && !errors.Is(err, test.kind) {
-					t.Errorf("error %v is not %v", err, test.kind)
-				}
-				if len(changed) > 0 {
-					t.Errorf("changed %v", changed)
-				}
-				onlyThese(t, dir, []string{dir + "/full", dir + "/sub"})
+				s.prelude = strings.ReplaceAll(s.prelude, "DIR", dir)
 			})
-		}
+			good := File{Path: dir + "/a-good-one", Mode: 0o644, Content: []byte("good")}
+			err := h.Put(t.Context(), []File{good, test.file(dir)}, "touch "+Quote(dir+"/after"))
+			if err == nil {
+				t.Fatal("no error")
+			}
+			if text := strings.ReplaceAll(err.Error(), dir, "DIR"); !strings.Contains(text, test.text) || !strings.HasPrefix(text, "etcd-1: ") {
+				t.Errorf("error %q, want %q", text, test.text)
+			}
+			if !errors.Is(err, test.kind) {
+				t.Errorf("error %v is not %v", err, test.kind)
+			}
+			onlyThese(t, dir, []string{dir + "/full", dir + "/sub"})
+		})
 	}
 }
 
-// smallDisk gives each session a mount namespace with a file system of 2.5 MiB at DIR/full.
-func smallDisk(then string) func(*server) {
-	return func(s *server) {
-		s.shell = []string{"unshare", "--mount", "--map-root-user", "/bin/sh", "-c"}
-		if os.Getuid() == 0 {
-			s.shell = []string{"unshare", "--mount", "/bin/sh", "-c"}
-		}
-		s.prelude = "mount -t tmpfs -o size=2500k none DIR/full; " + then
+// smallDisk gives each session a mount namespace with a file system of 500 KiB at DIR/full.
+func smallDisk(s *server) {
+	s.shell = []string{"unshare", "--mount", "--map-root-user", "/bin/sh", "-c"}
+	if os.Getuid() == 0 {
+		s.shell = []string{"unshare", "--mount", "/bin/sh", "-c"}
 	}
+	s.prelude = "mount -t tmpfs -o size=500k none DIR/full; "
 }
 
-func TestPutRemedies(t *testing.T) {
-	dir := t.TempDir()
-	_, h, _ := putHost(t, false, true, func(s *server) {
-		smallDisk("")(s)
-		s.prelude = strings.ReplaceAll(s.prelude, "DIR/full", dir)
-	})
-	_, err := h.Put(t.Context(), []File{bytesFile(dir+"/x", 0o644, randomBytes(3<<20))}, nil)
+// brokenDisk reads something else than was written, as far as sha256sum can tell.
+func brokenDisk(s *server) {
+	s.shell = []string{"unshare", "--mount", "/bin/sh", "-c"}
+	broken := filepath.Join(s.t.TempDir(), "sha256sum")
+	put(s.t, broken, []byte("#!/bin/sh\nshift; for f; do echo "+strings.Repeat("ab", 32)+"  $f; done\n"), 0o755)
+	s.prelude = "mount --bind " + broken + " /usr/bin/sha256sum; "
+}
+
+func TestPutThenFails(t *testing.T) {
+	_, h, _ := putHost(t, false, nil)
+	f := File{Path: t.TempDir() + "/x", Mode: 0o644, Content: []byte("x")}
+	err := h.Put(t.Context(), []File{f}, "echo 'no such unit' >&2; exit 5")
 	var e *Error
-	if !errors.As(err, &e) || e.Remedy != "make room on "+dir+", then run again" {
-		t.Errorf("got %+v", err)
+	if !errors.Is(err, ErrScript) || !errors.As(err, &e) || e.ExitStatus != 5 || err.Error() != "etcd-1: put files: no such unit" {
+		t.Errorf("got %v", err)
 	}
+	matches(t, f)
 }
 
 func put(t *testing.T, file string, content []byte, mode fs.FileMode) {
@@ -410,49 +321,71 @@ func put(t *testing.T, file string, content []byte, mode fs.FileMode) {
 	}
 }
 
-func TestPutCancelled(t *testing.T) {
-	_, h, _ := putHost(t, false, false, nil)
+// A Put that is stopped before the last step leaves nothing, and no content is ever readable by others.
+func TestPutStopped(t *testing.T) {
+	_, h, _ := putHost(t, false, func(s *server) {
+		s.shell = []string{"unshare", "--mount", "/bin/sh", "-c"}
+		waits := filepath.Join(s.t.TempDir(), "sync")
+		put(s.t, waits, []byte("#!/bin/sh\nexec sleep 600\n"), 0o755)
+		s.prelude = "umask 0; mount --bind " + waits + " /usr/bin/sync; "
+	})
 	dir := t.TempDir()
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	f := bytesFile(filepath.Join(dir, "x"), 0o600, randomBytes(900_000))
-	f.Open = func() (io.ReadCloser, error) { cancel(); return io.NopCloser(strings.NewReader("")), nil }
-	if _, err := h.Put(ctx, []File{f}, nil); !errors.Is(err, context.Canceled) {
+	ended := make(chan error, 1)
+	go func() {
+		ended <- h.Put(ctx, []File{{Path: dir + "/key", Mode: 0o600, Content: []byte("secret"), Secret: true}}, "")
+	}()
+	eventually(t, "the content is there", func() bool {
+		found, err := filepath.Glob(dir + "/key.*.tmp")
+		if err != nil || len(found) == 0 {
+			return false
+		}
+		info, err := os.Stat(found[0])
+		if err != nil || info.Mode() != 0o600 {
+			t.Errorf("%v, %v", info, err)
+		}
+		return info.Size() > 0
+	})
+	cancel()
+	if err := <-ended; !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
 	}
 	onlyThese(t, dir, nil)
 }
 
-func TestPutModeFromTheFirstByte(t *testing.T) {
-	_, h, _ := putHost(t, false, false, func(s *server) { s.prelude = "umask 0; " })
+// Even who guesses the name of a temporary file gets nothing written through it.
+func TestPutMakesItsTemporaryFiles(t *testing.T) {
+	_, h, _ := putHost(t, false, nil)
+	h.dialer.Rand = zeros{}
 	dir := t.TempDir()
-	first := true
-	f := bytesFile(filepath.Join(dir, "key"), 0o600, []byte("secret"))
-	open := f.Open
-	f.Open = func() (io.ReadCloser, error) {
-		found, err := filepath.Glob(dir + "/key.*.tmp")
-		if err != nil || len(found) != 1 {
-			t.Errorf("temporary files: %v, %v", found, err)
-		} else if info, err := os.Stat(found[0]); err != nil || info.Mode() != 0o600 {
-			t.Errorf("before the first byte: %v, %v", info, err)
-		}
-		first = false
-		return open()
-	}
-	if _, err := h.Put(t.Context(), []File{f}, nil); err != nil {
+	f := File{Path: dir + "/key", Mode: 0o600, Content: []byte("secret")}
+	put(t, filepath.Join(dir, "victim"), []byte("precious"), 0o644)
+	if err := os.Symlink("victim", f.Path+"."+strings.Repeat("0", 24)+".tmp"); err != nil {
 		t.Fatal(err)
 	}
-	if first {
-		t.Error("the content was never asked for")
+	if err := h.Put(t.Context(), []File{f}, ""); !errors.Is(err, ErrFile) {
+		t.Errorf("got %v", err)
+	}
+	if victim, err := os.ReadFile(filepath.Join(dir, "victim")); err != nil || string(victim) != "precious" {
+		t.Errorf("the victim now holds %q, %v", victim, err)
 	}
 }
 
+type zeros struct{}
+
+func (zeros) Read(b []byte) (int, error) {
+	clear(b)
+	return len(b), nil
+}
+
 func TestScriptsAreClean(t *testing.T) {
-	for _, shell := range [][]string{{"dash", "-n"}, {"bash", "--posix", "-n"}} {
-		for _, file := range []string{"sh/wrap.sh", "sh/put.sh"} {
-			if out, err := exec.Command(shell[0], append(shell[1:], file)...).CombinedOutput(); err != nil {
-				t.Errorf("%v %s: %v\n%s", shell, file, err, out)
-			}
+	for _, shell := range [][]string{{"dash", "-n"}, {"bash", "--posix", "-n"}, {"busybox", "ash", "-n"}} {
+		if _, err := exec.LookPath(shell[0]); err != nil && shell[0] == "busybox" {
+			continue
+		}
+		if out, err := exec.Command(shell[0], append(shell[1:], "sh/held.sh")...).CombinedOutput(); err != nil {
+			t.Errorf("%v: %v\n%s", shell, err, out)
 		}
 	}
 }

@@ -28,6 +28,7 @@ type server struct {
 	addr    string
 	port    int
 	prelude string // what the login shell does first
+	sudoLog string // what its sudo has been given to read
 	shell   []string
 	env     []string
 	allowed []ssh.PublicKey

@@ -19,40 +19,23 @@ const (
 type session struct {
 	*ssh.Session
 	conn *conn
-	done func() // gives back the slot; after Close
+	done func() // after Close
 }
 
 // manner is how a session shares the host with our others.
 type manner int
 
 const (
-	queued  manner = iota // waits for its turn
+	queued  manner = iota // waits for its turn, and is held afterwards
 	staying               // stays; others do not wait for it
-	spare                 // only if there is room; belongs to a session that is already open
 )
 
-// open gets a session, with a new connection if the old one turns out to be dead: nothing has run yet, so that is safe.
-// Where the host allows fewer sessions than we would like, it waits for one of ours to end.
-func (h *Host) open(ctx context.Context, op string, m manner) (*session, error) {
-	release := func() {}
-	if m == queued {
-		var err error
-		if release, err = take(ctx, h.slots); err != nil {
-			return nil, h.fail(op, nil, err)
-		}
-	}
-	s, err := h.openSession(ctx, op, m)
-	if err != nil {
-		release()
-		return nil, err
-	}
-	h.stats.sessions.Add(1)
-	left := s.done
-	s.done = func() { left(); release() }
-	return s, nil
-}
+// errShellFree means that there is a shell that nobody uses.
+var errShellFree = errors.New("a shell is free")
 
-func (h *Host) openSession(ctx context.Context, op string, m manner) (*session, error) {
+// open gets a session, with a new connection if the old one turns out to be dead: nothing has run yet, so that is safe.
+// Where the host allows fewer sessions than we would like, it waits for one of ours to end, or to be free (errShellFree).
+func (h *Host) open(ctx context.Context, op string, m manner) (*session, error) {
 	redialled := false
 	for try := 0; ; {
 		c, err := h.connect(ctx)
@@ -60,9 +43,13 @@ func (h *Host) openSession(ctx context.Context, op string, m manner) (*session, 
 			return nil, err
 		}
 		active, holds, ended := c.users()
+		if m == queued && h.hasIdle() {
+			return nil, errShellFree
+		}
 		left := c.begin(m == staying)
 		s, err := newSession(ctx, c)
 		if err == nil {
+			h.stats.sessions.Add(1)
 			return &session{Session: s, conn: c, done: left}, nil
 		}
 		left()
@@ -75,8 +62,7 @@ func (h *Host) openSession(ctx context.Context, op string, m manner) (*session, 
 			h.drop(c)
 		case !errors.As(err, &refused):
 			return nil, h.fail(op, ErrLost, err)
-		case m == spare:
-			return nil, h.fail(op, ErrSessions, err)
+		case h.shed():
 		case active > 0:
 			if err := wait(ctx, ended); err != nil {
 				return nil, h.fail(op, nil, err)

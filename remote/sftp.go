@@ -3,8 +3,8 @@ package remote
 import (
 	"context"
 	"fmt"
-	"io"
 	"os"
+	"strconv"
 	"strings"
 
 	"github.com/pkg/sftp"
@@ -16,74 +16,101 @@ var usualSFTP = []string{
 	"/usr/lib/ssh/sftp-server", "/usr/lib64/ssh/sftp-server", "/usr/lib/misc/sftp-server", "/usr/lib64/misc/sftp-server",
 }
 
-// sftpLane is one SFTP session.
-type sftpLane struct {
-	r      *running
-	client *sftp.Client
-	stop   func() bool
+// aside takes secret content past a sudo that logs what it is given to read: the user that logs in puts it into a
+// directory of its own, in memory, from where the script of a Put takes it. Elsewhere it does nothing.
+func (h *Host) aside(ctx context.Context, p *putting) error {
+	if !h.cfg.Sudo {
+		return nil
+	}
+	logged, err := h.logs(ctx)
+	if err != nil || !logged {
+		return err
+	}
+	dir := "/run/clusterup-" + p.token
+	script := "mkdir -m 0700 -- " + Quote(dir) + ` && chown -- "${SUDO_UID:?}:${SUDO_GID:?}" ` + Quote(dir)
+	if err := h.run(ctx, command{op: "put files", script: script, stdout: &limited{limit: saysLimit}}); err != nil {
+		return err
+	}
+	if err := h.sftp(ctx, p, dir); err != nil {
+		if _, left := h.Script(context.WithoutCancel(ctx), "rm -rf -- "+Quote(dir)); left != nil && ctx.Err() == nil {
+			err = fmt.Errorf("%w; and %s was left there: %w", err, dir, left)
+		}
+		return err
+	}
+	p.aside = dir
+	return nil
 }
 
-// openSFTP starts sftp-server as an ordinary command, because that works under sudo, and behind login shells that
-// print, where the subsystem does not. Nil means that there is none.
-func (h *Host) openSFTP(ctx context.Context) *sftpLane {
+// logs says whether sudo logs what the shells of this host read. Every shell says so when it is ready.
+func (h *Host) logs(ctx context.Context) (bool, error) {
+	if h.logged.Load() == nil {
+		if err := h.run(ctx, command{op: "put files", script: ":", stdout: &limited{limit: saysLimit}}); err != nil {
+			return false, err
+		}
+	}
+	return *h.logged.Load(), nil
+}
+
+// sftp starts sftp-server as an ordinary command of the user, because that works behind login shells that print, where
+// the subsystem does not.
+func (h *Host) sftp(ctx context.Context, p *putting, dir string) error {
+	login, err := h.dialer.token()
+	if err != nil {
+		return h.fail("put files", nil, err)
+	}
+	sh, err := h.exec(ctx, "open sftp", login, commandLine(login, false), staying)
+	if err != nil {
+		return err
+	}
+	defer sh.close()
+	defer context.AfterFunc(ctx, func() { sh.s.Close() })()
 	paths := h.dialer.sftpPaths
 	if paths == nil {
 		paths = usualSFTP
-	}
-	token, err := h.dialer.token()
-	if err != nil {
-		return nil
-	}
-	r, err := h.exec(ctx, "open sftp", commandLine(token+"-0", h.cfg.Sudo), token, spare)
-	if err != nil {
-		return nil
 	}
 	words := make([]string, len(paths))
 	for i, path := range paths {
 		words[i] = Quote(path)
 	}
-	program, err := oneLine(fmt.Sprintf("umask 077; echo %s-1; echo %s-1 >&2; for p in %s; do [ ! -x \"$p\" ] || exec \"$p\"; done; exit 127",
-		token, token, strings.Join(words, " ")))
-	lane := &sftpLane{r: r, stop: context.AfterFunc(ctx, func() { r.s.Close() })}
+	if sh.mark, err = h.dialer.token(); err != nil {
+		return h.fail("put files", nil, err)
+	}
+	text := fmt.Sprintf(`umask 077; echo "%s r"; for p in %s; do [ ! -x "$p" ] || exec "$p"; done; exit 127`, sh.mark, strings.Join(words, " "))
+	err = sh.send([]byte(program(text)))
 	if err == nil {
-		_, err = io.WriteString(r.stdin, guard+"\n"+program+"\n")
+		_, err = sh.becomeReady()
+	}
+	var client *sftp.Client
+	if err == nil {
+		client, err = sftp.NewClientPipe(sh.stdout, sh.stdin)
 	}
 	if err != nil {
-		lane.close()
-		return nil
+		if ctx.Err() != nil {
+			return h.fail("put files", nil, context.Cause(ctx))
+		}
+		e := h.fail("put files", ErrSudo, fmt.Errorf("sudo logs what it is given to read, which would be private keys, and there is no SFTP server to take them past it: %w", err))
+		e.Remedy = sudoers(h.cfg.User, "exempt it from that log", "Defaults:%s !log_input")
+		return e
 	}
-	go io.Copy(io.Discard, r.stderr) //nolint:errcheck // sftp-server says what matters in its answers
-	lane.client, err = sftp.NewClientPipe(r.stdout, r.stdin, sftp.UseConcurrentWrites(true))
-	if err != nil {
-		lane.close()
-		return nil
+	defer client.Close()
+	for i, f := range p.files {
+		if f.Secret {
+			if err := place(client, dir+"/"+strconv.Itoa(i), f.Content); err != nil {
+				return h.fail("put "+f.Path, ErrFile, err)
+			}
+		}
 	}
-	return lane
+	return nil
 }
 
-// write fills an existing file from an offset. Writes overlap, so what stands there after an error may have holes.
-func (l *sftpLane) write(temp string, offset int64, r io.Reader) error {
-	f, err := l.client.OpenFile(temp, os.O_WRONLY)
+func place(client *sftp.Client, path string, content []byte) error {
+	f, err := client.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL)
 	if err != nil {
 		return err
 	}
-	if _, err = f.Seek(offset, io.SeekStart); err == nil {
-		_, err = f.ReadFromWithConcurrency(r, 0)
-	}
+	_, err = f.Write(content)
 	if cerr := f.Close(); err == nil {
 		err = cerr
 	}
 	return err
-}
-
-// close ends the session; a nil lane has none.
-func (l *sftpLane) close() {
-	if l == nil {
-		return
-	}
-	if l.client != nil {
-		l.client.Close() //nolint:errcheck // all files are closed; the digests are checked
-	}
-	l.stop()
-	l.r.close()
 }

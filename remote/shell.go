@@ -3,6 +3,7 @@ package remote
 import (
 	_ "embed"
 	"fmt"
+	"regexp"
 	"strings"
 )
 
@@ -11,25 +12,28 @@ func Quote(s string) string {
 	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }
 
-//go:embed sh/wrap.sh
-var wrapper string
+//go:embed sh/held.sh
+var heldScript string
+
+// frame is what is sent of it: a shell reads it a byte at a time.
+var frame = regexp.MustCompile(`(?m)^\t*(#.*)?\n?`).ReplaceAllString(heldScript, "")
+
+// guard is the first line of standard input, which no start-up file of the login shell gets past unseen: a shell that it
+// puts in place of the command executes that line, and a word such as read takes it away. It also ends the program.
+const guard = "exit 123"
 
 // bootstrap is all that ever stands in an argument list. Whatever the login shell is (sh, fish, csh) reads it the same
 // way: one line, nothing but single quotes, and neither ! nor \ inside them. sh reads its program from standard input
 // with the read built-in, which takes exactly one line; `sh -s` would swallow what follows, since dash and busybox read
-// ahead.
-//
-// The first line of standard input is the guard, which no start-up file of the login shell gets past unseen: a shell
-// that it puts in place of the command executes that line, and a word such as read takes it away.
-const bootstrap = `/bin/sh -c 'LC_ALL=C; export LC_ALL; IFS= read -r s; [ "$s" = "` + guard + `" ] || exit 123; ` +
-	`IFS= read -r s && eval "$(printf %b "$s")"'`
+// ahead. The line end is the last of the three characters of IFS, so that none has to be written here.
+const bootstrap = `/bin/sh -c 'LC_ALL=C; export LC_ALL; n=${IFS#??}; p=; IFS= read -r s; [ "$s" = "` + guard + `" ] || exit 123; ` +
+	`IFS= read -r s; until [ "$s" = "` + guard + `" ]; do p=$p$s$n; IFS= read -r s || exit 125; done; eval "$p"'`
 
-const guard = "exit 123"
-
-// The frame ends with these where it has run no script.
+// A shell ends with these where it has run no script.
 const (
-	exitNoFrame = 123 // the guard was not where it belongs
-	exitNoExec  = 124 // sudo keeps it from starting other programs
+	exitNoPrintf = 122 // it has no printf of its own
+	exitNoFrame  = 123 // the guard was not where it belongs
+	exitNoExec   = 124 // sudo keeps it from starting other programs
 )
 
 // commandLine says a first mark, which proves that the login shell runs commands, and becomes root if it must.
@@ -40,27 +44,22 @@ func commandLine(mark string, sudo bool) string {
 	return "echo " + mark + "; exec " + bootstrap
 }
 
-// oneLine writes a program so that `printf %b` gives it back.
-func oneLine(program string) (string, error) {
-	if i := strings.IndexByte(program, 0); i >= 0 {
-		return "", fmt.Errorf("script has a NUL byte at offset %d", i)
+// program is text for bootstrap.
+func program(text string) string { return guard + "\n" + text + "\n" + guard + "\n" }
+
+// framed is one script for the frame; fed says that input follows.
+func framed(mark, script string, fed bool) string {
+	how := "s"
+	if fed {
+		how = "f"
 	}
-	return strings.NewReplacer(`\`, `\\`, "\n", `\n`).Replace(program), nil
+	return mark + " " + how + "\n" + strings.TrimSuffix(script, "\n") + "\n" + mark + "\n"
 }
 
-// preamble is what goes over standard input before the frames.
-func preamble(mark, script string, ttl int) ([]byte, error) {
-	limit := ""
-	if ttl > 0 {
-		limit = fmt.Sprint(ttl)
+// readable says why no shell could read a script.
+func readable(script string) error {
+	if i := strings.IndexByte(script, 0); i >= 0 {
+		return fmt.Errorf("script has a NUL byte at offset %d", i)
 	}
-	frame, err := oneLine(fmt.Sprintf("cu_mark=%s; cu_ttl=%s\n%s", mark, limit, wrapper))
-	if err != nil {
-		return nil, err
-	}
-	body, err := oneLine(script)
-	if err != nil {
-		return nil, err
-	}
-	return []byte(guard + "\n" + frame + "\n" + body + "\n"), nil
+	return nil
 }

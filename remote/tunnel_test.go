@@ -115,7 +115,7 @@ func TestJumpHosts(t *testing.T) {
 	var all sync.WaitGroup
 	for i, h := range hosts {
 		all.Go(func() {
-			if out, err := h.Script(t.Context(), "cat", strings.NewReader(h.Name())); err != nil || string(out) != fmt.Sprintf("etcd-%d", i) {
+			if out, err := h.Script(t.Context(), "printf %s "+h.Name()); err != nil || string(out) != fmt.Sprintf("etcd-%d", i) {
 				t.Errorf("%q, %v", out, err)
 			}
 		})
@@ -129,7 +129,7 @@ func TestJumpHosts(t *testing.T) {
 	outer.cut()
 	for _, h := range hosts {
 		eventually(t, "the cut has arrived", func() bool { return h.live() == nil })
-		if _, err := h.Script(t.Context(), "true", nil); err != nil {
+		if _, err := h.Script(t.Context(), "true"); err != nil {
 			t.Error(err)
 		}
 	}

@@ -156,7 +156,10 @@ func (c *console) secret(ctx context.Context, question string) ([]byte, error) {
 
 // dialer is the SSH side of a run.
 func (c *console) dialer(flags clusterFlags) *remote.Dialer {
-	d := &remote.Dialer{Env: os.Getenv, Home: homeDir(), AcceptNewHostKeys: flags.acceptNew}
+	d := &remote.Dialer{
+		Env: os.Getenv, Home: homeDir(), AcceptNewHostKeys: flags.acceptNew,
+		Notice: func(host, notice string) { c.say("note: %s: %s", host, notice) },
+	}
 	if c.terminal() {
 		d.Ask, d.Passphrase = c.yes, c.passphrase
 	}

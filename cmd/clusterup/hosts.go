@@ -1,15 +1,10 @@
 package main
 
 import (
-	"bytes"
 	"cmp"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
-	"io/fs"
 	"net"
 	"strings"
 
@@ -24,29 +19,19 @@ import (
 type shell struct{ host *remote.Host }
 
 func (s shell) Script(ctx context.Context, script string) ([]byte, error) {
-	return s.host.Script(ctx, script, nil)
+	return s.host.Script(ctx, script)
 }
 
 func (s shell) Write(ctx context.Context, files []units.File) error {
 	puts := make([]remote.File, 0, len(files))
 	for _, f := range files {
-		sum := sha256.Sum256(f.Data)
-		puts = append(puts, remote.File{
-			Path: f.Path, Owner: f.Owner, Group: f.Group, Mode: f.Mode, Size: int64(len(f.Data)),
-			SHA256: hex.EncodeToString(sum[:]),
-			Secret: f.Secret, Open: func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(f.Data)), nil },
-		})
+		puts = append(puts, remote.File{Path: f.Path, Owner: f.Owner, Group: f.Group, Mode: f.Mode, Content: f.Data, Secret: f.Secret})
 	}
-	_, err := s.host.Put(ctx, puts, nil)
-	return err
+	return s.host.Put(ctx, puts, "")
 }
 
 func (s shell) Upload(ctx context.Context, file apply.Upload, progress func(done, total int64)) error {
-	_, err := s.host.Put(ctx, []remote.File{{
-		Path: file.Path, Owner: "root", Group: "root", Mode: fs.FileMode(0o600), Size: file.Size, SHA256: file.SHA256,
-		Open: file.Open,
-	}}, progress)
-	return err
+	return s.host.Feed(ctx, "cat >"+remote.Quote(file.Path), remote.Input{Size: file.Size, Open: file.Open}, progress)
 }
 
 func (s shell) Hold(ctx context.Context, script string) (string, <-chan struct{}, func() error, error) {

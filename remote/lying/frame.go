@@ -17,46 +17,86 @@ var (
 	secondMark = regexp.MustCompile(`cu_mark=([^;]+);`)
 )
 
-// open takes a session as far as an honest host does before it runs the script: the marks are said, the script was
-// read.
-func open(line string, channel ssh.Channel) (Talk, error) {
+// shell is a held shell as an honest host has it, but that it runs nothing.
+type shell struct {
+	channel ssh.Channel
+	in      *bufio.Reader
+	mark    string
+}
+
+// open takes a session as far as an honest host does before it runs a script.
+func open(line string, channel ssh.Channel) (*shell, error) {
 	mark := firstMark.FindStringSubmatch(line)
 	if mark == nil {
-		return Talk{}, fmt.Errorf("no script: %q", line)
+		return nil, fmt.Errorf("no shell: %q", line)
 	}
 	if _, err := io.WriteString(channel, mark[1]+"\n"); err != nil {
-		return Talk{}, err
+		return nil, err
 	}
-	in := bufio.NewReader(channel)
-	if _, err := in.ReadString('\n'); err != nil { // the guard
-		return Talk{}, err
-	}
-	frame, err := program(in)
+	s := &shell{channel: channel, in: bufio.NewReader(channel)}
+	guard, err := s.in.ReadString('\n')
 	if err != nil {
-		return Talk{}, err
+		return nil, err
+	}
+	frame, err := s.lines(guard)
+	if err != nil {
+		return nil, err
 	}
 	mark = secondMark.FindStringSubmatch(frame)
 	if mark == nil {
-		return Talk{}, errors.New("no frame")
+		return nil, errors.New("no frame")
 	}
-	script, err := program(in)
+	s.mark = mark[1]
+	return s, s.say(" r\n", " r\n")
+}
+
+// lines reads up to a line, which is left out.
+func (s *shell) lines(end string) (string, error) {
+	var text strings.Builder
+	for {
+		line, err := s.in.ReadString('\n')
+		if line == end || err != nil {
+			return text.String(), err
+		}
+		text.WriteString(line)
+	}
+}
+
+// say says the mark and what follows it, on standard output and standard error.
+func (s *shell) say(out, errs string) error {
+	_, err := io.WriteString(s.channel, s.mark+out)
+	_, also := io.WriteString(s.channel.Stderr(), s.mark+errs)
+	return errors.Join(err, also)
+}
+
+// next takes the next script.
+func (s *shell) next() (Talk, error) {
+	how, err := s.in.ReadString('\n')
 	if err != nil {
 		return Talk{}, err
 	}
-	for _, w := range []io.Writer{channel, channel.Stderr()} {
-		if _, err := io.WriteString(w, mark[1]+"\n"); err != nil {
-			return Talk{}, err
-		}
+	script, err := s.lines(s.mark + "\n")
+	if err != nil {
+		return Talk{}, err
 	}
-	drain := func() { _, _ = io.Copy(io.Discard, in) } // until it ends, however it does
-	return Talk{Script: script, In: &input{r: in}, Drain: drain, Out: channel, Err: channel.Stderr()}, nil
+	var in io.Reader = strings.NewReader("")
+	drain := func() { _, _ = s.in.Peek(1) } // until it ends
+	if how == s.mark+" f\n" {
+		in, drain = &input{r: s.in}, func() { _, _ = io.Copy(io.Discard, s.in) }
+	}
+	return Talk{Script: script, In: in, Drain: drain, Out: s.channel, Err: s.channel.Stderr(), shell: s}, s.say(" b\n", " b\n")
 }
 
-// program reads one line as printf %b does.
-func program(in *bufio.Reader) (string, error) {
-	line, err := in.ReadString('\n')
-	return strings.NewReplacer(`\\`, `\`, `\n`, "\n").Replace(strings.TrimSuffix(line, "\n")), err
+// End is the Answer that says something else after the mark than that the script has ended, and then no more.
+func End(word string) Answer {
+	return func(t Talk) int {
+		_ = t.shell.say(word, " e\n") // whoever hung up has heard enough
+		return gone
+	}
 }
+
+// gone is no status: the session ends.
+const gone = -1
 
 // input is what a script is given to read, out of its frames.
 type input struct {

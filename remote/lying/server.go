@@ -21,6 +21,8 @@ type Talk struct {
 	Drain  func() // reads whatever else comes, and returns when the other side wants the script to end
 	Out    io.Writer
 	Err    io.Writer
+
+	shell *shell
 }
 
 // Answer answers one script, and returns its exit status. It may say more than anybody wants to hear: writing fails
@@ -143,19 +145,32 @@ func (h *Host) session(channel ssh.Channel, requests <-chan *ssh.Request) {
 	}
 }
 
+// answer answers one script after the other, until the session ends, and returns its exit status.
 func (h *Host) answer(line string, channel ssh.Channel) int {
-	talk, err := open(line, channel)
+	shell, err := open(line, channel)
 	if err != nil {
 		return 126
 	}
-	best := ""
-	for phrase := range h.answers {
-		if strings.Contains(talk.Script, phrase) && len(phrase) >= len(best) {
-			best = phrase
+	for {
+		talk, err := shell.next()
+		if err != nil {
+			return 0
+		}
+		best := ""
+		for phrase := range h.answers {
+			if strings.Contains(talk.Script, phrase) && len(phrase) >= len(best) {
+				best = phrase
+			}
+		}
+		status := 0
+		if h.answers[best] != nil {
+			status = h.answers[best](talk)
+		}
+		if status == gone {
+			return 0
+		}
+		if shell.say(fmt.Sprintf(" e%d\n", status), " e\n") != nil {
+			return 0
 		}
 	}
-	if h.answers[best] == nil {
-		return 0
-	}
-	return h.answers[best](talk)
 }
