@@ -59,7 +59,37 @@ func TestLogins(t *testing.T) {
 		s.launch(t, "env", "-u", "HOME", clusterup, "plan", file).wait(t).exits(t, 0)
 	})
 	t.Run("promises", func(t *testing.T) { realHost(t, s, inv) })
+	t.Run("sudo that does not know the host's name", func(t *testing.T) {
+		s.on(t, "etcd-1", "cp /etc/hosts /etc/hosts.away; sed -i /etcd-1/d /etc/hosts")
+		r := s.ok(t, "status", as("ops"))
+		r.says(t, "note: etcd-1: sudo took ", "the host does not know its own name (put it into its /etc/hosts): sudo: unable to resolve host etcd-1")
+		if n := strings.Count(r.stderr, "sudo took"); n != 1 {
+			t.Errorf("said %d times", n)
+		}
+		s.on(t, "etcd-1", "mv /etc/hosts.away /etc/hosts")
+	})
+	t.Run("sudo that logs its input", func(t *testing.T) { loggedSudo(t, s, as("logged")) })
 	t.Run("no forwarding", func(t *testing.T) { unforwarded(t, s, file, inv) })
+}
+
+// loggedSudo proves that private keys stay out of the log in which sudo keeps what it is given to read, and that a host
+// on which they cannot is left without them.
+func loggedSudo(t *testing.T, s *site, file string) {
+	const log = "find /var/log/sudo-io -name stdin -exec zcat -f {} + | tr -d '\\000'"
+	const sftp = "/usr/lib/openssh/sftp-server"
+	s.on(t, "etcd-1", "mv "+sftp+" "+sftp+".away")
+	s.run(t, "apply", "--yes", file).exits(t, 1).
+		says(t, "sudo logs what it is given to read, which would be private keys", "echo 'Defaults:logged !log_input' >> /etc/sudoers.d/zz-clusterup")
+	s.on(t, "etcd-1", "mv "+sftp+".away "+sftp)
+	s.ok(t, "apply", "--yes", file)
+	for what, there := range map[string]bool{"BEGIN CERTIFICATE": true, "PRIVATE KEY": false} {
+		if got := s.on(t, "etcd-1", log+" | grep -c '"+what+"' || true"); (got != "0") != there {
+			t.Errorf("sudo's log has %q %s times", what, got)
+		}
+	}
+	if left := s.on(t, "etcd-1", "ls -d /run/clusterup-* || true"); left != "" {
+		t.Errorf("left behind: %s", left)
+	}
 }
 
 // unforwarded proves that a member which cannot be asked is not called ill.
@@ -87,7 +117,7 @@ func (s *site) sshd(t *testing.T, line string) {
 // loginUsers makes one user for each way of not getting in.
 const loginUsers = `
 set -e
-for user in notty noexec expired twice keyless execs reads; do
+for user in notty noexec expired twice keyless execs reads logged; do
   useradd -m -s /bin/bash $user
   install -d -m 0700 -o $user /home/$user/.ssh
   install -m 0600 -o $user /root/.ssh/authorized_keys /home/$user/.ssh/authorized_keys
@@ -95,6 +125,7 @@ for user in notty noexec expired twice keyless execs reads; do
 done
 echo 'Defaults:notty requiretty' >>/etc/sudoers.d/notty
 echo 'Defaults:noexec noexec' >>/etc/sudoers.d/noexec
+echo 'Defaults:logged log_input, log_output' >>/etc/sudoers.d/logged
 chage -E 0 expired
 sed -i '1iexec bash' /home/execs/.bashrc
 sed -i '1iread line' /home/reads/.bashrc
