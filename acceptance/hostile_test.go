@@ -182,9 +182,10 @@ func slow(t *testing.T, s *site, file string, inv inventory) {
 	s.inSync(t, file, inv)
 }
 
-// neverAnswers is a host that can be reached, and a file system on it that has gone: df hangs there, as it does when an NFS server is away.
+// neverAnswers is a host that can be reached, and a file system on it that has gone: stat hangs there, as it does when
+// an NFS server is away.
 func neverAnswers(t *testing.T, s *site, file string, inv inventory) {
-	s.on(t, "etcd-2", "mkfifo /run/nobody; printf '#!/bin/sh\\nexec cat /run/nobody\\n' >/usr/local/sbin/df; chmod 0755 /usr/local/sbin/df")
+	s.on(t, "etcd-2", "mkfifo /run/nobody; f=/usr/local/sbin/stat; printf '#!/bin/sh\\nexec cat /run/nobody\\n' >$f; chmod 0755 $f")
 	var running []*process
 	for _, command := range [][]string{{"plan"}, {"status"}, {"check"}, {"preflight"}, {"apply", "--yes"}} {
 		p, kill := s.serve(t, append(append([]string{clusterup}, command...), file)...)
@@ -197,7 +198,7 @@ func neverAnswers(t *testing.T, s *site, file string, inv inventory) {
 	if left, _ := s.try(t, "etcd-2", "pgrep -af nobody"); left != "" {
 		t.Errorf("left on the host: %s", left)
 	}
-	s.on(t, "etcd-2", "rm /usr/local/sbin/df /run/nobody")
+	s.on(t, "etcd-2", "rm /usr/local/sbin/stat /run/nobody")
 	s.inSync(t, file, inv)
 }
 

@@ -15,13 +15,17 @@ const (
 	allowForwarding  = "rm /etc/ssh/sshd_config.d/04-tunnel.conf; systemctl reset-failed ssh; systemctl restart ssh"
 )
 
+const kernelArch = "/proc/sys/kernel/arch"
+
 // unfitHosts are what a host cannot be a member with.
 var unfitHosts = map[string]struct {
 	make, undo string // scripts on etcd-2
 	says       []string
 }{
 	"wrong architecture": {
-		fake("uname", `case "$*" in *-m*) echo 6.1.0 mips64 ;; *) exec /usr/bin/uname "$@" ;; esac`), "rm /usr/local/bin/uname",
+		// Since Linux 6.1 a file tells it, and no program is asked.
+		fake("uname", "echo 6.1.0 mips64") + "; echo mips64 >/run/arch; [ ! -e " + kernelArch + " ] || mount --bind /run/arch " + kernelArch,
+		"rm /usr/local/bin/uname; [ ! -e " + kernelArch + " ] || umount " + kernelArch + "; rm /run/arch",
 		[]string{"etcd-2: there is no etcd " + release + " for its architecture mips64", "[unsuitable]", "→ etcd is released for amd64"},
 	},
 	"no systemd": {

@@ -60,7 +60,7 @@ for package in etcd etcd-server; do
     done <"$file"
   fi
 done
-for tool in tar gzip sha256sum base64 stat getent useradd flock ss; do
+for tool in tar gzip sha256sum stat getent useradd flock ss; do
   command -v "$tool" >/dev/null 2>&1 || say missing "$tool"
 done
 
