@@ -73,6 +73,13 @@ func TestDark(t *testing.T) {
 			members: 3, dark: []string{"etcd-2", "etcd-3"}, want: flagsWanted, begin: func(_ Want, s facts.Snapshot) facts.Snapshot { return change(s, "etcd-1", stop) },
 			waits: []string{"every change on hosts"},
 		},
+		"no majority, and consent to stop a member that takes no part": {
+			members: 3, dark: []string{"etcd-2", "etcd-3"}, want: func(w *Want) { flagsWanted(w); w.Accept = append(w.Accept, Downtime) },
+			begin: func(_ Want, s facts.Snapshot) facts.Snapshot {
+				return change(s, "etcd-1", func(h *facts.Host) { h.Reads = false })
+			},
+			waits: []string{"every change on hosts"},
+		},
 		"a revocation without a majority": {
 			members: 3, dark: []string{"etcd-2", "etcd-3"}, begin: issued,
 			wish: func(w Want, s facts.Snapshot) Want { return Revoke(w, s.Operator.Clients) },
@@ -231,12 +238,21 @@ func TestDarkBootstrap(t *testing.T) {
 			t.Errorf("after %q: does %v, waits %v", stage, steps, waits)
 		}
 	}
+	late := change(bare(w), "etcd-1", func(h *facts.Host) { h.ClockOffset = time.Hour })
+	if _, waits := plannedInTheDark(t, w, hide(late, "etcd-3")); !slices.Equal(waits, []string{"the bootstrap"}) {
+		t.Errorf("a clock is off: waits %v", waits)
+	}
 	s := after(t, w, started)
 	s.Members = settled(t, w).Members
 	steps, waits := plannedInTheDark(t, w, hide(s, "etcd-3"))
 	want := []string{"record-birth/etcd-1", "record-birth/etcd-2", "write-unit/etcd-1", "write-unit/etcd-2"}
 	if !slices.Equal(steps, want) || len(waits) > 0 {
 		t.Errorf("all have served: does %v, waits %v", steps, waits)
+	}
+	ajar := change(s, "etcd-2", func(h *facts.Host) { h.Unit.Enabled = "disabled" })
+	want = append(want, "enable-unit/etcd-2")
+	if steps, _ := plannedInTheDark(t, w, hide(ajar, "etcd-3")); !slices.Equal(steps, want) {
+		t.Errorf("a unit is not enabled: does %v, want %v", steps, want)
 	}
 	s.Members[2].ClientURLs = nil
 	if steps, _ := plannedInTheDark(t, w, hide(s, "etcd-3")); len(steps) > 0 {
@@ -275,6 +291,104 @@ func TestDarkWithoutRelease(t *testing.T) {
 	}
 	if !slices.Contains(waits, "starting etcd-2") || !slices.Contains(waits, "a quorum") {
 		t.Errorf("waits %v", waits)
+	}
+}
+
+// Members are waited for as long as a quorum is seen to run, or one serves that has it with members nobody sees.
+func TestDarkAwait(t *testing.T) {
+	w := at(wanted(t, 3), "3.6.16")
+	mute := func(h *facts.Host) { h.Reads, h.ReadError = false, "no leader" }
+	gone := func(h *facts.Host) {
+		stop(h)
+		for name := range h.Binaries {
+			delete(h.Binaries, name)
+		}
+	}
+	for name, test := range map[string]struct {
+		one, two func(*facts.Host)
+		awaits   bool
+		waits    int
+	}{
+		"two run, and none serves": {mute, mute, true, 0},
+		"one runs, and serves":     {func(*facts.Host) {}, gone, false, 0},
+		"one runs, and does not":   {mute, gone, false, 1},
+	} {
+		v := newView(at(w, "3.7.3"), hide(change(change(settled(t, w), "etcd-1", test.one), "etcd-2", test.two), "etcd-3"))
+		stage, err := v.await()
+		if err != nil || (stage != nil) != test.awaits || len(v.awaitWaits()) != test.waits {
+			t.Errorf("%s: stage %s, %v, waits %v", name, said(stage), err, v.awaitWaits())
+		}
+	}
+}
+
+// A restart that waits, and could be had by consent, says by which.
+func TestDarkConsent(t *testing.T) {
+	w := wanted(t, 3)
+	s := change(settled(t, w), "etcd-2", func(h *facts.Host) { h.Reads = false })
+	w.Cluster.Etcd.Flags = map[string]string{"max-txn-ops": "7"}
+	waits := newView(w, hide(s, "etcd-3")).restartWaits()
+	if len(waits) != 1 || !strings.Contains(waits[0].Why, "etcd-2: runs, but serves no linearizable read") || !strings.Contains(waits[0].Why, "--accept=downtime") {
+		t.Errorf("waits %v", waits)
+	}
+}
+
+// Whatever state a member is in that stays at its minor version while a host is dark, it is neither refused for the next
+// one, nor prepared for it, nor started or restarted with another than its own.
+func TestDarkLingers(t *testing.T) {
+	dirty := func(h *facts.Host) { h.V2Store = &facts.V2Store{Text: "detected custom v2 content"} }
+	for name, test := range map[string]struct {
+		from, to string
+		is       func(Want, *facts.Host)
+		starts   bool
+	}{
+		"its unit is gone": {"3.6.16", "3.7.3", func(w Want, h *facts.Host) {
+			stop(h)
+			delete(h.Files, UnitPath(w.Cluster))
+		}, true},
+		"its unit starts a release that is gone": {"3.6.16", "3.7.3", func(w Want, h *facts.Host) {
+			stop(h)
+			*h = withUnit(w, *h, "/opt/clusterup/etcd/3.6.16", "/opt/clusterup/etcd/3.6.15")
+		}, true},
+		"3.6 does not start with its data": {"3.5.35", "3.6.16", func(_ Want, h *facts.Host) { dirty(h) }, false},
+		"3.7 does not start with its log":  {"3.6.16", "3.7.3", func(_ Want, h *facts.Host) { dirty(h) }, false},
+		"its program is deleted": {"3.6.16", "3.7.3", func(_ Want, h *facts.Host) {
+			process := *h.Process
+			process.SameAs, process.SHA256 = "", "another"
+			h.Process = &process
+		}, false},
+		"its program is not one of clusterup's": {"3.6.16", "3.7.3", func(_ Want, h *facts.Host) {
+			process := *h.Process
+			process.Args = append([]string{"/usr/bin/etcd", "--max-txn-ops=9"}, process.Args[1:]...)
+			process.SameAs = "/usr/bin/etcd"
+			h.Process = &process
+		}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := at(wanted(t, 5), test.from)
+			s := change(settled(t, w), "etcd-2", func(h *facts.Host) { test.is(w, h) })
+			p, err := Build(at(w, test.to), hide(s, "etcd-5"))
+			refused := new(Refused)
+			if !errors.As(err, &refused) || !refused.Only(Unreachable) {
+				t.Fatal(err)
+			}
+			if !slices.ContainsFunc(p.Waits, func(wait Wait) bool { return wait.What == "the change to etcd "+test.to }) {
+				t.Errorf("waits %v", p.Waits)
+			}
+			starts := 0
+			for _, stage := range p.Stages {
+				for _, step := range stage.Steps {
+					switch {
+					case step.Kind == StartMember && minor(step.Version) == minor(test.from):
+						starts++
+					case step.Kind == StartMember || step.Kind == RestartMember:
+						t.Errorf("%s with etcd %s", step.ID(), step.Version)
+					}
+				}
+			}
+			if (starts > 0) != test.starts {
+				t.Errorf("%d members are started", starts)
+			}
+		})
 	}
 }
 
