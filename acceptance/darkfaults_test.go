@@ -88,7 +88,7 @@ func settledAs(t *testing.T, s *stand) {
 	s.lead(t, s.inv.Members[0])
 }
 
-// darkenings of three members; the last one changes their version.
+// darkenings of three members; the last ones change their version, and begin with http.
 func darkenings() []darkening {
 	bare := func(t *testing.T, s *stand) { s.bare(t) }
 	flag := func(t *testing.T, s *stand) {
@@ -120,6 +120,12 @@ func darkenings() []darkening {
 			says: []string{"restarting etcd-1 waits for etcd-3", "restarting it would leave 1 of 3 voters"},
 		},
 		{
+			during: "rotation of the certificates of 3 members that ends open connections, under load", prepare: settledAs,
+			args: []string{"rotate", "certs", "--end-connections", "--yes"}, load: true, slow: true,
+			point: "after restart-member/etcd-2", host: "etcd-3", where: "before its turn",
+			says: []string{"restarting etcd-1 waits for etcd-3", "restarting it would leave 1 of 3 voters"},
+		},
+		{
 			during: rotationRoll, prepare: settledAs, args: []string{"rotate", "ca", "--yes"}, load: true, slow: true,
 			point: "after restart-member/etcd-2", host: "etcd-3", where: "before its member is restarted to trust both CAs",
 			says: []string{"the rotation of the peer CA, "}, without: []string{"retire-ca/"},
@@ -133,6 +139,30 @@ func darkenings() []darkening {
 				s.write(t, "prod.hcl", s.inv)
 			},
 			says: []string{"the change to etcd " + releaseNext + " waits for etcd-3"},
+		},
+		{
+			during: "downgrade of 3 members, under load", load: true, slow: true,
+			args:  []string{"apply", "--accept=downgrade", "--yes"},
+			point: "after restart-member/etcd-2", host: "etcd-3", where: "before its turn",
+			prepare: func(t *testing.T, s *stand) {
+				s.inv.Version = releaseNext
+				settledAs(t, s)
+				s.inv.Version = release
+				s.write(t, "prod.hcl", s.inv)
+			},
+			says: []string{"the change to etcd " + release + " waits for etcd-3"},
+		},
+		{
+			during: tlsOn, load: true, slow: true,
+			point: "after update-member/etcd-2", host: "etcd-3", where: "while another member is known with https and listens with http",
+			prepare: func(t *testing.T, s *stand) {
+				s.bare(t)
+				inPlain(&s.inv)
+				settledAs(t, s)
+				securePeers(&s.inv)
+				s.write(t, "prod.hcl", s.inv)
+			},
+			says: []string{"restarting etcd-", " waits for etcd-3: "},
 		},
 	}
 }
@@ -164,6 +194,31 @@ func TestDarkFaults(t *testing.T) {
 			ends: func(t *testing.T, s *stand, end []picture) { s.served(t, end) },
 		}, st)
 	})
+	t.Run("destroyed", func(t *testing.T) { destroyMidway(t, st) })
+}
+
+// destroyMidway cuts a host off in the middle of a destroy, which needs its name to go on without it.
+func destroyMidway(t *testing.T, s *stand) {
+	const host, where = "etcd-3", "before its data is put aside"
+	s.heal(t, s.hosts()...)
+	destroying.prepare(t, s)
+	before := s.looks(t)
+	s.hold(t, "before move-aside/etcd-1", func() { s.cut(t, host) }, append(destroying.args, s.file)...).exits(t, 12).says(t,
+		"move-aside/etcd-1", `"put data aside" was not finished`, host+": ", "destroy the rest: --accept=gone:"+host)
+	s.quiet(t)
+	half := s.looks(t)
+	s.lawful(t, before, half)
+	s.run(t, append(destroying.args, "--accept=gone:"+host, s.file)...).exits(t, 12).says(t, "remove-files/etcd-1", "remove-files/etcd-2",
+		host+": its member may go on running, and what lies there was not removed")
+	s.heal(t, host)
+	s.ok(t, append(destroying.args, s.file)...).says(t, "move-aside/"+host, "remove-files/"+host)
+	end := s.looks(t)
+	s.lawful(t, half, end)
+	s.gone(t, end, 1)
+	if !t.Failed() {
+		guarantee(t, "a host is cut off the network "+where, destroying.name,
+			"exit 12; the rest is destroyed by its name, and what is left there is named; finished by the next destroy when it is back")
+	}
 }
 
 const (

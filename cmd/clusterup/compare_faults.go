@@ -22,11 +22,13 @@ import (
 func known(w plan.Want, simulated, look facts.Snapshot, stage plan.Stage) facts.Snapshot {
 	simulated.Taken = look.Taken // a stage takes its time
 	simulated.Hosts = maps.Clone(simulated.Hosts)
-	versions, flushed := false, map[string]bool{} // the stage itself is about these
+	downgrades, awaited, flushed := false, false, map[string]bool{} // the stage itself is about these
 	for _, step := range stage.Steps {
 		switch step.Kind {
-		case plan.AwaitVersion, plan.EnableDowngrade, plan.CancelDowngrade:
-			versions = true
+		case plan.EnableDowngrade, plan.CancelDowngrade:
+			downgrades = true
+		case plan.AwaitVersion:
+			downgrades, awaited = true, true
 		}
 		flushed[step.Host] = flushed[step.Host] || step.Kind == plan.AwaitRaftSnapshot
 	}
@@ -45,8 +47,11 @@ func known(w plan.Want, simulated, look facts.Snapshot, stage plan.Stage) facts.
 			status := *host.Etcd
 			status.Leader = seen.Etcd.Leader   // the members elect it
 			status.Applied = seen.Etcd.Applied // clients write meanwhile
-			if !versions {                     // the leader gets to them within some seconds
-				status.StorageVersion, status.Downgrade = seen.Etcd.StorageVersion, seen.Etcd.Downgrade
+			if !awaited {                      // the leader gets to it within some seconds
+				status.StorageVersion = seen.Etcd.StorageVersion
+			}
+			if !downgrades { // here too
+				status.Downgrade = seen.Etcd.Downgrade
 			}
 			host.Etcd = &status
 		}
