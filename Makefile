@@ -80,12 +80,13 @@ golden: go ## write the golden files anew; then read the difference
 ROUNDS ?= 5
 QUIET ?= 0s
 BENCH ?= Start|Tools|Distance
+COMPARE ?= floor clusterup Ansible
 .PHONY: bench
 bench: ## clusterup beside a script by hand and Ansible, and over distances: writes docs/benchmarks.md; needs Linux and root
 	tools/packages test
 	@command -v ansible-playbook >/dev/null || ! command -v apt-get >/dev/null || apt-get install -qq -y --no-install-recommends ansible
 	$(MAKE) build releases
-	go test -run '^TestTasks$$' -bench '$(BENCH)' -benchtime $(ROUNDS)x -timeout 4h ./acceptance -args -quiet $(QUIET) -found
+	go test -run '^TestTasks$$' -bench '$(BENCH)' -benchtime $(ROUNDS)x -timeout 4h ./acceptance -args -quiet $(QUIET) -tools '$(COMPARE)' -found
 	go test -count=1 -run '^TestBenchmarksPage$$' ./acceptance -args -update
 
 # The tests that FAULTS=full makes longer, by the beginnings of their names, in parts. Each part takes up to an hour on two cores that

@@ -130,7 +130,13 @@ func (f benchmarks) write() error {
 			return err
 		}
 	}
-	f.Start, f.Tools, f.Parts = orElse(f.Start, before.Start), orElse(f.Tools, before.Tools), orElse(f.Parts, before.Parts)
+	for _, s := range before.Tools {
+		if pick(f.Tools, s.Tool, s.What, s.Hosts) == nil {
+			f.Tools = append(f.Tools, s)
+		}
+	}
+	f.Note = before.Note
+	f.Start, f.Parts = orElse(f.Start, before.Start), orElse(f.Parts, before.Parts)
 	f.Counts, f.Ways, f.Uploads = orElse(f.Counts, before.Counts), orElse(f.Ways, before.Ways), orElse(f.Uploads, before.Uploads)
 	text, err := json.MarshalIndent(f, "", " ")
 	if err != nil {
@@ -180,4 +186,12 @@ func BenchmarkStart(b *testing.B) {
 		}
 	}
 	b.ReportMetric(0, "ns/op") // a round is no operation
+}
+
+func pick(all []series, tool, what string, hosts int) *series {
+	i := slices.IndexFunc(all, func(s series) bool { return s.Tool == tool && s.What == what && s.Hosts == hosts })
+	if i < 0 {
+		return nil
+	}
+	return &all[i]
 }

@@ -216,7 +216,7 @@ func (g *ground) measure(b *testing.B, c command, watch bool) sample {
 	stdout, readErr := os.ReadFile(outs[0].Name())
 	if err != nil || readErr != nil {
 		stderr, _ := os.ReadFile(outs[1].Name())
-		b.Fatalf("%s: %v\n%s%s", strings.Join(c.argv, " "), errors.Join(err, readErr), stdout, stderr)
+		b.Fatalf("%s: %v\n%s%s", strings.Join(c.argv, " "), errors.Join(err, readErr), clip(string(stdout)), clip(string(stderr)))
 	}
 	s.stdout = stdout
 	s.others = max(0, (busy-s.cpu).Seconds()) / (s.took.Seconds() * float64(runtime.NumCPU()))

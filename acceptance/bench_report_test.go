@@ -63,7 +63,7 @@ func parts(runs []sample) []part {
 	}
 	var found []part
 	for _, name := range order {
-		found = append(found, part{name, median(all[name])})
+		found = append(found, part{name, math.Round(1e4*median(all[name])) / 1e4})
 	}
 	return found
 }

@@ -3,6 +3,7 @@ package acceptance
 import (
 	"bytes"
 	"encoding/json"
+	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -44,6 +45,8 @@ func BenchmarkTools(b *testing.B) {
 		})
 	}
 }
+
+var toolNames = flag.String("tools", "floor clusterup Ansible", "the tools that the benchmark compares")
 
 // tool is one way to the same cluster.
 type tool struct {
@@ -100,11 +103,12 @@ func (g *ground) tools(b *testing.B) []*tool {
 			ctl: "/opt/clusterup/etcd/*/etcdctl --cacert=$(echo /etc/etcd/prod/trust-client-*.pem) --cert=" + tls + "cert.pem --key=" + tls + "key.pem",
 		}),
 	}
-	if !g.python {
+	if g.python {
+		tools = append(tools, g.tool(tool{name: "Ansible", unit: "etcd", start: g.ansible, again: g.playbook, idle: ansibleIdle, ctl: byHand}))
+	} else {
 		fmt.Fprintln(os.Stderr, "no ansible-playbook here: Ansible is left out")
-		return tools
 	}
-	return append(tools, g.tool(tool{name: "Ansible", unit: "etcd", start: g.ansible, again: g.playbook, idle: ansibleIdle, ctl: byHand}))
+	return slices.DeleteFunc(tools, func(t *tool) bool { return !slices.Contains(strings.Fields(*toolNames), t.name) })
 }
 
 // tool knows what its series are of.
