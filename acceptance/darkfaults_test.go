@@ -100,7 +100,7 @@ func darkenings() []darkening {
 	return []darkening{
 		{
 			during: during, prepare: bare,
-			point: "after install-release/etcd-2#upload-1", host: "etcd-3", where: "before members start",
+			point: "after install-release/etcd-2#feed-1", host: "etcd-3", where: "before members start",
 			says: []string{" was not finished; not every host could be looked at", "the bootstrap waits for etcd-3: "}, without: []string{"start-member/"},
 		},
 		{

@@ -285,7 +285,7 @@ func only(some ...string) func([]string) []string {
 // repairing mends three hosts, each with a harm of its own.
 var repairing = operation{
 	name: "repair of 3 members", args: []string{"apply", "--yes"},
-	telling: only("after install-release/etcd-2#upload-1", "after write-unit/etcd-1#write-1"),
+	telling: only("after install-release/etcd-2#feed-1", "after write-unit/etcd-1#write-1"),
 	prepare: func(t *testing.T, s *stand) {
 		s.ok(t, "apply", "--yes", s.file)
 		for i, harm := range []string{"unit edited by hand", "binary deleted", "member stopped"} {

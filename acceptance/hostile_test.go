@@ -35,7 +35,7 @@ func TestHostile(t *testing.T) {
 
 	t.Run("odd hosts are mended too", func(t *testing.T) { mendOdd(t, s, file, inv) })
 	t.Run("other archive than pinned", func(t *testing.T) { otherThanPinned(t, s, file, inv) })
-	t.Run("upload", func(t *testing.T) { uploads(t, s, file, inv) })
+	t.Run("feed", func(t *testing.T) { feeds(t, s, file, inv) })
 	t.Run("forwards nothing", func(t *testing.T) { forwardsNothing(t, s, file, inv) })
 	t.Run("slow", func(t *testing.T) { slow(t, s, file, inv) })
 	if whole() { // it waits for as long as a look may take

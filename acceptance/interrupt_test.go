@@ -49,8 +49,8 @@ func TestInterrupted(t *testing.T) {
 		stage string
 		sig   syscall.Signal
 	}{
-		"killed amid uploads":                {"── prepare hosts", syscall.SIGKILL},
-		"asked to stop amid uploads":         {"── prepare hosts", syscall.SIGINT},
+		"killed while it sends":              {"── prepare hosts", syscall.SIGKILL},
+		"asked to stop while it sends":       {"── prepare hosts", syscall.SIGINT},
 		"asked to stop amid the first start": {"── bootstrap", syscall.SIGINT},
 		"terminated at birth":                {"record-birth/", syscall.SIGTERM},
 	} {

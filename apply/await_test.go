@@ -142,6 +142,6 @@ func (s scripted) Script(context.Context, string) ([]byte, error) { return nil, 
 
 func (scripted) Write(context.Context, []units.File) error { return errors.New("not to be expected") }
 
-func (scripted) Upload(context.Context, Upload, func(done, total int64)) error {
+func (scripted) Feed(context.Context, string, Input, func(done, total int64)) error {
 	return errors.New("not to be expected")
 }

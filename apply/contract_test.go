@@ -41,11 +41,11 @@ func TestFakeHost(t *testing.T) {
 }
 
 // localShell runs a script of the suite with the shell of this machine.
-func localShell(ctx context.Context, script string) (string, error) {
+func localShell(ctx context.Context, script string, input []byte) (string, error) {
 	cmd := exec.CommandContext(ctx, "/bin/sh")
 	cmd.Args = append(cmd.Args, "-c", script)
 	var stderr bytes.Buffer
-	cmd.Stderr = &stderr
+	cmd.Stdin, cmd.Stderr = bytes.NewReader(input), &stderr
 	out, err := cmd.Output()
 	if err != nil {
 		return "", fmt.Errorf("%w: %s", err, strings.TrimSpace(stderr.String()))

@@ -57,6 +57,13 @@ fi
 	return b.String()
 }
 
+// removeUploads removes what older versions of clusterup uploaded for a cluster to the folder of releases, whole, in part,
+// or under a temporary name. Neither a release's directory nor a cluster has a "_" in its name.
+func removeUploads(root, cluster string) string {
+	any := quote(root) + "/*" + quote("_"+cluster+".tar.gz")
+	return "rm -f " + any + " " + any + ".????????.part " + any + ".????????????????????????.tmp"
+}
+
 // removeFiles removes what clusterup wrote for this cluster: the unit, then releases that no unit of another one names,
 // and the rest last, since the next look finds what is left to do by it. Of uploads for this cluster nothing stays
 // either.

@@ -19,8 +19,8 @@ import (
 type Ground struct {
 	Name  string
 	IsDir func(dir string) bool // nil: there are no directories
-	// Runs is what scripts do; the error does not name the host.
-	Runs func(ctx context.Context, script string) (out string, err error)
+	// Runs is what scripts do with their input; the error does not name the host.
+	Runs func(ctx context.Context, script string, input []byte) (out string, err error)
 
 	mu    sync.Mutex
 	files map[string]units.File
@@ -48,7 +48,7 @@ func (g *Ground) Script(ctx context.Context, script string) ([]byte, error) {
 	if err := context.Cause(ctx); err != nil {
 		return nil, g.named(err)
 	}
-	out, err := g.Runs(ctx, script)
+	out, err := g.Runs(ctx, script, nil)
 	if err != nil {
 		return nil, g.named(err)
 	}
@@ -83,32 +83,28 @@ func (g *Ground) Write(ctx context.Context, files []units.File) error {
 	return nil
 }
 
-// Upload puts one file in place, unless it is there.
-func (g *Ground) Upload(ctx context.Context, up Upload, progress func(done, total int64)) error {
-	is, there := g.file(up.Path)
-	if err := context.Cause(ctx); err != nil || there && digest(is.Data) == up.SHA256 {
+// Feed runs a script with an input.
+func (g *Ground) Feed(ctx context.Context, script string, input Input, progress func(done, total int64)) error {
+	if err := context.Cause(ctx); err != nil {
 		return g.named(err)
 	}
-	content, err := up.Open()
+	content, err := input.Open()
 	if err != nil {
 		return g.named(err)
 	}
 	defer content.Close()
 	data, err := io.ReadAll(content)
-	switch {
-	case err != nil:
-		return g.named(err)
-	case int64(len(data)) != up.Size || digest(data) != up.SHA256:
-		return g.named(fmt.Errorf("%s: %d bytes came that are not the ones announced", up.Path, len(data)))
+	if err == nil && int64(len(data)) != input.Size {
+		err = fmt.Errorf("%d bytes came, and %d were announced", len(data), input.Size)
 	}
-	file := units.File{Path: up.Path, Owner: "root", Group: "root", Mode: 0o600, Data: data}
-	if err := g.Write(ctx, []units.File{file}); err != nil {
-		return err
+	if err != nil {
+		return g.named(err)
 	}
 	if progress != nil {
-		progress(up.Size, up.Size)
+		progress(input.Size, input.Size)
 	}
-	return nil
+	_, err = g.Runs(ctx, script, data)
+	return g.named(err)
 }
 
 // Hold takes the first line of a script for what a script says that stays.
@@ -148,13 +144,6 @@ func (g *Ground) Files() []units.File {
 		all = append(all, f)
 	}
 	return all
-}
-
-func (g *Ground) file(name string) (f units.File, there bool) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	f, there = g.files[name]
-	return f, there
 }
 
 func digest(data []byte) string {

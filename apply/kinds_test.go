@@ -52,7 +52,7 @@ func (h refusingHost) Script(context.Context, string) ([]byte, error) {
 	return nil, h.ask(plan.Machine)
 }
 func (h refusingHost) Write(context.Context, []units.File) error { return h.ask(plan.Machine) }
-func (h refusingHost) Upload(context.Context, Upload, func(done, total int64)) error {
+func (h refusingHost) Feed(context.Context, string, Input, func(done, total int64)) error {
 	return h.ask(plan.Machine)
 }
 
@@ -89,8 +89,8 @@ func (o refusingOperator) Issue(context.Context, plan.Leaf) (cert, key []byte, s
 }
 
 // Archive has one, which is then to be sent.
-func (o refusingOperator) Archive(context.Context, plan.Release) (Upload, error) {
-	return Upload{}, nil
+func (o refusingOperator) Archive(context.Context, plan.Release) (Archive, error) {
+	return Archive{}, nil
 }
 
 // refusingEtcd refuses all that steps ask of members.

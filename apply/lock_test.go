@@ -42,7 +42,7 @@ func holders(t *testing.T) (map[string]*fakeHolder, map[string]Holder, *[]string
 	fakes, all, order := map[string]*fakeHolder{}, map[string]Holder{}, &[]string{}
 	for _, name := range names {
 		fake := &fakeHolder{t: t, name: name, line: "held", order: order}
-		fake.ground = &Ground{Name: name, Runs: func(context.Context, string) (string, error) { return fake.line + "\n", fake.err }}
+		fake.ground = &Ground{Name: name, Runs: func(context.Context, string, []byte) (string, error) { return fake.line + "\n", fake.err }}
 		fakes[name] = fake
 		all[name] = fakes[name]
 	}

@@ -2,70 +2,73 @@ package apply
 
 import (
 	"context"
+	"crypto/sha256"
 	_ "embed"
+	"encoding/hex"
 	"fmt"
-	"maps"
-	"path"
-	"slices"
+	"hash"
+	"io"
 	"strings"
 
 	"github.com/clusterup/clusterup/plan"
 )
 
-// installRelease sends the archive once and unpacks it on the host, where every binary is checked against the digest
-// that the archive was verified with here.
+// installRelease streams the archive into a script that unpacks it on the host as it comes, and checks every binary
+// against the digest that the archive was verified with here. A script that finds the release there reads none of it.
 func (r *Run) installRelease(ctx context.Context, host Host, step plan.Step) error {
 	archive, err := r.Operator.Archive(ctx, *step.Release)
 	if err != nil {
 		return err
 	}
-	dir := plan.BinDir(*step.Release)
-	cluster := r.Want.Cluster.Name
-	archive.Path = dir + archiveSuffix(cluster)
 	progress := func(done, total int64) {
 		r.emit(Event{
 			Type: StepProgress, Step: step.ID(), Kind: string(step.Kind), Host: step.Host, Done: done, Total: total,
 		})
 	}
-	if err := host.Upload(ctx, archive, progress); err != nil {
-		return err
-	}
-	_, err = host.Script(ctx, unpackRelease(*step.Release, dir, cluster))
-	return err
+	return host.Feed(ctx, unpackRelease(*step.Release, plan.BinDir(*step.Release), archive), archive.only(step.Release.SHA256), progress)
 }
 
-// archiveSuffix follows a release's directory in the name under which a run uploads its archive. The cluster's name is
-// in it because two clusters on one host may install the same release at the same moment, while the lock keeps runs for
-// one cluster apart. Neither a directory nor a cluster has a "_" in its name.
-func archiveSuffix(cluster string) string { return "_" + cluster + ".tar.gz" }
-
-// removeUploads removes what was ever uploaded for a cluster to the folder of releases, whole, in part, or under a
-// temporary name.
-func removeUploads(root, cluster string) string {
-	any := quote(root) + "/*" + quote(archiveSuffix(cluster))
-	return "rm -f " + any + " " + any + ".????????.part " + any + ".????????????????????????.tmp"
+// only is the archive as long as it has a digest: it may have changed since it was verified. The last of it is given out
+// only when that is known.
+func (a Archive) only(digest string) Input {
+	open := a.Open
+	a.Open = func() (io.ReadCloser, error) {
+		content, err := open()
+		return &hashing{ReadCloser: content, left: a.Size, hash: sha256.New(), want: digest}, err
+	}
+	return a.Input
 }
 
-// unpackRelease takes the binaries out of a cluster's archive, checks them, and moves them to where they belong: the
-// whole directory at once when it is new, else file by file. Scripts for several clusters take turns; whoever finds the
-// right binaries there takes them as they are. What earlier runs have left goes: directories that nobody is at any
-// more, and uploads for this cluster.
-func unpackRelease(r plan.Release, dir, cluster string) string {
-	var sums strings.Builder
-	for _, name := range slices.Sorted(maps.Keys(r.Binaries)) {
-		fmt.Fprintf(&sums, "%s  %s\n", r.Binaries[name], name)
+// hashing is content with a digest.
+type hashing struct {
+	io.ReadCloser
+	left int64 // bytes to come
+	hash hash.Hash
+	want string
+}
+
+func (h *hashing) Read(p []byte) (int, error) {
+	n, err := h.ReadCloser.Read(p)
+	h.hash.Write(p[:n])
+	if h.left -= int64(n); h.left <= 0 && n > 0 {
+		if is := hex.EncodeToString(h.hash.Sum(nil)); is != h.want {
+			return 0, fmt.Errorf("the release archive has changed since it was verified: its sha256 is %s, and was %s: run again", is, h.want)
+		}
 	}
+	return n, err
+}
+
+// unpackRelease takes the binaries out of an archive, checks them, and moves them to where they belong: the whole
+// directory at once when it is new, else file by file. Scripts for several clusters take turns; whoever finds the right
+// binaries there takes them as they are. Directories that earlier runs have left, and nobody is at any more, go.
+func unpackRelease(r plan.Release, dir string, archive Archive) string {
 	return fmt.Sprintf(`set -eu
-dir=%s archive=%s inside=%s
-sums() {
-  cat <<'SUMS'
-%sSUMS
-}
-remove_uploads() {
-  %s
-}
-`, quote(dir), quote(dir+archiveSuffix(cluster)), quote("etcd-v"+r.Version+"-linux-"+r.Arch), sums.String(), removeUploads(path.Dir(dir), cluster)) +
-		unpackScript
+dir=%s folder=%s strip=%d need=%d
+etcd=%s
+etcdctl=%s
+etcdutl=%s
+`, quote(dir), quote(archive.Folder), strings.Count(archive.Folder, "/")+1, archive.Unpacked,
+		quote(r.Binaries["etcd"]), quote(r.Binaries["etcdctl"]), quote(r.Binaries["etcdutl"])) + unpackScript
 }
 
 //go:embed unpack.sh

@@ -4,6 +4,9 @@ import (
 	"archive/tar"
 	"bytes"
 	"compress/gzip"
+	"errors"
+	"fmt"
+	"io"
 	"maps"
 	"os"
 	"os/exec"
@@ -28,10 +31,13 @@ func smallRelease() plan.Release {
 	return r
 }
 
+// folder is where the binaries lie in etcd's own archives.
+const folder = "etcd-v3.6.16-linux-amd64"
+
 // archive packs files as etcd's releases are packed.
 func archive(t *testing.T, files map[string]string) string {
 	t.Helper()
-	return archiveIn(t, "etcd-v3.6.16-linux-amd64/", files)
+	return archiveIn(t, folder+"/", files)
 }
 
 func archiveIn(t *testing.T, folder string, files map[string]string) string {
@@ -57,6 +63,23 @@ func archiveIn(t *testing.T, folder string, files map[string]string) string {
 	return b.String()
 }
 
+// unpack is the script for the small release, in an archive that has so many bytes in it.
+func unpack(dir, folder string, size int64) string {
+	return unpackRelease(smallRelease(), dir, Archive{Folder: folder, Unpacked: size})
+}
+
+// feed runs a script with an input, to its end or to where it was killed.
+func feed(t *testing.T, script, input string) error {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), "/bin/sh", "-c", asWhoever+script)
+	cmd.Stdin = strings.NewReader(input)
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("%w: %s", err, out)
+	}
+	return nil
+}
+
 func TestUnpackRelease(t *testing.T) {
 	good := archive(t, with(contents, "README.md", "more that is in there", "../../evil", "outside"))
 	befores := map[string]map[string]string{
@@ -69,28 +92,26 @@ func TestUnpackRelease(t *testing.T) {
 			t.Parallel()
 			root := filepath.Join(t.TempDir(), "it's opt")
 			dir := root + "/3.6.16-01234567"
-			script := unpackRelease(smallRelease(), dir, "prod")
+			script := unpack(dir, folder, 30)
 			tries := []string{script}
 			if len(before) != 2 { // where one is missing is no different from where one is altered
 				tries = append(tries, killed(script)...)
 			}
 			for _, partly := range tries {
-				if err := os.RemoveAll(root); err != nil {
+				if err := errors.Join(os.RemoveAll(root), os.MkdirAll(root, 0o755)); err != nil {
 					t.Fatal(err)
 				}
 				for name, text := range before {
 					put(t, dir+"/"+name, text)
 				}
-				put(t, dir+archiveSuffix("prod"), good)
-				_ = shell(t, partly)
+				_ = feed(t, partly, good)
 				halfway(t, dir, before, partly)
-				put(t, dir+archiveSuffix("prod"), good) // as an upload does, where it is not there any more
-				if err := shell(t, script); err != nil {
+				if err := feed(t, script, good); err != nil {
 					t.Fatalf("%v, after\n%s", err, partly)
 				}
 				unpacked(t, dir, partly)
-				if _, err := os.Stat(dir + archiveSuffix("prod")); err == nil {
-					t.Fatal("the archive is still there")
+				if got := list(t, root); len(got) != 1 {
+					t.Fatalf("left %q, after\n%s", got, partly)
 				}
 			}
 		})
@@ -101,14 +122,13 @@ func TestUnpackRelease(t *testing.T) {
 func TestUnpackRepacked(t *testing.T) {
 	root := t.TempDir()
 	dir := root + "/3.6.16-01234567"
-	put(t, dir+archiveSuffix("prod"), archiveIn(t, "./etcd-v3.6.16-linux-amd64/", with(contents, "README.md", "more that is in there")))
-	if err := shell(t, unpackRelease(smallRelease(), dir, "prod")); err != nil {
+	repacked := archiveIn(t, "./"+folder+"/", with(contents, "README.md", "more that is in there"))
+	if err := feed(t, unpack(dir, "./"+folder, 30), repacked); err != nil {
 		t.Fatal(err)
 	}
 	unpacked(t, dir, "nothing")
-	dir = root + "/3.6.16-89abcdef"
-	put(t, dir+archiveSuffix("prod"), archiveIn(t, "else/", contents))
-	if err := shell(t, unpackRelease(smallRelease(), dir, "prod")); err == nil || !strings.Contains(err.Error(), "Not found in archive") {
+	err := feed(t, unpack(root+"/3.6.16-89abcdef", folder, 30), archiveIn(t, "else/", contents))
+	if err == nil || !strings.Contains(err.Error(), "Not found in archive") {
 		t.Errorf("an archive without a release: %v", err)
 	}
 }
@@ -154,17 +174,17 @@ func TestUnpackReleaseWrongBytes(t *testing.T) {
 		"one missing": archive(t, map[string]string{"etcd": "the server", "etcdctl": "the client"}),
 		"cut short":   archive(t, contents)[:60],
 		"no archive":  "hello",
+		"nothing":     "",
 	} {
 		for _, exists := range []bool{false, true} {
 			root := t.TempDir()
 			dir := root + "/3.6.16-01234567"
-			put(t, dir+archiveSuffix("prod"), packed)
-			want := []string{"3.6.16-01234567_prod.tar.gz"}
+			var want []string
 			if exists {
 				put(t, dir+"/etcd", "as it was")
-				want = []string{"3.6.16-01234567", "3.6.16-01234567_prod.tar.gz"}
+				want = []string{"3.6.16-01234567"}
 			}
-			if err := shell(t, unpackRelease(smallRelease(), dir, "prod")); err == nil {
+			if err := feed(t, unpack(dir, folder, 30), packed); err == nil {
 				t.Errorf("%s: no error", name)
 			}
 			if got := list(t, root); !slices.Equal(got, want) || exists && read(t, dir+"/etcd") != "as it was" {
@@ -176,39 +196,20 @@ func TestUnpackReleaseWrongBytes(t *testing.T) {
 
 // What killed runs have left in the release directory goes with the next installation; what others are at stays.
 func TestUnpackReleaseLeftovers(t *testing.T) {
-	for _, there := range []bool{true, false} {
-		root := t.TempDir()
-		dir := root + "/3.6.16-01234567"
-		if there {
-			put(t, dir+archiveSuffix("prod"), archive(t, contents))
-			if err := shell(t, unpackRelease(smallRelease(), dir, "prod")); err != nil {
-				t.Fatal(err)
-			}
-		}
-		kept := []string{
-			"3.5.35-89abcdef/etcd", "3.6.16-01234567_apps.tar.gz", "3.6.16-01234567_eu.prod.tar.gz", "3.7.3-89abcdef_apps.tar.gz.89abcdef.part",
-			"3.7.3-89abcdef_prod.tar.gz.tar.gz", "notes.folder/etcd",
-		}
-		for _, name := range append([]string{
-			"3.6.16-01234567.oldold/etcd", "3.7.3-89abcdef.newnew/etcd", "3.6.16-01234567_prod.tar.gz.01234567.part", "3.7.3-89abcdef_prod.tar.gz",
-			"3.7.3-89abcdef_prod.tar.gz.89abcdef.part", "3.7.3-89abcdef_prod.tar.gz." + strings.Repeat("0", 24) + ".tmp",
-		}, kept...) {
-			put(t, root+"/"+name, "x")
-		}
-		put(t, dir+archiveSuffix("prod"), archive(t, contents))
-		if err := shell(t, unpackRelease(smallRelease(), dir, "prod")); err != nil {
-			t.Fatal(err)
-		}
-		unpacked(t, dir, "")
-		want := []string{"3.6.16-01234567"}
-		for _, name := range kept {
-			first, _, _ := strings.Cut(name, "/")
-			want = append(want, first)
-		}
-		slices.Sort(want)
-		if got := list(t, root); !slices.Equal(got, want) {
-			t.Errorf("left %q", got)
-		}
+	root := t.TempDir()
+	dir := root + "/3.6.16-01234567"
+	kept := []string{"3.5.35-89abcdef/etcd", "3.6.16-01234567_apps.tar.gz", "notes.folder/etcd"}
+	for _, name := range append([]string{
+		"3.6.16-01234567.unpack/etcd", "3.6.16-01234567.oldold/etcd", "3.7.3-89abcdef.newnew/etcd",
+	}, kept...) {
+		put(t, root+"/"+name, "x")
+	}
+	if err := feed(t, unpack(dir, folder, 30), archive(t, contents)); err != nil {
+		t.Fatal(err)
+	}
+	unpacked(t, dir, "")
+	if got, want := list(t, root), []string{"3.5.35-89abcdef", "3.6.16-01234567", "3.6.16-01234567_apps.tar.gz", "notes.folder"}; !slices.Equal(got, want) {
+		t.Errorf("left %q", got)
 	}
 }
 
@@ -231,9 +232,8 @@ func TestUnpackReleaseSideBySide(t *testing.T) {
 		ended := make(chan error)
 		clusters := []string{"a", "b", "c", "d"}
 		for _, cluster := range clusters {
-			put(t, dir+archiveSuffix(cluster), archive(t, contents))
-			script := "echo >" + quote(root+"/"+cluster+".begun") + "\n" + unpackRelease(smallRelease(), dir, cluster)
-			go func() { ended <- shell(t, script) }()
+			script := "echo >" + quote(root+"/"+cluster+".begun") + "\n" + unpack(dir, folder, 30)
+			go func() { ended <- feed(t, script, archive(t, contents)) }()
 		}
 		deadline := time.After(time.Minute)
 		for begun := []string{}; len(begun) < len(clusters); begun, _ = filepath.Glob(root + "/*.begun") {
@@ -258,45 +258,70 @@ func TestUnpackReleaseSideBySide(t *testing.T) {
 	}
 }
 
-// Whoever comes second leaves the binaries alone, which a member may run already.
+// Whoever comes second reads nothing, and leaves the binaries alone, which a member may run already.
 func TestUnpackReleaseAgain(t *testing.T) {
 	root := t.TempDir()
 	dir := root + "/3.6.16-01234567"
-	var before os.FileInfo
-	for _, cluster := range []string{"first", "second"} {
-		put(t, dir+archiveSuffix(cluster), archive(t, contents))
-		if err := shell(t, unpackRelease(smallRelease(), dir, cluster)); err != nil {
-			t.Fatal(err)
-		}
-		info, err := os.Stat(dir + "/etcd")
-		if err != nil {
-			t.Fatal(err)
-		}
-		if before != nil && !os.SameFile(before, info) {
-			t.Error("etcd was replaced by itself")
-		}
-		before = info
+	if err := feed(t, unpack(dir, folder, 30), archive(t, contents)); err != nil {
+		t.Fatal(err)
+	}
+	before, err := os.Stat(dir + "/etcd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := feed(t, unpack(dir, folder, 30), "no archive"); err != nil {
+		t.Fatal(err)
+	}
+	after, err := os.Stat(dir + "/etcd")
+	if err != nil || !os.SameFile(before, after) {
+		t.Errorf("etcd was replaced by itself, %v", err)
 	}
 	if got := list(t, root); !slices.Equal(got, []string{"3.6.16-01234567"}) {
 		t.Errorf("left %q", got)
 	}
 }
 
-// A file system that is too small is not filled, and the words are those that Explain knows.
+// A file system that is too small is not filled, and the words are those that Explain knows. One of which df does not
+// tell the size is tried.
 func TestUnpackReleaseNoRoom(t *testing.T) {
 	root := t.TempDir()
 	dir := root + "/3.6.16-01234567"
-	put(t, dir+archiveSuffix("prod"), archive(t, contents))
-	const full = `df() { printf '%s\n' 'Filesystem 1024-blocks Used Available Capacity Mounted on' '/dev/vdb 4096 4093 3 100% /opt'; }
-`
-	err := shell(t, full+unpackRelease(smallRelease(), dir, "prod"))
+	df := func(free string) string {
+		return "df() { printf '%s\\n' 'Filesystem 1024-blocks Used Available Capacity Mounted on' '/dev/vdb 4096 4093 " + free + " 100% /opt'; }\n"
+	}
+	err := feed(t, df("3")+unpack(dir, folder, 3<<10+1), archive(t, contents))
 	if err == nil || !strings.Contains(err.Error(), "no room to unpack the release on /opt: 1 MiB needed, 0 MiB free") {
 		t.Fatalf("error %v", err)
 	}
 	if why := explain(fullSignatures, []string{err.Error()}); why == nil || !strings.HasPrefix(why.Remedy, "make room on /opt") {
 		t.Errorf("explained as %+v", why)
 	}
-	if got := list(t, root); !slices.Equal(got, []string{"3.6.16-01234567_prod.tar.gz"}) {
+	if got := list(t, root); len(got) > 0 {
 		t.Errorf("left %q", got)
+	}
+	for _, free := range []string{"3", "-"} {
+		if err := feed(t, df(free)+unpack(dir, folder, 3<<10), archive(t, contents)); err != nil {
+			t.Errorf("%s free: %v", free, err)
+		}
+	}
+}
+
+// An archive that has changed since it was verified is not sent to its end, and the step fails.
+func TestArchiveChanged(t *testing.T) {
+	for content, want := range map[string]string{"archive": "", "brchive": "has changed", "archive and more": "has changed"} {
+		a := Archive{Input: Input{Size: 7, Open: func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader(content)), nil }}}
+		from, err := a.only(sum("archive")).Open()
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := io.ReadAll(from)
+		if (err == nil) != (want == "") || err != nil && (!strings.Contains(err.Error(), want) || len(got) >= 7) {
+			t.Errorf("%q: read %q, %v", content, got, err)
+		}
+	}
+	broken := errors.New("it is gone")
+	a := Archive{Input: Input{Open: func() (io.ReadCloser, error) { return nil, broken }}}
+	if _, err := a.only("").Open(); !errors.Is(err, broken) {
+		t.Errorf("error %v", err)
 	}
 }

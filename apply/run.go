@@ -20,16 +20,22 @@ type Host interface {
 	Script(ctx context.Context, script string) ([]byte, error)
 	// Write puts small files where they belong: each appears whole, with its owner and mode, or not at all. Directories must exist.
 	Write(ctx context.Context, files []units.File) error
-	// Upload does the same with one big file; what the host has already is not sent. progress may be nil.
-	Upload(ctx context.Context, file Upload, progress func(done, total int64)) error
+	// Feed is Script with an input that is streamed. A script that ends early ends the sending, and how it ends is all that
+	// counts. progress may be nil.
+	Feed(ctx context.Context, script string, input Input, progress func(done, total int64)) error
 }
 
-// Upload is a file that is streamed. It belongs to root, mode 0600.
-type Upload struct {
-	Path   string
-	Size   int64
-	SHA256 string
-	Open   func() (io.ReadCloser, error)
+// Input is what a script reads as its standard input: Size bytes. To have fewer is an error.
+type Input struct {
+	Size int64
+	Open func() (io.ReadCloser, error)
+}
+
+// Archive is a release as it is sent.
+type Archive struct {
+	Input
+	Folder   string // in the archive, which holds the binaries
+	Unpacked int64  // bytes of the binaries
 }
 
 // Operator is the operator directory on the control machine.
@@ -48,8 +54,8 @@ type Operator interface {
 	PinRelease(ctx context.Context, r plan.Release) error
 	// Issue makes a key and certificate in memory; serial is in hexadecimal.
 	Issue(ctx context.Context, leaf plan.Leaf) (cert, key []byte, serial string, err error)
-	// Archive is the verified release archive; its Path is left empty.
-	Archive(ctx context.Context, r plan.Release) (Upload, error)
+	// Archive is the verified release archive.
+	Archive(ctx context.Context, r plan.Release) (Archive, error)
 	// SaveSnapshot puts a verified copy of the data of the member behind an endpoint, which is of a version of etcd, into the directory.
 	SaveSnapshot(ctx context.Context, endpoint, version string) error
 }

@@ -301,7 +301,7 @@ func TestQuote(t *testing.T) {
 func TestScriptsParse(t *testing.T) {
 	paths := []plan.Path{{Path: "/x y", Owner: "root", Group: "root", Mode: 0o700}}
 	for name, script := range map[string]string{
-		"createUser": createUser("etcd-prod", "/var/lib/etcd-prod"), "makeDirs": makeDirs(paths), "fixModes": fixModes(paths), "unpackRelease": unpackRelease(smallRelease(), "/x", "prod"),
+		"createUser": createUser("etcd-prod", "/var/lib/etcd-prod"), "makeDirs": makeDirs(paths), "fixModes": fixModes(paths), "unpackRelease": unpackRelease(smallRelease(), "/x", Archive{Folder: "./x"}),
 		"swapLeaf": swapLeaf("/x/peer", "peer-1"), "removeFiles": removeFiles("prod", "etcd-prod", paths), "startUnit": startUnit("start", "etcd-x"), "journal": journalScript("etcd-x", 60), "processAge": processAge("etcd-x"),
 		"lock": lockScript("x", Owner{Doing: "it's"}, 0),
 	} {

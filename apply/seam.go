@@ -53,6 +53,6 @@ func (s *seamed) Write(ctx context.Context, files []units.File) error {
 	return s.around("write", func() error { return s.Host.Write(ctx, files) })
 }
 
-func (s *seamed) Upload(ctx context.Context, file Upload, progress func(done, total int64)) error {
-	return s.around("upload", func() error { return s.Host.Upload(ctx, file, progress) })
+func (s *seamed) Feed(ctx context.Context, script string, input Input, progress func(done, total int64)) error {
+	return s.around("feed", func() error { return s.Host.Feed(ctx, script, input, progress) })
 }

@@ -20,6 +20,9 @@ import (
 // secretKey is the private key that the world's operator makes; it may be nowhere but in a file that is secret.
 const secretKey = "-----BEGIN PRIVATE KEY----- of a leaf"
 
+// archiveText is every release's archive.
+const archiveText = "archive"
+
 var noon = time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
 
 // wanted is a cluster of n members.
@@ -39,7 +42,7 @@ func wanted(t *testing.T, n int) plan.Want {
 	}
 	w.Releases = map[string]plan.Release{}
 	for _, version := range []string{"3.5.35", "3.6.16", "3.7.3"} {
-		r := plan.Release{Version: version, Arch: "amd64", SHA256: strings.Repeat(strings.ReplaceAll(version, ".", ""), 4), Binaries: map[string]string{}}
+		r := plan.Release{Version: version, Arch: "amd64", SHA256: digest([]byte(archiveText)), Binaries: map[string]string{}}
 		for _, name := range []string{"etcd", "etcdctl", "etcdutl"} {
 			r.Binaries[name] = name + " " + version
 		}
@@ -237,7 +240,7 @@ func (h fakeHost) step() plan.Step {
 
 // telling is a part of the last script of each kind of step: the one that has the effect.
 var telling = map[plan.Kind]string{
-	plan.CreateUser: "useradd", plan.MakeDirs: "mkdir", plan.FixModes: "chmod", plan.InstallRelease: "tar -xzf", plan.IssueLeaf: "ln -sfn",
+	plan.CreateUser: "useradd", plan.MakeDirs: "mkdir", plan.FixModes: "chmod", plan.InstallRelease: "tar -xf", plan.IssueLeaf: "ln -sfn",
 	plan.WriteUnit: "daemon-reload", plan.ReloadUnits: "daemon-reload", plan.EnableUnit: "systemctl enable",
 	plan.StartMember: "systemctl start", plan.RestartMember: "systemctl restart", plan.PruneTrust: "rm -f", plan.PruneReleases: "rm -rf",
 }
@@ -252,7 +255,7 @@ func (h fakeHost) Script(ctx context.Context, script string) ([]byte, error) {
 	return h.grounds[h.name].Script(ctx, script)
 }
 
-func (h fakeHost) runs(ctx context.Context, script string) (string, error) {
+func (h fakeHost) runs(ctx context.Context, script string, input []byte) (string, error) {
 	step := h.step()
 	if strings.Contains(script, "PRIVATE KEY") {
 		h.t.Errorf("law 7: a key in a script for %s", step.ID())
@@ -267,6 +270,9 @@ func (h fakeHost) runs(ctx context.Context, script string) (string, error) {
 		return fmt.Sprintln(max(0, time.Since(h.began[h.name])-h.stops).Milliseconds()), nil
 	case step.Kind == plan.InstallRelease && h.full != "":
 		return "", errors.New(h.full)
+	case (step.Kind == plan.InstallRelease) != (string(input) == archiveText):
+		h.t.Errorf("%s: a script with %q for input", step.ID(), input)
+		return "", errors.New("no such input")
 	case step.Kind == plan.IssueLeaf && strings.Contains(script, "mkdir"):
 		h.mu.Lock()
 		defer h.mu.Unlock()
@@ -323,11 +329,8 @@ func (h fakeHost) Write(ctx context.Context, files []units.File) error {
 	return nil
 }
 
-func (h fakeHost) Upload(ctx context.Context, file Upload, progress func(done, total int64)) error {
-	if step := h.step(); step.Kind != plan.InstallRelease || file.Path != plan.BinDir(*step.Release)+"_"+h.want.Cluster.Name+".tar.gz" {
-		h.t.Errorf("%s: uploads %s", step.ID(), file.Path)
-	}
-	return h.grounds[h.name].Upload(ctx, file, progress)
+func (h fakeHost) Feed(ctx context.Context, script string, input Input, progress func(done, total int64)) error {
+	return h.grounds[h.name].Feed(ctx, script, input, progress)
 }
 
 func (o *world) TryCA(_ context.Context, role string) (unfit string, err error) {
@@ -373,12 +376,9 @@ func (o *world) Issue(context.Context, plan.Leaf) (cert, key []byte, serial stri
 	return []byte("certificate"), []byte(secretKey), "new", nil
 }
 
-func (o *world) Archive(context.Context, plan.Release) (Upload, error) {
-	const archive = "archive"
-	return Upload{
-		Size: int64(len(archive)), SHA256: digest([]byte(archive)),
-		Open: func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader(archive)), nil },
-	}, nil
+func (o *world) Archive(context.Context, plan.Release) (Archive, error) {
+	open := func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader(archiveText)), nil }
+	return Archive{Input: Input{Size: int64(len(archiveText)), Open: open}, Folder: "etcd"}, nil
 }
 
 // answers is what the operator directory or the cluster does with a step.

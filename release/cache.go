@@ -16,7 +16,7 @@ import (
 //
 //	releases/sha256/DIGEST/etcd-vVERSION-linux-ARCH.tar.gz   complete and verified; arrives by rename
 //	releases/sha256/DIGEST/binaries.json                     what verifying it found
-//	releases/sha256/DIGEST/partial                           a download under way or broken off; belongs to whoever holds lock
+//	releases/sha256/DIGEST/partial                           a download under way, or of a run that was killed; belongs to whoever holds lock
 //	releases/sha256/DIGEST/lock
 //	releases/origins/HASH.json                               archive URL → digest, from the SHA256SUMS it came with
 //	releases/local/HASH.json                                 what verifying a local archive found
@@ -66,18 +66,10 @@ func (c cache) fill(ctx context.Context, m *mirror, n name, d digest) (*Archive,
 		return a, err
 	}
 	partial := filepath.Join(dir, "partial")
-	resumed, err := m.archive(ctx, n, partial)
-	if err != nil {
+	if err := m.archive(ctx, n, partial); err != nil {
 		return nil, err
 	}
 	a, err := c.keep(partial, n, d)
-	if resumed && errors.As(err, new(*MismatchError)) {
-		// The beginning was of another file, or was lost with the power: once more, from nothing.
-		if _, err = m.archive(ctx, n, partial); err != nil {
-			return nil, err
-		}
-		a, err = c.keep(partial, n, d)
-	}
 	var (
 		mismatch *MismatchError
 		bad      *ArchiveError

@@ -35,6 +35,8 @@ type entries struct {
 	raw  *bounded
 	tar  *tar.Reader
 	seen map[string]bool
+
+	folder string // of the program that came last, as tar names it
 }
 
 func newEntries(r io.Reader, n name, lim limits) (*entries, error) {
@@ -104,34 +106,40 @@ func (e *entries) admit(h *tar.Header) (string, error) {
 	if h.Size > e.lim.binary {
 		return "", fmt.Errorf("%d bytes are more than the %d allowed", h.Size, e.lim.binary)
 	}
+	folder := strings.TrimSuffix(h.Name, "/"+base)
+	if e.folder != "" && folder != e.folder {
+		return "", fmt.Errorf("not in %s/, as the programs before it", e.folder)
+	}
+	e.folder = folder
 	return base, nil
 }
 
-// inspect reads a whole archive and returns the digests of its programs. It refuses whatever is not a release of n.
-func inspect(r io.Reader, n name, lim limits) (map[string]Binary, error) {
+// inspect reads a whole archive and returns the digests of its programs, and their folder as tar names it. It refuses
+// whatever is not a release of n.
+func inspect(r io.Reader, n name, lim limits) (found map[string]Binary, folder string, err error) {
 	e, err := newEntries(r, n, lim)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
-	found := map[string]Binary{}
+	found = map[string]Binary{}
 	for {
 		program, size, err := e.next()
 		if errors.Is(err, io.EOF) {
 			break
 		}
 		if err != nil {
-			return nil, err
+			return nil, "", err
 		}
 		if found[program], err = hashProgram(e.tar, n, size); err != nil {
-			return nil, &entryError{n.dir() + "/" + program, err}
+			return nil, "", &entryError{n.dir() + "/" + program, err}
 		}
 	}
 	for _, p := range programs {
 		if _, ok := found[p]; !ok {
-			return nil, fmt.Errorf("no %s in it", n.dir()+"/"+p)
+			return nil, "", fmt.Errorf("no %s in it", n.dir()+"/"+p)
 		}
 	}
-	return found, nil
+	return found, e.folder, nil
 }
 
 func hashProgram(r io.Reader, n name, size int64) (Binary, error) {

@@ -38,6 +38,7 @@ func TestInspect(t *testing.T) {
 		{"parent inside", with(entry{name: dir + "../x"}), dir + "../x"},
 		{"unclean path", with(entry{name: "././" + dir + "x"}), "././" + dir + "x"},
 		{"packed as .", append([]entry{{name: "./", kind: tar.TypeDir}}, dotted(official(amd64, 10))...), ""},
+		{"one packed as .", append(official(amd64, 10)[:4], dotted(official(amd64, 10))[4:]...), "as the programs before it"},
 		{"twice, once with ./", append(official(amd64, 10), dotted(official(amd64, 10))[2:]...), "twice"},
 		{"another version inside", replace("etcdctl", built("v3.6.15\th1:x=\n")), "etcdctl\": it was built from etcd 3.6.15, wanted 3.6.16"},
 		{"another version inside, as etcd's own build says it", replace("etcd", built("v3.6.15\n=>\t../api\t(devel)\n")), "3.6.15"},
@@ -58,10 +59,10 @@ func TestInspect(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			found, err := inspect(bytes.NewReader(pack(t, tt.entries)), amd64, defaultLimits)
+			found, folder, err := inspect(bytes.NewReader(pack(t, tt.entries)), amd64, defaultLimits)
 			if tt.want == "" {
-				if err != nil || len(found) != len(programs) {
-					t.Errorf("found %v, %v", found, err)
+				if first, _, _ := strings.Cut(tt.entries[0].name, "etcd"); err != nil || len(found) != len(programs) || folder != first+amd64.dir() {
+					t.Errorf("found %v in %q, %v", found, folder, err)
 				}
 				return
 			}
@@ -117,7 +118,7 @@ func TestInspectLimits(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			lim := defaultLimits
 			tt.change(&lim)
-			_, err := inspect(bytes.NewReader(data), amd64, lim)
+			_, _, err := inspect(bytes.NewReader(data), amd64, lim)
 			if tt.want == "" && err != nil || tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want)) {
 				t.Errorf("error %v, want %q", err, tt.want)
 			}
@@ -138,7 +139,7 @@ func TestInspectBomb(t *testing.T) {
 	lim := defaultLimits
 	lim.total = 1 << 20
 	data := append(pack(t, official(amd64, 10)), b.Bytes()...)
-	if _, err := inspect(bytes.NewReader(data), amd64, lim); !errors.Is(err, errTooBig) {
+	if _, _, err := inspect(bytes.NewReader(data), amd64, lim); !errors.Is(err, errTooBig) {
 		t.Errorf("error %v", err)
 	}
 }
@@ -147,7 +148,7 @@ func TestInspectBomb(t *testing.T) {
 func TestInspectCutShort(t *testing.T) {
 	data := pack(t, official(amd64, 10))
 	for n := range data {
-		if _, err := inspect(bytes.NewReader(data[:n]), amd64, defaultLimits); !errors.Is(err, io.ErrUnexpectedEOF) {
+		if _, _, err := inspect(bytes.NewReader(data[:n]), amd64, defaultLimits); !errors.Is(err, io.ErrUnexpectedEOF) {
 			t.Fatalf("cut to %d of %d bytes: error %v", n, len(data), err)
 		}
 	}
@@ -156,10 +157,10 @@ func TestInspectCutShort(t *testing.T) {
 func TestInspectDamaged(t *testing.T) {
 	data := pack(t, official(amd64, 10))
 	data[len(data)-5] ^= 1 // in gzip's own checksum
-	if _, err := inspect(bytes.NewReader(data), amd64, defaultLimits); !errors.Is(err, gzip.ErrChecksum) {
+	if _, _, err := inspect(bytes.NewReader(data), amd64, defaultLimits); !errors.Is(err, gzip.ErrChecksum) {
 		t.Errorf("error %v", err)
 	}
-	if _, err := inspect(strings.NewReader("<html>sign in</html>"), amd64, defaultLimits); !errors.Is(err, gzip.ErrHeader) {
+	if _, _, err := inspect(strings.NewReader("<html>sign in</html>"), amd64, defaultLimits); !errors.Is(err, gzip.ErrHeader) {
 		t.Errorf("error %v", err)
 	}
 }
@@ -167,7 +168,7 @@ func TestInspectDamaged(t *testing.T) {
 func TestArchitectures(t *testing.T) {
 	for arch := range machines {
 		n := name{"3.6.16", arch}
-		if _, err := inspect(bytes.NewReader(pack(t, official(n, 10))), n, defaultLimits); err != nil {
+		if _, _, err := inspect(bytes.NewReader(pack(t, official(n, 10))), n, defaultLimits); err != nil {
 			t.Errorf("%s: %v", arch, err)
 		}
 	}
@@ -194,7 +195,7 @@ func FuzzInspect(f *testing.F) {
 		_, _ = zw.Write(data)
 		_ = zw.Close()
 		for _, in := range [][]byte{data, b.Bytes()} {
-			found, err := inspect(bytes.NewReader(in), amd64, lim)
+			found, _, err := inspect(bytes.NewReader(in), amd64, lim)
 			if err == nil && len(found) != len(programs) {
 				t.Errorf("accepted with %v", found)
 			}

@@ -105,7 +105,7 @@ func show(u *url.URL) string {
 func (m *mirror) sums(ctx context.Context, n name) (digest, error) {
 	u := m.base.JoinPath("v"+n.version, sumsName)
 	var text memory
-	if _, err := m.get(ctx, request{url: u, max: sumsMax}, &text); err != nil {
+	if err := m.get(ctx, request{url: u, max: sumsMax}, &text); err != nil {
 		var gone *NotFoundError
 		if errors.As(err, &gone) {
 			gone.Remedy = "check the version and release.mirror, or, if the mirror has no SHA256SUMS, give the digest by release.sha256"
@@ -145,16 +145,18 @@ func sumOf(text []byte, file string) (string, error) {
 	return found, nil
 }
 
-// archive leaves the archive of n in the file partial, and goes on where an earlier download broke off. Then, resumed, the
-// beginning may be of other bytes than the end.
-func (m *mirror) archive(ctx context.Context, n name, partial string) (resumed bool, err error) {
+// archive leaves the archive of n in the file partial, which is gone when there is an error.
+func (m *mirror) archive(ctx context.Context, n name, partial string) error {
 	f, err := os.OpenFile(partial, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
-		return false, cacheError(err)
+		return cacheError(err)
 	}
-	resumed, err = m.get(ctx, request{url: m.base.JoinPath("v"+n.version, n.file()), max: downloads, progress: m.progress}, &disk{f})
+	err = m.get(ctx, request{url: m.base.JoinPath("v"+n.version, n.file()), max: downloads, progress: m.progress}, disk{f})
 	if err == nil {
 		err = cacheError(f.Sync())
 	}
-	return resumed, errors.Join(err, cacheError(f.Close()))
+	if err = errors.Join(err, cacheError(f.Close())); err != nil {
+		return errors.Join(err, cacheError(os.Remove(partial)))
+	}
+	return nil
 }

@@ -48,6 +48,7 @@ type Archive struct {
 	Path    string
 	SHA256  string // of the archive, 64 lower-case hex digits
 	Size    int64  // of the archive, bytes
+	Folder  string // in it, that holds the programs, as tar names it: "etcd-v3.6.16-linux-amd64", or with "./" before that
 	// Binaries are etcd, etcdctl and etcdutl, always all three.
 	Binaries map[string]Binary
 

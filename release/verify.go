@@ -10,9 +10,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// rules is the generation of the checks in inspect. Raise it when they become stricter: records of older generations are
-// then not believed.
-const rules = 2
+// rules is the generation of the checks in inspect. Raise it when they become stricter or find more: records of older
+// generations are then not believed.
+const rules = 3
 
 // record is what verifying an archive found, kept so that the next run need not read the archive.
 type record struct {
@@ -21,6 +21,7 @@ type record struct {
 	Arch     string            `json:"arch"`
 	SHA256   string            `json:"sha256"`
 	File     fileID            `json:"file"`
+	Folder   string            `json:"folder"`
 	Binaries map[string]Binary `json:"binaries"`
 }
 
@@ -85,7 +86,7 @@ func verified(path, recordPath string, n name, want digest) (*Archive, error) {
 	if _, err := f.Seek(0, io.SeekStart); err != nil {
 		return nil, fmt.Errorf("read the release archive: %w; check the disk", err)
 	}
-	if a.Binaries, err = inspect(f, n, defaultLimits); err != nil {
+	if a.Binaries, a.Folder, err = inspect(f, n, defaultLimits); err != nil {
 		return nil, archiveError(path, err)
 	}
 	_ = writeRecord(recordPath, newRecord(a))
@@ -100,7 +101,7 @@ func matches(a *Archive, want digest) error {
 }
 
 func newRecord(a *Archive) record {
-	return record{Rules: rules, Version: a.Version, Arch: a.Arch, SHA256: a.SHA256, File: a.id, Binaries: a.Binaries}
+	return record{Rules: rules, Version: a.Version, Arch: a.Arch, SHA256: a.SHA256, File: a.id, Folder: a.Folder, Binaries: a.Binaries}
 }
 
 // recorded returns the archive at path if the record speaks of the file id as a release of n, else nil.
@@ -121,10 +122,12 @@ func recorded(path, recordPath string, n name, id fileID) *Archive {
 			return nil
 		}
 	}
-	if r.Rules != rules || r.Version != n.version || r.Arch != n.arch || r.File != id || !digestForm.MatchString(r.SHA256) {
+	if r.Rules != rules || r.Folder == "" || r.Version != n.version || r.Arch != n.arch || r.File != id || !digestForm.MatchString(r.SHA256) {
 		return nil
 	}
-	return &Archive{Version: n.version, Arch: n.arch, Path: path, SHA256: r.SHA256, Size: id.Size, Binaries: r.Binaries, id: id}
+	return &Archive{
+		Version: n.version, Arch: n.arch, Path: path, SHA256: r.SHA256, Size: id.Size, Folder: r.Folder, Binaries: r.Binaries, id: id,
+	}
 }
 
 func writeRecord(path string, r record) error {

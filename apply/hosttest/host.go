@@ -43,7 +43,7 @@ func Run(t *testing.T, subject func(t *testing.T) Subject) {
 	t.Helper()
 	parts := map[string]func(*testing.T, Subject){
 		"script": scripts, "script fails": scriptFails, "write": writes, "write fails": writeFails,
-		"upload": uploads, "upload fails": uploadFails, "hold": holds, "hold fails": holdFails,
+		"feed": feeds, "feed ends": feedEnds, "feed fails": feedFails, "hold": holds, "hold fails": holdFails,
 		"hold is lost": holdIsLost, "concurrent": concurrent, "cancelled": cancelled,
 	}
 	for _, name := range slices.Sorted(maps.Keys(parts)) {

@@ -50,7 +50,7 @@ func concurrent(t *testing.T, s Subject) {
 			}
 		})
 		all.Go(func() {
-			if err := s.Host.Upload(t.Context(), s.upload("up-"+name, data).Upload, nil); err != nil {
+			if err := s.Host.Feed(t.Context(), takes(data), input(data), nil); err != nil {
 				t.Error(err)
 			}
 		})
@@ -59,7 +59,6 @@ func concurrent(t *testing.T, s Subject) {
 	for i := range many {
 		name, data := fmt.Sprintf("file-%02d", i), fmt.Sprintf("data %d", i)
 		s.has(t, name, 0o640, data)
-		s.has(t, "up-"+name, 0o600, data)
 	}
 }
 
@@ -69,10 +68,9 @@ func cancelled(t *testing.T, s Subject) {
 	cancel()
 	_, scripted := s.Host.Script(ctx, "echo not here")
 	_, _, _, held := s.Host.Hold(ctx, "echo held; exec cat >/dev/null")
-	up := s.upload("up", "data")
 	for what, err := range map[string]error{
 		"script": scripted, "hold": held, "write": s.Host.Write(ctx, []file{s.file("file", 0o644, "data")}),
-		"upload": s.Host.Upload(ctx, up.Upload, nil),
+		"feed": s.Host.Feed(ctx, "cat >/dev/null", input("data"), nil),
 	} {
 		if !errors.Is(err, context.Canceled) {
 			t.Errorf("%s: %v", what, err)

@@ -30,8 +30,8 @@ func (s shell) Write(ctx context.Context, files []units.File) error {
 	return s.host.Put(ctx, puts, "")
 }
 
-func (s shell) Upload(ctx context.Context, file apply.Upload, progress func(done, total int64)) error {
-	return s.host.Feed(ctx, "cat >"+remote.Quote(file.Path), remote.Input{Size: file.Size, Open: file.Open}, progress)
+func (s shell) Feed(ctx context.Context, script string, input apply.Input, progress func(done, total int64)) error {
+	return s.host.Feed(ctx, script, remote.Input(input), progress)
 }
 
 func (s shell) Hold(ctx context.Context, script string) (string, <-chan struct{}, func() error, error) {

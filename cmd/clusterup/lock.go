@@ -98,8 +98,8 @@ func (g guarded) Write(ctx context.Context, files []units.File) error {
 	return g.during(func() error { return g.Host.Write(ctx, files) })
 }
 
-func (g guarded) Upload(ctx context.Context, file apply.Upload, progress func(done, total int64)) error {
-	return g.during(func() error { return g.Host.Upload(ctx, file, progress) })
+func (g guarded) Feed(ctx context.Context, script string, input apply.Input, progress func(done, total int64)) error {
+	return g.during(func() error { return g.Host.Feed(ctx, script, input, progress) })
 }
 
 // dark is a host that is not looked at, since the run does not hold the lock there.

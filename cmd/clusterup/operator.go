@@ -119,11 +119,15 @@ func (o operatorDir) Issue(_ context.Context, leaf plan.Leaf) (cert, key []byte,
 	return pair.Cert, pair.Key, pair.Serial, nil
 }
 
-func (o operatorDir) Archive(ctx context.Context, r plan.Release) (apply.Upload, error) {
+func (o operatorDir) Archive(ctx context.Context, r plan.Release) (apply.Archive, error) {
 	archive, err := o.session.release(ctx, r.Version, r.Arch, nil)
 	if err != nil {
-		return apply.Upload{}, err
+		return apply.Archive{}, err
 	}
 	open := func() (io.ReadCloser, error) { return archive.Open() }
-	return apply.Upload{Size: archive.Size, SHA256: archive.SHA256, Open: open}, nil
+	sent := apply.Archive{Input: apply.Input{Size: archive.Size, Open: open}, Folder: archive.Folder}
+	for _, binary := range archive.Binaries {
+		sent.Unpacked += binary.Size
+	}
+	return sent, nil
 }
