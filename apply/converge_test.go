@@ -60,8 +60,8 @@ func TestConverge(t *testing.T) {
 		inBubble(t, fmt.Sprint(n), func(t *testing.T) {
 			o := newWorld(t, wanted(t, n))
 			result, err := o.run("first").Converge(t.Context())
-			if err != nil || result.Stages != 5 {
-				t.Fatalf("%d stages, %v", result.Stages, err)
+			if err != nil || result.Stages != 5 || o.looks != 5 { // none after that of the operator directory, one before it
+				t.Fatalf("%d stages, %d looks, %v", result.Stages, o.looks, err)
 			}
 			if len(o.canary) != n {
 				t.Errorf("canaries through %v", o.canary)
@@ -455,7 +455,7 @@ func TestRefusedAndUnseen(t *testing.T) {
 			t.Errorf("%d actions, error %v", o.actions, err)
 		}
 		r := o.run("second")
-		r.Gather = func(context.Context) (facts.Snapshot, error) { return facts.Snapshot{}, errFault }
+		r.Gather = func(context.Context, *facts.Snapshot) (facts.Snapshot, error) { return facts.Snapshot{}, errFault }
 		if _, err := r.Converge(t.Context()); !errors.Is(err, errFault) {
 			t.Errorf("error %v", err)
 		}

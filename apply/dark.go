@@ -47,7 +47,7 @@ func (r *Run) failed(ctx context.Context, result *Result, stage plan.Stage, err 
 	if !errors.As(err, &failed) || ctx.Err() != nil || r.stopping() {
 		return err
 	}
-	now, errLook := r.look(ctx)
+	now, errLook := r.look(ctx, nil)
 	if errLook != nil {
 		return err
 	}

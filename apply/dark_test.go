@@ -85,7 +85,7 @@ func TestDark(t *testing.T) {
 			for _, name := range []string{"etcd-1", "etcd-2"} {
 				o.change(name, func(h *facts.Host) { h.Unit.Enabled, h.Reads = "enabled", reads })
 			}
-			seen, err := r.Gather(t.Context())
+			seen, err := r.Gather(t.Context(), nil)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -21,7 +21,7 @@ func (r *Run) elected(ctx context.Context, seen *facts.Snapshot) bool {
 	if r.awaitLeader(waiting) != nil {
 		return false
 	}
-	now, err := r.look(ctx)
+	now, err := r.look(ctx, nil)
 	if err == nil {
 		*seen = now
 	}

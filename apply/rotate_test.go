@@ -35,7 +35,9 @@ func TestRotate(t *testing.T) {
 	wish := plan.RotateCA(first.want, first.seen, []string{"peer", "client"}, "")
 	r, done := followed(first, "first")
 	r.Want = wish
-	r.Gather = func(ctx context.Context) (facts.Snapshot, error) { return first.gather(ctx, r.Want, &looked{}) }
+	r.Gather = func(ctx context.Context, _ *facts.Snapshot) (facts.Snapshot, error) {
+		return first.gather(ctx, r.Want, &looked{}, nil)
+	}
 	var points atomic.Int64 // hosts work side by side
 	r.Seam = first.seam(func(string) error { points.Add(1); return nil })
 	if _, err := r.Converge(t.Context()); err != nil {
@@ -59,7 +61,9 @@ func TestRotate(t *testing.T) {
 		died := errors.New("died")
 		r := o.run("rotating")
 		r.Want = plan.RotateCA(o.want, o.seen, []string{"peer", "client"}, "")
-		r.Gather = func(ctx context.Context) (facts.Snapshot, error) { return o.gather(ctx, r.Want, &looked{}) }
+		r.Gather = func(ctx context.Context, _ *facts.Snapshot) (facts.Snapshot, error) {
+			return o.gather(ctx, r.Want, &looked{}, nil)
+		}
 		var n atomic.Int64
 		r.Seam = o.seam(func(string) error {
 			if n.Add(1) >= point {
@@ -99,7 +103,9 @@ func TestTrial(t *testing.T) {
 		o.seen.Operator.Replaced = map[string]string{"peer": "another one is given"}
 		r, done := followed(o, "run")
 		r.Want = theirs(o.want)
-		r.Gather = func(ctx context.Context) (facts.Snapshot, error) { return o.gather(ctx, r.Want, &looked{}) }
+		r.Gather = func(ctx context.Context, _ *facts.Snapshot) (facts.Snapshot, error) {
+			return o.gather(ctx, r.Want, &looked{}, nil)
+		}
 		_, err := r.Converge(t.Context())
 		refused := new(plan.Refused)
 		good := errors.As(err, &refused) == (c.unfit != "") && errors.Is(err, silent) == (c.err != nil)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"reflect"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -82,8 +83,10 @@ type Etcd interface {
 
 // Run is one application of what is wanted. Want, Gather, Hosts, Operator, Etcd and Now are needed.
 type Run struct {
-	Want     plan.Want
-	Gather   func(ctx context.Context) (facts.Snapshot, error)
+	Want plan.Want
+	// Gather looks. unchanged is the last look, where nothing but the operator directory was changed since then: what it
+	// saw of the hosts may be taken for what is there; nil: all may have changed.
+	Gather   func(ctx context.Context, unchanged *facts.Snapshot) (facts.Snapshot, error)
 	Hosts    map[string]Host // by member name
 	Operator Operator
 	Etcd     Etcd
@@ -120,7 +123,7 @@ func (r *Run) Converge(ctx context.Context) (Result, error) {
 	var last *plan.Stage
 	for looked := false; ; {
 		if !looked {
-			if err := r.lookNext(ctx, &result); err != nil {
+			if err := r.lookNext(ctx, last, &result); err != nil {
 				return result, err
 			}
 		}
@@ -156,9 +159,15 @@ func (r *Run) Converge(ctx context.Context) (Result, error) {
 	return result, r.verify(ctx, result)
 }
 
-// lookNext looks before the next stage.
-func (r *Run) lookNext(ctx context.Context, result *Result) error {
-	seen, err := r.look(ctx)
+// lookNext looks before the next stage. After one that changed nothing but the operator directory, the hosts were looked
+// at moments ago, under the lock; whatever stage comes next looks at them again when it is done, and asks again before
+// it stops a process.
+func (r *Run) lookNext(ctx context.Context, last *plan.Stage, result *Result) error {
+	var unchanged *facts.Snapshot
+	if last != nil && !slices.ContainsFunc(last.Steps, func(s plan.Step) bool { return s.Kind.Traits().Where != plan.Directory }) {
+		unchanged = &result.Snapshot
+	}
+	seen, err := r.look(ctx, unchanged)
 	if r.stopping() && ctx.Err() == nil {
 		err = &Stopped{Done: result.Steps, Next: "looking at the hosts"}
 	}
@@ -192,7 +201,7 @@ func (r *Run) tryCAs(ctx context.Context, seen facts.Snapshot) error {
 }
 
 // look gathers; a stop ends it at once, since looking changes nothing.
-func (r *Run) look(ctx context.Context) (facts.Snapshot, error) {
+func (r *Run) look(ctx context.Context, unchanged *facts.Snapshot) (facts.Snapshot, error) {
 	lookCtx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	go func() {
@@ -205,7 +214,7 @@ func (r *Run) look(ctx context.Context) (facts.Snapshot, error) {
 	if err := r.seam("before look"); err != nil {
 		return facts.Snapshot{}, err
 	}
-	seen, err := r.Gather(lookCtx)
+	seen, err := r.Gather(lookCtx, unchanged)
 	if err != nil {
 		return seen, err
 	}

@@ -65,6 +65,7 @@ type world struct {
 	actions  int                    // that change something on a host
 	canary   map[string]int         // by endpoint
 	alarms   []facts.Alarm
+	looks    int                                             // at the hosts
 	deaf     bool                                            // actions succeed, and have no effect
 	broken   func(step plan.Step) error                      // fails a start
 	block    func(ctx context.Context, step plan.Step) error // holds a start up
@@ -109,7 +110,9 @@ func (o *world) run(token string) *Run {
 	looked := &looked{}
 	r := &Run{
 		Want: w, Hosts: map[string]Host{}, Operator: o, Etcd: o, Now: func() time.Time { return noon }, ID: token,
-		Gather: func(ctx context.Context) (facts.Snapshot, error) { return o.gather(ctx, w, looked) },
+		Gather: func(ctx context.Context, unchanged *facts.Snapshot) (facts.Snapshot, error) {
+			return o.gather(ctx, w, looked, unchanged)
+		},
 	}
 	for name := range o.seen.Hosts {
 		r.Hosts[name] = fakeHost{o, name}
@@ -125,7 +128,7 @@ type looked struct {
 }
 
 // gather also notes what Next will say, since it is the last thing before a stage; or how to take back a restart that has failed.
-func (o *world) gather(ctx context.Context, w plan.Want, last *looked) (facts.Snapshot, error) {
+func (o *world) gather(ctx context.Context, w plan.Want, last *looked, unchanged *facts.Snapshot) (facts.Snapshot, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if err := ctx.Err(); err != nil {
@@ -144,6 +147,12 @@ func (o *world) gather(ctx context.Context, w plan.Want, last *looked) (facts.Sn
 	}
 	o.wanted = map[string][]plan.Step{}
 	seen := o.seen
+	if unchanged != nil {
+		seen = *unchanged
+		seen.Operator = o.seen.Operator
+	} else {
+		o.looks++
+	}
 	if len(o.dark) > 0 {
 		seen.Hosts = maps.Clone(seen.Hosts)
 	}

@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"maps"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -59,6 +60,22 @@ func Gather(ctx context.Context, src Source) (Snapshot, error) {
 	}
 	s.askAgain(ctx, src)
 	return s, nil
+}
+
+// With is what was seen of the hosts with the operator directory as it is now. It is not ok where CAs have come or gone
+// and members run: how they are asked for their certificates rests on the CAs that there are.
+func (s Snapshot) With(operator Operator) (seen Snapshot, ok bool) {
+	runs := func(host Host) bool { return host.Process != nil }
+	if !reflect.DeepEqual(s.Operator.CAs, operator.CAs) && slices.ContainsFunc(slices.Collect(maps.Values(s.Hosts)), runs) {
+		return s, false
+	}
+	s.Operator, s.Hosts = operator, maps.Clone(s.Hosts)
+	for name, host := range s.Hosts {
+		host.Leaves = maps.Clone(host.Leaves)
+		issuers(host.Leaves, operator.CAs)
+		s.Hosts[name] = host
+	}
+	return s, true
 }
 
 // lookAt gathers some hosts side by side.

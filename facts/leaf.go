@@ -70,6 +70,7 @@ func algorithm(cert *x509.Certificate) string {
 // can be where a CA from elsewhere was issued anew, the newest that is not retired.
 func issuers(leaves map[string]Leaf, cas []CA) {
 	for role, leaf := range leaves {
+		leaf.Issuer = ""
 		retired := true
 		for _, ca := range cas {
 			signer, err := certificate(ca.PEM)

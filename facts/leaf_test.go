@@ -123,3 +123,29 @@ func TestCertificates(t *testing.T) {
 		t.Errorf("certificates %q in nothing", got)
 	}
 }
+
+// A look at hosts serves on with a new operator directory as long as no member runs that would be asked in another way.
+func TestWith(t *testing.T) {
+	host := parsed(t, "running-debian11")
+	cas := bundles(t, host)
+	with := func(cas ...CA) Operator { return Operator{CAs: cas, Pinned: map[string]string{"3.6.16/amd64": "now"}} }
+	host.Process = nil
+	before := Snapshot{Operator: with(cas["peer"]), Hosts: map[string]Host{"etcd-1": host}}
+	issuers(host.Leaves, before.Operator.CAs)
+	now, ok := before.With(with(cas["client"]))
+	leaves := now.Hosts["etcd-1"].Leaves
+	if !ok || leaves["peer"].Issuer != "" || leaves["server"].Issuer != cas["client"].SHA256 || now.Operator.Pinned["3.6.16/amd64"] != "now" {
+		t.Errorf("%v, issued by %q and %q", ok, leaves["peer"].Issuer, leaves["server"].Issuer)
+	}
+	if host.Leaves["peer"].Issuer != cas["peer"].SHA256 {
+		t.Error("the look before was changed")
+	}
+	host.Process = &Process{PID: 7}
+	before.Hosts["etcd-1"] = host
+	if _, ok := before.With(with(cas["client"])); ok {
+		t.Error("a member that runs need not be asked anew for another CA")
+	}
+	if now, ok := before.With(with(cas["peer"])); !ok || now.Operator.Pinned == nil {
+		t.Error("a member that runs has to be asked anew for the same CAs")
+	}
+}

@@ -197,12 +197,12 @@ func (s *session) converge(ctx context.Context, seen facts.Snapshot, changes boo
 	run := s.run(w)
 	run.Next = next
 	first := true
-	run.Gather = func(ctx context.Context) (facts.Snapshot, error) {
+	run.Gather = func(ctx context.Context, unchanged *facts.Snapshot) (facts.Snapshot, error) {
 		if first { // it was looked a moment ago
 			first = false
 			return seen, nil
 		}
-		return s.gather(ctx)
+		return s.look(ctx, unchanged)
 	}
 	return s.recorded(s.verb, changes, run, func() (apply.Result, error) {
 		result, err := run.Converge(ctx)
@@ -225,7 +225,7 @@ func (s *session) run(w plan.Want) *apply.Run {
 		hosts[name] = guarded{shell{host}, name, &s.holding}
 	}
 	return &apply.Run{
-		Want: w, Gather: s.gather, Hosts: hosts, Operator: operatorDir{s}, Etcd: s.etcd, Now: s.now, ID: id, Stop: s.console.stop,
+		Want: w, Gather: s.look, Hosts: hosts, Operator: operatorDir{s}, Etcd: s.etcd, Now: s.now, ID: id, Stop: s.console.stop,
 		Seam: seam(), Timeout: s.flags.timeout,
 	}
 }

@@ -145,6 +145,26 @@ func (s *session) gather(ctx context.Context) (facts.Snapshot, error) {
 	}
 }
 
+// look looks at everything, or where nothing but the operator directory was changed since a look, at that alone.
+func (s *session) look(ctx context.Context, unchanged *facts.Snapshot) (facts.Snapshot, error) {
+	if unchanged == nil {
+		return s.gather(ctx)
+	}
+	operator, err := s.operator()
+	if err != nil {
+		return *unchanged, err
+	}
+	seen, ok := unchanged.With(operator)
+	if !ok {
+		return s.gather(ctx)
+	}
+	if held := s.holding.Load(); held != nil {
+		seen = held.darkened(seen) // it may have been lost on some meanwhile
+	}
+	s.last.Store(&seen)
+	return seen, ctx.Err()
+}
+
 // operator reads the operator directory.
 func (s *session) operator() (facts.Operator, error) {
 	store, err := s.openStore()
