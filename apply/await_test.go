@@ -140,7 +140,9 @@ type scripted func() error
 
 func (s scripted) Script(context.Context, string) ([]byte, error) { return nil, s() }
 
-func (scripted) Write(context.Context, []units.File) error { return errors.New("not to be expected") }
+func (scripted) Write(context.Context, []units.File, string) error {
+	return errors.New("not to be expected")
+}
 
 func (scripted) Feed(context.Context, string, Input, func(done, total int64)) error {
 	return errors.New("not to be expected")

@@ -55,8 +55,16 @@ func (g *Ground) Script(ctx context.Context, script string) ([]byte, error) {
 	return []byte(out), nil
 }
 
-// Write puts files in place, all or none.
-func (g *Ground) Write(ctx context.Context, files []units.File) error {
+// Write puts files in place, all or none, and runs a script then.
+func (g *Ground) Write(ctx context.Context, files []units.File, then string) error {
+	if err := g.put(ctx, files); err != nil || then == "" {
+		return err
+	}
+	_, err := g.Script(ctx, then)
+	return err
+}
+
+func (g *Ground) put(ctx context.Context, files []units.File) error {
 	if err := context.Cause(ctx); err != nil {
 		return g.named(err)
 	}

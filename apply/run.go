@@ -19,8 +19,9 @@ import (
 type Host interface {
 	// Script runs a POSIX shell script as root and returns its stdout. A non-zero exit is an error.
 	Script(ctx context.Context, script string) ([]byte, error)
-	// Write puts small files where they belong: each appears whole, with its owner and mode, or not at all. Directories must exist.
-	Write(ctx context.Context, files []units.File) error
+	// Write puts small files where they belong, and then runs a script in the same trip, if there is one: each appears
+	// whole, with its owner and mode, or not at all, and is on the disk when the script begins. Directories must exist.
+	Write(ctx context.Context, files []units.File, then string) error
 	// Feed is Script with an input that is streamed. A script that ends early ends the sending, and how it ends is all that
 	// counts. progress may be nil.
 	Feed(ctx context.Context, script string, input Input, progress func(done, total int64)) error

@@ -145,7 +145,7 @@ func TestEvents(t *testing.T) {
 
 // Nor does what is said about a failure.
 func TestFailureHoldsNoKey(t *testing.T) {
-	for _, point := range []string{"before issue-leaf/peer/etcd-1#write-1", "after issue-leaf/peer/etcd-1#write-1", "before issue-leaf/peer/etcd-1#script-2"} {
+	for _, point := range []string{"before issue-leaf/peer/etcd-1#write-1", "after issue-leaf/peer/etcd-1#write-1", "amid issue-leaf/peer/etcd-1"} {
 		inBubble(t, point, func(t *testing.T) {
 			o := newWorld(t, wanted(t, 1))
 			r := o.run("first")

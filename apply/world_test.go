@@ -65,6 +65,7 @@ type world struct {
 	actions  int                    // that change something on a host
 	canary   map[string]int         // by endpoint
 	alarms   []facts.Alarm
+	fault    func(point string) error                        // what a test adds to a run's seam
 	looks    int                                             // at the hosts
 	deaf     bool                                            // actions succeed, and have no effect
 	broken   func(step plan.Step) error                      // fails a start
@@ -176,6 +177,7 @@ func (o *world) gather(ctx context.Context, w plan.Want, last *looked, unchanged
 
 // seam learns from the run which step each host is at; fault is what a test adds.
 func (o *world) seam(fault func(point string) error) func(string) error {
+	o.fault = fault
 	return func(point string) error {
 		id, begins := strings.CutPrefix(point, "before ")
 		o.mu.Lock()
@@ -315,7 +317,8 @@ func (h fakeHost) runs(ctx context.Context, script string, input []byte) (string
 	return "", nil
 }
 
-func (h fakeHost) Write(ctx context.Context, files []units.File) error {
+// Write comes by a point of its own between the files and the script, where a trip may be cut off.
+func (h fakeHost) Write(ctx context.Context, files []units.File, then string) error {
 	step := h.step()
 	for _, f := range files {
 		key := strings.Contains(string(f.Data), "PRIVATE KEY")
@@ -323,7 +326,7 @@ func (h fakeHost) Write(ctx context.Context, files []units.File) error {
 			h.t.Errorf("law 7: %s, mode %04o, secret %v", f.Path, f.Mode, f.Secret)
 		}
 	}
-	if err := h.grounds[h.name].Write(ctx, files); err != nil {
+	if err := h.grounds[h.name].put(ctx, files); err != nil {
 		return err
 	}
 	switch step.Kind {
@@ -335,7 +338,16 @@ func (h fakeHost) Write(ctx context.Context, files []units.File) error {
 	default:
 		h.t.Errorf("%s: writes %d files", step.ID(), len(files))
 	}
-	return nil
+	if then == "" {
+		return nil
+	}
+	if h.fault != nil {
+		if err := h.fault("amid " + step.ID()); err != nil {
+			return err
+		}
+	}
+	_, err := h.Script(ctx, then)
+	return err
 }
 
 func (h fakeHost) Feed(ctx context.Context, script string, input Input, progress func(done, total int64)) error {

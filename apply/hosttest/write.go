@@ -1,6 +1,8 @@
 package hosttest
 
 import (
+	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/clusterup/clusterup/units"
@@ -14,7 +16,7 @@ func writes(t *testing.T, s Subject) {
 	secret.Secret = true
 	put := func(files ...file) {
 		t.Helper()
-		if err := s.Host.Write(t.Context(), files); err != nil {
+		if err := s.Host.Write(t.Context(), files, ""); err != nil {
 			t.Error(err)
 		}
 	}
@@ -31,9 +33,25 @@ func writes(t *testing.T, s Subject) {
 	s.hasOnly(t, "empty", "it's a file $x", "key")
 }
 
+// writesThen: a script runs when the files are there, and its failure is told as any script's.
+func writesThen(t *testing.T, s Subject) {
+	there := fmt.Sprintf(`[ ! -d '%s' ] || [ "$(cat '%s')" = data ] || { echo "it is not there" >&2; exit 1; }`, s.Dir, s.path("file"))
+	for script, says := range map[string]string{there: "", there + "; echo no room >&2; exit 3": "no room"} {
+		err := s.Host.Write(t.Context(), []file{s.file("file", 0o640, "data")}, script)
+		if says == "" && err != nil {
+			t.Error(err)
+		} else if says != "" {
+			s.fails(t, script, err, says)
+		}
+		s.has(t, "file", 0o640, "data")
+	}
+	s.hasOnly(t, "file")
+	s.fails(t, "a script alone", s.Host.Write(t.Context(), nil, "echo alone >&2; exit 1"), "alone")
+}
+
 // writeFails: of several files none is written when one cannot be.
 func writeFails(t *testing.T, s Subject) {
-	if err := s.Host.Write(t.Context(), []file{s.file("first", 0o644, "as it was")}); err != nil {
+	if err := s.Host.Write(t.Context(), []file{s.file("first", 0o644, "as it was")}, ""); err != nil {
 		t.Fatal(err)
 	}
 	open, relative := s.file("open", 0o644, "secret"), s.file("x", 0o644, "x")
@@ -42,7 +60,10 @@ func writeFails(t *testing.T, s Subject) {
 		"missing directory": s.file("nowhere/file", 0o644, "x"), "secret for all to read": open, "relative path": relative,
 		"one path twice": s.file("first", 0o644, "other"),
 	} {
-		s.fails(t, what, s.Host.Write(t.Context(), []file{s.file("first", 0o644, "new"), second}))
+		err := s.Host.Write(t.Context(), []file{s.file("first", 0o644, "new"), second}, "echo after all >&2; exit 1")
+		if s.fails(t, what, err); err != nil && strings.Contains(err.Error(), "after all") {
+			t.Errorf("%s: the script ran: %v", what, err)
+		}
 		s.has(t, "first", 0o644, "as it was")
 	}
 	s.hasOnly(t, "first")
