@@ -193,16 +193,19 @@ done
 // directory ends in; a cfssl server draws its own, which may be shorter.
 const serialDigits = 40
 
-// startUnit starts the unit, and lets systemd do so at boot: a unit that is not loaded yet is enabled without a reload, in
-// which systemd would run all generators of the host. Only a drop-in can limit how often the unit may start; then it is
-// tried again. systemctl takes a start that the guard refused for done.
+// startUnit starts the unit, and lets systemd do so at boot: by the link that systemctl enable makes, after which that
+// would have systemd read all units and run all generators of the host, or from version 250 on tell each unit to be out
+// of date. Where systemd had loaded the unit before it has to. Only a drop-in can limit how often the unit may start;
+// then it is tried again. systemctl takes a start that the guard refused for done.
 func startUnit(verb, unit string) string {
 	return fmt.Sprintf(`set -u
-unit=%s
-bring() {
-  [ -e "/etc/systemd/system/multi-user.target.wants/$unit" ] || systemctl enable --quiet --no-reload "$unit" || return
-  systemctl %s "$unit"
-}
+unit=%s units=/etc/systemd/system
+wants=$units/multi-user.target.wants
+if [ ! -e "$wants/$unit" ]; then
+  [ -d "$wants" ] || mkdir -p -m 0755 "$wants" || exit
+  ln -sfn "$units/$unit" "$wants/$unit" || exit
+fi
+bring() { systemctl %s "$unit"; }
 bring || {
   [ "$(systemctl show -p Result "$unit")" = Result=start-limit-hit ] && systemctl reset-failed "$unit" && bring
 } || exit
