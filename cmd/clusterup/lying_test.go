@@ -18,10 +18,10 @@ import (
 	"github.com/clusterup/clusterup/remote/lying"
 )
 
-// The phrases by which the scripts of a look and of a probe are known.
+// The phrases by which the scripts of a look and of a probe are known; they arrive without their comments.
 const (
-	lookPhrase  = "# The facts of one host"
-	probePhrase = "# What preflight wants to know"
+	lookPhrase  = `date "+clock`
+	probePhrase = "each confined"
 )
 
 // lyingSite is an inventory of three hosts of which the first two lie and the last is bare.
