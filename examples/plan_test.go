@@ -32,7 +32,7 @@ func TestExamplesArePlanned(t *testing.T) {
 				for _, stage := range p.Stages {
 					stages = append(stages, stage.Name)
 				}
-				want := "operator directory|prepare hosts|bootstrap: start all members side by side|record the birth of the cluster|put files right"
+				want := "operator directory|prepare hosts|bootstrap: start all members side by side|record the birth of the cluster"
 				if got := strings.Join(stages, "|"); got != want {
 					t.Errorf("stages %s, want %s", got, want)
 				}

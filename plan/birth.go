@@ -37,8 +37,31 @@ func (v view) recordBirth() (*Stage, error) {
 	}
 	return &Stage{
 		Name: name, Gate: "these members serve linearizable reads in one cluster",
-		Width: len(steps), Steps: steps,
+		Width: len(steps), Steps: v.withUnits(steps),
 	}, nil
+}
+
+// withUnits adds to births the units that say what comes to be so by them: that the cluster exists.
+func (v view) withUnits(births []Step) []Step {
+	seen := Simulate(v.want, v.seen, Stage{Steps: births})
+	seen.Simulated = v.seen.Simulated
+	after := newView(v.want, seen)
+	var steps []Step
+	after.each(func(m inventory.Member, host facts.Host) {
+		for _, birth := range births {
+			if birth.Host != m.Name {
+				continue
+			}
+			steps = append(steps, birth)
+			for _, step := range after.unit(m, host) {
+				if step.Kind == WriteUnit {
+					step.Host = m.Name
+					steps = append(steps, step)
+				}
+			}
+		}
+	})
+	return steps
 }
 
 // outdatedMarker says why a marker is written anew; empty: it need not be.

@@ -245,7 +245,7 @@ func TestDarkBootstrap(t *testing.T) {
 	s := after(t, w, started)
 	s.Members = settled(t, w).Members
 	steps, waits := plannedInTheDark(t, w, hide(s, "etcd-3"))
-	want := []string{"record-birth/etcd-1", "record-birth/etcd-2", "write-unit/etcd-1", "write-unit/etcd-2"}
+	want := []string{"record-birth/etcd-1", "write-unit/etcd-1", "record-birth/etcd-2", "write-unit/etcd-2"}
 	if !slices.Equal(steps, want) || len(waits) > 0 {
 		t.Errorf("all have served: does %v, waits %v", steps, waits)
 	}

@@ -34,7 +34,7 @@ func TestBootstrapOrder(t *testing.T) {
 		got := stageNames(build(t, w, bare(w)))
 		want := []string{
 			"operator directory", "prepare hosts", "bootstrap: start all members side by side",
-			"record the birth of the cluster", "put files right",
+			"record the birth of the cluster",
 		}
 		if !slices.Equal(got, want) {
 			t.Errorf("%d members: stages %q, want %q", n, got, want)
