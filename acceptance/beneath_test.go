@@ -80,9 +80,8 @@ func secondAddress(t *testing.T, s *site, file string) {
 	found := s.preflight(t, 13, file)
 	planned := s.run(t, "plan", file)
 	named := strings.TrimSuffix(file, ".hcl") + "-named.hcl"
-	address := s.host(t, "etcd-1").IPv4
-	text := strings.Replace(read(t, file), fmt.Sprintf("member %q { address = %q }", "etcd-1", address),
-		fmt.Sprintf("member %q {\n    address = %q\n    names = [%q]\n  }", "etcd-1", address, second), 1)
+	address := fmt.Sprintf("    address = %q\n", s.host(t, "etcd-1").IPv4)
+	text := strings.Replace(read(t, file), address, address+fmt.Sprintf("    names = [%q]\n", second), 1)
 	must(t, os.WriteFile(named, []byte(text), 0o600))
 	well := s.preflight(t, 0, named)
 	s.run(t, "plan", "--exit-code", named).exits(t, 3)
@@ -106,8 +105,8 @@ func nameOfIPv6(t *testing.T, s *site, file string) {
 		s.on(t, host, "echo '"+ip6+" "+name+"' >>/etc/hosts")
 	}
 	other := strings.TrimSuffix(file, ".hcl") + "-name.hcl"
-	text := strings.Replace(read(t, file), fmt.Sprintf("member %q { address = %q }", "etcd-2", ip4),
-		fmt.Sprintf("member %q {\n    address = %q\n    ssh_address = %q\n  }", "etcd-2", name, ip4), 1)
+	text := strings.Replace(read(t, file), fmt.Sprintf("    address = %q\n", ip4),
+		fmt.Sprintf("    address = %q\n    ssh_address = %q\n", name, ip4), 1)
 	must(t, os.WriteFile(other, []byte(text), 0o600))
 	found := s.preflight(t, 13, other)
 	s.on(t, "etcd-2", "systemd-run -q --unit=taker systemd-socket-activate -l "+ip4+":2380 /bin/true")

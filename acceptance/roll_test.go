@@ -226,9 +226,8 @@ func TestRollingFive(t *testing.T) {
 func nothingToRestart(t *testing.T, s *site, inv inventory) {
 	file := s.write(t, "prod.hcl", inv)
 	first := inv.Members[0]
-	block := fmt.Sprintf("member %q { address = %q }", first.Name, first.Address)
-	named := strings.Replace(strings.TrimSuffix(block, " }"), "{ ", "{\n    names = [\"elsewhere.example.com\"]\n    ", 1) + "\n  }"
-	s.file(t, "prod.hcl", strings.Replace(read(t, file), block, named, 1))
+	address := fmt.Sprintf("    address = %q\n", first.Address)
+	s.file(t, "prod.hcl", strings.Replace(read(t, file), address, address+"    names = [\"elsewhere.example.com\"]\n", 1))
 	before := s.pids(t, inv.Cluster)
 	tr := startTraffic(t, s, inv, everybody)
 	s.ok(t, "apply", "--yes", file).says(t, "issue-leaf/server/"+first.Name).saysNot(t, "restart-member")

@@ -1,7 +1,6 @@
 package facts
 
 import (
-	"fmt"
 	"net"
 	"os"
 	"os/exec"
@@ -88,32 +87,6 @@ func TestScriptHostileListener(t *testing.T) {
 		}
 		cmd.Process.Kill()
 		cmd.Wait()
-	}
-}
-
-// A df that has nothing to tell of a file system costs that fact, and no other.
-func TestScriptRoom(t *testing.T) {
-	tests := map[string]struct {
-		df, mount, room string
-	}{
-		"usual":              {"/dev/vda 264212084 16054596 79446668      17% /", "/", "79446668"},
-		"nothing to tell":    {"proc 0 0 0 - /proc", "/proc", ""},
-		"a dash":             {"x - - - - /x", "/x", ""},
-		"dashes and percent": {"x - - - 0% /x", "/x", ""},
-		"none":               {"", "", ""},
-		"a wide mount point": {"//server/my share 100 20 80 20% /mnt/a 5 6% b", "/mnt/a 5 6% b", "80"},
-		"a number at last":   {"proc 0 0 0 - /a 5 6", "/a 5 6", ""},
-	}
-	for name, test := range tests {
-		for shellName, shell := range shells() {
-			text := fmt.Sprintf("df() { echo head; echo '%s'; }\n%s\nroom /no/where/at/all; say \"$dir\" \"$mount\" \"$room\"", test.df, sayScript+roomScript)
-			cmd := exec.CommandContext(t.Context(), shell[0], shell[1:]...)
-			cmd.Stdin = strings.NewReader(text)
-			out, err := cmd.CombinedOutput()
-			if want := "/\t" + test.mount + "\t" + test.room + "\n"; err != nil || string(out) != want {
-				t.Errorf("%s with %s: %q, want %q (%v)", name, shellName, out, want, err)
-			}
-		}
 	}
 }
 

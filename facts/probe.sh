@@ -1,4 +1,5 @@
 # What preflight wants to know of one host beyond its facts. Lines of fields parted by TABs; see say.sh and probeparse.go.
+# Behind exec, bash starts no second process for a command with redirections.
 # The lines above this one set: data wal opt addresses ports disk unique pings writes
 have() { command -v "$1" >/dev/null 2>&1; }
 near() { # DIRECTORY: $dir is the nearest that exists
@@ -16,14 +17,28 @@ if have ping; then
   for address in $pings; do ping_to "$address" & done
 fi
 
-say cpus "$(getconf _NPROCESSORS_ONLN 2>/dev/null || grep -c ^processor /proc/cpuinfo)"
-say swap "$(sed -n 's/^SwapTotal: *\([0-9]*\) kB/\1/p' /proc/meminfo)"
-say nofile "$(sed -n 's/^Max open files *[0-9a-z]* *\([0-9a-z]*\).*/\1/p' /proc/1/limits)" "$(cat /proc/sys/fs/nr_open)"
+cpus=0
+if [ -r /sys/devices/system/cpu/online ]; then # such as 0-3,6
+  read -r online </sys/devices/system/cpu/online
+  IFS=,
+  for range in $online; do cpus=$((cpus + 1 + ${range#*-} - ${range%-*})); done
+  unset IFS
+else
+  cpus=$(exec getconf _NPROCESSORS_ONLN 2>/dev/null)
+fi
+say cpus "$cpus"
+while read -r key kilobytes _; do
+  case $key in SwapTotal:) say swap "$kilobytes"; break ;; esac
+done </proc/meminfo
+most=$(exec cat /proc/sys/fs/nr_open) # which tells a shell that reads byte by byte its first digit only
+while read -r key open files _ hard _; do
+  case $key$open$files in Maxopenfiles) say nofile "$hard" "$most" ;; esac
+done </proc/1/limits
 
 keeper=
 if [ -d /run/systemd/system ]; then
   set -- chrony chronyd systemd-timesyncd ntp ntpd ntpsec openntpd phc2sys open-vm-tools vmtoolsd ufw firewalld
-  for state in $(systemctl is-active "$@" 2>/dev/null); do # one word for each, in their order
+  for state in $(exec systemctl is-active "$@" 2>/dev/null); do # one word for each, in their order
     if [ "$state" = active ]; then
       say service "$1"
       case $1 in ufw | firewalld) ;; *) keeper=$1 ;; esac
@@ -38,27 +53,50 @@ elif have chronyc && leap=$(timeout 1 chronyc -n tracking 2>/dev/null); then
   case $leap in *'Leap status'*'Not synchronised'*) say synced no ;; *) say synced yes ;; esac
 elif [ -n "$keeper" ]; then
   say synced "$(timeout 1 timedatectl show -p NTPSynchronized --value 2>/dev/null)"
-elif systemd-detect-virt -q --container 2>/dev/null; then
+elif [ -s /run/systemd/container ] || systemd-detect-virt -q --container 2>/dev/null; then
   say synced container
 else
   say synced no
 fi
 
-# place WHAT DIRECTORY: the last file system mounted there is the one that counts.
-place() {
-  room "$2"
-  type=- options=-
-  while read -r _ at t o _; do
-    if [ "$at" = "$mount" ]; then type=$t options=$o; fi
-  done </proc/mounts
-  say place "$1" "$dir" "$type" "$mount" "${options%%,lowerdir=*}" "$room" "$(stat -f -c '%c %d' "$dir" 2>/dev/null)"
+# of TABLE KEY: $row is the first thing it says of that.
+of() {
+  row=
+  case $1 in *"$newline$2$tab"*)
+    row=${1#*"$newline$2$tab"}
+    row=${row%%"$newline"*}
+    ;;
+  esac
 }
-place data "$data"
-place wal "$wal"
-place opt "$opt"
+place() { # WHAT DIRECTORY
+  of "$points" "$2"
+  mount=$row
+  of "$mounts" "$mount"
+  type=${row%% *} options=${row#* }
+  of "$rooms" "$2"
+  set -- "$1" "$2" $row # blocks available, their size, and all of them; inodes, and free ones
+  room=
+  if [ "${5:-0}" -gt 0 ]; then room=$(($3 * $4 / 1024)); fi # where there are none at all, nobody counts them
+  say place "$1" "$2" "${type:--}" "$mount" "${options:--}" "$room" "$6 $7"
+}
+near "$data"
+data_near=$dir
+near "$wal"
+wal_near=$dir
+near "$opt"
+set -- "$data_near" "$wal_near" "$dir"
+points=$newline$(exec stat -c "%n$tab%m" "$@" 2>/dev/null)$newline
+rooms=$newline$(exec stat -f -c "%n$tab%a %S %b %c %d" "$@" 2>/dev/null)$newline
+mounts=$newline # the last file system mounted at a point is the one that counts, and comes first
+while read -r _ at type options _; do
+  case $points in *"$tab$at$newline"*) mounts="$newline$at$tab$type ${options%%,lowerdir=*}$mounts" ;; esac
+done </proc/mounts
+place data "$1"
+place wal "$2"
+place opt "$3"
 
 if have ip; then
-  each address "$(ip -o addr show)"
+  each address "$(exec ip -o addr show)"
 fi
 for name in $addresses; do
   case $name in
@@ -70,9 +108,12 @@ for name in $addresses; do
 done
 
 if [ -r /sys/fs/selinux/enforce ]; then
-  case $(cat /sys/fs/selinux/enforce) in 1) say selinux enforcing ;; *) say selinux permissive ;; esac
+  read -r mode </sys/fs/selinux/enforce
+  case $mode in 1) say selinux enforcing ;; *) say selinux permissive ;; esac
 fi
-if [ "$(cat /sys/module/apparmor/parameters/enabled 2>/dev/null)" = Y ]; then
+mode=
+if [ -r /sys/module/apparmor/parameters/enabled ]; then read -r mode </sys/module/apparmor/parameters/enabled; fi
+if [ "$mode" = Y ]; then
   say apparmor enabled
   each confined "$(grep etcd /sys/kernel/security/apparmor/profiles 2>/dev/null)"
 fi
@@ -80,8 +121,9 @@ fi
 # firewall TOOL: counts what it prints on standard input. The ports stand alone, in a set, or in a range's beginning.
 firewall() {
   rules=0 named=0 drop=
-  while IFS= read -r rule; do
+  while read -r rule; do
     case $rule in
+    *chain\ *'{') continue ;;
     *'hook input'*'policy drop'* | ':INPUT DROP'* | '-P INPUT DROP'*) drop=yes ;;
     *'hook '*'priority '*) continue ;; # where a chain of nft hangs, and its policy
     *accept* | *drop* | *reject* | *jump* | -A*) rules=$((rules + 1)) ;;
@@ -93,7 +135,7 @@ firewall() {
   done
   say firewall "$1" "$rules" "$named" "$drop"
 }
-if have nft; then nft list ruleset 2>/dev/null | sed '/chain .*{$/d; s/^[[:space:]]*//' | firewall nft; fi
+if have nft; then nft list ruleset 2>/dev/null | firewall nft; fi
 for tool in iptables ip6tables; do
   have $tool-save || continue
   case $($tool -V 2>/dev/null) in *nf_tables*) if have nft; then continue; fi ;; esac # the same rules again
@@ -102,19 +144,33 @@ done
 
 # What is made here is gone when this ends. PIPE too: when the connection falls, so does whoever reads what this prints.
 scratch=
-trap 'trap "" TERM HUP INT PIPE; if [ -n "$scratch" ]; then rm -rf "$scratch"; fi' EXIT
+trap 'trap "" TERM HUP INT PIPE; if [ -n "$scratch" ]; then IFS=$newline; set -f; rm -rf $scratch; fi' EXIT
 trap 'exit 143' TERM HUP INT PIPE
 
 # Whether something can be made wherever a step will make something; only trying tells.
-tried=
+unwritable() { # DIRECTORY: what was said of one that could not be made or removed
+  why=${words#*"$1"}
+  dir=${1%/*}
+  say unwritable "${dir:-/}" "${why%%"$newline"*}"
+}
 for place in $writes; do
   near "$place"
-  case $tried in *" $dir "*) continue ;; esac
-  tried="$tried $dir "
-  scratch=${dir%/}/$unique
-  words=$(mkdir "$scratch" 2>&1 && rmdir "$scratch" 2>&1) || say unwritable "$dir" "$words"
+  case $scratch in *"$newline${dir%/}/$unique$newline"*) ;; *) scratch=${scratch:-$newline}${dir%/}/$unique$newline ;; esac
 done
-scratch=
+if [ -n "$scratch" ]; then
+  words=$(exec mkdir $scratch 2>&1)
+  made=
+  for new in $scratch; do
+    if [ -d "$new" ]; then made="$made $new"; else unwritable "$new"; fi
+  done
+  if [ -n "$made" ]; then
+    words=$(exec rmdir $made 2>&1)
+    for new in $made; do
+      if [ -d "$new" ]; then unwritable "$new"; fi
+    done
+  fi
+  scratch=
+fi
 
 now() { read -r up _ </proc/uptime && up=${up%.*}${up#*.}; } # in hundredths of a second, without starting a process
 
@@ -130,8 +186,8 @@ measure() {
   at=$dir
   up=${at%/*}
   up=${up:-/}
-  if [ -d "$wal" ] && [ "$(stat -c %d "$up")" = "$(stat -c %d "$at")" ]; then at=$up; fi
-  scratch=$at/$unique # nobody else can know this name, so that it may be removed even if it is not known whether it was made
+  if [ -d "$wal" ] && [ "$(exec stat -c %d "$up")" = "$(stat -c %d "$at")" ]; then at=$up; fi
+  scratch=${at%/}/$unique # nobody else can know this name, so that it may be removed even if it is not known whether it was made
   words=$(mkdir "$scratch" 2>&1) || { say unmeasured "$words"; return; }
   { fallocate -l 524288 "$scratch/log" 2>/dev/null || : >"$scratch/log"; } && sync "$scratch/log" 2>/dev/null
   n=0

@@ -9,9 +9,6 @@ import (
 //go:embed probe.sh
 var probeScript string
 
-//go:embed room.sh
-var roomScript string
-
 //go:embed probelisten.sh
 var listenScript string
 
@@ -44,7 +41,7 @@ func (a ProbeAsk) Script(unique string) string {
 		{"unique", ScratchPrefix + unique},
 		{"pings", strings.Join(a.Ping, " ")},
 		{"writes", strings.Join(a.Writes, " ")},
-	}) + slim(sayScript+roomScript+probeScript)
+	}) + slim(sayScript+probeScript)
 }
 
 // listener is the script that listens at the doors which need it and says nonce to whoever connects; "" when there are
