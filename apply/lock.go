@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/clusterup/clusterup/plan"
 )
 
 // Holder keeps a script running on one host for as long as the connection lives.
@@ -64,6 +66,7 @@ type Lock struct {
 // hold is the lock on one host.
 type hold struct {
 	host    string
+	before  string // what the run before has left to say of itself
 	gone    <-chan struct{}
 	release func() error
 }
@@ -91,6 +94,17 @@ func (l *Lock) Held() []string {
 // Holds says whether it holds on one host now.
 func (l *Lock) Holds(host string) bool { return slices.Contains(l.Held(), host) }
 
+// letGo is what stands before the words of an owner that has given the lock up itself.
+const letGo = "ended "
+
+// Since says whether no run held the lock since a host was looked at, which has said then what the run before had left
+// there: nothing, or that it had given the lock up. One that was killed has not said so.
+func (l *Lock) Since(host, run string) bool {
+	return slices.ContainsFunc(l.held, func(h hold) bool {
+		return h.host == host && h.before == run && (run == "" || strings.HasPrefix(run, letGo))
+	})
+}
+
 // Release gives the lock up, the host that decides last: whoever stands in line there then finds the others free.
 func (l *Lock) Release() error {
 	var errs []error
@@ -108,7 +122,7 @@ func Acquire(ctx context.Context, cluster string, names []string, hosts map[stri
 	lost := make(chan string, len(names)) // so that nobody waits for a listener
 	lock := &Lock{Missing: map[string]error{}, Lost: lost}
 	for _, name := range names {
-		gone, release, err := acquireHost(ctx, hosts[name], lockScript(cluster, owner, wait))
+		before, gone, release, err := acquireHost(ctx, hosts[name], lockScript(cluster, owner, wait))
 		locked := new(LockedError)
 		switch {
 		case errors.As(err, &locked):
@@ -122,42 +136,45 @@ func Acquire(ctx context.Context, cluster string, names []string, hosts map[stri
 			lock.Missing[name] = err
 			continue
 		}
-		lock.held = append(lock.held, hold{name, gone, release})
+		lock.held = append(lock.held, hold{name, before, gone, release})
 		go func() { <-gone; lost <- name }()
 	}
 	return lock, nil
 }
 
-func acquireHost(ctx context.Context, host Holder, script string) (<-chan struct{}, func() error, error) {
+func acquireHost(ctx context.Context, host Holder, script string) (before string, lost <-chan struct{}, release func() error, err error) {
 	line, lost, release, err := host.Hold(ctx, script)
 	if err != nil {
-		return nil, nil, err
+		return "", nil, nil, err
 	}
-	if line == "held" {
-		return lost, release, nil
+	if word, before, _ := strings.Cut(line, " "); word == "held" {
+		return before, lost, release, nil
 	}
 	_ = release()
 	locked := &LockedError{}
 	if text, ok := strings.CutPrefix(line, "busy "); ok && len(text) < maxOwner {
 		_ = json.Unmarshal([]byte(text), &locked.Owner) // an owner that cannot be read is no owner known
 	}
-	return nil, nil, locked
+	return "", nil, nil, locked
 }
 
-// lockScript takes the cluster's lock file, says who has it, and keeps it until stdin ends. The lock is the kernel's
+// lockScript takes the cluster's lock file, says who has it and what the run before had said, keeps it until stdin ends,
+// and says that. The lock is the kernel's
 // (flock), on a file that nobody ever removes, so it cannot be left behind.
 func lockScript(cluster string, owner Owner, wait time.Duration) string {
 	who, _ := json.Marshal(owner) // strings and numbers only
 	return fmt.Sprintf(`set -u
-dir=/run/clusterup name=%s
+dir=%s name=%s
 mkdir -p -m 0700 "$dir" || exit
 exec 9>>"$dir/$name.lock" || exit
 if ! flock -w %d 9; then
   echo "busy $(cat "$dir/$name.owner" 2>/dev/null)"
   exec cat >/dev/null # whoever holds a script takes its end for a failure
 fi
-printf '%%s\n' %s >"$dir/$name.owner" || exit
-echo held
-exec cat >/dev/null
-`, quote(cluster), int(wait.Seconds()), quote(string(who)))
+who=%s was=
+[ ! -f "$dir/$name.owner" ] || IFS= read -r was <"$dir/$name.owner"
+printf '%%s\n' "$who" >"$dir/$name.owner" || exit
+printf 'held %%s\n' "$was"
+cat >/dev/null && printf '%s%%s\n' "$who" >"$dir/$name.owner"
+`, plan.LockDir, quote(cluster), int(wait.Seconds()), quote(string(who)), letGo)
 }

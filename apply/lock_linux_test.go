@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -90,7 +91,62 @@ func TestLockScript(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	left := ownerFile(t, dir)
 	if err := second.Release(); err != nil {
+		t.Fatal(err)
+	}
+	if now := ownerFile(t, dir); now == left || now != letGo+left {
+		t.Errorf("after the lock was let go its file says %q, and before it said %q", now, left)
+	}
+}
+
+// ownerFile is what the lock's file says of who has it, or had it last.
+func ownerFile(t *testing.T, dir string) string {
+	t.Helper()
+	raw, err := os.ReadFile(filepath.Join(dir, "prod.owner"))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		t.Fatal(err)
+	}
+	return strings.TrimSuffix(string(raw), "\n")
+}
+
+// A look counts only if nobody has held the lock since, and if who held it before had let it go by then.
+func TestLockSince(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "run")
+	take := func(user string) (*Lock, *localHolder) {
+		lock, holder, err := acquire(t, dir, Owner{User: user}, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return lock, holder
+	}
+	check := func(lock *Lock, looked string, want bool) {
+		t.Helper()
+		if got := lock.Since("etcd-1", looked); got != want || lock.Since("etcd-2", looked) {
+			t.Errorf("a look that saw %q: %t, want %t", looked, got, want)
+		}
+	}
+	bare := ownerFile(t, dir)
+	first, _ := take("ann")
+	check(first, bare, true)
+	during := ownerFile(t, dir)
+	if err := first.Release(); err != nil {
+		t.Fatal(err)
+	}
+	after := ownerFile(t, dir)
+	second, holder := take("ben")
+	check(second, bare, false)
+	check(second, during, false)
+	check(second, after, true)
+	if err := holder.cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	<-second.Lost
+	killed := ownerFile(t, dir)
+	third, _ := take("ann")
+	check(third, after, false)
+	check(third, killed, false)
+	if err := third.Release(); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -26,6 +26,7 @@ type Ask struct {
 	User      string // that the member runs as
 	ConfigDir string // /etc/etcd/NAME
 	DataDir   string
+	Owner     string       // the file in which runs that hold the cluster's lock say so; empty: it is not looked at
 	Former    string       // is there if it has data where that lay before, by default
 	WALDir    string       // what --wal-dir says; empty: DataDir/member/wal
 	Ports     []int        // whose listeners are wanted
@@ -68,6 +69,7 @@ func (a Ask) Script() string {
 		{"user", a.User},
 		{"conf", a.ConfigDir},
 		{"data", a.DataDir},
+		{"owner", a.Owner},
 		{"former", a.Former},
 		{"wal", walDir},
 		{"walflag", a.WALPath()},

@@ -58,6 +58,7 @@ var lines = map[string]lineKind[*parser]{
 	"os":       {1, func(p *parser, f []string) error { p.host.OS = strings.TrimSpace(f[0]); return nil }},
 	"systemd":  {1, func(p *parser, f []string) error { return number(&p.host.Systemd, f[0]) }},
 	"machine":  {1, func(p *parser, f []string) error { p.host.MachineID = f[0]; return nil }},
+	"run":      {1, func(p *parser, f []string) error { p.host.Run = f[0]; return nil }},
 	"boot":     {1, func(p *parser, f []string) error { p.host.BootID = f[0]; return nil }},
 	"memory":   {1, func(p *parser, f []string) error { return kilobytes(&p.host.Memory, f[0]) }},
 	"etcduser": {1, func(p *parser, _ []string) error { p.host.EtcdUser = true; return nil }},

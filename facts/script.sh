@@ -1,10 +1,12 @@
 # The facts of one host: everything in one answer, nothing changed. Lines of fields parted by TABs; see say.sh and
 # parse.go. A process costs a host milliseconds, and so does a subshell: a tool is started once for everything there is
 # for it, and the shell's own words do the rest. Behind exec, bash starts no second one for a command with redirections.
-# The lines above this one set: unit user conf data former wal walflag rel ports peers v2store v2log
+# The lines above this one set: unit user conf data owner former wal walflag rel ports peers v2store v2log
 PATH=$PATH:/usr/sbin:/sbin
 
 date "+clock$tab%s.%N"
+# Before anything else: a run that begins later has then changed it.
+if [ -n "$owner" ] && [ -f "$owner" ] && IFS= read -r line <"$owner"; then say run "$line"; fi
 machine= kernel=
 if [ -r /proc/sys/kernel/arch ]; then # since Linux 6.1
   read -r machine </proc/sys/kernel/arch

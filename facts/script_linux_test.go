@@ -119,6 +119,10 @@ func TestScriptInEveryShell(t *testing.T) {
 			if h := r.look(t, shell...); h.Arch == "" || h.BootID == "" || h.Memory == 0 || h.Rooms["data"].Free == 0 || len(h.Rooms) != 3 || h.Ways["/"].Kind != Dir || len(h.Files) > 4 || h.Data.Exists {
 				t.Errorf("an empty room: %+v", h)
 			}
+			r.ask.Owner = r.put(t, r.ask.ConfigDir+".owner", `ended {"doing":"a\\tb"}`+"\n")
+			if h := r.look(t, shell...); h.Run != `ended {"doing":"a\\tb"}` {
+				t.Errorf("the last run says %q", h.Run)
+			}
 			wal := r.put(t, r.ask.DataDir+"/member/wal/0-0.wal", "no log")
 			r.put(t, r.ask.DataDir+"/.hidden", "")
 			bundle := r.put(t, r.ask.ConfigDir+"/trust-peer-1.pem", "bundle")

@@ -110,8 +110,9 @@ type Host struct {
 	Systemd     int           `json:"systemd"` // version; 0: PID 1 is not systemd
 	MachineID   string        `json:"machine_id"`
 	BootID      string        `json:"boot_id"`
-	ClockOffset time.Duration `json:"clock_offset"` // host's clock minus the control machine's, as far as the answer's journey lets one tell
-	Memory      int64         `json:"memory"`       // bytes
+	ClockOffset time.Duration `json:"clock_offset"`  // host's clock minus the control machine's, as far as the answer's journey lets one tell
+	Memory      int64         `json:"memory"`        // bytes
+	Run         string        `json:"run,omitempty"` // what the last run that held the cluster's lock has left to say of itself; apply says what it means
 
 	Rooms   map[string]Room           `json:"rooms"`             // data, wal, opt (where releases go); one that is missing is not known
 	Ways    map[string]File           `json:"ways,omitempty"`    // directories on the way to where things lie, links followed: kind, mode, owner, group

@@ -39,6 +39,12 @@ func ClientURL(c *inventory.Cluster, m inventory.Member) string {
 	return urlOf(c.TLS.Clients, m.ClientAddress, c.ClientPort)
 }
 
+// LockDir is where the locks of clusters lie on every host.
+const LockDir = "/run/clusterup"
+
+// OwnerFile is where a run that holds a cluster's lock on a host says who it is.
+func OwnerFile(cluster string) string { return path.Join(LockDir, cluster+".owner") }
+
 // Asks says where to look on each host of a cluster.
 func Asks(c *inventory.Cluster) map[string]facts.Ask {
 	asks := make(map[string]facts.Ask, len(c.Members))
@@ -56,7 +62,7 @@ func Asks(c *inventory.Cluster) map[string]facts.Ask {
 			}
 		}
 		asks[m.Name] = facts.Ask{
-			Unit: c.UnitName, User: c.User, Former: formerMember(c), ConfigDir: ConfigDir(c),
+			Unit: c.UnitName, User: c.User, Former: formerMember(c), ConfigDir: ConfigDir(c), Owner: OwnerFile(c.Name),
 			DataDir: m.DataDir, WALDir: walDir(m), Ports: ports, Peers: peers,
 			Endpoint: ClientURL(c, m),
 			Peer:     net.JoinHostPort(m.PeerAddress, strconv.Itoa(c.PeerPort)),

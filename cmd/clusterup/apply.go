@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -77,7 +78,13 @@ func (s *session) apply(ctx context.Context, saved *savedPlan, yes, full bool) e
 		return err
 	}
 	err = s.locked(ctx, seen, s.quorate, func(ctx context.Context) error {
-		now, err := s.unmoved(ctx, p, saved != nil, yes, full)
+		var now facts.Snapshot
+		var err error
+		if yes && s.untouched(seen) {
+			now, err = seen, s.ready(ctx, seen)
+		} else {
+			now, err = s.unmoved(ctx, p, saved != nil, yes, full)
+		}
 		if err != nil {
 			return s.cut(ctx, 0, err)
 		}
@@ -132,10 +139,7 @@ func (s *session) unmoved(ctx context.Context, shown plan.Plan, saved, yes, full
 		err = nil
 	}
 	if err == nil {
-		err = s.preflight(looking, seen) // under the lock, since what stands in for members takes their ports
-	}
-	if err == nil {
-		err = s.quorate(seen, s.holding.Load().lock.Held()) // the list may need more hosts by now
+		err = s.ready(looking, seen)
 	}
 	if err != nil {
 		return seen, err
@@ -160,6 +164,32 @@ func (s *session) unmoved(ctx context.Context, shown plan.Plan, saved, yes, full
 		return seen, err
 	}
 	return s.unmoved(ctx, p, false, false, full) // while a person thinks, the hosts may change again
+}
+
+// moments is how old a look may be that nobody has to take again.
+const moments = time.Minute
+
+// untouched says that what was seen a moment ago, of every host, was not changed by another run before the lock was
+// taken: another look would only see what somebody has changed by hand within that moment, as may happen after any look.
+func (s *session) untouched(seen facts.Snapshot) bool {
+	held := s.holding.Load()
+	for _, m := range s.cluster.Members {
+		host := seen.Hosts[m.Name]
+		if host.Dark() || held.unheld(m.Name) != nil || !held.lock.Since(m.Name, host.Run) {
+			return false
+		}
+	}
+	return s.now().Sub(seen.Taken) < moments
+}
+
+// ready says what stands against changing hosts, now that they are locked.
+func (s *session) ready(ctx context.Context, seen facts.Snapshot) error {
+	looking, looked := s.console.untilStopped(ctx)
+	defer looked()
+	if err := s.preflight(looking, seen); err != nil { // under the lock, since what stands in for members takes their ports
+		return err
+	}
+	return s.quorate(seen, s.holding.Load().lock.Held()) // the list may need more hosts by now
 }
 
 // consent asks for it, unless it was given. Without a terminal nobody can be asked.

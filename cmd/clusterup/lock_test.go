@@ -63,6 +63,31 @@ func lockedSession(t *testing.T, unreachable ...string) (*session, map[string]te
 	return s, fakes
 }
 
+// A look is not taken again where every host was seen a moment before it was locked, and no run was there in between.
+func TestUntouched(t *testing.T) {
+	now := time.Now()
+	for name, test := range map[string]struct {
+		lost []string
+		mend func(*facts.Snapshot)
+		want bool
+	}{
+		"all seen, nobody since":   {nil, func(*facts.Snapshot) {}, true},
+		"a host is not locked":     {[]string{"etcd-2"}, func(*facts.Snapshot) {}, false},
+		"a host was dark":          {nil, func(s *facts.Snapshot) { s.Hosts["etcd-3"] = facts.Host{Unreachable: "no route"} }, false},
+		"a run was there":          {nil, func(s *facts.Snapshot) { s.Hosts["etcd-3"] = facts.Host{Run: "ended {}"} }, false},
+		"somebody thought it over": {nil, func(s *facts.Snapshot) { s.Taken = now.Add(-moments) }, false},
+	} {
+		s, _ := lockedSession(t, test.lost...)
+		s.now = func() time.Time { return now }
+		seen := *s.last.Load()
+		seen.Taken = now
+		test.mend(&seen)
+		if got := s.untouched(seen); got != test.want {
+			t.Errorf("%s: %t", name, got)
+		}
+	}
+}
+
 // A run goes on while it holds the lock on the hosts of a majority, and ends when it does not: as one whose hosts have
 // gone dark, also if one of them answers again.
 func TestLockLost(t *testing.T) {

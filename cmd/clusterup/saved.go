@@ -165,7 +165,7 @@ func factsDigest(s facts.Snapshot) (string, error) {
 			host = facts.Host{Name: name, Unreachable: "dark"}
 		}
 		host.ClockOffset, host.Rooms, host.EtcdError, host.ReadError = 0, nil, "", ""
-		host.Unread, host.Sources = nil, nil // addresses for privacy change by themselves
+		host.Unread, host.Sources, host.Run = nil, nil, "" // addresses for privacy change by themselves
 		if host.Etcd != nil {
 			host.Etcd = &facts.Status{
 				ClusterID: host.Etcd.ClusterID, MemberID: host.Etcd.MemberID, Version: host.Etcd.Version, Downgrade: host.Etcd.Downgrade,
