@@ -110,7 +110,7 @@ func TestProbeFirewall(t *testing.T) {
 			}
 			ask := ProbeAsk{DataDir: t.TempDir(), Ports: []int{2380, 2379}}
 			cmd := exec.CommandContext(t.Context(), "/bin/sh")
-			cmd.Stdin, cmd.Env = strings.NewReader(ask.Script("x")), []string{"PATH=" + commands}
+			cmd.Stdin, cmd.Env = strings.NewReader(ask.Script("n", "x")), []string{"PATH=" + commands}
 			out, err := cmd.Output()
 			if err != nil {
 				t.Fatal(err)

@@ -95,7 +95,7 @@ func TestScriptAndParserAgree(t *testing.T) {
 	for name, pair := range map[string]struct {
 		script string
 		kinds  []string
-	}{"facts": {script, kindsOf(lines)}, "probe": {probeScript, kindsOf(probeLines)}} {
+	}{"facts": {script, kindsOf(lines)}, "probe": {listenScript + probeScript, kindsOf(probeLines)}} {
 		said := map[string]bool{}
 		for _, kind := range plainLines {
 			said[kind] = name == "facts"

@@ -3,17 +3,17 @@ package facts
 import (
 	"context"
 	"errors"
+	"io"
 	"net"
 	"time"
 )
 
-// Prober is what a probe needs of one host, besides its shell. All methods are safe for concurrent use and name the
-// host in errors.
+// Prober is what a probe needs of one host. All methods are safe for concurrent use and name the host in errors.
 type Prober interface {
-	Shell
-	// Hold runs a script that prints one line when it has what it wants and then stays until its stdin ends, which is
-	// at the latest when the connection falls. release ends it, and blocks until it is gone.
-	Hold(ctx context.Context, script string) (line string, lost <-chan struct{}, release func() error, err error)
+	// AskUntil runs a script that only looks, and goes on until its standard input ends, which is empty: that is when
+	// until is closed, or when the connection falls. out is given what it writes as it comes, from one goroutine. It
+	// blocks until the script is gone.
+	AskUntil(ctx context.Context, script string, until <-chan struct{}, out io.Writer) error
 	// DialContext connects to an address as seen from the host, through the connection to it. Where the host does not
 	// forward connections the error satisfies errors.Is(err, ErrNoForwarding).
 	DialContext(ctx context.Context, network, address string) (net.Conn, error)
@@ -66,6 +66,7 @@ type Probe struct {
 	Firewall  []Firewall          `json:"firewall,omitempty"`
 	OpenFiles int64               `json:"open_files"` // the most that a unit may get
 	Pings     map[string]RTT      `json:"pings,omitempty"`
+	Callers   map[string]string   `json:"-"`                // who called at its doors, HOST:PORT, by the process that answered
 	Reach     []Reach             `json:"reach,omitempty"`  // by member and door, in the order asked
 	Unread    []string            `json:"unread,omitempty"` // what the host said and nobody can read, and why
 }
@@ -121,6 +122,7 @@ type Reach struct {
 	Door    Door          `json:"door"`
 	Took    time.Duration `json:"took_ns"`           // from the control machine, until the connection stood
 	From    string        `json:"from,omitempty"`    // the address that the other end saw; empty: not known
+	By      string        `json:"-"`                 // the process that answered; see Probe.Callers
 	Error   string        `json:"error,omitempty"`   // it failed
 	Clipped bool          `json:"clipped,omitempty"` // the connection stood, and what should have come through it did not
 	Skipped string        `json:"skipped,omitempty"` // it was not tried, or could not be

@@ -1,12 +1,25 @@
 # What preflight wants to know of one host beyond its facts. Lines of fields parted by TABs; see say.sh and probeparse.go.
 # Behind exec, bash starts no second process for a command with redirections.
-# The lines above this one set: data wal opt addresses ports disk unique pings writes
+# The lines above this one set: data wal opt addresses ports disk unique pings writes, and those of probelisten.sh
 have() { command -v "$1" >/dev/null 2>&1; }
 near() { # DIRECTORY: $dir is the nearest that exists
   dir=$1
   while [ ! -d "${dir:-/}" ]; do dir=${dir%/*}; done
   dir=${dir:-/}
 }
+
+trap 'exit 143' TERM HUP INT PIPE # and not before what follows has ended
+exec 4>&1
+{ # up to the last line; the listener's log goes to hear, and what is said here to whoever asks
+# What is made here is gone when this ends. PIPE too: when the connection falls, so does whoever reads what this prints.
+listener= scratch=
+trap 'trap "" TERM HUP INT PIPE
+  if [ -n "$listener" ]; then kill "$listener" 2>/dev/null; fi
+  if [ -h "$link" ]; then rm -f "$link"; fi
+  if [ -n "$scratch" ]; then IFS=$newline; set -f; rm -rf $scratch; fi' EXIT
+trap 'exit 143' TERM HUP INT PIPE
+if [ -n "$listen" ]; then open_doors; fi
+exec >&4
 
 # The slow ones first, side by side with the rest. A line is shorter than what a pipe takes at once.
 ping_to() {
@@ -142,11 +155,6 @@ for tool in iptables ip6tables; do
   $tool-save 2>/dev/null | firewall $tool
 done
 
-# What is made here is gone when this ends. PIPE too: when the connection falls, so does whoever reads what this prints.
-scratch=
-trap 'trap "" TERM HUP INT PIPE; if [ -n "$scratch" ]; then IFS=$newline; set -f; rm -rf $scratch; fi' EXIT
-trap 'exit 143' TERM HUP INT PIPE
-
 # Whether something can be made wherever a step will make something; only trying tells.
 unwritable() { # DIRECTORY: what was said of one that could not be made or removed
   why=${words#*"$1"}
@@ -206,5 +214,10 @@ measure() {
   done
 }
 if [ -n "$disk" ]; then measure; fi
+if [ -n "$listener" ]; then
+  read -r _ # until nobody is to come any more
+  kill "$listener" 2>/dev/null
+fi
 wait
+} | hear
 say end

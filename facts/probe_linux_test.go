@@ -1,6 +1,10 @@
 package facts
 
 import (
+	"bufio"
+	"io"
+	"maps"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -11,7 +15,7 @@ import (
 )
 
 // maxProbeForks is how many processes and subshells a probe may start on a host, without its disk and its doors.
-const maxProbeForks = 9
+const maxProbeForks = 11
 
 // probeTools stand for those that tell of the whole host, and start nothing by themselves.
 func probeTools(t *testing.T) (env []string) {
@@ -68,7 +72,7 @@ func probed(t *testing.T, shell []string, ask ProbeAsk) (Probe, int) {
 	t.Helper()
 	dir := t.TempDir()
 	script, last := filepath.Join(dir, "script"), filepath.Join(dir, "last")
-	write(t, script, os.O_CREATE, ask.Script("x"))
+	write(t, script, os.O_CREATE, ask.Script("n", "x"))
 	// The shell is 2, and the one that says its number would be 3.
 	count := `last=$1; shift; "$@" </dev/null; /bin/sh -c 'echo $$' >"$last"`
 	args := append([]string{"--pid", "--fork", "--mount-proc", "--kill-child", "/bin/sh", "-c", count, "sh", last}, append(shell, script)...)
@@ -94,4 +98,167 @@ func probed(t *testing.T, shell []string, ask ProbeAsk) (Probe, int) {
 		t.Fatal(err)
 	}
 	return probe, n - 3
+}
+
+// Whoever calls is answered and told of, in every shell, and when nobody is to come any more nothing is left.
+func TestProbeDoors(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("only root may make a link in /run")
+	}
+	for name, shell := range shells() {
+		at := freePort(t)
+		taken, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer taken.Close()
+		open := startProbe(t, shell, "door"+name, Door{Listen: at})
+		shut := startProbe(t, shell, "shut"+name, Door{Listen: freePort(t)}, Door{Listen: taken.Addr().String()})
+		if why := open.doors(t); why != "" {
+			t.Fatalf("%s: doors are shut: %s", name, why)
+		}
+		if why := shut.doors(t); !strings.HasPrefix(why, "cannot listen: ") || !strings.Contains(why, "Address already in use") {
+			t.Errorf("%s: doors of which one is taken: %q", name, why)
+		}
+		called := map[string]string{}
+		for range 3 {
+			by, from := call(t, at, "nonce")
+			called[by] = from
+		}
+		probe := open.end(t)
+		if len(called) != 3 || !maps.Equal(probe.Callers, called) {
+			t.Errorf("%s: callers are %v, want %v", name, probe.Callers, called)
+		}
+		if callers := shut.end(t).Callers; len(callers) > 0 {
+			t.Errorf("%s: callers at doors that are shut are %v", name, callers)
+		}
+		if conn, err := net.Dial("tcp", at); err == nil {
+			conn.Close()
+			t.Errorf("%s: something still listens at %s", name, at)
+		}
+		if left, err := filepath.Glob("/run/" + ListenerName + "-*" + name); err != nil || len(left) > 0 {
+			t.Errorf("%s: left are %v, %v", name, left, err)
+		}
+	}
+}
+
+// What listens ends by itself, as where the machine that asked has lost its power.
+func TestProbeDoorsEnd(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("only root may make a link in /run")
+	}
+	at := freePort(t)
+	ask := ProbeAsk{DataDir: t.TempDir(), Doors: []Door{{Listen: at}}}
+	s := startScript(t, shells()["sh"], strings.Replace(ask.Script("nonce", "end"), "--foreground 60 ", "--foreground 1 ", 1))
+	if why := s.doors(t); why != "" {
+		t.Fatalf("doors are shut: %s", why)
+	}
+	conn, err := net.Dial("tcp", at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if _, err := io.Copy(io.Discard, conn); err != nil { // until nobody answers any more
+		t.Error(err)
+	}
+	if conn, err := net.Dial("tcp", at); err == nil {
+		conn.Close()
+		t.Error("something still listens")
+	}
+	s.end(t)
+}
+
+func freePort(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+// call is which process answers, and where the call came from.
+func call(t *testing.T, at, nonce string) (by, from string) {
+	t.Helper()
+	conn, err := net.Dial("tcp", at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	answer := bufio.NewReader(conn)
+	line, err := answer.ReadString('\n')
+	by, ok := strings.CutPrefix(line, nonce+" ")
+	if err != nil || !ok {
+		t.Fatalf("%q, %v", line, err)
+	}
+	if _, err := io.WriteString(conn, "echo"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.ReadFull(answer, make([]byte, len("echo"))); err != nil {
+		t.Fatal(err)
+	}
+	return strings.TrimSpace(by), conn.LocalAddr().String()
+}
+
+// standing is a probe whose input has not ended.
+type standing struct {
+	cmd   *exec.Cmd
+	input io.Closer
+	said  *bufio.Reader
+	lines strings.Builder
+}
+
+func startProbe(t *testing.T, shell []string, unique string, doors ...Door) *standing {
+	t.Helper()
+	return startScript(t, shell, ProbeAsk{DataDir: t.TempDir(), Doors: doors}.Script("nonce", unique))
+}
+
+func startScript(t *testing.T, shell []string, text string) *standing {
+	t.Helper()
+	script := filepath.Join(t.TempDir(), "script")
+	write(t, script, os.O_CREATE, text)
+	cmd := exec.CommandContext(t.Context(), shell[0], append(shell[1:], script)...)
+	cmd.Env = probeTools(t)
+	input, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	output, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	return &standing{cmd: cmd, input: input, said: bufio.NewReader(output)}
+}
+
+// doors waits for what is said of them.
+func (s *standing) doors(t *testing.T) string {
+	t.Helper()
+	for {
+		line, err := s.said.ReadString('\n')
+		if err != nil {
+			t.Fatalf("after %q: %v", s.lines.String(), err)
+		}
+		s.lines.WriteString(line)
+		if why, ok := strings.CutPrefix(line, "doors\t"); ok {
+			return strings.TrimSuffix(why, "\n")
+		}
+	}
+}
+
+func (s *standing) end(t *testing.T) Probe {
+	t.Helper()
+	s.input.Close()
+	rest, err := io.ReadAll(s.said)
+	if err != nil || s.cmd.Wait() != nil {
+		t.Fatalf("%q, %v", rest, err)
+	}
+	probe, err := ParseProbe([]byte(s.lines.String() + string(rest)))
+	if err != nil || len(probe.Unread) > 0 {
+		t.Fatalf("%+v, %v", probe, err)
+	}
+	return probe
 }

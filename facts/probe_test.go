@@ -90,7 +90,7 @@ func TestParseProbeLines(t *testing.T) {
 	want := Probe{
 		OpenFiles: 1048576, Addresses: []HostAddress{{IP: "2001:db8::7", Duplicate: true}},
 		Fsync:  Latency{Samples: 3, P50: 2 * time.Millisecond, P99: 3 * time.Millisecond, Max: 3 * time.Millisecond, Floor: 20 * time.Microsecond},
-		Places: map[string]Place{}, Resolved: map[string][]string{}, Pings: map[string]RTT{},
+		Places: map[string]Place{}, Resolved: map[string][]string{}, Pings: map[string]RTT{}, Callers: map[string]string{},
 	}
 	if diff := cmp.Diff(want, probe); diff != "" {
 		t.Error(diff)
@@ -110,12 +110,12 @@ func TestRank(t *testing.T) {
 }
 
 func TestProbeAskQuotes(t *testing.T) {
-	script := ProbeAsk{DataDir: "/srv/it's", Ports: []int{1, 2}}.Script("abc")
+	script := ProbeAsk{DataDir: "/srv/it's", Ports: []int{1, 2}}.Script("n", "abc")
 	if !strings.HasPrefix(script, `data='/srv/it'\''s'`) || !strings.Contains(script, "\nports='1 2'\n") || !strings.Contains(script, "\ndisk=''\n") {
 		t.Errorf("script begins %.120q", script)
 	}
-	if got := (ProbeAsk{Doors: []Door{{Running: true}, {Shut: "x"}}}).listener("n", "abc"); got != "" {
-		t.Errorf("a listener without a door to listen at: %q", got)
+	if script := (ProbeAsk{Doors: []Door{{Running: true}, {Shut: "x"}}}).Script("n", "abc"); !strings.Contains(script, "\nlisten=''\n") {
+		t.Errorf("a listener without a door to listen at: %.400q", script)
 	}
 }
 

@@ -12,17 +12,18 @@ var probeScript string
 //go:embed probelisten.sh
 var listenScript string
 
-// ListenerName is what the process is called that stands in for a member on its ports while they are probed.
+// ListenerName is what the process is called that stands in for a member on its ports while they are probed. It is as
+// long as the kernel lets the name of a process be.
 const ListenerName = "clusterup-probe"
 
 // ScratchPrefix begins the name of the directory that holds what a probe writes: beside the data directory, or in it
 // where that is a mount point. A host that loses power in that second keeps it.
 const ScratchPrefix = ".clusterup-probe-"
 
-// Script is the POSIX shell script that answers all of a but its doors. It needs root. What it writes lies in one
-// directory of its own, which it removes however it ends. unique is a name for that directory that nothing else can
-// have: letters and digits.
-func (a ProbeAsk) Script(unique string) string {
+// Script is the POSIX shell script that answers a. It needs root, and goes on until its input ends where it listens
+// at doors: it says nonce to whoever connects. What it writes lies in one directory of its own, which it removes
+// however it ends. unique is a name for that directory that nothing else can have: letters and digits.
+func (a ProbeAsk) Script(nonce, unique string) string {
 	disk := ""
 	if a.Disk {
 		disk = "yes"
@@ -41,27 +42,21 @@ func (a ProbeAsk) Script(unique string) string {
 		{"unique", ScratchPrefix + unique},
 		{"pings", strings.Join(a.Ping, " ")},
 		{"writes", strings.Join(a.Writes, " ")},
-	}) + slim(sayScript+probeScript)
+		{"listen", strings.Join(a.listens(), " ")},
+		{"nonce", nonce},
+		{"link", "/run/" + ListenerName + "-" + unique},
+	}) + slim(sayScript+listenScript+probeScript)
 }
 
-// listener is the script that listens at the doors which need it and says nonce to whoever connects; "" when there are
-// none.
-func (a ProbeAsk) listener(nonce, unique string) string {
+// listens are the doors at which something has to listen for the probe.
+func (a ProbeAsk) listens() []string {
 	var listen []string
 	for _, door := range a.Doors {
 		if door.Listen != "" {
 			listen = append(listen, door.Listen)
 		}
 	}
-	if len(listen) == 0 {
-		return ""
-	}
-	return assign([][2]string{
-		{"listen", strings.Join(listen, " ")},
-		{"name", ListenerName},
-		{"nonce", nonce},
-		{"unique", ScratchPrefix[1:] + unique},
-	}) + listenScript
+	return listen
 }
 
 // assign sets shell variables.

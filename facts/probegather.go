@@ -1,8 +1,11 @@
 package facts
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"fmt"
+	"net/netip"
 	"strings"
 	"sync"
 	"time"
@@ -20,22 +23,21 @@ type ProbeSource struct {
 // packets, and hosts that have much to do.
 const probePatience = 5 * time.Second
 
+// doorPatience is how long a host may take until something listens at its doors. Behind it, what listens at those of
+// others has half a minute left.
+const doorPatience = 30 * time.Second
+
 // GatherProbes probes all hosts side by side, and blocks until all is known. Then nothing of it is left on any host,
 // and neither is when ctx ends it. What could not be found out is said in the Probe that it belongs to.
 func GatherProbes(ctx context.Context, src ProbeSource) map[string]Probe {
-	probes := make(map[string]Probe, len(src.Hosts))
+	asked := make(map[string]*asking, len(src.Hosts))
+	until := make(chan struct{})
+	for name, host := range src.Hosts {
+		asked[name] = begin(ctx, host, src.Asks[name], src.Nonce, until)
+	}
+	shut := waitForDoors(ctx, src, asked)
 	reach := make(map[string][]Reach, len(src.Hosts))
 	var mu sync.Mutex
-	var asked sync.WaitGroup
-	for name, host := range src.Hosts {
-		asked.Go(func() {
-			probe := ask(ctx, host, src.Asks[name].Script(src.unique()))
-			mu.Lock()
-			defer mu.Unlock()
-			probes[name] = probe
-		})
-	}
-	shut, close := openDoors(ctx, src)
 	var knocked sync.WaitGroup
 	for name, host := range src.Hosts {
 		knocked.Go(func() {
@@ -46,71 +48,110 @@ func GatherProbes(ctx context.Context, src ProbeSource) map[string]Probe {
 		})
 	}
 	knocked.Wait()
-	close()
-	asked.Wait()
+	close(until)
+	probes := make(map[string]Probe, len(src.Hosts))
+	for name, a := range asked {
+		<-a.over
+		probes[name] = a.probe
+	}
 	for name, probe := range probes {
+		for i, r := range reach[name] {
+			if peer, err := netip.ParseAddrPort(probes[r.To].Callers[r.By]); err == nil {
+				reach[name][i].From = peer.Addr().Unmap().String()
+			}
+		}
 		probe.Reach = reach[name]
 		probes[name] = probe
 	}
 	return probes
 }
 
-// unique is part of the nonce; enough of it stays unknown to whoever may list a directory.
-func (src ProbeSource) unique() string { return src.Nonce[:min(8, len(src.Nonce))] }
-
-func ask(ctx context.Context, host Prober, script string) Probe {
-	answer, err := host.Script(ctx, script)
-	if err == nil {
-		var probe Probe
-		if probe, err = ParseProbe(answer); err == nil {
-			return probe
-		}
-	}
-	return Probe{Failed: err.Error(), Err: err}
+// asking is a probe on its way.
+type asking struct {
+	answer probeAnswer
+	over   chan struct{} // closed at its end
+	probe  Probe         // read after over
 }
 
-// openDoors has a listener on every host that needs one. It returns why hosts have none, and what ends them all.
-func openDoors(ctx context.Context, src ProbeSource) (shut map[string]string, end func()) {
+func begin(ctx context.Context, host Prober, ask ProbeAsk, nonce string, until <-chan struct{}) *asking {
+	a := &asking{answer: probeAnswer{doors: make(chan string, 1)}, over: make(chan struct{})}
+	go func() {
+		defer close(a.over)
+		// Enough of the nonce stays unknown to whoever may list a directory.
+		err := host.AskUntil(ctx, ask.Script(nonce, nonce[:min(8, len(nonce))]), until, &a.answer)
+		if err == nil {
+			a.probe, err = ParseProbe(a.answer.text)
+		}
+		if err != nil {
+			a.probe = Probe{Failed: err.Error(), Err: err}
+		}
+	}()
+	return a
+}
+
+// waitForDoors blocks until something listens at all doors that need it. It returns why there is nothing on hosts
+// where there is not.
+func waitForDoors(ctx context.Context, src ProbeSource, asked map[string]*asking) (shut map[string]string) {
 	shut = map[string]string{}
-	var releases []func() error
-	var mu sync.Mutex
-	var opened sync.WaitGroup
-	for name := range src.Asks {
-		opened.Go(func() {
-			release, why := (func() error)(nil), "the host could not be looked at"
-			if host, ok := src.Hosts[name]; ok {
-				release, why = openDoor(ctx, host, src.Asks[name].listener(src.Nonce, src.unique()))
-			}
-			mu.Lock()
-			defer mu.Unlock()
-			if release != nil {
-				releases = append(releases, release)
-			}
-			if why != "" {
-				shut[name] = why
-			}
-		})
-	}
-	opened.Wait()
-	return shut, func() {
-		var ended sync.WaitGroup
-		for _, release := range releases {
-			ended.Go(func() { _ = release() }) // it falls with the connection in any case
+	inTime, cancel := context.WithTimeout(ctx, doorPatience)
+	defer cancel()
+	for name, ask := range src.Asks {
+		if len(ask.listens()) == 0 {
+			continue
 		}
-		ended.Wait()
+		why := "the host could not be looked at"
+		if a, ok := asked[name]; ok {
+			why = a.opened(inTime)
+		}
+		if why != "" {
+			shut[name] = why
+		}
 	}
+	return shut
 }
 
-func openDoor(ctx context.Context, host Prober, script string) (release func() error, why string) {
-	if script == "" {
-		return nil, ""
+// opened blocks until something listens at the doors, and returns why nothing does.
+func (a *asking) opened(ctx context.Context) (why string) {
+	select {
+	case why = <-a.answer.doors:
+	case <-ctx.Done():
+		return fmt.Sprintf("no listener could be set up within %s", doorPatience)
+	case <-a.over:
+		select {
+		case why = <-a.answer.doors: // and ended at once
+		default:
+			return cmp.Or(a.probe.Failed, "no listener could be set up")
+		}
 	}
-	line, _, release, err := host.Hold(ctx, script)
-	switch {
-	case err != nil:
-		return nil, err.Error()
-	case line != "ready":
-		return release, fmt.Sprintf("no listener could be set up: %s", strings.TrimSpace(line))
+	if why != "" {
+		why = "no listener could be set up: " + why
 	}
-	return release, ""
+	return why
+}
+
+// probeAnswer takes what the script of a probe writes.
+type probeAnswer struct {
+	text  []byte
+	read  int         // bytes in lines that were seen
+	doors chan string // gets why nothing listens at the doors, once; empty: something does
+	told  bool
+}
+
+func (a *probeAnswer) Write(b []byte) (int, error) {
+	a.text = append(a.text, b...)
+	for !a.told {
+		line, _, whole := bytes.Cut(a.text[a.read:], []byte("\n"))
+		if !whole {
+			break
+		}
+		a.read += len(line) + 1
+		if why, ok := strings.CutPrefix(string(line), "doors\t"); ok {
+			a.told = true
+			if words, err := decode(why); err == nil {
+				why = words
+			}
+			a.doors <- why
+		}
+	}
+	return len(b), bounded(a.text)
 }

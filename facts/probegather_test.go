@@ -36,69 +36,79 @@ type probedHost struct {
 	net    *network
 	name   string
 	answer string // of its script
-	hold   string // what its listener says; empty: ready
+	hold   string // why nothing listens at its doors; empty: something does
+	deaf   bool   // nothing ever listens there
 	tell   string // what it tells those who connect; empty: what it was asked to
 	sees   string // from where it sees others come
 	clips  bool   // nothing comes back of what it is sent
 	stuck  bool   // its script never ends by itself
 }
 
-func (h *probedHost) Script(ctx context.Context, script string) ([]byte, error) {
+var listens, says = regexp.MustCompile(`(?m)^listen='(.+)'$`), regexp.MustCompile(`(?m)^nonce='(.+)'$`)
+
+func (h *probedHost) AskUntil(ctx context.Context, script string, until <-chan struct{}, out io.Writer) error {
 	if !strings.Contains(script, "say cpus") {
-		return nil, errors.New("an unknown script")
+		return errors.New("an unknown script")
+	}
+	if at, nonce := listens.FindStringSubmatch(script), says.FindStringSubmatch(script); at != nil {
+		if err := h.listen(ctx, strings.Fields(at[1]), nonce[1], until, out); err != nil {
+			return err
+		}
 	}
 	if h.stuck {
 		<-ctx.Done()
-		return nil, ctx.Err()
+		return ctx.Err()
 	}
-	return []byte(h.answer), nil
+	_, err := io.WriteString(out, h.answer)
+	return err
 }
 
-var listens, says = regexp.MustCompile(`(?m)^listen='(.*)'$`), regexp.MustCompile(`(?m)^nonce='(.*)'$`)
-
-func (h *probedHost) Hold(_ context.Context, script string) (string, <-chan struct{}, func() error, error) {
-	at, nonce := listens.FindStringSubmatch(script), says.FindStringSubmatch(script)
-	if at == nil || nonce == nil {
-		return "", nil, nil, errors.New("an unknown script")
+func (h *probedHost) listen(ctx context.Context, at []string, nonce string, until <-chan struct{}, out io.Writer) error {
+	if h.deaf {
+		<-until
+		return errors.New("no answer")
+	}
+	if h.hold != "" {
+		_, err := io.WriteString(out, "doors\t"+h.hold+"\n")
+		return err
+	}
+	h.net.mu.Lock()
+	h.net.held++
+	for _, address := range at {
+		h.net.serve[address] = func(c net.Conn) { h.answers(c, nonce) }
+	}
+	h.net.mu.Unlock()
+	_, err := io.WriteString(out, "doors\t\ncaller\t11\t"+h.sees+"\n")
+	select {
+	case <-until:
+	case <-ctx.Done():
+		err = ctx.Err()
 	}
 	h.net.mu.Lock()
 	defer h.net.mu.Unlock()
-	h.net.held++
-	release := func() error {
-		h.net.mu.Lock()
-		defer h.net.mu.Unlock()
-		h.net.held--
-		return nil
-	}
-	if h.hold != "" {
-		return h.hold, nil, release, nil
-	}
-	tell := nonce[1]
+	h.net.held--
+	return err
+}
+
+// answers is process 11, which answers who calls.
+func (h *probedHost) answers(c net.Conn, nonce string) {
+	defer c.Close()
 	if h.tell != "" {
-		tell = h.tell
+		_, _ = io.WriteString(c, h.tell+"\n")
+		return
 	}
-	for _, address := range strings.Fields(at[1]) {
-		h.net.serve[address] = func(c net.Conn) {
-			defer c.Close()
-			if tell != nonce[1] {
-				_, _ = io.WriteString(c, tell+"\n")
-				return
-			}
-			if _, err := io.WriteString(c, tell+" "+h.sees+"\n"); err != nil {
-				return
-			}
-			if h.clips {
-				_, _ = io.ReadFull(c, make([]byte, 1000)) // and no more
-				_, _ = io.Copy(io.Discard, c)
-				return
-			}
-			whole := make([]byte, ballast)
-			if _, err := io.ReadFull(c, whole); err == nil {
-				_, _ = c.Write(whole)
-			}
-		}
+	if _, err := io.WriteString(c, nonce+" 11\n"); err != nil {
+		return
 	}
-	return "ready", nil, release, nil
+	if h.clips {
+		_, _ = io.ReadFull(c, make([]byte, 1000)) // and no more
+		_, _ = io.Copy(io.Discard, c)
+		return
+	}
+	whole := make([]byte, ballast)
+	if _, err := io.ReadFull(c, whole); err == nil {
+		_, _ = c.Write(whole)
+	}
 }
 
 var errSilence = errors.New("silence")
@@ -169,6 +179,13 @@ func TestGatherProbes(t *testing.T) {
 		want   []string
 	}{
 		"all well": {nil, []string{"a→a ok", "a→b ok", "b→a ok", "b→b ok"}},
+		"no listener in time": {
+			func(_ *ProbeSource, _, b *probedHost, _ *network) { b.deaf = true },
+			[]string{
+				"a→a ok", "a→b no listener could be set up within 30s",
+				"b→a ok", "b→b no listener could be set up within 30s",
+			},
+		},
 		"one way": {
 			func(_ *ProbeSource, _, _ *probedHost, n *network) {
 				n.broken["a→10.0.0.2:2380"] = errors.New("no route to host")

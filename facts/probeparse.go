@@ -13,7 +13,7 @@ import (
 // ParseProbe reads the answer of ProbeAsk.Script. A line that cannot be read is in Probe.Unread; an answer that was cut
 // short is an error.
 func ParseProbe(answer []byte) (Probe, error) {
-	r := &probeReader{probe: Probe{Places: map[string]Place{}, Resolved: map[string][]string{}, Pings: map[string]RTT{}}}
+	r := &probeReader{probe: Probe{Places: map[string]Place{}, Resolved: map[string][]string{}, Pings: map[string]RTT{}, Callers: map[string]string{}}}
 	unread, err := readAnswer(answer, probeLines, r)
 	if err != nil {
 		return Probe{}, fmt.Errorf("parse probe: %w", err)
@@ -58,6 +58,8 @@ var probeLines = map[string]lineKind[*probeReader]{
 	"address":  {1, (*probeReader).readAddress},
 	"firewall": {4, (*probeReader).readFirewall},
 	"ping":     {2, (*probeReader).readPing},
+	"doors":    {1, func(*probeReader, []string) error { return nil }}, // see probeAnswer
+	"caller":   {2, func(r *probeReader, f []string) error { r.probe.Callers[f[0]] = f[1]; return nil }},
 }
 
 // readOpenFiles reads the hard limit of PID 1, which units inherit, and fs.nr_open, above which nobody can raise it.

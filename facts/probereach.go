@@ -12,7 +12,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"net/netip"
 	"slices"
 	"strings"
 	"sync"
@@ -87,8 +86,8 @@ func within(ctx context.Context, conn net.Conn, do func() error) error {
 	return do()
 }
 
-// exchange asks the listener that has answered from where it sees the connection come, and makes sure that packets of
-// full length go through, both ways.
+// exchange has the listener that has answered say who of it did, and makes sure that packets of full length go
+// through, both ways.
 func exchange(ctx context.Context, conn net.Conn, r *Reach) {
 	ctx, cancel := context.WithTimeout(ctx, exchangePatience)
 	defer cancel()
@@ -98,9 +97,7 @@ func exchange(ctx context.Context, conn net.Conn, r *Reach) {
 		if err != nil {
 			return err
 		}
-		if peer, err := netip.ParseAddrPort(strings.TrimSpace(line)); err == nil {
-			r.From = peer.Addr().Unmap().String()
-		}
+		r.By = strings.TrimSpace(line)
 		if _, err := conn.Write(bytes.Repeat([]byte("."), ballast)); err != nil {
 			return err
 		}

@@ -168,7 +168,8 @@ func (r *running) wait(ctx context.Context) error {
 
 // feed is the input of a script on its way.
 type feed struct {
-	stays      bool // it has neither content nor an end
+	stays      bool            // it has neither content nor an end
+	until      <-chan struct{} // closed when it is to begin, and without content to end; nil: at once
 	r          io.Reader
 	size, done int64
 	progress   func(done, total int64)
@@ -178,6 +179,13 @@ type feed struct {
 func (f *feed) send(sh *shell) error {
 	if f.stays {
 		return nil
+	}
+	if f.until != nil {
+		select {
+		case <-f.until:
+		case <-sh.ended:
+			return nil
+		}
 	}
 	if f.size > 0 && sh.send([]byte(strconv.FormatInt(f.size, 10)+"\n")) != nil {
 		return nil

@@ -38,20 +38,35 @@ func (h *Host) Script(ctx context.Context, script string) ([]byte, error) {
 // that answers no more. One that has not ended two minutes after the connection stood is stopped, and is an *Error of
 // kind [ErrSilent]; so is one that writes more than 16 MiB, of kind [ErrScript].
 func (h *Host) Ask(ctx context.Context, script string) ([]byte, error) {
-	if err := h.Connect(ctx); err != nil { // this may wait for its turn, and for the operator
+	out := &limited{limit: lookLimit}
+	err := h.ask(ctx, command{script: script, stdout: out})
+	if errors.Is(err, ErrSilent) {
 		return nil, err
+	}
+	return out.text, err
+}
+
+// AskUntil is Ask for a script that goes on until its input ends, which is empty: that is when until is closed, which
+// its caller sees to, or when the connection is lost. out is given what the script writes as it comes.
+func (h *Host) AskUntil(ctx context.Context, script string, until <-chan struct{}, out io.Writer) error {
+	return h.ask(ctx, command{script: script, stdout: out, input: &feed{until: until}})
+}
+
+func (h *Host) ask(ctx context.Context, c command) error {
+	if err := h.Connect(ctx); err != nil { // this may wait for its turn, and for the operator
+		return err
 	}
 	patience := h.patience()
 	inTime, cancel := context.WithTimeoutCause(ctx, patience, ErrSilent)
 	defer cancel()
-	out := &limited{limit: lookLimit}
-	err := h.run(inTime, command{op: "look at the host", script: script, stdout: out})
+	c.op = "look at the host"
+	err := h.run(inTime, c)
 	if errors.Is(err, ErrSilent) {
-		e := h.fail("look at the host", ErrSilent, fmt.Errorf("no answer within %s", patience))
+		e := h.fail(c.op, ErrSilent, fmt.Errorf("no answer within %s", patience))
 		e.Remedy = "something there never comes to its end, such as a file system that does not answer: on the host, try df, and look for processes in state D (ps axo pid,stat,args)"
-		return nil, e
+		return e
 	}
-	return out.text, err
+	return err
 }
 
 func (h *Host) patience() time.Duration {

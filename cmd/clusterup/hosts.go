@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"strings"
 
@@ -47,6 +48,10 @@ type prober struct{ shell }
 
 func (p prober) Script(ctx context.Context, script string) ([]byte, error) {
 	return p.host.Ask(ctx, script)
+}
+
+func (p prober) AskUntil(ctx context.Context, script string, until <-chan struct{}, out io.Writer) error {
+	return p.host.AskUntil(ctx, script, until, out)
 }
 
 func (p prober) DialContext(ctx context.Context, network, address string) (net.Conn, error) {

@@ -1,0 +1,61 @@
+package remote
+
+import (
+	"context"
+	"errors"
+	"io"
+	"strings"
+	"testing"
+)
+
+// A script goes on until it is to end, and says what it has to say meanwhile; the next one runs in the same session.
+func TestAskUntil(t *testing.T) {
+	for _, shell := range shells {
+		_, h := pair(t, shell.set)
+		said, out := io.Pipe()
+		until := make(chan struct{})
+		var err error
+		go func() {
+			err = h.AskUntil(t.Context(), "echo up; read -r line || echo down", until, out)
+			out.Close()
+		}()
+		up := make([]byte, len("up\n"))
+		if _, err := io.ReadFull(said, up); err != nil || string(up) != "up\n" {
+			t.Fatalf("%s: %q, %v", shell.name, up, err)
+		}
+		close(until)
+		if down, readErr := io.ReadAll(said); err != nil || readErr != nil || string(down) != "down\n" {
+			t.Errorf("%s: %q, %v, %v", shell.name, down, err, readErr)
+		}
+		if _, err := h.Script(t.Context(), "true"); err != nil || h.Stats().Sessions != 1 {
+			t.Errorf("%s: %d sessions, %v", shell.name, h.Stats().Sessions, err)
+		}
+	}
+}
+
+// It ends with the connection and with its caller, too, and never takes that for the end of its input.
+func TestAskUntilCutOff(t *testing.T) {
+	for name, end := range map[string]func(s *server, stop func()){
+		"cut":       func(s *server, _ func()) { s.cut() },
+		"cancelled": func(_ *server, stop func()) { stop() },
+	} {
+		s, h := pair(t)
+		ctx, stop := context.WithCancel(t.Context())
+		defer stop()
+		said, out := io.Pipe()
+		var err error
+		go func() {
+			err = h.AskUntil(ctx, "echo up; read -r line; echo down", make(chan struct{}), out)
+			out.Close()
+		}()
+		if _, err := io.ReadFull(said, make([]byte, len("up\n"))); err != nil {
+			t.Fatal(err)
+		}
+		end(s, stop)
+		rest, _ := io.ReadAll(said)
+		if strings.Contains(string(rest), "down") || name == "cut" && !errors.Is(err, ErrLost) || name != "cut" && !errors.Is(err, context.Canceled) {
+			t.Errorf("%s: %q, %v", name, rest, err)
+		}
+		eventually(t, "its session is over", func() bool { return s.open.Load() == 0 })
+	}
+}
