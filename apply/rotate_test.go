@@ -35,7 +35,7 @@ func TestRotate(t *testing.T) {
 	wish := plan.RotateCA(first.want, first.seen, []string{"peer", "client"}, "")
 	r, done := followed(first, "first")
 	r.Want = wish
-	r.Gather = func(ctx context.Context, _ *facts.Snapshot) (facts.Snapshot, error) {
+	r.Gather = func(ctx context.Context, _ *Last) (facts.Snapshot, error) {
 		return first.gather(ctx, r.Want, &looked{}, nil)
 	}
 	var points atomic.Int64 // hosts work side by side
@@ -61,7 +61,7 @@ func TestRotate(t *testing.T) {
 		died := errors.New("died")
 		r := o.run("rotating")
 		r.Want = plan.RotateCA(o.want, o.seen, []string{"peer", "client"}, "")
-		r.Gather = func(ctx context.Context, _ *facts.Snapshot) (facts.Snapshot, error) {
+		r.Gather = func(ctx context.Context, _ *Last) (facts.Snapshot, error) {
 			return o.gather(ctx, r.Want, &looked{}, nil)
 		}
 		var n atomic.Int64
@@ -103,7 +103,7 @@ func TestTrial(t *testing.T) {
 		o.seen.Operator.Replaced = map[string]string{"peer": "another one is given"}
 		r, done := followed(o, "run")
 		r.Want = theirs(o.want)
-		r.Gather = func(ctx context.Context, _ *facts.Snapshot) (facts.Snapshot, error) {
+		r.Gather = func(ctx context.Context, _ *Last) (facts.Snapshot, error) {
 			return o.gather(ctx, r.Want, &looked{}, nil)
 		}
 		_, err := r.Converge(t.Context())

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/clusterup/clusterup/facts"
+	"github.com/clusterup/clusterup/inventory"
 	"github.com/clusterup/clusterup/plan"
 	"github.com/clusterup/clusterup/units"
 )
@@ -85,9 +86,8 @@ type Etcd interface {
 // Run is one application of what is wanted. Want, Gather, Hosts, Operator, Etcd and Now are needed.
 type Run struct {
 	Want plan.Want
-	// Gather looks. unchanged is the last look, where nothing but the operator directory was changed since then: what it
-	// saw of the hosts may be taken for what is there; nil: all may have changed.
-	Gather   func(ctx context.Context, unchanged *facts.Snapshot) (facts.Snapshot, error)
+	// Gather looks. last is the last look, where it is known what was changed since then; nil: all may have been.
+	Gather   func(ctx context.Context, last *Last) (facts.Snapshot, error)
 	Hosts    map[string]Host // by member name
 	Operator Operator
 	Etcd     Etcd
@@ -101,11 +101,18 @@ type Run struct {
 	Next func(plan.Want, facts.Snapshot) (*plan.Stage, error)
 
 	swapped atomic.Bool // a member runs another version of etcd than before
+	kept    bool        // the last look kept what one before it saw of some hosts
 	serving serving
 
 	// Seam is called right before and right after every look, every step and every action of a step on a host, with "before NAME" and
 	// "after NAME". An error is taken for that of what it stands around. Nil outside tests of faults.
 	Seam func(point string) error
+}
+
+// Last is what a run saw last, and the hosts on which it has done something since; none: in the operator directory alone.
+type Last struct {
+	Seen    facts.Snapshot
+	Touched []string
 }
 
 // Result says what a run did.
@@ -132,8 +139,12 @@ func (r *Run) Converge(ctx context.Context) (Result, error) {
 		if err != nil {
 			return result, r.ended(ctx, result, err)
 		}
-		if stage == nil {
-			break
+		switch {
+		case stage == nil && r.kept: // what was kept of other hosts decides stages, not that there are no more
+			last = nil
+			continue
+		case stage == nil:
+			return result, r.verified(ctx, result)
 		}
 		if last != nil && reflect.DeepEqual(last, stage) || result.Stages > 20+10*len(r.Want.Cluster.Members) {
 			return result, &StageError{Stage: *stage, Errs: []error{fmt.Errorf("%w: the same steps are wanted again", ErrNoEffect)}}
@@ -154,21 +165,31 @@ func (r *Run) Converge(ctx context.Context) (Result, error) {
 			last, result.Unfinished = nil, stage.Name // it is decided anew, without the hosts that have gone dark
 		}
 	}
-	if r.Next != nil {
-		return result, nil
-	}
-	return result, r.verify(ctx, result)
 }
 
-// lookNext looks before the next stage. After one that changed nothing but the operator directory, the hosts were looked
-// at moments ago, under the lock; whatever stage comes next looks at them again when it is done, and asks again before
-// it stops a process.
-func (r *Run) lookNext(ctx context.Context, last *plan.Stage, result *Result) error {
-	var unchanged *facts.Snapshot
-	if last != nil && !slices.ContainsFunc(last.Steps, func(s plan.Step) bool { return s.Kind.Traits().Where != plan.Directory }) {
-		unchanged = &result.Snapshot
+// verified is how a run ends that has nothing left to do.
+func (r *Run) verified(ctx context.Context, result Result) error {
+	if r.Next != nil {
+		return nil
 	}
-	seen, err := r.look(ctx, unchanged)
+	return r.verify(ctx, result)
+}
+
+// lookNext looks before the next stage. What lies on hosts that the last one did not touch was looked at under the
+// lock, so that no other run can have changed it, and somebody's hand may change it after any look; how their members
+// do is asked anew each time, and once more before a process is stopped. Nothing is called done before all of it was
+// looked at again.
+func (r *Run) lookNext(ctx context.Context, stage *plan.Stage, result *Result) error {
+	var last *Last
+	if stage != nil {
+		last = &Last{Seen: result.Snapshot}
+		for _, step := range stage.Steps {
+			if step.Kind.Traits().Where != plan.Directory {
+				last.Touched = append(last.Touched, step.Host)
+			}
+		}
+	}
+	seen, err := r.look(ctx, last)
 	if r.stopping() && ctx.Err() == nil {
 		err = &Stopped{Done: result.Steps, Next: "looking at the hosts"}
 	}
@@ -202,7 +223,7 @@ func (r *Run) tryCAs(ctx context.Context, seen facts.Snapshot) error {
 }
 
 // look gathers; a stop ends it at once, since looking changes nothing.
-func (r *Run) look(ctx context.Context, unchanged *facts.Snapshot) (facts.Snapshot, error) {
+func (r *Run) look(ctx context.Context, last *Last) (facts.Snapshot, error) {
 	lookCtx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	go func() {
@@ -215,7 +236,10 @@ func (r *Run) look(ctx context.Context, unchanged *facts.Snapshot) (facts.Snapsh
 	if err := r.seam("before look"); err != nil {
 		return facts.Snapshot{}, err
 	}
-	seen, err := r.Gather(lookCtx, unchanged)
+	if last == nil || len(last.Touched) > 0 {
+		r.kept = last != nil && slices.ContainsFunc(r.Want.Cluster.Members, func(m inventory.Member) bool { return !slices.Contains(last.Touched, m.Name) })
+	}
+	seen, err := r.Gather(lookCtx, last)
 	if err != nil {
 		return seen, err
 	}

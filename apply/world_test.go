@@ -111,8 +111,8 @@ func (o *world) run(token string) *Run {
 	looked := &looked{}
 	r := &Run{
 		Want: w, Hosts: map[string]Host{}, Operator: o, Etcd: o, Now: func() time.Time { return noon }, ID: token,
-		Gather: func(ctx context.Context, unchanged *facts.Snapshot) (facts.Snapshot, error) {
-			return o.gather(ctx, w, looked, unchanged)
+		Gather: func(ctx context.Context, last *Last) (facts.Snapshot, error) {
+			return o.gather(ctx, w, looked, last)
 		},
 	}
 	for name := range o.seen.Hosts {
@@ -129,7 +129,7 @@ type looked struct {
 }
 
 // gather also notes what Next will say, since it is the last thing before a stage; or how to take back a restart that has failed.
-func (o *world) gather(ctx context.Context, w plan.Want, last *looked, unchanged *facts.Snapshot) (facts.Snapshot, error) {
+func (o *world) gather(ctx context.Context, w plan.Want, last *looked, before *Last) (facts.Snapshot, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if err := ctx.Err(); err != nil {
@@ -148,11 +148,12 @@ func (o *world) gather(ctx context.Context, w plan.Want, last *looked, unchanged
 	}
 	o.wanted = map[string][]plan.Step{}
 	seen := o.seen
-	if unchanged != nil {
-		seen = *unchanged
-		seen.Operator = o.seen.Operator
-	} else {
+	switch {
+	case before == nil || len(before.Touched) > 0:
 		o.looks++
+	default:
+		seen = before.Seen
+		seen.Operator = o.seen.Operator
 	}
 	if len(o.dark) > 0 {
 		seen.Hosts = maps.Clone(seen.Hosts)

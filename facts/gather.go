@@ -41,7 +41,10 @@ type Source struct {
 	// before that. An error is ErrNoCertificate where the port answered, and had none to show, and ErrRefused where
 	// it did not accept the other side's. It has a deadline of its own. Nil: no port is looked at.
 	Handshake func(ctx context.Context, k Knock) (chain []*x509.Certificate, err error)
-	Now       func() time.Time
+	// Keep are hosts on which nothing was done since they were looked at: where the member serves as it did, only that is
+	// asked again, and what lies there is taken as it was.
+	Keep map[string]Host
+	Now  func() time.Time
 }
 
 // Gather looks at everything at once and blocks until all have answered or failed. A host that fails is in the Snapshot
@@ -119,6 +122,7 @@ type looker struct {
 
 // reply is what became of a host's script.
 type reply struct {
+	once  sync.Once
 	given chan struct{} // closed when it has ended
 	err   error         // set before that
 }
@@ -137,13 +141,13 @@ func (l looker) answered(name string) error {
 // look gathers one host: its script, then its member if it runs.
 func (l looker) look(ctx context.Context, name string, ask Ask) Host {
 	src := l.src
+	if host, ok := l.kept(ctx, name, ask); ok {
+		return host
+	}
 	sent := src.Now()
 	text, err := src.Shells[name].Script(ctx, ask.Script())
 	received := src.Now()
-	if told := l.answers[name]; told != nil {
-		told.err = err
-		close(told.given)
-	}
+	l.tell(name, err)
 	if err != nil {
 		return Host{Name: name, Unreachable: err.Error(), Err: err}
 	}
@@ -153,18 +157,53 @@ func (l looker) look(ctx context.Context, name string, ask Ask) Host {
 	}
 	host.Name = name
 	host.ClockOffset = offset(clock, sent, received)
-	if host.Process != nil && src.Etcd != nil && ask.Endpoint != "" {
-		host.Endpoint = serving(host.Process.Args, ask.Endpoint)
-		if src.Route != nil {
-			src.Route(name, host.Endpoint)
-		}
-		var wg sync.WaitGroup
-		running := host // talk fills in the rest meanwhile
-		wg.Go(func() { host.Serves = l.shake(ctx, name, running) })
-		talk(ctx, src.Etcd, host.Endpoint, &host)
-		wg.Wait()
-	}
+	l.ask(ctx, ask, &host)
 	return host
+}
+
+// ask asks the member of a host, if it runs.
+func (l looker) ask(ctx context.Context, ask Ask, host *Host) {
+	if host.Process == nil || l.src.Etcd == nil || ask.Endpoint == "" {
+		return
+	}
+	host.Endpoint = serving(host.Process.Args, ask.Endpoint)
+	if l.src.Route != nil {
+		l.src.Route(host.Name, host.Endpoint)
+	}
+	var wg sync.WaitGroup
+	running := *host // talk fills in the rest meanwhile
+	wg.Go(func() { host.Serves = l.shake(ctx, host.Name, running) })
+	talk(ctx, l.src.Etcd, host.Endpoint, host)
+	wg.Wait()
+}
+
+// kept is a host as it was seen before, with what its member says now. It is not ok where that does not serve as it did:
+// then there is something to be seen on the host.
+func (l looker) kept(ctx context.Context, name string, ask Ask) (host Host, ok bool) {
+	was, keep := l.src.Keep[name]
+	if !keep || was.Dark() || was.Process == nil || was.Etcd == nil || !was.Reads {
+		return Host{}, false
+	}
+	host = was
+	host.Leaves = maps.Clone(was.Leaves)
+	host.Etcd, host.EtcdError, host.Denied, host.Reads, host.ReadError = nil, "", false, false, ""
+	host.Listed, host.Alarms, host.Serves = nil, nil, nil
+	l.tell(name, nil) // the host was seen, and the others may go by that
+	l.ask(ctx, ask, &host)
+	return host, host.Etcd != nil && host.Reads && host.Etcd.MemberID == was.Etcd.MemberID &&
+		host.Etcd.ClusterID == was.Etcd.ClusterID && host.Etcd.Version == was.Etcd.Version
+}
+
+// tell lets whoever waits for a host know that it has been looked at, or why it could not be.
+func (l looker) tell(name string, err error) {
+	told := l.answers[name]
+	if told == nil {
+		return
+	}
+	told.once.Do(func() {
+		told.err = err
+		close(told.given)
+	})
 }
 
 // serving is the client URL that a process advertises, else the one that is wanted.

@@ -174,6 +174,60 @@ func TestGather(t *testing.T) {
 	}
 }
 
+// countingHost counts how often it is looked at.
+type countingHost struct {
+	fakeHost
+	looks *int
+}
+
+func (h countingHost) Script(ctx context.Context, script string) ([]byte, error) {
+	*h.looks++
+	return h.fakeHost.Script(ctx, script)
+}
+
+// A host that was seen is not looked at again while its member serves as it did; how that does is asked each time.
+func TestGatherKeeps(t *testing.T) {
+	well := fakeMember{status: Status{MemberID: 3, Leader: 3, Version: "3.6.16", Applied: 7}}
+	for name, test := range map[string]struct {
+		now   func(*fakeMember)
+		was   func(*Host)
+		looks int
+	}{
+		"serves":                {func(m *fakeMember) { m.status.Applied = 9 }, nil, 0},
+		"does not answer":       {func(m *fakeMember) { m.statusErr = errors.New("refused") }, nil, 1},
+		"does not read":         {func(m *fakeMember) { m.readErr = errors.New("no leader") }, nil, 1},
+		"is another":            {func(m *fakeMember) { m.status.MemberID = 4 }, nil, 1},
+		"is of another version": {func(m *fakeMember) { m.status.Version = "3.7.3" }, nil, 1},
+		"did not serve":         {func(*fakeMember) {}, func(h *Host) { h.Reads = false }, 1},
+		"did not run":           {func(*fakeMember) {}, func(h *Host) { h.Process = nil }, 1},
+		"was dark":              {func(*fakeMember) {}, func(h *Host) { h.Unreachable = "no route" }, 1},
+	} {
+		site := newSite(t, map[string]string{"a": "running-debian11"})
+		looks := 0
+		site.shells["a"] = countingHost{site.shells["a"].(fakeHost), &looks}
+		site.etcd.members["https://a"] = well
+		before := gather(t, site.source())
+		was := before.Hosts["a"]
+		was.Systemd = 999 // nothing that the host would say
+		if test.was != nil {
+			test.was(&was)
+		}
+		member := well
+		test.now(&member)
+		site.etcd.members["https://a"] = member
+		src := site.source()
+		src.Keep = map[string]Host{"a": was}
+		looks = 0
+		seen := gather(t, src).Hosts["a"]
+		if looks != test.looks || (seen.Systemd == 999) != (test.looks == 0) {
+			t.Errorf("%s: %d looks, systemd %d", name, looks, seen.Systemd)
+		}
+		if looks == 0 && (!seen.Reads || seen.Etcd.Applied != 9) {
+			t.Errorf("%s: the member was not asked again: %+v", name, seen.Etcd)
+		}
+	}
+}
+
 // startingHost has no member when it is looked at first, and one from then on.
 type startingHost struct {
 	before, after fakeHost

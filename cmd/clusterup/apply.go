@@ -227,12 +227,12 @@ func (s *session) converge(ctx context.Context, seen facts.Snapshot, changes boo
 	run := s.run(w)
 	run.Next = next
 	first := true
-	run.Gather = func(ctx context.Context, unchanged *facts.Snapshot) (facts.Snapshot, error) {
+	run.Gather = func(ctx context.Context, last *apply.Last) (facts.Snapshot, error) {
 		if first { // it was looked a moment ago
 			first = false
 			return seen, nil
 		}
-		return s.look(ctx, unchanged)
+		return s.look(ctx, last)
 	}
 	return s.recorded(s.verb, changes, run, func() (apply.Result, error) {
 		result, err := run.Converge(ctx)

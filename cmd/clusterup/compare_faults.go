@@ -92,8 +92,8 @@ func compare(run *apply.Run) {
 		c.next = plan.Next
 	}
 	gather, emit := run.Gather, run.Emit
-	run.Gather = func(ctx context.Context, unchanged *facts.Snapshot) (facts.Snapshot, error) {
-		seen, err := gather(ctx, unchanged)
+	run.Gather = func(ctx context.Context, last *apply.Last) (facts.Snapshot, error) {
+		seen, err := gather(ctx, last)
 		if err == nil {
 			err = c.looked(seen)
 		}

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"maps"
 	"os"
 	"os/user"
 	"path/filepath"
@@ -10,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/clusterup/clusterup/apply"
 	"github.com/clusterup/clusterup/facts"
 	"github.com/clusterup/clusterup/inventory"
 	"github.com/clusterup/clusterup/pki"
@@ -119,18 +121,24 @@ func sshConfig(m inventory.Member) (remote.Config, error) {
 
 // gather looks at everything. A run that holds the lock looks only where it holds it.
 func (s *session) gather(ctx context.Context) (facts.Snapshot, error) {
+	return s.gatherBut(ctx, map[string]facts.Host{})
+}
+
+// gatherBut looks at everything but what lies on hosts that were looked at before.
+func (s *session) gatherBut(ctx context.Context, keep map[string]facts.Host) (facts.Snapshot, error) {
 	shells := make(map[string]facts.Shell, len(s.hosts))
 	for name, host := range s.hosts {
 		shells[name] = prober{shell{host}}
 		if held := s.holding.Load(); held != nil {
 			if why := held.unheld(name); why != nil {
 				shells[name] = dark{why}
+				delete(keep, name)
 			}
 		}
 	}
 	seen, err := facts.Gather(ctx, facts.Source{
 		Asks: plan.Asks(s.cluster), Shells: shells, Etcd: s.etcd, Operator: s.operator, Now: s.now, Route: s.etcd.route,
-		Handshake: s.handshake,
+		Handshake: s.handshake, Keep: keep,
 	})
 	select { // hosts that a stop has cut short are not unreachable
 	case <-s.console.stop:
@@ -145,16 +153,23 @@ func (s *session) gather(ctx context.Context) (facts.Snapshot, error) {
 	}
 }
 
-// look looks at everything, or where nothing but the operator directory was changed since a look, at that alone.
-func (s *session) look(ctx context.Context, unchanged *facts.Snapshot) (facts.Snapshot, error) {
-	if unchanged == nil {
+// look looks at what may have changed since the last look; nil: at everything.
+func (s *session) look(ctx context.Context, last *apply.Last) (facts.Snapshot, error) {
+	switch {
+	case last == nil:
 		return s.gather(ctx)
+	case len(last.Touched) > 0:
+		keep := maps.Clone(last.Seen.Hosts)
+		for _, name := range last.Touched {
+			delete(keep, name)
+		}
+		return s.gatherBut(ctx, keep)
 	}
 	operator, err := s.operator()
 	if err != nil {
-		return *unchanged, err
+		return last.Seen, err
 	}
-	seen, ok := unchanged.With(operator)
+	seen, ok := last.Seen.With(operator)
 	if !ok {
 		return s.gather(ctx)
 	}
