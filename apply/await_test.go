@@ -140,7 +140,7 @@ type scripted func() error
 
 func (s scripted) Script(context.Context, string) ([]byte, error) { return nil, s() }
 
-func (scripted) Write(context.Context, []units.File, string) error {
+func (scripted) Write(context.Context, string, []units.File, string) error {
 	return errors.New("not to be expected")
 }
 

@@ -55,8 +55,13 @@ func (g *Ground) Script(ctx context.Context, script string) ([]byte, error) {
 	return []byte(out), nil
 }
 
-// Write puts files in place, all or none, and runs a script then.
-func (g *Ground) Write(ctx context.Context, files []units.File, then string) error {
+// Write puts files in place, all or none, and runs scripts before and then.
+func (g *Ground) Write(ctx context.Context, before string, files []units.File, then string) error {
+	if before != "" {
+		if _, err := g.Script(ctx, before); err != nil {
+			return err
+		}
+	}
 	if err := g.put(ctx, files); err != nil || then == "" {
 		return err
 	}

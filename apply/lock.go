@@ -165,7 +165,7 @@ func lockScript(cluster string, owner Owner, wait time.Duration) string {
 	who, _ := json.Marshal(owner) // strings and numbers only
 	return fmt.Sprintf(`set -u
 dir=%s name=%s
-mkdir -p -m 0700 "$dir" || exit
+[ -d "$dir" ] || mkdir -p -m 0700 "$dir" || exit
 exec 9>>"$dir/$name.lock" || exit
 if ! flock -w %d 9; then
   echo "busy $(cat "$dir/$name.owner" 2>/dev/null)"

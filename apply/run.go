@@ -5,13 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"reflect"
 	"slices"
 	"sync/atomic"
 	"time"
 
 	"github.com/clusterup/clusterup/facts"
-	"github.com/clusterup/clusterup/inventory"
 	"github.com/clusterup/clusterup/plan"
 	"github.com/clusterup/clusterup/units"
 )
@@ -20,9 +20,10 @@ import (
 type Host interface {
 	// Script runs a POSIX shell script as root and returns its stdout. A non-zero exit is an error.
 	Script(ctx context.Context, script string) ([]byte, error)
-	// Write puts small files where they belong, and then runs a script in the same trip, if there is one: each appears
-	// whole, with its owner and mode, or not at all, and is on the disk when the script begins. Directories must exist.
-	Write(ctx context.Context, files []units.File, then string) error
+	// Write puts small files where they belong: each appears whole, with its owner and mode, or not at all. Scripts run
+	// before and then, in the same trip, if there are any: nothing is written where the first one exits, as with set -e,
+	// and all is on the disk when the other begins. Directories must exist by then.
+	Write(ctx context.Context, before string, files []units.File, then string) error
 	// Feed is Script with an input that is streamed. A script that ends early ends the sending, and how it ends is all that
 	// counts. progress may be nil.
 	Feed(ctx context.Context, script string, input Input, progress func(done, total int64)) error
@@ -237,7 +238,9 @@ func (r *Run) look(ctx context.Context, last *Last) (facts.Snapshot, error) {
 		return facts.Snapshot{}, err
 	}
 	if last == nil || len(last.Touched) > 0 {
-		r.kept = last != nil && slices.ContainsFunc(r.Want.Cluster.Members, func(m inventory.Member) bool { return !slices.Contains(last.Touched, m.Name) })
+		r.kept = last != nil && slices.ContainsFunc(slices.Collect(maps.Keys(r.Hosts)), func(host string) bool {
+			return !slices.Contains(last.Touched, host)
+		})
 	}
 	seen, err := r.Gather(lookCtx, last)
 	if err != nil {

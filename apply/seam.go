@@ -49,8 +49,8 @@ func (s *seamed) Script(ctx context.Context, script string) (out []byte, err err
 	return out, err
 }
 
-func (s *seamed) Write(ctx context.Context, files []units.File, then string) error {
-	return s.around("write", func() error { return s.Host.Write(ctx, files, then) })
+func (s *seamed) Write(ctx context.Context, before string, files []units.File, then string) error {
+	return s.around("write", func() error { return s.Host.Write(ctx, before, files, then) })
 }
 
 func (s *seamed) Feed(ctx context.Context, script string, input Input, progress func(done, total int64)) error {

@@ -42,11 +42,11 @@ func (r *Run) do(ctx context.Context, step plan.Step) error {
 	case plan.InstallRelease:
 		return r.installRelease(ctx, host, step)
 	case plan.WriteTrust:
-		return host.Write(ctx, changed(step.Changes), "")
+		return host.Write(ctx, "", changed(step.Changes), "")
 	case plan.IssueLeaf:
 		return r.issueLeaf(ctx, host, *step.Leaf)
 	case plan.WriteUnit:
-		return host.Write(ctx, changed(step.Changes), reloadUnit(step.Unit))
+		return host.Write(ctx, "", changed(step.Changes), reloadUnit(step.Unit))
 	case plan.ReloadUnits:
 		return script(reloadUnits)
 	case plan.EnableUnit:
@@ -90,7 +90,7 @@ func (r *Run) do(ctx context.Context, step plan.Step) error {
 		if born.Created.IsZero() {
 			born.Created = r.Now()
 		}
-		return host.Write(ctx, []units.File{units.Birth(plan.ConfigDir(r.Want.Cluster), born)}, "")
+		return host.Write(ctx, "", []units.File{units.Birth(plan.ConfigDir(r.Want.Cluster), born)}, "")
 	}
 	return fmt.Errorf("do %s: %w", step.Kind, errNoDoer)
 }
@@ -114,11 +114,9 @@ func (r *Run) issueLeaf(ctx context.Context, host Host, leaf plan.Leaf) error {
 		return err
 	}
 	dir := units.LeafDir(leaf.ConfigDir, leaf.Role, serial)
-	if _, err := host.Script(ctx, makeDirs([]plan.Path{{Path: dir, Owner: "root", Group: r.Want.Cluster.User, Mode: 0o750}})); err != nil {
-		return err
-	}
+	home := makeDirs([]plan.Path{{Path: dir, Owner: "root", Group: r.Want.Cluster.User, Mode: 0o750}})
 	swap := swapLeaf(units.LeafLink(leaf.ConfigDir, leaf.Role), path.Base(dir))
-	return host.Write(ctx, units.Leaf(dir, r.Want.Cluster.User, cert, key), swap)
+	return host.Write(ctx, home, units.Leaf(dir, r.Want.Cluster.User, cert, key), swap)
 }
 
 // awaitMember waits until the member serves a linearizable read: then it has applied all that was committed when it was asked.

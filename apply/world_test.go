@@ -319,12 +319,17 @@ func (h fakeHost) runs(ctx context.Context, script string, input []byte) (string
 }
 
 // Write comes by a point of its own between the files and the script, where a trip may be cut off.
-func (h fakeHost) Write(ctx context.Context, files []units.File, then string) error {
+func (h fakeHost) Write(ctx context.Context, before string, files []units.File, then string) error {
 	step := h.step()
 	for _, f := range files {
 		key := strings.Contains(string(f.Data), "PRIVATE KEY")
 		if key != f.Secret || key && f.Mode != 0o600 {
 			h.t.Errorf("law 7: %s, mode %04o, secret %v", f.Path, f.Mode, f.Secret)
+		}
+	}
+	if before != "" {
+		if _, err := h.Script(ctx, before); err != nil {
+			return err
 		}
 	}
 	if err := h.grounds[h.name].put(ctx, files); err != nil {

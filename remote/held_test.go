@@ -55,7 +55,7 @@ func TestScriptIsCheap(t *testing.T) {
 	}
 	f := File{Path: t.TempDir() + "/x", Mode: 0o644, Owner: "root", Group: "root", Content: []byte("x")}
 	for range 2 {
-		if err := h.Put(t.Context(), []File{f, {Path: f.Path + "2", Mode: 0o600, Content: []byte("y")}}, "sh -c 'echo $$ >&2; exit 1'"); err == nil {
+		if err := h.Put(t.Context(), "", []File{f, {Path: f.Path + "2", Mode: 0o600, Content: []byte("y")}}, "sh -c 'echo $$ >&2; exit 1'"); err == nil {
 			t.Fatal("no error, and so no process number")
 		} else if e := new(Error); errors.As(err, &e) {
 			pid, _ := strconv.Atoi(strings.TrimSpace(e.Stderr))

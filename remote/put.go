@@ -26,7 +26,8 @@ type File struct {
 }
 
 // Put makes the files be on the host as they are described, all or none of them as far as anything can fail before the
-// last step, and then runs a script, in one trip; "": none. It blocks until that has ended.
+// last step. It runs a script before that, and another one after it, in one trip; "": none. It blocks until that has
+// ended. The first one exits where it fails, as with set -e, and then nothing is put.
 //
 // Content goes to a temporary file beside the target, of mode 0600 from its first byte, is checked by its digest on the
 // host, synced, and renamed. Where sudo logs what it is given to read, secret content goes by SFTP, to a directory that
@@ -34,7 +35,7 @@ type File struct {
 //
 // Errors are of kind [ErrFile] or [ErrNoSpace] where a file could not be placed, and of [ErrScript] where the script
 // failed; of several files, all are told.
-func (h *Host) Put(ctx context.Context, files []File, then string) error {
+func (h *Host) Put(ctx context.Context, before string, files []File, then string) error {
 	if err := checkFiles(files); err != nil {
 		return h.fail("put files", ErrFile, err)
 	}
@@ -49,7 +50,7 @@ func (h *Host) Put(ctx context.Context, files []File, then string) error {
 		}
 	}
 	out := &limited{limit: saysLimit}
-	err = h.run(ctx, command{op: "put files", script: p.script() + then, stdout: out})
+	err = h.run(ctx, command{op: "put files", script: before + "\nset +eu\n" + p.script() + then, stdout: out})
 	if !errors.Is(err, ErrScript) {
 		return err
 	}

@@ -16,7 +16,7 @@ func writes(t *testing.T, s Subject) {
 	secret.Secret = true
 	put := func(files ...file) {
 		t.Helper()
-		if err := s.Host.Write(t.Context(), files, ""); err != nil {
+		if err := s.Host.Write(t.Context(), "", files, ""); err != nil {
 			t.Error(err)
 		}
 	}
@@ -37,7 +37,7 @@ func writes(t *testing.T, s Subject) {
 func writesThen(t *testing.T, s Subject) {
 	there := fmt.Sprintf(`[ ! -d '%s' ] || [ "$(cat '%s')" = data ] || { echo "it is not there" >&2; exit 1; }`, s.Dir, s.path("file"))
 	for script, says := range map[string]string{there: "", there + "; echo no room >&2; exit 3": "no room"} {
-		err := s.Host.Write(t.Context(), []file{s.file("file", 0o640, "data")}, script)
+		err := s.Host.Write(t.Context(), "", []file{s.file("file", 0o640, "data")}, script)
 		if says == "" && err != nil {
 			t.Error(err)
 		} else if says != "" {
@@ -46,12 +46,15 @@ func writesThen(t *testing.T, s Subject) {
 		s.has(t, "file", 0o640, "data")
 	}
 	s.hasOnly(t, "file")
-	s.fails(t, "a script alone", s.Host.Write(t.Context(), nil, "echo alone >&2; exit 1"), "alone")
+	failing := "set -e; echo not now >&2; exit 4"
+	s.fails(t, failing, s.Host.Write(t.Context(), failing, []file{s.file("other", 0o640, "data")}, there), "not now")
+	s.hasOnly(t, "file")
+	s.fails(t, "a script alone", s.Host.Write(t.Context(), "", nil, "echo alone >&2; exit 1"), "alone")
 }
 
 // writeFails: of several files none is written when one cannot be.
 func writeFails(t *testing.T, s Subject) {
-	if err := s.Host.Write(t.Context(), []file{s.file("first", 0o644, "as it was")}, ""); err != nil {
+	if err := s.Host.Write(t.Context(), "", []file{s.file("first", 0o644, "as it was")}, ""); err != nil {
 		t.Fatal(err)
 	}
 	open, relative := s.file("open", 0o644, "secret"), s.file("x", 0o644, "x")
@@ -60,7 +63,7 @@ func writeFails(t *testing.T, s Subject) {
 		"missing directory": s.file("nowhere/file", 0o644, "x"), "secret for all to read": open, "relative path": relative,
 		"one path twice": s.file("first", 0o644, "other"),
 	} {
-		err := s.Host.Write(t.Context(), []file{s.file("first", 0o644, "new"), second}, "echo after all >&2; exit 1")
+		err := s.Host.Write(t.Context(), "", []file{s.file("first", 0o644, "new"), second}, "echo after all >&2; exit 1")
 		if s.fails(t, what, err); err != nil && strings.Contains(err.Error(), "after all") {
 			t.Errorf("%s: the script ran: %v", what, err)
 		}

@@ -23,12 +23,12 @@ func (s shell) Script(ctx context.Context, script string) ([]byte, error) {
 	return s.host.Script(ctx, script)
 }
 
-func (s shell) Write(ctx context.Context, files []units.File, then string) error {
+func (s shell) Write(ctx context.Context, before string, files []units.File, then string) error {
 	puts := make([]remote.File, 0, len(files))
 	for _, f := range files {
 		puts = append(puts, remote.File{Path: f.Path, Owner: f.Owner, Group: f.Group, Mode: f.Mode, Content: f.Data, Secret: f.Secret})
 	}
-	return s.host.Put(ctx, puts, then)
+	return s.host.Put(ctx, before, puts, then)
 }
 
 func (s shell) Feed(ctx context.Context, script string, input apply.Input, progress func(done, total int64)) error {

@@ -94,8 +94,8 @@ func (g guarded) Script(ctx context.Context, script string) (out []byte, err err
 	return out, err
 }
 
-func (g guarded) Write(ctx context.Context, files []units.File, then string) error {
-	return g.during(func() error { return g.Host.Write(ctx, files, then) })
+func (g guarded) Write(ctx context.Context, before string, files []units.File, then string) error {
+	return g.during(func() error { return g.Host.Write(ctx, before, files, then) })
 }
 
 func (g guarded) Feed(ctx context.Context, script string, input apply.Input, progress func(done, total int64)) error {

@@ -218,7 +218,7 @@ func TestGuarded(t *testing.T) {
 			guard = guarded{nil, "etcd-3", &(&session{}).holding}
 		}
 		_, err := guard.Script(t.Context(), "reboot")
-		for _, err := range []error{err, guard.Write(t.Context(), nil, ""), guard.Feed(t.Context(), "", apply.Input{}, nil)} {
+		for _, err := range []error{err, guard.Write(t.Context(), "", nil, ""), guard.Feed(t.Context(), "", apply.Input{}, nil)} {
 			if err == nil {
 				t.Errorf("%s was changed", name)
 			}

@@ -46,7 +46,7 @@ cu_end() {
 }
 cu_next() {
 	if [ -n "$cu_ttl" ] && command -v timeout >/dev/null; then
-		cu_n=$(timeout "$cu_ttl" /bin/sh -c 'IFS= read -r n && printf %s "$n"')
+		cu_n=$(exec timeout "$cu_ttl" head -c 2) && [ -n "$cu_n" ] # here all lines are of one character
 	else
 		IFS= read -r cu_n
 	fi
