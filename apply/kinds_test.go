@@ -52,7 +52,9 @@ func (h refusingHost) Script(context.Context, string) ([]byte, error) {
 	return nil, h.ask(plan.Machine)
 }
 
-func (h refusingHost) Write(context.Context, string, []units.File, string) error { return h.ask(plan.Machine) }
+func (h refusingHost) Write(context.Context, string, []units.File, string) error {
+	return h.ask(plan.Machine)
+}
 
 func (h refusingHost) Feed(context.Context, string, Input, func(done, total int64)) error {
 	return h.ask(plan.Machine)

@@ -50,7 +50,7 @@ func (h *Host) Put(ctx context.Context, before string, files []File, then string
 		}
 	}
 	out := &limited{limit: saysLimit}
-	err = h.run(ctx, command{op: "put files", script: before + "\nset +eu\n" + p.script() + then, stdout: out})
+	err = h.run(ctx, command{op: "put files", script: before + afterwards + p.script() + then, stdout: out})
 	if !errors.Is(err, ErrScript) {
 		return err
 	}
@@ -88,6 +88,9 @@ func checkFiles(files []File) error {
 	}
 	return nil
 }
+
+// afterwards takes back what a script may have set for itself.
+const afterwards = "\nset +euCf; umask 077; cd /\n"
 
 // fileLimit keeps scripts to what a shell takes well, a byte at a time.
 const fileLimit = 1 << 20

@@ -317,7 +317,7 @@ func TestPutThenFails(t *testing.T) {
 func TestPutBefore(t *testing.T) {
 	_, h, _ := putHost(t, false, nil)
 	dir := t.TempDir() + "/new"
-	f := File{Path: dir + "/x", Mode: 0o644, Content: []byte("x")}
+	f := File{Path: dir + "/x", Mode: 0o600, Content: []byte("x")}
 	var e *Error
 	if err := h.Put(t.Context(), "set -eu\necho no >&2; false; mkdir "+Quote(dir), []File{f}, ""); !errors.As(err, &e) || e.Stderr != "no\n" {
 		t.Errorf("got %v", err)
@@ -325,7 +325,7 @@ func TestPutBefore(t *testing.T) {
 	if _, err := os.Stat(dir); err == nil {
 		t.Error("it went on")
 	}
-	if err := h.Put(t.Context(), "set -eu\nmkdir "+Quote(dir), []File{f}, `echo "$unset"`); err != nil {
+	if err := h.Put(t.Context(), "set -euCf; umask 0\nmkdir "+Quote(dir), []File{f}, `echo "$unset"`); err != nil {
 		t.Error(err)
 	}
 	matches(t, f)
