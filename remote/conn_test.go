@@ -129,6 +129,7 @@ func TestDeadConnectionIsDialledAgain(t *testing.T) {
 			t.Fatalf("round %d: %q, %v", i, out, err)
 		}
 		s.cut()
+		eventually(t, "that is noticed", func() bool { return h.live() == nil })
 	}
 	if got := h.Stats(); got.Dials != 3 || got.Sessions != 3 || got.RoundTrips < 9 || got.BytesSent == 0 || got.BytesReceived == 0 {
 		t.Errorf("stats %+v", got)

@@ -151,6 +151,40 @@ func TestFeedCut(t *testing.T) {
 	}
 }
 
+// A script that was handed over to a connection that broke may have run, whatever the host could still say. Only a look
+// is handed over again.
+func TestNothingRunsTwice(t *testing.T) {
+	one := Input{Size: 1, Open: func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader("x")), nil }}
+	tests := []struct {
+		name  string
+		run   func(*Host) error
+		again bool
+	}{
+		{"script", func(h *Host) error { _, err := h.Script(t.Context(), ":"); return err }, false},
+		{"put", func(h *Host) error { return h.Put(t.Context(), ":", nil, ":") }, false},
+		{"feed", func(h *Host) error { return h.Feed(t.Context(), "cat", one, nil) }, false},
+		{"look", func(h *Host) error { _, err := h.Ask(t.Context(), ":"); return err }, true},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			s, h := pair(t)
+			if _, err := h.Script(t.Context(), ":"); err != nil {
+				t.Fatal(err)
+			}
+			s.mu.Lock()
+			s.cutAfter = s.received + 1 // when the host has it, and has said nothing
+			s.mu.Unlock()
+			err := test.run(h)
+			if again := err == nil; again != test.again || err != nil && !errors.Is(err, ErrLost) {
+				t.Errorf("got %v", err)
+			}
+			if n := s.dials.Load(); (n == 2) != test.again {
+				t.Errorf("%d connections", n)
+			}
+		})
+	}
+}
+
 // Sudo that waits for a name server is told of once, with the cause that it gives.
 func TestSlowSudo(t *testing.T) {
 	for name, test := range map[string]struct{ body, want string }{

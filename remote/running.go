@@ -171,7 +171,7 @@ type feed struct {
 	stays      bool            // it has neither content nor an end
 	until      <-chan struct{} // closed when it is to begin, and without content to end; nil: at once
 	r          io.Reader
-	size, done int64
+	size, done int64 // done was read from r
 	progress   func(done, total int64)
 }
 
@@ -192,10 +192,10 @@ func (f *feed) send(sh *shell) error {
 	}
 	for buf := make([]byte, pieceSize); f.done < f.size; {
 		n, err := f.r.Read(buf[:min(int64(len(buf)), f.size-f.done)])
+		f.done += int64(n)
 		if n > 0 && sh.send(buf[:n]) != nil {
 			return nil
 		}
-		f.done += int64(n)
 		switch {
 		case err != nil && !errors.Is(err, io.EOF):
 			return fmt.Errorf("read input of script: %w", err)

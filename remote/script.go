@@ -8,6 +8,8 @@ import (
 	"io"
 	"strings"
 	"time"
+
+	"golang.org/x/crypto/ssh"
 )
 
 const (
@@ -39,7 +41,7 @@ func (h *Host) Script(ctx context.Context, script string) ([]byte, error) {
 // kind [ErrSilent]; so is one that writes more than 16 MiB, of kind [ErrScript].
 func (h *Host) Ask(ctx context.Context, script string) ([]byte, error) {
 	out := &limited{limit: lookLimit}
-	err := h.ask(ctx, command{script: script, stdout: out})
+	err := h.ask(ctx, command{script: script, stdout: out, looks: true})
 	if errors.Is(err, ErrSilent) {
 		return nil, err
 	}
@@ -100,10 +102,11 @@ type command struct {
 	script string
 	input  *feed // nil: empty
 	stdout io.Writer
+	looks  bool // and may run twice
 }
 
 // run runs a script in a shell of the host. A shell that turns out to have ended before the script began is replaced,
-// once: nothing of the script has run.
+// once: nothing of the script has run. Where the connection was cut nobody knows that, and only a look is run again.
 func (h *Host) run(ctx context.Context, c command) error {
 	if err := readable(c.script); err != nil {
 		return h.fail(c.op, nil, err)
@@ -127,6 +130,9 @@ func (h *Host) run(ctx context.Context, c command) error {
 		}
 		sh.close()
 		if !used || ctx.Err() != nil || sh.at.Load() == begun || !errors.Is(err, ErrLost) || c.input != nil && c.input.done > 0 {
+			return err
+		}
+		if cut := sh.err != nil && !errors.As(sh.err, new(*ssh.ExitError)); cut && !c.looks {
 			return err
 		}
 		if sh.s.conn.dead() {
