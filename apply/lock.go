@@ -159,8 +159,7 @@ func acquireHost(ctx context.Context, host Holder, script string) (before string
 }
 
 // lockScript takes the cluster's lock file, says who has it and what the run before had said, keeps it until stdin ends,
-// and says that. The lock is the kernel's
-// (flock), on a file that nobody ever removes, so it cannot be left behind.
+// and says that. The lock is the kernel's (flock), on a file that nobody ever removes, so it cannot be left behind.
 func lockScript(cluster string, owner Owner, wait time.Duration) string {
 	who, _ := json.Marshal(owner) // strings and numbers only
 	return fmt.Sprintf(`set -u
@@ -172,7 +171,7 @@ if ! flock -w %d 9; then
   exec cat >/dev/null # whoever holds a script takes its end for a failure
 fi
 who=%s was=
-[ ! -f "$dir/$name.owner" ] || IFS= read -r was <"$dir/$name.owner"
+[ ! -f "$dir/$name.owner" ] || IFS= read -r was <"$dir/$name.owner" || was='?' # cut short by somebody
 printf '%%s\n' "$who" >"$dir/$name.owner" || exit
 printf 'held %%s\n' "$was"
 cat >/dev/null && printf '%s%%s\n' "$who" >"$dir/$name.owner"

@@ -149,6 +149,12 @@ func TestLockSince(t *testing.T) {
 	if err := third.Release(); err != nil {
 		t.Fatal(err)
 	}
+	put(t, filepath.Join(dir, "prod.owner"), "") // whoever held it was cut off while it wrote, or the disk was full
+	fourth, _ := take("ben")
+	check(fourth, bare, false)
+	if err := fourth.Release(); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // A lock falls with the process that holds it, however that dies.
