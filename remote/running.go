@@ -33,11 +33,11 @@ func (sh *shell) start(c command) *running {
 	if sh.at.Load() == begun {
 		sh.at.Store(ready)
 	}
-	text := sh.text + framed(sh.mark, c.script, c.input != nil)
+	text := sh.text + framed(sh.mark, c.script, c.input)
 	sh.text = ""
 	go func() {
 		if sh.send([]byte(text)) == nil && c.input != nil {
-			r.fed <- c.input.send(sh)
+			r.fed <- c.input.send(sh, r.over)
 			return
 		}
 		r.fed <- nil // a shell that takes nothing says why by its end
@@ -176,14 +176,14 @@ type feed struct {
 }
 
 // send sends all of it, and its end. Only a reader that fails is an error; a script may stop reading when it likes.
-func (f *feed) send(sh *shell) error {
+func (f *feed) send(sh *shell, over <-chan struct{}) error {
 	if f.stays {
 		return nil
 	}
 	if f.until != nil {
 		select {
 		case <-f.until:
-		case <-sh.ended:
+		case <-over:
 			return nil
 		}
 	}

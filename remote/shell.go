@@ -47,10 +47,14 @@ func commandLine(mark string, sudo bool) string {
 // program is text for bootstrap.
 func program(text string) string { return guard + "\n" + text + "\n" + guard + "\n" }
 
-// framed is one script for the frame; fed says that input follows.
-func framed(mark, script string, fed bool) string {
+// framed is one script for the frame, with the input that follows it.
+func framed(mark, script string, input *feed) string {
 	how := "s"
-	if fed {
+	switch {
+	case input == nil:
+	case input.stays, input.until != nil:
+		how = "o"
+	default:
 		how = "f"
 	}
 	return mark + " " + how + "\n" + strings.TrimSuffix(script, "\n") + "\n" + mark + "\n"

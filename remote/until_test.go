@@ -59,3 +59,20 @@ func TestAskUntilCutOff(t *testing.T) {
 		eventually(t, "its session is over", func() bool { return s.open.Load() == 0 })
 	}
 }
+
+// One that ends before its input does is over, and its shell goes on.
+func TestAskUntilEndsEarly(t *testing.T) {
+	for _, shell := range shells {
+		_, h := pair(t, shell.set)
+		out := &limited{limit: lookLimit}
+		if err := h.AskUntil(t.Context(), "echo early", make(chan struct{}), out); err != nil || string(out.text) != "early\n" {
+			t.Errorf("%s: %q, %v", shell.name, out.text, err)
+		}
+		if err := h.AskUntil(t.Context(), "exit 3", make(chan struct{}), out); !errors.Is(err, ErrScript) {
+			t.Errorf("%s: %v", shell.name, err)
+		}
+		if _, err := h.Script(t.Context(), "true"); err != nil || h.Stats().Sessions != 1 {
+			t.Errorf("%s: %d sessions, %v", shell.name, h.Stats().Sessions, err)
+		}
+	}
+}

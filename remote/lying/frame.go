@@ -81,7 +81,7 @@ func (s *shell) next() (Talk, error) {
 	}
 	var in io.Reader = strings.NewReader("")
 	drain := func() { _, _ = s.in.Peek(1) } // until it ends
-	if how == s.mark+" f\n" {
+	if how != s.mark+" s\n" {
 		in, drain = &input{r: s.in}, func() { _, _ = io.Copy(io.Discard, s.in) }
 	}
 	return Talk{Script: script, In: in, Drain: drain, Out: s.channel, Err: s.channel.Stderr(), shell: s}, s.say(" b\n", " b\n")
