@@ -315,6 +315,8 @@ func TestWhatRunsIsStopped(t *testing.T) {
 		{"cancelled under sudo", long, true, fakeSudo(""), cancelIt, context.Canceled},
 		{"cut under sudo", long, true, fakeSudo(""), cutIt, ErrLost},
 		{"deaf to SIGTERM", deaf, false, nil, cancelIt, context.Canceled},
+		{"a child deaf to SIGTERM", strings.TrimPrefix(deaf, "trap '' TERM; "), false, nil, cancelIt, context.Canceled},
+		{"a child deaf to SIGTERM, cut", strings.TrimPrefix(deaf, "trap '' TERM; "), false, nil, cutIt, ErrLost},
 		{"not the leader of its group", long, false, func(s *server) {
 			s.prelude = "eval "
 			s.shell = []string{"/bin/sh", "-c", `sh -c "${0#eval }"; exit $?`}

@@ -63,7 +63,8 @@ cu_feed() {
 	cu_end
 }
 
-trap : TERM
+trap 'cu_ended=yes' TERM
+cu_ended=
 while IFS= read -r cu_how; do
 	case $cu_how in "$cu_mark "[sfo]) ;; *) break ;; esac # what an earlier script has left unread
 	cu_script=
@@ -86,6 +87,7 @@ while IFS= read -r cu_how; do
 			eval "$cu_script"
 		) </dev/null
 		cu_status=$?
+		[ -z "$cu_ended" ] || exit # the watcher stays, for children that are deaf to it
 		kill -KILL "$cu_w"
 		wait "$cu_w"
 		printf '%s e%s\n' "$cu_mark" "$cu_status"
