@@ -102,7 +102,7 @@ type Run struct {
 	Next func(plan.Want, facts.Snapshot) (*plan.Stage, error)
 
 	swapped atomic.Bool // a member runs another version of etcd than before
-	kept    bool        // the last look kept what one before it saw of some hosts
+	kept    []string    // hosts of which the last look kept what one before it had seen
 	serving serving
 
 	// Seam is called right before and right after every look, every step and every action of a step on a host, with "before NAME" and
@@ -140,12 +140,19 @@ func (r *Run) Converge(ctx context.Context) (Result, error) {
 		if err != nil {
 			return result, r.ended(ctx, result, err)
 		}
+		stale := r.stale(stage)
 		switch {
-		case stage == nil && r.kept: // what was kept of other hosts decides stages, not that there are no more
-			last = nil
+		case stage == nil && len(r.kept) > 0: // what was kept of other hosts decides stages, not that there are no more
+			last, looked = nil, false
 			continue
 		case stage == nil:
 			return result, r.verified(ctx, result)
+		case len(stale) > 0:
+			if err := r.lookAt(ctx, stale, &result); err != nil {
+				return result, err
+			}
+			looked = true
+			continue
 		}
 		if last != nil && reflect.DeepEqual(last, stage) || result.Stages > 20+10*len(r.Want.Cluster.Members) {
 			return result, &StageError{Stage: *stage, Errs: []error{fmt.Errorf("%w: the same steps are wanted again", ErrNoEffect)}}
@@ -166,6 +173,29 @@ func (r *Run) Converge(ctx context.Context) (Result, error) {
 			last, result.Unfinished = nil, stage.Name // it is decided anew, without the hosts that have gone dark
 		}
 	}
+}
+
+// stale are hosts whose process a stage stops or starts, and of which the last look kept what one before it had seen:
+// what their members would come to run with has to be known as it is now.
+func (r *Run) stale(stage *plan.Stage) []string {
+	if stage == nil {
+		return nil
+	}
+	var hosts []string
+	for _, step := range stage.Steps {
+		if t := step.Kind.Traits(); (t.Disturbs || t.Starts) && slices.Contains(r.kept, step.Host) && !slices.Contains(hosts, step.Host) {
+			hosts = append(hosts, step.Host)
+		}
+	}
+	return hosts
+}
+
+// lookAt looks at some hosts again, before something is done there.
+func (r *Run) lookAt(ctx context.Context, hosts []string, result *Result) error {
+	kept := slices.DeleteFunc(slices.Clone(r.kept), func(host string) bool { return slices.Contains(hosts, host) })
+	err := r.lookSince(ctx, &Last{Seen: result.Snapshot, Touched: hosts}, result)
+	r.kept = kept
+	return err
 }
 
 // verified is how a run ends that has nothing left to do.
@@ -190,6 +220,10 @@ func (r *Run) lookNext(ctx context.Context, stage *plan.Stage, result *Result) e
 			}
 		}
 	}
+	return r.lookSince(ctx, last, result)
+}
+
+func (r *Run) lookSince(ctx context.Context, last *Last, result *Result) error {
 	seen, err := r.look(ctx, last)
 	if r.stopping() && ctx.Err() == nil {
 		err = &Stopped{Done: result.Steps, Next: "looking at the hosts"}
@@ -238,9 +272,10 @@ func (r *Run) look(ctx context.Context, last *Last) (facts.Snapshot, error) {
 		return facts.Snapshot{}, err
 	}
 	if last == nil || len(last.Touched) > 0 {
-		r.kept = last != nil && slices.ContainsFunc(slices.Collect(maps.Keys(r.Hosts)), func(host string) bool {
-			return !slices.Contains(last.Touched, host)
-		})
+		r.kept = nil
+	}
+	if last != nil && len(last.Touched) > 0 {
+		r.kept = slices.DeleteFunc(slices.Sorted(maps.Keys(r.Hosts)), func(host string) bool { return slices.Contains(last.Touched, host) })
 	}
 	seen, err := r.Gather(lookCtx, last)
 	if err != nil {

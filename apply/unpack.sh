@@ -3,7 +3,7 @@
 umask 022
 root=${dir%/*}
 exec 8<"$root"
-flock -w 600 8
+flock -w 600 8 || { echo "another run has been unpacking a release in $root for ten minutes" >&2; exit 1; }
 trap 'exit 143' TERM HUP PIPE
 
 # Nobody else is at anything here now: what lies about was left by runs that lost their host.
@@ -52,7 +52,7 @@ esac
 
 new=$dir.unpack
 mkdir "$new"
-trap 'rm -rf "$new"' EXIT
+trap 'trap "" TERM HUP PIPE; rm -rf "$new"' EXIT
 cd "$new"
 gzip -dc | tar -xf - --strip-components="$strip" --no-same-owner "$folder/etcd" "$folder/etcdctl" "$folder/etcdutl"
 check --quiet

@@ -96,7 +96,7 @@ func (h *Host) drop(c *conn) {
 		if sh.s.conn != c {
 			return false
 		}
-		sh.close()
+		go sh.close() // which may wait for the connection
 		return true
 	})
 	c.retire()

@@ -27,7 +27,9 @@ func (h *Host) aside(ctx context.Context, p *putting) error {
 		return err
 	}
 	dir := "/run/clusterup-" + p.token
-	script := "mkdir -m 0700 -- " + Quote(dir) + ` && chown -- "${SUDO_UID:?}:${SUDO_GID:?}" ` + Quote(dir)
+	// What a run left there that lost its connection is over by then.
+	const over = "find /run -maxdepth 1 -name 'clusterup-????????????????????????' -mmin +60 -exec rm -rf {} +\n"
+	script := over + "mkdir -m 0700 -- " + Quote(dir) + ` && chown -- "${SUDO_UID:?}:${SUDO_GID:?}" ` + Quote(dir)
 	if err := h.run(ctx, command{op: "put files", script: script, stdout: &limited{limit: saysLimit}}); err != nil {
 		return err
 	}

@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -80,7 +81,7 @@ func (s *session) apply(ctx context.Context, saved *savedPlan, yes, full bool) e
 	err = s.locked(ctx, seen, s.quorate, func(ctx context.Context) error {
 		var now facts.Snapshot
 		var err error
-		if yes && s.untouched(seen) {
+		if yes && s.untouched(seen) && s.sameDirectory(seen) {
 			now, err = seen, s.ready(ctx, seen)
 		} else {
 			now, err = s.unmoved(ctx, p, saved != nil, yes, full)
@@ -175,11 +176,18 @@ func (s *session) untouched(seen facts.Snapshot) bool {
 	held := s.holding.Load()
 	for _, m := range s.cluster.Members {
 		host := seen.Hosts[m.Name]
-		if host.Dark() || held.unheld(m.Name) != nil || !held.lock.Since(m.Name, host.Run) {
+		redialled := s.hosts[m.Name] != nil && s.hosts[m.Name].Stats().Dials > 1 // it may have booted since
+		if host.Dark() || redialled || held.unheld(m.Name) != nil || !held.lock.Since(m.Name, host.Run) {
 			return false
 		}
 	}
 	return s.now().Sub(seen.Taken) < moments
+}
+
+// sameDirectory says that the operator directory, which has a lock of its own, is as it was seen.
+func (s *session) sameDirectory(seen facts.Snapshot) bool {
+	operator, err := s.operator()
+	return err == nil && reflect.DeepEqual(operator, seen.Operator)
 }
 
 // ready says what stands against changing hosts, now that they are locked.
