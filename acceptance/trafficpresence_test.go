@@ -54,13 +54,41 @@ func (p *presence) start(ctx context.Context, running *sync.WaitGroup) {
 				default:
 					silent = 0
 				}
-				if silent == 0 || silent >= askTimes {
-					p.note(m.Name, err == nil)
+				if silent > 0 && silent < askTimes {
+					continue
+				}
+				if p.note(m.Name, err == nil); err != nil {
+					p.awaitBack(ctx, m)
 				}
 			}
 		})
 	}
 	context.AfterFunc(ctx, p.client.CloseIdleConnections)
+}
+
+// awaitBack blocks until a member that is away answers. It asks anew without waiting for what it has asked before: a host that comes back
+// does not answer who called it while it was gone.
+func (p *presence) awaitBack(ctx context.Context, m member) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	again := time.NewTicker(4 * askPause)
+	defer again.Stop()
+	here := make(chan struct{}, askPatience/askPause)
+	for {
+		go func() {
+			if p.ask(ctx, m) == nil {
+				here <- struct{}{}
+			}
+		}()
+		select {
+		case <-here:
+			p.note(m.Name, true)
+			return
+		case <-again.C:
+		case <-ctx.Done():
+			return
+		}
+	}
 }
 
 func (p *presence) ask(ctx context.Context, m member) error {
