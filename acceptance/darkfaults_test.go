@@ -101,7 +101,7 @@ func darkenings() []darkening {
 		{
 			during: during, prepare: bare,
 			point: "after install-release/etcd-2#feed-1", host: "etcd-3", where: "before members start",
-			says: []string{" was not finished; not every host could be looked at", "the bootstrap waits for etcd-3: "}, without: []string{"start-member/"},
+			says: []string{"not every host could be looked at", "the bootstrap waits for etcd-3: "}, without: []string{"start-member/"},
 		},
 		{
 			during: "repair of 3 members", prepare: repairing.prepare,
