@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// chart draws what the tools took, medians with what lies between the shortest and the longest run, as SVG that is read on light and on dark
-// ground.
+// chart draws what the tools took, medians with what lies between the shortest and the longest run, as SVG that is
+// read on light and on dark ground.
 func chart(set benchmarks) string {
 	const (
 		left, bar, line, width = 190, 200, 22, 760

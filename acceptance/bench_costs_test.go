@@ -51,8 +51,9 @@ func (g group) end(b *testing.B) {
 	})
 }
 
-// memory is the most that its processes hold together until ended is closed: the sum of their proportional set sizes, so that a page that
-// forks share counts once. It looks often, which costs time, so that it is never part of a run whose time counts.
+// memory is the most that its processes hold together until ended is closed: the sum of their proportional set sizes,
+// so that a page that forks share counts once. It looks often, which costs time, so that it is never part of a run
+// whose time counts.
 func (g group) memory(ended <-chan struct{}) int64 {
 	var most int64
 	tick := time.NewTicker(20 * time.Millisecond)

@@ -30,7 +30,7 @@ type benchmarks struct {
 	Uploads             []upload
 }
 
-// What the tools do.
+// The operations that are measured.
 const (
 	fromBare = "bare hosts to a cluster"
 	noneLeft = "nothing to do"

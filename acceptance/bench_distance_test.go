@@ -16,8 +16,8 @@ import (
 	"github.com/clusterup/clusterup/remote"
 )
 
-// BenchmarkDistance takes the control machine away from the hosts: how long that makes what is done, and how much of a link with 100 Mbit/s
-// the upload of a release fills.
+// BenchmarkDistance takes the control machine away from the hosts: how long that makes what is done, and how much of
+// a link with 100 Mbit/s the upload of a release fills.
 func BenchmarkDistance(b *testing.B) {
 	const members, link = 3, 100e6
 	g := newGround(b, members, false)
@@ -141,8 +141,8 @@ func (f *far) passes(bytes int, when time.Time) {
 	f.sent = append(f.sent, passed{bytes, when})
 }
 
-// bulk is what was sent and how long that took, from when the first hundredth has left to when the last one does: all but the upload of the
-// release is less.
+// bulk is what was sent and how long that took, from when the first hundredth has left to when the last one does: all
+// but the upload of the release is less.
 func (f *far) bulk(b *testing.B) (bytes int, took time.Duration) {
 	b.Helper()
 	f.mu.Lock()

@@ -26,8 +26,9 @@ type ground struct {
 	python  bool   // the hosts have the Python that Ansible needs, and this machine has Ansible
 }
 
-// newGround makes so many hosts, with Python if that is asked for and can be had. They are of this machine's own Debian release where a lab has it, so that apt knows the packages that
-// bring Python to them: bare Debian has none, clusterup and the floor need none, and putting it there is not in Ansible's time.
+// newGround makes so many hosts, with Python if that is asked for and can be had. They are of this machine's own
+// Debian release where a lab has it, so that apt knows the packages that bring Python to them: bare Debian has none,
+// clusterup and the floor need none, and putting it there is not in Ansible's time.
 func newGround(b *testing.B, members int, python bool) *ground {
 	b.Helper()
 	if err := lab.Preflight(); err != nil {
@@ -175,8 +176,8 @@ func (g *ground) sessions(b *testing.B) map[string]int {
 	return all
 }
 
-// measure runs a command to its end, and ends what it leaves behind here. It writes to files, since a pipe would be waited for until the last
-// SSH master that Ansible leaves is gone.
+// measure runs a command to its end, and ends what it leaves behind here. It writes to files, since a pipe would be
+// waited for until the last SSH master that Ansible leaves is gone.
 func (g *ground) measure(b *testing.B, c command, watch bool) sample {
 	b.Helper()
 	ctx, cancel := context.WithTimeout(b.Context(), 5*patience)

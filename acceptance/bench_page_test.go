@@ -12,7 +12,8 @@ import (
 	"text/template"
 )
 
-// TestBenchmarksPage checks that docs/benchmarks.md and its chart are what the files in docs/benchmarks come to, or with -update writes them.
+// TestBenchmarksPage checks that docs/benchmarks.md and its chart are what the files in docs/benchmarks come to, or
+// with -update writes them.
 func TestBenchmarksPage(t *testing.T) {
 	files, err := filepath.Glob(filepath.Join(benchmarksDir, "*.json"))
 	must(t, err)
@@ -84,7 +85,8 @@ func middle(counts []int) int {
 	return sorted[len(sorted)/2]
 }
 
-// ratios are rows of a table: of medians of time, and of processor time, which says more when the machine had other things to do.
+// ratios are rows of a table: of medians of time, and of processor time, which says more when the machine had other
+// things to do.
 func ratios(tools []series) []string {
 	var rows []string
 	row := func(what, a, b, doing string) {

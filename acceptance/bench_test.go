@@ -13,9 +13,10 @@ import (
 	"text/template"
 )
 
-// BenchmarkTools takes the same bare hosts to the same members in three ways, in turn: a floor script by hand, clusterup, and Ansible; then
-// lets those that can find that there is nothing left to do. Time is that of the whole process. A cluster that is not healthy in the end, or
-// a second run that changes something, ends the benchmark: its figure would mean nothing. Times never do.
+// BenchmarkTools takes the same bare hosts to the same members in three ways, in turn: a floor script by hand,
+// clusterup, and Ansible; then lets those that can find that there is nothing left to do. Time is that of the whole
+// process. A cluster that is not healthy in the end, or a second run that changes something, ends the benchmark: its
+// figure would mean nothing. Times never do.
 //
 // -benchtime=5x is five rounds, after one that warms caches and measures memory.
 func BenchmarkTools(b *testing.B) {

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// A distance is a way between two machines: what goes in at one end comes out at the other one in order, and later. It is one connection of
-// TCP at each end, so packets are not lost.
+// A distance is a way between two machines: what goes in at one end comes out at the other one in order, and later.
+// It is one connection of TCP at each end, so packets are not lost.
 type distance struct {
 	delay time.Duration                               // of each direction
 	bits  float64                                     // a second, of each direction; 0: no limit
@@ -30,8 +30,8 @@ func (d distance) serve(ctx context.Context, near net.Listener) {
 	}
 }
 
-// carry is one connection. The handshake of TCP takes its time too: the near end may send after two ways, and the far end knows of it
-// after three.
+// carry is one connection. The handshake of TCP takes its time too: the near end may send after two ways, and the far
+// end knows of it after three.
 func (d distance) carry(ctx context.Context, near net.Conn) {
 	defer near.Close()
 	began := time.Now()
@@ -57,7 +57,8 @@ type chunk struct {
 	data []byte
 }
 
-// enter reads what is sent, no faster than the way takes it up and as if none of it came before earliest, until that ends.
+// enter reads what is sent, no faster than the way takes it up and as if none of it came before earliest, until that
+// ends.
 func (d distance) enter(ctx context.Context, from net.Conn, earliest time.Time, sent func(int, time.Time)) <-chan chunk {
 	const most = 1 << 14 // chunks on their way: more than any window
 	way := make(chan chunk, most)

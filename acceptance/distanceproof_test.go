@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// TestDistance proves of the way itself that nothing arrives early, that all of it arrives in order, and that what follows does not wait for
-// what is on its way.
+// TestDistance proves of the way itself that nothing arrives early, that all of it arrives in order, and that what
+// follows does not wait for what is on its way.
 func TestDistance(t *testing.T) {
 	t.Parallel()
 	const delay = 20 * time.Millisecond

@@ -10,8 +10,8 @@ import (
 	"testing"
 )
 
-// TestFaultParts finds a test that writes rows of docs/guarantees.md, or that FAULTS=full makes longer, and that is in no part of
-// `make faults` or in two.
+// TestFaultParts finds a test that writes rows of docs/guarantees.md, or that FAULTS=full makes longer, and that is
+// in no part of `make faults` or in two.
 func TestFaultParts(t *testing.T) {
 	parts := map[string]*regexp.Regexp{}
 	for _, m := range regexp.MustCompile(`(?m)^FAULTS_(\w+) *:= *(\S+)$`).FindAllStringSubmatch(read(t, "../Makefile"), -1) {

@@ -64,7 +64,8 @@ func (s *site) fill(t *testing.T, leave int64) {
 	s.on(t, "etcd-3", "fallocate -l "+strconv.FormatInt(free-16<<20, 10)+" /opt/ballast; dd if=/dev/zero of=/opt/ballast2 bs=1M 2>/dev/null; true")
 }
 
-// amidFeed starts an apply and returns when a good part of the archive is unpacked on etcd-3, and more is on its slow way.
+// amidFeed starts an apply and returns when a good part of the archive is unpacked on etcd-3, and more is on its slow
+// way.
 func (s *site) amidFeed(t *testing.T, file string) *process {
 	t.Helper()
 	const bits = 24 << 20

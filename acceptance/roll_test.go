@@ -206,6 +206,7 @@ func TestRolling(t *testing.T) {
 	t.Run("nothing to restart", func(t *testing.T) { nothingToRestart(t, s, inv) })
 	t.Run("two of three are stopped", func(t *testing.T) { twoOfThree(t, s, inv) })
 	t.Run("a peer dies before a restart", func(t *testing.T) { peerDies(t, s, inv) })
+	t.Run("a start is diverted amid a roll", func(t *testing.T) { divertedAmid(t, s, inv) })
 	t.Run("two members", func(t *testing.T) { twoMembers(t, s) })
 }
 

@@ -8,8 +8,8 @@ import (
 	"text/tabwriter"
 )
 
-// taskLimits are what an operation may cost the host on which it costs most, and what it is to cost. Zero is no limit. Threads of etcd are
-// not among the tasks, since there are more of them the busier the machine is.
+// taskLimits are what an operation may cost the host on which it costs most, and what it is to cost. Zero is no
+// limit. Threads of etcd are not among the tasks, since there are more of them the busier the machine is.
 var taskLimits = []struct {
 	what        string
 	limit, goal count
@@ -21,8 +21,8 @@ var taskLimits = []struct {
 	{"minor version", count{tasks: 180, sessions: 2}, count{tasks: 220}},
 }
 
-// TestTasks counts what clusterup starts on hosts, one of which it enters as a user who may sudo: numbers that a busy machine does not
-// change. Of several runs the smallest count holds, since a host starts things by itself at times.
+// TestTasks counts what clusterup starts on hosts, one of which it enters as a user who may sudo: numbers that a busy
+// machine does not change. Of several runs the smallest count holds, since a host starts things by itself at times.
 func TestTasks(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, "tasks", hosts(3)...)

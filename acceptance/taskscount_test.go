@@ -22,7 +22,8 @@ type count struct {
 	trips    int // times that something was read after something was written
 }
 
-// lastTask is the number of a process that starts on a host now. The kernel numbers processes and threads of a host in turn.
+// lastTask is the number of a process that starts on a host now. The kernel numbers processes and threads of a host
+// in turn.
 func lastTask(t testing.TB, l *lab.Lab, host string) int {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
@@ -34,8 +35,8 @@ func lastTask(t testing.TB, l *lab.Lab, host string) int {
 	return n
 }
 
-// countTasks counts the tasks that are started on every host of a lab until it is asked for them. The unit is that of the hosts'
-// members; threads that a member had and that ended meanwhile are among the tasks.
+// countTasks counts the tasks that are started on every host of a lab until it is asked for them. The unit is that of
+// the hosts' members; threads that a member had and that ended meanwhile are among the tasks.
 func countTasks(t testing.TB, l *lab.Lab, unit string) func() map[string]count {
 	t.Helper()
 	first := map[string]int{}
@@ -59,7 +60,8 @@ func countTasks(t testing.TB, l *lab.Lab, unit string) func() map[string]count {
 	}
 }
 
-// memberThreads are the numbers of a member's threads on its host, without its first one, whose number is that of the process.
+// memberThreads are the numbers of a member's threads on its host, without its first one, whose number is that of the
+// process.
 func memberThreads(t testing.TB, l *lab.Lab, host, unit string) []int {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
@@ -89,7 +91,8 @@ func undisturbed(t testing.TB, l *lab.Lab) {
 	}
 }
 
-// settle waits until sshd's listener is the only process of SSH on every host. It looks from outside, and starts nothing there.
+// settle waits until sshd's listener is the only process of SSH on every host. It looks from outside, and starts
+// nothing there.
 func settle(t testing.TB, l *lab.Lab) {
 	t.Helper()
 	for _, h := range l.Hosts() {

@@ -66,8 +66,8 @@ func (p *presence) start(ctx context.Context, running *sync.WaitGroup) {
 	context.AfterFunc(ctx, p.client.CloseIdleConnections)
 }
 
-// awaitBack blocks until a member that is away answers. It asks anew without waiting for what it has asked before: a host that comes back
-// does not answer who called it while it was gone.
+// awaitBack blocks until a member that is away answers. It asks anew without waiting for what it has asked before: a
+// host that comes back does not answer who called it while it was gone.
 func (p *presence) awaitBack(ctx context.Context, m member) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()

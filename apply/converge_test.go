@@ -71,8 +71,8 @@ func TestConverge(t *testing.T) {
 	}
 }
 
-// After a stage only the hosts that it touched need to be looked at, and before one those whose process it disturbs, unless they were just
-// now (etcd-1 hands its leadership over first); before all is called done, every one is.
+// After a stage only the hosts that it touched need to be looked at, and before one those whose process it disturbs,
+// unless they were just now (etcd-1 hands its leadership over first); before all is called done, every one is.
 func TestLooks(t *testing.T) {
 	inBubble(t, "", func(t *testing.T) {
 		o := newWorld(t, wanted(t, 3))

@@ -57,8 +57,8 @@ fi
 	return b.String()
 }
 
-// removeUploads removes what older versions of clusterup uploaded for a cluster to the folder of releases, whole, in part,
-// or under a temporary name. Neither a release's directory nor a cluster has a "_" in its name.
+// removeUploads removes what older versions of clusterup uploaded for a cluster to the folder of releases, whole, in
+// part, or under a temporary name. Neither a release's directory nor a cluster has a "_" in its name.
 func removeUploads(root, cluster string) string {
 	any := quote(root) + "/*" + quote("_"+cluster+".tar.gz")
 	return "rm -f " + any + " " + any + ".????????.part " + any + ".????????????????????????.tmp"
@@ -82,7 +82,7 @@ systemctl daemon-reload || exit
 systemctl reset-failed %s 2>/dev/null
 if cd %s 2>/dev/null; then
   exec 8<.
-  flock -w 600 8 || exit # an installation for another cluster is finished first
+  `+inTurn(facts.ReleaseDir)+` # an installation for another cluster is finished first
   %s
   set --
   for release in "$PWD"/*/; do
@@ -122,7 +122,7 @@ func pruneReleases(paths []plan.Path) string {
 	return fmt.Sprintf(`set -u
 %scd %s || exit
 exec 8<.
-flock -w 600 8 || exit # an installation for another cluster is finished first
+`+inTurn(facts.ReleaseDir)+` # an installation for another cluster is finished first
 unnamed%s
 `, unnamed, quote(facts.ReleaseDir), words(releases))
 }

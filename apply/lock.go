@@ -158,8 +158,9 @@ func acquireHost(ctx context.Context, host Holder, script string) (before string
 	return "", nil, nil, locked
 }
 
-// lockScript takes the cluster's lock file, says who has it and what the run before had said, keeps it until stdin ends,
-// and says that. The lock is the kernel's (flock), on a file that nobody ever removes, so it cannot be left behind.
+// lockScript takes the cluster's lock file, says who has it and what the run before had said, keeps it until stdin
+// ends, and says that. The lock is the kernel's (flock), on a file that nobody ever removes, so it cannot be left
+// behind.
 func lockScript(cluster string, owner Owner, wait time.Duration) string {
 	who, _ := json.Marshal(owner) // strings and numbers only
 	return fmt.Sprintf(`set -u

@@ -28,8 +28,8 @@ func (r *Run) installRelease(ctx context.Context, host Host, step plan.Step) err
 	return host.Feed(ctx, unpackRelease(*step.Release, plan.BinDir(*step.Release), archive), archive.only(step.Release.SHA256), progress)
 }
 
-// only is the archive as long as it has a digest: it may have changed since it was verified. The last of it is given out
-// only when that is known.
+// only is the archive as long as it has a digest: it may have changed since it was verified. The last of it is given
+// out only when that is known.
 func (a Archive) only(digest string) Input {
 	open := a.Open
 	a.Open = func() (io.ReadCloser, error) {

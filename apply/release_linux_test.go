@@ -258,7 +258,7 @@ func TestUnpackReleaseSideBySide(t *testing.T) {
 	}
 }
 
-// Whoever comes second reads nothing, and leaves the binaries alone, which a member may run already.
+// The second to come reads nothing, and leaves the binaries alone, which a member may run already.
 func TestUnpackReleaseAgain(t *testing.T) {
 	root := t.TempDir()
 	dir := root + "/3.6.16-01234567"

@@ -20,12 +20,12 @@ import (
 type Host interface {
 	// Script runs a POSIX shell script as root and returns its stdout. A non-zero exit is an error.
 	Script(ctx context.Context, script string) ([]byte, error)
-	// Write puts small files where they belong: each appears whole, with its owner and mode, or not at all. Scripts run
-	// before and then, in the same trip, if there are any: nothing is written where the first one exits, as with set -e,
-	// and all is on the disk when the other begins. Directories must exist by then.
+	// Write puts small files where they belong: each appears whole, with its owner and mode, or not at all. Scripts
+	// run before and then, in the same trip, if there are any: nothing is written where the first one exits, as with
+	// set -e, and all is on the disk when the other begins. Directories must exist by then.
 	Write(ctx context.Context, before string, files []units.File, then string) error
-	// Feed is Script with an input that is streamed. A script that ends early ends the sending, and how it ends is all that
-	// counts. progress may be nil.
+	// Feed is Script with an input that is streamed. A script that ends early ends the sending, and how it ends is
+	// all that counts. progress may be nil.
 	Feed(ctx context.Context, script string, input Input, progress func(done, total int64)) error
 }
 
@@ -110,7 +110,8 @@ type Run struct {
 	Seam func(point string) error
 }
 
-// Last is what a run saw last, and the hosts on which it has done something since; none: in the operator directory alone.
+// Last is what a run saw last, and the hosts on which it has done something since; none: in the operator directory
+// alone.
 type Last struct {
 	Seen    facts.Snapshot
 	Touched []string

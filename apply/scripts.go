@@ -29,7 +29,7 @@ func createUser(name, dataDir string) string {
 user=%s data=%s
 trap '' TERM HUP
 exec 8</etc
-flock -w 600 8
+`+inTurn("/etc")+`
 for shell in /usr/sbin/nologin /sbin/nologin /bin/false; do [ ! -x "$shell" ] || break; done
 add() {
   useradd --system $uid "$@" --home-dir /nonexistent --no-create-home --shell "$shell" --comment 'etcd members' "$user"
@@ -45,6 +45,11 @@ fi
 getent group "$user" >/dev/null || groupadd --system $gid "$user"
 getent passwd "$user" >/dev/null || add --gid "$user"
 `, quote(name), quote(dataDir))
+}
+
+// inTurn waits for runs of other clusters that are at the same, and says so when that has taken too long.
+func inTurn(what string) string {
+	return "flock -w 600 8 || { echo 'another run has had " + what + " locked for ten minutes' >&2; exit 1; }"
 }
 
 const reloadUnits = "systemctl daemon-reload\n"

@@ -1,5 +1,6 @@
 # Takes a release out of its archive, which is the standard input. The lines above this one set: dir, folder (in the
-# archive) and strip (parts of a name up to there), need (bytes of the binaries), and their digests: etcd etcdctl etcdutl
+# archive) and strip (parts of a name up to there), need (bytes of the binaries), and their digests: etcd etcdctl
+# etcdutl
 umask 022
 root=${dir%/*}
 exec 8<"$root"

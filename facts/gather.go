@@ -41,8 +41,8 @@ type Source struct {
 	// before that. An error is ErrNoCertificate where the port answered, and had none to show, and ErrRefused where
 	// it did not accept the other side's. It has a deadline of its own. Nil: no port is looked at.
 	Handshake func(ctx context.Context, k Knock) (chain []*x509.Certificate, err error)
-	// Keep are hosts on which nothing was done since they were looked at: where the member serves as it did, only that is
-	// asked again, and what lies there is taken as it was.
+	// Keep are hosts on which nothing was done since they were looked at: where the member serves as it did, only
+	// that is asked again, and what lies there is taken as it was.
 	Keep map[string]Host
 	Now  func() time.Time
 }
@@ -177,8 +177,8 @@ func (l looker) ask(ctx context.Context, ask Ask, host *Host) {
 	wg.Wait()
 }
 
-// kept is a host as it was seen before, with what its member says now. It is not ok where that does not serve as it did:
-// then there is something to be seen on the host.
+// kept is a host as it was seen before, with what its member says now. It is not ok where that does not serve as it
+// did: then there is something to be seen on the host.
 func (l looker) kept(ctx context.Context, name string, ask Ask) (host Host, ok bool) {
 	was, keep := l.src.Keep[name]
 	if !keep || was.Dark() || was.Process == nil || was.Etcd == nil || !was.Reads {

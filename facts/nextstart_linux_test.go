@@ -71,3 +71,35 @@ func TestScriptNextStart(t *testing.T) {
 		}
 	}
 }
+
+// A drop-in that systemd has not read is told of as what it is to read, wherever it lies; one that it has read is not.
+func TestScriptUnreadDropIns(t *testing.T) {
+	const unit = "no-such-unit-of-clusterup"
+	for name, shell := range shells() {
+		for _, test := range []struct {
+			file, read string
+			want       bool
+		}{
+			{"", "", false},
+			{unit + ".service.d/odd.conf", "", true},
+			{unit + ".service.d/odd.conf", "/usr/lib/systemd/system/service.d/odd.conf /x/a.conf", false},
+			{unit + ".service.d/odd.conf", "/x/very-odd.conf", true},
+			{unit + ".service.d/odd.conf.bak", "", false},
+			{"service.d/odd.conf", "", true},
+			{"no-such-.service.d/odd.conf", "/x/a.conf", true},
+			{"other.service.d/odd.conf", "", false},
+		} {
+			r := newRoom(t)
+			r.systemd, r.units = t.TempDir(), t.TempDir()
+			if test.file != "" {
+				r.put(t, r.units+"/"+test.file, "[Service]\n")
+			}
+			r.put(t, r.systemd+"/shown", "LoadState=loaded\nNeedDaemonReload=no\nDropInPaths="+test.read+"\nFragmentPath=/x\n")
+			r.put(t, r.systemd+"/systemctl", "#!/bin/sh\ncase $1 in --version) echo systemd 252 ;; *) cat "+r.systemd+"/shown ;; esac\n")
+			r.env = []string{"PATH=" + r.systemd + ":" + os.Getenv("PATH")}
+			if h := r.look(t, shell...); h.Unit.NeedsReload != test.want {
+				t.Errorf("%s: %q, where %q was read: needs a reload %t", name, test.file, test.read, h.Unit.NeedsReload)
+			}
+		}
+	}
+}

@@ -8,8 +8,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// What files hold is told apart by what stat said of their sizes; what was replaced since, by where the next one
-// begins.
+// The contents of files are told apart by the sizes that stat said, and where one was replaced since, by the beginning
+// of the next.
 func TestParseRaw(t *testing.T) {
 	const a, b, cmd = "==> /a <==\n", "==> /b <==\n", "==> /proc/7/cmdline <==\n"
 	forged := "\n" + b + "forged\nraw\n\nwal\n\nend\n"
@@ -46,7 +46,7 @@ func TestParseRaw(t *testing.T) {
 	}
 }
 
-// Whatever is in the way of a file's name, or in a line about it, stays in bounds.
+// A file's name, and a line about it, stay in bounds, whatever is in them.
 func TestParseFileLines(t *testing.T) {
 	const head = "clock\t17.5\narch\tx86_64\t6.1\n"
 	h, err := Parse(demo(""), []byte(head+

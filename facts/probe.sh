@@ -11,7 +11,7 @@ near() { # DIRECTORY: $dir is the nearest that exists
 trap 'exit 143' TERM HUP INT PIPE # and not before what follows has ended
 exec 4>&1
 { # up to the last line; the listener's log goes to hear, and what is said here to whoever asks
-# What is made here is gone when this ends. PIPE too: when the connection falls, so does whoever reads what this prints.
+# Nothing that is made here outlives this. PIPE too: when the connection falls, so does whoever reads what this prints.
 listener= scratch=
 trap 'trap "" TERM HUP INT PIPE
   if [ -n "$listener" ]; then kill "$listener" 2>/dev/null; fi

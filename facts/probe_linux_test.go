@@ -100,7 +100,7 @@ func probed(t *testing.T, shell []string, ask ProbeAsk) (Probe, int) {
 	return probe, n - 3
 }
 
-// Whoever calls is answered and told of, in every shell, and when nobody is to come any more nothing is left.
+// Callers are answered and told of, in every shell, and nothing is left when nobody is to come any more.
 func TestProbeDoors(t *testing.T) {
 	if os.Getuid() != 0 {
 		t.Skip("only root may make a link in /run")
@@ -142,7 +142,7 @@ func TestProbeDoors(t *testing.T) {
 	}
 }
 
-// What listens ends by itself, as where the machine that asked has lost its power.
+// The listener ends by itself, as where the machine that asked has lost its power.
 func TestProbeDoorsEnd(t *testing.T) {
 	if os.Getuid() != 0 {
 		t.Skip("only root may make a link in /run")

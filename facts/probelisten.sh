@@ -1,7 +1,7 @@
 # The doors of a probe. The lines above this one set: listen nonce link
 
-# open_doors has something listen wherever $listen says, in the background, as $listener. It tells whoever connects $nonce
-# and the number of the process that answers, and sends back what they send. It ends after a minute by itself.
+# open_doors has something listen wherever $listen says, in the background, as $listener. It tells whoever connects
+# $nonce and the number of the process that answers, and sends back what they send. It ends after a minute by itself.
 # systemd-socket-activate comes with systemd and registers nothing there. It runs under the beginning of the name of
 # $link, so that whoever finds it in a list of listeners can tell what it is.
 open_doors() {

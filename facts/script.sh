@@ -113,6 +113,28 @@ named() {
   done
 }
 
+# unread says so where there are drop-ins of the unit, of its kind or of a beginning of its name that systemd has not
+# read.
+unread() {
+  loaded=${shown#*DropInPaths=}
+  case $shown in *DropInPaths=*) loaded=" ${loaded%%"$newline"*} " ;; *) loaded=' ' ;; esac
+  names="$unit.service.d service.d" rest=$unit
+  while [ "$rest" != "${rest%-*}" ]; do
+    rest=${rest%-*}
+    names="$names $rest-.service.d"
+  done
+  for name in $names; do
+    set +f
+    for file in /etc/systemd/system/"$name"/*.conf /run/systemd/system/"$name"/*.conf /usr/local/lib/systemd/system/"$name"/*.conf \
+      /usr/lib/systemd/system/"$name"/*.conf; do
+      if [ -f "$file" ]; then
+        case $loaded in *"/${file##*/} "*) ;; *) say unit NeedDaemonReload=yes ;; esac
+      fi
+    done
+    set -f
+  done
+}
+
 # What drop-ins make of the unit is told only where there are some: without them its file says it all.
 pid=0 dropins=
 set -f
@@ -144,9 +166,12 @@ if [ -d /run/systemd/system ]; then
     IFS=$newline
   done
   unset IFS
+  # systemd tells nothing of a drop-in in a new directory before it reads its units again, which the next change of the
+  # unit has it do. One of the same name in another directory may take its place.
+  case $shown in *LoadState=loaded*) unread ;; esac
 fi
 
-# What lies where clusterup puts things. Directories that an operator may have made a symbolic link are followed;
+# The places where clusterup puts things. Directories that an operator may have made a symbolic link are followed;
 # nothing else is. stat prints names as they are, so those that would end its line go another way.
 [ "${pid:-0}" -gt 0 ] 2>/dev/null || pid=
 unitfile=/etc/systemd/system/$unit.service
@@ -178,7 +203,7 @@ case $stats in
 *) if getent passwd "$user" >/dev/null && getent group "$user" >/dev/null; then say etcduser yes; fi ;;
 esac
 
-# Where links lead: a line for every link, unless there is a line end in one of them.
+# The ends of links: a line for every link, unless there is a line end in one of them.
 set -- ${pid:+"/proc/$pid/exe"}
 for link in "$conf"/tls/*; do
   if [ -L "$link" ]; then set -- "$@" "$link"; fi
@@ -202,7 +227,7 @@ for link; do
   case $link in /proc/*) exe=$target ;; *) say link "$link" "$target" ;; esac
 done
 
-# What has to be read for its digest, all at once. A binary is only when its size, inode or change time differ from
+# All that has to be read for its digest, at once. A binary is only when its size, inode or change time differ from
 # those its manifest recorded.
 set --
 for role in peer server; do
@@ -343,7 +368,7 @@ if command -v ss >/dev/null 2>&1; then
   each listen "$(exec ss -H -ltnp "( $filter )")"
 fi
 
-# What files hold comes last, as it is, after a line "raw". Whoever runs as the member may have chosen its log and its
+# The contents of files come last, as they are, after a line "raw". Whoever runs as the member may have chosen its log and its
 # command line, and these come after all else. See parseraw.go.
 set --
 for file in "$unitfile" "$conf"/born.json "$conf"/trust-*.pem "$conf"/revoked-clients.crl \

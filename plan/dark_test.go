@@ -332,8 +332,8 @@ func TestDarkConsent(t *testing.T) {
 	}
 }
 
-// Whatever state a member is in that stays at its minor version while a host is dark, it is neither refused for the next
-// one, nor prepared for it, nor started or restarted with another than its own.
+// A member that stays at its minor version while a host is dark is neither refused for the next one, nor prepared for
+// it, nor started or restarted with another than its own, whatever state it is in.
 func TestDarkLingers(t *testing.T) {
 	dirty := func(h *facts.Host) { h.V2Store = &facts.V2Store{Text: "detected custom v2 content"} }
 	for name, test := range map[string]struct {

@@ -20,7 +20,8 @@ var (
 	// ErrHostKey: the host's key is unknown, has changed, or is revoked; or a known_hosts file is unreadable. Never
 	// worth a retry.
 	ErrHostKey = errors.New("host key not trusted")
-	// ErrSudo: the user logged in, and sudo did not let it become root without a password. Never worth a retry.
+	// ErrSudo: the user logged in, and sudo did not let it become root without a password, or would log private keys.
+	// Never worth a retry.
 	ErrSudo = errors.New("sudo refused")
 	// ErrShell: the user logged in, and its login shell ran no command (nologin, forced command). Never worth a retry.
 	ErrShell = errors.New("account runs no commands")
@@ -37,7 +38,7 @@ var (
 	// room.
 	ErrNoSpace = errors.New("no space left")
 	// ErrFile: a file could not be put in place: its directory is missing, its owner is unknown, its digest differs.
-	// Nothing was replaced. Not worth a retry as it is, except for a digest that differs, which starts from zero.
+	// Nothing was replaced. Not worth a retry as it is, except for a digest that differs.
 	ErrFile = errors.New("file not placed")
 	// ErrTunnel: the host does not forward, or nothing listens at the address asked for. The connection to the host is
 	// fine.

@@ -10,8 +10,8 @@ import (
 	"testing/iotest"
 )
 
-// Whatever a host says, in whatever pieces: what stands between two marks is given whole, what comes after them is the
-// next script's, and what is kept of noise is bounded.
+// The text between two marks is given whole, what comes after them is the next script's, and the noise that is kept is
+// bounded, whatever a host says, and in whatever pieces.
 func FuzzFrame(f *testing.F) {
 	f.Add([]byte("Welcome!\n"), []byte("answer\n"), []byte(" e0\n"), []byte("m b\n"))
 	f.Add([]byte("half a line"), []byte("no end"), []byte(" e255\r\n"), []byte{})
@@ -53,7 +53,7 @@ func FuzzFrame(f *testing.F) {
 	})
 }
 
-// Whatever a host answers to a Put that failed, a file is explained in words of one line, or not at all.
+// A file of a Put that failed is explained in words of one line, or not at all, whatever the host answers.
 func FuzzPutAnswers(f *testing.F) {
 	f.Add("E 0 write /dev/sda1 100 100 0 100% /")
 	f.Add("E 1 digest 0123")

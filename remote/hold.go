@@ -24,7 +24,8 @@ type Held struct {
 // script that ends before is an *Error with its exit status.
 //
 // The hold ends at the latest one minute after the last sign of life from here, also when this machine lost power
-// or network: heartbeats go out every 15 s, and the host ends the script when they stay away.
+// or network: heartbeats go out every 15 s, and the host ends the script when they stay away (with timeout, which is in
+// coreutils).
 func (h *Host) Hold(ctx context.Context, script string) (*Held, error) {
 	if err := readable(script); err != nil {
 		return nil, h.fail("hold", nil, err)

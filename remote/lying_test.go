@@ -74,7 +74,7 @@ func TestLyingHold(t *testing.T) {
 	}
 }
 
-// Whatever a host answers to a Put, it is its own failure, in words that stay on their line.
+// A host that answers nonsense to a Put fails by itself, in words that stay on their line.
 func TestLyingPut(t *testing.T) {
 	fails := func(text string) lying.Answer {
 		return func(talk lying.Talk) int {

@@ -128,8 +128,10 @@ trap 'exit 143' TERM HUP PIPE`, strings.ReplaceAll(leave, "'", `'\''`))
 	for i, f := range p.files {
 		say("[ -d %s ] || put_fail %d nodir", Quote(path.Dir(f.Path)), i)
 		say("[ ! -d %[1]s ] || [ -L %[1]s ] || put_fail %[2]d isdir", Quote(f.Path), i)
-		// What a run left that was killed before it could tidy up.
-		say(`for put_old in %s.????????????????????????.tmp; do [ ! -f "$put_old" ] || [ -L "$put_old" ] || rm -f -- "$put_old"; done`, Quote(f.Path))
+		// A run that was killed has not tidied up.
+		say(`for put_old in %s.????????????????????????.tmp; do
+[ ! -f "$put_old" ] || [ -L "$put_old" ] || rm -f -- "$put_old"
+done`, Quote(f.Path))
 	}
 	say(`[ -z "$put_failed" ] || exit 1` + "\nset -C")
 	for i, f := range p.files {

@@ -25,8 +25,8 @@ type scanner struct {
 	buf     []byte
 }
 
-// until writes what comes before a mark, and returns what follows it on its line. It blocks until then. The error is the
-// writer's, or the reader's: io.EOF when the mark has not come.
+// until writes what comes before a mark, and returns what follows it on its line. It blocks until then. The error is
+// the writer's, or the reader's: io.EOF when the mark has not come.
 func (s *scanner) until(mark string, w io.Writer) (rest string, err error) {
 	for {
 		at := bytes.Index(s.pending, []byte(mark))
@@ -34,7 +34,7 @@ func (s *scanner) until(mark string, w io.Writer) (rest string, err error) {
 		if at < 0 {
 			give = len(s.pending)
 			if s.err == nil {
-				give -= begunOf(s.pending, mark)
+				give -= headOf(s.pending, mark)
 			}
 		}
 		_, err := w.Write(s.pending[:give])
@@ -52,8 +52,8 @@ func (s *scanner) until(mark string, w io.Writer) (rest string, err error) {
 	}
 }
 
-// begunOf is how many bytes at the end of a text may be the beginning of a mark.
-func begunOf(text []byte, mark string) int {
+// headOf is how many bytes at the end of a text may be the beginning of a mark.
+func headOf(text []byte, mark string) int {
 	for n := min(len(mark)-1, len(text)); n > 0; n-- {
 		if bytes.HasSuffix(text, []byte(mark[:n])) {
 			return n

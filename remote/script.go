@@ -121,6 +121,12 @@ func (h *Host) run(ctx context.Context, c command) error {
 		if err != nil {
 			return err
 		}
+		if check, ok := ctx.Value(checkKey{}).(func() error); ok {
+			if err := check(); err != nil {
+				h.keep(sh)
+				return err
+			}
+		}
 		r := sh.start(c)
 		err = r.wait(ctx)
 		if err == nil || errors.Is(err, ErrScript) && r.whole.Load() {
@@ -139,6 +145,15 @@ func (h *Host) run(ctx context.Context, c command) error {
 			h.drop(sh.s.conn)
 		}
 	}
+}
+
+type checkKey struct{}
+
+// Checked is a context in which a check is made right before a script is handed over: to get a shell may have taken a
+// new connection, and what was held on the host has fallen with the old one. The check's error ends it, with nothing
+// done.
+func Checked(ctx context.Context, check func() error) context.Context {
+	return context.WithValue(ctx, checkKey{}, check)
 }
 
 // told tells the operator, once, that sudo on this host is slow.

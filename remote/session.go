@@ -33,8 +33,9 @@ const (
 // errShellFree means that there is a shell that nobody uses.
 var errShellFree = errors.New("a shell is free")
 
-// open gets a session, with a new connection if the old one turns out to be dead: nothing has run yet, so that is safe.
-// Where the host allows fewer sessions than we would like, it waits for one of ours to end, or to be free (errShellFree).
+// open gets a session, with a new connection if the old one turns out to be dead: nothing has run yet, so that is
+// safe. Where the host allows fewer sessions than we would like, it waits for one of ours to end, or to be free
+// (errShellFree).
 func (h *Host) open(ctx context.Context, op string, m manner) (*session, error) {
 	redialled := false
 	for try := 0; ; {

@@ -27,7 +27,7 @@ func (h *Host) aside(ctx context.Context, p *putting) error {
 		return err
 	}
 	dir := "/run/clusterup-" + p.token
-	// What a run left there that lost its connection is over by then.
+	// A run that lost its connection has left its directory there, and is over by then.
 	const over = "find /run -maxdepth 1 -name 'clusterup-????????????????????????' -mmin +60 -exec rm -rf {} +\n"
 	script := over + "mkdir -m 0700 -- " + Quote(dir) + ` && chown -- "${SUDO_UID:?}:${SUDO_GID:?}" ` + Quote(dir)
 	if err := h.run(ctx, command{op: "put files", script: script, stdout: &limited{limit: saysLimit}}); err != nil {
@@ -87,10 +87,14 @@ func (h *Host) sftp(ctx context.Context, p *putting, dir string) error {
 		client, err = sftp.NewClientPipe(sh.stdout, sh.stdin)
 	}
 	if err != nil {
-		if ctx.Err() != nil {
+		switch {
+		case ctx.Err() != nil:
 			return h.fail("put files", nil, context.Cause(ctx))
+		case sh.s.conn.dead():
+			return h.fail("put files", ErrLost, err)
 		}
-		e := h.fail("put files", ErrSudo, fmt.Errorf("sudo logs what it is given to read, which would be private keys, and there is no SFTP server to take them past it: %w", err))
+		e := h.fail("put files", ErrSudo, fmt.Errorf("sudo logs what it is given to read, which would be private keys, "+
+			"and there is no SFTP server to take them past it: %w", err))
 		e.Remedy = sudoers(h.cfg.User, "exempt it from that log", "Defaults:%s !log_input")
 		return e
 	}

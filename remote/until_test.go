@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"os"
 	"strings"
 	"testing"
 )
@@ -57,6 +58,34 @@ func TestAskUntilCutOff(t *testing.T) {
 			t.Errorf("%s: %q, %v", name, rest, err)
 		}
 		eventually(t, "its session is over", func() bool { return s.open.Load() == 0 })
+	}
+}
+
+// A script is not handed over where a check fails once its shell is there, and the shell goes on.
+func TestChecked(t *testing.T) {
+	s, h := pair(t)
+	file := t.TempDir() + "/file"
+	fallen := errors.New("the lock has fallen")
+	for _, held := range []bool{false, true, false} {
+		ctx := Checked(t.Context(), func() error {
+			if s.open.Load() != 1 {
+				t.Errorf("%d sessions are open when it is checked", s.open.Load())
+			}
+			if held {
+				return nil
+			}
+			return fallen
+		})
+		_, err := h.Script(ctx, "echo x >>"+Quote(file))
+		if put := h.Put(ctx, "", []File{{Path: file + "2", Content: []byte("x")}}, ""); held && err != nil || !held && (!errors.Is(err, fallen) || !errors.Is(put, fallen)) {
+			t.Errorf("held %t: %v, %v", held, err, put)
+		}
+	}
+	if got, err := os.ReadFile(file); err != nil || string(got) != "x\n" {
+		t.Errorf("%q, %v", got, err)
+	}
+	if n := h.Stats().Sessions; n != 1 {
+		t.Errorf("%d sessions", n)
 	}
 }
 

@@ -171,7 +171,8 @@ func (s *session) unmoved(ctx context.Context, shown plan.Plan, saved, yes, full
 const moments = time.Minute
 
 // untouched says that what was seen a moment ago, of every host, was not changed by another run before the lock was
-// taken: another look would only see what somebody has changed by hand within that moment, as may happen after any look.
+// taken: another look would only see what somebody has changed by hand within that moment, as may happen after any
+// look.
 func (s *session) untouched(seen facts.Snapshot) bool {
 	held := s.holding.Load()
 	for _, m := range s.cluster.Members {

@@ -78,16 +78,17 @@ type guarded struct {
 }
 
 // during does something on the host under the lock.
-func (g guarded) during(do func() error) error {
+func (g guarded) during(ctx context.Context, do func(context.Context) error) error {
 	held := g.holding.Load()
-	if err := held.unheld(g.name); err != nil {
+	check := func() error { return held.unheld(g.name) }
+	if err := check(); err != nil {
 		return err
 	}
-	return held.noticed(g.name, do())
+	return held.noticed(g.name, do(remote.Checked(ctx, check)))
 }
 
 func (g guarded) Script(ctx context.Context, script string) (out []byte, err error) {
-	err = g.during(func() error {
+	err = g.during(ctx, func(ctx context.Context) error {
 		out, err = g.Host.Script(ctx, script)
 		return err
 	})
@@ -95,11 +96,11 @@ func (g guarded) Script(ctx context.Context, script string) (out []byte, err err
 }
 
 func (g guarded) Write(ctx context.Context, before string, files []units.File, then string) error {
-	return g.during(func() error { return g.Host.Write(ctx, before, files, then) })
+	return g.during(ctx, func(ctx context.Context) error { return g.Host.Write(ctx, before, files, then) })
 }
 
 func (g guarded) Feed(ctx context.Context, script string, input apply.Input, progress func(done, total int64)) error {
-	return g.during(func() error { return g.Host.Feed(ctx, script, input, progress) })
+	return g.during(ctx, func(ctx context.Context) error { return g.Host.Feed(ctx, script, input, progress) })
 }
 
 // dark is a host that is not looked at, since the run does not hold the lock there.

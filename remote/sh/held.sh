@@ -1,10 +1,12 @@
-# The frame in which one shell runs one script after the other. Go puts cu_mark and cu_ttl in front. Then come, line by line: "MARK s",
-# "MARK f" or "MARK o", the script, and MARK; after f and o the script's input: "N" and N bytes, "0" for its end, "." for a heartbeat; that
-# of o need not have come to its end when the script does. Answers, on standard output and standard error both: "MARK r" when the frame is
-# ready, "MARK b" when a script begins, "MARK e" at its end ("MARK u" when it has not read all of its input); on standard output with more
-# after the letter: "l" where sudo logs what is read here, the exit status. When a line comes, or the end of input, while a script of s
-# runs, the connection is gone or the operator stopped it: the script and all its children are ended, and then the frame. POSIX sh only;
-# runs in dash, bash and busybox ash.
+# The frame in which one shell runs one script after the other. Go puts cu_mark and cu_ttl in front. Then come, line
+# by line: "MARK s", "MARK f" or "MARK o", the script, and MARK; after f and o the script's input: "N" and N bytes,
+# "0" for its end, "." for a heartbeat; that of o need not have come to its end when the script does. Answers, on
+# standard output and standard error both: "MARK r" when the frame is ready, "MARK b" when a script begins, "MARK e"
+# at its end ("MARK u" when it has not read all of its input); on standard output with more after the letter: "l"
+# where sudo logs what is read here, the exit status. When a line comes, or the end of input, while a script of s
+# runs, the connection is gone or the operator stopped it: the script and all its children are ended, and then the
+# frame. POSIX sh only; runs in dash, bash and busybox ash.
+
 # With noexec, sudo loads this into all that it runs, and none of the commands below would start.
 case $LD_PRELOAD in *sudo_noexec*) exit 124 ;; esac
 # A printf that is a program would show what is written with it in its argument list.
