@@ -268,6 +268,7 @@ func TestStartFails(t *testing.T) {
 		"a trace":       {cause + strings.Repeat("\truntime/panic.go:860 +0x13a\n", 100) + journalParts + "\n", 101, true},
 		"silent":        {journalParts + "\n", 0, false},
 		"started again": {"starting\n" + journalParts + "\n" + cause + "starting\n", 2, true},
+		"came late":     {"an earlier line\n" + journalParts + "\nStarting etcd\nflag provided but not defined: -x\nStarting etcd\nan earlier line\n" + cause, 3, true},
 		"two reasons":   {cause + journalParts + "\nflag provided but not defined: -x\nusage\n" + cause, 1, true},
 	} {
 		inBubble(t, name, func(t *testing.T) {

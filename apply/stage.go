@@ -178,7 +178,8 @@ func (r *Run) journal(ctx context.Context, step plan.Step, began time.Time) ([]s
 	if step.Kind.Traits().Disturbs { // a process ran before
 		started = sinceStart(log)
 	}
-	for _, part := range [][]string{linesOf(last), started} {
+	// What a process says right before its end may reach the journal too late to be counted as its run's.
+	for _, part := range [][]string{linesOf(last), sinceLastStart(log), started} {
 		if why := Explain(part); why != nil {
 			return part, why
 		}
@@ -186,14 +187,26 @@ func (r *Run) journal(ctx context.Context, step plan.Step, began time.Time) ([]s
 	return log, explain(stopSignatures, log)
 }
 
-// sinceStart are the lines from where systemd began to start the unit; none when it did not come to that.
+// sinceStart are the lines from where systemd first began to start the unit; none when it did not come to that.
 func sinceStart(log []string) []string {
-	at := slices.IndexFunc(log, func(line string) bool { return strings.HasPrefix(line, "Starting ") })
-	if at < 0 {
-		return nil
+	if at := slices.IndexFunc(log, starting); at >= 0 {
+		return log[at:]
 	}
-	return log[at:]
+	return nil
 }
+
+// sinceLastStart are the lines from where systemd last began to start the unit; none when it did not come to that.
+func sinceLastStart(log []string) []string {
+	for i, line := range slices.Backward(log) {
+		if starting(line) {
+			return log[i:]
+		}
+	}
+	return nil
+}
+
+// starting tells whether it is systemd's word of a start.
+func starting(line string) bool { return strings.HasPrefix(line, "Starting ") }
 
 // linesOf is nil for a text that says nothing.
 func linesOf(text string) []string {
