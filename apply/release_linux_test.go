@@ -118,6 +118,31 @@ func TestUnpackRelease(t *testing.T) {
 	}
 }
 
+// TestUnpackOpenSSL: openssl saves time where it is there and says what it should; sha256sum has the last word.
+func TestUnpackOpenSSL(t *testing.T) {
+	for name, openssl := range map[string]string{
+		"none":         "command() { return 1; }",
+		"broken":       "openssl() { return 1; }",
+		"says nothing": "openssl() { :; }",
+		"another form": "openssl() { sha256sum etcd etcdctl etcdutl; }",
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir() + "/3.6.16-01234567"
+			script := openssl + "\n" + strings.ReplaceAll(unpack(dir, folder, 30), "exec openssl", "openssl")
+			if err := feed(t, script, archive(t, contents)); err != nil {
+				t.Fatal(err)
+			}
+			unpacked(t, dir, name)
+			if err := feed(t, script, archive(t, with(contents, "etcd", "altered"))); err != nil {
+				t.Errorf("the release is there, and still: %v", err)
+			}
+			if err := feed(t, strings.ReplaceAll(script, dir, dir+"x"), archive(t, with(contents, "etcd", "altered"))); err == nil {
+				t.Error("an altered binary was taken")
+			}
+		})
+	}
+}
+
 // TestUnpackRepacked takes an archive whose names begin with "./", and tells of one that holds no release in tar's own words.
 func TestUnpackRepacked(t *testing.T) {
 	root := t.TempDir()

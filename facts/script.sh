@@ -1,6 +1,7 @@
 # The facts of one host: everything in one answer, nothing changed. Lines of fields parted by TABs; see say.sh and
 # parse.go. A process costs a host milliseconds, and so does a subshell: a tool is started once for everything there is
-# for it, and the shell's own words do the rest. Behind exec, bash starts no second one for a command with redirections.
+# for it, and the shell's own words do the rest, but for ${text#*word} in a long text, which takes dash the square of its
+# length. Behind exec, bash starts no second one for a command with redirections.
 # The lines above this one set: unit user conf data owner former wal walflag rel ports peers v2store v2log
 PATH=$PATH:/usr/sbin:/sbin
 
@@ -116,8 +117,6 @@ named() {
 # unread says so where there are drop-ins of the unit, of its kind or of a beginning of its name that systemd has not
 # read.
 unread() {
-  loaded=${shown#*DropInPaths=}
-  case $shown in *DropInPaths=*) loaded=" ${loaded%%"$newline"*} " ;; *) loaded=' ' ;; esac
   names="$unit.service.d service.d" rest=$unit
   while [ "$rest" != "${rest%-*}" ]; do
     rest=${rest%-*}
@@ -136,7 +135,7 @@ unread() {
 }
 
 # What drop-ins make of the unit is told only where there are some: without them its file says it all.
-pid=0 dropins=
+pid=0 dropins= loaded=' '
 set -f
 if [ -d /run/systemd/system ]; then
   shown=$(exec systemctl show "$unit.service" -p LoadState -p ActiveState -p SubState -p UnitFileState -p MainPID \
@@ -145,6 +144,7 @@ if [ -d /run/systemd/system ]; then
   case $shown in *DropInPaths=/*) dropins=yes ;; esac
   IFS=$newline
   for line in $shown; do
+    case $line in DropInPaths=*) loaded=" ${line#*=} " ;; esac
     case $dropins$line in
     MainPID=* | yesMainPID=*) pid=${line#*=} ;;
     yesEnvironment=*)

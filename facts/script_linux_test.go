@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"syscall"
@@ -110,6 +111,13 @@ func shells() map[string][]string {
 		}
 	}
 	return found
+}
+
+// Of a text as long as what systemd says of a unit, dash needs a tenth of a second to cut off what comes before a word.
+func TestScriptCutsNoLongText(t *testing.T) {
+	if cut := regexp.MustCompile(`\$\{(shown|stats|asked|used)[#%]`).FindString(script); cut != "" {
+		t.Errorf("%s… takes the square of its length", cut)
+	}
 }
 
 func TestScriptInEveryShell(t *testing.T) {
