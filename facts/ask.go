@@ -1,21 +1,9 @@
 package facts
 
 import (
-	_ "embed"
-	"fmt"
 	"net/netip"
 	"path"
-	"strings"
 )
-
-//go:embed say.sh
-var sayScript string
-
-//go:embed script.sh
-var script string
-
-// lookScript is what a host is sent behind the variables: it reads it a byte at a time.
-var lookScript = slim(sayScript + script)
 
 // ReleaseDir is where releases lie on every host, one directory a version and digest.
 const ReleaseDir = "/opt/clusterup/etcd"
@@ -45,49 +33,10 @@ func (a Ask) WALPath() string {
 	return path.Join(a.DataDir, "member", "wal")
 }
 
-// Script is the POSIX shell script that answers a; it needs root to see everything, and writes nothing.
-func (a Ask) Script() string {
-	var peers strings.Builder
-	for _, peer := range a.Peers {
-		fmt.Fprintf(&peers, "route get %s\n", peer)
-	}
-	ports := strings.Trim(fmt.Sprint(a.Ports), "[]")
-	walDir := a.WALPath()
-	if a.WALDir != "" {
-		walDir = path.Dir(a.WALDir)
-	}
-	v2store := ""
-	if a.V2Store {
-		v2store = "yes"
-	}
-	v2log := ""
-	if a.V2Log {
-		v2log = "yes"
-	}
-	return assign([][2]string{
-		{"unit", a.Unit},
-		{"user", a.User},
-		{"conf", a.ConfigDir},
-		{"data", a.DataDir},
-		{"owner", a.Owner},
-		{"former", a.Former},
-		{"wal", walDir},
-		{"walflag", a.WALPath()},
-		{"rel", ReleaseDir},
-		{"ports", ports},
-		{"peers", peers.String()},
-		{"v2store", v2store},
-		{"v2log", v2log},
-	}) + lookScript
-}
+// ListenerName is what the process is called that stands in for a member on its ports while they are probed. It is as
+// long as the kernel lets the name of a process be.
+const ListenerName = "clusterup-probe"
 
-// slim takes comments and indentation out of a shell script. None of ours has text that would miss them.
-func slim(script string) string {
-	var b strings.Builder
-	for line := range strings.Lines(script) {
-		if line = strings.TrimLeft(line, " "); line != "\n" && !strings.HasPrefix(line, "#") {
-			b.WriteString(line)
-		}
-	}
-	return b.String()
-}
+// ScratchPrefix begins the name of the directory that holds what a probe writes: beside the data directory, or in it
+// where that is a mount point. A host that loses power in that second keeps it.
+const ScratchPrefix = ".clusterup-probe-"

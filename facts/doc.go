@@ -1,6 +1,6 @@
-// Package facts owns the words for what was seen of a cluster (Snapshot, Host, Member, Status, Leaf, …) and Gather,
-// which sees it: one shell script per host in one session, and the etcd API of every member that runs.
+// Package facts owns the words for what was seen of a cluster (Snapshot, Host, Unit, Process, Member, Status, Leaf, …)
+// and the errors on which those who wait or retry branch.
 //
-// It changes nothing anywhere and decides nothing. It knows neither SSH nor the etcd client: both are reached through
-// the small interfaces Shell and Etcd, which speak the standard library's types.
+// It looks at nothing itself and decides nothing: facts/look gathers a Snapshot, facts/probe what preflight asks beyond
+// it, and package quorum answers in these words for etcd.
 package facts

@@ -1,43 +1,28 @@
 package facts
 
 import (
-	"crypto/ecdsa"
-	"crypto/ed25519"
-	"crypto/rsa"
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/hex"
 	"encoding/pem"
-	"errors"
-	"fmt"
-	"slices"
+	"time"
 )
 
-// readLeaf reads the first certificate of a PEM file.
-func readLeaf(raw []byte) (Leaf, error) {
-	cert, err := certificate(raw)
-	if err != nil {
-		return Leaf{}, err
-	}
-	sum := sha256.Sum256(cert.Raw)
-	leaf := Leaf{
-		Serial: fmt.Sprintf("%x", cert.SerialNumber), SHA256: hex.EncodeToString(sum[:]), Subject: cert.Subject.CommonName,
-		Algorithm: algorithm(cert), NotBefore: cert.NotBefore.UTC(), NotAfter: cert.NotAfter.UTC(), certificate: cert,
-	}
-	for _, ip := range cert.IPAddresses {
-		leaf.Names = append(leaf.Names, ip.String())
-	}
-	leaf.Names = append(leaf.Names, cert.DNSNames...)
-	slices.Sort(leaf.Names)
-	return leaf, nil
-}
+// Leaf is a certificate in use by a member.
+type Leaf struct {
+	Role      string    `json:"role"` // peer or server
+	Dir       string    `json:"dir"`  // what the role's symbolic link points at, absolute
+	Intact    bool      `json:"intact"`
+	Serial    string    `json:"serial"`
+	SHA256    string    `json:"sha256"`
+	Subject   string    `json:"subject"`
+	Issuer    string    `json:"issuer"` // SHA-256 of the CA of the operator directory that signed it; empty: none of them
+	Algorithm string    `json:"algorithm"`
+	NotBefore time.Time `json:"not_before"`
+	NotAfter  time.Time `json:"not_after"`
+	Names     []string  `json:"names"` // all SANs, IP addresses and DNS names, sorted
 
-func certificate(raw []byte) (*x509.Certificate, error) {
-	block, _ := pem.Decode(raw)
-	if block == nil || block.Type != "CERTIFICATE" {
-		return nil, errors.New("no PEM certificate")
-	}
-	return x509.ParseCertificate(block.Bytes)
+	Certificate *x509.Certificate `json:"-"`
 }
 
 // Certificates are the SHA-256 digests (hexadecimal, of the DER form) of every certificate in a PEM bundle, in its
@@ -51,34 +36,4 @@ func Certificates(bundle []byte) []string {
 		}
 	}
 	return sums
-}
-
-// algorithm names a certificate's key as the inventory does.
-func algorithm(cert *x509.Certificate) string {
-	switch key := cert.PublicKey.(type) {
-	case *ecdsa.PublicKey:
-		return fmt.Sprintf("ecdsa-p%d", key.Curve.Params().BitSize)
-	case *rsa.PublicKey:
-		return fmt.Sprintf("rsa-%d", key.N.BitLen())
-	case ed25519.PublicKey:
-		return "ed25519"
-	}
-	return "unknown"
-}
-
-// issuers finds, for each leaf, the CA of the operator directory that really signed it: of several with one key, which
-// can be where a CA from elsewhere was issued anew, the newest that is not retired.
-func issuers(leaves map[string]Leaf, cas []CA) {
-	for role, leaf := range leaves {
-		leaf.Issuer = ""
-		retired := true
-		for _, ca := range cas {
-			signer, err := certificate(ca.PEM)
-			signed := err == nil && leaf.certificate != nil && leaf.certificate.CheckSignatureFrom(signer) == nil
-			if signed && (retired || !ca.Retired) {
-				leaf.Issuer, retired = ca.SHA256, ca.Retired
-			}
-		}
-		leaves[role] = leaf
-	}
 }

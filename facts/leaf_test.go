@@ -1,151 +1,25 @@
 package facts
 
 import (
-	"crypto/ecdsa"
-	"crypto/ed25519"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/rsa"
-	"crypto/x509"
-	"crypto/x509/pkix"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/pem"
-	"math/big"
 	"slices"
-	"strings"
 	"testing"
-	"time"
 )
 
-// bundles are the CAs that a real host trusts, by role, as the operator directory would have them.
-func bundles(t *testing.T, h Host) map[string]CA {
-	t.Helper()
-	cas := map[string]CA{}
-	for name, file := range h.Files {
-		for _, role := range []string{"peer", "client"} {
-			if strings.Contains(name, "/trust-"+role+"-") {
-				sums := Certificates(file.Content)
-				if len(sums) != 1 {
-					t.Fatalf("%s holds %d certificates", name, len(sums))
-				}
-				cas[role] = CA{Role: role, SHA256: sums[0], PEM: file.Content}
-			}
-		}
-	}
-	return cas
-}
-
-// impostor is a CA with the name of another one, and another key.
-func impostor(t *testing.T, ca CA) CA {
-	t.Helper()
-	real, err := certificate(ca.PEM)
-	if err != nil {
-		t.Fatal(err)
-	}
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: real.Subject, NotBefore: real.NotBefore, NotAfter: real.NotAfter,
-		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
-	}
-	raw := selfSigned(t, template, key.Public(), key)
-	return CA{Role: ca.Role, SHA256: Certificates(raw)[0], PEM: raw}
-}
-
-func selfSigned(t *testing.T, template *x509.Certificate, public, private any) []byte {
-	t.Helper()
-	der, err := x509.CreateCertificate(rand.Reader, template, template, public, private)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
-}
-
-// The issuer is who really signed, not whoever has its name.
-func TestIssuers(t *testing.T) {
-	h := parsed(t, "running-debian11")
-	cas := bundles(t, h)
-	garbage := CA{Role: "peer", SHA256: "garbage", PEM: []byte("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")}
-	for name, test := range map[string]struct {
-		cas          []CA
-		peer, server string
-	}{
-		"both":              {[]CA{cas["client"], cas["peer"]}, cas["peer"].SHA256, cas["client"].SHA256},
-		"among others":      {[]CA{impostor(t, cas["peer"]), garbage, {}, cas["peer"], impostor(t, cas["client"])}, cas["peer"].SHA256, ""},
-		"only its namesake": {[]CA{impostor(t, cas["peer"]), impostor(t, cas["client"])}, "", ""},
-		"none":              {nil, "", ""},
-	} {
-		leaves := map[string]Leaf{"peer": h.Leaves["peer"], "server": h.Leaves["server"], "empty": {}}
-		issuers(leaves, test.cas)
-		if leaves["peer"].Issuer != test.peer || leaves["server"].Issuer != test.server || leaves["empty"].Issuer != "" {
-			t.Errorf("%s: peer by %q, server by %q; want %q and %q", name, leaves["peer"].Issuer, leaves["server"].Issuer, test.peer, test.server)
-		}
-	}
-}
-
-func TestReadLeaf(t *testing.T) {
-	h := parsed(t, "running-debian11")
-	leaf := h.Leaves["peer"]
-	if leaf.Role != "peer" || leaf.Algorithm != "ecdsa-p256" || leaf.Subject != "peer:etcd-2" || !slices.IsSorted(leaf.Names) ||
-		!slices.Contains(leaf.Names, "198.18.219.12") || !slices.Contains(leaf.Names, "::1") || !slices.Contains(leaf.Names, "localhost") {
-		t.Errorf("leaf %+v", leaf)
-	}
-	if !strings.HasSuffix(leaf.Dir, "/tls/peer-"+leaf.Serial) {
-		t.Errorf("serial %s lies in %s", leaf.Serial, leaf.Dir)
-	}
-	ec, _ := ecdsa.GenerateKey(elliptic.P384(), rand.Reader)
-	public, private, _ := ed25519.GenerateKey(rand.Reader)
-	rs, _ := rsa.GenerateKey(rand.Reader, 2048)
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(0xabc), Subject: pkix.Name{CommonName: "x"}, NotBefore: time.Unix(0, 0), NotAfter: time.Unix(1<<33, 0), DNSNames: []string{"b", "a"},
-	}
-	for want, pair := range map[string][2]any{"ecdsa-p384": {ec.Public(), ec}, "ed25519": {public, private}, "rsa-2048": {rs.Public(), rs}} {
-		leaf, err := readLeaf(selfSigned(t, template, pair[0], pair[1]))
-		if err != nil || leaf.Algorithm != want || leaf.Serial != "abc" || !slices.Equal(leaf.Names, []string{"a", "b"}) {
-			t.Errorf("leaf %+v, %v; want %s", leaf, err, want)
-		}
-	}
-	for name, raw := range map[string]string{"nothing": "", "a key": "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n", "text": "hello"} {
-		if leaf, err := readLeaf([]byte(raw)); err == nil {
-			t.Errorf("%s is taken for %+v", name, leaf)
-		}
-	}
-}
-
 func TestCertificates(t *testing.T) {
-	cas := bundles(t, parsed(t, "running-debian11"))
-	both := slices.Concat(cas["peer"].PEM, []byte("# a remark\n-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"), cas["client"].PEM)
-	if got, want := Certificates(both), []string{cas["peer"].SHA256, cas["client"].SHA256}; !slices.Equal(got, want) {
+	text := func(kind, what string) []byte { return pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: []byte(what)}) }
+	var want []string
+	for _, der := range []string{"peer CA 1", "client CA 1"} {
+		sum := sha256.Sum256([]byte(der))
+		want = append(want, hex.EncodeToString(sum[:]))
+	}
+	both := slices.Concat(text("CERTIFICATE", "peer CA 1"), []byte("# a remark\n"), text("PRIVATE KEY", "x"), text("CERTIFICATE", "client CA 1"))
+	if got := Certificates(both); !slices.Equal(got, want) {
 		t.Errorf("certificates %q, want %q", got, want)
 	}
 	if got := Certificates([]byte("nothing")); got != nil {
 		t.Errorf("certificates %q in nothing", got)
-	}
-}
-
-// A look at hosts serves on with a new operator directory as long as no member runs that would be asked in another way.
-func TestWith(t *testing.T) {
-	host := parsed(t, "running-debian11")
-	cas := bundles(t, host)
-	with := func(cas ...CA) Operator { return Operator{CAs: cas, Pinned: map[string]string{"3.6.16/amd64": "now"}} }
-	host.Process = nil
-	before := Snapshot{Operator: with(cas["peer"]), Hosts: map[string]Host{"etcd-1": host}}
-	issuers(host.Leaves, before.Operator.CAs)
-	now, ok := before.With(with(cas["client"]))
-	leaves := now.Hosts["etcd-1"].Leaves
-	if !ok || leaves["peer"].Issuer != "" || leaves["server"].Issuer != cas["client"].SHA256 || now.Operator.Pinned["3.6.16/amd64"] != "now" {
-		t.Errorf("%v, issued by %q and %q", ok, leaves["peer"].Issuer, leaves["server"].Issuer)
-	}
-	if host.Leaves["peer"].Issuer != cas["peer"].SHA256 {
-		t.Error("the look before was changed")
-	}
-	host.Process = &Process{PID: 7}
-	before.Hosts["etcd-1"] = host
-	if _, ok := before.With(with(cas["client"])); ok {
-		t.Error("a member that runs need not be asked anew for another CA")
-	}
-	if now, ok := before.With(with(cas["peer"])); !ok || now.Operator.Pinned == nil {
-		t.Error("a member that runs has to be asked anew for the same CAs")
 	}
 }

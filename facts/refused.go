@@ -1,6 +1,8 @@
 package facts
 
-import "errors"
+import (
+	"errors"
+)
 
 // Errors of a member, or of the way to it, that waiting does not mend. Package quorum and the SSH layer wrap these; who
 // waits branches on them. Anything else may pass: a refused connection, no leader, no answer in time.
@@ -35,6 +37,17 @@ var (
 	// it of its promotion.
 	ErrLearner = errors.New("not served by a learner")
 )
+
+// ErrNoForwarding means that a host's sshd opens no connections for us (AllowTcpForwarding). Never worth a retry.
+var ErrNoForwarding = errors.New("the host forwards no connections")
+
+// ErrNoCertificate means that a port answered, and ended the handshake before it had shown a certificate. Trying again
+// is of no use while the same pair lies there.
+var ErrNoCertificate = errors.New("it has no certificate that it can show")
+
+// ErrRefused means that a port did not accept the certificate that it was shown. Trying again is of no use while it
+// runs with the same CAs.
+var ErrRefused = errors.New("it does not accept the certificate that it was shown")
 
 // Hopeless says that trying again does not help.
 func Hopeless(err error) bool {

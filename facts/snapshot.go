@@ -1,7 +1,6 @@
 package facts
 
 import (
-	"crypto/x509"
 	"io/fs"
 	"net/netip"
 	"slices"
@@ -172,6 +171,15 @@ func (h Host) Healthy() bool {
 	return h.Process != nil && h.Etcd != nil && h.Etcd.Leader != 0 && h.Reads && len(h.Etcd.Errors) == 0
 }
 
+// Room is how much space there is on a file system, for others than root.
+type Room struct {
+	Dir        string `json:"dir"`  // the nearest directory that exists
+	Size       int64  `json:"size"` // bytes
+	Free       int64  `json:"free"` // bytes
+	Inodes     int64  `json:"inodes"`
+	InodesFree int64  `json:"inodes_free"` // of no meaning where Inodes is 0: the file system does not count them
+}
+
 // File is one path on a host.
 type File struct {
 	Kind    Kind        `json:"kind"`
@@ -214,23 +222,6 @@ type Data struct {
 type V2Store struct {
 	Clean bool   `json:"clean"` // it said that there is none, neither in the v2 store nor in the WAL
 	Text  string `json:"text"`  // its own words, at most 500 bytes; before 3.5.32 that it does not know the question
-}
-
-// Leaf is a certificate in use by a member.
-type Leaf struct {
-	Role      string    `json:"role"` // peer or server
-	Dir       string    `json:"dir"`  // what the role's symbolic link points at, absolute
-	Intact    bool      `json:"intact"`
-	Serial    string    `json:"serial"`
-	SHA256    string    `json:"sha256"`
-	Subject   string    `json:"subject"`
-	Issuer    string    `json:"issuer"` // SHA-256 of the CA of the operator directory that signed it; empty: none of them
-	Algorithm string    `json:"algorithm"`
-	NotBefore time.Time `json:"not_before"`
-	NotAfter  time.Time `json:"not_after"`
-	Names     []string  `json:"names"` // all SANs, IP addresses and DNS names, sorted
-
-	certificate *x509.Certificate
 }
 
 // Socket is a listening TCP socket on one of the member's ports.

@@ -1,7 +1,5 @@
 package facts
 
-import "strings"
-
 // Unit is systemd's view of the member's unit.
 type Unit struct {
 	Load        string   `json:"load"`   // LoadState: loaded, not-found, masked, …
@@ -42,76 +40,4 @@ type Process struct {
 	Args      []string `json:"args"`                // the whole command line
 	User      string   `json:"user"`                // that it runs as; root also where the kernel hides it, NoName where the user is gone
 	Variables []string `json:"variables,omitempty"` // names of those in its environment that may matter to a member
-}
-
-func (p *parser) readUnit(f []string) (err error) {
-	key, value, _ := strings.Cut(f[0], "=")
-	u := &p.host.Unit
-	switch key {
-	case "LoadState":
-		u.Load = value
-	case "ActiveState":
-		u.Active = value
-	case "SubState":
-		u.Sub = value
-	case "UnitFileState":
-		u.Enabled = value
-	case "FragmentPath":
-		u.Fragment = value
-	case "NeedDaemonReload":
-		u.NeedsReload = value == "yes"
-	case "DropInPaths":
-		u.DropIns = strings.Fields(value)
-	case "NRestarts":
-		err = number(&u.Restarts, value)
-	case "Result":
-		u.Result = value
-	case "ExecStart":
-		p.start().Command = command(value)
-	case "ExecCondition", "ExecStartPre":
-		start := p.start()
-		start.Guarded = start.Guarded || strings.Contains(value, p.ask.ConfigDir+"/born.json")
-	case "UnsetEnvironment":
-		p.start().Unset = strings.Fields(value)
-	case "User", "Group", "WorkingDirectory", "RootDirectory", "RootImage":
-		if value != "" {
-			p.start().Settings[key] = value
-		}
-	}
-	return err
-}
-
-// start is told by a host whose unit has drop-ins.
-func (p *parser) start() *Start {
-	if p.host.Unit.Start == nil {
-		p.host.Unit.Start = &Start{Settings: map[string]string{}}
-	}
-	return p.host.Unit.Start
-}
-
-// command reads what systemctl shows of a command: { path=/bin/x ; argv[]=/bin/x --y ; ignore_errors=no ; … }. What it
-// executes comes first, where that is not what the command calls itself.
-func command(shown string) string {
-	_, shown, _ = strings.Cut(shown, "path=")
-	file, rest, _ := strings.Cut(shown, " ; argv[]=")
-	if end := strings.LastIndex(rest, " ; ignore_errors="); end >= 0 {
-		rest = rest[:end]
-	}
-	argv := strings.Fields(rest)
-	if len(argv) > 0 && argv[0] != file {
-		argv = append([]string{file}, argv...)
-	}
-	return strings.Join(argv, " ")
-}
-
-func (p *parser) readVariable(f []string) error {
-	switch whose, name := f[0], f[1]; whose {
-	case "process":
-		return add(&p.variables, name)
-	case "unit":
-		p.start().Variables = append(p.start().Variables, Variable{Name: name})
-	default:
-		p.start().Variables = append(p.start().Variables, Variable{Name: name, File: whose})
-	}
-	return nil
 }

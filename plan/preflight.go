@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/clusterup/clusterup/facts"
+	"github.com/clusterup/clusterup/facts/probe"
 	"github.com/clusterup/clusterup/inventory"
 )
 
@@ -63,7 +64,7 @@ var checkOrder = []string{
 
 // Preflight says whether hosts are fit for a bootstrap: findings sorted by check, and within it in the order of the inventory, with what
 // concerns all hosts last. Of w.Releases only the architectures count. What was not probed has no finding.
-func Preflight(w Want, s facts.Snapshot, probes map[string]facts.Probe) []Finding {
+func Preflight(w Want, s facts.Snapshot, probes map[string]probe.Probe) []Finding {
 	p := &preflight{view: newView(w, s), probes: probes}
 	p.everyone(func(m inventory.Member, host facts.Host) {
 		if host.Unreachable != "" || host.Name == "" {
@@ -112,7 +113,7 @@ func Unfit(findings []Finding) error {
 // preflight collects findings.
 type preflight struct {
 	view
-	probes   map[string]facts.Probe
+	probes   map[string]probe.Probe
 	findings []Finding
 }
 

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/clusterup/clusterup/facts"
+	"github.com/clusterup/clusterup/facts/probe"
 	"github.com/clusterup/clusterup/inventory"
 )
 
@@ -93,7 +94,7 @@ func (p *preflight) notThere(m, other inventory.Member) {
 		if err != nil || ip.IsLoopback() || ip.IsUnspecified() {
 			continue
 		}
-		if slices.ContainsFunc(p.probes[other.Name].Addresses, func(a facts.HostAddress) bool { return sameIP(a.IP, address) }) {
+		if slices.ContainsFunc(p.probes[other.Name].Addresses, func(a probe.HostAddress) bool { return sameIP(a.IP, address) }) {
 			p.refuse(other.Name, CheckAddress, "take it off one of the two, or correct the inventory", "the host has the address %s of %s", address, m.Name)
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/clusterup/clusterup/facts"
+	"github.com/clusterup/clusterup/facts/probe"
 )
 
 // Hosts that are clones, or one machine, are named once, however many they are.
@@ -44,13 +45,13 @@ func TestPreflightNameOfIPv6(t *testing.T) {
 	m := &w.Cluster.Members[1]
 	m.PeerAddress, m.ClientAddress = "etcd-2.example.com", "etcd-2.example.com"
 	s, probes := fit(t, w, bare(w))
-	for name, probe := range probes {
-		reachFrom(&probe, "etcd-2", func(r *facts.Reach) { r.Error = "connection refused" })
+	for name, probed := range probes {
+		reachFrom(&probed, "etcd-2", func(r *probe.Reach) { r.Error = "connection refused" })
 		if name == "etcd-2" {
-			probe.Resolved = map[string][]string{"etcd-2.example.com": {"fd00::12"}}
-			probe.Addresses = append(probe.Addresses, facts.HostAddress{IP: "fd00::12"})
+			probed.Resolved = map[string][]string{"etcd-2.example.com": {"fd00::12"}}
+			probed.Addresses = append(probed.Addresses, probe.HostAddress{IP: "fd00::12"})
 		}
-		probes[name] = probe
+		probes[name] = probed
 	}
 	want := []string{"etcd-2 address refusal: the name etcd-2.example.com is fd00::12 on the host: a member whose address is a name listens on IPv4 alone"}
 	if got := findingLines(Preflight(w, s, probes)); !slices.Equal(got, want) {

@@ -10,19 +10,20 @@ import (
 	"strconv"
 
 	"github.com/clusterup/clusterup/facts"
+	"github.com/clusterup/clusterup/facts/probe"
 	"github.com/clusterup/clusterup/inventory"
 )
 
 // ProbeAsks says what to probe on the hosts of a cluster, given what was seen of them. Quick leaves out what takes long and can only end
 // in a warning: how fast disks and the network are.
-func ProbeAsks(c *inventory.Cluster, s facts.Snapshot, quick bool) map[string]facts.ProbeAsk {
+func ProbeAsks(c *inventory.Cluster, s facts.Snapshot, quick bool) map[string]probe.Ask {
 	v := view{want: Want{Cluster: c}, seen: s}
-	asks := make(map[string]facts.ProbeAsk, len(c.Members))
+	asks := make(map[string]probe.Ask, len(c.Members))
 	v.everyone(func(m inventory.Member, host facts.Host) {
-		ask := facts.ProbeAsk{
+		ask := probe.Ask{
 			DataDir: m.DataDir, WALDir: m.WALDir, Addresses: resolvable(m), Ports: []int{c.PeerPort, c.ClientPort},
 			Writes: append(v.places(m)[:2], path.Dir(UnitPath(c)), "/run/clusterup"),
-			Doors:  []facts.Door{v.door(m, host, "peer"), v.door(m, host, "client")},
+			Doors:  []probe.Door{v.door(m, host, "peer"), v.door(m, host, "client")},
 			Disk:   !quick && host.Process == nil, // a member that runs would feel it
 		}
 		if host.Process == nil {
@@ -58,12 +59,12 @@ func resolvable(m inventory.Member) []string {
 }
 
 // door is where others get in at a member: at the member itself when it runs, else at a listener that stands in for it.
-func (v view) door(m inventory.Member, host facts.Host, name string) facts.Door {
+func (v view) door(m inventory.Member, host facts.Host, name string) probe.Door {
 	address, port, role := m.PeerAddress, v.want.Cluster.PeerPort, "peer"
 	if name == "client" {
 		address, port, role = m.ClientAddress, v.want.Cluster.ClientPort, "server"
 	}
-	door := facts.Door{Name: name, Address: net.JoinHostPort(address, strconv.Itoa(port))}
+	door := probe.Door{Name: name, Address: net.JoinHostPort(address, strconv.Itoa(port))}
 	if host.Unreachable != "" || host.Name == "" {
 		door.Shut = "the host could not be looked at"
 		return door

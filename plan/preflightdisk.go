@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/clusterup/clusterup/facts"
+	"github.com/clusterup/clusterup/facts/probe"
 	"github.com/clusterup/clusterup/inventory"
 )
 
@@ -23,18 +24,18 @@ const (
 )
 
 // placeOf is a place that was probed, or one of which nothing is known.
-func placeOf(probe facts.Probe, what string) facts.Place {
-	if place, ok := probe.Places[what]; ok {
+func placeOf(probed probe.Probe, what string) probe.Place {
+	if place, ok := probed.Places[what]; ok {
 		return place
 	}
-	return facts.Place{Free: -1, Dir: "/", Mount: "the file system for " + what}
+	return probe.Place{Free: -1, Dir: "/", Mount: "the file system for " + what}
 }
 
-func (p *preflight) space(m inventory.Member, host facts.Host, probe facts.Probe) {
+func (p *preflight) space(m inventory.Member, host facts.Host, probed probe.Probe) {
 	quota := p.want.Cluster.Etcd.QuotaBackendBytes
-	data, wal, opt := placeOf(probe, "data"), placeOf(probe, "wal"), placeOf(probe, "opt")
+	data, wal, opt := placeOf(probed, "data"), placeOf(probed, "wal"), placeOf(probed, "opt")
 	ok := true
-	for _, place := range []facts.Place{data, wal} {
+	for _, place := range []probe.Place{data, wal} {
 		if place.Free >= 0 && place.Free < leastData {
 			ok = false
 			p.refuse(m.Name, CheckSpace, "make room: a member does not start with less than "+bytesOf(leastData)+", and should have the quota twice",
@@ -49,7 +50,7 @@ func (p *preflight) space(m inventory.Member, host facts.Host, probe facts.Probe
 		p.refuse(m.Name, CheckSpace, "make room: a release takes about "+bytesOf(leastOpt), "%s free on %s, where %s lies",
 			bytesOf(opt.Free), opt.Mount, facts.ReleaseDir)
 	}
-	ok = p.inodes(m, host, probe) && ok
+	ok = p.inodes(m, host, probed) && ok
 	switch {
 	case !ok:
 	case data.Free < 0:
@@ -63,7 +64,7 @@ func (p *preflight) space(m inventory.Member, host facts.Host, probe facts.Probe
 }
 
 // inodes are looked at like bytes: without one no file is made, however much space there is.
-func (p *preflight) inodes(m inventory.Member, host facts.Host, probe facts.Probe) bool {
+func (p *preflight) inodes(m inventory.Member, host facts.Host, probe probe.Probe) bool {
 	told := map[string]bool{}
 	for _, what := range []string{"data", "wal", "opt"} {
 		place := probe.Places[what]
@@ -78,7 +79,7 @@ func (p *preflight) inodes(m inventory.Member, host facts.Host, probe facts.Prob
 }
 
 // writable says where nothing could be made, though a step will make something there.
-func (p *preflight) writable(m inventory.Member, probe facts.Probe) bool {
+func (p *preflight) writable(m inventory.Member, probe probe.Probe) bool {
 	ok := true
 	for _, dir := range slices.Sorted(maps.Keys(probe.Sealed)) {
 		ok = false
@@ -94,7 +95,7 @@ var (
 	remoteFS   = []string{"nfs", "nfs4", "cifs", "smb3", "ceph", "9p", "glusterfs", "lustre", "beegfs", "virtiofs", "afs"}
 )
 
-func (p *preflight) fileSystems(m inventory.Member, probe facts.Probe) {
+func (p *preflight) fileSystems(m inventory.Member, probe probe.Probe) {
 	ok := p.writable(m, probe)
 	seen := map[string]bool{}
 	for _, what := range []string{"data", "wal"} {
@@ -115,7 +116,7 @@ func (p *preflight) fileSystems(m inventory.Member, probe facts.Probe) {
 }
 
 // dataPlace checks a file system that data will lie on.
-func (p *preflight) dataPlace(m inventory.Member, probe facts.Probe, place facts.Place) bool {
+func (p *preflight) dataPlace(m inventory.Member, probe probe.Probe, place probe.Place) bool {
 	switch {
 	case slices.Contains(lostAtBoot, place.Type):
 		p.refuse(m.Name, CheckFileSystem, "choose a data_dir on a disk", "%s is in memory (%s): a reboot would lose all data", place.Mount, place.Type)
@@ -132,7 +133,7 @@ func (p *preflight) dataPlace(m inventory.Member, probe facts.Probe, place facts
 	return false
 }
 
-func (p *preflight) latency(m inventory.Member, host facts.Host, probe facts.Probe) {
+func (p *preflight) latency(m inventory.Member, host facts.Host, probe probe.Probe) {
 	l := probe.Fsync
 	switch {
 	case l.Why != "":
@@ -148,7 +149,7 @@ func (p *preflight) latency(m inventory.Member, host facts.Host, probe facts.Pro
 	}
 }
 
-func timesOf(l facts.Latency) string {
+func timesOf(l probe.Latency) string {
 	high := fmt.Sprintf("p99 %s", milliseconds(l.P99))
 	if l.Samples < 100 {
 		high = fmt.Sprintf("slowest %s", milliseconds(l.Max))

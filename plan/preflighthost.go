@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/clusterup/clusterup/facts"
+	"github.com/clusterup/clusterup/facts/probe"
 	"github.com/clusterup/clusterup/inventory"
 )
 
@@ -122,7 +123,7 @@ func (p *preflight) ports(m inventory.Member, host facts.Host) {
 }
 
 // probed checks what a probe says of one host.
-func (p *preflight) probed(m inventory.Member, host facts.Host, probe facts.Probe) {
+func (p *preflight) probed(m inventory.Member, host facts.Host, probe probe.Probe) {
 	p.reach(m, probe)
 	if probe.Failed != "" {
 		p.warn(m.Name, CheckConnection, "run preflight again; without this nothing is known of disks, addresses and firewalls there",
@@ -144,7 +145,7 @@ func (p *preflight) probed(m inventory.Member, host facts.Host, probe facts.Prob
 	p.security(m, probe)
 }
 
-func (p *preflight) timeSync(m inventory.Member, probe facts.Probe) {
+func (p *preflight) timeSync(m inventory.Member, probe probe.Probe) {
 	var keepers []string
 	for _, service := range probe.Services {
 		if !slices.Contains(filters, service) {
@@ -169,7 +170,7 @@ func (p *preflight) timeSync(m inventory.Member, probe facts.Probe) {
 	}
 }
 
-func (p *preflight) resources(m inventory.Member, probe facts.Probe) {
+func (p *preflight) resources(m inventory.Member, probe probe.Probe) {
 	if probe.CPUs > 0 && probe.CPUs < leastCPUs {
 		p.warn(m.Name, CheckProcessors, "etcd's hardware guide asks for two to four", "%d", probe.CPUs)
 	} else {
@@ -188,7 +189,7 @@ func (p *preflight) resources(m inventory.Member, probe facts.Probe) {
 	}
 }
 
-func (p *preflight) security(m inventory.Member, probe facts.Probe) {
+func (p *preflight) security(m inventory.Member, probe probe.Probe) {
 	switch {
 	case probe.SELinux == "enforcing":
 		p.warn(m.Name, CheckSecurity, "if the member is denied something, on the host: ausearch -m avc -ts recent; and see docs/preflight.md",

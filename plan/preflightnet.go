@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/clusterup/clusterup/facts"
+	"github.com/clusterup/clusterup/facts/probe"
 	"github.com/clusterup/clusterup/inventory"
 )
 
@@ -17,7 +18,7 @@ var filters = []string{"ufw", "firewalld"}
 
 // reach says what a host could connect to. Peers must reach each other; clusterup itself reaches a member's API from the member's own host.
 // Other hosts' client ports are for clients, which may well run elsewhere.
-func (p *preflight) reach(m inventory.Member, probe facts.Probe) {
+func (p *preflight) reach(m inventory.Member, probe probe.Probe) {
 	var reached []string
 	for _, r := range probe.Reach {
 		needed := r.To == m.Name && r.Door.Name == "client" || r.To != m.Name && r.Door.Name == "peer"
@@ -48,7 +49,7 @@ func (p *preflight) reach(m inventory.Member, probe facts.Probe) {
 }
 
 // cause is why a connection failed, without what the finding says already.
-func cause(m inventory.Member, r facts.Reach) string {
+func cause(m inventory.Member, r probe.Reach) string {
 	text := strings.TrimPrefix(r.Error, m.Name+": ")
 	return strings.TrimPrefix(text, "connect to "+r.Door.Address+": ")
 }
@@ -59,7 +60,7 @@ func (p *preflight) has(host, check string) bool {
 }
 
 // letIn is what to do about a connection that failed.
-func (p *preflight) letIn(from inventory.Member, r facts.Reach) string {
+func (p *preflight) letIn(from inventory.Member, r probe.Reach) string {
 	if r.Clipped {
 		host, _ := splitPort(r.Door.Address)
 		return fmt.Sprintf("on %s, ping -M do -s 1472 %s tells whether full packets get through: mend the MTU of interfaces and tunnels in between, "+
@@ -96,14 +97,14 @@ func splitPort(address string) (host, port string) {
 }
 
 // firewall says what rules were seen. What counts is whether connections get through; rules matter where they do not.
-func (p *preflight) firewall(m inventory.Member, probe facts.Probe) {
+func (p *preflight) firewall(m inventory.Member, probed probe.Probe) {
 	var seen []string
-	for _, service := range probe.Services {
+	for _, service := range probed.Services {
 		if slices.Contains(filters, service) {
 			seen = append(seen, service)
 		}
 	}
-	for _, f := range probe.Firewall {
+	for _, f := range probed.Firewall {
 		if f.Rules == 0 && !f.Drop {
 			continue
 		}
@@ -119,7 +120,7 @@ func (p *preflight) firewall(m inventory.Member, probe facts.Probe) {
 		return
 	}
 	for name, other := range p.probes {
-		if name != m.Name && slices.ContainsFunc(other.Reach, func(r facts.Reach) bool { return r.To == m.Name && r.Error != "" }) {
+		if name != m.Name && slices.ContainsFunc(other.Reach, func(r probe.Reach) bool { return r.To == m.Name && r.Error != "" }) {
 			p.warn(m.Name, CheckFirewall, "see whether they keep other hosts out: "+p.filterOf(m.Name), "%s; and not every host gets in", found)
 			return
 		}
@@ -128,8 +129,8 @@ func (p *preflight) firewall(m inventory.Member, probe facts.Probe) {
 }
 
 // addresses says whether a member's addresses are on its host: etcd binds to them.
-func (p *preflight) addresses(m inventory.Member, probe facts.Probe) {
-	if probe.Addresses == nil {
+func (p *preflight) addresses(m inventory.Member, probed probe.Probe) {
+	if probed.Addresses == nil {
 		p.warn(m.Name, CheckAddress, "install the package that holds ip (iproute2)", "not checked: the command ip is missing")
 		return
 	}
@@ -138,9 +139,9 @@ func (p *preflight) addresses(m inventory.Member, probe facts.Probe) {
 		meant := []string{address}
 		isName := false
 		if _, err := netip.ParseAddr(address); err != nil {
-			isName, meant = true, probe.Resolved[address]
+			isName, meant = true, probed.Resolved[address]
 		}
-		i := slices.IndexFunc(probe.Addresses, func(a facts.HostAddress) bool {
+		i := slices.IndexFunc(probed.Addresses, func(a probe.HostAddress) bool {
 			return slices.ContainsFunc(meant, func(ip string) bool { return sameIP(ip, a.IP) })
 		})
 		switch {
@@ -153,8 +154,8 @@ func (p *preflight) addresses(m inventory.Member, probe facts.Probe) {
 			p.warn(m.Name, CheckAddress, "fine behind a load balancer or NAT; else mend the name", "%s is %s, which the host does not have",
 				address, strings.Join(meant, ", "))
 		case i < 0:
-			p.refuse(m.Name, CheckAddress, "use one of the host's addresses in the inventory: "+addressList(probe), "the host does not have the address %s", address)
-		case probe.Addresses[i].Duplicate:
+			p.refuse(m.Name, CheckAddress, "use one of the host's addresses in the inventory: "+addressList(probed), "the host does not have the address %s", address)
+		case probed.Addresses[i].Duplicate:
 			p.refuse(m.Name, CheckAddress, "give one of the two another address", "another machine on the network uses %s too", address)
 		default:
 			own = append(own, address)
@@ -171,14 +172,14 @@ func isIPv4(text string) bool {
 }
 
 // nameless says that a member's address is a name that means nothing of IPv4 on its host, which is said of that address.
-func (p *preflight) nameless(name string, door facts.Door) bool {
+func (p *preflight) nameless(name string, door probe.Door) bool {
 	host, _ := splitPort(door.Address)
 	meant, isName := p.probes[name].Resolved[host]
 	return isName && !slices.ContainsFunc(meant, isIPv4)
 }
 
 // source says from where peers saw a host come that is not among the names of its certificate: etcd refuses such connections.
-func (p *preflight) source(m inventory.Member, host facts.Host, probe facts.Probe) {
+func (p *preflight) source(m inventory.Member, host facts.Host, probe probe.Probe) {
 	if !p.want.Cluster.TLS.Peers {
 		return
 	}
@@ -204,7 +205,7 @@ func (p *preflight) source(m inventory.Member, host facts.Host, probe facts.Prob
 }
 
 // addressList are a host's addresses that may be of use.
-func addressList(probe facts.Probe) string {
+func addressList(probe probe.Probe) string {
 	var list []string
 	for _, a := range probe.Addresses {
 		if ip, err := netip.ParseAddr(a.IP); err == nil && ip.IsGlobalUnicast() {
@@ -215,7 +216,7 @@ func addressList(probe facts.Probe) string {
 }
 
 // roundTrip says how far the others are.
-func (p *preflight) roundTrip(m inventory.Member, probe facts.Probe) {
+func (p *preflight) roundTrip(m inventory.Member, probe probe.Probe) {
 	var times []string
 	for _, other := range p.want.Cluster.Members {
 		if rtt, ok := p.rtt(probe, m, other); ok && other.Name != m.Name {
@@ -228,16 +229,16 @@ func (p *preflight) roundTrip(m inventory.Member, probe facts.Probe) {
 }
 
 // rtt is the mean round-trip time between two hosts: as ping says, else how much longer a connection to the other takes than one to oneself.
-func (p *preflight) rtt(probe facts.Probe, from, to inventory.Member) (time.Duration, bool) {
-	if ping, ok := probe.Pings[to.PeerAddress]; ok {
+func (p *preflight) rtt(probed probe.Probe, from, to inventory.Member) (time.Duration, bool) {
+	if ping, ok := probed.Pings[to.PeerAddress]; ok {
 		return ping.Avg, true
 	}
 	find := func(name string) int {
-		return slices.IndexFunc(probe.Reach, func(r facts.Reach) bool { return r.To == name && r.Door.Name == "peer" && r.OK() })
+		return slices.IndexFunc(probed.Reach, func(r probe.Reach) bool { return r.To == name && r.Door.Name == "peer" && r.OK() })
 	}
 	near, far := find(from.Name), find(to.Name)
 	if near < 0 || far < 0 {
 		return 0, false
 	}
-	return max(0, probe.Reach[far].Took-probe.Reach[near].Took), true
+	return max(0, probed.Reach[far].Took-probed.Reach[near].Took), true
 }

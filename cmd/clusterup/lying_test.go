@@ -100,7 +100,7 @@ func (s lyingSite) run(t *testing.T, args ...string) string {
 // bareHost is the answer of a real one, as if it was given now.
 func bareHost(t *testing.T) string {
 	t.Helper()
-	raw, err := os.ReadFile("../../facts/testdata/bare-debian12.txt")
+	raw, err := os.ReadFile("../../facts/look/testdata/bare-debian12.txt")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/clusterup/clusterup/facts"
+	"github.com/clusterup/clusterup/facts/probe"
 	"github.com/clusterup/clusterup/plan"
 )
 
@@ -85,13 +86,13 @@ func (s *session) probe(ctx context.Context, seen facts.Snapshot, quick bool) ([
 	if err != nil {
 		return nil, err
 	}
-	hosts := map[string]facts.Prober{}
+	hosts := map[string]probe.Host{}
 	for name, host := range seen.Hosts {
 		if host.Unreachable == "" {
 			hosts[name] = prober{shell{s.hosts[name]}}
 		}
 	}
-	probes := facts.GatherProbes(ctx, facts.ProbeSource{
+	probes := probe.Gather(ctx, probe.Source{
 		Asks: plan.ProbeAsks(s.cluster, seen, quick), Hosts: hosts, Nonce: nonce, Now: s.now,
 	})
 	if err := ctx.Err(); err != nil {

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/clusterup/clusterup/facts"
+	"github.com/clusterup/clusterup/facts/look"
 	"github.com/clusterup/clusterup/pki"
 )
 
@@ -22,7 +23,7 @@ const handshakeTimeout = 5 * time.Second
 
 // handshake finds out which certificates a port shows. It goes through with the handshake, with a certificate that is
 // accepted there, so that members have nothing to complain of in their logs; what is shown is not judged here.
-func (s *session) handshake(ctx context.Context, k facts.Knock) ([]*x509.Certificate, error) {
+func (s *session) handshake(ctx context.Context, k look.Knock) ([]*x509.Certificate, error) {
 	ctx, cancel := context.WithTimeout(ctx, handshakeTimeout)
 	defer cancel()
 	config, err := s.etcd.visitor(k.Role, k.CA)
@@ -39,7 +40,7 @@ func (s *session) handshake(ctx context.Context, k facts.Knock) ([]*x509.Certifi
 
 // secured makes the handshake over a connection.
 func secured(
-	ctx context.Context, conn net.Conn, config *tls.Config, k facts.Knock,
+	ctx context.Context, conn net.Conn, config *tls.Config, k look.Knock,
 ) (chain []*x509.Certificate, err error) {
 	config.InsecureSkipVerify = true //nolint:gosec // nothing secret is said: which certificate it is, counts
 	config.VerifyPeerCertificate = func(raw [][]byte, _ [][]*x509.Certificate) error {

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/clusterup/clusterup/facts"
+	"github.com/clusterup/clusterup/facts/look"
 	"github.com/clusterup/clusterup/pki"
 )
 
@@ -45,7 +46,7 @@ func TestAcceptedAndShown(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			chain, err := secured(t.Context(), conn, config, facts.Knock{Role: "peer", CA: ca, Address: "a:1"})
+			chain, err := secured(t.Context(), conn, config, look.Knock{Role: "peer", CA: ca, Address: "a:1"})
 			if !errors.Is(err, want) || len(chain) != 1 || chain[0].Subject.CommonName != "peer:a" {
 				t.Errorf("TLS %x, CA %d: %d shown, %v", version, ca, len(chain), err)
 			}

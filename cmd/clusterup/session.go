@@ -13,6 +13,7 @@ import (
 
 	"github.com/clusterup/clusterup/apply"
 	"github.com/clusterup/clusterup/facts"
+	"github.com/clusterup/clusterup/facts/look"
 	"github.com/clusterup/clusterup/inventory"
 	"github.com/clusterup/clusterup/pki"
 	"github.com/clusterup/clusterup/plan"
@@ -126,7 +127,7 @@ func (s *session) gather(ctx context.Context) (facts.Snapshot, error) {
 
 // gatherBut looks at everything but what lies on hosts that were looked at before.
 func (s *session) gatherBut(ctx context.Context, keep map[string]facts.Host) (facts.Snapshot, error) {
-	shells := make(map[string]facts.Shell, len(s.hosts))
+	shells := make(map[string]look.Shell, len(s.hosts))
 	for name, host := range s.hosts {
 		shells[name] = prober{shell{host}}
 		if held := s.holding.Load(); held != nil {
@@ -136,7 +137,7 @@ func (s *session) gatherBut(ctx context.Context, keep map[string]facts.Host) (fa
 			}
 		}
 	}
-	seen, err := facts.Gather(ctx, facts.Source{
+	seen, err := look.Gather(ctx, look.Source{
 		Asks: plan.Asks(s.cluster), Shells: shells, Etcd: s.etcd, Operator: s.operator, Now: s.now, Route: s.etcd.route,
 		Handshake: s.handshake, Keep: keep,
 	})
@@ -169,7 +170,7 @@ func (s *session) look(ctx context.Context, last *apply.Last) (facts.Snapshot, e
 	if err != nil {
 		return last.Seen, err
 	}
-	seen, ok := last.Seen.With(operator)
+	seen, ok := look.With(last.Seen, operator)
 	if !ok {
 		return s.gather(ctx)
 	}

@@ -1,0 +1,257 @@
+package look
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"maps"
+	"reflect"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/clusterup/clusterup/facts"
+)
+
+// Shell runs a POSIX shell script on one host, as root, in one session, and returns what it wrote to stdout. It is safe
+// for concurrent use; the error names the host and the cause.
+type Shell interface {
+	Script(ctx context.Context, script string) ([]byte, error)
+}
+
+// Etcd asks the member behind one endpoint, and no other. Every call has a deadline of its own.
+type Etcd interface {
+	Status(ctx context.Context, endpoint string) (facts.Status, error)
+	// Members is the list as that member holds it, answered locally.
+	Members(ctx context.Context, endpoint string) ([]facts.Member, error)
+	// ReadLinearizable fails when that member cannot reach a leader with a quorum.
+	ReadLinearizable(ctx context.Context, endpoint string) error
+	Alarms(ctx context.Context, endpoint string) ([]facts.Alarm, error)
+}
+
+// Source is where facts come from.
+type Source struct {
+	Asks     map[string]facts.Ask // by member name
+	Shells   map[string]Shell     // by member name
+	Etcd     Etcd                 // nil: the etcd API is not asked
+	Operator func() (facts.Operator, error)
+	// Route is told which member is behind an endpoint before Etcd is asked there: a member is asked where it serves,
+	// which is not where it shall serve when that is being changed. Nil: nobody needs to know.
+	Route func(member, endpoint string)
+	// Handshake makes a handshake, and returns the chain that was shown; with an error, too, where it was shown
+	// before that. An error is ErrNoCertificate where the port answered, and had none to show, and ErrRefused where
+	// it did not accept the other side's. It has a deadline of its own. Nil: no port is looked at.
+	Handshake func(ctx context.Context, k Knock) (chain []*x509.Certificate, err error)
+	// Keep are hosts on which nothing was done since they were looked at: where the member serves as it did, only
+	// that is asked again, and what lies there is taken as it was.
+	Keep map[string]facts.Host
+	Now  func() time.Time
+}
+
+// Gather looks at everything at once and blocks until all have answered or failed. A host that fails is in the Snapshot
+// with the reason; the only error is an operator directory that cannot be read.
+func Gather(ctx context.Context, src Source) (facts.Snapshot, error) {
+	operator, err := src.Operator()
+	if err != nil {
+		return facts.Snapshot{}, err
+	}
+	s := facts.Snapshot{Taken: src.Now(), Operator: operator, Hosts: map[string]facts.Host{}}
+	lookAt(ctx, &s, src, slices.Collect(maps.Keys(src.Asks)))
+	agree(&s)
+	if names := torn(&s); len(names) > 0 {
+		lookAt(ctx, &s, src, names)
+		agree(&s)
+	}
+	askAgain(ctx, &s, src)
+	return s, nil
+}
+
+// With is what s saw of the hosts with the operator directory as it is now. It is not ok where CAs have come or gone
+// and members run: how they are asked for their certificates rests on the CAs that there are.
+func With(s facts.Snapshot, operator facts.Operator) (seen facts.Snapshot, ok bool) {
+	runs := func(host facts.Host) bool { return host.Process != nil }
+	if !reflect.DeepEqual(s.Operator.CAs, operator.CAs) && slices.ContainsFunc(slices.Collect(maps.Values(s.Hosts)), runs) {
+		return s, false
+	}
+	s.Operator, s.Hosts = operator, maps.Clone(s.Hosts)
+	for name, host := range s.Hosts {
+		host.Leaves = maps.Clone(host.Leaves)
+		issuers(host.Leaves, operator.CAs)
+		s.Hosts[name] = host
+	}
+	return s, true
+}
+
+// lookAt gathers some hosts side by side.
+func lookAt(ctx context.Context, s *facts.Snapshot, src Source, names []string) {
+	var mu sync.Mutex
+	var wg sync.WaitGroup
+	l := looker{src, s.Operator.CAs, map[string]*reply{}}
+	for _, name := range names {
+		l.answers[name] = &reply{given: make(chan struct{})}
+	}
+	for _, name := range names {
+		wg.Go(func() {
+			host := l.look(ctx, name, src.Asks[name])
+			issuers(host.Leaves, s.Operator.CAs)
+			mu.Lock()
+			defer mu.Unlock()
+			s.Hosts[name] = host
+		})
+	}
+	wg.Wait()
+}
+
+// torn are hosts that had no write-ahead log when they were looked at, of members which the cluster knew as having
+// served a moment later: a first start was under way. Were it left at that, their data would be taken for lost.
+func torn(s *facts.Snapshot) []string {
+	var names []string
+	for _, m := range s.Members {
+		if host, ok := s.Hosts[m.Name]; ok && host.Unreachable == "" && !host.Data.WAL && len(m.ClientURLs) > 0 {
+			names = append(names, m.Name)
+		}
+	}
+	return names
+}
+
+// looker looks at one host, knowing the CAs of the operator directory.
+type looker struct {
+	src     Source
+	cas     []facts.CA
+	answers map[string]*reply // by host, of those that are looked at now
+}
+
+// reply is what became of a host's script.
+type reply struct {
+	once  sync.Once
+	given chan struct{} // closed when it has ended
+	err   error         // set before that
+}
+
+// answered waits until a host has been looked at, and says why it could not be. One that is not looked at now was
+// before.
+func (l looker) answered(name string) error {
+	a := l.answers[name]
+	if a == nil {
+		return nil
+	}
+	<-a.given
+	return a.err
+}
+
+// look gathers one host: its script, then its member if it runs.
+func (l looker) look(ctx context.Context, name string, ask facts.Ask) facts.Host {
+	src := l.src
+	if host, ok := l.kept(ctx, name, ask); ok {
+		return host
+	}
+	sent := src.Now()
+	text, err := src.Shells[name].Script(ctx, Script(ask))
+	received := src.Now()
+	l.tell(name, err)
+	if err != nil {
+		return facts.Host{Name: name, Unreachable: err.Error(), Err: err}
+	}
+	host, clock, err := parse(ask, text)
+	if err != nil {
+		return facts.Host{Name: name, Unreachable: err.Error(), Err: err}
+	}
+	host.Name = name
+	host.ClockOffset = offset(clock, sent, received)
+	l.ask(ctx, ask, &host)
+	return host
+}
+
+// ask asks the member of a host, if it runs.
+func (l looker) ask(ctx context.Context, ask facts.Ask, host *facts.Host) {
+	if host.Process == nil || l.src.Etcd == nil || ask.Endpoint == "" {
+		return
+	}
+	host.Endpoint = serving(host.Process.Args, ask.Endpoint)
+	if l.src.Route != nil {
+		l.src.Route(host.Name, host.Endpoint)
+	}
+	var wg sync.WaitGroup
+	running := *host // talk fills in the rest meanwhile
+	wg.Go(func() { host.Serves = l.shake(ctx, host.Name, running) })
+	talk(ctx, l.src.Etcd, host.Endpoint, host)
+	wg.Wait()
+}
+
+// kept is a host as it was seen before, with what its member says now. It is not ok where that does not serve as it
+// did: then there is something to be seen on the host.
+func (l looker) kept(ctx context.Context, name string, ask facts.Ask) (host facts.Host, ok bool) {
+	was, keep := l.src.Keep[name]
+	if !keep || was.Dark() || was.Process == nil || was.Etcd == nil || !was.Reads {
+		return facts.Host{}, false
+	}
+	host = was
+	host.Leaves = maps.Clone(was.Leaves)
+	host.Etcd, host.EtcdError, host.Denied, host.Reads, host.ReadError = nil, "", false, false, ""
+	host.Listed, host.Alarms, host.Serves = nil, nil, nil
+	l.tell(name, nil) // the host was seen, and the others may go by that
+	l.ask(ctx, ask, &host)
+	return host, host.Etcd != nil && host.Reads && host.Etcd.MemberID == was.Etcd.MemberID &&
+		host.Etcd.ClusterID == was.Etcd.ClusterID && host.Etcd.Version == was.Etcd.Version
+}
+
+// tell lets whoever waits for a host know that it has been looked at, or why it could not be.
+func (l looker) tell(name string, err error) {
+	told := l.answers[name]
+	if told == nil {
+		return
+	}
+	told.once.Do(func() {
+		told.err = err
+		close(told.given)
+	})
+}
+
+// serving is the client URL that a process advertises, else the one that is wanted.
+func serving(args []string, wanted string) string {
+	for _, arg := range args {
+		if urls, ok := strings.CutPrefix(arg, "--advertise-client-urls="); ok {
+			first, _, _ := strings.Cut(urls, ",")
+			return first
+		}
+	}
+	return wanted
+}
+
+// offset is how far a clock read somewhere between sent and received is off; zero while that journey can explain it.
+func offset(clock, sent, received time.Time) time.Duration {
+	switch {
+	case clock.Before(sent):
+		return clock.Sub(sent)
+	case clock.After(received):
+		return clock.Sub(received)
+	}
+	return 0
+}
+
+// talk asks one member everything side by side.
+func talk(ctx context.Context, etcd Etcd, endpoint string, host *facts.Host) {
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		status, err := etcd.Status(ctx, endpoint)
+		if err != nil {
+			host.EtcdError, host.Denied = err.Error(), errors.Is(err, facts.ErrPermission)
+			if errors.Is(err, facts.ErrNoForwarding) {
+				host.Unasked, host.Err = facts.ErrNoForwarding.Error()+", so that its member cannot be asked", err
+			}
+			return
+		}
+		host.Etcd = &status
+	})
+	wg.Go(func() { host.Listed, _ = etcd.Members(ctx, endpoint) }) // a member that cannot tell has no list
+	wg.Go(func() { host.Alarms, _ = etcd.Alarms(ctx, endpoint) })
+	wg.Go(func() {
+		if err := etcd.ReadLinearizable(ctx, endpoint); err != nil {
+			host.ReadError = err.Error()
+			return
+		}
+		host.Reads = true
+	})
+	wg.Wait()
+}

@@ -1,0 +1,73 @@
+package look
+
+import (
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/rsa"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/hex"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/clusterup/clusterup/facts"
+)
+
+// readLeaf reads the first certificate of a PEM file.
+func readLeaf(raw []byte) (facts.Leaf, error) {
+	cert, err := certificate(raw)
+	if err != nil {
+		return facts.Leaf{}, err
+	}
+	sum := sha256.Sum256(cert.Raw)
+	leaf := facts.Leaf{
+		Serial: fmt.Sprintf("%x", cert.SerialNumber), SHA256: hex.EncodeToString(sum[:]), Subject: cert.Subject.CommonName,
+		Algorithm: algorithm(cert), NotBefore: cert.NotBefore.UTC(), NotAfter: cert.NotAfter.UTC(), Certificate: cert,
+	}
+	for _, ip := range cert.IPAddresses {
+		leaf.Names = append(leaf.Names, ip.String())
+	}
+	leaf.Names = append(leaf.Names, cert.DNSNames...)
+	slices.Sort(leaf.Names)
+	return leaf, nil
+}
+
+func certificate(raw []byte) (*x509.Certificate, error) {
+	block, _ := pem.Decode(raw)
+	if block == nil || block.Type != "CERTIFICATE" {
+		return nil, errors.New("no PEM certificate")
+	}
+	return x509.ParseCertificate(block.Bytes)
+}
+
+// algorithm names a certificate's key as the inventory does.
+func algorithm(cert *x509.Certificate) string {
+	switch key := cert.PublicKey.(type) {
+	case *ecdsa.PublicKey:
+		return fmt.Sprintf("ecdsa-p%d", key.Curve.Params().BitSize)
+	case *rsa.PublicKey:
+		return fmt.Sprintf("rsa-%d", key.N.BitLen())
+	case ed25519.PublicKey:
+		return "ed25519"
+	}
+	return "unknown"
+}
+
+// issuers finds, for each leaf, the CA of the operator directory that really signed it: of several with one key, which
+// can be where a CA from elsewhere was issued anew, the newest that is not retired.
+func issuers(leaves map[string]facts.Leaf, cas []facts.CA) {
+	for role, leaf := range leaves {
+		leaf.Issuer = ""
+		retired := true
+		for _, ca := range cas {
+			signer, err := certificate(ca.PEM)
+			signed := err == nil && leaf.Certificate != nil && leaf.Certificate.CheckSignatureFrom(signer) == nil
+			if signed && (retired || !ca.Retired) {
+				leaf.Issuer, retired = ca.SHA256, ca.Retired
+			}
+		}
+		leaves[role] = leaf
+	}
+}

@@ -1,0 +1,118 @@
+package look
+
+import (
+	"bytes"
+	"fmt"
+	"path"
+	"strings"
+
+	"github.com/clusterup/clusterup/facts/lines"
+)
+
+// The end of an answer is what files hold, as it is, behind a line "raw": what `head -v` writes of the files that lines
+// of kind content name, and of the process's command line, then the head of a write-ahead log behind a line "wal".
+const (
+	rawBegin  = "\nraw\n"
+	rawLog    = "\nwal\n"
+	rawEnd    = "\nend\n"
+	headBegin = "==> "
+	headEnd   = " <==\n"
+)
+
+// cutRaw parts the lines of an answer from what files hold. An answer without such a part is all lines.
+func cutRaw(answer []byte) (text, raw []byte, err error) {
+	if err := lines.Bounded(answer); err != nil {
+		return nil, nil, err
+	}
+	begin := bytes.Index(answer, []byte(rawBegin))
+	if begin < 0 {
+		return answer, nil, nil
+	}
+	raw = answer[begin+len(rawBegin):]
+	end := bytes.LastIndex(raw, []byte(rawEnd)) // a file may hold it, too
+	if end < 0 {
+		return nil, nil, fmt.Errorf("%w within what files hold", lines.ErrCutShort)
+	}
+	return append(bytes.Clone(answer[:begin]), rawEnd...), raw[:end], nil
+}
+
+// readRaw gives what files hold to those who read it. The lines have been read by then.
+func (p *parser) readRaw(raw []byte) {
+	if p.host.Data.WAL {
+		if begin := bytes.LastIndex(raw, []byte(rawLog)); begin >= 0 {
+			p.host.Data.ClusterID, p.host.Data.MemberID, _ = walIdentity(raw[begin+len(rawLog):]) // zero: a WAL, but nobody's that we can tell
+			raw = raw[:begin]
+		}
+	}
+	names := p.contents
+	if p.process != nil {
+		names = append(names, fmt.Sprintf("/proc/%d/cmdline", p.process.PID))
+	}
+	later := map[string]bool{}
+	for _, name := range names {
+		later[name] = true
+	}
+	for _, name := range names {
+		delete(later, name)
+		rest, there := afterHead(raw, name)
+		if !there {
+			continue // it is gone by now
+		}
+		n := heldBytes(rest, p.host.Files[name].Size, later)
+		p.readHeld(name, rest[:n])
+		raw = rest[n:]
+	}
+}
+
+// afterHead is what stands behind the line that head writes before a file.
+func afterHead(raw []byte, name string) (rest []byte, there bool) {
+	return bytes.CutPrefix(bytes.TrimPrefix(raw, []byte("\n")), []byte(headBegin+name+headEnd))
+}
+
+// heldBytes is how much of raw is of one file: as much as stat said, if another file or nothing follows there. It may
+// have been replaced since, and then it ends where the next one begins.
+func heldBytes(raw []byte, size int64, later map[string]bool) int {
+	if size <= int64(len(raw)) && begins(raw[size:], later) {
+		return int(size)
+	}
+	for n := 0; ; n++ {
+		next := bytes.Index(raw[n:], []byte("\n"+headBegin))
+		if next < 0 {
+			return len(raw)
+		}
+		if n += next; begins(raw[n:], later) {
+			return n
+		}
+	}
+}
+
+// begins says whether one of the files begins here, or all have ended.
+func begins(raw []byte, later map[string]bool) bool {
+	if len(raw) == 0 {
+		return true
+	}
+	line, there := bytes.CutPrefix(raw, []byte("\n"+headBegin))
+	name, _, whole := bytes.Cut(line, []byte("\n"))
+	return there && whole && later[strings.TrimSuffix(string(name)+"\n", headEnd)]
+}
+
+// readHeld reads what one file holds.
+func (p *parser) readHeld(name string, raw []byte) {
+	if p.process != nil && path.Base(name) == "cmdline" && path.Dir(path.Dir(name)) == "/proc" {
+		args := strings.Split(strings.TrimRight(string(raw), "\x00"), "\x00")
+		if !strings.HasPrefix(args[0], "(") { // between fork and exec it is still systemd, with its own name for what is to come
+			p.process.Args, p.host.Process = args, p.process
+		}
+		return
+	}
+	if role, ok := p.leafRole(name); ok {
+		if leaf, err := readLeaf(raw); err == nil { // an unreadable certificate is no leaf at all
+			leaf.Role = role
+			p.host.Leaves[role] = leaf
+		}
+		return
+	}
+	file := p.host.Files[name]
+	file.Content = bytes.Clone(raw)
+	p.host.Files[name] = file
+}

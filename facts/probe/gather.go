@@ -1,0 +1,159 @@
+package probe
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"fmt"
+	"net/netip"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/clusterup/clusterup/facts/lines"
+)
+
+// Source is where probes come from.
+type Source struct {
+	Asks  map[string]Ask  // by member name
+	Hosts map[string]Host // by member name; those that are missing are reached for, and not asked
+	Nonce string          // what listeners say: at least 16 letters and digits that nobody else can know
+	Now   func() time.Time
+}
+
+// patience is how long a connection may take that stands at once where nothing is in its way. It bears lost
+// packets, and hosts that have much to do.
+const patience = 5 * time.Second
+
+// doorPatience is how long a host may take until something listens at its doors. Behind it, what listens at those of
+// others has half a minute left.
+const doorPatience = 30 * time.Second
+
+// Gather probes all hosts side by side, and blocks until all is known. Then nothing of it is left on any host,
+// and neither is when ctx ends it. What could not be found out is said in the Probe that it belongs to.
+func Gather(ctx context.Context, src Source) map[string]Probe {
+	asked := make(map[string]*asking, len(src.Hosts))
+	until := make(chan struct{})
+	for name, host := range src.Hosts {
+		asked[name] = begin(ctx, host, src.Asks[name], src.Nonce, until)
+	}
+	shut := waitForDoors(ctx, src, asked)
+	reach := make(map[string][]Reach, len(src.Hosts))
+	var mu sync.Mutex
+	var knocked sync.WaitGroup
+	for name, host := range src.Hosts {
+		knocked.Go(func() {
+			found := knockAll(ctx, src, host, shut)
+			mu.Lock()
+			defer mu.Unlock()
+			reach[name] = found
+		})
+	}
+	knocked.Wait()
+	close(until)
+	probes := make(map[string]Probe, len(src.Hosts))
+	for name, a := range asked {
+		<-a.over
+		probes[name] = a.probe
+	}
+	for name, probe := range probes {
+		for i, r := range reach[name] {
+			if peer, err := netip.ParseAddrPort(probes[r.To].Callers[r.By]); err == nil {
+				reach[name][i].From = peer.Addr().Unmap().String()
+			}
+		}
+		probe.Reach = reach[name]
+		probes[name] = probe
+	}
+	return probes
+}
+
+// asking is a probe on its way.
+type asking struct {
+	answer answer
+	over   chan struct{} // closed at its end
+	probe  Probe         // read after over
+}
+
+func begin(ctx context.Context, host Host, ask Ask, nonce string, until <-chan struct{}) *asking {
+	a := &asking{answer: answer{doors: make(chan string, 1)}, over: make(chan struct{})}
+	go func() {
+		defer close(a.over)
+		// Enough of the nonce stays unknown to whoever may list a directory.
+		err := host.AskUntil(ctx, ask.Script(nonce, nonce[:min(8, len(nonce))]), until, &a.answer)
+		if err == nil {
+			a.probe, err = parse(a.answer.text)
+		}
+		if err != nil {
+			a.probe = Probe{Failed: err.Error(), Err: err}
+		}
+	}()
+	return a
+}
+
+// waitForDoors blocks until something listens at all doors that need it. It returns why there is nothing on hosts
+// where there is not.
+func waitForDoors(ctx context.Context, src Source, asked map[string]*asking) (shut map[string]string) {
+	shut = map[string]string{}
+	inTime, cancel := context.WithTimeout(ctx, doorPatience)
+	defer cancel()
+	for name, ask := range src.Asks {
+		if len(ask.listens()) == 0 {
+			continue
+		}
+		why := "the host could not be looked at"
+		if a, ok := asked[name]; ok {
+			why = a.opened(inTime)
+		}
+		if why != "" {
+			shut[name] = why
+		}
+	}
+	return shut
+}
+
+// opened blocks until something listens at the doors, and returns why nothing does.
+func (a *asking) opened(ctx context.Context) (why string) {
+	select {
+	case why = <-a.answer.doors:
+	case <-ctx.Done():
+		return fmt.Sprintf("no listener could be set up within %s", doorPatience)
+	case <-a.over:
+		select {
+		case why = <-a.answer.doors: // and ended at once
+		default:
+			return cmp.Or(a.probe.Failed, "no listener could be set up")
+		}
+	}
+	if why != "" {
+		why = "no listener could be set up: " + why
+	}
+	return why
+}
+
+// answer takes what the script of a probe writes.
+type answer struct {
+	text  []byte
+	read  int         // bytes in lines that were seen
+	doors chan string // gets why nothing listens at the doors, once; empty: something does
+	told  bool
+}
+
+func (a *answer) Write(b []byte) (int, error) {
+	a.text = append(a.text, b...)
+	for !a.told {
+		line, _, whole := bytes.Cut(a.text[a.read:], []byte("\n"))
+		if !whole {
+			break
+		}
+		a.read += len(line) + 1
+		if why, ok := strings.CutPrefix(string(line), "doors\t"); ok {
+			a.told = true
+			if words, err := lines.Decode(why); err == nil {
+				why = words
+			}
+			a.doors <- why
+		}
+	}
+	return len(b), lines.Bounded(a.text)
+}
