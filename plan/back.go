@@ -7,6 +7,7 @@ import (
 
 	"github.com/clusterup/clusterup/facts"
 	"github.com/clusterup/clusterup/inventory"
+	"github.com/clusterup/clusterup/plan/version"
 	"github.com/clusterup/clusterup/units"
 )
 
@@ -62,7 +63,7 @@ func Back(w Want, before, now facts.Snapshot, failed Stage) *Stage {
 func (v view) passed(restart Step) bool {
 	later := false
 	v.each(func(m inventory.Member, host facts.Host) {
-		if m.Name != restart.Host && host.Etcd != nil && compare(minor(host.Etcd.StorageVersion), minor(restart.From)) > 0 {
+		if m.Name != restart.Host && host.Etcd != nil && version.Compare(version.Minor(host.Etcd.StorageVersion), version.Minor(restart.From)) > 0 {
 			later = true
 		}
 	})

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/clusterup/clusterup/facts"
+	"github.com/clusterup/clusterup/plan/version"
 )
 
 // hide is a look at which hosts cannot be seen.
@@ -378,7 +379,7 @@ func TestDarkLingers(t *testing.T) {
 			for _, stage := range p.Stages {
 				for _, step := range stage.Steps {
 					switch {
-					case step.Kind == StartMember && minor(step.Version) == minor(test.from):
+					case step.Kind == StartMember && version.Minor(step.Version) == version.Minor(test.from):
 						starts++
 					case step.Kind == StartMember || step.Kind == RestartMember:
 						t.Errorf("%s with etcd %s", step.ID(), step.Version)

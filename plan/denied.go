@@ -5,6 +5,7 @@ import (
 
 	"github.com/clusterup/clusterup/facts"
 	"github.com/clusterup/clusterup/inventory"
+	"github.com/clusterup/clusterup/plan/version"
 )
 
 // With etcd's permissions on, clusterup is the user root by the name in its certificate. Where clients speak http there
@@ -44,7 +45,7 @@ func (v view) noUser() []Refusal {
 		return []Refusal{refuse(NoUser, "", fmt.Sprintf("with https it is the user root: in the inventory, take clients = false "+
 			"out of the block tls, keep http for its clients meanwhile with http_client_port = %d and another client_port, "+
 			"and apply; or switch permissions off: ", c.ClientPort)+etcdctl("--user root auth disable"), "%s; without TLS it has no user", reason)}
-	case v.low != "" && minor(c.Version) != minor(v.high):
+	case v.low != "" && version.Minor(c.Version) != version.Minor(v.high):
 		return []Refusal{refuse(NoUser, "", "apply with version "+v.high+" first, which switches clients to https; "+
 			"then ask for "+c.Version+" again",
 			"%s; without TLS it has no user, and another minor version takes one", reason)}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/clusterup/clusterup/facts"
 	"github.com/clusterup/clusterup/inventory"
+	"github.com/clusterup/clusterup/plan/version"
 	"github.com/clusterup/clusterup/units"
 )
 
@@ -66,7 +67,7 @@ func Asks(c *inventory.Cluster) map[string]facts.Ask {
 			DataDir: m.DataDir, WALDir: walDir(m), Ports: ports, Peers: peers,
 			Endpoint: ClientURL(c, m),
 			Peer:     net.JoinHostPort(m.PeerAddress, strconv.Itoa(c.PeerPort)),
-			V2Store:  compare(minor(c.Version), "3.5") > 0, V2Log: compare(minor(c.Version), "3.6") > 0,
+			V2Store:  version.Compare(version.Minor(c.Version), "3.5") > 0, V2Log: version.Compare(version.Minor(c.Version), "3.6") > 0,
 		}
 	}
 	return asks

@@ -8,6 +8,7 @@ import (
 
 	"github.com/clusterup/clusterup/facts"
 	"github.com/clusterup/clusterup/inventory"
+	"github.com/clusterup/clusterup/plan/version"
 )
 
 // kept is how many releases stay on a host: the one that runs, and the one before it, to go back to.
@@ -79,11 +80,11 @@ func (v view) prunable(host facts.Host) []string {
 	if len(dirs) <= kept || len(host.InUse) == 0 {
 		return nil
 	}
-	version := func(dir string) string {
-		version, _, _ := strings.Cut(path.Base(dir), "-")
-		return version
+	of := func(dir string) string {
+		name, _, _ := strings.Cut(path.Base(dir), "-")
+		return name
 	}
-	slices.SortFunc(dirs, func(a, b string) int { return cmp.Or(compare(version(b), version(a)), cmp.Compare(a, b)) })
+	slices.SortFunc(dirs, func(a, b string) int { return cmp.Or(version.Compare(of(b), of(a)), cmp.Compare(a, b)) })
 	r, _ := v.release(host)
 	return slices.DeleteFunc(dirs[kept:], func(dir string) bool {
 		return slices.Contains(host.InUse, dir) || dir == BinDir(r) || host.Process != nil && len(host.Process.Args) > 0 && binAt(host.Process.Args[0]).dir == dir

@@ -8,6 +8,7 @@ import (
 
 	"github.com/clusterup/clusterup/facts"
 	"github.com/clusterup/clusterup/inventory"
+	"github.com/clusterup/clusterup/plan/version"
 )
 
 // A CA is rotated in three phases, each of which the facts show: all members trust the next generation beside the old one; then it signs
@@ -58,7 +59,7 @@ func (v view) authorities() []Step {
 		case len(live) == 0:
 			steps = append(steps, Step{Kind: CreateCA, CA: role, Why: "the operator directory has no " + role + " CA"})
 		case v.goesBack(role): // a CA that was made now would be taken back at once, again and again
-		case replaced != "" && len(v.dark()) == 0 && !v.rotating(role) && minor(v.low) == minor(v.high):
+		case replaced != "" && len(v.dark()) == 0 && !v.rotating(role) && version.Minor(v.low) == version.Minor(v.high):
 			if role == "client" && v.hold(role) == "" && len(v.hanging(live[len(live)-1])) > 0 {
 				steps = append(steps, v.holdStep(role, HoldTrust))
 			}
@@ -106,7 +107,7 @@ func (v view) holdStep(role, hold string) Step {
 
 // rotate begins rotations and ends them, when nothing else is left to do: the members run what is wanted, and serve.
 func (v view) rotate() (*Stage, error) {
-	if v.held() || minor(v.low) != minor(v.high) {
+	if v.held() || version.Minor(v.low) != version.Minor(v.high) {
 		return nil, nil // no CA changes while members are of two versions
 	}
 	var begin, end []Step

@@ -7,6 +7,7 @@ import (
 
 	"github.com/clusterup/clusterup/facts"
 	"github.com/clusterup/clusterup/inventory"
+	"github.com/clusterup/clusterup/plan/version"
 )
 
 // Waiting says what is left to somebody's word where nothing is left to do: a member that is held, a rotation that waits.
@@ -23,7 +24,7 @@ func Waiting(w Want, s facts.Snapshot) []string {
 	v := newView(w, s)
 	for _, role := range caRoles {
 		later := w.Generation[role] > v.newest(role) || v.due(role) != "" && v.formed
-		if later && !v.rotating(role) && (v.held() || minor(v.low) != minor(v.high)) {
+		if later && !v.rotating(role) && (v.held() || version.Minor(v.low) != version.Minor(v.high)) {
 			notes = append(notes, fmt.Sprintf("the %s CA is rotated when all members are of one minor version", role))
 		}
 	}

@@ -11,65 +11,16 @@ import (
 
 	"github.com/clusterup/clusterup/facts"
 	"github.com/clusterup/clusterup/inventory"
+	"github.com/clusterup/clusterup/plan/version"
 )
-
-// A cluster goes from one version to another one minor version at a time, and all members reach one before the first goes to the next
-// (law 6). Facts: etcd's upgrade guides and server/etcdserver/version/monitor.go.
-
-// waypoints are the releases by which a cluster passes through a minor version other than the one wanted.
-var waypoints = map[string]string{"3.5": "3.5.35", "3.6": "3.6.16", "3.7": "3.7.3"}
-
-// floors are the oldest releases of a minor version from which the next one may be entered: older ones turn voters into learners, keep
-// members that were removed, or leave etcd v2 content behind (etcd issues 19557, 20967, 21849; upgrade_3_6.md, upgrade_3_7.md).
-var floors = map[string]string{"3.5": "3.5.32", "3.6": "3.6.11"}
 
 // bin is a release as a host has it.
 type bin struct{ dir, version string }
 
 func (b bin) path(name string) string { return path.Join(b.dir, name) }
 
-// route are the versions that all members reach in turn, the wanted one last. It is that one alone while there is no data.
-func (v view) route() []string {
-	wanted := v.want.Cluster.Version
-	low, high := v.low, v.high
-	if low == "" {
-		return []string{wanted}
-	}
-	var way []string
-	for range 10 { // there are not so many minor versions
-		next := hop(low, high, wanted)
-		way = append(way, next)
-		if next == wanted {
-			break
-		}
-		low, high = next, next
-	}
-	return way
-}
-
-// hop is the next version that all members are to reach, where the oldest is of low and the newest of high.
-func hop(low, high, wanted string) string {
-	to := func(at string) string {
-		if at == minor(wanted) {
-			return wanted
-		}
-		return waypoints[at]
-	}
-	up, down := compare(minor(wanted), minor(low)) > 0, compare(minor(wanted), minor(high)) < 0
-	switch mixed := minor(low) != minor(high); {
-	case mixed && compare(minor(wanted), minor(high)) >= 0:
-		return to(minor(high))
-	case mixed:
-		return to(minor(low))
-	case up && compare(low, floors[minor(low)]) < 0:
-		return waypoints[minor(low)]
-	case up:
-		return to(neighbour(low, +1))
-	case down:
-		return to(neighbour(low, -1))
-	}
-	return wanted
-}
+// route are the versions that all members reach in turn, the wanted one last.
+func (v view) route() []string { return version.Route(v.low, v.high, v.want.Cluster.Version) }
 
 // Versions are the releases that a cluster as it was seen needs on its hosts, in the order in which it runs them, the wanted one last.
 func Versions(c *inventory.Cluster, s facts.Snapshot) []string {
@@ -83,10 +34,10 @@ func (v view) versions() (low, high string) {
 		if has == "" || !host.Data.WAL {
 			return
 		}
-		if low == "" || compare(has, low) < 0 {
+		if low == "" || version.Compare(has, low) < 0 {
 			low = has
 		}
-		if high == "" || compare(has, high) > 0 {
+		if high == "" || version.Compare(has, high) > 0 {
 			high = has
 		}
 	})
@@ -154,8 +105,8 @@ func binAt(file string) bin {
 	if !strings.HasPrefix(file, facts.ReleaseDir+"/") || path.Base(file) != "etcd" {
 		return bin{}
 	}
-	version, _, _ := strings.Cut(path.Base(path.Dir(file)), "-")
-	return bin{path.Dir(file), version}
+	name, _, _ := strings.Cut(path.Base(path.Dir(file)), "-")
+	return bin{path.Dir(file), name}
 }
 
 // bin is the release that a member is to run now. One that does not run, and has not come along to another minor version yet, is
@@ -178,7 +129,7 @@ func (v view) bin(host facts.Host) bin {
 // one is dark. A member of which nobody knows what it ran last is started with nothing newer either.
 func (v view) lingers(host facts.Host) bool {
 	last := cmp.Or(v.lastVersion(host), v.low)
-	return len(v.dark()) > 0 && host.Data.WAL && last != "" && minor(last) != minor(v.target)
+	return len(v.dark()) > 0 && host.Data.WAL && last != "" && version.Minor(last) != version.Minor(v.target)
 }
 
 // lingering is the release that a member stays with: what it runs, what its unit starts, or the newest of that minor
@@ -191,9 +142,9 @@ func (v view) lingering(host facts.Host) bin {
 	if _, there := host.Binaries[has.path("etcd")]; there {
 		return has
 	}
-	best, last := bin{}, minor(cmp.Or(v.lastVersion(host), v.low))
+	best, last := bin{}, version.Minor(cmp.Or(v.lastVersion(host), v.low))
 	for file := range host.Binaries {
-		if b := binAt(file); b.dir != "" && minor(b.version) == last && compare(b.version, best.version) > 0 {
+		if b := binAt(file); b.dir != "" && version.Minor(b.version) == last && version.Compare(b.version, best.version) > 0 {
 			best = b
 		}
 	}
@@ -206,61 +157,32 @@ func (v view) lost(host facts.Host) bool { return v.lingers(host) && v.bin(host)
 
 func (v view) keeps(host facts.Host, has bin) bool {
 	_, there := host.Binaries[has.path("etcd")]
-	if host.Process != nil || !host.Data.WAL || !there || minor(has.version) == minor(v.target) {
+	if host.Process != nil || !host.Data.WAL || !there || version.Minor(has.version) == version.Minor(v.target) {
 		return false
 	}
-	if compare(minor(has.version), minor(v.target)) < 0 {
+	if version.Compare(version.Minor(has.version), version.Minor(v.target)) < 0 {
 		return !v.passed(Step{From: has.version}) // else it would not start any more
 	}
 	// Down again: once a member runs the lower version, the data of all is fit for it.
 	return !v.known(func(_ inventory.Member, other facts.Host) bool {
-		return other.Process != nil && minor(v.lastVersion(other)) == minor(v.target)
+		return other.Process != nil && version.Minor(v.lastVersion(other)) == version.Minor(v.target)
 	})
 }
 
 // flushes says whether a member has to take a raft snapshot before it goes from 3.6 to 3.7, which cannot replay what 3.5 has left in its
 // log. It does so as soon as it restarts with a snapshot-count that its log exceeds; etcd itself offers no other way.
 func (v view) flushes(host facts.Host) bool {
-	return !v.lingers(host) && host.Process != nil && len(host.Process.Args) > 0 && minor(v.target) == "3.7" && minor(v.lastVersion(host)) == "3.6" &&
+	return !v.lingers(host) && host.Process != nil && len(host.Process.Args) > 0 && version.Minor(v.target) == "3.7" && version.Minor(v.lastVersion(host)) == "3.6" &&
 		binAt(host.Process.Args[0]).dir != "" && host.V2Store != nil && !host.V2Store.Clean
 }
 
 // releases are those that a host needs for the whole way.
 func (v view) releases(host facts.Host) []Release {
 	var found []Release
-	for _, version := range v.route() {
-		if r, ok := v.want.Releases[version+"/"+host.Arch]; ok {
+	for _, name := range v.route() {
+		if r, ok := v.want.Releases[name+"/"+host.Arch]; ok {
 			found = append(found, r)
 		}
 	}
 	return found
-}
-
-// minor is the first two numbers of a version: "3.6" of "3.6.16".
-func minor(version string) string {
-	parts := strings.SplitN(version, ".", 3)
-	if len(parts) < 2 {
-		return version
-	}
-	return parts[0] + "." + parts[1]
-}
-
-// neighbour is the minor version that comes so many after that of a version.
-func neighbour(version string, by int) string {
-	n := numbers(version)
-	return strconv.Itoa(n[0]) + "." + strconv.Itoa(n[1]+by)
-}
-
-// compare tells versions by their numbers; those that are not given count as 0.
-func compare(a, b string) int {
-	x, y := numbers(a), numbers(b)
-	return slices.Compare(x[:], y[:])
-}
-
-func numbers(version string) [3]int {
-	var n [3]int
-	for i, part := range strings.SplitN(version, ".", 3) {
-		n[i], _ = strconv.Atoi(part) // the inventory takes numbers only, and etcd has no others
-	}
-	return n
 }

@@ -5,6 +5,7 @@ import (
 
 	"github.com/clusterup/clusterup/facts"
 	"github.com/clusterup/clusterup/inventory"
+	"github.com/clusterup/clusterup/plan/version"
 )
 
 // rule is one thing that Next sees to.
@@ -129,7 +130,7 @@ func (v view) changeoverWaits() []Wait {
 		return append(found, v.waitFor("the change to etcd "+v.want.Cluster.Version, why)...)
 	}
 	if v.downgrade != "" {
-		return v.waitFor("the end of the downgrade to "+minor(v.downgrade), "the cluster ends it when all members are of that version")
+		return v.waitFor("the end of the downgrade to "+version.Minor(v.downgrade), "the cluster ends it when all members are of that version")
 	}
 	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/clusterup/clusterup/facts"
+	"github.com/clusterup/clusterup/plan/version"
 	"github.com/clusterup/clusterup/units"
 )
 
@@ -177,26 +178,26 @@ func simulateRunning(w Want, s facts.Snapshot, step Step, host *facts.Host) {
 
 // simulateV2 is what is seen of etcd v2 content after a start: what 3.5 leaves in the log is there until a raft snapshot covers it.
 func simulateV2(host *facts.Host, had, is string) *facts.V2Store {
-	switch minor(is) {
+	switch version.Minor(is) {
 	case "3.5":
 		return &facts.V2Store{Clean: true}
 	case "3.6":
-		old := minor(had) == "3.5" || host.V2Store != nil && !host.V2Store.Clean
-		flushed := minor(had) == "3.6" && flagOf(host.Process.Args, "snapshot-count") == "1"
+		old := version.Minor(had) == "3.5" || host.V2Store != nil && !host.V2Store.Clean
+		flushed := version.Minor(had) == "3.6" && flagOf(host.Process.Args, "snapshot-count") == "1"
 		return &facts.V2Store{Clean: !old || flushed, Text: "requests of etcd 3.5"}
 	}
 	return nil
 }
 
 // storage is the version of the data of a member of a version, in a cluster whose oldest member is of low; 3.5 does not say.
-func storage(version, low string) string {
+func storage(of, low string) string {
 	switch {
-	case compare(minor(version), "3.6") < 0:
+	case version.Compare(version.Minor(of), "3.6") < 0:
 		return ""
-	case low == "" || compare(version, low) < 0:
-		low = version
+	case low == "" || version.Compare(of, low) < 0:
+		low = of
 	}
-	return minor(low) + ".0"
+	return version.Minor(low) + ".0"
 }
 
 // simulateCluster lets the members that run find each other: with a quorum there is a leader, and all that run serve, and have caught up.
@@ -229,8 +230,8 @@ func simulateCluster(w Want, s facts.Snapshot) facts.Snapshot {
 		if host.Denied {
 			continue
 		}
-		version := cmp.Or(binAt(host.Process.Args[0]).version, w.Cluster.Version)
-		status := facts.Status{Version: version, StorageVersion: storage(version, "")}
+		runs := cmp.Or(binAt(host.Process.Args[0]).version, w.Cluster.Version)
+		status := facts.Status{Version: runs, StorageVersion: storage(runs, "")}
 		if host.Etcd != nil {
 			status = *host.Etcd
 		}
@@ -238,7 +239,7 @@ func simulateCluster(w Want, s facts.Snapshot) facts.Snapshot {
 		if leader != 0 {
 			status.Applied = applied
 		}
-		if status.Downgrade = downgrade; minor(status.Version) == "3.5" {
+		if status.Downgrade = downgrade; version.Minor(status.Version) == "3.5" {
 			status.Downgrade = ""
 		}
 		host.Etcd, host.Reads = &status, leader != 0
@@ -266,7 +267,7 @@ func simulateMembers(s facts.Snapshot, step Step) facts.Snapshot {
 			continue
 		}
 		status := *host.Etcd
-		old := minor(status.Version) == "3.5"
+		old := version.Minor(status.Version) == "3.5"
 		switch step.Kind {
 		case MoveLeader:
 			status.Leader = lead
@@ -280,7 +281,7 @@ func simulateMembers(s facts.Snapshot, step Step) facts.Snapshot {
 			if !old {
 				status.StorageVersion = step.Version + ".0"
 			}
-			if minor(status.Version) == step.Version {
+			if version.Minor(status.Version) == step.Version {
 				status.Downgrade = ""
 			}
 		}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/clusterup/clusterup/facts"
 	"github.com/clusterup/clusterup/inventory"
+	"github.com/clusterup/clusterup/plan/version"
 )
 
 // snapshotAge is how old the snapshot may be that is on the operator's machine when a cluster goes to another minor version.
@@ -19,12 +20,12 @@ func (v view) versionRefusals() []Refusal {
 	if v.low == "" {
 		return nil
 	}
-	if span := numbers(v.high)[1] - numbers(v.low)[1]; span > 1 || numbers(v.high)[0] != numbers(v.low)[0] {
+	if version.Apart(v.low, v.high) {
 		return []Refusal{refuse(VersionChange, "", "etcd does not run like that, so something else was started on some hosts: "+
 			"clusterup status shows which member is of which version; stop it there, and apply",
 			"the members are of etcd %s to %s, more than one minor version apart", v.low, v.high)}
 	}
-	if minor(v.low) == minor(v.high) && minor(v.low) == minor(wanted) {
+	if version.Minor(v.low) == version.Minor(v.high) && version.Minor(v.low) == version.Minor(wanted) {
 		return nil
 	}
 	var found []Refusal
@@ -39,24 +40,24 @@ func (v view) versionRefusals() []Refusal {
 // hopRefusals are those of the next hop, which goes to another minor version.
 func (v view) hopRefusals(to string) []Refusal {
 	var found []Refusal
-	mixed := minor(v.low) != minor(v.high)
-	down := compare(minor(to), minor(v.high)) < 0
+	mixed := version.Minor(v.low) != version.Minor(v.high)
+	down := version.Compare(version.Minor(to), version.Minor(v.high)) < 0
 	if down && !mixed && v.downgrade == "" && !v.want.accepts(Downgrade) {
 		found = append(found, refuse(NeedsConsent, "", "run again with --accept=downgrade",
 			"the cluster is of etcd %s, and the inventory asks for %s: going back a minor version", v.high, v.want.Cluster.Version))
 	}
 	wanted := v.want.Cluster.Version // also where it is several hops away: nothing moves then
-	if floor := floors[minor(wanted)]; down && compare(wanted, floor) < 0 {
-		found = append(found, refuse(VersionChange, "", "ask for etcd "+floor+" or a later "+minor(wanted),
+	if floor := version.Floor(wanted); down && version.BelowFloor(wanted) {
+		found = append(found, refuse(VersionChange, "", "ask for etcd "+floor+" or a later "+version.Minor(wanted),
 			"etcd %s is not one to go back to: it is older than %s, which knows how to be left again", wanted, floor))
 	}
 	if len(v.dark()) > 0 { // it waits
 		return found
 	}
-	if !mixed && minor(to) != minor(v.low) {
+	if !mixed && version.Minor(to) != version.Minor(v.low) {
 		found = append(found, v.noQuorum()...)
 	}
-	if !mixed && minor(to) != minor(v.low) || minor(to) == "3.7" {
+	if !mixed && version.Minor(to) != version.Minor(v.low) || version.Minor(to) == "3.7" {
 		found = append(found, v.strangers(mixed)...)
 	}
 	return found
@@ -100,8 +101,8 @@ func (v view) noQuorum() []Refusal {
 
 // flags are those of the inventory, as a version on the way takes them. What is only for later versions is left out: it has not been
 // there so far either.
-func (v view) flags(version string) map[string]string {
-	flags, err := inventory.FlagsFor(v.want.Cluster.Etcd.Flags, minor(version))
+func (v view) flags(of string) map[string]string {
+	flags, err := inventory.FlagsFor(v.want.Cluster.Etcd.Flags, version.Minor(of))
 	if err != nil && !errors.As(err, new(*inventory.FlagError)) {
 		return v.want.Cluster.Etcd.Flags // Load finds what else there is
 	}
@@ -111,13 +112,13 @@ func (v view) flags(version string) map[string]string {
 // changeover sees to what the cluster itself must know of a change of its minor version, in the order in which it comes: an enabled
 // downgrade that is not wanted any more, versions that the members have yet to agree on, a snapshot, and enabling a downgrade.
 func (v view) changeover() (*Stage, error) {
-	mixed := minor(v.low) != minor(v.high)
-	if !mixed && minor(v.target) != minor(v.high) && !v.held() { // nobody leaves a minor version unless all take part
+	mixed := version.Minor(v.low) != version.Minor(v.high)
+	if !mixed && version.Minor(v.target) != version.Minor(v.high) && !v.held() { // nobody leaves a minor version unless all take part
 		if stage := v.awaiting(func(inventory.Member, facts.Host) bool { return true }); stage != nil {
 			return stage, nil
 		}
 	}
-	if stage := v.awaitLeader(); stage != nil && (minor(v.target) != minor(v.high) || v.downgrade != "" || v.unsettled() != "") {
+	if stage := v.awaitLeader(); stage != nil && (version.Minor(v.target) != version.Minor(v.high) || v.downgrade != "" || v.unsettled() != "") {
 		return stage, nil
 	}
 	at, ok := v.leader()
@@ -128,25 +129,25 @@ func (v view) changeover() (*Stage, error) {
 		step.Host = at.Name
 		return &Stage{Name: name, Gate: gate, Width: 1, Steps: []Step{step}}, nil
 	}
-	switch down := compare(minor(v.target), minor(v.high)) < 0; {
-	case v.downgrade != "" && compare(minor(v.target), minor(v.downgrade)) > 0:
-		return one("stay with etcd "+minor(v.target), "the members that went back can come along again",
-			Step{Kind: CancelDowngrade, Why: "a downgrade to " + minor(v.downgrade) + " is enabled, and not wanted"})
+	switch down := version.Compare(version.Minor(v.target), version.Minor(v.high)) < 0; {
+	case v.downgrade != "" && version.Compare(version.Minor(v.target), version.Minor(v.downgrade)) > 0:
+		return one("stay with etcd "+version.Minor(v.target), "the members that went back can come along again",
+			Step{Kind: CancelDowngrade, Why: "a downgrade to " + version.Minor(v.downgrade) + " is enabled, and not wanted"})
 	case mixed:
 		return nil, nil
 	case v.unsettled() != "" && v.awaiting(func(inventory.Member, facts.Host) bool { return true }) != nil:
 		return nil, nil // who does not take part restarts first: the members agree on nothing without it
 	case v.unsettled() != "":
 		return one("let the members agree on the version", "nothing is changed", Step{Kind: AwaitVersion, Version: v.common(), Why: v.unsettled()})
-	case minor(v.target) == minor(v.high) || v.held():
+	case version.Minor(v.target) == version.Minor(v.high) || v.held():
 		return nil, nil
 	case !v.saved():
 		return one("save a snapshot", "all members serve", Step{
-			Kind: SaveSnapshot, Version: v.high, Why: "before etcd " + minor(v.target) + "; from the leader to the operator directory, and verified",
+			Kind: SaveSnapshot, Version: v.high, Why: "before etcd " + version.Minor(v.target) + "; from the leader to the operator directory, and verified",
 		})
 	case down && v.downgrade == "":
 		return one("enable the downgrade", "all members serve; going back was accepted",
-			Step{Kind: EnableDowngrade, Version: minor(v.target), Why: "members of etcd " + minor(v.target) + " may join then"})
+			Step{Kind: EnableDowngrade, Version: version.Minor(v.target), Why: "members of etcd " + version.Minor(v.target) + " may join then"})
 	}
 	return nil, nil
 }
@@ -154,27 +155,27 @@ func (v view) changeover() (*Stage, error) {
 // common is the minor version that the cluster, and the storage of each member, is to be of now.
 func (v view) common() string {
 	if v.downgrade != "" {
-		return minor(v.downgrade)
+		return version.Minor(v.downgrade)
 	}
-	return minor(v.high)
+	return version.Minor(v.high)
 }
 
 // unsettled says which member's storage is not yet of the version that the cluster is at, or that a downgrade has not ended although all
 // went back; "" when all is settled. etcd 3.5 says nothing of either.
 func (v view) unsettled() string {
 	why := ""
-	if v.young() && v.downgrade == "" && minor(v.target) == minor(v.high) {
+	if v.young() && v.downgrade == "" && version.Minor(v.target) == version.Minor(v.high) {
 		return "" // etcd gets there by itself within seconds, and nothing waits for it
 	}
 	v.each(func(m inventory.Member, host facts.Host) {
-		if why != "" || host.Etcd == nil || compare(minor(host.Etcd.Version), "3.6") < 0 {
+		if why != "" || host.Etcd == nil || version.Compare(version.Minor(host.Etcd.Version), "3.6") < 0 {
 			return
 		}
-		if is := minor(host.Etcd.StorageVersion); is != v.common() {
+		if is := version.Minor(host.Etcd.StorageVersion); is != v.common() {
 			why = fmt.Sprintf("the data of %s is of version %s yet, and becomes %s", m.Name, is, v.common())
 		}
 	})
-	if why == "" && v.downgrade != "" && minor(v.downgrade) == minor(v.high) {
+	if why == "" && v.downgrade != "" && version.Minor(v.downgrade) == version.Minor(v.high) {
 		why = "the downgrade is about to end"
 	}
 	return why
@@ -191,7 +192,7 @@ func (v view) young() bool {
 	v.each(func(_ inventory.Member, host facts.Host) {
 		for name := range host.Binaries {
 			b := binAt(name)
-			young = young && (b.dir == "" || compare(minor(b.version), minor(v.high)) >= 0)
+			young = young && (b.dir == "" || version.Compare(version.Minor(b.version), version.Minor(v.high)) >= 0)
 		}
 	})
 	return young
@@ -201,7 +202,7 @@ func (v view) young() bool {
 func (v view) saved() bool {
 	for _, s := range v.seen.Operator.Snapshots {
 		age := v.seen.Taken.Sub(s.Taken)
-		if s.ClusterID == v.clusterID && minor(s.Version) == minor(v.high) && age < snapshotAge && age > -snapshotAge {
+		if s.ClusterID == v.clusterID && version.Minor(s.Version) == version.Minor(v.high) && age < snapshotAge && age > -snapshotAge {
 			return true
 		}
 	}
@@ -210,12 +211,12 @@ func (v view) saved() bool {
 
 // held says that the last member is to stay as it is, which is where one can still turn back.
 func (v view) held() bool {
-	if !v.want.HoldLast || compare(minor(v.target), minor(v.low)) <= 0 {
+	if !v.want.HoldLast || version.Compare(version.Minor(v.target), version.Minor(v.low)) <= 0 {
 		return false
 	}
 	behind := 0
 	v.each(func(_ inventory.Member, host facts.Host) {
-		if host.Data.WAL && minor(v.lastVersion(host)) != minor(v.target) {
+		if host.Data.WAL && version.Minor(v.lastVersion(host)) != version.Minor(v.target) {
 			behind++
 		}
 	})
@@ -224,13 +225,13 @@ func (v view) held() bool {
 
 // holds says that this is the member which is held.
 func (v view) holds(host facts.Host) bool {
-	return v.held() && host.Data.WAL && minor(v.lastVersion(host)) != minor(v.target)
+	return v.held() && host.Data.WAL && version.Minor(v.lastVersion(host)) != version.Minor(v.target)
 }
 
 // v2Store refuses to take a member from 3.5 to 3.6 with etcd v2 content, which 3.6 does not start with.
 func (v view) v2Store(m inventory.Member, host facts.Host) []Refusal {
-	if v.lingers(host) || minor(v.target) != "3.6" || minor(v.lastVersion(host)) != "3.5" || host.V2Store == nil || host.V2Store.Clean ||
-		compare(v.lastVersion(host), floors["3.5"]) < 0 { // older ones do not know how to tell
+	if v.lingers(host) || version.Minor(v.target) != "3.6" || version.Minor(v.lastVersion(host)) != "3.5" || host.V2Store == nil || host.V2Store.Clean ||
+		version.BelowFloor(v.lastVersion(host)) { // older ones do not know how to tell
 		return nil
 	}
 	return []Refusal{refuse(V2Content, m.Name,
@@ -261,7 +262,7 @@ func (v view) shownRoute() []string {
 		return nil
 	}
 	from := v.low
-	if compare(v.want.Cluster.Version, v.low) <= 0 {
+	if version.Compare(v.want.Cluster.Version, v.low) <= 0 {
 		from = v.high
 	}
 	return append([]string{from}, way...)
