@@ -8,11 +8,12 @@ import (
 
 	"github.com/clusterup/clusterup/facts"
 	"github.com/clusterup/clusterup/plan"
+	"github.com/clusterup/clusterup/shellword"
 )
 
 // stopUnit stops first: a unit whose file is gone cannot be disabled, but its process may well run.
 func stopUnit(unit string) string {
-	u := quote(unit + ".service")
+	u := shellword.Quote(unit + ".service")
 	return fmt.Sprintf(`systemctl stop %s || exit
 [ ! -e "$(systemctl show -p FragmentPath --value %s)" ] || systemctl disable --quiet %s
 `, u, u, u)
@@ -36,7 +37,7 @@ aside() {
 }
 `)
 	for _, p := range paths {
-		fmt.Fprintf(&b, "aside %s\n", quote(p.Path))
+		fmt.Fprintf(&b, "aside %s\n", shellword.Quote(p.Path))
 	}
 	return b.String()
 }
@@ -52,7 +53,7 @@ if [ -d "$dir" ]; then
   find "$dir"/ -mindepth 1 -maxdepth 1 ! -name lost+found ! -name '%s*' -exec rm -rf {} +
   mountpoint -q "$dir" || rmdir "$dir" 2>/dev/null || true
 fi
-`, quote(p.Path), plan.AsidePrefix)
+`, shellword.Quote(p.Path), plan.AsidePrefix)
 	}
 	return b.String()
 }
@@ -60,7 +61,7 @@ fi
 // removeUploads removes what older versions of clusterup uploaded for a cluster to the folder of releases, whole, in
 // part, or under a temporary name. Neither a release's directory nor a cluster has a "_" in its name.
 func removeUploads(root, cluster string) string {
-	any := quote(root) + "/*" + quote("_"+cluster+".tar.gz")
+	any := shellword.Quote(root) + "/*" + shellword.Quote("_"+cluster+".tar.gz")
 	return "rm -f " + any + " " + any + ".????????.part " + any + ".????????????????????????.tmp"
 }
 
@@ -77,7 +78,7 @@ func removeFiles(cluster, unit string, paths []plan.Path) string {
 		}
 	}
 	return fmt.Sprintf(`set -u
-%srm -rf%s || exit
+%srm -rf %s || exit
 systemctl daemon-reload || exit
 systemctl reset-failed %s 2>/dev/null
 if cd %s 2>/dev/null; then
@@ -91,11 +92,11 @@ if cd %s 2>/dev/null; then
   unnamed "$@"
   cd /
 fi
-rm -rf%s || exit
+rm -rf %s || exit
 rmdir %[4]s %[7]s /etc/etcd 2>/dev/null
 exit 0
-`, unnamed, words(unitFiles), quote(unit+".service"), facts.ReleaseDir, removeUploads(facts.ReleaseDir, cluster), words(rest),
-		path.Dir(facts.ReleaseDir))
+`, unnamed, shellword.Join(unitFiles), shellword.Quote(unit+".service"), facts.ReleaseDir,
+		removeUploads(facts.ReleaseDir, cluster), shellword.Join(rest), path.Dir(facts.ReleaseDir))
 }
 
 // unnamed removes releases, but those that a unit names or a process runs.
@@ -123,6 +124,6 @@ func pruneReleases(paths []plan.Path) string {
 %scd %s || exit
 exec 8<.
 `+inTurn(facts.ReleaseDir)+` # an installation for another cluster is finished first
-unnamed%s
-`, unnamed, quote(facts.ReleaseDir), words(releases))
+unnamed %s
+`, unnamed, shellword.Quote(facts.ReleaseDir), shellword.Join(releases))
 }

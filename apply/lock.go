@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/clusterup/clusterup/plan"
+	"github.com/clusterup/clusterup/shellword"
 )
 
 // Holder keeps a script running on one host for as long as the connection lives.
@@ -176,5 +177,5 @@ who=%s was=
 printf '%%s\n' "$who" >"$dir/$name.owner" || exit
 printf 'held %%s\n' "$was"
 cat >/dev/null && printf '%s%%s\n' "$who" >"$dir/$name.owner"
-`, plan.LockDir, quote(cluster), int(wait.Seconds()), quote(string(who)), letGo)
+`, plan.LockDir, shellword.Quote(cluster), int(wait.Seconds()), shellword.Quote(string(who)), letGo)
 }

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/clusterup/clusterup/plan"
+	"github.com/clusterup/clusterup/shellword"
 )
 
 // installRelease streams the archive into a script that unpacks it on the host as it comes, and checks every binary
@@ -67,8 +68,8 @@ dir=%s folder=%s strip=%d need=%d
 etcd=%s
 etcdctl=%s
 etcdutl=%s
-`, quote(dir), quote(archive.Folder), strings.Count(archive.Folder, "/")+1, archive.Unpacked,
-		quote(r.Binaries["etcd"]), quote(r.Binaries["etcdctl"]), quote(r.Binaries["etcdutl"])) + unpackScript
+`, shellword.Quote(dir), shellword.Quote(archive.Folder), strings.Count(archive.Folder, "/")+1, archive.Unpacked,
+		shellword.Quote(r.Binaries["etcd"]), shellword.Quote(r.Binaries["etcdctl"]), shellword.Quote(r.Binaries["etcdutl"])) + unpackScript
 }
 
 //go:embed unpack.sh

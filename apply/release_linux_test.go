@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/clusterup/clusterup/plan"
+	"github.com/clusterup/clusterup/shellword"
 )
 
 // contents are those of a small release.
@@ -257,7 +258,7 @@ func TestUnpackReleaseSideBySide(t *testing.T) {
 		ended := make(chan error)
 		clusters := []string{"a", "b", "c", "d"}
 		for _, cluster := range clusters {
-			script := "echo >" + quote(root+"/"+cluster+".begun") + "\n" + unpack(dir, folder, 30)
+			script := "echo >" + shellword.Quote(root+"/"+cluster+".begun") + "\n" + unpack(dir, folder, 30)
 			go func() { ended <- feed(t, script, archive(t, contents)) }()
 		}
 		deadline := time.After(time.Minute)

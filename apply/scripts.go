@@ -7,19 +7,8 @@ import (
 	"strings"
 
 	"github.com/clusterup/clusterup/plan"
+	"github.com/clusterup/clusterup/shellword"
 )
-
-// quote makes one word of any text, for a POSIX shell.
-func quote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }
-
-// words are texts as words of a shell, each after a blank.
-func words(texts []string) string {
-	var b strings.Builder
-	for _, text := range texts {
-		b.WriteString(" " + quote(text))
-	}
-	return b.String()
-}
 
 // createUser makes a system user and its group. One that was removed gets back the number that its data has, unless
 // another has it now. It goes to its end in the moment that it takes, also when the run has died: otherwise locks of
@@ -44,7 +33,7 @@ fi
 [ -n "$gid" ] || ! add --user-group 2>/dev/null || exit 0
 getent group "$user" >/dev/null || groupadd --system $gid "$user"
 getent passwd "$user" >/dev/null || add --gid "$user"
-`, quote(name), quote(dataDir))
+`, shellword.Quote(name), shellword.Quote(dataDir))
 }
 
 // inTurn waits for runs of other clusters that are at the same, and says so when that has taken too long.
@@ -63,7 +52,7 @@ case $state in
 *LoadState=loaded*NeedDaemonReload=no* | *NeedDaemonReload=no*LoadState=loaded*) ;;
 *) systemctl daemon-reload ;;
 esac
-`, quote(unit+".service"))
+`, shellword.Quote(unit+".service"))
 }
 
 // alike are paths that get the same owner, group and mode.
@@ -109,7 +98,8 @@ func makeDirs(paths []plan.Path) string {
 }
 `)
 	for _, g := range byOwner(paths) {
-		fmt.Fprintf(&b, "make %s %s %04o%s\n", quote(g.first.Owner), quote(g.first.Group), uint32(g.first.Mode), words(g.paths))
+		fmt.Fprintf(&b, "make %s %04o %s\n", shellword.Join([]string{g.first.Owner, g.first.Group}), uint32(g.first.Mode),
+			shellword.Join(g.paths))
 	}
 	return b.String()
 }
@@ -119,7 +109,8 @@ func fixModes(paths []plan.Path) string {
 	var b strings.Builder
 	b.WriteString("set -eu\n" + own)
 	for _, g := range byOwner(paths) {
-		fmt.Fprintf(&b, "own %s %04o%s\n", quote(g.first.Owner+":"+g.first.Group), uint32(g.first.Mode), words(g.paths))
+		fmt.Fprintf(&b, "own %s %04o %s\n", shellword.Quote(g.first.Owner+":"+g.first.Group), uint32(g.first.Mode),
+			shellword.Join(g.paths))
 	}
 	return b.String()
 }
@@ -171,7 +162,7 @@ for old in "$role"-*; do
   if [ "$old" != "$target" ] && [ ${#serial} -ge 16 ] && [ ${#serial} -le %d ] && [ -d "$old" ]; then set -- "$@" "$old"; fi
 done
 [ $# -eq 0 ] || rm -rf "$@"
-`, quote(path.Dir(link)), quote(path.Base(link)), quote(target), serialDigits)
+`, shellword.Quote(path.Dir(link)), shellword.Quote(path.Base(link)), shellword.Quote(target), serialDigits)
 }
 
 // pruneTrust removes bundles, each unless the unit has come to name it meanwhile.
@@ -185,13 +176,13 @@ named=
 if [ -e %[1]s ]; then
   named=$(cat %[1]s) || exit
 fi
-set --%[2]s
+set -- %[2]s
 for bundle; do
   shift
   case $named in *"$bundle"*) ;; *) set -- "$@" "$bundle" ;; esac
 done
 [ $# -eq 0 ] || rm -f "$@"
-`, quote("/etc/systemd/system/"+unit+".service"), words(bundles))
+`, shellword.Quote("/etc/systemd/system/"+unit+".service"), shellword.Join(bundles))
 }
 
 // serialDigits is the greatest length of a certificate's serial number (RFC 5280: 20 bytes), which the name of its
@@ -219,7 +210,7 @@ case $state in *UnitFileState=enabled*) ;; *) systemctl daemon-reload || exit ;;
 case $state in *ActiveState=active*) exit ;; esac
 echo "the unit was not started, or has ended already" >&2
 exit 1
-`, quote(unit+".service"), verb)
+`, shellword.Quote(unit+".service"), verb)
 }
 
 // processAge says for how many milliseconds the process that a restart began has run, or what runs before it: 0 while
@@ -243,14 +234,14 @@ done
 if [ "$pid" = 0 ]; then echo 0; exit; fi
 now=$(started self) # of the process that says so
 echo $(((now - $(started "$pid")) * 10))
-`, quote(unit+".service"))
+`, shellword.Quote(unit+".service"))
 }
 
 // journalScript shows what the unit said since it was last started, and after a line of its own what it said within the
 // last seconds, in which it may have been started again and again: what is older may speak of another failure. A
 // process that is still ending was not started now. A panic is followed by a trace of up to a hundred lines.
 func journalScript(unit string, seconds int) string {
-	u := quote(unit + ".service")
+	u := shellword.Quote(unit + ".service")
 	return fmt.Sprintf(`journalctl --sync 2>/dev/null # what was said last may not have been written yet
 show() { journalctl --quiet --no-pager -o cat -n 300 "$@"; }
 run= state=

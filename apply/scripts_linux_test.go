@@ -288,15 +288,6 @@ func TestProcessAge(t *testing.T) {
 	}
 }
 
-func TestQuote(t *testing.T) {
-	for _, text := range []string{"", "a b", "it's", `"$(id)"`, "`id`", "\\", "a\nb", "*", "''"} {
-		out, err := exec.CommandContext(t.Context(), "/bin/sh", "-c", "printf %s "+quote(text)).Output()
-		if err != nil || string(out) != text {
-			t.Errorf("%q comes out as %q, %v", text, out, err)
-		}
-	}
-}
-
 // Every script reads as a shell reads it.
 func TestScriptsParse(t *testing.T) {
 	paths := []plan.Path{{Path: "/x y", Owner: "root", Group: "root", Mode: 0o700}}

@@ -7,6 +7,7 @@ import (
 	"path"
 
 	"github.com/clusterup/clusterup/plan"
+	"github.com/clusterup/clusterup/shellword"
 	"github.com/clusterup/clusterup/units"
 )
 
@@ -50,7 +51,7 @@ func (r *Run) do(ctx context.Context, step plan.Step) error {
 	case plan.ReloadUnits:
 		return script(reloadUnits)
 	case plan.EnableUnit:
-		return script("systemctl enable --quiet " + quote(step.Unit+".service"))
+		return script("systemctl enable --quiet " + shellword.Quote(step.Unit+".service"))
 	case plan.StartMember, plan.RestartMember:
 		return r.startMember(ctx, host, step)
 	case plan.AwaitMember:

@@ -12,6 +12,7 @@ import (
 
 	"github.com/clusterup/clusterup/facts"
 	"github.com/clusterup/clusterup/plan"
+	"github.com/clusterup/clusterup/shellword"
 )
 
 // calls runs a script in which some commands only tell that they were called, and with what; answers are what they do
@@ -21,7 +22,7 @@ func calls(t *testing.T, script string, answers map[string]string, commands ...s
 	log := filepath.Join(t.TempDir(), "called")
 	var stubs strings.Builder
 	for _, name := range commands {
-		fmt.Fprintf(&stubs, "%s() { echo \"%[1]s $*\" >>%s; %s\n}\n", name, quote(log), or(answers[name], ":"))
+		fmt.Fprintf(&stubs, "%s() { echo \"%[1]s $*\" >>%s; %s\n}\n", name, shellword.Quote(log), or(answers[name], ":"))
 	}
 	for i, shell := range shells() {
 		_ = os.Remove(log)
@@ -172,7 +173,7 @@ func TestReloadUnit(t *testing.T) {
 func TestPrune(t *testing.T) {
 	root := t.TempDir()
 	releases := root + "/releases"
-	move := strings.NewReplacer("'"+facts.ReleaseDir+"'", quote(releases), "/etc/systemd/system", root+"/units", "/proc/", root+"/proc/")
+	move := strings.NewReplacer("'"+facts.ReleaseDir+"'", shellword.Quote(releases), "/etc/systemd/system", root+"/units", "/proc/", root+"/proc/")
 	at := func(names ...string) (paths []plan.Path) {
 		for _, name := range names {
 			paths = append(paths, plan.Path{Path: put(t, root+"/"+name, "x")})

@@ -14,6 +14,7 @@ import (
 
 	"github.com/clusterup/clusterup/facts"
 	"github.com/clusterup/clusterup/plan"
+	"github.com/clusterup/clusterup/shellword"
 	"github.com/clusterup/clusterup/units"
 )
 
@@ -260,7 +261,7 @@ var telling = map[plan.Kind]string{
 func (h fakeHost) isDir(dir string) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return h.seen.Hosts[h.name].Files[dir].Kind == facts.Dir || dir == "/etc/systemd/system" || strings.Contains(h.pairs[h.name], quote(dir))
+	return h.seen.Hosts[h.name].Files[dir].Kind == facts.Dir || dir == "/etc/systemd/system" || strings.Contains(h.pairs[h.name], shellword.Quote(dir))
 }
 
 func (h fakeHost) Script(ctx context.Context, script string) ([]byte, error) {

@@ -12,6 +12,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/clusterup/clusterup/shellword"
 )
 
 func TestUnreachable(t *testing.T) {
@@ -271,7 +273,7 @@ func TestManyHosts(t *testing.T) {
 			if err := h.Put(t.Context(), "", files, ""); err != nil {
 				t.Error(err)
 			}
-			if out, err := h.Script(t.Context(), "cat "+Quote(dir)+"/small"); err != nil || string(out) != "x" {
+			if out, err := h.Script(t.Context(), "cat "+shellword.Quote(dir)+"/small"); err != nil || string(out) != "x" {
 				t.Errorf("%q, %v", out, err)
 			}
 		})

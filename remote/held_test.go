@@ -11,6 +11,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/clusterup/clusterup/shellword"
 )
 
 // Scripts that come one after the other share a session, whatever became of the one before; what one sets is gone with
@@ -71,17 +73,17 @@ func TestScriptIsCheap(t *testing.T) {
 func TestScriptsSideBySide(t *testing.T) {
 	_, h := pair(t)
 	pipe := filepath.Join(t.TempDir(), "pipe")
-	if _, err := h.Script(t.Context(), "mkfifo "+Quote(pipe)); err != nil {
+	if _, err := h.Script(t.Context(), "mkfifo "+shellword.Quote(pipe)); err != nil {
 		t.Fatal(err)
 	}
 	for range 3 {
 		var all sync.WaitGroup
 		all.Go(func() {
-			if _, err := h.Script(t.Context(), "echo x >"+Quote(pipe)); err != nil {
+			if _, err := h.Script(t.Context(), "echo x >"+shellword.Quote(pipe)); err != nil {
 				t.Error(err)
 			}
 		})
-		if out, err := h.Script(t.Context(), "cat "+Quote(pipe)); err != nil || string(out) != "x\n" {
+		if out, err := h.Script(t.Context(), "cat "+shellword.Quote(pipe)); err != nil || string(out) != "x\n" {
 			t.Errorf("%q, %v", out, err)
 		}
 		all.Wait()
@@ -116,7 +118,7 @@ func TestFeed(t *testing.T) {
 					done = now
 				}
 				input := Input{Size: int64(len(test.input)), Open: func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(test.input)), nil }}
-				if err := h.Feed(t.Context(), strings.ReplaceAll(test.script, "FILE", Quote(file)), input, progress); err != nil {
+				if err := h.Feed(t.Context(), strings.ReplaceAll(test.script, "FILE", shellword.Quote(file)), input, progress); err != nil {
 					t.Fatal(err)
 				}
 				got, err := os.ReadFile(file)
@@ -141,7 +143,7 @@ func TestFeedCut(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "file")
 	big := randomBytes(9 << 20)
 	input := Input{Size: int64(len(big)), Open: func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(big)), nil }}
-	err := h.Feed(t.Context(), "trap '' TERM; cat >/dev/null; echo whole >"+Quote(file), input, nil)
+	err := h.Feed(t.Context(), "trap '' TERM; cat >/dev/null; echo whole >"+shellword.Quote(file), input, nil)
 	if !errors.Is(err, ErrLost) {
 		t.Errorf("got %v", err)
 	}

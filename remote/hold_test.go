@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/clusterup/clusterup/shellword"
 )
 
 const takeLock = `exec 9>LOCK; flock -n 9 || { echo "held by $(cat LOCK.who)" >&2; exit 75; }; echo me > LOCK.who; echo "got it"; echo $$; cat`
@@ -160,7 +162,7 @@ func TestHoldFillsTheOnlySession(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 3 {
-		if _, err := h.Script(t.Context(), "test -s "+Quote(file)+".who"); err != nil {
+		if _, err := h.Script(t.Context(), "test -s "+shellword.Quote(file)+".who"); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -14,6 +14,8 @@ import (
 
 	"golang.org/x/crypto/ssh"
 	"golang.org/x/crypto/ssh/knownhosts"
+
+	"github.com/clusterup/clusterup/shellword"
 )
 
 // errFirstContact ends a handshake so that the operator can be asked with no clock running.
@@ -115,7 +117,7 @@ func (k *hostKeys) changed(key ssh.PublicKey, want knownKey) error {
 	err := fmt.Errorf("the host key has changed: it shows %s, known is %s at %s",
 		describe(key), describe(want.key), want.place())
 	return k.refuse(err, fmt.Sprintf("if the host was reinstalled, and only then: ssh-keygen -f %s -R %s",
-		Quote(want.file), Quote(knownhosts.Normalize(k.cfg.endpoint()))))
+		shellword.Quote(want.file), shellword.Quote(knownhosts.Normalize(k.cfg.endpoint()))))
 }
 
 func (k *hostKeys) unknown(key ssh.PublicKey) error {

@@ -12,6 +12,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/clusterup/clusterup/shellword"
 )
 
 // File is a small file as it shall be on a host.
@@ -119,23 +121,24 @@ func (p *putting) script() string {
 	all := p.temps(index)
 	leave := "rm -f -- " + all
 	if p.aside != "" {
-		leave += "; rm -rf -- " + Quote(p.aside)
+		leave += "; rm -rf -- " + shellword.Quote(p.aside)
 	}
 	say(`put_failed=
 put_fail() { put_failed=1; printf 'E %%s\n' "$*"; }
-trap 'trap "" TERM HUP PIPE; %s' EXIT
-trap 'exit 143' TERM HUP PIPE`, strings.ReplaceAll(leave, "'", `'\''`))
+trap %s EXIT
+trap 'exit 143' TERM HUP PIPE`, shellword.Quote(`trap "" TERM HUP PIPE; `+leave))
 	for i, f := range p.files {
-		say("[ -d %s ] || put_fail %d nodir", Quote(path.Dir(f.Path)), i)
-		say("[ ! -d %[1]s ] || [ -L %[1]s ] || put_fail %[2]d isdir", Quote(f.Path), i)
+		say("[ -d %s ] || put_fail %d nodir", shellword.Quote(path.Dir(f.Path)), i)
+		say("[ ! -d %[1]s ] || [ -L %[1]s ] || put_fail %[2]d isdir", shellword.Quote(f.Path), i)
 		// A run that was killed has not tidied up.
 		say(`for put_old in %s.????????????????????????.tmp; do
 [ ! -f "$put_old" ] || [ -L "$put_old" ] || rm -f -- "$put_old"
-done`, Quote(f.Path))
+done`, shellword.Quote(f.Path))
 	}
 	say(`[ -z "$put_failed" ] || exit 1` + "\nset -C")
 	for i, f := range p.files {
-		say(`%s >%s || put_fail %d write "$(df -Pk -- %s | tail -n 1)"`, p.content(i), Quote(p.temp(i)), i, Quote(path.Dir(f.Path)))
+		say(`%s >%s || put_fail %d write "$(df -Pk -- %s | tail -n 1)"`, p.content(i), shellword.Quote(p.temp(i)), i,
+			shellword.Quote(path.Dir(f.Path)))
 	}
 	say(`set +C
 [ -z "$put_failed" ] || exit 1
@@ -152,12 +155,12 @@ set -f; IFS=${IFS#??}; set -- $put_sums; unset IFS; set +f`, all)
 sync -- %s || sync || exit`, all)
 	dirs := map[string]bool{}
 	for i, f := range p.files {
-		say("mv -fT -- %s %s || { put_fail %d write; exit 1; }", Quote(p.temp(i)), Quote(f.Path), i)
-		dirs[Quote(path.Dir(f.Path)+"/.")] = true
+		say("mv -fT -- %s %s || { put_fail %d write; exit 1; }", shellword.Quote(p.temp(i)), shellword.Quote(f.Path), i)
+		dirs[shellword.Quote(path.Dir(f.Path)+"/.")] = true
 	}
 	say("sync -- %s || sync || exit", strings.Join(sorted(dirs), " "))
 	if p.aside != "" {
-		say("rm -rf -- %s", Quote(p.aside))
+		say("rm -rf -- %s", shellword.Quote(p.aside))
 	}
 	say("trap - EXIT TERM HUP PIPE")
 	return b.String()
@@ -166,9 +169,10 @@ sync -- %s || sync || exit`, all)
 // content is a command that writes a file's content. It takes no process, so that it stands in no argument list.
 func (p *putting) content(i int) string {
 	if p.aside != "" && p.files[i].Secret {
-		return "cat <" + Quote(p.aside+"/"+strconv.Itoa(i))
+		return "cat <" + shellword.Quote(p.aside+"/"+strconv.Itoa(i))
 	}
-	return "printf %b " + Quote(strings.NewReplacer(`\`, `\\`, "\n", `\n`, "\x00", `\0000`).Replace(string(p.files[i].Content)))
+	escaped := strings.NewReplacer(`\`, `\\`, "\n", `\n`, "\x00", `\0000`).Replace(string(p.files[i].Content))
+	return "printf %b " + shellword.Quote(escaped)
 }
 
 // owners gives the files their owners and modes, in one process for all that have the same, and in none for what they
@@ -193,11 +197,12 @@ func (p *putting) owners(say func(string, ...any)) {
 		if owner == "root:root" { // what root's shell makes is, unless the directory gives it another group
 			has = "[ -O / ] && [ -G / ]"
 			for _, i := range owners[owner] {
-				has += " && [ -G " + Quote(p.temp(i)) + " ]"
+				has += " && [ -G " + shellword.Quote(p.temp(i)) + " ]"
 			}
 			has = "{ " + has + "; } || "
 		}
-		say(`%sput_words=$(chown -- %s %s 2>&1) || put_fail %d owner "$put_words"`, has, Quote(owner), p.temps(owners[owner]), owners[owner][0])
+		say(`%sput_words=$(chown -- %s %s 2>&1) || put_fail %d owner "$put_words"`, has, shellword.Quote(owner), p.temps(owners[owner]),
+			owners[owner][0])
 	}
 	for _, mode := range sorted(modes) {
 		say("chmod -- %s %s || put_fail %d write", mode, p.temps(modes[mode]), modes[mode][0])
@@ -206,11 +211,11 @@ func (p *putting) owners(say func(string, ...any)) {
 
 // temps are words of a shell command.
 func (p *putting) temps(of []int) string {
-	words := make([]string, len(of))
+	paths := make([]string, len(of))
 	for n, i := range of {
-		words[n] = Quote(p.temp(i))
+		paths[n] = p.temp(i)
 	}
-	return strings.Join(words, " ")
+	return shellword.Join(paths)
 }
 
 func sorted[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

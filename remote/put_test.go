@@ -18,6 +18,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/pkg/sftp"
+
+	"github.com/clusterup/clusterup/shellword"
 )
 
 // TestMain makes this binary an sftp-server when a test's server starts it as one.
@@ -52,7 +54,7 @@ func sftpServer(t *testing.T) (file, note string) {
 		t.Fatal(err)
 	}
 	file, note = filepath.Join(dir, "sftp-server"), filepath.Join(dir, "note")
-	script := fmt.Sprintf("#!/bin/sh\necho started >> %s\nREMOTE_TEST_SFTP=1 exec %s\n", Quote(note), Quote(self))
+	script := fmt.Sprintf("#!/bin/sh\necho started >> %s\nREMOTE_TEST_SFTP=1 exec %s\n", shellword.Quote(note), shellword.Quote(self))
 	if err := os.WriteFile(file, []byte(script), 0o755); err != nil {
 		t.Fatal(err)
 	}
@@ -83,7 +85,7 @@ var lanes = []struct {
 // loggingSudo keeps what it is given to read in a file, as sudo does with log_input.
 func loggingSudo(s *server) {
 	s.sudoLog = filepath.Join(s.t.TempDir(), "log")
-	fakeSudo(fmt.Sprintf(`shift 2; export SUDO_COMMAND=x SUDO_UID=%d SUDO_GID=%d; tee %s | "$@"`, os.Getuid(), os.Getgid(), Quote(s.sudoLog)))(s)
+	fakeSudo(fmt.Sprintf(`shift 2; export SUDO_COMMAND=x SUDO_UID=%d SUDO_GID=%d; tee %s | "$@"`, os.Getuid(), os.Getgid(), shellword.Quote(s.sudoLog)))(s)
 }
 
 func putHost(t *testing.T, sudo bool, set func(*server)) (s *server, h *Host, note string) {
@@ -117,7 +119,7 @@ func TestPut(t *testing.T) {
 				{Path: filepath.Join(dir, `back\slash`), Mode: 0o640, Owner: "root", Group: "root", Content: randomBytes(60_000)},
 				{Path: filepath.Join(dir, "theirs"), Mode: 0o640, Owner: "nobody", Content: []byte("x")},
 			}
-			then := "cat <" + Quote(files[0].Path) + " >" + Quote(dir+"/after")
+			then := "cat <" + shellword.Quote(files[0].Path) + " >" + shellword.Quote(dir+"/after")
 			for range 2 { // the second time over those of the first
 				if err := h.Put(t.Context(), "", files, then); err != nil {
 					t.Fatal(err)
@@ -271,7 +273,7 @@ func TestPutFails(t *testing.T) {
 				s.prelude = strings.ReplaceAll(s.prelude, "DIR", dir)
 			})
 			good := File{Path: dir + "/a-good-one", Mode: 0o644, Content: []byte("good")}
-			err := h.Put(t.Context(), "", []File{good, test.file(dir)}, "touch "+Quote(dir+"/after"))
+			err := h.Put(t.Context(), "", []File{good, test.file(dir)}, "touch "+shellword.Quote(dir+"/after"))
 			if err == nil {
 				t.Fatal("no error")
 			}
@@ -319,13 +321,13 @@ func TestPutBefore(t *testing.T) {
 	dir := t.TempDir() + "/new"
 	f := File{Path: dir + "/x", Mode: 0o600, Content: []byte("x")}
 	var e *Error
-	if err := h.Put(t.Context(), "set -eu\necho no >&2; false; mkdir "+Quote(dir), []File{f}, ""); !errors.As(err, &e) || e.Stderr != "no\n" {
+	if err := h.Put(t.Context(), "set -eu\necho no >&2; false; mkdir "+shellword.Quote(dir), []File{f}, ""); !errors.As(err, &e) || e.Stderr != "no\n" {
 		t.Errorf("got %v", err)
 	}
 	if _, err := os.Stat(dir); err == nil {
 		t.Error("it went on")
 	}
-	if err := h.Put(t.Context(), "set -euCf; umask 0\nmkdir "+Quote(dir), []File{f}, `echo "$unset"`); err != nil {
+	if err := h.Put(t.Context(), "set -euCf; umask 0\nmkdir "+shellword.Quote(dir), []File{f}, `echo "$unset"`); err != nil {
 		t.Error(err)
 	}
 	matches(t, f)

@@ -13,6 +13,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/clusterup/clusterup/shellword"
 )
 
 // eventually waits for a condition, which what names.
@@ -246,7 +248,7 @@ func TestScriptInputFails(t *testing.T) {
 		input := Input{Size: 10, Open: func() (io.ReadCloser, error) {
 			return io.NopCloser(io.MultiReader(strings.NewReader("half"), rest)), nil
 		}}
-		err := h.Feed(t.Context(), "cat && echo whole > "+Quote(file), input, nil)
+		err := h.Feed(t.Context(), "cat && echo whole > "+shellword.Quote(file), input, nil)
 		if err == nil || !strings.Contains(err.Error(), "read input of script: "+text) {
 			t.Errorf("got %v, want %s", err, text)
 		}
@@ -358,7 +360,7 @@ func TestTrapRunsWhenStopped(t *testing.T) {
 	dir := t.TempDir()
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	script := "cd " + Quote(dir) + "; trap 'rm -f temp' EXIT; trap 'exit 143' TERM; : > temp; sleep 600"
+	script := "cd " + shellword.Quote(dir) + "; trap 'rm -f temp' EXIT; trap 'exit 143' TERM; : > temp; sleep 600"
 	ended := make(chan error, 1)
 	go func() {
 		_, err := h.Script(ctx, script)
@@ -387,11 +389,11 @@ func TestAsk(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := h.Ask(ctx, "cat "+Quote(pipe)); !errors.Is(err, context.Canceled) || errors.Is(err, ErrSilent) {
+	if _, err := h.Ask(ctx, "cat "+shellword.Quote(pipe)); !errors.Is(err, context.Canceled) || errors.Is(err, ErrSilent) {
 		t.Errorf("cancelled: %v", err)
 	}
 	c.dialer.patience = 100 * time.Millisecond
-	_, err := h.Ask(t.Context(), "cat "+Quote(pipe))
+	_, err := h.Ask(t.Context(), "cat "+shellword.Quote(pipe))
 	var e *Error
 	if !errors.As(err, &e) || !errors.Is(err, ErrSilent) || e.Error() != "etcd-1: look at the host: no answer within 100ms" || e.Remedy == "" {
 		t.Errorf("silent: %+v", err)
@@ -425,15 +427,5 @@ func TestUnbegun(t *testing.T) {
 				t.Errorf("got %+v, want %v", err, test.kind)
 			}
 		})
-	}
-}
-
-func TestQuote(t *testing.T) {
-	_, h := pair(t)
-	for _, word := range []string{"", "a b", "it's", `\`, "$HOME", "`id`", "new\nline", "*", "ü", "!x", "'''"} {
-		got, err := h.Script(t.Context(), "printf %s "+Quote(word))
-		if err != nil || string(got) != word {
-			t.Errorf("%q became %q, %v", word, got, err)
-		}
 	}
 }

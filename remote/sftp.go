@@ -5,9 +5,10 @@ import (
 	"fmt"
 	"os"
 	"strconv"
-	"strings"
 
 	"github.com/pkg/sftp"
+
+	"github.com/clusterup/clusterup/shellword"
 )
 
 // Where distributions keep OpenSSH's sftp-server: Debian; Fedora and others; Arch, SUSE and Alpine; Gentoo.
@@ -29,12 +30,13 @@ func (h *Host) aside(ctx context.Context, p *putting) error {
 	dir := "/run/clusterup-" + p.token
 	// A run that lost its connection has left its directory there, and is over by then.
 	const over = "find /run -maxdepth 1 -name 'clusterup-????????????????????????' -mmin +60 -exec rm -rf {} +\n"
-	script := over + "mkdir -m 0700 -- " + Quote(dir) + ` && chown -- "${SUDO_UID:?}:${SUDO_GID:?}" ` + Quote(dir)
+	word := shellword.Quote(dir)
+	script := over + "mkdir -m 0700 -- " + word + ` && chown -- "${SUDO_UID:?}:${SUDO_GID:?}" ` + word
 	if err := h.run(ctx, command{op: "put files", script: script, stdout: &limited{limit: saysLimit}}); err != nil {
 		return err
 	}
 	if err := h.sftp(ctx, p, dir); err != nil {
-		if _, left := h.Script(context.WithoutCancel(ctx), "rm -rf -- "+Quote(dir)); left != nil && ctx.Err() == nil {
+		if _, left := h.Script(context.WithoutCancel(ctx), "rm -rf -- "+word); left != nil && ctx.Err() == nil {
 			err = fmt.Errorf("%w; and %s was left there: %w", err, dir, left)
 		}
 		return err
@@ -70,14 +72,10 @@ func (h *Host) sftp(ctx context.Context, p *putting, dir string) error {
 	if paths == nil {
 		paths = usualSFTP
 	}
-	words := make([]string, len(paths))
-	for i, path := range paths {
-		words[i] = Quote(path)
-	}
 	if sh.mark, err = h.dialer.token(); err != nil {
 		return h.fail("put files", nil, err)
 	}
-	text := fmt.Sprintf(`umask 077; echo "%s r"; for p in %s; do [ ! -x "$p" ] || exec "$p"; done; exit 127`, sh.mark, strings.Join(words, " "))
+	text := fmt.Sprintf(`umask 077; echo "%s r"; for p in %s; do [ ! -x "$p" ] || exec "$p"; done; exit 127`, sh.mark, shellword.Join(paths))
 	err = sh.send([]byte(program(text)))
 	if err == nil {
 		_, err = sh.becomeReady()

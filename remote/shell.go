@@ -7,11 +7,6 @@ import (
 	"strings"
 )
 
-// Quote makes s one word of a POSIX shell command.
-func Quote(s string) string {
-	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
-}
-
 //go:embed sh/held.sh
 var heldScript string
 

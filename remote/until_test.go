@@ -7,6 +7,8 @@ import (
 	"os"
 	"strings"
 	"testing"
+
+	"github.com/clusterup/clusterup/shellword"
 )
 
 // A script goes on until it is to end, and says what it has to say meanwhile; the next one runs in the same session.
@@ -76,7 +78,7 @@ func TestChecked(t *testing.T) {
 			}
 			return fallen
 		})
-		_, err := h.Script(ctx, "echo x >>"+Quote(file))
+		_, err := h.Script(ctx, "echo x >>"+shellword.Quote(file))
 		if put := h.Put(ctx, "", []File{{Path: file + "2", Content: []byte("x")}}, ""); held && err != nil || !held && (!errors.Is(err, fallen) || !errors.Is(put, fallen)) {
 			t.Errorf("held %t: %v, %v", held, err, put)
 		}

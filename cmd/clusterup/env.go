@@ -11,6 +11,7 @@ import (
 
 	"github.com/clusterup/clusterup/facts"
 	"github.com/clusterup/clusterup/plan"
+	"github.com/clusterup/clusterup/shellword"
 )
 
 func newEnv(c *console) *cobra.Command {
@@ -63,7 +64,7 @@ func (s *session) env(name, dir string) error {
 	}
 	for _, v := range variables {
 		variable, value, _ := strings.Cut(v, "=")
-		fprintf(s.console.out, "export %s=%s\n", variable, "'"+strings.ReplaceAll(value, "'", `'\''`)+"'")
+		fprintf(s.console.out, "export %s=%s\n", variable, shellword.Quote(value))
 	}
 	return nil
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/clusterup/clusterup/apply/hosttest"
 	"github.com/clusterup/clusterup/inventory"
 	"github.com/clusterup/clusterup/remote"
+	"github.com/clusterup/clusterup/shellword"
 )
 
 // TestRealHost holds the hosts that runs work on to what package apply relies on, as those of its own tests are. The
@@ -58,11 +59,14 @@ func realSubject(t *testing.T, m inventory.Member) hosttest.Subject {
 		return string(out)
 	}
 	dir := strings.TrimSpace(see(t, "mktemp -d"))
-	t.Cleanup(func() { see(t, "rm -rf "+remote.Quote(dir)) })
+	t.Cleanup(func() { see(t, "rm -rf "+shellword.Quote(dir)) })
 	return hosttest.Subject{
 		Name: m.Name, Host: host, Dir: dir, Cut: func(*testing.T) { cable.cut() },
 		Read: func(t *testing.T, path string) *hosttest.Found { t.Helper(); return foundIn(t, see(t, lookAt(path))) },
-		List: func(t *testing.T) []string { t.Helper(); return linesOf(see(t, "LC_ALL=C ls -A "+remote.Quote(dir))) },
+		List: func(t *testing.T) []string {
+			t.Helper()
+			return linesOf(see(t, "LC_ALL=C ls -A "+shellword.Quote(dir)))
+		},
 	}
 }
 
@@ -75,7 +79,7 @@ func linesOf(text string) []string {
 
 // lookAt prints owner, group and mode of a file, and what is in it; nothing when it is not there.
 func lookAt(path string) string {
-	return fmt.Sprintf("f=%s; [ ! -e \"$f\" ] || { stat -c '%%U %%G %%a' \"$f\" && cat \"$f\"; }", remote.Quote(path))
+	return fmt.Sprintf("f=%s; [ ! -e \"$f\" ] || { stat -c '%%U %%G %%a' \"$f\" && cat \"$f\"; }", shellword.Quote(path))
 }
 
 func foundIn(t *testing.T, said string) *hosttest.Found {

@@ -4,6 +4,8 @@ import (
 	_ "embed"
 	"fmt"
 	"strings"
+
+	"github.com/clusterup/clusterup/shellword"
 )
 
 //go:embed say.sh
@@ -17,7 +19,7 @@ func Program(scripts ...string) string { return slim(sayScript + strings.Join(sc
 func Assign(variables [][2]string) string {
 	var b strings.Builder
 	for _, v := range variables {
-		fmt.Fprintf(&b, "%s='%s'\n", v[0], strings.ReplaceAll(v[1], "'", `'\''`))
+		fmt.Fprintf(&b, "%s=%s\n", v[0], shellword.Quote(v[1]))
 	}
 	return b.String()
 }

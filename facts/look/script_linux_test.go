@@ -21,6 +21,7 @@ import (
 
 	"github.com/clusterup/clusterup/facts"
 	"github.com/clusterup/clusterup/facts/lines/linestest"
+	"github.com/clusterup/clusterup/shellword"
 )
 
 // room is a place on this machine that the script looks at instead of the usual one. Its paths are as awkward as paths can be.
@@ -92,7 +93,7 @@ func (r room) script(t *testing.T) string {
 	if !strings.Contains(text, usual) {
 		t.Fatalf("the script does not look into %s", facts.ReleaseDir)
 	}
-	text = strings.Replace(text, usual, "rel='"+strings.ReplaceAll(r.release, "'", `'\''`)+"'\n", 1)
+	text = strings.Replace(text, usual, "rel="+shellword.Quote(r.release)+"\n", 1)
 	if r.systemd != "" {
 		text = strings.ReplaceAll(text, "/run/systemd/system", r.systemd)
 	}
