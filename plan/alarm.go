@@ -8,6 +8,7 @@ import (
 
 	"github.com/clusterup/clusterup/facts"
 	"github.com/clusterup/clusterup/inventory"
+	"github.com/clusterup/clusterup/units"
 )
 
 // Alarm is a kind of alarm that members have raised. It is for people to resolve: no step of a plan does.
@@ -93,7 +94,7 @@ func (v view) fill() (used, file int64) {
 		if host.Process == nil || host.Etcd == nil {
 			return
 		}
-		quota, err := strconv.ParseInt(flagOf(host.Process.Args, "quota-backend-bytes"), 10, 64)
+		quota, err := strconv.ParseInt(units.Flag(host.Process.Args, "quota-backend-bytes"), 10, 64)
 		if err != nil || quota <= 0 {
 			quota = defaultQuota
 		}
@@ -130,7 +131,7 @@ func (v view) raisesQuota(host facts.Host) bool {
 	if host.Process == nil {
 		return false
 	}
-	runs, err := strconv.ParseInt(flagOf(host.Process.Args, "quota-backend-bytes"), 10, 64)
+	runs, err := strconv.ParseInt(units.Flag(host.Process.Args, "quota-backend-bytes"), 10, 64)
 	return err == nil && runs < v.want.Cluster.Etcd.QuotaBackendBytes
 }
 

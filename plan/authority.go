@@ -98,14 +98,14 @@ func (v view) command(host facts.Host) []string {
 	if host.Process != nil {
 		return host.Process.Args
 	}
-	return commandOf(host.Files[UnitPath(v.want.Cluster)].Content)
+	return units.Command(host.Files[UnitPath(v.want.Cluster)].Content)
 }
 
 // trusts says whether a member accepts what a CA signs: the bundle that it was started with has the CA in it. A bundle is read once, and
 // its name holds its digest, so one that was changed since says nothing.
 func (v view) trusts(host facts.Host, ca facts.CA) bool {
 	command := v.command(host)
-	file := flagOf(command, trustFlag[ca.Role])
+	file := units.Flag(command, trustFlag[ca.Role])
 	if file == "" {
 		return len(command) > 0 // without TLS it accepts everybody
 	}
@@ -162,7 +162,7 @@ func (v view) over(ca facts.CA) bool { return !v.seen.Taken.Before(ca.NotAfter) 
 func (v view) ended(role string) bool {
 	live := v.live(role)
 	asks := v.known(func(_ inventory.Member, host facts.Host) bool {
-		return flagOf(v.command(host), trustFlag[role]) != ""
+		return units.Flag(v.command(host), trustFlag[role]) != ""
 	})
 	good := slices.ContainsFunc(live, func(ca facts.CA) bool { return !v.over(ca) && v.trustedByAll(ca) })
 	return asks && len(live) > 0 && !good && v.over(live[0])

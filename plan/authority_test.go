@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/clusterup/clusterup/facts"
+	"github.com/clusterup/clusterup/units"
 )
 
 // with is a cluster with another CA of a role.
@@ -33,9 +34,9 @@ func TestSigner(t *testing.T) {
 	trusting := two
 	for _, m := range w.Cluster.Members {
 		trusting = change(trusting, m.Name, func(h *facts.Host) {
-			file := h.Files[flagOf(h.Process.Args, "trusted-ca-file")]
+			file := h.Files[units.Flag(h.Process.Args, "trusted-ca-file")]
 			file.Content = append(append([]byte{}, file.Content...), next.PEM...)
-			h.Files[flagOf(h.Process.Args, "trusted-ca-file")] = file
+			h.Files[units.Flag(h.Process.Args, "trusted-ca-file")] = file
 		})
 	}
 	held := func(s facts.Snapshot) facts.Snapshot {

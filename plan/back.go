@@ -34,7 +34,7 @@ func Back(w Want, before, now facts.Snapshot, failed Stage) *Stage {
 			args[i] = "--initial-cluster-state=existing"
 		}
 	}
-	known := is.announceAs(m, schemeOf(flagOf(args, "listen-peer-urls")) == "https")
+	known := is.announceAs(m, schemeOf(units.Flag(args, "listen-peer-urls")) == "https")
 	if len(known) > 0 && !is.serves(now.Hosts[known[0].To]) {
 		if len(w.Cluster.Members) > 1 {
 			return nil

@@ -102,7 +102,7 @@ func (v view) diversions(host facts.Host) []string {
 
 // startOf is the next start of a unit whose file is all there is, in the words of the facts.
 func startOf(unit []byte) facts.Start {
-	start := facts.Start{Command: strings.Join(strings.Fields(strings.Join(commandOf(unit), " ")), " "), Settings: map[string]string{}}
+	start := facts.Start{Command: strings.Join(strings.Fields(strings.Join(units.Command(unit), " ")), " "), Settings: map[string]string{}}
 	start.Guarded = strings.Contains(string(unit), "/born.json")
 	for line := range strings.Lines(string(unit)) {
 		switch key, value, _ := strings.Cut(strings.TrimSpace(line), "="); key {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/clusterup/clusterup/facts"
 	"github.com/clusterup/clusterup/inventory"
+	"github.com/clusterup/clusterup/units"
 )
 
 // home is where a member keeps its data, and the user that it runs as. An empty field is not known.
@@ -28,11 +29,11 @@ func (v view) homeOf(m inventory.Member, host facts.Host) home {
 		if user == "root" || user == facts.NoName { // the kernel hides some processes' owners, and a user may have been removed
 			user = settingOf(unit, "User")
 		}
-		return home{dataDir: flagOf(p.Args, "data-dir"), walDir: flagOf(p.Args, "wal-dir"), user: user}
+		return home{dataDir: units.Flag(p.Args, "data-dir"), walDir: units.Flag(p.Args, "wal-dir"), user: user}
 	}
-	command := commandOf(unit)
-	if dir := flagOf(command, "data-dir"); dir != "" {
-		return home{dataDir: dir, walDir: flagOf(command, "wal-dir"), user: settingOf(unit, "User")}
+	command := units.Command(unit)
+	if dir := units.Flag(command, "data-dir"); dir != "" {
+		return home{dataDir: dir, walDir: units.Flag(command, "wal-dir"), user: settingOf(unit, "User")}
 	}
 	before := formerDataDir(v.want.Cluster)
 	byDefault := m.DataDir == packageDir+"-"+v.want.Cluster.Name

@@ -47,12 +47,12 @@ func (v view) logged() (id facts.ID, existing bool) {
 	v.each(func(m inventory.Member, host facts.Host) {
 		command := v.command(host)
 		lies := host.Etcd != nil && host.Etcd.ClusterID != host.Data.ClusterID
-		if !host.Data.WAL || lies || flagOf(command, "name") != m.Name || flagOf(command, "data-dir") != m.DataDir {
+		if !host.Data.WAL || lies || units.Flag(command, "name") != m.Name || units.Flag(command, "data-dir") != m.DataDir {
 			return
 		}
 		votes[host.Data.ClusterID]++
-		for _, args := range [][]string{command, commandOf(host.Files[UnitPath(v.want.Cluster)].Content)} {
-			exist[host.Data.ClusterID] = exist[host.Data.ClusterID] || flagOf(args, "initial-cluster-state") == "existing"
+		for _, args := range [][]string{command, units.Command(host.Files[UnitPath(v.want.Cluster)].Content)} {
+			exist[host.Data.ClusterID] = exist[host.Data.ClusterID] || units.Flag(args, "initial-cluster-state") == "existing"
 		}
 	})
 	for found, n := range votes {
@@ -93,7 +93,7 @@ func (v view) tokenOf() string {
 			marked = cmp.Or(marked, born.Token)
 		}
 		if host.Data.WAL && host.Data.ClusterID == v.clusterID {
-			flagged = cmp.Or(flagged, flagOf(v.command(host), "initial-cluster-token"))
+			flagged = cmp.Or(flagged, units.Flag(v.command(host), "initial-cluster-token"))
 		}
 	})
 	return cmp.Or(marked, flagged)
@@ -114,5 +114,5 @@ func (v view) tokenUnderWay() string {
 
 // unitToken is the bootstrap token in a host's unit file, "" if there is none.
 func unitToken(host facts.Host, unitPath string) string {
-	return flagOf(commandOf(host.Files[unitPath].Content), "initial-cluster-token")
+	return units.Flag(units.Command(host.Files[unitPath].Content), "initial-cluster-token")
 }

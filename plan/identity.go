@@ -4,7 +4,6 @@ import (
 	"crypto/sha1"
 	"encoding/binary"
 	"slices"
-	"strings"
 
 	"github.com/clusterup/clusterup/facts"
 	"github.com/clusterup/clusterup/inventory"
@@ -31,14 +30,4 @@ func clusterID(c *inventory.Cluster, token string) facts.ID {
 	}
 	sum := sha1.Sum(raw)
 	return facts.ID(binary.BigEndian.Uint64(sum[:8]))
-}
-
-// flagOf is the value of a flag in a command line, or in a unit's ExecStart.
-func flagOf(words []string, name string) string {
-	for _, word := range words {
-		if value, ok := strings.CutPrefix(word, "--"+name+"="); ok {
-			return strings.Trim(value, `"'`)
-		}
-	}
-	return ""
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/clusterup/clusterup/facts"
 	"github.com/clusterup/clusterup/inventory"
+	"github.com/clusterup/clusterup/units"
 )
 
 // The laws of the design as checks of one decision. They do not use what Next uses to decide, so that a mistake there shows.
@@ -210,7 +211,7 @@ func lawBootstrap(w Want, s facts.Snapshot, stage Stage) error {
 			continue
 		}
 		unit := words([]byte(startsWith(w, s, stage.Steps[:i], step.Host)))
-		state, token := flagOf(unit, "initial-cluster-state"), flagOf(unit, "initial-cluster-token")
+		state, token := units.Flag(unit, "initial-cluster-state"), units.Flag(unit, "initial-cluster-token")
 		switch {
 		case marked && state != "existing":
 			return fmt.Errorf("law 4: %s with the state %q, and there is a birth marker", step.ID(), state)
@@ -239,8 +240,8 @@ func lawMix(w Want, s facts.Snapshot, stage Stage) error {
 		host := s.Hosts[step.Host]
 		for _, change := range step.Changes {
 			is, was := words(change.Data), words(host.Files[change.Path].Content)
-			if flagOf(is, "initial-cluster-state") == "new" && len(exists) > 0 && !host.Data.WAL &&
-				flagOf(is, "initial-cluster-token") != flagOf(was, "initial-cluster-token") {
+			if units.Flag(is, "initial-cluster-state") == "new" && len(exists) > 0 && !host.Data.WAL &&
+				units.Flag(is, "initial-cluster-token") != units.Flag(was, "initial-cluster-token") {
 				return fmt.Errorf("law 4: %s makes a new member beside %v", step.ID(), exists)
 			}
 		}

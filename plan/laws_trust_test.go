@@ -9,6 +9,7 @@ import (
 
 	"github.com/clusterup/clusterup/facts"
 	"github.com/clusterup/clusterup/inventory"
+	"github.com/clusterup/clusterup/units"
 )
 
 // Law 5, as checks that know nothing of how Next comes to its decisions: what counts is which certificates are in the file that a process
@@ -300,12 +301,12 @@ func lawSchemes(w Want, s facts.Snapshot, stage Stage) error {
 				return fmt.Errorf("tls: %s: it does not restart then, or %s does not serve", step.ID(), step.Through)
 			}
 			for _, m := range w.Cluster.Members {
-				if strings.HasPrefix(step.PeerURLs[0], "https:") && flagOf(runsWith(w, s.Hosts[m.Name]), "peer-trusted-ca-file") == "" {
+				if strings.HasPrefix(step.PeerURLs[0], "https:") && units.Flag(runsWith(w, s.Hosts[m.Name]), "peer-trusted-ca-file") == "" {
 					return fmt.Errorf("tls: %s: %s cannot dial https yet", step.ID(), m.Name)
 				}
 			}
 		case StartMember, RestartMember:
-			listens := flagOf(words([]byte(startsWith(w, s, stage.Steps[:i], step.Host))), "listen-peer-urls")
+			listens := units.Flag(words([]byte(startsWith(w, s, stage.Steps[:i], step.Host))), "listen-peer-urls")
 			is, _, _ := strings.Cut(listens, "://")
 			want, _, _ := strings.Cut(known[step.Host], "://")
 			if want != "" && is != want && len(w.Cluster.Members) > 1 {
@@ -323,11 +324,11 @@ func lawSettledSchemes(w Want, s facts.Snapshot) error {
 			continue
 		}
 		args := s.Hosts[member.Name].Process.Args
-		peers := flagOf(args, "listen-peer-urls")
+		peers := units.Flag(args, "listen-peer-urls")
 		if strings.HasPrefix(member.PeerURLs[0], "https:") != w.Cluster.TLS.Peers || strings.HasPrefix(peers, "https:") != w.Cluster.TLS.Peers {
 			return fmt.Errorf("settled: %s is known at %s, and listens at %s", member.Name, member.PeerURLs[0], peers)
 		}
-		if clients := flagOf(args, "listen-client-urls"); strings.HasPrefix(clients, "https:") != w.Cluster.TLS.Clients {
+		if clients := units.Flag(args, "listen-client-urls"); strings.HasPrefix(clients, "https:") != w.Cluster.TLS.Clients {
 			return fmt.Errorf("settled: %s serves clients at %s", member.Name, clients)
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/clusterup/clusterup/facts"
+	"github.com/clusterup/clusterup/units"
 )
 
 // Law 6 and what belongs to it, as checks of one decision. They go by the truth about the cluster, which the decision may not have seen.
@@ -217,7 +218,7 @@ func lawSettled(w Want, s facts.Snapshot, t truth) error {
 			return fmt.Errorf("settled: %s runs %s", m.Name, host.Etcd.Version)
 		case minorNo(w.Cluster.Version) >= 6 && behind == 0 && !w.HoldLast && t.data[m.Name] != minorNo(w.Cluster.Version):
 			return fmt.Errorf("settled: the data of %s is of 3.%d", m.Name, t.data[m.Name])
-		case flagOf(host.Process.Args, "snapshot-count") == "1":
+		case units.Flag(host.Process.Args, "snapshot-count") == "1":
 			return fmt.Errorf("settled: %s runs with snapshot-count 1", m.Name)
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/clusterup/clusterup/facts"
+	"github.com/clusterup/clusterup/units"
 )
 
 // stageNames are the stages of a plan, in order.
@@ -302,7 +303,7 @@ func TestTwoMembers(t *testing.T) {
 	w.Accept = []Risk{Downtime}
 	end := converged(t, w, s)
 	for name, host := range end.Hosts {
-		if flagOf(host.Process.Args, "max-txn-ops") != "7" {
+		if units.Flag(host.Process.Args, "max-txn-ops") != "7" {
 			t.Errorf("%s runs with %q", name, host.Process.Args)
 		}
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/clusterup/clusterup/facts"
 	"github.com/clusterup/clusterup/inventory"
+	"github.com/clusterup/clusterup/units"
 )
 
 // outdated: an operator directory that is older than what was done to the hosts, such as one out of a backup, or another operator's. A CA
@@ -21,7 +22,7 @@ func (v view) outdated(m inventory.Member, host facts.Host) []Refusal {
 	var found []Refusal
 	ours := v.ours()
 	for _, role := range caRoles {
-		file := flagOf(v.command(host), trustFlag[role])
+		file := units.Flag(v.command(host), trustFlag[role])
 		content := host.Files[file].Content
 		sums := facts.Certificates(content)
 		strange := slices.ContainsFunc(sums, func(sum string) bool { return !ours[sum] })

@@ -12,6 +12,7 @@ import (
 	"github.com/clusterup/clusterup/facts"
 	"github.com/clusterup/clusterup/facts/probe"
 	"github.com/clusterup/clusterup/inventory"
+	"github.com/clusterup/clusterup/units"
 )
 
 // ProbeAsks says what to probe on the hosts of a cluster, given what was seen of them. Quick leaves out what takes long and can only end
@@ -81,7 +82,7 @@ func (v view) door(m inventory.Member, host facts.Host, name string) probe.Door 
 	}
 	if door.Running || blind && host.Process != nil {
 		door.Running, door.Leaf, door.Shut = true, host.Leaves[role].SHA256, ""
-		door.Plain = host.Process != nil && schemeOf(flagOf(host.Process.Args, "listen-"+name+"-urls")) == "http"
+		door.Plain = host.Process != nil && schemeOf(units.Flag(host.Process.Args, "listen-"+name+"-urls")) == "http"
 		return door
 	}
 	if door.Shut == "" {

@@ -258,14 +258,14 @@ func (v view) reload() Step {
 
 // unitReason says why a unit file is written anew, in the words of what differs.
 func (v view) unitReason(m inventory.Member, host facts.Host) string {
-	was := commandOf(host.Files[UnitPath(v.want.Cluster)].Content)
-	if v.formed && flagOf(was, "initial-cluster-state") == "new" {
+	was := units.Command(host.Files[UnitPath(v.want.Cluster)].Content)
+	if v.formed && units.Flag(was, "initial-cluster-state") == "new" {
 		return "the cluster exists now: initial-cluster-state becomes existing"
 	}
 	if unit := host.Files[UnitPath(v.want.Cluster)].Content; len(was) > 0 && units.WriterOf(unit).Form < units.Form {
 		return "an older clusterup wrote it"
 	}
-	if flagOf(was, "name") == m.Name {
+	if units.Flag(was, "name") == m.Name {
 		return "differs from what is wanted"
 	}
 	return "is not the unit of this member"

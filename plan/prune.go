@@ -9,6 +9,7 @@ import (
 	"github.com/clusterup/clusterup/facts"
 	"github.com/clusterup/clusterup/inventory"
 	"github.com/clusterup/clusterup/plan/version"
+	"github.com/clusterup/clusterup/units"
 )
 
 // kept is how many releases stay on a host: the one that runs, and the one before it, to go back to.
@@ -46,7 +47,7 @@ func pathsOf(names []string) []Path {
 
 // untrusted are bundles of clusterup's own that neither the running member nor its unit names, and that are not wanted.
 func (v view) untrusted(host facts.Host) []string {
-	used := slices.Concat(commandOf(host.Files[UnitPath(v.want.Cluster)].Content), v.command(host))
+	used := slices.Concat(units.Command(host.Files[UnitPath(v.want.Cluster)].Content), v.command(host))
 	for _, role := range caRoles {
 		used = append(used, "="+v.trust(role, host).Path)
 	}

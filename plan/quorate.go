@@ -9,6 +9,7 @@ import (
 
 	"github.com/clusterup/clusterup/facts"
 	"github.com/clusterup/clusterup/inventory"
+	"github.com/clusterup/clusterup/units"
 )
 
 // NoMajority means that a run holds the lock on too few hosts to change any (law 14).
@@ -130,10 +131,10 @@ func (v view) presumed() [][]facts.Member {
 	var lists [][]facts.Member
 	v.each(func(m inventory.Member, host facts.Host) {
 		command := v.command(host)
-		if flagOf(command, "name") != m.Name {
+		if units.Flag(command, "name") != m.Name {
 			return
 		}
-		list := initialCluster(flagOf(command, "initial-cluster"))
+		list := initialCluster(units.Flag(command, "initial-cluster"))
 		for _, member := range list {
 			if !slices.ContainsFunc(all, func(other facts.Member) bool { return sameAddress(other, member) }) {
 				all = append(all, member)

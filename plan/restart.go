@@ -44,7 +44,7 @@ func (v view) mustRestart(m inventory.Member, host facts.Host) []string {
 // inWords says what a member comes to do with TLS, and which CAs it comes to trust or trusts no more, in place of flags and names of bundles.
 func (v view) inWords(host facts.Host, wanted, why []string) []string {
 	for _, role := range caRoles {
-		was, is := flagOf(host.Process.Args, trustFlag[role]), flagOf(wanted, trustFlag[role])
+		was, is := units.Flag(host.Process.Args, trustFlag[role]), units.Flag(wanted, trustFlag[role])
 		switch {
 		case is != "" && was == "":
 			why = append(slices.DeleteFunc(why, func(line string) bool {
@@ -112,7 +112,7 @@ func (v view) candidates() []candidate {
 			order = 0
 		case v.leads(host):
 			order = 3
-		case flagOf(host.Process.Args, "snapshot-count") == "1": // slow, until it goes on
+		case units.Flag(host.Process.Args, "snapshot-count") == "1": // slow, until it goes on
 			order = 1
 		}
 		found = append(found, candidate{m, host, why, order})

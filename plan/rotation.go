@@ -9,6 +9,7 @@ import (
 	"github.com/clusterup/clusterup/facts"
 	"github.com/clusterup/clusterup/inventory"
 	"github.com/clusterup/clusterup/plan/version"
+	"github.com/clusterup/clusterup/units"
 )
 
 // A CA is rotated in three phases, each of which the facts show: all members trust the next generation beside the old one; then it signs
@@ -46,7 +47,7 @@ func (v view) stillTrusted(ca facts.CA) bool {
 
 // relies says that a member asks for certificates, and accepts those of a CA.
 func (v view) relies(host facts.Host, ca facts.CA) bool {
-	return flagOf(v.command(host), trustFlag[ca.Role]) != "" && v.trusts(host, ca)
+	return units.Flag(v.command(host), trustFlag[ca.Role]) != "" && v.trusts(host, ca)
 }
 
 // authorities are the steps that make, hold and take back CAs, and that cannot wait for anything: without a CA nothing else can be done.
@@ -89,7 +90,7 @@ func (v view) dropped(role string) []facts.CA {
 	}
 	return slices.DeleteFunc(live[:len(live)-1], func(ca facts.CA) bool {
 		return v.needed(ca) || v.known(func(_ inventory.Member, host facts.Host) bool {
-			return flagOf(v.command(host), trustFlag[role]) == "" || v.trusts(host, ca)
+			return units.Flag(v.command(host), trustFlag[role]) == "" || v.trusts(host, ca)
 		})
 	})
 }

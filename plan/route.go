@@ -1,17 +1,15 @@
 package plan
 
 import (
-	"bytes"
 	"cmp"
 	"fmt"
 	"path"
-	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/clusterup/clusterup/facts"
 	"github.com/clusterup/clusterup/inventory"
 	"github.com/clusterup/clusterup/plan/version"
+	"github.com/clusterup/clusterup/units"
 )
 
 // bin is a release as a host has it.
@@ -70,34 +68,10 @@ func Misnamed(host facts.Host) string {
 
 // unitBin is what the unit of a host starts.
 func (v view) unitBin(host facts.Host) bin {
-	for _, program := range commandOf(host.Files[UnitPath(v.want.Cluster)].Content) {
+	for _, program := range units.Command(host.Files[UnitPath(v.want.Cluster)].Content) {
 		return binAt(program)
 	}
 	return bin{}
-}
-
-// commandOf is the command line that the text of a unit starts.
-func commandOf(unit []byte) []string {
-	text, found := bytes.CutPrefix(unit, []byte("ExecStart="))
-	if !found {
-		_, text, _ = bytes.Cut(unit, []byte("\nExecStart="))
-	}
-	var args []string
-	for line := range strings.Lines(string(text)) {
-		line, more := strings.CutSuffix(strings.TrimSpace(line), "\\")
-		if word, err := strconv.Unquote(strings.TrimSpace(line)); err == nil {
-			args = append(args, strings.ReplaceAll(word, "%%", "%"))
-		} else {
-			args = slices.AppendSeq(args, strings.FieldsSeq(line))
-		}
-		if !more {
-			break
-		}
-	}
-	for i := range args {
-		args[i] = strings.ReplaceAll(args[i], "$$", "$")
-	}
-	return args
 }
 
 // binAt is the release that a path of its etcd belongs to; zero when it is none of clusterup's.

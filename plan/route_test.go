@@ -1,14 +1,12 @@
 package plan
 
 import (
-	"slices"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/clusterup/clusterup/facts"
-	"github.com/clusterup/clusterup/units"
 )
 
 func TestVersions(t *testing.T) {
@@ -31,19 +29,6 @@ func TestVersions(t *testing.T) {
 		}
 		if got := strings.Join(Versions(w.Cluster, s), " "); got != test.want {
 			t.Errorf("from %q to %s, all stopped: %s, want %s", test.from, test.to, got, test.want)
-		}
-	}
-}
-
-// A unit's command line is read back as it was written.
-func TestCommandOf(t *testing.T) {
-	args := []string{"/opt/clusterup/etcd/3.6.16-1a2b3c4d/etcd", `--a=x y "z" \ $HOME 100%`, "--b=$$%%", "--c=plain", "--d="}
-	if got := commandOf(units.UnitOf(units.Member{Unit: "etcd-prod"}, args).Data); !slices.Equal(got, args) {
-		t.Errorf("command %q, want %q", got, args)
-	}
-	for text, want := range map[string]int{"": 0, "[Service]\n": 0, "ExecStart=/bin/etcd --a --b\n--c\n": 3, "ExecStart=/bin/etcd \\\n  --a=1 \\\n": 2} {
-		if got := commandOf([]byte(text)); len(got) != want {
-			t.Errorf("%q: %q, want %d words", text, got, want)
 		}
 	}
 }

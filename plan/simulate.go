@@ -152,7 +152,7 @@ func simulateRunning(w Want, s facts.Snapshot, step Step, host *facts.Host) {
 			continue
 		}
 		had := v.lastVersion(*host)
-		args := commandOf(host.Files[UnitPath(w.Cluster)].Content)
+		args := units.Command(host.Files[UnitPath(w.Cluster)].Content)
 		if len(args) == 0 {
 			return
 		}
@@ -183,7 +183,7 @@ func simulateV2(host *facts.Host, had, is string) *facts.V2Store {
 		return &facts.V2Store{Clean: true}
 	case "3.6":
 		old := version.Minor(had) == "3.5" || host.V2Store != nil && !host.V2Store.Clean
-		flushed := version.Minor(had) == "3.6" && flagOf(host.Process.Args, "snapshot-count") == "1"
+		flushed := version.Minor(had) == "3.6" && units.Flag(host.Process.Args, "snapshot-count") == "1"
 		return &facts.V2Store{Clean: !old || flushed, Text: "requests of etcd 3.5"}
 	}
 	return nil

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/clusterup/clusterup/facts"
+	"github.com/clusterup/clusterup/units"
 )
 
 // simulateUse is which releases units of a host name, after its unit file was one thing and is another: a look tells
@@ -30,7 +31,7 @@ func simulateUse(w Want, before, now facts.Host) []string {
 
 // named is the release that the member's unit names.
 func named(w Want, host facts.Host) string {
-	args := commandOf(host.Files[UnitPath(w.Cluster)].Content)
+	args := units.Command(host.Files[UnitPath(w.Cluster)].Content)
 	if len(args) == 0 {
 		return ""
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/clusterup/clusterup/facts"
 	"github.com/clusterup/clusterup/inventory"
+	"github.com/clusterup/clusterup/units"
 )
 
 // timing is the heartbeat interval and election timeout that members are to run with now. While members differ in them, a follower must
@@ -65,7 +66,7 @@ func (v view) beat(host facts.Host) (heartbeat, election time.Duration) {
 
 // beatOf are the two flags of a command line as they stand there.
 func beatOf(args []string) []string {
-	return []string{flagOf(args, "heartbeat-interval"), flagOf(args, "election-timeout")}
+	return []string{units.Flag(args, "heartbeat-interval"), units.Flag(args, "election-timeout")}
 }
 
 // beatWaits says that a member does not come to what is wanted yet, since a host is dark.
@@ -79,7 +80,7 @@ func (v view) beatWaits() bool {
 
 // millisecondsOf is the value of a flag of a command line; etcd's default where it is not set.
 func millisecondsOf(args []string, name string, unset int) time.Duration {
-	n, err := strconv.Atoi(flagOf(args, name))
+	n, err := strconv.Atoi(units.Flag(args, name))
 	if err != nil {
 		n = unset
 	}

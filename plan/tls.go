@@ -11,6 +11,7 @@ import (
 
 	"github.com/clusterup/clusterup/facts"
 	"github.com/clusterup/clusterup/inventory"
+	"github.com/clusterup/clusterup/units"
 )
 
 // TLS between peers is switched on in two rounds, since etcd's own dialer needs its certificates before anybody listens with TLS. In the
@@ -48,7 +49,7 @@ func (v view) peerScheme(m inventory.Member) string {
 			return schemeOf(member.PeerURLs[0])
 		}
 	}
-	if scheme := schemeOf(flagOf(v.command(v.seen.Hosts[m.Name]), "listen-peer-urls")); scheme != "" {
+	if scheme := schemeOf(units.Flag(v.command(v.seen.Hosts[m.Name]), "listen-peer-urls")); scheme != "" {
 		return scheme
 	}
 	return cmp.Or(v.schemeElsewhere(m), "https")
@@ -58,7 +59,7 @@ func (v view) peerScheme(m inventory.Member) string {
 func (v view) schemeElsewhere(m inventory.Member) string {
 	scheme := ""
 	v.each(func(_ inventory.Member, host facts.Host) {
-		for peer := range strings.SplitSeq(flagOf(v.command(host), "initial-cluster"), ",") {
+		for peer := range strings.SplitSeq(units.Flag(v.command(host), "initial-cluster"), ",") {
 			if address, ok := strings.CutPrefix(peer, m.Name+"="); ok {
 				scheme = cmp.Or(scheme, schemeOf(address))
 			}
@@ -70,7 +71,7 @@ func (v view) schemeElsewhere(m inventory.Member) string {
 // dialersReady says whether every member can dial TLS: its process has been started with certificates.
 func (v view) dialersReady() bool {
 	return v.all(func(_ inventory.Member, host facts.Host) bool {
-		return flagOf(v.command(host), trustFlag["peer"]) != ""
+		return units.Flag(v.command(host), trustFlag["peer"]) != ""
 	})
 }
 
@@ -120,7 +121,7 @@ func (v view) plainRefusals(m inventory.Member, host facts.Host) []Refusal {
 	}
 	secure, plain := clientPorts(command)
 	var found []Refusal
-	if !c.TLS.Peers && (v.peerScheme(m) == "https" || schemeOf(flagOf(command, "listen-peer-urls")) == "https") {
+	if !c.TLS.Peers && (v.peerScheme(m) == "https" || schemeOf(units.Flag(command, "listen-peer-urls")) == "https") {
 		found = append(found, refuse(Insecure, m.Name, "set peers = true in the block tls", "its peers reach it over TLS, which clusterup does not switch off"))
 	}
 	switch {
@@ -135,7 +136,7 @@ func (v view) plainRefusals(m inventory.Member, host facts.Host) []Refusal {
 
 // clientPorts are the ports on which a command line serves clients, with TLS and without.
 func clientPorts(args []string) (secure, plain []int) {
-	for text := range strings.SplitSeq(flagOf(args, "listen-client-urls"), ",") {
+	for text := range strings.SplitSeq(units.Flag(args, "listen-client-urls"), ",") {
 		u, err := url.Parse(text)
 		if err != nil {
 			continue

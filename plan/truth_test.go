@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/clusterup/clusterup/facts"
+	"github.com/clusterup/clusterup/units"
 )
 
 // truth is what a cluster holds, whether or not looking shows it. Etcd goes by it when a member starts: a walk carries it along by rules of
@@ -124,7 +125,7 @@ func (t truth) after(seen facts.Snapshot, step Step) truth {
 			t.data[step.Host] = minorNo(is)
 			t.cluster = max(t.cluster, t.lowest())
 		}
-		flushes := minorNo(was) == 6 && t.cluster == 6 && flagOf(host.Process.Args, "snapshot-count") == "1"
+		flushes := minorNo(was) == 6 && t.cluster == 6 && units.Flag(host.Process.Args, "snapshot-count") == "1"
 		t.dirty[step.Host] = minorNo(is) == 5 || t.dirty[step.Host] && !flushes
 	}
 	return t

@@ -1,0 +1,42 @@
+package units
+
+import (
+	"bytes"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Command is the command line that the text of a unit starts; nil: it has none.
+func Command(unit []byte) []string {
+	text, found := bytes.CutPrefix(unit, []byte("ExecStart="))
+	if !found {
+		_, text, _ = bytes.Cut(unit, []byte("\nExecStart="))
+	}
+	var args []string
+	for line := range strings.Lines(string(text)) {
+		line, more := strings.CutSuffix(strings.TrimSpace(line), "\\")
+		if word, err := strconv.Unquote(strings.TrimSpace(line)); err == nil {
+			args = append(args, strings.ReplaceAll(word, "%%", "%"))
+		} else {
+			args = slices.AppendSeq(args, strings.FieldsSeq(line))
+		}
+		if !more {
+			break
+		}
+	}
+	for i := range args {
+		args[i] = strings.ReplaceAll(args[i], "$$", "$")
+	}
+	return args
+}
+
+// Flag is the value of a flag in a command line as Args writes them, or in a unit's ExecStart; "": it is not there.
+func Flag(args []string, name string) string {
+	for _, word := range args {
+		if value, ok := strings.CutPrefix(word, "--"+name+"="); ok {
+			return strings.Trim(value, `"'`)
+		}
+	}
+	return ""
+}
