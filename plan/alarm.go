@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/clusterup/clusterup/facts"
 	"github.com/clusterup/clusterup/inventory"
@@ -135,15 +134,6 @@ func (v view) raisesQuota(host facts.Host) bool {
 	return err == nil && runs < v.want.Cluster.Etcd.QuotaBackendBytes
 }
 
-// Enumerate joins names for people: "etcd-1, etcd-2 and etcd-3".
-func Enumerate(names []string) string {
-	if len(names) < 2 {
-		return strings.Join(names, "")
-	}
-	last := len(names) - 1
-	return strings.Join(names[:last], ", ") + " and " + names[last]
-}
-
 // alarmed keeps a roll from going on while an alarm is raised. A larger quota is what lets one of NOSPACE be disarmed.
 func (v view) alarmed(c candidate) []Refusal {
 	var found []Refusal
@@ -151,10 +141,10 @@ func (v view) alarmed(c candidate) []Refusal {
 		switch {
 		case alarm.Type == "NOSPACE" && v.raisesQuota(c.host):
 		case alarm.Type == "NOSPACE":
-			found = append(found, refuse(Alarmed, "", alarm.Remedy,
+			found = append(found, Refuse(Alarmed, "", alarm.Remedy,
 				"%s; members restart when the alarm is gone", alarm.Text))
 		default:
-			found = append(found, refuse(Alarmed, "", alarm.Remedy,
+			found = append(found, Refuse(Alarmed, "", alarm.Remedy,
 				"%s; a restart might spread what is wrong", alarm.Text))
 		}
 	}

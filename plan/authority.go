@@ -87,7 +87,7 @@ func (v view) trust(role string, host facts.Host) units.File {
 	switch {
 	case len(cas) == 0:
 		file.Path = path.Join(ConfigDir(v.want.Cluster), "trust-"+role+"-NEW-1.pem")
-	case bytes.Contains(bundle, []byte(placeholder)):
+	case bytes.Contains(bundle, []byte(Placeholder)):
 		file.Path = path.Join(ConfigDir(v.want.Cluster), "trust-"+role+"-NEW-"+strings.Join(numbers, "+")+".pem")
 	}
 	return file

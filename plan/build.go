@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/clusterup/clusterup/facts"
 )
@@ -62,44 +61,22 @@ func (p Plan) Digest() (string, error) {
 	return hex.EncodeToString(sum[:]), nil
 }
 
-// ErrEndless means that stages do not lead to an end: a defect in this package, never of the input.
+// ErrEndless means that stages do not lead to an end: a defect of the rules, never of the input.
 var ErrEndless = errors.New("plan does not end")
 
-// Build asks Next and Simulate in turn until there is nothing left to do. A refusal on the way comes back as *Refused, with the
-// stages before it in the plan.
-func Build(w Want, s facts.Snapshot) (Plan, error) { return BuildWith(Next, w, s) }
-
-// unsaid are the notes without those of alarms that a refusal speaks of.
-func unsaid(notes []string, w Want, s facts.Snapshot, err error) []string {
-	var refused *Refused
-	if !errors.As(err, &refused) || !slices.ContainsFunc(refused.Refusals, func(r Refusal) bool { return r.Kind == Alarmed }) {
-		return notes
-	}
-	for _, alarm := range Alarms(w, s) {
-		notes = slices.DeleteFunc(notes, func(note string) bool { return strings.HasPrefix(note, alarm.Text) })
-	}
-	return notes
-}
-
-// BuildWith is Build for another way to decide, such as NextDestroy.
-func BuildWith(next func(Want, facts.Snapshot) (*Stage, error), w Want, s facts.Snapshot) (Plan, error) {
-	p := Plan{Cluster: w.Cluster.Name, Version: w.Cluster.Version, Route: newView(w, s).shownRoute(), Notes: notes(w, s)}
-	p.Dark = newView(w, s).dark()
-	limit := 20 + 10*len(w.Cluster.Members)
+// converge asks next and simulate in turn until there is nothing left to do, in at most so many stages. It returns what
+// is seen then, too. An error of next comes with the stages before it.
+func converge(next func(facts.Snapshot) (*Stage, error), simulate func(facts.Snapshot, Stage) facts.Snapshot,
+	s facts.Snapshot, limit int,
+) ([]Stage, facts.Snapshot, error) {
+	var stages []Stage
 	for range limit {
-		stage, err := next(w, s)
+		stage, err := next(s)
 		if err != nil || stage == nil {
-			if err == nil {
-				p.Notes = append(p.Notes, Waiting(w, s)...)
-			}
-			if refused := new(Refused); errors.As(err, &refused) {
-				p.Waits = refused.Waits
-			}
-			p.Notes = unsaid(p.Notes, w, s, err)
-			return p, err
+			return stages, s, err
 		}
-		p.Stages = append(p.Stages, *stage)
-		s = Simulate(w, s, *stage)
+		stages = append(stages, *stage)
+		s = simulate(s, *stage)
 	}
-	return p, ErrEndless
+	return stages, s, ErrEndless
 }

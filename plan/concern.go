@@ -60,7 +60,7 @@ func (v view) tight(host facts.Host) string {
 	case !known:
 		return ""
 	case room.Inodes > 0 && room.InodesFree < leastInodes:
-		return fmt.Sprintf("the file system of %s has %s left", room.Dir, count(int(room.InodesFree), "inode"))
+		return fmt.Sprintf("the file system of %s has %s left", room.Dir, Count(int(room.InodesFree), "inode"))
 	case room.Free < grows:
 		return fmt.Sprintf("its database may grow by %s until its quota, and %s has %s left", bytesOf(grows), room.Dir, bytesOf(room.Free))
 	case room.Free < leastData, used >= fullAt && room.Free < quota:

@@ -15,7 +15,7 @@ func (v view) data(m inventory.Member, host facts.Host) []Refusal {
 	born, isBorn := v.births[m.Name]
 	own := v.clusterID.String()
 	one := func(kind RefusalKind, remedy, format string, args ...any) []Refusal {
-		return []Refusal{refuse(kind, m.Name, remedy, format, args...)}
+		return []Refusal{Refuse(kind, m.Name, remedy, format, args...)}
 	}
 	_, marked := host.Files[v.birthPath()]
 	switch {
@@ -126,17 +126,17 @@ func (v view) leftovers(m inventory.Member, host facts.Host) []Refusal {
 	const again = "bring the disk back; the cluster is not in use yet: else clusterup destroy, and begin again"
 	begun := unitToken(host, UnitPath(v.want.Cluster)) == v.token
 	if id := v.published(m); id != 0 {
-		return []Refusal{refuse(DataLost, m.Name, again, "the data directory %s is lost: member %s of cluster %s lived there", m.DataDir, id, v.clusterID)}
+		return []Refusal{Refuse(DataLost, m.Name, again, "the data directory %s is lost: member %s of cluster %s lived there", m.DataDir, id, v.clusterID)}
 	}
 	for _, entry := range host.Data.Entries {
 		if ignored(entry) || begun && entry == "member" {
 			continue
 		}
-		return []Refusal{refuse(ForeignData, m.Name, "choose another data_dir, or move it aside by hand",
+		return []Refusal{Refuse(ForeignData, m.Name, "choose another data_dir, or move it aside by hand",
 			"%s is not empty: it holds %s", m.DataDir, strings.Join(host.Data.Entries, ", "))}
 	}
 	if v.started && !begun {
-		return []Refusal{refuse(MixedData, m.Name, again, "holds no data, and other hosts hold data of cluster %s: this is no bootstrap", v.clusterID)}
+		return []Refusal{Refuse(MixedData, m.Name, again, "holds no data, and other hosts hold data of cluster %s: this is no bootstrap", v.clusterID)}
 	}
 	return nil
 }

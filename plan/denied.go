@@ -42,11 +42,11 @@ func (v view) noUser() []Refusal {
 	reason := "etcd's permissions are on, and refuse clusterup: " + Enumerate(names) + " tell it nothing, but serve others"
 	switch {
 	case !c.TLS.Clients:
-		return []Refusal{refuse(NoUser, "", fmt.Sprintf("with https it is the user root: in the inventory, take clients = false "+
+		return []Refusal{Refuse(NoUser, "", fmt.Sprintf("with https it is the user root: in the inventory, take clients = false "+
 			"out of the block tls, keep http for its clients meanwhile with http_client_port = %d and another client_port, "+
 			"and apply; or switch permissions off: ", c.ClientPort)+etcdctl("--user root auth disable"), "%s; without TLS it has no user", reason)}
 	case v.low != "" && version.Minor(c.Version) != version.Minor(v.high):
-		return []Refusal{refuse(NoUser, "", "apply with version "+v.high+" first, which switches clients to https; "+
+		return []Refusal{Refuse(NoUser, "", "apply with version "+v.high+" first, which switches clients to https; "+
 			"then ask for "+c.Version+" again",
 			"%s; without TLS it has no user, and another minor version takes one", reason)}
 	}

@@ -50,15 +50,15 @@ func (v view) destroyRefusals() []Refusal {
 		case len(v.foreignUnit(m, host)) > 0:
 			found = append(found, v.foreignUnit(m, host)...)
 		case !v.want.accepts(ForeignCluster) && len(v.trusted(m, host)) > 0:
-			found = append(found, refuse(ForeignCA, m.Name, "run it with the operator directory that made this cluster, or, if that is lost, with --accept=foreign-ca",
+			found = append(found, Refuse(ForeignCA, m.Name, "run it with the operator directory that made this cluster, or, if that is lost, with --accept=foreign-ca",
 				"the cluster is of another operator directory: %s", v.trusted(m, host)[0].Reason))
 		case len(v.moved(m, host)) > 0:
 			found = append(found, v.moved(m, host)...)
 		case host.Data.WAL && host.Data.ClusterID != v.clusterID:
-			found = append(found, refuse(ForeignData, m.Name, "clusterup destroys only what is this cluster's: take the host out of the inventory, or move that data away by hand",
+			found = append(found, Refuse(ForeignData, m.Name, "clusterup destroys only what is this cluster's: take the host out of the inventory, or move that data away by hand",
 				"%s holds the data of another cluster, %s", m.DataDir, host.Data.ClusterID))
 		case !host.Data.WAL && slices.ContainsFunc(host.Data.Entries, v.precious(host)):
-			found = append(found, refuse(ForeignData, m.Name, "move it away by hand first", "%s holds what etcd did not put there", m.DataDir))
+			found = append(found, Refuse(ForeignData, m.Name, "move it away by hand first", "%s holds what etcd did not put there", m.DataDir))
 		}
 	})
 	return found

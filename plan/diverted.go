@@ -31,7 +31,7 @@ func (v view) foreignUnit(m inventory.Member, host facts.Host) []Refusal {
 	if why == "" {
 		return nil
 	}
-	return []Refusal{refuse(ForeignUnit, m.Name,
+	return []Refusal{Refuse(ForeignUnit, m.Name,
 		"choose another unit_name in the inventory; if nobody needs that unit, remove it on the host, then systemctl daemon-reload",
 		"the unit %s.service, %s, %s", name, where, why)}
 }
@@ -43,11 +43,11 @@ func masked(u facts.Unit) bool { return u.Load == "masked" || u.Enabled == "mask
 func (v view) undiverted(m inventory.Member, host facts.Host) []Refusal {
 	unit := v.want.Cluster.UnitName + ".service"
 	if masked(host.Unit) {
-		return []Refusal{refuse(UnitDiverted, m.Name, "on the host: systemctl unmask "+unit, "the unit %s is masked", unit)}
+		return []Refusal{Refuse(UnitDiverted, m.Name, "on the host: systemctl unmask "+unit, "the unit %s is masked", unit)}
 	}
 	var found []Refusal
 	for _, why := range v.diversions(host) {
-		found = append(found, refuse(UnitDiverted, m.Name,
+		found = append(found, Refuse(UnitDiverted, m.Name,
 			"remove that on the host, then systemctl daemon-reload; flags of etcd belong into etcd { flags = … } of the inventory",
 			"the next start would not be what the inventory says: %s", why))
 	}

@@ -7,13 +7,6 @@ import (
 	"github.com/clusterup/clusterup/inventory"
 )
 
-// Needs is what has to hold right before a step stops a process: at least so many of these members serve linearizable
-// reads. It was so when the stage was decided, and is asked again.
-type Needs struct {
-	Least int      `json:"least"`
-	Serve []string `json:"serve"` // members, in the order of the inventory
-}
-
 // mayStop is law 1: no step takes a voter down unless the voters that stay up and healthy are still a quorum. Where
 // they are none, it takes consent: for one that seems to take no part, since it may just have lost its leader for a
 // moment; and in a cluster so small that no member can be spared, if all members serve, so that the one that is taken
@@ -38,18 +31,18 @@ func (v view) mayStop(m inventory.Member) (gate string, needs *Needs, refusal *R
 	case consent && small:
 		return "downtime was accepted; both members serve, so each can come back", &Needs{stay, others}, nil
 	case !serves:
-		r := refuse(NeedsConsent, m.Name, "bring it or the others back first, or run again with --accept=downtime",
+		r := Refuse(NeedsConsent, m.Name, "bring it or the others back first, or run again with --accept=downtime",
 			"%s; the other members are no quorum, so whether the cluster lives by it is not known", v.ailment(v.seen.Hosts[m.Name]))
 		return "", nil, &r
 	case voters == 1:
-		r := refuse(NeedsConsent, m.Name, "run again with --accept=downtime", "restarting the only member stops the cluster for that time")
+		r := Refuse(NeedsConsent, m.Name, "run again with --accept=downtime", "restarting the only member stops the cluster for that time")
 		return "", nil, &r
 	case small:
-		r := refuse(NeedsConsent, m.Name, "run again with --accept=downtime; a third member would make it needless",
+		r := Refuse(NeedsConsent, m.Name, "run again with --accept=downtime; a third member would make it needless",
 			"restarting one of two members stops the cluster for that time: a quorum of %d is %d", voters, quorum)
 		return "", nil, &r
 	}
-	r := refuse(QuorumAtRisk, m.Name, "bring the other members back first: clusterup status says what ails them",
+	r := Refuse(QuorumAtRisk, m.Name, "bring the other members back first: clusterup status says what ails them",
 		"restarting it would leave %d of %d voters, and a quorum is %d", stay, voters, quorum)
 	return "", nil, &r
 }

@@ -16,7 +16,7 @@ func (v view) ground(m inventory.Member, host facts.Host) []Refusal {
 		for dir := path.Dir(place); ; dir = path.Dir(dir) {
 			if way, seen := host.Ways[dir]; seen && !told[dir] && !v.passes(way, host) && dir != ourParent {
 				told[dir] = true
-				found = append(found, refuse(Unsuitable, m.Name, "on the host: chmod a+x "+dir,
+				found = append(found, Refuse(Unsuitable, m.Name, "on the host: chmod a+x "+dir,
 					"the user %s does not get through %s (%s), below which is %s", v.want.Cluster.User, dir,
 					fmt.Sprintf("%s:%s, mode %04o", way.Owner, way.Group, uint32(way.Mode)), place))
 			}
@@ -35,7 +35,7 @@ func (v view) sealed(m inventory.Member, host facts.Host) []Refusal {
 	}
 	var found []Refusal
 	for _, dir := range host.Sealed {
-		found = append(found, refuse(Unsuitable, m.Name,
+		found = append(found, Refuse(Unsuitable, m.Name,
 			fmt.Sprintf("mount it writable (on the host, findmnt -T %s says what is mounted), or take the mark immutable off it (lsattr -d)", dir),
 			"nobody can write to %s: it is read-only or immutable", dir))
 	}

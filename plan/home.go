@@ -102,7 +102,7 @@ func (v view) moved(m inventory.Member, host facts.Host) []Refusal {
 	was, user := v.homeOf(m, host), v.want.Cluster.User
 	runs := host.Process != nil
 	if runs && was.dataDir == "" {
-		return []Refusal{refuse(DataMoved, m.Name,
+		return []Refusal{Refuse(DataMoved, m.Name,
 			fmt.Sprintf("it was not started by clusterup's unit: find out by what (systemctl cat %s), then stop it", v.want.Cluster.UnitName),
 			"its member runs without --data-dir, and the inventory asks for %s", m.DataDir)}
 	}
@@ -135,6 +135,6 @@ func (v view) moved(m inventory.Member, host facts.Host) []Refusal {
 	if was.user == "root" { // which is no user for a member
 		remedy = fmt.Sprintf("on the host: systemctl stop %s; chown -R %s: %s", v.want.Cluster.UnitName, user, m.DataDir)
 	}
-	return []Refusal{refuse(DataMoved, m.Name, remedy, "its member %s; the inventory asks for %s",
+	return []Refusal{Refuse(DataMoved, m.Name, remedy, "its member %s; the inventory asks for %s",
 		strings.Join(has, " and "), strings.Join(asked, " and "))}
 }

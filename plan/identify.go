@@ -109,7 +109,7 @@ func (v view) tokenUnderWay() string {
 		}
 		written = cmp.Or(written, token)
 	})
-	return cmp.Or(started, written, v.want.Token, placeholder)
+	return cmp.Or(started, written, v.want.Token, Placeholder)
 }
 
 // unitToken is the bootstrap token in a host's unit file, "" if there is none.

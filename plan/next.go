@@ -179,10 +179,3 @@ func (v view) ailment(host facts.Host) string {
 		return "runs, but serves no linearizable read: " + host.ReadError
 	}
 }
-
-func count(n int, noun string) string {
-	if n == 1 {
-		return fmt.Sprintf("%d %s", n, noun)
-	}
-	return fmt.Sprintf("%d %ss", n, noun)
-}

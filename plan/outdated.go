@@ -28,13 +28,13 @@ func (v view) outdated(m inventory.Member, host facts.Host) []Refusal {
 		strange := slices.ContainsFunc(sums, func(sum string) bool { return !ours[sum] })
 		known := slices.ContainsFunc(sums, func(sum string) bool { return ours[sum] }) // else see trusted
 		if strange && known && v.asWritten(file, role, content) {
-			found = append(found, refuse(ForeignCA, m.Name, remedy+"drops that CA: whoever has a certificate of it is refused then",
+			found = append(found, Refuse(ForeignCA, m.Name, remedy+"drops that CA: whoever has a certificate of it is refused then",
 				"trusts a %s CA that is not in this operator directory, beside one that is", role))
 		}
 	}
 	if n := v.forgotten(host); n > 0 {
-		found = append(found, refuse(ForeignCA, m.Name, remedy+"lets them in again",
-			"refuses %s that this operator directory does not know to be revoked", count(n, "client certificate")))
+		found = append(found, Refuse(ForeignCA, m.Name, remedy+"lets them in again",
+			"refuses %s that this operator directory does not know to be revoked", Count(n, "client certificate")))
 	}
 	return found
 }

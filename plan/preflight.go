@@ -101,7 +101,7 @@ func Unfit(findings []Finding) error {
 	var refusals []Refusal
 	for _, f := range findings {
 		if f.Level == LevelRefusal {
-			refusals = append(refusals, refuse(cmp.Or(kinds[f.Check], Unready), f.Host, f.Do, "%s", f.Found))
+			refusals = append(refusals, Refuse(cmp.Or(kinds[f.Check], Unready), f.Host, f.Do, "%s", f.Found))
 		}
 	}
 	if len(refusals) == 0 {

@@ -73,7 +73,7 @@ func (p *preflight) inodes(m inventory.Member, host facts.Host, probe probe.Prob
 		}
 		told[place.Mount] = true
 		p.refuse(m.Name, CheckSpace, "remove files there, or make the file system anew with more inodes (df -i, du --inodes)",
-			"%s left on %s, where %s lies", count(int(place.Unused), "inode"), place.Mount, place.Dir)
+			"%s left on %s, where %s lies", Count(int(place.Unused), "inode"), place.Mount, place.Dir)
 	}
 	return len(told) == 0
 }

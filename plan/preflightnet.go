@@ -108,7 +108,7 @@ func (p *preflight) firewall(m inventory.Member, probed probe.Probe) {
 		if f.Rules == 0 && !f.Drop {
 			continue
 		}
-		text := fmt.Sprintf("%s: %s, %d of them for the member's ports", f.Tool, count(f.Rules, "rule"), f.Named)
+		text := fmt.Sprintf("%s: %s, %d of them for the member's ports", f.Tool, Count(f.Rules, "rule"), f.Named)
 		if f.Drop {
 			text += ", the rest is dropped"
 		}

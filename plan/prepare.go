@@ -116,7 +116,7 @@ func (v view) directories(m inventory.Member, host facts.Host) []Step {
 	case len(paths) == 0:
 		return nil
 	case len(make) > 0:
-		whys = append([]string{count(len(make), "directory missing")}, whys...)
+		whys = append([]string{Count(len(make), "directory missing")}, whys...)
 		if len(make) > 1 {
 			whys[0] = fmt.Sprintf("%d directories missing", len(make))
 		}

@@ -2,7 +2,6 @@ package plan
 
 import (
 	"cmp"
-	"fmt"
 	"net/url"
 	"slices"
 	"strings"
@@ -11,29 +10,6 @@ import (
 	"github.com/clusterup/clusterup/inventory"
 	"github.com/clusterup/clusterup/units"
 )
-
-// NoMajority means that a run holds the lock on too few hosts to change any (law 14).
-type NoMajority struct {
-	Held, Need, Of int       // hosts: held, needed, and out of how many
-	Every          bool      // nothing tells of a cluster, so that every host of the inventory is needed
-	Missing        []Refusal // of kind Unreachable: each host that is not held, and why
-}
-
-func (e *NoMajority) Error() string {
-	missing := make([]string, 0, len(e.Missing))
-	for _, r := range e.Missing {
-		missing = append(missing, r.String())
-	}
-	return e.Head() + ": " + strings.Join(missing, "; ")
-}
-
-// Head says how many hosts are needed, without the reasons of those that are missing.
-func (e *NoMajority) Head() string {
-	if e.Every {
-		return fmt.Sprintf("no host that was seen tells of a cluster, and before there is one its lock is held on every host: %d of %d can be locked", e.Held, e.Of)
-	}
-	return fmt.Sprintf("the cluster's lock is held on the hosts of at least %d of its %d members, and %d can be locked", e.Need, e.Of, e.Held)
-}
 
 // Quorate says whether a run that holds the lock on some hosts is the only one that may change the cluster: it holds it
 // on the hosts of a majority of the listed members (law 14). Where no member tells the list, the inventory's members
@@ -68,7 +44,7 @@ func (v view) quorate(list []facts.Member, need int, held []string) error {
 		m, ok := v.hostOf(member)
 		switch {
 		case !ok:
-			short.Missing = append(short.Missing, refuse(Unreachable, cmp.Or(member.Name, "member "+member.ID.String()),
+			short.Missing = append(short.Missing, Refuse(Unreachable, cmp.Or(member.Name, "member "+member.ID.String()),
 				"use the inventory that has it", "the member is not in this inventory, at %s", strings.Join(member.PeerURLs, " ")))
 		case slices.Contains(held, m.Name):
 			short.Held++
@@ -87,7 +63,7 @@ func (v view) unheld(m inventory.Member) Refusal {
 	if host := v.seen.Hosts[m.Name]; host.Dark() {
 		return v.unreachable(m, host)
 	}
-	return refuse(Unreachable, m.Name, "run the same command again", "the lock is not held there")
+	return Refuse(Unreachable, m.Name, "run the same command again", "the lock is not held there")
 }
 
 // hostOf is the host of a listed member: where it is known to its peers, whatever it is called.

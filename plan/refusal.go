@@ -75,6 +75,7 @@ func (r *Refused) Only(kind RefusalKind) bool {
 	return len(r.Refusals) > 0
 }
 
-func refuse(kind RefusalKind, host, remedy, format string, args ...any) Refusal {
+// Refuse is a refusal whose reason is formatted; host may be empty.
+func Refuse(kind RefusalKind, host, remedy, format string, args ...any) Refusal {
 	return Refusal{Kind: kind, Host: host, Reason: fmt.Sprintf(format, args...), Remedy: remedy}
 }

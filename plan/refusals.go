@@ -65,10 +65,10 @@ func (v view) keyless() []Refusal {
 		switch {
 		case v.canSign(role), v.seen.Operator.Replaced[role] != "" && len(v.cas(role)) > 0:
 		case len(v.cas(role)) > 0:
-			found = append(found, refuse(CAKeyMissing, "", "put the key back from your backup of the operator directory's ca/",
+			found = append(found, Refuse(CAKeyMissing, "", "put the key back from your backup of the operator directory's ca/",
 				"the operator directory has the certificate of the %s CA, but not its key", role))
 		case v.formed || v.started:
-			found = append(found, refuse(ForeignCA, "", path.Join("put .clusterup", v.want.Cluster.Name, "ca")+" back, as it was when this cluster was made",
+			found = append(found, Refuse(ForeignCA, "", path.Join("put .clusterup", v.want.Cluster.Name, "ca")+" back, as it was when this cluster was made",
 				"cluster %s exists, and the operator directory has no %s CA", v.clusterID, role))
 		}
 	}
@@ -79,26 +79,26 @@ func (v view) keyless() []Refusal {
 // remedy, is in the facts.
 func (v view) unreachable(m inventory.Member, host facts.Host) Refusal {
 	reason := cmp.Or(host.Unasked, strings.TrimPrefix(host.Unreachable, m.Name+": "))
-	return refuse(Unreachable, m.Name, "", "%s", reason)
+	return Refuse(Unreachable, m.Name, "", "%s", reason)
 }
 
 // suitable says whether a host can run a member at all.
 func (v view) suitable(m inventory.Member, host facts.Host) []Refusal {
 	var found []Refusal
 	if host.Systemd == 0 {
-		found = append(found, refuse(Unsuitable, m.Name, "use a host that systemd has booted", "PID 1 is not systemd"))
+		found = append(found, Refuse(Unsuitable, m.Name, "use a host that systemd has booted", "PID 1 is not systemd"))
 	}
 	if way := v.route(); len(v.releases(host)) < len(way) {
-		found = append(found, refuse(Unsuitable, m.Name, "etcd is released for amd64, arm64, ppc64le and s390x",
+		found = append(found, Refuse(Unsuitable, m.Name, "etcd is released for amd64, arm64, ppc64le and s390x",
 			"there is no etcd %s for its architecture %s", strings.Join(way, ", "), host.Arch))
 	}
 	for _, tool := range host.Missing {
 		if tool != "ss" { // without it ports cannot be attributed; etcd itself then says what is wrong
-			found = append(found, refuse(Unsuitable, m.Name, "install the package that holds "+tool, "the command %s is missing", tool))
+			found = append(found, Refuse(Unsuitable, m.Name, "install the package that holds "+tool, "the command %s is missing", tool))
 		}
 	}
 	if off := host.ClockOffset; off.Abs() > maxClockOffset {
-		found = append(found, refuse(ClockOff, m.Name, "set the clock right and keep it right with chrony or systemd-timesyncd",
+		found = append(found, Refuse(ClockOff, m.Name, "set the clock right and keep it right with chrony or systemd-timesyncd",
 			"its clock is %s %s this machine's, and certificates would not be valid there", spell(off.Abs()), aheadOrBehind(off)))
 	}
 	return found
@@ -108,7 +108,7 @@ func (v view) suitable(m inventory.Member, host facts.Host) []Refusal {
 func spell(d time.Duration) string {
 	const day = 24 * time.Hour
 	if d >= 2*day {
-		return count(int(d.Round(day)/day), "day")
+		return Count(int(d.Round(day)/day), "day")
 	}
 	return d.Round(time.Second).String()
 }
@@ -134,7 +134,7 @@ func (v view) ports(m inventory.Member, host facts.Host) []Refusal {
 		if socket.Process != "" {
 			who = fmt.Sprintf("%s (PID %d)", socket.Process, socket.PID)
 		}
-		taken := refuse(PortTaken, m.Name,
+		taken := Refuse(PortTaken, m.Name,
 			fmt.Sprintf("stop it, or choose another port in the inventory; on the host: ss -ltnp 'sport = :%d'", socket.Port),
 			"port %d is taken by %s", socket.Port, who)
 		if !slices.Contains(found, taken) { // on another address
@@ -178,7 +178,7 @@ func (v view) sourced(m inventory.Member, host facts.Host) []Refusal {
 	if v.formed || text == "" {
 		return nil
 	}
-	return []Refusal{refuse(Unsuitable, m.Name, namesRemedy(m), "%s", text)}
+	return []Refusal{Refuse(Unsuitable, m.Name, namesRemedy(m), "%s", text)}
 }
 
 // trusted says whether the host belongs to the CAs of this operator directory. A host of another's must not get a second CA.
@@ -203,7 +203,7 @@ func (v view) trusted(m inventory.Member, host facts.Host) []Refusal {
 	if len(foreign) == 0 {
 		return nil
 	}
-	return []Refusal{refuse(ForeignCA, m.Name,
+	return []Refusal{Refuse(ForeignCA, m.Name,
 		fmt.Sprintf("run it with the operator directory that made this cluster: %s, above all its ca/, beside the inventory",
 			path.Join(".clusterup", v.want.Cluster.Name)),
 		"%s trusts a CA that is not in this operator directory", foreign[0])}
@@ -225,20 +225,20 @@ func (v view) membership() []Refusal {
 		listed[member.Name] = true
 		switch {
 		case member.Learner:
-			found = append(found, refuse(Membership, member.Name,
+			found = append(found, Refuse(Membership, member.Name,
 				"promote it ("+etcdctl("member promote "+member.ID.String())+"), or remove it", "member %s is a learner", member.ID))
 		case !ok:
-			found = append(found, refuse(Membership, "", "put it into the inventory; or, if it is to go and the others are a healthy quorum: "+
+			found = append(found, Refuse(Membership, "", "put it into the inventory; or, if it is to go and the others are a healthy quorum: "+
 				etcdctl("member remove "+member.ID.String()), "member %s (%s) is in the cluster, but not in the inventory",
 				member.ID, strings.TrimSpace(member.Name+" "+strings.Join(member.PeerURLs, " "))))
 		case !v.knownAt(m, member):
-			found = append(found, refuse(Membership, m.Name, "change the address back: moving a member is not something this version does",
+			found = append(found, Refuse(Membership, m.Name, "change the address back: moving a member is not something this version does",
 				"the cluster knows it at %s, the inventory says %s", strings.Join(member.PeerURLs, " "), v.peerURL(m)))
 		}
 	}
 	for _, m := range v.want.Cluster.Members {
 		if !listed[m.Name] {
-			found = append(found, refuse(Membership, m.Name, "take it out of the inventory: this version adds no members", "is in the inventory, but not a member of cluster %s", v.clusterID))
+			found = append(found, Refuse(Membership, m.Name, "take it out of the inventory: this version adds no members", "is in the inventory, but not a member of cluster %s", v.clusterID))
 		}
 	}
 	return found

@@ -12,7 +12,7 @@ import (
 // authorityRefusals are the reasons not to do with the CAs what is asked for.
 func (v view) authorityRefusals() []Refusal {
 	if v.want.Existing && !v.formed {
-		return []Refusal{refuse(NoCluster, "", "clusterup apply makes it", "there is no cluster %s yet", v.want.Cluster.Name)}
+		return []Refusal{Refuse(NoCluster, "", "clusterup apply makes it", "there is no cluster %s yet", v.want.Cluster.Name)}
 	}
 	var found []Refusal
 	for _, role := range caRoles {
@@ -35,7 +35,7 @@ func (v view) endedRefusals(role string) []Refusal {
 	if role == "client" {
 		what = "nobody can ask the members anything any more, so that they have to restart with another CA without its being known how the others are"
 	}
-	return []Refusal{refuse(NeedsConsent, "", "run again with --accept=downtime", "%s ended on %s: %s", caName(old), old.NotAfter.Format(time.DateOnly), what)}
+	return []Refusal{Refuse(NeedsConsent, "", "run again with --accept=downtime", "%s ended on %s: %s", caName(old), old.NotAfter.Format(time.DateOnly), what)}
 }
 
 // givenRefusals: a CA that comes from elsewhere has to be one that can be used, and has no successor that could be made here.
@@ -51,9 +51,9 @@ func (v view) givenRefusals(role string) []Refusal {
 	const remedy = "ask whoever runs it for the next one, name that in pki of the inventory, and apply: the members are taken over to it"
 	switch {
 	case v.want.Generation[role] > ca.Generation:
-		return []Refusal{refuse(GivenCA, "", remedy, "%s was not made by clusterup, which cannot make its successor", caName(ca))}
+		return []Refusal{Refuse(GivenCA, "", remedy, "%s was not made by clusterup, which cannot make its successor", caName(ca))}
 	case v.over(ca):
-		return []Refusal{refuse(GivenCA, "", remedy, "%s ended on %s, and was not made by clusterup, which cannot make its successor",
+		return []Refusal{Refuse(GivenCA, "", remedy, "%s ended on %s, and was not made by clusterup, which cannot make its successor",
 			caName(ca), ca.NotAfter.Format(time.DateOnly))}
 	}
 	return nil
@@ -66,7 +66,7 @@ func (v view) lateRefusals(role string) []Refusal {
 	case !slices.Contains(v.want.Abort, role) || !v.rotating(role):
 		return nil
 	case v.over(live[0]):
-		return []Refusal{refuse(TooLate, "", fmt.Sprintf("clusterup rotate ca --%s goes on with it", role),
+		return []Refusal{Refuse(TooLate, "", fmt.Sprintf("clusterup rotate ca --%s goes on with it", role),
 			"%s ended on %s, so there is no way back to it", caName(live[0]), live[0].NotAfter.Format(time.DateOnly))}
 	case len(live) > 1:
 		return nil
@@ -75,7 +75,7 @@ func (v view) lateRefusals(role string) []Refusal {
 	if i < 0 {
 		return nil
 	}
-	return []Refusal{refuse(TooLate, "", fmt.Sprintf("clusterup rotate ca --%s goes on with it; another rotation can follow", role),
+	return []Refusal{Refuse(TooLate, "", fmt.Sprintf("clusterup rotate ca --%s goes on with it; another rotation can follow", role),
 		"%s is retired already, and nothing in use is of it any more", caName(v.cas(role)[i]))}
 }
 
@@ -96,7 +96,7 @@ func (v view) lockedOut() []Refusal {
 	if stranger.Generation == 0 || slices.ContainsFunc(v.live("client"), func(ca facts.CA) bool { return ca.Signing && running(ca) }) {
 		return nil
 	}
-	return []Refusal{refuse(CAKeyMissing, "", fmt.Sprintf("put its key back %s, until the members have been taken over", keyPlace(stranger)),
+	return []Refusal{Refuse(CAKeyMissing, "", fmt.Sprintf("put its key back %s, until the members have been taken over", keyPlace(stranger)),
 		"the members trust %s alone, and its key is not at hand: until they trust the next CA, clusterup is a client of that one", caName(stranger))}
 }
 

@@ -46,7 +46,7 @@ func simulateOperator(w Want, s facts.Snapshot, step Step) facts.Operator {
 		}
 		o.Revoked.Current = false
 	case ListRevoked:
-		o.Revoked = facts.Revoked{List: []byte(placeholder), Current: true}
+		o.Revoked = facts.Revoked{List: []byte(Placeholder), Current: true}
 	case PinRelease:
 		o.Pinned = maps.Clone(o.Pinned)
 		if o.Pinned == nil {
@@ -91,7 +91,7 @@ func simulateCA(w Want, s facts.Snapshot, role string) facts.CA {
 	if role == "client" {
 		given = w.Cluster.PKI.ClientCA
 	}
-	name := fmt.Sprintf("%s %s CA %d", placeholder, role, generation)
+	name := fmt.Sprintf("%s %s CA %d", Placeholder, role, generation)
 	return facts.CA{
 		Role: role, Generation: generation, SHA256: name, PEM: []byte(name + "\n"), Signing: true,
 		Given: given != nil, Lists: given == nil || given.External == nil,
@@ -111,7 +111,7 @@ func simulateLeaf(w Want, s facts.Snapshot, leaf *Leaf, host *facts.Host) {
 	}
 	made := facts.Leaf{
 		Role: leaf.Role, Dir: units.LeafDir(leaf.ConfigDir, leaf.Role, "new"), Intact: true, Issuer: signer.SHA256,
-		SHA256:  fmt.Sprintf("%s %s of %s, %s", placeholder, leaf.CN, signer.SHA256, s.Taken.Format(time.RFC3339)),
+		SHA256:  fmt.Sprintf("%s %s of %s, %s", Placeholder, leaf.CN, signer.SHA256, s.Taken.Format(time.RFC3339)),
 		Subject: leaf.CN, Algorithm: leaf.Algorithm, Names: leaf.Names, NotBefore: s.Taken, NotAfter: s.Taken.Add(leaf.Lifetime),
 	}
 	if signer.NotAfter.Before(made.NotAfter) {

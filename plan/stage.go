@@ -152,3 +152,10 @@ type Leaf struct {
 	Algorithm  string        `json:"algorithm"`
 	ConfigDir  string        `json:"config_dir"`
 }
+
+// Needs is what has to hold right before a step stops a process: at least so many of these members serve linearizable
+// reads. It was so when the stage was decided, and is asked again.
+type Needs struct {
+	Least int      `json:"least"`
+	Serve []string `json:"serve"` // members, in the order of the inventory
+}

@@ -122,13 +122,13 @@ func (v view) plainRefusals(m inventory.Member, host facts.Host) []Refusal {
 	secure, plain := clientPorts(command)
 	var found []Refusal
 	if !c.TLS.Peers && (v.peerScheme(m) == "https" || schemeOf(units.Flag(command, "listen-peer-urls")) == "https") {
-		found = append(found, refuse(Insecure, m.Name, "set peers = true in the block tls", "its peers reach it over TLS, which clusterup does not switch off"))
+		found = append(found, Refuse(Insecure, m.Name, "set peers = true in the block tls", "its peers reach it over TLS, which clusterup does not switch off"))
 	}
 	switch {
 	case !c.TLS.Clients && len(secure) > 0:
-		found = append(found, refuse(Insecure, m.Name, "set clients = true in the block tls", "its clients reach it over TLS, which clusterup does not switch off"))
+		found = append(found, Refuse(Insecure, m.Name, "set clients = true in the block tls", "its clients reach it over TLS, which clusterup does not switch off"))
 	case c.TLS.Clients && len(secure) == 0 && len(plain) > 0 && !slices.Contains(plain, c.TLS.HTTPClientPort) && !v.want.accepts(Downtime):
-		found = append(found, refuse(NeedsConsent, m.Name, fmt.Sprintf("keep that port for them until they have moved: tls { http_client_port = %d }, and another client_port; or accept it with --accept=downtime", plain[0]),
+		found = append(found, Refuse(NeedsConsent, m.Name, fmt.Sprintf("keep that port for them until they have moved: tls { http_client_port = %d }, and another client_port; or accept it with --accept=downtime", plain[0]),
 			"its clients speak http on port %d, and would lose it", plain[0]))
 	}
 	return found

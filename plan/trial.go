@@ -43,7 +43,7 @@ func (v view) unfit(role, why string) Refusal {
 		remedy = "put its files right, or take it out of the inventory again: " +
 			"then the members go back to " + caName(live[0])
 	}
-	return refuse(GivenCA, "", remedy, "the %s CA that the inventory names cannot be used: %s", role, why)
+	return Refuse(GivenCA, "", remedy, "the %s CA that the inventory names cannot be used: %s", role, why)
 }
 
 // goesBack says that a rotation is taken back: that was asked for, or the inventory names an older CA again.

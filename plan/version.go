@@ -21,7 +21,7 @@ func (v view) versionRefusals() []Refusal {
 		return nil
 	}
 	if version.Apart(v.low, v.high) {
-		return []Refusal{refuse(VersionChange, "", "etcd does not run like that, so something else was started on some hosts: "+
+		return []Refusal{Refuse(VersionChange, "", "etcd does not run like that, so something else was started on some hosts: "+
 			"clusterup status shows which member is of which version; stop it there, and apply",
 			"the members are of etcd %s to %s, more than one minor version apart", v.low, v.high)}
 	}
@@ -31,7 +31,7 @@ func (v view) versionRefusals() []Refusal {
 	var found []Refusal
 	way := v.route()
 	if via := way[:len(way)-1]; len(via) > 0 && !v.want.accepts(Hops) {
-		found = append(found, refuse(NeedsConsent, "", "run again with --accept=hops, or go there in steps of your own: set version to "+via[0]+" first",
+		found = append(found, Refuse(NeedsConsent, "", "run again with --accept=hops, or go there in steps of your own: set version to "+via[0]+" first",
 			"from etcd %s to %s the cluster passes through %s", v.low, wanted, strings.Join(via, " and ")))
 	}
 	return append(found, v.hopRefusals(way[0])...)
@@ -43,12 +43,12 @@ func (v view) hopRefusals(to string) []Refusal {
 	mixed := version.Minor(v.low) != version.Minor(v.high)
 	down := version.Compare(version.Minor(to), version.Minor(v.high)) < 0
 	if down && !mixed && v.downgrade == "" && !v.want.accepts(Downgrade) {
-		found = append(found, refuse(NeedsConsent, "", "run again with --accept=downgrade",
+		found = append(found, Refuse(NeedsConsent, "", "run again with --accept=downgrade",
 			"the cluster is of etcd %s, and the inventory asks for %s: going back a minor version", v.high, v.want.Cluster.Version))
 	}
 	wanted := v.want.Cluster.Version // also where it is several hops away: nothing moves then
 	if floor := version.Floor(wanted); down && version.BelowFloor(wanted) {
-		found = append(found, refuse(VersionChange, "", "ask for etcd "+floor+" or a later "+version.Minor(wanted),
+		found = append(found, Refuse(VersionChange, "", "ask for etcd "+floor+" or a later "+version.Minor(wanted),
 			"etcd %s is not one to go back to: it is older than %s, which knows how to be left again", wanted, floor))
 	}
 	if len(v.dark()) > 0 { // it waits
@@ -77,7 +77,7 @@ func (v view) strangers(mixed bool) []Refusal {
 			has = binAt(host.Process.Args[0])
 		}
 		if _, there := host.Binaries[has.path("etcd")]; host.Data.WAL && !there && (host.Process == nil || has.dir != "") {
-			found = append(found, refuse(VersionChange, m.Name, fmt.Sprintf("set version to %s and apply, which puts it there; then ask for %s again",
+			found = append(found, Refuse(VersionChange, m.Name, fmt.Sprintf("set version to %s and apply, which puts it there; then ask for %s again",
 				first, v.want.Cluster.Version), "the etcd that it ran last is not on its host, and it may have to go back to it"))
 		}
 	})
@@ -95,7 +95,7 @@ func (v view) noQuorum() []Refusal {
 	if running > total/2 {
 		return nil
 	}
-	return []Refusal{refuse(QuorumAtRisk, "", fmt.Sprintf("start the others as they are first: apply with version %s, then ask for %s again",
+	return []Refusal{Refuse(QuorumAtRisk, "", fmt.Sprintf("start the others as they are first: apply with version %s, then ask for %s again",
 		v.high, v.want.Cluster.Version), "%d of %d members run, which is no quorum: another minor version begins with a cluster that serves", running, total)}
 }
 
@@ -234,7 +234,7 @@ func (v view) v2Store(m inventory.Member, host facts.Host) []Refusal {
 		version.BelowFloor(v.lastVersion(host)) { // older ones do not know how to tell
 		return nil
 	}
-	return []Refusal{refuse(V2Content, m.Name,
+	return []Refusal{Refuse(V2Content, m.Name,
 		"content in the write-ahead log goes away with a raft snapshot: set snapshot_count = 5 in the block etcd, apply, "+
 			"write a few keys, take it out, and apply; content in the v2 store is somebody's data, and has to be migrated first",
 		"its data could not be shown to be free of content of the etcd v2 API, which etcd 3.6 does not start with: %s", strings.TrimSpace(host.V2Store.Text))}

@@ -9,9 +9,6 @@ import (
 	"github.com/clusterup/clusterup/units"
 )
 
-// placeholder stands in shown plans for what only an apply makes: the token, and CAs that do not exist yet.
-const placeholder = "(made by apply)"
-
 // view is what Next knows: what is wanted, what was seen, and what follows from the two about the cluster's identity.
 type view struct {
 	want Want

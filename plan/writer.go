@@ -29,7 +29,7 @@ func (v view) older(m inventory.Member, host facts.Host) []Refusal {
 	if writer.Form <= units.Form {
 		return nil
 	}
-	return []Refusal{refuse(OlderClusterup, m.Name, "use that version of clusterup, or a newer one; this one may look: status and check",
+	return []Refusal{Refuse(OlderClusterup, m.Name, "use that version of clusterup, or a newer one; this one may look: status and check",
 		"its unit or birth marker was written by a newer clusterup (%s) than this one (%s)", writer, v.self())}
 }
 

@@ -1,0 +1,80 @@
+package plan
+
+import (
+	"reflect"
+	"slices"
+	"testing"
+
+	"github.com/clusterup/clusterup/facts"
+	"github.com/clusterup/clusterup/units"
+)
+
+// stepOf is a step of a kind that holds whatever any kind holds.
+func stepOf(w Want, s facts.Snapshot, kind Kind) Step {
+	file := UnitPath(w.Cluster)
+	step := Step{
+		Kind: kind, Host: "etcd-1", Why: "no reason", Unit: w.Cluster.UnitName, Version: "3.6.16",
+		Paths:   []Path{{Path: file, Owner: "nobody", Group: "nobody", Mode: 0o600}},
+		Changes: []Change{{File: units.File{Path: file, Data: []byte("another text")}}},
+	}
+	switch kind.Traits().Where {
+	case Directory:
+		step.Host, step.CA, step.Generation, step.Phase, step.Serial = "", "client", 1, HoldTrust, "abc"
+	case Cluster:
+		step.Version, step.To = "3.5", "etcd-2"
+		step.Through, step.Member = "etcd-2", s.Hosts["etcd-1"].Data.MemberID
+		step.PeerURLs = []string{"https://10.0.0.99:2380"}
+	}
+	switch kind {
+	case PinRelease, InstallRelease:
+		step.Release = &Release{Version: "3.6.99", Arch: "amd64", SHA256: "abc"}
+	case IssueLeaf:
+		step.Leaf = &Leaf{Role: "peer", CA: "peer", Generation: 1, CN: "etcd-1"}
+	case RecordBirth:
+		step.Birth = &units.Born{ClusterID: "7", MemberID: "8"}
+	}
+	return step
+}
+
+// Each kind has an effect that the facts can see, but for those that only wait for members that run.
+func TestKindsAreSimulated(t *testing.T) {
+	wait := []Kind{AwaitMember, AwaitLeader}
+	w := wanted(t, 3)
+	s := change(settled(t, w), "etcd-1", func(h *facts.Host) {
+		h.EtcdUser, h.Unit.NeedsReload, h.Unit.Enabled, h.V2Store = false, true, "disabled", nil
+		h.Etcd.Downgrade = "3.4.0"
+	})
+	s.Operator.Clients = []facts.Client{{Name: "app", Serial: "abc"}}
+	s.Operator.Revoked = facts.Revoked{}
+	s = SimulateStep(w, s, stepOf(w, s, AwaitLeader)) // members have found each other
+	for _, kind := range Kinds() {
+		changed := !reflect.DeepEqual(SimulateStep(w, s, stepOf(w, s, kind)), s)
+		if changed == slices.Contains(wait, kind) {
+			t.Errorf("%s: has an effect: %t", kind, changed)
+		}
+	}
+}
+
+// Each kind is either one that converging may want, or only for a cluster that is to be destroyed; and none that
+// disturbs members may be wanted on two hosts at once.
+func TestKindsHaveLaws(t *testing.T) {
+	destroys := []Kind{StopMember, MoveAside, PurgeData, RemoveFiles}
+	w := wanted(t, 3)
+	s := settled(t, w)
+	for _, kind := range Kinds() {
+		step := stepOf(w, s, kind)
+		stage := Stage{Name: "bad", Gate: "none", Width: 1, Steps: []Step{step}}
+		if err := lawKinds(stage); (err != nil) != slices.Contains(destroys, kind) {
+			t.Errorf("%s: law 3 says %v", kind, err)
+		}
+		if kind.Traits().Where == Directory {
+			continue
+		}
+		other := step
+		other.Host = "etcd-2"
+		stage.Width, stage.Steps = 2, append(stage.Steps, other)
+		if err := lawAlone(stage); (err != nil) != kind.Traits().Disturbs {
+			t.Errorf("%s on two hosts: %v", kind, err)
+		}
+	}
+}

@@ -1,0 +1,26 @@
+package plan
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Placeholder stands in shown plans for what only an apply makes: the token, and CAs that do not exist yet.
+const Placeholder = "(made by apply)"
+
+// Enumerate joins names for people: "etcd-1, etcd-2 and etcd-3".
+func Enumerate(names []string) string {
+	if len(names) < 2 {
+		return strings.Join(names, "")
+	}
+	last := len(names) - 1
+	return strings.Join(names[:last], ", ") + " and " + names[last]
+}
+
+// Count is a number with its noun: "1 host", "3 hosts".
+func Count(n int, noun string) string {
+	if n == 1 {
+		return fmt.Sprintf("%d %s", n, noun)
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
