@@ -14,6 +14,7 @@ import (
 
 	"github.com/clusterup/clusterup/facts"
 	"github.com/clusterup/clusterup/plan"
+	"github.com/clusterup/clusterup/plan/etcd"
 )
 
 // inBubble runs a test on a clock of its own, so that waiting for members and deadlines takes no time.
@@ -248,7 +249,7 @@ func TestOthersFinish(t *testing.T) {
 			t.Fatalf("error %v", err)
 		}
 		for name, ready := range map[string]bool{"etcd-1": true, "etcd-2": false, "etcd-3": true} {
-			if _, ok := o.seen.Hosts[name].Files[plan.UnitPath(o.want.Cluster)]; ok != ready {
+			if _, ok := o.seen.Hosts[name].Files[etcd.UnitPath(o.want.Cluster)]; ok != ready {
 				t.Errorf("%s has its unit: %v, want %v", name, ok, ready)
 			}
 		}
@@ -496,7 +497,7 @@ func TestUnknownStep(t *testing.T) {
 	inBubble(t, "", func(t *testing.T) {
 		o := newWorld(t, wanted(t, 1))
 		r := o.run("first")
-		r.Next = func(plan.Want, facts.Snapshot) (*plan.Stage, error) {
+		r.Next = func(etcd.Want, facts.Snapshot) (*plan.Stage, error) {
 			return &plan.Stage{Name: "odd", Steps: []plan.Step{{Kind: "dance", Host: "etcd-1"}}}, nil
 		}
 		if _, err := r.Converge(t.Context()); err == nil || !strings.Contains(err.Error(), "dance") {

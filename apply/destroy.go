@@ -8,6 +8,7 @@ import (
 
 	"github.com/clusterup/clusterup/facts"
 	"github.com/clusterup/clusterup/plan"
+	"github.com/clusterup/clusterup/plan/etcd"
 	"github.com/clusterup/clusterup/shellword"
 )
 
@@ -28,9 +29,9 @@ func moveAside(paths []plan.Path, now time.Time) string {
 aside() {
   [ -d "$1" ] || return 0
   if mountpoint -q "$1"; then
-    within=$1/` + plan.AsidePrefix + stamp + `
+    within=$1/` + etcd.AsidePrefix + stamp + `
     mkdir -m 0700 "$within"
-    find "$1" -mindepth 1 -maxdepth 1 ! -name lost+found ! -name '` + plan.AsidePrefix + `*' -exec mv -t "$within" {} +
+    find "$1" -mindepth 1 -maxdepth 1 ! -name lost+found ! -name '` + etcd.AsidePrefix + `*' -exec mv -t "$within" {} +
   else
     mv -T "$1" "$1.aside-` + stamp + `"
   fi
@@ -53,7 +54,7 @@ if [ -d "$dir" ]; then
   find "$dir"/ -mindepth 1 -maxdepth 1 ! -name lost+found ! -name '%s*' -exec rm -rf {} +
   mountpoint -q "$dir" || rmdir "$dir" 2>/dev/null || true
 fi
-`, shellword.Quote(p.Path), plan.AsidePrefix)
+`, shellword.Quote(p.Path), etcd.AsidePrefix)
 	}
 	return b.String()
 }

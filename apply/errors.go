@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/clusterup/clusterup/plan"
+	"github.com/clusterup/clusterup/plan/etcd"
 )
 
 // StepError is a step that did not succeed. What it had done is seen by the next look, so running again goes on.
@@ -46,7 +47,7 @@ func (e *Stopped) Error() string { return fmt.Sprintf("stopped before %q was don
 // VerifyError means that everything was done, and yet the cluster is not as it should be.
 type VerifyError struct {
 	Findings []string
-	Alarms   []plan.Alarm // those among them
+	Alarms   []etcd.Alarm // those among them
 	Unit     string       // of the members
 	Dark     []string     // hosts of which nothing is known
 }

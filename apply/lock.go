@@ -9,7 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/clusterup/clusterup/plan"
+	"github.com/clusterup/clusterup/plan/etcd"
 	"github.com/clusterup/clusterup/shellword"
 )
 
@@ -177,5 +177,5 @@ who=%s was=
 printf '%%s\n' "$who" >"$dir/$name.owner" || exit
 printf 'held %%s\n' "$was"
 cat >/dev/null && printf '%s%%s\n' "$who" >"$dir/$name.owner"
-`, plan.LockDir, shellword.Quote(cluster), int(wait.Seconds()), shellword.Quote(string(who)), letGo)
+`, etcd.LockDir, shellword.Quote(cluster), int(wait.Seconds()), shellword.Quote(string(who)), letGo)
 }

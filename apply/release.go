@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/clusterup/clusterup/plan"
+	"github.com/clusterup/clusterup/plan/etcd"
 	"github.com/clusterup/clusterup/shellword"
 )
 
@@ -26,7 +27,7 @@ func (r *Run) installRelease(ctx context.Context, host Host, step plan.Step) err
 			Type: StepProgress, Step: step.ID(), Kind: string(step.Kind), Host: step.Host, Done: done, Total: total,
 		})
 	}
-	return host.Feed(ctx, unpackRelease(*step.Release, plan.BinDir(*step.Release), archive), archive.only(step.Release.SHA256), progress)
+	return host.Feed(ctx, unpackRelease(*step.Release, etcd.BinDir(*step.Release), archive), archive.only(step.Release.SHA256), progress)
 }
 
 // only is the archive as long as it has a digest: it may have changed since it was verified. The last of it is given

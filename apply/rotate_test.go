@@ -11,6 +11,7 @@ import (
 
 	"github.com/clusterup/clusterup/facts"
 	"github.com/clusterup/clusterup/plan"
+	"github.com/clusterup/clusterup/plan/etcd"
 )
 
 // signers are the CAs of the members' certificates, "peer 1, client 2", where all are of the same.
@@ -32,7 +33,7 @@ func signers(o *world) map[string]int {
 // and another goes on, which knows nothing of it.
 func TestRotate(t *testing.T) {
 	first := running(t, 3, "3.6.16", "3.6.16")
-	wish := plan.RotateCA(first.want, first.seen, []string{"peer", "client"}, "")
+	wish := etcd.RotateCA(first.want, first.seen, []string{"peer", "client"}, "")
 	r, done := followed(first, "first")
 	r.Want = wish
 	r.Gather = func(ctx context.Context, _ *Last) (facts.Snapshot, error) {
@@ -60,7 +61,7 @@ func TestRotate(t *testing.T) {
 		o := running(t, 3, "3.6.16", "3.6.16")
 		died := errors.New("died")
 		r := o.run("rotating")
-		r.Want = plan.RotateCA(o.want, o.seen, []string{"peer", "client"}, "")
+		r.Want = etcd.RotateCA(o.want, o.seen, []string{"peer", "client"}, "")
 		r.Gather = func(ctx context.Context, _ *Last) (facts.Snapshot, error) {
 			return o.gather(ctx, r.Want, &looked{}, nil)
 		}
@@ -85,7 +86,7 @@ func TestRotate(t *testing.T) {
 
 // A CA of others signs before anything is done, once a run; where what it signs is of no use, nothing is done.
 func TestTrial(t *testing.T) {
-	theirs := func(w plan.Want) plan.Want {
+	theirs := func(w etcd.Want) etcd.Want {
 		cluster := *w.Cluster
 		if err := json.Unmarshal([]byte(`{"Cert":"their.pem","Key":"their.key"}`), &cluster.PKI.PeerCA); err != nil {
 			t.Fatal(err)

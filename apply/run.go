@@ -13,6 +13,7 @@ import (
 
 	"github.com/clusterup/clusterup/facts"
 	"github.com/clusterup/clusterup/plan"
+	"github.com/clusterup/clusterup/plan/etcd"
 	"github.com/clusterup/clusterup/units"
 )
 
@@ -86,7 +87,7 @@ type Etcd interface {
 
 // Run is one application of what is wanted. Want, Gather, Hosts, Operator, Etcd and Now are needed.
 type Run struct {
-	Want plan.Want
+	Want etcd.Want
 	// Gather looks. last is the last look, where it is known what was changed since then; nil: all may have been.
 	Gather   func(ctx context.Context, last *Last) (facts.Snapshot, error)
 	Hosts    map[string]Host // by member name
@@ -98,8 +99,8 @@ type Run struct {
 	Stop     <-chan struct{} // closed: stop at the next safe point; nil: never
 	Timeout  time.Duration   // for a member to become ready; 0: 90 s
 
-	// Next decides; nil: plan.Next. With another one nothing is verified in the end, since there may be no cluster any more.
-	Next func(plan.Want, facts.Snapshot) (*plan.Stage, error)
+	// Next decides; nil: etcd.Next. With another one nothing is verified in the end, since there may be no cluster any more.
+	Next func(etcd.Want, facts.Snapshot) (*plan.Stage, error)
 
 	swapped atomic.Bool // a member runs another version of etcd than before
 	kept    []string    // hosts of which the last look kept what one before it had seen
@@ -239,7 +240,7 @@ func (r *Run) next(seen facts.Snapshot) (*plan.Stage, error) {
 	if r.Next != nil {
 		return r.Next(r.Want, seen)
 	}
-	return plan.Next(r.Want, seen)
+	return etcd.Next(r.Want, seen)
 }
 
 // tryCAs has CAs of others sign before anything is done that rests on them.
@@ -247,12 +248,12 @@ func (r *Run) tryCAs(ctx context.Context, seen facts.Snapshot) error {
 	if r.Next != nil {
 		return nil
 	}
-	for _, role := range plan.OnTrial(r.Want, seen) {
+	for _, role := range etcd.OnTrial(r.Want, seen) {
 		switch unfit, err := r.Operator.TryCA(ctx, role); {
 		case err != nil:
 			return err
 		case unfit != "":
-			return &plan.Refused{Refusals: []plan.Refusal{plan.UnfitCA(r.Want, seen, role, unfit)}}
+			return &plan.Refused{Refusals: []plan.Refusal{etcd.UnfitCA(r.Want, seen, role, unfit)}}
 		}
 	}
 	return nil

@@ -4,7 +4,7 @@ import (
 	"sync"
 
 	"github.com/clusterup/clusterup/facts"
-	"github.com/clusterup/clusterup/plan"
+	"github.com/clusterup/clusterup/plan/etcd"
 )
 
 // serving remembers where members serve clients. While that is being changed, a member is at its old place until it has restarted.
@@ -41,7 +41,7 @@ func (r *Run) endpoint(name string) string {
 	}
 	for _, m := range r.Want.Cluster.Members {
 		if m.Name == name {
-			return plan.ClientURL(r.Want.Cluster, m)
+			return etcd.ClientURL(r.Want.Cluster, m)
 		}
 	}
 	return ""

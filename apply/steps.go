@@ -7,6 +7,7 @@ import (
 	"path"
 
 	"github.com/clusterup/clusterup/plan"
+	"github.com/clusterup/clusterup/plan/etcd"
 	"github.com/clusterup/clusterup/shellword"
 	"github.com/clusterup/clusterup/units"
 )
@@ -35,7 +36,7 @@ func (r *Run) do(ctx context.Context, step plan.Step) error {
 	case plan.PinRelease:
 		return r.Operator.PinRelease(ctx, *step.Release)
 	case plan.CreateUser:
-		return script(createUser(r.Want.Cluster.User, plan.Asks(r.Want.Cluster)[step.Host].DataDir))
+		return script(createUser(r.Want.Cluster.User, etcd.Asks(r.Want.Cluster)[step.Host].DataDir))
 	case plan.MakeDirs:
 		return script(makeDirs(step.Paths))
 	case plan.FixModes:
@@ -91,7 +92,7 @@ func (r *Run) do(ctx context.Context, step plan.Step) error {
 		if born.Created.IsZero() {
 			born.Created = r.Now()
 		}
-		return host.Write(ctx, "", []units.File{units.Birth(plan.ConfigDir(r.Want.Cluster), born)}, "")
+		return host.Write(ctx, "", []units.File{units.Birth(etcd.ConfigDir(r.Want.Cluster), born)}, "")
 	}
 	return fmt.Errorf("do %s: %w", step.Kind, errNoDoer)
 }

@@ -8,7 +8,7 @@ import (
 	"sync"
 
 	"github.com/clusterup/clusterup/facts"
-	"github.com/clusterup/clusterup/plan"
+	"github.com/clusterup/clusterup/plan/etcd"
 )
 
 // verify looks at what the last look found, of dark hosts nothing, and after a run that changed something it also
@@ -37,7 +37,7 @@ func (r *Run) verify(ctx context.Context, result Result) error {
 		return err
 	}
 	if len(findings) > 0 {
-		return &VerifyError{Findings: findings, Alarms: plan.Alarms(r.Want, result.Snapshot), Unit: r.Want.Cluster.UnitName}
+		return &VerifyError{Findings: findings, Alarms: etcd.Alarms(r.Want, result.Snapshot), Unit: r.Want.Cluster.UnitName}
 	}
 	r.emit(Event{Type: Verified, Text: text, Seconds: r.Now().Sub(began).Seconds()})
 	return nil
@@ -61,7 +61,7 @@ func (r *Run) check(s facts.Snapshot) []string {
 		case !host.Reads:
 			findings = append(findings, m.Name+" serves no linearizable read: "+host.ReadError)
 		}
-		if misnamed := plan.Misnamed(host); misnamed != "" {
+		if misnamed := etcd.Misnamed(host); misnamed != "" {
 			findings = append(findings, m.Name+" "+misnamed)
 		}
 		if len(host.Etcd.Errors) > 0 {
@@ -72,7 +72,7 @@ func (r *Run) check(s facts.Snapshot) []string {
 	if len(leaders) > 1 || leaders[0] {
 		findings = append(findings, noLeader)
 	}
-	for _, alarm := range plan.Alarms(r.Want, s) {
+	for _, alarm := range etcd.Alarms(r.Want, s) {
 		findings = append(findings, alarm.Text)
 	}
 	if len(s.Members) != len(r.Want.Cluster.Members) {
@@ -102,7 +102,7 @@ func (r *Run) canaries(ctx context.Context) []string {
 	return findings
 }
 
-func summary(w plan.Want, s facts.Snapshot) string {
+func summary(w etcd.Want, s facts.Snapshot) string {
 	leader, cluster, serve := "", "", 0
 	for _, m := range w.Cluster.Members {
 		e := s.Hosts[m.Name].Etcd

@@ -8,6 +8,7 @@ import (
 
 	"github.com/clusterup/clusterup/facts"
 	"github.com/clusterup/clusterup/plan"
+	"github.com/clusterup/clusterup/plan/etcd"
 )
 
 // moveLeader hands leadership over, and waits until the other member says that it leads. That it leads already, or that another one came
@@ -117,7 +118,7 @@ func (r *Run) hashes(ctx context.Context) (findings []string, note string) {
 // back takes a member that did not come up with what it was restarted with back to what it ran before, so that the cluster is whole while
 // somebody looks into it. The error says so. It is left as it is when nobody can be sure that going back is safe.
 func (r *Run) back(ctx context.Context, before, now facts.Snapshot, failed *StageError) error {
-	way := plan.Back(r.Want, before, now, failed.Stage)
+	way := etcd.Back(r.Want, before, now, failed.Stage)
 	if way == nil {
 		return failed
 	}

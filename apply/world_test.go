@@ -14,6 +14,7 @@ import (
 
 	"github.com/clusterup/clusterup/facts"
 	"github.com/clusterup/clusterup/plan"
+	"github.com/clusterup/clusterup/plan/etcd"
 	"github.com/clusterup/clusterup/shellword"
 	"github.com/clusterup/clusterup/units"
 )
@@ -27,7 +28,7 @@ const archiveText = "archive"
 var noon = time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
 
 // wanted is a cluster of n members.
-func wanted(t *testing.T, n int) plan.Want {
+func wanted(t *testing.T, n int) etcd.Want {
 	t.Helper()
 	var members []string
 	for i := 1; i <= n; i++ {
@@ -37,7 +38,7 @@ func wanted(t *testing.T, n int) plan.Want {
 	text := fmt.Sprintf(`{"Cluster":{"Name":"prod","User":"etcd-prod","Version":"3.6.16","UnitName":"etcd-prod","PeerPort":2380,"ClientPort":2379,
 		"TLS":{"Peers":true,"Clients":true},"PKI":{"CALifetime":%d,"Lifetime":%d,"RenewBefore":%d,"Algorithm":"ecdsa-p256"},"Etcd":{"QuotaBackendBytes":8},"Members":[%s]}}`,
 		3650*24*time.Hour, 365*24*time.Hour, 120*24*time.Hour, strings.Join(members, ","))
-	var w plan.Want
+	var w etcd.Want
 	if err := json.Unmarshal([]byte(text), &w); err != nil {
 		t.Fatal(err)
 	}
@@ -56,7 +57,7 @@ func wanted(t *testing.T, n int) plan.Want {
 // says its step has, and nothing else. What was not to be expected of a run fails the test.
 type world struct {
 	t    *testing.T
-	want plan.Want
+	want etcd.Want
 
 	mu       sync.Mutex
 	seen     facts.Snapshot
@@ -87,7 +88,7 @@ type world struct {
 	pairs    map[string]string                               // what last made a directory for a pair, by host
 }
 
-func newWorld(t *testing.T, w plan.Want) *world {
+func newWorld(t *testing.T, w etcd.Want) *world {
 	t.Helper()
 	o := &world{
 		t: t, want: w, seen: facts.Snapshot{Taken: noon, Hosts: map[string]facts.Host{}}, current: map[string]plan.Step{},
@@ -97,7 +98,7 @@ func newWorld(t *testing.T, w plan.Want) *world {
 	for _, m := range w.Cluster.Members {
 		host := fakeHost{o, m.Name}
 		o.grounds[m.Name] = &Ground{Name: m.Name, IsDir: host.isDir, Runs: host.runs}
-		o.hostsOf[plan.ClientURL(w.Cluster, m)] = m.Name
+		o.hostsOf[etcd.ClientURL(w.Cluster, m)] = m.Name
 		o.seen.Hosts[m.Name] = facts.Host{
 			Name: m.Name, Arch: "amd64", Systemd: 252, MachineID: m.Name, Rooms: map[string]facts.Room{"data": {Dir: "/var/lib", Size: 1 << 40, Free: 1 << 40}}, Files: map[string]facts.File{},
 		}
@@ -130,7 +131,7 @@ type looked struct {
 }
 
 // gather also notes what Next will say, since it is the last thing before a stage; or how to take back a restart that has failed.
-func (o *world) gather(ctx context.Context, w plan.Want, last *looked, before *Last) (facts.Snapshot, error) {
+func (o *world) gather(ctx context.Context, w etcd.Want, last *looked, before *Last) (facts.Snapshot, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if err := ctx.Err(); err != nil {
@@ -162,9 +163,9 @@ func (o *world) gather(ctx context.Context, w plan.Want, last *looked, before *L
 	for name := range o.dark {
 		seen.Hosts[name] = facts.Host{Name: name, Unreachable: "no route"}
 	}
-	stage, err := plan.Next(w, seen)
+	stage, err := etcd.Next(w, seen)
 	if last.stage != nil {
-		if back := plan.Back(w, last.seen, seen, *last.stage); back != nil {
+		if back := etcd.Back(w, last.seen, seen, *last.stage); back != nil {
 			stage, err = back, nil
 		}
 	}
@@ -208,7 +209,7 @@ func (o *world) took(step plan.Step, change func(h *facts.Host)) {
 		return
 	}
 	o.laws(step)
-	o.seen = plan.SimulateStep(o.want, o.seen, step)
+	o.seen = etcd.SimulateStep(o.want, o.seen, step)
 	if change != nil {
 		host := o.seen.Hosts[step.Host]
 		change(&host)
@@ -221,7 +222,7 @@ func (o *world) laws(step plan.Step) {
 	host := o.seen.Hosts[step.Host]
 	marked, serve := false, 0
 	for name, other := range o.seen.Hosts {
-		_, born := other.Files[plan.ConfigDir(o.want.Cluster)+"/born.json"]
+		_, born := other.Files[etcd.ConfigDir(o.want.Cluster)+"/born.json"]
 		marked = marked || born
 		if name != step.Host && other.Reads {
 			serve++
@@ -458,7 +459,7 @@ func (o *world) Status(ctx context.Context, endpoint string) (facts.Status, erro
 	for _, step := range o.current {
 		if step.Kind == plan.AwaitVersion && !o.agrees.IsZero() && !time.Now().Before(o.agrees) {
 			o.agrees = time.Time{}
-			o.seen = plan.SimulateStep(o.want, o.seen, step)
+			o.seen = etcd.SimulateStep(o.want, o.seen, step)
 		}
 	}
 	if e := o.seen.Hosts[o.hostsOf[endpoint]].Etcd; e != nil && ctx.Err() == nil {

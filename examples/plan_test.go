@@ -9,6 +9,7 @@ import (
 	"github.com/clusterup/clusterup/facts"
 	"github.com/clusterup/clusterup/inventory"
 	"github.com/clusterup/clusterup/plan"
+	"github.com/clusterup/clusterup/plan/etcd"
 )
 
 // TestExamplesArePlanned plans every cluster of every example on bare hosts, to the end.
@@ -24,7 +25,7 @@ func TestExamplesArePlanned(t *testing.T) {
 		}
 		for _, cluster := range f.Clusters {
 			t.Run(name+"/"+cluster.Name, func(t *testing.T) {
-				p, err := plan.Build(bareHosts(cluster))
+				p, err := etcd.Build(bareHosts(cluster))
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -42,7 +43,7 @@ func TestExamplesArePlanned(t *testing.T) {
 }
 
 // bareHosts is what is wanted, and hosts on which nothing lies.
-func bareHosts(c *inventory.Cluster) (plan.Want, facts.Snapshot) {
+func bareHosts(c *inventory.Cluster) (etcd.Want, facts.Snapshot) {
 	digest := strings.Repeat("5e", 32)
 	release := plan.Release{
 		Version: c.Version, Arch: "arm64", SHA256: digest,
@@ -52,5 +53,5 @@ func bareHosts(c *inventory.Cluster) (plan.Want, facts.Snapshot) {
 	for _, m := range c.Members {
 		seen.Hosts[m.Name] = facts.Host{Name: m.Name, Arch: "arm64", OS: "debian 12", Systemd: 252, Rooms: map[string]facts.Room{"data": {Dir: "/var/lib", Size: 1 << 40, Free: 1 << 40}}}
 	}
-	return plan.Want{Cluster: c, Releases: map[string]plan.Release{release.Pin(): release}, Token: "token"}, seen
+	return etcd.Want{Cluster: c, Releases: map[string]plan.Release{release.Pin(): release}, Token: "token"}, seen
 }

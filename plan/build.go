@@ -64,9 +64,9 @@ func (p Plan) Digest() (string, error) {
 // ErrEndless means that stages do not lead to an end: a defect of the rules, never of the input.
 var ErrEndless = errors.New("plan does not end")
 
-// converge asks next and simulate in turn until there is nothing left to do, in at most so many stages. It returns what
+// Build asks next and simulate in turn until there is nothing left to do, in at most so many stages. It returns what
 // is seen then, too. An error of next comes with the stages before it.
-func converge(next func(facts.Snapshot) (*Stage, error), simulate func(facts.Snapshot, Stage) facts.Snapshot,
+func Build(next func(facts.Snapshot) (*Stage, error), simulate func(facts.Snapshot, Stage) facts.Snapshot,
 	s facts.Snapshot, limit int,
 ) ([]Stage, facts.Snapshot, error) {
 	var stages []Stage

@@ -1,8 +1,6 @@
-// Package plan holds all of clusterup's knowledge about order and safety, in one pure function:
+// Package plan has the words of plans (steps and their kinds, stages, refusals, risks) and the engine that makes one.
 //
-//	Next(want, seen) → the stage to run now, or nothing, or a refusal
-//
-// Simulate says what a stage does to a Snapshot, and Build shows the whole way by calling the two in turn. What a stage needs is
-// checked on the Snapshot it is decided from, so whoever runs stages gathers right before each one. The package does no I/O, reads
-// no clock and draws no random numbers: the same input always gives the same plan.
+// Rules of other packages decide which stage comes next and what it does to what was seen; Build asks them in turn. The
+// package knows nothing of etcd. Like those rules it does no I/O, reads no clock and draws no random numbers: the same
+// input always gives the same plan.
 package plan

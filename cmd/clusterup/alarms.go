@@ -5,10 +5,11 @@ import (
 	"strings"
 
 	"github.com/clusterup/clusterup/plan"
+	"github.com/clusterup/clusterup/plan/etcd"
 )
 
 // alarmed notes the alarms that the member has raised. One that serves is not healthy with them.
-func (m *memberStatus) alarmed(alarms []plan.Alarm) {
+func (m *memberStatus) alarmed(alarms []etcd.Alarm) {
 	for _, alarm := range alarms {
 		if !slices.Contains(alarm.Members, m.Member) {
 			continue
@@ -26,7 +27,7 @@ func (m memberStatus) ails(said []string) bool {
 		!slices.ContainsFunc(said, func(text string) bool { return strings.HasPrefix(text, m.Problem) })
 }
 
-func textsOf(alarms []plan.Alarm) []string {
+func textsOf(alarms []etcd.Alarm) []string {
 	var texts []string
 	for _, alarm := range alarms {
 		texts = append(texts, alarm.Text)

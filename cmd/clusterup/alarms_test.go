@@ -9,6 +9,7 @@ import (
 	"github.com/clusterup/clusterup/facts"
 	"github.com/clusterup/clusterup/inventory"
 	"github.com/clusterup/clusterup/plan"
+	"github.com/clusterup/clusterup/plan/etcd"
 )
 
 // full is a database that fills a quota of 8 GiB as given, in hundredths.
@@ -45,7 +46,7 @@ func TestNoSpace(t *testing.T) {
 			!strings.Contains(lines[0], etcdctl+"alarm disarm") || state.not != "" && strings.Contains(lines[0], state.not) {
 			t.Errorf("at %d and %d %%: check finds\n%s", state.used, state.file, strings.Join(lines, "\n"))
 		}
-		p, err := plan.Build(a.want, a.seen)
+		p, err := etcd.Build(a.want, a.seen)
 		if err != nil || !p.Empty() {
 			t.Fatal(p.Stages, err)
 		}
@@ -63,7 +64,7 @@ func TestNoSpace(t *testing.T) {
 // alarm.
 func TestNoSpaceWithChanges(t *testing.T) {
 	a := newAging(t, "")
-	changed := func(change func(*inventory.Etcd)) plan.Want {
+	changed := func(change func(*inventory.Etcd)) etcd.Want {
 		w, cluster := a.want, *a.want.Cluster
 		change(&cluster.Etcd)
 		w.Cluster, a.session.cluster = &cluster, &cluster
@@ -71,7 +72,7 @@ func TestNoSpaceWithChanges(t *testing.T) {
 	}
 	a.full(100, 100)
 	w := changed(func(e *inventory.Etcd) { e.Flags = map[string]string{"max-request-bytes": "1048576"} })
-	p, err := plan.Build(w, a.seen)
+	p, err := etcd.Build(w, a.seen)
 	refused, ok := err.(*plan.Refused) //nolint:errorlint // Build gives it bare
 	if !ok || !refused.Only(plan.Alarmed) || !strings.Contains(refused.Refusals[0].Remedy, "alarm disarm") {
 		t.Fatalf("another flag: %v", err)

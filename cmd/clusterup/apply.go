@@ -17,6 +17,7 @@ import (
 	"github.com/clusterup/clusterup/apply"
 	"github.com/clusterup/clusterup/facts"
 	"github.com/clusterup/clusterup/plan"
+	"github.com/clusterup/clusterup/plan/etcd"
 )
 
 func newApply(c *console) *cobra.Command {
@@ -103,8 +104,8 @@ func (s *session) apply(ctx context.Context, saved *savedPlan, yes, full bool) e
 // operatorPart does what comes first and needs no host: the operator directory has a lock of its own. Then it ends with
 // the reason for which no host is changed.
 func (s *session) operatorPart(ctx context.Context, seen facts.Snapshot, reason error) error {
-	return s.converge(ctx, seen, true, func(w plan.Want, seen facts.Snapshot) (*plan.Stage, error) {
-		stage, err := plan.Next(w, seen)
+	return s.converge(ctx, seen, true, func(w etcd.Want, seen facts.Snapshot) (*plan.Stage, error) {
+		stage, err := etcd.Next(w, seen)
 		if err == nil && stage != nil && !onThisMachine(*stage) {
 			return nil, reason
 		}
@@ -219,11 +220,11 @@ func (s *session) consent(ctx context.Context, yes bool) error {
 	return nil
 }
 
-// decider decides the next stage, as plan.Next does.
-type decider func(plan.Want, facts.Snapshot) (*plan.Stage, error)
+// decider decides the next stage, as etcd.Next does.
+type decider func(etcd.Want, facts.Snapshot) (*plan.Stage, error)
 
 // converge runs what is to be done, with the journal and the view listening. seen is the look that it begins with; next
-// decides in the place of plan.Next, where it is not nil.
+// decides in the place of etcd.Next, where it is not nil.
 func (s *session) converge(ctx context.Context, seen facts.Snapshot, changes bool, next decider) error {
 	token, err := randomHex(16)
 	if err != nil {
@@ -246,7 +247,7 @@ func (s *session) converge(ctx context.Context, seen facts.Snapshot, changes boo
 	return s.recorded(s.verb, changes, run, func() (apply.Result, error) {
 		result, err := run.Converge(ctx)
 		if err == nil && changes { // else the plan has said so
-			for _, note := range plan.Waiting(w, result.Snapshot) {
+			for _, note := range etcd.Waiting(w, result.Snapshot) {
 				s.console.say("note: %s", note)
 			}
 		}
@@ -254,7 +255,7 @@ func (s *session) converge(ctx context.Context, seen facts.Snapshot, changes boo
 	})
 }
 
-func (s *session) run(w plan.Want) *apply.Run {
+func (s *session) run(w etcd.Want) *apply.Run {
 	id, err := randomHex(4)
 	if err != nil {
 		id = "run"

@@ -9,7 +9,7 @@ import (
 
 	"github.com/clusterup/clusterup/facts"
 	"github.com/clusterup/clusterup/inventory"
-	"github.com/clusterup/clusterup/plan"
+	"github.com/clusterup/clusterup/plan/etcd"
 )
 
 // showAuthorities ends the line about the cluster with its CAs; while one is rotated, each gets a line of its own, with
@@ -44,7 +44,7 @@ func (s *session) showAuthorities(total clusterStatus) {
 }
 
 // progress is how far a rotation is, and what goes on with it.
-func progress(r plan.Rotation, total clusterStatus) string {
+func progress(r etcd.Rotation, total clusterStatus) string {
 	atHand := slices.ContainsFunc(total.CAs, func(ca caStatus) bool { return ca.Role == r.Role && ca.Generation == r.To && ca.signing })
 	text := phase(r, total.dark)
 	switch {
@@ -61,7 +61,7 @@ func progress(r plan.Rotation, total clusterStatus) string {
 }
 
 // phase is where a rotation stands, as far as that is known while some hosts are not seen.
-func phase(r plan.Rotation, dark []string) string {
+func phase(r etcd.Rotation, dark []string) string {
 	text := "phase " + r.Phase
 	if r.Back {
 		text += ", back to the old one"

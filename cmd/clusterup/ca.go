@@ -12,7 +12,7 @@ import (
 	"github.com/clusterup/clusterup/facts"
 	"github.com/clusterup/clusterup/inventory"
 	"github.com/clusterup/clusterup/pki"
-	"github.com/clusterup/clusterup/plan"
+	"github.com/clusterup/clusterup/plan/etcd"
 )
 
 // openStore reads the CAs anew. Nothing is unlocked by that.
@@ -110,7 +110,7 @@ func roots(store *pki.Store) []byte {
 func (s *session) pkiOptions() (pki.Options, error) {
 	wanted := s.cluster.PKI
 	options := pki.Options{
-		SealTo: wanted.SealTo, Unlock: s.unlock(), Given: map[pki.Role]pki.Given{}, Names: plan.LeafNames(s.cluster),
+		SealTo: wanted.SealTo, Unlock: s.unlock(), Given: map[pki.Role]pki.Given{}, Names: etcd.LeafNames(s.cluster),
 		NoLists: !s.cluster.TLS.Clients,
 	}
 	for role, given := range map[pki.Role]*inventory.GivenCA{pki.RolePeer: wanted.PeerCA, pki.RoleClient: wanted.ClientCA} {

@@ -14,6 +14,7 @@ import (
 	"github.com/clusterup/clusterup/inventory"
 	"github.com/clusterup/clusterup/pki"
 	"github.com/clusterup/clusterup/plan"
+	"github.com/clusterup/clusterup/plan/etcd"
 )
 
 func newCheck(c *console) *cobra.Command {
@@ -91,7 +92,7 @@ type checked struct {
 	Days      int             `json:"days"`                // until the first certificate ends
 	First     string          `json:"first,omitempty"`     // that certificate
 	Time      time.Time       `json:"time"`                // when it was looked at
-	Rotations []plan.Rotation `json:"rotations,omitempty"` // of CAs, that are under way
+	Rotations []etcd.Rotation `json:"rotations,omitempty"` // of CAs, that are under way
 	Findings  []finding       `json:"findings,omitempty"`  //
 	Expiries  []expiry        `json:"certificates,omitempty"`
 }
@@ -140,7 +141,7 @@ func (s *session) checked(p plan.Plan, seen facts.Snapshot, refused *plan.Refuse
 	members, unborn := s.memberStatuses(p, seen), s.unborn(seen)
 	var silent []string
 	var why string
-	alarms := plan.Alarms(plan.Want{Cluster: s.cluster}, seen)
+	alarms := etcd.Alarms(etcd.Want{Cluster: s.cluster}, seen)
 	for _, m := range members {
 		switch {
 		case m.State == "healthy":
@@ -165,14 +166,14 @@ func (s *session) checked(p plan.Plan, seen facts.Snapshot, refused *plan.Refuse
 		find("unknown", "", strings.Join(silent, ", ")+" could not be asked: "+why, mutedRemedy(s.etcd.muted()))
 	}
 	for _, m := range s.cluster.Members {
-		if taken, do := plan.Endangered(s.cluster, m, seen.Hosts[m.Name]); taken != "" {
+		if taken, do := etcd.Endangered(s.cluster, m, seen.Hosts[m.Name]); taken != "" {
 			find("package", m.Name, taken, do)
 		}
 	}
 	for _, alarm := range alarms {
 		find("alarm", "", alarm.Text, alarm.Remedy)
 	}
-	for _, c := range plan.Concerns(plan.Want{Cluster: s.cluster}, seen) {
+	for _, c := range etcd.Concerns(etcd.Want{Cluster: s.cluster}, seen) {
 		find(c.Kind, c.Host, c.Text, c.Do)
 	}
 	if refused != nil {
@@ -185,7 +186,7 @@ func (s *session) checked(p plan.Plan, seen facts.Snapshot, refused *plan.Refuse
 			}
 		}
 	}
-	result.Rotations = plan.Rotations(plan.Want{Cluster: s.cluster}, seen)
+	result.Rotations = etcd.Rotations(etcd.Want{Cluster: s.cluster}, seen)
 	for _, stage := range p.Stages {
 		result.Steps += len(stage.Steps)
 	}
@@ -226,12 +227,12 @@ func (s *session) unborn(seen facts.Snapshot) bool {
 			return false
 		}
 	}
-	return plan.Fresh(plan.Want{Cluster: s.cluster}, seen)
+	return etcd.Fresh(etcd.Want{Cluster: s.cluster}, seen)
 }
 
 // drifted are the steps of a plan that nothing but a look at the hosts explains. What a rotation of a CA does step after step, once it is
 // under way or has begun within the plan, is not drift, and its later steps give reasons that do not hold yet.
-func drifted(p plan.Plan, rotations []plan.Rotation) []plan.Step {
+func drifted(p plan.Plan, rotations []etcd.Rotation) []plan.Step {
 	moving := map[string]bool{} // by role
 	for _, r := range rotations {
 		if r.Waits == "" {

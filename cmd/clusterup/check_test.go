@@ -13,13 +13,14 @@ import (
 	"github.com/clusterup/clusterup/inventory"
 	"github.com/clusterup/clusterup/pki"
 	"github.com/clusterup/clusterup/plan"
+	"github.com/clusterup/clusterup/plan/etcd"
 	"github.com/clusterup/clusterup/remote"
 )
 
 // found are the findings of a check, a line each, with what there is to do about them.
-func (a *aging) found(w plan.Want) []string {
+func (a *aging) found(w etcd.Want) []string {
 	a.t.Helper()
-	p, err := plan.Build(w, a.seen)
+	p, err := etcd.Build(w, a.seen)
 	var refused *plan.Refused
 	if err != nil && !errors.As(err, &refused) {
 		a.t.Fatal(err)
@@ -36,17 +37,17 @@ func (a *aging) found(w plan.Want) []string {
 }
 
 // until does what is wanted until a step of that kind is the next.
-func (a *aging) until(w plan.Want, kind plan.Kind) {
+func (a *aging) until(w etcd.Want, kind plan.Kind) {
 	a.t.Helper()
 	for range 100 {
-		stage, err := plan.Next(w, a.seen)
+		stage, err := etcd.Next(w, a.seen)
 		if err != nil || stage == nil {
 			a.t.Fatalf("no %s: %v", kind, err)
 		}
 		if slices.ContainsFunc(stage.Steps, func(s plan.Step) bool { return s.Kind == kind }) {
 			return
 		}
-		a.seen = plan.Simulate(w, a.seen, *stage)
+		a.seen = etcd.Simulate(w, a.seen, *stage)
 	}
 }
 
@@ -72,7 +73,7 @@ func same(t *testing.T, got []string, want ...string) {
 // A rotation that was interrupted is one finding; what it has still to do is none, and what else there is to do is.
 func TestCheckWithinARotation(t *testing.T) {
 	a := newAging(t, "")
-	rotate := plan.RotateCA(a.want, a.seen, []string{"peer"}, "")
+	rotate := etcd.RotateCA(a.want, a.seen, []string{"peer"}, "")
 	for kind, phase := range map[plan.Kind]string{plan.WriteTrust: "trust", plan.IssueLeaf: "leaves", plan.RetireCA: "drop"} {
 		t.Run(phase, func(t *testing.T) {
 			within := *a
@@ -197,7 +198,7 @@ func TestCheckWhileARotationWaits(t *testing.T) {
 	a := newAging(t, "")
 	a.issue("app")
 	a.issue("web")
-	a.apply(plan.RotateCA(a.want, a.seen, []string{"client"}, plan.HoldTrust))
+	a.apply(etcd.RotateCA(a.want, a.seen, []string{"client"}, etcd.HoldTrust))
 	result := a.session.checked(plan.Plan{}, a.seen, nil)
 	const do = "clusterup cert issue app prod.hcl --out DIR, and likewise for web; then clusterup rotate ca --client prod.hcl"
 	if len(result.Findings) != 1 || result.Findings[0].Do != do {
@@ -212,7 +213,7 @@ func TestCheckWhileARotationWaits(t *testing.T) {
 // What a host that is down would say is not known: who trusts a CA, how far a rotation is, and that an apply would go on with it.
 func TestStatusOfARotationWithAHostDown(t *testing.T) {
 	a := newAging(t, "")
-	a.until(plan.RotateCA(a.want, a.seen, []string{"peer"}, ""), plan.IssueLeaf)
+	a.until(etcd.RotateCA(a.want, a.seen, []string{"peer"}, ""), plan.IssueLeaf)
 	a.host("etcd-2", func(h *facts.Host) { *h = facts.Host{Name: h.Name, Unreachable: "etcd-2: no answer in time"} })
 	var out bytes.Buffer
 	s := a.session
@@ -227,7 +228,7 @@ func TestStatusOfARotationWithAHostDown(t *testing.T) {
 			t.Errorf("no %q in\n%s", want, out.String())
 		}
 	}
-	p, err := plan.Build(a.want, a.seen)
+	p, err := etcd.Build(a.want, a.seen)
 	var refused *plan.Refused
 	if !errors.As(err, &refused) {
 		t.Fatal(err)

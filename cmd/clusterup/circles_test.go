@@ -10,6 +10,7 @@ import (
 	"github.com/clusterup/clusterup/facts"
 	"github.com/clusterup/clusterup/inventory"
 	"github.com/clusterup/clusterup/plan"
+	"github.com/clusterup/clusterup/plan/etcd"
 )
 
 var looks = regexp.MustCompile(`clusterup (status|check|plan)\b`)
@@ -60,14 +61,14 @@ func TestCheckLeadsOn(t *testing.T) {
 			a.seen.Members, a.seen.Operator = nil, facts.Operator{}
 		}, []string{"drift"}},
 		"a rotation that was begun": {func(a *aging) {
-			w := plan.RotateCA(a.want, a.seen, []string{"peer"}, "")
+			w := etcd.RotateCA(a.want, a.seen, []string{"peer"}, "")
 			a.until(w, plan.IssueLeaf)
 		}, []string{"rotation"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			a := newAging(t, "")
 			test.spoil(a)
-			p, err := plan.Build(a.want, a.seen)
+			p, err := etcd.Build(a.want, a.seen)
 			var refused *plan.Refused
 			if err != nil && !errors.As(err, &refused) {
 				t.Fatal(err)

@@ -14,12 +14,13 @@ import (
 	"github.com/clusterup/clusterup/apply"
 	"github.com/clusterup/clusterup/facts"
 	"github.com/clusterup/clusterup/plan"
+	"github.com/clusterup/clusterup/plan/etcd"
 	"github.com/clusterup/clusterup/units"
 )
 
 // known puts what nobody can know beforehand from a look into what was simulated of a stage. All else has to be
 // foreseen.
-func known(w plan.Want, simulated, look facts.Snapshot, stage plan.Stage) facts.Snapshot {
+func known(w etcd.Want, simulated, look facts.Snapshot, stage plan.Stage) facts.Snapshot {
 	simulated.Taken = look.Taken // a stage takes its time
 	simulated.Hosts = maps.Clone(simulated.Hosts)
 	downgrades, awaited, flushed := false, false, map[string]bool{} // the stage itself is about these
@@ -58,7 +59,7 @@ func known(w plan.Want, simulated, look facts.Snapshot, stage plan.Stage) facts.
 		if host.V2Store != nil && seen.V2Store != nil && !flushed[name] {
 			host.V2Store = seen.V2Store // a member takes a raft snapshot when clients have written enough
 		}
-		host.Files = bornWhen(host.Files, seen.Files, plan.ConfigDir(w.Cluster)) // it is the clock of then
+		host.Files = bornWhen(host.Files, seen.Files, etcd.ConfigDir(w.Cluster)) // it is the clock of then
 		simulated.Hosts[name] = host
 	}
 	return simulated
@@ -89,7 +90,7 @@ func compare(run *apply.Run) {
 	}
 	c := &comparing{file: file, want: run.Want, next: run.Next}
 	if c.next == nil {
-		c.next = plan.Next
+		c.next = etcd.Next
 	}
 	gather, emit := run.Gather, run.Emit
 	run.Gather = func(ctx context.Context, last *apply.Last) (facts.Snapshot, error) {
@@ -110,8 +111,8 @@ func compare(run *apply.Run) {
 // comparing is one run.
 type comparing struct {
 	file   string
-	want   plan.Want
-	next   func(plan.Want, facts.Snapshot) (*plan.Stage, error)
+	want   etcd.Want
+	next   func(etcd.Want, facts.Snapshot) (*plan.Stage, error)
 	before facts.Snapshot // the last look
 	done   string         // the stage since then, if it went well
 }
@@ -136,7 +137,7 @@ func (c *comparing) looked(seen facts.Snapshot) error {
 	if err != nil || stage == nil {
 		return fmt.Errorf("compare: there is no stage any more where %q was: %w", done, err)
 	}
-	simulated := known(c.want, plan.Simulate(c.want, before, *stage), seen, *stage)
+	simulated := known(c.want, etcd.Simulate(c.want, before, *stage), seen, *stage)
 	result := comparison{Stage: done, Kinds: kinds(*stage), Expected: c.rest(simulated), Seen: c.rest(seen)}
 	if stage.Name != done || !slices.Equal(result.Expected, result.Seen) {
 		result.Simulated, result.Looked = &simulated, &seen
@@ -160,7 +161,7 @@ func kinds(stage plan.Stage) []plan.Kind {
 // rest is what is left to do, a line for each stage and for each refusal at the end.
 func (c *comparing) rest(s facts.Snapshot) []string {
 	lines := []string{}
-	p, err := plan.BuildWith(c.next, c.want, s)
+	p, err := etcd.BuildWith(c.next, c.want, s)
 	for _, stage := range p.Stages {
 		line := stage.Name + ":"
 		for _, step := range stage.Steps {

@@ -12,6 +12,7 @@ import (
 	"github.com/clusterup/clusterup/apply"
 	"github.com/clusterup/clusterup/facts"
 	"github.com/clusterup/clusterup/plan"
+	"github.com/clusterup/clusterup/plan/etcd"
 )
 
 func newDestroy(c *console) *cobra.Command {
@@ -50,12 +51,12 @@ func (s *session) destroy(ctx context.Context, confirm string, purge bool) error
 	if err != nil {
 		return err
 	}
-	next := plan.NextDestroy(purge)
+	next := etcd.NextDestroy(purge)
 	if err := s.flags.check(); err != nil {
 		return err
 	}
-	w := plan.Want{Cluster: s.cluster, Writer: version(), Accept: s.flags.accepted()}
-	p, err := plan.BuildWith(next, w, seen)
+	w := etcd.Want{Cluster: s.cluster, Writer: version(), Accept: s.flags.accepted()}
+	p, err := etcd.BuildWith(next, w, seen)
 	s.console.showPlan(p, false, err)
 	if err != nil {
 		return goneRemedy(remedied(err, seen))
@@ -96,7 +97,7 @@ func (s *session) left(seen facts.Snapshot) error {
 		if host.Unreachable == "" {
 			continue
 		}
-		paths := []string{plan.UnitPath(s.cluster), plan.ConfigDir(s.cluster), m.DataDir}
+		paths := []string{etcd.UnitPath(s.cluster), etcd.ConfigDir(s.cluster), m.DataDir}
 		if m.WALDir != "" {
 			paths = append(paths, m.WALDir)
 		}

@@ -10,7 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/clusterup/clusterup/facts"
-	"github.com/clusterup/clusterup/plan"
+	"github.com/clusterup/clusterup/plan/etcd"
 	"github.com/clusterup/clusterup/shellword"
 )
 
@@ -53,7 +53,7 @@ func (s *session) env(name, dir string) error {
 	}
 	var endpoints []string
 	for _, m := range s.cluster.Members {
-		endpoints = append(endpoints, plan.ClientURL(s.cluster, m))
+		endpoints = append(endpoints, etcd.ClientURL(s.cluster, m))
 	}
 	if s.cluster.TLS.Clients {
 		s.refusedNote(name, cert)

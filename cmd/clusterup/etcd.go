@@ -13,7 +13,7 @@ import (
 
 	"github.com/clusterup/clusterup/facts"
 	"github.com/clusterup/clusterup/pki"
-	"github.com/clusterup/clusterup/plan"
+	"github.com/clusterup/clusterup/plan/etcd"
 	"github.com/clusterup/clusterup/quorum"
 )
 
@@ -45,7 +45,7 @@ type etcdAPI struct {
 func newEtcdAPI(s *session) *etcdAPI {
 	api := &etcdAPI{session: s, routes: map[string]string{}, visitors: map[string]visitor{}}
 	for _, m := range s.cluster.Members {
-		api.route(m.Name, plan.ClientURL(s.cluster, m))
+		api.route(m.Name, etcd.ClientURL(s.cluster, m))
 	}
 	return api
 }

@@ -18,7 +18,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/clusterup/clusterup/inventory"
-	"github.com/clusterup/clusterup/plan"
+	"github.com/clusterup/clusterup/plan/etcd"
 	"github.com/clusterup/clusterup/release"
 )
 
@@ -153,7 +153,7 @@ func (s *session) tunnels(ctx context.Context, members []inventory.Member) (endp
 			return nil, nil, fmt.Errorf("listen for etcdctl: %w", err)
 		}
 		listeners = append(listeners, l)
-		scheme, target, _ := strings.Cut(plan.ClientURL(s.cluster, m), "://")
+		scheme, target, _ := strings.Cut(etcd.ClientURL(s.cluster, m), "://")
 		endpoints = append(endpoints, scheme+"://"+l.Addr().String())
 		connections.Go(func() { s.forward(ctx, l, target, &connections) })
 	}

@@ -9,7 +9,7 @@ import (
 
 	"github.com/clusterup/clusterup/facts"
 	"github.com/clusterup/clusterup/inventory"
-	"github.com/clusterup/clusterup/plan"
+	"github.com/clusterup/clusterup/plan/etcd"
 )
 
 // addressed are the members that etcdctl is given: all, the one that was named, or one that serves where a command
@@ -31,7 +31,7 @@ func (s *session) addressed(ctx context.Context, name string, args []string) ([]
 	var wg sync.WaitGroup
 	for i, m := range all {
 		wg.Go(func() {
-			status, err := s.etcd.Status(ctx, plan.ClientURL(s.cluster, m))
+			status, err := s.etcd.Status(ctx, etcd.ClientURL(s.cluster, m))
 			if err == nil { // else etcdctl says what is wrong
 				statuses[i] = &status
 			}

@@ -11,6 +11,7 @@ import (
 	"github.com/clusterup/clusterup/apply"
 	"github.com/clusterup/clusterup/pki"
 	"github.com/clusterup/clusterup/plan"
+	"github.com/clusterup/clusterup/plan/etcd"
 	"github.com/clusterup/clusterup/remote"
 )
 
@@ -42,7 +43,7 @@ func TestExitCode(t *testing.T) {
 		{refused(plan.Unreachable, plan.Unreachable), 12},
 		{refused(plan.Unreachable, plan.PortTaken), 13},
 		{refused(plan.ForeignData), 13},
-		{&unfitError{refused(plan.Unready)}, 13},
+		{&unfitError{refused(etcd.Unready)}, 13},
 		{errMoved, 13},
 		{&apply.StageError{Errs: []error{&remote.Error{Kind: remote.ErrLost}}}, 14},
 		{&lockLostError{host: "etcd-2", err: &apply.StageError{}}, 14},
@@ -119,7 +120,7 @@ func TestExplainStopped(t *testing.T) {
 
 // A refusal says what was changed, and does not contradict what stands above it.
 func TestExplainRefused(t *testing.T) {
-	refused := &plan.Refused{Refusals: []plan.Refusal{{Kind: plan.Unready, Host: "etcd-1", Reason: "port 2380 is shut", Remedy: "open it"}}}
+	refused := &plan.Refused{Refusals: []plan.Refusal{{Kind: etcd.Unready, Host: "etcd-1", Reason: "port 2380 is shut", Remedy: "open it"}}}
 	gone := &plan.Refused{Refusals: []plan.Refusal{{Kind: plan.Unreachable, Host: "etcd-1", Reason: "no answer"}}}
 	for _, test := range []struct {
 		err  error

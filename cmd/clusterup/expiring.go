@@ -8,11 +8,11 @@ import (
 
 	"github.com/clusterup/clusterup/facts"
 	"github.com/clusterup/clusterup/inventory"
-	"github.com/clusterup/clusterup/plan"
+	"github.com/clusterup/clusterup/plan/etcd"
 )
 
 // rotating are the rotations under way: those that an apply goes on with, and those that wait for somebody.
-func (s *session) rotating(rotations []plan.Rotation, seen facts.Snapshot, dark []string) []finding {
+func (s *session) rotating(rotations []etcd.Rotation, seen facts.Snapshot, dark []string) []finding {
 	var found []finding
 	for _, r := range rotations {
 		f := finding{
@@ -44,8 +44,8 @@ func (s *session) unsealed(seen facts.Snapshot) []finding {
 }
 
 // readied is how the clients get ready that a rotation of their CA would leave behind.
-func (s *session) readied(r plan.Rotation, seen facts.Snapshot) string {
-	for _, ca := range plan.Authorities(plan.Want{Cluster: s.cluster}, seen) {
+func (s *session) readied(r etcd.Rotation, seen facts.Snapshot) string {
+	for _, ca := range etcd.Authorities(etcd.Want{Cluster: s.cluster}, seen) {
 		if ca.Role != r.Role || ca.Generation != r.From || len(ca.Clients) == 0 {
 			continue
 		}

@@ -8,7 +8,7 @@ import (
 
 	"github.com/clusterup/clusterup/facts"
 	"github.com/clusterup/clusterup/inventory"
-	"github.com/clusterup/clusterup/plan"
+	"github.com/clusterup/clusterup/plan/etcd"
 )
 
 // hearsay is what the cluster says of a member whose host is dark: its member list, and the member's client port as
@@ -39,7 +39,7 @@ func (s *session) heard(ctx context.Context, seen facts.Snapshot) map[string]hea
 			from = m.Name
 		}
 	}
-	list := plan.Listed(plan.Want{Cluster: s.cluster}, seen)
+	list := etcd.Listed(etcd.Want{Cluster: s.cluster}, seen)
 	found := map[string]hearsay{}
 	if from == "" || list == nil {
 		return found
@@ -72,7 +72,7 @@ func clientURL(c *inventory.Cluster, m inventory.Member, listed facts.Member) st
 			return said
 		}
 	}
-	return plan.ClientURL(c, m)
+	return etcd.ClientURL(c, m)
 }
 
 // askedFrom asks the member behind an endpoint from another one's host.

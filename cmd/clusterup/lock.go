@@ -14,7 +14,7 @@ import (
 	"github.com/clusterup/clusterup/apply"
 	"github.com/clusterup/clusterup/facts"
 	"github.com/clusterup/clusterup/inventory"
-	"github.com/clusterup/clusterup/plan"
+	"github.com/clusterup/clusterup/plan/etcd"
 	"github.com/clusterup/clusterup/remote"
 	"github.com/clusterup/clusterup/units"
 )
@@ -121,7 +121,7 @@ func (s *session) through(ctx context.Context, member, address string) (net.Conn
 
 // quorate says whether the lock on these hosts is enough to change any of them.
 func (s *session) quorate(seen facts.Snapshot, held []string) error {
-	return remedied(plan.Quorate(plan.Want{Cluster: s.cluster}, seen, held), seen)
+	return remedied(etcd.Quorate(etcd.Want{Cluster: s.cluster}, seen, held), seen)
 }
 
 // enough says whether the lock on some hosts suffices.
@@ -175,7 +175,7 @@ func (s *session) cut(ctx context.Context, steps int, err error) error {
 		return err
 	}
 	seen := s.holding.Load().darkened(*s.last.Load())
-	end := &apply.DarkError{Refused: plan.Dark(plan.Want{Cluster: s.cluster}, seen), Steps: steps}
+	end := &apply.DarkError{Refused: etcd.Dark(etcd.Want{Cluster: s.cluster}, seen), Steps: steps}
 	var stage *apply.StageError
 	if !errors.As(err, &stage) {
 		return remedied(end, seen)

@@ -11,6 +11,7 @@ import (
 	"github.com/clusterup/clusterup/facts"
 	"github.com/clusterup/clusterup/inventory"
 	"github.com/clusterup/clusterup/plan"
+	"github.com/clusterup/clusterup/plan/etcd"
 	"github.com/clusterup/clusterup/remote"
 	"github.com/clusterup/clusterup/units"
 )
@@ -43,7 +44,7 @@ func lockedSession(t *testing.T, unreachable ...string) (*session, map[string]te
 	for i, m := range s.cluster.Members {
 		fakes[m.Name] = testHolder{cut: make(chan struct{})}
 		holders[m.Name] = fakes[m.Name]
-		born := units.Birth(plan.ConfigDir(s.cluster), units.Born{Cluster: "prod", Member: m.Name, ClusterID: "abc", MemberID: fmt.Sprint(i + 1)})
+		born := units.Birth(etcd.ConfigDir(s.cluster), units.Born{Cluster: "prod", Member: m.Name, ClusterID: "abc", MemberID: fmt.Sprint(i + 1)})
 		seen.Hosts[m.Name] = facts.Host{Name: m.Name, Files: map[string]facts.File{born.Path: {Kind: facts.Regular, Content: born.Data}}}
 		seen.Members = append(seen.Members, facts.Member{
 			ID: facts.ID(i + 1), Name: m.Name, PeerURLs: []string{fmt.Sprintf("https://10.0.0.1%d:2380", i+1)},

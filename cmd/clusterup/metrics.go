@@ -7,7 +7,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/clusterup/clusterup/plan"
+	"github.com/clusterup/clusterup/plan/etcd"
 )
 
 // exposition is what was found in the text format of Prometheus
@@ -60,7 +60,7 @@ func exposition(result checked, members []memberStatus) []byte {
 		line("clusterup_check_time_seconds", float64(result.Time.Unix())))
 	var rotations []string
 	for _, role := range []string{"peer", "client"} {
-		under := slices.ContainsFunc(result.Rotations, func(r plan.Rotation) bool { return r.Role == role })
+		under := slices.ContainsFunc(result.Rotations, func(r etcd.Rotation) bool { return r.Role == role })
 		rotations = append(rotations, line("clusterup_ca_rotating", yes(under), "role", role))
 	}
 	family("clusterup_ca_rotating", "Whether a rotation of the CA is under way.", rotations...)

@@ -9,6 +9,7 @@ import (
 	"github.com/clusterup/clusterup/facts"
 	"github.com/clusterup/clusterup/pki"
 	"github.com/clusterup/clusterup/plan"
+	"github.com/clusterup/clusterup/plan/etcd"
 )
 
 func newPlan(c *console) *cobra.Command {
@@ -80,6 +81,6 @@ func (s *session) plan(ctx context.Context) (plan.Plan, facts.Snapshot, error) {
 	if err != nil {
 		return plan.Plan{}, seen, err
 	}
-	p, err := plan.Build(w, seen)
+	p, err := etcd.Build(w, seen)
 	return p, seen, remedied(err, seen)
 }

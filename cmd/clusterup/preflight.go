@@ -9,6 +9,7 @@ import (
 	"github.com/clusterup/clusterup/facts"
 	"github.com/clusterup/clusterup/facts/probe"
 	"github.com/clusterup/clusterup/plan"
+	"github.com/clusterup/clusterup/plan/etcd"
 )
 
 func newPreflight(c *console) *cobra.Command {
@@ -51,9 +52,9 @@ func (s *session) showPreflight(ctx context.Context, quick bool) error {
 	code := exitDone
 	for _, f := range findings {
 		switch {
-		case f.Check == plan.CheckConnection && f.Level == plan.LevelRefusal:
+		case f.Check == etcd.CheckConnection && f.Level == etcd.LevelRefusal:
 			code = exitUnreachable
-		case f.Level == plan.LevelRefusal && code == exitDone:
+		case f.Level == etcd.LevelRefusal && code == exitDone:
 			code = exitRefused
 		}
 	}
@@ -67,21 +68,21 @@ func (s *session) showPreflight(ctx context.Context, quick bool) error {
 // preflight runs, before a bootstrap, what can end in a refusal; the error is then an *unfitError around a
 // *plan.Refused. Once a member has begun to live there is nothing to probe, and it does nothing.
 func (s *session) preflight(ctx context.Context, seen facts.Snapshot) error {
-	if !plan.Fresh(s.anyRelease(seen), seen) {
+	if !etcd.Fresh(s.anyRelease(seen), seen) {
 		return nil
 	}
 	findings, err := s.probe(ctx, seen, true)
 	if err != nil {
 		return err
 	}
-	if err := plan.Unfit(findings); err != nil {
+	if err := etcd.Unfit(findings); err != nil {
 		return &unfitError{err}
 	}
 	return nil
 }
 
 // probe probes what could be looked at, and says what is to be thought of it.
-func (s *session) probe(ctx context.Context, seen facts.Snapshot, quick bool) ([]plan.Finding, error) {
+func (s *session) probe(ctx context.Context, seen facts.Snapshot, quick bool) ([]etcd.Finding, error) {
 	nonce, err := randomHex(16)
 	if err != nil {
 		return nil, err
@@ -93,14 +94,14 @@ func (s *session) probe(ctx context.Context, seen facts.Snapshot, quick bool) ([
 		}
 	}
 	probes := probe.Gather(ctx, probe.Source{
-		Asks: plan.ProbeAsks(s.cluster, seen, quick), Hosts: hosts, Nonce: nonce, Now: s.now,
+		Asks: etcd.ProbeAsks(s.cluster, seen, quick), Hosts: hosts, Nonce: nonce, Now: s.now,
 	})
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("probe hosts: %w", err)
 	}
-	findings := plan.Preflight(s.anyRelease(seen), seen, probes)
+	findings := etcd.Preflight(s.anyRelease(seen), seen, probes)
 	for i, f := range findings {
-		if f.Check == plan.CheckConnection && f.Do == "" {
+		if f.Check == etcd.CheckConnection && f.Do == "" {
 			findings[i].Do = remedy(seen.Hosts[f.Host].Err)
 		}
 	}
@@ -108,9 +109,9 @@ func (s *session) probe(ctx context.Context, seen facts.Snapshot, quick bool) ([
 }
 
 // anyRelease is what is wanted, as far as it can be told without fetching a release.
-func (s *session) anyRelease(seen facts.Snapshot) plan.Want {
-	w := plan.Want{Cluster: s.cluster, Writer: version(), Accept: s.flags.accepted(), Releases: map[string]plan.Release{}}
-	for _, version := range plan.Versions(s.cluster, seen) {
+func (s *session) anyRelease(seen facts.Snapshot) etcd.Want {
+	w := etcd.Want{Cluster: s.cluster, Writer: version(), Accept: s.flags.accepted(), Releases: map[string]plan.Release{}}
+	for _, version := range etcd.Versions(s.cluster, seen) {
 		for arch := range releasedFor {
 			r := plan.Release{Version: version, Arch: arch}
 			w.Releases[r.Pin()] = r

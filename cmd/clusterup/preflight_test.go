@@ -7,19 +7,19 @@ import (
 	"testing"
 
 	"github.com/clusterup/clusterup/inventory"
-	"github.com/clusterup/clusterup/plan"
+	"github.com/clusterup/clusterup/plan/etcd"
 )
 
 func TestShowFindings(t *testing.T) {
 	cluster := &inventory.Cluster{Name: "prod", Members: make([]inventory.Member, 3)}
-	findings := []plan.Finding{
-		{Host: "a", Check: "clock", Level: plan.LevelFine, Found: "right"},
-		{Host: "b", Check: "clock", Level: plan.LevelFine, Found: "right"},
-		{Host: "c", Check: "clock", Level: plan.LevelFine, Found: "right"},
-		{Check: "clock", Level: plan.LevelWarning, Found: "apart", Do: "mend them"},
-		{Host: "a", Check: "reach", Level: plan.LevelFine, Found: "gets there"},
-		{Host: "c", Check: "reach", Level: plan.LevelFine, Found: "gets there"},
-		{Host: "b", Check: "reach", Level: plan.LevelRefusal, Found: "does not", Do: "let it in"},
+	findings := []etcd.Finding{
+		{Host: "a", Check: "clock", Level: etcd.LevelFine, Found: "right"},
+		{Host: "b", Check: "clock", Level: etcd.LevelFine, Found: "right"},
+		{Host: "c", Check: "clock", Level: etcd.LevelFine, Found: "right"},
+		{Check: "clock", Level: etcd.LevelWarning, Found: "apart", Do: "mend them"},
+		{Host: "a", Check: "reach", Level: etcd.LevelFine, Found: "gets there"},
+		{Host: "c", Check: "reach", Level: etcd.LevelFine, Found: "gets there"},
+		{Host: "b", Check: "reach", Level: etcd.LevelRefusal, Found: "does not", Do: "let it in"},
 	}
 	var out bytes.Buffer
 	c := &console{out: &out}

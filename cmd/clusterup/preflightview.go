@@ -5,13 +5,13 @@ import (
 	"strings"
 
 	"github.com/clusterup/clusterup/inventory"
-	"github.com/clusterup/clusterup/plan"
+	"github.com/clusterup/clusterup/plan/etcd"
 )
 
 // probeObject is one finding with --json.
 type probeObject struct {
 	Type string `json:"type"` // "probe"
-	plan.Finding
+	etcd.Finding
 }
 
 // preflightObject is the last line of preflight with --json.
@@ -25,15 +25,15 @@ type preflightObject struct {
 	ExitCode int    `json:"exit_code"`
 }
 
-func (c *console) showFindings(cluster *inventory.Cluster, findings []plan.Finding, code int) {
+func (c *console) showFindings(cluster *inventory.Cluster, findings []etcd.Finding, code int) {
 	total := preflightObject{Type: "preflight", Cluster: cluster.Name, Hosts: len(cluster.Members), ExitCode: code}
 	for _, f := range findings {
 		switch f.Level {
-		case plan.LevelFine:
+		case etcd.LevelFine:
 			total.Fine++
-		case plan.LevelWarning:
+		case etcd.LevelWarning:
 			total.Warnings++
-		case plan.LevelRefusal:
+		case etcd.LevelRefusal:
 			total.Refusals++
 		}
 		if c.json {
@@ -58,12 +58,12 @@ func (c *console) showFindings(cluster *inventory.Cluster, findings []plan.Findi
 
 // findingRow is a finding that several hosts may have in common.
 type findingRow struct {
-	plan.Finding
+	etcd.Finding
 	hosts []string
 }
 
 // findingRows has what hosts have in common once.
-func findingRows(findings []plan.Finding) []findingRow {
+func findingRows(findings []etcd.Finding) []findingRow {
 	var rows []findingRow
 	for _, f := range findings {
 		i := slices.IndexFunc(rows, func(r findingRow) bool {
@@ -92,16 +92,16 @@ func (r findingRow) who(hosts int) string {
 }
 
 // tableFindings shows findings by check. Remedies stand below what they are for.
-func (c *console) tableFindings(findings []plan.Finding, hosts int) {
+func (c *console) tableFindings(findings []etcd.Finding, hosts int) {
 	rows := findingRows(findings)
 	wide := 0
 	for _, r := range rows {
 		wide = max(wide, len(r.who(hosts)))
 	}
 	paint := painter{color(c.out)}
-	marks := map[plan.Level]safe{
-		plan.LevelFine: paint.green("fine   "), plan.LevelWarning: paint.yellow("warning"),
-		plan.LevelRefusal: paint.red("refusal"),
+	marks := map[etcd.Level]safe{
+		etcd.LevelFine: paint.green("fine   "), etcd.LevelWarning: paint.yellow("warning"),
+		etcd.LevelRefusal: paint.red("refusal"),
 	}
 	check := ""
 	for _, r := range rows {

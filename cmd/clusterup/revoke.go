@@ -9,6 +9,7 @@ import (
 	"github.com/clusterup/clusterup/facts"
 	"github.com/clusterup/clusterup/pki"
 	"github.com/clusterup/clusterup/plan"
+	"github.com/clusterup/clusterup/plan/etcd"
 )
 
 func newCertRevoke(c *console) *cobra.Command {
@@ -60,10 +61,10 @@ func (s *session) toRevoke(nameOrSerial string, end bool) error {
 	for _, c := range found {
 		clients = append(clients, facts.Client{Name: c.Name, Serial: c.Serial})
 	}
-	s.wish = func(w plan.Want, seen facts.Snapshot) plan.Want {
-		w = plan.Revoke(w, clients)
+	s.wish = func(w etcd.Want, seen facts.Snapshot) etcd.Want {
+		w = etcd.Revoke(w, clients)
 		if end {
-			w = plan.EndConnections(w, seen)
+			w = etcd.EndConnections(w, seen)
 		}
 		return w
 	}

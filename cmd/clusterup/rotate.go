@@ -7,7 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/clusterup/clusterup/facts"
-	"github.com/clusterup/clusterup/plan"
+	"github.com/clusterup/clusterup/plan/etcd"
 )
 
 func newRotate(c *console) *cobra.Command {
@@ -31,11 +31,11 @@ func newRotateCerts(c *console) *cobra.Command {
 			"hosts of the other members, must show the new certificate; only a member that shows an older one of its own is restarted.",
 		Args: oneInventory("one inventory"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return r.run(cmd, args[0], func(w plan.Want, seen facts.Snapshot) plan.Want {
+			return r.run(cmd, args[0], func(w etcd.Want, seen facts.Snapshot) etcd.Want {
 				if end {
-					w = plan.EndConnections(w, seen)
+					w = etcd.EndConnections(w, seen)
 				}
-				return plan.RotateCerts(w, seen)
+				return etcd.RotateCerts(w, seen)
 			})
 		},
 	})
@@ -68,13 +68,13 @@ func newRotateCA(c *console) *cobra.Command {
 			switch {
 			case abort && pause != "":
 				return usageError{errors.New("--abort goes to the end: leave --pause-after out")}
-			case pause != "" && pause != plan.HoldTrust && pause != plan.HoldLeaves:
+			case pause != "" && pause != etcd.HoldTrust && pause != etcd.HoldLeaves:
 				return usageError{fmt.Errorf("--pause-after=%s: there are trust and leaves", pause)}
 			case abort:
-				return r.run(cmd, args[0], func(w plan.Want, _ facts.Snapshot) plan.Want { return plan.AbortRotation(w, roles) })
+				return r.run(cmd, args[0], func(w etcd.Want, _ facts.Snapshot) etcd.Want { return etcd.AbortRotation(w, roles) })
 			}
-			return r.run(cmd, args[0], func(w plan.Want, s facts.Snapshot) plan.Want {
-				return plan.RotateCA(w, s, plan.Unfinished(w, s, roles), pause)
+			return r.run(cmd, args[0], func(w etcd.Want, s facts.Snapshot) etcd.Want {
+				return etcd.RotateCA(w, s, etcd.Unfinished(w, s, roles), pause)
 			})
 		},
 	})
@@ -99,7 +99,7 @@ func (r *rotating) command(cmd *cobra.Command) *cobra.Command {
 	return cmd
 }
 
-func (r *rotating) run(cmd *cobra.Command, inventory string, wish func(plan.Want, facts.Snapshot) plan.Want) error {
+func (r *rotating) run(cmd *cobra.Command, inventory string, wish func(etcd.Want, facts.Snapshot) etcd.Want) error {
 	return r.do(cmd, inventory, "rotate "+cmd.Name(), func(s *session) error {
 		s.wish = wish
 		return nil

@@ -17,6 +17,7 @@ import (
 	"github.com/clusterup/clusterup/inventory"
 	"github.com/clusterup/clusterup/pki"
 	"github.com/clusterup/clusterup/plan"
+	"github.com/clusterup/clusterup/plan/etcd"
 	"github.com/clusterup/clusterup/release"
 	"github.com/clusterup/clusterup/remote"
 )
@@ -33,7 +34,7 @@ type session struct {
 	now     func() time.Time
 	verb    string                                    // the command, as others are told
 	edit    *edit                                     // of the inventory, once its plan is agreed to; nil: none
-	wish    func(plan.Want, facts.Snapshot) plan.Want // what a verb wants besides; nil: nothing
+	wish    func(etcd.Want, facts.Snapshot) etcd.Want // what a verb wants besides; nil: nothing
 
 	holding atomic.Pointer[holding]        // the cluster's lock, while a run has it; nil: it has none
 	last    atomic.Pointer[facts.Snapshot] // the last look of that run
@@ -138,7 +139,7 @@ func (s *session) gatherBut(ctx context.Context, keep map[string]facts.Host) (fa
 		}
 	}
 	seen, err := look.Gather(ctx, look.Source{
-		Asks: plan.Asks(s.cluster), Shells: shells, Etcd: s.etcd, Operator: s.operator, Now: s.now, Route: s.etcd.route,
+		Asks: etcd.Asks(s.cluster), Shells: shells, Etcd: s.etcd, Operator: s.operator, Now: s.now, Route: s.etcd.route,
 		Handshake: s.handshake, Keep: keep,
 	})
 	select { // hosts that a stop has cut short are not unreachable
@@ -203,12 +204,12 @@ func (s *session) caDir() string    { return filepath.Join(s.dir, "ca") }
 func (s *session) lockFile() string { return filepath.Join(s.dir, "release.lock.hcl") }
 
 // want is what the operator wants, with the releases for the architectures that were seen.
-func (s *session) want(ctx context.Context, seen facts.Snapshot, token string) (plan.Want, error) {
-	w := plan.Want{
+func (s *session) want(ctx context.Context, seen facts.Snapshot, token string) (etcd.Want, error) {
+	w := etcd.Want{
 		Cluster: s.cluster, Token: token, Writer: version(), Accept: s.flags.accepted(), HoldLast: s.flags.holdLast,
 		Releases: map[string]plan.Release{},
 	}
-	for _, version := range plan.Versions(s.cluster, seen) {
+	for _, version := range etcd.Versions(s.cluster, seen) {
 		for _, name := range seen.Names() {
 			arch := seen.Hosts[name].Arch
 			if _, known := w.Releases[version+"/"+arch]; known || arch == "" {
@@ -216,7 +217,7 @@ func (s *session) want(ctx context.Context, seen facts.Snapshot, token string) (
 			}
 			archive, err := s.release(ctx, version, arch, seen.Operator.Pinned)
 			if err != nil {
-				return plan.Want{}, err
+				return etcd.Want{}, err
 			}
 			if archive == nil {
 				continue

@@ -13,6 +13,7 @@ import (
 
 	"github.com/clusterup/clusterup/facts"
 	"github.com/clusterup/clusterup/plan"
+	"github.com/clusterup/clusterup/plan/etcd"
 )
 
 func newStatus(c *console) *cobra.Command {
@@ -74,7 +75,7 @@ type clusterStatus struct {
 	Unplanned string          `json:"unplanned,omitempty"` // why nobody knows what there is to do
 	InSync    bool            `json:"in_sync"`             // all is as the inventory says
 	CAs       []caStatus      `json:"cas"`
-	Rotations []plan.Rotation `json:"rotations,omitempty"` // of CAs, that are under way
+	Rotations []etcd.Rotation `json:"rotations,omitempty"` // of CAs, that are under way
 	Clients   []clientStatus  `json:"clients,omitempty"`   // the newest certificate of each name
 	Refusals  []plan.Refusal  `json:"refusals,omitempty"`
 	Waits     []plan.Wait     `json:"waits,omitempty"` // what is not done before dark hosts are seen
@@ -136,7 +137,7 @@ func (s *session) memberStatuses(p plan.Plan, seen facts.Snapshot) []memberStatu
 			pending[step.Host] = append(pending[step.Host], string(step.Kind)+": "+step.Why)
 		}
 	}
-	members, alarms := make([]memberStatus, 0, len(s.cluster.Members)), plan.Alarms(plan.Want{Cluster: s.cluster}, seen)
+	members, alarms := make([]memberStatus, 0, len(s.cluster.Members)), etcd.Alarms(etcd.Want{Cluster: s.cluster}, seen)
 	for _, m := range s.cluster.Members {
 		host := seen.Hosts[m.Name]
 		status := memberStatus{Type: "member", Member: m.Name, Address: m.Address, OS: host.OS, PendingChanges: pending[m.Name], unit: s.cluster.UnitName}
@@ -216,14 +217,14 @@ func (s *session) clusterStatus(members []memberStatus, p plan.Plan, seen facts.
 	for _, host := range seen.Hosts {
 		total.Quorum = total.Quorum || host.Reads // no member serves a linearizable read without one
 	}
-	wanted := plan.Want{Cluster: s.cluster}
-	for _, ca := range plan.Authorities(wanted, seen) {
+	wanted := etcd.Want{Cluster: s.cluster}
+	for _, ca := range etcd.Authorities(wanted, seen) {
 		total.CAs = append(total.CAs, caStatus{
 			ca.Role, ca.Generation, ca.NotAfter.UTC(), ca.Signs, ca.Retired, ca.Given, ca.TrustedBy, ca.Leaves, ca.Clients, ca.Signing,
 		})
 	}
-	total.Rotations = plan.Rotations(wanted, seen)
-	said := plan.Waiting(wanted, seen) // which each have a line of their own
+	total.Rotations = etcd.Rotations(wanted, seen)
+	said := etcd.Waiting(wanted, seen) // which each have a line of their own
 	total.Notes = slices.DeleteFunc(slices.Clone(p.Notes), func(note string) bool { return len(total.Rotations) > 0 && slices.Contains(said, note) })
 	total.Clients = clientStatuses(s.cluster, seen)
 	if refused != nil {

@@ -9,13 +9,14 @@ import (
 	"github.com/clusterup/clusterup/facts"
 	"github.com/clusterup/clusterup/inventory"
 	"github.com/clusterup/clusterup/plan"
+	"github.com/clusterup/clusterup/plan/etcd"
 )
 
 // aging is a cluster that exists as facts alone, whose operator looks at it once a month, and does what check says.
 type aging struct {
 	t       *testing.T
 	session *session
-	want    plan.Want
+	want    etcd.Want
 	seen    facts.Snapshot
 	issued  int
 	since   map[string]time.Time // certificates that are near their end, since when
@@ -38,7 +39,7 @@ func newAging(t *testing.T, pki string) *aging {
 	release := plan.Release{Version: "3.6.16", Arch: "amd64", SHA256: "1a2b3c4d5e6f7081", Binaries: map[string]string{"etcd": "e", "etcdctl": "c", "etcdutl": "u"}}
 	a := &aging{
 		t: t, session: &session{cluster: c, file: "prod.hcl"}, since: map[string]time.Time{}, renewed: map[string]int{},
-		want: plan.Want{Cluster: c, Token: "t", Releases: map[string]plan.Release{release.Pin(): release}},
+		want: etcd.Want{Cluster: c, Token: "t", Releases: map[string]plan.Release{release.Pin(): release}},
 		seen: facts.Snapshot{Taken: time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC), Hosts: map[string]facts.Host{}},
 	}
 	for _, m := range c.Members {
@@ -52,17 +53,17 @@ func newAging(t *testing.T, pki string) *aging {
 }
 
 // apply goes on until nothing is left to do.
-func (a *aging) apply(w plan.Want) {
+func (a *aging) apply(w etcd.Want) {
 	a.t.Helper()
 	for range 100 {
-		stage, err := plan.Next(w, a.seen)
+		stage, err := etcd.Next(w, a.seen)
 		if err != nil {
 			a.t.Fatalf("%s: %v", a.seen.Taken.Format(time.DateOnly), err)
 		}
 		if stage == nil {
 			return
 		}
-		a.seen = plan.Simulate(w, a.seen, *stage)
+		a.seen = etcd.Simulate(w, a.seen, *stage)
 	}
 	a.t.Fatal("no end")
 }
@@ -70,7 +71,7 @@ func (a *aging) apply(w plan.Want) {
 // issue gives a client a certificate of the CA that signs.
 func (a *aging) issue(name string) {
 	a.issued++
-	for _, ca := range plan.Authorities(a.want, a.seen) {
+	for _, ca := range etcd.Authorities(a.want, a.seen) {
 		if ca.Role == "client" && ca.Signs {
 			end := a.seen.Taken.Add(a.want.Cluster.PKI.Lifetime)
 			if ca.NotAfter.Before(end) {
@@ -87,7 +88,7 @@ func (a *aging) issue(name string) {
 // month passes: check, what it says to do, apply.
 func (a *aging) month(clients ...string) {
 	a.seen.Taken = a.seen.Taken.Add(month)
-	p, err := plan.Build(a.want, a.seen)
+	p, err := etcd.Build(a.want, a.seen)
 	if err != nil {
 		a.t.Fatalf("%s: %v", a.seen.Taken.Format(time.DateOnly), err)
 	}
@@ -100,12 +101,12 @@ func (a *aging) month(clients ...string) {
 	for _, f := range result.Findings {
 		switch f.Kind {
 		case "rotation": // the clients have been told by now
-			w = plan.RotateCA(w, a.seen, []string{"client"}, plan.HoldLeaves)
+			w = etcd.RotateCA(w, a.seen, []string{"client"}, etcd.HoldLeaves)
 			a.apply(w)
 			for _, name := range clients {
 				a.issue(name)
 			}
-			w = plan.RotateCA(a.want, a.seen, []string{"client"}, "")
+			w = etcd.RotateCA(a.want, a.seen, []string{"client"}, "")
 		case "expiry":
 			for _, name := range clients {
 				a.issue(name)
@@ -145,7 +146,7 @@ func (a *aging) hold(result checked) {
 // generations are the newest of each role.
 func (a *aging) generations() map[string]int {
 	newest := map[string]int{}
-	for _, ca := range plan.Authorities(a.want, a.seen) {
+	for _, ca := range etcd.Authorities(a.want, a.seen) {
 		newest[ca.Role] = max(newest[ca.Role], ca.Generation)
 	}
 	return newest

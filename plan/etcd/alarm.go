@@ -1,0 +1,153 @@
+package etcd
+
+import (
+	"cmp"
+	"slices"
+	"strconv"
+
+	"github.com/clusterup/clusterup/facts"
+	"github.com/clusterup/clusterup/inventory"
+	"github.com/clusterup/clusterup/plan"
+	"github.com/clusterup/clusterup/units"
+)
+
+// Alarm is a kind of alarm that members have raised. It is for people to resolve: no step of a plan does.
+type Alarm struct {
+	Type    string   // NOSPACE, CORRUPT
+	Members []string // by name, in the order of the inventory; by ID where the inventory has none
+	Text    string   // who has raised it, and what that means
+	Remedy  string   // what to type next, as far as the members have come
+}
+
+// Alarms are those raised in the cluster, one of each type, sorted.
+func Alarms(w Want, s facts.Snapshot) []Alarm { return newView(w, s).alarms() }
+
+func (v view) alarms() []Alarm {
+	raised := map[string][]facts.ID{}
+	for _, alarm := range v.seen.Alarms {
+		raised[alarm.Type] = append(raised[alarm.Type], alarm.Member)
+	}
+	var found []Alarm
+	for kind, ids := range raised {
+		alarm := Alarm{Type: kind, Members: v.namesOf(ids)}
+		has := "has"
+		if len(alarm.Members) > 1 {
+			has = "have"
+		}
+		alarm.Text = plan.Enumerate(alarm.Members) + " " + has + " raised the alarm " + kind
+		switch kind {
+		case "NOSPACE":
+			alarm.Text += ": the database has reached its quota, and the cluster takes no writes"
+			alarm.Remedy = v.makeRoom()
+		case "CORRUPT":
+			alarm.Text += ": data of members differ, and the cluster takes no writes"
+			alarm.Remedy = "find out whose differ (" + etcdctl("endpoint hashkv") +
+				"), and replace that member as one that lost its data; then " + etcdctl("alarm disarm")
+		default:
+			alarm.Remedy = "etcd's documentation says what it means; when its cause is gone: " + etcdctl("alarm disarm")
+		}
+		found = append(found, alarm)
+	}
+	slices.SortFunc(found, func(a, b Alarm) int { return cmp.Compare(a.Type, b.Type) })
+	return found
+}
+
+// note is the alarm where nothing else speaks of it.
+func (a Alarm) note() string {
+	return a.Text + "; an alarm is for people to resolve: " + a.Remedy
+}
+
+// etcdctl is a command for people to type.
+func etcdctl(arguments string) string { return "clusterup etcdctl INVENTORY -- " + arguments }
+
+// namesOf are members by name, sorted as the inventory has them. An ID of 0 says that etcd does not know which.
+func (v view) namesOf(ids []facts.ID) []string {
+	var names []string
+	v.each(func(m inventory.Member, host facts.Host) {
+		if host.Etcd != nil && slices.Contains(ids, host.Etcd.MemberID) {
+			names = append(names, m.Name)
+			ids = slices.DeleteFunc(slices.Clone(ids), func(id facts.ID) bool { return id == host.Etcd.MemberID })
+		}
+	})
+	for _, id := range ids {
+		name := "member " + id.String()
+		for _, member := range v.seen.Members {
+			if member.ID == id && member.Name != "" {
+				name = member.Name
+			}
+		}
+		if id == 0 {
+			name = "a member"
+		}
+		names = append(names, name)
+	}
+	return names
+}
+
+// defaultQuota is etcd's own.
+const defaultQuota = 2 << 30
+
+// fill is how full the fullest database is: how much of it is in use, and how large its file is, each in hundredths of
+// its member's quota.
+func (v view) fill() (used, file int64) {
+	v.each(func(_ inventory.Member, host facts.Host) {
+		if host.Process == nil || host.Etcd == nil {
+			return
+		}
+		quota, err := strconv.ParseInt(units.Flag(host.Process.Args, "quota-backend-bytes"), 10, 64)
+		if err != nil || quota <= 0 {
+			quota = defaultQuota
+		}
+		used, file = max(used, host.Etcd.DBInUse*100/quota), max(file, host.Etcd.DBSize*100/quota)
+	})
+	return used, file
+}
+
+// room is how full a database may be for an alarm to be disarmed: one that is fuller would raise it again at the next
+// large write.
+const room = 90
+
+// makeRoom is the next thing to do about a database that has reached its quota.
+func (v view) makeRoom() string {
+	disarm := etcdctl("alarm disarm")
+	used, file := v.fill()
+	larger := false
+	v.each(func(_ inventory.Member, host facts.Host) { larger = larger || v.raisesQuota(host) })
+	switch {
+	case larger:
+		return "clusterup apply raises the quota, as the inventory has it; then: " + disarm
+	case file < room:
+		return "there is room now, so disarm it: " + disarm
+	case used < room:
+		return "the file has free room in it: give that back and disarm the alarm: " + etcdctl("defrag") +
+			"; then " + disarm + ". Or raise quota_backend_bytes, apply, and disarm it"
+	}
+	return "make room and disarm it: " + etcdctl("endpoint status -w json") + " says the revision; then " +
+		etcdctl("compact REVISION") + "; then " + etcdctl("defrag") + "; then " + disarm + ". Or raise quota_backend_bytes, apply, and disarm it"
+}
+
+// raisesQuota says whether a member runs with a smaller quota than the inventory asks for.
+func (v view) raisesQuota(host facts.Host) bool {
+	if host.Process == nil {
+		return false
+	}
+	runs, err := strconv.ParseInt(units.Flag(host.Process.Args, "quota-backend-bytes"), 10, 64)
+	return err == nil && runs < v.want.Cluster.Etcd.QuotaBackendBytes
+}
+
+// alarmed keeps a roll from going on while an alarm is raised. A larger quota is what lets one of NOSPACE be disarmed.
+func (v view) alarmed(c candidate) []plan.Refusal {
+	var found []plan.Refusal
+	for _, alarm := range v.alarms() {
+		switch {
+		case alarm.Type == "NOSPACE" && v.raisesQuota(c.host):
+		case alarm.Type == "NOSPACE":
+			found = append(found, plan.Refuse(plan.Alarmed, "", alarm.Remedy,
+				"%s; members restart when the alarm is gone", alarm.Text))
+		default:
+			found = append(found, plan.Refuse(plan.Alarmed, "", alarm.Remedy,
+				"%s; a restart might spread what is wrong", alarm.Text))
+		}
+	}
+	return found
+}

@@ -1,0 +1,72 @@
+package etcd
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/clusterup/clusterup/facts"
+	"github.com/clusterup/clusterup/inventory"
+	"github.com/clusterup/clusterup/plan"
+	"github.com/clusterup/clusterup/plan/version"
+	"github.com/clusterup/clusterup/units"
+)
+
+// Back is the stage that takes a member back to what it ran with before a restart that did not bring it up again. It is nil where there
+// is no need, since it serves by now; or no way, since it did not serve before either, its next start would not be what its unit file says, or the
+// cluster's data is of a version by now that what it ran before does not know. before is what the restart was decided on, and now what was seen after it failed.
+func Back(w Want, before, now facts.Snapshot, failed plan.Stage) *plan.Stage {
+	at := slices.IndexFunc(failed.Steps, func(s plan.Step) bool { return s.Kind == plan.RestartMember })
+	if at < 0 {
+		return nil
+	}
+	step := failed.Steps[at]
+	was, is := newView(w, before), newView(w, now)
+	then, host := before.Hosts[step.Host], now.Hosts[step.Host]
+	member := slices.IndexFunc(w.Cluster.Members, func(m inventory.Member) bool { return m.Name == step.Host })
+	m := w.Cluster.Members[member]
+	if then.Process == nil || !was.serves(then) || host.Unreachable != "" || is.serves(host) || is.passed(step) ||
+		len(is.undiverted(m, host)) > 0 || host.Unit.NeedsReload {
+		return nil
+	}
+	args := slices.Clone(then.Process.Args)
+	for i, arg := range args {
+		if strings.HasPrefix(arg, "--initial-cluster-state=") && was.formed { // it may run since the bootstrap
+			args[i] = "--initial-cluster-state=existing"
+		}
+	}
+	known := is.announceAs(m, schemeOf(units.Flag(args, "listen-peer-urls")) == "https")
+	if len(known) > 0 && !is.serves(now.Hosts[known[0].To]) {
+		if len(w.Cluster.Members) > 1 {
+			return nil
+		}
+		known = nil // nobody dials the only member
+	}
+	unit := units.UnitOf(was.unitMember(m, binAt(args[0])), args)
+	change, _ := fileChange(unit, host)
+	what := "what it ran with before"
+	if step.From != step.Version {
+		what = "etcd " + step.From
+	}
+	return &plan.Stage{
+		Name: fmt.Sprintf("take %s back to %s", m.Name, what), Gate: "it does not serve; it did before", Width: 1,
+		Steps: append(known, []plan.Step{
+			{Kind: plan.WriteUnit, Host: m.Name, Unit: step.Unit, Why: "as it was", Changes: []plan.Change{change}},
+			{
+				Kind: plan.RestartMember, Host: m.Name, Unit: step.Unit, From: step.Version, Version: step.From,
+				Why: "did not become ready with " + strings.Replace(step.Why, "binary: ", "", 1),
+			},
+		}...),
+	}
+}
+
+// passed says whether the cluster's data may be of a later version than the one that a restart was to leave.
+func (v view) passed(restart plan.Step) bool {
+	later := false
+	v.each(func(m inventory.Member, host facts.Host) {
+		if m.Name != restart.Host && host.Etcd != nil && version.Compare(version.Minor(host.Etcd.StorageVersion), version.Minor(restart.From)) > 0 {
+			later = true
+		}
+	})
+	return later
+}

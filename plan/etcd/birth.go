@@ -1,0 +1,77 @@
+package etcd
+
+import (
+	"github.com/clusterup/clusterup/facts"
+	"github.com/clusterup/clusterup/inventory"
+	"github.com/clusterup/clusterup/plan"
+	"github.com/clusterup/clusterup/units"
+)
+
+// recordBirth writes the markers, once every member takes part. From then on the units say "existing", which prepare sees to, and a
+// host that loses its data is not started without them.
+func (v view) recordBirth() (*plan.Stage, error) {
+	var steps []plan.Step
+	v.each(func(m inventory.Member, host facts.Host) {
+		if !v.serves(host) {
+			return
+		}
+		born := units.Born{
+			Cluster: v.want.Cluster.Name, Member: m.Name, Token: v.token,
+			ClusterID: host.Etcd.ClusterID.String(), MemberID: host.Etcd.MemberID.String(),
+			DataDir: m.DataDir, WALDir: walDir(m), User: v.want.Cluster.User, Form: units.Form, WrittenBy: v.want.Writer,
+		}
+		why := "the member is part of the cluster now"
+		if was, ok := v.births[m.Name]; ok {
+			if why = outdatedMarker(was, born); why == "" {
+				return
+			}
+			born.Created = was.Created
+		}
+		steps = append(steps, plan.Step{Kind: plan.RecordBirth, Host: m.Name, Why: why, Birth: &born})
+	})
+	if len(steps) == 0 {
+		return nil, nil
+	}
+	name := "record the birth of the cluster"
+	if v.formed {
+		name = "bring birth markers up to date"
+	}
+	return &plan.Stage{
+		Name: name, Gate: "these members serve linearizable reads in one cluster",
+		Width: len(steps), Steps: v.withUnits(steps),
+	}, nil
+}
+
+// withUnits adds to births the units that say what comes to be so by them: that the cluster exists.
+func (v view) withUnits(births []plan.Step) []plan.Step {
+	seen := Simulate(v.want, v.seen, plan.Stage{Steps: births})
+	seen.Simulated = v.seen.Simulated
+	after := newView(v.want, seen)
+	var steps []plan.Step
+	after.each(func(m inventory.Member, host facts.Host) {
+		for _, birth := range births {
+			if birth.Host != m.Name {
+				continue
+			}
+			steps = append(steps, birth)
+			for _, step := range after.unit(m, host) {
+				if step.Kind == plan.WriteUnit {
+					step.Host = m.Name
+					steps = append(steps, step)
+				}
+			}
+		}
+	})
+	return steps
+}
+
+// outdatedMarker says why a marker is written anew; empty: it need not be.
+func outdatedMarker(was, is units.Born) string {
+	switch {
+	case was.Form < is.Form:
+		return "an older clusterup wrote the marker"
+	case was.DataDir != is.DataDir || was.WALDir != is.WALDir || was.User != is.User:
+		return "the marker names another directory or user"
+	}
+	return ""
+}

@@ -1,0 +1,104 @@
+package etcd
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+
+	"github.com/clusterup/clusterup/facts"
+	"github.com/clusterup/clusterup/inventory"
+	"github.com/clusterup/clusterup/plan"
+)
+
+// Concern is what a member that runs will fail by, though nothing is wrong with it now.
+type Concern struct {
+	Host string
+	Kind string // space, source
+	Text string
+	Do   string
+}
+
+// Concerns are those of all members that run, in the order of the inventory.
+func Concerns(w Want, s facts.Snapshot) []Concern {
+	v := view{want: w, seen: s}
+	var found []Concern
+	v.each(func(m inventory.Member, host facts.Host) {
+		if host.Process == nil {
+			return
+		}
+		if text := v.tight(host); text != "" {
+			found = append(found, Concern{
+				m.Name, "space", text,
+				"make room, or lower quota_backend_bytes: etcd ends itself where it cannot write, and at its quota it only says so",
+			})
+		}
+		if text := v.refusedByPeers(m, host); text != "" {
+			found = append(found, Concern{m.Name, "source", text, namesRemedy(m)})
+		}
+	})
+	return found
+}
+
+// fullAt is how full a file system may be, in percent, before it counts as full.
+const fullAt = 95
+
+// tight says that a member's disk may be full before its database has reached its quota; "" where it will not, or that is not known.
+func (v view) tight(host facts.Host) string {
+	room, known := host.Rooms["data"]
+	if wal, ok := host.Rooms["wal"]; ok && wal.Free < leastData && (!known || room.Free >= leastData) {
+		return fmt.Sprintf("its write-ahead log has %s left on the file system of %s", bytesOf(wal.Free), wal.Dir)
+	}
+	quota := v.want.Cluster.Etcd.QuotaBackendBytes
+	grows := quota
+	if host.Etcd != nil {
+		grows = max(0, quota-host.Etcd.DBSize)
+	}
+	used := 0
+	if room.Size > 0 {
+		used = int(100 - 100*float64(room.Free)/float64(room.Size))
+	}
+	switch {
+	case !known:
+		return ""
+	case room.Inodes > 0 && room.InodesFree < leastInodes:
+		return fmt.Sprintf("the file system of %s has %s left", room.Dir, plan.Count(int(room.InodesFree), "inode"))
+	case room.Free < grows:
+		return fmt.Sprintf("its database may grow by %s until its quota, and %s has %s left", bytesOf(grows), room.Dir, bytesOf(room.Free))
+	case room.Free < leastData, used >= fullAt && room.Free < quota:
+		return fmt.Sprintf("the file system of %s is %d %% full, %s left", room.Dir, used, bytesOf(room.Free))
+	}
+	return ""
+}
+
+// refusedByPeers says from which address a host goes to which peers, where that address is not among the names of its certificate: etcd
+// compares them (client/pkg/transport/listener_tls.go, checkCertSAN) and refuses the connection. It also asks DNS about the names of a
+// certificate, so one with a name besides localhost is not judged by this.
+func (v view) refusedByPeers(m inventory.Member, host facts.Host) string {
+	if !v.want.Cluster.TLS.Peers {
+		return ""
+	}
+	names := leafNames(m)
+	for _, name := range names {
+		if _, err := netip.ParseAddr(name); err != nil && name != "localhost" {
+			return ""
+		}
+	}
+	var from netip.Addr
+	var to []string
+	for _, other := range v.want.Cluster.Members {
+		peer, err := netip.ParseAddr(other.PeerAddress)
+		source, ok := host.Sources[peer]
+		if err != nil || !ok || other.Name == m.Name || slices.Contains(names, source.Unmap().String()) {
+			continue
+		}
+		from, to = source, append(to, other.Name)
+	}
+	if len(to) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("it goes to %s from %s, which is not among the names of its certificate: peers refuse such connections", plan.Enumerate(to), from)
+}
+
+func namesRemedy(m inventory.Member) string {
+	return fmt.Sprintf("add the address to names of member %q in the inventory, or have its routes use another source", m.Name)
+}

@@ -1,0 +1,64 @@
+package etcd
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/clusterup/clusterup/facts"
+	"github.com/clusterup/clusterup/plan"
+)
+
+// A member that is dark may run: releases are unpacked as beside one that does.
+func TestDarkMayRun(t *testing.T) {
+	w := wanted(t, 3)
+	s := settled(t, w)
+	for _, name := range []string{"etcd-1", "etcd-2"} {
+		s = change(s, name, func(h *facts.Host) {
+			stop(h)
+			delete(h.Files, BinDir(testRelease))
+		})
+	}
+	stage, err := Next(w, hide(s, "etcd-3"))
+	if err != nil || stage.Width != 1 || len(byHost(*stage)) != 2 {
+		t.Errorf("stage %s, %v", said(stage), err)
+	}
+	alone, err := Next(w, change(s, "etcd-3", stop))
+	if err != nil || alone.Width != 2 {
+		t.Errorf("nothing runs: stage %s, %v", said(alone), err)
+	}
+}
+
+// A member that is dark may trust the next CA: who goes on with rotations goes on with those under way alone.
+func TestDarkMayTrust(t *testing.T) {
+	w := wanted(t, 3)
+	s := watched(w, settled(t, w))
+	rotating := advance(t, RotateCA(w, s, []string{"peer"}, ""), s, "make the next CA")
+	if got := Unfinished(w, rotating, caRoles); !slices.Equal(got, caRoles) {
+		t.Errorf("no member trusts it: %v", got)
+	}
+	if got := Unfinished(w, hide(rotating, "etcd-3"), caRoles); !slices.Equal(got, []string{"peer"}) {
+		t.Errorf("one may trust it: %v", got)
+	}
+}
+
+// A member that is dark may have something of a CA: it is not left as one that no host has anything of.
+func TestDarkMayHave(t *testing.T) {
+	w := wanted(t, 3)
+	s := replaced(w, settled(t, w))
+	stage, err := Next(w, s)
+	if err != nil || stage.Steps[0].Kind != plan.CreateCA {
+		t.Fatalf("stage %s, %v", said(stage), err)
+	}
+	s = Simulate(w, s, *stage)
+	s.Operator.Replaced = map[string]string{"peer": "another one is given"}
+	retires := func(s facts.Snapshot) bool {
+		stage, _ := Next(w, s)
+		return stage != nil && slices.ContainsFunc(stage.Steps, func(step plan.Step) bool { return step.Kind == plan.RetireCA })
+	}
+	if !retires(s) {
+		t.Error("a CA that no host has anything of is not left")
+	}
+	if retires(hide(s, "etcd-3")) {
+		t.Error("a CA that a host may have something of is left")
+	}
+}

@@ -1,0 +1,152 @@
+package etcd
+
+import (
+	"cmp"
+	"fmt"
+	"strings"
+
+	"github.com/clusterup/clusterup/facts"
+	"github.com/clusterup/clusterup/inventory"
+	"github.com/clusterup/clusterup/plan"
+)
+
+// data is laws 3 and 4: what lies in a data directory must be this cluster's, and a host that had data must still have
+// it.
+func (v view) data(m inventory.Member, host facts.Host) []plan.Refusal {
+	born, isBorn := v.births[m.Name]
+	own := v.clusterID.String()
+	one := func(kind plan.RefusalKind, remedy, format string, args ...any) []plan.Refusal {
+		return []plan.Refusal{plan.Refuse(kind, m.Name, remedy, format, args...)}
+	}
+	_, marked := host.Files[v.birthPath()]
+	switch {
+	case marked && !isBorn && len(v.moved(m, host)) > 0:
+		return v.moved(m, host)
+	case marked && !isBorn && host.Data.WAL:
+		return one(plan.ForeignData, "remove it on the host, whose data is there: it is written anew when the member serves",
+			"the birth marker %s cannot be read", v.birthPath())
+	case marked && !isBorn:
+		return one(plan.ForeignData, "bring the host's data back, and its /etc/etcd from a backup",
+			"the birth marker %s cannot be read, and there is no data", v.birthPath())
+	case isBorn && born.ClusterID != own:
+		return one(plan.ForeignData, "two clusters share this name: give one of them another in its inventory",
+			"its birth marker is of cluster %s, others' are of %s", born.ClusterID, own)
+	case isBorn && born.Member != m.Name, !isBorn && v.another(m, host):
+		return one(plan.ForeignData, "give each member the ssh_address of its own host", "the host is that of another member of this cluster (%s)",
+			cmp.Or(born.Member, host.Data.MemberID.String()))
+	case len(v.moved(m, host)) > 0:
+		return v.moved(m, host)
+	case isBorn && !host.Data.WAL:
+		return one(plan.DataLost, "bring the disk back; if it is lost, the member must be removed from the cluster and added anew",
+			"the data directory %s is lost: the birth marker says that member %s of cluster %s lived there", m.DataDir, born.MemberID, own)
+	case host.Data.WAL && host.Data.ClusterID == 0:
+		return one(plan.ForeignData, v.foreign(host), "the write-ahead log in %s cannot be read", m.DataDir)
+	case host.Data.WAL && host.Data.ClusterID != v.clusterID:
+		return one(plan.ForeignData, v.foreign(host), "%s holds the data of another cluster, %s (member %s)",
+			m.DataDir, host.Data.ClusterID, host.Data.MemberID)
+	case isBorn && host.Data.MemberID.String() != born.MemberID:
+		return one(plan.ForeignData, "put the right disk back", "%s holds the data of member %s, not of %s", m.DataDir, host.Data.MemberID, born.MemberID)
+	case host.Data.WAL:
+		return nil
+	case v.formed:
+		return one(plan.MixedData, "bring back what lay on this host: its data directory and /etc/etcd; this version sets up no member anew in a cluster that exists",
+			"holds no data, and cluster %s exists on other hosts", own)
+	}
+	return v.leftovers(m, host)
+}
+
+// another says whether the data of a host without a marker is that of another member of this cluster. In a bootstrap
+// its ID is known; later it is another's if the cluster lists it by that name, if that host has it, or if the bootstrap
+// gave it to that one.
+func (v view) another(m inventory.Member, host facts.Host) bool {
+	c, id := v.want.Cluster, host.Data.MemberID
+	switch {
+	case host.Data.ClusterID != v.clusterID || !host.Data.WAL:
+		return false
+	case !v.formed:
+		return id != memberID(v.peerURL(m), v.token)
+	}
+	for _, listed := range v.seen.Members {
+		if listed.ID == id && listed.Name != "" && listed.Name != m.Name {
+			return true
+		}
+	}
+	given := false
+	v.everyone(func(other inventory.Member, there facts.Host) {
+		has := there.Data.ClusterID == v.clusterID && there.Data.MemberID == id
+		for _, secure := range []bool{false, true} {
+			has = has || id == memberID(urlOf(secure, other.PeerAddress, c.PeerPort), v.token)
+		}
+		given = given || has && other.Name != m.Name
+	})
+	return given
+}
+
+// foreign says what to do about data of another cluster. As long as a member runs on it, moving it is no remedy; and
+// where hosts hold the data of several clusters, it has to be found out first which of them this is.
+func (v view) foreign(host facts.Host) string {
+	var ids []string
+	found := map[string][]string{}
+	v.each(func(m inventory.Member, host facts.Host) {
+		if host.Data.WAL && host.Data.ClusterID != 0 {
+			id := host.Data.ClusterID.String()
+			if found[id] == nil {
+				ids = append(ids, id)
+			}
+			found[id] = append(found[id], m.Name)
+		}
+	})
+	for i, id := range ids {
+		ids[i] = id + " on " + strings.Join(found[id], ", ")
+	}
+	switch {
+	case host.Process != nil:
+		return "its member runs with it, so leave it where it is: take the host out of this inventory"
+	case len(ids) > 1:
+		return fmt.Sprintf("find out which of them is %s, and take the hosts of the others out of the inventory; there is %s",
+			v.want.Cluster.Name, strings.Join(ids, "; "))
+	}
+	return "if it is this cluster's, bring its unit and birth marker back from a backup of /etc; " +
+		"if nobody needs it, and no etcd runs on it, move it aside by hand"
+}
+
+// published is the ID of a member that the cluster knows with client URLs, so that it has served once; zero: there is
+// no such.
+func (v view) published(m inventory.Member) facts.ID {
+	for _, member := range v.seen.Members {
+		if member.Name == m.Name && len(member.ClientURLs) > 0 {
+			return member.ID
+		}
+	}
+	return 0
+}
+
+// leftovers says whether a data directory without a WAL is really empty, or what a first start of this bootstrap left
+// there. A member that the cluster knows with client URLs has published itself once, so it has had data.
+func (v view) leftovers(m inventory.Member, host facts.Host) []plan.Refusal {
+	const again = "bring the disk back; the cluster is not in use yet: else clusterup destroy, and begin again"
+	begun := unitToken(host, UnitPath(v.want.Cluster)) == v.token
+	if id := v.published(m); id != 0 {
+		return []plan.Refusal{plan.Refuse(plan.DataLost, m.Name, again, "the data directory %s is lost: member %s of cluster %s lived there", m.DataDir, id, v.clusterID)}
+	}
+	for _, entry := range host.Data.Entries {
+		if ignored(entry) || begun && entry == "member" {
+			continue
+		}
+		return []plan.Refusal{plan.Refuse(plan.ForeignData, m.Name, "choose another data_dir, or move it aside by hand",
+			"%s is not empty: it holds %s", m.DataDir, strings.Join(host.Data.Entries, ", "))}
+	}
+	if v.started && !begun {
+		return []plan.Refusal{plan.Refuse(plan.MixedData, m.Name, again, "holds no data, and other hosts hold data of cluster %s: this is no bootstrap", v.clusterID)}
+	}
+	return nil
+}
+
+// AsidePrefix begins the names of directories within a data directory that hold what was put aside, where the data
+// directory is a mount point and cannot be renamed itself.
+const AsidePrefix = ".clusterup-aside-"
+
+// ignored says which entries of a data directory are nobody's data.
+func ignored(entry string) bool {
+	return entry == "lost+found" || strings.HasPrefix(entry, AsidePrefix) || strings.HasPrefix(entry, facts.ScratchPrefix)
+}

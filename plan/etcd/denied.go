@@ -1,0 +1,55 @@
+package etcd
+
+import (
+	"fmt"
+
+	"github.com/clusterup/clusterup/facts"
+	"github.com/clusterup/clusterup/inventory"
+	"github.com/clusterup/clusterup/plan"
+	"github.com/clusterup/clusterup/plan/version"
+)
+
+// With etcd's permissions on, clusterup is the user root by the name in its certificate. Where clients speak http there
+// are no certificates, and it is nobody: a member then tells nothing of itself but, by how it refuses, that it serves
+// linearizable reads.
+
+// shut says that a member serves, and tells clusterup no more than that. etcd decides on permissions only once a read
+// is agreed upon (server/etcdserver/v3_server.go, Range), so that it has caught up as well.
+func (v view) shut(host facts.Host) bool {
+	return host.Process != nil && host.Denied && host.Reads && host.Data.WAL && host.Data.ClusterID == v.clusterID
+}
+
+// stays says that a member counts as one of a quorum while another one is down.
+func (v view) stays(host facts.Host) bool { return v.serves(host) || v.shut(host) }
+
+// denied are the members that tell clusterup nothing.
+func (v view) denied() []string {
+	var names []string
+	v.each(func(m inventory.Member, host facts.Host) {
+		if host.Process != nil && host.Denied {
+			names = append(names, m.Name)
+		}
+	})
+	return names
+}
+
+// noUser refuses whatever needs to know more of members than that they serve. Clients that come to speak https need no
+// more: each member that restarts for it answers then.
+func (v view) noUser() []plan.Refusal {
+	names, c := v.denied(), v.want.Cluster
+	if len(names) == 0 {
+		return nil
+	}
+	reason := "etcd's permissions are on, and refuse clusterup: " + plan.Enumerate(names) + " tell it nothing, but serve others"
+	switch {
+	case !c.TLS.Clients:
+		return []plan.Refusal{plan.Refuse(plan.NoUser, "", fmt.Sprintf("with https it is the user root: in the inventory, take clients = false "+
+			"out of the block tls, keep http for its clients meanwhile with http_client_port = %d and another client_port, "+
+			"and apply; or switch permissions off: ", c.ClientPort)+etcdctl("--user root auth disable"), "%s; without TLS it has no user", reason)}
+	case v.low != "" && version.Minor(c.Version) != version.Minor(v.high):
+		return []plan.Refusal{plan.Refuse(plan.NoUser, "", "apply with version "+v.high+" first, which switches clients to https; "+
+			"then ask for "+c.Version+" again",
+			"%s; without TLS it has no user, and another minor version takes one", reason)}
+	}
+	return nil
+}

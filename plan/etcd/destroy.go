@@ -1,0 +1,150 @@
+package etcd
+
+import (
+	"maps"
+	"slices"
+
+	"github.com/clusterup/clusterup/facts"
+	"github.com/clusterup/clusterup/inventory"
+	"github.com/clusterup/clusterup/plan"
+)
+
+// NextDestroy is Next for a cluster that is to be no more: stop all members; put the data aside, or delete it where
+// purge says so; remove what clusterup wrote. The CAs in the operator directory stay. It touches no data but this
+// cluster's. A host that cannot be looked at is left out where the operator has accepted that by its name, see [Gone].
+func NextDestroy(purge bool) func(Want, facts.Snapshot) (*plan.Stage, error) {
+	return func(w Want, s facts.Snapshot) (*plan.Stage, error) {
+		v := newView(w, unasked(s))
+		if refusals := v.destroyRefusals(); len(refusals) > 0 {
+			return nil, &plan.Refused{Refusals: refusals}
+		}
+		for _, stage := range []*plan.Stage{v.stop(), v.away(purge), v.remove()} {
+			if stage != nil {
+				return stage, nil
+			}
+		}
+		return nil, nil
+	}
+}
+
+// unasked is a look in which no host is dark that answers: what a member would say is of no matter when it is to be
+// destroyed.
+func unasked(s facts.Snapshot) facts.Snapshot {
+	s.Hosts = maps.Clone(s.Hosts)
+	for name, host := range s.Hosts {
+		host.Unasked = ""
+		s.Hosts[name] = host
+	}
+	return s
+}
+
+// destroyRefusals keep hosts that cannot be seen, and data that is not this cluster's, from being destroyed.
+func (v view) destroyRefusals() []plan.Refusal {
+	var found []plan.Refusal
+	v.everyone(func(m inventory.Member, host facts.Host) {
+		switch {
+		case host.Dark() && v.want.accepts(plan.Gone(m.Name)):
+		case host.Dark():
+			found = append(found, v.unreachable(m, host))
+		case len(v.older(m, host)) > 0:
+			found = append(found, v.older(m, host)...)
+		case len(v.foreignUnit(m, host)) > 0:
+			found = append(found, v.foreignUnit(m, host)...)
+		case !v.want.accepts(plan.ForeignCluster) && len(v.trusted(m, host)) > 0:
+			found = append(found, plan.Refuse(plan.ForeignCA, m.Name, "run it with the operator directory that made this cluster, or, if that is lost, with --accept=foreign-ca",
+				"the cluster is of another operator directory: %s", v.trusted(m, host)[0].Reason))
+		case len(v.moved(m, host)) > 0:
+			found = append(found, v.moved(m, host)...)
+		case host.Data.WAL && host.Data.ClusterID != v.clusterID:
+			found = append(found, plan.Refuse(plan.ForeignData, m.Name, "clusterup destroys only what is this cluster's: take the host out of the inventory, or move that data away by hand",
+				"%s holds the data of another cluster, %s", m.DataDir, host.Data.ClusterID))
+		case !host.Data.WAL && slices.ContainsFunc(host.Data.Entries, v.precious(host)):
+			found = append(found, plan.Refuse(plan.ForeignData, m.Name, "move it away by hand first", "%s holds what etcd did not put there", m.DataDir))
+		}
+	})
+	return found
+}
+
+// precious says which entries of a data directory without a WAL are not what a first start leaves there.
+func (v view) precious(host facts.Host) func(string) bool {
+	ours := unitToken(host, UnitPath(v.want.Cluster)) != ""
+	return func(entry string) bool { return !ignored(entry) && (!ours || entry != "member") }
+}
+
+func (v view) stop() *plan.Stage {
+	var steps []plan.Step
+	v.each(func(m inventory.Member, host facts.Host) {
+		running := host.Process != nil || host.Unit.Active == "active" || host.Unit.Active == "activating"
+		if running || host.Unit.Enabled == "enabled" {
+			steps = append(steps, plan.Step{Kind: plan.StopMember, Host: m.Name, Unit: v.want.Cluster.UnitName, Why: "the cluster is to be destroyed"})
+		}
+	})
+	if len(steps) == 0 {
+		return nil
+	}
+	return &plan.Stage{Name: "stop all members", Gate: "the operator has typed the cluster's name", Width: len(steps), Steps: steps}
+}
+
+func (v view) away(purge bool) *plan.Stage {
+	kind, name, why := plan.MoveAside, "put data aside", "renamed, not deleted"
+	if purge {
+		kind, name, why = plan.PurgeData, "delete data", "--purge"
+	}
+	var steps []plan.Step
+	v.each(func(m inventory.Member, host facts.Host) {
+		if !host.Data.WAL && !slices.Contains(host.Data.Entries, "member") {
+			return
+		}
+		paths := []plan.Path{{Path: m.DataDir}}
+		if m.WALDir != "" {
+			paths = append(paths, plan.Path{Path: m.WALDir})
+		}
+		steps = append(steps, plan.Step{Kind: kind, Host: m.Name, Why: why, Paths: paths})
+	})
+	if len(steps) == 0 {
+		return nil
+	}
+	return &plan.Stage{Name: name, Gate: "no member runs", Width: len(steps), Steps: steps}
+}
+
+func (v view) remove() *plan.Stage {
+	var steps []plan.Step
+	v.each(func(m inventory.Member, host facts.Host) {
+		var paths []plan.Path
+		for _, name := range []string{UnitPath(v.want.Cluster), ConfigDir(v.want.Cluster)} {
+			if _, ok := host.Files[name]; ok {
+				paths = append(paths, plan.Path{Path: name})
+			}
+		}
+		if len(paths) > 0 {
+			steps = append(steps, plan.Step{
+				Kind: plan.RemoveFiles, Host: m.Name, Unit: v.want.Cluster.UnitName, Paths: paths,
+				Why: "unit, certificates, keys and markers; releases that no unit uses",
+			})
+		}
+	})
+	if len(steps) == 0 {
+		return nil
+	}
+	return &plan.Stage{Name: "remove what clusterup wrote", Gate: "no member runs", Width: len(steps), Steps: steps}
+}
+
+// simulateDestroy is the effect of the steps that only NextDestroy uses.
+func simulateDestroy(step plan.Step, host *facts.Host) {
+	switch step.Kind {
+	case plan.StopMember:
+		host.Process, host.Etcd, host.Reads = nil, nil, false
+		host.Unit.Active, host.Unit.Enabled = "inactive", "disabled"
+	case plan.MoveAside, plan.PurgeData:
+		host.Data = facts.Data{}
+	case plan.RemoveFiles:
+		for _, p := range step.Paths {
+			for name := range host.Files {
+				if name == p.Path || len(name) > len(p.Path) && name[:len(p.Path)+1] == p.Path+"/" {
+					delete(host.Files, name)
+				}
+			}
+		}
+		host.Leaves, host.Unit = nil, facts.Unit{Load: "not-found"}
+	}
+}

@@ -1,0 +1,49 @@
+package etcd
+
+import (
+	"fmt"
+
+	"github.com/clusterup/clusterup/facts"
+	"github.com/clusterup/clusterup/inventory"
+	"github.com/clusterup/clusterup/plan"
+)
+
+// mayStop is law 1: no step takes a voter down unless the voters that stay up and healthy are still a quorum. Where
+// they are none, it takes consent: for one that seems to take no part, since it may just have lost its leader for a
+// moment; and in a cluster so small that no member can be spared, if all members serve, so that the one that is taken
+// down is known to be able to come back.
+func (v view) mayStop(m inventory.Member) (gate string, needs *plan.Needs, refusal *plan.Refusal) {
+	var others []string
+	v.each(func(other inventory.Member, host facts.Host) {
+		if other.Name != m.Name && v.votes(other) && v.stays(host) {
+			others = append(others, other.Name)
+		}
+	})
+	voters, stay := len(v.voters()), len(others)
+	quorum, serves := v.quorum(), v.stays(v.seen.Hosts[m.Name])
+	small := voters-1 < quorum && stay == voters-1
+	switch consent := v.want.accepts(plan.Downtime); {
+	case stay >= quorum:
+		return fmt.Sprintf("%d of %d voters stay up and serve; a quorum is %d", stay, voters, quorum), &plan.Needs{Least: quorum, Serve: others}, nil
+	case consent && !serves:
+		return "downtime was accepted", nil, nil
+	case consent && voters == 1:
+		return "downtime was accepted; it serves, so it can come back", nil, nil
+	case consent && small:
+		return "downtime was accepted; both members serve, so each can come back", &plan.Needs{Least: stay, Serve: others}, nil
+	case !serves:
+		r := plan.Refuse(plan.NeedsConsent, m.Name, "bring it or the others back first, or run again with --accept=downtime",
+			"%s; the other members are no quorum, so whether the cluster lives by it is not known", v.ailment(v.seen.Hosts[m.Name]))
+		return "", nil, &r
+	case voters == 1:
+		r := plan.Refuse(plan.NeedsConsent, m.Name, "run again with --accept=downtime", "restarting the only member stops the cluster for that time")
+		return "", nil, &r
+	case small:
+		r := plan.Refuse(plan.NeedsConsent, m.Name, "run again with --accept=downtime; a third member would make it needless",
+			"restarting one of two members stops the cluster for that time: a quorum of %d is %d", voters, quorum)
+		return "", nil, &r
+	}
+	r := plan.Refuse(plan.QuorumAtRisk, m.Name, "bring the other members back first: clusterup status says what ails them",
+		"restarting it would leave %d of %d voters, and a quorum is %d", stay, voters, quorum)
+	return "", nil, &r
+}

@@ -1,0 +1,71 @@
+package etcd
+
+import (
+	"fmt"
+	"path"
+
+	"github.com/clusterup/clusterup/facts"
+	"github.com/clusterup/clusterup/inventory"
+	"github.com/clusterup/clusterup/plan"
+)
+
+// ground says on which way to where files lie or will lie the member's user is stopped.
+func (v view) ground(m inventory.Member, host facts.Host) []plan.Refusal {
+	var found []plan.Refusal
+	told := map[string]bool{}
+	for _, place := range v.places(m) {
+		for dir := path.Dir(place); ; dir = path.Dir(dir) {
+			if way, seen := host.Ways[dir]; seen && !told[dir] && !v.passes(way, host) && dir != ourParent {
+				told[dir] = true
+				found = append(found, plan.Refuse(plan.Unsuitable, m.Name, "on the host: chmod a+x "+dir,
+					"the user %s does not get through %s (%s), below which is %s", v.want.Cluster.User, dir,
+					fmt.Sprintf("%s:%s, mode %04o", way.Owner, way.Group, uint32(way.Mode)), place))
+			}
+			if dir == "/" {
+				break
+			}
+		}
+	}
+	return found
+}
+
+// sealed says, before a host was prepared, where nobody can write.
+func (v view) sealed(m inventory.Member, host facts.Host) []plan.Refusal {
+	if _, prepared := host.Files[UnitPath(v.want.Cluster)]; prepared {
+		return nil
+	}
+	var found []plan.Refusal
+	for _, dir := range host.Sealed {
+		found = append(found, plan.Refuse(plan.Unsuitable, m.Name,
+			fmt.Sprintf("mount it writable (on the host, findmnt -T %s says what is mounted), or take the mark immutable off it (lsattr -d)", dir),
+			"nobody can write to %s: it is read-only or immutable", dir))
+	}
+	return found
+}
+
+// ourParent is the directory above those that nobody but clusterup makes; it is opened where it is shut.
+const ourParent = "/opt/clusterup"
+
+// places are the directories that a member's user has to get to.
+func (v view) places(m inventory.Member) []string {
+	places := []string{ConfigDir(v.want.Cluster), facts.ReleaseDir, m.DataDir}
+	if m.WALDir != "" {
+		places = append(places, m.WALDir)
+	}
+	return places
+}
+
+// passes says whether the member's user may go through a directory. Where members of another group may, an access list or that group may let
+// it through as well; a user that does not exist yet has neither.
+func (v view) passes(way facts.File, host facts.Host) bool {
+	user := v.want.Cluster.User
+	switch {
+	case way.Mode&0o001 != 0, user == "root":
+		return true
+	case way.Owner == user:
+		return way.Mode&0o100 != 0
+	case way.Group == user:
+		return way.Mode&0o010 != 0
+	}
+	return host.EtcdUser && way.Mode&0o010 != 0
+}

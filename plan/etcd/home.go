@@ -1,0 +1,141 @@
+package etcd
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/clusterup/clusterup/facts"
+	"github.com/clusterup/clusterup/inventory"
+	"github.com/clusterup/clusterup/plan"
+	"github.com/clusterup/clusterup/units"
+)
+
+// home is where a member keeps its data, and the user that it runs as. An empty field is not known.
+type home struct {
+	dataDir, walDir, user string
+	guessed               bool // from data in a directory of the cluster's name alone
+}
+
+// homeOf is what was seen of a member's home: as it runs, else as its unit has it, else as its birth marker says. A marker of before
+// says neither: such clusters had the user etcd and, unless told otherwise, their data below /var/lib/etcd.
+func (v view) homeOf(m inventory.Member, host facts.Host) home {
+	unit := host.Files[UnitPath(v.want.Cluster)].Content
+	born, isBorn := v.births[m.Name]
+	if p := host.Process; p != nil {
+		user := p.User
+		if user == "root" || user == facts.NoName { // the kernel hides some processes' owners, and a user may have been removed
+			user = settingOf(unit, "User")
+		}
+		return home{dataDir: units.Flag(p.Args, "data-dir"), walDir: units.Flag(p.Args, "wal-dir"), user: user}
+	}
+	command := units.Command(unit)
+	if dir := units.Flag(command, "data-dir"); dir != "" {
+		return home{dataDir: dir, walDir: units.Flag(command, "wal-dir"), user: settingOf(unit, "User")}
+	}
+	before := formerDataDir(v.want.Cluster)
+	byDefault := m.DataDir == packageDir+"-"+v.want.Cluster.Name
+	has := host.Files[formerMember(v.want.Cluster)].Kind == facts.Dir && v.want.Cluster.Name != "default" // which is a package's
+	switch {
+	case born.DataDir != "":
+		return home{dataDir: born.DataDir, walDir: born.WALDir, user: born.User}
+	case !host.Data.WAL && byDefault && (has || isBorn):
+		return home{dataDir: before, walDir: walDir(m), user: formerUser, guessed: !isBorn}
+	case isBorn:
+		return home{dataDir: m.DataDir, walDir: walDir(m), user: formerUser}
+	}
+	return home{}
+}
+
+const noWALDir = "no wal_dir"
+
+// homeLines says where the lines stand that keep a member's home: a member's block may name directories of its own.
+func (v view) homeLines(m inventory.Member, lines []string) string {
+	const cluster = "the cluster block of the inventory"
+	where := cluster
+	if m.DataDir != v.want.Cluster.DataDir || m.WALDir != v.want.Cluster.WALDir {
+		where = fmt.Sprintf("the block of member %q", m.Name)
+	}
+	into := map[string][]string{}
+	var does []string
+	for _, line := range lines {
+		switch {
+		case line == noWALDir:
+			does = append(does, "take wal_dir out of "+where)
+		case strings.HasPrefix(line, "user "):
+			into[cluster] = append(into[cluster], line)
+		default:
+			into[where] = append(into[where], line)
+		}
+	}
+	for _, block := range slices.Sorted(maps.Keys(into)) {
+		does = append(does, "put "+strings.Join(into[block], " and ")+" into "+block)
+	}
+	return strings.Join(does, ", and ")
+}
+
+// formerUser ran the members of all clusters, before each had a user of its own.
+const formerUser = "etcd"
+
+// formerDataDir is where a cluster's data lay by default, before the directory of a distribution's package was left to that package.
+func formerDataDir(c *inventory.Cluster) string { return path.Join(packageDir, c.Name) }
+
+// formerMember is there if a member's data still is.
+func formerMember(c *inventory.Cluster) string { return path.Join(formerDataDir(c), "member") }
+
+// settingOf is the value of a setting in a unit file; the last one counts.
+func settingOf(unit []byte, name string) string {
+	value := ""
+	for line := range strings.Lines(string(unit)) {
+		if v, ok := strings.CutPrefix(strings.TrimSpace(line), name+"="); ok {
+			value = v
+		}
+	}
+	return value
+}
+
+// moved says that the inventory asks for another home than the member has, with the lines that keep it there. Data that lies in its new
+// place, of its new owner, while the member is stopped, was moved by hand.
+func (v view) moved(m inventory.Member, host facts.Host) []plan.Refusal {
+	was, user := v.homeOf(m, host), v.want.Cluster.User
+	runs := host.Process != nil
+	if runs && was.dataDir == "" {
+		return []plan.Refusal{plan.Refuse(plan.DataMoved, m.Name,
+			fmt.Sprintf("it was not started by clusterup's unit: find out by what (systemctl cat %s), then stop it", v.want.Cluster.UnitName),
+			"its member runs without --data-dir, and the inventory asks for %s", m.DataDir)}
+	}
+	var has, asked, lines []string
+	differ := func(is, wanted, line string) {
+		has, asked, lines = append(has, is), append(asked, wanted), append(lines, line)
+	}
+	if runs || !host.Data.WAL {
+		if was.dataDir != "" && was.dataDir != m.DataDir {
+			differ("keeps its data in "+was.dataDir, m.DataDir, fmt.Sprintf("data_dir = %q", was.dataDir))
+		}
+		switch is := walDir(m); {
+		case was.dataDir == "" || was.walDir == is:
+		case was.walDir == "":
+			differ("keeps its log with its data", is, noWALDir)
+		default:
+			differ("keeps its log in "+was.walDir, cmp.Or(is, "none of its own"), fmt.Sprintf("wal_dir = %q", path.Dir(was.walDir)))
+		}
+	}
+	if was.user != "" && was.user != user && (runs || host.Data.WAL && host.Files[m.DataDir].Owner != user || len(lines) > 0) {
+		differ("runs as "+was.user, user, fmt.Sprintf("user = %q", was.user))
+	}
+	if len(lines) == 0 {
+		return nil
+	}
+	remedy := "clusterup does not move a member's data: " + v.homeLines(m, lines)
+	if was.guessed {
+		remedy += fmt.Sprintf("; or, if nobody needs it, move %s aside by hand", was.dataDir)
+	}
+	if was.user == "root" { // which is no user for a member
+		remedy = fmt.Sprintf("on the host: systemctl stop %s; chown -R %s: %s", v.want.Cluster.UnitName, user, m.DataDir)
+	}
+	return []plan.Refusal{plan.Refuse(plan.DataMoved, m.Name, remedy, "its member %s; the inventory asks for %s",
+		strings.Join(has, " and "), strings.Join(asked, " and "))}
+}

@@ -1,0 +1,81 @@
+package etcd
+
+import (
+	"reflect"
+	"slices"
+	"testing"
+
+	"github.com/clusterup/clusterup/facts"
+	"github.com/clusterup/clusterup/plan"
+	"github.com/clusterup/clusterup/units"
+)
+
+// stepOf is a step of a kind that holds whatever any kind holds.
+func stepOf(w Want, s facts.Snapshot, kind plan.Kind) plan.Step {
+	file := UnitPath(w.Cluster)
+	step := plan.Step{
+		Kind: kind, Host: "etcd-1", Why: "no reason", Unit: w.Cluster.UnitName, Version: "3.6.16",
+		Paths:   []plan.Path{{Path: file, Owner: "nobody", Group: "nobody", Mode: 0o600}},
+		Changes: []plan.Change{{File: units.File{Path: file, Data: []byte("another text")}}},
+	}
+	switch kind.Traits().Where {
+	case plan.Directory:
+		step.Host, step.CA, step.Generation, step.Phase, step.Serial = "", "client", 1, HoldTrust, "abc"
+	case plan.Cluster:
+		step.Version, step.To = "3.5", "etcd-2"
+		step.Through, step.Member = "etcd-2", s.Hosts["etcd-1"].Data.MemberID
+		step.PeerURLs = []string{"https://10.0.0.99:2380"}
+	}
+	switch kind {
+	case plan.PinRelease, plan.InstallRelease:
+		step.Release = &plan.Release{Version: "3.6.99", Arch: "amd64", SHA256: "abc"}
+	case plan.IssueLeaf:
+		step.Leaf = &plan.Leaf{Role: "peer", CA: "peer", Generation: 1, CN: "etcd-1"}
+	case plan.RecordBirth:
+		step.Birth = &units.Born{ClusterID: "7", MemberID: "8"}
+	}
+	return step
+}
+
+// Each kind has an effect that the facts can see, but for those that only wait for members that run.
+func TestKindsAreSimulated(t *testing.T) {
+	wait := []plan.Kind{plan.AwaitMember, plan.AwaitLeader}
+	w := wanted(t, 3)
+	s := change(settled(t, w), "etcd-1", func(h *facts.Host) {
+		h.EtcdUser, h.Unit.NeedsReload, h.Unit.Enabled, h.V2Store = false, true, "disabled", nil
+		h.Etcd.Downgrade = "3.4.0"
+	})
+	s.Operator.Clients = []facts.Client{{Name: "app", Serial: "abc"}}
+	s.Operator.Revoked = facts.Revoked{}
+	s = SimulateStep(w, s, stepOf(w, s, plan.AwaitLeader)) // members have found each other
+	for _, kind := range plan.Kinds() {
+		changed := !reflect.DeepEqual(SimulateStep(w, s, stepOf(w, s, kind)), s)
+		if changed == slices.Contains(wait, kind) {
+			t.Errorf("%s: has an effect: %t", kind, changed)
+		}
+	}
+}
+
+// Each kind is either one that converging may want, or only for a cluster that is to be destroyed; and none that
+// disturbs members may be wanted on two hosts at once.
+func TestKindsHaveLaws(t *testing.T) {
+	destroys := []plan.Kind{plan.StopMember, plan.MoveAside, plan.PurgeData, plan.RemoveFiles}
+	w := wanted(t, 3)
+	s := settled(t, w)
+	for _, kind := range plan.Kinds() {
+		step := stepOf(w, s, kind)
+		stage := plan.Stage{Name: "bad", Gate: "none", Width: 1, Steps: []plan.Step{step}}
+		if err := lawKinds(stage); (err != nil) != slices.Contains(destroys, kind) {
+			t.Errorf("%s: law 3 says %v", kind, err)
+		}
+		if kind.Traits().Where == plan.Directory {
+			continue
+		}
+		other := step
+		other.Host = "etcd-2"
+		stage.Width, stage.Steps = 2, append(stage.Steps, other)
+		if err := lawAlone(stage); (err != nil) != kind.Traits().Disturbs {
+			t.Errorf("%s on two hosts: %v", kind, err)
+		}
+	}
+}

@@ -1,0 +1,175 @@
+package etcd
+
+import (
+	"net"
+	"net/netip"
+	"path"
+	"slices"
+	"strconv"
+
+	"github.com/clusterup/clusterup/facts"
+	"github.com/clusterup/clusterup/inventory"
+	"github.com/clusterup/clusterup/plan"
+	"github.com/clusterup/clusterup/plan/version"
+	"github.com/clusterup/clusterup/units"
+)
+
+// ConfigDir is where a cluster's files lie on its hosts.
+func ConfigDir(c *inventory.Cluster) string { return path.Join("/etc/etcd", c.Name) }
+
+// UnitPath is the unit file of a cluster's members.
+func UnitPath(c *inventory.Cluster) string {
+	return path.Join("/etc/systemd/system", c.UnitName+".service")
+}
+
+// BinDir is where a release lies: named by version and digest, so that other bytes are another command line.
+func BinDir(r plan.Release) string {
+	return path.Join(facts.ReleaseDir, r.Version+"-"+r.SHA256[:min(8, len(r.SHA256))])
+}
+
+// walDir is what --wal-dir says. etcd replaces that directory by renaming another onto it (server/storage/wal, Create), so it must be
+// able to write to its parent: the one that the inventory names.
+func walDir(m inventory.Member) string {
+	if m.WALDir == "" {
+		return ""
+	}
+	return path.Join(m.WALDir, "wal")
+}
+
+// ClientURL is where clients reach a member.
+func ClientURL(c *inventory.Cluster, m inventory.Member) string {
+	return urlOf(c.TLS.Clients, m.ClientAddress, c.ClientPort)
+}
+
+// LockDir is where the locks of clusters lie on every host.
+const LockDir = "/run/clusterup"
+
+// OwnerFile is where a run that holds a cluster's lock on a host says who it is.
+func OwnerFile(cluster string) string { return path.Join(LockDir, cluster+".owner") }
+
+// Asks says where to look on each host of a cluster.
+func Asks(c *inventory.Cluster) map[string]facts.Ask {
+	asks := make(map[string]facts.Ask, len(c.Members))
+	for _, m := range c.Members {
+		ports := []int{c.PeerPort, c.ClientPort}
+		for _, port := range []int{c.MetricsPort, c.TLS.HTTPClientPort} {
+			if port != 0 {
+				ports = append(ports, port)
+			}
+		}
+		var peers []netip.Addr
+		for _, other := range c.Members {
+			if peer, err := netip.ParseAddr(other.PeerAddress); err == nil && other.Name != m.Name {
+				peers = append(peers, peer)
+			}
+		}
+		asks[m.Name] = facts.Ask{
+			Unit: c.UnitName, User: c.User, Former: formerMember(c), ConfigDir: ConfigDir(c), Owner: OwnerFile(c.Name),
+			DataDir: m.DataDir, WALDir: walDir(m), Ports: ports, Peers: peers,
+			Endpoint: ClientURL(c, m),
+			Peer:     net.JoinHostPort(m.PeerAddress, strconv.Itoa(c.PeerPort)),
+			V2Store:  version.Compare(version.Minor(c.Version), "3.5") > 0, V2Log: version.Compare(version.Minor(c.Version), "3.6") > 0,
+		}
+	}
+	return asks
+}
+
+// listen is the URL to listen on for an address: etcd binds to IP addresses only, so a DNS name means all of them.
+func listen(secure bool, address string, port int) string {
+	if _, err := netip.ParseAddr(address); err != nil {
+		address = "0.0.0.0"
+	}
+	return urlOf(secure, address, port)
+}
+
+// listenClient is where a member serves clients: its address, and loopback for whoever is logged in there; and the same once more without
+// TLS as long as clients need that.
+func listenClient(c *inventory.Cluster, m inventory.Member) []string {
+	urls := listenOn(c.TLS.Clients, m, c.ClientPort)
+	if c.TLS.HTTPClientPort != 0 {
+		urls = append(urls, listenOn(false, m, c.TLS.HTTPClientPort)...)
+	}
+	return urls
+}
+
+func listenOn(secure bool, m inventory.Member, port int) []string {
+	first := listen(secure, m.ClientAddress, port)
+	if ip, err := netip.ParseAddr(m.ClientAddress); err != nil || ip.IsUnspecified() || ip.IsLoopback() {
+		return []string{first}
+	}
+	return []string{first, urlOf(secure, "127.0.0.1", port)}
+}
+
+// advertiseClient are the URLs that members tell clients of each other.
+func advertiseClient(c *inventory.Cluster, m inventory.Member) []string {
+	urls := []string{ClientURL(c, m)}
+	if c.TLS.HTTPClientPort != 0 {
+		urls = append(urls, urlOf(false, m.ClientAddress, c.TLS.HTTPClientPort))
+	}
+	return urls
+}
+
+// LeafNames are the SANs of the certificates of all members, each once, sorted.
+func LeafNames(c *inventory.Cluster) []string {
+	var names []string
+	for _, m := range c.Members {
+		names = append(names, leafNames(m)...)
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// leafNames are the SANs of a member's certificates, sorted; loopback is always among them.
+func leafNames(m inventory.Member) []string {
+	names := append([]string{"127.0.0.1", "::1", "localhost", m.Address, m.PeerAddress, m.ClientAddress}, m.Names...)
+	for i, name := range names {
+		if ip, err := netip.ParseAddr(name); err == nil {
+			names[i] = ip.String()
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// unitMember is the wanted member with a release, as package units wants to know it.
+func (v view) unitMember(m inventory.Member, b bin) units.Member {
+	c, host := v.want.Cluster, v.seen.Hosts[m.Name]
+	heartbeat, election := v.beat(host)
+	state := "new"
+	if v.formed {
+		state = "existing"
+	}
+	wanted := units.Member{
+		Cluster: c.Name, Name: m.Name, User: c.User, Writer: v.want.Writer, Unit: c.UnitName, BinDir: b.dir, Version: b.version, ConfigDir: ConfigDir(c),
+		DataDir: m.DataDir, WALDir: walDir(m),
+		ListenPeer: []string{listen(v.peersSecure(m), m.PeerAddress, c.PeerPort)}, ListenClient: listenClient(c, m),
+		AdvertisePeer: []string{v.peerURL(m)}, AdvertiseClient: advertiseClient(c, m),
+		Token: v.token, State: state,
+		Heartbeat: heartbeat, Election: election, QuotaBackendBytes: c.Etcd.QuotaBackendBytes,
+		AutoCompaction: c.Etcd.AutoCompaction, SnapshotCount: c.Etcd.SnapshotCount, Flags: v.flags(b.version),
+	}
+	if c.TLS.Peers {
+		wanted.PeerTrust = v.trust("peer", host).Path
+	}
+	if c.TLS.Clients {
+		wanted.ClientTrust = v.trust("client", host).Path
+	}
+	if v.lists() {
+		wanted.ClientCRL = v.revoked().Path
+	}
+	if v.flushes(host) {
+		wanted.SnapshotCount = 1
+	}
+	if c.MetricsPort != 0 {
+		wanted.ListenMetrics = "http://" + net.JoinHostPort("127.0.0.1", strconv.Itoa(c.MetricsPort))
+	}
+	for _, peer := range c.Members {
+		wanted.InitialCluster = append(wanted.InitialCluster, units.Peer{Name: peer.Name, URL: v.peerURL(peer)})
+	}
+	return wanted
+}
+
+// unitFile is the unit that a host is to have now.
+func (v view) unitFile(m inventory.Member, host facts.Host) units.File {
+	return units.Settled(units.Unit(v.unitMember(m, v.bin(host))), host.Files[UnitPath(v.want.Cluster)].Content)
+}

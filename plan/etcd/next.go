@@ -1,0 +1,182 @@
+package etcd
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/clusterup/clusterup/facts"
+	"github.com/clusterup/clusterup/inventory"
+	"github.com/clusterup/clusterup/plan"
+)
+
+// Next is the stage to run now, nil when there is nothing to do, or a *Refused error. While hosts are dark it goes on
+// with what rests on none of them; then its error is of kind Unreachable alone, and says what waits.
+func Next(w Want, s facts.Snapshot) (*plan.Stage, error) {
+	v := newView(w, s)
+	if refusals := v.refusals(); len(refusals) > 0 {
+		return nil, &plan.Refused{Refusals: refusals}
+	}
+	for _, r := range rules {
+		if !v.goesOn(r) {
+			continue
+		}
+		stage, err := r.next(v)
+		if stage != nil || err != nil {
+			return stage, err
+		}
+	}
+	if dark := v.refused(); dark != nil {
+		return nil, dark
+	}
+	return nil, nil
+}
+
+// Dark is why hosts cannot be looked at, and what is not done before they can be; nil where none is dark.
+func Dark(w Want, s facts.Snapshot) *plan.Refused { return newView(w, s).refused() }
+
+func (v view) refused() *plan.Refused {
+	dark := v.unreachables()
+	if len(dark) == 0 {
+		return nil
+	}
+	return &plan.Refused{Refusals: dark, Waits: v.postponed()}
+}
+
+// operator makes what only the operator directory holds: the CAs, the list of what they have revoked, and the digests
+// of the releases. As long as dark hosts keep it unknown whether there is a cluster, it is what was revoked alone: a CA
+// is made for a cluster that is known.
+func (v view) operator() (*plan.Stage, error) {
+	unknown := len(v.dark()) > 0 && !v.formed
+	var steps []plan.Step
+	if !unknown {
+		steps = v.authorities()
+	}
+	steps = append(steps, v.revoke()...)
+	if !unknown || len(steps) > 0 || len(v.seen.Operator.Revoked.List) > 0 {
+		steps = append(steps, v.listRevoked(slices.ContainsFunc(steps, func(s plan.Step) bool {
+			return s.Kind.Traits().Relists && s.CA != "peer"
+		}))...)
+	}
+	if !unknown {
+		steps = append(steps, v.pins()...)
+	}
+	if len(steps) == 0 {
+		return nil, nil
+	}
+	return &plan.Stage{Name: "operator directory", Gate: "no host is touched, and none holds anything of a CA that is not known here", Width: 1, Steps: steps}, nil
+}
+
+// pins are the digests of releases that are used for the first time.
+func (v view) pins() []plan.Step {
+	var steps []plan.Step
+	pinned := map[string]bool{}
+	v.each(func(_ inventory.Member, host facts.Host) {
+		for _, r := range v.releases(host) {
+			if pinned[r.Pin()] || v.seen.Operator.Pinned[r.Pin()] == r.SHA256 {
+				continue
+			}
+			pinned[r.Pin()] = true
+			steps = append(steps, plan.Step{Kind: plan.PinRelease, Release: &r, Why: "first use of etcd " + r.Version + " for " + r.Arch})
+		}
+	})
+	return steps
+}
+
+// start starts what does not run, side by side: members that are down take nothing with them. A first member becomes ready only when a
+// quorum has started, so the first start has to be together.
+func (v view) start() (*plan.Stage, error) {
+	var steps []plan.Step
+	v.each(func(m inventory.Member, host facts.Host) {
+		if host.Process != nil || v.lost(host) {
+			return
+		}
+		why := "not running"
+		switch {
+		case host.Unit.Active == "failed":
+			why = "failed (" + host.Unit.Result + ")"
+		case !v.formed && !host.Data.WAL:
+			why = "first start"
+		}
+		steps = append(steps, plan.Step{Kind: plan.StartMember, Host: m.Name, Unit: v.want.Cluster.UnitName, Version: v.bin(host).version, Why: why})
+	})
+	if len(steps) == 0 {
+		return nil, nil
+	}
+	stage := plan.Stage{Name: "start members", Width: len(steps), Steps: steps}
+	switch {
+	case v.formed:
+		stage.Gate = "the members to start are down already; nothing is stopped"
+	case v.started:
+		stage.Gate = "goes on with the bootstrap under way: all data that was found carries its cluster ID " + v.clusterID.String()
+	default:
+		stage.Name = "bootstrap: start all members side by side"
+		stage.Gate = "no host holds data or a birth marker"
+	}
+	return &stage, nil
+}
+
+// await waits for members that run but do not answer as a healthy one does, unless they are to restart anyway.
+func (v view) await() (*plan.Stage, error) {
+	if v.cutOff() && len(v.candidates()) > 0 {
+		return nil, nil // who restarted already waits for them
+	}
+	if len(v.awaitWaits()) > 0 {
+		return nil, nil
+	}
+	return v.awaiting(func(m inventory.Member, host facts.Host) bool { return v.mustRestart(m, host) == nil || v.holds(host) }), nil
+}
+
+func (v view) awaiting(which func(inventory.Member, facts.Host) bool) *plan.Stage {
+	var steps []plan.Step
+	v.each(func(m inventory.Member, host facts.Host) {
+		if host.Process == nil || v.stays(host) || !which(m, host) {
+			return
+		}
+		steps = append(steps, plan.Step{Kind: plan.AwaitMember, Host: m.Name, Unit: v.want.Cluster.UnitName, Why: v.ailment(host)})
+	})
+	if len(steps) == 0 {
+		return nil
+	}
+	return &plan.Stage{Name: "wait for members", Gate: "nothing is changed", Width: len(steps), Steps: steps}
+}
+
+// maxLag is how many entries a member may have left to apply and yet count as one that takes part: what comes in between asking one
+// member and asking the next.
+const maxLag = 5000
+
+// serves says whether a member takes part: it knows a leader, serves a linearizable read, and has caught up. Alarms are for people to
+// resolve, and waiting does not help against them.
+func (v view) serves(host facts.Host) bool {
+	return host.Etcd != nil && host.Etcd.Leader != 0 && host.Reads && host.Etcd.ClusterID == v.clusterID && v.lag(host) <= maxLag
+}
+
+// lag is how many entries a member is behind what two that serve reads have applied. One alone may say anything; and in
+// a cluster of several, two have what was acknowledged.
+func (v view) lag(host facts.Host) uint64 {
+	var most, second uint64
+	v.each(func(_ inventory.Member, other facts.Host) {
+		if other.Etcd == nil || !other.Reads || other.Etcd.ClusterID != v.clusterID {
+			return
+		}
+		switch applied := other.Etcd.Applied; {
+		case applied >= most:
+			most, second = applied, most
+		case applied > second:
+			second = applied
+		}
+	})
+	return second - min(second, host.Etcd.Applied)
+}
+
+func (v view) ailment(host facts.Host) string {
+	switch {
+	case host.Etcd == nil:
+		return "runs, but does not answer: " + host.EtcdError
+	case host.Etcd.Leader == 0:
+		return "runs, but knows no leader"
+	case host.Reads:
+		return fmt.Sprintf("runs, but is %d behind the others in raft's log", v.lag(host))
+	default:
+		return "runs, but serves no linearizable read: " + host.ReadError
+	}
+}

@@ -1,0 +1,66 @@
+package etcd
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/clusterup/clusterup/facts"
+)
+
+// TestEndangered: plan notes and preflight warns of what a package's removal would take away, with a way out that ends it.
+func TestEndangered(t *testing.T) {
+	for name, test := range map[string]struct {
+		settings []string
+		made     bool
+		packages []string
+		found    string
+		do       string
+	}{
+		"no package":      {[]string{dataBefore, userBefore}, true, nil, "", ""},
+		"nothing of it":   {nil, true, []string{"etcd-server"}, "", ""},
+		"beside it":       {[]string{`data_dir = "/var/lib/etcd2"`}, true, []string{"etcd-server"}, "", ""},
+		"of before":       {[]string{dataBefore, userBefore}, true, []string{"etcd-server"}, "would delete /var/lib/etcd/prod and delete the user etcd", "rm /var/lib/dpkg/info/etcd-server.p*rm"},
+		"to be made":      {[]string{`data_dir = "/var/lib/etcd"`}, false, []string{"etcd"}, "would delete /var/lib/etcd", "leave data_dir out of the inventory"},
+		"its log":         {[]string{`wal_dir = "/var/lib/etcd/wal"`}, false, []string{"etcd"}, "would delete /var/lib/etcd/wal", "leave wal_dir out"},
+		"its unit's name": {[]string{`unit_name = "etcd"`}, false, []string{"etcd-server"}, "would stop etcd.service", "leave unit_name out"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := lines(t, test.settings...)
+			s := bare(w)
+			if test.made {
+				s = settled(t, w)
+			}
+			for _, m := range w.Cluster.Members {
+				s = change(s, m.Name, func(h *facts.Host) { h.Packages = test.packages })
+			}
+			p, err := Build(w, s)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var noted []string
+			for _, note := range p.Notes {
+				if strings.Contains(note, "purging") {
+					noted = append(noted, note)
+				}
+			}
+			var warned []Finding
+			for _, f := range Preflight(w, s, nil) {
+				if f.Check == CheckData && f.Level == LevelWarning {
+					warned = append(warned, f)
+				}
+			}
+			if test.found == "" {
+				if len(noted)+len(warned) > 0 {
+					t.Errorf("%q, %v", noted, warned)
+				}
+				return
+			}
+			if len(noted) != 3 || !strings.Contains(noted[0], test.found) || !strings.Contains(noted[0], test.do) {
+				t.Errorf("notes %q", noted)
+			}
+			if len(warned) != 3 || !strings.Contains(warned[0].Found, test.found) || !strings.Contains(warned[0].Do, test.do) {
+				t.Errorf("preflight %v", warned)
+			}
+		})
+	}
+}

@@ -1,0 +1,139 @@
+package etcd
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/clusterup/clusterup/facts"
+	"github.com/clusterup/clusterup/facts/probe"
+	"github.com/clusterup/clusterup/inventory"
+	"github.com/clusterup/clusterup/plan"
+)
+
+// Finding is what preflight has to say about one thing on one host.
+type Finding struct {
+	Host  string `json:"host,omitempty"` // empty: it concerns the hosts together
+	Check string `json:"check"`
+	Level Level  `json:"level"`
+	Found string `json:"found"`        // what was seen
+	Do    string `json:"do,omitempty"` // empty when all is well
+}
+
+// Level says how much a Finding weighs.
+type Level string
+
+// The levels, from light to heavy.
+const (
+	LevelFine    Level = "fine"
+	LevelWarning Level = "warning" // it can be done; think about it
+	LevelRefusal Level = "refusal" // a bootstrap would fail, or not be safe
+)
+
+// The checks, in the order in which findings come. Each has a heading in docs/preflight.md.
+const (
+	CheckConnection   = "connection"
+	CheckArchitecture = "architecture"
+	CheckSystemd      = "systemd"
+	CheckTools        = "tools"
+	CheckClock        = "clock"
+	CheckTimeSync     = "time-sync"
+	CheckProcessors   = "processors"
+	CheckMemory       = "memory"
+	CheckSwap         = "swap"
+	CheckSpace        = "disk-space"
+	CheckFileSystem   = "file-system"
+	CheckLatency      = "disk-latency"
+	CheckData         = "data"
+	CheckPorts        = "ports"
+	CheckAddress      = "address"
+	CheckReach        = "reach"
+	CheckRoundTrip    = "round-trip"
+	CheckFirewall     = "firewall"
+	CheckSecurity     = "security"
+	CheckOpenFiles    = "open-files"
+	CheckMachineID    = "machine-id"
+)
+
+// checkOrder is the order in which findings come.
+var checkOrder = []string{
+	CheckConnection, CheckArchitecture, CheckSystemd, CheckTools, CheckClock, CheckTimeSync, CheckProcessors, CheckMemory, CheckSwap,
+	CheckSpace, CheckFileSystem, CheckLatency, CheckData, CheckPorts, CheckAddress, CheckReach, CheckRoundTrip, CheckFirewall,
+	CheckSecurity, CheckOpenFiles, CheckMachineID,
+}
+
+// Preflight says whether hosts are fit for a bootstrap: findings sorted by check, and within it in the order of the inventory, with what
+// concerns all hosts last. Of w.Releases only the architectures count. What was not probed has no finding.
+func Preflight(w Want, s facts.Snapshot, probes map[string]probe.Probe) []Finding {
+	p := &preflight{view: newView(w, s), probes: probes}
+	p.everyone(func(m inventory.Member, host facts.Host) {
+		if host.Unreachable != "" || host.Name == "" {
+			p.refuse(m.Name, CheckConnection, "", "%s", strings.TrimPrefix(host.Unreachable, m.Name+": "))
+			return
+		}
+		p.member(m, host)
+		if probe, ok := probes[m.Name]; ok {
+			p.probed(m, host, probe)
+		}
+	})
+	p.together()
+	slices.SortStableFunc(p.findings, func(a, b Finding) int {
+		return cmp.Compare(slices.Index(checkOrder, a.Check), slices.Index(checkOrder, b.Check))
+	})
+	return p.findings
+}
+
+// Fresh says whether what comes next is a bootstrap of which no member has begun.
+func Fresh(w Want, s facts.Snapshot) bool {
+	v := newView(w, s)
+	return !v.formed && !v.started
+}
+
+// Unready is the kind of a Refusal that preflight found, where no other kind says it better.
+const Unready plan.RefusalKind = "preflight"
+
+// Unfit is the *Refused error of those findings that are refusals, nil when none is.
+func Unfit(findings []Finding) error {
+	kinds := map[string]plan.RefusalKind{
+		CheckConnection: plan.Unreachable, CheckArchitecture: plan.Unsuitable, CheckSystemd: plan.Unsuitable, CheckTools: plan.Unsuitable, CheckClock: plan.ClockOff,
+		CheckPorts: plan.PortTaken, CheckData: plan.ForeignData,
+	}
+	var refusals []plan.Refusal
+	for _, f := range findings {
+		if f.Level == LevelRefusal {
+			refusals = append(refusals, plan.Refuse(cmp.Or(kinds[f.Check], Unready), f.Host, f.Do, "%s", f.Found))
+		}
+	}
+	if len(refusals) == 0 {
+		return nil
+	}
+	return &plan.Refused{Refusals: refusals}
+}
+
+// preflight collects findings.
+type preflight struct {
+	view
+	probes   map[string]probe.Probe
+	findings []Finding
+}
+
+func (p *preflight) fine(host, check, format string, args ...any) {
+	p.findings = append(p.findings, Finding{host, check, LevelFine, fmt.Sprintf(format, args...), ""})
+}
+
+func (p *preflight) warn(host, check, do, format string, args ...any) {
+	p.findings = append(p.findings, Finding{host, check, LevelWarning, fmt.Sprintf(format, args...), do})
+}
+
+func (p *preflight) refuse(host, check, do, format string, args ...any) {
+	p.findings = append(p.findings, Finding{host, check, LevelRefusal, fmt.Sprintf(format, args...), do})
+}
+
+// refused turns what Next would refuse into findings, and says whether there was any.
+func (p *preflight) refused(host, check string, refusals []plan.Refusal) bool {
+	for _, r := range refusals {
+		p.refuse(host, check, r.Remedy, "%s", r.Reason)
+	}
+	return len(refusals) > 0
+}

@@ -1,0 +1,134 @@
+package etcd
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/clusterup/clusterup/facts"
+	"github.com/clusterup/clusterup/facts/probe"
+	"github.com/clusterup/clusterup/inventory"
+	"github.com/clusterup/clusterup/plan"
+)
+
+// together checks what concerns the hosts with each other.
+func (p *preflight) together() {
+	var reached []inventory.Member
+	p.everyone(func(m inventory.Member, host facts.Host) {
+		if host.Unreachable == "" && host.Name != "" {
+			reached = append(reached, m)
+		}
+	})
+	p.refused("", CheckData, p.versionRefusals())
+	if len(reached) < 2 {
+		return
+	}
+	p.oneArchitecture(reached)
+	p.clocks(reached)
+	p.machines(reached)
+	p.heartbeat(reached)
+	for i, m := range reached {
+		for _, other := range slices.Concat(reached[:i], reached[i+1:]) {
+			p.notThere(m, other)
+		}
+	}
+	p.refused("", CheckData, p.membership())
+}
+
+func (p *preflight) oneArchitecture(reached []inventory.Member) {
+	first := p.seen.Hosts[reached[0].Name].Arch
+	for _, m := range reached[1:] {
+		if arch := p.seen.Hosts[m.Name].Arch; arch != first {
+			p.warn("", CheckArchitecture, "etcd's maintainers test clusters of one architecture only", "%s and %s", first, arch)
+			return
+		}
+	}
+}
+
+func (p *preflight) clocks(reached []inventory.Member) {
+	byOffset := func(a, b inventory.Member) int {
+		return int((p.seen.Hosts[a.Name].ClockOffset - p.seen.Hosts[b.Name].ClockOffset) / time.Millisecond)
+	}
+	slow, fast := slices.MinFunc(reached, byOffset), slices.MaxFunc(reached, byOffset)
+	apart := p.seen.Hosts[fast.Name].ClockOffset - p.seen.Hosts[slow.Name].ClockOffset
+	const do = "let the same time servers keep both"
+	switch {
+	case apart > maxClockOffset:
+		p.refuse("", CheckClock, do, "%s and %s are %s apart, and certificates may not be valid on both", slow.Name, fast.Name, apart.Round(time.Second))
+	case apart > maxSkew:
+		p.warn("", CheckClock, do, "%s and %s are %s apart", slow.Name, fast.Name, apart.Round(time.Millisecond))
+	default:
+		p.fine("", CheckClock, "within %s of each other", maxSkew)
+	}
+}
+
+// machines finds clones, and hosts that are one and the same.
+func (p *preflight) machines(reached []inventory.Member) {
+	clones := alike(reached, func(name string) string { return p.seen.Hosts[name].MachineID })
+	for _, names := range alike(reached, p.boot) {
+		p.refuse("", CheckMachineID, "give each member a host of its own: a host that fails would take all of them away", "%s are one machine", plan.Enumerate(names))
+		clones = slices.DeleteFunc(clones, func(others []string) bool { return slices.Equal(others, names) })
+	}
+	for _, names := range clones {
+		p.warn("", CheckMachineID, "on all but one of them: rm /etc/machine-id && systemd-machine-id-setup, and reboot",
+			"%s have the same machine-id: they are clones of one machine", plan.Enumerate(names))
+	}
+	if !slices.ContainsFunc(p.findings, func(f Finding) bool { return f.Check == CheckMachineID }) {
+		p.fine("", CheckMachineID, "all differ")
+	}
+}
+
+// boot tells a machine since it was booted from all others; "" where that cannot be told.
+func (p *preflight) boot(name string) string {
+	host := p.seen.Hosts[name]
+	if host.MachineID == "" || host.BootID == "" {
+		return ""
+	}
+	return host.MachineID + " " + host.BootID
+}
+
+// notThere finds a member's address on another's host.
+func (p *preflight) notThere(m, other inventory.Member) {
+	for _, address := range ownAddresses(m) {
+		ip, err := netip.ParseAddr(address)
+		if err != nil || ip.IsLoopback() || ip.IsUnspecified() {
+			continue
+		}
+		if slices.ContainsFunc(p.probes[other.Name].Addresses, func(a probe.HostAddress) bool { return sameIP(a.IP, address) }) {
+			p.refuse(other.Name, CheckAddress, "take it off one of the two, or correct the inventory", "the host has the address %s of %s", address, m.Name)
+		}
+	}
+}
+
+// heartbeat compares the longest way between two members with what the inventory says (etcd.io/docs, tuning: the heartbeat about as long as
+// the longest round trip, the election timeout ten times that).
+func (p *preflight) heartbeat(reached []inventory.Member) {
+	longest, known := time.Duration(0), false
+	for _, from := range reached {
+		for _, to := range reached {
+			if rtt, ok := p.rtt(p.probes[from.Name], from, to); ok && from.Name != to.Name {
+				longest, known = max(longest, rtt), true
+			}
+		}
+	}
+	if !known {
+		return
+	}
+	etcd := p.want.Cluster.Etcd
+	beat := max(100*time.Millisecond, roundUp(longest, 10*time.Millisecond))
+	do := fmt.Sprintf("set heartbeat_interval = %q and election_timeout = %q in the inventory's etcd block", beat, max(time.Second, 10*beat))
+	said := fmt.Sprintf("the longest round trip is %s, heartbeat_interval %s, election_timeout %s", milliseconds(longest), etcd.HeartbeatInterval, etcd.ElectionTimeout)
+	switch {
+	case longest >= etcd.ElectionTimeout:
+		p.refuse("", CheckRoundTrip, do, "%s: no leader would be elected", said)
+	case longest > 2*etcd.HeartbeatInterval || 10*longest > etcd.ElectionTimeout:
+		p.warn("", CheckRoundTrip, do, "%s: too short for that", said)
+	case etcd.HeartbeatInterval > max(100*time.Millisecond, 2*longest):
+		p.fine("", CheckRoundTrip, "%s: they could be shorter", said)
+	default:
+		p.fine("", CheckRoundTrip, "%s", said)
+	}
+}
+
+func roundUp(d, unit time.Duration) time.Duration { return (d + unit - 1) / unit * unit }

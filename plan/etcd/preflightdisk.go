@@ -1,0 +1,171 @@
+package etcd
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/clusterup/clusterup/facts"
+	"github.com/clusterup/clusterup/facts/probe"
+	"github.com/clusterup/clusterup/inventory"
+	"github.com/clusterup/clusterup/plan"
+)
+
+const (
+	// leastData holds the first segment of the write-ahead log (64 MB, allocated at once) and an empty database.
+	leastData = 100 << 20
+	// leastOpt holds a release's archive and binaries side by side.
+	leastOpt = 100 << 20
+	// leastInodes is more than the files of a release, a member's data and its certificates.
+	leastInodes = 100
+	// slowFsync is what etcd's FAQ wants the 99th percentile of its log's fdatasync to stay under.
+	slowFsync = 10 * time.Millisecond
+)
+
+// placeOf is a place that was probed, or one of which nothing is known.
+func placeOf(probed probe.Probe, what string) probe.Place {
+	if place, ok := probed.Places[what]; ok {
+		return place
+	}
+	return probe.Place{Free: -1, Dir: "/", Mount: "the file system for " + what}
+}
+
+func (p *preflight) space(m inventory.Member, host facts.Host, probed probe.Probe) {
+	quota := p.want.Cluster.Etcd.QuotaBackendBytes
+	data, wal, opt := placeOf(probed, "data"), placeOf(probed, "wal"), placeOf(probed, "opt")
+	ok := true
+	for _, place := range []probe.Place{data, wal} {
+		if place.Free >= 0 && place.Free < leastData {
+			ok = false
+			p.refuse(m.Name, CheckSpace, "make room: a member does not start with less than "+bytesOf(leastData)+", and should have the quota twice",
+				"%s free on %s, where %s lies", bytesOf(place.Free), place.Mount, place.Dir)
+		}
+		if place.Mount == data.Mount && wal.Mount == data.Mount {
+			break
+		}
+	}
+	if opt.Free >= 0 && opt.Free < leastOpt && len(host.Binaries) == 0 {
+		ok = false
+		p.refuse(m.Name, CheckSpace, "make room: a release takes about "+bytesOf(leastOpt), "%s free on %s, where %s lies",
+			bytesOf(opt.Free), opt.Mount, facts.ReleaseDir)
+	}
+	ok = p.inodes(m, host, probed) && ok
+	switch {
+	case !ok:
+	case data.Free < 0:
+		p.warn(m.Name, CheckSpace, "look yourself; on the host: df -Pk "+data.Dir, "its df tells of no free space on %s", data.Mount)
+	case data.Free < quota && !host.Data.WAL:
+		p.warn(m.Name, CheckSpace, "make room, or lower quota_backend_bytes: snapshots and defragmenting need room beside the database",
+			"%s free for data on %s, less than the quota of %s", bytesOf(data.Free), data.Mount, bytesOf(quota))
+	default:
+		p.fine(m.Name, CheckSpace, "%s free for data", bytesOf(data.Free))
+	}
+}
+
+// inodes are looked at like bytes: without one no file is made, however much space there is.
+func (p *preflight) inodes(m inventory.Member, host facts.Host, probe probe.Probe) bool {
+	told := map[string]bool{}
+	for _, what := range []string{"data", "wal", "opt"} {
+		place := probe.Places[what]
+		if place.Inodes == 0 || place.Unused >= leastInodes || told[place.Mount] || what == "opt" && len(host.Binaries) > 0 {
+			continue
+		}
+		told[place.Mount] = true
+		p.refuse(m.Name, CheckSpace, "remove files there, or make the file system anew with more inodes (df -i, du --inodes)",
+			"%s left on %s, where %s lies", plan.Count(int(place.Unused), "inode"), place.Mount, place.Dir)
+	}
+	return len(told) == 0
+}
+
+// writable says where nothing could be made, though a step will make something there.
+func (p *preflight) writable(m inventory.Member, probe probe.Probe) bool {
+	ok := true
+	for _, dir := range slices.Sorted(maps.Keys(probe.Sealed)) {
+		ok = false
+		p.refuse(m.Name, CheckFileSystem, fmt.Sprintf("on the host, findmnt -T %s says what is mounted there: mount it writable, or make room", dir),
+			"nothing can be made in %s: %s", dir, probe.Sealed[dir])
+	}
+	return ok
+}
+
+// Types of file systems, as in /proc/mounts.
+var (
+	lostAtBoot = []string{"tmpfs", "ramfs"}
+	remoteFS   = []string{"nfs", "nfs4", "cifs", "smb3", "ceph", "9p", "glusterfs", "lustre", "beegfs", "virtiofs", "afs"}
+)
+
+func (p *preflight) fileSystems(m inventory.Member, probe probe.Probe) {
+	ok := p.writable(m, probe)
+	seen := map[string]bool{}
+	for _, what := range []string{"data", "wal"} {
+		place := probe.Places[what]
+		if seen[place.Mount] {
+			continue
+		}
+		seen[place.Mount] = true
+		ok = p.dataPlace(m, probe, place) && ok
+	}
+	if opt := probe.Places["opt"]; slices.Contains(opt.Options, "noexec") {
+		ok = false
+		p.refuse(m.Name, CheckFileSystem, "mount it without noexec", "%s is mounted noexec, so nothing in %s can run", opt.Mount, facts.ReleaseDir)
+	}
+	if ok && !p.has(m.Name, CheckFileSystem) {
+		p.fine(m.Name, CheckFileSystem, "%s", probe.Places["data"].Type)
+	}
+}
+
+// dataPlace checks a file system that data will lie on.
+func (p *preflight) dataPlace(m inventory.Member, probe probe.Probe, place probe.Place) bool {
+	switch {
+	case slices.Contains(lostAtBoot, place.Type):
+		p.refuse(m.Name, CheckFileSystem, "choose a data_dir on a disk", "%s is in memory (%s): a reboot would lose all data", place.Mount, place.Type)
+	case slices.Contains(place.Options, "ro") && len(probe.Sealed) == 0:
+		p.refuse(m.Name, CheckFileSystem, "mount it writable, and find out why it is not: dmesg", "%s is mounted read-only", place.Mount)
+	case slices.Contains(remoteFS, place.Type) || strings.HasPrefix(place.Type, "fuse."):
+		p.warn(m.Name, CheckFileSystem, "choose a data_dir on a local disk", "%s is %s: etcd is not made for network file systems", place.Mount, place.Type)
+	case place.Type == "overlay":
+		p.warn(m.Name, CheckFileSystem, "make sure that it outlives a reboot, or choose a data_dir on a disk",
+			"%s is an overlay, as containers and live systems have", place.Mount)
+	default:
+		return true
+	}
+	return false
+}
+
+func (p *preflight) latency(m inventory.Member, host facts.Host, probe probe.Probe) {
+	l := probe.Fsync
+	switch {
+	case l.Why != "":
+		p.warn(m.Name, CheckLatency, "see why the host could not write there", "not measured: %s", l.Why)
+	case l.Samples == 0 && host.Process != nil:
+		p.fine(m.Name, CheckLatency, "not measured: the member runs, and says it itself (etcd_disk_wal_fsync_duration_seconds)")
+	case l.Samples == 0: // nobody asked
+	case l.P99 > slowFsync:
+		p.warn(m.Name, CheckLatency, "etcd wants 99 of 100 under 10 ms: use a local SSD, or for wal_dir a disk that nothing else writes to",
+			"%s", timesOf(l))
+	default:
+		p.fine(m.Name, CheckLatency, "%s", timesOf(l))
+	}
+}
+
+func timesOf(l probe.Latency) string {
+	high := fmt.Sprintf("p99 %s", milliseconds(l.P99))
+	if l.Samples < 100 {
+		high = fmt.Sprintf("slowest %s", milliseconds(l.Max))
+	}
+	return fmt.Sprintf("p50 %s, %s of %d synchronous writes (measured to ±%s)", milliseconds(l.P50), high, l.Samples, milliseconds(l.Floor))
+}
+
+// milliseconds keeps two digits that mean something.
+func milliseconds(d time.Duration) string {
+	ms := float64(d) / float64(time.Millisecond)
+	switch {
+	case ms >= 10:
+		return fmt.Sprintf("%.0f ms", ms)
+	case ms >= 1:
+		return fmt.Sprintf("%.1f ms", ms)
+	}
+	return fmt.Sprintf("%.2f ms", ms)
+}

@@ -1,0 +1,219 @@
+package etcd
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/clusterup/clusterup/facts"
+	"github.com/clusterup/clusterup/facts/probe"
+	"github.com/clusterup/clusterup/inventory"
+	"github.com/clusterup/clusterup/plan"
+)
+
+// A host should have this much. etcd's hardware guide (etcd.io/docs, op-guide/hardware) asks for two to four cores and
+// 8 GB, for small clusters too; the rest is needed by package units.
+const (
+	oldSystemd    = 247 // package units writes for this one and newer
+	ancientSystem = 235 // below, it is not hardening alone that systemd does not know
+	leastMemory   = 2 << 30
+	leastCPUs     = 2
+	leastFiles    = 16384
+	maxSkew       = time.Second // etcd warns above: "the clock difference against peer … is too high"
+)
+
+// member checks what the facts say of one host.
+func (p *preflight) member(m inventory.Member, host facts.Host) {
+	p.architecture(m, host)
+	p.systemd(m, host)
+	p.tools(m, host)
+	p.clock(m, host)
+	p.memory(m, host)
+	p.data(m, host)
+	p.ports(m, host)
+	p.refused(m.Name, CheckFileSystem, p.view.ground(m, host))
+}
+
+func (p *preflight) architecture(m inventory.Member, host facts.Host) {
+	if _, ok := p.release(host); !ok {
+		p.refuse(m.Name, CheckArchitecture, "etcd is released for amd64, arm64, ppc64le and s390x", "there is no etcd for %s", host.Arch)
+		return
+	}
+	p.fine(m.Name, CheckArchitecture, "%s", host.Arch)
+}
+
+func (p *preflight) systemd(m inventory.Member, host facts.Host) {
+	switch {
+	case host.Systemd == 0:
+		p.refuse(m.Name, CheckSystemd, "use a host that systemd has booted", "PID 1 is not systemd")
+	case host.Systemd < ancientSystem:
+		p.refuse(m.Name, CheckSystemd, fmt.Sprintf("use a distribution with systemd %d or newer", oldSystemd),
+			"systemd %d is too old for the unit", host.Systemd)
+	case host.Systemd < oldSystemd:
+		p.warn(m.Name, CheckSystemd, fmt.Sprintf("systemd %d and newer know all of it; the member runs without", oldSystemd),
+			"systemd %d does not know all of the unit's hardening", host.Systemd)
+	default:
+		p.fine(m.Name, CheckSystemd, "%d", host.Systemd)
+	}
+}
+
+func (p *preflight) tools(m inventory.Member, host facts.Host) {
+	for _, tool := range host.Missing {
+		if tool == "ss" {
+			p.warn(m.Name, CheckTools, "install the package that holds ss (iproute2)", "the command ss is missing: who holds a port is not known")
+			continue
+		}
+		p.refuse(m.Name, CheckTools, "install the package that holds "+tool, "the command %s is missing", tool)
+	}
+	if len(host.Missing) == 0 {
+		p.fine(m.Name, CheckTools, "all there")
+	}
+}
+
+func (p *preflight) clock(m inventory.Member, host facts.Host) {
+	const do = "set the clock right and keep it right with chrony or systemd-timesyncd"
+	off := host.ClockOffset
+	switch {
+	case off.Abs() > maxClockOffset:
+		p.refuse(m.Name, CheckClock, do, "%s %s this machine's, and certificates would not be valid there",
+			off.Abs().Round(time.Second), aheadOrBehind(off))
+	case off.Abs() > maxSkew:
+		p.warn(m.Name, CheckClock, do, "%s %s this machine's", off.Abs().Round(time.Millisecond), aheadOrBehind(off))
+	default:
+		p.fine(m.Name, CheckClock, "within %s of this machine's", maxSkew)
+	}
+}
+
+func (p *preflight) memory(m inventory.Member, host facts.Host) {
+	if host.Memory < leastMemory {
+		p.warn(m.Name, CheckMemory, "etcd's hardware guide asks for 8 GB, and the database should fit into memory", "%s", bytesOf(host.Memory))
+		return
+	}
+	p.fine(m.Name, CheckMemory, "%s", bytesOf(host.Memory))
+}
+
+// data is what Next asks of data and identity.
+func (p *preflight) data(m inventory.Member, host facts.Host) {
+	found := false
+	for _, check := range []func(inventory.Member, facts.Host) []plan.Refusal{p.older, p.view.data, p.trusted, p.v2Store, p.foreignUnit, p.undiverted} {
+		found = p.refused(m.Name, CheckData, check(m, host)) || found
+	}
+	if taken, do := Endangered(p.want.Cluster, m, host); taken != "" {
+		p.warn(m.Name, CheckData, do, "%s", taken)
+		found = true
+	}
+	switch {
+	case found:
+	case host.Data.WAL:
+		p.fine(m.Name, CheckData, "member %s of this cluster", host.Data.MemberID)
+	default:
+		p.fine(m.Name, CheckData, "none")
+	}
+}
+
+func (p *preflight) ports(m inventory.Member, host facts.Host) {
+	if p.refused(m.Name, CheckPorts, p.view.ports(m, host)) || slices.Contains(host.Missing, "ss") {
+		return
+	}
+	if host.Process != nil {
+		p.fine(m.Name, CheckPorts, "held by the member")
+		return
+	}
+	p.fine(m.Name, CheckPorts, "free")
+}
+
+// probed checks what a probe says of one host.
+func (p *preflight) probed(m inventory.Member, host facts.Host, probe probe.Probe) {
+	p.reach(m, probe)
+	if probe.Failed != "" {
+		p.warn(m.Name, CheckConnection, "run preflight again; without this nothing is known of disks, addresses and firewalls there",
+			"the host was not probed: %s", strings.TrimPrefix(probe.Failed, m.Name+": "))
+		return
+	}
+	for _, unread := range slices.Concat(host.Unread, probe.Unread) {
+		p.warn(m.Name, CheckConnection, "look at it on the host: whatever that was to tell is not known", "a part of its answer cannot be read: %s", unread)
+	}
+	p.timeSync(m, probe)
+	p.resources(m, probe)
+	p.space(m, host, probe)
+	p.fileSystems(m, probe)
+	p.latency(m, host, probe)
+	p.addresses(m, probe)
+	p.source(m, host, probe)
+	p.roundTrip(m, probe)
+	p.firewall(m, probe)
+	p.security(m, probe)
+}
+
+func (p *preflight) timeSync(m inventory.Member, probe probe.Probe) {
+	var keepers []string
+	for _, service := range probe.Services {
+		if !slices.Contains(filters, service) {
+			keepers = append(keepers, service)
+		}
+	}
+	by := strings.Join(keepers, ", ")
+	switch {
+	case probe.Synced == "container":
+		p.fine(m.Name, CheckTimeSync, "not checked: the host is a container, and its clock is that of the machine beneath")
+	case probe.Synced == "yes" && by == "":
+		p.fine(m.Name, CheckTimeSync, "synchronized")
+	case probe.Synced == "yes":
+		p.fine(m.Name, CheckTimeSync, "synchronized (%s)", by)
+	case by != "" && probe.Synced == "":
+		p.fine(m.Name, CheckTimeSync, "%s runs", by)
+	case by != "":
+		p.warn(m.Name, CheckTimeSync, "see what it says on the host: systemctl status "+keepers[0], "%s runs, and the clock is not synchronized yet", by)
+	default:
+		p.warn(m.Name, CheckTimeSync, "install and start chrony, or systemd-timesyncd: certificates and leases live by the clock",
+			"nothing keeps the clock right")
+	}
+}
+
+func (p *preflight) resources(m inventory.Member, probe probe.Probe) {
+	if probe.CPUs > 0 && probe.CPUs < leastCPUs {
+		p.warn(m.Name, CheckProcessors, "etcd's hardware guide asks for two to four", "%d", probe.CPUs)
+	} else {
+		p.fine(m.Name, CheckProcessors, "%d", probe.CPUs)
+	}
+	if probe.Swap > 0 {
+		p.warn(m.Name, CheckSwap, "turn it off (swapoff -a, and in /etc/fstab): a member that is paged out misses heartbeats", "%s", bytesOf(probe.Swap))
+	} else {
+		p.fine(m.Name, CheckSwap, "none")
+	}
+	if probe.OpenFiles > 0 && probe.OpenFiles < leastFiles {
+		p.warn(m.Name, CheckOpenFiles, "raise fs.nr_open, or the hard limit of PID 1: each client of etcd is an open file",
+			"a unit may have %d at most", probe.OpenFiles)
+	} else {
+		p.fine(m.Name, CheckOpenFiles, "enough")
+	}
+}
+
+func (p *preflight) security(m inventory.Member, probe probe.Probe) {
+	switch {
+	case probe.SELinux == "enforcing":
+		p.warn(m.Name, CheckSecurity, "if the member is denied something, on the host: ausearch -m avc -ts recent; and see docs/preflight.md",
+			"SELinux is enforcing, and clusterup brings no policy")
+	case len(probe.Confined) > 0:
+		p.warn(m.Name, CheckSecurity, "make sure that it is not for the binaries in "+facts.ReleaseDir,
+			"AppArmor has a profile for etcd: %s", strings.Join(probe.Confined, ", "))
+	case probe.SELinux != "":
+		p.fine(m.Name, CheckSecurity, "SELinux is %s", probe.SELinux)
+	case probe.AppArmor != "":
+		p.fine(m.Name, CheckSecurity, "AppArmor, with no profile for etcd")
+	default:
+		p.fine(m.Name, CheckSecurity, "neither SELinux nor AppArmor")
+	}
+}
+
+// bytesOf is a size for people.
+func bytesOf(n int64) string {
+	switch {
+	case n >= 10<<30:
+		return fmt.Sprintf("%d GiB", n>>30)
+	case n >= 1<<30:
+		return fmt.Sprintf("%.1f GiB", float64(n)/(1<<30))
+	}
+	return fmt.Sprintf("%d MiB", n>>20)
+}

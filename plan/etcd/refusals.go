@@ -1,0 +1,246 @@
+package etcd
+
+import (
+	"cmp"
+	"fmt"
+	"net/netip"
+	"path"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/clusterup/clusterup/facts"
+	"github.com/clusterup/clusterup/inventory"
+	"github.com/clusterup/clusterup/plan"
+)
+
+// maxClockOffset is how far a host's clock may be off: certificates are backdated by five minutes.
+const maxClockOffset = 4 * time.Minute
+
+// refusals are all reasons not to touch anything, sorted by host in the order of the inventory. Where what lies there
+// is of a newer clusterup, and as long as hosts are dark before there is a cluster, only that is said: everything else
+// might be a consequence. Beside other reasons dark hosts are named; alone they are none.
+func (v view) refusals() []plan.Refusal {
+	dark := v.unreachables()
+	if older := v.allOlder(); len(older) > 0 {
+		return append(dark, older...)
+	}
+	if len(dark) > 0 && !v.formed {
+		return nil
+	}
+	var found []plan.Refusal
+	v.each(func(m inventory.Member, host facts.Host) {
+		if foreign := v.foreignUnit(m, host); len(foreign) > 0 { // whose process and data the host has, is another question
+			found = append(found, foreign...)
+			return
+		}
+		for _, check := range []func(inventory.Member, facts.Host) []plan.Refusal{
+			v.suitable, v.ground, v.sealed, v.sourced, v.ports, v.data, v.trusted, v.outdated, v.plainRefusals, v.v2Store, v.undiverted,
+		} {
+			found = append(found, check(m, host)...)
+		}
+	})
+	all := slices.Concat(v.keyless(), v.authorityRefusals(), v.noUser(), v.versionRefusals(), found, v.membership())
+	if len(all) > 0 {
+		return append(dark, all...)
+	}
+	return nil
+}
+
+// unreachables name the hosts that are dark.
+func (v view) unreachables() []plan.Refusal {
+	var found []plan.Refusal
+	v.everyone(func(m inventory.Member, host facts.Host) {
+		if host.Dark() {
+			found = append(found, v.unreachable(m, host))
+		}
+	})
+	return found
+}
+
+// keyless says which CA of the operator directory has lost its key, or is not there for a cluster that is. Making another one here
+// would split the cluster: a new CA has to be trusted by all members before anything is signed by it (law 5).
+func (v view) keyless() []plan.Refusal {
+	var found []plan.Refusal
+	for _, role := range []string{"peer", "client"} {
+		switch {
+		case v.canSign(role), v.seen.Operator.Replaced[role] != "" && len(v.cas(role)) > 0:
+		case len(v.cas(role)) > 0:
+			found = append(found, plan.Refuse(plan.CAKeyMissing, "", "put the key back from your backup of the operator directory's ca/",
+				"the operator directory has the certificate of the %s CA, but not its key", role))
+		case v.formed || v.started:
+			found = append(found, plan.Refuse(plan.ForeignCA, "", path.Join("put .clusterup", v.want.Cluster.Name, "ca")+" back, as it was when this cluster was made",
+				"cluster %s exists, and the operator directory has no %s CA", v.clusterID, role))
+		}
+	}
+	return found
+}
+
+// unreachable names a host that could not be looked at, or whose member could not be asked. Its error, which has the
+// remedy, is in the facts.
+func (v view) unreachable(m inventory.Member, host facts.Host) plan.Refusal {
+	reason := cmp.Or(host.Unasked, strings.TrimPrefix(host.Unreachable, m.Name+": "))
+	return plan.Refuse(plan.Unreachable, m.Name, "", "%s", reason)
+}
+
+// suitable says whether a host can run a member at all.
+func (v view) suitable(m inventory.Member, host facts.Host) []plan.Refusal {
+	var found []plan.Refusal
+	if host.Systemd == 0 {
+		found = append(found, plan.Refuse(plan.Unsuitable, m.Name, "use a host that systemd has booted", "PID 1 is not systemd"))
+	}
+	if way := v.route(); len(v.releases(host)) < len(way) {
+		found = append(found, plan.Refuse(plan.Unsuitable, m.Name, "etcd is released for amd64, arm64, ppc64le and s390x",
+			"there is no etcd %s for its architecture %s", strings.Join(way, ", "), host.Arch))
+	}
+	for _, tool := range host.Missing {
+		if tool != "ss" { // without it ports cannot be attributed; etcd itself then says what is wrong
+			found = append(found, plan.Refuse(plan.Unsuitable, m.Name, "install the package that holds "+tool, "the command %s is missing", tool))
+		}
+	}
+	if off := host.ClockOffset; off.Abs() > maxClockOffset {
+		found = append(found, plan.Refuse(plan.ClockOff, m.Name, "set the clock right and keep it right with chrony or systemd-timesyncd",
+			"its clock is %s %s this machine's, and certificates would not be valid there", spell(off.Abs()), aheadOrBehind(off)))
+	}
+	return found
+}
+
+// spell is a time as people say it: days where it is long.
+func spell(d time.Duration) string {
+	const day = 24 * time.Hour
+	if d >= 2*day {
+		return plan.Count(int(d.Round(day)/day), "day")
+	}
+	return d.Round(time.Second).String()
+}
+
+func aheadOrBehind(off time.Duration) string {
+	if off > 0 {
+		return "ahead of"
+	}
+	return "behind"
+}
+
+// ports says which process holds a port that the member needs.
+func (v view) ports(m inventory.Member, host facts.Host) []plan.Refusal {
+	if host.Process != nil || host.Unit.Active == "activating" {
+		return nil // the member holds them, or comes and goes; whatever it could not get, it has said
+	}
+	var found []plan.Refusal
+	for _, socket := range host.Sockets {
+		if !v.needs(m, socket) || socket.Process == facts.ListenerName { // a preflight's, which is about to end
+			continue
+		}
+		who := "another process"
+		if socket.Process != "" {
+			who = fmt.Sprintf("%s (PID %d)", socket.Process, socket.PID)
+		}
+		taken := plan.Refuse(plan.PortTaken, m.Name,
+			fmt.Sprintf("stop it, or choose another port in the inventory; on the host: ss -ltnp 'sport = :%d'", socket.Port),
+			"port %d is taken by %s", socket.Port, who)
+		if !slices.Contains(found, taken) { // on another address
+			found = append(found, taken)
+		}
+	}
+	return found
+}
+
+// needs says whether the member would bind to a socket's port on an address that collides.
+func (v view) needs(m inventory.Member, socket facts.Socket) bool {
+	c := v.want.Cluster
+	addresses := []string{"127.0.0.1"}
+	switch socket.Port {
+	case c.PeerPort:
+		addresses = []string{m.PeerAddress}
+	case c.ClientPort, c.TLS.HTTPClientPort:
+		addresses = append(addresses, m.ClientAddress)
+	}
+	return slices.ContainsFunc(addresses, func(address string) bool { return collide(address, socket.Address) })
+}
+
+// collide says whether a member's listener and that of another process get in each other's way on one port. The member listens on all of IPv4
+// where its address is a name. ss writes a socket of both families as *, one of IPv6 alone as [::].
+func collide(wanted, taken string) bool {
+	own, err := netip.ParseAddr(wanted)
+	if err != nil {
+		own = netip.IPv4Unspecified()
+	}
+	other, err := netip.ParseAddr(taken)
+	if err != nil {
+		return taken == "*"
+	}
+	own, other = own.Unmap(), other.Unmap()
+	return own.Is4() == other.Is4() && (own == other || own.IsUnspecified() || other.IsUnspecified())
+}
+
+// sourced says, before there is a cluster, that peers would refuse what a host dials.
+func (v view) sourced(m inventory.Member, host facts.Host) []plan.Refusal {
+	text := v.refusedByPeers(m, host)
+	if v.formed || text == "" {
+		return nil
+	}
+	return []plan.Refusal{plan.Refuse(plan.Unsuitable, m.Name, namesRemedy(m), "%s", text)}
+}
+
+// trusted says whether the host belongs to the CAs of this operator directory. A host of another's must not get a second CA.
+func (v view) trusted(m inventory.Member, host facts.Host) []plan.Refusal {
+	ours := v.ours()
+	conf := ConfigDir(v.want.Cluster)
+	var names []string
+	for name := range host.Files {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	var foreign []string
+	for _, name := range names {
+		if ok, _ := path.Match(conf+"/trust-*.pem", name); !ok {
+			continue
+		}
+		sums := facts.Certificates(host.Files[name].Content)
+		if len(sums) > 0 && !slices.ContainsFunc(sums, func(sum string) bool { return ours[sum] }) {
+			foreign = append(foreign, name)
+		}
+	}
+	if len(foreign) == 0 {
+		return nil
+	}
+	return []plan.Refusal{plan.Refuse(plan.ForeignCA, m.Name,
+		fmt.Sprintf("run it with the operator directory that made this cluster: %s, above all its ca/, beside the inventory",
+			path.Join(".clusterup", v.want.Cluster.Name)),
+		"%s trusts a CA that is not in this operator directory", foreign[0])}
+}
+
+// membership says where the member list and the inventory differ.
+func (v view) membership() []plan.Refusal {
+	if !v.formed || v.seen.Members == nil {
+		return nil
+	}
+	wanted := map[string]inventory.Member{}
+	for _, m := range v.want.Cluster.Members {
+		wanted[m.Name] = m
+	}
+	var found []plan.Refusal
+	listed := map[string]bool{}
+	for _, member := range v.seen.Members {
+		m, ok := wanted[member.Name]
+		listed[member.Name] = true
+		switch {
+		case member.Learner:
+			found = append(found, plan.Refuse(plan.Membership, member.Name,
+				"promote it ("+etcdctl("member promote "+member.ID.String())+"), or remove it", "member %s is a learner", member.ID))
+		case !ok:
+			found = append(found, plan.Refuse(plan.Membership, "", "put it into the inventory; or, if it is to go and the others are a healthy quorum: "+
+				etcdctl("member remove "+member.ID.String()), "member %s (%s) is in the cluster, but not in the inventory",
+				member.ID, strings.TrimSpace(member.Name+" "+strings.Join(member.PeerURLs, " "))))
+		case !v.knownAt(m, member):
+			found = append(found, plan.Refuse(plan.Membership, m.Name, "change the address back: moving a member is not something this version does",
+				"the cluster knows it at %s, the inventory says %s", strings.Join(member.PeerURLs, " "), v.peerURL(m)))
+		}
+	}
+	for _, m := range v.want.Cluster.Members {
+		if !listed[m.Name] {
+			found = append(found, plan.Refuse(plan.Membership, m.Name, "take it out of the inventory: this version adds no members", "is in the inventory, but not a member of cluster %s", v.clusterID))
+		}
+	}
+	return found
+}

@@ -1,0 +1,250 @@
+package etcd
+
+import (
+	"bytes"
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/clusterup/clusterup/facts"
+	"github.com/clusterup/clusterup/inventory"
+	"github.com/clusterup/clusterup/plan"
+	"github.com/clusterup/clusterup/units"
+)
+
+// mustRestart says what a member runs with that is not wanted, line by line; nil when it may go on running.
+func (v view) mustRestart(m inventory.Member, host facts.Host) []string {
+	if host.Process == nil {
+		return nil
+	}
+	r, _ := v.release(host)
+	b := v.bin(host)
+	wanted := units.Args(v.unitMember(m, b))
+	why := v.inWords(host, wanted, units.DiffArgs(host.Process.Args, wanted))
+	switch binary := b.path("etcd"); {
+	case host.Process.SameAs == binary, v.flushes(host), v.lingers(host):
+	case host.Process.SHA256 == r.Binaries["etcd"]: // its file was replaced by the same bytes
+	case len(why) == 0 || !strings.HasPrefix(why[0], "binary: "):
+		why = append(why, "runs another binary than "+binary)
+	}
+	if told := toldBesides(host); len(told) > 0 {
+		why = append(why, "has "+some(told, " ")+" in its environment")
+	}
+	if pid := v.want.Restart[m.Name]; pid != 0 && pid == host.Process.PID {
+		why = append(why, "its open connections are to end")
+	}
+	for _, role := range []string{"peer", "server"} {
+		if unproven := v.unproven(host, role); unproven != "" {
+			why = append(why, unproven)
+		}
+	}
+	return why
+}
+
+// inWords says what a member comes to do with TLS, and which CAs it comes to trust or trusts no more, in place of flags and names of bundles.
+func (v view) inWords(host facts.Host, wanted, why []string) []string {
+	for _, role := range caRoles {
+		was, is := units.Flag(host.Process.Args, trustFlag[role]), units.Flag(wanted, trustFlag[role])
+		switch {
+		case is != "" && was == "":
+			why = append(slices.DeleteFunc(why, func(line string) bool {
+				return slices.ContainsFunc(tlsFlags[role], func(flag string) bool { return strings.HasPrefix(line, "--"+flag+": ") })
+			}), tlsWords[role])
+		case is != was:
+			for i, line := range why {
+				if changes := v.trustChanges(role, host); strings.HasPrefix(line, "--"+trustFlag[role]+": ") && len(changes) > 0 {
+					why[i] = strings.Join(changes, ", ")
+				}
+			}
+		}
+	}
+	return why
+}
+
+// tlsFlags are the flags that come together when TLS is switched on for peers or clients, and tlsWords says what they do.
+var (
+	tlsFlags = map[string][]string{
+		"peer":   {"peer-cert-file", "peer-key-file", "peer-trusted-ca-file", "peer-client-cert-auth"},
+		"client": {"cert-file", "key-file", "trusted-ca-file", "client-cert-auth", "client-crl-file"},
+	}
+	tlsWords = map[string]string{
+		"peer":   "to have a certificate for its peers, and to ask them for theirs",
+		"client": "to have a certificate for its clients, and to ask them for theirs",
+	}
+)
+
+// trustChanges says which CAs of a role a member comes to trust, or trusts no more.
+func (v view) trustChanges(role string, host facts.Host) []string {
+	var changes []string
+	bundled := v.bundled(role, host)
+	for _, ca := range v.cas(role) {
+		trusted := v.trusts(host, ca)
+		will := slices.ContainsFunc(bundled, func(other facts.CA) bool { return bytes.Equal(other.Trusted(), ca.Trusted()) })
+		switch {
+		case will && !trusted:
+			changes = append(changes, "to trust "+caName(ca))
+		case trusted && !will:
+			changes = append(changes, "to trust "+caName(ca)+" no more")
+		}
+	}
+	return changes
+}
+
+// candidate is a member that must restart.
+type candidate struct {
+	member inventory.Member
+	host   facts.Host
+	why    []string
+	order  int // 0: it does not serve, 1: it has taken its raft snapshot, 2: a follower, 3: the leader
+}
+
+// candidates are the members that must restart, in the order in which they do: those that do not serve first, the leader last.
+func (v view) candidates() []candidate {
+	var found []candidate
+	v.each(func(m inventory.Member, host facts.Host) {
+		why := v.mustRestart(m, host)
+		if why == nil || v.holds(host) || v.lost(host) {
+			return
+		}
+		order := 2
+		switch {
+		case !v.stays(host):
+			order = 0
+		case v.leads(host):
+			order = 3
+		case units.Flag(host.Process.Args, "snapshot-count") == "1": // slow, until it goes on
+			order = 1
+		}
+		found = append(found, candidate{m, host, why, order})
+	})
+	slices.SortStableFunc(found, func(a, b candidate) int { return cmp.Compare(a.order, b.order) })
+	return found
+}
+
+// restart restarts one member that runs with something else than is wanted. The voters that stay up must be a quorum (law 1), and the
+// leader first hands over to one that has been restarted already.
+func (v view) restart() (*plan.Stage, error) {
+	if stage := v.awaitRaftSnapshot(); stage != nil {
+		return stage, nil
+	}
+	found := v.candidates()
+	if len(found) == 0 {
+		return nil, nil
+	}
+	first := found[0]
+	if stage := v.awaitLeader(); stage != nil { // the first may be the one that leads
+		return stage, nil
+	}
+	if refusals := v.alarmed(first); len(refusals) > 0 {
+		return nil, &plan.Refused{Refusals: refusals}
+	}
+	if v.cutOff() && v.want.accepts(plan.Downtime) {
+		return v.together(found), nil
+	}
+	gate, needs, refusal := v.mayStop(first.member)
+	if refusal != nil && len(v.dark()) > 0 { // it waits, and what stops nothing goes on
+		return nil, nil
+	}
+	if refusal != nil {
+		return nil, &plan.Refused{Refusals: []plan.Refusal{*refusal}}
+	}
+	if to, ok := v.successor(first); ok {
+		return &plan.Stage{Name: "move the leader away from " + first.member.Name, Gate: gate, Width: 1, Steps: []plan.Step{{
+			Kind: plan.MoveLeader, Host: first.member.Name, To: to, Why: "it is the last to restart; " + to + " serves, and has applied most",
+		}}}, nil
+	}
+	name, restart := "restart "+first.member.Name, v.restartStep(first)
+	restart.Needs = needs
+	switch {
+	case v.flushes(first.host):
+		restart.Why = first.host.V2Store.Text + ", which etcd 3.7 could not replay: it takes one as it starts with snapshot-count 1"
+		name += ", to take a raft snapshot"
+	case restart.From != restart.Version:
+		name = fmt.Sprintf("etcd %s → %s: %s", restart.From, restart.Version, name)
+	case v.unproven(first.host, "peer") != "" || v.unproven(first.host, "server") != "":
+		name += ", which goes on to serve the certificates of before"
+	}
+	steps := slices.Concat(v.announce(first.member), v.unitBefore(first.member), []plan.Step{restart})
+	steps[0].Needs = needs // nothing is announced or written either
+	return &plan.Stage{Name: name, Gate: gate, Width: 1, Steps: steps}, nil
+}
+
+// stuck is why no member may be stopped that has to restart; nil: one may be, or none has to.
+func (v view) stuck() *plan.Refusal {
+	found := v.candidates()
+	if len(found) == 0 || v.cutOff() && v.want.accepts(plan.Downtime) {
+		return nil
+	}
+	_, _, refusal := v.mayStop(found[0].member)
+	return refusal
+}
+
+func (v view) restartStep(c candidate) plan.Step {
+	return plan.Step{
+		Kind: plan.RestartMember, Host: c.member.Name, Unit: v.want.Cluster.UnitName, Why: strings.Join(c.why, "; "),
+		From: v.lastVersion(c.host), Version: v.bin(c.host).version,
+	}
+}
+
+// cutOff says that no member accepts another any more, since the CA of their certificates has ended: there is no quorum to be kept, and
+// none before most members have restarted with another CA.
+func (v view) cutOff() bool { return v.formed && v.want.Cluster.TLS.Peers && v.ended("peer") }
+
+// together restarts side by side what would each wait for the others.
+func (v view) together(all []candidate) *plan.Stage {
+	stage := plan.Stage{
+		Name: "restart all members side by side", Width: len(all),
+		Gate: "the CA of the peers has ended, so that no member that restarts is accepted by one that has not; downtime was accepted",
+	}
+	slices.SortFunc(all, func(a, b candidate) int {
+		order := func(c candidate) int {
+			return slices.IndexFunc(v.want.Cluster.Members, func(m inventory.Member) bool { return m.Name == c.member.Name })
+		}
+		return cmp.Compare(order(a), order(b))
+	})
+	for _, c := range all {
+		stage.Steps = append(stage.Steps, append(v.unitBefore(c.member), v.restartStep(c))...)
+	}
+	return &stage
+}
+
+// awaitRaftSnapshot waits for a member that was restarted to take a raft snapshot, and has not done so yet: it takes one when it applies
+// what is written next.
+func (v view) awaitRaftSnapshot() *plan.Stage {
+	var stage *plan.Stage
+	v.each(func(m inventory.Member, host facts.Host) {
+		if stage == nil && v.flushes(host) && v.serves(host) && v.mustRestart(m, host) == nil {
+			stage = &plan.Stage{Name: "let " + m.Name + " take a raft snapshot", Gate: "it serves", Width: 1, Steps: []plan.Step{{
+				Kind: plan.AwaitRaftSnapshot, Host: m.Name, Why: "it runs with snapshot-count 1, and takes one when it applies what is written next",
+			}}}
+		}
+	})
+	return stage
+}
+
+// successor is the member that leads while the leader restarts: of those that serve, the one that has applied most. None when there is
+// no other, or the member does not lead.
+func (v view) successor(c candidate) (string, bool) {
+	best, name := uint64(0), ""
+	v.each(func(m inventory.Member, host facts.Host) {
+		if m.Name != c.member.Name && v.serves(host) && (name == "" || host.Etcd.Applied > best) {
+			best, name = host.Etcd.Applied, m.Name
+		}
+	})
+	return name, c.order == 3 && name != ""
+}
+
+// unitBefore is the unit file that a restart is to start with. It is written only then: a unit that turns out to be bad is found out by
+// one member, while the others would still start with theirs.
+func (v view) unitBefore(m inventory.Member) []plan.Step {
+	host := v.seen.Hosts[m.Name]
+	change, why := fileChange(v.unitFile(m, host), host)
+	if why == "" {
+		return nil
+	}
+	if why == "differs" {
+		why = v.unitReason(m, host)
+	}
+	return []plan.Step{{Kind: plan.WriteUnit, Host: m.Name, Why: why, Unit: v.want.Cluster.UnitName, Changes: []plan.Change{change}}}
+}

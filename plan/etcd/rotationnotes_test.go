@@ -1,0 +1,70 @@
+package etcd
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/clusterup/clusterup/facts"
+	"github.com/clusterup/clusterup/plan"
+)
+
+// Who is cut off by what is about to be done is named, until that is done or does not come.
+func TestCutOffNotes(t *testing.T) {
+	patient, unsealed := wanted(t, 3), settled(t, wanted(t, 3))
+	patiently(&patient)
+	s := issued(patient, settled(t, patient))
+	unsealed.Operator.Unsealed = true
+	after := func(hold string) facts.Snapshot { return rotated(t, RotateCA(patient, s, []string{"client"}, hold), s) }
+	for name, test := range map[string]struct {
+		want Want
+		seen facts.Snapshot
+		says string
+	}{
+		"a rotation without a pause":  {RotateCA(patient, s, []string{"client"}, ""), s, "client app: the newest certificate is of client CA 1. Who does not trust"},
+		"a pause that is too late":    {RotateCA(patient, s, []string{"client"}, HoldLeaves), s, "is cut off: --pause-after=trust leaves the time"},
+		"a pause":                     {RotateCA(patient, s, []string{"client"}, HoldTrust), s, ""},
+		"it is paused":                {patient, after(HoldTrust), ""},
+		"it waits for the client":     {patient, after(""), ""},
+		"it does not wait any more":   {accepting(patient, plan.OldClients), after(""), "client app: the newest certificate is of client CA 1, and is refused by every member"},
+		"it is paused all the same":   {accepting(patient, plan.OldClients), after(HoldLeaves), ""},
+		"nothing to take back":        {AbortRotation(patient, caRoles), s, "no rotation is under way"},
+		"keys that are not encrypted": {patient, unsealed, "clusterup pki reseal"},
+	} {
+		v := newView(test.want, test.seen)
+		got := strings.Join(append(v.operatorNotes(), v.clientNotes()...), "\n")
+		if test.says == "" && got != "" || !strings.Contains(got, test.says) {
+			t.Errorf("%s: the notes are %q, want %q", name, got, test.says)
+		}
+	}
+}
+
+// accepting is w with a risk that the operator accepts too.
+func accepting(w Want, risk plan.Risk) Want {
+	w.Accept = append(slices.Clone(w.Accept), risk)
+	return w
+}
+
+// Whoever takes a rotation back is told which clients it cuts off, and not what concerns one that goes on.
+func TestTakenBackNotes(t *testing.T) {
+	w := wanted(t, 3)
+	s := issued(w, settled(t, w))
+	next := s.Operator.CAs[slices.IndexFunc(s.Operator.CAs, func(ca facts.CA) bool { return ca.Role == "client" })]
+	next.Generation, next.SHA256 = 2, "another"
+	s.Operator.CAs = append(slices.Clone(s.Operator.CAs), next)
+	early := facts.Client{Name: "early", Serial: "2", Generation: 2, NotAfter: noon.AddDate(1, 0, 0)}
+	for _, test := range []struct {
+		name    string
+		clients []facts.Client
+		want    string
+	}{
+		{"nobody was quick", s.Operator.Clients, ""},
+		{"somebody was", append(slices.Clone(s.Operator.Clients), early), "client early: the newest certificate is of client CA 2, which is taken back"},
+	} {
+		s.Operator.Clients = test.clients
+		got := strings.Join(newView(AbortRotation(w, []string{"client"}), s).clientNotes(), "\n")
+		if test.want == "" && got != "" || !strings.HasPrefix(got, test.want) {
+			t.Errorf("%s: the notes are %q, want %q", test.name, got, test.want)
+		}
+	}
+}

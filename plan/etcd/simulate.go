@@ -1,0 +1,293 @@
+package etcd
+
+import (
+	"cmp"
+	"maps"
+	"path"
+	"slices"
+
+	"github.com/clusterup/clusterup/facts"
+	"github.com/clusterup/clusterup/plan"
+	"github.com/clusterup/clusterup/plan/version"
+	"github.com/clusterup/clusterup/units"
+)
+
+// Simulate is what would be seen after a stage, if all of it succeeds. It changes nothing of s.
+func Simulate(w Want, s facts.Snapshot, stage plan.Stage) facts.Snapshot {
+	s.Hosts = maps.Clone(s.Hosts)
+	for _, step := range stage.Steps {
+		s = SimulateStep(w, s, step)
+	}
+	return s
+}
+
+// SimulateStep is what would be seen after one step. Tests stop a stage half-way with it.
+func SimulateStep(w Want, s facts.Snapshot, step plan.Step) facts.Snapshot {
+	s.Hosts, s.Simulated = maps.Clone(s.Hosts), true
+	switch step.Kind.Traits().Where {
+	case plan.Directory:
+		s.Operator = simulateOperator(w, s, step)
+		return s
+	case plan.Cluster:
+		return simulateEtcd(w, s, step)
+	}
+	host := s.Hosts[step.Host]
+	host.Files, host.Binaries, host.Leaves = maps.Clone(host.Files), maps.Clone(host.Binaries), maps.Clone(host.Leaves)
+	if host.Files == nil {
+		host.Files = map[string]facts.File{}
+	}
+	simulateHost(w, s, step, &host)
+	host.InUse = simulateUse(w, s.Hosts[step.Host], host)
+	s.Hosts[step.Host] = host
+	return simulateCluster(w, s)
+}
+
+// simulateEtcd is the effect of the steps that etcd itself does.
+func simulateEtcd(w Want, s facts.Snapshot, step plan.Step) facts.Snapshot {
+	switch step.Kind {
+	case plan.SaveSnapshot:
+		s.Operator.Snapshots = append(slices.Clone(s.Operator.Snapshots), facts.SavedSnapshot{
+			ClusterID: newView(w, s).clusterID, Version: step.Version, Taken: s.Taken,
+		})
+	case plan.MoveLeader, plan.EnableDowngrade, plan.CancelDowngrade, plan.AwaitVersion:
+		s = simulateMembers(s, step)
+	case plan.UpdateMember:
+		s.Members = slices.Clone(s.Members)
+		for i := range s.Members {
+			if s.Members[i].ID == step.Member {
+				s.Members[i].PeerURLs = step.PeerURLs
+			}
+		}
+	case plan.AwaitRaftSnapshot:
+		host := s.Hosts[step.Host]
+		host.V2Store = &facts.V2Store{Clean: true}
+		s.Hosts[step.Host] = host
+		s = simulateCluster(w, s)
+	case plan.AwaitMember, plan.AwaitLeader: // members that run have found each other then
+		s = simulateCluster(w, s)
+	}
+	return s
+}
+
+func simulateHost(w Want, s facts.Snapshot, step plan.Step, host *facts.Host) {
+	if step.Kind.Traits().Starts {
+		simulateRunning(w, s, step, host)
+		return
+	}
+	switch step.Kind {
+	case plan.CreateUser:
+		host.EtcdUser = true
+	case plan.MakeDirs, plan.FixModes:
+		for _, p := range step.Paths {
+			file := host.Files[p.Path]
+			if step.Kind == plan.MakeDirs {
+				file.Kind = facts.Dir
+			}
+			file.Owner, file.Group, file.Mode = p.Owner, p.Group, p.Mode
+			host.Files[p.Path] = file
+			host.Data.Exists = host.Data.Exists || p.Owner == w.Cluster.User
+		}
+		if mute("peer", *host) || mute("server", *host) { // what lies there can be read now
+			host.Serves = serve(w, s, *host)
+		}
+	case plan.InstallRelease:
+		simulateRelease(host, *step.Release)
+	case plan.WriteTrust, plan.WriteUnit:
+		if step.Kind == plan.WriteUnit {
+			host.Unit.Start = newView(w, s).simulateUnit(*host, step.Changes[0].Data)
+		}
+		for _, c := range step.Changes {
+			host.Files[c.Path] = facts.File{
+				Kind: facts.Regular, Mode: c.Mode, Owner: c.Owner, Group: c.Group, Size: int64(len(c.Data)), Content: c.Data,
+			}
+		}
+		if step.Kind == plan.WriteUnit {
+			host.Unit.Load, host.Unit.NeedsReload, host.Unit.Fragment = "loaded", false, UnitPath(w.Cluster)
+		}
+	case plan.ReloadUnits:
+		host.Unit.NeedsReload = false
+	case plan.EnableUnit:
+		host.Unit.Enabled = "enabled"
+	case plan.IssueLeaf:
+		simulateLeaf(w, s, step.Leaf, host)
+	case plan.PruneReleases, plan.PruneTrust:
+		for _, p := range step.Paths {
+			for name := range host.Files {
+				if name == p.Path || path.Dir(name) == p.Path {
+					delete(host.Files, name)
+					delete(host.Binaries, name)
+				}
+			}
+		}
+	case plan.StopMember, plan.MoveAside, plan.PurgeData, plan.RemoveFiles:
+		simulateDestroy(step, host)
+	case plan.RecordBirth:
+		file := units.Birth(ConfigDir(w.Cluster), *step.Birth)
+		host.Files[file.Path] = facts.File{Kind: facts.Regular, Mode: file.Mode, Owner: file.Owner, Group: file.Group, Content: file.Data}
+	}
+}
+
+func simulateRelease(host *facts.Host, r plan.Release) {
+	if host.Binaries == nil {
+		host.Binaries = map[string]string{}
+	}
+	host.Files[BinDir(r)] = facts.File{Kind: facts.Dir, Mode: 0o755, Owner: "root", Group: "root"}
+	for _, name := range binaries {
+		file := path.Join(BinDir(r), name)
+		host.Files[file] = facts.File{Kind: facts.Regular, Mode: 0o755, Owner: "root", Group: "root"}
+		host.Binaries[file] = r.Binaries[name]
+	}
+	// A running process keeps the bytes that it was started with; only its file has another inode now.
+	if p := host.Process; p != nil && p.SameAs == path.Join(BinDir(r), "etcd") {
+		running := *p
+		running.SameAs, running.SHA256 = "", r.Binaries["etcd"]
+		host.Process = &running
+	}
+}
+
+// simulateRunning is a member that runs what its unit says.
+func simulateRunning(w Want, s facts.Snapshot, step plan.Step, host *facts.Host) {
+	v := newView(w, s)
+	for _, m := range w.Cluster.Members {
+		if m.Name != step.Host {
+			continue
+		}
+		had := v.lastVersion(*host)
+		args := units.Command(host.Files[UnitPath(w.Cluster)].Content)
+		if len(args) == 0 {
+			return
+		}
+		b := binAt(args[0])
+		pid := 1
+		if host.Process != nil {
+			pid = host.Process.PID + 1
+		}
+		host.Process = &facts.Process{PID: pid, SameAs: b.path("etcd"), Args: args, User: w.Cluster.User}
+		host.Unit.Active, host.Unit.Enabled = "active", "enabled"
+		host.Serves = serve(w, s, *host)
+		status := facts.Status{Version: b.version, StorageVersion: storage(b.version, v.low)}
+		if old := host.Etcd; old != nil {
+			status.Applied = old.Applied
+		}
+		host.Etcd, host.Denied = &status, false
+		host.V2Store = simulateV2(host, had, b.version)
+		if !host.Data.WAL {
+			host.Data.WAL, host.Data.ClusterID, host.Data.MemberID = true, v.clusterID, memberID(v.peerURL(m), v.token)
+		}
+	}
+}
+
+// simulateV2 is what is seen of etcd v2 content after a start: what 3.5 leaves in the log is there until a raft snapshot covers it.
+func simulateV2(host *facts.Host, had, is string) *facts.V2Store {
+	switch version.Minor(is) {
+	case "3.5":
+		return &facts.V2Store{Clean: true}
+	case "3.6":
+		old := version.Minor(had) == "3.5" || host.V2Store != nil && !host.V2Store.Clean
+		flushed := version.Minor(had) == "3.6" && units.Flag(host.Process.Args, "snapshot-count") == "1"
+		return &facts.V2Store{Clean: !old || flushed, Text: "requests of etcd 3.5"}
+	}
+	return nil
+}
+
+// storage is the version of the data of a member of a version, in a cluster whose oldest member is of low; 3.5 does not say.
+func storage(of, low string) string {
+	switch {
+	case version.Compare(version.Minor(of), "3.6") < 0:
+		return ""
+	case low == "" || version.Compare(of, low) < 0:
+		low = of
+	}
+	return version.Minor(low) + ".0"
+}
+
+// simulateCluster lets the members that run find each other: with a quorum there is a leader, and all that run serve, and have caught up.
+func simulateCluster(w Want, s facts.Snapshot) facts.Snapshot {
+	var running []string
+	var leader facts.ID
+	var applied uint64
+	for _, m := range w.Cluster.Members {
+		host := s.Hosts[m.Name]
+		if host.Process == nil || !host.Data.WAL {
+			continue
+		}
+		running = append(running, m.Name)
+		if host.Denied { // it leads perhaps, and does not say so
+			continue
+		}
+		if host.Etcd != nil {
+			applied = max(applied, host.Etcd.Applied)
+		}
+		if leader == 0 || host.Etcd != nil && host.Etcd.Leader != 0 && host.Etcd.Leader == host.Etcd.MemberID {
+			leader = host.Data.MemberID
+		}
+	}
+	if len(running) <= len(w.Cluster.Members)/2 {
+		leader = 0
+	}
+	downgrade := inFlight(s, running)
+	for _, name := range running {
+		host := s.Hosts[name]
+		if host.Denied {
+			continue
+		}
+		runs := cmp.Or(binAt(host.Process.Args[0]).version, w.Cluster.Version)
+		status := facts.Status{Version: runs, StorageVersion: storage(runs, "")}
+		if host.Etcd != nil {
+			status = *host.Etcd
+		}
+		status.ClusterID, status.MemberID, status.Leader = host.Data.ClusterID, host.Data.MemberID, leader
+		if leader != 0 {
+			status.Applied = applied
+		}
+		if status.Downgrade = downgrade; version.Minor(status.Version) == "3.5" {
+			status.Downgrade = ""
+		}
+		host.Etcd, host.Reads = &status, leader != 0
+		s.Hosts[name] = host
+	}
+	return s
+}
+
+// inFlight is the target of the downgrade that members speak of. The leader ends one a while after all have come to it.
+func inFlight(s facts.Snapshot, running []string) string {
+	target := ""
+	for _, name := range running {
+		if e := s.Hosts[name].Etcd; e != nil {
+			target = cmp.Or(target, e.Downgrade)
+		}
+	}
+	return target
+}
+
+// simulateMembers is the effect of the steps that concern the cluster as a whole.
+func simulateMembers(s facts.Snapshot, step plan.Step) facts.Snapshot {
+	lead := s.Hosts[step.To].Data.MemberID
+	for name, host := range s.Hosts {
+		if host.Etcd == nil {
+			continue
+		}
+		status := *host.Etcd
+		old := version.Minor(status.Version) == "3.5"
+		switch step.Kind {
+		case plan.MoveLeader:
+			status.Leader = lead
+		case plan.EnableDowngrade:
+			if !old {
+				status.Downgrade = step.Version + ".0"
+			}
+		case plan.CancelDowngrade:
+			status.Downgrade = ""
+		case plan.AwaitVersion:
+			if !old {
+				status.StorageVersion = step.Version + ".0"
+			}
+			if version.Minor(status.Version) == step.Version {
+				status.Downgrade = ""
+			}
+		}
+		host.Etcd = &status
+		s.Hosts[name] = host
+	}
+	return s
+}

@@ -1,0 +1,165 @@
+package etcd
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+
+	"github.com/clusterup/clusterup/facts"
+	"github.com/clusterup/clusterup/inventory"
+	"github.com/clusterup/clusterup/plan"
+)
+
+// A CA of others is tried before anything rests on it, and as long as there is a way back from it (law 13).
+
+// OnTrial are the roles whose CA is to come from elsewhere, or has, and is not yet the only one that every member
+// relies on.
+func OnTrial(w Want, s facts.Snapshot) []string {
+	v := newView(w, s)
+	given := map[string]*inventory.GivenCA{"peer": w.Cluster.PKI.PeerCA, "client": w.Cluster.PKI.ClientCA}
+	not := func(role string) bool { return given[role] == nil || !v.onTrial(role) }
+	return slices.DeleteFunc(slices.Clone(caRoles), not)
+}
+
+func (v view) onTrial(role string) bool {
+	live := v.live(role)
+	switch {
+	case v.goesBack(role):
+		return false
+	case len(live) == 0, v.seen.Operator.Replaced[role] != "":
+		return true
+	}
+	newest := live[len(live)-1]
+	return newest.Given && (len(live) > 1 || !v.formed || !v.trustedByAll(newest))
+}
+
+// UnfitCA is the refusal of a CA that could not sign what members need.
+func UnfitCA(w Want, s facts.Snapshot, role, why string) plan.Refusal {
+	return newView(w, s).unfit(role, why)
+}
+
+func (v view) unfit(role, why string) plan.Refusal {
+	remedy := "put its files right, or name another CA in pki of the inventory"
+	if live := v.live(role); len(live) > 1 && v.seen.Operator.Replaced[role] == "" {
+		remedy = "put its files right, or take it out of the inventory again: " +
+			"then the members go back to " + caName(live[0])
+	}
+	return plan.Refuse(plan.GivenCA, "", remedy, "the %s CA that the inventory names cannot be used: %s", role, why)
+}
+
+// goesBack says that a rotation is taken back: that was asked for, or the inventory names an older CA again.
+func (v view) goesBack(role string) bool {
+	return slices.Contains(v.want.Abort, role) || v.reverts(role) > 0
+}
+
+// reverts is the generation that the inventory names again instead of a later one, if members can go back to it; else
+// 0.
+func (v view) reverts(role string) int {
+	for _, ca := range v.live(role) {
+		if ca.Generation == v.seen.Operator.Reverts[role] && ca.Signing && !v.over(ca) {
+			return ca.Generation
+		}
+	}
+	return 0
+}
+
+// takenBack are the steps that give up the rotations that go back, and CAs that no host has anything of and that the
+// inventory does not name.
+func (v view) takenBack(role string) []plan.Step {
+	live := v.live(role)
+	if len(live) < 2 {
+		return nil
+	}
+	var steps []plan.Step
+	add := func(why string, cas ...facts.CA) {
+		for _, ca := range cas {
+			steps = append(steps, plan.Step{Kind: plan.RetireCA, CA: role, Generation: ca.Generation, Why: why})
+		}
+	}
+	newest, older := live[len(live)-1], live[:len(live)-1]
+	switch back := v.reverts(role); {
+	case slices.Contains(v.want.Abort, role):
+		add("its rotation is taken back", live[1:]...)
+	case back > 0:
+		if v.seen.Operator.Holds[role] != "" {
+			steps = append(steps, v.holdStep(role, ""))
+		}
+		add(fmt.Sprintf("the inventory names %s CA %d again", role, back),
+			slices.DeleteFunc(live, func(ca facts.CA) bool { return ca.Generation <= back })...)
+	case v.seen.Operator.Replaced[role] != "" && !v.onHosts(newest):
+		add("no host has anything of it, and the inventory names another one", newest)
+	case !v.formed && !v.started && newest.Signing:
+		add("no host has anything of it, and the inventory names another one", slices.DeleteFunc(older, v.onHosts)...)
+	}
+	return steps
+}
+
+// onHosts says whether a bundle or a leaf of a CA may lie on any host.
+func (v view) onHosts(ca facts.CA) bool {
+	return v.may(func(_ inventory.Member, host facts.Host) bool {
+		for _, file := range host.Files {
+			if bytes.Contains(file.Content, ca.Trusted()) {
+				return true
+			}
+		}
+		return has(host, ca)
+	})
+}
+
+// rejected says that members could not do with the newest CA of a role, although they trust it: one does not accept
+// what it signs, or shows what is not accepted where that CA alone is trusted. Nobody gets another certificate of it
+// then, and the old one is not dropped.
+func (v view) rejected(role string) string {
+	live := v.live(role)
+	if len(live) < 2 {
+		return ""
+	}
+	newest, why := live[len(live)-1], ""
+	v.each(func(m inventory.Member, host facts.Host) {
+		leaf := leafOf[role]
+		for _, view := range host.Serves[leaf] {
+			switch {
+			case why != "":
+			case view.Refuses != "":
+				why = fmt.Sprintf("%s does not accept a certificate of %s that is shown from %s: %s",
+					m.Name, caName(newest), view.From, view.Refuses)
+			case view.Invalid != "" && host.Leaves[leaf].Issuer == newest.SHA256 &&
+				view.SHA256 == host.Leaves[leaf].SHA256:
+				why = fmt.Sprintf("the %s certificate of %s, as shown to %s, is not accepted with %s alone: %s",
+					leaf, m.Name, view.From, caName(newest), view.Invalid)
+			}
+		}
+	})
+	if why != "" {
+		why += fmt.Sprintf(" (clusterup rotate ca --%s --abort goes back to %s)", role, caName(live[0]))
+	}
+	return why
+}
+
+// unseen says why it was not seen that others would find a member if the newest CA were the only one; "" when it was,
+// and where nobody looks. Peers have to find each other from everywhere. For clients one look is enough: what they
+// dial may be a balancer.
+func (v view) unseen(m inventory.Member, host facts.Host, role string, newest facts.CA) string {
+	leaf, why := leafOf[role], ""
+	if host.Process == nil {
+		return ""
+	}
+	for _, view := range host.Serves[leaf] {
+		problem := ""
+		switch {
+		case view.Error != "":
+			problem = view.Error
+		case view.SHA256 != host.Leaves[leaf].SHA256:
+			problem = fmt.Sprintf("%s is shown a certificate of %q", view.From, view.Name)
+		case view.Accepts != newest.SHA256 || !slices.Contains(view.Valid, newest.SHA256):
+			problem = fmt.Sprintf("from %s it was not tried with %s", view.From, caName(newest))
+		}
+		switch {
+		case problem == "" && role == "client":
+			return ""
+		case problem != "":
+			why = fmt.Sprintf("no handshake has shown the %s certificate of %s: %s", leaf, m.Name, problem)
+		}
+	}
+	return why
+}

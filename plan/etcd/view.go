@@ -1,0 +1,53 @@
+package etcd
+
+import (
+	"path"
+	"time"
+
+	"github.com/clusterup/clusterup/facts"
+	"github.com/clusterup/clusterup/inventory"
+	"github.com/clusterup/clusterup/plan"
+	"github.com/clusterup/clusterup/units"
+)
+
+// view is what Next knows: what is wanted, what was seen, and what follows from the two about the cluster's identity.
+type view struct {
+	want Want
+	seen facts.Snapshot
+
+	token     string   // of the cluster that is, or of the bootstrap under way, or of the one to come
+	clusterID facts.ID // of the cluster that is, or will be
+	formed    bool     // the cluster exists: logs or a birth marker say so; its configuration says "existing"
+	started   bool     // a bootstrap is under way: at least one host holds its data, and nothing says that the cluster exists
+	births    map[string]units.Born
+
+	low, high string // the oldest and newest version of members with data; empty: there is none
+	target    string // the version that all members are to reach next
+	downgrade string // target of the downgrade that is enabled, "3.5.0"; empty: none that a member speaks of
+
+	heartbeat, election time.Duration // see timing
+}
+
+func newView(w Want, s facts.Snapshot) view {
+	v := identify(w, s)
+	if s.Cluster != 0 && s.Cluster != v.clusterID { // what another cluster says of itself decides nothing here
+		v.seen.Members, v.seen.Alarms = nil, nil
+	}
+	v.low, v.high = v.versions()
+	v.target = v.route()[0]
+	v.heartbeat, v.election = v.timing()
+	v.each(func(_ inventory.Member, host facts.Host) {
+		if host.Etcd != nil && host.Etcd.Downgrade != "" {
+			v.downgrade = host.Etcd.Downgrade
+		}
+	})
+	return v
+}
+
+func (v view) birthPath() string { return path.Join(ConfigDir(v.want.Cluster), "born.json") }
+
+// release is the one that all members are to reach next, for a host's architecture.
+func (v view) release(host facts.Host) (plan.Release, bool) {
+	r, ok := v.want.Releases[v.target+"/"+host.Arch]
+	return r, ok
+}

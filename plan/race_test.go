@@ -1,6 +1,0 @@
-//go:build race
-
-package plan
-
-// raced says that the race detector makes everything some ten times slower; walks are then coarser.
-const raced = true
