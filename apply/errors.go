@@ -1,6 +1,7 @@
 package apply
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
@@ -88,3 +89,27 @@ func (e *DarkError) Error() string {
 }
 
 func (e *DarkError) Unwrap() error { return e.Refused }
+
+// LockLostError ends a run that can no longer be sure to be the only one. Running again goes on.
+type LockLostError struct {
+	Host  string
+	Stage *StageError // what had failed by itself; nil: nothing
+}
+
+func (e *LockLostError) Error() string {
+	text := e.Host + ": the lock was lost with the connection"
+	if e.Stage != nil {
+		text += ": " + e.Stage.Error()
+	}
+	return text
+}
+
+func (e *LockLostError) Unwrap() error {
+	if e.Stage == nil {
+		return nil
+	}
+	return e.Stage
+}
+
+// ErrMoved means that the hosts are not as they were when a plan was saved. The remedy is a new plan.
+var ErrMoved = errors.New("the world has moved since this plan was saved: look at the new plan, and save it again")

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 )
@@ -73,6 +74,23 @@ func (r *Refused) Only(kind RefusalKind) bool {
 		}
 	}
 	return len(r.Refusals) > 0
+}
+
+// DarkOnly says that an error is of dark hosts alone: a plan then goes as far as it can without them.
+func DarkOnly(err error) bool {
+	var refused *Refused
+	return errors.As(err, &refused) && refused.Only(Unreachable)
+}
+
+// RefusalsOf are the refusals in an error, be it a *Refused or a *NoMajority; nil: there are none.
+func RefusalsOf(err error) []Refusal {
+	if refused := new(Refused); errors.As(err, &refused) {
+		return refused.Refusals
+	}
+	if short := new(NoMajority); errors.As(err, &short) {
+		return short.Missing
+	}
+	return nil
 }
 
 // Refuse is a refusal whose reason is formatted; host may be empty.

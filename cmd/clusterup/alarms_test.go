@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/clusterup/clusterup/facts"
 	"github.com/clusterup/clusterup/inventory"
@@ -97,15 +96,14 @@ func TestNoSpaceWithChanges(t *testing.T) {
 
 func (a *aging) planned(p plan.Plan) string {
 	var out bytes.Buffer
-	(&console{out: &out}).showPlan(p, false, nil)
+	(&console{Console: &Console{Out: &out}}).showPlan(p, false, nil)
 	return out.String()
 }
 
 func (a *aging) status(p plan.Plan, refused *plan.Refused) string {
 	var out bytes.Buffer
-	a.session.console = &console{out: &out}
-	a.session.now = func() time.Time { return a.seen.Taken }
-	members := a.session.memberStatuses(p, a.seen)
-	a.session.showStatus(members, a.session.clusterStatus(members, p, a.seen, refused))
+	l := a.session.looked(p, a.seen, refused)
+	l.Now = a.seen.Taken
+	(&Console{Out: &out}).showStatus(l)
 	return out.String()
 }

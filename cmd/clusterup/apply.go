@@ -28,7 +28,7 @@ func newApply(c *console) *cobra.Command {
 		Short: "Make the hosts as the inventory says, and verify the cluster",
 		Args:  oneInventory("one inventory, or a plan that plan --out saved"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			c.json = flags.json
+			c.JSON = flags.json
 			saved, err := readPlan(args[0])
 			if err != nil {
 				return err
@@ -57,17 +57,17 @@ func newApply(c *console) *cobra.Command {
 // apply shows what is to be done, asks, locks, and converges. A run that finds nothing to do writes nothing anywhere, so it needs
 // neither lock nor consent.
 func (s *session) apply(ctx context.Context, saved *savedPlan, yes, full bool) error {
-	s.console.full = full
+	s.console.Full = full
 	looking, looked := s.console.untilStopped(ctx)
 	p, seen, err := s.plan(looking)
 	looked()
-	if saved != nil && (err == nil || darkOnly(err)) {
+	if saved != nil && (err == nil || plan.DarkOnly(err)) {
 		err = cmp.Or(saved.check(p, seen), err)
 	}
-	if saved == nil || err != nil && !darkOnly(err) {
+	if saved == nil || err != nil && !plan.DarkOnly(err) {
 		s.console.showPlan(p, full, err)
 	}
-	if err != nil && !darkOnly(err) {
+	if err != nil && !plan.DarkOnly(err) {
 		return err
 	}
 	if p.Empty() {
@@ -113,12 +113,6 @@ func (s *session) operatorPart(ctx context.Context, seen facts.Snapshot, reason 
 	})
 }
 
-// darkOnly says that a plan goes as far as it can while hosts are dark: nothing else stands against it.
-func darkOnly(err error) bool {
-	var refused *plan.Refused
-	return errors.As(err, &refused) && refused.Only(plan.Unreachable)
-}
-
 // onThisMachine says that a stage changes no host.
 func onThisMachine(stage plan.Stage) bool {
 	return !slices.ContainsFunc(stage.Steps, func(step plan.Step) bool { return step.Host != "" })
@@ -126,7 +120,7 @@ func onThisMachine(stage plan.Stage) bool {
 
 // writeEdit changes the inventory where that is a part of what was agreed to.
 func (s *session) writeEdit() error {
-	s.console.intact = s.console.intact && s.edit == nil
+	s.console.Intact = s.console.Intact && s.edit == nil
 	return s.edit.write()
 }
 
@@ -137,7 +131,7 @@ func (s *session) unmoved(ctx context.Context, shown plan.Plan, saved, yes, full
 	defer looked()
 	p, seen, err := s.plan(looking)
 	dark := err
-	if darkOnly(err) {
+	if plan.DarkOnly(err) {
 		err = nil
 	}
 	if err == nil {
@@ -155,7 +149,7 @@ func (s *session) unmoved(ctx context.Context, shown plan.Plan, saved, yes, full
 		return seen, err
 	}
 	if saved {
-		return seen, errMoved
+		return seen, apply.ErrMoved
 	}
 	s.console.say("The hosts have changed meanwhile. This is the plan now:")
 	s.console.showPlan(p, full, dark)
@@ -208,7 +202,7 @@ func (s *session) consent(ctx context.Context, yes bool) error {
 		return nil
 	}
 	if !s.console.terminal() {
-		return usageError{errors.New("there is no terminal to ask on: look at the plan, then run again with --yes")}
+		return misuse(errors.New("there is no terminal to ask on: look at the plan, then run again with --yes"))
 	}
 	ok, err := s.console.yes(ctx, "Go ahead?")
 	if err != nil {
@@ -265,14 +259,14 @@ func (s *session) run(w etcd.Want) *apply.Run {
 		hosts[name] = guarded{shell{host}, name, &s.holding}
 	}
 	return &apply.Run{
-		Want: w, Gather: s.look, Hosts: hosts, Operator: operatorDir{s}, Etcd: s.etcd, Now: s.now, ID: id, Stop: s.console.stop,
+		Want: w, Gather: s.look, Hosts: hosts, Operator: operatorDir{s}, Etcd: s.etcd, Now: s.now, ID: id, Stop: s.console.Stop,
 		Seam: seam(), Timeout: s.flags.timeout,
 	}
 }
 
 // remedied gives back the errors behind dark hosts, whose classes and remedies a Refusal's text does not hold.
 func remedied(err error, seen facts.Snapshot) error {
-	refusals := refusalsOf(err)
+	refusals := plan.RefusalsOf(err)
 	for i, r := range refusals {
 		if r.Kind == plan.Unreachable && r.Remedy == "" {
 			refusals[i].Remedy = remedy(seen.Hosts[r.Host].Err)

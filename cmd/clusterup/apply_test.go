@@ -48,7 +48,7 @@ func TestDownloadHoldsNobodyUp(t *testing.T) {
 	t.Cleanup(mirror.Close)
 	t.Setenv("XDG_CACHE_HOME", t.TempDir())
 	s := &session{
-		console: &console{err: io.Discard, out: io.Discard}, cluster: &inventory.Cluster{Name: "prod", Version: "3.6.16"},
+		console: &console{Console: &Console{Err: io.Discard, Out: io.Discard}}, cluster: &inventory.Cluster{Name: "prod", Version: "3.6.16"},
 		releases: map[string]*resolved{}, dir: t.TempDir(), now: time.Now,
 	}
 	s.cluster.Release.Mirror = mirror.URL

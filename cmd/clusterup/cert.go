@@ -2,10 +2,7 @@ package main
 
 import (
 	"bytes"
-	"cmp"
 	"slices"
-	"text/tabwriter"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -31,7 +28,7 @@ func newCertList(c *console) *cobra.Command {
 		Short: "List the client certificates that were issued from this operator directory",
 		Args:  oneInventory("one inventory"),
 		RunE: func(_ *cobra.Command, args []string) error {
-			c.json = flags.json
+			c.JSON = flags.json
 			s, err := c.open(args[0], flags)
 			if err != nil {
 				return err
@@ -58,35 +55,14 @@ func (s *session) listClients() error {
 	if err := s.authorities(store, &known); err != nil {
 		return err
 	}
-	if s.console.json {
-		for _, one := range clients {
-			s.console.object(issuedObject{
-				Type: "client", Name: one.Name, User: one.User, Serial: one.Serial, Issued: one.NotBefore, Expires: one.NotAfter,
-				Issuer:  one.Issuer,
-				Revoked: one.Revoked, Retired: dropped(known.CAs, one.Generation),
-			})
-		}
-		return nil
-	}
-	if len(clients) == 0 {
-		s.console.say("No client certificate was issued from this operator directory: clusterup cert issue NAME %s --out DIR",
-			s.file)
-		return nil
-	}
-	table := tabwriter.NewWriter(s.console.out, 0, 0, 2, ' ', 0)
-	line := func(name, user string, rest ...string) {
-		cells := []string{name}
-		if slices.ContainsFunc(clients, func(one pki.Client) bool { return one.User != one.Name }) { // else it is the same column twice
-			cells = append(cells, user)
-		}
-		row(table, append(cells, rest...)...)
-	}
-	line("NAME", "USER", "SERIAL", "ISSUED", "LEFT", "ISSUER")
+	list := make([]issued, 0, len(clients))
 	for _, one := range clients {
-		left := cmp.Or(refusal(one, known.CAs), days(one.NotAfter, s.now()))
-		line(one.Name, one.User, one.Serial, one.NotBefore.Format(time.DateOnly), left, one.Issuer)
+		list = append(list, issued{
+			Name: one.Name, User: one.User, Serial: one.Serial, Issued: one.NotBefore, Expires: one.NotAfter, Issuer: one.Issuer,
+			Revoked: one.Revoked, Retired: dropped(known.CAs, one.Generation), Refused: refusal(one, known.CAs),
+		})
 	}
-	return table.Flush()
+	return s.console.showClients(list, s.file, s.now())
 }
 
 // refusal is why members refuse a client's certificate, however long it would be good for; "": they do not.

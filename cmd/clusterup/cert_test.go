@@ -15,7 +15,7 @@ import (
 
 // said is what a session has shown so far, on both streams.
 func (s *session) said() string {
-	return s.console.out.(*bytes.Buffer).String() + s.console.err.(*bytes.Buffer).String()
+	return s.console.Out.(*bytes.Buffer).String() + s.console.Err.(*bytes.Buffer).String()
 }
 
 func issueTo(t *testing.T, s *session, name, dir string) {
@@ -43,7 +43,7 @@ func TestCertificatesOfACAThatIsRetired(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	out := s.console.out.(*bytes.Buffer)
+	out := s.console.Out.(*bytes.Buffer)
 	out.Reset()
 	if err := s.listClients(); err != nil {
 		t.Fatal(err)
@@ -52,14 +52,14 @@ func TestCertificatesOfACAThatIsRetired(t *testing.T) {
 		t.Errorf("the list is\n%s", list)
 	}
 	out.Reset()
-	s.console.json = true
+	s.console.JSON = true
 	if err := s.listClients(); err != nil {
 		t.Fatal(err)
 	}
-	s.console.json = false
+	s.console.JSON = false
 	retired := 0
 	for line := range strings.Lines(out.String()) {
-		var one issuedObject
+		var one issued
 		if err := json.Unmarshal([]byte(line), &one); err != nil || one.User != "app" || one.Issued.IsZero() {
 			t.Errorf("%v: %s", err, line)
 		}
@@ -76,7 +76,7 @@ func TestCertificatesOfACAThatIsRetired(t *testing.T) {
 		t.Fatal(err)
 	}
 	for dir, note := range map[string]string{"old": "app.pem: its CA is retired;", "new": "", "revoked": "app.pem: revoked;"} {
-		notes := s.console.err.(*bytes.Buffer)
+		notes := s.console.Err.(*bytes.Buffer)
 		notes.Reset()
 		if err := s.env("app", filepath.Join(creds, dir)); err != nil {
 			t.Fatal(err)
@@ -136,8 +136,8 @@ func TestWhatCannotBeIssued(t *testing.T) {
 	} {
 		before := s.said()
 		err := s.issueClient(t.Context(), test.client, issueFlags{out: test.out})
-		if err == nil || !strings.Contains(err.Error(), test.want) || strings.Contains(err.Error(), "already") || exitCode(err) != test.code {
-			t.Errorf("%s: exit code %d, %v", name, exitCode(err), err)
+		if err == nil || !strings.Contains(err.Error(), test.want) || strings.Contains(err.Error(), "already") || Advice(advice).exitCode(err) != test.code {
+			t.Errorf("%s: exit code %d, %v", name, Advice(advice).exitCode(err), err)
 		}
 		if test.code == exitUsage && s.said() != before {
 			t.Errorf("%s: before it is refused, it says %q", name, s.said())

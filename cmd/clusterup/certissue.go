@@ -10,7 +10,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -37,7 +36,7 @@ func newCertIssue(c *console) *cobra.Command {
 			"asked for twice, or is the first line of the file that --password-file names.",
 		Args: usage(cobra.ExactArgs(2)),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			c.json = flags.json
+			c.JSON = flags.json
 			if err := to.check(c); err != nil {
 				return err
 			}
@@ -61,11 +60,11 @@ func newCertIssue(c *console) *cobra.Command {
 func (f issueFlags) check(c *console) error {
 	switch {
 	case f.out == "":
-		return usageError{errors.New("say where it is to go: --out DIR")}
+		return misuse(errors.New("say where it is to go: --out DIR"))
 	case f.pkcs12:
 		return c.passwordSource(f.passwordFile)
 	case f.passwordFile != "":
-		return usageError{errors.New("--password-file is for --pkcs12: the other files have no password")}
+		return misuse(errors.New("--password-file is for --pkcs12: the other files have no password"))
 	}
 	return nil
 }
@@ -75,34 +74,17 @@ func clientFiles(dir, name string) (cert, key, ca string) {
 	return filepath.Join(dir, name+".pem"), filepath.Join(dir, name+"-key.pem"), filepath.Join(dir, "ca.pem")
 }
 
-// issuedObject is a client certificate with --json.
-type issuedObject struct {
-	Type    string    `json:"type"` // "client"
-	Name    string    `json:"name"`
-	User    string    `json:"user,omitempty"`
-	Serial  string    `json:"serial"`
-	Issued  time.Time `json:"issued,omitzero"`
-	Expires time.Time `json:"expires"`
-	Issuer  string    `json:"issuer,omitempty"`
-	Revoked time.Time `json:"revoked,omitzero"`
-	Retired bool      `json:"retired,omitempty"` // its CA is, so that members refuse it
-	Cert    string    `json:"cert,omitempty"`
-	Key     string    `json:"key,omitempty"`
-	CA      string    `json:"ca,omitempty"`
-	PKCS12  string    `json:"pkcs12,omitempty"`
-}
-
 // issueClient makes sure that the files can be written before anything is signed, and writes the key first: a pair
 // without its key would be of no use, and could not be had again.
 func (s *session) issueClient(ctx context.Context, name string, to issueFlags) error {
 	if name == "ca" {
-		return usageError{errors.New("a client cannot be called ca: its certificate would have the name of the CA's")}
+		return misuse(errors.New("a client cannot be called ca: its certificate would have the name of the CA's"))
 	}
 	if err := pki.CheckClientName(name); err != nil {
-		return usageError{err}
+		return misuse(err)
 	}
 	client := s.clientNamed(name)
-	done := issuedObject{Type: "client", Name: name, User: client.User}
+	done := issued{Name: name, User: client.User}
 	done.Cert, done.Key, done.CA = clientFiles(to.out, name)
 	store, err := s.store()
 	if err != nil {
@@ -113,7 +95,7 @@ func (s *session) issueClient(ctx context.Context, name string, to issueFlags) e
 	if to.pkcs12 {
 		done.PKCS12 = filepath.Join(to.out, name+".p12")
 	}
-	if err = done.free(to.out, trust); err == nil && to.pkcs12 {
+	if err = free(done, to.out, trust); err == nil && to.pkcs12 {
 		password, err = s.console.newPassword(ctx, to.passwordFile, done.PKCS12)
 	}
 	var generation int
@@ -137,14 +119,14 @@ func (s *session) issueClient(ctx context.Context, name string, to issueFlags) e
 		Algorithm: s.cluster.PKI.Algorithm,
 	}, s.now(), rand.Reader)
 	if err == nil {
-		err = done.write(pair, trust, password)
+		err = writePair(done, pair, trust, password)
 	}
 	if err != nil {
 		forget()
 		return fmt.Errorf("issue certificate: %w", err)
 	}
 	done.Serial, done.Issued, done.Expires = pair.Serial, pair.NotBefore, pair.NotAfter
-	s.console.issued(done)
+	s.console.showIssued(done)
 	return nil
 }
 
@@ -179,7 +161,7 @@ func makeDirs(dir string) (forget func(), err error) {
 }
 
 // free makes sure that no file is there which would be lost.
-func (o issuedObject) free(dir string, trust []byte) error {
+func free(o issued, dir string, trust []byte) error {
 	if info, err := os.Stat(dir); err == nil && !info.IsDir() {
 		return fmt.Errorf("%s is not a directory: choose another --out", dir)
 	}
@@ -203,7 +185,7 @@ func (o issuedObject) free(dir string, trust []byte) error {
 	return nil
 }
 
-func (o issuedObject) write(pair pki.Pair, trust []byte, password string) error {
+func writePair(o issued, pair pki.Pair, trust []byte, password string) error {
 	files := []struct {
 		path string
 		data []byte
@@ -222,19 +204,4 @@ func (o issuedObject) write(pair pki.Pair, trust []byte, password string) error 
 		}
 	}
 	return nil
-}
-
-// issued says where everything is.
-func (c *console) issued(done issuedObject) {
-	if c.json {
-		c.object(done)
-		return
-	}
-	for _, file := range []string{done.Cert, done.Key, done.CA, done.PKCS12} {
-		if file != "" {
-			fprintf(c.out, "%s\n", file)
-		}
-	}
-	c.say("The certificate is for the user %s, until %s. Its serial number is %s.", done.User,
-		done.Expires.Format(time.DateOnly), done.Serial)
 }

@@ -25,7 +25,7 @@ func (a *aging) found(w etcd.Want) []string {
 	if err != nil && !errors.As(err, &refused) {
 		a.t.Fatal(err)
 	}
-	result := a.session.checked(p, a.seen, refused)
+	result := a.session.looked(p, a.seen, refused).checked()
 	if result.OK == (!p.Empty() || refused != nil || len(a.seen.Alarms) > 0) {
 		a.t.Errorf("all is well: %v, with %d stages and %v", result.OK, len(p.Stages), refused)
 	}
@@ -125,13 +125,13 @@ func TestCheckWithoutForwarding(t *testing.T) {
 		h.Err = &remote.Error{Host: "etcd-2", Err: facts.ErrNoForwarding, Remedy: "set AllowTcpForwarding"}
 	})
 	same(t, a.found(a.want), "etcd-2: its member cannot be asked [unknown] → set AllowTcpForwarding")
-	for _, m := range a.session.memberStatuses(plan.Plan{}, a.seen) {
+	for _, m := range a.session.looked(plan.Plan{}, a.seen, nil).members() {
 		if want := map[string]string{"etcd-2": "unknown"}[m.Member]; want != "" && m.State != want {
 			t.Errorf("%s is %s, want %s", m.Member, m.State, want)
 		}
 	}
-	if err := a.session.unreached(a.seen); exitCode(err) != exitUnreachable {
-		t.Errorf("exit code %d", exitCode(err))
+	if err := a.session.unreached(a.seen); Advice(advice).exitCode(err) != exitUnreachable {
+		t.Errorf("exit code %d", Advice(advice).exitCode(err))
 	}
 }
 
@@ -146,12 +146,12 @@ func TestCheckOfMembersThatCannotBeAsked(t *testing.T) {
 		for name := range a.seen.Hosts {
 			a.host(name, func(h *facts.Host) { h.Etcd, h.Reads, h.EtcdError = nil, false, "mint a client certificate" })
 		}
-		result := a.session.checked(plan.Plan{}, a.seen, nil)
+		result := a.session.looked(plan.Plan{}, a.seen, nil).checked()
 		want := []finding{{"finding", "unknown", "", "etcd-1, etcd-2, etcd-3 could not be asked: mint a client certificate: " + cause.Error(), do, nil}}
 		if !slices.Equal(result.Findings, want) || result.Unknown != 3 || result.OK {
 			t.Errorf("%v: %d are not known: %+v", cause, result.Unknown, result.Findings)
 		}
-		metrics := string(exposition(result, a.session.memberStatuses(plan.Plan{}, a.seen)))
+		metrics := string(result.metrics())
 		if strings.Contains(metrics, "clusterup_member_healthy{") || !strings.Contains(metrics, `clusterup_findings{cluster="prod",kind="unknown"} 1`) {
 			t.Errorf("%v: metrics\n%s", cause, metrics)
 		}
@@ -199,12 +199,12 @@ func TestCheckWhileARotationWaits(t *testing.T) {
 	a.issue("app")
 	a.issue("web")
 	a.apply(etcd.RotateCA(a.want, a.seen, []string{"client"}, etcd.HoldTrust))
-	result := a.session.checked(plan.Plan{}, a.seen, nil)
+	result := a.session.looked(plan.Plan{}, a.seen, nil).checked()
 	const do = "clusterup cert issue app prod.hcl --out DIR, and likewise for web; then clusterup rotate ca --client prod.hcl"
 	if len(result.Findings) != 1 || result.Findings[0].Do != do {
 		t.Errorf("%+v", result.Findings)
 	}
-	total := a.session.clusterStatus(nil, plan.Plan{}, a.seen, nil)
+	total := a.session.looked(plan.Plan{}, a.seen, nil).clusterStatus(nil)
 	if got := progress(total.Rotations[0], total); got != "paused after trust; next: leaves; clusterup rotate ca --client goes on with it" {
 		t.Error(got)
 	}
@@ -217,9 +217,8 @@ func TestStatusOfARotationWithAHostDown(t *testing.T) {
 	a.host("etcd-2", func(h *facts.Host) { *h = facts.Host{Name: h.Name, Unreachable: "etcd-2: no answer in time"} })
 	var out bytes.Buffer
 	s := a.session
-	s.console, s.now = &console{out: &out, err: &out}, func() time.Time { return a.seen.Taken }
-	members := s.memberStatuses(plan.Plan{}, a.seen)
-	s.showAuthorities(s.clusterStatus(members, plan.Plan{}, a.seen, nil))
+	l := s.looked(plan.Plan{}, a.seen, nil)
+	showAuthorities(&out, l.clusterStatus(l.members()), a.seen.Taken)
 	for _, want := range []string{
 		"peer CA 2: 3650 days; trusted by etcd-1 and etcd-3; of etcd-2 it is not known\n",
 		"Rotation of the peer CA, 1 → 2: phase trust, as far as hosts answer; it waits for etcd-2\n",
@@ -233,7 +232,7 @@ func TestStatusOfARotationWithAHostDown(t *testing.T) {
 	if !errors.As(err, &refused) {
 		t.Fatal(err)
 	}
-	result := s.checked(p, a.seen, refused)
+	result := s.looked(p, a.seen, refused).checked()
 	if f := result.Findings[len(result.Findings)-1]; f.Kind != "rotation" || f.Do != "clusterup apply, when etcd-2 can be looked at" {
 		t.Errorf("%+v", f)
 	}

@@ -98,7 +98,7 @@ func TestPassphrase(t *testing.T) {
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
 			said, stop := &strings.Builder{}, make(chan struct{})
-			c := &console{in: program, err: said, stop: stop}
+			c := &console{Console: &Console{In: program, Err: said, Stop: stop}}
 			secret, err := asked(t, person, func() { test.act(person, stop, cancel) }, func() (string, error) {
 				secret, err := c.passphrase(ctx, "id_ed25519")
 				return string(secret), err
@@ -123,7 +123,7 @@ func TestNewPassword(t *testing.T) {
 	} {
 		person, program := terminal(t)
 		said := &strings.Builder{}
-		c := &console{in: program, err: said, stop: make(chan struct{})}
+		c := &console{Console: &Console{In: program, Err: said, Stop: make(chan struct{})}}
 		password, err := asked(t, person, func() { fmt.Fprint(person, typed) }, func() (string, error) {
 			return c.newPassword(t.Context(), "", "creds/app.p12")
 		})

@@ -26,7 +26,7 @@ func newDestroy(c *console) *cobra.Command {
 			"The CAs in the operator directory stay. Asks for the cluster's name; --confirm=NAME answers.",
 		Args: oneInventory("one inventory"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			c.json, c.destroying = flags.json, true
+			c.JSON, c.Destroying = flags.json, true
 			s, err := c.open(args[0], flags)
 			if err != nil {
 				return err
@@ -84,11 +84,6 @@ func (s *session) destroy(ctx context.Context, confirm string, purge bool) error
 	return err
 }
 
-// leftError says what a destroy has left on hosts that could not be looked at.
-type leftError struct{ *plan.Refused }
-
-func (e *leftError) Unwrap() error { return e.Refused }
-
 // left is nil where every host could be looked at.
 func (s *session) left(seen facts.Snapshot) error {
 	refused := &plan.Refused{}
@@ -110,7 +105,7 @@ func (s *session) left(seen facts.Snapshot) error {
 	if len(refused.Refusals) == 0 {
 		return nil
 	}
-	return &leftError{refused}
+	return &leftError{Refused: refused}
 }
 
 // goneRemedy adds to the remedies of dark hosts that a cluster can be destroyed without them.
@@ -118,7 +113,7 @@ func goneRemedy(err error) error {
 	if errors.As(err, new(*leftError)) {
 		return err
 	}
-	refusals := refusalsOf(err)
+	refusals := plan.RefusalsOf(err)
 	for i, r := range refusals {
 		if r.Kind == plan.Unreachable {
 			refusals[i].Remedy = strings.TrimPrefix(r.Remedy+fmt.Sprintf("; or leave the host as it is, and destroy the rest: --accept=%s", plan.Gone(r.Host)), "; ")
@@ -141,8 +136,8 @@ func (s *session) kept(purge bool) {
 func (s *session) typed(ctx context.Context, confirm string) error {
 	if confirm == "" {
 		if !s.console.terminal() {
-			return usageError{fmt.Errorf("there is no terminal to ask on: look at the plan, then run again with --confirm=%s",
-				s.cluster.Name)}
+			return misuse(fmt.Errorf("there is no terminal to ask on: look at the plan, then run again with --confirm=%s",
+				s.cluster.Name))
 		}
 		answer, err := s.console.ask(ctx, fmt.Sprintf("This ends cluster %s. Type its name to go ahead: ", s.cluster.Name))
 		if err != nil {
@@ -154,7 +149,7 @@ func (s *session) typed(ctx context.Context, confirm string) error {
 		return nil
 	}
 	if confirm != s.cluster.Name {
-		return usageError{errors.New("--confirm=" + confirm + " is not the cluster's name, " + s.cluster.Name)}
+		return misuse(errors.New("--confirm=" + confirm + " is not the cluster's name, " + s.cluster.Name))
 	}
 	return nil
 }

@@ -16,10 +16,10 @@ func TestDestroyLeaves(t *testing.T) {
 	}
 	seen.Hosts["etcd-3"] = facts.Host{Name: "etcd-3", Unreachable: "no route"}
 	err := late(goneRemedy(s.left(seen)), 6)
-	if code := exitCode(err); code != exitUnreachable {
+	if code := Advice(advice).exitCode(err); code != exitUnreachable {
 		t.Errorf("exit %d", code)
 	}
-	saysLines(t, explain(err, false), "Error: the cluster is destroyed where it could be seen; not every host could be looked at:",
+	saysLines(t, Advice(advice).explain(err, false), "Error: the cluster is destroyed where it could be seen; not every host could be looked at:",
 		"  etcd-3: its member may go on running, and what lies there was not removed: "+
 			"/etc/systemd/system/etcd-prod.service, /etc/etcd/prod, /var/lib/etcd-prod  [unreachable]",
 		"    → when it can be looked at again: clusterup destroy prod.hcl")
@@ -28,7 +28,7 @@ func TestDestroyLeaves(t *testing.T) {
 // A dark host is left out by name; the refusal says how.
 func TestGoneRemedy(t *testing.T) {
 	err := goneRemedy(etcd3Dark())
-	saysLines(t, explain(err, false), "Error: not every host could be looked at:", "  etcd-3: connect: no route  [unreachable]",
+	saysLines(t, Advice(advice).explain(err, false), "Error: not every host could be looked at:", "  etcd-3: connect: no route  [unreachable]",
 		"    → check routes; or leave the host as it is, and destroy the rest: --accept=gone:etcd-3")
 	for name, ok := range map[string]bool{"gone:etcd-3": true, "gone:": false, "gone": false, "downtime": true} {
 		if err := (&clusterFlags{accept: []string{name}}).check(); (err == nil) != ok {

@@ -64,7 +64,7 @@ func (s *session) env(name, dir string) error {
 	}
 	for _, v := range variables {
 		variable, value, _ := strings.Cut(v, "=")
-		fprintf(s.console.out, "export %s=%s\n", variable, shellword.Quote(value))
+		s.console.print("export %s=%s\n", variable, shellword.Quote(value))
 	}
 	return nil
 }

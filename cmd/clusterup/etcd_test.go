@@ -19,7 +19,7 @@ import (
 func withCAs(t *testing.T, generations int) (*session, *pki.Store) {
 	t.Helper()
 	s := &session{
-		console: &console{in: os.Stdin, out: new(bytes.Buffer), err: new(bytes.Buffer)}, cluster: &inventory.Cluster{Name: "prod"},
+		console: &console{Console: &Console{In: os.Stdin, Out: new(bytes.Buffer), Err: new(bytes.Buffer)}}, cluster: &inventory.Cluster{Name: "prod"},
 		dir: t.TempDir(), now: time.Now,
 	}
 	s.etcd = newEtcdAPI(s)

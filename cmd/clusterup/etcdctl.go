@@ -61,7 +61,7 @@ func (s *session) etcdctl(ctx context.Context, member string, args []string) err
 		return err
 	}
 	if runtime.GOOS != "linux" {
-		return usageError{errors.New("the release's etcdctl runs on Linux only: install one for this system, and use clusterup env")}
+		return misuse(errors.New("the release's etcdctl runs on Linux only: install one for this system, and use clusterup env"))
 	}
 	dir, err := os.MkdirTemp("", "clusterup-etcdctl-")
 	if err != nil {
@@ -90,16 +90,16 @@ func (s *session) etcdctl(ctx context.Context, member string, args []string) err
 	}
 	run := exec.CommandContext(ctx, program, args...)
 	run.Env = append(os.Environ(), etcdctlEnv(strings.Join(endpoints, ","), ca, cert, key)...)
-	run.Stdin, run.Stdout, run.Stderr = s.console.in, shownTo(s.console.out), shownTo(s.console.err)
+	run.Stdin, run.Stdout, run.Stderr = s.console.In, s.console.stdout(), s.console.stderr()
 	run.Cancel = func() error { return run.Process.Signal(os.Interrupt) } // so that it can give up locks and elections
 	run.WaitDelay = 10 * time.Second
 	err = run.Run()
 	var exit *exec.ExitError
 	switch {
 	case errors.As(err, &exit) && exit.ExitCode() < 0:
-		return childError{exitInterrupted}
+		return ended(exitInterrupted)
 	case errors.As(err, &exit):
-		return childError{exit.ExitCode()}
+		return ended(exit.ExitCode())
 	}
 	return err
 }

@@ -20,8 +20,8 @@ func (s *session) addressed(ctx context.Context, name string, args []string) ([]
 	case name != "":
 		at := slices.IndexFunc(all, func(m inventory.Member) bool { return m.Name == name })
 		if at < 0 {
-			return nil, usageError{fmt.Errorf("there is no member %q in cluster %s; it has %s",
-				name, s.cluster.Name, strings.Join(memberNames(all), ", "))}
+			return nil, misuse(fmt.Errorf("there is no member %q in cluster %s; it has %s",
+				name, s.cluster.Name, strings.Join(memberNames(all), ", ")))
 		}
 		return all[at : at+1], nil
 	case len(all) < 2 || !forOne(args):

@@ -11,6 +11,17 @@ import (
 	"github.com/clusterup/clusterup/plan/etcd"
 )
 
+// due is all about certificates that no apply does by itself.
+func (s *session) due(rotations []etcd.Rotation, seen facts.Snapshot) []finding {
+	var dark []string
+	for _, m := range s.cluster.Members {
+		if seen.Hosts[m.Name].Unreachable != "" {
+			dark = append(dark, m.Name)
+		}
+	}
+	return slices.Concat(s.rotating(rotations, seen, dark), s.unsealed(seen), s.expiring(seen), s.refusedClients(seen))
+}
+
 // rotating are the rotations under way: those that an apply goes on with, and those that wait for somebody.
 func (s *session) rotating(rotations []etcd.Rotation, seen facts.Snapshot, dark []string) []finding {
 	var found []finding

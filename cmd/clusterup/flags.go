@@ -77,7 +77,7 @@ func (f *clusterFlags) check() error {
 			continue
 		}
 		if !slices.Contains(plan.Risks(), plan.Risk(name)) {
-			return usageError{fmt.Errorf("--accept=%s: there is no such risk; there are: %v, and %sNAME for destroy", name, plan.Risks(), plan.Gone(""))}
+			return misuse(fmt.Errorf("--accept=%s: there is no such risk; there are: %v, and %sNAME for destroy", name, plan.Risks(), plan.Gone("")))
 		}
 	}
 	return nil
@@ -88,7 +88,7 @@ func (f *clusterFlags) variables() (map[string]string, error) {
 	for _, v := range f.vars {
 		name, value, ok := strings.Cut(v, "=")
 		if !ok || name == "" {
-			return nil, usageError{fmt.Errorf("--var %q: write NAME=VALUE", v)}
+			return nil, misuse(fmt.Errorf("--var %q: write NAME=VALUE", v))
 		}
 		vars[name] = value
 	}
@@ -107,7 +107,7 @@ func (c *console) given(flags *pflag.FlagSet) (err error) {
 		kind, value := f.Value.Type(), f.Value.String()
 		switch told := slices.Contains(toldFlags, f.Name); {
 		case kind == "string" && value == "":
-			err = usageError{fmt.Errorf("--%s is empty: give it a value, or leave it out", f.Name)}
+			err = misuse(fmt.Errorf("--%s is empty: give it a value, or leave it out", f.Name))
 		case told && kind == "bool" && value == "true":
 			c.told += " --" + f.Name
 		case told && kind != "bool":

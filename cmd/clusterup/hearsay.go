@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"net/url"
 	"sync"
 
@@ -11,28 +10,8 @@ import (
 	"github.com/clusterup/clusterup/plan/etcd"
 )
 
-// hearsay is what the cluster says of a member whose host is dark: its member list, and the member's client port as
-// another member's host reaches it. That the host does not answer here says nothing of that.
-type hearsay struct {
-	Listed  bool   `json:"listed"`            // the member list has it
-	Serves  bool   `json:"serves"`            // it served a linearizable read
-	From    string `json:"from,omitempty"`    // the member from whose host it was asked
-	Version string `json:"version,omitempty"` // of etcd, as it says
-	Error   string `json:"error,omitempty"`   // why it served none
-}
-
-func (h hearsay) String() string {
-	switch {
-	case !h.Listed:
-		return "the cluster lists no such member"
-	case h.Serves:
-		return fmt.Sprintf("the cluster lists it, and it serves reads to %s's host", h.From)
-	}
-	return fmt.Sprintf("the cluster lists it, and it serves no read to %s's host: %s", h.From, h.Error)
-}
-
 // heard asks others about every member whose host is dark; nothing is told where no other one is there to ask.
-func (s *session) heard(ctx context.Context, seen facts.Snapshot) map[string]hearsay {
+func (s *session) heard(ctx context.Context, seen facts.Snapshot) map[string]facts.Hearsay {
 	from := ""
 	for _, m := range s.cluster.Members {
 		if host := seen.Hosts[m.Name]; !host.Dark() && host.Etcd != nil && (from == "" || !seen.Hosts[from].Reads) {
@@ -40,7 +19,7 @@ func (s *session) heard(ctx context.Context, seen facts.Snapshot) map[string]hea
 		}
 	}
 	list := etcd.Listed(etcd.Want{Cluster: s.cluster}, seen)
-	found := map[string]hearsay{}
+	found := map[string]facts.Hearsay{}
 	if from == "" || list == nil {
 		return found
 	}
@@ -51,7 +30,7 @@ func (s *session) heard(ctx context.Context, seen facts.Snapshot) map[string]hea
 			continue
 		}
 		wg.Go(func() {
-			said := hearsay{}
+			said := facts.Hearsay{}
 			if member, ok := list[m.Name]; ok {
 				said = s.askedFrom(ctx, from, clientURL(s.cluster, m, member))
 			}
@@ -76,9 +55,9 @@ func clientURL(c *inventory.Cluster, m inventory.Member, listed facts.Member) st
 }
 
 // askedFrom asks the member behind an endpoint from another one's host.
-func (s *session) askedFrom(ctx context.Context, from, endpoint string) hearsay {
+func (s *session) askedFrom(ctx context.Context, from, endpoint string) facts.Hearsay {
 	s.etcd.route(from, endpoint)
-	said := hearsay{Listed: true, From: from}
+	said := facts.Hearsay{Listed: true, From: from}
 	if err := s.etcd.ReadLinearizable(ctx, endpoint); err != nil {
 		said.Error = err.Error()
 	} else {
@@ -88,23 +67,4 @@ func (s *session) askedFrom(ctx context.Context, from, endpoint string) hearsay 
 		said.Version = status.Version
 	}
 	return said
-}
-
-// tell puts what was heard beside the members.
-func tell(members []memberStatus, heard map[string]hearsay) {
-	for i, m := range members {
-		if said, ok := heard[m.Member]; ok {
-			members[i].Hearsay = &said
-		}
-	}
-}
-
-// heard adds to what was found of dark hosts what the cluster itself says of their members.
-func (c *checked) heard(said map[string]hearsay) {
-	for i, f := range c.Findings {
-		if of, ok := said[f.Host]; ok && (f.Kind == "unreachable" || f.Kind == "unknown") {
-			c.Findings[i].Text += "; " + of.String()
-			c.Findings[i].Hearsay = &of
-		}
-	}
 }

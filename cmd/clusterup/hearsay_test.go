@@ -2,9 +2,7 @@ package main
 
 import (
 	"bytes"
-	"encoding/json"
 	"os"
-	"strings"
 	"testing"
 	"time"
 
@@ -42,7 +40,7 @@ func TestHeardOfMany(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer in.Close()
-	s.console, s.dir = &console{in: in, out: &bytes.Buffer{}, err: &bytes.Buffer{}}, t.TempDir()
+	s.console, s.dir = &console{Console: &Console{In: in, Out: &bytes.Buffer{}, Err: &bytes.Buffer{}}}, t.TempDir()
 	s.now, s.etcd = time.Now, newEtcdAPI(s)
 	seen := *s.last.Load()
 	for _, name := range []string{"etcd-2", "etcd-3"} {
@@ -64,43 +62,5 @@ func TestHeardOfMany(t *testing.T) {
 		if got := clientURL(s.cluster, m, facts.Member{ClientURLs: []string{said}}); got != want {
 			t.Errorf("%s: asked at %s", said, got)
 		}
-	}
-}
-
-// Hearsay stands beside the member, in text and in JSON, and in the finding of check.
-func TestHearsayIsTold(t *testing.T) {
-	said := map[string]hearsay{
-		"etcd-1": {}, "etcd-2": {Listed: true, Serves: true, From: "etcd-4", Version: "3.6.16"}, "etcd-3": {Listed: true, From: "etcd-4", Error: "refused"},
-	}
-	want := map[string]string{
-		"etcd-1": "the cluster lists no such member", "etcd-2": "the cluster lists it, and it serves reads to etcd-4's host",
-		"etcd-3": "the cluster lists it, and it serves no read to etcd-4's host: refused",
-	}
-	members := []memberStatus{{Member: "etcd-1"}, {Member: "etcd-2"}, {Member: "etcd-3"}, {Member: "etcd-4"}}
-	tell(members, said)
-	found := checked{Findings: []finding{{Kind: "drift", Host: "etcd-1", Text: "x"}}}
-	for name := range said {
-		found.Findings = append(found.Findings, finding{Kind: "unreachable", Host: name, Text: "no route"})
-	}
-	found.heard(said)
-	var out bytes.Buffer
-	s := &session{console: &console{out: &out, err: &bytes.Buffer{}}, now: time.Now}
-	s.showStatus(members, clusterStatus{})
-	for name, text := range want {
-		if !strings.Contains(out.String(), name+": "+text+"\n") {
-			t.Errorf("%q is missing in\n%s", text, out.String())
-		}
-	}
-	for _, f := range found.Findings {
-		if f.Kind == "unreachable" && f.Text != "no route; "+want[f.Host] || f.Kind == "drift" && f.Text != "x" {
-			t.Errorf("check says %+v", f)
-		}
-	}
-	raw, err := json.Marshal(members[1])
-	if err != nil || !strings.Contains(string(raw), `"cluster_says":{"listed":true,"serves":true,"from":"etcd-4","version":"3.6.16"}`) {
-		t.Errorf("%s, %v", raw, err)
-	}
-	if raw, err = json.Marshal(members[3]); err != nil || strings.Contains(string(raw), "cluster_says") {
-		t.Errorf("%s, %v", raw, err)
 	}
 }

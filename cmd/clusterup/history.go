@@ -9,10 +9,10 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"text/tabwriter"
-	"time"
 
 	"github.com/spf13/cobra"
+
+	"github.com/clusterup/clusterup/apply"
 )
 
 func newHistory(c *console) *cobra.Command {
@@ -22,7 +22,7 @@ func newHistory(c *console) *cobra.Command {
 		Short: "Show what was done to a cluster, by whom and when, from this operator directory's journal",
 		Args:  oneInventory("one inventory"),
 		RunE: func(_ *cobra.Command, args []string) error {
-			c.json = flags.json
+			c.JSON = flags.json
 			cluster, err := c.load(args[0], nil, flags)
 			if err != nil {
 				return err
@@ -41,7 +41,7 @@ func newHistory(c *console) *cobra.Command {
 
 // readEntries reads a journal; one that is not there is empty. The journal is for people, so a line that a crash has
 // torn is passed over.
-func readEntries(path string) ([]entry, error) {
+func readEntries(path string) ([]apply.Entry, error) {
 	file, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
@@ -50,16 +50,16 @@ func readEntries(path string) ([]entry, error) {
 		return nil, fmt.Errorf("read journal: %w", err)
 	}
 	defer func() { _ = file.Close() }() // it was only read
-	var entries []entry
+	var entries []apply.Entry
 	lines := bufio.NewScanner(file)
 	lines.Buffer(nil, 16<<20)
 	for lines.Scan() {
-		var e entry
+		var e apply.Entry
 		if json.Unmarshal(lines.Bytes(), &e) != nil || e.Run == "" {
 			continue
 		}
 		// A run has a line for its begin and one for its end, which is the one that counts.
-		if i := slices.IndexFunc(entries, func(known entry) bool { return known.Run == e.Run }); i >= 0 {
+		if i := slices.IndexFunc(entries, func(known apply.Entry) bool { return known.Run == e.Run }); i >= 0 {
 			entries[i] = e
 			continue
 		}
@@ -69,37 +69,4 @@ func readEntries(path string) ([]entry, error) {
 		return nil, fmt.Errorf("read journal: %w", err)
 	}
 	return entries, nil
-}
-
-// runObject is one run with --json.
-type runObject struct {
-	Type string `json:"type"` // "run"
-	entry
-}
-
-func (c *console) showHistory(entries []entry) error {
-	if c.json {
-		for _, e := range entries {
-			c.object(runObject{"run", e})
-		}
-		return nil
-	}
-	if len(entries) == 0 {
-		c.say("Nothing was done yet from this operator directory.")
-		return nil
-	}
-	table := tabwriter.NewWriter(c.out, 0, 0, 2, ' ', 0)
-	row(table, "TIME", "RUN", "OPERATOR", "COMMAND", "ETCD", "STEPS", "TOOK", "OUTCOME")
-	for _, e := range entries {
-		outcome := e.Outcome
-		if e.Error != "" {
-			outcome += ": " + e.Error
-		}
-		steps, took := fmt.Sprint(len(e.Steps)), fmt.Sprintf("%.1fs", e.Seconds)
-		if e.Outcome == notFinished {
-			steps, took = "?", "?"
-		}
-		row(table, e.Time.Local().Format(time.DateTime), e.Run, e.User+"@"+e.From, e.Command, e.Etcd, steps, took, outcome)
-	}
-	return table.Flush()
 }

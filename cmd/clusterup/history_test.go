@@ -38,7 +38,7 @@ func TestHistory(t *testing.T) {
 	if err := c.showHistory(entries); err != nil {
 		t.Fatal(err)
 	}
-	lines := strings.Split(c.out.(*bytes.Buffer).String(), "\n")
+	lines := strings.Split(c.Out.(*bytes.Buffer).String(), "\n")
 	for i, want := range map[int][]string{1: {" ? ", "not finished"}, 2: {" 1 ", "s ", "done"}} {
 		for _, word := range append(want, "clusterup rotate ca --abort --accept=downtime,hops --peer") {
 			if !strings.Contains(lines[i], word) || strings.Contains(lines[i], "sesame") || strings.Contains(lines[i], "hold-last") {
@@ -50,13 +50,13 @@ func TestHistory(t *testing.T) {
 
 // A flag without a value is not taken for one that was not given.
 func TestEmptyFlags(t *testing.T) {
-	c := &console{out: new(bytes.Buffer), err: new(bytes.Buffer)}
+	c := &console{Console: &Console{Out: new(bytes.Buffer), Err: new(bytes.Buffer)}}
 	for _, args := range [][]string{
 		{"check", "--prometheus=", "prod.hcl"}, {"env", "app", "prod.hcl", "--dir", ""}, {"plan", "--out=", "prod.hcl"}, {"status", "--cluster", "", "prod.hcl"},
 	} {
 		root := newRoot(c)
 		root.SetArgs(args)
-		if err := root.ExecuteContext(t.Context()); exitCode(err) != exitUsage || !strings.HasSuffix(err.Error(), "is empty: give it a value, or leave it out") {
+		if err := root.ExecuteContext(t.Context()); Advice(advice).exitCode(err) != exitUsage || !strings.HasSuffix(err.Error(), "is empty: give it a value, or leave it out") {
 			t.Errorf("%q: %v", args, err)
 		}
 	}

@@ -40,18 +40,18 @@ func newInit(c *console) *cobra.Command {
 
 func (c *console) init(path string, text []byte) error {
 	if path == "-" {
-		_, err := shownTo(c.out).Write(text)
+		_, err := c.stdout().Write(text)
 		return err
 	}
 	if _, diags := inventory.Parse(text, path, inventory.Options{Env: os.Environ(), Home: "/"}); diags.HasErrors() {
-		if err := diags.Write(c.err, width(c.err), color(c.err)); err != nil {
+		if err := c.written(diags.Write); err != nil {
 			return err
 		}
 		return errInventory
 	}
 	file, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
 	if errors.Is(err, fs.ErrExist) {
-		return usageError{fmt.Errorf("%s is there already, and is left as it is: choose another name", path)}
+		return misuse(fmt.Errorf("%s is there already, and is left as it is: choose another name", path))
 	}
 	if err != nil {
 		return fmt.Errorf("write the starter inventory: %w", err)

@@ -12,27 +12,9 @@ import (
 	"github.com/clusterup/clusterup/apply"
 )
 
-// entry is one line of journal.jsonl: what a run did, for people. Nothing is ever decided from it.
-type entry struct {
-	Run     string    `json:"run"`
-	Time    time.Time `json:"time"`
-	Seconds float64   `json:"seconds"`
-	User    string    `json:"user"`
-	From    string    `json:"from"`
-	Command string    `json:"command"`
-	Version string    `json:"clusterup"`
-	Etcd    string    `json:"etcd"`
-	Steps   []string  `json:"steps"`   // IDs of the steps done, sorted
-	Outcome string    `json:"outcome"` // done, exit CODE, notFinished
-	Error   string    `json:"error,omitempty"`
-}
-
-// notFinished is the outcome of a run that has only its first line: it goes on, or was killed. How long it took and what it did is not known.
-const notFinished = "not finished"
-
 // recorded runs a run with the view listening, and writes its entry. A run that changes nothing leaves none.
 func (s *session) recorded(command string, changes bool, run *apply.Run, do func() (apply.Result, error)) error {
-	emit, end := s.console.view()
+	emit, end := s.console.events()
 	var mu sync.Mutex
 	steps := []string{}
 	run.Emit = func(e apply.Event) {
@@ -46,7 +28,7 @@ func (s *session) recorded(command string, changes bool, run *apply.Run, do func
 	compare(run)
 	began := s.now()
 	if changes { // so that a run that is killed leaves its line too
-		s.console.intact = false
+		s.console.Intact = false
 		s.note(s.entry(run.ID, command, began, nil, nil))
 	}
 	result, err := do()
@@ -63,30 +45,30 @@ func (s *session) recorded(command string, changes bool, run *apply.Run, do func
 }
 
 // entry describes a run: one that has just begun where steps is nil.
-func (s *session) entry(id, command string, began time.Time, steps []string, err error) entry {
+func (s *session) entry(id, command string, began time.Time, steps []string, err error) apply.Entry {
 	owner := s.owner(command)
-	e := entry{
+	e := apply.Entry{
 		Run: id, Time: began.UTC().Truncate(time.Second), Seconds: s.now().Sub(began).Seconds(), User: owner.User, From: owner.From,
 		Command: owner.Doing + s.console.told, Version: version(), Etcd: s.cluster.Version, Steps: steps, Outcome: "done",
 	}
 	switch {
 	case err != nil:
-		e.Outcome, e.Error = fmt.Sprintf("exit %d", exitCode(err)), err.Error()
+		e.Outcome, e.Error = fmt.Sprintf("exit %d", s.console.Advice.exitCode(err)), err.Error()
 	case steps == nil:
-		e.Outcome, e.Steps = notFinished, []string{}
+		e.Outcome, e.Steps = apply.NotFinished, []string{}
 	}
 	return e
 }
 
 // note writes an entry. A run does not fail for its journal.
-func (s *session) note(e entry) {
+func (s *session) note(e apply.Entry) {
 	if err := s.writeEntry(e); err != nil {
 		s.console.say("note: the journal was not written: %v", err)
 	}
 }
 
 // writeEntry appends one line in one write, so that a journal is never torn by two runs.
-func (s *session) writeEntry(e entry) error {
+func (s *session) writeEntry(e apply.Entry) error {
 	raw, err := json.Marshal(e)
 	if err != nil {
 		return fmt.Errorf("write journal: %w", err)

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os/exec"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
@@ -90,7 +89,7 @@ func newLabStatus(c *console) *cobra.Command {
 		Short: "Show the hosts",
 		Args:  usage(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			c.json = asJSON
+			c.JSON = asJSON
 			l, err := lab.Open(name)
 			if err != nil {
 				return err
@@ -117,11 +116,11 @@ func newLabRun(c *console) *cobra.Command {
 			}
 			// Signals reach the command from the terminal; it is not killed when this one is asked to stop.
 			command := l.Command(context.WithoutCancel(cmd.Context()), args...)
-			command.Stdin, command.Stdout, command.Stderr = c.in, c.out, c.err
+			command.Stdin, command.Stdout, command.Stderr = c.In, c.Out, c.Err
 			err = command.Run()
 			var exit *exec.ExitError
 			if errors.As(err, &exit) {
-				return childError{exit.ExitCode()}
+				return ended(exit.ExitCode())
 			}
 			return err
 		},
@@ -129,11 +128,6 @@ func newLabRun(c *console) *cobra.Command {
 	cmd.Flags().StringVar(&name, "name", lab.DefaultName, "the lab's name")
 	return cmd
 }
-
-// childError is the exit code of a command that lab run ran; it has said itself what was wrong.
-type childError struct{ code int }
-
-func (e childError) Error() string { return fmt.Sprintf("the command exited with %d", e.code) }
 
 // hostObject is a host of a lab with --json.
 type hostObject struct {
@@ -146,25 +140,24 @@ func (c *console) showLab(ctx context.Context, l *lab.Lab) error {
 	if err != nil {
 		return err
 	}
-	if c.json {
+	if c.JSON {
 		for _, host := range hosts {
 			c.object(hostObject{"host", host})
 		}
 		return nil
 	}
-	table := tabwriter.NewWriter(c.out, 0, 0, 2, ' ', 0)
-	row(table, "HOST", "SYSTEM", "IPV4", "IPV6", "STATE")
+	table := c.table("HOST", "SYSTEM", "IPV4", "IPV6", "STATE")
 	for _, host := range hosts {
 		state := "down"
 		if host.Up {
 			state = host.System
 		}
-		row(table, host.Name, host.Suite, fmt.Sprint(host.IPv4), fmt.Sprint(host.IPv6), state)
+		table.row(host.Name, host.Suite, fmt.Sprint(host.IPv4), fmt.Sprint(host.IPv6), state)
 	}
-	if err := table.Flush(); err != nil {
+	if err := table.end(); err != nil {
 		return err
 	}
-	fprintf(c.out, "\nkey %s, known hosts %s\n", l.KeyFile(), l.KnownHosts())
+	c.print("\nkey %s, known hosts %s\n", l.KeyFile(), l.KnownHosts())
 	return nil
 }
 

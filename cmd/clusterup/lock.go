@@ -157,7 +157,7 @@ func (s *session) holds(ctx context.Context, enough enough, do func(context.Cont
 			select {
 			case host := <-held.lock.Lost:
 				if enough(held.darkened(*s.last.Load()), held.lock.Held()) != nil {
-					cancel(&lockLostError{host: host})
+					cancel(&apply.LockLostError{Host: host})
 				}
 			case <-ctx.Done():
 				return
@@ -170,7 +170,7 @@ func (s *session) holds(ctx context.Context, enough enough, do func(context.Cont
 // cut is how a run ends after so many steps. Where the lock was not enough any more to go on, it is one that has done
 // what it could with a host dark, unless a step on another host failed by itself.
 func (s *session) cut(ctx context.Context, steps int, err error) error {
-	var lost *lockLostError
+	var lost *apply.LockLostError
 	if err == nil || !errors.As(context.Cause(ctx), &lost) || errors.As(err, new(*apply.Stopped)) {
 		return err
 	}
@@ -183,11 +183,11 @@ func (s *session) cut(ctx context.Context, steps int, err error) error {
 	rest := *stage
 	rest.Errs = slices.DeleteFunc(slices.Clone(stage.Errs), func(err error) bool {
 		var step *apply.StepError
-		ended := errors.Is(err, context.Canceled) || errors.As(err, new(*lockLostError))
+		ended := errors.Is(err, context.Canceled) || errors.As(err, new(*apply.LockLostError))
 		return ended || errors.As(err, &step) && seen.Hosts[step.Step.Host].Dark()
 	})
 	if len(rest.Errs) > 0 {
-		return &lockLostError{lost.host, &rest}
+		return &apply.LockLostError{Host: lost.Host, Stage: &rest}
 	}
 	end.Unfinished = stage.Stage.Name
 	return remedied(end, seen)
@@ -222,27 +222,6 @@ func (s *session) lock(ctx context.Context, seen facts.Snapshot) (*holding, erro
 		}
 	}
 	return &holding{lock: lock, why: why}, nil
-}
-
-// lockLostError ends a run that can no longer be sure to be the only one.
-type lockLostError struct {
-	host string
-	err  *apply.StageError // what had failed by itself; nil: nothing
-}
-
-func (e *lockLostError) Error() string {
-	text := e.host + ": the lock was lost with the connection"
-	if e.err != nil {
-		text += ": " + e.err.Error()
-	}
-	return text
-}
-
-func (e *lockLostError) Unwrap() error {
-	if e.err == nil {
-		return nil
-	}
-	return e.err
 }
 
 // lockOrder is one order of the hosts for all inventories of a cluster, however each sorts and names its members: two

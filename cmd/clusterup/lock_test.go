@@ -113,12 +113,12 @@ func TestLockLost(t *testing.T) {
 			return nil
 		}
 	})
-	if exitCode(err) != exitUnreachable {
-		t.Errorf("exit %d of %v", exitCode(err), err)
+	if Advice(advice).exitCode(err) != exitUnreachable {
+		t.Errorf("exit %d of %v", Advice(advice).exitCode(err), err)
 	}
 	const why = "hold the cluster's lock: the connection was lost while this run was under way  [unreachable]"
 	const then = "    → run the same command again when the host answers: it looks, and goes on from there"
-	saysLines(t, explain(err, false),
+	saysLines(t, Advice(advice).explain(err, false),
 		"Error: 2 steps done; not every host could be looked at:", "  etcd-2: "+why, then, "  etcd-3: "+why, then,
 		"  every change on hosts waits for etcd-2 and etcd-3: a run holds the lock on the hosts of 2 of 3 voters, so that no other run changes the cluster too",
 		"  → when etcd-2 and etcd-3 can be looked at, run the same command again: what is needed there is not known before")
@@ -130,7 +130,7 @@ func TestCut(t *testing.T) {
 	close(hosts["etcd-2"].cut)
 	close(hosts["etcd-3"].cut)
 	ctx, cancel := context.WithCancelCause(t.Context())
-	lost := &lockLostError{host: "etcd-3"}
+	lost := &apply.LockLostError{Host: "etcd-3"}
 	cancel(lost)
 	stage := func(errs ...error) error {
 		return &apply.StageError{Stage: plan.Stage{Name: "prepare hosts"}, Errs: errs}
@@ -152,8 +152,8 @@ func TestCut(t *testing.T) {
 		"it was stopped before": {&apply.Stopped{Done: 3, Next: "prepare hosts"}, 130, `Stopped: 3 steps done; "prepare hosts" was not finished.`},
 	} {
 		err := s.cut(ctx, 3, test.err)
-		if got := explain(err, false); got[0] != test.head || exitCode(err) != test.code {
-			t.Errorf("%s: exit %d, %q", name, exitCode(err), got)
+		if got := Advice(advice).explain(err, false); got[0] != test.head || Advice(advice).exitCode(err) != test.code {
+			t.Errorf("%s: exit %d, %q", name, Advice(advice).exitCode(err), got)
 		}
 	}
 	if broke := stage(broke); !errors.Is(s.cut(t.Context(), 3, broke), broke) || s.cut(ctx, 3, nil) != nil {
@@ -192,10 +192,10 @@ func (h *failingHost) Script(context.Context, string) ([]byte, error) { return n
 func TestTooFewLocked(t *testing.T) {
 	s, _ := lockedSession(t, "etcd-1", "etcd-3")
 	err := s.quorate(s.holding.Load().darkened(*s.last.Load()), s.holding.Load().lock.Held())
-	if exitCode(err) != exitUnreachable {
-		t.Errorf("exit %d of %v", exitCode(err), err)
+	if Advice(advice).exitCode(err) != exitUnreachable {
+		t.Errorf("exit %d of %v", Advice(advice).exitCode(err), err)
 	}
-	saysLines(t, explain(err, false),
+	saysLines(t, Advice(advice).explain(err, false),
 		"Error: the cluster's lock is held on the hosts of at least 2 of its 3 members, and 1 can be locked; nothing on a host is changed without that:",
 		"  etcd-1: connect: no route  [unreachable]", "    → check routes",
 		"  etcd-3: connect: no route  [unreachable]", "    → check routes")

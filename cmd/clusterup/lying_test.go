@@ -89,7 +89,7 @@ func (s lyingSite) run(t *testing.T, args ...string) string {
 		t.Fatal(err)
 	}
 	defer in.Close()
-	c := &console{in: in, out: &said, err: &said, stop: make(chan struct{}), base: t.Context()}
+	c := &console{Console: &Console{In: in, Out: &said, Err: &said, Stop: make(chan struct{})}, base: t.Context()}
 	root := newRoot(c)
 	root.SetArgs(append(args, s.file))
 	code := c.report(root.ExecuteContext(t.Context()))

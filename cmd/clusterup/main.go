@@ -19,7 +19,7 @@ func run() int {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	stop := make(chan struct{})
-	c := &console{in: os.Stdin, out: os.Stdout, err: os.Stderr, stop: stop, base: ctx}
+	c := &console{Console: &Console{In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Stop: stop, Advice: advice}, base: ctx}
 	heed(func() { close(stop); c.interrupted() }, cancel)
 	root := newRoot(c)
 	root.SetArgs(dashes(os.Args[1:]))

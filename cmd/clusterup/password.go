@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"os"
 
-	"golang.org/x/term"
-
 	"github.com/clusterup/clusterup/pki"
 )
 
@@ -19,9 +17,9 @@ const stdin = "-"
 func (c *console) passwordSource(file string) error {
 	switch {
 	case file == "" && !c.terminal():
-		return usageError{errors.New("there is no terminal to ask for the password on: --password-file FILE names a file with it (- is stdin)")}
-	case file == stdin && term.IsTerminal(int(c.in.Fd())):
-		return usageError{errors.New("--password-file -: stdin is a terminal, which would show what is typed; without this flag the password is asked for")}
+		return misuse(errors.New("there is no terminal to ask for the password on: --password-file FILE names a file with it (- is stdin)"))
+	case file == stdin && c.typed():
+		return misuse(errors.New("--password-file -: stdin is a terminal, which would show what is typed; without this flag the password is asked for"))
 	}
 	return nil
 }
@@ -32,7 +30,7 @@ func (c *console) newPassword(ctx context.Context, file, of string) (password st
 	if file == "" {
 		password, err = c.typedTwice(ctx, of)
 	} else {
-		password, err = awaited(ctx, c.stop, func() (string, error) { return c.firstLine(file) })
+		password, err = awaited(ctx, c.Stop, func() (string, error) { return c.firstLine(file) })
 	}
 	if err == nil {
 		err = pki.CheckPassword(password)
@@ -60,7 +58,7 @@ func (c *console) typedTwice(ctx context.Context, of string) (string, error) {
 
 // firstLine reads a file that is to be its owner's alone. What is in it is in no error.
 func (c *console) firstLine(file string) (string, error) {
-	in := c.in
+	in := c.In
 	if file != stdin {
 		f, err := os.Open(file)
 		if err != nil {

@@ -22,7 +22,7 @@ func typing(t *testing.T, text string) *console {
 	if _, err := io.WriteString(out, text); err != nil {
 		t.Fatal(err)
 	}
-	return &console{in: in, err: &strings.Builder{}, stop: make(chan struct{})}
+	return &console{Console: &Console{In: in, Err: &strings.Builder{}, Stop: make(chan struct{})}}
 }
 
 func TestPasswordFile(t *testing.T) {
@@ -65,7 +65,7 @@ func TestPasswordFromStdin(t *testing.T) {
 		t.Errorf("%q, %v", got, err)
 	}
 	c, stop := typing(t, ""), make(chan struct{}) // nobody ever writes
-	c.stop = stop
+	c.Stop = stop
 	close(stop)
 	if got, err := c.newPassword(t.Context(), "-", "app.p12"); got != "" || !errors.Is(err, context.Canceled) {
 		t.Errorf("stopped: %q, %v", got, err)
@@ -77,8 +77,7 @@ func TestPasswordSource(t *testing.T) {
 	if err := errors.Join(c.passwordSource("-"), c.passwordSource("file")); err != nil {
 		t.Error(err)
 	}
-	var usage usageError
-	if err := c.passwordSource(""); !errors.As(err, &usage) || !strings.Contains(err.Error(), "--password-file") {
+	if err := c.passwordSource(""); Advice(advice).exitCode(err) != exitUsage || !strings.Contains(err.Error(), "--password-file") {
 		t.Errorf("nowhere to have it from: %v", err)
 	}
 }

@@ -21,7 +21,7 @@ func newPlan(c *console) *cobra.Command {
 		Short: "Show what apply would do; changes nothing on any host",
 		Args:  oneInventory("one inventory"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			c.json = flags.json
+			c.JSON = flags.json
 			s, err := c.open(args[0], flags)
 			if err != nil {
 				return err
@@ -31,7 +31,7 @@ func newPlan(c *console) *cobra.Command {
 			defer cancel()
 			p, seen, err := s.plan(ctx)
 			c.showPlan(p, full, err)
-			if err != nil && !darkOnly(err) {
+			if err != nil && !plan.DarkOnly(err) {
 				return err
 			}
 			if out != "" {
@@ -64,7 +64,7 @@ func (s *session) plan(ctx context.Context) (plan.Plan, facts.Snapshot, error) {
 		return plan.Plan{}, facts.Snapshot{}, err
 	}
 	if s.flags.holdLast && len(s.cluster.Members) == 1 {
-		return plan.Plan{}, facts.Snapshot{}, usageError{errors.New("--hold-last needs more than one member")}
+		return plan.Plan{}, facts.Snapshot{}, misuse(errors.New("--hold-last needs more than one member"))
 	}
 	_, errSigning := s.etcd.connect()
 	if errors.Is(errSigning, pki.ErrPassphrase) {

@@ -22,7 +22,7 @@ func newPreflight(c *console) *cobra.Command {
 			"every other, where something stands in for members that do not run yet. Nothing of it is left when it ends, however it ends.",
 		Args: oneInventory("one inventory"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			c.json = flags.json
+			c.JSON = flags.json
 			s, err := c.open(args[0], flags)
 			if err != nil {
 				return err
@@ -49,23 +49,10 @@ func (s *session) showPreflight(ctx context.Context, quick bool) error {
 	if err != nil {
 		return err
 	}
-	code := exitDone
-	for _, f := range findings {
-		switch {
-		case f.Check == etcd.CheckConnection && f.Level == etcd.LevelRefusal:
-			code = exitUnreachable
-		case f.Level == etcd.LevelRefusal && code == exitDone:
-			code = exitRefused
-		}
-	}
-	s.console.showFindings(s.cluster, findings, code)
-	if code != exitDone {
-		return childError{code}
-	}
-	return nil
+	return s.console.showFindings(s.cluster.Name, len(s.cluster.Members), findings)
 }
 
-// preflight runs, before a bootstrap, what can end in a refusal; the error is then an *unfitError around a
+// preflight runs, before a bootstrap, what can end in a refusal; the error is then unfit around a
 // *plan.Refused. Once a member has begun to live there is nothing to probe, and it does nothing.
 func (s *session) preflight(ctx context.Context, seen facts.Snapshot) error {
 	if !etcd.Fresh(s.anyRelease(seen), seen) {
@@ -76,7 +63,7 @@ func (s *session) preflight(ctx context.Context, seen facts.Snapshot) error {
 		return err
 	}
 	if err := etcd.Unfit(findings); err != nil {
-		return &unfitError{err}
+		return unfit(err)
 	}
 	return nil
 }

@@ -26,7 +26,7 @@ func TestRealHost(t *testing.T) {
 	if file == "" {
 		t.Skip("acceptance runs this: it needs a host")
 	}
-	c := &console{in: os.Stdin, out: io.Discard, err: io.Discard}
+	c := &console{Console: &Console{In: os.Stdin, Out: io.Discard, Err: io.Discard}}
 	cluster, err := c.load(file, nil, clusterFlags{})
 	if err != nil {
 		t.Fatal(err)

@@ -24,7 +24,7 @@ func newCertRevoke(c *console) *cobra.Command {
 		Args: usage(cobra.ExactArgs(2)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			err := r.do(cmd, args[1], "cert revoke", func(s *session) error { return s.toRevoke(args[0], end) })
-			if darkOnly(err) || errors.As(err, new(*plan.NoMajority)) {
+			if plan.DarkOnly(err) || errors.As(err, new(*plan.NoMajority)) {
 				c.say("note: the revocation is recorded, and the list is signed. A member without that list accepts the certificate: " +
 					"run clusterup apply when its host can be looked at")
 			}

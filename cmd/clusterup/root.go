@@ -24,9 +24,9 @@ func newRoot(c *console) *cobra.Command {
 		PersistentPreRunE:          func(cmd *cobra.Command, _ []string) error { return c.given(cmd.Flags()) },
 		RunE:                       func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	root.SetOut(c.out)
-	root.SetErr(c.err)
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	root.SetOut(c.stdout())
+	root.SetErr(c.stderr())
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return misuse(err) })
 	root.AddCommand(
 		newInit(c), newValidate(c), newFmt(c), newPreflight(c), newPlan(c), newApply(c), newUpgrade(c), newRotate(c),
 		newStatus(c), newCheck(c), newDestroy(c), newHistory(c), newCert(c), newEnv(c), newEtcdctl(c), newPKI(c),
@@ -59,14 +59,14 @@ func noSuchCommand(cmd *cobra.Command, args []string) error {
 	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
 		text = fmt.Sprintf("there is no command %q; did you mean %s?", args[0], strings.Join(near, " or "))
 	}
-	return usageError{errors.New(text)}
+	return misuse(errors.New(text))
 }
 
 // usage makes mistakes in the number of arguments usage errors.
 func usage(check cobra.PositionalArgs) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if err := check(cmd, args); err != nil {
-			return usageError{fmt.Errorf("%w; usage: %s", err, cmd.UseLine())}
+			return misuse(fmt.Errorf("%w; usage: %s", err, cmd.UseLine()))
 		}
 		return nil
 	}
@@ -76,7 +76,7 @@ func usage(check cobra.PositionalArgs) cobra.PositionalArgs {
 func oneInventory(what string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if len(args) != 1 {
-			return usageError{argsError{cmd.UseLine(), what, len(args)}}
+			return misuse(argsError{cmd.UseLine(), what, len(args)})
 		}
 		return nil
 	}

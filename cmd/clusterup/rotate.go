@@ -67,9 +67,9 @@ func newRotateCA(c *console) *cobra.Command {
 			}
 			switch {
 			case abort && pause != "":
-				return usageError{errors.New("--abort goes to the end: leave --pause-after out")}
+				return misuse(errors.New("--abort goes to the end: leave --pause-after out"))
 			case pause != "" && pause != etcd.HoldTrust && pause != etcd.HoldLeaves:
-				return usageError{fmt.Errorf("--pause-after=%s: there are trust and leaves", pause)}
+				return misuse(fmt.Errorf("--pause-after=%s: there are trust and leaves", pause))
 			case abort:
 				return r.run(cmd, args[0], func(w etcd.Want, _ facts.Snapshot) etcd.Want { return etcd.AbortRotation(w, roles) })
 			}
@@ -108,7 +108,7 @@ func (r *rotating) run(cmd *cobra.Command, inventory string, wish func(etcd.Want
 
 // do applies what a verb wants; set says what that is.
 func (r *rotating) do(cmd *cobra.Command, inventory, verb string, set func(*session) error) error {
-	r.console.json = r.flags.json
+	r.console.JSON = r.flags.json
 	s, err := r.console.open(inventory, r.flags)
 	if err != nil {
 		return err

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/clusterup/clusterup/apply"
 	"github.com/clusterup/clusterup/facts"
 	"github.com/clusterup/clusterup/plan"
 )
@@ -35,9 +36,6 @@ const (
 	savedType   = "clusterup-plan"
 	savedFormat = 2 // in the first one, values of --var stood in the file
 )
-
-// errMoved means that the hosts are not as they were when the plan was made.
-var errMoved = errors.New("the world has moved since this plan was saved: look at the new plan, and save it again")
 
 // savePlan writes the plan, readable by nobody else, and never over anything but another plan.
 func (s *session) savePlan(path string, p plan.Plan, seen facts.Snapshot) error {
@@ -110,8 +108,8 @@ func readPlan(path string) (*savedPlan, error) {
 // is this run's own.
 func (p *savedPlan) flags(now clusterFlags) (clusterFlags, error) {
 	if p.Format != savedFormat {
-		return now, usageError{errors.New("another version of clusterup has saved this plan: " +
-			"delete it, and save a new one with plan --out")}
+		return now, misuse(errors.New("another version of clusterup has saved this plan: " +
+			"delete it, and save a new one with plan --out"))
 	}
 	vars, err := now.variables()
 	if err != nil {
@@ -122,7 +120,7 @@ func (p *savedPlan) flags(now clusterFlags) (clusterFlags, error) {
 	return now, p.Variables.check(vars)
 }
 
-// movedDark says that other hosts are dark than when the plan was made. It is errMoved.
+// movedDark says that other hosts are dark than when the plan was made. It is apply.ErrMoved.
 type movedDark struct{ back, gone []string }
 
 func (e *movedDark) Error() string {
@@ -133,7 +131,7 @@ func (e *movedDark) Error() string {
 	return "this plan was saved while " + strings.Join(e.back, ", ") + " could not be looked at, and now that is over" + look
 }
 
-func (*movedDark) Is(target error) bool { return target == errMoved }
+func (*movedDark) Is(target error) bool { return target == apply.ErrMoved }
 
 // check says whether the same look leads to the same plan. It does so only while the same hosts are dark.
 func (p *savedPlan) check(now plan.Plan, seen facts.Snapshot) error {
@@ -152,7 +150,7 @@ func (p *savedPlan) check(now plan.Plan, seen facts.Snapshot) error {
 		return err
 	}
 	if digest != p.Digest || sum != p.Facts {
-		return errMoved
+		return apply.ErrMoved
 	}
 	return nil
 }

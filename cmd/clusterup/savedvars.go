@@ -58,12 +58,12 @@ func (s *savedVars) check(vars map[string]string) error {
 		}
 	}
 	if len(missing) > 0 {
-		return usageError{fmt.Errorf("the plan was made with values that are not saved, since they may be secret: "+
-			"give them again: %s", strings.Join(missing, " "))}
+		return misuse(fmt.Errorf("the plan was made with values that are not saved, since they may be secret: "+
+			"give them again: %s", strings.Join(missing, " ")))
 	}
 	for name := range vars {
 		if !slices.Contains(s.Names, name) {
-			return usageError{fmt.Errorf("the plan was made without --var %s: leave it out, or save a new plan", name)}
+			return misuse(fmt.Errorf("the plan was made without --var %s: leave it out, or save a new plan", name))
 		}
 	}
 	if len(vars) == 0 {
@@ -74,7 +74,7 @@ func (s *savedVars) check(vars map[string]string) error {
 		err = errors.New("the plan was made with other values of --var: give the same ones, or save a new plan")
 	}
 	if err != nil {
-		return usageError{err}
+		return misuse(err)
 	}
 	return nil
 }

@@ -77,7 +77,7 @@ func (c *console) begin(path string, cluster *inventory.Cluster, flags clusterFl
 		s.hosts[m.Name] = dialer.Host(config)
 	}
 	s.etcd = newEtcdAPI(s)
-	c.intact = true
+	c.Intact = true
 	return s, nil
 }
 
@@ -143,7 +143,7 @@ func (s *session) gatherBut(ctx context.Context, keep map[string]facts.Host) (fa
 		Handshake: s.handshake, Keep: keep,
 	})
 	select { // hosts that a stop has cut short are not unreachable
-	case <-s.console.stop:
+	case <-s.console.Stop:
 		return seen, context.Canceled
 	case <-ctx.Done():
 		return seen, context.Cause(ctx)

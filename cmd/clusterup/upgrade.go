@@ -24,9 +24,9 @@ func newUpgrade(c *console) *cobra.Command {
 			"has been agreed to, and not at all when it is refused. Members restart one at a time, on the next minor version at most.",
 		Args: oneInventory("one inventory"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			c.json = flags.json
+			c.JSON = flags.json
 			if to == "" {
-				return usageError{errors.New("say which version: --to 3.6.16")}
+				return misuse(errors.New("say which version: --to 3.6.16"))
 			}
 			change, err := versionChange(args[0], flags.cluster, to)
 			if err != nil {
@@ -38,7 +38,7 @@ func newUpgrade(c *console) *cobra.Command {
 			}
 			defer s.close()
 			if s.cluster.Version != to {
-				return usageError{fmt.Errorf("the version comes from --var, --var-file or the environment, and is %s: change it there, and apply", s.cluster.Version)}
+				return misuse(fmt.Errorf("the version comes from --var, --var-file or the environment, and is %s: change it there, and apply", s.cluster.Version))
 			}
 			s.edit, s.verb = change, "upgrade"
 			return s.apply(cmd.Context(), nil, yes, full)
@@ -64,7 +64,7 @@ func versionChange(path, cluster, to string) (*edit, error) {
 	}
 	now, err := inventory.SetVersion(was, path, cluster, to)
 	if err != nil {
-		return nil, usageError{err}
+		return nil, misuse(err)
 	}
 	return &edit{path, was, now}, nil
 }

@@ -17,7 +17,7 @@ func newValidate(c *console) *cobra.Command {
 		Short: "Check an inventory, without looking at any host",
 		Args:  oneInventory("one inventory"),
 		RunE: func(_ *cobra.Command, args []string) error {
-			c.json = flags.json
+			c.JSON = flags.json
 			return c.validate(args[0], flags)
 		},
 	}
@@ -41,12 +41,12 @@ func (c *console) validate(path string, flags clusterFlags) error {
 		Vars: vars, VarFiles: flags.varFiles, Env: os.Environ(), Home: homeDir(),
 	})
 	switch {
-	case c.json:
+	case c.JSON:
 		for _, d := range diags.All() {
 			c.object(diagnosticObject{"diagnostic", d})
 		}
 	default:
-		if err := diags.Write(c.err, width(c.err), color(c.err)); err != nil {
+		if err := c.written(diags.Write); err != nil {
 			return err
 		}
 	}
@@ -55,12 +55,12 @@ func (c *console) validate(path string, flags clusterFlags) error {
 	}
 	if flags.cluster != "" {
 		if _, err := file.Cluster(flags.cluster); err != nil {
-			return usageError{err}
+			return misuse(err)
 		}
 	}
 	for _, cluster := range file.Clusters {
-		if !c.json {
-			fprintf(c.out, "%s: cluster %s, etcd %s, %s: good\n", path, cluster.Name, cluster.Version,
+		if !c.JSON {
+			c.print("%s: cluster %s, etcd %s, %s: good\n", path, cluster.Name, cluster.Version,
 				plural(len(cluster.Members), "member"))
 		}
 	}
@@ -82,7 +82,7 @@ func newFmt(c *console) *cobra.Command {
 				}
 				if differs {
 					changed = append(changed, path)
-					fprintf(c.out, "%s\n", path)
+					c.print("%s\n", path)
 				}
 			}
 			if check && len(changed) > 0 {
@@ -103,7 +103,7 @@ func (c *console) format(path string, check bool) (bool, error) {
 	}
 	out, diags := inventory.Format(src, path)
 	if diags.HasErrors() {
-		if err := diags.Write(c.err, width(c.err), color(c.err)); err != nil {
+		if err := c.written(diags.Write); err != nil {
 			return false, err
 		}
 		return false, errInventory

@@ -3,11 +3,10 @@ package main
 import (
 	"context"
 	"errors"
-	"slices"
+	"fmt"
 
 	"github.com/clusterup/clusterup/apply"
 	"github.com/clusterup/clusterup/plan"
-	"github.com/clusterup/clusterup/remote"
 )
 
 // The exit codes; docs/operations.md has a heading for each.
@@ -24,7 +23,9 @@ const (
 	exitInterrupted = 130
 )
 
-// usageError is a mistake in flags or arguments.
+// misuse is an error that is a mistake in flags or arguments.
+func misuse(err error) error { return usageError{err} }
+
 type usageError struct{ error }
 
 func (e usageError) Unwrap() error { return e.error }
@@ -38,14 +39,41 @@ var errPending = errors.New("changes are pending")
 // errDeclined says that the operator did not agree.
 var errDeclined = errors.New("nothing was changed")
 
+// ended is an error of which nothing is left to say but its exit code: another program or the output has told it.
+func ended(code int) error { return childError{code} }
+
+type childError struct{ code int }
+
+func (e childError) Error() string { return fmt.Sprintf("the command exited with %d", e.code) }
+
+// shown is an error that the output has told already.
+func shown(err error) error { return shownError{err} }
+
+type shownError struct{ error }
+
+func (e shownError) Unwrap() error { return e.error }
+
+// Advice is what packages say of their errors that are not known here: what to do next, "" for nothing, and whether an
+// error is of a host that could not be looked at.
+type Advice func(error) (next string, dark bool)
+
+// remedy is what an error itself says to do next.
+func (a Advice) remedy(err error) string {
+	if a == nil {
+		return ""
+	}
+	next, _ := a(err)
+	return next
+}
+
 // exitCode is the one place where errors become exit codes.
-func exitCode(err error) int {
+func (a Advice) exitCode(err error) int {
 	var child childError
 	var usage usageError
 	var refused *plan.Refused
 	var stopped *apply.Stopped
 	var stage *apply.StageError
-	var lost *lockLostError
+	var lost *apply.LockLostError
 	switch {
 	case err == nil:
 		return exitDone
@@ -72,18 +100,15 @@ func exitCode(err error) int {
 			return exitUnreachable
 		}
 		return exitRefused
-	case errors.Is(err, errMoved):
+	case errors.Is(err, apply.ErrMoved):
 		return exitRefused
-	case errors.As(err, new(*plan.NoMajority)), unreachable(err):
+	case errors.As(err, new(*plan.NoMajority)):
+		return exitUnreachable
+	case a == nil:
+		return exitFailed
+	}
+	if _, dark := a(err); dark {
 		return exitUnreachable
 	}
 	return exitFailed
-}
-
-// unreachable says that an error is of a host that could not be looked at.
-func unreachable(err error) bool {
-	kinds := []error{
-		remote.ErrUnreachable, remote.ErrAuth, remote.ErrHostKey, remote.ErrSudo, remote.ErrShell, remote.ErrSilent,
-	}
-	return slices.ContainsFunc(kinds, func(kind error) bool { return errors.Is(err, kind) })
 }

@@ -3,16 +3,15 @@ package main
 import (
 	"fmt"
 	"maps"
-	"os"
 	"slices"
 	"strings"
 
 	"github.com/clusterup/clusterup/plan/etcd"
 )
 
-// exposition is what was found in the text format of Prometheus
+// metrics are what was found in the text format of Prometheus
 // (https://prometheus.io/docs/instrumenting/exposition_formats).
-func exposition(result checked, members []memberStatus) []byte {
+func (result checked) metrics() []byte {
 	var b strings.Builder
 	label := strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`)
 	family := func(name, help string, lines ...string) {
@@ -42,7 +41,7 @@ func exposition(result checked, members []memberStatus) []byte {
 	for _, kind := range slices.Sorted(maps.Keys(kinds)) {
 		found = append(found, line("clusterup_findings", float64(kinds[kind]), "kind", kind))
 	}
-	for _, m := range members {
+	for _, m := range result.members {
 		if m.State == "unknown" { // for want of what is missing here, and no fault of the member
 			continue
 		}
@@ -68,15 +67,4 @@ func exposition(result checked, members []memberStatus) []byte {
 	family("clusterup_member_healthy", "Whether a member serves and has nothing to complain of.", healthy...)
 	family("clusterup_certificate_not_after_seconds", "When a certificate ends, seconds since 1970.", ends...)
 	return []byte(b.String())
-}
-
-// writePublic puts a file in place whole, for all to read: it holds what monitoring shows.
-func writePublic(path string, data []byte) error {
-	return writeWhole(path, func(w *os.File) error {
-		if err := w.Chmod(0o644); err != nil {
-			return err
-		}
-		_, err := w.Write(data)
-		return err
-	})
 }

@@ -16,16 +16,16 @@ import (
 // showPlan writes the plan to stdout: for people, or as one JSON object. Where building it ended in an error, it is the
 // stages before that; with none, nothing is shown, since a refusal is not a plan with nothing to do. To people it is
 // said what waits for hosts that are dark.
-func (c *console) showPlan(p plan.Plan, full bool, err error) {
-	if p.Cluster == "" || err != nil && p.Empty() && (c.json || c.destroying || !darkOnly(err)) {
+func (c *Console) showPlan(p plan.Plan, full bool, err error) {
+	if p.Cluster == "" || err != nil && p.Empty() && (c.JSON || c.Destroying || !plan.DarkOnly(err)) {
 		return
 	}
-	if c.json {
+	if c.JSON {
 		c.object(planObject{Type: "plan", Plan: p})
 		return
 	}
-	v := planView{out: c.out, shown: map[string]string{}, now: map[string]string{}, full: full, paint: painter{color(c.out)}, settled: settled}
-	if c.destroying {
+	v := planView{out: c.Out, shown: map[string]string{}, now: map[string]string{}, full: full, paint: painter{color(c.Out)}, settled: settled}
+	if c.Destroying {
 		v.settled = "nothing of it is left on its hosts."
 	}
 	v.plan(p)

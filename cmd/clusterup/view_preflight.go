@@ -4,7 +4,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/clusterup/clusterup/inventory"
 	"github.com/clusterup/clusterup/plan/etcd"
 )
 
@@ -25,9 +24,16 @@ type preflightObject struct {
 	ExitCode int    `json:"exit_code"`
 }
 
-func (c *console) showFindings(cluster *inventory.Cluster, findings []etcd.Finding, code int) {
-	total := preflightObject{Type: "preflight", Cluster: cluster.Name, Hosts: len(cluster.Members), ExitCode: code}
+// showFindings shows what preflight found. Its error is only an exit code.
+func (c *Console) showFindings(cluster string, hosts int, findings []etcd.Finding) error {
+	total := preflightObject{Type: "preflight", Cluster: cluster, Hosts: hosts}
 	for _, f := range findings {
+		switch {
+		case f.Check == etcd.CheckConnection && f.Level == etcd.LevelRefusal:
+			total.ExitCode = exitUnreachable
+		case f.Level == etcd.LevelRefusal && total.ExitCode == exitDone:
+			total.ExitCode = exitRefused
+		}
 		switch f.Level {
 		case etcd.LevelFine:
 			total.Fine++
@@ -36,23 +42,32 @@ func (c *console) showFindings(cluster *inventory.Cluster, findings []etcd.Findi
 		case etcd.LevelRefusal:
 			total.Refusals++
 		}
-		if c.json {
+		if c.JSON {
 			c.object(probeObject{"probe", f})
 		}
 	}
-	if c.json {
+	if c.JSON {
 		c.object(total)
-		return
+	} else {
+		c.textFindings(findings, total)
 	}
-	c.tableFindings(findings, len(cluster.Members))
+	if total.ExitCode != exitDone {
+		return ended(total.ExitCode)
+	}
+	return nil
+}
+
+// textFindings is the text of it.
+func (c *Console) textFindings(findings []etcd.Finding, total preflightObject) {
+	c.tableFindings(findings, total.Hosts)
 	verdict := "fit for a bootstrap"
 	switch {
-	case code == exitUnreachable:
+	case total.ExitCode == exitUnreachable:
 		verdict = "not all hosts could be reached"
 	case total.Refusals > 0:
 		verdict = "not fit for a bootstrap"
 	}
-	fprintf(c.out, "\nCluster %s, %s: %s, %s, %d fine: %s.\n", cluster.Name, plural(total.Hosts, "host"),
+	fprintf(c.Out, "\nCluster %s, %s: %s, %s, %d fine: %s.\n", total.Cluster, plural(total.Hosts, "host"),
 		plural(total.Refusals, "refusal"), plural(total.Warnings, "warning"), total.Fine, verdict)
 }
 
@@ -92,13 +107,13 @@ func (r findingRow) who(hosts int) string {
 }
 
 // tableFindings shows findings by check. Remedies stand below what they are for.
-func (c *console) tableFindings(findings []etcd.Finding, hosts int) {
+func (c *Console) tableFindings(findings []etcd.Finding, hosts int) {
 	rows := findingRows(findings)
 	wide := 0
 	for _, r := range rows {
 		wide = max(wide, len(r.who(hosts)))
 	}
-	paint := painter{color(c.out)}
+	paint := painter{color(c.Out)}
 	marks := map[etcd.Level]safe{
 		etcd.LevelFine: paint.green("fine   "), etcd.LevelWarning: paint.yellow("warning"),
 		etcd.LevelRefusal: paint.red("refusal"),
@@ -110,9 +125,9 @@ func (c *console) tableFindings(findings []etcd.Finding, hosts int) {
 			head = ""
 		}
 		check = r.Check
-		fprintf(c.out, "%-12s  %s  %-*s  %s\n", head, marks[r.Level], wide, r.who(hosts), r.Found)
+		fprintf(c.Out, "%-12s  %s  %-*s  %s\n", head, marks[r.Level], wide, r.who(hosts), r.Found)
 		if r.Do != "" {
-			fprintf(c.out, "%-12s  %7s  %-*s  → %s\n", "", "", wide, "", r.Do)
+			fprintf(c.Out, "%-12s  %7s  %-*s  → %s\n", "", "", wide, "", r.Do)
 		}
 	}
 }

@@ -6,25 +6,23 @@ import (
 	"strings"
 
 	"github.com/clusterup/clusterup/apply"
-	"github.com/clusterup/clusterup/pki"
 	"github.com/clusterup/clusterup/plan"
-	"github.com/clusterup/clusterup/remote"
 )
 
 // report shows an error with what to do next, and gives the exit code.
-func (c *console) report(err error) int {
-	code := exitCode(err)
+func (c *Console) report(err error) int {
+	code := c.Advice.exitCode(err)
 	switch {
 	case err == nil, errors.Is(err, errPending):
 		return code
-	case errors.Is(err, errInventory), errors.As(err, new(childError)), errors.As(err, new(shown)):
+	case errors.Is(err, errInventory), errors.As(err, new(childError)), errors.As(err, new(shownError)):
 		return code
 	}
-	if c.json {
+	if c.JSON {
 		c.object(errorOf(err, code))
 	}
-	lines := explain(err, c.full)
-	if code == exitInterrupted && c.intact {
+	lines := c.Advice.explain(err, c.Full)
+	if code == exitInterrupted && c.Intact {
 		lines = []string{"Stopped: nothing was changed."}
 	}
 	for _, line := range lines {
@@ -45,7 +43,7 @@ type errorObject struct {
 
 // errorOf describes an error.
 func errorOf(err error, code int) errorObject {
-	o := errorObject{Type: "error", Error: err.Error(), ExitCode: code, Refusals: refusalsOf(err)}
+	o := errorObject{Type: "error", Error: err.Error(), ExitCode: code, Refusals: plan.RefusalsOf(err)}
 	if refused := new(plan.Refused); errors.As(err, &refused) {
 		o.Waits = refused.Waits
 	}
@@ -55,25 +53,13 @@ func errorOf(err error, code int) errorObject {
 	return o
 }
 
-func refusalsOf(err error) []plan.Refusal {
-	var refused *plan.Refused
-	if errors.As(err, &refused) {
-		return refused.Refusals
-	}
-	var short *plan.NoMajority
-	if errors.As(err, &short) {
-		return short.Missing
-	}
-	return nil
-}
-
 // explain is what the operator reads: each problem, and under it the remedy; with full the raw lines of journals.
-func explain(err error, full bool) []string {
+func (a Advice) explain(err error, full bool) []string {
 	var refused *plan.Refused
 	var stage *apply.StageError
 	var verify *apply.VerifyError
 	var stopped *apply.Stopped
-	var lost *lockLostError
+	var lost *apply.LockLostError
 	var back *apply.BackError
 	var short *plan.NoMajority
 	var dark *apply.DarkError
@@ -85,11 +71,11 @@ func explain(err error, full bool) []string {
 	case errors.As(err, &refused):
 		return explainRefused(err, refused)
 	case errors.As(err, &back):
-		return explainBack(back, full)
+		return a.explainBack(back, full)
 	case errors.As(err, &lost):
-		return explainLost(lost, full)
+		return a.explainLost(lost, full)
 	case errors.As(err, &stage):
-		return explainStage(stage, full)
+		return a.explainStage(stage, full)
 	case errors.As(err, &verify):
 		return explainVerify(verify)
 	case errors.As(err, &stopped):
@@ -103,7 +89,7 @@ func explain(err error, full bool) []string {
 		return []string{"Nothing was changed."}
 	}
 	lines := []string{"Error: " + err.Error()}
-	if hint := remedy(err); hint != "" {
+	if hint := a.remedy(err); hint != "" {
 		lines = append(lines, "  → "+hint)
 	}
 	return lines
@@ -131,20 +117,6 @@ func explainVerify(verify *apply.VerifyError) []string {
 	return append(lines, "  → the journal of the member's unit on its host says why: journalctl -n 100 -u "+verify.Unit)
 }
 
-// remedy is what an error itself says to do next.
-func remedy(err error) string {
-	var host *remote.Error
-	switch {
-	case errors.As(err, &host):
-		return host.Remedy
-	case errors.Is(err, pki.ErrNoCA):
-		return "clusterup apply makes the CAs of a new cluster; those of one that exists: put ca/ back from the backup of the operator directory"
-	case errors.Is(err, pki.ErrSealed):
-		return "name a file with the private key of a recipient: in CLUSTERUP_IDENTITY, or as identity_file in the inventory"
-	}
-	return ""
-}
-
 // refusedLate is a refusal after something had been done.
 type refusedLate struct {
 	error
@@ -161,10 +133,17 @@ func late(err error, steps int) error {
 	return err
 }
 
-// unfitError is a refusal by what preflight found: the plan has been shown, and none of it was done.
+// unfit is a refusal by what preflight found: the plan has been shown, and none of it was done.
+func unfit(err error) error { return &unfitError{err} }
+
 type unfitError struct{ error }
 
 func (e *unfitError) Unwrap() error { return e.error }
+
+// leftError says what a destroy has left on hosts that could not be looked at.
+type leftError struct{ *plan.Refused }
+
+func (e *leftError) Unwrap() error { return e.Refused }
 
 func explainRefused(err error, refused *plan.Refused) []string {
 	head := "Refused: nothing was changed, because this would not be safe:"
@@ -198,15 +177,15 @@ func listed(refusals []plan.Refusal) []string {
 }
 
 // explainLost says with which host the lock was lost, beside what went wrong elsewhere.
-func explainLost(lost *lockLostError, full bool) []string {
-	lines := explainStage(lost.err, full)
-	lines[0] = fmt.Sprintf("Error: %s: the lock was lost with the connection; %q was not finished:", lost.host, lost.err.Stage.Name)
+func (a Advice) explainLost(lost *apply.LockLostError, full bool) []string {
+	lines := a.explainStage(lost.Stage, full)
+	lines[0] = fmt.Sprintf("Error: %s: the lock was lost with the connection; %q was not finished:", lost.Host, lost.Stage.Stage.Name)
 	return lines
 }
 
 // explainBack says what failed, and where that has left the member.
-func explainBack(back *apply.BackError, full bool) []string {
-	lines := explainStage(back.StageError, full)
+func (a Advice) explainBack(back *apply.BackError, full bool) []string {
+	lines := a.explainStage(back.StageError, full)
 	if back.Err != nil {
 		lines = append(lines[:len(lines)-1], fmt.Sprintf("  Then it was tried to %s:", back.Back.Name), "  "+back.Err.Error())
 		return append(lines, "  → clusterup status shows the members; what is wanted can be set back in the inventory, and applied")
@@ -221,7 +200,7 @@ func explainBack(back *apply.BackError, full bool) []string {
 const briefLines = 12
 
 // explainStage says which steps failed, why, and what the member itself says of it: in short, or with full as it was written.
-func explainStage(stage *apply.StageError, full bool) []string {
+func (a Advice) explainStage(stage *apply.StageError, full bool) []string {
 	lines := []string{fmt.Sprintf("Error: %q was not finished:", stage.Stage.Name)}
 	for _, err := range stage.Errs {
 		lines = append(lines, "  "+err.Error())
@@ -231,7 +210,7 @@ func explainStage(stage *apply.StageError, full bool) []string {
 		}
 		if why := step.Why; why != nil {
 			lines = append(lines, "    Cause: "+why.Cause, "    → "+why.Remedy)
-		} else if hint := remedy(step.Err); hint != "" {
+		} else if hint := a.remedy(step.Err); hint != "" {
 			lines = append(lines, "    → "+hint)
 		}
 		log, head := apply.Brief(step.Log, briefLines), "    the last lines of its journal (--full shows them as they are):"

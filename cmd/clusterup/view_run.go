@@ -9,26 +9,26 @@ import (
 )
 
 // object writes one JSON object as a line of stdout; an error in place of one that cannot be written so.
-func (c *console) object(v any) {
+func (c *Console) object(v any) {
 	raw, err := json.Marshal(v)
 	if err != nil {
 		raw, _ = json.Marshal(errorObject{Type: "error", Error: err.Error(), ExitCode: exitFailed}) // plain text always can
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	fprintf(c.out, "%s\n", safe(escaped(raw)))
+	fprintf(c.Out, "%s\n", safe(escaped(raw)))
 }
 
-// view shows the events of a run: as JSON, as live bars on a terminal, or as lines.
-func (c *console) view() (emit func(apply.Event), end func()) {
-	if c.json {
+// events shows the events of a run: as JSON, as live bars on a terminal, or as lines.
+func (c *Console) events() (emit func(apply.Event), end func()) {
+	if c.JSON {
 		return func(e apply.Event) { c.object(e) }, func() {}
 	}
 	lines := c.lines
 	if !c.terminal() {
 		return lines, func() {}
 	}
-	live := newBars(c.err)
+	live := newBars(c.Err)
 	c.mu.Lock()
 	c.live = live
 	c.mu.Unlock()
@@ -45,7 +45,7 @@ func (c *console) view() (emit func(apply.Event), end func()) {
 }
 
 // lines shows an event as one line of progress; the start of a step and the bytes on their way are not worth one.
-func (c *console) lines(e apply.Event) {
+func (c *Console) lines(e apply.Event) {
 	switch e.Type {
 	case apply.StageStarted:
 		c.say("── %s (%s)", e.Stage, plural(e.Steps, "step"))
@@ -70,8 +70,8 @@ type doneObject struct {
 }
 
 // finished says that a run did all it should.
-func (c *console) finished(command string, result apply.Result, took time.Duration) {
-	if c.json {
+func (c *Console) finished(command string, result apply.Result, took time.Duration) {
+	if c.JSON {
 		c.object(doneObject{"done", command, result.Stages, result.Steps, took.Seconds()})
 		return
 	}
@@ -79,7 +79,7 @@ func (c *console) finished(command string, result apply.Result, took time.Durati
 }
 
 // download shows how a release archive comes in.
-func (c *console) download(version, arch string) func(done, total int64) {
+func (c *Console) download(version, arch string) func(done, total int64) {
 	started := false
 	var last time.Time
 	return func(done, total int64) {

@@ -1,65 +1,38 @@
 package main
 
 import (
-	"context"
-	"errors"
 	"slices"
 	"strconv"
 	"strings"
-	"text/tabwriter"
 	"time"
-
-	"github.com/spf13/cobra"
 
 	"github.com/clusterup/clusterup/facts"
 	"github.com/clusterup/clusterup/plan"
 	"github.com/clusterup/clusterup/plan/etcd"
 )
 
-func newStatus(c *console) *cobra.Command {
-	var flags clusterFlags
-	cmd := &cobra.Command{
-		Use:   "status INVENTORY",
-		Short: "Show every member as it is; changes nothing",
-		Args:  oneInventory("one inventory"),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			c.json = flags.json
-			s, err := c.open(args[0], flags)
-			if err != nil {
-				return err
-			}
-			defer s.close()
-			ctx, cancel := c.untilStopped(cmd.Context())
-			defer cancel()
-			return s.status(ctx)
-		},
-	}
-	flags.hostFlags(cmd)
-	return cmd
-}
-
 // memberStatus is one member in the table, and one object with --json. What is not known is empty or zero, and Problem says why.
 type memberStatus struct {
-	Type           string    `json:"type"` // "member"
-	Member         string    `json:"member"`
-	Address        string    `json:"address"`
-	OS             string    `json:"os,omitempty"`
-	State          string    `json:"state"` // healthy, unhealthy, unknown, stopped, absent, unreachable
-	Role           string    `json:"role,omitempty"`
-	ID             facts.ID  `json:"id,omitempty"`
-	ClusterID      facts.ID  `json:"cluster_id,omitempty"`
-	Version        string    `json:"version,omitempty"`
-	Term           uint64    `json:"raft_term,omitempty"`
-	Index          uint64    `json:"raft_index,omitempty"`
-	Applied        uint64    `json:"raft_applied_index,omitempty"`
-	DBSize         int64     `json:"db_size,omitempty"`
-	DBInUse        int64     `json:"db_size_in_use,omitempty"`
-	PID            int       `json:"pid,omitempty"`
-	Certificate    time.Time `json:"certificate_expires,omitzero"` // the first of its leaves to end
-	Alarms         []string  `json:"alarms,omitempty"`
-	Problem        string    `json:"problem,omitempty"`
-	PendingChanges []string  `json:"pending_changes,omitempty"`
-	Hearsay        *hearsay  `json:"cluster_says,omitempty"` // where the host is dark, and another member can be asked
+	Type           string         `json:"type"` // "member"
+	Member         string         `json:"member"`
+	Address        string         `json:"address"`
+	OS             string         `json:"os,omitempty"`
+	State          string         `json:"state"` // healthy, unhealthy, unknown, stopped, absent, unreachable
+	Role           string         `json:"role,omitempty"`
+	ID             facts.ID       `json:"id,omitempty"`
+	ClusterID      facts.ID       `json:"cluster_id,omitempty"`
+	Version        string         `json:"version,omitempty"`
+	Term           uint64         `json:"raft_term,omitempty"`
+	Index          uint64         `json:"raft_index,omitempty"`
+	Applied        uint64         `json:"raft_applied_index,omitempty"`
+	DBSize         int64          `json:"db_size,omitempty"`
+	DBInUse        int64          `json:"db_size_in_use,omitempty"`
+	PID            int            `json:"pid,omitempty"`
+	Certificate    time.Time      `json:"certificate_expires,omitzero"` // the first of its leaves to end
+	Alarms         []string       `json:"alarms,omitempty"`
+	Problem        string         `json:"problem,omitempty"`
+	PendingChanges []string       `json:"pending_changes,omitempty"`
+	Hearsay        *facts.Hearsay `json:"cluster_says,omitempty"` // where the host is dark, and another member can be asked
 
 	unit string
 }
@@ -106,44 +79,45 @@ type clientStatus struct {
 	Retired    bool      `json:"retired,omitempty"` // that CA is, so that members refuse it
 }
 
-// status shows what it could see, and fails only when that was nothing at all, or not all.
-func (s *session) status(ctx context.Context) error {
-	p, seen, err := s.plan(ctx)
-	var refused *plan.Refused
-	if err != nil && !errors.As(err, &refused) && len(seen.Hosts) == 0 {
-		return err
-	}
-	members := s.memberStatuses(p, seen)
-	tell(members, s.heard(ctx, seen))
-	total := s.clusterStatus(members, p, seen, refused)
-	if err != nil && refused == nil { // such as a mirror that does not answer: what was seen is shown all the same
-		total.InSync, total.Unplanned = false, err.Error()
-	}
-	if s.console.json {
-		for _, m := range members {
-			s.console.object(m)
-		}
-		s.console.object(total)
-	} else {
-		s.showStatus(members, total)
-	}
-	return s.unreached(seen)
+// Look is one look at a cluster: status and check are made of it.
+type Look struct {
+	Want    etcd.Want // the cluster at least
+	Seen    facts.Snapshot
+	Plan    plan.Plan                // the stages before an error, where there was one
+	Refused *plan.Refused            // nil: the plan was not refused
+	Unknown error                    // why nobody knows what there is to do; nil: it is known
+	Muted   error                    // why no member could be asked; nil: they were
+	Unmute  string                   // what to do about that
+	Heard   map[string]facts.Hearsay // by member, of those on dark hosts
+	Now     time.Time
+	Advice  Advice
+
+	// What is decided about certificates.
+	Newest   []facts.Client // of each name the newest certificate that members accept, by name
+	Behind   []facts.Client // the newest certificates that members refuse
+	Counting []facts.Client // of the newest, those that somebody uses
+	Drift    []plan.Step    // those that no rotation of a CA explains
+	Due      []finding      // what no apply does by itself
 }
 
-func (s *session) memberStatuses(p plan.Plan, seen facts.Snapshot) []memberStatus {
+// members are all members as they are.
+func (l Look) members() []memberStatus {
 	pending := map[string][]string{}
-	for _, stage := range p.Stages {
+	for _, stage := range l.Plan.Stages {
 		for _, step := range stage.Steps {
 			pending[step.Host] = append(pending[step.Host], string(step.Kind)+": "+step.Why)
 		}
 	}
-	members, alarms := make([]memberStatus, 0, len(s.cluster.Members)), etcd.Alarms(etcd.Want{Cluster: s.cluster}, seen)
-	for _, m := range s.cluster.Members {
-		host := seen.Hosts[m.Name]
-		status := memberStatus{Type: "member", Member: m.Name, Address: m.Address, OS: host.OS, PendingChanges: pending[m.Name], unit: s.cluster.UnitName}
+	cluster, alarms := l.Want.Cluster, etcd.Alarms(l.Want, l.Seen)
+	members := make([]memberStatus, 0, len(cluster.Members))
+	for _, m := range cluster.Members {
+		host := l.Seen.Hosts[m.Name]
+		status := memberStatus{
+			Type: "member", Member: m.Name, Address: m.Address, OS: host.OS, PendingChanges: pending[m.Name], unit: cluster.UnitName,
+		}
 		status.State, status.Problem = state(host)
-		if muted := s.etcd.muted(); muted != nil && host.Process != nil && host.Etcd == nil {
-			status.State, status.Problem = "unknown", muted.Error()
+		if l.Muted != nil && host.Process != nil && host.Etcd == nil {
+			status.State, status.Problem = "unknown", l.Muted.Error()
 		}
 		for _, leaf := range host.Leaves {
 			if status.Certificate.IsZero() || leaf.NotAfter.Before(status.Certificate) {
@@ -159,6 +133,9 @@ func (s *session) memberStatuses(p plan.Plan, seen facts.Snapshot) []memberStatu
 			status.Role = role(*e)
 		}
 		status.alarmed(alarms)
+		if said, ok := l.Heard[m.Name]; ok {
+			status.Hearsay = &said
+		}
 		members = append(members, status)
 	}
 	return members
@@ -201,8 +178,10 @@ func state(host facts.Host) (word, problem string) {
 	return "absent", ""
 }
 
-func (s *session) clusterStatus(members []memberStatus, p plan.Plan, seen facts.Snapshot, refused *plan.Refused) clusterStatus {
-	total := clusterStatus{Type: "cluster", Cluster: s.cluster.Name, Members: len(members), Notes: p.Notes, InSync: p.Empty() && refused == nil}
+func (l Look) clusterStatus(members []memberStatus) clusterStatus {
+	total := clusterStatus{
+		Type: "cluster", Cluster: l.Want.Cluster.Name, Members: len(members), InSync: l.Plan.Empty() && l.Refused == nil && l.Unknown == nil,
+	}
 	for _, m := range members {
 		switch m.State {
 		case "healthy":
@@ -214,35 +193,48 @@ func (s *session) clusterStatus(members []memberStatus, p plan.Plan, seen facts.
 			total.Unknown++
 		}
 	}
-	for _, host := range seen.Hosts {
+	for _, host := range l.Seen.Hosts {
 		total.Quorum = total.Quorum || host.Reads // no member serves a linearizable read without one
 	}
-	wanted := etcd.Want{Cluster: s.cluster}
-	for _, ca := range etcd.Authorities(wanted, seen) {
+	for _, ca := range etcd.Authorities(l.Want, l.Seen) {
 		total.CAs = append(total.CAs, caStatus{
 			ca.Role, ca.Generation, ca.NotAfter.UTC(), ca.Signs, ca.Retired, ca.Given, ca.TrustedBy, ca.Leaves, ca.Clients, ca.Signing,
 		})
 	}
-	total.Rotations = etcd.Rotations(wanted, seen)
-	said := etcd.Waiting(wanted, seen) // which each have a line of their own
-	total.Notes = slices.DeleteFunc(slices.Clone(p.Notes), func(note string) bool { return len(total.Rotations) > 0 && slices.Contains(said, note) })
-	total.Clients = clientStatuses(s.cluster, seen)
-	if refused != nil {
-		total.Refusals, total.Waits = refused.Refusals, refused.Waits
+	total.Rotations = etcd.Rotations(l.Want, l.Seen)
+	said := etcd.Waiting(l.Want, l.Seen) // which each have a line of their own
+	total.Notes = slices.DeleteFunc(slices.Clone(l.Plan.Notes), func(note string) bool {
+		return len(total.Rotations) > 0 && slices.Contains(said, note)
+	})
+	total.Clients = l.clientStatuses()
+	if l.Refused != nil {
+		total.Refusals, total.Waits = l.Refused.Refusals, l.Refused.Waits
+	}
+	if l.Unknown != nil {
+		total.Unplanned = l.Unknown.Error()
 	}
 	return total
 }
 
-func (s *session) showStatus(members []memberStatus, total clusterStatus) {
-	out := s.console.out
-	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	row(table, "MEMBER", "ADDRESS", "STATE", "ROLE", "VERSION", "TERM", "INDEX", "APPLIED", "DB SIZE", "ALARMS", "CERTIFICATE", "DRIFT")
-	for _, m := range members {
-		row(table,
-			m.Member, m.Address, m.State, dash(m.Role), dash(m.Version), number(m.Term), number(m.Index), number(m.Applied), size(m.DBSize),
-			dash(strings.Join(m.Alarms, ",")), days(m.Certificate, s.now()), drift(m, total))
+// showStatus shows every member, and the cluster that they are.
+func (c *Console) showStatus(l Look) {
+	members := l.members()
+	total := l.clusterStatus(members)
+	if c.JSON {
+		for _, m := range members {
+			c.object(m)
+		}
+		c.object(total)
+		return
 	}
-	_ = table.Flush()
+	out := c.Out
+	table := c.table("MEMBER", "ADDRESS", "STATE", "ROLE", "VERSION", "TERM", "INDEX", "APPLIED", "DB SIZE", "ALARMS", "CERTIFICATE", "DRIFT")
+	for _, m := range members {
+		table.row(
+			m.Member, m.Address, m.State, dash(m.Role), dash(m.Version), number(m.Term), number(m.Index), number(m.Applied), size(m.DBSize),
+			dash(strings.Join(m.Alarms, ",")), days(m.Certificate, l.Now), drift(m, total))
+	}
+	_ = table.end()
 	for _, why := range reasons(members) {
 		fprintf(out, "%s: %s\n", strings.Join(why.members, ", "), why.text)
 	}
@@ -255,7 +247,7 @@ func (s *session) showStatus(members []memberStatus, total clusterStatus) {
 			fprintf(out, "%s: %s\n", m.Member, strings.TrimPrefix(m.Problem, m.Member+": "))
 		}
 		if m.Hearsay != nil {
-			fprintf(out, "%s: %s\n", m.Member, m.Hearsay)
+			fprintf(out, "%s: %s\n", m.Member, hearsayText(*m.Hearsay))
 		}
 		for _, change := range m.PendingChanges {
 			fprintf(out, "%s: %s\n", m.Member, change)
@@ -269,7 +261,7 @@ func (s *session) showStatus(members []memberStatus, total clusterStatus) {
 		quorum = "quorum not known"
 	}
 	fprintf(out, "\nCluster %s: %d of %d members healthy, %s.", total.Cluster, total.Healthy, total.Members, quorum)
-	s.showAuthorities(total)
+	showAuthorities(out, total, l.Now)
 	switch {
 	case total.Unplanned == "":
 	case len(named(members, "unknown")) > 0: // which has given the reason

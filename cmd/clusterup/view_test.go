@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"flag"
-	"net/netip"
 	"os"
 	"path/filepath"
 	"testing"
@@ -14,6 +13,7 @@ import (
 	"github.com/clusterup/clusterup/facts"
 	"github.com/clusterup/clusterup/inventory"
 	"github.com/clusterup/clusterup/plan"
+	"github.com/clusterup/clusterup/plan/etcd"
 	"github.com/clusterup/clusterup/units"
 )
 
@@ -60,7 +60,7 @@ func samplePlan() plan.Plan {
 
 func TestPlanView(t *testing.T) {
 	var out bytes.Buffer
-	c := &console{out: &out, err: &bytes.Buffer{}}
+	c := &Console{Out: &out}
 	c.showPlan(samplePlan(), false, nil)
 	golden(t, "plan.txt", out.Bytes())
 	out.Reset()
@@ -71,9 +71,9 @@ func TestPlanView(t *testing.T) {
 func TestStatusView(t *testing.T) {
 	now := time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
 	var out bytes.Buffer
-	s := &session{console: &console{out: &out, err: &bytes.Buffer{}}, now: func() time.Time { return now }, cluster: &inventory.Cluster{
+	c := &inventory.Cluster{
 		Name: "prod", Members: []inventory.Member{{Name: "etcd-1", Address: "10.0.0.11"}, {Name: "etcd-2", Address: "10.0.0.12"}, {Name: "etcd-3", Address: "10.0.0.13"}},
-	}}
+	}
 	leaf := map[string]facts.Leaf{"peer": {NotAfter: now.AddDate(0, 0, 30)}, "server": {NotAfter: now.AddDate(0, 0, 20)}}
 	seen := facts.Snapshot{
 		Operator: facts.Operator{CAs: []facts.CA{{Role: "client", Generation: 1, Signing: true, NotAfter: now.AddDate(1, 0, 0)}}},
@@ -90,52 +90,7 @@ func TestStatusView(t *testing.T) {
 			"etcd-3": {Name: "etcd-3", Unreachable: "etcd-3: connect: no route to host"},
 		},
 	}
-	members := s.memberStatuses(plan.Plan{}, seen)
 	refused := &plan.Refused{Refusals: []plan.Refusal{{Kind: plan.Unreachable, Host: "etcd-3", Reason: "connect: no route to host"}}}
-	s.showStatus(members, s.clusterStatus(members, plan.Plan{Cluster: "prod"}, seen, refused))
+	(&Console{Out: &out}).showStatus(Look{Want: etcd.Want{Cluster: c}, Plan: plan.Plan{Cluster: "prod"}, Seen: seen, Refused: refused, Now: now})
 	golden(t, "status.txt", out.Bytes())
-}
-
-// What changes by itself from one look to the next must not make a saved plan stale; what decides must.
-func TestFactsDigest(t *testing.T) {
-	base := facts.Snapshot{Hosts: map[string]facts.Host{"etcd-1": {
-		Name: "etcd-1", Process: &facts.Process{PID: 7}, Etcd: &facts.Status{MemberID: 1, Index: 5}, Rooms: map[string]facts.Room{"data": {Dir: "/var/lib", Size: 10, Free: 10}},
-	}}}
-	digest := func(do func(*facts.Host)) string {
-		host := base.Hosts["etcd-1"]
-		status := *host.Etcd
-		host.Etcd = &status
-		do(&host)
-		sum, err := factsDigest(facts.Snapshot{Taken: time.Now(), Hosts: map[string]facts.Host{"etcd-1": host}})
-		if err != nil {
-			t.Fatal(err)
-		}
-		return sum
-	}
-	same := digest(func(*facts.Host) {})
-	for name, do := range map[string]func(*facts.Host){
-		"raft index": func(h *facts.Host) { h.Etcd.Index = 6 },
-		"leader":     func(h *facts.Host) { h.Etcd.Leader = 3 },
-		"free space": func(h *facts.Host) { h.Rooms = map[string]facts.Room{"data": {Free: 9}} },
-		"clock":      func(h *facts.Host) { h.ClockOffset = time.Millisecond },
-		"its own address": func(h *facts.Host) {
-			h.Sources = map[netip.Addr]netip.Addr{netip.MustParseAddr("fd00::12"): netip.MustParseAddr("fd00::3f2a")}
-		},
-		"what nobody can read": func(h *facts.Host) { h.Unread = []string{"route: not an address"} },
-		"why it did not read":  func(h *facts.Host) { h.ReadError = "no leader" },
-	} {
-		if digest(do) != same {
-			t.Errorf("%s: the digest changed", name)
-		}
-	}
-	for name, do := range map[string]func(*facts.Host){
-		"member restarted": func(h *facts.Host) { h.Process = &facts.Process{PID: 8} },
-		"another version":  func(h *facts.Host) { h.Etcd.Version = "3.5.35" },
-		"unit disabled":    func(h *facts.Host) { h.Unit.Enabled = "disabled" },
-		"data gone":        func(h *facts.Host) { h.Data.WAL = true },
-	} {
-		if digest(do) == same {
-			t.Errorf("%s: the digest is the same", name)
-		}
-	}
 }

@@ -92,7 +92,7 @@ func (a *aging) month(clients ...string) {
 	if err != nil {
 		a.t.Fatalf("%s: %v", a.seen.Taken.Format(time.DateOnly), err)
 	}
-	result := a.session.checked(p, a.seen, nil)
+	result := a.session.looked(p, a.seen, nil).checked()
 	a.hold(result)
 	if result.OK && !p.Empty() {
 		a.t.Errorf("%s: check finds nothing, and there is something to do: %v", a.seen.Taken.Format(time.DateOnly), p.Stages)

@@ -6,12 +6,10 @@ import (
 	"errors"
 	"testing"
 
-	"github.com/clusterup/clusterup/inventory"
 	"github.com/clusterup/clusterup/plan/etcd"
 )
 
 func TestShowFindings(t *testing.T) {
-	cluster := &inventory.Cluster{Name: "prod", Members: make([]inventory.Member, 3)}
 	findings := []etcd.Finding{
 		{Host: "a", Check: "clock", Level: etcd.LevelFine, Found: "right"},
 		{Host: "b", Check: "clock", Level: etcd.LevelFine, Found: "right"},
@@ -22,8 +20,8 @@ func TestShowFindings(t *testing.T) {
 		{Host: "b", Check: "reach", Level: etcd.LevelRefusal, Found: "does not", Do: "let it in"},
 	}
 	var out bytes.Buffer
-	c := &console{out: &out}
-	c.showFindings(cluster, findings, exitRefused)
+	c := &Console{Out: &out}
+	err := c.showFindings("prod", 3, findings)
 	want := `clock         fine     all       right
               warning  together  apart
                                  → mend them
@@ -33,13 +31,13 @@ reach         fine     a, c      gets there
 
 Cluster prod, 3 hosts: 1 refusal, 1 warning, 5 fine: not fit for a bootstrap.
 `
-	if got := out.String(); got != want {
-		t.Errorf("got\n%s\nwant\n%s", got, want)
+	if got := out.String(); got != want || Advice(nil).exitCode(err) != exitRefused {
+		t.Errorf("got\n%s\nwant\n%s, %v", got, want, err)
 	}
 
 	out.Reset()
-	c.json = true
-	c.showFindings(cluster, findings[6:], exitRefused)
+	c.JSON = true
+	_ = c.showFindings("prod", 3, findings[6:])
 	want = `{"type":"probe","host":"b","check":"reach","level":"refusal","found":"does not","do":"let it in"}
 {"type":"preflight","cluster":"prod","hosts":3,"fine":0,"warnings":0,"refusals":1,"exit_code":13}
 `
@@ -51,13 +49,13 @@ Cluster prod, 3 hosts: 1 refusal, 1 warning, 5 fine: not fit for a bootstrap.
 // A value that has no JSON becomes an error that is JSON.
 func TestObjectWithoutJSON(t *testing.T) {
 	var out bytes.Buffer
-	(&console{out: &out}).object(map[string]any{"a\x01\xff": make(chan int)})
+	(&Console{Out: &out}).object(map[string]any{"a\x01\xff": make(chan int)})
 	var said errorObject
 	if err := json.Unmarshal(out.Bytes(), &said); err != nil || said.Type != "error" || said.Error == "" || said.ExitCode != exitFailed {
 		t.Errorf("it wrote %q: %v", out.String(), err)
 	}
 	out.Reset()
-	(&console{out: &out}).object(unwritable{})
+	(&Console{Out: &out}).object(unwritable{})
 	if err := json.Unmarshal(out.Bytes(), &said); err != nil {
 		t.Errorf("it wrote %q: %v", out.String(), err)
 	}

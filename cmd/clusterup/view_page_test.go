@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"text/tabwriter"
 	"time"
 
 	"github.com/clusterup/clusterup/plan"
@@ -54,10 +53,9 @@ func TestPageColours(t *testing.T) {
 
 func TestPageTable(t *testing.T) {
 	var out bytes.Buffer
-	table := tabwriter.NewWriter(&out, 0, 0, 2, ' ', 0)
-	row(table, "A", "B")
-	row(table, "x\ty\nz"+evil, "b")
-	if err := table.Flush(); err != nil {
+	table := (&Console{Out: &out}).table("A", "B")
+	table.row("x\ty\nz"+evil, "b")
+	if err := table.end(); err != nil {
 		t.Fatal(err)
 	}
 	if steers(out.String()) != "" || strings.Count(out.String(), "\n") != 2 {
@@ -68,7 +66,7 @@ func TestPageTable(t *testing.T) {
 // JSON means the same, whatever a terminal would make of it.
 func TestPageJSON(t *testing.T) {
 	var out bytes.Buffer
-	c := &console{out: &out, json: true}
+	c := &Console{Out: &out, JSON: true}
 	want := map[string]string{"text": strings.ToValidUTF8(evil, "\uFFFD") + "\n\tä", "type": "x"}
 	c.object(want)
 	if steers(out.String()) != "" || strings.Count(out.String(), "\n") != 1 {

@@ -2,13 +2,10 @@ package main
 
 import (
 	"bytes"
-	"errors"
-	"slices"
 	"strings"
 	"testing"
 
 	"github.com/clusterup/clusterup/apply"
-	"github.com/clusterup/clusterup/facts"
 	"github.com/clusterup/clusterup/plan"
 )
 
@@ -32,8 +29,8 @@ func TestExplainDark(t *testing.T) {
 		2: "Error: 2 steps done; not every host could be looked at:",
 	} {
 		err := late(&apply.DarkError{Refused: etcd3Dark(), Steps: steps}, steps)
-		saysLines(t, explain(err, false), append([]string{head}, rest...)...)
-		if code := exitCode(err); code != exitUnreachable {
+		saysLines(t, Advice(nil).explain(err, false), append([]string{head}, rest...)...)
+		if code := Advice(nil).exitCode(err); code != exitUnreachable {
 			t.Errorf("exit %d", code)
 		}
 		o := errorOf(err, 12)
@@ -47,7 +44,7 @@ func TestExplainDark(t *testing.T) {
 func TestExplainDarkAlone(t *testing.T) {
 	refused := etcd3Dark()
 	refused.Waits = nil
-	head := explain(&apply.DarkError{Refused: refused}, false)[0]
+	head := Advice(nil).explain(&apply.DarkError{Refused: refused}, false)[0]
 	if want := "Error: not every host could be looked at; the others are as the inventory says:"; head != want {
 		t.Errorf("it says %q, want %q", head, want)
 	}
@@ -56,10 +53,10 @@ func TestExplainDarkAlone(t *testing.T) {
 // Steps on this machine alone are told beside the reason for which no host is changed.
 func TestExplainOperatorPart(t *testing.T) {
 	err := late(&plan.NoMajority{Held: 1, Need: 2, Of: 3, Missing: etcd3Dark().Refusals}, 2)
-	saysLines(t, explain(err, false), "2 steps done on this machine. What comes next is on hosts:",
+	saysLines(t, Advice(nil).explain(err, false), "2 steps done on this machine. What comes next is on hosts:",
 		"Error: the cluster's lock is held on the hosts of at least 2 of its 3 members, and 1 can be locked; nothing on a host is changed without that:",
 		"  etcd-3: connect: no route  [unreachable]", "    → check routes")
-	if code := exitCode(err); code != exitUnreachable {
+	if code := Advice(nil).exitCode(err); code != exitUnreachable {
 		t.Errorf("exit %d", code)
 	}
 }
@@ -83,7 +80,7 @@ func TestPlanViewDark(t *testing.T) {
 	} {
 		var out bytes.Buffer
 		c.p.Dark, c.p.Waits = []string{"etcd-3"}, etcd3Dark().Waits
-		(&console{out: &out, err: &bytes.Buffer{}, json: c.json}).showPlan(c.p, false, c.err)
+		(&Console{Out: &out, Err: &bytes.Buffer{}, JSON: c.json}).showPlan(c.p, false, c.err)
 		if len(c.says) == 0 && out.Len() > 0 {
 			t.Errorf("%s: %s", name, out.String())
 		}
@@ -91,41 +88,6 @@ func TestPlanViewDark(t *testing.T) {
 			if !strings.Contains(out.String(), text) {
 				t.Errorf("%s: %q is missing in\n%s", name, text, out.String())
 			}
-		}
-	}
-}
-
-// A plan that was saved with a host dark is good as long as the same hosts are, for whatever reason they are.
-func TestSavedDark(t *testing.T) {
-	look := func(reason string, dark ...string) (plan.Plan, facts.Snapshot) {
-		p, s := samplePlan(), facts.Snapshot{Hosts: map[string]facts.Host{}}
-		p.Dark = dark
-		for _, name := range []string{"etcd-1", "etcd-2", "etcd-3"} {
-			s.Hosts[name] = facts.Host{Name: name, Arch: "amd64"}
-			if slices.Contains(dark, name) {
-				s.Hosts[name] = facts.Host{Name: name, Unreachable: reason}
-			}
-		}
-		return p, s
-	}
-	p, seen := look("no route", "etcd-3")
-	saved := &savedPlan{Plan: p}
-	saved.Digest, _ = p.Digest()
-	saved.Facts, _ = factsDigest(seen)
-	for name, c := range map[string]struct {
-		reason string
-		dark   []string
-		says   string
-	}{
-		"the same":             {"no route", []string{"etcd-3"}, ""},
-		"for another reason":   {"no answer in time", []string{"etcd-3"}, ""},
-		"it is back":           {"", nil, "saved while etcd-3 could not be looked at, and now that is over"},
-		"another one is gone":  {"no route", []string{"etcd-2", "etcd-3"}, "etcd-2 cannot be looked at, and could be when this plan was saved"},
-		"another one, instead": {"no route", []string{"etcd-1"}, "etcd-1 cannot be looked at"},
-	} {
-		err := saved.check(look(c.reason, c.dark...))
-		if c.says == "" && err != nil || c.says != "" && (!errors.Is(err, errMoved) || !strings.Contains(err.Error(), c.says)) {
-			t.Errorf("%s: %v, want %q", name, err, c.says)
 		}
 	}
 }

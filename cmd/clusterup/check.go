@@ -1,0 +1,117 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/clusterup/clusterup/pki"
+	"github.com/clusterup/clusterup/plan"
+	"github.com/clusterup/clusterup/plan/etcd"
+)
+
+func newCheck(c *console) *cobra.Command {
+	var flags clusterFlags
+	var prometheus string
+	cmd := &cobra.Command{
+		Use:   "check INVENTORY",
+		Short: "Say whether anything wants doing: drift, health, what is about to expire; for cron and CI",
+		Long: "check looks at everything and changes nothing. It exits with 0 when all is well, with 3 when something wants doing, and with 12 when\n" +
+			"not every host could be looked at. When it could not look at all: 1 where the operator directory cannot be read or the file for Prometheus\n" +
+			"not written, 2 for mistakes in the command line, 10 for mistakes in the inventory, and 130 when it was interrupted.",
+		Args: oneInventory("one inventory"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			c.JSON = flags.json
+			s, err := c.open(args[0], flags)
+			if err != nil {
+				return err
+			}
+			defer s.close()
+			ctx, cancel := c.untilStopped(cmd.Context())
+			defer cancel()
+			return s.check(ctx, prometheus)
+		},
+	}
+	flags.hostFlags(cmd)
+	cmd.Flags().StringVar(&prometheus, "prometheus", "", "write the findings to a file for the textfile collector of Prometheus' node exporter")
+	return cmd
+}
+
+// check looks, and says what it found.
+func (s *session) check(ctx context.Context, prometheus string) error {
+	l, err := s.lookAt(ctx)
+	if err != nil {
+		return err
+	}
+	result := l.checked()
+	if prometheus != "" {
+		if err := writePublic(prometheus, result.metrics()); err != nil {
+			return fmt.Errorf("write metrics: %w", err)
+		}
+	}
+	s.console.showCheck(result)
+	if err := s.unreached(l.Seen); err != nil {
+		return shown(err)
+	}
+	if result.OK {
+		return nil
+	}
+	return errPending
+}
+
+// mutedRemedy is what to do when members could not be asked. There are members, so that a CA which is not here has been here.
+func mutedRemedy(err error) string {
+	if errors.Is(err, pki.ErrNoCA) {
+		return "put ca/ back from the backup of the operator directory"
+	}
+	return remedy(err)
+}
+
+// drifted are the steps of a plan that nothing but a look at the hosts explains. What a rotation of a CA does step after step, once it is
+// under way or has begun within the plan, is not drift, and its later steps give reasons that do not hold yet.
+func drifted(p plan.Plan, rotations []etcd.Rotation) []plan.Step {
+	moving := map[string]bool{} // by role
+	for _, r := range rotations {
+		if r.Waits == "" {
+			moving[r.Role] = true
+		}
+	}
+	var steps []plan.Step
+	for _, stage := range p.Stages {
+		for _, step := range stage.Steps {
+			if !ofRotation(step, moving) {
+				steps = append(steps, step)
+			}
+			if step.Kind == plan.CreateCA {
+				moving[step.CA] = true
+			}
+		}
+	}
+	return steps
+}
+
+func ofRotation(step plan.Step, moving map[string]bool) bool {
+	switch {
+	case !step.Kind.Traits().Rotates:
+		return false
+	case step.Leaf != nil:
+		return moving[step.Leaf.CA]
+	case step.CA != "":
+		return moving[step.CA]
+	}
+	return len(moving) > 0 // for whichever role
+}
+
+// writePublic puts a file in place whole, for all to read: it holds what monitoring shows.
+func writePublic(path string, data []byte) error {
+	return writeWhole(path, func(w *os.File) error {
+		if err := w.Chmod(0o644); err != nil {
+			return err
+		}
+		_, err := w.Write(data)
+		return err
+	})
+}

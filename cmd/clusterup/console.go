@@ -1,0 +1,105 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"os"
+	"os/user"
+	"slices"
+
+	"github.com/clusterup/clusterup/inventory"
+	"github.com/clusterup/clusterup/pki"
+	"github.com/clusterup/clusterup/remote"
+)
+
+// console is the terminal of a run, and how that was called.
+type console struct {
+	*Console
+	base context.Context // of the whole run, for questions that are asked from where none is passed
+	told string          // the flags that the journal tells of
+}
+
+// dialer is the SSH side of a run.
+func (c *console) dialer(flags clusterFlags) *remote.Dialer {
+	d := &remote.Dialer{
+		Env: os.Getenv, Home: homeDir(), AcceptNewHostKeys: flags.acceptNew,
+		Notice: func(host, notice string) { c.say("note: %s: %s", host, notice) },
+	}
+	if c.terminal() {
+		d.Ask, d.Passphrase = c.yes, c.passphrase
+	}
+	return d
+}
+
+// homeDir is what HOME says, else the user database, as for ssh: a system unit has no HOME. It is "" where neither
+// knows one; then there are no usual key files, and "~/" is an error in the inventory, which says so.
+func homeDir() string {
+	if home, err := os.UserHomeDir(); err == nil {
+		return home
+	}
+	if u, err := user.Current(); err == nil {
+		return u.HomeDir
+	}
+	return ""
+}
+
+// load reads the inventory, or takes its text as given, and shows what is wrong with it.
+func (c *console) load(path string, text []byte, flags clusterFlags) (*inventory.Cluster, error) {
+	vars, err := flags.variables()
+	if err != nil {
+		return nil, err
+	}
+	options := inventory.Options{Vars: vars, VarFiles: flags.varFiles, Env: os.Environ(), Home: homeDir()}
+	var file *inventory.File
+	var diags inventory.Diagnostics
+	if text == nil {
+		file, diags = inventory.Load(path, options)
+	} else {
+		file, diags = inventory.Parse(text, path, options)
+	}
+	switch {
+	case !flags.warns && !diags.HasErrors():
+	case c.JSON:
+		for _, d := range diags.All() {
+			c.object(diagnosticObject{"diagnostic", d})
+		}
+	case len(diags.All()) > 0:
+		if err := c.written(diags.Write); err != nil {
+			return nil, err
+		}
+		c.say("")
+	}
+	if diags.HasErrors() {
+		return nil, errInventory
+	}
+	cluster, err := file.Cluster(flags.cluster)
+	if err != nil {
+		return nil, misuse(err)
+	}
+	return cluster, nil
+}
+
+// advice is what the packages that touch the world say of their errors.
+func advice(err error) (next string, dark bool) { return remedy(err), unreachable(err) }
+
+// remedy is what an error itself says to do next.
+func remedy(err error) string {
+	var host *remote.Error
+	switch {
+	case errors.As(err, &host):
+		return host.Remedy
+	case errors.Is(err, pki.ErrNoCA):
+		return "clusterup apply makes the CAs of a new cluster; those of one that exists: put ca/ back from the backup of the operator directory"
+	case errors.Is(err, pki.ErrSealed):
+		return "name a file with the private key of a recipient: in CLUSTERUP_IDENTITY, or as identity_file in the inventory"
+	}
+	return ""
+}
+
+// unreachable says that an error is of a host that could not be looked at.
+func unreachable(err error) bool {
+	kinds := []error{
+		remote.ErrUnreachable, remote.ErrAuth, remote.ErrHostKey, remote.ErrSudo, remote.ErrShell, remote.ErrSilent,
+	}
+	return slices.ContainsFunc(kinds, func(kind error) bool { return errors.Is(err, kind) })
+}

@@ -1,0 +1,79 @@
+package main
+
+import (
+	"context"
+	"errors"
+
+	"github.com/spf13/cobra"
+
+	"github.com/clusterup/clusterup/facts"
+	"github.com/clusterup/clusterup/plan"
+	"github.com/clusterup/clusterup/plan/etcd"
+)
+
+func newStatus(c *console) *cobra.Command {
+	var flags clusterFlags
+	cmd := &cobra.Command{
+		Use:   "status INVENTORY",
+		Short: "Show every member as it is; changes nothing",
+		Args:  oneInventory("one inventory"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			c.JSON = flags.json
+			s, err := c.open(args[0], flags)
+			if err != nil {
+				return err
+			}
+			defer s.close()
+			ctx, cancel := c.untilStopped(cmd.Context())
+			defer cancel()
+			return s.status(ctx)
+		},
+	}
+	flags.hostFlags(cmd)
+	return cmd
+}
+
+// status shows what it could see, and fails only when that was nothing at all, or not all.
+func (s *session) status(ctx context.Context) error {
+	l, err := s.lookAt(ctx)
+	if err != nil {
+		return err
+	}
+	s.console.showStatus(l)
+	return s.unreached(l.Seen)
+}
+
+// lookAt is a look for status and check. Where something was seen, what stands against planning is no error: such as a
+// mirror that does not answer.
+func (s *session) lookAt(ctx context.Context) (Look, error) {
+	p, seen, err := s.plan(ctx)
+	var refused *plan.Refused
+	if errors.As(err, &refused) {
+		err = nil
+	}
+	if err != nil && len(seen.Hosts) == 0 {
+		return Look{}, err
+	}
+	l := s.looked(p, seen, refused)
+	l.Unknown, l.Heard, l.Now = err, s.heard(ctx, seen), s.now()
+	return l, nil
+}
+
+// looked is a look of which it is said what is to be thought of its certificates.
+func (s *session) looked(p plan.Plan, seen facts.Snapshot, refused *plan.Refused) Look {
+	l := Look{
+		Want: etcd.Want{Cluster: s.cluster}, Seen: seen, Plan: p, Refused: refused, Advice: advice,
+		Newest: newestClients(seen), Behind: leftBehind(s.cluster, seen),
+	}
+	if l.Muted = s.etcd.muted(); l.Muted != nil {
+		l.Unmute = mutedRemedy(l.Muted)
+	}
+	for _, c := range l.Newest {
+		if counts(s.cluster, c, seen.Taken) {
+			l.Counting = append(l.Counting, c)
+		}
+	}
+	rotations := etcd.Rotations(l.Want, seen)
+	l.Drift, l.Due = drifted(p, rotations), s.due(rotations, seen)
+	return l
+}
