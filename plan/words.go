@@ -3,6 +3,7 @@ package plan
 import (
 	"fmt"
 	"strings"
+	"time"
 )
 
 // Placeholder stands in shown plans for what only an apply makes: the token, and CAs that do not exist yet.
@@ -23,4 +24,23 @@ func Count(n int, noun string) string {
 		return fmt.Sprintf("%d %s", n, noun)
 	}
 	return fmt.Sprintf("%d %ss", n, noun)
+}
+
+// Bytes is a size for people: "512 MiB", "8.0 GiB".
+func Bytes(n int64) string {
+	switch {
+	case n >= 10<<30:
+		return fmt.Sprintf("%d GiB", n>>30)
+	case n >= 1<<30:
+		return fmt.Sprintf("%.1f GiB", float64(n)/(1<<30))
+	}
+	return fmt.Sprintf("%d MiB", n>>20)
+}
+
+// AheadOrBehind says on which side of this machine's clock another one is.
+func AheadOrBehind(off time.Duration) string {
+	if off > 0 {
+		return "ahead of"
+	}
+	return "behind"
 }

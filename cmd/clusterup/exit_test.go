@@ -10,7 +10,7 @@ import (
 	"github.com/clusterup/clusterup/apply"
 	"github.com/clusterup/clusterup/pki"
 	"github.com/clusterup/clusterup/plan"
-	"github.com/clusterup/clusterup/plan/etcd"
+	"github.com/clusterup/clusterup/plan/preflight"
 	"github.com/clusterup/clusterup/remote"
 )
 
@@ -42,7 +42,7 @@ func TestExitCode(t *testing.T) {
 		{refused(plan.Unreachable, plan.Unreachable), 12},
 		{refused(plan.Unreachable, plan.PortTaken), 13},
 		{refused(plan.ForeignData), 13},
-		{unfit(refused(etcd.Unready)), 13},
+		{unfit(refused(preflight.Unready)), 13},
 		{apply.ErrMoved, 13},
 		{&apply.StageError{Errs: []error{&remote.Error{Kind: remote.ErrLost}}}, 14},
 		{&apply.LockLostError{Host: "etcd-2", Stage: &apply.StageError{}}, 14},

@@ -10,6 +10,7 @@ import (
 	"github.com/clusterup/clusterup/facts/probe"
 	"github.com/clusterup/clusterup/plan"
 	"github.com/clusterup/clusterup/plan/etcd"
+	"github.com/clusterup/clusterup/plan/preflight"
 )
 
 func newPreflight(c *console) *cobra.Command {
@@ -62,14 +63,14 @@ func (s *session) preflight(ctx context.Context, seen facts.Snapshot) error {
 	if err != nil {
 		return err
 	}
-	if err := etcd.Unfit(findings); err != nil {
+	if err := preflight.Unfit(findings); err != nil {
 		return unfit(err)
 	}
 	return nil
 }
 
 // probe probes what could be looked at, and says what is to be thought of it.
-func (s *session) probe(ctx context.Context, seen facts.Snapshot, quick bool) ([]etcd.Finding, error) {
+func (s *session) probe(ctx context.Context, seen facts.Snapshot, quick bool) ([]preflight.Finding, error) {
 	nonce, err := randomHex(16)
 	if err != nil {
 		return nil, err
@@ -81,14 +82,14 @@ func (s *session) probe(ctx context.Context, seen facts.Snapshot, quick bool) ([
 		}
 	}
 	probes := probe.Gather(ctx, probe.Source{
-		Asks: etcd.ProbeAsks(s.cluster, seen, quick), Hosts: hosts, Nonce: nonce, Now: s.now,
+		Asks: preflight.Asks(s.cluster, seen, quick), Hosts: hosts, Nonce: nonce, Now: s.now,
 	})
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("probe hosts: %w", err)
 	}
-	findings := etcd.Preflight(s.anyRelease(seen), seen, probes)
+	findings := preflight.Findings(s.anyRelease(seen), seen, probes)
 	for i, f := range findings {
-		if f.Check == etcd.CheckConnection && f.Do == "" {
+		if f.Check == preflight.CheckConnection && f.Do == "" {
 			findings[i].Do = remedy(seen.Hosts[f.Host].Err)
 		}
 	}

@@ -10,7 +10,7 @@ import (
 
 	"github.com/clusterup/clusterup/apply"
 	"github.com/clusterup/clusterup/plan"
-	"github.com/clusterup/clusterup/plan/etcd"
+	"github.com/clusterup/clusterup/plan/preflight"
 )
 
 // A lost lock names its host, and the steps that failed for another reason.
@@ -40,7 +40,7 @@ func TestExplainStopped(t *testing.T) {
 
 // A refusal says what was changed, and does not contradict what stands above it.
 func TestExplainRefused(t *testing.T) {
-	refused := &plan.Refused{Refusals: []plan.Refusal{{Kind: etcd.Unready, Host: "etcd-1", Reason: "port 2380 is shut", Remedy: "open it"}}}
+	refused := &plan.Refused{Refusals: []plan.Refusal{{Kind: preflight.Unready, Host: "etcd-1", Reason: "port 2380 is shut", Remedy: "open it"}}}
 	gone := &plan.Refused{Refusals: []plan.Refusal{{Kind: plan.Unreachable, Host: "etcd-1", Reason: "no answer"}}}
 	for _, test := range []struct {
 		err  error

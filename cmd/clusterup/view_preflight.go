@@ -4,13 +4,13 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/clusterup/clusterup/plan/etcd"
+	"github.com/clusterup/clusterup/plan/preflight"
 )
 
 // probeObject is one finding with --json.
 type probeObject struct {
 	Type string `json:"type"` // "probe"
-	etcd.Finding
+	preflight.Finding
 }
 
 // preflightObject is the last line of preflight with --json.
@@ -25,21 +25,21 @@ type preflightObject struct {
 }
 
 // showFindings shows what preflight found. Its error is only an exit code.
-func (c *Console) showFindings(cluster string, hosts int, findings []etcd.Finding) error {
+func (c *Console) showFindings(cluster string, hosts int, findings []preflight.Finding) error {
 	total := preflightObject{Type: "preflight", Cluster: cluster, Hosts: hosts}
 	for _, f := range findings {
 		switch {
-		case f.Check == etcd.CheckConnection && f.Level == etcd.LevelRefusal:
+		case f.Check == preflight.CheckConnection && f.Level == preflight.LevelRefusal:
 			total.ExitCode = exitUnreachable
-		case f.Level == etcd.LevelRefusal && total.ExitCode == exitDone:
+		case f.Level == preflight.LevelRefusal && total.ExitCode == exitDone:
 			total.ExitCode = exitRefused
 		}
 		switch f.Level {
-		case etcd.LevelFine:
+		case preflight.LevelFine:
 			total.Fine++
-		case etcd.LevelWarning:
+		case preflight.LevelWarning:
 			total.Warnings++
-		case etcd.LevelRefusal:
+		case preflight.LevelRefusal:
 			total.Refusals++
 		}
 		if c.JSON {
@@ -58,7 +58,7 @@ func (c *Console) showFindings(cluster string, hosts int, findings []etcd.Findin
 }
 
 // textFindings is the text of it.
-func (c *Console) textFindings(findings []etcd.Finding, total preflightObject) {
+func (c *Console) textFindings(findings []preflight.Finding, total preflightObject) {
 	c.tableFindings(findings, total.Hosts)
 	verdict := "fit for a bootstrap"
 	switch {
@@ -73,12 +73,12 @@ func (c *Console) textFindings(findings []etcd.Finding, total preflightObject) {
 
 // findingRow is a finding that several hosts may have in common.
 type findingRow struct {
-	etcd.Finding
+	preflight.Finding
 	hosts []string
 }
 
 // findingRows has what hosts have in common once.
-func findingRows(findings []etcd.Finding) []findingRow {
+func findingRows(findings []preflight.Finding) []findingRow {
 	var rows []findingRow
 	for _, f := range findings {
 		i := slices.IndexFunc(rows, func(r findingRow) bool {
@@ -107,16 +107,16 @@ func (r findingRow) who(hosts int) string {
 }
 
 // tableFindings shows findings by check. Remedies stand below what they are for.
-func (c *Console) tableFindings(findings []etcd.Finding, hosts int) {
+func (c *Console) tableFindings(findings []preflight.Finding, hosts int) {
 	rows := findingRows(findings)
 	wide := 0
 	for _, r := range rows {
 		wide = max(wide, len(r.who(hosts)))
 	}
 	paint := painter{color(c.Out)}
-	marks := map[etcd.Level]safe{
-		etcd.LevelFine: paint.green("fine   "), etcd.LevelWarning: paint.yellow("warning"),
-		etcd.LevelRefusal: paint.red("refusal"),
+	marks := map[preflight.Level]safe{
+		preflight.LevelFine: paint.green("fine   "), preflight.LevelWarning: paint.yellow("warning"),
+		preflight.LevelRefusal: paint.red("refusal"),
 	}
 	check := ""
 	for _, r := range rows {

@@ -6,18 +6,18 @@ import (
 	"errors"
 	"testing"
 
-	"github.com/clusterup/clusterup/plan/etcd"
+	"github.com/clusterup/clusterup/plan/preflight"
 )
 
 func TestShowFindings(t *testing.T) {
-	findings := []etcd.Finding{
-		{Host: "a", Check: "clock", Level: etcd.LevelFine, Found: "right"},
-		{Host: "b", Check: "clock", Level: etcd.LevelFine, Found: "right"},
-		{Host: "c", Check: "clock", Level: etcd.LevelFine, Found: "right"},
-		{Check: "clock", Level: etcd.LevelWarning, Found: "apart", Do: "mend them"},
-		{Host: "a", Check: "reach", Level: etcd.LevelFine, Found: "gets there"},
-		{Host: "c", Check: "reach", Level: etcd.LevelFine, Found: "gets there"},
-		{Host: "b", Check: "reach", Level: etcd.LevelRefusal, Found: "does not", Do: "let it in"},
+	findings := []preflight.Finding{
+		{Host: "a", Check: "clock", Level: preflight.LevelFine, Found: "right"},
+		{Host: "b", Check: "clock", Level: preflight.LevelFine, Found: "right"},
+		{Host: "c", Check: "clock", Level: preflight.LevelFine, Found: "right"},
+		{Check: "clock", Level: preflight.LevelWarning, Found: "apart", Do: "mend them"},
+		{Host: "a", Check: "reach", Level: preflight.LevelFine, Found: "gets there"},
+		{Host: "c", Check: "reach", Level: preflight.LevelFine, Found: "gets there"},
+		{Host: "b", Check: "reach", Level: preflight.LevelRefusal, Found: "does not", Do: "let it in"},
 	}
 	var out bytes.Buffer
 	c := &Console{Out: &out}

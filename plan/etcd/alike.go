@@ -4,8 +4,8 @@ import (
 	"github.com/clusterup/clusterup/inventory"
 )
 
-// alike groups the names of members that have a word in common, in the order of the inventory. An empty word is none.
-func alike(members []inventory.Member, word func(name string) string) [][]string {
+// Alike groups the names of members that have a word in common, in the order of the inventory. An empty word is none.
+func Alike(members []inventory.Member, word func(name string) string) [][]string {
 	by := map[string][]string{}
 	var words []string
 	for _, m := range members {

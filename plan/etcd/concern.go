@@ -33,11 +33,17 @@ func Concerns(w Want, s facts.Snapshot) []Concern {
 			})
 		}
 		if text := v.refusedByPeers(m, host); text != "" {
-			found = append(found, Concern{m.Name, "source", text, namesRemedy(m)})
+			found = append(found, Concern{m.Name, "source", text, NamesRemedy(m)})
 		}
 	})
 	return found
 }
+
+// LeastData holds the first segment of the write-ahead log (64 MB, allocated at once) and an empty database.
+const LeastData = 100 << 20
+
+// LeastInodes is more than the files of a release, a member's data and its certificates.
+const LeastInodes = 100
 
 // fullAt is how full a file system may be, in percent, before it counts as full.
 const fullAt = 95
@@ -45,8 +51,8 @@ const fullAt = 95
 // tight says that a member's disk may be full before its database has reached its quota; "" where it will not, or that is not known.
 func (v view) tight(host facts.Host) string {
 	room, known := host.Rooms["data"]
-	if wal, ok := host.Rooms["wal"]; ok && wal.Free < leastData && (!known || room.Free >= leastData) {
-		return fmt.Sprintf("its write-ahead log has %s left on the file system of %s", bytesOf(wal.Free), wal.Dir)
+	if wal, ok := host.Rooms["wal"]; ok && wal.Free < LeastData && (!known || room.Free >= LeastData) {
+		return fmt.Sprintf("its write-ahead log has %s left on the file system of %s", plan.Bytes(wal.Free), wal.Dir)
 	}
 	quota := v.want.Cluster.Etcd.QuotaBackendBytes
 	grows := quota
@@ -60,12 +66,12 @@ func (v view) tight(host facts.Host) string {
 	switch {
 	case !known:
 		return ""
-	case room.Inodes > 0 && room.InodesFree < leastInodes:
+	case room.Inodes > 0 && room.InodesFree < LeastInodes:
 		return fmt.Sprintf("the file system of %s has %s left", room.Dir, plan.Count(int(room.InodesFree), "inode"))
 	case room.Free < grows:
-		return fmt.Sprintf("its database may grow by %s until its quota, and %s has %s left", bytesOf(grows), room.Dir, bytesOf(room.Free))
-	case room.Free < leastData, used >= fullAt && room.Free < quota:
-		return fmt.Sprintf("the file system of %s is %d %% full, %s left", room.Dir, used, bytesOf(room.Free))
+		return fmt.Sprintf("its database may grow by %s until its quota, and %s has %s left", plan.Bytes(grows), room.Dir, plan.Bytes(room.Free))
+	case room.Free < LeastData, used >= fullAt && room.Free < quota:
+		return fmt.Sprintf("the file system of %s is %d %% full, %s left", room.Dir, used, plan.Bytes(room.Free))
 	}
 	return ""
 }
@@ -77,7 +83,7 @@ func (v view) refusedByPeers(m inventory.Member, host facts.Host) string {
 	if !v.want.Cluster.TLS.Peers {
 		return ""
 	}
-	names := leafNames(m)
+	names := NamesOf(m)
 	for _, name := range names {
 		if _, err := netip.ParseAddr(name); err != nil && name != "localhost" {
 			return ""
@@ -99,6 +105,7 @@ func (v view) refusedByPeers(m inventory.Member, host facts.Host) string {
 	return fmt.Sprintf("it goes to %s from %s, which is not among the names of its certificate: peers refuse such connections", plan.Enumerate(to), from)
 }
 
-func namesRemedy(m inventory.Member) string {
+// NamesRemedy is what to do about a member whose peers refuse the address that it comes from.
+func NamesRemedy(m inventory.Member) string {
 	return fmt.Sprintf("add the address to names of member %q in the inventory, or have its routes use another source", m.Name)
 }

@@ -13,7 +13,7 @@ import (
 func (v view) ground(m inventory.Member, host facts.Host) []plan.Refusal {
 	var found []plan.Refusal
 	told := map[string]bool{}
-	for _, place := range v.places(m) {
+	for _, place := range Places(v.want.Cluster, m) {
 		for dir := path.Dir(place); ; dir = path.Dir(dir) {
 			if way, seen := host.Ways[dir]; seen && !told[dir] && !v.passes(way, host) && dir != ourParent {
 				told[dir] = true
@@ -46,9 +46,10 @@ func (v view) sealed(m inventory.Member, host facts.Host) []plan.Refusal {
 // ourParent is the directory above those that nobody but clusterup makes; it is opened where it is shut.
 const ourParent = "/opt/clusterup"
 
-// places are the directories that a member's user has to get to.
-func (v view) places(m inventory.Member) []string {
-	places := []string{ConfigDir(v.want.Cluster), facts.ReleaseDir, m.DataDir}
+// Places are the directories that a member's user has to get to: its configuration, the releases, its data, and its log
+// where that lies apart.
+func Places(c *inventory.Cluster, m inventory.Member) []string {
+	places := []string{ConfigDir(c), facts.ReleaseDir, m.DataDir}
 	if m.WALDir != "" {
 		places = append(places, m.WALDir)
 	}

@@ -74,12 +74,16 @@ func Asks(c *inventory.Cluster) map[string]facts.Ask {
 	return asks
 }
 
-// listen is the URL to listen on for an address: etcd binds to IP addresses only, so a DNS name means all of them.
-func listen(secure bool, address string, port int) string {
+// ListenAt is where a member listens for an address: etcd binds to IP addresses only, so a DNS name means all of them.
+func ListenAt(address string) string {
 	if _, err := netip.ParseAddr(address); err != nil {
-		address = "0.0.0.0"
+		return "0.0.0.0"
 	}
-	return urlOf(secure, address, port)
+	return address
+}
+
+func listen(secure bool, address string, port int) string {
+	return urlOf(secure, ListenAt(address), port)
 }
 
 // listenClient is where a member serves clients: its address, and loopback for whoever is logged in there; and the same once more without
@@ -113,14 +117,14 @@ func advertiseClient(c *inventory.Cluster, m inventory.Member) []string {
 func LeafNames(c *inventory.Cluster) []string {
 	var names []string
 	for _, m := range c.Members {
-		names = append(names, leafNames(m)...)
+		names = append(names, NamesOf(m)...)
 	}
 	slices.Sort(names)
 	return slices.Compact(names)
 }
 
-// leafNames are the SANs of a member's certificates, sorted; loopback is always among them.
-func leafNames(m inventory.Member) []string {
+// NamesOf are the SANs of a member's certificates, sorted; loopback is always among them.
+func NamesOf(m inventory.Member) []string {
 	names := append([]string{"127.0.0.1", "::1", "localhost", m.Address, m.PeerAddress, m.ClientAddress}, m.Names...)
 	for i, name := range names {
 		if ip, err := netip.ParseAddr(name); err == nil {

@@ -103,7 +103,7 @@ func (v view) leaf(role string, m inventory.Member, signer facts.CA) *plan.Leaf 
 	pki := v.want.Cluster.PKI
 	cn := role + ":" + m.Name // never the name of a user: etcd takes a common name for one when authentication is on
 	return &plan.Leaf{
-		Role: role, CA: leafCA[role], Generation: signer.Generation, CN: cn[:min(len(cn), 64)], Names: leafNames(m),
+		Role: role, CA: leafCA[role], Generation: signer.Generation, CN: cn[:min(len(cn), 64)], Names: NamesOf(m),
 		Lifetime: pki.Lifetime, Algorithm: pki.Algorithm, ConfigDir: ConfigDir(v.want.Cluster),
 	}
 }

@@ -16,10 +16,11 @@ import (
 // Members as the cluster lists them are not meant here.
 var inventoryLoops = map[string]string{
 	"everyone":  "what the quantifiers are made of",
-	"clusterID": "an ID that follows from the inventory", "Asks": "where to look", "LeafNames": "names of certificates",
-	"unitMember": "initial-cluster, which lists the inventory", "ProbeAsks": "whom to ping", "refusedByPeers": "addresses",
+	"clusterID": "an ID that follows from the inventory", "LeafNames": "names of certificates",
+	"unitMember": "initial-cluster, which lists the inventory", "Asks": "where to look, and whom to ping", "refusedByPeers": "addresses",
 	"notes": "machine-ids, of which dark hosts have none", "together": "the order of the inventory",
-	"Back": "one member by its name", "roundTrip": "hosts that were probed",
+	"Findings": "each host by itself, dark ones too",
+	"Back":     "one member by its name", "roundTrip": "hosts that were probed",
 	"inventoried": "whom the inventory has", "hostOf": "one member by its address", "membership": "where the inventory and the member list differ",
 	"RotateCerts": "the leaves that were seen", "EndConnections": "the processes that were seen",
 	"Simulate": "a copy", "SimulateStep": "a copy", "unasked": "a copy", "simulateRunning": "a model", "simulateCluster": "a model", "simulateMembers": "a model",
@@ -28,11 +29,13 @@ var inventoryLoops = map[string]string{
 // Decisions loop over members through quantifiers alone: all, may, known and each know what dark means.
 func TestDecisionsLoopThroughQuantifiers(t *testing.T) {
 	used := map[string]bool{}
-	for name, where := range loops(t, ".") {
-		if inventoryLoops[name] == "" {
-			t.Errorf("%s loops over members itself: %s", name, strings.Join(where, ", "))
+	for _, dir := range []string{".", "../preflight"} {
+		for name, where := range loops(t, dir) {
+			if inventoryLoops[name] == "" {
+				t.Errorf("%s loops over members itself: %s", name, strings.Join(where, ", "))
+			}
+			used[name] = true
 		}
-		used[name] = true
 	}
 	for name := range inventoryLoops {
 		if !used[name] {
@@ -84,7 +87,7 @@ func looped(n ast.Node) ast.Expr {
 		if selector, ok := n.Fun.(*ast.SelectorExpr); ok && len(n.Args) > 0 && slices.Contains([]string{"slices", "maps"}, types.ExprString(selector.X)) {
 			return n.Args[0]
 		}
-		if name, ok := n.Fun.(*ast.Ident); ok && name.Name == "alike" {
+		if nameIn(n.Fun) == "Alike" {
 			return n.Args[0]
 		}
 	}

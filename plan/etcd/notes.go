@@ -20,7 +20,7 @@ func notes(w Want, s facts.Snapshot) []string {
 		arches[host.Arch], systems[host.OS] = true, true
 		found = append(found, hostNotes(w, m, host)...)
 	})
-	for _, names := range alike(w.Cluster.Members, func(name string) string { return s.Hosts[name].MachineID }) {
+	for _, names := range Alike(w.Cluster.Members, func(name string) string { return s.Hosts[name].MachineID }) {
 		found = append(found, plan.Enumerate(names)+" have the same machine-id: cloned hosts, or one host several times")
 	}
 	if len(arches) > 1 {
@@ -47,7 +47,7 @@ func hostNotes(w Want, m inventory.Member, host facts.Host) []string {
 	var found []string
 	note := func(format string, args ...any) { found = append(found, m.Name+": "+fmt.Sprintf(format, args...)) }
 	if off := host.ClockOffset; off.Abs() > time.Second {
-		note("its clock is more than a second %s this machine's; etcd asks for less", aheadOrBehind(off))
+		note("its clock is more than a second %s this machine's; etcd asks for less", plan.AheadOrBehind(off))
 	}
 	v := view{want: w}
 	if v.tight(host) != "" { // in words that hold for longer than its figures

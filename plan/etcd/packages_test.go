@@ -1,13 +1,14 @@
 package etcd
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/clusterup/clusterup/facts"
 )
 
-// TestEndangered: plan notes and preflight warns of what a package's removal would take away, with a way out that ends it.
+// TestEndangered: plan notes what a package's removal would take away, with a way out that ends it.
 func TestEndangered(t *testing.T) {
 	for name, test := range map[string]struct {
 		settings []string
@@ -43,24 +44,29 @@ func TestEndangered(t *testing.T) {
 					noted = append(noted, note)
 				}
 			}
-			var warned []Finding
-			for _, f := range Preflight(w, s, nil) {
-				if f.Check == CheckData && f.Level == LevelWarning {
-					warned = append(warned, f)
-				}
-			}
 			if test.found == "" {
-				if len(noted)+len(warned) > 0 {
-					t.Errorf("%q, %v", noted, warned)
+				if len(noted) > 0 {
+					t.Errorf("%q", noted)
 				}
 				return
 			}
 			if len(noted) != 3 || !strings.Contains(noted[0], test.found) || !strings.Contains(noted[0], test.do) {
 				t.Errorf("notes %q", noted)
 			}
-			if len(warned) != 3 || !strings.Contains(warned[0].Found, test.found) || !strings.Contains(warned[0].Do, test.do) {
-				t.Errorf("preflight %v", warned)
-			}
 		})
+	}
+}
+
+// Hosts that are clones are noted once, however many they are.
+func TestNotesOfClones(t *testing.T) {
+	w := wanted(t, 4)
+	s := bare(w)
+	for _, m := range w.Cluster.Members {
+		s = change(s, m.Name, func(h *facts.Host) { h.MachineID = "same" })
+	}
+	noted := slices.DeleteFunc(notes(w, s), func(note string) bool { return !strings.Contains(note, "machine-id") })
+	want := []string{"etcd-1, etcd-2, etcd-3 and etcd-4 have the same machine-id: cloned hosts, or one host several times"}
+	if !slices.Equal(noted, want) {
+		t.Errorf("noted %q", noted)
 	}
 }

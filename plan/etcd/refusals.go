@@ -14,8 +14,8 @@ import (
 	"github.com/clusterup/clusterup/plan"
 )
 
-// maxClockOffset is how far a host's clock may be off: certificates are backdated by five minutes.
-const maxClockOffset = 4 * time.Minute
+// MaxClockOffset is how far a host's clock may be off: certificates are backdated by five minutes.
+const MaxClockOffset = 4 * time.Minute
 
 // refusals are all reasons not to touch anything, sorted by host in the order of the inventory. Where what lies there
 // is of a newer clusterup, and as long as hosts are dark before there is a cluster, only that is said: everything else
@@ -98,9 +98,9 @@ func (v view) suitable(m inventory.Member, host facts.Host) []plan.Refusal {
 			found = append(found, plan.Refuse(plan.Unsuitable, m.Name, "install the package that holds "+tool, "the command %s is missing", tool))
 		}
 	}
-	if off := host.ClockOffset; off.Abs() > maxClockOffset {
+	if off := host.ClockOffset; off.Abs() > MaxClockOffset {
 		found = append(found, plan.Refuse(plan.ClockOff, m.Name, "set the clock right and keep it right with chrony or systemd-timesyncd",
-			"its clock is %s %s this machine's, and certificates would not be valid there", spell(off.Abs()), aheadOrBehind(off)))
+			"its clock is %s %s this machine's, and certificates would not be valid there", spell(off.Abs()), plan.AheadOrBehind(off)))
 	}
 	return found
 }
@@ -114,13 +114,6 @@ func spell(d time.Duration) string {
 	return d.Round(time.Second).String()
 }
 
-func aheadOrBehind(off time.Duration) string {
-	if off > 0 {
-		return "ahead of"
-	}
-	return "behind"
-}
-
 // ports says which process holds a port that the member needs.
 func (v view) ports(m inventory.Member, host facts.Host) []plan.Refusal {
 	if host.Process != nil || host.Unit.Active == "activating" {
@@ -128,7 +121,7 @@ func (v view) ports(m inventory.Member, host facts.Host) []plan.Refusal {
 	}
 	var found []plan.Refusal
 	for _, socket := range host.Sockets {
-		if !v.needs(m, socket) || socket.Process == facts.ListenerName { // a preflight's, which is about to end
+		if !Binds(v.want.Cluster, m, socket) || socket.Process == facts.ListenerName { // a preflight's, which is about to end
 			continue
 		}
 		who := "another process"
@@ -145,9 +138,8 @@ func (v view) ports(m inventory.Member, host facts.Host) []plan.Refusal {
 	return found
 }
 
-// needs says whether the member would bind to a socket's port on an address that collides.
-func (v view) needs(m inventory.Member, socket facts.Socket) bool {
-	c := v.want.Cluster
+// Binds says whether a member would bind to a socket's port on an address that collides.
+func Binds(c *inventory.Cluster, m inventory.Member, socket facts.Socket) bool {
 	addresses := []string{"127.0.0.1"}
 	switch socket.Port {
 	case c.PeerPort:
@@ -179,7 +171,7 @@ func (v view) sourced(m inventory.Member, host facts.Host) []plan.Refusal {
 	if v.formed || text == "" {
 		return nil
 	}
-	return []plan.Refusal{plan.Refuse(plan.Unsuitable, m.Name, namesRemedy(m), "%s", text)}
+	return []plan.Refusal{plan.Refuse(plan.Unsuitable, m.Name, NamesRemedy(m), "%s", text)}
 }
 
 // trusted says whether the host belongs to the CAs of this operator directory. A host of another's must not get a second CA.

@@ -1,4 +1,4 @@
-package etcd
+package preflight
 
 import (
 	"errors"
@@ -13,13 +13,14 @@ import (
 	"github.com/clusterup/clusterup/facts"
 	"github.com/clusterup/clusterup/facts/probe"
 	"github.com/clusterup/clusterup/plan"
+	"github.com/clusterup/clusterup/plan/etcd"
 )
 
 // fit is hosts that preflight has nothing to say about, with the probes that were asked for.
-func fit(t *testing.T, w Want, s facts.Snapshot) (facts.Snapshot, map[string]probe.Probe) {
+func fit(t *testing.T, w etcd.Want, s facts.Snapshot) (facts.Snapshot, map[string]probe.Probe) {
 	t.Helper()
 	probes := map[string]probe.Probe{}
-	asks := ProbeAsks(w.Cluster, s, false)
+	asks := Asks(w.Cluster, s, false)
 	for i, m := range w.Cluster.Members {
 		s = change(s, m.Name, func(h *facts.Host) { h.Memory, h.BootID = 8<<30, fmt.Sprint("boot-", i) })
 		disk := probe.Place{Dir: "/var/lib", Type: "ext4", Mount: "/", Options: []string{"rw"}, Free: 100 << 30}
@@ -251,7 +252,7 @@ func TestPreflight(t *testing.T) {
 				test.probe(&p)
 				probes["etcd-2"] = p
 			}
-			findings := Preflight(w, s, probes)
+			findings := Findings(w, s, probes)
 			if got := findingLines(findings); !slices.Equal(got, test.want) {
 				t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(test.want, "\n"))
 			}
@@ -299,7 +300,7 @@ func TestPreflightPartition(t *testing.T) {
 		p.Services = append(p.Services, "firewalld")
 		probes[pair[0]] = p
 	}
-	findings := Preflight(w, s, probes)
+	findings := Findings(w, s, probes)
 	want := []string{
 		"etcd-1 reach refusal: does not reach etcd-3 at 10.0.0.13:2380 (peer): no answer within 5s",
 		"etcd-1 reach warning: does not reach etcd-3 at 10.0.0.13:2379 (client): no answer within 5s",
@@ -327,7 +328,7 @@ func TestPreflightShowsRules(t *testing.T) {
 		shut.Firewall = []probe.Firewall{{Tool: tool, Rules: 4, Named: 1, Drop: true}}
 		reachFrom(&from, "etcd-3", func(r *probe.Reach) { r.Error = "no answer within 5s" })
 		probes["etcd-3"], probes["etcd-1"] = shut, from
-		findings := Preflight(w, s, probes)
+		findings := Findings(w, s, probes)
 		if got := findingLines(findings); !slices.Contains(got, "etcd-3 firewall warning: "+tool+": 4 rules, 1 of them for the member's ports, the rest is dropped; and not every host gets in") {
 			t.Errorf("got\n%s", strings.Join(got, "\n"))
 		}
@@ -350,10 +351,10 @@ func TestPreflightOfSettledCluster(t *testing.T) {
 			h.Sockets = []facts.Socket{{Address: m.Address, Port: 2380, PID: 77, Process: "etcd"}, {Address: m.Address, Port: 2379, PID: 77, Process: "etcd"}, {Address: "127.0.0.1", Port: 2379, PID: 77, Process: "etcd"}}
 		})
 	}
-	if Fresh(w, s) || !Fresh(w, bare(w)) {
+	if etcd.Fresh(w, s) || !etcd.Fresh(w, bare(w)) {
 		t.Error("a settled cluster is a bootstrap, or bare hosts are none")
 	}
-	for name, ask := range ProbeAsks(w.Cluster, s, false) {
+	for name, ask := range Asks(w.Cluster, s, false) {
 		if ask.Disk {
 			t.Errorf("%s: the disk of a running member is measured", name)
 		}
@@ -364,7 +365,7 @@ func TestPreflightOfSettledCluster(t *testing.T) {
 		}
 	}
 	s, probes := fit(t, w, s)
-	if got := findingLines(Preflight(w, s, probes)); got != nil {
+	if got := findingLines(Findings(w, s, probes)); got != nil {
 		t.Errorf("got\n%s", strings.Join(got, "\n"))
 	}
 }
@@ -374,7 +375,7 @@ func TestProbeAsks(t *testing.T) {
 	s := change(bare(w), "etcd-2", func(h *facts.Host) { h.Sockets = []facts.Socket{{Address: "*", Port: 2380, PID: 7, Process: "nginx"}} })
 	s = change(s, "etcd-3", func(h *facts.Host) { *h = facts.Host{Name: h.Name, Unreachable: "refused"} })
 	w.Cluster.Members[0].PeerAddress = "etcd-1.example.com"
-	asks := ProbeAsks(w.Cluster, s, false)
+	asks := Asks(w.Cluster, s, false)
 	doors := map[string][]probe.Door{
 		"etcd-1": {{Name: "peer", Address: "etcd-1.example.com:2380", Listen: "0.0.0.0:2380"}, {Name: "client", Address: "10.0.0.11:2379", Listen: "10.0.0.11:2379"}},
 		"etcd-2": {{Name: "peer", Address: "10.0.0.12:2380", Shut: "port 2380 is taken"}, {Name: "client", Address: "10.0.0.12:2379", Listen: "10.0.0.12:2379"}},
@@ -388,7 +389,7 @@ func TestProbeAsks(t *testing.T) {
 	if got := asks["etcd-1"]; !got.Disk || !slices.Equal(got.Ping, []string{"10.0.0.12", "10.0.0.13"}) || !slices.Equal(got.Addresses, []string{"10.0.0.11", "etcd-1.example.com"}) {
 		t.Errorf("asks of etcd-1 are %+v", got)
 	}
-	if quick := ProbeAsks(w.Cluster, s, true)["etcd-1"]; quick.Disk || quick.Ping != nil || len(quick.Doors) != 2 {
+	if quick := Asks(w.Cluster, s, true)["etcd-1"]; quick.Disk || quick.Ping != nil || len(quick.Doors) != 2 {
 		t.Errorf("quick asks are %+v", quick)
 	}
 }

@@ -1,4 +1,4 @@
-package etcd
+package preflight
 
 import (
 	"fmt"
@@ -11,15 +11,12 @@ import (
 	"github.com/clusterup/clusterup/facts/probe"
 	"github.com/clusterup/clusterup/inventory"
 	"github.com/clusterup/clusterup/plan"
+	"github.com/clusterup/clusterup/plan/etcd"
 )
 
 const (
-	// leastData holds the first segment of the write-ahead log (64 MB, allocated at once) and an empty database.
-	leastData = 100 << 20
 	// leastOpt holds a release's archive and binaries side by side.
 	leastOpt = 100 << 20
-	// leastInodes is more than the files of a release, a member's data and its certificates.
-	leastInodes = 100
 	// slowFsync is what etcd's FAQ wants the 99th percentile of its log's fdatasync to stay under.
 	slowFsync = 10 * time.Millisecond
 )
@@ -37,10 +34,10 @@ func (p *preflight) space(m inventory.Member, host facts.Host, probed probe.Prob
 	data, wal, opt := placeOf(probed, "data"), placeOf(probed, "wal"), placeOf(probed, "opt")
 	ok := true
 	for _, place := range []probe.Place{data, wal} {
-		if place.Free >= 0 && place.Free < leastData {
+		if place.Free >= 0 && place.Free < etcd.LeastData {
 			ok = false
-			p.refuse(m.Name, CheckSpace, "make room: a member does not start with less than "+bytesOf(leastData)+", and should have the quota twice",
-				"%s free on %s, where %s lies", bytesOf(place.Free), place.Mount, place.Dir)
+			p.refuse(m.Name, checkSpace, "make room: a member does not start with less than "+plan.Bytes(etcd.LeastData)+", and should have the quota twice",
+				"%s free on %s, where %s lies", plan.Bytes(place.Free), place.Mount, place.Dir)
 		}
 		if place.Mount == data.Mount && wal.Mount == data.Mount {
 			break
@@ -48,19 +45,19 @@ func (p *preflight) space(m inventory.Member, host facts.Host, probed probe.Prob
 	}
 	if opt.Free >= 0 && opt.Free < leastOpt && len(host.Binaries) == 0 {
 		ok = false
-		p.refuse(m.Name, CheckSpace, "make room: a release takes about "+bytesOf(leastOpt), "%s free on %s, where %s lies",
-			bytesOf(opt.Free), opt.Mount, facts.ReleaseDir)
+		p.refuse(m.Name, checkSpace, "make room: a release takes about "+plan.Bytes(leastOpt), "%s free on %s, where %s lies",
+			plan.Bytes(opt.Free), opt.Mount, facts.ReleaseDir)
 	}
 	ok = p.inodes(m, host, probed) && ok
 	switch {
 	case !ok:
 	case data.Free < 0:
-		p.warn(m.Name, CheckSpace, "look yourself; on the host: df -Pk "+data.Dir, "its df tells of no free space on %s", data.Mount)
+		p.warn(m.Name, checkSpace, "look yourself; on the host: df -Pk "+data.Dir, "its df tells of no free space on %s", data.Mount)
 	case data.Free < quota && !host.Data.WAL:
-		p.warn(m.Name, CheckSpace, "make room, or lower quota_backend_bytes: snapshots and defragmenting need room beside the database",
-			"%s free for data on %s, less than the quota of %s", bytesOf(data.Free), data.Mount, bytesOf(quota))
+		p.warn(m.Name, checkSpace, "make room, or lower quota_backend_bytes: snapshots and defragmenting need room beside the database",
+			"%s free for data on %s, less than the quota of %s", plan.Bytes(data.Free), data.Mount, plan.Bytes(quota))
 	default:
-		p.fine(m.Name, CheckSpace, "%s free for data", bytesOf(data.Free))
+		p.fine(m.Name, checkSpace, "%s free for data", plan.Bytes(data.Free))
 	}
 }
 
@@ -69,11 +66,11 @@ func (p *preflight) inodes(m inventory.Member, host facts.Host, probe probe.Prob
 	told := map[string]bool{}
 	for _, what := range []string{"data", "wal", "opt"} {
 		place := probe.Places[what]
-		if place.Inodes == 0 || place.Unused >= leastInodes || told[place.Mount] || what == "opt" && len(host.Binaries) > 0 {
+		if place.Inodes == 0 || place.Unused >= etcd.LeastInodes || told[place.Mount] || what == "opt" && len(host.Binaries) > 0 {
 			continue
 		}
 		told[place.Mount] = true
-		p.refuse(m.Name, CheckSpace, "remove files there, or make the file system anew with more inodes (df -i, du --inodes)",
+		p.refuse(m.Name, checkSpace, "remove files there, or make the file system anew with more inodes (df -i, du --inodes)",
 			"%s left on %s, where %s lies", plan.Count(int(place.Unused), "inode"), place.Mount, place.Dir)
 	}
 	return len(told) == 0
@@ -84,7 +81,7 @@ func (p *preflight) writable(m inventory.Member, probe probe.Probe) bool {
 	ok := true
 	for _, dir := range slices.Sorted(maps.Keys(probe.Sealed)) {
 		ok = false
-		p.refuse(m.Name, CheckFileSystem, fmt.Sprintf("on the host, findmnt -T %s says what is mounted there: mount it writable, or make room", dir),
+		p.refuse(m.Name, checkFileSystem, fmt.Sprintf("on the host, findmnt -T %s says what is mounted there: mount it writable, or make room", dir),
 			"nothing can be made in %s: %s", dir, probe.Sealed[dir])
 	}
 	return ok
@@ -109,10 +106,10 @@ func (p *preflight) fileSystems(m inventory.Member, probe probe.Probe) {
 	}
 	if opt := probe.Places["opt"]; slices.Contains(opt.Options, "noexec") {
 		ok = false
-		p.refuse(m.Name, CheckFileSystem, "mount it without noexec", "%s is mounted noexec, so nothing in %s can run", opt.Mount, facts.ReleaseDir)
+		p.refuse(m.Name, checkFileSystem, "mount it without noexec", "%s is mounted noexec, so nothing in %s can run", opt.Mount, facts.ReleaseDir)
 	}
-	if ok && !p.has(m.Name, CheckFileSystem) {
-		p.fine(m.Name, CheckFileSystem, "%s", probe.Places["data"].Type)
+	if ok && !p.has(m.Name, checkFileSystem) {
+		p.fine(m.Name, checkFileSystem, "%s", probe.Places["data"].Type)
 	}
 }
 
@@ -120,13 +117,13 @@ func (p *preflight) fileSystems(m inventory.Member, probe probe.Probe) {
 func (p *preflight) dataPlace(m inventory.Member, probe probe.Probe, place probe.Place) bool {
 	switch {
 	case slices.Contains(lostAtBoot, place.Type):
-		p.refuse(m.Name, CheckFileSystem, "choose a data_dir on a disk", "%s is in memory (%s): a reboot would lose all data", place.Mount, place.Type)
+		p.refuse(m.Name, checkFileSystem, "choose a data_dir on a disk", "%s is in memory (%s): a reboot would lose all data", place.Mount, place.Type)
 	case slices.Contains(place.Options, "ro") && len(probe.Sealed) == 0:
-		p.refuse(m.Name, CheckFileSystem, "mount it writable, and find out why it is not: dmesg", "%s is mounted read-only", place.Mount)
+		p.refuse(m.Name, checkFileSystem, "mount it writable, and find out why it is not: dmesg", "%s is mounted read-only", place.Mount)
 	case slices.Contains(remoteFS, place.Type) || strings.HasPrefix(place.Type, "fuse."):
-		p.warn(m.Name, CheckFileSystem, "choose a data_dir on a local disk", "%s is %s: etcd is not made for network file systems", place.Mount, place.Type)
+		p.warn(m.Name, checkFileSystem, "choose a data_dir on a local disk", "%s is %s: etcd is not made for network file systems", place.Mount, place.Type)
 	case place.Type == "overlay":
-		p.warn(m.Name, CheckFileSystem, "make sure that it outlives a reboot, or choose a data_dir on a disk",
+		p.warn(m.Name, checkFileSystem, "make sure that it outlives a reboot, or choose a data_dir on a disk",
 			"%s is an overlay, as containers and live systems have", place.Mount)
 	default:
 		return true
@@ -138,15 +135,15 @@ func (p *preflight) latency(m inventory.Member, host facts.Host, probe probe.Pro
 	l := probe.Fsync
 	switch {
 	case l.Why != "":
-		p.warn(m.Name, CheckLatency, "see why the host could not write there", "not measured: %s", l.Why)
+		p.warn(m.Name, checkLatency, "see why the host could not write there", "not measured: %s", l.Why)
 	case l.Samples == 0 && host.Process != nil:
-		p.fine(m.Name, CheckLatency, "not measured: the member runs, and says it itself (etcd_disk_wal_fsync_duration_seconds)")
+		p.fine(m.Name, checkLatency, "not measured: the member runs, and says it itself (etcd_disk_wal_fsync_duration_seconds)")
 	case l.Samples == 0: // nobody asked
 	case l.P99 > slowFsync:
-		p.warn(m.Name, CheckLatency, "etcd wants 99 of 100 under 10 ms: use a local SSD, or for wal_dir a disk that nothing else writes to",
+		p.warn(m.Name, checkLatency, "etcd wants 99 of 100 under 10 ms: use a local SSD, or for wal_dir a disk that nothing else writes to",
 			"%s", timesOf(l))
 	default:
-		p.fine(m.Name, CheckLatency, "%s", timesOf(l))
+		p.fine(m.Name, checkLatency, "%s", timesOf(l))
 	}
 }
 

@@ -1,4 +1,4 @@
-package etcd
+package preflight
 
 import (
 	"cmp"
@@ -8,10 +8,10 @@ import (
 	"strings"
 	"time"
 
-	"github.com/clusterup/clusterup/facts"
 	"github.com/clusterup/clusterup/facts/probe"
 	"github.com/clusterup/clusterup/inventory"
 	"github.com/clusterup/clusterup/plan"
+	"github.com/clusterup/clusterup/plan/etcd"
 )
 
 // filters are services that write packet filter rules.
@@ -30,22 +30,22 @@ func (p *preflight) reach(m inventory.Member, probe probe.Probe) {
 				reached = append(reached, r.To)
 			}
 		case r.Barred:
-			p.refuse(m.Name, CheckReach, "set AllowTcpForwarding to yes or local in the host's sshd_config: etcd is reached through it",
+			p.refuse(m.Name, checkReach, "set AllowTcpForwarding to yes or local in the host's sshd_config: etcd is reached through it",
 				"its sshd forwards no connections")
 			return
 		case r.Skipped != "" && r.Door.Shut == "" && r.To == m.Name && r.Door.Name == "peer": // once, and by the host that is concerned
-			p.warn(m.Name, CheckReach, "run preflight again when this is mended; whether others reach this host is not known",
+			p.warn(m.Name, checkReach, "run preflight again when this is mended; whether others reach this host is not known",
 				"not checked: %s", strings.TrimPrefix(r.Skipped, m.Name+": "))
 		case r.Skipped != "" || p.nameless(r.To, r.Door):
 		case needed:
-			p.refuse(m.Name, CheckReach, p.letIn(m, r), "does not reach %s: %s", what, cause(m, r))
+			p.refuse(m.Name, checkReach, p.letIn(m, r), "does not reach %s: %s", what, cause(m, r))
 		default:
-			p.warn(m.Name, CheckReach, p.letIn(m, r), "does not reach %s: %s", what, cause(m, r))
+			p.warn(m.Name, checkReach, p.letIn(m, r), "does not reach %s: %s", what, cause(m, r))
 		}
 	}
 	slices.Sort(reached)
-	if reached = slices.Compact(reached); len(reached) > 0 && !p.has(m.Name, CheckReach) {
-		p.fine(m.Name, CheckReach, "gets to %s", strings.Join(reached, ", "))
+	if reached = slices.Compact(reached); len(reached) > 0 && !p.has(m.Name, checkReach) {
+		p.fine(m.Name, checkReach, "gets to %s", strings.Join(reached, ", "))
 	}
 }
 
@@ -117,22 +117,22 @@ func (p *preflight) firewall(m inventory.Member, probed probe.Probe) {
 	}
 	found := strings.Join(seen, "; ")
 	if found == "" {
-		p.fine(m.Name, CheckFirewall, "no rules seen")
+		p.fine(m.Name, checkFirewall, "no rules seen")
 		return
 	}
 	for name, other := range p.probes {
 		if name != m.Name && slices.ContainsFunc(other.Reach, func(r probe.Reach) bool { return r.To == m.Name && r.Error != "" }) {
-			p.warn(m.Name, CheckFirewall, "see whether they keep other hosts out: "+p.filterOf(m.Name), "%s; and not every host gets in", found)
+			p.warn(m.Name, checkFirewall, "see whether they keep other hosts out: "+p.filterOf(m.Name), "%s; and not every host gets in", found)
 			return
 		}
 	}
-	p.fine(m.Name, CheckFirewall, "%s", found)
+	p.fine(m.Name, checkFirewall, "%s", found)
 }
 
 // addresses says whether a member's addresses are on its host: etcd binds to them.
 func (p *preflight) addresses(m inventory.Member, probed probe.Probe) {
 	if probed.Addresses == nil {
-		p.warn(m.Name, CheckAddress, "install the package that holds ip (iproute2)", "not checked: the command ip is missing")
+		p.warn(m.Name, checkAddress, "install the package that holds ip (iproute2)", "not checked: the command ip is missing")
 		return
 	}
 	var own []string
@@ -147,23 +147,23 @@ func (p *preflight) addresses(m inventory.Member, probed probe.Probe) {
 		})
 		switch {
 		case isName && len(meant) == 0:
-			p.refuse(m.Name, CheckAddress, "put the name into DNS, or use an IP address", "the name %s means nothing on the host", address)
+			p.refuse(m.Name, checkAddress, "put the name into DNS, or use an IP address", "the name %s means nothing on the host", address)
 		case isName && !slices.ContainsFunc(meant, isIPv4):
-			p.refuse(m.Name, CheckAddress, "use an IP address in the inventory, or give the name an address of IPv4",
+			p.refuse(m.Name, checkAddress, "use an IP address in the inventory, or give the name an address of IPv4",
 				"the name %s is %s on the host: a member whose address is a name listens on IPv4 alone", address, strings.Join(meant, ", "))
 		case i < 0 && isName:
-			p.warn(m.Name, CheckAddress, "fine behind a load balancer or NAT; else mend the name", "%s is %s, which the host does not have",
+			p.warn(m.Name, checkAddress, "fine behind a load balancer or NAT; else mend the name", "%s is %s, which the host does not have",
 				address, strings.Join(meant, ", "))
 		case i < 0:
-			p.refuse(m.Name, CheckAddress, "use one of the host's addresses in the inventory: "+addressList(probed), "the host does not have the address %s", address)
+			p.refuse(m.Name, checkAddress, "use one of the host's addresses in the inventory: "+addressList(probed), "the host does not have the address %s", address)
 		case probed.Addresses[i].Duplicate:
-			p.refuse(m.Name, CheckAddress, "give one of the two another address", "another machine on the network uses %s too", address)
+			p.refuse(m.Name, checkAddress, "give one of the two another address", "another machine on the network uses %s too", address)
 		default:
 			own = append(own, address)
 		}
 	}
-	if !p.has(m.Name, CheckAddress) {
-		p.fine(m.Name, CheckAddress, "%s", strings.Join(own, ", "))
+	if !p.has(m.Name, checkAddress) {
+		p.fine(m.Name, checkAddress, "%s", strings.Join(own, ", "))
 	}
 }
 
@@ -180,11 +180,11 @@ func (p *preflight) nameless(name string, door probe.Door) bool {
 }
 
 // source says from where peers saw a host come that is not among the names of its certificate: etcd refuses such connections.
-func (p *preflight) source(m inventory.Member, host facts.Host, probe probe.Probe) {
+func (p *preflight) source(m inventory.Member, probe probe.Probe) {
 	if !p.want.Cluster.TLS.Peers {
 		return
 	}
-	names := leafNames(m)
+	names := etcd.NamesOf(m)
 	for _, meant := range probe.Resolved { // etcd looks names up as well
 		names = append(names, meant...)
 	}
@@ -198,9 +198,9 @@ func (p *preflight) source(m inventory.Member, host facts.Host, probe probe.Prob
 	}
 	switch {
 	case !known:
-		p.refused(m.Name, CheckAddress, p.view.sourced(m, host))
+		p.refused(m.Name, checkAddress, p.checks.Hosts[m.Name].Source)
 	case len(to) > 0:
-		p.refuse(m.Name, CheckAddress, namesRemedy(m), "%s see it come from %s, which is not among the names of its certificate: they would refuse it",
+		p.refuse(m.Name, checkAddress, etcd.NamesRemedy(m), "%s see it come from %s, which is not among the names of its certificate: they would refuse it",
 			plan.Enumerate(to), from)
 	}
 }
@@ -225,7 +225,7 @@ func (p *preflight) roundTrip(m inventory.Member, probe probe.Probe) {
 		}
 	}
 	if len(times) > 0 {
-		p.fine(m.Name, CheckRoundTrip, "%s", strings.Join(times, ", "))
+		p.fine(m.Name, checkRoundTrip, "%s", strings.Join(times, ", "))
 	}
 }
 

@@ -1,4 +1,4 @@
-package etcd
+package preflight
 
 import (
 	"cmp"
@@ -8,8 +8,8 @@ import (
 
 	"github.com/clusterup/clusterup/facts"
 	"github.com/clusterup/clusterup/facts/probe"
-	"github.com/clusterup/clusterup/inventory"
 	"github.com/clusterup/clusterup/plan"
+	"github.com/clusterup/clusterup/plan/etcd"
 )
 
 // Finding is what preflight has to say about one thing on one host.
@@ -34,60 +34,55 @@ const (
 // The checks, in the order in which findings come. Each has a heading in docs/preflight.md.
 const (
 	CheckConnection   = "connection"
-	CheckArchitecture = "architecture"
-	CheckSystemd      = "systemd"
-	CheckTools        = "tools"
-	CheckClock        = "clock"
-	CheckTimeSync     = "time-sync"
-	CheckProcessors   = "processors"
-	CheckMemory       = "memory"
-	CheckSwap         = "swap"
-	CheckSpace        = "disk-space"
-	CheckFileSystem   = "file-system"
-	CheckLatency      = "disk-latency"
-	CheckData         = "data"
-	CheckPorts        = "ports"
-	CheckAddress      = "address"
-	CheckReach        = "reach"
-	CheckRoundTrip    = "round-trip"
-	CheckFirewall     = "firewall"
-	CheckSecurity     = "security"
-	CheckOpenFiles    = "open-files"
-	CheckMachineID    = "machine-id"
+	checkArchitecture = "architecture"
+	checkSystemd      = "systemd"
+	checkTools        = "tools"
+	checkClock        = "clock"
+	checkTimeSync     = "time-sync"
+	checkProcessors   = "processors"
+	checkMemory       = "memory"
+	checkSwap         = "swap"
+	checkSpace        = "disk-space"
+	checkFileSystem   = "file-system"
+	checkLatency      = "disk-latency"
+	checkData         = "data"
+	checkPorts        = "ports"
+	checkAddress      = "address"
+	checkReach        = "reach"
+	checkRoundTrip    = "round-trip"
+	checkFirewall     = "firewall"
+	checkSecurity     = "security"
+	checkOpenFiles    = "open-files"
+	checkMachineID    = "machine-id"
 )
 
 // checkOrder is the order in which findings come.
 var checkOrder = []string{
-	CheckConnection, CheckArchitecture, CheckSystemd, CheckTools, CheckClock, CheckTimeSync, CheckProcessors, CheckMemory, CheckSwap,
-	CheckSpace, CheckFileSystem, CheckLatency, CheckData, CheckPorts, CheckAddress, CheckReach, CheckRoundTrip, CheckFirewall,
-	CheckSecurity, CheckOpenFiles, CheckMachineID,
+	CheckConnection, checkArchitecture, checkSystemd, checkTools, checkClock, checkTimeSync, checkProcessors, checkMemory, checkSwap,
+	checkSpace, checkFileSystem, checkLatency, checkData, checkPorts, checkAddress, checkReach, checkRoundTrip, checkFirewall,
+	checkSecurity, checkOpenFiles, checkMachineID,
 }
 
-// Preflight says whether hosts are fit for a bootstrap: findings sorted by check, and within it in the order of the inventory, with what
-// concerns all hosts last. Of w.Releases only the architectures count. What was not probed has no finding.
-func Preflight(w Want, s facts.Snapshot, probes map[string]probe.Probe) []Finding {
-	p := &preflight{view: newView(w, s), probes: probes}
-	p.everyone(func(m inventory.Member, host facts.Host) {
+// Findings say whether hosts are fit for a bootstrap. They are sorted by check, and within it in the order of the
+// inventory, with what concerns all hosts last. Of w.Releases only the architectures count. What was not probed has no finding.
+func Findings(w etcd.Want, s facts.Snapshot, probes map[string]probe.Probe) []Finding {
+	p := &preflight{want: w, seen: s, checks: etcd.ChecksOf(w, s), probes: probes}
+	for _, m := range w.Cluster.Members {
+		host := s.Hosts[m.Name]
 		if host.Unreachable != "" || host.Name == "" {
 			p.refuse(m.Name, CheckConnection, "", "%s", strings.TrimPrefix(host.Unreachable, m.Name+": "))
-			return
+			continue
 		}
 		p.member(m, host)
 		if probe, ok := probes[m.Name]; ok {
 			p.probed(m, host, probe)
 		}
-	})
+	}
 	p.together()
 	slices.SortStableFunc(p.findings, func(a, b Finding) int {
 		return cmp.Compare(slices.Index(checkOrder, a.Check), slices.Index(checkOrder, b.Check))
 	})
 	return p.findings
-}
-
-// Fresh says whether what comes next is a bootstrap of which no member has begun.
-func Fresh(w Want, s facts.Snapshot) bool {
-	v := newView(w, s)
-	return !v.formed && !v.started
 }
 
 // Unready is the kind of a Refusal that preflight found, where no other kind says it better.
@@ -96,8 +91,8 @@ const Unready plan.RefusalKind = "preflight"
 // Unfit is the *Refused error of those findings that are refusals, nil when none is.
 func Unfit(findings []Finding) error {
 	kinds := map[string]plan.RefusalKind{
-		CheckConnection: plan.Unreachable, CheckArchitecture: plan.Unsuitable, CheckSystemd: plan.Unsuitable, CheckTools: plan.Unsuitable, CheckClock: plan.ClockOff,
-		CheckPorts: plan.PortTaken, CheckData: plan.ForeignData,
+		CheckConnection: plan.Unreachable, checkArchitecture: plan.Unsuitable, checkSystemd: plan.Unsuitable, checkTools: plan.Unsuitable, checkClock: plan.ClockOff,
+		checkPorts: plan.PortTaken, checkData: plan.ForeignData,
 	}
 	var refusals []plan.Refusal
 	for _, f := range findings {
@@ -113,7 +108,9 @@ func Unfit(findings []Finding) error {
 
 // preflight collects findings.
 type preflight struct {
-	view
+	want     etcd.Want
+	seen     facts.Snapshot
+	checks   etcd.Checks
 	probes   map[string]probe.Probe
 	findings []Finding
 }

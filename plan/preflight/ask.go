@@ -1,34 +1,35 @@
-package etcd
+package preflight
 
 import (
 	"fmt"
 	"net"
 	"net/netip"
-	"net/url"
 	"path"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/clusterup/clusterup/facts"
 	"github.com/clusterup/clusterup/facts/probe"
 	"github.com/clusterup/clusterup/inventory"
+	"github.com/clusterup/clusterup/plan/etcd"
 	"github.com/clusterup/clusterup/units"
 )
 
-// ProbeAsks says what to probe on the hosts of a cluster, given what was seen of them. Quick leaves out what takes long and can only end
-// in a warning: how fast disks and the network are.
-func ProbeAsks(c *inventory.Cluster, s facts.Snapshot, quick bool) map[string]probe.Ask {
-	v := view{want: Want{Cluster: c}, seen: s}
+// Asks says what to probe on the hosts of a cluster, given what was seen of them. Quick leaves out what takes long and
+// can only end in a warning: how fast disks and the network are.
+func Asks(c *inventory.Cluster, s facts.Snapshot, quick bool) map[string]probe.Ask {
 	asks := make(map[string]probe.Ask, len(c.Members))
-	v.everyone(func(m inventory.Member, host facts.Host) {
+	for _, m := range c.Members {
+		host := s.Hosts[m.Name]
 		ask := probe.Ask{
 			DataDir: m.DataDir, WALDir: m.WALDir, Addresses: resolvable(m), Ports: []int{c.PeerPort, c.ClientPort},
-			Writes: append(v.places(m)[:2], path.Dir(UnitPath(c)), "/run/clusterup"),
-			Doors:  []probe.Door{v.door(m, host, "peer"), v.door(m, host, "client")},
+			Writes: append(etcd.Places(c, m)[:2], path.Dir(etcd.UnitPath(c)), "/run/clusterup"),
+			Doors:  []probe.Door{door(c, m, host, "peer"), door(c, m, host, "client")},
 			Disk:   !quick && host.Process == nil, // a member that runs would feel it
 		}
 		if host.Process == nil {
-			ask.Writes = append(ask.Writes, v.places(m)[2:]...)
+			ask.Writes = append(ask.Writes, etcd.Places(c, m)[2:]...)
 		}
 		for _, other := range c.Members {
 			if !quick && other.Name != m.Name {
@@ -36,7 +37,7 @@ func ProbeAsks(c *inventory.Cluster, s facts.Snapshot, quick bool) map[string]pr
 			}
 		}
 		asks[m.Name] = ask
-	})
+	}
 	return asks
 }
 
@@ -50,7 +51,7 @@ func ownAddresses(m inventory.Member) []string {
 // resolvable are the addresses that a member binds to, and all names of its certificates.
 func resolvable(m inventory.Member) []string {
 	all := ownAddresses(m)
-	for _, name := range leafNames(m) {
+	for _, name := range etcd.NamesOf(m) {
 		if _, err := netip.ParseAddr(name); err != nil && name != "localhost" {
 			all = append(all, name)
 		}
@@ -60,10 +61,10 @@ func resolvable(m inventory.Member) []string {
 }
 
 // door is where others get in at a member: at the member itself when it runs, else at a listener that stands in for it.
-func (v view) door(m inventory.Member, host facts.Host, name string) probe.Door {
-	address, port, role := m.PeerAddress, v.want.Cluster.PeerPort, "peer"
+func door(c *inventory.Cluster, m inventory.Member, host facts.Host, name string) probe.Door {
+	address, port, role := m.PeerAddress, c.PeerPort, "peer"
 	if name == "client" {
-		address, port, role = m.ClientAddress, v.want.Cluster.ClientPort, "server"
+		address, port, role = m.ClientAddress, c.ClientPort, "server"
 	}
 	door := probe.Door{Name: name, Address: net.JoinHostPort(address, strconv.Itoa(port))}
 	if host.Unreachable != "" || host.Name == "" {
@@ -73,7 +74,7 @@ func (v view) door(m inventory.Member, host facts.Host, name string) probe.Door 
 	blind := slices.Contains(host.Missing, "ss")
 	for _, socket := range host.Sockets {
 		switch {
-		case socket.Port != port || !v.needs(m, socket):
+		case socket.Port != port || !etcd.Binds(c, m, socket):
 		case host.Process != nil && socket.PID == host.Process.PID:
 			door.Running = true
 		default:
@@ -82,22 +83,13 @@ func (v view) door(m inventory.Member, host facts.Host, name string) probe.Door 
 	}
 	if door.Running || blind && host.Process != nil {
 		door.Running, door.Leaf, door.Shut = true, host.Leaves[role].SHA256, ""
-		door.Plain = host.Process != nil && schemeOf(units.Flag(host.Process.Args, "listen-"+name+"-urls")) == "http"
+		door.Plain = host.Process != nil && strings.HasPrefix(units.Flag(host.Process.Args, "listen-"+name+"-urls"), "http:")
 		return door
 	}
 	if door.Shut == "" {
-		door.Listen = hostPort(listen(true, address, port))
+		door.Listen = net.JoinHostPort(etcd.ListenAt(address), strconv.Itoa(port))
 	}
 	return door
-}
-
-// hostPort is that of a URL.
-func hostPort(raw string) string {
-	u, err := url.Parse(raw)
-	if err != nil {
-		return ""
-	}
-	return u.Host
 }
 
 // sameIP compares addresses, however they are written.

@@ -1,4 +1,4 @@
-package etcd
+package preflight
 
 import (
 	"fmt"
@@ -6,21 +6,21 @@ import (
 	"slices"
 	"time"
 
-	"github.com/clusterup/clusterup/facts"
 	"github.com/clusterup/clusterup/facts/probe"
 	"github.com/clusterup/clusterup/inventory"
 	"github.com/clusterup/clusterup/plan"
+	"github.com/clusterup/clusterup/plan/etcd"
 )
 
 // together checks what concerns the hosts with each other.
 func (p *preflight) together() {
 	var reached []inventory.Member
-	p.everyone(func(m inventory.Member, host facts.Host) {
-		if host.Unreachable == "" && host.Name != "" {
+	for _, m := range p.want.Cluster.Members {
+		if host := p.seen.Hosts[m.Name]; host.Unreachable == "" && host.Name != "" {
 			reached = append(reached, m)
 		}
-	})
-	p.refused("", CheckData, p.versionRefusals())
+	}
+	p.refused("", checkData, p.checks.Versions)
 	if len(reached) < 2 {
 		return
 	}
@@ -33,14 +33,14 @@ func (p *preflight) together() {
 			p.notThere(m, other)
 		}
 	}
-	p.refused("", CheckData, p.membership())
+	p.refused("", checkData, p.checks.Membership)
 }
 
 func (p *preflight) oneArchitecture(reached []inventory.Member) {
 	first := p.seen.Hosts[reached[0].Name].Arch
 	for _, m := range reached[1:] {
 		if arch := p.seen.Hosts[m.Name].Arch; arch != first {
-			p.warn("", CheckArchitecture, "etcd's maintainers test clusters of one architecture only", "%s and %s", first, arch)
+			p.warn("", checkArchitecture, "etcd's maintainers test clusters of one architecture only", "%s and %s", first, arch)
 			return
 		}
 	}
@@ -54,28 +54,28 @@ func (p *preflight) clocks(reached []inventory.Member) {
 	apart := p.seen.Hosts[fast.Name].ClockOffset - p.seen.Hosts[slow.Name].ClockOffset
 	const do = "let the same time servers keep both"
 	switch {
-	case apart > maxClockOffset:
-		p.refuse("", CheckClock, do, "%s and %s are %s apart, and certificates may not be valid on both", slow.Name, fast.Name, apart.Round(time.Second))
+	case apart > etcd.MaxClockOffset:
+		p.refuse("", checkClock, do, "%s and %s are %s apart, and certificates may not be valid on both", slow.Name, fast.Name, apart.Round(time.Second))
 	case apart > maxSkew:
-		p.warn("", CheckClock, do, "%s and %s are %s apart", slow.Name, fast.Name, apart.Round(time.Millisecond))
+		p.warn("", checkClock, do, "%s and %s are %s apart", slow.Name, fast.Name, apart.Round(time.Millisecond))
 	default:
-		p.fine("", CheckClock, "within %s of each other", maxSkew)
+		p.fine("", checkClock, "within %s of each other", maxSkew)
 	}
 }
 
 // machines finds clones, and hosts that are one and the same.
 func (p *preflight) machines(reached []inventory.Member) {
-	clones := alike(reached, func(name string) string { return p.seen.Hosts[name].MachineID })
-	for _, names := range alike(reached, p.boot) {
-		p.refuse("", CheckMachineID, "give each member a host of its own: a host that fails would take all of them away", "%s are one machine", plan.Enumerate(names))
+	clones := etcd.Alike(reached, func(name string) string { return p.seen.Hosts[name].MachineID })
+	for _, names := range etcd.Alike(reached, p.boot) {
+		p.refuse("", checkMachineID, "give each member a host of its own: a host that fails would take all of them away", "%s are one machine", plan.Enumerate(names))
 		clones = slices.DeleteFunc(clones, func(others []string) bool { return slices.Equal(others, names) })
 	}
 	for _, names := range clones {
-		p.warn("", CheckMachineID, "on all but one of them: rm /etc/machine-id && systemd-machine-id-setup, and reboot",
+		p.warn("", checkMachineID, "on all but one of them: rm /etc/machine-id && systemd-machine-id-setup, and reboot",
 			"%s have the same machine-id: they are clones of one machine", plan.Enumerate(names))
 	}
-	if !slices.ContainsFunc(p.findings, func(f Finding) bool { return f.Check == CheckMachineID }) {
-		p.fine("", CheckMachineID, "all differ")
+	if !slices.ContainsFunc(p.findings, func(f Finding) bool { return f.Check == checkMachineID }) {
+		p.fine("", checkMachineID, "all differ")
 	}
 }
 
@@ -96,7 +96,7 @@ func (p *preflight) notThere(m, other inventory.Member) {
 			continue
 		}
 		if slices.ContainsFunc(p.probes[other.Name].Addresses, func(a probe.HostAddress) bool { return sameIP(a.IP, address) }) {
-			p.refuse(other.Name, CheckAddress, "take it off one of the two, or correct the inventory", "the host has the address %s of %s", address, m.Name)
+			p.refuse(other.Name, checkAddress, "take it off one of the two, or correct the inventory", "the host has the address %s of %s", address, m.Name)
 		}
 	}
 }
@@ -115,19 +115,19 @@ func (p *preflight) heartbeat(reached []inventory.Member) {
 	if !known {
 		return
 	}
-	etcd := p.want.Cluster.Etcd
+	asked := p.want.Cluster.Etcd
 	beat := max(100*time.Millisecond, roundUp(longest, 10*time.Millisecond))
 	do := fmt.Sprintf("set heartbeat_interval = %q and election_timeout = %q in the inventory's etcd block", beat, max(time.Second, 10*beat))
-	said := fmt.Sprintf("the longest round trip is %s, heartbeat_interval %s, election_timeout %s", milliseconds(longest), etcd.HeartbeatInterval, etcd.ElectionTimeout)
+	said := fmt.Sprintf("the longest round trip is %s, heartbeat_interval %s, election_timeout %s", milliseconds(longest), asked.HeartbeatInterval, asked.ElectionTimeout)
 	switch {
-	case longest >= etcd.ElectionTimeout:
-		p.refuse("", CheckRoundTrip, do, "%s: no leader would be elected", said)
-	case longest > 2*etcd.HeartbeatInterval || 10*longest > etcd.ElectionTimeout:
-		p.warn("", CheckRoundTrip, do, "%s: too short for that", said)
-	case etcd.HeartbeatInterval > max(100*time.Millisecond, 2*longest):
-		p.fine("", CheckRoundTrip, "%s: they could be shorter", said)
+	case longest >= asked.ElectionTimeout:
+		p.refuse("", checkRoundTrip, do, "%s: no leader would be elected", said)
+	case longest > 2*asked.HeartbeatInterval || 10*longest > asked.ElectionTimeout:
+		p.warn("", checkRoundTrip, do, "%s: too short for that", said)
+	case asked.HeartbeatInterval > max(100*time.Millisecond, 2*longest):
+		p.fine("", checkRoundTrip, "%s: they could be shorter", said)
 	default:
-		p.fine("", CheckRoundTrip, "%s", said)
+		p.fine("", checkRoundTrip, "%s", said)
 	}
 }
 

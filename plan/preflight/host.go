@@ -1,4 +1,4 @@
-package etcd
+package preflight
 
 import (
 	"fmt"
@@ -10,6 +10,7 @@ import (
 	"github.com/clusterup/clusterup/facts/probe"
 	"github.com/clusterup/clusterup/inventory"
 	"github.com/clusterup/clusterup/plan"
+	"github.com/clusterup/clusterup/plan/etcd"
 )
 
 // A host should have this much. etcd's hardware guide (etcd.io/docs, op-guide/hardware) asks for two to four cores and
@@ -32,42 +33,42 @@ func (p *preflight) member(m inventory.Member, host facts.Host) {
 	p.memory(m, host)
 	p.data(m, host)
 	p.ports(m, host)
-	p.refused(m.Name, CheckFileSystem, p.view.ground(m, host))
+	p.refused(m.Name, checkFileSystem, p.checks.Hosts[m.Name].Ground)
 }
 
 func (p *preflight) architecture(m inventory.Member, host facts.Host) {
-	if _, ok := p.release(host); !ok {
-		p.refuse(m.Name, CheckArchitecture, "etcd is released for amd64, arm64, ppc64le and s390x", "there is no etcd for %s", host.Arch)
+	if !p.checks.Hosts[m.Name].Released {
+		p.refuse(m.Name, checkArchitecture, "etcd is released for amd64, arm64, ppc64le and s390x", "there is no etcd for %s", host.Arch)
 		return
 	}
-	p.fine(m.Name, CheckArchitecture, "%s", host.Arch)
+	p.fine(m.Name, checkArchitecture, "%s", host.Arch)
 }
 
 func (p *preflight) systemd(m inventory.Member, host facts.Host) {
 	switch {
 	case host.Systemd == 0:
-		p.refuse(m.Name, CheckSystemd, "use a host that systemd has booted", "PID 1 is not systemd")
+		p.refuse(m.Name, checkSystemd, "use a host that systemd has booted", "PID 1 is not systemd")
 	case host.Systemd < ancientSystem:
-		p.refuse(m.Name, CheckSystemd, fmt.Sprintf("use a distribution with systemd %d or newer", oldSystemd),
+		p.refuse(m.Name, checkSystemd, fmt.Sprintf("use a distribution with systemd %d or newer", oldSystemd),
 			"systemd %d is too old for the unit", host.Systemd)
 	case host.Systemd < oldSystemd:
-		p.warn(m.Name, CheckSystemd, fmt.Sprintf("systemd %d and newer know all of it; the member runs without", oldSystemd),
+		p.warn(m.Name, checkSystemd, fmt.Sprintf("systemd %d and newer know all of it; the member runs without", oldSystemd),
 			"systemd %d does not know all of the unit's hardening", host.Systemd)
 	default:
-		p.fine(m.Name, CheckSystemd, "%d", host.Systemd)
+		p.fine(m.Name, checkSystemd, "%d", host.Systemd)
 	}
 }
 
 func (p *preflight) tools(m inventory.Member, host facts.Host) {
 	for _, tool := range host.Missing {
 		if tool == "ss" {
-			p.warn(m.Name, CheckTools, "install the package that holds ss (iproute2)", "the command ss is missing: who holds a port is not known")
+			p.warn(m.Name, checkTools, "install the package that holds ss (iproute2)", "the command ss is missing: who holds a port is not known")
 			continue
 		}
-		p.refuse(m.Name, CheckTools, "install the package that holds "+tool, "the command %s is missing", tool)
+		p.refuse(m.Name, checkTools, "install the package that holds "+tool, "the command %s is missing", tool)
 	}
 	if len(host.Missing) == 0 {
-		p.fine(m.Name, CheckTools, "all there")
+		p.fine(m.Name, checkTools, "all there")
 	}
 }
 
@@ -75,52 +76,49 @@ func (p *preflight) clock(m inventory.Member, host facts.Host) {
 	const do = "set the clock right and keep it right with chrony or systemd-timesyncd"
 	off := host.ClockOffset
 	switch {
-	case off.Abs() > maxClockOffset:
-		p.refuse(m.Name, CheckClock, do, "%s %s this machine's, and certificates would not be valid there",
-			off.Abs().Round(time.Second), aheadOrBehind(off))
+	case off.Abs() > etcd.MaxClockOffset:
+		p.refuse(m.Name, checkClock, do, "%s %s this machine's, and certificates would not be valid there",
+			off.Abs().Round(time.Second), plan.AheadOrBehind(off))
 	case off.Abs() > maxSkew:
-		p.warn(m.Name, CheckClock, do, "%s %s this machine's", off.Abs().Round(time.Millisecond), aheadOrBehind(off))
+		p.warn(m.Name, checkClock, do, "%s %s this machine's", off.Abs().Round(time.Millisecond), plan.AheadOrBehind(off))
 	default:
-		p.fine(m.Name, CheckClock, "within %s of this machine's", maxSkew)
+		p.fine(m.Name, checkClock, "within %s of this machine's", maxSkew)
 	}
 }
 
 func (p *preflight) memory(m inventory.Member, host facts.Host) {
 	if host.Memory < leastMemory {
-		p.warn(m.Name, CheckMemory, "etcd's hardware guide asks for 8 GB, and the database should fit into memory", "%s", bytesOf(host.Memory))
+		p.warn(m.Name, checkMemory, "etcd's hardware guide asks for 8 GB, and the database should fit into memory", "%s", plan.Bytes(host.Memory))
 		return
 	}
-	p.fine(m.Name, CheckMemory, "%s", bytesOf(host.Memory))
+	p.fine(m.Name, checkMemory, "%s", plan.Bytes(host.Memory))
 }
 
 // data is what Next asks of data and identity.
 func (p *preflight) data(m inventory.Member, host facts.Host) {
-	found := false
-	for _, check := range []func(inventory.Member, facts.Host) []plan.Refusal{p.older, p.view.data, p.trusted, p.v2Store, p.foreignUnit, p.undiverted} {
-		found = p.refused(m.Name, CheckData, check(m, host)) || found
-	}
-	if taken, do := Endangered(p.want.Cluster, m, host); taken != "" {
-		p.warn(m.Name, CheckData, do, "%s", taken)
+	found := p.refused(m.Name, checkData, p.checks.Hosts[m.Name].Data)
+	if taken, do := etcd.Endangered(p.want.Cluster, m, host); taken != "" {
+		p.warn(m.Name, checkData, do, "%s", taken)
 		found = true
 	}
 	switch {
 	case found:
 	case host.Data.WAL:
-		p.fine(m.Name, CheckData, "member %s of this cluster", host.Data.MemberID)
+		p.fine(m.Name, checkData, "member %s of this cluster", host.Data.MemberID)
 	default:
-		p.fine(m.Name, CheckData, "none")
+		p.fine(m.Name, checkData, "none")
 	}
 }
 
 func (p *preflight) ports(m inventory.Member, host facts.Host) {
-	if p.refused(m.Name, CheckPorts, p.view.ports(m, host)) || slices.Contains(host.Missing, "ss") {
+	if p.refused(m.Name, checkPorts, p.checks.Hosts[m.Name].Ports) || slices.Contains(host.Missing, "ss") {
 		return
 	}
 	if host.Process != nil {
-		p.fine(m.Name, CheckPorts, "held by the member")
+		p.fine(m.Name, checkPorts, "held by the member")
 		return
 	}
-	p.fine(m.Name, CheckPorts, "free")
+	p.fine(m.Name, checkPorts, "free")
 }
 
 // probed checks what a probe says of one host.
@@ -140,7 +138,7 @@ func (p *preflight) probed(m inventory.Member, host facts.Host, probe probe.Prob
 	p.fileSystems(m, probe)
 	p.latency(m, host, probe)
 	p.addresses(m, probe)
-	p.source(m, host, probe)
+	p.source(m, probe)
 	p.roundTrip(m, probe)
 	p.firewall(m, probe)
 	p.security(m, probe)
@@ -156,64 +154,53 @@ func (p *preflight) timeSync(m inventory.Member, probe probe.Probe) {
 	by := strings.Join(keepers, ", ")
 	switch {
 	case probe.Synced == "container":
-		p.fine(m.Name, CheckTimeSync, "not checked: the host is a container, and its clock is that of the machine beneath")
+		p.fine(m.Name, checkTimeSync, "not checked: the host is a container, and its clock is that of the machine beneath")
 	case probe.Synced == "yes" && by == "":
-		p.fine(m.Name, CheckTimeSync, "synchronized")
+		p.fine(m.Name, checkTimeSync, "synchronized")
 	case probe.Synced == "yes":
-		p.fine(m.Name, CheckTimeSync, "synchronized (%s)", by)
+		p.fine(m.Name, checkTimeSync, "synchronized (%s)", by)
 	case by != "" && probe.Synced == "":
-		p.fine(m.Name, CheckTimeSync, "%s runs", by)
+		p.fine(m.Name, checkTimeSync, "%s runs", by)
 	case by != "":
-		p.warn(m.Name, CheckTimeSync, "see what it says on the host: systemctl status "+keepers[0], "%s runs, and the clock is not synchronized yet", by)
+		p.warn(m.Name, checkTimeSync, "see what it says on the host: systemctl status "+keepers[0], "%s runs, and the clock is not synchronized yet", by)
 	default:
-		p.warn(m.Name, CheckTimeSync, "install and start chrony, or systemd-timesyncd: certificates and leases live by the clock",
+		p.warn(m.Name, checkTimeSync, "install and start chrony, or systemd-timesyncd: certificates and leases live by the clock",
 			"nothing keeps the clock right")
 	}
 }
 
 func (p *preflight) resources(m inventory.Member, probe probe.Probe) {
 	if probe.CPUs > 0 && probe.CPUs < leastCPUs {
-		p.warn(m.Name, CheckProcessors, "etcd's hardware guide asks for two to four", "%d", probe.CPUs)
+		p.warn(m.Name, checkProcessors, "etcd's hardware guide asks for two to four", "%d", probe.CPUs)
 	} else {
-		p.fine(m.Name, CheckProcessors, "%d", probe.CPUs)
+		p.fine(m.Name, checkProcessors, "%d", probe.CPUs)
 	}
 	if probe.Swap > 0 {
-		p.warn(m.Name, CheckSwap, "turn it off (swapoff -a, and in /etc/fstab): a member that is paged out misses heartbeats", "%s", bytesOf(probe.Swap))
+		p.warn(m.Name, checkSwap, "turn it off (swapoff -a, and in /etc/fstab): a member that is paged out misses heartbeats", "%s", plan.Bytes(probe.Swap))
 	} else {
-		p.fine(m.Name, CheckSwap, "none")
+		p.fine(m.Name, checkSwap, "none")
 	}
 	if probe.OpenFiles > 0 && probe.OpenFiles < leastFiles {
-		p.warn(m.Name, CheckOpenFiles, "raise fs.nr_open, or the hard limit of PID 1: each client of etcd is an open file",
+		p.warn(m.Name, checkOpenFiles, "raise fs.nr_open, or the hard limit of PID 1: each client of etcd is an open file",
 			"a unit may have %d at most", probe.OpenFiles)
 	} else {
-		p.fine(m.Name, CheckOpenFiles, "enough")
+		p.fine(m.Name, checkOpenFiles, "enough")
 	}
 }
 
 func (p *preflight) security(m inventory.Member, probe probe.Probe) {
 	switch {
 	case probe.SELinux == "enforcing":
-		p.warn(m.Name, CheckSecurity, "if the member is denied something, on the host: ausearch -m avc -ts recent; and see docs/preflight.md",
+		p.warn(m.Name, checkSecurity, "if the member is denied something, on the host: ausearch -m avc -ts recent; and see docs/preflight.md",
 			"SELinux is enforcing, and clusterup brings no policy")
 	case len(probe.Confined) > 0:
-		p.warn(m.Name, CheckSecurity, "make sure that it is not for the binaries in "+facts.ReleaseDir,
+		p.warn(m.Name, checkSecurity, "make sure that it is not for the binaries in "+facts.ReleaseDir,
 			"AppArmor has a profile for etcd: %s", strings.Join(probe.Confined, ", "))
 	case probe.SELinux != "":
-		p.fine(m.Name, CheckSecurity, "SELinux is %s", probe.SELinux)
+		p.fine(m.Name, checkSecurity, "SELinux is %s", probe.SELinux)
 	case probe.AppArmor != "":
-		p.fine(m.Name, CheckSecurity, "AppArmor, with no profile for etcd")
+		p.fine(m.Name, checkSecurity, "AppArmor, with no profile for etcd")
 	default:
-		p.fine(m.Name, CheckSecurity, "neither SELinux nor AppArmor")
+		p.fine(m.Name, checkSecurity, "neither SELinux nor AppArmor")
 	}
-}
-
-// bytesOf is a size for people.
-func bytesOf(n int64) string {
-	switch {
-	case n >= 10<<30:
-		return fmt.Sprintf("%d GiB", n>>30)
-	case n >= 1<<30:
-		return fmt.Sprintf("%.1f GiB", float64(n)/(1<<30))
-	}
-	return fmt.Sprintf("%d MiB", n>>20)
 }
