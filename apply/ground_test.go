@@ -87,6 +87,11 @@ func (g *Ground) put(ctx context.Context, files []units.File) error {
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	for _, f := range files {
+		if _, exists := g.files[f.Path]; f.New && exists {
+			return g.named(fmt.Errorf("%s is there already", f.Path))
+		}
+	}
 	if g.files == nil {
 		g.files = map[string]units.File{}
 	}

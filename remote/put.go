@@ -23,14 +23,16 @@ type File struct {
 	Content []byte
 	// Secret content must not be readable by everybody: a Mode that allows it is an error.
 	Secret bool
+	// New is a file in a directory that nobody reads yet: it is written in place, and is an error where there is one.
+	New bool
 }
 
 // Put makes the files be on the host as they are described, all or none of them as far as anything can fail before the
 // last step. It runs a script before that, and another one after it, in one trip; "": none. It blocks until that has
 // ended. The first one exits where it fails, as with set -e, and then nothing is put.
 //
-// Content goes to a temporary file beside the target, of mode 0600 from its first byte, is checked by its digest on the
-// host, synced, and renamed. Where sudo logs what it is given to read, secret content goes by SFTP, to a directory that
+// Content goes to a temporary file beside the target, of mode 0600 from its first byte unless everybody may read it, is
+// checked by its digest on the host, synced, and renamed. Where sudo logs what it is given to read, secret content goes by SFTP, to a directory that
 // only the user can enter, and there has to be an SFTP server.
 //
 // Errors are of kind [ErrFile] or [ErrNoSpace] where a file could not be placed, and of [ErrScript] where the script
@@ -102,7 +104,16 @@ type putting struct {
 	aside string // directory in which secret content lies already; "": none
 }
 
-func (p *putting) temp(i int) string { return p.files[i].Path + "." + p.token + ".tmp" }
+// temp is where a file is written.
+func (p *putting) temp(i int) string {
+	if p.files[i].New {
+		return p.files[i].Path
+	}
+	return p.files[i].Path + "." + p.token + ".tmp"
+}
+
+// open says whether a file can have its mode from the start: a umask does for those that everybody may read.
+func (p *putting) open(i int) bool { return !p.files[i].Secret && p.files[i].Mode == 0o644 }
 
 // script puts all files in place, in few processes. What goes wrong with one is a line "E INDEX WHAT TEXT" of its
 // output, in which no path stands.
@@ -128,6 +139,10 @@ trap 'exit 143' TERM HUP PIPE`, strings.ReplaceAll(leave, "'", `'\''`))
 	for i, f := range p.files {
 		say("[ -d %s ] || put_fail %d nodir", Quote(path.Dir(f.Path)), i)
 		say("[ ! -d %[1]s ] || [ -L %[1]s ] || put_fail %[2]d isdir", Quote(f.Path), i)
+		if f.New { // of somebody's, which the trap must not remove
+			say("[ ! -e %[1]s ] && [ ! -L %[1]s ] || put_fail %[2]d exists", Quote(f.Path), i)
+			continue
+		}
 		// A run that was killed has not tidied up.
 		say(`for put_old in %s.????????????????????????.tmp; do
 [ ! -f "$put_old" ] || [ -L "$put_old" ] || rm -f -- "$put_old"
@@ -135,9 +150,14 @@ done`, Quote(f.Path))
 	}
 	say(`[ -z "$put_failed" ] || exit 1` + "\nset -C")
 	for i, f := range p.files {
+		if p.open(i) {
+			say("umask 022")
+		} else {
+			say("umask 077")
+		}
 		say(`%s >%s || put_fail %d write "$(df -Pk -- %s | tail -n 1)"`, p.content(i), Quote(p.temp(i)), i, Quote(path.Dir(f.Path)))
 	}
-	say(`set +C
+	say(`set +C; umask 077
 [ -z "$put_failed" ] || exit 1
 put_check() { case ${1#\\} in "$2 "*) ;; *) put_fail "$3" digest "${1%%%% *}" ;; esac; }
 put_sums=$(sha256sum -- %s)
@@ -148,14 +168,22 @@ set -f; IFS=${IFS#??}; set -- $put_sums; unset IFS; set +f`, all)
 	}
 	say("set --")
 	p.owners(say)
-	say(`[ -z "$put_failed" ] || exit 1
-sync -- %s || sync || exit`, all)
-	dirs := map[string]bool{}
+	fresh, dirs := map[string]bool{}, map[string]bool{}
+	var renames []string
 	for i, f := range p.files {
-		say("mv -fT -- %s %s || { put_fail %d write; exit 1; }", Quote(p.temp(i)), Quote(f.Path), i)
-		dirs[Quote(path.Dir(f.Path)+"/.")] = true
+		dir := Quote(path.Dir(f.Path) + "/.")
+		if f.New {
+			fresh[" "+dir] = true
+			continue
+		}
+		dirs[dir] = true
+		renames = append(renames, fmt.Sprintf("mv -fT -- %s %s || { put_fail %d write; exit 1; }\n", Quote(p.temp(i)), Quote(f.Path), i))
 	}
-	say("sync -- %s || sync || exit", strings.Join(sorted(dirs), " "))
+	say(`[ -z "$put_failed" ] || exit 1
+sync -- %s%s || sync || exit`, all, strings.Join(sorted(fresh), ""))
+	if len(renames) > 0 {
+		say("%ssync -- %s || sync || exit", strings.Join(renames, ""), strings.Join(sorted(dirs), " "))
+	}
 	if p.aside != "" {
 		say("rm -rf -- %s", Quote(p.aside))
 	}
@@ -183,7 +211,7 @@ func (p *putting) owners(say func(string, ...any)) {
 		if owner != "" {
 			owners[owner] = append(owners[owner], i)
 		}
-		if f.Mode != 0o600 {
+		if f.Mode != 0o600 && !p.open(i) {
 			mode := fmt.Sprintf("%04o", uint32(f.Mode))
 			modes[mode] = append(modes[mode], i)
 		}
@@ -237,6 +265,9 @@ func (p *putting) explain(h *Host, line string, failed error) error {
 	case "isdir":
 		e.Err = errors.New("a directory is in its place")
 		e.Remedy = "move it away if it is not needed"
+	case "exists":
+		e.Err = errors.New("it is there already")
+		e.Remedy = "run again"
 	case "digest":
 		e.Err = errors.New("what arrived has another digest than what was sent")
 		e.Remedy = "run again; if it comes back, check the disk and memory of the host"

@@ -338,37 +338,42 @@ func put(t *testing.T, file string, content []byte, mode fs.FileMode) {
 	}
 }
 
-// A Put that is stopped before the last step leaves nothing, and no content is ever readable by others.
+// A Put that is stopped before the last step leaves nothing, and no secret content is ever readable by others.
 func TestPutStopped(t *testing.T) {
-	_, h, _ := putHost(t, false, func(s *server) {
-		s.shell = []string{"unshare", "--mount", "/bin/sh", "-c"}
-		waits := filepath.Join(s.t.TempDir(), "sync")
-		put(s.t, waits, []byte("#!/bin/sh\nexec sleep 600\n"), 0o755)
-		s.prelude = "umask 0; mount --bind " + waits + " /usr/bin/sync; "
-	})
-	dir := t.TempDir()
-	ctx, cancel := context.WithCancel(t.Context())
-	defer cancel()
-	ended := make(chan error, 1)
-	go func() {
-		ended <- h.Put(ctx, "", []File{{Path: dir + "/key", Mode: 0o600, Content: []byte("secret"), Secret: true}}, "")
-	}()
-	eventually(t, "the content is there", func() bool {
-		found, err := filepath.Glob(dir + "/key.*.tmp")
-		if err != nil || len(found) == 0 {
-			return false
+	for pattern, fresh := range map[string]bool{"/key.*.tmp": false, "/key": true} {
+		_, h, _ := putHost(t, false, func(s *server) {
+			s.shell = []string{"unshare", "--mount", "/bin/sh", "-c"}
+			waits := filepath.Join(s.t.TempDir(), "sync")
+			put(s.t, waits, []byte("#!/bin/sh\nexec sleep 600\n"), 0o755)
+			s.prelude = "umask 0; mount --bind " + waits + " /usr/bin/sync; "
+		})
+		dir := t.TempDir()
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		ended := make(chan error, 1)
+		go func() {
+			ended <- h.Put(ctx, "", []File{
+				{Path: dir + "/cert", Mode: 0o644, Content: []byte("for all"), New: fresh},
+				{Path: dir + "/key", Mode: 0o600, Content: []byte("secret"), Secret: true, New: fresh},
+			}, "")
+		}()
+		eventually(t, "the content is there", func() bool {
+			found, err := filepath.Glob(dir + pattern)
+			if err != nil || len(found) == 0 {
+				return false
+			}
+			info, err := os.Stat(found[0])
+			if err != nil || info.Mode() != 0o600 {
+				t.Errorf("%v, %v", info, err)
+			}
+			return info.Size() > 0
+		})
+		cancel()
+		if err := <-ended; !errors.Is(err, context.Canceled) {
+			t.Errorf("got %v", err)
 		}
-		info, err := os.Stat(found[0])
-		if err != nil || info.Mode() != 0o600 {
-			t.Errorf("%v, %v", info, err)
-		}
-		return info.Size() > 0
-	})
-	cancel()
-	if err := <-ended; !errors.Is(err, context.Canceled) {
-		t.Errorf("got %v", err)
+		onlyThese(t, dir, nil)
 	}
-	onlyThese(t, dir, nil)
 }
 
 // Even who guesses the name of a temporary file gets nothing written through it.

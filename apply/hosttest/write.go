@@ -30,7 +30,11 @@ func writes(t *testing.T, s Subject) {
 	s.has(t, "empty", 0o644, "no more")
 	put(s.file("empty", 0o600, "no more")) // its mode alone
 	s.has(t, "empty", 0o600, "no more")
-	s.hasOnly(t, "empty", "it's a file $x", "key")
+	fresh := s.file("new", 0o644, "new")
+	fresh.New = true
+	put(fresh)
+	s.has(t, "new", 0o644, "new")
+	s.hasOnly(t, "empty", "it's a file $x", "key", "new")
 }
 
 // writesThen: a script runs when the files are there, and its failure is told as any script's.
@@ -57,17 +61,21 @@ func writeFails(t *testing.T, s Subject) {
 	if err := s.Host.Write(t.Context(), "", []file{s.file("first", 0o644, "as it was")}, ""); err != nil {
 		t.Fatal(err)
 	}
-	open, relative := s.file("open", 0o644, "secret"), s.file("x", 0o644, "x")
-	open.Secret, relative.Path = true, "x"
+	open, relative, there := s.file("open", 0o644, "secret"), s.file("x", 0o644, "x"), s.file("there", 0o644, "new")
+	open.Secret, relative.Path, there.New = true, "x", true
+	if err := s.Host.Write(t.Context(), "", []file{s.file("there", 0o644, "as it was")}, ""); err != nil {
+		t.Fatal(err)
+	}
 	for what, second := range map[string]file{
 		"missing directory": s.file("nowhere/file", 0o644, "x"), "secret for all to read": open, "relative path": relative,
-		"one path twice": s.file("first", 0o644, "other"),
+		"one path twice": s.file("first", 0o644, "other"), "new, and there": there,
 	} {
 		err := s.Host.Write(t.Context(), "", []file{s.file("first", 0o644, "new"), second}, "echo after all >&2; exit 1")
 		if s.fails(t, what, err); err != nil && strings.Contains(err.Error(), "after all") {
 			t.Errorf("%s: the script ran: %v", what, err)
 		}
 		s.has(t, "first", 0o644, "as it was")
+		s.has(t, "there", 0o644, "as it was")
 	}
-	s.hasOnly(t, "first")
+	s.hasOnly(t, "first", "there")
 }

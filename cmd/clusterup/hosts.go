@@ -26,7 +26,9 @@ func (s shell) Script(ctx context.Context, script string) ([]byte, error) {
 func (s shell) Write(ctx context.Context, before string, files []units.File, then string) error {
 	puts := make([]remote.File, 0, len(files))
 	for _, f := range files {
-		puts = append(puts, remote.File{Path: f.Path, Owner: f.Owner, Group: f.Group, Mode: f.Mode, Content: f.Data, Secret: f.Secret})
+		puts = append(puts, remote.File{
+			Path: f.Path, Owner: f.Owner, Group: f.Group, Mode: f.Mode, Content: f.Data, Secret: f.Secret, New: f.New,
+		})
 	}
 	return s.host.Put(ctx, before, puts, then)
 }
