@@ -55,7 +55,7 @@ func TestScriptIsCheap(t *testing.T) {
 	}
 	f := File{Path: t.TempDir() + "/x", Mode: 0o644, Owner: "root", Group: "root", Content: []byte("x")}
 	for range 2 {
-		if err := h.Put(t.Context(), "", []File{f, {Path: f.Path + "2", Mode: 0o600, Content: []byte("y")}}, "sh -c 'echo $$ >&2; exit 1'"); err == nil {
+		if err := putOne(t.Context(), h, "", []File{f, {Path: f.Path + "2", Mode: 0o600, Content: []byte("y")}}, "sh -c 'echo $$ >&2; exit 1'"); err == nil {
 			t.Fatal("no error, and so no process number")
 		} else if e := new(Error); errors.As(err, &e) {
 			pid, _ := strconv.Atoi(strings.TrimSpace(e.Stderr))
@@ -161,7 +161,7 @@ func TestNothingRunsTwice(t *testing.T) {
 		again bool
 	}{
 		{"script", func(h *Host) error { _, err := h.Script(t.Context(), ":"); return err }, false},
-		{"put", func(h *Host) error { return h.Put(t.Context(), ":", nil, ":") }, false},
+		{"put", func(h *Host) error { return putOne(t.Context(), h, ":", nil, ":") }, false},
 		{"feed", func(h *Host) error { return h.Feed(t.Context(), "cat", one, nil) }, false},
 		{"look", func(h *Host) error { _, err := h.Ask(t.Context(), ":"); return err }, true},
 	}
