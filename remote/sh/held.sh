@@ -110,11 +110,9 @@ while IFS= read -r cu_how; do
 				eval "$cu_script"
 			)
 			cu_status=$?
-			cu_unread=0
-			case $cu_how in *f) cu_unread=$(head -c 1 | wc -c) ;; esac
-			kill -KILL "$cu_w"
 			cu_end=e
-			[ "$cu_unread" = 0 ] || cu_end=u
+			case $cu_how in *f) if grep -q ''; then cu_end=u; fi ;; esac
+			kill -KILL "$cu_w"
 			printf '%s %s%s\n' "$cu_mark" "$cu_end" "$cu_status"
 		}
 		;;
