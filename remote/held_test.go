@@ -151,6 +151,20 @@ func TestFeedCut(t *testing.T) {
 	}
 }
 
+// A script of which a part has arrived does not run.
+func TestScriptCut(t *testing.T) {
+	s, h := pair(t)
+	s.cutAfter = 1 << 20
+	file := filepath.Join(t.TempDir(), "file")
+	if _, err := h.Script(t.Context(), "trap '' TERM\necho part >"+Quote(file)+"\n"+strings.Repeat("# more\n", 1<<18)); !errors.Is(err, ErrLost) {
+		t.Errorf("got %v", err)
+	}
+	eventually(t, "its session is over", func() bool { return s.open.Load() == 0 })
+	if _, err := os.Stat(file); err == nil {
+		t.Error("a part of the script has run")
+	}
+}
+
 // A script that was handed over to a connection that broke may have run, whatever the host could still say. Only a look
 // is handed over again.
 func TestNothingRunsTwice(t *testing.T) {

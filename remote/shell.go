@@ -58,8 +58,17 @@ func framed(mark, script string, input *feed) string {
 	default:
 		how = "f"
 	}
-	return mark + " " + how + "\n" + strings.TrimSuffix(script, "\n") + "\n" + mark + "\n"
+	script = strings.TrimSuffix(script, "\n") + "\n"
+	if len(script) < longScript {
+		return mark + " " + how + "\n" + script + mark + "\n"
+	}
+	script += "#" + mark
+	return fmt.Sprintf("%s %s %d\n%s", mark, how, len(script), script)
 }
+
+// longScript is the length in bytes from which on a process that reads a script costs the host less than its shell does,
+// which reads it a byte at a time. Measured: 0.6 µs a byte, and 2 to 3 ms a process.
+const longScript = 4 << 10
 
 // readable says why no shell could read a script.
 func readable(script string) error {

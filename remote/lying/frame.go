@@ -75,13 +75,24 @@ func (s *shell) next() (Talk, error) {
 	if err != nil {
 		return Talk{}, err
 	}
-	script, err := s.lines(s.mark + "\n")
+	words := strings.Fields(how)
+	var script string
+	if len(words) > 2 {
+		var n int
+		if n, err = strconv.Atoi(words[2]); err == nil {
+			text := make([]byte, n)
+			_, err = io.ReadFull(s.in, text)
+			script = strings.TrimSuffix(string(text), "#"+s.mark)
+		}
+	} else {
+		script, err = s.lines(s.mark + "\n")
+	}
 	if err != nil {
 		return Talk{}, err
 	}
 	var in io.Reader = strings.NewReader("")
 	drain := func() { _, _ = s.in.Peek(1) } // until it ends
-	if how != s.mark+" s\n" {
+	if len(words) < 2 || words[1] != "s" {
 		in, drain = &input{r: s.in}, func() { _, _ = io.Copy(io.Discard, s.in) }
 	}
 	return Talk{Script: script, In: in, Drain: drain, Out: s.channel, Err: s.channel.Stderr(), shell: s}, s.say(" b\n", " b\n")
