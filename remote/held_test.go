@@ -153,10 +153,33 @@ func TestFeedCut(t *testing.T) {
 	}
 }
 
+// A look that comes again is not sent again.
+func TestLookIsKept(t *testing.T) {
+	for _, shell := range shells {
+		t.Run(shell.name, func(t *testing.T) {
+			_, h := pair(t, shell.set)
+			long := strings.Repeat("# a comment\n", longScript)
+			for i, word := range []string{"one", "one", "two", "two", "one"} {
+				before := h.Stats().BytesSent
+				out, err := h.Ask(t.Context(), long+"echo "+word)
+				if err != nil || string(out) != word+"\n" {
+					t.Fatalf("%q, %v", out, err)
+				}
+				if sent, again := h.Stats().BytesSent-before, i == 1 || i == 3; again != (sent < longScript) {
+					t.Errorf("%d bytes were sent for look %d", sent, i)
+				}
+				if out, err := h.Script(t.Context(), long+"echo between"); err != nil || string(out) != "between\n" {
+					t.Fatalf("%q, %v", out, err)
+				}
+			}
+		})
+	}
+}
+
 // A script of which a part has arrived does not run, whoever still listens.
 func TestScriptCut(t *testing.T) {
 	script := "trap '' TERM\necho part >" + Quote(filepath.Join(t.TempDir(), "file")) + "\n"
-	for _, arrived := range []string{"MARK s\n" + script, "MARK s 1000\n" + script} {
+	for _, arrived := range []string{"MARK s\n" + script, "MARK s 1000\n" + script, "MARK k 1000\n" + script} {
 		cmd := exec.CommandContext(t.Context(), "/bin/sh", "-c", "cu_mark=MARK; cu_ttl=\n"+frame)
 		cmd.Stdin = strings.NewReader(arrived)
 		cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}

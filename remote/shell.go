@@ -48,22 +48,29 @@ func commandLine(mark string, sudo bool) string {
 // program is text for bootstrap.
 func program(text string) string { return guard + "\n" + text + "\n" + guard + "\n" }
 
-// framed is one script for the frame, with the input that follows it.
-func framed(mark, script string, input *feed) string {
+// framed is a command for the frame of the shell, with the input that follows it. A long script that only looks is kept
+// there, and comes again as a word.
+func (sh *shell) framed(c command) string {
 	how := "s"
 	switch {
-	case input == nil:
-	case input.stays, input.until != nil:
+	case c.input == nil:
+	case c.input.stays, c.input.until != nil:
 		how = "o"
 	default:
 		how = "f"
 	}
-	script = strings.TrimSuffix(script, "\n") + "\n"
+	script := strings.TrimSuffix(c.script, "\n") + "\n"
 	if len(script) < longScript {
-		return mark + " " + how + "\n" + script + mark + "\n"
+		return sh.mark + " " + how + "\n" + script + sh.mark + "\n"
 	}
-	script += "#" + mark
-	return fmt.Sprintf("%s %s %d\n%s", mark, how, len(script), script)
+	script += "#" + sh.mark
+	if c.looks && how == "s" {
+		if script == sh.kept {
+			return sh.mark + " k\n"
+		}
+		how, sh.kept = "k", script
+	}
+	return fmt.Sprintf("%s %s %d\n%s", sh.mark, how, len(script), script)
 }
 
 // longScript is the length in bytes from which on a process that reads a script costs the host less than its shell does,

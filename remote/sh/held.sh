@@ -1,6 +1,7 @@
 # The frame in which one shell runs one script after the other. Go puts cu_mark and cu_ttl in front. Then come, line
 # by line: "MARK s", "MARK f" or "MARK o", the script, and MARK; or with " N" behind it, and then N bytes of script, the
-# last of which are MARK: a shell reads lines a byte at a time. After f and o comes the script's input: "N" and N bytes, "0"
+# last of which are MARK: a shell reads lines a byte at a time. "MARK k N" is "MARK s N" for a script that is kept, and
+# "MARK k" has that one run again. After f and o comes the script's input: "N" and N bytes, "0"
 # for its end, "." for a heartbeat; that of o need not have come to its end when the script does. Answers, on
 # standard output and standard error both: "MARK r" when the frame is ready, "MARK b" when a script begins, "MARK e"
 # at its end ("MARK u" when it has not read all of its input); on standard output with more after the letter: "l"
@@ -67,7 +68,7 @@ cu_feed() {
 }
 
 trap 'cu_ended=yes' TERM
-cu_ended=
+cu_ended= cu_kept=
 while IFS= read -r cu_how; do
 	cu_script=
 	case $cu_how in
@@ -76,10 +77,20 @@ while IFS= read -r cu_how; do
 			cu_script=$cu_script$cu_line$cu_line_end
 		done
 		;;
-	"$cu_mark "[sfo]" "[1-9]*)
+	"$cu_mark k")
+		cu_script=$cu_kept
+		cu_how="$cu_mark s"
+		;;
+	"$cu_mark "[ksfo]" "[1-9]*)
 		cu_script=$(exec head -c "${cu_how##* }")
 		case $cu_script in *"$cu_mark") ;; *) exit ;; esac # it was cut off
-		cu_how=${cu_how% *}
+		case ${cu_how% *} in
+		*k)
+			cu_kept=$cu_script
+			cu_how="$cu_mark s"
+			;;
+		*) cu_how=${cu_how% *} ;;
+		esac
 		;;
 	*) break ;; # what an earlier script has left unread
 	esac
