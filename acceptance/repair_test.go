@@ -27,6 +27,10 @@ systemctl daemon-reload; systemctl restart etcd-prod; tr '\0' ' ' </proc/$(syste
 		plan:    []string{"write-unit", "restart-member", "heartbeat-interval"},
 		restart: true,
 	},
+	"unit written again as it was": {
+		harm: "touch /etc/systemd/system/etcd-prod.service",
+		plan: []string{"reload-units", "the unit changed on disk after systemd read it"},
+	},
 	"unit deleted": {
 		harm: `rm /etc/systemd/system/etcd-prod.service`,
 		plan: []string{"write-unit", "missing"},

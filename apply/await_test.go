@@ -11,7 +11,6 @@ import (
 
 	"github.com/clusterup/clusterup/facts"
 	"github.com/clusterup/clusterup/plan"
-	"github.com/clusterup/clusterup/units"
 )
 
 // Errors that no waiting mends end it at once; those that a member may show as it starts end it after a moment.
@@ -140,8 +139,8 @@ type scripted func() error
 
 func (s scripted) Script(context.Context, string) ([]byte, error) { return nil, s() }
 
-func (scripted) Write(context.Context, string, []units.File, string) error {
-	return errors.New("not to be expected")
+func (scripted) Write(context.Context, ...Part) (done, failed int, err error) {
+	return 0, 0, errors.New("not to be expected")
 }
 
 func (scripted) Feed(context.Context, string, Input, func(done, total int64)) error {

@@ -55,36 +55,71 @@ func (g *Ground) Script(ctx context.Context, script string) ([]byte, error) {
 	return []byte(out), nil
 }
 
-// Write puts files in place, all or none, and runs scripts before and then.
-func (g *Ground) Write(ctx context.Context, before string, files []units.File, then string) error {
-	if before != "" {
-		if _, err := g.Script(ctx, before); err != nil {
-			return err
+// Write does parts.
+func (g *Ground) Write(ctx context.Context, parts ...Part) (done, failed int, err error) {
+	return g.write(ctx, parts, func(_ int, script string) error {
+		if script == "" {
+			return nil
 		}
-	}
-	if err := g.put(ctx, files); err != nil || then == "" {
+		_, err := g.Script(ctx, script)
 		return err
-	}
-	_, err := g.Script(ctx, then)
-	return err
+	}, func(int) error { return nil })
 }
 
-func (g *Ground) put(ctx context.Context, files []units.File) error {
-	if err := context.Cause(ctx); err != nil {
-		return g.named(err)
+// write puts files in place, part by part, once all of them fit; placed is called for each part before its last script.
+func (g *Ground) write(ctx context.Context, parts []Part, run func(part int, script string) error, placed func(part int) error) (done, failed int, err error) {
+	var files []units.File
+	for i, part := range parts {
+		if err := run(i, part.Before); err != nil {
+			return 0, i, err
+		}
+		files = append(files, part.Files...)
 	}
+	if of, err := g.fits(ctx, files); err != nil {
+		for len(parts[failed].Files) <= of {
+			of -= len(parts[failed].Files)
+			failed++
+		}
+		return 0, failed, err
+	}
+	for i, part := range parts {
+		g.put(part.Files)
+		if err := placed(i); err != nil {
+			return i, i, err
+		}
+		if err := run(i, part.Then); err != nil {
+			return i, i, err
+		}
+	}
+	return len(parts), len(parts), nil
+}
+
+// fits says whether all files can be put, and of which one the error is.
+func (g *Ground) fits(ctx context.Context, files []units.File) (of int, err error) {
+	if err := context.Cause(ctx); err != nil {
+		return 0, g.named(err)
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
 	seen := map[string]bool{}
-	for _, f := range files {
+	for i, f := range files {
+		_, exists := g.files[f.Path]
 		switch {
 		case !path.IsAbs(f.Path) || path.Clean(f.Path) != f.Path || seen[f.Path]:
-			return g.named(fmt.Errorf("%q is no path, or named twice", f.Path))
+			return i, g.named(fmt.Errorf("%q is no path, or named twice", f.Path))
 		case f.Secret && f.Mode&0o007 != 0:
-			return g.named(fmt.Errorf("%s is secret, and mode %04o lets everybody at it", f.Path, f.Mode))
+			return i, g.named(fmt.Errorf("%s is secret, and mode %04o lets everybody at it", f.Path, f.Mode))
 		case !g.IsDir(path.Dir(f.Path)):
-			return g.named(fmt.Errorf("%s: there is no such directory", path.Dir(f.Path)))
+			return i, g.named(fmt.Errorf("%s: there is no such directory", path.Dir(f.Path)))
+		case f.New && exists:
+			return i, g.named(fmt.Errorf("%s is there already", f.Path))
 		}
 		seen[f.Path] = true
 	}
+	return 0, nil
+}
+
+func (g *Ground) put(files []units.File) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.files == nil {
@@ -93,7 +128,6 @@ func (g *Ground) put(ctx context.Context, files []units.File) error {
 	for _, f := range files {
 		g.files[f.Path] = f
 	}
-	return nil
 }
 
 // Feed runs a script with an input.

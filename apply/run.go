@@ -21,13 +21,19 @@ import (
 type Host interface {
 	// Script runs a POSIX shell script as root and returns its stdout. A non-zero exit is an error.
 	Script(ctx context.Context, script string) ([]byte, error)
-	// Write puts small files where they belong: each appears whole, with its owner and mode, or not at all. Scripts
-	// run before and then, in the same trip, if there are any: nothing is written where the first one exits, as with
-	// set -e, and all is on the disk when the other begins. Directories must exist by then.
-	Write(ctx context.Context, before string, files []units.File, then string) error
+	// Write does parts in their order, in one trip, and says how many are done and which one the error is of. Each file
+	// appears whole, with its owner and mode, or not at all, and none of any part does where one cannot be written.
+	Write(ctx context.Context, parts ...Part) (done, failed int, err error)
 	// Feed is Script with an input that is streamed. A script that ends early ends the sending, and how it ends is
 	// all that counts. progress may be nil.
 	Feed(ctx context.Context, script string, input Input, progress func(done, total int64)) error
+}
+
+// Part is a part of what is written on a host.
+type Part struct {
+	Before string // a script, which runs before any file of any part is written; it exits where it fails, as with set -e
+	Files  []units.File
+	Then   string // a script, which runs when the part's files are on the disk, and before those of the next part are there
 }
 
 // Input is what a script reads as its standard input: Size bytes. To have fewer is an error.
@@ -109,6 +115,9 @@ type Run struct {
 	// Seam is called right before and right after every look, every step and every action of a step on a host, with "before NAME" and
 	// "after NAME". An error is taken for that of what it stands around. Nil outside tests of faults.
 	Seam func(point string) error
+	// Apart says whether what would go to a host as one is to end at a point, so that a fault hits it in between. Nil
+	// outside tests of faults.
+	Apart func(point string) bool
 }
 
 // Last is what a run saw last, and the hosts on which it has done something since; none: in the operator directory

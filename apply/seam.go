@@ -4,8 +4,6 @@ import (
 	"context"
 	"fmt"
 	"sync"
-
-	"github.com/clusterup/clusterup/units"
 )
 
 // seamed is a host whose every action has a name: the step's, and behind a # what is done, numbered within the step.
@@ -26,19 +24,24 @@ func (r *Run) seamed(host Host, step string) Host {
 	return &seamed{Host: host, run: r, step: step, count: map[string]int{}}
 }
 
-// around calls the seam right before and right after an action.
+// around is an action of the step, numbered among those of its kind.
 func (s *seamed) around(kind string, do func() error) error {
 	s.mu.Lock()
 	s.count[kind]++
 	name := fmt.Sprintf("%s#%s-%d", s.step, kind, s.count[kind])
 	s.mu.Unlock()
-	if err := s.run.seam("before " + name); err != nil {
+	return s.run.action(name, do)
+}
+
+// action calls the seam right before and right after something is done.
+func (r *Run) action(name string, do func() error) error {
+	if err := r.seam("before " + name); err != nil {
 		return err
 	}
 	if err := do(); err != nil {
 		return err
 	}
-	return s.run.seam("after " + name)
+	return r.seam("after " + name)
 }
 
 func (s *seamed) Script(ctx context.Context, script string) (out []byte, err error) {
@@ -47,10 +50,6 @@ func (s *seamed) Script(ctx context.Context, script string) (out []byte, err err
 		return err
 	})
 	return out, err
-}
-
-func (s *seamed) Write(ctx context.Context, before string, files []units.File, then string) error {
-	return s.around("write", func() error { return s.Host.Write(ctx, before, files, then) })
 }
 
 func (s *seamed) Feed(ctx context.Context, script string, input Input, progress func(done, total int64)) error {

@@ -85,49 +85,153 @@ func grouped(steps []plan.Step) (hosts []string, byHost map[string][]plan.Step) 
 	return hosts, byHost
 }
 
-func (r *Run) steps(ctx context.Context, stage plan.Stage, steps []plan.Step) (int, error) {
-	for i, step := range steps {
+func (r *Run) steps(ctx context.Context, stage plan.Stage, steps []plan.Step) (done int, err error) {
+	for done < len(steps) && err == nil {
+		n := 0
 		if r.stopping() {
-			return i, &Stopped{Next: stage.Name}
+			return done, &Stopped{Next: stage.Name}
 		}
-		if err := r.step(ctx, stage, step); err != nil {
-			return i, err
+		if step := steps[done]; writes(step.Kind) {
+			n, err = r.piece(ctx, stage, pieceOf(steps[done:]))
+		} else if err = r.step(ctx, stage, step); err == nil {
+			n = 1
 		}
+		done += n
 	}
-	return len(steps), nil
+	return done, err
 }
 
-// step runs one step. Those that wait or send a lot end at once when a stop is asked for; the others take moments, and are finished.
+// pieceOf are the steps, from the first on, that do nothing but write files and have no gate: they go to the host as one.
+func pieceOf(steps []plan.Step) []plan.Step {
+	n := slices.IndexFunc(steps, func(s plan.Step) bool { return !writes(s.Kind) || s.Needs != nil })
+	switch n {
+	case -1:
+		return steps
+	case 0: // one with a gate goes alone
+		return steps[:1]
+	}
+	return steps[:n]
+}
+
+// piece runs steps as one, each with its events and its seams. One that cannot be begun ends the piece before it.
+func (r *Run) piece(ctx context.Context, stage plan.Stage, steps []plan.Step) (done int, err error) {
+	var begun []*doing
+	var parts []Part
+	for _, step := range steps {
+		if n := len(begun); n > 0 && r.apart(steps[n-1], step) {
+			break
+		}
+		s, part := r.begin(stage, step), Part{}
+		if err = s.seam("before"); err == nil {
+			err = r.gate(ctx, step)
+		}
+		if err == nil {
+			part, err = r.part(ctx, step)
+		}
+		begun = append(begun, s)
+		if err != nil {
+			break
+		}
+		parts = append(parts, part)
+	}
+	wrote, failed := 0, len(parts)
+	if len(parts) > 0 {
+		write := func() (err error) {
+			wrote, failed, err = r.Hosts[steps[0].Host].Write(ctx, parts...)
+			return err
+		}
+		for _, step := range slices.Backward(steps[:len(parts)]) {
+			inner := write
+			write = func() error { return r.action(step.ID()+"#write-1", inner) }
+		}
+		if errWrite := write(); errWrite != nil {
+			err = errWrite
+			wrote, failed = min(wrote, len(parts)-1), min(failed, len(parts)-1) // what stands around the host may say less
+		}
+	}
+	for _, s := range begun[:wrote] {
+		if err := s.done(); err != nil {
+			return done, s.failed(ctx, err)
+		}
+		done++
+	}
+	if err != nil {
+		return done, begun[failed].failed(ctx, err)
+	}
+	return done, nil
+}
+
+// apart says whether a fault is to hit a piece between two of its steps.
+func (r *Run) apart(one, next plan.Step) bool {
+	return r.Apart != nil && slices.ContainsFunc([]string{
+		"after " + one.ID() + "#write-1", "after " + one.ID(), "before " + next.ID(), "before " + next.ID() + "#write-1",
+	}, r.Apart)
+}
+
+// step runs one step that is no part of a piece. Those that wait or send a lot end at once when a stop is asked for; the
+// others take moments, and are finished.
 func (r *Run) step(ctx context.Context, stage plan.Stage, step plan.Step) error {
-	began := r.Now()
-	event := Event{Stage: stage.Name, Step: step.ID(), Kind: string(step.Kind), Host: step.Host, Text: step.Why}
-	started := event
-	started.Type = StepStarted
-	r.emit(started)
-	err := r.seam("before " + step.ID())
+	s := r.begin(stage, step)
+	err := s.seam("before")
 	if err == nil {
 		stepCtx, cancel := r.stoppable(ctx, step.Kind)
 		err = r.do(stepCtx, step)
 		cancel()
 	}
 	if err == nil {
-		err = r.seam("after " + step.ID())
+		err = s.done()
 	}
-	event.Seconds = r.Now().Sub(began).Seconds()
 	if err == nil {
-		event.Type = StepDone
-		r.emit(event)
 		return nil
 	}
-	if r.stopping() && errors.Is(err, context.Canceled) && ctx.Err() == nil {
-		return &Stopped{Next: stage.Name}
+	return s.failed(ctx, err)
+}
+
+// doing is a step under way.
+type doing struct {
+	run   *Run
+	stage plan.Stage
+	step  plan.Step
+	began time.Time
+	event Event // of it, but for its type
+}
+
+func (r *Run) begin(stage plan.Stage, step plan.Step) *doing {
+	s := &doing{
+		run: r, stage: stage, step: step, began: r.Now(),
+		event: Event{Stage: stage.Name, Step: step.ID(), Kind: string(step.Kind), Host: step.Host, Text: step.Why},
 	}
-	event.Type, event.Error = StepFailed, err.Error()
-	r.emit(event)
+	started := s.event
+	started.Type = StepStarted
+	r.emit(started)
+	return s
+}
+
+// seam is the point right before or after the step.
+func (s *doing) seam(when string) error { return s.run.seam(when + " " + s.step.ID()) }
+
+// done ends a step that has done its work.
+func (s *doing) done() error {
+	if err := s.seam("after"); err != nil {
+		return err
+	}
+	s.event.Type, s.event.Seconds = StepDone, s.run.Now().Sub(s.began).Seconds()
+	s.run.emit(s.event)
+	return nil
+}
+
+// failed ends a step that has not, and says why.
+func (s *doing) failed(ctx context.Context, err error) error {
+	r, step := s.run, s.step
+	if r.stopping() && errors.Is(err, context.Canceled) && ctx.Err() == nil {
+		return &Stopped{Next: s.stage.Name}
+	}
+	s.event.Type, s.event.Seconds, s.event.Error = StepFailed, r.Now().Sub(s.began).Seconds(), err.Error()
+	r.emit(s.event)
 	var log []string
 	var why *Explanation
 	if !errors.Is(err, facts.ErrNoForwarding) && !errors.As(err, new(*GateError)) { // which the member has nothing to do with
-		log, why = r.journal(ctx, step, began)
+		log, why = r.journal(ctx, step, s.began)
 	}
 	if step.Kind == plan.InstallRelease { // its own words are all there is
 		why = explain(fullSignatures, []string{err.Error()})

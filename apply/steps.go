@@ -12,7 +12,7 @@ import (
 	"github.com/clusterup/clusterup/units"
 )
 
-// do does what one step says. Doing it twice does no harm: a run that was killed within a step starts it over.
+// do does what one step says that writes no files. Doing it twice does no harm: a run that was killed within a step starts it over.
 func (r *Run) do(ctx context.Context, step plan.Step) error {
 	host := r.seamed(r.Hosts[step.Host], step.ID())
 	script := func(text string) error {
@@ -43,12 +43,6 @@ func (r *Run) do(ctx context.Context, step plan.Step) error {
 		return script(fixModes(step.Paths))
 	case plan.InstallRelease:
 		return r.installRelease(ctx, host, step)
-	case plan.WriteTrust:
-		return host.Write(ctx, "", changed(step.Changes), "")
-	case plan.IssueLeaf:
-		return r.issueLeaf(ctx, host, *step.Leaf)
-	case plan.WriteUnit:
-		return host.Write(ctx, "", changed(step.Changes), reloadUnit(step.Unit))
 	case plan.ReloadUnits:
 		return script(reloadUnits)
 	case plan.EnableUnit:
@@ -87,12 +81,6 @@ func (r *Run) do(ctx context.Context, step plan.Step) error {
 		return script(purge(step.Paths))
 	case plan.RemoveFiles:
 		return script(removeFiles(r.Want.Cluster.Name, step.Unit, step.Paths))
-	case plan.RecordBirth:
-		born := *step.Birth
-		if born.Created.IsZero() {
-			born.Created = r.Now()
-		}
-		return host.Write(ctx, "", []units.File{units.Birth(etcd.ConfigDir(r.Want.Cluster), born)}, "")
 	}
 	return fmt.Errorf("do %s: %w", step.Kind, errNoDoer)
 }
@@ -108,17 +96,47 @@ func changed(changes []plan.Change) []units.File {
 	return files
 }
 
-// issueLeaf writes a new pair into a directory of its own and then swaps one symbolic link, so that etcd, which reads certificate and
-// key one after the other at every handshake, never sees half of each.
-func (r *Run) issueLeaf(ctx context.Context, host Host, leaf plan.Leaf) error {
+// writes are the kinds of steps that do nothing but write files.
+func writes(kind plan.Kind) bool {
+	switch kind {
+	case plan.WriteTrust, plan.IssueLeaf, plan.WriteUnit, plan.RecordBirth:
+		return true
+	}
+	return false
+}
+
+// part is what such a step writes.
+func (r *Run) part(ctx context.Context, step plan.Step) (Part, error) {
+	switch step.Kind {
+	case plan.WriteTrust:
+		return Part{Files: changed(step.Changes)}, nil
+	case plan.IssueLeaf:
+		return r.leaf(ctx, *step.Leaf)
+	case plan.WriteUnit:
+		return Part{Files: changed(step.Changes), Then: reloadUnit(step.Unit)}, nil
+	case plan.RecordBirth:
+		born := *step.Birth
+		if born.Created.IsZero() {
+			born.Created = r.Now()
+		}
+		return Part{Files: []units.File{units.Birth(etcd.ConfigDir(r.Want.Cluster), born)}}, nil
+	}
+	return Part{}, fmt.Errorf("write %s: %w", step.Kind, errNoDoer)
+}
+
+// leaf is a new pair in a directory of its own, to which one symbolic link is then swapped, so that etcd, which reads
+// certificate and key one after the other at every handshake, never sees half of each.
+func (r *Run) leaf(ctx context.Context, leaf plan.Leaf) (Part, error) {
 	cert, key, serial, err := r.Operator.Issue(ctx, leaf)
 	if err != nil {
-		return err
+		return Part{}, err
 	}
 	dir := units.LeafDir(leaf.ConfigDir, leaf.Role, serial)
-	home := makeDirs([]plan.Path{{Path: dir, Owner: "root", Group: r.Want.Cluster.User, Mode: 0o750}})
-	swap := swapLeaf(units.LeafLink(leaf.ConfigDir, leaf.Role), path.Base(dir))
-	return host.Write(ctx, home, units.Leaf(dir, r.Want.Cluster.User, cert, key), swap)
+	return Part{
+		Before: makeDirs([]plan.Path{{Path: dir, Owner: "root", Group: r.Want.Cluster.User, Mode: 0o750}}),
+		Files:  units.Leaf(dir, r.Want.Cluster.User, cert, key),
+		Then:   swapLeaf(units.LeafLink(leaf.ConfigDir, leaf.Role), path.Base(dir)),
+	}, nil
 }
 
 // awaitMember waits until the member serves a linearizable read: then it has applied all that was committed when it was asked.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -16,7 +17,6 @@ import (
 	"github.com/clusterup/clusterup/plan"
 	"github.com/clusterup/clusterup/plan/etcd"
 	"github.com/clusterup/clusterup/shellword"
-	"github.com/clusterup/clusterup/units"
 )
 
 // secretKey is the private key that the world's operator makes; it may be nowhere but in a file that is secret.
@@ -63,6 +63,7 @@ type world struct {
 	seen     facts.Snapshot
 	wanted   map[string][]plan.Step // by ID, of the stage to come
 	current  map[string]plan.Step   // by host
+	begun    map[string][]plan.Step // by host: those that have no end yet
 	hostsOf  map[string]string      // by client URL
 	actions  int                    // that change something on a host
 	canary   map[string]int         // by endpoint
@@ -85,7 +86,8 @@ type world struct {
 	noServer error                                           // why they cannot be asked
 	dark     map[string]bool                                 // hosts that cannot be looked at
 	grounds  map[string]*Ground                              // by host
-	pairs    map[string]string                               // what last made a directory for a pair, by host
+	pairs    map[string]string                               // what has made directories for pairs, by host
+	issued   int                                             // pairs
 }
 
 func newWorld(t *testing.T, w etcd.Want) *world {
@@ -148,7 +150,7 @@ func (o *world) gather(ctx context.Context, w etcd.Want, last *looked, before *L
 			break
 		}
 	}
-	o.wanted = map[string][]plan.Step{}
+	o.wanted, o.begun = map[string][]plan.Step{}, map[string][]plan.Step{}
 	seen := o.seen
 	switch {
 	case before == nil || len(before.Touched) > 0:
@@ -180,21 +182,28 @@ func (o *world) gather(ctx context.Context, w etcd.Want, last *looked, before *L
 
 // seam learns from the run which step each host is at; fault is what a test adds.
 func (o *world) seam(fault func(point string) error) func(string) error {
-	o.fault = fault
-	return func(point string) error {
-		id, begins := strings.CutPrefix(point, "before ")
+	o.fault, o.begun = fault, map[string][]plan.Step{}
+	return func(point string) (err error) {
+		if fault != nil {
+			defer func() { err = fault(point) }()
+		}
 		o.mu.Lock()
-		if steps := o.wanted[id]; begins && len(steps) > 0 {
-			o.current[steps[0].Host], o.wanted[id] = steps[0], steps[1:]
-			if steps[0].Kind == plan.AwaitVersion {
+		defer o.mu.Unlock()
+		when, id, _ := strings.Cut(point, " ")
+		switch steps := o.wanted[id]; {
+		case when == "before" && len(steps) > 0:
+			step := steps[0]
+			o.current[step.Host], o.wanted[id] = step, steps[1:]
+			o.begun[step.Host] = append(o.begun[step.Host], step)
+			if step.Kind == plan.AwaitVersion {
 				o.agrees = time.Now().Add(3 * time.Second)
 			}
+		case when == "after":
+			for host, steps := range o.begun {
+				o.begun[host] = slices.DeleteFunc(steps, func(step plan.Step) bool { return step.ID() == id })
+			}
 		}
-		o.mu.Unlock()
-		if fault == nil {
-			return nil
-		}
-		return fault(point)
+		return nil
 	}
 }
 
@@ -290,7 +299,7 @@ func (h fakeHost) runs(ctx context.Context, script string, input []byte) (string
 	case step.Kind == plan.IssueLeaf && strings.Contains(script, "mkdir"):
 		h.mu.Lock()
 		defer h.mu.Unlock()
-		h.pairs[h.name] = script // to which nothing points yet
+		h.pairs[h.name] += script // to which nothing points yet
 		return "", nil
 	case telling[step.Kind] == "" || !strings.Contains(script, telling[step.Kind]):
 		h.t.Errorf("%s: a script that is no part of it:\n%s", step.ID(), script)
@@ -320,42 +329,45 @@ func (h fakeHost) runs(ctx context.Context, script string, input []byte) (string
 	return "", nil
 }
 
-// Write comes by a point of its own between the files and the script, where a trip may be cut off.
-func (h fakeHost) Write(ctx context.Context, before string, files []units.File, then string) error {
-	step := h.step()
-	for _, f := range files {
-		key := strings.Contains(string(f.Data), "PRIVATE KEY")
-		if key != f.Secret || key && f.Mode != 0o600 {
-			h.t.Errorf("law 7: %s, mode %04o, secret %v", f.Path, f.Mode, f.Secret)
+// Write comes by a point of its own between the files and the script of each part, where a trip may be cut off.
+func (h fakeHost) Write(ctx context.Context, parts ...Part) (done, failed int, err error) {
+	h.mu.Lock()
+	steps := slices.Clone(h.begun[h.name][:len(parts)])
+	h.mu.Unlock()
+	for i, part := range parts {
+		if kind := steps[i].Kind; !writes(kind) || kind == plan.IssueLeaf != (part.Before != "") {
+			h.t.Errorf("%s: writes %d files, after %q", steps[i].ID(), len(part.Files), part.Before)
+		}
+		for _, f := range part.Files {
+			key := strings.Contains(string(f.Data), "PRIVATE KEY")
+			if key != f.Secret || key && f.Mode != 0o600 {
+				h.t.Errorf("law 7: %s, mode %04o, secret %v", f.Path, f.Mode, f.Secret)
+			}
 		}
 	}
-	if before != "" {
-		if _, err := h.Script(ctx, before); err != nil {
-			return err
+	run := func(i int, script string) error {
+		if script == "" {
+			return nil
 		}
-	}
-	if err := h.grounds[h.name].put(ctx, files); err != nil {
+		h.mu.Lock()
+		h.current[h.name] = steps[i]
+		h.mu.Unlock()
+		_, err := h.Script(ctx, script)
 		return err
 	}
-	switch step.Kind {
-	case plan.WriteTrust, plan.RecordBirth:
-		h.took(step, nil)
-	case plan.WriteUnit: // systemd does not know yet
-		h.took(step, func(host *facts.Host) { host.Unit.NeedsReload = true })
-	case plan.IssueLeaf: // nothing points there yet
-	default:
-		h.t.Errorf("%s: writes %d files", step.ID(), len(files))
-	}
-	if then == "" {
-		return nil
-	}
-	if h.fault != nil {
-		if err := h.fault("amid " + step.ID()); err != nil {
-			return err
+	return h.grounds[h.name].write(ctx, parts, run, func(i int) error {
+		switch step := steps[i]; step.Kind {
+		case plan.WriteTrust, plan.RecordBirth:
+			h.took(step, nil)
+		case plan.WriteUnit: // systemd does not know yet
+			h.took(step, func(host *facts.Host) { host.Unit.NeedsReload = true })
+		case plan.IssueLeaf: // nothing points there yet
 		}
-	}
-	_, err := h.Script(ctx, then)
-	return err
+		if h.fault == nil {
+			return nil
+		}
+		return h.fault("amid " + steps[i].ID())
+	})
 }
 
 func (h fakeHost) Feed(ctx context.Context, script string, input Input, progress func(done, total int64)) error {
@@ -402,7 +414,10 @@ func (o *world) PinRelease(_ context.Context, r plan.Release) error {
 }
 
 func (o *world) Issue(context.Context, plan.Leaf) (cert, key []byte, serial string, err error) {
-	return []byte("certificate"), []byte(secretKey), "new", nil
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.issued++
+	return []byte("certificate"), []byte(secretKey), fmt.Sprint("new", o.issued), nil
 }
 
 func (o *world) Archive(context.Context, plan.Release) (Archive, error) {

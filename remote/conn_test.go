@@ -270,7 +270,7 @@ func TestManyHosts(t *testing.T) {
 		dir := t.TempDir()
 		all.Go(func() {
 			files := []File{{Path: dir + "/big", Mode: 0o755, Content: randomBytes(200 << 10)}, {Path: dir + "/small", Mode: 0o600, Content: []byte("x")}}
-			if err := h.Put(t.Context(), "", files, ""); err != nil {
+			if err := putOne(t.Context(), h, "", files, ""); err != nil {
 				t.Error(err)
 			}
 			if out, err := h.Script(t.Context(), "cat "+shellword.Quote(dir)+"/small"); err != nil || string(out) != "x" {

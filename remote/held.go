@@ -30,6 +30,7 @@ type shell struct {
 	mark  string // of the frame
 	login string // of the login shell; anybody on the host may read it
 	text  string // what the shell is still to be given before its first script
+	kept  string // the script that its frame keeps
 
 	stdin io.WriteCloser
 	write sync.Mutex // input goes out whole, and its end after it

@@ -5,10 +5,12 @@ import (
 	"errors"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -57,7 +59,7 @@ func TestScriptIsCheap(t *testing.T) {
 	}
 	f := File{Path: t.TempDir() + "/x", Mode: 0o644, Owner: "root", Group: "root", Content: []byte("x")}
 	for range 2 {
-		if err := h.Put(t.Context(), "", []File{f, {Path: f.Path + "2", Mode: 0o600, Content: []byte("y")}}, "sh -c 'echo $$ >&2; exit 1'"); err == nil {
+		if err := putOne(t.Context(), h, "", []File{f, {Path: f.Path + "2", Mode: 0o600, Content: []byte("y")}}, "sh -c 'echo $$ >&2; exit 1'"); err == nil {
 			t.Fatal("no error, and so no process number")
 		} else if e := new(Error); errors.As(err, &e) {
 			pid, _ := strconv.Atoi(strings.TrimSpace(e.Stderr))
@@ -153,6 +155,42 @@ func TestFeedCut(t *testing.T) {
 	}
 }
 
+// A look that comes again is not sent again.
+func TestLookIsKept(t *testing.T) {
+	for _, shell := range shells {
+		t.Run(shell.name, func(t *testing.T) {
+			_, h := pair(t, shell.set)
+			long := strings.Repeat("# a comment\n", longScript)
+			for i, word := range []string{"one", "one", "two", "two", "one"} {
+				before := h.Stats().BytesSent
+				out, err := h.Ask(t.Context(), long+"echo "+word)
+				if err != nil || string(out) != word+"\n" {
+					t.Fatalf("%q, %v", out, err)
+				}
+				if sent, again := h.Stats().BytesSent-before, i == 1 || i == 3; again != (sent < longScript) {
+					t.Errorf("%d bytes were sent for look %d", sent, i)
+				}
+				if out, err := h.Script(t.Context(), long+"echo between"); err != nil || string(out) != "between\n" {
+					t.Fatalf("%q, %v", out, err)
+				}
+			}
+		})
+	}
+}
+
+// A script of which a part has arrived does not run, whoever still listens.
+func TestScriptCut(t *testing.T) {
+	script := "trap '' TERM\necho part >" + shellword.Quote(filepath.Join(t.TempDir(), "file")) + "\n"
+	for _, arrived := range []string{"MARK s\n" + script, "MARK s 1000\n" + script, "MARK k 1000\n" + script} {
+		cmd := exec.CommandContext(t.Context(), "/bin/sh", "-c", "cu_mark=MARK; cu_ttl=\n"+frame)
+		cmd.Stdin = strings.NewReader(arrived)
+		cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+		if out, _ := cmd.Output(); string(out) != "MARK r\n" {
+			t.Errorf("it said %q", out)
+		}
+	}
+}
+
 // A script that was handed over to a connection that broke may have run, whatever the host could still say. Only a look
 // is handed over again.
 func TestNothingRunsTwice(t *testing.T) {
@@ -163,7 +201,7 @@ func TestNothingRunsTwice(t *testing.T) {
 		again bool
 	}{
 		{"script", func(h *Host) error { _, err := h.Script(t.Context(), ":"); return err }, false},
-		{"put", func(h *Host) error { return h.Put(t.Context(), ":", nil, ":") }, false},
+		{"put", func(h *Host) error { return putOne(t.Context(), h, ":", nil, ":") }, false},
 		{"feed", func(h *Host) error { return h.Feed(t.Context(), "cat", one, nil) }, false},
 		{"look", func(h *Host) error { _, err := h.Ask(t.Context(), ":"); return err }, true},
 	}

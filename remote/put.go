@@ -25,50 +25,78 @@ type File struct {
 	Content []byte
 	// Secret content must not be readable by everybody: a Mode that allows it is an error.
 	Secret bool
+	// New is a file in a directory that nobody reads yet: it is written in place, and is an error where there is one.
+	New bool
 }
 
-// Put makes the files be on the host as they are described, all or none of them as far as anything can fail before the
-// last step. It runs a script before that, and another one after it, in one trip; "": none. It blocks until that has
-// ended. The first one exits where it fails, as with set -e, and then nothing is put.
+// Part is a part of what a Put does: files, a script that runs before any file is there, and one for when those of the
+// part are.
+type Part struct {
+	Before string // "": none
+	Files  []File
+	Then   string // "": none
+}
+
+// Put makes files be on the host as they are described, part by part, in one trip, and blocks until that has ended. All
+// scripts of before run first; none of any part's files is touched where one fails (as with set -e), or where one of all
+// files cannot be written. From there on each part is done before the next begins. It says how many are done, and which
+// one the error is of.
 //
-// Content goes to a temporary file beside the target, of mode 0600 from its first byte, is checked by its digest on the
-// host, synced, and renamed. Where sudo logs what it is given to read, secret content goes by SFTP, to a directory that
-// only the user can enter, and there has to be an SFTP server.
+// Content goes to a temporary file beside the target, of mode 0600 from its first byte unless everybody may read it, is
+// checked by its digest on the host, synced, and renamed. Where sudo logs what it is given to read, secret content goes
+// by SFTP, to a directory that only the user can enter, and there has to be an SFTP server.
 //
-// Errors are of kind [ErrFile] or [ErrNoSpace] where a file could not be placed, and of [ErrScript] where the script
+// Errors are of kind [ErrFile] or [ErrNoSpace] where a file could not be placed, and of [ErrScript] where a script
 // failed; of several files, all are told.
-func (h *Host) Put(ctx context.Context, before string, files []File, then string) error {
-	if err := checkFiles(files); err != nil {
-		return h.fail("put files", ErrFile, err)
+func (h *Host) Put(ctx context.Context, parts ...Part) (done, failed int, err error) {
+	if len(parts) == 0 {
+		return 0, 0, nil
 	}
-	token, err := h.dialer.token()
-	if err != nil {
-		return h.fail("put files", nil, err)
+	p := &putting{parts: parts, first: -1}
+	for i, part := range parts {
+		for range part.Files {
+			p.part = append(p.part, i)
+		}
+		p.files = append(p.files, part.Files...)
 	}
-	p := &putting{files: files, token: token}
-	if slices.ContainsFunc(files, func(f File) bool { return f.Secret }) {
+	if err := checkFiles(p.files); err != nil {
+		return 0, 0, h.fail("put files", ErrFile, err)
+	}
+	if p.token, err = h.dialer.token(); err != nil {
+		return 0, 0, h.fail("put files", nil, err)
+	}
+	if slices.ContainsFunc(p.files, func(f File) bool { return f.Secret }) {
 		if err := h.aside(ctx, p); err != nil {
-			return err
+			return 0, 0, err
 		}
 	}
 	out := &limited{limit: saysLimit}
-	err = h.run(ctx, command{op: "put files", script: before + afterwards + p.script() + then, stdout: out})
-	if !errors.Is(err, ErrScript) {
-		return err
+	err = h.run(ctx, command{op: "put files", script: p.script(), stdout: out})
+	if err == nil {
+		return len(parts), len(parts), nil
 	}
 	var told []error
 	for line := range strings.Lines(string(out.text)) {
-		if e := p.explain(h, strings.TrimSuffix(line, "\n"), err); e != nil {
-			told = append(told, e)
+		line = strings.TrimSuffix(line, "\n")
+		switch at, is := p.at(line); {
+		case is == "at" && len(told) == 0:
+			failed = at
+		case is == "done":
+			done = at + 1
+		case errors.Is(err, ErrScript):
+			if e := p.explain(h, line, err); e != nil {
+				told = append(told, e)
+			}
 		}
 	}
-	switch len(told) {
-	case 0:
-		return err
-	case 1:
-		return told[0]
+	if len(told) > 0 {
+		failed, err = p.part[p.first], errors.Join(told...)
 	}
-	return errors.Join(told...)
+	if len(told) == 1 {
+		err = told[0]
+	}
+	done = min(done, len(parts)-1)
+	return done, max(done, failed), err
 }
 
 func checkFiles(files []File) error {
@@ -99,50 +127,113 @@ const fileLimit = 1 << 20
 
 // putting is one Put under way.
 type putting struct {
-	files []File
+	parts []Part
+	files []File // of all parts
+	part  []int  // of each file
 	token string
 	aside string // directory in which secret content lies already; "": none
+	first int    // of the files that could not be placed
 }
 
-func (p *putting) temp(i int) string { return p.files[i].Path + "." + p.token + ".tmp" }
-
-// script puts all files in place, in few processes. What goes wrong with one is a line "E INDEX WHAT TEXT" of its
-// output, in which no path stands.
-func (p *putting) script() string {
-	if len(p.files) == 0 {
-		return ""
+// temp is where a file is written.
+func (p *putting) temp(i int) string {
+	if p.files[i].New {
+		return p.files[i].Path
 	}
+	return p.files[i].Path + "." + p.token + ".tmp"
+}
+
+// open says whether a file can have its mode from the start: a umask does for those that everybody may read.
+func (p *putting) open(i int) bool { return !p.files[i].Secret && p.files[i].Mode == 0o644 }
+
+// script does all parts, in few processes. At which part it is, and which ones are done, are lines "at PART" and "done
+// PART" of its output; what goes wrong with a file is a line "E INDEX WHAT TEXT", in which no path stands.
+func (p *putting) script() string {
 	var b strings.Builder
 	say := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
-	index := make([]int, len(p.files))
-	for i := range index {
-		index[i] = i
+	for i, part := range p.parts {
+		if part.Before != "" {
+			say("echo at %d\n%s%s", i, part.Before, afterwards)
+		}
 	}
-	all := p.temps(index)
-	leave := "rm -f -- " + all
+	if len(p.files) > 0 {
+		p.write(say)
+	}
+	next := 0
+	for i, part := range p.parts {
+		say("echo at %d", i)
+		if len(part.Files) > 0 {
+			p.rename(say, next, next+len(part.Files))
+			next += len(part.Files)
+			p.trap(say, next)
+		}
+		if part.Then != "" {
+			say("%s\nput_status=$?; [ $put_status = 0 ] || exit $put_status%s", part.Then, afterwards)
+		}
+		say("echo done %d", i)
+	}
+	return b.String()
+}
+
+// trap has what is not in place yet removed when the shell ends: the files from one on.
+func (p *putting) trap(say func(string, ...any), from int) {
+	if from == len(p.files) {
+		say("trap - EXIT TERM HUP PIPE")
+		return
+	}
+	leave := "rm -f -- " + p.temps(p.indices(from, len(p.files)))
 	if p.aside != "" {
-		leave += "; rm -rf -- " + shellword.Quote(p.aside)
+		leave += `; rm -rf -- "$put_aside"`
 	}
+	say("trap 'trap \"\" TERM HUP PIPE; %s' EXIT\ntrap 'exit 143' TERM HUP PIPE", leave)
+}
+
+func (p *putting) indices(from, to int) []int {
+	var all []int
+	for i := from; i < to; i++ {
+		all = append(all, i)
+	}
+	return all
+}
+
+// write brings the content of all files to the disk, with its owner and mode, but under its temporary names.
+func (p *putting) write(say func(string, ...any)) {
+	all := p.temps(p.indices(0, len(p.files)))
+	for i := range p.files {
+		say("put_%d=%s", i, shellword.Quote(p.temp(i)))
+	}
+	say("put_aside=%s", shellword.Quote(p.aside))
 	say(`put_failed=
-put_fail() { put_failed=1; printf 'E %%s\n' "$*"; }
-trap %s EXIT
-trap 'exit 143' TERM HUP PIPE`, shellword.Quote(`trap "" TERM HUP PIPE; `+leave))
+put_fail() { put_failed=1; printf 'E %%s\n' "$*"; }`)
 	for i, f := range p.files {
 		say("[ -d %s ] || put_fail %d nodir", shellword.Quote(path.Dir(f.Path)), i)
 		say("[ ! -d %[1]s ] || [ -L %[1]s ] || put_fail %[2]d isdir", shellword.Quote(f.Path), i)
+		if f.New { // of somebody's, which the trap must not remove
+			say("[ ! -e %[1]s ] && [ ! -L %[1]s ] || put_fail %[2]d exists", shellword.Quote(f.Path), i)
+			continue
+		}
 		// A run that was killed has not tidied up.
 		say(`for put_old in %s.????????????????????????.tmp; do
 [ ! -f "$put_old" ] || [ -L "$put_old" ] || rm -f -- "$put_old"
 done`, shellword.Quote(f.Path))
 	}
-	say(`[ -z "$put_failed" ] || exit 1` + "\nset -C")
+	say(`[ -z "$put_failed" ] || exit 1`)
+	p.trap(say, 0)
+	say("set -C")
 	for i, f := range p.files {
-		say(`%s >%s || put_fail %d write "$(df -Pk -- %s | tail -n 1)"`, p.content(i), shellword.Quote(p.temp(i)), i,
-			shellword.Quote(path.Dir(f.Path)))
+		if p.open(i) {
+			say("umask 022")
+		} else {
+			say("umask 077")
+		}
+		say(`%s >"$put_%d" || put_fail %d write "$(df -Pk -- %s | tail -n 1)"`, p.content(i), i, i, shellword.Quote(path.Dir(f.Path)))
 	}
-	say(`set +C
-[ -z "$put_failed" ] || exit 1
-put_check() { case ${1#\\} in "$2 "*) ;; *) put_fail "$3" digest "${1%%%% *}" ;; esac; }
+	say(`set +C; umask 077
+[ -z "$put_failed" ] || exit 1`)
+	if p.aside != "" {
+		say(`rm -rf -- "$put_aside"`)
+	}
+	say(`put_check() { case ${1#\\} in "$2 "*) ;; *) put_fail "$3" digest "${1%%%% *}" ;; esac; }
 put_sums=$(sha256sum -- %s)
 set -f; IFS=${IFS#??}; set -- $put_sums; unset IFS; set +f`, all)
 	for i, f := range p.files {
@@ -151,25 +242,37 @@ set -f; IFS=${IFS#??}; set -- $put_sums; unset IFS; set +f`, all)
 	}
 	say("set --")
 	p.owners(say)
+	fresh := map[string]bool{}
+	for _, f := range p.files {
+		if f.New {
+			fresh[" "+dirOf(f)] = true
+		}
+	}
 	say(`[ -z "$put_failed" ] || exit 1
-sync -- %s || sync || exit`, all)
-	dirs := map[string]bool{}
-	for i, f := range p.files {
-		say("mv -fT -- %s %s || { put_fail %d write; exit 1; }", shellword.Quote(p.temp(i)), shellword.Quote(f.Path), i)
-		dirs[shellword.Quote(path.Dir(f.Path)+"/.")] = true
-	}
-	say("sync -- %s || sync || exit", strings.Join(sorted(dirs), " "))
-	if p.aside != "" {
-		say("rm -rf -- %s", shellword.Quote(p.aside))
-	}
-	say("trap - EXIT TERM HUP PIPE")
-	return b.String()
+sync -- %s%s || sync || exit`, all, strings.Join(sorted(fresh), ""))
 }
+
+// rename puts some files in their places.
+func (p *putting) rename(say func(string, ...any), from, to int) {
+	dirs := map[string]bool{}
+	for i := from; i < to; i++ {
+		if f := p.files[i]; !f.New {
+			dirs[dirOf(f)] = true
+			say(`mv -fT -- "$put_%d" %s || { put_fail %d write; exit 1; }`, i, shellword.Quote(f.Path), i)
+		}
+	}
+	if len(dirs) > 0 {
+		say("sync -- %s || sync || exit", strings.Join(sorted(dirs), " "))
+	}
+}
+
+// dirOf is a word of a shell.
+func dirOf(f File) string { return shellword.Quote(path.Dir(f.Path) + "/.") }
 
 // content is a command that writes a file's content. It takes no process, so that it stands in no argument list.
 func (p *putting) content(i int) string {
 	if p.aside != "" && p.files[i].Secret {
-		return "cat <" + shellword.Quote(p.aside+"/"+strconv.Itoa(i))
+		return `cat <"$put_aside"/` + strconv.Itoa(i)
 	}
 	escaped := strings.NewReplacer(`\`, `\\`, "\n", `\n`, "\x00", `\0000`).Replace(string(p.files[i].Content))
 	return "printf %b " + shellword.Quote(escaped)
@@ -187,7 +290,7 @@ func (p *putting) owners(say func(string, ...any)) {
 		if owner != "" {
 			owners[owner] = append(owners[owner], i)
 		}
-		if f.Mode != 0o600 {
+		if f.Mode != 0o600 && !p.open(i) {
 			mode := fmt.Sprintf("%04o", uint32(f.Mode))
 			modes[mode] = append(modes[mode], i)
 		}
@@ -197,7 +300,7 @@ func (p *putting) owners(say func(string, ...any)) {
 		if owner == "root:root" { // what root's shell makes is, unless the directory gives it another group
 			has = "[ -O / ] && [ -G / ]"
 			for _, i := range owners[owner] {
-				has += " && [ -G " + shellword.Quote(p.temp(i)) + " ]"
+				has += fmt.Sprintf(` && [ -G "$put_%d" ]`, i)
 			}
 			has = "{ " + has + "; } || "
 		}
@@ -211,14 +314,24 @@ func (p *putting) owners(say func(string, ...any)) {
 
 // temps are words of a shell command.
 func (p *putting) temps(of []int) string {
-	paths := make([]string, len(of))
+	words := make([]string, len(of))
 	for n, i := range of {
-		paths[n] = p.temp(i)
+		words[n] = fmt.Sprintf(`"$put_%d"`, i)
 	}
-	return shellword.Join(paths)
+	return strings.Join(words, " ")
 }
 
 func sorted[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
+
+// at reads a line that says at which part the script is, or which one it has done; "": it says something else.
+func (p *putting) at(line string) (part int, is string) {
+	is, number, _ := strings.Cut(line, " ")
+	part, err := strconv.Atoi(number)
+	if is != "at" && is != "done" || err != nil || part < 0 || part >= len(p.parts) {
+		return 0, ""
+	}
+	return part, is
+}
 
 // explain turns one line of the script's answer into the operator's words; nil: it is none.
 func (p *putting) explain(h *Host, line string, failed error) error {
@@ -229,6 +342,9 @@ func (p *putting) explain(h *Host, line string, failed error) error {
 	i, err := strconv.Atoi(words[1])
 	if err != nil || i < 0 || i >= len(p.files) {
 		return nil
+	}
+	if p.first < 0 || i < p.first {
+		p.first = i
 	}
 	text := ""
 	if len(words) == 4 {
@@ -242,6 +358,9 @@ func (p *putting) explain(h *Host, line string, failed error) error {
 	case "isdir":
 		e.Err = errors.New("a directory is in its place")
 		e.Remedy = "move it away if it is not needed"
+	case "exists":
+		e.Err = errors.New("it is there already")
+		e.Remedy = "run again"
 	case "digest":
 		e.Err = errors.New("what arrived has another digest than what was sent")
 		e.Remedy = "run again; if it comes back, check the disk and memory of the host"

@@ -121,7 +121,7 @@ func TestPut(t *testing.T) {
 			}
 			then := "cat <" + shellword.Quote(files[0].Path) + " >" + shellword.Quote(dir+"/after")
 			for range 2 { // the second time over those of the first
-				if err := h.Put(t.Context(), "", files, then); err != nil {
+				if err := putOne(t.Context(), h, "", files, then); err != nil {
 					t.Fatal(err)
 				}
 				paths := []string{dir + "/after"}
@@ -152,13 +152,13 @@ func TestPutPastALog(t *testing.T) {
 	h.dialer.sftpPaths = []string{"/nonexistent/sftp-server"}
 	dir := t.TempDir()
 	key := File{Path: dir + "/key", Mode: 0o600, Content: []byte("hunter2"), Secret: true}
-	err := h.Put(t.Context(), "", []File{key}, "")
+	err := putOne(t.Context(), h, "", []File{key}, "")
 	var e *Error
 	if !errors.Is(err, ErrSudo) || !errors.As(err, &e) || !strings.Contains(e.Remedy, "echo 'Defaults:ops !log_input' >>") || !strings.Contains(err.Error(), "logs") {
 		t.Errorf("got %v, remedy %q", err, e.Remedy)
 	}
 	onlyThese(t, dir, nil)
-	if err := h.Put(t.Context(), "", []File{{Path: dir + "/cert", Mode: 0o644, Content: []byte("x")}}, ""); err != nil {
+	if err := putOne(t.Context(), h, "", []File{{Path: dir + "/cert", Mode: 0o644, Content: []byte("x")}}, ""); err != nil {
 		t.Error(err)
 	}
 }
@@ -222,7 +222,7 @@ func TestPutOverWhatIsThere(t *testing.T) {
 	for _, name := range []string{"wrong mode", "wrong content", "symlink", "missing"} {
 		files = append(files, File{Path: filepath.Join(dir, name), Mode: 0o640, Content: []byte("wanted")})
 	}
-	if err := h.Put(t.Context(), "", files, ""); err != nil {
+	if err := putOne(t.Context(), h, "", files, ""); err != nil {
 		t.Fatal(err)
 	}
 	for _, f := range files {
@@ -273,7 +273,7 @@ func TestPutFails(t *testing.T) {
 				s.prelude = strings.ReplaceAll(s.prelude, "DIR", dir)
 			})
 			good := File{Path: dir + "/a-good-one", Mode: 0o644, Content: []byte("good")}
-			err := h.Put(t.Context(), "", []File{good, test.file(dir)}, "touch "+shellword.Quote(dir+"/after"))
+			err := putOne(t.Context(), h, "", []File{good, test.file(dir)}, "touch "+shellword.Quote(dir+"/after"))
 			if err == nil {
 				t.Fatal("no error")
 			}
@@ -308,7 +308,7 @@ func brokenDisk(s *server) {
 func TestPutThenFails(t *testing.T) {
 	_, h, _ := putHost(t, false, nil)
 	f := File{Path: t.TempDir() + "/x", Mode: 0o644, Content: []byte("x")}
-	err := h.Put(t.Context(), "", []File{f}, "echo 'no such unit' >&2; exit 5")
+	err := putOne(t.Context(), h, "", []File{f}, "echo 'no such unit' >&2; exit 5")
 	var e *Error
 	if !errors.Is(err, ErrScript) || !errors.As(err, &e) || e.ExitStatus != 5 || err.Error() != "etcd-1: put files: no such unit" {
 		t.Errorf("got %v", err)
@@ -321,16 +321,22 @@ func TestPutBefore(t *testing.T) {
 	dir := t.TempDir() + "/new"
 	f := File{Path: dir + "/x", Mode: 0o600, Content: []byte("x")}
 	var e *Error
-	if err := h.Put(t.Context(), "set -eu\necho no >&2; false; mkdir "+shellword.Quote(dir), []File{f}, ""); !errors.As(err, &e) || e.Stderr != "no\n" {
+	if err := putOne(t.Context(), h, "set -eu\necho no >&2; false; mkdir "+shellword.Quote(dir), []File{f}, ""); !errors.As(err, &e) || e.Stderr != "no\n" {
 		t.Errorf("got %v", err)
 	}
 	if _, err := os.Stat(dir); err == nil {
 		t.Error("it went on")
 	}
-	if err := h.Put(t.Context(), "set -euCf; umask 0\nmkdir "+shellword.Quote(dir), []File{f}, `echo "$unset"`); err != nil {
+	if err := putOne(t.Context(), h, "set -euCf; umask 0\nmkdir "+shellword.Quote(dir), []File{f}, `echo "$unset"`); err != nil {
 		t.Error(err)
 	}
 	matches(t, f)
+}
+
+// putOne is a Put of one part.
+func putOne(ctx context.Context, h *Host, before string, files []File, then string) error {
+	_, _, err := h.Put(ctx, Part{before, files, then})
+	return err
 }
 
 func put(t *testing.T, file string, content []byte, mode fs.FileMode) {
@@ -340,37 +346,42 @@ func put(t *testing.T, file string, content []byte, mode fs.FileMode) {
 	}
 }
 
-// A Put that is stopped before the last step leaves nothing, and no content is ever readable by others.
+// A Put that is stopped before the last step leaves nothing, and no secret content is ever readable by others.
 func TestPutStopped(t *testing.T) {
-	_, h, _ := putHost(t, false, func(s *server) {
-		s.shell = []string{"unshare", "--mount", "/bin/sh", "-c"}
-		waits := filepath.Join(s.t.TempDir(), "sync")
-		put(s.t, waits, []byte("#!/bin/sh\nexec sleep 600\n"), 0o755)
-		s.prelude = "umask 0; mount --bind " + waits + " /usr/bin/sync; "
-	})
-	dir := t.TempDir()
-	ctx, cancel := context.WithCancel(t.Context())
-	defer cancel()
-	ended := make(chan error, 1)
-	go func() {
-		ended <- h.Put(ctx, "", []File{{Path: dir + "/key", Mode: 0o600, Content: []byte("secret"), Secret: true}}, "")
-	}()
-	eventually(t, "the content is there", func() bool {
-		found, err := filepath.Glob(dir + "/key.*.tmp")
-		if err != nil || len(found) == 0 {
-			return false
+	for pattern, fresh := range map[string]bool{"/key.*.tmp": false, "/key": true} {
+		_, h, _ := putHost(t, false, func(s *server) {
+			s.shell = []string{"unshare", "--mount", "/bin/sh", "-c"}
+			waits := filepath.Join(s.t.TempDir(), "sync")
+			put(s.t, waits, []byte("#!/bin/sh\nexec sleep 600\n"), 0o755)
+			s.prelude = "umask 0; mount --bind " + waits + " /usr/bin/sync; "
+		})
+		dir := t.TempDir()
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		ended := make(chan error, 1)
+		go func() {
+			ended <- putOne(ctx, h, "", []File{
+				{Path: dir + "/cert", Mode: 0o644, Content: []byte("for all"), New: fresh},
+				{Path: dir + "/key", Mode: 0o600, Content: []byte("secret"), Secret: true, New: fresh},
+			}, "")
+		}()
+		eventually(t, "the content is there", func() bool {
+			found, err := filepath.Glob(dir + pattern)
+			if err != nil || len(found) == 0 {
+				return false
+			}
+			info, err := os.Stat(found[0])
+			if err != nil || info.Mode() != 0o600 {
+				t.Errorf("%v, %v", info, err)
+			}
+			return info.Size() > 0
+		})
+		cancel()
+		if err := <-ended; !errors.Is(err, context.Canceled) {
+			t.Errorf("got %v", err)
 		}
-		info, err := os.Stat(found[0])
-		if err != nil || info.Mode() != 0o600 {
-			t.Errorf("%v, %v", info, err)
-		}
-		return info.Size() > 0
-	})
-	cancel()
-	if err := <-ended; !errors.Is(err, context.Canceled) {
-		t.Errorf("got %v", err)
+		onlyThese(t, dir, nil)
 	}
-	onlyThese(t, dir, nil)
 }
 
 // Even who guesses the name of a temporary file gets nothing written through it.
@@ -383,7 +394,7 @@ func TestPutMakesItsTemporaryFiles(t *testing.T) {
 	if err := os.Symlink("victim", f.Path+"."+strings.Repeat("0", 24)+".tmp"); err != nil {
 		t.Fatal(err)
 	}
-	if err := h.Put(t.Context(), "", []File{f}, ""); !errors.Is(err, ErrFile) {
+	if err := putOne(t.Context(), h, "", []File{f}, ""); !errors.Is(err, ErrFile) {
 		t.Errorf("got %v", err)
 	}
 	if victim, err := os.ReadFile(filepath.Join(dir, "victim")); err != nil || string(victim) != "precious" {

@@ -33,7 +33,7 @@ func (sh *shell) start(c command) *running {
 	if sh.at.Load() == begun {
 		sh.at.Store(ready)
 	}
-	text := sh.text + framed(sh.mark, c.script, c.input)
+	text := sh.text + sh.framed(c)
 	sh.text = ""
 	go func() {
 		if sh.send([]byte(text)) == nil && c.input != nil {

@@ -35,9 +35,13 @@ func eventually(t *testing.T, what string, holds func() bool) {
 
 func TestScript(t *testing.T) {
 	big := strings.Repeat("0123456789abcdef", 300_000)
+	long := strings.Repeat("# Grüße\n", longScript/4)
 	tests := []struct {
 		name, script, stdin, want string
 	}{
+		{"a long one", long + "echo end", "", "end\n"},
+		{"a long one with input", long + "cat; echo end\n\n", big, big + "end\n"},
+		{"a long one that does not read", long + "echo end", big, "end\n"},
 		{"words", "echo hello", "", "hello\n"},
 		{"no newline at the end", "printf x", "", "x"},
 		{"quotes and backslashes", `printf '%s|' "it's" 'a\nb' "$(printf 'c\td')" \\`, "", "it's|a\\nb|c\td|\\|"},

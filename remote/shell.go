@@ -43,18 +43,34 @@ func commandLine(mark string, sudo bool) string {
 // program is text for bootstrap.
 func program(text string) string { return guard + "\n" + text + "\n" + guard + "\n" }
 
-// framed is one script for the frame, with the input that follows it.
-func framed(mark, script string, input *feed) string {
+// framed is a command for the frame of the shell, with the input that follows it. A long script that only looks is kept
+// there, and comes again as a word.
+func (sh *shell) framed(c command) string {
 	how := "s"
 	switch {
-	case input == nil:
-	case input.stays, input.until != nil:
+	case c.input == nil:
+	case c.input.stays, c.input.until != nil:
 		how = "o"
 	default:
 		how = "f"
 	}
-	return mark + " " + how + "\n" + strings.TrimSuffix(script, "\n") + "\n" + mark + "\n"
+	script := strings.TrimSuffix(c.script, "\n") + "\n"
+	if len(script) < longScript {
+		return sh.mark + " " + how + "\n" + script + sh.mark + "\n"
+	}
+	script += "#" + sh.mark
+	if c.looks && how == "s" {
+		if script == sh.kept {
+			return sh.mark + " k\n"
+		}
+		how, sh.kept = "k", script
+	}
+	return fmt.Sprintf("%s %s %d\n%s", sh.mark, how, len(script), script)
 }
+
+// longScript is the length in bytes from which on a process that reads a script costs the host less than its shell does,
+// which reads it a byte at a time. Measured: 0.6 µs a byte, and 2 to 3 ms a process.
+const longScript = 4 << 10
 
 // readable says why no shell could read a script.
 func readable(script string) error {

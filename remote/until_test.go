@@ -79,7 +79,7 @@ func TestChecked(t *testing.T) {
 			return fallen
 		})
 		_, err := h.Script(ctx, "echo x >>"+shellword.Quote(file))
-		if put := h.Put(ctx, "", []File{{Path: file + "2", Content: []byte("x")}}, ""); held && err != nil || !held && (!errors.Is(err, fallen) || !errors.Is(put, fallen)) {
+		if put := putOne(ctx, h, "", []File{{Path: file + "2", Content: []byte("x")}}, ""); held && err != nil || !held && (!errors.Is(err, fallen) || !errors.Is(put, fallen)) {
 			t.Errorf("held %t: %v, %v", held, err, put)
 		}
 	}

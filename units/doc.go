@@ -15,6 +15,7 @@ type File struct {
 	Mode   fs.FileMode `json:"mode"` // permission bits only
 	Data   []byte      `json:"data"`
 	Secret bool        `json:"secret,omitempty"` // Data must never be shown, not in a plan, a log or an error
+	New    bool        `json:"new,omitempty"`    // nobody reads its directory yet, so that it is written in place
 }
 
 // plain is a file that anyone on the host may read and only root may change.

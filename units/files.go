@@ -38,12 +38,14 @@ func LeafLink(configDir, role string) string { return path.Join(configDir, "tls"
 // "sha256sum -c" reads from within that directory, so that a host can tell a whole pair without the key leaving it. The key is for the
 // user that the member runs as, and for nobody else.
 func Leaf(dir, user string, cert, key []byte) []File {
+	certFile := plain(path.Join(dir, "cert.pem"), cert)
+	certFile.New = true
 	return []File{
-		plain(path.Join(dir, "cert.pem"), cert),
-		{Path: path.Join(dir, "key.pem"), Owner: user, Group: user, Mode: 0o600, Data: key, Secret: true},
+		certFile,
+		{Path: path.Join(dir, "key.pem"), Owner: user, Group: user, Mode: 0o600, Data: key, Secret: true, New: true},
 		{
 			Path: path.Join(dir, "sums"), Owner: "root", Group: "root", Mode: 0o600,
-			Data: []byte(sumLine("cert.pem", cert) + sumLine("key.pem", key)),
+			Data: []byte(sumLine("cert.pem", cert) + sumLine("key.pem", key)), New: true,
 		},
 	}
 }

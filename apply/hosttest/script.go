@@ -45,7 +45,7 @@ func concurrent(t *testing.T, s Subject) {
 		name, data := fmt.Sprintf("file-%02d", i), fmt.Sprintf("data %d", i)
 		all.Go(func() { s.runs(t.Context(), t, "echo "+name, name+"\n") })
 		all.Go(func() {
-			if err := s.Host.Write(t.Context(), "", []file{s.file(name, 0o640, data)}, ""); err != nil {
+			if err := s.write(t.Context(), "", []file{s.file(name, 0o640, data)}, ""); err != nil {
 				t.Error(err)
 			}
 		})
@@ -69,7 +69,7 @@ func cancelled(t *testing.T, s Subject) {
 	_, scripted := s.Host.Script(ctx, "echo not here")
 	_, _, _, held := s.Host.Hold(ctx, "echo held; exec cat >/dev/null")
 	for what, err := range map[string]error{
-		"script": scripted, "hold": held, "write": s.Host.Write(ctx, "", []file{s.file("file", 0o644, "data")}, "echo not here >&2; exit 1"),
+		"script": scripted, "hold": held, "write": s.write(ctx, "", []file{s.file("file", 0o644, "data")}, "echo not here >&2; exit 1"),
 		"feed": s.Host.Feed(ctx, "cat >/dev/null", input("data"), nil),
 	} {
 		if !errors.Is(err, context.Canceled) {

@@ -260,7 +260,7 @@ func (s *session) run(w etcd.Want) *apply.Run {
 	}
 	return &apply.Run{
 		Want: w, Gather: s.look, Hosts: hosts, Operator: operatorDir{s}, Etcd: s.etcd, Now: s.now, ID: id, Stop: s.console.Stop,
-		Seam: seam(), Timeout: s.flags.timeout,
+		Seam: seam(), Apart: apart(), Timeout: s.flags.timeout,
 	}
 }
 

@@ -13,7 +13,6 @@ import (
 	"github.com/clusterup/clusterup/facts"
 	"github.com/clusterup/clusterup/plan"
 	"github.com/clusterup/clusterup/remote"
-	"github.com/clusterup/clusterup/units"
 )
 
 // shell lets facts and apply speak to a host of package remote.
@@ -23,12 +22,17 @@ func (s shell) Script(ctx context.Context, script string) ([]byte, error) {
 	return s.host.Script(ctx, script)
 }
 
-func (s shell) Write(ctx context.Context, before string, files []units.File, then string) error {
-	puts := make([]remote.File, 0, len(files))
-	for _, f := range files {
-		puts = append(puts, remote.File{Path: f.Path, Owner: f.Owner, Group: f.Group, Mode: f.Mode, Content: f.Data, Secret: f.Secret})
+func (s shell) Write(ctx context.Context, parts ...apply.Part) (done, failed int, err error) {
+	puts := make([]remote.Part, len(parts))
+	for i, part := range parts {
+		puts[i].Before, puts[i].Then = part.Before, part.Then
+		for _, f := range part.Files {
+			puts[i].Files = append(puts[i].Files, remote.File{
+				Path: f.Path, Owner: f.Owner, Group: f.Group, Mode: f.Mode, Content: f.Data, Secret: f.Secret, New: f.New,
+			})
+		}
 	}
-	return s.host.Put(ctx, before, puts, then)
+	return s.host.Put(ctx, puts...)
 }
 
 func (s shell) Feed(ctx context.Context, script string, input apply.Input, progress func(done, total int64)) error {

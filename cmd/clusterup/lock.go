@@ -16,7 +16,6 @@ import (
 	"github.com/clusterup/clusterup/inventory"
 	"github.com/clusterup/clusterup/plan/etcd"
 	"github.com/clusterup/clusterup/remote"
-	"github.com/clusterup/clusterup/units"
 )
 
 // holding is the cluster's lock as a run has it. A host on which it is not held is dark for as long as the run lasts,
@@ -95,8 +94,12 @@ func (g guarded) Script(ctx context.Context, script string) (out []byte, err err
 	return out, err
 }
 
-func (g guarded) Write(ctx context.Context, before string, files []units.File, then string) error {
-	return g.during(ctx, func(ctx context.Context) error { return g.Host.Write(ctx, before, files, then) })
+func (g guarded) Write(ctx context.Context, parts ...apply.Part) (done, failed int, err error) {
+	err = g.during(ctx, func(ctx context.Context) error {
+		done, failed, err = g.Host.Write(ctx, parts...)
+		return err
+	})
+	return done, failed, err
 }
 
 func (g guarded) Feed(ctx context.Context, script string, input apply.Input, progress func(done, total int64)) error {

@@ -219,7 +219,8 @@ func TestGuarded(t *testing.T) {
 			guard = guarded{nil, "etcd-3", &(&session{}).holding}
 		}
 		_, err := guard.Script(t.Context(), "reboot")
-		for _, err := range []error{err, guard.Write(t.Context(), "", nil, ""), guard.Feed(t.Context(), "", apply.Input{}, nil)} {
+		_, _, errWrite := guard.Write(t.Context(), apply.Part{})
+		for _, err := range []error{err, errWrite, guard.Feed(t.Context(), "", apply.Input{}, nil)} {
 			if err == nil {
 				t.Errorf("%s was changed", name)
 			}

@@ -52,6 +52,13 @@ func seam() func(point string) error {
 	}
 }
 
+// apart has a piece end where the fault is to come, whichever time it is that the point is passed.
+func apart() func(point string) bool {
+	_, target, _ := strings.Cut(os.Getenv("CLUSTERUP_FAULT"), " ")
+	target, _, _ = strings.Cut(target, "@")
+	return func(point string) bool { return point == target }
+}
+
 func appendLine(path, line string) error {
 	file, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
 	if err != nil {

@@ -22,6 +22,7 @@ type shell struct {
 	channel ssh.Channel
 	in      *bufio.Reader
 	mark    string
+	kept    string // script
 }
 
 // open takes a session as far as an honest host does before it runs a script.
@@ -75,16 +76,42 @@ func (s *shell) next() (Talk, error) {
 	if err != nil {
 		return Talk{}, err
 	}
-	script, err := s.lines(s.mark + "\n")
+	words := strings.Fields(how)
+	script, err := s.script(words)
 	if err != nil {
 		return Talk{}, err
 	}
 	var in io.Reader = strings.NewReader("")
 	drain := func() { _, _ = s.in.Peek(1) } // until it ends
-	if how != s.mark+" s\n" {
+	if words[1] != "s" && words[1] != "k" {
 		in, drain = &input{r: s.in}, func() { _, _ = io.Copy(io.Discard, s.in) }
 	}
 	return Talk{Script: script, In: in, Drain: drain, Out: s.channel, Err: s.channel.Stderr(), shell: s}, s.say(" b\n", " b\n")
+}
+
+// script takes a script, of whose beginning the words tell.
+func (s *shell) script(words []string) (string, error) {
+	switch {
+	case len(words) == 2 && words[1] == "k":
+		return s.kept, nil
+	case len(words) == 2:
+		return s.lines(s.mark + "\n")
+	case len(words) != 3:
+		return "", fmt.Errorf("a script that begins with %q", words)
+	}
+	n, err := strconv.Atoi(words[2])
+	if err != nil {
+		return "", err
+	}
+	text := make([]byte, n)
+	if _, err := io.ReadFull(s.in, text); err != nil {
+		return "", err
+	}
+	script := strings.TrimSuffix(string(text), "#"+s.mark)
+	if words[1] == "k" {
+		s.kept = script
+	}
+	return script, nil
 }
 
 // End is the Answer that says something else after the mark than that the script has ended, and then no more.

@@ -1,6 +1,8 @@
 # The frame in which one shell runs one script after the other. Go puts cu_mark and cu_ttl in front. Then come, line
-# by line: "MARK s", "MARK f" or "MARK o", the script, and MARK; after f and o the script's input: "N" and N bytes,
-# "0" for its end, "." for a heartbeat; that of o need not have come to its end when the script does. Answers, on
+# by line: "MARK s", "MARK f" or "MARK o", the script, and MARK; or with " N" behind it, and then N bytes of script, the
+# last of which are MARK: a shell reads lines a byte at a time. "MARK k N" is "MARK s N" for a script that is kept, and
+# "MARK k" has that one run again. After f and o comes the script's input: "N" and N bytes, "0"
+# for its end, "." for a heartbeat; that of o need not have come to its end when the script does. Answers, on
 # standard output and standard error both: "MARK r" when the frame is ready, "MARK b" when a script begins, "MARK e"
 # at its end ("MARK u" when it has not read all of its input); on standard output with more after the letter: "l"
 # where sudo logs what is read here, the exit status. When a line comes, or the end of input, while a script of s
@@ -66,13 +68,32 @@ cu_feed() {
 }
 
 trap 'cu_ended=yes' TERM
-cu_ended=
+cu_ended= cu_kept=
 while IFS= read -r cu_how; do
-	case $cu_how in "$cu_mark "[sfo]) ;; *) break ;; esac # what an earlier script has left unread
 	cu_script=
-	while IFS= read -r cu_line || exit; [ "$cu_line" != "$cu_mark" ]; do
-		cu_script=$cu_script$cu_line$cu_line_end
-	done
+	case $cu_how in
+	"$cu_mark "[sfo])
+		while IFS= read -r cu_line || exit; [ "$cu_line" != "$cu_mark" ]; do
+			cu_script=$cu_script$cu_line$cu_line_end
+		done
+		;;
+	"$cu_mark k")
+		cu_script=$cu_kept
+		cu_how="$cu_mark s"
+		;;
+	"$cu_mark "[ksfo]" "[1-9]*)
+		cu_script=$(exec head -c "${cu_how##* }")
+		case $cu_script in *"$cu_mark") ;; *) exit ;; esac # it was cut off
+		case ${cu_how% *} in
+		*k)
+			cu_kept=$cu_script
+			cu_how="$cu_mark s"
+			;;
+		*) cu_how=${cu_how% *} ;;
+		esac
+		;;
+	*) break ;; # what an earlier script has left unread
+	esac
 	printf '%s b\n' "$cu_mark"
 	printf '%s b\n' "$cu_mark" >&4
 	case $cu_how in
@@ -110,11 +131,9 @@ while IFS= read -r cu_how; do
 				eval "$cu_script"
 			)
 			cu_status=$?
-			cu_unread=0
-			case $cu_how in *f) cu_unread=$(head -c 1 | wc -c) ;; esac
-			kill -KILL "$cu_w"
 			cu_end=e
-			[ "$cu_unread" = 0 ] || cu_end=u
+			case $cu_how in *f) if grep -q ''; then cu_end=u; fi ;; esac
+			kill -KILL "$cu_w"
 			printf '%s %s%s\n' "$cu_mark" "$cu_end" "$cu_status"
 		}
 		;;
