@@ -15,6 +15,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/clusterup/clusterup/durable"
 )
 
 // cacheDir holds what all labs of a machine share and no lab deletes.
@@ -61,7 +63,7 @@ func ensureBase(ctx context.Context, suite string, log *progress) (string, error
 	if err != nil {
 		return "", err
 	}
-	defer held.Close()
+	defer held.Close() // and not Unlock: a debootstrap that has outlived its end keeps the lock
 	if _, err := os.Stat(dir); err == nil {
 		return dir, nil
 	}
@@ -77,7 +79,7 @@ func ensureBase(ctx context.Context, suite string, log *progress) (string, error
 
 // buildBase hands the lock on to debootstrap, so that one which outlives a
 // killed parent is waited for, and not worked against.
-func buildBase(ctx context.Context, suite, dir string, held *os.File, log *progress) error {
+func buildBase(ctx context.Context, suite, dir string, held durable.Held, log *progress) error {
 	debs := filepath.Join(cacheDir, "debs")
 	if err := os.MkdirAll(debs, 0o755); err != nil {
 		return err
@@ -90,7 +92,7 @@ func buildBase(ctx context.Context, suite, dir string, held *os.File, log *progr
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	cmd.WaitDelay = 5 * time.Second
-	cmd.ExtraFiles = []*os.File{5: held} // number 8; debootstrap uses some of the lower ones itself
+	cmd.ExtraFiles = []*os.File{5: held.File} // number 8; debootstrap uses some of the lower ones itself
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("run debootstrap: %w%s", err, tail(string(out)))

@@ -15,11 +15,11 @@ import (
 // stay. A lab that is already gone is fine, and one that is half gone is
 // finished.
 func (l *Lab) Down(ctx context.Context) error {
-	unlock, err := lock(ctx, lockFile(l.name))
+	held, err := lock(ctx, lockFile(l.name))
 	if err != nil {
 		return err
 	}
-	defer unlock.Close()
+	defer held.Unlock()
 	st, err := readState(stateFile(l.name))
 	if errors.Is(err, ErrNoLab) {
 		return os.Remove(lockFile(l.name))

@@ -49,12 +49,12 @@ func (l *Lab) reset(ctx context.Context, host string, keepKey bool) error {
 	if err != nil {
 		return fmt.Errorf("reset %s: %w", host, err)
 	}
-	unlock, err := lock(ctx, lockFile(l.name))
+	held, err := lock(ctx, lockFile(l.name))
 	if err != nil {
 		return err
 	}
 	err = l.prepare(ctx, l.sites())
-	unlock.Close()
+	held.Unlock()
 	if err != nil {
 		return fmt.Errorf("reset %s: %w", host, err)
 	}
@@ -63,11 +63,11 @@ func (l *Lab) reset(ctx context.Context, host string, keepKey bool) error {
 
 // change does something to a host that the state must remember, alone.
 func (l *Lab) change(ctx context.Context, host string, do func(site, *hostState) error) error {
-	unlock, err := lock(ctx, lockFile(l.name))
+	held, err := lock(ctx, lockFile(l.name))
 	if err != nil {
 		return err
 	}
-	defer unlock.Close()
+	defer held.Unlock()
 	st, err := readState(stateFile(l.name))
 	if err != nil {
 		return err

@@ -11,6 +11,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/clusterup/clusterup/durable"
 )
 
 // site is where one host of a lab lies on the machine.
@@ -61,7 +63,7 @@ func (s site) ensureRoot(ctx context.Context, all []Host, authorized, user strin
 	if err := s.seed(ctx, all, authorized, user); err != nil {
 		return fmt.Errorf("prepare root of %s: %w", s.Name, err)
 	}
-	return writeAtomic(s.seeded(), nil, 0o644)
+	return durable.Write(s.seeded(), nil, 0o644)
 }
 
 func (s site) mountRoot() error {

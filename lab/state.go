@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+
+	"github.com/clusterup/clusterup/durable"
 )
 
 // stateDir holds one file per lab, written before anything of the lab exists
@@ -65,7 +67,7 @@ func (s *state) write(file string) error {
 	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
 		return err
 	}
-	return writeAtomic(file, append(b, '\n'), 0o644)
+	return durable.Write(file, append(b, '\n'), 0o644)
 }
 
 func (s *state) hosts() []Host {

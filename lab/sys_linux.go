@@ -23,15 +23,6 @@ func unmount(path string) error {
 	return err
 }
 
-// tryLock returns false when somebody else holds the lock.
-func tryLock(f *os.File) (bool, error) {
-	err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
-	if errors.Is(err, unix.EWOULDBLOCK) || errors.Is(err, unix.EINTR) {
-		return false, nil
-	}
-	return err == nil, err
-}
-
 // killIf sends SIGKILL to pid if it is still the process that ours knows. The
 // descriptor pins the process, so a number used again is never hit.
 func killIf(pid int, ours func(int) bool) error {

@@ -4,7 +4,6 @@ package lab
 
 import (
 	"errors"
-	"os"
 )
 
 // Off Linux the package builds, so that clusterup does; Preflight stops every
@@ -13,7 +12,6 @@ var errLinux = errors.New("a lab needs Linux")
 
 func mountOverlay(_, _, _, _ string) error { return errLinux }
 func unmount(string) error                 { return errLinux }
-func tryLock(*os.File) (bool, error)       { return false, errLinux }
 func killIf(int, func(int) bool) error     { return errLinux }
 func inNetns(string, func() error) error   { return errLinux }
 func mountInto(_ int, _, _ string) error   { return errLinux }

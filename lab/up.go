@@ -12,6 +12,8 @@ import (
 	"strings"
 
 	"golang.org/x/sync/errgroup"
+
+	"github.com/clusterup/clusterup/durable"
 )
 
 // Options says which lab is wanted. The zero value is three hosts on bookworm
@@ -41,11 +43,11 @@ func Up(ctx context.Context, o Options) (*Lab, error) {
 	if err := checkName(o.Name); err != nil {
 		return nil, err
 	}
-	unlock, err := lock(ctx, lockFile(o.Name))
+	held, err := lock(ctx, lockFile(o.Name))
 	if err != nil {
 		return nil, fmt.Errorf("bring up lab %s: %w", o.Name, err)
 	}
-	defer unlock.Close()
+	defer held.Unlock()
 	log := &progress{w: o.Log}
 	st, err := wanted(ctx, o, log)
 	if err != nil {
@@ -191,5 +193,5 @@ func (l *Lab) writeKnownHosts(sites []site) error {
 	if err != nil {
 		return err
 	}
-	return writeAtomic(l.KnownHosts(), []byte(text), 0o644)
+	return durable.Write(l.KnownHosts(), []byte(text), 0o644)
 }

@@ -3,7 +3,6 @@ package lab
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -13,6 +12,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/clusterup/clusterup/durable"
 )
 
 // until asks cond at once and then every interval, until it holds or fails or
@@ -35,56 +36,14 @@ func until(ctx context.Context, every time.Duration, what string, cond func() (b
 // lockTime is longer than anybody holds a lock; making a base image takes longest.
 const lockTime = 15 * time.Minute
 
-// lock waits for the exclusive lock on a file; closing the file lets go of it.
-// The file may be deleted by the holder of the lock.
-func lock(ctx context.Context, path string) (*os.File, error) {
+// lock waits for the exclusive lock on a file, which whoever holds it may delete.
+func lock(ctx context.Context, path string) (durable.Held, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		return nil, err
+		return durable.Held{}, err
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, lockTime, fmt.Errorf("held by another for %s", lockTime))
 	defer cancel()
-	var f *os.File
-	err := until(ctx, 50*time.Millisecond, "lock "+path, func() (bool, error) {
-		var err error
-		if f, err = os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600); err != nil {
-			return false, err
-		}
-		ok, err := tryLock(f)
-		if ok && err == nil && isFile(f, path) {
-			return true, nil
-		}
-		f.Close()
-		return false, err
-	})
-	if err != nil {
-		return nil, err
-	}
-	return f, nil
-}
-
-// isFile says whether f is still the file at path, or one deleted meanwhile.
-func isFile(f *os.File, path string) bool {
-	a, err := f.Stat()
-	if err != nil {
-		return false
-	}
-	b, err := os.Stat(path)
-	return err == nil && os.SameFile(a, b)
-}
-
-// writeAtomic replaces a file in one step.
-func writeAtomic(path string, data []byte, mode os.FileMode) error {
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*") // 0600
-	if err != nil {
-		return err
-	}
-	defer os.Remove(f.Name()) // fails after the rename
-	_, err = f.Write(data)
-	err = errors.Join(err, f.Chmod(mode), f.Sync(), f.Close())
-	if err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), path)
+	return durable.Lock(ctx, path)
 }
 
 // run runs a command of the machine to its end and returns its stdout. Stopping

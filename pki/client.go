@@ -12,6 +12,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/clusterup/clusterup/durable"
 )
 
 // Client is a client certificate that was issued here. Its key is not kept.
@@ -67,7 +69,7 @@ func (s *Store) record(name string, pair Pair) error {
 	if err := makeDir(dir); err != nil {
 		return err
 	}
-	return writeFile(filepath.Join(dir, name+"-"+pair.Serial+certSuffix), firstPEM(pair.Cert), 0o600)
+	return durable.WriteAlone(filepath.Join(dir, name+"-"+pair.Serial+certSuffix), firstPEM(pair.Cert), 0o600)
 }
 
 // makeDir makes a directory in one that exists, or takes the one that is there.
@@ -75,7 +77,7 @@ func makeDir(dir string) error {
 	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
-	return syncDir(filepath.Dir(dir))
+	return durable.SyncDir(filepath.Dir(dir))
 }
 
 // Clients are all client certificates that were recorded, revoked and expired ones too, by name, age and serial number.

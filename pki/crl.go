@@ -12,6 +12,8 @@ import (
 	"slices"
 	"strconv"
 	"time"
+
+	"github.com/clusterup/clusterup/durable"
 )
 
 const (
@@ -89,7 +91,7 @@ func (s *Store) crl(role Role, generation int, now time.Time, rand io.Reader) ([
 	if err := makeDir(filepath.Dir(path)); err != nil {
 		return nil, err
 	}
-	return der, writeFile(path, der, 0o644)
+	return der, durable.WriteAlone(path, der, 0o644)
 }
 
 func (s *Store) crlPath(role Role, generation int) string {

@@ -10,6 +10,8 @@ import (
 	"io/fs"
 	"os"
 	"time"
+
+	"github.com/clusterup/clusterup/durable"
 )
 
 // given is a CA that comes from elsewhere, as far as it can be known without its key.
@@ -152,7 +154,7 @@ func (s *Store) adopt(g given, role Role, generation int, now time.Time, rand io
 		}
 	}
 	if g.External == nil {
-		if err := writeFile(base+givenSuffix, []byte(g.Key+"\n"), 0o600); err != nil {
+		if err := durable.WriteAlone(base+givenSuffix, []byte(g.Key+"\n"), 0o600); err != nil {
 			return authority{}, err
 		}
 	}
@@ -160,10 +162,10 @@ func (s *Store) adopt(g given, role Role, generation int, now time.Time, rand io
 	for _, cert := range g.chain {
 		chain = append(chain, encodeCert(cert)...)
 	}
-	if err := writeFile(base+chainSuffix, chain, 0o644); err != nil {
+	if err := durable.WriteAlone(base+chainSuffix, chain, 0o644); err != nil {
 		return authority{}, err
 	}
-	return a, writeFile(base+certSuffix, a.PEM, 0o644)
+	return a, durable.WriteAlone(base+certSuffix, a.PEM, 0o644)
 }
 
 // authority is the CA before it is taken over. A server is asked which it is where that is not said.

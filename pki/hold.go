@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/clusterup/clusterup/durable"
 )
 
 // holdSuffix is that of the file, after the role, which says where a rotation is held.
@@ -33,7 +35,7 @@ func (s *Store) hold(role Role, phase string) error {
 	case !role.valid():
 		return fmt.Errorf("unknown role %q", role)
 	case phase == "":
-		return errors.Join(remove(path), remove(path+newSuffix), syncDir(s.dir)) // the second was left by a run that was killed
+		return durable.Remove(path)
 	case !slices.Contains(phases, phase):
 		return unknownPhase(phase)
 	case len(s.of(role)) == 0:
@@ -41,7 +43,7 @@ func (s *Store) hold(role Role, phase string) error {
 	case s.holds[role] == phase:
 		return nil
 	}
-	return writeFile(path, []byte(phase+"\n"), 0o644)
+	return durable.WriteAlone(path, []byte(phase+"\n"), 0o644)
 }
 
 // Holds are the phases that rotations are held in, by the role of the CA; a role whose rotation is not held is left out. A nil store

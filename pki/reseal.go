@@ -4,8 +4,8 @@ import (
 	"crypto"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
+
+	"github.com/clusterup/clusterup/durable"
 )
 
 const nextSuffix = ".next"
@@ -61,7 +61,7 @@ func (s *Store) reseal(to []recipient, unlock *unlocker) (err error) {
 	}()
 	for base, files := range next {
 		s.reached("write the new key")
-		if err := writeFile(base+files[0].suffix+nextSuffix, files[0].data, files[0].mode); err != nil {
+		if err := durable.WriteAlone(base+files[0].suffix+nextSuffix, files[0].data, files[0].mode); err != nil {
 			return err
 		}
 	}
@@ -82,10 +82,7 @@ func (s *Store) swap(base string, files []keyFile) error {
 	}
 	key := files[0]
 	s.reached("put the new key in place")
-	if err := os.Rename(base+key.suffix+nextSuffix, base+key.suffix); err != nil {
-		return err
-	}
-	if err := syncDir(filepath.Dir(base)); err != nil {
+	if err := durable.Rename(base+key.suffix+nextSuffix, base+key.suffix); err != nil {
 		return err
 	}
 	s.reached("take the old key away")
@@ -99,7 +96,7 @@ func (s *Store) swap(base string, files []keyFile) error {
 	}
 	for _, f := range files[1:] {
 		s.reached("name the recipients")
-		if err := writeFile(base+f.suffix, f.data, f.mode); err != nil {
+		if err := durable.WriteAlone(base+f.suffix, f.data, f.mode); err != nil {
 			return err
 		}
 	}

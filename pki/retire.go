@@ -1,6 +1,10 @@
 package pki
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/clusterup/clusterup/durable"
+)
 
 // Retire has a CA sign no more, and says that nothing is to trust it any more. Nothing is deleted, not even its key, and who was told to
 // trust it still does. Of the old CA it ends a rotation, of the new one it gives a rotation up: then the old one is the newest again. The
@@ -22,7 +26,7 @@ func (s *Store) retire(role Role, generation int) error {
 	}
 	for _, other := range s.of(role) {
 		if other.Signing && other.Generation != generation {
-			return writeFile(s.base(role, generation)+retiredSuffix, []byte("This CA signs no more.\n"), 0o644)
+			return durable.WriteAlone(s.base(role, generation)+retiredSuffix, []byte("This CA signs no more.\n"), 0o644)
 		}
 	}
 	return fmt.Errorf("no other CA could sign instead; make the next one first: %w", ErrNoCA)

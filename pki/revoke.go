@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/agext/levenshtein"
+
+	"github.com/clusterup/clusterup/durable"
 )
 
 // Revoke records that the client certificate with a serial number, as in [Client], is to be refused, and returns it as it now is. One that
@@ -40,7 +42,7 @@ func (s *Store) revoke(serial string, now time.Time) (Client, error) {
 	}
 	c.Revoked = now.UTC().Truncate(time.Second)
 	path := filepath.Join(s.dir, clientsDir, c.Name+"-"+c.Serial+revokedSuffix)
-	return c, writeFile(path, []byte(c.Revoked.Format(time.RFC3339)+"\n"), 0o600)
+	return c, durable.WriteAlone(path, []byte(c.Revoked.Format(time.RFC3339)+"\n"), 0o600)
 }
 
 // Named are the client certificates of a name, in the order of [Store.Clients]; where no client has that name, the one with that serial

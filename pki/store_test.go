@@ -6,7 +6,6 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -235,42 +234,4 @@ func write(t *testing.T, path, data string) {
 	if err := os.WriteFile(path, []byte(data), 0o600); err != nil {
 		t.Fatal(err)
 	}
-}
-
-// A process that is just being started has every file of this one for a moment, and with them their locks.
-func TestUnlockedDespiteCopies(t *testing.T) {
-	dir := caDir(t)
-	unlock, err := lock(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	links, err := filepath.Glob("/proc/self/fd/*")
-	if err != nil || len(links) == 0 {
-		t.Skip("there is no /proc/self/fd here")
-	}
-	twins := 0
-	for _, link := range links {
-		if file, err := os.Readlink(link); err != nil || file != filepath.Join(dir, ".lock") {
-			continue
-		}
-		fd, err := strconv.Atoi(filepath.Base(link))
-		if err != nil {
-			t.Fatal(err)
-		}
-		twin, err := unix.Dup(fd)
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { _ = unix.Close(twin) })
-		twins++
-	}
-	if twins == 0 {
-		t.Fatal("the lock is no file of this process")
-	}
-	unlock()
-	again, err := lock(dir)
-	if err != nil {
-		t.Fatalf("still locked: %v", err)
-	}
-	again()
 }

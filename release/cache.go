@@ -10,6 +10,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"github.com/clusterup/clusterup/durable"
 )
 
 // cache is the folder of downloads:
@@ -57,11 +59,15 @@ func (c cache) fill(ctx context.Context, m *mirror, n name, d digest) (*Archive,
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, cacheError(err)
 	}
-	unlock, err := lockFile(ctx, filepath.Join(dir, "lock"))
-	if err != nil {
-		return nil, err
+	lock := filepath.Join(dir, "lock")
+	held, err := durable.Lock(ctx, lock)
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return nil, fmt.Errorf("wait for another download of the same release (%s): %w", lock, context.Cause(ctx))
+	case err != nil:
+		return nil, cacheError(err)
 	}
-	defer unlock()
+	defer held.Unlock()
 	if a, err := c.get(n, d); err == nil || !absent(err) {
 		return a, err
 	}
@@ -90,10 +96,7 @@ func (c cache) keep(partial string, n name, d digest) (*Archive, error) {
 		return nil, errors.Join(err, cacheError(os.Remove(partial)))
 	}
 	a.Path = filepath.Join(c.folder(d), n.file())
-	if err := os.Rename(partial, a.Path); err != nil {
-		return nil, cacheError(err)
-	}
-	if err := syncDir(c.folder(d)); err != nil {
+	if err := durable.Rename(partial, a.Path); err != nil {
 		return nil, cacheError(err)
 	}
 	f, id, err := openRegular(a.Path)
@@ -130,10 +133,15 @@ func (c cache) setOrigin(url string, d digest) error {
 	if err != nil {
 		return err
 	}
-	if err := os.MkdirAll(filepath.Dir(c.originPath(url)), 0o700); err != nil {
-		return cacheError(err)
+	return cacheError(write(c.originPath(url), append(text, '\n'), 0o600))
+}
+
+// write makes the folder, too.
+func write(path string, data []byte, mode fs.FileMode) error {
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return err
 	}
-	return cacheError(writeFile(c.originPath(url), append(text, '\n'), 0o600))
+	return durable.Write(path, data, mode)
 }
 
 func cacheError(err error) error {

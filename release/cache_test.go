@@ -11,7 +11,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"golang.org/x/sys/unix"
+
+	"github.com/clusterup/clusterup/durable"
 )
 
 func TestResolveSideBySide(t *testing.T) {
@@ -41,7 +42,7 @@ func TestResolveWaitsForAnotherRun(t *testing.T) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	unlock, err := lockFile(t.Context(), filepath.Join(dir, "lock"))
+	held, err := durable.Lock(t.Context(), filepath.Join(dir, "lock"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -50,33 +51,8 @@ func TestResolveWaitsForAnotherRun(t *testing.T) {
 	if _, err := Resolve(ctx, src, amd64.version, amd64.arch); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("while another run downloads: %v", err)
 	}
-	unlock()
+	held.Unlock()
 	requireWhole(t, resolve(t, src, amd64), s.archive)
-}
-
-// TestUnlockedDespiteCopies proves that a lock which was given back is free, even while a process that is just being
-// started has a copy of every file of this one.
-func TestUnlockedDespiteCopies(t *testing.T) {
-	f, err := os.Create(filepath.Join(t.TempDir(), "lock"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX); err != nil {
-		t.Fatal(err)
-	}
-	twin, err := unix.Dup(int(f.Fd()))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = unix.Close(twin) }()
-	unlockFile(f)
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
-	defer cancel()
-	unlock, err := lockFile(ctx, f.Name())
-	if err != nil {
-		t.Fatal(err)
-	}
-	unlock()
 }
 
 // TestResolveReadsNoKnownArchive proves that a run believes the record of an earlier one: it repeats a mark put there.

@@ -213,7 +213,7 @@ func TestPartial(t *testing.T) {
 			s := fakeMirror(t, amd64, 1000)
 			src := s.source(t)
 			src.SHA256 = map[string]string{"amd64": hexOf(s.archive)}
-			if err := writeFile(filepath.Join(cache{src.CacheDir}.folder(digest{hex: hexOf(s.archive)}), "partial"), left, 0o600); err != nil {
+			if err := write(filepath.Join(cache{src.CacheDir}.folder(digest{hex: hexOf(s.archive)}), "partial"), left, 0o600); err != nil {
 				t.Fatal(err)
 			}
 			requireWhole(t, resolve(t, src, amd64), s.archive)

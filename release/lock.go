@@ -106,7 +106,7 @@ func (l Lock) Write(path string) error {
 	if old, err := os.ReadFile(path); err == nil && bytes.Equal(old, text) {
 		return nil
 	}
-	if err := writeFile(path, text, 0o644); err != nil {
+	if err := write(path, text, 0o644); err != nil {
 		return fmt.Errorf("write the release lock: %w; make its folder writable", err)
 	}
 	return nil

@@ -138,7 +138,7 @@ func writeRecord(path string, r record) error {
 	if err != nil {
 		return err
 	}
-	return writeFile(path, append(text, '\n'), 0o600)
+	return write(path, append(text, '\n'), 0o600)
 }
 
 // archiveError puts the path, and the entry where one is to blame, on what reading an archive says.

@@ -10,11 +10,11 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 
 	"golang.org/x/crypto/ssh"
 	"golang.org/x/crypto/ssh/knownhosts"
 
+	"github.com/clusterup/clusterup/durable"
 	"github.com/clusterup/clusterup/shellword"
 )
 
@@ -186,34 +186,15 @@ func (d *Dialer) meet(ctx context.Context, cfg Config, key ssh.PublicKey) error 
 	return nil
 }
 
-// remember appends one line, in one write, under a lock that other processes honour.
+// remember appends a line that other processes are not in the middle of writing.
 func (d *Dialer) remember(file, line string) error {
 	d.known.Lock()
 	defer d.known.Unlock()
-	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
-		return fmt.Errorf("remember host key: %w", err)
+	err := os.MkdirAll(filepath.Dir(file), 0o700)
+	if err == nil {
+		err = durable.Append(file, line)
 	}
-	f, err := os.OpenFile(file, os.O_RDWR|os.O_APPEND|os.O_CREATE, 0o600)
 	if err != nil {
-		return fmt.Errorf("remember host key: %w", err)
-	}
-	defer f.Close()
-	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX); err != nil {
-		return fmt.Errorf("lock %s: %w", file, err)
-	}
-	// A process that is just being started may have a copy of f.
-	defer syscall.Flock(int(f.Fd()), syscall.LOCK_UN) //nolint:errcheck // the end of the last copy does it as well
-	text := line + "\n"
-	if info, err := f.Stat(); err == nil && info.Size() > 0 {
-		last := make([]byte, 1)
-		if _, err := f.ReadAt(last, info.Size()-1); err == nil && last[0] != '\n' {
-			text = "\n" + text // someone's editor left the last line open
-		}
-	}
-	if _, err := f.WriteString(text); err != nil {
-		return fmt.Errorf("remember host key: %w", err)
-	}
-	if err := f.Sync(); err != nil {
 		return fmt.Errorf("remember host key: %w", err)
 	}
 	return nil

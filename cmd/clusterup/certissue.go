@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/clusterup/clusterup/durable"
 	"github.com/clusterup/clusterup/inventory"
 	"github.com/clusterup/clusterup/pki"
 )
@@ -199,7 +200,7 @@ func writePair(o issued, pair pki.Pair, trust []byte, password string) error {
 		}
 	}
 	for _, file := range files {
-		if err := writeFile(file.path, file.data); err != nil {
+		if err := durable.Write(file.path, file.data, 0o600); err != nil {
 			return err
 		}
 	}

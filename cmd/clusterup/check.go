@@ -4,10 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 
 	"github.com/spf13/cobra"
 
+	"github.com/clusterup/clusterup/durable"
 	"github.com/clusterup/clusterup/pki"
 	"github.com/clusterup/clusterup/plan"
 	"github.com/clusterup/clusterup/plan/etcd"
@@ -48,7 +48,8 @@ func (s *session) check(ctx context.Context, prometheus string) error {
 	}
 	result := l.checked()
 	if prometheus != "" {
-		if err := writePublic(prometheus, result.metrics()); err != nil {
+		// For all to read: it holds what monitoring shows.
+		if err := durable.Write(prometheus, result.metrics(), 0o644); err != nil {
 			return fmt.Errorf("write metrics: %w", err)
 		}
 	}
@@ -103,15 +104,4 @@ func ofRotation(step plan.Step, moving map[string]bool) bool {
 		return moving[step.CA]
 	}
 	return len(moving) > 0 // for whichever role
-}
-
-// writePublic puts a file in place whole, for all to read: it holds what monitoring shows.
-func writePublic(path string, data []byte) error {
-	return writeWhole(path, func(w *os.File) error {
-		if err := w.Chmod(0o644); err != nil {
-			return err
-		}
-		_, err := w.Write(data)
-		return err
-	})
 }

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/clusterup/clusterup/durable"
 	"github.com/clusterup/clusterup/facts"
 	"github.com/clusterup/clusterup/pki"
 	"github.com/clusterup/clusterup/plan/etcd"
@@ -190,7 +191,7 @@ func (s *session) ownPair(cert, key, ca string) error {
 		path string
 		data []byte
 	}{{key, pair.Key}, {cert, pair.Cert}, {ca, trust}} {
-		if err := writeFile(file.path, file.data); err != nil {
+		if err := durable.Write(file.path, file.data, 0o600); err != nil {
 			return fmt.Errorf("write a client certificate: %w", err)
 		}
 	}

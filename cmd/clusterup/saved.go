@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/clusterup/clusterup/apply"
+	"github.com/clusterup/clusterup/durable"
 	"github.com/clusterup/clusterup/facts"
 	"github.com/clusterup/clusterup/plan"
 )
@@ -76,19 +77,11 @@ func (s *session) savePlan(path string, p plan.Plan, seen facts.Snapshot) error 
 			return fmt.Errorf("save plan: %s is there already, and is no plan: choose another name", path)
 		}
 	}
-	if err := writeFile(path, raw); err != nil {
+	if err := durable.Write(path, raw, 0o600); err != nil {
 		return fmt.Errorf("save plan: %w", err)
 	}
 	s.console.say("The plan is saved; run it with: clusterup apply %s", path)
 	return nil
-}
-
-// writeFile puts a file in place whole, mode 0600.
-func writeFile(path string, data []byte) error {
-	return writeWhole(path, func(w *os.File) error {
-		_, err := w.Write(data)
-		return err
-	})
 }
 
 // readPlan reads a saved plan; nil when the file is something else, such as an inventory.

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 
+	"github.com/clusterup/clusterup/durable"
 	"github.com/clusterup/clusterup/facts"
 	"github.com/clusterup/clusterup/quorum"
 )
@@ -39,7 +40,7 @@ func (o operatorDir) SaveSnapshot(ctx context.Context, endpoint, version string)
 	now := s.now().UTC()
 	name := filepath.Join(s.snapshotDir(), fmt.Sprintf("%s-etcd-%s", now.Format("20060102T150405Z"), version))
 	var saved quorum.Saved
-	err = writeWhole(name+".db", func(w *os.File) error {
+	err = durable.Replace(name+".db", func(w *os.File) error {
 		saved, err = client.Snapshot(ctx, endpoint, w)
 		return err
 	})
@@ -53,7 +54,7 @@ func (o operatorDir) SaveSnapshot(ctx context.Context, endpoint, version string)
 	if err != nil {
 		return fmt.Errorf("save snapshot: %w", err)
 	}
-	if err := writeFile(name+".json", append(raw, '\n')); err != nil {
+	if err := durable.Write(name+".json", append(raw, '\n'), 0o600); err != nil {
 		return fmt.Errorf("save snapshot: %w", err)
 	}
 	s.console.say("The snapshot is %s.db (%s, verified).", name, bytesText(saved.Size))
@@ -100,26 +101,4 @@ func (s *session) snapshots() ([]facts.SavedSnapshot, error) {
 		return cmp.Or(a.Taken.Compare(b.Taken), cmp.Compare(a.Path, b.Path))
 	})
 	return found, nil
-}
-
-// writeWhole puts a file in place whole, mode 0600, as it is written.
-func writeWhole(path string, write func(*os.File) error) (err error) {
-	temp, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
-	if err != nil {
-		return err
-	}
-	defer func() {
-		_ = temp.Close()           // a second time does no harm
-		_ = os.Remove(temp.Name()) // gone already when all went well
-	}()
-	if err := write(temp); err != nil {
-		return err
-	}
-	if err := temp.Sync(); err != nil {
-		return err
-	}
-	if err := temp.Close(); err != nil {
-		return err
-	}
-	return os.Rename(temp.Name(), path)
 }

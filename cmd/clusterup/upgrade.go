@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/clusterup/clusterup/durable"
 	"github.com/clusterup/clusterup/inventory"
 )
 
@@ -98,7 +99,7 @@ func rewrite(path string, data []byte) error {
 	if err != nil {
 		return err
 	}
-	return writeWhole(path, func(temp *os.File) error {
+	return durable.Replace(path, func(temp *os.File) error {
 		if was, ok := info.Sys().(*syscall.Stat_t); ok && temp.Chown(int(was.Uid), int(was.Gid)) != nil {
 			_ = temp.Chown(-1, int(was.Gid)) // the group at least, where the file is another's
 		}

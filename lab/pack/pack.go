@@ -4,10 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
-	"syscall"
+
+	"github.com/clusterup/clusterup/durable"
 )
 
 // rel is one release for one architecture.
@@ -33,11 +33,11 @@ func (p packer) pack(ctx context.Context, r rel) (path string, made bool, err er
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return "", false, err
 	}
-	unlock, err := lock(filepath.Join(dir, ".lock"))
+	held, err := durable.Lock(ctx, filepath.Join(dir, ".lock"))
 	if err != nil {
 		return "", false, err
 	}
-	defer unlock()
+	defer held.Unlock()
 	if intact(dir, r.archive()) {
 		return path, false, nil
 	}
@@ -50,7 +50,8 @@ func (p packer) pack(ctx context.Context, r rel) (path string, made bool, err er
 	if err := p.build(ctx, r, scratch); err != nil {
 		return "", false, err
 	}
-	if err := replace(path, func(f *os.File) error { return writeArchive(f, r, scratch) }); err != nil {
+	archive := func(f *os.File) error { return errors.Join(writeArchive(f, r, scratch), f.Chmod(0o644)) }
+	if err := durable.Replace(path, archive); err != nil {
 		return "", false, err
 	}
 	return path, true, addSum(dir, r.archive())
@@ -64,49 +65,4 @@ func intact(dir, name string) bool {
 	}
 	got, err := fileDigest(filepath.Join(dir, name))
 	return err == nil && got == sums[name]
-}
-
-// lock takes the lock file path, waiting for whoever holds it. The lock falls with the process.
-func lock(path string) (unlock func(), err error) {
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o644)
-	if err != nil {
-		return nil, err
-	}
-	for {
-		err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX)
-		if !errors.Is(err, syscall.EINTR) {
-			break
-		}
-	}
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("lock %s: %w", path, err), f.Close())
-	}
-	return func() {
-		_ = syscall.Flock(int(f.Fd()), syscall.LOCK_UN) // a process that is just being started may have a copy of f
-		_ = f.Close()
-	}, nil
-}
-
-// replace writes path through a temporary file beside it, so that path is never seen half written.
-func replace(path string, write func(*os.File) error) (err error) {
-	f, err := os.CreateTemp(filepath.Dir(path), ".new-*")
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, ignoreGone(os.Remove(f.Name())))
-		}
-	}()
-	if err := errors.Join(write(f), f.Chmod(0o644), f.Sync(), f.Close()); err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), path)
-}
-
-func ignoreGone(err error) error {
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	return err
 }

@@ -12,6 +12,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/clusterup/clusterup/durable"
 )
 
 const sumsName = "SHA256SUMS"
@@ -41,14 +43,11 @@ func addSum(dir, name string) error {
 	if sums[name], err = fileDigest(filepath.Join(dir, name)); err != nil {
 		return err
 	}
-	return replace(path, func(f *os.File) error {
-		for _, n := range slices.Sorted(maps.Keys(sums)) {
-			if _, err := fmt.Fprintf(f, "%s  %s\n", sums[n], n); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
+	var text strings.Builder
+	for _, n := range slices.Sorted(maps.Keys(sums)) {
+		fmt.Fprintf(&text, "%s  %s\n", sums[n], n)
+	}
+	return durable.Write(path, []byte(text.String()), 0o644)
 }
 
 func fileDigest(path string) (string, error) {

@@ -1,0 +1,92 @@
+package durable
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// ErrLocked means that somebody else holds a lock. It may be free in the next moment.
+var ErrLocked = errors.New("somebody else holds the lock")
+
+// Held is a lock file. The lock is held until Unlock, or until this process ends, however it ends. To close the file
+// alone leaves the lock to processes that were given the file.
+type Held struct{ *os.File }
+
+// Unlock lets go of the lock. It does more than close the file: a process that is just being started has a copy of it for
+// a moment, and would keep the lock.
+func (h Held) Unlock() {
+	_ = unix.Flock(int(h.Fd()), unix.LOCK_UN)
+	_ = h.Close()
+}
+
+// Lock takes the lock on a file, which it makes with mode 0600. It waits for whoever holds the lock, in this process or
+// another, until ctx ends. Whoever holds it may delete the file.
+func Lock(ctx context.Context, path string) (Held, error) {
+	type result struct {
+		held Held
+		err  error
+	}
+	taken := make(chan result, 1)
+	go func() {
+		held, err := take(path, true)
+		taken <- result{held, err}
+	}()
+	select {
+	case r := <-taken:
+		return r.held, r.err
+	case <-ctx.Done():
+		go func() { // nothing interrupts flock: the lock is given back at once when it comes
+			if r := <-taken; r.err == nil {
+				r.held.Unlock()
+			}
+		}()
+		return Held{}, fmt.Errorf("wait for lock %s: %w", path, context.Cause(ctx))
+	}
+}
+
+// TryLock is Lock without waiting; the error is ErrLocked where somebody else holds the lock.
+func TryLock(path string) (Held, error) { return take(path, false) }
+
+func take(path string, wait bool) (Held, error) {
+	for {
+		f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+		if err != nil {
+			return Held{}, err
+		}
+		if err := flock(f, wait); err != nil {
+			return Held{}, errors.Join(err, f.Close())
+		}
+		if isFile(f, path) {
+			return Held{f}, nil
+		}
+		_ = f.Close() // whoever held the lock has deleted the file
+	}
+}
+
+func flock(f *os.File, wait bool) error {
+	how := unix.LOCK_EX
+	if !wait {
+		how |= unix.LOCK_NB
+	}
+	for {
+		switch err := unix.Flock(int(f.Fd()), how); {
+		case err == nil:
+			return nil
+		case errors.Is(err, unix.EWOULDBLOCK):
+			return ErrLocked
+		case !errors.Is(err, unix.EINTR):
+			return &os.PathError{Op: "lock", Path: f.Name(), Err: err}
+		}
+	}
+}
+
+// isFile says whether f is still the file at path.
+func isFile(f *os.File, path string) bool {
+	mine, err := f.Stat()
+	there, err2 := os.Stat(path)
+	return err == nil && err2 == nil && os.SameFile(mine, there)
+}

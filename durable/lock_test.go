@@ -1,0 +1,108 @@
+package durable
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+func locked(t *testing.T, path string) Held {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	defer cancel()
+	held, err := Lock(ctx, path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return held
+}
+
+func TestLock(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "lock")
+	held := locked(t, path)
+	if info, err := os.Stat(path); err != nil || info.Mode() != 0o600 {
+		t.Errorf("%v, %v", info, err)
+	}
+	if _, err := TryLock(path); !errors.Is(err, ErrLocked) {
+		t.Errorf("while it is held: %v", err)
+	}
+	late := errors.New("too late")
+	ctx, cancel := context.WithTimeoutCause(t.Context(), 50*time.Millisecond, late)
+	defer cancel()
+	if _, err := Lock(ctx, path); !errors.Is(err, late) {
+		t.Errorf("while it is held: %v", err)
+	}
+	waits := make(chan Held)
+	go func() {
+		next, err := Lock(t.Context(), path)
+		if err != nil {
+			t.Error(err)
+		}
+		waits <- next
+	}()
+	held.Unlock()
+	(<-waits).Unlock()
+	locked(t, path).Unlock() // whoever did not wait until it came has given it back
+	if held, err := TryLock(path); err != nil {
+		t.Error(err)
+	} else {
+		held.Unlock()
+	}
+	if _, err := TryLock(filepath.Join(path, "x")); err == nil || errors.Is(err, ErrLocked) {
+		t.Errorf("a lock that cannot be: %v", err)
+	}
+}
+
+// A lock that was given back is free, even while a process that is just being started has a copy of every file of this
+// one. To close alone leaves it to such a process.
+func TestUnlockedDespiteCopies(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "lock")
+	copied := func(h Held) int {
+		t.Helper()
+		twin, err := unix.Dup(int(h.Fd()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return twin
+	}
+	held := locked(t, path)
+	twin := copied(held)
+	held.Unlock()
+	held = locked(t, path)
+	_ = unix.Close(twin)
+	twin = copied(held)
+	_ = held.Close()
+	if _, err := TryLock(path); !errors.Is(err, ErrLocked) {
+		t.Errorf("while another process holds it: %v", err)
+	}
+	_ = unix.Close(twin)
+	locked(t, path).Unlock()
+}
+
+// Whoever waited for a file that is deleted with the lock has the lock on the file that is there then.
+func TestLockOfADeletedFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "lock")
+	held := locked(t, path)
+	waits := make(chan Held)
+	go func() {
+		next, err := Lock(t.Context(), path)
+		if err != nil {
+			t.Error(err)
+		}
+		waits <- next
+	}()
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	held.Unlock()
+	next := <-waits
+	defer next.Unlock()
+	if _, err := TryLock(path); !errors.Is(err, ErrLocked) {
+		t.Errorf("two have the lock: %v", err)
+	}
+}
