@@ -15,9 +15,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// listScript prints every file of a host with all that a write would change: type, mode, owner, size, inode, times, target, and the
-// digest of small ones. Left out is what the system itself writes to all the time: /proc, /sys, /dev, /run but for clusterup's own
-// directory there, and the logs.
+// listScript prints every file of a host with all that a write would change: type, mode, owner, size, inode, times,
+// target, and the digest of small ones. Left out is what the system itself writes to all the time: /proc, /sys, /dev,
+// /run but for clusterup's own directory there, and the logs.
 const listScript = `
 cd /
 list() { find "$@" -printf '%p\t%y %m %u:%g %s %i %T@ %C@ %l\n' 2>/dev/null; }
@@ -82,7 +82,8 @@ func control(t *testing.T, dirs ...string) map[string]string {
 	return files
 }
 
-// untouched checks that what is done writes nothing, on any host nor in the operator's directories, and restarts nothing.
+// untouched checks that what is done writes nothing, on any host nor in the operator's directories, and restarts
+// nothing.
 func (s *site) untouched(t *testing.T, cluster string, do func()) {
 	t.Helper()
 	type picture struct {

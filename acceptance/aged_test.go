@@ -13,7 +13,8 @@ import (
 	"github.com/clusterup/clusterup/pki"
 )
 
-// aged is a cluster of one member whose CAs are nine and a half years old when it is made. The keys of CAs are sealed to an operator.
+// aged is a cluster of one member whose CAs are nine and a half years old when it is made. The keys of CAs are sealed
+// to an operator.
 type aged struct {
 	*site
 	inv      inventory

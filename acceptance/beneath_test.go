@@ -7,8 +7,9 @@ import (
 	"testing"
 )
 
-// beneath is what lies beneath the hosts' files and between them: a directory that is shut, a mount that nobody can write to, a file system
-// without inodes, a way that long packets do not come through, a second address, a name of IPv6. Each is known before anything is written.
+// beneath is what lies beneath the hosts' files and between them: a directory that is shut, a mount that nobody can
+// write to, a file system without inodes, a way that long packets do not come through, a second address, a name of
+// IPv6. Each is known before anything is written.
 func beneath(t *testing.T, s *site, file string) {
 	t.Run("directories", func(t *testing.T) { shutDirectories(t, s, file) })
 	t.Run("packets", func(t *testing.T) { longPackets(t, s, file) })

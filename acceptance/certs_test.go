@@ -53,7 +53,8 @@ func (s *site) puts(t *testing.T, inv inventory, creds string) {
 	}
 }
 
-// oneFile issues a certificate as PKCS #12, with a password out of a file and with one that is typed, and uses what OpenSSL reads out of it.
+// oneFile issues a certificate as PKCS #12, with a password out of a file and with one that is typed, and uses what
+// OpenSSL reads out of it.
 func oneFile(t *testing.T, s *site, file string, inv inventory) {
 	const password = "Open, Sesame!"
 	dir := t.TempDir()

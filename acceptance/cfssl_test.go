@@ -10,7 +10,8 @@ import (
 	"testing"
 )
 
-// cfssl is the program, built from the version of the library that go.mod has, and kept where the other pinned tools are.
+// cfssl is the program, built from the version of the library that go.mod has, and kept where the other pinned tools
+// are.
 var cfssl = sync.OnceValues(func() (string, error) {
 	const module = "github.com/cloudflare/cfssl"
 	caches, err := os.UserCacheDir()
@@ -34,8 +35,8 @@ type caServer struct {
 	stop func()
 }
 
-// serveCA has a cfssl serve sign with dir/NAME.pem and dir/NAME.key: only what comes with the auth key, as its profile etcd says, and for an
-// hour otherwise. Where there is a dir/NAME-tls.pem with its key, it listens with that.
+// serveCA has a cfssl serve sign with dir/NAME.pem and dir/NAME.key: only what comes with the auth key, as its profile
+// etcd says, and for an hour otherwise. Where there is a dir/NAME-tls.pem with its key, it listens with that.
 func serveCA(t *testing.T, s *site, dir, name, port, authKey string) caServer {
 	t.Helper()
 	program, err := cfssl()

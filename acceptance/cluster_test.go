@@ -2,7 +2,8 @@ package acceptance
 
 import "testing"
 
-// TestCluster is the life of one cluster: three Debian releases with their three versions of systemd, IPv6, and a user that may sudo.
+// TestCluster is the life of one cluster: three Debian releases with their three versions of systemd, IPv6, and a user
+// that may sudo.
 func TestCluster(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, "cluster", hosts(3, "bullseye", "bookworm", "trixie")...)

@@ -14,7 +14,8 @@ import (
 
 const year = 365 * 24 * time.Hour
 
-// TestExpired has the certificates of all members end, and then their CAs, as happens where nobody has looked for years.
+// TestExpired has the certificates of all members end, and then their CAs, as happens where nobody has looked for
+// years.
 func TestExpired(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, "expired", hosts(3)...)

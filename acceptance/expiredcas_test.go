@@ -88,7 +88,8 @@ func (e ended) bootstrap(t *testing.T, s *stand) time.Time {
 	return begun.Add(lifetime)
 }
 
-// trustsAlone checks that the members trust the certificate of one generation, and that nothing of others is left to trust.
+// trustsAlone checks that the members trust the certificate of one generation, and that nothing of others is left to
+// trust.
 func (s *stand) trustsAlone(t *testing.T, role pki.Role, generation int) {
 	t.Helper()
 	wanted := facts.Certificates([]byte(read(t, filepath.Join(s.dir, ".clusterup", s.inv.Cluster, "ca", fmt.Sprintf("%s-%d.pem", role, generation)))))

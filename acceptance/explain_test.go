@@ -11,7 +11,8 @@ import (
 	"github.com/clusterup/clusterup/pki"
 )
 
-// misfit is what keeps a member from coming up though all that clusterup looks at is well: it happens between the look and the start.
+// misfit is what keeps a member from coming up though all that clusterup looks at is well: it happens between the look
+// and the start.
 type misfit struct {
 	before string // a script that root runs right before etcd
 	args   string // flags that etcd is run with besides, the last of which count
@@ -80,7 +81,8 @@ var misfits = map[string]misfit{
 	},
 }
 
-// TestExplained proves that the reason why a member does not come up is said in one sentence, with what to do, above its raw words.
+// TestExplained proves that the reason why a member does not come up is said in one sentence, with what to do, above
+// its raw words.
 func TestExplained(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, "explain", hosts(3)...)
@@ -124,7 +126,8 @@ cat >/etc/misfit/key.pem <<'PEM'
 chown -R etcd-prod: /etc/misfit`, pair.Cert, pair.Key))
 }
 
-// What clusterup looks at stays as it is until the unit starts: only then the binary is covered by a script, which ends in it.
+// What clusterup looks at stays as it is until the unit starts: only then the binary is covered by a script, which ends
+// in it.
 const (
 	makeMisfit = `set -e
 systemctl stop etcd-prod

@@ -65,8 +65,8 @@ var commit = sync.OnceValue(func() string {
 // uncounted is a row without its number of points, which is what it was when all were tried last.
 func uncounted(row string) string { return number.ReplaceAllString(row, "points") }
 
-// guaranteePoints are the rows of an operation that was disturbed at every point, or at a part of them. Runs that try the telling points
-// only check that the row is there.
+// guaranteePoints are the rows of an operation that was disturbed at every point, or at a part of them. Runs that try
+// the telling points only check that the row is there.
 func guaranteePoints(t *testing.T, op operation, points []string) {
 	t.Helper()
 	again := cmp.Or(op.means, "the same command, run again,") + " ends as if nothing had happened"

@@ -129,7 +129,8 @@ func must(t testing.TB, err error) {
 	}
 }
 
-// TestMisfortunes has hosts, connections and operators fail in the middle of a bootstrap, which is finished by the next apply.
+// TestMisfortunes has hosts, connections and operators fail in the middle of a bootstrap, which is finished by the next
+// apply.
 func TestMisfortunes(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, "flt-luck", hosts(3)...)

@@ -28,8 +28,8 @@ type operation struct {
 	dark    int                                         // which host is cut off meanwhile, from 1 on; when it is back, an apply follows; 0: none
 }
 
-// disturb tries an operation with a fault at one point after the other: whatever is half done then breaks no law, and running it again
-// ends as if nothing had happened. The stands work side by side.
+// disturb tries an operation with a fault at one point after the other: whatever is half done then breaks no law, and
+// running it again ends as if nothing had happened. The stands work side by side.
 func disturb(t *testing.T, op operation, stands ...*stand) {
 	t.Helper()
 	watch := watcherIf(t, op.watched)
@@ -269,7 +269,8 @@ func standsOf(t *testing.T, name string, size, count int) []*stand {
 
 var partOfThree = map[string]string{"kill": "around every step", "fail": "around every step on one host"}
 
-// ofThree leaves of the points of three hosts that do the same side by side what tells them apart. Every action is tried with one host.
+// ofThree leaves of the points of three hosts that do the same side by side what tells them apart. Every action is
+// tried with one host.
 func ofThree(verb string, points []string) []string {
 	if verb == "kill" {
 		return steps(points, "")

@@ -10,9 +10,10 @@ import (
 	"testing"
 )
 
-// A fault point is a moment of a run that has a name: right before or right after a look, a step, or one action of a step on a host
-// ("before write-unit/etcd-1", "after issue-leaf/peer/etcd-2#write-1"). Only binaries built with the tag faults know them; there
-// CLUSTERUP_FAULT is "kill POINT", "fail POINT" or "stop POINT", after which it goes on when it is told to (SIGCONT), and CLUSTERUP_FAULT_LIST names a file to which every point is written.
+// A fault point is a moment of a run that has a name: right before or right after a look, a step, or one action of a
+// step on a host ("before write-unit/etcd-1", "after issue-leaf/peer/etcd-2#write-1"). Only binaries built with the tag
+// faults know them; there CLUSTERUP_FAULT is "kill POINT", "fail POINT" or "stop POINT", after which it goes on when it
+// is told to (SIGCONT), and CLUSTERUP_FAULT_LIST names a file to which every point is written.
 
 // faultBinary is clusterup built so that it can be disturbed.
 var faultBinary = sync.OnceValues(func() (string, error) {
@@ -20,7 +21,8 @@ var faultBinary = sync.OnceValues(func() (string, error) {
 	return path, goRun("build", "-trimpath", "-tags", "faults", "-o", path, "./cmd/clusterup")
 })
 
-// whole says whether every point of every operation is tried, which takes the better part of an hour, or only the telling ones.
+// whole says whether every point of every operation is tried, which takes the better part of an hour, or only the
+// telling ones.
 func whole() bool { return os.Getenv("FAULTS") == "full" }
 
 // disturbed runs clusterup with a fault, or with points listed to a file.
@@ -65,7 +67,8 @@ func distinct(points []string) []string {
 	return some
 }
 
-// steps leaves the points right before and right after whole steps on one host; "" means on all, and on the control machine.
+// steps leaves the points right before and right after whole steps on one host; "" means on all, and on the control
+// machine.
 func steps(points []string, host string) []string {
 	return slices.DeleteFunc(slices.Clone(points), func(p string) bool {
 		return strings.Contains(p, "#") || !strings.Contains(p, "/") || host != "" && hostOf(p) != host

@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// TestHostile proves on hosts as real ones are, odd, full, cut off, or not fit at all, that clusterup either gets by or says which host, why
-// and what to do, and that once the cause is mended the next apply ends as if nothing had been.
+// TestHostile proves on hosts as real ones are, odd, full, cut off, or not fit at all, that clusterup either gets by or
+// says which host, why and what to do, and that once the cause is mended the next apply ends as if nothing had been.
 func TestHostile(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, "hostile", hosts(3)...)
@@ -51,8 +51,8 @@ func (i inventory) withRoot() inventory {
 	return i
 }
 
-// quirks are those of the machine: an sshd that allows one session at a time and has no SFTP of any kind, /tmp mounted noexec, and start-up
-// files that print on both streams, fail, and take all rights from new files.
+// quirks are those of the machine: an sshd that allows one session at a time and has no SFTP of any kind, /tmp mounted
+// noexec, and start-up files that print on both streams, fail, and take all rights from new files.
 const quirks = `set -e
 sed -i /^Subsystem/d /etc/ssh/sshd_config
 rm /usr/lib/openssh/sftp-server
@@ -76,8 +76,9 @@ const quirksOfRoot = `cp /etc/odd /root/.bashrc
 SSH_CLIENT=x bash -c true 2>&1 | grep -q 'no end of line'
 `
 
-// The login shell of ops is none of POSIX's: it knows words, single quotes, semicolons, echo and exec, which is what sh, csh, fish and the
-// like have in common, and nothing else; as in csh, neither ! nor \ nor a new line may stand between quotes.
+// The login shell of ops is none of POSIX's: it knows words, single quotes, semicolons, echo and exec, which is what
+// sh, csh, fish and the like have in common, and nothing else; as in csh, neither ! nor \ nor a new line may stand
+// between quotes.
 const quirksOfOps = `cat >/usr/local/bin/oddsh <<'PERL'
 #!/usr/bin/perl
 use strict;
@@ -202,7 +203,8 @@ func neverAnswers(t *testing.T, s *site, file string, inv inventory) {
 	s.inSync(t, file, inv)
 }
 
-// oldData is what destroy put aside, moved back by hand on one host: it must neither be used for the new cluster nor be lost.
+// oldData is what destroy put aside, moved back by hand on one host: it must neither be used for the new cluster nor be
+// lost.
 func oldData(t *testing.T, s *site, file string, inv inventory) {
 	s.ok(t, "destroy", "--confirm=prod", file)
 	s.on(t, "etcd-2", "set -e; mv /var/lib/etcd-prod.aside-* /var/lib/etcd-prod; cp -a /var/lib/etcd-prod /var/lib/kept")
@@ -220,7 +222,8 @@ func oldData(t *testing.T, s *site, file string, inv inventory) {
 	s.on(t, "etcd-2", "diff -r /var/lib/etcd-prod.old /var/lib/kept")
 }
 
-// bare checks that nothing of clusterup is on any host, nor beside the inventory. The lock's file in /run may be: a preflight needs it.
+// bare checks that nothing of clusterup is on any host, nor beside the inventory. The lock's file in /run may be: a
+// preflight needs it.
 func (s *site) bare(t *testing.T) {
 	t.Helper()
 	const look = "ls -d /etc/etcd /opt/clusterup /var/lib/etcd* /etc/systemd/system/etcd-* 2>/dev/null; getent passwd etcd etcd-prod; true"

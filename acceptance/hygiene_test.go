@@ -72,8 +72,8 @@ type secret struct {
 	forms []string
 }
 
-// secretOf reads a P-256 key in PKCS #8, in which 36 bytes that all keys have in common come before the 32 that are secret, and the
-// public key, which is in certificates too, after them.
+// secretOf reads a P-256 key in PKCS #8, in which 36 bytes that all keys have in common come before the 32 that are
+// secret, and the public key, which is in certificates too, after them.
 func secretOf(from string, pem []byte) secret {
 	body := strings.Split(string(pem), "\n")
 	return secret{from: from, forms: []string{body[1], body[2][:24], base64.StdEncoding.EncodeToString(pem)[104:152]}}
@@ -165,7 +165,8 @@ func (s *site) operatorFiles(t *testing.T, clean func(where, text string)) {
 	}
 }
 
-// wellKept checks that keys on a host can be read by their owner only, lie only where they belong, and that no CA's key came along.
+// wellKept checks that keys on a host can be read by their owner only, lie only where they belong, and that no CA's key
+// came along.
 func (s *site) wellKept(t *testing.T, host string) {
 	t.Helper()
 	// grep -r does not follow links, so every key is found once, where it lies.

@@ -7,7 +7,8 @@ import (
 	"testing"
 )
 
-// TestInterrupted ends runs in the middle, in every way that a run can end, and proves that the next one goes on from there.
+// TestInterrupted ends runs in the middle, in every way that a run can end, and proves that the next one goes on from
+// there.
 func TestInterrupted(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, "stop", hosts(3)...)

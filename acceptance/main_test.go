@@ -20,7 +20,8 @@ const (
 	releaseNext   = "3.7.3"
 )
 
-// clusterup is the binary under test, and cache where all runs keep what they download: shared, as on an operator's machine.
+// clusterup is the binary under test, and cache where all runs keep what they download: shared, as on an operator's
+// machine.
 var clusterup, cache string
 
 func TestMain(m *testing.M) {

@@ -8,7 +8,8 @@ import (
 	"testing"
 )
 
-// diverting are the contents of drop-ins that would make the next start another one than the inventory says, and how that is told.
+// diverting are the contents of drop-ins that would make the next start another one than the inventory says, and how
+// that is told.
 var diverting = map[string]string{
 	"Environment=ETCD_FORCE_NEW_CLUSTER=true":      "x.conf sets ETCD_FORCE_NEW_CLUSTER",
 	"EnvironmentFile=-/etc/default/x":              "/etc/default/x, which the drop-in /etc/systemd/system/etcd-prod.service.d/x.conf names, sets ETCD_NAME",
@@ -33,8 +34,8 @@ systemctl daemon-reload
 
 const noDropIn = "rm -rf /etc/systemd/system/etcd-prod.service.d /etc/default/x; systemctl daemon-reload"
 
-// nextStart proves that no member restarts into what somebody has put beside its unit file, that all that would is named before anything
-// moves, and that what the manager's environment holds never reaches a member.
+// nextStart proves that no member restarts into what somebody has put beside its unit file, that all that would is
+// named before anything moves, and that what the manager's environment holds never reaches a member.
 func nextStart(t *testing.T, s *site, file string, inv inventory) {
 	before := s.pids(t, inv.Cluster)
 	roll := inv
@@ -65,7 +66,8 @@ func nextStart(t *testing.T, s *site, file string, inv inventory) {
 	s.inSync(t, file, inv)
 }
 
-// foreignUnit proves that a unit of the members' name that clusterup did not write stays as it is, whatever is asked for.
+// foreignUnit proves that a unit of the members' name that clusterup did not write stays as it is, whatever is asked
+// for.
 func foreignUnit(t *testing.T, s *site, inv inventory) {
 	other := inv
 	other.Settings += "\nunit_name = \"etcd\""
@@ -79,7 +81,8 @@ func foreignUnit(t *testing.T, s *site, inv inventory) {
 	}
 }
 
-// late proves that a member whose address comes late is tried for as long as that takes, and a start that fails is told all the same.
+// late proves that a member whose address comes late is tried for as long as that takes, and a start that fails is told
+// all the same.
 func late(t *testing.T, s *site, file string, inv inventory) {
 	const tries = `systemctl show -p NRestarts --value etcd-prod`
 	address := s.host(t, "etcd-3").IPv6.String()

@@ -136,8 +136,8 @@ func company(t *testing.T, name string, odd func(*x509.Certificate)) string {
 	return base
 }
 
-// takenOver gives up the CAs of the company: they cannot make their successors, the members go over to others, and until they have, nothing
-// can be asked of them without the key of old.
+// takenOver gives up the CAs of the company: they cannot make their successors, the members go over to others, and
+// until they have, nothing can be asked of them without the key of old.
 func takenOver(t *testing.T, s *site, inv inventory, own, file string) {
 	s.run(t, "rotate", "ca", "--yes", file).exits(t, 13).says(t, "[given-ca]", "peer CA 1 was not made by clusterup", "ask whoever runs it for the next one")
 	inv.Settings = ""
@@ -154,8 +154,9 @@ func takenOver(t *testing.T, s *site, inv inventory, own, file string) {
 	s.standsWith(t, inv, map[string]int{"peer": 2, "client": 2})
 }
 
-// TestCAServers runs a cluster whose certificates two cfssl servers sign, the program itself and not our idea of it: that of the peers over
-// http, with its certificate in the inventory, and that of the clients over https, known by what it says itself.
+// TestCAServers runs a cluster whose certificates two cfssl servers sign, the program itself and not our idea of it:
+// that of the peers over http, with its certificate in the inventory, and that of the clients over https, known by what
+// it says itself.
 func TestCAServers(t *testing.T) {
 	t.Parallel()
 	const authKey = "5f1d3c9e0a7b42c68d1e2f3a4b5c6d7e"

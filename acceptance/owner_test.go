@@ -8,11 +8,12 @@ import (
 	"testing"
 )
 
-// firstForm is the last commit whose clusterup gave all clusters of a host one user, and did not say that it had written something.
+// firstForm is the last commit whose clusterup gave all clusters of a host one user, and did not say that it had
+// written something.
 const firstForm = "1e2a9f8"
 
-// TestOwners: clusters that were made before each had a user and a directory of its own, clusters beside them, and a package of the
-// distribution that has the user and the directory of before, all on the same hosts.
+// TestOwners: clusters that were made before each had a user and a directory of its own, clusters beside them, and a
+// package of the distribution that has the user and the directory of before, all on the same hosts.
 func TestOwners(t *testing.T) {
 	t.Parallel()
 	old := builtFrom(t, firstForm)
@@ -73,7 +74,8 @@ func once(t *testing.T, s *site, cluster string, before map[string]string) {
 	}
 }
 
-// apartScript tries, as the user of one cluster and with all that its unit may see, to read what is another's. It says what could be read.
+// apartScript tries, as the user of one cluster and with all that its unit may see, to read what is another's. It says
+// what could be read.
 const apartScript = `
 try() { # try OWN OTHER-USER OTHER-CLUSTER OTHER-DATA
   pid=$(systemctl show -p MainPID --value "etcd-$1")
@@ -117,7 +119,8 @@ func olderClusterup(t *testing.T, s *site, file string) {
 	s.ok(t, "plan", "--exit-code", file)
 }
 
-// tidied does on one host what tidies up other services: nothing of the cluster is lost, and a user that was removed gets its number back.
+// tidied does on one host what tidies up other services: nothing of the cluster is lost, and a user that was removed
+// gets its number back.
 func tidied(t *testing.T, s *site, file string, apps inventory) {
 	const look = "stat -c '%u:%g %a' /var/lib/etcd-apps /var/lib/etcd-apps/member/wal/*.wal /etc/etcd/apps/tls/*/key.pem; sha256sum /etc/etcd/apps/born.json"
 	s.on(t, "etcd-3", "systemctl stop etcd-apps")
@@ -135,8 +138,8 @@ userdel etcd-apps; ! getent passwd etcd-apps; systemctl disable -q etcd-apps`)
 	s.inSync(t, file, apps)
 }
 
-// purged installs Debian's etcd-server beside the clusters and purges it: one host as the finding says, where a cluster depends on what the
-// package has, and one just so, where none does.
+// purged installs Debian's etcd-server beside the clusters and purges it: one host as the finding says, where a cluster
+// depends on what the package has, and one just so, where none does.
 func purged(t *testing.T, s *site, first, second string, prod, apps inventory) {
 	install := func(host string) {
 		s.on(t, host, "DEBIAN_FRONTEND=noninteractive dpkg -i /root/etcd-server.deb >/root/dpkg.log 2>&1 || { cat /root/dpkg.log; exit 1; }; systemctl disable -q --now etcd; systemctl reset-failed etcd")

@@ -10,9 +10,9 @@ import (
 	"testing"
 )
 
-// pictureScript prints, a line each and with tabs between: the head of every first WAL file, birth markers, keys, secrets in the
-// journal, and every file in the places where clusterup writes. What etcd keeps within member/wal and member/snap is its own affair.
-// No command line of it looks like a key itself.
+// pictureScript prints, a line each and with tabs between: the head of every first WAL file, birth markers, keys,
+// secrets in the journal, and every file in the places where clusterup writes. What etcd keeps within member/wal and
+// member/snap is its own affair. No command line of it looks like a key itself.
 const pictureScript = `
 cd /
 for f in $(find /var/lib/etcd* -path '*/wal/0000000000000000-0000000000000000.wal' 2>/dev/null); do
@@ -50,7 +50,8 @@ type birth struct {
 // random are the parts of names that differ from run to run: serial numbers, digests, times.
 var random = regexp.MustCompile(`[0-9a-f]{8,}|aside-[0-9TZ]+`)
 
-// look takes the picture of a host, and keeps the keys found in mind, so that they can be searched for in what was said.
+// look takes the picture of a host, and keeps the keys found in mind, so that they can be searched for in what was
+// said.
 func (s *stand) look(t *testing.T, host string) picture {
 	t.Helper()
 	p := picture{heads: map[string]head{}, keys: map[string]string{}, files: map[string]string{}}
@@ -93,8 +94,8 @@ func decode(t *testing.T, text string) []byte {
 	return data
 }
 
-// readHead reads the two records that each WAL file begins with: a checksum, and the metadata with member and cluster ID
-// (etcd server/storage/wal/wal.go, Create; walpb.Record; etcdserverpb.Metadata).
+// readHead reads the two records that each WAL file begins with: a checksum, and the metadata with member and cluster
+// ID (etcd server/storage/wal/wal.go, Create; walpb.Record; etcdserverpb.Metadata).
 func readHead(wal []byte) (head, error) {
 	const metadata = 1
 	for len(wal) >= 8 {

@@ -21,7 +21,8 @@ type preflightTotal struct {
 	ExitCode                        int `json:"exit_code"`
 }
 
-// TestPreflight proves that preflight sees what is wrong on real hosts, and that nothing of it stays there, however it ends.
+// TestPreflight proves that preflight sees what is wrong on real hosts, and that nothing of it stays there, however it
+// ends.
 func TestPreflight(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, "preflight", hosts(3, "bookworm", "bullseye", "trixie")...)
@@ -157,8 +158,8 @@ RULES`)
 	applied.exits(t, 13).says(t, "Plan: ", "Refused: nothing was changed, because the hosts are not fit for this plan:", "[preflight]")
 }
 
-// cutOff ends runs while their listeners stand: with SIGTERM, and with SIGKILL, after which only the hosts can clean up. They stand for long
-// because two hosts wait for each other.
+// cutOff ends runs while their listeners stand: with SIGTERM, and with SIGKILL, after which only the hosts can clean
+// up. They stand for long because two hosts wait for each other.
 func cutOff(t *testing.T, s *site, file string, bare map[string][]string) {
 	if err := s.lab.Partition(t.Context(), "etcd-1", "etcd-3", true); err != nil {
 		t.Fatal(err)
@@ -271,7 +272,8 @@ func p50(t *testing.T, f finding) float64 {
 	return ms
 }
 
-// traceScript lists what a preflight could leave: files, units, listeners, processes. What logins and logs leave is not among it.
+// traceScript lists what a preflight could leave: files, units, listeners, processes. What logins and logs leave is not
+// among it.
 const traceScript = `
 find / -xdev \( -path /proc -o -path /sys -o -path /var/log -o -path /run \) -prune -o -printf '%p %y %m %u\n'
 find /run -xdev \( -path /run/systemd -o -path /run/user -o -path /run/udev -o -path /run/sudo -o -path /run/log -o -path /run/dbus \) -prune -o -printf '%p %y %m %u\n'

@@ -10,7 +10,8 @@ import (
 	"testing"
 )
 
-// TestReadme holds README and docs to the binary: what they tell people to type exists, and what they show is what there is.
+// TestReadme holds README and docs to the binary: what they tell people to type exists, and what they show is what
+// there is.
 func TestReadme(t *testing.T) {
 	t.Parallel()
 	pages, err := filepath.Glob("../docs/*.md")

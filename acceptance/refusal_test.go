@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// TestRefusals proves that what is unsafe, or cannot be seen, is refused with its own exit code, its cause and its remedy, and that
-// nothing at all is written then.
+// TestRefusals proves that what is unsafe, or cannot be seen, is refused with its own exit code, its cause and its
+// remedy, and that nothing at all is written then.
 func TestRefusals(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, "refuse", hosts(3)...)
@@ -152,7 +152,8 @@ func unsafe(t *testing.T, s *site, file string) {
 	}
 }
 
-// secondOperator has the inventory but not the operator directory: it must be told so, and must not make CAs of its own.
+// secondOperator has the inventory but not the operator directory: it must be told so, and must not make CAs of its
+// own.
 func secondOperator(t *testing.T, s *site, inv inventory) {
 	elsewhere := *s
 	elsewhere.dir = t.TempDir()

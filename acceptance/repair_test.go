@@ -71,7 +71,8 @@ systemctl daemon-reload; systemctl restart etcd-prod; tr '\0' ' ' </proc/$(syste
 // hostLines are the lines of a plan that name the hosts of the steps below them.
 var hostLines = regexp.MustCompile(`(?m)^   (etcd-\d(, )?)+$`)
 
-// repair proves that the plan names each fault and its host, that apply mends it, and that only the member that needs it restarts.
+// repair proves that the plan names each fault and its host, that apply mends it, and that only the member that needs
+// it restarts.
 func repair(t *testing.T, s *site, file string, inv inventory) {
 	for _, name := range slices.Sorted(maps.Keys(faults)) {
 		t.Run(name, func(t *testing.T) {

@@ -240,7 +240,8 @@ func nothingToRestart(t *testing.T, s *site, inv inventory) {
 	s.ok(t, "apply", "--yes", s.write(t, "prod.hcl", inv))
 }
 
-// twoOfThree has a cluster without a quorum asked for another version: that is refused, with what to do, and touches nobody.
+// twoOfThree has a cluster without a quorum asked for another version: that is refused, with what to do, and touches
+// nobody.
 func twoOfThree(t *testing.T, s *site, inv inventory) {
 	before := s.pids(t, inv.Cluster)
 	for _, m := range inv.Members[1:] {

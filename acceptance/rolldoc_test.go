@@ -15,8 +15,8 @@ const (
 	measuredEnd = "\n<!-- end of what was measured -->"
 )
 
-// measured puts what clients saw of a change into docs/guarantees.md, with FAULTS=full; else it checks that the page has a row for it,
-// and says as many failed writes.
+// measured puts what clients saw of a change into docs/guarantees.md, with FAULTS=full; else it checks that the page
+// has a row for it, and says as many failed writes.
 func measured(t *testing.T, what string, r report, seconds float64) {
 	t.Helper()
 	guaranteesMu.Lock()

@@ -42,8 +42,8 @@ func (u *underway) report(t *testing.T, s *stand) report {
 	return tr.stop(t)
 }
 
-// lead has a member lead, so that every run of an operation has the same points. Its clients are gone afterwards: they would go on to knock
-// with what is of no use any more.
+// lead has a member lead, so that every run of an operation has the same points. Its clients are gone afterwards: they
+// would go on to knock with what is of no use any more.
 func (s *stand) lead(t *testing.T, wanted member) {
 	t.Helper()
 	store := s.cas(t, s.inv.Cluster)
@@ -82,9 +82,10 @@ func (s *stand) lead(t *testing.T, wanted member) {
 	})
 }
 
-// wholeSteps leaves the points around whole steps, since every action is tried with a bootstrap and a repair. The members' agreement on a
-// version is left out: nothing is changed, and the host that is asked is whoever leads by then. So is a second handing over of leadership:
-// the first is by etcd-1, but who leads when the members restart again is for them to decide.
+// wholeSteps leaves the points around whole steps, since every action is tried with a bootstrap and a repair. The
+// members' agreement on a version is left out: nothing is changed, and the host that is asked is whoever leads by then.
+// So is a second handing over of leadership: the first is by etcd-1, but who leads when the members restart again is
+// for them to decide.
 func wholeSteps(verb string, points []string) []string {
 	if verb == "fail" {
 		points = steps(points, "etcd-2")

@@ -73,7 +73,8 @@ func TestRotateFive(t *testing.T) {
 	r.undergo(t, s, &inv)
 }
 
-// newLeaves gives all members new leaves. No process is another one then, nobody was away, and every port shows what it did not before.
+// newLeaves gives all members new leaves. No process is another one then, nobody was away, and every port shows what it
+// did not before.
 func newLeaves(t *testing.T, s *site, inv inventory) {
 	file := s.write(t, "prod.hcl", inv)
 	pids, before := s.pids(t, inv.Cluster), s.shown(t, inv)
@@ -112,8 +113,8 @@ func (s *site) inUse(t *testing.T, cluster string) map[string]int {
 	return newest
 }
 
-// rotated checks that of the roles that were rotated a newer CA alone is in use, on the wire and in the bundles, and that for the other
-// nothing has changed.
+// rotated checks that of the roles that were rotated a newer CA alone is in use, on the wire and in the bundles, and
+// that for the other nothing has changed.
 func (s *site) rotated(t *testing.T, inv inventory, before map[string]int, roles ...string) {
 	t.Helper()
 	now := s.inUse(t, inv.Cluster)

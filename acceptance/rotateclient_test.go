@@ -16,8 +16,8 @@ import (
 	"github.com/clusterup/clusterup/pki"
 )
 
-// wallet is what a client has that lives through a rotation of the client CA: at each new connection it trusts the bundle of that moment, and
-// shows the newest of its certificates that the server takes.
+// wallet is what a client has that lives through a rotation of the client CA: at each new connection it trusts the
+// bundle of that moment, and shows the newest of its certificates that the server takes.
 type wallet struct {
 	members []member
 
@@ -78,7 +78,8 @@ func (w *wallet) refresh() {
 	}
 }
 
-// kept is a client whose certificate and bundle an agent keeps up to date: each CA that there is signs one for it, as soon as it is there.
+// kept is a client whose certificate and bundle an agent keeps up to date: each CA that there is signs one for it, as
+// soon as it is there.
 func kept(t *testing.T, s *site, inv inventory) *tls.Config {
 	t.Helper()
 	w, signed := &wallet{members: inv.Members}, map[int]bool{}
@@ -145,7 +146,8 @@ func (c creds) config() *tls.Config {
 	}
 }
 
-// received checks how every member treats whoever shows a pair at a port. The server's certificate is for others to judge.
+// received checks how every member treats whoever shows a pair at a port. The server's certificate is for others to
+// judge.
 func (s *site) received(t *testing.T, who string, c creds, inv inventory, port int, want reception) {
 	t.Helper()
 	config := c.config()

@@ -9,8 +9,8 @@ import (
 
 const rotationRoll = "rotation of both CAs of 3 members, under load"
 
-// rotatingBoth takes three members over to new CAs, for peers and for clients, while clients are at work that keep up with that. None
-// watches, so that members stop soon: each restarts twice.
+// rotatingBoth takes three members over to new CAs, for peers and for clients, while clients are at work that keep up
+// with that. None watches, so that members stop soon: each restarts twice.
 func rotatingBoth() operation {
 	u := &underway{all: map[*stand]*traffic{}}
 	first := map[string]int{"peer": 1, "client": 1}
@@ -43,7 +43,8 @@ func rotatingBoth() operation {
 	}
 }
 
-// rotationSteps leaves the points around whole steps; what fails after one and what fails before the next come to the same.
+// rotationSteps leaves the points around whole steps; what fails after one and what fails before the next come to the
+// same.
 func rotationSteps(verb string, points []string) []string {
 	return slices.DeleteFunc(wholeSteps("kill", points), func(p string) bool {
 		elsewhere := hostOf(p) != "" && hostOf(p) != "etcd-2"

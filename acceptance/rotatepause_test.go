@@ -8,8 +8,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// withPauses rotates the client CA as an operator does who hands out files by hand: after each phase the clients get what they need for the
-// next one. Clients are at work all the time.
+// withPauses rotates the client CA as an operator does who hands out files by hand: after each phase the clients get
+// what they need for the next one. Clients are at work all the time.
 func withPauses(t *testing.T, s *site, inv inventory) {
 	file := s.write(t, "prod.hcl", inv)
 	before := s.inUse(t, inv.Cluster)
@@ -51,7 +51,8 @@ func withPauses(t *testing.T, s *site, inv inventory) {
 	}
 }
 
-// issuedInTheDark is a certificate that nobody has to be asked for: all members accept what the old CA signs as long as it is not dropped.
+// issuedInTheDark is a certificate that nobody has to be asked for: all members accept what the old CA signs as long as
+// it is not dropped.
 func (s *site) issuedInTheDark(t *testing.T, file string) {
 	t.Helper()
 	s.on(t, "etcd-3", "systemctl stop ssh")
@@ -61,8 +62,8 @@ func (s *site) issuedInTheDark(t *testing.T, file string) {
 	s.ok(t, "cert", "revoke", "dark", file, "--yes")
 }
 
-// waiting checks that a rotation waits: a plan says so, and an apply says so and changes nothing. Hosts as a whole cannot be compared while
-// clients are at work: members write what they like.
+// waiting checks that a rotation waits: a plan says so, and an apply says so and changes nothing. Hosts as a whole
+// cannot be compared while clients are at work: members write what they like.
 func (s *site) waiting(t *testing.T, inv inventory, file, why string) {
 	t.Helper()
 	type picture struct{ PIDs, Bundles, Shown, Control map[string]string }

@@ -6,7 +6,8 @@ import (
 	"testing"
 )
 
-// TestRotateWaits has rotations wait for clients, takes one back, and revokes: who gets in at each moment, and who does not.
+// TestRotateWaits has rotations wait for clients, takes one back, and revokes: who gets in at each moment, and who does
+// not.
 func TestRotateWaits(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, "rotate-wait", hosts(3)...)
@@ -71,8 +72,8 @@ func aborting(t *testing.T, s *site, inv inventory, file string) {
 	s.ok(t, "history", file).says(t, "clusterup rotate ca --abort", "clusterup rotate ca --pause-after=leaves")
 }
 
-// clientsOfOld has the end of a rotation wait as long as the newest certificate of a client is of the old CA: one client gets another, and
-// the other is given up. From there on there is only the way forwards.
+// clientsOfOld has the end of a rotation wait as long as the newest certificate of a client is of the old CA: one
+// client gets another, and the other is given up. From there on there is only the way forwards.
 func clientsOfOld(t *testing.T, s *site, inv inventory, file string) {
 	old, web := s.credentials(t, "app", file), s.credentials(t, "web", file)
 	before := s.inUse(t, inv.Cluster)

@@ -15,7 +15,8 @@ var update = flag.Bool("update", false, "write the expected outputs of the scrip
 
 // TestScripts runs testdata/script: the commands that need no hosts, with their exit codes and exact texts.
 //
-// A line "exits 3 fmt --check x.hcl" runs clusterup and checks its exit code; stdout, stderr and cmp then see what it said.
+// A line "exits 3 fmt --check x.hcl" runs clusterup and checks its exit code; stdout, stderr and cmp then see what it
+// said.
 func TestScripts(t *testing.T) {
 	t.Parallel()
 	testscript.Run(t, testscript.Params{

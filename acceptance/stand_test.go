@@ -11,8 +11,8 @@ import (
 	"testing"
 )
 
-// stand is where one cluster is disturbed: some hosts of a site, and an operator's directory of its own, so that one lab has room for
-// several stands.
+// stand is where one cluster is disturbed: some hosts of a site, and an operator's directory of its own, so that one
+// lab has room for several stands.
 type stand struct {
 	*site
 	inv     inventory
@@ -75,8 +75,8 @@ func (s *stand) looks(t *testing.T) []picture {
 	return all
 }
 
-// quietScript names what a run has left going on a host: processes of SSH sessions, and locks that somebody holds. sshd's own listener is
-// the one process that may stay in its control group.
+// quietScript names what a run has left going on a host: processes of SSH sessions, and locks that somebody holds.
+// sshd's own listener is the one process that may stay in its control group.
 const quietScript = `
 main=$(systemctl show -p MainPID --value ssh)
 for p in /proc/[0-9]*; do
@@ -97,8 +97,8 @@ func (s *stand) quiet(t *testing.T) {
 	})
 }
 
-// lawful checks what holds at any time, however a run ended: one cluster ID, no data gone, keys for their owner only, nothing secret
-// in what was said.
+// lawful checks what holds at any time, however a run ended: one cluster ID, no data gone, keys for their owner only,
+// nothing secret in what was said.
 func (s *stand) lawful(t *testing.T, before, after []picture) {
 	t.Helper()
 	clusters := map[uint64][]string{}
@@ -143,7 +143,8 @@ func (s *stand) told(t *testing.T, where, text string) {
 	}
 }
 
-// served checks the end of what makes or mends a cluster: all members are healthy, and each has the marker of its own life.
+// served checks the end of what makes or mends a cluster: all members are healthy, and each has the marker of its own
+// life.
 func (s *stand) served(t *testing.T, end []picture) {
 	t.Helper()
 	s.inSync(t, s.file, s.inv)

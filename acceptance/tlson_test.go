@@ -34,7 +34,8 @@ func secureAll(inv *inventory) {
 	inv.Settings, inv.HTTP, inv.Port = tlsBlock(newClientPort), 0, newClientPort
 }
 
-// TestTLSOn takes a cluster that speaks http to https while clients are at work: first its peers, then its clients by way of both.
+// TestTLSOn takes a cluster that speaks http to https while clients are at work: first its peers, then its clients by
+// way of both.
 func TestTLSOn(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, "tls-on", hosts(3)...)
@@ -98,8 +99,8 @@ func backToPlain(t *testing.T, s *site, inv inventory) {
 		"etcd-1: its clients reach it over TLS, which clusterup does not switch off", "→ set clients = true in the block tls")
 }
 
-// markersLost takes all birth markers from a cluster whose ID does not follow from its inventory any more, while its members run and when
-// they are stopped: they come back, and nothing else happens to a member that runs.
+// markersLost takes all birth markers from a cluster whose ID does not follow from its inventory any more, while its
+// members run and when they are stopped: they come back, and nothing else happens to a member that runs.
 func markersLost(t *testing.T, s *site, inv inventory) {
 	file := s.write(t, "prod.hcl", inv)
 	const marker = "/etc/etcd/prod/born.json"
@@ -149,7 +150,8 @@ func (s *site) peersSecure(t *testing.T, inv inventory) {
 	}
 }
 
-// clientsSecure checks that members serve clients with certificates, and no others but on the port of http, while that is there.
+// clientsSecure checks that members serve clients with certificates, and no others but on the port of http, while that
+// is there.
 func (s *site) clientsSecure(t *testing.T, inv inventory, plain bool) {
 	t.Helper()
 	s.worksFor(t, s.appTLS(t, inv), inv, newClientPort)

@@ -5,8 +5,8 @@ import "testing"
 // tlsOn is what the faults befall.
 const tlsOn = "switching on TLS between 3 members, under load"
 
-// killedOften switches TLS on between peers with a run that is killed twice: while some members can dial https and others cannot, and when a
-// member is known with https and listens with http.
+// killedOften switches TLS on between peers with a run that is killed twice: while some members can dial https and
+// others cannot, and when a member is known with https and listens with http.
 func killedOften(t *testing.T, s *site, inv *inventory) {
 	securePeers(inv)
 	file := s.write(t, "wanted.hcl", *inv)

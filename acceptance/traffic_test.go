@@ -20,9 +20,9 @@ const (
 	writePatience = 5 * time.Second       // of one write
 )
 
-// traffic is what the clients of a cluster do while it is changed: some write numbers, each one after the other, as fast as they are
-// acknowledged; one watches everything on all endpoints, and one on each member alone; and every member is asked all the time whether
-// it is there. Clients are etcd's own, with the retries that they come with.
+// traffic is what the clients of a cluster do while it is changed: some write numbers, each one after the other, as
+// fast as they are acknowledged; one watches everything on all endpoints, and one on each member alone; and every
+// member is asked all the time whether it is there. Clients are etcd's own, with the retries that they come with.
 type traffic struct {
 	prefix   string             // of the keys that are written
 	client   *clientv3.Client   // of the writers
@@ -77,8 +77,9 @@ func (s *site) appTLS(t *testing.T, inv inventory) *tls.Config {
 	return secure(t, store, pki.RoleClient, app.Cert, app.Key)
 }
 
-// startTrafficAs returns when every writer has written. It must be stopped. A member that nobody watches stops sooner: etcd waits seven
-// seconds for the streams of its clients (server/embed/etcd.go, Close: the request timeout of five, and twice the election timeout).
+// startTrafficAs returns when every writer has written. It must be stopped. A member that nobody watches stops sooner:
+// etcd waits seven seconds for the streams of its clients (server/embed/etcd.go, Close: the request timeout of five,
+// and twice the election timeout).
 func startTrafficAs(t *testing.T, s *site, inv inventory, who watching, config *tls.Config) *traffic {
 	t.Helper()
 	var endpoints []string

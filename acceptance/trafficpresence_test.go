@@ -18,8 +18,9 @@ const (
 	askTimes    = 2               // a busy machine may be silent for one of them
 )
 
-// presence knows which members answer, by asking each of them all the time. A member that answers has joined its cluster: etcd listens
-// for clients only then. One that refuses or is unreachable is away, and so is one that is silent again and again.
+// presence knows which members answer, by asking each of them all the time. A member that answers has joined its
+// cluster: etcd listens for clients only then. One that refuses or is unreachable is away, and so is one that is silent
+// again and again.
 type presence struct {
 	inv    inventory
 	client *http.Client

@@ -60,7 +60,8 @@ func (tr *traffic) report(kept []*mvccpb.KeyValue) report {
 	return r
 }
 
-// judge says what is wrong with the n-th write of a writer, whose last acknowledged one was at a revision; "" is nothing.
+// judge says what is wrong with the n-th write of a writer, whose last acknowledged one was at a revision; "" is
+// nothing.
 func judge(w write, n int, last int64, kept *mvccpb.KeyValue) string {
 	switch {
 	case kept == nil && w.err == nil:
@@ -75,8 +76,9 @@ func judge(w write, n int, last int64, kept *mvccpb.KeyValue) string {
 	return ""
 }
 
-// count finds changes of the leader, and gaps until the writers were to stop. What is proposed while the leader changes, raft drops: such a write fails at once, or when
-// its client has waited long enough, and etcd's client does not try a put again.
+// count finds changes of the leader, and gaps until the writers were to stop. What is proposed while the leader
+// changes, raft drops: such a write fails at once, or when its client has waited long enough, and etcd's client does
+// not try a put again.
 func (r *report) count(began, stopped time.Time, acked, failed []write) {
 	if len(acked) == 0 {
 		r.wrong, r.failed = append(r.wrong, "no write was acknowledged"), len(failed)
@@ -115,8 +117,8 @@ func (r report) String() string {
 	return strings.TrimSpace(text)
 }
 
-// sound checks what holds whatever happens to a cluster: no acknowledged write is lost, done twice or out of order, no watcher misses
-// anything; and of the members that nobody else took down, no two were away at once.
+// sound checks what holds whatever happens to a cluster: no acknowledged write is lost, done twice or out of order, no
+// watcher misses anything; and of the members that nobody else took down, no two were away at once.
 func (r report) sound(t *testing.T, excused ...string) {
 	t.Helper()
 	for _, wrong := range r.wrong {
@@ -127,8 +129,8 @@ func (r report) sound(t *testing.T, excused ...string) {
 	}
 }
 
-// unnoticed checks that no client noticed anything but a moment's wait, or lost a write to a change of the leader. The bound is for a
-// machine that does much else.
+// unnoticed checks that no client noticed anything but a moment's wait, or lost a write to a change of the leader. The
+// bound is for a machine that does much else.
 func (r report) unnoticed(t *testing.T, excused ...string) {
 	t.Helper()
 	r.sound(t, excused...)

@@ -24,7 +24,8 @@ func newObserver(name string, revision int64) *observer {
 	return &observer{name: name, last: revision, keys: map[string]struct{}{}}
 }
 
-// watch goes on until its context ends. Going on after a lost member is the client's own affair: a watch that ends is a fault.
+// watch goes on until its context ends. Going on after a lost member is the client's own affair: a watch that ends is a
+// fault.
 func (o *observer) watch(ctx context.Context, c *clientv3.Client) {
 	for response := range c.Watch(ctx, "", clientv3.WithPrefix(), clientv3.WithRev(o.last+1)) {
 		o.see(response)

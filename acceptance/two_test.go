@@ -71,7 +71,8 @@ func sideBySide(t *testing.T, s *site, files map[string]inventory) {
 	}
 }
 
-// destroy ends a cluster by its name, keeps its data, and leaves everything else alone; then the same inventory makes a new one.
+// destroy ends a cluster by its name, keeps its data, and leaves everything else alone; then the same inventory makes a
+// new one.
 func destroy(t *testing.T, s *site, file string, inv inventory) {
 	s.untouched(t, inv.Cluster, func() {
 		s.run(t, "destroy", file).exits(t, 2).says(t, "stop all members", "--confirm="+inv.Cluster)

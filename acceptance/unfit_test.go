@@ -76,7 +76,8 @@ func unfit(t *testing.T, s *site, inv inventory, file string) {
 	t.Run("mended", func(t *testing.T) { s.run(t, "plan", "--exit-code", file).exits(t, 3) })
 }
 
-// mirrorOf makes a mirror of one archive, with a SHA256SUMS that need not be its own, and returns its folder and the archive's digest.
+// mirrorOf makes a mirror of one archive, with a SHA256SUMS that need not be its own, and returns its folder and the
+// archive's digest.
 func mirrorOf(t *testing.T, archive []byte, sums string) (dir, digest string) {
 	t.Helper()
 	dir, digest = t.TempDir(), fmt.Sprintf("%x", sha256.Sum256(archive))
@@ -142,7 +143,8 @@ func wrongArchive(t *testing.T, s *site, inv inventory) {
 	}
 }
 
-// otherThanPinned is a mirror that has another archive than the one that the cluster was made with, and a SHA256SUMS to go with it.
+// otherThanPinned is a mirror that has another archive than the one that the cluster was made with, and a SHA256SUMS to
+// go with it.
 func otherThanPinned(t *testing.T, s *site, file string, inv inventory) {
 	good, digest := published(t)
 	s.on(t, "etcd-3", faults["etcdctl altered"].harm)

@@ -23,7 +23,8 @@ func inBubble(t *testing.T, name string, do func(t *testing.T)) {
 	t.Run(name, func(t *testing.T) { synctest.Test(t, do) })
 }
 
-// settled lets a run finish, and then finds that there is nothing left to do: no step, no action on a host, no key written.
+// settled lets a run finish, and then finds that there is nothing left to do: no step, no action on a host, no key
+// written.
 func settled(t *testing.T, o *world, token string) {
 	t.Helper()
 	if _, err := o.run(token).Converge(t.Context()); err != nil {
@@ -142,8 +143,8 @@ var scenes = map[string]func(t *testing.T, n int) *world{
 
 var errFault = errors.New("cut")
 
-// Whatever happens before or after any look, step or action, another run goes on and finishes. Three things happen: that one place
-// fails; the whole run dies there; it is asked to stop there.
+// Whatever happens before or after any look, step or action, another run goes on and finishes. Three things happen:
+// that one place fails; the whole run dies there; it is asked to stop there.
 func TestFaultAtEveryPoint(t *testing.T) {
 	for name, scene := range scenes {
 		for _, n := range []int{1, 3, 5} {
@@ -385,7 +386,8 @@ func TestStopTakesLong(t *testing.T) {
 	}
 }
 
-// What a process says that a restart ends is no reason why the next one does not come up; that it had to be killed may be one.
+// What a process says that a restart ends is no reason why the next one does not come up; that it had to be killed may
+// be one.
 func TestRestartFails(t *testing.T) {
 	const (
 		ending   = "Stopping etcd member etcd-1 of cluster prod...\nrafthttp: failed to dial\netcd-prod.service: State 'stop-sigterm' timed out. Killing.\netcd-prod.service: Main process exited, code=killed, status=9/KILL\nStopped etcd member etcd-1 of cluster prod.\n"

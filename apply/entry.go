@@ -17,6 +17,6 @@ type Entry struct {
 	Error   string    `json:"error,omitempty"`
 }
 
-// NotFinished is the outcome of a run that has only its first line: it goes on, or was killed. How long it took and what
-// it did is not known.
+// NotFinished is the outcome of a run that has only its first line: it goes on, or was killed. How long it took and
+// what it did is not known.
 const NotFinished = "not finished"

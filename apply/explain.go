@@ -49,8 +49,8 @@ var fullSignatures = []signature{
 		"make room on $1, then run again"), full,
 }
 
-// stopSignatures are what systemd says of a process that does not end. What it is told to end with is no reason why
-// another does not start, so they count where there is no other.
+// stopSignatures are what systemd says of a process that does not end. They explain a failed restart only if no other
+// signature matched.
 var stopSignatures = []signature{
 	sign(`State 'stop-sig(?:term|kill)' timed out`, "the process that ran before did not end on SIGTERM: systemd killed it when the time was up that its unit gives it (TimeoutStopSec)",
 		"look on the host for what held it up: its last lines in the journal, and journalctl -k; a disk that does not answer does that"),

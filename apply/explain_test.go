@@ -13,8 +13,8 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files anew")
 
-// The journals are those of real members that were kept from coming up, without lines that say nothing and without stack traces, and one of
-// a member of which nothing is wrong.
+// The journals are those of real members that were kept from coming up, without lines that say nothing and without
+// stack traces, and one of a member of which nothing is wrong.
 func TestExplainRealJournals(t *testing.T) {
 	files, err := filepath.Glob("testdata/journals/*.txt")
 	if err != nil || len(files) < 3 {

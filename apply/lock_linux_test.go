@@ -13,7 +13,8 @@ import (
 	"time"
 )
 
-// localHolder runs the lock's script with this machine's shell and flock, as a process that stands for a session on a host.
+// localHolder runs the lock's script with this machine's shell and flock, as a process that stands for a session on a
+// host.
 type localHolder struct {
 	t   *testing.T
 	dir string

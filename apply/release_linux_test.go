@@ -144,7 +144,8 @@ func TestUnpackOpenSSL(t *testing.T) {
 	}
 }
 
-// TestUnpackRepacked takes an archive whose names begin with "./", and tells of one that holds no release in tar's own words.
+// TestUnpackRepacked takes an archive whose names begin with "./", and tells of one that holds no release in tar's own
+// words.
 func TestUnpackRepacked(t *testing.T) {
 	root := t.TempDir()
 	dir := root + "/3.6.16-01234567"

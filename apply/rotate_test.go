@@ -29,8 +29,8 @@ func signers(o *world) map[string]int {
 	return found
 }
 
-// A rotation of both CAs goes through its phases in order, whichever run comes to each of them: one after another dies at each of its points,
-// and another goes on, which knows nothing of it.
+// A rotation of both CAs goes through its phases in order, whichever run comes to each of them: one after another dies
+// at each of its points, and another goes on, which knows nothing of it.
 func TestRotate(t *testing.T) {
 	first := running(t, 3, "3.6.16", "3.6.16")
 	wish := etcd.RotateCA(first.want, first.seen, []string{"peer", "client"}, "")

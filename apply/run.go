@@ -17,7 +17,8 @@ import (
 	"github.com/clusterup/clusterup/units"
 )
 
-// Host is one machine that steps run on. All methods are safe for concurrent use, block until done, and name the host in errors.
+// Host is one machine that steps run on. All methods are safe for concurrent use, block until done, and name the host
+// in errors.
 type Host interface {
 	// Script runs a POSIX shell script as root and returns its stdout. A non-zero exit is an error.
 	Script(ctx context.Context, script string) ([]byte, error)
@@ -67,7 +68,8 @@ type Operator interface {
 	Issue(ctx context.Context, leaf plan.Leaf) (cert, key []byte, serial string, err error)
 	// Archive is the verified release archive.
 	Archive(ctx context.Context, r plan.Release) (Archive, error)
-	// SaveSnapshot puts a verified copy of the data of the member behind an endpoint, which is of a version of etcd, into the directory.
+	// SaveSnapshot puts a verified copy of the data of the member behind an endpoint, which is of a version of etcd,
+	// into the directory.
 	SaveSnapshot(ctx context.Context, endpoint, version string) error
 }
 
@@ -81,12 +83,13 @@ type Etcd interface {
 	ClusterVersion(ctx context.Context, endpoint string) (string, error)
 	// MoveLeader hands leadership from the member behind the endpoint, which must lead, to another.
 	MoveLeader(ctx context.Context, endpoint string, to facts.ID) error
-	// UpdateMember makes a member known with other peer URLs, through the one behind the endpoint. Worth another try when the members are
-	// not all connected for long enough.
+	// UpdateMember makes a member known with other peer URLs, through the one behind the endpoint. Worth another try
+	// when the members are not all connected for long enough.
 	UpdateMember(ctx context.Context, endpoint string, id facts.ID, peerURLs []string) error
 	// Downgrade lets members of a minor version, "3.5", join and start; "" takes that back.
 	Downgrade(ctx context.Context, endpoint, minor string) error
-	// Revision is the store's, and Hash that of all its keys up to one; hashes compare when the store was compacted to the same revision.
+	// Revision is the store's, and Hash that of all its keys up to one; hashes compare when the store was compacted to
+	// the same revision.
 	Revision(ctx context.Context, endpoint string) (int64, error)
 	Hash(ctx context.Context, endpoint string, revision int64) (sum uint32, compacted int64, err error)
 }
@@ -105,15 +108,16 @@ type Run struct {
 	Stop     <-chan struct{} // closed: stop at the next safe point; nil: never
 	Timeout  time.Duration   // for a member to become ready; 0: 90 s
 
-	// Next decides; nil: etcd.Next. With another one nothing is verified in the end, since there may be no cluster any more.
+	// Next decides; nil: etcd.Next. With another one nothing is verified in the end, since there may be no cluster any
+	// more.
 	Next func(etcd.Want, facts.Snapshot) (*plan.Stage, error)
 
 	swapped atomic.Bool // a member runs another version of etcd than before
 	kept    []string    // hosts of which the last look kept what one before it had seen
 	serving serving
 
-	// Seam is called right before and right after every look, every step and every action of a step on a host, with "before NAME" and
-	// "after NAME". An error is taken for that of what it stands around. Nil outside tests of faults.
+	// Seam is called right before and right after every look, every step and every action of a step on a host, with
+	// "before NAME" and "after NAME". An error is taken for that of what it stands around. Nil outside tests of faults.
 	Seam func(point string) error
 	// Apart says whether what would go to a host as one is to end at a point, so that a fault hits it in between. Nil
 	// outside tests of faults.

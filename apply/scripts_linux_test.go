@@ -22,8 +22,8 @@ import (
 	"github.com/clusterup/clusterup/plan"
 )
 
-// These tests run the scripts with the shell of this machine, in directories of their own. To give files to root takes root, and to wait
-// for the disk shows nothing without a power cut.
+// These tests run the scripts with the shell of this machine, in directories of their own. To give files to root takes
+// root, and to wait for the disk shows nothing without a power cut.
 
 const asWhoever = `chown() { [ "$(id -u)" -ne 0 ] || command chown "$@"; }
 sync() { for file; do [ -e "$file" ] || return 1; done; }
@@ -162,8 +162,8 @@ var (
 	leafNew   = "peer-" + strings.Repeat("f1", 16)
 )
 
-// The link always leads to a whole pair, the old or the new one, and in the end to the new one, with nothing else left of what clusterup
-// writes. What has another name is somebody else's.
+// The link always leads to a whole pair, the old or the new one, and in the end to the new one, with nothing else left
+// of what clusterup writes. What has another name is somebody else's.
 func TestSwapLeaf(t *testing.T) {
 	for _, first := range []bool{true, false} {
 		root := filepath.Join(t.TempDir(), "it's tls")

@@ -7,7 +7,8 @@ import (
 	"github.com/clusterup/clusterup/plan/etcd"
 )
 
-// serving remembers where members serve clients. While that is being changed, a member is at its old place until it has restarted.
+// serving remembers where members serve clients. While that is being changed, a member is at its old place until it has
+// restarted.
 type serving struct {
 	mu sync.Mutex
 	at map[string]string // by member

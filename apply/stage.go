@@ -14,9 +14,9 @@ import (
 	"github.com/clusterup/clusterup/plan"
 )
 
-// stage runs the steps of each host in their order, as many hosts side by side as the stage is wide. A failure ends that host's steps
-// only: what others are at is finished, so that a stage leaves as little half done as it can; hosts whose turn comes later are left alone.
-// It returns how many steps were done.
+// stage runs the steps of each host in their order, as many hosts side by side as the stage is wide. A failure ends
+// that host's steps only: what others are at is finished, so that a stage leaves as little half done as it can; hosts
+// whose turn comes later are left alone. It returns how many steps were done.
 func (r *Run) stage(ctx context.Context, stage plan.Stage) (int, error) {
 	began := r.Now()
 	r.emit(Event{Type: StageStarted, Stage: stage.Name, Text: stage.Gate, Steps: len(stage.Steps)})
@@ -101,7 +101,8 @@ func (r *Run) steps(ctx context.Context, stage plan.Stage, steps []plan.Step) (d
 	return done, err
 }
 
-// pieceOf are the steps, from the first on, that do nothing but write files and have no gate: they go to the host as one.
+// pieceOf are the steps, from the first on, that do nothing but write files and have no gate: they go to the host as
+// one.
 func pieceOf(steps []plan.Step) []plan.Step {
 	n := slices.IndexFunc(steps, func(s plan.Step) bool { return !writes(s.Kind) || s.Needs != nil })
 	switch n {
@@ -168,8 +169,8 @@ func (r *Run) apart(one, next plan.Step) bool {
 	}, r.Apart)
 }
 
-// step runs one step that is no part of a piece. Those that wait or send a lot end at once when a stop is asked for; the
-// others take moments, and are finished.
+// step runs one step that is no part of a piece. Those that wait or send a lot end at once when a stop is asked for;
+// the others take moments, and are finished.
 func (r *Run) step(ctx context.Context, stage plan.Stage, step plan.Step) error {
 	s := r.begin(stage, step)
 	err := s.seam("before")
@@ -262,9 +263,10 @@ func (r *Run) stoppable(ctx context.Context, kind plan.Kind) (context.Context, c
 	return ctx, cancel
 }
 
-// journal is what the member's unit said last, for steps that wait for it, and what that means; nil when it said nothing. Its last start
-// is explained first: before that it may have failed for another reason. What a process says that a restart has told to end is no reason;
-// that it did not end may be, where there is no other.
+// journal is what the member's unit said last, for steps that wait for it, and what that means; nil when it said
+// nothing. Its last start is explained first: an earlier one may have failed for another reason. Lines of the old
+// process, written while it was shutting down, are passed over; that it did not stop in time is told only where
+// nothing else explains the failure.
 func (r *Run) journal(ctx context.Context, step plan.Step, began time.Time) ([]string, *Explanation) {
 	if !step.Kind.Traits().Serves {
 		return nil, nil

@@ -29,9 +29,9 @@ func (r *Run) startMember(ctx context.Context, host Host, step plan.Step) error 
 	return nil
 }
 
-// bringUp has systemd start or restart the unit, in one job that goes on whatever becomes of this run. It is Type=notify, so the start is
-// over when etcd has joined a quorum; systemctl waits for that, and is cut short when its time is up. What the process that ran before
-// takes to end is not part of that time.
+// bringUp has systemd start or restart the unit, in one job that goes on whatever becomes of this run. It is
+// Type=notify, so the start is over when etcd has joined a quorum; systemctl waits for that, and is cut short when its
+// time is up. What the process that ran before takes to end is not part of that time.
 func (r *Run) bringUp(ctx context.Context, host Host, step plan.Step) error {
 	verb := "start"
 	if step.Kind == plan.RestartMember {
@@ -63,7 +63,8 @@ func (r *Run) bringUp(ctx context.Context, host Host, step plan.Step) error {
 	}
 }
 
-// stopTook is how much of the time since a restart began has gone by before there was a new process: all of it while there is none yet.
+// stopTook is how much of the time since a restart began has gone by before there was a new process: all of it while
+// there is none yet.
 func (r *Run) stopTook(ctx context.Context, step plan.Step, began time.Time) time.Duration {
 	if !step.Kind.Traits().Disturbs { // none ran before
 		return 0

@@ -12,7 +12,8 @@ import (
 	"github.com/clusterup/clusterup/units"
 )
 
-// do does what one step says that writes no files. Doing it twice does no harm: a run that was killed within a step starts it over.
+// do does what one step says that writes no files. Doing it twice does no harm: a run that was killed within a step
+// starts it over.
 func (r *Run) do(ctx context.Context, step plan.Step) error {
 	host := r.seamed(r.Hosts[step.Host], step.ID())
 	script := func(text string) error {
@@ -139,7 +140,8 @@ func (r *Run) leaf(ctx context.Context, leaf plan.Leaf) (Part, error) {
 	}, nil
 }
 
-// awaitMember waits until the member serves a linearizable read: then it has applied all that was committed when it was asked.
+// awaitMember waits until the member serves a linearizable read: then it has applied all that was committed when it was
+// asked.
 func (r *Run) awaitMember(ctx context.Context, step plan.Step) error {
 	endpoint := r.endpoint(step.Host)
 	return r.await(ctx, "no linearizable read", func(ctx context.Context) error { return r.Etcd.ReadLinearizable(ctx, endpoint) })

@@ -11,8 +11,8 @@ import (
 	"github.com/clusterup/clusterup/plan/etcd"
 )
 
-// moveLeader hands leadership over, and waits until the other member says that it leads. That it leads already, or that another one came
-// first, is seen by the next look.
+// moveLeader hands leadership over, and waits until the other member says that it leads. That it leads already, or that
+// another one came first, is seen by the next look.
 func (r *Run) moveLeader(ctx context.Context, step plan.Step) error {
 	target, err := r.Etcd.Status(ctx, r.endpoint(step.To))
 	if err != nil {
@@ -33,8 +33,9 @@ func (r *Run) moveLeader(ctx context.Context, step plan.Step) error {
 	})
 }
 
-// awaitVersion waits until the cluster has agreed on a minor version, the data of every member that says so is of it, and a downgrade to it
-// has ended. The leader sees to all three every few seconds (etcd: server/etcdserver/version/monitor.go).
+// awaitVersion waits until the cluster has agreed on a minor version, the data of every member that says so is of it,
+// and a downgrade to it has ended. The leader sees to all three every few seconds (etcd:
+// server/etcdserver/version/monitor.go).
 func (r *Run) awaitVersion(ctx context.Context, step plan.Step) error {
 	err := r.await(ctx, "no agreement on the version", func(ctx context.Context) error {
 		for _, name := range r.members() {
@@ -71,8 +72,9 @@ func (r *Run) versionOf(ctx context.Context, endpoint, wanted string) error {
 	return err
 }
 
-// hashes compares the data of all members, one after the other, at one revision. Compactions reach members at different moments, so what
-// differs because of one is compared again. note says that they could not be compared, which is no finding.
+// hashes compares the data of all members, one after the other, at one revision. Compactions reach members at different
+// moments, so what differs because of one is compared again. note says that they could not be compared, which is no
+// finding.
 func (r *Run) hashes(ctx context.Context) (findings []string, note string) {
 	members := r.members()
 	for range 5 {
@@ -115,8 +117,9 @@ func (r *Run) hashes(ctx context.Context) (findings []string, note string) {
 	return nil, "their data was not compared, since it was compacted meanwhile each time: etcdctl endpoint hashkv does so"
 }
 
-// back takes a member that did not come up with what it was restarted with back to what it ran before, so that the cluster is whole while
-// somebody looks into it. The error says so. It is left as it is when nobody can be sure that going back is safe.
+// back takes a member that did not come up with what it was restarted with back to what it ran before, so that the
+// cluster is whole while somebody looks into it. The error says so. It is left as it is when nobody can be sure that
+// going back is safe.
 func (r *Run) back(ctx context.Context, before, now facts.Snapshot, failed *StageError) error {
 	way := etcd.Back(r.Want, before, now, failed.Stage)
 	if way == nil {

@@ -56,8 +56,8 @@ func versions(o *world) string {
 	return strings.Join(all, " ")
 }
 
-// Over two hops, and back over two: every member reaches each version before any goes on, and each move of the minor version has its
-// snapshot, its agreement, and its downgrade.
+// Over two hops, and back over two: every member reaches each version before any goes on, and each move of the minor
+// version has its snapshot, its agreement, and its downgrade.
 func TestHops(t *testing.T) {
 	for _, test := range []struct {
 		from, to string
@@ -92,8 +92,8 @@ func TestHops(t *testing.T) {
 	}
 }
 
-// A version that does not start on a member is taken back there, and nothing else is restarted; nor is it, when it does not become
-// ready in time. Another run tries again.
+// A version that does not start on a member is taken back there, and nothing else is restarted; nor is it, when it does
+// not become ready in time. Another run tries again.
 func TestBrokenVersion(t *testing.T) {
 	for name, hangs := range map[string]bool{"exits": false, "hangs": true} {
 		inBubble(t, name, func(t *testing.T) {
@@ -215,7 +215,8 @@ func TestHashesDiffer(t *testing.T) {
 	})
 }
 
-// Waiting for a version ends when the members agree, and not before; when they never do, at the deadline, with what is missing.
+// Waiting for a version ends when the members agree, and not before; when they never do, at the deadline, with what is
+// missing.
 func TestAwaitVersion(t *testing.T) {
 	inBubble(t, "never", func(t *testing.T) {
 		o := running(t, 3, "3.5.35", "3.6.16")

@@ -53,8 +53,8 @@ func wanted(t *testing.T, n int) etcd.Want {
 	return w
 }
 
-// world is hosts, a cluster and an operator directory that exist as facts alone: every action on a host has the effect that package plan
-// says its step has, and nothing else. What was not to be expected of a run fails the test.
+// world is hosts, a cluster and an operator directory that exist as facts alone: every action on a host has the effect
+// that package plan says its step has, and nothing else. What was not to be expected of a run fails the test.
 type world struct {
 	t    *testing.T
 	want etcd.Want
@@ -132,7 +132,8 @@ type looked struct {
 	stage *plan.Stage
 }
 
-// gather also notes what Next will say, since it is the last thing before a stage; or how to take back a restart that has failed.
+// gather also notes what Next will say, since it is the last thing before a stage; or how to take back a restart that
+// has failed.
 func (o *world) gather(ctx context.Context, w etcd.Want, last *looked, before *Last) (facts.Snapshot, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()

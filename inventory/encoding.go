@@ -10,7 +10,8 @@ import (
 // byteOrderMark is what editors on Windows put in front of UTF-8.
 const byteOrderMark = "\xef\xbb\xbf"
 
-// unreadable reports text that is not UTF-8, once, at its first place; nil if it is. The parser finds a mistake in every word of UTF-16.
+// unreadable reports text that is not UTF-8, once, at its first place; nil if it is. The parser finds a mistake in
+// every word of UTF-16.
 func unreadable(src []byte, filename string) *hcl.Diagnostic {
 	at := hcl.Pos{Line: 1, Column: 1}
 	mistake := func(detail string) *hcl.Diagnostic {

@@ -101,8 +101,8 @@ type PKI struct {
 	RenewBefore time.Duration // before the end of a leaf; default Lifetime/3
 	Algorithm   string        // ecdsa-p256 (default), ecdsa-p384, ed25519, rsa-3072, rsa-4096
 
-	// SealTo are SSH public keys (ssh-ed25519, ssh-rsa; with their comments) and age recipients that the keys of CAs are
-	// encrypted to. Empty: they are not.
+	// SealTo are SSH public keys (ssh-ed25519, ssh-rsa; with their comments) and age recipients that the keys of CAs
+	// are encrypted to. Empty: they are not.
 	SealTo []string
 
 	PeerCA, ClientCA *GivenCA // nil: clusterup makes its own; both are the same where one CA is for both
@@ -115,7 +115,8 @@ type GivenCA struct {
 	External *ExternalCA // signs in place of Key
 }
 
-// ExternalCA is a cfssl server. Exactly one of AuthKeyEnv and AuthKeyFile is set; what they name holds the key in hexadecimal.
+// ExternalCA is a cfssl server. Exactly one of AuthKeyEnv and AuthKeyFile is set; what they name holds the key in
+// hexadecimal.
 type ExternalCA struct {
 	URL         string // https, or http on this machine; without a final slash
 	AuthKeyEnv  string // name of an environment variable

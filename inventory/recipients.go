@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// checkRecipient says what keeps keys from being sealed to a recipient of age. What it is asked about may be a private key, so it never
-// repeats it.
+// checkRecipient says what keeps keys from being sealed to a recipient of age. What it is asked about may be a private
+// key, so it never repeats it.
 func checkRecipient(text string) error {
 	kind, rest, _ := strings.Cut(text, " ")
 	switch {

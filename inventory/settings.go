@@ -105,7 +105,8 @@ var (
 	githubPages   = regexp.MustCompile(`^https?://(?:www\.)?github\.com/([^/]+/[^/]+)(?:/releases(?:/(?:latest|tag/.*|tag|expanded_assets/.*))?)?$`)
 )
 
-// noMirror says what to write where a mirror names one file or version of it, or a page about it; empty: it may be a mirror.
+// noMirror says what to write where a mirror names one file or version of it, or a page about it; empty: it may be a
+// mirror.
 func noMirror(text string) string {
 	bare := strings.TrimRight(text, "/")
 	if page := githubPages.FindStringSubmatch(bare); page != nil {

@@ -10,8 +10,9 @@ import (
 	"time"
 )
 
-// TestAgain kills hosts and boots them, on the disk they had or a new one, while their connections are open and their disks are busy.
-// LAB_ROUNDS says how often, LAB_LOAD how many processes keep the machine busy beside, LAB_LABS how many labs do it side by side.
+// TestAgain kills hosts and boots them, on the disk they had or a new one, while their connections are open and their
+// disks are busy. LAB_ROUNDS says how often, LAB_LOAD how many processes keep the machine busy beside, LAB_LABS how
+// many labs do it side by side.
 func TestAgain(t *testing.T) {
 	for range setting(t, "LAB_LOAD", 0) {
 		busy := exec.CommandContext(t.Context(), "sh", "-c", "while :; do :; done")

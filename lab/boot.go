@@ -179,8 +179,8 @@ func (s site) kill(ctx context.Context) error {
 	return until(ctx, tick, "the cgroups of "+s.Name+" to empty", func() (bool, error) { return c.remove() == nil, nil })
 }
 
-// bury takes away what an nspawn that was killed could not: the network port, which lives on as long as a connection of the dead host
-// waits for an answer, and directories, which are empty.
+// bury takes away what an nspawn that was killed could not: the network port, which lives on as long as a connection of
+// the dead host waits for an answer, and directories, which are empty.
 func (s site) bury(ctx context.Context) error {
 	_ = os.Remove(filepath.Join("/run/systemd/nspawn/propagate", s.machine()))
 	_ = os.Remove(filepath.Join("/run/systemd/nspawn/unix-export", s.machine()))

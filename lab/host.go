@@ -41,7 +41,8 @@ func (s site) slot() (slot, error) { return newSlot(s.lab, s.Name) }
 func (s site) image(d disk) string { return filepath.Join(s.dir, "disks", d.Name+".img") }
 func (s site) point(d disk) string { return filepath.Join(s.dir, "disks", d.Name) }
 
-// machine is what nspawn calls the host, short enough for the name of a network link to be made of it (nspawn(1), --network-veth).
+// machine is what nspawn calls the host, short enough for the name of a network link to be made of it (nspawn(1),
+// --network-veth).
 func (s site) machine() string {
 	h := fnv.New32a()
 	h.Write([]byte(s.lab + "/" + s.Name))

@@ -64,8 +64,8 @@ func (s site) started(ctx context.Context, pid int, alive func() error) error {
 	return err
 }
 
-// pending says whether jobs, as systemctl lists them, are worth waiting for: not when all that is being started now is foreign, since
-// then everything else waits for that.
+// pending says whether jobs, as systemctl lists them, are worth waiting for: not when all that is being started now is
+// foreign, since then everything else waits for that.
 func pending(jobs string, foreign func(unit string) bool) bool {
 	running, waiting := 0, 0
 	for line := range strings.Lines(jobs) {
@@ -108,7 +108,8 @@ func sshAnswers(ctx context.Context, netns, at string) bool {
 	return err == nil && strings.HasPrefix(banner, "SSH-2.0-")
 }
 
-// told is what is known of a host that does not come up, or does not go: the end of its console, and what its processes are at.
+// told is what is known of a host that does not come up, or does not go: the end of its console, and what its processes
+// are at.
 func (s site) told(c slot) string {
 	log, _ := os.ReadFile(s.console())
 	var b strings.Builder

@@ -12,8 +12,9 @@ import (
 	"github.com/clusterup/clusterup/facts"
 )
 
-// Status asks exactly the member at endpoint how it is. Every member answers from its own memory, also without a quorum, and
-// nothing is written. ClusterVersion stays empty (see ClusterVersion), StorageVersion does so before etcd 3.6.
+// Status asks exactly the member at endpoint how it is. Every member answers from its own memory, also without a
+// quorum, and nothing is written. ClusterVersion stays empty (see ClusterVersion), StorageVersion does so before etcd
+// 3.6.
 func (c *Cluster) Status(ctx context.Context, endpoint string) (facts.Status, error) {
 	return ask(ctx, c, endpoint, "ask status of", func(ctx context.Context, n *conn) (facts.Status, error) {
 		// The client's own Status would dial anew for each call.
@@ -52,9 +53,9 @@ func (n *conn) maintenance() clientv3.Maintenance {
 	return clientv3.NewMaintenanceFromMaintenanceClient(pb.NewMaintenanceClient(n.client.ActiveConnection()), n.client)
 }
 
-// Members asks a member for the member list and the cluster's ID. Linearizable goes through the leader and needs a quorum;
-// otherwise the member answers with what it knows, which may be old. Nothing is written. A learner serves neither
-// (ErrLearner).
+// Members asks a member for the member list and the cluster's ID. Linearizable goes through the leader and needs a
+// quorum; otherwise the member answers with what it knows, which may be old. Nothing is written. A learner serves
+// neither (ErrLearner).
 func (c *Cluster) Members(ctx context.Context, endpoint string, linearizable bool) ([]facts.Member, uint64, error) {
 	var clusterID uint64
 	members, err := ask(ctx, c, endpoint, "list members through", func(ctx context.Context, n *conn) ([]facts.Member, error) {
@@ -81,9 +82,10 @@ func (c *Cluster) Members(ctx context.Context, endpoint string, linearizable boo
 	return members, clusterID, err
 }
 
-// Alarms lists the alarms raised in the whole cluster, as far as the member at endpoint has heard: after a linearizable read through
-// it, that is all of them. It needs no quorum and writes nothing. That is why it asks for the member's status, and not for its alarm
-// list: etcd sends even the question for that through the raft log, onto every member's disk (server/etcdserver/v3_server.go, Alarm).
+// Alarms lists the alarms raised in the whole cluster, as far as the member at endpoint has heard: after a linearizable
+// read through it, that is all of them. It needs no quorum and writes nothing. That is why it asks for the member's
+// status, and not for its alarm list: etcd sends even the question for that through the raft log, onto every member's
+// disk (server/etcdserver/v3_server.go, Alarm).
 func (c *Cluster) Alarms(ctx context.Context, endpoint string) ([]facts.Alarm, error) {
 	return ask(ctx, c, endpoint, "ask alarms of", func(ctx context.Context, n *conn) ([]facts.Alarm, error) {
 		r, err := n.maintenance().Status(ctx, endpoint)
@@ -133,8 +135,8 @@ func (c *Cluster) ReadLinearizable(ctx context.Context, endpoint string) error {
 	return err
 }
 
-// MoveLeader hands leadership from the member at endpoint, which must be the leader (else ErrNotLeader), to the voter with the
-// ID to. It returns when the other one leads, or after etcd's own wait of about one election timeout.
+// MoveLeader hands leadership from the member at endpoint, which must be the leader (else ErrNotLeader), to the voter
+// with the ID to. It returns when the other one leads, or after etcd's own wait of about one election timeout.
 func (c *Cluster) MoveLeader(ctx context.Context, endpoint string, to uint64) error {
 	_, err := ask(ctx, c, endpoint, "move leader from", func(ctx context.Context, n *conn) (struct{}, error) {
 		_, err := n.maintenance().MoveLeader(ctx, to)

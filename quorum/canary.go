@@ -13,10 +13,10 @@ import (
 const CanaryPrefix = "clusterup/canary/"
 
 // Canary proves that writes and reads work through the member at endpoint: it puts key, reads it back linearizably,
-// deletes it, and sees that it is gone, all through that endpoint. key must be under CanaryPrefix and should name the run and
-// the member ("clusterup/canary/RUN/MEMBER"), so that two runs do not meet. The deletion is tried whatever happened
-// before, also when ctx was cancelled, so Canary can take up to twice the timeout after that. ErrCanary if what is read
-// is not what was written.
+// deletes it, and sees that it is gone, all through that endpoint. key must be under CanaryPrefix and should name the
+// run and the member ("clusterup/canary/RUN/MEMBER"), so that two runs do not meet. The deletion is tried whatever
+// happened before, also when ctx was cancelled, so Canary can take up to twice the timeout after that. ErrCanary if
+// what is read is not what was written.
 func (c *Cluster) Canary(ctx context.Context, endpoint, key, value string) error {
 	if !strings.HasPrefix(key, CanaryPrefix) || key == CanaryPrefix {
 		return &Error{Endpoint: endpoint, Op: "write canary through", Err: fmt.Errorf("key %q is not under %s", key, CanaryPrefix)}
@@ -24,7 +24,8 @@ func (c *Cluster) Canary(ctx context.Context, endpoint, key, value string) error
 	written := c.writeCanary(ctx, endpoint, key, value)
 	deleted := c.deleteCanary(context.WithoutCancel(ctx), endpoint, key)
 	if written != nil {
-		// A deletion that fails after a write that failed says nothing new, most of the time; the first error is the cause.
+		// A deletion that fails after a write that failed says nothing new, most of the time; the first error is the
+		// cause.
 		return written
 	}
 	return deleted

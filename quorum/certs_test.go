@@ -73,7 +73,8 @@ func (a *authority) pool() *x509.CertPool {
 	return p
 }
 
-// server is the TLS of a member whose certificate is for the given hosts, set up as etcd does: only h2, client certificate required.
+// server is the TLS of a member whose certificate is for the given hosts, set up as etcd does: only h2, client
+// certificate required.
 func (a *authority) server(t *testing.T, hosts ...string) *tls.Config {
 	t.Helper()
 	return &tls.Config{

@@ -12,29 +12,30 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 )
 
-// DefaultTimeout is how long one call may take when Config says nothing. It is shorter than the time after which etcd itself
-// gives up a request (7 s with the default election timeout), so a hung member costs no more than this.
+// DefaultTimeout is how long one call may take when Config says nothing. It is shorter than the time after which etcd
+// itself gives up a request (7 s with the default election timeout), so a hung member costs no more than this.
 const DefaultTimeout = 5 * time.Second
 
 // Config says how to reach the members of one cluster. Its zero value dials directly, without TLS.
 type Config struct {
-	// TLS holds the client certificate and the roots that members are checked against. It is cloned; the server name is set
-	// from the host part of each endpoint. Nil: only http endpoints can be asked.
+	// TLS holds the client certificate and the roots that members are checked against. It is cloned; the server name is
+	// set from the host part of each endpoint. Nil: only http endpoints can be asked.
 	TLS *tls.Config
 
-	// Dial makes the raw connection to endpoint, "host:port" of a member's client URL, IPv6 hosts in brackets. It may be called
-	// from several goroutines, and again after a connection was lost. Its context outlives the call that needed the connection
-	// first: it ends after twice the Timeout, or when the connection is given up. Nil: a direct TCP connection.
+	// Dial makes the raw connection to endpoint, "host:port" of a member's client URL, IPv6 hosts in brackets. It may
+	// be called from several goroutines, and again after a connection was lost. Its context outlives the call that
+	// needed the connection first: it ends after twice the Timeout, or when the connection is given up. Nil: a direct
+	// TCP connection.
 	Dial func(ctx context.Context, endpoint string) (net.Conn, error)
 
 	// Timeout bounds each call, including the dial if there is no connection yet. Zero: DefaultTimeout.
 	Timeout time.Duration
 }
 
-// Cluster is a set of connections to members, one for each endpoint, made when they are first needed and held. An endpoint is a
-// client URL such as https://10.0.0.11:2379 or https://[fd00::1]:2379. A connection that cannot be made or is lost is
-// forgotten, so that the next call tries afresh. All methods may be called from several goroutines; calls on the same endpoint
-// share its connection. All errors are *Error.
+// Cluster is a set of connections to members, one for each endpoint, made when they are first needed and held. An
+// endpoint is a client URL such as https://10.0.0.11:2379 or https://[fd00::1]:2379. A connection that cannot be made
+// or is lost is forgotten, so that the next call tries afresh. All methods may be called from several goroutines; calls
+// on the same endpoint share its connection. All errors are *Error.
 type Cluster struct {
 	cfg Config
 
@@ -133,7 +134,8 @@ func ask[T any](ctx context.Context, c *Cluster, endpoint, op string, do func(co
 	return got, nil
 }
 
-// fault makes an *Error of what went wrong on a connection, and forgets that connection when it is of no more use. ctx is the caller's own.
+// fault makes an *Error of what went wrong on a connection, and forgets that connection when it is of no more use. ctx
+// is the caller's own.
 func (c *Cluster) fault(ctx context.Context, n *conn, op string, err error) *Error {
 	var fault *Error
 	if !errors.As(err, &fault) {

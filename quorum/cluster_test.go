@@ -17,8 +17,8 @@ import (
 	"github.com/clusterup/clusterup/facts"
 )
 
-// Every test here runs with a proxy in the environment that leads nowhere, and asks endpoints of addresses and names that
-// do not exist on this machine: whatever goes past the dial function fails.
+// Every test here runs with a proxy in the environment that leads nowhere, and asks endpoints of addresses and names
+// that do not exist on this machine: whatever goes past the dial function fails.
 func TestMain(m *testing.M) {
 	for _, name := range []string{"HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "https_proxy", "http_proxy", "all_proxy"} {
 		os.Setenv(name, "http://127.0.0.1:1")

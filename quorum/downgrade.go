@@ -10,8 +10,8 @@ import (
 // DowngradeAction is one of the three things to say about a downgrade.
 type DowngradeAction string
 
-// The downgrade actions, in the order of etcd's procedure (etcd.io/docs/v3.6/downgrades). The target of ValidateDowngrade and
-// EnableDowngrade is the minor below the cluster's, "3.5"; CancelDowngrade has none.
+// The downgrade actions, in the order of etcd's procedure (etcd.io/docs/v3.6/downgrades). The target of
+// ValidateDowngrade and EnableDowngrade is the minor below the cluster's, "3.5"; CancelDowngrade has none.
 const (
 	ValidateDowngrade DowngradeAction = "validate" // could the cluster go down to the target? Changes nothing
 	EnableDowngrade   DowngradeAction = "enable"   // from now on members of the target may join: the storage is made ready for them
@@ -24,9 +24,10 @@ var downgradeActions = map[DowngradeAction]clientv3.DowngradeAction{
 	CancelDowngrade:   clientv3.DowngradeCancel,
 }
 
-// Downgrade speaks about a downgrade to target, "3.5", through any voter; it needs a quorum. It returns when the cluster has agreed,
-// not when the storage of all members is ready, for which see StorageVersion of their Status. ErrDowngradeTarget or ErrDowngrading when
-// that is why it cannot be. A cluster of 3.5 knows the call, but cannot go down, and gives no answer to EnableDowngrade.
+// Downgrade speaks about a downgrade to target, "3.5", through any voter; it needs a quorum. It returns when the
+// cluster has agreed, not when the storage of all members is ready, for which see StorageVersion of their Status.
+// ErrDowngradeTarget or ErrDowngrading when that is why it cannot be. A cluster of 3.5 knows the call, but cannot go
+// down, and gives no answer to EnableDowngrade.
 func (c *Cluster) Downgrade(ctx context.Context, endpoint string, action DowngradeAction, target string) error {
 	op := fmt.Sprintf("%s downgrade through", action)
 	_, err := ask(ctx, c, endpoint, op, func(ctx context.Context, n *conn) (struct{}, error) {

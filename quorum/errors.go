@@ -13,28 +13,30 @@ import (
 	"github.com/clusterup/clusterup/facts"
 )
 
-// The kinds of failure that a caller may want to tell apart, for errors.Is. Those that waiting does not mend are words of package facts.
+// The kinds of failure that a caller may want to tell apart, for errors.Is. Those that waiting does not mend are words
+// of package facts.
 var (
-	// ErrUnreachable: no connection to the member, or it was lost before the answer came. Whether a write was done is then not
-	// known. Not: a member that was connected but stayed silent (ErrTimeout). Worth trying again.
+	// ErrUnreachable: no connection to the member, or it was lost before the answer came. Whether a write was done is
+	// then not known. Not: a member that was connected but stayed silent (ErrTimeout). Worth trying again.
 	ErrUnreachable = errors.New("member unreachable")
 
-	// ErrTLS: one side refused the other in the handshake: a certificate that is not trusted, expired or for another name, or a
-	// port that speaks no TLS. Trying again does not help.
+	// ErrTLS: one side refused the other in the handshake: a certificate that is not trusted, expired or for another
+	// name, or a port that speaks no TLS. Trying again does not help.
 	ErrTLS = facts.ErrTLS
 
-	// ErrTimeout: the member is connected, but its answer did not come in time; whether a write was done is not known. Worth
-	// trying again.
+	// ErrTimeout: the member is connected, but its answer did not come in time; whether a write was done is not known.
+	// Worth trying again.
 	ErrTimeout = errors.New("no answer in time")
 
-	// ErrNoLeader: the member answered that it knows no leader, or that its cluster could not agree in time, as without a quorum
-	// or during an election. Whether a write was done is not known. Worth trying again.
+	// ErrNoLeader: the member answered that it knows no leader, or that its cluster could not agree in time, as without
+	// a quorum or during an election. Whether a write was done is not known. Worth trying again.
 	ErrNoLeader = errors.New("no leader or no quorum")
 
 	// ErrPermission: etcd's access control refuses the user of the client certificate. Trying again does not help.
 	ErrPermission = facts.ErrPermission
 
-	// ErrNotLeader: the call must be made to the leader, and this member is not it (any more). Find the leader, then try again.
+	// ErrNotLeader: the call must be made to the leader, and this member is not it (any more). Find the leader, then
+	// try again.
 	ErrNotLeader = errors.New("not the leader")
 
 	// ErrLearner: a learner does not serve this call. Ask a voter.
@@ -49,20 +51,20 @@ var (
 	// ErrNoMember: the member list has no member of that ID. Trying again does not help.
 	ErrNoMember = facts.ErrNoMember
 
-	// ErrUnhealthy: a change of membership is refused since members were not all connected for long enough (5 s), or too few are
-	// started. Worth trying again.
+	// ErrUnhealthy: a change of membership is refused since members were not all connected for long enough (5 s), or
+	// too few are started. Worth trying again.
 	ErrUnhealthy = errors.New("cluster not healthy enough")
 
-	// ErrRevision: the member does not hold the data of that revision: they were compacted away, or it has not applied them yet. Choose
-	// the revision anew, then try again.
+	// ErrRevision: the member does not hold the data of that revision: they were compacted away, or it has not applied
+	// them yet. Choose the revision anew, then try again.
 	ErrRevision = errors.New("revision not held")
 
-	// ErrSnapshot: a snapshot arrived cut short or altered: it is not what its own digest says. What was written of it is of no use.
-	// Worth trying again.
+	// ErrSnapshot: a snapshot arrived cut short or altered: it is not what its own digest says. What was written of it
+	// is of no use. Worth trying again.
 	ErrSnapshot = errors.New("snapshot damaged")
 
-	// ErrDowngradeTarget: the cluster cannot go down to that version: only one minor version at a time, and from 3.6 on. Trying again
-	// does not help.
+	// ErrDowngradeTarget: the cluster cannot go down to that version: only one minor version at a time, and from 3.6
+	// on. Trying again does not help.
 	ErrDowngradeTarget = facts.ErrDowngradeTarget
 
 	// ErrDowngrading: a downgrade is under way already, to whatever version. See facts.Status for which.
@@ -106,8 +108,8 @@ func kindOfAnswer(err error) (kind error, answered bool) {
 	return nil, errors.As(err, &other)
 }
 
-// answers is drawn from api/v3rpc/rpctypes/error.go. Etcd's client turns most of these errors into its own type, and passes a few on as
-// they are.
+// answers is drawn from api/v3rpc/rpctypes/error.go. Etcd's client turns most of these errors into its own type, and
+// passes a few on as they are.
 var answers = []struct {
 	kind    error
 	answers []error

@@ -26,7 +26,8 @@ import (
 // patience is how long anything may take that a cluster on loopback does by itself.
 const patience = 30 * time.Second
 
-// TestRealEtcd has the same conversation with a cluster of three real members, when CLUSTERUP_ETCD names an etcd binary.
+// TestRealEtcd has the same conversation with a cluster of three real members, when CLUSTERUP_ETCD names an etcd
+// binary.
 func TestRealEtcd(t *testing.T) {
 	binary := os.Getenv("CLUSTERUP_ETCD")
 	if binary == "" {

@@ -18,7 +18,8 @@ import (
 	"google.golang.org/grpc/metadata"
 )
 
-// fake is a member in this process. It serves what a test has set and refuses everything else as unimplemented, as gRPC does.
+// fake is a member in this process. It serves what a test has set and refuses everything else as unimplemented, as gRPC
+// does.
 type fake struct {
 	pb.UnimplementedKVServer
 	pb.UnimplementedClusterServer
@@ -44,8 +45,8 @@ type fake struct {
 	noLeader bool
 }
 
-// serve starts the fake on loopback, the way etcd does with TLS: one port, one HTTP/2 server, gRPC and plain requests told apart by
-// content type. Without TLS it is gRPC alone. It ends with the test.
+// serve starts the fake on loopback, the way etcd does with TLS: one port, one HTTP/2 server, gRPC and plain requests
+// told apart by content type. Without TLS it is gRPC alone. It ends with the test.
 func (f *fake) serve(t *testing.T, conf *tls.Config) *fake {
 	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")

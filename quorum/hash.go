@@ -7,8 +7,8 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 )
 
-// Hash is a member's digest of its keys. Those of two members can be compared when they are of the same Revision and Compacted: then
-// they are equal, or the data of the members differ.
+// Hash is a member's digest of its keys. Those of two members can be compared when they are of the same Revision and
+// Compacted: then they are equal, or the data of the members differ.
 type Hash struct {
 	Sum       uint32
 	Revision  int64 // up to which was hashed
@@ -18,9 +18,10 @@ type Hash struct {
 // maxHash is how long a member may take to read its whole database, several GiB from a slow disk.
 const maxHash = 2 * time.Minute
 
-// HashKV has the member at endpoint digest its own keys up to revision; 0 takes the revision that it has now. The member reads
-// its whole database for that, so this may take up to two minutes, and no longer. It needs no quorum and writes nothing. ErrRevision
-// when the member has not that revision yet, as happens to a follower right after a write, or has compacted it.
+// HashKV has the member at endpoint digest its own keys up to revision; 0 takes the revision that it has now. The
+// member reads its whole database for that, so this may take up to two minutes, and no longer. It needs no quorum and
+// writes nothing. ErrRevision when the member has not that revision yet, as happens to a follower right after a write,
+// or has compacted it.
 func (c *Cluster) HashKV(ctx context.Context, endpoint string, revision int64) (Hash, error) {
 	if revision == 0 {
 		// A 3.5 member does not say which revision it took.
@@ -56,9 +57,9 @@ func (c *Cluster) appliedRevision(ctx context.Context, endpoint string) (int64, 
 	})
 }
 
-// Revision is the revision of the cluster's store, by a linearizable read through the member at endpoint: every write that was
-// acknowledged before is within it. It counts from 1, of an empty store. A member that is asked right after may not be there yet. Nothing
-// is written. Unlike ReadLinearizable it cannot do without the right to read.
+// Revision is the revision of the cluster's store, by a linearizable read through the member at endpoint: every write
+// that was acknowledged before is within it. It counts from 1, of an empty store. A member that is asked right after
+// may not be there yet. Nothing is written. Unlike ReadLinearizable it cannot do without the right to read.
 func (c *Cluster) Revision(ctx context.Context, endpoint string) (int64, error) {
 	return ask(ctx, c, endpoint, "read revision through", func(ctx context.Context, n *conn) (int64, error) {
 		r, err := n.client.Get(clientv3.WithRequireLeader(ctx), "health", clientv3.WithCountOnly())

@@ -15,8 +15,8 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-// link follows one endpoint's connection from dial to loss. gRPC reports a connection that could not be made as a line of text,
-// or only as a deadline that passed; link keeps the error itself, and how far things had come.
+// link follows one endpoint's connection from dial to loss. gRPC reports a connection that could not be made as a line
+// of text, or only as a deadline that passed; link keeps the error itself, and how far things had come.
 type link struct {
 	mu    sync.Mutex
 	stage stage
@@ -110,7 +110,8 @@ func (l *link) explain(parent context.Context, timeout time.Duration, err error)
 	}
 }
 
-// transportCodes are the codes of a call that the connection failed: gRPC's own, and that of an error which is not gRPC's.
+// transportCodes are the codes of a call that the connection failed: gRPC's own, and that of an error which is not
+// gRPC's.
 var transportCodes = []codes.Code{codes.Unavailable, codes.Canceled, codes.Unknown}
 
 // words strips "rpc error: code = … desc = " from an answer, and keeps the error itself for errors.As.
@@ -185,8 +186,9 @@ func (c *watchedConn) Read(p []byte) (int, error) {
 // lastWords is how long a connection that takes no more bytes may take to say why.
 const lastWords = time.Second
 
-// Write looks for the reason when it fails before anything was heard. With TLS 1.3 a member that does not take our certificate says
-// so when our side of the handshake is over already, and hangs up: what we notice first is that we cannot write.
+// Write looks for the reason when it fails before anything was heard. With TLS 1.3 a member that does not take our
+// certificate says so when our side of the handshake is over already, and hangs up: what we notice first is that we
+// cannot write.
 func (c *watchedConn) Write(p []byte) (int, error) {
 	n, err := c.Conn.Write(p)
 	if err == nil || c.heard.Load() || errors.Is(err, net.ErrClosed) {

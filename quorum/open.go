@@ -106,7 +106,8 @@ func dialOptions(addr address, cfg Config, l *link, creds credentials.TransportC
 		grpc.WithTransportCredentials(&watchedCreds{TransportCredentials: creds, link: l}),
 		// Longer than any call, so that it is the call which says what it waited for.
 		grpc.WithConnectParams(grpc.ConnectParams{Backoff: backoff.DefaultConfig, MinConnectTimeout: 2 * cfg.Timeout}),
-		// etcd's client asks gRPC to wait for a connection until the deadline. Here a dead endpoint is an answer, at once.
+		// etcd's client asks gRPC to wait for a connection until the deadline. Here a dead endpoint is an answer, at
+		// once.
 		grpc.WithChainUnaryInterceptor(failFast),
 	}
 }
@@ -115,8 +116,9 @@ func failFast(ctx context.Context, method string, req, reply any, cc *grpc.Clien
 	return invoke(ctx, method, req, reply, cc, append(opts, grpc.WaitForReady(false))...)
 }
 
-// httpClient speaks to the same port for what etcd says over HTTP only. It agrees on no protocol in the handshake, which to etcd means HTTP/1.1,
-// so that it can watch its own connection. It follows no redirect: that would be another member.
+// httpClient speaks to the same port for what etcd says over HTTP only. It agrees on no protocol in the handshake,
+// which to etcd means HTTP/1.1, so that it can watch its own connection. It follows no redirect: that would be another
+// member.
 func httpClient(addr address, cfg Config, l *link, tlsConfig *tls.Config) *http.Client {
 	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return l.dial(ctx, func(ctx context.Context) (net.Conn, error) { return cfg.Dial(ctx, addr.hostPort) })

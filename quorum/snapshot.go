@@ -23,20 +23,22 @@ type Saved struct {
 }
 
 const (
-	// maxQuiet is how long nothing may come of a snapshot. A snapshot as a whole has no deadline, for there is no telling how
-	// large it is.
+	// maxQuiet is how long nothing may come of a snapshot. A snapshot as a whole has no deadline, for there is no
+	// telling how large it is.
 	maxQuiet = 30 * time.Second
 
-	// maxChunk is what one message of a snapshot may hold, in bytes. Etcd sends 32 KiB (server/etcdserver/api/v3rpc/maintenance.go).
+	// maxChunk is what one message of a snapshot may hold, in bytes. Etcd sends 32 KiB
+	// (server/etcdserver/api/v3rpc/maintenance.go).
 	maxChunk = 4 << 20
 
 	page = 512 // bytes; the size of a database is a multiple of it
 )
 
-// Snapshot copies the data of the member at endpoint to w, as they are now, and checks on the way that all of it arrived as it was sent:
-// etcd appends a digest of the database, which belongs to the file. It blocks until all is written, and fails when nothing comes for 30 s; the
-// time that w takes does not count. Memory stays small, whatever the size. After an error what was written is of no use, which is ErrSnapshot
-// when the stream ended in order and yet was not whole. It needs no quorum, and only reads; with access control it needs the role root.
+// Snapshot copies the data of the member at endpoint to w, as they are now, and checks on the way that all of it
+// arrived as it was sent: etcd appends a digest of the database, which belongs to the file. It blocks until all is
+// written, and fails when nothing comes for 30 s; the time that w takes does not count. Memory stays small, whatever
+// the size. After an error what was written is of no use, which is ErrSnapshot when the stream ended in order and yet
+// was not whole. It needs no quorum, and only reads; with access control it needs the role root.
 func (c *Cluster) Snapshot(ctx context.Context, endpoint string, w io.Writer) (Saved, error) {
 	const op = "save snapshot of"
 	saved, err := c.describe(ctx, endpoint)
@@ -85,7 +87,8 @@ func (c *Cluster) stream(ctx context.Context, n *conn, w io.Writer) error {
 		return err
 	}
 
-	// The stream itself, without the client's goroutine and pipe around it: these do not tell a slow disk from a slow member.
+	// The stream itself, without the client's goroutine and pipe around it: these do not tell a slow disk from a slow
+	// member.
 	s, err := pb.NewMaintenanceClient(n.client.ActiveConnection()).Snapshot(bounded, &pb.SnapshotRequest{},
 		grpc.WaitForReady(false), grpc.MaxCallRecvMsgSize(maxChunk))
 	if err != nil {

@@ -13,10 +13,10 @@ import (
 // maxVersionAnswer is far more than etcd's three short fields, in bytes.
 const maxVersionAnswer = 64 << 10
 
-// ClusterVersion asks the member at endpoint for the version of the cluster, "3.6.0": the lowest minor of all members, which
-// etcd raises by itself a few seconds after the last member was upgraded. The status call does not have it, so this is GET
-// /version on the same port, over a connection of its own. It needs no quorum and writes nothing. A member that has not heard yet says
-// "not_decided"; that becomes "".
+// ClusterVersion asks the member at endpoint for the version of the cluster, "3.6.0": the lowest minor of all members,
+// which etcd raises by itself a few seconds after the last member was upgraded. The status call does not have it, so
+// this is GET /version on the same port, over a connection of its own. It needs no quorum and writes nothing. A member
+// that has not heard yet says "not_decided"; that becomes "".
 func (c *Cluster) ClusterVersion(ctx context.Context, endpoint string) (string, error) {
 	return ask(ctx, c, endpoint, "ask cluster version of", func(bounded context.Context, n *conn) (string, error) {
 		target, err := url.JoinPath(endpoint, "version")
@@ -48,8 +48,8 @@ func (c *Cluster) ClusterVersion(ctx context.Context, endpoint string) (string, 
 	})
 }
 
-// httpFault strips what net/http wraps around a cause: the method and URL are in the Error already. The connection of the other calls is
-// not to blame for what happens on this one.
+// httpFault strips what net/http wraps around a cause: the method and URL are in the Error already. The connection of
+// the other calls is not to blame for what happens on this one.
 func (c *Cluster) httpFault(ctx context.Context, n *conn, err error) error {
 	var wrapped *url.Error
 	if errors.As(err, &wrapped) {

@@ -38,9 +38,9 @@ type Part struct {
 }
 
 // Put makes files be on the host as they are described, part by part, in one trip, and blocks until that has ended. All
-// scripts of before run first; none of any part's files is touched where one fails (as with set -e), or where one of all
-// files cannot be written. From there on each part is done before the next begins. It says how many are done, and which
-// one the error is of.
+// scripts of before run first; none of any part's files is touched where one fails (as with set -e), or where one of
+// all files cannot be written. From there on each part is done before the next begins. It says how many are done, and
+// which one the error is of.
 //
 // Content goes to a temporary file beside the target, of mode 0600 from its first byte unless everybody may read it, is
 // checked by its digest on the host, synced, and renamed. Where sudo logs what it is given to read, secret content goes

@@ -379,7 +379,8 @@ func TestTrapRunsWhenStopped(t *testing.T) {
 	}
 }
 
-// A look at a host that never ends is given up, and says which host that is; one that is cancelled before is a cancelled one.
+// A look at a host that never ends is given up, and says which host that is; one that is cancelled before is a
+// cancelled one.
 func TestAsk(t *testing.T) {
 	c := newClient(t)
 	s := startServer(t, c.signer.PublicKey())

@@ -20,8 +20,8 @@ import (
 	"golang.org/x/crypto/ssh"
 )
 
-// server is an SSH server in this process that runs commands with a real /bin/sh, as sshd does: each in a session of its own, left
-// alone when the connection goes.
+// server is an SSH server in this process that runs commands with a real /bin/sh, as sshd does: each in a session of
+// its own, left alone when the connection goes.
 type server struct {
 	t       *testing.T
 	key     ssh.Signer

@@ -68,8 +68,8 @@ func (sh *shell) framed(c command) string {
 	return fmt.Sprintf("%s %s %d\n%s", sh.mark, how, len(script), script)
 }
 
-// longScript is the length in bytes from which on a process that reads a script costs the host less than its shell does,
-// which reads it a byte at a time. Measured: 0.6 µs a byte, and 2 to 3 ms a process.
+// longScript is the length in bytes from which on a process that reads a script costs the host less than its shell
+// does, which reads it a byte at a time. Measured: 0.6 µs a byte, and 2 to 3 ms a process.
 const longScript = 4 << 10
 
 // readable says why no shell could read a script.

@@ -11,8 +11,8 @@ import (
 // Args is the whole command line of a member; the first element is the path of the binary. Each flag occurs once, as
 // "--name=value": first those that follow from the member, in a fixed order, then the others, sorted by name.
 //
-// Everything is a flag, and nothing an environment variable or a configuration file, because etcd refuses to start on an
-// unknown flag but lets an unknown variable or key pass.
+// Everything is a flag, and nothing an environment variable or a configuration file, because etcd refuses to start on
+// an unknown flag but lets an unknown variable or key pass.
 func Args(m Member) []string {
 	own := memberFlags(m)
 	args := []string{path.Join(m.BinDir, "etcd")}
@@ -67,7 +67,8 @@ func memberFlags(m Member) []setting {
 	return slices.DeleteFunc(all, func(f setting) bool { return f.value == "" })
 }
 
-// tlsFlags are all of a role's, or none where its trust is not set: with a certificate alone etcd would let in whoever comes.
+// tlsFlags are all of a role's, or none where its trust is not set: with a certificate alone etcd would let in whoever
+// comes.
 func tlsFlags(m Member) []setting {
 	leaf := func(kind, name string) string { return path.Join(LeafLink(m.ConfigDir, kind), name) }
 	var all []setting

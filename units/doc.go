@@ -1,8 +1,8 @@
 // Package units turns one wanted member into the files and the command line that a host needs for it: the systemd unit,
 // the flags of etcd, the trust bundles, the revocation list, the certificate directories and the birth marker.
 //
-// It owns how these look and where they lie. It is pure: the same member always gives the same bytes. It must not do any
-// I/O, read the clock, or decide what is to be changed.
+// It owns how these look and where they lie. It is pure: the same member always gives the same bytes. It must not do
+// any I/O, read the clock, or decide what is to be changed.
 package units
 
 import "io/fs"

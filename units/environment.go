@@ -10,8 +10,8 @@ import (
 //go:embed etcdflags.txt
 var etcdFlagsText string
 
-// foreign are the variables that change what a member does and are no flags of etcd. They count for the Go runtime and for
-// packages that etcd is built with; the last line counts for the shell of the guard.
+// foreign are the variables that change what a member does and are no flags of etcd. They count for the Go runtime and
+// for packages that etcd is built with; the last line counts for the shell of the guard.
 var foreign = []string{
 	"ETCD_UNSUPPORTED_ARCH", "ETCD_VERIFY",
 	"GOCOVERDIR", "GODEBUG", "GOFAIL_FAILPOINTS", "GOFAIL_HTTP", "GOGC", "GOMAXPROCS", "GOMEMLIMIT", "GOTRACEBACK",
@@ -22,8 +22,8 @@ var foreign = []string{
 	"LD_AUDIT", "LD_LIBRARY_PATH", "LD_PRELOAD",
 }
 
-// Unwanted are the environment variables that the unit keeps from a member, whoever sets them; ETCD_CONFIG_FILE is the first,
-// since with it etcd ignores every flag. UnsetEnvironment= knows no patterns, so each has its name here.
+// Unwanted are the environment variables that the unit keeps from a member, whoever sets them; ETCD_CONFIG_FILE is the
+// first, since with it etcd ignores every flag. UnsetEnvironment= knows no patterns, so each has its name here.
 var Unwanted = sync.OnceValue(func() []string {
 	names := []string{"ETCD_CONFIG_FILE"}
 	for line := range strings.Lines(etcdFlagsText) {

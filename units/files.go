@@ -6,20 +6,20 @@ import (
 	"path"
 )
 
-// Trust is the bundle of CA certificates that a member accepts from peers (role "peer") or clients (role "client"). Its name
-// holds the first 8 hex digits of its SHA-256: etcd reads a bundle only when it starts (etcd issue 11555), so another
-// bundle has to be another command line.
+// Trust is the bundle of CA certificates that a member accepts from peers (role "peer") or clients (role "client"). Its
+// name holds the first 8 hex digits of its SHA-256: etcd reads a bundle only when it starts (etcd issue 11555), so
+// another bundle has to be another command line.
 func Trust(configDir, role string, pem []byte) File {
 	sum := sha256.Sum256(pem)
 	name := "trust-" + role + "-" + hex.EncodeToString(sum[:4]) + ".pem"
 	return plain(path.Join(configDir, name), pem)
 }
 
-// CRL is the list of revoked client certificates, signed by the CA of clients. Its path never changes, and a member needs no restart for
-// another list: etcd reads the file anew at each handshake (client/pkg/transport/listener_tls.go, checkCRL). der is DER, the only encoding
-// that etcd 3.5, 3.6 and 3.7 all take: since 3.6 there is no PEM. While the file is missing or cannot be read, a member that names it
-// refuses every client, so it has to be there before the flag. etcd looks at serial numbers alone: not at who signed the list, nor at
-// when the next one is due.
+// CRL is the list of revoked client certificates, signed by the CA of clients. Its path never changes, and a member
+// needs no restart for another list: etcd reads the file anew at each handshake (client/pkg/transport/listener_tls.go,
+// checkCRL). der is DER, the only encoding that etcd 3.5, 3.6 and 3.7 all take: since 3.6 there is no PEM. While the
+// file is missing or cannot be read, a member that names it refuses every client, so it has to be there before the
+// flag. etcd looks at serial numbers alone: not at who signed the list, nor at when the next one is due.
 func CRL(configDir string, der []byte) File {
 	return plain(path.Join(configDir, "revoked-clients.crl"), der)
 }
@@ -30,13 +30,13 @@ func LeafDir(configDir, role, serialHex string) string {
 	return LeafLink(configDir, role) + "-" + serialHex
 }
 
-// LeafLink is the symlink to the [LeafDir] in use. etcd reads certificate and key from the disk, one after the other, at
-// every handshake; swapping one symlink is what keeps it from seeing a mixed pair.
+// LeafLink is the symlink to the [LeafDir] in use. etcd reads certificate and key from the disk, one after the other,
+// at every handshake; swapping one symlink is what keeps it from seeing a mixed pair.
 func LeafLink(configDir, role string) string { return path.Join(configDir, "tls", role) }
 
 // Leaf is the content of a [LeafDir]: the PEM certificate, its PEM key, and the digests of both in the format that
-// "sha256sum -c" reads from within that directory, so that a host can tell a whole pair without the key leaving it. The key is for the
-// user that the member runs as, and for nobody else.
+// "sha256sum -c" reads from within that directory, so that a host can tell a whole pair without the key leaving it. The
+// key is for the user that the member runs as, and for nobody else.
 func Leaf(dir, user string, cert, key []byte) []File {
 	certFile := plain(path.Join(dir, "cert.pem"), cert)
 	certFile.New = true

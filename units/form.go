@@ -7,8 +7,8 @@ import (
 	"strconv"
 )
 
-// Form counts the forms in which clusterup writes units and birth markers. It grows when a newer clusterup writes one of them otherwise by
-// itself, never because of its version alone. Form 1 did not say what it was.
+// Form counts the forms in which clusterup writes units and birth markers. It grows when a newer clusterup writes one
+// of them otherwise by itself, never because of its version alone. Form 1 did not say what it was.
 const Form = 2
 
 // Writer says who wrote a unit or birth marker. The zero value: nobody who says so.
@@ -37,7 +37,8 @@ func WriterOf(unit []byte) Writer {
 	return Writer{form, string(match[2])}
 }
 
-// Settled is a unit as a host is to have it: the one that it has, where another version of the same form wrote it alike.
+// Settled is a unit as a host is to have it: the one that it has, where another version of the same form wrote it
+// alike.
 func Settled(wanted File, has []byte) File {
 	if bytes.Equal(has, wanted.Data) || WriterOf(has).Form != Form {
 		return wanted

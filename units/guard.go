@@ -9,13 +9,13 @@ import (
 //go:embed guard.sh
 var guardScript string
 
-// guard is the command that refuses to start a member whose birth marker is there while its WAL is not, or is of another
-// member. The paths are arguments of the script, so no shell ever parses them. The script's lines stand one after the other, so
-// each ends in what ends a command.
+// guard is the command that refuses to start a member whose birth marker is there while its WAL is not, or is of
+// another member. The paths are arguments of the script, so no shell ever parses them. The script's lines stand one
+// after the other, so each ends in what ends a command.
 //
-// Every WAL file begins with a CRC record and a metadata record, as package facts reads them too. A head that the script cannot
-// read is let pass: etcd itself refuses a damaged log, and one in a form that only a later etcd knows must not keep a whole
-// cluster from starting.
+// Every WAL file begins with a CRC record and a metadata record, as package facts reads them too. A head that the
+// script cannot read is let pass: etcd itself refuses a damaged log, and one in a form that only a later etcd knows
+// must not keep a whole cluster from starting.
 func guard(m Member) string {
 	return guardCommand() + dollars(quote(birthPath(m.ConfigDir))) + " " + dollars(quote(m.walDir()))
 }

@@ -45,7 +45,8 @@ func TestGuard(t *testing.T) {
 	}
 }
 
-// The logs of real members, of each minor version, and one that etcd has cut, whose checksum goes on from the file before it.
+// The logs of real members, of each minor version, and one that etcd has cut, whose checksum goes on from the file
+// before it.
 func TestGuardKnowsWhoseLogItIs(t *testing.T) {
 	heads, err := filepath.Glob("testdata/wal/*")
 	if err != nil || len(heads) < 7 {

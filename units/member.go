@@ -16,13 +16,13 @@ type Member struct {
 	Version       string // "3.6.16"; flags differ from minor to minor
 	ConfigDir     string // /etc/etcd/CLUSTER
 	DataDir       string
-	// WALDir is what --wal-dir says; "" keeps the WAL inside DataDir. etcd makes it by renaming another directory onto it
-	// (server/storage/wal, Create), so the member gets write access to its parent, which must be its own.
+	// WALDir is what --wal-dir says; "" keeps the WAL inside DataDir. etcd makes it by renaming another directory onto
+	// it (server/storage/wal, Create), so the member gets write access to its parent, which must be its own.
 	WALDir string
 
-	// Absolute paths of the trust bundles, see [Trust]; "" leaves out every flag of TLS for peers or for clients. It is the URLs below that
-	// say who speaks https: on http URLs etcd listens without TLS, whatever certificates it has, and on https URLs it does not start
-	// without them.
+	// Absolute paths of the trust bundles, see [Trust]; "" leaves out every flag of TLS for peers or for clients. It is
+	// the URLs below that say who speaks https: on http URLs etcd listens without TLS, whatever certificates it has,
+	// and on https URLs it does not start without them.
 	PeerTrust, ClientTrust string
 	ClientCRL              string // absolute path of the list of revoked client certificates, see [CRL]; "" or no ClientTrust: none
 

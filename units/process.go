@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// Once a WAL exists, etcd takes the membership from it and does not look at these flags (embed.StartEtcd reads them only
-// for a member that is not initialized).
+// Once a WAL exists, etcd takes the membership from it and does not look at these flags (embed.StartEtcd reads them
+// only for a member that is not initialized).
 var bootstrapOnly = []string{
 	"initial-advertise-peer-urls",
 	"initial-cluster",
@@ -17,10 +17,10 @@ var bootstrapOnly = []string{
 
 const unset = "(unset)"
 
-// DiffArgs says what keeps a member that runs with the one command line from going on where the other is wanted, one line for each flag,
-// sorted, for people: "--quota-backend-bytes: 2147483648 → 8589934592". The binary comes first; nothing means that it may go on. The
-// order of flags, the way they are written ("--f=v", "--f v", "-f=v", "--f" for "--f=true") and the flags that only matter to a bootstrap
-// make no difference; the path of the binary does.
+// DiffArgs says what keeps a member that runs with the one command line from going on where the other is wanted, one
+// line for each flag, sorted, for people: "--quota-backend-bytes: 2147483648 → 8589934592". The binary comes first;
+// nothing means that it may go on. The order of flags, the way they are written ("--f=v", "--f v", "-f=v", "--f" for
+// "--f=true") and the flags that only matter to a bootstrap make no difference; the path of the binary does.
 func DiffArgs(running, wanted []string) []string {
 	var lines []string
 	if a, b := binary(running), binary(wanted); a != b {

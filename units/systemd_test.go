@@ -12,8 +12,8 @@ import (
 	"testing"
 )
 
-// TestSystemdAgrees asks the systemd of this machine what it thinks of the units. Whether etcd works in them is tested on
-// real hosts.
+// TestSystemdAgrees asks the systemd of this machine what it thinks of the units. Whether etcd works in them is tested
+// on real hosts.
 func TestSystemdAgrees(t *testing.T) {
 	analyze, err := exec.LookPath("systemd-analyze")
 	if err != nil {
@@ -52,7 +52,8 @@ func TestSystemdAgrees(t *testing.T) {
 	}
 }
 
-// splitWords reads a line of a unit as systemd.syntax(7) and systemd.service(5) say that systemd does, with no variables set.
+// splitWords reads a line of a unit as systemd.syntax(7) and systemd.service(5) say that systemd does, with no
+// variables set.
 func splitWords(line string) []string {
 	var words []string
 	var word strings.Builder

@@ -20,8 +20,9 @@ var unitTemplate = template.Must(template.New("unit").Funcs(template.FuncMap{
 	"words": words,
 }).Parse(unitText))
 
-// Unit is the systemd unit of a member. It needs systemd 247 or newer, and holds no secret: the token of a bootstrap is none, since it
-// lets nobody in. etcd only hashes it into the IDs of members and cluster, to keep clusters with the same addresses apart.
+// Unit is the systemd unit of a member. It needs systemd 247 or newer, and holds no secret: the token of a bootstrap is
+// none, since it lets nobody in. etcd only hashes it into the IDs of members and cluster, to keep clusters with the
+// same addresses apart.
 func Unit(m Member) File { return UnitOf(m, Args(m)) }
 
 // UnitOf is the unit of a member that runs with a command line of its own, such as the one that it ran with before.
@@ -78,8 +79,8 @@ var inText = strings.NewReplacer("%", "%%", "\n", " ", "\r", " ")
 // escape keeps a % from being read as a systemd specifier, and text from reaching into the next line.
 func escape(s string) string { return inText.Replace(s) }
 
-// dollars keeps a $ from being read as a variable. systemd replaces variables in the arguments of a command, and nowhere
-// else (systemd.service(5), "Command lines").
+// dollars keeps a $ from being read as a variable. systemd replaces variables in the arguments of a command, and
+// nowhere else (systemd.service(5), "Command lines").
 func dollars(s string) string { return strings.ReplaceAll(s, "$", "$$") }
 
 var inQuotes = strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`, "\r", `\r`, "\t", `\t`, "%", "%%")

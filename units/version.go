@@ -7,8 +7,8 @@ import (
 )
 
 // checkAtStart lets a member refuse to start when its data differs from that of its peers (InitialCorruptCheck), unless
-// flags already say something about it. etcd 3.5 has a flag for it; from 3.6 on it is a feature gate, and 3.6 refuses to
-// start when both are given (etcd server/embed/config.go).
+// flags already say something about it. etcd 3.5 has a flag for it; from 3.6 on it is a feature gate, and 3.6 refuses
+// to start when both are given (etcd server/embed/config.go).
 func checkAtStart(version string, flags map[string]string) {
 	const old, gate = "experimental-initial-corrupt-check", "InitialCorruptCheck"
 	if _, said := flags[old]; said {

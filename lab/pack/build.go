@@ -12,7 +12,8 @@ import (
 	"time"
 )
 
-// programs of a release and the Go packages that they are built from. All three have had a module of their own since 3.5.
+// programs of a release and the Go packages that they are built from. All three have had a module of their own since
+// 3.5.
 var programs = []struct{ name, pkg string }{
 	{"etcd", "go.etcd.io/etcd/server/v3"},
 	{"etcdctl", "go.etcd.io/etcd/etcdctl/v3"},
@@ -20,7 +21,8 @@ var programs = []struct{ name, pkg string }{
 }
 
 // build compiles the programs of r into dir. It goes by way of a scratch module that requires them, because `go install
-// PACKAGE@VERSION` refuses modules with replace directives, and etcd's have them. One line for each command goes to progress.
+// PACKAGE@VERSION` refuses modules with replace directives, and etcd's have them. One line for each command goes to
+// progress.
 func build(ctx context.Context, r rel, dir string, progress io.Writer) error {
 	module := filepath.Join(dir, "module")
 	if err := os.Mkdir(module, 0o755); err != nil {

@@ -3,8 +3,9 @@
 //	OUT/vVERSION/etcd-vVERSION-linux-ARCH.tar.gz
 //	OUT/vVERSION/SHA256SUMS
 //
-// It owns that folder and nothing else: the lab, the demo and the acceptance tests use it, no package imports it. The checksum
-// database of the Go module proxy verifies what is compiled; two runs of the same Go release give the same bytes.
+// It owns that folder and nothing else: the lab, the demo and the acceptance tests use it, no package imports it. The
+// checksum database of the Go module proxy verifies what is compiled; two runs of the same Go release give the same
+// bytes.
 package main
 
 import (

@@ -22,8 +22,8 @@ type packer struct {
 	build func(ctx context.Context, r rel, dir string) error
 }
 
-// pack leaves the archive and its line in SHA256SUMS below p.out, and says whether it had to make them. A second run that
-// packs the same version waits for the first.
+// pack leaves the archive and its line in SHA256SUMS below p.out, and says whether it had to make them. A second run
+// that packs the same version waits for the first.
 func (p packer) pack(ctx context.Context, r rel) (path string, made bool, err error) {
 	dir := filepath.Join(p.out, "v"+r.version)
 	path = filepath.Join(dir, r.archive())

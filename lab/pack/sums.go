@@ -33,7 +33,8 @@ func readSums(path string) (map[string]string, error) {
 	return sums, nil
 }
 
-// addSum puts the digest of the archive name into SHA256SUMS in dir, and keeps the other lines. The caller holds the lock.
+// addSum puts the digest of the archive name into SHA256SUMS in dir, and keeps the other lines. The caller holds the
+// lock.
 func addSum(dir, name string) error {
 	path := filepath.Join(dir, sumsName)
 	sums, err := readSums(path)
