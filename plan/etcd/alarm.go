@@ -63,7 +63,7 @@ func etcdctl(arguments string) string { return "clusterup etcdctl INVENTORY -- "
 // namesOf are members by name, sorted as the inventory has them. An ID of 0 says that etcd does not know which.
 func (v view) namesOf(ids []facts.ID) []string {
 	var names []string
-	v.each(func(m inventory.Member, host facts.Host) {
+	v.Each(func(m inventory.Member, host facts.Host) {
 		if host.Etcd != nil && slices.Contains(ids, host.Etcd.MemberID) {
 			names = append(names, m.Name)
 			ids = slices.DeleteFunc(slices.Clone(ids), func(id facts.ID) bool { return id == host.Etcd.MemberID })
@@ -90,7 +90,7 @@ const defaultQuota = 2 << 30
 // fill is how full the fullest database is: how much of it is in use, and how large its file is, each in hundredths of
 // its member's quota.
 func (v view) fill() (used, file int64) {
-	v.each(func(_ inventory.Member, host facts.Host) {
+	v.Each(func(_ inventory.Member, host facts.Host) {
 		if host.Process == nil || host.Etcd == nil {
 			return
 		}
@@ -112,7 +112,7 @@ func (v view) makeRoom() string {
 	disarm := etcdctl("alarm disarm")
 	used, file := v.fill()
 	larger := false
-	v.each(func(_ inventory.Member, host facts.Host) { larger = larger || v.raisesQuota(host) })
+	v.Each(func(_ inventory.Member, host facts.Host) { larger = larger || v.raisesQuota(host) })
 	switch {
 	case larger:
 		return "clusterup apply raises the quota, as the inventory has it; then: " + disarm

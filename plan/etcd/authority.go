@@ -56,7 +56,7 @@ func (v view) newest(role string) int {
 // may need it, a member goes on to trust what it trusts.
 func (v view) bundled(role string, host facts.Host) []facts.CA {
 	return slices.DeleteFunc(v.cas(role), func(ca facts.CA) bool {
-		stays := v.needed(ca) && v.stillTrusted(ca) || len(v.dark()) > 0 && v.relies(host, ca)
+		stays := v.needed(ca) && v.stillTrusted(ca) || len(v.Dark()) > 0 && v.relies(host, ca)
 		return ca.Retired && !stays
 	})
 }
@@ -69,7 +69,7 @@ func has(host facts.Host, ca facts.CA) bool {
 
 // needed says whether a leaf of a CA was seen on a host.
 func (v view) needed(ca facts.CA) bool {
-	return v.known(func(_ inventory.Member, host facts.Host) bool { return has(host, ca) })
+	return v.Known(func(_ inventory.Member, host facts.Host) bool { return has(host, ca) })
 }
 
 // trust is the bundle of a role as a file of a host. As long as a CA in it is yet to be made, it goes by the numbers of
@@ -123,7 +123,7 @@ func (v view) asWritten(file, role string, content []byte) bool {
 
 // trustedByAll is what law 5 asks of a CA before it signs.
 func (v view) trustedByAll(ca facts.CA) bool {
-	return v.all(func(_ inventory.Member, host facts.Host) bool { return v.trusts(host, ca) })
+	return v.All(func(_ inventory.Member, host facts.Host) bool { return v.trusts(host, ca) })
 }
 
 // signer is the CA that signs leaves of a role now: the newest that every member trusts already. Before there is a cluster it is the
@@ -162,7 +162,7 @@ func (v view) over(ca facts.CA) bool { return !v.seen.Taken.Before(ca.NotAfter) 
 // ended says that every CA of a role has ended that all members trust. Where no member asks for certificates, none can have.
 func (v view) ended(role string) bool {
 	live := v.live(role)
-	asks := v.known(func(_ inventory.Member, host facts.Host) bool {
+	asks := v.Known(func(_ inventory.Member, host facts.Host) bool {
 		return units.Flag(v.command(host), trustFlag[role]) != ""
 	})
 	good := slices.ContainsFunc(live, func(ca facts.CA) bool { return !v.over(ca) && v.trustedByAll(ca) })

@@ -63,7 +63,7 @@ func Back(w Want, before, now facts.Snapshot, failed plan.Stage) *plan.Stage {
 // passed says whether the cluster's data may be of a later version than the one that a restart was to leave.
 func (v view) passed(restart plan.Step) bool {
 	later := false
-	v.each(func(m inventory.Member, host facts.Host) {
+	v.Each(func(m inventory.Member, host facts.Host) {
 		if m.Name != restart.Host && host.Etcd != nil && version.Compare(version.Minor(host.Etcd.StorageVersion), version.Minor(restart.From)) > 0 {
 			later = true
 		}

@@ -11,7 +11,7 @@ import (
 // host that loses its data is not started without them.
 func (v view) recordBirth() (*plan.Stage, error) {
 	var steps []plan.Step
-	v.each(func(m inventory.Member, host facts.Host) {
+	v.Each(func(m inventory.Member, host facts.Host) {
 		if !v.serves(host) {
 			return
 		}
@@ -48,7 +48,7 @@ func (v view) withUnits(births []plan.Step) []plan.Step {
 	seen.Simulated = v.seen.Simulated
 	after := newView(v.want, seen)
 	var steps []plan.Step
-	after.each(func(m inventory.Member, host facts.Host) {
+	after.Each(func(m inventory.Member, host facts.Host) {
 		for _, birth := range births {
 			if birth.Host != m.Name {
 				continue

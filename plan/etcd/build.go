@@ -28,7 +28,7 @@ func unsaid(notes []string, w Want, s facts.Snapshot, err error) []string {
 // BuildWith is Build for another way to decide, such as NextDestroy.
 func BuildWith(next func(Want, facts.Snapshot) (*plan.Stage, error), w Want, s facts.Snapshot) (plan.Plan, error) {
 	v := newView(w, s)
-	p := plan.Plan{Cluster: w.Cluster.Name, Version: w.Cluster.Version, Route: v.shownRoute(), Notes: notes(w, s), Dark: v.dark()}
+	p := plan.Plan{Cluster: w.Cluster.Name, Version: w.Cluster.Version, Route: v.shownRoute(), Notes: notes(w, s), Dark: v.Dark()}
 	var err error
 	p.Stages, s, err = plan.Build(
 		func(s facts.Snapshot) (*plan.Stage, error) { return next(w, s) },

@@ -28,7 +28,7 @@ type HostChecks struct {
 func ChecksOf(w Want, s facts.Snapshot) Checks {
 	v := newView(w, s)
 	checks := Checks{Hosts: map[string]HostChecks{}, Versions: v.versionRefusals(), Membership: v.membership()}
-	v.everyone(func(m inventory.Member, host facts.Host) {
+	v.Everyone(func(m inventory.Member, host facts.Host) {
 		if host.Unreachable != "" || host.Name == "" {
 			return
 		}

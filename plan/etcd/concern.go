@@ -20,9 +20,9 @@ type Concern struct {
 
 // Concerns are those of all members that run, in the order of the inventory.
 func Concerns(w Want, s facts.Snapshot) []Concern {
-	v := view{want: w, seen: s}
+	v := look(w, s)
 	var found []Concern
-	v.each(func(m inventory.Member, host facts.Host) {
+	v.Each(func(m inventory.Member, host facts.Host) {
 		if host.Process == nil {
 			return
 		}

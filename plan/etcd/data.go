@@ -72,7 +72,7 @@ func (v view) another(m inventory.Member, host facts.Host) bool {
 		}
 	}
 	given := false
-	v.everyone(func(other inventory.Member, there facts.Host) {
+	v.Everyone(func(other inventory.Member, there facts.Host) {
 		has := there.Data.ClusterID == v.clusterID && there.Data.MemberID == id
 		for _, secure := range []bool{false, true} {
 			has = has || id == memberID(urlOf(secure, other.PeerAddress, c.PeerPort), v.token)
@@ -87,7 +87,7 @@ func (v view) another(m inventory.Member, host facts.Host) bool {
 func (v view) foreign(host facts.Host) string {
 	var ids []string
 	found := map[string][]string{}
-	v.each(func(m inventory.Member, host facts.Host) {
+	v.Each(func(m inventory.Member, host facts.Host) {
 		if host.Data.WAL && host.Data.ClusterID != 0 {
 			id := host.Data.ClusterID.String()
 			if found[id] == nil {

@@ -25,7 +25,7 @@ func (v view) stays(host facts.Host) bool { return v.serves(host) || v.shut(host
 // denied are the members that tell clusterup nothing.
 func (v view) denied() []string {
 	var names []string
-	v.each(func(m inventory.Member, host facts.Host) {
+	v.Each(func(m inventory.Member, host facts.Host) {
 		if host.Process != nil && host.Denied {
 			names = append(names, m.Name)
 		}

@@ -41,7 +41,7 @@ func unasked(s facts.Snapshot) facts.Snapshot {
 // destroyRefusals keep hosts that cannot be seen, and data that is not this cluster's, from being destroyed.
 func (v view) destroyRefusals() []plan.Refusal {
 	var found []plan.Refusal
-	v.everyone(func(m inventory.Member, host facts.Host) {
+	v.Everyone(func(m inventory.Member, host facts.Host) {
 		switch {
 		case host.Dark() && v.want.accepts(plan.Gone(m.Name)):
 		case host.Dark():
@@ -73,7 +73,7 @@ func (v view) precious(host facts.Host) func(string) bool {
 
 func (v view) stop() *plan.Stage {
 	var steps []plan.Step
-	v.each(func(m inventory.Member, host facts.Host) {
+	v.Each(func(m inventory.Member, host facts.Host) {
 		running := host.Process != nil || host.Unit.Active == "active" || host.Unit.Active == "activating"
 		if running || host.Unit.Enabled == "enabled" {
 			steps = append(steps, plan.Step{Kind: plan.StopMember, Host: m.Name, Unit: v.want.Cluster.UnitName, Why: "the cluster is to be destroyed"})
@@ -91,7 +91,7 @@ func (v view) away(purge bool) *plan.Stage {
 		kind, name, why = plan.PurgeData, "delete data", "--purge"
 	}
 	var steps []plan.Step
-	v.each(func(m inventory.Member, host facts.Host) {
+	v.Each(func(m inventory.Member, host facts.Host) {
 		if !host.Data.WAL && !slices.Contains(host.Data.Entries, "member") {
 			return
 		}
@@ -109,7 +109,7 @@ func (v view) away(purge bool) *plan.Stage {
 
 func (v view) remove() *plan.Stage {
 	var steps []plan.Step
-	v.each(func(m inventory.Member, host facts.Host) {
+	v.Each(func(m inventory.Member, host facts.Host) {
 		var paths []plan.Path
 		for _, name := range []string{UnitPath(v.want.Cluster), ConfigDir(v.want.Cluster)} {
 			if _, ok := host.Files[name]; ok {

@@ -14,7 +14,7 @@ import (
 // down is known to be able to come back.
 func (v view) mayStop(m inventory.Member) (gate string, needs *plan.Needs, refusal *plan.Refusal) {
 	var others []string
-	v.each(func(other inventory.Member, host facts.Host) {
+	v.Each(func(other inventory.Member, host facts.Host) {
 		if other.Name != m.Name && v.votes(other) && v.stays(host) {
 			others = append(others, other.Name)
 		}

@@ -14,8 +14,9 @@ import (
 // cluster its ID follows from the inventory, as that of the bootstrap under way or to come: later it does not, since
 // members come to be known with other URLs.
 func identify(w Want, s facts.Snapshot) view {
-	v := view{want: w, seen: s, births: map[string]units.Born{}}
-	v.each(func(m inventory.Member, host facts.Host) {
+	v := look(w, s)
+	v.births = map[string]units.Born{}
+	v.Each(func(m inventory.Member, host facts.Host) {
 		if file, ok := host.Files[v.birthPath()]; ok {
 			if born, err := units.ParseBirth(file.Content); err == nil {
 				v.births[m.Name] = born
@@ -31,7 +32,7 @@ func identify(w Want, s facts.Snapshot) view {
 	case len(v.births) > 0:
 		v.formed, v.clusterID = true, v.born()
 	}
-	v.started = !v.formed && v.known(func(_ inventory.Member, host facts.Host) bool {
+	v.started = !v.formed && v.Known(func(_ inventory.Member, host facts.Host) bool {
 		return host.Data.WAL && host.Data.ClusterID == v.clusterID
 	})
 	if v.formed {
@@ -45,7 +46,7 @@ func identify(w Want, s facts.Snapshot) view {
 // member of a cluster that is.
 func (v view) logged() (id facts.ID, existing bool) {
 	votes, exist := map[facts.ID]int{}, map[facts.ID]bool{}
-	v.each(func(m inventory.Member, host facts.Host) {
+	v.Each(func(m inventory.Member, host facts.Host) {
 		command := v.command(host)
 		lies := host.Etcd != nil && host.Etcd.ClusterID != host.Data.ClusterID
 		if !host.Data.WAL || lies || units.Flag(command, "name") != m.Name || units.Flag(command, "data-dir") != m.DataDir {
@@ -70,7 +71,7 @@ func (v view) born() facts.ID {
 	for _, born := range v.births {
 		votes[idOf(born)]++
 	}
-	v.each(func(m inventory.Member, _ facts.Host) { // the first of equals
+	v.Each(func(m inventory.Member, _ facts.Host) { // the first of equals
 		if born, ok := v.births[m.Name]; ok && (best == 0 || votes[idOf(born)] > votes[best]) {
 			best = idOf(born)
 		}
@@ -89,7 +90,7 @@ func idOf(born units.Born) facts.ID {
 // its log. Etcd ignores the token once there is data.
 func (v view) tokenOf() string {
 	marked, flagged := "", ""
-	v.each(func(m inventory.Member, host facts.Host) {
+	v.Each(func(m inventory.Member, host facts.Host) {
 		if born, ok := v.births[m.Name]; ok && idOf(born) == v.clusterID {
 			marked = cmp.Or(marked, born.Token)
 		}
@@ -103,7 +104,7 @@ func (v view) tokenOf() string {
 // tokenUnderWay is the token of a bootstrap that was begun: that of a host with data, else of any, else a new one.
 func (v view) tokenUnderWay() string {
 	started, written := "", ""
-	v.each(func(_ inventory.Member, host facts.Host) {
+	v.Each(func(_ inventory.Member, host facts.Host) {
 		token := unitToken(host, UnitPath(v.want.Cluster))
 		if host.Data.WAL {
 			started = cmp.Or(started, token)

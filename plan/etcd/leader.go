@@ -14,7 +14,7 @@ import (
 // members.
 func (v view) agreed() (leader facts.ID, reading []inventory.Member) {
 	same := true
-	v.each(func(m inventory.Member, host facts.Host) {
+	v.Each(func(m inventory.Member, host facts.Host) {
 		if host.Etcd == nil || !host.Reads || host.Etcd.ClusterID != v.clusterID {
 			return
 		}

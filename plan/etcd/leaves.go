@@ -27,13 +27,13 @@ func (v view) leaves(m inventory.Member, host facts.Host) []plan.Step {
 // new certificate, and a member that shows another one of its own restarts then.
 func (v view) renew() (*plan.Stage, error) {
 	var stage *plan.Stage
-	stale := v.known(func(_ inventory.Member, host facts.Host) bool {
+	stale := v.Known(func(_ inventory.Member, host facts.Host) bool {
 		return v.unproven(host, "peer") != "" || v.unproven(host, "server") != ""
 	})
 	if stale {
 		return nil, nil // that member restarts before the next one's turn comes
 	}
-	v.each(func(m inventory.Member, host facts.Host) {
+	v.Each(func(m inventory.Member, host facts.Host) {
 		if stage != nil {
 			return
 		}
@@ -153,8 +153,8 @@ func (v view) leafWanting(role string, m inventory.Member, host facts.Host, sign
 // ahead says that a leaf is of a later CA than the one that signs while a host is dark, of which it is not known
 // whether it trusts that one. All that are seen do.
 func (v view) ahead(leaf facts.Leaf, signer facts.CA) bool {
-	return len(v.dark()) > 0 && slices.ContainsFunc(v.live(signer.Role), func(ca facts.CA) bool {
-		distrusted := v.known(func(_ inventory.Member, host facts.Host) bool { return !v.trusts(host, ca) })
+	return len(v.Dark()) > 0 && slices.ContainsFunc(v.live(signer.Role), func(ca facts.CA) bool {
+		distrusted := v.Known(func(_ inventory.Member, host facts.Host) bool { return !v.trusts(host, ca) })
 		return ca.SHA256 == leaf.Issuer && ca.Generation > signer.Generation && !v.over(ca) && !distrusted
 	})
 }

@@ -15,7 +15,6 @@ import (
 // inventoryLoops are the functions that loop over the members of an inventory themselves, since no host is concerned.
 // Members as the cluster lists them are not meant here.
 var inventoryLoops = map[string]string{
-	"everyone":  "what the quantifiers are made of",
 	"clusterID": "an ID that follows from the inventory", "LeafNames": "names of certificates",
 	"unitMember": "initial-cluster, which lists the inventory", "Asks": "where to look, and whom to ping", "refusedByPeers": "addresses",
 	"notes": "machine-ids, of which dark hosts have none", "together": "the order of the inventory",
@@ -97,5 +96,5 @@ func looped(n ast.Node) ast.Expr {
 func overMembers(over ast.Expr) bool {
 	text := types.ExprString(over)
 	listed := strings.HasSuffix(text, "seen.Members") || text == "s.Members"
-	return (strings.HasSuffix(text, ".Members") && !listed) || strings.HasSuffix(text, ".Hosts") || strings.HasSuffix(text, ".Names()")
+	return (strings.HasSuffix(text, ".Members") && !listed) || strings.HasSuffix(text, ".List") || strings.HasSuffix(text, ".Hosts") || strings.HasSuffix(text, ".Names()")
 }

@@ -46,7 +46,7 @@ func (v view) refused() *plan.Refused {
 // of the releases. As long as dark hosts keep it unknown whether there is a cluster, it is what was revoked alone: a CA
 // is made for a cluster that is known.
 func (v view) operator() (*plan.Stage, error) {
-	unknown := len(v.dark()) > 0 && !v.formed
+	unknown := len(v.Dark()) > 0 && !v.formed
 	var steps []plan.Step
 	if !unknown {
 		steps = v.authorities()
@@ -70,7 +70,7 @@ func (v view) operator() (*plan.Stage, error) {
 func (v view) pins() []plan.Step {
 	var steps []plan.Step
 	pinned := map[string]bool{}
-	v.each(func(_ inventory.Member, host facts.Host) {
+	v.Each(func(_ inventory.Member, host facts.Host) {
 		for _, r := range v.releases(host) {
 			if pinned[r.Pin()] || v.seen.Operator.Pinned[r.Pin()] == r.SHA256 {
 				continue
@@ -86,7 +86,7 @@ func (v view) pins() []plan.Step {
 // quorum has started, so the first start has to be together.
 func (v view) start() (*plan.Stage, error) {
 	var steps []plan.Step
-	v.each(func(m inventory.Member, host facts.Host) {
+	v.Each(func(m inventory.Member, host facts.Host) {
 		if host.Process != nil || v.lost(host) {
 			return
 		}
@@ -128,7 +128,7 @@ func (v view) await() (*plan.Stage, error) {
 
 func (v view) awaiting(which func(inventory.Member, facts.Host) bool) *plan.Stage {
 	var steps []plan.Step
-	v.each(func(m inventory.Member, host facts.Host) {
+	v.Each(func(m inventory.Member, host facts.Host) {
 		if host.Process == nil || v.stays(host) || !which(m, host) {
 			return
 		}
@@ -154,7 +154,7 @@ func (v view) serves(host facts.Host) bool {
 // a cluster of several, two have what was acknowledged.
 func (v view) lag(host facts.Host) uint64 {
 	var most, second uint64
-	v.each(func(_ inventory.Member, other facts.Host) {
+	v.Each(func(_ inventory.Member, other facts.Host) {
 		if other.Etcd == nil || !other.Reads || other.Etcd.ClusterID != v.clusterID {
 			return
 		}

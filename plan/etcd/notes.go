@@ -16,7 +16,7 @@ func notes(w Want, s facts.Snapshot) []string {
 	var found []string
 	arches, systems := map[string]bool{}, map[string]bool{}
 	v := newView(w, s)
-	v.each(func(m inventory.Member, host facts.Host) {
+	v.Each(func(m inventory.Member, host facts.Host) {
 		arches[host.Arch], systems[host.OS] = true, true
 		found = append(found, hostNotes(w, m, host)...)
 	})

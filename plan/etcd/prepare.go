@@ -23,7 +23,7 @@ var binaries = []string{"etcd", "etcdctl", "etcdutl"}
 func (v view) prepare() (*plan.Stage, error) {
 	var steps []plan.Step
 	hosts := 0
-	v.each(func(m inventory.Member, host facts.Host) {
+	v.Each(func(m inventory.Member, host facts.Host) {
 		found := v.prepareHost(m, host)
 		if len(found) > 0 {
 			hosts++
@@ -47,7 +47,7 @@ func (v view) prepare() (*plan.Stage, error) {
 // unpacks says whether steps write a release to the disks of a cluster that runs. On all hosts at once that could keep every member from
 // writing its log, and so from answering heartbeats, at the same moment.
 func (v view) unpacks(steps []plan.Step) bool {
-	runs := v.may(func(_ inventory.Member, host facts.Host) bool { return host.Process != nil })
+	runs := v.May(func(_ inventory.Member, host facts.Host) bool { return host.Process != nil })
 	return runs && slices.ContainsFunc(steps, func(s plan.Step) bool { return s.Kind == plan.InstallRelease })
 }
 

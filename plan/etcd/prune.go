@@ -20,7 +20,7 @@ const kept = 2
 func (v view) prune() (*plan.Stage, error) {
 	var steps []plan.Step
 	hosts := 0
-	v.each(func(m inventory.Member, host facts.Host) {
+	v.Each(func(m inventory.Member, host facts.Host) {
 		found := len(steps)
 		if paths := pathsOf(v.prunable(host)); len(paths) > 0 {
 			steps = append(steps, plan.Step{Kind: plan.PruneReleases, Host: m.Name, Paths: paths, Why: "no unit uses them, and newer ones are there"})

@@ -106,7 +106,7 @@ func (v view) inventoried() []facts.Member {
 func (v view) presumed() [][]facts.Member {
 	all := v.inventoried()
 	var lists [][]facts.Member
-	v.each(func(m inventory.Member, host facts.Host) {
+	v.Each(func(m inventory.Member, host facts.Host) {
 		command := v.command(host)
 		if units.Flag(command, "name") != m.Name {
 			return

@@ -29,7 +29,7 @@ func (v view) refusals() []plan.Refusal {
 		return nil
 	}
 	var found []plan.Refusal
-	v.each(func(m inventory.Member, host facts.Host) {
+	v.Each(func(m inventory.Member, host facts.Host) {
 		if foreign := v.foreignUnit(m, host); len(foreign) > 0 { // whose process and data the host has, is another question
 			found = append(found, foreign...)
 			return
@@ -50,7 +50,7 @@ func (v view) refusals() []plan.Refusal {
 // unreachables name the hosts that are dark.
 func (v view) unreachables() []plan.Refusal {
 	var found []plan.Refusal
-	v.everyone(func(m inventory.Member, host facts.Host) {
+	v.Everyone(func(m inventory.Member, host facts.Host) {
 		if host.Dark() {
 			found = append(found, v.unreachable(m, host))
 		}

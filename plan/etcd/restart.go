@@ -102,7 +102,7 @@ type candidate struct {
 // candidates are the members that must restart, in the order in which they do: those that do not serve first, the leader last.
 func (v view) candidates() []candidate {
 	var found []candidate
-	v.each(func(m inventory.Member, host facts.Host) {
+	v.Each(func(m inventory.Member, host facts.Host) {
 		why := v.mustRestart(m, host)
 		if why == nil || v.holds(host) || v.lost(host) {
 			return
@@ -143,7 +143,7 @@ func (v view) restart() (*plan.Stage, error) {
 		return v.together(found), nil
 	}
 	gate, needs, refusal := v.mayStop(first.member)
-	if refusal != nil && len(v.dark()) > 0 { // it waits, and what stops nothing goes on
+	if refusal != nil && len(v.Dark()) > 0 { // it waits, and what stops nothing goes on
 		return nil, nil
 	}
 	if refusal != nil {
@@ -213,7 +213,7 @@ func (v view) together(all []candidate) *plan.Stage {
 // what is written next.
 func (v view) awaitRaftSnapshot() *plan.Stage {
 	var stage *plan.Stage
-	v.each(func(m inventory.Member, host facts.Host) {
+	v.Each(func(m inventory.Member, host facts.Host) {
 		if stage == nil && v.flushes(host) && v.serves(host) && v.mustRestart(m, host) == nil {
 			stage = &plan.Stage{Name: "let " + m.Name + " take a raft snapshot", Gate: "it serves", Width: 1, Steps: []plan.Step{{
 				Kind: plan.AwaitRaftSnapshot, Host: m.Name, Why: "it runs with snapshot-count 1, and takes one when it applies what is written next",
@@ -227,7 +227,7 @@ func (v view) awaitRaftSnapshot() *plan.Stage {
 // no other, or the member does not lead.
 func (v view) successor(c candidate) (string, bool) {
 	best, name := uint64(0), ""
-	v.each(func(m inventory.Member, host facts.Host) {
+	v.Each(func(m inventory.Member, host facts.Host) {
 		if m.Name != c.member.Name && v.serves(host) && (name == "" || host.Etcd.Applied > best) {
 			best, name = host.Etcd.Applied, m.Name
 		}

@@ -21,7 +21,7 @@ func Unfinished(w Want, s facts.Snapshot, roles []string) []string {
 // advanced says that a member may trust the newest CA already.
 func (v view) advanced(role string) bool {
 	live := v.live(role)
-	return v.may(func(_ inventory.Member, host facts.Host) bool { return v.trusts(host, live[len(live)-1]) })
+	return v.May(func(_ inventory.Member, host facts.Host) bool { return v.trusts(host, live[len(live)-1]) })
 }
 
 // RotateCA is w with the wish for another generation of CAs: the one that is on its way, else the next. hold is the phase after which to

@@ -43,7 +43,7 @@ func (v view) rotating(role string) bool {
 // intermediates share their root, does not count.
 func (v view) stillTrusted(ca facts.CA) bool {
 	shared := slices.ContainsFunc(v.live(ca.Role), func(other facts.CA) bool { return bytes.Equal(other.Trusted(), ca.Trusted()) })
-	return !shared && v.known(func(_ inventory.Member, host facts.Host) bool { return v.relies(host, ca) })
+	return !shared && v.Known(func(_ inventory.Member, host facts.Host) bool { return v.relies(host, ca) })
 }
 
 // relies says that a member asks for certificates, and accepts those of a CA.
@@ -61,7 +61,7 @@ func (v view) authorities() []plan.Step {
 		case len(live) == 0:
 			steps = append(steps, plan.Step{Kind: plan.CreateCA, CA: role, Why: "the operator directory has no " + role + " CA"})
 		case v.goesBack(role): // a CA that was made now would be taken back at once, again and again
-		case replaced != "" && len(v.dark()) == 0 && !v.rotating(role) && version.Minor(v.low) == version.Minor(v.high):
+		case replaced != "" && len(v.Dark()) == 0 && !v.rotating(role) && version.Minor(v.low) == version.Minor(v.high):
 			if role == "client" && v.hold(role) == "" && len(v.hanging(live[len(live)-1])) > 0 {
 				steps = append(steps, v.holdStep(role, HoldTrust))
 			}
@@ -90,7 +90,7 @@ func (v view) dropped(role string) []facts.CA {
 		return nil
 	}
 	return slices.DeleteFunc(live[:len(live)-1], func(ca facts.CA) bool {
-		return v.needed(ca) || v.known(func(_ inventory.Member, host facts.Host) bool {
+		return v.needed(ca) || v.Known(func(_ inventory.Member, host facts.Host) bool {
 			return units.Flag(v.command(host), trustFlag[role]) == "" || v.trusts(host, ca)
 		})
 	})
@@ -175,7 +175,7 @@ func (v view) waits(role string) string {
 	if hold := v.hold(role); hold != "" {
 		return v.paused(role, hold)
 	}
-	if names := v.dark(); len(names) > 0 {
+	if names := v.Dark(); len(names) > 0 {
 		return fmt.Sprintf("%s cannot be looked at, and may need %s", plan.Enumerate(names), numbered(role, live[:len(live)-1]))
 	}
 	if !v.trustedByAll(newest) {
@@ -203,7 +203,7 @@ func (v view) waits(role string) string {
 // none.
 func (v view) unready(role string, newest facts.CA) string {
 	why := ""
-	v.each(func(m inventory.Member, host facts.Host) {
+	v.Each(func(m inventory.Member, host facts.Host) {
 		switch {
 		case why != "":
 		case host.Leaves[leafOf[role]].Issuer != newest.SHA256, v.unproven(host, leafOf[role]) != "":

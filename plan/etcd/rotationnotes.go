@@ -90,7 +90,7 @@ func (v view) takenBackNotes(live []facts.CA) []string {
 // relianceNotes say what is relied on when the members cannot be asked since no certificate is good any more.
 func (v view) relianceNotes() []string {
 	ended, running := 0, 0
-	v.each(func(_ inventory.Member, host facts.Host) {
+	v.Each(func(_ inventory.Member, host facts.Host) {
 		if host.Process == nil {
 			return
 		}

@@ -92,7 +92,7 @@ func (v view) lockedOut() []plan.Refusal {
 		}
 	}
 	running := func(ca facts.CA) bool {
-		return !v.known(func(_ inventory.Member, host facts.Host) bool { return host.Process != nil && !v.trusts(host, ca) })
+		return !v.Known(func(_ inventory.Member, host facts.Host) bool { return host.Process != nil && !v.trusts(host, ca) })
 	}
 	if stranger.Generation == 0 || slices.ContainsFunc(v.live("client"), func(ca facts.CA) bool { return ca.Signing && running(ca) }) {
 		return nil

@@ -68,7 +68,7 @@ func Authorities(w Want, s facts.Snapshot) []Authority {
 		signer, _ := v.signer(role)
 		for _, ca := range v.cas(role) {
 			a := Authority{CA: ca, Signs: ca.SHA256 == signer.SHA256, Clients: v.hanging(ca)}
-			v.each(func(m inventory.Member, host facts.Host) {
+			v.Each(func(m inventory.Member, host facts.Host) {
 				if len(v.command(host)) > 0 && v.trusts(host, ca) {
 					a.TrustedBy = append(a.TrustedBy, m.Name)
 				}
@@ -99,5 +99,5 @@ func ClientSigner(w Want, s facts.Snapshot) (facts.CA, bool) {
 		}
 		oldest = ca
 	}
-	return oldest, len(v.dark()) > 0 && oldest.Generation > 0
+	return oldest, len(v.Dark()) > 0 && oldest.Generation > 0
 }

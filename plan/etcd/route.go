@@ -28,7 +28,7 @@ func Versions(c *inventory.Cluster, s facts.Snapshot) []string {
 
 // versions are the oldest and the newest version of the members that hold data, "" while there are none.
 func (v view) versions() (low, high string) {
-	v.each(func(_ inventory.Member, host facts.Host) {
+	v.Each(func(_ inventory.Member, host facts.Host) {
 		has := v.lastVersion(host)
 		if has == "" || !host.Data.WAL {
 			return
@@ -104,7 +104,7 @@ func (v view) bin(host facts.Host) bin {
 // one is dark. A member of which nobody knows what it ran last is started with nothing newer either.
 func (v view) lingers(host facts.Host) bool {
 	last := cmp.Or(v.lastVersion(host), v.low)
-	return len(v.dark()) > 0 && host.Data.WAL && last != "" && version.Minor(last) != version.Minor(v.target)
+	return len(v.Dark()) > 0 && host.Data.WAL && last != "" && version.Minor(last) != version.Minor(v.target)
 }
 
 // lingering is the release that a member stays with: what it runs, what its unit starts, or the newest of that minor
@@ -139,7 +139,7 @@ func (v view) keeps(host facts.Host, has bin) bool {
 		return !v.passed(plan.Step{From: has.version}) // else it would not start any more
 	}
 	// Down again: once a member runs the lower version, the data of all is fit for it.
-	return !v.known(func(_ inventory.Member, other facts.Host) bool {
+	return !v.Known(func(_ inventory.Member, other facts.Host) bool {
 		return other.Process != nil && version.Minor(v.lastVersion(other)) == version.Minor(v.target)
 	})
 }

@@ -48,7 +48,7 @@ var rules = []rule{
 // goesOn says whether a rule does what it sees to now.
 func (v view) goesOn(r rule) bool {
 	switch {
-	case len(v.dark()) == 0:
+	case len(v.Dark()) == 0:
 		return true
 	case r.sees == nobody:
 		return true
@@ -62,14 +62,14 @@ func (v view) goesOn(r rule) bool {
 // member that is dark, and has not started yet, would be taken for one that has lost its data.
 func (v view) allPublished() bool {
 	all := true
-	v.everyone(func(m inventory.Member, _ facts.Host) { all = all && v.published(m) != 0 })
+	v.Everyone(func(m inventory.Member, _ facts.Host) { all = all && v.published(m) != 0 })
 	return all
 }
 
 // seesMajority says whether the hosts of a majority of the voters are seen.
 func (v view) seesMajority() bool {
 	seen := 0
-	v.each(func(m inventory.Member, _ facts.Host) {
+	v.Each(func(m inventory.Member, _ facts.Host) {
 		if v.votes(m) {
 			seen++
 		}
@@ -80,7 +80,7 @@ func (v view) seesMajority() bool {
 // postponed is what is wanted, and not done before dark hosts are seen again.
 func (v view) postponed() []plan.Wait {
 	switch {
-	case len(v.dark()) == len(v.want.Cluster.Members):
+	case len(v.Dark()) == len(v.want.Cluster.Members):
 		return v.waitFor("every change on hosts", "no host could be looked at, so it is not known whether there is a cluster")
 	case !v.formed:
 		return v.waitFor("the bootstrap", "every host is needed before there is a cluster, since one that is not seen may hold data")
@@ -99,20 +99,20 @@ func (v view) postponed() []plan.Wait {
 
 // waitFor is something that waits for all hosts that are dark.
 func (v view) waitFor(what, why string, args ...any) []plan.Wait {
-	return []plan.Wait{{What: what, For: v.dark(), Why: fmt.Sprintf(why, args...)}}
+	return []plan.Wait{{What: what, For: v.Dark(), Why: fmt.Sprintf(why, args...)}}
 }
 
 // awaitWaits: as long as no quorum is seen to run, no member comes to serve by being waited for; one that is dark may
 // run, and then it does.
 func (v view) awaitWaits() []plan.Wait {
 	running := 0
-	v.each(func(m inventory.Member, host facts.Host) {
+	v.Each(func(m inventory.Member, host facts.Host) {
 		if v.votes(m) && host.Process != nil {
 			running++
 		}
 	})
-	serves := v.known(func(_ inventory.Member, host facts.Host) bool { return v.serves(host) })
-	if len(v.dark()) == 0 || serves || running >= v.quorum() {
+	serves := v.Known(func(_ inventory.Member, host facts.Host) bool { return v.serves(host) })
+	if len(v.Dark()) == 0 || serves || running >= v.quorum() {
 		return nil
 	}
 	return v.waitFor("a quorum", "%d of %d voters are seen to run, and a quorum is %d", running, len(v.voters()), v.quorum())
@@ -122,12 +122,12 @@ func (v view) awaitWaits() []plan.Wait {
 func (v view) changeoverWaits() []plan.Wait {
 	const why = "no member leaves a minor version before all are seen to take part"
 	var found []plan.Wait
-	v.each(func(m inventory.Member, host facts.Host) {
+	v.Each(func(m inventory.Member, host facts.Host) {
 		if v.lost(host) {
 			found = append(found, v.waitFor("starting "+m.Name, "no release of the minor version that it ran last lies on its host")...)
 		}
 	})
-	if v.known(func(_ inventory.Member, host facts.Host) bool { return v.lingers(host) }) {
+	if v.Known(func(_ inventory.Member, host facts.Host) bool { return v.lingers(host) }) {
 		return append(found, v.waitFor("the change to etcd "+v.want.Cluster.Version, why)...)
 	}
 	if v.downgrade != "" {
@@ -150,7 +150,7 @@ func (v view) restartWaits() []plan.Wait {
 		found = append(found, v.waitFor("the change of heartbeat_interval and election_timeout",
 			"while members differ in them, none may lose its leader for it: the order goes by what all run with")...)
 	}
-	if v.want.Cluster.TLS.Peers && v.known(func(m inventory.Member, _ facts.Host) bool { return v.peerScheme(m) == "http" }) {
+	if v.want.Cluster.TLS.Peers && v.Known(func(m inventory.Member, _ facts.Host) bool { return v.peerScheme(m) == "http" }) {
 		found = append(found, v.waitFor("TLS between peers", "a member listens with TLS when all others were seen to have certificates to dial it with")...)
 	}
 	return found

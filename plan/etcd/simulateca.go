@@ -124,7 +124,7 @@ func simulateLeaf(w Want, s facts.Snapshot, leaf *plan.Leaf, host *facts.Host) {
 
 // serve is what ports show, and accept, whose member has taken up the certificates that lie on its host.
 func serve(w Want, s facts.Snapshot, host facts.Host) map[string][]facts.Served {
-	v := view{want: w, seen: s}
+	v := look(w, s)
 	all := map[string][]facts.Served{}
 	for role, views := range host.Serves {
 		leaf, accepts := host.Leaves[role], ""

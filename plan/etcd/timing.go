@@ -16,7 +16,7 @@ import (
 func (v view) timing() (heartbeat, election time.Duration) {
 	heartbeat, election = v.want.Cluster.Etcd.HeartbeatInterval, v.want.Cluster.Etcd.ElectionTimeout
 	var lowH, highH, lowE, highE time.Duration
-	v.each(func(_ inventory.Member, host facts.Host) {
+	v.Each(func(_ inventory.Member, host facts.Host) {
 		if host.Process == nil {
 			return
 		}
@@ -41,12 +41,12 @@ func (v view) timing() (heartbeat, election time.Duration) {
 // what all run with: what all that are seen run with goes for every one of them, and where they differ each stays as it
 // is.
 func (v view) beat(host facts.Host) (heartbeat, election time.Duration) {
-	if len(v.dark()) == 0 {
+	if len(v.Dark()) == 0 {
 		return v.heartbeat, v.election
 	}
 	var common []string
 	same := true
-	v.each(func(_ inventory.Member, other facts.Host) {
+	v.Each(func(_ inventory.Member, other facts.Host) {
 		if other.Process == nil {
 			return
 		}
@@ -72,7 +72,7 @@ func beatOf(args []string) []string {
 // beatWaits says that a member does not come to what is wanted yet, since a host is dark.
 func (v view) beatWaits() bool {
 	c := v.want.Cluster.Etcd
-	return v.known(func(_ inventory.Member, host facts.Host) bool {
+	return v.Known(func(_ inventory.Member, host facts.Host) bool {
 		heartbeat, election := v.beat(host)
 		return heartbeat != c.HeartbeatInterval || election != c.ElectionTimeout
 	})

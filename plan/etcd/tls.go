@@ -59,7 +59,7 @@ func (v view) peerScheme(m inventory.Member) string {
 // schemeElsewhere is how the others were told to reach a member whose host is dark; "": nobody was.
 func (v view) schemeElsewhere(m inventory.Member) string {
 	scheme := ""
-	v.each(func(_ inventory.Member, host facts.Host) {
+	v.Each(func(_ inventory.Member, host facts.Host) {
 		for peer := range strings.SplitSeq(units.Flag(v.command(host), "initial-cluster"), ",") {
 			if address, ok := strings.CutPrefix(peer, m.Name+"="); ok {
 				scheme = cmp.Or(scheme, schemeOf(address))
@@ -71,7 +71,7 @@ func (v view) schemeElsewhere(m inventory.Member) string {
 
 // dialersReady says whether every member can dial TLS: its process has been started with certificates.
 func (v view) dialersReady() bool {
-	return v.all(func(_ inventory.Member, host facts.Host) bool {
+	return v.All(func(_ inventory.Member, host facts.Host) bool {
 		return units.Flag(v.command(host), trustFlag["peer"]) != ""
 	})
 }
@@ -104,7 +104,7 @@ func (v view) announceAs(m inventory.Member, secure bool) []plan.Step {
 // asked is a member that serves, not m itself if there is another one.
 func (v view) asked(m inventory.Member) string {
 	name := ""
-	v.each(func(other inventory.Member, host facts.Host) {
+	v.Each(func(other inventory.Member, host facts.Host) {
 		if name == "" && other.Name != m.Name && v.serves(host) {
 			name = other.Name
 		}

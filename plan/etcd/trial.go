@@ -96,7 +96,7 @@ func (v view) takenBack(role string) []plan.Step {
 
 // onHosts says whether a bundle or a leaf of a CA may lie on any host.
 func (v view) onHosts(ca facts.CA) bool {
-	return v.may(func(_ inventory.Member, host facts.Host) bool {
+	return v.May(func(_ inventory.Member, host facts.Host) bool {
 		for _, file := range host.Files {
 			if bytes.Contains(file.Content, ca.Trusted()) {
 				return true
@@ -115,7 +115,7 @@ func (v view) rejected(role string) string {
 		return ""
 	}
 	newest, why := live[len(live)-1], ""
-	v.each(func(m inventory.Member, host facts.Host) {
+	v.Each(func(m inventory.Member, host facts.Host) {
 		leaf := leafOf[role]
 		for _, view := range host.Serves[leaf] {
 			switch {

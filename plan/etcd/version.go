@@ -52,7 +52,7 @@ func (v view) hopRefusals(to string) []plan.Refusal {
 		found = append(found, plan.Refuse(plan.VersionChange, "", "ask for etcd "+floor+" or a later "+version.Minor(wanted),
 			"etcd %s is not one to go back to: it is older than %s, which knows how to be left again", wanted, floor))
 	}
-	if len(v.dark()) > 0 { // it waits
+	if len(v.Dark()) > 0 { // it waits
 		return found
 	}
 	if !mixed && version.Minor(to) != version.Minor(v.low) {
@@ -72,7 +72,7 @@ func (v view) strangers(mixed bool) []plan.Refusal {
 		first = v.low // all data is fit for it
 	}
 	var found []plan.Refusal
-	v.each(func(m inventory.Member, host facts.Host) {
+	v.Each(func(m inventory.Member, host facts.Host) {
 		has := v.unitBin(host)
 		if host.Process != nil {
 			has = binAt(host.Process.Args[0])
@@ -88,7 +88,7 @@ func (v view) strangers(mixed bool) []plan.Refusal {
 // noQuorum says that a cluster is in no state to begin with another minor version. One that is half-way is brought together instead.
 func (v view) noQuorum() []plan.Refusal {
 	running, total := 0, len(v.want.Cluster.Members)
-	v.each(func(_ inventory.Member, host facts.Host) {
+	v.Each(func(_ inventory.Member, host facts.Host) {
 		if host.Process != nil {
 			running++
 		}
@@ -168,7 +168,7 @@ func (v view) unsettled() string {
 	if v.young() && v.downgrade == "" && version.Minor(v.target) == version.Minor(v.high) {
 		return "" // etcd gets there by itself within seconds, and nothing waits for it
 	}
-	v.each(func(m inventory.Member, host facts.Host) {
+	v.Each(func(m inventory.Member, host facts.Host) {
 		if why != "" || host.Etcd == nil || version.Compare(version.Minor(host.Etcd.Version), "3.6") < 0 {
 			return
 		}
@@ -190,7 +190,7 @@ func (v view) young() bool {
 		age := v.seen.Taken.Sub(born.Created)
 		young = young && age < time.Minute && age > -time.Minute
 	}
-	v.each(func(_ inventory.Member, host facts.Host) {
+	v.Each(func(_ inventory.Member, host facts.Host) {
 		for name := range host.Binaries {
 			b := binAt(name)
 			young = young && (b.dir == "" || version.Compare(version.Minor(b.version), version.Minor(v.high)) >= 0)
@@ -216,7 +216,7 @@ func (v view) held() bool {
 		return false
 	}
 	behind := 0
-	v.each(func(_ inventory.Member, host facts.Host) {
+	v.Each(func(_ inventory.Member, host facts.Host) {
 		if host.Data.WAL && version.Minor(v.lastVersion(host)) != version.Minor(v.target) {
 			behind++
 		}
@@ -244,7 +244,7 @@ func (v view) v2Store(m inventory.Member, host facts.Host) []plan.Refusal {
 // Holding says what a cluster whose last member is held is waiting for; "" when none is.
 func Holding(w Want, s facts.Snapshot) string {
 	v, left := newView(w, s), ""
-	v.each(func(m inventory.Member, host facts.Host) {
+	v.Each(func(m inventory.Member, host facts.Host) {
 		if v.holds(host) {
 			left = m.Name
 		}

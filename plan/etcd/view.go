@@ -12,6 +12,7 @@ import (
 
 // view is what Next knows: what is wanted, what was seen, and what follows from the two about the cluster's identity.
 type view struct {
+	plan.Members[inventory.Member]
 	want Want
 	seen facts.Snapshot
 
@@ -28,6 +29,14 @@ type view struct {
 	heartbeat, election time.Duration // see timing
 }
 
+// look is a view without what follows from it.
+func look(w Want, s facts.Snapshot) view {
+	members := plan.Members[inventory.Member]{
+		List: w.Cluster.Members, Name: func(m inventory.Member) string { return m.Name }, Hosts: s.Hosts,
+	}
+	return view{Members: members, want: w, seen: s}
+}
+
 func newView(w Want, s facts.Snapshot) view {
 	v := identify(w, s)
 	if s.Cluster != 0 && s.Cluster != v.clusterID { // what another cluster says of itself decides nothing here
@@ -36,7 +45,7 @@ func newView(w Want, s facts.Snapshot) view {
 	v.low, v.high = v.versions()
 	v.target = v.route()[0]
 	v.heartbeat, v.election = v.timing()
-	v.each(func(_ inventory.Member, host facts.Host) {
+	v.Each(func(_ inventory.Member, host facts.Host) {
 		if host.Etcd != nil && host.Etcd.Downgrade != "" {
 			v.downgrade = host.Etcd.Downgrade
 		}

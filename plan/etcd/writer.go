@@ -37,7 +37,7 @@ func (v view) older(m inventory.Member, host facts.Host) []plan.Refusal {
 // allOlder is older on all hosts.
 func (v view) allOlder() []plan.Refusal {
 	var found []plan.Refusal
-	v.each(func(m inventory.Member, host facts.Host) { found = append(found, v.older(m, host)...) })
+	v.Each(func(m inventory.Member, host facts.Host) { found = append(found, v.older(m, host)...) })
 	return found
 }
 
@@ -46,7 +46,7 @@ func (v view) self() units.Writer { return units.Writer{Form: units.Form, Versio
 // newerNotes say what this clusterup changes by itself, because an older one wrote it in another form.
 func (v view) newerNotes() []string {
 	var by *units.Writer
-	v.each(func(m inventory.Member, host facts.Host) {
+	v.Each(func(m inventory.Member, host facts.Host) {
 		if writer := v.writerOf(m, host); by == nil && writer.Form > 0 && writer.Form < units.Form {
 			by = &writer
 		}

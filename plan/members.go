@@ -1,0 +1,56 @@
+package plan
+
+import "github.com/clusterup/clusterup/facts"
+
+// Members are members with what was seen of their hosts. Decisions loop over them through these quantifiers alone. Of a
+// host that is dark nothing is known: "for all" is false of it, and "there is one" is true (law 11). Its zero value
+// decides nothing.
+type Members[M any] struct {
+	List  []M // in the order of the inventory
+	Name  func(M) string
+	Hosts map[string]facts.Host // by name
+}
+
+// Everyone calls all members, dark ones too: for whoever says which are dark, and decides nothing.
+func (ms Members[M]) Everyone(do func(M, facts.Host)) {
+	for _, m := range ms.List {
+		do(m, ms.Hosts[ms.Name(m)])
+	}
+}
+
+// Each calls what was seen of the members, in the order of the inventory. Dark ones are left out.
+func (ms Members[M]) Each(do func(M, facts.Host)) {
+	ms.Everyone(func(m M, host facts.Host) {
+		if !host.Dark() {
+			do(m, host)
+		}
+	})
+}
+
+// All says that something is known to hold for every member: false as soon as one is dark.
+func (ms Members[M]) All(is func(M, facts.Host) bool) bool {
+	return !ms.May(func(m M, host facts.Host) bool { return !is(m, host) })
+}
+
+// May says that something is not known to hold for no member: true as soon as one is dark.
+func (ms Members[M]) May(is func(M, facts.Host) bool) bool {
+	return len(ms.Dark()) > 0 || ms.Known(is)
+}
+
+// Known says that something was seen to hold for a member. Dark ones count for nothing, either way.
+func (ms Members[M]) Known(is func(M, facts.Host) bool) bool {
+	found := false
+	ms.Each(func(m M, host facts.Host) { found = found || is(m, host) })
+	return found
+}
+
+// Dark are the members whose hosts could not be looked at, in the order of the inventory.
+func (ms Members[M]) Dark() []string {
+	var names []string
+	ms.Everyone(func(m M, host facts.Host) {
+		if host.Dark() {
+			names = append(names, ms.Name(m))
+		}
+	})
+	return names
+}
