@@ -1,10 +1,12 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/clusterup/clusterup/apply"
@@ -81,7 +83,7 @@ func TestExplainSaysWhatNext(t *testing.T) {
 		"host":    &remote.Error{Host: "etcd-1", Op: "connect", Err: errors.New("refused"), Remedy: "start sshd"},
 	}
 	for name, err := range tests {
-		lines := Advice(advice).explain(err, true)
+		lines := explained(err, true)
 		hint := false
 		for _, line := range lines {
 			hint = hint || len(line) > 4 && containsArrow(line)
@@ -107,4 +109,11 @@ func TestDashes(t *testing.T) {
 	if !slices.Equal(got, want) {
 		t.Errorf("%q, want %q", got, want)
 	}
+}
+
+// explained is what the operator reads of an error.
+func explained(err error, full bool) []string {
+	var said bytes.Buffer
+	(&Console{Out: &said, Err: &said, Full: full, Advice: advice}).report(err)
+	return strings.Split(strings.TrimSuffix(said.String(), "\n"), "\n")
 }

@@ -118,7 +118,7 @@ func TestLockLost(t *testing.T) {
 	}
 	const why = "hold the cluster's lock: the connection was lost while this run was under way  [unreachable]"
 	const then = "    → run the same command again when the host answers: it looks, and goes on from there"
-	saysLines(t, Advice(advice).explain(err, false),
+	saysLines(t, explained(err, false),
 		"Error: 2 steps done; not every host could be looked at:", "  etcd-2: "+why, then, "  etcd-3: "+why, then,
 		"  every change on hosts waits for etcd-2 and etcd-3: a run holds the lock on the hosts of 2 of 3 voters, so that no other run changes the cluster too",
 		"  → when etcd-2 and etcd-3 can be looked at, run the same command again: what is needed there is not known before")
@@ -152,7 +152,7 @@ func TestCut(t *testing.T) {
 		"it was stopped before": {&apply.Stopped{Done: 3, Next: "prepare hosts"}, 130, `Stopped: 3 steps done; "prepare hosts" was not finished.`},
 	} {
 		err := s.cut(ctx, 3, test.err)
-		if got := Advice(advice).explain(err, false); got[0] != test.head || Advice(advice).exitCode(err) != test.code {
+		if got := explained(err, false); got[0] != test.head || Advice(advice).exitCode(err) != test.code {
 			t.Errorf("%s: exit %d, %q", name, Advice(advice).exitCode(err), got)
 		}
 	}
@@ -195,7 +195,7 @@ func TestTooFewLocked(t *testing.T) {
 	if Advice(advice).exitCode(err) != exitUnreachable {
 		t.Errorf("exit %d of %v", Advice(advice).exitCode(err), err)
 	}
-	saysLines(t, Advice(advice).explain(err, false),
+	saysLines(t, explained(err, false),
 		"Error: the cluster's lock is held on the hosts of at least 2 of its 3 members, and 1 can be locked; nothing on a host is changed without that:",
 		"  etcd-1: connect: no route  [unreachable]", "    → check routes",
 		"  etcd-3: connect: no route  [unreachable]", "    → check routes")

@@ -114,24 +114,24 @@ func with(answer string, lines ...string) string {
 }
 
 func TestLyingHosts(t *testing.T) {
-	words := strings.NewReplacer("\n", `\n`, "\t", `\t`).Replace(evil + "\nCluster prod: nothing to do, all is as the inventory says.")
+	words := strings.NewReplacer("\n", `\n`, "\t", `\t`).Replace(foul + "\nCluster prod: nothing to do, all is as the inventory says.")
 	bare := bareHost(t)
 	answers := map[string]lying.Answers{
 		"hostile names": {
 			lookPhrase: lying.Say(with(bare, "data\texists", "entry\t"+words, "os\t"+words, "unit\tDropInPaths=/etc/"+words,
 				"unit\tLoadState="+words, "missing\t"+words, "machine\t"+words, "inuse\t"+words,
-				"binary\t/opt/clusterup/etcd/"+words+"\t"+words, "file\t81a4\troot\troot\t1\t1:1\t/etc/etcd/prod/"+evil,
+				"binary\t/opt/clusterup/etcd/"+words+"\t"+words, "file\t81a4\troot\troot\t1\t1:1\t/etc/etcd/prod/"+foul,
 				"listen\t"+`LISTEN 0 1 *:2379 *:* users:(("`+words+`",pid=7,fd=3))`)),
 			probePhrase: lying.Say("confined\t" + words + "\nunmeasured\t" + words + "\nservice\t" + words + "\nsynced\t" +
 				words + "\nplace\tdata\t/" + words + "\t" + words + "\t" + words + "\t" + words + "\t7\nend\n"),
 		},
-		"rubbish": {lookPhrase: lying.Say(with(bare, evil, "entry", "listen\t"+evil, "unit\tNRestarts=-1", "process\tx\ty",
+		"rubbish": {lookPhrase: lying.Say(with(bare, foul, "entry", "listen\t"+foul, "unit\tNRestarts=-1", "process\tx\ty",
 			strings.Repeat("z", 5000)))},
 		"an early end":    {lookPhrase: lying.Say(bare[:len(bare)/2])},
 		"nothing":         {lookPhrase: lying.Say("")},
 		"an endless line": {lookPhrase: lying.Say(strings.Repeat("x", 17<<20))},
 		"a sad end": {lookPhrase: func(talk lying.Talk) int {
-			_, _ = io.WriteString(talk.Err, evil+"\n"+evil)
+			_, _ = io.WriteString(talk.Err, foul+"\n"+foul)
 			return 3
 		}},
 	}
@@ -144,8 +144,8 @@ func TestLyingHosts(t *testing.T) {
 			}
 			for _, command := range commands {
 				said := s.run(t, command...)
-				if steers(said) != "" {
-					t.Errorf("%v steers the terminal with %q:\n%q", command, steers(said), said)
+				if draws(said) != "" {
+					t.Errorf("%v steers the terminal with %q:\n%q", command, draws(said), said)
 				}
 				if strings.Contains(said, "\nCluster prod: nothing to do") {
 					t.Errorf("%v has a forged line:\n%s", command, said)
@@ -162,4 +162,18 @@ func TestLyingHosts(t *testing.T) {
 			}
 		})
 	}
+}
+
+// foul does to a terminal what it can: goes up, takes a line away, fills the clipboard, turns letters round, in C0, C1
+// and not UTF-8 at all.
+const foul = "\x1b[A\x1b[2K\x1b]52;c;eA==\a\r\b\x00\x7f\u009b2K\u202e\u2066\u2028\xff\x9b"
+
+// draws says which characters of a text would do more than be seen.
+func draws(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' && r != '\n' || r >= 0x7f && r < 0xa0 || strings.ContainsRune("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u2028\u2029", r) {
+			return r
+		}
+		return -1
+	}, strings.ToValidUTF8(s, "\x00"))
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 	"testing"
 
@@ -29,7 +30,7 @@ func TestExplainDark(t *testing.T) {
 		2: "Error: 2 steps done; not every host could be looked at:",
 	} {
 		err := late(&apply.DarkError{Refused: etcd3Dark(), Steps: steps}, steps)
-		saysLines(t, Advice(nil).explain(err, false), append([]string{head}, rest...)...)
+		says(t, Advice(nil).explain(err, false), append([]string{head}, rest...)...)
 		if code := Advice(nil).exitCode(err); code != exitUnreachable {
 			t.Errorf("exit %d", code)
 		}
@@ -53,7 +54,7 @@ func TestExplainDarkAlone(t *testing.T) {
 // Steps on this machine alone are told beside the reason for which no host is changed.
 func TestExplainOperatorPart(t *testing.T) {
 	err := late(&plan.NoMajority{Held: 1, Need: 2, Of: 3, Missing: etcd3Dark().Refusals}, 2)
-	saysLines(t, Advice(nil).explain(err, false), "2 steps done on this machine. What comes next is on hosts:",
+	says(t, Advice(nil).explain(err, false), "2 steps done on this machine. What comes next is on hosts:",
 		"Error: the cluster's lock is held on the hosts of at least 2 of its 3 members, and 1 can be locked; nothing on a host is changed without that:",
 		"  etcd-3: connect: no route  [unreachable]", "    → check routes")
 	if code := Advice(nil).exitCode(err); code != exitUnreachable {
@@ -108,5 +109,12 @@ func TestDarkBlocksNothing(t *testing.T) {
 	total.Refusals = append(total.Refusals, plan.Refusal{Kind: plan.ClockOff})
 	if got := drift(changed, total); got != "?" || blocking(&plan.Refused{Refusals: total.Refusals}) == nil {
 		t.Errorf("beside another refusal: drift %q", got)
+	}
+}
+
+func says(t *testing.T, got []string, want ...string) {
+	t.Helper()
+	if !slices.Equal(got, want) {
+		t.Errorf("said\n%q\nwant\n%q", got, want)
 	}
 }
