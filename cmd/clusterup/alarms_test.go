@@ -9,6 +9,7 @@ import (
 	"github.com/clusterup/clusterup/inventory"
 	"github.com/clusterup/clusterup/plan"
 	"github.com/clusterup/clusterup/plan/etcd"
+	"github.com/clusterup/clusterup/view"
 )
 
 // full is a database that fills a quota of 8 GiB as given, in hundredths.
@@ -96,7 +97,7 @@ func TestNoSpaceWithChanges(t *testing.T) {
 
 func (a *aging) planned(p plan.Plan) string {
 	var out bytes.Buffer
-	(&console{Console: &Console{Out: &out}}).showPlan(p, false, nil)
+	(&console{Console: &view.Console{Out: &out}}).ShowPlan(p, false, nil)
 	return out.String()
 }
 
@@ -104,6 +105,6 @@ func (a *aging) status(p plan.Plan, refused *plan.Refused) string {
 	var out bytes.Buffer
 	l := a.session.looked(p, a.seen, refused)
 	l.Now = a.seen.Taken
-	(&Console{Out: &out}).showStatus(l)
+	(&view.Console{Out: &out}).ShowStatus(l)
 	return out.String()
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/clusterup/clusterup/facts"
 	"github.com/clusterup/clusterup/plan"
 	"github.com/clusterup/clusterup/plan/etcd"
+	"github.com/clusterup/clusterup/view"
 )
 
 func newApply(c *console) *cobra.Command {
@@ -58,14 +59,14 @@ func newApply(c *console) *cobra.Command {
 // neither lock nor consent.
 func (s *session) apply(ctx context.Context, saved *savedPlan, yes, full bool) error {
 	s.console.Full = full
-	looking, looked := s.console.untilStopped(ctx)
+	looking, looked := s.console.UntilStopped(ctx)
 	p, seen, err := s.plan(looking)
 	looked()
 	if saved != nil && (err == nil || plan.DarkOnly(err)) {
 		err = cmp.Or(saved.check(p, seen), err)
 	}
 	if saved == nil || err != nil && !plan.DarkOnly(err) {
-		s.console.showPlan(p, full, err)
+		s.console.ShowPlan(p, full, err)
 	}
 	if err != nil && !plan.DarkOnly(err) {
 		return err
@@ -127,7 +128,7 @@ func (s *session) writeEdit() error {
 // unmoved looks again, now that nobody else changes anything: what was agreed to must still be what is to be done. A saved plan that no
 // longer fits is refused; else the new one is shown, and agreed to anew.
 func (s *session) unmoved(ctx context.Context, shown plan.Plan, saved, yes, full bool) (facts.Snapshot, error) {
-	looking, looked := s.console.untilStopped(ctx)
+	looking, looked := s.console.UntilStopped(ctx)
 	defer looked()
 	p, seen, err := s.plan(looking)
 	dark := err
@@ -151,8 +152,8 @@ func (s *session) unmoved(ctx context.Context, shown plan.Plan, saved, yes, full
 	if saved {
 		return seen, apply.ErrMoved
 	}
-	s.console.say("The hosts have changed meanwhile. This is the plan now:")
-	s.console.showPlan(p, full, dark)
+	s.console.Say("The hosts have changed meanwhile. This is the plan now:")
+	s.console.ShowPlan(p, full, dark)
 	if p.Empty() || yes {
 		return seen, nil
 	}
@@ -188,7 +189,7 @@ func (s *session) sameDirectory(seen facts.Snapshot) bool {
 
 // ready says what stands against changing hosts, now that they are locked.
 func (s *session) ready(ctx context.Context, seen facts.Snapshot) error {
-	looking, looked := s.console.untilStopped(ctx)
+	looking, looked := s.console.UntilStopped(ctx)
 	defer looked()
 	if err := s.preflight(looking, seen); err != nil { // under the lock, since what stands in for members takes their ports
 		return err
@@ -201,15 +202,15 @@ func (s *session) consent(ctx context.Context, yes bool) error {
 	if yes {
 		return nil
 	}
-	if !s.console.terminal() {
-		return misuse(errors.New("there is no terminal to ask on: look at the plan, then run again with --yes"))
+	if !s.console.Terminal() {
+		return view.Misuse(errors.New("there is no terminal to ask on: look at the plan, then run again with --yes"))
 	}
-	ok, err := s.console.yes(ctx, "Go ahead?")
+	ok, err := s.console.Yes(ctx, "Go ahead?")
 	if err != nil {
 		return err
 	}
 	if !ok {
-		return errDeclined
+		return view.ErrDeclined
 	}
 	return nil
 }
@@ -242,10 +243,10 @@ func (s *session) converge(ctx context.Context, seen facts.Snapshot, changes boo
 		result, err := run.Converge(ctx)
 		if err == nil && changes { // else the plan has said so
 			for _, note := range etcd.Waiting(w, result.Snapshot) {
-				s.console.say("note: %s", note)
+				s.console.Say("note: %s", note)
 			}
 		}
-		return result, late(remedied(s.cut(ctx, result.Steps, err), result.Snapshot), result.Steps)
+		return result, view.Late(remedied(s.cut(ctx, result.Steps, err), result.Snapshot), result.Steps)
 	})
 }
 

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/clusterup/clusterup/inventory"
+	"github.com/clusterup/clusterup/view"
 )
 
 // However an inventory sorts and names its members, the hosts are locked in one order.
@@ -48,7 +49,7 @@ func TestDownloadHoldsNobodyUp(t *testing.T) {
 	t.Cleanup(mirror.Close)
 	t.Setenv("XDG_CACHE_HOME", t.TempDir())
 	s := &session{
-		console: &console{Console: &Console{Err: io.Discard, Out: io.Discard}}, cluster: &inventory.Cluster{Name: "prod", Version: "3.6.16"},
+		console: &console{Console: &view.Console{Err: io.Discard, Out: io.Discard}}, cluster: &inventory.Cluster{Name: "prod", Version: "3.6.16"},
 		releases: map[string]*resolved{}, dir: t.TempDir(), now: time.Now,
 	}
 	s.cluster.Release.Mirror = mirror.URL

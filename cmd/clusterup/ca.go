@@ -163,8 +163,8 @@ func (s *session) unlock() pki.Unlock {
 		files = append([]string{extra}, files...)
 	}
 	unlock := pki.Unlock{IdentityFiles: files}
-	if s.console.terminal() {
-		unlock.Passphrase = func(file string) ([]byte, error) { return s.console.passphrase(s.console.base, file) }
+	if s.console.Terminal() {
+		unlock.Passphrase = func(file string) ([]byte, error) { return s.console.Passphrase(s.console.base, file) }
 	}
 	return unlock
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/clusterup/clusterup/facts"
 	"github.com/clusterup/clusterup/pki"
+	"github.com/clusterup/clusterup/view"
 )
 
 func newCert(c *console) *cobra.Command {
@@ -55,14 +56,14 @@ func (s *session) listClients() error {
 	if err := s.authorities(store, &known); err != nil {
 		return err
 	}
-	list := make([]issued, 0, len(clients))
+	list := make([]view.Issued, 0, len(clients))
 	for _, one := range clients {
-		list = append(list, issued{
+		list = append(list, view.Issued{
 			Name: one.Name, User: one.User, Serial: one.Serial, Issued: one.NotBefore, Expires: one.NotAfter, Issuer: one.Issuer,
 			Revoked: one.Revoked, Retired: dropped(known.CAs, one.Generation), Refused: refusal(one, known.CAs),
 		})
 	}
-	return s.console.showClients(list, s.file, s.now())
+	return s.console.ShowClients(list, s.file, s.now())
 }
 
 // refusal is why members refuse a client's certificate, however long it would be good for; "": they do not.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/clusterup/clusterup/facts"
 	"github.com/clusterup/clusterup/pki"
+	"github.com/clusterup/clusterup/view"
 )
 
 // said is what a session has shown so far, on both streams.
@@ -59,7 +60,7 @@ func TestCertificatesOfACAThatIsRetired(t *testing.T) {
 	s.console.JSON = false
 	retired := 0
 	for line := range strings.Lines(out.String()) {
-		var one issued
+		var one view.Issued
 		if err := json.Unmarshal([]byte(line), &one); err != nil || one.User != "app" || one.Issued.IsZero() {
 			t.Errorf("%v: %s", err, line)
 		}
@@ -129,17 +130,17 @@ func TestWhatCannotBeIssued(t *testing.T) {
 		client, out, want string
 		code              int
 	}{
-		"no CA":      {"app", filepath.Join(dir, "a", "b"), "no CA here that can sign", exitFailed},
-		"a file":     {"app", file, file + " is not a directory", exitFailed},
-		"below one":  {"app", filepath.Join(file, "x"), "not a directory", exitFailed},
-		"a bad name": {"no such", filepath.Join(dir, "a"), "use at most 64 letters", exitUsage},
+		"no CA":      {"app", filepath.Join(dir, "a", "b"), "no CA here that can sign", view.ExitFailed},
+		"a file":     {"app", file, file + " is not a directory", view.ExitFailed},
+		"below one":  {"app", filepath.Join(file, "x"), "not a directory", view.ExitFailed},
+		"a bad name": {"no such", filepath.Join(dir, "a"), "use at most 64 letters", view.ExitUsage},
 	} {
 		before := s.said()
 		err := s.issueClient(t.Context(), test.client, issueFlags{out: test.out})
-		if err == nil || !strings.Contains(err.Error(), test.want) || strings.Contains(err.Error(), "already") || Advice(advice).exitCode(err) != test.code {
-			t.Errorf("%s: exit code %d, %v", name, Advice(advice).exitCode(err), err)
+		if err == nil || !strings.Contains(err.Error(), test.want) || strings.Contains(err.Error(), "already") || view.Advice(advice).ExitCode(err) != test.code {
+			t.Errorf("%s: exit code %d, %v", name, view.Advice(advice).ExitCode(err), err)
 		}
-		if test.code == exitUsage && s.said() != before {
+		if test.code == view.ExitUsage && s.said() != before {
 			t.Errorf("%s: before it is refused, it says %q", name, s.said())
 		}
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/clusterup/clusterup/durable"
 	"github.com/clusterup/clusterup/inventory"
 	"github.com/clusterup/clusterup/pki"
+	"github.com/clusterup/clusterup/view"
 )
 
 // issueFlags say where a client's files go, and which there are.
@@ -61,11 +62,11 @@ func newCertIssue(c *console) *cobra.Command {
 func (f issueFlags) check(c *console) error {
 	switch {
 	case f.out == "":
-		return misuse(errors.New("say where it is to go: --out DIR"))
+		return view.Misuse(errors.New("say where it is to go: --out DIR"))
 	case f.pkcs12:
 		return c.passwordSource(f.passwordFile)
 	case f.passwordFile != "":
-		return misuse(errors.New("--password-file is for --pkcs12: the other files have no password"))
+		return view.Misuse(errors.New("--password-file is for --pkcs12: the other files have no password"))
 	}
 	return nil
 }
@@ -79,13 +80,13 @@ func clientFiles(dir, name string) (cert, key, ca string) {
 // without its key would be of no use, and could not be had again.
 func (s *session) issueClient(ctx context.Context, name string, to issueFlags) error {
 	if name == "ca" {
-		return misuse(errors.New("a client cannot be called ca: its certificate would have the name of the CA's"))
+		return view.Misuse(errors.New("a client cannot be called ca: its certificate would have the name of the CA's"))
 	}
 	if err := pki.CheckClientName(name); err != nil {
-		return misuse(err)
+		return view.Misuse(err)
 	}
 	client := s.clientNamed(name)
-	done := issued{Name: name, User: client.User}
+	done := view.Issued{Name: name, User: client.User}
 	done.Cert, done.Key, done.CA = clientFiles(to.out, name)
 	store, err := s.store()
 	if err != nil {
@@ -112,7 +113,7 @@ func (s *session) issueClient(ctx context.Context, name string, to issueFlags) e
 		return fmt.Errorf("issue certificate: %w", err)
 	}
 	if !hasBlock(s.cluster, name) {
-		s.console.say("note: the inventory has no block client %q; the certificate is made as pki says", name)
+		s.console.Say("note: the inventory has no block client %q; the certificate is made as pki says", name)
 	}
 	pair, err := store.IssueClient(name, pki.Leaf{
 		Generation: generation,
@@ -127,7 +128,7 @@ func (s *session) issueClient(ctx context.Context, name string, to issueFlags) e
 		return fmt.Errorf("issue certificate: %w", err)
 	}
 	done.Serial, done.Issued, done.Expires = pair.Serial, pair.NotBefore, pair.NotAfter
-	s.console.showIssued(done)
+	s.console.ShowIssued(done)
 	return nil
 }
 
@@ -162,7 +163,7 @@ func makeDirs(dir string) (forget func(), err error) {
 }
 
 // free makes sure that no file is there which would be lost.
-func free(o issued, dir string, trust []byte) error {
+func free(o view.Issued, dir string, trust []byte) error {
 	if info, err := os.Stat(dir); err == nil && !info.IsDir() {
 		return fmt.Errorf("%s is not a directory: choose another --out", dir)
 	}
@@ -186,7 +187,7 @@ func free(o issued, dir string, trust []byte) error {
 	return nil
 }
 
-func writePair(o issued, pair pki.Pair, trust []byte, password string) error {
+func writePair(o view.Issued, pair pki.Pair, trust []byte, password string) error {
 	files := []struct {
 		path string
 		data []byte

@@ -11,6 +11,7 @@ import (
 	"github.com/clusterup/clusterup/pki"
 	"github.com/clusterup/clusterup/plan"
 	"github.com/clusterup/clusterup/plan/etcd"
+	"github.com/clusterup/clusterup/view"
 )
 
 func newCheck(c *console) *cobra.Command {
@@ -30,7 +31,7 @@ func newCheck(c *console) *cobra.Command {
 				return err
 			}
 			defer s.close()
-			ctx, cancel := c.untilStopped(cmd.Context())
+			ctx, cancel := c.UntilStopped(cmd.Context())
 			defer cancel()
 			return s.check(ctx, prometheus)
 		},
@@ -46,21 +47,21 @@ func (s *session) check(ctx context.Context, prometheus string) error {
 	if err != nil {
 		return err
 	}
-	result := l.checked()
+	result := l.Check()
 	if prometheus != "" {
 		// For all to read: it holds what monitoring shows.
-		if err := durable.Write(prometheus, result.metrics(), 0o644); err != nil {
+		if err := durable.Write(prometheus, result.Metrics(), 0o644); err != nil {
 			return fmt.Errorf("write metrics: %w", err)
 		}
 	}
-	s.console.showCheck(result)
+	s.console.ShowCheck(result)
 	if err := s.unreached(l.Seen); err != nil {
-		return shown(err)
+		return view.Shown(err)
 	}
 	if result.OK {
 		return nil
 	}
-	return errPending
+	return view.ErrPending
 }
 
 // mutedRemedy is what to do when members could not be asked. There are members, so that a CA which is not here has been here.

@@ -15,6 +15,7 @@ import (
 	"github.com/clusterup/clusterup/plan"
 	"github.com/clusterup/clusterup/plan/etcd"
 	"github.com/clusterup/clusterup/remote"
+	"github.com/clusterup/clusterup/view"
 )
 
 // found are the findings of a check, a line each, with what there is to do about them.
@@ -25,7 +26,7 @@ func (a *aging) found(w etcd.Want) []string {
 	if err != nil && !errors.As(err, &refused) {
 		a.t.Fatal(err)
 	}
-	result := a.session.looked(p, a.seen, refused).checked()
+	result := a.session.looked(p, a.seen, refused).Check()
 	if result.OK == (!p.Empty() || refused != nil || len(a.seen.Alarms) > 0) {
 		a.t.Errorf("all is well: %v, with %d stages and %v", result.OK, len(p.Stages), refused)
 	}
@@ -128,8 +129,8 @@ func TestCheckWithoutForwarding(t *testing.T) {
 	if text := a.status(plan.Plan{}, nil); !regexp.MustCompile(`(?m)^etcd-2 .* unknown `).MatchString(text) {
 		t.Errorf("status says\n%s", text)
 	}
-	if err := a.session.unreached(a.seen); Advice(advice).exitCode(err) != exitUnreachable {
-		t.Errorf("exit code %d", Advice(advice).exitCode(err))
+	if err := a.session.unreached(a.seen); view.Advice(advice).ExitCode(err) != view.ExitUnreachable {
+		t.Errorf("exit code %d", view.Advice(advice).ExitCode(err))
 	}
 }
 
@@ -144,12 +145,12 @@ func TestCheckOfMembersThatCannotBeAsked(t *testing.T) {
 		for name := range a.seen.Hosts {
 			a.host(name, func(h *facts.Host) { h.Etcd, h.Reads, h.EtcdError = nil, false, "mint a client certificate" })
 		}
-		result := a.session.looked(plan.Plan{}, a.seen, nil).checked()
-		want := []finding{{"finding", "unknown", "", "etcd-1, etcd-2, etcd-3 could not be asked: mint a client certificate: " + cause.Error(), do, nil}}
+		result := a.session.looked(plan.Plan{}, a.seen, nil).Check()
+		want := []view.Finding{{Type: "finding", Kind: "unknown", Text: "etcd-1, etcd-2, etcd-3 could not be asked: mint a client certificate: " + cause.Error(), Do: do}}
 		if !slices.Equal(result.Findings, want) || result.Unknown != 3 || result.OK {
 			t.Errorf("%v: %d are not known: %+v", cause, result.Unknown, result.Findings)
 		}
-		metrics := string(result.metrics())
+		metrics := string(result.Metrics())
 		if strings.Contains(metrics, "clusterup_member_healthy{") || !strings.Contains(metrics, `clusterup_findings{cluster="prod",kind="unknown"} 1`) {
 			t.Errorf("%v: metrics\n%s", cause, metrics)
 		}
@@ -197,7 +198,7 @@ func TestCheckWhileARotationWaits(t *testing.T) {
 	a.issue("app")
 	a.issue("web")
 	a.apply(etcd.RotateCA(a.want, a.seen, []string{"client"}, etcd.HoldTrust))
-	result := a.session.looked(plan.Plan{}, a.seen, nil).checked()
+	result := a.session.looked(plan.Plan{}, a.seen, nil).Check()
 	const do = "clusterup cert issue app prod.hcl --out DIR, and likewise for web; then clusterup rotate ca --client prod.hcl"
 	if len(result.Findings) != 1 || result.Findings[0].Do != do {
 		t.Errorf("%+v", result.Findings)
@@ -227,7 +228,7 @@ func TestStatusOfARotationWithAHostDown(t *testing.T) {
 	if !errors.As(err, &refused) {
 		t.Fatal(err)
 	}
-	result := a.session.looked(p, a.seen, refused).checked()
+	result := a.session.looked(p, a.seen, refused).Check()
 	if f := result.Findings[len(result.Findings)-1]; f.Kind != "rotation" || f.Do != "clusterup apply, when etcd-2 can be looked at" {
 		t.Errorf("%+v", f)
 	}

@@ -74,7 +74,7 @@ func TestCheckLeadsOn(t *testing.T) {
 				t.Fatal(err)
 			}
 			var kinds []string
-			for _, f := range a.session.looked(p, a.seen, refused).checked().Findings {
+			for _, f := range a.session.looked(p, a.seen, refused).Check().Findings {
 				if !slices.Contains(kinds, f.Kind) {
 					kinds = append(kinds, f.Kind)
 				}

@@ -23,7 +23,7 @@ func (s *session) clientSigner(ctx context.Context, store *pki.Store) (int, erro
 	if live < 2 {
 		return 0, nil
 	}
-	looking, looked := s.console.untilStopped(ctx)
+	looking, looked := s.console.UntilStopped(ctx)
 	defer looked()
 	seen, err := s.gather(looking)
 	if err != nil {
@@ -50,13 +50,13 @@ func (s *session) signerNote(signer, newest int, dark []string) {
 	const begin = "note: the client CA is being rotated, and this certificate is of the "
 	switch {
 	case signer == newest:
-		s.console.say(begin+"new one, CA %d, which all members trust already", signer)
+		s.console.Say(begin+"new one, CA %d, which all members trust already", signer)
 	case len(dark) > 0:
-		s.console.say(begin+"old one, CA %d, which all members trust: "+
+		s.console.Say(begin+"old one, CA %d, which all members trust: "+
 			"of %s, which cannot be seen, that is not known of CA %d. "+
 			"Before CA %[1]d is dropped, the client needs another one: run this again when all hosts can be seen.",
 			signer, strings.Join(dark, " and "), newest)
 	default:
-		s.console.say(begin+"old one, CA %d: not every member trusts CA %d yet", signer, newest)
+		s.console.Say(begin+"old one, CA %d: not every member trusts CA %d yet", signer, newest)
 	}
 }

@@ -10,11 +10,12 @@ import (
 	"github.com/clusterup/clusterup/inventory"
 	"github.com/clusterup/clusterup/pki"
 	"github.com/clusterup/clusterup/remote"
+	"github.com/clusterup/clusterup/view"
 )
 
 // console is the terminal of a run, and how that was called.
 type console struct {
-	*Console
+	*view.Console
 	base context.Context // of the whole run, for questions that are asked from where none is passed
 	told string          // the flags that the journal tells of
 }
@@ -23,10 +24,10 @@ type console struct {
 func (c *console) dialer(flags clusterFlags) *remote.Dialer {
 	d := &remote.Dialer{
 		Env: os.Getenv, Home: homeDir(), AcceptNewHostKeys: flags.acceptNew,
-		Notice: func(host, notice string) { c.say("note: %s: %s", host, notice) },
+		Notice: func(host, notice string) { c.Say("note: %s: %s", host, notice) },
 	}
-	if c.terminal() {
-		d.Ask, d.Passphrase = c.yes, c.passphrase
+	if c.Terminal() {
+		d.Ask, d.Passphrase = c.Yes, c.Passphrase
 	}
 	return d
 }
@@ -61,20 +62,20 @@ func (c *console) load(path string, text []byte, flags clusterFlags) (*inventory
 	case !flags.warns && !diags.HasErrors():
 	case c.JSON:
 		for _, d := range diags.All() {
-			c.object(diagnosticObject{"diagnostic", d})
+			c.Object(diagnosticObject{"diagnostic", d})
 		}
 	case len(diags.All()) > 0:
-		if err := c.written(diags.Write); err != nil {
+		if err := c.Written(diags.Write); err != nil {
 			return nil, err
 		}
-		c.say("")
+		c.Say("")
 	}
 	if diags.HasErrors() {
-		return nil, errInventory
+		return nil, view.ErrInventory
 	}
 	cluster, err := file.Cluster(flags.cluster)
 	if err != nil {
-		return nil, misuse(err)
+		return nil, view.Misuse(err)
 	}
 	return cluster, nil
 }

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/clusterup/clusterup/view"
 )
 
 // terminal is both ends of a new terminal.
@@ -98,9 +100,9 @@ func TestPassphrase(t *testing.T) {
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
 			said, stop := &strings.Builder{}, make(chan struct{})
-			c := &console{Console: &Console{In: program, Err: said, Stop: stop}}
+			c := &console{Console: &view.Console{In: program, Err: said, Stop: stop}}
 			secret, err := asked(t, person, func() { test.act(person, stop, cancel) }, func() (string, error) {
-				secret, err := c.passphrase(ctx, "id_ed25519")
+				secret, err := c.Passphrase(ctx, "id_ed25519")
 				return string(secret), err
 			})
 			if !errors.Is(err, test.want) || test.want == nil && secret != "open sesame" || test.want != nil && secret != "" {
@@ -123,7 +125,7 @@ func TestNewPassword(t *testing.T) {
 	} {
 		person, program := terminal(t)
 		said := &strings.Builder{}
-		c := &console{Console: &Console{In: program, Err: said, Stop: make(chan struct{})}}
+		c := &console{Console: &view.Console{In: program, Err: said, Stop: make(chan struct{})}}
 		password, err := asked(t, person, func() { fmt.Fprint(person, typed) }, func() (string, error) {
 			return c.newPassword(t.Context(), "", "creds/app.p12")
 		})

@@ -13,6 +13,7 @@ import (
 	"github.com/clusterup/clusterup/facts"
 	"github.com/clusterup/clusterup/plan"
 	"github.com/clusterup/clusterup/plan/etcd"
+	"github.com/clusterup/clusterup/view"
 )
 
 func newDestroy(c *console) *cobra.Command {
@@ -45,7 +46,7 @@ func newDestroy(c *console) *cobra.Command {
 }
 
 func (s *session) destroy(ctx context.Context, confirm string, purge bool) error {
-	looking, looked := s.console.untilStopped(ctx)
+	looking, looked := s.console.UntilStopped(ctx)
 	defer looked()
 	seen, err := s.gather(looking)
 	if err != nil {
@@ -57,7 +58,7 @@ func (s *session) destroy(ctx context.Context, confirm string, purge bool) error
 	}
 	w := etcd.Want{Cluster: s.cluster, Writer: version(), Accept: s.flags.accepted()}
 	p, err := etcd.BuildWith(next, w, seen)
-	s.console.showPlan(p, false, err)
+	s.console.ShowPlan(p, false, err)
 	if err != nil {
 		return goneRemedy(remedied(err, seen))
 	}
@@ -75,10 +76,10 @@ func (s *session) destroy(ctx context.Context, confirm string, purge bool) error
 			if err == nil {
 				err = s.left(result.Snapshot)
 			}
-			return result, late(goneRemedy(remedied(err, result.Snapshot)), result.Steps)
+			return result, view.Late(goneRemedy(remedied(err, result.Snapshot)), result.Steps)
 		})
 	})
-	if err == nil || errors.As(err, new(*leftError)) {
+	if err == nil || errors.As(err, new(*view.LeftError)) {
 		s.kept(purge)
 	}
 	return err
@@ -105,12 +106,12 @@ func (s *session) left(seen facts.Snapshot) error {
 	if len(refused.Refusals) == 0 {
 		return nil
 	}
-	return &leftError{Refused: refused}
+	return &view.LeftError{Refused: refused}
 }
 
 // goneRemedy adds to the remedies of dark hosts that a cluster can be destroyed without them.
 func goneRemedy(err error) error {
-	if errors.As(err, new(*leftError)) {
+	if errors.As(err, new(*view.LeftError)) {
 		return err
 	}
 	refusals := plan.RefusalsOf(err)
@@ -125,31 +126,31 @@ func goneRemedy(err error) error {
 // kept says what a destroy leaves behind.
 func (s *session) kept(purge bool) {
 	if !purge {
-		s.console.say("The data is kept on the hosts, in DIR.aside-TIME.")
+		s.console.Say("The data is kept on the hosts, in DIR.aside-TIME.")
 	}
 	if _, err := os.Stat(s.caDir()); err == nil {
-		s.console.say("The CAs are kept in %s: another apply makes a new cluster with them.", s.caDir())
+		s.console.Say("The CAs are kept in %s: another apply makes a new cluster with them.", s.caDir())
 	}
 }
 
 // typed wants the cluster's name, so that nothing is destroyed by a habit.
 func (s *session) typed(ctx context.Context, confirm string) error {
 	if confirm == "" {
-		if !s.console.terminal() {
-			return misuse(fmt.Errorf("there is no terminal to ask on: look at the plan, then run again with --confirm=%s",
+		if !s.console.Terminal() {
+			return view.Misuse(fmt.Errorf("there is no terminal to ask on: look at the plan, then run again with --confirm=%s",
 				s.cluster.Name))
 		}
-		answer, err := s.console.ask(ctx, fmt.Sprintf("This ends cluster %s. Type its name to go ahead: ", s.cluster.Name))
+		answer, err := s.console.Ask(ctx, fmt.Sprintf("This ends cluster %s. Type its name to go ahead: ", s.cluster.Name))
 		if err != nil {
 			return err
 		}
 		if answer != s.cluster.Name {
-			return errDeclined
+			return view.ErrDeclined
 		}
 		return nil
 	}
 	if confirm != s.cluster.Name {
-		return misuse(errors.New("--confirm=" + confirm + " is not the cluster's name, " + s.cluster.Name))
+		return view.Misuse(errors.New("--confirm=" + confirm + " is not the cluster's name, " + s.cluster.Name))
 	}
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 
 	"github.com/clusterup/clusterup/facts"
 	"github.com/clusterup/clusterup/plan"
+	"github.com/clusterup/clusterup/view"
 )
 
 // A destroy without a dark host says what lies there still, and how it goes; that is exit 12.
@@ -16,8 +17,8 @@ func TestDestroyLeaves(t *testing.T) {
 		t.Errorf("all were seen: %v", err)
 	}
 	seen.Hosts["etcd-3"] = facts.Host{Name: "etcd-3", Unreachable: "no route"}
-	err := late(goneRemedy(s.left(seen)), 6)
-	if code := Advice(advice).exitCode(err); code != exitUnreachable {
+	err := view.Late(goneRemedy(s.left(seen)), 6)
+	if code := view.Advice(advice).ExitCode(err); code != view.ExitUnreachable {
 		t.Errorf("exit %d", code)
 	}
 	saysLines(t, explained(err, false), "Error: the cluster is destroyed where it could be seen; not every host could be looked at:",

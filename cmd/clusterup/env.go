@@ -64,7 +64,7 @@ func (s *session) env(name, dir string) error {
 	}
 	for _, v := range variables {
 		variable, value, _ := strings.Cut(v, "=")
-		s.console.print("export %s=%s\n", variable, shellword.Quote(value))
+		s.console.Print("export %s=%s\n", variable, shellword.Quote(value))
 	}
 	return nil
 }
@@ -85,7 +85,7 @@ func (s *session) refusedNote(name, file string) {
 	sums := facts.Certificates(content)
 	for _, c := range clients {
 		if why := refusal(c, known.CAs); why != "" && slices.Contains(sums, c.SHA256) {
-			s.console.say("note: members refuse %s: %s; clusterup cert issue %s %s --out DIR makes another", file, why, name,
+			s.console.Say("note: members refuse %s: %s; clusterup cert issue %s %s --out DIR makes another", file, why, name,
 				s.file)
 		}
 	}

@@ -13,13 +13,14 @@ import (
 
 	"github.com/clusterup/clusterup/inventory"
 	"github.com/clusterup/clusterup/pki"
+	"github.com/clusterup/clusterup/view"
 )
 
 // withCAs is a session with an operator directory that holds so many generations of the CAs.
 func withCAs(t *testing.T, generations int) (*session, *pki.Store) {
 	t.Helper()
 	s := &session{
-		console: &console{Console: &Console{In: os.Stdin, Out: new(bytes.Buffer), Err: new(bytes.Buffer)}}, cluster: &inventory.Cluster{Name: "prod"},
+		console: &console{Console: &view.Console{In: os.Stdin, Out: new(bytes.Buffer), Err: new(bytes.Buffer)}}, cluster: &inventory.Cluster{Name: "prod"},
 		dir: t.TempDir(), now: time.Now,
 	}
 	s.etcd = newEtcdAPI(s)

@@ -20,6 +20,7 @@ import (
 	"github.com/clusterup/clusterup/inventory"
 	"github.com/clusterup/clusterup/plan/etcd"
 	"github.com/clusterup/clusterup/release"
+	"github.com/clusterup/clusterup/view"
 )
 
 func newEtcdctl(c *console) *cobra.Command {
@@ -41,7 +42,7 @@ func newEtcdctl(c *console) *cobra.Command {
 				return err
 			}
 			defer s.close()
-			ctx, cancel := c.untilStopped(cmd.Context())
+			ctx, cancel := c.UntilStopped(cmd.Context())
 			defer cancel()
 			return s.etcdctl(ctx, member, args[1:])
 		},
@@ -61,7 +62,7 @@ func (s *session) etcdctl(ctx context.Context, member string, args []string) err
 		return err
 	}
 	if runtime.GOOS != "linux" {
-		return misuse(errors.New("the release's etcdctl runs on Linux only: install one for this system, and use clusterup env"))
+		return view.Misuse(errors.New("the release's etcdctl runs on Linux only: install one for this system, and use clusterup env"))
 	}
 	dir, err := os.MkdirTemp("", "clusterup-etcdctl-")
 	if err != nil {
@@ -86,20 +87,20 @@ func (s *session) etcdctl(ctx context.Context, member string, args []string) err
 		for i, m := range members {
 			places = append(places, m.Name+" "+endpoints[i])
 		}
-		s.console.say("note: through SSH: %s", strings.Join(places, ", "))
+		s.console.Say("note: through SSH: %s", strings.Join(places, ", "))
 	}
 	run := exec.CommandContext(ctx, program, args...)
 	run.Env = append(os.Environ(), etcdctlEnv(strings.Join(endpoints, ","), ca, cert, key)...)
-	run.Stdin, run.Stdout, run.Stderr = s.console.In, s.console.stdout(), s.console.stderr()
+	run.Stdin, run.Stdout, run.Stderr = s.console.In, s.console.Stdout(), s.console.Stderr()
 	run.Cancel = func() error { return run.Process.Signal(os.Interrupt) } // so that it can give up locks and elections
 	run.WaitDelay = 10 * time.Second
 	err = run.Run()
 	var exit *exec.ExitError
 	switch {
 	case errors.As(err, &exit) && exit.ExitCode() < 0:
-		return ended(exitInterrupted)
+		return view.Ended(view.ExitInterrupted)
 	case errors.As(err, &exit):
-		return ended(exit.ExitCode())
+		return view.Ended(exit.ExitCode())
 	}
 	return err
 }
@@ -171,7 +172,7 @@ func (s *session) forward(ctx context.Context, l net.Listener, target string, co
 			remote, err := s.etcd.dial(ctx, target)
 			if err != nil {
 				if ctx.Err() == nil { // else etcdctl has ended, and wants no connection any more
-					s.console.say("%v", err)
+					s.console.Say("%v", err)
 				}
 				return
 			}

@@ -10,6 +10,7 @@ import (
 	"github.com/clusterup/clusterup/facts"
 	"github.com/clusterup/clusterup/inventory"
 	"github.com/clusterup/clusterup/plan/etcd"
+	"github.com/clusterup/clusterup/view"
 )
 
 // addressed are the members that etcdctl is given: all, the one that was named, or one that serves where a command
@@ -20,7 +21,7 @@ func (s *session) addressed(ctx context.Context, name string, args []string) ([]
 	case name != "":
 		at := slices.IndexFunc(all, func(m inventory.Member) bool { return m.Name == name })
 		if at < 0 {
-			return nil, misuse(fmt.Errorf("there is no member %q in cluster %s; it has %s",
+			return nil, view.Misuse(fmt.Errorf("there is no member %q in cluster %s; it has %s",
 				name, s.cluster.Name, strings.Join(memberNames(all), ", ")))
 		}
 		return all[at : at+1], nil
@@ -39,7 +40,7 @@ func (s *session) addressed(ctx context.Context, name string, args []string) ([]
 	}
 	wg.Wait()
 	at := best(statuses)
-	s.console.say("note: %s is asked; --member names another", all[at].Name)
+	s.console.Say("note: %s is asked; --member names another", all[at].Name)
 	return all[at : at+1], nil
 }
 

@@ -14,6 +14,7 @@ import (
 	"github.com/clusterup/clusterup/plan"
 	"github.com/clusterup/clusterup/plan/preflight"
 	"github.com/clusterup/clusterup/remote"
+	"github.com/clusterup/clusterup/view"
 )
 
 func TestExitCode(t *testing.T) {
@@ -31,9 +32,9 @@ func TestExitCode(t *testing.T) {
 		{nil, 0},
 		{errors.New("anything else"), 1},
 		{&apply.VerifyError{Findings: []string{"no leader"}}, 1},
-		{misuse(errors.New("no such flag")), 2},
-		{errPending, 3},
-		{errInventory, 10},
+		{view.Misuse(errors.New("no such flag")), 2},
+		{view.ErrPending, 3},
+		{view.ErrInventory, 10},
 		{&apply.LockedError{Host: "etcd-1"}, 11},
 		{&remote.Error{Kind: remote.ErrUnreachable}, 12},
 		{&remote.Error{Kind: remote.ErrAuth}, 12},
@@ -44,17 +45,17 @@ func TestExitCode(t *testing.T) {
 		{refused(plan.Unreachable, plan.Unreachable), 12},
 		{refused(plan.Unreachable, plan.PortTaken), 13},
 		{refused(plan.ForeignData), 13},
-		{unfit(refused(preflight.Unready)), 13},
+		{view.Unfit(refused(preflight.Unready)), 13},
 		{apply.ErrMoved, 13},
 		{&apply.StageError{Errs: []error{&remote.Error{Kind: remote.ErrLost}}}, 14},
 		{&apply.LockLostError{Host: "etcd-2", Stage: &apply.StageError{}}, 14},
 		{&apply.Stopped{}, 130},
 		{context.Canceled, 130},
-		{ended(42), 42},
+		{view.Ended(42), 42},
 	}
 	for _, test := range tests {
 		for _, err := range []error{test.err, wrapped(test.err)} {
-			if got := Advice(advice).exitCode(err); got != test.want {
+			if got := view.Advice(advice).ExitCode(err); got != test.want {
 				t.Errorf("%T %v: exit code %d, want %d", test.err, err, got, test.want)
 			}
 		}
@@ -114,6 +115,6 @@ func TestDashes(t *testing.T) {
 // explained is what the operator reads of an error.
 func explained(err error, full bool) []string {
 	var said bytes.Buffer
-	(&Console{Out: &said, Err: &said, Full: full, Advice: advice}).report(err)
+	(&view.Console{Out: &said, Err: &said, Full: full, Advice: advice}).Report(err)
 	return strings.Split(strings.TrimSuffix(said.String(), "\n"), "\n")
 }

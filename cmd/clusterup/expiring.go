@@ -9,10 +9,11 @@ import (
 	"github.com/clusterup/clusterup/facts"
 	"github.com/clusterup/clusterup/inventory"
 	"github.com/clusterup/clusterup/plan/etcd"
+	"github.com/clusterup/clusterup/view"
 )
 
 // due is all about certificates that no apply does by itself.
-func (s *session) due(rotations []etcd.Rotation, seen facts.Snapshot) []finding {
+func (s *session) due(rotations []etcd.Rotation, seen facts.Snapshot) []view.Finding {
 	var dark []string
 	for _, m := range s.cluster.Members {
 		if seen.Hosts[m.Name].Unreachable != "" {
@@ -23,12 +24,12 @@ func (s *session) due(rotations []etcd.Rotation, seen facts.Snapshot) []finding 
 }
 
 // rotating are the rotations under way: those that an apply goes on with, and those that wait for somebody.
-func (s *session) rotating(rotations []etcd.Rotation, seen facts.Snapshot, dark []string) []finding {
-	var found []finding
+func (s *session) rotating(rotations []etcd.Rotation, seen facts.Snapshot, dark []string) []view.Finding {
+	var found []view.Finding
 	for _, r := range rotations {
-		f := finding{
+		f := view.Finding{
 			Kind: "rotation", Text: fmt.Sprintf("the rotation of the %s CA, %d → %d, was not finished: %s", r.Role, r.From, r.To,
-				phase(r, dark)),
+				view.Phase(r, dark)),
 			Do: "clusterup apply",
 		}
 		if len(dark) > 0 {
@@ -44,11 +45,11 @@ func (s *session) rotating(rotations []etcd.Rotation, seen facts.Snapshot, dark 
 }
 
 // unsealed is about keys that lie about otherwise than the inventory says, which no apply mends.
-func (s *session) unsealed(seen facts.Snapshot) []finding {
+func (s *session) unsealed(seen facts.Snapshot) []view.Finding {
 	if !seen.Operator.Unsealed {
 		return nil
 	}
-	return []finding{{
+	return []view.Finding{{
 		Kind: "unsealed", Text: "the keys of the CAs are not encrypted to those whom pki { seal_to } names",
 		Do: "clusterup pki reseal " + s.file,
 	}}
@@ -70,15 +71,15 @@ func (s *session) readied(r etcd.Rotation, seen facts.Snapshot) string {
 }
 
 // refusedClients are those that were left behind by a CA that was dropped.
-func (s *session) refusedClients(seen facts.Snapshot) []finding {
-	var found []finding
+func (s *session) refusedClients(seen facts.Snapshot) []view.Finding {
+	var found []view.Finding
 	good := newestClients(seen)
 	for _, c := range leftBehind(s.cluster, seen) {
 		what := c.Name
 		if slices.ContainsFunc(good, func(other facts.Client) bool { return other.Name == c.Name }) {
 			what = c.Serial // and not one of before, which is good
 		}
-		found = append(found, finding{
+		found = append(found, view.Finding{
 			Kind: "client", Text: fmt.Sprintf("client %s: its newest certificate is of client CA %d, which is retired", c.Name,
 				c.Generation),
 			Do: fmt.Sprintf("clusterup cert issue %s %s --out DIR; or, where nobody uses it, clusterup cert revoke %s %s",
@@ -89,15 +90,15 @@ func (s *session) refusedClients(seen facts.Snapshot) []finding {
 }
 
 // expiring are certificates near their end that no apply renews: CAs from elsewhere, and those of clients.
-func (s *session) expiring(seen facts.Snapshot) []finding {
-	var found []finding
+func (s *session) expiring(seen facts.Snapshot) []view.Finding {
+	var found []view.Finding
 	early := max(s.cluster.PKI.RenewBefore, s.cluster.PKI.Lifetime)
 	for _, ca := range seen.Operator.CAs {
 		newest := !slices.ContainsFunc(seen.Operator.CAs, func(other facts.CA) bool {
 			return other.Role == ca.Role && !other.Retired && other.Generation > ca.Generation
 		})
 		if ca.Given && !ca.Retired && newest && ca.NotAfter.Sub(seen.Taken) < early {
-			found = append(found, finding{
+			found = append(found, view.Finding{
 				Kind: "expiry", Text: fmt.Sprintf("%s CA %d ends on %s", ca.Role, ca.Generation, ca.NotAfter.Format(time.DateOnly)),
 				Do: "ask whoever runs it for the next one, name that in pki of the inventory, and apply",
 			})
@@ -109,7 +110,7 @@ func (s *session) expiring(seen facts.Snapshot) []finding {
 			near = lifetime / 3
 		}
 		if counts(s.cluster, c, seen.Taken) && c.NotAfter.Sub(seen.Taken) < near {
-			found = append(found, finding{
+			found = append(found, view.Finding{
 				Kind: "expiry", Text: fmt.Sprintf("the newest certificate of client %s ends on %s", c.Name,
 					c.NotAfter.Format(time.DateOnly)),
 				Do: fmt.Sprintf("clusterup cert issue %s %s --out DIR", c.Name, s.file),

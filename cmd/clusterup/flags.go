@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/clusterup/clusterup/plan"
+	"github.com/clusterup/clusterup/view"
 )
 
 // clusterFlags are those of every command that reads an inventory.
@@ -77,7 +78,7 @@ func (f *clusterFlags) check() error {
 			continue
 		}
 		if !slices.Contains(plan.Risks(), plan.Risk(name)) {
-			return misuse(fmt.Errorf("--accept=%s: there is no such risk; there are: %v, and %sNAME for destroy", name, plan.Risks(), plan.Gone("")))
+			return view.Misuse(fmt.Errorf("--accept=%s: there is no such risk; there are: %v, and %sNAME for destroy", name, plan.Risks(), plan.Gone("")))
 		}
 	}
 	return nil
@@ -88,7 +89,7 @@ func (f *clusterFlags) variables() (map[string]string, error) {
 	for _, v := range f.vars {
 		name, value, ok := strings.Cut(v, "=")
 		if !ok || name == "" {
-			return nil, misuse(fmt.Errorf("--var %q: write NAME=VALUE", v))
+			return nil, view.Misuse(fmt.Errorf("--var %q: write NAME=VALUE", v))
 		}
 		vars[name] = value
 	}
@@ -107,7 +108,7 @@ func (c *console) given(flags *pflag.FlagSet) (err error) {
 		kind, value := f.Value.Type(), f.Value.String()
 		switch told := slices.Contains(toldFlags, f.Name); {
 		case kind == "string" && value == "":
-			err = misuse(fmt.Errorf("--%s is empty: give it a value, or leave it out", f.Name))
+			err = view.Misuse(fmt.Errorf("--%s is empty: give it a value, or leave it out", f.Name))
 		case told && kind == "bool" && value == "true":
 			c.told += " --" + f.Name
 		case told && kind != "bool":
@@ -124,5 +125,5 @@ type argsError struct {
 }
 
 func (e argsError) Error() string {
-	return fmt.Sprintf("expected %s, got %s; usage: %s", e.what, plural(e.got, "argument"), e.use)
+	return fmt.Sprintf("expected %s, got %s; usage: %s", e.what, view.Plural(e.got, "argument"), e.use)
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/clusterup/clusterup/facts"
+	"github.com/clusterup/clusterup/view"
 )
 
 // A dark host's member that the cluster does not list is told of without asking anybody; where no member can be asked,
@@ -40,7 +41,7 @@ func TestHeardOfMany(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer in.Close()
-	s.console, s.dir = &console{Console: &Console{In: in, Out: &bytes.Buffer{}, Err: &bytes.Buffer{}}}, t.TempDir()
+	s.console, s.dir = &console{Console: &view.Console{In: in, Out: &bytes.Buffer{}, Err: &bytes.Buffer{}}}, t.TempDir()
 	s.now, s.etcd = time.Now, newEtcdAPI(s)
 	seen := *s.last.Load()
 	for _, name := range []string{"etcd-2", "etcd-3"} {

@@ -31,7 +31,7 @@ func newHistory(c *console) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return c.showHistory(entries)
+			return c.ShowHistory(entries)
 		},
 	}
 	flags.inventoryFlags(cmd)

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"github.com/clusterup/clusterup/view"
 )
 
 // The journal tells what a verb was asked to do, and nothing that could be a secret; of a run without an end it shows no numbers.
@@ -35,7 +37,7 @@ func TestHistory(t *testing.T) {
 	if err != nil || len(entries) != 2 {
 		t.Fatal(entries, err)
 	}
-	if err := c.showHistory(entries); err != nil {
+	if err := c.ShowHistory(entries); err != nil {
 		t.Fatal(err)
 	}
 	lines := strings.Split(c.Out.(*bytes.Buffer).String(), "\n")
@@ -50,13 +52,13 @@ func TestHistory(t *testing.T) {
 
 // A flag without a value is not taken for one that was not given.
 func TestEmptyFlags(t *testing.T) {
-	c := &console{Console: &Console{Out: new(bytes.Buffer), Err: new(bytes.Buffer)}}
+	c := &console{Console: &view.Console{Out: new(bytes.Buffer), Err: new(bytes.Buffer)}}
 	for _, args := range [][]string{
 		{"check", "--prometheus=", "prod.hcl"}, {"env", "app", "prod.hcl", "--dir", ""}, {"plan", "--out=", "prod.hcl"}, {"status", "--cluster", "", "prod.hcl"},
 	} {
 		root := newRoot(c)
 		root.SetArgs(args)
-		if err := root.ExecuteContext(t.Context()); Advice(advice).exitCode(err) != exitUsage || !strings.HasSuffix(err.Error(), "is empty: give it a value, or leave it out") {
+		if err := root.ExecuteContext(t.Context()); view.Advice(advice).ExitCode(err) != view.ExitUsage || !strings.HasSuffix(err.Error(), "is empty: give it a value, or leave it out") {
 			t.Errorf("%q: %v", args, err)
 		}
 	}

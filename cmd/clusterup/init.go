@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/clusterup/clusterup/inventory"
+	"github.com/clusterup/clusterup/view"
 )
 
 func newInit(c *console) *cobra.Command {
@@ -40,18 +41,18 @@ func newInit(c *console) *cobra.Command {
 
 func (c *console) init(path string, text []byte) error {
 	if path == "-" {
-		_, err := c.stdout().Write(text)
+		_, err := c.Stdout().Write(text)
 		return err
 	}
 	if _, diags := inventory.Parse(text, path, inventory.Options{Env: os.Environ(), Home: "/"}); diags.HasErrors() {
-		if err := c.written(diags.Write); err != nil {
+		if err := c.Written(diags.Write); err != nil {
 			return err
 		}
-		return errInventory
+		return view.ErrInventory
 	}
 	file, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
 	if errors.Is(err, fs.ErrExist) {
-		return misuse(fmt.Errorf("%s is there already, and is left as it is: choose another name", path))
+		return view.Misuse(fmt.Errorf("%s is there already, and is left as it is: choose another name", path))
 	}
 	if err != nil {
 		return fmt.Errorf("write the starter inventory: %w", err)
@@ -63,6 +64,6 @@ func (c *console) init(path string, text []byte) error {
 	if err := file.Close(); err != nil {
 		return fmt.Errorf("write the starter inventory: %w", err)
 	}
-	c.say("%s is written. Put your hosts' addresses into it, then: clusterup plan %s", path, path)
+	c.Say("%s is written. Put your hosts' addresses into it, then: clusterup plan %s", path, path)
 	return nil
 }

@@ -14,7 +14,7 @@ import (
 
 // recorded runs a run with the view listening, and writes its entry. A run that changes nothing leaves none.
 func (s *session) recorded(command string, changes bool, run *apply.Run, do func() (apply.Result, error)) error {
-	emit, end := s.console.events()
+	emit, end := s.console.Events()
 	var mu sync.Mutex
 	steps := []string{}
 	run.Emit = func(e apply.Event) {
@@ -37,7 +37,7 @@ func (s *session) recorded(command string, changes bool, run *apply.Run, do func
 		return err
 	}
 	if err == nil {
-		s.console.finished(command, result, s.now().Sub(began))
+		s.console.Finished(command, result, s.now().Sub(began))
 	}
 	slices.Sort(steps)
 	s.note(s.entry(run.ID, command, began, steps, err))
@@ -53,7 +53,7 @@ func (s *session) entry(id, command string, began time.Time, steps []string, err
 	}
 	switch {
 	case err != nil:
-		e.Outcome, e.Error = fmt.Sprintf("exit %d", s.console.Advice.exitCode(err)), err.Error()
+		e.Outcome, e.Error = fmt.Sprintf("exit %d", s.console.Advice.ExitCode(err)), err.Error()
 	case steps == nil:
 		e.Outcome, e.Steps = apply.NotFinished, []string{}
 	}
@@ -63,7 +63,7 @@ func (s *session) entry(id, command string, began time.Time, steps []string, err
 // note writes an entry. A run does not fail for its journal.
 func (s *session) note(e apply.Entry) {
 	if err := s.writeEntry(e); err != nil {
-		s.console.say("note: the journal was not written: %v", err)
+		s.console.Say("note: the journal was not written: %v", err)
 	}
 }
 

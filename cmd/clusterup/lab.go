@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/clusterup/clusterup/lab"
+	"github.com/clusterup/clusterup/view"
 )
 
 func newLab(c *console) *cobra.Command {
@@ -42,7 +43,7 @@ func newLabUp(c *console) *cobra.Command {
 					options.Hosts = append(options.Hosts, lab.HostSpec{Name: fmt.Sprintf("etcd-%d", i+1), Suite: suites[i%len(suites)]})
 				}
 			}
-			ctx, cancel := c.untilStopped(cmd.Context())
+			ctx, cancel := c.UntilStopped(cmd.Context())
 			defer cancel()
 			l, err := lab.Up(ctx, options)
 			if err != nil {
@@ -73,7 +74,7 @@ func newLabDown(c *console) *cobra.Command {
 			if err := l.Down(cmd.Context()); err != nil {
 				return err
 			}
-			c.say("Lab %s is gone.", name)
+			c.Say("Lab %s is gone.", name)
 			return nil
 		},
 	}
@@ -120,7 +121,7 @@ func newLabRun(c *console) *cobra.Command {
 			err = command.Run()
 			var exit *exec.ExitError
 			if errors.As(err, &exit) {
-				return ended(exit.ExitCode())
+				return view.Ended(exit.ExitCode())
 			}
 			return err
 		},
@@ -142,22 +143,22 @@ func (c *console) showLab(ctx context.Context, l *lab.Lab) error {
 	}
 	if c.JSON {
 		for _, host := range hosts {
-			c.object(hostObject{"host", host})
+			c.Object(hostObject{"host", host})
 		}
 		return nil
 	}
-	table := c.table("HOST", "SYSTEM", "IPV4", "IPV6", "STATE")
+	table := c.Table("HOST", "SYSTEM", "IPV4", "IPV6", "STATE")
 	for _, host := range hosts {
 		state := "down"
 		if host.Up {
 			state = host.System
 		}
-		table.row(host.Name, host.Suite, fmt.Sprint(host.IPv4), fmt.Sprint(host.IPv6), state)
+		table.Row(host.Name, host.Suite, fmt.Sprint(host.IPv4), fmt.Sprint(host.IPv6), state)
 	}
-	if err := table.end(); err != nil {
+	if err := table.End(); err != nil {
 		return err
 	}
-	c.print("\nkey %s, known hosts %s\n", l.KeyFile(), l.KnownHosts())
+	c.Print("\nkey %s, known hosts %s\n", l.KeyFile(), l.KnownHosts())
 	return nil
 }
 
@@ -166,7 +167,7 @@ type lineWriter struct{ console *console }
 
 func (w lineWriter) Write(p []byte) (int, error) {
 	for line := range strings.Lines(string(p)) {
-		w.console.say("%s", strings.TrimRight(line, "\n"))
+		w.console.Say("%s", strings.TrimRight(line, "\n"))
 	}
 	return len(p), nil
 }

@@ -198,7 +198,7 @@ func (s *session) cut(ctx context.Context, steps int, err error) error {
 
 // lock takes the lock on every host that was seen.
 func (s *session) lock(ctx context.Context, seen facts.Snapshot) (*holding, error) {
-	waiting, waited := s.console.untilStopped(ctx) // what is held by then does not end with it
+	waiting, waited := s.console.UntilStopped(ctx) // what is held by then does not end with it
 	defer waited()
 	holders, order := map[string]apply.Holder{}, []string{}
 	why := map[string]error{}

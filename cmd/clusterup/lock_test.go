@@ -14,6 +14,7 @@ import (
 	"github.com/clusterup/clusterup/plan/etcd"
 	"github.com/clusterup/clusterup/remote"
 	"github.com/clusterup/clusterup/units"
+	"github.com/clusterup/clusterup/view"
 )
 
 // testHolder holds a lock until its connection is cut, or never gets one.
@@ -113,8 +114,8 @@ func TestLockLost(t *testing.T) {
 			return nil
 		}
 	})
-	if Advice(advice).exitCode(err) != exitUnreachable {
-		t.Errorf("exit %d of %v", Advice(advice).exitCode(err), err)
+	if view.Advice(advice).ExitCode(err) != view.ExitUnreachable {
+		t.Errorf("exit %d of %v", view.Advice(advice).ExitCode(err), err)
 	}
 	const why = "hold the cluster's lock: the connection was lost while this run was under way  [unreachable]"
 	const then = "    → run the same command again when the host answers: it looks, and goes on from there"
@@ -152,8 +153,8 @@ func TestCut(t *testing.T) {
 		"it was stopped before": {&apply.Stopped{Done: 3, Next: "prepare hosts"}, 130, `Stopped: 3 steps done; "prepare hosts" was not finished.`},
 	} {
 		err := s.cut(ctx, 3, test.err)
-		if got := explained(err, false); got[0] != test.head || Advice(advice).exitCode(err) != test.code {
-			t.Errorf("%s: exit %d, %q", name, Advice(advice).exitCode(err), got)
+		if got := explained(err, false); got[0] != test.head || view.Advice(advice).ExitCode(err) != test.code {
+			t.Errorf("%s: exit %d, %q", name, view.Advice(advice).ExitCode(err), got)
 		}
 	}
 	if broke := stage(broke); !errors.Is(s.cut(t.Context(), 3, broke), broke) || s.cut(ctx, 3, nil) != nil {
@@ -192,8 +193,8 @@ func (h *failingHost) Script(context.Context, string) ([]byte, error) { return n
 func TestTooFewLocked(t *testing.T) {
 	s, _ := lockedSession(t, "etcd-1", "etcd-3")
 	err := s.quorate(s.holding.Load().darkened(*s.last.Load()), s.holding.Load().lock.Held())
-	if Advice(advice).exitCode(err) != exitUnreachable {
-		t.Errorf("exit %d of %v", Advice(advice).exitCode(err), err)
+	if view.Advice(advice).ExitCode(err) != view.ExitUnreachable {
+		t.Errorf("exit %d of %v", view.Advice(advice).ExitCode(err), err)
 	}
 	saysLines(t, explained(err, false),
 		"Error: the cluster's lock is held on the hosts of at least 2 of its 3 members, and 1 can be locked; nothing on a host is changed without that:",

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/clusterup/clusterup/remote/lying"
+	"github.com/clusterup/clusterup/view"
 )
 
 // The phrases by which the scripts of a look and of a probe are known; they arrive without their comments.
@@ -89,10 +90,10 @@ func (s lyingSite) run(t *testing.T, args ...string) string {
 		t.Fatal(err)
 	}
 	defer in.Close()
-	c := &console{Console: &Console{In: in, Out: &said, Err: &said, Stop: make(chan struct{})}, base: t.Context()}
+	c := &console{Console: &view.Console{In: in, Out: &said, Err: &said, Stop: make(chan struct{})}, base: t.Context()}
 	root := newRoot(c)
 	root.SetArgs(append(args, s.file))
-	code := c.report(root.ExecuteContext(t.Context()))
+	code := c.Report(root.ExecuteContext(t.Context()))
 	fmt.Fprintf(&said, "exit %d\n", code)
 	return said.String()
 }

@@ -9,6 +9,8 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+
+	"github.com/clusterup/clusterup/view"
 )
 
 func main() {
@@ -19,12 +21,12 @@ func run() int {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	stop := make(chan struct{})
-	c := &console{Console: &Console{In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Stop: stop, Advice: advice}, base: ctx}
-	heed(func() { close(stop); c.interrupted() }, cancel)
+	c := &console{Console: &view.Console{In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Stop: stop, Advice: advice}, base: ctx}
+	heed(func() { close(stop); c.Interrupted() }, cancel)
 	root := newRoot(c)
 	root.SetArgs(dashes(os.Args[1:]))
 	err := root.ExecuteContext(ctx)
-	return c.report(err)
+	return c.Report(err)
 }
 
 // heed calls first on the first signal to stop, and then on the second. A third one kills, whatever hangs.

@@ -8,6 +8,7 @@ import (
 	"os"
 
 	"github.com/clusterup/clusterup/pki"
+	"github.com/clusterup/clusterup/view"
 )
 
 // stdin is what stands for it where a file is named.
@@ -16,10 +17,10 @@ const stdin = "-"
 // passwordSource is an error when there will be nowhere to have a password from.
 func (c *console) passwordSource(file string) error {
 	switch {
-	case file == "" && !c.terminal():
-		return misuse(errors.New("there is no terminal to ask for the password on: --password-file FILE names a file with it (- is stdin)"))
-	case file == stdin && c.typed():
-		return misuse(errors.New("--password-file -: stdin is a terminal, which would show what is typed; without this flag the password is asked for"))
+	case file == "" && !c.Terminal():
+		return view.Misuse(errors.New("there is no terminal to ask for the password on: --password-file FILE names a file with it (- is stdin)"))
+	case file == stdin && c.Typed():
+		return view.Misuse(errors.New("--password-file -: stdin is a terminal, which would show what is typed; without this flag the password is asked for"))
 	}
 	return nil
 }
@@ -30,7 +31,7 @@ func (c *console) newPassword(ctx context.Context, file, of string) (password st
 	if file == "" {
 		password, err = c.typedTwice(ctx, of)
 	} else {
-		password, err = awaited(ctx, c.Stop, func() (string, error) { return c.firstLine(file) })
+		password, err = view.Awaited(ctx, c.Stop, func() (string, error) { return c.firstLine(file) })
 	}
 	if err == nil {
 		err = pki.CheckPassword(password)
@@ -42,11 +43,11 @@ func (c *console) newPassword(ctx context.Context, file, of string) (password st
 }
 
 func (c *console) typedTwice(ctx context.Context, of string) (string, error) {
-	first, err := c.secret(ctx, "New password of "+of+": ")
+	first, err := c.Secret(ctx, "New password of "+of+": ")
 	if err != nil {
 		return "", err
 	}
-	second, err := c.secret(ctx, "Once more: ")
+	second, err := c.Secret(ctx, "Once more: ")
 	if err != nil {
 		return "", err
 	}

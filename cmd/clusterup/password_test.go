@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/clusterup/clusterup/view"
 )
 
 // typing is a console whose stdin is no terminal.
@@ -22,7 +24,7 @@ func typing(t *testing.T, text string) *console {
 	if _, err := io.WriteString(out, text); err != nil {
 		t.Fatal(err)
 	}
-	return &console{Console: &Console{In: in, Err: &strings.Builder{}, Stop: make(chan struct{})}}
+	return &console{Console: &view.Console{In: in, Err: &strings.Builder{}, Stop: make(chan struct{})}}
 }
 
 func TestPasswordFile(t *testing.T) {
@@ -77,7 +79,7 @@ func TestPasswordSource(t *testing.T) {
 	if err := errors.Join(c.passwordSource("-"), c.passwordSource("file")); err != nil {
 		t.Error(err)
 	}
-	if err := c.passwordSource(""); Advice(advice).exitCode(err) != exitUsage || !strings.Contains(err.Error(), "--password-file") {
+	if err := c.passwordSource(""); view.Advice(advice).ExitCode(err) != view.ExitUsage || !strings.Contains(err.Error(), "--password-file") {
 		t.Errorf("nowhere to have it from: %v", err)
 	}
 }

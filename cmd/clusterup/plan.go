@@ -10,6 +10,7 @@ import (
 	"github.com/clusterup/clusterup/pki"
 	"github.com/clusterup/clusterup/plan"
 	"github.com/clusterup/clusterup/plan/etcd"
+	"github.com/clusterup/clusterup/view"
 )
 
 func newPlan(c *console) *cobra.Command {
@@ -27,10 +28,10 @@ func newPlan(c *console) *cobra.Command {
 				return err
 			}
 			defer s.close()
-			ctx, cancel := c.untilStopped(cmd.Context())
+			ctx, cancel := c.UntilStopped(cmd.Context())
 			defer cancel()
 			p, seen, err := s.plan(ctx)
-			c.showPlan(p, full, err)
+			c.ShowPlan(p, full, err)
 			if err != nil && !plan.DarkOnly(err) {
 				return err
 			}
@@ -43,7 +44,7 @@ func newPlan(c *console) *cobra.Command {
 				return err
 			}
 			if exitCode && !p.Empty() {
-				return errPending
+				return view.ErrPending
 			}
 			return nil
 		},
@@ -64,7 +65,7 @@ func (s *session) plan(ctx context.Context) (plan.Plan, facts.Snapshot, error) {
 		return plan.Plan{}, facts.Snapshot{}, err
 	}
 	if s.flags.holdLast && len(s.cluster.Members) == 1 {
-		return plan.Plan{}, facts.Snapshot{}, misuse(errors.New("--hold-last needs more than one member"))
+		return plan.Plan{}, facts.Snapshot{}, view.Misuse(errors.New("--hold-last needs more than one member"))
 	}
 	_, errSigning := s.etcd.connect()
 	if errors.Is(errSigning, pki.ErrPassphrase) {

@@ -11,6 +11,7 @@ import (
 	"github.com/clusterup/clusterup/plan"
 	"github.com/clusterup/clusterup/plan/etcd"
 	"github.com/clusterup/clusterup/plan/preflight"
+	"github.com/clusterup/clusterup/view"
 )
 
 func newPreflight(c *console) *cobra.Command {
@@ -29,7 +30,7 @@ func newPreflight(c *console) *cobra.Command {
 				return err
 			}
 			defer s.close()
-			ctx, cancel := c.untilStopped(cmd.Context())
+			ctx, cancel := c.UntilStopped(cmd.Context())
 			defer cancel()
 			return s.showPreflight(ctx, quick)
 		},
@@ -50,7 +51,7 @@ func (s *session) showPreflight(ctx context.Context, quick bool) error {
 	if err != nil {
 		return err
 	}
-	return s.console.showFindings(s.cluster.Name, len(s.cluster.Members), findings)
+	return s.console.ShowPreflight(s.cluster.Name, len(s.cluster.Members), findings)
 }
 
 // preflight runs, before a bootstrap, what can end in a refusal; the error is then unfit around a
@@ -64,7 +65,7 @@ func (s *session) preflight(ctx context.Context, seen facts.Snapshot) error {
 		return err
 	}
 	if err := preflight.Unfit(findings); err != nil {
-		return unfit(err)
+		return view.Unfit(err)
 	}
 	return nil
 }

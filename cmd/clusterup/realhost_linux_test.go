@@ -17,6 +17,7 @@ import (
 	"github.com/clusterup/clusterup/inventory"
 	"github.com/clusterup/clusterup/remote"
 	"github.com/clusterup/clusterup/shellword"
+	"github.com/clusterup/clusterup/view"
 )
 
 // TestRealHost holds the hosts that runs work on to what package apply relies on, as those of its own tests are. The
@@ -26,7 +27,7 @@ func TestRealHost(t *testing.T) {
 	if file == "" {
 		t.Skip("acceptance runs this: it needs a host")
 	}
-	c := &console{Console: &Console{In: os.Stdin, Out: io.Discard, Err: io.Discard}}
+	c := &console{Console: &view.Console{In: os.Stdin, Out: io.Discard, Err: io.Discard}}
 	cluster, err := c.load(file, nil, clusterFlags{})
 	if err != nil {
 		t.Fatal(err)

@@ -2,6 +2,8 @@ package main
 
 import (
 	"github.com/spf13/cobra"
+
+	"github.com/clusterup/clusterup/view"
 )
 
 func newPKI(c *console) *cobra.Command {
@@ -44,20 +46,20 @@ func (s *session) reseal() error {
 	wanted := s.cluster.PKI.SealTo
 	switch {
 	case len(store.CAs()) == 0:
-		s.console.say("There are no CAs yet: apply makes them, sealed as the inventory says.")
+		s.console.Say("There are no CAs yet: apply makes them, sealed as the inventory says.")
 		return nil
 	case store.IsSealedTo(wanted):
-		s.console.say("Nothing to do: the CA keys are sealed as the inventory says.")
+		s.console.Say("Nothing to do: the CA keys are sealed as the inventory says.")
 		return nil
 	}
 	if err := store.Reseal(wanted, s.unlock()); err != nil {
 		return err
 	}
 	if len(wanted) == 0 {
-		s.console.say("The CA keys are plain files now, mode 0600: keep %s out of version control.", s.caDir())
+		s.console.Say("The CA keys are plain files now, mode 0600: keep %s out of version control.", s.caDir())
 		return nil
 	}
-	s.console.say("The CA keys are sealed to %s. Whoever could open them before, and has a copy, still can.",
-		plural(len(wanted), "recipient"))
+	s.console.Say("The CA keys are sealed to %s. Whoever could open them before, and has a copy, still can.",
+		view.Plural(len(wanted), "recipient"))
 	return nil
 }

@@ -25,7 +25,7 @@ func newCertRevoke(c *console) *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error {
 			err := r.do(cmd, args[1], "cert revoke", func(s *session) error { return s.toRevoke(args[0], end) })
 			if plan.DarkOnly(err) || errors.As(err, new(*plan.NoMajority)) {
-				c.say("note: the revocation is recorded, and the list is signed. A member without that list accepts the certificate: " +
+				c.Say("note: the revocation is recorded, and the list is signed. A member without that list accepts the certificate: " +
 					"run clusterup apply when its host can be looked at")
 			}
 			return err

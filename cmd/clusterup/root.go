@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"github.com/clusterup/clusterup/view"
 )
 
 // newRoot is the command tree.
@@ -24,9 +26,9 @@ func newRoot(c *console) *cobra.Command {
 		PersistentPreRunE:          func(cmd *cobra.Command, _ []string) error { return c.given(cmd.Flags()) },
 		RunE:                       func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	root.SetOut(c.stdout())
-	root.SetErr(c.stderr())
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return misuse(err) })
+	root.SetOut(c.Stdout())
+	root.SetErr(c.Stderr())
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return view.Misuse(err) })
 	root.AddCommand(
 		newInit(c), newValidate(c), newFmt(c), newPreflight(c), newPlan(c), newApply(c), newUpgrade(c), newRotate(c),
 		newStatus(c), newCheck(c), newDestroy(c), newHistory(c), newCert(c), newEnv(c), newEtcdctl(c), newPKI(c),
@@ -59,14 +61,14 @@ func noSuchCommand(cmd *cobra.Command, args []string) error {
 	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
 		text = fmt.Sprintf("there is no command %q; did you mean %s?", args[0], strings.Join(near, " or "))
 	}
-	return misuse(errors.New(text))
+	return view.Misuse(errors.New(text))
 }
 
 // usage makes mistakes in the number of arguments usage errors.
 func usage(check cobra.PositionalArgs) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if err := check(cmd, args); err != nil {
-			return misuse(fmt.Errorf("%w; usage: %s", err, cmd.UseLine()))
+			return view.Misuse(fmt.Errorf("%w; usage: %s", err, cmd.UseLine()))
 		}
 		return nil
 	}
@@ -76,7 +78,7 @@ func usage(check cobra.PositionalArgs) cobra.PositionalArgs {
 func oneInventory(what string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if len(args) != 1 {
-			return misuse(argsError{cmd.UseLine(), what, len(args)})
+			return view.Misuse(argsError{cmd.UseLine(), what, len(args)})
 		}
 		return nil
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/clusterup/clusterup/facts"
 	"github.com/clusterup/clusterup/plan/etcd"
+	"github.com/clusterup/clusterup/view"
 )
 
 func newRotate(c *console) *cobra.Command {
@@ -67,9 +68,9 @@ func newRotateCA(c *console) *cobra.Command {
 			}
 			switch {
 			case abort && pause != "":
-				return misuse(errors.New("--abort goes to the end: leave --pause-after out"))
+				return view.Misuse(errors.New("--abort goes to the end: leave --pause-after out"))
 			case pause != "" && pause != etcd.HoldTrust && pause != etcd.HoldLeaves:
-				return misuse(fmt.Errorf("--pause-after=%s: there are trust and leaves", pause))
+				return view.Misuse(fmt.Errorf("--pause-after=%s: there are trust and leaves", pause))
 			case abort:
 				return r.run(cmd, args[0], func(w etcd.Want, _ facts.Snapshot) etcd.Want { return etcd.AbortRotation(w, roles) })
 			}

@@ -16,6 +16,7 @@ import (
 	"github.com/clusterup/clusterup/durable"
 	"github.com/clusterup/clusterup/facts"
 	"github.com/clusterup/clusterup/plan"
+	"github.com/clusterup/clusterup/view"
 )
 
 // savedPlan is a plan in a file: what was shown, and the digest of what it rests on.
@@ -80,7 +81,7 @@ func (s *session) savePlan(path string, p plan.Plan, seen facts.Snapshot) error 
 	if err := durable.Write(path, raw, 0o600); err != nil {
 		return fmt.Errorf("save plan: %w", err)
 	}
-	s.console.say("The plan is saved; run it with: clusterup apply %s", path)
+	s.console.Say("The plan is saved; run it with: clusterup apply %s", path)
 	return nil
 }
 
@@ -101,7 +102,7 @@ func readPlan(path string) (*savedPlan, error) {
 // is this run's own.
 func (p *savedPlan) flags(now clusterFlags) (clusterFlags, error) {
 	if p.Format != savedFormat {
-		return now, misuse(errors.New("another version of clusterup has saved this plan: " +
+		return now, view.Misuse(errors.New("another version of clusterup has saved this plan: " +
 			"delete it, and save a new one with plan --out"))
 	}
 	vars, err := now.variables()

@@ -15,13 +15,14 @@ import (
 	"github.com/clusterup/clusterup/facts"
 	"github.com/clusterup/clusterup/inventory"
 	"github.com/clusterup/clusterup/plan"
+	"github.com/clusterup/clusterup/view"
 )
 
 // A saved plan holds no value of --var, and is run with the same ones only.
 func TestSavedVariables(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "plan")
 	s := &session{
-		console: &console{Console: &Console{Err: io.Discard}}, file: "prod.hcl", cluster: &inventory.Cluster{Name: "prod"},
+		console: &console{Console: &view.Console{Err: io.Discard}}, file: "prod.hcl", cluster: &inventory.Cluster{Name: "prod"},
 		flags: clusterFlags{vars: []string{"password=hunter2", "size=3"}},
 	}
 	if err := s.savePlan(file, plan.Plan{}, facts.Snapshot{}); err != nil {
@@ -53,7 +54,7 @@ func TestSavedVariables(t *testing.T) {
 			}
 			continue
 		}
-		if Advice(advice).exitCode(err) != exitUsage || !strings.Contains(err.Error(), test.says) || strings.Contains(err.Error(), "hunter") {
+		if view.Advice(advice).ExitCode(err) != view.ExitUsage || !strings.Contains(err.Error(), test.says) || strings.Contains(err.Error(), "hunter") {
 			t.Errorf("%s: %v, want %q", name, err, test.says)
 		}
 	}

@@ -263,7 +263,7 @@ func (s *session) release(ctx context.Context, version, arch string, pinned map[
 	}
 	archive, err := release.Resolve(ctx, release.Source{
 		Mirror: s.cluster.Release.Mirror, Archives: archives, SHA256: digests, Pinned: pinned,
-		CacheDir: release.CacheDir(os.Getenv, homeDir()), Progress: s.console.download(version, arch),
+		CacheDir: release.CacheDir(os.Getenv, homeDir()), Progress: s.console.Download(version, arch),
 	}, version, arch)
 	if err != nil {
 		return nil, err

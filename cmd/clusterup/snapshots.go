@@ -12,6 +12,7 @@ import (
 	"github.com/clusterup/clusterup/durable"
 	"github.com/clusterup/clusterup/facts"
 	"github.com/clusterup/clusterup/quorum"
+	"github.com/clusterup/clusterup/view"
 )
 
 // A snapshot lies in the operator directory as NAME.db, with NAME.json beside it, which says what it is. It holds the
@@ -57,7 +58,7 @@ func (o operatorDir) SaveSnapshot(ctx context.Context, endpoint, version string)
 	if err := durable.Write(name+".json", append(raw, '\n'), 0o600); err != nil {
 		return fmt.Errorf("save snapshot: %w", err)
 	}
-	s.console.say("The snapshot is %s.db (%s, verified).", name, bytesText(saved.Size))
+	s.console.Say("The snapshot is %s.db (%s, verified).", name, view.Size(saved.Size))
 	return nil
 }
 

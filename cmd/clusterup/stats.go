@@ -3,6 +3,8 @@ package main
 import (
 	"runtime/metrics"
 	"syscall"
+
+	"github.com/clusterup/clusterup/view"
 )
 
 // showStats says what a run has cost, where that was asked for.
@@ -10,15 +12,15 @@ func (s *session) showStats() {
 	if !s.flags.stats {
 		return
 	}
-	var costs []cost
+	var costs []view.Cost
 	for _, m := range s.cluster.Members {
 		of := s.hosts[m.Name].Stats()
-		costs = append(costs, cost{
+		costs = append(costs, view.Cost{
 			Host: m.Name, Connections: of.Dials, Sessions: of.Sessions, RoundTrips: of.RoundTrips, BytesSent: of.BytesSent,
 			BytesReceived: of.BytesReceived,
 		})
 	}
-	s.console.showCosts(costs, maxResident(), heap())
+	s.console.ShowCosts(costs, maxResident(), heap())
 }
 
 // maxResident is the most memory that this process has held, in bytes; zero where the system does not say.

@@ -9,6 +9,7 @@ import (
 	"github.com/clusterup/clusterup/facts"
 	"github.com/clusterup/clusterup/plan"
 	"github.com/clusterup/clusterup/plan/etcd"
+	"github.com/clusterup/clusterup/view"
 )
 
 func newStatus(c *console) *cobra.Command {
@@ -24,7 +25,7 @@ func newStatus(c *console) *cobra.Command {
 				return err
 			}
 			defer s.close()
-			ctx, cancel := c.untilStopped(cmd.Context())
+			ctx, cancel := c.UntilStopped(cmd.Context())
 			defer cancel()
 			return s.status(ctx)
 		},
@@ -39,20 +40,20 @@ func (s *session) status(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.console.showStatus(l)
+	s.console.ShowStatus(l)
 	return s.unreached(l.Seen)
 }
 
 // lookAt is a look for status and check. Where something was seen, what stands against planning is no error: such as a
 // mirror that does not answer.
-func (s *session) lookAt(ctx context.Context) (Look, error) {
+func (s *session) lookAt(ctx context.Context) (view.Look, error) {
 	p, seen, err := s.plan(ctx)
 	var refused *plan.Refused
 	if errors.As(err, &refused) {
 		err = nil
 	}
 	if err != nil && len(seen.Hosts) == 0 {
-		return Look{}, err
+		return view.Look{}, err
 	}
 	l := s.looked(p, seen, refused)
 	l.Unknown, l.Heard, l.Now = err, s.heard(ctx, seen), s.now()
@@ -60,8 +61,8 @@ func (s *session) lookAt(ctx context.Context) (Look, error) {
 }
 
 // looked is a look of which it is said what is to be thought of its certificates.
-func (s *session) looked(p plan.Plan, seen facts.Snapshot, refused *plan.Refused) Look {
-	l := Look{
+func (s *session) looked(p plan.Plan, seen facts.Snapshot, refused *plan.Refused) view.Look {
+	l := view.Look{
 		Want: etcd.Want{Cluster: s.cluster}, Seen: seen, Plan: p, Refused: refused, Advice: advice,
 		Newest: newestClients(seen), Behind: leftBehind(s.cluster, seen),
 	}

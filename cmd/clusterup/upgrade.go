@@ -12,6 +12,7 @@ import (
 
 	"github.com/clusterup/clusterup/durable"
 	"github.com/clusterup/clusterup/inventory"
+	"github.com/clusterup/clusterup/view"
 )
 
 func newUpgrade(c *console) *cobra.Command {
@@ -27,7 +28,7 @@ func newUpgrade(c *console) *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error {
 			c.JSON = flags.json
 			if to == "" {
-				return misuse(errors.New("say which version: --to 3.6.16"))
+				return view.Misuse(errors.New("say which version: --to 3.6.16"))
 			}
 			change, err := versionChange(args[0], flags.cluster, to)
 			if err != nil {
@@ -39,7 +40,7 @@ func newUpgrade(c *console) *cobra.Command {
 			}
 			defer s.close()
 			if s.cluster.Version != to {
-				return misuse(fmt.Errorf("the version comes from --var, --var-file or the environment, and is %s: change it there, and apply", s.cluster.Version))
+				return view.Misuse(fmt.Errorf("the version comes from --var, --var-file or the environment, and is %s: change it there, and apply", s.cluster.Version))
 			}
 			s.edit, s.verb = change, "upgrade"
 			return s.apply(cmd.Context(), nil, yes, full)
@@ -65,7 +66,7 @@ func versionChange(path, cluster, to string) (*edit, error) {
 	}
 	now, err := inventory.SetVersion(was, path, cluster, to)
 	if err != nil {
-		return nil, misuse(err)
+		return nil, view.Misuse(err)
 	}
 	return &edit{path, was, now}, nil
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/clusterup/clusterup/inventory"
+	"github.com/clusterup/clusterup/view"
 )
 
 func newValidate(c *console) *cobra.Command {
@@ -43,25 +44,25 @@ func (c *console) validate(path string, flags clusterFlags) error {
 	switch {
 	case c.JSON:
 		for _, d := range diags.All() {
-			c.object(diagnosticObject{"diagnostic", d})
+			c.Object(diagnosticObject{"diagnostic", d})
 		}
 	default:
-		if err := c.written(diags.Write); err != nil {
+		if err := c.Written(diags.Write); err != nil {
 			return err
 		}
 	}
 	if diags.HasErrors() {
-		return errInventory
+		return view.ErrInventory
 	}
 	if flags.cluster != "" {
 		if _, err := file.Cluster(flags.cluster); err != nil {
-			return misuse(err)
+			return view.Misuse(err)
 		}
 	}
 	for _, cluster := range file.Clusters {
 		if !c.JSON {
-			c.print("%s: cluster %s, etcd %s, %s: good\n", path, cluster.Name, cluster.Version,
-				plural(len(cluster.Members), "member"))
+			c.Print("%s: cluster %s, etcd %s, %s: good\n", path, cluster.Name, cluster.Version,
+				view.Plural(len(cluster.Members), "member"))
 		}
 	}
 	return nil
@@ -82,11 +83,11 @@ func newFmt(c *console) *cobra.Command {
 				}
 				if differs {
 					changed = append(changed, path)
-					c.print("%s\n", path)
+					c.Print("%s\n", path)
 				}
 			}
 			if check && len(changed) > 0 {
-				return errPending
+				return view.ErrPending
 			}
 			return nil
 		},
@@ -103,10 +104,10 @@ func (c *console) format(path string, check bool) (bool, error) {
 	}
 	out, diags := inventory.Format(src, path)
 	if diags.HasErrors() {
-		if err := c.written(diags.Write); err != nil {
+		if err := c.Written(diags.Write); err != nil {
 			return false, err
 		}
-		return false, errInventory
+		return false, view.ErrInventory
 	}
 	if bytes.Equal(src, out) || check {
 		return !bytes.Equal(src, out), nil

@@ -27,7 +27,7 @@ func newVersion(c *console) *cobra.Command {
 		Short: "Show the version of clusterup",
 		Args:  usage(cobra.NoArgs),
 		RunE: func(*cobra.Command, []string) error {
-			c.print("clusterup %s %s/%s %s\n", version(), runtime.GOOS, runtime.GOARCH, runtime.Version())
+			c.Print("clusterup %s %s/%s %s\n", version(), runtime.GOOS, runtime.GOARCH, runtime.Version())
 			return nil
 		},
 	}

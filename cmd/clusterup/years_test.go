@@ -10,6 +10,7 @@ import (
 	"github.com/clusterup/clusterup/inventory"
 	"github.com/clusterup/clusterup/plan"
 	"github.com/clusterup/clusterup/plan/etcd"
+	"github.com/clusterup/clusterup/view"
 )
 
 // aging is a cluster that exists as facts alone, whose operator looks at it once a month, and does what check says.
@@ -92,7 +93,7 @@ func (a *aging) month(clients ...string) {
 	if err != nil {
 		a.t.Fatalf("%s: %v", a.seen.Taken.Format(time.DateOnly), err)
 	}
-	result := a.session.looked(p, a.seen, nil).checked()
+	result := a.session.looked(p, a.seen, nil).Check()
 	a.hold(result)
 	if result.OK && !p.Empty() {
 		a.t.Errorf("%s: check finds nothing, and there is something to do: %v", a.seen.Taken.Format(time.DateOnly), p.Stages)
@@ -120,7 +121,7 @@ func (a *aging) month(clients ...string) {
 }
 
 // hold fails when a certificate has been near its end for longer than a month.
-func (a *aging) hold(result checked) {
+func (a *aging) hold(result view.Checked) {
 	near := map[string]time.Time{}
 	for _, e := range result.Expiries {
 		if e.NotAfter.Sub(a.seen.Taken) >= a.want.Cluster.PKI.RenewBefore {

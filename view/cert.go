@@ -1,4 +1,4 @@
-package main
+package view
 
 import (
 	"cmp"
@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// issued is a client certificate.
-type issued struct {
+// Issued is a client certificate.
+type Issued struct {
 	Type    string    `json:"type"` // "client"
 	Name    string    `json:"name"`
 	User    string    `json:"user,omitempty"`
@@ -24,46 +24,46 @@ type issued struct {
 	Refused string    `json:"-"` // why members refuse it, however long it would be good for
 }
 
-// showClients lists client certificates; file is the inventory.
-func (c *Console) showClients(list []issued, file string, now time.Time) error {
+// ShowClients lists client certificates; file is the inventory.
+func (c *Console) ShowClients(list []Issued, file string, now time.Time) error {
 	if c.JSON {
 		for _, one := range list {
 			one.Type = "client"
-			c.object(one)
+			c.Object(one)
 		}
 		return nil
 	}
 	if len(list) == 0 {
-		c.say("No client certificate was issued from this operator directory: clusterup cert issue NAME %s --out DIR", file)
+		c.Say("No client certificate was issued from this operator directory: clusterup cert issue NAME %s --out DIR", file)
 		return nil
 	}
-	users := slices.ContainsFunc(list, func(one issued) bool { return one.User != one.Name }) // else it is the same column twice
+	users := slices.ContainsFunc(list, func(one Issued) bool { return one.User != one.Name }) // else it is the same column twice
 	line := func(name, user string, rest ...string) []string {
 		if users {
 			return slices.Concat([]string{name, user}, rest)
 		}
 		return slices.Concat([]string{name}, rest)
 	}
-	table := c.table(line("NAME", "USER", "SERIAL", "ISSUED", "LEFT", "ISSUER")...)
+	table := c.Table(line("NAME", "USER", "SERIAL", "ISSUED", "LEFT", "ISSUER")...)
 	for _, one := range list {
 		left := cmp.Or(one.Refused, days(one.Expires, now))
-		table.row(line(one.Name, one.User, one.Serial, one.Issued.Format(time.DateOnly), left, one.Issuer)...)
+		table.Row(line(one.Name, one.User, one.Serial, one.Issued.Format(time.DateOnly), left, one.Issuer)...)
 	}
-	return table.end()
+	return table.End()
 }
 
-// showIssued says where everything is.
-func (c *Console) showIssued(done issued) {
+// ShowIssued says where everything is.
+func (c *Console) ShowIssued(done Issued) {
 	done.Type = "client"
 	if c.JSON {
-		c.object(done)
+		c.Object(done)
 		return
 	}
 	for _, file := range []string{done.Cert, done.Key, done.CA, done.PKCS12} {
 		if file != "" {
-			c.print("%s\n", file)
+			c.Print("%s\n", file)
 		}
 	}
-	c.say("The certificate is for the user %s, until %s. Its serial number is %s.", done.User,
+	c.Say("The certificate is for the user %s, until %s. Its serial number is %s.", done.User,
 		done.Expires.Format(time.DateOnly), done.Serial)
 }

@@ -1,4 +1,4 @@
-package main
+package view
 
 import (
 	"fmt"
@@ -11,8 +11,8 @@ import (
 	"github.com/clusterup/clusterup/plan/etcd"
 )
 
-// finding is one thing that wants doing.
-type finding struct {
+// Finding is one thing that wants doing.
+type Finding struct {
 	Type string `json:"type"` // "finding"
 	Kind string `json:"kind"` // one of findingKinds
 	Host string `json:"host,omitempty"`
@@ -47,8 +47,8 @@ func (e expiry) String() string {
 	return e.Host + " " + e.Role
 }
 
-// checked is the last object of check --json.
-type checked struct {
+// Checked is the last object of check --json.
+type Checked struct {
 	Type      string          `json:"type"` // "check"
 	Cluster   string          `json:"cluster"`
 	OK        bool            `json:"ok"`
@@ -60,20 +60,20 @@ type checked struct {
 	First     string          `json:"first,omitempty"`     // that certificate
 	Time      time.Time       `json:"time"`                // when it was looked at
 	Rotations []etcd.Rotation `json:"rotations,omitempty"` // of CAs, that are under way
-	Findings  []finding       `json:"findings,omitempty"`  //
+	Findings  []Finding       `json:"findings,omitempty"`  //
 	Expiries  []expiry        `json:"certificates,omitempty"`
 
 	members []memberStatus
 }
 
-// checked is what a check finds.
-func (l Look) checked() checked {
+// Check is what a check finds.
+func (l Look) Check() Checked {
 	cluster, seen := l.Want.Cluster, l.Seen
-	result := checked{
+	result := Checked{
 		Type: "check", Cluster: cluster.Name, Members: len(cluster.Members), Time: seen.Taken.UTC(), Expiries: l.expiries(),
 	}
 	find := func(kind, host, text, do string) {
-		result.Findings = append(result.Findings, finding{Type: "finding", Kind: kind, Host: host, Text: text, Do: do})
+		result.Findings = append(result.Findings, Finding{Type: "finding", Kind: kind, Host: host, Text: text, Do: do})
 	}
 	members, unborn := l.members(), l.unborn()
 	result.members = members
@@ -154,7 +154,7 @@ func (l Look) checked() checked {
 	}
 	if l.Unknown != nil {
 		text := "drift is not known: " + l.Unknown.Error()
-		if slices.ContainsFunc(result.Findings, func(f finding) bool { return f.Kind == "unknown" }) { // which has given the reason
+		if slices.ContainsFunc(result.Findings, func(f Finding) bool { return f.Kind == "unknown" }) { // which has given the reason
 			text = "drift is not known either"
 		}
 		find("unplanned", "", text, "")
@@ -208,17 +208,17 @@ func (l Look) expiries() []expiry {
 	return all
 }
 
-// showCheck shows what a check has found.
-func (c *Console) showCheck(result checked) {
+// ShowCheck shows what a check has found.
+func (c *Console) ShowCheck(result Checked) {
 	if c.JSON {
 		for _, f := range result.Findings {
-			c.object(f)
+			c.Object(f)
 		}
 		for _, e := range result.Expiries {
-			c.object(e)
+			c.Object(e)
 		}
 		result.Findings, result.Expiries = nil, nil // each had a line of its own
-		c.object(result)
+		c.Object(result)
 		return
 	}
 	out := c.Out
@@ -234,14 +234,14 @@ func (c *Console) showCheck(result checked) {
 	}
 	verdict := "all is well"
 	if !result.OK {
-		verdict = plural(len(result.Findings), "finding")
+		verdict = Plural(len(result.Findings), "finding")
 	}
 	fprintf(out, "Cluster %s: %s; %d of %d members healthy", result.Cluster, verdict, result.Healthy, result.Members)
 	if result.Unknown > 0 {
 		fprintf(out, ", %d not known", result.Unknown)
 	}
 	if result.First != "" {
-		fprintf(out, "; the first certificate to end is that of %s, in %s", result.First, plural(result.Days, "day"))
+		fprintf(out, "; the first certificate to end is that of %s, in %s", result.First, Plural(result.Days, "day"))
 	}
 	fprintf(out, ".\n")
 }

@@ -1,4 +1,4 @@
-package main
+package view
 
 import (
 	"bytes"
@@ -47,9 +47,9 @@ func TestExplainRefused(t *testing.T) {
 		want string
 	}{
 		{refused, "Refused: nothing was changed, because this would not be safe:"},
-		{unfit(refused), "Refused: nothing was changed, because the hosts are not fit for this plan:"},
-		{unfit(gone), "Error: not every host could be looked at, and nothing is changed without that:"},
-		{late(refused, 2), "Refused: 2 steps done so far, and going on would not be safe:"},
+		{Unfit(refused), "Refused: nothing was changed, because the hosts are not fit for this plan:"},
+		{Unfit(gone), "Error: not every host could be looked at, and nothing is changed without that:"},
+		{Late(refused, 2), "Refused: 2 steps done so far, and going on would not be safe:"},
 		{gone, "Error: not every host could be looked at:"},
 	} {
 		if got := Advice(nil).explain(test.err, true)[0]; got != test.want {
@@ -92,7 +92,7 @@ func TestReportStopped(t *testing.T) {
 	for intact, want := range map[bool]string{true: "Stopped: nothing was changed.\n", false: "Error: look: context canceled\n"} {
 		var said bytes.Buffer
 		c := &Console{Out: &said, Err: &said, Intact: intact}
-		if code := c.report(fmt.Errorf("look: %w", context.Canceled)); code != exitInterrupted || said.String() != want {
+		if code := c.Report(fmt.Errorf("look: %w", context.Canceled)); code != ExitInterrupted || said.String() != want {
 			t.Errorf("exit code %d, %q, want %q", code, said.String(), want)
 		}
 	}

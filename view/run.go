@@ -1,4 +1,4 @@
-package main
+package view
 
 import (
 	"encoding/json"
@@ -8,24 +8,24 @@ import (
 	"github.com/clusterup/clusterup/apply"
 )
 
-// object writes one JSON object as a line of stdout; an error in place of one that cannot be written so.
-func (c *Console) object(v any) {
+// Object writes one JSON object as a line of stdout; an error in place of one that cannot be written so.
+func (c *Console) Object(v any) {
 	raw, err := json.Marshal(v)
 	if err != nil {
-		raw, _ = json.Marshal(errorObject{Type: "error", Error: err.Error(), ExitCode: exitFailed}) // plain text always can
+		raw, _ = json.Marshal(errorObject{Type: "error", Error: err.Error(), ExitCode: ExitFailed}) // plain text always can
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	fprintf(c.Out, "%s\n", safe(escaped(raw)))
 }
 
-// events shows the events of a run: as JSON, as live bars on a terminal, or as lines.
-func (c *Console) events() (emit func(apply.Event), end func()) {
+// Events shows the events of a run: as JSON, as live bars on a terminal, or as lines.
+func (c *Console) Events() (emit func(apply.Event), end func()) {
 	if c.JSON {
-		return func(e apply.Event) { c.object(e) }, func() {}
+		return func(e apply.Event) { c.Object(e) }, func() {}
 	}
 	lines := c.lines
-	if !c.terminal() {
+	if !c.Terminal() {
 		return lines, func() {}
 	}
 	live := newBars(c.Err)
@@ -48,15 +48,15 @@ func (c *Console) events() (emit func(apply.Event), end func()) {
 func (c *Console) lines(e apply.Event) {
 	switch e.Type {
 	case apply.StageStarted:
-		c.say("── %s (%s)", e.Stage, plural(e.Steps, "step"))
+		c.Say("── %s (%s)", e.Stage, Plural(e.Steps, "step"))
 	case apply.StepDone:
-		c.say("   %-36s %6.2fs", e.Step, e.Seconds)
+		c.Say("   %-36s %6.2fs", e.Step, e.Seconds)
 	case apply.StepFailed:
-		c.say("   %-36s failed", e.Step)
+		c.Say("   %-36s failed", e.Step)
 	case apply.Verifying:
-		c.say("── verify")
+		c.Say("── verify")
 	case apply.Verified:
-		c.say("   %s", e.Text)
+		c.Say("   %s", e.Text)
 	}
 }
 
@@ -69,17 +69,17 @@ type doneObject struct {
 	Seconds float64 `json:"seconds"`
 }
 
-// finished says that a run did all it should.
-func (c *Console) finished(command string, result apply.Result, took time.Duration) {
+// Finished says that a run did all it should.
+func (c *Console) Finished(command string, result apply.Result, took time.Duration) {
 	if c.JSON {
-		c.object(doneObject{"done", command, result.Stages, result.Steps, took.Seconds()})
+		c.Object(doneObject{"done", command, result.Stages, result.Steps, took.Seconds()})
 		return
 	}
-	c.say("Done: %s in %s, %.1f s.", plural(result.Steps, "step"), plural(result.Stages, "stage"), took.Seconds())
+	c.Say("Done: %s in %s, %.1f s.", Plural(result.Steps, "step"), Plural(result.Stages, "stage"), took.Seconds())
 }
 
-// download shows how a release archive comes in.
-func (c *Console) download(version, arch string) func(done, total int64) {
+// Download shows how a release archive comes in.
+func (c *Console) Download(version, arch string) func(done, total int64) {
 	started := false
 	var last time.Time
 	return func(done, total int64) {
@@ -88,15 +88,15 @@ func (c *Console) download(version, arch string) func(done, total int64) {
 			return
 		}
 		if !started {
-			c.say("── download etcd %s for %s", version, arch)
+			c.Say("── download etcd %s for %s", version, arch)
 		}
 		started, last = true, now
-		c.say("   %s of %s", bytesText(done), bytesText(total))
+		c.Say("   %s of %s", Size(done), Size(total))
 	}
 }
 
-// bytesText is a size for people.
-func bytesText(n int64) string {
+// Size is a size for people.
+func Size(n int64) string {
 	switch {
 	case n < 0:
 		return "?"

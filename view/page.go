@@ -1,4 +1,4 @@
-package main
+package view
 
 import (
 	"fmt"
@@ -31,38 +31,38 @@ func fprintf(w io.Writer, format string, args ...any) {
 	_, _ = io.WriteString(w, string(sprintf(format, args...)))
 }
 
-// table is one on stdout, with the heads of its columns.
-func (c *Console) table(heads ...string) table {
-	t := table{tabwriter.NewWriter(c.Out, 0, 0, 2, ' ', 0)}
-	t.row(heads...)
+// Table is one on stdout, with the heads of its columns.
+func (c *Console) Table(heads ...string) Table {
+	t := Table{tabwriter.NewWriter(c.Out, 0, 0, 2, ' ', 0)}
+	t.Row(heads...)
 	return t
 }
 
-type table struct{ w *tabwriter.Writer }
+type Table struct{ w *tabwriter.Writer }
 
-// print writes a result to stdout.
-func (c *Console) print(format string, args ...any) { fprintf(c.Out, format, args...) }
+// Print writes a result to stdout.
+func (c *Console) Print(format string, args ...any) { fprintf(c.Out, format, args...) }
 
-// stdout and stderr are for what others write: to a terminal it goes as text.
-func (c *Console) stdout() io.Writer { return shownTo(c.Out) }
+// Stdout and stderr are for what others write: to a terminal it goes as text.
+func (c *Console) Stdout() io.Writer { return shownTo(c.Out) }
 
-func (c *Console) stderr() io.Writer { return shownTo(c.Err) }
+func (c *Console) Stderr() io.Writer { return shownTo(c.Err) }
 
-// written has a text made and written by a package that knows how to make its own harmless.
-func (c *Console) written(write func(w io.Writer, columns int, colour bool) error) error {
+// Written has a text made and written by a package that knows how to make its own harmless.
+func (c *Console) Written(write func(w io.Writer, columns int, colour bool) error) error {
 	return write(c.Err, width(c.Err), color(c.Err))
 }
 
-// row writes one row of a table.
-func (t table) row(cells ...string) {
+// Row writes one row of a table.
+func (t Table) Row(cells ...string) {
 	for i, cell := range cells {
 		cells[i] = strings.ReplaceAll(inline(cell), "\t", `\t`)
 	}
 	fprintf(t.w, "%s\n", safe(strings.Join(cells, "\t")))
 }
 
-// end writes the table.
-func (t table) end() error { return t.w.Flush() }
+// End writes the table.
+func (t Table) End() error { return t.w.Flush() }
 
 // text is one of several lines, all ours but for what stands in them.
 func text(s string) safe { return safe(strings.Map(visible, strings.ToValidUTF8(s, "\uFFFD"))) }

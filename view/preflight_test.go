@@ -1,4 +1,4 @@
-package main
+package view
 
 import (
 	"bytes"
@@ -21,7 +21,7 @@ func TestShowFindings(t *testing.T) {
 	}
 	var out bytes.Buffer
 	c := &Console{Out: &out}
-	err := c.showFindings("prod", 3, findings)
+	err := c.ShowPreflight("prod", 3, findings)
 	want := `clock         fine     all       right
               warning  together  apart
                                  → mend them
@@ -31,13 +31,13 @@ reach         fine     a, c      gets there
 
 Cluster prod, 3 hosts: 1 refusal, 1 warning, 5 fine: not fit for a bootstrap.
 `
-	if got := out.String(); got != want || Advice(nil).exitCode(err) != exitRefused {
+	if got := out.String(); got != want || Advice(nil).ExitCode(err) != exitRefused {
 		t.Errorf("got\n%s\nwant\n%s, %v", got, want, err)
 	}
 
 	out.Reset()
 	c.JSON = true
-	_ = c.showFindings("prod", 3, findings[6:])
+	_ = c.ShowPreflight("prod", 3, findings[6:])
 	want = `{"type":"probe","host":"b","check":"reach","level":"refusal","found":"does not","do":"let it in"}
 {"type":"preflight","cluster":"prod","hosts":3,"fine":0,"warnings":0,"refusals":1,"exit_code":13}
 `
@@ -49,13 +49,13 @@ Cluster prod, 3 hosts: 1 refusal, 1 warning, 5 fine: not fit for a bootstrap.
 // A value that has no JSON becomes an error that is JSON.
 func TestObjectWithoutJSON(t *testing.T) {
 	var out bytes.Buffer
-	(&Console{Out: &out}).object(map[string]any{"a\x01\xff": make(chan int)})
+	(&Console{Out: &out}).Object(map[string]any{"a\x01\xff": make(chan int)})
 	var said errorObject
-	if err := json.Unmarshal(out.Bytes(), &said); err != nil || said.Type != "error" || said.Error == "" || said.ExitCode != exitFailed {
+	if err := json.Unmarshal(out.Bytes(), &said); err != nil || said.Type != "error" || said.Error == "" || said.ExitCode != ExitFailed {
 		t.Errorf("it wrote %q: %v", out.String(), err)
 	}
 	out.Reset()
-	(&Console{Out: &out}).object(unwritable{})
+	(&Console{Out: &out}).Object(unwritable{})
 	if err := json.Unmarshal(out.Bytes(), &said); err != nil {
 		t.Errorf("it wrote %q: %v", out.String(), err)
 	}

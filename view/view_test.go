@@ -1,4 +1,4 @@
-package main
+package view
 
 import (
 	"bytes"
@@ -61,10 +61,10 @@ func samplePlan() plan.Plan {
 func TestPlanView(t *testing.T) {
 	var out bytes.Buffer
 	c := &Console{Out: &out}
-	c.showPlan(samplePlan(), false, nil)
+	c.ShowPlan(samplePlan(), false, nil)
 	golden(t, "plan.txt", out.Bytes())
 	out.Reset()
-	c.showPlan(plan.Plan{Cluster: "prod"}, false, nil)
+	c.ShowPlan(plan.Plan{Cluster: "prod"}, false, nil)
 	golden(t, "plan-empty.txt", out.Bytes())
 }
 
@@ -91,6 +91,6 @@ func TestStatusView(t *testing.T) {
 		},
 	}
 	refused := &plan.Refused{Refusals: []plan.Refusal{{Kind: plan.Unreachable, Host: "etcd-3", Reason: "connect: no route to host"}}}
-	(&Console{Out: &out}).showStatus(Look{Want: etcd.Want{Cluster: c}, Plan: plan.Plan{Cluster: "prod"}, Seen: seen, Refused: refused, Now: now})
+	(&Console{Out: &out}).ShowStatus(Look{Want: etcd.Want{Cluster: c}, Plan: plan.Plan{Cluster: "prod"}, Seen: seen, Refused: refused, Now: now})
 	golden(t, "status.txt", out.Bytes())
 }

@@ -1,4 +1,4 @@
-package main
+package view
 
 import (
 	"bytes"
@@ -32,13 +32,13 @@ func TestHearsayIsTold(t *testing.T) {
 	}
 	l.Drift = []plan.Step{{Host: "etcd-1", Kind: plan.FixModes, Why: "x"}}
 	var out bytes.Buffer
-	(&Console{Out: &out}).showStatus(l)
+	(&Console{Out: &out}).ShowStatus(l)
 	for name, text := range want {
 		if !strings.Contains(out.String(), name+": "+text+"\n") {
 			t.Errorf("%q is missing in\n%s", text, out.String())
 		}
 	}
-	for _, f := range l.checked().Findings {
+	for _, f := range l.Check().Findings {
 		if f.Kind == "unreachable" && f.Text != "no route; "+want[f.Host] || f.Kind == "drift" && f.Text != "fix-modes: x" {
 			t.Errorf("check says %+v", f)
 		}

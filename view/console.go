@@ -1,4 +1,4 @@
-package main
+package view
 
 import (
 	"bufio"
@@ -34,8 +34,8 @@ type Console struct {
 	live *bars // what draws on the terminal now; nil: nothing
 }
 
-// terminal says whether a person sits at both ends.
-func (c *Console) terminal() bool {
+// Terminal says whether a person sits at both ends.
+func (c *Console) Terminal() bool {
 	errFile, ok := c.Err.(*os.File)
 	return ok && term.IsTerminal(int(c.In.Fd())) && term.IsTerminal(int(errFile.Fd()))
 }
@@ -59,11 +59,11 @@ func width(w io.Writer) int {
 	return columns
 }
 
-// typed says whether stdin is a terminal.
-func (c *Console) typed() bool { return term.IsTerminal(int(c.In.Fd())) }
+// Typed says whether stdin is a terminal.
+func (c *Console) Typed() bool { return term.IsTerminal(int(c.In.Fd())) }
 
-// say writes one line of progress.
-func (c *Console) say(format string, args ...any) {
+// Say writes one line of progress.
+func (c *Console) Say(format string, args ...any) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	line := sprintf(format, args...) + "\n"
@@ -74,8 +74,8 @@ func (c *Console) say(format string, args ...any) {
 	fprintf(c.Err, "%s", line)
 }
 
-// untilStopped is a context for what only looks: the first signal ends it.
-func (c *Console) untilStopped(ctx context.Context) (context.Context, context.CancelFunc) {
+// UntilStopped is a context for what only looks: the first signal ends it.
+func (c *Console) UntilStopped(ctx context.Context) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancel(ctx)
 	go func() {
 		select {
@@ -87,26 +87,26 @@ func (c *Console) untilStopped(ctx context.Context) (context.Context, context.Ca
 	return ctx, cancel
 }
 
-func (c *Console) interrupted() {
-	c.say("stopping at the next safe point; once more to stop at once")
+func (c *Console) Interrupted() {
+	c.Say("stopping at the next safe point; once more to stop at once")
 }
 
-// ask puts a question and reads one line. It does not outlive ctx or a stop, even though nobody may ever answer.
-func (c *Console) ask(ctx context.Context, question string) (string, error) {
-	if !c.terminal() {
+// Ask puts a question and reads one line. It does not outlive ctx or a stop, even though nobody may ever answer.
+func (c *Console) Ask(ctx context.Context, question string) (string, error) {
+	if !c.Terminal() {
 		return "", errors.New("there is no terminal to ask on")
 	}
 	c.mu.Lock()
 	fprintf(c.Err, "%s", text(question))
 	c.mu.Unlock()
-	return awaited(ctx, c.Stop, func() (string, error) {
+	return Awaited(ctx, c.Stop, func() (string, error) {
 		line, err := bufio.NewReader(c.In).ReadString('\n')
 		return strings.TrimSpace(line), err
 	})
 }
 
-// awaited is what read gives, which may never end: it is not waited for any longer once ctx ends or stop is closed.
-func awaited[T any](ctx context.Context, stop <-chan struct{}, read func() (T, error)) (T, error) {
+// Awaited is what read gives, which may never end: it is not waited for any longer once ctx ends or stop is closed.
+func Awaited[T any](ctx context.Context, stop <-chan struct{}, read func() (T, error)) (T, error) {
 	type answer struct {
 		text T
 		err  error
@@ -127,19 +127,19 @@ func awaited[T any](ctx context.Context, stop <-chan struct{}, read func() (T, e
 	}
 }
 
-func (c *Console) yes(ctx context.Context, question string) (bool, error) {
-	answer, err := c.ask(ctx, question+" [yes/no] ")
+func (c *Console) Yes(ctx context.Context, question string) (bool, error) {
+	answer, err := c.Ask(ctx, question+" [yes/no] ")
 	return answer == "yes" || answer == "y", err
 }
 
-// passphrase asks for that of a key file.
-func (c *Console) passphrase(ctx context.Context, keyFile string) ([]byte, error) {
-	return c.secret(ctx, "Passphrase of "+keyFile+": ")
+// Passphrase asks for that of a key file.
+func (c *Console) Passphrase(ctx context.Context, keyFile string) ([]byte, error) {
+	return c.Secret(ctx, "Passphrase of "+keyFile+": ")
 }
 
-// secret reads a line without showing it. Like ask it does not outlive ctx or a stop, and then leaves the terminal as
+// Secret reads a line without showing it. Like ask it does not outlive ctx or a stop, and then leaves the terminal as
 // it was.
-func (c *Console) secret(ctx context.Context, question string) ([]byte, error) {
+func (c *Console) Secret(ctx context.Context, question string) ([]byte, error) {
 	keyboard := int(c.In.Fd())
 	before, err := term.GetState(keyboard)
 	if err != nil {
@@ -149,6 +149,6 @@ func (c *Console) secret(ctx context.Context, question string) ([]byte, error) {
 	fprintf(c.Err, "%s", text(question))
 	c.mu.Unlock()
 	defer fprintf(c.Err, "\n")
-	secret, err := awaited(ctx, c.Stop, func() ([]byte, error) { return term.ReadPassword(keyboard) })
+	secret, err := Awaited(ctx, c.Stop, func() ([]byte, error) { return term.ReadPassword(keyboard) })
 	return secret, errors.Join(err, term.Restore(keyboard, before))
 }

@@ -1,4 +1,4 @@
-package main
+package view
 
 import (
 	"errors"
@@ -12,7 +12,7 @@ import (
 func explainShort(err error, short *plan.NoMajority) []string {
 	var lines []string
 	if late := new(refusedLate); errors.As(err, &late) {
-		lines = append(lines, plural(late.steps, "step")+" done on this machine. What comes next is on hosts:")
+		lines = append(lines, Plural(late.steps, "step")+" done on this machine. What comes next is on hosts:")
 	}
 	lines = append(lines, "Error: "+short.Head()+"; nothing on a host is changed without that:")
 	return append(lines, listed(short.Missing)...)
@@ -23,9 +23,9 @@ func explainDark(dark *apply.DarkError) []string {
 	head := "Error: not every host could be looked at; the others are as the inventory says:"
 	switch {
 	case dark.Unfinished != "":
-		head = fmt.Sprintf("Error: %s done, and %q was not finished; not every host could be looked at:", plural(dark.Steps, "step"), dark.Unfinished)
+		head = fmt.Sprintf("Error: %s done, and %q was not finished; not every host could be looked at:", Plural(dark.Steps, "step"), dark.Unfinished)
 	case dark.Steps > 0:
-		head = fmt.Sprintf("Error: %s done; not every host could be looked at:", plural(dark.Steps, "step"))
+		head = fmt.Sprintf("Error: %s done; not every host could be looked at:", Plural(dark.Steps, "step"))
 	case len(dark.Waits) > 0:
 		head = "Error: not every host could be looked at, and nothing was done:"
 	}

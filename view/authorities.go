@@ -1,4 +1,4 @@
-package main
+package view
 
 import (
 	"cmp"
@@ -45,7 +45,7 @@ func showAuthorities(out io.Writer, total clusterStatus, now time.Time) {
 // progress is how far a rotation is, and what goes on with it.
 func progress(r etcd.Rotation, total clusterStatus) string {
 	atHand := slices.ContainsFunc(total.CAs, func(ca caStatus) bool { return ca.Role == r.Role && ca.Generation == r.To && ca.signing })
-	text := phase(r, total.dark)
+	text := Phase(r, total.dark)
 	switch {
 	case len(total.dark) > 0:
 		return text + "; it waits for " + strings.Join(total.dark, " and ")
@@ -59,8 +59,8 @@ func progress(r etcd.Rotation, total clusterStatus) string {
 	return text + "; clusterup apply goes on with it"
 }
 
-// phase is where a rotation stands, as far as that is known while some hosts are not seen.
-func phase(r etcd.Rotation, dark []string) string {
+// Phase is where a rotation stands, as far as that is known while some hosts are not seen.
+func Phase(r etcd.Rotation, dark []string) string {
 	text := "phase " + r.Phase
 	if r.Back {
 		text += ", back to the old one"

@@ -1,4 +1,4 @@
-package main
+package view
 
 import (
 	"slices"
@@ -45,7 +45,7 @@ func blocking(refused *plan.Refused) *plan.Refused {
 
 // unappliable takes apply away as the remedy of what waits for a refusal, which has a remedy of its own: until then
 // apply does nothing.
-func unappliable(findings []finding) {
+func unappliable(findings []Finding) {
 	for i, f := range findings {
 		if f.Do == "clusterup apply" && f.Kind != "refused" && f.Kind != "alarm" {
 			findings[i].Do = ""

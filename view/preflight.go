@@ -1,4 +1,4 @@
-package main
+package view
 
 import (
 	"slices"
@@ -24,13 +24,13 @@ type preflightObject struct {
 	ExitCode int    `json:"exit_code"`
 }
 
-// showFindings shows what preflight found. Its error is only an exit code.
-func (c *Console) showFindings(cluster string, hosts int, findings []preflight.Finding) error {
+// ShowPreflight shows what preflight found. Its error is only an exit code.
+func (c *Console) ShowPreflight(cluster string, hosts int, findings []preflight.Finding) error {
 	total := preflightObject{Type: "preflight", Cluster: cluster, Hosts: hosts}
 	for _, f := range findings {
 		switch {
 		case f.Check == preflight.CheckConnection && f.Level == preflight.LevelRefusal:
-			total.ExitCode = exitUnreachable
+			total.ExitCode = ExitUnreachable
 		case f.Level == preflight.LevelRefusal && total.ExitCode == exitDone:
 			total.ExitCode = exitRefused
 		}
@@ -43,16 +43,16 @@ func (c *Console) showFindings(cluster string, hosts int, findings []preflight.F
 			total.Refusals++
 		}
 		if c.JSON {
-			c.object(probeObject{"probe", f})
+			c.Object(probeObject{"probe", f})
 		}
 	}
 	if c.JSON {
-		c.object(total)
+		c.Object(total)
 	} else {
 		c.textFindings(findings, total)
 	}
 	if total.ExitCode != exitDone {
-		return ended(total.ExitCode)
+		return Ended(total.ExitCode)
 	}
 	return nil
 }
@@ -62,13 +62,13 @@ func (c *Console) textFindings(findings []preflight.Finding, total preflightObje
 	c.tableFindings(findings, total.Hosts)
 	verdict := "fit for a bootstrap"
 	switch {
-	case total.ExitCode == exitUnreachable:
+	case total.ExitCode == ExitUnreachable:
 		verdict = "not all hosts could be reached"
 	case total.Refusals > 0:
 		verdict = "not fit for a bootstrap"
 	}
-	fprintf(c.Out, "\nCluster %s, %s: %s, %s, %d fine: %s.\n", total.Cluster, plural(total.Hosts, "host"),
-		plural(total.Refusals, "refusal"), plural(total.Warnings, "warning"), total.Fine, verdict)
+	fprintf(c.Out, "\nCluster %s, %s: %s, %s, %d fine: %s.\n", total.Cluster, Plural(total.Hosts, "host"),
+		Plural(total.Refusals, "refusal"), Plural(total.Warnings, "warning"), total.Fine, verdict)
 }
 
 // findingRow is a finding that several hosts may have in common.

@@ -1,4 +1,4 @@
-package main
+package view
 
 import (
 	"bytes"
@@ -53,9 +53,9 @@ func TestPageColours(t *testing.T) {
 
 func TestPageTable(t *testing.T) {
 	var out bytes.Buffer
-	table := (&Console{Out: &out}).table("A", "B")
-	table.row("x\ty\nz"+evil, "b")
-	if err := table.end(); err != nil {
+	table := (&Console{Out: &out}).Table("A", "B")
+	table.Row("x\ty\nz"+evil, "b")
+	if err := table.End(); err != nil {
 		t.Fatal(err)
 	}
 	if steers(out.String()) != "" || strings.Count(out.String(), "\n") != 2 {
@@ -68,7 +68,7 @@ func TestPageJSON(t *testing.T) {
 	var out bytes.Buffer
 	c := &Console{Out: &out, JSON: true}
 	want := map[string]string{"text": strings.ToValidUTF8(evil, "\uFFFD") + "\n\tä", "type": "x"}
-	c.object(want)
+	c.Object(want)
 	if steers(out.String()) != "" || strings.Count(out.String(), "\n") != 1 {
 		t.Errorf("%q", out.String())
 	}
@@ -102,7 +102,7 @@ func TestOnePageForAll(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, name := range files {
-		if name == "view_page.go" || strings.HasSuffix(name, "_test.go") {
+		if name == "page.go" || strings.HasSuffix(name, "_test.go") {
 			continue
 		}
 		set := token.NewFileSet()

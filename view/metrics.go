@@ -1,4 +1,4 @@
-package main
+package view
 
 import (
 	"fmt"
@@ -9,9 +9,9 @@ import (
 	"github.com/clusterup/clusterup/plan/etcd"
 )
 
-// metrics are what was found in the text format of Prometheus
+// Metrics are what was found in the text format of Prometheus
 // (https://prometheus.io/docs/instrumenting/exposition_formats).
-func (result checked) metrics() []byte {
+func (result Checked) Metrics() []byte {
 	var b strings.Builder
 	label := strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`)
 	family := func(name, help string, lines ...string) {

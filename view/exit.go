@@ -1,4 +1,4 @@
-package main
+package view
 
 import (
 	"context"
@@ -12,42 +12,42 @@ import (
 // The exit codes; docs/operations.md has a heading for each.
 const (
 	exitDone        = 0
-	exitFailed      = 1
-	exitUsage       = 2
+	ExitFailed      = 1
+	ExitUsage       = 2
 	exitPending     = 3
 	exitInventory   = 10
 	exitLocked      = 11
-	exitUnreachable = 12
+	ExitUnreachable = 12
 	exitRefused     = 13
 	exitPartWay     = 14
-	exitInterrupted = 130
+	ExitInterrupted = 130
 )
 
-// misuse is an error that is a mistake in flags or arguments.
-func misuse(err error) error { return usageError{err} }
+// Misuse is an error that is a mistake in flags or arguments.
+func Misuse(err error) error { return usageError{err} }
 
 type usageError struct{ error }
 
 func (e usageError) Unwrap() error { return e.error }
 
-// errInventory marks diagnostics of the inventory, which have been shown.
-var errInventory = errors.New("the inventory has mistakes")
+// ErrInventory marks diagnostics of the inventory, which have been shown.
+var ErrInventory = errors.New("the inventory has mistakes")
 
-// errPending says that changes are pending, where that was asked for.
-var errPending = errors.New("changes are pending")
+// ErrPending says that changes are pending, where that was asked for.
+var ErrPending = errors.New("changes are pending")
 
-// errDeclined says that the operator did not agree.
-var errDeclined = errors.New("nothing was changed")
+// ErrDeclined says that the operator did not agree.
+var ErrDeclined = errors.New("nothing was changed")
 
-// ended is an error of which nothing is left to say but its exit code: another program or the output has told it.
-func ended(code int) error { return childError{code} }
+// Ended is an error of which nothing is left to say but its exit code: another program or the output has told it.
+func Ended(code int) error { return childError{code} }
 
 type childError struct{ code int }
 
 func (e childError) Error() string { return fmt.Sprintf("the command exited with %d", e.code) }
 
-// shown is an error that the output has told already.
-func shown(err error) error { return shownError{err} }
+// Shown is an error that the output has told already.
+func Shown(err error) error { return shownError{err} }
 
 type shownError struct{ error }
 
@@ -66,8 +66,8 @@ func (a Advice) remedy(err error) string {
 	return next
 }
 
-// exitCode is the one place where errors become exit codes.
-func (a Advice) exitCode(err error) int {
+// ExitCode is the one place where errors become exit codes.
+func (a Advice) ExitCode(err error) int {
 	var child childError
 	var usage usageError
 	var refused *plan.Refused
@@ -80,35 +80,35 @@ func (a Advice) exitCode(err error) int {
 	case errors.As(err, &child):
 		return child.code
 	case errors.As(err, &usage):
-		return exitUsage
-	case errors.Is(err, errPending):
+		return ExitUsage
+	case errors.Is(err, ErrPending):
 		return exitPending
-	case errors.Is(err, errInventory):
+	case errors.Is(err, ErrInventory):
 		return exitInventory
 	case errors.Is(err, apply.ErrLocked):
 		return exitLocked
 	case errors.As(err, &stopped):
-		return exitInterrupted
+		return ExitInterrupted
 	case errors.As(err, &lost): // what it ended, it cancelled
 		return exitPartWay
 	case errors.Is(err, context.Canceled):
-		return exitInterrupted
+		return ExitInterrupted
 	case errors.As(err, &stage):
 		return exitPartWay
 	case errors.As(err, &refused):
 		if refused.Only(plan.Unreachable) {
-			return exitUnreachable
+			return ExitUnreachable
 		}
 		return exitRefused
 	case errors.Is(err, apply.ErrMoved):
 		return exitRefused
 	case errors.As(err, new(*plan.NoMajority)):
-		return exitUnreachable
+		return ExitUnreachable
 	case a == nil:
-		return exitFailed
+		return ExitFailed
 	}
 	if _, dark := a(err); dark {
-		return exitUnreachable
+		return ExitUnreachable
 	}
-	return exitFailed
+	return ExitFailed
 }

@@ -1,4 +1,4 @@
-package main
+package view
 
 import (
 	"errors"
@@ -9,24 +9,24 @@ import (
 	"github.com/clusterup/clusterup/plan"
 )
 
-// report shows an error with what to do next, and gives the exit code.
-func (c *Console) report(err error) int {
-	code := c.Advice.exitCode(err)
+// Report shows an error with what to do next, and gives the exit code.
+func (c *Console) Report(err error) int {
+	code := c.Advice.ExitCode(err)
 	switch {
-	case err == nil, errors.Is(err, errPending):
+	case err == nil, errors.Is(err, ErrPending):
 		return code
-	case errors.Is(err, errInventory), errors.As(err, new(childError)), errors.As(err, new(shownError)):
+	case errors.Is(err, ErrInventory), errors.As(err, new(childError)), errors.As(err, new(shownError)):
 		return code
 	}
 	if c.JSON {
-		c.object(errorOf(err, code))
+		c.Object(errorOf(err, code))
 	}
 	lines := c.Advice.explain(err, c.Full)
-	if code == exitInterrupted && c.Intact {
+	if code == ExitInterrupted && c.Intact {
 		lines = []string{"Stopped: nothing was changed."}
 	}
 	for _, line := range lines {
-		c.say("%s", strings.ReplaceAll(line, "\n", "; ")) // several errors may be joined into one
+		c.Say("%s", strings.ReplaceAll(line, "\n", "; ")) // several errors may be joined into one
 	}
 	return code
 }
@@ -80,12 +80,12 @@ func (a Advice) explain(err error, full bool) []string {
 		return explainVerify(verify)
 	case errors.As(err, &stopped):
 		return []string{
-			fmt.Sprintf("Stopped: %s done; %q was not finished.", plural(stopped.Done, "step"), stopped.Next),
+			fmt.Sprintf("Stopped: %s done; %q was not finished.", Plural(stopped.Done, "step"), stopped.Next),
 			"  → run the same command again: it looks, and goes on from there",
 		}
 	case errors.Is(err, apply.ErrLocked):
 		return []string{"Error: " + err.Error(), "  → wait for it (--lock-wait=5m does), or end that run: the lock falls with its connection"}
-	case errors.Is(err, errDeclined):
+	case errors.Is(err, ErrDeclined):
 		return []string{"Nothing was changed."}
 	}
 	lines := []string{"Error: " + err.Error()}
@@ -125,35 +125,35 @@ type refusedLate struct {
 
 func (e *refusedLate) Unwrap() error { return e.error }
 
-// late is err, as a *refusedLate where it is a refusal after steps were done.
-func late(err error, steps int) error {
+// Late is err, as a *refusedLate where it is a refusal after steps were done.
+func Late(err error, steps int) error {
 	if refused := new(plan.Refused); steps > 0 && (errors.As(err, &refused) || errors.As(err, new(*plan.NoMajority))) {
 		return &refusedLate{err, steps}
 	}
 	return err
 }
 
-// unfit is a refusal by what preflight found: the plan has been shown, and none of it was done.
-func unfit(err error) error { return &unfitError{err} }
+// Unfit is a refusal by what preflight found: the plan has been shown, and none of it was done.
+func Unfit(err error) error { return &unfitError{err} }
 
 type unfitError struct{ error }
 
 func (e *unfitError) Unwrap() error { return e.error }
 
-// leftError says what a destroy has left on hosts that could not be looked at.
-type leftError struct{ *plan.Refused }
+// LeftError says what a destroy has left on hosts that could not be looked at.
+type LeftError struct{ *plan.Refused }
 
-func (e *leftError) Unwrap() error { return e.Refused }
+func (e *LeftError) Unwrap() error { return e.Refused }
 
 func explainRefused(err error, refused *plan.Refused) []string {
 	head := "Refused: nothing was changed, because this would not be safe:"
 	var late *refusedLate
 	var unfit *unfitError
 	switch {
-	case errors.As(err, new(*leftError)):
+	case errors.As(err, new(*LeftError)):
 		head = "Error: the cluster is destroyed where it could be seen; not every host could be looked at:"
 	case errors.As(err, &late):
-		head = fmt.Sprintf("Refused: %s done so far, and going on would not be safe:", plural(late.steps, "step"))
+		head = fmt.Sprintf("Refused: %s done so far, and going on would not be safe:", Plural(late.steps, "step"))
 	case refused.Only(plan.Unreachable) && errors.As(err, &unfit): // there is no cluster yet
 		head = "Error: not every host could be looked at, and nothing is changed without that:"
 	case refused.Only(plan.Unreachable):

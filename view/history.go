@@ -1,4 +1,4 @@
-package main
+package view
 
 import (
 	"fmt"
@@ -13,18 +13,18 @@ type runObject struct {
 	apply.Entry
 }
 
-func (c *Console) showHistory(entries []apply.Entry) error {
+func (c *Console) ShowHistory(entries []apply.Entry) error {
 	if c.JSON {
 		for _, e := range entries {
-			c.object(runObject{"run", e})
+			c.Object(runObject{"run", e})
 		}
 		return nil
 	}
 	if len(entries) == 0 {
-		c.say("Nothing was done yet from this operator directory.")
+		c.Say("Nothing was done yet from this operator directory.")
 		return nil
 	}
-	table := c.table("TIME", "RUN", "OPERATOR", "COMMAND", "ETCD", "STEPS", "TOOK", "OUTCOME")
+	table := c.Table("TIME", "RUN", "OPERATOR", "COMMAND", "ETCD", "STEPS", "TOOK", "OUTCOME")
 	for _, e := range entries {
 		outcome := e.Outcome
 		if e.Error != "" {
@@ -34,7 +34,7 @@ func (c *Console) showHistory(entries []apply.Entry) error {
 		if e.Outcome == apply.NotFinished {
 			steps, took = "?", "?"
 		}
-		table.row(e.Time.Local().Format(time.DateTime), e.Run, e.User+"@"+e.From, e.Command, e.Etcd, steps, took, outcome)
+		table.Row(e.Time.Local().Format(time.DateTime), e.Run, e.User+"@"+e.From, e.Command, e.Etcd, steps, took, outcome)
 	}
-	return table.end()
+	return table.End()
 }

@@ -1,4 +1,4 @@
-package main
+package view
 
 import (
 	"bytes"
@@ -29,9 +29,9 @@ func TestExplainDark(t *testing.T) {
 		0: "Error: not every host could be looked at, and nothing was done:",
 		2: "Error: 2 steps done; not every host could be looked at:",
 	} {
-		err := late(&apply.DarkError{Refused: etcd3Dark(), Steps: steps}, steps)
+		err := Late(&apply.DarkError{Refused: etcd3Dark(), Steps: steps}, steps)
 		says(t, Advice(nil).explain(err, false), append([]string{head}, rest...)...)
-		if code := Advice(nil).exitCode(err); code != exitUnreachable {
+		if code := Advice(nil).ExitCode(err); code != ExitUnreachable {
 			t.Errorf("exit %d", code)
 		}
 		o := errorOf(err, 12)
@@ -53,11 +53,11 @@ func TestExplainDarkAlone(t *testing.T) {
 
 // Steps on this machine alone are told beside the reason for which no host is changed.
 func TestExplainOperatorPart(t *testing.T) {
-	err := late(&plan.NoMajority{Held: 1, Need: 2, Of: 3, Missing: etcd3Dark().Refusals}, 2)
+	err := Late(&plan.NoMajority{Held: 1, Need: 2, Of: 3, Missing: etcd3Dark().Refusals}, 2)
 	says(t, Advice(nil).explain(err, false), "2 steps done on this machine. What comes next is on hosts:",
 		"Error: the cluster's lock is held on the hosts of at least 2 of its 3 members, and 1 can be locked; nothing on a host is changed without that:",
 		"  etcd-3: connect: no route  [unreachable]", "    → check routes")
-	if code := Advice(nil).exitCode(err); code != exitUnreachable {
+	if code := Advice(nil).ExitCode(err); code != ExitUnreachable {
 		t.Errorf("exit %d", code)
 	}
 }
@@ -81,7 +81,7 @@ func TestPlanViewDark(t *testing.T) {
 	} {
 		var out bytes.Buffer
 		c.p.Dark, c.p.Waits = []string{"etcd-3"}, etcd3Dark().Waits
-		(&Console{Out: &out, Err: &bytes.Buffer{}, JSON: c.json}).showPlan(c.p, false, c.err)
+		(&Console{Out: &out, Err: &bytes.Buffer{}, JSON: c.json}).ShowPlan(c.p, false, c.err)
 		if len(c.says) == 0 && out.Len() > 0 {
 			t.Errorf("%s: %s", name, out.String())
 		}

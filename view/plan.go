@@ -1,4 +1,4 @@
-package main
+package view
 
 import (
 	"fmt"
@@ -13,15 +13,15 @@ import (
 	"github.com/clusterup/clusterup/plan"
 )
 
-// showPlan writes the plan to stdout: for people, or as one JSON object. Where building it ended in an error, it is the
+// ShowPlan writes the plan to stdout: for people, or as one JSON object. Where building it ended in an error, it is the
 // stages before that; with none, nothing is shown, since a refusal is not a plan with nothing to do. To people it is
 // said what waits for hosts that are dark.
-func (c *Console) showPlan(p plan.Plan, full bool, err error) {
+func (c *Console) ShowPlan(p plan.Plan, full bool, err error) {
 	if p.Cluster == "" || err != nil && p.Empty() && (c.JSON || c.Destroying || !plan.DarkOnly(err)) {
 		return
 	}
 	if c.JSON {
-		c.object(planObject{Type: "plan", Plan: p})
+		c.Object(planObject{Type: "plan", Plan: p})
 		return
 	}
 	v := planView{out: c.Out, shown: map[string]string{}, now: map[string]string{}, full: full, paint: painter{color(c.Out)}, settled: settled}
@@ -92,7 +92,7 @@ func (v planView) plan(p plan.Plan) {
 		}
 		maps.Copy(v.shown, v.now)
 	}
-	v.line("\nPlan: %s in %s.", plural(steps, "step"), plural(len(p.Stages), "stage"))
+	v.line("\nPlan: %s in %s.", Plural(steps, "step"), Plural(len(p.Stages), "stage"))
 }
 
 // waits says what is not done before dark hosts are seen.
@@ -223,7 +223,7 @@ func (v planView) change(change plan.Change) []string {
 	return strings.Split(strings.TrimRight(diff, "\n"), "\n")
 }
 
-func plural(n int, noun string) string {
+func Plural(n int, noun string) string {
 	if n == 1 {
 		return "1 " + noun
 	}

@@ -1,4 +1,4 @@
-package main
+package view
 
 import (
 	"slices"
@@ -97,7 +97,7 @@ type Look struct {
 	Behind   []facts.Client // the newest certificates that members refuse
 	Counting []facts.Client // of the newest, those that somebody uses
 	Drift    []plan.Step    // those that no rotation of a CA explains
-	Due      []finding      // what no apply does by itself
+	Due      []Finding      // what no apply does by itself
 }
 
 // members are all members as they are.
@@ -216,25 +216,25 @@ func (l Look) clusterStatus(members []memberStatus) clusterStatus {
 	return total
 }
 
-// showStatus shows every member, and the cluster that they are.
-func (c *Console) showStatus(l Look) {
+// ShowStatus shows every member, and the cluster that they are.
+func (c *Console) ShowStatus(l Look) {
 	members := l.members()
 	total := l.clusterStatus(members)
 	if c.JSON {
 		for _, m := range members {
-			c.object(m)
+			c.Object(m)
 		}
-		c.object(total)
+		c.Object(total)
 		return
 	}
 	out := c.Out
-	table := c.table("MEMBER", "ADDRESS", "STATE", "ROLE", "VERSION", "TERM", "INDEX", "APPLIED", "DB SIZE", "ALARMS", "CERTIFICATE", "DRIFT")
+	table := c.Table("MEMBER", "ADDRESS", "STATE", "ROLE", "VERSION", "TERM", "INDEX", "APPLIED", "DB SIZE", "ALARMS", "CERTIFICATE", "DRIFT")
 	for _, m := range members {
-		table.row(
+		table.Row(
 			m.Member, m.Address, m.State, dash(m.Role), dash(m.Version), number(m.Term), number(m.Index), number(m.Applied), size(m.DBSize),
 			dash(strings.Join(m.Alarms, ",")), days(m.Certificate, l.Now), drift(m, total))
 	}
-	_ = table.end()
+	_ = table.End()
 	for _, why := range reasons(members) {
 		fprintf(out, "%s: %s\n", strings.Join(why.members, ", "), why.text)
 	}
@@ -304,7 +304,7 @@ func drift(m memberStatus, total clusterStatus) string {
 	case len(m.PendingChanges) == 0:
 		return "none"
 	}
-	return plural(len(m.PendingChanges), "change")
+	return Plural(len(m.PendingChanges), "change")
 }
 
 // refused says that nothing is planned, for other reasons than that hosts are dark.
@@ -330,7 +330,7 @@ func size(n int64) string {
 	if n == 0 {
 		return "-"
 	}
-	return bytesText(n)
+	return Size(n)
 }
 
 // days is how long a certificate has left.
@@ -341,6 +341,6 @@ func days(end, now time.Time) string {
 	case left < 0:
 		return "EXPIRED"
 	default:
-		return plural(int(left.Hours()/24), "day")
+		return Plural(int(left.Hours()/24), "day")
 	}
 }
