@@ -61,8 +61,8 @@ func name(step string) mpb.BarOption {
 	return mpb.PrependDecorators(decor.Name(string(sprintf("   %s ", step)), decor.WCSyncSpaceR))
 }
 
-// print writes a line above the bars.
-func (b *bars) print(line safe) { _, _ = b.progress.Write([]byte(line)) }
+// above writes a line above the bars.
+func (b *bars) above(line safe) { _, _ = b.progress.Write([]byte(line)) }
 
 // close takes all bars away and waits until the terminal is quiet.
 func (b *bars) close() {

@@ -68,7 +68,7 @@ func (c *Console) Say(format string, args ...any) {
 	defer c.mu.Unlock()
 	line := sprintf(format, args...) + "\n"
 	if c.live != nil {
-		c.live.print(line)
+		c.live.above(line)
 		return
 	}
 	fprintf(c.Err, "%s", line)
@@ -87,6 +87,7 @@ func (c *Console) UntilStopped(ctx context.Context) (context.Context, context.Ca
 	return ctx, cancel
 }
 
+// Interrupted says that the first signal was heard.
 func (c *Console) Interrupted() {
 	c.Say("stopping at the next safe point; once more to stop at once")
 }
@@ -127,6 +128,7 @@ func Awaited[T any](ctx context.Context, stop <-chan struct{}, read func() (T, e
 	}
 }
 
+// Yes asks a question that is answered with yes or no.
 func (c *Console) Yes(ctx context.Context, question string) (bool, error) {
 	answer, err := c.Ask(ctx, question+" [yes/no] ")
 	return answer == "yes" || answer == "y", err

@@ -13,6 +13,7 @@ type runObject struct {
 	apply.Entry
 }
 
+// ShowHistory shows what was done, run by run.
 func (c *Console) ShowHistory(entries []apply.Entry) error {
 	if c.JSON {
 		for _, e := range entries {

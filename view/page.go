@@ -31,21 +31,23 @@ func fprintf(w io.Writer, format string, args ...any) {
 	_, _ = io.WriteString(w, string(sprintf(format, args...)))
 }
 
-// Table is one on stdout, with the heads of its columns.
+// Table begins a table on stdout with the heads of its columns.
 func (c *Console) Table(heads ...string) Table {
 	t := Table{tabwriter.NewWriter(c.Out, 0, 0, 2, ' ', 0)}
 	t.Row(heads...)
 	return t
 }
 
+// Table is a table whose columns are as wide as what is in them.
 type Table struct{ w *tabwriter.Writer }
 
 // Print writes a result to stdout.
 func (c *Console) Print(format string, args ...any) { fprintf(c.Out, format, args...) }
 
-// Stdout and stderr are for what others write: to a terminal it goes as text.
+// Stdout is for what others write: to a terminal it goes as text.
 func (c *Console) Stdout() io.Writer { return shownTo(c.Out) }
 
+// Stderr is the same for stderr.
 func (c *Console) Stderr() io.Writer { return shownTo(c.Err) }
 
 // Written has a text made and written by a package that knows how to make its own harmless.

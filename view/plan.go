@@ -223,6 +223,7 @@ func (v planView) change(change plan.Change) []string {
 	return strings.Split(strings.TrimRight(diff, "\n"), "\n")
 }
 
+// Plural counts: 1 step, 2 steps.
 func Plural(n int, noun string) string {
 	if n == 1 {
 		return "1 " + noun

@@ -1,7 +1,7 @@
 // Command clusterup turns bare Linux machines into an etcd cluster, and keeps it that way.
 //
-// It owns flags, wiring, views, prompts, exit codes and signals. It decides nothing: what is to be done, and in which
-// order, is in package plan.
+// It owns flags, commands, wiring and signals. It decides nothing: what is to be done, and in which order, is in package
+// plan; what is said of it is in package view.
 package main
 
 import (
