@@ -399,6 +399,7 @@ func TestRestartFails(t *testing.T) {
 		"it was killed":        {starting + journalParts + "\n" + ending + starting, stuck},
 		"another reason":       {starting + journalParts + "\n" + ending + starting + "flag provided but not defined: -x\n", "does not know the flag x"},
 		"reason of this start": {"flag provided but not defined: -x\n" + journalParts + "\n" + ending, "does not know the flag x"},
+		"two restarts":         {starting + journalParts + "\n" + starting + "flag provided but not defined: -y\n" + ending + starting, stuck},
 		"no reason":            {journalParts + "\nrafthttp: failed to dial\nStopped etcd\n" + starting, ""},
 	} {
 		inBubble(t, name, func(t *testing.T) {

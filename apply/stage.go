@@ -293,8 +293,15 @@ func (r *Run) journal(ctx context.Context, step plan.Step, began time.Time) ([]s
 	return log, explain(stopSignatures, log)
 }
 
-// sinceStart are the lines from where systemd first began to start the unit; none when it did not come to that.
+// sinceStart are the lines from where systemd first began to start the unit after it was last told to stop it; none when
+// it did not come to that.
 func sinceStart(log []string) []string {
+	for i, line := range slices.Backward(log) {
+		if strings.HasPrefix(line, "Stopping ") {
+			log = log[i:]
+			break
+		}
+	}
 	if at := slices.IndexFunc(log, starting); at >= 0 {
 		return log[at:]
 	}
