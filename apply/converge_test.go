@@ -400,6 +400,8 @@ func TestRestartFails(t *testing.T) {
 		"another reason":       {starting + journalParts + "\n" + ending + starting + "flag provided but not defined: -x\n", "does not know the flag x"},
 		"reason of this start": {"flag provided but not defined: -x\n" + journalParts + "\n" + ending, "does not know the flag x"},
 		"two restarts":         {starting + journalParts + "\n" + starting + "flag provided but not defined: -y\n" + ending + starting, stuck},
+		"it ran for a moment":  {journalParts + "\n" + starting + "flag provided but not defined: -y\n" + strings.TrimSuffix(ending, "Stopped etcd member etcd-1 of cluster prod.\n"), stuck},
+		"it has stopped":       {journalParts + "\n" + starting + "flag provided but not defined: -y\nStopped etcd member etcd-1 of cluster prod.\n", ""},
 		"no reason":            {journalParts + "\nrafthttp: failed to dial\nStopped etcd\n" + starting, ""},
 	} {
 		inBubble(t, name, func(t *testing.T) {

@@ -23,7 +23,8 @@ type Host interface {
 	// Script runs a POSIX shell script as root and returns its stdout. A non-zero exit is an error.
 	Script(ctx context.Context, script string) ([]byte, error)
 	// Write does parts in their order, in one trip, and says how many are done and which one the error is of. Each file
-	// appears whole, with its owner and mode, or not at all, and none of any part does where one cannot be written.
+	// appears whole, with its owner and mode, or not at all, but for new ones, whose directory nobody reads yet; none
+	// of any part does where one cannot be written.
 	Write(ctx context.Context, parts ...Part) (done, failed int, err error)
 	// Feed is Script with an input that is streamed. A script that ends early ends the sending, and how it ends is
 	// all that counts. progress may be nil.

@@ -144,6 +144,7 @@ func swapLeaf(link, target string) string {
 	return fmt.Sprintf(`set -eu
 cd %s
 role=%s target=%s
+[ -d "$target" ] || { echo "there is no pair $target" >&2; exit 1; }
 if [ -d "$role" ] && [ ! -L "$role" ]; then mv -T "$role" "$role.aside.$$"; fi
 if [ -e "$role" ] || [ -L "$role" ]; then
   ln -sfn "$target" ".$role.$$"

@@ -114,7 +114,8 @@ func pieceOf(steps []plan.Step) []plan.Step {
 	return steps[:n]
 }
 
-// piece runs steps as one, each with its events and its seams. One that cannot be begun ends the piece before it.
+// piece runs steps as one, each with its seams, and with its events when the host has answered, but for the beginning
+// of the first. One that cannot be begun ends the piece before it.
 func (r *Run) piece(ctx context.Context, stage plan.Stage, steps []plan.Step) (done int, err error) {
 	var begun []*doing
 	var parts []Part
@@ -123,6 +124,9 @@ func (r *Run) piece(ctx context.Context, stage plan.Stage, steps []plan.Step) (d
 			break
 		}
 		s, part := r.begin(stage, step), Part{}
+		if len(begun) == 0 {
+			s.started()
+		}
 		if err = s.seam("before"); err == nil {
 			err = r.gate(ctx, step)
 		}
@@ -150,16 +154,22 @@ func (r *Run) piece(ctx context.Context, stage plan.Stage, steps []plan.Step) (d
 			wrote, failed = min(wrote, len(parts)-1), min(failed, len(parts)-1) // what stands around the host may say less
 		}
 	}
-	for _, s := range begun[:wrote] {
+	for i, s := range begun[:wrote] {
+		if i > 0 {
+			s.started()
+		}
 		if err := s.done(); err != nil {
 			return done, s.failed(ctx, err)
 		}
 		done++
 	}
-	if err != nil {
-		return done, begun[failed].failed(ctx, err)
+	if err == nil {
+		return done, nil
 	}
-	return done, nil
+	if failed > 0 {
+		begun[failed].started()
+	}
+	return done, begun[failed].failed(ctx, err)
 }
 
 // apart says whether a fault is to hit a piece between two of its steps.
@@ -173,6 +183,7 @@ func (r *Run) apart(one, next plan.Step) bool {
 // the others take moments, and are finished.
 func (r *Run) step(ctx context.Context, stage plan.Stage, step plan.Step) error {
 	s := r.begin(stage, step)
+	s.started()
 	err := s.seam("before")
 	if err == nil {
 		stepCtx, cancel := r.stoppable(ctx, step.Kind)
@@ -198,14 +209,16 @@ type doing struct {
 }
 
 func (r *Run) begin(stage plan.Stage, step plan.Step) *doing {
-	s := &doing{
+	return &doing{
 		run: r, stage: stage, step: step, began: r.Now(),
 		event: Event{Stage: stage.Name, Step: step.ID(), Kind: string(step.Kind), Host: step.Host, Text: step.Why},
 	}
+}
+
+func (s *doing) started() {
 	started := s.event
 	started.Type = StepStarted
-	r.emit(started)
-	return s
+	s.run.emit(started)
 }
 
 // seam is the point right before or after the step.
@@ -285,7 +298,7 @@ func (r *Run) journal(ctx context.Context, step plan.Step, began time.Time) ([]s
 		started = sinceStart(log)
 	}
 	// What a process says right before its end may reach the journal too late to be counted as its run's.
-	for _, part := range [][]string{linesOf(last), sinceLastStart(log), started} {
+	for _, part := range [][]string{linesOf(last), sinceLastStart(started), started} {
 		if why := Explain(part); why != nil {
 			return part, why
 		}
@@ -293,11 +306,11 @@ func (r *Run) journal(ctx context.Context, step plan.Step, began time.Time) ([]s
 	return log, explain(stopSignatures, log)
 }
 
-// sinceStart are the lines from where systemd first began to start the unit after it was last told to stop it; none when
-// it did not come to that.
+// sinceStart are the lines from where systemd first began to start the unit after it last stopped it; none when it did
+// not come to that.
 func sinceStart(log []string) []string {
 	for i, line := range slices.Backward(log) {
-		if strings.HasPrefix(line, "Stopping ") {
+		if strings.HasPrefix(line, "Stopping ") || strings.HasPrefix(line, "Stopped ") {
 			log = log[i:]
 			break
 		}

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
+	"sync"
 )
 
 // Bounds of what a host may say at once. An honest one comes nowhere near them.
@@ -50,11 +52,21 @@ func (l *hostLines) next() (string, error) {
 
 // limited keeps an output, and fails when it gets longer than it may.
 type limited struct {
+	mu    sync.Mutex
 	text  []byte
 	limit int
 }
 
+// said is what has come so far. More may come where somebody has stopped waiting for a host.
+func (l *limited) said() []byte {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Clone(l.text)
+}
+
 func (l *limited) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	room := min(l.limit-len(l.text), len(b))
 	l.text = append(l.text, b[:room]...)
 	if room < len(b) {

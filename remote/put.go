@@ -38,13 +38,13 @@ type Part struct {
 }
 
 // Put makes files be on the host as they are described, part by part, in one trip, and blocks until that has ended. All
-// scripts of before run first; none of any part's files is touched where one fails (as with set -e), or where one of
-// all files cannot be written. From there on each part is done before the next begins. It says how many are done, and
-// which one the error is of.
+// scripts of before run first, and what they make stays; none of any part's files is touched where one fails (as with
+// set -e), or where one of all files cannot be written. From there on each part is done before the next begins. It says
+// how many are done, and which one the error is of.
 //
-// Content goes to a temporary file beside the target, of mode 0600 from its first byte unless everybody may read it, is
-// checked by its digest on the host, synced, and renamed. Where sudo logs what it is given to read, secret content goes
-// by SFTP, to a directory that only the user can enter, and there has to be an SFTP server.
+// Content goes to a temporary file beside the target, of mode 0600 from its first byte, is checked by its digest on the
+// host, synced, and renamed; that of a new file is written in its place. Where sudo logs what it is given to read,
+// secret content goes by SFTP, to a directory that only the user can enter, and there has to be an SFTP server.
 //
 // Errors are of kind [ErrFile] or [ErrNoSpace] where a file could not be placed, and of [ErrScript] where a script
 // failed; of several files, all are told.
@@ -59,24 +59,29 @@ func (h *Host) Put(ctx context.Context, parts ...Part) (done, failed int, err er
 		}
 		p.files = append(p.files, part.Files...)
 	}
-	if err := checkFiles(p.files); err != nil {
-		return 0, 0, h.fail("put files", ErrFile, err)
+	if i, err := checkFiles(p.files); err != nil {
+		return 0, p.part[i], h.fail("put files", ErrFile, err)
 	}
 	if p.token, err = h.dialer.token(); err != nil {
 		return 0, 0, h.fail("put files", nil, err)
 	}
-	if slices.ContainsFunc(p.files, func(f File) bool { return f.Secret }) {
+	if secret := slices.IndexFunc(p.files, func(f File) bool { return f.Secret }); secret >= 0 {
 		if err := h.aside(ctx, p); err != nil {
-			return 0, 0, err
+			return 0, p.part[secret], err
 		}
 	}
 	out := &limited{limit: saysLimit}
 	err = h.run(ctx, command{op: "put files", script: p.script(), stdout: out})
-	if err == nil {
-		return len(parts), len(parts), nil
+	if err != nil && len(out.said()) == 0 && !errors.Is(err, ErrLost) {
+		_ = h.unaside(ctx, p) // the script may not have begun; where this fails, too, the next Put removes it
 	}
+	return p.outcome(h, string(out.said()), err)
+}
+
+// outcome is what the script has said, and how it ended.
+func (p *putting) outcome(h *Host, said string, err error) (done, failed int, _ error) {
 	var told []error
-	for line := range strings.Lines(string(out.text)) {
+	for line := range strings.Lines(said) {
 		line = strings.TrimSuffix(line, "\n")
 		switch at, is := p.at(line); {
 		case is == "at" && len(told) == 0:
@@ -89,34 +94,39 @@ func (h *Host) Put(ctx context.Context, parts ...Part) (done, failed int, err er
 			}
 		}
 	}
-	if len(told) > 0 {
+	switch {
+	case err == nil && done == len(p.parts):
+		return done, done, nil
+	case err == nil:
+		err = h.fail("put files", ErrScript, errors.New("its script has ended before its end"))
+	case len(told) == 1:
+		failed, err = p.part[p.first], told[0]
+	case len(told) > 1:
 		failed, err = p.part[p.first], errors.Join(told...)
 	}
-	if len(told) == 1 {
-		err = told[0]
-	}
-	done = min(done, len(parts)-1)
+	done = min(done, len(p.parts)-1)
 	return done, max(done, failed), err
 }
 
-func checkFiles(files []File) error {
+// checkFiles says which of the files cannot be put, and why.
+func checkFiles(files []File) (int, error) {
 	seen := map[string]bool{}
-	for _, f := range files {
+	for i, f := range files {
 		switch {
 		case !path.IsAbs(f.Path) || path.Clean(f.Path) != f.Path || f.Path == "/" || strings.ContainsAny(f.Path, "\x00\n"):
-			return fmt.Errorf("%q is not a clean absolute path", f.Path)
+			return i, fmt.Errorf("%q is not a clean absolute path", f.Path)
 		case seen[f.Path]:
-			return fmt.Errorf("%s is named twice", f.Path)
+			return i, fmt.Errorf("%s is named twice", f.Path)
 		case f.Mode&^fs.ModePerm != 0:
-			return fmt.Errorf("%s has mode %s, which is more than permissions", f.Path, f.Mode)
+			return i, fmt.Errorf("%s has mode %s, which is more than permissions", f.Path, f.Mode)
 		case f.Secret && f.Mode&0o007 != 0:
-			return fmt.Errorf("%s is secret, and mode %04o lets everybody at it", f.Path, f.Mode)
+			return i, fmt.Errorf("%s is secret, and mode %04o lets everybody at it", f.Path, f.Mode)
 		case len(f.Content) > fileLimit:
-			return fmt.Errorf("%s has %d bytes, and small files have at most %d", f.Path, len(f.Content), fileLimit)
+			return i, fmt.Errorf("%s has %d bytes, and small files have at most %d", f.Path, len(f.Content), fileLimit)
 		}
 		seen[f.Path] = true
 	}
-	return nil
+	return 0, nil
 }
 
 // afterwards takes back what a script may have set for itself.
@@ -143,14 +153,15 @@ func (p *putting) temp(i int) string {
 	return p.files[i].Path + "." + p.token + ".tmp"
 }
 
-// open says whether a file can have its mode from the start: a umask does for those that everybody may read.
-func (p *putting) open(i int) bool { return !p.files[i].Secret && p.files[i].Mode == 0o644 }
-
 // script does all parts, in few processes. At which part it is, and which ones are done, are lines "at PART" and "done
 // PART" of its output; what goes wrong with a file is a line "E INDEX WHAT TEXT", in which no path stands.
 func (p *putting) script() string {
 	var b strings.Builder
 	say := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
+	if p.aside != "" {
+		say("put_aside=%s", shellword.Quote(p.aside))
+		say(trapped, `rm -rf -- "$put_aside"`)
+	}
 	for i, part := range p.parts {
 		if part.Before != "" {
 			say("echo at %d\n%s%s", i, part.Before, afterwards)
@@ -185,8 +196,11 @@ func (p *putting) trap(say func(string, ...any), from int) {
 	if p.aside != "" {
 		leave += `; rm -rf -- "$put_aside"`
 	}
-	say("trap 'trap \"\" TERM HUP PIPE; %s' EXIT\ntrap 'exit 143' TERM HUP PIPE", leave)
+	say(trapped, leave)
 }
+
+// trapped has a command run when the shell ends, also by a signal.
+const trapped = "trap 'trap \"\" TERM HUP PIPE; %s' EXIT\ntrap 'exit 143' TERM HUP PIPE"
 
 func (p *putting) indices(from, to int) []int {
 	var all []int
@@ -202,7 +216,6 @@ func (p *putting) write(say func(string, ...any)) {
 	for i := range p.files {
 		say("put_%d=%s", i, shellword.Quote(p.temp(i)))
 	}
-	say("put_aside=%s", shellword.Quote(p.aside))
 	say(`put_failed=
 put_fail() { put_failed=1; printf 'E %%s\n' "$*"; }`)
 	for i, f := range p.files {
@@ -221,14 +234,9 @@ done`, shellword.Quote(f.Path))
 	p.trap(say, 0)
 	say("set -C")
 	for i, f := range p.files {
-		if p.open(i) {
-			say("umask 022")
-		} else {
-			say("umask 077")
-		}
 		say(`%s >"$put_%d" || put_fail %d write "$(df -Pk -- %s | tail -n 1)"`, p.content(i), i, i, shellword.Quote(path.Dir(f.Path)))
 	}
-	say(`set +C; umask 077
+	say(`set +C
 [ -z "$put_failed" ] || exit 1`)
 	if p.aside != "" {
 		say(`rm -rf -- "$put_aside"`)
@@ -278,8 +286,8 @@ func (p *putting) content(i int) string {
 	return "printf %b " + shellword.Quote(escaped)
 }
 
-// owners gives the files their owners and modes, in one process for all that have the same, and in none for what they
-// have already.
+// owners gives the files their owners and modes, in one process for all that have the same, and in none for the owner
+// that they have already.
 func (p *putting) owners(say func(string, ...any)) {
 	owners, modes := map[string][]int{}, map[string][]int{}
 	for i, f := range p.files {
@@ -290,10 +298,8 @@ func (p *putting) owners(say func(string, ...any)) {
 		if owner != "" {
 			owners[owner] = append(owners[owner], i)
 		}
-		if f.Mode != 0o600 && !p.open(i) {
-			mode := fmt.Sprintf("%04o", uint32(f.Mode))
-			modes[mode] = append(modes[mode], i)
-		}
+		mode := fmt.Sprintf("%04o", uint32(f.Mode)) // a default ACL of the directory may have changed that of a new file
+		modes[mode] = append(modes[mode], i)
 	}
 	for _, owner := range sorted(owners) {
 		has := ""

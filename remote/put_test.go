@@ -18,6 +18,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/pkg/sftp"
+	"golang.org/x/sys/unix"
 
 	"github.com/clusterup/clusterup/shellword"
 )
@@ -160,6 +161,37 @@ func TestPutPastALog(t *testing.T) {
 	onlyThese(t, dir, nil)
 	if err := putOne(t.Context(), h, "", []File{{Path: dir + "/cert", Mode: 0o644, Content: []byte("x")}}, ""); err != nil {
 		t.Error(err)
+	}
+}
+
+// A key that has gone past sudo's log is left nowhere, however early the rest fails.
+func TestPutLeavesNothingAside(t *testing.T) {
+	dir := t.TempDir()
+	key := File{Path: dir + "/key", Mode: 0o600, Content: []byte("hunter2"), Secret: true}
+	lost := key
+	lost.Path = dir + "/nowhere/key"
+	for name, parts := range map[string][]Part{
+		"no directory": {{Files: []File{lost}}}, "a script before": {{Files: []File{key}}, {Before: "set -e; false"}},
+		"the lock is lost": {{Files: []File{key}}},
+	} {
+		_, h, _ := putHost(t, true, loggingSudo)
+		before, _ := filepath.Glob("/run/clusterup-????????????????????????")
+		ctx, asked := t.Context(), 0
+		if name == "the lock is lost" { // between the file and the script
+			ctx = Checked(ctx, func() error {
+				if asked++; asked > 2 {
+					return errors.New("fallen")
+				}
+				return nil
+			})
+		}
+		if _, _, err := h.Put(ctx, parts...); err == nil {
+			t.Errorf("%s: no error", name)
+		}
+		if after, _ := filepath.Glob("/run/clusterup-????????????????????????"); len(after) > len(before) {
+			t.Errorf("%s: %q is left", name, after)
+		}
+		onlyThese(t, dir, nil)
 	}
 }
 
@@ -331,6 +363,63 @@ func TestPutBefore(t *testing.T) {
 		t.Error(err)
 	}
 	matches(t, f)
+}
+
+// Of several parts, what one has done stays when a later one fails, a script that ends all of it is no success, and an
+// error says of which part it is.
+func TestPutParts(t *testing.T) {
+	for name, test := range map[string]struct {
+		parts        func(dir string) []Part
+		done, failed int
+		left         []string
+	}{
+		"the second ends it well": {func(dir string) []Part {
+			return []Part{{Files: []File{{Path: dir + "/a"}}}, {Then: "exit 0"}, {Files: []File{{Path: dir + "/c"}}}}
+		}, 1, 1, []string{"/a"}},
+		"a new one stays": {func(dir string) []Part {
+			return []Part{{Files: []File{{Path: dir + "/a", New: true}}, Then: "true"}, {Files: []File{{Path: dir + "/b", New: true}}, Then: "false"}, {Files: []File{{Path: dir + "/c", New: true}}}}
+		}, 1, 1, []string{"/a", "/b"}},
+		"too large": {func(dir string) []Part {
+			return []Part{{Files: []File{{Path: dir + "/a"}}}, {Files: []File{{Path: dir + "/b", Content: make([]byte, fileLimit+1)}}}}
+		}, 0, 1, nil},
+		"a script before": {func(dir string) []Part {
+			return []Part{{Before: "true", Files: []File{{Path: dir + "/a"}}}, {Before: "set -e; false"}}
+		}, 0, 1, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, h, _ := putHost(t, false, nil)
+			dir := t.TempDir()
+			done, failed, err := h.Put(t.Context(), test.parts(dir)...)
+			if err == nil || done != test.done || failed != test.failed {
+				t.Errorf("%d done, and of %d: %v", done, failed, err)
+			}
+			var want []string
+			for _, name := range test.left {
+				want = append(want, dir+name)
+			}
+			onlyThese(t, dir, want)
+		})
+	}
+}
+
+// What a directory gives all that is made in it by default does not change the mode of a file.
+func TestPutBelowDefaultACL(t *testing.T) {
+	_, h, _ := putHost(t, false, nil)
+	dir := t.TempDir()
+	acl := []byte{2, 0, 0, 0}
+	for _, entry := range [][2]byte{{0x01, 7}, {0x04, 5}, {0x20, 0}} { // owner, group, others
+		acl = append(acl, entry[0], 0, entry[1], 0, 0xff, 0xff, 0xff, 0xff)
+	}
+	if err := unix.Setxattr(dir, "system.posix_acl_default", acl, 0); err != nil {
+		t.Skipf("no ACL here: %v", err)
+	}
+	files := []File{{Path: dir + "/cert", Mode: 0o644}, {Path: dir + "/key", Mode: 0o600, Secret: true}}
+	if err := putOne(t.Context(), h, "", files, ""); err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range files {
+		matches(t, f)
+	}
 }
 
 // putOne is a Put of one part.

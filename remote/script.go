@@ -33,7 +33,7 @@ const (
 func (h *Host) Script(ctx context.Context, script string) ([]byte, error) {
 	out := &limited{limit: outputLimit}
 	err := h.run(ctx, command{op: "run script", script: script, stdout: out})
-	return out.text, err
+	return out.said(), err
 }
 
 // Ask is Script for a script that only looks, and so must not hold anybody up: what it reads may lie on a file system
@@ -45,7 +45,7 @@ func (h *Host) Ask(ctx context.Context, script string) ([]byte, error) {
 	if errors.Is(err, ErrSilent) {
 		return nil, err
 	}
-	return out.text, err
+	return out.said(), err
 }
 
 // AskUntil is Ask for a script that goes on until its input ends, which is empty: that is when until is closed, which

@@ -85,7 +85,7 @@ func feedScript(t *testing.T, h *Host, script, stdin string) (string, error) {
 	}
 	out := &limited{limit: outputLimit}
 	err := h.run(t.Context(), command{op: "run script", script: script, stdout: out, input: &feed{r: strings.NewReader(stdin), size: int64(len(stdin))}})
-	return string(out.text), err
+	return string(out.said()), err
 }
 
 // shells are the kinds of accounts that real machines have.

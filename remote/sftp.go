@@ -35,14 +35,24 @@ func (h *Host) aside(ctx context.Context, p *putting) error {
 	if err := h.run(ctx, command{op: "put files", script: script, stdout: &limited{limit: saysLimit}}); err != nil {
 		return err
 	}
+	p.aside = dir
 	if err := h.sftp(ctx, p, dir); err != nil {
-		if _, left := h.Script(context.WithoutCancel(ctx), "rm -rf -- "+word); left != nil && ctx.Err() == nil {
+		if left := h.unaside(ctx, p); left != nil && ctx.Err() == nil {
 			err = fmt.Errorf("%w; and %s was left there: %w", err, dir, left)
 		}
 		return err
 	}
-	p.aside = dir
 	return nil
+}
+
+// unaside removes what aside has put there.
+func (h *Host) unaside(ctx context.Context, p *putting) error {
+	if p.aside == "" {
+		return nil
+	}
+	ctx = Checked(context.WithoutCancel(ctx), func() error { return nil }) // it is ours, whoever holds the lock now
+	_, err := h.Script(ctx, "rm -rf -- "+shellword.Quote(p.aside))
+	return err
 }
 
 // logs says whether sudo logs what the shells of this host read. Every shell says so when it is ready.
