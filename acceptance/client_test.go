@@ -46,7 +46,11 @@ func issue(t *testing.T, store *pki.Store, name string) pki.Pair {
 func secure(t *testing.T, store *pki.Store, role pki.Role, cert, key []byte) *tls.Config {
 	t.Helper()
 	config := &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: x509.NewCertPool()}
-	config.RootCAs.AppendCertsFromPEM(store.Trust(role))
+	for _, ca := range store.CAs() {
+		if ca.Role == role {
+			config.RootCAs.AppendCertsFromPEM(ca.Trust)
+		}
+	}
 	if cert != nil {
 		pair, err := tls.X509KeyPair(cert, key)
 		if err != nil {

@@ -24,7 +24,7 @@ var unfitHosts = map[string]struct {
 }{
 	"wrong architecture": {
 		// Since Linux 6.1 a file tells it, and no program is asked.
-		fake("uname", "echo 6.1.0 mips64") + "; echo mips64 >/run/arch; [ ! -e " + kernelArch + " ] || mount --bind /run/arch " + kernelArch,
+		fake("uname", "echo mips64") + "; echo mips64 >/run/arch; [ ! -e " + kernelArch + " ] || mount --bind /run/arch " + kernelArch,
 		"rm /usr/local/bin/uname; [ ! -e " + kernelArch + " ] || umount " + kernelArch + "; rm /run/arch",
 		[]string{"etcd-2: there is no etcd " + release + " for its architecture mips64", "[unsuitable]", "→ etcd is released for amd64"},
 	},

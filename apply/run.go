@@ -262,12 +262,12 @@ func (r *Run) tryCAs(ctx context.Context, seen facts.Snapshot) error {
 	if r.Next != nil {
 		return nil
 	}
-	for _, role := range etcd.OnTrial(r.Want, seen) {
+	for _, role := range etcd.Trust(r.Want, seen).OnTrial() {
 		switch unfit, err := r.Operator.TryCA(ctx, role); {
 		case err != nil:
 			return err
 		case unfit != "":
-			return &plan.Refused{Refusals: []plan.Refusal{etcd.UnfitCA(r.Want, seen, role, unfit)}}
+			return &plan.Refused{Refusals: []plan.Refusal{etcd.Trust(r.Want, seen).Unfit(role, unfit)}}
 		}
 	}
 	return nil

@@ -49,7 +49,6 @@ type Status struct {
 	ClusterID      ID       `json:"cluster_id"`
 	MemberID       ID       `json:"member_id"`
 	Version        string   `json:"version"`                   // of the running server, "3.6.16"
-	ClusterVersion string   `json:"cluster_version,omitempty"` // "3.6.0": the lowest minor of all members; empty when not asked
 	StorageVersion string   `json:"storage_version,omitempty"` // "3.6.0"; empty before 3.6
 	Downgrade      string   `json:"downgrade,omitempty"`       // target of an enabled downgrade, "3.5.0"; empty: none, or a member of 3.5, which does not say
 	Leader         ID       `json:"leader"`                    // zero: this member knows no leader

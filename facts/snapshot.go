@@ -103,9 +103,8 @@ type Host struct {
 	Unasked     string `json:"unasked,omitempty"`     // why its member, which runs, could not be asked: nothing is known of it
 	Err         error  `json:"-"`                     // the error behind Unreachable or Unasked
 
-	Arch        string        `json:"arch"` // as Go names it: amd64, arm64
-	OS          string        `json:"os"`   // ID and VERSION_ID of os-release: "debian 12"
-	Kernel      string        `json:"kernel"`
+	Arch        string        `json:"arch"`    // as Go names it: amd64, arm64
+	OS          string        `json:"os"`      // ID and VERSION_ID of os-release: "debian 12"
 	Systemd     int           `json:"systemd"` // version; 0: PID 1 is not systemd
 	MachineID   string        `json:"machine_id"`
 	BootID      string        `json:"boot_id"`

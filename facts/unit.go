@@ -2,14 +2,12 @@ package facts
 
 // Unit is systemd's view of the member's unit.
 type Unit struct {
-	Load        string   `json:"load"`   // LoadState: loaded, not-found, masked, …
-	Active      string   `json:"active"` // ActiveState: active, inactive, failed, activating, …
-	Sub         string   `json:"sub"`
+	Load        string   `json:"load"`               // LoadState: loaded, not-found, masked, …
+	Active      string   `json:"active"`             // ActiveState: active, inactive, failed, activating, …
 	Enabled     string   `json:"enabled"`            // UnitFileState: enabled, disabled, masked, …
 	Fragment    string   `json:"fragment,omitempty"` // the unit file that systemd has read; empty: none
 	NeedsReload bool     `json:"needs_reload"`       // files on disk differ from what systemd has read
 	DropIns     []string `json:"drop_ins,omitempty"` // the files that systemd has read besides
-	Restarts    int      `json:"restarts"`
 	Result      string   `json:"result"`
 
 	// Start is what systemd would start, after all drop-ins; nil: there are none, and the unit file alone decides.

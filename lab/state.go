@@ -85,13 +85,3 @@ func (s *state) host(name string) (*hostState, error) {
 	}
 	return &s.Hosts[i], nil
 }
-
-// Names lists the labs of this machine, sorted.
-func Names() ([]string, error) {
-	files, err := filepath.Glob(filepath.Join(stateDir, "*.json"))
-	for i, f := range files {
-		name := filepath.Base(f)
-		files[i] = name[:len(name)-len(".json")]
-	}
-	return files, err
-}

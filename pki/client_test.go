@@ -204,15 +204,15 @@ func TestDamagedRecords(t *testing.T) {
 		if all, err := s.Clients(); err == nil {
 			t.Errorf("%s: %v", name, all)
 		}
-		if _, err := s.CRL(RoleClient, 0, today, rand.Reader); err == nil {
+		if _, err := s.CRL(RoleClient, today, rand.Reader); err == nil {
 			t.Errorf("%s: a list is made without knowing who is revoked", name)
 		}
 	}
 }
 
-func crl(t *testing.T, s *Store, generation int, now time.Time) *x509.RevocationList {
+func crl(t *testing.T, s *Store, now time.Time) *x509.RevocationList {
 	t.Helper()
-	der, err := s.CRL(RoleClient, generation, now, rand.Reader)
+	der, err := s.CRL(RoleClient, now, rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -234,10 +234,10 @@ func serials(list *x509.RevocationList) map[string]bool {
 func TestCRL(t *testing.T) {
 	s := newStore(t, Spec{})
 	old := issueClient(t, s, "old", today)
-	if der, current, err := s.LastCRL(RoleClient, 1); der != nil || current || err != nil {
+	if der, current, err := s.LastCRL(RoleClient); der != nil || current || err != nil {
 		t.Errorf("before the first: %x %v %v", der, current, err)
 	}
-	empty := crl(t, s, 1, today)
+	empty := crl(t, s, today)
 	if len(empty.RevokedCertificateEntries) != 0 || empty.Number.Cmp(big.NewInt(1)) != 0 {
 		t.Errorf("the first has number %s and %d entries", empty.Number, len(empty.RevokedCertificateEntries))
 	}
@@ -247,22 +247,22 @@ func TestCRL(t *testing.T) {
 	if !empty.NextUpdate.After(today.Add(9 * year)) {
 		t.Errorf("next update on %s", empty.NextUpdate)
 	}
-	if again := crl(t, open(t, s.dir), 1, today.Add(year)); !bytes.Equal(empty.Raw, again.Raw) {
+	if again := crl(t, open(t, s.dir), today.Add(year)); !bytes.Equal(empty.Raw, again.Raw) {
 		t.Error("made anew though nothing has changed")
 	}
 
 	revoke(t, s, "old")
-	if der, current, err := s.LastCRL(RoleClient, 1); !bytes.Equal(der, empty.Raw) || current || err != nil {
+	if der, current, err := s.LastCRL(RoleClient); !bytes.Equal(der, empty.Raw) || current || err != nil {
 		t.Errorf("after revoking, the old one is current: %v, %v", current, err)
 	}
-	next := crl(t, s, 1, today.Add(time.Hour))
+	next := crl(t, s, today.Add(time.Hour))
 	if !serials(next)[old.Serial] || len(serials(next)) != 1 || next.Number.Cmp(big.NewInt(2)) != 0 {
 		t.Errorf("number %s with %v", next.Number, serials(next))
 	}
-	if der, current, err := open(t, s.dir).LastCRL(RoleClient, 1); !bytes.Equal(der, next.Raw) || !current || err != nil {
+	if der, current, err := open(t, s.dir).LastCRL(RoleClient); !bytes.Equal(der, next.Raw) || !current || err != nil {
 		t.Errorf("what was made is not current: %v, %v", current, err)
 	}
-	if m := mode(t, filepath.Join(s.dir, "crl", "client-1.crl")); m != 0o644 {
+	if m := mode(t, filepath.Join(s.dir, "crl", "client.crl")); m != 0o644 {
 		t.Errorf("mode %o", m)
 	}
 }
@@ -284,53 +284,41 @@ func revoke(t *testing.T, s *Store, name string) {
 func TestCRLOfSeveralGenerations(t *testing.T) {
 	s := newStore(t, Spec{})
 	old := issueClient(t, s, "old", today)
-	before := crl(t, s, 0, today)
+	before := crl(t, s, today)
 	create(t, s, RoleClient, Spec{})
-	if list := crl(t, s, 0, today); list.CheckSignatureFrom(s.of(RoleClient)[1].cert) != nil {
+	if list := crl(t, s, today); list.CheckSignatureFrom(s.of(RoleClient)[1].cert) != nil {
 		t.Error("the list of an older CA is current though nothing was revoked since")
 	}
 	young := issueClient(t, s, "young", today)
 	revoke(t, s, "old")
 	revoke(t, s, "young")
-	for generation, want := range map[int]map[string]bool{
-		0: {old.Serial: true, young.Serial: true}, 1: {old.Serial: true}, 2: {young.Serial: true},
-	} {
-		list := crl(t, s, generation, today)
-		if diff := cmp.Diff(want, serials(list)); diff != "" {
-			t.Errorf("%d: %s", generation, diff)
-		}
-		signer := s.of(RoleClient)[(generation+1)%2]
-		if err := list.CheckSignatureFrom(signer.cert); err != nil {
-			t.Errorf("%d is not signed by %s: %v", generation, signer.Subject, err)
-		}
+	all := crl(t, s, today)
+	if diff := cmp.Diff(map[string]bool{old.Serial: true, young.Serial: true}, serials(all)); diff != "" {
+		t.Error(diff)
 	}
-	all := crl(t, s, 0, today)
+	if err := all.CheckSignatureFrom(s.of(RoleClient)[1].cert); err != nil {
+		t.Errorf("it is not signed by the newest CA: %v", err)
+	}
 	if all.Number.Cmp(before.Number) <= 0 {
 		t.Errorf("number %s after %s", all.Number, before.Number)
 	}
 	if err := s.Retire(RoleClient, 1); err != nil {
 		t.Fatal(err)
 	}
-	if again := crl(t, s, 0, today); !bytes.Equal(all.Raw, again.Raw) {
+	if again := crl(t, s, today); !bytes.Equal(all.Raw, again.Raw) {
 		t.Error("made anew when the old CA, which has not signed it, is retired")
-	}
-	if list := crl(t, s, 1, today); list.CheckSignatureFrom(s.of(RoleClient)[0].cert) != nil {
-		t.Error("a retired CA signs no list any more")
 	}
 }
 
 func TestCRLDamaged(t *testing.T) {
 	s := newStore(t, Spec{})
-	crl(t, s, 1, today)
-	write(t, filepath.Join(s.dir, "crl", "client-1.crl"), "half")
-	if _, current, err := s.LastCRL(RoleClient, 1); current || err != nil {
+	crl(t, s, today)
+	write(t, filepath.Join(s.dir, "crl", "client.crl"), "half")
+	if _, current, err := s.LastCRL(RoleClient); current || err != nil {
 		t.Errorf("a damaged list is current: %v, %v", current, err)
 	}
-	crl(t, s, 1, today)
-	if _, err := s.CRL(RoleClient, 5, today, rand.Reader); !errors.Is(err, ErrNoCA) {
-		t.Errorf("of no generation: %v", err)
-	}
-	if der, err := s.CRL(RolePeer, 0, today, rand.Reader); err != nil || len(der) == 0 {
+	crl(t, s, today)
+	if der, err := s.CRL(RolePeer, today, rand.Reader); err != nil || len(der) == 0 {
 		t.Errorf("of the peer CA, which nobody can be revoked of: %v", err)
 	}
 }

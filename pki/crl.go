@@ -10,7 +10,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"time"
 
 	"github.com/clusterup/clusterup/durable"
@@ -23,15 +22,15 @@ const (
 	crlLifetime = 3650 * day
 )
 
-// CRL is the list of what a generation of a role's CA signed and is to be refused, in DER: the only encoding that every etcd takes. 0 is the
-// list for members that trust several generations: etcd reads one file and compares serial numbers only, so it names what any of them
-// signed; the newest CA that is not retired signs it. The list that was made last is kept in crl/ and returned as long as it names the same
-// certificates and the same CA signs it, so that it is the same bytes wherever it goes. Each new one has the next number. It fails like
-// Issue; a retired CA still signs lists.
-func (s *Store) CRL(role Role, generation int, now time.Time, rand io.Reader) ([]byte, error) {
+// CRL is the list of what CAs of a role signed and is to be refused, in DER: the only encoding that every etcd takes. etcd
+// reads one file and compares serial numbers only, so the list names what any generation signed; the newest CA that is
+// not retired signs it. The list that was made last is kept in crl/ and returned as long as it names the same
+// certificates and the same CA signs it, so that it is the same bytes wherever it goes. Each new one has the next number.
+// It fails like Issue.
+func (s *Store) CRL(role Role, now time.Time, rand io.Reader) ([]byte, error) {
 	var der []byte
 	err := s.change(func() (err error) {
-		der, err = s.crl(role, generation, now, rand)
+		der, err = s.crl(role, now, rand)
 		return err
 	})
 	if err != nil {
@@ -42,8 +41,8 @@ func (s *Store) CRL(role Role, generation int, now time.Time, rand io.Reader) ([
 
 // LastCRL is the list that [Store.CRL] made last, nil when there is none yet, and whether it would return the same again. It needs no
 // key and writes nothing.
-func (s *Store) LastCRL(role Role, generation int) (der []byte, current bool, err error) {
-	list, current, err := s.lastCRL(role, generation)
+func (s *Store) LastCRL(role Role) (der []byte, current bool, err error) {
+	list, current, err := s.lastCRL(role)
 	if err != nil {
 		return nil, false, fmt.Errorf("read list of revoked certificates of the %s CA: %w", role, err)
 	}
@@ -53,15 +52,15 @@ func (s *Store) LastCRL(role Role, generation int) (der []byte, current bool, er
 	return list.Raw, current, nil
 }
 
-func (s *Store) crl(role Role, generation int, now time.Time, rand io.Reader) ([]byte, error) {
-	last, current, err := s.lastCRL(role, generation)
+func (s *Store) crl(role Role, now time.Time, rand io.Reader) ([]byte, error) {
+	last, current, err := s.lastCRL(role)
 	if err != nil {
 		return nil, err
 	}
 	if current {
 		return last.Raw, nil
 	}
-	ca, err := s.crlSigner(role, generation)
+	ca, err := s.pick(role, 0)
 	if err != nil {
 		return nil, err
 	}
@@ -72,7 +71,7 @@ func (s *Store) crl(role Role, generation int, now time.Time, rand io.Reader) ([
 	if err != nil {
 		return nil, err
 	}
-	entries, err := s.revokedOf(role, generation)
+	entries, err := s.revokedOf(role)
 	if err != nil {
 		return nil, err
 	}
@@ -87,35 +86,18 @@ func (s *Store) crl(role Role, generation int, now time.Time, rand io.Reader) ([
 	if err != nil {
 		return nil, err
 	}
-	path := s.crlPath(role, generation)
+	path := s.crlPath(role)
 	if err := makeDir(filepath.Dir(path)); err != nil {
 		return nil, err
 	}
 	return der, durable.WriteAlone(path, der, 0o644)
 }
 
-func (s *Store) crlPath(role Role, generation int) string {
-	name := string(role)
-	if generation != 0 {
-		name += "-" + strconv.Itoa(generation)
-	}
-	return filepath.Join(s.dir, crlDir, name+".crl")
-}
-
-func (s *Store) crlSigner(role Role, generation int) (authority, error) {
-	if generation == 0 {
-		return s.pick(role, 0)
-	}
-	a, ok := s.find(role, generation)
-	if !ok {
-		return authority{}, fmt.Errorf("%s has no %s: %w", s.dir, baseName(role, generation), ErrNoCA)
-	}
-	return a, nil
-}
+func (s *Store) crlPath(role Role) string { return filepath.Join(s.dir, crlDir, string(role)+".crl") }
 
 // lastCRL is nil without an error when there is none, or when what is there is damaged: then a new one is due.
-func (s *Store) lastCRL(role Role, generation int) (list *x509.RevocationList, current bool, err error) {
-	der, err := os.ReadFile(s.crlPath(role, generation))
+func (s *Store) lastCRL(role Role) (list *x509.RevocationList, current bool, err error) {
+	der, err := os.ReadFile(s.crlPath(role))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, false, nil
 	}
@@ -125,11 +107,11 @@ func (s *Store) lastCRL(role Role, generation int) (list *x509.RevocationList, c
 	if list, err = x509.ParseRevocationList(der); err != nil {
 		return nil, false, nil //nolint:nilerr // damaged, so a new one is due
 	}
-	ca, err := s.crlSigner(role, generation)
+	ca, err := s.pick(role, 0)
 	if err != nil {
 		return nil, false, err
 	}
-	entries, err := s.revokedOf(role, generation)
+	entries, err := s.revokedOf(role)
 	if err != nil {
 		return nil, false, err
 	}
@@ -140,7 +122,7 @@ func (s *Store) lastCRL(role Role, generation int) (list *x509.RevocationList, c
 }
 
 // revokedOf has the entries in the order of their serial numbers.
-func (s *Store) revokedOf(role Role, generation int) ([]x509.RevocationListEntry, error) {
+func (s *Store) revokedOf(role Role) ([]x509.RevocationListEntry, error) {
 	if role != RoleClient {
 		return nil, nil // only certificates of clients are recorded, and so can be revoked
 	}
@@ -150,7 +132,7 @@ func (s *Store) revokedOf(role Role, generation int) ([]x509.RevocationListEntry
 	}
 	var entries []x509.RevocationListEntry
 	for _, c := range all {
-		if c.Revoked.IsZero() || generation != 0 && c.Generation != generation {
+		if c.Revoked.IsZero() {
 			continue
 		}
 		serial, ok := new(big.Int).SetString(c.Serial, 16)

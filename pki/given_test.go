@@ -105,7 +105,7 @@ func TestGiven(t *testing.T) {
 				g := issuing.files(t, c.certs)
 				s := givenStore(t, caDir(t), g)
 				ca := create(t, s, RolePeer, Spec{})
-				if !ca.Given || !ca.Signing || string(ca.PEM) != chain(issuing) || string(ca.Trust) != c.trust || string(s.Trust(RolePeer)) != c.trust {
+				if !ca.Given || !ca.Signing || string(ca.PEM) != chain(issuing) || string(ca.Trust) != c.trust || string(trust(s, RolePeer)) != c.trust {
 					t.Errorf("%s: %+v", name, ca)
 				}
 				p, err := givenStore(t, s.dir, g).Issue(peerLeaf(), today, rand.Reader)
@@ -206,8 +206,8 @@ func TestGivenGenerations(t *testing.T) {
 	if ca := create(t, s, RolePeer, Spec{}); ca.Generation != 3 {
 		t.Errorf("%+v", ca)
 	}
-	if string(s.Trust(RolePeer)) != string(s.CAs()[0].PEM)+chain(first, second) {
-		t.Errorf("trust:\n%s", s.Trust(RolePeer))
+	if string(trust(s, RolePeer)) != string(s.CAs()[0].PEM)+chain(first, second) {
+		t.Errorf("trust:\n%s", trust(s, RolePeer))
 	}
 	issue(t, s, peerLeaf())
 	l := peerLeaf()

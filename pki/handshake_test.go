@@ -124,7 +124,7 @@ func handshakesWith(t *testing.T, s *Store, role Role, p Pair) {
 func pool(t *testing.T, s *Store, role Role) *x509.CertPool {
 	t.Helper()
 	p := x509.NewCertPool()
-	if !p.AppendCertsFromPEM(s.Trust(role)) {
+	if !p.AppendCertsFromPEM(trust(s, role)) {
 		t.Fatalf("nothing to trust for %s", role)
 	}
 	return p

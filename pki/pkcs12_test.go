@@ -37,7 +37,7 @@ func TestPKCS12(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			trust := c.store.Trust(RolePeer)
+			trust := trust(c.store, RolePeer)
 			data, err := p.PKCS12(trust, password)
 			if err != nil {
 				t.Fatalf("%s: %v", name, err)
@@ -66,7 +66,7 @@ func TestPKCS12WithOpenSSL(t *testing.T) {
 	run := openssl(t)
 	s := newStore(t, Spec{})
 	p, _ := issue(t, s, clientLeaf())
-	data, err := p.PKCS12(s.Trust(RoleClient), password)
+	data, err := p.PKCS12(trust(s, RoleClient), password)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -84,3 +84,6 @@ func mode(t *testing.T, path string) os.FileMode {
 	}
 	return info.Mode().Perm()
 }
+
+// trust is the bundle of all CAs of a role, retired ones too.
+func trust(s *Store, role Role) []byte { return bundle(s.of(role)) }

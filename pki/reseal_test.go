@@ -28,7 +28,7 @@ func TestReseal(t *testing.T) {
 	ops, dev := sshOperator(t, "ed25519", ""), ageOperator(t)
 	s := newStore(t, Spec{})
 	create(t, s, RolePeer, Spec{})
-	before := s.Trust(RolePeer)
+	before := trust(s, RolePeer)
 	for _, c := range []struct {
 		name   string
 		to, by []operator
@@ -63,7 +63,7 @@ func TestReseal(t *testing.T) {
 			t.Errorf("%s: %v", c.name, err)
 		}
 	}
-	if string(before) != string(s.Trust(RolePeer)) {
+	if string(before) != string(trust(s, RolePeer)) {
 		t.Error("the certificates have changed")
 	}
 }

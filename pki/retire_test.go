@@ -53,7 +53,7 @@ func TestRotation(t *testing.T) {
 		if !first.Retired || first.Signing || second.Retired || !second.Signing {
 			t.Errorf("%s: %+v %+v", name, first, second)
 		}
-		if string(s.Trust(RolePeer)) != string(first.PEM)+string(second.PEM) {
+		if string(trust(s, RolePeer)) != string(first.PEM)+string(second.PEM) {
 			t.Errorf("%s: trust of all has changed", name)
 		}
 	}

@@ -107,11 +107,6 @@ func (s *Store) CAs() []CA {
 	return all
 }
 
-// Trust is the bundle of a role: the certificates of all its generations in PEM, oldest first, retired ones too; nil when there is none.
-func (s *Store) Trust(role Role) []byte {
-	return bundle(s.of(role))
-}
-
 // TrustOf is the bundle of some generations of a role, in that order. Those that there are not are left out, so that the bundle is shorter,
 // and nil when there is none.
 func (s *Store) TrustOf(role Role, generations []int) []byte {

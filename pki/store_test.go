@@ -17,7 +17,7 @@ import (
 func TestOpenOfNothingWritesNothing(t *testing.T) {
 	parent := t.TempDir()
 	s := open(t, filepath.Join(parent, "ca"))
-	if len(s.CAs()) != 0 || s.Trust(RolePeer) != nil {
+	if len(s.CAs()) != 0 || trust(s, RolePeer) != nil {
 		t.Errorf("CAs out of nowhere: %v", s.CAs())
 	}
 	if entries, _ := os.ReadDir(parent); len(entries) != 0 {
@@ -51,8 +51,8 @@ func TestCreateAndOpenAgain(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
-	if trust := again.Trust(RolePeer); !bytes.Equal(trust, append(again.cas[0].PEM, again.cas[1].PEM...)) {
-		t.Errorf("trust of peers is not both generations, oldest first:\n%s", trust)
+	if all := trust(again, RolePeer); !bytes.Equal(all, append(again.cas[0].PEM, again.cas[1].PEM...)) {
+		t.Errorf("trust of peers is not both generations, oldest first:\n%s", all)
 	}
 	if _, leaf := issue(t, again, peerLeaf()); leaf.Issuer.CommonName != "prod etcd peer CA 2" {
 		t.Errorf("signed by %s, not by the newest", leaf.Issuer)
@@ -79,7 +79,7 @@ func TestModesWithoutUmask(t *testing.T) {
 func TestOpenRefuses(t *testing.T) {
 	s := newStore(t, Spec{})
 	leaf, _ := issue(t, s, peerLeaf())
-	ca := string(s.Trust(RolePeer))
+	ca := string(trust(s, RolePeer))
 	for name, c := range map[string]struct {
 		damage func(dir string) error
 		want   string
@@ -123,8 +123,8 @@ func TestCertificateWithoutKeyIsTrustedOnly(t *testing.T) {
 		t.Fatal(err)
 	}
 	s = open(t, s.dir)
-	if ca := s.CAs()[0]; ca.Signing || !bytes.Equal(s.Trust(RolePeer), ca.PEM) {
-		t.Errorf("Signing is %v, trust is %s", ca.Signing, s.Trust(RolePeer))
+	if ca := s.CAs()[0]; ca.Signing || !bytes.Equal(trust(s, RolePeer), ca.PEM) {
+		t.Errorf("Signing is %v, trust is %s", ca.Signing, trust(s, RolePeer))
 	}
 	if _, err := s.Issue(peerLeaf(), today, rand.Reader); !errors.Is(err, ErrNoCA) {
 		t.Errorf("Issue: %v", err)

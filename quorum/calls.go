@@ -13,8 +13,7 @@ import (
 )
 
 // Status asks exactly the member at endpoint how it is. Every member answers from its own memory, also without a
-// quorum, and nothing is written. ClusterVersion stays empty (see ClusterVersion), StorageVersion does so before etcd
-// 3.6.
+// quorum, and nothing is written. StorageVersion stays empty before etcd 3.6.
 func (c *Cluster) Status(ctx context.Context, endpoint string) (facts.Status, error) {
 	return ask(ctx, c, endpoint, "ask status of", func(ctx context.Context, n *conn) (facts.Status, error) {
 		// The client's own Status would dial anew for each call.

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/clusterup/clusterup/facts"
-	"github.com/clusterup/clusterup/plan/etcd"
+	"github.com/clusterup/clusterup/plan/trust"
 )
 
 // showAuthorities ends the line about the cluster with its CAs; while one is rotated, each gets a line of its own, with
@@ -43,7 +43,7 @@ func showAuthorities(out io.Writer, total clusterStatus, now time.Time) {
 }
 
 // progress is how far a rotation is, and what goes on with it.
-func progress(r etcd.Rotation, total clusterStatus) string {
+func progress(r trust.Rotation, total clusterStatus) string {
 	atHand := slices.ContainsFunc(total.CAs, func(ca caStatus) bool { return ca.Role == r.Role && ca.Generation == r.To && ca.signing })
 	text := Phase(r, total.dark)
 	switch {
@@ -60,7 +60,7 @@ func progress(r etcd.Rotation, total clusterStatus) string {
 }
 
 // Phase is where a rotation stands, as far as that is known while some hosts are not seen.
-func Phase(r etcd.Rotation, dark []string) string {
+func Phase(r trust.Rotation, dark []string) string {
 	text := "phase " + r.Phase
 	if r.Back {
 		text += ", back to the old one"

@@ -9,6 +9,7 @@ import (
 	"github.com/clusterup/clusterup/facts"
 	"github.com/clusterup/clusterup/plan"
 	"github.com/clusterup/clusterup/plan/etcd"
+	"github.com/clusterup/clusterup/plan/trust"
 )
 
 // Finding is one thing that wants doing.
@@ -49,19 +50,19 @@ func (e expiry) String() string {
 
 // Checked is the last object of check --json.
 type Checked struct {
-	Type      string          `json:"type"` // "check"
-	Cluster   string          `json:"cluster"`
-	OK        bool            `json:"ok"`
-	Members   int             `json:"members"`
-	Healthy   int             `json:"healthy"`
-	Unknown   int             `json:"unknown"`             // members that could not be asked
-	Steps     int             `json:"steps"`               // that an apply would do
-	Days      int             `json:"days"`                // until the first certificate ends
-	First     string          `json:"first,omitempty"`     // that certificate
-	Time      time.Time       `json:"time"`                // when it was looked at
-	Rotations []etcd.Rotation `json:"rotations,omitempty"` // of CAs, that are under way
-	Findings  []Finding       `json:"findings,omitempty"`  //
-	Expiries  []expiry        `json:"certificates,omitempty"`
+	Type      string           `json:"type"` // "check"
+	Cluster   string           `json:"cluster"`
+	OK        bool             `json:"ok"`
+	Members   int              `json:"members"`
+	Healthy   int              `json:"healthy"`
+	Unknown   int              `json:"unknown"`             // members that could not be asked
+	Steps     int              `json:"steps"`               // that an apply would do
+	Days      int              `json:"days"`                // until the first certificate ends
+	First     string           `json:"first,omitempty"`     // that certificate
+	Time      time.Time        `json:"time"`                // when it was looked at
+	Rotations []trust.Rotation `json:"rotations,omitempty"` // of CAs, that are under way
+	Findings  []Finding        `json:"findings,omitempty"`  //
+	Expiries  []expiry         `json:"certificates,omitempty"`
 
 	members []memberStatus
 }
@@ -124,7 +125,7 @@ func (l Look) Check() Checked {
 			}
 		}
 	}
-	result.Rotations = etcd.Rotations(l.Want, seen)
+	result.Rotations = etcd.Trust(l.Want, seen).Rotations()
 	for _, stage := range l.Plan.Stages {
 		result.Steps += len(stage.Steps)
 	}

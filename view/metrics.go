@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/clusterup/clusterup/plan/etcd"
+	"github.com/clusterup/clusterup/plan/trust"
 )
 
 // Metrics are what was found in the text format of Prometheus
@@ -59,7 +59,7 @@ func (result Checked) Metrics() []byte {
 		line("clusterup_check_time_seconds", float64(result.Time.Unix())))
 	var rotations []string
 	for _, role := range []string{"peer", "client"} {
-		under := slices.ContainsFunc(result.Rotations, func(r etcd.Rotation) bool { return r.Role == role })
+		under := slices.ContainsFunc(result.Rotations, func(r trust.Rotation) bool { return r.Role == role })
 		rotations = append(rotations, line("clusterup_ca_rotating", yes(under), "role", role))
 	}
 	family("clusterup_ca_rotating", "Whether a rotation of the CA is under way.", rotations...)

@@ -9,6 +9,7 @@ import (
 	"github.com/clusterup/clusterup/facts"
 	"github.com/clusterup/clusterup/plan"
 	"github.com/clusterup/clusterup/plan/etcd"
+	"github.com/clusterup/clusterup/plan/trust"
 )
 
 // memberStatus is one member in the table, and one object with --json. What is not known is empty or zero, and Problem says why.
@@ -39,20 +40,20 @@ type memberStatus struct {
 
 // clusterStatus is the last object of status --json.
 type clusterStatus struct {
-	Type      string          `json:"type"` // "cluster"
-	Cluster   string          `json:"cluster"`
-	Members   int             `json:"members"`
-	Healthy   int             `json:"healthy"`
-	Quorum    bool            `json:"quorum"`
-	Unknown   int             `json:"unknown"`             // members that could not be asked
-	Unplanned string          `json:"unplanned,omitempty"` // why nobody knows what there is to do
-	InSync    bool            `json:"in_sync"`             // all is as the inventory says
-	CAs       []caStatus      `json:"cas"`
-	Rotations []etcd.Rotation `json:"rotations,omitempty"` // of CAs, that are under way
-	Clients   []clientStatus  `json:"clients,omitempty"`   // the newest certificate of each name
-	Refusals  []plan.Refusal  `json:"refusals,omitempty"`
-	Waits     []plan.Wait     `json:"waits,omitempty"` // what is not done before dark hosts are seen
-	Notes     []string        `json:"notes,omitempty"`
+	Type      string           `json:"type"` // "cluster"
+	Cluster   string           `json:"cluster"`
+	Members   int              `json:"members"`
+	Healthy   int              `json:"healthy"`
+	Quorum    bool             `json:"quorum"`
+	Unknown   int              `json:"unknown"`             // members that could not be asked
+	Unplanned string           `json:"unplanned,omitempty"` // why nobody knows what there is to do
+	InSync    bool             `json:"in_sync"`             // all is as the inventory says
+	CAs       []caStatus       `json:"cas"`
+	Rotations []trust.Rotation `json:"rotations,omitempty"` // of CAs, that are under way
+	Clients   []clientStatus   `json:"clients,omitempty"`   // the newest certificate of each name
+	Refusals  []plan.Refusal   `json:"refusals,omitempty"`
+	Waits     []plan.Wait      `json:"waits,omitempty"` // what is not done before dark hosts are seen
+	Notes     []string         `json:"notes,omitempty"`
 
 	dark []string // members whose hosts could not be looked at
 }
@@ -196,12 +197,12 @@ func (l Look) clusterStatus(members []memberStatus) clusterStatus {
 	for _, host := range l.Seen.Hosts {
 		total.Quorum = total.Quorum || host.Reads // no member serves a linearizable read without one
 	}
-	for _, ca := range etcd.Authorities(l.Want, l.Seen) {
+	for _, ca := range etcd.Trust(l.Want, l.Seen).Authorities() {
 		total.CAs = append(total.CAs, caStatus{
 			ca.Role, ca.Generation, ca.NotAfter.UTC(), ca.Signs, ca.Retired, ca.Given, ca.TrustedBy, ca.Leaves, ca.Clients, ca.Signing,
 		})
 	}
-	total.Rotations = etcd.Rotations(l.Want, l.Seen)
+	total.Rotations = etcd.Trust(l.Want, l.Seen).Rotations()
 	said := etcd.Waiting(l.Want, l.Seen) // which each have a line of their own
 	total.Notes = slices.DeleteFunc(slices.Clone(l.Plan.Notes), func(note string) bool {
 		return len(total.Rotations) > 0 && slices.Contains(said, note)

@@ -63,7 +63,7 @@ func (s *session) authorities(store *pki.Store, seen *facts.Operator) error {
 			Revoked: !c.Revoked.IsZero(),
 		})
 	}
-	seen.Revoked.List, seen.Revoked.Current, err = store.LastCRL(pki.RoleClient, 0)
+	seen.Revoked.List, seen.Revoked.Current, err = store.LastCRL(pki.RoleClient)
 	if errors.Is(err, pki.ErrNoCA) {
 		return nil // a list that was left of CAs which are gone
 	}

@@ -10,7 +10,7 @@ import (
 	"github.com/clusterup/clusterup/durable"
 	"github.com/clusterup/clusterup/pki"
 	"github.com/clusterup/clusterup/plan"
-	"github.com/clusterup/clusterup/plan/etcd"
+	"github.com/clusterup/clusterup/plan/trust"
 	"github.com/clusterup/clusterup/view"
 )
 
@@ -74,7 +74,7 @@ func mutedRemedy(err error) string {
 
 // drifted are the steps of a plan that nothing but a look at the hosts explains. What a rotation of a CA does step after step, once it is
 // under way or has begun within the plan, is not drift, and its later steps give reasons that do not hold yet.
-func drifted(p plan.Plan, rotations []etcd.Rotation) []plan.Step {
+func drifted(p plan.Plan, rotations []trust.Rotation) []plan.Step {
 	moving := map[string]bool{} // by role
 	for _, r := range rotations {
 		if r.Waits == "" {

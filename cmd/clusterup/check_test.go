@@ -14,6 +14,7 @@ import (
 	"github.com/clusterup/clusterup/pki"
 	"github.com/clusterup/clusterup/plan"
 	"github.com/clusterup/clusterup/plan/etcd"
+	"github.com/clusterup/clusterup/plan/trust"
 	"github.com/clusterup/clusterup/remote"
 	"github.com/clusterup/clusterup/view"
 )
@@ -197,7 +198,7 @@ func TestCheckWhileARotationWaits(t *testing.T) {
 	a := newAging(t, "")
 	a.issue("app")
 	a.issue("web")
-	a.apply(etcd.RotateCA(a.want, a.seen, []string{"client"}, etcd.HoldTrust))
+	a.apply(etcd.RotateCA(a.want, a.seen, []string{"client"}, trust.HoldTrust))
 	result := a.session.looked(plan.Plan{}, a.seen, nil).Check()
 	const do = "clusterup cert issue app prod.hcl --out DIR, and likewise for web; then clusterup rotate ca --client prod.hcl"
 	if len(result.Findings) != 1 || result.Findings[0].Do != do {

@@ -11,7 +11,7 @@ import (
 )
 
 // clientSigner is the generation of the client CA that signs a client's certificate: while it is rotated that takes a
-// look at the members, see [etcd.ClientSigner]; else the only one there is (0). No host is needed for it: a dark one
+// look at the members, see [trust.State.ClientSigner]; else the only one there is (0). No host is needed for it: a dark one
 // only makes an older CA sign.
 func (s *session) clientSigner(ctx context.Context, store *pki.Store) (int, error) {
 	live := 0
@@ -29,7 +29,7 @@ func (s *session) clientSigner(ctx context.Context, store *pki.Store) (int, erro
 	if err != nil {
 		return 0, err
 	}
-	ca, ok := etcd.ClientSigner(etcd.Want{Cluster: s.cluster}, seen)
+	ca, ok := etcd.Trust(etcd.Want{Cluster: s.cluster}, seen).ClientSigner()
 	if !ok {
 		return 0, errors.New("the client CA is being rotated, and no CA signs for the moment: " +
 			"clusterup status shows how they stand")

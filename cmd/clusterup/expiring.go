@@ -9,11 +9,12 @@ import (
 	"github.com/clusterup/clusterup/facts"
 	"github.com/clusterup/clusterup/inventory"
 	"github.com/clusterup/clusterup/plan/etcd"
+	"github.com/clusterup/clusterup/plan/trust"
 	"github.com/clusterup/clusterup/view"
 )
 
 // due is all about certificates that no apply does by itself.
-func (s *session) due(rotations []etcd.Rotation, seen facts.Snapshot) []view.Finding {
+func (s *session) due(rotations []trust.Rotation, seen facts.Snapshot) []view.Finding {
 	var dark []string
 	for _, m := range s.cluster.Members {
 		if seen.Hosts[m.Name].Unreachable != "" {
@@ -24,7 +25,7 @@ func (s *session) due(rotations []etcd.Rotation, seen facts.Snapshot) []view.Fin
 }
 
 // rotating are the rotations under way: those that an apply goes on with, and those that wait for somebody.
-func (s *session) rotating(rotations []etcd.Rotation, seen facts.Snapshot, dark []string) []view.Finding {
+func (s *session) rotating(rotations []trust.Rotation, seen facts.Snapshot, dark []string) []view.Finding {
 	var found []view.Finding
 	for _, r := range rotations {
 		f := view.Finding{
@@ -56,8 +57,8 @@ func (s *session) unsealed(seen facts.Snapshot) []view.Finding {
 }
 
 // readied is how the clients get ready that a rotation of their CA would leave behind.
-func (s *session) readied(r etcd.Rotation, seen facts.Snapshot) string {
-	for _, ca := range etcd.Authorities(etcd.Want{Cluster: s.cluster}, seen) {
+func (s *session) readied(r trust.Rotation, seen facts.Snapshot) string {
+	for _, ca := range etcd.Trust(etcd.Want{Cluster: s.cluster}, seen).Authorities() {
 		if ca.Role != r.Role || ca.Generation != r.From || len(ca.Clients) == 0 {
 			continue
 		}

@@ -126,7 +126,7 @@ func TestLyingHosts(t *testing.T) {
 			probePhrase: lying.Say("confined\t" + words + "\nunmeasured\t" + words + "\nservice\t" + words + "\nsynced\t" +
 				words + "\nplace\tdata\t/" + words + "\t" + words + "\t" + words + "\t" + words + "\t7\nend\n"),
 		},
-		"rubbish": {lookPhrase: lying.Say(with(bare, foul, "entry", "listen\t"+foul, "unit\tNRestarts=-1", "process\tx\ty",
+		"rubbish": {lookPhrase: lying.Say(with(bare, foul, "entry", "listen\t"+foul, "systemd\t-1", "process\tx\ty",
 			strings.Repeat("z", 5000)))},
 		"an early end":    {lookPhrase: lying.Say(bare[:len(bare)/2])},
 		"nothing":         {lookPhrase: lying.Say("")},

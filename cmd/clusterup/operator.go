@@ -76,7 +76,7 @@ func (o operatorDir) ListRevoked(context.Context) error {
 	if err != nil {
 		return err
 	}
-	_, err = store.CRL(pki.RoleClient, 0, o.session.now(), rand.Reader)
+	_, err = store.CRL(pki.RoleClient, o.session.now(), rand.Reader)
 	return err
 }
 

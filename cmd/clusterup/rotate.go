@@ -8,6 +8,7 @@ import (
 
 	"github.com/clusterup/clusterup/facts"
 	"github.com/clusterup/clusterup/plan/etcd"
+	"github.com/clusterup/clusterup/plan/trust"
 	"github.com/clusterup/clusterup/view"
 )
 
@@ -69,13 +70,13 @@ func newRotateCA(c *console) *cobra.Command {
 			switch {
 			case abort && pause != "":
 				return view.Misuse(errors.New("--abort goes to the end: leave --pause-after out"))
-			case pause != "" && pause != etcd.HoldTrust && pause != etcd.HoldLeaves:
+			case pause != "" && pause != trust.HoldTrust && pause != trust.HoldLeaves:
 				return view.Misuse(fmt.Errorf("--pause-after=%s: there are trust and leaves", pause))
 			case abort:
 				return r.run(cmd, args[0], func(w etcd.Want, _ facts.Snapshot) etcd.Want { return etcd.AbortRotation(w, roles) })
 			}
 			return r.run(cmd, args[0], func(w etcd.Want, s facts.Snapshot) etcd.Want {
-				return etcd.RotateCA(w, s, etcd.Unfinished(w, s, roles), pause)
+				return etcd.RotateCA(w, s, etcd.Trust(w, s).Unfinished(roles), pause)
 			})
 		},
 	})

@@ -74,7 +74,7 @@ func (s *session) looked(p plan.Plan, seen facts.Snapshot, refused *plan.Refused
 			l.Counting = append(l.Counting, c)
 		}
 	}
-	rotations := etcd.Rotations(l.Want, seen)
+	rotations := etcd.Trust(l.Want, seen).Rotations()
 	l.Drift, l.Due = drifted(p, rotations), s.due(rotations, seen)
 	return l
 }

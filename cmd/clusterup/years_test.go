@@ -10,6 +10,7 @@ import (
 	"github.com/clusterup/clusterup/inventory"
 	"github.com/clusterup/clusterup/plan"
 	"github.com/clusterup/clusterup/plan/etcd"
+	"github.com/clusterup/clusterup/plan/trust"
 	"github.com/clusterup/clusterup/view"
 )
 
@@ -72,7 +73,7 @@ func (a *aging) apply(w etcd.Want) {
 // issue gives a client a certificate of the CA that signs.
 func (a *aging) issue(name string) {
 	a.issued++
-	for _, ca := range etcd.Authorities(a.want, a.seen) {
+	for _, ca := range etcd.Trust(a.want, a.seen).Authorities() {
 		if ca.Role == "client" && ca.Signs {
 			end := a.seen.Taken.Add(a.want.Cluster.PKI.Lifetime)
 			if ca.NotAfter.Before(end) {
@@ -102,7 +103,7 @@ func (a *aging) month(clients ...string) {
 	for _, f := range result.Findings {
 		switch f.Kind {
 		case "rotation": // the clients have been told by now
-			w = etcd.RotateCA(w, a.seen, []string{"client"}, etcd.HoldLeaves)
+			w = etcd.RotateCA(w, a.seen, []string{"client"}, trust.HoldLeaves)
 			a.apply(w)
 			for _, name := range clients {
 				a.issue(name)
@@ -147,7 +148,7 @@ func (a *aging) hold(result view.Checked) {
 // generations are the newest of each role.
 func (a *aging) generations() map[string]int {
 	newest := map[string]int{}
-	for _, ca := range etcd.Authorities(a.want, a.seen) {
+	for _, ca := range etcd.Trust(a.want, a.seen).Authorities() {
 		newest[ca.Role] = max(newest[ca.Role], ca.Generation)
 	}
 	return newest

@@ -12,8 +12,8 @@ func FuzzParse(f *testing.F) {
 	for _, name := range answers(f) {
 		f.Add(answer(f, name))
 	}
-	f.Add([]byte("clock\t1.5\narch\tx\ty\nprocess\t1\t\t\t\nlisten\tL 0 0 : x users:((\"\nend\n"))
-	f.Add([]byte("clock\t1.5\narch\tx\ty\nfile\t81a4\ta\tb\t9 1 1.0\t/a\nfile\t81a4\ta\tb\t1 1 1.0\t/b\ncontent\t/a\ncontent\t/b\n" +
+	f.Add([]byte("clock\t1.5\narch\tx\nprocess\t1\t\t\t\nlisten\tL 0 0 : x users:((\"\nend\n"))
+	f.Add([]byte("clock\t1.5\narch\tx\nfile\t81a4\ta\tb\t9 1 1.0\t/a\nfile\t81a4\ta\tb\t1 1 1.0\t/b\ncontent\t/a\ncontent\t/b\n" +
 		"process\t1\t/a\t/a\t\nwal\tyes\nraw\n==> /a <==\nx\n==> /b <==\ny\n==> /proc/1/cmdline <==\nz\x00\nwal\n\x00\nend\n"))
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		h, err := parseHost(demo(""), raw)
@@ -49,7 +49,7 @@ func FuzzParseLine(f *testing.F) {
 		case kind == "end", kind == "clock", kind == "arch", strings.ContainsAny(kind, "\t\n"), strings.Contains(rest, "\n"):
 			return
 		}
-		const text = "clock\t17.5\narch\tx86_64\t6.1\n%s\t%s\nboot\tb\nend\n"
+		const text = "clock\t17.5\narch\tx86_64\n%s\t%s\nboot\tb\nend\n"
 		h, err := parseHost(demo(""), fmt.Appendf(nil, text, kind, rest))
 		if err != nil || h.Arch != "amd64" || kind != "boot" && h.BootID != "b" {
 			t.Errorf("host %+v, %v", h, err)

@@ -54,7 +54,7 @@ type parser struct {
 // kinds says how many fields each kind of line has, and what they mean.
 var kinds = map[string]lines.Kind[*parser]{
 	"clock":    lines.Plain(1, func(p *parser, f []string) error { return p.readClock(f[0]) }),
-	"arch":     lines.Of(2, func(p *parser, f []string) error { p.host.Arch, p.host.Kernel = goArch(f[0]), f[1]; return nil }),
+	"arch":     lines.Of(1, func(p *parser, f []string) error { p.host.Arch = goArch(f[0]); return nil }),
 	"os":       lines.Of(1, func(p *parser, f []string) error { p.host.OS = strings.TrimSpace(f[0]); return nil }),
 	"systemd":  lines.Of(1, func(p *parser, f []string) error { return lines.Number(&p.host.Systemd, f[0]) }),
 	"machine":  lines.Of(1, func(p *parser, f []string) error { p.host.MachineID = f[0]; return nil }),

@@ -30,7 +30,7 @@ func TestParseRaw(t *testing.T) {
 		"a file with a forged end": {a + forged + "\n" + b + "two\n" + cmd + "etcd", len(forged), forged, "two", "etcd"},
 		"a forged command line":    {a + "one\n" + b + "two\n" + cmd + "etcd" + forged, 3, "one", "two", "etcd" + forged},
 	} {
-		text := "clock\t17.5\narch\tx86_64\t6.1\n" +
+		text := "clock\t17.5\narch\tx86_64\n" +
 			fmt.Sprintf("file\t81a4\troot\troot\t%d 1 1.0\t/a\nfile\t81a4\troot\troot\t3 1 1.0\t/b\n", test.sizeA) +
 			"process\t7\t\t/x\t\ncontent\t/a\ncontent\t/b\nwal\tyes\nraw\n" + test.raw + "\nwal\nlog\nend\n"
 		h, err := parseHost(demo(""), []byte(text))
@@ -50,7 +50,7 @@ func TestParseRaw(t *testing.T) {
 
 // A file's name, and a line about it, stay in bounds, whatever is in them.
 func TestParseFileLines(t *testing.T) {
-	const head = "clock\t17.5\narch\tx86_64\t6.1\n"
+	const head = "clock\t17.5\narch\tx86_64\n"
 	h, err := parseHost(demo(""), []byte(head+
 		"file\t41ed\ta\tb\t7 1 1.0\t/./.\nfile\t41ed\ta\tb\t7 1 1.0\t/./var/lib/.\nfile\t81a4\ta\tb\t7 1 1.0\t/./etc\n"+
 		"file\t41c0\ta\tb\t7 1 1.0\t/srv/data/.\nfile\t81a4\ta\tb\t-7 1 1.0\t/x\nfile\t416d\tme\tb\t0 1 1.0\t/proc/7\nend\n"))

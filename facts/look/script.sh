@@ -8,16 +8,9 @@ PATH=$PATH:/usr/sbin:/sbin
 date "+clock$tab%s.%N"
 # Before anything else: a run that begins later has then changed it.
 if [ -n "$owner" ] && [ -f "$owner" ] && IFS= read -r line <"$owner"; then say run "$line"; fi
-machine= kernel=
-if [ -r /proc/sys/kernel/arch ]; then # since Linux 6.1
-  read -r machine </proc/sys/kernel/arch
-  read -r kernel </proc/sys/kernel/osrelease
-fi
-if [ -z "$machine" ] || [ -z "$kernel" ]; then
-  set -- $(uname -r -m)
-  kernel=$1 machine=$2
-fi
-say arch "$machine" "$kernel"
+machine=
+if [ -r /proc/sys/kernel/arch ]; then read -r machine </proc/sys/kernel/arch; fi # since Linux 6.1
+say arch "${machine:-$(uname -m)}"
 if [ -r /etc/os-release ]; then
   os= version=
   while IFS='=' read -r key value || [ -n "$key" ]; do
@@ -138,8 +131,8 @@ unread() {
 pid=0 dropins= loaded=' '
 set -f
 if [ -d /run/systemd/system ]; then
-  shown=$(exec systemctl show "$unit.service" -p LoadState -p ActiveState -p SubState -p UnitFileState -p MainPID \
-    -p NeedDaemonReload -p FragmentPath -p DropInPaths -p NRestarts -p Result -p ExecStart -p ExecCondition -p ExecStartPre \
+  shown=$(exec systemctl show "$unit.service" -p LoadState -p ActiveState -p UnitFileState -p MainPID \
+    -p NeedDaemonReload -p FragmentPath -p DropInPaths -p Result -p ExecStart -p ExecCondition -p ExecStartPre \
     -p Environment -p EnvironmentFiles -p UnsetEnvironment -p User -p Group -p WorkingDirectory -p RootDirectory -p RootImage)
   case $shown in *DropInPaths=/*) dropins=yes ;; esac
   IFS=$newline

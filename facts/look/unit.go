@@ -4,10 +4,9 @@ import (
 	"strings"
 
 	"github.com/clusterup/clusterup/facts"
-	"github.com/clusterup/clusterup/facts/lines"
 )
 
-func (p *parser) readUnit(f []string) (err error) {
+func (p *parser) readUnit(f []string) error {
 	key, value, _ := strings.Cut(f[0], "=")
 	u := &p.host.Unit
 	switch key {
@@ -15,8 +14,6 @@ func (p *parser) readUnit(f []string) (err error) {
 		u.Load = value
 	case "ActiveState":
 		u.Active = value
-	case "SubState":
-		u.Sub = value
 	case "UnitFileState":
 		u.Enabled = value
 	case "FragmentPath":
@@ -25,8 +22,6 @@ func (p *parser) readUnit(f []string) (err error) {
 		u.NeedsReload = value == "yes"
 	case "DropInPaths":
 		u.DropIns = strings.Fields(value)
-	case "NRestarts":
-		err = lines.Number(&u.Restarts, value)
 	case "Result":
 		u.Result = value
 	case "ExecStart":
@@ -41,7 +36,7 @@ func (p *parser) readUnit(f []string) (err error) {
 			p.start().Settings[key] = value
 		}
 	}
-	return err
+	return nil
 }
 
 // start is told by a host whose unit has drop-ins.

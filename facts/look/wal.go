@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"errors"
 
+	"google.golang.org/protobuf/encoding/protowire"
+
 	"github.com/clusterup/clusterup/facts"
 )
 
@@ -60,7 +62,7 @@ func walFrame(field uint64) (length, padding int) {
 
 // walRecord reads a record's type (field 1) and data (field 3).
 func walRecord(raw []byte) (kind uint64, data []byte, err error) {
-	err = protoFields(raw, func(field uint64, value uint64, bytes []byte) {
+	err = protoFields(raw, func(field protowire.Number, value uint64, bytes []byte) {
 		switch field {
 		case 1:
 			kind = value
@@ -73,7 +75,7 @@ func walRecord(raw []byte) (kind uint64, data []byte, err error) {
 
 // walMembership reads a metadata record: NodeID (field 1) and ClusterID (field 2).
 func walMembership(raw []byte) (cluster, member facts.ID, err error) {
-	err = protoFields(raw, func(field, value uint64, _ []byte) {
+	err = protoFields(raw, func(field protowire.Number, value uint64, _ []byte) {
 		switch field {
 		case 1:
 			member = facts.ID(value)
@@ -88,30 +90,26 @@ func walMembership(raw []byte) (cluster, member facts.ID, err error) {
 }
 
 // protoFields walks the varint and length-delimited fields of a protocol buffer message.
-func protoFields(raw []byte, each func(field, value uint64, bytes []byte)) error {
+func protoFields(raw []byte, each func(field protowire.Number, value uint64, bytes []byte)) error {
 	for len(raw) > 0 {
-		key, n := binary.Uvarint(raw)
-		if n <= 0 {
+		field, kind, n := protowire.ConsumeTag(raw)
+		if n < 0 {
 			return errWALHead
 		}
 		raw = raw[n:]
-		value, n := binary.Uvarint(raw)
-		if n <= 0 {
+		var value uint64
+		var bytes []byte
+		switch n = -1; kind {
+		case protowire.VarintType:
+			value, n = protowire.ConsumeVarint(raw)
+		case protowire.BytesType:
+			bytes, n = protowire.ConsumeBytes(raw)
+		}
+		if n < 0 {
 			return errWALHead
 		}
+		each(field, value, bytes)
 		raw = raw[n:]
-		switch key & 7 {
-		case 0:
-			each(key>>3, value, nil)
-		case 2:
-			if value > uint64(len(raw)) {
-				return errWALHead
-			}
-			each(key>>3, value, raw[:value])
-			raw = raw[value:]
-		default:
-			return errWALHead
-		}
 	}
 	return nil
 }

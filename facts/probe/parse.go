@@ -15,7 +15,9 @@ import (
 // parse reads the answer of Ask.Script. A line that cannot be read is in Probe.Unread; an answer that was cut
 // short is an error.
 func parse(answer []byte) (Probe, error) {
-	r := &reader{probe: Probe{Places: map[string]Place{}, Resolved: map[string][]string{}, Pings: map[string]RTT{}, Callers: map[string]string{}}}
+	r := &reader{probe: Probe{
+		Places: map[string]Place{}, Resolved: map[string][]string{}, Pings: map[string]time.Duration{}, Callers: map[string]string{},
+	}}
 	unread, err := lines.Read(answer, kinds, r)
 	if err != nil {
 		return Probe{}, fmt.Errorf("parse probe: %w", err)
@@ -119,21 +121,13 @@ func (r *reader) readFirewall(f []string) error {
 	return nil
 }
 
-// readPing reads an address, and the least, mean and greatest time in milliseconds.
+// readPing reads an address and a time in milliseconds.
 func (r *reader) readPing(f []string) error {
-	times := strings.Fields(f[1])
-	if len(times) != 3 {
-		return fmt.Errorf("%d times, want 3", len(times))
+	ms, err := strconv.ParseFloat(f[1], 64)
+	if err != nil || !plausible(ms/1000) {
+		return fmt.Errorf("%q milliseconds", f[1])
 	}
-	var parsed [3]time.Duration
-	for i, text := range times {
-		ms, err := strconv.ParseFloat(text, 64)
-		if err != nil || !plausible(ms/1000) {
-			return fmt.Errorf("%q milliseconds", text)
-		}
-		parsed[i] = time.Duration(ms * float64(time.Millisecond))
-	}
-	r.probe.Pings[f[0]] = RTT{parsed[0], parsed[1], parsed[2]}
+	r.probe.Pings[f[0]] = time.Duration(ms * float64(time.Millisecond))
 	return nil
 }
 

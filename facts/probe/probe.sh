@@ -23,8 +23,8 @@ exec >&4
 
 # The slow ones first, side by side with the rest. A line is shorter than what a pipe takes at once.
 ping_to() {
-  times=$(ping -n -q -c 3 -i 0.2 -W 1 -w 2 "$1" 2>/dev/null | sed -n 's/^r.* = \([0-9.]*\)\/\([0-9.]*\)\/\([0-9.]*\).*/\1 \2 \3/p')
-  if [ -n "$times" ]; then say ping "$1" "$times"; fi
+  mean=$(ping -n -q -c 3 -i 0.2 -W 1 -w 2 "$1" 2>/dev/null | sed -n 's/^r.* = [0-9.]*\/\([0-9.]*\)\/.*/\1/p')
+  if [ -n "$mean" ]; then say ping "$1" "$mean"; fi
 }
 if have ping; then
   for address in $pings; do ping_to "$address" & done

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/clusterup/clusterup/facts"
+	"github.com/clusterup/clusterup/plan/trust"
 	"github.com/clusterup/clusterup/units"
 )
 
@@ -40,7 +41,7 @@ func TestSigner(t *testing.T) {
 		})
 	}
 	held := func(s facts.Snapshot) facts.Snapshot {
-		s.Operator.Holds = map[string]string{"client": HoldTrust}
+		s.Operator.Holds = map[string]string{"client": trust.HoldTrust}
 		return s
 	}
 	retired := next
@@ -60,7 +61,7 @@ func TestSigner(t *testing.T) {
 		"the old one has ended, unnoticed": {ending(two, "client", 1, -time.Hour), 2},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got, _ := newView(w, test.seen).signer("client")
+			got, _ := Trust(w, test.seen).Signer("client")
 			if got.Generation != test.want {
 				t.Errorf("client CA %d signs, want %d", got.Generation, test.want)
 			}

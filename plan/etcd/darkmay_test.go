@@ -6,6 +6,7 @@ import (
 
 	"github.com/clusterup/clusterup/facts"
 	"github.com/clusterup/clusterup/plan"
+	"github.com/clusterup/clusterup/plan/trust"
 )
 
 // A member that is dark may run: releases are unpacked as beside one that does.
@@ -33,10 +34,10 @@ func TestDarkMayTrust(t *testing.T) {
 	w := wanted(t, 3)
 	s := watched(w, settled(t, w))
 	rotating := advance(t, RotateCA(w, s, []string{"peer"}, ""), s, "make the next CA")
-	if got := Unfinished(w, rotating, caRoles); !slices.Equal(got, caRoles) {
+	if got := Trust(w, rotating).Unfinished(trust.Roles); !slices.Equal(got, trust.Roles) {
 		t.Errorf("no member trusts it: %v", got)
 	}
-	if got := Unfinished(w, hide(rotating, "etcd-3"), caRoles); !slices.Equal(got, []string{"peer"}) {
+	if got := Trust(w, hide(rotating, "etcd-3")).Unfinished(trust.Roles); !slices.Equal(got, []string{"peer"}) {
 		t.Errorf("one may trust it: %v", got)
 	}
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/clusterup/clusterup/facts"
 	"github.com/clusterup/clusterup/plan"
+	"github.com/clusterup/clusterup/plan/trust"
 )
 
 // lapsed is a cluster whose CAs of some roles have ended, and with them all that they have signed; nobody can ask it then.
@@ -21,9 +22,9 @@ func lapsed(s facts.Snapshot, roles ...string) facts.Snapshot {
 	for _, name := range s.Names() {
 		s = change(s, name, func(h *facts.Host) {
 			for _, role := range roles {
-				leaf := h.Leaves[leafOf[role]]
+				leaf := h.Leaves[trust.LeafOf[role]]
 				leaf.NotAfter = noon.AddDate(0, 0, -1)
-				h.Leaves[leafOf[role]] = leaf
+				h.Leaves[trust.LeafOf[role]] = leaf
 			}
 			if slices.Contains(roles, "client") {
 				h.Etcd, h.Reads, h.EtcdError = nil, false, "certificate has expired"
@@ -42,7 +43,7 @@ func TestEndedCAs(t *testing.T) {
 	for _, test := range []struct {
 		roles    []string
 		together int // stages in which more than one member restarts
-	}{{[]string{"peer"}, 1}, {[]string{"client"}, 0}, {caRoles, 1}} {
+	}{{[]string{"peer"}, 1}, {[]string{"client"}, 0}, {trust.Roles, 1}} {
 		t.Run(fmt.Sprint(test.roles), func(t *testing.T) {
 			w := wanted(t, 3)
 			s := lapsed(settled(t, w), test.roles...)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/clusterup/clusterup/facts"
 	"github.com/clusterup/clusterup/plan"
+	"github.com/clusterup/clusterup/plan/trust"
 	"github.com/clusterup/clusterup/units"
 )
 
@@ -20,7 +21,7 @@ func stepOf(w Want, s facts.Snapshot, kind plan.Kind) plan.Step {
 	}
 	switch kind.Traits().Where {
 	case plan.Directory:
-		step.Host, step.CA, step.Generation, step.Phase, step.Serial = "", "client", 1, HoldTrust, "abc"
+		step.Host, step.CA, step.Generation, step.Phase, step.Serial = "", "client", 1, trust.HoldTrust, "abc"
 	case plan.Cluster:
 		step.Version, step.To = "3.5", "etcd-2"
 		step.Through, step.Member = "etcd-2", s.Hosts["etcd-1"].Data.MemberID

@@ -10,6 +10,7 @@ import (
 	"github.com/clusterup/clusterup/facts"
 	"github.com/clusterup/clusterup/inventory"
 	"github.com/clusterup/clusterup/plan"
+	"github.com/clusterup/clusterup/plan/trust"
 	"github.com/clusterup/clusterup/units"
 )
 
@@ -235,7 +236,7 @@ func turnedDown(s facts.Snapshot, role string) bool {
 // lawSettledCAs: where nothing is left to do, no rotation is half done, but for one that waits for somebody.
 func lawSettledCAs(w Want, s facts.Snapshot) error {
 	for _, role := range []string{"peer", "client"} {
-		if turnedDown(s, leafOf[role]) {
+		if turnedDown(s, trust.LeafOf[role]) {
 			continue // it waits for somebody
 		}
 		var live, retired []facts.CA
@@ -253,7 +254,7 @@ func lawSettledCAs(w Want, s facts.Snapshot) error {
 		}
 		hold := s.Operator.Holds[role]
 		signer := live[len(live)-1]
-		if len(live) > 1 && hold == HoldTrust {
+		if len(live) > 1 && hold == trust.HoldTrust {
 			signer = live[0]
 		}
 		if len(live) > 1 && hold == "" && !(role == "client" && len(s.Operator.Clients) > 0 && !slices.Contains(w.Accept, plan.OldClients)) {

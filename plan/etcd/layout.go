@@ -153,13 +153,13 @@ func (v view) unitMember(m inventory.Member, b bin) units.Member {
 		AutoCompaction: c.Etcd.AutoCompaction, SnapshotCount: c.Etcd.SnapshotCount, Flags: v.flags(b.version),
 	}
 	if c.TLS.Peers {
-		wanted.PeerTrust = v.trust("peer", host).Path
+		wanted.PeerTrust = v.trust.Bundle("peer", host).Path
 	}
 	if c.TLS.Clients {
-		wanted.ClientTrust = v.trust("client", host).Path
+		wanted.ClientTrust = v.trust.Bundle("client", host).Path
 	}
-	if v.lists() {
-		wanted.ClientCRL = v.revoked().Path
+	if v.trust.Lists() {
+		wanted.ClientCRL = v.trust.Revoked().Path
 	}
 	if v.flushes(host) {
 		wanted.SnapshotCount = 1

@@ -21,14 +21,14 @@ var inventoryLoops = map[string]string{
 	"Findings": "each host by itself, dark ones too",
 	"Back":     "one member by its name", "roundTrip": "hosts that were probed",
 	"inventoried": "whom the inventory has", "hostOf": "one member by its address", "membership": "where the inventory and the member list differ",
-	"RotateCerts": "the leaves that were seen", "EndConnections": "the processes that were seen",
+	"trustOf": "their names", "RotateCerts": "the leaves that were seen", "EndConnections": "the processes that were seen",
 	"Simulate": "a copy", "SimulateStep": "a copy", "unasked": "a copy", "simulateRunning": "a model", "simulateCluster": "a model", "simulateMembers": "a model",
 }
 
 // Decisions loop over members through quantifiers alone: all, may, known and each know what dark means.
 func TestDecisionsLoopThroughQuantifiers(t *testing.T) {
 	used := map[string]bool{}
-	for _, dir := range []string{".", "../preflight"} {
+	for _, dir := range []string{".", "../preflight", "../trust"} {
 		for name, where := range loops(t, dir) {
 			if inventoryLoops[name] == "" {
 				t.Errorf("%s loops over members itself: %s", name, strings.Join(where, ", "))

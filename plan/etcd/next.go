@@ -49,11 +49,11 @@ func (v view) operator() (*plan.Stage, error) {
 	unknown := len(v.Dark()) > 0 && !v.formed
 	var steps []plan.Step
 	if !unknown {
-		steps = v.authorities()
+		steps = v.trust.Urgent()
 	}
-	steps = append(steps, v.revoke()...)
+	steps = append(steps, v.trust.Revoke()...)
 	if !unknown || len(steps) > 0 || len(v.seen.Operator.Revoked.List) > 0 {
-		steps = append(steps, v.listRevoked(slices.ContainsFunc(steps, func(s plan.Step) bool {
+		steps = append(steps, v.trust.List(slices.ContainsFunc(steps, func(s plan.Step) bool {
 			return s.Kind.Traits().Relists && s.CA != "peer"
 		}))...)
 	}

@@ -345,7 +345,7 @@ func TestPlaceholderName(t *testing.T) {
 	host := s.Hosts["etcd-1"]
 	for _, simulated := range []bool{true, false} {
 		s.Simulated = simulated
-		if v := newView(w, s); v.trusts(host, v.cas("peer")[0]) != simulated {
+		if v := Trust(w, s); v.Trusts(host, v.CAs("peer")[0]) != simulated {
 			t.Errorf("simulated %v: trust-peer-NEW- is believed: %v", simulated, !simulated)
 		}
 	}

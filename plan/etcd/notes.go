@@ -27,9 +27,7 @@ func notes(w Want, s facts.Snapshot) []string {
 		found = append(found, "the hosts are of different architectures")
 	}
 	found = append(v.newerNotes(), found...)
-	found = append(found, v.operatorNotes()...)
-	found = append(found, v.clientNotes()...)
-	found = append(found, v.relianceNotes()...)
+	found = append(found, v.trust.Notes()...)
 	if v.heartbeat != w.Cluster.Etcd.HeartbeatInterval || v.election != w.Cluster.Etcd.ElectionTimeout {
 		found = append(found, "members restart twice: while they differ, no election timeout may be shorter than another's heartbeat interval allows")
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/clusterup/clusterup/facts"
 	"github.com/clusterup/clusterup/inventory"
 	"github.com/clusterup/clusterup/plan"
+	"github.com/clusterup/clusterup/plan/trust"
 	"github.com/clusterup/clusterup/units"
 )
 
@@ -67,7 +68,7 @@ func (v view) prepareHost(m inventory.Member, host facts.Host) []plan.Step {
 		add(installRelease(r, host)...)
 	}
 	add(v.trustFiles(host)...)
-	leaves := v.leaves(m, host)
+	leaves := v.trust.Leaves(v.holder(m, host))
 	add(leaves...)
 	if len(leaves) == 0 {
 		add(v.leafModes(host)...)
@@ -199,11 +200,11 @@ func (v view) trustFiles(host facts.Host) []plan.Step {
 			whys = append(whys, what+" "+why)
 		}
 	}
-	for _, role := range caRoles {
-		add("bundle of "+numbered(role, v.bundled(role, host)), v.trust(role, host))
+	for _, role := range trust.Roles {
+		add("bundle of "+trust.Numbered(role, v.trust.Bundled(role, host)), v.trust.Bundle(role, host))
 	}
-	if v.lists() {
-		add("list of revoked certificates", v.revoked())
+	if v.trust.Lists() {
+		add("list of revoked certificates", v.trust.Revoked())
 	}
 	if len(changes) == 0 {
 		return nil

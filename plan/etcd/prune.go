@@ -9,6 +9,7 @@ import (
 	"github.com/clusterup/clusterup/facts"
 	"github.com/clusterup/clusterup/inventory"
 	"github.com/clusterup/clusterup/plan"
+	"github.com/clusterup/clusterup/plan/trust"
 	"github.com/clusterup/clusterup/plan/version"
 	"github.com/clusterup/clusterup/units"
 )
@@ -49,8 +50,8 @@ func pathsOf(names []string) []plan.Path {
 // untrusted are bundles of clusterup's own that neither the running member nor its unit names, and that are not wanted.
 func (v view) untrusted(host facts.Host) []string {
 	used := slices.Concat(units.Command(host.Files[UnitPath(v.want.Cluster)].Content), v.command(host))
-	for _, role := range caRoles {
-		used = append(used, "="+v.trust(role, host).Path)
+	for _, role := range trust.Roles {
+		used = append(used, "="+v.trust.Bundle(role, host).Path)
 	}
 	var found []string
 	for name, file := range host.Files {
@@ -58,7 +59,7 @@ func (v view) untrusted(host facts.Host) []string {
 		if path.Dir(name) != ConfigDir(v.want.Cluster) || slices.ContainsFunc(used, named) {
 			continue
 		}
-		if slices.ContainsFunc(caRoles, func(role string) bool { return v.asWritten(name, role, file.Content) }) {
+		if slices.ContainsFunc(trust.Roles, func(role string) bool { return v.trust.Written(name, role, file.Content) }) {
 			found = append(found, name)
 		}
 	}

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"net/netip"
-	"path"
 	"slices"
 	"strings"
 	"time"
@@ -40,7 +39,7 @@ func (v view) refusals() []plan.Refusal {
 			found = append(found, check(m, host)...)
 		}
 	})
-	all := slices.Concat(v.keyless(), v.authorityRefusals(), v.noUser(), v.versionRefusals(), found, v.membership())
+	all := slices.Concat(v.trust.Keyless(v.clusterID), v.authorityRefusals(), v.noUser(), v.versionRefusals(), found, v.membership())
 	if len(all) > 0 {
 		return append(dark, all...)
 	}
@@ -55,24 +54,6 @@ func (v view) unreachables() []plan.Refusal {
 			found = append(found, v.unreachable(m, host))
 		}
 	})
-	return found
-}
-
-// keyless says which CA of the operator directory has lost its key, or is not there for a cluster that is. Making another one here
-// would split the cluster: a new CA has to be trusted by all members before anything is signed by it (law 5).
-func (v view) keyless() []plan.Refusal {
-	var found []plan.Refusal
-	for _, role := range []string{"peer", "client"} {
-		switch {
-		case v.canSign(role), v.seen.Operator.Replaced[role] != "" && len(v.cas(role)) > 0:
-		case len(v.cas(role)) > 0:
-			found = append(found, plan.Refuse(plan.CAKeyMissing, "", "put the key back from your backup of the operator directory's ca/",
-				"the operator directory has the certificate of the %s CA, but not its key", role))
-		case v.formed || v.started:
-			found = append(found, plan.Refuse(plan.ForeignCA, "", path.Join("put .clusterup", v.want.Cluster.Name, "ca")+" back, as it was when this cluster was made",
-				"cluster %s exists, and the operator directory has no %s CA", v.clusterID, role))
-		}
-	}
 	return found
 }
 
@@ -172,34 +153,6 @@ func (v view) sourced(m inventory.Member, host facts.Host) []plan.Refusal {
 		return nil
 	}
 	return []plan.Refusal{plan.Refuse(plan.Unsuitable, m.Name, NamesRemedy(m), "%s", text)}
-}
-
-// trusted says whether the host belongs to the CAs of this operator directory. A host of another's must not get a second CA.
-func (v view) trusted(m inventory.Member, host facts.Host) []plan.Refusal {
-	ours := v.ours()
-	conf := ConfigDir(v.want.Cluster)
-	var names []string
-	for name := range host.Files {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	var foreign []string
-	for _, name := range names {
-		if ok, _ := path.Match(conf+"/trust-*.pem", name); !ok {
-			continue
-		}
-		sums := facts.Certificates(host.Files[name].Content)
-		if len(sums) > 0 && !slices.ContainsFunc(sums, func(sum string) bool { return ours[sum] }) {
-			foreign = append(foreign, name)
-		}
-	}
-	if len(foreign) == 0 {
-		return nil
-	}
-	return []plan.Refusal{plan.Refuse(plan.ForeignCA, m.Name,
-		fmt.Sprintf("run it with the operator directory that made this cluster: %s, above all its ca/, beside the inventory",
-			path.Join(".clusterup", v.want.Cluster.Name)),
-		"%s trusts a CA that is not in this operator directory", foreign[0])}
 }
 
 // membership says where the member list and the inventory differ.

@@ -101,12 +101,16 @@ type site struct {
 
 func (s site) is(r plan.Refusal) bool { return r.Kind == s.kind && s.reason.MatchString(r.Reason) }
 
-// sites are the calls of plan.Refuse, and of one within data, with their kind and the format of their reason.
+// sites are the calls of plan.Refuse, here and in package trust, and of one within data, with their kind and the format of their reason.
 func sites(t *testing.T) []site {
 	t.Helper()
-	files, err := filepath.Glob("*.go")
-	if err != nil {
-		t.Fatal(err)
+	var files []string
+	for _, dir := range []string{".", "../trust"} {
+		in, err := filepath.Glob(filepath.Join(dir, "*.go"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		files = append(files, in...)
 	}
 	kinds, set := kindsByName(t), token.NewFileSet()
 	var found []site

@@ -9,6 +9,7 @@ import (
 
 	"github.com/clusterup/clusterup/facts"
 	"github.com/clusterup/clusterup/plan"
+	"github.com/clusterup/clusterup/plan/trust"
 )
 
 func ofCAs(t *testing.T, w Want) []dead {
@@ -58,10 +59,10 @@ func ofCAs(t *testing.T, w Want) []dead {
 		ca.Signing = ca.Signing && (ca.Role == "peer" || ca.Generation == 2)
 	}
 	return []dead{
-		{name: "no cluster to rotate", want: RotateCA(w, bare(w), caRoles, ""), seen: bare(w), follow: func(_ Want, s facts.Snapshot) (Want, facts.Snapshot) {
+		{name: "no cluster to rotate", want: RotateCA(w, bare(w), trust.Roles, ""), seen: bare(w), follow: func(_ Want, s facts.Snapshot) (Want, facts.Snapshot) {
 			return w, s // clusterup apply
 		}},
-		{name: "another's CA rotates", want: RotateCA(w, given(base), caRoles, ""), seen: given(base), follow: func(_ Want, _ facts.Snapshot) (Want, facts.Snapshot) {
+		{name: "another's CA rotates", want: RotateCA(w, given(base), trust.Roles, ""), seen: given(base), follow: func(_ Want, _ facts.Snapshot) (Want, facts.Snapshot) {
 			return w, given(base)
 		}},
 		{name: "another's CA has ended", want: w, seen: ending(given(base), "peer", 1, -1), follow: mended(given(base))},

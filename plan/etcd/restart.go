@@ -1,7 +1,6 @@
 package etcd
 
 import (
-	"bytes"
 	"cmp"
 	"fmt"
 	"slices"
@@ -10,6 +9,7 @@ import (
 	"github.com/clusterup/clusterup/facts"
 	"github.com/clusterup/clusterup/inventory"
 	"github.com/clusterup/clusterup/plan"
+	"github.com/clusterup/clusterup/plan/trust"
 	"github.com/clusterup/clusterup/units"
 )
 
@@ -35,7 +35,7 @@ func (v view) mustRestart(m inventory.Member, host facts.Host) []string {
 		why = append(why, "its open connections are to end")
 	}
 	for _, role := range []string{"peer", "server"} {
-		if unproven := v.unproven(host, role); unproven != "" {
+		if unproven := trust.Unproven(host, role); unproven != "" {
 			why = append(why, unproven)
 		}
 	}
@@ -44,8 +44,8 @@ func (v view) mustRestart(m inventory.Member, host facts.Host) []string {
 
 // inWords says what a member comes to do with TLS, and which CAs it comes to trust or trusts no more, in place of flags and names of bundles.
 func (v view) inWords(host facts.Host, wanted, why []string) []string {
-	for _, role := range caRoles {
-		was, is := units.Flag(host.Process.Args, trustFlag[role]), units.Flag(wanted, trustFlag[role])
+	for _, role := range trust.Roles {
+		was, is := units.Flag(host.Process.Args, trust.BundleFlag[role]), units.Flag(wanted, trust.BundleFlag[role])
 		switch {
 		case is != "" && was == "":
 			why = append(slices.DeleteFunc(why, func(line string) bool {
@@ -53,7 +53,7 @@ func (v view) inWords(host facts.Host, wanted, why []string) []string {
 			}), tlsWords[role])
 		case is != was:
 			for i, line := range why {
-				if changes := v.trustChanges(role, host); strings.HasPrefix(line, "--"+trustFlag[role]+": ") && len(changes) > 0 {
+				if changes := v.trust.Changes(role, host); strings.HasPrefix(line, "--"+trust.BundleFlag[role]+": ") && len(changes) > 0 {
 					why[i] = strings.Join(changes, ", ")
 				}
 			}
@@ -73,23 +73,6 @@ var (
 		"client": "to have a certificate for its clients, and to ask them for theirs",
 	}
 )
-
-// trustChanges says which CAs of a role a member comes to trust, or trusts no more.
-func (v view) trustChanges(role string, host facts.Host) []string {
-	var changes []string
-	bundled := v.bundled(role, host)
-	for _, ca := range v.cas(role) {
-		trusted := v.trusts(host, ca)
-		will := slices.ContainsFunc(bundled, func(other facts.CA) bool { return bytes.Equal(other.Trusted(), ca.Trusted()) })
-		switch {
-		case will && !trusted:
-			changes = append(changes, "to trust "+caName(ca))
-		case trusted && !will:
-			changes = append(changes, "to trust "+caName(ca)+" no more")
-		}
-	}
-	return changes
-}
 
 // candidate is a member that must restart.
 type candidate struct {
@@ -162,7 +145,7 @@ func (v view) restart() (*plan.Stage, error) {
 		name += ", to take a raft snapshot"
 	case restart.From != restart.Version:
 		name = fmt.Sprintf("etcd %s → %s: %s", restart.From, restart.Version, name)
-	case v.unproven(first.host, "peer") != "" || v.unproven(first.host, "server") != "":
+	case trust.Unproven(first.host, "peer") != "" || trust.Unproven(first.host, "server") != "":
 		name += ", which goes on to serve the certificates of before"
 	}
 	steps := slices.Concat(v.announce(first.member), v.unitBefore(first.member), []plan.Step{restart})
@@ -189,7 +172,7 @@ func (v view) restartStep(c candidate) plan.Step {
 
 // cutOff says that no member accepts another any more, since the CA of their certificates has ended: there is no quorum to be kept, and
 // none before most members have restarted with another CA.
-func (v view) cutOff() bool { return v.formed && v.want.Cluster.TLS.Peers && v.ended("peer") }
+func (v view) cutOff() bool { return v.formed && v.want.Cluster.TLS.Peers && v.trust.Ended("peer") }
 
 // together restarts side by side what would each wait for the others.
 func (v view) together(all []candidate) *plan.Stage {

@@ -8,6 +8,7 @@ import (
 	"github.com/clusterup/clusterup/facts"
 	"github.com/clusterup/clusterup/inventory"
 	"github.com/clusterup/clusterup/plan"
+	"github.com/clusterup/clusterup/plan/trust"
 )
 
 // rotated is what is seen where nothing is left to do, with an error if it does not come to that.
@@ -29,7 +30,7 @@ func aged(t *testing.T, w Want) facts.Snapshot {
 	s := issued(w, settled(t, w))
 	s.Taken = noon.AddDate(9, 6, 0)
 	s.Operator.Clients[0].NotAfter = noon.AddDate(10, 0, 0)
-	if s = rotated(t, w, s); s.Operator.Holds["client"] != HoldTrust {
+	if s = rotated(t, w, s); s.Operator.Holds["client"] != trust.HoldTrust {
 		t.Fatalf("holds %v", s.Operator.Holds)
 	}
 	return s
@@ -59,7 +60,7 @@ func TestAbortedForGood(t *testing.T) {
 	cluster := *w.Cluster
 	cluster.PKI.PeerCA = &inventory.GivenCA{Cert: "other.pem", Key: "other.key"}
 	other.Cluster = &cluster
-	of["peer"] = rotated(t, RotateCA(other, replaced(w, settled(t, w)), []string{"peer"}, HoldTrust), replaced(w, settled(t, w)))
+	of["peer"] = rotated(t, RotateCA(other, replaced(w, settled(t, w)), []string{"peer"}, trust.HoldTrust), replaced(w, settled(t, w)))
 	for role, s := range of {
 		back := AbortRotation(other, []string{role})
 		s = rotated(t, back, s)
@@ -89,10 +90,10 @@ func TestNoRotationWithoutACA(t *testing.T) {
 	for i := range s.Operator.CAs {
 		s.Operator.CAs[i].Retired, s.Operator.CAs[i].Signing = true, false
 	}
-	if got := Rotations(w, s); got != nil {
+	if got := Trust(w, s).Rotations(); got != nil {
 		t.Errorf("got %v", got)
 	}
-	_, err := Next(AbortRotation(w, caRoles), s)
+	_, err := Next(AbortRotation(w, trust.Roles), s)
 	if refused := new(plan.Refused); !errors.As(err, &refused) || !refused.Only(plan.CAKeyMissing) {
 		t.Errorf("got %v", err)
 	}
@@ -102,7 +103,7 @@ func TestNoRotationWithoutACA(t *testing.T) {
 func TestAClientThatWentBack(t *testing.T) {
 	w := wanted(t, 3)
 	s := issued(w, settled(t, w))
-	s = rotated(t, RotateCA(w, s, []string{"client"}, HoldLeaves), s)
+	s = rotated(t, RotateCA(w, s, []string{"client"}, trust.HoldLeaves), s)
 	s.Operator.Clients = append(s.Operator.Clients, facts.Client{Name: "app", Serial: "2", Generation: 2, NotAfter: noon.AddDate(1, 0, 0)})
 	s = rotated(t, AbortRotation(w, []string{"client"}), s)
 	s = rotated(t, RotateCA(w, s, []string{"client"}, ""), s)
@@ -115,7 +116,7 @@ func TestAClientThatWentBack(t *testing.T) {
 
 func TestARotationToACAWithoutItsKeyWaits(t *testing.T) {
 	w := wanted(t, 3)
-	for _, hold := range []string{HoldTrust, HoldLeaves} {
+	for _, hold := range []string{trust.HoldTrust, trust.HoldLeaves} {
 		s := watched(w, settled(t, w))
 		s = rotated(t, RotateCA(w, s, []string{"peer"}, hold), s)
 		for i, ca := range s.Operator.CAs {
@@ -149,7 +150,7 @@ func TestTLSStaysOnWhileAllAreStopped(t *testing.T) {
 func TestACAThatWasDroppedIsNotTrustedAgain(t *testing.T) {
 	w := wanted(t, 3)
 	s := watched(w, settled(t, w))
-	s = rotated(t, RotateCA(w, s, caRoles, ""), s)
+	s = rotated(t, RotateCA(w, s, trust.Roles, ""), s)
 	for i := range s.Operator.CAs {
 		s.Operator.CAs[i].Retired, s.Operator.CAs[i].Signing = false, true
 	}
@@ -163,7 +164,7 @@ func TestACAThatWasDroppedIsNotTrustedAgain(t *testing.T) {
 func TestClientsAreNamed(t *testing.T) {
 	w := wanted(t, 3)
 	s := issued(w, settled(t, w))
-	moved := rotated(t, RotateCA(w, s, []string{"client"}, HoldLeaves), s)
+	moved := rotated(t, RotateCA(w, s, []string{"client"}, trust.HoldLeaves), s)
 	moved.Operator.Clients = []facts.Client{{Name: "app", Serial: "2", Generation: 2, NotAfter: noon.AddDate(1, 0, 0)}}
 	given := s
 	given.Operator.Replaced = map[string]string{"client": "another one is given"}
@@ -187,21 +188,21 @@ func TestClientsAreNamed(t *testing.T) {
 func TestUnfinished(t *testing.T) {
 	w := wanted(t, 3)
 	s := issued(w, settled(t, w))
-	if got := Unfinished(w, s, caRoles); len(got) != 2 {
+	if got := Trust(w, s).Unfinished(trust.Roles); len(got) != 2 {
 		t.Errorf("of none: %v", got)
 	}
-	begun := RotateCA(w, s, caRoles, "")
+	begun := RotateCA(w, s, trust.Roles, "")
 	stage, err := Next(begun, s)
 	if err != nil || len(stage.Steps) != 2 {
 		t.Fatal(stage, err)
 	}
 	cut := *stage
 	cut.Steps = cut.Steps[:1]
-	if got := Unfinished(w, Simulate(begun, s, cut), caRoles); len(got) != 2 {
+	if got := Trust(w, Simulate(begun, s, cut)).Unfinished(trust.Roles); len(got) != 2 {
 		t.Errorf("cut off before the second CA was made: %v", got)
 	}
 	s = rotated(t, begun, s)
-	if got := Unfinished(w, s, caRoles); len(got) != 1 || got[0] != "client" {
+	if got := Trust(w, s).Unfinished(trust.Roles); len(got) != 1 || got[0] != "client" {
 		t.Errorf("of one that waits: %v", got)
 	}
 }
@@ -210,8 +211,8 @@ func TestUnfinished(t *testing.T) {
 func TestClientSigner(t *testing.T) {
 	w := wanted(t, 3)
 	w.Accept = []plan.Risk{plan.OldClients}
-	begun := rotated(t, RotateCA(w, settled(t, w), []string{"client"}, HoldTrust), watched(w, settled(t, w)))
-	moved := rotated(t, RotateCA(w, begun, []string{"client"}, HoldLeaves), begun)
+	begun := rotated(t, RotateCA(w, settled(t, w), []string{"client"}, trust.HoldTrust), watched(w, settled(t, w)))
+	moved := rotated(t, RotateCA(w, begun, []string{"client"}, trust.HoldLeaves), begun)
 	dark := func(s facts.Snapshot, names ...string) facts.Snapshot {
 		for _, name := range names {
 			s = change(s, name, func(h *facts.Host) { *h = facts.Host{Name: name, Unreachable: "no route to host"} })
@@ -230,7 +231,7 @@ func TestClientSigner(t *testing.T) {
 		"a member shows it, others dark":    {dark(moved, "etcd-1", "etcd-2"), 2},
 		"members show it, and all are dark": {dark(moved, "etcd-1", "etcd-2", "etcd-3"), 1},
 	} {
-		if ca, ok := ClientSigner(w, c.seen); ok != (c.want > 0) || ca.Generation != c.want {
+		if ca, ok := Trust(w, c.seen).ClientSigner(); ok != (c.want > 0) || ca.Generation != c.want {
 			t.Errorf("%s: CA %d, want %d", name, ca.Generation, c.want)
 		}
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/clusterup/clusterup/facts"
 	"github.com/clusterup/clusterup/plan"
+	"github.com/clusterup/clusterup/plan/trust"
 )
 
 // rotateCA is a wish.
@@ -35,7 +36,7 @@ func watched(w Want, s facts.Snapshot) facts.Snapshot {
 					h.Serves["server"] = append(h.Serves["server"], facts.Served{From: from})
 				}
 			}
-			h.Serves = serve(w, s, *h)
+			h.Serves = trustOf(w, s).Serve(*h)
 		})
 	}
 	return s
@@ -72,14 +73,14 @@ func patiently(w *Want) {
 
 var rotations = []operation{
 	{name: "peer CA", wish: rotateCA("", "peer"), leads: 2, minds: []func(Want, facts.Snapshot) Want{abort("peer")}},
-	{name: "client CA", wish: rotateCA("", "client"), begin: issued, leads: 2, minds: []func(Want, facts.Snapshot) Want{abort("client"), rotateCA(HoldLeaves, "client")}},
-	{name: "both CAs", wish: rotateCA("", caRoles...), leads: 2, minds: []func(Want, facts.Snapshot) Want{abort(caRoles...), rotateCA(HoldTrust, caRoles...)}},
-	{name: "both CAs, held", wish: rotateCA(HoldTrust, caRoles...), leads: 1, minds: []func(Want, facts.Snapshot) Want{abort("peer"), rotateCA("", "client")}},
+	{name: "client CA", wish: rotateCA("", "client"), begin: issued, leads: 2, minds: []func(Want, facts.Snapshot) Want{abort("client"), rotateCA(trust.HoldLeaves, "client")}},
+	{name: "both CAs", wish: rotateCA("", trust.Roles...), leads: 2, minds: []func(Want, facts.Snapshot) Want{abort(trust.Roles...), rotateCA(trust.HoldTrust, trust.Roles...)}},
+	{name: "both CAs, held", wish: rotateCA(trust.HoldTrust, trust.Roles...), leads: 1, minds: []func(Want, facts.Snapshot) Want{abort("peer"), rotateCA("", "client")}},
 	{name: "client CA, of which a client has not moved", change: patiently, wish: rotateCA("", "client"), begin: issued, leads: 1},
-	{name: "both CAs, held before the end", wish: rotateCA(HoldLeaves, caRoles...), begin: issued, leads: 1, minds: []func(Want, facts.Snapshot) Want{abort("client"), rotateCA("", "client")}},
+	{name: "both CAs, held before the end", wish: rotateCA(trust.HoldLeaves, trust.Roles...), begin: issued, leads: 1, minds: []func(Want, facts.Snapshot) Want{abort("client"), rotateCA("", "client")}},
 	{name: "peer CA of another's", begin: replaced, leads: 2, minds: []func(Want, facts.Snapshot) Want{abort("peer")}},
 	{name: "leaves", wish: RotateCerts, begin: watched},
-	{name: "both CAs with flags", change: flagged, wish: rotateCA("", caRoles...), leads: 3},
+	{name: "both CAs with flags", change: flagged, wish: rotateCA("", trust.Roles...), leads: 3},
 	{name: "client CA with a minor up", to: "3.7.3", wish: rotateCA("", "client"), leads: 3},
 	{name: "TLS between peers", was: plainly, change: securely, leads: 2},
 	{name: "TLS between peers, and a new peer CA", was: plainly, change: securely, wish: rotateCA("", "peer"), leads: 4},
@@ -127,14 +128,14 @@ func (r *roller) turnedDown(at rolled, stage plan.Stage) []rolled {
 		st = r.do(st, step)
 	}
 	var found []rolled
-	for _, role := range caRoles {
-		leaf := leafOf[role]
+	for _, role := range trust.Roles {
+		leaf := trust.LeafOf[role]
 		views := st.seen.Hosts[last.Host].Serves[leaf]
-		if v := newView(r.w, st.seen); len(v.live(role)) < 2 || len(views) == 0 || last.Kind == plan.IssueLeaf && last.Leaf.CA != role {
+		if v := Trust(r.w, st.seen); len(v.Live(role)) < 2 || len(views) == 0 || last.Kind == plan.IssueLeaf && last.Leaf.CA != role {
 			continue
 		}
 		bad := change(st.seen, last.Host, func(h *facts.Host) {
-			h.Serves = serve(r.w, st.seen, *h)
+			h.Serves = trustOf(r.w, st.seen).Serve(*h)
 			if view := &h.Serves[leaf][0]; last.Kind == plan.IssueLeaf {
 				view.Valid, view.Invalid = nil, "incompatible key usage"
 			} else {

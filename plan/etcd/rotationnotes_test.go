@@ -7,6 +7,7 @@ import (
 
 	"github.com/clusterup/clusterup/facts"
 	"github.com/clusterup/clusterup/plan"
+	"github.com/clusterup/clusterup/plan/trust"
 )
 
 // Who is cut off by what is about to be done is named, until that is done or does not come.
@@ -22,17 +23,16 @@ func TestCutOffNotes(t *testing.T) {
 		says string
 	}{
 		"a rotation without a pause":  {RotateCA(patient, s, []string{"client"}, ""), s, "client app: the newest certificate is of client CA 1. Who does not trust"},
-		"a pause that is too late":    {RotateCA(patient, s, []string{"client"}, HoldLeaves), s, "is cut off: --pause-after=trust leaves the time"},
-		"a pause":                     {RotateCA(patient, s, []string{"client"}, HoldTrust), s, ""},
-		"it is paused":                {patient, after(HoldTrust), ""},
+		"a pause that is too late":    {RotateCA(patient, s, []string{"client"}, trust.HoldLeaves), s, "is cut off: --pause-after=trust leaves the time"},
+		"a pause":                     {RotateCA(patient, s, []string{"client"}, trust.HoldTrust), s, ""},
+		"it is paused":                {patient, after(trust.HoldTrust), ""},
 		"it waits for the client":     {patient, after(""), ""},
 		"it does not wait any more":   {accepting(patient, plan.OldClients), after(""), "client app: the newest certificate is of client CA 1, and is refused by every member"},
-		"it is paused all the same":   {accepting(patient, plan.OldClients), after(HoldLeaves), ""},
-		"nothing to take back":        {AbortRotation(patient, caRoles), s, "no rotation is under way"},
+		"it is paused all the same":   {accepting(patient, plan.OldClients), after(trust.HoldLeaves), ""},
+		"nothing to take back":        {AbortRotation(patient, trust.Roles), s, "no rotation is under way"},
 		"keys that are not encrypted": {patient, unsealed, "clusterup pki reseal"},
 	} {
-		v := newView(test.want, test.seen)
-		got := strings.Join(append(v.operatorNotes(), v.clientNotes()...), "\n")
+		got := strings.Join(Trust(test.want, test.seen).Notes(), "\n")
 		if test.says == "" && got != "" || !strings.Contains(got, test.says) {
 			t.Errorf("%s: the notes are %q, want %q", name, got, test.says)
 		}
@@ -62,7 +62,7 @@ func TestTakenBackNotes(t *testing.T) {
 		{"somebody was", append(slices.Clone(s.Operator.Clients), early), "client early: the newest certificate is of client CA 2, which is taken back"},
 	} {
 		s.Operator.Clients = test.clients
-		got := strings.Join(newView(AbortRotation(w, []string{"client"}), s).clientNotes(), "\n")
+		got := strings.Join(Trust(AbortRotation(w, []string{"client"}), s).Notes(), "\n")
 		if test.want == "" && got != "" || !strings.HasPrefix(got, test.want) {
 			t.Errorf("%s: the notes are %q, want %q", test.name, got, test.want)
 		}

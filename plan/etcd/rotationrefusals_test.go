@@ -7,6 +7,7 @@ import (
 
 	"github.com/clusterup/clusterup/facts"
 	"github.com/clusterup/clusterup/plan"
+	"github.com/clusterup/clusterup/plan/trust"
 )
 
 // What is asked of CAs and TLS, and not done; the reason and the remedy are held by the laws.
@@ -54,9 +55,9 @@ func TestRotationRefusals(t *testing.T) {
 		seen facts.Snapshot
 		kind plan.RefusalKind // "": not refused
 	}{
-		"no cluster to rotate":                  {RotateCA(w, bare(w), caRoles, ""), bare(w), plan.NoCluster},
+		"no cluster to rotate":                  {RotateCA(w, bare(w), trust.Roles, ""), bare(w), plan.NoCluster},
 		"no cluster to give certificates":       {RotateCerts(w, bare(w)), bare(w), plan.NoCluster},
-		"another's CA rotates":                  {RotateCA(w, given(whole), caRoles, ""), given(whole), plan.GivenCA},
+		"another's CA rotates":                  {RotateCA(w, given(whole), trust.Roles, ""), given(whole), plan.GivenCA},
 		"another's CA has ended":                {w, ending(given(whole), "peer", 1, -1), plan.GivenCA},
 		"another's CA that cannot be used":      {w, unfit, plan.GivenCA},
 		"the only one that all trust, such":     {w, alone, ""},

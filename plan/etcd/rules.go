@@ -163,21 +163,3 @@ func (v view) candidateNames() []string {
 	}
 	return names
 }
-
-// rotateWaits: rotations that are under way, and those that are to begin.
-func (v view) rotateWaits() []plan.Wait {
-	var found []plan.Wait
-	for _, role := range caRoles {
-		replaced := v.seen.Operator.Replaced[role] != "" && !v.goesBack(role)
-		switch {
-		case v.rotating(role):
-			r := v.rotation(role)
-			found = append(found, v.waitFor(fmt.Sprintf("the rotation of the %s CA, %d → %d, in its phase %s as far as hosts answer,",
-				role, r.From, r.To, r.Phase),
-				"a CA signs when every member was seen to trust it, and is dropped when none was seen to need it")...)
-		case replaced, len(v.begin(role)) > 0:
-			found = append(found, v.waitFor("the next "+role+" CA", "it is made when all members are seen to run what is wanted")...)
-		}
-	}
-	return found
-}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/clusterup/clusterup/facts"
 	"github.com/clusterup/clusterup/plan"
+	"github.com/clusterup/clusterup/plan/trust"
 	"github.com/clusterup/clusterup/plan/version"
 	"github.com/clusterup/clusterup/units"
 )
@@ -40,6 +41,18 @@ func SimulateStep(w Want, s facts.Snapshot, step plan.Step) facts.Snapshot {
 	host.InUse = simulateUse(w, s.Hosts[step.Host], host)
 	s.Hosts[step.Host] = host
 	return simulateCluster(w, s)
+}
+
+func simulateOperator(w Want, s facts.Snapshot, step plan.Step) facts.Operator {
+	if step.Kind != plan.PinRelease {
+		return trustOf(w, s).Simulate(step)
+	}
+	o := s.Operator
+	if o.Pinned = maps.Clone(o.Pinned); o.Pinned == nil {
+		o.Pinned = map[string]string{}
+	}
+	o.Pinned[step.Release.Pin()] = step.Release.SHA256
+	return o
 }
 
 // simulateEtcd is the effect of the steps that etcd itself does.
@@ -87,8 +100,8 @@ func simulateHost(w Want, s facts.Snapshot, step plan.Step, host *facts.Host) {
 			host.Files[p.Path] = file
 			host.Data.Exists = host.Data.Exists || p.Owner == w.Cluster.User
 		}
-		if mute("peer", *host) || mute("server", *host) { // what lies there can be read now
-			host.Serves = serve(w, s, *host)
+		if trust.Mute("peer", *host) || trust.Mute("server", *host) { // what lies there can be read now
+			host.Serves = trustOf(w, s).Serve(*host)
 		}
 	case plan.InstallRelease:
 		simulateRelease(host, *step.Release)
@@ -109,7 +122,7 @@ func simulateHost(w Want, s facts.Snapshot, step plan.Step, host *facts.Host) {
 	case plan.EnableUnit:
 		host.Unit.Enabled = "enabled"
 	case plan.IssueLeaf:
-		simulateLeaf(w, s, step.Leaf, host)
+		trustOf(w, s).Issue(step.Leaf, host)
 	case plan.PruneReleases, plan.PruneTrust:
 		for _, p := range step.Paths {
 			for name := range host.Files {
@@ -164,7 +177,7 @@ func simulateRunning(w Want, s facts.Snapshot, step plan.Step, host *facts.Host)
 		}
 		host.Process = &facts.Process{PID: pid, SameAs: b.path("etcd"), Args: args, User: w.Cluster.User}
 		host.Unit.Active, host.Unit.Enabled = "active", "enabled"
-		host.Serves = serve(w, s, *host)
+		host.Serves = trustOf(w, s).Serve(*host)
 		status := facts.Status{Version: b.version, StorageVersion: storage(b.version, v.low)}
 		if old := host.Etcd; old != nil {
 			status.Applied = old.Applied

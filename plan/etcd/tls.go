@@ -12,6 +12,7 @@ import (
 	"github.com/clusterup/clusterup/facts"
 	"github.com/clusterup/clusterup/inventory"
 	"github.com/clusterup/clusterup/plan"
+	"github.com/clusterup/clusterup/plan/trust"
 	"github.com/clusterup/clusterup/units"
 )
 
@@ -72,7 +73,7 @@ func (v view) schemeElsewhere(m inventory.Member) string {
 // dialersReady says whether every member can dial TLS: its process has been started with certificates.
 func (v view) dialersReady() bool {
 	return v.All(func(_ inventory.Member, host facts.Host) bool {
-		return units.Flag(v.command(host), trustFlag["peer"]) != ""
+		return units.Flag(v.command(host), trust.BundleFlag["peer"]) != ""
 	})
 }
 

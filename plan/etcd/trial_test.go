@@ -92,7 +92,7 @@ func TestACAThatNoHostHas(t *testing.T) {
 		t.Errorf("at a bootstrap: peer CAs %v", live)
 	}
 	for name, host := range s.Hosts {
-		if v := newView(w, s); v.trusts(host, v.cas("peer")[0]) {
+		if v := Trust(w, s); v.Trusts(host, v.CAs("peer")[0]) {
 			t.Errorf("%s trusts the one that was left", name)
 		}
 	}
@@ -116,13 +116,13 @@ func TestRejected(t *testing.T) {
 	end := all[len(all)-1]
 	view := func(s facts.Snapshot, do func(*facts.Served)) facts.Snapshot {
 		return change(s, "etcd-2", func(h *facts.Host) {
-			h.Serves = serve(w, s, *h)
+			h.Serves = trustOf(w, s).Serve(*h)
 			do(&h.Serves["peer"][0])
 		})
 	}
 	trusting := all[slices.IndexFunc(all, func(s facts.Snapshot) bool {
-		v := newView(w, s)
-		return len(v.live("peer")) > 1 && v.trustedByAll(v.live("peer")[1])
+		v := Trust(w, s)
+		return len(v.Live("peer")) > 1 && v.All(func(_ string, host facts.Host) bool { return v.Trusts(host, v.Live("peer")[1]) })
 	})]
 	for name, s := range map[string]facts.Snapshot{
 		"not accepted, before any has its certificate": view(trusting, func(s *facts.Served) { s.Accepts, s.Refuses = "", "bad certificate" }),
@@ -133,7 +133,7 @@ func TestRejected(t *testing.T) {
 		"valid with the old CA alone": view(end, func(s *facts.Served) { s.Valid = []string{"first"} }),
 	} {
 		stage, err := Next(w, s)
-		rotations := Rotations(w, s)
+		rotations := Trust(w, s).Rotations()
 		if stage != nil && stage.Steps[0].Kind == plan.PruneTrust {
 			stage, err = Next(w, Simulate(w, s, *stage))
 		}
@@ -149,7 +149,7 @@ func TestOnTrial(t *testing.T) {
 	w := wanted(t, 3)
 	whole := settled(t, w)
 	for step, s := range until(t, theirs(w), replaced(w, whole)) {
-		if got := OnTrial(theirs(w), s); !slices.Equal(got, []string{"peer"}) {
+		if got := Trust(theirs(w), s).OnTrial(); !slices.Equal(got, []string{"peer"}) {
 			t.Errorf("after stage %d: %v", step, got)
 		}
 	}
@@ -163,7 +163,7 @@ func TestOnTrial(t *testing.T) {
 		"in use":     {theirs(w), rotated(t, theirs(w), replaced(w, whole)), nil},
 		"taken back": {AbortRotation(theirs(w), []string{"peer"}), replaced(w, whole), nil},
 	} {
-		if got := OnTrial(c.want, c.seen); !slices.Equal(got, c.on) && len(got)+len(c.on) > 0 {
+		if got := Trust(c.want, c.seen).OnTrial(); !slices.Equal(got, c.on) && len(got)+len(c.on) > 0 {
 			t.Errorf("%s: %v, want %v", name, got, c.on)
 		}
 	}

@@ -7,6 +7,8 @@ import (
 	"github.com/clusterup/clusterup/facts"
 	"github.com/clusterup/clusterup/inventory"
 	"github.com/clusterup/clusterup/plan"
+	"github.com/clusterup/clusterup/plan/trust"
+	"github.com/clusterup/clusterup/plan/version"
 	"github.com/clusterup/clusterup/units"
 )
 
@@ -27,6 +29,8 @@ type view struct {
 	downgrade string // target of the downgrade that is enabled, "3.5.0"; empty: none that a member speaks of
 
 	heartbeat, election time.Duration // see timing
+
+	trust trust.State
 }
 
 // look is a view without what follows from it.
@@ -34,7 +38,7 @@ func look(w Want, s facts.Snapshot) view {
 	members := plan.Members[inventory.Member]{
 		List: w.Cluster.Members, Name: func(m inventory.Member) string { return m.Name }, Hosts: s.Hosts,
 	}
-	return view{Members: members, want: w, seen: s}
+	return view{Members: members, want: w, seen: s, trust: trustOf(w, s)}
 }
 
 func newView(w Want, s facts.Snapshot) view {
@@ -50,6 +54,8 @@ func newView(w Want, s facts.Snapshot) view {
 			v.downgrade = host.Etcd.Downgrade
 		}
 	})
+	v.trust.Formed, v.trust.Started = v.formed, v.started
+	v.trust.Mixed, v.trust.Held = version.Minor(v.low) != version.Minor(v.high), v.held()
 	return v
 }
 

@@ -3,9 +3,9 @@ package etcd
 import (
 	"slices"
 
-	"github.com/clusterup/clusterup/facts"
 	"github.com/clusterup/clusterup/inventory"
 	"github.com/clusterup/clusterup/plan"
+	"github.com/clusterup/clusterup/plan/trust"
 )
 
 // Want is what the operator wants, as far as it does not come from looking.
@@ -20,13 +20,9 @@ type Want struct {
 	// HoldLast leaves the last member at its minor version when the cluster goes to the next: until then one can turn back.
 	HoldLast bool
 
-	Existing   bool              // nothing is done unless there is a cluster already
-	Generation map[string]int    // role → the least generation of its CA; one that is not there is made. See RotateCA
-	Hold       map[string]string // role → the phase after which the rotation of its CA waits, "": none; a role that is not in it stays as it is
-	Abort      []string          // roles of CAs whose rotation is to be taken back
-	Revoke     []facts.Client    // client certificates that are to be refused
-	Restart    map[string]int    // member → PID of the process that is not to go on, so that its connections end. See EndConnections
-	Replace    map[string]bool   // SHA-256 of leaves that are not to stay in use. See RotateCerts
+	Existing bool           // nothing is done unless there is a cluster already
+	Restart  map[string]int // member → PID of the process that is not to go on, so that its connections end. See EndConnections
+	trust.Wish
 }
 
 func (w Want) accepts(r plan.Risk) bool { return slices.Contains(w.Accept, r) }

@@ -232,7 +232,7 @@ func (p *preflight) roundTrip(m inventory.Member, probe probe.Probe) {
 // rtt is the mean round-trip time between two hosts: as ping says, else how much longer a connection to the other takes than one to oneself.
 func (p *preflight) rtt(probed probe.Probe, from, to inventory.Member) (time.Duration, bool) {
 	if ping, ok := probed.Pings[to.PeerAddress]; ok {
-		return ping.Avg, true
+		return ping, true
 	}
 	find := func(name string) int {
 		return slices.IndexFunc(probed.Reach, func(r probe.Reach) bool { return r.To == name && r.Door.Name == "peer" && r.OK() })

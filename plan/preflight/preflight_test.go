@@ -27,7 +27,7 @@ func fit(t *testing.T, w etcd.Want, s facts.Snapshot) (facts.Snapshot, map[strin
 		probed := probe.Probe{
 			CPUs: 4, Synced: "yes", Services: []string{"chrony"}, Places: map[string]probe.Place{"data": disk, "wal": disk, "opt": disk},
 			Fsync:     probe.Latency{Samples: 200, P50: time.Millisecond, P99: 2 * time.Millisecond, Max: 3 * time.Millisecond, Floor: 1e4},
-			Addresses: []probe.HostAddress{{IP: "127.0.0.1"}, {IP: m.Address}}, OpenFiles: 1 << 20, Pings: map[string]probe.RTT{},
+			Addresses: []probe.HostAddress{{IP: "127.0.0.1"}, {IP: m.Address}}, OpenFiles: 1 << 20, Pings: map[string]time.Duration{},
 		}
 		for _, other := range w.Cluster.Members {
 			for _, door := range asks[other.Name].Doors {
@@ -35,7 +35,7 @@ func fit(t *testing.T, w etcd.Want, s facts.Snapshot) (facts.Snapshot, map[strin
 			}
 		}
 		for _, address := range asks[m.Name].Ping {
-			probed.Pings[address] = probe.RTT{Min: 1e5, Avg: 2e5, Max: 3e5}
+			probed.Pings[address] = 2e5
 		}
 		probes[m.Name] = probed
 	}
@@ -209,11 +209,11 @@ func TestPreflight(t *testing.T) {
 			want: []string{"etcd-2 reach warning: not checked: no listener could be set up: systemd-socket-activate is missing"},
 		},
 		"far away": {
-			probe: func(p *probe.Probe) { p.Pings = map[string]probe.RTT{"10.0.0.13": {Avg: 210 * time.Millisecond}} },
+			probe: func(p *probe.Probe) { p.Pings = map[string]time.Duration{"10.0.0.13": 210 * time.Millisecond} },
 			want:  []string{"round-trip warning: the longest round trip is 210 ms, heartbeat_interval 100ms, election_timeout 1s: too short for that"},
 		},
 		"too far away": {
-			probe: func(p *probe.Probe) { p.Pings = map[string]probe.RTT{"10.0.0.13": {Avg: 1200 * time.Millisecond}} },
+			probe: func(p *probe.Probe) { p.Pings = map[string]time.Duration{"10.0.0.13": 1200 * time.Millisecond} },
 			want:  []string{"round-trip refusal: the longest round trip is 1200 ms, heartbeat_interval 100ms, election_timeout 1s: no leader would be elected"},
 		},
 		"far away by connection": {

@@ -1,4 +1,4 @@
-package etcd
+package trust
 
 import (
 	"fmt"
@@ -11,11 +11,12 @@ import (
 	"github.com/clusterup/clusterup/units"
 )
 
-func simulateOperator(w Want, s facts.Snapshot, step plan.Step) facts.Operator {
-	o := s.Operator
+// Simulate is the operator directory after a step there.
+func (s State) Simulate(step plan.Step) facts.Operator {
+	o := s.Seen.Operator
 	switch step.Kind {
 	case plan.CreateCA:
-		o.CAs = append(slices.Clone(o.CAs), simulateCA(w, s, step.CA))
+		o.CAs = append(slices.Clone(o.CAs), s.simulateCA(step.CA))
 		o.Replaced, o.Reverts = maps.Clone(o.Replaced), maps.Clone(o.Reverts)
 		delete(o.Replaced, step.CA)
 		delete(o.Reverts, step.CA)
@@ -25,10 +26,10 @@ func simulateOperator(w Want, s facts.Snapshot, step plan.Step) facts.Operator {
 		for i, ca := range o.CAs {
 			if ca.Role == step.CA && ca.Generation == step.Generation {
 				o.CAs[i].Retired, o.CAs[i].Signing = true, false
-				newest := ca.Generation == view{seen: s}.newest(ca.Role)
+				newest := ca.Generation == s.newest(ca.Role)
 				o.Revoked.Current = o.Revoked.Current && !(newest && ca.Role == "client")
 				if newest {
-					o.Replaced, o.Reverts = gaveUp(s, ca)
+					o.Replaced, o.Reverts = s.gaveUp(ca)
 				}
 			}
 		}
@@ -48,22 +49,16 @@ func simulateOperator(w Want, s facts.Snapshot, step plan.Step) facts.Operator {
 		o.Revoked.Current = false
 	case plan.ListRevoked:
 		o.Revoked = facts.Revoked{List: []byte(plan.Placeholder), Current: true}
-	case plan.PinRelease:
-		o.Pinned = maps.Clone(o.Pinned)
-		if o.Pinned == nil {
-			o.Pinned = map[string]string{}
-		}
-		o.Pinned[step.Release.Pin()] = step.Release.SHA256
 	}
 	return o
 }
 
 // gaveUp is how the CAs differ from what the inventory names when the newest is retired: it may be the one before
 // that it names.
-func gaveUp(s facts.Snapshot, newest facts.CA) (replaced map[string]string, reverts map[string]int) {
-	replaced, reverts = maps.Clone(s.Operator.Replaced), maps.Clone(s.Operator.Reverts)
+func (s State) gaveUp(newest facts.CA) (replaced map[string]string, reverts map[string]int) {
+	replaced, reverts = maps.Clone(s.Seen.Operator.Replaced), maps.Clone(s.Seen.Operator.Reverts)
 	before := 0
-	for _, ca := range s.Operator.CAs {
+	for _, ca := range s.Seen.Operator.CAs {
 		if ca.Role == newest.Role && !ca.Retired && ca.Generation < newest.Generation {
 			before = ca.Generation
 		}
@@ -81,55 +76,51 @@ func gaveUp(s facts.Snapshot, newest facts.CA) (replaced map[string]string, reve
 	return replaced, reverts
 }
 
-func simulateCA(w Want, s facts.Snapshot, role string) facts.CA {
+func (s State) simulateCA(role string) facts.CA {
 	generation := 1
-	for _, ca := range s.Operator.CAs {
+	for _, ca := range s.Seen.Operator.CAs {
 		if ca.Role == role {
 			generation = max(generation, ca.Generation+1)
 		}
 	}
-	given := w.Cluster.PKI.PeerCA
-	if role == "client" {
-		given = w.Cluster.PKI.ClientCA
-	}
 	name := fmt.Sprintf("%s %s CA %d", plan.Placeholder, role, generation)
 	return facts.CA{
 		Role: role, Generation: generation, SHA256: name, PEM: []byte(name + "\n"), Signing: true,
-		Given: given != nil, Lists: given == nil || given.External == nil,
-		NotBefore: s.Taken, NotAfter: s.Taken.Add(w.Cluster.PKI.CALifetime),
+		Given: s.Origin[role] != Ours, Lists: s.Origin[role] != Server,
+		NotBefore: s.Seen.Taken, NotAfter: s.Seen.Taken.Add(s.CALifetime),
 	}
 }
 
-func simulateLeaf(w Want, s facts.Snapshot, leaf *plan.Leaf, host *facts.Host) {
+// Issue is the effect on a host of a leaf that is issued.
+func (s State) Issue(leaf *plan.Leaf, host *facts.Host) {
 	if host.Leaves == nil {
 		host.Leaves = map[string]facts.Leaf{}
 	}
 	var signer facts.CA
-	for _, ca := range s.Operator.CAs {
+	for _, ca := range s.Seen.Operator.CAs {
 		if ca.Role == leaf.CA && ca.Generation == leaf.Generation {
 			signer = ca
 		}
 	}
 	made := facts.Leaf{
 		Role: leaf.Role, Dir: units.LeafDir(leaf.ConfigDir, leaf.Role, "new"), Intact: true, Issuer: signer.SHA256,
-		SHA256:  fmt.Sprintf("%s %s of %s, %s", plan.Placeholder, leaf.CN, signer.SHA256, s.Taken.Format(time.RFC3339)),
-		Subject: leaf.CN, Algorithm: leaf.Algorithm, Names: leaf.Names, NotBefore: s.Taken, NotAfter: s.Taken.Add(leaf.Lifetime),
+		SHA256:  fmt.Sprintf("%s %s of %s, %s", plan.Placeholder, leaf.CN, signer.SHA256, s.Seen.Taken.Format(time.RFC3339)),
+		Subject: leaf.CN, Algorithm: leaf.Algorithm, Names: leaf.Names, NotBefore: s.Seen.Taken, NotAfter: s.Seen.Taken.Add(leaf.Lifetime),
 	}
 	if signer.NotAfter.Before(made.NotAfter) {
 		made.NotAfter = signer.NotAfter
 	}
 	host.Leaves[leaf.Role] = made
-	host.Serves = serve(w, s, *host)
+	host.Serves = s.Serve(*host)
 }
 
-// serve is what ports show, and accept, whose member has taken up the certificates that lie on its host.
-func serve(w Want, s facts.Snapshot, host facts.Host) map[string][]facts.Served {
-	v := look(w, s)
+// Serve is what ports show, and accept, whose member has taken up the certificates that lie on its host.
+func (s State) Serve(host facts.Host) map[string][]facts.Served {
 	all := map[string][]facts.Served{}
 	for role, views := range host.Serves {
 		leaf, accepts := host.Leaves[role], ""
-		for _, ca := range v.live(leafCA[role]) {
-			if v.trusts(host, ca) {
+		for _, ca := range s.Live(leafCA[role]) {
+			if s.Trusts(host, ca) {
 				accepts = ca.SHA256
 			}
 		}

@@ -1,4 +1,4 @@
-package etcd
+package trust
 
 import (
 	"bytes"
@@ -6,7 +6,6 @@ import (
 	"slices"
 
 	"github.com/clusterup/clusterup/facts"
-	"github.com/clusterup/clusterup/inventory"
 	"github.com/clusterup/clusterup/plan"
 )
 
@@ -14,33 +13,27 @@ import (
 
 // OnTrial are the roles whose CA is to come from elsewhere, or has, and is not yet the only one that every member
 // relies on.
-func OnTrial(w Want, s facts.Snapshot) []string {
-	v := newView(w, s)
-	given := map[string]*inventory.GivenCA{"peer": w.Cluster.PKI.PeerCA, "client": w.Cluster.PKI.ClientCA}
-	not := func(role string) bool { return given[role] == nil || !v.onTrial(role) }
-	return slices.DeleteFunc(slices.Clone(caRoles), not)
+func (s State) OnTrial() []string {
+	not := func(role string) bool { return s.Origin[role] == Ours || !s.onTrial(role) }
+	return slices.DeleteFunc(slices.Clone(Roles), not)
 }
 
-func (v view) onTrial(role string) bool {
-	live := v.live(role)
+func (s State) onTrial(role string) bool {
+	live := s.Live(role)
 	switch {
-	case v.goesBack(role):
+	case s.goesBack(role):
 		return false
-	case len(live) == 0, v.seen.Operator.Replaced[role] != "":
+	case len(live) == 0, s.Seen.Operator.Replaced[role] != "":
 		return true
 	}
 	newest := live[len(live)-1]
-	return newest.Given && (len(live) > 1 || !v.formed || !v.trustedByAll(newest))
+	return newest.Given && (len(live) > 1 || !s.Formed || !s.trustedByAll(newest))
 }
 
-// UnfitCA is the refusal of a CA that could not sign what members need.
-func UnfitCA(w Want, s facts.Snapshot, role, why string) plan.Refusal {
-	return newView(w, s).unfit(role, why)
-}
-
-func (v view) unfit(role, why string) plan.Refusal {
+// Unfit is the refusal of a CA that could not sign what members need.
+func (s State) Unfit(role, why string) plan.Refusal {
 	remedy := "put its files right, or name another CA in pki of the inventory"
-	if live := v.live(role); len(live) > 1 && v.seen.Operator.Replaced[role] == "" {
+	if live := s.Live(role); len(live) > 1 && s.Seen.Operator.Replaced[role] == "" {
 		remedy = "put its files right, or take it out of the inventory again: " +
 			"then the members go back to " + caName(live[0])
 	}
@@ -48,15 +41,15 @@ func (v view) unfit(role, why string) plan.Refusal {
 }
 
 // goesBack says that a rotation is taken back: that was asked for, or the inventory names an older CA again.
-func (v view) goesBack(role string) bool {
-	return slices.Contains(v.want.Abort, role) || v.reverts(role) > 0
+func (s State) goesBack(role string) bool {
+	return slices.Contains(s.Wish.Abort, role) || s.reverts(role) > 0
 }
 
 // reverts is the generation that the inventory names again instead of a later one, if members can go back to it; else
 // 0.
-func (v view) reverts(role string) int {
-	for _, ca := range v.live(role) {
-		if ca.Generation == v.seen.Operator.Reverts[role] && ca.Signing && !v.over(ca) {
+func (s State) reverts(role string) int {
+	for _, ca := range s.Live(role) {
+		if ca.Generation == s.Seen.Operator.Reverts[role] && ca.Signing && !s.over(ca) {
 			return ca.Generation
 		}
 	}
@@ -65,8 +58,8 @@ func (v view) reverts(role string) int {
 
 // takenBack are the steps that give up the rotations that go back, and CAs that no host has anything of and that the
 // inventory does not name.
-func (v view) takenBack(role string) []plan.Step {
-	live := v.live(role)
+func (s State) takenBack(role string) []plan.Step {
+	live := s.Live(role)
 	if len(live) < 2 {
 		return nil
 	}
@@ -77,26 +70,26 @@ func (v view) takenBack(role string) []plan.Step {
 		}
 	}
 	newest, older := live[len(live)-1], live[:len(live)-1]
-	switch back := v.reverts(role); {
-	case slices.Contains(v.want.Abort, role):
+	switch back := s.reverts(role); {
+	case slices.Contains(s.Wish.Abort, role):
 		add("its rotation is taken back", live[1:]...)
 	case back > 0:
-		if v.seen.Operator.Holds[role] != "" {
-			steps = append(steps, v.holdStep(role, ""))
+		if s.Seen.Operator.Holds[role] != "" {
+			steps = append(steps, s.holdStep(role, ""))
 		}
 		add(fmt.Sprintf("the inventory names %s CA %d again", role, back),
 			slices.DeleteFunc(live, func(ca facts.CA) bool { return ca.Generation <= back })...)
-	case v.seen.Operator.Replaced[role] != "" && !v.onHosts(newest):
+	case s.Seen.Operator.Replaced[role] != "" && !s.onHosts(newest):
 		add("no host has anything of it, and the inventory names another one", newest)
-	case !v.formed && !v.started && newest.Signing:
-		add("no host has anything of it, and the inventory names another one", slices.DeleteFunc(older, v.onHosts)...)
+	case !s.Formed && !s.Started && newest.Signing:
+		add("no host has anything of it, and the inventory names another one", slices.DeleteFunc(older, s.onHosts)...)
 	}
 	return steps
 }
 
 // onHosts says whether a bundle or a leaf of a CA may lie on any host.
-func (v view) onHosts(ca facts.CA) bool {
-	return v.May(func(_ inventory.Member, host facts.Host) bool {
+func (s State) onHosts(ca facts.CA) bool {
+	return s.May(func(_ string, host facts.Host) bool {
 		for _, file := range host.Files {
 			if bytes.Contains(file.Content, ca.Trusted()) {
 				return true
@@ -109,24 +102,24 @@ func (v view) onHosts(ca facts.CA) bool {
 // rejected says that members could not do with the newest CA of a role, although they trust it: one does not accept
 // what it signs, or shows what is not accepted where that CA alone is trusted. Nobody gets another certificate of it
 // then, and the old one is not dropped.
-func (v view) rejected(role string) string {
-	live := v.live(role)
+func (s State) rejected(role string) string {
+	live := s.Live(role)
 	if len(live) < 2 {
 		return ""
 	}
 	newest, why := live[len(live)-1], ""
-	v.Each(func(m inventory.Member, host facts.Host) {
-		leaf := leafOf[role]
+	s.Each(func(name string, host facts.Host) {
+		leaf := LeafOf[role]
 		for _, view := range host.Serves[leaf] {
 			switch {
 			case why != "":
 			case view.Refuses != "":
 				why = fmt.Sprintf("%s does not accept a certificate of %s that is shown from %s: %s",
-					m.Name, caName(newest), view.From, view.Refuses)
+					name, caName(newest), view.From, view.Refuses)
 			case view.Invalid != "" && host.Leaves[leaf].Issuer == newest.SHA256 &&
 				view.SHA256 == host.Leaves[leaf].SHA256:
 				why = fmt.Sprintf("the %s certificate of %s, as shown to %s, is not accepted with %s alone: %s",
-					leaf, m.Name, view.From, caName(newest), view.Invalid)
+					leaf, name, view.From, caName(newest), view.Invalid)
 			}
 		}
 	})
@@ -139,8 +132,8 @@ func (v view) rejected(role string) string {
 // unseen says why it was not seen that others would find a member if the newest CA were the only one; "" when it was,
 // and where nobody looks. Peers have to find each other from everywhere. For clients one look is enough: what they
 // dial may be a balancer.
-func (v view) unseen(m inventory.Member, host facts.Host, role string, newest facts.CA) string {
-	leaf, why := leafOf[role], ""
+func (s State) unseen(name string, host facts.Host, role string, newest facts.CA) string {
+	leaf, why := LeafOf[role], ""
 	if host.Process == nil {
 		return ""
 	}
@@ -158,7 +151,7 @@ func (v view) unseen(m inventory.Member, host facts.Host, role string, newest fa
 		case problem == "" && role == "client":
 			return ""
 		case problem != "":
-			why = fmt.Sprintf("no handshake has shown the %s certificate of %s: %s", leaf, m.Name, problem)
+			why = fmt.Sprintf("no handshake has shown the %s certificate of %s: %s", leaf, name, problem)
 		}
 	}
 	return why

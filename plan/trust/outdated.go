@@ -1,4 +1,4 @@
-package etcd
+package trust
 
 import (
 	"crypto/x509"
@@ -7,43 +7,43 @@ import (
 	"slices"
 
 	"github.com/clusterup/clusterup/facts"
-	"github.com/clusterup/clusterup/inventory"
 	"github.com/clusterup/clusterup/plan"
 	"github.com/clusterup/clusterup/units"
 )
 
-// outdated: an operator directory that is older than what was done to the hosts, such as one out of a backup, or another operator's. A CA
-// that it does not know has signed certificates that nobody here can see, and a revocation that it does not know would be undone.
-func (v view) outdated(m inventory.Member, host facts.Host) []plan.Refusal {
-	if v.want.accepts(plan.ForeignCluster) {
+// Outdated says that the operator directory is older than what was done to the hosts, such as one out of a backup, or
+// that it is another operator's. A CA that it does not know has signed certificates that nobody here can see, and a
+// revocation that it does not know would be undone.
+func (s State) Outdated(name string, host facts.Host) []plan.Refusal {
+	if s.accepts(plan.ForeignCluster) {
 		return nil
 	}
 	remedy := fmt.Sprintf("run it with the operator directory as it was last: %s, above all its ca/; if that is lost for good, --accept=foreign-ca ",
-		path.Join(".clusterup", v.want.Cluster.Name))
+		path.Join(".clusterup", s.Cluster))
 	var found []plan.Refusal
-	ours := v.ours()
-	for _, role := range caRoles {
-		file := units.Flag(v.command(host), trustFlag[role])
+	ours := s.ours()
+	for _, role := range Roles {
+		file := units.Flag(s.Command(host), BundleFlag[role])
 		content := host.Files[file].Content
 		sums := facts.Certificates(content)
 		strange := slices.ContainsFunc(sums, func(sum string) bool { return !ours[sum] })
-		known := slices.ContainsFunc(sums, func(sum string) bool { return ours[sum] }) // else see trusted
-		if strange && known && v.asWritten(file, role, content) {
-			found = append(found, plan.Refuse(plan.ForeignCA, m.Name, remedy+"drops that CA: whoever has a certificate of it is refused then",
+		known := slices.ContainsFunc(sums, func(sum string) bool { return ours[sum] }) // else see Foreign
+		if strange && known && s.Written(file, role, content) {
+			found = append(found, plan.Refuse(plan.ForeignCA, name, remedy+"drops that CA: whoever has a certificate of it is refused then",
 				"trusts a %s CA that is not in this operator directory, beside one that is", role))
 		}
 	}
-	if n := v.forgotten(host); n > 0 {
-		found = append(found, plan.Refuse(plan.ForeignCA, m.Name, remedy+"lets them in again",
+	if n := s.forgotten(host); n > 0 {
+		found = append(found, plan.Refuse(plan.ForeignCA, name, remedy+"lets them in again",
 			"refuses %s that this operator directory does not know to be revoked", plan.Count(n, "client certificate")))
 	}
 	return found
 }
 
 // ours are the SHA-256 of the CAs of the operator directory, and of what has to be trusted for them.
-func (v view) ours() map[string]bool {
+func (s State) ours() map[string]bool {
 	ours := map[string]bool{}
-	for _, ca := range v.seen.Operator.CAs {
+	for _, ca := range s.Seen.Operator.CAs {
 		ours[ca.SHA256] = true
 		for _, sum := range facts.Certificates(ca.Trusted()) {
 			ours[sum] = true
@@ -53,18 +53,18 @@ func (v view) ours() map[string]bool {
 }
 
 // forgotten is how many certificates are on a host's list that are not revoked as far as the operator directory knows.
-func (v view) forgotten(host facts.Host) int {
+func (s State) forgotten(host facts.Host) int {
 	revoked := map[string]bool{}
-	for _, serial := range serials(v.seen.Operator.Revoked.List) {
+	for _, serial := range serials(s.Seen.Operator.Revoked.List) {
 		revoked[serial] = true
 	}
-	for _, c := range v.seen.Operator.Clients {
+	for _, c := range s.Seen.Operator.Clients {
 		if c.Revoked {
 			revoked[c.Serial] = true
 		}
 	}
 	n := 0
-	for _, serial := range serials(host.Files[v.revoked().Path].Content) {
+	for _, serial := range serials(host.Files[s.Revoked().Path].Content) {
 		if !revoked[serial] {
 			n++
 		}

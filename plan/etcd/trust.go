@@ -1,0 +1,96 @@
+package etcd
+
+import (
+	"github.com/clusterup/clusterup/facts"
+	"github.com/clusterup/clusterup/inventory"
+	"github.com/clusterup/clusterup/plan"
+	"github.com/clusterup/clusterup/plan/trust"
+)
+
+// Trust is what decisions about trust rest on, for whoever asks about nothing else.
+func Trust(w Want, s facts.Snapshot) trust.State { return newView(w, s).trust }
+
+// trustOf is that without what follows from what was seen.
+func trustOf(w Want, s facts.Snapshot) trust.State {
+	c := w.Cluster
+	names := make([]string, 0, len(c.Members))
+	for _, m := range c.Members {
+		names = append(names, m.Name)
+	}
+	return trust.State{
+		Members: plan.Members[string]{List: names, Name: func(name string) string { return name }, Hosts: s.Hosts},
+		Settings: trust.Settings{
+			Cluster: c.Name, ConfigDir: ConfigDir(c), UnitPath: UnitPath(c), Peers: c.TLS.Peers, Clients: c.TLS.Clients,
+			CALifetime: c.PKI.CALifetime, Lifetime: c.PKI.Lifetime, RenewBefore: c.PKI.RenewBefore, Algorithm: c.PKI.Algorithm,
+			Origin: map[string]trust.Origin{"peer": originOf(c.PKI.PeerCA), "client": originOf(c.PKI.ClientCA)},
+		},
+		Wish: w.Wish, Accept: w.Accept, Seen: s,
+	}
+}
+
+func originOf(ca *inventory.GivenCA) trust.Origin {
+	switch {
+	case ca == nil:
+		return trust.Ours
+	case ca.External != nil:
+		return trust.Server
+	}
+	return trust.Given
+}
+
+// holder is a member as one that has certificates.
+func (v view) holder(m inventory.Member, host facts.Host) trust.Holder {
+	return trust.Holder{
+		Name: m.Name, Names: NamesOf(m), Peer: m.PeerAddress, Client: m.ClientAddress, Seen: host,
+		Readable: func(role string) bool { return len(v.directories(m, host)) == 0 && len(v.wrongModes(role, host)) == 0 },
+	}
+}
+
+func (v view) command(host facts.Host) []string { return v.trust.Command(host) }
+
+// renew replaces certificates that are good by better ones, one member after the other. A member that goes on to serve
+// another one restarts before the next one's turn comes.
+func (v view) renew() (*plan.Stage, error) {
+	stale := v.Known(func(_ inventory.Member, host facts.Host) bool {
+		return trust.Unproven(host, "peer") != "" || trust.Unproven(host, "server") != ""
+	})
+	if stale {
+		return nil, nil
+	}
+	var stage *plan.Stage
+	v.Each(func(m inventory.Member, host facts.Host) {
+		if stage == nil {
+			stage = v.trust.Renew(v.holder(m, host))
+		}
+	})
+	return stage, nil
+}
+
+func (v view) rotate() (*plan.Stage, error) { return v.trust.Rotate(), nil }
+
+func (v view) rotateWaits() []plan.Wait { return v.trust.Waits() }
+
+// authorityRefusals are the reasons not to do with the CAs what is asked for.
+func (v view) authorityRefusals() []plan.Refusal {
+	if v.want.Existing && !v.formed {
+		return []plan.Refusal{plan.Refuse(plan.NoCluster, "", "clusterup apply makes it", "there is no cluster %s yet", v.want.Cluster.Name)}
+	}
+	return v.trust.Refusals()
+}
+
+func (v view) trusted(m inventory.Member, host facts.Host) []plan.Refusal {
+	return v.trust.Foreign(m.Name, host)
+}
+
+func (v view) outdated(m inventory.Member, host facts.Host) []plan.Refusal {
+	return v.trust.Outdated(m.Name, host)
+}
+
+// Waiting says what is left to somebody's word where nothing is left to do: a member that is held, a rotation that waits.
+func Waiting(w Want, s facts.Snapshot) []string {
+	waiting := Trust(w, s).Waiting()
+	if held := Holding(w, s); held != "" {
+		waiting = append([]string{held}, waiting...)
+	}
+	return waiting
+}

@@ -1,0 +1,152 @@
+package trust
+
+import (
+	"fmt"
+	"path"
+	"slices"
+	"time"
+
+	"github.com/clusterup/clusterup/facts"
+	"github.com/clusterup/clusterup/plan"
+)
+
+// Refusals are the reasons not to do with the CAs what is asked for.
+func (s State) Refusals() []plan.Refusal {
+	var found []plan.Refusal
+	for _, role := range Roles {
+		given := s.givenRefusals(role)
+		found = slices.Concat(found, given, s.lateRefusals(role))
+		if len(given) == 0 {
+			found = append(found, s.endedRefusals(role)...)
+		}
+	}
+	return append(found, s.lockedOut()...)
+}
+
+// endedRefusals: what has to be done when a CA has ended is not done without consent.
+func (s State) endedRefusals(role string) []plan.Refusal {
+	if !s.Formed || !s.Ended(role) || s.accepts(plan.Downtime) {
+		return nil
+	}
+	old := s.Live(role)[0]
+	what := "members accept no certificate of it any more, so that all have to restart side by side with another CA, and the cluster does not answer meanwhile"
+	if role == "client" {
+		what = "nobody can ask the members anything any more, so that they have to restart with another CA without its being known how the others are"
+	}
+	return []plan.Refusal{plan.Refuse(plan.NeedsConsent, "", "run again with --accept=downtime", "%s ended on %s: %s", caName(old), old.NotAfter.Format(time.DateOnly), what)}
+}
+
+// givenRefusals: a CA that comes from elsewhere has to be one that can be used, and has no successor that could be made here.
+func (s State) givenRefusals(role string) []plan.Refusal {
+	if why := s.Seen.Operator.Unfit[role]; why != "" && s.onTrial(role) {
+		return []plan.Refusal{s.Unfit(role, why)}
+	}
+	live := s.Live(role)
+	if len(live) == 0 || !live[len(live)-1].Given || s.Seen.Operator.Replaced[role] != "" {
+		return nil
+	}
+	ca := live[len(live)-1]
+	const remedy = "ask whoever runs it for the next one, name that in pki of the inventory, and apply: the members are taken over to it"
+	switch {
+	case s.Wish.Generation[role] > ca.Generation:
+		return []plan.Refusal{plan.Refuse(plan.GivenCA, "", remedy, "%s was not made by clusterup, which cannot make its successor", caName(ca))}
+	case s.over(ca):
+		return []plan.Refusal{plan.Refuse(plan.GivenCA, "", remedy, "%s ended on %s, and was not made by clusterup, which cannot make its successor",
+			caName(ca), ca.NotAfter.Format(time.DateOnly))}
+	}
+	return nil
+}
+
+// lateRefusals: a rotation can be taken back until the old CA has ended or is retired.
+func (s State) lateRefusals(role string) []plan.Refusal {
+	live := s.Live(role)
+	switch {
+	case !slices.Contains(s.Wish.Abort, role) || !s.Rotating(role):
+		return nil
+	case s.over(live[0]):
+		return []plan.Refusal{plan.Refuse(plan.TooLate, "", fmt.Sprintf("clusterup rotate ca --%s goes on with it", role),
+			"%s ended on %s, so there is no way back to it", caName(live[0]), live[0].NotAfter.Format(time.DateOnly))}
+	case len(live) > 1:
+		return nil
+	}
+	i := slices.IndexFunc(s.CAs(role), func(ca facts.CA) bool { return ca.Retired && ca.Generation < live[0].Generation && s.stillTrusted(ca) })
+	if i < 0 {
+		return nil
+	}
+	return []plan.Refusal{plan.Refuse(plan.TooLate, "", fmt.Sprintf("clusterup rotate ca --%s goes on with it; another rotation can follow", role),
+		"%s is retired already, and nothing in use is of it any more", caName(s.CAs(role)[i]))}
+}
+
+// lockedOut: clusterup itself is a client, and nothing can be asked with a certificate that members do not accept.
+func (s State) lockedOut() []plan.Refusal {
+	if !s.Formed || s.Ended("client") || !s.Clients || !s.canSign("client") || s.goesBack("client") {
+		return nil
+	}
+	var stranger facts.CA
+	for _, ca := range s.Live("client") {
+		if !ca.Signing {
+			stranger = ca
+		}
+	}
+	running := func(ca facts.CA) bool {
+		return !s.Known(func(_ string, host facts.Host) bool { return host.Process != nil && !s.Trusts(host, ca) })
+	}
+	if stranger.Generation == 0 || slices.ContainsFunc(s.Live("client"), func(ca facts.CA) bool { return ca.Signing && running(ca) }) {
+		return nil
+	}
+	return []plan.Refusal{plan.Refuse(plan.CAKeyMissing, "", fmt.Sprintf("put its key back %s, until the members have been taken over", keyPlace(stranger)),
+		"the members trust %s alone, and its key is not at hand: until they trust the next CA, clusterup is a client of that one", caName(stranger))}
+}
+
+// keyPlace is where a key has to be put back.
+func keyPlace(ca facts.CA) string {
+	if ca.KeyFile == "" {
+		return "where it was"
+	}
+	return "at " + ca.KeyFile
+}
+
+// Keyless says which CA of the operator directory has lost its key, or is not there for a cluster that is. Making another one here
+// would split the cluster, whose ID is given: a new CA has to be trusted by all members before anything is signed by it (law 5).
+func (s State) Keyless(id facts.ID) []plan.Refusal {
+	var found []plan.Refusal
+	for _, role := range []string{"peer", "client"} {
+		switch {
+		case s.canSign(role), s.Seen.Operator.Replaced[role] != "" && len(s.CAs(role)) > 0:
+		case len(s.CAs(role)) > 0:
+			found = append(found, plan.Refuse(plan.CAKeyMissing, "", "put the key back from your backup of the operator directory's ca/",
+				"the operator directory has the certificate of the %s CA, but not its key", role))
+		case s.Formed || s.Started:
+			found = append(found, plan.Refuse(plan.ForeignCA, "", path.Join("put .clusterup", s.Cluster, "ca")+" back, as it was when this cluster was made",
+				"cluster %s exists, and the operator directory has no %s CA", id, role))
+		}
+	}
+	return found
+}
+
+// Foreign says whether the host belongs to the CAs of this operator directory. A host of another's must not get a second CA.
+func (s State) Foreign(member string, host facts.Host) []plan.Refusal {
+	ours := s.ours()
+	var names []string
+	for name := range host.Files {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	var foreign []string
+	for _, name := range names {
+		if ok, _ := path.Match(s.ConfigDir+"/trust-*.pem", name); !ok {
+			continue
+		}
+		sums := facts.Certificates(host.Files[name].Content)
+		if len(sums) > 0 && !slices.ContainsFunc(sums, func(sum string) bool { return ours[sum] }) {
+			foreign = append(foreign, name)
+		}
+	}
+	if len(foreign) == 0 {
+		return nil
+	}
+	return []plan.Refusal{plan.Refuse(plan.ForeignCA, member,
+		fmt.Sprintf("run it with the operator directory that made this cluster: %s, above all its ca/, beside the inventory",
+			path.Join(".clusterup", s.Cluster)),
+		"%s trusts a CA that is not in this operator directory", foreign[0])}
+}
