@@ -7,10 +7,8 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"reflect"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -37,7 +35,7 @@ func newApply(c *console) *cobra.Command {
 			path := args[0]
 			if saved != nil {
 				path, yes = saved.Inventory, true
-				if flags, err = saved.flags(flags); err != nil {
+				if flags, err = savedFlags(saved, flags); err != nil {
 					return err
 				}
 			}
@@ -45,7 +43,7 @@ func newApply(c *console) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			defer s.close()
+			defer s.end()
 			return s.apply(cmd.Context(), saved, yes, full)
 		},
 	}
@@ -57,7 +55,7 @@ func newApply(c *console) *cobra.Command {
 
 // apply shows what is to be done, asks, locks, and converges. A run that finds nothing to do writes nothing anywhere, so it needs
 // neither lock nor consent.
-func (s *session) apply(ctx context.Context, saved *savedPlan, yes, full bool) error {
+func (s *session) apply(ctx context.Context, saved *SavedPlan, yes, full bool) error {
 	s.console.Full = full
 	looking, looked := s.console.UntilStopped(ctx)
 	p, seen, err := s.plan(looking)
@@ -80,7 +78,7 @@ func (s *session) apply(ctx context.Context, saved *savedPlan, yes, full bool) e
 	if err := s.consent(ctx, yes); err != nil {
 		return err
 	}
-	err = s.locked(ctx, seen, s.quorate, func(ctx context.Context) error {
+	err = s.locked(ctx, seen, s.claim(s.quorate), func(ctx context.Context) error {
 		var now facts.Snapshot
 		var err error
 		if yes && s.untouched(seen) && s.sameDirectory(seen) {
@@ -163,30 +161,6 @@ func (s *session) unmoved(ctx context.Context, shown plan.Plan, saved, yes, full
 	return s.unmoved(ctx, p, false, false, full) // while a person thinks, the hosts may change again
 }
 
-// moments is how old a look may be that nobody has to take again.
-const moments = time.Minute
-
-// untouched says that what was seen a moment ago, of every host, was not changed by another run before the lock was
-// taken: another look would only see what somebody has changed by hand within that moment, as may happen after any
-// look.
-func (s *session) untouched(seen facts.Snapshot) bool {
-	held := s.holding.Load()
-	for _, m := range s.cluster.Members {
-		host := seen.Hosts[m.Name]
-		redialled := s.hosts[m.Name] != nil && s.hosts[m.Name].Stats().Dials > 1 // it may have booted since
-		if host.Dark() || redialled || held.unheld(m.Name) != nil || !held.lock.Since(m.Name, host.Run) {
-			return false
-		}
-	}
-	return s.now().Sub(seen.Taken) < moments
-}
-
-// sameDirectory says that the operator directory, which has a lock of its own, is as it was seen.
-func (s *session) sameDirectory(seen facts.Snapshot) bool {
-	operator, err := s.operator()
-	return err == nil && reflect.DeepEqual(operator, seen.Operator)
-}
-
 // ready says what stands against changing hosts, now that they are locked.
 func (s *session) ready(ctx context.Context, seen facts.Snapshot) error {
 	looking, looked := s.console.UntilStopped(ctx)
@@ -194,7 +168,7 @@ func (s *session) ready(ctx context.Context, seen facts.Snapshot) error {
 	if err := s.preflight(looking, seen); err != nil { // under the lock, since what stands in for members takes their ports
 		return err
 	}
-	return s.quorate(seen, s.holding.Load().lock.Held()) // the list may need more hosts by now
+	return s.quorate(seen, s.held()) // the list may need more hosts by now
 }
 
 // consent asks for it, unless it was given. Without a terminal nobody can be asked.
@@ -255,25 +229,14 @@ func (s *session) run(w etcd.Want) *apply.Run {
 	if err != nil {
 		id = "run"
 	}
-	hosts := map[string]apply.Host{}
-	for name, host := range s.hosts {
-		hosts[name] = guarded{shell{host}, name, &s.holding}
-	}
-	return &apply.Run{
-		Want: w, Gather: s.look, Hosts: hosts, Operator: operatorDir{s}, Etcd: s.etcd, Now: s.now, ID: id, Stop: s.console.Stop,
-		Seam: seam(), Apart: apart(), Timeout: s.flags.timeout,
-	}
+	run := s.newRun(w, id)
+	run.Seam, run.Apart, run.Timeout = seam(), apart(), s.flags.timeout
+	return run
 }
 
-// remedied gives back the errors behind dark hosts, whose classes and remedies a Refusal's text does not hold.
-func remedied(err error, seen facts.Snapshot) error {
-	refusals := plan.RefusalsOf(err)
-	for i, r := range refusals {
-		if r.Kind == plan.Unreachable && r.Remedy == "" {
-			refusals[i].Remedy = remedy(seen.Hosts[r.Host].Err)
-		}
-	}
-	return err
+// claim is how this command takes the lock.
+func (s *session) claim(enough func(facts.Snapshot, []string) error) Claim {
+	return Claim{Doing: s.verb, Wait: s.flags.lockWait, Enough: enough}
 }
 
 func randomHex(n int) (string, error) {

@@ -34,7 +34,7 @@ func newCertList(c *console) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			defer s.close()
+			defer s.end()
 			return s.listClients()
 		},
 	}

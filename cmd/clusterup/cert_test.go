@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/clusterup/clusterup/facts"
+	"github.com/clusterup/clusterup/inventory"
 	"github.com/clusterup/clusterup/pki"
 	"github.com/clusterup/clusterup/view"
 )
@@ -17,6 +18,28 @@ import (
 // said is what a session has shown so far, on both streams.
 func (s *session) said() string {
 	return s.console.Out.(*bytes.Buffer).String() + s.console.Err.(*bytes.Buffer).String()
+}
+
+// withCAs is a session with an operator directory that holds so many generations of the CAs.
+func withCAs(t *testing.T, generations int) (*session, *pki.Store) {
+	t.Helper()
+	c := &console{Console: &view.Console{In: os.Stdin, Out: new(bytes.Buffer), Err: new(bytes.Buffer)}, base: t.Context()}
+	s, err := c.begin("prod.hcl", &inventory.Cluster{Name: "prod", Dir: t.TempDir()}, clusterFlags{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	store, err := s.openStore()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range generations {
+		for _, role := range []pki.Role{pki.RolePeer, pki.RoleClient} {
+			if _, err := store.Create(role, "prod", pki.Spec{}, s.now(), rand.Reader); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	return s, store
 }
 
 func issueTo(t *testing.T, s *session, name, dir string) {

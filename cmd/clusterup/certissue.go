@@ -46,7 +46,7 @@ func newCertIssue(c *console) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			defer s.close()
+			defer s.end()
 			return s.issueClient(cmd.Context(), args[0], to)
 		},
 	}
@@ -206,4 +206,15 @@ func writePair(o view.Issued, pair pki.Pair, trust []byte, password string) erro
 		}
 	}
 	return nil
+}
+
+// trusted is what whoever begins now is to trust: the CAs of a role that are not retired.
+func trusted(store *pki.Store, role pki.Role) []byte {
+	var generations []int
+	for _, ca := range store.CAs() {
+		if ca.Role == role && !ca.Retired {
+			generations = append(generations, ca.Generation)
+		}
+	}
+	return store.TrustOf(role, generations)
 }

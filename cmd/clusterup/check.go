@@ -30,7 +30,7 @@ func newCheck(c *console) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			defer s.close()
+			defer s.end()
 			ctx, cancel := c.UntilStopped(cmd.Context())
 			defer cancel()
 			return s.check(ctx, prometheus)

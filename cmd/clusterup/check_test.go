@@ -142,11 +142,13 @@ func TestCheckOfMembersThatCannotBeAsked(t *testing.T) {
 		pki.ErrSealed: "name a file with the private key of a recipient: in CLUSTERUP_IDENTITY, or as identity_file in the inventory",
 	} {
 		a := newAging(t, "")
-		a.session.etcd = &etcdAPI{failed: fmt.Errorf("mint a client certificate: %w", cause)}
+		muted := fmt.Errorf("mint a client certificate: %w", cause)
 		for name := range a.seen.Hosts {
 			a.host(name, func(h *facts.Host) { h.Etcd, h.Reads, h.EtcdError = nil, false, "mint a client certificate" })
 		}
-		result := a.session.looked(plan.Plan{}, a.seen, nil).Check()
+		l := a.session.looked(plan.Plan{}, a.seen, nil)
+		l.Muted, l.Unmute = muted, mutedRemedy(muted)
+		result := l.Check()
 		want := []view.Finding{{Type: "finding", Kind: "unknown", Text: "etcd-1, etcd-2, etcd-3 could not be asked: mint a client certificate: " + cause.Error(), Do: do}}
 		if !slices.Equal(result.Findings, want) || result.Unknown != 3 || result.OK {
 			t.Errorf("%v: %d are not known: %+v", cause, result.Unknown, result.Findings)
@@ -185,7 +187,7 @@ func TestCheckOfClientsLeftBehind(t *testing.T) {
 		"it has ended, of a wanted client": {aborted, []facts.Client{cert("wanted", "b", 2, 100)}, "wanted"},
 		"the root is the same":             {[]facts.CA{ca(1, true, "root"), ca(2, false, "root")}, []facts.Client{cert("app", "a", 1, 20)}, ""},
 	} {
-		s := &session{file: "prod.hcl", cluster: &inventory.Cluster{Clients: []inventory.Client{{Name: "wanted"}}}}
+		s := sessionOf(&inventory.Cluster{Clients: []inventory.Client{{Name: "wanted"}}})
 		found := s.refusedClients(facts.Snapshot{Taken: now, Operator: facts.Operator{CAs: test.cas, Clients: test.clients}})
 		if (len(found) > 0) != (test.want != "") || test.want != "" && !strings.HasSuffix(found[0].Do, "cert revoke "+test.want+" prod.hcl") {
 			t.Errorf("%s: %+v", name, found)

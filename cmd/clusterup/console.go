@@ -2,13 +2,10 @@ package main
 
 import (
 	"context"
-	"errors"
 	"os"
 	"os/user"
-	"slices"
 
 	"github.com/clusterup/clusterup/inventory"
-	"github.com/clusterup/clusterup/pki"
 	"github.com/clusterup/clusterup/remote"
 	"github.com/clusterup/clusterup/view"
 )
@@ -78,29 +75,4 @@ func (c *console) load(path string, text []byte, flags clusterFlags) (*inventory
 		return nil, view.Misuse(err)
 	}
 	return cluster, nil
-}
-
-// advice is what the packages that touch the world say of their errors.
-func advice(err error) (next string, dark bool) { return remedy(err), unreachable(err) }
-
-// remedy is what an error itself says to do next.
-func remedy(err error) string {
-	var host *remote.Error
-	switch {
-	case errors.As(err, &host):
-		return host.Remedy
-	case errors.Is(err, pki.ErrNoCA):
-		return "clusterup apply makes the CAs of a new cluster; those of one that exists: put ca/ back from the backup of the operator directory"
-	case errors.Is(err, pki.ErrSealed):
-		return "name a file with the private key of a recipient: in CLUSTERUP_IDENTITY, or as identity_file in the inventory"
-	}
-	return ""
-}
-
-// unreachable says that an error is of a host that could not be looked at.
-func unreachable(err error) bool {
-	kinds := []error{
-		remote.ErrUnreachable, remote.ErrAuth, remote.ErrHostKey, remote.ErrSudo, remote.ErrShell, remote.ErrSilent,
-	}
-	return slices.ContainsFunc(kinds, func(kind error) bool { return errors.Is(err, kind) })
 }

@@ -32,7 +32,7 @@ func newDestroy(c *console) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			defer s.close()
+			defer s.end()
 			s.verb = "destroy"
 			return s.destroy(cmd.Context(), confirm, purge)
 		},
@@ -68,7 +68,7 @@ func (s *session) destroy(ctx context.Context, confirm string, purge bool) error
 	if err := s.typed(looking, confirm); err != nil {
 		return err
 	}
-	err = s.locked(ctx, seen, anyHosts, func(ctx context.Context) error {
+	err = s.locked(ctx, seen, s.claim(anyHosts), func(ctx context.Context) error {
 		run := s.run(w)
 		run.Next = next
 		return s.recorded(s.verb, true, run, func() (apply.Result, error) {

@@ -10,9 +10,8 @@ import (
 
 // A destroy without a dark host says what lies there still, and how it goes; that is exit 12.
 func TestDestroyLeaves(t *testing.T) {
-	s, _ := lockedSession(t)
-	s.file = "prod.hcl"
-	seen := *s.last.Load()
+	a := newAging(t, "")
+	s, seen := a.session, a.seen
 	if err := s.left(seen); err != nil {
 		t.Errorf("all were seen: %v", err)
 	}

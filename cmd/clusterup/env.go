@@ -28,7 +28,7 @@ func newEnv(c *console) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			defer s.close()
+			defer s.end()
 			return s.env(args[0], dir)
 		},
 	}

@@ -19,7 +19,6 @@ import (
 
 	"github.com/clusterup/clusterup/inventory"
 	"github.com/clusterup/clusterup/plan/etcd"
-	"github.com/clusterup/clusterup/release"
 	"github.com/clusterup/clusterup/view"
 )
 
@@ -41,7 +40,7 @@ func newEtcdctl(c *console) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			defer s.close()
+			defer s.end()
 			ctx, cancel := c.UntilStopped(cmd.Context())
 			defer cancel()
 			return s.etcdctl(ctx, member, args[1:])
@@ -103,35 +102,6 @@ func (s *session) etcdctl(ctx context.Context, member string, args []string) err
 		return view.Ended(exit.ExitCode())
 	}
 	return err
-}
-
-// unpack puts one program of the wanted release for this machine into a file.
-func (s *session) unpack(ctx context.Context, program, to string) error {
-	lock, err := release.ReadLock(s.lockFile())
-	if err != nil {
-		return err
-	}
-	archive, err := s.release(ctx, s.cluster.Version, runtime.GOARCH, lock)
-	if err != nil {
-		return err
-	}
-	if archive == nil {
-		return fmt.Errorf("run %s: etcd is not released for %s", program, runtime.GOARCH)
-	}
-	binary, err := archive.Binary(program)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = binary.Close() }()                                  // it was only read
-	file, err := os.OpenFile(to, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o700) //nolint:gosec // a program has to be executable
-	if err != nil {
-		return fmt.Errorf("unpack %s: %w", program, err)
-	}
-	if _, err := io.Copy(file, binary); err != nil {
-		_ = file.Close() // the copy's error is the one to tell
-		return fmt.Errorf("unpack %s: %w", program, err)
-	}
-	return file.Close()
 }
 
 // tunnels listen on loopback ports, one for each of the members, and pass what comes on through the member's host.

@@ -118,3 +118,10 @@ func explained(err error, full bool) []string {
 	(&view.Console{Out: &said, Err: &said, Full: full, Advice: advice}).Report(err)
 	return strings.Split(strings.TrimSuffix(said.String(), "\n"), "\n")
 }
+
+func saysLines(t *testing.T, got []string, want ...string) {
+	t.Helper()
+	if fmt.Sprintf("%q", got) != fmt.Sprintf("%q", want) {
+		t.Errorf("said\n%q\nwant\n%q", got, want)
+	}
+}

@@ -1,18 +1,7 @@
 package main
 
 import (
-	"bufio"
-	"encoding/json"
-	"errors"
-	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
-	"slices"
-
 	"github.com/spf13/cobra"
-
-	"github.com/clusterup/clusterup/apply"
 )
 
 func newHistory(c *console) *cobra.Command {
@@ -27,7 +16,7 @@ func newHistory(c *console) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			entries, err := readEntries(filepath.Join(cluster.Dir, ".clusterup", cluster.Name, "journal.jsonl"))
+			entries, err := readEntries(cluster)
 			if err != nil {
 				return err
 			}
@@ -37,36 +26,4 @@ func newHistory(c *console) *cobra.Command {
 	flags.inventoryFlags(cmd)
 	cmd.Flags().BoolVar(&flags.json, "json", false, "write one JSON object a line to stdout")
 	return cmd
-}
-
-// readEntries reads a journal; one that is not there is empty. The journal is for people, so a line that a crash has
-// torn is passed over.
-func readEntries(path string) ([]apply.Entry, error) {
-	file, err := os.Open(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("read journal: %w", err)
-	}
-	defer func() { _ = file.Close() }() // it was only read
-	var entries []apply.Entry
-	lines := bufio.NewScanner(file)
-	lines.Buffer(nil, 16<<20)
-	for lines.Scan() {
-		var e apply.Entry
-		if json.Unmarshal(lines.Bytes(), &e) != nil || e.Run == "" {
-			continue
-		}
-		// A run has a line for its begin and one for its end, which is the one that counts.
-		if i := slices.IndexFunc(entries, func(known apply.Entry) bool { return known.Run == e.Run }); i >= 0 {
-			entries[i] = e
-			continue
-		}
-		entries = append(entries, e)
-	}
-	if err := lines.Err(); err != nil {
-		return nil, fmt.Errorf("read journal: %w", err)
-	}
-	return entries, nil
 }

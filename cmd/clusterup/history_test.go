@@ -33,7 +33,7 @@ func TestHistory(t *testing.T) {
 	if err := s.writeEntry(s.entry("bb", "rotate ca", began, []string{"one"}, nil)); err != nil {
 		t.Fatal(err)
 	}
-	entries, err := readEntries(s.dir + "/journal.jsonl")
+	entries, err := readEntries(s.cluster)
 	if err != nil || len(entries) != 2 {
 		t.Fatal(entries, err)
 	}

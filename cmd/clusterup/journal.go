@@ -1,10 +1,7 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"sync"
 	"time"
@@ -65,24 +62,4 @@ func (s *session) note(e apply.Entry) {
 	if err := s.writeEntry(e); err != nil {
 		s.console.Say("note: the journal was not written: %v", err)
 	}
-}
-
-// writeEntry appends one line in one write, so that a journal is never torn by two runs.
-func (s *session) writeEntry(e apply.Entry) error {
-	raw, err := json.Marshal(e)
-	if err != nil {
-		return fmt.Errorf("write journal: %w", err)
-	}
-	if err := os.MkdirAll(s.dir, 0o700); err != nil {
-		return fmt.Errorf("write journal: %w", err)
-	}
-	file, err := os.OpenFile(filepath.Join(s.dir, "journal.jsonl"), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
-	if err != nil {
-		return fmt.Errorf("write journal: %w", err)
-	}
-	if _, err := file.Write(append(raw, '\n')); err != nil {
-		_ = file.Close() // the write error is the one to tell
-		return fmt.Errorf("write journal: %w", err)
-	}
-	return file.Close()
 }

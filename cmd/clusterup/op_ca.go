@@ -16,7 +16,7 @@ import (
 )
 
 // openStore reads the CAs anew. Nothing is unlocked by that.
-func (s *session) openStore() (*pki.Store, error) {
+func (s *Session) openStore() (*pki.Store, error) {
 	options, err := s.pkiOptions()
 	if err != nil {
 		return nil, err
@@ -25,7 +25,7 @@ func (s *session) openStore() (*pki.Store, error) {
 }
 
 // authorities are the CAs, and all that is recorded beside them, as facts.
-func (s *session) authorities(store *pki.Store, seen *facts.Operator) error {
+func (s *Session) authorities(store *pki.Store, seen *facts.Operator) error {
 	s.etcd.meet(store)
 	wanted := map[pki.Role]*inventory.GivenCA{pki.RolePeer: s.cluster.PKI.PeerCA, pki.RoleClient: s.cluster.PKI.ClientCA}
 	for _, ca := range store.CAs() {
@@ -71,7 +71,7 @@ func (s *session) authorities(store *pki.Store, seen *facts.Operator) error {
 }
 
 // store is what signs: one for the whole run, so that a passphrase is asked for once, until the CAs are others.
-func (s *session) store() (*pki.Store, error) {
+func (s *Session) store() (*pki.Store, error) {
 	fresh, err := s.openStore()
 	if err != nil {
 		return nil, err
@@ -82,17 +82,6 @@ func (s *session) store() (*pki.Store, error) {
 		s.signing = fresh
 	}
 	return s.signing, nil
-}
-
-// trusted is what whoever begins now is to trust: the CAs of a role that are not retired.
-func trusted(store *pki.Store, role pki.Role) []byte {
-	var generations []int
-	for _, ca := range store.CAs() {
-		if ca.Role == role && !ca.Retired {
-			generations = append(generations, ca.Generation)
-		}
-	}
-	return store.TrustOf(role, generations)
 }
 
 // roots are the client CAs whose certificates members may show: those that are not retired, and those to which a
@@ -107,7 +96,7 @@ func roots(store *pki.Store) []byte {
 	return store.TrustOf(pki.RoleClient, generations)
 }
 
-func (s *session) pkiOptions() (pki.Options, error) {
+func (s *Session) pkiOptions() (pki.Options, error) {
 	wanted := s.cluster.PKI
 	options := pki.Options{
 		SealTo: wanted.SealTo, Unlock: s.unlock(), Given: map[pki.Role]pki.Given{}, Names: etcd.LeafNames(s.cluster),
@@ -151,9 +140,9 @@ func authKey(external *inventory.ExternalCA) ([]byte, error) {
 }
 
 // unlock opens sealed CA keys with the operator's own: those that SSH logs in with, and the usual places.
-func (s *session) unlock() pki.Unlock {
+func (s *Session) unlock() pki.Unlock {
 	files := s.cluster.SSH.IdentityFiles
-	if home := homeDir(); home != "" {
+	if home := s.options.Dialer.Home; home != "" {
 		for _, name := range []string{"id_ed25519", "id_rsa"} {
 			files = append(files[:len(files):len(files)], filepath.Join(home, ".ssh", name))
 		}
@@ -162,9 +151,5 @@ func (s *session) unlock() pki.Unlock {
 	if extra := os.Getenv("CLUSTERUP_IDENTITY"); extra != "" {
 		files = append([]string{extra}, files...)
 	}
-	unlock := pki.Unlock{IdentityFiles: files}
-	if s.console.Terminal() {
-		unlock.Passphrase = func(file string) ([]byte, error) { return s.console.Passphrase(s.console.base, file) }
-	}
-	return unlock
+	return pki.Unlock{IdentityFiles: files, Passphrase: s.options.Passphrase}
 }

@@ -27,7 +27,7 @@ const retryMint = 5 * time.Second
 // etcdAPI is the etcd API of all members, each reached through its own host's SSH connection. The client exists as soon
 // as there is a CA to sign its certificate.
 type etcdAPI struct {
-	session *session
+	session *Session
 
 	routing sync.Mutex        // its own: dialing must not wait for whoever mints
 	routes  map[string]string // host:port of a client URL → member
@@ -43,7 +43,7 @@ type etcdAPI struct {
 	visitors map[string]visitor
 }
 
-func newEtcdAPI(s *session) *etcdAPI {
+func newEtcdAPI(s *Session) *etcdAPI {
 	api := &etcdAPI{session: s, routes: map[string]string{}, visitors: map[string]visitor{}}
 	for _, m := range s.cluster.Members {
 		api.route(m.Name, etcd.ClientURL(s.cluster, m))
@@ -115,7 +115,7 @@ func (a *etcdAPI) close() {
 
 // mint is a client certificate for clusterup itself. Its name is root, the user that administers etcd once
 // authentication is on.
-func (s *session) mint(now time.Time) (pair pki.Pair, trust []byte, err error) {
+func (s *Session) mint(now time.Time) (pair pki.Pair, trust []byte, err error) {
 	store, err := s.store()
 	if err != nil {
 		return pki.Pair{}, nil, err
@@ -126,7 +126,7 @@ func (s *session) mint(now time.Time) (pair pki.Pair, trust []byte, err error) {
 	return pair, roots(store), nil
 }
 
-func (s *session) mintOf(store *pki.Store, generation int, now time.Time) (pki.Pair, error) {
+func (s *Session) mintOf(store *pki.Store, generation int, now time.Time) (pki.Pair, error) {
 	pair, err := store.Issue(pki.Leaf{
 		CA: pki.RoleClient, Kind: "client", CN: "root", Organization: "clusterup", Lifetime: ownLifetime,
 		Generation: generation,
@@ -140,7 +140,7 @@ func (s *session) mintOf(store *pki.Store, generation int, now time.Time) (pki.P
 // clientTLS mints client certificates in memory: one that every member accepts as far as this operator directory knows,
 // and one of each CA of clusterup's own that came later. A member says which CAs it accepts: where the directory came
 // out of a backup from before the older one was dropped, that is the later one alone.
-func (s *session) clientTLS(now time.Time) (*tls.Config, error) {
+func (s *Session) clientTLS(now time.Time) (*tls.Config, error) {
 	pair, trust, err := s.mint(now)
 	if err != nil {
 		return nil, err
@@ -182,7 +182,7 @@ func (s *session) clientTLS(now time.Time) (*tls.Config, error) {
 }
 
 // ownPair writes such a certificate to files that their owner alone can read.
-func (s *session) ownPair(cert, key, ca string) error {
+func (s *Session) ownPair(cert, key, ca string) error {
 	pair, trust, err := s.mint(s.now())
 	if err != nil {
 		return err

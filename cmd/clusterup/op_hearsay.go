@@ -11,7 +11,7 @@ import (
 )
 
 // heard asks others about every member whose host is dark; nothing is told where no other one is there to ask.
-func (s *session) heard(ctx context.Context, seen facts.Snapshot) map[string]facts.Hearsay {
+func (s *Session) heard(ctx context.Context, seen facts.Snapshot) map[string]facts.Hearsay {
 	from := ""
 	for _, m := range s.cluster.Members {
 		if host := seen.Hosts[m.Name]; !host.Dark() && host.Etcd != nil && (from == "" || !seen.Hosts[from].Reads) {
@@ -55,7 +55,7 @@ func clientURL(c *inventory.Cluster, m inventory.Member, listed facts.Member) st
 }
 
 // askedFrom asks the member behind an endpoint from another one's host.
-func (s *session) askedFrom(ctx context.Context, from, endpoint string) facts.Hearsay {
+func (s *Session) askedFrom(ctx context.Context, from, endpoint string) facts.Hearsay {
 	s.etcd.route(from, endpoint)
 	said := facts.Hearsay{Listed: true, From: from}
 	if err := s.etcd.ReadLinearizable(ctx, endpoint); err != nil {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/clusterup/clusterup/apply"
 	"github.com/clusterup/clusterup/facts"
+	"github.com/clusterup/clusterup/facts/probe"
 	"github.com/clusterup/clusterup/plan"
 	"github.com/clusterup/clusterup/remote"
 )
@@ -69,9 +70,24 @@ func (p prober) DialContext(ctx context.Context, network, address string) (net.C
 	return conn, err
 }
 
+// probes probes the hosts that could be looked at.
+func (s *Session) probes(ctx context.Context, seen facts.Snapshot, source probe.Source) (map[string]probe.Probe, error) {
+	source.Hosts, source.Now = map[string]probe.Host{}, s.now
+	for name, host := range seen.Hosts {
+		if host.Unreachable == "" {
+			source.Hosts[name] = prober{shell{s.hosts[name]}}
+		}
+	}
+	probes := probe.Gather(ctx, source)
+	if err := ctx.Err(); err != nil {
+		return nil, fmt.Errorf("probe hosts: %w", err)
+	}
+	return probes, nil
+}
+
 // unreached is the error of hosts that could not be looked at; what else is wrong with a cluster is status's result,
 // not its failure.
-func (s *session) unreached(seen facts.Snapshot) error {
+func (s *Session) unreached(seen facts.Snapshot) error {
 	refused := &plan.Refused{}
 	for _, m := range s.cluster.Members {
 		host := seen.Hosts[m.Name]
@@ -85,4 +101,15 @@ func (s *session) unreached(seen facts.Snapshot) error {
 		return nil
 	}
 	return refused
+}
+
+// remedied gives back the errors behind dark hosts, whose classes and remedies a Refusal's text does not hold.
+func remedied(err error, seen facts.Snapshot) error {
+	refusals := plan.RefusalsOf(err)
+	for i, r := range refusals {
+		if r.Kind == plan.Unreachable && r.Remedy == "" {
+			refusals[i].Remedy = remedy(seen.Hosts[r.Host].Err)
+		}
+	}
+	return err
 }

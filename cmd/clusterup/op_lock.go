@@ -7,9 +7,11 @@ import (
 	"net"
 	"os"
 	"os/user"
+	"reflect"
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/clusterup/clusterup/apply"
 	"github.com/clusterup/clusterup/facts"
@@ -113,7 +115,7 @@ func (d dark) Script(context.Context, string) ([]byte, error) { return nil, d.wh
 
 // through dials an address from a member's host. A host on which a run does not hold the lock is left alone: it would
 // be waited for each time.
-func (s *session) through(ctx context.Context, member, address string) (net.Conn, error) {
+func (s *Session) through(ctx context.Context, member, address string) (net.Conn, error) {
 	if held := s.holding.Load(); held != nil {
 		if err := held.unheld(member); err != nil {
 			return nil, err
@@ -123,35 +125,42 @@ func (s *session) through(ctx context.Context, member, address string) (net.Conn
 }
 
 // quorate says whether the lock on these hosts is enough to change any of them.
-func (s *session) quorate(seen facts.Snapshot, held []string) error {
+func (s *Session) quorate(seen facts.Snapshot, held []string) error {
 	return remedied(etcd.Quorate(etcd.Want{Cluster: s.cluster}, seen, held), seen)
 }
 
 // enough says whether the lock on some hosts suffices.
 type enough func(seen facts.Snapshot, held []string) error
 
+// Claim is how the lock is taken.
+type Claim struct {
+	Doing  string        // the command, as others are told
+	Wait   time.Duration // for another run to end
+	Enough enough        // else nothing is done
+}
+
 // anyHosts is enough for what needs no majority: whatever answers is locked.
 func anyHosts(facts.Snapshot, []string) error { return nil }
 
 // locked holds the cluster's lock while it does something, on every host that was seen.
-func (s *session) locked(ctx context.Context, seen facts.Snapshot, enough enough, do func(context.Context) error) error {
-	held, err := s.lock(ctx, seen)
+func (s *Session) locked(ctx context.Context, seen facts.Snapshot, claim Claim, do func(context.Context) error) error {
+	held, err := s.lock(ctx, seen, claim)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = held.lock.Release() }() // it falls with the connection in any case
-	if err := enough(held.darkened(seen), held.lock.Held()); err != nil {
+	if err := claim.Enough(held.darkened(seen), held.lock.Held()); err != nil {
 		return err
 	}
 	s.last.Store(&seen)
 	s.holding.Store(held)
 	defer s.holding.Store(nil)
-	return s.holds(ctx, enough, do)
+	return s.holds(ctx, claim.Enough, do)
 }
 
 // holds does something under the lock. When it is lost on a host, that host is dark from then on; when what is left is
 // not enough, the context ends.
-func (s *session) holds(ctx context.Context, enough enough, do func(context.Context) error) error {
+func (s *Session) holds(ctx context.Context, enough enough, do func(context.Context) error) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	held := s.holding.Load()
@@ -172,7 +181,7 @@ func (s *session) holds(ctx context.Context, enough enough, do func(context.Cont
 
 // cut is how a run ends after so many steps. Where the lock was not enough any more to go on, it is one that has done
 // what it could with a host dark, unless a step on another host failed by itself.
-func (s *session) cut(ctx context.Context, steps int, err error) error {
+func (s *Session) cut(ctx context.Context, steps int, err error) error {
 	var lost *apply.LockLostError
 	if err == nil || !errors.As(context.Cause(ctx), &lost) || errors.As(err, new(*apply.Stopped)) {
 		return err
@@ -197,8 +206,8 @@ func (s *session) cut(ctx context.Context, steps int, err error) error {
 }
 
 // lock takes the lock on every host that was seen.
-func (s *session) lock(ctx context.Context, seen facts.Snapshot) (*holding, error) {
-	waiting, waited := s.console.UntilStopped(ctx) // what is held by then does not end with it
+func (s *Session) lock(ctx context.Context, seen facts.Snapshot, claim Claim) (*holding, error) {
+	waiting, waited := s.options.Until(ctx) // what is held by then does not end with it
 	defer waited()
 	holders, order := map[string]apply.Holder{}, []string{}
 	why := map[string]error{}
@@ -210,7 +219,7 @@ func (s *session) lock(ctx context.Context, seen facts.Snapshot) (*holding, erro
 		}
 		holders[name], order = shell{s.hosts[name]}, append(order, name)
 	}
-	lock, err := apply.Acquire(waiting, s.cluster.Name, order, holders, s.owner(s.verb), s.flags.lockWait)
+	lock, err := apply.Acquire(waiting, s.cluster.Name, order, holders, s.owner(claim.Doing), claim.Wait)
 	if err != nil {
 		return nil, err
 	}
@@ -240,7 +249,7 @@ func lockOrder(members []inventory.Member) []string {
 	return names
 }
 
-func (s *session) owner(doing string) apply.Owner {
+func (s *Session) owner(doing string) apply.Owner {
 	name := "unknown"
 	if u, err := user.Current(); err == nil {
 		name = u.Username
@@ -251,3 +260,30 @@ func (s *session) owner(doing string) apply.Owner {
 	}
 	return apply.Owner{User: name, From: from, PID: os.Getpid(), Since: s.now().UTC(), Doing: "clusterup " + doing}
 }
+
+// moments is how old a look may be that nobody has to take again.
+const moments = time.Minute
+
+// untouched says that what was seen a moment ago, of every host, was not changed by another run before the lock was
+// taken: another look would only see what somebody has changed by hand within that moment, as may happen after any
+// look.
+func (s *Session) untouched(seen facts.Snapshot) bool {
+	held := s.holding.Load()
+	for _, m := range s.cluster.Members {
+		host := seen.Hosts[m.Name]
+		redialled := s.hosts[m.Name] != nil && s.hosts[m.Name].Stats().Dials > 1 // it may have booted since
+		if host.Dark() || redialled || held.unheld(m.Name) != nil || !held.lock.Since(m.Name, host.Run) {
+			return false
+		}
+	}
+	return s.now().Sub(seen.Taken) < moments
+}
+
+// sameDirectory says that the operator directory, which has a lock of its own, is as it was seen.
+func (s *Session) sameDirectory(seen facts.Snapshot) bool {
+	operator, err := s.operator()
+	return err == nil && reflect.DeepEqual(operator, seen.Operator)
+}
+
+// held are the hosts on which the lock is held.
+func (s *Session) held() []string { return s.holding.Load().lock.Held() }

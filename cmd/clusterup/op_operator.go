@@ -8,15 +8,17 @@ import (
 	"io"
 	"net"
 	"os"
+	"runtime"
 
 	"github.com/clusterup/clusterup/apply"
 	"github.com/clusterup/clusterup/pki"
 	"github.com/clusterup/clusterup/plan"
+	"github.com/clusterup/clusterup/plan/etcd"
 	"github.com/clusterup/clusterup/release"
 )
 
 // operatorDir is the operator directory as package apply changes it.
-type operatorDir struct{ session *session }
+type operatorDir struct{ session *Session }
 
 func (o operatorDir) CreateCA(_ context.Context, role string) error {
 	s := o.session
@@ -130,4 +132,44 @@ func (o operatorDir) Archive(ctx context.Context, r plan.Release) (apply.Archive
 		sent.Unpacked += binary.Size
 	}
 	return sent, nil
+}
+
+// newRun is a run that does what is wanted. It changes hosts only while the cluster's lock is held on them.
+func (s *Session) newRun(w etcd.Want, id string) *apply.Run {
+	hosts := map[string]apply.Host{}
+	for name, host := range s.hosts {
+		hosts[name] = guarded{shell{host}, name, &s.holding}
+	}
+	return &apply.Run{
+		Want: w, Gather: s.look, Hosts: hosts, Operator: operatorDir{s}, Etcd: s.etcd, Now: s.now, ID: id, Stop: s.options.Stop,
+	}
+}
+
+// unpack puts one program of the wanted release for this machine into a file.
+func (s *Session) unpack(ctx context.Context, program, to string) error {
+	lock, err := release.ReadLock(s.lockFile())
+	if err != nil {
+		return err
+	}
+	archive, err := s.release(ctx, s.cluster.Version, runtime.GOARCH, lock)
+	if err != nil {
+		return err
+	}
+	if archive == nil {
+		return fmt.Errorf("run %s: etcd is not released for %s", program, runtime.GOARCH)
+	}
+	binary, err := archive.Binary(program)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = binary.Close() }()                                  // it was only read
+	file, err := os.OpenFile(to, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o700) //nolint:gosec // a program has to be executable
+	if err != nil {
+		return fmt.Errorf("unpack %s: %w", program, err)
+	}
+	if _, err := io.Copy(file, binary); err != nil {
+		_ = file.Close() // the copy's error is the one to tell
+		return fmt.Errorf("unpack %s: %w", program, err)
+	}
+	return file.Close()
 }

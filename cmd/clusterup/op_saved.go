@@ -16,11 +16,10 @@ import (
 	"github.com/clusterup/clusterup/durable"
 	"github.com/clusterup/clusterup/facts"
 	"github.com/clusterup/clusterup/plan"
-	"github.com/clusterup/clusterup/view"
 )
 
-// savedPlan is a plan in a file: what was shown, and the digest of what it rests on.
-type savedPlan struct {
+// SavedPlan is a plan in a file: what was shown, and the digest of what it rests on.
+type SavedPlan struct {
 	Type      string     `json:"type"`   // "clusterup-plan"
 	Format    int        `json:"format"` // savedFormat
 	Inventory string     `json:"inventory"`
@@ -39,37 +38,29 @@ const (
 	savedFormat = 2 // in the first one, values of --var stood in the file
 )
 
-// savePlan writes the plan, readable by nobody else, and never over anything but another plan.
-func (s *session) savePlan(path string, p plan.Plan, seen facts.Snapshot) error {
-	inventory, err := filepath.Abs(s.file)
-	if err != nil {
+// save writes the plan with the digests of what it rests on, readable by nobody else, and never over anything but another
+// plan. It knows of the values of variables only whether they are given again.
+func (p SavedPlan) save(path string, vars map[string]string, seen facts.Snapshot) error {
+	var err error
+	if p.Inventory, err = filepath.Abs(p.Inventory); err != nil {
 		return fmt.Errorf("save plan: %w", err)
 	}
-	files := make([]string, 0, len(s.flags.varFiles))
-	for _, file := range s.flags.varFiles {
-		if file, err = filepath.Abs(file); err != nil {
+	p.Type, p.Format, p.VarFiles = savedType, savedFormat, slices.Clone(p.VarFiles)
+	for i, file := range p.VarFiles {
+		if p.VarFiles[i], err = filepath.Abs(file); err != nil {
 			return fmt.Errorf("save plan: %w", err)
 		}
-		files = append(files, file)
 	}
-	vars, err := s.flags.variables()
-	if err != nil {
+	if p.Variables, err = saveVars(vars); err != nil {
 		return err
 	}
-	saved := savedPlan{
-		Type: savedType, Format: savedFormat, Inventory: inventory, Cluster: s.cluster.Name, VarFiles: files,
-		Accept: s.flags.accept, HoldLast: s.flags.holdLast, Plan: p,
-	}
-	if saved.Variables, err = saveVars(vars); err != nil {
+	if p.Digest, err = p.Plan.Digest(); err != nil {
 		return err
 	}
-	if saved.Digest, err = p.Digest(); err != nil {
+	if p.Facts, err = factsDigest(seen); err != nil {
 		return err
 	}
-	if saved.Facts, err = factsDigest(seen); err != nil {
-		return err
-	}
-	raw, err := json.MarshalIndent(saved, "", " ")
+	raw, err := json.MarshalIndent(p, "", " ")
 	if err != nil {
 		return fmt.Errorf("save plan: %w", err)
 	}
@@ -81,37 +72,28 @@ func (s *session) savePlan(path string, p plan.Plan, seen facts.Snapshot) error 
 	if err := durable.Write(path, raw, 0o600); err != nil {
 		return fmt.Errorf("save plan: %w", err)
 	}
-	s.console.Say("The plan is saved; run it with: clusterup apply %s", path)
 	return nil
 }
 
+// given says which variables have to be given to the run of the plan, if these are not the same.
+func (p *SavedPlan) given(vars map[string]string) error {
+	if p.Format != savedFormat {
+		return errors.New("another version of clusterup has saved this plan: delete it, and save a new one with plan --out")
+	}
+	return p.Variables.check(vars)
+}
+
 // readPlan reads a saved plan; nil when the file is something else, such as an inventory.
-func readPlan(path string) (*savedPlan, error) {
+func readPlan(path string) (*SavedPlan, error) {
 	raw, err := os.ReadFile(path)
 	if err != nil || !bytes.HasPrefix(bytes.TrimSpace(raw), []byte("{")) {
 		return nil, nil // whoever reads the inventory says what is wrong with the file
 	}
-	var saved savedPlan
+	var saved SavedPlan
 	if err := json.Unmarshal(raw, &saved); err != nil || saved.Type != savedType {
 		return nil, nil
 	}
 	return &saved, nil
-}
-
-// flags are those that the plan was made with, and the values of its variables, given again; how to wait and to speak
-// is this run's own.
-func (p *savedPlan) flags(now clusterFlags) (clusterFlags, error) {
-	if p.Format != savedFormat {
-		return now, view.Misuse(errors.New("another version of clusterup has saved this plan: " +
-			"delete it, and save a new one with plan --out"))
-	}
-	vars, err := now.variables()
-	if err != nil {
-		return now, err
-	}
-	now.cluster, now.varFiles, now.accept = p.Cluster, p.VarFiles, append(now.accept, p.Accept...)
-	now.holdLast = now.holdLast || p.HoldLast
-	return now, p.Variables.check(vars)
 }
 
 // movedDark says that other hosts are dark than when the plan was made. It is apply.ErrMoved.
@@ -128,7 +110,7 @@ func (e *movedDark) Error() string {
 func (*movedDark) Is(target error) bool { return target == apply.ErrMoved }
 
 // check says whether the same look leads to the same plan. It does so only while the same hosts are dark.
-func (p *savedPlan) check(now plan.Plan, seen facts.Snapshot) error {
+func (p *SavedPlan) check(now plan.Plan, seen facts.Snapshot) error {
 	less := func(all, some []string) []string {
 		return slices.DeleteFunc(slices.Clone(all), func(host string) bool { return slices.Contains(some, host) })
 	}
@@ -186,9 +168,9 @@ func factsDigest(s facts.Snapshot) (string, error) {
 func served(all map[string][]facts.Served) map[string][]facts.Served {
 	kept := map[string][]facts.Served{}
 	for role, views := range all {
-		for _, view := range views {
-			if view.SHA256 != "" {
-				kept[role] = append(kept[role], facts.Served{From: view.From, SHA256: view.SHA256, Name: view.Name})
+		for _, seen := range views {
+			if seen.SHA256 != "" {
+				kept[role] = append(kept[role], facts.Served{From: seen.From, SHA256: seen.SHA256, Name: seen.Name})
 			}
 		}
 	}

@@ -10,8 +10,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-
-	"github.com/clusterup/clusterup/view"
 )
 
 // savedVars is what a saved plan knows of the values of --var, which may be secrets: their names, and a digest that
@@ -60,12 +58,12 @@ func (s *savedVars) check(vars map[string]string) error {
 		}
 	}
 	if len(missing) > 0 {
-		return view.Misuse(fmt.Errorf("the plan was made with values that are not saved, since they may be secret: "+
-			"give them again: %s", strings.Join(missing, " ")))
+		return fmt.Errorf("the plan was made with values that are not saved, since they may be secret: "+
+			"give them again: %s", strings.Join(missing, " "))
 	}
 	for name := range vars {
 		if !slices.Contains(s.Names, name) {
-			return view.Misuse(fmt.Errorf("the plan was made without --var %s: leave it out, or save a new plan", name))
+			return fmt.Errorf("the plan was made without --var %s: leave it out, or save a new plan", name)
 		}
 	}
 	if len(vars) == 0 {
@@ -75,8 +73,5 @@ func (s *savedVars) check(vars map[string]string) error {
 	if err == nil && !bytes.Equal(digest, s.Digest) {
 		err = errors.New("the plan was made with other values of --var: give the same ones, or save a new plan")
 	}
-	if err != nil {
-		return view.Misuse(err)
-	}
-	return nil
+	return err
 }

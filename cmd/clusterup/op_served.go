@@ -23,7 +23,7 @@ const handshakeTimeout = 5 * time.Second
 
 // handshake finds out which certificates a port shows. It goes through with the handshake, with a certificate that is
 // accepted there, so that members have nothing to complain of in their logs; what is shown is not judged here.
-func (s *session) handshake(ctx context.Context, k look.Knock) ([]*x509.Certificate, error) {
+func (s *Session) handshake(ctx context.Context, k look.Knock) ([]*x509.Certificate, error) {
 	ctx, cancel := context.WithTimeout(ctx, handshakeTimeout)
 	defer cancel()
 	config, err := s.etcd.visitor(k.Role, k.CA)
@@ -112,7 +112,7 @@ func (a *etcdAPI) visitor(role string, generation int) (*tls.Config, error) {
 }
 
 // visitorTLS mints a certificate that a port accepts, and shows it whatever that port asks for.
-func (s *session) visitorTLS(role string, generation int, now time.Time) (*tls.Config, error) {
+func (s *Session) visitorTLS(role string, generation int, now time.Time) (*tls.Config, error) {
 	store, err := s.store()
 	if err != nil {
 		return nil, err
@@ -135,7 +135,7 @@ func (s *session) visitorTLS(role string, generation int, now time.Time) (*tls.C
 }
 
 // probePair mints a certificate that peers accept, and that is good for nothing but a handshake.
-func (s *session) probePair(store *pki.Store, generation int, now time.Time) (pki.Pair, error) {
+func (s *Session) probePair(store *pki.Store, generation int, now time.Time) (pki.Pair, error) {
 	pair, err := store.Issue(pki.Leaf{
 		CA: pki.RolePeer, Kind: "probe", CN: "clusterup", Lifetime: ownLifetime, Generation: generation,
 	}, now, rand.Reader)

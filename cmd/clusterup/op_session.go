@@ -22,19 +22,26 @@ import (
 	"github.com/clusterup/clusterup/remote"
 )
 
-// session is one run against one cluster: what is wanted, the operator directory, and a held connection to every host.
-type session struct {
-	console *console
-	flags   clusterFlags
-	file    string // the inventory
+// Options say how a session reaches hosts, and who hears of what it does.
+type Options struct {
+	Dialer *remote.Dialer
+	Now    func() time.Time
+	Stop   <-chan struct{} // closed: nothing is looked at any more
+	// Until is a context that ends with Stop.
+	Until      func(context.Context) (context.Context, context.CancelFunc)
+	Passphrase func(keyFile string) ([]byte, error)               // of keys that open those of the CAs; nil: nobody can be asked
+	Download   func(version, arch string) func(done, total int64) // hears how a release comes in
+	Saved      func(snapshot string, size int64)                  // hears of a snapshot that was saved
+}
+
+// Session is one run against one cluster: the operator directory, and a held connection to every host.
+type Session struct {
 	cluster *inventory.Cluster
+	options Options
 	dir     string // the operator directory
 	hosts   map[string]*remote.Host
 	etcd    *etcdAPI
 	now     func() time.Time
-	verb    string                                    // the command, as others are told
-	edit    *edit                                     // of the inventory, once its plan is agreed to; nil: none
-	wish    func(etcd.Want, facts.Snapshot) etcd.Want // what a verb wants besides; nil: nothing
 
 	holding atomic.Pointer[holding]        // the cluster's lock, while a run has it; nil: it has none
 	last    atomic.Pointer[facts.Snapshot] // the last look of that run
@@ -44,50 +51,41 @@ type session struct {
 	signing  *pki.Store           // nil: nothing was signed yet
 }
 
-// open loads the inventory and prepares everything; no network is used yet.
-func (c *console) open(path string, flags clusterFlags) (*session, error) {
-	cluster, err := c.load(path, nil, flags)
-	if err != nil {
-		return nil, err
+// newSession prepares everything; no network is used yet.
+func newSession(cluster *inventory.Cluster, options Options) (*Session, error) {
+	s := &Session{
+		cluster: cluster, options: options, now: options.Now, releases: map[string]*resolved{},
+		dir: directory(cluster), hosts: map[string]*remote.Host{},
 	}
-	return c.begin(path, cluster, flags)
-}
-
-// openEdited is open for an inventory as it will be.
-func (c *console) openEdited(change *edit, flags clusterFlags) (*session, error) {
-	cluster, err := c.load(change.path, change.now, flags)
-	if err != nil {
-		return nil, err
-	}
-	return c.begin(change.path, cluster, flags)
-}
-
-func (c *console) begin(path string, cluster *inventory.Cluster, flags clusterFlags) (*session, error) {
-	s := &session{
-		console: c, flags: flags, verb: "apply", file: path, cluster: cluster, now: time.Now,
-		releases: map[string]*resolved{},
-		dir:      filepath.Join(cluster.Dir, ".clusterup", cluster.Name), hosts: map[string]*remote.Host{},
-	}
-	dialer := c.dialer(flags)
 	for _, m := range cluster.Members {
 		config, err := sshConfig(m)
 		if err != nil {
 			return nil, err
 		}
-		s.hosts[m.Name] = dialer.Host(config)
+		s.hosts[m.Name] = options.Dialer.Host(config)
 	}
 	s.etcd = newEtcdAPI(s)
-	c.Intact = true
 	return s, nil
 }
 
-// close ends all connections, and says what they have cost where that was asked for.
-func (s *session) close() {
-	s.showStats()
+// directory is the operator directory of a cluster.
+func directory(c *inventory.Cluster) string { return filepath.Join(c.Dir, ".clusterup", c.Name) }
+
+// close ends all connections.
+func (s *Session) close() {
 	s.etcd.close()
 	for _, host := range s.hosts {
 		_ = host.Close() // nothing is lost with it
 	}
+}
+
+// costs are what connections have cost so far, by host.
+func (s *Session) costs() map[string]remote.Stats {
+	costs := map[string]remote.Stats{}
+	for name, host := range s.hosts {
+		costs[name] = host.Stats()
+	}
+	return costs
 }
 
 func sshConfig(m inventory.Member) (remote.Config, error) {
@@ -122,12 +120,12 @@ func sshConfig(m inventory.Member) (remote.Config, error) {
 }
 
 // gather looks at everything. A run that holds the lock looks only where it holds it.
-func (s *session) gather(ctx context.Context) (facts.Snapshot, error) {
+func (s *Session) gather(ctx context.Context) (facts.Snapshot, error) {
 	return s.gatherBut(ctx, map[string]facts.Host{})
 }
 
 // gatherBut looks at everything but what lies on hosts that were looked at before.
-func (s *session) gatherBut(ctx context.Context, keep map[string]facts.Host) (facts.Snapshot, error) {
+func (s *Session) gatherBut(ctx context.Context, keep map[string]facts.Host) (facts.Snapshot, error) {
 	shells := make(map[string]look.Shell, len(s.hosts))
 	for name, host := range s.hosts {
 		shells[name] = prober{shell{host}}
@@ -143,7 +141,7 @@ func (s *session) gatherBut(ctx context.Context, keep map[string]facts.Host) (fa
 		Handshake: s.handshake, Keep: keep,
 	})
 	select { // hosts that a stop has cut short are not unreachable
-	case <-s.console.Stop:
+	case <-s.options.Stop:
 		return seen, context.Canceled
 	case <-ctx.Done():
 		return seen, context.Cause(ctx)
@@ -156,7 +154,7 @@ func (s *session) gatherBut(ctx context.Context, keep map[string]facts.Host) (fa
 }
 
 // look looks at what may have changed since the last look; nil: at everything.
-func (s *session) look(ctx context.Context, last *apply.Last) (facts.Snapshot, error) {
+func (s *Session) look(ctx context.Context, last *apply.Last) (facts.Snapshot, error) {
 	switch {
 	case last == nil:
 		return s.gather(ctx)
@@ -183,7 +181,7 @@ func (s *session) look(ctx context.Context, last *apply.Last) (facts.Snapshot, e
 }
 
 // operator reads the operator directory.
-func (s *session) operator() (facts.Operator, error) {
+func (s *Session) operator() (facts.Operator, error) {
 	store, err := s.openStore()
 	if err != nil {
 		return facts.Operator{}, err
@@ -200,15 +198,12 @@ func (s *session) operator() (facts.Operator, error) {
 	return seen, err
 }
 
-func (s *session) caDir() string    { return filepath.Join(s.dir, "ca") }
-func (s *session) lockFile() string { return filepath.Join(s.dir, "release.lock.hcl") }
+func (s *Session) caDir() string    { return filepath.Join(s.dir, "ca") }
+func (s *Session) lockFile() string { return filepath.Join(s.dir, "release.lock.hcl") }
 
-// want is what the operator wants, with the releases for the architectures that were seen.
-func (s *session) want(ctx context.Context, seen facts.Snapshot, token string) (etcd.Want, error) {
-	w := etcd.Want{
-		Cluster: s.cluster, Token: token, Writer: version(), Accept: s.flags.accepted(), HoldLast: s.flags.holdLast,
-		Releases: map[string]plan.Release{},
-	}
+// fetched puts the releases into what is wanted, for the architectures that were seen.
+func (s *Session) fetched(ctx context.Context, w etcd.Want, seen facts.Snapshot) (etcd.Want, error) {
+	w.Releases = map[string]plan.Release{}
 	for _, version := range etcd.Versions(s.cluster, seen) {
 		for _, name := range seen.Names() {
 			arch := seen.Hosts[name].Arch
@@ -217,7 +212,7 @@ func (s *session) want(ctx context.Context, seen facts.Snapshot, token string) (
 			}
 			archive, err := s.release(ctx, version, arch, seen.Operator.Pinned)
 			if err != nil {
-				return etcd.Want{}, err
+				return w, err
 			}
 			if archive == nil {
 				continue
@@ -229,16 +224,25 @@ func (s *session) want(ctx context.Context, seen facts.Snapshot, token string) (
 			w.Releases[r.Pin()] = r
 		}
 	}
-	if s.wish != nil {
-		w = s.wish(w, seen)
-	}
 	return w, nil
+}
+
+// anyRelease puts releases into what is wanted, as far as that can be told without fetching one.
+func (s *Session) anyRelease(w etcd.Want, seen facts.Snapshot) etcd.Want {
+	w.Releases = map[string]plan.Release{}
+	for _, version := range etcd.Versions(s.cluster, seen) {
+		for arch := range releasedFor {
+			r := plan.Release{Version: version, Arch: arch}
+			w.Releases[r.Pin()] = r
+		}
+	}
+	return w
 }
 
 // release is the archive of a version for an architecture, resolved once a run; nil when etcd is not released for it.
 // Files and digests in the inventory are of the version that it asks for; versions on the way there come from the
 // mirror.
-func (s *session) release(ctx context.Context, version, arch string, pinned map[string]string) (*release.Archive, error) {
+func (s *Session) release(ctx context.Context, version, arch string, pinned map[string]string) (*release.Archive, error) {
 	if !releasedFor[arch] {
 		return nil, nil
 	}
@@ -263,7 +267,7 @@ func (s *session) release(ctx context.Context, version, arch string, pinned map[
 	}
 	archive, err := release.Resolve(ctx, release.Source{
 		Mirror: s.cluster.Release.Mirror, Archives: archives, SHA256: digests, Pinned: pinned,
-		CacheDir: release.CacheDir(os.Getenv, homeDir()), Progress: s.console.Download(version, arch),
+		CacheDir: release.CacheDir(os.Getenv, s.options.Dialer.Home), Progress: s.options.Download(version, arch),
 	}, version, arch)
 	if err != nil {
 		return nil, err

@@ -12,13 +12,12 @@ import (
 	"github.com/clusterup/clusterup/durable"
 	"github.com/clusterup/clusterup/facts"
 	"github.com/clusterup/clusterup/quorum"
-	"github.com/clusterup/clusterup/view"
 )
 
 // A snapshot lies in the operator directory as NAME.db, with NAME.json beside it, which says what it is. It holds the
 // values of all keys as they are, so only its owner may read it.
 
-func (s *session) snapshotDir() string { return filepath.Join(s.dir, "snapshots") }
+func (s *Session) snapshotDir() string { return filepath.Join(s.dir, "snapshots") }
 
 // SaveSnapshot copies the data of one member, checks its digest on the way, and gives it its name only when it is
 // whole.
@@ -58,13 +57,13 @@ func (o operatorDir) SaveSnapshot(ctx context.Context, endpoint, version string)
 	if err := durable.Write(name+".json", append(raw, '\n'), 0o600); err != nil {
 		return fmt.Errorf("save snapshot: %w", err)
 	}
-	s.console.Say("The snapshot is %s.db (%s, verified).", name, view.Size(saved.Size))
+	s.options.Saved(name+".db", saved.Size)
 	return nil
 }
 
 // tidySnapshots removes what runs that were killed have left half written; the lock is held, so nobody writes. It also
 // keeps git away from what holds all values in plain text.
-func (s *session) tidySnapshots() error {
+func (s *Session) tidySnapshots() error {
 	left, err := filepath.Glob(filepath.Join(s.snapshotDir(), ".*.db.*"))
 	if err != nil {
 		return err
@@ -78,7 +77,7 @@ func (s *session) tidySnapshots() error {
 }
 
 // snapshots are those in the operator directory, oldest first. What has no description, or no data, is none.
-func (s *session) snapshots() ([]facts.SavedSnapshot, error) {
+func (s *Session) snapshots() ([]facts.SavedSnapshot, error) {
 	names, err := filepath.Glob(filepath.Join(s.snapshotDir(), "*.json"))
 	if err != nil {
 		return nil, fmt.Errorf("list snapshots: %w", err)

@@ -27,7 +27,7 @@ func newPlan(c *console) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			defer s.close()
+			defer s.end()
 			ctx, cancel := c.UntilStopped(cmd.Context())
 			defer cancel()
 			p, seen, err := s.plan(ctx)

@@ -2,13 +2,11 @@ package main
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/spf13/cobra"
 
 	"github.com/clusterup/clusterup/facts"
 	"github.com/clusterup/clusterup/facts/probe"
-	"github.com/clusterup/clusterup/plan"
 	"github.com/clusterup/clusterup/plan/etcd"
 	"github.com/clusterup/clusterup/plan/preflight"
 	"github.com/clusterup/clusterup/view"
@@ -29,7 +27,7 @@ func newPreflight(c *console) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			defer s.close()
+			defer s.end()
 			ctx, cancel := c.UntilStopped(cmd.Context())
 			defer cancel()
 			return s.showPreflight(ctx, quick)
@@ -57,7 +55,7 @@ func (s *session) showPreflight(ctx context.Context, quick bool) error {
 // preflight runs, before a bootstrap, what can end in a refusal; the error is then unfit around a
 // *plan.Refused. Once a member has begun to live there is nothing to probe, and it does nothing.
 func (s *session) preflight(ctx context.Context, seen facts.Snapshot) error {
-	if !etcd.Fresh(s.anyRelease(seen), seen) {
+	if !etcd.Fresh(s.anyRelease(s.wanted(), seen), seen) {
 		return nil
 	}
 	findings, err := s.probe(ctx, seen, true)
@@ -76,35 +74,15 @@ func (s *session) probe(ctx context.Context, seen facts.Snapshot, quick bool) ([
 	if err != nil {
 		return nil, err
 	}
-	hosts := map[string]probe.Host{}
-	for name, host := range seen.Hosts {
-		if host.Unreachable == "" {
-			hosts[name] = prober{shell{s.hosts[name]}}
-		}
+	probes, err := s.probes(ctx, seen, probe.Source{Asks: preflight.Asks(s.cluster, seen, quick), Nonce: nonce})
+	if err != nil {
+		return nil, err
 	}
-	probes := probe.Gather(ctx, probe.Source{
-		Asks: preflight.Asks(s.cluster, seen, quick), Hosts: hosts, Nonce: nonce, Now: s.now,
-	})
-	if err := ctx.Err(); err != nil {
-		return nil, fmt.Errorf("probe hosts: %w", err)
-	}
-	findings := preflight.Findings(s.anyRelease(seen), seen, probes)
+	findings := preflight.Findings(s.anyRelease(s.wanted(), seen), seen, probes)
 	for i, f := range findings {
 		if f.Check == preflight.CheckConnection && f.Do == "" {
 			findings[i].Do = remedy(seen.Hosts[f.Host].Err)
 		}
 	}
 	return findings, nil
-}
-
-// anyRelease is what is wanted, as far as it can be told without fetching a release.
-func (s *session) anyRelease(seen facts.Snapshot) etcd.Want {
-	w := etcd.Want{Cluster: s.cluster, Writer: version(), Accept: s.flags.accepted(), Releases: map[string]plan.Release{}}
-	for _, version := range etcd.Versions(s.cluster, seen) {
-		for arch := range releasedFor {
-			r := plan.Release{Version: version, Arch: arch}
-			w.Releases[r.Pin()] = r
-		}
-	}
-	return w
 }

@@ -30,7 +30,7 @@ func newReseal(c *console) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			defer s.close()
+			defer s.end()
 			return s.reseal()
 		},
 	}

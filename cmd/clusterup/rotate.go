@@ -115,7 +115,7 @@ func (r *rotating) do(cmd *cobra.Command, inventory, verb string, set func(*sess
 	if err != nil {
 		return err
 	}
-	defer s.close()
+	defer s.end()
 	s.verb = verb
 	if err := set(s); err != nil {
 		return err

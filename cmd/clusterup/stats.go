@@ -13,8 +13,9 @@ func (s *session) showStats() {
 		return
 	}
 	var costs []view.Cost
+	all := s.costs()
 	for _, m := range s.cluster.Members {
-		of := s.hosts[m.Name].Stats()
+		of := all[m.Name]
 		costs = append(costs, view.Cost{
 			Host: m.Name, Connections: of.Dials, Sessions: of.Sessions, RoundTrips: of.RoundTrips, BytesSent: of.BytesSent,
 			BytesReceived: of.BytesReceived,

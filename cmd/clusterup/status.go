@@ -24,7 +24,7 @@ func newStatus(c *console) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			defer s.close()
+			defer s.end()
 			ctx, cancel := c.UntilStopped(cmd.Context())
 			defer cancel()
 			return s.status(ctx)

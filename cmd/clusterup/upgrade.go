@@ -38,7 +38,7 @@ func newUpgrade(c *console) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			defer s.close()
+			defer s.end()
 			if s.cluster.Version != to {
 				return view.Misuse(fmt.Errorf("the version comes from --var, --var-file or the environment, and is %s: change it there, and apply", s.cluster.Version))
 			}

@@ -17,7 +17,6 @@ import (
 	"github.com/clusterup/clusterup/inventory"
 	"github.com/clusterup/clusterup/remote"
 	"github.com/clusterup/clusterup/shellword"
-	"github.com/clusterup/clusterup/view"
 )
 
 // TestRealHost holds the hosts that runs work on to what package apply relies on, as those of its own tests are. The
@@ -27,11 +26,11 @@ func TestRealHost(t *testing.T) {
 	if file == "" {
 		t.Skip("acceptance runs this: it needs a host")
 	}
-	c := &console{Console: &view.Console{In: os.Stdin, Out: io.Discard, Err: io.Discard}}
-	cluster, err := c.load(file, nil, clusterFlags{})
-	if err != nil {
+	read, diags := inventory.Load(file, inventory.Options{Env: os.Environ()})
+	if err := diags.Err(); err != nil {
 		t.Fatal(err)
 	}
+	cluster := read.Clusters[0]
 	hosttest.Run(t, func(t *testing.T) hosttest.Subject { return realSubject(t, cluster.Members[0]) })
 }
 

@@ -1,9 +1,12 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -29,7 +32,7 @@ func (h testHolder) Hold(context.Context, string) (string, <-chan struct{}, func
 
 // lockedSession is one with a cluster of three, whose look saw all; it holds the lock on all but those that are not to
 // be had.
-func lockedSession(t *testing.T, unreachable ...string) (*session, map[string]testHolder) {
+func lockedSession(t *testing.T, unreachable ...string) (*Session, map[string]testHolder) {
 	t.Helper()
 	text := "cluster \"prod\" {\n  version = \"3.6.16\"\n"
 	for i := range 3 {
@@ -39,7 +42,7 @@ func lockedSession(t *testing.T, unreachable ...string) (*session, map[string]te
 	if err := diags.Err(); err != nil {
 		t.Fatal(err)
 	}
-	s := &session{cluster: file.Clusters[0]}
+	s := &Session{cluster: file.Clusters[0]}
 	fakes, holders := map[string]testHolder{}, map[string]apply.Holder{}
 	seen := facts.Snapshot{Hosts: map[string]facts.Host{}}
 	for i, m := range s.cluster.Members {
@@ -114,12 +117,9 @@ func TestLockLost(t *testing.T) {
 			return nil
 		}
 	})
-	if view.Advice(advice).ExitCode(err) != view.ExitUnreachable {
-		t.Errorf("exit %d of %v", view.Advice(advice).ExitCode(err), err)
-	}
 	const why = "hold the cluster's lock: the connection was lost while this run was under way  [unreachable]"
 	const then = "    → run the same command again when the host answers: it looks, and goes on from there"
-	saysLines(t, explained(err, false),
+	says(t, err, view.ExitUnreachable,
 		"Error: 2 steps done; not every host could be looked at:", "  etcd-2: "+why, then, "  etcd-3: "+why, then,
 		"  every change on hosts waits for etcd-2 and etcd-3: a run holds the lock on the hosts of 2 of 3 voters, so that no other run changes the cluster too",
 		"  → when etcd-2 and etcd-3 can be looked at, run the same command again: what is needed there is not known before")
@@ -153,8 +153,8 @@ func TestCut(t *testing.T) {
 		"it was stopped before": {&apply.Stopped{Done: 3, Next: "prepare hosts"}, 130, `Stopped: 3 steps done; "prepare hosts" was not finished.`},
 	} {
 		err := s.cut(ctx, 3, test.err)
-		if got := explained(err, false); got[0] != test.head || view.Advice(advice).ExitCode(err) != test.code {
-			t.Errorf("%s: exit %d, %q", name, view.Advice(advice).ExitCode(err), got)
+		if code, lines := told(err); lines[0] != test.head || code != test.code {
+			t.Errorf("%s: exit %d, %q", name, code, lines)
 		}
 	}
 	if broke := stage(broke); !errors.Is(s.cut(t.Context(), 3, broke), broke) || s.cut(ctx, 3, nil) != nil {
@@ -193,19 +193,23 @@ func (h *failingHost) Script(context.Context, string) ([]byte, error) { return n
 func TestTooFewLocked(t *testing.T) {
 	s, _ := lockedSession(t, "etcd-1", "etcd-3")
 	err := s.quorate(s.holding.Load().darkened(*s.last.Load()), s.holding.Load().lock.Held())
-	if view.Advice(advice).ExitCode(err) != view.ExitUnreachable {
-		t.Errorf("exit %d of %v", view.Advice(advice).ExitCode(err), err)
-	}
-	saysLines(t, explained(err, false),
+	says(t, err, view.ExitUnreachable,
 		"Error: the cluster's lock is held on the hosts of at least 2 of its 3 members, and 1 can be locked; nothing on a host is changed without that:",
 		"  etcd-1: connect: no route  [unreachable]", "    → check routes",
 		"  etcd-3: connect: no route  [unreachable]", "    → check routes")
 }
 
-func saysLines(t *testing.T, got []string, want ...string) {
+// told is the exit code of an error, and what the operator reads of it.
+func told(err error) (code int, lines []string) {
+	var said bytes.Buffer
+	code = (&view.Console{Out: &said, Err: &said, Advice: advice}).Report(err)
+	return code, strings.Split(strings.TrimSuffix(said.String(), "\n"), "\n")
+}
+
+func says(t *testing.T, err error, code int, want ...string) {
 	t.Helper()
-	if fmt.Sprintf("%q", got) != fmt.Sprintf("%q", want) {
-		t.Errorf("said\n%q\nwant\n%q", got, want)
+	if got, lines := told(err); got != code || !slices.Equal(lines, want) {
+		t.Errorf("exit %d, said\n%q\nwant\n%q", got, lines, want)
 	}
 }
 
@@ -217,7 +221,7 @@ func TestGuarded(t *testing.T) {
 	for _, name := range []string{"etcd-1", "etcd-2", "none"} {
 		guard := guarded{nil, name, &s.holding}
 		if name == "none" {
-			guard = guarded{nil, "etcd-3", &(&session{}).holding}
+			guard = guarded{nil, "etcd-3", &(&Session{}).holding}
 		}
 		_, err := guard.Script(t.Context(), "reboot")
 		_, _, errWrite := guard.Write(t.Context(), apply.Part{})

@@ -1,27 +1,24 @@
 package main
 
 import (
-	"bytes"
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"net"
-	"os"
 	"testing"
 	"time"
 
 	"github.com/clusterup/clusterup/inventory"
 	"github.com/clusterup/clusterup/pki"
-	"github.com/clusterup/clusterup/view"
+	"github.com/clusterup/clusterup/remote"
 )
 
-// withCAs is a session with an operator directory that holds so many generations of the CAs.
-func withCAs(t *testing.T, generations int) (*session, *pki.Store) {
+// holdingCAs is a session with an operator directory that holds so many generations of the CAs.
+func holdingCAs(t *testing.T, generations int) (*Session, *pki.Store) {
 	t.Helper()
-	s := &session{
-		console: &console{Console: &view.Console{In: os.Stdin, Out: new(bytes.Buffer), Err: new(bytes.Buffer)}}, cluster: &inventory.Cluster{Name: "prod"},
-		dir: t.TempDir(), now: time.Now,
+	s := &Session{
+		cluster: &inventory.Cluster{Name: "prod"}, dir: t.TempDir(), now: time.Now, options: Options{Dialer: &remote.Dialer{}},
 	}
 	s.etcd = newEtcdAPI(s)
 	store, err := s.openStore()
@@ -40,7 +37,7 @@ func withCAs(t *testing.T, generations int) (*session, *pki.Store) {
 
 // While both CAs are there, a member is shown a certificate of one that it accepts.
 func TestClientCertificatesThatAMemberAccepts(t *testing.T) {
-	s, store := withCAs(t, 2)
+	s, store := holdingCAs(t, 2)
 	for name, trusted := range map[string][]int{"the old one": {1}, "both": {1, 2}, "the new one alone": {2}} {
 		t.Run(name, func(t *testing.T) {
 			server, err := store.Issue(pki.Leaf{CA: pki.RoleClient, Kind: "server", CN: "server:etcd-1", IPs: []net.IP{net.IPv4(127, 0, 0, 1)}}, s.now(), rand.Reader)
@@ -85,11 +82,11 @@ func TestClientCertificatesThatAMemberAccepts(t *testing.T) {
 
 // A server that does not answer is waited for once in a look, however many ports there are.
 func TestAVisitorThatCannotBeHad(t *testing.T) {
-	s, _ := withCAs(t, 0)
+	s, _ := holdingCAs(t, 0)
 	if _, err := s.etcd.visitor("peer", 0); !errors.Is(err, pki.ErrNoCA) {
 		t.Fatalf("got %v", err)
 	}
-	other, store := withCAs(t, 1)
+	other, store := holdingCAs(t, 1)
 	s.dir = other.dir // where there is one
 	if _, err := s.etcd.visitor("peer", 0); !errors.Is(err, pki.ErrNoCA) {
 		t.Errorf("asked again: %v", err)

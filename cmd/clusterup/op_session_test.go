@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"io"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -10,7 +9,7 @@ import (
 	"time"
 
 	"github.com/clusterup/clusterup/inventory"
-	"github.com/clusterup/clusterup/view"
+	"github.com/clusterup/clusterup/remote"
 )
 
 // However an inventory sorts and names its members, the hosts are locked in one order.
@@ -48,9 +47,9 @@ func TestDownloadHoldsNobodyUp(t *testing.T) {
 	}))
 	t.Cleanup(mirror.Close)
 	t.Setenv("XDG_CACHE_HOME", t.TempDir())
-	s := &session{
-		console: &console{Console: &view.Console{Err: io.Discard, Out: io.Discard}}, cluster: &inventory.Cluster{Name: "prod", Version: "3.6.16"},
-		releases: map[string]*resolved{}, dir: t.TempDir(), now: time.Now,
+	s := &Session{
+		cluster:  &inventory.Cluster{Name: "prod", Version: "3.6.16"},
+		releases: map[string]*resolved{}, dir: t.TempDir(), now: time.Now, options: Options{Dialer: &remote.Dialer{}, Download: func(_, _ string) func(_, _ int64) { return func(_, _ int64) {} }},
 	}
 	s.cluster.Release.Mirror = mirror.URL
 	ctx, cancel := context.WithCancel(t.Context())

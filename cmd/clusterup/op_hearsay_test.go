@@ -1,13 +1,11 @@
 package main
 
 import (
-	"bytes"
-	"os"
 	"testing"
 	"time"
 
 	"github.com/clusterup/clusterup/facts"
-	"github.com/clusterup/clusterup/view"
+	"github.com/clusterup/clusterup/remote"
 )
 
 // A dark host's member that the cluster does not list is told of without asking anybody; where no member can be asked,
@@ -36,12 +34,7 @@ func TestHeard(t *testing.T) {
 // inventory alone.
 func TestHeardOfMany(t *testing.T) {
 	s, _ := lockedSession(t)
-	in, err := os.Open(os.DevNull)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer in.Close()
-	s.console, s.dir = &console{Console: &view.Console{In: in, Out: &bytes.Buffer{}, Err: &bytes.Buffer{}}}, t.TempDir()
+	s.options.Dialer, s.dir = &remote.Dialer{}, t.TempDir()
 	s.now, s.etcd = time.Now, newEtcdAPI(s)
 	seen := *s.last.Load()
 	for _, name := range []string{"etcd-2", "etcd-3"} {

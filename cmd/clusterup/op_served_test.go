@@ -17,7 +17,7 @@ import (
 
 // Whether a port accepts a certificate is known, whichever side of the handshake is through first, and so is what it shows.
 func TestAcceptedAndShown(t *testing.T) {
-	s, store := withCAs(t, 2) // the second is trusted by nobody yet
+	s, store := holdingCAs(t, 2) // the second is trusted by nobody yet
 	pair, err := store.Issue(pki.Leaf{CA: pki.RolePeer, Kind: "peer", CN: "peer:a", Generation: 1}, s.now(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)

@@ -1,0 +1,70 @@
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/clusterup/clusterup/apply"
+	"github.com/clusterup/clusterup/inventory"
+)
+
+// journal lies in the operator directory, for people. Nothing is ever decided from it.
+const journal = "journal.jsonl"
+
+// writeEntry appends one line in one write, so that a journal is never torn by two runs.
+func (s *Session) writeEntry(e apply.Entry) error {
+	raw, err := json.Marshal(e)
+	if err != nil {
+		return fmt.Errorf("write journal: %w", err)
+	}
+	if err := os.MkdirAll(s.dir, 0o700); err != nil {
+		return fmt.Errorf("write journal: %w", err)
+	}
+	file, err := os.OpenFile(filepath.Join(s.dir, journal), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	if err != nil {
+		return fmt.Errorf("write journal: %w", err)
+	}
+	if _, err := file.Write(append(raw, '\n')); err != nil {
+		_ = file.Close() // the write error is the one to tell
+		return fmt.Errorf("write journal: %w", err)
+	}
+	return file.Close()
+}
+
+// readEntries reads the journal of a cluster; one that is not there is empty. The journal is for people, so a line that a crash has
+// torn is passed over.
+func readEntries(c *inventory.Cluster) ([]apply.Entry, error) {
+	file, err := os.Open(filepath.Join(directory(c), journal))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read journal: %w", err)
+	}
+	defer func() { _ = file.Close() }() // it was only read
+	var entries []apply.Entry
+	lines := bufio.NewScanner(file)
+	lines.Buffer(nil, 16<<20)
+	for lines.Scan() {
+		var e apply.Entry
+		if json.Unmarshal(lines.Bytes(), &e) != nil || e.Run == "" {
+			continue
+		}
+		// A run has a line for its begin and one for its end, which is the one that counts.
+		if i := slices.IndexFunc(entries, func(known apply.Entry) bool { return known.Run == e.Run }); i >= 0 {
+			entries[i] = e
+			continue
+		}
+		entries = append(entries, e)
+	}
+	if err := lines.Err(); err != nil {
+		return nil, fmt.Errorf("read journal: %w", err)
+	}
+	return entries, nil
+}
