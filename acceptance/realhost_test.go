@@ -9,7 +9,7 @@ import (
 // that may sudo.
 func realHost(t *testing.T, s *site, inv inventory) {
 	tests := filepath.Join(t.TempDir(), "tests")
-	must(t, goRun("test", "-c", "-o", tests, "./cmd/clusterup"))
+	must(t, goRun("test", "-c", "-o", tests, "./operator"))
 	for _, user := range []string{"root", "ops"} {
 		t.Run(user, func(t *testing.T) {
 			inv.User = user

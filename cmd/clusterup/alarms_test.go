@@ -67,7 +67,7 @@ func TestNoSpaceWithChanges(t *testing.T) {
 	changed := func(change func(*inventory.Etcd)) etcd.Want {
 		w, cluster := a.want, *a.want.Cluster
 		change(&cluster.Etcd)
-		w.Cluster, a.session.cluster = &cluster, &cluster
+		w.Cluster, a.session.Cluster = &cluster, &cluster
 		return w
 	}
 	a.full(100, 100)

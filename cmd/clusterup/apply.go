@@ -14,6 +14,7 @@ import (
 
 	"github.com/clusterup/clusterup/apply"
 	"github.com/clusterup/clusterup/facts"
+	"github.com/clusterup/clusterup/operator"
 	"github.com/clusterup/clusterup/plan"
 	"github.com/clusterup/clusterup/plan/etcd"
 	"github.com/clusterup/clusterup/view"
@@ -28,7 +29,7 @@ func newApply(c *console) *cobra.Command {
 		Args:  oneInventory("one inventory, or a plan that plan --out saved"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			c.JSON = flags.json
-			saved, err := readPlan(args[0])
+			saved, err := operator.ReadPlan(args[0])
 			if err != nil {
 				return err
 			}
@@ -55,13 +56,13 @@ func newApply(c *console) *cobra.Command {
 
 // apply shows what is to be done, asks, locks, and converges. A run that finds nothing to do writes nothing anywhere, so it needs
 // neither lock nor consent.
-func (s *session) apply(ctx context.Context, saved *SavedPlan, yes, full bool) error {
+func (s *session) apply(ctx context.Context, saved *operator.SavedPlan, yes, full bool) error {
 	s.console.Full = full
 	looking, looked := s.console.UntilStopped(ctx)
 	p, seen, err := s.plan(looking)
 	looked()
 	if saved != nil && (err == nil || plan.DarkOnly(err)) {
-		err = cmp.Or(saved.check(p, seen), err)
+		err = cmp.Or(saved.Check(p, seen), err)
 	}
 	if saved == nil || err != nil && !plan.DarkOnly(err) {
 		s.console.ShowPlan(p, full, err)
@@ -78,16 +79,16 @@ func (s *session) apply(ctx context.Context, saved *SavedPlan, yes, full bool) e
 	if err := s.consent(ctx, yes); err != nil {
 		return err
 	}
-	err = s.locked(ctx, seen, s.claim(s.quorate), func(ctx context.Context) error {
+	err = s.Locked(ctx, seen, s.claim(s.Quorate), func(ctx context.Context) error {
 		var now facts.Snapshot
 		var err error
-		if yes && s.untouched(seen) && s.sameDirectory(seen) {
+		if yes && s.Untouched(seen) && s.SameDirectory(seen) {
 			now, err = seen, s.ready(ctx, seen)
 		} else {
 			now, err = s.unmoved(ctx, p, saved != nil, yes, full)
 		}
 		if err != nil {
-			return s.cut(ctx, 0, err)
+			return s.Cut(ctx, 0, err)
 		}
 		if err := s.writeEdit(); err != nil {
 			return err
@@ -168,7 +169,7 @@ func (s *session) ready(ctx context.Context, seen facts.Snapshot) error {
 	if err := s.preflight(looking, seen); err != nil { // under the lock, since what stands in for members takes their ports
 		return err
 	}
-	return s.quorate(seen, s.held()) // the list may need more hosts by now
+	return s.Quorate(seen, s.Held()) // the list may need more hosts by now
 }
 
 // consent asks for it, unless it was given. Without a terminal nobody can be asked.
@@ -211,7 +212,7 @@ func (s *session) converge(ctx context.Context, seen facts.Snapshot, changes boo
 			first = false
 			return seen, nil
 		}
-		return s.look(ctx, last)
+		return s.Look(ctx, last)
 	}
 	return s.recorded(s.verb, changes, run, func() (apply.Result, error) {
 		result, err := run.Converge(ctx)
@@ -220,7 +221,7 @@ func (s *session) converge(ctx context.Context, seen facts.Snapshot, changes boo
 				s.console.Say("note: %s", note)
 			}
 		}
-		return result, view.Late(remedied(s.cut(ctx, result.Steps, err), result.Snapshot), result.Steps)
+		return result, view.Late(operator.Remedied(s.Cut(ctx, result.Steps, err), result.Snapshot), result.Steps)
 	})
 }
 
@@ -229,14 +230,14 @@ func (s *session) run(w etcd.Want) *apply.Run {
 	if err != nil {
 		id = "run"
 	}
-	run := s.newRun(w, id)
+	run := s.Run(w, id)
 	run.Seam, run.Apart, run.Timeout = seam(), apart(), s.flags.timeout
 	return run
 }
 
 // claim is how this command takes the lock.
-func (s *session) claim(enough func(facts.Snapshot, []string) error) Claim {
-	return Claim{Doing: s.verb, Wait: s.flags.lockWait, Enough: enough}
+func (s *session) claim(enough func(facts.Snapshot, []string) error) operator.Claim {
+	return operator.Claim{Doing: s.verb, Wait: s.flags.lockWait, Enough: enough}
 }
 
 func randomHex(n int) (string, error) {

@@ -44,7 +44,7 @@ func newCertList(c *console) *cobra.Command {
 }
 
 func (s *session) listClients() error {
-	store, err := s.openStore()
+	store, err := s.OpenStore()
 	if err != nil {
 		return err
 	}
@@ -53,7 +53,7 @@ func (s *session) listClients() error {
 		return err
 	}
 	var known facts.Operator
-	if err := s.authorities(store, &known); err != nil {
+	if err := s.Authorities(store, &known); err != nil {
 		return err
 	}
 	list := make([]view.Issued, 0, len(clients))
@@ -63,7 +63,7 @@ func (s *session) listClients() error {
 			Revoked: one.Revoked, Retired: dropped(known.CAs, one.Generation), Refused: refusal(one, known.CAs),
 		})
 	}
-	return s.console.ShowClients(list, s.file, s.now())
+	return s.console.ShowClients(list, s.file, s.Now())
 }
 
 // refusal is why members refuse a client's certificate, however long it would be good for; "": they do not.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/clusterup/clusterup/facts"
 	"github.com/clusterup/clusterup/inventory"
+	"github.com/clusterup/clusterup/operator"
 	"github.com/clusterup/clusterup/pki"
 	"github.com/clusterup/clusterup/view"
 )
@@ -28,13 +29,13 @@ func withCAs(t *testing.T, generations int) (*session, *pki.Store) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	store, err := s.openStore()
+	store, err := s.OpenStore()
 	if err != nil {
 		t.Fatal(err)
 	}
 	for range generations {
 		for _, role := range []pki.Role{pki.RolePeer, pki.RoleClient} {
-			if _, err := store.Create(role, "prod", pki.Spec{}, s.now(), rand.Reader); err != nil {
+			if _, err := store.Create(role, "prod", pki.Spec{}, s.Now(), rand.Reader); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -52,10 +53,10 @@ func issueTo(t *testing.T, s *session, name, dir string) {
 // A certificate that members refuse is not shown as one that is good.
 func TestCertificatesOfACAThatIsRetired(t *testing.T) {
 	s, store := withCAs(t, 1)
-	s.file, s.cluster.TLS.Clients = "prod.hcl", true
+	s.file, s.Cluster.TLS.Clients = "prod.hcl", true
 	creds := t.TempDir()
 	issueTo(t, s, "app", filepath.Join(creds, "old"))
-	if _, err := store.Create(pki.RoleClient, "prod", pki.Spec{}, s.now(), rand.Reader); err != nil {
+	if _, err := store.Create(pki.RoleClient, "prod", pki.Spec{}, s.Now(), rand.Reader); err != nil {
 		t.Fatal(err)
 	}
 	if err := store.Retire(pki.RoleClient, 1); err != nil {
@@ -96,7 +97,7 @@ func TestCertificatesOfACAThatIsRetired(t *testing.T) {
 	}
 
 	serial := serialIn(t, clients, filepath.Join(creds, "revoked", "app.pem"))
-	if _, err := store.Revoke(serial, s.now()); err != nil {
+	if _, err := store.Revoke(serial, s.Now()); err != nil {
 		t.Fatal(err)
 	}
 	for dir, note := range map[string]string{"old": "app.pem: its CA is retired;", "new": "", "revoked": "app.pem: revoked;"} {
@@ -130,7 +131,7 @@ func serialIn(t *testing.T, clients []pki.Client, file string) string {
 // The user of a certificate has a column where it is not the name.
 func TestUserOfACertificate(t *testing.T) {
 	s, store := withCAs(t, 1)
-	if _, err := store.IssueClient("backup", pki.Leaf{CN: "root"}, s.now(), rand.Reader); err != nil {
+	if _, err := store.IssueClient("backup", pki.Leaf{CN: "root"}, s.Now(), rand.Reader); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.listClients(); err != nil {
@@ -160,8 +161,8 @@ func TestWhatCannotBeIssued(t *testing.T) {
 	} {
 		before := s.said()
 		err := s.issueClient(t.Context(), test.client, issueFlags{out: test.out})
-		if err == nil || !strings.Contains(err.Error(), test.want) || strings.Contains(err.Error(), "already") || view.Advice(advice).ExitCode(err) != test.code {
-			t.Errorf("%s: exit code %d, %v", name, view.Advice(advice).ExitCode(err), err)
+		if err == nil || !strings.Contains(err.Error(), test.want) || strings.Contains(err.Error(), "already") || view.Advice(operator.Advice).ExitCode(err) != test.code {
+			t.Errorf("%s: exit code %d, %v", name, view.Advice(operator.Advice).ExitCode(err), err)
 		}
 		if test.code == view.ExitUsage && s.said() != before {
 			t.Errorf("%s: before it is refused, it says %q", name, s.said())

@@ -88,7 +88,7 @@ func (s *session) issueClient(ctx context.Context, name string, to issueFlags) e
 	client := s.clientNamed(name)
 	done := view.Issued{Name: name, User: client.User}
 	done.Cert, done.Key, done.CA = clientFiles(to.out, name)
-	store, err := s.store()
+	store, err := s.Store()
 	if err != nil {
 		return err
 	}
@@ -112,14 +112,14 @@ func (s *session) issueClient(ctx context.Context, name string, to issueFlags) e
 		forget()
 		return fmt.Errorf("issue certificate: %w", err)
 	}
-	if !hasBlock(s.cluster, name) {
+	if !hasBlock(s.Cluster, name) {
 		s.console.Say("note: the inventory has no block client %q; the certificate is made as pki says", name)
 	}
 	pair, err := store.IssueClient(name, pki.Leaf{
 		Generation: generation,
 		CN:         client.User, Organization: client.Organization, Lifetime: client.Lifetime,
-		Algorithm: s.cluster.PKI.Algorithm,
-	}, s.now(), rand.Reader)
+		Algorithm: s.Cluster.PKI.Algorithm,
+	}, s.Now(), rand.Reader)
 	if err == nil {
 		err = writePair(done, pair, trust, password)
 	}
@@ -134,10 +134,10 @@ func (s *session) issueClient(ctx context.Context, name string, to issueFlags) e
 
 // clientNamed is the client as the inventory has it, or else as pki says.
 func (s *session) clientNamed(name string) inventory.Client {
-	if i := slices.IndexFunc(s.cluster.Clients, func(c inventory.Client) bool { return c.Name == name }); i >= 0 {
-		return s.cluster.Clients[i]
+	if i := slices.IndexFunc(s.Cluster.Clients, func(c inventory.Client) bool { return c.Name == name }); i >= 0 {
+		return s.Cluster.Clients[i]
 	}
-	return inventory.Client{Name: name, User: name, Lifetime: s.cluster.PKI.Lifetime}
+	return inventory.Client{Name: name, User: name, Lifetime: s.Cluster.PKI.Lifetime}
 }
 
 func hasBlock(c *inventory.Cluster, client string) bool {

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/clusterup/clusterup/durable"
+	"github.com/clusterup/clusterup/operator"
 	"github.com/clusterup/clusterup/pki"
 	"github.com/clusterup/clusterup/plan"
 	"github.com/clusterup/clusterup/plan/trust"
@@ -55,7 +56,7 @@ func (s *session) check(ctx context.Context, prometheus string) error {
 		}
 	}
 	s.console.ShowCheck(result)
-	if err := s.unreached(l.Seen); err != nil {
+	if err := s.Unreached(l.Seen); err != nil {
 		return view.Shown(err)
 	}
 	if result.OK {
@@ -69,7 +70,7 @@ func mutedRemedy(err error) string {
 	if errors.Is(err, pki.ErrNoCA) {
 		return "put ca/ back from the backup of the operator directory"
 	}
-	return remedy(err)
+	return operator.Remedy(err)
 }
 
 // drifted are the steps of a plan that nothing but a look at the hosts explains. What a rotation of a CA does step after step, once it is

@@ -11,6 +11,7 @@ import (
 
 	"github.com/clusterup/clusterup/facts"
 	"github.com/clusterup/clusterup/inventory"
+	"github.com/clusterup/clusterup/operator"
 	"github.com/clusterup/clusterup/pki"
 	"github.com/clusterup/clusterup/plan"
 	"github.com/clusterup/clusterup/plan/etcd"
@@ -130,8 +131,8 @@ func TestCheckWithoutForwarding(t *testing.T) {
 	if text := a.status(plan.Plan{}, nil); !regexp.MustCompile(`(?m)^etcd-2 .* unknown `).MatchString(text) {
 		t.Errorf("status says\n%s", text)
 	}
-	if err := a.session.unreached(a.seen); view.Advice(advice).ExitCode(err) != view.ExitUnreachable {
-		t.Errorf("exit code %d", view.Advice(advice).ExitCode(err))
+	if err := a.session.Unreached(a.seen); view.Advice(operator.Advice).ExitCode(err) != view.ExitUnreachable {
+		t.Errorf("exit code %d", view.Advice(operator.Advice).ExitCode(err))
 	}
 }
 

@@ -25,7 +25,7 @@ func TestCheckLeadsOn(t *testing.T) {
 	plain := func(a *aging) {
 		cluster := *a.want.Cluster
 		cluster.TLS.Clients = false
-		a.want.Cluster, a.session.cluster = &cluster, &cluster
+		a.want.Cluster, a.session.Cluster = &cluster, &cluster
 	}
 	each := func(a *aging, do func(*facts.Host)) {
 		for _, m := range a.want.Cluster.Members {
@@ -100,5 +100,5 @@ func TestCheckLeadsOn(t *testing.T) {
 func (a *aging) settings(change func(*inventory.Etcd)) {
 	cluster := *a.want.Cluster
 	change(&cluster.Etcd)
-	a.want.Cluster, a.session.cluster = &cluster, &cluster
+	a.want.Cluster, a.session.Cluster = &cluster, &cluster
 }

@@ -25,11 +25,11 @@ func (s *session) clientSigner(ctx context.Context, store *pki.Store) (int, erro
 	}
 	looking, looked := s.console.UntilStopped(ctx)
 	defer looked()
-	seen, err := s.gather(looking)
+	seen, err := s.Gather(looking)
 	if err != nil {
 		return 0, err
 	}
-	ca, ok := etcd.Trust(etcd.Want{Cluster: s.cluster}, seen).ClientSigner()
+	ca, ok := etcd.Trust(etcd.Want{Cluster: s.Cluster}, seen).ClientSigner()
 	if !ok {
 		return 0, errors.New("the client CA is being rotated, and no CA signs for the moment: " +
 			"clusterup status shows how they stand")

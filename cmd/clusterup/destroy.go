@@ -11,6 +11,7 @@ import (
 
 	"github.com/clusterup/clusterup/apply"
 	"github.com/clusterup/clusterup/facts"
+	"github.com/clusterup/clusterup/operator"
 	"github.com/clusterup/clusterup/plan"
 	"github.com/clusterup/clusterup/plan/etcd"
 	"github.com/clusterup/clusterup/view"
@@ -48,7 +49,7 @@ func newDestroy(c *console) *cobra.Command {
 func (s *session) destroy(ctx context.Context, confirm string, purge bool) error {
 	looking, looked := s.console.UntilStopped(ctx)
 	defer looked()
-	seen, err := s.gather(looking)
+	seen, err := s.Gather(looking)
 	if err != nil {
 		return err
 	}
@@ -56,11 +57,11 @@ func (s *session) destroy(ctx context.Context, confirm string, purge bool) error
 	if err := s.flags.check(); err != nil {
 		return err
 	}
-	w := etcd.Want{Cluster: s.cluster, Writer: version(), Accept: s.flags.accepted()}
+	w := etcd.Want{Cluster: s.Cluster, Writer: version(), Accept: s.flags.accepted()}
 	p, err := etcd.BuildWith(next, w, seen)
 	s.console.ShowPlan(p, false, err)
 	if err != nil {
-		return goneRemedy(remedied(err, seen))
+		return goneRemedy(operator.Remedied(err, seen))
 	}
 	if p.Empty() {
 		return s.left(seen)
@@ -68,7 +69,7 @@ func (s *session) destroy(ctx context.Context, confirm string, purge bool) error
 	if err := s.typed(looking, confirm); err != nil {
 		return err
 	}
-	err = s.locked(ctx, seen, s.claim(anyHosts), func(ctx context.Context) error {
+	err = s.Locked(ctx, seen, s.claim(operator.AnyHosts), func(ctx context.Context) error {
 		run := s.run(w)
 		run.Next = next
 		return s.recorded(s.verb, true, run, func() (apply.Result, error) {
@@ -76,7 +77,7 @@ func (s *session) destroy(ctx context.Context, confirm string, purge bool) error
 			if err == nil {
 				err = s.left(result.Snapshot)
 			}
-			return result, view.Late(goneRemedy(remedied(err, result.Snapshot)), result.Steps)
+			return result, view.Late(goneRemedy(operator.Remedied(err, result.Snapshot)), result.Steps)
 		})
 	})
 	if err == nil || errors.As(err, new(*view.LeftError)) {
@@ -88,12 +89,12 @@ func (s *session) destroy(ctx context.Context, confirm string, purge bool) error
 // left is nil where every host could be looked at.
 func (s *session) left(seen facts.Snapshot) error {
 	refused := &plan.Refused{}
-	for _, m := range s.cluster.Members {
+	for _, m := range s.Cluster.Members {
 		host := seen.Hosts[m.Name]
 		if host.Unreachable == "" {
 			continue
 		}
-		paths := []string{etcd.UnitPath(s.cluster), etcd.ConfigDir(s.cluster), m.DataDir}
+		paths := []string{etcd.UnitPath(s.Cluster), etcd.ConfigDir(s.Cluster), m.DataDir}
 		if m.WALDir != "" {
 			paths = append(paths, m.WALDir)
 		}
@@ -128,8 +129,8 @@ func (s *session) kept(purge bool) {
 	if !purge {
 		s.console.Say("The data is kept on the hosts, in DIR.aside-TIME.")
 	}
-	if _, err := os.Stat(s.caDir()); err == nil {
-		s.console.Say("The CAs are kept in %s: another apply makes a new cluster with them.", s.caDir())
+	if _, err := os.Stat(s.CADir()); err == nil {
+		s.console.Say("The CAs are kept in %s: another apply makes a new cluster with them.", s.CADir())
 	}
 }
 
@@ -138,19 +139,19 @@ func (s *session) typed(ctx context.Context, confirm string) error {
 	if confirm == "" {
 		if !s.console.Terminal() {
 			return view.Misuse(fmt.Errorf("there is no terminal to ask on: look at the plan, then run again with --confirm=%s",
-				s.cluster.Name))
+				s.Cluster.Name))
 		}
-		answer, err := s.console.Ask(ctx, fmt.Sprintf("This ends cluster %s. Type its name to go ahead: ", s.cluster.Name))
+		answer, err := s.console.Ask(ctx, fmt.Sprintf("This ends cluster %s. Type its name to go ahead: ", s.Cluster.Name))
 		if err != nil {
 			return err
 		}
-		if answer != s.cluster.Name {
+		if answer != s.Cluster.Name {
 			return view.ErrDeclined
 		}
 		return nil
 	}
-	if confirm != s.cluster.Name {
-		return view.Misuse(errors.New("--confirm=" + confirm + " is not the cluster's name, " + s.cluster.Name))
+	if confirm != s.Cluster.Name {
+		return view.Misuse(errors.New("--confirm=" + confirm + " is not the cluster's name, " + s.Cluster.Name))
 	}
 	return nil
 }

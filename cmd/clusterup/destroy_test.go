@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/clusterup/clusterup/facts"
+	"github.com/clusterup/clusterup/operator"
 	"github.com/clusterup/clusterup/plan"
 	"github.com/clusterup/clusterup/view"
 )
@@ -17,7 +18,7 @@ func TestDestroyLeaves(t *testing.T) {
 	}
 	seen.Hosts["etcd-3"] = facts.Host{Name: "etcd-3", Unreachable: "no route"}
 	err := view.Late(goneRemedy(s.left(seen)), 6)
-	if code := view.Advice(advice).ExitCode(err); code != view.ExitUnreachable {
+	if code := view.Advice(operator.Advice).ExitCode(err); code != view.ExitUnreachable {
 		t.Errorf("exit %d", code)
 	}
 	saysLines(t, explained(err, false), "Error: the cluster is destroyed where it could be seen; not every host could be looked at:",

@@ -44,7 +44,7 @@ func (s *session) env(name, dir string) error {
 	}
 	cert, key, ca := clientFiles(dir, name)
 	for _, file := range []string{cert, key, ca} {
-		if !s.cluster.TLS.Clients {
+		if !s.Cluster.TLS.Clients {
 			break // none is asked for
 		}
 		if _, err := os.Stat(file); err != nil {
@@ -52,14 +52,14 @@ func (s *session) env(name, dir string) error {
 		}
 	}
 	var endpoints []string
-	for _, m := range s.cluster.Members {
-		endpoints = append(endpoints, etcd.ClientURL(s.cluster, m))
+	for _, m := range s.Cluster.Members {
+		endpoints = append(endpoints, etcd.ClientURL(s.Cluster, m))
 	}
-	if s.cluster.TLS.Clients {
+	if s.Cluster.TLS.Clients {
 		s.refusedNote(name, cert)
 	}
 	variables := etcdctlEnv(strings.Join(endpoints, ","), ca, cert, key)
-	if !s.cluster.TLS.Clients {
+	if !s.Cluster.TLS.Clients {
 		variables = variables[:1]
 	}
 	for _, v := range variables {
@@ -73,8 +73,8 @@ func (s *session) env(name, dir string) error {
 // nothing is known of it.
 func (s *session) refusedNote(name, file string) {
 	var known facts.Operator
-	store, err := s.openStore()
-	if err != nil || s.authorities(store, &known) != nil {
+	store, err := s.OpenStore()
+	if err != nil || s.Authorities(store, &known) != nil {
 		return
 	}
 	content, err := os.ReadFile(file)

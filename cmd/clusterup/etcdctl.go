@@ -69,11 +69,11 @@ func (s *session) etcdctl(ctx context.Context, member string, args []string) err
 	}
 	defer func() { _ = os.RemoveAll(dir) }() // nothing in it outlives the hour
 	program := filepath.Join(dir, "etcdctl")
-	if err := s.unpack(ctx, "etcdctl", program); err != nil {
+	if err := s.Unpack(ctx, "etcdctl", program); err != nil {
 		return err
 	}
 	cert, key, ca := clientFiles(dir, "root")
-	if err := s.ownPair(cert, key, ca); err != nil {
+	if err := s.OwnPair(cert, key, ca); err != nil {
 		return err
 	}
 	endpoints, stop, err := s.tunnels(ctx, members)
@@ -124,7 +124,7 @@ func (s *session) tunnels(ctx context.Context, members []inventory.Member) (endp
 			return nil, nil, fmt.Errorf("listen for etcdctl: %w", err)
 		}
 		listeners = append(listeners, l)
-		scheme, target, _ := strings.Cut(etcd.ClientURL(s.cluster, m), "://")
+		scheme, target, _ := strings.Cut(etcd.ClientURL(s.Cluster, m), "://")
 		endpoints = append(endpoints, scheme+"://"+l.Addr().String())
 		connections.Go(func() { s.forward(ctx, l, target, &connections) })
 	}
@@ -139,7 +139,7 @@ func (s *session) forward(ctx context.Context, l net.Listener, target string, co
 		}
 		connections.Go(func() {
 			defer func() { _ = local.Close() }() // the copies have told what there was to tell
-			remote, err := s.etcd.dial(ctx, target)
+			remote, err := s.Etcd.Dial(ctx, target)
 			if err != nil {
 				if ctx.Err() == nil { // else etcdctl has ended, and wants no connection any more
 					s.console.Say("%v", err)

@@ -16,13 +16,13 @@ import (
 // addressed are the members that etcdctl is given: all, the one that was named, or one that serves where a command
 // takes no more.
 func (s *session) addressed(ctx context.Context, name string, args []string) ([]inventory.Member, error) {
-	all := s.cluster.Members
+	all := s.Cluster.Members
 	switch {
 	case name != "":
 		at := slices.IndexFunc(all, func(m inventory.Member) bool { return m.Name == name })
 		if at < 0 {
 			return nil, view.Misuse(fmt.Errorf("there is no member %q in cluster %s; it has %s",
-				name, s.cluster.Name, strings.Join(memberNames(all), ", ")))
+				name, s.Cluster.Name, strings.Join(memberNames(all), ", ")))
 		}
 		return all[at : at+1], nil
 	case len(all) < 2 || !forOne(args):
@@ -32,7 +32,7 @@ func (s *session) addressed(ctx context.Context, name string, args []string) ([]
 	var wg sync.WaitGroup
 	for i, m := range all {
 		wg.Go(func() {
-			status, err := s.etcd.Status(ctx, etcd.ClientURL(s.cluster, m))
+			status, err := s.Etcd.Status(ctx, etcd.ClientURL(s.Cluster, m))
 			if err == nil { // else etcdctl says what is wrong
 				statuses[i] = &status
 			}

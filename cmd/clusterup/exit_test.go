@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/clusterup/clusterup/apply"
+	"github.com/clusterup/clusterup/operator"
 	"github.com/clusterup/clusterup/pki"
 	"github.com/clusterup/clusterup/plan"
 	"github.com/clusterup/clusterup/plan/preflight"
@@ -55,7 +56,7 @@ func TestExitCode(t *testing.T) {
 	}
 	for _, test := range tests {
 		for _, err := range []error{test.err, wrapped(test.err)} {
-			if got := view.Advice(advice).ExitCode(err); got != test.want {
+			if got := view.Advice(operator.Advice).ExitCode(err); got != test.want {
 				t.Errorf("%T %v: exit code %d, want %d", test.err, err, got, test.want)
 			}
 		}
@@ -115,7 +116,7 @@ func TestDashes(t *testing.T) {
 // explained is what the operator reads of an error.
 func explained(err error, full bool) []string {
 	var said bytes.Buffer
-	(&view.Console{Out: &said, Err: &said, Full: full, Advice: advice}).Report(err)
+	(&view.Console{Out: &said, Err: &said, Full: full, Advice: operator.Advice}).Report(err)
 	return strings.Split(strings.TrimSuffix(said.String(), "\n"), "\n")
 }
 

@@ -16,7 +16,7 @@ import (
 // due is all about certificates that no apply does by itself.
 func (s *session) due(rotations []trust.Rotation, seen facts.Snapshot) []view.Finding {
 	var dark []string
-	for _, m := range s.cluster.Members {
+	for _, m := range s.Cluster.Members {
 		if seen.Hosts[m.Name].Unreachable != "" {
 			dark = append(dark, m.Name)
 		}
@@ -58,7 +58,7 @@ func (s *session) unsealed(seen facts.Snapshot) []view.Finding {
 
 // readied is how the clients get ready that a rotation of their CA would leave behind.
 func (s *session) readied(r trust.Rotation, seen facts.Snapshot) string {
-	for _, ca := range etcd.Trust(etcd.Want{Cluster: s.cluster}, seen).Authorities() {
+	for _, ca := range etcd.Trust(etcd.Want{Cluster: s.Cluster}, seen).Authorities() {
 		if ca.Role != r.Role || ca.Generation != r.From || len(ca.Clients) == 0 {
 			continue
 		}
@@ -75,7 +75,7 @@ func (s *session) readied(r trust.Rotation, seen facts.Snapshot) string {
 func (s *session) refusedClients(seen facts.Snapshot) []view.Finding {
 	var found []view.Finding
 	good := newestClients(seen)
-	for _, c := range leftBehind(s.cluster, seen) {
+	for _, c := range leftBehind(s.Cluster, seen) {
 		what := c.Name
 		if slices.ContainsFunc(good, func(other facts.Client) bool { return other.Name == c.Name }) {
 			what = c.Serial // and not one of before, which is good
@@ -93,7 +93,7 @@ func (s *session) refusedClients(seen facts.Snapshot) []view.Finding {
 // expiring are certificates near their end that no apply renews: CAs from elsewhere, and those of clients.
 func (s *session) expiring(seen facts.Snapshot) []view.Finding {
 	var found []view.Finding
-	early := max(s.cluster.PKI.RenewBefore, s.cluster.PKI.Lifetime)
+	early := max(s.Cluster.PKI.RenewBefore, s.Cluster.PKI.Lifetime)
 	for _, ca := range seen.Operator.CAs {
 		newest := !slices.ContainsFunc(seen.Operator.CAs, func(other facts.CA) bool {
 			return other.Role == ca.Role && !other.Retired && other.Generation > ca.Generation
@@ -106,11 +106,11 @@ func (s *session) expiring(seen facts.Snapshot) []view.Finding {
 		}
 	}
 	for _, c := range newestClients(seen) {
-		near, lifetime := s.cluster.PKI.RenewBefore, c.NotAfter.Sub(c.NotBefore)
+		near, lifetime := s.Cluster.PKI.RenewBefore, c.NotAfter.Sub(c.NotBefore)
 		if near >= lifetime { // of a client that has a lifetime of its own
 			near = lifetime / 3
 		}
-		if counts(s.cluster, c, seen.Taken) && c.NotAfter.Sub(seen.Taken) < near {
+		if counts(s.Cluster, c, seen.Taken) && c.NotAfter.Sub(seen.Taken) < near {
 			found = append(found, view.Finding{
 				Kind: "expiry", Text: fmt.Sprintf("the newest certificate of client %s ends on %s", c.Name,
 					c.NotAfter.Format(time.DateOnly)),

@@ -2,6 +2,8 @@ package main
 
 import (
 	"github.com/spf13/cobra"
+
+	"github.com/clusterup/clusterup/operator"
 )
 
 func newHistory(c *console) *cobra.Command {
@@ -16,7 +18,7 @@ func newHistory(c *console) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			entries, err := readEntries(cluster)
+			entries, err := operator.ReadEntries(cluster)
 			if err != nil {
 				return err
 			}

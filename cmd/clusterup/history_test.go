@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/clusterup/clusterup/operator"
 	"github.com/clusterup/clusterup/view"
 )
 
@@ -27,13 +28,13 @@ func TestHistory(t *testing.T) {
 		t.Fatal(err)
 	}
 	began := time.Now()
-	if err := s.writeEntry(s.entry("aa", "rotate ca", began, nil, nil)); err != nil {
+	if err := s.Note(s.entry("aa", "rotate ca", began, nil, nil)); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.writeEntry(s.entry("bb", "rotate ca", began, []string{"one"}, nil)); err != nil {
+	if err := s.Note(s.entry("bb", "rotate ca", began, []string{"one"}, nil)); err != nil {
 		t.Fatal(err)
 	}
-	entries, err := readEntries(s.cluster)
+	entries, err := operator.ReadEntries(s.Cluster)
 	if err != nil || len(entries) != 2 {
 		t.Fatal(entries, err)
 	}
@@ -58,7 +59,7 @@ func TestEmptyFlags(t *testing.T) {
 	} {
 		root := newRoot(c)
 		root.SetArgs(args)
-		if err := root.ExecuteContext(t.Context()); view.Advice(advice).ExitCode(err) != view.ExitUsage || !strings.HasSuffix(err.Error(), "is empty: give it a value, or leave it out") {
+		if err := root.ExecuteContext(t.Context()); view.Advice(operator.Advice).ExitCode(err) != view.ExitUsage || !strings.HasSuffix(err.Error(), "is empty: give it a value, or leave it out") {
 			t.Errorf("%q: %v", args, err)
 		}
 	}

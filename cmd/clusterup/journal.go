@@ -23,7 +23,7 @@ func (s *session) recorded(command string, changes bool, run *apply.Run, do func
 		emit(e)
 	}
 	compare(run)
-	began := s.now()
+	began := s.Now()
 	if changes { // so that a run that is killed leaves its line too
 		s.console.Intact = false
 		s.note(s.entry(run.ID, command, began, nil, nil))
@@ -34,7 +34,7 @@ func (s *session) recorded(command string, changes bool, run *apply.Run, do func
 		return err
 	}
 	if err == nil {
-		s.console.Finished(command, result, s.now().Sub(began))
+		s.console.Finished(command, result, s.Now().Sub(began))
 	}
 	slices.Sort(steps)
 	s.note(s.entry(run.ID, command, began, steps, err))
@@ -43,10 +43,10 @@ func (s *session) recorded(command string, changes bool, run *apply.Run, do func
 
 // entry describes a run: one that has just begun where steps is nil.
 func (s *session) entry(id, command string, began time.Time, steps []string, err error) apply.Entry {
-	owner := s.owner(command)
+	owner := s.Owner(command)
 	e := apply.Entry{
-		Run: id, Time: began.UTC().Truncate(time.Second), Seconds: s.now().Sub(began).Seconds(), User: owner.User, From: owner.From,
-		Command: owner.Doing + s.console.told, Version: version(), Etcd: s.cluster.Version, Steps: steps, Outcome: "done",
+		Run: id, Time: began.UTC().Truncate(time.Second), Seconds: s.Now().Sub(began).Seconds(), User: owner.User, From: owner.From,
+		Command: owner.Doing + s.console.told, Version: version(), Etcd: s.Cluster.Version, Steps: steps, Outcome: "done",
 	}
 	switch {
 	case err != nil:
@@ -59,7 +59,7 @@ func (s *session) entry(id, command string, began time.Time, steps []string, err
 
 // note writes an entry. A run does not fail for its journal.
 func (s *session) note(e apply.Entry) {
-	if err := s.writeEntry(e); err != nil {
+	if err := s.Note(e); err != nil {
 		s.console.Say("note: the journal was not written: %v", err)
 	}
 }

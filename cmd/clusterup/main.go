@@ -10,6 +10,7 @@ import (
 	"os/signal"
 	"syscall"
 
+	"github.com/clusterup/clusterup/operator"
 	"github.com/clusterup/clusterup/view"
 )
 
@@ -21,7 +22,7 @@ func run() int {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	stop := make(chan struct{})
-	c := &console{Console: &view.Console{In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Stop: stop, Advice: advice}, base: ctx}
+	c := &console{Console: &view.Console{In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Stop: stop, Advice: operator.Advice}, base: ctx}
 	heed(func() { close(stop); c.Interrupted() }, cancel)
 	root := newRoot(c)
 	root.SetArgs(dashes(os.Args[1:]))

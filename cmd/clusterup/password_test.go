@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/clusterup/clusterup/operator"
 	"github.com/clusterup/clusterup/view"
 )
 
@@ -79,7 +80,7 @@ func TestPasswordSource(t *testing.T) {
 	if err := errors.Join(c.passwordSource("-"), c.passwordSource("file")); err != nil {
 		t.Error(err)
 	}
-	if err := c.passwordSource(""); view.Advice(advice).ExitCode(err) != view.ExitUsage || !strings.Contains(err.Error(), "--password-file") {
+	if err := c.passwordSource(""); view.Advice(operator.Advice).ExitCode(err) != view.ExitUsage || !strings.Contains(err.Error(), "--password-file") {
 		t.Errorf("nowhere to have it from: %v", err)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/clusterup/clusterup/facts"
+	"github.com/clusterup/clusterup/operator"
 	"github.com/clusterup/clusterup/pki"
 	"github.com/clusterup/clusterup/plan"
 	"github.com/clusterup/clusterup/plan/etcd"
@@ -64,14 +65,14 @@ func (s *session) plan(ctx context.Context) (plan.Plan, facts.Snapshot, error) {
 	if err := s.flags.check(); err != nil {
 		return plan.Plan{}, facts.Snapshot{}, err
 	}
-	if s.flags.holdLast && len(s.cluster.Members) == 1 {
+	if s.flags.holdLast && len(s.Cluster.Members) == 1 {
 		return plan.Plan{}, facts.Snapshot{}, view.Misuse(errors.New("--hold-last needs more than one member"))
 	}
-	_, errSigning := s.etcd.connect()
+	_, errSigning := s.Etcd.Connect()
 	if errors.Is(errSigning, pki.ErrPassphrase) {
 		return plan.Plan{}, facts.Snapshot{}, errSigning // else it would be asked for again
 	}
-	seen, err := s.gather(ctx)
+	seen, err := s.Gather(ctx)
 	if err != nil {
 		return plan.Plan{}, seen, err
 	}
@@ -83,5 +84,5 @@ func (s *session) plan(ctx context.Context) (plan.Plan, facts.Snapshot, error) {
 		return plan.Plan{}, seen, err
 	}
 	p, err := etcd.Build(w, seen)
-	return p, seen, remedied(err, seen)
+	return p, seen, operator.Remedied(err, seen)
 }

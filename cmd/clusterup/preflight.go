@@ -7,6 +7,7 @@ import (
 
 	"github.com/clusterup/clusterup/facts"
 	"github.com/clusterup/clusterup/facts/probe"
+	"github.com/clusterup/clusterup/operator"
 	"github.com/clusterup/clusterup/plan/etcd"
 	"github.com/clusterup/clusterup/plan/preflight"
 	"github.com/clusterup/clusterup/view"
@@ -41,7 +42,7 @@ func newPreflight(c *console) *cobra.Command {
 
 // showPreflight looks, probes and shows. Its error is only an exit code: what is wrong has been shown.
 func (s *session) showPreflight(ctx context.Context, quick bool) error {
-	seen, err := s.gather(ctx)
+	seen, err := s.Gather(ctx)
 	if err != nil {
 		return err
 	}
@@ -49,13 +50,13 @@ func (s *session) showPreflight(ctx context.Context, quick bool) error {
 	if err != nil {
 		return err
 	}
-	return s.console.ShowPreflight(s.cluster.Name, len(s.cluster.Members), findings)
+	return s.console.ShowPreflight(s.Cluster.Name, len(s.Cluster.Members), findings)
 }
 
 // preflight runs, before a bootstrap, what can end in a refusal; the error is then unfit around a
 // *plan.Refused. Once a member has begun to live there is nothing to probe, and it does nothing.
 func (s *session) preflight(ctx context.Context, seen facts.Snapshot) error {
-	if !etcd.Fresh(s.anyRelease(s.wanted(), seen), seen) {
+	if !etcd.Fresh(s.WithAnyRelease(s.wanted(), seen), seen) {
 		return nil
 	}
 	findings, err := s.probe(ctx, seen, true)
@@ -74,14 +75,14 @@ func (s *session) probe(ctx context.Context, seen facts.Snapshot, quick bool) ([
 	if err != nil {
 		return nil, err
 	}
-	probes, err := s.probes(ctx, seen, probe.Source{Asks: preflight.Asks(s.cluster, seen, quick), Nonce: nonce})
+	probes, err := s.Probes(ctx, seen, probe.Source{Asks: preflight.Asks(s.Cluster, seen, quick), Nonce: nonce})
 	if err != nil {
 		return nil, err
 	}
-	findings := preflight.Findings(s.anyRelease(s.wanted(), seen), seen, probes)
+	findings := preflight.Findings(s.WithAnyRelease(s.wanted(), seen), seen, probes)
 	for i, f := range findings {
 		if f.Check == preflight.CheckConnection && f.Do == "" {
-			findings[i].Do = remedy(seen.Hosts[f.Host].Err)
+			findings[i].Do = operator.Remedy(seen.Hosts[f.Host].Err)
 		}
 	}
 	return findings, nil

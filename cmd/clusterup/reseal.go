@@ -39,11 +39,11 @@ func newReseal(c *console) *cobra.Command {
 }
 
 func (s *session) reseal() error {
-	store, err := s.openStore()
+	store, err := s.OpenStore()
 	if err != nil {
 		return err
 	}
-	wanted := s.cluster.PKI.SealTo
+	wanted := s.Cluster.PKI.SealTo
 	switch {
 	case len(store.CAs()) == 0:
 		s.console.Say("There are no CAs yet: apply makes them, sealed as the inventory says.")
@@ -52,11 +52,11 @@ func (s *session) reseal() error {
 		s.console.Say("Nothing to do: the CA keys are sealed as the inventory says.")
 		return nil
 	}
-	if err := store.Reseal(wanted, s.unlock()); err != nil {
+	if err := store.Reseal(wanted, s.Unlock()); err != nil {
 		return err
 	}
 	if len(wanted) == 0 {
-		s.console.Say("The CA keys are plain files now, mode 0600: keep %s out of version control.", s.caDir())
+		s.console.Say("The CA keys are plain files now, mode 0600: keep %s out of version control.", s.CADir())
 		return nil
 	}
 	s.console.Say("The CA keys are sealed to %s. Whoever could open them before, and has a copy, still can.",

@@ -42,7 +42,7 @@ func endFlag(cmd *cobra.Command, end *bool) {
 
 // toRevoke makes the revocation what is wanted.
 func (s *session) toRevoke(nameOrSerial string, end bool) error {
-	store, err := s.openStore()
+	store, err := s.OpenStore()
 	if err != nil {
 		return err
 	}
@@ -50,11 +50,11 @@ func (s *session) toRevoke(nameOrSerial string, end bool) error {
 	if err != nil {
 		return err
 	}
-	if given := s.cluster.PKI.ClientCA; given != nil && given.External != nil {
+	if given := s.Cluster.PKI.ClientCA; given != nil && given.External != nil {
 		return fmt.Errorf("revoke client certificate %q: the client CA is a server, %s, and clusterup cannot sign lists in its name: %w",
 			nameOrSerial, given.External.URL, pki.ErrExternal)
 	}
-	if !s.cluster.TLS.Clients {
+	if !s.Cluster.TLS.Clients {
 		return errors.New("revoke client certificate: clients need none, since the inventory has tls { clients = false }")
 	}
 	var clients []facts.Client

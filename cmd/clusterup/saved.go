@@ -2,6 +2,7 @@ package main
 
 import (
 	"github.com/clusterup/clusterup/facts"
+	"github.com/clusterup/clusterup/operator"
 	"github.com/clusterup/clusterup/plan"
 	"github.com/clusterup/clusterup/view"
 )
@@ -12,11 +13,11 @@ func (s *session) savePlan(path string, p plan.Plan, seen facts.Snapshot) error 
 	if err != nil {
 		return err
 	}
-	saved := SavedPlan{
-		Inventory: s.file, Cluster: s.cluster.Name, VarFiles: s.flags.varFiles, Accept: s.flags.accept, HoldLast: s.flags.holdLast,
+	saved := operator.SavedPlan{
+		Inventory: s.file, Cluster: s.Cluster.Name, VarFiles: s.flags.varFiles, Accept: s.flags.accept, HoldLast: s.flags.holdLast,
 		Plan: p,
 	}
-	if err := saved.save(path, vars, seen); err != nil {
+	if err := saved.Save(path, vars, seen); err != nil {
 		return err
 	}
 	s.console.Say("The plan is saved; run it with: clusterup apply %s", path)
@@ -25,12 +26,12 @@ func (s *session) savePlan(path string, p plan.Plan, seen facts.Snapshot) error 
 
 // savedFlags are those that a plan was made with, and the values of its variables, given again; how to wait and to speak
 // is this run's own.
-func savedFlags(p *SavedPlan, now clusterFlags) (clusterFlags, error) {
+func savedFlags(p *operator.SavedPlan, now clusterFlags) (clusterFlags, error) {
 	vars, err := now.variables()
 	if err != nil {
 		return now, err
 	}
-	if err := p.given(vars); err != nil {
+	if err := p.Given(vars); err != nil {
 		return now, view.Misuse(err)
 	}
 	now.cluster, now.varFiles, now.accept = p.Cluster, p.VarFiles, append(now.accept, p.Accept...)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/clusterup/clusterup/facts"
 	"github.com/clusterup/clusterup/inventory"
+	"github.com/clusterup/clusterup/operator"
 	"github.com/clusterup/clusterup/plan"
 	"github.com/clusterup/clusterup/view"
 )
@@ -17,7 +18,7 @@ import (
 func TestSavedVariables(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "plan")
 	s := &session{
-		Session: &Session{cluster: &inventory.Cluster{Name: "prod"}},
+		Session: &operator.Session{Cluster: &inventory.Cluster{Name: "prod"}},
 		console: &console{Console: &view.Console{Err: io.Discard}}, file: "prod.hcl",
 		flags: clusterFlags{vars: []string{"password=hunter2", "size=3"}},
 	}
@@ -28,7 +29,7 @@ func TestSavedVariables(t *testing.T) {
 	if err != nil || strings.Contains(string(raw), "hunter2") || !strings.Contains(string(raw), `"password"`) {
 		t.Errorf("%v, the file is\n%s", err, raw)
 	}
-	saved, err := readPlan(file)
+	saved, err := operator.ReadPlan(file)
 	if err != nil || saved == nil {
 		t.Fatalf("%v, %v", saved, err)
 	}
@@ -50,7 +51,7 @@ func TestSavedVariables(t *testing.T) {
 			}
 			continue
 		}
-		if view.Advice(advice).ExitCode(err) != view.ExitUsage || !strings.Contains(err.Error(), test.says) || strings.Contains(err.Error(), "hunter") {
+		if view.Advice(operator.Advice).ExitCode(err) != view.ExitUsage || !strings.Contains(err.Error(), test.says) || strings.Contains(err.Error(), "hunter") {
 			t.Errorf("%s: %v, want %q", name, err, test.says)
 		}
 	}
@@ -58,7 +59,7 @@ func TestSavedVariables(t *testing.T) {
 	if err := s.savePlan(file, plan.Plan{}, facts.Snapshot{}); err != nil {
 		t.Fatal(err)
 	}
-	without, err := readPlan(file)
+	without, err := operator.ReadPlan(file)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -71,7 +72,7 @@ func TestSavedVariables(t *testing.T) {
 	if err := os.WriteFile(file, []byte(`{"type":"clusterup-plan","vars":["password=hunter2"]}`), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	old, err := readPlan(file)
+	old, err := operator.ReadPlan(file)
 	if err != nil || old == nil {
 		t.Fatal(old, err)
 	}

@@ -6,13 +6,14 @@ import (
 
 	"github.com/clusterup/clusterup/facts"
 	"github.com/clusterup/clusterup/inventory"
+	"github.com/clusterup/clusterup/operator"
 	"github.com/clusterup/clusterup/plan/etcd"
 	"github.com/clusterup/clusterup/view"
 )
 
 // session is one run of a command against one cluster.
 type session struct {
-	*Session
+	*operator.Session
 	console *console
 	flags   clusterFlags
 	file    string                                    // the inventory
@@ -40,7 +41,7 @@ func (c *console) openEdited(change *edit, flags clusterFlags) (*session, error)
 }
 
 func (c *console) begin(path string, cluster *inventory.Cluster, flags clusterFlags) (*session, error) {
-	options := Options{
+	options := operator.Options{
 		Dialer: c.dialer(flags), Now: time.Now, Stop: c.Stop, Until: c.UntilStopped, Download: c.Download,
 		Saved: func(file string, size int64) {
 			c.Say("The snapshot is %s (%s, verified).", file, view.Size(size))
@@ -49,7 +50,7 @@ func (c *console) begin(path string, cluster *inventory.Cluster, flags clusterFl
 	if c.Terminal() {
 		options.Passphrase = func(file string) ([]byte, error) { return c.Passphrase(c.base, file) }
 	}
-	s, err := newSession(cluster, options)
+	s, err := operator.Open(cluster, options)
 	if err != nil {
 		return nil, err
 	}
@@ -60,17 +61,17 @@ func (c *console) begin(path string, cluster *inventory.Cluster, flags clusterFl
 // end closes a session, and says what it has cost where that was asked for.
 func (s *session) end() {
 	s.showStats()
-	s.close()
+	s.Close()
 }
 
 // wanted is what the operator wants, without any release.
 func (s *session) wanted() etcd.Want {
-	return etcd.Want{Cluster: s.cluster, Writer: version(), Accept: s.flags.accepted(), HoldLast: s.flags.holdLast}
+	return etcd.Want{Cluster: s.Cluster, Writer: version(), Accept: s.flags.accepted(), HoldLast: s.flags.holdLast}
 }
 
 // want is what the operator wants, with the releases for the architectures that were seen.
 func (s *session) want(ctx context.Context, seen facts.Snapshot, token string) (etcd.Want, error) {
-	w, err := s.fetched(ctx, s.wanted(), seen)
+	w, err := s.WithReleases(ctx, s.wanted(), seen)
 	if err != nil {
 		return etcd.Want{}, err
 	}

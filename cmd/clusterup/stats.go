@@ -13,8 +13,8 @@ func (s *session) showStats() {
 		return
 	}
 	var costs []view.Cost
-	all := s.costs()
-	for _, m := range s.cluster.Members {
+	all := s.Costs()
+	for _, m := range s.Cluster.Members {
 		of := all[m.Name]
 		costs = append(costs, view.Cost{
 			Host: m.Name, Connections: of.Dials, Sessions: of.Sessions, RoundTrips: of.RoundTrips, BytesSent: of.BytesSent,

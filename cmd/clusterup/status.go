@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/clusterup/clusterup/facts"
+	"github.com/clusterup/clusterup/operator"
 	"github.com/clusterup/clusterup/plan"
 	"github.com/clusterup/clusterup/plan/etcd"
 	"github.com/clusterup/clusterup/view"
@@ -41,7 +42,7 @@ func (s *session) status(ctx context.Context) error {
 		return err
 	}
 	s.console.ShowStatus(l)
-	return s.unreached(l.Seen)
+	return s.Unreached(l.Seen)
 }
 
 // lookAt is a look for status and check. Where something was seen, what stands against planning is no error: such as a
@@ -56,21 +57,21 @@ func (s *session) lookAt(ctx context.Context) (view.Look, error) {
 		return view.Look{}, err
 	}
 	l := s.looked(p, seen, refused)
-	l.Unknown, l.Heard, l.Now = err, s.heard(ctx, seen), s.now()
+	l.Unknown, l.Heard, l.Now = err, s.Heard(ctx, seen), s.Now()
 	return l, nil
 }
 
 // looked is a look of which it is said what is to be thought of its certificates.
 func (s *session) looked(p plan.Plan, seen facts.Snapshot, refused *plan.Refused) view.Look {
 	l := view.Look{
-		Want: etcd.Want{Cluster: s.cluster}, Seen: seen, Plan: p, Refused: refused, Advice: advice,
-		Newest: newestClients(seen), Behind: leftBehind(s.cluster, seen),
+		Want: etcd.Want{Cluster: s.Cluster}, Seen: seen, Plan: p, Refused: refused, Advice: operator.Advice,
+		Newest: newestClients(seen), Behind: leftBehind(s.Cluster, seen),
 	}
-	if l.Muted = s.etcd.muted(); l.Muted != nil {
+	if l.Muted = s.Etcd.Muted(); l.Muted != nil {
 		l.Unmute = mutedRemedy(l.Muted)
 	}
 	for _, c := range l.Newest {
-		if counts(s.cluster, c, seen.Taken) {
+		if counts(s.Cluster, c, seen.Taken) {
 			l.Counting = append(l.Counting, c)
 		}
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/clusterup/clusterup/facts"
 	"github.com/clusterup/clusterup/inventory"
+	"github.com/clusterup/clusterup/operator"
 	"github.com/clusterup/clusterup/plan"
 	"github.com/clusterup/clusterup/plan/etcd"
 	"github.com/clusterup/clusterup/plan/trust"
@@ -196,5 +197,5 @@ func TestFiveYears(t *testing.T) {
 
 // sessionOf is one that never looks.
 func sessionOf(c *inventory.Cluster) *session {
-	return &session{Session: &Session{cluster: c}, file: "prod.hcl"}
+	return &session{Session: &operator.Session{Cluster: c}, file: "prod.hcl"}
 }

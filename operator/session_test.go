@@ -1,4 +1,4 @@
-package main
+package operator
 
 import (
 	"context"
@@ -48,10 +48,10 @@ func TestDownloadHoldsNobodyUp(t *testing.T) {
 	t.Cleanup(mirror.Close)
 	t.Setenv("XDG_CACHE_HOME", t.TempDir())
 	s := &Session{
-		cluster:  &inventory.Cluster{Name: "prod", Version: "3.6.16"},
-		releases: map[string]*resolved{}, dir: t.TempDir(), now: time.Now, options: Options{Dialer: &remote.Dialer{}, Download: func(_, _ string) func(_, _ int64) { return func(_, _ int64) {} }},
+		Cluster:  &inventory.Cluster{Name: "prod", Version: "3.6.16"},
+		releases: map[string]*resolved{}, dir: t.TempDir(), Now: time.Now, options: Options{Dialer: &remote.Dialer{}, Download: func(_, _ string) func(_, _ int64) { return func(_, _ int64) {} }},
 	}
-	s.cluster.Release.Mirror = mirror.URL
+	s.Cluster.Release.Mirror = mirror.URL
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan struct{})
 	go func() {
@@ -59,7 +59,7 @@ func TestDownloadHoldsNobodyUp(t *testing.T) {
 		_, _ = s.release(ctx, "3.6.16", "amd64", nil)
 	}()
 	<-asked
-	if _, err := s.store(); err != nil {
+	if _, err := s.Store(); err != nil {
 		t.Error(err)
 	}
 	cancel()

@@ -1,4 +1,4 @@
-package main
+package operator
 
 import (
 	"bufio"
@@ -17,8 +17,8 @@ import (
 // journal lies in the operator directory, for people. Nothing is ever decided from it.
 const journal = "journal.jsonl"
 
-// writeEntry appends one line in one write, so that a journal is never torn by two runs.
-func (s *Session) writeEntry(e apply.Entry) error {
+// Note appends one line in one write, so that a journal is never torn by two runs.
+func (s *Session) Note(e apply.Entry) error {
 	raw, err := json.Marshal(e)
 	if err != nil {
 		return fmt.Errorf("write journal: %w", err)
@@ -37,9 +37,9 @@ func (s *Session) writeEntry(e apply.Entry) error {
 	return file.Close()
 }
 
-// readEntries reads the journal of a cluster; one that is not there is empty. The journal is for people, so a line that a crash has
+// ReadEntries reads the journal of a cluster; one that is not there is empty. The journal is for people, so a line that a crash has
 // torn is passed over.
-func readEntries(c *inventory.Cluster) ([]apply.Entry, error) {
+func ReadEntries(c *inventory.Cluster) ([]apply.Entry, error) {
 	file, err := os.Open(filepath.Join(directory(c), journal))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil

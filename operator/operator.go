@@ -1,4 +1,4 @@
-package main
+package operator
 
 import (
 	"context"
@@ -25,21 +25,21 @@ func (o operatorDir) CreateCA(_ context.Context, role string) error {
 	if err := os.MkdirAll(s.dir, 0o700); err != nil {
 		return fmt.Errorf("make the operator directory: %w", err)
 	}
-	store, err := s.openStore()
+	store, err := s.OpenStore()
 	if err != nil {
 		return err
 	}
-	spec := pki.Spec{Algorithm: s.cluster.PKI.Algorithm, CALifetime: s.cluster.PKI.CALifetime}
-	_, err = store.Create(pki.Role(role), s.cluster.Name, spec, s.now(), rand.Reader)
+	spec := pki.Spec{Algorithm: s.Cluster.PKI.Algorithm, CALifetime: s.Cluster.PKI.CALifetime}
+	_, err = store.Create(pki.Role(role), s.Cluster.Name, spec, s.Now(), rand.Reader)
 	return err
 }
 
 func (o operatorDir) TryCA(_ context.Context, role string) (unfit string, err error) {
-	store, err := o.session.store()
+	store, err := o.session.Store()
 	if err != nil {
 		return "", err
 	}
-	switch err := store.Try(pki.Role(role), o.session.now(), rand.Reader); {
+	switch err := store.Try(pki.Role(role), o.session.Now(), rand.Reader); {
 	case errors.Is(err, pki.ErrUnfit):
 		return err.Error(), nil
 	case err != nil:
@@ -49,7 +49,7 @@ func (o operatorDir) TryCA(_ context.Context, role string) (unfit string, err er
 }
 
 func (o operatorDir) RetireCA(_ context.Context, role string, generation int) error {
-	store, err := o.session.openStore()
+	store, err := o.session.OpenStore()
 	if err != nil {
 		return err
 	}
@@ -57,7 +57,7 @@ func (o operatorDir) RetireCA(_ context.Context, role string, generation int) er
 }
 
 func (o operatorDir) HoldRotation(_ context.Context, role, phase string) error {
-	store, err := o.session.openStore()
+	store, err := o.session.OpenStore()
 	if err != nil {
 		return err
 	}
@@ -65,20 +65,20 @@ func (o operatorDir) HoldRotation(_ context.Context, role, phase string) error {
 }
 
 func (o operatorDir) RevokeClient(_ context.Context, serial string) error {
-	store, err := o.session.openStore()
+	store, err := o.session.OpenStore()
 	if err != nil {
 		return err
 	}
-	_, err = store.Revoke(serial, o.session.now())
+	_, err = store.Revoke(serial, o.session.Now())
 	return err
 }
 
 func (o operatorDir) ListRevoked(context.Context) error {
-	store, err := o.session.store()
+	store, err := o.session.Store()
 	if err != nil {
 		return err
 	}
-	_, err = store.CRL(pki.RoleClient, o.session.now(), rand.Reader)
+	_, err = store.CRL(pki.RoleClient, o.session.Now(), rand.Reader)
 	return err
 }
 
@@ -99,7 +99,7 @@ func (o operatorDir) PinRelease(_ context.Context, r plan.Release) error {
 }
 
 func (o operatorDir) Issue(_ context.Context, leaf plan.Leaf) (cert, key []byte, serial string, err error) {
-	store, err := o.session.store()
+	store, err := o.session.Store()
 	if err != nil {
 		return nil, nil, "", err
 	}
@@ -114,7 +114,7 @@ func (o operatorDir) Issue(_ context.Context, leaf plan.Leaf) (cert, key []byte,
 			wanted.DNS = append(wanted.DNS, name)
 		}
 	}
-	pair, err := store.Issue(wanted, o.session.now(), rand.Reader)
+	pair, err := store.Issue(wanted, o.session.Now(), rand.Reader)
 	if err != nil {
 		return nil, nil, "", err
 	}
@@ -134,24 +134,24 @@ func (o operatorDir) Archive(ctx context.Context, r plan.Release) (apply.Archive
 	return sent, nil
 }
 
-// newRun is a run that does what is wanted. It changes hosts only while the cluster's lock is held on them.
-func (s *Session) newRun(w etcd.Want, id string) *apply.Run {
+// Run is a run that does what is wanted. It changes hosts only while the cluster's lock is held on them.
+func (s *Session) Run(w etcd.Want, id string) *apply.Run {
 	hosts := map[string]apply.Host{}
 	for name, host := range s.hosts {
 		hosts[name] = guarded{shell{host}, name, &s.holding}
 	}
 	return &apply.Run{
-		Want: w, Gather: s.look, Hosts: hosts, Operator: operatorDir{s}, Etcd: s.etcd, Now: s.now, ID: id, Stop: s.options.Stop,
+		Want: w, Gather: s.Look, Hosts: hosts, Operator: operatorDir{s}, Etcd: s.Etcd, Now: s.Now, ID: id, Stop: s.options.Stop,
 	}
 }
 
-// unpack puts one program of the wanted release for this machine into a file.
-func (s *Session) unpack(ctx context.Context, program, to string) error {
+// Unpack puts one program of the wanted release for this machine into a file.
+func (s *Session) Unpack(ctx context.Context, program, to string) error {
 	lock, err := release.ReadLock(s.lockFile())
 	if err != nil {
 		return err
 	}
-	archive, err := s.release(ctx, s.cluster.Version, runtime.GOARCH, lock)
+	archive, err := s.release(ctx, s.Cluster.Version, runtime.GOARCH, lock)
 	if err != nil {
 		return err
 	}

@@ -1,4 +1,4 @@
-package main
+package operator
 
 import (
 	"crypto/rand"
@@ -18,7 +18,7 @@ import (
 // Whether a port accepts a certificate is known, whichever side of the handshake is through first, and so is what it shows.
 func TestAcceptedAndShown(t *testing.T) {
 	s, store := holdingCAs(t, 2) // the second is trusted by nobody yet
-	pair, err := store.Issue(pki.Leaf{CA: pki.RolePeer, Kind: "peer", CN: "peer:a", Generation: 1}, s.now(), rand.Reader)
+	pair, err := store.Issue(pki.Leaf{CA: pki.RolePeer, Kind: "peer", CN: "peer:a", Generation: 1}, s.Now(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -32,13 +32,13 @@ func TestAcceptedAndShown(t *testing.T) {
 		server := httptest.NewUnstartedServer(http.NotFoundHandler())
 		server.TLS = &tls.Config{
 			MinVersion: version, MaxVersion: version, Certificates: []tls.Certificate{certificate},
-			ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: roots, Time: s.now,
+			ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: roots, Time: s.Now,
 		}
 		server.Config.ErrorLog = nil
 		server.StartTLS()
 		defer server.Close()
 		for ca, want := range map[int]error{0: nil, 1: nil, 2: facts.ErrRefused} {
-			config, err := s.etcd.visitor("peer", ca)
+			config, err := s.Etcd.visitor("peer", ca)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -1,4 +1,4 @@
-package main
+package operator
 
 import (
 	"bytes"
@@ -38,9 +38,9 @@ const (
 	savedFormat = 2 // in the first one, values of --var stood in the file
 )
 
-// save writes the plan with the digests of what it rests on, readable by nobody else, and never over anything but another
+// Save writes the plan with the digests of what it rests on, readable by nobody else, and never over anything but another
 // plan. It knows of the values of variables only whether they are given again.
-func (p SavedPlan) save(path string, vars map[string]string, seen facts.Snapshot) error {
+func (p SavedPlan) Save(path string, vars map[string]string, seen facts.Snapshot) error {
 	var err error
 	if p.Inventory, err = filepath.Abs(p.Inventory); err != nil {
 		return fmt.Errorf("save plan: %w", err)
@@ -64,7 +64,7 @@ func (p SavedPlan) save(path string, vars map[string]string, seen facts.Snapshot
 	if err != nil {
 		return fmt.Errorf("save plan: %w", err)
 	}
-	if old, err := readPlan(path); err == nil && old == nil {
+	if old, err := ReadPlan(path); err == nil && old == nil {
 		if _, err := os.Lstat(path); err == nil {
 			return fmt.Errorf("save plan: %s is there already, and is no plan: choose another name", path)
 		}
@@ -75,16 +75,16 @@ func (p SavedPlan) save(path string, vars map[string]string, seen facts.Snapshot
 	return nil
 }
 
-// given says which variables have to be given to the run of the plan, if these are not the same.
-func (p *SavedPlan) given(vars map[string]string) error {
+// Given says which variables have to be given to the run of the plan, if these are not the same.
+func (p *SavedPlan) Given(vars map[string]string) error {
 	if p.Format != savedFormat {
 		return errors.New("another version of clusterup has saved this plan: delete it, and save a new one with plan --out")
 	}
 	return p.Variables.check(vars)
 }
 
-// readPlan reads a saved plan; nil when the file is something else, such as an inventory.
-func readPlan(path string) (*SavedPlan, error) {
+// ReadPlan reads a saved plan; nil when the file is something else, such as an inventory.
+func ReadPlan(path string) (*SavedPlan, error) {
 	raw, err := os.ReadFile(path)
 	if err != nil || !bytes.HasPrefix(bytes.TrimSpace(raw), []byte("{")) {
 		return nil, nil // whoever reads the inventory says what is wrong with the file
@@ -109,8 +109,8 @@ func (e *movedDark) Error() string {
 
 func (*movedDark) Is(target error) bool { return target == apply.ErrMoved }
 
-// check says whether the same look leads to the same plan. It does so only while the same hosts are dark.
-func (p *SavedPlan) check(now plan.Plan, seen facts.Snapshot) error {
+// Check says whether the same look leads to the same plan. It does so only while the same hosts are dark.
+func (p *SavedPlan) Check(now plan.Plan, seen facts.Snapshot) error {
 	less := func(all, some []string) []string {
 		return slices.DeleteFunc(slices.Clone(all), func(host string) bool { return slices.Contains(some, host) })
 	}

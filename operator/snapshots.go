@@ -1,4 +1,4 @@
-package main
+package operator
 
 import (
 	"cmp"
@@ -29,7 +29,7 @@ func (o operatorDir) SaveSnapshot(ctx context.Context, endpoint, version string)
 	if err := s.tidySnapshots(); err != nil {
 		return fmt.Errorf("save snapshot: %w", err)
 	}
-	client, err := s.etcd.connect()
+	client, err := s.Etcd.Connect()
 	if err != nil {
 		return err
 	}
@@ -37,7 +37,7 @@ func (o operatorDir) SaveSnapshot(ctx context.Context, endpoint, version string)
 	if err != nil {
 		return err
 	}
-	now := s.now().UTC()
+	now := s.Now().UTC()
 	name := filepath.Join(s.snapshotDir(), fmt.Sprintf("%s-etcd-%s", now.Format("20060102T150405Z"), version))
 	var saved quorum.Saved
 	err = durable.Replace(name+".db", func(w *os.File) error {

@@ -1,4 +1,4 @@
-package main
+package operator
 
 import (
 	"context"
@@ -22,26 +22,30 @@ import (
 	"github.com/clusterup/clusterup/remote"
 )
 
-// Options say how a session reaches hosts, and who hears of what it does.
+// Options say how a session reaches hosts, and who hears of what it does. Nil functions are for tests that need none,
+// but for Passphrase: without it nobody can be asked.
 type Options struct {
 	Dialer *remote.Dialer
 	Now    func() time.Time
 	Stop   <-chan struct{} // closed: nothing is looked at any more
 	// Until is a context that ends with Stop.
-	Until      func(context.Context) (context.Context, context.CancelFunc)
-	Passphrase func(keyFile string) ([]byte, error)               // of keys that open those of the CAs; nil: nobody can be asked
-	Download   func(version, arch string) func(done, total int64) // hears how a release comes in
-	Saved      func(snapshot string, size int64)                  // hears of a snapshot that was saved
+	Until func(context.Context) (context.Context, context.CancelFunc)
+	// Passphrase is that of a key which opens those of the CAs.
+	Passphrase func(keyFile string) ([]byte, error)
+	// Download hears how a release comes in.
+	Download func(version, arch string) func(done, total int64)
+	// Saved hears of a snapshot, and of its size in bytes.
+	Saved func(file string, size int64)
 }
 
 // Session is one run against one cluster: the operator directory, and a held connection to every host.
 type Session struct {
-	cluster *inventory.Cluster
+	Cluster *inventory.Cluster
 	options Options
 	dir     string // the operator directory
 	hosts   map[string]*remote.Host
-	etcd    *etcdAPI
-	now     func() time.Time
+	Etcd    *etcdAPI
+	Now     func() time.Time
 
 	holding atomic.Pointer[holding]        // the cluster's lock, while a run has it; nil: it has none
 	last    atomic.Pointer[facts.Snapshot] // the last look of that run
@@ -51,10 +55,10 @@ type Session struct {
 	signing  *pki.Store           // nil: nothing was signed yet
 }
 
-// newSession prepares everything; no network is used yet.
-func newSession(cluster *inventory.Cluster, options Options) (*Session, error) {
+// Open prepares everything; no network is used yet.
+func Open(cluster *inventory.Cluster, options Options) (*Session, error) {
 	s := &Session{
-		cluster: cluster, options: options, now: options.Now, releases: map[string]*resolved{},
+		Cluster: cluster, options: options, Now: options.Now, releases: map[string]*resolved{},
 		dir: directory(cluster), hosts: map[string]*remote.Host{},
 	}
 	for _, m := range cluster.Members {
@@ -64,23 +68,23 @@ func newSession(cluster *inventory.Cluster, options Options) (*Session, error) {
 		}
 		s.hosts[m.Name] = options.Dialer.Host(config)
 	}
-	s.etcd = newEtcdAPI(s)
+	s.Etcd = newEtcdAPI(s)
 	return s, nil
 }
 
 // directory is the operator directory of a cluster.
 func directory(c *inventory.Cluster) string { return filepath.Join(c.Dir, ".clusterup", c.Name) }
 
-// close ends all connections.
-func (s *Session) close() {
-	s.etcd.close()
+// Close ends all connections.
+func (s *Session) Close() {
+	s.Etcd.close()
 	for _, host := range s.hosts {
 		_ = host.Close() // nothing is lost with it
 	}
 }
 
-// costs are what connections have cost so far, by host.
-func (s *Session) costs() map[string]remote.Stats {
+// Costs are what connections have cost so far, by host.
+func (s *Session) Costs() map[string]remote.Stats {
 	costs := map[string]remote.Stats{}
 	for name, host := range s.hosts {
 		costs[name] = host.Stats()
@@ -119,8 +123,8 @@ func sshConfig(m inventory.Member) (remote.Config, error) {
 	return config, nil
 }
 
-// gather looks at everything. A run that holds the lock looks only where it holds it.
-func (s *Session) gather(ctx context.Context) (facts.Snapshot, error) {
+// Gather looks at everything. A run that holds the lock looks only where it holds it.
+func (s *Session) Gather(ctx context.Context) (facts.Snapshot, error) {
 	return s.gatherBut(ctx, map[string]facts.Host{})
 }
 
@@ -137,7 +141,7 @@ func (s *Session) gatherBut(ctx context.Context, keep map[string]facts.Host) (fa
 		}
 	}
 	seen, err := look.Gather(ctx, look.Source{
-		Asks: etcd.Asks(s.cluster), Shells: shells, Etcd: s.etcd, Operator: s.operator, Now: s.now, Route: s.etcd.route,
+		Asks: etcd.Asks(s.Cluster), Shells: shells, Etcd: s.Etcd, Operator: s.operator, Now: s.Now, Route: s.Etcd.route,
 		Handshake: s.handshake, Keep: keep,
 	})
 	select { // hosts that a stop has cut short are not unreachable
@@ -153,11 +157,11 @@ func (s *Session) gatherBut(ctx context.Context, keep map[string]facts.Host) (fa
 	}
 }
 
-// look looks at what may have changed since the last look; nil: at everything.
-func (s *Session) look(ctx context.Context, last *apply.Last) (facts.Snapshot, error) {
+// Look looks at what may have changed since the last look; nil: at everything.
+func (s *Session) Look(ctx context.Context, last *apply.Last) (facts.Snapshot, error) {
 	switch {
 	case last == nil:
-		return s.gather(ctx)
+		return s.Gather(ctx)
 	case len(last.Touched) > 0:
 		keep := maps.Clone(last.Seen.Hosts)
 		for _, name := range last.Touched {
@@ -171,7 +175,7 @@ func (s *Session) look(ctx context.Context, last *apply.Last) (facts.Snapshot, e
 	}
 	seen, ok := look.With(last.Seen, operator)
 	if !ok {
-		return s.gather(ctx)
+		return s.Gather(ctx)
 	}
 	if held := s.holding.Load(); held != nil {
 		seen = held.darkened(seen) // it may have been lost on some meanwhile
@@ -182,7 +186,7 @@ func (s *Session) look(ctx context.Context, last *apply.Last) (facts.Snapshot, e
 
 // operator reads the operator directory.
 func (s *Session) operator() (facts.Operator, error) {
-	store, err := s.openStore()
+	store, err := s.OpenStore()
 	if err != nil {
 		return facts.Operator{}, err
 	}
@@ -191,20 +195,22 @@ func (s *Session) operator() (facts.Operator, error) {
 		return facts.Operator{}, err
 	}
 	seen := facts.Operator{Pinned: lock}
-	if err := s.authorities(store, &seen); err != nil {
+	if err := s.Authorities(store, &seen); err != nil {
 		return facts.Operator{}, err
 	}
 	seen.Snapshots, err = s.snapshots()
 	return seen, err
 }
 
-func (s *Session) caDir() string    { return filepath.Join(s.dir, "ca") }
+// CADir is where the CAs lie.
+func (s *Session) CADir() string { return filepath.Join(s.dir, "ca") }
+
 func (s *Session) lockFile() string { return filepath.Join(s.dir, "release.lock.hcl") }
 
-// fetched puts the releases into what is wanted, for the architectures that were seen.
-func (s *Session) fetched(ctx context.Context, w etcd.Want, seen facts.Snapshot) (etcd.Want, error) {
+// WithReleases puts the releases into what is wanted, for the architectures that were seen.
+func (s *Session) WithReleases(ctx context.Context, w etcd.Want, seen facts.Snapshot) (etcd.Want, error) {
 	w.Releases = map[string]plan.Release{}
-	for _, version := range etcd.Versions(s.cluster, seen) {
+	for _, version := range etcd.Versions(s.Cluster, seen) {
 		for _, name := range seen.Names() {
 			arch := seen.Hosts[name].Arch
 			if _, known := w.Releases[version+"/"+arch]; known || arch == "" {
@@ -227,10 +233,10 @@ func (s *Session) fetched(ctx context.Context, w etcd.Want, seen facts.Snapshot)
 	return w, nil
 }
 
-// anyRelease puts releases into what is wanted, as far as that can be told without fetching one.
-func (s *Session) anyRelease(w etcd.Want, seen facts.Snapshot) etcd.Want {
+// WithAnyRelease puts releases into what is wanted, as far as that can be told without fetching one.
+func (s *Session) WithAnyRelease(w etcd.Want, seen facts.Snapshot) etcd.Want {
 	w.Releases = map[string]plan.Release{}
-	for _, version := range etcd.Versions(s.cluster, seen) {
+	for _, version := range etcd.Versions(s.Cluster, seen) {
 		for arch := range releasedFor {
 			r := plan.Release{Version: version, Arch: arch}
 			w.Releases[r.Pin()] = r
@@ -259,14 +265,14 @@ func (s *Session) release(ctx context.Context, version, arch string, pinned map[
 		return r.archive, nil
 	}
 	var archives, digests map[string]string
-	if version == s.cluster.Version {
-		archives, digests = s.cluster.Release.Archives, s.cluster.Release.SHA256
-		if s.cluster.Release.Archive != "" {
-			archives = map[string]string{"": s.cluster.Release.Archive}
+	if version == s.Cluster.Version {
+		archives, digests = s.Cluster.Release.Archives, s.Cluster.Release.SHA256
+		if s.Cluster.Release.Archive != "" {
+			archives = map[string]string{"": s.Cluster.Release.Archive}
 		}
 	}
 	archive, err := release.Resolve(ctx, release.Source{
-		Mirror: s.cluster.Release.Mirror, Archives: archives, SHA256: digests, Pinned: pinned,
+		Mirror: s.Cluster.Release.Mirror, Archives: archives, SHA256: digests, Pinned: pinned,
 		CacheDir: release.CacheDir(os.Getenv, s.options.Dialer.Home), Progress: s.options.Download(version, arch),
 	}, version, arch)
 	if err != nil {

@@ -1,4 +1,4 @@
-package main
+package operator
 
 import (
 	"context"
@@ -10,29 +10,29 @@ import (
 	"github.com/clusterup/clusterup/plan/etcd"
 )
 
-// heard asks others about every member whose host is dark; nothing is told where no other one is there to ask.
-func (s *Session) heard(ctx context.Context, seen facts.Snapshot) map[string]facts.Hearsay {
+// Heard asks others about every member whose host is dark; nothing is told where no other one is there to ask.
+func (s *Session) Heard(ctx context.Context, seen facts.Snapshot) map[string]facts.Hearsay {
 	from := ""
-	for _, m := range s.cluster.Members {
+	for _, m := range s.Cluster.Members {
 		if host := seen.Hosts[m.Name]; !host.Dark() && host.Etcd != nil && (from == "" || !seen.Hosts[from].Reads) {
 			from = m.Name
 		}
 	}
-	list := etcd.Listed(etcd.Want{Cluster: s.cluster}, seen)
+	list := etcd.Listed(etcd.Want{Cluster: s.Cluster}, seen)
 	found := map[string]facts.Hearsay{}
 	if from == "" || list == nil {
 		return found
 	}
 	var mu sync.Mutex
 	var wg sync.WaitGroup
-	for _, m := range s.cluster.Members {
+	for _, m := range s.Cluster.Members {
 		if !seen.Hosts[m.Name].Dark() {
 			continue
 		}
 		wg.Go(func() {
 			said := facts.Hearsay{}
 			if member, ok := list[m.Name]; ok {
-				said = s.askedFrom(ctx, from, clientURL(s.cluster, m, member))
+				said = s.askedFrom(ctx, from, clientURL(s.Cluster, m, member))
 			}
 			mu.Lock()
 			defer mu.Unlock()
@@ -56,14 +56,14 @@ func clientURL(c *inventory.Cluster, m inventory.Member, listed facts.Member) st
 
 // askedFrom asks the member behind an endpoint from another one's host.
 func (s *Session) askedFrom(ctx context.Context, from, endpoint string) facts.Hearsay {
-	s.etcd.route(from, endpoint)
+	s.Etcd.route(from, endpoint)
 	said := facts.Hearsay{Listed: true, From: from}
-	if err := s.etcd.ReadLinearizable(ctx, endpoint); err != nil {
+	if err := s.Etcd.ReadLinearizable(ctx, endpoint); err != nil {
 		said.Error = err.Error()
 	} else {
 		said.Serves = true
 	}
-	if status, err := s.etcd.Status(ctx, endpoint); err == nil {
+	if status, err := s.Etcd.Status(ctx, endpoint); err == nil {
 		said.Version = status.Version
 	}
 	return said

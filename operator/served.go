@@ -1,4 +1,4 @@
-package main
+package operator
 
 import (
 	"cmp"
@@ -26,7 +26,7 @@ const handshakeTimeout = 5 * time.Second
 func (s *Session) handshake(ctx context.Context, k look.Knock) ([]*x509.Certificate, error) {
 	ctx, cancel := context.WithTimeout(ctx, handshakeTimeout)
 	defer cancel()
-	config, err := s.etcd.visitor(k.Role, k.CA)
+	config, err := s.Etcd.visitor(k.Role, k.CA)
 	if err != nil {
 		return nil, err
 	}
@@ -92,7 +92,7 @@ func accepted(ctx context.Context, conn net.Conn, address string) error {
 // had, such as from a CA's server that does not answer, is not asked for again in the same look.
 func (a *etcdAPI) visitor(role string, generation int) (*tls.Config, error) {
 	if role == "server" && generation == 0 {
-		if _, err := a.connect(); err != nil {
+		if _, err := a.Connect(); err != nil {
 			return nil, err
 		}
 		a.mu.Lock()
@@ -101,7 +101,7 @@ func (a *etcdAPI) visitor(role string, generation int) (*tls.Config, error) {
 	}
 	a.visiting.Lock()
 	defer a.visiting.Unlock()
-	now, door := a.session.now(), fmt.Sprint(role, generation)
+	now, door := a.session.Now(), fmt.Sprint(role, generation)
 	is, ok := a.visitors[door]
 	if !ok || is.err == nil && now.Sub(is.minted) >= ownLifetime/2 {
 		is = visitor{minted: now}
@@ -113,7 +113,7 @@ func (a *etcdAPI) visitor(role string, generation int) (*tls.Config, error) {
 
 // visitorTLS mints a certificate that a port accepts, and shows it whatever that port asks for.
 func (s *Session) visitorTLS(role string, generation int, now time.Time) (*tls.Config, error) {
-	store, err := s.store()
+	store, err := s.Store()
 	if err != nil {
 		return nil, err
 	}
@@ -148,7 +148,7 @@ func (s *Session) probePair(store *pki.Store, generation int, now time.Time) (pk
 // meet forgets certificates of clusterup's own that were made before the CAs were as they are: members may not accept
 // them any more, nor it their certificates. It is called at every look.
 func (a *etcdAPI) meet(store *pki.Store) {
-	now := a.session.now()
+	now := a.session.Now()
 	met := fmt.Sprint(common(store, pki.RoleClient, now), common(store, pki.RolePeer, now))
 	for _, ca := range store.CAs() {
 		met += " " + ca.SHA256

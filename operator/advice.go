@@ -1,4 +1,4 @@
-package main
+package operator
 
 import (
 	"errors"
@@ -8,11 +8,11 @@ import (
 	"github.com/clusterup/clusterup/remote"
 )
 
-// advice is what the packages that touch the world say of their errors.
-func advice(err error) (next string, dark bool) { return remedy(err), unreachable(err) }
+// Advice is what the packages that touch the world say of their errors.
+func Advice(err error) (next string, dark bool) { return Remedy(err), unreachable(err) }
 
-// remedy is what an error itself says to do next.
-func remedy(err error) string {
+// Remedy is what an error itself says to do next.
+func Remedy(err error) string {
 	var host *remote.Error
 	switch {
 	case errors.As(err, &host):

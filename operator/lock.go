@@ -1,4 +1,4 @@
-package main
+package operator
 
 import (
 	"cmp"
@@ -124,9 +124,9 @@ func (s *Session) through(ctx context.Context, member, address string) (net.Conn
 	return prober{shell{s.hosts[member]}}.DialContext(ctx, "tcp", address)
 }
 
-// quorate says whether the lock on these hosts is enough to change any of them.
-func (s *Session) quorate(seen facts.Snapshot, held []string) error {
-	return remedied(etcd.Quorate(etcd.Want{Cluster: s.cluster}, seen, held), seen)
+// Quorate says whether the lock on these hosts is enough to change any of them.
+func (s *Session) Quorate(seen facts.Snapshot, held []string) error {
+	return Remedied(etcd.Quorate(etcd.Want{Cluster: s.Cluster}, seen, held), seen)
 }
 
 // enough says whether the lock on some hosts suffices.
@@ -139,11 +139,11 @@ type Claim struct {
 	Enough enough        // else nothing is done
 }
 
-// anyHosts is enough for what needs no majority: whatever answers is locked.
-func anyHosts(facts.Snapshot, []string) error { return nil }
+// AnyHosts is enough for what needs no majority: whatever answers is locked.
+func AnyHosts(facts.Snapshot, []string) error { return nil }
 
-// locked holds the cluster's lock while it does something, on every host that was seen.
-func (s *Session) locked(ctx context.Context, seen facts.Snapshot, claim Claim, do func(context.Context) error) error {
+// Locked holds the cluster's lock while it does something, on every host that was seen.
+func (s *Session) Locked(ctx context.Context, seen facts.Snapshot, claim Claim, do func(context.Context) error) error {
 	held, err := s.lock(ctx, seen, claim)
 	if err != nil {
 		return err
@@ -179,18 +179,18 @@ func (s *Session) holds(ctx context.Context, enough enough, do func(context.Cont
 	return do(ctx)
 }
 
-// cut is how a run ends after so many steps. Where the lock was not enough any more to go on, it is one that has done
+// Cut is how a run ends after so many steps. Where the lock was not enough any more to go on, it is one that has done
 // what it could with a host dark, unless a step on another host failed by itself.
-func (s *Session) cut(ctx context.Context, steps int, err error) error {
+func (s *Session) Cut(ctx context.Context, steps int, err error) error {
 	var lost *apply.LockLostError
 	if err == nil || !errors.As(context.Cause(ctx), &lost) || errors.As(err, new(*apply.Stopped)) {
 		return err
 	}
 	seen := s.holding.Load().darkened(*s.last.Load())
-	end := &apply.DarkError{Refused: etcd.Dark(etcd.Want{Cluster: s.cluster}, seen), Steps: steps}
+	end := &apply.DarkError{Refused: etcd.Dark(etcd.Want{Cluster: s.Cluster}, seen), Steps: steps}
 	var stage *apply.StageError
 	if !errors.As(err, &stage) {
-		return remedied(end, seen)
+		return Remedied(end, seen)
 	}
 	rest := *stage
 	rest.Errs = slices.DeleteFunc(slices.Clone(stage.Errs), func(err error) bool {
@@ -202,7 +202,7 @@ func (s *Session) cut(ctx context.Context, steps int, err error) error {
 		return &apply.LockLostError{Host: lost.Host, Stage: &rest}
 	}
 	end.Unfinished = stage.Stage.Name
-	return remedied(end, seen)
+	return Remedied(end, seen)
 }
 
 // lock takes the lock on every host that was seen.
@@ -211,7 +211,7 @@ func (s *Session) lock(ctx context.Context, seen facts.Snapshot, claim Claim) (*
 	defer waited()
 	holders, order := map[string]apply.Holder{}, []string{}
 	why := map[string]error{}
-	for _, name := range lockOrder(s.cluster.Members) {
+	for _, name := range lockOrder(s.Cluster.Members) {
 		host := seen.Hosts[name]
 		if host.Unreachable != "" {
 			why[name] = cmp.Or(host.Err, errors.New(host.Unreachable))
@@ -219,7 +219,7 @@ func (s *Session) lock(ctx context.Context, seen facts.Snapshot, claim Claim) (*
 		}
 		holders[name], order = shell{s.hosts[name]}, append(order, name)
 	}
-	lock, err := apply.Acquire(waiting, s.cluster.Name, order, holders, s.owner(claim.Doing), claim.Wait)
+	lock, err := apply.Acquire(waiting, s.Cluster.Name, order, holders, s.Owner(claim.Doing), claim.Wait)
 	if err != nil {
 		return nil, err
 	}
@@ -249,7 +249,8 @@ func lockOrder(members []inventory.Member) []string {
 	return names
 }
 
-func (s *Session) owner(doing string) apply.Owner {
+// Owner is who runs a command, and since now.
+func (s *Session) Owner(doing string) apply.Owner {
 	name := "unknown"
 	if u, err := user.Current(); err == nil {
 		name = u.Username
@@ -258,32 +259,32 @@ func (s *Session) owner(doing string) apply.Owner {
 	if err != nil {
 		from = "unknown"
 	}
-	return apply.Owner{User: name, From: from, PID: os.Getpid(), Since: s.now().UTC(), Doing: "clusterup " + doing}
+	return apply.Owner{User: name, From: from, PID: os.Getpid(), Since: s.Now().UTC(), Doing: "clusterup " + doing}
 }
 
 // moments is how old a look may be that nobody has to take again.
 const moments = time.Minute
 
-// untouched says that what was seen a moment ago, of every host, was not changed by another run before the lock was
+// Untouched says that what was seen a moment ago, of every host, was not changed by another run before the lock was
 // taken: another look would only see what somebody has changed by hand within that moment, as may happen after any
 // look.
-func (s *Session) untouched(seen facts.Snapshot) bool {
+func (s *Session) Untouched(seen facts.Snapshot) bool {
 	held := s.holding.Load()
-	for _, m := range s.cluster.Members {
+	for _, m := range s.Cluster.Members {
 		host := seen.Hosts[m.Name]
 		redialled := s.hosts[m.Name] != nil && s.hosts[m.Name].Stats().Dials > 1 // it may have booted since
 		if host.Dark() || redialled || held.unheld(m.Name) != nil || !held.lock.Since(m.Name, host.Run) {
 			return false
 		}
 	}
-	return s.now().Sub(seen.Taken) < moments
+	return s.Now().Sub(seen.Taken) < moments
 }
 
-// sameDirectory says that the operator directory, which has a lock of its own, is as it was seen.
-func (s *Session) sameDirectory(seen facts.Snapshot) bool {
+// SameDirectory says that the operator directory, which has a lock of its own, is as it was seen.
+func (s *Session) SameDirectory(seen facts.Snapshot) bool {
 	operator, err := s.operator()
 	return err == nil && reflect.DeepEqual(operator, seen.Operator)
 }
 
-// held are the hosts on which the lock is held.
-func (s *Session) held() []string { return s.holding.Load().lock.Held() }
+// Held are the hosts on which the lock is held.
+func (s *Session) Held() []string { return s.holding.Load().lock.Held() }

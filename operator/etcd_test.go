@@ -1,4 +1,4 @@
-package main
+package operator
 
 import (
 	"crypto/rand"
@@ -18,16 +18,16 @@ import (
 func holdingCAs(t *testing.T, generations int) (*Session, *pki.Store) {
 	t.Helper()
 	s := &Session{
-		cluster: &inventory.Cluster{Name: "prod"}, dir: t.TempDir(), now: time.Now, options: Options{Dialer: &remote.Dialer{}},
+		Cluster: &inventory.Cluster{Name: "prod"}, dir: t.TempDir(), Now: time.Now, options: Options{Dialer: &remote.Dialer{}},
 	}
-	s.etcd = newEtcdAPI(s)
-	store, err := s.openStore()
+	s.Etcd = newEtcdAPI(s)
+	store, err := s.OpenStore()
 	if err != nil {
 		t.Fatal(err)
 	}
 	for range generations {
 		for _, role := range []pki.Role{pki.RolePeer, pki.RoleClient} {
-			if _, err := store.Create(role, "prod", pki.Spec{}, s.now(), rand.Reader); err != nil {
+			if _, err := store.Create(role, "prod", pki.Spec{}, s.Now(), rand.Reader); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -40,7 +40,7 @@ func TestClientCertificatesThatAMemberAccepts(t *testing.T) {
 	s, store := holdingCAs(t, 2)
 	for name, trusted := range map[string][]int{"the old one": {1}, "both": {1, 2}, "the new one alone": {2}} {
 		t.Run(name, func(t *testing.T) {
-			server, err := store.Issue(pki.Leaf{CA: pki.RoleClient, Kind: "server", CN: "server:etcd-1", IPs: []net.IP{net.IPv4(127, 0, 0, 1)}}, s.now(), rand.Reader)
+			server, err := store.Issue(pki.Leaf{CA: pki.RoleClient, Kind: "server", CN: "server:etcd-1", IPs: []net.IP{net.IPv4(127, 0, 0, 1)}}, s.Now(), rand.Reader)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -64,7 +64,7 @@ func TestClientCertificatesThatAMemberAccepts(t *testing.T) {
 				}
 				answer <- err
 			}()
-			config, err := s.clientTLS(s.now())
+			config, err := s.clientTLS(s.Now())
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -83,16 +83,16 @@ func TestClientCertificatesThatAMemberAccepts(t *testing.T) {
 // A server that does not answer is waited for once in a look, however many ports there are.
 func TestAVisitorThatCannotBeHad(t *testing.T) {
 	s, _ := holdingCAs(t, 0)
-	if _, err := s.etcd.visitor("peer", 0); !errors.Is(err, pki.ErrNoCA) {
+	if _, err := s.Etcd.visitor("peer", 0); !errors.Is(err, pki.ErrNoCA) {
 		t.Fatalf("got %v", err)
 	}
 	other, store := holdingCAs(t, 1)
 	s.dir = other.dir // where there is one
-	if _, err := s.etcd.visitor("peer", 0); !errors.Is(err, pki.ErrNoCA) {
+	if _, err := s.Etcd.visitor("peer", 0); !errors.Is(err, pki.ErrNoCA) {
 		t.Errorf("asked again: %v", err)
 	}
-	s.etcd.meet(store)
-	if _, again := s.etcd.visitors["peer0"]; again {
+	s.Etcd.meet(store)
+	if _, again := s.Etcd.visitors["peer0"]; again {
 		t.Error("the next look does not ask again")
 	}
 }

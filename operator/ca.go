@@ -1,4 +1,4 @@
-package main
+package operator
 
 import (
 	"crypto/rand"
@@ -15,19 +15,19 @@ import (
 	"github.com/clusterup/clusterup/plan/etcd"
 )
 
-// openStore reads the CAs anew. Nothing is unlocked by that.
-func (s *Session) openStore() (*pki.Store, error) {
+// OpenStore reads the CAs anew. Nothing is unlocked by that.
+func (s *Session) OpenStore() (*pki.Store, error) {
 	options, err := s.pkiOptions()
 	if err != nil {
 		return nil, err
 	}
-	return pki.Open(s.caDir(), options)
+	return pki.Open(s.CADir(), options)
 }
 
-// authorities are the CAs, and all that is recorded beside them, as facts.
-func (s *Session) authorities(store *pki.Store, seen *facts.Operator) error {
-	s.etcd.meet(store)
-	wanted := map[pki.Role]*inventory.GivenCA{pki.RolePeer: s.cluster.PKI.PeerCA, pki.RoleClient: s.cluster.PKI.ClientCA}
+// Authorities are the CAs, and all that is recorded beside them, as facts.
+func (s *Session) Authorities(store *pki.Store, seen *facts.Operator) error {
+	s.Etcd.meet(store)
+	wanted := map[pki.Role]*inventory.GivenCA{pki.RolePeer: s.Cluster.PKI.PeerCA, pki.RoleClient: s.Cluster.PKI.ClientCA}
 	for _, ca := range store.CAs() {
 		given := wanted[ca.Role]
 		seen.CAs = append(seen.CAs, facts.CA{
@@ -36,7 +36,7 @@ func (s *Session) authorities(store *pki.Store, seen *facts.Operator) error {
 			Lists: ca.Signing && (!ca.Given || given == nil || given.External == nil),
 		})
 	}
-	seen.Unsealed = !store.IsSealedTo(s.cluster.PKI.SealTo)
+	seen.Unsealed = !store.IsSealedTo(s.Cluster.PKI.SealTo)
 	seen.Holds, seen.Replaced, seen.Unfit = map[string]string{}, map[string]string{}, map[string]string{}
 	seen.Reverts = map[string]int{}
 	for role, phase := range store.Holds() {
@@ -49,7 +49,7 @@ func (s *Session) authorities(store *pki.Store, seen *facts.Operator) error {
 		if back := store.Reverts(role); back != 0 {
 			seen.Reverts[string(role)] = back
 		}
-		if why := store.Unfit(role, s.now(), rand.Reader); why != "" {
+		if why := store.Unfit(role, s.Now(), rand.Reader); why != "" {
 			seen.Unfit[string(role)] = why
 		}
 	}
@@ -70,9 +70,9 @@ func (s *Session) authorities(store *pki.Store, seen *facts.Operator) error {
 	return err
 }
 
-// store is what signs: one for the whole run, so that a passphrase is asked for once, until the CAs are others.
-func (s *Session) store() (*pki.Store, error) {
-	fresh, err := s.openStore()
+// Store is what signs: one for the whole run, so that a passphrase is asked for once, until the CAs are others.
+func (s *Session) Store() (*pki.Store, error) {
+	fresh, err := s.OpenStore()
 	if err != nil {
 		return nil, err
 	}
@@ -97,10 +97,10 @@ func roots(store *pki.Store) []byte {
 }
 
 func (s *Session) pkiOptions() (pki.Options, error) {
-	wanted := s.cluster.PKI
+	wanted := s.Cluster.PKI
 	options := pki.Options{
-		SealTo: wanted.SealTo, Unlock: s.unlock(), Given: map[pki.Role]pki.Given{}, Names: etcd.LeafNames(s.cluster),
-		NoLists: !s.cluster.TLS.Clients,
+		SealTo: wanted.SealTo, Unlock: s.Unlock(), Given: map[pki.Role]pki.Given{}, Names: etcd.LeafNames(s.Cluster),
+		NoLists: !s.Cluster.TLS.Clients,
 	}
 	for role, given := range map[pki.Role]*inventory.GivenCA{pki.RolePeer: wanted.PeerCA, pki.RoleClient: wanted.ClientCA} {
 		if given == nil {
@@ -139,9 +139,9 @@ func authKey(external *inventory.ExternalCA) ([]byte, error) {
 	return key, nil
 }
 
-// unlock opens sealed CA keys with the operator's own: those that SSH logs in with, and the usual places.
-func (s *Session) unlock() pki.Unlock {
-	files := s.cluster.SSH.IdentityFiles
+// Unlock opens sealed CA keys with the operator's own: those that SSH logs in with, and the usual places.
+func (s *Session) Unlock() pki.Unlock {
+	files := s.Cluster.SSH.IdentityFiles
 	if home := s.options.Dialer.Home; home != "" {
 		for _, name := range []string{"id_ed25519", "id_rsa"} {
 			files = append(files[:len(files):len(files)], filepath.Join(home, ".ssh", name))

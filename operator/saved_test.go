@@ -1,4 +1,4 @@
-package main
+package operator
 
 import (
 	"errors"
@@ -41,7 +41,7 @@ func TestSavedDark(t *testing.T) {
 		"another one is gone":  {"no route", []string{"etcd-2", "etcd-3"}, "etcd-2 cannot be looked at, and could be when this plan was saved"},
 		"another one, instead": {"no route", []string{"etcd-1"}, "etcd-1 cannot be looked at"},
 	} {
-		err := saved.check(look(c.reason, c.dark...))
+		err := saved.Check(look(c.reason, c.dark...))
 		if c.says == "" && err != nil || c.says != "" && (!errors.Is(err, apply.ErrMoved) || !strings.Contains(err.Error(), c.says)) {
 			t.Errorf("%s: %v, want %q", name, err, c.says)
 		}

@@ -1,4 +1,4 @@
-package main
+package operator
 
 import (
 	"cmp"
@@ -70,9 +70,9 @@ func (p prober) DialContext(ctx context.Context, network, address string) (net.C
 	return conn, err
 }
 
-// probes probes the hosts that could be looked at.
-func (s *Session) probes(ctx context.Context, seen facts.Snapshot, source probe.Source) (map[string]probe.Probe, error) {
-	source.Hosts, source.Now = map[string]probe.Host{}, s.now
+// Probes probes the hosts that could be looked at.
+func (s *Session) Probes(ctx context.Context, seen facts.Snapshot, source probe.Source) (map[string]probe.Probe, error) {
+	source.Hosts, source.Now = map[string]probe.Host{}, s.Now
 	for name, host := range seen.Hosts {
 		if host.Unreachable == "" {
 			source.Hosts[name] = prober{shell{s.hosts[name]}}
@@ -85,15 +85,15 @@ func (s *Session) probes(ctx context.Context, seen facts.Snapshot, source probe.
 	return probes, nil
 }
 
-// unreached is the error of hosts that could not be looked at; what else is wrong with a cluster is status's result,
+// Unreached is the error of hosts that could not be looked at; what else is wrong with a cluster is status's result,
 // not its failure.
-func (s *Session) unreached(seen facts.Snapshot) error {
+func (s *Session) Unreached(seen facts.Snapshot) error {
 	refused := &plan.Refused{}
-	for _, m := range s.cluster.Members {
+	for _, m := range s.Cluster.Members {
 		host := seen.Hosts[m.Name]
 		if reason := cmp.Or(host.Unasked, strings.TrimPrefix(host.Unreachable, m.Name+": ")); reason != "" {
 			refused.Refusals = append(refused.Refusals, plan.Refusal{
-				Kind: plan.Unreachable, Host: m.Name, Reason: reason, Remedy: remedy(host.Err),
+				Kind: plan.Unreachable, Host: m.Name, Reason: reason, Remedy: Remedy(host.Err),
 			})
 		}
 	}
@@ -103,12 +103,12 @@ func (s *Session) unreached(seen facts.Snapshot) error {
 	return refused
 }
 
-// remedied gives back the errors behind dark hosts, whose classes and remedies a Refusal's text does not hold.
-func remedied(err error, seen facts.Snapshot) error {
+// Remedied gives back the errors behind dark hosts, whose classes and remedies a Refusal's text does not hold.
+func Remedied(err error, seen facts.Snapshot) error {
 	refusals := plan.RefusalsOf(err)
 	for i, r := range refusals {
 		if r.Kind == plan.Unreachable && r.Remedy == "" {
-			refusals[i].Remedy = remedy(seen.Hosts[r.Host].Err)
+			refusals[i].Remedy = Remedy(seen.Hosts[r.Host].Err)
 		}
 	}
 	return err

@@ -1,4 +1,4 @@
-package main
+package operator
 
 import (
 	"bytes"
@@ -42,13 +42,13 @@ func lockedSession(t *testing.T, unreachable ...string) (*Session, map[string]te
 	if err := diags.Err(); err != nil {
 		t.Fatal(err)
 	}
-	s := &Session{cluster: file.Clusters[0]}
+	s := &Session{Cluster: file.Clusters[0]}
 	fakes, holders := map[string]testHolder{}, map[string]apply.Holder{}
 	seen := facts.Snapshot{Hosts: map[string]facts.Host{}}
-	for i, m := range s.cluster.Members {
+	for i, m := range s.Cluster.Members {
 		fakes[m.Name] = testHolder{cut: make(chan struct{})}
 		holders[m.Name] = fakes[m.Name]
-		born := units.Birth(etcd.ConfigDir(s.cluster), units.Born{Cluster: "prod", Member: m.Name, ClusterID: "abc", MemberID: fmt.Sprint(i + 1)})
+		born := units.Birth(etcd.ConfigDir(s.Cluster), units.Born{Cluster: "prod", Member: m.Name, ClusterID: "abc", MemberID: fmt.Sprint(i + 1)})
 		seen.Hosts[m.Name] = facts.Host{Name: m.Name, Files: map[string]facts.File{born.Path: {Kind: facts.Regular, Content: born.Data}}}
 		seen.Members = append(seen.Members, facts.Member{
 			ID: facts.ID(i + 1), Name: m.Name, PeerURLs: []string{fmt.Sprintf("https://10.0.0.1%d:2380", i+1)},
@@ -59,7 +59,7 @@ func lockedSession(t *testing.T, unreachable ...string) (*Session, map[string]te
 		why[name] = &remote.Error{Host: name, Op: "connect", Kind: remote.ErrUnreachable, Err: errors.New("no route"), Remedy: "check routes"}
 		holders[name] = testHolder{err: why[name]}
 	}
-	lock, err := apply.Acquire(t.Context(), "prod", lockOrder(s.cluster.Members), holders, apply.Owner{}, 0)
+	lock, err := apply.Acquire(t.Context(), "prod", lockOrder(s.Cluster.Members), holders, apply.Owner{}, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -83,11 +83,11 @@ func TestUntouched(t *testing.T) {
 		"somebody thought it over": {nil, func(s *facts.Snapshot) { s.Taken = now.Add(-moments) }, false},
 	} {
 		s, _ := lockedSession(t, test.lost...)
-		s.now = func() time.Time { return now }
+		s.Now = func() time.Time { return now }
 		seen := *s.last.Load()
 		seen.Taken = now
 		test.mend(&seen)
-		if got := s.untouched(seen); got != test.want {
+		if got := s.Untouched(seen); got != test.want {
 			t.Errorf("%s: %t", name, got)
 		}
 	}
@@ -97,7 +97,7 @@ func TestUntouched(t *testing.T) {
 // gone dark, also if one of them answers again.
 func TestLockLost(t *testing.T) {
 	s, hosts := lockedSession(t)
-	err := s.holds(t.Context(), s.quorate, func(ctx context.Context) error {
+	err := s.holds(t.Context(), s.Quorate, func(ctx context.Context) error {
 		close(hosts["etcd-2"].cut)
 		for _, host := range []string{"etcd-1", "etcd-3"} {
 			if err := s.holding.Load().unheld(host); err != nil {
@@ -105,13 +105,13 @@ func TestLockLost(t *testing.T) {
 			}
 		}
 		seen := s.holding.Load().darkened(*s.last.Load())
-		if err := s.quorate(seen, s.holding.Load().lock.Held()); err != nil || !seen.Hosts["etcd-2"].Dark() || seen.Hosts["etcd-1"].Dark() || ctx.Err() != nil {
+		if err := s.Quorate(seen, s.holding.Load().lock.Held()); err != nil || !seen.Hosts["etcd-2"].Dark() || seen.Hosts["etcd-1"].Dark() || ctx.Err() != nil {
 			t.Errorf("with one of three lost: %v, %v, hosts %v", err, ctx.Err(), seen.Hosts)
 		}
 		close(hosts["etcd-3"].cut)
 		select {
 		case <-ctx.Done():
-			return s.cut(ctx, 2, context.Cause(ctx))
+			return s.Cut(ctx, 2, context.Cause(ctx))
 		case <-time.After(10 * time.Second):
 			t.Error("the run goes on with one of three hosts locked")
 			return nil
@@ -152,12 +152,12 @@ func TestCut(t *testing.T) {
 		"one failed by itself":  {stage(broke, gone), 14, `Error: etcd-3: the lock was lost with the connection; "prepare hosts" was not finished:`},
 		"it was stopped before": {&apply.Stopped{Done: 3, Next: "prepare hosts"}, 130, `Stopped: 3 steps done; "prepare hosts" was not finished.`},
 	} {
-		err := s.cut(ctx, 3, test.err)
+		err := s.Cut(ctx, 3, test.err)
 		if code, lines := told(err); lines[0] != test.head || code != test.code {
 			t.Errorf("%s: exit %d, %q", name, code, lines)
 		}
 	}
-	if broke := stage(broke); !errors.Is(s.cut(t.Context(), 3, broke), broke) || s.cut(ctx, 3, nil) != nil {
+	if broke := stage(broke); !errors.Is(s.Cut(t.Context(), 3, broke), broke) || s.Cut(ctx, 3, nil) != nil {
 		t.Error("what was not cut is taken for that")
 	}
 }
@@ -192,7 +192,7 @@ func (h *failingHost) Script(context.Context, string) ([]byte, error) { return n
 // Too few hosts say which are missing, why, and what to do there; that is exit 12.
 func TestTooFewLocked(t *testing.T) {
 	s, _ := lockedSession(t, "etcd-1", "etcd-3")
-	err := s.quorate(s.holding.Load().darkened(*s.last.Load()), s.holding.Load().lock.Held())
+	err := s.Quorate(s.holding.Load().darkened(*s.last.Load()), s.holding.Load().lock.Held())
 	says(t, err, view.ExitUnreachable,
 		"Error: the cluster's lock is held on the hosts of at least 2 of its 3 members, and 1 can be locked; nothing on a host is changed without that:",
 		"  etcd-1: connect: no route  [unreachable]", "    → check routes",
@@ -202,7 +202,7 @@ func TestTooFewLocked(t *testing.T) {
 // told is the exit code of an error, and what the operator reads of it.
 func told(err error) (code int, lines []string) {
 	var said bytes.Buffer
-	code = (&view.Console{Out: &said, Err: &said, Advice: advice}).Report(err)
+	code = (&view.Console{Out: &said, Err: &said, Advice: Advice}).Report(err)
 	return code, strings.Split(strings.TrimSuffix(said.String(), "\n"), "\n")
 }
 

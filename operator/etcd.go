@@ -1,4 +1,4 @@
-package main
+package operator
 
 import (
 	"context"
@@ -45,8 +45,8 @@ type etcdAPI struct {
 
 func newEtcdAPI(s *Session) *etcdAPI {
 	api := &etcdAPI{session: s, routes: map[string]string{}, visitors: map[string]visitor{}}
-	for _, m := range s.cluster.Members {
-		api.route(m.Name, etcd.ClientURL(s.cluster, m))
+	for _, m := range s.Cluster.Members {
+		api.route(m.Name, etcd.ClientURL(s.Cluster, m))
 	}
 	return api
 }
@@ -60,11 +60,11 @@ func (a *etcdAPI) route(member, endpoint string) {
 	}
 }
 
-// connect is the client to use now.
-func (a *etcdAPI) connect() (*quorum.Cluster, error) {
+// Connect is the client to use now.
+func (a *etcdAPI) Connect() (*quorum.Cluster, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	now := a.session.now()
+	now := a.session.Now()
 	if a.client != nil && a.failed == nil && now.Sub(a.minted) < ownLifetime/2 {
 		return a.client, nil
 	}
@@ -73,19 +73,19 @@ func (a *etcdAPI) connect() (*quorum.Cluster, error) {
 	}
 	config, err := a.session.clientTLS(now)
 	if a.failed = err; err != nil {
-		a.minted = a.session.now()
+		a.minted = a.session.Now()
 		return nil, err
 	}
 	if a.client != nil {
 		_ = a.client.Close() // its calls are over: clients are renewed between two looks
 	}
-	a.client, a.config, a.minted = quorum.New(quorum.Config{TLS: config, Dial: a.dial}), config, now
+	a.client, a.config, a.minted = quorum.New(quorum.Config{TLS: config, Dial: a.Dial}), config, now
 	return a.client, nil
 }
 
-// muted is why no member could be asked, where that is for want of a certificate to ask with: nothing is known of how
+// Muted is why no member could be asked, where that is for want of a certificate to ask with: nothing is known of how
 // members are then. Nil: they were asked.
-func (a *etcdAPI) muted() error {
+func (a *etcdAPI) Muted() error {
 	if a == nil {
 		return nil
 	}
@@ -94,8 +94,8 @@ func (a *etcdAPI) muted() error {
 	return a.failed
 }
 
-// dial goes through the SSH connection of the member's own host, so that no route to the client port is needed.
-func (a *etcdAPI) dial(ctx context.Context, address string) (net.Conn, error) {
+// Dial goes through the SSH connection of the member's own host, so that no route to the client port is needed.
+func (a *etcdAPI) Dial(ctx context.Context, address string) (net.Conn, error) {
 	a.routing.Lock()
 	member, ok := a.routes[address]
 	a.routing.Unlock()
@@ -116,7 +116,7 @@ func (a *etcdAPI) close() {
 // mint is a client certificate for clusterup itself. Its name is root, the user that administers etcd once
 // authentication is on.
 func (s *Session) mint(now time.Time) (pair pki.Pair, trust []byte, err error) {
-	store, err := s.store()
+	store, err := s.Store()
 	if err != nil {
 		return pki.Pair{}, nil, err
 	}
@@ -145,7 +145,7 @@ func (s *Session) clientTLS(now time.Time) (*tls.Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	store, err := s.store()
+	store, err := s.Store()
 	if err != nil {
 		return nil, err
 	}
@@ -181,9 +181,9 @@ func (s *Session) clientTLS(now time.Time) (*tls.Config, error) {
 	}, nil
 }
 
-// ownPair writes such a certificate to files that their owner alone can read.
-func (s *Session) ownPair(cert, key, ca string) error {
-	pair, trust, err := s.mint(s.now())
+// OwnPair writes such a certificate to files that their owner alone can read.
+func (s *Session) OwnPair(cert, key, ca string) error {
+	pair, trust, err := s.mint(s.Now())
 	if err != nil {
 		return err
 	}
@@ -199,7 +199,7 @@ func (s *Session) ownPair(cert, key, ca string) error {
 }
 
 func (a *etcdAPI) Status(ctx context.Context, endpoint string) (facts.Status, error) {
-	client, err := a.connect()
+	client, err := a.Connect()
 	if err != nil {
 		return facts.Status{}, err
 	}
@@ -207,7 +207,7 @@ func (a *etcdAPI) Status(ctx context.Context, endpoint string) (facts.Status, er
 }
 
 func (a *etcdAPI) Members(ctx context.Context, endpoint string) ([]facts.Member, error) {
-	client, err := a.connect()
+	client, err := a.Connect()
 	if err != nil {
 		return nil, err
 	}
@@ -216,7 +216,7 @@ func (a *etcdAPI) Members(ctx context.Context, endpoint string) ([]facts.Member,
 }
 
 func (a *etcdAPI) Alarms(ctx context.Context, endpoint string) ([]facts.Alarm, error) {
-	client, err := a.connect()
+	client, err := a.Connect()
 	if err != nil {
 		return nil, err
 	}
@@ -224,7 +224,7 @@ func (a *etcdAPI) Alarms(ctx context.Context, endpoint string) ([]facts.Alarm, e
 }
 
 func (a *etcdAPI) ReadLinearizable(ctx context.Context, endpoint string) error {
-	client, err := a.connect()
+	client, err := a.Connect()
 	if err != nil {
 		return err
 	}
@@ -232,7 +232,7 @@ func (a *etcdAPI) ReadLinearizable(ctx context.Context, endpoint string) error {
 }
 
 func (a *etcdAPI) Canary(ctx context.Context, endpoint, key, value string) error {
-	client, err := a.connect()
+	client, err := a.Connect()
 	if err != nil {
 		return err
 	}
@@ -240,7 +240,7 @@ func (a *etcdAPI) Canary(ctx context.Context, endpoint, key, value string) error
 }
 
 func (a *etcdAPI) ClusterVersion(ctx context.Context, endpoint string) (string, error) {
-	client, err := a.connect()
+	client, err := a.Connect()
 	if err != nil {
 		return "", err
 	}
@@ -248,7 +248,7 @@ func (a *etcdAPI) ClusterVersion(ctx context.Context, endpoint string) (string, 
 }
 
 func (a *etcdAPI) MoveLeader(ctx context.Context, endpoint string, to facts.ID) error {
-	client, err := a.connect()
+	client, err := a.Connect()
 	if err != nil {
 		return err
 	}
@@ -256,7 +256,7 @@ func (a *etcdAPI) MoveLeader(ctx context.Context, endpoint string, to facts.ID) 
 }
 
 func (a *etcdAPI) UpdateMember(ctx context.Context, endpoint string, id facts.ID, peerURLs []string) error {
-	client, err := a.connect()
+	client, err := a.Connect()
 	if err != nil {
 		return err
 	}
@@ -264,7 +264,7 @@ func (a *etcdAPI) UpdateMember(ctx context.Context, endpoint string, id facts.ID
 }
 
 func (a *etcdAPI) Downgrade(ctx context.Context, endpoint, minor string) error {
-	client, err := a.connect()
+	client, err := a.Connect()
 	if err != nil {
 		return err
 	}
@@ -278,7 +278,7 @@ func (a *etcdAPI) Downgrade(ctx context.Context, endpoint, minor string) error {
 }
 
 func (a *etcdAPI) Revision(ctx context.Context, endpoint string) (int64, error) {
-	client, err := a.connect()
+	client, err := a.Connect()
 	if err != nil {
 		return 0, err
 	}
@@ -286,7 +286,7 @@ func (a *etcdAPI) Revision(ctx context.Context, endpoint string) (int64, error) 
 }
 
 func (a *etcdAPI) Hash(ctx context.Context, endpoint string, revision int64) (sum uint32, compacted int64, err error) {
-	client, err := a.connect()
+	client, err := a.Connect()
 	if err != nil {
 		return 0, 0, err
 	}
