@@ -198,98 +198,73 @@ func (s *Session) OwnPair(cert, key, ca string) error {
 	return nil
 }
 
-func (a *etcdAPI) Status(ctx context.Context, endpoint string) (facts.Status, error) {
+// ask asks the client that there is now.
+func ask[T any](a *etcdAPI, what func(*quorum.Cluster) (T, error)) (answer T, err error) {
 	client, err := a.Connect()
 	if err != nil {
-		return facts.Status{}, err
+		return answer, err
 	}
-	return client.Status(ctx, endpoint)
+	return what(client)
+}
+
+// tell is ask for what has no answer.
+func (a *etcdAPI) tell(what func(*quorum.Cluster) error) error {
+	_, err := ask(a, func(c *quorum.Cluster) (struct{}, error) { return struct{}{}, what(c) })
+	return err
+}
+
+func (a *etcdAPI) Status(ctx context.Context, endpoint string) (facts.Status, error) {
+	return ask(a, func(c *quorum.Cluster) (facts.Status, error) { return c.Status(ctx, endpoint) })
 }
 
 func (a *etcdAPI) Members(ctx context.Context, endpoint string) ([]facts.Member, error) {
-	client, err := a.Connect()
-	if err != nil {
-		return nil, err
-	}
-	members, _, err := client.Members(ctx, endpoint, false)
-	return members, err
+	return ask(a, func(c *quorum.Cluster) ([]facts.Member, error) {
+		members, _, err := c.Members(ctx, endpoint, false)
+		return members, err
+	})
 }
 
 func (a *etcdAPI) Alarms(ctx context.Context, endpoint string) ([]facts.Alarm, error) {
-	client, err := a.Connect()
-	if err != nil {
-		return nil, err
-	}
-	return client.Alarms(ctx, endpoint)
+	return ask(a, func(c *quorum.Cluster) ([]facts.Alarm, error) { return c.Alarms(ctx, endpoint) })
 }
 
 func (a *etcdAPI) ReadLinearizable(ctx context.Context, endpoint string) error {
-	client, err := a.Connect()
-	if err != nil {
-		return err
-	}
-	return client.ReadLinearizable(ctx, endpoint)
+	return a.tell(func(c *quorum.Cluster) error { return c.ReadLinearizable(ctx, endpoint) })
 }
 
 func (a *etcdAPI) Canary(ctx context.Context, endpoint, key, value string) error {
-	client, err := a.Connect()
-	if err != nil {
-		return err
-	}
-	return client.Canary(ctx, endpoint, key, value)
+	return a.tell(func(c *quorum.Cluster) error { return c.Canary(ctx, endpoint, key, value) })
 }
 
 func (a *etcdAPI) ClusterVersion(ctx context.Context, endpoint string) (string, error) {
-	client, err := a.Connect()
-	if err != nil {
-		return "", err
-	}
-	return client.ClusterVersion(ctx, endpoint)
+	return ask(a, func(c *quorum.Cluster) (string, error) { return c.ClusterVersion(ctx, endpoint) })
 }
 
 func (a *etcdAPI) MoveLeader(ctx context.Context, endpoint string, to facts.ID) error {
-	client, err := a.Connect()
-	if err != nil {
-		return err
-	}
-	return client.MoveLeader(ctx, endpoint, uint64(to))
+	return a.tell(func(c *quorum.Cluster) error { return c.MoveLeader(ctx, endpoint, uint64(to)) })
 }
 
 func (a *etcdAPI) UpdateMember(ctx context.Context, endpoint string, id facts.ID, peerURLs []string) error {
-	client, err := a.Connect()
-	if err != nil {
-		return err
-	}
-	return client.UpdateMember(ctx, endpoint, uint64(id), peerURLs)
+	return a.tell(func(c *quorum.Cluster) error { return c.UpdateMember(ctx, endpoint, uint64(id), peerURLs) })
 }
 
 func (a *etcdAPI) Downgrade(ctx context.Context, endpoint, minor string) error {
-	client, err := a.Connect()
-	if err != nil {
-		return err
-	}
-	if minor == "" {
-		return client.Downgrade(ctx, endpoint, quorum.CancelDowngrade, "")
-	}
-	if err := client.Downgrade(ctx, endpoint, quorum.ValidateDowngrade, minor); err != nil {
-		return err
-	}
-	return client.Downgrade(ctx, endpoint, quorum.EnableDowngrade, minor)
+	return a.tell(func(c *quorum.Cluster) error {
+		if minor == "" {
+			return c.Downgrade(ctx, endpoint, quorum.CancelDowngrade, "")
+		}
+		if err := c.Downgrade(ctx, endpoint, quorum.ValidateDowngrade, minor); err != nil {
+			return err
+		}
+		return c.Downgrade(ctx, endpoint, quorum.EnableDowngrade, minor)
+	})
 }
 
 func (a *etcdAPI) Revision(ctx context.Context, endpoint string) (int64, error) {
-	client, err := a.Connect()
-	if err != nil {
-		return 0, err
-	}
-	return client.Revision(ctx, endpoint)
+	return ask(a, func(c *quorum.Cluster) (int64, error) { return c.Revision(ctx, endpoint) })
 }
 
 func (a *etcdAPI) Hash(ctx context.Context, endpoint string, revision int64) (sum uint32, compacted int64, err error) {
-	client, err := a.Connect()
-	if err != nil {
-		return 0, 0, err
-	}
-	hash, err := client.HashKV(ctx, endpoint, revision)
+	hash, err := ask(a, func(c *quorum.Cluster) (quorum.Hash, error) { return c.HashKV(ctx, endpoint, revision) })
 	return hash.Sum, hash.Compacted, err
 }

@@ -40,12 +40,7 @@ func newApply(c *console) *cobra.Command {
 					return err
 				}
 			}
-			s, err := c.open(path, flags)
-			if err != nil {
-				return err
-			}
-			defer s.end()
-			return s.apply(cmd.Context(), saved, yes, full)
+			return c.with(path, flags, func(s *session) error { return s.apply(cmd.Context(), saved, yes, full) })
 		},
 	}
 	flags.changeFlags(cmd)

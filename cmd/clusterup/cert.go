@@ -12,14 +12,7 @@ import (
 )
 
 func newCert(c *console) *cobra.Command {
-	cmd := &cobra.Command{
-		Use:   "cert",
-		Short: "Client certificates: issue, list and revoke them",
-		Args:  noSuchCommand,
-		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
-	}
-	cmd.AddCommand(newCertIssue(c), newCertList(c), newCertRevoke(c))
-	return cmd
+	return group("cert", "Client certificates: issue, list and revoke them", newCertIssue(c), newCertList(c), newCertRevoke(c))
 }
 
 func newCertList(c *console) *cobra.Command {
@@ -29,13 +22,7 @@ func newCertList(c *console) *cobra.Command {
 		Short: "List the client certificates that were issued from this operator directory",
 		Args:  oneInventory("one inventory"),
 		RunE: func(_ *cobra.Command, args []string) error {
-			c.JSON = flags.json
-			s, err := c.open(args[0], flags)
-			if err != nil {
-				return err
-			}
-			defer s.end()
-			return s.listClients()
+			return c.with(args[0], flags, (*session).listClients)
 		},
 	}
 	flags.inventoryFlags(cmd)

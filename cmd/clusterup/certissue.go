@@ -42,12 +42,7 @@ func newCertIssue(c *console) *cobra.Command {
 			if err := to.check(c); err != nil {
 				return err
 			}
-			s, err := c.open(args[1], flags)
-			if err != nil {
-				return err
-			}
-			defer s.end()
-			return s.issueClient(cmd.Context(), args[0], to)
+			return c.with(args[1], flags, func(s *session) error { return s.issueClient(cmd.Context(), args[0], to) })
 		},
 	}
 	flags.inventoryFlags(cmd)

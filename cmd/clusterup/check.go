@@ -26,15 +26,7 @@ func newCheck(c *console) *cobra.Command {
 			"not written, 2 for mistakes in the command line, 10 for mistakes in the inventory, and 130 when it was interrupted.",
 		Args: oneInventory("one inventory"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			c.JSON = flags.json
-			s, err := c.open(args[0], flags)
-			if err != nil {
-				return err
-			}
-			defer s.end()
-			ctx, cancel := c.UntilStopped(cmd.Context())
-			defer cancel()
-			return s.check(ctx, prometheus)
+			return c.looking(cmd, args[0], flags, func(s *session, ctx context.Context) error { return s.check(ctx, prometheus) })
 		},
 	}
 	flags.hostFlags(cmd)

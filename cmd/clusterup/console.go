@@ -41,31 +41,34 @@ func homeDir() string {
 	return ""
 }
 
-// load reads the inventory, or takes its text as given, and shows what is wrong with it.
-func (c *console) load(path string, text []byte, flags clusterFlags) (*inventory.Cluster, error) {
+// read reads an inventory, or takes its text as given.
+func read(path string, text []byte, flags clusterFlags) (file *inventory.File, diags inventory.Diagnostics, err error) {
 	vars, err := flags.variables()
 	if err != nil {
-		return nil, err
+		return nil, diags, err
 	}
 	options := inventory.Options{Vars: vars, VarFiles: flags.varFiles, Env: os.Environ(), Home: homeDir()}
-	var file *inventory.File
-	var diags inventory.Diagnostics
 	if text == nil {
 		file, diags = inventory.Load(path, options)
 	} else {
 		file, diags = inventory.Parse(text, path, options)
 	}
-	switch {
-	case !flags.warns && !diags.HasErrors():
-	case c.JSON:
-		for _, d := range diags.All() {
-			c.Object(diagnosticObject{"diagnostic", d})
-		}
-	case len(diags.All()) > 0:
-		if err := c.Written(diags.Write); err != nil {
+	return file, diags, nil
+}
+
+// load reads the inventory, or takes its text as given, and shows what is wrong with it.
+func (c *console) load(path string, text []byte, flags clusterFlags) (*inventory.Cluster, error) {
+	file, diags, err := read(path, text, flags)
+	if err != nil {
+		return nil, err
+	}
+	if (flags.warns || diags.HasErrors()) && len(diags.All()) > 0 {
+		if err := c.mistakes(diags); err != nil {
 			return nil, err
 		}
-		c.Say("")
+		if !c.JSON {
+			c.Say("")
+		}
 	}
 	if diags.HasErrors() {
 		return nil, view.ErrInventory
@@ -75,4 +78,21 @@ func (c *console) load(path string, text []byte, flags clusterFlags) (*inventory
 		return nil, view.Misuse(err)
 	}
 	return cluster, nil
+}
+
+// diagnosticObject is one mistake or warning with --json.
+type diagnosticObject struct {
+	Type string `json:"type"`
+	inventory.Diagnostic
+}
+
+// mistakes shows what is wrong with an inventory.
+func (c *console) mistakes(diags inventory.Diagnostics) error {
+	if !c.JSON {
+		return c.Written(diags.Write)
+	}
+	for _, d := range diags.All() {
+		c.Object(diagnosticObject{"diagnostic", d})
+	}
+	return nil
 }

@@ -28,14 +28,11 @@ func newDestroy(c *console) *cobra.Command {
 			"The CAs in the operator directory stay. Asks for the cluster's name; --confirm=NAME answers.",
 		Args: oneInventory("one inventory"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			c.JSON, c.Destroying = flags.json, true
-			s, err := c.open(args[0], flags)
-			if err != nil {
-				return err
-			}
-			defer s.end()
-			s.verb = "destroy"
-			return s.destroy(cmd.Context(), confirm, purge)
+			c.Destroying = true
+			return c.with(args[0], flags, func(s *session) error {
+				s.verb = "destroy"
+				return s.destroy(cmd.Context(), confirm, purge)
+			})
 		},
 	}
 	flags.hostFlags(cmd)

@@ -24,12 +24,7 @@ func newEnv(c *console) *cobra.Command {
 			"certificate. etcdctl then goes straight to the members; clusterup etcdctl goes through SSH.",
 		Args: usage(cobra.ExactArgs(2)),
 		RunE: func(_ *cobra.Command, args []string) error {
-			s, err := c.open(args[1], flags)
-			if err != nil {
-				return err
-			}
-			defer s.end()
-			return s.env(args[0], dir)
+			return c.with(args[1], flags, func(s *session) error { return s.env(args[0], dir) })
 		},
 	}
 	flags.inventoryFlags(cmd)

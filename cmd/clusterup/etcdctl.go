@@ -36,14 +36,9 @@ func newEtcdctl(c *console) *cobra.Command {
 		Example: "  clusterup etcdctl prod.hcl -- endpoint status -w table\n  clusterup etcdctl prod.hcl -- snapshot save prod.db",
 		Args:    usage(cobra.MinimumNArgs(2)),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			s, err := c.open(args[0], flags)
-			if err != nil {
-				return err
-			}
-			defer s.end()
-			ctx, cancel := c.UntilStopped(cmd.Context())
-			defer cancel()
-			return s.etcdctl(ctx, member, args[1:])
+			return c.looking(cmd, args[0], flags, func(s *session, ctx context.Context) error {
+				return s.etcdctl(ctx, member, args[1:])
+			})
 		},
 	}
 	flags.inventoryFlags(cmd)

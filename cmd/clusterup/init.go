@@ -45,7 +45,7 @@ func (c *console) init(path string, text []byte) error {
 		return err
 	}
 	if _, diags := inventory.Parse(text, path, inventory.Options{Env: os.Environ(), Home: "/"}); diags.HasErrors() {
-		if err := c.Written(diags.Write); err != nil {
+		if err := c.mistakes(diags); err != nil {
 			return err
 		}
 		return view.ErrInventory

@@ -14,15 +14,9 @@ import (
 )
 
 func newLab(c *console) *cobra.Command {
-	cmd := &cobra.Command{
-		Use:   "lab",
-		Short: "Throwaway hosts with real systemd and sshd on this machine, to try things on",
-
-		SuggestionsMinimumDistance: 2,
-		Args:                       noSuchCommand,
-		RunE:                       func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
-	}
-	cmd.AddCommand(newLabUp(c), newLabDown(c), newLabStatus(c), newLabRun(c))
+	cmd := group("lab", "Throwaway hosts with real systemd and sshd on this machine, to try things on",
+		newLabUp(c), newLabDown(c), newLabStatus(c), newLabRun(c))
+	cmd.SuggestionsMinimumDistance = 2
 	return cmd
 }
 

@@ -23,31 +23,25 @@ func newPlan(c *console) *cobra.Command {
 		Short: "Show what apply would do; changes nothing on any host",
 		Args:  oneInventory("one inventory"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			c.JSON = flags.json
-			s, err := c.open(args[0], flags)
-			if err != nil {
-				return err
-			}
-			defer s.end()
-			ctx, cancel := c.UntilStopped(cmd.Context())
-			defer cancel()
-			p, seen, err := s.plan(ctx)
-			c.ShowPlan(p, full, err)
-			if err != nil && !plan.DarkOnly(err) {
-				return err
-			}
-			if out != "" {
-				if err := s.savePlan(out, p, seen); err != nil {
+			return c.looking(cmd, args[0], flags, func(s *session, ctx context.Context) error {
+				p, seen, err := s.plan(ctx)
+				c.ShowPlan(p, full, err)
+				if err != nil && !plan.DarkOnly(err) {
 					return err
 				}
-			}
-			if err != nil { // which comes before changes that are pending
-				return err
-			}
-			if exitCode && !p.Empty() {
-				return view.ErrPending
-			}
-			return nil
+				if out != "" {
+					if err := s.savePlan(out, p, seen); err != nil {
+						return err
+					}
+				}
+				if err != nil { // which comes before changes that are pending
+					return err
+				}
+				if exitCode && !p.Empty() {
+					return view.ErrPending
+				}
+				return nil
+			})
 		},
 	}
 	flags.hostFlags(cmd)

@@ -23,15 +23,7 @@ func newPreflight(c *console) *cobra.Command {
 			"every other, where something stands in for members that do not run yet. Nothing of it is left when it ends, however it ends.",
 		Args: oneInventory("one inventory"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			c.JSON = flags.json
-			s, err := c.open(args[0], flags)
-			if err != nil {
-				return err
-			}
-			defer s.end()
-			ctx, cancel := c.UntilStopped(cmd.Context())
-			defer cancel()
-			return s.showPreflight(ctx, quick)
+			return c.looking(cmd, args[0], flags, func(s *session, ctx context.Context) error { return s.showPreflight(ctx, quick) })
 		},
 	}
 	flags.hostFlags(cmd)

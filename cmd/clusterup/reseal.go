@@ -7,14 +7,7 @@ import (
 )
 
 func newPKI(c *console) *cobra.Command {
-	cmd := &cobra.Command{
-		Use:   "pki",
-		Short: "The keys of the CAs",
-		Args:  noSuchCommand,
-		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
-	}
-	cmd.AddCommand(newReseal(c))
-	return cmd
+	return group("pki", "The keys of the CAs", newReseal(c))
 }
 
 func newReseal(c *console) *cobra.Command {
@@ -26,12 +19,7 @@ func newReseal(c *console) *cobra.Command {
 			"are opened with your SSH key, or with what CLUSTERUP_IDENTITY names. It looks at no host.",
 		Args: oneInventory("one inventory"),
 		RunE: func(_ *cobra.Command, args []string) error {
-			s, err := c.open(args[0], flags)
-			if err != nil {
-				return err
-			}
-			defer s.end()
-			return s.reseal()
+			return c.with(args[0], flags, (*session).reseal)
 		},
 	}
 	flags.inventoryFlags(cmd)

@@ -37,6 +37,15 @@ func newRoot(c *console) *cobra.Command {
 	return root
 }
 
+// group is a command that only holds others.
+func group(use, short string, commands ...*cobra.Command) *cobra.Command {
+	cmd := &cobra.Command{
+		Use: use, Short: short, Args: noSuchCommand, RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(commands...)
+	return cmd
+}
+
 // dashes gives -var and -var-file, as they are often written, the second dash that they need here.
 func dashes(args []string) []string {
 	out := slices.Clone(args)

@@ -13,14 +13,7 @@ import (
 )
 
 func newRotate(c *console) *cobra.Command {
-	cmd := &cobra.Command{
-		Use:   "rotate",
-		Short: "Replace certificates or CAs of a running cluster",
-		Args:  noSuchCommand,
-		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
-	}
-	cmd.AddCommand(newRotateCerts(c), newRotateCA(c))
-	return cmd
+	return group("rotate", "Replace certificates or CAs of a running cluster", newRotateCerts(c), newRotateCA(c))
 }
 
 func newRotateCerts(c *console) *cobra.Command {
@@ -110,15 +103,11 @@ func (r *rotating) run(cmd *cobra.Command, inventory string, wish func(etcd.Want
 
 // do applies what a verb wants; set says what that is.
 func (r *rotating) do(cmd *cobra.Command, inventory, verb string, set func(*session) error) error {
-	r.console.JSON = r.flags.json
-	s, err := r.console.open(inventory, r.flags)
-	if err != nil {
-		return err
-	}
-	defer s.end()
-	s.verb = verb
-	if err := set(s); err != nil {
-		return err
-	}
-	return s.apply(cmd.Context(), nil, r.yes, r.full)
+	return r.console.with(inventory, r.flags, func(s *session) error {
+		s.verb = verb
+		if err := set(s); err != nil {
+			return err
+		}
+		return s.apply(cmd.Context(), nil, r.yes, r.full)
+	})
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"time"
 
+	"github.com/spf13/cobra"
+
 	"github.com/clusterup/clusterup/facts"
 	"github.com/clusterup/clusterup/inventory"
 	"github.com/clusterup/clusterup/operator"
@@ -22,22 +24,13 @@ type session struct {
 	wish    func(etcd.Want, facts.Snapshot) etcd.Want // what a verb wants besides; nil: nothing
 }
 
-// open loads the inventory and prepares everything; no network is used yet.
-func (c *console) open(path string, flags clusterFlags) (*session, error) {
-	cluster, err := c.load(path, nil, flags)
+// open loads the inventory, or takes its text as given, and prepares everything; no network is used yet.
+func (c *console) open(path string, text []byte, flags clusterFlags) (*session, error) {
+	cluster, err := c.load(path, text, flags)
 	if err != nil {
 		return nil, err
 	}
 	return c.begin(path, cluster, flags)
-}
-
-// openEdited is open for an inventory as it will be.
-func (c *console) openEdited(change *edit, flags clusterFlags) (*session, error) {
-	cluster, err := c.load(change.path, change.now, flags)
-	if err != nil {
-		return nil, err
-	}
-	return c.begin(change.path, cluster, flags)
 }
 
 func (c *console) begin(path string, cluster *inventory.Cluster, flags clusterFlags) (*session, error) {
@@ -56,6 +49,28 @@ func (c *console) begin(path string, cluster *inventory.Cluster, flags clusterFl
 	}
 	c.Intact = true
 	return &session{Session: s, console: c, flags: flags, verb: "apply", file: path}, nil
+}
+
+// with opens a session for what is done with it, and ends it then.
+func (c *console) with(inventory string, flags clusterFlags, do func(*session) error) error {
+	c.JSON = flags.json
+	s, err := c.open(inventory, nil, flags)
+	if err != nil {
+		return err
+	}
+	defer s.end()
+	return do(s)
+}
+
+// looking is with for what only looks: the first signal ends it.
+func (c *console) looking(
+	cmd *cobra.Command, inventory string, flags clusterFlags, do func(*session, context.Context) error,
+) error {
+	return c.with(inventory, flags, func(s *session) error {
+		ctx, cancel := c.UntilStopped(cmd.Context())
+		defer cancel()
+		return do(s, ctx)
+	})
 }
 
 // end closes a session, and says what it has cost where that was asked for.

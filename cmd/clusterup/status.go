@@ -20,15 +20,7 @@ func newStatus(c *console) *cobra.Command {
 		Short: "Show every member as it is; changes nothing",
 		Args:  oneInventory("one inventory"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			c.JSON = flags.json
-			s, err := c.open(args[0], flags)
-			if err != nil {
-				return err
-			}
-			defer s.end()
-			ctx, cancel := c.UntilStopped(cmd.Context())
-			defer cancel()
-			return s.status(ctx)
+			return c.looking(cmd, args[0], flags, (*session).status)
 		},
 	}
 	flags.hostFlags(cmd)

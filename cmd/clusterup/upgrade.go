@@ -34,7 +34,7 @@ func newUpgrade(c *console) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			s, err := c.openEdited(change, flags)
+			s, err := c.open(change.path, change.now, flags)
 			if err != nil {
 				return err
 			}

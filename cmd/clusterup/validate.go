@@ -27,29 +27,13 @@ func newValidate(c *console) *cobra.Command {
 	return cmd
 }
 
-// diagnosticObject is one mistake or warning with --json.
-type diagnosticObject struct {
-	Type string `json:"type"`
-	inventory.Diagnostic
-}
-
 func (c *console) validate(path string, flags clusterFlags) error {
-	vars, err := flags.variables()
+	file, diags, err := read(path, nil, flags)
 	if err != nil {
 		return err
 	}
-	file, diags := inventory.Load(path, inventory.Options{
-		Vars: vars, VarFiles: flags.varFiles, Env: os.Environ(), Home: homeDir(),
-	})
-	switch {
-	case c.JSON:
-		for _, d := range diags.All() {
-			c.Object(diagnosticObject{"diagnostic", d})
-		}
-	default:
-		if err := c.Written(diags.Write); err != nil {
-			return err
-		}
+	if err := c.mistakes(diags); err != nil {
+		return err
 	}
 	if diags.HasErrors() {
 		return view.ErrInventory
@@ -104,7 +88,7 @@ func (c *console) format(path string, check bool) (bool, error) {
 	}
 	out, diags := inventory.Format(src, path)
 	if diags.HasErrors() {
-		if err := c.Written(diags.Write); err != nil {
+		if err := c.mistakes(diags); err != nil {
 			return false, err
 		}
 		return false, view.ErrInventory
