@@ -152,7 +152,7 @@ func TestRevokeClientCalledLikeASerial(t *testing.T) {
 	if got, err := s.Revoke(app.Serial, today); err != nil || got.Name != "app" {
 		t.Errorf("revoked %v, %v", got, err)
 	}
-	if _, err := s.Revoke("app", today); !errors.Is(err, ErrNoClient) {
+	if _, err := s.Revoke("app", today); !errors.Is(err, errNoClient) {
 		t.Errorf("a name: %v", err)
 	}
 	for _, c := range clients(t, s) {
@@ -173,7 +173,7 @@ func TestRevokeUnknown(t *testing.T) {
 	issueClient(t, s, "reports", today)
 	for name, want := range map[string]string{"biling": "did you mean billing?", "Report": "did you mean reports?", "x": "cert list", "": "cert list"} {
 		got, err := s.Named(name)
-		if !errors.Is(err, ErrNoClient) || !strings.Contains(err.Error(), want) || got != nil {
+		if !errors.Is(err, errNoClient) || !strings.Contains(err.Error(), want) || got != nil {
 			t.Errorf("%q: %v, %v", name, got, err)
 		}
 	}

@@ -101,7 +101,7 @@ func TestHoldAfterAnotherProcess(t *testing.T) {
 			t.Fatalf("%s: %v", name, err)
 		}
 		for what, err := range map[string]error{"hold": s.Hold(RolePeer, "trust"), "lift": s.Hold(RolePeer, ""), "retire": s.Retire(RolePeer, 2)} {
-			if !errors.Is(err, ErrChanged) {
+			if !errors.Is(err, errChanged) {
 				t.Errorf("another %s: %s: %v", name, what, err)
 			}
 		}
@@ -113,7 +113,7 @@ func TestHoldAfterAnotherProcess(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer unlock()
-	if err := s.Hold(RolePeer, "trust"); !errors.Is(err, ErrChanged) {
+	if err := s.Hold(RolePeer, "trust"); !errors.Is(err, errChanged) {
 		t.Errorf("while another has the lock: %v", err)
 	}
 }

@@ -62,9 +62,9 @@ const (
 )
 
 var (
-	// ErrChanged covers a ca directory that another process has changed since it was opened, or is changing now. To
+	// errChanged covers a ca directory that another process has changed since it was opened, or is changing now. To
 	// try again, open it anew.
-	ErrChanged = errors.New("another process is changing the CAs or has changed them")
+	errChanged = errors.New("another process is changing the CAs or has changed them")
 
 	// ErrNoCA covers a role without any CA that can sign: none was made yet, or its key is not in this directory.
 	ErrNoCA = errors.New("no CA here that can sign")
@@ -75,8 +75,8 @@ var (
 	// ErrPassphrase covers an SSH key for which a wrong passphrase was given three times.
 	ErrPassphrase = errors.New("wrong passphrase")
 
-	// ErrRecipient covers a recipient that age cannot encrypt to: a mistake in the inventory.
-	ErrRecipient = errors.New("keys cannot be sealed to this recipient")
+	// errRecipient covers a recipient that age cannot encrypt to: a mistake in the inventory.
+	errRecipient = errors.New("keys cannot be sealed to this recipient")
 
 	// ErrExternal covers what a CA that is not clusterup's own cannot do, such as making its own successor.
 	ErrExternal = errors.New("this CA is not clusterup's own")
@@ -85,8 +85,8 @@ var (
 	// signs. Whoever runs the CA has to put it right.
 	ErrUnfit = errors.New("this CA cannot sign what members need")
 
-	// ErrNoClient covers a name or serial number that no recorded client certificate has.
-	ErrNoClient = errors.New("no such client certificate")
+	// errNoClient covers a name or serial number that no recorded client certificate has.
+	errNoClient = errors.New("no such client certificate")
 
 	// ErrExpired covers a CA whose certificate has run out. Trying again is of no use.
 	ErrExpired = errors.New("CA has expired")

@@ -13,7 +13,7 @@ import (
 )
 
 // Revoke records that the client certificate with a serial number, as in [Client], is to be refused, and returns it as it now is. One that
-// was revoked before stays so from that time on. Members refuse it once they have the new [Store.CRL]. It fails with [ErrNoClient]. Names
+// was revoked before stays so from that time on. Members refuse it once they have the new [Store.CRL]. It fails with [errNoClient]. Names
 // are for [Store.Named]: a client may be called like the serial number of another one's certificate.
 func (s *Store) Revoke(serial string, now time.Time) (Client, error) {
 	var revoked Client
@@ -34,7 +34,7 @@ func (s *Store) revoke(serial string, now time.Time) (Client, error) {
 	}
 	i := slices.IndexFunc(all, func(c Client) bool { return c.Serial == serial })
 	if i < 0 {
-		return Client{}, ErrNoClient
+		return Client{}, errNoClient
 	}
 	c := all[i]
 	if !c.Revoked.IsZero() {
@@ -46,7 +46,7 @@ func (s *Store) revoke(serial string, now time.Time) (Client, error) {
 }
 
 // Named are the client certificates of a name, in the order of [Store.Clients]; where no client has that name, the one with that serial
-// number. With colons in it, as openssl prints it, it is a serial number in any case. It fails with [ErrNoClient], and then says which names
+// number. With colons in it, as openssl prints it, it is a serial number in any case. It fails with [errNoClient], and then says which names
 // are like it; it writes nothing.
 func (s *Store) Named(nameOrSerial string) ([]Client, error) {
 	found, err := s.named(nameOrSerial)
@@ -66,7 +66,7 @@ func (s *Store) named(nameOrSerial string) ([]Client, error) {
 		found = filter(all, func(c Client) bool { return c.Serial == serialOf(nameOrSerial) })
 	}
 	if len(found) == 0 {
-		return nil, fmt.Errorf("%w%s", ErrNoClient, near(nameOrSerial, all))
+		return nil, fmt.Errorf("%w%s", errNoClient, near(nameOrSerial, all))
 	}
 	return found, nil
 }

@@ -38,20 +38,20 @@ func parseRecipient(text string) (recipient, error) {
 	kind, rest, _ := strings.Cut(text, " ")
 	switch {
 	case strings.HasPrefix(strings.ToUpper(text), "AGE-SECRET-KEY-") || strings.Contains(text, "PRIVATE KEY"):
-		return recipient{}, fmt.Errorf("this is a private key; give the public one, and make a new pair if others have seen this: %w", ErrRecipient)
+		return recipient{}, fmt.Errorf("this is a private key; give the public one, and make a new pair if others have seen this: %w", errRecipient)
 	case kind == "ssh-ed25519" || kind == "ssh-rsa":
 		parsed, err := agessh.ParseRecipient(text)
 		if err != nil {
-			return recipient{}, fmt.Errorf("not a whole %s key: %w", kind, ErrRecipient)
+			return recipient{}, fmt.Errorf("not a whole %s key: %w", kind, errRecipient)
 		}
 		encoded, _, _ := strings.Cut(strings.TrimSpace(rest), " ")
 		return recipient{parsed, kind + " " + encoded}, nil
 	case strings.HasPrefix(kind, "ssh-") || strings.HasPrefix(kind, "ecdsa-") || strings.HasPrefix(kind, "sk-"):
-		return recipient{}, fmt.Errorf("of SSH keys, age takes ssh-ed25519 and ssh-rsa: %w", ErrRecipient)
+		return recipient{}, fmt.Errorf("of SSH keys, age takes ssh-ed25519 and ssh-rsa: %w", errRecipient)
 	}
 	parsed, err := age.ParseRecipients(strings.NewReader(text))
 	if err != nil || len(parsed) != 1 {
-		return recipient{}, fmt.Errorf("neither an SSH public key nor an age recipient (age1…): %w", ErrRecipient)
+		return recipient{}, fmt.Errorf("neither an SSH public key nor an age recipient (age1…): %w", errRecipient)
 	}
 	return recipient{parsed[0], text}, nil
 }
@@ -100,7 +100,7 @@ func keyFiles(signer crypto.Signer, to []recipient) ([]keyFile, error) {
 		err = armored.Close()
 	}
 	if err != nil {
-		return nil, fmt.Errorf("seal key: %w: %w", ErrRecipient, err) // such as post-quantum recipients beside others
+		return nil, fmt.Errorf("seal key: %w: %w", errRecipient, err) // such as post-quantum recipients beside others
 	}
 	list := strings.Join(names(to), "\n") + "\n"
 	return []keyFile{{sealedSuffix, sealed.Bytes(), 0o600}, {recipientsSuffix, []byte(list), 0o644}}, nil

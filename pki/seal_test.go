@@ -279,12 +279,12 @@ func TestRecipients(t *testing.T) {
 		"empty":         {[]string{""}, "neither"},
 	} {
 		_, err := Open(caDir(t), Options{SealTo: c.to})
-		if !errors.Is(err, ErrRecipient) || !strings.Contains(err.Error(), c.says) || strings.Contains(err.Error(), secret.String()) {
+		if !errors.Is(err, errRecipient) || !strings.Contains(err.Error(), c.says) || strings.Contains(err.Error(), secret.String()) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
 	s := openWith(t, caDir(t), Options{SealTo: []string{good, pq.Recipient().String()}})
-	if _, err := s.Create(RolePeer, "prod", Spec{}, today, rand.Reader); !errors.Is(err, ErrRecipient) {
+	if _, err := s.Create(RolePeer, "prod", Spec{}, today, rand.Reader); !errors.Is(err, errRecipient) {
 		t.Errorf("post-quantum beside others: %v", err)
 	}
 	if len(s.CAs()) > 0 {

@@ -74,7 +74,7 @@ func (s *Store) open() (err error) {
 	return err
 }
 
-// change lets do write, while no other process does, and reads the directory again. It fails with [ErrChanged].
+// change lets do write, while no other process does, and reads the directory again. It fails with [errChanged].
 func (s *Store) change(do func() error) error {
 	unlock, err := lock(s.dir)
 	if err != nil {
@@ -87,7 +87,7 @@ func (s *Store) change(do func() error) error {
 	}
 	same := func(a, b authority) bool { return a.SHA256 == b.SHA256 && a.Retired == b.Retired }
 	if !slices.EqualFunc(there.cas, s.cas, same) || !maps.Equal(there.holds, s.holds) {
-		return fmt.Errorf("%s: %w", s.dir, ErrChanged)
+		return fmt.Errorf("%s: %w", s.dir, errChanged)
 	}
 	if err := do(); err != nil {
 		return err

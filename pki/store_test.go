@@ -207,7 +207,7 @@ func TestOnlyOneCreates(t *testing.T) {
 	for _, err := range errs {
 		if err == nil {
 			won++
-		} else if !errors.Is(err, ErrChanged) {
+		} else if !errors.Is(err, errChanged) {
 			t.Errorf("a loser got %v", err)
 		}
 	}
@@ -222,7 +222,7 @@ func TestCreateWhileLocked(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.Create(RolePeer, "prod", Spec{}, today, rand.Reader); !errors.Is(err, ErrChanged) {
+	if _, err := s.Create(RolePeer, "prod", Spec{}, today, rand.Reader); !errors.Is(err, errChanged) {
 		t.Errorf("while another has the lock: %v", err)
 	}
 	unlock()

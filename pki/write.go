@@ -22,7 +22,7 @@ func lock(dir string) (unlock func(), err error) {
 	}
 	held, err := durable.TryLock(filepath.Join(dir, ".lock"))
 	if errors.Is(err, durable.ErrLocked) {
-		return nil, fmt.Errorf("%s: %w", dir, ErrChanged)
+		return nil, fmt.Errorf("%s: %w", dir, errChanged)
 	}
 	return held.Unlock, err
 }

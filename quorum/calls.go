@@ -54,7 +54,7 @@ func (n *conn) maintenance() clientv3.Maintenance {
 
 // Members asks a member for the member list and the cluster's ID. Linearizable goes through the leader and needs a
 // quorum; otherwise the member answers with what it knows, which may be old. Nothing is written. A learner serves
-// neither (ErrLearner).
+// neither (facts.ErrLearner).
 func (c *Cluster) Members(ctx context.Context, endpoint string, linearizable bool) ([]facts.Member, uint64, error) {
 	var clusterID uint64
 	members, err := ask(ctx, c, endpoint, "list members through", func(ctx context.Context, n *conn) ([]facts.Member, error) {
@@ -134,7 +134,7 @@ func (c *Cluster) ReadLinearizable(ctx context.Context, endpoint string) error {
 	return err
 }
 
-// MoveLeader hands leadership from the member at endpoint, which must be the leader (else ErrNotLeader), to the voter
+// MoveLeader hands leadership from the member at endpoint, which must be the leader (else errNotLeader), to the voter
 // with the ID to. It returns when the other one leads, or after etcd's own wait of about one election timeout.
 func (c *Cluster) MoveLeader(ctx context.Context, endpoint string, to uint64) error {
 	_, err := ask(ctx, c, endpoint, "move leader from", func(ctx context.Context, n *conn) (struct{}, error) {

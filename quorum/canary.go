@@ -9,17 +9,17 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 )
 
-// CanaryPrefix is where canary keys lie; no other key is ever touched.
-const CanaryPrefix = "clusterup/canary/"
+// canaryPrefix is where canary keys lie; no other key is ever touched.
+const canaryPrefix = "clusterup/canary/"
 
 // Canary proves that writes and reads work through the member at endpoint: it puts key, reads it back linearizably,
-// deletes it, and sees that it is gone, all through that endpoint. key must be under CanaryPrefix and should name the
+// deletes it, and sees that it is gone, all through that endpoint. key must be under canaryPrefix and should name the
 // run and the member ("clusterup/canary/RUN/MEMBER"), so that two runs do not meet. The deletion is tried whatever
-// happened before, also when ctx was cancelled, so Canary can take up to twice the timeout after that. ErrCanary if
+// happened before, also when ctx was cancelled, so Canary can take up to twice the timeout after that. errCanary if
 // what is read is not what was written.
 func (c *Cluster) Canary(ctx context.Context, endpoint, key, value string) error {
-	if !strings.HasPrefix(key, CanaryPrefix) || key == CanaryPrefix {
-		return &Error{Endpoint: endpoint, Op: "write canary through", Err: fmt.Errorf("key %q is not under %s", key, CanaryPrefix)}
+	if !strings.HasPrefix(key, canaryPrefix) || key == canaryPrefix {
+		return &Error{Endpoint: endpoint, Op: "write canary through", Err: fmt.Errorf("key %q is not under %s", key, canaryPrefix)}
 	}
 	written := c.writeCanary(ctx, endpoint, key, value)
 	deleted := c.deleteCanary(context.WithoutCancel(ctx), endpoint, key)
@@ -71,4 +71,4 @@ func (c *Cluster) expectCanary(ctx context.Context, endpoint, key string, want *
 	return err
 }
 
-func wrongCanary(what string) error { return &Error{Kind: ErrCanary, Err: errors.New(what)} }
+func wrongCanary(what string) error { return &Error{Kind: errCanary, Err: errors.New(what)} }

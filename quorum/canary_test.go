@@ -7,9 +7,11 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
+
+	"github.com/clusterup/clusterup/facts"
 )
 
-const canaryKey = CanaryPrefix + "run/etcd-1"
+const canaryKey = canaryPrefix + "run/etcd-1"
 
 func TestCanary(t *testing.T) {
 	other := map[string]string{"other": "kept"}
@@ -24,19 +26,19 @@ func TestCanary(t *testing.T) {
 		{name: "sings", key: canaryKey, fake: &fake{}, store: other},
 		{
 			name: "another value comes back", key: canaryKey, fake: &fake{lie: func(string) string { return "lie" }}, store: other,
-			kind: ErrCanary, text: "read canary through " + epIPv4 + ": the value is not the one that was written",
+			kind: errCanary, text: "read canary through " + epIPv4 + ": the value is not the one that was written",
 		},
 		{
 			name: "write refused", key: canaryKey, fake: &fake{fail: map[string]error{"Put": rpctypes.ErrGRPCNoSpace}}, store: other,
-			kind: ErrNoSpace, text: "write canary through " + epIPv4 + ": etcdserver: mvcc: database space exceeded",
+			kind: facts.ErrNoSpace, text: "write canary through " + epIPv4 + ": etcdserver: mvcc: database space exceeded",
 		},
 		{
 			name: "read refused, still deleted", key: canaryKey, fake: &fake{fail: map[string]error{"Range": rpctypes.ErrGRPCCorrupt}}, store: other,
-			kind: ErrCorrupt, text: "read canary through " + epIPv4 + ": etcdserver: corrupt cluster",
+			kind: facts.ErrCorrupt, text: "read canary through " + epIPv4 + ": etcdserver: corrupt cluster",
 		},
 		{
 			name: "not deleted", key: canaryKey, fake: &fake{fail: map[string]error{"DeleteRange": rpctypes.ErrGRPCPermissionDenied}},
-			kind: ErrPermission, text: "delete canary through " + epIPv4 + ": etcdserver: permission denied",
+			kind: facts.ErrPermission, text: "delete canary through " + epIPv4 + ": etcdserver: permission denied",
 			store: map[string]string{"other": "kept", canaryKey: "v"},
 		},
 		{
@@ -44,7 +46,7 @@ func TestCanary(t *testing.T) {
 			text: "write canary through " + epIPv4 + `: key "other" is not under clusterup/canary/`,
 		},
 		{
-			name: "the bare prefix", key: CanaryPrefix, fake: &fake{}, store: other,
+			name: "the bare prefix", key: canaryPrefix, fake: &fake{}, store: other,
 			text: "write canary through " + epIPv4 + `: key "clusterup/canary/" is not under clusterup/canary/`,
 		},
 	} {

@@ -12,9 +12,9 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 )
 
-// DefaultTimeout is how long one call may take when Config says nothing. It is shorter than the time after which etcd
+// defaultTimeout is how long one call may take when Config says nothing. It is shorter than the time after which etcd
 // itself gives up a request (7 s with the default election timeout), so a hung member costs no more than this.
-const DefaultTimeout = 5 * time.Second
+const defaultTimeout = 5 * time.Second
 
 // Config says how to reach the members of one cluster. Its zero value dials directly, without TLS.
 type Config struct {
@@ -28,7 +28,7 @@ type Config struct {
 	// TCP connection.
 	Dial func(ctx context.Context, endpoint string) (net.Conn, error)
 
-	// Timeout bounds each call, including the dial if there is no connection yet. Zero: DefaultTimeout.
+	// Timeout bounds each call, including the dial if there is no connection yet. Zero: defaultTimeout.
 	Timeout time.Duration
 }
 
@@ -58,7 +58,7 @@ type conn struct {
 // New makes a Cluster. It does not touch the network.
 func New(cfg Config) *Cluster {
 	if cfg.Timeout <= 0 {
-		cfg.Timeout = DefaultTimeout
+		cfg.Timeout = defaultTimeout
 	}
 	if cfg.Dial == nil {
 		cfg.Dial = func(ctx context.Context, endpoint string) (net.Conn, error) {

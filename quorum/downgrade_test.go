@@ -6,6 +6,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
+
+	"github.com/clusterup/clusterup/facts"
 )
 
 func TestDowngrade(t *testing.T) {
@@ -27,10 +29,10 @@ func TestDowngrade(t *testing.T) {
 
 func TestDowngradeErrors(t *testing.T) {
 	for _, tc := range []struct{ answer, kind error }{
-		{rpctypes.ErrGRPCInvalidDowngradeTargetVersion, ErrDowngradeTarget},
-		{rpctypes.ErrGRPCWrongDowngradeVersionFormat, ErrDowngradeTarget},
-		{rpctypes.ErrGRPCDowngradeInProcess, ErrDowngrading},
-		{rpctypes.ErrGRPCTimeout, ErrNoLeader},
+		{rpctypes.ErrGRPCInvalidDowngradeTargetVersion, facts.ErrDowngradeTarget},
+		{rpctypes.ErrGRPCWrongDowngradeVersionFormat, facts.ErrDowngradeTarget},
+		{rpctypes.ErrGRPCDowngradeInProcess, errDowngrading},
+		{rpctypes.ErrGRPCTimeout, errNoLeader},
 		{rpctypes.ErrGRPCClusterVersionUnavailable, nil},
 	} {
 		c, _ := oneMember(t, &fake{fail: map[string]error{"Downgrade": tc.answer}})

@@ -13,72 +13,49 @@ import (
 	"github.com/clusterup/clusterup/facts"
 )
 
-// The kinds of failure that a caller may want to tell apart, for errors.Is. Those that waiting does not mend are words
-// of package facts.
+// Kinds of failure. Those that waiting does not mend are words of package facts, on which callers branch; these say what
+// went wrong where it may pass, or where nobody has to tell it from another failure.
 var (
-	// ErrUnreachable: no connection to the member, or it was lost before the answer came. Whether a write was done is
-	// then not known. Not: a member that was connected but stayed silent (ErrTimeout). Worth trying again.
-	ErrUnreachable = errors.New("member unreachable")
+	// errUnreachable: no connection to the member, or it was lost before the answer came. Whether a write was done is
+	// then not known. Not: a member that was connected but stayed silent (errTimeout). Worth trying again.
+	errUnreachable = errors.New("member unreachable")
 
-	// ErrTLS: one side refused the other in the handshake: a certificate that is not trusted, expired or for another
-	// name, or a port that speaks no TLS. Trying again does not help.
-	ErrTLS = facts.ErrTLS
-
-	// ErrTimeout: the member is connected, but its answer did not come in time; whether a write was done is not known.
+	// errTimeout: the member is connected, but its answer did not come in time; whether a write was done is not known.
 	// Worth trying again.
-	ErrTimeout = errors.New("no answer in time")
+	errTimeout = errors.New("no answer in time")
 
-	// ErrNoLeader: the member answered that it knows no leader, or that its cluster could not agree in time, as without
+	// errNoLeader: the member answered that it knows no leader, or that its cluster could not agree in time, as without
 	// a quorum or during an election. Whether a write was done is not known. Worth trying again.
-	ErrNoLeader = errors.New("no leader or no quorum")
+	errNoLeader = errors.New("no leader or no quorum")
 
-	// ErrPermission: etcd's access control refuses the user of the client certificate. Trying again does not help.
-	ErrPermission = facts.ErrPermission
-
-	// ErrNotLeader: the call must be made to the leader, and this member is not it (any more). Find the leader, then
+	// errNotLeader: the call must be made to the leader, and this member is not it (any more). Find the leader, then
 	// try again.
-	ErrNotLeader = errors.New("not the leader")
+	errNotLeader = errors.New("not the leader")
 
-	// ErrLearner: a learner does not serve this call. Ask a voter.
-	ErrLearner = facts.ErrLearner
-
-	// ErrNoSpace: the member refuses writes since its database has reached its quota. Trying again does not help.
-	ErrNoSpace = facts.ErrNoSpace
-
-	// ErrCorrupt: the member refuses to serve since its data differ from the others'. Trying again does not help.
-	ErrCorrupt = facts.ErrCorrupt
-
-	// ErrNoMember: the member list has no member of that ID. Trying again does not help.
-	ErrNoMember = facts.ErrNoMember
-
-	// ErrUnhealthy: a change of membership is refused since members were not all connected for long enough (5 s), or
+	// errUnhealthy: a change of membership is refused since members were not all connected for long enough (5 s), or
 	// too few are started. Worth trying again.
-	ErrUnhealthy = errors.New("cluster not healthy enough")
+	errUnhealthy = errors.New("cluster not healthy enough")
 
-	// ErrRevision: the member does not hold the data of that revision: they were compacted away, or it has not applied
+	// errRevision: the member does not hold the data of that revision: they were compacted away, or it has not applied
 	// them yet. Choose the revision anew, then try again.
-	ErrRevision = errors.New("revision not held")
+	errRevision = errors.New("revision not held")
 
-	// ErrSnapshot: a snapshot arrived cut short or altered: it is not what its own digest says. What was written of it
+	// errSnapshot: a snapshot arrived cut short or altered: it is not what its own digest says. What was written of it
 	// is of no use. Worth trying again.
-	ErrSnapshot = errors.New("snapshot damaged")
+	errSnapshot = errors.New("snapshot damaged")
 
-	// ErrDowngradeTarget: the cluster cannot go down to that version: only one minor version at a time, and from 3.6
-	// on. Trying again does not help.
-	ErrDowngradeTarget = facts.ErrDowngradeTarget
+	// errDowngrading: a downgrade is under way already, to whatever version. See facts.Status for which.
+	errDowngrading = errors.New("downgrade under way")
 
-	// ErrDowngrading: a downgrade is under way already, to whatever version. See facts.Status for which.
-	ErrDowngrading = errors.New("downgrade under way")
-
-	// ErrCanary: what was read is not what had just been written. Never worth trying again; something is deeply wrong.
-	ErrCanary = errors.New("canary read back wrong")
+	// errCanary: what was read is not what had just been written. Never worth trying again; something is deeply wrong.
+	errCanary = errors.New("canary read back wrong")
 )
 
 // Error is what every method of Cluster returns when it fails. It reads "op endpoint: cause".
 type Error struct {
 	Endpoint string // the client URL that was asked
 	Op       string // what was being done, such as "ask status of"
-	Kind     error  // one of the sentinels of this package; nil when none fits
+	Kind     error  // one of the sentinels of this package or of facts; nil when none fits
 	Err      error  // the cause, in the words of who found it; never nil
 }
 
@@ -93,7 +70,9 @@ func (e *Error) Unwrap() []error {
 }
 
 // broken says whether the connection is of no more use.
-func (e *Error) broken() bool { return errors.Is(e.Kind, ErrUnreachable) || errors.Is(e.Kind, ErrTLS) }
+func (e *Error) broken() bool {
+	return errors.Is(e.Kind, errUnreachable) || errors.Is(e.Kind, facts.ErrTLS)
+}
 
 // kindOfAnswer sorts what etcd itself answers; answered is false when err is not an answer of etcd at all.
 func kindOfAnswer(err error) (kind error, answered bool) {
@@ -114,23 +93,23 @@ var answers = []struct {
 	kind    error
 	answers []error
 }{
-	{ErrUnreachable, []error{rpctypes.ErrGRPCStopped}},
-	{ErrNoLeader, []error{
+	{errUnreachable, []error{rpctypes.ErrGRPCStopped}},
+	{errNoLeader, []error{
 		rpctypes.ErrGRPCNoLeader, rpctypes.ErrGRPCLeaderChanged, rpctypes.ErrGRPCTimeout, rpctypes.ErrGRPCTimeoutDueToLeaderFail,
 		rpctypes.ErrGRPCTimeoutDueToConnectionLost, rpctypes.ErrGRPCTimeoutWaitAppliedIndex,
 	}},
-	{ErrPermission, []error{
+	{facts.ErrPermission, []error{
 		rpctypes.ErrGRPCPermissionDenied, rpctypes.ErrGRPCUserEmpty, rpctypes.ErrGRPCInvalidAuthToken, rpctypes.ErrGRPCAuthFailed,
 	}},
-	{ErrNotLeader, []error{rpctypes.ErrGRPCNotLeader}},
-	{ErrNoMember, []error{rpctypes.ErrGRPCMemberNotFound}},
-	{ErrLearner, []error{rpctypes.ErrGRPCNotSupportedForLearner}},
-	{ErrNoSpace, []error{rpctypes.ErrGRPCNoSpace}},
-	{ErrCorrupt, []error{rpctypes.ErrGRPCCorrupt}},
-	{ErrRevision, []error{rpctypes.ErrGRPCCompacted, rpctypes.ErrGRPCFutureRev}},
-	{ErrDowngradeTarget, []error{rpctypes.ErrGRPCInvalidDowngradeTargetVersion, rpctypes.ErrGRPCWrongDowngradeVersionFormat}},
-	{ErrDowngrading, []error{rpctypes.ErrGRPCDowngradeInProcess}},
-	{ErrUnhealthy, []error{rpctypes.ErrGRPCUnhealthy, rpctypes.ErrGRPCMemberNotEnoughStarted}},
+	{errNotLeader, []error{rpctypes.ErrGRPCNotLeader}},
+	{facts.ErrNoMember, []error{rpctypes.ErrGRPCMemberNotFound}},
+	{facts.ErrLearner, []error{rpctypes.ErrGRPCNotSupportedForLearner}},
+	{facts.ErrNoSpace, []error{rpctypes.ErrGRPCNoSpace}},
+	{facts.ErrCorrupt, []error{rpctypes.ErrGRPCCorrupt}},
+	{errRevision, []error{rpctypes.ErrGRPCCompacted, rpctypes.ErrGRPCFutureRev}},
+	{facts.ErrDowngradeTarget, []error{rpctypes.ErrGRPCInvalidDowngradeTargetVersion, rpctypes.ErrGRPCWrongDowngradeVersionFormat}},
+	{errDowngrading, []error{rpctypes.ErrGRPCDowngradeInProcess}},
+	{errUnhealthy, []error{rpctypes.ErrGRPCUnhealthy, rpctypes.ErrGRPCMemberNotEnoughStarted}},
 }
 
 // These say how a connection failed once it was there, around the error that it was.
@@ -155,13 +134,13 @@ func kindOfTransport(cause error) error {
 	)
 	switch {
 	case errors.As(cause, &verify), errors.As(cause, &record):
-		return ErrTLS
+		return facts.ErrTLS
 	case errors.As(cause, &op) && op.Op == "remote error": // how crypto/tls marks an alert that the other side sent
-		return ErrTLS
+		return facts.ErrTLS
 	case errors.As(cause, &network), errors.Is(cause, io.EOF), errors.Is(cause, io.ErrUnexpectedEOF), errors.Is(cause, context.Canceled):
-		return ErrUnreachable
+		return errUnreachable
 	case errors.As(cause, &handshake):
-		return ErrTLS // no common protocol or version
+		return facts.ErrTLS // no common protocol or version
 	}
-	return ErrUnreachable
+	return errUnreachable
 }

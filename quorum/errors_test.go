@@ -11,6 +11,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/clusterup/clusterup/facts"
 )
 
 // quick is the timeout of tests that wait for it to pass; long enough for a loaded machine to connect within it.
@@ -89,23 +91,23 @@ func TestConnectionErrors(t *testing.T) {
 		is     error // also in the chain
 		text   string
 	}{
-		{"nothing listens", closedPort, good, ErrUnreachable, syscall.ECONNREFUSED, "connection refused"},
+		{"nothing listens", closedPort, good, errUnreachable, syscall.ECONNREFUSED, "connection refused"},
 		{
 			"closes at once",
 			func(t *testing.T) string { return listen(t, func(c net.Conn) { c.Close() }) },
-			good, ErrUnreachable, nil, "TLS handshake: ",
+			good, errUnreachable, nil, "TLS handshake: ",
 		},
 		{
 			"speaks no TLS",
 			func(t *testing.T) string {
 				return listen(t, func(c net.Conn) { _, _ = io.WriteString(c, "HTTP/1.1 400 Bad Request\r\n\r\n") })
 			},
-			good, ErrTLS, nil, "does not look like a TLS handshake",
+			good, facts.ErrTLS, nil, "does not look like a TLS handshake",
 		},
 		{
 			"certificate for another host",
 			func(t *testing.T) string { return (&fake{}).serve(t, ca.server(t, "192.0.2.99")).addr },
-			good, ErrTLS, nil, "valid for 192.0.2.99, not 192.0.2.11",
+			good, facts.ErrTLS, nil, "valid for 192.0.2.99, not 192.0.2.11",
 		},
 		{
 			"certificate of another CA",
@@ -113,7 +115,7 @@ func TestConnectionErrors(t *testing.T) {
 				t.Helper()
 				return (&fake{}).serve(t, stranger.server(t, "192.0.2.11")).addr
 			},
-			good, ErrTLS, nil, "signed by unknown authority",
+			good, facts.ErrTLS, nil, "signed by unknown authority",
 		},
 		{
 			"expired certificate",
@@ -124,7 +126,7 @@ func TestConnectionErrors(t *testing.T) {
 				})
 				return (&fake{}).serve(t, conf).addr
 			},
-			good, ErrTLS, nil, "expired",
+			good, facts.ErrTLS, nil, "expired",
 		},
 		{
 			"our certificate is not trusted",
@@ -136,7 +138,7 @@ func TestConnectionErrors(t *testing.T) {
 				conf.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &cert, nil }
 				return conf
 			},
-			ErrTLS, nil, "remote error: tls: ",
+			facts.ErrTLS, nil, "remote error: tls: ",
 		},
 		{
 			"we have no certificate",
@@ -144,7 +146,7 @@ func TestConnectionErrors(t *testing.T) {
 			func(t *testing.T) *tls.Config {
 				return &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: ca.pool()}
 			},
-			ErrTLS, nil, "remote error: tls: certificate required",
+			facts.ErrTLS, nil, "remote error: tls: certificate required",
 		},
 	} {
 		for call, do := range everyCall {
@@ -193,10 +195,10 @@ func TestSilence(t *testing.T) {
 	}{
 		{"no connection", epIPv4, func(*testing.T) func(context.Context, string) (net.Conn, error) {
 			return func(ctx context.Context, _ string) (net.Conn, error) { <-ctx.Done(); return nil, ctx.Err() }
-		}, ErrUnreachable, "no connection within 300ms"},
-		{"no handshake", epIPv4, to(deaf), ErrUnreachable, "no TLS handshake within 300ms"},
-		{"no word", "http://192.0.2.11:2379", to(deaf), ErrUnreachable, "connected, but not a word within 300ms"},
-		{"no answer", epIPv4, to(hangs), ErrTimeout, "no answer within 300ms"},
+		}, errUnreachable, "no connection within 300ms"},
+		{"no handshake", epIPv4, to(deaf), errUnreachable, "no TLS handshake within 300ms"},
+		{"no word", "http://192.0.2.11:2379", to(deaf), errUnreachable, "connected, but not a word within 300ms"},
+		{"no answer", epIPv4, to(hangs), errTimeout, "no answer within 300ms"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
@@ -247,7 +249,7 @@ func TestNextCallTriesAfresh(t *testing.T) {
 	d := &dialer{routes: map[string]string{"192.0.2.11:2379": closedPort(t)}}
 	c := cluster(t, Config{TLS: ca.client(t), Dial: d.dial})
 	for range 3 {
-		if _, err := c.Status(t.Context(), epIPv4); !errors.Is(err, ErrUnreachable) {
+		if _, err := c.Status(t.Context(), epIPv4); !errors.Is(err, errUnreachable) {
 			t.Fatalf("while down: %v", err)
 		}
 	}
@@ -270,7 +272,7 @@ func TestGivenUp(t *testing.T) {
 		}()
 	}
 	for range calls {
-		if err := <-errs; !errors.Is(err, ErrUnreachable) || !strings.Contains(err.Error(), "no TLS handshake within 300ms") {
+		if err := <-errs; !errors.Is(err, errUnreachable) || !strings.Contains(err.Error(), "no TLS handshake within 300ms") {
 			t.Errorf("a call says %v", err)
 		}
 	}
@@ -299,7 +301,7 @@ func TestLostConnection(t *testing.T) {
 	if err := (<-conns).(*net.TCPConn).CloseRead(); err != nil {
 		t.Fatal(err)
 	}
-	if err := <-failed; !errors.Is(err, ErrUnreachable) {
+	if err := <-failed; !errors.Is(err, errUnreachable) {
 		t.Errorf("the call that was cut: %v", err)
 	}
 	if _, err := c.Status(t.Context(), epIPv4); err != nil {

@@ -71,13 +71,13 @@ func TestRealEtcd(t *testing.T) {
 		if err := c.ReadLinearizable(ctx, m.endpoint); err != nil {
 			t.Error(err)
 		}
-		if err := c.Canary(ctx, m.endpoint, CanaryPrefix+"test/"+m.name, "v"); err != nil {
+		if err := c.Canary(ctx, m.endpoint, canaryPrefix+"test/"+m.name, "v"); err != nil {
 			t.Error(err)
 		}
 	}
 
 	to := uint64(status[follower].MemberID)
-	if err := c.MoveLeader(ctx, follower, to); !errors.Is(err, ErrNotLeader) {
+	if err := c.MoveLeader(ctx, follower, to); !errors.Is(err, errNotLeader) {
 		t.Errorf("MoveLeader at a follower: %v", err)
 	}
 	if err := c.MoveLeader(ctx, leader, to); err != nil {
@@ -97,12 +97,12 @@ func TestRealEtcd(t *testing.T) {
 		m.stop()
 	}
 	waitFor(t, "the last member knows that it is alone", func() bool {
-		return errors.Is(c.ReadLinearizable(ctx, first), ErrNoLeader)
+		return errors.Is(c.ReadLinearizable(ctx, first), errNoLeader)
 	})
 	if _, err := c.Status(ctx, first); err != nil {
 		t.Errorf("Status without a quorum: %v", err)
 	}
-	if _, err := c.Status(ctx, members[1].endpoint); !errors.Is(err, ErrUnreachable) {
+	if _, err := c.Status(ctx, members[1].endpoint); !errors.Is(err, errUnreachable) {
 		t.Errorf("Status of a stopped member: %v", err)
 	}
 }
@@ -125,7 +125,7 @@ func raiseAlarm(t *testing.T, c *Cluster, endpoint string, of facts.ID) {
 	if diff := cmp.Diff([]facts.Alarm{{Member: of, Type: "NOSPACE"}}, got); diff != "" {
 		t.Error(diff)
 	}
-	if err := c.Canary(t.Context(), endpoint, CanaryPrefix+"test/full", "v"); !errors.Is(err, ErrNoSpace) {
+	if err := c.Canary(t.Context(), endpoint, canaryPrefix+"test/full", "v"); !errors.Is(err, facts.ErrNoSpace) {
 		t.Errorf("Canary with the alarm raised: %v", err)
 	}
 }

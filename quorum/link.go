@@ -13,6 +13,8 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/status"
+
+	"github.com/clusterup/clusterup/facts"
 )
 
 // link follows one endpoint's connection from dial to loss. gRPC reports a connection that could not be made as a line
@@ -102,9 +104,9 @@ func (l *link) explain(parent context.Context, timeout time.Duration, err error)
 	case late:
 		return silence(stage, "within "+timeout.String())
 	case code == codes.Unavailable || code == codes.Canceled:
-		return &Error{Kind: ErrUnreachable, Err: words(err)}
+		return &Error{Kind: errUnreachable, Err: words(err)}
 	case code == codes.PermissionDenied || code == codes.Unauthenticated:
-		return &Error{Kind: ErrPermission, Err: words(err)}
+		return &Error{Kind: facts.ErrPermission, Err: words(err)}
 	default:
 		return &Error{Err: words(err)}
 	}
@@ -135,13 +137,13 @@ func (a *answered) Unwrap() error { return a.error }
 func silence(at stage, when string) *Error {
 	switch at {
 	case heard:
-		return &Error{Kind: ErrTimeout, Err: fmt.Errorf("no answer %s: %w", when, context.DeadlineExceeded)}
+		return &Error{Kind: errTimeout, Err: fmt.Errorf("no answer %s: %w", when, context.DeadlineExceeded)}
 	case connected:
-		return &Error{Kind: ErrUnreachable, Err: fmt.Errorf("connected, but not a word %s: %w", when, context.DeadlineExceeded)}
+		return &Error{Kind: errUnreachable, Err: fmt.Errorf("connected, but not a word %s: %w", when, context.DeadlineExceeded)}
 	case handshaking:
-		return &Error{Kind: ErrUnreachable, Err: fmt.Errorf("no TLS handshake %s: %w", when, context.DeadlineExceeded)}
+		return &Error{Kind: errUnreachable, Err: fmt.Errorf("no TLS handshake %s: %w", when, context.DeadlineExceeded)}
 	default:
-		return &Error{Kind: ErrUnreachable, Err: fmt.Errorf("no connection %s: %w", when, context.DeadlineExceeded)}
+		return &Error{Kind: errUnreachable, Err: fmt.Errorf("no connection %s: %w", when, context.DeadlineExceeded)}
 	}
 }
 

@@ -18,6 +18,8 @@ import (
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+
+	"github.com/clusterup/clusterup/facts"
 )
 
 // database is what a member sends: pages, and their digest.
@@ -87,7 +89,7 @@ func TestSnapshotDamaged(t *testing.T) {
 			c, _ := oneMember(t, snapshotFake(chunks(damage(database(pages)), 700)))
 			got, err := c.Snapshot(t.Context(), epIPv4, io.Discard)
 			var e *Error
-			if !errors.Is(err, ErrSnapshot) || !errors.As(err, &e) || e.Endpoint != epIPv4 || got != (Saved{}) {
+			if !errors.Is(err, errSnapshot) || !errors.As(err, &e) || e.Endpoint != epIPv4 || got != (Saved{}) {
 				t.Errorf("got %+v, %v", got, err)
 			}
 		})
@@ -108,10 +110,10 @@ func TestSnapshotBroken(t *testing.T) {
 		text     string
 	}{
 		{"the member fails", after(status.Error(codes.Unknown, "disk broken")), io.Discard, nil, nil, "disk broken"},
-		{"the member stops", after(rpctypes.ErrGRPCStopped), io.Discard, ErrUnreachable, nil, "server stopped"},
-		{"silence at once", func(func([]byte) error) error { return errSilent }, io.Discard, ErrTimeout, context.DeadlineExceeded, "no data within 300ms"},
-		{"silence after all", after(errSilent), io.Discard, ErrTimeout, context.DeadlineExceeded, "no data within 300ms"},
-		{"no access", func(func([]byte) error) error { return rpctypes.ErrGRPCPermissionDenied }, io.Discard, ErrPermission, nil, "permission denied"},
+		{"the member stops", after(rpctypes.ErrGRPCStopped), io.Discard, errUnreachable, nil, "server stopped"},
+		{"silence at once", func(func([]byte) error) error { return errSilent }, io.Discard, errTimeout, context.DeadlineExceeded, "no data within 300ms"},
+		{"silence after all", after(errSilent), io.Discard, errTimeout, context.DeadlineExceeded, "no data within 300ms"},
+		{"no access", func(func([]byte) error) error { return rpctypes.ErrGRPCPermissionDenied }, io.Discard, facts.ErrPermission, nil, "permission denied"},
 		{"our disk is full", chunks(data, 100), fullDisk{}, nil, syscall.ENOSPC, "write it: no space left"},
 		{"a huge message", chunks(make([]byte, maxChunk+1), maxChunk+1), io.Discard, nil, nil, "larger than max"},
 	} {

@@ -32,7 +32,7 @@ func TestUpdateMember(t *testing.T) {
 		{name: "one less", have: []string{one, two}, id: 0xa2, want: []string{two}, updates: 1},
 		{
 			name: "those of another member", have: []string{one}, id: 0xa3, want: []string{one}, updates: 1,
-			kind: ErrNoMember, text: "update member through " + epIPv4 + ": etcdserver: member not found",
+			kind: facts.ErrNoMember, text: "update member through " + epIPv4 + ": etcdserver: member not found",
 		},
 		{
 			name: "none", have: []string{one}, id: 0xa2, // etcd would take it, and panic
@@ -44,15 +44,15 @@ func TestUpdateMember(t *testing.T) {
 		},
 		{
 			name: "unhealthy", have: []string{old}, id: 0xa2, want: []string{one}, fail: map[string]error{"MemberUpdate": rpctypes.ErrGRPCUnhealthy},
-			kind: ErrUnhealthy, text: "update member through " + epIPv4 + ": etcdserver: unhealthy cluster",
+			kind: errUnhealthy, text: "update member through " + epIPv4 + ": etcdserver: unhealthy cluster",
 		},
 		{
 			name: "not allowed", have: []string{old}, id: 0xa2, want: []string{one}, fail: map[string]error{"MemberUpdate": rpctypes.ErrGRPCPermissionDenied},
-			kind: ErrPermission, text: "update member through " + epIPv4 + ": etcdserver: permission denied",
+			kind: facts.ErrPermission, text: "update member through " + epIPv4 + ": etcdserver: permission denied",
 		},
 		{
 			name: "no quorum", have: []string{one}, id: 0xa2, want: []string{one}, fail: map[string]error{"MemberList": rpctypes.ErrGRPCTimeout},
-			kind: ErrNoLeader, text: "list members through " + epIPv4 + ": etcdserver: request timed out",
+			kind: errNoLeader, text: "list members through " + epIPv4 + ": etcdserver: request timed out",
 		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -105,7 +105,7 @@ func movesPeer(t *testing.T, c *Cluster, members []*member, id facts.ID) {
 	}
 	for why, got := range map[string]struct{ err, kind error }{
 		"another member has it": {c.UpdateMember(ctx, through, uint64(id), []string{members[2].peer}), nil},
-		"no such member":        {c.UpdateMember(ctx, through, 1, []string{other}), ErrNoMember},
+		"no such member":        {c.UpdateMember(ctx, through, 1, []string{other}), facts.ErrNoMember},
 		"no URL":                {c.UpdateMember(ctx, through, uint64(id), nil), nil},
 	} {
 		var e *Error

@@ -6,6 +6,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"testing"
+
+	"github.com/clusterup/clusterup/facts"
 )
 
 // The parts of TestRealEtcd that an upgrade rests on.
@@ -23,7 +25,7 @@ func sameData(t *testing.T, c *Cluster, members []*member) {
 		var hash Hash
 		waitFor(t, m.name+" has the revision", func() bool {
 			hash, err = c.HashKV(ctx, m.endpoint, revision)
-			return !errors.Is(err, ErrRevision)
+			return !errors.Is(err, errRevision)
 		})
 		if i == 0 {
 			first = hash
@@ -35,7 +37,7 @@ func sameData(t *testing.T, c *Cluster, members []*member) {
 	if hash, err := c.HashKV(ctx, members[0].endpoint, 0); err != nil || hash.Revision != revision {
 		t.Errorf("now: %+v, %v; want revision %d", hash, err, revision)
 	}
-	if hash, err := c.HashKV(ctx, members[0].endpoint, revision+1000); !errors.Is(err, ErrRevision) {
+	if hash, err := c.HashKV(ctx, members[0].endpoint, revision+1000); !errors.Is(err, errRevision) {
 		t.Errorf("a revision to come: %+v, %v", hash, err)
 	}
 }
@@ -77,7 +79,7 @@ func downgrades(t *testing.T, c *Cluster, endpoint, version string) {
 		return // 3.5 cannot go down
 	}
 	for _, bad := range []string{"3.2", "two", version[:3]} {
-		if err := c.Downgrade(ctx, endpoint, ValidateDowngrade, bad); !errors.Is(err, ErrDowngradeTarget) {
+		if err := c.Downgrade(ctx, endpoint, ValidateDowngrade, bad); !errors.Is(err, facts.ErrDowngradeTarget) {
 			t.Errorf("validate %q: %v", bad, err)
 		}
 	}
@@ -90,7 +92,7 @@ func downgrades(t *testing.T, c *Cluster, endpoint, version string) {
 	if err := c.Downgrade(ctx, endpoint, EnableDowngrade, target); err != nil {
 		t.Fatalf("enable: %v", err)
 	}
-	if err := c.Downgrade(ctx, endpoint, EnableDowngrade, target); !errors.Is(err, ErrDowngrading) {
+	if err := c.Downgrade(ctx, endpoint, EnableDowngrade, target); !errors.Is(err, errDowngrading) {
 		t.Errorf("enable once more: %v", err)
 	}
 	waitFor(t, "the member says so and its storage follows", func() bool {

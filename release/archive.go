@@ -11,7 +11,7 @@ import (
 )
 
 // Open returns the archive's bytes: an *os.File, so Stat works for those who want the size. It refuses a file that is no
-// longer the one that was verified, with a *MismatchError.
+// longer the one that was verified, with a *mismatchError.
 func (a *Archive) Open() (io.ReadSeekCloser, error) {
 	return a.open()
 }
@@ -29,15 +29,15 @@ func (a *Archive) open() (*os.File, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the release archive: %w; run again to get it anew", err)
 	}
-	return nil, &MismatchError{What: a.Path, Want: a.SHA256, Got: got, Source: fromArchive}
+	return nil, &mismatchError{What: a.Path, Want: a.SHA256, Got: got, Source: fromArchive}
 }
 
-// Binary returns the bytes of etcd, etcdctl or etcdutl, straight out of the archive. The reader ends with a *MismatchError
+// Binary returns the bytes of etcd, etcdctl or etcdutl, straight out of the archive. The reader ends with a *mismatchError
 // instead of io.EOF when they are not the ones that were verified.
 func (a *Archive) Binary(program string) (io.ReadCloser, error) {
 	want, ok := a.Binaries[program]
 	if !ok {
-		return nil, &NotFoundError{What: program, Where: a.Path, Remedy: "a release has etcd, etcdctl and etcdutl"}
+		return nil, &notFoundError{What: program, Where: a.Path, Remedy: "a release has etcd, etcdctl and etcdutl"}
 	}
 	f, err := a.open()
 	if err != nil {
@@ -82,7 +82,7 @@ func (b *binaryReader) Read(p []byte) (int, error) {
 	b.hash.Write(p[:n])
 	if errors.Is(err, io.EOF) {
 		if got := hex.EncodeToString(b.hash.Sum(nil)); got != b.want {
-			return n, &MismatchError{What: b.what, Want: b.want, Got: got, Source: fromArchive}
+			return n, &mismatchError{What: b.what, Want: b.want, Got: got, Source: fromArchive}
 		}
 		return n, io.EOF
 	}

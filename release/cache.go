@@ -50,7 +50,7 @@ func (c cache) get(n name, d digest) (*Archive, error) {
 
 // absent says that an error of get means: fetch it. A file in the cache with another digest is damage.
 func absent(err error) bool {
-	return errors.Is(err, fs.ErrNotExist) || errors.As(err, new(*MismatchError))
+	return errors.Is(err, fs.ErrNotExist) || errors.As(err, new(*mismatchError))
 }
 
 // fill fetches the archive with the digest d from m, unless another run does so at this moment: then it waits for that one.
@@ -77,7 +77,7 @@ func (c cache) fill(ctx context.Context, m *mirror, n name, d digest) (*Archive,
 	}
 	a, err := c.keep(partial, n, d)
 	var (
-		mismatch *MismatchError
+		mismatch *mismatchError
 		bad      *ArchiveError
 	)
 	switch { // name what was fetched, not the file that is gone

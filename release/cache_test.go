@@ -128,7 +128,7 @@ func TestResolveMendsCache(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	if _, err := a.Open(); !errors.As(err, new(*MismatchError)) {
+	if _, err := a.Open(); !errors.As(err, new(*mismatchError)) {
 		t.Errorf("open an archive that changed: %v", err)
 	}
 	requireWhole(t, resolve(t, src, amd64), s.archive)

@@ -13,15 +13,15 @@ const (
 	fromArchive = "the archive when it was verified"
 )
 
-// MismatchError says that something does not have the digest it must have. Trying again does not help.
-type MismatchError struct {
+// mismatchError says that something does not have the digest it must have. Trying again does not help.
+type mismatchError struct {
 	What      string // what was hashed
 	Want, Got string // sha256, hex
 	Source    string // who wants Want: FromLock, FromInventory or a URL
 	Is        string // what it is instead of an archive; empty: that does not show
 }
 
-func (e *MismatchError) Error() string {
+func (e *mismatchError) Error() string {
 	remedy := "get it again, or from another mirror, and compare with the digest that etcd published"
 	switch e.Source {
 	case FromLock:
@@ -37,29 +37,29 @@ func (e *MismatchError) Error() string {
 	return fmt.Sprintf("verify %s: its sha256 is %s, but %s says %s; %s", e.What, e.Got, e.Source, e.Want, remedy)
 }
 
-// NotFoundError says that a mirror answered, or a folder was read, and what was looked for is not there. Trying again does
+// notFoundError says that a mirror answered, or a folder was read, and what was looked for is not there. Trying again does
 // not help.
-type NotFoundError struct {
+type notFoundError struct {
 	What   string // the file that was looked for
 	Where  string // the folder, archive, SHA256SUMS or URL that does not have it
 	Remedy string
 }
 
-func (e *NotFoundError) Error() string {
+func (e *notFoundError) Error() string {
 	return fmt.Sprintf("find %s: not in %s; %s", e.What, e.Where, e.Remedy)
 }
 
-// NetworkError covers name lookup, connections, TLS, silence, cut transfers and servers that say to come back later. It does
-// not cover what a server refuses (StatusError, NotFoundError) nor a cancelled context. Trying again may help; Resolve has
+// networkError covers name lookup, connections, TLS, silence, cut transfers and servers that say to come back later. It does
+// not cover what a server refuses (statusError, notFoundError) nor a cancelled context. Trying again may help; Resolve has
 // done so already.
-type NetworkError struct {
+type networkError struct {
 	URL string // without credentials
 	Err error
 
 	final bool // trying again is useless, as with a certificate that is not trusted
 }
 
-func (e *NetworkError) Error() string {
+func (e *networkError) Error() string {
 	remedy := "check the connection, HTTPS_PROXY and NO_PROXY, and release.mirror, or give the archive by release.archive"
 	if e.final {
 		remedy = "check release.mirror; if the mirror has a CA of its own, name its certificate in SSL_CERT_FILE"
@@ -67,15 +67,15 @@ func (e *NetworkError) Error() string {
 	return fmt.Sprintf("get %s: %v; %s", e.URL, e.Err, remedy)
 }
 
-func (e *NetworkError) Unwrap() error { return e.Err }
+func (e *networkError) Unwrap() error { return e.Err }
 
-// StatusError is an HTTP answer that is neither the file nor "not found", such as 403. Trying again does not help.
-type StatusError struct {
+// statusError is an HTTP answer that is neither the file nor "not found", such as 403. Trying again does not help.
+type statusError struct {
 	URL  string // without credentials
 	Code int
 }
 
-func (e *StatusError) Error() string {
+func (e *statusError) Error() string {
 	return fmt.Sprintf("get %s: the server says %d %s; check release.mirror and the proxy, or give the archive by release.archive",
 		e.URL, e.Code, http.StatusText(e.Code))
 }

@@ -53,7 +53,7 @@ func (m *mirror) get(ctx context.Context, r request, to sink) error {
 	wait := m.pace.backoff
 	for try := 1; ; try++ {
 		err := m.once(ctx, r, to)
-		var network *NetworkError
+		var network *networkError
 		if err == nil || try == m.pace.tries || !errors.As(err, &network) || network.final {
 			return err
 		}
@@ -136,17 +136,17 @@ func refused(code int, where string) error {
 	case code == http.StatusNotFound || code == http.StatusGone:
 		return fs.ErrNotExist
 	case code >= 500 || code == http.StatusTooManyRequests || code == http.StatusRequestTimeout:
-		return &NetworkError{URL: where, Err: fmt.Errorf("the server says %d %s", code, http.StatusText(code))}
+		return &networkError{URL: where, Err: fmt.Errorf("the server says %d %s", code, http.StatusText(code))}
 	}
-	return &StatusError{URL: where, Code: code}
+	return &statusError{URL: where, Code: code}
 }
 
 // explain makes what went wrong in a try one of the package's errors. limited is ctx with the limit on silence.
 func explain(ctx, limited context.Context, r request, err error) error {
 	var (
 		ue      *url.Error
-		status  *StatusError
-		network *NetworkError
+		status  *statusError
+		network *networkError
 	)
 	where := show(r.url)
 	if errors.As(err, &ue) {
@@ -156,15 +156,15 @@ func explain(ctx, limited context.Context, r request, err error) error {
 	case ctx.Err() != nil:
 		return fmt.Errorf("get %s: %w", where, context.Cause(ctx))
 	case errors.Is(context.Cause(limited), errSilent):
-		return &NetworkError{URL: where, Err: errSilent}
+		return &networkError{URL: where, Err: errSilent}
 	case errors.As(err, &status), errors.As(err, &network):
 		return err
 	case errors.Is(err, fs.ErrNotExist):
-		return &NotFoundError{What: path.Base(r.url.Path), Where: show(r.url.JoinPath("..")), Remedy: "check the version, the architecture and release.mirror"}
+		return &notFoundError{What: path.Base(r.url.Path), Where: show(r.url.JoinPath("..")), Remedy: "check the version, the architecture and release.mirror"}
 	case r.url.Scheme == "file":
 		return fmt.Errorf("read the mirror: %w; check release.mirror and the permissions there", err)
 	}
-	return &NetworkError{URL: where, Err: err, final: hopeless(err)}
+	return &networkError{URL: where, Err: err, final: hopeless(err)}
 }
 
 // hopeless says that the same connection would be refused again.

@@ -67,17 +67,17 @@ func TestFetchGivesUp(t *testing.T) {
 		want  func(error) bool
 		tries int
 	}{
-		{"cut again and again", func(s *server) []http.HandlerFunc { return always(s.cut(0)) }, isType[*NetworkError], 3},
-		{"unavailable", func(*server) []http.HandlerFunc { return always(status(503)) }, isType[*NetworkError], 3},
-		{"not found", func(*server) []http.HandlerFunc { return always(status(404)) }, isType[*NotFoundError], 1},
-		{"gone", func(*server) []http.HandlerFunc { return always(status(410)) }, isType[*NotFoundError], 1},
-		{"forbidden", func(*server) []http.HandlerFunc { return always(status(403)) }, isType[*StatusError], 1},
+		{"cut again and again", func(s *server) []http.HandlerFunc { return always(s.cut(0)) }, isType[*networkError], 3},
+		{"unavailable", func(*server) []http.HandlerFunc { return always(status(503)) }, isType[*networkError], 3},
+		{"not found", func(*server) []http.HandlerFunc { return always(status(404)) }, isType[*notFoundError], 1},
+		{"gone", func(*server) []http.HandlerFunc { return always(status(410)) }, isType[*notFoundError], 1},
+		{"forbidden", func(*server) []http.HandlerFunc { return always(status(403)) }, isType[*statusError], 1},
 		{"silent", func(*server) []http.HandlerFunc {
 			return always(func(w http.ResponseWriter, r *http.Request) {
 				_ = http.NewResponseController(w).Flush()
 				<-r.Context().Done()
 			})
-		}, func(err error) bool { return isType[*NetworkError](err) && errors.Is(err, errSilent) }, 3},
+		}, func(err error) bool { return isType[*networkError](err) && errors.Is(err, errSilent) }, 3},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -137,7 +137,7 @@ func TestFetchOffline(t *testing.T) {
 	src := s.source(t)
 	s.Close()
 	_, err := Resolve(t.Context(), src, amd64.version, amd64.arch)
-	if !isType[*NetworkError](err) || !strings.Contains(err.Error(), "learn the digest") {
+	if !isType[*networkError](err) || !strings.Contains(err.Error(), "learn the digest") {
 		t.Errorf("error %v, want one that says that the digest is not known", err)
 	}
 }
@@ -151,7 +151,7 @@ func TestFetchCancelled(t *testing.T) {
 		cancel()
 		<-r.Context().Done()
 	})
-	if _, err := Resolve(ctx, src, amd64.version, amd64.arch); !errors.Is(err, context.Canceled) || isType[*NetworkError](err) {
+	if _, err := Resolve(ctx, src, amd64.version, amd64.arch); !errors.Is(err, context.Canceled) || isType[*networkError](err) {
 		t.Errorf("error %v", err)
 	}
 	if got := len(s.seen()); got != 1 {
@@ -184,7 +184,7 @@ func TestFetchTLS(t *testing.T) {
 	src.Mirror = front.URL + "/etcd"
 
 	_, err := Resolve(t.Context(), src, amd64.version, amd64.arch)
-	if !isType[*NetworkError](err) || !strings.Contains(err.Error(), "SSL_CERT_FILE") {
+	if !isType[*networkError](err) || !strings.Contains(err.Error(), "SSL_CERT_FILE") {
 		t.Errorf("a certificate that nobody knows: %v", err)
 	}
 	src.Client = defaultClient()

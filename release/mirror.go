@@ -106,7 +106,7 @@ func (m *mirror) sums(ctx context.Context, n name) (digest, error) {
 	u := m.base.JoinPath("v"+n.version, sumsName)
 	var text memory
 	if err := m.get(ctx, request{url: u, max: sumsMax}, &text); err != nil {
-		var gone *NotFoundError
+		var gone *notFoundError
 		if errors.As(err, &gone) {
 			gone.Remedy = "check the version and release.mirror, or, if the mirror has no SHA256SUMS, give the digest by release.sha256"
 		}
@@ -120,7 +120,7 @@ func (m *mirror) sums(ctx context.Context, n name) (digest, error) {
 		return digest{}, fmt.Errorf("read %s: %w; check the mirror, or give the digest by release.sha256", show(u), err)
 	}
 	if hex == "" {
-		return digest{}, &NotFoundError{What: n.file(), Where: show(u), Remedy: "check the version and the architecture, or give the digest by release.sha256"}
+		return digest{}, &notFoundError{What: n.file(), Where: show(u), Remedy: "check the version and the architecture, or give the digest by release.sha256"}
 	}
 	return digest{hex, show(u)}, nil
 }

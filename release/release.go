@@ -65,7 +65,7 @@ type Binary struct {
 // another one, and tries again by itself where that can help. When the archive is in the cache and its digest is known, it
 // needs no network and does not read the archive.
 //
-// Errors: *MismatchError, *NotFoundError, *NetworkError, *StatusError, *ArchiveError, or that of ctx; all end in what to do.
+// Errors: *mismatchError, *notFoundError, *networkError, *statusError, *ArchiveError, or that of ctx; all end in what to do.
 func Resolve(ctx context.Context, src Source, version, arch string) (*Archive, error) {
 	n, err := newName(version, arch)
 	if err != nil {
@@ -105,7 +105,7 @@ func (src Source) wanted(n name) (digest, error) {
 		return pinned, nil
 	}
 	if pinned.hex != "" && pinned.hex != given.hex {
-		return digest{}, &MismatchError{What: n.file() + " as the inventory gives it (release.sha256)", Want: pinned.hex, Got: given.hex, Source: FromLock}
+		return digest{}, &mismatchError{What: n.file() + " as the inventory gives it (release.sha256)", Want: pinned.hex, Got: given.hex, Source: FromLock}
 	}
 	return given, nil
 }
@@ -135,7 +135,7 @@ func resolveLocal(cacheDir, path string, n name, want digest) (*Archive, error) 
 	}
 	a, err := verified(path, record, n, want)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, &NotFoundError{What: filepath.Base(path), Where: filepath.Dir(path), Remedy: "put the archive there, or correct release.archive in the inventory"}
+		return nil, &notFoundError{What: filepath.Base(path), Where: filepath.Dir(path), Remedy: "put the archive there, or correct release.archive in the inventory"}
 	}
 	return a, err
 }

@@ -49,7 +49,7 @@ func TestResolveFileMirror(t *testing.T) {
 	requireWhole(t, resolve(t, src, amd64), data)
 
 	_, err := Resolve(t.Context(), src, "3.6.15", "amd64")
-	if gone := new(NotFoundError); !errors.As(err, &gone) || gone.What != sumsName {
+	if gone := new(notFoundError); !errors.As(err, &gone) || gone.What != sumsName {
 		t.Errorf("a version that is not there: %v", err)
 	}
 }
@@ -68,10 +68,10 @@ func TestResolveLocalArchive(t *testing.T) {
 		src  Source
 		want func(error) bool
 	}{
-		{"missing", Source{Archives: map[string]string{"": path + ".gone"}}, isType[*NotFoundError]},
+		{"missing", Source{Archives: map[string]string{"": path + ".gone"}}, isType[*notFoundError]},
 		{"folder", Source{Archives: map[string]string{"": filepath.Dir(path)}}, isType[*fs.PathError]},
-		{"pinned to another", Source{Archives: map[string]string{"": path}, Pinned: map[string]string{amd64.key(): hexOf(nil)}}, isType[*MismatchError]},
-		{"another wanted", Source{Archives: map[string]string{"": path}, SHA256: map[string]string{"amd64": hexOf(nil)}}, isType[*MismatchError]},
+		{"pinned to another", Source{Archives: map[string]string{"": path}, Pinned: map[string]string{amd64.key(): hexOf(nil)}}, isType[*mismatchError]},
+		{"another wanted", Source{Archives: map[string]string{"": path}, SHA256: map[string]string{"amd64": hexOf(nil)}}, isType[*mismatchError]},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -102,11 +102,11 @@ func TestResolveMismatch(t *testing.T) {
 			src := s.source(t)
 			tt.change(s, &src)
 			_, err := Resolve(t.Context(), src, amd64.version, amd64.arch)
-			var got *MismatchError
+			var got *mismatchError
 			if !errors.As(err, &got) {
 				t.Fatalf("error %v, want a mismatch", err)
 			}
-			want := &MismatchError{What: s.URL + "/etcd/v3.6.16/" + amd64.file(), Want: other, Got: hexOf(s.archive), Source: tt.source}
+			want := &mismatchError{What: s.URL + "/etcd/v3.6.16/" + amd64.file(), Want: other, Got: hexOf(s.archive), Source: tt.source}
 			if tt.source == "URL" {
 				want.Source = s.URL + "/etcd/v3.6.16/" + sumsName
 			}
@@ -143,7 +143,7 @@ func TestResolveInventoryAgainstLock(t *testing.T) {
 		SHA256: map[string]string{"amd64": hexOf([]byte("new"))}, Pinned: map[string]string{amd64.key(): hexOf([]byte("old"))},
 	}
 	_, err := Resolve(t.Context(), src, amd64.version, amd64.arch)
-	var got *MismatchError
+	var got *mismatchError
 	if !errors.As(err, &got) || got.Want != hexOf([]byte("old")) || got.Got != hexOf([]byte("new")) || got.Source != FromLock {
 		t.Errorf("error %v, want a mismatch with the lock", err)
 	}
@@ -192,7 +192,7 @@ func TestResolveSums(t *testing.T) {
 	t.Run("missing", func(t *testing.T) {
 		s.serveSums(nil)
 		_, err := Resolve(t.Context(), src, amd64.version, amd64.arch)
-		if gone := new(NotFoundError); !errors.As(err, &gone) || !strings.Contains(err.Error(), "release.sha256") {
+		if gone := new(notFoundError); !errors.As(err, &gone) || !strings.Contains(err.Error(), "release.sha256") {
 			t.Errorf("error %v", err)
 		}
 	})
@@ -212,10 +212,10 @@ func TestBinaryChangedInPlace(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer r.Close()
-	if _, err := hashOf(r); !errors.As(err, new(*MismatchError)) {
+	if _, err := hashOf(r); !errors.As(err, new(*mismatchError)) {
 		t.Errorf("read other bytes than were verified: %v", err)
 	}
-	if _, err := a.Binary("etcdctl"); !errors.As(err, new(*NotFoundError)) {
+	if _, err := a.Binary("etcdctl"); !errors.As(err, new(*notFoundError)) {
 		t.Errorf("a program that is not there: %v", err)
 	}
 }

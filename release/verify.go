@@ -75,7 +75,7 @@ func verified(path, recordPath string, n name, want digest) (*Archive, error) {
 	}
 	is := instead(head[:read])
 	if err := matches(a, want); err != nil {
-		if mismatch := (*MismatchError)(nil); errors.As(err, &mismatch) {
+		if mismatch := (*mismatchError)(nil); errors.As(err, &mismatch) {
 			mismatch.Is = is
 		}
 		return nil, err
@@ -95,7 +95,7 @@ func verified(path, recordPath string, n name, want digest) (*Archive, error) {
 
 func matches(a *Archive, want digest) error {
 	if want.hex != "" && a.SHA256 != want.hex {
-		return &MismatchError{What: a.Path, Want: want.hex, Got: a.SHA256, Source: want.source}
+		return &mismatchError{What: a.Path, Want: want.hex, Got: a.SHA256, Source: want.source}
 	}
 	return nil
 }

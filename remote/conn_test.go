@@ -188,7 +188,7 @@ func TestNoSessions(t *testing.T) {
 	_, h := pair(t, func(s *server) { s.maxSessions = 1; s.open.Store(1) })
 	_, err := h.Script(t.Context(), "true")
 	var e *Error
-	if !errors.Is(err, ErrSessions) || !errors.As(err, &e) || !strings.Contains(e.Remedy, "MaxSessions") {
+	if !errors.Is(err, errSessions) || !errors.As(err, &e) || !strings.Contains(e.Remedy, "MaxSessions") {
 		t.Errorf("got %v", err)
 	}
 }

@@ -34,19 +34,19 @@ var (
 	// ErrSilent: a script that only looks did not come to its end in time; the connection is fine. Worth another try
 	// later.
 	ErrSilent = errors.New("no answer")
-	// ErrNoSpace: a file system is too full for the files of a Put. Nothing was replaced. Worth a retry once there is
+	// errNoSpace: a file system is too full for the files of a Put. Nothing was replaced. Worth a retry once there is
 	// room.
-	ErrNoSpace = errors.New("no space left")
-	// ErrFile: a file could not be put in place: its directory is missing, its owner is unknown, its digest differs.
+	errNoSpace = errors.New("no space left")
+	// errFile: a file could not be put in place: its directory is missing, its owner is unknown, its digest differs.
 	// Nothing was replaced. Not worth a retry as it is, except for a digest that differs.
-	ErrFile = errors.New("file not placed")
-	// ErrTunnel: the host does not forward, or nothing listens at the address asked for. The connection to the host is
+	errFile = errors.New("file not placed")
+	// errTunnel: the host does not forward, or nothing listens at the address asked for. The connection to the host is
 	// fine.
-	ErrTunnel = errors.New("no tunnel")
-	// ErrForwarding is the ErrTunnel of a host whose sshd forwards nothing. Never worth a retry.
-	ErrForwarding = fmt.Errorf("%w: forwarding is off", ErrTunnel)
-	// ErrSessions: the host opens no further session on a good connection, and none of ours would make room for it.
-	ErrSessions = errors.New("no session")
+	errTunnel = errors.New("no tunnel")
+	// ErrForwarding is the errTunnel of a host whose sshd forwards nothing. Never worth a retry.
+	ErrForwarding = fmt.Errorf("%w: forwarding is off", errTunnel)
+	// errSessions: the host opens no further session on a good connection, and none of ours would make room for it.
+	errSessions = errors.New("no session")
 )
 
 // causeLimit is how many bytes of the host's own words an error message shows; all of them are in Error.Stderr.

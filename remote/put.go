@@ -46,7 +46,7 @@ type Part struct {
 // host, synced, and renamed; that of a new file is written in its place. Where sudo logs what it is given to read,
 // secret content goes by SFTP, to a directory that only the user can enter, and there has to be an SFTP server.
 //
-// Errors are of kind [ErrFile] or [ErrNoSpace] where a file could not be placed, and of [ErrScript] where a script
+// Errors are of kind [errFile] or [errNoSpace] where a file could not be placed, and of [ErrScript] where a script
 // failed; of several files, all are told.
 func (h *Host) Put(ctx context.Context, parts ...Part) (done, failed int, err error) {
 	if len(parts) == 0 {
@@ -60,7 +60,7 @@ func (h *Host) Put(ctx context.Context, parts ...Part) (done, failed int, err er
 		p.files = append(p.files, part.Files...)
 	}
 	if i, err := checkFiles(p.files); err != nil {
-		return 0, p.part[i], h.fail("put files", ErrFile, err)
+		return 0, p.part[i], h.fail("put files", errFile, err)
 	}
 	if p.token, err = h.dialer.token(); err != nil {
 		return 0, 0, h.fail("put files", nil, err)
@@ -357,7 +357,7 @@ func (p *putting) explain(h *Host, line string, failed error) error {
 		text = words[3]
 	}
 	f := p.files[i]
-	e := h.fail("put "+f.Path, ErrFile, nil)
+	e := h.fail("put "+f.Path, errFile, nil)
 	switch words[2] {
 	case "nodir":
 		e.Err = fmt.Errorf("there is no directory %s", path.Dir(f.Path))
@@ -375,7 +375,7 @@ func (p *putting) explain(h *Host, line string, failed error) error {
 		e.Err = fmt.Errorf("cannot give it to %s:%s", f.Owner, f.Group)
 	default:
 		if avail, mount, ok := room(text); ok && avail <= int64(len(f.Content)) {
-			e.Kind, e.Err = ErrNoSpace, fmt.Errorf("no space left on %s", mount)
+			e.Kind, e.Err = errNoSpace, fmt.Errorf("no space left on %s", mount)
 			e.Remedy = "make room on " + mount + ", then run again"
 			return e
 		}

@@ -280,17 +280,17 @@ func TestPutFails(t *testing.T) {
 		kind error
 		text string
 	}{
-		{"no directory", file("/missing/x", []byte("x")), nil, ErrFile, "put DIR/missing/x: there is no directory DIR/missing"},
-		{"a directory in its place", file("/sub", []byte("x")), nil, ErrFile, "put DIR/sub: a directory is in its place"},
+		{"no directory", file("/missing/x", []byte("x")), nil, errFile, "put DIR/missing/x: there is no directory DIR/missing"},
+		{"a directory in its place", file("/sub", []byte("x")), nil, errFile, "put DIR/sub: a directory is in its place"},
 		{"unknown owner", func(dir string) File {
 			return File{Path: dir + "/x", Mode: 0o644, Owner: "nobody-here", Group: "root", Content: []byte("x")}
-		}, nil, ErrFile, "cannot give it to nobody-here:"},
-		{"digest", file("/x", []byte("x")), brokenDisk, ErrFile, "another digest"},
-		{"secret for everybody", func(dir string) File { return File{Path: dir + "/x", Mode: 0o644, Secret: true} }, nil, ErrFile, "lets everybody at it"},
-		{"relative path", func(string) File { return File{Path: "x/../y"} }, nil, ErrFile, `"x/../y" is not a clean absolute path`},
-		{"too big", file("/x", make([]byte, fileLimit+1)), nil, ErrFile, "small files have at most"},
-		{"file size limit", file("/x", randomBytes(900_000)), func(s *server) { s.prelude = "trap '' XFSZ; ulimit -f 200; " }, ErrFile, "put DIR/x: "},
-		{"file system too small", file("/full/x", randomBytes(900_000)), smallDisk, ErrNoSpace, "put DIR/full/x: no space left on DIR/full"},
+		}, nil, errFile, "cannot give it to nobody-here:"},
+		{"digest", file("/x", []byte("x")), brokenDisk, errFile, "another digest"},
+		{"secret for everybody", func(dir string) File { return File{Path: dir + "/x", Mode: 0o644, Secret: true} }, nil, errFile, "lets everybody at it"},
+		{"relative path", func(string) File { return File{Path: "x/../y"} }, nil, errFile, `"x/../y" is not a clean absolute path`},
+		{"too big", file("/x", make([]byte, fileLimit+1)), nil, errFile, "small files have at most"},
+		{"file size limit", file("/x", randomBytes(900_000)), func(s *server) { s.prelude = "trap '' XFSZ; ulimit -f 200; " }, errFile, "put DIR/x: "},
+		{"file system too small", file("/full/x", randomBytes(900_000)), smallDisk, errNoSpace, "put DIR/full/x: no space left on DIR/full"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -483,7 +483,7 @@ func TestPutMakesItsTemporaryFiles(t *testing.T) {
 	if err := os.Symlink("victim", f.Path+"."+strings.Repeat("0", 24)+".tmp"); err != nil {
 		t.Fatal(err)
 	}
-	if err := putOne(t.Context(), h, "", []File{f}, ""); !errors.Is(err, ErrFile) {
+	if err := putOne(t.Context(), h, "", []File{f}, ""); !errors.Is(err, errFile) {
 		t.Errorf("got %v", err)
 	}
 	if victim, err := os.ReadFile(filepath.Join(dir, "victim")); err != nil || string(victim) != "precious" {

@@ -76,7 +76,7 @@ func (h *Host) open(ctx context.Context, op string, m manner) (*session, error) 
 			}
 			try++
 		default:
-			e := h.fail(op, ErrSessions, err)
+			e := h.fail(op, errSessions, err)
 			e.Remedy = "check MaxSessions and the user's limits in sshd_config of the host"
 			return nil, e
 		}

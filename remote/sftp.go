@@ -110,7 +110,7 @@ func (h *Host) sftp(ctx context.Context, p *putting, dir string) error {
 	for i, f := range p.files {
 		if f.Secret {
 			if err := place(client, dir+"/"+strconv.Itoa(i), f.Content); err != nil {
-				return h.fail("put "+f.Path, ErrFile, err)
+				return h.fail("put "+f.Path, errFile, err)
 			}
 		}
 	}

@@ -17,7 +17,7 @@ func (h *Host) DialContext(ctx context.Context, network, addr string) (net.Conn,
 	switch network {
 	case "tcp", "tcp4", "tcp6":
 	default:
-		return nil, h.fail("connect to "+addr, ErrTunnel, fmt.Errorf("network %s is not tcp", network))
+		return nil, h.fail("connect to "+addr, errTunnel, fmt.Errorf("network %s is not tcp", network))
 	}
 	return h.tunnel(ctx, addr)
 }
@@ -48,7 +48,7 @@ func (h *Host) tunnelOver(ctx context.Context, c *conn, addr string) (net.Conn, 
 	case ctx.Err() != nil:
 		return nil, h.fail(op, nil, context.Cause(ctx))
 	case errors.As(err, &refused):
-		e := h.fail(op, ErrTunnel, fmt.Errorf("%s: %s", refused.Reason, brief(refused.Message)))
+		e := h.fail(op, errTunnel, fmt.Errorf("%s: %s", refused.Reason, brief(refused.Message)))
 		if refused.Reason == ssh.Prohibited {
 			e.Kind = ErrForwarding
 			e.Remedy = "set AllowTcpForwarding to yes or local in the host's sshd_config"
@@ -57,7 +57,7 @@ func (h *Host) tunnelOver(ctx context.Context, c *conn, addr string) (net.Conn, 
 	case c.dead(), broken(err):
 		return nil, h.fail(op, ErrLost, err)
 	}
-	return nil, h.fail(op, ErrTunnel, err)
+	return nil, h.fail(op, errTunnel, err)
 }
 
 // tunnel gives an SSH channel what it lacks of net.Conn: deadlines, through a pipe in between.

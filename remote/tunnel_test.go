@@ -87,7 +87,7 @@ func TestNoTunnel(t *testing.T) {
 			})
 			_, err := h.DialContext(t.Context(), test.network, test.addr)
 			var e *Error
-			if !errors.Is(err, ErrTunnel) || !errors.As(err, &e) {
+			if !errors.Is(err, errTunnel) || !errors.As(err, &e) {
 				t.Fatalf("got %v", err)
 			}
 			if !strings.Contains(err.Error(), test.text) || !strings.Contains(e.Remedy, test.remedy) {
