@@ -126,7 +126,7 @@ cat >/etc/misfit/key.pem <<'PEM'
 chown -R etcd-prod: /etc/misfit`, pair.Cert, pair.Key))
 }
 
-// What clusterup looks at stays as it is until the unit starts: only then the binary is covered by a script, which ends
+// All that clusterup looks at stays as it is until the unit starts: only then the binary is covered by a script, which ends
 // in it.
 const (
 	makeMisfit = `set -e

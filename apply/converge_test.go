@@ -143,7 +143,7 @@ var scenes = map[string]func(t *testing.T, n int) *world{
 
 var errFault = errors.New("cut")
 
-// Whatever happens before or after any look, step or action, another run goes on and finishes. Three things happen:
+// Another run goes on and finishes, whatever happens before or after any look, step or action. Three things happen:
 // that one place fails; the whole run dies there; it is asked to stop there.
 func TestFaultAtEveryPoint(t *testing.T) {
 	for name, scene := range scenes {
@@ -386,12 +386,14 @@ func TestStopTakesLong(t *testing.T) {
 	}
 }
 
-// What a process says that a restart ends is no reason why the next one does not come up; that it had to be killed may
-// be one.
+// Words of the process that a restart ends are no reason why the next one does not come up; that it had to be killed
+// may be one.
 func TestRestartFails(t *testing.T) {
 	const (
 		ending   = "Stopping etcd member etcd-1 of cluster prod...\nrafthttp: failed to dial\netcd-prod.service: State 'stop-sigterm' timed out. Killing.\netcd-prod.service: Main process exited, code=killed, status=9/KILL\nStopped etcd member etcd-1 of cluster prod.\n"
 		starting = "Starting etcd member etcd-1 of cluster prod...\n"
+		stopped  = "Stopped etcd member etcd-1 of cluster prod.\n"
+		old      = "flag provided but not defined: -y\n" // said by the process before
 		stuck    = "did not end on SIGTERM"
 	)
 	for name, test := range map[string]struct{ journal, cause string }{
@@ -399,9 +401,9 @@ func TestRestartFails(t *testing.T) {
 		"it was killed":        {starting + journalParts + "\n" + ending + starting, stuck},
 		"another reason":       {starting + journalParts + "\n" + ending + starting + "flag provided but not defined: -x\n", "does not know the flag x"},
 		"reason of this start": {"flag provided but not defined: -x\n" + journalParts + "\n" + ending, "does not know the flag x"},
-		"two restarts":         {starting + journalParts + "\n" + starting + "flag provided but not defined: -y\n" + ending + starting, stuck},
-		"it ran for a moment":  {journalParts + "\n" + starting + "flag provided but not defined: -y\n" + strings.TrimSuffix(ending, "Stopped etcd member etcd-1 of cluster prod.\n"), stuck},
-		"it has stopped":       {journalParts + "\n" + starting + "flag provided but not defined: -y\nStopped etcd member etcd-1 of cluster prod.\n", ""},
+		"two restarts":         {starting + journalParts + "\n" + starting + old + ending + starting, stuck},
+		"it ran for a moment":  {journalParts + "\n" + starting + old + strings.TrimSuffix(ending, stopped), stuck},
+		"it has stopped":       {journalParts + "\n" + starting + old + stopped, ""},
 		"no reason":            {journalParts + "\nrafthttp: failed to dial\nStopped etcd\n" + starting, ""},
 	} {
 		inBubble(t, name, func(t *testing.T) {

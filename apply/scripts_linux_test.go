@@ -213,6 +213,19 @@ func TestSwapLeafDirectory(t *testing.T) {
 	}
 }
 
+// A link never comes to point to a pair that is not there.
+func TestSwapLeafMissing(t *testing.T) {
+	root := t.TempDir()
+	put(t, root+"/peer-00000000000000ff/cert.pem", "old")
+	if err := os.Symlink("peer-00000000000000ff", root+"/peer"); err != nil {
+		t.Fatal(err)
+	}
+	err := shell(t, swapLeaf(root+"/peer", leafNew))
+	if err == nil || !strings.Contains(err.Error(), "there is no pair") || read(t, root+"/peer/cert.pem") != "old" {
+		t.Errorf("error %v", err)
+	}
+}
+
 // A destroy removes what only this cluster used, and waits for whoever is unpacking.
 func TestRemoveFiles(t *testing.T) {
 	root := t.TempDir()

@@ -297,7 +297,7 @@ func (r *Run) journal(ctx context.Context, step plan.Step, began time.Time) ([]s
 	if step.Kind.Traits().Disturbs { // a process ran before
 		started = sinceStart(log)
 	}
-	// What a process says right before its end may reach the journal too late to be counted as its run's.
+	// The last words of a process may reach the journal too late to be counted as its run's.
 	for _, part := range [][]string{linesOf(last), sinceLastStart(started), started} {
 		if why := Explain(part); why != nil {
 			return part, why

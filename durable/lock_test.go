@@ -84,7 +84,7 @@ func TestUnlockedDespiteCopies(t *testing.T) {
 	locked(t, path).Unlock()
 }
 
-// Whoever waited for a file that is deleted with the lock has the lock on the file that is there then.
+// A lock that was waited for is on the file that is there then, also where the first one was deleted meanwhile.
 func TestLockOfADeletedFile(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "lock")
 	held := locked(t, path)

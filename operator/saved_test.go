@@ -48,7 +48,7 @@ func TestSavedDark(t *testing.T) {
 	}
 }
 
-// What changes by itself from one look to the next must not make a saved plan stale; what decides must.
+// A saved plan is not made stale by facts that change by themselves from one look to the next, but by those that decide.
 func TestFactsDigest(t *testing.T) {
 	base := facts.Snapshot{Hosts: map[string]facts.Host{"etcd-1": {
 		Name: "etcd-1", Process: &facts.Process{PID: 7}, Etcd: &facts.Status{MemberID: 1, Index: 5}, Rooms: map[string]facts.Room{"data": {Dir: "/var/lib", Size: 10, Free: 10}},

@@ -402,7 +402,7 @@ func TestPutParts(t *testing.T) {
 	}
 }
 
-// What a directory gives all that is made in it by default does not change the mode of a file.
+// The mode of a file is not changed by the defaults that its directory has for new ones.
 func TestPutBelowDefaultACL(t *testing.T) {
 	_, h, _ := putHost(t, false, nil)
 	dir := t.TempDir()

@@ -58,7 +58,7 @@ func TestExplainRefused(t *testing.T) {
 	}
 }
 
-// What failed without a word has no heading over nothing.
+// A failure without a word has no heading over nothing.
 func TestExplainStageWithoutJournal(t *testing.T) {
 	failed := func(log ...string) error {
 		step := plan.Step{Kind: plan.AwaitMember, Host: "etcd-1"}

@@ -2,5 +2,5 @@
 // packet filters hold, and whether they reach each other at the addresses that members will have. It owns the words for
 // that, the script, and the listeners that stand in for members meanwhile.
 //
-// What it makes on a host is gone when it ends. It decides nothing, and reaches hosts through the interface Host.
+// Nothing of it is left on a host when it ends. It decides nothing, and reaches hosts through the interface Host.
 package probe

@@ -55,7 +55,7 @@ func TestPreflightNameOfIPv6(t *testing.T) {
 	}
 }
 
-// What the removal of a distribution's package would take from a member is a warning.
+// A warning says what the removal of a distribution's package would take from a member.
 func TestPreflightOfPackages(t *testing.T) {
 	w := wanted(t, 3)
 	w.Cluster.User = "etcd"
