@@ -203,7 +203,7 @@ func destroyMidway(t *testing.T, s *stand) {
 	s.heal(t, s.hosts()...)
 	destroying.prepare(t, s)
 	before := s.looks(t)
-	s.hold(t, "before move-aside/etcd-1", func() { s.cut(t, host) }, append(destroying.args, s.file)...).exits(t, 12).says(t,
+	s.hold(t, "before move-aside/"+host, func() { s.cut(t, host) }, append(destroying.args, s.file)...).exits(t, 12).says(t,
 		"move-aside/etcd-1", `"put data aside" was not finished`, host+": ", "destroy the rest: --accept=gone:"+host)
 	s.quiet(t)
 	half := s.looks(t)

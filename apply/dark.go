@@ -33,8 +33,17 @@ func (r *Run) ended(ctx context.Context, result Result, err error) error {
 // answers says that there is something to verify: a member that was seen serves, or a quorum was seen to answer, so
 // that it has to. A member that answers alone, while the others are dark, may be cut off from them as well.
 func answers(s facts.Snapshot) bool {
-	reads, answer := responses(s)
-	return reads > 0 || answer > len(s.Hosts)/2
+	answer := 0
+	for _, host := range s.Hosts {
+		switch {
+		case host.Dark() || host.Etcd == nil:
+			continue
+		case host.Reads:
+			return true
+		}
+		answer++
+	}
+	return answer > len(s.Hosts)/2
 }
 
 // failed is what becomes of a run at which a stage did not succeed: nil where it goes on, since hosts have gone dark

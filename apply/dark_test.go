@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/clusterup/clusterup/facts"
 	"github.com/clusterup/clusterup/plan"
@@ -76,31 +75,6 @@ func TestDark(t *testing.T) {
 		_, err := o.run("first").Converge(t.Context())
 		if dark := new(DarkError); !errors.As(err, &dark) || dark.Steps > 0 || len(dark.Waits) == 0 {
 			t.Errorf("%v, want one of dark hosts: nothing else is known to be wrong", err)
-		}
-	})
-	inBubble(t, "an election", func(t *testing.T) {
-		o := darkened(t)
-		r := o.run("first")
-		look := func(reads bool) facts.Snapshot {
-			for _, name := range []string{"etcd-1", "etcd-2"} {
-				o.change(name, func(h *facts.Host) { h.Unit.Enabled, h.Reads = "enabled", reads })
-			}
-			seen, err := r.Gather(t.Context(), nil)
-			if err != nil {
-				t.Fatal(err)
-			}
-			return seen
-		}
-		during, after := look(false), look(true)
-		if !r.elected(t.Context(), &during) || len(r.check(during)) > 0 {
-			t.Errorf("after the election: %v", r.check(during))
-		}
-		if r.elected(t.Context(), &after) {
-			t.Error("those who serve reads are taken for one")
-		}
-		endless, began := look(false), time.Now()
-		if r.elected(t.Context(), &endless) || time.Since(began) > 10*time.Second {
-			t.Errorf("one without an end, after %s", time.Since(began))
 		}
 	})
 	inBubble(t, "there is no cluster", func(t *testing.T) {

@@ -5,42 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"sync"
-	"time"
 
 	"github.com/clusterup/clusterup/facts"
 )
-
-// elected says that a look was taken during an election, as after the leader's host has gone: a quorum answered, and
-// nobody served a read. Then it is taken again when they do; they have a few election timeouts for it.
-func (r *Run) elected(ctx context.Context, seen *facts.Snapshot) bool {
-	if reads, answer := responses(*seen); reads > 0 || answer <= len(seen.Hosts)/2 {
-		return false
-	}
-	waiting, cancel := context.WithTimeout(ctx, time.Second+3*r.Want.Cluster.Etcd.ElectionTimeout)
-	defer cancel()
-	if r.awaitLeader(waiting) != nil {
-		return false
-	}
-	now, err := r.look(ctx, nil)
-	if err == nil {
-		*seen = now
-	}
-	return err == nil
-}
-
-// responses counts the members that were seen to serve reads, and to answer at all.
-func responses(s facts.Snapshot) (reads, answer int) {
-	for _, host := range s.Hosts {
-		switch {
-		case host.Dark() || host.Etcd == nil:
-			continue
-		case host.Reads:
-			reads++
-		}
-		answer++
-	}
-	return reads, answer
-}
 
 // awaitLeader waits until all members that serve reads name the same leader. Of a member that does not answer nothing
 // is asked here: the next look sees it.

@@ -17,11 +17,8 @@ func (r *Run) verify(ctx context.Context, result Result) error {
 	r.emit(Event{Type: Verifying})
 	began := r.Now()
 	findings := r.check(result.Snapshot)
-	switch {
-	case slices.Equal(findings, []string{noLeader}) && r.awaitLeader(ctx) == nil: // they were asked during an election
+	if slices.Equal(findings, []string{noLeader}) && r.awaitLeader(ctx) == nil { // they were asked during an election
 		findings = nil
-	case r.elected(ctx, &result.Snapshot):
-		findings = r.check(result.Snapshot)
 	}
 	if len(findings) == 0 && result.Steps > 0 {
 		findings = r.canaries(ctx)

@@ -11,9 +11,8 @@ import (
 	"github.com/clusterup/clusterup/facts"
 )
 
-// askAgain asks members once more that were asked in the middle of an election, which may be over by now. While a host
-// is dark, whose member may have led, it asks until it is over, for as long as one takes: what is decided without that
-// host rests on who serves of the others.
+// askAgain asks members once more that were asked in the middle of an election, until it is over, for as long as one
+// takes: what is decided rests on who serves and who leads, and a moment without a leader is no reason to refuse.
 func askAgain(ctx context.Context, s *facts.Snapshot, src Source) {
 	if !elects(s) {
 		return
@@ -23,7 +22,7 @@ func askAgain(ctx context.Context, s *facts.Snapshot, src Source) {
 	defer cancel()
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
-	for askLeader(ctx, s, src.Etcd) && dark(s) && elects(s) {
+	for askLeader(ctx, s, src.Etcd) && elects(s) {
 		select {
 		case <-ctx.Done():
 			return
@@ -32,8 +31,9 @@ func askAgain(ctx context.Context, s *facts.Snapshot, src Source) {
 	}
 }
 
-// elects says that there was an election when members were asked: those that serve reads do not name the same leader.
-// While a host is dark, also if one of a quorum that answers serves none.
+// elects says that there was an election when members were asked: those that serve reads do not name the same leader,
+// or a quorum answers and none serves reads. While a host is dark, whose member may have led, also if one of a quorum
+// that answers serves none: what is decided without that host rests on who serves of the others.
 func elects(s *facts.Snapshot) bool {
 	voters := answered(s, func(h facts.Host) bool { return !h.Etcd.Learner })
 	reading := answered(s, func(h facts.Host) bool { return h.Reads })
@@ -46,7 +46,11 @@ func elects(s *facts.Snapshot) bool {
 			listed++
 		}
 	}
-	return dark(s) && len(voters) > listed/2 && len(reading) < len(voters)
+	quorum := listed/2 + 1
+	if listed == 0 || len(voters) < quorum {
+		return false
+	}
+	return len(reading) < quorum || dark(s) && len(reading) < len(voters)
 }
 
 func dark(s *facts.Snapshot) bool {

@@ -370,11 +370,12 @@ func TestAgree(t *testing.T) {
 	}
 }
 
-// With a host dark, members are asked until the election is over, and not for long where it has no end.
-func TestGatherElectionInTheDark(t *testing.T) {
+// Members are asked until the election is over, and not for long where it has no end.
+func TestGatherUntilElected(t *testing.T) {
 	errLeader := errors.New("no leader")
 	for name, test := range map[string]struct {
 		lit      bool // no host is dark
+		third    bool // c is a member, and serves
 		voters   int  // listed
 		until    int  // asked so often, a serves reads
 		hopeless bool
@@ -385,7 +386,8 @@ func TestGatherElectionInTheDark(t *testing.T) {
 		"over after a while":          {voters: 3, until: 4, reads: true, asked: 4, waits: 200 * time.Millisecond},
 		"without an end":              {voters: 3, until: 1000, waits: 4 * time.Second},
 		"no quorum answers":           {voters: 4, until: 2, asked: 1},
-		"all hosts are seen":          {lit: true, voters: 3, until: 2, asked: 1},
+		"all hosts are seen":          {lit: true, voters: 3, until: 4, reads: true, asked: 4, waits: 200 * time.Millisecond},
+		"a quorum serves":             {lit: true, third: true, voters: 3, until: 2, asked: 1},
 		"one that waiting helps none": {voters: 3, until: 1000, hopeless: true, asked: 2},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -397,6 +399,13 @@ func TestGatherElectionInTheDark(t *testing.T) {
 				}
 				site.etcd.members["https://a"] = fakeMember{status: facts.Status{MemberID: 3, Leader: 9}, members: list}
 				site.etcd.members["https://b"] = fakeMember{status: facts.Status{MemberID: 9, Leader: 9}, members: list}
+				if test.third {
+					site = newSite(t, map[string]string{"a": "running-debian11", "b": "waldir-debian13", "c": "running-debian11"})
+					list[len(list)-1] = facts.Member{ID: 12, Name: "c"}
+					for name, id := range map[string]facts.ID{"a": 3, "b": 9, "c": 12} {
+						site.etcd.members["https://"+name] = fakeMember{status: facts.Status{MemberID: id, Leader: 9}, members: list}
+					}
+				}
 				if !test.lit {
 					site.asks["c"] = facts.Ask{}
 					site.shells["c"] = fakeHost{t, Script(facts.Ask{}), nil, errors.New("no route")}
@@ -447,13 +456,12 @@ func (e leaderless) ReadLinearizable(ctx context.Context, endpoint string) error
 // Members that name different leaders are asked once more; others are not.
 func TestGatherElection(t *testing.T) {
 	for name, test := range map[string]struct {
-		leader  facts.ID
-		readErr error
-		asks    int
-	}{"one names another leader": {3, nil, 2}, "all name the same": {9, nil, 1}, "it serves no reads": {3, errors.New("no leader"), 1}} {
+		leader facts.ID
+		asks   int
+	}{"one names another leader": {3, 2}, "all name the same": {9, 1}} {
 		site := newSite(t, map[string]string{"a": "running-debian11", "b": "waldir-debian13"})
 		list, asked := []facts.Member{{ID: 3, Name: "a"}, {ID: 9, Name: "b"}}, 0
-		site.etcd.members["https://a"] = fakeMember{status: facts.Status{MemberID: 3, Leader: test.leader}, members: list, readErr: test.readErr}
+		site.etcd.members["https://a"] = fakeMember{status: facts.Status{MemberID: 3, Leader: test.leader}, members: list}
 		site.etcd.members["https://b"] = fakeMember{status: facts.Status{MemberID: 9, Leader: 9}, members: list}
 		src := site.source()
 		src.Etcd = electing{site.etcd, &asked}
