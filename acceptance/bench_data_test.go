@@ -76,6 +76,7 @@ type upload struct {
 	Bits    float64
 	Bytes   int
 	Seconds []float64
+	Bare    []float64 `json:",omitempty"` // of a copy of so many bytes over TCP alone
 }
 
 // fill is the share of the link that a run filled.
@@ -102,13 +103,14 @@ func (f *benchmarks) addWay(trip int, what string, took time.Duration, trips int
 	w.Seconds, w.Trips = append(w.Seconds, rounded(took)), append(w.Trips, trips)
 }
 
-func (f *benchmarks) addUpload(trip int, bits float64, size int, took time.Duration) {
+func (f *benchmarks) addUpload(trip int, bits float64, size int, took, bare time.Duration) {
 	i := slices.IndexFunc(f.Uploads, func(u upload) bool { return u.Trip == trip })
 	if i < 0 {
 		f.Uploads = append(f.Uploads, upload{Trip: trip, Bits: bits, Bytes: size})
 		i = len(f.Uploads) - 1
 	}
-	f.Uploads[i].Seconds = append(f.Uploads[i].Seconds, rounded(took))
+	u := &f.Uploads[i]
+	u.Seconds, u.Bare = append(u.Seconds, rounded(took)), append(u.Bare, rounded(bare))
 }
 
 // write puts it all into its file, and leaves there what was not measured this time.

@@ -3,6 +3,7 @@ package acceptance
 import (
 	"context"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"path/filepath"
@@ -48,7 +49,7 @@ func BenchmarkDistance(b *testing.B) {
 			g.measure(b, f.command("apply", "--yes"), false)
 			f.end()
 			bytes, took := f.bulk(b)
-			found.addUpload(trip, link, bytes, took)
+			found.addUpload(trip, link, bytes, took, alone(b, trip, link, bytes))
 		}
 	}
 	for _, u := range found.Uploads {
@@ -66,6 +67,22 @@ type far struct {
 
 	mu   sync.Mutex
 	sent []passed
+}
+
+// alone is how long a copy of so many bytes takes the same way, over TCP and nothing else, without what begins and ends it.
+func alone(b *testing.B, trip int, bits float64, size int) time.Duration {
+	b.Helper()
+	f := &far{}
+	conn := across(b, distance{delay: time.Duration(trip) * time.Millisecond / 2, bits: bits, sent: f.passes}, func(far net.Conn) {
+		_, _ = io.Copy(io.Discard, far)
+	})
+	_, err := conn.Write(make([]byte, size*100/98))
+	must(b, err)
+	must(b, conn.(*net.TCPConn).CloseWrite())
+	_, err = io.Copy(io.Discard, conn) // until all of it is there
+	must(b, err)
+	_, took := f.bulk(b)
+	return took
 }
 
 // passed is what has left the control machine.

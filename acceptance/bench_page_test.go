@@ -61,7 +61,34 @@ var pageWords = template.FuncMap{
 	},
 	"percent": func(values []float64) string { return fmt.Sprintf("%.0f %%", 100*median(values)) },
 	"filled":  func(u upload) string { return fmt.Sprintf("%.0f %%", 100*u.fill(median(u.Seconds))) },
-	"under":   func(mark string, set benchmarks) map[string]any { return map[string]any{"Mark": mark, "Set": set} },
+	"ofBare": func(u upload) string {
+		if len(u.Bare) == 0 {
+			return "–"
+		}
+		return fmt.Sprintf("%.0f %%", 100*median(u.Bare)/median(u.Seconds))
+	},
+	"inRow": inRow,
+	"under": func(mark string, set benchmarks) map[string]any { return map[string]any{"Mark": mark, "Set": set} },
+}
+
+// inRow are the round trips of each thing that wait for one another: what is said side by side, on several channels or
+// hosts, lengthens nothing.
+func inRow(ways []way) string {
+	var said []string
+	for _, near := range ways {
+		far := near
+		for _, w := range ways {
+			if w.What == near.What && w.Trip > far.Trip {
+				far = w
+			}
+		}
+		shortest := slices.IndexFunc(ways, func(w way) bool { return w.What == near.What && w.Trip < near.Trip }) < 0
+		if shortest && far.Trip > near.Trip {
+			trips := 1000 * (median(far.Seconds) - median(near.Seconds)) / float64(far.Trip-near.Trip)
+			said = append(said, fmt.Sprintf("%.1f round trips for %s", trips, near.What))
+		}
+	}
+	return strings.Join(said, ", ")
 }
 
 // figure has as many digits as mean something.

@@ -60,7 +60,10 @@ type chunk struct {
 // enter reads what is sent, no faster than the way takes it up and as if none of it came before earliest, until that
 // ends.
 func (d distance) enter(ctx context.Context, from net.Conn, earliest time.Time, sent func(int, time.Time)) <-chan chunk {
-	const most = 1 << 14 // chunks on their way: more than any window
+	const (
+		most = 1 << 14               // chunks on their way: more than any window
+		late = 20 * time.Millisecond // how much time of the way is not lost when a timer or this goroutine is late
+	)
 	way := make(chan chunk, most)
 	go func() {
 		defer close(way)
@@ -68,8 +71,9 @@ func (d distance) enter(ctx context.Context, from net.Conn, earliest time.Time, 
 		for {
 			data := make([]byte, 16<<10)
 			n, err := from.Read(data)
-			if now := time.Now(); free.Before(now) {
-				free = now
+			now := time.Now()
+			if oldest := now.Add(-late); free.Before(oldest) {
+				free = oldest
 			}
 			if d.bits > 0 {
 				free = free.Add(time.Duration(float64(n) * 8 / d.bits * float64(time.Second)))
@@ -77,11 +81,15 @@ func (d distance) enter(ctx context.Context, from net.Conn, earliest time.Time, 
 					return
 				}
 			}
+			left := now
+			if free.After(now) {
+				left = free
+			}
 			if sent != nil && n > 0 {
-				sent(n, free)
+				sent(n, left)
 			}
 			select {
-			case way <- chunk{free.Add(d.delay), data[:n]}:
+			case way <- chunk{left.Add(d.delay), data[:n]}:
 			case <-ctx.Done():
 				return
 			}

@@ -85,7 +85,7 @@ func TestDistance(t *testing.T) {
 }
 
 // across is a connection over a distance to what the far end does.
-func across(t *testing.T, d distance, far func(net.Conn)) net.Conn {
+func across(t testing.TB, d distance, far func(net.Conn)) net.Conn {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	var all sync.WaitGroup
