@@ -88,9 +88,6 @@ func (o operatorDir) PinRelease(_ context.Context, r plan.Release) error {
 	if err != nil {
 		return err
 	}
-	if lock == nil {
-		lock = release.Lock{}
-	}
 	lock[r.Pin()] = r.SHA256
 	if err := os.MkdirAll(o.session.dir, 0o700); err != nil {
 		return fmt.Errorf("make the operator directory: %w", err)
