@@ -4,14 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"unicode/utf8"
 
-	"github.com/apparentlymart/go-cidr/cidr"
+	"github.com/hashicorp/go-cty-funcs/cidr"
 	"github.com/zclconf/go-cty/cty"
 	"github.com/zclconf/go-cty/cty/function"
 	"github.com/zclconf/go-cty/cty/function/stdlib"
@@ -63,7 +61,7 @@ func functions(p place) map[string]function.Function {
 		"abs": stdlib.AbsoluteFunc, "ceil": stdlib.CeilFunc, "floor": stdlib.FloorFunc,
 		"max": stdlib.MaxFunc, "min": stdlib.MinFunc,
 
-		"format": boundedFormat, "join": stdlib.JoinFunc, "split": stdlib.SplitFunc, "replace": stdlib.ReplaceFunc,
+		"format": stdlib.FormatFunc, "join": stdlib.JoinFunc, "split": stdlib.SplitFunc, "replace": stdlib.ReplaceFunc,
 		"lower": stdlib.LowerFunc, "upper": stdlib.UpperFunc, "title": stdlib.TitleFunc,
 		"trim": stdlib.TrimFunc, "trimprefix": stdlib.TrimPrefixFunc, "trimsuffix": stdlib.TrimSuffixFunc,
 		"trimspace": stdlib.TrimSpaceFunc, "chomp": stdlib.ChompFunc, "substr": stdlib.SubstrFunc,
@@ -79,29 +77,11 @@ func functions(p place) map[string]function.Function {
 		"tostring": stdlib.MakeToFunc(cty.String), "tolist": stdlib.MakeToFunc(cty.List(cty.DynamicPseudoType)),
 		"tomap": stdlib.MakeToFunc(cty.Map(cty.DynamicPseudoType)), "toset": stdlib.MakeToFunc(cty.Set(cty.DynamicPseudoType)),
 
-		"cidrhost": cidrHostFunc, "cidrsubnet": cidrSubnetFunc,
+		"cidrhost": cidr.HostFunc, "cidrsubnet": cidr.SubnetFunc,
 		"jsondecode": stdlib.JSONDecodeFunc, "csvdecode": stdlib.CSVDecodeFunc,
 		"env": envFunc(p), "file": fileFunc(p),
 	}
 }
-
-// wideVerb matches a width or precision over three digits, which would only
-// fill the memory.
-var wideVerb = regexp.MustCompile(`%[^%a-zA-Z]*[0-9]{4}`)
-
-var boundedFormat = function.New(&function.Spec{
-	Description:  "The text of a Printf-like pattern.",
-	Params:       []function.Parameter{{Name: "format", Type: cty.String}},
-	VarParam:     &function.Parameter{Name: "args", Type: cty.DynamicPseudoType, AllowNull: true},
-	Type:         function.StaticReturnType(cty.String),
-	RefineResult: nil,
-	Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) {
-		if wideVerb.MatchString(args[0].AsString()) || strings.Contains(args[0].AsString(), "*") {
-			return cty.NilVal, function.NewArgErrorf(0, "widths end at 999 and are written out")
-		}
-		return stdlib.Format(args[0], args[1:]...)
-	},
-})
 
 // lengthFunc also counts the characters of a string.
 var lengthFunc = function.New(&function.Spec{
@@ -162,6 +142,8 @@ func fileFunc(p place) function.Function {
 	})
 }
 
+const maxBytes = 1 << 20
+
 // readRegular reads a file of at most 1 MiB; devices and pipes, which might
 // never end, are refused before they are opened.
 func readRegular(path string) ([]byte, error) {
@@ -185,60 +167,4 @@ func readRegular(path string) ([]byte, error) {
 		return nil, fmt.Errorf("read %s: larger than 1 MiB", path)
 	}
 	return src, nil
-}
-
-var cidrHostFunc = function.New(&function.Spec{
-	Description: "The address with a number inside a network; negative numbers count from its end.",
-	Params:      []function.Parameter{{Name: "prefix", Type: cty.String}, {Name: "number", Type: cty.Number}},
-	Type:        function.StaticReturnType(cty.String),
-	Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) {
-		network, err := parsePrefix(args[0])
-		if err != nil {
-			return cty.NilVal, function.NewArgError(0, err)
-		}
-		number, accuracy := args[1].AsBigFloat().Int(nil)
-		if accuracy != 0 {
-			return cty.NilVal, function.NewArgErrorf(1, "the number is not whole")
-		}
-		ip, err := cidr.HostBig(network, number)
-		if err != nil {
-			return cty.NilVal, function.NewArgErrorf(1, "%s has no such address: %w", network, err)
-		}
-		return cty.StringVal(ip.String()), nil
-	},
-})
-
-var cidrSubnetFunc = function.New(&function.Spec{
-	Description: "The subnet with a number, newbits longer than the prefix.",
-	Params: []function.Parameter{
-		{Name: "prefix", Type: cty.String}, {Name: "newbits", Type: cty.Number}, {Name: "number", Type: cty.Number},
-	},
-	Type: function.StaticReturnType(cty.String),
-	Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) {
-		network, err := parsePrefix(args[0])
-		if err != nil {
-			return cty.NilVal, function.NewArgError(0, err)
-		}
-		bits, accuracy := args[1].AsBigFloat().Int64()
-		if accuracy != 0 || bits < 0 || bits > 128 {
-			return cty.NilVal, function.NewArgErrorf(1, "newbits is a whole number from 0 to 128")
-		}
-		number, exact := args[2].AsBigFloat().Int(nil)
-		if exact != 0 || number.Sign() < 0 {
-			return cty.NilVal, function.NewArgErrorf(2, "the number is whole and not negative")
-		}
-		subnet, err := cidr.SubnetBig(network, int(bits), number)
-		if err != nil {
-			return cty.NilVal, function.NewArgErrorf(2, "%s has no such subnet: %w", network, err)
-		}
-		return cty.StringVal(subnet.String()), nil
-	},
-})
-
-func parsePrefix(v cty.Value) (*net.IPNet, error) {
-	_, network, err := net.ParseCIDR(v.AsString())
-	if err != nil {
-		return nil, fmt.Errorf("%q is not a network such as 10.0.0.0/24 or 2001:db8::/64", clip(v.AsString()))
-	}
-	return network, nil
 }

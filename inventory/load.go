@@ -1,6 +1,8 @@
 package inventory
 
 import (
+	"strings"
+
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/hashicorp/hcl/v2/json"
@@ -82,6 +84,8 @@ func (p *problems) read(src []byte, filename string, o Options) *File {
 	return f
 }
 
+func isJSON(filename string) bool { return strings.HasSuffix(filename, ".json") }
+
 // parse reports mistakes of syntax and remembers the source for snippets.
 func (p *problems) parse(src []byte, filename string) (*hcl.File, bool) {
 	if d := unreadable(src, filename); d != nil {
@@ -91,10 +95,6 @@ func (p *problems) parse(src []byte, filename string) (*hcl.File, bool) {
 	p.sources[filename] = src
 	start := beginning(src)
 	src = src[start.Byte:]
-	if d := tooMuch(src, filename); d != nil {
-		p.list = append(p.list, d)
-		return nil, false
-	}
 	var file *hcl.File
 	var diags hcl.Diagnostics
 	if isJSON(filename) {

@@ -161,7 +161,7 @@ cluster "a" {
 		{"unknown", "error", inventory.Options{Vars: map[string]string{"prot": "1"}}, []string{"--var prot", `Did you mean "port"?`}},
 		{"not a number", "error", inventory.Options{Vars: map[string]string{"port": "http"}}, []string{"--var port:1:1", "is a number"}},
 		{"function", "error", inventory.Options{Vars: map[string]string{"port": "max(1, 2)"}}, []string{"--var port:1:1"}},
-		{"huge", "error", inventory.Options{Vars: map[string]string{"port": "1e999999999"}}, []string{"value too large"}},
+		{"huge", "error", inventory.Options{Vars: map[string]string{"port": "1e999999999"}}, []string{"client_port out of range"}},
 		{"list", "error", inventory.Options{Env: []string{"CLUSTERUP_VAR_port=[1]"}}, []string{"environment CLUSTERUP_VAR_port"}},
 		{"close to the name", "warning", inventory.Options{Env: []string{"CLUSTERUP_VAR_prot=1"}}, []string{`Did you mean "port"?`}},
 		{"unknown in a file", "error", inventory.Options{VarFiles: []string{file}}, []string{"vars.hcl:1:1", `Did you mean "port"?`}},
