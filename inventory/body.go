@@ -68,8 +68,7 @@ func namesOf(schema *hcl.BodySchema) (attrs, blocks []string) {
 	return attrs, blocks
 }
 
-// hint looks for a close name first, then for the blocks that have this very
-// name.
+// hint looks for a close name first, then for the blocks that have this very name.
 func hint(name string, choices, others []string) string {
 	var places []string
 	for kind, schema := range schemas {

@@ -88,8 +88,7 @@ func loopback(address string) bool {
 	return err == nil && ip.IsLoopback() || address == "localhost" || strings.HasSuffix(address, ".localhost")
 }
 
-// sshKey is equal for two members when SSH leads to the same host: the same
-// address and port, by the same way.
+// sshKey is equal for two members when SSH leads to the same host: the same address and port, by the same way.
 func sshKey(s SSH, address string) string {
 	if address == "" {
 		return ""
@@ -113,8 +112,7 @@ func sameHost(a, b memberRead) bool {
 		a.Address == b.Address && jumpKey(a.SSH) == jumpKey(b.SSH)
 }
 
-// checkSharedHosts looks for what two clusters must not share on one host. The
-// first host says enough.
+// checkSharedHosts looks for what two clusters must not share on one host. The first host says enough.
 func (p *problems) checkSharedHosts(a, b clusterRead) {
 	for _, m := range b.members {
 		for _, other := range a.members {
@@ -155,8 +153,7 @@ func (p *problems) checkSharedHost(a clusterRead, x memberRead, b clusterRead, y
 	return true
 }
 
-// sharedDir returns the first directory of y that lies in one of x, or the
-// other way round.
+// sharedDir returns the first directory of y that lies in one of x, or the other way round.
 func sharedDir(x, y memberRead) string {
 	for _, dir := range []string{y.DataDir, y.WALDir} {
 		for _, old := range []string{x.DataDir, x.WALDir} {

@@ -138,8 +138,7 @@ func (v values) dataDir(name string, target *string) {
 	*target = dir
 }
 
-// checkWALDir keeps the log out of the data directory, which is renamed aside
-// as a whole when a member is replaced.
+// checkWALDir keeps the log out of the data directory, which is renamed aside as a whole when a member is replaced.
 func (v values) checkWALDir(wal, data string) {
 	if wal == "" || !within(wal, data) && !within(data, wal) {
 		return

@@ -23,8 +23,7 @@ type Diagnostic struct {
 	EndColumn int    `json:"end_column,omitempty"` // one past the last
 }
 
-// Diagnostics are all mistakes and warnings of one inventory, ordered by place.
-// The zero value holds none.
+// Diagnostics are all mistakes and warnings of one inventory, ordered by place. The zero value holds none.
 type Diagnostics struct {
 	all     []Diagnostic
 	sources map[string][]byte
@@ -114,8 +113,7 @@ func plain(h *hcl.Diagnostic) Diagnostic {
 	return d
 }
 
-// valuesIn says what the variables of an expression were, since the source
-// snippet shows only their names.
+// valuesIn says what the variables of an expression were, since the source snippet shows only their names.
 func valuesIn(expr hcl.Expression, ctx *hcl.EvalContext) []string {
 	var lines []string
 	for _, t := range expr.Variables() {

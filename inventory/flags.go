@@ -228,8 +228,7 @@ func flagsOf(minor string) func(func(string) bool) {
 	}
 }
 
-// renamed is how a setting is written in another minor; "" when there is
-// nothing like it.
+// renamed is how a setting is written in another minor; "" when there is nothing like it.
 func renamed(s setting, minor string) string {
 	flag := s.flagIn(minor)
 	switch flag {
@@ -241,8 +240,7 @@ func renamed(s setting, minor string) string {
 	return strconv.Quote(flag)
 }
 
-// fits reports whether a flag of that kind takes the text, and what it takes.
-// etcd reads them with the flag package.
+// fits reports whether a flag of that kind takes the text, and what it takes. etcd reads them with the flag package.
 func fits(kind, text string) (string, bool) {
 	var err error
 	switch kind {

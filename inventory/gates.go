@@ -18,9 +18,8 @@ type gate struct {
 
 var since36 = []string{"3.6", "3.7"}
 
-// gates are those that etcd 3.6.16 and 3.7.3 list in --help; a member does not
-// start with another one. The flags are those of etcd's server/features,
-// ExperimentalFlagToFeatureMap.
+// gates are those that etcd 3.6.16 and 3.7.3 list in --help; a member does not start with another one. The flags are
+// those of etcd's server/features, ExperimentalFlagToFeatureMap.
 var gates = map[string]gate{
 	"AllAlpha":                     {since36, ""},
 	"AllBeta":                      {since36, ""},

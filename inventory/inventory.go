@@ -1,11 +1,9 @@
-// Package inventory reads the HCL file that says what is wanted: which
-// clusters, on which hosts, with which settings.
+// Package inventory reads the HCL file that says what is wanted: which clusters, on which hosts, with which settings.
 //
-// It owns the language (variables, locals, functions, for_each), the defaults
-// and every check that needs nothing but the file, each tied to the place in
-// the source where the mistake is. It must not open a network connection, read
-// the clock or look at a host; of the file system it reads only the inventory,
-// the variable files and what the function file() names.
+// It owns the language (variables, locals, functions, for_each), the defaults and every check that needs nothing but
+// the file, each tied to the place in the source where the mistake is. It must not open a network connection, read the
+// clock or look at a host; of the file system it reads only the inventory, the variable files and what the function
+// file() names.
 package inventory
 
 import (
@@ -20,8 +18,7 @@ type File struct {
 	Clusters []*Cluster
 }
 
-// Cluster returns the cluster with that name; "" picks the only one. The error
-// names the choices.
+// Cluster returns the cluster with that name; "" picks the only one. The error names the choices.
 func (f *File) Cluster(name string) (*Cluster, error) {
 	names := make([]string, 0, len(f.Clusters))
 	for _, c := range f.Clusters {

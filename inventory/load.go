@@ -26,9 +26,8 @@ type Options struct {
 	Home string
 }
 
-// Load reads the inventory at path; a name that ends in .json holds HCL's JSON
-// syntax. The diagnostics hold every mistake and warning. When they have
-// errors, the file is nil.
+// Load reads the inventory at path; a name that ends in .json holds HCL's JSON syntax. The diagnostics hold every
+// mistake and warning. When they have errors, the file is nil.
 func Load(path string, o Options) (*File, Diagnostics) {
 	src, err := readRegular(path)
 	if err != nil {
@@ -45,9 +44,8 @@ var rootSchema = &hcl.BodySchema{Blocks: []hcl.BlockHeaderSchema{
 	{Type: "cluster", LabelNames: []string{"name"}},
 }}
 
-// Parse is Load for text that has been read already, or that SetVersion has
-// edited and nobody has written. Relative paths in it are relative to the
-// directory of filename, which need not exist.
+// Parse is Load for text that has been read already, or that SetVersion has edited and nobody has written. Relative
+// paths in it are relative to the directory of filename, which need not exist.
 func Parse(src []byte, filename string, o Options) (*File, Diagnostics) {
 	p := newProblems()
 	f := p.read(src, filename, o)

@@ -21,8 +21,7 @@ var (
 	hostPath   = regexp.MustCompile(`^/[A-Za-z0-9/._+@-]*$`)
 )
 
-// checkName says what keeps s from being part of a path, of a unit name and of
-// etcd's --initial-cluster.
+// checkName says what keeps s from being part of a path, of a unit name and of etcd's --initial-cluster.
 func checkName(s string) error {
 	switch {
 	case s == "":
@@ -133,8 +132,7 @@ func parseDNSName(s string) (string, error) {
 	return name, nil
 }
 
-// parseCertName is parseAddress that also takes a wildcard, which certificates
-// may hold.
+// parseCertName is parseAddress that also takes a wildcard, which certificates may hold.
 func parseCertName(s string) (string, error) {
 	if rest, ok := strings.CutPrefix(s, "*."); ok {
 		name, err := parseDNSName(rest)

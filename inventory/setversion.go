@@ -9,12 +9,10 @@ import (
 	"github.com/zclconf/go-cty/cty"
 )
 
-// SetVersion returns src with another version for one cluster; "" picks the
-// only cluster. It replaces the text in the version attribute or, when that
-// refers to a variable or local, in the place where the value is written,
-// which other clusters may use as well. Everything else stays, comments too. It
-// is an error when the version is computed in another way; a value given with
-// -var, a variable file or the environment is not seen, and still wins.
+// SetVersion returns src with another version for one cluster; "" picks the only cluster. It replaces the text in the
+// version attribute or, when that refers to a variable or local, in the place where the value is written, which other
+// clusters may use as well. Everything else stays, comments too. It is an error when the version is computed in another
+// way; a value given with -var, a variable file or the environment is not seen, and still wins.
 func SetVersion(src []byte, filename, cluster, version string) ([]byte, error) {
 	if err := checkVersion(version); err != nil {
 		return nil, fmt.Errorf("set version %q: %w", version, err)
@@ -90,8 +88,7 @@ type literal struct {
 	value string
 }
 
-// followLiteral goes from an expression to the text that its value is written
-// in, over variables and locals.
+// followLiteral goes from an expression to the text that its value is written in, over variables and locals.
 func followLiteral(body hcl.Body, expr hcl.Expression, depth int) (literal, error) {
 	refs := expr.Variables()
 	if len(refs) == 0 {

@@ -24,8 +24,7 @@ func defaultSSH(where place, cluster string) SSH {
 	return SSH{Port: 22, KnownHosts: known, Agent: true, ConnectTimeout: 10 * time.Second}
 }
 
-// readSSH lays an ssh block, which may be nil, over what it inherits. Lists
-// and jump hosts replace the inherited ones.
+// readSSH lays an ssh block, which may be nil, over what it inherits. Lists and jump hosts replace the inherited ones.
 func (s scope) readSSH(b *hcl.Block, where place, inherited SSH) SSH {
 	out := inherited
 	out.IdentityFiles = slices.Clone(inherited.IdentityFiles)

@@ -30,9 +30,8 @@ var starterText string
 
 var starterTemplate = template.Must(template.New("starter").Funcs(template.FuncMap{"quote": quote}).Parse(starterText))
 
-// Starter returns the inventory that a new user begins with: what has to be
-// decided, and what else could be, in comments. It loads without a diagnostic
-// when the options are good and the number of hosts is odd.
+// Starter returns the inventory that a new user begins with: what has to be decided, and what else could be, in
+// comments. It loads without a diagnostic when the options are good and the number of hosts is odd.
 func Starter(o StarterOptions) []byte {
 	if o.Cluster == "" {
 		o.Cluster = "prod"
@@ -63,8 +62,7 @@ func Starter(o StarterOptions) []byte {
 	return hclwrite.Format([]byte(b.String()))
 }
 
-// quote writes a string as HCL does, so that nothing in it is read as a
-// template.
+// quote writes a string as HCL does, so that nothing in it is read as a template.
 func quote(s string) string {
 	return string(hclwrite.TokensForValue(cty.StringVal(s)).Bytes())
 }

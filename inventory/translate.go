@@ -21,14 +21,11 @@ func (e *FlagError) Error() string {
 	return fmt.Sprintf("translate flags: etcd %s has nothing for %s", e.Minor, strings.Join(e.Names, ", "))
 }
 
-// FlagsFor returns flags as the etcd of that minor ("3.6") takes them: those
-// that it calls otherwise under its own name, and those that became feature
-// gates, or were not yet, in one feature-gates or as the flags they are there.
-// A flag that it knows stays as it is, except that a setting given in two spellings,
-// which etcd refuses, becomes one. It changes nothing but names, so its answer
-// for one minor can be translated to another. A *FlagError names all that the
-// minor has nothing for, and comes with the others; further errors are those
-// that Load finds too.
+// FlagsFor returns flags as the etcd of that minor ("3.6") takes them: those that it calls otherwise under its own
+// name, and those that became feature gates, or were not yet, in one feature-gates or as the flags they are there. A
+// flag that it knows stays as it is, except that a setting given in two spellings, which etcd refuses, becomes one. It
+// changes nothing but names, so its answer for one minor can be translated to another. A *FlagError names all that the
+// minor has nothing for, and comes with the others; further errors are those that Load finds too.
 func FlagsFor(flags map[string]string, minor string) (map[string]string, error) {
 	all, err := settings(flags)
 	if err != nil {

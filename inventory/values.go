@@ -10,9 +10,8 @@ import (
 	"github.com/zclconf/go-cty/cty/convert"
 )
 
-// values reads the attributes of one block. Each method returns false, and
-// leaves the target alone, when the attribute is absent, null or wrong; a
-// wrong one has been reported.
+// values reads the attributes of one block. Each method returns false, and leaves the target alone, when the attribute
+// is absent, null or wrong; a wrong one has been reported.
 type values struct {
 	scope
 	place place
@@ -27,8 +26,7 @@ func (s scope) newValues(b *hcl.Block, schema *hcl.BodySchema, where place) (val
 	return values{scope: s, place: where, attrs: content.Attributes, dirty: len(s.problems.list) > before}, content
 }
 
-// require reports that an attribute is missing, unless it may be there under a
-// name that has been reported.
+// require reports that an attribute is missing, unless it may be there under a name that has been reported.
 func (v values) require(name string, header hcl.Range, detail string) {
 	if !v.has(name) && !v.dirty {
 		v.problems.errorAt(header, "no "+name, "%s", detail)
@@ -169,8 +167,7 @@ func (v values) path(name string, target *string) bool {
 	return true
 }
 
-// item is one element of a list or one value of a map, with the place to
-// point at when it is wrong.
+// item is one element of a list or one value of a map, with the place to point at when it is wrong.
 type item struct {
 	key  string // of a map
 	text string
@@ -204,8 +201,7 @@ func (v values) list(name string) ([]item, bool) {
 	return v.elements(name, cty.List(cty.String))
 }
 
-// table reads a map of strings, in the order of the file where it is written
-// out, else sorted.
+// table reads a map of strings, in the order of the file where it is written out, else sorted.
 func (v values) table(name string) ([]item, bool) {
 	attr, ok := v.attrs[name]
 	if !ok {
@@ -235,8 +231,7 @@ func (v values) table(name string) ([]item, bool) {
 	return out, true
 }
 
-// elements reads a computed list or map, whose elements have no place of
-// their own.
+// elements reads a computed list or map, whose elements have no place of their own.
 func (v values) elements(name string, want cty.Type) ([]item, bool) {
 	value, ok := v.raw(name, want)
 	if !ok {

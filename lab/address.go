@@ -48,9 +48,8 @@ var (
 	hostName = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,36}[a-z0-9])?$`)
 )
 
-// subnet numbers the 512 networks of 198.18.0.0/15. Labs cannot reach each
-// other, so two labs with one number do no harm; different numbers only make
-// logs easier to read.
+// subnet numbers the 512 networks of 198.18.0.0/15. Labs cannot reach each other, so two labs with one number do no
+// harm; different numbers only make logs easier to read.
 type subnet uint16
 
 // subnetOf is 0 for the default lab, so that examples can name its addresses.

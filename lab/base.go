@@ -43,17 +43,15 @@ var masked = []string{
 // recipeVersion changes when buildBase does something else than before.
 const recipeVersion = "1"
 
-// baseName names an image by its recipe, so that a new recipe makes a new one
-// and labs on the old one keep theirs.
+// baseName names an image by its recipe, so that a new recipe makes a new one and labs on the old one keep theirs.
 func baseName(suite string) string {
 	h := sha256.New()
 	fmt.Fprintln(h, recipeVersion, suite, packages, masked)
 	return suite + "-" + hex.EncodeToString(h.Sum(nil))[:8]
 }
 
-// ensureBase returns the root file system that hosts of a suite lie on, and
-// makes it (about a minute, with network) when nobody has. Labs that ask at the
-// same time wait for the one that builds.
+// ensureBase returns the root file system that hosts of a suite lie on, and makes it (about a minute, with network)
+// when nobody has. Labs that ask at the same time wait for the one that builds.
 func ensureBase(ctx context.Context, suite string, log *progress) (string, error) {
 	dir := filepath.Join(cacheDir, "base", baseName(suite))
 	if _, err := os.Stat(dir); err == nil {

@@ -24,9 +24,8 @@ const intoCgroups = `n=$1; shift
 while [ "$n" -gt 0 ]; do echo $$ >"$1" || exit 70; shift; n=$((n-1)); done
 exec "$@"`
 
-// bootArgs is the command that runs a host. It enters the network namespace
-// with nsenter and not with ip netns exec, which mounts /sys anew and so hides
-// the cgroups from nspawn.
+// bootArgs is the command that runs a host. It enters the network namespace with nsenter and not with ip netns exec,
+// which mounts /sys anew and so hides the cgroups from nspawn.
 func (s site) bootArgs(cgroupProcs []string) []string {
 	args := []string{"/bin/sh", "-c", intoCgroups, "lab-host", strconv.Itoa(len(cgroupProcs))}
 	args = append(args, cgroupProcs...)
@@ -41,9 +40,8 @@ func (s site) bootArgs(cgroupProcs []string) []string {
 	return args
 }
 
-// boot starts the host unless it runs, and returns when sshd answers and
-// systemd has nothing of its own left to start. A host that does not come up is
-// killed, so that the next boot is a new one.
+// boot starts the host unless it runs, and returns when sshd answers and systemd has nothing of its own left to start.
+// A host that does not come up is killed, so that the next boot is a new one.
 func (s site) boot(ctx context.Context) error {
 	c, err := s.slot()
 	if err != nil {
@@ -71,8 +69,7 @@ func (s site) boot(ctx context.Context) error {
 
 var errGone = errors.New("its processes ended")
 
-// start leaves a process behind that outlives this one. The function it returns
-// is nil as long as that process lives.
+// start leaves a process behind that outlives this one. The function it returns is nil as long as that process lives.
 func (s site) start(ctx context.Context, c slot) (alive func() error, err error) {
 	if err := s.bury(ctx); err != nil { // it may have died by itself
 		return nil, err
@@ -115,9 +112,8 @@ func (s site) start(ctx context.Context, c slot) (alive func() error, err error)
 	}, nil
 }
 
-// leader is the host's PID 1 as the machine numbers it, or 0: a process of the
-// host that is number 1 of its own PID namespace and already stands in the
-// host's root.
+// leader is the host's PID 1 as the machine numbers it, or 0: a process of the host that is number 1 of its own PID
+// namespace and already stands in the host's root.
 func (s site) leader(c slot) int {
 	root, err := os.Stat(s.root())
 	if err != nil {

@@ -11,9 +11,8 @@ import (
 	"strings"
 )
 
-// Every host has its own cgroup in every hierarchy. Without it, the systemd of
-// every host would share one tree with the others and with the machine; and it
-// says which processes are the lab's, whatever crashed in between.
+// Every host has its own cgroup in every hierarchy. Without it, the systemd of every host would share one tree with the
+// others and with the machine; and it says which processes are the lab's, whatever crashed in between.
 
 // hierarchy is one mounted cgroup file system.
 type hierarchy struct {
@@ -54,8 +53,7 @@ func newSlot(lab, host string) (slot, error) {
 	return slot{all: hs, path: filepath.Join("clusterup-lab", lab, host)}, err
 }
 
-// make creates the cgroups and returns the cgroup.procs files that a process
-// writes itself into to enter them.
+// make creates the cgroups and returns the cgroup.procs files that a process writes itself into to enter them.
 func (s slot) make() (procs []string, err error) {
 	for range 10 {
 		procs, err = s.makeOnce()

@@ -12,9 +12,8 @@ import (
 	"strings"
 )
 
-// LimitedDisk puts a file system of its own, of size bytes (at least 1 MiB), at
-// an absolute path of a host that is up; what was there is covered. It can be
-// filled up, and it is there again after Boot.
+// LimitedDisk puts a file system of its own, of size bytes (at least 1 MiB), at an absolute path of a host that is up;
+// what was there is covered. It can be filled up, and it is there again after Boot.
 func (l *Lab) LimitedDisk(ctx context.Context, host, path string, size int64) error {
 	if err := checkPath("path", path); err != nil {
 		return fmt.Errorf("add disk to %s: %w", host, err)
@@ -54,8 +53,7 @@ func (s site) makeDisk(ctx context.Context, d disk, size int64) error {
 	return s.mountDisk(ctx, d)
 }
 
-// mountDisk mounts the image beside the root, from where the host gets it. The
-// loop device goes away with the mount.
+// mountDisk mounts the image beside the root, from where the host gets it. The loop device goes away with the mount.
 func (s site) mountDisk(ctx context.Context, d disk) error {
 	if err := os.MkdirAll(s.point(d), 0o755); err != nil {
 		return err
@@ -67,9 +65,8 @@ func (s site) mountDisk(ctx context.Context, d disk) error {
 	return err
 }
 
-// SlowDisk lets all of a host's processes together write only so many times a
-// second to the machine's disk; 0 lifts it. It holds until the host goes down,
-// and not for disks of LimitedDisk.
+// SlowDisk lets all of a host's processes together write only so many times a second to the machine's disk; 0 lifts it.
+// It holds until the host goes down, and not for disks of LimitedDisk.
 func (l *Lab) SlowDisk(host string, writesPerSecond int64) error {
 	if _, err := l.Leader(host); err != nil {
 		return err

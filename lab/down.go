@@ -11,9 +11,8 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// Down kills the hosts and takes the lab away with all it made; base images
-// stay. A lab that is already gone is fine, and one that is half gone is
-// finished.
+// Down kills the hosts and takes the lab away with all it made; base images stay. A lab that is already gone is fine,
+// and one that is half gone is finished.
 func (l *Lab) Down(ctx context.Context) error {
 	held, err := lock(ctx, lockFile(l.name))
 	if err != nil {

@@ -54,9 +54,8 @@ func (l *Lab) Leader(host string) (int, error) {
 	return pid, nil
 }
 
-// Command is a command of this machine inside the lab's network, from where it
-// reaches the hosts. Its environment is this process's, with CLUSTERUP_LAB,
-// CLUSTERUP_LAB_DIR, CLUSTERUP_LAB_KEY and CLUSTERUP_LAB_KNOWN_HOSTS added.
+// Command is a command of this machine inside the lab's network, from where it reaches the hosts. Its environment is
+// this process's, with CLUSTERUP_LAB, CLUSTERUP_LAB_DIR, CLUSTERUP_LAB_KEY and CLUSTERUP_LAB_KNOWN_HOSTS added.
 func (l *Lab) Command(ctx context.Context, argv ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, tool("nsenter"), append([]string{"--net=" + netnsPath(l.name), "--"}, argv...)...)
 	cmd.Env = append(os.Environ(),

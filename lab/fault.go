@@ -19,9 +19,8 @@ func (l *Lab) PowerCut(ctx context.Context, host string) error {
 	return s.kill(ctx)
 }
 
-// Boot starts a host that is down on the disk it had, and waits until it is
-// ready, as Up does. A host that runs is only waited for. After a reboot from
-// inside, a host is down until Boot.
+// Boot starts a host that is down on the disk it had, and waits until it is ready, as Up does. A host that runs is only
+// waited for. After a reboot from inside, a host is down until Boot.
 func (l *Lab) Boot(ctx context.Context, host string) error {
 	s, err := l.site(host)
 	if err != nil {
@@ -30,9 +29,8 @@ func (l *Lab) Boot(ctx context.Context, host string) error {
 	return s.boot(ctx)
 }
 
-// Reset installs a host anew: nothing on its disk stays, its host key and
-// machine ID are new, and KnownHosts has the new key. Only name and address are
-// as before. Disks of LimitedDisk are gone.
+// Reset installs a host anew: nothing on its disk stays, its host key and machine ID are new, and KnownHosts has the
+// new key. Only name and address are as before. Disks of LimitedDisk are gone.
 func (l *Lab) Reset(ctx context.Context, host string) error { return l.reset(ctx, host, false) }
 
 // Wipe is Reset with the host key of before, so that ssh sees the same host.

@@ -52,14 +52,11 @@ func (l *Lab) Hosts() []Host {
 	return l.st.hosts()
 }
 
-// KeyFile is the private key (Ed25519, no passphrase) that root and Options.User
-// of every host accept.
+// KeyFile is the private key (Ed25519, no passphrase) that root and Options.User of every host accept.
 func (l *Lab) KeyFile() string { return filepath.Join(l.dir, "id_ed25519") }
 
-// KnownHosts is an ssh known_hosts file with the key of every host, under its
-// two addresses and its name.
+// KnownHosts is an ssh known_hosts file with the key of every host, under its two addresses and its name.
 func (l *Lab) KnownHosts() string { return filepath.Join(l.dir, "known_hosts") }
 
-// Root is a host's file system as the machine sees it, also while the host is
-// down. Disks of LimitedDisk are not in it.
+// Root is a host's file system as the machine sees it, also while the host is down. Disks of LimitedDisk are not in it.
 func (l *Lab) Root(host string) string { return filepath.Join(l.dir, "hosts", host, "root") }

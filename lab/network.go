@@ -15,8 +15,7 @@ const bridge = "lab0"
 func netnsName(lab string) string { return "cu-" + lab }
 func netnsPath(lab string) string { return filepath.Join("/run/netns", netnsName(lab)) }
 
-// ensureNetwork makes the namespace and its bridge, or finishes one that a
-// killed run left half made.
+// ensureNetwork makes the namespace and its bridge, or finishes one that a killed run left half made.
 func ensureNetwork(ctx context.Context, lab string) error {
 	has := false
 	look := func() error {
@@ -57,9 +56,8 @@ func removeNetwork(ctx context.Context, lab string) error {
 	return err
 }
 
-// DialContext connects from the machine's own address in the lab's network.
-// The address must be numeric: a lab has no name server. It may be used as the
-// dial function of anything in this process.
+// DialContext connects from the machine's own address in the lab's network. The address must be numeric: a lab has no
+// name server. It may be used as the dial function of anything in this process.
 func (l *Lab) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
 	return dialIn(ctx, netnsPath(l.name), network, address)
 }

@@ -9,8 +9,7 @@ import (
 	"strings"
 )
 
-// PreflightError lists what a lab lacks on this machine. It is permanent until
-// somebody installs what is missing.
+// PreflightError lists what a lab lacks on this machine. It is permanent until somebody installs what is missing.
 type PreflightError struct {
 	Problems []string // one sentence each
 	Packages []string // Debian packages that solve some of them; may be empty
@@ -38,8 +37,7 @@ var tools = []struct{ command, pkg string }{
 
 const keyring = "/usr/share/keyrings/debian-archive-keyring.gpg"
 
-// Preflight says, all at once, what this machine lacks for a lab; the error is
-// a *PreflightError. It changes nothing.
+// Preflight says, all at once, what this machine lacks for a lab; the error is a *PreflightError. It changes nothing.
 func Preflight() error {
 	if runtime.GOOS != "linux" {
 		return &PreflightError{Problems: []string{"a lab needs Linux; this is " + runtime.GOOS + ": use a Linux machine or a virtual one"}}

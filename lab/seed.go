@@ -80,8 +80,7 @@ func hostsFile(all []Host) file {
 	return file{path: "etc/hosts", mode: 0o644, data: b.String()}
 }
 
-// userLines are what useradd would append to passwd, shadow and group. The
-// password matches nothing.
+// userLines are what useradd would append to passwd, shadow and group. The password matches nothing.
 func userLines(user string) map[string]string {
 	return map[string]string{
 		"etc/passwd": fmt.Sprintf("%s:x:%d:%d::/home/%s:/bin/bash\n", user, userID, userID, user),
@@ -90,8 +89,7 @@ func userLines(user string) map[string]string {
 	}
 }
 
-// plant writes files below root. It follows no link out of root, for the host
-// that lives there may have put one.
+// plant writes files below root. It follows no link out of root, for the host that lives there may have put one.
 func plant(root *os.Root, files []file) error {
 	for _, f := range files {
 		dir := filepath.Dir(f.path)

@@ -16,12 +16,10 @@ import (
 // and deleted after everything of it is gone.
 const stateDir = "/var/lib/clusterup-lab"
 
-// ErrNoLab says that there is no lab of that name on this machine. Trying again
-// does not help; Up does.
+// ErrNoLab says that there is no lab of that name on this machine. Trying again does not help; Up does.
 var ErrNoLab = errors.New("no such lab")
 
-// state is what cannot be seen again by looking. Whether a host runs is never
-// in it: its cgroup knows.
+// state is what cannot be seen again by looking. Whether a host runs is never in it: its cgroup knows.
 type state struct {
 	Name  string      `json:"name"`
 	Dir   string      `json:"dir"`

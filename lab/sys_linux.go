@@ -13,8 +13,7 @@ func mountOverlay(lower, upper, work, root string) error {
 	return unix.Mount("overlay", root, "overlay", 0, "lowerdir="+lower+",upperdir="+upper+",workdir="+work)
 }
 
-// unmount detaches a busy mount instead of failing: whoever still stands in it
-// keeps it, out of everybody's sight.
+// unmount detaches a busy mount instead of failing: whoever still stands in it keeps it, out of everybody's sight.
 func unmount(path string) error {
 	err := unix.Unmount(path, unix.UMOUNT_NOFOLLOW)
 	if errors.Is(err, unix.EBUSY) {
@@ -49,9 +48,8 @@ func inNetns(path string, fn func() error) error {
 	return inNamespace(path, unix.CLONE_NEWNET, "net", fn)
 }
 
-// inNamespace runs fn on a thread inside a namespace. That is never the main
-// thread: it cannot be ended, and all of /proc/self is what the main thread sees,
-// so that a process whose main thread were left behind in a host's namespace
+// inNamespace runs fn on a thread inside a namespace. That is never the main thread: it cannot be ended, and all of
+// /proc/self is what the main thread sees, so that a process whose main thread were left behind in a host's namespace
 // would take that host's mounts for the machine's.
 func inNamespace(path string, kind int, name string, fn func() error) error {
 	done := make(chan error, 1)
@@ -95,8 +93,7 @@ func inNamespace(path string, kind int, name string, fn func() error) error {
 	return <-done
 }
 
-// mountInto makes what is mounted at src appear at dst inside the mount
-// namespace of process pid.
+// mountInto makes what is mounted at src appear at dst inside the mount namespace of process pid.
 func mountInto(pid int, src, dst string) error {
 	fd, err := unix.OpenTree(unix.AT_FDCWD, src, unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC)
 	if err != nil {

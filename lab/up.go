@@ -16,8 +16,7 @@ import (
 	"github.com/clusterup/clusterup/durable"
 )
 
-// Options says which lab is wanted. The zero value is three hosts on bookworm
-// in the lab "lab".
+// Options says which lab is wanted. The zero value is three hosts on bookworm in the lab "lab".
 type Options struct {
 	Name  string     // several labs run side by side; "" is DefaultName
 	Dir   string     // the lab's disks and keys; "" is /var/lib/clusterup-lab/NAME
@@ -29,9 +28,8 @@ type Options struct {
 
 var userName = regexp.MustCompile(`^[a-z][a-z0-9-]{0,30}$`)
 
-// Up makes the lab as wanted, and returns when systemd and sshd of every host
-// are ready. What is up already stays as it is, hosts that are down boot, and
-// hosts that the lab has beyond those wanted stay. The first Up with a suite
+// Up makes the lab as wanted, and returns when systemd and sshd of every host are ready. What is up already stays as it
+// is, hosts that are down boot, and hosts that the lab has beyond those wanted stay. The first Up with a suite
 // downloads it.
 func Up(ctx context.Context, o Options) (*Lab, error) {
 	if err := Preflight(); err != nil {

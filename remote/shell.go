@@ -14,8 +14,7 @@ var heldScript string
 var frame = regexp.MustCompile(`(?m)^\t*(#.*)?\n?`).ReplaceAllString(heldScript, "")
 
 // guard is the first line of standard input, which no start-up file of the login shell gets past unseen: a shell that
-// it puts in place of the command executes that line, and a word such as read takes it away. It also ends the
-// program.
+// it puts in place of the command executes that line, and a word such as read takes it away. It also ends the program.
 const guard = "exit 123"
 
 // bootstrap is all that ever stands in an argument list. Whatever the login shell is (sh, fish, csh) reads it the same

@@ -12,9 +12,8 @@ import (
 	"golang.org/x/term"
 )
 
-// clusterup speaks so: stdout carries the result, stderr the progress, the questions and the errors. An error says
-// what was being done, the cause, and what to do next. Whatever is not a terminal gets one line per event and no
-// colour.
+// clusterup speaks so: stdout carries the result, stderr the progress, the questions and the errors. An error says what
+// was being done, the cause, and what to do next. Whatever is not a terminal gets one line per event and no colour.
 
 // Console is the terminal, or what stands for it.
 type Console struct {

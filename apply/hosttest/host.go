@@ -1,6 +1,5 @@
-// Package hosttest is what package apply relies on of every host: one suite of tests for real hosts and for those
-// that stand in for them.
-// It is for tests alone, and knows nothing of how a host is reached.
+// Package hosttest is what package apply relies on of every host: one suite of tests for real hosts and for those that
+// stand in for them. It is for tests alone, and knows nothing of how a host is reached.
 package hosttest
 
 import (
