@@ -130,7 +130,7 @@ func TestGoesDark(t *testing.T) {
 
 // TestRestsOn has the hosts that a failed step rests on.
 func TestRestsOn(t *testing.T) {
-	seen := facts.Snapshot{Hosts: map[string]facts.Host{"a": {Name: "a"}, "b": {Name: "b"}, "c": {Name: "c"}}}
+	seen := facts.Snapshot{Hosts: map[string]facts.Host{"a": {Machine: facts.Machine{Name: "a"}}, "b": {Machine: facts.Machine{Name: "b"}}, "c": {Machine: facts.Machine{Name: "c"}}}}
 	restart := plan.Step{Kind: plan.RestartMember, Host: "a", Needs: &plan.Needs{Serve: []string{"b", "c"}}}
 	for name, c := range map[string]struct {
 		failed StepError

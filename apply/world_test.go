@@ -102,7 +102,14 @@ func newWorld(t *testing.T, w etcd.Want) *world {
 		o.grounds[m.Name] = &Ground{Name: m.Name, IsDir: host.isDir, Runs: host.runs}
 		o.hostsOf[etcd.ClientURL(w.Cluster, m)] = m.Name
 		o.seen.Hosts[m.Name] = facts.Host{
-			Name: m.Name, Arch: "amd64", Systemd: 252, MachineID: m.Name, Rooms: map[string]facts.Room{"data": {Dir: "/var/lib", Size: 1 << 40, Free: 1 << 40}}, Files: map[string]facts.File{},
+			Machine: facts.Machine{
+				Name:      m.Name,
+				Arch:      "amd64",
+				Systemd:   252,
+				MachineID: m.Name,
+				Rooms:     map[string]facts.Room{"data": {Dir: "/var/lib", Size: 1 << 40, Free: 1 << 40}},
+				Files:     map[string]facts.File{},
+			},
 		}
 	}
 	return o
@@ -144,7 +151,7 @@ func (o *world) gather(ctx context.Context, w etcd.Want, last *looked, before *L
 	for _, m := range w.Cluster.Members {
 		if host := o.seen.Hosts[m.Name]; host.Reads {
 			for _, m := range w.Cluster.Members {
-				o.seen.Members = append(o.seen.Members, facts.Member{
+				o.seen.Members = append(o.seen.Members, facts.Listed{
 					ID: o.seen.Hosts[m.Name].Data.MemberID, Name: m.Name, PeerURLs: []string{"https://" + m.PeerAddress + ":2380"},
 				})
 			}
@@ -164,7 +171,7 @@ func (o *world) gather(ctx context.Context, w etcd.Want, last *looked, before *L
 		seen.Hosts = maps.Clone(seen.Hosts)
 	}
 	for name := range o.dark {
-		seen.Hosts[name] = facts.Host{Name: name, Unreachable: "no route"}
+		seen.Hosts[name] = facts.Host{Machine: facts.Machine{Name: name, Unreachable: "no route"}}
 	}
 	stage, err := etcd.Next(w, seen)
 	if last.stage != nil {

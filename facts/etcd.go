@@ -34,8 +34,8 @@ func (id *ID) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// Member is one entry of the cluster's member list.
-type Member struct {
+// Listed is one entry of the cluster's member list.
+type Listed struct {
 	ID         ID       `json:"id"`
 	Name       string   `json:"name"` // empty until the member has started for the first time
 	PeerURLs   []string `json:"peer_urls"`

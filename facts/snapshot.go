@@ -13,7 +13,7 @@ type Snapshot struct {
 	Taken    time.Time       `json:"taken"` // the control machine's clock
 	Operator Operator        `json:"operator"`
 	Hosts    map[string]Host `json:"hosts"`             // by member name
-	Members  []Member        `json:"members,omitempty"` // the member list, sorted by ID; nil when no member answered
+	Members  []Listed        `json:"members,omitempty"` // the member list, sorted by ID; nil when no member answered
 	Cluster  ID              `json:"cluster,omitempty"` // the cluster whose member list and alarms these are; zero: not known
 	Alarms   []Alarm         `json:"alarms,omitempty"`
 
@@ -96,8 +96,14 @@ type Revoked struct {
 	Current bool   `json:"current"`        // it names all that are revoked, and is of the CA that signs lists now
 }
 
-// Host is what one machine said of itself and of its member.
+// Host is what was seen of one host of the inventory: the machine, and the member that is to live on it.
 type Host struct {
+	Machine
+	Member
+}
+
+// Machine is what a host said of itself, whoever lives there.
+type Machine struct {
 	Name        string `json:"name"`
 	Unreachable string `json:"unreachable,omitempty"` // why it could not be looked at; all else is then zero
 	Unasked     string `json:"unasked,omitempty"`     // why its member, which runs, could not be asked: nothing is known of it
@@ -120,16 +126,20 @@ type Host struct {
 
 	EtcdUser bool              `json:"etcd_user"` // the system user and group that the member is to run as exist
 	Files    map[string]File   `json:"files"`     // by path: all that lies where clusterup puts things
-	Unit     Unit              `json:"unit"`
-	Process  *Process          `json:"process,omitempty"` // the unit's main process; nil: not running
-	Data     Data              `json:"data"`
-	V2Store  *V2Store          `json:"v2store,omitempty"` // nil: not asked, or not a member that could be
-	Leaves   map[string]Leaf   `json:"leaves,omitempty"`  // by role: peer, server
 	Sockets  []Socket          `json:"sockets,omitempty"`
 	Packages []string          `json:"packages,omitempty"` // installed or removed, whose purge deletes /var/lib/etcd and the user etcd
 	Missing  []string          `json:"missing,omitempty"`  // commands that clusterup needs and the host lacks
 	Binaries map[string]string `json:"binaries"`           // path under the release directory → SHA-256
 	InUse    []string          `json:"in_use,omitempty"`   // releases that a unit of this or another cluster names; told only where there are more than two
+}
+
+// Member is what was seen of one member: its unit and its files, and what it said itself.
+type Member struct {
+	Unit    Unit            `json:"unit"`
+	Process *Process        `json:"process,omitempty"` // the unit's main process; nil: not running
+	Data    Data            `json:"data"`
+	V2Store *V2Store        `json:"v2store,omitempty"` // nil: not asked, or not a member that could be
+	Leaves  map[string]Leaf `json:"leaves,omitempty"`  // by role: peer, server
 
 	Endpoint  string   `json:"endpoint,omitempty"` // client URL at which the member was asked; empty: it does not run
 	Etcd      *Status  `json:"etcd,omitempty"`     // nil: the member did not answer
@@ -137,7 +147,7 @@ type Host struct {
 	Denied    bool     `json:"denied,omitempty"`     // it did not answer since etcd's permissions are on, and refuse whoever asked
 	Reads     bool     `json:"reads"`                // a linearizable read through this member succeeded just now
 	ReadError string   `json:"read_error,omitempty"` // why it did not
-	Listed    []Member `json:"-"`                    // the member list as this member holds it
+	Listed    []Listed `json:"-"`                    // the member list as this member holds it
 	Alarms    []Alarm  `json:"-"`
 
 	// Serves is what the member's ports showed in new TLS handshakes, by the role of the certificate; a port without
@@ -163,11 +173,11 @@ type Served struct {
 
 // Dark says that nothing is known of the host, or of its member: it could not be looked at, or was not. All else is
 // unknown then, not absent.
-func (h Host) Dark() bool { return h.Unreachable != "" || h.Unasked != "" || h.Name == "" }
+func (m Machine) Dark() bool { return m.Unreachable != "" || m.Unasked != "" || m.Name == "" }
 
 // Healthy says that the member runs, knows a leader and serves a linearizable read, with nothing to complain of.
-func (h Host) Healthy() bool {
-	return h.Process != nil && h.Etcd != nil && h.Etcd.Leader != 0 && h.Reads && len(h.Etcd.Errors) == 0
+func (m Member) Healthy() bool {
+	return m.Process != nil && m.Etcd != nil && m.Etcd.Leader != 0 && m.Reads && len(m.Etcd.Errors) == 0
 }
 
 // Room is how much space there is on a file system, for others than root.

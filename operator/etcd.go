@@ -217,8 +217,8 @@ func (a *etcdAPI) Status(ctx context.Context, endpoint string) (facts.Status, er
 	return ask(a, func(c *quorum.Cluster) (facts.Status, error) { return c.Status(ctx, endpoint) })
 }
 
-func (a *etcdAPI) Members(ctx context.Context, endpoint string) ([]facts.Member, error) {
-	return ask(a, func(c *quorum.Cluster) ([]facts.Member, error) {
+func (a *etcdAPI) Members(ctx context.Context, endpoint string) ([]facts.Listed, error) {
+	return ask(a, func(c *quorum.Cluster) ([]facts.Listed, error) {
 		members, _, err := c.Members(ctx, endpoint, false)
 		return members, err
 	})

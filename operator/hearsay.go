@@ -45,7 +45,7 @@ func (s *Session) Heard(ctx context.Context, seen facts.Snapshot) map[string]fac
 
 // clientURL is where a member serves clients: as the cluster says where that is its address in the inventory, and else
 // as the inventory has it. Nobody else is asked because a host says so.
-func clientURL(c *inventory.Cluster, m inventory.Member, listed facts.Member) string {
+func clientURL(c *inventory.Cluster, m inventory.Member, listed facts.Listed) string {
 	for _, said := range listed.ClientURLs {
 		if u, err := url.Parse(said); err == nil && u.Hostname() == m.ClientAddress {
 			return said

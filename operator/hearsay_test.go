@@ -13,7 +13,7 @@ import (
 func TestHeard(t *testing.T) {
 	s, _ := lockedSession(t)
 	seen := *s.last.Load()
-	seen.Hosts["etcd-3"] = facts.Host{Name: "etcd-3", Unreachable: "no route"}
+	seen.Hosts["etcd-3"] = facts.Host{Machine: facts.Machine{Name: "etcd-3", Unreachable: "no route"}}
 	if got := s.Heard(t.Context(), seen); len(got) != 0 {
 		t.Errorf("nobody was asked, and yet %v", got)
 	}
@@ -24,7 +24,7 @@ func TestHeard(t *testing.T) {
 	if got := s.Heard(t.Context(), seen); len(got) != 1 || got["etcd-3"].Listed {
 		t.Errorf("heard %v", got)
 	}
-	seen.Hosts["etcd-3"] = facts.Host{Name: "etcd-3"}
+	seen.Hosts["etcd-3"] = facts.Host{Machine: facts.Machine{Name: "etcd-3"}}
 	if got := s.Heard(t.Context(), seen); len(got) != 0 {
 		t.Errorf("no host is dark, and yet %v", got)
 	}
@@ -38,7 +38,7 @@ func TestHeardOfMany(t *testing.T) {
 	s.Now, s.Etcd = time.Now, newEtcdAPI(s)
 	seen := *s.last.Load()
 	for _, name := range []string{"etcd-2", "etcd-3"} {
-		seen.Hosts[name] = facts.Host{Name: name, Unreachable: "no route"}
+		seen.Hosts[name] = facts.Host{Machine: facts.Machine{Name: name, Unreachable: "no route"}}
 	}
 	one := seen.Hosts["etcd-1"]
 	one.Etcd = &facts.Status{}
@@ -53,7 +53,7 @@ func TestHeardOfMany(t *testing.T) {
 	for said, want := range map[string]string{
 		"http://10.0.0.12:2381": "http://10.0.0.12:2381", "https://10.9.9.9:2379": "https://10.0.0.12:2379", "://": "https://10.0.0.12:2379",
 	} {
-		if got := clientURL(s.Cluster, m, facts.Member{ClientURLs: []string{said}}); got != want {
+		if got := clientURL(s.Cluster, m, facts.Listed{ClientURLs: []string{said}}); got != want {
 			t.Errorf("%s: asked at %s", said, got)
 		}
 	}

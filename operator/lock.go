@@ -63,7 +63,7 @@ func (h *holding) darkened(seen facts.Snapshot) facts.Snapshot {
 	hosts := map[string]facts.Host{}
 	for name, host := range seen.Hosts {
 		if err := h.unheld(name); err != nil && host.Unreachable == "" {
-			host = facts.Host{Name: name, Unreachable: err.Error(), Err: err}
+			host = facts.Host{Machine: facts.Machine{Name: name, Unreachable: err.Error(), Err: err}}
 		}
 		hosts[name] = host
 	}

@@ -49,8 +49,8 @@ func lockedSession(t *testing.T, unreachable ...string) (*Session, map[string]te
 		fakes[m.Name] = testHolder{cut: make(chan struct{})}
 		holders[m.Name] = fakes[m.Name]
 		born := units.Birth(etcd.ConfigDir(s.Cluster), units.Born{Cluster: "prod", Member: m.Name, ClusterID: "abc", MemberID: fmt.Sprint(i + 1)})
-		seen.Hosts[m.Name] = facts.Host{Name: m.Name, Files: map[string]facts.File{born.Path: {Kind: facts.Regular, Content: born.Data}}}
-		seen.Members = append(seen.Members, facts.Member{
+		seen.Hosts[m.Name] = facts.Host{Machine: facts.Machine{Name: m.Name, Files: map[string]facts.File{born.Path: {Kind: facts.Regular, Content: born.Data}}}}
+		seen.Members = append(seen.Members, facts.Listed{
 			ID: facts.ID(i + 1), Name: m.Name, PeerURLs: []string{fmt.Sprintf("https://10.0.0.1%d:2380", i+1)},
 		})
 	}
@@ -76,10 +76,12 @@ func TestUntouched(t *testing.T) {
 		mend func(*facts.Snapshot)
 		want bool
 	}{
-		"all seen, nobody since":   {nil, func(*facts.Snapshot) {}, true},
-		"a host is not locked":     {[]string{"etcd-2"}, func(*facts.Snapshot) {}, false},
-		"a host was dark":          {nil, func(s *facts.Snapshot) { s.Hosts["etcd-3"] = facts.Host{Unreachable: "no route"} }, false},
-		"a run was there":          {nil, func(s *facts.Snapshot) { s.Hosts["etcd-3"] = facts.Host{Run: "ended {}"} }, false},
+		"all seen, nobody since": {nil, func(*facts.Snapshot) {}, true},
+		"a host is not locked":   {[]string{"etcd-2"}, func(*facts.Snapshot) {}, false},
+		"a host was dark": {nil, func(s *facts.Snapshot) {
+			s.Hosts["etcd-3"] = facts.Host{Machine: facts.Machine{Unreachable: "no route"}}
+		}, false},
+		"a run was there":          {nil, func(s *facts.Snapshot) { s.Hosts["etcd-3"] = facts.Host{Machine: facts.Machine{Run: "ended {}"}} }, false},
 		"somebody thought it over": {nil, func(s *facts.Snapshot) { s.Taken = now.Add(-moments) }, false},
 	} {
 		s, _ := lockedSession(t, test.lost...)

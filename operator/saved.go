@@ -136,7 +136,7 @@ func factsDigest(s facts.Snapshot) (string, error) {
 	hosts := map[string]facts.Host{}
 	for name, host := range s.Hosts {
 		if host.Unreachable != "" { // each time it may be for another reason
-			host = facts.Host{Name: name, Unreachable: "dark"}
+			host = facts.Host{Machine: facts.Machine{Name: name, Unreachable: "dark"}}
 		}
 		host.ClockOffset, host.Rooms, host.EtcdError, host.ReadError = 0, nil, "", ""
 		host.Unread, host.Sources, host.Run = nil, nil, "" // addresses for privacy change by themselves
@@ -154,7 +154,7 @@ func factsDigest(s facts.Snapshot) (string, error) {
 	raw, err := json.Marshal(struct {
 		Operator facts.Operator
 		Hosts    map[string]facts.Host
-		Members  []facts.Member
+		Members  []facts.Listed
 		Alarms   []facts.Alarm
 	}{s.Operator, hosts, s.Members, s.Alarms})
 	if err != nil {

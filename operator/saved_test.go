@@ -19,9 +19,9 @@ func TestSavedDark(t *testing.T) {
 		p, s := plan.Plan{Cluster: "prod", Version: "3.6.16"}, facts.Snapshot{Hosts: map[string]facts.Host{}}
 		p.Dark = dark
 		for _, name := range []string{"etcd-1", "etcd-2", "etcd-3"} {
-			s.Hosts[name] = facts.Host{Name: name, Arch: "amd64"}
+			s.Hosts[name] = facts.Host{Machine: facts.Machine{Name: name, Arch: "amd64"}}
 			if slices.Contains(dark, name) {
-				s.Hosts[name] = facts.Host{Name: name, Unreachable: reason}
+				s.Hosts[name] = facts.Host{Machine: facts.Machine{Name: name, Unreachable: reason}}
 			}
 		}
 		return p, s
@@ -51,7 +51,8 @@ func TestSavedDark(t *testing.T) {
 // A saved plan is not made stale by facts that change by themselves from one look to the next, but by those that decide.
 func TestFactsDigest(t *testing.T) {
 	base := facts.Snapshot{Hosts: map[string]facts.Host{"etcd-1": {
-		Name: "etcd-1", Process: &facts.Process{PID: 7}, Etcd: &facts.Status{MemberID: 1, Index: 5}, Rooms: map[string]facts.Room{"data": {Dir: "/var/lib", Size: 10, Free: 10}},
+		Machine: facts.Machine{Name: "etcd-1", Rooms: map[string]facts.Room{"data": {Dir: "/var/lib", Size: 10, Free: 10}}},
+		Member:  facts.Member{Process: &facts.Process{PID: 7}, Etcd: &facts.Status{MemberID: 1, Index: 5}},
 	}}}
 	digest := func(do func(*facts.Host)) string {
 		host := base.Hosts["etcd-1"]

@@ -55,9 +55,9 @@ func (n *conn) maintenance() clientv3.Maintenance {
 // Members asks a member for the member list and the cluster's ID. Linearizable goes through the leader and needs a
 // quorum; otherwise the member answers with what it knows, which may be old. Nothing is written. A learner serves
 // neither (facts.ErrLearner).
-func (c *Cluster) Members(ctx context.Context, endpoint string, linearizable bool) ([]facts.Member, uint64, error) {
+func (c *Cluster) Members(ctx context.Context, endpoint string, linearizable bool) ([]facts.Listed, uint64, error) {
 	var clusterID uint64
-	members, err := ask(ctx, c, endpoint, "list members through", func(ctx context.Context, n *conn) ([]facts.Member, error) {
+	members, err := ask(ctx, c, endpoint, "list members through", func(ctx context.Context, n *conn) ([]facts.Listed, error) {
 		var opts []clientv3.OpOption
 		if linearizable {
 			ctx = clientv3.WithRequireLeader(ctx)
@@ -70,9 +70,9 @@ func (c *Cluster) Members(ctx context.Context, endpoint string, linearizable boo
 		}
 		header := r.Header
 		clusterID = header.GetClusterId()
-		list := make([]facts.Member, 0, len(r.Members))
+		list := make([]facts.Listed, 0, len(r.Members))
 		for _, m := range r.Members {
-			list = append(list, facts.Member{
+			list = append(list, facts.Listed{
 				ID: facts.ID(m.ID), Name: m.Name, PeerURLs: m.PeerURLs, ClientURLs: m.ClientURLs, Learner: m.IsLearner,
 			})
 		}

@@ -129,7 +129,7 @@ func TestMembers(t *testing.T) {
 		},
 	}}
 	c, _ := oneMember(t, f)
-	want := []facts.Member{
+	want := []facts.Listed{
 		{ID: 0xa1, Name: "etcd-1", PeerURLs: []string{"https://192.0.2.11:2380"}, ClientURLs: []string{epIPv4}},
 		{ID: 0xa2, PeerURLs: []string{"https://192.0.2.12:2380"}, Learner: true},
 	}

@@ -22,7 +22,7 @@ func (c *Cluster) UpdateMember(ctx context.Context, endpoint string, id uint64, 
 	if err != nil {
 		return err
 	}
-	there := func(m facts.Member) bool { return uint64(m.ID) == id && sameURLs(m.PeerURLs, peerURLs) }
+	there := func(m facts.Listed) bool { return uint64(m.ID) == id && sameURLs(m.PeerURLs, peerURLs) }
 	if slices.ContainsFunc(list, there) {
 		return nil
 	}

@@ -88,7 +88,7 @@ func movesPeer(t *testing.T, c *Cluster, members []*member, id facts.ID) {
 			t.Fatalf("%q: %v", urls, err)
 		}
 		list, _, err := c.Members(ctx, through, true)
-		at := slices.IndexFunc(list, func(m facts.Member) bool { return m.ID == id })
+		at := slices.IndexFunc(list, func(m facts.Listed) bool { return m.ID == id })
 		if err != nil || at < 0 {
 			t.Fatalf("%v, %v", list, err)
 		}

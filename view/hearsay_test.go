@@ -24,7 +24,7 @@ func TestHearsayIsTold(t *testing.T) {
 	l := Look{Want: etcd.Want{Cluster: &inventory.Cluster{}}, Seen: facts.Snapshot{Hosts: map[string]facts.Host{}}, Heard: said}
 	for _, name := range []string{"etcd-1", "etcd-2", "etcd-3", "etcd-4"} {
 		l.Want.Cluster.Members = append(l.Want.Cluster.Members, inventory.Member{Name: name})
-		host := facts.Host{Name: name}
+		host := facts.Host{Machine: facts.Machine{Name: name}}
 		if _, dark := said[name]; dark {
 			host.Unreachable = "no route"
 		}

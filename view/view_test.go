@@ -80,14 +80,19 @@ func TestStatusView(t *testing.T) {
 		Alarms:   []facts.Alarm{{Member: 2, Type: "NOSPACE"}},
 		Hosts: map[string]facts.Host{
 			"etcd-1": {
-				Name: "etcd-1", Process: &facts.Process{PID: 7}, Reads: true, Leaves: leaf,
-				Etcd: &facts.Status{MemberID: 1, Leader: 1, Version: "3.6.16", Term: 4, Index: 99, Applied: 98, DBSize: 20480},
+				Machine: facts.Machine{Name: "etcd-1"},
+				Member: facts.Member{
+					Process: &facts.Process{PID: 7},
+					Reads:   true,
+					Leaves:  leaf,
+					Etcd:    &facts.Status{MemberID: 1, Leader: 1, Version: "3.6.16", Term: 4, Index: 99, Applied: 98, DBSize: 20480},
+				},
 			},
 			"etcd-2": {
-				Name: "etcd-2", Process: &facts.Process{PID: 8}, Reads: true,
-				Etcd: &facts.Status{MemberID: 2, Leader: 1, Version: "3.6.16", Term: 4, Index: 99, Applied: 97, Errors: []string{"etcdserver: mvcc: database space exceeded"}},
+				Machine: facts.Machine{Name: "etcd-2"},
+				Member:  facts.Member{Process: &facts.Process{PID: 8}, Reads: true, Etcd: &facts.Status{MemberID: 2, Leader: 1, Version: "3.6.16", Term: 4, Index: 99, Applied: 97, Errors: []string{"etcdserver: mvcc: database space exceeded"}}},
 			},
-			"etcd-3": {Name: "etcd-3", Unreachable: "etcd-3: connect: no route to host"},
+			"etcd-3": {Machine: facts.Machine{Name: "etcd-3", Unreachable: "etcd-3: connect: no route to host"}},
 		},
 	}
 	refused := &plan.Refused{Refusals: []plan.Refusal{{Kind: plan.Unreachable, Host: "etcd-3", Reason: "connect: no route to host"}}}

@@ -108,13 +108,15 @@ func TestCheckBeforeTheFirstApply(t *testing.T) {
 	a := newAging(t, "")
 	for name := range a.seen.Hosts {
 		a.host(name, func(h *facts.Host) {
-			*h = facts.Host{Name: name, Arch: "amd64", Systemd: 252, Rooms: map[string]facts.Room{"data": {Dir: "/var/lib", Size: 1 << 40, Free: 1 << 40}}}
+			*h = facts.Host{Machine: facts.Machine{Name: name, Arch: "amd64", Systemd: 252, Rooms: map[string]facts.Room{"data": {Dir: "/var/lib", Size: 1 << 40, Free: 1 << 40}}}}
 		})
 	}
 	a.seen.Members, a.seen.Operator = nil, facts.Operator{}
 	same(t, a.found(a.want), "there is no cluster prod yet [drift] → clusterup apply makes it")
 
-	a.host("etcd-1", func(h *facts.Host) { *h = facts.Host{Name: h.Name, Unreachable: "etcd-1: no answer in time"} })
+	a.host("etcd-1", func(h *facts.Host) {
+		*h = facts.Host{Machine: facts.Machine{Name: h.Name, Unreachable: "etcd-1: no answer in time"}}
+	})
 	same(t, a.found(a.want), "etcd-1: no answer in time [unreachable] → ",
 		"etcd-2: absent [unhealthy] → ", "etcd-3: absent [unhealthy] → ",
 		"the bootstrap waits for etcd-1: every host is needed before there is a cluster, since one that is not seen may hold data [waits] → ")
@@ -217,7 +219,9 @@ func TestCheckWhileARotationWaits(t *testing.T) {
 func TestStatusOfARotationWithAHostDown(t *testing.T) {
 	a := newAging(t, "")
 	a.until(etcd.RotateCA(a.want, a.seen, []string{"peer"}, ""), plan.IssueLeaf)
-	a.host("etcd-2", func(h *facts.Host) { *h = facts.Host{Name: h.Name, Unreachable: "etcd-2: no answer in time"} })
+	a.host("etcd-2", func(h *facts.Host) {
+		*h = facts.Host{Machine: facts.Machine{Name: h.Name, Unreachable: "etcd-2: no answer in time"}}
+	})
 	text := a.status(plan.Plan{}, nil)
 	for _, want := range []string{
 		"peer CA 2: 3650 days; trusted by etcd-1 and etcd-3; of etcd-2 it is not known\n",

@@ -56,7 +56,7 @@ func TestCheckLeadsOn(t *testing.T) {
 		}, []string{"alarm"}},
 		"no cluster yet": {func(a *aging) {
 			each(a, func(h *facts.Host) {
-				*h = facts.Host{Name: h.Name, Arch: "amd64", Systemd: 252, Rooms: map[string]facts.Room{"data": {Size: 1 << 40, Free: 1 << 40}}}
+				*h = facts.Host{Machine: facts.Machine{Name: h.Name, Arch: "amd64", Systemd: 252, Rooms: map[string]facts.Room{"data": {Size: 1 << 40, Free: 1 << 40}}}}
 			})
 			a.seen.Members, a.seen.Operator = nil, facts.Operator{}
 		}, []string{"drift"}},

@@ -16,7 +16,7 @@ func TestDestroyLeaves(t *testing.T) {
 	if err := s.left(seen); err != nil {
 		t.Errorf("all were seen: %v", err)
 	}
-	seen.Hosts["etcd-3"] = facts.Host{Name: "etcd-3", Unreachable: "no route"}
+	seen.Hosts["etcd-3"] = facts.Host{Machine: facts.Machine{Name: "etcd-3", Unreachable: "no route"}}
 	err := view.Late(goneRemedy(s.left(seen)), 6)
 	if code := view.Advice(operator.Advice).ExitCode(err); code != view.ExitUnreachable {
 		t.Errorf("exit %d", code)

@@ -46,11 +46,11 @@ func newAging(t *testing.T, pki string) *aging {
 		seen: facts.Snapshot{Taken: time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC), Hosts: map[string]facts.Host{}},
 	}
 	for _, m := range c.Members {
-		a.seen.Hosts[m.Name] = facts.Host{Name: m.Name, Arch: "amd64", Systemd: 252, MachineID: m.Name, Rooms: map[string]facts.Room{"data": {Dir: "/var/lib", Size: 1 << 40, Free: 1 << 40}}, Files: map[string]facts.File{}}
+		a.seen.Hosts[m.Name] = facts.Host{Machine: facts.Machine{Name: m.Name, Arch: "amd64", Systemd: 252, MachineID: m.Name, Rooms: map[string]facts.Room{"data": {Dir: "/var/lib", Size: 1 << 40, Free: 1 << 40}}, Files: map[string]facts.File{}}}
 	}
 	a.apply(a.want)
 	for _, m := range c.Members {
-		a.seen.Members = append(a.seen.Members, facts.Member{ID: a.seen.Hosts[m.Name].Data.MemberID, Name: m.Name, PeerURLs: []string{"https://" + m.Address + ":2380"}})
+		a.seen.Members = append(a.seen.Members, facts.Listed{ID: a.seen.Hosts[m.Name].Data.MemberID, Name: m.Name, PeerURLs: []string{"https://" + m.Address + ":2380"}})
 	}
 	return a
 }

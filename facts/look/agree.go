@@ -30,7 +30,7 @@ func agree(s *facts.Snapshot) {
 	for i := range believed { // sorted, so that equal ones look equal
 		h := &believed[i]
 		h.Listed, h.Alarms = slices.Clone(h.Listed), slices.Clone(h.Alarms)
-		slices.SortFunc(h.Listed, func(a, b facts.Member) int { return cmp.Compare(a.ID, b.ID) })
+		slices.SortFunc(h.Listed, func(a, b facts.Listed) int { return cmp.Compare(a.ID, b.ID) })
 		slices.SortFunc(h.Alarms, func(a, b facts.Alarm) int {
 			return cmp.Or(cmp.Compare(a.Member, b.Member), cmp.Compare(a.Type, b.Type))
 		})

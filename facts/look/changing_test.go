@@ -33,8 +33,8 @@ func TestShakeWhileACAChanges(t *testing.T) {
 	old, next := testCA(t, 1), testCA(t, 2)
 	leaf := testLeaf(t, next, "10.0.0.1")
 	host := facts.Host{
-		Process: &facts.Process{Args: []string{"etcd", "--listen-peer-urls=https://10.0.0.1:2380", "--peer-trusted-ca-file=/both.pem"}},
-		Files:   map[string]facts.File{"/both.pem": {Content: append(bytes.Clone(old.ca.PEM), next.ca.PEM...)}},
+		Machine: facts.Machine{Files: map[string]facts.File{"/both.pem": {Content: append(bytes.Clone(old.ca.PEM), next.ca.PEM...)}}},
+		Member:  facts.Member{Process: &facts.Process{Args: []string{"etcd", "--listen-peer-urls=https://10.0.0.1:2380", "--peer-trusted-ca-file=/both.pem"}}},
 	}
 	late := host
 	late.Files = map[string]facts.File{"/both.pem": {Content: old.ca.PEM}}

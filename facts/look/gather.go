@@ -24,7 +24,7 @@ type Shell interface {
 type Etcd interface {
 	Status(ctx context.Context, endpoint string) (facts.Status, error)
 	// Members is the list as that member holds it, answered locally.
-	Members(ctx context.Context, endpoint string) ([]facts.Member, error)
+	Members(ctx context.Context, endpoint string) ([]facts.Listed, error)
 	// ReadLinearizable fails when that member cannot reach a leader with a quorum.
 	ReadLinearizable(ctx context.Context, endpoint string) error
 	Alarms(ctx context.Context, endpoint string) ([]facts.Alarm, error)
@@ -151,11 +151,11 @@ func (l looker) look(ctx context.Context, name string, ask facts.Ask) facts.Host
 	received := src.Now()
 	l.tell(name, err)
 	if err != nil {
-		return facts.Host{Name: name, Unreachable: err.Error(), Err: err}
+		return facts.Host{Machine: facts.Machine{Name: name, Unreachable: err.Error(), Err: err}}
 	}
 	host, clock, err := parse(ask, text)
 	if err != nil {
-		return facts.Host{Name: name, Unreachable: err.Error(), Err: err}
+		return facts.Host{Machine: facts.Machine{Name: name, Unreachable: err.Error(), Err: err}}
 	}
 	host.Name = name
 	host.ClockOffset = offset(clock, sent, received)

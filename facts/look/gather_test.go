@@ -51,7 +51,7 @@ func (e *fakeEtcd) route(member, endpoint string) {
 type fakeMember struct {
 	status    facts.Status
 	statusErr error
-	members   []facts.Member
+	members   []facts.Listed
 	listErr   error
 	readErr   error
 	alarms    []facts.Alarm
@@ -75,7 +75,7 @@ func (e *fakeEtcd) Status(_ context.Context, endpoint string) (facts.Status, err
 	return m.status, errors.Join(err, m.statusErr)
 }
 
-func (e *fakeEtcd) Members(_ context.Context, endpoint string) ([]facts.Member, error) {
+func (e *fakeEtcd) Members(_ context.Context, endpoint string) ([]facts.Listed, error) {
 	m, err := e.ask(endpoint)
 	return m.members, errors.Join(err, m.listErr)
 }
@@ -131,9 +131,9 @@ func TestGather(t *testing.T) {
 	site := newSite(t, map[string]string{"a": "running-debian11", "b": "waldir-debian13", "c": "bare-debian12", "d": "bare-debian13"})
 	lost := errors.New("d: connect: refused")
 	site.shells["d"] = fakeHost{t, Script(site.asks["d"]), nil, lost}
-	list := []facts.Member{{ID: 9, Name: "b"}, {ID: 3, Name: "a"}}
+	list := []facts.Listed{{ID: 9, Name: "b"}, {ID: 3, Name: "a"}}
 	site.etcd.members["https://a"] = fakeMember{
-		status: facts.Status{MemberID: 3, Leader: 9, Applied: 7}, members: []facts.Member{{ID: 3, Name: "old"}}, readErr: errors.New("no leader"),
+		status: facts.Status{MemberID: 3, Leader: 9, Applied: 7}, members: []facts.Listed{{ID: 3, Name: "old"}}, readErr: errors.New("no leader"),
 		alarms: []facts.Alarm{{Member: 3, Type: "OLD"}},
 	}
 	site.etcd.members["https://b"] = fakeMember{
@@ -167,7 +167,7 @@ func TestGather(t *testing.T) {
 		t.Error("a host without a member was asked for one")
 	}
 	// Members that serve reads are believed.
-	if want := []facts.Member{{ID: 3, Name: "a"}, {ID: 9, Name: "b"}}; !cmp.Equal(s.Members, want) {
+	if want := []facts.Listed{{ID: 3, Name: "a"}, {ID: 9, Name: "b"}}; !cmp.Equal(s.Members, want) {
 		t.Errorf("members %v, want %v", s.Members, want)
 	}
 	if want := []facts.Alarm{{Member: 3, Type: "CORRUPT"}, {Member: 3, Type: "NOSPACE"}, {Member: 9, Type: "NOSPACE"}}; !cmp.Equal(s.Alarms, want) {
@@ -251,7 +251,7 @@ func TestGatherStartingMember(t *testing.T) {
 	site := newSite(t, map[string]string{"a": "running-debian11", "b": "running-debian11"})
 	script, looked := Script(site.asks["b"]), 0
 	site.shells["b"] = startingHost{fakeHost{t, script, answer(t, "bare-debian12"), nil}, fakeHost{t, script, answer(t, "running-debian11"), nil}, &looked}
-	list := []facts.Member{{ID: 3, Name: "a", ClientURLs: []string{"https://a"}}, {ID: 9, Name: "b"}}
+	list := []facts.Listed{{ID: 3, Name: "a", ClientURLs: []string{"https://a"}}, {ID: 9, Name: "b"}}
 	for _, endpoint := range []string{"https://a", "https://b"} {
 		site.etcd.members[endpoint] = fakeMember{status: facts.Status{Applied: 7}, members: list, alarms: []facts.Alarm{{Member: 9, Type: "NOSPACE"}}}
 	}
@@ -272,7 +272,7 @@ func TestGatherStartingMember(t *testing.T) {
 func TestGatherTwiceIsEqual(t *testing.T) {
 	site := newSite(t, map[string]string{"a": "running-debian11", "b": "waldir-debian13", "c": "odd-debian11"})
 	for _, endpoint := range []string{"https://a", "https://b"} {
-		site.etcd.members[endpoint] = fakeMember{status: facts.Status{Applied: 7}, members: []facts.Member{{ID: 3}}}
+		site.etcd.members[endpoint] = fakeMember{status: facts.Status{Applied: 7}, members: []facts.Listed{{ID: 3}}}
 	}
 	first := gather(t, site.source())
 	for range 20 {
@@ -351,9 +351,9 @@ func TestClockOffset(t *testing.T) {
 // What most voters of one cluster say is believed that serve reads: not one of another cluster, not one that claims to have applied most,
 // nor one that is behind.
 func TestAgree(t *testing.T) {
-	good, lie := []facts.Member{{ID: 3, Name: "a"}, {ID: 9, Name: "b"}}, []facts.Member{{ID: 4, Name: "evil"}}
-	member := func(cluster facts.ID, applied uint64, members []facts.Member, reads bool) facts.Host {
-		return facts.Host{Etcd: &facts.Status{ClusterID: cluster, Leader: 9, Applied: applied}, Listed: members, Reads: reads, Alarms: []facts.Alarm{{Member: members[0].ID, Type: "NOSPACE"}}}
+	good, lie := []facts.Listed{{ID: 3, Name: "a"}, {ID: 9, Name: "b"}}, []facts.Listed{{ID: 4, Name: "evil"}}
+	member := func(cluster facts.ID, applied uint64, members []facts.Listed, reads bool) facts.Host {
+		return facts.Host{Member: facts.Member{Etcd: &facts.Status{ClusterID: cluster, Leader: 9, Applied: applied}, Listed: members, Reads: reads, Alarms: []facts.Alarm{{Member: members[0].ID, Type: "NOSPACE"}}}}
 	}
 	for name, hosts := range map[string][3]facts.Host{
 		"one lies to be ahead":        {member(1, 1<<60, lie, true), member(1, 7, good, true), member(1, 8, good, true)},
@@ -393,15 +393,15 @@ func TestGatherUntilElected(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				site := newSite(t, map[string]string{"a": "running-debian11", "b": "waldir-debian13"})
-				list := []facts.Member{{ID: 3, Name: "a"}, {ID: 9, Name: "b"}, {ID: 5, Learner: true}}
+				list := []facts.Listed{{ID: 3, Name: "a"}, {ID: 9, Name: "b"}, {ID: 5, Learner: true}}
 				for i := 2; i < test.voters; i++ {
-					list = append(list, facts.Member{ID: facts.ID(10 + i)})
+					list = append(list, facts.Listed{ID: facts.ID(10 + i)})
 				}
 				site.etcd.members["https://a"] = fakeMember{status: facts.Status{MemberID: 3, Leader: 9}, members: list}
 				site.etcd.members["https://b"] = fakeMember{status: facts.Status{MemberID: 9, Leader: 9}, members: list}
 				if test.third {
 					site = newSite(t, map[string]string{"a": "running-debian11", "b": "waldir-debian13", "c": "running-debian11"})
-					list[len(list)-1] = facts.Member{ID: 12, Name: "c"}
+					list[len(list)-1] = facts.Listed{ID: 12, Name: "c"}
 					for name, id := range map[string]facts.ID{"a": 3, "b": 9, "c": 12} {
 						site.etcd.members["https://"+name] = fakeMember{status: facts.Status{MemberID: id, Leader: 9}, members: list}
 					}
@@ -460,7 +460,7 @@ func TestGatherElection(t *testing.T) {
 		asks   int
 	}{"one names another leader": {3, 2}, "all name the same": {9, 1}} {
 		site := newSite(t, map[string]string{"a": "running-debian11", "b": "waldir-debian13"})
-		list, asked := []facts.Member{{ID: 3, Name: "a"}, {ID: 9, Name: "b"}}, 0
+		list, asked := []facts.Listed{{ID: 3, Name: "a"}, {ID: 9, Name: "b"}}, 0
 		site.etcd.members["https://a"] = fakeMember{status: facts.Status{MemberID: 3, Leader: test.leader}, members: list}
 		site.etcd.members["https://b"] = fakeMember{status: facts.Status{MemberID: 9, Leader: 9}, members: list}
 		src := site.source()

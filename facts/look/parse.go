@@ -20,7 +20,8 @@ import (
 // Host.Unread; an answer that was cut short, or lacks what every host can tell, is an error.
 func parse(a facts.Ask, answer []byte) (facts.Host, time.Time, error) {
 	p := &parser{ask: a, host: facts.Host{
-		Files: map[string]facts.File{}, Leaves: map[string]facts.Leaf{}, Binaries: map[string]string{}, Rooms: map[string]facts.Room{},
+		Machine: facts.Machine{Files: map[string]facts.File{}, Binaries: map[string]string{}, Rooms: map[string]facts.Room{}},
+		Member:  facts.Member{Leaves: map[string]facts.Leaf{}},
 	}, owners: map[string]string{}}
 	text, raw, err := cutRaw(answer)
 	if err == nil {

@@ -51,7 +51,7 @@ func TestShake(t *testing.T) {
 				cert := &x509.Certificate{Raw: []byte(k.Address + " " + k.Role), Subject: pkix.Name{CommonName: k.Role + ":a"}}
 				return []*x509.Certificate{cert}, nil
 			}}
-			got := looker{src: src}.shake(t.Context(), "a", facts.Host{Process: &facts.Process{Args: test.args}, Endpoint: test.endpoint})
+			got := looker{src: src}.shake(t.Context(), "a", facts.Host{Member: facts.Member{Process: &facts.Process{Args: test.args}, Endpoint: test.endpoint}})
 			if diff := cmp.Diff(test.want, got); diff != "" {
 				t.Errorf("-want +got %s", diff)
 			}
@@ -72,7 +72,7 @@ func FuzzShake(f *testing.F) {
 			Asks:      map[string]facts.Ask{"a": {Peer: "10.0.0.1:2380"}, "b": {}},
 			Handshake: func(context.Context, Knock) ([]*x509.Certificate, error) { return nil, facts.ErrNoCertificate },
 		}
-		host := facts.Host{Process: &facts.Process{Args: args}, Endpoint: serving(args, "https://10.0.0.1:2379")}
+		host := facts.Host{Member: facts.Member{Process: &facts.Process{Args: args}, Endpoint: serving(args, "https://10.0.0.1:2379")}}
 		seen := looker{src: src}.shake(t.Context(), "a", host)
 		if len(seen) > 2 || len(seen["peer"]) > 1 || len(seen["server"]) > 1 {
 			t.Errorf("%+v", seen)

@@ -119,7 +119,9 @@ var rare = []condition{
 	{"marker and data lost", whole, func(w Want, h *facts.Host) { marker("")(w, h); wipe(h) }},
 	{"marker of another cluster", whole, marker(`{"cluster_id":"abc","member_id":"def","token":"t"}`)},
 	{"marker cut short", whole, marker(`{"cluster_id":`)},
-	{"unreachable", fresh, as(func(h *facts.Host) { *h = facts.Host{Name: h.Name, Unreachable: "connect: refused"} })},
+	{"unreachable", fresh, as(func(h *facts.Host) {
+		*h = facts.Host{Machine: facts.Machine{Name: h.Name, Unreachable: "connect: refused"}}
+	})},
 	{"foreign data", fresh, as(func(h *facts.Host) { h.Data = facts.Data{Exists: true, WAL: true, ClusterID: 7, MemberID: 8} })},
 	{"data that cannot be read", fresh, as(func(h *facts.Host) { h.Data = facts.Data{Exists: true, WAL: true} })},
 	{"data of another member", whole, as(func(h *facts.Host) { stop(h); h.Data.MemberID++ })},

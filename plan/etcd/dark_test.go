@@ -16,7 +16,9 @@ import (
 // hide is a look at which hosts cannot be seen.
 func hide(s facts.Snapshot, names ...string) facts.Snapshot {
 	for _, name := range names {
-		s = change(s, name, func(h *facts.Host) { *h = facts.Host{Name: name, Unreachable: "connect: no route to host"} })
+		s = change(s, name, func(h *facts.Host) {
+			*h = facts.Host{Machine: facts.Machine{Name: name, Unreachable: "connect: no route to host"}}
+		})
 	}
 	return s
 }
@@ -400,14 +402,14 @@ func TestQuorumOfListedVoters(t *testing.T) {
 	w.Cluster.Etcd.Flags = map[string]string{"max-txn-ops": "7"}
 	s := settled(t, wanted(t, 3))
 	for name, test := range map[string]struct {
-		more    []facts.Member
+		more    []facts.Listed
 		quorum  int
 		refused bool
 	}{
 		"as the inventory has it":  {nil, 2, false},
-		"a learner":                {[]facts.Member{{ID: 8, Name: "etcd-8", Learner: true}}, 2, false},
-		"a voter":                  {[]facts.Member{{ID: 8, Name: "etcd-8"}}, 3, true},
-		"one that has not started": {[]facts.Member{{ID: 8}}, 3, true},
+		"a learner":                {[]facts.Listed{{ID: 8, Name: "etcd-8", Learner: true}}, 2, false},
+		"a voter":                  {[]facts.Listed{{ID: 8, Name: "etcd-8"}}, 3, true},
+		"one that has not started": {[]facts.Listed{{ID: 8}}, 3, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := s

@@ -110,7 +110,9 @@ func (k *sleeper) darken(st state, names []string, dies bool) night {
 	}
 	for _, name := range names {
 		dark.there[name] = dark.seen.Hosts[name]
-		dark.seen = change(dark.seen, name, func(h *facts.Host) { *h = facts.Host{Name: name, Unreachable: "no route to host"} })
+		dark.seen = change(dark.seen, name, func(h *facts.Host) {
+			*h = facts.Host{Machine: facts.Machine{Name: name, Unreachable: "no route to host"}}
+		})
 	}
 	return dark
 }

@@ -12,7 +12,7 @@ import (
 // nothing is done there.
 func TestDestroyDark(t *testing.T) {
 	w := wanted(t, 3)
-	s := change(settled(t, w), "etcd-3", func(h *facts.Host) { *h = facts.Host{Name: "etcd-3", Unreachable: "no route"} })
+	s := change(settled(t, w), "etcd-3", func(h *facts.Host) { *h = facts.Host{Machine: facts.Machine{Name: "etcd-3", Unreachable: "no route"}} })
 	for name, accepted := range map[string][]plan.Risk{"nothing": nil, "another host": {plan.Gone("etcd-2")}} {
 		w.Accept = accepted
 		p, err := BuildWith(NextDestroy(false), w, s)

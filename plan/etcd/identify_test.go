@@ -146,7 +146,7 @@ func TestForeignList(t *testing.T) {
 	w := wanted(t, 3)
 	s := settled(t, w)
 	s.Cluster = 7
-	s.Members, s.Alarms = []facts.Member{{ID: 8, Name: "evil"}}, []facts.Alarm{{Member: 8, Type: "CORRUPT"}}
+	s.Members, s.Alarms = []facts.Listed{{ID: 8, Name: "evil"}}, []facts.Alarm{{Member: 8, Type: "CORRUPT"}}
 	flagged(&w)
 	if stage, err := Next(w, s); err != nil || stage == nil {
 		t.Errorf("%s, %v", said(stage), err)

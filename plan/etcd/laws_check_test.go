@@ -25,7 +25,7 @@ func TestLawsNotice(t *testing.T) {
 		}}
 	}
 	outvoted := whole
-	outvoted.Members = append(slices.Clone(whole.Members), facts.Member{ID: 8, Name: "etcd-8"}, facts.Member{ID: 9, Name: "etcd-9"})
+	outvoted.Members = append(slices.Clone(whole.Members), facts.Listed{ID: 8, Name: "etcd-8"}, facts.Listed{ID: 9, Name: "etcd-9"})
 	down := change(whole, "etcd-3", stop)
 	lost := change(whole, "etcd-3", func(h *facts.Host) { stop(h); h.Data = facts.Data{} })
 	foreign := change(ready, "etcd-3", func(h *facts.Host) { h.Data = facts.Data{WAL: true, ClusterID: 7, MemberID: 8} })

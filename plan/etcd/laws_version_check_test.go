@@ -90,7 +90,7 @@ func TestVersionLawsNotice(t *testing.T) {
 		}, "v2 API"},
 		"an alarm":    {restart("3.6.12", func(c *scene) { c.s.Alarms = []facts.Alarm{{Member: 1, Type: "CORRUPT"}} }), "alarm"},
 		"a full disk": {restart("3.6.12", func(c *scene) { c.s.Alarms = []facts.Alarm{{Member: 1, Type: "NOSPACE"}} }), "alarm"},
-		"a learner":   {restart("3.6.12", func(c *scene) { c.s.Members = []facts.Member{{Name: "new", Learner: true}} }), "learner"},
+		"a learner":   {restart("3.6.12", func(c *scene) { c.s.Members = []facts.Listed{{Name: "new", Learner: true}} }), "learner"},
 		"the leader":  {restart("3.6.12", func(c *scene) { leads(c, "etcd-2") }), "it leads"},
 		"one of three far behind, another restarts": {restart("3.6.12", func(c *scene) {
 			for _, name := range []string{"etcd-1", "etcd-2"} {

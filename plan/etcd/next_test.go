@@ -172,7 +172,9 @@ func TestRefusals(t *testing.T) {
 		kind plan.RefusalKind
 		says string
 	}{
-		"unreachable":  {bare(w), "etcd-2", func(h *facts.Host) { *h = facts.Host{Name: "etcd-2", Unreachable: "etcd-2: connect: refused"} }, plan.Unreachable, "connect: refused"},
+		"unreachable": {bare(w), "etcd-2", func(h *facts.Host) {
+			*h = facts.Host{Machine: facts.Machine{Name: "etcd-2", Unreachable: "etcd-2: connect: refused"}}
+		}, plan.Unreachable, "connect: refused"},
 		"unasked":      {base, "etcd-2", func(h *facts.Host) { h.Etcd, h.Reads, h.Unasked = nil, false, "forwards nothing" }, plan.Unreachable, "forwards nothing"},
 		"no systemd":   {bare(w), "etcd-2", func(h *facts.Host) { h.Systemd = 0 }, plan.Unsuitable, "systemd"},
 		"architecture": {bare(w), "etcd-2", func(h *facts.Host) { h.Arch = "mips" }, plan.Unsuitable, "mips"},

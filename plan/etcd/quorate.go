@@ -22,7 +22,7 @@ func Quorate(w Want, s facts.Snapshot, held []string) error {
 	if v.unfounded() {
 		return v.quorate(v.inventoried(), len(w.Cluster.Members), held)
 	}
-	lists := [][]facts.Member{v.seen.Members}
+	lists := [][]facts.Listed{v.seen.Members}
 	if v.seen.Members == nil {
 		lists = v.presumed()
 	}
@@ -39,7 +39,7 @@ func Quorate(w Want, s facts.Snapshot, held []string) error {
 func (v view) unfounded() bool { return !v.formed && v.seen.Members == nil }
 
 // quorate says whether enough hosts of a list are held.
-func (v view) quorate(list []facts.Member, need int, held []string) error {
+func (v view) quorate(list []facts.Listed, need int, held []string) error {
 	short := &plan.NoMajority{Need: need, Of: len(list), Every: v.unfounded()}
 	for _, member := range list {
 		m, ok := v.hostOf(member)
@@ -68,7 +68,7 @@ func (v view) unheld(m inventory.Member) plan.Refusal {
 }
 
 // hostOf is the host of a listed member: where it is known to its peers, whatever it is called.
-func (v view) hostOf(member facts.Member) (inventory.Member, bool) {
+func (v view) hostOf(member facts.Listed) (inventory.Member, bool) {
 	at := slices.IndexFunc(v.want.Cluster.Members, func(m inventory.Member) bool { return v.knownAt(m, member) })
 	if at < 0 {
 		return inventory.Member{}, false
@@ -78,12 +78,12 @@ func (v view) hostOf(member facts.Member) (inventory.Member, bool) {
 
 // Listed are the members that the cluster itself lists, each by the name that the inventory has for its address; nil:
 // no member tells.
-func Listed(w Want, s facts.Snapshot) map[string]facts.Member {
+func Listed(w Want, s facts.Snapshot) map[string]facts.Listed {
 	v := newView(w, s)
 	if v.seen.Members == nil {
 		return nil
 	}
-	list := map[string]facts.Member{}
+	list := map[string]facts.Listed{}
 	for _, member := range v.seen.Members {
 		if m, ok := v.hostOf(member); ok {
 			list[m.Name] = member
@@ -93,19 +93,19 @@ func Listed(w Want, s facts.Snapshot) map[string]facts.Member {
 }
 
 // inventoried are the inventory's members as a list.
-func (v view) inventoried() []facts.Member {
-	var list []facts.Member
+func (v view) inventoried() []facts.Listed {
+	var list []facts.Listed
 	for _, m := range v.want.Cluster.Members {
-		list = append(list, facts.Member{Name: m.Name, PeerURLs: []string{v.peerURL(m)}})
+		list = append(list, facts.Listed{Name: m.Name, PeerURLs: []string{v.peerURL(m)}})
 	}
 	return list
 }
 
 // presumed are the lists that may be the cluster's, when no member tells it: those that units were started with, and
 // all of them and the inventory together.
-func (v view) presumed() [][]facts.Member {
+func (v view) presumed() [][]facts.Listed {
 	all := v.inventoried()
-	var lists [][]facts.Member
+	var lists [][]facts.Listed
 	v.Each(func(m inventory.Member, host facts.Host) {
 		command := v.command(host)
 		if units.Flag(command, "name") != m.Name {
@@ -113,7 +113,7 @@ func (v view) presumed() [][]facts.Member {
 		}
 		list := initialCluster(units.Flag(command, "initial-cluster"))
 		for _, member := range list {
-			if !slices.ContainsFunc(all, func(other facts.Member) bool { return sameAddress(other, member) }) {
+			if !slices.ContainsFunc(all, func(other facts.Listed) bool { return sameAddress(other, member) }) {
 				all = append(all, member)
 			}
 		}
@@ -125,16 +125,16 @@ func (v view) presumed() [][]facts.Member {
 }
 
 // initialCluster reads the flag of that name, NAME=URL,… with a name again for each further URL of its member.
-func initialCluster(flag string) []facts.Member {
-	var list []facts.Member
+func initialCluster(flag string) []facts.Listed {
+	var list []facts.Listed
 	for pair := range strings.SplitSeq(flag, ",") {
 		name, at, ok := strings.Cut(pair, "=")
 		if !ok {
 			continue
 		}
-		i := slices.IndexFunc(list, func(m facts.Member) bool { return m.Name == name })
+		i := slices.IndexFunc(list, func(m facts.Listed) bool { return m.Name == name })
 		if i < 0 {
-			list, i = append(list, facts.Member{Name: name}), len(list)
+			list, i = append(list, facts.Listed{Name: name}), len(list)
 		}
 		list[i].PeerURLs = append(list[i].PeerURLs, at)
 	}
@@ -142,7 +142,7 @@ func initialCluster(flag string) []facts.Member {
 }
 
 // sameAddress says that two entries are one member: one of their addresses is the same, with or without TLS.
-func sameAddress(a, b facts.Member) bool {
+func sameAddress(a, b facts.Listed) bool {
 	host := func(raw string) string {
 		u, err := url.Parse(raw)
 		if err != nil {

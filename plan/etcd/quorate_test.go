@@ -13,10 +13,10 @@ import (
 )
 
 // memberList is a member list of the first n hosts.
-func memberList(w Want, n int) []facts.Member {
-	var list []facts.Member
+func memberList(w Want, n int) []facts.Listed {
+	var list []facts.Listed
 	for i, m := range w.Cluster.Members[:n] {
-		list = append(list, facts.Member{ID: facts.ID(i + 1), Name: m.Name, PeerURLs: []string{urlOf(true, m.PeerAddress, 2380)}})
+		list = append(list, facts.Listed{ID: facts.ID(i + 1), Name: m.Name, PeerURLs: []string{urlOf(true, m.PeerAddress, 2380)}})
 	}
 	return list
 }
@@ -25,7 +25,7 @@ func memberList(w Want, n int) []facts.Member {
 // runs.
 type operator struct {
 	want Want
-	list []facts.Member
+	list []facts.Listed
 	unit string // --initial-cluster of every unit; empty: there is no cluster yet
 }
 
@@ -34,7 +34,7 @@ func (o operator) sees(reached uint, n int) (facts.Snapshot, []string) {
 	s, held := bare(o.want), []string{}
 	for i, m := range o.want.Cluster.Members {
 		if reached&(1<<i) == 0 {
-			s.Hosts[m.Name] = facts.Host{Name: m.Name, Unreachable: "no answer"}
+			s.Hosts[m.Name] = facts.Host{Machine: facts.Machine{Name: m.Name, Unreachable: "no answer"}}
 			continue
 		}
 		held = append(held, m.Name)

@@ -83,13 +83,13 @@ func ofCAs(t *testing.T, w Want) []dead {
 func ofMembers(t *testing.T, w Want) []dead {
 	t.Helper()
 	base := settled(t, w)
-	listed := func(do func(*[]facts.Member)) facts.Snapshot {
+	listed := func(do func(*[]facts.Listed)) facts.Snapshot {
 		s := base
 		s.Members = slices.Clone(base.Members)
 		do(&s.Members)
 		return s
 	}
-	moved := func(members *[]facts.Member) { (*members)[1].PeerURLs = []string{"https://10.9.9.9:2380"} }
+	moved := func(members *[]facts.Listed) { (*members)[1].PeerURLs = []string{"https://10.9.9.9:2380"} }
 	flags := w
 	cluster := *w.Cluster
 	flags.Cluster = &cluster
@@ -105,9 +105,9 @@ func ofMembers(t *testing.T, w Want) []dead {
 	pairSeen := settled(t, pair)
 	flagged(&pair)
 	return []dead{
-		{name: "a learner", want: w, seen: listed(func(m *[]facts.Member) { (*m)[1].Learner = true }), follow: mended(base)},
-		{name: "a member too many", want: w, seen: listed(func(m *[]facts.Member) { *m = append(*m, facts.Member{ID: 99, Name: "etcd-9"}) }), follow: mended(base)},
-		{name: "a member too few", want: w, seen: listed(func(m *[]facts.Member) { *m = (*m)[:2] }), follow: mended(base)},
+		{name: "a learner", want: w, seen: listed(func(m *[]facts.Listed) { (*m)[1].Learner = true }), follow: mended(base)},
+		{name: "a member too many", want: w, seen: listed(func(m *[]facts.Listed) { *m = append(*m, facts.Listed{ID: 99, Name: "etcd-9"}) }), follow: mended(base)},
+		{name: "a member too few", want: w, seen: listed(func(m *[]facts.Listed) { *m = (*m)[:2] }), follow: mended(base)},
 		{name: "another address", want: w, seen: listed(moved), follow: mended(base)},
 		{name: "two of three hang, and restart", want: flags, seen: hang},
 		{name: "the only member restarts", want: alone, seen: aloneSeen},

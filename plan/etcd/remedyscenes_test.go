@@ -90,7 +90,9 @@ func ofHosts(t *testing.T, w Want) []dead {
 		return w, s
 	}
 	return []dead{
-		spoiled("unreachable", w, base, func(h *facts.Host) { *h = facts.Host{Name: h.Name, Unreachable: h.Name + ": connect: refused"} }),
+		spoiled("unreachable", w, base, func(h *facts.Host) {
+			*h = facts.Host{Machine: facts.Machine{Name: h.Name, Unreachable: h.Name + ": connect: refused"}}
+		}),
 		spoiled("no systemd", w, empty, func(h *facts.Host) { h.Systemd = 0 }),
 		spoiled("no such architecture", w, empty, func(h *facts.Host) { h.Arch = "mips" }),
 		spoiled("a command is missing", w, empty, func(h *facts.Host) { h.Missing = []string{"flock"} }),

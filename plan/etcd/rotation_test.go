@@ -215,7 +215,9 @@ func TestClientSigner(t *testing.T) {
 	moved := rotated(t, RotateCA(w, begun, []string{"client"}, trust.HoldLeaves), begun)
 	dark := func(s facts.Snapshot, names ...string) facts.Snapshot {
 		for _, name := range names {
-			s = change(s, name, func(h *facts.Host) { *h = facts.Host{Name: name, Unreachable: "no route to host"} })
+			s = change(s, name, func(h *facts.Host) {
+				*h = facts.Host{Machine: facts.Machine{Name: name, Unreachable: "no route to host"}}
+			})
 		}
 		return s
 	}

@@ -38,8 +38,15 @@ func bare(w Want) facts.Snapshot {
 	s := facts.Snapshot{Taken: noon, Hosts: map[string]facts.Host{}}
 	for i, m := range w.Cluster.Members {
 		s.Hosts[m.Name] = facts.Host{
-			Name: m.Name, Arch: "amd64", OS: "debian 12", Systemd: 252, MachineID: fmt.Sprintf("machine-%d", i),
-			Rooms: map[string]facts.Room{"data": {Dir: "/var/lib", Size: 100 << 30, Free: 100 << 30}}, Files: map[string]facts.File{},
+			Machine: facts.Machine{
+				Name:      m.Name,
+				Arch:      "amd64",
+				OS:        "debian 12",
+				Systemd:   252,
+				MachineID: fmt.Sprintf("machine-%d", i),
+				Rooms:     map[string]facts.Room{"data": {Dir: "/var/lib", Size: 100 << 30, Free: 100 << 30}},
+				Files:     map[string]facts.File{},
+			},
 		}
 	}
 	return s
@@ -64,7 +71,7 @@ func settled(t *testing.T, w Want) facts.Snapshot {
 	}
 	for _, m := range w.Cluster.Members {
 		host := s.Hosts[m.Name]
-		s.Members = append(s.Members, facts.Member{
+		s.Members = append(s.Members, facts.Listed{
 			ID: host.Data.MemberID, Name: m.Name, PeerURLs: []string{urlOf(w.Cluster.TLS.Peers, m.PeerAddress, w.Cluster.PeerPort)}, ClientURLs: []string{ClientURL(w.Cluster, m)},
 		})
 	}

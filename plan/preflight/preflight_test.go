@@ -230,7 +230,9 @@ func TestPreflight(t *testing.T) {
 		"AppArmor profile":         {probe: func(p *probe.Probe) { p.Confined = []string{"etcd (enforce)"} }, want: []string{"etcd-2 security warning: AppArmor has a profile for etcd: etcd (enforce)"}},
 		"clone":                    {host: func(h *facts.Host) { h.MachineID = "machine-0" }, want: []string{"machine-id warning: etcd-1 and etcd-2 have the same machine-id: they are clones of one machine"}},
 		"one machine twice":        {host: func(h *facts.Host) { h.MachineID, h.BootID = "machine-0", "boot-0" }, want: []string{"machine-id refusal: etcd-1 and etcd-2 are one machine"}},
-		"unreachable":              {host: func(h *facts.Host) { *h = facts.Host{Name: h.Name, Unreachable: "etcd-2: connect: refused"} }, want: []string{"etcd-2 connection refusal: connect: refused"}},
+		"unreachable": {host: func(h *facts.Host) {
+			*h = facts.Host{Machine: facts.Machine{Name: h.Name, Unreachable: "etcd-2: connect: refused"}}
+		}, want: []string{"etcd-2 connection refusal: connect: refused"}},
 		"not probed": {
 			probe: func(p *probe.Probe) { *p = probe.Probe{Failed: "etcd-2: run script: lost"} },
 			want:  []string{"etcd-2 connection warning: the host was not probed: run script: lost"},
@@ -373,7 +375,7 @@ func TestPreflightOfSettledCluster(t *testing.T) {
 func TestProbeAsks(t *testing.T) {
 	w := wanted(t, 3)
 	s := change(bare(w), "etcd-2", func(h *facts.Host) { h.Sockets = []facts.Socket{{Address: "*", Port: 2380, PID: 7, Process: "nginx"}} })
-	s = change(s, "etcd-3", func(h *facts.Host) { *h = facts.Host{Name: h.Name, Unreachable: "refused"} })
+	s = change(s, "etcd-3", func(h *facts.Host) { *h = facts.Host{Machine: facts.Machine{Name: h.Name, Unreachable: "refused"}} })
 	w.Cluster.Members[0].PeerAddress = "etcd-1.example.com"
 	asks := Asks(w.Cluster, s, false)
 	doors := map[string][]probe.Door{

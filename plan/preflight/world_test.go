@@ -32,8 +32,14 @@ func bare(w etcd.Want) facts.Snapshot {
 	s := facts.Snapshot{Taken: time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC), Hosts: map[string]facts.Host{}}
 	for i, m := range w.Cluster.Members {
 		s.Hosts[m.Name] = facts.Host{
-			Name: m.Name, Arch: "amd64", OS: "debian 12", Systemd: 252, MachineID: fmt.Sprintf("machine-%d", i),
-			Files: map[string]facts.File{},
+			Machine: facts.Machine{
+				Name:      m.Name,
+				Arch:      "amd64",
+				OS:        "debian 12",
+				Systemd:   252,
+				MachineID: fmt.Sprintf("machine-%d", i),
+				Files:     map[string]facts.File{},
+			},
 		}
 	}
 	return s
