@@ -134,7 +134,7 @@ func (c *Cluster) ReadLinearizable(ctx context.Context, endpoint string) error {
 	return err
 }
 
-// MoveLeader hands leadership from the member at endpoint, which must be the leader (else errNotLeader), to the voter
+// MoveLeader hands leadership from the member at endpoint, which must be the leader, to the voter
 // with the ID to. It returns when the other one leads, or after etcd's own wait of about one election timeout.
 func (c *Cluster) MoveLeader(ctx context.Context, endpoint string, to uint64) error {
 	_, err := ask(ctx, c, endpoint, "move leader from", func(ctx context.Context, n *conn) (struct{}, error) {

@@ -15,8 +15,8 @@ const canaryPrefix = "clusterup/canary/"
 // Canary proves that writes and reads work through the member at endpoint: it puts key, reads it back linearizably,
 // deletes it, and sees that it is gone, all through that endpoint. key must be under canaryPrefix and should name the
 // run and the member ("clusterup/canary/RUN/MEMBER"), so that two runs do not meet. The deletion is tried whatever
-// happened before, also when ctx was cancelled, so Canary can take up to twice the timeout after that. errCanary if
-// what is read is not what was written.
+// happened before, also when ctx was cancelled, so Canary can take up to twice the timeout after that. It is an error if what
+// is read is not what was written.
 func (c *Cluster) Canary(ctx context.Context, endpoint, key, value string) error {
 	if !strings.HasPrefix(key, canaryPrefix) || key == canaryPrefix {
 		return &Error{Endpoint: endpoint, Op: "write canary through", Err: fmt.Errorf("key %q is not under %s", key, canaryPrefix)}
@@ -71,4 +71,4 @@ func (c *Cluster) expectCanary(ctx context.Context, endpoint, key string, want *
 	return err
 }
 
-func wrongCanary(what string) error { return &Error{Kind: errCanary, Err: errors.New(what)} }
+func wrongCanary(what string) error { return &Error{Err: errors.New(what)} }

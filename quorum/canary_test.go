@@ -26,7 +26,7 @@ func TestCanary(t *testing.T) {
 		{name: "sings", key: canaryKey, fake: &fake{}, store: other},
 		{
 			name: "another value comes back", key: canaryKey, fake: &fake{lie: func(string) string { return "lie" }}, store: other,
-			kind: errCanary, text: "read canary through " + epIPv4 + ": the value is not the one that was written",
+			text: "read canary through " + epIPv4 + ": the value is not the one that was written",
 		},
 		{
 			name: "write refused", key: canaryKey, fake: &fake{fail: map[string]error{"Put": rpctypes.ErrGRPCNoSpace}}, store: other,

@@ -146,7 +146,7 @@ func TestMembers(t *testing.T) {
 	f.mu.Lock()
 	f.noLeader = true
 	f.mu.Unlock()
-	if _, _, err := c.Members(t.Context(), epIPv4, true); !errors.Is(err, errNoLeader) {
+	if _, _, err := c.Members(t.Context(), epIPv4, true); !errors.Is(err, rpctypes.ErrNoLeader) {
 		t.Errorf("linearizable without a leader: %v", err)
 	}
 	if got, _, err := c.Members(t.Context(), epIPv4, false); err != nil || len(got) != 2 {
@@ -196,8 +196,8 @@ func TestReadLinearizable(t *testing.T) {
 		{"the key exists", &fake{store: map[string]string{"health": "x"}}, nil},
 		{"permission denied is healthy", &fake{fail: map[string]error{"Range": rpctypes.ErrGRPCPermissionDenied}}, nil},
 		{"no user is healthy", &fake{fail: map[string]error{"Range": rpctypes.ErrGRPCUserEmpty}}, nil},
-		{"no leader", &fake{store: map[string]string{}, noLeader: true}, errNoLeader},
-		{"no quorum", &fake{fail: map[string]error{"Range": rpctypes.ErrGRPCTimeout}}, errNoLeader},
+		{"no leader", &fake{store: map[string]string{}, noLeader: true}, rpctypes.ErrNoLeader},
+		{"no quorum", &fake{fail: map[string]error{"Range": rpctypes.ErrGRPCTimeout}}, rpctypes.ErrTimeout},
 		{"a learner", &fake{fail: map[string]error{"Range": rpctypes.ErrGRPCNotSupportedForLearner}}, facts.ErrLearner},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -221,7 +221,7 @@ func TestMoveLeader(t *testing.T) {
 	f.mu.Lock()
 	f.fail = map[string]error{"MoveLeader": rpctypes.ErrGRPCNotLeader}
 	f.mu.Unlock()
-	if err := c.MoveLeader(t.Context(), epIPv4, 0xa3); !errors.Is(err, errNotLeader) {
+	if err := c.MoveLeader(t.Context(), epIPv4, 0xa3); !errors.Is(err, rpctypes.ErrNotLeader) {
 		t.Errorf("at a follower: %v", err)
 	}
 }

@@ -13,49 +13,15 @@ import (
 	"github.com/clusterup/clusterup/facts"
 )
 
-// Kinds of failure. Those that waiting does not mend are words of package facts, on which callers branch; these say what
-// went wrong where it may pass, or where nobody has to tell it from another failure.
-var (
-	// errUnreachable: no connection to the member, or it was lost before the answer came. Whether a write was done is
-	// then not known. Not: a member that was connected but stayed silent (errTimeout). Worth trying again.
-	errUnreachable = errors.New("member unreachable")
-
-	// errTimeout: the member is connected, but its answer did not come in time; whether a write was done is not known.
-	// Worth trying again.
-	errTimeout = errors.New("no answer in time")
-
-	// errNoLeader: the member answered that it knows no leader, or that its cluster could not agree in time, as without
-	// a quorum or during an election. Whether a write was done is not known. Worth trying again.
-	errNoLeader = errors.New("no leader or no quorum")
-
-	// errNotLeader: the call must be made to the leader, and this member is not it (any more). Find the leader, then
-	// try again.
-	errNotLeader = errors.New("not the leader")
-
-	// errUnhealthy: a change of membership is refused since members were not all connected for long enough (5 s), or
-	// too few are started. Worth trying again.
-	errUnhealthy = errors.New("cluster not healthy enough")
-
-	// errRevision: the member does not hold the data of that revision: they were compacted away, or it has not applied
-	// them yet. Choose the revision anew, then try again.
-	errRevision = errors.New("revision not held")
-
-	// errSnapshot: a snapshot arrived cut short or altered: it is not what its own digest says. What was written of it
-	// is of no use. Worth trying again.
-	errSnapshot = errors.New("snapshot damaged")
-
-	// errDowngrading: a downgrade is under way already, to whatever version. See facts.Status for which.
-	errDowngrading = errors.New("downgrade under way")
-
-	// errCanary: what was read is not what had just been written. Never worth trying again; something is deeply wrong.
-	errCanary = errors.New("canary read back wrong")
-)
+// errUnreachable: no connection to the member, or it was lost before the answer came. Whether a write was done is then
+// not known. Worth trying again. Kinds of failure that waiting does not mend are words of package facts.
+var errUnreachable = errors.New("member unreachable")
 
 // Error is what every method of Cluster returns when it fails. It reads "op endpoint: cause".
 type Error struct {
 	Endpoint string // the client URL that was asked
 	Op       string // what was being done, such as "ask status of"
-	Kind     error  // one of the sentinels of this package or of facts; nil when none fits
+	Kind     error  // a sentinel of facts, or errUnreachable; nil when none fits
 	Err      error  // the cause, in the words of who found it; never nil
 }
 
@@ -83,8 +49,7 @@ func kindOfAnswer(err error) (kind error, answered bool) {
 			}
 		}
 	}
-	var other rpctypes.EtcdError
-	return nil, errors.As(err, &other)
+	return nil, errors.As(rpctypes.Error(err), new(rpctypes.EtcdError))
 }
 
 // answers is drawn from api/v3rpc/rpctypes/error.go. Etcd's client turns most of these errors into its own type, and
@@ -94,22 +59,14 @@ var answers = []struct {
 	answers []error
 }{
 	{errUnreachable, []error{rpctypes.ErrGRPCStopped}},
-	{errNoLeader, []error{
-		rpctypes.ErrGRPCNoLeader, rpctypes.ErrGRPCLeaderChanged, rpctypes.ErrGRPCTimeout, rpctypes.ErrGRPCTimeoutDueToLeaderFail,
-		rpctypes.ErrGRPCTimeoutDueToConnectionLost, rpctypes.ErrGRPCTimeoutWaitAppliedIndex,
-	}},
 	{facts.ErrPermission, []error{
 		rpctypes.ErrGRPCPermissionDenied, rpctypes.ErrGRPCUserEmpty, rpctypes.ErrGRPCInvalidAuthToken, rpctypes.ErrGRPCAuthFailed,
 	}},
-	{errNotLeader, []error{rpctypes.ErrGRPCNotLeader}},
 	{facts.ErrNoMember, []error{rpctypes.ErrGRPCMemberNotFound}},
 	{facts.ErrLearner, []error{rpctypes.ErrGRPCNotSupportedForLearner}},
 	{facts.ErrNoSpace, []error{rpctypes.ErrGRPCNoSpace}},
 	{facts.ErrCorrupt, []error{rpctypes.ErrGRPCCorrupt}},
-	{errRevision, []error{rpctypes.ErrGRPCCompacted, rpctypes.ErrGRPCFutureRev}},
 	{facts.ErrDowngradeTarget, []error{rpctypes.ErrGRPCInvalidDowngradeTargetVersion, rpctypes.ErrGRPCWrongDowngradeVersionFormat}},
-	{errDowngrading, []error{rpctypes.ErrGRPCDowngradeInProcess}},
-	{errUnhealthy, []error{rpctypes.ErrGRPCUnhealthy, rpctypes.ErrGRPCMemberNotEnoughStarted}},
 }
 
 // These say how a connection failed once it was there, around the error that it was.

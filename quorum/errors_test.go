@@ -198,7 +198,7 @@ func TestSilence(t *testing.T) {
 		}, errUnreachable, "no connection within 300ms"},
 		{"no handshake", epIPv4, to(deaf), errUnreachable, "no TLS handshake within 300ms"},
 		{"no word", "http://192.0.2.11:2379", to(deaf), errUnreachable, "connected, but not a word within 300ms"},
-		{"no answer", epIPv4, to(hangs), errTimeout, "no answer within 300ms"},
+		{"no answer", epIPv4, to(hangs), context.DeadlineExceeded, "no answer within 300ms"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()

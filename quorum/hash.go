@@ -20,7 +20,7 @@ const maxHash = 2 * time.Minute
 
 // HashKV has the member at endpoint digest its own keys up to revision; 0 takes the revision that it has now. The
 // member reads its whole database for that, so this may take up to two minutes, and no longer. It needs no quorum and
-// writes nothing. errRevision when the member has not that revision yet, as happens to a follower right after a write,
+// writes nothing. It is an error when the member has not that revision yet, as happens to a follower right after a write,
 // or has compacted it.
 func (c *Cluster) HashKV(ctx context.Context, endpoint string, revision int64) (Hash, error) {
 	if revision == 0 {

@@ -19,13 +19,13 @@ func TestHashKV(t *testing.T) {
 			t.Errorf("HashKV(%d) = %+v, %v; want %+v", asked, got, err, want)
 		}
 	}
-	if got, err := c.HashKV(t.Context(), epIPv4, 13); !errors.Is(err, errRevision) {
+	if got, err := c.HashKV(t.Context(), epIPv4, 13); !errors.Is(err, rpctypes.ErrFutureRev) {
 		t.Errorf("a revision to come: %+v, %v", got, err)
 	}
 	f.mu.Lock()
 	f.fail = map[string]error{"HashKV": rpctypes.ErrGRPCCompacted}
 	f.mu.Unlock()
-	if got, err := c.HashKV(t.Context(), epIPv4, 3); !errors.Is(err, errRevision) {
+	if got, err := c.HashKV(t.Context(), epIPv4, 3); !errors.Is(err, rpctypes.ErrCompacted) {
 		t.Errorf("a revision compacted: %+v, %v", got, err)
 	}
 }
@@ -38,7 +38,7 @@ func TestRevision(t *testing.T) {
 		kind error
 	}{
 		{"healthy", &fake{store: map[string]string{}, revision: 42}, 42, nil},
-		{"no leader", &fake{store: map[string]string{}, revision: 42, noLeader: true}, 0, errNoLeader},
+		{"no leader", &fake{store: map[string]string{}, revision: 42, noLeader: true}, 0, rpctypes.ErrNoLeader},
 		{"no permission", &fake{fail: map[string]error{"Range": rpctypes.ErrGRPCPermissionDenied}}, 0, facts.ErrPermission},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

@@ -137,7 +137,7 @@ func (a *answered) Unwrap() error { return a.error }
 func silence(at stage, when string) *Error {
 	switch at {
 	case heard:
-		return &Error{Kind: errTimeout, Err: fmt.Errorf("no answer %s: %w", when, context.DeadlineExceeded)}
+		return &Error{Err: fmt.Errorf("no answer %s: %w", when, context.DeadlineExceeded)}
 	case connected:
 		return &Error{Kind: errUnreachable, Err: fmt.Errorf("connected, but not a word %s: %w", when, context.DeadlineExceeded)}
 	case handshaking:

@@ -37,8 +37,7 @@ const (
 // Snapshot copies the data of the member at endpoint to w, as they are now, and checks on the way that all of it
 // arrived as it was sent: etcd appends a digest of the database, which belongs to the file. It blocks until all is
 // written, and fails when nothing comes for 30 s; the time that w takes does not count. Memory stays small, whatever
-// the size. After an error what was written is of no use, which is errSnapshot when the stream ended in order and yet
-// was not whole. It needs no quorum, and only reads; with access control it needs the role root.
+// the size. After an error what was written is of no use. It needs no quorum, and only reads; with access control it needs the role root.
 func (c *Cluster) Snapshot(ctx context.Context, endpoint string, w io.Writer) (Saved, error) {
 	const op = "save snapshot of"
 	saved, err := c.describe(ctx, endpoint)
@@ -54,7 +53,7 @@ func (c *Cluster) Snapshot(ctx context.Context, endpoint string, w io.Writer) (S
 		return Saved{}, c.fault(ctx, n, op, err)
 	}
 	if err := sum.check(); err != nil {
-		return Saved{}, c.fault(ctx, n, op, &Error{Kind: errSnapshot, Err: err})
+		return Saved{}, c.fault(ctx, n, op, &Error{Err: err})
 	}
 	saved.Size, saved.SHA256 = sum.size, hex.EncodeToString(sum.whole.Sum(nil))
 	return saved, nil
@@ -82,7 +81,7 @@ func (c *Cluster) stream(ctx context.Context, n *conn, w io.Writer) error {
 	defer watch.Stop()
 	explain := func(err error) error {
 		if errors.Is(context.Cause(bounded), errQuiet) && ctx.Err() == nil {
-			return &Error{Kind: errTimeout, Err: fmt.Errorf("no data within %s: %w", c.quiet, context.DeadlineExceeded)}
+			return &Error{Err: fmt.Errorf("no data within %s: %w", c.quiet, context.DeadlineExceeded)}
 		}
 		return err
 	}

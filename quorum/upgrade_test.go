@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"testing"
 
+	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
+
 	"github.com/clusterup/clusterup/facts"
 )
 
@@ -25,7 +27,7 @@ func sameData(t *testing.T, c *Cluster, members []*member) {
 		var hash Hash
 		waitFor(t, m.name+" has the revision", func() bool {
 			hash, err = c.HashKV(ctx, m.endpoint, revision)
-			return !errors.Is(err, errRevision)
+			return !errors.Is(err, rpctypes.ErrFutureRev)
 		})
 		if i == 0 {
 			first = hash
@@ -37,7 +39,7 @@ func sameData(t *testing.T, c *Cluster, members []*member) {
 	if hash, err := c.HashKV(ctx, members[0].endpoint, 0); err != nil || hash.Revision != revision {
 		t.Errorf("now: %+v, %v; want revision %d", hash, err, revision)
 	}
-	if hash, err := c.HashKV(ctx, members[0].endpoint, revision+1000); !errors.Is(err, errRevision) {
+	if hash, err := c.HashKV(ctx, members[0].endpoint, revision+1000); !errors.Is(err, rpctypes.ErrFutureRev) {
 		t.Errorf("a revision to come: %+v, %v", hash, err)
 	}
 }
@@ -92,7 +94,7 @@ func downgrades(t *testing.T, c *Cluster, endpoint, version string) {
 	if err := c.Downgrade(ctx, endpoint, EnableDowngrade, target); err != nil {
 		t.Fatalf("enable: %v", err)
 	}
-	if err := c.Downgrade(ctx, endpoint, EnableDowngrade, target); !errors.Is(err, errDowngrading) {
+	if err := c.Downgrade(ctx, endpoint, EnableDowngrade, target); !errors.Is(err, rpctypes.ErrDowngradeInProcess) {
 		t.Errorf("enable once more: %v", err)
 	}
 	waitFor(t, "the member says so and its storage follows", func() bool {
