@@ -11,6 +11,10 @@ const (
 	suggestedQuota = 8 << 30          // etcd warns above it
 )
 
+// etcdSchema is the etcd block. An attribute that is called as a flag of etcd takes its place: see ownedFlag.
+var etcdSchema = &hcl.BodySchema{Attributes: attributes("quota_backend_bytes", "auto_compaction",
+	"heartbeat_interval", "election_timeout", "snapshot_count", "flags")}
+
 // readEtcd reads the etcd block; minor is "" when the version is not known.
 func (s scope) readEtcd(b *hcl.Block, where place, minor string) Etcd {
 	v := s.block(b, etcdSchema, where)

@@ -55,7 +55,7 @@ func TestBounds(t *testing.T) {
 // TestFlagHints: nothing that cannot be set is suggested.
 func TestFlagHints(t *testing.T) {
 	for name, want := range map[string]string{
-		"max-txn-op": `Did you mean "max-txn-ops"?`, "wal-dirr": "", "auto-tlss": "",
+		"max-txn-op": `Did you mean "max-txn-ops"?`, "wal-dirr": "", "auto-tlss": "", "snapshot-coun": "", "dscovery-token": "",
 	} {
 		_, diags := inventory.Parse([]byte("cluster \"a\" {\n  version = \"3.6.16\"\n  etcd {\n    flags = { \""+name+"\" = 1 }\n  }\n  member \"m\" { address = \"10.0.0.1\" }\n}\n"), "a.hcl", inventory.Options{})
 		got := diags.String()

@@ -48,12 +48,8 @@ var ownedFlags = map[string]string{
 	"listen-client-http-urls":   "clusterup serves HTTP and gRPC on client_port",
 	"listen-metrics-urls":       "use metrics_port in the cluster block",
 	"advertise-client-urls":     "use client_address in the member block and client_port in the cluster block",
-	"quota-backend-bytes":       "use quota_backend_bytes in the etcd block",
 	"auto-compaction-mode":      "use auto_compaction in the etcd block",
 	"auto-compaction-retention": "use auto_compaction in the etcd block",
-	"heartbeat-interval":        "use heartbeat_interval in the etcd block",
-	"election-timeout":          "use election_timeout in the etcd block",
-	"snapshot-count":            "use snapshot_count in the etcd block",
 	"config-file":               "with it etcd ignores every other flag; write the flags here",
 
 	"initial-advertise-peer-urls": byBoot, "initial-cluster": byBoot, "initial-cluster-state": byBoot,
@@ -73,10 +69,15 @@ var ownedFlags = map[string]string{
 	"proxy": "clusterup runs members only",
 }
 
-// ownedFlag also covers the families of flags that are owned as a whole.
+// ownedFlag also covers the flags that are attributes of the etcd block, and the families that are owned as a whole.
 func ownedFlag(name string) (string, bool) {
 	if why, ok := ownedFlags[name]; ok {
 		return why, true
+	}
+	own, _ := namesOf(etcdSchema)
+	attribute := strings.ReplaceAll(name, "-", "_")
+	if _, known := etcdFlags()[name]; known && slices.Contains(own, attribute) {
+		return "use " + attribute + " in the etcd block", true
 	}
 	if name == "discovery" || strings.HasPrefix(name, "discovery-") {
 		return "members are named in the inventory, not discovered", true
@@ -221,7 +222,7 @@ func unknownFlag(name, minor string) string {
 func flagsOf(minor string) func(func(string) bool) {
 	return func(yield func(string) bool) {
 		for name, flag := range etcdFlags() {
-			if slices.Contains(flag.minors, minor) && ownedFlags[name] == "" && !yield(name) {
+			if _, owned := ownedFlag(name); !owned && slices.Contains(flag.minors, minor) && !yield(name) {
 				return
 			}
 		}

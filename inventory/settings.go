@@ -18,8 +18,6 @@ var (
 		Attributes: attributes("ca_lifetime", "lifetime", "renew_before", "algorithm", "seal_to", "ca_cert", "ca_key"),
 		Blocks:     []hcl.BlockHeaderSchema{{Type: "peer_ca"}, {Type: "client_ca"}, {Type: "external"}},
 	}
-	etcdSchema = &hcl.BodySchema{Attributes: attributes("quota_backend_bytes", "auto_compaction",
-		"heartbeat_interval", "election_timeout", "snapshot_count", "flags")}
 
 	// architectures are those that etcd is released for.
 	architectures = []string{"amd64", "arm64", "ppc64le", "s390x"}
