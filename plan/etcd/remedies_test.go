@@ -1,6 +1,7 @@
 package etcd
 
 import (
+	"bytes"
 	"errors"
 	"go/ast"
 	"go/parser"
@@ -189,7 +190,7 @@ func kindsByName(t *testing.T) map[string]plan.RefusalKind {
 	return kinds
 }
 
-// TestConsents holds the table of the operations guide: which refusals a consent helps with, and which.
+// TestConsents holds the operations guide: a heading for each kind of refusal, and a row that says which consents help with it.
 func TestConsents(t *testing.T) {
 	guide, err := os.ReadFile("../../docs/operations.md")
 	if err != nil {
@@ -208,6 +209,9 @@ func TestConsents(t *testing.T) {
 	}
 	for name, kind := range kindsByName(t) {
 		row := regexp.MustCompile("(?m)^\\| \\[`" + string(kind) + "`\\]\\(#[a-z0-9-]+\\) \\| (.*) \\|$").FindSubmatch(guide)
+		if !bytes.Contains(guide, []byte("\n### "+kind+"\n")) {
+			t.Errorf("the operations guide has no heading for %s (%s)", kind, name)
+		}
 		if row == nil {
 			t.Errorf("the table of consents in the operations guide has no row for %s (%s)", kind, name)
 			continue
