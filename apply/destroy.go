@@ -59,17 +59,9 @@ fi
 	return b.String()
 }
 
-// removeUploads removes what older versions of clusterup uploaded for a cluster to the folder of releases, whole, in
-// part, or under a temporary name. Neither a release's directory nor a cluster has a "_" in its name.
-func removeUploads(root, cluster string) string {
-	any := shellword.Quote(root) + "/*" + shellword.Quote("_"+cluster+".tar.gz")
-	return "rm -f " + any + " " + any + ".????????.part " + any + ".????????????????????????.tmp"
-}
-
 // removeFiles removes what clusterup wrote for this cluster: the unit, then releases that no unit of another one names,
-// and the rest last, since the next look finds what is left to do by it. Of uploads for this cluster nothing stays
-// either.
-func removeFiles(cluster, unit string, paths []plan.Path) string {
+// and the rest last, since the next look finds what is left to do by it.
+func removeFiles(unit string, paths []plan.Path) string {
 	var unitFiles, rest []string
 	for _, p := range paths {
 		if path.Ext(p.Path) == ".service" {
@@ -85,7 +77,6 @@ systemctl reset-failed %s 2>/dev/null
 if cd %s 2>/dev/null; then
   exec 8<.
   `+inTurn(facts.ReleaseDir)+` # an installation for another cluster is finished first
-  %s
   set --
   for release in "$PWD"/*/; do
     [ ! -d "$release" ] || set -- "$@" "${release%%/}"
@@ -94,10 +85,10 @@ if cd %s 2>/dev/null; then
   cd /
 fi
 rm -rf %s || exit
-rmdir %[4]s %[7]s /etc/etcd 2>/dev/null
+rmdir %[4]s %[6]s /etc/etcd 2>/dev/null
 exit 0
 `, unnamed, shellword.Join(unitFiles), shellword.Quote(unit+".service"), facts.ReleaseDir,
-		removeUploads(facts.ReleaseDir, cluster), shellword.Join(rest), path.Dir(facts.ReleaseDir))
+		shellword.Join(rest), path.Dir(facts.ReleaseDir))
 }
 
 // unnamed removes releases, but those that a unit names or a process runs.

@@ -230,13 +230,13 @@ func TestSwapLeafMissing(t *testing.T) {
 func TestRemoveFiles(t *testing.T) {
 	root := t.TempDir()
 	for _, name := range []string{
-		"releases/3.6.16-01234567/etcd", "releases/3.6.16-01234567_prod.tar.gz.01234567.part", "units/etcd-prod.service", "conf/prod/born.json",
-		"releases/3.7.3-89abcdef/etcd", "releases/3.7.3-89abcdef_apps.tar.gz",
+		"releases/3.6.16-01234567/etcd", "units/etcd-prod.service", "conf/prod/born.json",
+		"releases/3.7.3-89abcdef/etcd",
 	} {
 		put(t, root+"/"+name, "x")
 	}
 	put(t, root+"/units/etcd-apps.service", "ExecStart="+root+"/releases/3.7.3-89abcdef/etcd --name=x")
-	script := removeFiles("prod", "etcd-prod", []plan.Path{{Path: root + "/units/etcd-prod.service"}, {Path: root + "/conf/prod"}})
+	script := removeFiles("etcd-prod", []plan.Path{{Path: root + "/units/etcd-prod.service"}, {Path: root + "/conf/prod"}})
 	script = strings.NewReplacer(facts.ReleaseDir, root+"/releases", "/etc/systemd/system", root+"/units", "/etc/etcd", root+"/conf", "/opt/clusterup", root).Replace(script)
 	busy, err := os.Open(root + "/releases")
 	if err != nil {
@@ -250,14 +250,14 @@ func TestRemoveFiles(t *testing.T) {
 	for _, partly := range killed(script) {
 		_ = shell(t, stub+"flock() { kill -KILL $$; }\n"+partly)
 	}
-	if got := list(t, root+"/releases"); len(got) != 4 {
+	if got := list(t, root+"/releases"); len(got) != 2 {
 		t.Fatalf("it did not wait: there is %q", got)
 	}
 	busy.Close()
 	if err := shell(t, stub+script); err != nil {
 		t.Fatal(err)
 	}
-	if got := list(t, root+"/releases"); !slices.Equal(got, []string{"3.7.3-89abcdef", "3.7.3-89abcdef_apps.tar.gz"}) {
+	if got := list(t, root+"/releases"); !slices.Equal(got, []string{"3.7.3-89abcdef"}) {
 		t.Errorf("releases: %q", got)
 	}
 	if got := append(list(t, root), list(t, root+"/units")...); !slices.Equal(got, []string{"releases", "units", "etcd-apps.service"}) {
@@ -306,7 +306,7 @@ func TestScriptsParse(t *testing.T) {
 	paths := []plan.Path{{Path: "/x y", Owner: "root", Group: "root", Mode: 0o700}}
 	for name, script := range map[string]string{
 		"createUser": createUser("etcd-prod", "/var/lib/etcd-prod"), "makeDirs": makeDirs(paths), "fixModes": fixModes(paths), "unpackRelease": unpackRelease(smallRelease(), "/x", Archive{Folder: "./x"}),
-		"swapLeaf": swapLeaf("/x/peer", "peer-1"), "removeFiles": removeFiles("prod", "etcd-prod", paths), "startUnit": startUnit("start", "etcd-x"), "journal": journalScript("etcd-x", 60), "processAge": processAge("etcd-x"),
+		"swapLeaf": swapLeaf("/x/peer", "peer-1"), "removeFiles": removeFiles("etcd-prod", paths), "startUnit": startUnit("start", "etcd-x"), "journal": journalScript("etcd-x", 60), "processAge": processAge("etcd-x"),
 		"lock": lockScript("x", Owner{Doing: "it's"}, 0),
 	} {
 		cmd := exec.CommandContext(t.Context(), "/bin/sh", "-n")

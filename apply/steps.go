@@ -81,7 +81,7 @@ func (r *Run) do(ctx context.Context, step plan.Step) error {
 	case plan.PurgeData:
 		return script(purge(step.Paths))
 	case plan.RemoveFiles:
-		return script(removeFiles(r.Want.Cluster.Name, step.Unit, step.Paths))
+		return script(removeFiles(step.Unit, step.Paths))
 	}
 	return fmt.Errorf("do %s: %w", step.Kind, errNoDoer)
 }

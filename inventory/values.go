@@ -125,45 +125,30 @@ func (v values) number(name string, target *int, least, most int64) bool {
 func (v values) port(name string, target *int) bool { return v.number(name, target, 1, 65535) }
 
 func (v values) duration(name string, target *time.Duration) bool {
-	var text string
-	if !v.text(name, &text) {
-		return false
-	}
-	d, err := parseDuration(text)
-	if err != nil {
-		v.bad(name, "bad duration", "%s: %s.", name, err)
-		return false
-	}
-	*target = d
-	return true
+	return parsed(v, name, "bad duration", target, parseDuration)
 }
 
 func (v values) size(name string, target *int64) bool {
-	var text string
-	if !v.text(name, &text) {
-		return false
-	}
-	n, err := parseSize(text)
-	if err != nil {
-		v.bad(name, "bad size", "%s: %s.", name, err)
-		return false
-	}
-	*target = n
-	return true
+	return parsed(v, name, "bad size", target, parseSize)
 }
 
 // path reads a path on this machine and makes it absolute.
 func (v values) path(name string, target *string) bool {
+	return parsed(v, name, "bad path", target, v.place.path)
+}
+
+// parsed reads text of a form of its own.
+func parsed[T any](v values, name, summary string, target *T, parse func(string) (T, error)) bool {
 	var text string
 	if !v.text(name, &text) {
 		return false
 	}
-	path, err := v.place.path(text)
+	value, err := parse(text)
 	if err != nil {
-		v.bad(name, "bad path", "%s: %s.", name, err)
+		v.bad(name, summary, "%s: %s.", name, err)
 		return false
 	}
-	*target = path
+	*target = value
 	return true
 }
 

@@ -10,13 +10,8 @@ import (
 	"os"
 )
 
-// Open returns the archive's bytes: an *os.File, so Stat works for those who want the size. It refuses a file that is no
-// longer the one that was verified, with a *mismatchError.
-func (a *Archive) Open() (io.ReadSeekCloser, error) {
-	return a.open()
-}
-
-func (a *Archive) open() (*os.File, error) {
+// Open returns the archive's bytes. It refuses a file that is no longer the one that was verified, with a *mismatchError.
+func (a *Archive) Open() (*os.File, error) {
 	f, id, err := openRegular(a.Path)
 	if err != nil {
 		return nil, fmt.Errorf("open the release archive: %w; run again to get it anew", err)
@@ -39,7 +34,7 @@ func (a *Archive) Binary(program string) (io.ReadCloser, error) {
 	if !ok {
 		return nil, &notFoundError{What: program, Where: a.Path, Remedy: "a release has etcd, etcdctl and etcdutl"}
 	}
-	f, err := a.open()
+	f, err := a.Open()
 	if err != nil {
 		return nil, err
 	}
