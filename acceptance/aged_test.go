@@ -111,7 +111,7 @@ func (a *aged) algorithm(t *testing.T) {
 func (a *aged) connections(t *testing.T) {
 	pids := a.pids(t, "prod")
 	for _, args := range [][]string{{"rotate", "certs", "--end-connections"}, {"cert", "revoke", "app", "--end-connections"}} {
-		a.changes(t, args...).says(t, "its open connections are to end")
+		a.changes(t, args...).says(t, "to end its open connections")
 		now := a.pids(t, "prod")
 		if now["etcd-1"] == pids["etcd-1"] {
 			t.Errorf("%v: the process is still %v", args, now)

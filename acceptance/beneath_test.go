@@ -28,7 +28,7 @@ func shutDirectories(t *testing.T, s *site, file string) {
 	s.on(t, "etcd-3", "umount /opt")
 
 	for _, want := range []struct{ host, check, found string }{
-		{"etcd-1", "file-system", "does not get through /etc/etcd (root:root, mode 0700), below which is /etc/etcd/prod"},
+		{"etcd-1", "file-system", "may not enter /etc/etcd (root:root, mode 0700), above /etc/etcd/prod"},
 		{"etcd-2", "file-system", "nothing can be made in /etc/etcd: Read-only file system"},
 		{"etcd-3", "disk-space", "2 inodes left on /opt, where /opt lies"},
 	} {
@@ -36,7 +36,7 @@ func shutDirectories(t *testing.T, s *site, file string) {
 			t.Errorf("%+v, want %q", f, want.found)
 		}
 	}
-	planned.exits(t, 13).says(t, "etcd-1: the user ", "does not get through /etc/etcd (root:root, mode 0700)", "chmod a+x /etc/etcd",
+	planned.exits(t, 13).says(t, "etcd-1: the user ", "may not enter /etc/etcd (root:root, mode 0700)", "chmod a+x /etc/etcd",
 		"etcd-2: nobody can write to /etc/etcd", "[unsuitable]")
 }
 

@@ -120,7 +120,7 @@ func sealed(t *testing.T, s *site, inv inventory) {
 		return s.launch(t, append([]string{"env", "CLUSTERUP_IDENTITY=" + identity, clusterup}, args...)...).wait(t)
 	}
 
-	const note = "the keys of the CAs are not encrypted to those whom pki { seal_to } names"
+	const note = "the CA keys are not encrypted to the recipients in pki { seal_to }"
 	s.ok(t, "plan", file).says(t, "note: "+note, "nothing to do now")
 	s.run(t, "check", file).exits(t, 3).says(t, note, "[unsealed]", "→ clusterup pki reseal "+file)
 	s.ok(t, "pki", "reseal", file).says(t, "sealed to 2 recipients")

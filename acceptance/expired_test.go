@@ -45,7 +45,7 @@ func expiredLeaves(t *testing.T, s *stand) {
 			variant.harm(t)
 			pids := s.pids(t, s.inv.Cluster)
 			s.run(t, "plan", "--exit-code", s.file).exits(t, 3).
-				says(t, "note: no member can be asked, since none has a certificate for clients that is good", "peer certificate ended on ", "server certificate ended on ").
+				says(t, "note: no member can be asked, since none has a valid server certificate", "peer certificate ended on ", "server certificate ended on ").
 				saysNot(t, "restart-member", "start-member")
 			s.ok(t, "status", s.file).says(t, "EXPIRED", "0 of 3 members healthy, quorum not known").saysNot(t, "client connection is closing")
 			s.run(t, "check", s.file).exits(t, 3).says(t, "etcd-1: issue-leaf: peer certificate ended on ", "→ clusterup apply")

@@ -194,7 +194,7 @@ func neverAnswers(t *testing.T, s *site, file string, inv inventory) {
 		running = append(running, p)
 	}
 	for _, p := range running {
-		p.wait(t).exits(t, 12).says(t, "etcd-2", "look at the host: no answer within 2m0s", "→ something there never comes to its end")
+		p.wait(t).exits(t, 12).says(t, "etcd-2", "look at the host: no answer within 2m0s", "→ something there hangs")
 	}
 	if left, _ := s.try(t, "etcd-2", "pgrep -af nobody"); left != "" {
 		t.Errorf("left on the host: %s", left)

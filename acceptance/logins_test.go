@@ -79,7 +79,7 @@ func loggedSudo(t *testing.T, s *site, file string) {
 	const sftp = "/usr/lib/openssh/sftp-server"
 	s.on(t, "etcd-1", "mv "+sftp+" "+sftp+".away")
 	s.run(t, "apply", "--yes", file).exits(t, 14).
-		says(t, "sudo logs what it is given to read, which would be private keys", "echo 'Defaults:logged !log_input' >> /etc/sudoers.d/zz-clusterup")
+		says(t, "sudo logs its input, which would be private keys", "echo 'Defaults:logged !log_input' >> /etc/sudoers.d/zz-clusterup")
 	s.on(t, "etcd-1", "mv "+sftp+".away "+sftp)
 	s.ok(t, "apply", "--yes", file)
 	for what, there := range map[string]bool{"BEGIN CERTIFICATE": true, "PRIVATE KEY": false} {

@@ -154,7 +154,7 @@ func purged(t *testing.T, s *site, first, second string, prod, apps inventory) {
 	const way = "rm /var/lib/dpkg/info/etcd-server.p*rm; chmod 755 /var/lib/etcd"
 	says := []string{"etcd-1: purging the package etcd-server would delete /var/lib/etcd/prod and delete the user etcd"}
 	s.run(t, "check", first).exits(t, 3).says(t, append(says, way, "[package]")...)
-	s.run(t, "plan", first).exits(t, 13).says(t, "etcd-1: the user etcd does not get through /var/lib/etcd", "→ on the host: chmod a+x /var/lib/etcd")
+	s.run(t, "plan", first).exits(t, 13).says(t, "etcd-1: the user etcd may not enter /var/lib/etcd", "→ on the host: chmod a+x /var/lib/etcd")
 	s.run(t, "preflight", "--quick", first).says(t, says[0][len("etcd-1: "):])
 	s.ok(t, "check", second)
 	s.on(t, "etcd-1", way)

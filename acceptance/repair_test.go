@@ -56,7 +56,7 @@ systemctl daemon-reload; systemctl restart etcd-prod; tr '\0' ' ' </proc/$(syste
 	},
 	"key deleted": {
 		harm: "rm /etc/etcd/prod/tls/server/key.pem",
-		plan: []string{"issue-leaf server", "server certificate or key is not as it was written"},
+		plan: []string{"issue-leaf server", "server certificate or key was changed after it was written"},
 	},
 	"data directory readable by all": {
 		harm: "chmod 0755 /var/lib/etcd-prod",

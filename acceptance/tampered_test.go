@@ -21,11 +21,11 @@ type tampering struct {
 }
 
 var tamperings = map[string]tampering{
-	"the key of another pair":                 {harm: "cat ../$other/key.pem >key.pem", plan: "%s certificate or key is not as it was written"},
-	"the key of another pair, and its sum":    {harm: "cat ../$other/key.pem >key.pem; sha256sum cert.pem key.pem >sums", plan: "%s certificate and key are no pair"},
+	"the key of another pair":                 {harm: "cat ../$other/key.pem >key.pem", plan: "%s certificate or key was changed after it was written"},
+	"the key of another pair, and its sum":    {harm: "cat ../$other/key.pem >key.pem; sha256sum cert.pem key.pem >sums", plan: "%s certificate and key do not belong together"},
 	"a key that all can read, and root owns":  {harm: "chmod 0644 key.pem; chown root:root key.pem", plan: "key.pem: owner root:root, want etcd-prod:etcd-prod, mode 0644, want 0600", same: true},
-	"a pipe that nobody writes to as the key": {harm: "rm key.pem; mkfifo -m 0600 key.pem; chown etcd-prod:etcd-prod key.pem", plan: "%s certificate or key is not as it was written"},
-	"no key":                           {harm: "rm key.pem", plan: "%s certificate or key is not as it was written"},
+	"a pipe that nobody writes to as the key": {harm: "rm key.pem; mkfifo -m 0600 key.pem; chown etcd-prod:etcd-prod key.pem", plan: "%s certificate or key was changed after it was written"},
+	"no key":                           {harm: "rm key.pem", plan: "%s certificate or key was changed after it was written"},
 	"half a certificate":               {harm: "head -c 300 cert.pem >half; cat half >cert.pem; rm half", plan: "%s certificate cannot be read"},
 	"a link that points nowhere":       {harm: "ln -sfn gone ../$role", plan: "no %s certificate"},
 	"a directory in place of the link": {harm: "cd ..; to=$(readlink $role); rm $role; mv $to $role", plan: "%s certificate does not lie behind the link /etc/etcd/prod/tls/%[1]s"},

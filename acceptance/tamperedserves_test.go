@@ -12,7 +12,7 @@ func stubborn(t *testing.T, s *site, file string, inv inventory) {
 	s.on(t, "etcd-2", fmt.Sprintf("set -e; cp -a /etc/etcd/prod/tls /run/old-tls; nsenter -t %s -m mount --bind /run/old-tls /etc/etcd/prod/tls", pids["etcd-2"]))
 	// Nobody compares here: no model foresees a member that lies so.
 	s.launch(t, clusterup, "rotate", "certs", "--yes", file).wait(t).exits(t, 0).
-		says(t, "── restart etcd-2, which goes on to serve the certificates of before")
+		says(t, "── restart etcd-2, which still serves its old certificates")
 	s.on(t, "etcd-2", "rm -r /run/old-tls")
 	for host, pid := range s.pids(t, inv.Cluster) {
 		if restarted := pid != pids[host]; restarted != (host == "etcd-2") {

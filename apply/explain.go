@@ -52,8 +52,8 @@ var fullSignatures = []signature{
 // stopSignatures are what systemd says of a process that does not end. They explain a failed restart only if no other
 // signature matched.
 var stopSignatures = []signature{
-	sign(`State 'stop-sig(?:term|kill)' timed out`, "the process that ran before did not end on SIGTERM: systemd killed it when the time was up that its unit gives it (TimeoutStopSec)",
-		"look on the host for what held it up: its last lines in the journal, and journalctl -k; a disk that does not answer does that"),
+	sign(`State 'stop-sig(?:term|kill)' timed out`, "the process that ran before did not end on SIGTERM within its unit's TimeoutStopSec, so systemd killed it",
+		"read its last lines in the journal, and journalctl -k, on the host: a disk that does not answer is a frequent reason"),
 }
 
 // signatures are words of etcd 3.5 to 3.7 and systemd 247 to 257. Sources: etcd server/etcdserver/bootstrap.go,
@@ -62,7 +62,7 @@ var stopSignatures = []signature{
 var signatures = []signature{
 	sign(`the WAL in (\S+) is of member (\S+), and \S+born\.json`, "$1 holds the data of another member, $2, so the unit refuses to start it",
 		"put the right disk back; a copy of another member must never run"),
-	sign(`born\.json`, "the data directory of a member that has lived is lost, so its unit refuses to start it",
+	sign(`born\.json`, "the member's data directory is lost, so its unit refuses to start it",
 		"bring the disk back; a member that lost its data has to be removed from the cluster and added anew"),
 	sign(`tocommit\(\d+\) is out of range \[lastIndex\(\d+\)\]`, "the member has lost log entries that it had promised to keep: its data directory was emptied or is an old copy",
 		"do not start it again: remove the member from the cluster, put its data directory aside, and add it anew"),

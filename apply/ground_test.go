@@ -108,7 +108,7 @@ func (g *Ground) fits(ctx context.Context, files []units.File) (of int, err erro
 		case !path.IsAbs(f.Path) || path.Clean(f.Path) != f.Path || seen[f.Path]:
 			return i, g.named(fmt.Errorf("%q is no path, or named twice", f.Path))
 		case f.Secret && f.Mode&0o007 != 0:
-			return i, g.named(fmt.Errorf("%s is secret, and mode %04o lets everybody at it", f.Path, f.Mode))
+			return i, g.named(fmt.Errorf("%s is secret, and mode %04o lets everybody read it", f.Path, f.Mode))
 		case !g.IsDir(path.Dir(f.Path)):
 			return i, g.named(fmt.Errorf("%s: there is no such directory", path.Dir(f.Path)))
 		case f.New && exists:

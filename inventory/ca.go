@@ -1,7 +1,6 @@
 package inventory
 
 import (
-	"net/netip"
 	"net/url"
 	"regexp"
 	"strings"
@@ -32,7 +31,7 @@ func (v values) sealTo(out *PKI) {
 		out.SealTo = append(out.SealTo, text)
 	}
 	if quantum > 0 && quantum < len(out.SealTo) {
-		v.bad("seal_to", "recipients do not mix", "Those that begin with age1pq1 protect against quantum computers only where there are no others; age refuses both in one file.")
+		v.bad("seal_to", "recipients do not mix", "age refuses post-quantum recipients (age1pq1…) beside others: write recipients of one kind.")
 	}
 }
 
@@ -156,14 +155,9 @@ func (v values) serverURL(target *string) {
 		v.bad("url", "bad url", "Write it without user, password, query and fragment; secrets do not belong in an inventory.")
 	case strings.Trim(u.Path, "/") != "":
 		v.bad("url", "bad url", "Write it without the path; cfssl has its own.")
-	case u.Scheme != "https" && (u.Scheme != "http" || !ownMachine(u.Hostname())):
+	case u.Scheme != "https" && (u.Scheme != "http" || !loopback(u.Hostname())):
 		v.bad("url", "bad url", "Use https: over http anyone on the way could answer with a certificate of their own.")
 	default:
 		*target = strings.TrimRight(text, "/")
 	}
-}
-
-func ownMachine(host string) bool {
-	ip, err := netip.ParseAddr(host)
-	return err == nil && ip.IsLoopback() || host == "localhost"
 }

@@ -59,7 +59,7 @@ func between(low, high int64) value {
 
 func moreThanNothing(text string) (string, bool) {
 	d, err := time.ParseDuration(text)
-	return `a duration of more than nothing, such as "1m"`, err == nil && d > 0
+	return `a duration longer than 0, such as "1m"`, err == nil && d > 0
 }
 
 func logLevel(text string) (string, bool) {

@@ -18,7 +18,7 @@ func Remedy(err error) string {
 	case errors.As(err, &host):
 		return host.Remedy
 	case errors.Is(err, pki.ErrNoCA):
-		return "clusterup apply makes the CAs of a new cluster; those of one that exists: put ca/ back from the backup of the operator directory"
+		return "clusterup apply makes the CAs of a new cluster; for one that exists, put ca/ back from the backup of the operator directory"
 	case errors.Is(err, pki.ErrSealed):
 		return "name a file with the private key of a recipient: in CLUSTERUP_IDENTITY, or as identity_file in the inventory"
 	}

@@ -37,7 +37,7 @@ type etcdAPI struct {
 	config *tls.Config // what it shows, and trusts
 	minted time.Time
 	failed error  // why there is none, at that time
-	met    string // the CAs that they are of
+	cas    string // the CAs that they are of
 
 	visiting sync.Mutex // its own: a CA may be a server that takes its time
 	visitors map[string]visitor
@@ -138,8 +138,8 @@ func (s *Session) mintOf(store *pki.Store, generation int, now time.Time) (pki.P
 }
 
 // clientTLS mints client certificates in memory: one that every member accepts as far as this operator directory knows,
-// and one of each CA of clusterup's own that came later. A member says which CAs it accepts: where the directory came
-// out of a backup from before the older one was dropped, that is the later one alone.
+// and one of each CA of clusterup's own that came later. It shows a member the one that it asks for, since a restored
+// directory may not know that the members dropped the older CA.
 func (s *Session) clientTLS(now time.Time) (*tls.Config, error) {
 	pair, trust, err := s.mint(now)
 	if err != nil {

@@ -149,14 +149,14 @@ func (s *Session) probePair(store *pki.Store, generation int, now time.Time) (pk
 // them any more, nor it their certificates. It is called at every look.
 func (a *etcdAPI) meet(store *pki.Store) {
 	now := a.session.Now()
-	met := fmt.Sprint(common(store, pki.RoleClient, now), common(store, pki.RolePeer, now))
+	cas := fmt.Sprint(common(store, pki.RoleClient, now), common(store, pki.RolePeer, now))
 	for _, ca := range store.CAs() {
-		met += " " + ca.SHA256
+		cas += " " + ca.SHA256
 	}
 	a.mu.Lock()
-	changed := met != a.met
+	changed := cas != a.cas
 	if changed {
-		a.met, a.minted, a.failed = met, time.Time{}, nil
+		a.cas, a.minted, a.failed = cas, time.Time{}, nil
 	}
 	a.mu.Unlock()
 	a.visiting.Lock()

@@ -141,7 +141,7 @@ func (s *Store) adopt(g given, role Role, generation int, now time.Time, rand io
 		return authority{}, err
 	}
 	if now, err := s.pick(role, 0); err == nil && now.cert.Equal(a.cert) {
-		return authority{}, fmt.Errorf("%q cannot make its own successor; ask whoever runs it for the next one and name that in the inventory: %w",
+		return authority{}, fmt.Errorf("%q cannot make its own successor; get the next one from whoever runs it, and name it in the inventory: %w",
 			a.Subject, ErrExternal)
 	}
 	if err := a.fit(s.options, now, rand); err != nil {

@@ -23,7 +23,7 @@ func parseCerts(data []byte) ([]*x509.Certificate, error) {
 		blocks++
 		switch {
 		case strings.HasSuffix(block.Type, "PRIVATE KEY"):
-			return nil, errors.New("holds a private key: it belongs into a file of its own")
+			return nil, errors.New("holds a private key: it belongs in a file of its own")
 		case block.Type != "CERTIFICATE":
 			return nil, fmt.Errorf("holds a PEM block of type %.40q, and only CERTIFICATE can be read", block.Type)
 		}

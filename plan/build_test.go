@@ -31,7 +31,7 @@ func TestDigest(t *testing.T) {
 		"an election at the beginning": func(p *Plan, _, _ *Step) { p.Stages = append([]Stage{await}, p.Stages...) },
 		"an election between":          func(p *Plan, _, _ *Step) { p.Stages = []Stage{p.Stages[0], await, p.Stages[1]} },
 		"another member comes to lead": func(_ *Plan, _, second *Step) { second.To = "etcd-3" },
-		"another reason":               func(_ *Plan, first, _ *Step) { first.Why = "its open connections are to end" },
+		"another reason":               func(_ *Plan, first, _ *Step) { first.Why = "to end its open connections" },
 		"others that serve":            func(_ *Plan, first, _ *Step) { first.Needs = nil },
 		"another gate":                 func(p *Plan, _, _ *Step) { p.Stages[0].Gate = "downtime was accepted" },
 		"a note":                       func(p *Plan, _, _ *Step) { p.Notes = []string{"an alarm"} },

@@ -82,7 +82,7 @@ func (e *Error) cause() string {
 	case words != "":
 		return words
 	case e.ExitStatus != 0:
-		return fmt.Sprintf("exit status %d and no words", e.ExitStatus)
+		return fmt.Sprintf("exit status %d and no message", e.ExitStatus)
 	case e.Kind != nil:
 		return e.Kind.Error()
 	}

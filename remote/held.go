@@ -176,7 +176,7 @@ func (sh *shell) send(text []byte) error {
 		if sh.halt.Load() {
 			return io.ErrClosedPipe
 		}
-		n, err := sh.stdin.Write(text[:min(len(text), pieceSize)])
+		n, err := sh.stdin.Write(text[:min(len(text), writeSize)])
 		if err != nil {
 			return err
 		}

@@ -74,7 +74,7 @@ func (k *hostKeys) judge(key ssh.PublicKey) error {
 		is := func(key ssh.PublicKey) bool { return same(revoked.key, key) }
 		if is(key) || cert != nil && (is(cert.Key) || is(cert.SignatureKey)) {
 			return k.refuse(fmt.Errorf("the key %s is revoked at %s", describe(revoked.key), revoked.place()),
-				"have the host given a new key; a revoked one may be in foreign hands")
+				"give the host a new key: somebody else may have the revoked one")
 		}
 	}
 	if cert != nil {

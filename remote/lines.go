@@ -18,7 +18,7 @@ const (
 )
 
 // errTooMuch ends a script that says more than it may.
-var errTooMuch = errors.New("the host says more than it may")
+var errTooMuch = errors.New("the host sent more than the limit")
 
 // hostLines reads what a host writes, line by line.
 type hostLines struct {

@@ -69,7 +69,7 @@ func TestLyingLook(t *testing.T) {
 func TestLyingHold(t *testing.T) {
 	h := liar(t, lying.Answers{"lock": forever(strings.Repeat("x", 1<<16))})
 	held, err := h.Hold(t.Context(), "lock")
-	if err == nil || !strings.Contains(err.Error(), "says more than it may") {
+	if err == nil || !strings.Contains(err.Error(), "sent more than the limit") {
 		t.Errorf("held %+v, %v", held, err)
 	}
 }
@@ -86,11 +86,11 @@ func TestLyingPut(t *testing.T) {
 		answer lying.Answer
 		says   string
 	}{
-		"an endless line":            {forever(strings.Repeat("x", 1<<16)), "says more than it may"},
+		"an endless line":            {forever(strings.Repeat("x", 1<<16)), "sent more than the limit"},
 		"a file that nobody has":     {fails("E 7 write\nE -1 write\n"), "exit status 1"},
 		"escapes for an explanation": {fails("E 0 owner \x1b[2K\x1b[1A\u202e\n"), "put /x/a"},
 		"a disk of words":            {fails("E 1 write a b c d e /\x1b[2K\n"), "put /x/b"},
-		"no words":                   {fails(""), "exit status 1 and no words"},
+		"no words":                   {fails(""), "exit status 1 and no message"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := liar(t, lying.Answers{"put_failed": test.answer})

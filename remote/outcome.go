@@ -106,7 +106,7 @@ func (r *running) unbegun(patience time.Duration) error {
 	case r.at.Load() != loggedIn || !r.host.cfg.Sudo:
 		return nil
 	}
-	e := r.host.fail("become root", ErrSudo, fmt.Errorf("sudo has not come to its end within %s", patience))
+	e := r.host.fail("become root", ErrSudo, fmt.Errorf("sudo did not end within %s", patience))
 	e.Remedy = "as that user on the host: time sudo -n true; it may wait for a name server or a directory of users"
 	return e
 }

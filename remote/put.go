@@ -92,7 +92,7 @@ func (p *putting) outcome(h *Host, said string, err error) (done, failed int, _ 
 	case err == nil && done == len(p.parts):
 		return done, done, nil
 	case err == nil:
-		err = h.fail("put files", ErrScript, errors.New("its script has ended before its end"))
+		err = h.fail("put files", ErrScript, errors.New("its script ended early"))
 	case len(told) == 1:
 		failed, err = p.part[p.first], told[0]
 	case len(told) > 1:
@@ -114,7 +114,7 @@ func checkFiles(files []File) (int, error) {
 		case f.Mode&^fs.ModePerm != 0:
 			return i, fmt.Errorf("%s has mode %s, which is more than permissions", f.Path, f.Mode)
 		case f.Secret && f.Mode&0o007 != 0:
-			return i, fmt.Errorf("%s is secret, and mode %04o lets everybody at it", f.Path, f.Mode)
+			return i, fmt.Errorf("%s is secret, and mode %04o lets everybody read it", f.Path, f.Mode)
 		case len(f.Content) > fileLimit:
 			return i, fmt.Errorf("%s has %d bytes, and small files have at most %d", f.Path, len(f.Content), fileLimit)
 		}

@@ -286,7 +286,7 @@ func TestPutFails(t *testing.T) {
 			return File{Path: dir + "/x", Mode: 0o644, Owner: "nobody-here", Group: "root", Content: []byte("x")}
 		}, nil, errFile, "cannot give it to nobody-here:"},
 		{"digest", file("/x", []byte("x")), brokenDisk, errFile, "another digest"},
-		{"secret for everybody", func(dir string) File { return File{Path: dir + "/x", Mode: 0o644, Secret: true} }, nil, errFile, "lets everybody at it"},
+		{"secret for everybody", func(dir string) File { return File{Path: dir + "/x", Mode: 0o644, Secret: true} }, nil, errFile, "lets everybody read it"},
 		{"relative path", func(string) File { return File{Path: "x/../y"} }, nil, errFile, `"x/../y" is not a clean absolute path`},
 		{"too big", file("/x", make([]byte, fileLimit+1)), nil, errFile, "small files have at most"},
 		{"file size limit", file("/x", randomBytes(900_000)), func(s *server) { s.prelude = "trap '' XFSZ; ulimit -f 200; " }, errFile, "put DIR/x: "},

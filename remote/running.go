@@ -190,7 +190,7 @@ func (f *feed) send(sh *shell, over <-chan struct{}) error {
 	if f.size > 0 && sh.send([]byte(strconv.FormatInt(f.size, 10)+"\n")) != nil {
 		return nil
 	}
-	for buf := make([]byte, pieceSize); f.done < f.size; {
+	for buf := make([]byte, writeSize); f.done < f.size; {
 		n, err := f.r.Read(buf[:min(int64(len(buf)), f.size-f.done)])
 		f.done += int64(n)
 		if n > 0 && sh.send(buf[:n]) != nil {

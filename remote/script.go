@@ -13,7 +13,7 @@ import (
 )
 
 const (
-	pieceSize   = 32 << 10        // of one write, between looks at whether to stop
+	writeSize   = 32 << 10        // of one write, between looks at whether to stop
 	outputLimit = 64 << 20        // of what Script returns
 	stderrLimit = 64 << 10        // of what is kept
 	stopGrace   = 5 * time.Second // from asking a script to stop until its session is cut
@@ -65,7 +65,7 @@ func (h *Host) ask(ctx context.Context, c command) error {
 	err := h.run(inTime, c)
 	if errors.Is(err, ErrSilent) {
 		e := h.fail(c.op, ErrSilent, fmt.Errorf("no answer within %s", patience))
-		e.Remedy = "something there never comes to its end, such as a file system that does not answer: on the host, try df, and look for processes in state D (ps axo pid,stat,args)"
+		e.Remedy = "something there hangs, such as a file system that does not answer: on the host, try df, and look for processes in state D (ps axo pid,stat,args)"
 		return e
 	}
 	return err

@@ -117,11 +117,11 @@ func TestScriptFails(t *testing.T) {
 			name: "exit status and words", script: "pw=" + secret + "; echo 'disk on fire' >&2; exit 7",
 			kind: ErrScript, status: 7, text: "etcd-1: run script: disk on fire",
 		},
-		{name: "no words", script: "exit 3", kind: ErrScript, status: 3, text: "etcd-1: run script: exit status 3 and no words"},
+		{name: "no words", script: "exit 3", kind: ErrScript, status: 3, text: "etcd-1: run script: exit status 3 and no message"},
 		{name: "syntax error", script: "if", kind: ErrScript, status: 2, text: "etcd-1: run script: "},
 		{
 			name: "noise is not the cause", script: "exit 1", set: func(s *server) { s.prelude = "echo noise >&2; " },
-			kind: ErrScript, status: 1, text: "etcd-1: run script: exit status 1 and no words",
+			kind: ErrScript, status: 1, text: "etcd-1: run script: exit status 1 and no message",
 		},
 		{
 			name: "nologin", script: "true", set: func(s *server) { s.prelude = "echo 'This account is not available'; exit 1; " },

@@ -101,8 +101,7 @@ func (h *Host) sftp(ctx context.Context, p *putting, dir string) error {
 		case sh.s.conn.dead():
 			return h.fail("put files", ErrLost, err)
 		}
-		e := h.fail("put files", ErrSudo, fmt.Errorf("sudo logs what it is given to read, which would be private keys, "+
-			"and there is no SFTP server to take them past it: %w", err))
+		e := h.fail("put files", ErrSudo, fmt.Errorf("sudo logs its input, which would be private keys, and there is no SFTP server to send them by: %w", err))
 		e.Remedy = sudoers(h.cfg.User, "exempt it from that log", "Defaults:%s !log_input")
 		return e
 	}

@@ -188,7 +188,7 @@ func (a Advice) explainBack(back *apply.BackError, full bool) []string {
 	lines := a.explainStage(back.StageError, full)
 	if back.Err != nil {
 		lines = append(lines[:len(lines)-1], fmt.Sprintf("  Then it was tried to %s:", back.Back.Name), "  "+back.Err.Error())
-		return append(lines, "  → clusterup status shows the members; what is wanted can be set back in the inventory, and applied")
+		return append(lines, "  → clusterup status shows the members; to give the change up, set the inventory back, and apply")
 	}
 	steps := back.Back.Steps
 	return append(lines[:len(lines)-1],

@@ -25,9 +25,8 @@ func newestClients(seen facts.Snapshot) []facts.Client {
 	return found
 }
 
-// leftBehind are clients whose newest certificate that is not revoked is of a CA that was dropped: what they were
-// handed over last is refused, as after a rotation that was taken back. Of those without a block in the inventory only
-// what has not ended counts.
+// leftBehind are clients whose newest certificate that is not revoked is of a dropped CA, so every member refuses it, as
+// after a rotation that was taken back. Clients without a block in the inventory count until that certificate ends.
 func leftBehind(c *inventory.Cluster, seen facts.Snapshot) []facts.Client {
 	newest := map[string]facts.Client{}
 	for _, client := range seen.Operator.Clients { // by name, then age

@@ -57,7 +57,7 @@ func newCertIssue(c *console) *cobra.Command {
 func (f issueFlags) check(c *console) error {
 	switch {
 	case f.out == "":
-		return view.Misuse(errors.New("say where it is to go: --out DIR"))
+		return view.Misuse(errors.New("name the directory for it: --out DIR"))
 	case f.pkcs12:
 		return c.passwordSource(f.passwordFile)
 	case f.passwordFile != "":

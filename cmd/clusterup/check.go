@@ -65,8 +65,7 @@ func mutedRemedy(err error) string {
 	return operator.Remedy(err)
 }
 
-// drifted are the steps of a plan that nothing but a look at the hosts explains. What a rotation of a CA does step after step, once it is
-// under way or has begun within the plan, is not drift, and its later steps give reasons that do not hold yet.
+// drifted are the plan's steps that are not part of a CA rotation, whether it is under way or begins within the plan.
 func drifted(p plan.Plan, rotations []trust.Rotation) []plan.Step {
 	moving := map[string]bool{} // by role
 	for _, r := range rotations {

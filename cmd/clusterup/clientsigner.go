@@ -53,7 +53,7 @@ func (s *session) signerNote(signer, newest int, dark []string) {
 		s.console.Say(begin+"new one, CA %d, which all members trust already", signer)
 	case len(dark) > 0:
 		s.console.Say(begin+"old one, CA %d, which all members trust: "+
-			"of %s, which cannot be seen, that is not known of CA %d. "+
+			"whether %s, which cannot be seen, trusts CA %d is not known. "+
 			"Before CA %[1]d is dropped, the client needs another one: run this again when all hosts can be seen.",
 			signer, strings.Join(dark, " and "), newest)
 	default:

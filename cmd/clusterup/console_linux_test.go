@@ -119,7 +119,7 @@ func TestPassphrase(t *testing.T) {
 func TestNewPassword(t *testing.T) {
 	for typed, says := range map[string]string{
 		"open sesame\nopen sesame\n": "",
-		"open sesame\nopen sesam\n":  "are not the same",
+		"open sesame\nopen sesam\n":  "passwords differ",
 		"\n\n":                       "is empty",
 		"sesame 😀\nsesame 😀\n":       "emoji",
 	} {

@@ -51,7 +51,7 @@ func (s *session) unsealed(seen facts.Snapshot) []view.Finding {
 		return nil
 	}
 	return []view.Finding{{
-		Kind: "unsealed", Text: "the keys of the CAs are not encrypted to those whom pki { seal_to } names",
+		Kind: "unsealed", Text: "the CA keys are not encrypted to the recipients in pki { seal_to }",
 		Do: "clusterup pki reseal " + s.file,
 	}}
 }
@@ -101,7 +101,7 @@ func (s *session) expiring(seen facts.Snapshot) []view.Finding {
 		if ca.Given && !ca.Retired && newest && ca.NotAfter.Sub(seen.Taken) < early {
 			found = append(found, view.Finding{
 				Kind: "expiry", Text: fmt.Sprintf("%s CA %d ends on %s", ca.Role, ca.Generation, ca.NotAfter.Format(time.DateOnly)),
-				Do: "ask whoever runs it for the next one, name that in pki of the inventory, and apply",
+				Do: "get the next one from whoever runs it, name it in pki of the inventory, and apply",
 			})
 		}
 	}

@@ -52,7 +52,7 @@ func (c *console) typedTwice(ctx context.Context, of string) (string, error) {
 		return "", err
 	}
 	if string(first) != string(second) {
-		return "", errors.New("what was typed first and then are not the same")
+		return "", errors.New("the two passwords differ")
 	}
 	return string(first), nil
 }

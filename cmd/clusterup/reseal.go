@@ -14,7 +14,7 @@ func newReseal(c *console) *cobra.Command {
 	var flags clusterFlags
 	cmd := &cobra.Command{
 		Use:   "reseal INVENTORY",
-		Short: "Encrypt the CA keys to those whom pki { seal_to } names now, and to nobody else",
+		Short: "Encrypt the CA keys to the recipients in pki { seal_to }, and to nobody else",
 		Long: "reseal writes every CA key anew, encrypted to the keys in pki { seal_to }; without any it writes them plain, mode 0600. Sealed keys\n" +
 			"are opened with your SSH key, or with what CLUSTERUP_IDENTITY names. It looks at no host.",
 		Args: oneInventory("one inventory"),

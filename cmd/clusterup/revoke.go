@@ -37,7 +37,7 @@ func newCertRevoke(c *console) *cobra.Command {
 
 func endFlag(cmd *cobra.Command, end *bool) {
 	cmd.Flags().BoolVar(end, "end-connections", false,
-		"restart the members afterwards, one at a time, so that nobody stays connected with what they had")
+		"restart the members afterwards, one at a time, which ends the connections that are open")
 }
 
 // toRevoke makes the revocation what is wanted.

@@ -176,7 +176,7 @@ func (p *parser) readLink(f []string) error {
 
 func (p *parser) readContent(f []string) error {
 	if _, told := p.host.Files[f[0]]; !told {
-		return errors.New("the content of a file that was not told of")
+		return errors.New("the content of a file that was not listed")
 	}
 	return add(&p.contents, f[0])
 }

@@ -216,7 +216,7 @@ func TestParseUnread(t *testing.T) {
 		"a stray backslash":     {head + "machine\t\\x\nend\n", "backslash"},
 		"a backslash at last":   {head + "machine\t\\\nend\n", "backslash"},
 		"an odd file":           {head + "odd\t/x\\ny\nend\n", `a file called "x\ny" in /`},
-		"stray content":         {head + "content\t/x\nend\n", "not told of"},
+		"stray content":         {head + "content\t/x\nend\n", "was not listed"},
 		"a port not asked for":  {head + "listen\tLISTEN 0 1 *:22 *:*\nend\n", "nobody asked"},
 		"too big a number":      {head + "memory\t9223372036854775807\nend\n", "kilobytes"},
 		"a mode of letters":     {head + "file\tzz\troot\troot\t1 1 1.0\t/x\nend\n", "zz"},

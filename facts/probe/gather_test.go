@@ -215,8 +215,8 @@ func TestGatherProbes(t *testing.T) {
 		"the wrong one answers": {
 			func(_ *Source, _, b *probedHost, _ *network) { b.tell = "decaff" },
 			[]string{
-				"a→a ok", "a→b something else answers at 10.0.0.2:2380 than listens there",
-				"b→a ok", "b→b something else answers at 10.0.0.2:2380 than listens there",
+				"a→a ok", "a→b another server than the listener answers at 10.0.0.2:2380",
+				"b→a ok", "b→b another server than the listener answers at 10.0.0.2:2380",
 			},
 		},
 		"it says nothing": {
@@ -240,8 +240,8 @@ func TestGatherProbes(t *testing.T) {
 		"another member answers": {
 			func(src *Source, _, _ *probedHost, n *network) { running(*src, n, strings.Repeat("0", 64)) },
 			[]string{
-				"a→a ok", "a→b something else answers there than the member: it shows another certificate",
-				"b→a ok", "b→b something else answers there than the member: it shows another certificate",
+				"a→a ok", "a→b another server than the member answers there: it shows another certificate",
+				"b→a ok", "b→b another server than the member answers there: it shows another certificate",
 			},
 		},
 		"a host that cannot be looked at": {

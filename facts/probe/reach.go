@@ -134,7 +134,7 @@ func checkAnswer(ctx context.Context, conn net.Conn, door Door, nonce string) er
 		return fmt.Errorf("read what answers at %s: %w after %d bytes", door.Address, err, n)
 	}
 	if string(said) != nonce {
-		return fmt.Errorf("something else answers at %s than listens there", door.Address)
+		return fmt.Errorf("another server than the listener answers at %s", door.Address)
 	}
 	return nil
 }
@@ -160,7 +160,7 @@ func greets(ctx context.Context, conn net.Conn, leaf string) error {
 	case !errors.Is(err, errGreeted):
 		return fmt.Errorf("begin TLS: %w", err)
 	case leaf != "" && other != leaf:
-		return errors.New("something else answers there than the member: it shows another certificate")
+		return errors.New("another server than the member answers there: it shows another certificate")
 	}
 	return nil
 }

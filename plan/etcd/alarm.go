@@ -146,7 +146,7 @@ func (v view) alarmed(c candidate) []plan.Refusal {
 				"%s; members restart when the alarm is gone", alarm.Text))
 		default:
 			found = append(found, plan.Refuse(plan.Alarmed, "", alarm.Remedy,
-				"%s; a restart might spread what is wrong", alarm.Text))
+				"%s; a restart might spread the damage", alarm.Text))
 		}
 	}
 	return found

@@ -112,8 +112,8 @@ func TestVersionRefusals(t *testing.T) {
 		"several hops":         {"3.5.35", "3.7.3", nil, nil, plan.NeedsConsent, "passes through 3.6.16"},
 		"below the floor":      {"3.5.21", "3.6.16", nil, nil, plan.NeedsConsent, "passes through 3.5.35"},
 		"down":                 {"3.7.3", "3.6.16", nil, nil, plan.NeedsConsent, "going back a minor version"},
-		"down too far":         {"3.6.16", "3.5.21", plan.Risks(), nil, plan.VersionChange, "older than 3.5.32"},
-		"down too far by hops": {"3.7.3", "3.5.21", plan.Risks(), nil, plan.VersionChange, "older than 3.5.32"},
+		"down too far":         {"3.6.16", "3.5.21", plan.Risks(), nil, plan.VersionChange, "only 3.5.32 and later"},
+		"down too far by hops": {"3.7.3", "3.5.21", plan.Risks(), nil, plan.VersionChange, "only 3.5.32 and later"},
 		"no quorum": {"3.5.35", "3.6.16", nil, func(s facts.Snapshot) facts.Snapshot {
 			return change(change(s, two[0], stop), two[1], stop)
 		}, plan.QuorumAtRisk, "1 of 3 members run"},

@@ -29,7 +29,7 @@ func Concerns(w Want, s facts.Snapshot) []Concern {
 		if text := v.tight(host); text != "" {
 			found = append(found, Concern{
 				m.Name, "space", text,
-				"make room, or lower quota_backend_bytes: etcd ends itself where it cannot write, and at its quota it only says so",
+				"make room, or lower quota_backend_bytes: etcd exits when its disk is full, and only raises an alarm at its quota",
 			})
 		}
 		if text := v.refusedByPeers(m, host); text != "" {

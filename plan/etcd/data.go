@@ -23,7 +23,7 @@ func (v view) data(m inventory.Member, host facts.Host) []plan.Refusal {
 	case marked && !isBorn && len(v.moved(m, host)) > 0:
 		return v.moved(m, host)
 	case marked && !isBorn && host.Data.WAL:
-		return one(plan.ForeignData, "remove it on the host, whose data is there: it is written anew when the member serves",
+		return one(plan.ForeignData, "remove that file on the host: its data is there, and the marker is written anew when the member serves",
 			"the birth marker %s cannot be read", v.birthPath())
 	case marked && !isBorn:
 		return one(plan.ForeignData, "bring the host's data back, and its /etc/etcd from a backup",
@@ -49,7 +49,7 @@ func (v view) data(m inventory.Member, host facts.Host) []plan.Refusal {
 	case host.Data.WAL:
 		return nil
 	case v.formed:
-		return one(plan.MixedData, "bring back what lay on this host: its data directory and /etc/etcd; this version sets up no member anew in a cluster that exists",
+		return one(plan.MixedData, "bring back this host's data directory and /etc/etcd; this version adds no member to a cluster that exists",
 			"holds no data, and cluster %s exists on other hosts", own)
 	}
 	return v.leftovers(m, host)
@@ -124,7 +124,7 @@ func (v view) published(m inventory.Member) facts.ID {
 // leftovers says whether a data directory without a WAL is really empty, or what a first start of this bootstrap left
 // there. A member that the cluster knows with client URLs has published itself once, so it has had data.
 func (v view) leftovers(m inventory.Member, host facts.Host) []plan.Refusal {
-	const again = "bring the disk back; the cluster is not in use yet: else clusterup destroy, and begin again"
+	const again = "bring the disk back; or, since the cluster is not in use yet, clusterup destroy and begin again"
 	begun := unitToken(host, UnitPath(v.want.Cluster)) == v.token
 	if id := v.published(m); id != 0 {
 		return []plan.Refusal{plan.Refuse(plan.DataLost, m.Name, again, "the data directory %s is lost: member %s of cluster %s lived there", m.DataDir, id, v.clusterID)}

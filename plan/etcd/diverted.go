@@ -49,7 +49,7 @@ func (v view) undiverted(m inventory.Member, host facts.Host) []plan.Refusal {
 	var found []plan.Refusal
 	for _, why := range v.diversions(host) {
 		found = append(found, plan.Refuse(plan.UnitDiverted, m.Name,
-			"remove that on the host, then systemctl daemon-reload; flags of etcd belong into etcd { flags = … } of the inventory",
+			"remove that on the host, then systemctl daemon-reload; flags of etcd belong in etcd { flags = … } of the inventory",
 			"the next start would not be what the inventory says: %s", why))
 	}
 	return found
@@ -67,7 +67,7 @@ func (v view) diversions(host facts.Host) []string {
 		found = append(found, "the drop-in "+strings.Join(host.Unit.DropIns, " or ")+" "+fmt.Sprintf(format, args...))
 	}
 	if is == nil {
-		add("may change anything: the host did not tell")
+		add("may change anything: its content could not be read")
 		return found
 	}
 	says := startOf(file.Content)
@@ -78,7 +78,7 @@ func (v view) diversions(host facts.Host) []string {
 		add("takes away the guard, which keeps a member from starting without its data")
 	}
 	if lost := missing(is.Unset, says.Unset); len(lost) > 0 {
-		add("lets variables reach the member that its unit keeps from it: UnsetEnvironment lacks %s", some(lost, " "))
+		add("lets forbidden variables reach the member: UnsetEnvironment lacks %s", some(lost, " "))
 	}
 	keys := slices.Concat(slices.Collect(maps.Keys(says.Settings)), slices.Collect(maps.Keys(is.Settings)))
 	slices.Sort(keys)

@@ -77,7 +77,7 @@ func TestDiverted(t *testing.T) {
 		})
 	}
 	silent := change(base, "etcd-2", func(h *facts.Host) { h.Unit.DropIns = []string{"/x.conf"} })
-	if got := refusals(t, w, silent); len(got) != 1 || !strings.Contains(got[0].Reason, "the host did not tell") {
+	if got := refusals(t, w, silent); len(got) != 1 || !strings.Contains(got[0].Reason, "could not be read") {
 		t.Errorf("a host that does not tell: %+v", got)
 	}
 }

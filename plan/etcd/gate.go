@@ -8,10 +8,9 @@ import (
 	"github.com/clusterup/clusterup/plan"
 )
 
-// mayStop is law 1: no step takes a voter down unless the voters that stay up and healthy are still a quorum. Where
-// they are none, it takes consent: for one that seems to take no part, since it may just have lost its leader for a
-// moment; and in a cluster so small that no member can be spared, if all members serve, so that the one that is taken
-// down is known to be able to come back.
+// mayStop is law 1: no step takes a voter down unless the voters that stay up and healthy are still a quorum. If they
+// are no quorum, even a member that looks down is restarted only with --accept=downtime: it may only be between two
+// leaders. A cluster of one or two may restart with it if all members serve, which shows that each can come back.
 func (v view) mayStop(m inventory.Member) (gate string, needs *plan.Needs, refusal *plan.Refusal) {
 	var others []string
 	v.Each(func(other inventory.Member, host facts.Host) {
@@ -33,7 +32,7 @@ func (v view) mayStop(m inventory.Member) (gate string, needs *plan.Needs, refus
 		return "downtime was accepted; both members serve, so each can come back", &plan.Needs{Least: stay, Serve: others}, nil
 	case !serves:
 		r := plan.Refuse(plan.NeedsConsent, m.Name, "bring it or the others back first, or run again with --accept=downtime",
-			"%s; the other members are no quorum, so whether the cluster lives by it is not known", v.ailment(v.seen.Hosts[m.Name]))
+			"%s; the other members are no quorum, so it is not known whether the cluster needs it", v.ailment(v.seen.Hosts[m.Name]))
 		return "", nil, &r
 	case voters == 1:
 		r := plan.Refuse(plan.NeedsConsent, m.Name, "run again with --accept=downtime", "restarting the only member stops the cluster for that time")
@@ -43,7 +42,7 @@ func (v view) mayStop(m inventory.Member) (gate string, needs *plan.Needs, refus
 			"restarting one of two members stops the cluster for that time: a quorum of %d is %d", voters, quorum)
 		return "", nil, &r
 	}
-	r := plan.Refuse(plan.QuorumAtRisk, m.Name, "bring the other members back first: clusterup status says what ails them",
+	r := plan.Refuse(plan.QuorumAtRisk, m.Name, "bring the other members back first: clusterup status shows what is wrong with them",
 		"restarting it would leave %d of %d voters, and a quorum is %d", stay, voters, quorum)
 	return "", nil, &r
 }

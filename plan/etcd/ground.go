@@ -18,7 +18,7 @@ func (v view) ground(m inventory.Member, host facts.Host) []plan.Refusal {
 			if way, seen := host.Ways[dir]; seen && !told[dir] && !v.passes(way, host) && dir != ourParent {
 				told[dir] = true
 				found = append(found, plan.Refuse(plan.Unsuitable, m.Name, "on the host: chmod a+x "+dir,
-					"the user %s does not get through %s (%s), below which is %s", v.want.Cluster.User, dir,
+					"the user %s may not enter %s (%s), above %s", v.want.Cluster.User, dir,
 					fmt.Sprintf("%s:%s, mode %04o", way.Owner, way.Group, uint32(way.Mode)), place))
 			}
 			if dir == "/" {

@@ -53,12 +53,12 @@ func TestGroundRefusals(t *testing.T) {
 		want string // "": no refusal
 		do   string
 	}{
-		"shut":                  {way("/etc/etcd", "root", "root", 0o700, false), "does not get through /etc/etcd (root:root, mode 0700)", "chmod a+x /etc/etcd"},
-		"above the data":        {way("/var", "root", "root", 0o750, false), "does not get through /var", "chmod a+x /var"},
+		"shut":                  {way("/etc/etcd", "root", "root", 0o700, false), "may not enter /etc/etcd (root:root, mode 0700)", "chmod a+x /etc/etcd"},
+		"above the data":        {way("/var", "root", "root", 0o750, false), "may not enter /var", "chmod a+x /var"},
 		"open to a group":       {way("/var", "root", "dba", 0o750, true), "", ""}, // of which the user may be
 		"open to the group":     {way("/var", "root", "etcd-prod", 0o750, true), "", ""},
 		"open to the owner":     {way("/var/lib", "etcd-prod", "etcd-prod", 0o700, true), "", ""},
-		"shut to the owner":     {way("/var/lib", "etcd-prod", "etcd-prod", 0o600, true), "does not get through /var/lib", "chmod a+x"},
+		"shut to the owner":     {way("/var/lib", "etcd-prod", "etcd-prod", 0o600, true), "may not enter /var/lib", "chmod a+x"},
 		"ours":                  {way("/opt/clusterup", "root", "root", 0o700, false), "", ""},
 		"somebody else's":       {way("/srv", "root", "root", 0o700, false), "", ""},
 		"sealed":                {func(h *facts.Host) { h.Sealed = []string{"/etc"} }, "nobody can write to /etc", "findmnt -T /etc"},

@@ -40,7 +40,7 @@ func TestSpoiltPairs(t *testing.T) {
 		},
 		"with another key": {
 			[]func(*facts.Host){func(h *facts.Host) { h.Serves = map[string][]facts.Served{"server": {{From: "etcd-1", Broken: true}}} }, unanswered},
-			"put files right", "server certificate and key are no pair",
+			"put files right", "server certificate and key do not belong together",
 		},
 		"half a certificate": {
 			[]func(*facts.Host){func(h *facts.Host) {

@@ -63,7 +63,7 @@ func (v view) operator() (*plan.Stage, error) {
 	if len(steps) == 0 {
 		return nil, nil
 	}
-	return &plan.Stage{Name: "operator directory", Gate: "no host is touched, and none holds anything of a CA that is not known here", Width: 1, Steps: steps}, nil
+	return &plan.Stage{Name: "operator directory", Gate: "no host is touched, and no host holds anything of an unknown CA", Width: 1, Steps: steps}, nil
 }
 
 // pins are the digests of releases that are used for the first time.
@@ -107,7 +107,7 @@ func (v view) start() (*plan.Stage, error) {
 	case v.formed:
 		stage.Gate = "the members to start are down already; nothing is stopped"
 	case v.started:
-		stage.Gate = "goes on with the bootstrap under way: all data that was found carries its cluster ID " + v.clusterID.String()
+		stage.Gate = "the bootstrap goes on: all data that was found carries its cluster ID " + v.clusterID.String()
 	default:
 		stage.Name = "bootstrap: start all members side by side"
 		stage.Gate = "no host holds data or a birth marker"

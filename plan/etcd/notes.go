@@ -32,8 +32,8 @@ func notes(w Want, s facts.Snapshot) []string {
 		found = append(found, "members restart twice: while they differ, no election timeout may be shorter than another's heartbeat interval allows")
 	}
 	if names := v.denied(); len(names) > 0 && w.Cluster.TLS.Clients {
-		found = append(found, fmt.Sprintf("etcd's permissions are on, and without TLS clusterup has no user: of %s it is known "+
-			"that they serve, and no more, until they speak https; who leads restarts without handing over first", plan.Enumerate(names)))
+		found = append(found, fmt.Sprintf("etcd's permissions are on, and without TLS clusterup has no user: until they speak https, "+
+			"it sees of %s only that they serve, and the leader restarts without handing over first", plan.Enumerate(names)))
 	}
 	for _, alarm := range v.alarms() {
 		found = append(found, alarm.note())

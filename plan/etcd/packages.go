@@ -41,7 +41,7 @@ func Endangered(c *inventory.Cluster, m inventory.Member, host facts.Host) (foun
 	}
 	found = fmt.Sprintf("purging the package %s would %s", name, strings.Join(parts, " and "))
 	if _, born := host.Files[path.Join(ConfigDir(c), "born.json")]; !born && host.Process == nil && !host.Data.WAL {
-		return found, "leave " + strings.Join(attributes, " and ") + " out of the inventory: no package has what the defaults name"
+		return found, "leave " + strings.Join(attributes, " and ") + " out of the inventory: no package owns the default paths"
 	}
 	return found, fmt.Sprintf("on the host: rm /var/lib/dpkg/info/%s.p*rm; chmod 755 %s; only then can the package be purged", name, packageDir)
 }

@@ -178,7 +178,7 @@ func (v view) membership() []plan.Refusal {
 				etcdctl("member remove "+member.ID.String()), "member %s (%s) is in the cluster, but not in the inventory",
 				member.ID, strings.TrimSpace(member.Name+" "+strings.Join(member.PeerURLs, " "))))
 		case !v.knownAt(m, member):
-			found = append(found, plan.Refuse(plan.Membership, m.Name, "change the address back: moving a member is not something this version does",
+			found = append(found, plan.Refuse(plan.Membership, m.Name, "change the address back: this version moves no member",
 				"the cluster knows it at %s, the inventory says %s", strings.Join(member.PeerURLs, " "), v.peerURL(m)))
 		}
 	}

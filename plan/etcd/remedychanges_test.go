@@ -228,7 +228,7 @@ func TestPermissions(t *testing.T) {
 			}
 		}
 	}
-	if restarts != 3 || len(p.Notes) == 0 || !strings.Contains(strings.Join(p.Notes, "\n"), "of etcd-1, etcd-2 and etcd-3 it is known that they serve") {
+	if restarts != 3 || len(p.Notes) == 0 || !strings.Contains(strings.Join(p.Notes, "\n"), "sees of etcd-1, etcd-2 and etcd-3 only that they serve") {
 		t.Errorf("%d restarts, notes %q", restarts, p.Notes)
 	}
 	down := change(s, "etcd-3", func(h *facts.Host) { h.Reads = false })

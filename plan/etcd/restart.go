@@ -32,7 +32,7 @@ func (v view) mustRestart(m inventory.Member, host facts.Host) []string {
 		why = append(why, "has "+some(told, " ")+" in its environment")
 	}
 	if pid := v.want.Restart[m.Name]; pid != 0 && pid == host.Process.PID {
-		why = append(why, "its open connections are to end")
+		why = append(why, "to end its open connections")
 	}
 	for _, role := range []string{"peer", "server"} {
 		if unproven := trust.Unproven(host, role); unproven != "" {
@@ -146,7 +146,7 @@ func (v view) restart() (*plan.Stage, error) {
 	case restart.From != restart.Version:
 		name = fmt.Sprintf("etcd %s → %s: %s", restart.From, restart.Version, name)
 	case trust.Unproven(first.host, "peer") != "" || trust.Unproven(first.host, "server") != "":
-		name += ", which goes on to serve the certificates of before"
+		name += ", which still serves its old certificates"
 	}
 	steps := slices.Concat(v.announce(first.member), v.unitBefore(first.member), []plan.Step{restart})
 	steps[0].Needs = needs // nothing is announced or written either
@@ -178,7 +178,7 @@ func (v view) cutOff() bool { return v.formed && v.want.Cluster.TLS.Peers && v.t
 func (v view) together(all []candidate) *plan.Stage {
 	stage := plan.Stage{
 		Name: "restart all members side by side", Width: len(all),
-		Gate: "the CA of the peers has ended, so that no member that restarts is accepted by one that has not; downtime was accepted",
+		Gate: "the peer CA has ended, so members with a new CA and members without it refuse each other; downtime was accepted",
 	}
 	slices.SortFunc(all, func(a, b candidate) int {
 		order := func(c candidate) int {
@@ -199,7 +199,7 @@ func (v view) awaitRaftSnapshot() *plan.Stage {
 	v.Each(func(m inventory.Member, host facts.Host) {
 		if stage == nil && v.flushes(host) && v.serves(host) && v.mustRestart(m, host) == nil {
 			stage = &plan.Stage{Name: "let " + m.Name + " take a raft snapshot", Gate: "it serves", Width: 1, Steps: []plan.Step{{
-				Kind: plan.AwaitRaftSnapshot, Host: m.Name, Why: "it runs with snapshot-count 1, and takes one when it applies what is written next",
+				Kind: plan.AwaitRaftSnapshot, Host: m.Name, Why: "it runs with snapshot-count 1, and takes one at the next write",
 			}}}
 		}
 	})

@@ -22,8 +22,8 @@ func TestCutOffNotes(t *testing.T) {
 		seen facts.Snapshot
 		says string
 	}{
-		"a rotation without a pause":  {RotateCA(patient, s, []string{"client"}, ""), s, "client app: the newest certificate is of client CA 1. Who does not trust"},
-		"a pause that is too late":    {RotateCA(patient, s, []string{"client"}, trust.HoldLeaves), s, "is cut off: --pause-after=trust leaves the time"},
+		"a rotation without a pause":  {RotateCA(patient, s, []string{"client"}, ""), s, "client app: the newest certificate is of client CA 1. Clients that do not trust"},
+		"a pause that is too late":    {RotateCA(patient, s, []string{"client"}, trust.HoldLeaves), s, "are cut off when members take certificates of it: --pause-after=trust leaves the time"},
 		"a pause":                     {RotateCA(patient, s, []string{"client"}, trust.HoldTrust), s, ""},
 		"it is paused":                {patient, after(trust.HoldTrust), ""},
 		"it waits for the client":     {patient, after(""), ""},

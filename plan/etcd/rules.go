@@ -148,10 +148,10 @@ func (v view) restartWaits() []plan.Wait {
 	}
 	if v.beatWaits() {
 		found = append(found, v.waitFor("the change of heartbeat_interval and election_timeout",
-			"while members differ in them, none may lose its leader for it: the order goes by what all run with")...)
+			"the order of restarts depends on the values that every member runs with")...)
 	}
 	if v.want.Cluster.TLS.Peers && v.Known(func(m inventory.Member, _ facts.Host) bool { return v.peerScheme(m) == "http" }) {
-		found = append(found, v.waitFor("TLS between peers", "a member listens with TLS when all others were seen to have certificates to dial it with")...)
+		found = append(found, v.waitFor("TLS between peers", "a member listens with TLS only when all others were seen to have certificates to dial it")...)
 	}
 	return found
 }

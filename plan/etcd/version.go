@@ -22,8 +22,7 @@ func (v view) versionRefusals() []plan.Refusal {
 		return nil
 	}
 	if version.Apart(v.low, v.high) {
-		return []plan.Refusal{plan.Refuse(plan.VersionChange, "", "etcd does not run like that, so something else was started on some hosts: "+
-			"clusterup status shows which member is of which version; stop it there, and apply",
+		return []plan.Refusal{plan.Refuse(plan.VersionChange, "", "stop the etcd that clusterup did not start, and apply: clusterup status shows the version of each member",
 			"the members are of etcd %s to %s, more than one minor version apart", v.low, v.high)}
 	}
 	if version.Minor(v.low) == version.Minor(v.high) && version.Minor(v.low) == version.Minor(wanted) {
@@ -50,7 +49,7 @@ func (v view) hopRefusals(to string) []plan.Refusal {
 	wanted := v.want.Cluster.Version // also where it is several hops away: nothing moves then
 	if floor := version.Floor(wanted); down && version.BelowFloor(wanted) {
 		found = append(found, plan.Refuse(plan.VersionChange, "", "ask for etcd "+floor+" or a later "+version.Minor(wanted),
-			"etcd %s is not one to go back to: it is older than %s, which knows how to be left again", wanted, floor))
+			"etcd %s is no target of a downgrade: only %s and later can be upgraded again", wanted, floor))
 	}
 	if len(v.Dark()) > 0 { // it waits
 		return found
@@ -79,7 +78,7 @@ func (v view) strangers(mixed bool) []plan.Refusal {
 		}
 		if _, there := host.Binaries[has.path("etcd")]; host.Data.WAL && !there && (host.Process == nil || has.dir != "") {
 			found = append(found, plan.Refuse(plan.VersionChange, m.Name, fmt.Sprintf("set version to %s and apply, which puts it there; then ask for %s again",
-				first, v.want.Cluster.Version), "the etcd that it ran last is not on its host, and it may have to go back to it"))
+				first, v.want.Cluster.Version), "the etcd that it ran last is not on its host, and a way back may need it"))
 		}
 	})
 	return found
@@ -173,7 +172,7 @@ func (v view) unsettled() string {
 			return
 		}
 		if is := version.Minor(host.Etcd.StorageVersion); is != v.common() {
-			why = fmt.Sprintf("the data of %s is of version %s yet, and becomes %s", m.Name, is, v.common())
+			why = fmt.Sprintf("the data of %s is still of version %s, and becomes %s", m.Name, is, v.common())
 		}
 	})
 	if why == "" && v.downgrade != "" && version.Minor(v.downgrade) == version.Minor(v.high) {
@@ -238,7 +237,7 @@ func (v view) v2Store(m inventory.Member, host facts.Host) []plan.Refusal {
 	return []plan.Refusal{plan.Refuse(plan.V2Content, m.Name,
 		"content in the write-ahead log goes away with a raft snapshot: set snapshot_count = 5 in the block etcd, apply, "+
 			"write a few keys, take it out, and apply; content in the v2 store is somebody's data, and has to be migrated first",
-		"its data could not be shown to be free of content of the etcd v2 API, which etcd 3.6 does not start with: %s", strings.TrimSpace(host.V2Store.Text))}
+		"it may hold content of the etcd v2 API, with which etcd 3.6 does not start: %s", strings.TrimSpace(host.V2Store.Text))}
 }
 
 // Holding says what a cluster whose last member is held is waiting for; "" when none is.

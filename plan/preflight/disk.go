@@ -137,7 +137,7 @@ func (p *preflight) latency(m inventory.Member, host facts.Host, probe probe.Pro
 	case l.Why != "":
 		p.warn(m.Name, checkLatency, "see why the host could not write there", "not measured: %s", l.Why)
 	case l.Samples == 0 && host.Process != nil:
-		p.fine(m.Name, checkLatency, "not measured: the member runs, and says it itself (etcd_disk_wal_fsync_duration_seconds)")
+		p.fine(m.Name, checkLatency, "not measured: the member runs, and has a metric for it (etcd_disk_wal_fsync_duration_seconds)")
 	case l.Samples == 0: // nobody asked
 	case l.P99 > slowFsync:
 		p.warn(m.Name, checkLatency, "etcd wants 99 of 100 under 10 ms: use a local SSD, or for wal_dir a disk that nothing else writes to",

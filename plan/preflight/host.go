@@ -130,7 +130,7 @@ func (p *preflight) probed(m inventory.Member, host facts.Host, probe probe.Prob
 		return
 	}
 	for _, unread := range slices.Concat(host.Unread, probe.Unread) {
-		p.warn(m.Name, CheckConnection, "look at it on the host: whatever that was to tell is not known", "a part of its answer cannot be read: %s", unread)
+		p.warn(m.Name, CheckConnection, "look at it on the host: that part is not known", "a part of its answer cannot be read: %s", unread)
 	}
 	p.timeSync(m, probe)
 	p.resources(m, probe)

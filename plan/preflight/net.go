@@ -147,7 +147,7 @@ func (p *preflight) addresses(m inventory.Member, probed probe.Probe) {
 		})
 		switch {
 		case isName && len(meant) == 0:
-			p.refuse(m.Name, checkAddress, "put the name into DNS, or use an IP address", "the name %s means nothing on the host", address)
+			p.refuse(m.Name, checkAddress, "put the name into DNS, or use an IP address", "the host does not resolve the name %s", address)
 		case isName && !slices.ContainsFunc(meant, isIPv4):
 			p.refuse(m.Name, checkAddress, "use an IP address in the inventory, or give the name an address of IPv4",
 				"the name %s is %s on the host: a member whose address is a name listens on IPv4 alone", address, strings.Join(meant, ", "))

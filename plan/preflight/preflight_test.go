@@ -110,7 +110,7 @@ func TestPreflight(t *testing.T) {
 			host: func(h *facts.Host) {
 				h.Ways = map[string]facts.File{"/etc/etcd": {Kind: facts.Dir, Owner: "root", Group: "root", Mode: 0o700}}
 			},
-			want: []string{"etcd-2 file-system refusal: the user etcd-prod does not get through /etc/etcd (root:root, mode 0700), below which is /etc/etcd/prod"},
+			want: []string{"etcd-2 file-system refusal: the user etcd-prod may not enter /etc/etcd (root:root, mode 0700), above /etc/etcd/prod"},
 		},
 		"another source": {
 			probe: func(p *probe.Probe) {

@@ -198,7 +198,7 @@ func Numbered(role string, cas []facts.CA) string {
 	return role + " CA " + strings.Join(numbers, " and ")
 }
 
-// Changes says which CAs of a role a member comes to trust, or trusts no more.
+// Changes says which CAs of a role a member comes to trust or drops.
 func (s State) Changes(role string, host facts.Host) []string {
 	var changes []string
 	bundled := s.Bundled(role, host)
@@ -209,7 +209,7 @@ func (s State) Changes(role string, host facts.Host) []string {
 		case will && !trusted:
 			changes = append(changes, "to trust "+caName(ca))
 		case trusted && !will:
-			changes = append(changes, "to trust "+caName(ca)+" no more")
+			changes = append(changes, "to drop "+caName(ca))
 		}
 	}
 	return changes

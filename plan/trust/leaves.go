@@ -98,9 +98,9 @@ func (s State) leafWanting(role string, h Holder, signer facts.CA) string {
 	case path.Dir(leaf.Dir) != path.Dir(link):
 		return role + " certificate does not lie behind the link " + link
 	case !leaf.Intact:
-		return role + " certificate or key is not as it was written"
+		return role + " certificate or key was changed after it was written"
 	case h.noPair(role):
-		return role + " certificate and key are no pair: the member can show nobody a certificate"
+		return role + " certificate and key do not belong together: the member can show no certificate"
 	case leaf.Issuer != signer.SHA256 && !s.ahead(leaf, signer):
 		return role + " certificate is not of " + caName(signer)
 	case !slices.Equal(leaf.Names, wanted.Names):

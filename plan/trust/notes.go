@@ -40,7 +40,7 @@ func (s State) Notes() []string {
 func (s State) operatorNotes() []string {
 	var found []string
 	if s.Seen.Operator.Unsealed {
-		found = append(found, "the keys of the CAs are not encrypted to those whom pki { seal_to } names: clusterup pki reseal mends that")
+		found = append(found, "the CA keys are not encrypted to the recipients in pki { seal_to }: clusterup pki reseal mends that")
 	}
 	if len(s.Wish.Abort) > 0 && !slices.ContainsFunc(s.Wish.Abort, s.Rotating) {
 		found = append(found, "no rotation is under way that could be taken back")
@@ -65,13 +65,13 @@ func (s State) clientNotes() []string {
 		return nil
 	case late && s.accepts(plan.OldClients) && s.hold("client") == "":
 		return []string{fmt.Sprintf("%s: the newest certificate is of %s, and is refused by every member when that CA is dropped (--accept=%s)",
-			listed("client", names), caName(live[0]), plan.OldClients)}
+			listed(names), caName(live[0]), plan.OldClients)}
 	case late: // what it waits for says the rest
 		return nil
 	}
-	return []string{fmt.Sprintf("%s: the newest certificate is of %s. Who does not trust the next CA by the time that members have certificates of it is cut off: "+
-		"--pause-after=trust leaves the time to give clients ca.pem anew. Before the old CA is dropped they need new certificates: that waits for them, unless --accept=%s.",
-		listed("client", names), caName(live[0]), plan.OldClients)}
+	return []string{fmt.Sprintf("%s: the newest certificate is of %s. Clients that do not trust the next CA are cut off when members take certificates of it: "+
+		"--pause-after=trust leaves the time to give them ca.pem anew. The old CA is dropped when they have new certificates, or with --accept=%s.",
+		listed(names), caName(live[0]), plan.OldClients)}
 }
 
 // takenBackNotes are about clients that were quick to take a certificate of the new CA.
@@ -79,8 +79,8 @@ func (s State) takenBackNotes(live []facts.CA) []string {
 	var found []string
 	for _, ca := range live[min(1, len(live)):] {
 		if names := s.hanging(ca); len(names) > 0 {
-			found = append(found, fmt.Sprintf("%s: the newest certificate is of %s, which is taken back: without another, issued after that, the members refuse it",
-				listed("client", names), caName(ca)))
+			found = append(found, fmt.Sprintf("%s: the newest certificate is of %s, which is taken back: issue another one afterwards, since the members refuse this one then",
+				listed(names), caName(ca)))
 		}
 	}
 	return found
@@ -101,6 +101,6 @@ func (s State) relianceNotes() []string {
 	if running == 0 || ended < running || !s.Formed {
 		return nil
 	}
-	return []string{"no member can be asked, since none has a certificate for clients that is good: what is known of them is what their hosts say, " +
-		"which are running processes, data directories and birth markers. They are asked as soon as they have new certificates."}
+	return []string{"no member can be asked, since none has a valid server certificate: only their hosts tell of them " +
+		"(processes, data directories, birth markers). They are asked when they have new certificates."}
 }

@@ -31,7 +31,7 @@ func (s State) endedRefusals(role string) []plan.Refusal {
 	old := s.Live(role)[0]
 	what := "members accept no certificate of it any more, so that all have to restart side by side with another CA, and the cluster does not answer meanwhile"
 	if role == "client" {
-		what = "nobody can ask the members anything any more, so that they have to restart with another CA without its being known how the others are"
+		what = "the members cannot be asked any more, so they restart with another CA while the state of the others is not known"
 	}
 	return []plan.Refusal{plan.Refuse(plan.NeedsConsent, "", "run again with --accept=downtime", "%s ended on %s: %s", caName(old), old.NotAfter.Format(time.DateOnly), what)}
 }
@@ -46,7 +46,7 @@ func (s State) givenRefusals(role string) []plan.Refusal {
 		return nil
 	}
 	ca := live[len(live)-1]
-	const remedy = "ask whoever runs it for the next one, name that in pki of the inventory, and apply: the members are taken over to it"
+	const remedy = "get the next one from whoever runs it, name it in pki of the inventory, and apply: the members are taken over to it"
 	switch {
 	case s.Wish.Generation[role] > ca.Generation:
 		return []plan.Refusal{plan.Refuse(plan.GivenCA, "", remedy, "%s was not made by clusterup, which cannot make its successor", caName(ca))}

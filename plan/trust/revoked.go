@@ -32,7 +32,7 @@ func (s State) List(made bool) []plan.Step {
 	case !s.Clients || !s.canList():
 		return nil
 	case len(seen.List) == 0:
-		return []plan.Step{{Kind: plan.ListRevoked, CA: "client", Why: "there is no list of revoked client certificates yet; with an empty one the first revocation takes no restart"}}
+		return []plan.Step{{Kind: plan.ListRevoked, CA: "client", Why: "there is no list of revoked client certificates yet; an empty one saves a restart at the first revocation"}}
 	case !seen.Current || made:
 		return []plan.Step{{Kind: plan.ListRevoked, CA: "client", Why: "certificates were revoked, or another CA signs the list now"}}
 	}

@@ -95,7 +95,7 @@ func (s State) dropped(role string) []facts.CA {
 }
 
 func (s State) holdStep(role, hold string) plan.Step {
-	why := "it is held no more"
+	why := "the pause has ended"
 	switch hold {
 	case HoldTrust:
 		why = "its rotation waits when all members trust both CAs"
@@ -156,7 +156,7 @@ func (s State) retire(role string) []plan.Step {
 	for _, ca := range live[:len(live)-1] {
 		why := caName(newest) + " has signed all that is in use"
 		if names := s.hanging(ca); len(names) > 0 {
-			why = fmt.Sprintf("%s has signed all that members use; no member accepts %s any more (--accept=%s)", caName(newest), listed("client", names), plan.OldClients)
+			why = fmt.Sprintf("%s has signed all that members use; no member accepts %s any more (--accept=%s)", caName(newest), listed(names), plan.OldClients)
 		}
 		steps = append(steps, plan.Step{Kind: plan.RetireCA, CA: role, Generation: ca.Generation, Why: why})
 	}
@@ -191,7 +191,7 @@ func (s State) waits(role string) string {
 	for _, ca := range live[:len(live)-1] {
 		if names := s.hanging(ca); len(names) > 0 {
 			return fmt.Sprintf("the newest certificate of %s is of %s; issue another one (clusterup cert issue), or drop that CA all the same with --accept=old-clients",
-				listed("client", names), caName(ca))
+				listed(names), caName(ca))
 		}
 	}
 	return ""
@@ -217,7 +217,7 @@ func (s State) unready(role string, newest facts.CA) string {
 func (s State) paused(role, hold string) string {
 	text := fmt.Sprintf("it is paused after its phase %s; clusterup rotate ca --%s goes on with it", hold, role)
 	if names := s.hanging(s.Live(role)[0]); len(names) > 0 {
-		text += fmt.Sprintf(", best when new certificates (clusterup cert issue) are in use by %s", listed("client", names))
+		text += fmt.Sprintf(", best when new certificates (clusterup cert issue) are in use by %s", listed(names))
 	}
 	return text
 }
@@ -249,15 +249,15 @@ func (s State) hanging(ca facts.CA) []string {
 }
 
 // listed is "client app", "clients app and web", "clients a, b, c and 4 more".
-func listed(noun string, names []string) string {
+func listed(names []string) string {
 	const few = 4
 	switch n := len(names); {
 	case n == 1:
-		return noun + " " + names[0]
+		return "client " + names[0]
 	case n > few:
-		return fmt.Sprintf("%ss %s and %d more", noun, strings.Join(names[:few-1], ", "), n-few+1)
+		return fmt.Sprintf("clients %s and %d more", strings.Join(names[:few-1], ", "), n-few+1)
 	default:
-		return fmt.Sprintf("%ss %s and %s", noun, strings.Join(names[:n-1], ", "), names[n-1])
+		return fmt.Sprintf("clients %s and %s", strings.Join(names[:n-1], ", "), names[n-1])
 	}
 }
 
