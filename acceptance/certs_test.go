@@ -64,7 +64,7 @@ func oneFile(t *testing.T, s *site, file string, inv inventory) {
 	}
 	s.run(t, issue("none")...).exits(t, 2).says(t, "--password-file")
 	s.ok(t, append(issue("filed"), "--password-file", secret, "--json")...).says(t, `"pkcs12":"`+filepath.Join(dir, "filed", "app.p12")+`"`)
-	s.onTerminal(t, [][2]string{{"New password of ", password + "\n"}, {"Once more: ", "Sesame?\n"}}, issue("none")...).exits(t, 1).says(t, "not the same")
+	s.onTerminal(t, [][2]string{{"New password of ", password + "\n"}, {"Once more: ", "Sesame?\n"}}, issue("none")...).exits(t, 1).says(t, "the two passwords differ")
 	s.onTerminal(t, [][2]string{{"New password of ", password + "\n"}, {"Once more: ", password + "\n"}}, issue("typed")...).exits(t, 0)
 	if _, err := os.Stat(filepath.Join(dir, "none")); err == nil {
 		t.Error("something was made though there was no password")
