@@ -25,7 +25,7 @@ import (
 // cas are the CAs in the operator directory of a cluster.
 func (s *site) cas(t *testing.T, cluster string) *pki.Store {
 	t.Helper()
-	store, err := pki.Open(filepath.Join(s.dir, ".clusterup", cluster, "ca"))
+	store, err := pki.Open(filepath.Join(s.dir, ".clusterup", cluster, "ca"), pki.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -35,7 +35,7 @@ func (s *site) cas(t *testing.T, cluster string) *pki.Store {
 // issue makes a client certificate, as an operator would for an application.
 func issue(t *testing.T, store *pki.Store, name string) pki.Pair {
 	t.Helper()
-	pair, err := store.Issue(pki.Leaf{CA: pki.RoleClient, Kind: "client", CN: name}, time.Now(), rand.Reader)
+	pair, err := store.Issue(pki.Leaf{Kind: "client", CN: name}, time.Now(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -170,7 +170,7 @@ func clients(t *testing.T, s *site, inv inventory) {
 	app := issue(t, store, "app")
 	s.worksFor(t, secure(t, store, pki.RoleClient, app.Cert, app.Key), inv, 2379)
 
-	stranger, err := pki.Open(filepath.Join(t.TempDir(), "ca"))
+	stranger, err := pki.Open(filepath.Join(t.TempDir(), "ca"), pki.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -22,10 +22,7 @@ func (s *site) madeAt(t *testing.T, cluster string, role pki.Role, lifetime time
 // pair is a certificate of a member as clusterup would have issued it at another time.
 func (s *site) pair(t *testing.T, cluster string, m member, role string, then time.Time) pki.Pair {
 	t.Helper()
-	leaf := pki.Leaf{CA: pki.RolePeer, Kind: role, CN: role + ":" + m.Name, IPs: []net.IP{net.ParseIP(m.Address)}}
-	if role == "server" {
-		leaf.CA = pki.RoleClient
-	}
+	leaf := pki.Leaf{Kind: role, CN: role + ":" + m.Name, IPs: []net.IP{net.ParseIP(m.Address)}}
 	pair, err := s.cas(t, cluster).Issue(leaf, then, rand.Reader)
 	must(t, err)
 	return pair

@@ -113,7 +113,7 @@ func TestExplained(t *testing.T) {
 // stranger puts a pair on etcd-2 that the right CA has signed for another address.
 func (s *site) stranger(t *testing.T) {
 	t.Helper()
-	leaf := pki.Leaf{CA: pki.RolePeer, Kind: "peer", CN: "etcd-2", IPs: []net.IP{net.IPv4(203, 0, 113, 9)}, Lifetime: time.Hour}
+	leaf := pki.Leaf{Kind: "peer", CN: "etcd-2", IPs: []net.IP{net.IPv4(203, 0, 113, 9)}, Lifetime: time.Hour}
 	pair, err := s.cas(t, "prod").Issue(leaf, time.Now(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)

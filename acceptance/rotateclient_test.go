@@ -84,7 +84,7 @@ func kept(t *testing.T, s *site, inv inventory) *tls.Config {
 	t.Helper()
 	w, signed := &wallet{members: inv.Members}, map[int]bool{}
 	w.renew = func() error {
-		store, err := pki.Open(filepath.Join(s.dir, ".clusterup", inv.Cluster, "ca"))
+		store, err := pki.Open(filepath.Join(s.dir, ".clusterup", inv.Cluster, "ca"), pki.Options{})
 		if err != nil {
 			return err
 		}
@@ -97,7 +97,7 @@ func kept(t *testing.T, s *site, inv inventory) *tls.Config {
 			if signed[ca.Generation] || !ca.Signing {
 				continue
 			}
-			pair, err := store.Issue(pki.Leaf{CA: pki.RoleClient, Kind: "client", CN: "app", Generation: ca.Generation}, time.Now(), rand.Reader)
+			pair, err := store.Issue(pki.Leaf{Kind: "client", CN: "app", Generation: ca.Generation}, time.Now(), rand.Reader)
 			if err != nil {
 				return err
 			}

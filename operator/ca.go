@@ -63,7 +63,7 @@ func (s *Session) Authorities(store *pki.Store, seen *facts.Operator) error {
 			Revoked: !c.Revoked.IsZero(),
 		})
 	}
-	seen.Revoked.List, seen.Revoked.Current, err = store.LastCRL(pki.RoleClient)
+	seen.Revoked.List, seen.Revoked.Current, err = store.LastCRL()
 	if errors.Is(err, pki.ErrNoCA) {
 		return nil // a list that was left of CAs which are gone
 	}

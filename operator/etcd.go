@@ -128,7 +128,7 @@ func (s *Session) mint(now time.Time) (pair pki.Pair, trust []byte, err error) {
 
 func (s *Session) mintOf(store *pki.Store, generation int, now time.Time) (pki.Pair, error) {
 	pair, err := store.Issue(pki.Leaf{
-		CA: pki.RoleClient, Kind: "client", CN: "root", Organization: "clusterup", Lifetime: ownLifetime,
+		Kind: "client", CN: "root", Organization: "clusterup", Lifetime: ownLifetime,
 		Generation: generation,
 	}, now, rand.Reader)
 	if err != nil {

@@ -78,7 +78,7 @@ func (o operatorDir) ListRevoked(context.Context) error {
 	if err != nil {
 		return err
 	}
-	_, err = store.CRL(pki.RoleClient, o.session.Now(), rand.Reader)
+	_, err = store.CRL(o.session.Now(), rand.Reader)
 	return err
 }
 
@@ -101,7 +101,7 @@ func (o operatorDir) Issue(_ context.Context, leaf plan.Leaf) (cert, key []byte,
 		return nil, nil, "", err
 	}
 	wanted := pki.Leaf{
-		CA: pki.Role(leaf.CA), Generation: leaf.Generation, Kind: leaf.Role, CN: leaf.CN,
+		Generation: leaf.Generation, Kind: leaf.Role, CN: leaf.CN,
 		Lifetime: leaf.Lifetime, Algorithm: leaf.Algorithm,
 	}
 	for _, name := range leaf.Names {

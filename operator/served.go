@@ -137,7 +137,7 @@ func (s *Session) visitorTLS(role string, generation int, now time.Time) (*tls.C
 // probePair mints a certificate that peers accept, and that is good for nothing but a handshake.
 func (s *Session) probePair(store *pki.Store, generation int, now time.Time) (pki.Pair, error) {
 	pair, err := store.Issue(pki.Leaf{
-		CA: pki.RolePeer, Kind: "probe", CN: "clusterup", Lifetime: ownLifetime, Generation: generation,
+		Kind: "probe", CN: "clusterup", Lifetime: ownLifetime, Generation: generation,
 	}, now, rand.Reader)
 	if err != nil {
 		return pki.Pair{}, fmt.Errorf("mint a certificate: %w", err)

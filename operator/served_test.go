@@ -18,7 +18,7 @@ import (
 // Whether a port accepts a certificate is known, whichever side of the handshake is through first, and so is what it shows.
 func TestAcceptedAndShown(t *testing.T) {
 	s, store := holdingCAs(t, 2) // the second is trusted by nobody yet
-	pair, err := store.Issue(pki.Leaf{CA: pki.RolePeer, Kind: "peer", CN: "peer:a", Generation: 1}, s.Now(), rand.Reader)
+	pair, err := store.Issue(pki.Leaf{Kind: "peer", CN: "peer:a", Generation: 1}, s.Now(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}

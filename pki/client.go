@@ -39,13 +39,13 @@ var (
 )
 
 // IssueClient is Issue for a client, which leaves the certificate, but not its key, in clients/NAME-SERIAL.pem below the ca directory. The
-// name is the common name unless the leaf says otherwise; the leaf's CA and kind need not be said. It is recorded before it is returned: what
+// name is the common name unless the leaf says otherwise; the leaf's kind need not be said. It is recorded before it is returned: what
 // a client may hold can always be revoked.
 func (s *Store) IssueClient(name string, leaf Leaf, now time.Time, rand io.Reader) (Pair, error) {
 	if err := CheckClientName(name); err != nil {
 		return Pair{}, fmt.Errorf("issue client certificate: %w", err)
 	}
-	leaf.CA, leaf.Kind, leaf.CN = RoleClient, "client", cmp.Or(leaf.CN, name)
+	leaf.Kind, leaf.CN = "client", cmp.Or(leaf.CN, name)
 	pair, err := s.Issue(leaf, now, rand)
 	if err != nil {
 		return Pair{}, err
@@ -81,21 +81,13 @@ func makeDir(dir string) error {
 }
 
 // Clients are all client certificates that were recorded, revoked and expired ones too, by name, age and serial number.
-func (s *Store) Clients() ([]Client, error) {
-	all, err := s.clients()
-	if err != nil {
-		return nil, fmt.Errorf("list client certificates: %w", err)
-	}
-	return all, nil
-}
-
-func (s *Store) clients() ([]Client, error) {
+func (s *Store) Clients() (all []Client, err error) {
+	defer explain(&err, "list client certificates")
 	dir := filepath.Join(s.dir, clientsDir)
 	entries, err := os.ReadDir(dir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
-	var all []Client
 	for _, e := range entries {
 		base, ok := strings.CutSuffix(e.Name(), certSuffix)
 		dash := strings.LastIndex(base, "-")

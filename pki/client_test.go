@@ -204,7 +204,7 @@ func TestDamagedRecords(t *testing.T) {
 		if all, err := s.Clients(); err == nil {
 			t.Errorf("%s: %v", name, all)
 		}
-		if _, err := s.CRL(RoleClient, today, rand.Reader); err == nil {
+		if _, err := s.CRL(today, rand.Reader); err == nil {
 			t.Errorf("%s: a list is made without knowing who is revoked", name)
 		}
 	}
@@ -212,7 +212,7 @@ func TestDamagedRecords(t *testing.T) {
 
 func crl(t *testing.T, s *Store, now time.Time) *x509.RevocationList {
 	t.Helper()
-	der, err := s.CRL(RoleClient, now, rand.Reader)
+	der, err := s.CRL(now, rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -234,7 +234,7 @@ func serials(list *x509.RevocationList) map[string]bool {
 func TestCRL(t *testing.T) {
 	s := newStore(t, Spec{})
 	old := issueClient(t, s, "old", today)
-	if der, current, err := s.LastCRL(RoleClient); der != nil || current || err != nil {
+	if der, current, err := s.LastCRL(); der != nil || current || err != nil {
 		t.Errorf("before the first: %x %v %v", der, current, err)
 	}
 	empty := crl(t, s, today)
@@ -252,14 +252,14 @@ func TestCRL(t *testing.T) {
 	}
 
 	revoke(t, s, "old")
-	if der, current, err := s.LastCRL(RoleClient); !bytes.Equal(der, empty.Raw) || current || err != nil {
+	if der, current, err := s.LastCRL(); !bytes.Equal(der, empty.Raw) || current || err != nil {
 		t.Errorf("after revoking, the old one is current: %v, %v", current, err)
 	}
 	next := crl(t, s, today.Add(time.Hour))
 	if !serials(next)[old.Serial] || len(serials(next)) != 1 || next.Number.Cmp(big.NewInt(2)) != 0 {
 		t.Errorf("number %s with %v", next.Number, serials(next))
 	}
-	if der, current, err := open(t, s.dir).LastCRL(RoleClient); !bytes.Equal(der, next.Raw) || !current || err != nil {
+	if der, current, err := open(t, s.dir).LastCRL(); !bytes.Equal(der, next.Raw) || !current || err != nil {
 		t.Errorf("what was made is not current: %v, %v", current, err)
 	}
 	if m := mode(t, filepath.Join(s.dir, "crl", "client.crl")); m != 0o644 {
@@ -314,13 +314,10 @@ func TestCRLDamaged(t *testing.T) {
 	s := newStore(t, Spec{})
 	crl(t, s, today)
 	write(t, filepath.Join(s.dir, "crl", "client.crl"), "half")
-	if _, current, err := s.LastCRL(RoleClient); current || err != nil {
+	if _, current, err := s.LastCRL(); current || err != nil {
 		t.Errorf("a damaged list is current: %v, %v", current, err)
 	}
 	crl(t, s, today)
-	if der, err := s.CRL(RolePeer, today, rand.Reader); err != nil || len(der) == 0 {
-		t.Errorf("of the peer CA, which nobody can be revoked of: %v", err)
-	}
 }
 
 func TestClientEndsWithItsCA(t *testing.T) {

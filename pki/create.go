@@ -1,12 +1,12 @@
 package pki
 
 import (
+	"cmp"
 	"crypto"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"fmt"
 	"io"
-	"strconv"
 	"time"
 )
 
@@ -15,9 +15,8 @@ import (
 // certificate does, and its key is written before. It fails with [errChanged] when another process has made a CA since
 // Open, or is making one.
 func (s *Store) Create(role Role, cluster string, spec Spec, now time.Time, rand io.Reader) (CA, error) {
-	var made authority
-	err := s.change(func() (err error) {
-		generation := 1
+	generation := 1
+	err := s.change(func() error {
 		if all := s.of(role); len(all) > 0 {
 			generation = all[len(all)-1].Generation + 1
 		}
@@ -25,35 +24,25 @@ func (s *Store) Create(role Role, cluster string, spec Spec, now time.Time, rand
 		case !role.valid():
 			return fmt.Errorf("unknown role %q", role)
 		case ok:
-			made, err = s.adopt(g, role, generation, now, rand)
-		default:
-			made, err = s.make(role, generation, cluster, spec, now, rand)
+			return s.adopt(g, role, generation, now, rand)
 		}
-		return err
+		name := fmt.Sprintf("%s etcd %s CA %d", cluster, role, generation)
+		signer, cert, err := newRoot(name, spec, now, rand)
+		if err != nil {
+			return err
+		}
+		return s.writeCA(newAuthority(role, generation, cert), signer)
 	})
 	if err != nil {
 		return CA{}, fmt.Errorf("create %s CA of cluster %q: %w", role, cluster, err)
 	}
-	a, _ := s.find(role, made.Generation)
+	a, _ := s.find(role, generation)
 	return a.CA, nil
-}
-
-func (s *Store) make(role Role, generation int, cluster string, spec Spec, now time.Time, rand io.Reader) (authority, error) {
-	signer, cert, err := newRoot(cluster+" etcd "+string(role)+" CA "+strconv.Itoa(generation), spec, now, rand)
-	if err != nil {
-		return authority{}, err
-	}
-	a := newAuthority(role, generation, cert)
-	return a, s.writeCA(a, signer)
 }
 
 func newRoot(name string, spec Spec, now time.Time, rand io.Reader) (crypto.Signer, *x509.Certificate, error) {
 	if spec.CALifetime < 0 {
 		return nil, nil, fmt.Errorf("lifetime of %s is negative", spec.CALifetime)
-	}
-	lifetime := spec.CALifetime
-	if lifetime == 0 {
-		lifetime = defaultCALifetime
 	}
 	signer, err := newKey(spec.Algorithm, rand)
 	if err != nil {
@@ -64,7 +53,7 @@ func newRoot(name string, spec Spec, now time.Time, rand io.Reader) (crypto.Sign
 		usages:    []string{"cert sign", "crl sign"},
 		ca:        true,
 		notBefore: now.Add(-backdate),
-		notAfter:  now.Add(lifetime),
+		notAfter:  now.Add(cmp.Or(spec.CALifetime, defaultCALifetime)),
 	}, signer, nil, rand)
 	return signer, cert, err
 }

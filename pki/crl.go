@@ -15,63 +15,54 @@ import (
 	"github.com/clusterup/clusterup/durable"
 )
 
-const (
-	crlDir = "crl"
+// crlLifetime is what a list promises its readers. etcd does not look at it (checkCRL in its listener_tls.go).
+const crlLifetime = 3650 * day
 
-	// crlLifetime is what a list promises its readers. etcd does not look at it (checkCRL in its listener_tls.go).
-	crlLifetime = 3650 * day
-)
-
-// CRL is the list of what CAs of a role signed and is to be refused, in DER: the only encoding that every etcd takes. etcd
+// CRL is the list of client certificates that are to be refused, in DER: the only encoding that every etcd takes. etcd
 // reads one file and compares serial numbers only, so the list names what any generation signed; the newest CA that is
 // not retired signs it. The list that was made last is kept in crl/ and returned as long as it names the same
 // certificates and the same CA signs it, so that it is the same bytes wherever it goes. Each new one has the next number.
 // It fails like Issue.
-func (s *Store) CRL(role Role, now time.Time, rand io.Reader) ([]byte, error) {
-	var der []byte
-	err := s.change(func() (err error) {
-		der, err = s.crl(role, now, rand)
+func (s *Store) CRL(now time.Time, rand io.Reader) (der []byte, err error) {
+	err = s.change(func() error {
+		der, err = s.crl(now, rand)
 		return err
 	})
-	if err != nil {
-		return nil, fmt.Errorf("list revoked certificates of the %s CA: %w", role, err)
-	}
-	return der, nil
+	explain(&err, "list revoked client certificates")
+	return der, err
 }
 
-// LastCRL is the list that [Store.CRL] made last, nil when there is none yet, and whether it would return the same again. It needs no
-// key and writes nothing.
-func (s *Store) LastCRL(role Role) (der []byte, current bool, err error) {
-	list, current, err := s.lastCRL(role)
-	if err != nil {
-		return nil, false, fmt.Errorf("read list of revoked certificates of the %s CA: %w", role, err)
-	}
-	if list == nil {
-		return nil, false, nil
+// LastCRL is the list that [Store.CRL] made last, nil when there is none yet, and whether it would return the same
+// again. It needs no key and writes nothing.
+func (s *Store) LastCRL() (der []byte, current bool, err error) {
+	defer explain(&err, "read list of revoked client certificates")
+	list, current, err := s.lastCRL()
+	if list == nil || err != nil {
+		return nil, false, err
 	}
 	return list.Raw, current, nil
 }
 
-func (s *Store) crl(role Role, now time.Time, rand io.Reader) ([]byte, error) {
-	last, current, err := s.lastCRL(role)
+func (s *Store) crl(now time.Time, rand io.Reader) ([]byte, error) {
+	last, current, err := s.lastCRL()
 	if err != nil {
 		return nil, err
 	}
 	if current {
 		return last.Raw, nil
 	}
-	ca, err := s.pick(role, 0)
+	ca, err := s.pick(RoleClient, 0)
 	if err != nil {
 		return nil, err
 	}
 	if ca.key == nil {
 		return nil, fmt.Errorf("the key of %q is not here, and clusterup asks no server for such lists: %w", ca.Subject, ErrExternal)
 	}
-	signer, err := ca.key.get()
+	signer, err := ca.key()
 	if err != nil {
 		return nil, err
 	}
-	entries, err := s.revokedOf(role)
+	entries, err := s.revoked()
 	if err != nil {
 		return nil, err
 	}
@@ -86,18 +77,18 @@ func (s *Store) crl(role Role, now time.Time, rand io.Reader) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	path := s.crlPath(role)
+	path := s.crlPath()
 	if err := makeDir(filepath.Dir(path)); err != nil {
 		return nil, err
 	}
 	return der, durable.WriteAlone(path, der, 0o644)
 }
 
-func (s *Store) crlPath(role Role) string { return filepath.Join(s.dir, crlDir, string(role)+".crl") }
+func (s *Store) crlPath() string { return filepath.Join(s.dir, "crl", "client.crl") }
 
 // lastCRL is nil without an error when there is none, or when what is there is damaged: then a new one is due.
-func (s *Store) lastCRL(role Role) (list *x509.RevocationList, current bool, err error) {
-	der, err := os.ReadFile(s.crlPath(role))
+func (s *Store) lastCRL() (list *x509.RevocationList, current bool, err error) {
+	der, err := os.ReadFile(s.crlPath())
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, false, nil
 	}
@@ -107,11 +98,11 @@ func (s *Store) lastCRL(role Role) (list *x509.RevocationList, current bool, err
 	if list, err = x509.ParseRevocationList(der); err != nil {
 		return nil, false, nil //nolint:nilerr // damaged, so a new one is due
 	}
-	ca, err := s.pick(role, 0)
+	ca, err := s.pick(RoleClient, 0)
 	if err != nil {
 		return nil, false, err
 	}
-	entries, err := s.revokedOf(role)
+	entries, err := s.revoked()
 	if err != nil {
 		return nil, false, err
 	}
@@ -121,12 +112,9 @@ func (s *Store) lastCRL(role Role) (list *x509.RevocationList, current bool, err
 	return list, same && list.CheckSignatureFrom(ca.cert) == nil, nil
 }
 
-// revokedOf has the entries in the order of their serial numbers.
-func (s *Store) revokedOf(role Role) ([]x509.RevocationListEntry, error) {
-	if role != RoleClient {
-		return nil, nil // only certificates of clients are recorded, and so can be revoked
-	}
-	all, err := s.clients()
+// revoked has the entries in the order of their serial numbers.
+func (s *Store) revoked() ([]x509.RevocationListEntry, error) {
+	all, err := s.Clients()
 	if err != nil {
 		return nil, err
 	}

@@ -120,7 +120,7 @@ func TestExternal(t *testing.T) {
 		if _, err := s.Create(RolePeer, "prod", Spec{}, today, rand.Reader); !errors.Is(err, ErrExternal) {
 			t.Errorf("%s: makes its own successor: %v", name, err)
 		}
-		if _, err := s.CRL(RoleClient, today, rand.Reader); !errors.Is(err, ErrExternal) {
+		if _, err := s.CRL(today, rand.Reader); !errors.Is(err, ErrExternal) {
 			t.Errorf("%s: makes a list of revoked certificates: %v", name, err)
 		}
 	}
@@ -210,9 +210,9 @@ func TestExternalAnswers(t *testing.T) {
 	ca := newCompany(t, "ca", nil, "")
 	own := newStore(t, Spec{})
 	own.cas[0] = newAuthority(RolePeer, 1, ca.cert)
-	own.cas[0].key = openKey(ca.key)
+	own.cas[0].key = opened(ca.key)
 	answer, leaf := issue(t, own, peerLeaf())
-	key, err := parseKey(answer.Key)
+	key, err := parseKey(answer.Key, leaf)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,7 +14,7 @@ func (a *authority) fit(o Options, now time.Time, rand io.Reader) error {
 		return err
 	}
 	if a.external == nil {
-		if _, err := a.key.get(); err != nil {
+		if _, err := a.key(); err != nil {
 			return err
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"sync"
 	"time"
 
 	"github.com/clusterup/clusterup/durable"
@@ -93,8 +94,7 @@ func (s *Store) attachGiven(cas []authority) {
 		if g.External != nil {
 			a.external = g.External
 		} else {
-			cert, path := a.cert, g.Key
-			a.key = &key{open: func() (crypto.Signer, error) { return givenKey(path, cert) }}
+			a.keyAt(g.Key)
 		}
 		a.Signing = !a.Retired
 	}
@@ -103,59 +103,40 @@ func (s *Store) attachGiven(cas []authority) {
 // attachOld lets a CA sign that is not given any more, as long as its key is where it was: while members are taken over from it to another
 // one, that is what they trust.
 func (a *authority) attachOld() {
-	cert, path := a.cert, a.KeyFile
-	if _, err := os.Stat(path); err != nil || a.Retired {
+	if _, err := os.Stat(a.KeyFile); err != nil || a.Retired {
 		return
 	}
-	a.key = &key{open: func() (crypto.Signer, error) { return givenKey(path, cert) }}
+	a.keyAt(a.KeyFile)
 	a.Signing = true
 }
 
-func givenKey(path string, cert *x509.Certificate) (crypto.Signer, error) {
-	info, err := os.Stat(path)
-	if err != nil {
-		return nil, err
-	}
-	if err := private(path, info, "0600"); err != nil {
-		return nil, err
-	}
-	data, err := os.ReadFile(path)
-	if err != nil {
-		return nil, err
-	}
-	signer, err := parseAnyKey(data)
-	if err == nil && !samePublic(cert.PublicKey, signer) {
-		err = fmt.Errorf("the key does not belong to the certificate of %q", cert.Subject)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", path, err)
-	}
-	return signer, nil
+// keyAt has a CA sign with the key in a file.
+func (a *authority) keyAt(path string) {
+	cert := a.cert
+	a.key = sync.OnceValues(func() (crypto.Signer, error) { return readKey(path, cert) })
 }
 
 // adopt makes a given CA the next generation: its certificates are copied, of its key only the place is. One that was retired, such as when a rotation to it
 // was given up, can be taken over again; there are then two generations with the same certificate. The directory must be locked.
-func (s *Store) adopt(g given, role Role, generation int, now time.Time, rand io.Reader) (authority, error) {
+func (s *Store) adopt(g given, role Role, generation int, now time.Time, rand io.Reader) error {
 	a, err := g.authority(role, generation)
 	if err != nil {
-		return authority{}, err
+		return err
 	}
 	if now, err := s.pick(role, 0); err == nil && now.cert.Equal(a.cert) {
-		return authority{}, fmt.Errorf("%q cannot make its own successor; get the next one from whoever runs it, and name it in the inventory: %w",
+		return fmt.Errorf("%q cannot make its own successor; get the next one from whoever runs it, and name it in the inventory: %w",
 			a.Subject, ErrExternal)
 	}
 	if err := a.fit(s.options, now, rand); err != nil {
-		return authority{}, err
+		return err
 	}
 	base := s.base(role, generation)
-	for _, suffix := range []string{keySuffix, sealedSuffix, recipientsSuffix, retiredSuffix, givenSuffix} { // left by a run that was killed
-		if err := remove(base + suffix); err != nil {
-			return authority{}, err
-		}
+	if err := clearLeft(base); err != nil {
+		return err
 	}
 	if g.External == nil {
 		if err := durable.WriteAlone(base+givenSuffix, []byte(g.Key+"\n"), 0o600); err != nil {
-			return authority{}, err
+			return err
 		}
 	}
 	var chain []byte
@@ -163,9 +144,9 @@ func (s *Store) adopt(g given, role Role, generation int, now time.Time, rand io
 		chain = append(chain, encodeCert(cert)...)
 	}
 	if err := durable.WriteAlone(base+chainSuffix, chain, 0o644); err != nil {
-		return authority{}, err
+		return err
 	}
-	return a, durable.WriteAlone(base+certSuffix, a.PEM, 0o644)
+	return durable.WriteAlone(base+certSuffix, a.PEM, 0o644)
 }
 
 // authority is the CA before it is taken over. A server is asked which it is where that is not said.
@@ -173,9 +154,8 @@ func (g given) authority(role Role, generation int) (authority, error) {
 	if g.err != nil {
 		return authority{}, g.err
 	}
-	cert := g.cert
+	cert, err := g.cert, error(nil)
 	if cert == nil {
-		var err error
 		if cert, err = remoteCA(g.External); err != nil {
 			return authority{}, err
 		}
@@ -184,7 +164,7 @@ func (g given) authority(role Role, generation int) (authority, error) {
 	a.under(g.chain)
 	a.external = g.External
 	if g.External == nil {
-		a.key = &key{open: func() (crypto.Signer, error) { return givenKey(g.Key, cert) }}
+		a.keyAt(g.Key)
 	}
 	return a, nil
 }

@@ -80,7 +80,7 @@ func TestCallerChecksTheMember(t *testing.T) {
 		"other cluster":   {stranger, serverLeaf(), "10.0.0.11", false},
 		"a peer's":        {s, peerLeaf(), "10.0.0.11", false},
 		"a probe's":       {s, probeLeaf(), "clusterup", false},
-		"a client's only": {s, Leaf{CA: RoleClient, Kind: "client", CN: "x", DNS: []string{"x"}}, "x", false},
+		"a client's only": {s, Leaf{Kind: "client", CN: "x", DNS: []string{"x"}}, "x", false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p, err := c.from.Issue(c.leaf, today, rand.Reader)

@@ -22,11 +22,9 @@ var phases = []string{"trust", "leaves"}
 // Hold has a rotation of a role's CA wait at the end of a phase: "trust", when every member trusts both CAs, or "leaves", when the new one
 // has issued all certificates of members. "" lifts the hold, and so does nothing else. Only the word is kept here; whoever plans the rotation
 // reads it with [Store.Holds]. It is no error when it is so already.
-func (s *Store) Hold(role Role, phase string) error {
-	if err := s.change(func() error { return s.hold(role, phase) }); err != nil {
-		return fmt.Errorf("hold rotation of the %s CA: %w", role, err)
-	}
-	return nil
+func (s *Store) Hold(role Role, phase string) (err error) {
+	defer explain(&err, "hold rotation of the %s CA", role)
+	return s.change(func() error { return s.hold(role, phase) })
 }
 
 func (s *Store) hold(role Role, phase string) error {

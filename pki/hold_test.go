@@ -79,7 +79,7 @@ func TestHoldRefused(t *testing.T) {
 	}
 	for _, data := range []string{"", "retire\n", "trust leaves\n"} {
 		write(t, filepath.Join(s.dir, "client.hold"), data)
-		if _, err := Open(s.dir); err == nil || !strings.Contains(err.Error(), s.dir+"/client.hold: ") || !strings.Contains(err.Error(), "there is no phase") {
+		if _, err := Open(s.dir, Options{}); err == nil || !strings.Contains(err.Error(), s.dir+"/client.hold: ") || !strings.Contains(err.Error(), "there is no phase") {
 			t.Errorf("%q in the file: %v", data, err)
 		}
 	}

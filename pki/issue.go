@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"crypto/tls"
 	"crypto/x509/pkix"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -13,8 +14,7 @@ import (
 
 // Leaf is a certificate that is wanted.
 type Leaf struct {
-	CA           Role   // peer for the kinds peer and probe, client for the others
-	Kind         string // "peer", "server", "client" or "probe"
+	Kind         string // "peer" or "probe", which the peer CA signs, or "server" or "client", which the client CA signs
 	CN           string
 	Organization string // "" leaves it out
 
@@ -68,20 +68,15 @@ var kinds = map[string]struct {
 	"probe":  {RolePeer, []string{"digital signature", "client auth"}},
 }
 
-// Issue makes a new key and has a CA of the leaf's role sign it. It fails with [ErrNoCA], [ErrExpired] or [ErrSealed]. Nothing is written.
-func (s *Store) Issue(l Leaf, now time.Time, rand io.Reader) (Pair, error) {
-	p, err := s.issue(l, now, rand)
-	if err != nil {
-		return Pair{}, fmt.Errorf("issue %s certificate %q: %w", l.Kind, l.CN, err)
+// Issue makes a new key and has the CA of the leaf's kind sign it. It fails with [ErrNoCA], [ErrExpired] or [ErrSealed].
+// Nothing is written.
+func (s *Store) Issue(l Leaf, now time.Time, rand io.Reader) (_ Pair, err error) {
+	defer explain(&err, "issue %s certificate %q", l.Kind, l.CN)
+	kind, known := kinds[l.Kind]
+	if !known {
+		return Pair{}, errors.New("unknown kind: use peer, server, client or probe")
 	}
-	return p, nil
-}
-
-func (s *Store) issue(l Leaf, now time.Time, rand io.Reader) (Pair, error) {
-	if kind, known := kinds[l.Kind]; known && l.CA != kind.ca {
-		return Pair{}, fmt.Errorf("the %s CA does not sign this kind, the %s CA does", l.CA, kind.ca)
-	}
-	ca, err := s.signing(l.CA, l.Generation, now)
+	ca, err := s.signing(kind.ca, l.Generation, now)
 	if err != nil {
 		return Pair{}, err
 	}
@@ -89,10 +84,7 @@ func (s *Store) issue(l Leaf, now time.Time, rand io.Reader) (Pair, error) {
 }
 
 func (a *authority) issue(l Leaf, now time.Time, rand io.Reader) (Pair, error) {
-	kind, known := kinds[l.Kind]
 	switch {
-	case !known:
-		return Pair{}, fmt.Errorf("unknown kind: use peer, server, client or probe")
 	case l.Lifetime < 0:
 		return Pair{}, fmt.Errorf("lifetime of %s is negative", l.Lifetime)
 	case l.Kind == "probe" && len(l.IPs)+len(l.DNS) > 0:
@@ -106,7 +98,7 @@ func (a *authority) issue(l Leaf, now time.Time, rand io.Reader) (Pair, error) {
 	}
 	r := request{
 		subject: pkix.Name{CommonName: l.CN},
-		usages:  kind.usages,
+		usages:  kinds[l.Kind].usages,
 		ips:     l.IPs, dns: l.DNS,
 		notBefore: now.Add(-backdate),
 		notAfter:  earlier(now.Add(cmp.Or(l.Lifetime, defaultLeafLifetime)), a.NotAfter),
@@ -198,6 +190,5 @@ func sortedIPs(ips []net.IP) []net.IP {
 }
 
 func sortedNames(names []string) []string {
-	sorted := slices.Sorted(slices.Values(names))
-	return slices.Compact(sorted)
+	return slices.Compact(slices.Sorted(slices.Values(names)))
 }

@@ -158,13 +158,9 @@ func TestLifetimeWithinTheCA(t *testing.T) {
 func TestRefusedLeaves(t *testing.T) {
 	s := newStore(t, Spec{})
 	for name, change := range map[string]func(*Leaf){
-		"client by the peer CA":  func(l *Leaf) { l.Kind = "client" },
-		"server by the peer CA":  func(l *Leaf) { l.Kind = "server" },
-		"peer by the client CA":  func(l *Leaf) { l.CA = RoleClient },
-		"probe by the client CA": func(l *Leaf) { *l = Leaf{CA: RoleClient, Kind: "probe", CN: "x"} },
-		"probe with names":       func(l *Leaf) { l.Kind = "probe" },
-		"unknown kind":           func(l *Leaf) { l.Kind = "ca" },
-		"unknown algorithm":      func(l *Leaf) { l.Algorithm = "rsa-512" },
+		"probe with names":  func(l *Leaf) { l.Kind = "probe" },
+		"unknown kind":      func(l *Leaf) { l.Kind = "ca" },
+		"unknown algorithm": func(l *Leaf) { l.Algorithm = "rsa-512" },
 	} {
 		l := peerLeaf()
 		change(&l)

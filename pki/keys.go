@@ -58,35 +58,15 @@ func encodeKey(key crypto.Signer) ([]byte, error) {
 	return pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), nil
 }
 
-// parseKey reads what encodeKey writes. Its errors never show the data.
-func parseKey(data []byte) (crypto.Signer, error) {
-	block, _ := pem.Decode(data)
-	if block == nil || block.Type != "PRIVATE KEY" {
-		return nil, errors.New("not a PEM block of type PRIVATE KEY")
-	}
-	key, err := x509.ParsePKCS8PrivateKey(block.Bytes)
-	if err != nil {
-		return nil, errors.New("not a PKCS #8 private key")
-	}
-	signer, ok := key.(crypto.Signer)
-	if !ok {
-		return nil, fmt.Errorf("a key of type %T cannot sign", key)
-	}
-	return signer, nil
-}
-
-// parseAnyKey reads a private key as other programs write it, too. Its errors never show the data.
-func parseAnyKey(data []byte) (crypto.Signer, error) {
-	for rest := data; ; {
-		var block *pem.Block
-		if block, rest = pem.Decode(rest); block == nil {
-			return nil, errors.New("holds no private key in PEM (PKCS #8, PKCS #1 or SEC 1)")
-		}
+// parseKey reads the private key of a certificate, as encodeKey or another program has written it. Its errors never
+// show the data.
+func parseKey(data []byte, cert *x509.Certificate) (crypto.Signer, error) {
+	for block, rest := pem.Decode(data); block != nil; block, rest = pem.Decode(rest) {
 		var key any
 		var err error
 		switch block.Type {
 		case "PRIVATE KEY":
-			return parseKey(pem.EncodeToMemory(block))
+			key, err = x509.ParsePKCS8PrivateKey(block.Bytes)
 		case "RSA PRIVATE KEY":
 			key, err = x509.ParsePKCS1PrivateKey(block.Bytes)
 		case "EC PRIVATE KEY":
@@ -96,11 +76,16 @@ func parseAnyKey(data []byte) (crypto.Signer, error) {
 		default:
 			continue // such as EC PARAMETERS, or the certificate
 		}
-		if signer, ok := key.(crypto.Signer); ok && err == nil {
-			return signer, nil
+		signer, ok := key.(crypto.Signer)
+		switch {
+		case err != nil || !ok:
+			return nil, errors.New("not a private key that can sign, or one with a passphrase")
+		case !samePublic(cert.PublicKey, signer):
+			return nil, fmt.Errorf("the key does not belong to the certificate of %q", cert.Subject)
 		}
-		return nil, errors.New("not a private key that can sign, or one with a passphrase")
+		return signer, nil
 	}
+	return nil, errors.New("holds no private key in PEM (PKCS #8, PKCS #1 or SEC 1)")
 }
 
 // samePublic tells whether a certificate's public key is that of the private key.

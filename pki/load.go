@@ -8,11 +8,13 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 )
 
 // contents are what a ca directory says of the CAs.
@@ -119,21 +121,18 @@ func (s *Store) loadOne(role Role, generation int) (authority, error) {
 	if a.Sealed, err = exists(base + sealedSuffix); err != nil {
 		return authority{}, err
 	}
-	plain, err := loadKey(base + keySuffix)
+	plain, err := readKey(base+keySuffix, cert)
 	switch {
-	case err != nil:
+	case err != nil && !errors.Is(err, fs.ErrNotExist):
 		return authority{}, err
 	case a.Sealed:
 		// A plain key beside it was left by a Reseal that did not end; the recipients are then not said, so that another is due.
 		if a.SealedTo, err = readSealedTo(base + recipientsSuffix); err != nil || plain != nil {
 			a.SealedTo = nil
 		}
-		a.key = &key{open: func() (crypto.Signer, error) { return s.unlock.key(base+sealedSuffix, cert) }}
+		a.key = sync.OnceValues(func() (crypto.Signer, error) { return s.unlock.key(base+sealedSuffix, cert) })
 	case plain != nil:
-		if !samePublic(cert.PublicKey, plain) {
-			return authority{}, fmt.Errorf("read %s: the key does not belong to the certificate beside it", base+keySuffix)
-		}
-		a.key = openKey(plain)
+		a.key = opened(plain)
 	}
 	a.Signing = a.key != nil && !a.Retired
 	return a, nil
@@ -150,27 +149,37 @@ func exists(path string) (bool, error) {
 	}
 }
 
-// loadKey is nil without an error when there is no such file.
-func loadKey(path string) (crypto.Signer, error) {
-	info, err := os.Stat(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
+// readKey reads the key of a certificate.
+func readKey(path string, cert *x509.Certificate) (crypto.Signer, error) {
+	data, err := readPrivate(path)
 	if err != nil {
 		return nil, err
 	}
-	if err := private(path, info, "0600"); err != nil {
-		return nil, err
-	}
-	data, err := os.ReadFile(path)
-	if err != nil {
-		return nil, err
-	}
-	key, err := parseKey(data)
+	key, err := parseKey(data, cert)
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", path, err)
 	}
 	return key, nil
+}
+
+// readPrivate reads a file with a private key. Like ssh it takes none that others may read: what it opens would be
+// theirs too. Modes of what is no file, such as a pipe of a shell, say nothing.
+func readPrivate(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = f.Close() }() // it was only read
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if info.Mode().IsRegular() {
+		if err := private(path, info, "0600"); err != nil {
+			return nil, err
+		}
+	}
+	return io.ReadAll(f)
 }
 
 // private is an error when anyone but the owner may do anything with a file.

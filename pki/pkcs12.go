@@ -2,7 +2,6 @@ package pki
 
 import (
 	"errors"
-	"fmt"
 	"slices"
 	"unicode/utf8"
 
@@ -15,15 +14,8 @@ const iterations = 100_000
 // PKCS12 is the key, the certificate with its chain, and the CAs to trust (PEM; nil: none), in a PKCS #12 file: AES-256, PBKDF2 and an HMAC
 // with SHA-256, which OpenSSL reads from 1.1.1 on, Java from 12 on and Windows from Server 2019 on. It takes its randomness from the system. It
 // fails when [CheckPassword] does. The format could give the key a name, which go-pkcs12 does not do; where Java wants one, it is 1.
-func (p Pair) PKCS12(trust []byte, password string) ([]byte, error) {
-	data, err := p.pkcs12(trust, password)
-	if err != nil {
-		return nil, fmt.Errorf("encode %s as PKCS #12: %w", p, err)
-	}
-	return data, nil
-}
-
-func (p Pair) pkcs12(trust []byte, password string) ([]byte, error) {
+func (p Pair) PKCS12(trust []byte, password string) (_ []byte, err error) {
+	defer explain(&err, "encode %s as PKCS #12", p)
 	if err := CheckPassword(password); err != nil {
 		return nil, err
 	}

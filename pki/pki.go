@@ -76,7 +76,7 @@ var (
 	ErrPassphrase = errors.New("wrong passphrase")
 
 	// errRecipient covers a recipient that age cannot encrypt to: a mistake in the inventory.
-	errRecipient = errors.New("keys cannot be sealed to this recipient")
+	errRecipient = errors.New("age seals keys to SSH public keys (ssh-ed25519, ssh-rsa) and age recipients (age1…)")
 
 	// ErrExternal covers what a CA that is not clusterup's own cannot do, such as making its own successor.
 	ErrExternal = errors.New("this CA is not clusterup's own")

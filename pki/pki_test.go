@@ -24,7 +24,7 @@ func newStore(t *testing.T, spec Spec) *Store {
 
 func open(t *testing.T, dir string) *Store {
 	t.Helper()
-	s, err := Open(dir)
+	s, err := Open(dir, Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -63,18 +63,18 @@ func parseLeaf(t *testing.T, p Pair) *x509.Certificate {
 }
 
 func peerLeaf() Leaf {
-	return Leaf{CA: RolePeer, Kind: "peer", CN: "etcd-1", IPs: []net.IP{net.ParseIP("10.0.0.11")}, DNS: []string{"etcd-1.example.com"}}
+	return Leaf{Kind: "peer", CN: "etcd-1", IPs: []net.IP{net.ParseIP("10.0.0.11")}, DNS: []string{"etcd-1.example.com"}}
 }
 
 func serverLeaf() Leaf {
 	l := peerLeaf()
-	l.CA, l.Kind = RoleClient, "server"
+	l.Kind = "server"
 	return l
 }
 
-func clientLeaf() Leaf { return Leaf{CA: RoleClient, Kind: "client", CN: "app"} }
+func clientLeaf() Leaf { return Leaf{Kind: "client", CN: "app"} }
 
-func probeLeaf() Leaf { return Leaf{CA: RolePeer, Kind: "probe", CN: "clusterup"} }
+func probeLeaf() Leaf { return Leaf{Kind: "probe", CN: "clusterup"} }
 
 func mode(t *testing.T, path string) os.FileMode {
 	t.Helper()

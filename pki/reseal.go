@@ -14,16 +14,16 @@ const nextSuffix = ".next"
 // opened with unlock. All keys are written anew before the first takes its place, so that an error changes nothing, and after a kill every
 // key is still there; it is then run again. What old recipients have copied they can still open: when one of them is not to be trusted any
 // more, make new CAs. Keys of [Given] CAs are left alone.
-func (s *Store) Reseal(recipients []string, unlock Unlock) error {
+func (s *Store) Reseal(recipients []string, unlock Unlock) (err error) {
+	defer explain(&err, "reseal CA keys")
 	to, err := parseRecipients(recipients)
 	if err == nil {
 		err = s.change(func() error { return s.reseal(to, &unlocker{Unlock: unlock}) })
 	}
-	if err != nil {
-		return fmt.Errorf("reseal CA keys: %w", err)
+	if err == nil {
+		s.sealTo = to
 	}
-	s.options.SealTo, s.sealTo = recipients, to
-	return nil
+	return err
 }
 
 func (s *Store) reseal(to []recipient, unlock *unlocker) (err error) {
@@ -43,7 +43,7 @@ func (s *Store) reseal(to []recipient, unlock *unlocker) (err error) {
 		if a.Sealed {
 			signer, err = unlock.key(base+sealedSuffix, a.cert)
 		} else {
-			signer, err = a.key.get()
+			signer, err = a.key()
 		}
 		if err != nil {
 			return err

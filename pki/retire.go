@@ -9,11 +9,9 @@ import (
 // Retire has a CA sign no more, and says that nothing is to trust it any more. Nothing is deleted, not even its key, and who was told to
 // trust it still does. Of the old CA it ends a rotation, of the new one it gives a rotation up: then the old one is the newest again. The
 // last CA of a role that can sign is not retired. It is no error when it is retired already.
-func (s *Store) Retire(role Role, generation int) error {
-	if err := s.change(func() error { return s.retire(role, generation) }); err != nil {
-		return fmt.Errorf("retire %s CA %d: %w", role, generation, err)
-	}
-	return nil
+func (s *Store) Retire(role Role, generation int) (err error) {
+	defer explain(&err, "retire %s CA %d", role, generation)
+	return s.change(func() error { return s.retire(role, generation) })
 }
 
 func (s *Store) retire(role Role, generation int) error {

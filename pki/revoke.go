@@ -15,20 +15,17 @@ import (
 // Revoke records that the client certificate with a serial number, as in [Client], is to be refused, and returns it as it now is. One that
 // was revoked before stays so from that time on. Members refuse it once they have the new [Store.CRL]. It fails with [errNoClient]. Names
 // are for [Store.Named]: a client may be called like the serial number of another one's certificate.
-func (s *Store) Revoke(serial string, now time.Time) (Client, error) {
-	var revoked Client
-	err := s.change(func() (err error) {
+func (s *Store) Revoke(serial string, now time.Time) (revoked Client, err error) {
+	err = s.change(func() error {
 		revoked, err = s.revoke(serial, now)
 		return err
 	})
-	if err != nil {
-		return Client{}, fmt.Errorf("revoke client certificate %q: %w", serial, err)
-	}
-	return revoked, nil
+	explain(&err, "revoke client certificate %q", serial)
+	return revoked, err
 }
 
 func (s *Store) revoke(serial string, now time.Time) (Client, error) {
-	all, err := s.clients()
+	all, err := s.Clients()
 	if err != nil {
 		return Client{}, err
 	}
@@ -48,20 +45,13 @@ func (s *Store) revoke(serial string, now time.Time) (Client, error) {
 // Named are the client certificates of a name, in the order of [Store.Clients]; where no client has that name, the one with that serial
 // number. With colons in it, as openssl prints it, it is a serial number in any case. It fails with [errNoClient], and then says which names
 // are like it; it writes nothing.
-func (s *Store) Named(nameOrSerial string) ([]Client, error) {
-	found, err := s.named(nameOrSerial)
-	if err != nil {
-		return nil, fmt.Errorf("find client certificate %q: %w", nameOrSerial, err)
-	}
-	return found, nil
-}
-
-func (s *Store) named(nameOrSerial string) ([]Client, error) {
-	all, err := s.clients()
+func (s *Store) Named(nameOrSerial string) (found []Client, err error) {
+	defer explain(&err, "find client certificate %q", nameOrSerial)
+	all, err := s.Clients()
 	if err != nil {
 		return nil, err
 	}
-	found := filter(all, func(c Client) bool { return c.Name == nameOrSerial })
+	found = filter(all, func(c Client) bool { return c.Name == nameOrSerial })
 	if len(found) == 0 {
 		found = filter(all, func(c Client) bool { return c.Serial == serialOf(nameOrSerial) })
 	}

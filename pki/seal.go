@@ -25,35 +25,16 @@ type recipient struct {
 func parseRecipients(texts []string) ([]recipient, error) {
 	var all []recipient
 	for i, text := range texts {
-		one, err := parseRecipient(strings.TrimSpace(text))
-		if err != nil {
-			return nil, fmt.Errorf("read recipient %d: %w", i+1, err)
+		words := append(strings.Fields(text), "", "")
+		if parsed, err := agessh.ParseRecipient(text); err == nil {
+			all = append(all, recipient{parsed, words[0] + " " + words[1]})
+		} else if parsed, err := age.ParseRecipients(strings.NewReader(text)); err == nil && len(parsed) == 1 {
+			all = append(all, recipient{parsed[0], words[0]})
+		} else {
+			return nil, fmt.Errorf("read recipient %d: %w", i+1, errRecipient)
 		}
-		all = append(all, one)
 	}
 	return all, nil
-}
-
-func parseRecipient(text string) (recipient, error) {
-	kind, rest, _ := strings.Cut(text, " ")
-	switch {
-	case strings.HasPrefix(strings.ToUpper(text), "AGE-SECRET-KEY-") || strings.Contains(text, "PRIVATE KEY"):
-		return recipient{}, fmt.Errorf("this is a private key; give the public one, and make a new pair if others have seen this: %w", errRecipient)
-	case kind == "ssh-ed25519" || kind == "ssh-rsa":
-		parsed, err := agessh.ParseRecipient(text)
-		if err != nil {
-			return recipient{}, fmt.Errorf("not a whole %s key: %w", kind, errRecipient)
-		}
-		encoded, _, _ := strings.Cut(strings.TrimSpace(rest), " ")
-		return recipient{parsed, kind + " " + encoded}, nil
-	case strings.HasPrefix(kind, "ssh-") || strings.HasPrefix(kind, "ecdsa-") || strings.HasPrefix(kind, "sk-"):
-		return recipient{}, fmt.Errorf("of SSH keys, age takes ssh-ed25519 and ssh-rsa: %w", errRecipient)
-	}
-	parsed, err := age.ParseRecipients(strings.NewReader(text))
-	if err != nil || len(parsed) != 1 {
-		return recipient{}, fmt.Errorf("neither an SSH public key nor an age recipient (age1…): %w", errRecipient)
-	}
-	return recipient{parsed[0], text}, nil
 }
 
 // names are the recipients in an order of their own, each once.

@@ -154,7 +154,7 @@ func TestSealedAgainstStrangers(t *testing.T) {
 		"ECDSA":                    {[]operator{key}, "neither an SSH private key (ed25519 or rsa)"},
 		"a public key":             {[]operator{public}, "neither an SSH private key"},
 		"no file":                  {[]operator{{file: "/nowhere/id"}}, "no such file"},
-		"one that others may read": {[]operator{loose(t, owner)}, "mode 0644 lets others in: run chmod 0600 "},
+		"one that others may read": {[]operator{loose(t, owner)}, "has mode 0644, which lets others in: run chmod 0600 "},
 		"a locked one":             {[]operator{sshOperator(t, "ed25519", "secret")}, "nobody can be asked"},
 	} {
 		_, err := unlocked(t, s.dir, c.by...).Issue(peerLeaf(), today, rand.Reader)
@@ -270,13 +270,13 @@ func TestRecipients(t *testing.T) {
 		to   []string
 		says string
 	}{
-		"ECDSA":         {[]string{good, sshOperator(t, "ecdsa", "").recipient}, "recipient 2: of SSH keys, age takes ssh-ed25519 and ssh-rsa"},
-		"hardware":      {[]string{"sk-ssh-ed25519@openssh.com AAAA"}, "recipient 1: of SSH keys"},
-		"half":          {[]string{good[:40]}, "not a whole ssh-ed25519 key"},
-		"nonsense":      {[]string{"ops"}, "neither an SSH public key nor an age recipient"},
-		"a private key": {[]string{secret.String()}, "is a private key"},
-		"a comment":     {[]string{"# ops"}, "neither"},
-		"empty":         {[]string{""}, "neither"},
+		"ECDSA":         {[]string{good, sshOperator(t, "ecdsa", "").recipient}, "read recipient 2: "},
+		"hardware":      {[]string{"sk-ssh-ed25519@openssh.com AAAA"}, "read recipient 1: "},
+		"half":          {[]string{good[:40]}, "read recipient 1: "},
+		"nonsense":      {[]string{"ops"}, "read recipient 1: "},
+		"a private key": {[]string{secret.String()}, "read recipient 1: "},
+		"a comment":     {[]string{"# ops"}, "read recipient 1: "},
+		"empty":         {[]string{""}, "read recipient 1: "},
 	} {
 		_, err := Open(caDir(t), Options{SealTo: c.to})
 		if !errors.Is(err, errRecipient) || !strings.Contains(err.Error(), c.says) || strings.Contains(err.Error(), secret.String()) {
@@ -306,7 +306,7 @@ func TestModesOfSealed(t *testing.T) {
 	if err := os.Chmod(s.dir, 0o775); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Open(s.dir); err == nil {
+	if _, err := Open(s.dir, Options{}); err == nil {
 		t.Error("others may write into it")
 	}
 	if err := os.Chmod(s.dir, 0o755); err != nil {

@@ -50,7 +50,7 @@ func sign(r request, key crypto.Signer, issuer *authority, rand io.Reader) (*x50
 	}}
 	signKey, parent := key, (*x509.Certificate)(nil)
 	if issuer != nil {
-		if signKey, err = issuer.key.get(); err != nil {
+		if signKey, err = issuer.key(); err != nil {
 			return nil, err
 		}
 		parent = issuer.cert

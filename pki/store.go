@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"sync"
 )
 
 // Store is the ca directory of one cluster. Below it are, for each generation of a role: ROLE-GENERATION.pem, its key in .key or, sealed,
@@ -30,48 +29,32 @@ type authority struct {
 	CA
 	cert     *x509.Certificate
 	chain    []*x509.Certificate
-	key      *key      // nil: not here
+	key      openKey   // nil: not here
 	external *External // signs instead of a key; nil: none
 }
 
-// key is a private key that is read when it is needed first.
-type key struct {
-	once   sync.Once
-	open   func() (crypto.Signer, error)
-	signer crypto.Signer
-	err    error
-}
+// openKey gives a private key, which is read when it is needed first.
+type openKey func() (crypto.Signer, error)
 
-func openKey(signer crypto.Signer) *key {
-	return &key{open: func() (crypto.Signer, error) { return signer, nil }}
-}
-
-func (k *key) get() (crypto.Signer, error) {
-	k.once.Do(func() { k.signer, k.err = k.open() })
-	return k.signer, k.err
-}
+func opened(signer crypto.Signer) openKey { return func() (crypto.Signer, error) { return signer, nil } }
 
 // Open reads a ca directory. One that does not exist holds no CAs; it is not made. It is an error when others can read a plain key or its
 // directory, or when a key does not belong to its certificate; sealed keys are opened, and held against it, only when they are to sign.
-func Open(dir string, options ...Options) (*Store, error) {
-	s := &Store{dir: dir}
-	for _, o := range options {
-		s.options = o
+func Open(dir string, options Options) (s *Store, err error) {
+	defer explain(&err, "open CA directory")
+	s = &Store{dir: dir, options: options, unlock: &unlocker{Unlock: options.Unlock}, given: readGiven(options.Given)}
+	if s.sealTo, err = parseRecipients(options.SealTo); err != nil {
+		return nil, err
 	}
-	if err := s.open(); err != nil {
-		return nil, fmt.Errorf("open CA directory: %w", err)
-	}
-	return s, nil
+	s.contents, err = s.load()
+	return s, err
 }
 
-func (s *Store) open() (err error) {
-	if s.sealTo, err = parseRecipients(s.options.SealTo); err != nil {
-		return err
+// explain says on an error what was being done.
+func explain(err *error, format string, args ...any) {
+	if *err != nil {
+		*err = fmt.Errorf("%s: %w", fmt.Sprintf(format, args...), *err)
 	}
-	s.unlock = &unlocker{Unlock: s.options.Unlock}
-	s.given = readGiven(s.options.Given)
-	s.contents, err = s.load()
-	return err
 }
 
 // change lets do write, while no other process does, and reads the directory again. It fails with [errChanged].

@@ -50,7 +50,7 @@ func (a *authority) try(o Options, now time.Time, rand io.Reader) error {
 
 func (a *authority) tryKinds(kinds, names []string, now time.Time, rand io.Reader) error {
 	for _, kind := range kinds {
-		l := Leaf{CA: a.Role, Kind: kind, CN: "localhost", Lifetime: probeLifetime} // a name that a whitelist has anyway
+		l := Leaf{Kind: kind, CN: "localhost", Lifetime: probeLifetime} // a name that a whitelist has anyway
 		if kind != "probe" && kind != "client" {
 			for _, name := range names {
 				if ip := net.ParseIP(name); ip != nil {
@@ -80,7 +80,7 @@ func (a *authority) tryList(now time.Time, rand io.Reader) error {
 	case len(a.cert.SubjectKeyId) == 0:
 		return unfit("%q has no subjectKeyIdentifier"+why, a.Subject)
 	}
-	signer, err := a.key.get()
+	signer, err := a.key()
 	if err != nil {
 		return err
 	}
@@ -236,7 +236,7 @@ func (a *authority) copied(rand io.Reader) (*authority, error) {
 	}
 	made := newAuthority(a.Role, a.Generation, copies[0])
 	made.under(copies[1:])
-	made.key = openKey(signer)
+	made.key = opened(signer)
 	return &made, nil
 }
 

@@ -55,12 +55,9 @@ func (u *unlocker) key(path string, cert *x509.Certificate) (crypto.Signer, erro
 		case err != nil:
 			return nil, fmt.Errorf("open %s with %s: %w", path, id.file, err)
 		}
-		signer, err := parseKey(plain)
+		signer, err := parseKey(plain, cert)
 		if err != nil {
 			return nil, fmt.Errorf("open %s: %w", path, err)
-		}
-		if !samePublic(cert.PublicKey, signer) {
-			return nil, fmt.Errorf("open %s: the key does not belong to the certificate beside it", path)
 		}
 		return signer, nil
 	}
@@ -113,7 +110,7 @@ func (u *unlocker) readIdentities() {
 }
 
 func (u *unlocker) identitiesOf(file string) ([]identity, error) {
-	data, err := readOwn(file)
+	data, err := readPrivate(file)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, errors.New("no such file")
@@ -139,23 +136,6 @@ func (u *unlocker) identitiesOf(file string) ([]identity, error) {
 	default:
 		return nil, errors.New("neither an SSH private key (ed25519 or rsa) nor age identities")
 	}
-}
-
-// readOwn reads a private key. Like ssh it takes none that others may read: what it opens would be theirs too.
-func readOwn(file string) ([]byte, error) {
-	in, err := os.Open(file)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = in.Close() }() // it was only read
-	info, err := in.Stat()
-	if err != nil {
-		return nil, err
-	}
-	if mode := info.Mode(); mode.IsRegular() && mode.Perm()&0o077 != 0 {
-		return nil, fmt.Errorf("mode %04o lets others in: run chmod 0600 %s", mode.Perm(), file)
-	}
-	return io.ReadAll(in)
 }
 
 func (u *unlocker) lockedIdentity(file string, data []byte, public ssh.PublicKey) ([]identity, error) {

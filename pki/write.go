@@ -38,17 +38,15 @@ const (
 	givenSuffix      = ".given" // where the key of a CA lies that was given
 )
 
-// writeCA writes the key, then the certificate, each so that it is there as a whole and on the disk, or not at all. What an earlier run
-// left that was killed goes: a key of the other kind would be taken for this CA's. The directory must be locked.
+// writeCA writes the key, then the certificate, each so that it is there as a whole and on the disk, or not at all. The
+// directory must be locked.
 func (s *Store) writeCA(a authority, signer crypto.Signer) error {
 	if err := s.mayHold(s.sealTo); err != nil {
 		return err
 	}
 	base := s.base(a.Role, a.Generation)
-	for _, suffix := range []string{keySuffix, sealedSuffix, recipientsSuffix, chainSuffix, retiredSuffix, givenSuffix} {
-		if err := remove(base + suffix); err != nil {
-			return err
-		}
+	if err := clearLeft(base); err != nil {
+		return err
 	}
 	files, err := keyFiles(signer, s.sealTo)
 	if err != nil {
@@ -60,6 +58,16 @@ func (s *Store) writeCA(a authority, signer crypto.Signer) error {
 		}
 	}
 	return durable.WriteAlone(base+certSuffix, a.PEM, 0o644)
+}
+
+// clearLeft removes what an earlier run has left of a CA, one that was killed: its key would be taken for that of the next.
+func clearLeft(base string) error {
+	for _, suffix := range []string{keySuffix, sealedSuffix, recipientsSuffix, chainSuffix, retiredSuffix, givenSuffix} {
+		if err := remove(base + suffix); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // mayHold is an error when keys are to be plain, and others can look into the directory.
