@@ -26,7 +26,7 @@ import (
 // All of it may be deleted at any time when no clusterup runs, or copied to another machine.
 type cache struct{ dir string }
 
-func (c cache) folder(d digest) string { return filepath.Join(c.dir, "releases", "sha256", d.hex) }
+func (c cache) folder(d digest) string { return filepath.Join(c.dir, "releases", "sha256", d.Hex) }
 
 func (c cache) record(d digest) string { return filepath.Join(c.folder(d), "binaries.json") }
 
@@ -45,7 +45,8 @@ func hashText(text string) string {
 
 // get returns the archive with the digest d, which is known. See absent for the error when it has to be fetched.
 func (c cache) get(n name, d digest) (*Archive, error) {
-	return verified(filepath.Join(c.folder(d), n.file()), c.record(d), n, d)
+	path := filepath.Join(c.folder(d), n.file())
+	return verified(path, path, c.record(d), n, d)
 }
 
 // absent says that an error of get means: fetch it. A file in the cache with another digest is damage.
@@ -75,23 +76,8 @@ func (c cache) fill(ctx context.Context, m *mirror, n name, d digest) (*Archive,
 	if err := m.archive(ctx, n, partial); err != nil {
 		return nil, err
 	}
-	a, err := c.keep(partial, n, d)
-	var (
-		mismatch *mismatchError
-		bad      *ArchiveError
-	)
-	switch { // name what was fetched, not the file that is gone
-	case errors.As(err, &mismatch):
-		mismatch.What = m.shown(n)
-	case errors.As(err, &bad):
-		bad.Path = m.shown(n)
-	}
-	return a, err
-}
-
-// keep moves the complete download to its place once it is verified. What fails verification is removed.
-func (c cache) keep(partial string, n name, d digest) (*Archive, error) {
-	a, err := verified(partial, "", n, d)
+	// What fails verification is removed, so errors name what was fetched.
+	a, err := verified(partial, show(m.base.JoinPath("v"+n.version, n.file())), "", n, d)
 	if err != nil {
 		return nil, errors.Join(err, cacheError(os.Remove(partial)))
 	}
@@ -105,7 +91,7 @@ func (c cache) keep(partial string, n name, d digest) (*Archive, error) {
 	}
 	defer f.Close()
 	a.id = id // renaming has changed the ctime
-	_ = writeRecord(c.record(d), newRecord(a))
+	_ = writeRecord(c.record(d), a)
 	return a, nil
 }
 
@@ -115,21 +101,16 @@ func (c cache) origin(url string) digest {
 	if err != nil {
 		return digest{}
 	}
-	var o originRecord
-	if err := json.Unmarshal(text, &o); err != nil || !digestForm.MatchString(o.SHA256) {
+	var d digest
+	if err := json.Unmarshal(text, &d); err != nil || !digestForm.MatchString(d.Hex) {
 		return digest{}
 	}
-	return digest{o.SHA256, o.Source}
+	return d
 }
 
-// originRecord holds no URL with credentials; its file name stands for the archive's URL.
-type originRecord struct {
-	SHA256 string `json:"sha256"`
-	Source string `json:"source"`
-}
-
+// setOrigin writes no URL with credentials: the name of the file stands for the archive's URL.
 func (c cache) setOrigin(url string, d digest) error {
-	text, err := json.Marshal(originRecord{d.hex, d.source})
+	text, err := json.Marshal(d)
 	if err != nil {
 		return err
 	}

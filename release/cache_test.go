@@ -38,7 +38,7 @@ func TestResolveWaitsForAnotherRun(t *testing.T) {
 	s := fakeMirror(t, amd64, 100)
 	src := s.source(t)
 	c := cache{src.CacheDir}
-	dir := c.folder(digest{hex: hexOf(s.archive)})
+	dir := c.folder(digest{Hex: hexOf(s.archive)})
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		t.Fatal(err)
 	}
@@ -68,7 +68,7 @@ func TestResolveReadsNoKnownArchive(t *testing.T) {
 		src    Source
 		record string
 	}{
-		{"cache", src, c.record(digest{hex: hexOf(s.archive)})},
+		{"cache", src, c.record(digest{Hex: hexOf(s.archive)})},
 		{"local", local, c.localRecord(path)},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -102,7 +102,10 @@ func edit(t *testing.T, path string, change func(*record)) {
 		t.Fatal(err)
 	}
 	change(&r)
-	if err := writeRecord(path, r); err != nil {
+	if text, err = json.Marshal(r); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, text, 0o600); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -134,7 +137,7 @@ func TestResolveMendsCache(t *testing.T) {
 	requireWhole(t, resolve(t, src, amd64), s.archive)
 
 	// A record of nonsense is no harm.
-	if err := os.WriteFile(cache{src.CacheDir}.record(digest{hex: hexOf(s.archive)}), []byte("{"), 0o600); err != nil {
+	if err := os.WriteFile(cache{src.CacheDir}.record(digest{Hex: hexOf(s.archive)}), []byte("{"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	requireWhole(t, resolve(t, src, amd64), s.archive)

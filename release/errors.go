@@ -1,9 +1,6 @@
 package release
 
-import (
-	"fmt"
-	"net/http"
-)
+import "fmt"
 
 // The digest that an archive must have is named by one of these, or by the URL of a SHA256SUMS.
 const (
@@ -49,50 +46,26 @@ func (e *notFoundError) Error() string {
 	return fmt.Sprintf("find %s: not in %s; %s", e.What, e.Where, e.Remedy)
 }
 
-// networkError covers name lookup, connections, TLS, silence, cut transfers and servers that say to come back later. It does
-// not cover what a server refuses (statusError, notFoundError) nor a cancelled context. Trying again may help; Resolve has
-// done so already.
-type networkError struct {
-	URL string // without credentials
-	Err error
-
-	final bool // trying again is useless, as with a certificate that is not trusted
+// fetchError says that a mirror did not give a file.
+type fetchError struct {
+	url    string // without credentials
+	err    error
+	again  bool // trying again may help; Resolve has done so already
+	remedy string
 }
 
-func (e *networkError) Error() string {
-	remedy := "check the connection, HTTPS_PROXY and NO_PROXY, and release.mirror, or give the archive by release.archive"
-	if e.final {
-		remedy = "check release.mirror; if the mirror has a CA of its own, name its certificate in SSL_CERT_FILE"
+// networkError is that of name lookup, connections, TLS, silence, cut transfers and servers that say to come back later.
+func networkError(url string, err error) error {
+	return &fetchError{
+		url: url, err: err, again: true,
+		remedy: "check the connection, HTTPS_PROXY and NO_PROXY, and release.mirror, or give the archive by release.archive",
 	}
-	return fmt.Sprintf("get %s: %v; %s", e.URL, e.Err, remedy)
 }
 
-func (e *networkError) Unwrap() error { return e.Err }
+func (e *fetchError) Error() string { return fmt.Sprintf("get %s: %v; %s", e.url, e.err, e.remedy) }
+func (e *fetchError) Unwrap() error { return e.err }
 
-// statusError is an HTTP answer that is neither the file nor "not found", such as 403. Trying again does not help.
-type statusError struct {
-	URL  string // without credentials
-	Code int
+// archiveError says that an archive is not the etcd release it should be, whatever its digest.
+func archiveError(what string, err error) error {
+	return fmt.Errorf("read %s: %w; use the archive that etcd published for this version and architecture", what, err)
 }
-
-func (e *statusError) Error() string {
-	return fmt.Sprintf("get %s: the server says %d %s; check release.mirror and the proxy, or give the archive by release.archive",
-		e.URL, e.Code, http.StatusText(e.Code))
-}
-
-// ArchiveError says that an archive is not the etcd release it should be, whatever its digest. Trying again does not help.
-type ArchiveError struct {
-	Path  string // of the archive
-	Entry string // the entry in it that is wrong; empty: the archive as a whole
-	Err   error
-}
-
-func (e *ArchiveError) Error() string {
-	in := e.Path
-	if e.Entry != "" {
-		in = fmt.Sprintf("%s: entry %q", e.Path, e.Entry)
-	}
-	return fmt.Sprintf("read %s: %v; use the archive that etcd published for this version and architecture", in, e.Err)
-}
-
-func (e *ArchiveError) Unwrap() error { return e.Err }

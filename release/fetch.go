@@ -1,7 +1,7 @@
 package release
 
 import (
-	"bytes"
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -10,7 +10,6 @@ import (
 	"io/fs"
 	"net/http"
 	"net/url"
-	"os"
 	"path"
 	"time"
 )
@@ -23,16 +22,7 @@ type pace struct {
 }
 
 func (p pace) orDefault() pace {
-	if p.tries == 0 {
-		p.tries = 3
-	}
-	if p.backoff == 0 {
-		p.backoff = 500 * time.Millisecond
-	}
-	if p.idle == 0 {
-		p.idle = 30 * time.Second
-	}
-	return p
+	return pace{cmp.Or(p.tries, 3), cmp.Or(p.backoff, 500*time.Millisecond), cmp.Or(p.idle, 30*time.Second)}
 }
 
 // request is one file to get.
@@ -42,47 +32,29 @@ type request struct {
 	progress func(done, total int64) // may be nil
 }
 
-// sink takes a file, and can be emptied.
-type sink interface {
-	io.Writer
-	reset() error
-}
-
-// get brings a file into to, whatever was in there. It tries again where that can help, each time from the start.
-func (m *mirror) get(ctx context.Context, r request, to sink) error {
+// get gives a file to keep, which may fail only for reasons of this machine. It tries again where that can help, each
+// time from the start.
+func (m *mirror) get(ctx context.Context, r request, keep func(io.Reader) error) error {
 	wait := m.pace.backoff
 	for try := 1; ; try++ {
-		err := m.once(ctx, r, to)
-		var network *networkError
-		if err == nil || try == m.pace.tries || !errors.As(err, &network) || network.final {
+		err := m.once(ctx, r, keep)
+		var failed *fetchError
+		if err == nil || try == m.pace.tries || !errors.As(err, &failed) || !failed.again {
 			return err
 		}
-		if err := pause(ctx, wait); err != nil {
-			return fmt.Errorf("get %s: %w", show(r.url), err)
+		select {
+		case <-time.After(wait):
+		case <-ctx.Done():
+			return fmt.Errorf("get %s: %w", show(r.url), context.Cause(ctx))
 		}
 		wait *= 2
-	}
-}
-
-// pause waits, or returns why ctx ended first.
-func pause(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
 	}
 }
 
 var errSilent = errors.New("the server fell silent")
 
 // once makes one try.
-func (m *mirror) once(ctx context.Context, r request, to sink) error {
-	if err := to.reset(); err != nil {
-		return cacheError(err)
-	}
+func (m *mirror) once(ctx context.Context, r request, keep func(io.Reader) error) error {
 	limited, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	silence := time.AfterFunc(m.pace.idle, func() { cancel(errSilent) })
@@ -94,7 +66,7 @@ func (m *mirror) once(ctx context.Context, r request, to sink) error {
 	}
 	defer body.Close()
 	src := &arriving{r: body, total: total, progress: r.progress, alive: func() { silence.Reset(m.pace.idle) }}
-	_, err = io.Copy(to, io.LimitReader(src, r.max+1))
+	err = keep(io.LimitReader(src, r.max+1))
 	switch {
 	case src.err != nil:
 		return explain(ctx, limited, r, src.err)
@@ -135,41 +107,39 @@ func refused(code int, where string) error {
 		return nil
 	case code == http.StatusNotFound || code == http.StatusGone:
 		return fs.ErrNotExist
-	case code >= 500 || code == http.StatusTooManyRequests || code == http.StatusRequestTimeout:
-		return &networkError{URL: where, Err: fmt.Errorf("the server says %d %s", code, http.StatusText(code))}
 	}
-	return &statusError{URL: where, Code: code}
+	says := fmt.Errorf("the server says %d %s", code, http.StatusText(code))
+	if code >= 500 || code == http.StatusTooManyRequests || code == http.StatusRequestTimeout {
+		return networkError(where, says)
+	}
+	return &fetchError{url: where, err: says, remedy: "check release.mirror and the proxy, or give the archive by release.archive"}
 }
 
 // explain makes what went wrong in a try one of the package's errors. limited is ctx with the limit on silence.
 func explain(ctx, limited context.Context, r request, err error) error {
-	var (
-		ue      *url.Error
-		status  *statusError
-		network *networkError
-	)
 	where := show(r.url)
-	if errors.As(err, &ue) {
+	if ue := (*url.Error)(nil); errors.As(err, &ue) {
 		err = ue.Err // the rest of a url.Error repeats the URL, query and all
 	}
 	switch {
 	case ctx.Err() != nil:
 		return fmt.Errorf("get %s: %w", where, context.Cause(ctx))
 	case errors.Is(context.Cause(limited), errSilent):
-		return &networkError{URL: where, Err: errSilent}
-	case errors.As(err, &status), errors.As(err, &network):
+		return networkError(where, errSilent)
+	case errors.As(err, new(*fetchError)):
 		return err
 	case errors.Is(err, fs.ErrNotExist):
 		return &notFoundError{What: path.Base(r.url.Path), Where: show(r.url.JoinPath("..")), Remedy: "check the version, the architecture and release.mirror"}
 	case r.url.Scheme == "file":
 		return fmt.Errorf("read the mirror: %w; check release.mirror and the permissions there", err)
 	}
-	return &networkError{URL: where, Err: err, final: hopeless(err)}
-}
-
-// hopeless says that the same connection would be refused again.
-func hopeless(err error) bool {
-	return errors.Is(err, errDowngrade) || errors.Is(err, errRedirects) || errors.As(err, new(*tls.CertificateVerificationError))
+	if errors.Is(err, errDowngrade) || errors.Is(err, errRedirects) || errors.As(err, new(*tls.CertificateVerificationError)) {
+		return &fetchError{
+			url: where, err: err,
+			remedy: "check release.mirror; if the mirror has a CA of its own, name its certificate in SSL_CERT_FILE",
+		}
+	}
+	return networkError(where, err)
 }
 
 // arriving is a file on its way: it counts what comes, and keeps the error that is no end.
@@ -194,20 +164,4 @@ func (a *arriving) Read(p []byte) (int, error) {
 		a.err = err
 	}
 	return n, err
-}
-
-// memory is a sink for small files.
-type memory struct{ bytes.Buffer }
-
-func (m *memory) reset() error { m.Reset(); return nil }
-
-// disk is a sink that is a file.
-type disk struct{ *os.File }
-
-func (d disk) reset() error {
-	if err := d.Truncate(0); err != nil {
-		return err
-	}
-	_, err := d.Seek(0, io.SeekStart)
-	return err
 }

@@ -67,17 +67,17 @@ func TestFetchGivesUp(t *testing.T) {
 		want  func(error) bool
 		tries int
 	}{
-		{"cut again and again", func(s *server) []http.HandlerFunc { return always(s.cut(0)) }, isType[*networkError], 3},
-		{"unavailable", func(*server) []http.HandlerFunc { return always(status(503)) }, isType[*networkError], 3},
+		{"cut again and again", func(s *server) []http.HandlerFunc { return always(s.cut(0)) }, isAgain, 3},
+		{"unavailable", func(*server) []http.HandlerFunc { return always(status(503)) }, isAgain, 3},
 		{"not found", func(*server) []http.HandlerFunc { return always(status(404)) }, isType[*notFoundError], 1},
 		{"gone", func(*server) []http.HandlerFunc { return always(status(410)) }, isType[*notFoundError], 1},
-		{"forbidden", func(*server) []http.HandlerFunc { return always(status(403)) }, isType[*statusError], 1},
+		{"forbidden", func(*server) []http.HandlerFunc { return always(status(403)) }, isType[*fetchError], 1},
 		{"silent", func(*server) []http.HandlerFunc {
 			return always(func(w http.ResponseWriter, r *http.Request) {
 				_ = http.NewResponseController(w).Flush()
 				<-r.Context().Done()
 			})
-		}, func(err error) bool { return isType[*networkError](err) && errors.Is(err, errSilent) }, 3},
+		}, func(err error) bool { return isAgain(err) && errors.Is(err, errSilent) }, 3},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -132,12 +132,18 @@ func isType[T error](err error) bool {
 	return errors.As(err, &target)
 }
 
+// isAgain says that trying again later may help.
+func isAgain(err error) bool {
+	var failed *fetchError
+	return errors.As(err, &failed) && failed.again
+}
+
 func TestFetchOffline(t *testing.T) {
 	s := fakeMirror(t, amd64, 100)
 	src := s.source(t)
 	s.Close()
 	_, err := Resolve(t.Context(), src, amd64.version, amd64.arch)
-	if !isType[*networkError](err) || !strings.Contains(err.Error(), "learn the digest") {
+	if !isAgain(err) || !strings.Contains(err.Error(), "learn the digest") {
 		t.Errorf("error %v, want one that says that the digest is not known", err)
 	}
 }
@@ -151,7 +157,7 @@ func TestFetchCancelled(t *testing.T) {
 		cancel()
 		<-r.Context().Done()
 	})
-	if _, err := Resolve(ctx, src, amd64.version, amd64.arch); !errors.Is(err, context.Canceled) || isType[*networkError](err) {
+	if _, err := Resolve(ctx, src, amd64.version, amd64.arch); !errors.Is(err, context.Canceled) || isAgain(err) {
 		t.Errorf("error %v", err)
 	}
 	if got := len(s.seen()); got != 1 {
@@ -184,7 +190,7 @@ func TestFetchTLS(t *testing.T) {
 	src.Mirror = front.URL + "/etcd"
 
 	_, err := Resolve(t.Context(), src, amd64.version, amd64.arch)
-	if !isType[*networkError](err) || !strings.Contains(err.Error(), "SSL_CERT_FILE") {
+	if !isType[*fetchError](err) || isAgain(err) || !strings.Contains(err.Error(), "SSL_CERT_FILE") {
 		t.Errorf("a certificate that nobody knows: %v", err)
 	}
 	src.Client = defaultClient()
@@ -213,7 +219,7 @@ func TestPartial(t *testing.T) {
 			s := fakeMirror(t, amd64, 1000)
 			src := s.source(t)
 			src.SHA256 = map[string]string{"amd64": hexOf(s.archive)}
-			if err := write(filepath.Join(cache{src.CacheDir}.folder(digest{hex: hexOf(s.archive)}), "partial"), left, 0o600); err != nil {
+			if err := write(filepath.Join(cache{src.CacheDir}.folder(digest{Hex: hexOf(s.archive)}), "partial"), left, 0o600); err != nil {
 				t.Fatal(err)
 			}
 			requireWhole(t, resolve(t, src, amd64), s.archive)

@@ -65,7 +65,7 @@ func (e *entries) next() (program string, size int64, err error) {
 		}
 		program, err := e.admit(h)
 		if err != nil {
-			return "", 0, &entryError{h.Name, err}
+			return "", 0, fmt.Errorf("entry %q: %w", h.Name, err)
 		}
 		if program != "" {
 			return program, h.Size, nil
@@ -131,7 +131,7 @@ func inspect(r io.Reader, n name, lim limits) (found map[string]Binary, folder s
 			return nil, "", err
 		}
 		if found[program], err = hashProgram(e.tar, n, size); err != nil {
-			return nil, "", &entryError{n.dir() + "/" + program, err}
+			return nil, "", fmt.Errorf("entry %q: %w", n.dir()+"/"+program, err)
 		}
 	}
 	for _, p := range programs {
@@ -164,15 +164,6 @@ func hashProgram(r io.Reader, n name, size int64) (Binary, error) {
 	}
 	return Binary{SHA256: hex.EncodeToString(h.Sum(nil)), Size: size}, nil
 }
-
-// entryError carries the name of the entry that is wrong up to the ArchiveError.
-type entryError struct {
-	entry string
-	err   error
-}
-
-func (e *entryError) Error() string { return fmt.Sprintf("entry %q: %v", e.entry, e.err) }
-func (e *entryError) Unwrap() error { return e.err }
 
 // plain says in an operator's words what gzip and tar make of damage.
 func plain(err error) error {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/url"
@@ -91,9 +92,6 @@ func (m *mirror) url(n name, file string) string {
 	return m.base.JoinPath("v"+n.version, file).String()
 }
 
-// shown is the URL of the archive of n as it may be printed.
-func (m *mirror) shown(n name) string { return show(m.base.JoinPath("v"+n.version, n.file())) }
-
 // show is the URL as it may be printed: without user, password and query, which may hold a token.
 func show(u *url.URL) string {
 	c := *u
@@ -104,18 +102,22 @@ func show(u *url.URL) string {
 // sums fetches SHA256SUMS and returns the digest of n in it.
 func (m *mirror) sums(ctx context.Context, n name) (digest, error) {
 	u := m.base.JoinPath("v"+n.version, sumsName)
-	var text memory
-	if err := m.get(ctx, request{url: u, max: sumsMax}, &text); err != nil {
+	var text []byte
+	err := m.get(ctx, request{url: u, max: sumsMax}, func(body io.Reader) (err error) {
+		text, err = io.ReadAll(body)
+		return err
+	})
+	if err != nil {
 		var gone *notFoundError
 		if errors.As(err, &gone) {
 			gone.Remedy = "check the version and release.mirror, or, if the mirror has no SHA256SUMS, give the digest by release.sha256"
 		}
 		return digest{}, fmt.Errorf("learn the digest of %s: %w", n.file(), err)
 	}
-	if is := noSums(text.Bytes()); is != "" {
+	if is := noSums(text); is != "" {
 		return digest{}, fmt.Errorf("read %s: it is %s; check release.mirror and the proxy, or give the digest by release.sha256", show(u), is)
 	}
-	hex, err := sumOf(text.Bytes(), n.file())
+	hex, err := sumOf(text, n.file())
 	if err != nil {
 		return digest{}, fmt.Errorf("read %s: %w; check the mirror, or give the digest by release.sha256", show(u), err)
 	}
@@ -147,16 +149,17 @@ func sumOf(text []byte, file string) (string, error) {
 
 // archive leaves the archive of n in the file partial, which is gone when there is an error.
 func (m *mirror) archive(ctx context.Context, n name, partial string) error {
-	f, err := os.OpenFile(partial, os.O_CREATE|os.O_RDWR, 0o600)
+	r := request{url: m.base.JoinPath("v"+n.version, n.file()), max: downloads, progress: m.progress}
+	err := m.get(ctx, r, func(body io.Reader) error {
+		f, err := os.OpenFile(partial, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
+		if err != nil {
+			return err
+		}
+		_, err = io.Copy(f, body)
+		return errors.Join(err, f.Sync(), f.Close())
+	})
 	if err != nil {
-		return cacheError(err)
-	}
-	err = m.get(ctx, request{url: m.base.JoinPath("v"+n.version, n.file()), max: downloads, progress: m.progress}, disk{f})
-	if err == nil {
-		err = cacheError(f.Sync())
-	}
-	if err = errors.Join(err, cacheError(f.Close())); err != nil {
-		return errors.Join(err, cacheError(os.Remove(partial)))
+		return errors.Join(err, cacheError(os.RemoveAll(partial)))
 	}
 	return nil
 }

@@ -45,7 +45,7 @@ type Source struct {
 type Archive struct {
 	Version string // without "v"
 	Arch    string // Go's name, as in etcd's file names: amd64, arm64, …
-	Path    string
+	Path    string `json:"-"` // of this run
 	SHA256  string // of the archive, 64 lower-case hex digits
 	Size    int64  // of the archive, bytes
 	Folder  string // in it, that holds the programs, as tar names it: "etcd-v3.6.16-linux-amd64", or with "./" before that
@@ -65,7 +65,7 @@ type Binary struct {
 // another one, and tries again by itself where that can help. When the archive is in the cache and its digest is known, it
 // needs no network and does not read the archive.
 //
-// Errors: *mismatchError, *notFoundError, *networkError, *statusError, *ArchiveError, or that of ctx; all end in what to do.
+// Errors end in what to do.
 func Resolve(ctx context.Context, src Source, version, arch string) (*Archive, error) {
 	n, err := newName(version, arch)
 	if err != nil {
@@ -89,7 +89,10 @@ func (src Source) local(arch string) string {
 }
 
 // digest is what an archive must hash to, and who says so. The zero value: not known yet.
-type digest struct{ hex, source string }
+type digest struct {
+	Hex    string `json:"sha256"`
+	Source string `json:"source"`
+}
 
 // wanted is the digest that was given for n beforehand, if any.
 func (src Source) wanted(n name) (digest, error) {
@@ -101,11 +104,11 @@ func (src Source) wanted(n name) (digest, error) {
 	if err != nil {
 		return digest{}, err
 	}
-	if given.hex == "" {
+	if given.Hex == "" {
 		return pinned, nil
 	}
-	if pinned.hex != "" && pinned.hex != given.hex {
-		return digest{}, &mismatchError{What: n.file() + " as the inventory gives it (release.sha256)", Want: pinned.hex, Got: given.hex, Source: FromLock}
+	if pinned.Hex != "" && pinned.Hex != given.Hex {
+		return digest{}, &mismatchError{What: n.file() + " as the inventory gives it (release.sha256)", Want: pinned.Hex, Got: given.Hex, Source: FromLock}
 	}
 	return given, nil
 }
@@ -117,7 +120,7 @@ func newDigest(text, source string) (digest, error) {
 		return digest{}, nil
 	}
 	d := digest{strings.ToLower(text), source}
-	if !digestForm.MatchString(d.hex) {
+	if !digestForm.MatchString(d.Hex) {
 		return digest{}, fmt.Errorf("read the digest in %s: %q is not a sha256; write its 64 hex digits, as sha256sum prints them", source, text)
 	}
 	return d, nil
@@ -133,7 +136,7 @@ func resolveLocal(cacheDir, path string, n name, want digest) (*Archive, error) 
 	if cacheDir != "" {
 		record = cache{cacheDir}.localRecord(path)
 	}
-	a, err := verified(path, record, n, want)
+	a, err := verified(path, path, record, n, want)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, &notFoundError{What: filepath.Base(path), Where: filepath.Dir(path), Remedy: "put the archive there, or correct release.archive in the inventory"}
 	}
@@ -150,11 +153,11 @@ func resolveMirror(ctx context.Context, src Source, n name, want digest) (*Archi
 		return nil, err
 	}
 	c := cache{src.CacheDir}
-	given := want.hex != ""
+	given := want.Hex != ""
 	if !given {
 		want = c.origin(m.url(n, n.file()))
 	}
-	if want.hex != "" {
+	if want.Hex != "" {
 		a, err := c.get(n, want)
 		if err == nil || !absent(err) {
 			return a, err
@@ -169,8 +172,5 @@ func resolveMirror(ctx context.Context, src Source, n name, want digest) (*Archi
 	if err == nil && !given {
 		err = c.setOrigin(m.url(n, n.file()), want)
 	}
-	if err != nil {
-		return nil, err
-	}
-	return a, nil
+	return a, err
 }

@@ -16,13 +16,9 @@ const rules = 3
 
 // record is what verifying an archive found, kept so that the next run need not read the archive.
 type record struct {
-	Rules    int               `json:"rules"`
-	Version  string            `json:"version"`
-	Arch     string            `json:"arch"`
-	SHA256   string            `json:"sha256"`
-	File     fileID            `json:"file"`
-	Folder   string            `json:"folder"`
-	Binaries map[string]Binary `json:"binaries"`
+	Rules int    `json:"rules"`
+	File  fileID `json:"file"`
+	Archive
 }
 
 // fileID changes whenever a file's bytes do, short of someone who sets the clock back. Times are in nanoseconds.
@@ -49,20 +45,23 @@ func openRegular(path string) (*os.File, fileID, error) {
 	return f, fileID{Size: st.Size, Inode: st.Ino, Mtime: st.Mtim.Nano(), Ctime: st.Ctim.Nano()}, nil
 }
 
-// verified returns the archive at path as a release of n with the digest want, if one is known. It reads the archive only when
-// the record at recordPath ("": none) is not of this very file. A record that cannot be written costs time, never success:
-// a cache may be read-only.
-func verified(path, recordPath string, n name, want digest) (*Archive, error) {
+// verified returns the archive at path, which errors call what, as a release of n with the digest want, if one is known.
+// It reads the archive only when the record at recordPath ("": none) is not of this very file. A record that cannot be
+// written costs time, never success: a cache may be read-only.
+func verified(path, what, recordPath string, n name, want digest) (*Archive, error) {
 	f, id, err := openRegular(path)
 	if err != nil {
 		return nil, fmt.Errorf("open the release archive: %w; check its permissions", err)
 	}
 	defer f.Close()
-	if a := recorded(path, recordPath, n, id); a != nil {
-		if err := matches(a, want); err != nil {
-			return nil, err
+	mismatch := func(a *Archive, is string) error {
+		if want.Hex == "" || a.SHA256 == want.Hex {
+			return nil
 		}
-		return a, nil
+		return &mismatchError{What: what, Want: want.Hex, Got: a.SHA256, Source: want.Source, Is: is}
+	}
+	if a := recorded(path, recordPath, n, id); a != nil {
+		return a, mismatch(a, "")
 	}
 	a := &Archive{Version: n.version, Arch: n.arch, Path: path, Size: id.Size, id: id}
 	if a.SHA256, err = hashOf(f); err != nil {
@@ -74,47 +73,27 @@ func verified(path, recordPath string, n name, want digest) (*Archive, error) {
 		return nil, fmt.Errorf("read the release archive: %w; check the disk", err)
 	}
 	is := instead(head[:read])
-	if err := matches(a, want); err != nil {
-		if mismatch := (*mismatchError)(nil); errors.As(err, &mismatch) {
-			mismatch.Is = is
-		}
+	if err := mismatch(a, is); err != nil {
 		return nil, err
 	}
 	if is != "" {
-		return nil, archiveError(path, fmt.Errorf("it is %s", is))
+		return nil, archiveError(what, fmt.Errorf("it is %s", is))
 	}
 	if _, err := f.Seek(0, io.SeekStart); err != nil {
 		return nil, fmt.Errorf("read the release archive: %w; check the disk", err)
 	}
 	if a.Binaries, a.Folder, err = inspect(f, n, defaultLimits); err != nil {
-		return nil, archiveError(path, err)
+		return nil, archiveError(what, err)
 	}
-	_ = writeRecord(recordPath, newRecord(a))
+	_ = writeRecord(recordPath, a)
 	return a, nil
-}
-
-func matches(a *Archive, want digest) error {
-	if want.hex != "" && a.SHA256 != want.hex {
-		return &mismatchError{What: a.Path, Want: want.hex, Got: a.SHA256, Source: want.source}
-	}
-	return nil
-}
-
-func newRecord(a *Archive) record {
-	return record{Rules: rules, Version: a.Version, Arch: a.Arch, SHA256: a.SHA256, File: a.id, Folder: a.Folder, Binaries: a.Binaries}
 }
 
 // recorded returns the archive at path if the record speaks of the file id as a release of n, else nil.
 func recorded(path, recordPath string, n name, id fileID) *Archive {
-	if recordPath == "" {
-		return nil
-	}
-	text, err := os.ReadFile(recordPath)
-	if err != nil {
-		return nil
-	}
 	var r record
-	if err := json.Unmarshal(text, &r); err != nil {
+	text, err := os.ReadFile(recordPath)
+	if err != nil || json.Unmarshal(text, &r) != nil {
 		return nil
 	}
 	for _, p := range programs {
@@ -125,27 +104,17 @@ func recorded(path, recordPath string, n name, id fileID) *Archive {
 	if r.Rules != rules || r.Folder == "" || r.Version != n.version || r.Arch != n.arch || r.File != id || !digestForm.MatchString(r.SHA256) {
 		return nil
 	}
-	return &Archive{
-		Version: n.version, Arch: n.arch, Path: path, SHA256: r.SHA256, Size: id.Size, Folder: r.Folder, Binaries: r.Binaries, id: id,
-	}
+	r.Path, r.id = path, id
+	return &r.Archive
 }
 
-func writeRecord(path string, r record) error {
+func writeRecord(path string, a *Archive) error {
 	if path == "" {
 		return nil
 	}
-	text, err := json.MarshalIndent(r, "", "  ")
+	text, err := json.MarshalIndent(record{rules, a.id, *a}, "", "  ")
 	if err != nil {
 		return err
 	}
 	return write(path, append(text, '\n'), 0o600)
-}
-
-// archiveError puts the path, and the entry where one is to blame, on what reading an archive says.
-func archiveError(path string, err error) error {
-	var entry *entryError
-	if errors.As(err, &entry) {
-		return &ArchiveError{Path: path, Entry: entry.entry, Err: entry.err}
-	}
-	return &ArchiveError{Path: path, Err: err}
 }
