@@ -109,11 +109,11 @@ faults-%: build release # one part
 
 .PHONY: release
 release: go ## pack etcd VERSION (3.6.16) from Go modules into the mirror folder
-	go run ./lab/pack -out $(MIRROR) -version $(VERSION)
+	go run ./lab/pack -out $(MIRROR) $(VERSION)
 
 .PHONY: releases
 releases: go # all that the tests need
-	go run ./lab/pack -out $(MIRROR) $(RELEASES:%=-version %)
+	go run ./lab/pack -out $(MIRROR) $(RELEASES)
 
 .PHONY: demo
 demo: ## three hosts on this machine, a cluster on them, and what to try next; needs Linux and root

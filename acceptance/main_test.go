@@ -78,7 +78,7 @@ var mirror = sync.OnceValues(func() (string, error) {
 		if _, err := os.Stat(filepath.Join(dir, "v"+version, "SHA256SUMS")); err == nil {
 			continue
 		}
-		if err := goRun("run", "./lab/pack", "-out", dir, "-version", version); err != nil {
+		if err := goRun("run", "./lab/pack", "-out", dir, version); err != nil {
 			return "", err
 		}
 	}

@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"hash/fnv"
@@ -74,14 +75,6 @@ func (s subnet) ipv6(host int) netip.Addr {
 	return netip.AddrFrom16(a)
 }
 
-// checkName comes before anything else: the name becomes part of paths.
-func checkName(lab string) error {
-	if !labName.MatchString(lab) {
-		return fmt.Errorf("name lab %q: at most 24 of a-z, 0-9 and -", lab)
-	}
-	return nil
-}
-
 // named returns n hosts that only have names, etcd-1 to etcd-n.
 func named(n int) []HostSpec {
 	specs := make([]HostSpec, n)
@@ -94,7 +87,7 @@ func named(n int) []HostSpec {
 // planHosts adds specs to the hosts that a lab already has. A host that is there
 // stays as it is; a spec that contradicts it is an error.
 func planHosts(lab string, have []Host, specs []HostSpec) ([]Host, error) {
-	p := planner{net: subnetOf(lab), hosts: slices.Clone(have), taken: map[netip.Addr]string{}}
+	p := planner{net: subnetOf(lab), hosts: slices.Clone(have), taken: map[netip.Addr]string{}, added: map[string]bool{}}
 	p.taken[p.net.ipv4(controlHost)] = Control
 	p.taken[p.net.ipv6(controlHost)] = Control
 	for _, h := range have {
@@ -131,17 +124,11 @@ func (p *planner) add(s HostSpec) error {
 	case s.Suite != "" && !slices.Contains(Suites(), s.Suite):
 		return fmt.Errorf("host %s: suite %q is not one of %v", s.Name, s.Suite, Suites())
 	}
-	if p.added == nil {
-		p.added = map[string]bool{}
-	}
 	p.added[s.Name] = true
 	if i := slices.IndexFunc(p.hosts, func(h Host) bool { return h.Name == s.Name }); i >= 0 {
 		return p.hosts[i].contradicts(s)
 	}
-	h := Host{Name: s.Name, Suite: s.Suite}
-	if h.Suite == "" {
-		h.Suite = defaultSuite
-	}
+	h := Host{Name: s.Name, Suite: cmp.Or(s.Suite, defaultSuite)}
 	var err error
 	if h.IPv4, err = p.take(s.Name, s.IPv4, prefix4, p.net.ipv4); err != nil {
 		return err

@@ -1,7 +1,6 @@
 package lab
 
 import (
-	"bufio"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -10,11 +9,8 @@ import (
 	"io/fs"
 	"net/url"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
-	"time"
 
 	"github.com/clusterup/clusterup/durable"
 )
@@ -84,12 +80,9 @@ func buildBase(ctx context.Context, suite, dir string, held durable.Held, log *p
 	}
 	mirror := machineMirror()
 	log.line("%s: making a base image from %s (about a minute, once)", suite, mirror)
-	cmd := exec.CommandContext(ctx, tool("debootstrap"), "--variant=minbase", "--keyring="+keyring,
+	cmd := command(ctx, "debootstrap", "--variant=minbase", "--keyring="+keyring,
 		"--cache-dir="+debs, "--include="+strings.Join(packages, ","), suite, dir, mirror)
 	cmd.Env = append(os.Environ(), "LC_ALL=C", "PATH="+rootPath)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
-	cmd.WaitDelay = 5 * time.Second
 	cmd.ExtraFiles = []*os.File{5: held.File} // number 8; debootstrap uses some of the lower ones itself
 	out, err := cmd.CombinedOutput()
 	if err != nil {
@@ -158,9 +151,8 @@ func machineMirror() string {
 // mirrorIn finds the first http mirror of Debian itself (not of its security
 // archive, nor of somebody else) in a sources.list or a deb822 .sources file.
 func mirrorIn(sources string) string {
-	sc := bufio.NewScanner(strings.NewReader(sources))
-	for sc.Scan() {
-		words := strings.Fields(sc.Text())
+	for line := range strings.Lines(sources) {
+		words := strings.Fields(line)
 		if len(words) == 0 || words[0] != "deb" && !strings.EqualFold(words[0], "URIs:") {
 			continue
 		}

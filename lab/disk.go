@@ -68,14 +68,7 @@ func (s site) mountDisk(ctx context.Context, d disk) error {
 // SlowDisk lets all of a host's processes together write only so many times a second to the machine's disk; 0 lifts it.
 // It holds until the host goes down, and not for disks of LimitedDisk.
 func (l *Lab) SlowDisk(host string, writesPerSecond int64) error {
-	if _, err := l.Leader(host); err != nil {
-		return err
-	}
-	s, err := l.site(host)
-	if err != nil {
-		return err
-	}
-	c, err := s.slot()
+	s, c, _, err := l.running(host)
 	if err != nil {
 		return err
 	}

@@ -19,20 +19,15 @@ func (l *Lab) Down(ctx context.Context) error {
 		return err
 	}
 	defer held.Unlock()
-	st, err := readState(stateFile(l.name))
-	if errors.Is(err, ErrNoLab) {
+	if err := l.reload(); errors.Is(err, ErrNoLab) {
 		return os.Remove(lockFile(l.name))
-	}
-	if err != nil {
+	} else if err != nil {
 		return err
 	}
-	l.mu.Lock()
-	l.st = st
-	l.mu.Unlock()
 	if err := l.down(ctx); err != nil {
-		return fmt.Errorf("take down lab %s: %w", st.Name, err)
+		return fmt.Errorf("take down lab %s: %w", l.name, err)
 	}
-	return errors.Join(os.Remove(stateFile(st.Name)), os.Remove(lockFile(st.Name)))
+	return errors.Join(os.Remove(stateFile(l.name)), os.Remove(lockFile(l.name)))
 }
 
 func (l *Lab) down(ctx context.Context) error {

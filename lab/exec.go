@@ -39,19 +39,21 @@ func (l *Lab) ExecInput(ctx context.Context, host, stdin string, argv ...string)
 
 // Leader is the machine's number of a host's PID 1. A host that is down is an error.
 func (l *Lab) Leader(host string) (int, error) {
-	s, err := l.site(host)
-	if err != nil {
-		return 0, err
+	_, _, pid, err := l.running(host)
+	return pid, err
+}
+
+// running finds a host that is up, and the machine's number of its PID 1.
+func (l *Lab) running(host string) (s site, c slot, pid int, err error) {
+	if s, err = l.site(host); err == nil {
+		c, err = s.slot()
 	}
-	c, err := s.slot()
-	if err != nil {
-		return 0, err
+	if err == nil {
+		if pid = s.leader(c); pid == 0 {
+			err = fmt.Errorf("host %s of lab %s is down", host, s.lab)
+		}
 	}
-	pid := s.leader(c)
-	if pid == 0 {
-		return 0, fmt.Errorf("host %s of lab %s is down", host, s.lab)
-	}
-	return pid, nil
+	return s, c, pid, err
 }
 
 // Command is a command of this machine inside the lab's network, from where it reaches the hosts. Its environment is

@@ -66,27 +66,19 @@ func (l *Lab) change(ctx context.Context, host string, do func(site, *hostState)
 		return err
 	}
 	defer held.Unlock()
-	st, err := readState(stateFile(l.name))
-	if err != nil {
-		return err
-	}
-	l.mu.Lock()
-	l.st = st
-	l.mu.Unlock()
-	s, err := l.site(host)
-	if err != nil {
+	if err := l.reload(); err != nil {
 		return err
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	h, err := st.host(host)
+	h, err := l.st.host(host)
 	if err != nil {
 		return err
 	}
-	if err := do(s, h); err != nil {
+	if err := do(l.siteOf(*h), h); err != nil {
 		return err
 	}
-	return st.write(stateFile(st.Name))
+	return l.st.write(stateFile(l.name))
 }
 
 // Partition drops, or lets through again, everything between two hosts, or
@@ -145,7 +137,7 @@ func dropRules(from string, addrs [2]netip.Addr, on bool) string {
 // Cable pulls a host's network cable out, or puts it back. The host keeps its
 // addresses and sees that it has no carrier.
 func (l *Lab) Cable(ctx context.Context, host string, in bool) error {
-	port, err := l.portOf(host)
+	s, _, _, err := l.running(host)
 	if err != nil {
 		return err
 	}
@@ -153,26 +145,26 @@ func (l *Lab) Cable(ctx context.Context, host string, in bool) error {
 	if in {
 		to = "up"
 	}
-	_, err = run(ctx, "", "ip", "-n", netnsName(l.name), "link", "set", "dev", port, to)
+	_, err = run(ctx, "", "ip", "-n", netnsName(l.name), "link", "set", "dev", s.port(), to)
 	return err
 }
 
 // SlowLink limits what is sent to a host to so many bits a second; 0 lifts it.
 func (l *Lab) SlowLink(ctx context.Context, host string, bitsPerSecond int64) error {
-	port, err := l.portOf(host)
+	s, _, _, err := l.running(host)
 	if err != nil {
 		return err
 	}
 	tc := []string{"tc", "-n", netnsName(l.name), "qdisc"}
 	if bitsPerSecond == 0 {
-		shown, err := run(ctx, "", append(tc, "show", "dev", port)...)
+		shown, err := run(ctx, "", append(tc, "show", "dev", s.port())...)
 		if err != nil || !strings.Contains(string(shown), "tbf") {
 			return err
 		}
-		_, err = run(ctx, "", append(tc, "del", "dev", port, "root")...)
+		_, err = run(ctx, "", append(tc, "del", "dev", s.port(), "root")...)
 		return err
 	}
-	_, err = run(ctx, "", append(tc, "replace", "dev", port, "root", "tbf",
+	_, err = run(ctx, "", append(tc, "replace", "dev", s.port(), "root", "tbf",
 		"rate", fmt.Sprintf("%dbit", bitsPerSecond), "burst", "64kb", "latency", "200ms")...)
 	return err
 }

@@ -29,7 +29,21 @@ func (l *Lab) site(name string) (site, error) {
 	if err != nil {
 		return site{}, err
 	}
-	return site{lab: l.name, dir: filepath.Join(l.dir, "hosts", name), hostState: *h}, nil
+	return l.siteOf(*h), nil
+}
+
+func (l *Lab) siteOf(h hostState) site {
+	return site{lab: l.name, dir: filepath.Join(l.dir, "hosts", h.Name), hostState: h}
+}
+
+func (l *Lab) sites() []site {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var sites []site
+	for _, h := range l.st.Hosts {
+		sites = append(sites, l.siteOf(h))
+	}
+	return sites
 }
 
 func (s site) root() string        { return filepath.Join(s.dir, "root") }

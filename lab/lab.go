@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"cmp"
 	"fmt"
 	"path/filepath"
 	"sync"
@@ -19,9 +20,7 @@ func newLab(st *state) *Lab { return &Lab{name: st.Name, dir: st.Dir, user: st.U
 // Open returns a lab that is there, whether or not its hosts run; ErrNoLab if
 // there is none. An empty name is DefaultName.
 func Open(name string) (*Lab, error) {
-	if name == "" {
-		name = DefaultName
-	}
+	name = cmp.Or(name, DefaultName)
 	if !labName.MatchString(name) {
 		return nil, fmt.Errorf("open lab %q: %w", name, ErrNoLab)
 	}
@@ -32,14 +31,16 @@ func Open(name string) (*Lab, error) {
 	return newLab(st), nil
 }
 
-func (l *Lab) sites() []site {
-	var sites []site
-	for _, h := range l.Hosts() {
-		if s, err := l.site(h.Name); err == nil {
-			sites = append(sites, s)
-		}
+// reload reads the state that another process may have changed. The lab's lock must be held.
+func (l *Lab) reload() error {
+	st, err := readState(stateFile(l.name))
+	if err != nil {
+		return err
 	}
-	return sites
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.st = st
+	return nil
 }
 
 // Name is the lab's name.

@@ -82,15 +82,6 @@ func dialIn(ctx context.Context, netns, network, address string) (net.Conn, erro
 	return conn, err
 }
 
-// portOf is the name, on the bridge's side, of the link that is host0 in a host that runs.
-func (l *Lab) portOf(host string) (string, error) {
-	if _, err := l.Leader(host); err != nil {
-		return "", err
-	}
-	s, err := l.site(host)
-	return s.port(), err
-}
-
 // removePort removes a link, if it is there.
 func removePort(ctx context.Context, lab, name string) error {
 	return until(ctx, tick, "the link "+name+" to go", func() (bool, error) {

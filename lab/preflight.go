@@ -6,6 +6,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 )
 
@@ -66,12 +67,9 @@ func Preflight() error {
 }
 
 func (e *PreflightError) need(pkg string) {
-	for _, p := range e.Packages {
-		if p == pkg {
-			return
-		}
+	if !slices.Contains(e.Packages, pkg) {
+		e.Packages = append(e.Packages, pkg)
 	}
-	e.Packages = append(e.Packages, pkg)
 }
 
 // lookTool finds a command also where only root's PATH looks.

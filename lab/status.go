@@ -3,7 +3,8 @@ package lab
 import (
 	"context"
 	"strings"
-	"sync"
+
+	"golang.org/x/sync/errgroup"
 )
 
 // HostStatus is how a host does.
@@ -19,18 +20,14 @@ type HostStatus struct {
 func (l *Lab) Status(ctx context.Context) ([]HostStatus, error) {
 	sites := l.sites()
 	all := make([]HostStatus, len(sites))
-	errs := make([]error, len(sites))
-	var wg sync.WaitGroup
+	var g errgroup.Group
 	for i, s := range sites {
-		wg.Go(func() { all[i], errs[i] = s.status(ctx) })
+		g.Go(func() (err error) {
+			all[i], err = s.status(ctx)
+			return err
+		})
 	}
-	wg.Wait()
-	for _, err := range errs {
-		if err != nil {
-			return all, err
-		}
-	}
-	return all, nil
+	return all, g.Wait()
 }
 
 func (s site) status(ctx context.Context) (HostStatus, error) {

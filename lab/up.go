@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -35,11 +36,9 @@ func Up(ctx context.Context, o Options) (*Lab, error) {
 	if err := Preflight(); err != nil {
 		return nil, err
 	}
-	if o.Name == "" {
-		o.Name = DefaultName
-	}
-	if err := checkName(o.Name); err != nil {
-		return nil, err
+	o.Name = cmp.Or(o.Name, DefaultName)
+	if !labName.MatchString(o.Name) { // it becomes part of paths
+		return nil, fmt.Errorf("name lab %q: at most 24 of a-z, 0-9 and -", o.Name)
 	}
 	held, err := lock(ctx, lockFile(o.Name))
 	if err != nil {
@@ -67,9 +66,7 @@ func wanted(ctx context.Context, o Options, log *progress) (*state, error) {
 	if err != nil {
 		return nil, err
 	}
-	if st.Dir == "" {
-		st.Dir = filepath.Join(stateDir, o.Name)
-	}
+	st.Dir = cmp.Or(st.Dir, filepath.Join(stateDir, o.Name))
 	switch {
 	case o.Dir != "" && o.Dir != st.Dir:
 		return nil, fmt.Errorf("it is up in %s, not in %s", st.Dir, o.Dir)
@@ -162,7 +159,11 @@ func (l *Lab) prepare(ctx context.Context, sites []site) error {
 			return fmt.Errorf("write hosts file of %s: %w", s.Name, err)
 		}
 	}
-	return l.writeKnownHosts(sites)
+	text, err := knownHosts(sites)
+	if err != nil {
+		return err
+	}
+	return durable.Write(l.KnownHosts(), []byte(text), 0o644)
 }
 
 // introduce tells a host of hosts that came after it; a file that already names
@@ -184,12 +185,4 @@ func (s site) introduce(all []Host) error {
 		}
 	}
 	return nil
-}
-
-func (l *Lab) writeKnownHosts(sites []site) error {
-	text, err := knownHosts(sites)
-	if err != nil {
-		return err
-	}
-	return durable.Write(l.KnownHosts(), []byte(text), 0o644)
 }

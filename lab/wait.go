@@ -58,10 +58,7 @@ func run(ctx context.Context, stdin string, argv ...string) ([]byte, error) {
 
 // output is run with an error that does not name the command.
 func output(ctx context.Context, stdin string, argv ...string) ([]byte, error) {
-	cmd := exec.CommandContext(ctx, tool(argv[0]), argv[1:]...)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
-	cmd.WaitDelay = 5 * time.Second
+	cmd := command(ctx, argv...)
 	if stdin != "" {
 		cmd.Stdin = strings.NewReader(stdin)
 	}
@@ -71,6 +68,15 @@ func output(ctx context.Context, stdin string, argv ...string) ([]byte, error) {
 		return out.Bytes(), fmt.Errorf("%w%s", err, tail(errOut.String()))
 	}
 	return out.Bytes(), nil
+}
+
+// command is a command of the machine, which ctx ends with everything that it started.
+func command(ctx context.Context, argv ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, tool(argv[0]), argv[1:]...)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+	cmd.WaitDelay = 5 * time.Second
+	return cmd
 }
 
 // tail is the end of what a command said, fit for an error.

@@ -19,6 +19,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"slices"
 	"strings"
 	"syscall"
 )
@@ -42,9 +43,9 @@ func main() {
 	}
 }
 
-type usageError struct{ text string }
+type usageError string
 
-func (e usageError) Error() string { return e.text }
+func (e usageError) Error() string { return string(e) }
 
 // run packs every version that the arguments name, one after the other; each compiles on all cores.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
@@ -96,34 +97,28 @@ func parse(args []string, stderr io.Writer) (options, error) {
 		fmt.Fprintln(stderr, "usage: pack [-arch ARCH] [-out DIR] VERSION…")
 		fs.PrintDefaults()
 	}
-	fs.Func("version", "etcd `version` to pack, such as 3.6.16 (repeatable; also as arguments)", func(v string) error {
-		o.versions = append(o.versions, v)
-		return nil
-	})
 	fs.StringVar(&o.arch, "arch", runtime.GOARCH, "`architecture`: "+strings.Join(arches, ", "))
 	fs.StringVar(&o.out, "out", "", "mirror `folder` (default "+systemOut+", or below the user's cache folder where that is not writable)")
 	if err := fs.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
 			return o, err
 		}
-		return o, usageError{err.Error()}
+		return o, usageError(err.Error())
 	}
-	o.versions = append(o.versions, fs.Args()...)
+	o.versions = fs.Args()
 	if len(o.versions) == 0 {
-		return o, usageError{"name a version: pack 3.6.16"}
+		return o, usageError("name a version: pack 3.6.16")
 	}
 	for i, v := range o.versions {
 		o.versions[i] = strings.TrimPrefix(v, "v")
 		if !versionForm.MatchString(o.versions[i]) {
-			return o, usageError{fmt.Sprintf("read version %q: not of the form 3.6.16", v)}
+			return o, usageError(fmt.Sprintf("read version %q: not of the form 3.6.16", v))
 		}
 	}
-	for _, a := range arches {
-		if a == o.arch {
-			return o, nil
-		}
+	if !slices.Contains(arches, o.arch) {
+		return o, usageError(fmt.Sprintf("read architecture %q: etcd has releases for %s", o.arch, strings.Join(arches, ", ")))
 	}
-	return o, usageError{fmt.Sprintf("read architecture %q: etcd has releases for %s", o.arch, strings.Join(arches, ", "))}
+	return o, nil
 }
 
 // defaultOut is systemOut when this user can write there, else the mirror folder below the user's cache folder.

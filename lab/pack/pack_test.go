@@ -136,8 +136,8 @@ func TestParse(t *testing.T) {
 		want []string
 		bad  string
 	}{
-		{args: "-version 3.6.16 -arch amd64", want: []string{"3.6.16"}},
-		{args: "-arch arm64 -version v3.6.16 3.5.35 3.7.0-rc.1", want: []string{"3.6.16", "3.5.35", "3.7.0-rc.1"}},
+		{args: "-arch amd64 3.6.16", want: []string{"3.6.16"}},
+		{args: "-arch arm64 v3.6.16 3.5.35 3.7.0-rc.1", want: []string{"3.6.16", "3.5.35", "3.7.0-rc.1"}},
 		{args: "", bad: "name a version"},
 		{args: "3.6", bad: "3.6.16"},
 		{args: "3.6.16/../..", bad: "3.6.16"},
