@@ -79,8 +79,9 @@ func directory(c *inventory.Cluster) string { return filepath.Join(c.Dir, ".clus
 func (s *Session) Close() {
 	s.Etcd.close()
 	for _, host := range s.hosts {
-		_ = host.Close() // nothing is lost with it
+		host.Close()
 	}
+	s.options.Dialer.Close()
 }
 
 // Costs are what connections have cost so far, by host.

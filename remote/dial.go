@@ -25,10 +25,8 @@ var (
 
 // login is one way from nothing to an SSH client.
 type login struct {
-	dialer *Dialer
-	host   *Host
-	cfg    Config
-	via    *conn // to the last jump host, or nil
+	*Host
+	via *conn // to the last jump host, or nil
 	// expire ends the attempt after the connect timeout; it stands still while the operator is asked.
 	expire *time.Timer
 
@@ -44,10 +42,9 @@ type login struct {
 
 // dial makes an SSH connection: with a slot of MaxStarts, questions asked outside the handshake, and quick retries.
 func (h *Host) dial(ctx context.Context) (*ssh.Client, error) {
-	d := h.dialer
 	var met bool
 	for try := 1; ; try++ {
-		l := &login{dialer: d, host: h, cfg: h.cfg, again: try > 1}
+		l := &login{Host: h, again: try > 1}
 		client, err := l.run(ctx)
 		if err == nil {
 			return client, nil
@@ -57,11 +54,11 @@ func (h *Host) dial(ctx context.Context) (*ssh.Client, error) {
 			return nil, h.fail("connect", nil, context.Cause(ctx))
 		case errors.Is(err, errFirstContact) && !met:
 			met, try = true, 0
-			if err := d.meet(ctx, h.cfg, l.strange); err != nil {
+			if err := h.dialer.meet(ctx, h.cfg, l.strange); err != nil {
 				return nil, h.wrap("verify host key", ErrHostKey, err)
 			}
 		case errors.Is(err, errNoAnswer) && try < handshakeTries:
-			if err := d.pause(ctx, firstPause<<try); err != nil {
+			if err := pause(ctx, firstPause<<try); err != nil {
 				return nil, h.fail("connect", nil, err)
 			}
 		default:
@@ -73,10 +70,10 @@ func (h *Host) dial(ctx context.Context) (*ssh.Client, error) {
 // run makes one attempt.
 func (l *login) run(parent context.Context) (*ssh.Client, error) {
 	// The jump host first: whoever holds a slot must not wait for one that needs a slot.
-	if l.host.parent != nil {
+	if l.parent != nil {
 		var err error
-		if l.via, err = l.host.parent.connect(parent); err != nil {
-			return nil, l.host.wrap("connect", ErrUnreachable, err)
+		if l.via, err = l.parent.connect(parent); err != nil {
+			return nil, l.wrap("connect", ErrUnreachable, err)
 		}
 	}
 	done, err := take(parent, l.dialer.starts)
@@ -117,19 +114,16 @@ func (l *login) unhurried(talk func()) {
 
 // connect opens the byte stream: TCP from here, or a tunnel through the last jump host.
 func (l *login) connect(ctx context.Context) (net.Conn, error) {
-	l.host.stats.dials.Add(1)
+	l.stats.dials.Add(1)
+	dial := (&net.Dialer{}).DialContext
 	if l.via != nil {
-		conn, err := l.host.parent.tunnelOver(ctx, l.via, l.cfg.endpoint())
-		if err != nil {
-			return nil, err
-		}
-		return &countingConn{Conn: conn, stats: &l.host.stats}, nil
+		dial = func(ctx context.Context, _, endpoint string) (net.Conn, error) { return l.parent.tunnelOver(ctx, l.via, endpoint) }
 	}
-	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", l.cfg.endpoint())
+	conn, err := dial(ctx, "tcp", l.cfg.endpoint())
 	if err != nil {
 		return nil, err
 	}
-	return &countingConn{Conn: conn, stats: &l.host.stats}, nil
+	return &countingConn{Conn: conn, stats: &l.stats}, nil
 }
 
 func (l *login) handshake(ctx context.Context, conn net.Conn, keys *hostKeys, offer *offer) (*ssh.Client, error) {
@@ -189,7 +183,7 @@ func (l *login) verify(ctx context.Context, keys *hostKeys, key ssh.PublicKey) e
 }
 
 func (l *login) error(kind, err error, remedy string) error {
-	return &Error{Host: l.cfg.name(), Op: "connect", Kind: kind, Err: err, Remedy: remedy}
+	return l.fail("connect", kind, err).advise(remedy)
 }
 
 // broken tells a connection that was cut from an answer that says no.

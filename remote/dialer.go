@@ -5,18 +5,20 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"fmt"
-	"io"
-	"math/big"
+	randv2 "math/rand/v2"
 	"net"
 	"strconv"
 	"strings"
 	"sync"
 	"time"
+
+	"golang.org/x/crypto/ssh"
+	"golang.org/x/crypto/ssh/agent"
 )
 
 const (
 	defaultConnectTimeout = 10 * time.Second
-	defaultMaxStarts      = 30
+	maxStarts             = 30 // connections being set up at once; sshd drops some of its own above 10 (MaxStartups 10:30:100)
 	defaultKeepalive      = 15 * time.Second
 	defaultPort           = 22
 )
@@ -85,41 +87,35 @@ type Dialer struct {
 	// Notice is told what is wrong with a host and hinders nothing, once. Nil: nobody listens.
 	Notice func(host, text string)
 
-	// MaxStarts caps the connections being set up at once; sshd drops some above 10 (MaxStartups 10:30:100), but each
-	// host sees only ours. 0 means 30.
-	MaxStarts int
-	// Rand makes names of temporary files, marks and waiting times; nil means crypto/rand.
-	Rand io.Reader
-
 	keepalive time.Duration // between probes; 0 means 15 s
 	holdTTL   time.Duration // silence after which a host gives up a Hold; 0 means four probes
 	patience  time.Duration // for what Ask runs; 0 means 2 minutes
 	sftpPaths []string      // where sftp-server may lie; nil means the usual paths
 
 	once   sync.Once
-	starts chan struct{} // slots of MaxStarts
-	asking chan struct{} // held by whoever talks to the operator
-	known  sync.Mutex    // held by whoever writes a known_hosts file; a file lock keeps other processes away
-	keys   keyring
+	token  func() string         // makes unpredictable words of 24 hexadecimal digits
+	starts chan struct{}         // slots for maxStarts
+	asking chan struct{}         // held by whoever talks to the operator
+	known  sync.Mutex            // held by whoever writes a known_hosts file; a file lock keeps other processes away
+	opened map[string]ssh.Signer // encrypted keys by file; of whoever holds asking
 
-	mu    sync.Mutex
-	jumps map[string]*jumpHost
-}
-
-type jumpHost struct {
-	host *Host
-	uses int
+	mu     sync.Mutex
+	jumps  map[string]*Host
+	agent  agent.ExtendedAgent // its client locks for each call
+	socket net.Conn            // of the agent
 }
 
 func (d *Dialer) init() {
 	d.once.Do(func() {
-		limit := d.MaxStarts
-		if limit <= 0 {
-			limit = defaultMaxStarts
+		d.token = func() string {
+			b := make([]byte, 12)
+			rand.Read(b) //nolint:errcheck // it never fails
+			return hex.EncodeToString(b)
 		}
-		d.starts = make(chan struct{}, limit)
+		d.starts = make(chan struct{}, maxStarts)
 		d.asking = make(chan struct{}, 1)
-		d.jumps = map[string]*jumpHost{}
+		d.opened = map[string]ssh.Signer{}
+		d.jumps = map[string]*Host{}
 	})
 }
 
@@ -134,9 +130,16 @@ func (d *Dialer) Host(cfg Config) *Host {
 	return h
 }
 
-// Close ends what the hosts share; close them first.
-func (d *Dialer) Close() error {
-	return d.keys.close()
+// Close ends what the hosts share, jump hosts and the agent; close the hosts first.
+func (d *Dialer) Close() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, host := range d.jumps {
+		host.Close()
+	}
+	if d.socket != nil {
+		_ = d.socket.Close()
+	}
 }
 
 // jump gives the last host of a chain; hosts behind the same chain share its connection.
@@ -144,73 +147,26 @@ func (d *Dialer) jump(chain []Config) *Host {
 	last := chain[len(chain)-1]
 	last.Sudo = false
 	last.Jump = chain[:len(chain)-1]
-	key := fmt.Sprintf("%+v", chain)
-
-	d.mu.Lock()
-	j := d.jumps[key]
-	if j != nil {
-		j.uses++
-		d.mu.Unlock()
-		return j.host
-	}
-	d.mu.Unlock()
 	host := d.Host(last)
-	host.jumpKey = key
+	key := fmt.Sprintf("%+v", chain)
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if j := d.jumps[key]; j != nil {
-		j.uses++
-		return j.host
+	if d.jumps[key] == nil {
+		d.jumps[key] = host
 	}
-	d.jumps[key] = &jumpHost{host: host, uses: 1}
-	return host
-}
-
-// release gives up one use of a jump host and closes it after the last.
-func (d *Dialer) release(h *Host) error {
-	d.mu.Lock()
-	j := d.jumps[h.jumpKey]
-	if j == nil {
-		d.mu.Unlock()
-		return nil
-	}
-	j.uses--
-	if j.uses > 0 {
-		d.mu.Unlock()
-		return nil
-	}
-	delete(d.jumps, h.jumpKey)
-	d.mu.Unlock()
-	return h.Close()
-}
-
-func (d *Dialer) rand() io.Reader {
-	if d.Rand != nil {
-		return d.Rand
-	}
-	return rand.Reader
-}
-
-// token is an unpredictable word of 24 hexadecimal digits.
-func (d *Dialer) token() (string, error) {
-	b := make([]byte, 12)
-	if _, err := io.ReadFull(d.rand(), b); err != nil {
-		return "", fmt.Errorf("read randomness: %w", err)
-	}
-	return hex.EncodeToString(b), nil
+	return d.jumps[key]
 }
 
 // pause waits for between half of t and t, or until the context ends.
-func (d *Dialer) pause(ctx context.Context, t time.Duration) error {
-	half := int64(t / 2)
-	extra, err := rand.Int(d.rand(), big.NewInt(half+1))
-	if err != nil {
-		return fmt.Errorf("read randomness: %w", err)
-	}
-	timer := time.NewTimer(time.Duration(half + extra.Int64()))
-	defer timer.Stop()
+func pause(ctx context.Context, t time.Duration) error {
+	half := t / 2
+	return wait(ctx, time.After(half+randv2.N(half+1))) //nolint:gosec // how long is no secret
+}
+
+// wait waits for an event, or until the context ends.
+func wait[T any](ctx context.Context, event <-chan T) error {
 	select {
-	case <-timer.C:
+	case <-event:
 		return nil
 	case <-ctx.Done():
 		return context.Cause(ctx)

@@ -63,14 +63,7 @@ func (h *Host) shell(ctx context.Context, op string, m manner, ttl int) (sh *she
 
 // newShell opens a session and starts the frame, which it does not wait for.
 func (h *Host) newShell(ctx context.Context, op string, m manner, ttl int) (*shell, error) {
-	login, err := h.dialer.token()
-	if err != nil {
-		return nil, h.fail(op, nil, err)
-	}
-	mark, err := h.dialer.token()
-	if err != nil {
-		return nil, h.fail(op, nil, err)
-	}
+	login, mark := h.dialer.token(), h.dialer.token()
 	limit := ""
 	if ttl > 0 {
 		limit = fmt.Sprint(ttl)

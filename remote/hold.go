@@ -1,6 +1,7 @@
 package remote
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"io"
@@ -51,14 +52,14 @@ func (h *Host) Hold(ctx context.Context, script string) (*Held, error) {
 	}()
 	line := make(chan string, 1)
 	go func() {
-		lines := newHostLines(out, saysLimit)
-		first, err := lines.next()
-		if err == nil {
-			line <- strings.TrimRight(first, "\r")
-		} else if errors.Is(err, errTooMuch) {
-			out.CloseWithError(err)
+		first, err := bufio.NewReader(io.LimitReader(out, lineLimit)).ReadString('\n')
+		switch {
+		case err == nil:
+			line <- strings.TrimRight(first, "\r\n")
+		case len(first) == lineLimit:
+			out.CloseWithError(errTooMuch)
 		}
-		io.Copy(io.Discard, lines.r) //nolint:errcheck // until it ends
+		io.Copy(io.Discard, out) //nolint:errcheck // until it ends
 	}()
 	go held.beat(beat)
 	select {

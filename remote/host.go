@@ -14,13 +14,12 @@ const maxSessions = 4
 
 // Host is one machine and the connection to it, which is made on first use and again, once per use, after it broke.
 type Host struct {
-	dialer  *Dialer
-	cfg     Config
-	parent  *Host  // the jump host in front of this one, or nil
-	jumpKey string // for a jump host: its place in Dialer.jumps
-	slots   chan struct{}
-	busy    chan struct{} // held while conn is being made
-	stats   counters
+	dialer *Dialer
+	cfg    Config
+	parent *Host // the jump host in front of this one, or nil
+	slots  chan struct{}
+	busy   chan struct{} // held while conn is being made
+	stats  counters
 
 	mu     sync.Mutex
 	conn   *conn
@@ -103,10 +102,8 @@ func (h *Host) drop(c *conn) {
 }
 
 // Close ends the connection and everything that runs over it. The host cannot be used again.
-func (h *Host) Close() error {
-	if h.closed.Swap(true) {
-		return nil
-	}
+func (h *Host) Close() {
+	h.closed.Store(true)
 	h.mu.Lock()
 	all := h.old
 	if h.conn != nil {
@@ -117,15 +114,17 @@ func (h *Host) Close() error {
 	for _, c := range all {
 		c.close()
 	}
-	if h.parent != nil {
-		return h.dialer.release(h.parent)
-	}
-	return nil
 }
 
 // fail is an Error of this host.
 func (h *Host) fail(op string, kind, err error) *Error {
 	return &Error{Host: h.Name(), Op: op, Kind: kind, Err: err}
+}
+
+// advise adds what to do.
+func (e *Error) advise(remedy string) *Error {
+	e.Remedy = remedy
+	return e
 }
 
 // wrap names this host on an error that may have its class, host and remedy already: a jump host's becomes part of the
@@ -138,7 +137,5 @@ func (h *Host) wrap(op string, kind, err error) error {
 	if inner.Host == h.Name() {
 		return inner
 	}
-	outer := h.fail(op, inner.Kind, err)
-	outer.Remedy = inner.Remedy
-	return outer
+	return h.fail(op, inner.Kind, err).advise(inner.Remedy)
 }

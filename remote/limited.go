@@ -1,12 +1,9 @@
 package remote
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
-	"strings"
 	"sync"
 )
 
@@ -19,36 +16,6 @@ const (
 
 // errTooMuch ends a script that says more than it may.
 var errTooMuch = errors.New("the host sent more than the limit")
-
-// hostLines reads what a host writes, line by line.
-type hostLines struct {
-	r    *bufio.Reader
-	left int // bytes
-}
-
-func newHostLines(r io.Reader, limit int) *hostLines {
-	return &hostLines{r: bufio.NewReader(r), left: limit}
-}
-
-// next is the next line, without its end; one without an end is none. The error is io.EOF or what the reader says, or
-// errTooMuch.
-func (l *hostLines) next() (string, error) {
-	var line strings.Builder
-	for {
-		part, err := l.r.ReadSlice('\n')
-		l.left -= len(part)
-		if line.Len()+len(part) > lineLimit || l.left < 0 {
-			return "", errTooMuch
-		}
-		line.Write(part)
-		switch {
-		case err == nil:
-			return strings.TrimSuffix(line.String(), "\n"), nil
-		case !errors.Is(err, bufio.ErrBufferFull):
-			return "", err
-		}
-	}
-}
 
 // limited keeps an output, and fails when it gets longer than it may.
 type limited struct {

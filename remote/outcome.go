@@ -22,9 +22,7 @@ func (r *running) result() error {
 		e.Stderr, e.ExitStatus = said, r.status
 		return e
 	case r.lies:
-		e := r.host.fail(r.op, ErrScript, errMark)
-		e.Remedy = lyingRemedy
-		return e
+		return r.host.fail(r.op, ErrScript, errMark).advise(lyingRemedy)
 	}
 	var exit *ssh.ExitError
 	if r.err != nil && !errors.As(r.err, &exit) || r.at.Load() >= ready {
@@ -38,20 +36,17 @@ const lyingRemedy = "look at the host: it does not run what it was given"
 // unheard is the outcome of a script whose output nobody took to its end.
 func (r *running) unheard() error {
 	if errors.Is(r.outErr, errTooMuch) {
-		e := r.host.fail(r.op, ErrScript, r.outErr)
-		e.Remedy = lyingRemedy
-		return e
+		return r.host.fail(r.op, ErrScript, r.outErr).advise(lyingRemedy)
 	}
 	return r.host.fail(r.op, nil, fmt.Errorf("write output of script: %w", r.outErr))
 }
 
 func (r *running) lost(err error, said string) error {
-	e := r.host.fail(r.op, ErrLost, err)
 	if err == nil || r.s.conn.dead() {
-		e.Err = errors.New("the connection to the host ended while it ran")
+		err = errors.New("the connection to the host ended while it ran")
 	}
+	e := r.host.fail(r.op, ErrLost, err).advise("run again when the host answers")
 	e.Stderr = said
-	e.Remedy = "run again when the host answers"
 	return e
 }
 
@@ -62,32 +57,30 @@ func (r *running) unframed(exit *ssh.ExitError) error {
 		status = exit.ExitStatus()
 	}
 	said := firstOf(r.words.String(), r.noise.String())
-	e := r.host.fail(r.op, ErrShell, nil)
 	switch {
 	case status == exitNoFrame:
 		return r.startUp()
 	case status == exitNoPrintf:
-		e.Err = errors.New("/bin/sh there has no printf of its own")
-		e.Remedy = "make /bin/sh dash, bash or busybox"
+		return r.host.fail(r.op, ErrShell, errors.New("/bin/sh there has no printf of its own")).
+			advise("make /bin/sh dash, bash or busybox")
 	case r.at.Load() == loggedIn && r.host.cfg.Sudo:
 		return r.noSudo(status, said)
-	default:
-		e.Stderr = said
-		e.Remedy = fmt.Sprintf("use a user whose login shell runs commands, or give it one; as root on the host: "+
-			"usermod -s /bin/sh %[1]s (a forced command in authorized_keys does the same harm); to try: ssh -p %[2]s %[1]s@%[3]s true",
-			r.host.cfg.User, portOf(r.host.cfg.endpoint()), r.host.cfg.Address)
 	}
+	e := r.host.fail(r.op, ErrShell, nil).advise(fmt.Sprintf(
+		"use a user whose login shell runs commands, or give it one; as root on the host: "+
+			"usermod -s /bin/sh %[1]s (a forced command in authorized_keys does the same harm); to try: ssh -p %[2]s %[1]s@%[3]s true",
+		r.host.cfg.User, portOf(r.host.cfg.endpoint()), r.host.cfg.Address))
+	e.Stderr = said
 	return e
 }
 
 // startUp is the error of a login shell whose start-up files take the place of the command.
 func (r *running) startUp() error {
-	e := r.host.fail(r.op, ErrShell, fmt.Errorf("a start-up file of %s's shell replaces it, "+
-		"or reads its input (as exec, read and cat do), so that no command gets through", r.host.cfg.User))
-	e.Remedy = fmt.Sprintf("on the host, look at ~%[1]s/.bashrc (or .zshenv, .tcshrc, config.fish) and "+
-		"/etc/bash.bashrc: put those words behind a line that lets interactive shells alone pass, such as: "+
-		"case $- in *i*) ;; *) return ;; esac", r.host.cfg.User)
-	return e
+	return r.host.fail(r.op, ErrShell, fmt.Errorf("a start-up file of %s's shell replaces it, "+
+		"or reads its input (as exec, read and cat do), so that no command gets through", r.host.cfg.User)).
+		advise(fmt.Sprintf("on the host, look at ~%[1]s/.bashrc (or .zshenv, .tcshrc, config.fish) and "+
+			"/etc/bash.bashrc: put those words behind a line that lets interactive shells alone pass, such as: "+
+			"case $- in *i*) ;; *) return ;; esac", r.host.cfg.User))
 }
 
 // unbegun says why a script that was given up on had not begun; nil where nothing tells, as in a shell that waits for
@@ -106,9 +99,8 @@ func (r *running) unbegun(patience time.Duration) error {
 	case r.at.Load() != loggedIn || !r.host.cfg.Sudo:
 		return nil
 	}
-	e := r.host.fail("become root", ErrSudo, fmt.Errorf("sudo did not end within %s", patience))
-	e.Remedy = "as that user on the host: time sudo -n true; it may wait for a name server or a directory of users"
-	return e
+	return r.host.fail("become root", ErrSudo, fmt.Errorf("sudo did not end within %s", patience)).
+		advise("as that user on the host: time sudo -n true; it may wait for a name server or a directory of users")
 }
 
 // noSudo says why the user did not become root. The words are sudo's own, in whichever language.

@@ -46,7 +46,7 @@ func (h *Host) Put(ctx context.Context, parts ...Part) (done, failed int, err er
 	if len(parts) == 0 {
 		return 0, 0, nil
 	}
-	p := &putting{parts: parts, first: -1}
+	p := &putting{parts: parts, first: -1, token: h.dialer.token()}
 	for i, part := range parts {
 		for range part.Files {
 			p.part = append(p.part, i)
@@ -55,9 +55,6 @@ func (h *Host) Put(ctx context.Context, parts ...Part) (done, failed int, err er
 	}
 	if i, err := checkFiles(p.files); err != nil {
 		return 0, p.part[i], h.fail("put files", errFile, err)
-	}
-	if p.token, err = h.dialer.token(); err != nil {
-		return 0, 0, h.fail("put files", nil, err)
 	}
 	if secret := slices.IndexFunc(p.files, func(f File) bool { return f.Secret }); secret >= 0 {
 		if err := h.aside(ctx, p); err != nil {

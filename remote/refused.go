@@ -20,7 +20,7 @@ func (l *login) explain(ctx context.Context, err error, keys *hostKeys, offer *o
 		if errors.Is(l.badKey, errFirstContact) {
 			return l.badKey
 		}
-		return l.host.wrap("verify host key", ErrHostKey, l.badKey)
+		return l.wrap("verify host key", ErrHostKey, l.badKey)
 	case ctx.Err() != nil:
 		return l.unreachable(ctx, context.Cause(ctx))
 	case errors.As(err, &none):
@@ -133,5 +133,5 @@ func (l *login) unreachable(ctx context.Context, err error) error {
 	if broken(err) || errors.Is(err, ErrLost) {
 		return fmt.Errorf("%w: %w", errNoAnswer, err)
 	}
-	return l.host.wrap("connect", ErrUnreachable, err)
+	return l.wrap("connect", ErrUnreachable, err)
 }

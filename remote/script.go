@@ -64,9 +64,9 @@ func (h *Host) ask(ctx context.Context, c command) error {
 	c.op = "look at the host"
 	err := h.run(inTime, c)
 	if errors.Is(err, ErrSilent) {
-		e := h.fail(c.op, ErrSilent, fmt.Errorf("no answer within %s", patience))
-		e.Remedy = "something there hangs, such as a file system that does not answer: on the host, try df, and look for processes in state D (ps axo pid,stat,args)"
-		return e
+		return h.fail(c.op, ErrSilent, fmt.Errorf("no answer within %s", patience)).
+			advise("something there hangs, such as a file system that does not answer: " +
+				"on the host, try df, and look for processes in state D (ps axo pid,stat,args)")
 	}
 	return err
 }

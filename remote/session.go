@@ -71,14 +71,12 @@ func (h *Host) open(ctx context.Context, op string, m manner) (*session, error) 
 		case holds > 0:
 			h.drop(c) // a hold fills the connection, for as long as it lasts: go on over another one
 		case try < sessionTries:
-			if err := h.dialer.pause(ctx, sessionPause<<try); err != nil {
+			if err := pause(ctx, sessionPause<<try); err != nil {
 				return nil, h.fail(op, nil, err)
 			}
 			try++
 		default:
-			e := h.fail(op, errSessions, err)
-			e.Remedy = "check MaxSessions and the user's limits in sshd_config of the host"
-			return nil, e
+			return nil, h.fail(op, errSessions, err).advise("check MaxSessions and the user's limits in sshd_config of the host")
 		}
 	}
 }
@@ -105,14 +103,5 @@ func newSession(ctx context.Context, c *conn) (*ssh.Session, error) {
 		return r.s, r.err
 	case <-ctx.Done():
 		return nil, context.Cause(ctx)
-	}
-}
-
-func wait(ctx context.Context, event <-chan struct{}) error {
-	select {
-	case <-event:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
 	}
 }

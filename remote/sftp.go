@@ -2,6 +2,7 @@ package remote
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"strconv"
@@ -68,10 +69,7 @@ func (h *Host) logs(ctx context.Context) (bool, error) {
 // sftp starts sftp-server as an ordinary command of the user, because that works behind login shells that print, where
 // the subsystem does not.
 func (h *Host) sftp(ctx context.Context, p *putting, dir string) error {
-	login, err := h.dialer.token()
-	if err != nil {
-		return h.fail("put files", nil, err)
-	}
+	login := h.dialer.token()
 	sh, err := h.exec(ctx, "open sftp", login, commandLine(login, false), staying)
 	if err != nil {
 		return err
@@ -82,9 +80,7 @@ func (h *Host) sftp(ctx context.Context, p *putting, dir string) error {
 	if paths == nil {
 		paths = usualSFTP
 	}
-	if sh.mark, err = h.dialer.token(); err != nil {
-		return h.fail("put files", nil, err)
-	}
+	sh.mark = h.dialer.token()
 	text := fmt.Sprintf(`umask 077; echo "%s r"; for p in %s; do [ ! -x "$p" ] || exec "$p"; done; exit 127`, sh.mark, shellword.Join(paths))
 	err = sh.send([]byte(program(text)))
 	if err == nil {
@@ -101,9 +97,9 @@ func (h *Host) sftp(ctx context.Context, p *putting, dir string) error {
 		case sh.s.conn.dead():
 			return h.fail("put files", ErrLost, err)
 		}
-		e := h.fail("put files", ErrSudo, fmt.Errorf("sudo logs its input, which would be private keys, and there is no SFTP server to send them by: %w", err))
-		e.Remedy = sudoers(h.cfg.User, "exempt it from that log", "Defaults:%s !log_input")
-		return e
+		return h.fail("put files", ErrSudo, fmt.Errorf("sudo logs its input, which would be private keys, "+
+			"and there is no SFTP server to send them by: %w", err)).
+			advise(sudoers(h.cfg.User, "exempt it from that log", "Defaults:%s !log_input"))
 	}
 	defer client.Close()
 	for i, f := range p.files {
@@ -122,8 +118,5 @@ func place(client *sftp.Client, path string, content []byte) error {
 		return err
 	}
 	_, err = f.Write(content)
-	if cerr := f.Close(); err == nil {
-		err = cerr
-	}
-	return err
+	return errors.Join(err, f.Close())
 }

@@ -99,7 +99,8 @@ func TestNoTunnel(t *testing.T) {
 
 func TestJumpHosts(t *testing.T) {
 	c := newClient(t)
-	c.dialer.MaxStarts = 1
+	c.dialer.init()
+	c.dialer.starts = make(chan struct{}, 1)
 	outer := startServer(t, c.signer.PublicKey())
 	middle := startServer(t, c.signer.PublicKey())
 	first, second := c.config(t, outer), c.config(t, middle)
@@ -135,12 +136,18 @@ func TestJumpHosts(t *testing.T) {
 	}
 
 	for _, h := range hosts {
-		if err := h.Close(); err != nil {
-			t.Error(err)
-		}
+		h.Close()
 	}
-	if n := len(c.dialer.jumps); n != 0 {
-		t.Errorf("%d jump hosts stay open", n)
+	var jumps []*conn
+	for _, h := range c.dialer.jumps {
+		jumps = append(jumps, h.live())
+	}
+	c.dialer.Close()
+	for _, jump := range jumps {
+		eventually(t, "a jump host is let go", jump.dead)
+	}
+	if len(jumps) != 2 {
+		t.Errorf("%d jump hosts", len(jumps))
 	}
 }
 
