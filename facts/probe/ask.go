@@ -1,6 +1,7 @@
 package probe
 
 import (
+	"cmp"
 	_ "embed"
 	"fmt"
 	"strings"
@@ -23,13 +24,9 @@ func (a Ask) Script(nonce, unique string) string {
 	if a.Disk {
 		disk = "yes"
 	}
-	wal := a.WALDir
-	if wal == "" {
-		wal = a.DataDir
-	}
 	return lines.Assign([][2]string{
 		{"data", a.DataDir},
-		{"wal", wal},
+		{"wal", cmp.Or(a.WALDir, a.DataDir)},
 		{"opt", facts.ReleaseDir},
 		{"addresses", strings.Join(a.Addresses, " ")},
 		{"ports", strings.Trim(fmt.Sprint(a.Ports), "[]")},

@@ -51,38 +51,43 @@ func Gather(ctx context.Context, src Source) map[string]Probe {
 	}
 	knocked.Wait()
 	close(until)
+	for _, a := range asked {
+		<-a.over
+	}
 	probes := make(map[string]Probe, len(src.Hosts))
 	for name, a := range asked {
-		<-a.over
-		probes[name] = a.probe
-	}
-	for name, probe := range probes {
-		for i, r := range reach[name] {
-			if peer, err := netip.ParseAddrPort(probes[r.To].Callers[r.By]); err == nil {
-				reach[name][i].From = peer.Addr().Unmap().String()
+		a.probe.Reach = reach[name]
+		for i, r := range a.probe.Reach {
+			if to := asked[r.To]; to != nil {
+				if peer, err := netip.ParseAddrPort(to.probe.Callers[r.By]); err == nil {
+					a.probe.Reach[i].From = peer.Addr().Unmap().String()
+				}
 			}
 		}
-		probe.Reach = reach[name]
-		probes[name] = probe
+		probes[name] = a.probe
 	}
 	return probes
 }
 
-// asking is a probe on its way.
+// asking is a probe on its way, to which its script writes.
 type asking struct {
-	answer answer
-	over   chan struct{} // closed at its end
-	probe  Probe         // read after over
+	text  []byte
+	read  int         // bytes in lines that were seen
+	doors chan string // gets why nothing listens at the doors, once; empty: something does
+	told  bool
+
+	over  chan struct{} // closed at its end
+	probe Probe         // read after over
 }
 
 func begin(ctx context.Context, host Host, ask Ask, nonce string, until <-chan struct{}) *asking {
-	a := &asking{answer: answer{doors: make(chan string, 1)}, over: make(chan struct{})}
+	a := &asking{doors: make(chan string, 1), over: make(chan struct{})}
 	go func() {
 		defer close(a.over)
 		// Enough of the nonce stays unknown to whoever may list a directory.
-		err := host.AskUntil(ctx, ask.Script(nonce, nonce[:min(8, len(nonce))]), until, &a.answer)
+		err := host.AskUntil(ctx, ask.Script(nonce, nonce[:min(8, len(nonce))]), until, a)
 		if err == nil {
-			a.probe, err = parse(a.answer.text)
+			a.probe, err = parse(a.text)
 		}
 		if err != nil {
 			a.probe = Probe{Failed: err.Error(), Err: err}
@@ -115,12 +120,12 @@ func waitForDoors(ctx context.Context, src Source, asked map[string]*asking) (sh
 // opened blocks until something listens at the doors, and returns why nothing does.
 func (a *asking) opened(ctx context.Context) (why string) {
 	select {
-	case why = <-a.answer.doors:
+	case why = <-a.doors:
 	case <-ctx.Done():
 		return fmt.Sprintf("no listener could be set up within %s", doorPatience)
 	case <-a.over:
 		select {
-		case why = <-a.answer.doors: // and ended at once
+		case why = <-a.doors: // and ended at once
 		default:
 			return cmp.Or(a.probe.Failed, "no listener could be set up")
 		}
@@ -131,15 +136,7 @@ func (a *asking) opened(ctx context.Context) (why string) {
 	return why
 }
 
-// answer takes what the script of a probe writes.
-type answer struct {
-	text  []byte
-	read  int         // bytes in lines that were seen
-	doors chan string // gets why nothing listens at the doors, once; empty: something does
-	told  bool
-}
-
-func (a *answer) Write(b []byte) (int, error) {
+func (a *asking) Write(b []byte) (int, error) {
 	a.text = append(a.text, b...)
 	for !a.told {
 		line, _, whole := bytes.Cut(a.text[a.read:], []byte("\n"))

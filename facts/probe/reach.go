@@ -11,11 +11,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"slices"
 	"strings"
-	"sync"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/clusterup/clusterup/facts"
 )
@@ -26,12 +28,7 @@ const maxKnocks = 16
 // knockAll tries all doors of all hosts from one of them, its own too.
 func knockAll(ctx context.Context, src Source, from Host, shut map[string]string) []Reach {
 	var found []Reach
-	names := make([]string, 0, len(src.Asks))
-	for name := range src.Asks {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	for _, name := range names {
+	for _, name := range slices.Sorted(maps.Keys(src.Asks)) {
 		for _, door := range src.Asks[name].Doors {
 			r := Reach{To: name, Door: door, Skipped: door.Shut}
 			if door.Listen != "" {
@@ -40,19 +37,14 @@ func knockAll(ctx context.Context, src Source, from Host, shut map[string]string
 			found = append(found, r)
 		}
 	}
-	slots := make(chan struct{}, maxKnocks)
-	var wg sync.WaitGroup
+	var knocks errgroup.Group
+	knocks.SetLimit(maxKnocks)
 	for i := range found {
-		if found[i].Skipped != "" {
-			continue
+		if found[i].Skipped == "" {
+			knocks.Go(func() error { knock(ctx, src, from, &found[i]); return nil })
 		}
-		slots <- struct{}{}
-		wg.Go(func() {
-			defer func() { <-slots }()
-			knock(ctx, src, from, &found[i])
-		})
 	}
-	wg.Wait()
+	_ = knocks.Wait() // what failed is in what was found
 	return found
 }
 
