@@ -23,9 +23,6 @@ type conn struct {
 }
 
 func newConn(client *ssh.Client, every time.Duration) *conn {
-	if every <= 0 {
-		every = defaultKeepalive
-	}
 	c := &conn{client: client, gone: make(chan struct{}), ended: make(chan struct{})}
 	go func() {
 		client.Wait() //nolint:errcheck // why it ended is told by whatever was under way

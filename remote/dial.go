@@ -117,7 +117,9 @@ func (l *login) connect(ctx context.Context) (net.Conn, error) {
 	l.stats.dials.Add(1)
 	dial := (&net.Dialer{}).DialContext
 	if l.via != nil {
-		dial = func(ctx context.Context, _, endpoint string) (net.Conn, error) { return l.parent.tunnelOver(ctx, l.via, endpoint) }
+		dial = func(ctx context.Context, _, endpoint string) (net.Conn, error) {
+			return l.parent.tunnelOver(ctx, l.via, endpoint)
+		}
 	}
 	conn, err := dial(ctx, "tcp", l.cfg.endpoint())
 	if err != nil {

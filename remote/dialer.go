@@ -1,6 +1,7 @@
 package remote
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
@@ -44,28 +45,14 @@ type Config struct {
 	ConnectTimeout time.Duration // per hop: TCP, handshake and login together, without the time a question takes; 0 means 10 s
 }
 
-func (c Config) name() string {
-	if c.Name != "" {
-		return c.Name
-	}
-	return c.Address
-}
+func (c Config) name() string { return cmp.Or(c.Name, c.Address) }
 
 // endpoint is HOST:PORT, with brackets around IPv6 addresses.
 func (c Config) endpoint() string {
-	port := c.Port
-	if port == 0 {
-		port = defaultPort
-	}
-	return net.JoinHostPort(strings.Trim(c.Address, "[]"), strconv.Itoa(port))
+	return net.JoinHostPort(strings.Trim(c.Address, "[]"), strconv.Itoa(cmp.Or(c.Port, defaultPort)))
 }
 
-func (c Config) timeout() time.Duration {
-	if c.ConnectTimeout > 0 {
-		return c.ConnectTimeout
-	}
-	return defaultConnectTimeout
-}
+func (c Config) timeout() time.Duration { return cmp.Or(c.ConnectTimeout, defaultConnectTimeout) }
 
 // Dialer makes the hosts of one run and holds what they share: prompts, keys that were opened, the agent, jump hosts,
 // and the cap on connection starts. The zero value never asks and accepts known host keys only. Do not copy it after
@@ -96,7 +83,6 @@ type Dialer struct {
 	token  func() string         // makes unpredictable words of 24 hexadecimal digits
 	starts chan struct{}         // slots for maxStarts
 	asking chan struct{}         // held by whoever talks to the operator
-	known  sync.Mutex            // held by whoever writes a known_hosts file; a file lock keeps other processes away
 	opened map[string]ssh.Signer // encrypted keys by file; of whoever holds asking
 
 	mu     sync.Mutex
@@ -124,7 +110,7 @@ func (d *Dialer) init() {
 func (d *Dialer) Host(cfg Config) *Host {
 	d.init()
 	h := &Host{dialer: d, cfg: cfg, slots: make(chan struct{}, maxSessions), busy: make(chan struct{}, 1)}
-	if n := len(cfg.Jump); n > 0 {
+	if len(cfg.Jump) > 0 {
 		h.parent = d.jump(cfg.Jump)
 	}
 	return h
@@ -162,6 +148,8 @@ func pause(ctx context.Context, t time.Duration) error {
 	half := t / 2
 	return wait(ctx, time.After(half+randv2.N(half+1))) //nolint:gosec // how long is no secret
 }
+
+func (d *Dialer) beat() time.Duration { return cmp.Or(d.keepalive, defaultKeepalive) }
 
 // wait waits for an event, or until the context ends.
 func wait[T any](ctx context.Context, event <-chan T) error {

@@ -89,16 +89,8 @@ func (e *Error) cause() string {
 	return "unknown cause"
 }
 
-// Unwrap gives the class and the cause.
-func (e *Error) Unwrap() []error {
-	var errs []error
-	for _, err := range []error{e.Kind, e.Err} {
-		if err != nil {
-			errs = append(errs, err)
-		}
-	}
-	return errs
-}
+// Unwrap gives the class and the cause, either of which may be nil.
+func (e *Error) Unwrap() []error { return []error{e.Kind, e.Err} }
 
 // brief is the end of what a host said, on one line and short: the last words of a failing command say why.
 func brief(s string) string {

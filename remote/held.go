@@ -48,26 +48,21 @@ type shell struct {
 }
 
 // shell gives a shell that nobody uses: one that is there already, or a new one. used says that it has run scripts.
-func (h *Host) shell(ctx context.Context, op string, m manner, ttl int) (sh *shell, used bool, err error) {
-	if m == queued {
+func (h *Host) shell(ctx context.Context, op string) (sh *shell, used bool, err error) {
+	for {
 		if sh := h.idle(); sh != nil {
 			return sh, true, nil
 		}
+		if sh, err = h.newShell(ctx, op, queued, ""); !errors.Is(err, errShellFree) {
+			return sh, false, err
+		}
 	}
-	sh, err = h.newShell(ctx, op, m, ttl)
-	if errors.Is(err, errShellFree) {
-		return h.shell(ctx, op, m, ttl)
-	}
-	return sh, false, err
 }
 
-// newShell opens a session and starts the frame, which it does not wait for.
-func (h *Host) newShell(ctx context.Context, op string, m manner, ttl int) (*shell, error) {
+// newShell opens a session and starts the frame, which it does not wait for. The host ends it after limit seconds of
+// silence; "": never.
+func (h *Host) newShell(ctx context.Context, op string, m manner, limit string) (*shell, error) {
 	login, mark := h.dialer.token(), h.dialer.token()
-	limit := ""
-	if ttl > 0 {
-		limit = fmt.Sprint(ttl)
-	}
 	sh, err := h.exec(ctx, op, login, commandLine(login, h.cfg.Sudo), m)
 	if err != nil {
 		return nil, err

@@ -2,9 +2,11 @@ package remote
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"io"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -31,15 +33,9 @@ func (h *Host) Hold(ctx context.Context, script string) (*Held, error) {
 	if err := readable(script); err != nil {
 		return nil, h.fail("hold", nil, err)
 	}
-	beat := h.dialer.keepalive
-	if beat <= 0 {
-		beat = defaultKeepalive
-	}
-	ttl := h.dialer.holdTTL
-	if ttl <= 0 {
-		ttl = 4 * beat
-	}
-	sh, _, err := h.shell(ctx, "hold", staying, max(1, int(ttl/time.Second)))
+	beat := h.dialer.beat()
+	ttl := cmp.Or(h.dialer.holdTTL, 4*beat)
+	sh, err := h.newShell(ctx, "hold", staying, strconv.Itoa(max(1, int(ttl/time.Second))))
 	if err != nil {
 		return nil, err
 	}

@@ -62,7 +62,7 @@ func (h *Host) connect(ctx context.Context) (*conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := newConn(client, h.dialer.keepalive)
+	c := newConn(client, h.dialer.beat())
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.closed.Load() {

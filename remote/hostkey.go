@@ -179,23 +179,13 @@ func (d *Dialer) meet(ctx context.Context, cfg Config, key ssh.PublicKey) error 
 		}
 	}
 	line := knownhosts.Line([]string{cfg.endpoint()}, key)
-	if err := d.remember(cfg.KnownHosts[0], line); err != nil {
-		return k.refuse(err,
-			fmt.Sprintf("make %s writable, or add this line to another file of known_hosts: %s", cfg.KnownHosts[0], line))
-	}
-	return nil
-}
-
-// remember appends a line that other processes are not in the middle of writing.
-func (d *Dialer) remember(file, line string) error {
-	d.known.Lock()
-	defer d.known.Unlock()
-	err := os.MkdirAll(filepath.Dir(file), 0o700)
+	err = os.MkdirAll(filepath.Dir(cfg.KnownHosts[0]), 0o700)
 	if err == nil {
-		err = durable.Append(file, line)
+		err = durable.Append(cfg.KnownHosts[0], line)
 	}
 	if err != nil {
-		return fmt.Errorf("remember host key: %w", err)
+		return k.refuse(fmt.Errorf("remember host key: %w", err),
+			fmt.Sprintf("make %s writable, or add this line to another file of known_hosts: %s", cfg.KnownHosts[0], line))
 	}
 	return nil
 }

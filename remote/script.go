@@ -117,7 +117,7 @@ func (h *Host) run(ctx context.Context, c command) error {
 	}
 	defer release()
 	for {
-		sh, used, err := h.shell(ctx, c.op, queued, 0)
+		sh, used, err := h.shell(ctx, c.op)
 		if err != nil {
 			return err
 		}

@@ -19,10 +19,6 @@ func (h *Host) DialContext(ctx context.Context, network, addr string) (net.Conn,
 	default:
 		return nil, h.fail("connect to "+addr, errTunnel, fmt.Errorf("network %s is not tcp", network))
 	}
-	return h.tunnel(ctx, addr)
-}
-
-func (h *Host) tunnel(ctx context.Context, addr string) (net.Conn, error) {
 	for again := false; ; again = true {
 		c, err := h.connect(ctx)
 		if err != nil {
@@ -48,12 +44,11 @@ func (h *Host) tunnelOver(ctx context.Context, c *conn, addr string) (net.Conn, 
 	case ctx.Err() != nil:
 		return nil, h.fail(op, nil, context.Cause(ctx))
 	case errors.As(err, &refused):
-		e := h.fail(op, errTunnel, fmt.Errorf("%s: %s", refused.Reason, brief(refused.Message)))
+		err := fmt.Errorf("%s: %s", refused.Reason, brief(refused.Message))
 		if refused.Reason == ssh.Prohibited {
-			e.Kind = ErrForwarding
-			e.Remedy = "set AllowTcpForwarding to yes or local in the host's sshd_config"
+			return nil, h.fail(op, ErrForwarding, err).advise("set AllowTcpForwarding to yes or local in the host's sshd_config")
 		}
-		return nil, e
+		return nil, h.fail(op, errTunnel, err)
 	case c.dead(), broken(err):
 		return nil, h.fail(op, ErrLost, err)
 	}
@@ -70,16 +65,13 @@ type tunnel struct {
 func newTunnel(channel net.Conn, addr string) *tunnel {
 	near, far := net.Pipe()
 	t := &tunnel{Conn: near, channel: channel, addr: tunnelAddr(addr)}
-	go func() {
-		io.Copy(far, channel) //nolint:errcheck // both ends learn it from the close
-		far.Close()
-		channel.Close()
-	}()
-	go func() {
-		io.Copy(channel, far) //nolint:errcheck // both ends learn it from the close
-		far.Close()
-		channel.Close()
-	}()
+	for _, way := range [][2]net.Conn{{far, channel}, {channel, far}} {
+		go func() {
+			io.Copy(way[0], way[1]) //nolint:errcheck // both ends learn it from the close
+			far.Close()
+			channel.Close()
+		}()
+	}
 	return t
 }
 

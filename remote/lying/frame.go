@@ -19,10 +19,10 @@ var (
 
 // shell is a held shell as an honest host has it, but that it runs nothing.
 type shell struct {
-	channel ssh.Channel
-	in      *bufio.Reader
-	mark    string
-	kept    string // script
+	in        *bufio.Reader
+	out, errs io.Writer
+	mark      string
+	kept      string // script
 }
 
 // open takes a session as far as an honest host does before it runs a script.
@@ -34,7 +34,7 @@ func open(line string, channel ssh.Channel) (*shell, error) {
 	if _, err := io.WriteString(channel, mark[1]+"\n"); err != nil {
 		return nil, err
 	}
-	s := &shell{channel: channel, in: bufio.NewReader(channel)}
+	s := &shell{in: bufio.NewReader(channel), out: &turns{w: channel}, errs: &turns{w: channel.Stderr()}}
 	guard, err := s.in.ReadString('\n')
 	if err != nil {
 		return nil, err
@@ -65,8 +65,8 @@ func (s *shell) lines(end string) (string, error) {
 
 // say says the mark and what follows it, on standard output and standard error.
 func (s *shell) say(out, errs string) error {
-	_, err := io.WriteString(s.channel, s.mark+out)
-	_, also := io.WriteString(s.channel.Stderr(), s.mark+errs)
+	_, err := io.WriteString(s.out, s.mark+out)
+	_, also := io.WriteString(s.errs, s.mark+errs)
 	return errors.Join(err, also)
 }
 
@@ -86,7 +86,7 @@ func (s *shell) next() (Talk, error) {
 	if words[1] != "s" && words[1] != "k" {
 		in, drain = &input{r: s.in}, func() { _, _ = io.Copy(io.Discard, s.in) }
 	}
-	return Talk{Script: script, In: in, Drain: drain, Out: s.channel, Err: s.channel.Stderr(), shell: s}, s.say(" b\n", " b\n")
+	return Talk{Script: script, In: in, Drain: drain, Out: s.out, Err: s.errs, shell: s}, s.say(" b\n", " b\n")
 }
 
 // script takes a script, of whose beginning the words tell.

@@ -4,7 +4,8 @@ import (
 	"encoding/binary"
 	"io"
 	"net"
-	"strings"
+
+	"golang.org/x/crypto/ssh"
 )
 
 // Greet answers every connection with an SSH greeting and the names of algorithms, and hangs up once the other side
@@ -25,15 +26,18 @@ func Greet(listener net.Listener, keyExchange, hostKeys []string) {
 
 // algorithms is an SSH_MSG_KEXINIT in its packet (RFC 4253, 6 and 7.1).
 func algorithms(keyExchange, hostKeys []string) []byte {
-	payload := append([]byte{20}, make([]byte, 16)...)
-	cipher, mac, none := "aes128-ctr", "hmac-sha2-256", "none"
-	for _, names := range []string{
-		strings.Join(keyExchange, ","), strings.Join(hostKeys, ","), cipher, cipher, mac, mac, none, none, "", "",
-	} {
-		payload = binary.BigEndian.AppendUint32(payload, uint32(len(names))) //nolint:gosec // a few names
-		payload = append(payload, names...)
-	}
-	payload = append(payload, 0, 0, 0, 0, 0)
+	cipher, mac, none := []string{"aes128-ctr"}, []string{"hmac-sha2-256"}, []string{"none"}
+	payload := ssh.Marshal(&struct {
+		Cookie                                                      [16]byte `sshtype:"20"`
+		KeyExchange, HostKeys                                       []string
+		CipherOut, CipherIn, MACOut, MACIn, CompressOut, CompressIn []string
+		LanguagesOut, LanguagesIn                                   []string
+		Follows                                                     bool
+		Reserved                                                    uint32
+	}{
+		KeyExchange: keyExchange, HostKeys: hostKeys, CipherOut: cipher, CipherIn: cipher,
+		MACOut: mac, MACIn: mac, CompressOut: none, CompressIn: none,
+	})
 	padding := 8 - (5+len(payload))%8 + 8
 	packet := binary.BigEndian.AppendUint32(nil, uint32(1+len(payload)+padding)) //nolint:gosec // a few names
 	packet = append(packet, byte(padding))

@@ -125,7 +125,7 @@ func (h *Host) serve(conn net.Conn) {
 		if err != nil {
 			return
 		}
-		h.all.Go(func() { h.session(&turns{Channel: channel}, requests) })
+		h.all.Go(func() { h.session(channel, requests) })
 	}
 }
 
@@ -175,27 +175,14 @@ func (h *Host) answer(line string, channel ssh.Channel) int {
 	}
 }
 
-// turns is a channel to which many may write at once; that of the library takes one writer of each kind.
+// turns lets many write at once; what the library gives takes one writer.
 type turns struct {
-	ssh.Channel
-	mu, stderr sync.Mutex
+	mu sync.Mutex
+	w  io.Writer
 }
 
 func (t *turns) Write(b []byte) (int, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.Channel.Write(b)
-}
-
-func (t *turns) Stderr() io.ReadWriter { return turnsOfStderr{t.Channel.Stderr(), t} }
-
-type turnsOfStderr struct {
-	io.ReadWriter
-	of *turns
-}
-
-func (s turnsOfStderr) Write(b []byte) (int, error) {
-	s.of.stderr.Lock()
-	defer s.of.stderr.Unlock()
-	return s.ReadWriter.Write(b)
+	return t.w.Write(b)
 }
