@@ -113,11 +113,10 @@ func (s *Store) client(base string) (Client, error) {
 	if err != nil {
 		return Client{}, err
 	}
-	certs, err := parseCerts(data)
-	if err != nil || len(certs) != 1 {
-		return Client{}, fmt.Errorf("read %s: not exactly one certificate in PEM", base+certSuffix)
+	cert, err := parseCert(data)
+	if err != nil {
+		return Client{}, fmt.Errorf("read %s: %w", base+certSuffix, err)
 	}
-	cert := certs[0]
 	c := Client{
 		User: cert.Subject.CommonName, Serial: cert.SerialNumber.Text(16), SHA256: fingerprint(cert.Raw), Issuer: cert.Issuer.String(),
 		NotBefore: cert.NotBefore, NotAfter: cert.NotAfter,

@@ -91,7 +91,7 @@ func remoteCA(e *External) (cert *x509.Certificate, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("ask %s for its CA: %w", e.URL, err)
 	}
-	if cert, err = oneCert([]byte(answer.Certificate)); err == nil {
+	if cert, err = parseCert([]byte(answer.Certificate)); err == nil {
 		err = checkChain([]*x509.Certificate{cert})
 	}
 	if err != nil {
@@ -124,7 +124,7 @@ func signRemote(r request, key crypto.Signer, issuer *authority, rand io.Reader)
 	if err != nil {
 		return nil, fmt.Errorf("ask %s to sign: %w", e.URL, err)
 	}
-	cert, err := oneCert(answer)
+	cert, err := parseCert(answer)
 	if err == nil {
 		err = r.answeredBy(cert, key, issuer)
 	}
@@ -132,14 +132,6 @@ func signRemote(r request, key crypto.Signer, issuer *authority, rand io.Reader)
 		return nil, unfit("ask %s to sign: %w", e.URL, err)
 	}
 	return cert, nil
-}
-
-func oneCert(data []byte) (*x509.Certificate, error) {
-	certs, err := parseCerts(data)
-	if err != nil || len(certs) != 1 {
-		return nil, errors.New("the answer is not one certificate in PEM")
-	}
-	return certs[0], nil
 }
 
 // answeredBy says how a certificate differs from what was asked for.

@@ -55,7 +55,7 @@ func (s *Store) Holds() map[Role]string {
 
 func (s *Store) loadHolds() (map[Role]string, error) {
 	holds := map[Role]string{}
-	for _, role := range []Role{RolePeer, RoleClient} {
+	for _, role := range roles {
 		path := filepath.Join(s.dir, string(role)+holdSuffix)
 		data, err := os.ReadFile(path)
 		if errors.Is(err, fs.ErrNotExist) {

@@ -1,6 +1,7 @@
 package pki
 
 import (
+	"cmp"
 	"crypto"
 	"crypto/sha256"
 	"crypto/x509"
@@ -12,6 +13,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -61,7 +63,10 @@ func (s *Store) loadCAs() ([]authority, error) {
 		}
 		cas = append(cas, a)
 	}
-	sortCAs(cas)
+	slices.SortFunc(cas, func(a, b authority) int {
+		byRole := cmp.Compare(slices.Index(roles, a.Role), slices.Index(roles, b.Role))
+		return cmp.Or(byRole, cmp.Compare(a.Generation, b.Generation))
+	})
 	s.attachGiven(cas)
 	return cas, nil
 }
@@ -195,17 +200,14 @@ func readCA(path string) (*x509.Certificate, error) {
 	if err != nil {
 		return nil, err
 	}
-	certs, err := parseCerts(data)
-	if err == nil && len(certs) != 1 {
-		err = errors.New("not exactly one certificate")
-	}
+	cert, err := parseCert(data)
 	if err == nil {
-		err = checkCA(certs[0])
+		err = checkCA(cert)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", path, err)
 	}
-	return certs[0], nil
+	return cert, nil
 }
 
 func newAuthority(role Role, generation int, cert *x509.Certificate) authority {

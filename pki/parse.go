@@ -42,6 +42,18 @@ func parseCerts(data []byte) ([]*x509.Certificate, error) {
 	return certs, nil
 }
 
+// parseCert reads the only certificate there is to be.
+func parseCert(data []byte) (*x509.Certificate, error) {
+	certs, err := parseCerts(data)
+	if err == nil && len(certs) != 1 {
+		err = errors.New("not exactly one certificate in PEM")
+	}
+	if err != nil {
+		return nil, err
+	}
+	return certs[0], nil
+}
+
 // checkEncoding says what a file is that is not text.
 func checkEncoding(data []byte) error {
 	switch {

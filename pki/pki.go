@@ -7,6 +7,7 @@ package pki
 
 import (
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/cloudflare/cfssl/log"
@@ -21,7 +22,9 @@ const (
 	RoleClient Role = "client" // signs those of clients, and those that members show clients
 )
 
-func (r Role) valid() bool { return r == RolePeer || r == RoleClient }
+var roles = []Role{RolePeer, RoleClient}
+
+func (r Role) valid() bool { return slices.Contains(roles, r) }
 
 // CA is one generation of the CA of a role. Certificates of all generations that are kept are trusted.
 type CA struct {

@@ -55,7 +55,7 @@ func (s *Store) reseal(to []recipient, unlock *unlocker) (err error) {
 	defer func() {
 		for base := range next { // nothing is left of them unless this went wrong
 			for _, suffix := range []string{keySuffix, sealedSuffix} {
-				err = errors.Join(err, remove(base+suffix+nextSuffix))
+				err = errors.Join(err, durable.Remove(base+suffix+nextSuffix))
 			}
 		}
 	}()
@@ -77,7 +77,7 @@ func (s *Store) reseal(to []recipient, unlock *unlocker) (err error) {
 // sealed to, so that it is known to be due again.
 func (s *Store) swap(base string, files []keyFile) error {
 	s.reached("forget the recipients")
-	if err := remove(base + recipientsSuffix); err != nil {
+	if err := durable.Remove(base + recipientsSuffix); err != nil {
 		return err
 	}
 	key := files[0]
@@ -90,7 +90,7 @@ func (s *Store) swap(base string, files []keyFile) error {
 		if suffix == key.suffix {
 			continue
 		}
-		if err := remove(base + suffix); err != nil {
+		if err := durable.Remove(base + suffix); err != nil {
 			return err
 		}
 	}

@@ -2,7 +2,6 @@ package pki
 
 import (
 	"bytes"
-	"cmp"
 	"crypto"
 	"crypto/x509"
 	"fmt"
@@ -114,12 +113,11 @@ func bundle(cas []authority) []byte {
 }
 
 func (s *Store) find(role Role, generation int) (authority, bool) {
-	for _, a := range s.cas {
-		if a.Role == role && a.Generation == generation {
-			return a, true
-		}
+	i := slices.IndexFunc(s.cas, func(a authority) bool { return a.Role == role && a.Generation == generation })
+	if i < 0 {
+		return authority{}, false
 	}
-	return authority{}, false
+	return s.cas[i], true
 }
 
 // of are the CAs of a role, oldest first.
@@ -132,11 +130,3 @@ func (s *Store) of(role Role) []authority {
 	}
 	return all
 }
-
-func sortCAs(cas []authority) {
-	slices.SortFunc(cas, func(a, b authority) int {
-		return cmp.Or(cmp.Compare(roleOrder(a.Role), roleOrder(b.Role)), cmp.Compare(a.Generation, b.Generation))
-	})
-}
-
-func roleOrder(r Role) int { return slices.Index([]Role{RolePeer, RoleClient}, r) }

@@ -220,10 +220,12 @@ func (a *authority) copied(rand io.Reader) (*authority, error) {
 			ExtraExtensions: cert.Extensions, // as they are, also those that nobody here knows
 		}
 		if above == nil {
-			if signer, err = copiedTop(cert, key, rand); err != nil {
-				return nil, err
+			above, signer = &x509.Certificate{RawSubject: cert.RawIssuer}, key
+			if !selfSigned(cert) { // then somebody signs it who is not here
+				if signer, err = newKey(defaultAlgorithm, rand); err != nil {
+					return nil, err
+				}
 			}
-			above = &x509.Certificate{RawSubject: cert.RawIssuer}
 		}
 		der, err := x509.CreateCertificate(rand, template, above, key.Public(), signer)
 		if err == nil {
@@ -238,13 +240,4 @@ func (a *authority) copied(rand io.Reader) (*authority, error) {
 	made.under(copies[1:])
 	made.key = opened(signer)
 	return &made, nil
-}
-
-// copiedTop is the key that signs the uppermost copy: its own where it is a root, else that of somebody who is not
-// here.
-func copiedTop(cert *x509.Certificate, own crypto.Signer, rand io.Reader) (crypto.Signer, error) {
-	if selfSigned(cert) {
-		return own, nil
-	}
-	return newKey(defaultAlgorithm, rand)
 }

@@ -4,7 +4,6 @@ import (
 	"crypto"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -63,7 +62,7 @@ func (s *Store) writeCA(a authority, signer crypto.Signer) error {
 // clearLeft removes what an earlier run has left of a CA, one that was killed: its key would be taken for that of the next.
 func clearLeft(base string) error {
 	for _, suffix := range []string{keySuffix, sealedSuffix, recipientsSuffix, chainSuffix, retiredSuffix, givenSuffix} {
-		if err := remove(base + suffix); err != nil {
+		if err := durable.Remove(base + suffix); err != nil {
 			return err
 		}
 	}
@@ -80,12 +79,4 @@ func (s *Store) mayHold(sealTo []recipient) error {
 		return err
 	}
 	return private(s.dir, info, "0700")
-}
-
-// remove does nothing when there is no such file.
-func remove(path string) error {
-	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	return nil
 }
