@@ -60,37 +60,38 @@ func inNamespace(path string, kind int, name string, fn func() error) error {
 			runtime.UnlockOSThread()
 			return
 		}
-		back, err := os.Open("/proc/thread-self/ns/" + name)
-		if err != nil {
-			done <- err
-			return
-		}
-		defer back.Close()
-		to, err := os.Open(path)
-		if err != nil {
-			done <- err
-			return
-		}
-		defer to.Close()
-		if kind == unix.CLONE_NEWNS {
-			// A thread that shares its root and directory with others may not change
-			// mount namespaces; unshared, it can never be given back.
-			if err := unix.Unshare(unix.CLONE_FS); err != nil {
-				done <- err
-				return
-			}
-		}
-		if err := unix.Setns(int(to.Fd()), kind); err != nil {
-			done <- fmt.Errorf("enter %s: %w", path, err)
-			return
-		}
-		err = fn()
-		if kind != unix.CLONE_NEWNS && unix.Setns(int(back.Fd()), kind) == nil {
-			runtime.UnlockOSThread()
-		}
-		done <- err
+		done <- onThread(path, kind, name, fn)
 	}()
 	return <-done
+}
+
+// onThread runs fn on this thread, which is locked, inside a namespace, and unlocks it where it is back afterwards.
+func onThread(path string, kind int, name string, fn func() error) error {
+	back, err := os.Open("/proc/thread-self/ns/" + name)
+	if err != nil {
+		return err
+	}
+	defer back.Close()
+	to, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer to.Close()
+	if kind == unix.CLONE_NEWNS {
+		// A thread that shares its root and directory with others may not change
+		// mount namespaces; unshared, it can never be given back.
+		if err := unix.Unshare(unix.CLONE_FS); err != nil {
+			return err
+		}
+	}
+	if err := unix.Setns(int(to.Fd()), kind); err != nil {
+		return fmt.Errorf("enter %s: %w", path, err)
+	}
+	err = fn()
+	if kind != unix.CLONE_NEWNS && unix.Setns(int(back.Fd()), kind) == nil {
+		runtime.UnlockOSThread()
+	}
+	return err
 }
 
 // mountInto makes what is mounted at src appear at dst inside the mount namespace of process pid.

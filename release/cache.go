@@ -3,7 +3,6 @@ package release
 import (
 	"context"
 	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -30,20 +29,15 @@ func (c cache) folder(d digest) string { return filepath.Join(c.dir, "releases",
 
 func (c cache) record(d digest) string { return filepath.Join(c.folder(d), "binaries.json") }
 
-func (c cache) localRecord(path string) string {
-	return filepath.Join(c.dir, "releases", "local", hashText(path)+".json")
+func (c cache) localRecord(path string) string { return c.hashed("local", path) }
+
+func (c cache) originPath(url string) string { return c.hashed("origins", url) }
+
+func (c cache) hashed(folder, text string) string {
+	return filepath.Join(c.dir, "releases", folder, fmt.Sprintf("%x.json", sha256.Sum256([]byte(text))))
 }
 
-func (c cache) originPath(url string) string {
-	return filepath.Join(c.dir, "releases", "origins", hashText(url)+".json")
-}
-
-func hashText(text string) string {
-	sum := sha256.Sum256([]byte(text))
-	return hex.EncodeToString(sum[:])
-}
-
-// get returns the archive with the digest d, which is known. See absent for the error when it has to be fetched.
+// get returns the archive with the digest d. See absent for the error when it has to be fetched.
 func (c cache) get(n name, d digest) (*Archive, error) {
 	path := filepath.Join(c.folder(d), n.file())
 	return verified(path, path, c.record(d), n, d)
