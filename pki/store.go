@@ -35,7 +35,9 @@ type authority struct {
 // openKey gives a private key, which is read when it is needed first.
 type openKey func() (crypto.Signer, error)
 
-func opened(signer crypto.Signer) openKey { return func() (crypto.Signer, error) { return signer, nil } }
+func opened(signer crypto.Signer) openKey {
+	return func() (crypto.Signer, error) { return signer, nil }
+}
 
 // Open reads a ca directory. One that does not exist holds no CAs; it is not made. It is an error when others can read a plain key or its
 // directory, or when a key does not belong to its certificate; sealed keys are opened, and held against it, only when they are to sign.
