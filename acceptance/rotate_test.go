@@ -149,7 +149,11 @@ func (s *site) standsWith(t *testing.T, inv inventory, generations map[string]in
 	s.shows(t, inv, generations)
 	store := s.cas(t, inv.Cluster)
 	for role, generation := range generations {
-		want := strings.TrimSpace(string(store.TrustOf(pki.Role(role), []int{generation})))
+		i := slices.IndexFunc(store.CAs(), func(ca pki.CA) bool { return ca.Role == pki.Role(role) && ca.Generation == generation })
+		if i < 0 {
+			t.Fatalf("there is no %s CA %d", role, generation)
+		}
+		want := strings.TrimSpace(string(store.CAs()[i].Trust))
 		for _, m := range inv.Members {
 			if got := s.on(t, m.Name, "cat /etc/etcd/"+inv.Cluster+"/trust-"+role+"-*.pem"); got != want {
 				t.Errorf("%s: its bundles for the %s CA are\n%s\nwant that of CA %d alone", m.Name, role, got, generation)

@@ -8,11 +8,13 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"time"
 
 	"github.com/clusterup/clusterup/facts"
 	"github.com/clusterup/clusterup/inventory"
 	"github.com/clusterup/clusterup/pki"
 	"github.com/clusterup/clusterup/plan/etcd"
+	"github.com/clusterup/clusterup/plan/trust"
 )
 
 // OpenStore reads the CAs anew. Nothing is unlocked by that.
@@ -24,25 +26,18 @@ func (s *Session) OpenStore() (*pki.Store, error) {
 	return pki.Open(s.CADir(), options)
 }
 
-// Authorities are the CAs, and all that is recorded beside them, as facts.
-func (s *Session) Authorities(store *pki.Store, seen *facts.Operator) error {
-	s.Etcd.meet(store)
-	wanted := map[pki.Role]*inventory.GivenCA{pki.RolePeer: s.Cluster.PKI.PeerCA, pki.RoleClient: s.Cluster.PKI.ClientCA}
-	for _, ca := range store.CAs() {
-		given := wanted[ca.Role]
-		seen.CAs = append(seen.CAs, facts.CA{
-			Role: string(ca.Role), Generation: ca.Generation, SHA256: ca.SHA256, NotBefore: ca.NotBefore, NotAfter: ca.NotAfter,
-			PEM: ca.PEM, Trust: ca.Trust, Signing: ca.Signing, Retired: ca.Retired, Given: ca.Given, KeyFile: ca.KeyFile,
-			Lists: ca.Signing && (!ca.Given || given == nil || given.External == nil),
-		})
-	}
+// authorities are the CAs, and all that is recorded beside them, as facts.
+func (s *Session) authorities(store *pki.Store, seen *facts.Operator) error {
+	known := s.Known(store, s.Now())
+	s.Etcd.meet(known)
+	seen.CAs = known.Seen.Operator.CAs
 	seen.Unsealed = !store.IsSealedTo(s.Cluster.PKI.SealTo)
 	seen.Holds, seen.Replaced, seen.Unfit = map[string]string{}, map[string]string{}, map[string]string{}
 	seen.Reverts = map[string]int{}
 	for role, phase := range store.Holds() {
 		seen.Holds[string(role)] = phase
 	}
-	for role := range wanted {
+	for role := range s.given() {
 		if differs := store.Differs(role); differs != "" {
 			seen.Replaced[string(role)] = differs
 		}
@@ -58,16 +53,40 @@ func (s *Session) Authorities(store *pki.Store, seen *facts.Operator) error {
 		return err
 	}
 	for _, c := range clients {
-		seen.Clients = append(seen.Clients, facts.Client{
-			Name: c.Name, Serial: c.Serial, Generation: c.Generation, NotBefore: c.NotBefore, NotAfter: c.NotAfter,
-			Revoked: !c.Revoked.IsZero(),
-		})
+		seen.Clients = append(seen.Clients, ClientOf(c))
 	}
 	seen.Revoked.List, seen.Revoked.Current, err = store.LastCRL()
 	if errors.Is(err, pki.ErrNoCA) {
 		return nil // a list that was left of CAs which are gone
 	}
 	return err
+}
+
+// Known is what the CAs of the operator directory alone say of trust, without a look at any host.
+func (s *Session) Known(store *pki.Store, now time.Time) trust.State {
+	var cas []facts.CA
+	for _, ca := range store.CAs() {
+		given := s.given()[ca.Role]
+		cas = append(cas, facts.CA{
+			Role: string(ca.Role), Generation: ca.Generation, SHA256: ca.SHA256, NotBefore: ca.NotBefore, NotAfter: ca.NotAfter,
+			PEM: ca.PEM, Trust: ca.Trust, Signing: ca.Signing, Retired: ca.Retired, Given: ca.Given, KeyFile: ca.KeyFile,
+			Lists: ca.Signing && (!ca.Given || given == nil || given.External == nil),
+		})
+	}
+	return trust.State{Seen: facts.Snapshot{Taken: now, Operator: facts.Operator{CAs: cas}}}
+}
+
+// given are the CAs that the inventory names; nil: clusterup makes that of the role.
+func (s *Session) given() map[pki.Role]*inventory.GivenCA {
+	return map[pki.Role]*inventory.GivenCA{pki.RolePeer: s.Cluster.PKI.PeerCA, pki.RoleClient: s.Cluster.PKI.ClientCA}
+}
+
+// ClientOf is a client certificate as a fact.
+func ClientOf(c pki.Client) facts.Client {
+	return facts.Client{
+		Name: c.Name, Serial: c.Serial, Generation: c.Generation, NotBefore: c.NotBefore, NotAfter: c.NotAfter,
+		Revoked: !c.Revoked.IsZero(),
+	}
 }
 
 // Store is what signs: one for the whole run, so that a passphrase is asked for once, until the CAs are others.
@@ -84,25 +103,13 @@ func (s *Session) Store() (*pki.Store, error) {
 	return s.signing, nil
 }
 
-// roots are the client CAs whose certificates members may show: those that are not retired, and those to which a
-// rotation was begun and taken back, since members may still have theirs.
-func roots(store *pki.Store) []byte {
-	var generations []int
-	for _, ca := range store.CAs() {
-		if ca.Role == pki.RoleClient && (!ca.Retired || len(generations) > 0) {
-			generations = append(generations, ca.Generation)
-		}
-	}
-	return store.TrustOf(pki.RoleClient, generations)
-}
-
 func (s *Session) pkiOptions() (pki.Options, error) {
 	wanted := s.Cluster.PKI
 	options := pki.Options{
 		SealTo: wanted.SealTo, Unlock: s.Unlock(), Given: map[pki.Role]pki.Given{}, Names: etcd.LeafNames(s.Cluster),
 		NoLists: !s.Cluster.TLS.Clients,
 	}
-	for role, given := range map[pki.Role]*inventory.GivenCA{pki.RolePeer: wanted.PeerCA, pki.RoleClient: wanted.ClientCA} {
+	for role, given := range s.given() {
 		if given == nil {
 			continue
 		}

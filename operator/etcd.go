@@ -15,6 +15,7 @@ import (
 	"github.com/clusterup/clusterup/facts"
 	"github.com/clusterup/clusterup/pki"
 	"github.com/clusterup/clusterup/plan/etcd"
+	"github.com/clusterup/clusterup/plan/trust"
 	"github.com/clusterup/clusterup/quorum"
 )
 
@@ -113,19 +114,8 @@ func (a *etcdAPI) close() {
 	}
 }
 
-// mint is a client certificate for clusterup itself. Its name is root, the user that administers etcd once
-// authentication is on.
-func (s *Session) mint(now time.Time) (pair pki.Pair, trust []byte, err error) {
-	store, err := s.Store()
-	if err != nil {
-		return pki.Pair{}, nil, err
-	}
-	if pair, err = s.mintOf(store, common(store, pki.RoleClient, now), now); err != nil {
-		return pki.Pair{}, nil, err
-	}
-	return pair, roots(store), nil
-}
-
+// mintOf is a client certificate for clusterup itself, of a generation of the CA. Its name is root, the user that
+// administers etcd once authentication is on.
 func (s *Session) mintOf(store *pki.Store, generation int, now time.Time) (pki.Pair, error) {
 	pair, err := store.Issue(pki.Leaf{
 		Kind: "client", CN: "root", Organization: "clusterup", Lifetime: ownLifetime,
@@ -137,29 +127,22 @@ func (s *Session) mintOf(store *pki.Store, generation int, now time.Time) (pki.P
 	return pair, nil
 }
 
-// clientTLS mints client certificates in memory: one that every member accepts as far as this operator directory knows,
-// and one of each CA of clusterup's own that came later. It shows a member the one that it asks for, since a restored
-// directory may not know that the members dropped the older CA.
+// clientTLS mints client certificates in memory. A member says which CAs it accepts, and is shown one of those.
 func (s *Session) clientTLS(now time.Time) (*tls.Config, error) {
-	pair, trust, err := s.mint(now)
-	if err != nil {
-		return nil, err
-	}
 	store, err := s.Store()
 	if err != nil {
 		return nil, err
 	}
-	pairs, first := []pki.Pair{pair}, common(store, pki.RoleClient, now)
-	for _, ca := range store.CAs() {
-		if first == 0 || ca.Role != pki.RoleClient || ca.Generation <= first || !ca.Signing || ca.Given {
-			continue
-		}
-		if later, err := s.mintOf(store, ca.Generation, now); err == nil { // it may not be needed
-			pairs = append(pairs, later)
-		}
-	}
+	known := s.Known(store, now)
 	var certificates []tls.Certificate
-	for _, pair := range pairs {
+	for i, generation := range known.Own() {
+		pair, err := s.mintOf(store, generation, now)
+		if err != nil && i > 0 {
+			continue // it may not be needed
+		}
+		if err != nil {
+			return nil, err
+		}
 		certificate, err := pair.TLS()
 		if err != nil {
 			return nil, fmt.Errorf("mint a client certificate: %w", err)
@@ -167,7 +150,7 @@ func (s *Session) clientTLS(now time.Time) (*tls.Config, error) {
 		certificates = append(certificates, certificate)
 	}
 	roots := x509.NewCertPool()
-	roots.AppendCertsFromPEM(trust)
+	roots.AppendCertsFromPEM(trust.PEM(known.Roots()))
 	return &tls.Config{
 		MinVersion: tls.VersionTLS12, RootCAs: roots,
 		GetClientCertificate: func(asked *tls.CertificateRequestInfo) (*tls.Certificate, error) {
@@ -181,16 +164,21 @@ func (s *Session) clientTLS(now time.Time) (*tls.Config, error) {
 	}, nil
 }
 
-// OwnPair writes such a certificate to files that their owner alone can read.
+// OwnPair writes a client certificate that every member accepts to files that their owner alone can read.
 func (s *Session) OwnPair(cert, key, ca string) error {
-	pair, trust, err := s.mint(s.Now())
+	store, err := s.Store()
+	if err != nil {
+		return err
+	}
+	known := s.Known(store, s.Now())
+	pair, err := s.mintOf(store, known.Common("client"), s.Now())
 	if err != nil {
 		return err
 	}
 	for _, file := range []struct {
 		path string
 		data []byte
-	}{{key, pair.Key}, {cert, pair.Cert}, {ca, trust}} {
+	}{{key, pair.Key}, {cert, pair.Cert}, {ca, trust.PEM(known.Roots())}} {
 		if err := durable.Write(file.path, file.data, 0o600); err != nil {
 			return fmt.Errorf("write a client certificate: %w", err)
 		}

@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"net"
+	"slices"
 	"testing"
 	"time"
 
@@ -49,7 +50,11 @@ func TestClientCertificatesThatAMemberAccepts(t *testing.T) {
 				t.Fatal(err)
 			}
 			pool := x509.NewCertPool()
-			pool.AppendCertsFromPEM(store.TrustOf(pki.RoleClient, trusted))
+			for _, ca := range store.CAs() {
+				if ca.Role == pki.RoleClient && slices.Contains(trusted, ca.Generation) {
+					pool.AppendCertsFromPEM(ca.PEM)
+				}
+			}
 			listener, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{Certificates: []tls.Certificate{certificate}, ClientCAs: pool, ClientAuth: tls.RequireAndVerifyClientCert})
 			if err != nil {
 				t.Fatal(err)
@@ -91,7 +96,7 @@ func TestAVisitorThatCannotBeHad(t *testing.T) {
 	if _, err := s.Etcd.visitor("peer", 0); !errors.Is(err, pki.ErrNoCA) {
 		t.Errorf("asked again: %v", err)
 	}
-	s.Etcd.meet(store)
+	s.Etcd.meet(other.Known(store, s.Now()))
 	if _, again := s.Etcd.visitors["peer0"]; again {
 		t.Error("the next look does not ask again")
 	}

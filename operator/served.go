@@ -16,6 +16,7 @@ import (
 	"github.com/clusterup/clusterup/facts"
 	"github.com/clusterup/clusterup/facts/look"
 	"github.com/clusterup/clusterup/pki"
+	"github.com/clusterup/clusterup/plan/trust"
 )
 
 // handshakeTimeout bounds one look at a port; a look at a whole cluster makes all of its at the same time.
@@ -121,7 +122,7 @@ func (s *Session) visitorTLS(role string, generation int, now time.Time) (*tls.C
 	if role == "server" {
 		pair, err = s.mintOf(store, generation, now)
 	} else {
-		pair, err = s.probePair(store, cmp.Or(generation, common(store, pki.RolePeer, now)), now)
+		pair, err = s.probePair(store, cmp.Or(generation, s.Known(store, now).Common("peer")), now)
 	}
 	if err != nil {
 		return nil, err
@@ -147,10 +148,9 @@ func (s *Session) probePair(store *pki.Store, generation int, now time.Time) (pk
 
 // meet forgets certificates of clusterup's own that were made before the CAs were as they are: members may not accept
 // them any more, nor it their certificates. It is called at every look.
-func (a *etcdAPI) meet(store *pki.Store) {
-	now := a.session.Now()
-	cas := fmt.Sprint(common(store, pki.RoleClient, now), common(store, pki.RolePeer, now))
-	for _, ca := range store.CAs() {
+func (a *etcdAPI) meet(known trust.State) {
+	cas := fmt.Sprint(known.Common("client"), known.Common("peer"))
+	for _, ca := range known.Seen.Operator.CAs {
 		cas += " " + ca.SHA256
 	}
 	a.mu.Lock()
@@ -168,15 +168,4 @@ type visitor struct {
 	config *tls.Config
 	err    error
 	minted time.Time
-}
-
-// common is the generation of a CA of which every member accepts certificates: while one is rotated that is the
-// oldest that is not retired. 0, the newest, where there is none that could sign.
-func common(store *pki.Store, role pki.Role, now time.Time) int {
-	for _, ca := range store.CAs() {
-		if ca.Role == role && ca.Signing && now.Before(ca.NotAfter) && !now.Before(ca.NotBefore) {
-			return ca.Generation
-		}
-	}
-	return 0
 }

@@ -27,7 +27,7 @@ func TestAcceptedAndShown(t *testing.T) {
 		t.Fatal(err)
 	}
 	roots := x509.NewCertPool()
-	roots.AppendCertsFromPEM(store.TrustOf(pki.RolePeer, []int{1}))
+	roots.AppendCertsFromPEM(store.CAs()[0].PEM) // peer CA 1
 	for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
 		server := httptest.NewUnstartedServer(http.NotFoundHandler())
 		server.TLS = &tls.Config{

@@ -196,7 +196,7 @@ func (s *Session) operator() (facts.Operator, error) {
 		return facts.Operator{}, err
 	}
 	seen := facts.Operator{Pinned: lock}
-	if err := s.Authorities(store, &seen); err != nil {
+	if err := s.authorities(store, &seen); err != nil {
 		return facts.Operator{}, err
 	}
 	seen.Snapshots, err = s.snapshots()

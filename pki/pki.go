@@ -1,8 +1,8 @@
 // Package pki keeps the certificate authorities of a cluster in the operator directory, and issues certificates from them.
 //
-// It owns the files below the ca directory, what a certificate of each kind looks like, and the trust bundles. Only this
-// package signs. It must not speak to a host, read the clock, or write a private key of a leaf anywhere: those live in
-// memory and on their host.
+// It owns the files below the ca directory, and what a certificate of each kind looks like. Only this package signs. It
+// must not speak to a host, read the clock, or write a private key of a leaf anywhere: those live in memory and on their
+// host.
 package pki
 
 import (

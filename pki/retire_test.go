@@ -6,11 +6,8 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
-
-	"github.com/google/go-cmp/cmp"
 )
 
 // TestRotation walks the generations of a CA through a whole rotation, as the laws of the plan want it.
@@ -131,34 +128,6 @@ func TestOlderCADoesNotStandIn(t *testing.T) {
 		t.Fatal(err)
 	}
 	issue(t, s, peerLeaf())
-}
-
-func TestTrustOf(t *testing.T) {
-	s := newStore(t, Spec{})
-	create(t, s, RolePeer, Spec{})
-	create(t, s, RolePeer, Spec{})
-	number := map[string]string{}
-	for _, ca := range s.CAs() {
-		if ca.Role == RolePeer {
-			number[string(ca.PEM)] = strconv.Itoa(ca.Generation)
-		}
-	}
-	for _, c := range []struct {
-		generations []int
-		want        string
-	}{
-		{nil, ""}, {[]int{1}, "1"}, {[]int{2, 1}, "2 1"}, {[]int{1, 2, 3}, "1 2 3"}, {[]int{3, 4}, "3"}, {[]int{2, 2}, "2"}, {[]int{0, 7}, ""},
-	} {
-		var got []string
-		for _, block := range strings.SplitAfter(string(s.TrustOf(RolePeer, c.generations)), "-----END CERTIFICATE-----\n") {
-			if block != "" {
-				got = append(got, number[block])
-			}
-		}
-		if diff := cmp.Diff(c.want, strings.Join(got, " ")); diff != "" {
-			t.Errorf("%v: %s", c.generations, diff)
-		}
-	}
 }
 
 // Two generations must never be taken for each other, whatever a TLS library looks at.

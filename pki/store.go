@@ -91,29 +91,6 @@ func (s *Store) CAs() []CA {
 	return all
 }
 
-// TrustOf is the bundle of some generations of a role, in that order. Those that there are not are left out, so that the bundle is shorter,
-// and nil when there is none.
-func (s *Store) TrustOf(role Role, generations []int) []byte {
-	var some []authority
-	for _, generation := range generations {
-		if a, ok := s.find(role, generation); ok {
-			some = append(some, a)
-		}
-	}
-	return bundle(some)
-}
-
-// bundle has each certificate once: generations of an intermediate may share their root.
-func bundle(cas []authority) []byte {
-	var out []byte
-	for _, a := range cas {
-		if !bytes.Contains(out, a.Trust) {
-			out = append(out, a.Trust...)
-		}
-	}
-	return out
-}
-
 func (s *Store) find(role Role, generation int) (authority, bool) {
 	i := slices.IndexFunc(s.cas, func(a authority) bool { return a.Role == role && a.Generation == generation })
 	if i < 0 {

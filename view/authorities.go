@@ -45,7 +45,7 @@ func showAuthorities(out io.Writer, total clusterStatus, now time.Time) {
 // progress is how far a rotation is, and what goes on with it.
 func progress(r trust.Rotation, total clusterStatus) string {
 	atHand := slices.ContainsFunc(total.CAs, func(ca caStatus) bool { return ca.Role == r.Role && ca.Generation == r.To && ca.signing })
-	text := Phase(r, total.dark)
+	text := phase(r, total.dark)
 	switch {
 	case len(total.dark) > 0:
 		return text + "; it waits for " + strings.Join(total.dark, " and ")
@@ -59,8 +59,8 @@ func progress(r trust.Rotation, total clusterStatus) string {
 	return text + "; clusterup apply goes on with it"
 }
 
-// Phase is where a rotation stands, as far as that is known while some hosts are not seen.
-func Phase(r trust.Rotation, dark []string) string {
+// phase is where a rotation stands, as far as that is known while some hosts are not seen.
+func phase(r trust.Rotation, dark []string) string {
 	text := "phase " + r.Phase
 	if r.Back {
 		text += ", back to the old one"
@@ -108,11 +108,12 @@ func (ca caStatus) line(total clusterStatus, now time.Time) string {
 
 // clientStatuses are the newest certificates, by name.
 func (l Look) clientStatuses() []clientStatus {
-	good := slices.DeleteFunc(slices.Clone(l.Newest), func(client facts.Client) bool {
-		return slices.ContainsFunc(l.Behind, func(other facts.Client) bool { return other.Name == client.Name })
+	behind := l.trust().Behind()
+	good := slices.DeleteFunc(l.trust().Newest(), func(client facts.Client) bool {
+		return slices.ContainsFunc(behind, func(other facts.Client) bool { return other.Name == client.Name })
 	})
 	var all []clientStatus
-	for i, client := range slices.Concat(good, l.Behind) {
+	for i, client := range slices.Concat(good, behind) {
 		all = append(all, clientStatus{client.Name, client.Serial, client.Generation, client.NotAfter.UTC(), i >= len(good)})
 	}
 	slices.SortFunc(all, func(a, b clientStatus) int { return cmp.Compare(a.Name, b.Name) })

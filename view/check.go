@@ -125,14 +125,14 @@ func (l Look) Check() Checked {
 			}
 		}
 	}
-	result.Rotations = etcd.Trust(l.Want, seen).Rotations()
+	result.Rotations = l.trust().Rotations()
 	for _, stage := range l.Plan.Stages {
 		result.Steps += len(stage.Steps)
 	}
 	if unborn {
 		find("drift", "", fmt.Sprintf("there is no cluster %s yet", cluster.Name), "clusterup apply makes it")
 	} else {
-		for _, step := range l.Drift {
+		for _, step := range l.trust().Drift(l.Plan) {
 			find("drift", step.Host, string(step.Kind)+": "+step.Why, "clusterup apply")
 		}
 	}
@@ -141,7 +141,7 @@ func (l Look) Check() Checked {
 			result.First, result.Days = e.String(), e.Days
 		}
 	}
-	for _, f := range l.Due {
+	for _, f := range l.due(named(members, "unreachable")) {
 		find(f.Kind, f.Host, f.Text, f.Do)
 	}
 	if blocking(l.Refused) != nil {
@@ -176,7 +176,7 @@ func (l Look) unborn() bool {
 
 // expiries are the ends of all certificates, hosts first.
 func (l Look) expiries() []expiry {
-	seen := l.Seen
+	seen, certificates := l.Seen, l.trust()
 	left := func(end time.Time) int {
 		days := int(end.Sub(seen.Taken) / (24 * time.Hour))
 		if end.Before(seen.Taken) {
@@ -200,7 +200,10 @@ func (l Look) expiries() []expiry {
 			Type: "certificate", Role: ca.Role, Generation: ca.Generation, CA: true, NotAfter: ca.NotAfter.UTC(), Days: left(ca.NotAfter),
 		})
 	}
-	for _, client := range l.Counting {
+	for _, client := range certificates.Newest() {
+		if !certificates.Used(client) {
+			continue
+		}
 		all = append(all, expiry{
 			Type: "certificate", Client: client.Name, Role: "client", Generation: client.Generation, NotAfter: client.NotAfter.UTC(),
 			Days: left(client.NotAfter),

@@ -30,7 +30,7 @@ func TestHearsayIsTold(t *testing.T) {
 		}
 		l.Seen.Hosts[name] = host
 	}
-	l.Drift = []plan.Step{{Host: "etcd-1", Kind: plan.FixModes, Why: "x"}}
+	l.Plan.Stages = []plan.Stage{{Steps: []plan.Step{{Host: "etcd-1", Kind: plan.FixModes, Why: "x"}}}}
 	var out bytes.Buffer
 	(&Console{Out: &out}).ShowStatus(l)
 	for name, text := range want {

@@ -92,14 +92,10 @@ type Look struct {
 	Heard   map[string]facts.Hearsay // by member, of those on dark hosts
 	Now     time.Time
 	Advice  Advice
-
-	// What is decided about certificates.
-	Newest   []facts.Client // of each name the newest certificate that members accept, by name
-	Behind   []facts.Client // the newest certificates that members refuse
-	Counting []facts.Client // of the newest, those that somebody uses
-	Drift    []plan.Step    // those that no rotation of a CA explains
-	Due      []Finding      // what no apply does by itself
+	File    string // the inventory
 }
+
+func (l Look) trust() trust.State { return etcd.Trust(l.Want, l.Seen) }
 
 // members are all members as they are.
 func (l Look) members() []memberStatus {
@@ -197,12 +193,12 @@ func (l Look) clusterStatus(members []memberStatus) clusterStatus {
 	for _, host := range l.Seen.Hosts {
 		total.Quorum = total.Quorum || host.Reads // no member serves a linearizable read without one
 	}
-	for _, ca := range etcd.Trust(l.Want, l.Seen).Authorities() {
+	for _, ca := range l.trust().Authorities() {
 		total.CAs = append(total.CAs, caStatus{
 			ca.Role, ca.Generation, ca.NotAfter.UTC(), ca.Signs, ca.Retired, ca.Given, ca.TrustedBy, ca.Leaves, ca.Clients, ca.Signing,
 		})
 	}
-	total.Rotations = etcd.Trust(l.Want, l.Seen).Rotations()
+	total.Rotations = l.trust().Rotations()
 	said := etcd.Waiting(l.Want, l.Seen) // which each have a line of their own
 	total.Notes = slices.DeleteFunc(slices.Clone(l.Plan.Notes), func(note string) bool {
 		return len(total.Rotations) > 0 && slices.Contains(said, note)

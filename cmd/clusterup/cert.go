@@ -1,13 +1,9 @@
 package main
 
 import (
-	"bytes"
-	"slices"
-
 	"github.com/spf13/cobra"
 
-	"github.com/clusterup/clusterup/facts"
-	"github.com/clusterup/clusterup/pki"
+	"github.com/clusterup/clusterup/operator"
 	"github.com/clusterup/clusterup/view"
 )
 
@@ -39,36 +35,14 @@ func (s *session) listClients() error {
 	if err != nil {
 		return err
 	}
-	var known facts.Operator
-	if err := s.Authorities(store, &known); err != nil {
-		return err
-	}
+	known := s.Known(store, s.Now())
 	list := make([]view.Issued, 0, len(clients))
 	for _, one := range clients {
+		fact := operator.ClientOf(one)
 		list = append(list, view.Issued{
 			Name: one.Name, User: one.User, Serial: one.Serial, Issued: one.NotBefore, Expires: one.NotAfter, Issuer: one.Issuer,
-			Revoked: one.Revoked, Retired: dropped(known.CAs, one.Generation), Refused: refusal(one, known.CAs),
+			Revoked: one.Revoked, Retired: known.CARetired(fact), Refused: known.Refused(fact),
 		})
 	}
 	return s.console.ShowClients(list, s.file, s.Now())
-}
-
-// refusal is why members refuse a client's certificate, however long it would be good for; "": they do not.
-func refusal(c pki.Client, cas []facts.CA) string {
-	switch {
-	case !c.Revoked.IsZero():
-		return "revoked"
-	case dropped(cas, c.Generation):
-		return "its CA is retired"
-	}
-	return ""
-}
-
-// dropped says that members refuse whatever a generation of the client CA has signed: it is retired, and what was
-// trusted for it is trusted for no other, as where intermediates share their root.
-func dropped(cas []facts.CA, generation int) bool {
-	i := slices.IndexFunc(cas, func(ca facts.CA) bool { return ca.Role == "client" && ca.Generation == generation })
-	return i >= 0 && cas[i].Retired && !slices.ContainsFunc(cas, func(other facts.CA) bool {
-		return other.Role == "client" && !other.Retired && bytes.Equal(other.Trusted(), cas[i].Trusted())
-	})
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/clusterup/clusterup/durable"
 	"github.com/clusterup/clusterup/inventory"
 	"github.com/clusterup/clusterup/pki"
+	"github.com/clusterup/clusterup/plan/trust"
 	"github.com/clusterup/clusterup/view"
 )
 
@@ -87,12 +88,12 @@ func (s *session) issueClient(ctx context.Context, name string, to issueFlags) e
 	if err != nil {
 		return err
 	}
-	trust := trusted(store, pki.RoleClient)
+	ca := trust.PEM(s.Known(store, s.Now()).Live("client"))
 	var password string
 	if to.pkcs12 {
 		done.PKCS12 = filepath.Join(to.out, name+".p12")
 	}
-	if err = free(done, to.out, trust); err == nil && to.pkcs12 {
+	if err = free(done, to.out, ca); err == nil && to.pkcs12 {
 		password, err = s.console.newPassword(ctx, to.passwordFile, done.PKCS12)
 	}
 	var generation int
@@ -116,7 +117,7 @@ func (s *session) issueClient(ctx context.Context, name string, to issueFlags) e
 		Algorithm: s.Cluster.PKI.Algorithm,
 	}, s.Now(), rand.Reader)
 	if err == nil {
-		err = writePair(done, pair, trust, password)
+		err = writePair(done, pair, ca, password)
 	}
 	if err != nil {
 		forget()
@@ -158,7 +159,7 @@ func makeDirs(dir string) (forget func(), err error) {
 }
 
 // free makes sure that no file is there which would be lost.
-func free(o view.Issued, dir string, trust []byte) error {
+func free(o view.Issued, dir string, ca []byte) error {
 	if info, err := os.Stat(dir); err == nil && !info.IsDir() {
 		return fmt.Errorf("%s is not a directory: choose another --out", dir)
 	}
@@ -174,7 +175,7 @@ func free(o view.Issued, dir string, trust []byte) error {
 		}
 	}
 	switch is, err := os.ReadFile(o.CA); {
-	case err == nil && !bytes.Equal(is, trust):
+	case err == nil && !bytes.Equal(is, ca):
 		return fmt.Errorf("%s is there already, and is something else: choose another --out", o.CA)
 	case err != nil && !errors.Is(err, fs.ErrNotExist):
 		return err
@@ -182,16 +183,16 @@ func free(o view.Issued, dir string, trust []byte) error {
 	return nil
 }
 
-func writePair(o view.Issued, pair pki.Pair, trust []byte, password string) error {
+func writePair(o view.Issued, pair pki.Pair, ca []byte, password string) error {
 	files := []struct {
 		path string
 		data []byte
-	}{{o.Key, pair.Key}, {o.Cert, pair.Cert}, {o.CA, trust}, {o.PKCS12, nil}}
+	}{{o.Key, pair.Key}, {o.Cert, pair.Cert}, {o.CA, ca}, {o.PKCS12, nil}}
 	if o.PKCS12 == "" {
 		files = files[:3]
 	} else {
 		var err error
-		if files[3].data, err = pair.PKCS12(trust, password); err != nil {
+		if files[3].data, err = pair.PKCS12(ca, password); err != nil {
 			return err
 		}
 	}
@@ -201,15 +202,4 @@ func writePair(o view.Issued, pair pki.Pair, trust []byte, password string) erro
 		}
 	}
 	return nil
-}
-
-// trusted is what whoever begins now is to trust: the CAs of a role that are not retired.
-func trusted(store *pki.Store, role pki.Role) []byte {
-	var generations []int
-	for _, ca := range store.CAs() {
-		if ca.Role == role && !ca.Retired {
-			generations = append(generations, ca.Generation)
-		}
-	}
-	return store.TrustOf(role, generations)
 }

@@ -10,8 +10,6 @@ import (
 	"github.com/clusterup/clusterup/durable"
 	"github.com/clusterup/clusterup/operator"
 	"github.com/clusterup/clusterup/pki"
-	"github.com/clusterup/clusterup/plan"
-	"github.com/clusterup/clusterup/plan/trust"
 	"github.com/clusterup/clusterup/view"
 )
 
@@ -63,38 +61,4 @@ func mutedRemedy(err error) string {
 		return "put ca/ back from the backup of the operator directory"
 	}
 	return operator.Remedy(err)
-}
-
-// drifted are the plan's steps that are not part of a CA rotation, whether it is under way or begins within the plan.
-func drifted(p plan.Plan, rotations []trust.Rotation) []plan.Step {
-	moving := map[string]bool{} // by role
-	for _, r := range rotations {
-		if r.Waits == "" {
-			moving[r.Role] = true
-		}
-	}
-	var steps []plan.Step
-	for _, stage := range p.Stages {
-		for _, step := range stage.Steps {
-			if !ofRotation(step, moving) {
-				steps = append(steps, step)
-			}
-			if step.Kind == plan.CreateCA {
-				moving[step.CA] = true
-			}
-		}
-	}
-	return steps
-}
-
-func ofRotation(step plan.Step, moving map[string]bool) bool {
-	switch {
-	case !step.Kind.Traits().Rotates:
-		return false
-	case step.Leaf != nil:
-		return moving[step.Leaf.CA]
-	case step.CA != "":
-		return moving[step.CA]
-	}
-	return len(moving) > 0 // for whichever role
 }

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/clusterup/clusterup/facts"
-	"github.com/clusterup/clusterup/inventory"
 	"github.com/clusterup/clusterup/operator"
 	"github.com/clusterup/clusterup/pki"
 	"github.com/clusterup/clusterup/plan"
@@ -159,41 +158,6 @@ func TestCheckOfMembersThatCannotBeAsked(t *testing.T) {
 		metrics := string(result.Metrics())
 		if strings.Contains(metrics, "clusterup_member_healthy{") || !strings.Contains(metrics, `clusterup_findings{cluster="prod",kind="unknown"} 1`) {
 			t.Errorf("%v: metrics\n%s", cause, metrics)
-		}
-	}
-}
-
-// A client is told of whose last certificate is refused, until it has another or that one is revoked.
-func TestCheckOfClientsLeftBehind(t *testing.T) {
-	now := time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
-	ca := func(generation int, retired bool, trust string) facts.CA {
-		return facts.CA{Role: "client", Generation: generation, Retired: retired, Trust: []byte(trust), NotAfter: now.AddDate(9, 0, 0)}
-	}
-	aborted := []facts.CA{ca(1, false, "one"), ca(2, true, "two")}
-	cert := func(name, serial string, generation, age int) facts.Client {
-		begin := now.AddDate(0, 0, -age)
-		return facts.Client{Name: name, Serial: serial, Generation: generation, NotBefore: begin, NotAfter: begin.AddDate(0, 0, 90)}
-	}
-	revoked := cert("app", "b", 2, 10)
-	revoked.Revoked = true
-	for name, test := range map[string]struct {
-		cas     []facts.CA
-		clients []facts.Client
-		want    string // what is to be revoked where nobody uses it; "": nothing is found
-	}{
-		"good":                             {aborted, []facts.Client{cert("app", "a", 1, 20)}, ""},
-		"the only one is refused":          {aborted, []facts.Client{cert("app", "b", 2, 10)}, "app"},
-		"the last one is refused":          {aborted, []facts.Client{cert("app", "a", 1, 20), cert("app", "b", 2, 10)}, "b"},
-		"another was issued since":         {aborted, []facts.Client{cert("app", "b", 2, 10), cert("app", "c", 1, 5)}, ""},
-		"it was revoked":                   {aborted, []facts.Client{revoked}, ""},
-		"it has ended":                     {aborted, []facts.Client{cert("app", "b", 2, 100)}, ""},
-		"it has ended, of a wanted client": {aborted, []facts.Client{cert("wanted", "b", 2, 100)}, "wanted"},
-		"the root is the same":             {[]facts.CA{ca(1, true, "root"), ca(2, false, "root")}, []facts.Client{cert("app", "a", 1, 20)}, ""},
-	} {
-		s := sessionOf(&inventory.Cluster{Clients: []inventory.Client{{Name: "wanted"}}})
-		found := s.refusedClients(facts.Snapshot{Taken: now, Operator: facts.Operator{CAs: test.cas, Clients: test.clients}})
-		if (len(found) > 0) != (test.want != "") || test.want != "" && !strings.HasSuffix(found[0].Do, "cert revoke "+test.want+" prod.hcl") {
-			t.Errorf("%s: %+v", name, found)
 		}
 	}
 }

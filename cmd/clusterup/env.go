@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/clusterup/clusterup/facts"
+	"github.com/clusterup/clusterup/operator"
 	"github.com/clusterup/clusterup/plan/etcd"
 	"github.com/clusterup/clusterup/shellword"
 )
@@ -67,11 +68,11 @@ func (s *session) env(name, dir string) error {
 // refusedNote says of a certificate that was issued from this operator directory when members refuse it. Elsewhere
 // nothing is known of it.
 func (s *session) refusedNote(name, file string) {
-	var known facts.Operator
 	store, err := s.OpenStore()
-	if err != nil || s.Authorities(store, &known) != nil {
+	if err != nil {
 		return
 	}
+	known := s.Known(store, s.Now())
 	content, err := os.ReadFile(file)
 	clients, errClients := store.Clients()
 	if err != nil || errClients != nil {
@@ -79,7 +80,7 @@ func (s *session) refusedNote(name, file string) {
 	}
 	sums := facts.Certificates(content)
 	for _, c := range clients {
-		if why := refusal(c, known.CAs); why != "" && slices.Contains(sums, c.SHA256) {
+		if why := known.Refused(operator.ClientOf(c)); why != "" && slices.Contains(sums, c.SHA256) {
 			s.console.Say("note: members refuse %s: %s; clusterup cert issue %s %s --out DIR makes another", file, why, name,
 				s.file)
 		}

@@ -53,21 +53,13 @@ func (s *session) lookAt(ctx context.Context) (view.Look, error) {
 	return l, nil
 }
 
-// looked is a look of which it is said what is to be thought of its certificates.
+// looked is a look of which nothing is known but what was seen and planned.
 func (s *session) looked(p plan.Plan, seen facts.Snapshot, refused *plan.Refused) view.Look {
 	l := view.Look{
-		Want: etcd.Want{Cluster: s.Cluster}, Seen: seen, Plan: p, Refused: refused, Advice: operator.Advice,
-		Newest: newestClients(seen), Behind: leftBehind(s.Cluster, seen),
+		Want: etcd.Want{Cluster: s.Cluster}, Seen: seen, Plan: p, Refused: refused, Advice: operator.Advice, File: s.file,
 	}
 	if l.Muted = s.Etcd.Muted(); l.Muted != nil {
 		l.Unmute = mutedRemedy(l.Muted)
 	}
-	for _, c := range l.Newest {
-		if counts(s.Cluster, c, seen.Taken) {
-			l.Counting = append(l.Counting, c)
-		}
-	}
-	rotations := etcd.Trust(l.Want, seen).Rotations()
-	l.Drift, l.Due = drifted(p, rotations), s.due(rotations, seen)
 	return l
 }

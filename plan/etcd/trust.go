@@ -17,12 +17,17 @@ func trustOf(w Want, s facts.Snapshot) trust.State {
 	for _, m := range c.Members {
 		names = append(names, m.Name)
 	}
+	var clients []string
+	for _, client := range c.Clients {
+		clients = append(clients, client.Name)
+	}
 	return trust.State{
 		Members: plan.Members[string]{List: names, Name: func(name string) string { return name }, Hosts: s.Hosts},
 		Settings: trust.Settings{
 			Cluster: c.Name, ConfigDir: ConfigDir(c), UnitPath: UnitPath(c), Peers: c.TLS.Peers, Clients: c.TLS.Clients,
 			CALifetime: c.PKI.CALifetime, Lifetime: c.PKI.Lifetime, RenewBefore: c.PKI.RenewBefore, Algorithm: c.PKI.Algorithm,
 			Origin: map[string]trust.Origin{"peer": originOf(c.PKI.PeerCA), "client": originOf(c.PKI.ClientCA)},
+			Named:  clients,
 		},
 		Wish: w.Wish, Accept: w.Accept, Seen: s,
 	}

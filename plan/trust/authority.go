@@ -74,13 +74,10 @@ func (s State) needed(ca facts.CA) bool {
 // Bundle is the bundle of a role as a file of a host. As long as a CA in it is yet to be made, it goes by the numbers of
 // its generations.
 func (s State) Bundle(role string, host facts.Host) units.File {
-	var bundle []byte
-	var numbers []string
 	cas := s.Bundled(role, host)
+	bundle := PEM(cas)
+	var numbers []string
 	for _, ca := range cas {
-		if !bytes.Contains(bundle, ca.Trusted()) { // intermediates may share their root
-			bundle = append(bundle, ca.Trusted()...)
-		}
 		numbers = append(numbers, fmt.Sprint(ca.Generation))
 	}
 	file := units.Trust(s.ConfigDir, role, bundle)

@@ -1,7 +1,6 @@
 package trust
 
 import (
-	"bytes"
 	"fmt"
 	"slices"
 	"strings"
@@ -37,11 +36,9 @@ func (s State) Rotating(role string) bool {
 	return slices.ContainsFunc(s.CAs(role), func(ca facts.CA) bool { return ca.Retired && s.stillTrusted(ca) })
 }
 
-// stillTrusted says whether any member was seen to trust a retired CA. What is trusted for its successor too, as where
-// intermediates share their root, does not count.
+// stillTrusted says whether any member was seen to trust a retired CA, for which no live one is a reason.
 func (s State) stillTrusted(ca facts.CA) bool {
-	shared := slices.ContainsFunc(s.Live(ca.Role), func(other facts.CA) bool { return bytes.Equal(other.Trusted(), ca.Trusted()) })
-	return !shared && s.Known(func(_ string, host facts.Host) bool { return s.relies(host, ca) })
+	return !s.shared(ca) && s.Known(func(_ string, host facts.Host) bool { return s.relies(host, ca) })
 }
 
 // relies says that a member asks for certificates, and accepts those of a CA.

@@ -83,23 +83,6 @@ func (s State) Authorities() []Authority {
 	return found
 }
 
-// ClientSigner is the CA that is to sign a client's certificate now: the newest that every member is known to trust,
-// since it was seen to, or since a member has a certificate of it already (law 5). While hosts are dark that may be
-// none: then it is the oldest that is not retired, which every member trusts. False: no CA can sign now.
-func (s State) ClientSigner() (facts.CA, bool) {
-	var oldest facts.CA
-	for _, ca := range slices.Backward(s.Live("client")) {
-		if !ca.Signing || s.over(ca) {
-			continue
-		}
-		if s.trustedByAll(ca) || s.needed(ca) {
-			return ca, true
-		}
-		oldest = ca
-	}
-	return oldest, len(s.Dark()) > 0 && oldest.Generation > 0
-}
-
 // Waits are the rotations under way, and those that are to begin, which need the hosts that are dark.
 func (s State) Waits() []plan.Wait {
 	var found []plan.Wait

@@ -30,6 +30,7 @@ type Settings struct {
 	CALifetime, Lifetime, RenewBefore time.Duration
 	Algorithm                         string
 	Origin                            map[string]Origin // of the CAs of roles
+	Named                             []string          // clients that the inventory names
 }
 
 // Origin says where the CA of a role comes from.
