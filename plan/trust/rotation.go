@@ -86,7 +86,7 @@ func (s State) dropped(role string) []facts.CA {
 	}
 	return slices.DeleteFunc(live[:len(live)-1], func(ca facts.CA) bool {
 		return s.needed(ca) || s.Known(func(_ string, host facts.Host) bool {
-			return units.Flag(s.Command(host), BundleFlag[role]) == "" || s.Trusts(host, ca)
+			return s.Trusts(host, ca)
 		})
 	})
 }
@@ -169,9 +169,6 @@ func (s State) waits(role string) string {
 	}
 	if hold := s.hold(role); hold != "" {
 		return s.paused(role, hold)
-	}
-	if names := s.Dark(); len(names) > 0 {
-		return fmt.Sprintf("%s cannot be looked at, and may need %s", plan.Enumerate(names), Numbered(role, live[:len(live)-1]))
 	}
 	if !s.trustedByAll(newest) {
 		return "not every member trusts " + caName(newest) + " yet"
