@@ -43,7 +43,8 @@ func (r *Run) verify(ctx context.Context, result Result) error {
 // noLeader is a finding that may be over a moment later.
 const noLeader = "the members do not agree on a leader"
 
-// check says what is wrong with a cluster that nothing is left to be done to.
+// check says what is wrong with a cluster that nothing is left to be done to. It looks at all that [facts.Member.Healthy]
+// asks of one member, since each that is missing is a finding of its own; and the members have to agree on a leader.
 func (r *Run) check(s facts.Snapshot) []string {
 	var findings []string
 	leaders := map[facts.ID]bool{}

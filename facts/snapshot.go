@@ -175,7 +175,8 @@ type Served struct {
 // unknown then, not absent.
 func (m Machine) Dark() bool { return m.Unreachable != "" || m.Unasked != "" || m.Name == "" }
 
-// Healthy says that the member runs, knows a leader and serves a linearizable read, with nothing to complain of.
+// Healthy says that the member runs, knows a leader and serves a linearizable read, with nothing to complain of. It is
+// what people are told; decisions rest on what plan/etcd calls serving.
 func (m Member) Healthy() bool {
 	return m.Process != nil && m.Etcd != nil && m.Etcd.Leader != 0 && m.Reads && len(m.Etcd.Errors) == 0
 }

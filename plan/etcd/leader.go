@@ -15,7 +15,7 @@ import (
 func (v view) agreed() (leader facts.ID, reading []inventory.Member) {
 	same := true
 	v.Each(func(m inventory.Member, host facts.Host) {
-		if host.Etcd == nil || !host.Reads || host.Etcd.ClusterID != v.clusterID {
+		if !v.reads(host) {
 			return
 		}
 		same = same && (len(reading) == 0 || leader == host.Etcd.Leader)

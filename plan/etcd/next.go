@@ -144,10 +144,16 @@ func (v view) awaiting(which func(inventory.Member, facts.Host) bool) *plan.Stag
 // member and asking the next.
 const maxLag = 5000
 
-// serves says whether a member takes part: it knows a leader, serves a linearizable read, and has caught up. Alarms are for people to
-// resolve, and waiting does not help against them.
+// reads says that a member serves linearizable reads of this cluster.
+func (v view) reads(host facts.Host) bool {
+	return host.Reads && host.Etcd != nil && host.Etcd.ClusterID == v.clusterID
+}
+
+// serves says whether a member takes part: it serves reads, knows a leader, and has caught up. Unlike
+// [facts.Member.Healthy] it is about what others may rest on, so it asks for more; alarms do not count, since they are for
+// people to resolve, and waiting does not help against them.
 func (v view) serves(host facts.Host) bool {
-	return host.Etcd != nil && host.Etcd.Leader != 0 && host.Reads && host.Etcd.ClusterID == v.clusterID && v.lag(host) <= maxLag
+	return v.reads(host) && host.Etcd.Leader != 0 && v.lag(host) <= maxLag
 }
 
 // lag is how many entries a member is behind what two that serve reads have applied. One alone may say anything; and in
@@ -155,7 +161,7 @@ func (v view) serves(host facts.Host) bool {
 func (v view) lag(host facts.Host) uint64 {
 	var most, second uint64
 	v.Each(func(_ inventory.Member, other facts.Host) {
-		if other.Etcd == nil || !other.Reads || other.Etcd.ClusterID != v.clusterID {
+		if !v.reads(other) {
 			return
 		}
 		switch applied := other.Etcd.Applied; {
