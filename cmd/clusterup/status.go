@@ -53,7 +53,7 @@ func (s *session) lookAt(ctx context.Context) (view.Look, error) {
 	return l, nil
 }
 
-// looked is a look of which nothing is known but what was seen and planned.
+// looked is what was seen and planned, for view.
 func (s *session) looked(p plan.Plan, seen facts.Snapshot, refused *plan.Refused) view.Look {
 	l := view.Look{
 		Want: etcd.Want{Cluster: s.Cluster}, Seen: seen, Plan: p, Refused: refused, Advice: operator.Advice, File: s.file,
