@@ -154,8 +154,9 @@ func (g given) authority(role Role, generation int) (authority, error) {
 	if g.err != nil {
 		return authority{}, g.err
 	}
-	cert, err := g.cert, error(nil)
+	cert := g.cert
 	if cert == nil {
+		var err error
 		if cert, err = remoteCA(g.External); err != nil {
 			return authority{}, err
 		}

@@ -52,9 +52,6 @@ func newMirror(src Source) (*mirror, error) {
 	if m.client == nil {
 		m.client = defaultClient()
 	}
-	if m.progress == nil {
-		m.progress = func(int64, int64) {}
-	}
 	return m, nil
 }
 

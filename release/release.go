@@ -8,6 +8,7 @@
 package release
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -75,17 +76,10 @@ func Resolve(ctx context.Context, src Source, version, arch string) (*Archive, e
 	if err != nil {
 		return nil, err
 	}
-	if path := src.local(arch); path != "" {
+	if path := cmp.Or(src.Archives[arch], src.Archives[""]); path != "" {
 		return resolveLocal(src.CacheDir, path, n, want)
 	}
 	return resolveMirror(ctx, src, n, want)
-}
-
-func (src Source) local(arch string) string {
-	if path := src.Archives[arch]; path != "" {
-		return path
-	}
-	return src.Archives[""]
 }
 
 // digest is what an archive must hash to, and who says so. The zero value: not known yet.

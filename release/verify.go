@@ -79,10 +79,7 @@ func verified(path, what, recordPath string, n name, want digest) (*Archive, err
 	if is != "" {
 		return nil, archiveError(what, fmt.Errorf("it is %s", is))
 	}
-	if _, err := f.Seek(0, io.SeekStart); err != nil {
-		return nil, fmt.Errorf("read the release archive: %w; check the disk", err)
-	}
-	if a.Binaries, a.Folder, err = inspect(f, n, defaultLimits); err != nil {
+	if a.Binaries, a.Folder, err = inspect(io.NewSectionReader(f, 0, id.Size), n, defaultLimits); err != nil {
 		return nil, archiveError(what, err)
 	}
 	_ = writeRecord(recordPath, a)

@@ -47,10 +47,10 @@ type Config struct {
 
 func (c Config) name() string { return cmp.Or(c.Name, c.Address) }
 
+func (c Config) port() string { return strconv.Itoa(cmp.Or(c.Port, defaultPort)) }
+
 // endpoint is HOST:PORT, with brackets around IPv6 addresses.
-func (c Config) endpoint() string {
-	return net.JoinHostPort(strings.Trim(c.Address, "[]"), strconv.Itoa(cmp.Or(c.Port, defaultPort)))
-}
+func (c Config) endpoint() string { return net.JoinHostPort(strings.Trim(c.Address, "[]"), c.port()) }
 
 func (c Config) timeout() time.Duration { return cmp.Or(c.ConnectTimeout, defaultConnectTimeout) }
 

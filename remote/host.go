@@ -33,9 +33,6 @@ type Host struct {
 // Name is how messages call this host.
 func (h *Host) Name() string { return h.cfg.name() }
 
-// Stats says what this host has cost since it was made.
-func (h *Host) Stats() Stats { return h.stats.read() }
-
 // Connect makes the connection unless it is there. It blocks for at most the connect timeout of each hop, plus a few
 // short retries, plus the time that questions take.
 func (h *Host) Connect(ctx context.Context) error {

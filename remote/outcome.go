@@ -69,7 +69,7 @@ func (r *running) unframed(exit *ssh.ExitError) error {
 	e := r.host.fail(r.op, ErrShell, nil).advise(fmt.Sprintf(
 		"use a user whose login shell runs commands, or give it one; as root on the host: "+
 			"usermod -s /bin/sh %[1]s (a forced command in authorized_keys does the same harm); to try: ssh -p %[2]s %[1]s@%[3]s true",
-		r.host.cfg.User, portOf(r.host.cfg.endpoint()), r.host.cfg.Address))
+		r.host.cfg.User, r.host.cfg.port(), r.host.cfg.Address))
 	e.Stderr = said
 	return e
 }

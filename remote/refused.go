@@ -84,7 +84,7 @@ func (l *login) refused(err error, offer *offer) error {
 		said += "; " + strings.Join(offer.notes, "; ")
 	}
 	remedy := fmt.Sprintf("try: ssh -p %s %s@%s; the public key belongs in ~%s/.ssh/authorized_keys there",
-		portOf(l.cfg.endpoint()), l.cfg.User, l.cfg.Address, l.cfg.User)
+		l.cfg.port(), l.cfg.User, l.cfg.Address, l.cfg.User)
 	if len(l.cfg.IdentityFiles) == 0 {
 		remedy += "; or set identity_file"
 	}

@@ -19,7 +19,9 @@ type counters struct {
 	wrote                                  atomic.Bool
 }
 
-func (c *counters) read() Stats {
+// Stats says what this host has cost since it was made.
+func (h *Host) Stats() Stats {
+	c := &h.stats
 	return Stats{
 		Dials: c.dials.Load(), Sessions: c.sessions.Load(), RoundTrips: c.trips.Load(),
 		BytesSent: c.sent.Load(), BytesReceived: c.received.Load(),

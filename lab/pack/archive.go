@@ -30,39 +30,27 @@ func writeArchive(w io.Writer, r rel, dir string) error {
 }
 
 func writeEntries(tw *tar.Writer, r rel, dir string) error {
-	head := func(name string, kind byte, mode, size int64) error {
-		return tw.WriteHeader(&tar.Header{
-			Typeflag: kind, Name: name, Mode: mode, Size: size,
+	add := func(name string, kind byte, mode int64, data []byte) error {
+		err := tw.WriteHeader(&tar.Header{
+			Typeflag: kind, Name: r.dir() + "/" + name, Mode: mode, Size: int64(len(data)),
 			ModTime: packedAt, Uname: "root", Gname: "root", Format: tar.FormatUSTAR,
 		})
-	}
-	if err := head(r.dir()+"/", tar.TypeDir, 0o755, 0); err != nil {
+		if err == nil {
+			_, err = tw.Write(data)
+		}
 		return err
 	}
-	text := fmt.Sprintf(readme, r.version)
-	if err := head(r.dir()+"/README.md", tar.TypeReg, 0o644, int64(len(text))); err != nil {
+	if err := add("", tar.TypeDir, 0o755, nil); err != nil {
 		return err
 	}
-	if _, err := io.WriteString(tw, text); err != nil {
+	if err := add("README.md", tar.TypeReg, 0o644, fmt.Appendf(nil, readme, r.version)); err != nil {
 		return err
 	}
 	for _, p := range programs {
-		err := func() error {
-			f, err := os.Open(filepath.Join(dir, p.name))
-			if err != nil {
-				return err
-			}
-			defer f.Close()
-			st, err := f.Stat()
-			if err != nil {
-				return err
-			}
-			if err := head(r.dir()+"/"+p.name, tar.TypeReg, 0o755, st.Size()); err != nil {
-				return err
-			}
-			_, err = io.Copy(tw, f)
-			return err
-		}()
+		data, err := os.ReadFile(filepath.Join(dir, p.name))
+		if err == nil {
+			err = add(p.name, tar.TypeReg, 0o755, data)
+		}
 		if err != nil {
 			return err
 		}
