@@ -52,7 +52,8 @@ func (a *aged) want(t *testing.T, line string, recipient ...string) {
 // run is clusterup by the operator who can open the keys; a cluster of one member is away while that restarts.
 func (a *aged) run(t *testing.T, args ...string) result {
 	t.Helper()
-	return a.launch(t, slices.Concat([]string{"env", "CLUSTERUP_IDENTITY=" + a.identity, clusterup}, args, []string{a.file})...).wait(t)
+	return a.launch(t, slices.Concat([]string{"env", "CLUSTERUP_IDENTITY=" + a.identity, clusterup}, args,
+		[]string{a.file})...).wait(t)
 }
 
 func (a *aged) changes(t *testing.T, args ...string) result {
@@ -62,10 +63,13 @@ func (a *aged) changes(t *testing.T, args ...string) result {
 
 // due: the peer CA is rotated by itself, and the client CA as far as goes without its client. The new keys are sealed.
 func (a *aged) due(t *testing.T) {
-	a.changes(t, "apply").says(t, "create-ca/peer", "retire-ca/peer-1", "hold-rotation/client", "create-ca/client").saysNot(t, "retire-ca/client")
-	a.run(t, "check").exits(t, 3).says(t, "the rotation of the client CA, 1 → 2, waits: it is paused after its phase trust", "[rotation]",
+	a.changes(t, "apply").says(t, "create-ca/peer", "retire-ca/peer-1", "hold-rotation/client",
+		"create-ca/client").saysNot(t, "retire-ca/client")
+	a.run(t, "check").exits(t, 3).says(t,
+		"the rotation of the client CA, 1 → 2, waits: it is paused after its phase trust", "[rotation]",
 		"→ clusterup cert issue app "+a.file+" --out DIR; then clusterup rotate ca --client")
-	a.run(t, "status").exits(t, 0).says(t, "client CA 2: 3649 days; trusted by all members", "Rotation of the client CA, 1 → 2: paused after trust; next: leaves")
+	a.run(t, "status").exits(t, 0).says(t, "client CA 2: 3649 days; trusted by all members",
+		"Rotation of the client CA, 1 → 2: paused after trust; next: leaves")
 	a.untouched(t, "prod", func() { a.changes(t, "apply").says(t, "nothing to do") })
 	for _, role := range []string{"peer", "client"} {
 		key := filepath.Join(a.dir, ".clusterup", "prod", "ca", role+"-2.key")
@@ -82,7 +86,8 @@ func (a *aged) due(t *testing.T) {
 func (a *aged) client(t *testing.T, old creds) {
 	a.received(t, "the client with its certificate of old", old, a.inv, 2379, welcome)
 	dir := filepath.Join(t.TempDir(), "creds")
-	a.run(t, "cert", "issue", "app", "--out", dir).exits(t, 0).says(t, "of the new one, CA 2, which all members trust already")
+	a.run(t, "cert", "issue", "app", "--out", dir).exits(t, 0).says(t,
+		"of the new one, CA 2, which all members trust already")
 	a.changes(t, "rotate", "ca", "--client").says(t, "retire-ca/client-1").saysNot(t, "waits")
 	a.puts(t, a.inv, dir)
 	a.received(t, "the client with its certificate of old", old, a.inv, 2379, alert)
@@ -110,7 +115,10 @@ func (a *aged) algorithm(t *testing.T) {
 // connections end where that is asked for.
 func (a *aged) connections(t *testing.T) {
 	pids := a.pids(t, "prod")
-	for _, args := range [][]string{{"rotate", "certs", "--end-connections"}, {"cert", "revoke", "app", "--end-connections"}} {
+	for _, args := range [][]string{
+		{"rotate", "certs", "--end-connections"},
+		{"cert", "revoke", "app", "--end-connections"},
+	} {
 		a.changes(t, args...).says(t, "to end its open connections")
 		now := a.pids(t, "prod")
 		if now["etcd-1"] == pids["etcd-1"] {

@@ -26,7 +26,8 @@ func chart(set benchmarks) string {
 		fmt.Fprintf(&body, "<text x=\"%d\" y=\"%d\" class=\"%s\">%s</text>\n", x, y, class, words)
 	}
 	rect := func(x, y int, wide float64, color string) {
-		fmt.Fprintf(&body, "<rect x=\"%d\" y=\"%d\" width=\"%.1f\" height=\"14\" rx=\"2\" fill=\"%s\"/>\n", x, y-11, max(wide, 1), color)
+		fmt.Fprintf(&body, "<rect x=\"%d\" y=\"%d\" width=\"%.1f\" height=\"14\" rx=\"2\" fill=\"%s\"/>\n", x, y-11,
+			max(wide, 1), color)
 	}
 	text(left, y, "head", "time")
 	text(second, y, "head", "processor time, of all machines")

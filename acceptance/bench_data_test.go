@@ -122,7 +122,10 @@ func (f benchmarks) write() error {
 	for _, of := range taskLimits {
 		if runs := taskRuns[of.what]; len(runs) > 0 {
 			c := least(runs)
-			f.Counts = append(f.Counts, operationCount{of.what, c.tasks, c.threads, c.sessions, c.trips, of.goal.tasks, of.goal.sessions, of.goal.trips})
+			f.Counts = append(f.Counts, operationCount{
+				of.what, c.tasks, c.threads, c.sessions, c.trips, of.goal.tasks,
+				of.goal.sessions, of.goal.trips,
+			})
 		}
 	}
 	file := filepath.Join(benchmarksDir, fmt.Sprintf("%.10s-%s.json", f.Date, f.Commit))
@@ -139,7 +142,8 @@ func (f benchmarks) write() error {
 	}
 	f.Note = before.Note
 	f.Start, f.Parts = orElse(f.Start, before.Start), orElse(f.Parts, before.Parts)
-	f.Counts, f.Ways, f.Uploads = orElse(f.Counts, before.Counts), orElse(f.Ways, before.Ways), orElse(f.Uploads, before.Uploads)
+	f.Counts, f.Ways, f.Uploads = orElse(f.Counts, before.Counts), orElse(f.Ways, before.Ways),
+		orElse(f.Uploads, before.Uploads)
 	text, err := json.MarshalIndent(f, "", " ")
 	if err != nil {
 		return err

@@ -69,13 +69,15 @@ type far struct {
 	sent []passed
 }
 
-// alone is how long a copy of so many bytes takes the same way, over TCP and nothing else, without what begins and ends it.
+// alone is how long a copy of so many bytes takes the same way, over TCP and nothing else, without what begins and ends
+// it.
 func alone(b *testing.B, trip int, bits float64, size int) time.Duration {
 	b.Helper()
 	f := &far{}
-	conn := across(b, distance{delay: time.Duration(trip) * time.Millisecond / 2, bits: bits, sent: f.passes}, func(far net.Conn) {
-		_, _ = io.Copy(io.Discard, far)
-	})
+	conn := across(b, distance{delay: time.Duration(trip) * time.Millisecond / 2, bits: bits, sent: f.passes},
+		func(far net.Conn) {
+			_, _ = io.Copy(io.Discard, far)
+		})
 	_, err := conn.Write(make([]byte, size*100/98))
 	must(b, err)
 	must(b, conn.(*net.TCPConn).CloseWrite())
@@ -98,9 +100,12 @@ func (g *ground) far(b *testing.B, trip int, bits float64, hosts []lab.Host) *fa
 	f := &far{g: g, dir: b.TempDir(), end: func() { cancel(); all.Wait() }}
 	b.Cleanup(f.end)
 	way := func(ln net.Listener, host lab.Host) (port int) {
-		d := distance{delay: time.Duration(trip) * time.Millisecond / 2, bits: bits, sent: f.passes, dial: func(ctx context.Context) (net.Conn, error) {
-			return g.lab.DialContext(ctx, "tcp", net.JoinHostPort(host.IPv4.String(), "22"))
-		}}
+		d := distance{
+			delay: time.Duration(trip) * time.Millisecond / 2, bits: bits, sent: f.passes,
+			dial: func(ctx context.Context) (net.Conn, error) {
+				return g.lab.DialContext(ctx, "tcp", net.JoinHostPort(host.IPv4.String(), "22"))
+			},
+		}
 		all.Go(func() { d.serve(ctx, ln) })
 		return ln.Addr().(*net.TCPAddr).Port
 	}
@@ -114,14 +119,18 @@ func (g *ground) far(b *testing.B, trip int, bits float64, hosts []lab.Host) *fa
 			}
 		}
 	}
-	inv := inventory{Cluster: "prod", Version: release, User: "root", Identity: g.lab.KeyFile(), KnownHosts: filepath.Join(f.dir, "known_hosts"), Mirror: g.mirror}
+	inv := inventory{
+		Cluster: "prod", Version: release, User: "root", Identity: g.lab.KeyFile(),
+		KnownHosts: filepath.Join(f.dir, "known_hosts"), Mirror: g.mirror,
+	}
 	for _, host := range hosts {
 		ln, err := g.lab.Listen(ctx, "tcp", "127.0.0.1:0")
 		must(b, err)
 		port := way(ln, host)
 		knownAt(host, port)
 		inv.Members = append(inv.Members, member{
-			Name: host.Name, Address: host.IPv4.String(), More: "\n    ssh_address = \"127.0.0.1\"\n    ssh_port = " + strconv.Itoa(port),
+			Name: host.Name, Address: host.IPv4.String(),
+			More: "\n    ssh_address = \"127.0.0.1\"\n    ssh_port = " + strconv.Itoa(port),
 		})
 	}
 	ln, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
@@ -129,7 +138,8 @@ func (g *ground) far(b *testing.B, trip int, bits float64, hosts []lab.Host) *fa
 	port := way(ln, hosts[0])
 	knownAt(hosts[0], port)
 	f.near = remote.Config{
-		Address: "127.0.0.1", Port: port, User: "root", IdentityFiles: []string{g.lab.KeyFile()}, KnownHosts: []string{inv.KnownHosts},
+		Address: "127.0.0.1", Port: port, User: "root", IdentityFiles: []string{g.lab.KeyFile()},
+		KnownHosts: []string{inv.KnownHosts},
 	}
 	must(b, os.WriteFile(inv.KnownHosts, []byte(lines.String()), 0o600))
 	fill(b, inventoryText, filepath.Join(f.dir, "prod.hcl"), inv)

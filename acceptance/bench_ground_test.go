@@ -77,8 +77,10 @@ func (g *ground) bringPython(b *testing.B) {
 		b.Fatal(err)
 	}
 	first := g.lab.Hosts()[0].Name
-	out, err := exec.CommandContext(b.Context(), "apt-get", "install", "-qq", "-y", "--no-install-recommends", "--download-only",
-		"-o", "Dir::State::status="+filepath.Join(g.lab.Root(first), "var/lib/dpkg/status"), "-o", "Dir::Cache::archives="+debs, "python3").CombinedOutput()
+	out, err := exec.CommandContext(b.Context(), "apt-get", "install", "-qq", "-y", "--no-install-recommends",
+		"--download-only",
+		"-o", "Dir::State::status="+filepath.Join(g.lab.Root(first), "var/lib/dpkg/status"), "-o",
+		"Dir::Cache::archives="+debs, "python3").CombinedOutput()
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "Python for the hosts: %v\n%s", err, out)
 		return
@@ -88,7 +90,8 @@ func (g *ground) bringPython(b *testing.B) {
 		b.Fatal(err)
 	}
 	for _, h := range g.lab.Hosts() {
-		g.on(b, h.Name, string(tar), "tar -xf - -C /root && apt-get install -qq -y /root/debs/*.deb </dev/null >/dev/null 2>&1; rm -rf /root/debs; python3 -c 'print(1)'")
+		g.on(b, h.Name, string(tar),
+			"tar -xf - -C /root && apt-get install -qq -y /root/debs/*.deb </dev/null >/dev/null 2>&1; rm -rf /root/debs; python3 -c 'print(1)'")
 	}
 	g.python = true
 }
@@ -183,7 +186,8 @@ func (g *ground) measure(b *testing.B, c command, watch bool) sample {
 	ctx, cancel := context.WithTimeout(b.Context(), 5*patience)
 	defer cancel()
 	group := newGroup(b)
-	cmd := g.lab.Command(ctx, append([]string{"sh", "-c", `echo $$ >"$0/cgroup.procs"; exec "$@"`, group.dir}, c.argv...)...)
+	cmd := g.lab.Command(ctx, append([]string{"sh", "-c", `echo $$ >"$0/cgroup.procs"; exec "$@"`, group.dir},
+		c.argv...)...)
 	cmd.Dir, cmd.Env = c.dir, append(environment(g.dir), c.env...)
 	var outs [2]*os.File
 	for i := range outs {
@@ -217,7 +221,8 @@ func (g *ground) measure(b *testing.B, c command, watch bool) sample {
 	stdout, readErr := os.ReadFile(outs[0].Name())
 	if err != nil || readErr != nil {
 		stderr, _ := os.ReadFile(outs[1].Name())
-		b.Fatalf("%s: %v\n%s%s", strings.Join(c.argv, " "), errors.Join(err, readErr), clip(string(stdout)), clip(string(stderr)))
+		b.Fatalf("%s: %v\n%s%s", strings.Join(c.argv, " "), errors.Join(err, readErr), clip(string(stdout)),
+			clip(string(stderr)))
 	}
 	s.stdout = stdout
 	s.others = max(0, (busy-s.cpu).Seconds()) / (s.took.Seconds() * float64(runtime.NumCPU()))

@@ -120,7 +120,8 @@ func ratios(tools []series) []string {
 		for _, hosts := range []int{3, 5} {
 			over, under := pick(tools, a, doing, hosts), pick(tools, b, doing, hosts)
 			if over != nil && under != nil {
-				rows = append(rows, fmt.Sprintf("| %s | %d | %.2f | %.2f | %.1f |", what, hosts, median(over.Seconds)/median(under.Seconds),
+				rows = append(rows, fmt.Sprintf("| %s | %d | %.2f | %.2f | %.1f |", what, hosts,
+					median(over.Seconds)/median(under.Seconds),
 					median(over.CPU)/median(under.CPU), float64(middle(over.Tasks))/float64(middle(under.Tasks))))
 			}
 		}

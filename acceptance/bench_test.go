@@ -103,11 +103,13 @@ func (g *ground) tools(b *testing.B) []*tool {
 		g.tool(tool{name: "floor", unit: "etcd", start: g.floor, ctl: byHand}),
 		g.tool(tool{
 			name: "clusterup", unit: "etcd-prod", start: g.clusterup, again: applyAgain, idle: clusterupIdle,
-			ctl: "/opt/clusterup/etcd/*/etcdctl --cacert=$(echo /etc/etcd/prod/trust-client-*.pem) --cert=" + tls + "cert.pem --key=" + tls + "key.pem",
+			ctl: "/opt/clusterup/etcd/*/etcdctl --cacert=$(echo /etc/etcd/prod/trust-client-*.pem) --cert=" + tls +
+				"cert.pem --key=" + tls + "key.pem",
 		}),
 	}
 	if g.python {
-		tools = append(tools, g.tool(tool{name: "Ansible", unit: "etcd", start: g.ansible, again: g.playbook, idle: ansibleIdle, ctl: byHand}))
+		tools = append(tools,
+			g.tool(tool{name: "Ansible", unit: "etcd", start: g.ansible, again: g.playbook, idle: ansibleIdle, ctl: byHand}))
 	} else if takesPart("Ansible") {
 		fmt.Fprintln(os.Stderr, "no ansible-playbook here: Ansible is left out")
 	}
@@ -135,7 +137,8 @@ func (g *ground) floor(_ *testing.B, dir string) command {
 func (g *ground) clusterup(b *testing.B, dir string) command {
 	b.Helper()
 	inv := inventory{
-		Cluster: "prod", Version: release, User: "root", Identity: g.lab.KeyFile(), KnownHosts: g.lab.KnownHosts(), Mirror: g.mirror,
+		Cluster: "prod", Version: release, User: "root", Identity: g.lab.KeyFile(), KnownHosts: g.lab.KnownHosts(),
+		Mirror: g.mirror,
 	}
 	for _, h := range g.lab.Hosts() {
 		inv.Members = append(inv.Members, member{Name: h.Name, Address: h.IPv4.String()})
@@ -180,7 +183,8 @@ func (g *ground) ansible(b *testing.B, dir string) command {
 		members = append(members, member{Name: h.Name, Address: h.IPv4.String()})
 	}
 	fill(b, ansibleHosts, filepath.Join(dir, "hosts"), map[string]any{
-		"Members": members, "Identity": g.lab.KeyFile(), "KnownHosts": g.lab.KnownHosts(), "Archive": g.archive, "PKI": filepath.Join(dir, "pki"),
+		"Members": members, "Identity": g.lab.KeyFile(), "KnownHosts": g.lab.KnownHosts(), "Archive": g.archive,
+		"PKI": filepath.Join(dir, "pki"),
 	})
 	return g.playbook(dir)
 }
@@ -191,9 +195,12 @@ func (g *ground) playbook(dir string) command {
 	if err != nil {
 		sockets = dir
 	}
-	return command{dir: dir, argv: []string{"ansible-playbook", "-i", "hosts", filepath.Join(g.data, "site.yml")}, env: []string{
-		"ANSIBLE_CONFIG=" + filepath.Join(g.data, "ansible.cfg"), "ANSIBLE_SSH_CONTROL_PATH_DIR=" + sockets,
-	}}
+	return command{
+		dir: dir, argv: []string{"ansible-playbook", "-i", "hosts", filepath.Join(g.data, "site.yml")},
+		env: []string{
+			"ANSIBLE_CONFIG=" + filepath.Join(g.data, "ansible.cfg"), "ANSIBLE_SSH_CONTROL_PATH_DIR=" + sockets,
+		},
+	}
 }
 
 // ansibleIdle holds when the recap has no change, on all hosts and on this machine.

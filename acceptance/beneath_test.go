@@ -32,22 +32,26 @@ func shutDirectories(t *testing.T, s *site, file string) {
 		{"etcd-2", "file-system", "nothing can be made in /etc/etcd: Read-only file system"},
 		{"etcd-3", "disk-space", "2 inodes left on /opt, where /opt lies"},
 	} {
-		if f := found.of(t, want.check, want.host); f.Level != "refusal" || !strings.Contains(f.Found, want.found) || f.Do == "" {
+		if f := found.of(t, want.check, want.host); f.Level != "refusal" || !strings.Contains(f.Found, want.found) ||
+			f.Do == "" {
 			t.Errorf("%+v, want %q", f, want.found)
 		}
 	}
-	planned.exits(t, 13).says(t, "etcd-1: the user ", "may not enter /etc/etcd (root:root, mode 0700)", "chmod a+x /etc/etcd",
+	planned.exits(t, 13).says(t, "etcd-1: the user ", "may not enter /etc/etcd (root:root, mode 0700)",
+		"chmod a+x /etc/etcd",
 		"etcd-2: nobody can write to /etc/etcd", "[unsuitable]")
 }
 
 // longPackets are lost on their way to a host, as where a tunnel takes less than interfaces say and ICMP is dropped.
 func longPackets(t *testing.T, s *site, file string) {
-	s.on(t, "etcd-2", "nft 'add table inet narrow { chain input { type filter hook input priority 0; iifname host0 tcp dport 2380 meta length > 1000 drop; }; }'")
+	s.on(t, "etcd-2",
+		"nft 'add table inet narrow { chain input { type filter hook input priority 0; iifname host0 tcp dport 2380 meta length > 1000 drop; }; }'")
 	found := s.preflight(t, 13, file)
 	s.on(t, "etcd-2", "nft delete table inet narrow")
 	for _, name := range []string{"etcd-1", "etcd-3"} {
 		f := found.of(t, "reach", name)
-		if f.Level != "refusal" || !strings.Contains(f.Found, "short packets come through, and long ones do not") || !strings.Contains(f.Do, "MTU") {
+		if f.Level != "refusal" || !strings.Contains(f.Found, "short packets come through, and long ones do not") ||
+			!strings.Contains(f.Do, "MTU") {
 			t.Errorf("%+v", f)
 		}
 	}
@@ -89,7 +93,8 @@ func secondAddress(t *testing.T, s *site, file string) {
 	giveSource(t, s, "etcd-1", second, "etcd-2", "etcd-3")
 
 	want := "etcd-2 and etcd-3 see it come from " + second + ", which is not among the names of its certificate"
-	if f := found.of(t, "address", "etcd-1"); f.Level != "refusal" || !strings.HasPrefix(f.Found, want) || !strings.Contains(f.Do, "names") {
+	if f := found.of(t, "address", "etcd-1"); f.Level != "refusal" || !strings.HasPrefix(f.Found, want) ||
+		!strings.Contains(f.Do, "names") {
 		t.Errorf("%+v, want %q", f, want)
 	}
 	planned.exits(t, 13).says(t, "etcd-1: it goes to etcd-2 and etcd-3 from "+second, `names of member "etcd-1"`)
@@ -118,7 +123,8 @@ func nameOfIPv6(t *testing.T, s *site, file string) {
 		s.on(t, host, "sed -i '/ "+name+"$/d' /etc/hosts")
 	}
 	f := found.of(t, "address", "etcd-2")
-	if f.Level != "refusal" || f.Found != "the name "+name+" is "+ip6+" on the host: a member whose address is a name listens on IPv4 alone" {
+	if f.Level != "refusal" || f.Found != "the name "+name+" is "+ip6+
+		" on the host: a member whose address is a name listens on IPv4 alone" {
 		t.Errorf("%+v", f)
 	}
 	if f := found.of(t, "reach", "etcd-1"); f.Level != "fine" {

@@ -16,9 +16,12 @@ func TestBootstrap(t *testing.T) {
 		hosts  []lab.HostSpec
 		change func(t *testing.T, s *site, inv *inventory)
 	}{
-		"one, newer release, trixie": {hosts(1, "trixie"), func(_ *testing.T, _ *site, inv *inventory) { inv.Version = releaseNext }},
-		"five, sudo":                 {hosts(5), func(_ *testing.T, _ *site, inv *inventory) { inv.User = "ops" }},
-		"bastion":                    {append(hosts(3), lab.HostSpec{Name: "bastion"}), throughBastion},
+		"one, newer release, trixie": {
+			hosts(1, "trixie"),
+			func(_ *testing.T, _ *site, inv *inventory) { inv.Version = releaseNext },
+		},
+		"five, sudo": {hosts(5), func(_ *testing.T, _ *site, inv *inventory) { inv.User = "ops" }},
+		"bastion":    {append(hosts(3), lab.HostSpec{Name: "bastion"}), throughBastion},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

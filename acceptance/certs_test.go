@@ -18,7 +18,8 @@ import (
 func certificates(t *testing.T, s *site, file string, inv inventory) {
 	creds := filepath.Join(t.TempDir(), "creds")
 	s.ok(t, "cert", "list", file).says(t, "No client certificate was issued")
-	s.ok(t, "cert", "issue", "app", file, "--out", creds).says(t, filepath.Join(creds, "app.pem"), "for the user app, until 2")
+	s.ok(t, "cert", "issue", "app", file, "--out", creds).says(t, filepath.Join(creds, "app.pem"),
+		"for the user app, until 2")
 	for name, mode := range map[string]fs.FileMode{".": 0o700, "app.pem": 0o600, "app-key.pem": 0o600, "ca.pem": 0o600} {
 		if info, err := os.Stat(filepath.Join(creds, name)); err != nil || info.Mode().Perm() != mode {
 			t.Errorf("%s: %v, %v; want mode %04o", name, info.Mode(), err, mode)
@@ -63,13 +64,17 @@ func oneFile(t *testing.T, s *site, file string, inv inventory) {
 		return []string{"cert", "issue", "app", file, "--out", filepath.Join(dir, out), "--pkcs12"}
 	}
 	s.run(t, issue("none")...).exits(t, 2).says(t, "--password-file")
-	s.ok(t, append(issue("filed"), "--password-file", secret, "--json")...).says(t, `"pkcs12":"`+filepath.Join(dir, "filed", "app.p12")+`"`)
-	s.onTerminal(t, [][2]string{{"New password of ", password + "\n"}, {"Once more: ", "Sesame?\n"}}, issue("none")...).exits(t, 1).says(t, "the two passwords differ")
-	s.onTerminal(t, [][2]string{{"New password of ", password + "\n"}, {"Once more: ", password + "\n"}}, issue("typed")...).exits(t, 0)
+	s.ok(t, append(issue("filed"), "--password-file", secret, "--json")...).says(t,
+		`"pkcs12":"`+filepath.Join(dir, "filed", "app.p12")+`"`)
+	s.onTerminal(t, [][2]string{{"New password of ", password + "\n"}, {"Once more: ", "Sesame?\n"}},
+		issue("none")...).exits(t, 1).says(t, "the two passwords differ")
+	s.onTerminal(t, [][2]string{{"New password of ", password + "\n"}, {"Once more: ", password + "\n"}},
+		issue("typed")...).exits(t, 0)
 	if _, err := os.Stat(filepath.Join(dir, "none")); err == nil {
 		t.Error("something was made though there was no password")
 	}
-	if clients := strings.Count(s.ok(t, "cert", "list", file).stdout, "\napp "); clients != 3 { // with that of certificates
+	// with that of certificates
+	if clients := strings.Count(s.ok(t, "cert", "list", file).stdout, "\napp "); clients != 3 {
 		t.Errorf("%d certificates of app are recorded", clients)
 	}
 	for _, out := range []string{"filed", "typed"} {
@@ -77,7 +82,8 @@ func oneFile(t *testing.T, s *site, file string, inv inventory) {
 		if info, err := os.Stat(bundle); err != nil || info.Mode().Perm() != 0o600 {
 			t.Errorf("%s: %v, %v", bundle, info, err)
 		}
-		openssl := exec.CommandContext(t.Context(), "openssl", "pkcs12", "-in", bundle, "-passin", "file:"+secret, "-nodes", "-out", all)
+		openssl := exec.CommandContext(t.Context(), "openssl", "pkcs12", "-in", bundle, "-passin", "file:"+secret, "-nodes",
+			"-out", all)
 		if said, err := openssl.CombinedOutput(); err != nil {
 			t.Fatalf("%v: %s", err, said)
 		}
@@ -134,8 +140,10 @@ func sealed(t *testing.T, s *site, inv inventory) {
 		}
 	}
 	s.ok(t, "pki", "reseal", file).says(t, "Nothing to do")
-	with(stranger, "plan", file).exits(t, 1).says(t, "no key file here opens it", "→ name a file with the private key of a recipient: in CLUSTERUP_IDENTITY")
-	with(stranger, "status", file).exits(t, 0).says(t, "unknown", "no key file here opens it", "0 of 3 members healthy, quorum not known")
+	with(stranger, "plan", file).exits(t, 1).says(t, "no key file here opens it",
+		"→ name a file with the private key of a recipient: in CLUSTERUP_IDENTITY")
+	with(stranger, "status", file).exits(t, 0).says(t, "unknown", "no key file here opens it",
+		"0 of 3 members healthy, quorum not known")
 	with(stranger, "check", file).exits(t, 3).says(t, "[unknown]", "drift is not known either").saysNot(t, "[unhealthy]")
 	with(key, "plan", "--exit-code", file).exits(t, 0)
 	with(key, "cert", "issue", "sealed", file, "--out", own).exits(t, 0)
@@ -184,7 +192,8 @@ func checkout(t *testing.T, dir, file string) string {
 // keyPair makes an SSH key without a passphrase, and returns the public one.
 func keyPair(t *testing.T, file string) string {
 	t.Helper()
-	if out, err := exec.CommandContext(t.Context(), "ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", filepath.Base(file), "-f", file).CombinedOutput(); err != nil {
+	if out, err := exec.CommandContext(t.Context(), "ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C",
+		filepath.Base(file), "-f", file).CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
 	return read(t, file+".pub")

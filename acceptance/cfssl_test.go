@@ -23,7 +23,8 @@ var cfssl = sync.OnceValues(func() (string, error) {
 		return "", fmt.Errorf("find the version of %s: %w", module, err)
 	}
 	dir := filepath.Join(caches, "clusterup", "tools")
-	if out, err := exec.Command("../tools/install", dir, "cfssl", module+"/cmd/cfssl", strings.TrimSpace(string(version))).CombinedOutput(); err != nil {
+	if out, err := exec.Command("../tools/install", dir, "cfssl", module+"/cmd/cfssl",
+		strings.TrimSpace(string(version))).CombinedOutput(); err != nil {
 		return "", fmt.Errorf("install cfssl: %w\n%s", err, out)
 	}
 	return filepath.Join(dir, "cfssl"), nil
@@ -55,7 +56,10 @@ func serveCA(t *testing.T, s *site, dir, name, port, authKey string) caServer {
 		t.Fatal(err)
 	}
 	base := filepath.Join(dir, name)
-	argv := []string{program, "serve", "-address", "127.0.0.1", "-port", port, "-ca", base + ".pem", "-ca-key", base + ".key", "-config", file}
+	argv := []string{
+		program, "serve", "-address", "127.0.0.1", "-port", port, "-ca", base + ".pem", "-ca-key",
+		base + ".key", "-config", file,
+	}
 	server := caServer{url: "http://127.0.0.1:" + port}
 	if _, err := os.Stat(base + "-tls.pem"); err == nil {
 		server.url = "https://127.0.0.1:" + port

@@ -14,7 +14,10 @@ func check(t *testing.T, s *site, file string, inv inventory) {
 		s.ok(t, "check", "--prometheus="+metrics, file).says(t, "all is well", "3 of 3 members healthy", "days")
 	})
 	text := read(t, metrics)
-	for _, line := range []string{`clusterup_check_ok{cluster="prod"} 1`, `clusterup_member_healthy{cluster="prod",member="etcd-2"} 1`} {
+	for _, line := range []string{
+		`clusterup_check_ok{cluster="prod"} 1`,
+		`clusterup_member_healthy{cluster="prod",member="etcd-2"} 1`,
+	} {
 		if !strings.Contains(text, line+"\n") {
 			t.Errorf("no line %q in:\n%s", line, text)
 		}
@@ -26,7 +29,8 @@ func check(t *testing.T, s *site, file string, inv inventory) {
 	r := s.run(t, "check", "--prometheus="+metrics, file)
 	r.exits(t, 3)
 	r.says(t, "etcd-2: stopped: the unit is inactive  [unhealthy]", "start-member", "2 of 3 members healthy")
-	if text := read(t, metrics); !strings.Contains(text, `clusterup_check_ok{cluster="prod"} 0`) || !strings.Contains(text, `member="etcd-2"} 0`) {
+	if text := read(t, metrics); !strings.Contains(text, `clusterup_check_ok{cluster="prod"} 0`) ||
+		!strings.Contains(text, `member="etcd-2"} 0`) {
 		t.Errorf("metrics:\n%s", text)
 	}
 	s.ok(t, "apply", "--yes", file)

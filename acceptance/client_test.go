@@ -147,8 +147,9 @@ type reception string
 const (
 	welcome reception = "welcome"
 	alert   reception = "TLS alert" // the certificate, or its absence, is refused
-	hangUp  reception = "hang up"   // its CA is trusted, but it is revoked, or comes from an address that is none of its names
-	other   reception = "other"
+	// its CA is trusted, but it is revoked, or comes from an address that is none of its names
+	hangUp reception = "hang up"
+	other  reception = "other"
 )
 
 func receptionOf(err error) reception {
@@ -158,7 +159,8 @@ func receptionOf(err error) reception {
 		return welcome
 	case errors.As(err, &op) && op.Op == "remote error":
 		return alert
-	case errors.Is(err, io.EOF), strings.Contains(err.Error(), "server closed idle connection"): // net/http has no word for it
+	// net/http has no word for it
+	case errors.Is(err, io.EOF), strings.Contains(err.Error(), "server closed idle connection"):
 		return hangUp
 	}
 	return other
@@ -224,18 +226,28 @@ func clients(t *testing.T, s *site, inv inventory) {
 // etcdctl is the release's own client, used by whoever is logged in on a host.
 func etcdctl(t *testing.T, s *site, inv inventory, app pki.Pair) {
 	conf := "/etc/etcd/" + inv.Cluster
-	const with, peer = "--cert=/run/app/cert.pem --key=/run/app/key.pem", "--cert=/etc/etcd/prod/tls/peer/cert.pem --key=/etc/etcd/prod/tls/peer/key.pem"
+	const with, peer = "--cert=/run/app/cert.pem --key=/run/app/key.pem",
+		"--cert=/etc/etcd/prod/tls/peer/cert.pem --key=/etc/etcd/prod/tls/peer/key.pem"
 	for _, m := range inv.Members {
 		key := "ctl/" + m.Name
 		ctl := func(flags, command string) string {
-			return fmt.Sprintf("/opt/clusterup/etcd/%s-*/etcdctl --endpoints=%s,https://127.0.0.1:2379 --cacert=$(echo %s/trust-client-*.pem) %s %s",
+			return fmt.Sprintf(
+				"/opt/clusterup/etcd/%s-*/etcdctl --endpoints=%s,https://127.0.0.1:2379 --cacert=$(echo %s/trust-client-*.pem) %s %s",
 				inv.Version, endpoint(m, 2379), conf, flags, command)
 		}
-		s.on(t, m.Name, fmt.Sprintf("umask 077; mkdir /run/app; cat >/run/app/cert.pem <<'PEM'\n%sPEM\ncat >/run/app/key.pem <<'PEM'\n%sPEM\n", app.Cert, app.Key))
+		s.on(t, m.Name,
+			fmt.Sprintf(
+				"umask 077; mkdir /run/app; cat >/run/app/cert.pem <<'PEM'\n%sPEM\ncat >/run/app/key.pem <<'PEM'\n%sPEM\n",
+				app.Cert, app.Key))
 		for script, want := range map[string]string{
-			ctl(with, "put "+key+"/put 1") + " && " + ctl(with, "get --print-value-only "+key+"/put"):                                                                                                             "OK\n1",
-			ctl(with, "put "+key+"/watch 1 >/run/app/put") + "\n" + ctl(with, "watch --rev=1 "+key+"/watch -- sh -c 'echo $ETCD_WATCH_EVENT_TYPE $ETCD_WATCH_VALUE; kill $PPID'") + " | grep -v '^$' | tail -n 1": `"PUT" "1"`,
-			ctl(with, "txn") + " <<'TXN'\ncreate(\"nowhere\") = \"0\"\n\nput " + key + "/txn 1\n\n\nTXN":                                                                                                          "SUCCESS\n\nOK",
+			ctl(with, "put "+key+"/put 1") + " && " +
+				ctl(with, "get --print-value-only "+key+
+					"/put"): "OK\n1",
+			ctl(with, "put "+key+"/watch 1 >/run/app/put") + "\n" +
+				ctl(with, "watch --rev=1 "+key+"/watch -- sh -c 'echo $ETCD_WATCH_EVENT_TYPE $ETCD_WATCH_VALUE; kill $PPID'") +
+				" | grep -v '^$' | tail -n 1": `"PUT" "1"`,
+			ctl(with, "txn") + " <<'TXN'\ncreate(\"nowhere\") = \"0\"\n\nput " + key +
+				"/txn 1\n\n\nTXN": "SUCCESS\n\nOK",
 		} {
 			if got := s.on(t, m.Name, script); got != want {
 				t.Errorf("%s: %q, want %q\n%s", m.Name, got, want, script)
@@ -245,8 +257,10 @@ func etcdctl(t *testing.T, s *site, inv inventory, app pki.Pair) {
 	}
 	first := inv.Members[0]
 	for who, flags := range map[string]string{"nobody": "", "a peer": peer} {
-		if out, err := s.try(t, first.Name, fmt.Sprintf("/opt/clusterup/etcd/*/etcdctl --endpoints=%s --cacert=$(echo %s/trust-client-*.pem) --command-timeout=2s %s put ctl x",
-			endpoint(first, 2379), conf, flags)); err == nil {
+		if out, err := s.try(t, first.Name,
+			fmt.Sprintf(
+				"/opt/clusterup/etcd/*/etcdctl --endpoints=%s --cacert=$(echo %s/trust-client-*.pem) --command-timeout=2s %s put ctl x",
+				endpoint(first, 2379), conf, flags)); err == nil {
 			t.Errorf("etcdctl lets %s in: %s", who, out)
 		}
 	}

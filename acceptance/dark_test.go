@@ -103,7 +103,8 @@ func oneOfThree(t *testing.T, s *site, inv inventory, file string) {
 	next := inv
 	s.dark(t, dark, "upgrade", "--to="+releaseNext, "--yes", s.write(t, "next.hcl", next)).says(t,
 		"install-release/etcd-1",
-		"the change to etcd "+releaseNext+" waits for etcd-3: no member leaves a minor version before all are seen to take part")
+		"the change to etcd "+releaseNext+
+			" waits for etcd-3: no member leaves a minor version before all are seen to take part")
 	s.restarted(t, before)
 
 	s.heal(t, dark...)
@@ -162,7 +163,8 @@ func destroyedDark(t *testing.T, s *site, file string) {
 		s.dark(t, dark, "destroy", "--confirm=prod", "--accept=gone:etcd-1", file)
 	})
 	s.run(t, "destroy", "--confirm=prod", "--accept=gone:etcd-2", file).exits(t, 12).says(t,
-		"stop-member/etcd-1", "stop-member/etcd-3", "etcd-2: its member may go on running, and what lies there was not removed")
+		"stop-member/etcd-1", "stop-member/etcd-3",
+		"etcd-2: its member may go on running, and what lies there was not removed")
 	if pid := s.pids(t, "prod")["etcd-2"]; pid == "" || pid == "0" {
 		t.Error("the member of the host that was left out does not run any more")
 	}

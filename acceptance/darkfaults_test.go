@@ -101,7 +101,8 @@ func darkenings() []darkening {
 		{
 			during: during, prepare: bare,
 			point: "after install-release/etcd-2#feed-1", host: "etcd-3", where: "before members start",
-			says: []string{"not every host could be looked at", "the bootstrap waits for etcd-3: "}, without: []string{"start-member/"},
+			says:    []string{"not every host could be looked at", "the bootstrap waits for etcd-3: "},
+			without: []string{"start-member/"},
 		},
 		{
 			during: "repair of 3 members", prepare: repairing.prepare,
@@ -154,7 +155,8 @@ func darkenings() []darkening {
 		},
 		{
 			during: tlsOn, load: true, slow: true,
-			point: "after update-member/etcd-2", host: "etcd-3", where: "while another member is known with https and listens with http",
+			point: "after update-member/etcd-2", host: "etcd-3",
+			where: "while another member is known with https and listens with http",
 			prepare: func(t *testing.T, s *stand) {
 				s.bare(t)
 				inPlain(&s.inv)
@@ -203,12 +205,14 @@ func destroyMidway(t *testing.T, s *stand) {
 	s.heal(t, s.hosts()...)
 	destroying.prepare(t, s)
 	before := s.looks(t)
-	s.hold(t, "before move-aside/"+host, func() { s.cut(t, host) }, append(destroying.args, s.file)...).exits(t, 12).says(t,
+	s.hold(t, "before move-aside/"+host, func() { s.cut(t, host) }, append(destroying.args, s.file)...).exits(t,
+		12).says(t,
 		"move-aside/etcd-1", `"put data aside" was not finished`, host+": ", "destroy the rest: --accept=gone:"+host)
 	s.quiet(t)
 	half := s.looks(t)
 	s.lawful(t, before, half)
-	s.run(t, append(destroying.args, "--accept=gone:"+host, s.file)...).exits(t, 12).says(t, "remove-files/etcd-1", "remove-files/etcd-2",
+	s.run(t, append(destroying.args, "--accept=gone:"+host, s.file)...).exits(t, 12).says(t, "remove-files/etcd-1",
+		"remove-files/etcd-2",
 		host+": its member may go on running, and what lies there was not removed")
 	s.heal(t, host)
 	s.ok(t, append(destroying.args, s.file)...).says(t, "move-aside/"+host, "remove-files/"+host)

@@ -59,7 +59,9 @@ type chunk struct {
 
 // enter reads what is sent, no faster than the way takes it up and as if none of it came before earliest, until that
 // ends.
-func (d distance) enter(ctx context.Context, from net.Conn, earliest time.Time, sent func(int, time.Time)) <-chan chunk {
+func (d distance) enter(ctx context.Context, from net.Conn, earliest time.Time,
+	sent func(int, time.Time),
+) <-chan chunk {
 	const (
 		most = 1 << 14               // chunks on their way: more than any window
 		late = 20 * time.Millisecond // how much time of the way is not lost when a timer or this goroutine is late

@@ -45,9 +45,11 @@ func expiredLeaves(t *testing.T, s *stand) {
 			variant.harm(t)
 			pids := s.pids(t, s.inv.Cluster)
 			s.run(t, "plan", "--exit-code", s.file).exits(t, 3).
-				says(t, "note: no member can be asked, since none has a valid server certificate", "peer certificate ended on ", "server certificate ended on ").
+				says(t, "note: no member can be asked, since none has a valid server certificate", "peer certificate ended on ",
+					"server certificate ended on ").
 				saysNot(t, "restart-member", "start-member")
-			s.ok(t, "status", s.file).says(t, "EXPIRED", "0 of 3 members healthy, quorum not known").saysNot(t, "client connection is closing")
+			s.ok(t, "status", s.file).says(t, "EXPIRED", "0 of 3 members healthy, quorum not known").saysNot(t,
+				"client connection is closing")
 			s.run(t, "check", s.file).exits(t, 3).says(t, "etcd-1: issue-leaf: peer certificate ended on ", "→ clusterup apply")
 			s.ok(t, "apply", "--yes", s.file).says(t, "3 of 3 members serve")
 			if after := s.pids(t, s.inv.Cluster); !maps.Equal(pids, after) {
@@ -55,7 +57,8 @@ func expiredLeaves(t *testing.T, s *stand) {
 			}
 			s.recovered(t, before, variant.name)
 			if !t.Failed() {
-				guarantee(t, "all certificates of the members have ended, "+variant.name, "repair of 3 members", "made anew by the next apply, without a restart; the data is untouched")
+				guarantee(t, "all certificates of the members have ended, "+variant.name, "repair of 3 members",
+					"made anew by the next apply, without a restart; the data is untouched")
 			}
 		})
 	}

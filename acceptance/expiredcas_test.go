@@ -32,7 +32,10 @@ func expiredCAs(t *testing.T, s *stand) {
 			name: "both CAs have ended", roles: both, slow: true,
 			kills: []string{"after create-ca/peer", "after issue-leaf/peer/etcd-2", "before restart-member/etcd-1"},
 		},
-		{name: "the peer CA has ended, and all members were restarted", roles: both[:1], harm: (*stand).restartApart, slow: true},
+		{
+			name: "the peer CA has ended, and all members were restarted", roles: both[:1], harm: (*stand).restartApart,
+			slow: true,
+		},
 		{name: "the peer CA has ended", roles: both[:1], slow: true},
 		{name: "the client CA has ended", roles: both[1:], slow: true},
 	} {
@@ -51,8 +54,10 @@ func (e ended) undergo(t *testing.T, s *stand) {
 		e.harm(s, t)
 	}
 	pids := s.pids(t, s.inv.Cluster)
-	refused(t, s.site, s.file, 13, string(e.roles[0])+" CA 1 ended on ", "[needs-consent]", "→ run again with --accept=downtime")
-	s.run(t, "plan", "--exit-code", "--accept=downtime", s.file).exits(t, 3).says(t, "create-ca "+string(e.roles[0]), string(e.roles[0])+" CA 1 ended on ")
+	refused(t, s.site, s.file, 13, string(e.roles[0])+" CA 1 ended on ", "[needs-consent]",
+		"→ run again with --accept=downtime")
+	s.run(t, "plan", "--exit-code", "--accept=downtime", s.file).exits(t, 3).says(t, "create-ca "+string(e.roles[0]),
+		string(e.roles[0])+" CA 1 ended on ")
 	for _, point := range e.kills {
 		s.disturbed(t, "CLUSTERUP_FAULT=kill "+point, "apply", "--yes", "--accept=downtime", s.file).exits(t, -1)
 		s.quiet(t)
@@ -70,7 +75,8 @@ func (e ended) undergo(t *testing.T, s *stand) {
 	s.ok(t, "apply", "--yes", s.file).says(t, "nothing to do")
 	s.ok(t, "check", s.file)
 	if !t.Failed() {
-		guarantee(t, e.name, "repair of 3 members", "exit 13, says to accept downtime; with that, a new CA, which alone is trusted in the end; the data is untouched")
+		guarantee(t, e.name, "repair of 3 members",
+			"exit 13, says to accept downtime; with that, a new CA, which alone is trusted in the end; the data is untouched")
 	}
 }
 
@@ -92,7 +98,8 @@ func (e ended) bootstrap(t *testing.T, s *stand) time.Time {
 // trust.
 func (s *stand) trustsAlone(t *testing.T, role pki.Role, generation int) {
 	t.Helper()
-	wanted := facts.Certificates([]byte(read(t, filepath.Join(s.dir, ".clusterup", s.inv.Cluster, "ca", fmt.Sprintf("%s-%d.pem", role, generation)))))
+	wanted := facts.Certificates([]byte(read(t,
+		filepath.Join(s.dir, ".clusterup", s.inv.Cluster, "ca", fmt.Sprintf("%s-%d.pem", role, generation)))))
 	for _, host := range s.hosts() {
 		got := facts.Certificates([]byte(s.on(t, host, "cat /etc/etcd/prod/trust-"+string(role)+"-*.pem")))
 		if !slices.Equal(got, wanted) {

@@ -35,7 +35,10 @@ func (s *site) give(t *testing.T, cluster, host, role string, pair pki.Pair) {
 	dir, link := units.LeafDir(conf, role, pair.Serial), units.LeafLink(conf, role)
 	script := "set -e\ninstall -d -o root -g etcd-" + cluster + " -m 0750 " + dir + "\n"
 	for _, f := range units.Leaf(dir, "etcd-"+cluster, pair.Cert, pair.Key) {
-		script += fmt.Sprintf("cat >%[1]s <<'END'\n%[2]sEND\nchown %[3]s:%[4]s %[1]s\nchmod %04[5]o %[1]s\n", f.Path, f.Data, f.Owner, f.Group, f.Mode.Perm())
+		script += fmt.Sprintf("cat >%[1]s <<'END'\n%[2]sEND\nchown %[3]s:%[4]s %[1]s\nchmod %04[5]o %[1]s\n", f.Path, f.Data,
+			f.Owner, f.Group, f.Mode.Perm())
 	}
-	s.on(t, host, script+fmt.Sprintf("was=$(readlink -f %[1]s)\nln -sfn %[2]s %[1]s.now\nmv -T %[1]s.now %[1]s\nrm -r \"$was\"\n", link, filepath.Base(dir)))
+	s.on(t, host,
+		script+fmt.Sprintf("was=$(readlink -f %[1]s)\nln -sfn %[2]s %[1]s.now\nmv -T %[1]s.now %[1]s\nrm -r \"$was\"\n", link,
+			filepath.Base(dir)))
 }

@@ -23,7 +23,10 @@ type misfit struct {
 const spareDir = "/var/lib/etcd-prod/other"
 
 // telling are the misfits worth a try in every run of the tests; all are tried with FAULTS=full.
-var telling = map[string]bool{"port in use": true, "unknown flag": true, "disk full": true, "certificate of another CA": true}
+var telling = map[string]bool{
+	"port in use": true, "unknown flag": true, "disk full": true,
+	"certificate of another CA": true,
+}
 
 var misfits = map[string]misfit{
 	"port in use": {
@@ -32,11 +35,17 @@ var misfits = map[string]misfit{
 	},
 	"data directory of root": {
 		before: "chown root:root /var/lib/etcd-prod",
-		says:   []string{"Cause: the member's user may not use the data directory", "→ clusterup apply puts owner and mode right"},
+		says: []string{
+			"Cause: the member's user may not use the data directory",
+			"→ clusterup apply puts owner and mode right",
+		},
 	},
 	"unknown flag": {
 		args: "--experimental-nonsense=1",
-		says: []string{"Cause: this etcd version does not know the flag experimental-nonsense", "→ remove it from etcd { flags }"},
+		says: []string{
+			"Cause: this etcd version does not know the flag experimental-nonsense",
+			"→ remove it from etcd { flags }",
+		},
 	},
 	"no value of a flag": {
 		args: "--max-txn-ops=many",
@@ -44,7 +53,10 @@ var misfits = map[string]misfit{
 	},
 	"flags at odds": {
 		args: "--heartbeat-interval=900",
-		says: []string{"Cause: etcd does not take its flags: --election-timeout[1000ms] should be at least as 5 times", "→ correct them in the inventory"},
+		says: []string{
+			"Cause: etcd does not take its flags: --election-timeout[1000ms] should be at least as 5 times",
+			"→ correct them in the inventory",
+		},
 	},
 	"data lost and begun anew": {
 		args: "--data-dir=" + spareDir + " --initial-cluster-state=new",
@@ -55,8 +67,12 @@ var misfits = map[string]misfit{
 		says: []string{"Cause: the member talks to a member of another cluster", "→ two clusters share addresses"},
 	},
 	"not in the member list": {
-		args: "--data-dir=" + spareDir + " --initial-cluster-state=existing --initial-cluster=etcd-1=https://ETCD-1:2380,etcd-2=https://ETCD-2:2380",
-		says: []string{"Cause: initial-cluster does not agree with the member list of the running cluster", "→ compare clusterup status with the inventory"},
+		args: "--data-dir=" + spareDir +
+			" --initial-cluster-state=existing --initial-cluster=etcd-1=https://ETCD-1:2380,etcd-2=https://ETCD-2:2380",
+		says: []string{
+			"Cause: initial-cluster does not agree with the member list of the running cluster",
+			"→ compare clusterup status with the inventory",
+		},
 	},
 	"disk full": {
 		before: "mkdir " + spareDir + "; mount -t tmpfs -o size=16m,uid=etcd-prod,gid=etcd-prod,mode=700 tmpfs " + spareDir,
@@ -65,11 +81,17 @@ var misfits = map[string]misfit{
 	},
 	"certificate of another CA": {
 		args: "--peer-cert-file=/etc/etcd/prod/tls/server/cert.pem --peer-key-file=/etc/etcd/prod/tls/server/key.pem",
-		says: []string{"Cause: a peer does not accept this member's certificate", "→ all members must be of the same operator directory"},
+		says: []string{
+			"Cause: a peer does not accept this member's certificate",
+			"→ all members must be of the same operator directory",
+		},
 	},
 	"certificate of another address": {
 		args: "--peer-cert-file=/etc/misfit/cert.pem --peer-key-file=/etc/misfit/key.pem",
-		says: []string{"Cause: a peer does not accept this member's certificate", "→ all members must be of the same operator directory"},
+		says: []string{
+			"Cause: a peer does not accept this member's certificate",
+			"→ all members must be of the same operator directory",
+		},
 	},
 	"certificate without its key": {
 		args: "--peer-cert-file=/etc/misfit/cert.pem",
@@ -77,7 +99,10 @@ var misfits = map[string]misfit{
 	},
 	"certificate gone": {
 		args: "--peer-cert-file=/etc/misfit/gone.pem",
-		says: []string{"Cause: the file /etc/misfit/gone.pem cannot be read: no such file or directory", "→ clusterup apply puts it right"},
+		says: []string{
+			"Cause: the file /etc/misfit/gone.pem cannot be read: no such file or directory",
+			"→ clusterup apply puts it right",
+		},
 	},
 }
 
@@ -95,12 +120,14 @@ func TestExplained(t *testing.T) {
 			continue
 		}
 		t.Run(name, func(t *testing.T) {
-			args := strings.NewReplacer("ETCD-1", s.host(t, "etcd-1").IPv4.String(), "ETCD-2", s.host(t, "etcd-2").IPv4.String()).Replace(m.args)
+			args := strings.NewReplacer("ETCD-1", s.host(t, "etcd-1").IPv4.String(), "ETCD-2",
+				s.host(t, "etcd-2").IPv4.String()).Replace(m.args)
 			s.on(t, "etcd-2", fmt.Sprintf(makeMisfit, m.before, args))
 			result := s.run(t, "apply", "--yes", "--start-timeout=12s", file)
 			s.on(t, "etcd-2", undoMisfit)
 			result.exits(t, 14).says(t, append(m.says, "start-member/etcd-2: ", "the last lines of its journal")...)
-			cause, raw := strings.Index(result.stderr, "    Cause: "), strings.Index(result.stderr, "    the last lines of its journal")
+			cause, raw := strings.Index(result.stderr, "    Cause: "),
+				strings.Index(result.stderr, "    the last lines of its journal")
 			if cause < 0 || cause > raw || strings.Count(result.stderr, "    Cause: ") != 1 {
 				t.Error("the cause does not stand above the raw lines")
 			}
@@ -126,8 +153,8 @@ cat >/etc/misfit/key.pem <<'PEM'
 chown -R etcd-prod: /etc/misfit`, pair.Cert, pair.Key))
 }
 
-// All that clusterup looks at stays as it is until the unit starts: only then the binary is covered by a script, which ends
-// in it.
+// All that clusterup looks at stays as it is until the unit starts: only then the binary is covered by a script, which
+// ends in it.
 const (
 	makeMisfit = `set -e
 systemctl stop etcd-prod

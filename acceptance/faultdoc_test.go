@@ -46,7 +46,8 @@ func guarantee(t *testing.T, fault, operation, outcome string) {
 	rows = slices.DeleteFunc(rows, func(r string) bool { return r == "" || strings.HasPrefix(r, key) })
 	rows = append(rows, row+commit()+" |")
 	slices.Sort(rows)
-	if err := os.WriteFile(guarantees, []byte(before+tableHead+strings.Join(rows, "\n")+tableEnd+after), 0o644); err != nil { //nolint:gosec // a page for all
+	if err := os.WriteFile(guarantees, []byte(before+tableHead+strings.Join(rows, "\n")+tableEnd+after),
+		0o644); err != nil { //nolint:gosec // a page for all
 		t.Fatal(err)
 	}
 }

@@ -81,16 +81,46 @@ func misfortunes() []misfortune {
 	lost := []string{"not every host could be looked at", "etcd-2: ", "run the same command again"}
 	stopped := []string{"Stopped: ", "run the same command again"}
 	return []misfortune{
-		{name: "a host loses power while files are put on it", moment: "install-release/etcd-2", link: slowly, happens: cut, over: boot, code: 12, says: lost, slow: true},
-		{name: "a host loses power while it unpacks the release", moment: "install-release/etcd-2", happens: unpacking(cut), over: boot, code: 12, says: lost},
-		{name: "a host loses power while members start", moment: "start-member/etcd-2", happens: cut, over: boot, code: 12, says: lost},
-		{name: "a host vanishes from the network while files are put on it", moment: "install-release/etcd-2", link: slowly, happens: unplug, over: plug, code: 12, says: lost, slow: true},
-		{name: "a host vanishes from the network while members start", moment: "start-member/etcd-2", happens: unplug, over: plug, code: 12, says: lost, slow: true},
-		{name: "clusterup is interrupted (SIGINT) while it sends a release", moment: "install-release/etcd-2", link: slowly, happens: ask(syscall.SIGINT), code: 130, says: stopped},
-		{name: "clusterup is killed (SIGKILL) while a host unpacks the release", moment: "install-release/etcd-2", happens: unpacking(kill), code: -1, slow: true},
-		{name: "clusterup is terminated (SIGTERM) while members start", moment: "start-member/etcd-2", happens: ask(syscall.SIGTERM), code: 130, says: stopped, slow: true},
-		{name: "clusterup is interrupted (SIGINT) while it writes certificates", moment: "issue-leaf/peer/etcd-2", happens: ask(syscall.SIGINT), code: 130, says: stopped, slow: true},
-		{name: "clusterup is terminated (SIGTERM) while it writes birth markers", moment: "record-birth/etcd-2", happens: ask(syscall.SIGTERM), code: 130, says: stopped, slow: true},
+		{
+			name: "a host loses power while files are put on it", moment: "install-release/etcd-2", link: slowly, happens: cut,
+			over: boot, code: 12, says: lost, slow: true,
+		},
+		{
+			name: "a host loses power while it unpacks the release", moment: "install-release/etcd-2", happens: unpacking(cut),
+			over: boot, code: 12, says: lost,
+		},
+		{
+			name: "a host loses power while members start", moment: "start-member/etcd-2", happens: cut, over: boot, code: 12,
+			says: lost,
+		},
+		{
+			name: "a host vanishes from the network while files are put on it", moment: "install-release/etcd-2", link: slowly,
+			happens: unplug, over: plug, code: 12, says: lost, slow: true,
+		},
+		{
+			name: "a host vanishes from the network while members start", moment: "start-member/etcd-2", happens: unplug,
+			over: plug, code: 12, says: lost, slow: true,
+		},
+		{
+			name: "clusterup is interrupted (SIGINT) while it sends a release", moment: "install-release/etcd-2", link: slowly,
+			happens: ask(syscall.SIGINT), code: 130, says: stopped,
+		},
+		{
+			name: "clusterup is killed (SIGKILL) while a host unpacks the release", moment: "install-release/etcd-2",
+			happens: unpacking(kill), code: -1, slow: true,
+		},
+		{
+			name: "clusterup is terminated (SIGTERM) while members start", moment: "start-member/etcd-2",
+			happens: ask(syscall.SIGTERM), code: 130, says: stopped, slow: true,
+		},
+		{
+			name: "clusterup is interrupted (SIGINT) while it writes certificates", moment: "issue-leaf/peer/etcd-2",
+			happens: ask(syscall.SIGINT), code: 130, says: stopped, slow: true,
+		},
+		{
+			name: "clusterup is terminated (SIGTERM) while it writes birth markers", moment: "record-birth/etcd-2",
+			happens: ask(syscall.SIGTERM), code: 130, says: stopped, slow: true,
+		},
 	}
 }
 
@@ -222,7 +252,9 @@ func twoOperators(t *testing.T, s *stand, undisturbed []picture) {
 	from, err := os.Hostname()
 	must(t, err)
 	second := s.run(t, "apply", "--yes", s.file).exits(t, 11)
-	owner := fmt.Sprintf(`etcd-1: the cluster is locked by root@%s \(PID %d\), since \d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ: clusterup apply`, regexp.QuoteMeta(from), first.cmd.Process.Pid)
+	owner := fmt.Sprintf(
+		`etcd-1: the cluster is locked by root@%s \(PID %d\), since \d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ: clusterup apply`,
+		regexp.QuoteMeta(from), first.cmd.Process.Pid)
 	if !regexp.MustCompile(owner).MatchString(second.stderr) {
 		t.Errorf("the second operator is not told %s", owner)
 	}
@@ -236,6 +268,7 @@ func twoOperators(t *testing.T, s *stand, undisturbed []picture) {
 	s.served(t, end)
 	s.same(t, undisturbed, end)
 	if !t.Failed() {
-		guarantee(t, "two operators at once", during, "exit 11 for the second, who is told who, from where, since when, doing what; with --lock-wait it goes on when the first ends, even when that was killed")
+		guarantee(t, "two operators at once", during,
+			"exit 11 for the second, who is told who, from where, since when, doing what; with --lock-wait it goes on when the first ends, even when that was killed")
 	}
 }

@@ -13,19 +13,23 @@ import (
 
 // operation is something that clusterup does, and that has to survive every fault.
 type operation struct {
-	name    string                                      // as the guarantees call it
-	args    []string                                    // of the run that is disturbed, and of the one that goes on; the inventory comes last
-	prepare func(t *testing.T, s *stand)                // brings the hosts to where it starts
-	ends    func(*testing.T, *stand, []picture)         // what must hold in the end, besides being as without the fault
-	deletes bool                                        // it is meant to delete data
-	telling func(points []string) []string              // the points worth a try in every run of the tests; all are tried with FAULTS=full
+	name string // as the guarantees call it
+	// of the run that is disturbed, and of the one that goes on; the inventory comes last
+	args    []string
+	prepare func(t *testing.T, s *stand)        // brings the hosts to where it starts
+	ends    func(*testing.T, *stand, []picture) // what must hold in the end, besides being as without the fault
+	deletes bool                                // it is meant to delete data
+	// the points worth a try in every run of the tests; all are tried with FAULTS=full
+	telling func(points []string) []string
 	whole   func(verb string, points []string) []string // those to try with FAULTS=full; nil: all
 	part    map[string]string                           // what whole leaves, by verb
 	fresh   bool                                        // it starts from hosts that have nothing to lose
 	watched bool                                        // all command lines are looked through for keys, which costs a lot
-	goesOn  func(*testing.T, *stand) []string           // the command of the run that goes on, where it is another; nil: it is the same
-	means   string                                      // how the guarantees call that
-	dark    int                                         // which host is cut off meanwhile, from 1 on; when it is back, an apply follows; 0: none
+	// the command of the run that goes on, where it is another; nil: it is the same
+	goesOn func(*testing.T, *stand) []string
+	means  string // how the guarantees call that
+	// which host is cut off meanwhile, from 1 on; when it is back, an apply follows; 0: none
+	dark int
 }
 
 // disturb tries an operation with a fault at one point after the other: whatever is half done then breaks no law, and

@@ -14,7 +14,8 @@ import (
 // in no part of `make faults` or in two.
 func TestFaultParts(t *testing.T) {
 	parts := map[string]*regexp.Regexp{}
-	for _, m := range regexp.MustCompile(`(?m)^FAULTS_(\w+) *:= *(\S+)$`).FindAllStringSubmatch(read(t, "../Makefile"), -1) {
+	for _, m := range regexp.MustCompile(`(?m)^FAULTS_(\w+) *:= *(\S+)$`).FindAllStringSubmatch(read(t, "../Makefile"),
+		-1) {
 		parts[m[1]] = regexp.MustCompile("^Test(" + m[2] + ")")
 	}
 	_, list, _ := strings.Cut(read(t, "../Makefile"), "\nPART ?= ")

@@ -41,7 +41,8 @@ func feeds(t *testing.T, s *site, file string, inv inventory) {
 	t.Run("cut amid it", func(t *testing.T) {
 		s.on(t, "etcd-3", faults["etcdctl altered"].harm)
 		p := s.amidFeed(t, file)
-		s.on(t, "etcd-3", `ss -Htnp state established 'sport = :22' | grep -o 'pid=[0-9]*' | cut -d= -f2 | sort -u | xargs kill -KILL`)
+		s.on(t, "etcd-3",
+			`ss -Htnp state established 'sport = :22' | grep -o 'pid=[0-9]*' | cut -d= -f2 | sort -u | xargs kill -KILL`)
 		s.fast(t)
 		p.wait(t).exits(t, 12).says(t, "etcd-3: ", "run the same command again") // although it answers again at once
 		s.ok(t, "apply", "--yes", file)
@@ -61,7 +62,8 @@ func (s *site) fill(t *testing.T, leave int64) {
 		s.on(t, "etcd-3", "fallocate -l "+strconv.FormatInt(free-leave, 10)+" /opt/ballast")
 		return
 	}
-	s.on(t, "etcd-3", "fallocate -l "+strconv.FormatInt(free-16<<20, 10)+" /opt/ballast; dd if=/dev/zero of=/opt/ballast2 bs=1M 2>/dev/null; true")
+	s.on(t, "etcd-3", "fallocate -l "+strconv.FormatInt(free-16<<20, 10)+
+		" /opt/ballast; dd if=/dev/zero of=/opt/ballast2 bs=1M 2>/dev/null; true")
 }
 
 // amidFeed starts an apply and returns when a good part of the archive is unpacked on etcd-3, and more is on its slow
@@ -95,7 +97,8 @@ func (s *site) fast(t *testing.T) {
 // tidy checks that nothing is left of all that was sent to etcd-3 but the release.
 func (s *site) tidy(t *testing.T) {
 	t.Helper()
-	if left := s.on(t, "etcd-3", "ls -A /opt/clusterup/etcd"); strings.Count(left, "\n") > 0 || !strings.HasPrefix(left, release+"-") {
+	if left := s.on(t, "etcd-3", "ls -A /opt/clusterup/etcd"); strings.Count(left, "\n") > 0 ||
+		!strings.HasPrefix(left, release+"-") {
 		t.Errorf("on etcd-3 there is %q", left)
 	}
 }

@@ -37,7 +37,8 @@ func divertedAmid(t *testing.T, s *site, inv inventory) {
 	file := s.write(t, "prod.hcl", inv)
 	before := s.pids(t, inv.Cluster)
 	p := s.heldBefore(t, followers[0], file, "CLUSTERUP_COMPARE=") // what somebody does meanwhile is expected by no model
-	s.on(t, followers[1], "mkdir "+dropIn+"; printf '[Service]\\nEnvironment=ETCD_FORCE_NEW_CLUSTER=true\\n' >"+dropIn+"/odd.conf")
+	s.on(t, followers[1], "mkdir "+dropIn+"; printf '[Service]\\nEnvironment=ETCD_FORCE_NEW_CLUSTER=true\\n' >"+dropIn+
+		"/odd.conf")
 	must(t, p.cmd.Process.Signal(syscall.SIGCONT))
 	p.wait(t).exits(t, 13).says(t, "restart-member/"+followers[0], "reload-units", "[unit-diverted]", followers[1]+": ")
 	after := s.pids(t, inv.Cluster)
@@ -67,7 +68,8 @@ func (s *site) heldBefore(t *testing.T, name, file string, settings ...string) *
 	t.Helper()
 	program, err := faultBinary()
 	must(t, err)
-	argv := append(append([]string{"env"}, settings...), "CLUSTERUP_FAULT=stop before restart-member/"+name, program, "apply", "--yes", file)
+	argv := append(append([]string{"env"}, settings...), "CLUSTERUP_FAULT=stop before restart-member/"+name, program,
+		"apply", "--yes", file)
 	p := s.launch(t, argv...)
 	stat := fmt.Sprintf("/proc/%d/stat", p.cmd.Process.Pid)
 	until(t, "the run to hold before the restart of "+name, func() bool { return strings.Contains(read(t, stat), ") T ") })

@@ -46,7 +46,8 @@ func TestHostile(t *testing.T) {
 
 // withRoot logs in as root on the first host, and as a sudo user on the others.
 func (i inventory) withRoot() inventory {
-	i.Settings = fmt.Sprintf("member %q {\n address = %q\n ssh {\n user = \"root\"\n sudo = false\n }\n}", i.Members[0].Name, i.Members[0].Address)
+	i.Settings = fmt.Sprintf("member %q {\n address = %q\n ssh {\n user = \"root\"\n sudo = false\n }\n}",
+		i.Members[0].Name, i.Members[0].Address)
 	i.Members = i.Members[1:]
 	return i
 }
@@ -114,11 +115,13 @@ usermod -s /usr/local/bin/oddsh ops
 // noShell is accounts that may log in and do nothing then, as service accounts are made.
 func noShell(t *testing.T, s *site, file string) {
 	for shell, words := range map[string]string{
-		"/usr/sbin/nologin": "This account is currently not available.", "/bin/false": "account runs no commands", "/bin/cat": "cat: invalid option",
+		"/usr/sbin/nologin": "This account is currently not available.", "/bin/false": "account runs no commands",
+		"/bin/cat": "cat: invalid option",
 	} {
 		s.on(t, "etcd-2", "usermod -s "+shell+" ops")
 		for _, command := range [][]string{{"plan", file}, {"preflight", file}, {"apply", "--yes", file}} {
-			s.run(t, command...).exits(t, 12).says(t, "etcd-2", words, "→ use a user whose login shell runs commands", "usermod -s /bin/sh ops").
+			s.run(t, command...).exits(t, 12).says(t, "etcd-2", words, "→ use a user whose login shell runs commands",
+				"usermod -s /bin/sh ops").
 				saysNot(t, "etcd-1:", "etcd-3:")
 		}
 	}
@@ -131,7 +134,8 @@ func mendOdd(t *testing.T, s *site, file string, inv inventory) {
 	for _, host := range []string{"etcd-1", "etcd-2"} {
 		s.on(t, host, "rm -r "+binDir+"; rm /etc/etcd/prod/tls/server/key.pem /etc/systemd/system/etcd-prod.service")
 	}
-	s.run(t, "plan", "--exit-code", file).exits(t, 3).says(t, "install-release", "issue-leaf", "write-unit").saysNot(t, "oddsh", "control characters")
+	s.run(t, "plan", "--exit-code", file).exits(t, 3).says(t, "install-release", "issue-leaf", "write-unit").saysNot(t,
+		"oddsh", "control characters")
 	s.ok(t, "apply", "--yes", file)
 	s.inSync(t, file, inv)
 }
@@ -174,7 +178,8 @@ func slow(t *testing.T, s *site, file string, inv inventory) {
 	p := s.start(t, "apply", "--yes", file)
 	result := p.wait(t)
 	s.on(t, "etcd-2", "systemctl kill -s CONT --kill-who=main ssh")
-	result.exits(t, 12).says(t, "etcd-2: connect: "+s.host(t, "etcd-2").IPv4.String()+":22: no answer in time (8s)", "[unreachable]", "→ check address, routes and firewalls").
+	result.exits(t, 12).says(t, "etcd-2: connect: "+s.host(t, "etcd-2").IPv4.String()+":22: no answer in time (8s)",
+		"[unreachable]", "→ check address, routes and firewalls").
 		saysNot(t, "etcd-1:", "etcd-3:")
 	const busy = 25 // seconds that a machine with too much to do takes besides
 	if took := p.took.Seconds(); took < 3 || took > 3+busy {
@@ -186,7 +191,8 @@ func slow(t *testing.T, s *site, file string, inv inventory) {
 // neverAnswers is a host that can be reached, and a file system on it that has gone: stat hangs there, as it does when
 // an NFS server is away.
 func neverAnswers(t *testing.T, s *site, file string, inv inventory) {
-	s.on(t, "etcd-2", "mkfifo /run/nobody; f=/usr/local/sbin/stat; printf '#!/bin/sh\\nexec cat /run/nobody\\n' >$f; chmod 0755 $f")
+	s.on(t, "etcd-2",
+		"mkfifo /run/nobody; f=/usr/local/sbin/stat; printf '#!/bin/sh\\nexec cat /run/nobody\\n' >$f; chmod 0755 $f")
 	var running []*process
 	for _, command := range [][]string{{"plan"}, {"status"}, {"check"}, {"preflight"}, {"apply", "--yes"}} {
 		p, kill := s.serve(t, append(append([]string{clusterup}, command...), file)...)
@@ -209,10 +215,12 @@ func oldData(t *testing.T, s *site, file string, inv inventory) {
 	s.ok(t, "destroy", "--confirm=prod", file)
 	s.on(t, "etcd-2", "set -e; mv /var/lib/etcd-prod.aside-* /var/lib/etcd-prod; cp -a /var/lib/etcd-prod /var/lib/kept")
 	s.run(t, "plan", file).exits(t, 13).says(t, "etcd-2: /var/lib/etcd-prod holds ", "[foreign-data]", "→ ")
-	s.run(t, "apply", "--yes", file).exits(t, 13).says(t, "etcd-2: /var/lib/etcd-prod holds ", "[foreign-data]", "→ ").saysNot(t, "nothing to do")
+	s.run(t, "apply", "--yes", file).exits(t, 13).says(t, "etcd-2: /var/lib/etcd-prod holds ", "[foreign-data]",
+		"→ ").saysNot(t, "nothing to do")
 	s.on(t, "etcd-2", "diff -r /var/lib/etcd-prod /var/lib/kept")
 	for _, host := range []string{"etcd-1", "etcd-3"} {
-		if got := s.on(t, host, "ls -d /etc/etcd/prod /var/lib/etcd-prod /etc/systemd/system/etcd-prod.service 2>/dev/null; true"); got != "" {
+		if got := s.on(t, host,
+			"ls -d /etc/etcd/prod /var/lib/etcd-prod /etc/systemd/system/etcd-prod.service 2>/dev/null; true"); got != "" {
 			t.Errorf("%s has %s", host, got)
 		}
 	}

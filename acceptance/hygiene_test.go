@@ -170,20 +170,23 @@ func (s *site) operatorFiles(t *testing.T, clean func(where, text string)) {
 func (s *site) wellKept(t *testing.T, host string) {
 	t.Helper()
 	// grep -r does not follow links, so every key is found once, where it lies.
-	found := s.on(t, host, "grep -rlI --exclude-dir=ssh --exclude-dir=.ssh 'PRIVATE KEY' /etc /opt /var /tmp /run /root /home /dev/shm /usr/local 2>/dev/null | xargs -r stat -c '%a %U:%G %n'")
+	found := s.on(t, host,
+		"grep -rlI --exclude-dir=ssh --exclude-dir=.ssh 'PRIVATE KEY' /etc /opt /var /tmp /run /root /home /dev/shm /usr/local 2>/dev/null | xargs -r stat -c '%a %U:%G %n'")
 	var keys int
 	for line := range strings.Lines(found) {
 		keys++
 		_, path, _ := strings.Cut(line, "/etc/etcd/")
 		cluster, name, _ := strings.Cut(strings.TrimSpace(path), "/")
-		if user := "etcd-" + cluster; !strings.HasPrefix(line, "600 "+user+":"+user+" /etc/etcd/") || !strings.HasSuffix(name, "/key.pem") {
+		if user := "etcd-" + cluster; !strings.HasPrefix(line, "600 "+user+":"+user+" /etc/etcd/") ||
+			!strings.HasSuffix(name, "/key.pem") {
 			t.Errorf("%s has a key: %s", host, line)
 		}
 	}
 	if clusters := len(strings.Fields(s.on(t, host, "ls /etc/etcd"))); keys != 2*clusters {
 		t.Errorf("%s has %d keys for %d clusters, want two each:\n%s", host, keys, clusters, found)
 	}
-	if left := s.on(t, host, "find / -xdev \\( -path /proc -o -path /sys \\) -prune -o -newer /etc/machine-id \\( -name '*.tar.gz' -o -name '.clusterup*' -o -name '*.partial' -o -name '*.new' \\) -print"); left != "" {
+	if left := s.on(t, host,
+		"find / -xdev \\( -path /proc -o -path /sys \\) -prune -o -newer /etc/machine-id \\( -name '*.tar.gz' -o -name '.clusterup*' -o -name '*.partial' -o -name '*.new' \\) -print"); left != "" {
 		t.Errorf("left behind on %s: %s", host, left)
 	}
 }

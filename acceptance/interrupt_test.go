@@ -36,7 +36,8 @@ func TestInterrupted(t *testing.T) {
 		first := s.start(t, "apply", "--yes", file)
 		first.await(t, "── prepare hosts")
 		signal(t, first, syscall.SIGSTOP) // holds the lock, and does nothing
-		s.run(t, "apply", "--yes", file).exits(t, 11).says(t, "etcd-1: the cluster is locked by root@", "clusterup apply", "--lock-wait")
+		s.run(t, "apply", "--yes", file).exits(t, 11).says(t, "etcd-1: the cluster is locked by root@", "clusterup apply",
+			"--lock-wait")
 		s.ok(t, "plan", file) // looking takes no lock
 		second := s.start(t, "apply", "--yes", "--lock-wait=1m", file)
 		second.await(t, "Plan: ")

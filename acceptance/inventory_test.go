@@ -81,7 +81,8 @@ func (s *site) inventory(t *testing.T, cluster string) inventory {
 		t.Fatal(err)
 	}
 	inv := inventory{
-		Cluster: cluster, Version: release, User: "root", Identity: s.lab.KeyFile(), KnownHosts: s.lab.KnownHosts(), Mirror: dir,
+		Cluster: cluster, Version: release, User: "root", Identity: s.lab.KeyFile(), KnownHosts: s.lab.KnownHosts(),
+		Mirror: dir,
 	}
 	for _, h := range s.lab.Hosts() {
 		if strings.HasPrefix(h.Name, "etcd-") {

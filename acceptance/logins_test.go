@@ -62,7 +62,8 @@ func TestLogins(t *testing.T) {
 	t.Run("sudo that does not know the host's name", func(t *testing.T) {
 		s.on(t, "etcd-1", "cp /etc/hosts /etc/hosts.away; sed -i /etcd-1/d /etc/hosts")
 		r := s.ok(t, "status", as("ops"))
-		r.says(t, "note: etcd-1: sudo took ", "the host does not know its own name (put it into its /etc/hosts): sudo: unable to resolve host etcd-1")
+		r.says(t, "note: etcd-1: sudo took ",
+			"the host does not know its own name (put it into its /etc/hosts): sudo: unable to resolve host etcd-1")
 		if n := strings.Count(r.stderr, "sudo took"); n != 1 {
 			t.Errorf("said %d times", n)
 		}
@@ -79,7 +80,8 @@ func loggedSudo(t *testing.T, s *site, file string) {
 	const sftp = "/usr/lib/openssh/sftp-server"
 	s.on(t, "etcd-1", "mv "+sftp+" "+sftp+".away")
 	s.run(t, "apply", "--yes", file).exits(t, 14).
-		says(t, "sudo logs its input, which would be private keys", "echo 'Defaults:logged !log_input' >> /etc/sudoers.d/zz-clusterup")
+		says(t, "sudo logs its input, which would be private keys",
+			"echo 'Defaults:logged !log_input' >> /etc/sudoers.d/zz-clusterup")
 	s.on(t, "etcd-1", "mv "+sftp+".away "+sftp)
 	s.ok(t, "apply", "--yes", file)
 	for what, there := range map[string]bool{"BEGIN CERTIFICATE": true, "PRIVATE KEY": false} {
@@ -111,7 +113,8 @@ func unforwarded(t *testing.T, s *site, file string, inv inventory) {
 // sshd gives the one host another line of sshd_config in place of the last one.
 func (s *site) sshd(t *testing.T, line string) {
 	t.Helper()
-	s.on(t, "etcd-1", "echo '"+line+"' >/etc/ssh/sshd_config.d/00-line.conf; systemctl reset-failed ssh; systemctl restart ssh")
+	s.on(t, "etcd-1",
+		"echo '"+line+"' >/etc/ssh/sshd_config.d/00-line.conf; systemctl reset-failed ssh; systemctl restart ssh")
 }
 
 // loginUsers makes one user for each way of not getting in.

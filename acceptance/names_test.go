@@ -45,6 +45,8 @@ systemd-run -q --unit=odd --uid=nobody sh -c 'exec /tmp/x*systemd* -l 127.0.0.2:
 			t.Errorf("%s was restarted", member)
 		}
 	}
-	s.on(t, host, fmt.Sprintf(`systemctl stop odd; rm -f /tmp/%[2]s /var/lib/etcd-%[1]s/%[2]s /etc/etcd/%[1]s/trust-peer-%[2]s.pem`, inv.Cluster, name))
+	s.on(t, host,
+		fmt.Sprintf(`systemctl stop odd; rm -f /tmp/%[2]s /var/lib/etcd-%[1]s/%[2]s /etc/etcd/%[1]s/trust-peer-%[2]s.pem`,
+			inv.Cluster, name))
 	s.inSync(t, file, inv)
 }

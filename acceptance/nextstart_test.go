@@ -56,9 +56,11 @@ func nextStart(t *testing.T, s *site, file string, inv inventory) {
 	}
 
 	s.on(t, "etcd-2", dropIn("Nice=5\nCPUQuota=90%\nMemoryMax=4G\nUnsetEnvironment=FOO\nEnvironment=BAR=1")+
-		"systemctl set-environment ETCD_FORCE_NEW_CLUSTER=true ETCD_NAME=other GODEBUG=x\n"+faults["unit edited, and the member runs with it"].harm)
+		"systemctl set-environment ETCD_FORCE_NEW_CLUSTER=true ETCD_NAME=other GODEBUG=x\n"+
+		faults["unit edited, and the member runs with it"].harm)
 	s.ok(t, "apply", "--yes", file).says(t, "restart-member/etcd-2")
-	got := s.on(t, "etcd-2", `tr '\0' '\n' </proc/$(systemctl show -p MainPID --value etcd-prod)/environ | grep -E '^(ETCD|GODEBUG|BAR)'`)
+	got := s.on(t, "etcd-2",
+		`tr '\0' '\n' </proc/$(systemctl show -p MainPID --value etcd-prod)/environ | grep -E '^(ETCD|GODEBUG|BAR)'`)
 	if got != "BAR=1" {
 		t.Errorf("the member has %q in its environment", got)
 	}
@@ -73,11 +75,14 @@ func foreignUnit(t *testing.T, s *site, inv inventory) {
 	other.Settings += "\nunit_name = \"etcd\""
 	file := s.write(t, "other-unit.hcl", other)
 	for _, path := range []string{"/etc/systemd/system/etcd.service", "/usr/lib/systemd/system/etcd.service"} {
-		s.on(t, "etcd-1", "printf '[Service]\\nExecStart=/bin/sleep infinity\\n' >"+path+"; systemctl daemon-reload; systemctl start etcd")
+		s.on(t, "etcd-1", "printf '[Service]\\nExecStart=/bin/sleep infinity\\n' >"+path+
+			"; systemctl daemon-reload; systemctl start etcd")
 		for _, verb := range [][]string{{"plan"}, {"apply", "--yes"}, {"destroy", "--confirm=prod"}} {
-			s.run(t, append(verb, file)...).exits(t, 13).says(t, "etcd-1: the unit etcd.service, ", "/systemd/system/etcd.service, is not one that clusterup wrote  [foreign-unit]")
+			s.run(t, append(verb, file)...).exits(t, 13).says(t, "etcd-1: the unit etcd.service, ",
+				"/systemd/system/etcd.service, is not one that clusterup wrote  [foreign-unit]")
 		}
-		s.on(t, "etcd-1", "systemctl is-active etcd; grep -q sleep "+path+"; systemctl stop etcd; rm "+path+"; systemctl daemon-reload")
+		s.on(t, "etcd-1", "systemctl is-active etcd; grep -q sleep "+path+"; systemctl stop etcd; rm "+path+
+			"; systemctl daemon-reload")
 	}
 }
 
@@ -112,7 +117,8 @@ func late(t *testing.T, s *site, file string, inv inventory) {
 func anothersLog(t *testing.T, s *site, file string, inv inventory) {
 	const data = "/var/lib/etcd-prod"
 	log := s.on(t, "etcd-3", "head -c 4096 "+data+"/member/wal/0000000000000000-*.wal | base64")
-	s.on(t, "etcd-2", "set -e; systemctl stop etcd-prod; mv "+data+" "+data+".own; install -d -o etcd-prod -g etcd-prod -m 0700 "+data+"/member/wal\n"+
+	s.on(t, "etcd-2", "set -e; systemctl stop etcd-prod; mv "+data+" "+data+
+		".own; install -d -o etcd-prod -g etcd-prod -m 0700 "+data+"/member/wal\n"+
 		"base64 -d >"+data+"/member/wal/0000000000000000-0000000000000000.wal <<'LOG'\n"+log+"\nLOG\n"+
 		"chown -R etcd-prod:etcd-prod "+data+"; chmod 0700 "+data+"\nsystemctl start etcd-prod || true")
 	stays(t, s, "is of member ")

@@ -24,7 +24,8 @@ func TestOwnCAs(t *testing.T) {
 	own := t.TempDir()
 	intermediate(t, own)
 	inv := s.inventory(t, "prod")
-	inv.Settings += "\npki {\n  peer_ca {\n    cert = \"" + own + "/peer.pem\"\n    key = \"" + own + "/peer.key\"\n  }\n" +
+	inv.Settings += "\npki {\n  peer_ca {\n    cert = \"" + own + "/peer.pem\"\n    key = \"" + own +
+		"/peer.key\"\n  }\n" +
 		"  client_ca {\n    cert = \"" + own + "/client.pem\"\n    key = \"" + own + "/client.key\"\n  }\n}\n"
 	file := s.write(t, "prod.hcl", inv)
 	key := filepath.Join(own, "client.key")
@@ -139,14 +140,16 @@ func company(t *testing.T, name string, odd func(*x509.Certificate)) string {
 // takenOver gives up the CAs of the company: they cannot make their successors, the members go over to others, and
 // until they have, nothing can be asked of them without the key of old.
 func takenOver(t *testing.T, s *site, inv inventory, own, file string) {
-	s.run(t, "rotate", "ca", "--yes", file).exits(t, 13).says(t, "[given-ca]", "peer CA 1 was not made by clusterup", "get the next one from whoever runs it")
+	s.run(t, "rotate", "ca", "--yes", file).exits(t, 13).says(t, "[given-ca]", "peer CA 1 was not made by clusterup",
+		"get the next one from whoever runs it")
 	inv.Settings = ""
 	file = s.write(t, "prod.hcl", inv)
 	key := filepath.Join(own, "client.key")
 	must(t, os.Rename(key, key+".away"))
 	refused(t, s, file, 13, "[ca-key-missing]", "put its key back at "+key)
 	must(t, os.Rename(key+".away", key))
-	s.ok(t, "apply", "--yes", "--accept=downtime", file).says(t, "which is not given any more", "retire-ca/peer-1", "hold-rotation/client")
+	s.ok(t, "apply", "--yes", "--accept=downtime", file).says(t, "which is not given any more", "retire-ca/peer-1",
+		"hold-rotation/client")
 	s.run(t, "check", file).exits(t, 3).says(t, "[rotation]")
 	s.ok(t, "rotate", "ca", "--client", "--yes", "--accept=downtime,old-clients", file).says(t, "retire-ca/client-1")
 	must(t, os.Remove(key))
@@ -205,7 +208,8 @@ func TestCAServers(t *testing.T) {
 		before := s.lying(t, "etcd-1", "prod", role).SerialNumber
 		s.on(t, "etcd-1", "rm /etc/etcd/prod/tls/"+role+"/key.pem")
 		s.ok(t, "apply", "--yes", file).says(t, "issue-leaf/"+role+"/etcd-1")
-		if leaf := s.lying(t, "etcd-1", "prod", role); leaf.Issuer.CommonName != issuer || leaf.SerialNumber.Cmp(before) == 0 {
+		if leaf := s.lying(t, "etcd-1", "prod", role); leaf.Issuer.CommonName != issuer ||
+			leaf.SerialNumber.Cmp(before) == 0 {
 			t.Errorf("issued again: %s by %s", leaf.SerialNumber, leaf.Issuer)
 		}
 	}
@@ -215,13 +219,15 @@ func TestCAServers(t *testing.T) {
 	s.ok(t, "cert", "list", file).says(t, "app", "CN=etcd client intermediate")
 	s.puts(t, inv, creds)
 
-	if keys, err := filepath.Glob(filepath.Join(s.dir, ".clusterup", "prod", "ca", "*.key*")); err != nil || len(keys) > 0 {
+	if keys, err := filepath.Glob(filepath.Join(s.dir, ".clusterup", "prod", "ca", "*.key*")); err != nil ||
+		len(keys) > 0 {
 		t.Errorf("keys in the operator directory: %v, %v", keys, err)
 	}
 	peers.stop()
 	s.inSync(t, file, inv) // no peer certificate is due
 	clients.stop()
-	s.run(t, "cert", "issue", "app", file, "--out", creds+"2").exits(t, 1).says(t, "ask "+clients.url+" to sign: ", "connection refused")
+	s.run(t, "cert", "issue", "app", file, "--out", creds+"2").exits(t, 1).says(t, "ask "+clients.url+" to sign: ",
+		"connection refused")
 	if strings.Contains(s.said.String(), authKey) {
 		t.Error("the auth key was shown")
 	}
@@ -230,8 +236,10 @@ func TestCAServers(t *testing.T) {
 // serverPair is a certificate, by itself, of a server on this machine.
 func serverPair(t *testing.T, dir, name string) {
 	t.Helper()
-	if out, err := exec.CommandContext(t.Context(), "openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "9",
-		"-subj", "/CN=ca", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", filepath.Join(dir, name+".key"), "-out", filepath.Join(dir, name+".pem"),
+	if out, err := exec.CommandContext(t.Context(), "openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+		"ec_paramgen_curve:P-256", "-nodes", "-days", "9",
+		"-subj", "/CN=ca", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", filepath.Join(dir, name+".key"), "-out",
+		filepath.Join(dir, name+".pem"),
 	).CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}

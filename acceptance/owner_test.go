@@ -25,7 +25,8 @@ func TestOwners(t *testing.T) {
 	s.launch(t, old, "apply", "--yes", first).wait(t).exits(t, 0)
 	before := s.pids(t, "prod")
 	lines := []string{`data_dir = "/var/lib/etcd/prod"`, `user = "etcd"`}
-	asks := append([]string{"[data-moved]", "etcd-3: its member keeps its data in /var/lib/etcd/prod and runs as etcd"}, lines...)
+	asks := append([]string{"[data-moved]", "etcd-3: its member keeps its data in /var/lib/etcd/prod and runs as etcd"},
+		lines...)
 	refused(t, s, first, 13, asks...)
 	s.untouched(t, "prod", func() {
 		s.run(t, "check", first).exits(t, 3).says(t, append([]string{"[refused]"}, lines...)...)
@@ -33,7 +34,8 @@ func TestOwners(t *testing.T) {
 	})
 	prod.Settings = strings.Join(lines, "\n  ")
 	first = s.write(t, "prod.hcl", prod)
-	s.ok(t, "apply", "--yes", first).says(t, "note: an older clusterup (form 1) wrote", "record-birth").saysNot(t, "fix-modes", "make-dirs", "create-user", "chown")
+	s.ok(t, "apply", "--yes", first).says(t, "note: an older clusterup (form 1) wrote", "record-birth").saysNot(t,
+		"fix-modes", "make-dirs", "create-user", "chown")
 	s.inSync(t, first, prod)
 	once(t, s, "prod", before)
 
@@ -50,7 +52,8 @@ func builtFrom(t *testing.T, commit string) string {
 	t.Helper()
 	needHosts(t)
 	dir := t.TempDir()
-	archive := exec.CommandContext(t.Context(), "git", "archive", "--format=tar", "-o", filepath.Join(dir, "src.tar"), commit)
+	archive := exec.CommandContext(t.Context(), "git", "archive", "--format=tar", "-o", filepath.Join(dir, "src.tar"),
+		commit)
 	archive.Dir = ".."
 	if out, err := archive.CombinedOutput(); err != nil {
 		t.Skipf("this checkout's history does not reach back to %s: %s", commit, out)
@@ -105,11 +108,19 @@ func apart(t *testing.T, s *site) {
 // olderClusterup makes this one older than what it finds: nothing is planned over it, not even its end.
 func olderClusterup(t *testing.T, s *site, file string) {
 	const unit = "/etc/systemd/system/etcd-apps.service"
-	was := s.on(t, "etcd-2", "grep -m1 clusterup-form "+unit+"; sed -i 's/^# clusterup-form:.*/# clusterup-form: 99, written by v9.1.0/' "+unit+"; systemctl daemon-reload")
-	says := []string{"etcd-2: its unit or birth marker was written by a newer clusterup (v9.1.0, form 99) than this one (", "[older-clusterup]"}
+	was := s.on(t, "etcd-2", "grep -m1 clusterup-form "+unit+
+		"; sed -i 's/^# clusterup-form:.*/# clusterup-form: 99, written by v9.1.0/' "+unit+"; systemctl daemon-reload")
+	says := []string{
+		"etcd-2: its unit or birth marker was written by a newer clusterup (v9.1.0, form 99) than this one (",
+		"[older-clusterup]",
+	}
 	refused(t, s, file, 13, says...)
 	s.untouched(t, "apps", func() {
-		for _, verb := range [][]string{{"rotate", "ca", "--yes"}, {"rotate", "certs", "--yes"}, {"destroy", "--confirm=apps"}} {
+		for _, verb := range [][]string{
+			{"rotate", "ca", "--yes"},
+			{"rotate", "certs", "--yes"},
+			{"destroy", "--confirm=apps"},
+		} {
 			s.run(t, append(verb, file)...).exits(t, 13).says(t, says...)
 		}
 		s.run(t, "check", file).exits(t, 3).says(t, says[0])
@@ -142,7 +153,8 @@ userdel etcd-apps; ! getent passwd etcd-apps; systemctl disable -q etcd-apps`)
 // depends on what the package has, and one just so, where none does.
 func purged(t *testing.T, s *site, first, second string, prod, apps inventory) {
 	install := func(host string) {
-		s.on(t, host, "DEBIAN_FRONTEND=noninteractive dpkg -i /root/etcd-server.deb >/root/dpkg.log 2>&1 || { cat /root/dpkg.log; exit 1; }; systemctl disable -q --now etcd; systemctl reset-failed etcd")
+		s.on(t, host,
+			"DEBIAN_FRONTEND=noninteractive dpkg -i /root/etcd-server.deb >/root/dpkg.log 2>&1 || { cat /root/dpkg.log; exit 1; }; systemctl disable -q --now etcd; systemctl reset-failed etcd")
 	}
 	deb := read(t, debianEtcd(t))
 	for _, host := range []string{"etcd-1", "etcd-2"} {
@@ -154,7 +166,8 @@ func purged(t *testing.T, s *site, first, second string, prod, apps inventory) {
 	const way = "rm /var/lib/dpkg/info/etcd-server.p*rm; chmod 755 /var/lib/etcd"
 	says := []string{"etcd-1: purging the package etcd-server would delete /var/lib/etcd/prod and delete the user etcd"}
 	s.run(t, "check", first).exits(t, 3).says(t, append(says, way, "[package]")...)
-	s.run(t, "plan", first).exits(t, 13).says(t, "etcd-1: the user etcd may not enter /var/lib/etcd", "→ on the host: chmod a+x /var/lib/etcd")
+	s.run(t, "plan", first).exits(t, 13).says(t, "etcd-1: the user etcd may not enter /var/lib/etcd",
+		"→ on the host: chmod a+x /var/lib/etcd")
 	s.run(t, "preflight", "--quick", first).says(t, says[0][len("etcd-1: "):])
 	s.ok(t, "check", second)
 	s.on(t, "etcd-1", way)
@@ -187,7 +200,8 @@ func debianEtcd(t *testing.T) string {
 	}
 	if len(found()) == 0 {
 		must(t, os.MkdirAll(dir, 0o755))
-		cmd := exec.CommandContext(t.Context(), "sh", "-c", "apt-get -q download etcd-server || { apt-get -q update && apt-get -q download etcd-server; }")
+		cmd := exec.CommandContext(t.Context(), "sh", "-c",
+			"apt-get -q download etcd-server || { apt-get -q update && apt-get -q download etcd-server; }")
 		cmd.Dir = dir
 		if out, err := cmd.CombinedOutput(); err != nil {
 			t.Fatalf("fetch Debian's etcd-server: %v\n%s", err, out)

@@ -34,7 +34,10 @@ func TestPreflight(t *testing.T) {
 
 	well := s.preflight(t, 0, file)
 	for _, name := range s.names() {
-		for _, check := range []string{"architecture", "systemd", "clock", "ports", "address", "reach", "data", "round-trip"} {
+		for _, check := range []string{
+			"architecture", "systemd", "clock", "ports", "address", "reach", "data",
+			"round-trip",
+		} {
 			if f := well.of(t, check, name); f.Level != "fine" {
 				t.Errorf("%+v", f)
 			}
@@ -83,7 +86,8 @@ func trouble(t *testing.T, s *site, file string, well findings) {
 	for _, pair := range [][2]string{{"etcd-1", "etcd-3"}, {"etcd-3", "etcd-1"}} {
 		f := found.of(t, "reach", pair[0])
 		want := fmt.Sprintf("does not reach %s at %s:2380 (peer): ", pair[1], s.host(t, pair[1]).IPv4)
-		if f.Level != "refusal" || !strings.HasPrefix(f.Found, want) || !strings.Contains(f.Do, "let TCP from all members to port 2380") {
+		if f.Level != "refusal" || !strings.HasPrefix(f.Found, want) ||
+			!strings.Contains(f.Do, "let TCP from all members to port 2380") {
 			t.Errorf("%+v, want %q", f, want)
 		}
 		if f := found.of(t, "firewall", pair[0]); f.Level != "warning" || !strings.Contains(f.Found, "nft") {
@@ -93,7 +97,8 @@ func trouble(t *testing.T, s *site, file string, well findings) {
 	if f := found.of(t, "reach", "etcd-2"); f.Level != "fine" {
 		t.Errorf("%+v", f)
 	}
-	if f := found.of(t, "ports", "etcd-2"); f.Level != "refusal" || !strings.HasPrefix(f.Found, "port 2379 is taken by systemd-socket") {
+	if f := found.of(t, "ports", "etcd-2"); f.Level != "refusal" ||
+		!strings.HasPrefix(f.Found, "port 2379 is taken by systemd-socket") {
 		t.Errorf("%+v", f)
 	}
 	slow, fast := p50(t, found.of(t, "disk-latency", "etcd-2")), p50(t, well.of(t, "disk-latency", "etcd-2"))
@@ -111,7 +116,8 @@ func addressTwice(t *testing.T, s *site, file string) {
 	s.on(t, "etcd-2", "ip address add "+taken+"/32 dev lo")
 	found := s.preflight(t, 13, file)
 	s.on(t, "etcd-2", "ip address del "+taken+"/32 dev lo")
-	if f := found.of(t, "address", "etcd-2"); f.Level != "refusal" || f.Found != "the host has the address "+taken+" of etcd-1" || f.Do == "" {
+	if f := found.of(t, "address", "etcd-2"); f.Level != "refusal" ||
+		f.Found != "the host has the address "+taken+" of etcd-1" || f.Do == "" {
 		t.Errorf("%+v", f)
 	}
 	for _, name := range []string{"etcd-1", "etcd-3"} {
@@ -140,7 +146,8 @@ RULES`)
 
 	for _, name := range []string{"etcd-1", "etcd-3"} {
 		want := fmt.Sprintf("does not reach etcd-2 at %s:2380 (peer): no answer within 5s", s.host(t, "etcd-2").IPv4)
-		if f := found.of(t, "reach", name); f.Level != "refusal" || f.Found != want || !strings.Contains(f.Do, "the packet filter on etcd-2 (nft list ruleset)") {
+		if f := found.of(t, "reach", name); f.Level != "refusal" || f.Found != want ||
+			!strings.Contains(f.Do, "the packet filter on etcd-2 (nft list ruleset)") {
 			t.Errorf("%+v, want %q", f, want)
 		}
 		applied.says(t, name+": "+want)
@@ -155,7 +162,8 @@ RULES`)
 	if f := found.of(t, "reach", "etcd-2"); f.Level != "fine" {
 		t.Errorf("%+v", f)
 	}
-	applied.exits(t, 13).says(t, "Plan: ", "Refused: nothing was changed, because the hosts are not fit for this plan:", "[preflight]")
+	applied.exits(t, 13).says(t, "Plan: ", "Refused: nothing was changed, because the hosts are not fit for this plan:",
+		"[preflight]")
 }
 
 // cutOff ends runs while their listeners stand: with SIGTERM, and with SIGKILL, after which only the hosts can clean
@@ -198,9 +206,11 @@ func beforeBootstrap(t *testing.T, s *site, file string) {
 	if err := s.lab.Partition(t.Context(), "etcd-1", "etcd-3", true); err != nil {
 		t.Fatal(err)
 	}
-	s.run(t, "apply", "--yes", file).exits(t, 13).says(t, "etcd-1: does not reach etcd-3", "etcd-3: does not reach etcd-1", "[preflight]")
+	s.run(t, "apply", "--yes", file).exits(t, 13).says(t, "etcd-1: does not reach etcd-3", "etcd-3: does not reach etcd-1",
+		"[preflight]")
 	for _, host := range s.names() { // but for the lock, in /run, nothing is written
-		got := s.on(t, host, "ls -d /etc/etcd /opt/clusterup /var/lib/etcd* /etc/systemd/system/etcd-prod.service 2>/dev/null || echo bare")
+		got := s.on(t, host,
+			"ls -d /etc/etcd /opt/clusterup /var/lib/etcd* /etc/systemd/system/etcd-prod.service 2>/dev/null || echo bare")
 		if got != "bare" {
 			t.Errorf("%s has %s", host, got)
 		}
@@ -249,7 +259,10 @@ func (s *site) preflight(t *testing.T, code int, file string) findings {
 			t.Fatal(err)
 		}
 	}
-	want := preflightTotal{Hosts: 3, Fine: levels["fine"], Warnings: levels["warning"], Refusals: levels["refusal"], ExitCode: code}
+	want := preflightTotal{
+		Hosts: 3, Fine: levels["fine"], Warnings: levels["warning"], Refusals: levels["refusal"],
+		ExitCode: code,
+	}
 	if total != want || len(all) != levels["fine"]+levels["warning"]+levels["refusal"] {
 		t.Errorf("total is %+v, want %+v", total, want)
 	}

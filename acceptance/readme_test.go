@@ -22,7 +22,8 @@ func TestReadme(t *testing.T) {
 		t.Run(filepath.Base(page), func(t *testing.T) {
 			text := read(t, page)
 			for _, command := range commandsIn(text) {
-				if out, err := inDir(t, ".", append(command, "--help")...); err != nil || !strings.Contains(out, strings.Join(append([]string{"clusterup"}, command...), " ")) {
+				if out, err := inDir(t, ".", append(command, "--help")...); err != nil ||
+					!strings.Contains(out, strings.Join(append([]string{"clusterup"}, command...), " ")) {
 					t.Errorf("there is no command %q: %v\n%s", command, err, out)
 				}
 			}
@@ -68,7 +69,8 @@ func TestReadme(t *testing.T) {
 }
 
 var (
-	typed = regexp.MustCompile("(?m)(?:^ {4}|^\\$ |`|&& |bin/)clusterup ([a-z]+(?: (?:up|down|run|status|bash|zsh|fish)\\b)?)")
+	typed = regexp.MustCompile(
+		"(?m)(?:^ {4}|^\\$ |`|&& |bin/)clusterup ([a-z]+(?: (?:up|down|run|status|bash|zsh|fish)\\b)?)")
 	links = regexp.MustCompile(`\]\(([^)]+)\)`)
 )
 

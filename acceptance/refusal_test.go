@@ -16,7 +16,8 @@ func TestRefusals(t *testing.T) {
 	inv := s.inventory(t, "prod")
 	file := s.write(t, "prod.hcl", inv)
 	t.Run("nobody to ask", func(t *testing.T) {
-		s.untouched(t, "prod", func() { s.run(t, "apply", file).exits(t, 2).says(t, "there is no terminal to ask on", "--yes") })
+		s.untouched(t, "prod",
+			func() { s.run(t, "apply", file).exits(t, 2).says(t, "there is no terminal to ask on", "--yes") })
 	})
 	t.Run("reach", func(t *testing.T) { unreachable(t, s, inv) })
 	t.Run("bare hosts", func(t *testing.T) { unsafe(t, s, file) })
@@ -26,7 +27,8 @@ func TestRefusals(t *testing.T) {
 	t.Run("what is to come", func(t *testing.T) {
 		second := takeSource(t, s, "etcd-1", "etcd-2")
 		result := s.run(t, "check", file)
-		s.ok(t, "status", file).says(t, "etcd-1: it goes to etcd-2 from "+second, "etcd-2: its disk may be full before its database")
+		s.ok(t, "status", file).says(t, "etcd-1: it goes to etcd-2 from "+second,
+			"etcd-2: its disk may be full before its database")
 		giveSource(t, s, "etcd-1", second, "etcd-2")
 		result.exits(t, 3).says(t, "etcd-1: it goes to etcd-2 from "+second+", which is not among the names", "[source]",
 			"etcd-2: its database may grow by 8.0 GiB until its quota, and /var/lib/etcd-prod", "[space]")
@@ -34,8 +36,10 @@ func TestRefusals(t *testing.T) {
 	t.Run("second operator", func(t *testing.T) { secondOperator(t, s, inv) })
 	t.Run("data of another cluster", func(t *testing.T) {
 		other := inv
-		other.Cluster, other.Settings = "other", "data_dir = \"/var/lib/etcd-prod\"\npeer_port = 3380\nclient_port = 3379\nmetrics_port = 3381"
-		refused(t, s, s.write(t, "other.hcl", other), 13, "etcd-1: /var/lib/etcd-prod holds the data of another cluster", "[foreign-data]")
+		other.Cluster, other.Settings = "other",
+			"data_dir = \"/var/lib/etcd-prod\"\npeer_port = 3380\nclient_port = 3379\nmetrics_port = 3381"
+		refused(t, s, s.write(t, "other.hcl", other), 13, "etcd-1: /var/lib/etcd-prod holds the data of another cluster",
+			"[foreign-data]")
 	})
 	t.Run("one host without its data", func(t *testing.T) {
 		if err := s.lab.Wipe(t.Context(), "etcd-3"); err != nil {
@@ -70,7 +74,8 @@ func unreachable(t *testing.T, s *site, good inventory) {
 		if err := s.lab.Cable(t.Context(), "etcd-2", false); err != nil {
 			t.Fatal(err)
 		}
-		s.run(t, "apply", "--yes", file).exits(t, 12).says(t, "etcd-2: connect: "+second+":22", "[unreachable]", "→ check address, routes and firewalls").saysNot(t, "etcd-1:", "etcd-3:")
+		s.run(t, "apply", "--yes", file).exits(t, 12).says(t, "etcd-2: connect: "+second+":22", "[unreachable]",
+			"→ check address, routes and firewalls").saysNot(t, "etcd-1:", "etcd-3:")
 		s.run(t, "status", file).exits(t, 12).says(t, "unreachable", "0 of 3 members healthy, quorum not known")
 		if err := s.lab.Cable(t.Context(), "etcd-2", true); err != nil {
 			t.Fatal(err)
@@ -79,10 +84,12 @@ func unreachable(t *testing.T, s *site, good inventory) {
 	})
 	t.Run("wrong key", func(t *testing.T) {
 		key := filepath.Join(s.home, "wrong")
-		if out, err := exec.CommandContext(t.Context(), "ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key).CombinedOutput(); err != nil {
+		if out, err := exec.CommandContext(t.Context(), "ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f",
+			key).CombinedOutput(); err != nil {
 			t.Fatalf("%v: %s", err, out)
 		}
-		refused(t, s, with("wrong", func(i *inventory) { i.Identity = key }), 12, "etcd-1: ", "none accepted of "+key, "authorized_keys")
+		refused(t, s, with("wrong", func(i *inventory) { i.Identity = key }), 12, "etcd-1: ", "none accepted of "+key,
+			"authorized_keys")
 	})
 	t.Run("no sudo", func(t *testing.T) {
 		const file = "/etc/sudoers.d/ops"
@@ -104,7 +111,8 @@ func unreachable(t *testing.T, s *site, good inventory) {
 		file := with("changed", func(i *inventory) { i.KnownHosts = stale })
 		refused(t, s, file, 12, "etcd-2: ", "the host key has changed", "ssh-keygen -f '"+stale+"' -R '"+second+"'")
 		s.run(t, "apply", "--yes", "--accept-new-host-keys", file).exits(t, 12) // it is not new, it is changed
-		if out, err := exec.CommandContext(t.Context(), "ssh-keygen", "-f", stale, "-R", second).CombinedOutput(); err != nil {
+		if out, err := exec.CommandContext(t.Context(), "ssh-keygen", "-f", stale, "-R",
+			second).CombinedOutput(); err != nil {
 			t.Fatalf("%v: %s", err, out)
 		}
 		s.run(t, "plan", file).exits(t, 12).says(t, "the host key is not known")

@@ -35,8 +35,11 @@ systemctl daemon-reload; systemctl restart etcd-prod; tr '\0' ' ' </proc/$(syste
 		harm: `rm /etc/systemd/system/etcd-prod.service`,
 		plan: []string{"write-unit", "missing"},
 	},
-	"binary deleted":  {harm: "rm " + binDir + "etcd", plan: []string{"install-release", "etcd missing"}},
-	"etcdctl altered": {harm: "echo >>$(echo " + binDir + "etcdctl)", plan: []string{"install-release", "etcdctl altered"}},
+	"binary deleted": {harm: "rm " + binDir + "etcd", plan: []string{"install-release", "etcd missing"}},
+	"etcdctl altered": {
+		harm: "echo >>$(echo " + binDir + "etcdctl)",
+		plan: []string{"install-release", "etcdctl altered"},
+	},
 	"etcdutl not executable": {
 		harm: "chmod 0644 " + binDir + "etcdutl",
 		plan: []string{"fix-modes", "etcdutl: mode 0644, want 0755"},
@@ -80,7 +83,8 @@ func repair(t *testing.T, s *site, file string, inv inventory) {
 			s.on(t, "etcd-2", "set -e\n"+f.harm)
 			before := s.pids(t, inv.Cluster)
 			plan := s.run(t, "plan", "--exit-code", file).exits(t, 3).says(t, f.plan...)
-			if named := hostLines.FindAllString(plan.stdout, -1); !slices.Contains(named, "   etcd-2") || len(slices.Compact(named)) != 1 {
+			if named := hostLines.FindAllString(plan.stdout, -1); !slices.Contains(named, "   etcd-2") ||
+				len(slices.Compact(named)) != 1 {
 				t.Errorf("the plan works on %q", named)
 			}
 			s.ok(t, "apply", "--yes", file)
@@ -97,7 +101,8 @@ func repair(t *testing.T, s *site, file string, inv inventory) {
 		for i, name := range []string{"unit edited by hand", "member stopped", "key readable by all"} {
 			s.on(t, s.names()[i], faults[name].harm)
 		}
-		s.run(t, "plan", "--exit-code", file).exits(t, 3).says(t, "etcd-1", "etcd-2", "etcd-3", "write-unit", "start-member", "fix-modes")
+		s.run(t, "plan", "--exit-code", file).exits(t, 3).says(t, "etcd-1", "etcd-2", "etcd-3", "write-unit", "start-member",
+			"fix-modes")
 		s.ok(t, "apply", "--yes", file)
 		s.inSync(t, file, inv)
 	})

@@ -13,25 +13,27 @@ import (
 
 // rolling is a change of a running cluster while clients are at work, and what befalls the cluster before or meanwhile.
 type rolling struct {
-	name    string                             // as the guarantees call it
-	fault   string                             // what befalls it, as they call that; "" is nothing
-	change  func(*inventory)                   // what is wanted anew
-	before  func(*testing.T, *site, inventory) // harm that is done before
-	args    []string                           // of the command that makes the change; the inventory comes last; nil: apply --yes
-	edits   bool                               // that command edits the inventory by itself
-	happens func(*testing.T, *site, string)    // as soon as the first member is being restarted, to that one; nil: nothing
-	after   string                             // a step that is over by then; "": none
-	over    func(*testing.T, *site, string)    // mends what happened
-	code    int                                // of that command; when it is not 0, a plain apply has to finish the change
+	name   string                             // as the guarantees call it
+	fault  string                             // what befalls it, as they call that; "" is nothing
+	change func(*inventory)                   // what is wanted anew
+	before func(*testing.T, *site, inventory) // harm that is done before
+	// of the command that makes the change; the inventory comes last; nil: apply --yes
+	args    []string
+	edits   bool                            // that command edits the inventory by itself
+	happens func(*testing.T, *site, string) // as soon as the first member is being restarted, to that one; nil: nothing
+	after   string                          // a step that is over by then; "": none
+	over    func(*testing.T, *site, string) // mends what happened
+	code    int                             // of that command; when it is not 0, a plain apply has to finish the change
 	says    []string
 	gone    bool // a member is taken away from its clients, so that some writes may fail
 	who     watching
 	hops    int  // how often every member is restarted; 0 is once
 	slow    bool // tried with FAULTS=full only
 
-	during string                                         // what the fault befalls; "" is flagRoll
-	client func(*testing.T, *site, inventory) *tls.Config // of those at work; nil: with one certificate that is good all the time
-	events func(*testing.T, []event)                      // looks at what the command said; nil: nobody does
+	during string // what the fault befalls; "" is flagRoll
+	// of those at work; nil: with one certificate that is good all the time
+	client func(*testing.T, *site, inventory) *tls.Config
+	events func(*testing.T, []event) // looks at what the command said; nil: nobody does
 }
 
 // undergo makes the change. The inventory is the new one then.
@@ -166,18 +168,32 @@ func rollings() []rolling {
 	request := func(bytes int) func(*inventory) { return etcdBlock(`flags = { "max-request-bytes" = "%d" }`, bytes) }
 	return []rolling{
 		{name: "a flag is changed", change: request(2 << 20)},
-		{name: "heartbeat and election timeout are raised", change: etcdBlock("heartbeat_interval = \"200ms\"\n    election_timeout = \"2s\""), slow: true, hops: 2},
-		{name: "heartbeat and election timeout are lowered again", change: etcdBlock("heartbeat_interval = \"100ms\"\n    election_timeout = \"1s\""), slow: true, hops: 2},
-		{name: "a flag is changed while a member is stopped", fault: "a member is stopped", change: request(2<<20 + 1), before: stop, who: nobody},
-		{name: "a flag is changed while the leader is paused (SIGSTOP)", fault: "the leader is paused (SIGSTOP)", change: request(2<<20 + 2), before: pause, gone: true, who: nobody},
 		{
-			name: "a flag is changed, and a host loses power while its member is restarted", fault: "a host loses power while its member is restarted", change: request(2<<20 + 3), gone: true, slow: true,
+			name:   "heartbeat and election timeout are raised",
+			change: etcdBlock("heartbeat_interval = \"200ms\"\n    election_timeout = \"2s\""), slow: true, hops: 2,
+		},
+		{
+			name:   "heartbeat and election timeout are lowered again",
+			change: etcdBlock("heartbeat_interval = \"100ms\"\n    election_timeout = \"1s\""), slow: true, hops: 2,
+		},
+		{
+			name: "a flag is changed while a member is stopped", fault: "a member is stopped", change: request(2<<20 + 1),
+			before: stop, who: nobody,
+		},
+		{
+			name: "a flag is changed while the leader is paused (SIGSTOP)", fault: "the leader is paused (SIGSTOP)",
+			change: request(2<<20 + 2), before: pause, gone: true, who: nobody,
+		},
+		{
+			name:  "a flag is changed, and a host loses power while its member is restarted",
+			fault: "a host loses power while its member is restarted", change: request(2<<20 + 3), gone: true, slow: true,
 			happens: func(t *testing.T, s *site, host string) { must(t, s.lab.PowerCut(t.Context(), host)) },
 			over:    func(t *testing.T, s *site, host string) { must(t, s.lab.Boot(t.Context(), host)) },
 			code:    12, says: []string{"run the same command again"},
 		},
 		{
-			name: "a flag is changed, and SSH to a host is blocked while its member is restarted", fault: "SSH to a host is blocked while its member is restarted", change: request(2<<20 + 4), slow: true,
+			name:  "a flag is changed, and SSH to a host is blocked while its member is restarted",
+			fault: "SSH to a host is blocked while its member is restarted", change: request(2<<20 + 4), slow: true,
 			happens: func(t *testing.T, s *site, host string) { s.on(t, host, blockSSH) },
 			over:    func(t *testing.T, s *site, host string) { s.on(t, host, "nft delete table inet nossh") },
 			code:    12, says: []string{"run the same command again"},
@@ -250,13 +266,15 @@ func twoOfThree(t *testing.T, s *site, inv inventory) {
 	}
 	next := inv
 	next.Version = releaseNext
-	s.run(t, "apply", "--yes", s.write(t, "prod.hcl", next)).exits(t, 13).says(t, "quorum", "apply with version "+inv.Version)
+	s.run(t, "apply", "--yes", s.write(t, "prod.hcl", next)).exits(t, 13).says(t, "quorum",
+		"apply with version "+inv.Version)
 	if after := s.pids(t, inv.Cluster); !maps.Equal(before, after) {
 		t.Errorf("processes were %v and are %v", before, after)
 	}
 	s.ok(t, "apply", "--yes", s.write(t, "prod.hcl", inv))
 	s.inSync(t, s.write(t, "prod.hcl", inv), inv)
 	if !t.Failed() {
-		guarantee(t, "two of three members are stopped", upgradeRoll, "exit 13, says to apply the version that runs first; nothing is restarted")
+		guarantee(t, "two of three members are stopped", upgradeRoll,
+			"exit 13, says to apply the version that runs first; nothing is restarted")
 	}
 }

@@ -27,7 +27,8 @@ func measured(t *testing.T, what string, r report, seconds float64) {
 		t.Fatalf("%s has no table of what was measured", guarantees)
 	}
 	key := fmt.Sprintf("| %s | ", what)
-	row := fmt.Sprintf("%s%d | %d | %d | %.2f s | %.0f | %s |", key, r.acked, r.failed, r.changes, r.longest.Seconds(), seconds, commit())
+	row := fmt.Sprintf("%s%d | %d | %d | %.2f s | %.0f | %s |", key, r.acked, r.failed, r.changes, r.longest.Seconds(),
+		seconds, commit())
 	t.Log(row)
 	rows := strings.Split(strings.TrimSpace(table), "\n")
 	mine := func(r string) bool { return strings.HasPrefix(r, key) }
@@ -39,7 +40,8 @@ func measured(t *testing.T, what string, r report, seconds float64) {
 	}
 	rows = append(slices.DeleteFunc(rows, func(r string) bool { return r == "" || mine(r) }), row)
 	slices.Sort(rows)
-	if err := os.WriteFile(guarantees, []byte(before+measuredHead+strings.Join(rows, "\n")+measuredEnd+after), 0o644); err != nil { //nolint:gosec // a page for all
+	if err := os.WriteFile(guarantees, []byte(before+measuredHead+strings.Join(rows, "\n")+measuredEnd+after),
+		0o644); err != nil { //nolint:gosec // a page for all
 		t.Fatal(err)
 	}
 }

@@ -97,8 +97,14 @@ func wholeSteps(verb string, points []string) []string {
 }
 
 var (
-	partOfRoll  = map[string]string{"kill": "around every step that changes something", "fail": "around every such step on one host"}
-	partOfRolls = map[string]string{"kill": partOfRoll["kill"] + ", but for the second change of the leader", "fail": partOfRoll["fail"]}
+	partOfRoll = map[string]string{
+		"kill": "around every step that changes something",
+		"fail": "around every such step on one host",
+	}
+	partOfRolls = map[string]string{
+		"kill": partOfRoll["kill"] + ", but for the second change of the leader",
+		"fail": partOfRoll["fail"],
+	}
 )
 
 // flagging changes a flag of three members, while clients are at work.

@@ -19,7 +19,8 @@ func TestRollFull(t *testing.T) {
 	must(t, s.lab.LimitedDisk(t.Context(), "etcd-2", "/var/lib/etcd-prod", 320<<20))
 	s.ok(t, "apply", "--yes", s.write(t, "prod.hcl", inv))
 	fill := func(path string) {
-		s.on(t, "etcd-2", "dd if=/dev/zero of="+path+"/ballast bs=1M 2>/dev/null; dd if=/dev/zero of="+path+"/ballast2 bs=1k 2>/dev/null; true")
+		s.on(t, "etcd-2", "dd if=/dev/zero of="+path+"/ballast bs=1M 2>/dev/null; dd if=/dev/zero of="+path+
+			"/ballast2 bs=1k 2>/dev/null; true")
 	}
 
 	t.Run("no room for a release", func(t *testing.T) {
@@ -27,7 +28,8 @@ func TestRollFull(t *testing.T) {
 		next.Version = releaseNext
 		before := s.pids(t, inv.Cluster)
 		fill("/opt")
-		s.run(t, "apply", "--yes", s.write(t, "prod.hcl", next)).exits(t, 14).says(t, "etcd-2", "on /opt", "make room on /opt")
+		s.run(t, "apply", "--yes", s.write(t, "prod.hcl", next)).exits(t, 14).says(t, "etcd-2", "on /opt",
+			"make room on /opt")
 		if after := s.pids(t, inv.Cluster); !maps.Equal(before, after) {
 			t.Errorf("processes were %v and are %v", before, after)
 		}
@@ -35,13 +37,15 @@ func TestRollFull(t *testing.T) {
 		s.ok(t, "apply", "--yes", s.write(t, "prod.hcl", inv))
 		s.inSync(t, s.write(t, "prod.hcl", inv), inv)
 		if !t.Failed() {
-			guarantee(t, "a host has no room for the release", upgradeRoll, "exit 14, says how much is needed where; nothing is restarted")
+			guarantee(t, "a host has no room for the release", upgradeRoll,
+				"exit 14, says how much is needed where; nothing is restarted")
 		}
 	})
 	t.Run("no room for data", func(t *testing.T) {
 		fill("/var/lib/etcd-prod")
 		rolling{
-			name: "a flag is changed, and the disk with the data of a member is full", fault: "the disk with the data of a member is full", gone: true,
+			name:  "a flag is changed, and the disk with the data of a member is full",
+			fault: "the disk with the data of a member is full", gone: true,
 			change: etcdBlock(small + `flags = { "max-request-bytes" = "2097152" }`),
 			code:   14, says: []string{"etcd-2", "a file system is full"}, who: nobody,
 			over: func(t *testing.T, s *site, _ string) { s.on(t, "etcd-2", "rm /var/lib/etcd-prod/ballast*") },

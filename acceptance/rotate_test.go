@@ -20,9 +20,13 @@ type rotation struct {
 // rotations are those in one go, under load, with clients that keep up.
 func rotations() []rotation {
 	of := func(name string, roles ...string) rotation {
-		return rotation{rolling{name: name, args: []string{"rotate", "ca", "--yes"}, edits: true, hops: 2, who: unhurried(everybody), client: kept, events: logPhases}, roles}
+		return rotation{rolling{
+			name: name, args: []string{"rotate", "ca", "--yes"}, edits: true, hops: 2,
+			who: unhurried(everybody), client: kept, events: logPhases,
+		}, roles}
 	}
-	both, peer, client := of("the CAs of peers and of clients are rotated", "peer", "client"), of("the CA of peers is rotated", "peer"), of("the CA of clients is rotated", "client")
+	both, peer, client := of("the CAs of peers and of clients are rotated", "peer", "client"),
+		of("the CA of peers is rotated", "peer"), of("the CA of clients is rotated", "client")
 	for _, one := range []*rotation{&peer, &client} {
 		one.args, one.slow = append(one.args, "--"+one.roles[0]), true
 	}
@@ -84,12 +88,14 @@ func newLeaves(t *testing.T, s *site, inv inventory) {
 	seen := tr.stop(t)
 	seen.unnoticed(t)
 	if away := seen.presence.most(); len(away) > 0 || seen.changes > 0 || !maps.Equal(pids, s.pids(t, inv.Cluster)) {
-		t.Errorf("away: %v; %d changes of the leader; processes were %v and are %v", away, seen.changes, pids, s.pids(t, inv.Cluster))
+		t.Errorf("away: %v; %d changes of the leader; processes were %v and are %v", away, seen.changes, pids,
+			s.pids(t, inv.Cluster))
 	}
 	for where, leaf := range s.shown(t, inv) {
 		role, host, _ := strings.Cut(where, " ")
 		if leaf.Equal(before[where]) || !leaf.Equal(s.lying(t, host, inv.Cluster, role)) {
-			t.Errorf("%s: shows the certificate %x; before it was %x, and %x lies on its host", where, leaf.SerialNumber, before[where].SerialNumber, s.lying(t, host, inv.Cluster, role).SerialNumber)
+			t.Errorf("%s: shows the certificate %x; before it was %x, and %x lies on its host", where, leaf.SerialNumber,
+				before[where].SerialNumber, s.lying(t, host, inv.Cluster, role).SerialNumber)
 		}
 		if leaf.Issuer.String() != before[where].Issuer.String() {
 			t.Errorf("%s: the issuer was %s and is %s", where, before[where].Issuer, leaf.Issuer)
@@ -149,7 +155,8 @@ func (s *site) standsWith(t *testing.T, inv inventory, generations map[string]in
 	s.shows(t, inv, generations)
 	store := s.cas(t, inv.Cluster)
 	for role, generation := range generations {
-		i := slices.IndexFunc(store.CAs(), func(ca pki.CA) bool { return ca.Role == pki.Role(role) && ca.Generation == generation })
+		i := slices.IndexFunc(store.CAs(),
+			func(ca pki.CA) bool { return ca.Role == pki.Role(role) && ca.Generation == generation })
 		if i < 0 {
 			t.Fatalf("there is no %s CA %d", role, generation)
 		}
@@ -175,7 +182,9 @@ func (s *site) refused(t *testing.T, inv inventory) string {
 	t.Helper()
 	var told strings.Builder
 	for _, m := range inv.Members {
-		lines, _ := s.try(t, m.Name, "journalctl --no-pager -o cat -u etcd-"+inv.Cluster+" | grep -E 'x509: |(bad|unknown) certificate' | head -n 3") // finds none, as a rule
+		// finds none, as a rule
+		lines, _ := s.try(t, m.Name, "journalctl --no-pager -o cat -u etcd-"+inv.Cluster+
+			" | grep -E 'x509: |(bad|unknown) certificate' | head -n 3")
 		if lines != "" {
 			told.WriteString(m.Name + ": " + lines + "\n")
 		}
@@ -203,5 +212,6 @@ func logPhases(t *testing.T, all []event) {
 		t.Errorf("phases began at %s, %s and %s, and the end was %s", trust, leaves, drop, end)
 		return
 	}
-	t.Logf("phases: trust %.1f s, leaves %.1f s, drop %.1f s", leaves.Sub(trust).Seconds(), drop.Sub(leaves).Seconds(), end.Sub(drop).Seconds())
+	t.Logf("phases: trust %.1f s, leaves %.1f s, drop %.1f s", leaves.Sub(trust).Seconds(), drop.Sub(leaves).Seconds(),
+		end.Sub(drop).Seconds())
 }

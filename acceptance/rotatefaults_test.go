@@ -71,7 +71,8 @@ func lostHosts() []rotation {
 	allow := func(t *testing.T, s *site, host string) { s.on(t, host, "nft delete table inet nossh") }
 	lose := func(fault string, happens, back func(*testing.T, *site, string)) rotation {
 		r := rotations()[0]
-		r.name, r.fault, r.during, r.happens, r.over = "the CAs are rotated, and "+fault, fault, rotationRoll, happens, whileGone(back)
+		r.name, r.fault, r.during, r.happens, r.over = "the CAs are rotated, and "+fault, fault, rotationRoll, happens,
+			whileGone(back)
 		r.gone, r.code, r.says, r.who, r.events, r.slow = true, 12, []string{"run the same command again"}, nobody, nil, true
 		return r
 	}
@@ -79,7 +80,8 @@ func lostHosts() []rotation {
 	early.slow = false
 	late := lose("a host loses power while its member is restarted to trust the new CAs alone", cut, boot)
 	late.after = "retire-ca/client-%d"
-	return []rotation{early, late, lose("SSH to a host is blocked while its member is restarted to trust both CAs", block, allow)}
+	return []rotation{early, late, lose("SSH to a host is blocked while its member is restarted to trust both CAs", block,
+		allow)}
 }
 
 // whileGone tries to go on before the host is back.

@@ -24,12 +24,14 @@ func withPauses(t *testing.T, s *site, inv inventory) {
 		return r
 	}
 
-	rotate("--pause-after=trust").says(t, "waits: it is paused after its phase trust").saysNot(t, "issue-leaf", "retire-ca")
+	rotate("--pause-after=trust").says(t, "waits: it is paused after its phase trust").saysNot(t, "issue-leaf",
+		"retire-ca")
 	s.waiting(t, inv, file, "it is paused after its phase trust")
 	next := s.credentials(t, "app", file, "the client CA is being rotated, and this certificate is of the new one")
 	s.issuedInTheDark(t, file)
 	w.put(next.trust) // both CAs; its certificate is still that of old
-	rotate("--pause-after=leaves").says(t, "issue-leaf/server/etcd-1", "waits: it is paused after its phase leaves").saysNot(t, "restart-member", "retire-ca")
+	rotate("--pause-after=leaves").says(t, "issue-leaf/server/etcd-1",
+		"waits: it is paused after its phase leaves").saysNot(t, "restart-member", "retire-ca")
 	s.waiting(t, inv, file, "it is paused after its phase leaves")
 	s.received(t, "a client of the old CA, before that is dropped", old, inv, 2379, welcome)
 	w.put(next.trust, next.pair)
@@ -47,7 +49,8 @@ func withPauses(t *testing.T, s *site, inv inventory) {
 	s.received(t, "a client of the new CA", next, inv, 2379, welcome)
 	s.received(t, "a client of the new CA", next, inv, 2380, alert)
 	if !t.Failed() {
-		measured(t, "the CA of clients is rotated with pauses, in which the clients get what they need, 3 members", seen, seconds)
+		measured(t, "the CA of clients is rotated with pauses, in which the clients get what they need, 3 members", seen,
+			seconds)
 	}
 }
 

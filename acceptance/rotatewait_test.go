@@ -31,7 +31,8 @@ func revoking(t *testing.T, s *site, inv inventory, file string) {
 	first, second, other := s.credentials(t, "app", file), s.credentials(t, "app", file), s.credentials(t, "web", file)
 	pids := s.pids(t, inv.Cluster)
 	s.untouched(t, inv.Cluster, func() {
-		s.run(t, "cert", "revoke", "nobody", "--yes", file).exits(t, 1).says(t, `"nobody"`, "clusterup cert list shows those there are")
+		s.run(t, "cert", "revoke", "nobody", "--yes", file).exits(t, 1).says(t, `"nobody"`,
+			"clusterup cert list shows those there are")
 		s.run(t, "cert", "revoke", "ap", "--yes", file).exits(t, 1).says(t, "did you mean app?")
 	})
 	s.ok(t, "cert", "revoke", fmt.Sprintf("%x", first.pair.Leaf.SerialNumber), file, "--yes").saysNot(t, "restart-member")
@@ -57,14 +58,16 @@ func aborting(t *testing.T, s *site, inv inventory, file string) {
 	s.shows(t, inv, s.inUse(t, inv.Cluster))
 	early := s.credentials(t, "early", file)
 	s.received(t, "a client of the CA that is going to be taken back", early, inv, 2379, welcome)
-	s.ok(t, "rotate", "ca", "--abort", "--yes", file).says(t, "client early: the newest certificate is of client CA 2, which is taken back").saysNot(t, "waits")
+	s.ok(t, "rotate", "ca", "--abort", "--yes", file).says(t,
+		"client early: the newest certificate is of client CA 2, which is taken back").saysNot(t, "waits")
 	s.received(t, "a client of the CA that was taken back", early, inv, 2379, alert)
 	s.standsWith(t, inv, was)
 	if now := s.bundles(t, inv); !maps.Equal(bundles, now) {
 		t.Errorf("bundles were\n%v\nand are\n%v", bundles, now)
 	}
 	s.inSync(t, file, inv)
-	s.run(t, "check", file).exits(t, 3).says(t, "client early: its newest certificate is of client CA 2, which is retired", "→ clusterup cert issue early ")
+	s.run(t, "check", file).exits(t, 3).says(t, "client early: its newest certificate is of client CA 2, which is retired",
+		"→ clusterup cert issue early ")
 	s.ok(t, "cert", "list", file).says(t, "its CA is retired")
 	s.ok(t, "rotate", "ca", "--abort", "--yes", file).says(t, "nothing to do")
 	s.ok(t, "cert", "revoke", "early", "--yes", file)
@@ -77,7 +80,8 @@ func aborting(t *testing.T, s *site, inv inventory, file string) {
 func clientsOfOld(t *testing.T, s *site, inv inventory, file string) {
 	old, web := s.credentials(t, "app", file), s.credentials(t, "web", file)
 	before := s.inUse(t, inv.Cluster)
-	s.ok(t, "rotate", "ca", "--client", "--yes", file).says(t, "issue-leaf/server", waitsFor("clients app and web")).saysNot(t, "retire-ca")
+	s.ok(t, "rotate", "ca", "--client", "--yes", file).says(t, "issue-leaf/server",
+		waitsFor("clients app and web")).saysNot(t, "retire-ca")
 	s.received(t, "a client of the old CA, before that is dropped", old, inv, 2379, welcome)
 	s.received(t, "a client of the old CA", old, inv, 2380, alert)
 
@@ -89,7 +93,8 @@ func clientsOfOld(t *testing.T, s *site, inv inventory, file string) {
 		"rotate", "ca", "--client", "--accept=old-clients", "--yes", file).exits(t, killed)
 	s.received(t, "a client of the old CA, which is trusted still", old, inv, 2379, welcome)
 	s.untouched(t, inv.Cluster, func() {
-		s.run(t, "rotate", "ca", "--client", "--abort", "--yes", file).exits(t, 13).says(t, "[too-late]", "is retired already", "rotate ca --client goes on with it")
+		s.run(t, "rotate", "ca", "--client", "--abort", "--yes", file).exits(t, 13).says(t, "[too-late]",
+			"is retired already", "rotate ca --client goes on with it")
 	})
 
 	s.ok(t, "apply", "--yes", file).saysNot(t, "waits")

@@ -107,7 +107,10 @@ func (s *site) serve(t *testing.T, argv ...string) (p *process, kill func()) {
 // begin starts a command that lives no longer than ctx, and calls over when it has ended.
 func (s *site) begin(ctx context.Context, t *testing.T, keyboard *os.File, argv []string, over func()) *process {
 	t.Helper()
-	p := &process{stdout: &buffer{also: s.said}, stderr: &buffer{also: s.said}, args: strings.Join(argv[1:], " "), ended: make(chan struct{})}
+	p := &process{
+		stdout: &buffer{also: s.said}, stderr: &buffer{also: s.said}, args: strings.Join(argv[1:], " "),
+		ended: make(chan struct{}),
+	}
 	p.cmd = s.lab.Command(ctx, argv...)
 	p.cmd.Env = append(environment(s.home), "CLUSTERUP_COMPARE="+s.compared)
 	p.cmd.Dir, p.cmd.Stdout, p.cmd.Stderr = s.dir, p.stdout, p.stderr

@@ -14,21 +14,40 @@ import (
 
 // tampering is what somebody does to a pair of etcd-2, by hand or by half.
 type tampering struct {
-	harm string                                           // a script in the directory of the pair; $role is what it is for, $other the other role
+	// a script in the directory of the pair; $role is what it is for, $other the other role
+	harm string
 	pair func(*testing.T, *site, member, string) pki.Pair // one that takes its place
 	plan string                                           // what the plan must say, with the role for %s
 	same bool                                             // the pair is good, and only has to be put right
 }
 
 var tamperings = map[string]tampering{
-	"the key of another pair":                 {harm: "cat ../$other/key.pem >key.pem", plan: "%s certificate or key was changed after it was written"},
-	"the key of another pair, and its sum":    {harm: "cat ../$other/key.pem >key.pem; sha256sum cert.pem key.pem >sums", plan: "%s certificate and key do not belong together"},
-	"a key that all can read, and root owns":  {harm: "chmod 0644 key.pem; chown root:root key.pem", plan: "key.pem: owner root:root, want etcd-prod:etcd-prod, mode 0644, want 0600", same: true},
+	"the key of another pair": {
+		harm: "cat ../$other/key.pem >key.pem",
+		plan: "%s certificate or key was changed after it was written",
+	},
+	"the key of another pair, and its sum": {
+		harm: "cat ../$other/key.pem >key.pem; sha256sum cert.pem key.pem >sums",
+		plan: "%s certificate and key do not belong together",
+	},
+	"a key that all can read, and root owns": {
+		harm: "chmod 0644 key.pem; chown root:root key.pem",
+		plan: "key.pem: owner root:root, want etcd-prod:etcd-prod, mode 0644, want 0600", same: true,
+	},
 	"a pipe that nobody writes to as the key": {harm: "rm key.pem; mkfifo -m 0600 key.pem; chown etcd-prod:etcd-prod key.pem", plan: "%s certificate or key was changed after it was written"},
-	"no key":                           {harm: "rm key.pem", plan: "%s certificate or key was changed after it was written"},
-	"half a certificate":               {harm: "head -c 300 cert.pem >half; cat half >cert.pem; rm half", plan: "%s certificate cannot be read"},
-	"a link that points nowhere":       {harm: "ln -sfn gone ../$role", plan: "no %s certificate"},
-	"a directory in place of the link": {harm: "cd ..; to=$(readlink $role); rm $role; mv $to $role", plan: "%s certificate does not lie behind the link /etc/etcd/prod/tls/%[1]s"},
+	"no key": {
+		harm: "rm key.pem",
+		plan: "%s certificate or key was changed after it was written",
+	},
+	"half a certificate": {
+		harm: "head -c 300 cert.pem >half; cat half >cert.pem; rm half",
+		plan: "%s certificate cannot be read",
+	},
+	"a link that points nowhere": {harm: "ln -sfn gone ../$role", plan: "no %s certificate"},
+	"a directory in place of the link": {
+		harm: "cd ..; to=$(readlink $role); rm $role; mv $to $role",
+		plan: "%s certificate does not lie behind the link /etc/etcd/prod/tls/%[1]s",
+	},
 	"a pair that has ended": {
 		pair: func(t *testing.T, s *site, m member, role string) pki.Pair {
 			return s.pair(t, "prod", m, role, time.Now().Add(-3*year/2))
@@ -74,7 +93,9 @@ func TestTampered(t *testing.T) {
 func (h tampering) undergo(t *testing.T, s *site, file string, inv inventory, role string) {
 	before, pids := s.digests(t, inv), s.pids(t, inv.Cluster)
 	other := map[string]string{"peer": "server", "server": "peer"}[role]
-	s.on(t, "etcd-2", fmt.Sprintf("set -e; role=%s other=%s; cd /etc/etcd/prod/tls/$(readlink /etc/etcd/prod/tls/$role)\n%s", role, other, h.harm))
+	s.on(t, "etcd-2",
+		fmt.Sprintf("set -e; role=%s other=%s; cd /etc/etcd/prod/tls/$(readlink /etc/etcd/prod/tls/$role)\n%s", role, other,
+			h.harm))
 	if h.pair != nil {
 		s.give(t, inv.Cluster, "etcd-2", role, h.pair(t, s, inv.Members[1], role))
 	}

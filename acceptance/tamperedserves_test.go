@@ -9,7 +9,10 @@ import (
 // namespace, which systemd has made for it alone, they lie on top of the new ones. Only a handshake can tell.
 func stubborn(t *testing.T, s *site, file string, inv inventory) {
 	before, pids := s.digests(t, inv), s.pids(t, inv.Cluster)
-	s.on(t, "etcd-2", fmt.Sprintf("set -e; cp -a /etc/etcd/prod/tls /run/old-tls; nsenter -t %s -m mount --bind /run/old-tls /etc/etcd/prod/tls", pids["etcd-2"]))
+	s.on(t, "etcd-2",
+		fmt.Sprintf(
+			"set -e; cp -a /etc/etcd/prod/tls /run/old-tls; nsenter -t %s -m mount --bind /run/old-tls /etc/etcd/prod/tls",
+			pids["etcd-2"]))
 	// Nobody compares here: no model foresees a member that lies so.
 	s.launch(t, clusterup, "rotate", "certs", "--yes", file).wait(t).exits(t, 0).
 		says(t, "── restart etcd-2, which still serves its old certificates")
@@ -26,7 +29,8 @@ func stubborn(t *testing.T, s *site, file string, inv inventory) {
 	}
 	s.inSync(t, file, inv)
 	if !t.Failed() {
-		guarantee(t, "a member does not take up its new certificates", "rotation of the certificates of 3 members", "noticed by handshakes from the other hosts; that member alone is restarted")
+		guarantee(t, "a member does not take up its new certificates", "rotation of the certificates of 3 members",
+			"noticed by handshakes from the other hosts; that member alone is restarted")
 	}
 }
 
@@ -36,7 +40,8 @@ func yearAhead(t *testing.T, s *site, file string, inv inventory) {
 	s.untouched(t, inv.Cluster, func() {
 		for _, verb := range []string{"certs", "ca"} {
 			s.run(t, "rotate", verb, "--yes", file).exits(t, 13).
-				says(t, "etcd-2: its clock is 36", " days ahead of this machine's, and certificates would not be valid there", "[clock-off]", "→ set the clock right")
+				says(t, "etcd-2: its clock is 36", " days ahead of this machine's, and certificates would not be valid there",
+					"[clock-off]", "→ set the clock right")
 		}
 	})
 	s.on(t, "etcd-2", "rm /usr/local/bin/date")

@@ -77,7 +77,8 @@ func TestTasks(t *testing.T) {
 			{"round trips", got.trips, of.limit.trips},
 		} {
 			if c.limit > 0 && c.got > c.limit {
-				t.Errorf("%s: %d %s on one host, and %d are allowed; the runs were %v", of.what, c.got, c.of, c.limit, runs[of.what])
+				t.Errorf("%s: %d %s on one host, and %d are allowed; the runs were %v", of.what, c.got, c.of, c.limit,
+					runs[of.what])
 			}
 		}
 	}

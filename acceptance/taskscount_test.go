@@ -16,8 +16,9 @@ import (
 
 // A count is what one thing that was done has cost a host.
 type count struct {
-	tasks    int // processes and threads that were started, but for those in threads
-	threads  int // of a member's main process: those that it has in the end, and that were started meanwhile, but for its first one
+	tasks int // processes and threads that were started, but for those in threads
+	// of a member's main process: those that it has in the end, and that were started meanwhile, but for its first one
+	threads  int
 	sessions int // of SSH
 	trips    int // times that something was read after something was written
 }
@@ -98,7 +99,8 @@ func settle(t testing.TB, l *lab.Lab) {
 	for _, h := range l.Hosts() {
 		until(t, "SSH sessions on "+h.Name+" to end", func() bool {
 			for _, hierarchy := range []string{"systemd", "unified", ""} {
-				path := filepath.Join("/sys/fs/cgroup", hierarchy, "clusterup-lab", l.Name(), h.Name, "payload/system.slice/ssh.service/cgroup.procs")
+				path := filepath.Join("/sys/fs/cgroup", hierarchy, "clusterup-lab", l.Name(), h.Name,
+					"payload/system.slice/ssh.service/cgroup.procs")
 				if text, err := os.ReadFile(path); err == nil {
 					return bytes.Count(text, []byte("\n")) == 1
 				}
@@ -141,5 +143,6 @@ func least(runs []count) count {
 }
 
 func (c count) String() string {
-	return fmt.Sprintf("%d tasks and %d threads of etcd, %d sessions, %d round trips", c.tasks, c.threads, c.sessions, c.trips)
+	return fmt.Sprintf("%d tasks and %d threads of etcd, %d sessions, %d round trips", c.tasks, c.threads, c.sessions,
+		c.trips)
 }

@@ -87,7 +87,8 @@ func switchClients(t *testing.T, s *site, inv *inventory) {
 // allAtOnce is https in the place of http: all clients would lose the cluster.
 func allAtOnce(t *testing.T, s *site, inv inventory) {
 	inv.Settings = tlsBlock(2379)
-	refused(t, s, s.write(t, "once.hcl", inv), 13, "etcd-1: its clients speak http on port 2379, and would lose it", "[needs-consent]",
+	refused(t, s, s.write(t, "once.hcl", inv), 13, "etcd-1: its clients speak http on port 2379, and would lose it",
+		"[needs-consent]",
 		"→ keep that port for them until they have moved: tls { http_client_port = 2379 }, and another client_port; or accept it with --accept=downtime")
 }
 
@@ -114,7 +115,8 @@ func markersLost(t *testing.T, s *site, inv inventory) {
 				s.on(t, host, "systemctl stop etcd-prod")
 			}
 		}
-		r := s.ok(t, "apply", "--yes", file).says(t, "record-birth/etcd-1", "record-birth/etcd-3").saysNot(t, "restart-member")
+		r := s.ok(t, "apply", "--yes", file).says(t, "record-birth/etcd-1", "record-birth/etcd-3").saysNot(t,
+			"restart-member")
 		if !stop {
 			r.saysNot(t, "start-member")
 			if now := s.pids(t, "prod"); !maps.Equal(now, pids) {
@@ -156,7 +158,8 @@ func (s *site) clientsSecure(t *testing.T, inv inventory, plain bool) {
 	t.Helper()
 	s.worksFor(t, s.appTLS(t, inv), inv, newClientPort)
 	for _, m := range inv.Members {
-		if err := s.ask(t, secure(t, s.cas(t, inv.Cluster), pki.RoleClient, nil, nil), endpoint(m, newClientPort)); receptionOf(err) != alert {
+		if err := s.ask(t, secure(t, s.cas(t, inv.Cluster), pki.RoleClient, nil, nil),
+			endpoint(m, newClientPort)); receptionOf(err) != alert {
 			t.Errorf("%s lets in whoever has no certificate: %v", m.Name, err)
 		}
 		if err := s.ask(t, nil, "http://"+net.JoinHostPort(m.Address, "2379")); (err == nil) != plain {

@@ -62,7 +62,8 @@ func TestTLSOnFaults(t *testing.T) {
 		first.ok(t, "apply", "--yes", first.write(t, "prod.hcl", inv))
 		r := peersRoll
 		r.name += ", and a host loses power while its member is restarted"
-		r.fault, r.during, r.after, r.gone = "a host loses power while its member is restarted", tlsOn, "update-member/etcd-2", true
+		r.fault, r.during, r.after, r.gone = "a host loses power while its member is restarted", tlsOn,
+			"update-member/etcd-2", true
 		r.happens = func(t *testing.T, s *site, host string) { must(t, s.lab.PowerCut(t.Context(), host)) }
 		r.over = func(t *testing.T, s *site, host string) { must(t, s.lab.Boot(t.Context(), host)) }
 		r.code, r.says = 12, []string{"run the same command again"}

@@ -32,8 +32,11 @@ type presence struct {
 
 func newPresence(s *site, config *tls.Config, inv inventory) *presence {
 	return &presence{
-		inv:    inv,
-		client: &http.Client{Transport: &http.Transport{TLSClientConfig: config, DialContext: s.lab.DialContext}, Timeout: askPatience},
+		inv: inv,
+		client: &http.Client{
+			Transport: &http.Transport{TLSClientConfig: config, DialContext: s.lab.DialContext},
+			Timeout:   askPatience,
+		},
 		absent: map[string]bool{},
 	}
 }

@@ -29,7 +29,10 @@ func TestTrafficNotices(t *testing.T) {
 	} {
 		o := newObserver(name, 7)
 		for _, c := range test.seen {
-			o.see(clientv3.WatchResponse{Events: []*clientv3.Event{{Kv: &mvccpb.KeyValue{Key: []byte(c.key), ModRevision: c.revision}}}})
+			o.see(clientv3.WatchResponse{Events: []*clientv3.Event{{Kv: &mvccpb.KeyValue{
+				Key:         []byte(c.key),
+				ModRevision: c.revision,
+			}}}})
 		}
 		if good := len(o.wrong) == 0; good != test.good {
 			t.Errorf("a watcher that sees changes %s says %q", name, o.wrong)
@@ -79,7 +82,8 @@ func TestTrafficExplains(t *testing.T) {
 	failed := []write{{began: at(3), ended: at(8)}, {began: at(15), ended: at(25)}, {began: at(30), ended: at(35)}}
 	var r report
 	r.count(at(0), at(41), acked, failed)
-	if r.acked != 7 || r.failed != 3 || r.changes != 1 || r.unexplained != 1 || r.longest != 59*time.Second || r.at != 40*time.Second {
+	if r.acked != 7 || r.failed != 3 || r.changes != 1 || r.unexplained != 1 || r.longest != 59*time.Second ||
+		r.at != 40*time.Second {
 		t.Errorf("%+v", r)
 	}
 }

@@ -99,7 +99,8 @@ func (r *report) count(began, stopped time.Time, acked, failed []write) {
 		}
 	}
 	for _, w := range failed {
-		r.errors = append(r.errors, fmt.Sprintf("%.2f s, after %.2f s: %v", w.began.Sub(began).Seconds(), w.ended.Sub(w.began).Seconds(), w.err))
+		r.errors = append(r.errors, fmt.Sprintf("%.2f s, after %.2f s: %v", w.began.Sub(began).Seconds(),
+			w.ended.Sub(w.began).Seconds(), w.err))
 		if !slices.ContainsFunc(changes, func(c change) bool { return w.began.Before(c.before) && w.ended.After(c.after) }) {
 			r.unexplained++
 		}
@@ -109,7 +110,8 @@ func (r *report) count(began, stopped time.Time, acked, failed []write) {
 
 func (r report) String() string {
 	const few = 10
-	text := fmt.Sprintf("%d writes acknowledged, %d failed, %d of them for another reason than one of %d changes of the leader; longest gap %.2f s at %.1f s of %.1f s; away at once at the most: %v",
+	text := fmt.Sprintf(
+		"%d writes acknowledged, %d failed, %d of them for another reason than one of %d changes of the leader; longest gap %.2f s at %.1f s of %.1f s; away at once at the most: %v",
 		r.acked, r.failed, r.unexplained, r.changes, r.longest.Seconds(), r.at.Seconds(), r.took.Seconds(), r.presence.most())
 	for _, lines := range [][]string{r.errors, r.wrong} {
 		text += "\n" + strings.Join(lines[:min(few, len(lines))], "\n")
@@ -136,6 +138,7 @@ func (r report) unnoticed(t *testing.T, excused ...string) {
 	r.sound(t, excused...)
 	const long = 5 * time.Second
 	if r.unexplained > 0 || r.longest > long {
-		t.Errorf("%d of %d writes failed for no good reason, and the longest gap was %s", r.unexplained, r.failed+r.acked, r.longest)
+		t.Errorf("%d of %d writes failed for no good reason, and the longest gap was %s", r.unexplained, r.failed+r.acked,
+			r.longest)
 	}
 }

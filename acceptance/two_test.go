@@ -42,7 +42,8 @@ func TestTwoClusters(t *testing.T) {
 	t.Run("purge", func(t *testing.T) {
 		s.ok(t, "destroy", "--purge", "--confirm=prod", first)
 		for _, host := range s.names() {
-			if left := s.on(t, host, "find /etc/etcd /opt/clusterup /var/lib/etcd* /etc/systemd/system -path '*aside*' -prune -o -newer /etc/machine-id ! -type d -print 2>/dev/null; true"); left != "" {
+			if left := s.on(t, host,
+				"find /etc/etcd /opt/clusterup /var/lib/etcd* /etc/systemd/system -path '*aside*' -prune -o -newer /etc/machine-id ! -type d -print 2>/dev/null; true"); left != "" {
 				t.Errorf("left on %s: %s", host, left)
 			}
 		}
@@ -65,7 +66,8 @@ func sideBySide(t *testing.T, s *site, files map[string]inventory) {
 		s.inSync(t, file, inv)
 	}
 	for _, host := range s.names() {
-		if got := s.on(t, host, "ls -A /opt/clusterup/etcd"); strings.Contains(got, "\n") || !strings.HasPrefix(got, release+"-") {
+		if got := s.on(t, host, "ls -A /opt/clusterup/etcd"); strings.Contains(got, "\n") ||
+			!strings.HasPrefix(got, release+"-") {
 			t.Errorf("on %s there is %q", host, got)
 		}
 	}
@@ -78,10 +80,13 @@ func destroy(t *testing.T, s *site, file string, inv inventory) {
 		s.run(t, "destroy", file).exits(t, 2).says(t, "stop all members", "--confirm="+inv.Cluster)
 		s.run(t, "destroy", "--confirm=prod", file).exits(t, 2).says(t, "is not the cluster's name")
 	})
-	s.ok(t, "destroy", "--confirm="+inv.Cluster, file).says(t, "stop-member/etcd-1", "move-aside/etcd-2", "remove-files/etcd-3", "The data is kept")
+	s.ok(t, "destroy", "--confirm="+inv.Cluster, file).says(t, "stop-member/etcd-1", "move-aside/etcd-2",
+		"remove-files/etcd-3", "The data is kept")
 	for _, host := range s.names() {
-		got := s.on(t, host, "ls /etc/etcd; ls -d /var/lib/etcd-* | sed s/.*etcd-//; ls /etc/systemd/system/etcd-*; ls /opt/clusterup/etcd; ls -d /var/lib/etcd-apps.aside-*/member/wal/*.wal | wc -l")
-		if strings.Contains(got, "etcd-apps") || strings.Contains(got, inv.Version) || strings.Count(got, "apps") != 1 || !strings.HasSuffix(got, "\n1") {
+		got := s.on(t, host,
+			"ls /etc/etcd; ls -d /var/lib/etcd-* | sed s/.*etcd-//; ls /etc/systemd/system/etcd-*; ls /opt/clusterup/etcd; ls -d /var/lib/etcd-apps.aside-*/member/wal/*.wal | wc -l")
+		if strings.Contains(got, "etcd-apps") || strings.Contains(got, inv.Version) || strings.Count(got, "apps") != 1 ||
+			!strings.HasSuffix(got, "\n1") {
 			t.Errorf("on %s there is\n%s", host, got)
 		}
 	}

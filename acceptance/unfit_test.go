@@ -24,9 +24,13 @@ var unfitHosts = map[string]struct {
 }{
 	"wrong architecture": {
 		// Since Linux 6.1 a file tells it, and no program is asked.
-		fake("uname", "echo mips64") + "; echo mips64 >/run/arch; [ ! -e " + kernelArch + " ] || mount --bind /run/arch " + kernelArch,
+		fake("uname", "echo mips64") + "; echo mips64 >/run/arch; [ ! -e " + kernelArch + " ] || mount --bind /run/arch " +
+			kernelArch,
 		"rm /usr/local/bin/uname; [ ! -e " + kernelArch + " ] || umount " + kernelArch + "; rm /run/arch",
-		[]string{"etcd-2: there is no etcd " + release + " for its architecture mips64", "[unsuitable]", "→ etcd is released for amd64"},
+		[]string{
+			"etcd-2: there is no etcd " + release + " for its architecture mips64", "[unsuitable]",
+			"→ etcd is released for amd64",
+		},
 	},
 	"no systemd": {
 		"mv /run/systemd/system /run/systemd/away", "mv /run/systemd/away /run/systemd/system",
@@ -70,7 +74,8 @@ func unfit(t *testing.T, s *site, inv inventory, file string) {
 		wrong := inv
 		wrong.User = "stranger"
 		s.run(t, "apply", "--yes", s.write(t, "wrong.hcl", wrong)).exits(t, 12).
-			says(t, "etcd-1: connect: user stranger: none accepted of "+s.lab.KeyFile(), "→ try: ssh -p 22 stranger@"+inv.Members[0].Address, "~stranger/.ssh/authorized_keys")
+			says(t, "etcd-1: connect: user stranger: none accepted of "+s.lab.KeyFile(),
+				"→ try: ssh -p 22 stranger@"+inv.Members[0].Address, "~stranger/.ssh/authorized_keys")
 		s.bare(t)
 	})
 	t.Run("mended", func(t *testing.T) { s.run(t, "plan", "--exit-code", file).exits(t, 3) })
@@ -88,7 +93,10 @@ func mirrorOf(t *testing.T, archive []byte, sums string) (dir, digest string) {
 	if err := os.Mkdir(folder, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	for name, data := range map[string][]byte{archiveName: archive, "SHA256SUMS": []byte(sums + "  " + archiveName + "\n")} {
+	for name, data := range map[string][]byte{
+		archiveName:  archive,
+		"SHA256SUMS": []byte(sums + "  " + archiveName + "\n"),
+	} {
 		if err := os.WriteFile(filepath.Join(folder, name), data, 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -125,16 +133,29 @@ func wrongArchive(t *testing.T, s *site, inv inventory) {
 		sums    string // "": the archive's own
 		says    []string
 	}{
-		"altered":                   {altered, digest, []string{"verify ", "but ", "SHA256SUMS says " + digest, "get it again, or from another mirror"}},
-		"cut short":                 {half, digest, []string{"verify ", "SHA256SUMS says " + digest, "get it again, or from another mirror"}},
-		"cut short before it came":  {half, "", []string{"read ", "the archive is cut short", "use the archive that etcd published"}},
-		"digest of something else":  {good, fmt.Sprintf("%064x", 1), []string{"its sha256 is " + digest, fmt.Sprintf("SHA256SUMS says %064x", 1)}},
+		"altered": {
+			altered, digest,
+			[]string{"verify ", "but ", "SHA256SUMS says " + digest, "get it again, or from another mirror"},
+		},
+		"cut short": {
+			half, digest,
+			[]string{"verify ", "SHA256SUMS says " + digest, "get it again, or from another mirror"},
+		},
+		"cut short before it came": {
+			half, "",
+			[]string{"read ", "the archive is cut short", "use the archive that etcd published"},
+		},
+		"digest of something else": {
+			good, fmt.Sprintf("%064x", 1),
+			[]string{"its sha256 is " + digest, fmt.Sprintf("SHA256SUMS says %064x", 1)},
+		},
 		"a page instead of archive": {[]byte("<html>log in first</html>\n"), "", []string{"it is an HTML page"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var got string
 			inv.Mirror, got = mirrorOf(t, test.archive, test.sums)
-			result := s.afresh(t, "apply", "--yes", s.write(t, "mirror.hcl", inv)).exits(t, 1).says(t, append(test.says, inv.Mirror+"/v"+release+"/"+archiveName)...)
+			result := s.afresh(t, "apply", "--yes", s.write(t, "mirror.hcl", inv)).exits(t, 1).says(t,
+				append(test.says, inv.Mirror+"/v"+release+"/"+archiveName)...)
 			if test.sums != "" {
 				result.says(t, got)
 			}

@@ -22,8 +22,14 @@ func upgrades() []rolling {
 	}
 	back := []string{"apply", "--yes", "--accept=downgrade"}
 	return []rolling{
-		{name: "etcd 3.5 becomes 3.6", change: version(release), args: upgrade(release), edits: true, who: unhurried(everybody)},
-		{name: "etcd 3.6 becomes 3.7", change: version(releaseNext), args: upgrade(releaseNext), edits: true, who: unhurried(everybody)},
+		{
+			name: "etcd 3.5 becomes 3.6", change: version(release), args: upgrade(release), edits: true,
+			who: unhurried(everybody),
+		},
+		{
+			name: "etcd 3.6 becomes 3.7", change: version(releaseNext), args: upgrade(releaseNext), edits: true,
+			who: unhurried(everybody),
+		},
 		{name: "etcd 3.7 becomes 3.6", change: version(release), args: back, who: unhurried(everybody)},
 	}
 }
@@ -56,7 +62,8 @@ func TestRollHops(t *testing.T) {
 	s.ok(t, "apply", "--yes", file)
 	rolling{
 		name: "etcd 3.5 becomes 3.7 by way of 3.6 (--accept=hops)", who: somebody, edits: true, hops: 2,
-		change: func(inv *inventory) { inv.Version = releaseNext }, args: []string{"upgrade", "--yes", "--to=" + releaseNext, "--accept=hops"},
+		change: func(inv *inventory) { inv.Version = releaseNext },
+		args:   []string{"upgrade", "--yes", "--to=" + releaseNext, "--accept=hops"},
 	}.undergo(t, s, &inv)
 }
 
@@ -85,7 +92,8 @@ func holdLast(t *testing.T, s *site, inv inventory) {
 	}
 	tr := startTraffic(t, s, inv, nobody)
 	defer func() { tr.stop(t).unnoticed(t) }()
-	s.ok(t, "upgrade", "--yes", "--to="+releaseNext, "--hold-last", file).says(t, "This is the last point of return", "A plain apply goes on")
+	s.ok(t, "upgrade", "--yes", "--to="+releaseNext, "--hold-last", file).says(t, "This is the last point of return",
+		"A plain apply goes on")
 	check(held)
 	s.run(t, "plan", "--exit-code", file).exits(t, 3)
 	if whole() {
@@ -121,14 +129,16 @@ func brokenTarget(t *testing.T, s *site, inv inventory) {
 			file := s.write(t, "prod.hcl", bad)
 			tr := startTraffic(t, s, inv, nobody)
 			s.run(t, "apply", "--yes", file).exits(t, 14).says(t, says...)
-			if got, want := s.versions(t, file, bad), fmt.Sprint(map[string]int{inv.Version + " healthy": len(inv.Members)}); fmt.Sprint(got) != want {
+			if got, want := s.versions(t, file, bad),
+				fmt.Sprint(map[string]int{inv.Version + " healthy": len(inv.Members)}); fmt.Sprint(got) != want {
 				t.Errorf("members run %v, want %v", got, want)
 			}
 			s.ok(t, "apply", "--yes", s.write(t, "prod.hcl", inv))
 			tr.stop(t).unnoticed(t)
 			s.inSync(t, file, inv)
 			if !t.Failed() {
-				guarantee(t, "the new version does not start: it "+how, upgradeRoll, "exit 14; the one member goes back by itself, no write fails")
+				guarantee(t, "the new version does not start: it "+how, upgradeRoll,
+					"exit 14; the one member goes back by itself, no write fails")
 			}
 		})
 	}
@@ -176,7 +186,8 @@ func brokenMirror(t *testing.T, version, how string) string {
 	folder := filepath.Join(dir, "v"+version)
 	must(t, os.Mkdir(folder, 0o700))
 	must(t, os.WriteFile(filepath.Join(folder, name), archive, 0o600))
-	must(t, os.WriteFile(filepath.Join(folder, "SHA256SUMS"), fmt.Appendf(nil, "%x  %s\n", sha256.Sum256(archive), name), 0o600))
+	must(t, os.WriteFile(filepath.Join(folder, "SHA256SUMS"), fmt.Appendf(nil, "%x  %s\n", sha256.Sum256(archive), name),
+		0o600))
 	return dir
 }
 

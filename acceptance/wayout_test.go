@@ -36,7 +36,8 @@ func permissions(t *testing.T, s *site, inv *inventory) {
 	const reason = "etcd's permissions are on, and refuse clusterup: etcd-1, etcd-2 and etcd-3 tell it nothing, but serve others"
 	refused(t, s, file, 13, reason, "[no-user]", "http_client_port = 2379")
 	s.run(t, "status", file).exits(t, 0).says(t, "0 of 3 members healthy, quorum.", reason).saysNot(t, "unhealthy")
-	s.run(t, "check", file).exits(t, 3).says(t, reason, "[refused]", "3 not known").saysNot(t, "[unhealthy]", "→ clusterup apply")
+	s.run(t, "check", file).exits(t, 3).says(t, reason, "[refused]", "3 not known").saysNot(t, "[unhealthy]",
+		"→ clusterup apply")
 
 	inv.Settings = tlsBlock(newClientPort, "http_client_port = 2379")
 	file = s.write(t, "prod.hcl", *inv)
@@ -52,8 +53,10 @@ func oneMember(t *testing.T, s *site, inv inventory) {
 	if info, err := os.Stat(to); err != nil || info.Size() == 0 {
 		t.Errorf("no snapshot: %v, %v", info, err)
 	}
-	s.ok(t, "etcdctl", "--member=etcd-2", file, "--", "endpoint", "health").says(t, "etcd-2 https://127.0.0.1:").saysNot(t, "etcd-1", "etcd-3")
-	s.run(t, "etcdctl", "--member=etcd-9", file, "--", "endpoint", "health").exits(t, 2).says(t, `no member "etcd-9"`, "etcd-1, etcd-2, etcd-3")
+	s.ok(t, "etcdctl", "--member=etcd-2", file, "--", "endpoint", "health").says(t, "etcd-2 https://127.0.0.1:").saysNot(t,
+		"etcd-1", "etcd-3")
+	s.run(t, "etcdctl", "--member=etcd-9", file, "--", "endpoint", "health").exits(t, 2).says(t, `no member "etcd-9"`,
+		"etcd-1, etcd-2, etcd-3")
 }
 
 // fullDatabase fills a small quota and goes the way out that clusterup shows: a larger quota, and the alarm disarmed.
@@ -88,7 +91,8 @@ func fullDatabase(t *testing.T, s *site, inv inventory) {
 
 // fillUp writes until the database takes no more.
 const fillUp = `for i in $(seq 40); do
-  head -c 1000000 /dev/zero | tr '\0' x | ` + binDir + `etcdctl --endpoints=http://127.0.0.1:2379 put "key-$i" >/dev/null 2>/tmp/said && continue
+  head -c 1000000 /dev/zero | tr '\0' x | ` +
+	binDir + `etcdctl --endpoints=http://127.0.0.1:2379 put "key-$i" >/dev/null 2>/tmp/said && continue
   grep -q 'database space exceeded' /tmp/said && exit
   cat /tmp/said
   exit 1

@@ -12,10 +12,14 @@ func TestBrief(t *testing.T) {
 	const stamp = `"ts":"2026-11-28T12:19:53.677940Z","caller":"etcdmain/etcd.go:75"`
 	log := []string{
 		"Starting etcd-prod.service - etcd member etcd-1 of cluster prod...",
-		`{"level":"warn",` + stamp + `,"msg":"failed to verify flags","error":"unexpected TLS version \"1.3\" (must be one of: TLS1.2, TLS1.3)"}`,
-		`{"level":"fatal",` + stamp + `,"msg":"discovery failed","error":"auth: invalid auth options","stacktrace":"go.etcd.io/etcd/server/v3/etcdmain.startEtcdOrProxyV2\n\tgo.etcd.io/etcd/server/v3/etcdmain/etcd.go:204\nmain.main"}`,
-		`{"level":"warn",` + stamp + `,"msg":"prober detected unhealthy status","remote-peer-id":"4c6a8c1b","rtt":"0s","error":"dial tcp 10.0.0.12:2380: connect: connection refused"}`,
-		`{"level":"warn",` + stamp + `,"msg":"prober detected unhealthy status","remote-peer-id":"4c6a8c1b","rtt":"1s","error":"dial tcp 10.0.0.12:2380: connect: connection refused"}`,
+		`{"level":"warn",` + stamp +
+			`,"msg":"failed to verify flags","error":"unexpected TLS version \"1.3\" (must be one of: TLS1.2, TLS1.3)"}`,
+		`{"level":"fatal",` + stamp +
+			`,"msg":"discovery failed","error":"auth: invalid auth options","stacktrace":"go.etcd.io/etcd/server/v3/etcdmain.startEtcdOrProxyV2\n\tgo.etcd.io/etcd/server/v3/etcdmain/etcd.go:204\nmain.main"}`,
+		`{"level":"warn",` + stamp +
+			`,"msg":"prober detected unhealthy status","remote-peer-id":"4c6a8c1b","rtt":"0s","error":"dial tcp 10.0.0.12:2380: connect: connection refused"}`,
+		`{"level":"warn",` + stamp +
+			`,"msg":"prober detected unhealthy status","remote-peer-id":"4c6a8c1b","rtt":"1s","error":"dial tcp 10.0.0.12:2380: connect: connection refused"}`,
 		`panic: unrecognized level: "verbose"`,
 		"",
 		"goroutine 1 [running]:",

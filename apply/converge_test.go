@@ -33,7 +33,8 @@ func settled(t *testing.T, o *world, token string) {
 	actions, canaries := o.actions, fmt.Sprint(o.canary)
 	result, err := o.run("idle").Converge(t.Context())
 	if err != nil || result.Steps != 0 || o.actions != actions || fmt.Sprint(o.canary) != canaries {
-		t.Fatalf("law 9: an idle run did %d steps and %d actions, wrote %v; %v", result.Steps, o.actions-actions, o.canary, err)
+		t.Fatalf("law 9: an idle run did %d steps and %d actions, wrote %v; %v", result.Steps, o.actions-actions, o.canary,
+			err)
 	}
 	oneCluster(t, o)
 }
@@ -47,7 +48,8 @@ func oneCluster(t *testing.T, o *world) {
 			ClusterID facts.ID `json:"cluster_id"`
 			MemberID  facts.ID `json:"member_id"`
 		}
-		if err := json.Unmarshal(host.Files["/etc/etcd/prod/born.json"].Content, &born); err != nil || born.MemberID != host.Data.MemberID {
+		if err := json.Unmarshal(host.Files["/etc/etcd/prod/born.json"].Content, &born); err != nil ||
+			born.MemberID != host.Data.MemberID {
 			t.Errorf("%s: marker %+v, member %s; %v", name, born, host.Data.MemberID, err)
 		}
 		ids[born.ClusterID] = true
@@ -74,7 +76,8 @@ func TestConverge(t *testing.T) {
 }
 
 // After a stage only the hosts that it touched need to be looked at, and before one those whose process it disturbs,
-// unless they were just now (who leads hands that over first, and restarts last); before all is called done, every one is.
+// unless they were just now (who leads hands that over first, and restarts last); before all is called done, every one
+// is.
 func TestLooks(t *testing.T) {
 	inBubble(t, "", func(t *testing.T) {
 		o := newWorld(t, wanted(t, 3))
@@ -163,7 +166,9 @@ func TestFaultAtEveryPoint(t *testing.T) {
 				t.Fatalf("%s, %d members: %d points only", name, n, len(all))
 			}
 			if n == 5 { // one host in the middle suffices there
-				all = slices.DeleteFunc(all, func(p string) bool { return strings.Contains(p, "etcd-") && !strings.Contains(p, "etcd-4") })
+				all = slices.DeleteFunc(all, func(p string) bool {
+					return strings.Contains(p, "etcd-") && !strings.Contains(p, "etcd-4")
+				})
 			}
 			for _, point := range all {
 				inBubble(t, fmt.Sprintf("%s/%d/die %s", name, n, point), func(t *testing.T) { dieAt(t, make(t), point) })
@@ -255,7 +260,8 @@ func TestOthersFinish(t *testing.T) {
 		_, err := r.Converge(t.Context())
 		var stage *StageError
 		var step *StepError
-		if !errors.As(err, &stage) || len(stage.Errs) != 1 || !errors.As(err, &step) || step.Step.ID() != "install-release/etcd-2" {
+		if !errors.As(err, &stage) || len(stage.Errs) != 1 || !errors.As(err, &step) ||
+			step.Step.ID() != "install-release/etcd-2" {
 			t.Fatalf("error %v", err)
 		}
 		for name, ready := range map[string]bool{"etcd-1": true, "etcd-2": false, "etcd-3": true} {
@@ -274,13 +280,17 @@ func TestStartFails(t *testing.T) {
 		lines   int // shown
 		known   bool
 	}{
-		"known":         {"an earlier line\n" + cause + journalParts + "\nof an earlier start\nan earlier line\n" + cause, 2, true},
+		"known": {
+			"an earlier line\n" + cause + journalParts + "\nof an earlier start\nan earlier line\n" + cause, 2,
+			true,
+		},
 		"unknown":       {"an earlier line\n" + journalParts + "\nof an earlier start\nan earlier line\n", 2, false},
 		"a trace":       {cause + strings.Repeat("\truntime/panic.go:860 +0x13a\n", 100) + journalParts + "\n", 101, true},
 		"silent":        {journalParts + "\n", 0, false},
 		"started again": {"starting\n" + journalParts + "\n" + cause + "starting\n", 2, true},
-		"came late":     {"an earlier line\n" + journalParts + "\nStarting etcd\nflag provided but not defined: -x\nStarting etcd\nan earlier line\n" + cause, 3, true},
-		"two reasons":   {cause + journalParts + "\nflag provided but not defined: -x\nusage\n" + cause, 1, true},
+		"came late": {"an earlier line\n" + journalParts +
+			"\nStarting etcd\nflag provided but not defined: -x\nStarting etcd\nan earlier line\n" + cause, 3, true},
+		"two reasons": {cause + journalParts + "\nflag provided but not defined: -x\nusage\n" + cause, 1, true},
 	} {
 		inBubble(t, name, func(t *testing.T) {
 			o := newWorld(t, wanted(t, 3))
@@ -293,7 +303,8 @@ func TestStartFails(t *testing.T) {
 			}
 			_, err := o.run("first").Converge(t.Context())
 			var step *StepError
-			if !errors.As(err, &step) || step.Step.Host != "etcd-3" || len(step.Log) != test.lines || (step.Why != nil) != test.known {
+			if !errors.As(err, &step) || step.Step.Host != "etcd-3" || len(step.Log) != test.lines ||
+				(step.Why != nil) != test.known {
 				t.Fatalf("error %+v", err)
 			}
 			if test.known && step.Why.Line+"\n" != cause {
@@ -353,7 +364,8 @@ func TestStartTakesTooLong(t *testing.T) {
 		o.block = func(ctx context.Context, _ plan.Step) error { <-ctx.Done(); return ctx.Err() }
 		began := time.Now()
 		_, err := o.run("first").Converge(t.Context())
-		if took := time.Since(began); took != 90*time.Second || err == nil || !strings.Contains(err.Error(), "did not become ready within 1m30s") {
+		if took := time.Since(began); took != 90*time.Second || err == nil ||
+			!strings.Contains(err.Error(), "did not become ready within 1m30s") {
 			t.Errorf("after %s: %v", took, err)
 		}
 	})
@@ -367,11 +379,20 @@ func TestStopTakesLong(t *testing.T) {
 		took          time.Duration // until the failure; 0: there is none
 		says          string
 	}{
-		"both in time":          {stops: 90 * time.Second, starts: 80 * time.Second},
-		"slow, then no start":   {60 * time.Second, never, 150 * time.Second, "the process that ran before took 1m0s to end, and the unit did not become ready within 1m30s after that"},
-		"killed, then no start": {90 * time.Second, never, 180 * time.Second, "the process that ran before took 1m30s to end, and the unit did not become ready within 1m30s after that"},
-		"quick, then no start":  {100 * time.Millisecond, never, 90 * time.Second, "etcd-1: the unit did not become ready within 1m30s"},
-		"never":                 {never, 0, 270 * time.Second, "the process that ran before has not ended within 4m30s"},
+		"both in time": {stops: 90 * time.Second, starts: 80 * time.Second},
+		"slow, then no start": {
+			60 * time.Second, never, 150 * time.Second,
+			"the process that ran before took 1m0s to end, and the unit did not become ready within 1m30s after that",
+		},
+		"killed, then no start": {
+			90 * time.Second, never, 180 * time.Second,
+			"the process that ran before took 1m30s to end, and the unit did not become ready within 1m30s after that",
+		},
+		"quick, then no start": {
+			100 * time.Millisecond, never, 90 * time.Second,
+			"etcd-1: the unit did not become ready within 1m30s",
+		},
+		"never": {never, 0, 270 * time.Second, "the process that ran before has not ended within 4m30s"},
 	} {
 		inBubble(t, name, func(t *testing.T) {
 			o := scenes["roll"](t, 1)
@@ -386,7 +407,8 @@ func TestStopTakesLong(t *testing.T) {
 			}
 			began := time.Now()
 			_, err := o.run("first").Converge(t.Context())
-			if took := time.Since(began); test.took == 0 && err != nil || test.took > 0 && (err == nil || took != test.took || !strings.Contains(err.Error(), test.says)) {
+			if took := time.Since(began); test.took == 0 && err != nil ||
+				test.took > 0 && (err == nil || took != test.took || !strings.Contains(err.Error(), test.says)) {
 				t.Errorf("after %s: %v", took, err)
 			}
 			o.block = nil
@@ -406,14 +428,20 @@ func TestRestartFails(t *testing.T) {
 		stuck    = "did not end on SIGTERM"
 	)
 	for name, test := range map[string]struct{ journal, cause string }{
-		"it never ended":       {journalParts + "\n" + ending, stuck},
-		"it was killed":        {starting + journalParts + "\n" + ending + starting, stuck},
-		"another reason":       {starting + journalParts + "\n" + ending + starting + "flag provided but not defined: -x\n", "does not know the flag x"},
-		"reason of this start": {"flag provided but not defined: -x\n" + journalParts + "\n" + ending, "does not know the flag x"},
-		"two restarts":         {starting + journalParts + "\n" + starting + old + ending + starting, stuck},
-		"it ran for a moment":  {journalParts + "\n" + starting + old + strings.TrimSuffix(ending, stopped), stuck},
-		"it has stopped":       {journalParts + "\n" + starting + old + stopped, ""},
-		"no reason":            {journalParts + "\nrafthttp: failed to dial\nStopped etcd\n" + starting, ""},
+		"it never ended": {journalParts + "\n" + ending, stuck},
+		"it was killed":  {starting + journalParts + "\n" + ending + starting, stuck},
+		"another reason": {
+			starting + journalParts + "\n" + ending + starting + "flag provided but not defined: -x\n",
+			"does not know the flag x",
+		},
+		"reason of this start": {
+			"flag provided but not defined: -x\n" + journalParts + "\n" + ending,
+			"does not know the flag x",
+		},
+		"two restarts":        {starting + journalParts + "\n" + starting + old + ending + starting, stuck},
+		"it ran for a moment": {journalParts + "\n" + starting + old + strings.TrimSuffix(ending, stopped), stuck},
+		"it has stopped":      {journalParts + "\n" + starting + old + stopped, ""},
+		"no reason":           {journalParts + "\nrafthttp: failed to dial\nStopped etcd\n" + starting, ""},
 	} {
 		inBubble(t, name, func(t *testing.T) {
 			o := scenes["roll"](t, 1)
@@ -421,7 +449,8 @@ func TestRestartFails(t *testing.T) {
 			o.broken = func(plan.Step) error { return errFault }
 			_, err := o.run("first").Converge(t.Context())
 			var step *StepError
-			if !errors.As(err, &step) || (step.Why != nil) != (test.cause != "") || step.Why != nil && !strings.Contains(step.Why.Cause, test.cause) {
+			if !errors.As(err, &step) || (step.Why != nil) != (test.cause != "") ||
+				step.Why != nil && !strings.Contains(step.Why.Cause, test.cause) {
 				t.Errorf("error %v, explained as %+v", err, step.Why)
 			}
 			o.broken = nil
@@ -452,7 +481,8 @@ func TestNeverReads(t *testing.T) {
 // A stop does not wait for a member that does not come up; nor does the end of the context.
 func TestStopWhileStarting(t *testing.T) {
 	for name, ending := range map[string]func(stop chan struct{}, cancel func()){
-		"stop": func(stop chan struct{}, _ func()) { close(stop) }, "cancel": func(_ chan struct{}, cancel func()) { cancel() },
+		"stop":   func(stop chan struct{}, _ func()) { close(stop) },
+		"cancel": func(_ chan struct{}, cancel func()) { cancel() },
 	} {
 		inBubble(t, name, func(t *testing.T) {
 			o := newWorld(t, wanted(t, 3))
@@ -470,7 +500,8 @@ func TestStopWhileStarting(t *testing.T) {
 			began := time.Now()
 			_, err := r.Converge(ctx)
 			var stopped *Stopped
-			if time.Since(began) != 0 || name == "stop" != errors.As(err, &stopped) || name == "cancel" && !errors.Is(err, context.Canceled) {
+			if time.Since(began) != 0 || name == "stop" != errors.As(err, &stopped) ||
+				name == "cancel" && !errors.Is(err, context.Canceled) {
 				t.Errorf("after %s: %v", time.Since(began), err)
 			}
 			o.block = nil

@@ -28,7 +28,8 @@ func left(t *testing.T, err error, steps int) *DarkError {
 	t.Helper()
 	var dark *DarkError
 	var refused *plan.Refused
-	if !errors.As(err, &dark) || !errors.As(err, &refused) || !refused.Only(plan.Unreachable) || dark.Steps != steps || dark.Refusals[0].Host != "etcd-3" {
+	if !errors.As(err, &dark) || !errors.As(err, &refused) || !refused.Only(plan.Unreachable) || dark.Steps != steps ||
+		dark.Refusals[0].Host != "etcd-3" {
 		t.Fatalf("%v, want one of the host etcd-3 after %d steps", err, steps)
 	}
 	return dark
@@ -130,7 +131,10 @@ func TestGoesDark(t *testing.T) {
 
 // TestRestsOn has the hosts that a failed step rests on.
 func TestRestsOn(t *testing.T) {
-	seen := facts.Snapshot{Hosts: map[string]facts.Host{"a": {Machine: facts.Machine{Name: "a"}}, "b": {Machine: facts.Machine{Name: "b"}}, "c": {Machine: facts.Machine{Name: "c"}}}}
+	seen := facts.Snapshot{Hosts: map[string]facts.Host{
+		"a": {Machine: facts.Machine{Name: "a"}},
+		"b": {Machine: facts.Machine{Name: "b"}}, "c": {Machine: facts.Machine{Name: "c"}},
+	}}
 	restart := plan.Step{Kind: plan.RestartMember, Host: "a", Needs: &plan.Needs{Serve: []string{"b", "c"}}}
 	for name, c := range map[string]struct {
 		failed StepError

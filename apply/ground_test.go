@@ -67,7 +67,9 @@ func (g *Ground) Write(ctx context.Context, parts ...Part) (done, failed int, er
 }
 
 // write puts files in place, part by part, once all of them fit; placed is called for each part before its last script.
-func (g *Ground) write(ctx context.Context, parts []Part, run func(part int, script string) error, placed func(part int) error) (done, failed int, err error) {
+func (g *Ground) write(ctx context.Context, parts []Part, run func(part int, script string) error,
+	placed func(part int) error,
+) (done, failed int, err error) {
 	var files []units.File
 	for i, part := range parts {
 		if err := run(i, part.Before); err != nil {

@@ -54,7 +54,9 @@ type compacting struct {
 	calls *int64
 }
 
-func (c compacting) Hash(ctx context.Context, endpoint string, revision int64) (sum uint32, compacted int64, err error) {
+func (c compacting) Hash(ctx context.Context, endpoint string,
+	revision int64,
+) (sum uint32, compacted int64, err error) {
 	*c.calls++
 	sum, _, err = c.followers.Hash(ctx, endpoint, revision)
 	return sum, *c.calls, err

@@ -119,7 +119,9 @@ func (l *Lock) Release() error {
 // long to stand in line there, and once more at each of the others, which a killed run gives up in any order. A host on
 // which it cannot be taken is in Missing; whether the others are enough is for the caller to say. It blocks until it
 // was tried on all, or fails with *LockedError or the context's error, holding none.
-func Acquire(ctx context.Context, cluster string, names []string, hosts map[string]Holder, owner Owner, wait time.Duration) (*Lock, error) {
+func Acquire(ctx context.Context, cluster string, names []string, hosts map[string]Holder, owner Owner,
+	wait time.Duration,
+) (*Lock, error) {
 	lost := make(chan string, len(names)) // so that nobody waits for a listener
 	lock := &Lock{Missing: map[string]error{}, Lost: lost}
 	for _, name := range names {
@@ -143,7 +145,9 @@ func Acquire(ctx context.Context, cluster string, names []string, hosts map[stri
 	return lock, nil
 }
 
-func acquireHost(ctx context.Context, host Holder, script string) (before string, lost <-chan struct{}, release func() error, err error) {
+func acquireHost(ctx context.Context, host Holder,
+	script string,
+) (before string, lost <-chan struct{}, release func() error, err error) {
 	line, lost, release, err := host.Hold(ctx, script)
 	if err != nil {
 		return "", nil, nil, err

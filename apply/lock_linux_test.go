@@ -196,7 +196,8 @@ func TestLockWait(t *testing.T) {
 	got := make(chan outcome)
 	go func() {
 		h := &localHolder{t: t, dir: dir}
-		lock, err := Acquire(t.Context(), "prod", []string{"etcd-1"}, map[string]Holder{"etcd-1": h}, Owner{User: "ben"}, time.Minute)
+		lock, err := Acquire(t.Context(), "prod", []string{"etcd-1"}, map[string]Holder{"etcd-1": h}, Owner{User: "ben"},
+			time.Minute)
 		got <- outcome{lock, err}
 	}()
 	inLine(t, dir)

@@ -42,7 +42,9 @@ func holders(t *testing.T) (map[string]*fakeHolder, map[string]Holder, *[]string
 	fakes, all, order := map[string]*fakeHolder{}, map[string]Holder{}, &[]string{}
 	for _, name := range names {
 		fake := &fakeHolder{t: t, name: name, line: "held", order: order}
-		fake.ground = &Ground{Name: name, Runs: func(context.Context, string, []byte) (string, error) { return fake.line + "\n", fake.err }}
+		fake.ground = &Ground{Name: name, Runs: func(context.Context, string, []byte) (string, error) {
+			return fake.line + "\n", fake.err
+		}}
 		fakes[name] = fake
 		all[name] = fakes[name]
 	}
@@ -115,7 +117,8 @@ func TestAcquireMissing(t *testing.T) {
 	if err != nil || !slices.Equal(*order, names) {
 		t.Fatalf("asked %q, %v", *order, err)
 	}
-	if !slices.Equal(lock.Held(), []string{"etcd-1", "etcd-3"}) || len(lock.Missing) != 1 || !errors.Is(lock.Missing["etcd-2"], broken) {
+	if !slices.Equal(lock.Held(), []string{"etcd-1", "etcd-3"}) || len(lock.Missing) != 1 ||
+		!errors.Is(lock.Missing["etcd-2"], broken) {
 		t.Errorf("held on %q, missing %v", lock.Held(), lock.Missing)
 	}
 	if err := lock.Release(); err != nil || fakes["etcd-1"].released != 1 || fakes["etcd-3"].released != 1 {

@@ -27,7 +27,8 @@ func (r *Run) installRelease(ctx context.Context, host Host, step plan.Step) err
 			Type: StepProgress, Step: step.ID(), Kind: string(step.Kind), Host: step.Host, Done: done, Total: total,
 		})
 	}
-	return host.Feed(ctx, unpackRelease(*step.Release, etcd.BinDir(*step.Release), archive), archive.only(step.Release.SHA256), progress)
+	return host.Feed(ctx, unpackRelease(*step.Release, etcd.BinDir(*step.Release), archive),
+		archive.only(step.Release.SHA256), progress)
 }
 
 // only is the archive as long as it has a digest: it may have changed since it was verified. The last of it is given
@@ -54,7 +55,8 @@ func (h *hashing) Read(p []byte) (int, error) {
 	h.hash.Write(p[:n])
 	if h.left -= int64(n); h.left <= 0 && n > 0 {
 		if is := hex.EncodeToString(h.hash.Sum(nil)); is != h.want {
-			return 0, fmt.Errorf("the release archive has changed since it was verified: its sha256 is %s, and was %s: run again", is, h.want)
+			return 0, fmt.Errorf(
+				"the release archive has changed since it was verified: its sha256 is %s, and was %s: run again", is, h.want)
 		}
 	}
 	return n, err
@@ -70,7 +72,8 @@ etcd=%s
 etcdctl=%s
 etcdutl=%s
 `, shellword.Quote(dir), shellword.Quote(archive.Folder), strings.Count(archive.Folder, "/")+1, archive.Unpacked,
-		shellword.Quote(r.Binaries["etcd"]), shellword.Quote(r.Binaries["etcdctl"]), shellword.Quote(r.Binaries["etcdutl"])) + unpackScript
+		shellword.Quote(r.Binaries["etcd"]), shellword.Quote(r.Binaries["etcdctl"]), shellword.Quote(r.Binaries["etcdutl"])) +
+		unpackScript
 }
 
 //go:embed unpack.sh

@@ -137,7 +137,8 @@ func TestUnpackOpenSSL(t *testing.T) {
 			if err := feed(t, script, archive(t, with(contents, "etcd", "altered"))); err != nil {
 				t.Errorf("the release is there, and still: %v", err)
 			}
-			if err := feed(t, strings.ReplaceAll(script, dir, dir+"x"), archive(t, with(contents, "etcd", "altered"))); err == nil {
+			if err := feed(t, strings.ReplaceAll(script, dir, dir+"x"),
+				archive(t, with(contents, "etcd", "altered"))); err == nil {
 				t.Error("an altered binary was taken")
 			}
 		})
@@ -186,10 +187,12 @@ func unpacked(t *testing.T, dir, partly string) {
 		}
 		line := sum(text) + " " + strings.TrimSpace(string(out)) + " " + name + "\n"
 		if read(t, file) != text || mode(t, file) != "0755" || !strings.Contains(read(t, dir+"/manifest"), line) {
-			t.Fatalf("%s: %q, mode %s; manifest\n%s\nafter\n%s", name, read(t, file), mode(t, file), read(t, dir+"/manifest"), partly)
+			t.Fatalf("%s: %q, mode %s; manifest\n%s\nafter\n%s", name, read(t, file), mode(t, file), read(t, dir+"/manifest"),
+				partly)
 		}
 	}
-	if got := list(t, dir); !slices.Equal(got, []string{"etcd", "etcdctl", "etcdutl", "manifest"}) || mode(t, dir) != "0755" {
+	if got := list(t, dir); !slices.Equal(got, []string{"etcd", "etcdctl", "etcdutl", "manifest"}) ||
+		mode(t, dir) != "0755" {
 		t.Fatalf("%q in the directory, mode %s, after\n%s", got, mode(t, dir), partly)
 	}
 }
@@ -235,7 +238,10 @@ func TestUnpackReleaseLeftovers(t *testing.T) {
 		t.Fatal(err)
 	}
 	unpacked(t, dir, "")
-	if got, want := list(t, root), []string{"3.5.35-89abcdef", "3.6.16-01234567", "3.6.16-01234567_apps.tar.gz", "notes.folder"}; !slices.Equal(got, want) {
+	if got, want := list(t, root), []string{
+		"3.5.35-89abcdef", "3.6.16-01234567", "3.6.16-01234567_apps.tar.gz",
+		"notes.folder",
+	}; !slices.Equal(got, want) {
 		t.Errorf("left %q", got)
 	}
 }
@@ -314,13 +320,15 @@ func TestUnpackReleaseNoRoom(t *testing.T) {
 	root := t.TempDir()
 	dir := root + "/3.6.16-01234567"
 	df := func(free string) string {
-		return "df() { printf '%s\\n' 'Filesystem 1024-blocks Used Available Capacity Mounted on' '/dev/vdb 4096 4093 " + free + " 100% /opt'; }\n"
+		return "df() { printf '%s\\n' 'Filesystem 1024-blocks Used Available Capacity Mounted on' '/dev/vdb 4096 4093 " +
+			free + " 100% /opt'; }\n"
 	}
 	err := feed(t, df("3")+unpack(dir, folder, 3<<10+1), archive(t, contents))
 	if err == nil || !strings.Contains(err.Error(), "no room to unpack the release on /opt: 1 MiB needed, 0 MiB free") {
 		t.Fatalf("error %v", err)
 	}
-	if why := explain(fullSignatures, []string{err.Error()}); why == nil || !strings.HasPrefix(why.Remedy, "make room on /opt") {
+	if why := explain(fullSignatures, []string{err.Error()}); why == nil ||
+		!strings.HasPrefix(why.Remedy, "make room on /opt") {
 		t.Errorf("explained as %+v", why)
 	}
 	if got := list(t, root); len(got) > 0 {
@@ -335,8 +343,14 @@ func TestUnpackReleaseNoRoom(t *testing.T) {
 
 // An archive that has changed since it was verified is not sent to its end, and the step fails.
 func TestArchiveChanged(t *testing.T) {
-	for content, want := range map[string]string{"archive": "", "brchive": "has changed", "archive and more": "has changed"} {
-		a := Archive{Input: Input{Size: 7, Open: func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader(content)), nil }}}
+	for content, want := range map[string]string{
+		"archive": "", "brchive": "has changed",
+		"archive and more": "has changed",
+	} {
+		a := Archive{Input: Input{
+			Size: 7,
+			Open: func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader(content)), nil },
+		}}
 		from, err := a.only(sum("archive")).Open()
 		if err != nil {
 			t.Fatal(err)

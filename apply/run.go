@@ -35,7 +35,8 @@ type Host interface {
 type Part struct {
 	Before string // a script, which runs before any file of any part is written; it exits where it fails, as with set -e
 	Files  []units.File
-	Then   string // a script, which runs when the part's files are on the disk, and before those of the next part are there
+	// a script, which runs when the part's files are on the disk, and before those of the next part are there
+	Then string
 }
 
 // Input is what a script reads as its standard input: Size bytes. To have fewer is an error.
@@ -171,7 +172,10 @@ func (r *Run) Converge(ctx context.Context) (Result, error) {
 			continue
 		}
 		if last != nil && reflect.DeepEqual(last, stage) || result.Stages > 20+10*len(r.Want.Cluster.Members) {
-			return result, &StageError{Stage: *stage, Errs: []error{fmt.Errorf("%w: the same steps are wanted again", ErrNoEffect)}}
+			return result, &StageError{
+				Stage: *stage,
+				Errs:  []error{fmt.Errorf("%w: the same steps are wanted again", ErrNoEffect)},
+			}
 		}
 		if result.Stages == 0 {
 			if err := r.tryCAs(ctx, result.Snapshot); err != nil {
@@ -199,7 +203,8 @@ func (r *Run) stale(stage *plan.Stage) []string {
 	}
 	var hosts []string
 	for _, step := range stage.Steps {
-		if t := step.Kind.Traits(); (t.Disturbs || t.Starts) && slices.Contains(r.kept, step.Host) && !slices.Contains(hosts, step.Host) {
+		if t := step.Kind.Traits(); (t.Disturbs || t.Starts) && slices.Contains(r.kept, step.Host) &&
+			!slices.Contains(hosts, step.Host) {
 			hosts = append(hosts, step.Host)
 		}
 	}
@@ -291,7 +296,8 @@ func (r *Run) look(ctx context.Context, last *Last) (facts.Snapshot, error) {
 		r.kept = nil
 	}
 	if last != nil && len(last.Touched) > 0 {
-		r.kept = slices.DeleteFunc(slices.Sorted(maps.Keys(r.Hosts)), func(host string) bool { return slices.Contains(last.Touched, host) })
+		r.kept = slices.DeleteFunc(slices.Sorted(maps.Keys(r.Hosts)),
+			func(host string) bool { return slices.Contains(last.Touched, host) })
 	}
 	seen, err := r.Gather(lookCtx, last)
 	if err != nil {

@@ -90,7 +90,10 @@ func TestMakeDirs(t *testing.T) {
 		if err := os.RemoveAll(root); err != nil {
 			t.Fatal(err)
 		}
-		modes := map[string]string{"/etc": "0755", "/etc/x": "0755", "/etc/x/tls": "0750", "/data/a": "0755", "/data/a/b": "0700"}
+		modes := map[string]string{
+			"/etc": "0755", "/etc/x": "0755", "/etc/x/tls": "0750", "/data/a": "0755",
+			"/data/a/b": "0700",
+		}
 		_ = shell(t, "umask 077\n"+partly) // it may well fail
 		for name, want := range modes {
 			if _, err := os.Stat(root + name); err == nil && mode(t, root+name) != want {
@@ -108,7 +111,8 @@ func TestMakeDirs(t *testing.T) {
 	}
 	// A file where a directory belongs is no reason to remove it.
 	file := put(t, root+"/file", "precious")
-	if err := shell(t, makeDirs([]plan.Path{{Path: file, Owner: owner, Group: group, Mode: 0o700}})); err == nil || read(t, file) != "precious" {
+	if err := shell(t, makeDirs([]plan.Path{{Path: file, Owner: owner, Group: group, Mode: 0o700}})); err == nil ||
+		read(t, file) != "precious" {
 		t.Errorf("error %v, and the file holds %q", err, read(t, file))
 	}
 }
@@ -120,7 +124,8 @@ func TestFixModes(t *testing.T) {
 	if err := shell(t, fixModes(paths)); err != nil || mode(t, file) != "0640" {
 		t.Errorf("mode %s, %v", mode(t, file), err)
 	}
-	if err := shell(t, fixModes([]plan.Path{{Path: file + "-missing", Owner: owner, Group: group, Mode: 0o640}})); err == nil {
+	if err := shell(t,
+		fixModes([]plan.Path{{Path: file + "-missing", Owner: owner, Group: group, Mode: 0o640}})); err == nil {
 		t.Error("a missing file is no error")
 	}
 }
@@ -136,7 +141,8 @@ func TestLinkedDirectories(t *testing.T) {
 		root := t.TempDir()
 		parent, target := filepath.Join(root, "parent"), filepath.Join(root, "target")
 		file := put(t, target+"/member/snap", "x")
-		if err := errors.Join(os.Mkdir(parent, 0o755), os.Symlink(target, parent+"/data"), os.Chown(parent, own, own)); err != nil {
+		if err := errors.Join(os.Mkdir(parent, 0o755), os.Symlink(target, parent+"/data"),
+			os.Chown(parent, own, own)); err != nil {
 			t.Fatal(err)
 		}
 		err := shell(t, fixModes([]plan.Path{{Path: parent + "/data", Owner: "nobody", Group: "nogroup", Mode: 0o700}}))
@@ -186,7 +192,8 @@ func TestSwapLeaf(t *testing.T) {
 				}
 			}
 			_ = shell(t, partly)
-			if got, err := os.ReadFile(root + "/peer/cert.pem"); !first && (err != nil || string(got) != "old" && string(got) != "new") {
+			if got, err := os.ReadFile(root + "/peer/cert.pem"); !first &&
+				(err != nil || string(got) != "old" && string(got) != "new") {
 				t.Fatalf("the link leads to %q, %v, after\n%s", got, err, partly)
 			}
 			if err := shell(t, script); err != nil {
@@ -237,7 +244,8 @@ func TestRemoveFiles(t *testing.T) {
 	}
 	put(t, root+"/units/etcd-apps.service", "ExecStart="+root+"/releases/3.7.3-89abcdef/etcd --name=x")
 	script := removeFiles("etcd-prod", []plan.Path{{Path: root + "/units/etcd-prod.service"}, {Path: root + "/conf/prod"}})
-	script = strings.NewReplacer(facts.ReleaseDir, root+"/releases", "/etc/systemd/system", root+"/units", "/etc/etcd", root+"/conf", "/opt/clusterup", root).Replace(script)
+	script = strings.NewReplacer(facts.ReleaseDir, root+"/releases", "/etc/systemd/system", root+"/units", "/etc/etcd",
+		root+"/conf", "/opt/clusterup", root).Replace(script)
 	busy, err := os.Open(root + "/releases")
 	if err != nil {
 		t.Fatal(err)
@@ -260,7 +268,8 @@ func TestRemoveFiles(t *testing.T) {
 	if got := list(t, root+"/releases"); !slices.Equal(got, []string{"3.7.3-89abcdef"}) {
 		t.Errorf("releases: %q", got)
 	}
-	if got := append(list(t, root), list(t, root+"/units")...); !slices.Equal(got, []string{"releases", "units", "etcd-apps.service"}) {
+	if got := append(list(t, root), list(t, root+"/units")...); !slices.Equal(got,
+		[]string{"releases", "units", "etcd-apps.service"}) {
 		t.Errorf("left: %q", got)
 	}
 }
@@ -279,7 +288,8 @@ func TestProcessAge(t *testing.T) {
 	defer child.Wait() //nolint:errcheck // it ends with its input
 	defer input.Close()
 	age := func(state string, main, control int) time.Duration {
-		stub := fmt.Sprintf("systemctl() { printf '%%s\\n' MainPID=%d ControlPID=%d ActiveState=%s; }\n", main, control, state)
+		stub := fmt.Sprintf("systemctl() { printf '%%s\\n' MainPID=%d ControlPID=%d ActiveState=%s; }\n", main, control,
+			state)
 		out, err := exec.CommandContext(t.Context(), "/bin/sh", "-c", stub+processAge("etcd-x")).Output()
 		ms, errAge := strconv.Atoi(strings.TrimSpace(string(out)))
 		if err != nil || errAge != nil {
@@ -293,7 +303,8 @@ func TestProcessAge(t *testing.T) {
 			t.Fatal("a process does not grow older")
 		}
 	}
-	if old, before := age("active", child.Process.Pid, 0), age("activating", 0, child.Process.Pid); old == 0 || before < old || before > time.Since(began)+tick {
+	if old, before := age("active", child.Process.Pid, 0),
+		age("activating", 0, child.Process.Pid); old == 0 || before < old || before > time.Since(began)+tick {
 		t.Errorf("after %s a process is %s old, or %s", time.Since(began), old, before)
 	}
 	if ending, none := age("deactivating", child.Process.Pid, 0), age("activating", 0, 0); ending != 0 || none != 0 {
@@ -305,9 +316,12 @@ func TestProcessAge(t *testing.T) {
 func TestScriptsParse(t *testing.T) {
 	paths := []plan.Path{{Path: "/x y", Owner: "root", Group: "root", Mode: 0o700}}
 	for name, script := range map[string]string{
-		"createUser": createUser("etcd-prod", "/var/lib/etcd-prod"), "makeDirs": makeDirs(paths), "fixModes": fixModes(paths), "unpackRelease": unpackRelease(smallRelease(), "/x", Archive{Folder: "./x"}),
-		"swapLeaf": swapLeaf("/x/peer", "peer-1"), "removeFiles": removeFiles("etcd-prod", paths), "startUnit": startUnit("start", "etcd-x"), "journal": journalScript("etcd-x", 60), "processAge": processAge("etcd-x"),
-		"lock": lockScript("x", Owner{Doing: "it's"}, 0),
+		"createUser": createUser("etcd-prod", "/var/lib/etcd-prod"), "makeDirs": makeDirs(paths), "fixModes": fixModes(paths),
+		"unpackRelease": unpackRelease(smallRelease(), "/x", Archive{Folder: "./x"}),
+		"swapLeaf":      swapLeaf("/x/peer", "peer-1"), "removeFiles": removeFiles("etcd-prod", paths),
+		"startUnit": startUnit("start", "etcd-x"), "journal": journalScript("etcd-x", 60),
+		"processAge": processAge("etcd-x"),
+		"lock":       lockScript("x", Owner{Doing: "it's"}, 0),
 	} {
 		cmd := exec.CommandContext(t.Context(), "/bin/sh", "-n")
 		cmd.Stdin = strings.NewReader(script)

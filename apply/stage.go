@@ -244,7 +244,8 @@ func (s *doing) failed(ctx context.Context, err error) error {
 	r.emit(s.event)
 	var log []string
 	var why *Explanation
-	if !errors.Is(err, facts.ErrNoForwarding) && !errors.As(err, new(*GateError)) { // which the member has nothing to do with
+	// which the member has nothing to do with
+	if !errors.Is(err, facts.ErrNoForwarding) && !errors.As(err, new(*GateError)) {
 		log, why = r.journal(ctx, step, s.began)
 	}
 	if step.Kind == plan.InstallRelease { // its own words are all there is

@@ -88,7 +88,8 @@ func unready(limit, stop time.Duration) error {
 	case stop >= maxStop:
 		return fmt.Errorf("the process that ran before has not ended within %s", stop)
 	case stop > 0:
-		return fmt.Errorf("the process that ran before took %s to end, and the unit did not become ready within %s after that", stop, limit)
+		return fmt.Errorf(
+			"the process that ran before took %s to end, and the unit did not become ready within %s after that", stop, limit)
 	}
 	return fmt.Errorf("the unit did not become ready within %s", limit)
 }

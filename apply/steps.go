@@ -144,5 +144,6 @@ func (r *Run) leaf(ctx context.Context, leaf plan.Leaf) (Part, error) {
 // asked.
 func (r *Run) awaitMember(ctx context.Context, step plan.Step) error {
 	endpoint := r.endpoint(step.Host)
-	return r.await(ctx, "no linearizable read", func(ctx context.Context) error { return r.Etcd.ReadLinearizable(ctx, endpoint) })
+	return r.await(ctx, "no linearizable read",
+		func(ctx context.Context) error { return r.Etcd.ReadLinearizable(ctx, endpoint) })
 }

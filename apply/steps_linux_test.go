@@ -97,13 +97,15 @@ func TestCreateUser(t *testing.T) {
 		},
 		"its data is root's": {data: "/", want: []string{lock, both}},
 	} {
-		called, err := calls(t, createUser("etcd-x", or(test.data, "/nowhere/etcd")), test.answers, "flock", "getent", "groupadd", "useradd")
+		called, err := calls(t, createUser("etcd-x", or(test.data, "/nowhere/etcd")), test.answers, "flock", "getent",
+			"groupadd", "useradd")
 		if err != nil || !slices.Equal(called, test.want) {
 			t.Errorf("%s: %v, and calls\n%s", name, err, strings.Join(called, "\n"))
 		}
 	}
 	failing := map[string]string{"getent": "return 2", "useradd": "echo no room >&2; return 1"}
-	if _, err := calls(t, createUser("etcd-x", "/nowhere/etcd"), failing, "flock", "getent", "groupadd", "useradd"); err == nil ||
+	if _, err := calls(t, createUser("etcd-x", "/nowhere/etcd"), failing, "flock", "getent", "groupadd",
+		"useradd"); err == nil ||
 		!strings.Contains(err.Error(), "no room") {
 		t.Errorf("a useradd that fails: %v", err)
 	}
@@ -126,14 +128,20 @@ func TestStartUnit(t *testing.T) {
 		fails   bool
 	}{
 		"for the first time": {answer: "echo UnitFileState=enabled ActiveState=active", want: []string{start, show}},
-		"again":              {enabled: true, answer: "echo UnitFileState=enabled ActiveState=active", want: []string{start, show}},
+		"again": {
+			enabled: true, answer: "echo UnitFileState=enabled ActiveState=active",
+			want: []string{start, show},
+		},
 		"loaded before it was enabled": {
 			answer: "echo UnitFileState=disabled ActiveState=active", want: []string{start, show, "systemctl daemon-reload"},
 		},
 		"refused by its guard": {
 			enabled: true, answer: "echo UnitFileState=enabled ActiveState=inactive", want: []string{start, show}, fails: true,
 		},
-		"failing": {enabled: true, answer: `[ "$1" = show ] && echo Result=exit-code`, want: []string{start, result}, fails: true},
+		"failing": {
+			enabled: true, answer: `[ "$1" = show ] && echo Result=exit-code`, want: []string{start, result},
+			fails: true,
+		},
 		"too often": {
 			enabled: true, fails: true, answer: `[ "$1" = show ] && echo Result=start-limit-hit || [ "$1" = reset-failed ]`,
 			want: []string{start, result, "systemctl reset-failed etcd-x.service", start},
@@ -150,7 +158,8 @@ func TestStartUnit(t *testing.T) {
 		if (err != nil) != test.fails || !slices.Equal(called, test.want) {
 			t.Errorf("%s: %v, and calls\n%s", name, err, strings.Join(called, "\n"))
 		}
-		if to, _ := os.Readlink(wants + "/etcd-x.service"); !test.enabled && (to != units+"/etcd-x.service" || mode(t, wants) != "0755") {
+		if to, _ := os.Readlink(wants + "/etcd-x.service"); !test.enabled &&
+			(to != units+"/etcd-x.service" || mode(t, wants) != "0755") {
 			t.Errorf("%s: the link leads to %q, in a directory with mode %s", name, to, mode(t, wants))
 		}
 	}
@@ -173,7 +182,8 @@ func TestReloadUnit(t *testing.T) {
 func TestPrune(t *testing.T) {
 	root := t.TempDir()
 	releases := root + "/releases"
-	move := strings.NewReplacer("'"+facts.ReleaseDir+"'", shellword.Quote(releases), "/etc/systemd/system", root+"/units", "/proc/", root+"/proc/")
+	move := strings.NewReplacer("'"+facts.ReleaseDir+"'", shellword.Quote(releases), "/etc/systemd/system", root+"/units",
+		"/proc/", root+"/proc/")
 	at := func(names ...string) (paths []plan.Path) {
 		for _, name := range names {
 			paths = append(paths, plan.Path{Path: put(t, root+"/"+name, "x")})

@@ -43,8 +43,9 @@ func (r *Run) verify(ctx context.Context, result Result) error {
 // noLeader is a finding that may be over a moment later.
 const noLeader = "the members do not agree on a leader"
 
-// check says what is wrong with a cluster that nothing is left to be done to. It looks at all that [facts.Member.Healthy]
-// asks of one member, since each that is missing is a finding of its own; and the members have to agree on a leader.
+// check says what is wrong with a cluster that nothing is left to be done to. It looks at all that
+// [facts.Member.Healthy] asks of one member, since each that is missing is a finding of its own; and the members have
+// to agree on a leader.
 func (r *Run) check(s facts.Snapshot) []string {
 	var findings []string
 	leaders := map[facts.ID]bool{}
@@ -74,7 +75,8 @@ func (r *Run) check(s facts.Snapshot) []string {
 		findings = append(findings, alarm.Text)
 	}
 	if len(s.Members) != len(r.Want.Cluster.Members) {
-		findings = append(findings, fmt.Sprintf("members: the cluster has %d, the inventory %d", len(s.Members), len(r.Want.Cluster.Members)))
+		findings = append(findings, fmt.Sprintf("members: the cluster has %d, the inventory %d", len(s.Members),
+			len(r.Want.Cluster.Members)))
 	}
 	return findings
 }
@@ -113,5 +115,6 @@ func summary(w etcd.Want, s facts.Snapshot) string {
 			leader = ", leader " + m.Name
 		}
 	}
-	return fmt.Sprintf("cluster %s (%s): %d of %d members serve%s", w.Cluster.Name, cluster, serve, len(w.Cluster.Members), leader)
+	return fmt.Sprintf("cluster %s (%s): %d of %d members serve%s", w.Cluster.Name, cluster, serve, len(w.Cluster.Members),
+		leader)
 }

@@ -22,16 +22,38 @@ func TestVerifyFindings(t *testing.T) {
 		spoil func(s *facts.Snapshot, h *facts.Host)
 		says  string
 	}{
-		"silent":   {func(_ *facts.Snapshot, h *facts.Host) { h.Etcd, h.EtcdError = nil, "connect: refused" }, "etcd-2 does not answer: connect: refused"},
-		"no reads": {func(_ *facts.Snapshot, h *facts.Host) { h.Reads, h.ReadError = false, "no leader" }, "etcd-2 serves no linearizable read: no leader"},
+		"silent": {
+			func(_ *facts.Snapshot, h *facts.Host) { h.Etcd, h.EtcdError = nil, "connect: refused" },
+			"etcd-2 does not answer: connect: refused",
+		},
+		"no reads": {
+			func(_ *facts.Snapshot, h *facts.Host) { h.Reads, h.ReadError = false, "no leader" },
+			"etcd-2 serves no linearizable read: no leader",
+		},
 		"complains": {func(_ *facts.Snapshot, h *facts.Host) {
 			status(h, func(s *facts.Status) { s.Errors = []string{"NOSPACE"} })
 		}, "etcd-2 says: NOSPACE"},
-		"two leaders":      {func(_ *facts.Snapshot, h *facts.Host) { status(h, func(s *facts.Status) { s.Leader++ }) }, "do not agree on a leader"},
-		"no leader":        {func(_ *facts.Snapshot, h *facts.Host) { status(h, func(s *facts.Status) { s.Leader = 0 }) }, "do not agree on a leader"},
-		"an alarm":         {func(s *facts.Snapshot, _ *facts.Host) { s.Alarms = []facts.Alarm{{Member: 0xab, Type: "CORRUPT"}} }, "member ab has raised the alarm CORRUPT"},
-		"another version":  {func(_ *facts.Snapshot, h *facts.Host) { status(h, func(s *facts.Status) { s.Version = "3.6.15" }) }, "etcd-2 runs a release called 3.6.16, and says that it is 3.6.15"},
-		"a member too few": {func(s *facts.Snapshot, _ *facts.Host) { s.Members = s.Members[1:] }, "members: the cluster has 2, the inventory 3"},
+		"two leaders": {
+			func(_ *facts.Snapshot, h *facts.Host) { status(h, func(s *facts.Status) { s.Leader++ }) },
+			"do not agree on a leader",
+		},
+		"no leader": {
+			func(_ *facts.Snapshot, h *facts.Host) { status(h, func(s *facts.Status) { s.Leader = 0 }) },
+			"do not agree on a leader",
+		},
+		"an alarm": {func(s *facts.Snapshot, _ *facts.Host) {
+			s.Alarms = []facts.Alarm{{Member: 0xab, Type: "CORRUPT"}}
+		}, "member ab has raised the alarm CORRUPT"},
+		"another version": {
+			func(_ *facts.Snapshot, h *facts.Host) {
+				status(h, func(s *facts.Status) { s.Version = "3.6.15" })
+			},
+			"etcd-2 runs a release called 3.6.16, and says that it is 3.6.15",
+		},
+		"a member too few": {
+			func(s *facts.Snapshot, _ *facts.Host) { s.Members = s.Members[1:] },
+			"members: the cluster has 2, the inventory 3",
+		},
 	}
 	for name, test := range tests {
 		inBubble(t, name, func(t *testing.T) {
@@ -62,7 +84,8 @@ func TestVerifyCanary(t *testing.T) {
 		o.bad = "https://10.0.0.12:2379"
 		_, err := o.run("first").Converge(t.Context())
 		var verify *VerifyError
-		if !errors.As(err, &verify) || len(verify.Findings) != 1 || verify.Findings[0] != "write, read and delete through etcd-2: database space exceeded" {
+		if !errors.As(err, &verify) || len(verify.Findings) != 1 ||
+			verify.Findings[0] != "write, read and delete through etcd-2: database space exceeded" {
 			t.Errorf("error %v", err)
 		}
 	})
@@ -136,7 +159,8 @@ func TestEvents(t *testing.T) {
 				t.Errorf("%+v", e)
 			}
 		}
-		if done != result.Steps || events[len(events)-1].Type != Verified || !strings.Contains(events[len(events)-1].Text, "3 of 3 members serve, leader etcd-") {
+		if done != result.Steps || events[len(events)-1].Type != Verified ||
+			!strings.Contains(events[len(events)-1].Text, "3 of 3 members serve, leader etcd-") {
 			t.Errorf("%d of %d steps done, last %+v", done, result.Steps, events[len(events)-1])
 		}
 		keyless(t, events)
@@ -145,7 +169,10 @@ func TestEvents(t *testing.T) {
 
 // Nor does what is said about a failure.
 func TestFailureHoldsNoKey(t *testing.T) {
-	for _, point := range []string{"before issue-leaf/peer/etcd-1#write-1", "after issue-leaf/peer/etcd-1#write-1", "amid issue-leaf/peer/etcd-1"} {
+	for _, point := range []string{
+		"before issue-leaf/peer/etcd-1#write-1", "after issue-leaf/peer/etcd-1#write-1",
+		"amid issue-leaf/peer/etcd-1",
+	} {
 		inBubble(t, point, func(t *testing.T) {
 			o := newWorld(t, wanted(t, 1))
 			r := o.run("first")

@@ -109,7 +109,8 @@ func (r *Run) hashes(ctx context.Context) (findings []string, note string) {
 		}
 		switch {
 		case comparable && !same:
-			return []string{fmt.Sprintf("the members' data differs at revision %d: etcdctl endpoint hashkv shows which", revision)}, ""
+			return []string{fmt.Sprintf("the members' data differs at revision %d: etcdctl endpoint hashkv shows which",
+				revision)}, ""
 		case comparable:
 			return nil, ""
 		}

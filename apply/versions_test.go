@@ -63,7 +63,10 @@ func TestHops(t *testing.T) {
 		from, to string
 		kinds    map[string]int // steps of each kind
 	}{
-		{from: "3.5.35", to: "3.7.3", kinds: map[string]int{"save-snapshot": 2, "move-leader": 2, "await-version": 2, "enable-downgrade": 0}},
+		{from: "3.5.35", to: "3.7.3", kinds: map[string]int{
+			"save-snapshot": 2, "move-leader": 2, "await-version": 2,
+			"enable-downgrade": 0,
+		}},
 		{from: "3.7.3", to: "3.5.35", kinds: map[string]int{"save-snapshot": 2, "move-leader": 2, "enable-downgrade": 2}},
 	} {
 		inBubble(t, test.from+" to "+test.to, func(t *testing.T) {
@@ -84,7 +87,8 @@ func TestHops(t *testing.T) {
 					t.Errorf("%s: %d times, want %d: %q", kind, got, want, done())
 				}
 			}
-			if took := time.Since(began); took < 6*time.Second || versions(o) != strings.Join([]string{test.to, test.to, test.to}, " ") {
+			if took := time.Since(began); took < 6*time.Second ||
+				versions(o) != strings.Join([]string{test.to, test.to, test.to}, " ") {
 				t.Errorf("after %s: %s", took, versions(o))
 			}
 			settled(t, o, "second")
@@ -129,7 +133,8 @@ func TestBrokenVersion(t *testing.T) {
 				}
 			}
 			host := back.Back.Steps[0].Host
-			if !slices.Equal(restarts, []string{"restart-member/" + host}) || versions(o) != "3.6.16 3.6.16 3.6.16" || !o.seen.Hosts[host].Reads {
+			if !slices.Equal(restarts, []string{"restart-member/" + host}) || versions(o) != "3.6.16 3.6.16 3.6.16" ||
+				!o.seen.Hosts[host].Reads {
 				t.Errorf("restarts %q, now %s, %s serves: %v", restarts, versions(o), host, o.seen.Hosts[host].Reads)
 			}
 			if !strings.Contains(err.Error(), "take "+host+" back to etcd 3.6.16") {
@@ -148,7 +153,8 @@ func TestBackFails(t *testing.T) {
 		o.broken = func(step plan.Step) error { return fmt.Errorf("%s: no %s", step.Host, step.Version) }
 		_, err := o.run("first").Converge(t.Context())
 		var back *BackError
-		if !errors.As(err, &back) || back.Err == nil || !strings.Contains(err.Error(), "no 3.7.3") || !strings.Contains(err.Error(), "no 3.6.16") {
+		if !errors.As(err, &back) || back.Err == nil || !strings.Contains(err.Error(), "no 3.7.3") ||
+			!strings.Contains(err.Error(), "no 3.6.16") {
 			t.Fatalf("error %v", err)
 		}
 		o.broken = nil
@@ -208,7 +214,8 @@ func TestHashesDiffer(t *testing.T) {
 		o.hash = map[string]uint32{"https://10.0.0.12:2379": 5}
 		_, err := o.run("first").Converge(t.Context())
 		var verify *VerifyError
-		if !errors.As(err, &verify) || len(verify.Findings) != 1 || !strings.Contains(verify.Findings[0], "data differs at revision 7") {
+		if !errors.As(err, &verify) || len(verify.Findings) != 1 ||
+			!strings.Contains(verify.Findings[0], "data differs at revision 7") {
 			t.Errorf("error %v", err)
 		}
 		settled(t, o, "second")
@@ -232,7 +239,8 @@ func TestAwaitVersion(t *testing.T) {
 		began := time.Now()
 		_, err := r.Converge(t.Context())
 		var step *StepError
-		if took := time.Since(began); took != 90*time.Second || !errors.As(err, &step) || step.Step.Kind != plan.AwaitVersion ||
+		if took := time.Since(began); took != 90*time.Second || !errors.As(err, &step) ||
+			step.Step.Kind != plan.AwaitVersion ||
 			!strings.Contains(err.Error(), "its data is of version 3.5.0") {
 			t.Errorf("after %s: %v", took, err)
 		}

@@ -33,10 +33,12 @@ func wanted(t *testing.T, n int) etcd.Want {
 	var members []string
 	for i := 1; i <= n; i++ {
 		members = append(members, fmt.Sprintf(
-			`{"Name":"etcd-%d","Address":"10.0.0.1%d","PeerAddress":"10.0.0.1%d","ClientAddress":"10.0.0.1%d","DataDir":"/var/lib/etcd-prod"}`, i, i, i, i))
+			`{"Name":"etcd-%d","Address":"10.0.0.1%d","PeerAddress":"10.0.0.1%d","ClientAddress":"10.0.0.1%d","DataDir":"/var/lib/etcd-prod"}`,
+			i, i, i, i))
 	}
 	text := fmt.Sprintf(`{"Cluster":{"Name":"prod","User":"etcd-prod","Version":"3.6.16","UnitName":"etcd-prod","PeerPort":2380,"ClientPort":2379,
-		"TLS":{"Peers":true,"Clients":true},"PKI":{"CALifetime":%d,"Lifetime":%d,"RenewBefore":%d,"Algorithm":"ecdsa-p256"},"Etcd":{"QuotaBackendBytes":8},"Members":[%s]}}`,
+		"TLS":{"Peers":true,"Clients":true},"PKI":{"CALifetime":%d,"Lifetime":%d,"RenewBefore":%d,"Algorithm":"ecdsa-p256"},
+		"Etcd":{"QuotaBackendBytes":8},"Members":[%s]}}`,
 		3650*24*time.Hour, 365*24*time.Hour, 120*24*time.Hour, strings.Join(members, ","))
 	var w etcd.Want
 	if err := json.Unmarshal([]byte(text), &w); err != nil {
@@ -59,35 +61,36 @@ type world struct {
 	t    *testing.T
 	want etcd.Want
 
-	mu       sync.Mutex
-	seen     facts.Snapshot
-	wanted   map[string][]plan.Step // by ID, of the stage to come
-	current  map[string]plan.Step   // by host
-	begun    map[string][]plan.Step // by host: those that have no end yet
-	hostsOf  map[string]string      // by client URL
-	actions  int                    // that change something on a host
-	canary   map[string]int         // by endpoint
-	alarms   []facts.Alarm
-	fault    func(point string) error                        // what a test adds to a run's seam
-	looks    int                                             // at the hosts
-	deaf     bool                                            // actions succeed, and have no effect
-	broken   func(step plan.Step) error                      // fails a start
-	block    func(ctx context.Context, step plan.Step) error // holds a start up
-	began    map[string]time.Time                            // when a host was told to start or restart its unit
-	stops    time.Duration                                   // how long the process takes to end that a restart ends
-	bad      string                                          // the endpoint through which nothing can be written
-	hash     map[string]uint32                               // of all keys, by endpoint
-	refuses  map[plan.Kind]func() error                      // what the operator directory or the cluster says to a step; nil: it does it
-	agrees   time.Time                                       // when the members agree on their version
-	journal  string                                          // what every unit has said
-	full     string                                          // fails the unpacking of a release
-	tried    []string                                        // roles of CAs that were asked to sign
-	unfit    string                                          // what they say to that
-	noServer error                                           // why they cannot be asked
-	dark     map[string]bool                                 // hosts that cannot be looked at
-	grounds  map[string]*Ground                              // by host
-	pairs    map[string]string                               // what has made directories for pairs, by host
-	issued   int                                             // pairs
+	mu      sync.Mutex
+	seen    facts.Snapshot
+	wanted  map[string][]plan.Step // by ID, of the stage to come
+	current map[string]plan.Step   // by host
+	begun   map[string][]plan.Step // by host: those that have no end yet
+	hostsOf map[string]string      // by client URL
+	actions int                    // that change something on a host
+	canary  map[string]int         // by endpoint
+	alarms  []facts.Alarm
+	fault   func(point string) error                        // what a test adds to a run's seam
+	looks   int                                             // at the hosts
+	deaf    bool                                            // actions succeed, and have no effect
+	broken  func(step plan.Step) error                      // fails a start
+	block   func(ctx context.Context, step plan.Step) error // holds a start up
+	began   map[string]time.Time                            // when a host was told to start or restart its unit
+	stops   time.Duration                                   // how long the process takes to end that a restart ends
+	bad     string                                          // the endpoint through which nothing can be written
+	hash    map[string]uint32                               // of all keys, by endpoint
+	// what the operator directory or the cluster says to a step; nil: it does it
+	refuses  map[plan.Kind]func() error
+	agrees   time.Time          // when the members agree on their version
+	journal  string             // what every unit has said
+	full     string             // fails the unpacking of a release
+	tried    []string           // roles of CAs that were asked to sign
+	unfit    string             // what they say to that
+	noServer error              // why they cannot be asked
+	dark     map[string]bool    // hosts that cannot be looked at
+	grounds  map[string]*Ground // by host
+	pairs    map[string]string  // what has made directories for pairs, by host
+	issued   int                // pairs
 }
 
 func newWorld(t *testing.T, w etcd.Want) *world {
@@ -271,15 +274,18 @@ func (h fakeHost) step() plan.Step {
 
 // telling is a part of the last script of each kind of step: the one that has the effect.
 var telling = map[plan.Kind]string{
-	plan.CreateUser: "useradd", plan.MakeDirs: "mkdir", plan.FixModes: "chmod", plan.InstallRelease: "tar -xf", plan.IssueLeaf: "ln -sfn",
+	plan.CreateUser: "useradd", plan.MakeDirs: "mkdir", plan.FixModes: "chmod", plan.InstallRelease: "tar -xf",
+	plan.IssueLeaf: "ln -sfn",
 	plan.WriteUnit: "daemon-reload", plan.ReloadUnits: "daemon-reload", plan.EnableUnit: "systemctl enable",
-	plan.StartMember: "systemctl start", plan.RestartMember: "systemctl restart", plan.PruneTrust: "rm -f", plan.PruneReleases: "rm -rf",
+	plan.StartMember: "systemctl start", plan.RestartMember: "systemctl restart", plan.PruneTrust: "rm -f",
+	plan.PruneReleases: "rm -rf",
 }
 
 func (h fakeHost) isDir(dir string) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return h.seen.Hosts[h.name].Files[dir].Kind == facts.Dir || dir == "/etc/systemd/system" || strings.Contains(h.pairs[h.name], shellword.Quote(dir))
+	return h.seen.Hosts[h.name].Files[dir].Kind == facts.Dir || dir == "/etc/systemd/system" ||
+		strings.Contains(h.pairs[h.name], shellword.Quote(dir))
 }
 
 func (h fakeHost) Script(ctx context.Context, script string) ([]byte, error) {

@@ -18,8 +18,8 @@ func Write(path string, data []byte, mode fs.FileMode) error {
 	return Replace(path, filled(data, mode))
 }
 
-// WriteAlone is Write for whoever holds a lock that keeps others from the file. Its temporary file has one name, so that
-// the next one takes away what a killed run has left, which may be a key.
+// WriteAlone is Write for whoever holds a lock that keeps others from the file. Its temporary file has one name, so
+// that the next one takes away what a killed run has left, which may be a key.
 func WriteAlone(path string, data []byte, mode fs.FileMode) error {
 	if err := remove(path + newSuffix); err != nil {
 		return err

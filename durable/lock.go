@@ -16,8 +16,8 @@ var ErrLocked = errors.New("somebody else holds the lock")
 // alone leaves the lock to processes that were given the file.
 type Held struct{ *os.File }
 
-// Unlock lets go of the lock. It does more than close the file: a process that is just being started has a copy of it for
-// a moment, and would keep the lock.
+// Unlock lets go of the lock. It does more than close the file: a process that is just being started has a copy of it
+// for a moment, and would keep the lock.
 func (h Held) Unlock() {
 	_ = unix.Flock(int(h.Fd()), unix.LOCK_UN)
 	_ = h.Close()

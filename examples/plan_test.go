@@ -51,7 +51,10 @@ func bareHosts(c *inventory.Cluster) (etcd.Want, facts.Snapshot) {
 	}
 	seen := facts.Snapshot{Taken: time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC), Hosts: map[string]facts.Host{}}
 	for _, m := range c.Members {
-		seen.Hosts[m.Name] = facts.Host{Machine: facts.Machine{Name: m.Name, Arch: "arm64", OS: "debian 12", Systemd: 252, Rooms: map[string]facts.Room{"data": {Dir: "/var/lib", Size: 1 << 40, Free: 1 << 40}}}}
+		seen.Hosts[m.Name] = facts.Host{Machine: facts.Machine{
+			Name: m.Name, Arch: "arm64", OS: "debian 12", Systemd: 252,
+			Rooms: map[string]facts.Room{"data": {Dir: "/var/lib", Size: 1 << 40, Free: 1 << 40}},
+		}}
 	}
 	return etcd.Want{Cluster: c, Releases: map[string]plan.Release{release.Pin(): release}, Token: "token"}, seen
 }

@@ -21,8 +21,10 @@ type Ask struct {
 	Peers     []netip.Addr // of the other members: from where this host goes to them is wanted
 	Endpoint  string       // client URL of the member; empty: the etcd API is not asked
 	Peer      string       // host:port at which its peers dial it; empty: it is not looked at
-	V2Store   bool         // have a running 3.5 member's data checked for content of the v2 API; takes seconds with a large WAL
-	V2Log     bool         // have the log of a running 3.6 member searched for requests of 3.5; takes a moment with a large WAL
+	// have a running 3.5 member's data checked for content of the v2 API; takes seconds with a large WAL
+	V2Store bool
+	// have the log of a running 3.6 member searched for requests of 3.5; takes a moment with a large WAL
+	V2Log bool
 }
 
 // WALPath is the directory that holds the *.wal files.

@@ -46,19 +46,21 @@ type Listed struct {
 // Status is what one member says of itself (the Maintenance Status call, which every member answers locally, also
 // without quorum).
 type Status struct {
-	ClusterID      ID       `json:"cluster_id"`
-	MemberID       ID       `json:"member_id"`
-	Version        string   `json:"version"`                   // of the running server, "3.6.16"
-	StorageVersion string   `json:"storage_version,omitempty"` // "3.6.0"; empty before 3.6
-	Downgrade      string   `json:"downgrade,omitempty"`       // target of an enabled downgrade, "3.5.0"; empty: none, or a member of 3.5, which does not say
-	Leader         ID       `json:"leader"`                    // zero: this member knows no leader
-	Term           uint64   `json:"raft_term"`
-	Index          uint64   `json:"raft_index"`
-	Applied        uint64   `json:"raft_applied_index"`
-	DBSize         int64    `json:"db_size"`        // bytes, as allocated
-	DBInUse        int64    `json:"db_size_in_use"` // bytes
-	Learner        bool     `json:"learner,omitempty"`
-	Errors         []string `json:"errors,omitempty"` // the member's own words, such as that it knows no leader; alarms are in Alarms
+	ClusterID      ID     `json:"cluster_id"`
+	MemberID       ID     `json:"member_id"`
+	Version        string `json:"version"`                   // of the running server, "3.6.16"
+	StorageVersion string `json:"storage_version,omitempty"` // "3.6.0"; empty before 3.6
+	// target of an enabled downgrade, "3.5.0"; empty: none, or a member of 3.5, which does not say
+	Downgrade string `json:"downgrade,omitempty"`
+	Leader    ID     `json:"leader"` // zero: this member knows no leader
+	Term      uint64 `json:"raft_term"`
+	Index     uint64 `json:"raft_index"`
+	Applied   uint64 `json:"raft_applied_index"`
+	DBSize    int64  `json:"db_size"`        // bytes, as allocated
+	DBInUse   int64  `json:"db_size_in_use"` // bytes
+	Learner   bool   `json:"learner,omitempty"`
+	// the member's own words, such as that it knows no leader; alarms are in Alarms
+	Errors []string `json:"errors,omitempty"`
 }
 
 // Alarm is a raised alarm of one member.

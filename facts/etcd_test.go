@@ -6,7 +6,10 @@ import (
 )
 
 func TestIDText(t *testing.T) {
-	for id, text := range map[ID]string{0: "", 1: "1", 0x20e6d8e99aebbaad: "20e6d8e99aebbaad", ^ID(0): "ffffffffffffffff"} {
+	for id, text := range map[ID]string{
+		0: "", 1: "1", 0x20e6d8e99aebbaad: "20e6d8e99aebbaad",
+		^ID(0): "ffffffffffffffff",
+	} {
 		raw, err := id.MarshalText()
 		var back ID
 		if err := errors.Join(err, back.UnmarshalText(raw)); err != nil || string(raw) != text || back != id {

@@ -15,7 +15,8 @@ func TestCertificates(t *testing.T) {
 		sum := sha256.Sum256([]byte(der))
 		want = append(want, hex.EncodeToString(sum[:]))
 	}
-	both := slices.Concat(text("CERTIFICATE", "peer CA 1"), []byte("# a remark\n"), text("PRIVATE KEY", "x"), text("CERTIFICATE", "client CA 1"))
+	both := slices.Concat(text("CERTIFICATE", "peer CA 1"), []byte("# a remark\n"), text("PRIVATE KEY", "x"),
+		text("CERTIFICATE", "client CA 1"))
 	if got := Certificates(both); !slices.Equal(got, want) {
 		t.Errorf("certificates %q, want %q", got, want)
 	}

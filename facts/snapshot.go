@@ -14,8 +14,9 @@ type Snapshot struct {
 	Operator Operator        `json:"operator"`
 	Hosts    map[string]Host `json:"hosts"`             // by member name
 	Members  []Listed        `json:"members,omitempty"` // the member list, sorted by ID; nil when no member answered
-	Cluster  ID              `json:"cluster,omitempty"` // the cluster whose member list and alarms these are; zero: not known
-	Alarms   []Alarm         `json:"alarms,omitempty"`
+	// the cluster whose member list and alarms these are; zero: not known
+	Cluster ID      `json:"cluster,omitempty"`
+	Alarms  []Alarm `json:"alarms,omitempty"`
 
 	// Simulated says that nobody saw this: it is what a plan expects to see, so that names may stand in it for what is
 	// not made yet.
@@ -34,26 +35,34 @@ func (s Snapshot) Names() []string {
 
 // Operator is what the operator directory on the control machine holds.
 type Operator struct {
-	CAs       []CA              `json:"cas,omitempty"`       // sorted by role, then generation
-	Holds     map[string]string `json:"holds,omitempty"`     // role → the phase after which the rotation of its CA is to wait: trust or leaves
-	Replaced  map[string]string `json:"replaced,omitempty"`  // role → how the newest CA is not the one that the inventory names; roles for which it is are absent
-	Reverts   map[string]int    `json:"reverts,omitempty"`   // role → the older CA that the inventory names again; others are absent
-	Unfit     map[string]string `json:"unfit,omitempty"`     // role → why the CA that the inventory names is of no use to members
-	Unsealed  bool              `json:"unsealed,omitempty"`  // the keys of CAs are not encrypted to those whom the inventory names, or are although it names nobody
-	Clients   []Client          `json:"clients,omitempty"`   // client certificates that were issued, sorted by name, age and serial number
-	Revoked   Revoked           `json:"revoked"`             //
-	Pinned    map[string]string `json:"pinned,omitempty"`    // "VERSION/ARCH" → SHA-256 of the archive (release.lock.hcl)
-	Snapshots []SavedSnapshot   `json:"snapshots,omitempty"` // sorted by Taken; only those whose digest was verified when they were saved
+	CAs []CA `json:"cas,omitempty"` // sorted by role, then generation
+	// role → the phase after which the rotation of its CA is to wait: trust or leaves
+	Holds map[string]string `json:"holds,omitempty"`
+	// role → how the newest CA is not the one that the inventory names; roles for which it is are absent
+	Replaced map[string]string `json:"replaced,omitempty"`
+	// role → the older CA that the inventory names again; others are absent
+	Reverts map[string]int `json:"reverts,omitempty"`
+	// role → why the CA that the inventory names is of no use to members
+	Unfit map[string]string `json:"unfit,omitempty"`
+	// the keys of CAs are not encrypted to those whom the inventory names, or are although it names nobody
+	Unsealed bool `json:"unsealed,omitempty"`
+	// client certificates that were issued, sorted by name, age and serial number
+	Clients []Client          `json:"clients,omitempty"`
+	Revoked Revoked           `json:"revoked"`          //
+	Pinned  map[string]string `json:"pinned,omitempty"` // "VERSION/ARCH" → SHA-256 of the archive (release.lock.hcl)
+	// sorted by Taken; only those whose digest was verified when they were saved
+	Snapshots []SavedSnapshot `json:"snapshots,omitempty"`
 }
 
 // SavedSnapshot is a copy of a cluster's data that lies on the control machine.
 type SavedSnapshot struct {
-	Path      string    `json:"path"` // of the file, absolute
-	ClusterID ID        `json:"cluster_id"`
-	Version   string    `json:"version"`  // of the member that it was taken from, "3.5.35"
-	Revision  int64     `json:"revision"` // of the store, at least: what the member had applied right before; zero: not known
-	Taken     time.Time `json:"taken"`    // the control machine's clock
-	SHA256    string    `json:"sha256"`   // of the whole file, hexadecimal
+	Path      string `json:"path"` // of the file, absolute
+	ClusterID ID     `json:"cluster_id"`
+	Version   string `json:"version"` // of the member that it was taken from, "3.5.35"
+	// of the store, at least: what the member had applied right before; zero: not known
+	Revision int64     `json:"revision"`
+	Taken    time.Time `json:"taken"`  // the control machine's clock
+	SHA256   string    `json:"sha256"` // of the whole file, hexadecimal
 }
 
 // CA is a certificate authority of the operator directory. The private key is never part of a fact.
@@ -63,13 +72,17 @@ type CA struct {
 	SHA256     string    `json:"sha256"` // of the DER certificate, hexadecimal
 	NotBefore  time.Time `json:"not_before"`
 	NotAfter   time.Time `json:"not_after"`
-	PEM        []byte    `json:"pem"`             // the certificate
-	Trust      []byte    `json:"trust,omitempty"` // what is trusted for it, in PEM: itself, or the root above it; empty: itself
-	Signing    bool      `json:"signing"`
-	Retired    bool      `json:"retired,omitempty"`  // it signs no more, and is not to be trusted any more once nothing needs it
-	Given      bool      `json:"given,omitempty"`    // it is not clusterup's own, so that its successor comes from elsewhere
-	KeyFile    string    `json:"key_file,omitempty"` // where the key of one that is not clusterup's own lay when it was taken over; empty: not known
-	Lists      bool      `json:"lists,omitempty"`    // it can sign lists of revoked certificates
+	PEM        []byte    `json:"pem"` // the certificate
+	// what is trusted for it, in PEM: itself, or the root above it; empty: itself
+	Trust   []byte `json:"trust,omitempty"`
+	Signing bool   `json:"signing"`
+	// it signs no more, and is not to be trusted any more once nothing needs it
+	Retired bool `json:"retired,omitempty"`
+	// it is not clusterup's own, so that its successor comes from elsewhere
+	Given bool `json:"given,omitempty"`
+	// where the key of one that is not clusterup's own lay when it was taken over; empty: not known
+	KeyFile string `json:"key_file,omitempty"`
+	Lists   bool   `json:"lists,omitempty"` // it can sign lists of revoked certificates
 }
 
 // Trusted is what has to be trusted for it, in PEM.
@@ -106,31 +119,41 @@ type Host struct {
 type Machine struct {
 	Name        string `json:"name"`
 	Unreachable string `json:"unreachable,omitempty"` // why it could not be looked at; all else is then zero
-	Unasked     string `json:"unasked,omitempty"`     // why its member, which runs, could not be asked: nothing is known of it
-	Err         error  `json:"-"`                     // the error behind Unreachable or Unasked
+	// why its member, which runs, could not be asked: nothing is known of it
+	Unasked string `json:"unasked,omitempty"`
+	Err     error  `json:"-"` // the error behind Unreachable or Unasked
 
-	Arch        string        `json:"arch"`    // as Go names it: amd64, arm64
-	OS          string        `json:"os"`      // ID and VERSION_ID of os-release: "debian 12"
-	Systemd     int           `json:"systemd"` // version; 0: PID 1 is not systemd
-	MachineID   string        `json:"machine_id"`
-	BootID      string        `json:"boot_id"`
-	ClockOffset time.Duration `json:"clock_offset"`  // host's clock minus the control machine's, as far as the answer's journey lets one tell
-	Memory      int64         `json:"memory"`        // bytes
-	Run         string        `json:"run,omitempty"` // what the last run that held the cluster's lock has left to say of itself; apply says what it means
+	Arch      string `json:"arch"`    // as Go names it: amd64, arm64
+	OS        string `json:"os"`      // ID and VERSION_ID of os-release: "debian 12"
+	Systemd   int    `json:"systemd"` // version; 0: PID 1 is not systemd
+	MachineID string `json:"machine_id"`
+	BootID    string `json:"boot_id"`
+	// host's clock minus the control machine's, as far as the answer's journey lets one tell
+	ClockOffset time.Duration `json:"clock_offset"`
+	Memory      int64         `json:"memory"` // bytes
+	// what the last run that held the cluster's lock has left to say of itself; apply says what it means
+	Run string `json:"run,omitempty"`
 
-	Rooms   map[string]Room           `json:"rooms"`             // data, wal, opt (where releases go); one that is missing is not known
-	Ways    map[string]File           `json:"ways,omitempty"`    // directories on the way to where things lie, links followed: kind, mode, owner, group
-	Sealed  []string                  `json:"sealed,omitempty"`  // of these, where not even root can write: read-only or immutable
-	Sources map[netip.Addr]netip.Addr `json:"sources,omitempty"` // address of a peer → the one from which this host goes there
-	Unread  []string                  `json:"unread,omitempty"`  // what the host said and nobody can read, and why: whatever it was to tell is not known
+	// data, wal, opt (where releases go); one that is missing is not known
+	Rooms map[string]Room `json:"rooms"`
+	// directories on the way to where things lie, links followed: kind, mode, owner, group
+	Ways map[string]File `json:"ways,omitempty"`
+	// of these, where not even root can write: read-only or immutable
+	Sealed []string `json:"sealed,omitempty"`
+	// address of a peer → the one from which this host goes there
+	Sources map[netip.Addr]netip.Addr `json:"sources,omitempty"`
+	// what the host said and nobody can read, and why: whatever it was to tell is not known
+	Unread []string `json:"unread,omitempty"`
 
-	EtcdUser bool              `json:"etcd_user"` // the system user and group that the member is to run as exist
-	Files    map[string]File   `json:"files"`     // by path: all that lies where clusterup puts things
-	Sockets  []Socket          `json:"sockets,omitempty"`
-	Packages []string          `json:"packages,omitempty"` // installed or removed, whose purge deletes /var/lib/etcd and the user etcd
-	Missing  []string          `json:"missing,omitempty"`  // commands that clusterup needs and the host lacks
-	Binaries map[string]string `json:"binaries"`           // path under the release directory → SHA-256
-	InUse    []string          `json:"in_use,omitempty"`   // releases that a unit of this or another cluster names; told only where there are more than two
+	EtcdUser bool            `json:"etcd_user"` // the system user and group that the member is to run as exist
+	Files    map[string]File `json:"files"`     // by path: all that lies where clusterup puts things
+	Sockets  []Socket        `json:"sockets,omitempty"`
+	// installed or removed, whose purge deletes /var/lib/etcd and the user etcd
+	Packages []string          `json:"packages,omitempty"`
+	Missing  []string          `json:"missing,omitempty"` // commands that clusterup needs and the host lacks
+	Binaries map[string]string `json:"binaries"`          // path under the release directory → SHA-256
+	// releases that a unit of this or another cluster names; told only where there are more than two
+	InUse []string `json:"in_use,omitempty"`
 }
 
 // Member is what was seen of one member: its unit and its files, and what it said itself.
@@ -141,10 +164,11 @@ type Member struct {
 	V2Store *V2Store        `json:"v2store,omitempty"` // nil: not asked, or not a member that could be
 	Leaves  map[string]Leaf `json:"leaves,omitempty"`  // by role: peer, server
 
-	Endpoint  string   `json:"endpoint,omitempty"` // client URL at which the member was asked; empty: it does not run
-	Etcd      *Status  `json:"etcd,omitempty"`     // nil: the member did not answer
-	EtcdError string   `json:"etcd_error,omitempty"`
-	Denied    bool     `json:"denied,omitempty"`     // it did not answer since etcd's permissions are on, and refuse whoever asked
+	Endpoint  string  `json:"endpoint,omitempty"` // client URL at which the member was asked; empty: it does not run
+	Etcd      *Status `json:"etcd,omitempty"`     // nil: the member did not answer
+	EtcdError string  `json:"etcd_error,omitempty"`
+	// it did not answer since etcd's permissions are on, and refuse whoever asked
+	Denied    bool     `json:"denied,omitempty"`
 	Reads     bool     `json:"reads"`                // a linearizable read through this member succeeded just now
 	ReadError string   `json:"read_error,omitempty"` // why it did not
 	Listed    []Listed `json:"-"`                    // the member list as this member holds it
@@ -162,7 +186,8 @@ type Served struct {
 	SHA256 string `json:"sha256,omitempty"` // of the leaf in DER, hexadecimal; empty: it was not seen
 	Name   string `json:"name,omitempty"`   // its common name
 	Error  string `json:"error,omitempty"`  // why not
-	Broken bool   `json:"broken,omitempty"` // the port itself ended the handshake: it cannot show what lies there, such as a key of another pair
+	// the port itself ended the handshake: it cannot show what lies there, such as a key of another pair
+	Broken bool `json:"broken,omitempty"`
 
 	// While the CA changes: which certificates both sides accept. CAs are told by the SHA-256 of their certificates.
 	Accepts string   `json:"accepts,omitempty"` // a certificate of this CA was shown there, and accepted; empty: none was
@@ -192,13 +217,14 @@ type Room struct {
 
 // File is one path on a host.
 type File struct {
-	Kind    Kind        `json:"kind"`
-	Mode    fs.FileMode `json:"mode"` // permission bits
-	Owner   string      `json:"owner"`
-	Group   string      `json:"group"`
-	Size    int64       `json:"size"`
-	Target  string      `json:"target,omitempty"`  // of a symbolic link
-	Content []byte      `json:"content,omitempty"` // of the small public files that clusterup writes: units, bundles, certificates, markers
+	Kind   Kind        `json:"kind"`
+	Mode   fs.FileMode `json:"mode"` // permission bits
+	Owner  string      `json:"owner"`
+	Group  string      `json:"group"`
+	Size   int64       `json:"size"`
+	Target string      `json:"target,omitempty"` // of a symbolic link
+	// of the small public files that clusterup writes: units, bundles, certificates, markers
+	Content []byte `json:"content,omitempty"`
 }
 
 // Kind is the type of a file.

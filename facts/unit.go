@@ -16,10 +16,11 @@ type Unit struct {
 
 // Start is what the next start of a unit would be, as systemd has it.
 type Start struct {
-	Command   string            `json:"command"`             // of ExecStart, its words joined by spaces
-	Guarded   bool              `json:"guarded"`             // something that is run before it looks at the birth marker
-	Unset     []string          `json:"unset,omitempty"`     // UnsetEnvironment
-	Settings  map[string]string `json:"settings,omitempty"`  // User, Group, WorkingDirectory, RootDirectory, RootImage; those that are set
+	Command string   `json:"command"`         // of ExecStart, its words joined by spaces
+	Guarded bool     `json:"guarded"`         // something that is run before it looks at the birth marker
+	Unset   []string `json:"unset,omitempty"` // UnsetEnvironment
+	// User, Group, WorkingDirectory, RootDirectory, RootImage; those that are set
+	Settings  map[string]string `json:"settings,omitempty"`
 	Variables []Variable        `json:"variables,omitempty"` // that may matter to a member, and that the unit sets
 }
 
@@ -31,11 +32,14 @@ type Variable struct {
 
 // Process is a running etcd, as /proc shows it: what it really runs with, whatever the files say by now.
 type Process struct {
-	PID       int      `json:"pid"`
-	Exe       string   `json:"exe"`                 // target of /proc/PID/exe; ends in " (deleted)" when the file was replaced
-	SameAs    string   `json:"same_as"`             // the path in Files whose inode the process runs; empty: none
-	SHA256    string   `json:"sha256"`              // of the executable, when its file was replaced or removed since; else empty
-	Args      []string `json:"args"`                // the whole command line
-	User      string   `json:"user"`                // that it runs as; root also where the kernel hides it, NoName where the user is gone
+	PID int `json:"pid"`
+	// target of /proc/PID/exe; ends in " (deleted)" when the file was replaced
+	Exe    string `json:"exe"`
+	SameAs string `json:"same_as"` // the path in Files whose inode the process runs; empty: none
+	// of the executable, when its file was replaced or removed since; else empty
+	SHA256 string   `json:"sha256"`
+	Args   []string `json:"args"` // the whole command line
+	// that it runs as; root also where the kernel hides it, NoName where the user is gone
+	User      string   `json:"user"`
 	Variables []string `json:"variables,omitempty"` // names of those in its environment that may matter to a member
 }

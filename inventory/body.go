@@ -87,7 +87,8 @@ func hint(name string, choices, others []string) string {
 // only returns the single block of a type, nil when there is none.
 func (p *problems) only(blocks hcl.Blocks) *hcl.Block {
 	for _, b := range blocks[min(1, len(blocks)):] {
-		p.errorAt(b.DefRange, "block given twice", "There is already a %s block at %s; only one is allowed.", b.Type, at(blocks[0].DefRange))
+		p.errorAt(b.DefRange, "block given twice", "There is already a %s block at %s; only one is allowed.", b.Type,
+			at(blocks[0].DefRange))
 	}
 	if len(blocks) == 0 {
 		return nil

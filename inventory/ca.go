@@ -9,8 +9,12 @@ import (
 )
 
 var (
-	givenSchema    = &hcl.BodySchema{Attributes: attributes("cert", "key"), Blocks: []hcl.BlockHeaderSchema{{Type: "external"}}}
-	externalSchema = &hcl.BodySchema{Attributes: attributes("url", "auth_key_env", "auth_key_file", "label", "profile", "ca_file")}
+	givenSchema = &hcl.BodySchema{
+		Attributes: attributes("cert", "key"),
+		Blocks:     []hcl.BlockHeaderSchema{{Type: "external"}},
+	}
+	externalSchema = &hcl.BodySchema{Attributes: attributes("url", "auth_key_env", "auth_key_file", "label", "profile",
+		"ca_file")}
 
 	envName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 )
@@ -31,7 +35,8 @@ func (v values) sealTo(out *PKI) {
 		out.SealTo = append(out.SealTo, text)
 	}
 	if quantum > 0 && quantum < len(out.SealTo) {
-		v.bad("seal_to", "recipients do not mix", "age refuses post-quantum recipients (age1pq1…) beside others: write recipients of one kind.")
+		v.bad("seal_to", "recipients do not mix",
+			"age refuses post-quantum recipients (age1pq1…) beside others: write recipients of one kind.")
 	}
 }
 
@@ -43,7 +48,8 @@ func (v values) cas(content *hcl.BodyContent, out *PKI) {
 	if shared != nil {
 		for _, b := range []*hcl.Block{peer, client} {
 			if b != nil {
-				v.problems.errorAt(b.DefRange, "two CAs", "The CA of the whole pki block is for both roles already; write peer_ca and client_ca, or neither.")
+				v.problems.errorAt(b.DefRange, "two CAs",
+					"The CA of the whole pki block is for both roles already; write peer_ca and client_ca, or neither.")
 				return
 			}
 		}
@@ -99,17 +105,21 @@ func (v values) given(cert, key string, external *hcl.Block) *GivenCA {
 	case !good:
 		return nil
 	case external != nil && v.has(key):
-		v.problems.errorAt(v.attrs[key].NameRange, "two keys", "The server has the key; leave %s out. %s, which is optional beside external, says which CA its answers must be of.", key, cert)
+		v.problems.errorAt(v.attrs[key].NameRange, "two keys",
+			"The server has the key; leave %s out. %s, which is optional beside external, says which CA its answers must be of.",
+			key, cert)
 		return nil
 	case external != nil:
 		return out
 	case v.has(cert) != v.has(key) && v.dirty:
 		return nil
 	case v.has(cert) && !v.has(key):
-		v.problems.errorAt(v.attrs[cert].NameRange, "no "+key, "clusterup signs with this CA, and needs its key: %s = \"FILE\".", key)
+		v.problems.errorAt(v.attrs[cert].NameRange, "no "+key,
+			"clusterup signs with this CA, and needs its key: %s = \"FILE\".", key)
 		return nil
 	case v.has(key) && !v.has(cert):
-		v.problems.errorAt(v.attrs[key].NameRange, "no "+cert, "Name the certificate that this key is for, and its chain: %s = \"FILE\".", cert)
+		v.problems.errorAt(v.attrs[key].NameRange, "no "+cert,
+			"Name the certificate that this key is for, and its chain: %s = \"FILE\".", cert)
 		return nil
 	case !v.has(cert):
 		return nil
@@ -137,7 +147,8 @@ func (s scope) readExternal(b *hcl.Block, where place) *ExternalCA {
 	case v.has("auth_key_env") && v.has("auth_key_file"):
 		v.problems.errorAt(v.attrs["auth_key_file"].NameRange, "two keys", "Write auth_key_env or auth_key_file, not both.")
 	case !v.has("auth_key_env") && !v.has("auth_key_file") && !v.dirty:
-		v.problems.errorAt(b.DefRange, "no auth key", "The server must not sign for everybody: name its key with auth_key_env or auth_key_file.")
+		v.problems.errorAt(b.DefRange, "no auth key",
+			"The server must not sign for everybody: name its key with auth_key_env or auth_key_file.")
 	}
 	return out
 }

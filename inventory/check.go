@@ -33,7 +33,8 @@ func (p *problems) checkSize(c clusterRead) {
 		p.warnAt(c.name, "even number of members",
 			"A cluster of %d survives the loss of %d, just as one of %d does, and one more host can fail; 1, 3 or 5 members are usual.", n, (n-1)/2, n-1)
 	case n > 7:
-		p.warnAt(c.name, "many members", "Every write goes to a majority of the %d members; more than 7 only make writes slower.", n)
+		p.warnAt(c.name, "many members",
+			"Every write goes to a majority of the %d members; more than 7 only make writes slower.", n)
 	}
 }
 
@@ -69,7 +70,8 @@ func (p *problems) checkPair(a, b memberRead) {
 	} {
 		if f.a == f.b && f.b != "" {
 			p.errorAt(clashPlace(b, f.attr), "address given twice",
-				"%s: the member %s at %s already has this %s; each member needs a host of its own.", b.Name, a.Name, at(a.block), strings.ReplaceAll(f.attr, "_", " "))
+				"%s: the member %s at %s already has this %s; each member needs a host of its own.", b.Name, a.Name, at(a.block),
+				strings.ReplaceAll(f.attr, "_", " "))
 			return
 		}
 	}

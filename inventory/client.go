@@ -17,7 +17,9 @@ func (s scope) readClients(blocks hcl.Blocks, where place, pki PKI) []Client {
 		old, twice := first[name]
 		switch {
 		case !certName.MatchString(name) || len(name) > 64:
-			p.errorAt(b.LabelRanges[0], "bad client name", "%q: a common name here has at most 64 letters, digits and any of . _ @ -, and starts with a letter or digit.", clip(name))
+			p.errorAt(b.LabelRanges[0], "bad client name",
+				"%q: a common name here has at most 64 letters, digits and any of . _ @ -, and starts with a letter or digit.",
+				clip(name))
 		case twice:
 			p.errorAt(b.LabelRanges[0], "client given twice", "The client %q is already at %s.", name, at(old))
 		}
@@ -31,17 +33,21 @@ func (s scope) readClient(b *hcl.Block, where place, pki PKI) Client {
 	v, _ := s.newValues(b, clientSchema, where)
 	c := Client{Name: b.Labels[0], User: b.Labels[0], Lifetime: pki.Lifetime}
 	if v.text("user", &c.User) && (!certName.MatchString(c.User) || len(c.User) > 64) {
-		v.bad("user", "bad user", "%q: a common name here has at most 64 letters, digits and any of . _ @ -, and starts with a letter or digit.", clip(c.User))
+		v.bad("user", "bad user",
+			"%q: a common name here has at most 64 letters, digits and any of . _ @ -, and starts with a letter or digit.",
+			clip(c.User))
 	}
 	if v.text("organization", &c.Organization) && !goodOrganization(c.Organization) {
-		v.bad("organization", "bad organization", "%q: write 1 to 64 characters, without line breaks and other controls.", clip(c.Organization))
+		v.bad("organization", "bad organization", "%q: write 1 to 64 characters, without line breaks and other controls.",
+			clip(c.Organization))
 	}
 	if v.duration("lifetime", &c.Lifetime) {
 		switch {
 		case c.Lifetime < time.Minute:
 			v.bad("lifetime", "lifetime too short", "A certificate lives for at least 1m.")
 		case c.Lifetime >= pki.CALifetime:
-			v.bad("lifetime", "lifetime too long", "A certificate (%s) must not outlive the CA that signs it (%s).", durationText(c.Lifetime), durationText(pki.CALifetime))
+			v.bad("lifetime", "lifetime too long", "A certificate (%s) must not outlive the CA that signs it (%s).",
+				durationText(c.Lifetime), durationText(pki.CALifetime))
 		}
 	}
 	return c

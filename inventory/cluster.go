@@ -10,7 +10,8 @@ import (
 )
 
 var clusterSchema = &hcl.BodySchema{
-	Attributes: attributes("version", "user", "data_dir", "wal_dir", "unit_name", "peer_port", "client_port", "metrics_port"),
+	Attributes: attributes("version", "user", "data_dir", "wal_dir", "unit_name", "peer_port", "client_port",
+		"metrics_port"),
 	Blocks: []hcl.BlockHeaderSchema{
 		{Type: "ssh"},
 		{Type: "release"},
@@ -148,7 +149,8 @@ func (v values) checkWALDir(wal, data string) {
 		name = "data_dir"
 	}
 	if v.has(name) {
-		v.bad(name, "directories overlap", "wal_dir %s and data_dir %s must lie apart; leave wal_dir out to keep the log in the data directory.", wal, data)
+		v.bad(name, "directories overlap",
+			"wal_dir %s and data_dir %s must lie apart; leave wal_dir out to keep the log in the data directory.", wal, data)
 	}
 }
 
@@ -161,7 +163,8 @@ func (v values) unitName(target *string) {
 	case strings.HasSuffix(name, ".service"):
 		v.bad("unit_name", "bad unit_name", "Write it without \".service\": %q.", strings.TrimSuffix(name, ".service"))
 	case !unitName.MatchString(name) || len(name) > 200:
-		v.bad("unit_name", "bad unit_name", "%q: use letters, digits, \"-\", \"_\" and \".\", starting with a letter or digit.", clip(name))
+		v.bad("unit_name", "bad unit_name",
+			"%q: use letters, digits, \"-\", \"_\" and \".\", starting with a letter or digit.", clip(name))
 	default:
 		*target = name
 	}
@@ -191,7 +194,8 @@ func (v values) ports(c *Cluster, header hcl.Range) []namedPort {
 			} else if v.has(a.name) {
 				where = v.exprRange(a.name)
 			}
-			v.problems.errorAt(where, "port used twice", "%s and %s are both %d (defaults: 2380, 2379 and 2381).", a.name, b.name, b.port)
+			v.problems.errorAt(where, "port used twice", "%s and %s are both %d (defaults: 2380, 2379 and 2381).", a.name,
+				b.name, b.port)
 		}
 	}
 	return ports
@@ -205,7 +209,10 @@ type namedPort struct {
 // ports are those that a member listens on, by the names of their attributes.
 func (c *Cluster) ports() []namedPort {
 	all := []namedPort{
-		{"peer_port", c.PeerPort}, {"client_port", c.ClientPort}, {"metrics_port", c.MetricsPort}, {"http_client_port", c.TLS.HTTPClientPort},
+		{"peer_port", c.PeerPort},
+		{"client_port", c.ClientPort},
+		{"metrics_port", c.MetricsPort},
+		{"http_client_port", c.TLS.HTTPClientPort},
 	}
 	return slices.DeleteFunc(all, func(p namedPort) bool { return p.port == 0 })
 }

@@ -71,7 +71,10 @@ func (p *problems) warnAt(r hcl.Range, summary, detail string, args ...any) {
 
 // errorf adds an error that has no place in a file.
 func (p *problems) errorf(summary, detail string, args ...any) {
-	p.list = append(p.list, &hcl.Diagnostic{Severity: hcl.DiagError, Summary: summary, Detail: fmt.Sprintf(detail, args...)})
+	p.list = append(p.list, &hcl.Diagnostic{
+		Severity: hcl.DiagError, Summary: summary,
+		Detail: fmt.Sprintf(detail, args...),
+	})
 }
 
 func diagnosticAt(s hcl.DiagnosticSeverity, r hcl.Range, summary, detail string) *hcl.Diagnostic {

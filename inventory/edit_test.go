@@ -10,19 +10,36 @@ import (
 func TestSetVersion(t *testing.T) {
 	const member = "\n  member \"m\" { address = \"10.0.0.1\" } # here\n}\n"
 	for _, tt := range []struct{ name, file, cluster, src, want string }{
-		{"attribute", "a.hcl", "", "cluster \"a\" {\n  # which etcd\n  version = \"3.6.4\" # pinned 3.6.4" + member, `version = "3.6.16" # pinned 3.6.4`},
-		{"variable", "a.hcl", "a", "variable \"v\" {\n  default = \"3.6.4\" # old\n}\ncluster \"a\" {\n  version = var.v" + member, `default = "3.6.16" # old`},
-		{"template", "a.hcl", "", "variable \"v\" { default = \"3.6.4\" }\ncluster \"a\" {\n  version = \"${var.v}\"" + member, `default = "3.6.16" }`},
-		{"local", "a.hcl", "", "variable \"v\" { default = \"3.6.4\" }\nlocals {\n  w = var.v\n}\ncluster \"a\" {\n  version = local.w" + member, `default = "3.6.16" }`},
-		{"json", "a.hcl.json", "a", `{"cluster": {"a": {"version": "3.6.4", "member": {"m": {"address": "10.0.0.1"}}}}}`, `"version": "3.6.16"`},
-		{"json variable", "a.hcl.json", "a", `{"variable": {"v": {"default": "3.6.4"}}, "cluster": {"a": {"version": "${var.v}", "member": {"m": {"address": "10.0.0.1"}}}}}`, `"default": "3.6.16"`},
+		{
+			"attribute", "a.hcl", "", "cluster \"a\" {\n  # which etcd\n  version = \"3.6.4\" # pinned 3.6.4" + member,
+			`version = "3.6.16" # pinned 3.6.4`,
+		},
+		{"variable", "a.hcl", "a", "variable \"v\" {\n  default = \"3.6.4\" # old\n}\ncluster \"a\" {\n  version = var.v" +
+			member, `default = "3.6.16" # old`},
+		{"template", "a.hcl", "", "variable \"v\" { default = \"3.6.4\" }\ncluster \"a\" {\n  version = \"${var.v}\"" +
+			member, `default = "3.6.16" }`},
+		{
+			"local", "a.hcl", "",
+			"variable \"v\" { default = \"3.6.4\" }\nlocals {\n  w = var.v\n}\ncluster \"a\" {\n  version = local.w" + member,
+			`default = "3.6.16" }`,
+		},
+		{
+			"json", "a.hcl.json", "a", `{"cluster": {"a": {"version": "3.6.4", "member": {"m": {"address": "10.0.0.1"}}}}}`,
+			`"version": "3.6.16"`,
+		},
+		{
+			"json variable", "a.hcl.json", "a",
+			`{"variable": {"v": {"default": "3.6.4"}}, "cluster": {"a": {"version": "${var.v}", "member": {"m": {"address": "10.0.0.1"}}}}}`,
+			`"default": "3.6.16"`,
+		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			got, err := inventory.SetVersion([]byte(tt.src), tt.file, tt.cluster, "3.6.16")
 			if err != nil {
 				t.Fatal(err)
 			}
-			if undone := strings.Replace(string(got), tt.want, strings.Replace(tt.want, "3.6.16", "3.6.4", 1), 1); undone != tt.src || !strings.Contains(string(got), tt.want) {
+			if undone := strings.Replace(string(got), tt.want, strings.Replace(tt.want, "3.6.16", "3.6.4", 1),
+				1); undone != tt.src || !strings.Contains(string(got), tt.want) {
 				t.Errorf("got:\n%s", got)
 			}
 			f, diags := inventory.Parse(got, tt.file, inventory.Options{})
@@ -42,10 +59,16 @@ func TestSetVersionRefusals(t *testing.T) {
 		{"two clusters", plain + strings.Replace(plain, `"a"`, `"b"`, 1), "", "3.6.16", "a, b"},
 		{"broken", "cluster {", "", "3.6.16", "error"},
 		{"no version", "cluster \"a\" {}\n", "", "3.6.16", "no version attribute"},
-		{"computed", "variable \"v\" { default = \"4\" }\ncluster \"a\" {\n  version = \"3.6.${var.v}\"\n}\n", "", "3.6.16", "computed"},
+		{
+			"computed", "variable \"v\" { default = \"4\" }\ncluster \"a\" {\n  version = \"3.6.${var.v}\"\n}\n", "", "3.6.16",
+			"computed",
+		},
 		{"function", "cluster \"a\" {\n  version = join(\".\", [\"3.6\", \"4\"])\n}\n", "", "3.6.16", "not a plain string"},
 		{"choice", "cluster \"a\" {\n  version = false ? \"3.6.4\" : upper(\"3.6.4\")\n}\n", "", "3.6.16", "by hand"},
-		{"wrong branch", "cluster \"a\" {\n  version = \"3.6.4\" == \"3.6.5\" ? \"3.6.1\" : \"3.6.4\"\n}\n", "", "3.6.16", "computed"},
+		{
+			"wrong branch", "cluster \"a\" {\n  version = \"3.6.4\" == \"3.6.5\" ? \"3.6.1\" : \"3.6.4\"\n}\n", "", "3.6.16",
+			"computed",
+		},
 		{"no default", "variable \"v\" {}\ncluster \"a\" {\n  version = var.v\n}\n", "", "3.6.16", "no value in this file"},
 		{"circle", "locals {\n  v = local.v\n}\ncluster \"a\" {\n  version = local.v\n}\n", "", "3.6.16", "computed"},
 	} {
@@ -59,7 +82,8 @@ func TestSetVersionRefusals(t *testing.T) {
 }
 
 func TestFormat(t *testing.T) {
-	got, diags := inventory.Format([]byte("cluster \"a\" {\nversion=\"3.6.16\" # why\n  data_dir = \"/srv\"\n}\n"), "a.hcl")
+	got, diags := inventory.Format([]byte("cluster \"a\" {\nversion=\"3.6.16\" # why\n  data_dir = \"/srv\"\n}\n"),
+		"a.hcl")
 	want := "cluster \"a\" {\n  version  = \"3.6.16\" # why\n  data_dir = \"/srv\"\n}\n"
 	if diags.HasErrors() || string(got) != want {
 		t.Errorf("%s\n%s", diags, got)

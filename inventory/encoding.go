@@ -17,7 +17,8 @@ func unreadable(src []byte, filename string) *hcl.Diagnostic {
 	mistake := func(detail string) *hcl.Diagnostic {
 		return diagnosticAt(hcl.DiagError, hcl.Range{Filename: filename, Start: at, End: at}, "not UTF-8", detail)
 	}
-	if bytes.HasPrefix(src, []byte("\xff\xfe")) || bytes.HasPrefix(src, []byte("\xfe\xff")) || bytes.IndexByte(src, 0) >= 0 {
+	if bytes.HasPrefix(src, []byte("\xff\xfe")) || bytes.HasPrefix(src, []byte("\xfe\xff")) ||
+		bytes.IndexByte(src, 0) >= 0 {
 		return mistake("The file is UTF-16, or no text. Save it as UTF-8; iconv -f UTF-16 -t UTF-8 turns one into the other.")
 	}
 	for rest := src; len(rest) > 0; {

@@ -48,7 +48,8 @@ func (v values) checkQuota(quota int64) {
 
 // checkTiming holds what etcd itself checks when it starts (embed.Config.Validate).
 func (v values) checkTiming(e Etcd) {
-	if v.has("heartbeat_interval") && (e.HeartbeatInterval < time.Millisecond || e.HeartbeatInterval%time.Millisecond != 0) {
+	if v.has("heartbeat_interval") && (e.HeartbeatInterval < time.Millisecond ||
+		e.HeartbeatInterval%time.Millisecond != 0) {
 		v.bad("heartbeat_interval", "heartbeat_interval out of range", "It is at least 1ms.")
 		return
 	}
@@ -64,6 +65,7 @@ func (v values) checkTiming(e Etcd) {
 		v.bad(at, "election_timeout too long", "etcd takes at most 50s.")
 	case e.ElectionTimeout < 5*e.HeartbeatInterval:
 		v.problems.list = append(v.problems.list, diagnosticAt(hcl.DiagError, v.exprRange(at), "election_timeout too short",
-			"It is "+durationText(e.ElectionTimeout)+", and must be at least five times heartbeat_interval ("+durationText(e.HeartbeatInterval)+")."))
+			"It is "+durationText(e.ElectionTimeout)+", and must be at least five times heartbeat_interval ("+
+				durationText(e.HeartbeatInterval)+")."))
 	}
 }

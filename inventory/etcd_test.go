@@ -41,7 +41,8 @@ func TestBounds(t *testing.T) {
 		{`tls { http_client_port = 65535 }`, "http beside TLS"},
 		{"client_port = 65536\n tls { http_client_port = 2379 }", "client_port out of range; http beside TLS"},
 	} {
-		_, diags := inventory.Parse([]byte("cluster \"a\" {\n  version = \"3.6.16\"\n  "+tt.block+"\n  member \"m\" { address = \"10.0.0.1\" }\n}\n"), "a.hcl", inventory.Options{})
+		_, diags := inventory.Parse([]byte("cluster \"a\" {\n  version = \"3.6.16\"\n  "+tt.block+
+			"\n  member \"m\" { address = \"10.0.0.1\" }\n}\n"), "a.hcl", inventory.Options{})
 		var got []string
 		for _, d := range diags.All() {
 			got = append(got, d.Summary)
@@ -55,11 +56,14 @@ func TestBounds(t *testing.T) {
 // TestFlagHints: nothing that cannot be set is suggested.
 func TestFlagHints(t *testing.T) {
 	for name, want := range map[string]string{
-		"max-txn-op": `Did you mean "max-txn-ops"?`, "wal-dirr": "", "auto-tlss": "", "snapshot-coun": "", "dscovery-token": "",
+		"max-txn-op": `Did you mean "max-txn-ops"?`, "wal-dirr": "", "auto-tlss": "", "snapshot-coun": "",
+		"dscovery-token": "",
 	} {
-		_, diags := inventory.Parse([]byte("cluster \"a\" {\n  version = \"3.6.16\"\n  etcd {\n    flags = { \""+name+"\" = 1 }\n  }\n  member \"m\" { address = \"10.0.0.1\" }\n}\n"), "a.hcl", inventory.Options{})
+		_, diags := inventory.Parse([]byte("cluster \"a\" {\n  version = \"3.6.16\"\n  etcd {\n    flags = { \""+name+
+			"\" = 1 }\n  }\n  member \"m\" { address = \"10.0.0.1\" }\n}\n"), "a.hcl", inventory.Options{})
 		got := diags.String()
-		if !strings.Contains(got, "unknown flag") || !strings.Contains(got, want) || want == "" && strings.Contains(got, "Did you mean") {
+		if !strings.Contains(got, "unknown flag") || !strings.Contains(got, want) ||
+			want == "" && strings.Contains(got, "Did you mean") {
 			t.Errorf("%s:\n%s", name, got)
 		}
 	}

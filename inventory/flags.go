@@ -63,7 +63,8 @@ var ownedFlags = map[string]string{
 	"self-signed-cert-validity":         byPKI,
 	"peer-skip-client-san-verification": byNever, "experimental-peer-skip-client-san-verification": byNever,
 
-	"logger": byLog, "log-outputs": byLog, "log-format": byLog, "enable-log-rotation": byLog, "log-rotation-config-json": byLog,
+	"logger": byLog, "log-outputs": byLog, "log-format": byLog, "enable-log-rotation": byLog,
+	"log-rotation-config-json": byLog,
 
 	"force-new-cluster": byNever, "unsafe-no-fsync": byNever, "strict-reconfig-check": byNever,
 	"proxy": "clusterup runs members only",
@@ -146,18 +147,21 @@ func (v values) flagIn(one item, minor string) bool {
 	s := setting{gateOf(one.key), []string{one.key}, one.text}
 	switch known := hasFlag(one.key, minor); {
 	case known && s.flagIn(minor) == "":
-		v.badExpr(one.expr, "bad value of a flag", fmt.Sprintf("etcd %s no longer takes %q for %s; leave the flag out.", minor, clip(one.text), one.key))
+		v.badExpr(one.expr, "bad value of a flag",
+			fmt.Sprintf("etcd %s no longer takes %q for %s; leave the flag out.", minor, clip(one.text), one.key))
 		return false
 	case known && minor == "3.6" && !hasFlag(one.key, "3.7"):
 		if replacement := renamed(s, "3.7"); replacement != "" {
-			v.problems.warnAt(one.expr.Range(), "deprecated flag", "%s is gone in etcd 3.7; %s does the same in %s.", one.key, replacement, minor)
+			v.problems.warnAt(one.expr.Range(), "deprecated flag", "%s is gone in etcd 3.7; %s does the same in %s.", one.key,
+				replacement, minor)
 		}
 	case known:
 	case s.flagIn(minor) == "":
 		v.badExpr(one.expr, "unknown flag", unknownFlag(one.key, minor))
 		return false
 	default:
-		v.problems.warnAt(one.expr.Range(), "renamed flag", "%s is called %s in etcd %s; clusterup passes it on as that.", one.key, renamed(s, minor), minor)
+		v.problems.warnAt(one.expr.Range(), "renamed flag", "%s is called %s in etcd %s; clusterup passes it on as that.",
+			one.key, renamed(s, minor), minor)
 	}
 	return true
 }
@@ -174,15 +178,18 @@ func (v values) gates(one item, minor string) bool {
 		s := setting{name, []string{gatesFlag}, strconv.FormatBool(set[name])}
 		switch {
 		case gates[name].minors == nil:
-			v.badExpr(one.expr, "unknown feature gate", fmt.Sprintf("etcd has no feature gate %q.%s", clip(name), didYouMean(name, gateNames)))
+			v.badExpr(one.expr, "unknown feature gate",
+				fmt.Sprintf("etcd has no feature gate %q.%s", clip(name), didYouMean(name, gateNames)))
 			good = false
 		case minor == "":
 		case s.flagIn(minor) == "":
 			v.badExpr(one.expr, "unknown feature gate",
-				fmt.Sprintf("etcd %s has no feature gate %s; it is one of %s.", minor, name, strings.Join(gates[name].minors, " and ")))
+				fmt.Sprintf("etcd %s has no feature gate %s; it is one of %s.", minor, name,
+					strings.Join(gates[name].minors, " and ")))
 			good = false
 		case s.flagIn(minor) != gatesFlag:
-			v.problems.warnAt(one.expr.Range(), "renamed flag", "The feature gate %s is called %s in etcd %s; clusterup passes it on as that.",
+			v.problems.warnAt(one.expr.Range(), "renamed flag",
+				"The feature gate %s is called %s in etcd %s; clusterup passes it on as that.",
 				name, renamed(s, minor), minor)
 		}
 	}
@@ -196,7 +203,8 @@ func (v values) clashes(good map[string]item) bool {
 	for _, name := range slices.Sorted(maps.Keys(good)) {
 		first[name] = good[name].text
 		if _, err := settings(first); err != nil {
-			v.badExpr(good[name].expr, "flag given twice", fmt.Sprintf("%s; keep one.", strings.TrimPrefix(err.Error(), "read flags: ")))
+			v.badExpr(good[name].expr, "flag given twice",
+				fmt.Sprintf("%s; keep one.", strings.TrimPrefix(err.Error(), "read flags: ")))
 			delete(first, name)
 			well = false
 		}
@@ -216,7 +224,8 @@ func unknownFlag(name, minor string) string {
 	if len(minors) == 0 {
 		return fmt.Sprintf("etcd %s has no flag %q.%s", minor, clip(name), didYouMean(name, flagsOf(minor)))
 	}
-	return fmt.Sprintf("etcd %s has no flag %q, and none in its place; it is one of %s.", minor, name, strings.Join(minors, " and "))
+	return fmt.Sprintf("etcd %s has no flag %q, and none in its place; it is one of %s.", minor, name,
+		strings.Join(minors, " and "))
 }
 
 func flagsOf(minor string) func(func(string) bool) {

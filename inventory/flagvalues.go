@@ -31,7 +31,8 @@ var flagValues = map[string]value{
 	"metrics":                           oneOf("basic", "extensive"),
 	"tls-max-version":                   oneOf("TLS1.2", "TLS1.3"),
 	"tls-min-version":                   oneOf("TLS1.2", "TLS1.3"),
-	"v2-deprecation":                    oneOf("not-yet", "write-only", "write-only-skip-check", "write-only-drop-data", "gone"),
+	"v2-deprecation": oneOf("not-yet", "write-only", "write-only-skip-check", "write-only-drop-data",
+		"gone"),
 }
 
 func knownValue(name string) value { return flagValues[strings.TrimPrefix(name, oldPrefix)] }
@@ -96,7 +97,8 @@ func origins(text string) (string, bool) {
 			ok = err == nil && u.Path == ""
 		}
 		if !ok && text != "*" {
-			return `"*", or URLs with a port and without a path, such as "https://app.example.com:443", separated by commas`, false
+			return `"*", or URLs with a port and without a path, such as "https://app.example.com:443", separated by commas`,
+				false
 		}
 	}
 	return "", true

@@ -12,13 +12,21 @@ func TestFlagValues(t *testing.T) {
 		good []string
 		bad  []string
 	}{
-		{"auth-token", []string{"simple", "jwt,pub-key=a,priv-key=b,sign-method=RS256,ttl=5m"}, []string{"jwt", "foo", "jwt,pub-key", "jwt,a=b,a=c"}},
+		{
+			"auth-token",
+			[]string{"simple", "jwt,pub-key=a,priv-key=b,sign-method=RS256,ttl=5m"},
+			[]string{"jwt", "foo", "jwt,pub-key", "jwt,a=b,a=c"},
+		},
 		{
 			"cipher-suites",
 			[]string{"TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,TLS_AES_128_GCM_SHA256", "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305"},
 			[]string{"TLS_X", "", "TLS_AES_128_GCM_SHA256, TLS_AES_256_GCM_SHA384", "ECDHE-RSA-AES128-GCM-SHA256"},
 		},
-		{"cors", []string{"*", "https://a:443", "https://a:443,http://[::1]:80", "unix://a"}, []string{"foo", "http://a", "", "http://a:1/b", "*,http://a:1"}},
+		{
+			"cors",
+			[]string{"*", "https://a:443", "https://a:443,http://[::1]:80", "unix://a"},
+			[]string{"foo", "http://a", "", "http://a:1/b", "*,http://a:1"},
+		},
 		{"experimental-compact-hash-check-time", []string{"1m"}, []string{"0s", "-1s"}},
 		{"distributed-tracing-sampling-rate", []string{"0", "1000000"}, []string{"-1", "1000001"}},
 		{"log-level", []string{"info", "DEBUG"}, []string{"warning", "loud"}},
@@ -54,8 +62,9 @@ func TestGatesTogether(t *testing.T) {
 		"LeaseCheckpointPersist=true,AllAlpha=false":        false,
 		"LeaseCheckpointPersist=false":                      true,
 	} {
-		text := fmt.Sprintf("cluster \"prod\" {\n  version = \"3.6.16\"\n  etcd {\n    flags = { \"feature-gates\" = %q }\n  }\n"+
-			"  member \"etcd-1\" { address = \"10.0.0.11\" }\n}\n", gates)
+		text := fmt.Sprintf(
+			"cluster \"prod\" {\n  version = \"3.6.16\"\n  etcd {\n    flags = { \"feature-gates\" = %q }\n  }\n"+
+				"  member \"etcd-1\" { address = \"10.0.0.11\" }\n}\n", gates)
 		_, diags := Parse([]byte(text), "test.hcl", Options{Home: "/home/op"})
 		if err := diags.Err(); (err == nil) != good {
 			t.Errorf("%s: %v", gates, err)

@@ -75,7 +75,8 @@ func functions(p place) map[string]function.Function {
 
 		"tobool": stdlib.MakeToFunc(cty.Bool), "tonumber": stdlib.MakeToFunc(cty.Number),
 		"tostring": stdlib.MakeToFunc(cty.String), "tolist": stdlib.MakeToFunc(cty.List(cty.DynamicPseudoType)),
-		"tomap": stdlib.MakeToFunc(cty.Map(cty.DynamicPseudoType)), "toset": stdlib.MakeToFunc(cty.Set(cty.DynamicPseudoType)),
+		"tomap": stdlib.MakeToFunc(cty.Map(cty.DynamicPseudoType)),
+		"toset": stdlib.MakeToFunc(cty.Set(cty.DynamicPseudoType)),
 
 		"cidrhost": cidr.HostFunc, "cidrsubnet": cidr.SubnetFunc,
 		"jsondecode": stdlib.JSONDecodeFunc, "csvdecode": stdlib.CSVDecodeFunc,
@@ -115,7 +116,8 @@ func envFunc(p place) function.Function {
 			case len(args) == 2:
 				return args[1], nil
 			}
-			return cty.NilVal, function.NewArgErrorf(0, "the environment variable %s is not set; env(%q, \"…\") gives it a default", name, name)
+			return cty.NilVal, function.NewArgErrorf(0,
+				"the environment variable %s is not set; env(%q, \"…\") gives it a default", name, name)
 		},
 	})
 }

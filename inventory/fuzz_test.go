@@ -11,7 +11,10 @@ import (
 // FuzzParse: whatever the text, Parse returns; what it accepts holds the
 // promises of the types; formatting keeps the meaning.
 func FuzzParse(f *testing.F) {
-	for _, pattern := range []string{"testdata/mistakes/*.hcl", "testdata/mistakes/*.json", "testdata/good/*.hcl", "testdata/good/*.json", "../examples/*.hcl"} {
+	for _, pattern := range []string{
+		"testdata/mistakes/*.hcl", "testdata/mistakes/*.json", "testdata/good/*.hcl",
+		"testdata/good/*.json", "../examples/*.hcl",
+	} {
 		files, err := filepath.Glob(pattern)
 		if err != nil || len(files) == 0 {
 			f.Fatal(pattern, err)
@@ -24,7 +27,10 @@ func FuzzParse(f *testing.F) {
 			f.Add(src, filepath.Ext(path) == ".json")
 		}
 	}
-	o := inventory.Options{Home: "/home/ops", Env: []string{"CLUSTERUP_VAR_version=3.7.3", "CLUSTERUP_VAR_port=[1]", "A=b"}}
+	o := inventory.Options{
+		Home: "/home/ops",
+		Env:  []string{"CLUSTERUP_VAR_version=3.7.3", "CLUSTERUP_VAR_port=[1]", "A=b"},
+	}
 	f.Fuzz(func(t *testing.T, src []byte, json bool) {
 		name := "/inv/fuzz.hcl"
 		if json {
@@ -71,7 +77,8 @@ func checkPromises(t *testing.T, c *inventory.Cluster) {
 	if c.Etcd.ElectionTimeout < 5*c.Etcd.HeartbeatInterval || c.Etcd.HeartbeatInterval <= 0 {
 		t.Fatalf("timing %+v", c.Etcd)
 	}
-	if http := c.TLS.HTTPClientPort; http != 0 && (!c.TLS.Clients || http == c.PeerPort || http == c.ClientPort || http == c.MetricsPort) {
+	if http := c.TLS.HTTPClientPort; http != 0 &&
+		(!c.TLS.Clients || http == c.PeerPort || http == c.ClientPort || http == c.MetricsPort) {
 		t.Fatalf("http on %d: %+v", http, c)
 	}
 	names := map[string]bool{}

@@ -10,7 +10,8 @@ func TestStarterLoads(t *testing.T) {
 	for _, o := range []inventory.StarterOptions{
 		{},
 		{
-			Cluster: "lab", Version: "3.7.3", Hosts: []string{"a=10.0.0.1", "2001:db8::2", "c=db3.example.com"}, User: "ops", Sudo: true,
+			Cluster: "lab", Version: "3.7.3", Hosts: []string{"a=10.0.0.1", "2001:db8::2", "c=db3.example.com"}, User: "ops",
+			Sudo:         true,
 			IdentityFile: "~/.ssh/id_ed25519", Mirror: "file:///srv/mirror",
 		},
 		{Hosts: []string{"10.0.0.1"}},

@@ -81,8 +81,9 @@ cluster "a" {
 			HeartbeatInterval: 100 * time.Millisecond, ElectionTimeout: time.Second,
 		},
 		Members: []inventory.Member{{
-			Name: "m", Address: "10.0.0.1", SSHAddress: "10.0.0.1", SSHPort: 22, PeerAddress: "10.0.0.1", ClientAddress: "10.0.0.1",
-			SSH: ssh, DataDir: "/var/lib/etcd-a", Range: inventory.Range{File: "/inv/test.hcl", Line: 4, Column: 3},
+			Name: "m", Address: "10.0.0.1", SSHAddress: "10.0.0.1", SSHPort: 22, PeerAddress: "10.0.0.1",
+			ClientAddress: "10.0.0.1",
+			SSH:           ssh, DataDir: "/var/lib/etcd-a", Range: inventory.Range{File: "/inv/test.hcl", Line: 4, Column: 3},
 		}},
 		Dir: "/inv", Range: inventory.Range{File: "/inv/test.hcl", Line: 2, Column: 1},
 	}
@@ -158,14 +159,42 @@ cluster "a" {
 		o              inventory.Options
 		want           []string
 	}{
-		{"unknown", "error", inventory.Options{Vars: map[string]string{"prot": "1"}}, []string{"--var prot", `Did you mean "port"?`}},
-		{"not a number", "error", inventory.Options{Vars: map[string]string{"port": "http"}}, []string{"--var port:1:1", "is a number"}},
+		{
+			"unknown", "error",
+			inventory.Options{Vars: map[string]string{"prot": "1"}},
+			[]string{"--var prot", `Did you mean "port"?`},
+		},
+		{
+			"not a number", "error",
+			inventory.Options{Vars: map[string]string{"port": "http"}},
+			[]string{"--var port:1:1", "is a number"},
+		},
 		{"function", "error", inventory.Options{Vars: map[string]string{"port": "max(1, 2)"}}, []string{"--var port:1:1"}},
-		{"huge", "error", inventory.Options{Vars: map[string]string{"port": "1e999999999"}}, []string{"client_port out of range"}},
-		{"list", "error", inventory.Options{Env: []string{"CLUSTERUP_VAR_port=[1]"}}, []string{"environment CLUSTERUP_VAR_port"}},
-		{"close to the name", "warning", inventory.Options{Env: []string{"CLUSTERUP_VAR_prot=1"}}, []string{`Did you mean "port"?`}},
-		{"unknown in a file", "error", inventory.Options{VarFiles: []string{file}}, []string{"vars.hcl:1:1", `Did you mean "port"?`}},
-		{"no file", "error", inventory.Options{VarFiles: []string{filepath.Join(dir, "none")}}, []string{"variable file not read"}},
+		{
+			"huge", "error",
+			inventory.Options{Vars: map[string]string{"port": "1e999999999"}},
+			[]string{"client_port out of range"},
+		},
+		{
+			"list", "error",
+			inventory.Options{Env: []string{"CLUSTERUP_VAR_port=[1]"}},
+			[]string{"environment CLUSTERUP_VAR_port"},
+		},
+		{
+			"close to the name", "warning",
+			inventory.Options{Env: []string{"CLUSTERUP_VAR_prot=1"}},
+			[]string{`Did you mean "port"?`},
+		},
+		{
+			"unknown in a file", "error",
+			inventory.Options{VarFiles: []string{file}},
+			[]string{"vars.hcl:1:1", `Did you mean "port"?`},
+		},
+		{
+			"no file", "error",
+			inventory.Options{VarFiles: []string{filepath.Join(dir, "none")}},
+			[]string{"variable file not read"},
+		},
 		{"a directory", "error", inventory.Options{VarFiles: []string{dir}}, []string{"not a regular file"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -202,12 +231,17 @@ cluster "a" {
 		want     map[string]string
 	}{
 		{"3.5.35", 1, map[string]string{
-			"experimental-compact-hash-check-enabled": "true", "experimental-initial-corrupt-check": "false", "experimental-corrupt-check-time": "4h",
+			"experimental-compact-hash-check-enabled": "true", "experimental-initial-corrupt-check": "false",
+			"experimental-corrupt-check-time": "4h",
 		}},
 		{"3.6.16", 2, map[string]string{
-			"experimental-compact-hash-check-enabled": "true", "experimental-initial-corrupt-check": "false", "corrupt-check-time": "4h",
+			"experimental-compact-hash-check-enabled": "true", "experimental-initial-corrupt-check": "false",
+			"corrupt-check-time": "4h",
 		}},
-		{"3.7.3", 2, map[string]string{"feature-gates": "CompactHashCheck=true,InitialCorruptCheck=false", "corrupt-check-time": "4h"}},
+		{"3.7.3", 2, map[string]string{
+			"feature-gates":      "CompactHashCheck=true,InitialCorruptCheck=false",
+			"corrupt-check-time": "4h",
+		}},
 	} {
 		edited, err := inventory.SetVersion([]byte(src), "/inv/test.hcl", "", tt.version)
 		if err != nil {
@@ -279,10 +313,22 @@ func TestSharedHosts(t *testing.T) {
 		{"same host, other ports", `address = "10.0.0.1"`, `address = "10.0.0.1"`, ports, false},
 		{"same host, one port shared", `address = "10.0.0.1"`, `address = "10.0.0.1"`, ports + "client_port = 2381\n", true},
 		{"same unit", `address = "10.0.0.1"`, `address = "10.0.0.1"`, ports + "unit_name = \"etcd-one\"\n", true},
-		{"data inside data", `address = "10.0.0.1"`, `address = "10.0.0.1"`, ports + "data_dir = \"/var/lib/etcd-one/two\"\n", true},
-		{"same SSH address", "address = \"10.0.0.1\"\n ssh_address = \"192.0.2.1\"", "address = \"10.0.0.2\"\n ssh_address = \"192.0.2.1\"", "", true},
-		{"forwarded SSH ports", "address = \"10.0.0.1\"\n ssh_address = \"192.0.2.1\"\n ssh_port = 2201", "address = \"10.0.0.2\"\n ssh_address = \"192.0.2.1\"\n ssh_port = 2202", "", false},
-		{"same address behind other jump hosts", `address = "10.0.0.1"`, "address = \"10.0.0.1\"\n ssh {\n jump { address = \"192.0.2.9\" }\n}", "", false},
+		{
+			"data inside data", `address = "10.0.0.1"`, `address = "10.0.0.1"`, ports + "data_dir = \"/var/lib/etcd-one/two\"\n",
+			true,
+		},
+		{
+			"same SSH address", "address = \"10.0.0.1\"\n ssh_address = \"192.0.2.1\"",
+			"address = \"10.0.0.2\"\n ssh_address = \"192.0.2.1\"", "", true,
+		},
+		{
+			"forwarded SSH ports", "address = \"10.0.0.1\"\n ssh_address = \"192.0.2.1\"\n ssh_port = 2201",
+			"address = \"10.0.0.2\"\n ssh_address = \"192.0.2.1\"\n ssh_port = 2202", "", false,
+		},
+		{
+			"same address behind other jump hosts", `address = "10.0.0.1"`,
+			"address = \"10.0.0.1\"\n ssh {\n jump { address = \"192.0.2.9\" }\n}", "", false,
+		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			settings := tt.settings

@@ -8,8 +8,9 @@ import (
 )
 
 var memberSchema = &hcl.BodySchema{
-	Attributes: attributes("for_each", "name", "address", "ssh_address", "ssh_port", "peer_address", "client_address", "names", "data_dir", "wal_dir"),
-	Blocks:     []hcl.BlockHeaderSchema{{Type: "ssh"}},
+	Attributes: attributes("for_each", "name", "address", "ssh_address", "ssh_port", "peer_address", "client_address",
+		"names", "data_dir", "wal_dir"),
+	Blocks: []hcl.BlockHeaderSchema{{Type: "ssh"}},
 }
 
 // memberRead is a member with the places that checks across members point at.
@@ -71,9 +72,11 @@ func (s scope) forEach(attr *hcl.Attribute) (cty.Value, bool) {
 	case t.IsMapType() || t.IsObjectType():
 		return each, true
 	case t.IsTupleType() || t.IsListType() || t.IsSetType():
-		s.problems.errorAt(attr.Expr.Range(), "for_each over a list", "It takes a map, or a set of strings: toset([\"a\", \"b\"]), or { for n in range(3) : n => … }.")
+		s.problems.errorAt(attr.Expr.Range(), "for_each over a list",
+			"It takes a map, or a set of strings: toset([\"a\", \"b\"]), or { for n in range(3) : n => … }.")
 	default:
-		s.problems.errorAt(attr.Expr.Range(), "wrong type", "for_each takes a map, or a set of strings; this is %s.", typeWords(t))
+		s.problems.errorAt(attr.Expr.Range(), "wrong type", "for_each takes a map, or a set of strings; this is %s.",
+			typeWords(t))
 	}
 	return each, false
 }

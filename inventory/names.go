@@ -150,7 +150,10 @@ var (
 	// hiddenTrees are out of sight of hardened services (ProtectHome=).
 	hiddenTrees = []string{"/home", "/root"}
 	// sharedDirs may hold a data directory, but not be one.
-	sharedDirs = []string{"/", "/media", "/mnt", "/opt", "/srv", "/var", "/var/cache", "/var/lib", "/var/log", "/var/spool"}
+	sharedDirs = []string{
+		"/", "/media", "/mnt", "/opt", "/srv", "/var", "/var/cache", "/var/lib", "/var/log",
+		"/var/spool",
+	}
 )
 
 // checkDataDir says what keeps a path from being a directory of data.

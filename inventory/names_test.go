@@ -12,7 +12,8 @@ import (
 func TestParseAddress(t *testing.T) {
 	for text, want := range map[string]string{
 		"10.0.0.1": "10.0.0.1", "2001:DB8:0::1": "2001:db8::1", "[2001:db8::1]": "2001:db8::1", "::1": "::1",
-		"DB1.Example.com": "db1.example.com", "etcd-1": "etcd-1", "1and1.example": "1and1.example", "xn--bcher-kva.example": "xn--bcher-kva.example",
+		"DB1.Example.com": "db1.example.com", "etcd-1": "etcd-1", "1and1.example": "1and1.example",
+		"xn--bcher-kva.example":        "xn--bcher-kva.example",
 		strings.Repeat("a", 63) + ".b": strings.Repeat("a", 63) + ".b",
 	} {
 		if got, err := parseAddress(text); err != nil || got != want {
@@ -20,12 +21,17 @@ func TestParseAddress(t *testing.T) {
 		}
 	}
 	for text, want := range map[string]string{
-		"": "empty", "https://a": "without scheme", "10.0.0.1:22": "without the port", "a:22": "without the port", "[::1]:22": "without the port",
-		"10.0.0.0/24": "prefix length", "2001:db8::/64": "prefix length", "10.0.0.256": "neither", "10.0.0": "neither", "1": "neither",
+		"": "empty", "https://a": "without scheme", "10.0.0.1:22": "without the port", "a:22": "without the port",
+		"[::1]:22":    "without the port",
+		"10.0.0.0/24": "prefix length", "2001:db8::/64": "prefix length", "10.0.0.256": "neither", "10.0.0": "neither",
+		"1":          "neither",
 		"[10.0.0.1]": "brackets", "[a]": "brackets", "[::1": "brackets", "::1]": "not an IPv6", "2001:db8::g": "not an IPv6",
-		"fe80::1%eth0": "zone", "fe80::1": "link-local", "0.0.0.0": "one host", "::": "one host", "224.0.0.1": "one host", "ff02::1": "one host", "255.255.255.255": "one host",
-		"::ffff:10.0.0.1": "10.0.0.1", "a..b": "neither", "-a": "neither", "a-.b": "neither", "a_b": "neither", "bücher.example": "neither", "a b": "neither",
-		"a.": "final dot", "*.a": "neither", "ops@a": "user", strings.Repeat("a", 64): "neither", strings.Repeat("a.", 127) + "a": "253",
+		"fe80::1%eth0": "zone", "fe80::1": "link-local", "0.0.0.0": "one host", "::": "one host", "224.0.0.1": "one host",
+		"ff02::1": "one host", "255.255.255.255": "one host",
+		"::ffff:10.0.0.1": "10.0.0.1", "a..b": "neither", "-a": "neither", "a-.b": "neither", "a_b": "neither",
+		"bücher.example": "neither", "a b": "neither",
+		"a.": "final dot", "*.a": "neither", "ops@a": "user", strings.Repeat("a", 64): "neither",
+		strings.Repeat("a.", 127) + "a": "253",
 	} {
 		if got, err := parseAddress(text); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %q, %v; want an error with %q", text, got, err, want)
@@ -50,14 +56,19 @@ func TestAddressIsStable(t *testing.T) {
 }
 
 func TestCheckDataDir(t *testing.T) {
-	for _, dir := range []string{"/var/lib/etcd", "/var/lib/etcd/a", "/srv/etcd", "/data", "/mnt/disk1/etcd", "/opt/etcd", "/opt/clusterup-data"} {
+	for _, dir := range []string{
+		"/var/lib/etcd", "/var/lib/etcd/a", "/srv/etcd", "/data", "/mnt/disk1/etcd", "/opt/etcd",
+		"/opt/clusterup-data",
+	} {
 		if err := checkDataDir(dir); err != nil {
 			t.Errorf("%s: %v", dir, err)
 		}
 	}
 	for _, dir := range []string{
-		"", "etcd", "./etcd", "/", "//", "/srv/", "/srv/../etc", "/var", "/var/lib", "/etc", "/etc/etcd/a", "/opt/clusterup", "/opt/clusterup/etcd", "/usr/local/etcd",
-		"/tmp/etcd", "/run/etcd", "/proc/1", "/root/etcd", "/home/a/etcd", "/srv/a b", "/srv/%n", "/srv/$HOME", "/srv/a\n", "/srv/é", "/srv/" + strings.Repeat("a", 200),
+		"", "etcd", "./etcd", "/", "//", "/srv/", "/srv/../etc", "/var", "/var/lib", "/etc", "/etc/etcd/a", "/opt/clusterup",
+		"/opt/clusterup/etcd", "/usr/local/etcd",
+		"/tmp/etcd", "/run/etcd", "/proc/1", "/root/etcd", "/home/a/etcd", "/srv/a b", "/srv/%n", "/srv/$HOME", "/srv/a\n",
+		"/srv/é", "/srv/" + strings.Repeat("a", 200),
 	} {
 		if err := checkDataDir(dir); err == nil {
 			t.Errorf("%q is taken", dir)
@@ -71,7 +82,10 @@ func TestCheckName(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	for _, name := range []string{"", "A", "-a", "a-", ".", "..", "a..b", "a.", "a/b", "a b", "a=b", "a,b", "ä", "a\n", strings.Repeat("a", 64)} {
+	for _, name := range []string{
+		"", "A", "-a", "a-", ".", "..", "a..b", "a.", "a/b", "a b", "a=b", "a,b", "ä", "a\n",
+		strings.Repeat("a", 64),
+	} {
 		if err := checkName(name); err == nil {
 			t.Errorf("%q is taken", name)
 		}
@@ -117,7 +131,8 @@ func TestFlagTable(t *testing.T) {
 		}
 	}
 	for name, g := range gates {
-		if flag := etcdFlags()[g.flag]; g.flag != "" && (flag.kind != "bool" || !slices.Equal(flag.minors, []string{"3.5", "3.6"})) {
+		if flag := etcdFlags()[g.flag]; g.flag != "" &&
+			(flag.kind != "bool" || !slices.Equal(flag.minors, []string{"3.5", "3.6"})) {
 			t.Errorf("%s was %s, but that is %+v", name, g.flag, flag)
 		}
 	}

@@ -34,7 +34,8 @@ func parseDuration(s string) (time.Duration, error) {
 		scale, known := durationUnits[unit]
 		switch {
 		case digits == "":
-			return 0, fmt.Errorf("%q is not a duration; write whole numbers with units, such as \"1h30m\", \"120d\" or \"10y\"", s)
+			return 0, fmt.Errorf("%q is not a duration; write whole numbers with units, such as \"1h30m\", \"120d\" or \"10y\"",
+				s)
 		case unit == "":
 			return 0, fmt.Errorf("%q lacks a unit: ms, s, m (minutes), h, d, w or y", s)
 		case !known:

@@ -19,9 +19,11 @@ func TestParseDuration(t *testing.T) {
 		}
 	}
 	for text, want := range map[string]string{
-		"": "empty", "10": "lacks a unit", "-1h": "not a duration", "1.5h": "not a duration", "1 h": "not a duration", "h": "not a duration",
-		"1month": "not a unit", "1H": "not a unit", "1h1h": "twice", "293y": "292 years", "99999999999999999999s": "292 years",
-		"1h ": "not a duration", "١s": "not a duration", "1µs": "not a duration",
+		"": "empty", "10": "lacks a unit", "-1h": "not a duration", "1.5h": "not a duration", "1 h": "not a duration",
+		"h":      "not a duration",
+		"1month": "not a unit", "1H": "not a unit", "1h1h": "twice", "293y": "292 years",
+		"99999999999999999999s": "292 years",
+		"1h ":                   "not a duration", "١s": "not a duration", "1µs": "not a duration",
 	} {
 		if got, err := parseDuration(text); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v, %v; want an error with %q", text, got, err, want)
@@ -39,8 +41,9 @@ func TestParseSize(t *testing.T) {
 		}
 	}
 	for text, want := range map[string]string{
-		"": "not a size", "GiB": "not a size", "-1": "not a size", "1.5GiB": "not a size", "8 GiB": "not a size", "1GiB2MiB": "not a size",
-		"8GB": `"8GiB"`, "8G": `"8GiB"`, "8gib": `"8GiB"`, "8k": `"8KiB"`, "8x": "the units are",
+		"": "not a size", "GiB": "not a size", "-1": "not a size", "1.5GiB": "not a size", "8 GiB": "not a size",
+		"1GiB2MiB": "not a size",
+		"8GB":      `"8GiB"`, "8G": `"8GiB"`, "8gib": `"8GiB"`, "8k": `"8KiB"`, "8x": "the units are",
 		"9223372036854775808": "too large", "8388608TiB": "too large",
 	} {
 		if got, err := parseSize(text); err == nil || !strings.Contains(err.Error(), want) {

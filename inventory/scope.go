@@ -60,7 +60,8 @@ func (s scope) functionsExist(expr hcl.Expression) bool {
 	_ = hclsyntax.VisitAll(node, func(n hclsyntax.Node) hcl.Diagnostics {
 		if call, ok := n.(*hclsyntax.FunctionCallExpr); ok {
 			if _, known := s.functions[call.Name]; !known {
-				s.problems.errorAt(call.NameRange, "no such function", "There is no function %q.%s", call.Name, didYouMean(call.Name, maps.Keys(s.functions)))
+				s.problems.errorAt(call.NameRange, "no such function", "There is no function %q.%s", call.Name,
+					didYouMean(call.Name, maps.Keys(s.functions)))
 				good = false
 			}
 		}
@@ -78,10 +79,12 @@ func (s scope) referencesExist(expr hcl.Expression) bool {
 		object, known := s.lookup(root)
 		switch {
 		case root == "each" && !known && s.ctx.Variables != nil:
-			s.problems.errorAt(t.SourceRange(), "each outside for_each", "each.key and each.value exist only in a member block that has for_each.")
+			s.problems.errorAt(t.SourceRange(), "each outside for_each",
+				"each.key and each.value exist only in a member block that has for_each.")
 			good = false
 		case s.ctx.Variables == nil:
-			s.problems.errorAt(t.SourceRange(), "reference in a default", "A default refers to nothing else; combine values in a locals block.")
+			s.problems.errorAt(t.SourceRange(), "reference in a default",
+				"A default refers to nothing else; combine values in a locals block.")
 			good = false
 		case !known:
 			s.problems.errorAt(t.SourceRange(), "no such name", "There is no %q here; names begin with var, local or each.%s",
@@ -94,7 +97,8 @@ func (s scope) referencesExist(expr hcl.Expression) bool {
 			if !ok || object.Type().HasAttribute(attr.Name) {
 				continue
 			}
-			s.problems.errorAt(t.SourceRange(), "no such "+map[string]string{"var": "variable", "local": "local", "each": "value"}[root],
+			s.problems.errorAt(t.SourceRange(),
+				"no such "+map[string]string{"var": "variable", "local": "local", "each": "value"}[root],
 				"There is no %s.%s.%s", root, attr.Name, didYouMean(attr.Name, maps.Keys(object.Type().AttributeTypes())))
 			good = false
 		}
@@ -119,7 +123,8 @@ func (s scope) readLocals(blocks hcl.Blocks) {
 		s.problems.add(diags)
 		for _, name := range slices.Sorted(maps.Keys(more)) {
 			if old, twice := attrs[name]; twice {
-				s.problems.errorAt(more[name].NameRange, "local set twice", "local.%s is already set at %s.", name, at(old.NameRange))
+				s.problems.errorAt(more[name].NameRange, "local set twice", "local.%s is already set at %s.", name,
+					at(old.NameRange))
 				continue
 			}
 			attrs[name] = more[name]

@@ -85,9 +85,11 @@ func (v values) mirror(out *Release) {
 	case !slices.Contains([]string{"http", "https", "file"}, u.Scheme):
 		v.bad("mirror", "bad mirror", "%q: a mirror is an http, https or file URL, or a path.", u.Scheme)
 	case u.User != nil || u.RawQuery != "" || u.Fragment != "":
-		v.bad("mirror", "bad mirror", "Write it without user, password, query and fragment; secrets do not belong in an inventory.")
+		v.bad("mirror", "bad mirror",
+			"Write it without user, password, query and fragment; secrets do not belong in an inventory.")
 	case u.Scheme == "file" && (u.Host != "" || !filepath.IsAbs(u.Path)):
-		v.bad("mirror", "bad mirror", "A file URL has three slashes and an absolute path: file:///srv/mirror. A path relative to the inventory is written without file://.")
+		v.bad("mirror", "bad mirror",
+			"A file URL has three slashes and an absolute path: file:///srv/mirror. A path relative to the inventory is written without file://.")
 	case u.Scheme != "file" && u.Hostname() == "":
 		v.bad("mirror", "bad mirror", "%q has no host.", clip(text))
 	case noMirror(text) != "":
@@ -100,7 +102,8 @@ func (v values) mirror(out *Release) {
 var (
 	mirrorFile    = regexp.MustCompile(`/?[^/]*(\.tar\.gz|\.tgz|\.zip|\.tar|SHA256SUMS)$`)
 	mirrorVersion = regexp.MustCompile(`/v\d+\.\d+\.\d+$`)
-	githubPages   = regexp.MustCompile(`^https?://(?:www\.)?github\.com/([^/]+/[^/]+)(?:/releases(?:/(?:latest|tag/.*|tag|expanded_assets/.*))?)?$`)
+	githubPages   = regexp.MustCompile(
+		`^https?://(?:www\.)?github\.com/([^/]+/[^/]+)(?:/releases(?:/(?:latest|tag/.*|tag|expanded_assets/.*))?)?$`)
 )
 
 // noMirror says what to write where a mirror names one file or version of it, or a page about it; empty: it may be a
@@ -108,14 +111,17 @@ var (
 func noMirror(text string) string {
 	bare := strings.TrimRight(text, "/")
 	if page := githubPages.FindStringSubmatch(bare); page != nil {
-		return fmt.Sprintf("This is a page about releases. The files lie below %q.", "https://github.com/"+page[1]+"/releases/download")
+		return fmt.Sprintf("This is a page about releases. The files lie below %q.",
+			"https://github.com/"+page[1]+"/releases/download")
 	}
 	folder := mirrorVersion.ReplaceAllString(mirrorFile.ReplaceAllString(bare, ""), "")
 	switch {
 	case folder == bare:
 		return ""
 	case !strings.Contains(text, "://") && !mirrorVersion.MatchString(bare):
-		return fmt.Sprintf("It names one file. A mirror is a folder with one folder a version; one archive is given by archive = %q.", clip(text))
+		return fmt.Sprintf(
+			"It names one file. A mirror is a folder with one folder a version; one archive is given by archive = %q.",
+			clip(text))
 	case folder == "" || strings.HasSuffix(folder, ":") || strings.HasSuffix(folder, "/"):
 		return "It names one file. A mirror holds a folder for each version: MIRROR/vVERSION/etcd-vVERSION-linux-ARCH.tar.gz."
 	}
@@ -199,7 +205,8 @@ func (s scope) readPKI(b *hcl.Block, where place) PKI {
 		s.problems.errorAt(where1("ca_lifetime"), "ca_lifetime too long", "A CA lives for at most 100y; it can be rotated.")
 	case out.Lifetime >= out.CALifetime:
 		s.problems.errorAt(where1("lifetime", "ca_lifetime"), "lifetime too long",
-			"A certificate (%s) must not outlive the CA that signs it (%s).", durationText(out.Lifetime), durationText(out.CALifetime))
+			"A certificate (%s) must not outlive the CA that signs it (%s).", durationText(out.Lifetime),
+			durationText(out.CALifetime))
 	case out.RenewBefore >= out.Lifetime || out.RenewBefore <= 0:
 		s.problems.errorAt(where1("renew_before", "lifetime"), "renew_before out of range",
 			"It is longer than 0 and shorter than lifetime (%s).", durationText(out.Lifetime))

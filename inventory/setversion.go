@@ -34,7 +34,8 @@ func SetVersion(src []byte, filename, cluster, version string) ([]byte, error) {
 	start, end := place.Start.Byte, place.End.Byte
 	offset := strings.Index(string(src[start:end]), old)
 	if offset < 0 {
-		return nil, fmt.Errorf("set version in %s: the value %q at line %d is not written plainly; edit it by hand", filename, old, place.Start.Line)
+		return nil, fmt.Errorf("set version in %s: the value %q at line %d is not written plainly; edit it by hand", filename,
+			old, place.Start.Line)
 	}
 	start += offset
 	out := slices.Concat(src[:start], []byte(version), src[start+len(old):])

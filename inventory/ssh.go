@@ -40,9 +40,11 @@ func (s scope) readSSH(b *hcl.Block, where place, inherited SSH) SSH {
 	v.flag("agent", &out.Agent)
 	v.paths("identity_file", &out.IdentityFiles)
 	if v.paths("known_hosts", &out.KnownHosts); len(out.KnownHosts) == 0 {
-		v.bad("known_hosts", "no known_hosts", "Host keys are always checked; name at least one file, or leave the attribute out.")
+		v.bad("known_hosts", "no known_hosts",
+			"Host keys are always checked; name at least one file, or leave the attribute out.")
 	}
-	if v.duration("connect_timeout", &out.ConnectTimeout) && (out.ConnectTimeout < time.Second || out.ConnectTimeout > 10*time.Minute) {
+	if v.duration("connect_timeout", &out.ConnectTimeout) &&
+		(out.ConnectTimeout < time.Second || out.ConnectTimeout > 10*time.Minute) {
 		v.bad("connect_timeout", "connect_timeout out of range", "It is between 1s and 10m.")
 	}
 	if len(content.Blocks) > 0 {

@@ -36,9 +36,11 @@ func (v values) checkHTTPClientPort(tls TLS, taken []namedPort) {
 			"With clients = false they speak http on client_port already; take away the one line or the other.")
 	case clash == "client_port":
 		v.bad(name, "port used twice", "client_port and %s are both %d, and one port does not speak both https and http. "+
-			"Where clients are to find http on %[2]d until they have moved, give client_port another number.", name, tls.HTTPClientPort)
+			"Where clients are to find http on %[2]d until they have moved, give client_port another number.", name,
+			tls.HTTPClientPort)
 	case clash != "":
-		v.bad(name, "port used twice", "%s and %s are both %d; give one of them another number.", clash, name, tls.HTTPClientPort)
+		v.bad(name, "port used twice", "%s and %s are both %d; give one of them another number.", clash, name,
+			tls.HTTPClientPort)
 	default:
 		v.problems.warnAt(v.exprRange(name), "http beside TLS",
 			"Whoever reaches port %d can read and write everything, without a certificate. Take the line away once all clients have moved to https.", tls.HTTPClientPort)

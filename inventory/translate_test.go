@@ -14,7 +14,8 @@ import (
 
 func TestFlagsFor(t *testing.T) {
 	type flags = map[string]string
-	const check, hash, lease = "experimental-initial-corrupt-check", "experimental-compact-hash-check-enabled", "experimental-enable-lease-checkpoint"
+	const check, hash, lease = "experimental-initial-corrupt-check", "experimental-compact-hash-check-enabled",
+		"experimental-enable-lease-checkpoint"
 	none := func(minor string, names ...string) map[string]*FlagError {
 		return map[string]*FlagError{minor: {minor, names}}
 	}
@@ -23,8 +24,14 @@ func TestFlagsFor(t *testing.T) {
 		in35, in36, in37 flags
 		missing          map[string]*FlagError // by minor
 	}{
-		"none":       {nil, flags{}, flags{}, flags{}, nil},
-		"everywhere": {flags{"pre-vote": "true"}, flags{"pre-vote": "true"}, flags{"pre-vote": "true"}, flags{"pre-vote": "true"}, nil},
+		"none": {nil, flags{}, flags{}, flags{}, nil},
+		"everywhere": {
+			flags{"pre-vote": "true"},
+			flags{"pre-vote": "true"},
+			flags{"pre-vote": "true"},
+			flags{"pre-vote": "true"},
+			nil,
+		},
 		"old name": {
 			flags{"experimental-corrupt-check-time": "4h"},
 			flags{"experimental-corrupt-check-time": "4h"},
@@ -89,10 +96,23 @@ func TestFlagsFor(t *testing.T) {
 			flags{"feature-gates": "AllBeta=false,SetMemberLocalAddr=true"},
 			none("3.5", "feature-gates=AllBeta", "feature-gates=SetMemberLocalAddr"),
 		},
-		"removed": {flags{"enable-v2": "false", "proxy-dial-timeout": "9", "pre-vote": "true"}, flags{"enable-v2": "false", "proxy-dial-timeout": "9", "pre-vote": "true"}, flags{"pre-vote": "true"}, flags{"pre-vote": "true"}, map[string]*FlagError{
-			"3.6": {"3.6", []string{"enable-v2", "proxy-dial-timeout"}}, "3.7": {"3.7", []string{"enable-v2", "proxy-dial-timeout"}},
-		}},
-		"new": {flags{"max-learners": "2"}, nil, flags{"max-learners": "2"}, flags{"max-learners": "2"}, none("3.5", "max-learners")},
+		"removed": {
+			flags{"enable-v2": "false", "proxy-dial-timeout": "9", "pre-vote": "true"},
+			flags{"enable-v2": "false", "proxy-dial-timeout": "9", "pre-vote": "true"},
+			flags{"pre-vote": "true"},
+			flags{"pre-vote": "true"},
+			map[string]*FlagError{
+				"3.6": {"3.6", []string{"enable-v2", "proxy-dial-timeout"}},
+				"3.7": {"3.7", []string{"enable-v2", "proxy-dial-timeout"}},
+			},
+		},
+		"new": {
+			flags{"max-learners": "2"},
+			nil,
+			flags{"max-learners": "2"},
+			flags{"max-learners": "2"},
+			none("3.5", "max-learners"),
+		},
 		"new under its old name": {
 			flags{"experimental-warning-unary-request-duration": "1s"},
 			nil,
@@ -104,13 +124,21 @@ func TestFlagsFor(t *testing.T) {
 			flags{"v2-deprecation": "not-yet"},
 			flags{"v2-deprecation": "not-yet"},
 			nil, nil,
-			map[string]*FlagError{"3.6": {"3.6", []string{"v2-deprecation=not-yet"}}, "3.7": {"3.7", []string{"v2-deprecation=not-yet"}}},
+			map[string]*FlagError{
+				"3.6": {"3.6", []string{"v2-deprecation=not-yet"}},
+				"3.7": {"3.7", []string{"v2-deprecation=not-yet"}},
+			},
 		},
 		"a value kept": {
-			flags{"v2-deprecation": "write-only"}, flags{"v2-deprecation": "write-only"}, flags{"v2-deprecation": "write-only"}, flags{"v2-deprecation": "write-only"}, nil,
+			flags{"v2-deprecation": "write-only"},
+			flags{"v2-deprecation": "write-only"},
+			flags{"v2-deprecation": "write-only"},
+			flags{"v2-deprecation": "write-only"},
+			nil,
 		},
 		"unknown": {flags{"no-such-flag": "1", "experimental-none": ""}, nil, nil, nil, map[string]*FlagError{
-			"3.5": {"3.5", []string{"experimental-none", "no-such-flag"}}, "3.6": {"3.6", []string{"experimental-none", "no-such-flag"}},
+			"3.5": {"3.5", []string{"experimental-none", "no-such-flag"}},
+			"3.6": {"3.6", []string{"experimental-none", "no-such-flag"}},
 			"3.7": {"3.7", []string{"experimental-none", "no-such-flag"}},
 		}},
 	} {
@@ -142,9 +170,18 @@ func TestFlagsForMistakes(t *testing.T) {
 		flags map[string]string
 		want  string
 	}{
-		{map[string]string{"corrupt-check-time": "4h", "experimental-corrupt-check-time": "5h"}, `corrupt-check-time and experimental-corrupt-check-time are the same setting with different values, "4h" and "5h"`},
-		{map[string]string{"feature-gates": "LeaseCheckpoint=true", "experimental-enable-lease-checkpoint": "false"}, "experimental-enable-lease-checkpoint and feature-gates are the same"},
-		{map[string]string{"experimental-enable-lease-checkpoint": "maybe"}, `experimental-enable-lease-checkpoint is "maybe", and takes true or false`},
+		{
+			map[string]string{"corrupt-check-time": "4h", "experimental-corrupt-check-time": "5h"},
+			`corrupt-check-time and experimental-corrupt-check-time are the same setting with different values, "4h" and "5h"`,
+		},
+		{
+			map[string]string{"feature-gates": "LeaseCheckpoint=true", "experimental-enable-lease-checkpoint": "false"},
+			"experimental-enable-lease-checkpoint and feature-gates are the same",
+		},
+		{
+			map[string]string{"experimental-enable-lease-checkpoint": "maybe"},
+			`experimental-enable-lease-checkpoint is "maybe", and takes true or false`,
+		},
 		{map[string]string{"feature-gates": "LeaseCheckpoint"}, `"LeaseCheckpoint" is not GATE=true or GATE=false`},
 		{map[string]string{"feature-gates": "=true"}, `"=true" is not`},
 		{map[string]string{"feature-gates": "A=yes"}, `"A=yes" is not`},
@@ -172,7 +209,8 @@ func drawFlags(t *rapid.T) map[string]string {
 		}
 	}
 	on := map[string]string{}
-	for _, name := range rapid.SliceOfNDistinct(rapid.SampledFrom(slices.Sorted(maps.Keys(gates))), 0, 3, rapid.ID).Draw(t, "gates") {
+	for _, name := range rapid.SliceOfNDistinct(rapid.SampledFrom(slices.Sorted(maps.Keys(gates))), 0, 3, rapid.ID).Draw(t,
+		"gates") {
 		on[name] = rapid.SampledFrom([]string{"true", "false"}).Draw(t, name)
 	}
 	if len(on) > 0 {
@@ -260,7 +298,8 @@ func inHelp(t *testing.T, minor string) (flags, gates []string) {
 // TestTranslationsAreInHelp translates every flag and gate of every minor to
 // every other, and looks for the outcome in what etcd itself prints.
 func TestTranslationsAreInHelp(t *testing.T) {
-	unlisted := map[string]string{"experimental-snapshot-catchup-entries": "3.5", "config-file": ""} // taken, but not in the help
+	// taken, but not in the help
+	unlisted := map[string]string{"experimental-snapshot-catchup-entries": "3.5", "config-file": ""}
 	found := map[string]int{}
 	for _, to := range knownMinors {
 		flags, listed := inHelp(t, to)

@@ -134,10 +134,14 @@ func (p *problems) variablesFromEnv(declared map[string]*variable, env []string)
 func (p *problems) variableFromText(declared map[string]*variable, name, text, source string) {
 	v, ok := declared[name]
 	if !ok {
-		p.errorf("no such variable", "%s: this inventory declares no variable %q.%s", source, clip(name), didYouMean(name, maps.Keys(declared)))
+		p.errorf("no such variable", "%s: this inventory declares no variable %q.%s", source, clip(name),
+			didYouMean(name, maps.Keys(declared)))
 		return
 	}
-	where := hcl.Range{Filename: source, Start: hcl.InitialPos, End: hcl.Pos{Line: 1, Column: len(text) + 1, Byte: len(text)}}
+	where := hcl.Range{
+		Filename: source, Start: hcl.InitialPos,
+		End: hcl.Pos{Line: 1, Column: len(text) + 1, Byte: len(text)},
+	}
 	p.sources[source] = []byte(text)
 	if v.typ == cty.String || v.typ == cty.DynamicPseudoType && v.value == cty.NilVal {
 		p.assign(v, cty.StringVal(text), where)
@@ -152,7 +156,9 @@ func (p *problems) variableFromText(declared map[string]*variable, name, text, s
 		}
 	}
 	v.broken = true
-	p.errorAt(where, "wrong type", "The variable %s is a %s, and this is not; write it as in the inventory, such as '[\"a\", \"b\"]'.", name, typeexpr.TypeString(v.typ))
+	p.errorAt(where, "wrong type",
+		"The variable %s is a %s, and this is not; write it as in the inventory, such as '[\"a\", \"b\"]'.", name,
+		typeexpr.TypeString(v.typ))
 }
 
 func (p *problems) variablesFromFile(declared map[string]*variable, path string) {
@@ -171,7 +177,8 @@ func (p *problems) variablesFromFile(declared map[string]*variable, path string)
 		attr := attrs[name]
 		v, ok := declared[name]
 		if !ok {
-			p.errorAt(attr.NameRange, "no such variable", "The inventory declares no variable %q.%s", name, didYouMean(name, maps.Keys(declared)))
+			p.errorAt(attr.NameRange, "no such variable", "The inventory declares no variable %q.%s", name,
+				didYouMean(name, maps.Keys(declared)))
 			continue
 		}
 		value, diags := attr.Expr.Value(nil)

@@ -176,7 +176,8 @@ func (p *planner) inOrder(have []Host, specs []HostSpec) []Host {
 }
 
 func (h Host) contradicts(s HostSpec) error {
-	if s.Suite != "" && s.Suite != h.Suite || s.IPv4.IsValid() && s.IPv4 != h.IPv4 || s.IPv6.IsValid() && s.IPv6 != h.IPv6 {
+	if s.Suite != "" && s.Suite != h.Suite || s.IPv4.IsValid() && s.IPv4 != h.IPv4 ||
+		s.IPv6.IsValid() && s.IPv6 != h.IPv6 {
 		return fmt.Errorf("host %s: is up as %s %s %s; take the lab down to change that", h.Name, h.Suite, h.IPv4, h.IPv6)
 	}
 	return nil

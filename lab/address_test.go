@@ -28,12 +28,21 @@ func TestPlanHosts(t *testing.T) {
 	}{
 		{name: "named", specs: named(2), want: []Host{one, host("etcd-2", "bookworm", "198.18.0.12", "fdc1:7570::12")}},
 		{name: "again", have: []Host{one}, specs: named(1), want: []Host{one}},
-		{name: "one more", have: []Host{one}, specs: named(2), want: []Host{one, host("etcd-2", "bookworm", "198.18.0.12", "fdc1:7570::12")}},
-		{name: "those beyond stay", have: []Host{one}, specs: []HostSpec{{Name: "b", Suite: "trixie"}}, want: []Host{one, host("b", "trixie", "198.18.0.12", "fdc1:7570::12")}},
+		{
+			name: "one more", have: []Host{one}, specs: named(2),
+			want: []Host{one, host("etcd-2", "bookworm", "198.18.0.12", "fdc1:7570::12")},
+		},
+		{
+			name: "those beyond stay", have: []Host{one}, specs: []HostSpec{{Name: "b", Suite: "trixie"}},
+			want: []Host{one, host("b", "trixie", "198.18.0.12", "fdc1:7570::12")},
+		},
 		{
 			name:  "an address asked for is not given away",
 			specs: []HostSpec{{Name: "a"}, {Name: "b", IPv4: at("198.18.0.11")}},
-			want:  []Host{host("a", "bookworm", "198.18.0.12", "fdc1:7570::12"), host("b", "bookworm", "198.18.0.11", "fdc1:7570::11")},
+			want: []Host{
+				host("a", "bookworm", "198.18.0.12", "fdc1:7570::12"),
+				host("b", "bookworm", "198.18.0.11", "fdc1:7570::11"),
+			},
 		},
 		{name: "twice", specs: []HostSpec{{Name: "a"}, {Name: "a"}}, err: "named twice"},
 		{name: "bad name", specs: []HostSpec{{Name: "A_"}}, err: `host "A_"`},
@@ -41,9 +50,18 @@ func TestPlanHosts(t *testing.T) {
 		{name: "bad suite", specs: []HostSpec{{Name: "a", Suite: "sid"}}, err: `suite "sid"`},
 		{name: "outside", specs: []HostSpec{{Name: "a", IPv4: at("10.0.0.1")}}, err: "outside 198.18.0.0/15"},
 		{name: "outside v6", specs: []HostSpec{{Name: "a", IPv6: at("fd00::1")}}, err: "outside fdc1:7570::/48"},
-		{name: "the control machine's address", specs: []HostSpec{{Name: "a", IPv4: at("198.18.0.1")}}, err: "belongs to control"},
-		{name: "address twice", have: []Host{one}, specs: []HostSpec{{Name: "a", IPv6: at("fdc1:7570::11")}}, err: "belongs to etcd-1"},
-		{name: "other suite", have: []Host{one}, specs: []HostSpec{{Name: "etcd-1", Suite: "trixie"}}, err: "is up as bookworm"},
+		{
+			name: "the control machine's address", specs: []HostSpec{{Name: "a", IPv4: at("198.18.0.1")}},
+			err: "belongs to control",
+		},
+		{
+			name: "address twice", have: []Host{one}, specs: []HostSpec{{Name: "a", IPv6: at("fdc1:7570::11")}},
+			err: "belongs to etcd-1",
+		},
+		{
+			name: "other suite", have: []Host{one}, specs: []HostSpec{{Name: "etcd-1", Suite: "trixie"}},
+			err: "is up as bookworm",
+		},
 		{name: "too many", specs: named(241), err: "no address left"},
 	}
 	for _, tt := range tests {

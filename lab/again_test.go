@@ -63,7 +63,8 @@ func restart(t *testing.T, l *Lab, i, round int) error {
 		return err
 	}
 	defer conn.Close()
-	if _, err := l.Exec(t.Context(), host.Name, "systemd-run", "-q", "bash", "-c", fmt.Sprintf(busyScript, peer.IPv4)); err != nil {
+	if _, err := l.Exec(t.Context(), host.Name, "systemd-run", "-q", "bash", "-c",
+		fmt.Sprintf(busyScript, peer.IPv4)); err != nil {
 		return err
 	}
 	if err := l.LimitedDisk(t.Context(), host.Name, "/srv/disk", 4<<20); err != nil {

@@ -158,7 +158,8 @@ func mirrorIn(sources string) string {
 		}
 		for _, w := range words[1:] {
 			u, err := url.Parse(w)
-			if err == nil && (u.Scheme == "http" || u.Scheme == "https") && strings.HasSuffix(strings.TrimSuffix(u.Path, "/"), "/debian") {
+			if err == nil && (u.Scheme == "http" || u.Scheme == "https") &&
+				strings.HasSuffix(strings.TrimSuffix(u.Path, "/"), "/debian") {
 				return strings.TrimSuffix(w, "/")
 			}
 		}

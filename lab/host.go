@@ -92,7 +92,8 @@ func (s site) mountRoot() error {
 	}
 	err := mountOverlay(s.Base, filepath.Join(s.dir, "upper"), filepath.Join(s.dir, "work"), s.root())
 	if err != nil {
-		return fmt.Errorf("mount overlay for %s: %w (its directory must lie on a real disk, not on another overlay)", s.Name, err)
+		return fmt.Errorf("mount overlay for %s: %w (its directory must lie on a real disk, not on another overlay)", s.Name,
+			err)
 	}
 	return nil
 }
@@ -150,7 +151,10 @@ func (s site) wipe(keepKey bool) error {
 	if err := unmountBelow(s.dir); err != nil {
 		return err
 	}
-	gone := []string{s.seeded(), filepath.Join(s.dir, "upper"), filepath.Join(s.dir, "work"), filepath.Join(s.dir, "disks")}
+	gone := []string{
+		s.seeded(), filepath.Join(s.dir, "upper"), filepath.Join(s.dir, "work"),
+		filepath.Join(s.dir, "disks"),
+	}
 	if !keepKey {
 		gone = append(gone, s.hostKey(), s.hostKey()+".pub")
 	}

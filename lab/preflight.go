@@ -41,7 +41,8 @@ const keyring = "/usr/share/keyrings/debian-archive-keyring.gpg"
 // Preflight says, all at once, what this machine lacks for a lab; the error is a *PreflightError. It changes nothing.
 func Preflight() error {
 	if runtime.GOOS != "linux" {
-		return &PreflightError{Problems: []string{"a lab needs Linux; this is " + runtime.GOOS + ": use a Linux machine or a virtual one"}}
+		return &PreflightError{Problems: []string{"a lab needs Linux; this is " + runtime.GOOS +
+			": use a Linux machine or a virtual one"}}
 	}
 	var e PreflightError
 	if os.Geteuid() != 0 {
@@ -96,7 +97,8 @@ func tool(name string) string {
 
 func checkPath(what, path string) error {
 	if !filepath.IsAbs(path) || strings.ContainsAny(path, ":,\\ \t\n\"") {
-		return fmt.Errorf("%s %q: must be absolute and free of : , \\ quotes and blanks (mount options cannot hold them)", what, path)
+		return fmt.Errorf("%s %q: must be absolute and free of : , \\ quotes and blanks (mount options cannot hold them)",
+			what, path)
 	}
 	return nil
 }

@@ -160,14 +160,22 @@ func TestParseMounts(t *testing.T) {
 40 31 0:37 / /sys/fs/cgroup/systemd rw - cgroup cgroup rw,name=systemd
 not a line
 `
-	want := []mount{{"/", "ext4", "rw"}, {"/a b", "tmpfs", "rw,size=1k"}, {"/sys/fs/cgroup/systemd", "cgroup", "rw,name=systemd"}}
+	want := []mount{
+		{"/", "ext4", "rw"},
+		{"/a b", "tmpfs", "rw,size=1k"},
+		{"/sys/fs/cgroup/systemd", "cgroup", "rw,name=systemd"},
+	}
 	if d := cmp.Diff(want, parseMounts(info), cmp.AllowUnexported(mount{})); d != "" {
 		t.Error(d)
 	}
 }
 
 func TestTrackers(t *testing.T) {
-	hs := []hierarchy{{path: "u", v2: true}, {path: "s", opts: []string{"rw", "name=systemd"}}, {path: "m", opts: []string{"rw", "memory"}}}
+	hs := []hierarchy{
+		{path: "u", v2: true},
+		{path: "s", opts: []string{"rw", "name=systemd"}},
+		{path: "m", opts: []string{"rw", "memory"}},
+	}
 	var got []string
 	for _, h := range trackers(hs) {
 		got = append(got, h.path)
@@ -234,8 +242,14 @@ func TestPending(t *testing.T) {
 		{"nothing", "", false},
 		{"its own", "57 ssh.service start running\n1 graphical.target start waiting\n", true},
 		{"not yet begun", "57 ssh.service start waiting\n", true},
-		{"a member that looks for its quorum", "81 etcd-prod.service start running\n1 graphical.target start waiting\n2 multi-user.target start waiting\n", false},
-		{"both", "81 etcd-prod.service start running\n57 ssh.service start running\n2 multi-user.target start waiting\n", true},
+		{
+			"a member that looks for its quorum",
+			"81 etcd-prod.service start running\n1 graphical.target start waiting\n2 multi-user.target start waiting\n", false,
+		},
+		{
+			"both", "81 etcd-prod.service start running\n57 ssh.service start running\n2 multi-user.target start waiting\n",
+			true,
+		},
 	} {
 		if got := pending(tt.jobs, foreign); got != tt.want {
 			t.Errorf("%s: pending = %t, want %t", tt.name, got, tt.want)

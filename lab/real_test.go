@@ -149,7 +149,8 @@ func TestFaults(t *testing.T) {
 	must(l.Cable(ctx, a, true))
 	again, stop := context.WithTimeout(ctx, 20*time.Second)
 	defer stop()
-	must(until(again, time.Millisecond, b+" to reach "+a+" again", func() (bool, error) { return pings(ctx, l, b, a), nil }))
+	must(until(again, time.Millisecond, b+" to reach "+a+" again",
+		func() (bool, error) { return pings(ctx, l, b, a), nil }))
 
 	must(l.LimitedDisk(ctx, a, "/var/lib/etcd", 8<<20))
 	if _, err := l.Exec(ctx, a, "dd", "if=/dev/zero", "of=/var/lib/etcd/fill", "bs=1M", "count=16"); err == nil {
@@ -161,7 +162,8 @@ func TestFaults(t *testing.T) {
 	}
 	must(l.PowerCut(ctx, a)) // cutting it twice is no error
 	must(l.Boot(ctx, a))
-	if out, err := l.Exec(ctx, a, "stat", "-f", "-c", "%T", "/var/lib/etcd"); err != nil || strings.TrimSpace(string(out)) != "ext2/ext3" {
+	if out, err := l.Exec(ctx, a, "stat", "-f", "-c", "%T", "/var/lib/etcd"); err != nil ||
+		strings.TrimSpace(string(out)) != "ext2/ext3" {
 		t.Errorf("after a boot the disk is %q, %v", out, err)
 	}
 
@@ -190,7 +192,8 @@ func slow(t *testing.T, l *Lab, host string) {
 		t.Fatal(err)
 	}
 	start := time.Now()
-	if _, err := l.Exec(t.Context(), host, "systemd-run", "--wait", "-q", "dd", "if=/dev/zero", "of=/var/tmp/x", "bs=4k", "count=10", "oflag=dsync"); err != nil {
+	if _, err := l.Exec(t.Context(), host, "systemd-run", "--wait", "-q", "dd", "if=/dev/zero", "of=/var/tmp/x", "bs=4k",
+		"count=10", "oflag=dsync"); err != nil {
 		t.Fatal(err)
 	}
 	if took := time.Since(start); took < time.Second {
@@ -199,7 +202,8 @@ func slow(t *testing.T, l *Lab, host string) {
 	if err := l.SlowDisk(host, 0); err != nil {
 		t.Fatal(err)
 	}
-	if err := errors.Join(l.SlowLink(t.Context(), host, 1<<20), l.SlowLink(t.Context(), host, 0), l.SlowLink(t.Context(), host, 0)); err != nil {
+	if err := errors.Join(l.SlowLink(t.Context(), host, 1<<20), l.SlowLink(t.Context(), host, 0),
+		l.SlowLink(t.Context(), host, 0)); err != nil {
 		t.Error(err)
 	}
 }

@@ -48,7 +48,8 @@ func (s site) status(ctx context.Context) (HostStatus, error) {
 	if st.System != "degraded" {
 		return st, nil
 	}
-	out, err := run(ctx, "", append(enter(st.Leader), "systemctl", "list-units", "--failed", "--plain", "--no-legend", "--full")...)
+	out, err := run(ctx, "", append(enter(st.Leader), "systemctl", "list-units", "--failed", "--plain", "--no-legend",
+		"--full")...)
 	for line := range strings.Lines(string(out)) {
 		if f := strings.Fields(line); len(f) > 0 {
 			st.Failed = append(st.Failed, f[0])

@@ -97,7 +97,8 @@ func (s *Session) Store() (*pki.Store, error) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.signing == nil || !reflect.DeepEqual(s.signing.CAs(), fresh.CAs()) || !maps.Equal(s.signing.Holds(), fresh.Holds()) {
+	if s.signing == nil || !reflect.DeepEqual(s.signing.CAs(), fresh.CAs()) ||
+		!maps.Equal(s.signing.Holds(), fresh.Holds()) {
 		s.signing = fresh
 	}
 	return s.signing, nil

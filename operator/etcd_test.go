@@ -19,7 +19,8 @@ import (
 func holdingCAs(t *testing.T, generations int) (*Session, *pki.Store) {
 	t.Helper()
 	s := &Session{
-		Cluster: &inventory.Cluster{Name: "prod"}, dir: t.TempDir(), Now: time.Now, options: Options{Dialer: &remote.Dialer{}},
+		Cluster: &inventory.Cluster{Name: "prod"}, dir: t.TempDir(), Now: time.Now,
+		options: Options{Dialer: &remote.Dialer{}},
 	}
 	s.Etcd = newEtcdAPI(s)
 	store, err := s.OpenStore()
@@ -41,7 +42,8 @@ func TestClientCertificatesThatAMemberAccepts(t *testing.T) {
 	s, store := holdingCAs(t, 2)
 	for name, trusted := range map[string][]int{"the old one": {1}, "both": {1, 2}, "the new one alone": {2}} {
 		t.Run(name, func(t *testing.T) {
-			server, err := store.Issue(pki.Leaf{Kind: "server", CN: "server:etcd-1", IPs: []net.IP{net.IPv4(127, 0, 0, 1)}}, s.Now(), rand.Reader)
+			server, err := store.Issue(pki.Leaf{Kind: "server", CN: "server:etcd-1", IPs: []net.IP{net.IPv4(127, 0, 0, 1)}},
+				s.Now(), rand.Reader)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -55,7 +57,11 @@ func TestClientCertificatesThatAMemberAccepts(t *testing.T) {
 					pool.AppendCertsFromPEM(ca.PEM)
 				}
 			}
-			listener, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{Certificates: []tls.Certificate{certificate}, ClientCAs: pool, ClientAuth: tls.RequireAndVerifyClientCert})
+			listener, err := tls.Listen("tcp", "127.0.0.1:0",
+				&tls.Config{
+					Certificates: []tls.Certificate{certificate}, ClientCAs: pool,
+					ClientAuth: tls.RequireAndVerifyClientCert,
+				})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -45,13 +45,15 @@ func TestHeardOfMany(t *testing.T) {
 	seen.Hosts["etcd-1"] = one
 	for range 20 {
 		seen.Members = seen.Members[:2]
-		if got := s.Heard(t.Context(), seen); len(got) != 2 || !got["etcd-2"].Listed || got["etcd-2"].Serves || got["etcd-3"].Listed {
+		if got := s.Heard(t.Context(), seen); len(got) != 2 || !got["etcd-2"].Listed || got["etcd-2"].Serves ||
+			got["etcd-3"].Listed {
 			t.Fatalf("heard %v", got)
 		}
 	}
 	m := s.Cluster.Members[1]
 	for said, want := range map[string]string{
-		"http://10.0.0.12:2381": "http://10.0.0.12:2381", "https://10.9.9.9:2379": "https://10.0.0.12:2379", "://": "https://10.0.0.12:2379",
+		"http://10.0.0.12:2381": "http://10.0.0.12:2381", "https://10.9.9.9:2379": "https://10.0.0.12:2379",
+		"://": "https://10.0.0.12:2379",
 	} {
 		if got := clientURL(s.Cluster, m, facts.Listed{ClientURLs: []string{said}}); got != want {
 			t.Errorf("%s: asked at %s", said, got)

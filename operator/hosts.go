@@ -71,7 +71,9 @@ func (p prober) DialContext(ctx context.Context, network, address string) (net.C
 }
 
 // Probes probes the hosts that could be looked at.
-func (s *Session) Probes(ctx context.Context, seen facts.Snapshot, source probe.Source) (map[string]probe.Probe, error) {
+func (s *Session) Probes(ctx context.Context, seen facts.Snapshot,
+	source probe.Source,
+) (map[string]probe.Probe, error) {
 	source.Hosts, source.Now = map[string]probe.Host{}, s.Now
 	for name, host := range seen.Hosts {
 		if host.Unreachable == "" {

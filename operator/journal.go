@@ -37,8 +37,8 @@ func (s *Session) Note(e apply.Entry) error {
 	return file.Close()
 }
 
-// ReadEntries reads the journal of a cluster; one that is not there is empty. The journal is for people, so a line that a crash has
-// torn is passed over.
+// ReadEntries reads the journal of a cluster; one that is not there is empty. The journal is for people, so a line that
+// a crash has torn is passed over.
 func ReadEntries(c *inventory.Cluster) ([]apply.Entry, error) {
 	file, err := os.Open(filepath.Join(directory(c), journal))
 	if errors.Is(err, fs.ErrNotExist) {

@@ -48,15 +48,22 @@ func lockedSession(t *testing.T, unreachable ...string) (*Session, map[string]te
 	for i, m := range s.Cluster.Members {
 		fakes[m.Name] = testHolder{cut: make(chan struct{})}
 		holders[m.Name] = fakes[m.Name]
-		born := units.Birth(etcd.ConfigDir(s.Cluster), units.Born{Cluster: "prod", Member: m.Name, ClusterID: "abc", MemberID: fmt.Sprint(i + 1)})
-		seen.Hosts[m.Name] = facts.Host{Machine: facts.Machine{Name: m.Name, Files: map[string]facts.File{born.Path: {Kind: facts.Regular, Content: born.Data}}}}
+		born := units.Birth(etcd.ConfigDir(s.Cluster),
+			units.Born{Cluster: "prod", Member: m.Name, ClusterID: "abc", MemberID: fmt.Sprint(i + 1)})
+		seen.Hosts[m.Name] = facts.Host{Machine: facts.Machine{
+			Name:  m.Name,
+			Files: map[string]facts.File{born.Path: {Kind: facts.Regular, Content: born.Data}},
+		}}
 		seen.Members = append(seen.Members, facts.Listed{
 			ID: facts.ID(i + 1), Name: m.Name, PeerURLs: []string{fmt.Sprintf("https://10.0.0.1%d:2380", i+1)},
 		})
 	}
 	why := map[string]error{}
 	for _, name := range unreachable {
-		why[name] = &remote.Error{Host: name, Op: "connect", Kind: remote.ErrUnreachable, Err: errors.New("no route"), Remedy: "check routes"}
+		why[name] = &remote.Error{
+			Host: name, Op: "connect", Kind: remote.ErrUnreachable, Err: errors.New("no route"),
+			Remedy: "check routes",
+		}
 		holders[name] = testHolder{err: why[name]}
 	}
 	lock, err := apply.Acquire(t.Context(), "prod", lockOrder(s.Cluster.Members), holders, apply.Owner{}, 0)
@@ -81,7 +88,9 @@ func TestUntouched(t *testing.T) {
 		"a host was dark": {nil, func(s *facts.Snapshot) {
 			s.Hosts["etcd-3"] = facts.Host{Machine: facts.Machine{Unreachable: "no route"}}
 		}, false},
-		"a run was there":          {nil, func(s *facts.Snapshot) { s.Hosts["etcd-3"] = facts.Host{Machine: facts.Machine{Run: "ended {}"}} }, false},
+		"a run was there": {nil, func(s *facts.Snapshot) {
+			s.Hosts["etcd-3"] = facts.Host{Machine: facts.Machine{Run: "ended {}"}}
+		}, false},
 		"somebody thought it over": {nil, func(s *facts.Snapshot) { s.Taken = now.Add(-moments) }, false},
 	} {
 		s, _ := lockedSession(t, test.lost...)
@@ -107,7 +116,8 @@ func TestLockLost(t *testing.T) {
 			}
 		}
 		seen := s.holding.Load().darkened(*s.last.Load())
-		if err := s.Quorate(seen, s.holding.Load().lock.Held()); err != nil || !seen.Hosts["etcd-2"].Dark() || seen.Hosts["etcd-1"].Dark() || ctx.Err() != nil {
+		if err := s.Quorate(seen, s.holding.Load().lock.Held()); err != nil || !seen.Hosts["etcd-2"].Dark() ||
+			seen.Hosts["etcd-1"].Dark() || ctx.Err() != nil {
 			t.Errorf("with one of three lost: %v, %v, hosts %v", err, ctx.Err(), seen.Hosts)
 		}
 		close(hosts["etcd-3"].cut)
@@ -149,10 +159,19 @@ func TestCut(t *testing.T) {
 		code int
 		head string
 	}{
-		"between stages":        {lost, 12, "Error: 3 steps done; not every host could be looked at:"},
-		"in the middle of one":  {stage(ended, waited, gone), 12, `Error: 3 steps done, and "prepare hosts" was not finished; not every host could be looked at:`},
-		"one failed by itself":  {stage(broke, gone), 14, `Error: etcd-3: the lock was lost with the connection; "prepare hosts" was not finished:`},
-		"it was stopped before": {&apply.Stopped{Done: 3, Next: "prepare hosts"}, 130, `Stopped: 3 steps done; "prepare hosts" was not finished.`},
+		"between stages": {lost, 12, "Error: 3 steps done; not every host could be looked at:"},
+		"in the middle of one": {
+			stage(ended, waited, gone), 12,
+			`Error: 3 steps done, and "prepare hosts" was not finished; not every host could be looked at:`,
+		},
+		"one failed by itself": {
+			stage(broke, gone), 14,
+			`Error: etcd-3: the lock was lost with the connection; "prepare hosts" was not finished:`,
+		},
+		"it was stopped before": {
+			&apply.Stopped{Done: 3, Next: "prepare hosts"}, 130,
+			`Stopped: 3 steps done; "prepare hosts" was not finished.`,
+		},
 	} {
 		err := s.Cut(ctx, 3, test.err)
 		if code, lines := told(err); lines[0] != test.head || code != test.code {
@@ -167,7 +186,10 @@ func TestCut(t *testing.T) {
 // A connection that breaks makes its host dark for the run, before the lock is known to be lost, and when the host
 // answers again at once.
 func TestNoticed(t *testing.T) {
-	for kind, dark := range map[error]bool{remote.ErrLost: true, remote.ErrUnreachable: true, remote.ErrScript: false, nil: false} {
+	for kind, dark := range map[error]bool{
+		remote.ErrLost: true, remote.ErrUnreachable: true, remote.ErrScript: false,
+		nil: false,
+	} {
 		s, _ := lockedSession(t)
 		fails := &failingHost{err: &remote.Error{Host: "etcd-2", Op: "run script", Kind: kind}}
 		guard := guarded{fails, "etcd-2", &s.holding}

@@ -138,7 +138,8 @@ func (s *Session) Run(w etcd.Want, id string) *apply.Run {
 		hosts[name] = guarded{shell{host}, name, &s.holding}
 	}
 	return &apply.Run{
-		Want: w, Gather: s.Look, Hosts: hosts, Operator: operatorDir{s}, Etcd: s.Etcd, Now: s.Now, ID: id, Stop: s.options.Stop,
+		Want: w, Gather: s.Look, Hosts: hosts, Operator: operatorDir{s}, Etcd: s.Etcd, Now: s.Now, ID: id,
+		Stop: s.options.Stop,
 	}
 }
 

@@ -38,8 +38,8 @@ const (
 	savedFormat = 2 // in the first one, values of --var stood in the file
 )
 
-// Save writes the plan with the digests of what it rests on, readable by nobody else, and never over anything but another
-// plan. It knows of the values of variables only whether they are given again.
+// Save writes the plan with the digests of what it rests on, readable by nobody else, and never over anything but
+// another plan. It knows of the values of variables only whether they are given again.
 func (p SavedPlan) Save(path string, vars map[string]string, seen facts.Snapshot) error {
 	var err error
 	if p.Inventory, err = filepath.Abs(p.Inventory); err != nil {
@@ -104,7 +104,8 @@ func (e *movedDark) Error() string {
 	if len(e.gone) > 0 {
 		return strings.Join(e.gone, ", ") + " cannot be looked at, and could be when this plan was saved" + look
 	}
-	return "this plan was saved while " + strings.Join(e.back, ", ") + " could not be looked at, and now that is over" + look
+	return "this plan was saved while " + strings.Join(e.back, ", ") + " could not be looked at, and now that is over" +
+		look
 }
 
 func (*movedDark) Is(target error) bool { return target == apply.ErrMoved }
@@ -114,7 +115,8 @@ func (p *SavedPlan) Check(now plan.Plan, seen facts.Snapshot) error {
 	less := func(all, some []string) []string {
 		return slices.DeleteFunc(slices.Clone(all), func(host string) bool { return slices.Contains(some, host) })
 	}
-	if moved := (&movedDark{back: less(p.Plan.Dark, now.Dark), gone: less(now.Dark, p.Plan.Dark)}); len(moved.back)+len(moved.gone) > 0 {
+	if moved := (&movedDark{back: less(p.Plan.Dark, now.Dark), gone: less(now.Dark, p.Plan.Dark)}); len(moved.back)+
+		len(moved.gone) > 0 {
 		return moved
 	}
 	digest, err := now.Digest()
@@ -142,7 +144,8 @@ func factsDigest(s facts.Snapshot) (string, error) {
 		host.Unread, host.Sources, host.Run = nil, nil, "" // addresses for privacy change by themselves
 		if host.Etcd != nil {
 			host.Etcd = &facts.Status{
-				ClusterID: host.Etcd.ClusterID, MemberID: host.Etcd.MemberID, Version: host.Etcd.Version, Downgrade: host.Etcd.Downgrade,
+				ClusterID: host.Etcd.ClusterID, MemberID: host.Etcd.MemberID, Version: host.Etcd.Version,
+				Downgrade: host.Etcd.Downgrade,
 			}
 		}
 		host.Serves = served(host.Serves)

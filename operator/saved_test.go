@@ -35,20 +35,26 @@ func TestSavedDark(t *testing.T) {
 		dark   []string
 		says   string
 	}{
-		"the same":             {"no route", []string{"etcd-3"}, ""},
-		"for another reason":   {"no answer in time", []string{"etcd-3"}, ""},
-		"it is back":           {"", nil, "saved while etcd-3 could not be looked at, and now that is over"},
-		"another one is gone":  {"no route", []string{"etcd-2", "etcd-3"}, "etcd-2 cannot be looked at, and could be when this plan was saved"},
+		"the same":           {"no route", []string{"etcd-3"}, ""},
+		"for another reason": {"no answer in time", []string{"etcd-3"}, ""},
+		"it is back":         {"", nil, "saved while etcd-3 could not be looked at, and now that is over"},
+		"another one is gone": {
+			"no route",
+			[]string{"etcd-2", "etcd-3"},
+			"etcd-2 cannot be looked at, and could be when this plan was saved",
+		},
 		"another one, instead": {"no route", []string{"etcd-1"}, "etcd-1 cannot be looked at"},
 	} {
 		err := saved.Check(look(c.reason, c.dark...))
-		if c.says == "" && err != nil || c.says != "" && (!errors.Is(err, apply.ErrMoved) || !strings.Contains(err.Error(), c.says)) {
+		if c.says == "" && err != nil || c.says != "" &&
+			(!errors.Is(err, apply.ErrMoved) || !strings.Contains(err.Error(), c.says)) {
 			t.Errorf("%s: %v, want %q", name, err, c.says)
 		}
 	}
 }
 
-// A saved plan is not made stale by facts that change by themselves from one look to the next, but by those that decide.
+// A saved plan is not made stale by facts that change by themselves from one look to the next, but by those that
+// decide.
 func TestFactsDigest(t *testing.T) {
 	base := facts.Snapshot{Hosts: map[string]facts.Host{"etcd-1": {
 		Machine: facts.Machine{Name: "etcd-1", Rooms: map[string]facts.Room{"data": {Dir: "/var/lib", Size: 10, Free: 10}}},

@@ -15,7 +15,8 @@ import (
 	"github.com/clusterup/clusterup/pki"
 )
 
-// Whether a port accepts a certificate is known, whichever side of the handshake is through first, and so is what it shows.
+// Whether a port accepts a certificate is known, whichever side of the handshake is through first, and so is what it
+// shows.
 func TestAcceptedAndShown(t *testing.T) {
 	s, store := holdingCAs(t, 2) // the second is trusted by nobody yet
 	pair, err := store.Issue(pki.Leaf{Kind: "peer", CN: "peer:a", Generation: 1}, s.Now(), rand.Reader)

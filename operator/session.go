@@ -249,7 +249,9 @@ func (s *Session) WithAnyRelease(w etcd.Want, seen facts.Snapshot) etcd.Want {
 // release is the archive of a version for an architecture, resolved once a run; nil when etcd is not released for it.
 // Files and digests in the inventory are of the version that it asks for; versions on the way there come from the
 // mirror.
-func (s *Session) release(ctx context.Context, version, arch string, pinned map[string]string) (*release.Archive, error) {
+func (s *Session) release(ctx context.Context, version, arch string,
+	pinned map[string]string,
+) (*release.Archive, error) {
 	if !releasedFor[arch] {
 		return nil, nil
 	}

@@ -28,9 +28,12 @@ func TestLockOrder(t *testing.T) {
 	a, b, c := "10.0.0.1", "10.0.0.2", "db.example.com"
 	want := []string{a, b, c}
 	for _, got := range [][]string{
-		hosts(inventory.Member{Name: "m1", Address: a}, inventory.Member{Name: "m2", Address: b}, inventory.Member{Name: "m3", Address: c}),
-		hosts(inventory.Member{Name: "m3", Address: c}, inventory.Member{Name: "m2", Address: b}, inventory.Member{Name: "m1", Address: a}),
-		hosts(inventory.Member{Name: "m1", Address: c}, inventory.Member{Name: "m2", Address: a}, inventory.Member{Name: "m3", Address: b}),
+		hosts(inventory.Member{Name: "m1", Address: a}, inventory.Member{Name: "m2", Address: b},
+			inventory.Member{Name: "m3", Address: c}),
+		hosts(inventory.Member{Name: "m3", Address: c}, inventory.Member{Name: "m2", Address: b},
+			inventory.Member{Name: "m1", Address: a}),
+		hosts(inventory.Member{Name: "m1", Address: c}, inventory.Member{Name: "m2", Address: a},
+			inventory.Member{Name: "m3", Address: b}),
 	} {
 		if !slices.Equal(got, want) {
 			t.Errorf("locked in the order %v, want %v", got, want)
@@ -49,7 +52,11 @@ func TestDownloadHoldsNobodyUp(t *testing.T) {
 	t.Setenv("XDG_CACHE_HOME", t.TempDir())
 	s := &Session{
 		Cluster:  &inventory.Cluster{Name: "prod", Version: "3.6.16"},
-		releases: map[string]*resolved{}, dir: t.TempDir(), Now: time.Now, options: Options{Dialer: &remote.Dialer{}, Download: func(_, _ string) func(_, _ int64) { return func(_, _ int64) {} }},
+		releases: map[string]*resolved{}, dir: t.TempDir(), Now: time.Now,
+		options: Options{
+			Dialer:   &remote.Dialer{},
+			Download: func(_, _ string) func(_, _ int64) { return func(_, _ int64) {} },
+		},
 	}
 	s.Cluster.Release.Mirror = mirror.URL
 	ctx, cancel := context.WithCancel(t.Context())

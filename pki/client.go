@@ -38,9 +38,9 @@ var (
 	serialText = regexp.MustCompile(`^[0-9a-f]{1,40}$`)
 )
 
-// IssueClient is Issue for a client, which leaves the certificate, but not its key, in clients/NAME-SERIAL.pem below the ca directory. The
-// name is the common name unless the leaf says otherwise; the leaf's kind need not be said. It is recorded before it is returned: what
-// a client may hold can always be revoked.
+// IssueClient is Issue for a client, which leaves the certificate, but not its key, in clients/NAME-SERIAL.pem below
+// the ca directory. The name is the common name unless the leaf says otherwise; the leaf's kind need not be said. It is
+// recorded before it is returned: what a client may hold can always be revoked.
 func (s *Store) IssueClient(name string, leaf Leaf, now time.Time, rand io.Reader) (Pair, error) {
 	if err := CheckClientName(name); err != nil {
 		return Pair{}, fmt.Errorf("issue client certificate: %w", err)
@@ -59,7 +59,8 @@ func (s *Store) IssueClient(name string, leaf Leaf, now time.Time, rand io.Reade
 // CheckClientName says what is wrong with the name of a client.
 func CheckClientName(name string) error {
 	if !clientName.MatchString(name) {
-		return fmt.Errorf("client name %q: use at most 64 letters, digits and any of . _ @ -, beginning with a letter or digit", name)
+		return fmt.Errorf(
+			"client name %q: use at most 64 letters, digits and any of . _ @ -, beginning with a letter or digit", name)
 	}
 	return nil
 }
@@ -118,7 +119,8 @@ func (s *Store) client(base string) (Client, error) {
 		return Client{}, fmt.Errorf("read %s: %w", base+certSuffix, err)
 	}
 	c := Client{
-		User: cert.Subject.CommonName, Serial: cert.SerialNumber.Text(16), SHA256: fingerprint(cert.Raw), Issuer: cert.Issuer.String(),
+		User: cert.Subject.CommonName, Serial: cert.SerialNumber.Text(16), SHA256: fingerprint(cert.Raw),
+		Issuer:    cert.Issuer.String(),
 		NotBefore: cert.NotBefore, NotAfter: cert.NotAfter,
 	}
 	if !strings.HasSuffix(base, "-"+c.Serial) {

@@ -47,8 +47,9 @@ func TestClients(t *testing.T) {
 
 	record := func(name string, p Pair, generation string, number int) Client {
 		return Client{
-			Name: name, User: name, Serial: p.Serial, SHA256: p.SHA256, Issuer: "CN=prod etcd client CA " + generation, Generation: number,
-			NotBefore: p.NotBefore, NotAfter: p.NotAfter,
+			Name: name, User: name, Serial: p.Serial, SHA256: p.SHA256, Issuer: "CN=prod etcd client CA " + generation,
+			Generation: number,
+			NotBefore:  p.NotBefore, NotAfter: p.NotAfter,
 		}
 	}
 	want := []Client{record("ci", ci, "2", 2), record("my-app@x.y", first, "1", 1), record("my-app@x.y", second, "1", 1)}
@@ -160,7 +161,10 @@ func TestRevokeClientCalledLikeASerial(t *testing.T) {
 			t.Errorf("%s: revoked %s", c.Name, c.Revoked)
 		}
 	}
-	for text, want := range map[string]string{app.Serial: app.Serial, app.Serial[:2] + ":" + app.Serial[2:]: "app", namesake.Serial: app.Serial} {
+	for text, want := range map[string]string{
+		app.Serial: app.Serial, app.Serial[:2] + ":" + app.Serial[2:]: "app",
+		namesake.Serial: app.Serial,
+	} {
 		if found, err := s.Named(text); err != nil || len(found) != 1 || found[0].Name != want {
 			t.Errorf("%s: %v, %v", text, found, err)
 		}
@@ -171,7 +175,10 @@ func TestRevokeUnknown(t *testing.T) {
 	s := newStore(t, Spec{})
 	issueClient(t, s, "billing", today)
 	issueClient(t, s, "reports", today)
-	for name, want := range map[string]string{"biling": "did you mean billing?", "Report": "did you mean reports?", "x": "cert list", "": "cert list"} {
+	for name, want := range map[string]string{
+		"biling": "did you mean billing?", "Report": "did you mean reports?",
+		"x": "cert list", "": "cert list",
+	} {
 		got, err := s.Named(name)
 		if !errors.Is(err, errNoClient) || !strings.Contains(err.Error(), want) || got != nil {
 			t.Errorf("%q: %v, %v", name, got, err)

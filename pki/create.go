@@ -10,10 +10,11 @@ import (
 	"time"
 )
 
-// Create makes the next generation of a role's CA, writes it to the directory, which is made if need be, and has it signed
-// by itself; with a [Given] CA it takes that over instead, and fails with [ErrExternal] when that signs already. It is trusted and signs from then on. Killed at any point, it can be run again: a CA exists once its
-// certificate does, and its key is written before. It fails with [errChanged] when another process has made a CA since
-// Open, or is making one.
+// Create makes the next generation of a role's CA, writes it to the directory, which is made if need be, and has it
+// signed by itself; with a [Given] CA it takes that over instead, and fails with [ErrExternal] when that signs already.
+// It is trusted and signs from then on. Killed at any point, it can be run again: a CA exists once its certificate
+// does, and its key is written before. It fails with [errChanged] when another process has made a CA since Open, or is
+// making one.
 func (s *Store) Create(role Role, cluster string, spec Spec, now time.Time, rand io.Reader) (CA, error) {
 	generation := 1
 	err := s.change(func() error {

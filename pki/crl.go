@@ -21,8 +21,8 @@ const crlLifetime = 3650 * day
 // CRL is the list of client certificates that are to be refused, in DER: the only encoding that every etcd takes. etcd
 // reads one file and compares serial numbers only, so the list names what any generation signed; the newest CA that is
 // not retired signs it. The list that was made last is kept in crl/ and returned as long as it names the same
-// certificates and the same CA signs it, so that it is the same bytes wherever it goes. Each new one has the next number.
-// It fails like Issue.
+// certificates and the same CA signs it, so that it is the same bytes wherever it goes. Each new one has the next
+// number. It fails like Issue.
 func (s *Store) CRL(now time.Time, rand io.Reader) (der []byte, err error) {
 	err = s.change(func() error {
 		der, err = s.crl(now, rand)
@@ -56,7 +56,8 @@ func (s *Store) crl(now time.Time, rand io.Reader) ([]byte, error) {
 		return nil, err
 	}
 	if ca.key == nil {
-		return nil, fmt.Errorf("the key of %q is not here, and clusterup asks no server for such lists: %w", ca.Subject, ErrExternal)
+		return nil, fmt.Errorf("the key of %q is not here, and clusterup asks no server for such lists: %w", ca.Subject,
+			ErrExternal)
 	}
 	signer, err := ca.key()
 	if err != nil {

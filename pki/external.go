@@ -25,7 +25,8 @@ import (
 // externalTimeout bounds each request to a cfssl server.
 const externalTimeout = 30 * time.Second
 
-// ParseAuthKey reads the key of a cfssl server as its configuration has it: hexadecimal digits. Its errors never show the key.
+// ParseAuthKey reads the key of a cfssl server as its configuration has it: hexadecimal digits. Its errors never show
+// the key.
 func ParseAuthKey(text string) ([]byte, error) {
 	key, err := hex.DecodeString(strings.TrimSpace(text))
 	if err != nil || len(key) < 16 {
@@ -100,8 +101,8 @@ func remoteCA(e *External) (cert *x509.Certificate, err error) {
 	return cert, nil
 }
 
-// signRemote sends a request, and nothing else, to the issuer's server. How long the certificate lives is up to the profile there; all else
-// must be as it was asked for.
+// signRemote sends a request, and nothing else, to the issuer's server. How long the certificate lives is up to the
+// profile there; all else must be as it was asked for.
 func signRemote(r request, key crypto.Signer, issuer *authority, rand io.Reader) (*x509.Certificate, error) {
 	e := issuer.external
 	csr, err := r.csr(key, rand)
@@ -145,13 +146,16 @@ func (r request) answeredBy(cert *x509.Certificate, key crypto.Signer, issuer *a
 		problem = "is for another key"
 	case cert.IsCA:
 		problem = "is that of a CA"
-	case cert.Subject.CommonName != r.subject.CommonName || !slices.Equal(cert.Subject.Organization, r.subject.Organization):
+	case cert.Subject.CommonName != r.subject.CommonName ||
+		!slices.Equal(cert.Subject.Organization, r.subject.Organization):
 		problem = fmt.Sprintf("is for %q", cert.Subject)
-	case !slices.EqualFunc(sortedIPs(cert.IPAddresses), r.ips, net.IP.Equal) || !slices.Equal(sortedNames(cert.DNSNames), r.dns) ||
+	case !slices.EqualFunc(sortedIPs(cert.IPAddresses), r.ips, net.IP.Equal) ||
+		!slices.Equal(sortedNames(cert.DNSNames), r.dns) ||
 		len(cert.URIs)+len(cert.EmailAddresses) > 0:
 		problem = fmt.Sprintf("is for %v %v, and not for %v %v", cert.IPAddresses, cert.DNSNames, r.ips, r.dns)
 	case !r.allows(cert):
-		problem = fmt.Sprintf("is not for %s: the profile of the server has to have these usages", strings.Join(r.usages, ", "))
+		problem = fmt.Sprintf("is not for %s: the profile of the server has to have these usages",
+			strings.Join(r.usages, ", "))
 	case cert.NotBefore.After(now) || !cert.NotAfter.After(now):
 		problem = fmt.Sprintf("is valid from %s to %s, and not now: are both clocks right?",
 			cert.NotBefore.Format(time.RFC3339), cert.NotAfter.Format(time.RFC3339))
@@ -162,7 +166,10 @@ func (r request) answeredBy(cert *x509.Certificate, key crypto.Signer, issuer *a
 }
 
 func (r request) allows(cert *x509.Certificate) bool {
-	for usage, extended := range map[string]x509.ExtKeyUsage{"server auth": x509.ExtKeyUsageServerAuth, "client auth": x509.ExtKeyUsageClientAuth} {
+	for usage, extended := range map[string]x509.ExtKeyUsage{
+		"server auth": x509.ExtKeyUsageServerAuth,
+		"client auth": x509.ExtKeyUsageClientAuth,
+	} {
 		if slices.Contains(r.usages, usage) && !slices.Contains(cert.ExtKeyUsage, extended) {
 			return false
 		}

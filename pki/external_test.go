@@ -43,7 +43,8 @@ func serve(t *testing.T, ca company, usages ...string) *cfsslServer {
 		t.Fatal(err)
 	}
 	policy := &config.Signing{Default: &config.SigningProfile{
-		Usage: usages, Expiry: 2 * time.Hour, NotBefore: today.Add(-time.Hour), NotAfter: today.Add(time.Hour), Provider: provider,
+		Usage: usages, Expiry: 2 * time.Hour, NotBefore: today.Add(-time.Hour), NotAfter: today.Add(time.Hour),
+		Provider: provider,
 	}}
 	sign, err := local.NewSigner(ca.key, ca.cert, signer.DefaultSigAlgo(ca.key), policy)
 	if err != nil {
@@ -245,10 +246,14 @@ func TestExternalAnswers(t *testing.T) {
 		}
 	}
 	caOfTheirs := newCompany(t, "intermediate", &ca, "")
-	if err := wantedOf(caOfTheirs.cert).answeredBy(caOfTheirs.cert, caOfTheirs.key, &own.cas[0]); err == nil || !strings.Contains(err.Error(), "that of a CA") {
+	if err := wantedOf(caOfTheirs.cert).answeredBy(caOfTheirs.cert, caOfTheirs.key, &own.cas[0]); err == nil ||
+		!strings.Contains(err.Error(), "that of a CA") {
 		t.Errorf("a CA in the answer: %v", err)
 	}
-	for _, body := range []string{"", "null", "[]", `{"success":true,"result":{}}`, `{"success":true,"result":{"certificate":5}}`, `{"success":true,"result":"x"}`} {
+	for _, body := range []string{
+		"", "null", "[]", `{"success":true,"result":{}}`,
+		`{"success":true,"result":{"certificate":5}}`, `{"success":true,"result":"x"}`,
+	} {
 		server := listen(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, body) }))
 		s := givenStore(t, caDir(t), Given{External: &server.External})
 		if _, err := s.Create(RolePeer, "prod", Spec{}, today, rand.Reader); err == nil {
@@ -267,7 +272,8 @@ func TestExternalAnswers(t *testing.T) {
 // wantedOf is the request, made today, that a certificate answers.
 func wantedOf(cert *x509.Certificate) request {
 	return request{
-		subject: cert.Subject, ips: sortedIPs(cert.IPAddresses), dns: sortedNames(cert.DNSNames), usages: kinds["peer"].usages,
+		subject: cert.Subject, ips: sortedIPs(cert.IPAddresses), dns: sortedNames(cert.DNSNames),
+		usages:    kinds["peer"].usages,
 		notBefore: today.Add(-backdate), notAfter: today.Add(year),
 	}
 }
@@ -275,8 +281,10 @@ func wantedOf(cert *x509.Certificate) request {
 func TestExternalAddresses(t *testing.T) {
 	key := bytes.Repeat([]byte{1}, 16)
 	for url, ok := range map[string]bool{
-		"https://ca.example.com": true, "https://ca.example.com:8888": true, "http://127.0.0.1:8888": true, "http://[::1]:8888": true,
-		"http://ca.example.com": false, "ca.example.com:8888": false, "https://a,b": false, "https://u:p@ca": false, "ftp://ca": false, "": false,
+		"https://ca.example.com": true, "https://ca.example.com:8888": true, "http://127.0.0.1:8888": true,
+		"http://[::1]:8888":     true,
+		"http://ca.example.com": false, "ca.example.com:8888": false, "https://a,b": false, "https://u:p@ca": false,
+		"ftp://ca": false, "": false,
 	} {
 		s := givenStore(t, caDir(t), Given{External: &External{URL: url, AuthKey: key}})
 		if why := s.Unfit(RolePeer, today, rand.Reader); (why == "") != ok {
@@ -284,7 +292,8 @@ func TestExternalAddresses(t *testing.T) {
 		}
 	}
 	s := givenStore(t, caDir(t), Given{External: &External{URL: "https://ca"}})
-	if err := s.Try(RolePeer, today, rand.Reader); !errors.Is(err, ErrUnfit) || s.Unfit(RolePeer, today, rand.Reader) == "" {
+	if err := s.Try(RolePeer, today, rand.Reader); !errors.Is(err, ErrUnfit) ||
+		s.Unfit(RolePeer, today, rand.Reader) == "" {
 		t.Errorf("without an auth key: %v", err)
 	}
 	for _, text := range []string{"", "0011", "zz112233445566778899aabbccddeeff", "env:KEY"} {

@@ -75,8 +75,8 @@ func (g given) is(a *authority, latest int) bool {
 	return g.cert.Equal(a.cert)
 }
 
-// attachGiven lets the generations that were taken over sign, where the CA is still given. A server of which no certificate was named is
-// taken for the CA that was taken over last, unless that was given up.
+// attachGiven lets the generations that were taken over sign, where the CA is still given. A server of which no
+// certificate was named is taken for the CA that was taken over last, unless that was given up.
 func (s *Store) attachGiven(cas []authority) {
 	last := map[Role]int{}
 	for _, a := range cas {
@@ -100,8 +100,8 @@ func (s *Store) attachGiven(cas []authority) {
 	}
 }
 
-// attachOld lets a CA sign that is not given any more, as long as its key is where it was: while members are taken over from it to another
-// one, that is what they trust.
+// attachOld lets a CA sign that is not given any more, as long as its key is where it was: while members are taken over
+// from it to another one, that is what they trust.
 func (a *authority) attachOld() {
 	if _, err := os.Stat(a.KeyFile); err != nil || a.Retired {
 		return
@@ -116,15 +116,17 @@ func (a *authority) keyAt(path string) {
 	a.key = sync.OnceValues(func() (crypto.Signer, error) { return readKey(path, cert) })
 }
 
-// adopt makes a given CA the next generation: its certificates are copied, of its key only the place is. One that was retired, such as when a rotation to it
-// was given up, can be taken over again; there are then two generations with the same certificate. The directory must be locked.
+// adopt makes a given CA the next generation: its certificates are copied, of its key only the place is. One that was
+// retired, such as when a rotation to it was given up, can be taken over again; there are then two generations with the
+// same certificate. The directory must be locked.
 func (s *Store) adopt(g given, role Role, generation int, now time.Time, rand io.Reader) error {
 	a, err := g.authority(role, generation)
 	if err != nil {
 		return err
 	}
 	if now, err := s.pick(role, 0); err == nil && now.cert.Equal(a.cert) {
-		return fmt.Errorf("%q cannot make its own successor; get the next one from whoever runs it, and name it in the inventory: %w",
+		return fmt.Errorf(
+			"%q cannot make its own successor; get the next one from whoever runs it, and name it in the inventory: %w",
 			a.Subject, ErrExternal)
 	}
 	if err := a.fit(s.options, now, rand); err != nil {
@@ -207,8 +209,8 @@ func (a *authority) under(chain []*x509.Certificate) {
 	}
 }
 
-// Differs says how the newest CA of a role is not the one that the options ask for, so that a rotation is due; "" when it is, or when there
-// is none yet.
+// Differs says how the newest CA of a role is not the one that the options ask for, so that a rotation is due; "" when
+// it is, or when there is none yet.
 func (s *Store) Differs(role Role) string {
 	a, err := s.pick(role, 0)
 	if err != nil {

@@ -33,7 +33,8 @@ func newCompany(t *testing.T, name string, by *company, algorithm string) compan
 		t.Fatal(err)
 	}
 	template := &x509.Certificate{
-		Subject: pkix.Name{CommonName: name}, SerialNumber: big.NewInt(int64(len(name))), NotBefore: today.Add(-day), NotAfter: today.Add(5 * year),
+		Subject: pkix.Name{CommonName: name}, SerialNumber: big.NewInt(int64(len(name))), NotBefore: today.Add(-day),
+		NotAfter:              today.Add(5 * year),
 		BasicConstraintsValid: true, IsCA: true, KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageCRLSign,
 	}
 	parent, signer := template, key
@@ -105,7 +106,8 @@ func TestGiven(t *testing.T) {
 				g := issuing.files(t, c.certs)
 				s := givenStore(t, caDir(t), g)
 				ca := create(t, s, RolePeer, Spec{})
-				if !ca.Given || !ca.Signing || string(ca.PEM) != chain(issuing) || string(ca.Trust) != c.trust || string(trust(s, RolePeer)) != c.trust {
+				if !ca.Given || !ca.Signing || string(ca.PEM) != chain(issuing) || string(ca.Trust) != c.trust ||
+					string(trust(s, RolePeer)) != c.trust {
 					t.Errorf("%s: %+v", name, ca)
 				}
 				p, err := givenStore(t, s.dir, g).Issue(peerLeaf(), today, rand.Reader)
@@ -143,7 +145,10 @@ func verifies(t *testing.T, p Pair, root, upper company) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := leaf.Verify(x509.VerifyOptions{Roots: roots, Intermediates: shown, CurrentTime: today, DNSName: "10.0.0.11"}); err != nil {
+	if _, err := leaf.Verify(x509.VerifyOptions{
+		Roots: roots, Intermediates: shown, CurrentTime: today,
+		DNSName: "10.0.0.11",
+	}); err != nil {
 		t.Error(err)
 	}
 }
@@ -286,7 +291,8 @@ func TestGivenRefused(t *testing.T) {
 		"broken chain":    {chain(issuing, other), nil, "did not sign"},
 		"a leaf":          {string(leaf.Cert), nil, "not that of a CA"},
 		"locked": {chain(issuing), func(g *Given) {
-			_ = os.WriteFile(g.Key, []byte("-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n"), 0o600)
+			_ = os.WriteFile(g.Key, []byte("-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n"),
+				0o600)
 		}, "has a passphrase"},
 	} {
 		g := issuing.files(t, c.certs)

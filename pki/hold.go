@@ -19,9 +19,9 @@ const holdSuffix = ".hold"
 // The phases of a rotation that it can be held in.
 var phases = []string{"trust", "leaves"}
 
-// Hold has a rotation of a role's CA wait at the end of a phase: "trust", when every member trusts both CAs, or "leaves", when the new one
-// has issued all certificates of members. "" lifts the hold, and so does nothing else. Only the word is kept here; whoever plans the rotation
-// reads it with [Store.Holds]. It is no error when it is so already.
+// Hold has a rotation of a role's CA wait at the end of a phase: "trust", when every member trusts both CAs, or
+// "leaves", when the new one has issued all certificates of members. "" lifts the hold, and so does nothing else. Only
+// the word is kept here; whoever plans the rotation reads it with [Store.Holds]. It is no error when it is so already.
 func (s *Store) Hold(role Role, phase string) (err error) {
 	defer explain(&err, "hold rotation of the %s CA", role)
 	return s.change(func() error { return s.hold(role, phase) })
@@ -44,8 +44,8 @@ func (s *Store) hold(role Role, phase string) error {
 	return durable.WriteAlone(path, []byte(phase+"\n"), 0o644)
 }
 
-// Holds are the phases that rotations are held in, by the role of the CA; a role whose rotation is not held is left out. A nil store
-// holds none.
+// Holds are the phases that rotations are held in, by the role of the CA; a role whose rotation is not held is left
+// out. A nil store holds none.
 func (s *Store) Holds() map[Role]string {
 	if s == nil {
 		return nil
@@ -74,5 +74,6 @@ func (s *Store) loadHolds() (map[Role]string, error) {
 }
 
 func unknownPhase(phase string) error {
-	return fmt.Errorf("a rotation is held in one of the phases %s, and there is no phase %.20q", strings.Join(phases, " and "), phase)
+	return fmt.Errorf("a rotation is held in one of the phases %s, and there is no phase %.20q",
+		strings.Join(phases, " and "), phase)
 }

@@ -79,7 +79,8 @@ func TestHoldRefused(t *testing.T) {
 	}
 	for _, data := range []string{"", "retire\n", "trust leaves\n"} {
 		write(t, filepath.Join(s.dir, "client.hold"), data)
-		if _, err := Open(s.dir, Options{}); err == nil || !strings.Contains(err.Error(), s.dir+"/client.hold: ") || !strings.Contains(err.Error(), "there is no phase") {
+		if _, err := Open(s.dir, Options{}); err == nil || !strings.Contains(err.Error(), s.dir+"/client.hold: ") ||
+			!strings.Contains(err.Error(), "there is no phase") {
 			t.Errorf("%q in the file: %v", data, err)
 		}
 	}
@@ -100,7 +101,10 @@ func TestHoldAfterAnotherProcess(t *testing.T) {
 		if err := other(open(t, s.dir)); err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
-		for what, err := range map[string]error{"hold": s.Hold(RolePeer, "trust"), "lift": s.Hold(RolePeer, ""), "retire": s.Retire(RolePeer, 2)} {
+		for what, err := range map[string]error{
+			"hold": s.Hold(RolePeer, "trust"), "lift": s.Hold(RolePeer, ""),
+			"retire": s.Retire(RolePeer, 2),
+		} {
 			if !errors.Is(err, errChanged) {
 				t.Errorf("another %s: %s: %v", name, what, err)
 			}

@@ -26,8 +26,9 @@ type Leaf struct {
 	// Generation of the CA that is to sign; 0 is the newest that is not retired.
 	Generation int
 
-	Lifetime  time.Duration // 0 is one year, of a probe one hour, which is also the longest for it; never longer than the CA's
-	Algorithm string        // as in [Spec]
+	// 0 is one year, of a probe one hour, which is also the longest for it; never longer than the CA's
+	Lifetime  time.Duration
+	Algorithm string // as in [Spec]
 }
 
 // Pair is a certificate and its key, in memory only.
@@ -56,8 +57,9 @@ func (p Pair) TLS() (tls.Certificate, error) {
 // kinds are the CA and the usages of each kind of leaf. Members dial each other with their peer certificate, and etcd's
 // HTTP gateway dials its own listener with the server certificate (etcd issue 9785), so both are clients as well.
 //
-// A probe is what clusterup itself knocks with on a peer port, to see the certificate that is served there. It comes from anywhere: etcd
-// holds the names in a peer's certificate against where the call came from (checkCertSAN in its listener_tls.go), but not in one that has none.
+// A probe is what clusterup itself knocks with on a peer port, to see the certificate that is served there. It comes
+// from anywhere: etcd holds the names in a peer's certificate against where the call came from (checkCertSAN in its
+// listener_tls.go), but not in one that has none.
 var kinds = map[string]struct {
 	ca     Role
 	usages []string
@@ -68,8 +70,8 @@ var kinds = map[string]struct {
 	"probe":  {RolePeer, []string{"digital signature", "client auth"}},
 }
 
-// Issue makes a new key and has the CA of the leaf's kind sign it. It fails with [ErrNoCA], [ErrExpired] or [ErrSealed].
-// Nothing is written.
+// Issue makes a new key and has the CA of the leaf's kind sign it. It fails with [ErrNoCA], [ErrExpired] or
+// [ErrSealed]. Nothing is written.
 func (s *Store) Issue(l Leaf, now time.Time, rand io.Reader) (_ Pair, err error) {
 	defer explain(&err, "issue %s certificate %q", l.Kind, l.CN)
 	kind, known := kinds[l.Kind]
@@ -131,8 +133,8 @@ func (a *authority) issue(l Leaf, now time.Time, rand io.Reader) (Pair, error) {
 	}, nil
 }
 
-// signing is the CA of that generation, or for 0 the newest that is not retired. An older one never stands in for one that cannot sign:
-// members may already have stopped trusting it.
+// signing is the CA of that generation, or for 0 the newest that is not retired. An older one never stands in for one
+// that cannot sign: members may already have stopped trusting it.
 func (s *Store) signing(role Role, generation int, now time.Time) (authority, error) {
 	ca, err := s.pick(role, generation)
 	if err != nil {
@@ -140,11 +142,13 @@ func (s *Store) signing(role Role, generation int, now time.Time) (authority, er
 	}
 	switch {
 	case ca.key == nil && ca.external == nil:
-		return authority{}, fmt.Errorf("%s has the certificate of %s but not its key: %w", s.dir, baseName(role, ca.Generation), ErrNoCA)
+		return authority{}, fmt.Errorf("%s has the certificate of %s but not its key: %w", s.dir,
+			baseName(role, ca.Generation), ErrNoCA)
 	case !now.Before(ca.NotAfter):
 		return authority{}, fmt.Errorf("%q, on %s: %w", ca.Subject, ca.NotAfter.Format(time.DateOnly), ErrExpired)
 	case now.Before(ca.NotBefore):
-		return authority{}, fmt.Errorf("%q is valid only from %s on: is this machine's clock right?", ca.Subject, ca.NotBefore.Format(time.RFC3339))
+		return authority{}, fmt.Errorf("%q is valid only from %s on: is this machine's clock right?", ca.Subject,
+			ca.NotBefore.Format(time.RFC3339))
 	}
 	return ca, nil
 }

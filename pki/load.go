@@ -131,7 +131,8 @@ func (s *Store) loadOne(role Role, generation int) (authority, error) {
 	case err != nil && !errors.Is(err, fs.ErrNotExist):
 		return authority{}, err
 	case a.Sealed:
-		// A plain key beside it was left by a Reseal that did not end; the recipients are then not said, so that another is due.
+		// A plain key beside it was left by a Reseal that did not end; the recipients are then not said, so that another is
+		// due.
 		if a.SealedTo, err = readSealedTo(base + recipientsSuffix); err != nil || plain != nil {
 			a.SealedTo = nil
 		}

@@ -76,7 +76,10 @@ func oddUsages(root *firm) []odd {
 			name: "signs no lists, for clients", role: RoleClient, firm: root.under("certs", key(x509.KeyUsageCertSign)),
 			says: `the keyUsage of "CN=certs" lacks cRLSign`,
 		},
-		{name: "signs no lists, and nobody asks for one", role: RoleClient, noLists: true, firm: root.under("certs", key(x509.KeyUsageCertSign))},
+		{
+			name: "signs no lists, and nobody asks for one", role: RoleClient, noLists: true,
+			firm: root.under("certs", key(x509.KeyUsageCertSign)),
+		},
 		{name: "no key usage", firm: root.under("plain", key(0))},
 		{
 			name: "no CA", says: `"CN=leaf" is not that of a CA: its basicConstraints`,
@@ -214,7 +217,8 @@ func oddFiles(root *firm) []odd {
 		{name: "all twice", firm: low, file: swap(0, 0, 1, 1, 2, 2, 0)},
 		{name: "a byte order mark", firm: low, file: func(file string) string { return "\ufeff" + file }},
 		{name: "comments", firm: low, file: func(file string) string {
-			return "# of the company\n" + strings.ReplaceAll(file, "-----END CERTIFICATE-----\n", "-----END CERTIFICATE-----\n# the end\n")
+			return "# of the company\n" + strings.ReplaceAll(file, "-----END CERTIFICATE-----\n",
+				"-----END CERTIFICATE-----\n# the end\n")
 		}},
 		{
 			name: "lines as Windows ends them",
@@ -261,13 +265,19 @@ func oddFiles(root *firm) []odd {
 			firm: low, file: func(string) string { return "\x30\x82\x01\x02\x02\x01\x03" },
 		},
 		{name: "empty", firm: low, file: func(string) string { return "\n" }, says: "holds no certificate"},
-		{name: "another encoding of the name", firm: reencoded(root), says: "are encoded in two ways, which etcd tells apart"},
+		{
+			name: "another encoding of the name", firm: reencoded(root),
+			says: "are encoded in two ways, which etcd tells apart",
+		},
 	}
 }
 
 // reencoded is below a CA that it calls by its name in another kind of string.
 func reencoded(root *firm) *firm {
-	name, err := asn1.Marshal(pkix.RDNSequence{{{Type: asn1.ObjectIdentifier{2, 5, 4, 3}, Value: asn1.RawValue{Tag: asn1.TagUTF8String, Bytes: []byte("root")}}}})
+	name, err := asn1.Marshal(pkix.RDNSequence{{{
+		Type:  asn1.ObjectIdentifier{2, 5, 4, 3},
+		Value: asn1.RawValue{Tag: asn1.TagUTF8String, Bytes: []byte("root")},
+	}}})
 	if err != nil {
 		root.t.Fatal(err)
 	}

@@ -1,9 +1,11 @@
 package pki
 
-// Options say how the keys of a ca directory are kept. The zero value is plain files with mode 0600, and CAs that clusterup makes.
+// Options say how the keys of a ca directory are kept. The zero value is plain files with mode 0600, and CAs that
+// clusterup makes.
 type Options struct {
-	// SealTo are the recipients that the keys of new CAs are encrypted to: SSH public keys (ssh-ed25519 or ssh-rsa, with or
-	// without a comment) and age recipients (age1…). None: keys are not sealed. Keys that exist change with [Store.Reseal] only.
+	// SealTo are the recipients that the keys of new CAs are encrypted to: SSH public keys (ssh-ed25519 or ssh-rsa, with
+	// or without a comment) and age recipients (age1…). None: keys are not sealed. Keys that exist change with
+	// [Store.Reseal] only.
 	SealTo []string
 
 	// Unlock opens sealed keys. It is used when something has to be signed, and not before.
@@ -22,19 +24,20 @@ type Options struct {
 
 // Unlock opens sealed keys, in memory only. The zero value opens none.
 type Unlock struct {
-	// IdentityFiles are tried in this order: OpenSSH private keys, and files of age identities. Those that do not exist, and
-	// those of a kind that age cannot use, are passed over. Keys that only an SSH agent holds cannot be used with age.
+	// IdentityFiles are tried in this order: OpenSSH private keys, and files of age identities. Those that do not exist,
+	// and those of a kind that age cannot use, are passed over. Keys that only an SSH agent holds cannot be used with age.
 	IdentityFiles []string
 
-	// Passphrase asks for that of an encrypted SSH key, only when a sealed key is for it. nil: such keys are passed over. It is
-	// asked once for each [Store]; who opens several keeps the answer.
+	// Passphrase asks for that of an encrypted SSH key, only when a sealed key is for it. nil: such keys are passed over.
+	// It is asked once for each [Store]; who opens several keeps the answer.
 	Passphrase func(file string) ([]byte, error)
 }
 
-// Given is a CA that is not clusterup's own: an intermediate whose key is a file, or one behind a cfssl server. [Store.Create]
-// takes it over as the next generation; its key is never copied.
+// Given is a CA that is not clusterup's own: an intermediate whose key is a file, or one behind a cfssl server.
+// [Store.Create] takes it over as the next generation; its key is never copied.
 type Given struct {
-	Cert string // path of PEM: the certificate of the CA, then its chain; a root at the end is what is trusted, else the CA itself
+	// path of PEM: the certificate of the CA, then its chain; a root at the end is what is trusted, else the CA itself
+	Cert string
 	Key  string // path of its private key in PEM (PKCS #8, PKCS #1 or SEC 1), with mode 0600
 
 	// External signs instead of Key. Cert is then optional: where it is empty, the first answer of the server is kept.

@@ -46,7 +46,8 @@ func TestPKCS12(t *testing.T) {
 			if err != nil {
 				t.Fatalf("%s: %v", name, err)
 			}
-			if signer, ok := key.(crypto.Signer); !ok || !samePublic(cert.PublicKey, signer) || fingerprint(cert.Raw) != p.SHA256 {
+			if signer, ok := key.(crypto.Signer); !ok || !samePublic(cert.PublicKey, signer) ||
+				fingerprint(cert.Raw) != p.SHA256 {
 				t.Errorf("%s: a key of type %T with the certificate %x", name, key, cert.SerialNumber)
 			}
 			var along string
@@ -75,7 +76,10 @@ func TestPKCS12WithOpenSSL(t *testing.T) {
 	write(t, file, string(data))
 	write(t, secret, password+"\n")
 	out := run("pkcs12", "-info", "-in", file, "-passin", "file:"+secret, "-nodes")
-	for _, want := range []string{"MAC: sha256", "PBES2, PBKDF2, AES-256-CBC", "Iteration 100000, PRF hmacWithSHA256", "CN = app", "prod etcd client CA 1", string(p.Key)} {
+	for _, want := range []string{
+		"MAC: sha256", "PBES2, PBKDF2, AES-256-CBC", "Iteration 100000, PRF hmacWithSHA256",
+		"CN = app", "prod etcd client CA 1", string(p.Key),
+	} {
 		if !strings.Contains(strings.ReplaceAll(out, "CN=", "CN = "), want) {
 			t.Errorf("openssl does not show %q:\n%s", want, out)
 		}

@@ -1,8 +1,9 @@
-// Package pki keeps the certificate authorities of a cluster in the operator directory, and issues certificates from them.
+// Package pki keeps the certificate authorities of a cluster in the operator directory, and issues certificates from
+// them.
 //
 // It owns the files below the ca directory, and what a certificate of each kind looks like. Only this package signs. It
-// must not speak to a host, read the clock, or write a private key of a leaf anywhere: those live in memory and on their
-// host.
+// must not speak to a host, read the clock, or write a private key of a leaf anywhere: those live in memory and on
+// their host.
 package pki
 
 import (
@@ -72,7 +73,8 @@ var (
 	// ErrNoCA covers a role without any CA that can sign: none was made yet, or its key is not in this directory.
 	ErrNoCA = errors.New("no CA here that can sign")
 
-	// ErrSealed covers a sealed key that none of the identity files opens. It is of no use to try again with the same files.
+	// ErrSealed covers a sealed key that none of the identity files opens. It is of no use to try again with the same
+	// files.
 	ErrSealed = errors.New("the CA key is sealed and no key file here opens it")
 
 	// ErrPassphrase covers an SSH key for which a wrong passphrase was given three times.

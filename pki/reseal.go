@@ -10,10 +10,11 @@ import (
 
 const nextSuffix = ".next"
 
-// Reseal encrypts all keys here to these recipients, and to nobody else; without any it writes them plain. Keys that are sealed now are
-// opened with unlock. All keys are written anew before the first takes its place, so that an error changes nothing, and after a kill every
-// key is still there; it is then run again. What old recipients have copied they can still open: when one of them is not to be trusted any
-// more, make new CAs. Keys of [Given] CAs are left alone.
+// Reseal encrypts all keys here to these recipients, and to nobody else; without any it writes them plain. Keys that
+// are sealed now are opened with unlock. All keys are written anew before the first takes its place, so that an error
+// changes nothing, and after a kill every key is still there; it is then run again. What old recipients have copied
+// they can still open: when one of them is not to be trusted any more, make new CAs. Keys of [Given] CAs are left
+// alone.
 func (s *Store) Reseal(recipients []string, unlock Unlock) (err error) {
 	defer explain(&err, "reseal CA keys")
 	to, err := parseRecipients(recipients)
@@ -33,7 +34,8 @@ func (s *Store) reseal(to []recipient, unlock *unlocker) (err error) {
 	next := map[string][]keyFile{}
 	for _, a := range s.cas {
 		if a.key == nil && !a.Given && !a.Retired {
-			return fmt.Errorf("the key of %s is not in %s: put it back first, or it would stay as it is", baseName(a.Role, a.Generation), s.dir)
+			return fmt.Errorf("the key of %s is not in %s: put it back first, or it would stay as it is",
+				baseName(a.Role, a.Generation), s.dir)
 		}
 		if a.key == nil || a.Given {
 			continue
@@ -73,8 +75,8 @@ func (s *Store) reseal(to []recipient, unlock *unlocker) (err error) {
 	return nil
 }
 
-// swap puts the new key in its place before the old one goes, if that has another name. Until it has ended nothing says who the key is
-// sealed to, so that it is known to be due again.
+// swap puts the new key in its place before the old one goes, if that has another name. Until it has ended nothing says
+// who the key is sealed to, so that it is known to be due again.
 func (s *Store) swap(base string, files []keyFile) error {
 	s.reached("forget the recipients")
 	if err := durable.Remove(base + recipientsSuffix); err != nil {

@@ -157,8 +157,8 @@ const (
 	killedTo  = "CLUSTERUP_TEST_RESEAL_TO"
 )
 
-// TestResealKilled kills a process that reseals before each of its steps. All keys must be there, the directory must know that it is not
-// done, and running it again must leave nothing behind.
+// TestResealKilled kills a process that reseals before each of its steps. All keys must be there, the directory must
+// know that it is not done, and running it again must leave nothing behind.
 func TestResealKilled(t *testing.T) {
 	if dir := os.Getenv(killedDir); dir != "" {
 		resealAndDie(t, dir)
@@ -181,7 +181,8 @@ func TestResealKilled(t *testing.T) {
 				create(t, s, RolePeer, Spec{})
 				create(t, s, RoleClient, Spec{})
 				cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestResealKilled$")
-				cmd.Env = append(os.Environ(), killedDir+"="+dir, killedAt+"="+strconv.Itoa(kills), killedBy+"="+c.from.file, killedTo+"="+c.to.recipient)
+				cmd.Env = append(os.Environ(), killedDir+"="+dir, killedAt+"="+strconv.Itoa(kills), killedBy+"="+c.from.file,
+					killedTo+"="+c.to.recipient)
 				out, err := cmd.CombinedOutput()
 				done = err == nil
 				if !done && !strings.Contains(err.Error(), "killed") {
@@ -231,7 +232,8 @@ func resealAndDie(t *testing.T, dir string) {
 		}
 		left--
 	}
-	if err := s.Reseal(list(operator{recipient: os.Getenv(killedTo)}), unlockWith(operator{file: os.Getenv(killedBy)})); err != nil {
+	if err := s.Reseal(list(operator{recipient: os.Getenv(killedTo)}),
+		unlockWith(operator{file: os.Getenv(killedBy)})); err != nil {
 		t.Fatal(err)
 	}
 }

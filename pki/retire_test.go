@@ -65,7 +65,8 @@ func TestRotation(t *testing.T) {
 	}
 }
 
-// Giving a rotation up retires the new CA, whose key stays; the old one signs again, and the next one has a name of its own.
+// Giving a rotation up retires the new CA, whose key stays; the old one signs again, and the next one has a name of its
+// own.
 func TestRotationGivenUp(t *testing.T) {
 	s := newStore(t, Spec{})
 	create(t, s, RoleClient, Spec{})
@@ -88,7 +89,8 @@ func TestRotationGivenUp(t *testing.T) {
 		t.Errorf("the key of the CA that was given up: %v", err)
 	}
 	for range 2 { // as it was, then read again
-		if first, second := s.of(RoleClient)[0], s.of(RoleClient)[1]; first.Retired || !first.Signing || !second.Retired || second.Signing {
+		if first, second := s.of(RoleClient)[0],
+			s.of(RoleClient)[1]; first.Retired || !first.Signing || !second.Retired || second.Signing {
 			t.Errorf("%+v %+v", first.CA, second.CA)
 		}
 		if got := by(0) + by(1); got != "11" {
@@ -102,7 +104,8 @@ func TestRotationGivenUp(t *testing.T) {
 		}
 		s = open(t, s.dir)
 	}
-	if ca := create(t, s, RoleClient, Spec{}); ca.Generation != 3 || ca.Subject != "CN=prod etcd client CA 3" || by(0) != "3" || by(1) != "1" {
+	if ca := create(t, s, RoleClient, Spec{}); ca.Generation != 3 || ca.Subject != "CN=prod etcd client CA 3" ||
+		by(0) != "3" || by(1) != "1" {
 		t.Errorf("the next one is %+v, signed by %s %s", ca, by(0), by(1))
 	}
 	if err := s.Retire(RoleClient, 1); err != nil {

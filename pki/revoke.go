@@ -12,9 +12,10 @@ import (
 	"github.com/clusterup/clusterup/durable"
 )
 
-// Revoke records that the client certificate with a serial number, as in [Client], is to be refused, and returns it as it now is. One that
-// was revoked before stays so from that time on. Members refuse it once they have the new [Store.CRL]. It fails with [errNoClient]. Names
-// are for [Store.Named]: a client may be called like the serial number of another one's certificate.
+// Revoke records that the client certificate with a serial number, as in [Client], is to be refused, and returns it as
+// it now is. One that was revoked before stays so from that time on. Members refuse it once they have the new
+// [Store.CRL]. It fails with [errNoClient]. Names are for [Store.Named]: a client may be called like the serial number
+// of another one's certificate.
 func (s *Store) Revoke(serial string, now time.Time) (revoked Client, err error) {
 	err = s.change(func() error {
 		revoked, err = s.revoke(serial, now)
@@ -42,9 +43,9 @@ func (s *Store) revoke(serial string, now time.Time) (Client, error) {
 	return c, durable.WriteAlone(path, []byte(c.Revoked.Format(time.RFC3339)+"\n"), 0o600)
 }
 
-// Named are the client certificates of a name, in the order of [Store.Clients]; where no client has that name, the one with that serial
-// number. With colons in it, as openssl prints it, it is a serial number in any case. It fails with [errNoClient], and then says which names
-// are like it; it writes nothing.
+// Named are the client certificates of a name, in the order of [Store.Clients]; where no client has that name, the one
+// with that serial number. With colons in it, as openssl prints it, it is a serial number in any case. It fails with
+// [errNoClient], and then says which names are like it; it writes nothing.
 func (s *Store) Named(nameOrSerial string) (found []Client, err error) {
 	defer explain(&err, "find client certificate %q", nameOrSerial)
 	all, err := s.Clients()

@@ -54,8 +54,8 @@ type keyFile struct {
 	mode   fs.FileMode
 }
 
-// keyFiles are those of a key that is sealed to the recipients, or plain where there are none. Sealing takes its randomness from the
-// system: age has no other.
+// keyFiles are those of a key that is sealed to the recipients, or plain where there are none. Sealing takes its
+// randomness from the system: age has no other.
 func keyFiles(signer crypto.Signer, to []recipient) ([]keyFile, error) {
 	plain, err := encodeKey(signer)
 	if err != nil {
@@ -95,8 +95,8 @@ func readSealedTo(path string) ([]string, error) {
 	return strings.FieldsFunc(string(data), func(r rune) bool { return r == '\n' }), err
 }
 
-// IsSealedTo tells whether all keys here are sealed to exactly these recipients, or plain where there are none. When they are not,
-// [Store.Reseal] makes it so.
+// IsSealedTo tells whether all keys here are sealed to exactly these recipients, or plain where there are none. When
+// they are not, [Store.Reseal] makes it so.
 func (s *Store) IsSealedTo(recipients []string) bool {
 	to, err := parseRecipients(recipients)
 	if err != nil {

@@ -244,13 +244,15 @@ func TestTampered(t *testing.T) {
 		damaged := bytes.Clone(block.Bytes)
 		damaged[i] ^= 1
 		write(t, path, string(pem.EncodeToMemory(&pem.Block{Type: block.Type, Bytes: damaged})))
-		if p, err := unlocked(t, s.dir, owner).Issue(peerLeaf(), today, rand.Reader); err == nil || !strings.Contains(err.Error(), path) {
+		if p, err := unlocked(t, s.dir, owner).Issue(peerLeaf(), today, rand.Reader); err == nil ||
+			!strings.Contains(err.Error(), path) {
 			t.Fatalf("byte %d changed: %v, %v", i, p, err)
 		}
 	}
 	for name, data := range map[string][]byte{"empty": nil, "half": whole[:len(whole)/2], "that of another CA": another} {
 		write(t, path, string(data))
-		if p, err := unlocked(t, s.dir, owner).Issue(peerLeaf(), today, rand.Reader); err == nil || !strings.Contains(err.Error(), path) {
+		if p, err := unlocked(t, s.dir, owner).Issue(peerLeaf(), today, rand.Reader); err == nil ||
+			!strings.Contains(err.Error(), path) {
 			t.Errorf("%s: %v, %v", name, p, err)
 		}
 	}
@@ -279,7 +281,8 @@ func TestRecipients(t *testing.T) {
 		"empty":         {[]string{""}, "read recipient 1: "},
 	} {
 		_, err := Open(caDir(t), Options{SealTo: c.to})
-		if !errors.Is(err, errRecipient) || !strings.Contains(err.Error(), c.says) || strings.Contains(err.Error(), secret.String()) {
+		if !errors.Is(err, errRecipient) || !strings.Contains(err.Error(), c.says) ||
+			strings.Contains(err.Error(), secret.String()) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

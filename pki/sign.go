@@ -27,7 +27,8 @@ type request struct {
 	notBefore, notAfter time.Time
 }
 
-// sign lets cfssl sign a certificate for the key, by the issuer, or by itself when there is none (its own key then signs).
+// sign lets cfssl sign a certificate for the key, by the issuer, or by itself when there is none (its own key then
+// signs).
 func sign(r request, key crypto.Signer, issuer *authority, rand io.Reader) (*x509.Certificate, error) {
 	csr, err := r.csr(key, rand)
 	if err != nil {

@@ -9,10 +9,11 @@ import (
 	"slices"
 )
 
-// Store is the ca directory of one cluster. Below it are, for each generation of a role: ROLE-GENERATION.pem, its key in .key or, sealed,
-// in .key.age with the recipients in .sealed, .chain.pem for a CA that was given, with .given, the path of its key, and .retired once it signs no more; ROLE.hold while a
-// rotation is held; clients/ with the records of client certificates; and crl/. Its methods may be called from several goroutines, but for
-// those that write (Create, Retire, Hold, Reseal, Revoke, CRL), which must be alone.
+// Store is the ca directory of one cluster. Below it are, for each generation of a role: ROLE-GENERATION.pem, its key
+// in .key or, sealed, in .key.age with the recipients in .sealed, .chain.pem for a CA that was given, with .given, the
+// path of its key, and .retired once it signs no more; ROLE.hold while a rotation is held; clients/ with the records of
+// client certificates; and crl/. Its methods may be called from several goroutines, but for those that write (Create,
+// Retire, Hold, Reseal, Revoke, CRL), which must be alone.
 type Store struct {
 	dir      string
 	options  Options
@@ -39,8 +40,9 @@ func opened(signer crypto.Signer) openKey {
 	return func() (crypto.Signer, error) { return signer, nil }
 }
 
-// Open reads a ca directory. One that does not exist holds no CAs; it is not made. It is an error when others can read a plain key or its
-// directory, or when a key does not belong to its certificate; sealed keys are opened, and held against it, only when they are to sign.
+// Open reads a ca directory. One that does not exist holds no CAs; it is not made. It is an error when others can read
+// a plain key or its directory, or when a key does not belong to its certificate; sealed keys are opened, and held
+// against it, only when they are to sign.
 func Open(dir string, options Options) (s *Store, err error) {
 	defer explain(&err, "open CA directory")
 	s = &Store{dir: dir, options: options, unlock: &unlocker{Unlock: options.Unlock}, given: readGiven(options.Given)}

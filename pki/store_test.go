@@ -84,11 +84,17 @@ func TestOpenRefuses(t *testing.T) {
 		damage func(dir string) error
 		want   string
 	}{
-		"wide directory":     {func(dir string) error { return os.Chmod(dir, 0o750) }, "run chmod 0700 "},
-		"wide key":           {func(dir string) error { return os.Chmod(dir+"/peer-1.key", 0o640) }, "run chmod 0600 "},
-		"another's key":      {func(dir string) error { return os.Rename(dir+"/client-1.key", dir+"/peer-1.key") }, "does not belong"},
-		"broken key":         {put("peer-1.key", "SECRETSTUFF"), "no private key"},
-		"broken PKCS #8":     {put("peer-1.key", "-----BEGIN PRIVATE KEY-----\nU0VD\n-----END PRIVATE KEY-----\n"), "not a private key"},
+		"wide directory": {func(dir string) error { return os.Chmod(dir, 0o750) }, "run chmod 0700 "},
+		"wide key":       {func(dir string) error { return os.Chmod(dir+"/peer-1.key", 0o640) }, "run chmod 0600 "},
+		"another's key": {
+			func(dir string) error { return os.Rename(dir+"/client-1.key", dir+"/peer-1.key") },
+			"does not belong",
+		},
+		"broken key": {put("peer-1.key", "SECRETSTUFF"), "no private key"},
+		"broken PKCS #8": {
+			put("peer-1.key", "-----BEGIN PRIVATE KEY-----\nU0VD\n-----END PRIVATE KEY-----\n"),
+			"not a private key",
+		},
 		"broken certificate": {put("peer-1.pem", "x"), "not exactly one certificate"},
 		"two certificates":   {put("peer-1.pem", ca+string(leaf.Cert)), "not exactly one certificate"},
 		"not a CA":           {put("peer-1.pem", string(leaf.Cert)), "not that of a CA"},

@@ -135,12 +135,16 @@ func (o odd) try(t *testing.T) {
 	if o.file != nil {
 		certs = o.file(certs)
 	}
-	s := openWith(t, caDir(t), Options{Given: map[Role]Given{role: o.firm.chain[0].files(t, certs)}, Names: members, NoLists: o.noLists})
+	s := openWith(t, caDir(t), Options{
+		Given: map[Role]Given{role: o.firm.chain[0].files(t, certs)}, Names: members,
+		NoLists: o.noLists,
+	})
 	if why := s.Unfit(role, today, rand.Reader); !strings.Contains(why, o.says) || (why == "") != (o.says == "") {
 		t.Errorf("beforehand: %q, want %q", why, o.says)
 	}
 	err := s.Try(role, today, rand.Reader)
-	if (err != nil) != (o.says != "") || err != nil && (!errors.Is(err, ErrUnfit) || !strings.Contains(err.Error(), o.says)) {
+	if (err != nil) != (o.says != "") ||
+		err != nil && (!errors.Is(err, ErrUnfit) || !strings.Contains(err.Error(), o.says)) {
 		t.Errorf("tried with its key: %v, want %q", err, o.says)
 	}
 	_, err = s.Create(role, "prod", Spec{}, today, rand.Reader)

@@ -19,7 +19,8 @@ import (
 	"golang.org/x/crypto/ssh"
 )
 
-// unlocker opens sealed keys. The identity files are read once, when the first key is opened; what they hold stays in memory.
+// unlocker opens sealed keys. The identity files are read once, when the first key is opened; what they hold stays in
+// memory.
 type unlocker struct {
 	Unlock
 	mu         sync.Mutex
@@ -61,7 +62,8 @@ func (u *unlocker) key(path string, cert *x509.Certificate) (crypto.Signer, erro
 		}
 		return signer, nil
 	}
-	return nil, fmt.Errorf("open %s: %w (%s); age cannot use keys that only an SSH agent holds", path, ErrSealed, u.tried())
+	return nil, fmt.Errorf("open %s: %w (%s); age cannot use keys that only an SSH agent holds", path, ErrSealed,
+		u.tried())
 }
 
 func (u *unlocker) tried() string {

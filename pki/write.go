@@ -10,8 +10,8 @@ import (
 	"github.com/clusterup/clusterup/durable"
 )
 
-// lock makes the directory, and takes it for this process until unlock is called or the process ends, however it ends. It
-// does not wait.
+// lock makes the directory, and takes it for this process until unlock is called or the process ends, however it ends.
+// It does not wait.
 func lock(dir string) (unlock func(), err error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
@@ -59,7 +59,8 @@ func (s *Store) writeCA(a authority, signer crypto.Signer) error {
 	return durable.WriteAlone(base+certSuffix, a.PEM, 0o644)
 }
 
-// clearLeft removes what an earlier run has left of a CA, one that was killed: its key would be taken for that of the next.
+// clearLeft removes what an earlier run has left of a CA, one that was killed: its key would be taken for that of the
+// next.
 func clearLeft(base string) error {
 	for _, suffix := range []string{keySuffix, sealedSuffix, recipientsSuffix, chainSuffix, retiredSuffix, givenSuffix} {
 		if err := durable.Remove(base + suffix); err != nil {

@@ -13,13 +13,15 @@ import (
 
 // Plan is the whole way from what was seen to what is wanted.
 type Plan struct {
-	Cluster string   `json:"cluster"`
-	Version string   `json:"version"`
-	Route   []string `json:"route,omitempty"` // where versions change: the oldest that runs, those on the way, and the last that is reached
-	Stages  []Stage  `json:"stages"`
-	Dark    []string `json:"dark,omitempty"`  // hosts that could not be looked at, in the order of the inventory: what they need is not known
-	Waits   []Wait   `json:"waits,omitempty"` // what is not done before they are seen
-	Notes   []string `json:"notes,omitempty"` // what is worth knowing, and stops nothing
+	Cluster string `json:"cluster"`
+	Version string `json:"version"`
+	// where versions change: the oldest that runs, those on the way, and the last that is reached
+	Route  []string `json:"route,omitempty"`
+	Stages []Stage  `json:"stages"`
+	// hosts that could not be looked at, in the order of the inventory: what they need is not known
+	Dark  []string `json:"dark,omitempty"`
+	Waits []Wait   `json:"waits,omitempty"` // what is not done before they are seen
+	Notes []string `json:"notes,omitempty"` // what is worth knowing, and stops nothing
 }
 
 // Wait is something wanted that is not done while hosts are dark.
@@ -36,8 +38,8 @@ func (w Wait) String() string {
 // Empty says that there is nothing to do.
 func (p Plan) Empty() bool { return len(p.Stages) == 0 }
 
-// Digest is the SHA-256 of what the plan does, hexadecimal: plans that do the same have equal digests. Notes, gates and reasons are for
-// people, and may name what changes from one look to the next.
+// Digest is the SHA-256 of what the plan does, hexadecimal: plans that do the same have equal digests. Notes, gates and
+// reasons are for people, and may name what changes from one look to the next.
 func (p Plan) Digest() (string, error) {
 	p.Notes, p.Waits = nil, nil
 	p.Stages = slices.DeleteFunc(slices.Clone(p.Stages), func(s Stage) bool {

@@ -4,13 +4,19 @@ import "testing"
 
 // Plans that do the same have equal digests, whoever leads and whatever they say; plans that do something else do not.
 func TestDigest(t *testing.T) {
-	restart := Step{Kind: RestartMember, Host: "etcd-2", Why: "runs with other flags", Needs: &Needs{2, []string{"etcd-1", "etcd-3"}}}
+	restart := Step{
+		Kind: RestartMember, Host: "etcd-2", Why: "runs with other flags",
+		Needs: &Needs{2, []string{"etcd-1", "etcd-3"}},
+	}
 	lead := Step{Kind: MoveLeader, Host: "etcd-1", To: "etcd-2", Why: "it leads"}
 	base := Plan{Cluster: "prod", Version: "3.6.16", Stages: []Stage{
 		{Name: "restart etcd-2", Gate: "2 of 3 voters stay up", Width: 1, Steps: []Step{restart}},
 		{Name: "move the leader", Gate: "it leads", Width: 1, Steps: []Step{lead}},
 	}}
-	await := Stage{Name: "await the leader", Gate: "none", Width: 1, Steps: []Step{{Kind: AwaitLeader, Host: "etcd-1", Why: "an election"}}}
+	await := Stage{
+		Name: "await the leader", Gate: "none", Width: 1,
+		Steps: []Step{{Kind: AwaitLeader, Host: "etcd-1", Why: "an election"}},
+	}
 	digest := func(change func(p *Plan, first, second *Step)) string {
 		t.Helper()
 		p := base

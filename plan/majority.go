@@ -23,7 +23,10 @@ func (e *NoMajority) Error() string {
 // Head says how many hosts are needed, without the reasons of those that are missing.
 func (e *NoMajority) Head() string {
 	if e.Every {
-		return fmt.Sprintf("no host shows a cluster, and before there is one its lock is held on every host: %d of %d can be locked", e.Held, e.Of)
+		return fmt.Sprintf(
+			"no host shows a cluster, and before there is one its lock is held on every host: %d of %d can be locked", e.Held,
+			e.Of)
 	}
-	return fmt.Sprintf("the cluster's lock is held on the hosts of at least %d of its %d members, and %d can be locked", e.Need, e.Of, e.Held)
+	return fmt.Sprintf("the cluster's lock is held on the hosts of at least %d of its %d members, and %d can be locked",
+		e.Need, e.Of, e.Held)
 }

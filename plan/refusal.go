@@ -26,12 +26,15 @@ type RefusalKind string
 
 // All refusals.
 const (
-	Unreachable    RefusalKind = "unreachable"     // a host could not be looked at
-	Unsuitable     RefusalKind = "unsuitable"      // a host cannot run a member: no systemd, no release for its architecture, a tool missing
-	ClockOff       RefusalKind = "clock-off"       // a host's clock is so far off that certificates would not be valid there
-	PortTaken      RefusalKind = "port-taken"      // another process holds a port of the member
-	ForeignData    RefusalKind = "foreign-data"    // a data directory holds what this cluster did not put there
-	DataMoved      RefusalKind = "data-moved"      // a member keeps its data elsewhere, or runs as another user, than the inventory says
+	Unreachable RefusalKind = "unreachable" // a host could not be looked at
+	// a host cannot run a member: no systemd, no release for its architecture, a tool missing
+	Unsuitable RefusalKind = "unsuitable"
+	// a host's clock is so far off that certificates would not be valid there
+	ClockOff    RefusalKind = "clock-off"
+	PortTaken   RefusalKind = "port-taken"   // another process holds a port of the member
+	ForeignData RefusalKind = "foreign-data" // a data directory holds what this cluster did not put there
+	// a member keeps its data elsewhere, or runs as another user, than the inventory says
+	DataMoved      RefusalKind = "data-moved"
 	CAKeyMissing   RefusalKind = "ca-key-missing"  // the operator directory has a CA's certificate, but not its key
 	MixedData      RefusalKind = "mixed-data"      // some hosts hold the cluster's data, and others nothing
 	DataLost       RefusalKind = "data-lost"       // a host that had a member has no data any more

@@ -3,12 +3,12 @@ package plan
 // Risk is something that clusterup does only when the operator accepts it by name.
 type Risk string
 
-// Downtime accepts that the cluster may not answer for a while: its only member restarts, one of its two, or one of which it is not known
-// whether it serves.
+// Downtime accepts that the cluster may not answer for a while: its only member restarts, one of its two, or one of
+// which it is not known whether it serves.
 const Downtime Risk = "downtime"
 
-// ForeignCluster accepts that a cluster is destroyed whose CAs are not in this operator directory; and that a CA is dropped, or a
-// revocation undone, of which this operator directory does not know.
+// ForeignCluster accepts that a cluster is destroyed whose CAs are not in this operator directory; and that a CA is
+// dropped, or a revocation undone, of which this operator directory does not know.
 const ForeignCluster Risk = "foreign-ca"
 
 // Downgrade accepts that the cluster goes back a minor version.

@@ -29,11 +29,14 @@ type Kind string
 
 // All kinds of steps. Each has an effect that the facts can see, and a row in the table kinds.
 const (
-	CreateCA       Kind = "create-ca"       // on the control machine: the next generation of CA
-	RetireCA       Kind = "retire-ca"       // on the control machine: Generation of CA signs no more
-	HoldRotation   Kind = "hold-rotation"   // on the control machine: the rotation of CA waits after Phase, "": it does not
-	RevokeClient   Kind = "revoke-client"   // on the control machine: the certificate Serial of Client is recorded as revoked
-	ListRevoked    Kind = "list-revoked"    // on the control machine: the list of revoked client certificates is signed anew
+	CreateCA Kind = "create-ca" // on the control machine: the next generation of CA
+	RetireCA Kind = "retire-ca" // on the control machine: Generation of CA signs no more
+	// on the control machine: the rotation of CA waits after Phase, "": it does not
+	HoldRotation Kind = "hold-rotation"
+	// on the control machine: the certificate Serial of Client is recorded as revoked
+	RevokeClient Kind = "revoke-client"
+	// on the control machine: the list of revoked client certificates is signed anew
+	ListRevoked    Kind = "list-revoked"
 	PinRelease     Kind = "pin-release"     // on the control machine: Release
 	CreateUser     Kind = "create-user"     // the system user of the members
 	MakeDirs       Kind = "make-dirs"       // Paths, created or put right
@@ -57,7 +60,8 @@ const (
 	PruneTrust      Kind = "prune-trust"    // Paths
 	UpdateMember    Kind = "update-member"  // Member gets PeerURLs, asked of the member Through
 
-	// AwaitRaftSnapshot writes a key and deletes it, until a member that runs with a low snapshot-count has taken its raft snapshot.
+	// AwaitRaftSnapshot writes a key and deletes it, until a member that runs with a low snapshot-count has taken its raft
+	// snapshot.
 	AwaitRaftSnapshot Kind = "await-raft-snapshot"
 	AwaitVersion      Kind = "await-version" // the cluster, and the data of all members, become of the minor Version
 	AwaitLeader       Kind = "await-leader"  // all members that serve reads name the same leader

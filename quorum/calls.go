@@ -57,27 +57,28 @@ func (n *conn) maintenance() clientv3.Maintenance {
 // neither (facts.ErrLearner).
 func (c *Cluster) Members(ctx context.Context, endpoint string, linearizable bool) ([]facts.Listed, uint64, error) {
 	var clusterID uint64
-	members, err := ask(ctx, c, endpoint, "list members through", func(ctx context.Context, n *conn) ([]facts.Listed, error) {
-		var opts []clientv3.OpOption
-		if linearizable {
-			ctx = clientv3.WithRequireLeader(ctx)
-		} else {
-			opts = append(opts, clientv3.WithSerializable())
-		}
-		r, err := n.client.MemberList(ctx, opts...)
-		if err != nil {
-			return nil, err
-		}
-		header := r.Header
-		clusterID = header.GetClusterId()
-		list := make([]facts.Listed, 0, len(r.Members))
-		for _, m := range r.Members {
-			list = append(list, facts.Listed{
-				ID: facts.ID(m.ID), Name: m.Name, PeerURLs: m.PeerURLs, ClientURLs: m.ClientURLs, Learner: m.IsLearner,
-			})
-		}
-		return list, nil
-	})
+	members, err := ask(ctx, c, endpoint, "list members through",
+		func(ctx context.Context, n *conn) ([]facts.Listed, error) {
+			var opts []clientv3.OpOption
+			if linearizable {
+				ctx = clientv3.WithRequireLeader(ctx)
+			} else {
+				opts = append(opts, clientv3.WithSerializable())
+			}
+			r, err := n.client.MemberList(ctx, opts...)
+			if err != nil {
+				return nil, err
+			}
+			header := r.Header
+			clusterID = header.GetClusterId()
+			list := make([]facts.Listed, 0, len(r.Members))
+			for _, m := range r.Members {
+				list = append(list, facts.Listed{
+					ID: facts.ID(m.ID), Name: m.Name, PeerURLs: m.PeerURLs, ClientURLs: m.ClientURLs, Learner: m.IsLearner,
+				})
+			}
+			return list, nil
+		})
 	return members, clusterID, err
 }
 
@@ -120,9 +121,9 @@ func complaints(all []string) []string {
 	return own
 }
 
-// ReadLinearizable proves that the member at endpoint can reach an agreement with a quorum: it reads a key, as `etcdctl endpoint
-// health` does, and takes nothing of its content. A refusal by access control counts as success, since etcd
-// decides on it only after the agreement. Nothing is written.
+// ReadLinearizable proves that the member at endpoint can reach an agreement with a quorum: it reads a key, as
+// `etcdctl endpoint health` does, and takes nothing of its content. A refusal by access control counts as success,
+// since etcd decides on it only after the agreement. Nothing is written.
 func (c *Cluster) ReadLinearizable(ctx context.Context, endpoint string) error {
 	_, err := ask(ctx, c, endpoint, "read through", func(ctx context.Context, n *conn) (struct{}, error) {
 		_, err := n.client.Get(clientv3.WithRequireLeader(ctx), "health", clientv3.WithCountOnly())

@@ -15,11 +15,14 @@ const canaryPrefix = "clusterup/canary/"
 // Canary proves that writes and reads work through the member at endpoint: it puts key, reads it back linearizably,
 // deletes it, and sees that it is gone, all through that endpoint. key must be under canaryPrefix and should name the
 // run and the member ("clusterup/canary/RUN/MEMBER"), so that two runs do not meet. The deletion is tried whatever
-// happened before, also when ctx was cancelled, so Canary can take up to twice the timeout after that. It is an error if what
-// is read is not what was written.
+// happened before, also when ctx was cancelled, so Canary can take up to twice the timeout after that. It is an error
+// if what is read is not what was written.
 func (c *Cluster) Canary(ctx context.Context, endpoint, key, value string) error {
 	if !strings.HasPrefix(key, canaryPrefix) || key == canaryPrefix {
-		return &Error{Endpoint: endpoint, Op: "write canary through", Err: fmt.Errorf("key %q is not under %s", key, canaryPrefix)}
+		return &Error{
+			Endpoint: endpoint, Op: "write canary through",
+			Err: fmt.Errorf("key %q is not under %s", key, canaryPrefix),
+		}
 	}
 	written := c.writeCanary(ctx, endpoint, key, value)
 	deleted := c.deleteCanary(context.WithoutCancel(ctx), endpoint, key)

@@ -25,19 +25,23 @@ func TestCanary(t *testing.T) {
 	}{
 		{name: "sings", key: canaryKey, fake: &fake{}, store: other},
 		{
-			name: "another value comes back", key: canaryKey, fake: &fake{lie: func(string) string { return "lie" }}, store: other,
-			text: "read canary through " + epIPv4 + ": the value is not the one that was written",
+			name: "another value comes back", key: canaryKey, fake: &fake{lie: func(string) string { return "lie" }},
+			store: other,
+			text:  "read canary through " + epIPv4 + ": the value is not the one that was written",
 		},
 		{
-			name: "write refused", key: canaryKey, fake: &fake{fail: map[string]error{"Put": rpctypes.ErrGRPCNoSpace}}, store: other,
-			kind: facts.ErrNoSpace, text: "write canary through " + epIPv4 + ": etcdserver: mvcc: database space exceeded",
+			name: "write refused", key: canaryKey, fake: &fake{fail: map[string]error{"Put": rpctypes.ErrGRPCNoSpace}},
+			store: other,
+			kind:  facts.ErrNoSpace, text: "write canary through " + epIPv4 + ": etcdserver: mvcc: database space exceeded",
 		},
 		{
-			name: "read refused, still deleted", key: canaryKey, fake: &fake{fail: map[string]error{"Range": rpctypes.ErrGRPCCorrupt}}, store: other,
+			name: "read refused, still deleted", key: canaryKey,
+			fake: &fake{fail: map[string]error{"Range": rpctypes.ErrGRPCCorrupt}}, store: other,
 			kind: facts.ErrCorrupt, text: "read canary through " + epIPv4 + ": etcdserver: corrupt cluster",
 		},
 		{
-			name: "not deleted", key: canaryKey, fake: &fake{fail: map[string]error{"DeleteRange": rpctypes.ErrGRPCPermissionDenied}},
+			name: "not deleted", key: canaryKey,
+			fake: &fake{fail: map[string]error{"DeleteRange": rpctypes.ErrGRPCPermissionDenied}},
 			kind: facts.ErrPermission, text: "delete canary through " + epIPv4 + ": etcdserver: permission denied",
 			store: map[string]string{"other": "kept", canaryKey: "v"},
 		},

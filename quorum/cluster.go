@@ -118,7 +118,9 @@ func (n *conn) close() error {
 }
 
 // ask makes one call on one endpoint, within the timeout, and turns what goes wrong into an *Error.
-func ask[T any](ctx context.Context, c *Cluster, endpoint, op string, do func(context.Context, *conn) (T, error)) (T, error) {
+func ask[T any](ctx context.Context, c *Cluster, endpoint, op string,
+	do func(context.Context, *conn) (T, error),
+) (T, error) {
 	var v T
 	n, err := c.conn(endpoint)
 	if err != nil {

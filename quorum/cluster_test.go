@@ -64,7 +64,10 @@ func oneMember(t *testing.T, f *fake) (*Cluster, *dialer) {
 	t.Helper()
 	ca := newAuthority(t)
 	f.serve(t, ca.server(t, "192.0.2.11", "2001:db8::11", "etcd-1.invalid"))
-	d := &dialer{routes: map[string]string{"192.0.2.11:2379": f.addr, "[2001:db8::11]:2379": f.addr, "etcd-1.invalid:2379": f.addr}}
+	d := &dialer{routes: map[string]string{
+		"192.0.2.11:2379": f.addr, "[2001:db8::11]:2379": f.addr,
+		"etcd-1.invalid:2379": f.addr,
+	}}
 	return cluster(t, Config{TLS: ca.client(t), Dial: d.dial}), d
 }
 
@@ -78,7 +81,8 @@ func aStatus() *pb.StatusResponse {
 
 func TestStatus(t *testing.T) {
 	want := facts.Status{
-		ClusterID: 0xc1, MemberID: 0xa1, Version: "3.6.16", StorageVersion: "3.6.0", Leader: 0xa2, Index: 20, Applied: 19, Term: 3,
+		ClusterID: 0xc1, MemberID: 0xa1, Version: "3.6.16", StorageVersion: "3.6.0", Leader: 0xa2, Index: 20, Applied: 19,
+		Term:   3,
 		DBSize: 4096, DBInUse: 2048, Learner: true, Errors: []string{"etcdserver: no leader"},
 	}
 	for _, endpoint := range []string{epIPv4, epIPv6, epName} {
@@ -162,8 +166,16 @@ func TestAlarms(t *testing.T) {
 		want   []facts.Alarm
 	}{
 		{"none", nil, nil},
-		{"etcd 3.5", []string{"memberID:10276657743932975437 alarm:NOSPACE "}, []facts.Alarm{{Member: 10276657743932975437, Type: "NOSPACE"}}},
-		{"etcd 3.7", []string{(&pb.AlarmMember{MemberID: 7, Alarm: pb.AlarmType_CORRUPT}).String()}, []facts.Alarm{{Member: 7, Type: "CORRUPT"}}},
+		{
+			"etcd 3.5",
+			[]string{"memberID:10276657743932975437 alarm:NOSPACE "},
+			[]facts.Alarm{{Member: 10276657743932975437, Type: "NOSPACE"}},
+		},
+		{
+			"etcd 3.7",
+			[]string{(&pb.AlarmMember{MemberID: 7, Alarm: pb.AlarmType_CORRUPT}).String()},
+			[]facts.Alarm{{Member: 7, Type: "CORRUPT"}},
+		},
 		{
 			"two, and another complaint",
 			[]string{"etcdserver: no leader", "memberID:1 alarm:NOSPACE", "memberID:2 alarm:CORRUPT"},

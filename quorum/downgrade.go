@@ -14,8 +14,10 @@ type DowngradeAction string
 // ValidateDowngrade and EnableDowngrade is the minor below the cluster's, "3.5"; CancelDowngrade has none.
 const (
 	ValidateDowngrade DowngradeAction = "validate" // could the cluster go down to the target? Changes nothing
-	EnableDowngrade   DowngradeAction = "enable"   // from now on members of the target may join: the storage is made ready for them
-	CancelDowngrade   DowngradeAction = "cancel"   // takes that back: the storage goes up again once no member of the target is left; fine if there is none
+	// from now on members of the target may join: the storage is made ready for them
+	EnableDowngrade DowngradeAction = "enable"
+	// takes that back: the storage goes up again once no member of the target is left; fine if there is none
+	CancelDowngrade DowngradeAction = "cancel"
 )
 
 var downgradeActions = map[DowngradeAction]clientv3.DowngradeAction{

@@ -60,13 +60,17 @@ var answers = []struct {
 }{
 	{errUnreachable, []error{rpctypes.ErrGRPCStopped}},
 	{facts.ErrPermission, []error{
-		rpctypes.ErrGRPCPermissionDenied, rpctypes.ErrGRPCUserEmpty, rpctypes.ErrGRPCInvalidAuthToken, rpctypes.ErrGRPCAuthFailed,
+		rpctypes.ErrGRPCPermissionDenied, rpctypes.ErrGRPCUserEmpty, rpctypes.ErrGRPCInvalidAuthToken,
+		rpctypes.ErrGRPCAuthFailed,
 	}},
 	{facts.ErrNoMember, []error{rpctypes.ErrGRPCMemberNotFound}},
 	{facts.ErrLearner, []error{rpctypes.ErrGRPCNotSupportedForLearner}},
 	{facts.ErrNoSpace, []error{rpctypes.ErrGRPCNoSpace}},
 	{facts.ErrCorrupt, []error{rpctypes.ErrGRPCCorrupt}},
-	{facts.ErrDowngradeTarget, []error{rpctypes.ErrGRPCInvalidDowngradeTargetVersion, rpctypes.ErrGRPCWrongDowngradeVersionFormat}},
+	{facts.ErrDowngradeTarget, []error{
+		rpctypes.ErrGRPCInvalidDowngradeTargetVersion,
+		rpctypes.ErrGRPCWrongDowngradeVersionFormat,
+	}},
 }
 
 // These say how a connection failed once it was there, around the error that it was.
@@ -94,7 +98,8 @@ func kindOfTransport(cause error) error {
 		return facts.ErrTLS
 	case errors.As(cause, &op) && op.Op == "remote error": // how crypto/tls marks an alert that the other side sent
 		return facts.ErrTLS
-	case errors.As(cause, &network), errors.Is(cause, io.EOF), errors.Is(cause, io.ErrUnexpectedEOF), errors.Is(cause, context.Canceled):
+	case errors.As(cause, &network), errors.Is(cause, io.EOF), errors.Is(cause, io.ErrUnexpectedEOF),
+		errors.Is(cause, context.Canceled):
 		return errUnreachable
 	case errors.As(cause, &handshake):
 		return facts.ErrTLS // no common protocol or version

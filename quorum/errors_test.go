@@ -27,8 +27,10 @@ var everyCall = map[string]func(context.Context, *Cluster, string) error{
 	},
 	"Alarms":           func(ctx context.Context, c *Cluster, ep string) error { _, err := c.Alarms(ctx, ep); return err },
 	"ReadLinearizable": func(ctx context.Context, c *Cluster, ep string) error { return c.ReadLinearizable(ctx, ep) },
-	"Canary":           func(ctx context.Context, c *Cluster, ep string) error { return c.Canary(ctx, ep, canaryKey, "v") },
-	"MoveLeader":       func(ctx context.Context, c *Cluster, ep string) error { return c.MoveLeader(ctx, ep, 1) },
+	"Canary": func(ctx context.Context, c *Cluster, ep string) error {
+		return c.Canary(ctx, ep, canaryKey, "v")
+	},
+	"MoveLeader": func(ctx context.Context, c *Cluster, ep string) error { return c.MoveLeader(ctx, ep, 1) },
 	"UpdateMember": func(ctx context.Context, c *Cluster, ep string) error {
 		return c.UpdateMember(ctx, ep, 1, []string{"https://192.0.2.12:2380"})
 	},
@@ -173,7 +175,8 @@ func checkError(t *testing.T, err, kind, is error, text string) {
 	if is != nil && !errors.Is(err, is) {
 		t.Errorf("%v is not a %v", err, is)
 	}
-	if !strings.Contains(err.Error(), text) || strings.Contains(err.Error(), "rpc error") || strings.Contains(err.Error(), "desc =") {
+	if !strings.Contains(err.Error(), text) || strings.Contains(err.Error(), "rpc error") ||
+		strings.Contains(err.Error(), "desc =") {
 		t.Errorf("message %q, want it to say %q in plain words", err, text)
 	}
 }
@@ -262,7 +265,10 @@ func TestNextCallTriesAfresh(t *testing.T) {
 // Calls that are cut off since another one has given their connection up say why that one did.
 func TestGivenUp(t *testing.T) {
 	ca := newAuthority(t)
-	c := cluster(t, Config{TLS: ca.client(t), Dial: to(func(t *testing.T) string { return listen(t, func(net.Conn) {}) })(t), Timeout: quick})
+	c := cluster(t, Config{
+		TLS:  ca.client(t),
+		Dial: to(func(t *testing.T) string { return listen(t, func(net.Conn) {}) })(t), Timeout: quick,
+	})
 	const calls = 16
 	errs := make(chan error, calls)
 	for range calls {
@@ -281,7 +287,8 @@ func TestGivenUp(t *testing.T) {
 // A connection that breaks under a call is an error of that call only.
 func TestLostConnection(t *testing.T) {
 	ca := newAuthority(t)
-	f := (&fake{status: aStatus(), hang: map[string]bool{"MemberList": true}, hanging: make(chan struct{})}).serve(t, ca.server(t, "192.0.2.11"))
+	f := (&fake{status: aStatus(), hang: map[string]bool{"MemberList": true}, hanging: make(chan struct{})}).serve(t,
+		ca.server(t, "192.0.2.11"))
 	conns := make(chan net.Conn, 2)
 	c := cluster(t, Config{TLS: ca.client(t), Dial: func(ctx context.Context, _ string) (net.Conn, error) {
 		var nd net.Dialer

@@ -204,7 +204,8 @@ func (m *member) start(t *testing.T, binary, dir string, more ...string) {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	cmd := exec.CommandContext(ctx, binary, append(args, more...)...)
 	// The members talk to each other on loopback, whatever the proxy of TestMain.
-	cmd.Env = slices.DeleteFunc(os.Environ(), func(e string) bool { return strings.Contains(strings.ToUpper(e), "_PROXY=") })
+	cmd.Env = slices.DeleteFunc(os.Environ(),
+		func(e string) bool { return strings.Contains(strings.ToUpper(e), "_PROXY=") })
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
 	if err := cmd.Start(); err != nil {

@@ -90,7 +90,9 @@ func (f *fake) version(w http.ResponseWriter, _ *http.Request) {
 }
 
 // intercept does what etcd's own interceptor does, and the faults that a test asked for.
-func (f *fake) intercept(ctx context.Context, req any, info *grpc.UnaryServerInfo, handle grpc.UnaryHandler) (any, error) {
+func (f *fake) intercept(ctx context.Context, req any, info *grpc.UnaryServerInfo,
+	handle grpc.UnaryHandler,
+) (any, error) {
 	method := info.FullMethod[strings.LastIndex(info.FullMethod, "/")+1:]
 	f.mu.Lock()
 	err, hang, noLeader := f.fail[method], f.hang[method], f.noLeader

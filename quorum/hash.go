@@ -20,8 +20,8 @@ const maxHash = 2 * time.Minute
 
 // HashKV has the member at endpoint digest its own keys up to revision; 0 takes the revision that it has now. The
 // member reads its whole database for that, so this may take up to two minutes, and no longer. It needs no quorum and
-// writes nothing. It is an error when the member has not that revision yet, as happens to a follower right after a write,
-// or has compacted it.
+// writes nothing. It is an error when the member has not that revision yet, as happens to a follower right after a
+// write, or has compacted it.
 func (c *Cluster) HashKV(ctx context.Context, endpoint string, revision int64) (Hash, error) {
 	if revision == 0 {
 		// A 3.5 member does not say which revision it took.

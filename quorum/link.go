@@ -22,8 +22,10 @@ import (
 type link struct {
 	mu    sync.Mutex
 	stage stage
-	cause error  // why the last dial, handshake or connection failed; nil while there is nothing to say
-	ended *Error // why it was given up, for the sake of a call; others that were under way are cut off by that, and have no cause of their own
+	cause error // why the last dial, handshake or connection failed; nil while there is nothing to say
+	// why it was given up, for the sake of a call; others that were under way are cut off by that, and have no cause of
+	// their own
+	ended *Error
 }
 
 type stage int
@@ -139,7 +141,10 @@ func silence(at stage, when string) *Error {
 	case heard:
 		return &Error{Err: fmt.Errorf("no answer %s: %w", when, context.DeadlineExceeded)}
 	case connected:
-		return &Error{Kind: errUnreachable, Err: fmt.Errorf("connected, but not a word %s: %w", when, context.DeadlineExceeded)}
+		return &Error{
+			Kind: errUnreachable,
+			Err:  fmt.Errorf("connected, but not a word %s: %w", when, context.DeadlineExceeded),
+		}
 	case handshaking:
 		return &Error{Kind: errUnreachable, Err: fmt.Errorf("no TLS handshake %s: %w", when, context.DeadlineExceeded)}
 	default:
@@ -153,7 +158,9 @@ type watchedCreds struct {
 	link *link
 }
 
-func (w *watchedCreds) ClientHandshake(ctx context.Context, authority string, raw net.Conn) (net.Conn, credentials.AuthInfo, error) {
+func (w *watchedCreds) ClientHandshake(ctx context.Context, authority string,
+	raw net.Conn,
+) (net.Conn, credentials.AuthInfo, error) {
 	var info credentials.AuthInfo
 	conn, err := w.link.handshake(func() (conn net.Conn, err error) {
 		conn, info, err = w.TransportCredentials.ClientHandshake(ctx, authority, raw)

@@ -112,7 +112,9 @@ func dialOptions(addr address, cfg Config, l *link, creds credentials.TransportC
 	}
 }
 
-func failFast(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, invoke grpc.UnaryInvoker, opts ...grpc.CallOption) error {
+func failFast(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, invoke grpc.UnaryInvoker,
+	opts ...grpc.CallOption,
+) error {
 	return invoke(ctx, method, req, reply, cc, append(opts, grpc.WaitForReady(false))...)
 }
 
@@ -138,7 +140,10 @@ func httpClient(addr address, cfg Config, l *link, tlsConfig *tls.Config) *http.
 		})
 	}
 	return &http.Client{
-		Transport:     &http.Transport{DialContext: dial, DialTLSContext: dialTLS, MaxIdleConns: 1, IdleConnTimeout: time.Minute},
+		Transport: &http.Transport{
+			DialContext: dial, DialTLSContext: dialTLS, MaxIdleConns: 1,
+			IdleConnTimeout: time.Minute,
+		},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 }

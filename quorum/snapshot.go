@@ -37,7 +37,8 @@ const (
 // Snapshot copies the data of the member at endpoint to w, as they are now, and checks on the way that all of it
 // arrived as it was sent: etcd appends a digest of the database, which belongs to the file. It blocks until all is
 // written, and fails when nothing comes for 30 s; the time that w takes does not count. Memory stays small, whatever
-// the size. After an error what was written is of no use. It needs no quorum, and only reads; with access control it needs the role root.
+// the size. After an error what was written is of no use. It needs no quorum, and only reads; with access control it
+// needs the role root.
 func (c *Cluster) Snapshot(ctx context.Context, endpoint string, w io.Writer) (Saved, error) {
 	const op = "save snapshot of"
 	saved, err := c.describe(ctx, endpoint)

@@ -70,14 +70,16 @@ func TestSnapshot(t *testing.T) {
 func TestSnapshotDamaged(t *testing.T) {
 	const pages = 3
 	for name, damage := range map[string]func([]byte) []byte{
-		"nothing at all":        func([]byte) []byte { return nil },
-		"a digest alone":        func([]byte) []byte { sum := sha256.Sum256(nil); return sum[:] },
-		"cut by a byte":         func(d []byte) []byte { return d[:len(d)-1] },
-		"cut at a page":         func(d []byte) []byte { return d[:2*page] },
-		"cut a page and more":   func(d []byte) []byte { return d[:2*page+sha256.Size] },
-		"no digest":             func(d []byte) []byte { return d[:pages*page] },
-		"a page left out":       func(d []byte) []byte { return append(d[:page:page], d[2*page:]...) },
-		"pages swapped":         func(d []byte) []byte { return bytes.Join([][]byte{d[page : 2*page], d[:page], d[2*page:]}, nil) },
+		"nothing at all":      func([]byte) []byte { return nil },
+		"a digest alone":      func([]byte) []byte { sum := sha256.Sum256(nil); return sum[:] },
+		"cut by a byte":       func(d []byte) []byte { return d[:len(d)-1] },
+		"cut at a page":       func(d []byte) []byte { return d[:2*page] },
+		"cut a page and more": func(d []byte) []byte { return d[:2*page+sha256.Size] },
+		"no digest":           func(d []byte) []byte { return d[:pages*page] },
+		"a page left out":     func(d []byte) []byte { return append(d[:page:page], d[2*page:]...) },
+		"pages swapped": func(d []byte) []byte {
+			return bytes.Join([][]byte{d[page : 2*page], d[:page], d[2*page:]}, nil)
+		},
 		"a bit in the data":     func(d []byte) []byte { d[page] ^= 1; return d },
 		"a bit in the digest":   func(d []byte) []byte { d[len(d)-1] ^= 0x80; return d },
 		"a page too many":       func(d []byte) []byte { return append(make([]byte, page), d...) },
@@ -111,9 +113,15 @@ func TestSnapshotBroken(t *testing.T) {
 	}{
 		{"the member fails", after(status.Error(codes.Unknown, "disk broken")), io.Discard, nil, nil, "disk broken"},
 		{"the member stops", after(rpctypes.ErrGRPCStopped), io.Discard, errUnreachable, nil, "server stopped"},
-		{"silence at once", func(func([]byte) error) error { return errSilent }, io.Discard, nil, context.DeadlineExceeded, "no data within 300ms"},
+		{
+			"silence at once", func(func([]byte) error) error { return errSilent }, io.Discard, nil, context.DeadlineExceeded,
+			"no data within 300ms",
+		},
 		{"silence after all", after(errSilent), io.Discard, nil, context.DeadlineExceeded, "no data within 300ms"},
-		{"no access", func(func([]byte) error) error { return rpctypes.ErrGRPCPermissionDenied }, io.Discard, facts.ErrPermission, nil, "permission denied"},
+		{
+			"no access", func(func([]byte) error) error { return rpctypes.ErrGRPCPermissionDenied }, io.Discard,
+			facts.ErrPermission, nil, "permission denied",
+		},
 		{"our disk is full", chunks(data, 100), fullDisk{}, nil, syscall.ENOSPC, "write it: no space left"},
 		{"a huge message", chunks(make([]byte, maxChunk+1), maxChunk+1), io.Discard, nil, nil, "larger than max"},
 	} {
@@ -214,7 +222,10 @@ func TestSnapshotMemory(t *testing.T) {
 }
 
 func TestSummer(t *testing.T) {
-	for size, says := range map[int]string{0: "cut short: 0 bytes", 32: "cut short", 33: "cut short", 512: "cut short", 544: "altered: its 544 bytes"} {
+	for size, says := range map[int]string{
+		0: "cut short: 0 bytes", 32: "cut short", 33: "cut short", 512: "cut short",
+		544: "altered: its 544 bytes",
+	} {
 		s := newSummer()
 		_, _ = s.Write(make([]byte, size))
 		if err := s.check(); err == nil || !strings.Contains(err.Error(), says) {

@@ -14,8 +14,8 @@ import (
 // to the new URLs at once, while the member itself listens where its command line says.
 //
 // For this change etcd does not ask whether its members are connected, as it does when one is added or removed;
-// "unhealthy cluster" is its answer to that question only. So it is the caller who must know that the rest is healthy. An ID
-// that is not in the list, or a URL that another member has, is an error without a kind.
+// "unhealthy cluster" is its answer to that question only. So it is the caller who must know that the rest is healthy.
+// An ID that is not in the list, or a URL that another member has, is an error without a kind.
 func (c *Cluster) UpdateMember(ctx context.Context, endpoint string, id uint64, peerURLs []string) error {
 	// Not a serializable read: this member may not have heard of a later change.
 	list, _, err := c.Members(ctx, endpoint, true)

@@ -43,15 +43,18 @@ func TestUpdateMember(t *testing.T) {
 			text: "update member through " + epIPv4 + ": parse ",
 		},
 		{
-			name: "unhealthy", have: []string{old}, id: 0xa2, want: []string{one}, fail: map[string]error{"MemberUpdate": rpctypes.ErrGRPCUnhealthy},
+			name: "unhealthy", have: []string{old}, id: 0xa2, want: []string{one},
+			fail: map[string]error{"MemberUpdate": rpctypes.ErrGRPCUnhealthy},
 			text: "update member through " + epIPv4 + ": etcdserver: unhealthy cluster",
 		},
 		{
-			name: "not allowed", have: []string{old}, id: 0xa2, want: []string{one}, fail: map[string]error{"MemberUpdate": rpctypes.ErrGRPCPermissionDenied},
+			name: "not allowed", have: []string{old}, id: 0xa2, want: []string{one},
+			fail: map[string]error{"MemberUpdate": rpctypes.ErrGRPCPermissionDenied},
 			kind: facts.ErrPermission, text: "update member through " + epIPv4 + ": etcdserver: permission denied",
 		},
 		{
-			name: "no quorum", have: []string{one}, id: 0xa2, want: []string{one}, fail: map[string]error{"MemberList": rpctypes.ErrGRPCTimeout},
+			name: "no quorum", have: []string{one}, id: 0xa2, want: []string{one},
+			fail: map[string]error{"MemberList": rpctypes.ErrGRPCTimeout},
 			text: "list members through " + epIPv4 + ": etcdserver: request timed out",
 		},
 	} {

@@ -66,7 +66,8 @@ func copies(t *testing.T, c *Cluster, endpoint, version string) {
 		t.Skipf("no etcdutl beside etcd: %v", err)
 	}
 	// Unlike "snapshot status", restore holds the file against the digest at its end.
-	out, err := exec.CommandContext(t.Context(), etcdutl, "snapshot", "restore", file.Name(), "--data-dir="+filepath.Join(dir, "data")).CombinedOutput()
+	out, err := exec.CommandContext(t.Context(), etcdutl, "snapshot", "restore", file.Name(),
+		"--data-dir="+filepath.Join(dir, "data")).CombinedOutput()
 	if err != nil {
 		t.Errorf("restore: %v\n%s", err, out)
 	}

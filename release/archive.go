@@ -10,7 +10,8 @@ import (
 	"os"
 )
 
-// Open returns the archive's bytes. It refuses a file that is no longer the one that was verified, with a *mismatchError.
+// Open returns the archive's bytes. It refuses a file that is no longer the one that was verified, with a
+// *mismatchError.
 func (a *Archive) Open() (*os.File, error) {
 	f, id, err := openRegular(a.Path)
 	if err != nil {
@@ -27,8 +28,8 @@ func (a *Archive) Open() (*os.File, error) {
 	return nil, &mismatchError{What: a.Path, Want: a.SHA256, Got: got, Source: fromArchive}
 }
 
-// Binary returns the bytes of etcd, etcdctl or etcdutl, straight out of the archive. The reader ends with a *mismatchError
-// instead of io.EOF when they are not the ones that were verified.
+// Binary returns the bytes of etcd, etcdctl or etcdutl, straight out of the archive. The reader ends with a
+// *mismatchError instead of io.EOF when they are not the ones that were verified.
 func (a *Archive) Binary(program string) (io.ReadCloser, error) {
 	want, ok := a.Binaries[program]
 	if !ok {

@@ -17,7 +17,7 @@ import (
 //
 //	releases/sha256/DIGEST/etcd-vVERSION-linux-ARCH.tar.gz   complete and verified; arrives by rename
 //	releases/sha256/DIGEST/binaries.json                     what verifying it found
-//	releases/sha256/DIGEST/partial                           a download under way, or of a run that was killed; belongs to whoever holds lock
+//	releases/sha256/DIGEST/partial                           a download, under way or cut off, of the holder of lock
 //	releases/sha256/DIGEST/lock
 //	releases/origins/HASH.json                               archive URL → digest, from the SHA256SUMS it came with
 //	releases/local/HASH.json                                 what verifying a local archive found
@@ -48,7 +48,8 @@ func absent(err error) bool {
 	return errors.Is(err, fs.ErrNotExist) || errors.As(err, new(*mismatchError))
 }
 
-// fill fetches the archive with the digest d from m, unless another run does so at this moment: then it waits for that one.
+// fill fetches the archive with the digest d from m, unless another run does so at this moment: then it waits for that
+// one.
 func (c cache) fill(ctx context.Context, m *mirror, n name, d digest) (*Archive, error) {
 	dir := c.folder(d)
 	if err := os.MkdirAll(dir, 0o700); err != nil {
@@ -123,5 +124,6 @@ func cacheError(err error) error {
 	if err == nil {
 		return nil
 	}
-	return fmt.Errorf("write the cache: %w; free some space there, or set XDG_CACHE_HOME to a folder that can be written", err)
+	return fmt.Errorf("write the cache: %w; free some space there, or set XDG_CACHE_HOME to a folder that can be written",
+		err)
 }

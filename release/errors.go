@@ -29,13 +29,14 @@ func (e *mismatchError) Error() string {
 		remedy = "it changed in between: run again"
 	}
 	if e.Is != "" {
-		return fmt.Sprintf("verify %s: it is %s, and no archive; check release.mirror, release.archive and the proxy", e.What, e.Is)
+		return fmt.Sprintf("verify %s: it is %s, and no archive; check release.mirror, release.archive and the proxy", e.What,
+			e.Is)
 	}
 	return fmt.Sprintf("verify %s: its sha256 is %s, but %s says %s; %s", e.What, e.Got, e.Source, e.Want, remedy)
 }
 
-// notFoundError says that a mirror answered, or a folder was read, and what was looked for is not there. Trying again does
-// not help.
+// notFoundError says that a mirror answered, or a folder was read, and what was looked for is not there. Trying again
+// does not help.
 type notFoundError struct {
 	What   string // the file that was looked for
 	Where  string // the folder, archive, SHA256SUMS or URL that does not have it
@@ -54,7 +55,8 @@ type fetchError struct {
 	remedy string
 }
 
-// networkError is that of name lookup, connections, TLS, silence, cut transfers and servers that say to come back later.
+// networkError is that of name lookup, connections, TLS, silence, cut transfers and servers that say to come back
+// later.
 func networkError(url string, err error) error {
 	return &fetchError{
 		url: url, err: err, again: true,

@@ -112,7 +112,10 @@ func refused(code int, where string) error {
 	if code >= 500 || code == http.StatusTooManyRequests || code == http.StatusRequestTimeout {
 		return networkError(where, says)
 	}
-	return &fetchError{url: where, err: says, remedy: "check release.mirror and the proxy, or give the archive by release.archive"}
+	return &fetchError{
+		url: where, err: says,
+		remedy: "check release.mirror and the proxy, or give the archive by release.archive",
+	}
 }
 
 // explain makes what went wrong in a try one of the package's errors. limited is ctx with the limit on silence.
@@ -129,11 +132,15 @@ func explain(ctx, limited context.Context, r request, err error) error {
 	case errors.As(err, new(*fetchError)):
 		return err
 	case errors.Is(err, fs.ErrNotExist):
-		return &notFoundError{What: path.Base(r.url.Path), Where: show(r.url.JoinPath("..")), Remedy: "check the version, the architecture and release.mirror"}
+		return &notFoundError{
+			What: path.Base(r.url.Path), Where: show(r.url.JoinPath("..")),
+			Remedy: "check the version, the architecture and release.mirror",
+		}
 	case r.url.Scheme == "file":
 		return fmt.Errorf("read the mirror: %w; check release.mirror and the permissions there", err)
 	}
-	if errors.Is(err, errDowngrade) || errors.Is(err, errRedirects) || errors.As(err, new(*tls.CertificateVerificationError)) {
+	if errors.Is(err, errDowngrade) || errors.Is(err, errRedirects) ||
+		errors.As(err, new(*tls.CertificateVerificationError)) {
 		return &fetchError{
 			url: where, err: err,
 			remedy: "check release.mirror; if the mirror has a CA of its own, name its certificate in SSL_CERT_FILE",

@@ -34,7 +34,10 @@ func TestFetchTriesAgain(t *testing.T) {
 		first func(*server) []http.HandlerFunc
 		want  []string
 	}{
-		{"cut twice", func(s *server) []http.HandlerFunc { return []http.HandlerFunc{s.cut(1000), s.cut(0)} }, []string{a, a, a}},
+		{
+			"cut twice", func(s *server) []http.HandlerFunc { return []http.HandlerFunc{s.cut(1000), s.cut(0)} },
+			[]string{a, a, a},
+		},
 		{"called gzip-encoded", func(s *server) []http.HandlerFunc {
 			return []http.HandlerFunc{func(w http.ResponseWriter, r *http.Request) {
 				w.Header().Set("Content-Encoding", "gzip")
@@ -203,7 +206,8 @@ func TestFetchTLS(t *testing.T) {
 func TestFetchTooLarge(t *testing.T) {
 	s := fakeMirror(t, amd64, 100)
 	s.serveSums(make([]byte, sumsMax+1))
-	if _, err := Resolve(t.Context(), s.source(t), amd64.version, amd64.arch); err == nil || !strings.Contains(err.Error(), "more than") {
+	if _, err := Resolve(t.Context(), s.source(t), amd64.version, amd64.arch); err == nil ||
+		!strings.Contains(err.Error(), "more than") {
 		t.Errorf("error %v", err)
 	}
 }
@@ -219,7 +223,8 @@ func TestPartial(t *testing.T) {
 			s := fakeMirror(t, amd64, 1000)
 			src := s.source(t)
 			src.SHA256 = map[string]string{"amd64": hexOf(s.archive)}
-			if err := write(filepath.Join(cache{src.CacheDir}.folder(digest{Hex: hexOf(s.archive)}), "partial"), left, 0o600); err != nil {
+			if err := write(filepath.Join(cache{src.CacheDir}.folder(digest{Hex: hexOf(s.archive)}), "partial"), left,
+				0o600); err != nil {
 				t.Fatal(err)
 			}
 			requireWhole(t, resolve(t, src, amd64), s.archive)
@@ -237,7 +242,10 @@ func TestMain(m *testing.M) {
 	if mirror == "" {
 		os.Exit(m.Run())
 	}
-	src := Source{Mirror: mirror, CacheDir: os.Getenv("CHILD_CACHE"), Progress: func(done, _ int64) { fmt.Println("progress", done) }}
+	src := Source{
+		Mirror: mirror, CacheDir: os.Getenv("CHILD_CACHE"),
+		Progress: func(done, _ int64) { fmt.Println("progress", done) },
+	}
 	a, err := Resolve(context.Background(), src, amd64.version, amd64.arch)
 	if err != nil {
 		fmt.Println(err)
@@ -294,7 +302,8 @@ func TestKilledWhileDownloading(t *testing.T) {
 
 func TestProxyEnvironment(t *testing.T) {
 	s := fakeMirror(t, amd64, 100)
-	out, err := child(t, "http://mirror.invalid/etcd", t.TempDir(), "HTTP_PROXY="+s.URL, "http_proxy="+s.URL, "NO_PROXY=", "no_proxy=").Output()
+	out, err := child(t, "http://mirror.invalid/etcd", t.TempDir(), "HTTP_PROXY="+s.URL, "http_proxy="+s.URL, "NO_PROXY=",
+		"no_proxy=").Output()
 	if err != nil || !strings.HasSuffix(string(out), hexOf(s.archive)+"\n") {
 		t.Errorf("through a proxy: %v\n%s", err, out)
 	}

@@ -48,8 +48,8 @@ func newEntries(r io.Reader, n name, lim limits) (*entries, error) {
 	return &entries{n: n, lim: lim, gz: gz, raw: raw, tar: tar.NewReader(raw), seen: map[string]bool{}}, nil
 }
 
-// next moves to the next program and returns its name and size; its bytes are read from e.tar. It returns io.EOF when the
-// archive ends and its checksum holds. An entry that no release has is an error, also where it would not be used.
+// next moves to the next program and returns its name and size; its bytes are read from e.tar. It returns io.EOF when
+// the archive ends and its checksum holds. An entry that no release has is an error, also where it would not be used.
 func (e *entries) next() (program string, size int64, err error) {
 	for {
 		h, err := e.tar.Next()

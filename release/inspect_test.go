@@ -40,19 +40,31 @@ func TestInspect(t *testing.T) {
 		{"packed as .", append([]entry{{name: "./", kind: tar.TypeDir}}, dotted(official(amd64, 10))...), ""},
 		{"one packed as .", append(official(amd64, 10)[:4], dotted(official(amd64, 10))[4:]...), "as the programs before it"},
 		{"twice, once with ./", append(official(amd64, 10), dotted(official(amd64, 10))[2:]...), "twice"},
-		{"another version inside", replace("etcdctl", built("v3.6.15\th1:x=\n")), "etcdctl\": it was built from etcd 3.6.15, wanted 3.6.16"},
-		{"another version inside, as etcd's own build says it", replace("etcd", built("v3.6.15\n=>\t../api\t(devel)\n")), "3.6.15"},
+		{
+			"another version inside", replace("etcdctl", built("v3.6.15\th1:x=\n")),
+			"etcdctl\": it was built from etcd 3.6.15, wanted 3.6.16",
+		},
+		{
+			"another version inside, as etcd's own build says it", replace("etcd", built("v3.6.15\n=>\t../api\t(devel)\n")),
+			"3.6.15",
+		},
 		{"its version inside", replace("etcd", built("v3.6.16\n=>\t../api\t(devel)\n")), ""},
 		{"a version that is no release's", replace("etcd", built("v3.6.17-0.20260101120000-0123456789ab\t\n")), ""},
 		{"elsewhere", with(entry{name: "x"}), `"x"`},
 		{"a folder with the same beginning", with(entry{name: amd64.dir() + "-x/etcd"}), amd64.dir() + "-x/etcd"},
 		{"twice", with(entry{name: dir + "etcd", data: program("amd64", 10, 9)}), "twice"},
-		{"a folder for a program", append(official(amd64, 10)[:2], entry{name: dir + "etcd/", kind: tar.TypeDir}), "not a regular file"},
+		{
+			"a folder for a program", append(official(amd64, 10)[:2], entry{name: dir + "etcd/", kind: tar.TypeDir}),
+			"not a regular file",
+		},
 		{"long name", with(entry{name: dir + strings.Repeat("x", 2000)}), "too long"},
 		{"no etcdutl", official(amd64, 10)[:4], "no " + dir + "etcdutl"},
 		{"empty", nil, "no " + dir + "etcd"},
 		{"another version", official(name{"3.6.15", "amd64"}, 10), "not in " + dir},
-		{"another architecture inside", replace("etcd", program("arm64", 10, 0)), "a program for arm64, wanted one for amd64"},
+		{
+			"another architecture inside", replace("etcd", program("arm64", 10, 0)),
+			"a program for arm64, wanted one for amd64",
+		},
 		{"another byte order", replace("etcdctl", program("s390x", 10, 0)), "a program for s390x, wanted one for amd64"},
 		{"a script", replace("etcd", []byte("#!/bin/sh\necho this is not an ELF file\n")), "not a Linux program"},
 		{"nothing in it", replace("etcdutl", nil), "not a Linux program"},
@@ -61,7 +73,8 @@ func TestInspect(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			found, folder, err := inspect(bytes.NewReader(pack(t, tt.entries)), amd64, defaultLimits)
 			if tt.want == "" {
-				if first, _, _ := strings.Cut(tt.entries[0].name, "etcd"); err != nil || len(found) != len(programs) || folder != first+amd64.dir() {
+				if first, _, _ := strings.Cut(tt.entries[0].name, "etcd"); err != nil || len(found) != len(programs) ||
+					folder != first+amd64.dir() {
 					t.Errorf("found %v in %q, %v", found, folder, err)
 				}
 				return
@@ -160,7 +173,8 @@ func TestInspectDamaged(t *testing.T) {
 	if _, _, err := inspect(bytes.NewReader(data), amd64, defaultLimits); !errors.Is(err, gzip.ErrChecksum) {
 		t.Errorf("error %v", err)
 	}
-	if _, _, err := inspect(strings.NewReader("<html>sign in</html>"), amd64, defaultLimits); !errors.Is(err, gzip.ErrHeader) {
+	if _, _, err := inspect(strings.NewReader("<html>sign in</html>"), amd64, defaultLimits); !errors.Is(err,
+		gzip.ErrHeader) {
 		t.Errorf("error %v", err)
 	}
 }

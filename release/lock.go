@@ -30,7 +30,8 @@ func ReadLock(path string) (Lock, error) {
 	}
 	lock, err := parseLock(path, text)
 	if err != nil {
-		return nil, fmt.Errorf("read the release lock: %w; restore the file from version control, or delete it to pin anew", err)
+		return nil, fmt.Errorf("read the release lock: %w; restore the file from version control, or delete it to pin anew",
+			err)
 	}
 	return lock, nil
 }
@@ -61,8 +62,8 @@ func parseLock(path string, text []byte) (Lock, error) {
 	return lock, nil
 }
 
-// Write replaces the lock file at path, atomically. The same lock is the same bytes, and a file that has them already is left
-// alone.
+// Write replaces the lock file at path, atomically. The same lock is the same bytes, and a file that has them already
+// is left alone.
 func (l Lock) Write(path string) error {
 	text, err := l.text()
 	if err != nil {

@@ -82,7 +82,12 @@ func TestLockWriteLeavesTheSameAlone(t *testing.T) {
 
 func TestLockWriteRefuses(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "release.lock.hcl")
-	for _, l := range []Lock{{"3.6.16": hexOf(nil)}, {"x/amd64": hexOf(nil)}, {"3.6.16/amd 64": hexOf(nil)}, {"3.6.16/amd64": "abc"}} {
+	for _, l := range []Lock{
+		{"3.6.16": hexOf(nil)},
+		{"x/amd64": hexOf(nil)},
+		{"3.6.16/amd 64": hexOf(nil)},
+		{"3.6.16/amd64": "abc"},
+	} {
 		if err := l.Write(path); err == nil {
 			t.Errorf("wrote %v", l)
 		}
@@ -105,11 +110,26 @@ func TestReadLock(t *testing.T) {
 		},
 		{name: "no release", text: "\namd64 = \"x\"\n", bad: `:2,1-6: Unsupported argument`},
 		{name: "no version", text: "release \"../x\" {\namd64 = \"" + sum + "\"\n}\n", bad: `read version ".."`},
-		{name: "no architecture", text: "release \"3.6.16\" {\nAMD = \"" + sum + "\"\n}\n", bad: `for "AMD": no such architecture`},
-		{name: "no digest", text: "release \"3.6.16\" {\n  amd64 = \"abc\"\n}\n", bad: `"abc" of 3.6.16/amd64 is not a sha256`},
-		{name: "a call", text: "release \"3.6.16\" {\n  amd64 = file(\"x\")\n}\n", bad: `:2,11-20: Function calls not allowed`},
-		{name: "twice", text: strings.Repeat("release \"3.6.16\" {\namd64 = \""+sum+"\"\n}\n", 2), bad: `3.6.16/amd64 is there twice`},
-		{name: "architecture twice", text: "release \"3.6.16\" {\namd64=\"" + sum + "\"\namd64=\"" + sum + "\"\n}\n", bad: `:3,1-6: Attribute redefined`},
+		{
+			name: "no architecture", text: "release \"3.6.16\" {\nAMD = \"" + sum + "\"\n}\n",
+			bad: `for "AMD": no such architecture`,
+		},
+		{
+			name: "no digest", text: "release \"3.6.16\" {\n  amd64 = \"abc\"\n}\n",
+			bad: `"abc" of 3.6.16/amd64 is not a sha256`,
+		},
+		{
+			name: "a call", text: "release \"3.6.16\" {\n  amd64 = file(\"x\")\n}\n",
+			bad: `:2,11-20: Function calls not allowed`,
+		},
+		{
+			name: "twice", text: strings.Repeat("release \"3.6.16\" {\namd64 = \""+sum+"\"\n}\n", 2),
+			bad: `3.6.16/amd64 is there twice`,
+		},
+		{
+			name: "architecture twice", text: "release \"3.6.16\" {\namd64=\"" + sum + "\"\namd64=\"" + sum + "\"\n}\n",
+			bad: `:3,1-6: Attribute redefined`,
+		},
 		{name: "merge conflict", text: "<<<<<<< HEAD\n", bad: `:1,1-2: Argument or block`},
 		{name: "not closed", text: "release \"3.6.16\" {\n", bad: "Unclosed configuration block"},
 	}

@@ -46,7 +46,8 @@ func newMirror(src Source) (*mirror, error) {
 	web := (u.Scheme == "http" || u.Scheme == "https") && u.Host != ""
 	file := u.Scheme == "file" && (u.Host == "" || u.Host == "localhost") && strings.HasPrefix(u.Path, "/")
 	if !web && !file {
-		return nil, fmt.Errorf("read release.mirror: %q is not a mirror; write it as https://HOST/PATH or file:///PATH", show(u))
+		return nil, fmt.Errorf("read release.mirror: %q is not a mirror; write it as https://HOST/PATH or file:///PATH",
+			show(u))
 	}
 	m := &mirror{base: u, client: src.Client, progress: src.Progress, pace: src.pace.orDefault()}
 	if m.client == nil {
@@ -55,8 +56,8 @@ func newMirror(src Source) (*mirror, error) {
 	return m, nil
 }
 
-// defaultClient limits every wait but the transfer itself, which mirror.get watches for silence. A redirect from https to
-// http is not followed: SHA256SUMS would be anyone's.
+// defaultClient limits every wait but the transfer itself, which mirror.get watches for silence. A redirect from https
+// to http is not followed: SHA256SUMS would be anyone's.
 func defaultClient() *http.Client {
 	dialer := &net.Dialer{Timeout: 15 * time.Second}
 	return &http.Client{
@@ -112,14 +113,19 @@ func (m *mirror) sums(ctx context.Context, n name) (digest, error) {
 		return digest{}, fmt.Errorf("learn the digest of %s: %w", n.file(), err)
 	}
 	if is := noSums(text); is != "" {
-		return digest{}, fmt.Errorf("read %s: it is %s; check release.mirror and the proxy, or give the digest by release.sha256", show(u), is)
+		return digest{},
+			fmt.Errorf("read %s: it is %s; check release.mirror and the proxy, or give the digest by release.sha256", show(u),
+				is)
 	}
 	hex, err := sumOf(text, n.file())
 	if err != nil {
 		return digest{}, fmt.Errorf("read %s: %w; check the mirror, or give the digest by release.sha256", show(u), err)
 	}
 	if hex == "" {
-		return digest{}, &notFoundError{What: n.file(), Where: show(u), Remedy: "check the version and the architecture, or give the digest by release.sha256"}
+		return digest{}, &notFoundError{
+			What: n.file(), Where: show(u),
+			Remedy: "check the version and the architecture, or give the digest by release.sha256",
+		}
 	}
 	return digest{hex, show(u)}, nil
 }

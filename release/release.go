@@ -1,10 +1,10 @@
 // Package release turns a version of etcd into a verified archive on this machine, and opens the programs in it.
 //
-// It owns where archives come from (a mirror over http, https or file, or a local file), which digest they must have, the
-// download cache, and the lock file that pins digests. Nothing that it hands out is unverified: the digest is the one that the
-// inventory, the lock file or the mirror's SHA256SUMS names, and the archive holds etcd, etcdctl and etcdutl for the wanted
-// architecture. Only a local archive that nobody names a digest for is taken at its word, for the caller to pin.
-// It must not know hosts, ssh or inventories, and it never unpacks to disk.
+// It owns where archives come from (a mirror over http, https or file, or a local file), which digest they must have,
+// the download cache, and the lock file that pins digests. Nothing that it hands out is unverified: the digest is the
+// one that the inventory, the lock file or the mirror's SHA256SUMS names, and the archive holds etcd, etcdctl and
+// etcdutl for the wanted architecture. Only a local archive that nobody names a digest for is taken at its word, for
+// the caller to pin. It must not know hosts, ssh or inventories, and it never unpacks to disk.
 package release
 
 import (
@@ -19,10 +19,11 @@ import (
 	"strings"
 )
 
-// Source says where archives come from and which digests they must have. The zero value is etcd's releases on GitHub, but a
-// mirror, GitHub included, needs a CacheDir.
+// Source says where archives come from and which digests they must have. The zero value is etcd's releases on GitHub,
+// but a mirror, GitHub included, needs a CacheDir.
 type Source struct {
-	// Mirror is the base URL of MIRROR/vVERSION/{etcd-vVERSION-linux-ARCH.tar.gz,SHA256SUMS}: http, https or file. Empty: GitHub.
+	// Mirror is the base URL of MIRROR/vVERSION/{etcd-vVERSION-linux-ARCH.tar.gz,SHA256SUMS}: http, https or file. Empty:
+	// GitHub.
 	Mirror string
 	// Archives are paths of local archives by architecture, "" standing for any. An entry wins over Mirror.
 	Archives map[string]string
@@ -32,8 +33,8 @@ type Source struct {
 	Pinned map[string]string
 	// CacheDir is the folder of the download cache, made when needed. Local archives work without one, only slower.
 	CacheDir string
-	// Client makes the requests. Nil: one that honours the proxy environment, gives up on servers that fall silent, and has
-	// no limit on the whole transfer.
+	// Client makes the requests. Nil: one that honours the proxy environment, gives up on servers that fall silent, and
+	// has no limit on the whole transfer.
 	Client *http.Client
 	// Progress is told the bytes that are there and the bytes wanted (-1: unknown) while an archive arrives. It is called
 	// from the goroutine of Resolve and may be nil.
@@ -62,9 +63,9 @@ type Binary struct {
 	Size   int64  // bytes
 }
 
-// Resolve returns the archive of a version for an architecture. It blocks while the archive is downloaded, by this run or by
-// another one, and tries again by itself where that can help. When the archive is in the cache and its digest is known, it
-// needs no network and does not read the archive.
+// Resolve returns the archive of a version for an architecture. It blocks while the archive is downloaded, by this run
+// or by another one, and tries again by itself where that can help. When the archive is in the cache and its digest is
+// known, it needs no network and does not read the archive.
 //
 // Errors end in what to do.
 func Resolve(ctx context.Context, src Source, version, arch string) (*Archive, error) {
@@ -102,7 +103,10 @@ func (src Source) wanted(n name) (digest, error) {
 		return pinned, nil
 	}
 	if pinned.Hex != "" && pinned.Hex != given.Hex {
-		return digest{}, &mismatchError{What: n.file() + " as the inventory gives it (release.sha256)", Want: pinned.Hex, Got: given.Hex, Source: FromLock}
+		return digest{}, &mismatchError{
+			What: n.file() + " as the inventory gives it (release.sha256)", Want: pinned.Hex,
+			Got: given.Hex, Source: FromLock,
+		}
 	}
 	return given, nil
 }
@@ -115,12 +119,15 @@ func newDigest(text, source string) (digest, error) {
 	}
 	d := digest{strings.ToLower(text), source}
 	if !digestForm.MatchString(d.Hex) {
-		return digest{}, fmt.Errorf("read the digest in %s: %q is not a sha256; write its 64 hex digits, as sha256sum prints them", source, text)
+		return digest{},
+			fmt.Errorf("read the digest in %s: %q is not a sha256; write its 64 hex digits, as sha256sum prints them", source,
+				text)
 	}
 	return d, nil
 }
 
-// resolveLocal verifies an archive where it lies. What it finds is kept in the cache, so that the next run need not read it again.
+// resolveLocal verifies an archive where it lies. What it finds is kept in the cache, so that the next run need not
+// read it again.
 func resolveLocal(cacheDir, path string, n name, want digest) (*Archive, error) {
 	path, err := filepath.Abs(path)
 	if err != nil {
@@ -132,7 +139,10 @@ func resolveLocal(cacheDir, path string, n name, want digest) (*Archive, error) 
 	}
 	a, err := verified(path, path, record, n, want)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, &notFoundError{What: filepath.Base(path), Where: filepath.Dir(path), Remedy: "put the archive there, or correct release.archive in the inventory"}
+		return nil, &notFoundError{
+			What: filepath.Base(path), Where: filepath.Dir(path),
+			Remedy: "put the archive there, or correct release.archive in the inventory",
+		}
 	}
 	return a, err
 }

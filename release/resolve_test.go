@@ -36,7 +36,10 @@ func TestResolveMirror(t *testing.T) {
 func TestResolveFileMirror(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "a mirror")
 	data := pack(t, official(amd64, 100))
-	for file, text := range map[string][]byte{amd64.file(): data, sumsName: []byte(hexOf(data) + " *" + amd64.file() + "\n")} {
+	for file, text := range map[string][]byte{
+		amd64.file(): data,
+		sumsName:     []byte(hexOf(data) + " *" + amd64.file() + "\n"),
+	} {
 		p := filepath.Join(dir, "v"+amd64.version, file)
 		if err := os.MkdirAll(filepath.Dir(p), 0o755); err != nil {
 			t.Fatal(err)
@@ -70,8 +73,15 @@ func TestResolveLocalArchive(t *testing.T) {
 	}{
 		{"missing", Source{Archives: map[string]string{"": path + ".gone"}}, isType[*notFoundError]},
 		{"folder", Source{Archives: map[string]string{"": filepath.Dir(path)}}, isType[*fs.PathError]},
-		{"pinned to another", Source{Archives: map[string]string{"": path}, Pinned: map[string]string{amd64.key(): hexOf(nil)}}, isType[*mismatchError]},
-		{"another wanted", Source{Archives: map[string]string{"": path}, SHA256: map[string]string{"amd64": hexOf(nil)}}, isType[*mismatchError]},
+		{"pinned to another", Source{
+			Archives: map[string]string{"": path},
+			Pinned:   map[string]string{amd64.key(): hexOf(nil)},
+		}, isType[*mismatchError]},
+		{
+			"another wanted",
+			Source{Archives: map[string]string{"": path}, SHA256: map[string]string{"amd64": hexOf(nil)}},
+			isType[*mismatchError],
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -91,7 +101,10 @@ func TestResolveMismatch(t *testing.T) {
 		source string
 	}{
 		{FromLock, func(_ *server, src *Source) { src.Pinned = map[string]string{amd64.key(): other} }, FromLock},
-		{"inventory", func(_ *server, src *Source) { src.SHA256 = map[string]string{"amd64": strings.ToUpper(other)} }, FromInventory},
+		{
+			"inventory", func(_ *server, src *Source) { src.SHA256 = map[string]string{"amd64": strings.ToUpper(other)} },
+			FromInventory,
+		},
 		{sumsName, func(s *server, _ *Source) {
 			s.serveSums([]byte(other + "  " + amd64.file() + "\n"))
 		}, "URL"},
@@ -106,7 +119,10 @@ func TestResolveMismatch(t *testing.T) {
 			if !errors.As(err, &got) {
 				t.Fatalf("error %v, want a mismatch", err)
 			}
-			want := &mismatchError{What: s.URL + "/etcd/v3.6.16/" + amd64.file(), Want: other, Got: hexOf(s.archive), Source: tt.source}
+			want := &mismatchError{
+				What: s.URL + "/etcd/v3.6.16/" + amd64.file(), Want: other, Got: hexOf(s.archive),
+				Source: tt.source,
+			}
 			if tt.source == "URL" {
 				want.Source = s.URL + "/etcd/v3.6.16/" + sumsName
 			}
@@ -140,11 +156,13 @@ func requireNoFiles(t *testing.T, dir string, patterns ...string) {
 func TestResolveInventoryAgainstLock(t *testing.T) {
 	src := Source{
 		Mirror: "http://elsewhere.invalid", CacheDir: t.TempDir(),
-		SHA256: map[string]string{"amd64": hexOf([]byte("new"))}, Pinned: map[string]string{amd64.key(): hexOf([]byte("old"))},
+		SHA256: map[string]string{"amd64": hexOf([]byte("new"))},
+		Pinned: map[string]string{amd64.key(): hexOf([]byte("old"))},
 	}
 	_, err := Resolve(t.Context(), src, amd64.version, amd64.arch)
 	var got *mismatchError
-	if !errors.As(err, &got) || got.Want != hexOf([]byte("old")) || got.Got != hexOf([]byte("new")) || got.Source != FromLock {
+	if !errors.As(err, &got) || got.Want != hexOf([]byte("old")) || got.Got != hexOf([]byte("new")) ||
+		got.Source != FromLock {
 		t.Errorf("error %v, want a mismatch with the lock", err)
 	}
 }
@@ -179,7 +197,10 @@ func TestResolveSums(t *testing.T) {
 	for _, tt := range []struct{ name, text, want string }{
 		{"entry missing", strings.Repeat("a", 64) + "  etcd-v3.6.16-linux-arm64.tar.gz\n", amd64.file()},
 		{"no digest", "nonsense  " + amd64.file() + "\n", "nonsense"},
-		{"two digests", strings.Repeat("a", 64) + "  " + amd64.file() + "\n" + strings.Repeat("b", 64) + "  " + amd64.file(), "two digests"},
+		{
+			"two digests", strings.Repeat("a", 64) + "  " + amd64.file() + "\n" + strings.Repeat("b", 64) + "  " + amd64.file(),
+			"two digests",
+		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			s.serveSums([]byte(tt.text))

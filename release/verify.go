@@ -40,14 +40,15 @@ func openRegular(path string) (*os.File, fileID, error) {
 		return nil, fileID{}, errors.Join(&os.PathError{Op: "stat", Path: path, Err: err}, f.Close())
 	}
 	if st.Mode&unix.S_IFMT != unix.S_IFREG {
-		return nil, fileID{}, errors.Join(&os.PathError{Op: "open", Path: path, Err: errors.New("not a regular file")}, f.Close())
+		return nil, fileID{}, errors.Join(&os.PathError{Op: "open", Path: path, Err: errors.New("not a regular file")},
+			f.Close())
 	}
 	return f, fileID{Size: st.Size, Inode: st.Ino, Mtime: st.Mtim.Nano(), Ctime: st.Ctim.Nano()}, nil
 }
 
-// verified returns the archive at path, which errors call what, as a release of n with the digest want, if one is known.
-// It reads the archive only when the record at recordPath ("": none) is not of this very file. A record that cannot be
-// written costs time, never success: a cache may be read-only.
+// verified returns the archive at path, which errors call what, as a release of n with the digest want, if one is
+// known. It reads the archive only when the record at recordPath ("": none) is not of this very file. A record that
+// cannot be written costs time, never success: a cache may be read-only.
 func verified(path, what, recordPath string, n name, want digest) (*Archive, error) {
 	f, id, err := openRegular(path)
 	if err != nil {
@@ -98,7 +99,8 @@ func recorded(path, recordPath string, n name, id fileID) *Archive {
 			return nil
 		}
 	}
-	if r.Rules != rules || r.Folder == "" || r.Version != n.version || r.Arch != n.arch || r.File != id || !digestForm.MatchString(r.SHA256) {
+	if r.Rules != rules || r.Folder == "" || r.Version != n.version || r.Arch != n.arch || r.File != id ||
+		!digestForm.MatchString(r.SHA256) {
 		return nil
 	}
 	r.Path, r.id = path, id

@@ -74,7 +74,9 @@ func (d *Dialer) offers(ctx context.Context, cfg Config, around func(func())) (*
 
 // fileKeys gives the signers of one identity file: its certificate's first, if there is one beside it. The file may
 // also be the public half of a key that the agent holds.
-func (d *Dialer) fileKeys(ctx context.Context, file string, held []ssh.Signer, around func(func())) ([]ssh.Signer, error) {
+func (d *Dialer) fileKeys(ctx context.Context, file string, held []ssh.Signer,
+	around func(func()),
+) ([]ssh.Signer, error) {
 	signer, err := d.fileKey(ctx, file, held, around)
 	if err != nil {
 		return nil, err
@@ -146,7 +148,9 @@ func readPublic(file string) ssh.PublicKey {
 }
 
 // unlock opens an encrypted key, asking at most once per file and run.
-func (d *Dialer) unlock(ctx context.Context, file string, text []byte, around func(func())) (signer ssh.Signer, err error) {
+func (d *Dialer) unlock(ctx context.Context, file string, text []byte,
+	around func(func()),
+) (signer ssh.Signer, err error) {
 	around(func() {
 		var done func()
 		if done, err = take(ctx, d.asking); err != nil {
@@ -163,7 +167,9 @@ func (d *Dialer) unlock(ctx context.Context, file string, text []byte, around fu
 // askPassphrase runs with d.asking held.
 func (d *Dialer) askPassphrase(ctx context.Context, file string, text []byte) (ssh.Signer, error) {
 	if d.Passphrase == nil {
-		return nil, fmt.Errorf("open identity file %s: it is encrypted, and there is no terminal to ask for its passphrase; ssh-add it to an agent", file)
+		return nil, fmt.Errorf(
+			"open identity file %s: it is encrypted, and there is no terminal to ask for its passphrase; ssh-add it to an agent",
+			file)
 	}
 	var err error
 	for range passphraseTries {

@@ -74,7 +74,9 @@ func TestAuth(t *testing.T) {
 	_, stranger := newKey(t)
 	ca, _ := newKey(t)
 	legacy := func(t *testing.T, file string) {
-		block, err := x509.EncryptPEMBlock(rand.Reader, "RSA PRIVATE KEY", x509.MarshalPKCS1PrivateKey(rsaKey), []byte("open"), x509.PEMCipherAES256) //nolint:staticcheck // such files exist
+		plain := x509.MarshalPKCS1PrivateKey(rsaKey)
+		//nolint:staticcheck // such files exist
+		block, err := x509.EncryptPEMBlock(rand.Reader, "RSA PRIVATE KEY", plain, []byte("open"), x509.PEMCipherAES256)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -87,8 +89,14 @@ func TestAuth(t *testing.T) {
 		asked   int
 		text    string // of the error; "" means success
 	}{
-		{name: "key file", allowed: signer.PublicKey(), set: func(t *testing.T, c *client, _ *Config) { writeKey(t, c.key, private, "") }},
-		{name: "rsa key file", allowed: rsaSigner.PublicKey(), set: func(t *testing.T, c *client, _ *Config) { writeKey(t, c.key, rsaKey, "") }},
+		{
+			name: "key file", allowed: signer.PublicKey(),
+			set: func(t *testing.T, c *client, _ *Config) { writeKey(t, c.key, private, "") },
+		},
+		{
+			name: "rsa key file", allowed: rsaSigner.PublicKey(),
+			set: func(t *testing.T, c *client, _ *Config) { writeKey(t, c.key, rsaKey, "") },
+		},
 		{name: "usual files", allowed: signer.PublicKey(), set: func(t *testing.T, c *client, cfg *Config) {
 			cfg.IdentityFiles = nil
 			c.dialer.Home = c.dir
@@ -104,69 +112,103 @@ func TestAuth(t *testing.T) {
 		{name: "encrypted rsa", allowed: rsaSigner.PublicKey(), asked: 1, set: func(t *testing.T, c *client, _ *Config) {
 			writeKey(t, c.key, rsaKey, "open")
 		}},
-		{name: "encrypted in the old way", allowed: rsaSigner.PublicKey(), asked: 1, set: func(t *testing.T, c *client, _ *Config) {
-			legacy(t, c.key)
-		}},
+		{
+			name: "encrypted in the old way", allowed: rsaSigner.PublicKey(), asked: 1,
+			set: func(t *testing.T, c *client, _ *Config) {
+				legacy(t, c.key)
+			},
+		},
 		{name: "mistyped once", allowed: signer.PublicKey(), asked: 2, set: func(t *testing.T, c *client, _ *Config) {
 			writeKey(t, c.key, private, "mistyped")
 		}},
-		{name: "mistyped too often", allowed: signer.PublicKey(), asked: 3, text: "open identity file FILE: ", set: func(t *testing.T, c *client, _ *Config) {
-			writeKey(t, c.key, private, "never guessed")
-		}},
-		{name: "encrypted, not accepted: not asked for", allowed: rsaSigner.PublicKey(), asked: 0, text: "none accepted of FILE", set: func(t *testing.T, c *client, _ *Config) {
-			writeKey(t, c.key, private, "open")
-		}},
-		{name: "encrypted, nobody there", allowed: signer.PublicKey(), text: "there is no terminal to ask", set: func(t *testing.T, c *client, _ *Config) {
-			writeKey(t, c.key, private, "open")
-			c.dialer.Passphrase = nil
-		}},
+		{
+			name: "mistyped too often", allowed: signer.PublicKey(), asked: 3, text: "open identity file FILE: ",
+			set: func(t *testing.T, c *client, _ *Config) {
+				writeKey(t, c.key, private, "never guessed")
+			},
+		},
+		{
+			name: "encrypted, not accepted: not asked for", allowed: rsaSigner.PublicKey(), asked: 0,
+			text: "none accepted of FILE", set: func(t *testing.T, c *client, _ *Config) {
+				writeKey(t, c.key, private, "open")
+			},
+		},
+		{
+			name: "encrypted, nobody there", allowed: signer.PublicKey(), text: "there is no terminal to ask",
+			set: func(t *testing.T, c *client, _ *Config) {
+				writeKey(t, c.key, private, "open")
+				c.dialer.Passphrase = nil
+			},
+		},
 		{name: "certificate", allowed: ca.PublicKey(), set: func(t *testing.T, c *client, _ *Config) {
 			writeKey(t, c.key, private, "")
 			put(t, c.key+"-cert.pub", ssh.MarshalAuthorizedKey(userCert(t, ca, signer)), 0o644)
 		}},
-		{name: "certificate of an encrypted key", allowed: ca.PublicKey(), asked: 1, set: func(t *testing.T, c *client, _ *Config) {
-			writeKey(t, c.key, private, "open")
-			put(t, c.key+"-cert.pub", ssh.MarshalAuthorizedKey(userCert(t, ca, signer)), 0o644)
-		}},
+		{
+			name: "certificate of an encrypted key", allowed: ca.PublicKey(), asked: 1,
+			set: func(t *testing.T, c *client, _ *Config) {
+				writeKey(t, c.key, private, "open")
+				put(t, c.key+"-cert.pub", ssh.MarshalAuthorizedKey(userCert(t, ca, signer)), 0o644)
+			},
+		},
 		{name: "agent", allowed: signer.PublicKey(), set: func(t *testing.T, c *client, cfg *Config) {
 			cfg.IdentityFiles = nil
 			c.dialer.Env = env("SSH_AUTH_SOCK", startAgent(t, c.dir, stranger, private))
 		}},
-		{name: "agent holds the named key", allowed: signer.PublicKey(), asked: 0, set: func(t *testing.T, c *client, _ *Config) {
-			writeKey(t, c.key, private, "open")
-			put(t, c.key+".pub", ssh.MarshalAuthorizedKey(signer.PublicKey()), 0o644)
-			c.dialer.Env = env("SSH_AUTH_SOCK", startAgent(t, c.dir, private))
-		}},
+		{
+			name: "agent holds the named key", allowed: signer.PublicKey(), asked: 0,
+			set: func(t *testing.T, c *client, _ *Config) {
+				writeKey(t, c.key, private, "open")
+				put(t, c.key+".pub", ssh.MarshalAuthorizedKey(signer.PublicKey()), 0o644)
+				c.dialer.Env = env("SSH_AUTH_SOCK", startAgent(t, c.dir, private))
+			},
+		},
 		{name: "public key file and agent", allowed: signer.PublicKey(), set: func(t *testing.T, c *client, cfg *Config) {
 			put(t, c.key+".pub", ssh.MarshalAuthorizedKey(signer.PublicKey()), 0o644)
 			cfg.IdentityFiles = []string{c.key + ".pub"}
 			c.dialer.Env = env("SSH_AUTH_SOCK", startAgent(t, c.dir, private))
 		}},
 		{
-			name: "named file: the agent's other keys are not offered", allowed: signer.PublicKey(), text: "none accepted of FILE:",
+			name: "named file: the agent's other keys are not offered", allowed: signer.PublicKey(),
+			text: "none accepted of FILE:",
 			set: func(t *testing.T, c *client, _ *Config) {
 				writeKey(t, c.key, stranger, "")
 				c.dialer.Env = env("SSH_AUTH_SOCK", startAgent(t, c.dir, private))
 			},
 		},
-		{name: "wrong key", allowed: rsaSigner.PublicKey(), text: "user ops: none accepted of FILE", set: func(t *testing.T, c *client, _ *Config) {
-			writeKey(t, c.key, private, "")
-		}},
-		{name: "no key at all", allowed: signer.PublicKey(), text: "no key to offer; no agent (SSH_AUTH_SOCK is empty)", set: func(_ *testing.T, c *client, cfg *Config) {
-			cfg.IdentityFiles = nil
-			c.dialer.Home = c.dir
-			c.dialer.Env = env("", "")
-		}},
-		{name: "dead agent", allowed: signer.PublicKey(), text: "connect to agent: ", set: func(_ *testing.T, c *client, cfg *Config) {
-			cfg.IdentityFiles = nil
-			c.dialer.Env = env("SSH_AUTH_SOCK", filepath.Join(c.dir, "nobody"))
-		}},
-		{name: "missing file", allowed: signer.PublicKey(), text: "read identity file: open FILE-nope: no such file", set: func(_ *testing.T, c *client, cfg *Config) {
-			cfg.IdentityFiles = []string{c.key + "-nope"}
-		}},
-		{name: "garbage file", allowed: signer.PublicKey(), text: "read identity file FILE: ", set: func(t *testing.T, c *client, _ *Config) {
-			put(t, c.key, []byte("garbage"), 0o600)
-		}},
+		{
+			name: "wrong key", allowed: rsaSigner.PublicKey(), text: "user ops: none accepted of FILE",
+			set: func(t *testing.T, c *client, _ *Config) {
+				writeKey(t, c.key, private, "")
+			},
+		},
+		{
+			name: "no key at all", allowed: signer.PublicKey(), text: "no key to offer; no agent (SSH_AUTH_SOCK is empty)",
+			set: func(_ *testing.T, c *client, cfg *Config) {
+				cfg.IdentityFiles = nil
+				c.dialer.Home = c.dir
+				c.dialer.Env = env("", "")
+			},
+		},
+		{
+			name: "dead agent", allowed: signer.PublicKey(), text: "connect to agent: ",
+			set: func(_ *testing.T, c *client, cfg *Config) {
+				cfg.IdentityFiles = nil
+				c.dialer.Env = env("SSH_AUTH_SOCK", filepath.Join(c.dir, "nobody"))
+			},
+		},
+		{
+			name: "missing file", allowed: signer.PublicKey(), text: "read identity file: open FILE-nope: no such file",
+			set: func(_ *testing.T, c *client, cfg *Config) {
+				cfg.IdentityFiles = []string{c.key + "-nope"}
+			},
+		},
+		{
+			name: "garbage file", allowed: signer.PublicKey(), text: "read identity file FILE: ",
+			set: func(t *testing.T, c *client, _ *Config) {
+				put(t, c.key, []byte("garbage"), 0o600)
+			},
+		},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -263,7 +305,9 @@ func TestKeyIsNotEnough(t *testing.T) {
 	}{
 		"a second method": {
 			func(c *ssh.ServerConfig, _ net.Conn) {
-				c.VerifiedPublicKeyCallback = func(ssh.ConnMetadata, ssh.PublicKey, *ssh.Permissions, string) (*ssh.Permissions, error) {
+				c.VerifiedPublicKeyCallback = func(ssh.ConnMetadata, ssh.PublicKey, *ssh.Permissions, string) (*ssh.Permissions,
+					error,
+				) {
 					return nil, &ssh.PartialSuccessError{Next: ssh.ServerAuthCallbacks{PasswordCallback: password}}
 				}
 			},
@@ -273,7 +317,9 @@ func TestKeyIsNotEnough(t *testing.T) {
 			func(c *ssh.ServerConfig, conn net.Conn) {
 				var early ssh.ServerPreAuthConn
 				c.PreAuthConnCallback = func(pre ssh.ServerPreAuthConn) { early = pre }
-				c.VerifiedPublicKeyCallback = func(ssh.ConnMetadata, ssh.PublicKey, *ssh.Permissions, string) (*ssh.Permissions, error) {
+				c.VerifiedPublicKeyCallback = func(ssh.ConnMetadata, ssh.PublicKey, *ssh.Permissions, string) (*ssh.Permissions,
+					error,
+				) {
 					early.SendAuthBanner("Your account\x1b[2K has expired.\n") //nolint:errcheck // then the text is missing below
 					conn.Close()
 					return nil, errors.New("gone")
@@ -311,7 +357,8 @@ func TestLoginCutShort(t *testing.T) {
 		left.Store(times)
 		return func(s *server) {
 			s.login = func(c *ssh.ServerConfig, conn net.Conn) {
-				c.VerifiedPublicKeyCallback = func(_ ssh.ConnMetadata, _ ssh.PublicKey, p *ssh.Permissions, _ string) (*ssh.Permissions, error) {
+				c.VerifiedPublicKeyCallback = func(_ ssh.ConnMetadata, _ ssh.PublicKey, p *ssh.Permissions, _ string,
+				) (*ssh.Permissions, error) {
 					if left.Add(-1) < 0 {
 						return p, nil
 					}

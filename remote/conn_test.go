@@ -66,7 +66,8 @@ func TestUnreachable(t *testing.T) {
 			if !errors.Is(err, ErrUnreachable) || !errors.As(err, &e) {
 				t.Fatalf("got %v", err)
 			}
-			if !strings.HasPrefix(err.Error(), "etcd-1: connect: ") || !strings.Contains(err.Error(), test.text) || !strings.Contains(e.Remedy, test.remedy) {
+			if !strings.HasPrefix(err.Error(), "etcd-1: connect: ") || !strings.Contains(err.Error(), test.text) ||
+				!strings.Contains(e.Remedy, test.remedy) {
 				t.Errorf("error %q, remedy %q", err, e.Remedy)
 			}
 		})
@@ -79,7 +80,8 @@ func TestHostIsOff(t *testing.T) {
 		l := &login{Host: &Host{cfg: Config{Name: "etcd-1", Address: "192.0.2.1"}}}
 		err := l.unreachable(t.Context(), &net.OpError{Op: "dial", Net: "tcp", Err: os.NewSyscallError("connect", cause)})
 		var e *Error
-		if !errors.Is(err, ErrUnreachable) || !errors.As(err, &e) || e.Remedy != "check that the host is up, its address, and routes" {
+		if !errors.Is(err, ErrUnreachable) || !errors.As(err, &e) ||
+			e.Remedy != "check that the host is up, its address, and routes" {
 			t.Errorf("%v: got %v", cause, err)
 		}
 	}
@@ -109,7 +111,10 @@ func TestConnectCancelled(t *testing.T) {
 	}
 	defer silent.Close()
 	c := newClient(t)
-	h := c.host(t, Config{Name: "etcd-1", Address: "127.0.0.1", Port: silent.Addr().(*net.TCPAddr).Port, KnownHosts: []string{c.known}})
+	h := c.host(t, Config{
+		Name: "etcd-1", Address: "127.0.0.1", Port: silent.Addr().(*net.TCPAddr).Port,
+		KnownHosts: []string{c.known},
+	})
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- h.Connect(ctx) }()
@@ -133,7 +138,8 @@ func TestDeadConnectionIsDialledAgain(t *testing.T) {
 		s.cut()
 		eventually(t, "that is noticed", func() bool { return h.live() == nil })
 	}
-	if got := h.Stats(); got.Dials != 3 || got.Sessions != 3 || got.RoundTrips < 9 || got.BytesSent == 0 || got.BytesReceived == 0 {
+	if got := h.Stats(); got.Dials != 3 || got.Sessions != 3 || got.RoundTrips < 9 || got.BytesSent == 0 ||
+		got.BytesReceived == 0 {
 		t.Errorf("stats %+v", got)
 	}
 }
@@ -267,7 +273,10 @@ func TestManyHosts(t *testing.T) {
 		h := c.host(t, cfg)
 		dir := t.TempDir()
 		all.Go(func() {
-			files := []File{{Path: dir + "/big", Mode: 0o755, Content: randomBytes(200 << 10)}, {Path: dir + "/small", Mode: 0o600, Content: []byte("x")}}
+			files := []File{
+				{Path: dir + "/big", Mode: 0o755, Content: randomBytes(200 << 10)},
+				{Path: dir + "/small", Mode: 0o600, Content: []byte("x")},
+			}
 			if err := putOne(t.Context(), h, "", files, ""); err != nil {
 				t.Error(err)
 			}

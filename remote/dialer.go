@@ -19,9 +19,10 @@ import (
 
 const (
 	defaultConnectTimeout = 10 * time.Second
-	maxStarts             = 30 // connections being set up at once; sshd drops some of its own above 10 (MaxStartups 10:30:100)
-	defaultKeepalive      = 15 * time.Second
-	defaultPort           = 22
+	// connections being set up at once; sshd drops some of its own above 10 (MaxStartups 10:30:100)
+	maxStarts        = 30
+	defaultKeepalive = 15 * time.Second
+	defaultPort      = 22
 )
 
 // Config says how to reach one host.
@@ -40,9 +41,10 @@ type Config struct {
 	KnownHosts []string
 	// Jump hosts, the first one nearest to here. Each has keys and known_hosts of its own; Jump and Sudo of a jump host
 	// do not count.
-	Jump           []Config
-	Sudo           bool          // the user is not root: everything runs through `sudo -n`
-	ConnectTimeout time.Duration // per hop: TCP, handshake and login together, without the time a question takes; 0 means 10 s
+	Jump []Config
+	Sudo bool // the user is not root: everything runs through `sudo -n`
+	// per hop: TCP, handshake and login together, without the time a question takes; 0 means 10 s
+	ConnectTimeout time.Duration
 }
 
 func (c Config) name() string { return cmp.Or(c.Name, c.Address) }

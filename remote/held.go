@@ -67,7 +67,8 @@ func (h *Host) newShell(ctx context.Context, op string, m manner, limit string) 
 	if err != nil {
 		return nil, err
 	}
-	sh.mark, sh.text = mark, program(fmt.Sprintf("cu_mark=%s; cu_ttl=%s\n%s", mark, limit, strings.TrimSuffix(frame, "\n")))
+	sh.mark, sh.text = mark,
+		program(fmt.Sprintf("cu_mark=%s; cu_ttl=%s\n%s", mark, limit, strings.TrimSuffix(frame, "\n")))
 	return sh, nil
 }
 

@@ -21,7 +21,10 @@ import (
 // it, and so is a shell that was stopped.
 func TestShellIsHeld(t *testing.T) {
 	_, h := pair(t)
-	for _, script := range []string{"x=1; export x; cd /tmp; umask 0; set -f; exec 3</dev/null", "exit 3", "kill -KILL $$", "trap 'exit 4' EXIT; exec 2>&1; false"} {
+	for _, script := range []string{
+		"x=1; export x; cd /tmp; umask 0; set -f; exec 3</dev/null", "exit 3", "kill -KILL $$",
+		"trap 'exit 4' EXIT; exec 2>&1; false",
+	} {
 		_, err := h.Script(t.Context(), script)
 		if script != "kill -KILL $$" && err != nil && !errors.Is(err, ErrScript) {
 			t.Fatalf("%s: %v", script, err)
@@ -59,12 +62,14 @@ func TestScriptIsCheap(t *testing.T) {
 	}
 	f := File{Path: t.TempDir() + "/x", Mode: 0o644, Owner: "root", Group: "root", Content: []byte("x")}
 	for range 2 {
-		if err := putOne(t.Context(), h, "", []File{f, {Path: f.Path + "2", Mode: 0o600, Content: []byte("y")}}, "sh -c 'echo $$ >&2; exit 1'"); err == nil {
+		if err := putOne(t.Context(), h, "", []File{f, {Path: f.Path + "2", Mode: 0o600, Content: []byte("y")}},
+			"sh -c 'echo $$ >&2; exit 1'"); err == nil {
 			t.Fatal("no error, and so no process number")
 		} else if e := new(Error); errors.As(err, &e) {
 			pid, _ := strconv.Atoi(strings.TrimSpace(e.Stderr))
 			if cost := pid - before; cost > 10 {
-				t.Errorf("%d processes for a Put of two files, want 9: two of the frame, sha256sum, chmod, sync twice, mv twice, sh", cost)
+				t.Errorf(
+					"%d processes for a Put of two files, want 9: two of the frame, sha256sum, chmod, sync twice, mv twice, sh", cost)
 			}
 			before = pid
 		}
@@ -119,12 +124,17 @@ func TestFeed(t *testing.T) {
 					}
 					done = now
 				}
-				input := Input{Size: int64(len(test.input)), Open: func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(test.input)), nil }}
-				if err := h.Feed(t.Context(), strings.ReplaceAll(test.script, "FILE", shellword.Quote(file)), input, progress); err != nil {
+				input := Input{
+					Size: int64(len(test.input)),
+					Open: func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(test.input)), nil },
+				}
+				if err := h.Feed(t.Context(), strings.ReplaceAll(test.script, "FILE", shellword.Quote(file)), input,
+					progress); err != nil {
 					t.Fatal(err)
 				}
 				got, err := os.ReadFile(file)
-				if err != nil || !bytes.HasPrefix(test.input, got) || test.held == 1 && (len(got) != len(test.input) || done != int64(len(got))) {
+				if err != nil || !bytes.HasPrefix(test.input, got) ||
+					test.held == 1 && (len(got) != len(test.input) || done != int64(len(got))) {
 					t.Errorf("%d bytes of %d arrived, %d were told, %v", len(got), len(test.input), done, err)
 				}
 				if out, err := h.Script(t.Context(), "echo next"); err != nil || string(out) != "next\n" {
@@ -144,7 +154,10 @@ func TestFeedCut(t *testing.T) {
 	s.cutAfter = 3 << 20
 	file := filepath.Join(t.TempDir(), "file")
 	big := randomBytes(9 << 20)
-	input := Input{Size: int64(len(big)), Open: func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(big)), nil }}
+	input := Input{
+		Size: int64(len(big)),
+		Open: func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(big)), nil },
+	}
 	err := h.Feed(t.Context(), "trap '' TERM; cat >/dev/null; echo whole >"+shellword.Quote(file), input, nil)
 	if !errors.Is(err, ErrLost) {
 		t.Errorf("got %v", err)
@@ -228,8 +241,11 @@ func TestNothingRunsTwice(t *testing.T) {
 // Sudo that waits for a name server is told of once, with the cause that it gives.
 func TestSlowSudo(t *testing.T) {
 	for name, test := range map[string]struct{ body, want string }{
-		"its name is unknown": {"echo 'sudo: unable to resolve host db-1: Temporary failure in name resolution' >&2; ", "sudo took 0s to begin: the host does not know its own name (put it into its /etc/hosts): sudo: unable to resolve host db-1: Temporary failure in name resolution"},
-		"it is fast":          {"", ""},
+		"its name is unknown": {
+			"echo 'sudo: unable to resolve host db-1: Temporary failure in name resolution' >&2; ",
+			"sudo took 0s to begin: the host does not know its own name (put it into its /etc/hosts): sudo: unable to resolve host db-1: Temporary failure in name resolution",
+		},
+		"it is fast": {"", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := newClient(t)
@@ -245,7 +261,8 @@ func TestSlowSudo(t *testing.T) {
 				}
 				h.shed()
 			}
-			if got := strings.Join(told, "\n"); (test.want == "") != (got == "") || got != "" && sansDuration(got) != "etcd-1: "+sansDuration(test.want) {
+			if got := strings.Join(told, "\n"); (test.want == "") != (got == "") ||
+				got != "" && sansDuration(got) != "etcd-1: "+sansDuration(test.want) {
 				t.Errorf("told %q, want %q", got, test.want)
 			}
 		})

@@ -42,7 +42,8 @@ func TestHold(t *testing.T) {
 			}
 			_, err = h.Hold(t.Context(), script)
 			var e *Error
-			if !errors.Is(err, ErrScript) || !errors.As(err, &e) || e.ExitStatus != 75 || !strings.Contains(err.Error(), "held by me") {
+			if !errors.Is(err, ErrScript) || !errors.As(err, &e) || e.ExitStatus != 75 ||
+				!strings.Contains(err.Error(), "held by me") {
 				t.Errorf("the second: %v", err)
 			}
 			select {

@@ -130,8 +130,9 @@ func (k *hostKeys) unknown(key ssh.PublicKey) error {
 		passed = fmt.Sprintf(" (%s names the host with a key that cannot be used)", strings.Join(k.passed, ", "))
 	}
 	return k.refuse(fmt.Errorf("the host key is not known: %s%s", describe(key), passed),
-		fmt.Sprintf("compare the fingerprint with the host's own (ssh-keygen -lf /etc/ssh/ssh_host_*_key.pub); then run again with "+
-			"--accept-new-host-keys, or add this line to %s: %s", file, knownhosts.Line([]string{k.cfg.endpoint()}, key)))
+		fmt.Sprintf(
+			"compare the fingerprint with the host's own (ssh-keygen -lf /etc/ssh/ssh_host_*_key.pub); then run again with "+
+				"--accept-new-host-keys, or add this line to %s: %s", file, knownhosts.Line([]string{k.cfg.endpoint()}, key)))
 }
 
 func (k *hostKeys) refuse(err error, remedy string) error {

@@ -54,7 +54,8 @@ func TestHostKeys(t *testing.T) {
 			return []string{"# comment", "", "10.0.0.9 " + authorized(other.PublicKey()), keyLine(s, s.key.PublicKey())}
 		}},
 		{
-			name: "unknown", text: "the host key is not known: ED25519 SHA256:", hint: "--accept-new-host-keys, or add this line to ",
+			name: "unknown", text: "the host key is not known: ED25519 SHA256:",
+			hint:  "--accept-new-host-keys, or add this line to ",
 			lines: func(*server) []string { return nil },
 		},
 		{
@@ -85,13 +86,15 @@ func TestHostKeys(t *testing.T) {
 			},
 		},
 		{
-			name: "authority known, plain key shown", text: "the host has no certificate by the authority", hint: "HostCertificate",
+			name: "authority known, plain key shown", text: "the host has no certificate by the authority",
+			hint: "HostCertificate",
 			lines: func(s *server) []string {
 				return []string{fmt.Sprintf("@cert-authority [127.0.0.1]:%d %s", s.port, authorized(ca.PublicKey()))}
 			},
 		},
 		{
-			name: "key of another type on file", text: "the host has no key of the type on file (ECDSA SHA256:", hint: "reinstalled",
+			name: "key of another type on file", text: "the host has no key of the type on file (ECDSA SHA256:",
+			hint:  "reinstalled",
 			lines: func(s *server) []string { return []string{keyLine(s, ecdsaKey(t).PublicKey())} },
 		},
 		{name: "lines that cannot be read are passed over", ok: true, lines: func(s *server) []string {
@@ -126,8 +129,9 @@ func TestHostKeys(t *testing.T) {
 			},
 		},
 		{
-			name: "the authority's own key is no host's", text: "the host has no certificate by the authority", hint: "HostCertificate",
-			set: func(s *server) { s.key = ca },
+			name: "the authority's own key is no host's", text: "the host has no certificate by the authority",
+			hint: "HostCertificate",
+			set:  func(s *server) { s.key = ca },
 			lines: func(s *server) []string {
 				return []string{fmt.Sprintf("@cert-authority [127.0.0.1]:%d %s", s.port, authorized(ca.PublicKey()))}
 			},
@@ -180,7 +184,10 @@ func TestChangedKeyNamesTheLine(t *testing.T) {
 	put(t, c.known, []byte("# one\n\n"+keyLine(s, other.PublicKey())+"\n"), 0o600)
 	c.dialer.AcceptNewHostKeys = true
 	err := c.host(t, c.stranger(s)).Connect(t.Context())
-	for _, want := range []string{c.known + ":3", ssh.FingerprintSHA256(other.PublicKey()), ssh.FingerprintSHA256(s.key.PublicKey())} {
+	for _, want := range []string{
+		c.known + ":3", ssh.FingerprintSHA256(other.PublicKey()),
+		ssh.FingerprintSHA256(s.key.PublicKey()),
+	} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("error %v does not show %s", err, want)
 		}

@@ -94,7 +94,8 @@ func TestLyingPut(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := liar(t, lying.Answers{"put_failed": test.answer})
-			err := putOne(t.Context(), h, "", []File{{Path: "/x/a", Content: []byte("a")}, {Path: "/x/b", Content: []byte("b")}}, "")
+			err := putOne(t.Context(), h, "", []File{{Path: "/x/a", Content: []byte("a")}, {Path: "/x/b", Content: []byte("b")}},
+				"")
 			if err == nil || !strings.Contains(err.Error(), test.says) || strings.ContainsAny(err.Error(), "\x1b\n") {
 				t.Errorf("%v; want one that says %q", err, test.says)
 			}

@@ -55,7 +55,8 @@ func sftpServer(t *testing.T) (file, note string) {
 		t.Fatal(err)
 	}
 	file, note = filepath.Join(dir, "sftp-server"), filepath.Join(dir, "note")
-	script := fmt.Sprintf("#!/bin/sh\necho started >> %s\nREMOTE_TEST_SFTP=1 exec %s\n", shellword.Quote(note), shellword.Quote(self))
+	script := fmt.Sprintf("#!/bin/sh\necho started >> %s\nREMOTE_TEST_SFTP=1 exec %s\n", shellword.Quote(note),
+		shellword.Quote(self))
 	if err := os.WriteFile(file, []byte(script), 0o755); err != nil {
 		t.Fatal(err)
 	}
@@ -86,7 +87,8 @@ var lanes = []struct {
 // loggingSudo keeps what it is given to read in a file, as sudo does with log_input.
 func loggingSudo(s *server) {
 	s.sudoLog = filepath.Join(s.t.TempDir(), "log")
-	fakeSudo(fmt.Sprintf(`shift 2; export SUDO_COMMAND=x SUDO_UID=%d SUDO_GID=%d; tee %s | "$@"`, os.Getuid(), os.Getgid(), shellword.Quote(s.sudoLog)))(s)
+	fakeSudo(fmt.Sprintf(`shift 2; export SUDO_COMMAND=x SUDO_UID=%d SUDO_GID=%d; tee %s | "$@"`, os.Getuid(), os.Getgid(),
+		shellword.Quote(s.sudoLog)))(s)
 }
 
 func putHost(t *testing.T, sudo bool, set func(*server)) (s *server, h *Host, note string) {
@@ -155,11 +157,13 @@ func TestPutPastALog(t *testing.T) {
 	key := File{Path: dir + "/key", Mode: 0o600, Content: []byte("hunter2"), Secret: true}
 	err := putOne(t.Context(), h, "", []File{key}, "")
 	var e *Error
-	if !errors.Is(err, ErrSudo) || !errors.As(err, &e) || !strings.Contains(e.Remedy, "echo 'Defaults:ops !log_input' >>") || !strings.Contains(err.Error(), "logs") {
+	if !errors.Is(err, ErrSudo) || !errors.As(err, &e) ||
+		!strings.Contains(e.Remedy, "echo 'Defaults:ops !log_input' >>") || !strings.Contains(err.Error(), "logs") {
 		t.Errorf("got %v, remedy %q", err, e.Remedy)
 	}
 	onlyThese(t, dir, nil)
-	if err := putOne(t.Context(), h, "", []File{{Path: dir + "/cert", Mode: 0o644, Content: []byte("x")}}, ""); err != nil {
+	if err := putOne(t.Context(), h, "", []File{{Path: dir + "/cert", Mode: 0o644, Content: []byte("x")}},
+		""); err != nil {
 		t.Error(err)
 	}
 }
@@ -280,17 +284,32 @@ func TestPutFails(t *testing.T) {
 		kind error
 		text string
 	}{
-		{"no directory", file("/missing/x", []byte("x")), nil, errFile, "put DIR/missing/x: there is no directory DIR/missing"},
+		{
+			"no directory", file("/missing/x", []byte("x")), nil, errFile,
+			"put DIR/missing/x: there is no directory DIR/missing",
+		},
 		{"a directory in its place", file("/sub", []byte("x")), nil, errFile, "put DIR/sub: a directory is in its place"},
 		{"unknown owner", func(dir string) File {
 			return File{Path: dir + "/x", Mode: 0o644, Owner: "nobody-here", Group: "root", Content: []byte("x")}
 		}, nil, errFile, "cannot give it to nobody-here:"},
 		{"digest", file("/x", []byte("x")), brokenDisk, errFile, "another digest"},
-		{"secret for everybody", func(dir string) File { return File{Path: dir + "/x", Mode: 0o644, Secret: true} }, nil, errFile, "lets everybody read it"},
-		{"relative path", func(string) File { return File{Path: "x/../y"} }, nil, errFile, `"x/../y" is not a clean absolute path`},
+		{
+			"secret for everybody", func(dir string) File { return File{Path: dir + "/x", Mode: 0o644, Secret: true} }, nil,
+			errFile, "lets everybody read it",
+		},
+		{
+			"relative path", func(string) File { return File{Path: "x/../y"} }, nil, errFile,
+			`"x/../y" is not a clean absolute path`,
+		},
 		{"too big", file("/x", make([]byte, fileLimit+1)), nil, errFile, "small files have at most"},
-		{"file size limit", file("/x", randomBytes(900_000)), func(s *server) { s.prelude = "trap '' XFSZ; ulimit -f 200; " }, errFile, "put DIR/x: "},
-		{"file system too small", file("/full/x", randomBytes(900_000)), smallDisk, errNoSpace, "put DIR/full/x: no space left on DIR/full"},
+		{
+			"file size limit", file("/x", randomBytes(900_000)), func(s *server) { s.prelude = "trap '' XFSZ; ulimit -f 200; " },
+			errFile, "put DIR/x: ",
+		},
+		{
+			"file system too small", file("/full/x", randomBytes(900_000)), smallDisk, errNoSpace,
+			"put DIR/full/x: no space left on DIR/full",
+		},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -309,7 +328,8 @@ func TestPutFails(t *testing.T) {
 			if err == nil {
 				t.Fatal("no error")
 			}
-			if text := strings.ReplaceAll(err.Error(), dir, "DIR"); !strings.Contains(text, test.text) || !strings.HasPrefix(text, "etcd-1: ") {
+			if text := strings.ReplaceAll(err.Error(), dir, "DIR"); !strings.Contains(text, test.text) ||
+				!strings.HasPrefix(text, "etcd-1: ") {
 				t.Errorf("error %q, want %q", text, test.text)
 			}
 			if !errors.Is(err, test.kind) {
@@ -342,7 +362,8 @@ func TestPutThenFails(t *testing.T) {
 	f := File{Path: t.TempDir() + "/x", Mode: 0o644, Content: []byte("x")}
 	err := putOne(t.Context(), h, "", []File{f}, "echo 'no such unit' >&2; exit 5")
 	var e *Error
-	if !errors.Is(err, ErrScript) || !errors.As(err, &e) || e.ExitStatus != 5 || err.Error() != "etcd-1: put files: no such unit" {
+	if !errors.Is(err, ErrScript) || !errors.As(err, &e) || e.ExitStatus != 5 ||
+		err.Error() != "etcd-1: put files: no such unit" {
 		t.Errorf("got %v", err)
 	}
 	matches(t, f)
@@ -353,13 +374,15 @@ func TestPutBefore(t *testing.T) {
 	dir := t.TempDir() + "/new"
 	f := File{Path: dir + "/x", Mode: 0o600, Content: []byte("x")}
 	var e *Error
-	if err := putOne(t.Context(), h, "set -eu\necho no >&2; false; mkdir "+shellword.Quote(dir), []File{f}, ""); !errors.As(err, &e) || e.Stderr != "no\n" {
+	if err := putOne(t.Context(), h, "set -eu\necho no >&2; false; mkdir "+shellword.Quote(dir), []File{f},
+		""); !errors.As(err, &e) || e.Stderr != "no\n" {
 		t.Errorf("got %v", err)
 	}
 	if _, err := os.Stat(dir); err == nil {
 		t.Error("it went on")
 	}
-	if err := putOne(t.Context(), h, "set -euCf; umask 0\nmkdir "+shellword.Quote(dir), []File{f}, `echo "$unset"`); err != nil {
+	if err := putOne(t.Context(), h, "set -euCf; umask 0\nmkdir "+shellword.Quote(dir), []File{f},
+		`echo "$unset"`); err != nil {
 		t.Error(err)
 	}
 	matches(t, f)
@@ -377,10 +400,17 @@ func TestPutParts(t *testing.T) {
 			return []Part{{Files: []File{{Path: dir + "/a"}}}, {Then: "exit 0"}, {Files: []File{{Path: dir + "/c"}}}}
 		}, 1, 1, []string{"/a"}},
 		"a new one stays": {func(dir string) []Part {
-			return []Part{{Files: []File{{Path: dir + "/a", New: true}}, Then: "true"}, {Files: []File{{Path: dir + "/b", New: true}}, Then: "false"}, {Files: []File{{Path: dir + "/c", New: true}}}}
+			return []Part{
+				{Files: []File{{Path: dir + "/a", New: true}}, Then: "true"},
+				{Files: []File{{Path: dir + "/b", New: true}}, Then: "false"},
+				{Files: []File{{Path: dir + "/c", New: true}}},
+			}
 		}, 1, 1, []string{"/a", "/b"}},
 		"too large": {func(dir string) []Part {
-			return []Part{{Files: []File{{Path: dir + "/a"}}}, {Files: []File{{Path: dir + "/b", Content: make([]byte, fileLimit+1)}}}}
+			return []Part{
+				{Files: []File{{Path: dir + "/a"}}},
+				{Files: []File{{Path: dir + "/b", Content: make([]byte, fileLimit+1)}}},
+			}
 		}, 0, 1, nil},
 		"a script before": {func(dir string) []Part {
 			return []Part{{Before: "true", Files: []File{{Path: dir + "/a"}}}, {Before: "set -e; false"}}

@@ -119,7 +119,8 @@ done`, shellword.Quote(f.Path))
 	p.trap(say, 0)
 	say("set -C")
 	for i, f := range p.files {
-		say(`%s >"$put_%d" || put_fail %d write "$(df -Pk -- %s | tail -n 1)"`, p.content(i), i, i, shellword.Quote(path.Dir(f.Path)))
+		say(`%s >"$put_%d" || put_fail %d write "$(df -Pk -- %s | tail -n 1)"`, p.content(i), i, i,
+			shellword.Quote(path.Dir(f.Path)))
 	}
 	say(`set +C
 [ -z "$put_failed" ] || exit 1`)
@@ -195,7 +196,8 @@ func (p *putting) owners(say func(string, ...any)) {
 			}
 			has = "{ " + has + "; } || "
 		}
-		say(`%sput_words=$(chown -- %s %s 2>&1) || put_fail %d owner "$put_words"`, has, shellword.Quote(owner), p.temps(owners[owner]),
+		say(`%sput_words=$(chown -- %s %s 2>&1) || put_fail %d owner "$put_words"`, has, shellword.Quote(owner),
+			p.temps(owners[owner]),
 			owners[owner][0])
 	}
 	for _, mode := range sorted(modes) {

@@ -28,7 +28,8 @@ type running struct {
 // start hands a script over, and waits for nothing.
 func (sh *shell) start(c command) *running {
 	r := &running{
-		shell: sh, op: c.op, errs: &tail{limit: stderrLimit}, fed: make(chan error, 1), over: make(chan struct{}), deaf: make(chan struct{}),
+		shell: sh, op: c.op, errs: &tail{limit: stderrLimit}, fed: make(chan error, 1), over: make(chan struct{}),
+		deaf: make(chan struct{}),
 	}
 	if sh.at.Load() == begun {
 		sh.at.Store(ready)

@@ -18,7 +18,8 @@ const (
 	stderrLimit = 64 << 10        // of what is kept
 	stopGrace   = 5 * time.Second // from asking a script to stop until its session is cut
 
-	defaultPatience = 2 * time.Minute // for what Ask runs: far more than a busy host needs to read all its releases and logs
+	// for what Ask runs: far more than a busy host needs to read all its releases and logs
+	defaultPatience = 2 * time.Minute
 )
 
 // Script runs a POSIX shell script on the host, as root if Config.Sudo, in a shell that is held for the next, and
@@ -135,7 +136,8 @@ func (h *Host) run(ctx context.Context, c command) error {
 			return err
 		}
 		sh.close()
-		if !used || ctx.Err() != nil || sh.at.Load() == begun || !errors.Is(err, ErrLost) || c.input != nil && c.input.done > 0 {
+		if !used || ctx.Err() != nil || sh.at.Load() == begun || !errors.Is(err, ErrLost) ||
+			c.input != nil && c.input.done > 0 {
 			return err
 		}
 		if cut := sh.err != nil && !errors.As(sh.err, new(*ssh.ExitError)); cut && !c.looks {

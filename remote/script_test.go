@@ -54,7 +54,10 @@ func TestScript(t *testing.T) {
 		{"input in parts", "read -r a; echo \"<$a>\"; cat", "one\ntwo\n", "<one>\ntwo\n"},
 		{"big input", "cat", big, big},
 		{"input not read", "echo done", big, "done\n"},
-		{"environment", "echo $LC_ALL $(umask) $(pwd) $PATH", "", "C 0077 / /usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\n"},
+		{
+			"environment", "echo $LC_ALL $(umask) $(pwd) $PATH", "",
+			"C 0077 / /usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\n",
+		},
 		{"exec", "exec echo replaced", "", "replaced\n"},
 		{"exit 0", "trap 'echo bye' EXIT; exit 0", "", "bye\n"},
 	}
@@ -84,7 +87,10 @@ func feedScript(t *testing.T, h *Host, script, stdin string) (string, error) {
 		return string(out), err
 	}
 	out := &limited{limit: outputLimit}
-	err := h.run(t.Context(), command{op: "run script", script: script, stdout: out, input: &feed{r: strings.NewReader(stdin), size: int64(len(stdin))}})
+	err := h.run(t.Context(), command{
+		op: "run script", script: script, stdout: out,
+		input: &feed{r: strings.NewReader(stdin), size: int64(len(stdin))},
+	})
 	return string(out.said()), err
 }
 
@@ -117,14 +123,19 @@ func TestScriptFails(t *testing.T) {
 			name: "exit status and words", script: "pw=" + secret + "; echo 'disk on fire' >&2; exit 7",
 			kind: ErrScript, status: 7, text: "etcd-1: run script: disk on fire",
 		},
-		{name: "no words", script: "exit 3", kind: ErrScript, status: 3, text: "etcd-1: run script: exit status 3 and no message"},
+		{
+			name: "no words", script: "exit 3", kind: ErrScript, status: 3,
+			text: "etcd-1: run script: exit status 3 and no message",
+		},
 		{name: "syntax error", script: "if", kind: ErrScript, status: 2, text: "etcd-1: run script: "},
 		{
 			name: "noise is not the cause", script: "exit 1", set: func(s *server) { s.prelude = "echo noise >&2; " },
 			kind: ErrScript, status: 1, text: "etcd-1: run script: exit status 1 and no message",
 		},
 		{
-			name: "nologin", script: "true", set: func(s *server) { s.prelude = "echo 'This account is not available'; exit 1; " },
+			name: "nologin", script: "true", set: func(s *server) {
+				s.prelude = "echo 'This account is not available'; exit 1; "
+			},
 			kind: ErrShell, text: "etcd-1: run script: This account is not available",
 			hint: "usermod -s /bin/sh ops",
 		},
@@ -133,17 +144,20 @@ func TestScriptFails(t *testing.T) {
 			kind: ErrShell, text: "etcd-1: run script: a start-up file of ops's shell replaces it", hint: "case $- in",
 		},
 		{
-			name: "start-up file replaces the shell, sudo", script: "true", sudo: true, set: func(s *server) { s.prelude = "exec sh; " },
+			name: "start-up file replaces the shell, sudo", script: "true", sudo: true,
+			set:  func(s *server) { s.prelude = "exec sh; " },
 			kind: ErrShell, text: "etcd-1: run script: a start-up file of ops's shell replaces it", hint: "case $- in",
 		},
 		{
 			name: "start-up file reads", script: "pw=" + secret, set: func(s *server) { s.prelude = "read x; " },
-			kind: ErrShell, text: "etcd-1: run script: a start-up file of ops's shell replaces it, or reads its input", hint: "case $- in",
+			kind: ErrShell, text: "etcd-1: run script: a start-up file of ops's shell replaces it, or reads its input",
+			hint: "case $- in",
 		},
 		{
 			name: "start-up file reads, sudo", script: "true", sudo: true,
 			set:  func(s *server) { fakeSudo("")(s); s.prelude = "read x; " },
-			kind: ErrShell, text: "etcd-1: run script: a start-up file of ops's shell replaces it, or reads its input", hint: "case $- in",
+			kind: ErrShell, text: "etcd-1: run script: a start-up file of ops's shell replaces it, or reads its input",
+			hint: "case $- in",
 		},
 		{
 			name: "sudo wants a terminal", script: "true", sudo: true,
@@ -153,10 +167,12 @@ func TestScriptFails(t *testing.T) {
 		{
 			name: "sudo forbids other programs", script: "true", sudo: true,
 			set:  fakeSudo(`shift 2; LD_PRELOAD=/usr/libexec/sudo/sudo_noexec.so exec "$@"`),
-			kind: ErrSudo, text: "etcd-1: become root: sudo lets the shell of root start no other program", hint: "Defaults:ops !noexec",
+			kind: ErrSudo, text: "etcd-1: become root: sudo lets the shell of root start no other program",
+			hint: "Defaults:ops !noexec",
 		},
 		{
-			name: "sudo wants a password", script: "true", sudo: true, set: fakeSudo("echo 'sudo: a password is required' >&2; exit 1"),
+			name: "sudo wants a password", script: "true", sudo: true,
+			set:  fakeSudo("echo 'sudo: a password is required' >&2; exit 1"),
 			kind: ErrSudo, text: "etcd-1: become root: sudo: a password is required",
 			hint: "NOPASSWD",
 		},
@@ -248,7 +264,10 @@ func TestOutputWriterFails(t *testing.T) {
 func TestScriptInputFails(t *testing.T) {
 	_, h := pair(t)
 	file := filepath.Join(t.TempDir(), "out")
-	for text, rest := range map[string]io.Reader{"bad sector": errReader{}, "it is 6 bytes shorter than it said": strings.NewReader("")} {
+	for text, rest := range map[string]io.Reader{
+		"bad sector":                         errReader{},
+		"it is 6 bytes shorter than it said": strings.NewReader(""),
+	} {
 		input := Input{Size: 10, Open: func() (io.ReadCloser, error) {
 			return io.NopCloser(io.MultiReader(strings.NewReader("half"), rest)), nil
 		}}
@@ -400,7 +419,8 @@ func TestAsk(t *testing.T) {
 	c.dialer.patience = 100 * time.Millisecond
 	_, err := h.Ask(t.Context(), "cat "+shellword.Quote(pipe))
 	var e *Error
-	if !errors.As(err, &e) || !errors.Is(err, ErrSilent) || e.Error() != "etcd-1: look at the host: no answer within 100ms" || e.Remedy == "" {
+	if !errors.As(err, &e) || !errors.Is(err, ErrSilent) ||
+		e.Error() != "etcd-1: look at the host: no answer within 100ms" || e.Remedy == "" {
 		t.Errorf("silent: %+v", err)
 	}
 	c.dialer.patience = 0

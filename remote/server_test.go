@@ -138,7 +138,8 @@ func (fakeMeta) User() string         { return "ops" }
 func (fakeMeta) RemoteAddr() net.Addr { return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)} }
 
 func (s *server) accepts(key ssh.PublicKey) bool {
-	return slices.ContainsFunc(s.allowed, func(k ssh.PublicKey) bool { return string(k.Marshal()) == string(key.Marshal()) })
+	return slices.ContainsFunc(s.allowed,
+		func(k ssh.PublicKey) bool { return string(k.Marshal()) == string(key.Marshal()) })
 }
 
 func (s *server) serve(conn net.Conn) {
@@ -324,7 +325,10 @@ func newClient(t *testing.T) *client {
 	t.Helper()
 	signer, private := newKey(t)
 	dir := t.TempDir()
-	c := &client{dir: dir, dialer: &Dialer{}, signer: signer, key: filepath.Join(dir, "id"), known: filepath.Join(dir, "known_hosts")}
+	c := &client{
+		dir: dir, dialer: &Dialer{}, signer: signer, key: filepath.Join(dir, "id"),
+		known: filepath.Join(dir, "known_hosts"),
+	}
 	writeKey(t, c.key, private, "")
 	t.Cleanup(func() { c.dialer.Close() })
 	return c

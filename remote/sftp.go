@@ -81,7 +81,8 @@ func (h *Host) sftp(ctx context.Context, p *putting, dir string) error {
 		paths = usualSFTP
 	}
 	sh.mark = h.dialer.token()
-	text := fmt.Sprintf(`umask 077; echo "%s r"; for p in %s; do [ ! -x "$p" ] || exec "$p"; done; exit 127`, sh.mark, shellword.Join(paths))
+	text := fmt.Sprintf(`umask 077; echo "%s r"; for p in %s; do [ ! -x "$p" ] || exec "$p"; done; exit 127`, sh.mark,
+		shellword.Join(paths))
 	err = sh.send([]byte(program(text)))
 	if err == nil {
 		_, err = sh.becomeReady()

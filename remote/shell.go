@@ -21,7 +21,8 @@ const guard = "exit 123"
 // way: one line, nothing but single quotes, and neither ! nor \ inside them. sh reads its program from standard input
 // with the read built-in, which takes exactly one line; `sh -s` would swallow what follows, since dash and busybox read
 // ahead. The line end is the last of the three characters of IFS, so that none has to be written here.
-const bootstrap = `/bin/sh -c 'LC_ALL=C; export LC_ALL; n=${IFS#??}; p=; IFS= read -r s; [ "$s" = "` + guard + `" ] || exit 123; ` +
+const bootstrap = `/bin/sh -c 'LC_ALL=C; export LC_ALL; n=${IFS#??}; p=; IFS= read -r s; [ "$s" = "` + guard +
+	`" ] || exit 123; ` +
 	`IFS= read -r s; until [ "$s" = "` + guard + `" ]; do p=$p$s$n; IFS= read -r s || exit 125; done; eval "$p"'`
 
 // A shell ends with these where it has run no script.

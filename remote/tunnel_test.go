@@ -70,10 +70,14 @@ func TestNoTunnel(t *testing.T) {
 		name, network, addr, text, remedy string
 		set                               func(*server)
 	}{
-		{name: "nobody listens", network: "tcp", addr: "127.0.0.1:1", text: "etcd-1: connect to 127.0.0.1:1: connect failed: Connection refused"},
 		{
-			name: "not allowed", network: "tcp", addr: "127.0.0.1:1", text: "administratively prohibited", remedy: "AllowTcpForwarding",
-			set: func(s *server) { s.noForward = true },
+			name: "nobody listens", network: "tcp", addr: "127.0.0.1:1",
+			text: "etcd-1: connect to 127.0.0.1:1: connect failed: Connection refused",
+		},
+		{
+			name: "not allowed", network: "tcp", addr: "127.0.0.1:1", text: "administratively prohibited",
+			remedy: "AllowTcpForwarding",
+			set:    func(s *server) { s.noForward = true },
 		},
 		{name: "udp", network: "udp", addr: "127.0.0.1:1", text: "network udp is not tcp"},
 		{name: "no port", network: "tcp", addr: "127.0.0.1", text: "missing port"},

@@ -56,7 +56,8 @@ func TestAskUntilCutOff(t *testing.T) {
 		}
 		end(s, stop)
 		rest, _ := io.ReadAll(said)
-		if strings.Contains(string(rest), "down") || name == "cut" && !errors.Is(err, ErrLost) || name != "cut" && !errors.Is(err, context.Canceled) {
+		if strings.Contains(string(rest), "down") || name == "cut" && !errors.Is(err, ErrLost) ||
+			name != "cut" && !errors.Is(err, context.Canceled) {
 			t.Errorf("%s: %q, %v", name, rest, err)
 		}
 		eventually(t, "its session is over", func() bool { return s.open.Load() == 0 })
@@ -79,7 +80,8 @@ func TestChecked(t *testing.T) {
 			return fallen
 		})
 		_, err := h.Script(ctx, "echo x >>"+shellword.Quote(file))
-		if put := putOne(ctx, h, "", []File{{Path: file + "2", Content: []byte("x")}}, ""); held && err != nil || !held && (!errors.Is(err, fallen) || !errors.Is(put, fallen)) {
+		if put := putOne(ctx, h, "", []File{{Path: file + "2", Content: []byte("x")}}, ""); held && err != nil ||
+			!held && (!errors.Is(err, fallen) || !errors.Is(put, fallen)) {
 			t.Errorf("held %t: %v, %v", held, err, put)
 		}
 	}
@@ -96,7 +98,8 @@ func TestAskUntilEndsEarly(t *testing.T) {
 	for _, shell := range shells {
 		_, h := pair(t, shell.set)
 		out := &limited{limit: lookLimit}
-		if err := h.AskUntil(t.Context(), "echo early", make(chan struct{}), out); err != nil || string(out.text) != "early\n" {
+		if err := h.AskUntil(t.Context(), "echo early", make(chan struct{}), out); err != nil ||
+			string(out.text) != "early\n" {
 			t.Errorf("%s: %q, %v", shell.name, out.text, err)
 		}
 		if err := h.AskUntil(t.Context(), "exit 3", make(chan struct{}), out); !errors.Is(err, ErrScript) {

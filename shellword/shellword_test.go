@@ -8,7 +8,8 @@ import (
 
 func TestWordsInAShell(t *testing.T) {
 	texts := []string{
-		"", "a b", "it's", `"$(id)"`, "$HOME", "`id`", "\\", "a\nb", "new\nline\n", "*", "?", "~", "-n", "#", "!x", "ü", "''", "'''", "a\tb;c&d|e>f<g(h){i}",
+		"", "a b", "it's", `"$(id)"`, "$HOME", "`id`", "\\", "a\nb", "new\nline\n", "*", "?", "~", "-n", "#", "!x", "ü", "''",
+		"'''", "a\tb;c&d|e>f<g(h){i}",
 	}
 	for _, text := range texts {
 		out, err := exec.CommandContext(t.Context(), "/bin/sh", "-c", "printf %s "+Quote(text)).Output()

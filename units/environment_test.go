@@ -22,7 +22,8 @@ func TestUnwanted(t *testing.T) {
 	}
 	wanted := []string{
 		"ETCD_FORCE_NEW_CLUSTER", "ETCD_NAME", "ETCD_DEBUG", "ETCD_LOG_OUTPUT", "ETCD_LOG_PACKAGE_LEVELS",
-		"ETCD_EXPERIMENTAL_BACKEND_BBOLT_FREELIST_TYPE", "ETCD_DISABLE_LOG_SAMPLING", "GODEBUG", "SSL_CERT_FILE", "https_proxy",
+		"ETCD_EXPERIMENTAL_BACKEND_BBOLT_FREELIST_TYPE", "ETCD_DISABLE_LOG_SAMPLING", "GODEBUG", "SSL_CERT_FILE",
+		"https_proxy",
 	}
 	for line := range strings.Lines(string(table)) {
 		if fields := strings.Fields(line); fields[0] != "#" {

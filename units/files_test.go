@@ -19,7 +19,8 @@ func line(f File) string {
 
 func TestFiles(t *testing.T) {
 	leaf := Leaf(LeafDir("/etc/etcd/prod", "peer", "4a0f"), "etcd-prod", []byte("cert"), []byte("key"))
-	all := append(leaf, Unit(prod("3.6.16")), Trust("/etc/etcd/prod", "peer", []byte("pem")), Birth("/etc/etcd/prod", Born{}),
+	all := append(leaf, Unit(prod("3.6.16")), Trust("/etc/etcd/prod", "peer", []byte("pem")),
+		Birth("/etc/etcd/prod", Born{}),
 		CRL("/etc/etcd/prod", []byte("der")))
 	var got []string
 	for _, f := range all {

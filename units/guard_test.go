@@ -62,7 +62,8 @@ func TestGuardKnowsWhoseLogItIs(t *testing.T) {
 		for shell, argv := range guardShells() {
 			for _, born := range []string{own, other} {
 				dir := t.TempDir()
-				put(t, filepath.Join(dir, "born.json"), Birth("", Born{Member: "member_id: f00", ClusterID: "1", MemberID: born}).Data)
+				put(t, filepath.Join(dir, "born.json"),
+					Birth("", Born{Member: "member_id: f00", ClusterID: "1", MemberID: born}).Data)
 				put(t, filepath.Join(dir, "member/wal/0.wal"), data)
 				starts, said := guarded(t, argv, dir)
 				knows := shell != "mksh" // which has 32 bits for a number: etcd's own IDs do not fit
@@ -112,7 +113,8 @@ func TestGuardPassesWhatItCannotRead(t *testing.T) {
 // guarded runs the guard for a directory that holds marker and data.
 func guarded(t *testing.T, shell []string, dir string) (starts bool, said string) {
 	t.Helper()
-	args := append(shell[1:], "-c", guardScript, "guard", filepath.Join(dir, "born.json"), filepath.Join(dir, "member", "wal"))
+	args := append(shell[1:], "-c", guardScript, "guard", filepath.Join(dir, "born.json"),
+		filepath.Join(dir, "member", "wal"))
 	cmd := exec.CommandContext(t.Context(), shell[0], args...)
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
@@ -151,7 +153,8 @@ func TestGuardScriptFitsAUnit(t *testing.T) {
 		if strings.HasPrefix(line, "#") || strings.HasPrefix(line, ";") {
 			t.Errorf("a unit takes %q for a comment", line)
 		}
-		if !strings.HasSuffix(line, ";") && !strings.HasSuffix(line, "then") && !strings.HasSuffix(line, " in") && line != "exit 0" {
+		if !strings.HasSuffix(line, ";") && !strings.HasSuffix(line, "then") && !strings.HasSuffix(line, " in") &&
+			line != "exit 0" {
 			t.Errorf("%q does not end a command", line)
 		}
 	}

@@ -16,16 +16,27 @@ func TestDiffArgs(t *testing.T) {
 		"equal":          {[]string{bin, "--a=1"}, []string{bin, "--a=1"}, nil},
 		"order":          {[]string{bin, "--a=1", "--b=2"}, []string{bin, "--b=2", "--a=1"}, nil},
 		"separate value": {[]string{bin, "--a", "1", "-b", "2"}, []string{bin, "--a=1", "--b=2"}, nil},
-		"switch":         {[]string{bin, "--client-cert-auth", "--b=2"}, []string{bin, "--client-cert-auth=true", "--b=2"}, nil},
-		"switch at end":  {[]string{bin, "--b=2", "--client-cert-auth"}, []string{bin, "--client-cert-auth=true", "--b=2"}, nil},
-		"last one wins":  {[]string{bin, "--a=1", "--a=2"}, []string{bin, "--a=2"}, nil},
+		"switch": {
+			[]string{bin, "--client-cert-auth", "--b=2"},
+			[]string{bin, "--client-cert-auth=true", "--b=2"},
+			nil,
+		},
+		"switch at end": {
+			[]string{bin, "--b=2", "--client-cert-auth"},
+			[]string{bin, "--client-cert-auth=true", "--b=2"},
+			nil,
+		},
+		"last one wins": {[]string{bin, "--a=1", "--a=2"}, []string{bin, "--a=2"}, nil},
 		"equals in value": {
 			[]string{bin, "--feature-gates=A=true"},
 			[]string{bin, "--feature-gates", "A=false"},
 			[]string{"--feature-gates: A=true → A=false"},
 		},
 		"bootstrap flags": {
-			[]string{bin, "--initial-cluster-state=new", "--initial-cluster=a=x", "--initial-cluster-token=t", "--initial-advertise-peer-urls=u"},
+			[]string{
+				bin, "--initial-cluster-state=new", "--initial-cluster=a=x", "--initial-cluster-token=t",
+				"--initial-advertise-peer-urls=u",
+			},
 			[]string{bin, "--initial-cluster-state=existing"},
 			nil,
 		},
@@ -59,9 +70,12 @@ func TestWhatAsksForARestart(t *testing.T) {
 		change  func(*Member)
 		restart bool
 	}{
-		"state":           {func(m *Member) { m.State = "new" }, false},
-		"token":           {func(m *Member) { m.Token = "other" }, false},
-		"one more member": {func(m *Member) { m.InitialCluster = append(m.InitialCluster, Peer{"etcd-4", "https://x:2380"}) }, false},
+		"state": {func(m *Member) { m.State = "new" }, false},
+		"token": {func(m *Member) { m.Token = "other" }, false},
+		"one more member": {
+			func(m *Member) { m.InitialCluster = append(m.InitialCluster, Peer{"etcd-4", "https://x:2380"}) },
+			false,
+		},
 		"peer URL":        {func(m *Member) { m.AdvertisePeer = []string{"https://y:2380"} }, false},
 		"client URL":      {func(m *Member) { m.AdvertiseClient = []string{"https://y:2379"} }, true},
 		"binary":          {func(m *Member) { m.BinDir += "x" }, true},
@@ -127,7 +141,8 @@ func TestArgsLaws(t *testing.T) {
 				t.Fatalf("flag %q got lost: %q", name, args)
 			}
 		}
-		if both := seen["--experimental-initial-corrupt-check"] && strings.Contains(strings.Join(args, " "), "InitialCorruptCheck="); both &&
+		if both := seen["--experimental-initial-corrupt-check"] &&
+			strings.Contains(strings.Join(args, " "), "InitialCorruptCheck="); both &&
 			!strings.Contains(before["feature-gates"], "InitialCorruptCheck=") {
 			t.Fatalf("the check at start is asked for twice, which etcd refuses: %q", args)
 		}

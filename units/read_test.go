@@ -7,11 +7,17 @@ import (
 
 // A unit's command line is read back as it was written.
 func TestCommand(t *testing.T) {
-	args := []string{"/opt/clusterup/etcd/3.6.16-1a2b3c4d/etcd", `--a=x y "z" \ $HOME 100%`, "--b=$$%%", "--c=plain", "--d="}
+	args := []string{
+		"/opt/clusterup/etcd/3.6.16-1a2b3c4d/etcd", `--a=x y "z" \ $HOME 100%`, "--b=$$%%", "--c=plain",
+		"--d=",
+	}
 	if got := Command(UnitOf(Member{Unit: "etcd-prod"}, args).Data); !slices.Equal(got, args) {
 		t.Errorf("command %q, want %q", got, args)
 	}
-	for text, want := range map[string]int{"": 0, "[Service]\n": 0, "ExecStart=/bin/etcd --a --b\n--c\n": 3, "ExecStart=/bin/etcd \\\n  --a=1 \\\n": 2} {
+	for text, want := range map[string]int{
+		"": 0, "[Service]\n": 0, "ExecStart=/bin/etcd --a --b\n--c\n": 3,
+		"ExecStart=/bin/etcd \\\n  --a=1 \\\n": 2,
+	} {
 		if got := Command([]byte(text)); len(got) != want {
 			t.Errorf("%q: %q, want %d words", text, got, want)
 		}

@@ -33,14 +33,17 @@ func TestSystemdAgrees(t *testing.T) {
 				t.Fatal(err)
 			}
 			unit := filepath.Join(t.TempDir(), "etcd-"+filepath.Base(golden))
-			real := regexp.MustCompile(`(?m)^ExecStart=\S+`).ReplaceAll(data, []byte("ExecStart=/bin/true")) // verify wants it to exist
+			// verify wants it to exist
+			real := regexp.MustCompile(`(?m)^ExecStart=\S+`).ReplaceAll(data, []byte("ExecStart=/bin/true"))
 			if err := os.WriteFile(unit, real, 0o600); err != nil {
 				t.Fatal(err)
 			}
-			if out, err := exec.CommandContext(t.Context(), analyze, "verify", "--man=no", unit).CombinedOutput(); err != nil || len(out) > 0 {
+			if out, err := exec.CommandContext(t.Context(), analyze, "verify", "--man=no", unit).CombinedOutput(); err != nil ||
+				len(out) > 0 {
 				t.Errorf("verify: %v\n%s", err, out)
 			}
-			out, err := exec.CommandContext(t.Context(), analyze, "security", "--no-pager", "--offline=yes", unit).CombinedOutput()
+			out, err := exec.CommandContext(t.Context(), analyze, "security", "--no-pager", "--offline=yes",
+				unit).CombinedOutput()
 			level := regexp.MustCompile(`Overall exposure level for \S+: ([0-9.]+)`).FindSubmatch(out)
 			if level == nil {
 				t.Fatalf("security: %v\n%s", err, out)
@@ -98,7 +101,8 @@ func splitWords(line string) []string {
 // Whatever a member is made of reaches etcd as it is.
 func TestUnitCarriesTheArguments(t *testing.T) {
 	for _, odd := range []string{
-		"", " ", "a b", `"`, `'`, `\`, `a\nb`, "$HOME", "${HOME}", "$$", "%i", "%%", "100%", "a;b", ";", "#", "tab\there", "two\nlines", "é", "~", "*", "a=b,c=d",
+		"", " ", "a b", `"`, `'`, `\`, `a\nb`, "$HOME", "${HOME}", "$$", "%i", "%%", "100%", "a;b", ";", "#", "tab\there",
+		"two\nlines", "é", "~", "*", "a=b,c=d",
 	} {
 		m := prod("3.6.16")
 		m.Flags = map[string]string{"log-format": odd}

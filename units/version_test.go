@@ -29,9 +29,24 @@ func TestCheckAtStart(t *testing.T) {
 			[]string{"--feature-gates=InitialCorruptCheck=false"},
 			old,
 		},
-		"turned off in 3.5":          {"3.5.21", map[string]string{old: "false"}, []string{"--" + old + "=false"}, "feature-gates"},
-		"turned off the old way":     {"3.6.16", map[string]string{old: "false"}, []string{"--" + old + "=false"}, "feature-gates"},
-		"old way beside other gates": {"3.6.16", map[string]string{old: "true", "feature-gates": "A=true"}, []string{"--" + old + "=true", "--feature-gates=A=true"}, ""},
+		"turned off in 3.5": {
+			"3.5.21",
+			map[string]string{old: "false"},
+			[]string{"--" + old + "=false"},
+			"feature-gates",
+		},
+		"turned off the old way": {
+			"3.6.16",
+			map[string]string{old: "false"},
+			[]string{"--" + old + "=false"},
+			"feature-gates",
+		},
+		"old way beside other gates": {
+			"3.6.16",
+			map[string]string{old: "true", "feature-gates": "A=true"},
+			[]string{"--" + old + "=true", "--feature-gates=A=true"},
+			"",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			m := prod(c.version)

@@ -44,7 +44,8 @@ func showAuthorities(out io.Writer, total clusterStatus, now time.Time) {
 
 // progress is how far a rotation is, and what goes on with it.
 func progress(r trust.Rotation, total clusterStatus) string {
-	atHand := slices.ContainsFunc(total.CAs, func(ca caStatus) bool { return ca.Role == r.Role && ca.Generation == r.To && ca.signing })
+	atHand := slices.ContainsFunc(total.CAs,
+		func(ca caStatus) bool { return ca.Role == r.Role && ca.Generation == r.To && ca.signing })
 	text := phase(r, total.dark)
 	switch {
 	case len(total.dark) > 0:
@@ -75,7 +76,8 @@ func phase(r trust.Rotation, dark []string) string {
 func (ca caStatus) line(total clusterStatus, now time.Time) string {
 	members := total.Members
 	text := fmt.Sprintf("%s CA %d: %s", ca.Role, ca.Generation, days(ca.NotAfter, now))
-	unknown := slices.DeleteFunc(slices.Clone(total.dark), func(name string) bool { return slices.Contains(ca.TrustedBy, name) })
+	unknown := slices.DeleteFunc(slices.Clone(total.dark),
+		func(name string) bool { return slices.Contains(ca.TrustedBy, name) })
 	switch n := len(ca.TrustedBy); {
 	case n == members:
 		text += "; trusted by all members"

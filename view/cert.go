@@ -37,7 +37,8 @@ func (c *Console) ShowClients(list []Issued, file string, now time.Time) error {
 		c.Say("No client certificate was issued from this operator directory: clusterup cert issue NAME %s --out DIR", file)
 		return nil
 	}
-	users := slices.ContainsFunc(list, func(one Issued) bool { return one.User != one.Name }) // else it is the same column twice
+	// else it is the same column twice
+	users := slices.ContainsFunc(list, func(one Issued) bool { return one.User != one.Name })
 	line := func(name, user string, rest ...string) []string {
 		if users {
 			return slices.Concat([]string{name, user}, rest)

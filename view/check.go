@@ -24,7 +24,10 @@ type Finding struct {
 }
 
 // findingKinds are all kinds of findings.
-var findingKinds = []string{"unreachable", "waits", "unhealthy", "unknown", "alarm", "space", "source", "drift", "refused", "unplanned", "rotation", "unsealed", "expiry", "client", "package"}
+var findingKinds = []string{
+	"unreachable", "waits", "unhealthy", "unknown", "alarm", "space", "source", "drift",
+	"refused", "unplanned", "rotation", "unsealed", "expiry", "client", "package",
+}
 
 // expiry is when a certificate ends.
 type expiry struct {
@@ -87,7 +90,8 @@ func (l Look) Check() Checked {
 			result.Healthy++
 		case m.State == "unreachable":
 			result.Unknown++
-			find("unreachable", m.Member, strings.TrimPrefix(m.Problem, m.Member+": "), l.Advice.remedy(seen.Hosts[m.Member].Err))
+			find("unreachable", m.Member, strings.TrimPrefix(m.Problem, m.Member+": "),
+				l.Advice.remedy(seen.Hosts[m.Member].Err))
 		case m.State == "unknown":
 			result.Unknown++
 			if host := seen.Hosts[m.Member]; host.Unasked != "" {
@@ -155,7 +159,8 @@ func (l Look) Check() Checked {
 	}
 	if l.Unknown != nil {
 		text := "drift is not known: " + l.Unknown.Error()
-		if slices.ContainsFunc(result.Findings, func(f Finding) bool { return f.Kind == "unknown" }) { // which has given the reason
+		// which has given the reason
+		if slices.ContainsFunc(result.Findings, func(f Finding) bool { return f.Kind == "unknown" }) {
 			text = "drift is not known either"
 		}
 		find("unplanned", "", text, "")
@@ -188,7 +193,10 @@ func (l Look) expiries() []expiry {
 	for _, m := range l.Want.Cluster.Members {
 		for _, role := range []string{"peer", "server"} {
 			if leaf, ok := seen.Hosts[m.Name].Leaves[role]; ok && !leaf.NotAfter.IsZero() {
-				all = append(all, expiry{Type: "certificate", Host: m.Name, Role: role, NotAfter: leaf.NotAfter.UTC(), Days: left(leaf.NotAfter)})
+				all = append(all, expiry{
+					Type: "certificate", Host: m.Name, Role: role, NotAfter: leaf.NotAfter.UTC(),
+					Days: left(leaf.NotAfter),
+				})
 			}
 		}
 	}
@@ -197,7 +205,8 @@ func (l Look) expiries() []expiry {
 			continue
 		}
 		all = append(all, expiry{
-			Type: "certificate", Role: ca.Role, Generation: ca.Generation, CA: true, NotAfter: ca.NotAfter.UTC(), Days: left(ca.NotAfter),
+			Type: "certificate", Role: ca.Role, Generation: ca.Generation, CA: true, NotAfter: ca.NotAfter.UTC(),
+			Days: left(ca.NotAfter),
 		})
 	}
 	for _, client := range certificates.Newest() {
@@ -205,8 +214,9 @@ func (l Look) expiries() []expiry {
 			continue
 		}
 		all = append(all, expiry{
-			Type: "certificate", Client: client.Name, Role: "client", Generation: client.Generation, NotAfter: client.NotAfter.UTC(),
-			Days: left(client.NotAfter),
+			Type: "certificate", Client: client.Name, Role: "client", Generation: client.Generation,
+			NotAfter: client.NotAfter.UTC(),
+			Days:     left(client.NotAfter),
 		})
 	}
 	return all

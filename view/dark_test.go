@@ -13,8 +13,11 @@ import (
 // etcd3Dark is the refusal while etcd-3 cannot be looked at.
 func etcd3Dark() *plan.Refused {
 	return &plan.Refused{
-		Refusals: []plan.Refusal{{Kind: plan.Unreachable, Host: "etcd-3", Reason: "connect: no route", Remedy: "check routes"}},
-		Waits:    []plan.Wait{{What: "the change to etcd 3.7.3", For: []string{"etcd-3"}, Why: "all take part"}},
+		Refusals: []plan.Refusal{{
+			Kind: plan.Unreachable, Host: "etcd-3", Reason: "connect: no route",
+			Remedy: "check routes",
+		}},
+		Waits: []plan.Wait{{What: "the change to etcd 3.7.3", For: []string{"etcd-3"}, Why: "all take part"}},
 	}
 }
 
@@ -22,7 +25,8 @@ func etcd3Dark() *plan.Refused {
 // 12, whatever it has done.
 func TestExplainDark(t *testing.T) {
 	rest := []string{
-		"  etcd-3: connect: no route  [unreachable]", "    → check routes", "  the change to etcd 3.7.3 waits for etcd-3: all take part",
+		"  etcd-3: connect: no route  [unreachable]", "    → check routes",
+		"  the change to etcd 3.7.3 waits for etcd-3: all take part",
 		"  → when etcd-3 can be looked at, run the same command again: what is needed there is not known before",
 	}
 	for steps, head := range map[int]string{
@@ -71,9 +75,19 @@ func TestPlanViewDark(t *testing.T) {
 		err  error
 		says []string
 	}{
-		"stages":      {samplePlan(), false, etcd3Dark(), []string{"Plan: 6 steps in 3 stages.\nwaits: the change to etcd 3.7.3 waits for etcd-3: all take part\n"}},
-		"no stages":   {plan.Plan{Cluster: "prod"}, false, etcd3Dark(), []string{"nothing is done before hosts that are dark can be looked at.\nwaits: "}},
-		"JSON":        {samplePlan(), true, etcd3Dark(), []string{`"dark":["etcd-3"]`, `"waits":[{"what":"the change to etcd 3.7.3"`}},
+		"stages": {
+			samplePlan(), false, etcd3Dark(),
+			[]string{"Plan: 6 steps in 3 stages.\nwaits: the change to etcd 3.7.3 waits for etcd-3: all take part\n"},
+		},
+		"no stages": {
+			plan.Plan{Cluster: "prod"},
+			false, etcd3Dark(),
+			[]string{"nothing is done before hosts that are dark can be looked at.\nwaits: "},
+		},
+		"JSON": {
+			samplePlan(), true, etcd3Dark(),
+			[]string{`"dark":["etcd-3"]`, `"waits":[{"what":"the change to etcd 3.7.3"`},
+		},
 		"JSON, empty": {plan.Plan{Cluster: "prod"}, true, etcd3Dark(), nil},
 		"refused": {plan.Plan{Cluster: "prod"}, false, &plan.Refused{Refusals: []plan.Refusal{
 			etcd3Dark().Refusals[0], {Kind: plan.ClockOff, Host: "etcd-1"},

@@ -80,7 +80,8 @@ func (l Look) expiring(t trust.State) []Finding {
 	}
 	for _, c := range clients {
 		found = append(found, Finding{
-			Kind: "expiry", Text: fmt.Sprintf("the newest certificate of client %s ends on %s", c.Name, c.NotAfter.Format(time.DateOnly)),
+			Kind: "expiry", Text: fmt.Sprintf("the newest certificate of client %s ends on %s", c.Name,
+				c.NotAfter.Format(time.DateOnly)),
 			Do: l.issue(c.Name),
 		})
 	}
@@ -97,7 +98,8 @@ func (l Look) refusedClients(t trust.State) []Finding {
 			what = c.Serial // and not one of before, which is good
 		}
 		found = append(found, Finding{
-			Kind: "client", Text: fmt.Sprintf("client %s: its newest certificate is of client CA %d, which is retired", c.Name, c.Generation),
+			Kind: "client", Text: fmt.Sprintf("client %s: its newest certificate is of client CA %d, which is retired", c.Name,
+				c.Generation),
 			Do: fmt.Sprintf("%s; or, where nobody uses it, clusterup cert revoke %s %s", l.issue(c.Name), what, l.File),
 		})
 	}

@@ -21,13 +21,15 @@ func TestClientLeftBehind(t *testing.T) {
 	} {
 		s := trust.State{Seen: facts.Snapshot{Taken: now, Operator: facts.Operator{
 			CAs: []facts.CA{
-				{Role: "client", Generation: 1, PEM: []byte("one")}, {Role: "client", Generation: 2, PEM: []byte("two"), Retired: true},
+				{Role: "client", Generation: 1, PEM: []byte("one")},
+				{Role: "client", Generation: 2, PEM: []byte("two"), Retired: true},
 			},
 			Clients: clients,
 		}}}
 		if found := (Look{File: "prod.hcl"}).refusedClients(s); !slices.Equal(found, []Finding{{
 			Kind: "client", Text: "client app: its newest certificate is of client CA 2, which is retired",
-			Do: "clusterup cert issue app prod.hcl --out DIR; or, where nobody uses it, clusterup cert revoke " + want + " prod.hcl",
+			Do: "clusterup cert issue app prod.hcl --out DIR; or, where nobody uses it, clusterup cert revoke " + want +
+				" prod.hcl",
 		}}) {
 			t.Errorf("%s: %+v", want, found)
 		}

@@ -18,7 +18,10 @@ func TestExplainLost(t *testing.T) {
 	failed := func(host string, err error) error {
 		return &apply.StepError{Step: plan.Step{Kind: plan.WriteTrust, Host: host}, Err: err}
 	}
-	stage := &apply.StageError{Stage: plan.Stage{Name: "prepare hosts"}, Errs: []error{failed("etcd-3", errors.New("etcd-3: disk full"))}}
+	stage := &apply.StageError{
+		Stage: plan.Stage{Name: "prepare hosts"},
+		Errs:  []error{failed("etcd-3", errors.New("etcd-3: disk full"))},
+	}
 	want := []string{
 		`Error: etcd-2: the lock was lost with the connection; "prepare hosts" was not finished:`,
 		"  write-trust/etcd-3: etcd-3: disk full",
@@ -32,7 +35,8 @@ func TestExplainLost(t *testing.T) {
 // One step is one step.
 func TestExplainStopped(t *testing.T) {
 	for done, want := range map[int]string{0: "0 steps done", 1: "1 step done", 2: "2 steps done"} {
-		if got := Advice(nil).explain(&apply.Stopped{Done: done, Next: "start"}, false)[0]; got != "Stopped: "+want+`; "start" was not finished.` {
+		if got := Advice(nil).explain(&apply.Stopped{Done: done, Next: "start"}, false)[0]; got != "Stopped: "+want+
+			`; "start" was not finished.` {
 			t.Errorf("it says %q", got)
 		}
 	}
@@ -40,7 +44,10 @@ func TestExplainStopped(t *testing.T) {
 
 // A refusal says what was changed, and does not contradict what stands above it.
 func TestExplainRefused(t *testing.T) {
-	refused := &plan.Refused{Refusals: []plan.Refusal{{Kind: preflight.Unready, Host: "etcd-1", Reason: "port 2380 is shut", Remedy: "open it"}}}
+	refused := &plan.Refused{Refusals: []plan.Refusal{{
+		Kind: preflight.Unready, Host: "etcd-1",
+		Reason: "port 2380 is shut", Remedy: "open it",
+	}}}
 	gone := &plan.Refused{Refusals: []plan.Refusal{{Kind: plan.Unreachable, Host: "etcd-1", Reason: "no answer"}}}
 	for _, test := range []struct {
 		err  error
@@ -62,13 +69,17 @@ func TestExplainRefused(t *testing.T) {
 func TestExplainStageWithoutJournal(t *testing.T) {
 	failed := func(log ...string) error {
 		step := plan.Step{Kind: plan.AwaitMember, Host: "etcd-1"}
-		return &apply.StageError{Stage: plan.Stage{Name: "start"}, Errs: []error{&apply.StepError{Step: step, Err: errors.New("no leader"), Log: log}}}
+		return &apply.StageError{
+			Stage: plan.Stage{Name: "start"},
+			Errs:  []error{&apply.StepError{Step: step, Err: errors.New("no leader"), Log: log}},
+		}
 	}
 	for _, test := range []struct {
 		err  error
 		want bool
 	}{{failed(), false}, {failed("a line"), true}} {
-		if got := slices.Contains(Advice(nil).explain(test.err, true), "    the last lines of its journal:"); got != test.want {
+		if got := slices.Contains(Advice(nil).explain(test.err, true),
+			"    the last lines of its journal:"); got != test.want {
 			t.Errorf("a heading: %v, want %v, in %q", got, test.want, Advice(nil).explain(test.err, true))
 		}
 	}
@@ -78,9 +89,15 @@ func TestExplainStageWithoutJournal(t *testing.T) {
 func TestExplainStageInShort(t *testing.T) {
 	const raw = `{"level":"fatal","caller":"etcdmain/etcd.go:183","msg":"discovery failed","error":"auth: invalid auth options","stacktrace":"main.main"}`
 	err := &apply.StageError{Stage: plan.Stage{Name: "start"}, Errs: []error{
-		&apply.StepError{Step: plan.Step{Kind: plan.AwaitMember, Host: "etcd-1"}, Err: errors.New("no leader"), Log: []string{raw}},
+		&apply.StepError{
+			Step: plan.Step{Kind: plan.AwaitMember, Host: "etcd-1"}, Err: errors.New("no leader"),
+			Log: []string{raw},
+		},
 	}}
-	for full, want := range map[bool]string{false: "      fatal: discovery failed: auth: invalid auth options", true: "      " + raw} {
+	for full, want := range map[bool]string{
+		false: "      fatal: discovery failed: auth: invalid auth options",
+		true:  "      " + raw,
+	} {
 		if got := Advice(nil).explain(err, full); !slices.Contains(got, want) {
 			t.Errorf("full %v: %q has no %q", full, got, want)
 		}
@@ -89,7 +106,10 @@ func TestExplainStageInShort(t *testing.T) {
 
 // What was stopped before it did anything says so; of what had begun, and of what has no session, nobody can say it.
 func TestReportStopped(t *testing.T) {
-	for intact, want := range map[bool]string{true: "Stopped: nothing was changed.\n", false: "Error: look: context canceled\n"} {
+	for intact, want := range map[bool]string{
+		true:  "Stopped: nothing was changed.\n",
+		false: "Error: look: context canceled\n",
+	} {
 		var said bytes.Buffer
 		c := &Console{Out: &said, Err: &said, Intact: intact}
 		if code := c.Report(fmt.Errorf("look: %w", context.Canceled)); code != ExitInterrupted || said.String() != want {

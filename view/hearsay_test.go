@@ -15,13 +15,17 @@ import (
 // Hearsay stands beside the member, in text and in JSON, and in the finding of check.
 func TestHearsayIsTold(t *testing.T) {
 	said := map[string]facts.Hearsay{
-		"etcd-1": {}, "etcd-2": {Listed: true, Serves: true, From: "etcd-4", Version: "3.6.16"}, "etcd-3": {Listed: true, From: "etcd-4", Error: "refused"},
+		"etcd-1": {}, "etcd-2": {Listed: true, Serves: true, From: "etcd-4", Version: "3.6.16"},
+		"etcd-3": {Listed: true, From: "etcd-4", Error: "refused"},
 	}
 	want := map[string]string{
 		"etcd-1": "the cluster lists no such member", "etcd-2": "the cluster lists it, and it serves reads to etcd-4's host",
 		"etcd-3": "the cluster lists it, and it serves no read to etcd-4's host: refused",
 	}
-	l := Look{Want: etcd.Want{Cluster: &inventory.Cluster{}}, Seen: facts.Snapshot{Hosts: map[string]facts.Host{}}, Heard: said}
+	l := Look{
+		Want: etcd.Want{Cluster: &inventory.Cluster{}}, Seen: facts.Snapshot{Hosts: map[string]facts.Host{}},
+		Heard: said,
+	}
 	for _, name := range []string{"etcd-1", "etcd-2", "etcd-3", "etcd-4"} {
 		l.Want.Cluster.Members = append(l.Want.Cluster.Members, inventory.Member{Name: name})
 		host := facts.Host{Machine: facts.Machine{Name: name}}
@@ -45,7 +49,8 @@ func TestHearsayIsTold(t *testing.T) {
 	}
 	members := l.members()
 	raw, err := json.Marshal(members[1])
-	if err != nil || !strings.Contains(string(raw), `"cluster_says":{"listed":true,"serves":true,"from":"etcd-4","version":"3.6.16"}`) {
+	if err != nil || !strings.Contains(string(raw),
+		`"cluster_says":{"listed":true,"serves":true,"from":"etcd-4","version":"3.6.16"}`) {
 		t.Errorf("%s, %v", raw, err)
 	}
 	if raw, err = json.Marshal(members[3]); err != nil || strings.Contains(string(raw), "cluster_says") {

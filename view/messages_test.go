@@ -22,7 +22,8 @@ var (
 	// prose is text of more than one word, which is for people.
 	prose = regexp.MustCompile(`(?i)[a-z]{2}[^ ]*\s+[a-z%"(]|: %w`)
 	// code is a line for a shell, for systemd or for a regular expression.
-	code = regexp.MustCompile(`[;|&] ?(do|done|then|fi|else|exit|echo|printf|mv|rm|sync)\b|2>|/dev/null|\[\^|\\s|\\\[|^(rm|mv|ln|mkdir|chown|chmod|sync|printf|systemctl|tar|head|test|for|if|ExecStart|\[Unit) [-"'$\[]`)
+	code = regexp.MustCompile(
+		`[;|&] ?(do|done|then|fi|else|exit|echo|printf|mv|rm|sync)\b|2>|/dev/null|\[\^|\\s|\\\[|^(rm|mv|ln|mkdir|chown|chmod|sync|printf|systemctl|tar|head|test|for|if|ExecStart|\[Unit) [-"'$\[]`)
 )
 
 // Every message that the product may show stands in testdata/messages.txt, so that a change of words is seen in review.
@@ -35,7 +36,8 @@ func TestMessages(t *testing.T) {
 			return err
 		case d.IsDir() && (slices.Contains(noProduct, name) || strings.HasPrefix(d.Name(), ".") && name != ".."):
 			return filepath.SkipDir
-		case d.IsDir() || !strings.HasSuffix(name, ".go") || strings.HasSuffix(name, "_test.go") || strings.HasSuffix(name, "_faults.go"):
+		case d.IsDir() || !strings.HasSuffix(name, ".go") || strings.HasSuffix(name, "_test.go") ||
+			strings.HasSuffix(name, "_faults.go"):
 			return nil
 		}
 		file, err := parser.ParseFile(token.NewFileSet(), path, nil, 0)

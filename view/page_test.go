@@ -25,7 +25,8 @@ const evil = "\x1b[A\x1b[2K\x1b]52;c;eA==\a\r\b\x00\x7f\u009b2K\u202e\u2066\u202
 // steers says which characters of a text would do more than be seen.
 func steers(s string) string {
 	return strings.Map(func(r rune) rune {
-		if r < ' ' && r != '\n' || r >= 0x7f && r < 0xa0 || strings.ContainsRune("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u2028\u2029", r) {
+		if r < ' ' && r != '\n' || r >= 0x7f && r < 0xa0 ||
+			strings.ContainsRune("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u2028\u2029", r) {
 			return r
 		}
 		return -1
@@ -34,7 +35,8 @@ func steers(s string) string {
 
 func TestPage(t *testing.T) {
 	for name, arg := range map[string]any{
-		"a string": evil + "\nx", "an error": errors.New(evil + "\nx"), "a kind": plan.RefusalKind(evil + "\nx"), "several": []string{evil, "a\nx"},
+		"a string": evil + "\nx", "an error": errors.New(evil + "\nx"), "a kind": plan.RefusalKind(evil + "\nx"),
+		"several":     []string{evil, "a\nx"},
 		"a structure": struct{ S string }{evil + "\nx"}, "bytes": []byte(evil + "\nx"),
 	} {
 		if got := string(sprintf("%v\n", arg)); steers(got) != "" || strings.Count(got, "\n") != 1 {
@@ -49,7 +51,8 @@ func TestPage(t *testing.T) {
 
 func TestPageColours(t *testing.T) {
 	got := string(sprintf("%s %s", painter{on: true}.red(evil+"x"), "\x1b[31my"))
-	if !strings.HasPrefix(got, "\x1b[31m\uFFFD[A") || strings.Count(got, "\x1b") != 2 || !strings.HasSuffix(got, "x\x1b[0m \uFFFD[31my") {
+	if !strings.HasPrefix(got, "\x1b[31m\uFFFD[A") || strings.Count(got, "\x1b") != 2 ||
+		!strings.HasSuffix(got, "x\x1b[0m \uFFFD[31my") {
 		t.Errorf("%q", got)
 	}
 }
@@ -154,7 +157,8 @@ func TestOnePageForAll(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []string{
-		"cmd/clusterup/lab.go c.Err", "cmd/clusterup/lab.go c.Out", "cmd/clusterup/main.go os.Stderr", "cmd/clusterup/main.go os.Stdout",
+		"cmd/clusterup/lab.go c.Err", "cmd/clusterup/lab.go c.Out", "cmd/clusterup/main.go os.Stderr",
+		"cmd/clusterup/main.go os.Stdout",
 	}
 	if got := slices.Sorted(maps.Keys(writers)); !slices.Equal(got, want) {
 		t.Errorf("these write past page.go: %q, want %q", got, want)

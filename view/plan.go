@@ -24,7 +24,10 @@ func (c *Console) ShowPlan(p plan.Plan, full bool, err error) {
 		c.Object(planObject{Type: "plan", Plan: p})
 		return
 	}
-	v := planView{out: c.Out, shown: map[string]string{}, now: map[string]string{}, full: full, paint: painter{color(c.Out)}, settled: settled}
+	v := planView{
+		out: c.Out, shown: map[string]string{}, now: map[string]string{}, full: full,
+		paint: painter{color(c.Out)}, settled: settled,
+	}
 	if c.Destroying {
 		v.settled = "nothing of it is left on its hosts."
 	}

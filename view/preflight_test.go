@@ -51,7 +51,8 @@ func TestObjectWithoutJSON(t *testing.T) {
 	var out bytes.Buffer
 	(&Console{Out: &out}).Object(map[string]any{"a\x01\xff": make(chan int)})
 	var said errorObject
-	if err := json.Unmarshal(out.Bytes(), &said); err != nil || said.Type != "error" || said.Error == "" || said.ExitCode != ExitFailed {
+	if err := json.Unmarshal(out.Bytes(), &said); err != nil || said.Type != "error" || said.Error == "" ||
+		said.ExitCode != ExitFailed {
 		t.Errorf("it wrote %q: %v", out.String(), err)
 	}
 	out.Reset()

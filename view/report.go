@@ -84,7 +84,10 @@ func (a Advice) explain(err error, full bool) []string {
 			"  → run the same command again: it looks, and goes on from there",
 		}
 	case errors.Is(err, apply.ErrLocked):
-		return []string{"Error: " + err.Error(), "  → wait for it (--lock-wait=5m does), or end that run: the lock falls with its connection"}
+		return []string{
+			"Error: " + err.Error(),
+			"  → wait for it (--lock-wait=5m does), or end that run: the lock falls with its connection",
+		}
 	case errors.Is(err, ErrDeclined):
 		return []string{"Nothing was changed."}
 	}
@@ -179,7 +182,8 @@ func listed(refusals []plan.Refusal) []string {
 // explainLost says with which host the lock was lost, beside what went wrong elsewhere.
 func (a Advice) explainLost(lost *apply.LockLostError, full bool) []string {
 	lines := a.explainStage(lost.Stage, full)
-	lines[0] = fmt.Sprintf("Error: %s: the lock was lost with the connection; %q was not finished:", lost.Host, lost.Stage.Stage.Name)
+	lines[0] = fmt.Sprintf("Error: %s: the lock was lost with the connection; %q was not finished:", lost.Host,
+		lost.Stage.Stage.Name)
 	return lines
 }
 
@@ -188,18 +192,21 @@ func (a Advice) explainBack(back *apply.BackError, full bool) []string {
 	lines := a.explainStage(back.StageError, full)
 	if back.Err != nil {
 		lines = append(lines[:len(lines)-1], fmt.Sprintf("  Then it was tried to %s:", back.Back.Name), "  "+back.Err.Error())
-		return append(lines, "  → clusterup status shows the members; to give the change up, set the inventory back, and apply")
+		return append(lines,
+			"  → clusterup status shows the members; to give the change up, set the inventory back, and apply")
 	}
 	steps := back.Back.Steps
 	return append(lines[:len(lines)-1],
-		fmt.Sprintf("  %s was taken back to what it ran with before, and serves. Members that were restarted before it stay as they are.", steps[0].Host),
+		fmt.Sprintf(
+			"  %s was taken back to what it ran with before, and serves. Members that were restarted before it stay as they are.", steps[0].Host),
 		"  → mend the cause, or take the change out of the inventory; then run the same command again")
 }
 
 // briefLines is how much of a journal an error shows.
 const briefLines = 12
 
-// explainStage says which steps failed, why, and what the member itself says of it: in short, or with full as it was written.
+// explainStage says which steps failed, why, and what the member itself says of it: in short, or with full as it was
+// written.
 func (a Advice) explainStage(stage *apply.StageError, full bool) []string {
 	lines := []string{fmt.Sprintf("Error: %q was not finished:", stage.Stage.Name)}
 	for _, err := range stage.Errs {

@@ -23,7 +23,8 @@ func explainDark(dark *apply.DarkError) []string {
 	head := "Error: not every host could be looked at; the others are as the inventory says:"
 	switch {
 	case dark.Unfinished != "":
-		head = fmt.Sprintf("Error: %s done, and %q was not finished; not every host could be looked at:", Plural(dark.Steps, "step"), dark.Unfinished)
+		head = fmt.Sprintf("Error: %s done, and %q was not finished; not every host could be looked at:",
+			Plural(dark.Steps, "step"), dark.Unfinished)
 	case dark.Steps > 0:
 		head = fmt.Sprintf("Error: %s done; not every host could be looked at:", Plural(dark.Steps, "step"))
 	case len(dark.Waits) > 0:
@@ -37,5 +38,7 @@ func explainDark(dark *apply.DarkError) []string {
 	for _, r := range dark.Refusals {
 		names = append(names, r.Host)
 	}
-	return append(lines, fmt.Sprintf("  → when %s can be looked at, run the same command again: what is needed there is not known before", plan.Enumerate(names)))
+	return append(lines,
+		fmt.Sprintf("  → when %s can be looked at, run the same command again: what is needed there is not known before",
+			plan.Enumerate(names)))
 }

@@ -12,28 +12,30 @@ import (
 	"github.com/clusterup/clusterup/plan/trust"
 )
 
-// memberStatus is one member in the table, and one object with --json. What is not known is empty or zero, and Problem says why.
+// memberStatus is one member in the table, and one object with --json. What is not known is empty or zero, and Problem
+// says why.
 type memberStatus struct {
-	Type           string         `json:"type"` // "member"
-	Member         string         `json:"member"`
-	Address        string         `json:"address"`
-	OS             string         `json:"os,omitempty"`
-	State          string         `json:"state"` // healthy, unhealthy, unknown, stopped, absent, unreachable
-	Role           string         `json:"role,omitempty"`
-	ID             facts.ID       `json:"id,omitempty"`
-	ClusterID      facts.ID       `json:"cluster_id,omitempty"`
-	Version        string         `json:"version,omitempty"`
-	Term           uint64         `json:"raft_term,omitempty"`
-	Index          uint64         `json:"raft_index,omitempty"`
-	Applied        uint64         `json:"raft_applied_index,omitempty"`
-	DBSize         int64          `json:"db_size,omitempty"`
-	DBInUse        int64          `json:"db_size_in_use,omitempty"`
-	PID            int            `json:"pid,omitempty"`
-	Certificate    time.Time      `json:"certificate_expires,omitzero"` // the first of its leaves to end
-	Alarms         []string       `json:"alarms,omitempty"`
-	Problem        string         `json:"problem,omitempty"`
-	PendingChanges []string       `json:"pending_changes,omitempty"`
-	Hearsay        *facts.Hearsay `json:"cluster_says,omitempty"` // where the host is dark, and another member can be asked
+	Type           string    `json:"type"` // "member"
+	Member         string    `json:"member"`
+	Address        string    `json:"address"`
+	OS             string    `json:"os,omitempty"`
+	State          string    `json:"state"` // healthy, unhealthy, unknown, stopped, absent, unreachable
+	Role           string    `json:"role,omitempty"`
+	ID             facts.ID  `json:"id,omitempty"`
+	ClusterID      facts.ID  `json:"cluster_id,omitempty"`
+	Version        string    `json:"version,omitempty"`
+	Term           uint64    `json:"raft_term,omitempty"`
+	Index          uint64    `json:"raft_index,omitempty"`
+	Applied        uint64    `json:"raft_applied_index,omitempty"`
+	DBSize         int64     `json:"db_size,omitempty"`
+	DBInUse        int64     `json:"db_size_in_use,omitempty"`
+	PID            int       `json:"pid,omitempty"`
+	Certificate    time.Time `json:"certificate_expires,omitzero"` // the first of its leaves to end
+	Alarms         []string  `json:"alarms,omitempty"`
+	Problem        string    `json:"problem,omitempty"`
+	PendingChanges []string  `json:"pending_changes,omitempty"`
+	// where the host is dark, and another member can be asked
+	Hearsay *facts.Hearsay `json:"cluster_says,omitempty"`
 
 	unit string
 }
@@ -110,7 +112,8 @@ func (l Look) members() []memberStatus {
 	for _, m := range cluster.Members {
 		host := l.Seen.Hosts[m.Name]
 		status := memberStatus{
-			Type: "member", Member: m.Name, Address: m.Address, OS: host.OS, PendingChanges: pending[m.Name], unit: cluster.UnitName,
+			Type: "member", Member: m.Name, Address: m.Address, OS: host.OS, PendingChanges: pending[m.Name],
+			unit: cluster.UnitName,
 		}
 		status.State, status.Problem = state(host)
 		if l.Muted != nil && host.Process != nil && host.Etcd == nil {
@@ -177,7 +180,8 @@ func state(host facts.Host) (word, problem string) {
 
 func (l Look) clusterStatus(members []memberStatus) clusterStatus {
 	total := clusterStatus{
-		Type: "cluster", Cluster: l.Want.Cluster.Name, Members: len(members), InSync: l.Plan.Empty() && l.Refused == nil && l.Unknown == nil,
+		Type: "cluster", Cluster: l.Want.Cluster.Name, Members: len(members),
+		InSync: l.Plan.Empty() && l.Refused == nil && l.Unknown == nil,
 	}
 	for _, m := range members {
 		switch m.State {
@@ -195,7 +199,8 @@ func (l Look) clusterStatus(members []memberStatus) clusterStatus {
 	}
 	for _, ca := range l.trust().Authorities() {
 		total.CAs = append(total.CAs, caStatus{
-			ca.Role, ca.Generation, ca.NotAfter.UTC(), ca.Signs, ca.Retired, ca.Given, ca.TrustedBy, ca.Leaves, ca.Clients, ca.Signing,
+			ca.Role, ca.Generation, ca.NotAfter.UTC(), ca.Signs, ca.Retired, ca.Given, ca.TrustedBy, ca.Leaves, ca.Clients,
+			ca.Signing,
 		})
 	}
 	total.Rotations = l.trust().Rotations()
@@ -225,10 +230,12 @@ func (c *Console) ShowStatus(l Look) {
 		return
 	}
 	out := c.Out
-	table := c.Table("MEMBER", "ADDRESS", "STATE", "ROLE", "VERSION", "TERM", "INDEX", "APPLIED", "DB SIZE", "ALARMS", "CERTIFICATE", "DRIFT")
+	table := c.Table("MEMBER", "ADDRESS", "STATE", "ROLE", "VERSION", "TERM", "INDEX", "APPLIED", "DB SIZE", "ALARMS",
+		"CERTIFICATE", "DRIFT")
 	for _, m := range members {
 		table.Row(
-			m.Member, m.Address, m.State, dash(m.Role), dash(m.Version), number(m.Term), number(m.Index), number(m.Applied), size(m.DBSize),
+			m.Member, m.Address, m.State, dash(m.Role), dash(m.Version), number(m.Term), number(m.Index), number(m.Applied),
+			size(m.DBSize),
 			dash(strings.Join(m.Alarms, ",")), days(m.Certificate, l.Now), drift(m, total))
 	}
 	_ = table.End()

@@ -48,7 +48,8 @@ func feedEnds(t *testing.T, s Subject) {
 			}
 		}
 		s.fails(t, "no room", s.Host.Feed(t.Context(), "echo no room >&2; exit 1", input(data), nil), "no room")
-		s.fails(t, "amid it", s.Host.Feed(t.Context(), "head -c 2 >/dev/null; echo no room >&2; exit 1", input(data), nil), "no room")
+		s.fails(t, "amid it", s.Host.Feed(t.Context(), "head -c 2 >/dev/null; echo no room >&2; exit 1", input(data), nil),
+			"no room")
 	}
 	s.runs(t.Context(), t, "echo well", "well\n")
 }
@@ -63,7 +64,10 @@ func feedFails(t *testing.T, s Subject) {
 	torn.Open = func() (io.ReadCloser, error) {
 		return io.NopCloser(io.MultiReader(strings.NewReader(long[:len(long)/2]), iotest.ErrReader(broken))), nil
 	}
-	for what, in := range map[string]apply.Input{"shorter than announced": short, "unreadable": closed, "unreadable amid it": torn} {
+	for what, in := range map[string]apply.Input{
+		"shorter than announced": short, "unreadable": closed,
+		"unreadable amid it": torn,
+	} {
 		err := s.Host.Feed(t.Context(), "cat >/dev/null; exit 0", in, nil)
 		if s.fails(t, what, err); what != "shorter than announced" && !errors.Is(err, broken) {
 			t.Errorf("%s: %v", what, err)

@@ -41,8 +41,9 @@ type Found struct {
 func Run(t *testing.T, subject func(t *testing.T) Subject) {
 	t.Helper()
 	parts := map[string]func(*testing.T, Subject){
-		"script": scripts, "script fails": scriptFails, "write": writes, "write then": writesThen, "write fails": writeFails, "write parts": writesParts,
-		"feed": feeds, "feed ends": feedEnds, "feed fails": feedFails, "hold": holds, "hold fails": holdFails,
+		"script": scripts, "script fails": scriptFails, "write": writes, "write then": writesThen, "write fails": writeFails,
+		"write parts": writesParts,
+		"feed":        feeds, "feed ends": feedEnds, "feed fails": feedFails, "hold": holds, "hold fails": holdFails,
 		"hold is lost": holdIsLost, "concurrent": concurrent, "cancelled": cancelled,
 	}
 	for _, name := range slices.Sorted(maps.Keys(parts)) {

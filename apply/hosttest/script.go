@@ -69,7 +69,8 @@ func cancelled(t *testing.T, s Subject) {
 	_, scripted := s.Host.Script(ctx, "echo not here")
 	_, _, _, held := s.Host.Hold(ctx, "echo held; exec cat >/dev/null")
 	for what, err := range map[string]error{
-		"script": scripted, "hold": held, "write": s.write(ctx, "", []file{s.file("file", 0o644, "data")}, "echo not here >&2; exit 1"),
+		"script": scripted, "hold": held, "write": s.write(ctx, "", []file{s.file("file", 0o644, "data")},
+			"echo not here >&2; exit 1"),
 		"feed": s.Host.Feed(ctx, "cat >/dev/null", input("data"), nil),
 	} {
 		if !errors.Is(err, context.Canceled) {

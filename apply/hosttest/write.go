@@ -25,7 +25,8 @@ func (s Subject) write(ctx context.Context, before string, files []file, then st
 // written keeps all others from beginning.
 func writesParts(t *testing.T, s Subject) {
 	sees := func(what, other string) string {
-		return fmt.Sprintf("[ ! -d '%s' ] || { [ -e '%s' ] && [ ! -e '%s' ]; } || { echo 'in another order' >&2; exit 1; }", s.Dir, s.path(what), s.path(other))
+		return fmt.Sprintf("[ ! -d '%s' ] || { [ -e '%s' ] && [ ! -e '%s' ]; } || { echo 'in another order' >&2; exit 1; }",
+			s.Dir, s.path(what), s.path(other))
 	}
 	fresh := s.file("b", 0o644, "b")
 	fresh.New = true
@@ -96,7 +97,8 @@ func writes(t *testing.T, s Subject) {
 
 // writesThen: a script runs when the files are there, and its failure is told as any script's.
 func writesThen(t *testing.T, s Subject) {
-	there := fmt.Sprintf(`[ ! -d '%s' ] || [ "$(cat '%s')" = data ] || { echo "it is not there" >&2; exit 1; }`, s.Dir, s.path("file"))
+	there := fmt.Sprintf(`[ ! -d '%s' ] || [ "$(cat '%s')" = data ] || { echo "it is not there" >&2; exit 1; }`, s.Dir,
+		s.path("file"))
 	for script, says := range map[string]string{there: "", there + "; echo no room >&2; exit 3": "no room"} {
 		err := s.write(t.Context(), "", []file{s.file("file", 0o640, "data")}, script)
 		if says == "" && err != nil {

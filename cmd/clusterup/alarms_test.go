@@ -51,7 +51,8 @@ func TestNoSpace(t *testing.T) {
 			t.Fatal(p.Stages, err)
 		}
 		for what, text := range map[string]string{"plan": a.planned(p), "status": a.status(p, nil)} {
-			if strings.Count(text, raisedIt) != 1 || !strings.Contains(text, state.do) || strings.Contains(text, "as the inventory says") {
+			if strings.Count(text, raisedIt) != 1 || !strings.Contains(text, state.do) ||
+				strings.Contains(text, "as the inventory says") {
 				t.Errorf("at %d and %d %%: %s says\n%s", state.used, state.file, what, text)
 			}
 		}
@@ -80,7 +81,8 @@ func TestNoSpaceWithChanges(t *testing.T) {
 	if text := a.status(p, refused); strings.Count(text, raisedIt) != 1 {
 		t.Errorf("status says\n%s", text)
 	}
-	if lines := a.found(w); !strings.HasPrefix(lines[0], raisedIt) || strings.Count(strings.Join(lines, "\n"), raisedIt) != 1 {
+	if lines := a.found(w); !strings.HasPrefix(lines[0], raisedIt) ||
+		strings.Count(strings.Join(lines, "\n"), raisedIt) != 1 {
 		t.Errorf("check finds\n%s", strings.Join(lines, "\n"))
 	}
 
@@ -90,7 +92,8 @@ func TestNoSpaceWithChanges(t *testing.T) {
 	}
 	a.apply(w)
 	lines := a.found(w)
-	if len(lines) != 1 || !strings.HasSuffix(lines[0], "there is room now, so disarm it: clusterup etcdctl INVENTORY -- alarm disarm") {
+	if len(lines) != 1 || !strings.HasSuffix(lines[0],
+		"there is room now, so disarm it: clusterup etcdctl INVENTORY -- alarm disarm") {
 		t.Errorf("check finds\n%s", strings.Join(lines, "\n"))
 	}
 }

@@ -49,8 +49,8 @@ func newApply(c *console) *cobra.Command {
 	return cmd
 }
 
-// apply shows what is to be done, asks, locks, and converges. A run that finds nothing to do writes nothing anywhere, so it needs
-// neither lock nor consent.
+// apply shows what is to be done, asks, locks, and converges. A run that finds nothing to do writes nothing anywhere,
+// so it needs neither lock nor consent.
 func (s *session) apply(ctx context.Context, saved *operator.SavedPlan, yes, full bool) error {
 	s.console.Full = full
 	looking, looked := s.console.UntilStopped(ctx)
@@ -119,8 +119,8 @@ func (s *session) writeEdit() error {
 	return s.edit.write()
 }
 
-// unmoved looks again, now that nobody else changes anything: what was agreed to must still be what is to be done. A saved plan that no
-// longer fits is refused; else the new one is shown, and agreed to anew.
+// unmoved looks again, now that nobody else changes anything: what was agreed to must still be what is to be done. A
+// saved plan that no longer fits is refused; else the new one is shown, and agreed to anew.
 func (s *session) unmoved(ctx context.Context, shown plan.Plan, saved, yes, full bool) (facts.Snapshot, error) {
 	looking, looked := s.console.UntilStopped(ctx)
 	defer looked()
@@ -161,7 +161,8 @@ func (s *session) unmoved(ctx context.Context, shown plan.Plan, saved, yes, full
 func (s *session) ready(ctx context.Context, seen facts.Snapshot) error {
 	looking, looked := s.console.UntilStopped(ctx)
 	defer looked()
-	if err := s.preflight(looking, seen); err != nil { // under the lock, since what stands in for members takes their ports
+	// under the lock, since what stands in for members takes their ports
+	if err := s.preflight(looking, seen); err != nil {
 		return err
 	}
 	return s.Quorate(seen, s.Held()) // the list may need more hosts by now

@@ -8,7 +8,8 @@ import (
 )
 
 func newCert(c *console) *cobra.Command {
-	return group("cert", "Client certificates: issue, list and revoke them", newCertIssue(c), newCertList(c), newCertRevoke(c))
+	return group("cert", "Client certificates: issue, list and revoke them", newCertIssue(c), newCertList(c),
+		newCertRevoke(c))
 }
 
 func newCertList(c *console) *cobra.Command {

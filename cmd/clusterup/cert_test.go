@@ -100,7 +100,10 @@ func TestCertificatesOfACAThatIsRetired(t *testing.T) {
 	if _, err := store.Revoke(serial, s.Now()); err != nil {
 		t.Fatal(err)
 	}
-	for dir, note := range map[string]string{"old": "app.pem: its CA is retired;", "new": "", "revoked": "app.pem: revoked;"} {
+	for dir, note := range map[string]string{
+		"old": "app.pem: its CA is retired;", "new": "",
+		"revoked": "app.pem: revoked;",
+	} {
 		notes := s.console.Err.(*bytes.Buffer)
 		notes.Reset()
 		if err := s.env("app", filepath.Join(creds, dir)); err != nil {
@@ -161,7 +164,8 @@ func TestWhatCannotBeIssued(t *testing.T) {
 	} {
 		before := s.said()
 		err := s.issueClient(t.Context(), test.client, issueFlags{out: test.out})
-		if err == nil || !strings.Contains(err.Error(), test.want) || strings.Contains(err.Error(), "already") || view.Advice(operator.Advice).ExitCode(err) != test.code {
+		if err == nil || !strings.Contains(err.Error(), test.want) || strings.Contains(err.Error(), "already") ||
+			view.Advice(operator.Advice).ExitCode(err) != test.code {
 			t.Errorf("%s: exit code %d, %v", name, view.Advice(operator.Advice).ExitCode(err), err)
 		}
 		if test.code == view.ExitUsage && s.said() != before {

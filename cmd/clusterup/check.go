@@ -24,11 +24,13 @@ func newCheck(c *console) *cobra.Command {
 			"not written, 2 for mistakes in the command line, 10 for mistakes in the inventory, and 130 when it was interrupted.",
 		Args: oneInventory("one inventory"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return c.looking(cmd, args[0], flags, func(s *session, ctx context.Context) error { return s.check(ctx, prometheus) })
+			return c.looking(cmd, args[0], flags,
+				func(s *session, ctx context.Context) error { return s.check(ctx, prometheus) })
 		},
 	}
 	flags.hostFlags(cmd)
-	cmd.Flags().StringVar(&prometheus, "prometheus", "", "write the findings to a file for the textfile collector of Prometheus' node exporter")
+	cmd.Flags().StringVar(&prometheus, "prometheus", "",
+		"write the findings to a file for the textfile collector of Prometheus' node exporter")
 	return cmd
 }
 
@@ -55,7 +57,8 @@ func (s *session) check(ctx context.Context, prometheus string) error {
 	return view.ErrPending
 }
 
-// mutedRemedy is what to do when members could not be asked. There are members, so that a CA which is not here has been here.
+// mutedRemedy is what to do when members could not be asked. There are members, so that a CA which is not here has been
+// here.
 func mutedRemedy(err error) string {
 	if errors.Is(err, pki.ErrNoCA) {
 		return "put ca/ back from the backup of the operator directory"

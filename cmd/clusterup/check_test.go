@@ -76,16 +76,23 @@ func same(t *testing.T, got []string, want ...string) {
 func TestCheckWithinARotation(t *testing.T) {
 	a := newAging(t, "")
 	rotate := etcd.RotateCA(a.want, a.seen, []string{"peer"}, "")
-	for kind, phase := range map[plan.Kind]string{plan.WriteTrust: "trust", plan.IssueLeaf: "leaves", plan.RetireCA: "drop"} {
+	for kind, phase := range map[plan.Kind]string{
+		plan.WriteTrust: "trust", plan.IssueLeaf: "leaves",
+		plan.RetireCA: "drop",
+	} {
 		t.Run(phase, func(t *testing.T) {
 			within := *a
 			within.t = t
 			within.until(rotate, kind)
-			unfinished := "the rotation of the peer CA, 1 → 2, was not finished: phase " + phase + " [rotation] → clusterup apply"
+			unfinished := "the rotation of the peer CA, 1 → 2, was not finished: phase " + phase +
+				" [rotation] → clusterup apply"
 			same(t, within.found(a.want), unfinished)
-			within.host("etcd-2", func(h *facts.Host) { h.Process, h.Etcd, h.Reads, h.Unit.Active = nil, nil, false, "inactive" })
+			within.host("etcd-2", func(h *facts.Host) {
+				h.Process, h.Etcd, h.Reads, h.Unit.Active = nil, nil, false, "inactive"
+			})
 			found := within.found(a.want)
-			if !slices.Contains(found, unfinished) || !slices.Contains(found, "etcd-2: start-member: not running [drift] → clusterup apply") {
+			if !slices.Contains(found, unfinished) ||
+				!slices.Contains(found, "etcd-2: start-member: not running [drift] → clusterup apply") {
 				t.Errorf("with a member down: %q", found)
 			}
 		})
@@ -107,7 +114,10 @@ func TestCheckBeforeTheFirstApply(t *testing.T) {
 	a := newAging(t, "")
 	for name := range a.seen.Hosts {
 		a.host(name, func(h *facts.Host) {
-			*h = facts.Host{Machine: facts.Machine{Name: name, Arch: "amd64", Systemd: 252, Rooms: map[string]facts.Room{"data": {Dir: "/var/lib", Size: 1 << 40, Free: 1 << 40}}}}
+			*h = facts.Host{Machine: facts.Machine{
+				Name: name, Arch: "amd64", Systemd: 252,
+				Rooms: map[string]facts.Room{"data": {Dir: "/var/lib", Size: 1 << 40, Free: 1 << 40}},
+			}}
 		})
 	}
 	a.seen.Members, a.seen.Operator = nil, facts.Operator{}
@@ -151,12 +161,16 @@ func TestCheckOfMembersThatCannotBeAsked(t *testing.T) {
 		l := a.session.looked(plan.Plan{}, a.seen, nil)
 		l.Muted, l.Unmute = muted, mutedRemedy(muted)
 		result := l.Check()
-		want := []view.Finding{{Type: "finding", Kind: "unknown", Text: "etcd-1, etcd-2, etcd-3 could not be asked: mint a client certificate: " + cause.Error(), Do: do}}
+		want := []view.Finding{{
+			Type: "finding", Kind: "unknown",
+			Text: "etcd-1, etcd-2, etcd-3 could not be asked: mint a client certificate: " + cause.Error(), Do: do,
+		}}
 		if !slices.Equal(result.Findings, want) || result.Unknown != 3 || result.OK {
 			t.Errorf("%v: %d are not known: %+v", cause, result.Unknown, result.Findings)
 		}
 		metrics := string(result.Metrics())
-		if strings.Contains(metrics, "clusterup_member_healthy{") || !strings.Contains(metrics, `clusterup_findings{cluster="prod",kind="unknown"} 1`) {
+		if strings.Contains(metrics, "clusterup_member_healthy{") ||
+			!strings.Contains(metrics, `clusterup_findings{cluster="prod",kind="unknown"} 1`) {
 			t.Errorf("%v: metrics\n%s", cause, metrics)
 		}
 	}
@@ -179,7 +193,8 @@ func TestCheckWhileARotationWaits(t *testing.T) {
 	}
 }
 
-// What a host that is down would say is not known: who trusts a CA, how far a rotation is, and that an apply would go on with it.
+// What a host that is down would say is not known: who trusts a CA, how far a rotation is, and that an apply would go
+// on with it.
 func TestStatusOfARotationWithAHostDown(t *testing.T) {
 	a := newAging(t, "")
 	a.until(etcd.RotateCA(a.want, a.seen, []string{"peer"}, ""), plan.IssueLeaf)
@@ -201,7 +216,8 @@ func TestStatusOfARotationWithAHostDown(t *testing.T) {
 		t.Fatal(err)
 	}
 	result := a.session.looked(p, a.seen, refused).Check()
-	if f := result.Findings[len(result.Findings)-1]; f.Kind != "rotation" || f.Do != "clusterup apply, when etcd-2 can be looked at" {
+	if f := result.Findings[len(result.Findings)-1]; f.Kind != "rotation" ||
+		f.Do != "clusterup apply, when etcd-2 can be looked at" {
 		t.Errorf("%+v", f)
 	}
 }

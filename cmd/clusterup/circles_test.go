@@ -36,16 +36,27 @@ func TestCheckLeadsOn(t *testing.T) {
 		spoil func(a *aging)
 		kinds []string // of the findings, each once
 	}{
-		"well":              {func(*aging) {}, nil},
-		"a stopped member":  {func(a *aging) { a.host("etcd-2", stopped) }, []string{"drift", "unhealthy"}},
-		"one that hangs":    {func(a *aging) { a.host("etcd-2", func(h *facts.Host) { h.Reads, h.ReadError = false, "no answer" }) }, []string{"drift", "unhealthy"}},
-		"a stranger's data": {func(a *aging) { a.host("etcd-2", func(h *facts.Host) { h.Data.ClusterID = 0xabc }) }, []string{"refused"}},
+		"well":             {func(*aging) {}, nil},
+		"a stopped member": {func(a *aging) { a.host("etcd-2", stopped) }, []string{"drift", "unhealthy"}},
+		"one that hangs": {
+			func(a *aging) {
+				a.host("etcd-2", func(h *facts.Host) { h.Reads, h.ReadError = false, "no answer" })
+			},
+			[]string{"drift", "unhealthy"},
+		},
+		"a stranger's data": {
+			func(a *aging) { a.host("etcd-2", func(h *facts.Host) { h.Data.ClusterID = 0xabc }) },
+			[]string{"refused"},
+		},
 		"stopped, and refused": {func(a *aging) {
 			a.host("etcd-2", stopped)
 			a.host("etcd-3", func(h *facts.Host) { h.Data.ClusterID = 0xabc })
 		}, []string{"refused", "unhealthy"}},
-		"permissions without TLS": {func(a *aging) { plain(a); each(a, denied); a.seen.Members = nil }, []string{"refused", "unknown"}},
-		"a full database":         {func(a *aging) { a.full(100, 100) }, []string{"alarm"}},
+		"permissions without TLS": {
+			func(a *aging) { plain(a); each(a, denied); a.seen.Members = nil },
+			[]string{"refused", "unknown"},
+		},
+		"a full database": {func(a *aging) { a.full(100, 100) }, []string{"alarm"}},
 		"a full database, and a larger quota": {func(a *aging) {
 			a.full(100, 100)
 			a.settings(func(e *inventory.Etcd) { e.QuotaBackendBytes = 16 << 30 })
@@ -56,7 +67,10 @@ func TestCheckLeadsOn(t *testing.T) {
 		}, []string{"alarm"}},
 		"no cluster yet": {func(a *aging) {
 			each(a, func(h *facts.Host) {
-				*h = facts.Host{Machine: facts.Machine{Name: h.Name, Arch: "amd64", Systemd: 252, Rooms: map[string]facts.Room{"data": {Size: 1 << 40, Free: 1 << 40}}}}
+				*h = facts.Host{Machine: facts.Machine{
+					Name: h.Name, Arch: "amd64", Systemd: 252,
+					Rooms: map[string]facts.Room{"data": {Size: 1 << 40, Free: 1 << 40}},
+				}}
 			})
 			a.seen.Members, a.seen.Operator = nil, facts.Operator{}
 		}, []string{"drift"}},

@@ -85,7 +85,8 @@ func asked(t *testing.T, person *os.File, act func(), question func() (string, e
 	}
 }
 
-// A passphrase is not shown; a stop or the end of the context ends the question, and the terminal shows again what is typed.
+// A passphrase is not shown; a stop or the end of the context ends the question, and the terminal shows again what is
+// typed.
 func TestPassphrase(t *testing.T) {
 	for name, test := range map[string]struct {
 		act  func(person *os.File, stop chan struct{}, cancel func())
@@ -132,7 +133,8 @@ func TestNewPassword(t *testing.T) {
 		if says == "" && (err != nil || password != "open sesame") {
 			t.Errorf("%q: %q, %v", typed, password, err)
 		}
-		if says != "" && (err == nil || password != "" || !strings.Contains(err.Error(), says) || strings.Contains(err.Error(), "sesam")) {
+		if says != "" && (err == nil || password != "" || !strings.Contains(err.Error(), says) ||
+			strings.Contains(err.Error(), "sesam")) {
 			t.Errorf("%q: %q, %v", typed, password, err)
 		}
 		if said.String() != "New password of creds/app.p12: \nOnce more: \n" {

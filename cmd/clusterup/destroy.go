@@ -37,7 +37,8 @@ func newDestroy(c *console) *cobra.Command {
 	}
 	flags.hostFlags(cmd)
 	flags.lockFlags(cmd)
-	cmd.Flags().StringSliceVar(&flags.accept, "accept", nil, "accept a risk by name: foreign-ca; gone:NAME leaves a host out that cannot be looked at")
+	cmd.Flags().StringSliceVar(&flags.accept, "accept", nil,
+		"accept a risk by name: foreign-ca; gone:NAME leaves a host out that cannot be looked at")
 	cmd.Flags().StringVar(&confirm, "confirm", "", "the cluster's name, instead of typing it")
 	cmd.Flags().BoolVar(&purge, "purge", false, "delete the data instead of putting it aside")
 	return cmd
@@ -115,7 +116,8 @@ func goneRemedy(err error) error {
 	refusals := plan.RefusalsOf(err)
 	for i, r := range refusals {
 		if r.Kind == plan.Unreachable {
-			refusals[i].Remedy = strings.TrimPrefix(r.Remedy+fmt.Sprintf("; or leave the host as it is, and destroy the rest: --accept=%s", plan.Gone(r.Host)), "; ")
+			refusals[i].Remedy = strings.TrimPrefix(r.Remedy+
+				fmt.Sprintf("; or leave the host as it is, and destroy the rest: --accept=%s", plan.Gone(r.Host)), "; ")
 		}
 	}
 	return err

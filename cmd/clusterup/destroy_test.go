@@ -21,7 +21,8 @@ func TestDestroyLeaves(t *testing.T) {
 	if code := view.Advice(operator.Advice).ExitCode(err); code != view.ExitUnreachable {
 		t.Errorf("exit %d", code)
 	}
-	saysLines(t, explained(err, false), "Error: the cluster is destroyed where it could be seen; not every host could be looked at:",
+	saysLines(t, explained(err, false),
+		"Error: the cluster is destroyed where it could be seen; not every host could be looked at:",
 		"  etcd-3: its member may go on running, and what lies there was not removed: "+
 			"/etc/systemd/system/etcd-prod.service, /etc/etcd/prod, /var/lib/etcd-prod  [unreachable]",
 		"    → when it can be looked at again: clusterup destroy prod.hcl")
@@ -30,9 +31,13 @@ func TestDestroyLeaves(t *testing.T) {
 // A dark host is left out by name; the refusal says how.
 func TestGoneRemedy(t *testing.T) {
 	err := goneRemedy(&plan.Refused{
-		Refusals: []plan.Refusal{{Kind: plan.Unreachable, Host: "etcd-3", Reason: "connect: no route", Remedy: "check routes"}},
+		Refusals: []plan.Refusal{{
+			Kind: plan.Unreachable, Host: "etcd-3", Reason: "connect: no route",
+			Remedy: "check routes",
+		}},
 	})
-	saysLines(t, explained(err, false), "Error: not every host could be looked at:", "  etcd-3: connect: no route  [unreachable]",
+	saysLines(t, explained(err, false), "Error: not every host could be looked at:",
+		"  etcd-3: connect: no route  [unreachable]",
 		"    → check routes; or leave the host as it is, and destroy the rest: --accept=gone:etcd-3")
 	for name, ok := range map[string]bool{"gone:etcd-3": true, "gone:": false, "gone": false, "downtime": true} {
 		if err := (&clusterFlags{accept: []string{name}}).check(); (err == nil) != ok {

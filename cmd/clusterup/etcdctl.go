@@ -56,7 +56,8 @@ func (s *session) etcdctl(ctx context.Context, member string, args []string) err
 		return err
 	}
 	if runtime.GOOS != "linux" {
-		return view.Misuse(errors.New("the release's etcdctl runs on Linux only: install one for this system, and use clusterup env"))
+		return view.Misuse(errors.New(
+			"the release's etcdctl runs on Linux only: install one for this system, and use clusterup env"))
 	}
 	dir, err := os.MkdirTemp("", "clusterup-etcdctl-")
 	if err != nil {
@@ -100,7 +101,9 @@ func (s *session) etcdctl(ctx context.Context, member string, args []string) err
 }
 
 // tunnels listen on loopback ports, one for each of the members, and pass what comes on through the member's host.
-func (s *session) tunnels(ctx context.Context, members []inventory.Member) (endpoints []string, stop func(), err error) {
+func (s *session) tunnels(ctx context.Context,
+	members []inventory.Member,
+) (endpoints []string, stop func(), err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	var listeners []net.Listener
 	var connections sync.WaitGroup

@@ -19,7 +19,8 @@ func TestForOne(t *testing.T) {
 }
 
 func TestBest(t *testing.T) {
-	leader, follower := &facts.Status{MemberID: 1, Leader: 1, Applied: 1000}, &facts.Status{MemberID: 2, Leader: 1, Applied: 999}
+	leader, follower := &facts.Status{MemberID: 1, Leader: 1, Applied: 1000},
+		&facts.Status{MemberID: 2, Leader: 1, Applied: 999}
 	behind, lost := &facts.Status{MemberID: 3, Leader: 1, Applied: 10}, &facts.Status{MemberID: 4, Applied: 1000}
 	for name, test := range map[string]struct {
 		statuses []*facts.Status

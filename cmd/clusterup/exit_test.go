@@ -74,8 +74,14 @@ func wrapped(err error) error {
 func TestExplainSaysWhatNext(t *testing.T) {
 	step := plan.Step{Kind: plan.StartMember, Host: "etcd-1"}
 	tests := map[string]error{
-		"refusal": &plan.Refused{Refusals: []plan.Refusal{{Kind: plan.PortTaken, Host: "etcd-1", Reason: "port 2379 is taken", Remedy: "stop it"}}},
-		"stage":   &apply.StageError{Stage: plan.Stage{Name: "start"}, Errs: []error{&apply.StepError{Step: step, Err: errors.New("exit 1")}}},
+		"refusal": &plan.Refused{Refusals: []plan.Refusal{{
+			Kind: plan.PortTaken, Host: "etcd-1", Reason: "port 2379 is taken",
+			Remedy: "stop it",
+		}}},
+		"stage": &apply.StageError{
+			Stage: plan.Stage{Name: "start"},
+			Errs:  []error{&apply.StepError{Step: step, Err: errors.New("exit 1")}},
+		},
 		"verify":  &apply.VerifyError{Findings: []string{"etcd-1 does not answer"}},
 		"lost":    &apply.LockLostError{Host: "etcd-1", Stage: &apply.StageError{}},
 		"stopped": &apply.Stopped{Done: 3, Next: "start"},

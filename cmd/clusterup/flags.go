@@ -78,7 +78,8 @@ func (f *clusterFlags) check() error {
 			continue
 		}
 		if !slices.Contains(plan.Risks(), plan.Risk(name)) {
-			return view.Misuse(fmt.Errorf("--accept=%s: there is no such risk; there are: %v, and %sNAME for destroy", name, plan.Risks(), plan.Gone("")))
+			return view.Misuse(fmt.Errorf("--accept=%s: there is no such risk; there are: %v, and %sNAME for destroy", name,
+				plan.Risks(), plan.Gone("")))
 		}
 	}
 	return nil

@@ -12,7 +12,8 @@ import (
 	"github.com/clusterup/clusterup/view"
 )
 
-// The journal tells what a verb was asked to do, and nothing that could be a secret; of a run without an end it shows no numbers.
+// The journal tells what a verb was asked to do, and nothing that could be a secret; of a run without an end it shows
+// no numbers.
 func TestHistory(t *testing.T) {
 	s, _ := withCAs(t, 0)
 	c := s.console
@@ -21,7 +22,10 @@ func TestHistory(t *testing.T) {
 	flags.changeFlags(cmd)
 	cmd.Flags().Bool("peer", false, "")
 	cmd.Flags().Bool("abort", false, "")
-	if err := cmd.ParseFlags([]string{"--peer", "--abort", "--accept=downtime,hops", "--var=password=sesame", "--hold-last=false"}); err != nil {
+	if err := cmd.ParseFlags([]string{
+		"--peer", "--abort", "--accept=downtime,hops", "--var=password=sesame",
+		"--hold-last=false",
+	}); err != nil {
 		t.Fatal(err)
 	}
 	if err := c.given(cmd.Flags()); err != nil {
@@ -44,7 +48,8 @@ func TestHistory(t *testing.T) {
 	lines := strings.Split(c.Out.(*bytes.Buffer).String(), "\n")
 	for i, want := range map[int][]string{1: {" ? ", "not finished"}, 2: {" 1 ", "s ", "done"}} {
 		for _, word := range append(want, "clusterup rotate ca --abort --accept=downtime,hops --peer") {
-			if !strings.Contains(lines[i], word) || strings.Contains(lines[i], "sesame") || strings.Contains(lines[i], "hold-last") {
+			if !strings.Contains(lines[i], word) || strings.Contains(lines[i], "sesame") ||
+				strings.Contains(lines[i], "hold-last") {
 				t.Errorf("no %q in %s", word, lines[i])
 			}
 		}
@@ -55,11 +60,15 @@ func TestHistory(t *testing.T) {
 func TestEmptyFlags(t *testing.T) {
 	c := &console{Console: &view.Console{Out: new(bytes.Buffer), Err: new(bytes.Buffer)}}
 	for _, args := range [][]string{
-		{"check", "--prometheus=", "prod.hcl"}, {"env", "app", "prod.hcl", "--dir", ""}, {"plan", "--out=", "prod.hcl"}, {"status", "--cluster", "", "prod.hcl"},
+		{"check", "--prometheus=", "prod.hcl"},
+		{"env", "app", "prod.hcl", "--dir", ""},
+		{"plan", "--out=", "prod.hcl"},
+		{"status", "--cluster", "", "prod.hcl"},
 	} {
 		root := newRoot(c)
 		root.SetArgs(args)
-		if err := root.ExecuteContext(t.Context()); view.Advice(operator.Advice).ExitCode(err) != view.ExitUsage || !strings.HasSuffix(err.Error(), "is empty: give it a value, or leave it out") {
+		if err := root.ExecuteContext(t.Context()); view.Advice(operator.Advice).ExitCode(err) != view.ExitUsage ||
+			!strings.HasSuffix(err.Error(), "is empty: give it a value, or leave it out") {
 			t.Errorf("%q: %v", args, err)
 		}
 	}

@@ -45,7 +45,8 @@ func (s *session) recorded(command string, changes bool, run *apply.Run, do func
 func (s *session) entry(id, command string, began time.Time, steps []string, err error) apply.Entry {
 	owner := s.Owner(command)
 	e := apply.Entry{
-		Run: id, Time: began.UTC().Truncate(time.Second), Seconds: s.Now().Sub(began).Seconds(), User: owner.User, From: owner.From,
+		Run: id, Time: began.UTC().Truncate(time.Second), Seconds: s.Now().Sub(began).Seconds(), User: owner.User,
+		From:    owner.From,
 		Command: owner.Doing + s.console.told, Version: version(), Etcd: s.Cluster.Version, Steps: steps, Outcome: "done",
 	}
 	switch {

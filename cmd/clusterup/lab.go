@@ -34,7 +34,8 @@ func newLabUp(c *console) *cobra.Command {
 			options.Log = lineWriter{c}
 			for i := range options.Count {
 				if len(suites) > 0 {
-					options.Hosts = append(options.Hosts, lab.HostSpec{Name: fmt.Sprintf("etcd-%d", i+1), Suite: suites[i%len(suites)]})
+					options.Hosts = append(options.Hosts,
+						lab.HostSpec{Name: fmt.Sprintf("etcd-%d", i+1), Suite: suites[i%len(suites)]})
 				}
 			}
 			ctx, cancel := c.UntilStopped(cmd.Context())

@@ -47,7 +47,8 @@ func newLyingSite(t *testing.T, answers lying.Answers) lyingSite {
 		if err != nil {
 			t.Fatal(err)
 		}
-		members += fmt.Sprintf("  member \"etcd-%d\" {\n    address     = \"198.18.0.%d\"\n    ssh_address = \"127.0.0.1\"\n    ssh_port    = %d\n  }\n",
+		members += fmt.Sprintf(
+			"  member \"etcd-%d\" {\n    address     = \"198.18.0.%d\"\n    ssh_address = \"127.0.0.1\"\n    ssh_port    = %d\n  }\n",
 			n+1, n+1, listener.Addr().(*net.TCPAddr).Port)
 		if n == 2 {
 			answers = lying.Answers{lookPhrase: lying.Say(bareHost(t))}
@@ -115,7 +116,8 @@ func with(answer string, lines ...string) string {
 }
 
 func TestLyingHosts(t *testing.T) {
-	words := strings.NewReplacer("\n", `\n`, "\t", `\t`).Replace(foul + "\nCluster prod: nothing to do, all is as the inventory says.")
+	words := strings.NewReplacer("\n", `\n`, "\t",
+		`\t`).Replace(foul + "\nCluster prod: nothing to do, all is as the inventory says.")
 	bare := bareHost(t)
 	answers := map[string]lying.Answers{
 		"hostile names": {
@@ -139,7 +141,14 @@ func TestLyingHosts(t *testing.T) {
 	for name, lies := range answers {
 		t.Run(name, func(t *testing.T) {
 			s := newLyingSite(t, lies)
-			commands := [][]string{{"status"}, {"check"}, {"preflight"}, {"status", "--json"}, {"check", "--json"}, {"preflight", "--json"}}
+			commands := [][]string{
+				{"status"},
+				{"check"},
+				{"preflight"},
+				{"status", "--json"},
+				{"check", "--json"},
+				{"preflight", "--json"},
+			}
 			if name == "an endless line" { // it takes its time
 				commands = commands[:1]
 			}
@@ -172,7 +181,8 @@ const foul = "\x1b[A\x1b[2K\x1b]52;c;eA==\a\r\b\x00\x7f\u009b2K\u202e\u2066\u202
 // draws says which characters of a text would do more than be seen.
 func draws(s string) string {
 	return strings.Map(func(r rune) rune {
-		if r < ' ' && r != '\n' || r >= 0x7f && r < 0xa0 || strings.ContainsRune("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u2028\u2029", r) {
+		if r < ' ' && r != '\n' || r >= 0x7f && r < 0xa0 ||
+			strings.ContainsRune("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u2028\u2029", r) {
 			return r
 		}
 		return -1

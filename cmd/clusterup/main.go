@@ -1,7 +1,7 @@
 // Command clusterup turns bare Linux machines into an etcd cluster, and keeps it that way.
 //
-// It owns flags, commands, wiring and signals. It decides nothing: what is to be done, and in which order, is in package
-// plan; what is said of it is in package view.
+// It owns flags, commands, wiring and signals. It decides nothing: what is to be done, and in which order, is in
+// package plan; what is said of it is in package view.
 package main
 
 import (
@@ -22,7 +22,10 @@ func run() int {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	stop := make(chan struct{})
-	c := &console{Console: &view.Console{In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Stop: stop, Advice: operator.Advice}, base: ctx}
+	c := &console{Console: &view.Console{
+		In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Stop: stop,
+		Advice: operator.Advice,
+	}, base: ctx}
 	heed(func() { close(stop); c.Interrupted() }, cancel)
 	root := newRoot(c)
 	root.SetArgs(dashes(os.Args[1:]))

@@ -18,9 +18,11 @@ const stdin = "-"
 func (c *console) passwordSource(file string) error {
 	switch {
 	case file == "" && !c.Terminal():
-		return view.Misuse(errors.New("there is no terminal to ask for the password on: --password-file FILE names a file with it (- is stdin)"))
+		return view.Misuse(errors.New(
+			"there is no terminal to ask for the password on: --password-file FILE names a file with it (- is stdin)"))
 	case file == stdin && c.Typed():
-		return view.Misuse(errors.New("--password-file -: stdin is a terminal, which would show what is typed; without this flag the password is asked for"))
+		return view.Misuse(errors.New(
+			"--password-file -: stdin is a terminal, which would show what is typed; without this flag the password is asked for"))
 	}
 	return nil
 }

@@ -51,20 +51,23 @@ func TestPasswordFile(t *testing.T) {
 			t.Fatal(err)
 		}
 		got, err := typing(t, "").newPassword(t.Context(), file, "app.p12")
-		if c.says == "" && err != nil || c.says != "" && (err == nil || !strings.Contains(err.Error(), c.says) || strings.Contains(err.Error(), "sesame")) {
+		if c.says == "" && err != nil || c.says != "" &&
+			(err == nil || !strings.Contains(err.Error(), c.says) || strings.Contains(err.Error(), "sesame")) {
 			t.Errorf("%s: %v", name, err)
 		}
 		if got != c.want {
 			t.Errorf("%s: %q", name, got)
 		}
 	}
-	if _, err := typing(t, "").newPassword(t.Context(), filepath.Join(t.TempDir(), "none"), "app.p12"); !errors.Is(err, os.ErrNotExist) {
+	if _, err := typing(t, "").newPassword(t.Context(), filepath.Join(t.TempDir(), "none"), "app.p12"); !errors.Is(err,
+		os.ErrNotExist) {
 		t.Errorf("no file: %v", err)
 	}
 }
 
 func TestPasswordFromStdin(t *testing.T) {
-	if got, err := typing(t, "open sesame\nmore").newPassword(t.Context(), "-", "app.p12"); got != "open sesame" || err != nil {
+	if got, err := typing(t, "open sesame\nmore").newPassword(t.Context(), "-", "app.p12"); got != "open sesame" ||
+		err != nil {
 		t.Errorf("%q, %v", got, err)
 	}
 	c, stop := typing(t, ""), make(chan struct{}) // nobody ever writes
@@ -80,7 +83,8 @@ func TestPasswordSource(t *testing.T) {
 	if err := errors.Join(c.passwordSource("-"), c.passwordSource("file")); err != nil {
 		t.Error(err)
 	}
-	if err := c.passwordSource(""); view.Advice(operator.Advice).ExitCode(err) != view.ExitUsage || !strings.Contains(err.Error(), "--password-file") {
+	if err := c.passwordSource(""); view.Advice(operator.Advice).ExitCode(err) != view.ExitUsage ||
+		!strings.Contains(err.Error(), "--password-file") {
 		t.Errorf("nowhere to have it from: %v", err)
 	}
 }

@@ -46,10 +46,13 @@ func newPlan(c *console) *cobra.Command {
 	}
 	flags.hostFlags(cmd)
 	flags.warns = true
-	cmd.Flags().StringSliceVar(&flags.accept, "accept", nil, "accept a risk by name: downtime, downgrade, foreign-ca, hops, old-clients")
-	cmd.Flags().BoolVar(&flags.holdLast, "hold-last", false, "leave the last member at its minor version, from where one can still turn back")
+	cmd.Flags().StringSliceVar(&flags.accept, "accept", nil,
+		"accept a risk by name: downtime, downgrade, foreign-ca, hops, old-clients")
+	cmd.Flags().BoolVar(&flags.holdLast, "hold-last", false,
+		"leave the last member at its minor version, from where one can still turn back")
 	cmd.Flags().StringVar(&out, "out", "", "save the plan in a file, for apply")
-	cmd.Flags().BoolVar(&exitCode, "exit-code", false, "exit with 3 when changes are pending, and all hosts could be looked at")
+	cmd.Flags().BoolVar(&exitCode, "exit-code", false,
+		"exit with 3 when changes are pending, and all hosts could be looked at")
 	cmd.Flags().BoolVar(&full, "full", false, "show the whole text of new files as well")
 	return cmd
 }

@@ -23,7 +23,8 @@ func newPreflight(c *console) *cobra.Command {
 			"every other, where something stands in for members that do not run yet. Nothing of it is left when it ends, however it ends.",
 		Args: oneInventory("one inventory"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return c.looking(cmd, args[0], flags, func(s *session, ctx context.Context) error { return s.showPreflight(ctx, quick) })
+			return c.looking(cmd, args[0], flags,
+				func(s *session, ctx context.Context) error { return s.showPreflight(ctx, quick) })
 		},
 	}
 	flags.hostFlags(cmd)

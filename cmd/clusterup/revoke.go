@@ -51,7 +51,8 @@ func (s *session) toRevoke(nameOrSerial string, end bool) error {
 		return err
 	}
 	if given := s.Cluster.PKI.ClientCA; given != nil && given.External != nil {
-		return fmt.Errorf("revoke client certificate %q: the client CA is a server, %s, and clusterup cannot sign lists in its name: %w",
+		return fmt.Errorf(
+			"revoke client certificate %q: the client CA is a server, %s, and clusterup cannot sign lists in its name: %w",
 			nameOrSerial, given.External.URL, pki.ErrExternal)
 	}
 	if !s.Cluster.TLS.Clients {

@@ -14,8 +14,9 @@ func (s *session) savePlan(path string, p plan.Plan, seen facts.Snapshot) error 
 		return err
 	}
 	saved := operator.SavedPlan{
-		Inventory: s.file, Cluster: s.Cluster.Name, VarFiles: s.flags.varFiles, Accept: s.flags.accept, HoldLast: s.flags.holdLast,
-		Plan: p,
+		Inventory: s.file, Cluster: s.Cluster.Name, VarFiles: s.flags.varFiles, Accept: s.flags.accept,
+		HoldLast: s.flags.holdLast,
+		Plan:     p,
 	}
 	if err := saved.Save(path, vars, seen); err != nil {
 		return err
@@ -24,8 +25,8 @@ func (s *session) savePlan(path string, p plan.Plan, seen facts.Snapshot) error 
 	return nil
 }
 
-// savedFlags are those that a plan was made with, and the values of its variables, given again; how to wait and to speak
-// is this run's own.
+// savedFlags are those that a plan was made with, and the values of its variables, given again; how to wait and to
+// speak is this run's own.
 func savedFlags(p *operator.SavedPlan, now clusterFlags) (clusterFlags, error) {
 	vars, err := now.variables()
 	if err != nil {

@@ -51,7 +51,8 @@ func TestSavedVariables(t *testing.T) {
 			}
 			continue
 		}
-		if view.Advice(operator.Advice).ExitCode(err) != view.ExitUsage || !strings.Contains(err.Error(), test.says) || strings.Contains(err.Error(), "hunter") {
+		if view.Advice(operator.Advice).ExitCode(err) != view.ExitUsage || !strings.Contains(err.Error(), test.says) ||
+			strings.Contains(err.Error(), "hunter") {
 			t.Errorf("%s: %v, want %q", name, err, test.says)
 		}
 	}

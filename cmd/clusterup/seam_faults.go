@@ -17,8 +17,9 @@ import (
 // errInjected is a fault that was asked for.
 var errInjected = errors.New("injected fault")
 
-// seam injects one fault: CLUSTERUP_FAULT is "kill POINT", "fail POINT" or "stop POINT", where POINT is what the seam is called with, and from the
-// second time on has "@2", "@3", … behind it. CLUSTERUP_FAULT_LIST names a file to which every point is appended, a line each.
+// seam injects one fault: CLUSTERUP_FAULT is "kill POINT", "fail POINT" or "stop POINT", where POINT is what the seam
+// is called with, and from the second time on has "@2", "@3", … behind it. CLUSTERUP_FAULT_LIST names a file to which
+// every point is appended, a line each.
 func seam() func(point string) error {
 	verb, target, _ := strings.Cut(os.Getenv("CLUSTERUP_FAULT"), " ")
 	list := os.Getenv("CLUSTERUP_FAULT_LIST")

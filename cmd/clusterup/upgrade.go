@@ -40,7 +40,9 @@ func newUpgrade(c *console) *cobra.Command {
 			}
 			defer s.end()
 			if s.Cluster.Version != to {
-				return view.Misuse(fmt.Errorf("the version comes from --var, --var-file or the environment, and is %s: change it there, and apply", s.Cluster.Version))
+				return view.Misuse(fmt.Errorf(
+					"the version comes from --var, --var-file or the environment, and is %s: change it there, and apply",
+					s.Cluster.Version))
 			}
 			s.edit, s.verb = change, "upgrade"
 			return s.apply(cmd.Context(), nil, yes, full)

@@ -39,18 +39,29 @@ func newAging(t *testing.T, pki string) *aging {
 		t.Fatal(err)
 	}
 	c := file.Clusters[0]
-	release := plan.Release{Version: "3.6.16", Arch: "amd64", SHA256: "1a2b3c4d5e6f7081", Binaries: map[string]string{"etcd": "e", "etcdctl": "c", "etcdutl": "u"}}
+	release := plan.Release{
+		Version: "3.6.16", Arch: "amd64", SHA256: "1a2b3c4d5e6f7081",
+		Binaries: map[string]string{"etcd": "e", "etcdctl": "c", "etcdutl": "u"},
+	}
 	a := &aging{
 		t: t, session: sessionOf(c), since: map[string]time.Time{}, renewed: map[string]int{},
 		want: etcd.Want{Cluster: c, Token: "t", Releases: map[string]plan.Release{release.Pin(): release}},
 		seen: facts.Snapshot{Taken: time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC), Hosts: map[string]facts.Host{}},
 	}
 	for _, m := range c.Members {
-		a.seen.Hosts[m.Name] = facts.Host{Machine: facts.Machine{Name: m.Name, Arch: "amd64", Systemd: 252, MachineID: m.Name, Rooms: map[string]facts.Room{"data": {Dir: "/var/lib", Size: 1 << 40, Free: 1 << 40}}, Files: map[string]facts.File{}}}
+		a.seen.Hosts[m.Name] = facts.Host{Machine: facts.Machine{
+			Name: m.Name, Arch: "amd64", Systemd: 252, MachineID: m.Name,
+			Rooms: map[string]facts.Room{"data": {Dir: "/var/lib", Size: 1 << 40, Free: 1 << 40}},
+			Files: map[string]facts.File{},
+		}}
 	}
 	a.apply(a.want)
 	for _, m := range c.Members {
-		a.seen.Members = append(a.seen.Members, facts.Listed{ID: a.seen.Hosts[m.Name].Data.MemberID, Name: m.Name, PeerURLs: []string{"https://" + m.Address + ":2380"}})
+		a.seen.Members = append(a.seen.Members,
+			facts.Listed{
+				ID: a.seen.Hosts[m.Name].Data.MemberID, Name: m.Name,
+				PeerURLs: []string{"https://" + m.Address + ":2380"},
+			})
 	}
 	return a
 }
@@ -135,7 +146,8 @@ func (a *aging) hold(result view.Checked) {
 			near[key] = began
 		}
 		if age := a.seen.Taken.Sub(near[key]); age > month {
-			a.t.Fatalf("%s: %s ends on %s, and is near its end for %s", a.seen.Taken.Format(time.DateOnly), e, e.NotAfter.Format(time.DateOnly), age)
+			a.t.Fatalf("%s: %s ends on %s, and is near its end for %s", a.seen.Taken.Format(time.DateOnly), e,
+				e.NotAfter.Format(time.DateOnly), age)
 		}
 	}
 	for key := range a.since {
@@ -155,7 +167,8 @@ func (a *aging) generations() map[string]int {
 	return newest
 }
 
-// Five years of monthly check and apply: no certificate is ever within renew_before of its end for longer than a month, CAs included.
+// Five years of monthly check and apply: no certificate is ever within renew_before of its end for longer than a month,
+// CAs included.
 func TestFiveYears(t *testing.T) {
 	for name, test := range map[string]struct {
 		pki         string
@@ -164,12 +177,14 @@ func TestFiveYears(t *testing.T) {
 		renewals    int // of certificates that came near their end, at the least
 		issued      int // to clients, at the least
 	}{
-		"as it comes":                        {"", nil, 1, 30, 0},
-		"with a client":                      {"", []string{"app"}, 1, 36, 7},
-		"CAs of two years":                   {`pki { ca_lifetime = "2y" }`, nil, 4, 20, 0},
-		"CAs of two years, and clients":      {`pki { ca_lifetime = "2y" }`, []string{"app", "web"}, 4, 20, 20},
-		"CAs hardly longer than leaves":      {"pki {\n ca_lifetime = \"400d\"\n lifetime = \"365d\"\n}", nil, 8, 0, 0},
-		"leaves of three months, CAs of one": {"pki {\n ca_lifetime = \"1y\"\n lifetime = \"90d\"\n renew_before = \"40d\"\n}", []string{"app"}, 5, 150, 20},
+		"as it comes":                   {"", nil, 1, 30, 0},
+		"with a client":                 {"", []string{"app"}, 1, 36, 7},
+		"CAs of two years":              {`pki { ca_lifetime = "2y" }`, nil, 4, 20, 0},
+		"CAs of two years, and clients": {`pki { ca_lifetime = "2y" }`, []string{"app", "web"}, 4, 20, 20},
+		"CAs hardly longer than leaves": {"pki {\n ca_lifetime = \"400d\"\n lifetime = \"365d\"\n}", nil, 8, 0, 0},
+		"leaves of three months, CAs of one": {
+			"pki {\n ca_lifetime = \"1y\"\n lifetime = \"90d\"\n renew_before = \"40d\"\n}", []string{"app"}, 5, 150, 20,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			a := newAging(t, test.pki)
@@ -190,7 +205,8 @@ func TestFiveYears(t *testing.T) {
 			if a.issued < test.issued {
 				t.Errorf("%d client certificates, want %d", a.issued, test.issued)
 			}
-			t.Logf("CAs %v, %d certificates renewed near their end, %d client certificates", a.generations(), len(a.renewed), a.issued)
+			t.Logf("CAs %v, %d certificates renewed near their end, %d client certificates", a.generations(), len(a.renewed),
+				a.issued)
 		})
 	}
 }

@@ -28,13 +28,18 @@ func sumOf(text string) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// While a CA changes, a certificate of the newest has to be accepted by those who trust it, and what is shown has to be valid with it alone.
+// While a CA changes, a certificate of the newest has to be accepted by those who trust it, and what is shown has to be
+// valid with it alone.
 func TestShakeWhileACAChanges(t *testing.T) {
 	old, next := testCA(t, 1), testCA(t, 2)
 	leaf := testLeaf(t, next, "10.0.0.1")
 	host := facts.Host{
-		Machine: facts.Machine{Files: map[string]facts.File{"/both.pem": {Content: append(bytes.Clone(old.ca.PEM), next.ca.PEM...)}}},
-		Member:  facts.Member{Process: &facts.Process{Args: []string{"etcd", "--listen-peer-urls=https://10.0.0.1:2380", "--peer-trusted-ca-file=/both.pem"}}},
+		Machine: facts.Machine{Files: map[string]facts.File{"/both.pem": {Content: append(bytes.Clone(old.ca.PEM),
+			next.ca.PEM...)}}},
+		Member: facts.Member{Process: &facts.Process{Args: []string{
+			"etcd", "--listen-peer-urls=https://10.0.0.1:2380",
+			"--peer-trusted-ca-file=/both.pem",
+		}}},
 	}
 	late := host
 	late.Files = map[string]facts.File{"/both.pem": {Content: old.ca.PEM}}
@@ -45,10 +50,15 @@ func TestShakeWhileACAChanges(t *testing.T) {
 		asked int     // generation
 		want  facts.Served
 	}{
-		"accepted":     {host, nil, 2, facts.Served{Accepts: "2", Valid: []string{"2"}}},
-		"refused":      {host, []error{refusal}, 2, facts.Served{Refuses: refusal.Error(), Valid: []string{"2"}}},
-		"a blip":       {host, []error{errors.New("reset")}, 2, facts.Served{Accepts: "2", Valid: []string{"2"}}},
-		"down":         {host, []error{errors.New("reset"), errors.New("closed")}, 2, facts.Served{Error: "closed", Valid: []string{"2"}}},
+		"accepted": {host, nil, 2, facts.Served{Accepts: "2", Valid: []string{"2"}}},
+		"refused":  {host, []error{refusal}, 2, facts.Served{Refuses: refusal.Error(), Valid: []string{"2"}}},
+		"a blip":   {host, []error{errors.New("reset")}, 2, facts.Served{Accepts: "2", Valid: []string{"2"}}},
+		"down": {
+			host,
+			[]error{errors.New("reset"), errors.New("closed")},
+			2,
+			facts.Served{Error: "closed", Valid: []string{"2"}},
+		},
 		"not told yet": {late, nil, 0, facts.Served{Valid: []string{"2"}}},
 	} {
 		src := Source{Asks: map[string]facts.Ask{"a": {Peer: "10.0.0.1:2380"}, "b": {}}}
@@ -81,7 +91,8 @@ func TestShakeWhileACAChanges(t *testing.T) {
 		"another name":            {leaf, next.ca, "10.0.0.2:2380", false},
 		"good for a server alone": {server, next.ca, "10.0.0.1:2380", false},
 	} {
-		if err := alone([]*x509.Certificate{c.leaf}, c.ca, c.address, c.leaf.NotBefore.Add(time.Minute)); (err == nil) != c.good {
+		if err := alone([]*x509.Certificate{c.leaf}, c.ca, c.address,
+			c.leaf.NotBefore.Add(time.Minute)); (err == nil) != c.good {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

@@ -69,7 +69,8 @@ func (r *room) member(t *testing.T) {
 	dir := r.release + "/3.6.16-1"
 	manifest := ""
 	for _, name := range []string{"etcd", "etcdctl", "etcdutl"} {
-		out, err := exec.CommandContext(t.Context(), "stat", "-c", "%s %i %.9Z", r.put(t, dir+"/"+name, string(program))).Output()
+		out, err := exec.CommandContext(t.Context(), "stat", "-c", "%s %i %.9Z",
+			r.put(t, dir+"/"+name, string(program))).Output()
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -101,7 +102,10 @@ func (r room) forks(t *testing.T, shell []string) (facts.Host, int) {
 	}
 	// The member is 2, an empty script would be 3, the shell that says its number 4.
 	count := `"$1" 600 & shift; last=$1; shift; "$@" </dev/null; /bin/sh -c 'echo $$' >"$last"; kill $!`
-	args := []string{"--pid", "--fork", "--mount-proc", "--kill-child", "/bin/sh", "-c", count, "sh", etcd, filepath.Join(dir, "last")}
+	args := []string{
+		"--pid", "--fork", "--mount-proc", "--kill-child", "/bin/sh", "-c", count, "sh", etcd,
+		filepath.Join(dir, "last"),
+	}
 	if os.Getuid() != 0 {
 		args = append([]string{"--user", "--map-root-user"}, args...)
 	}

@@ -13,8 +13,9 @@ func FuzzParse(f *testing.F) {
 		f.Add(answer(f, name))
 	}
 	f.Add([]byte("clock\t1.5\narch\tx\nprocess\t1\t\t\t\nlisten\tL 0 0 : x users:((\"\nend\n"))
-	f.Add([]byte("clock\t1.5\narch\tx\nfile\t81a4\ta\tb\t9 1 1.0\t/a\nfile\t81a4\ta\tb\t1 1 1.0\t/b\ncontent\t/a\ncontent\t/b\n" +
-		"process\t1\t/a\t/a\t\nwal\tyes\nraw\n==> /a <==\nx\n==> /b <==\ny\n==> /proc/1/cmdline <==\nz\x00\nwal\n\x00\nend\n"))
+	f.Add([]byte(
+		"clock\t1.5\narch\tx\nfile\t81a4\ta\tb\t9 1 1.0\t/a\nfile\t81a4\ta\tb\t1 1 1.0\t/b\ncontent\t/a\ncontent\t/b\n" +
+			"process\t1\t/a\t/a\t\nwal\tyes\nraw\n==> /a <==\nx\n==> /b <==\ny\n==> /proc/1/cmdline <==\nz\x00\nwal\n\x00\nend\n"))
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		h, err := parseHost(demo(""), raw)
 		if err != nil {

@@ -71,7 +71,8 @@ func Gather(ctx context.Context, src Source) (facts.Snapshot, error) {
 // and members run: how they are asked for their certificates rests on the CAs that there are.
 func With(s facts.Snapshot, operator facts.Operator) (seen facts.Snapshot, ok bool) {
 	runs := func(host facts.Host) bool { return host.Process != nil }
-	if !reflect.DeepEqual(s.Operator.CAs, operator.CAs) && slices.ContainsFunc(slices.Collect(maps.Values(s.Hosts)), runs) {
+	if !reflect.DeepEqual(s.Operator.CAs, operator.CAs) &&
+		slices.ContainsFunc(slices.Collect(maps.Values(s.Hosts)), runs) {
 		return s, false
 	}
 	s.Operator, s.Hosts = operator, maps.Clone(s.Hosts)

@@ -100,7 +100,12 @@ type site struct {
 
 func newSite(t *testing.T, hosts map[string]string) *site {
 	t.Helper()
-	s := &site{map[string]facts.Ask{}, map[string]Shell{}, &fakeEtcd{t: t, members: map[string]fakeMember{}, asked: map[string]int{}, routes: map[string]string{}}, time.Unix(1795234534, 0)}
+	s := &site{
+		map[string]facts.Ask{},
+		map[string]Shell{},
+		&fakeEtcd{t: t, members: map[string]fakeMember{}, asked: map[string]int{}, routes: map[string]string{}},
+		time.Unix(1795234534, 0),
+	}
 	for host, name := range hosts {
 		ask := demo(name)
 		ask.Endpoint = "https://" + host
@@ -128,16 +133,21 @@ func gather(t *testing.T, src Source) facts.Snapshot {
 }
 
 func TestGather(t *testing.T) {
-	site := newSite(t, map[string]string{"a": "running-debian11", "b": "waldir-debian13", "c": "bare-debian12", "d": "bare-debian13"})
+	site := newSite(t, map[string]string{
+		"a": "running-debian11", "b": "waldir-debian13", "c": "bare-debian12",
+		"d": "bare-debian13",
+	})
 	lost := errors.New("d: connect: refused")
 	site.shells["d"] = fakeHost{t, Script(site.asks["d"]), nil, lost}
 	list := []facts.Listed{{ID: 9, Name: "b"}, {ID: 3, Name: "a"}}
 	site.etcd.members["https://a"] = fakeMember{
-		status: facts.Status{MemberID: 3, Leader: 9, Applied: 7}, members: []facts.Listed{{ID: 3, Name: "old"}}, readErr: errors.New("no leader"),
-		alarms: []facts.Alarm{{Member: 3, Type: "OLD"}},
+		status: facts.Status{MemberID: 3, Leader: 9, Applied: 7}, members: []facts.Listed{{ID: 3, Name: "old"}},
+		readErr: errors.New("no leader"),
+		alarms:  []facts.Alarm{{Member: 3, Type: "OLD"}},
 	}
 	site.etcd.members["https://b"] = fakeMember{
-		status: facts.Status{MemberID: 9, Leader: 9, Applied: 8}, members: list, alarms: []facts.Alarm{{Member: 9, Type: "NOSPACE"}, {Member: 3, Type: "NOSPACE"}, {Member: 3, Type: "CORRUPT"}},
+		status: facts.Status{MemberID: 9, Leader: 9, Applied: 8}, members: list,
+		alarms: []facts.Alarm{{Member: 9, Type: "NOSPACE"}, {Member: 3, Type: "NOSPACE"}, {Member: 3, Type: "CORRUPT"}},
 	}
 	src, mu, knocked := site.source(), sync.Mutex{}, map[string]bool{}
 	src.Handshake = func(_ context.Context, k Knock) ([]*x509.Certificate, error) {
@@ -170,7 +180,11 @@ func TestGather(t *testing.T) {
 	if want := []facts.Listed{{ID: 3, Name: "a"}, {ID: 9, Name: "b"}}; !cmp.Equal(s.Members, want) {
 		t.Errorf("members %v, want %v", s.Members, want)
 	}
-	if want := []facts.Alarm{{Member: 3, Type: "CORRUPT"}, {Member: 3, Type: "NOSPACE"}, {Member: 9, Type: "NOSPACE"}}; !cmp.Equal(s.Alarms, want) {
+	if want := []facts.Alarm{
+		{Member: 3, Type: "CORRUPT"},
+		{Member: 3, Type: "NOSPACE"},
+		{Member: 9, Type: "NOSPACE"},
+	}; !cmp.Equal(s.Alarms, want) {
 		t.Errorf("alarms %v, want %v", s.Alarms, want)
 	}
 	if !s.Taken.Equal(site.now) || s.Operator.Pinned["3.6.16/amd64"] != "edde" {
@@ -250,16 +264,24 @@ func (h startingHost) Script(ctx context.Context, script string) ([]byte, error)
 func TestGatherStartingMember(t *testing.T) {
 	site := newSite(t, map[string]string{"a": "running-debian11", "b": "running-debian11"})
 	script, looked := Script(site.asks["b"]), 0
-	site.shells["b"] = startingHost{fakeHost{t, script, answer(t, "bare-debian12"), nil}, fakeHost{t, script, answer(t, "running-debian11"), nil}, &looked}
+	site.shells["b"] = startingHost{
+		fakeHost{t, script, answer(t, "bare-debian12"), nil},
+		fakeHost{t, script, answer(t, "running-debian11"), nil},
+		&looked,
+	}
 	list := []facts.Listed{{ID: 3, Name: "a", ClientURLs: []string{"https://a"}}, {ID: 9, Name: "b"}}
 	for _, endpoint := range []string{"https://a", "https://b"} {
-		site.etcd.members[endpoint] = fakeMember{status: facts.Status{Applied: 7}, members: list, alarms: []facts.Alarm{{Member: 9, Type: "NOSPACE"}}}
+		site.etcd.members[endpoint] = fakeMember{
+			status: facts.Status{Applied: 7}, members: list,
+			alarms: []facts.Alarm{{Member: 9, Type: "NOSPACE"}},
+		}
 	}
 	if s := gather(t, site.source()); looked != 1 || s.Hosts["b"].Data.WAL {
 		t.Errorf("before it has ever served it was looked at %d times: %+v", looked, s.Hosts["b"].Data)
 	}
 	looked, list[1].ClientURLs = 0, []string{"https://b"}
-	if s := gather(t, site.source()); looked != 2 || !s.Hosts["b"].Data.WAL || s.Hosts["b"].Etcd == nil || len(s.Alarms) != 1 {
+	if s := gather(t, site.source()); looked != 2 || !s.Hosts["b"].Data.WAL || s.Hosts["b"].Etcd == nil ||
+		len(s.Alarms) != 1 {
 		t.Errorf("once it serves it was looked at %d times: %+v", looked, s.Hosts["b"].Data)
 	}
 	// One that has lost its data has lost it when it is looked at again, too.
@@ -282,7 +304,8 @@ func TestGatherTwiceIsEqual(t *testing.T) {
 	}
 }
 
-var ignoreCertificates = cmp.FilterPath(func(p cmp.Path) bool { return p.Last().String() == ".Certificate" }, cmp.Ignore())
+var ignoreCertificates = cmp.FilterPath(func(p cmp.Path) bool { return p.Last().String() == ".Certificate" },
+	cmp.Ignore())
 
 // A member that does not answer is a host without Etcd, with the reason; a half answer still counts for what it says.
 func TestGatherSilentMember(t *testing.T) {
@@ -291,13 +314,15 @@ func TestGatherSilentMember(t *testing.T) {
 		statusErr: errors.New("handshake: bad certificate"), listErr: errors.New("no"), readErr: errors.New("deadline"),
 	}
 	s := gather(t, site.source())
-	if a := s.Hosts["a"]; a.Etcd != nil || a.EtcdError != "handshake: bad certificate" || a.Reads || a.ReadError != "deadline" || s.Members != nil {
+	if a := s.Hosts["a"]; a.Etcd != nil || a.EtcdError != "handshake: bad certificate" || a.Reads ||
+		a.ReadError != "deadline" || s.Members != nil {
 		t.Errorf("host %+v, members %v", a, s.Members)
 	}
 	// Behind an sshd that forwards nothing nobody was asked.
 	cause := fmt.Errorf("dial: %w", facts.ErrNoForwarding)
 	site.etcd.members["https://a"] = fakeMember{statusErr: cause, listErr: cause, readErr: cause}
-	if a := gather(t, site.source()).Hosts["a"]; a.Unasked == "" || a.Unreachable != "" || !errors.Is(a.Err, facts.ErrNoForwarding) {
+	if a := gather(t, site.source()).Hosts["a"]; a.Unasked == "" || a.Unreachable != "" ||
+		!errors.Is(a.Err, facts.ErrNoForwarding) {
 		t.Errorf("host %+v", a)
 	}
 	// Who does not know the list is not believed to have an empty one.
@@ -316,7 +341,8 @@ func TestGatherSilentMember(t *testing.T) {
 func TestGatherBadAnswer(t *testing.T) {
 	site := newSite(t, map[string]string{"a": "bare-debian12"})
 	site.shells["a"] = fakeHost{t, Script(site.asks["a"]), []byte("This account is not available.\n"), nil}
-	if a := gather(t, site.source()).Hosts["a"]; !strings.Contains(a.Unreachable, "This account is not available") || a.Err == nil || a.Name != "a" {
+	if a := gather(t, site.source()).Hosts["a"]; !strings.Contains(a.Unreachable, "This account is not available") ||
+		a.Err == nil || a.Name != "a" {
 		t.Errorf("host %+v", a)
 	}
 }
@@ -335,7 +361,8 @@ func TestClockOffset(t *testing.T) {
 	sent := time.Unix(1000, 0)
 	received := sent.Add(3 * time.Second)
 	for clock, want := range map[time.Duration]time.Duration{
-		-time.Second: -time.Second, 0: 0, time.Second: 0, 3 * time.Second: 0, 5 * time.Second: 2 * time.Second, -time.Hour: -time.Hour,
+		-time.Second: -time.Second, 0: 0, time.Second: 0, 3 * time.Second: 0, 5 * time.Second: 2 * time.Second,
+		-time.Hour: -time.Hour,
 	} {
 		if got := offset(sent.Add(clock), sent, received); got != want {
 			t.Errorf("clock %s after it was asked: %s, want %s", clock, got, want)
@@ -348,12 +375,15 @@ func TestClockOffset(t *testing.T) {
 	}
 }
 
-// What most voters of one cluster say is believed that serve reads: not one of another cluster, not one that claims to have applied most,
-// nor one that is behind.
+// What most voters of one cluster say is believed that serve reads: not one of another cluster, not one that claims to
+// have applied most, nor one that is behind.
 func TestAgree(t *testing.T) {
 	good, lie := []facts.Listed{{ID: 3, Name: "a"}, {ID: 9, Name: "b"}}, []facts.Listed{{ID: 4, Name: "evil"}}
 	member := func(cluster facts.ID, applied uint64, members []facts.Listed, reads bool) facts.Host {
-		return facts.Host{Member: facts.Member{Etcd: &facts.Status{ClusterID: cluster, Leader: 9, Applied: applied}, Listed: members, Reads: reads, Alarms: []facts.Alarm{{Member: members[0].ID, Type: "NOSPACE"}}}}
+		return facts.Host{Member: facts.Member{
+			Etcd:   &facts.Status{ClusterID: cluster, Leader: 9, Applied: applied},
+			Listed: members, Reads: reads, Alarms: []facts.Alarm{{Member: members[0].ID, Type: "NOSPACE"}},
+		}}
 	}
 	for name, hosts := range map[string][3]facts.Host{
 		"one lies to be ahead":        {member(1, 1<<60, lie, true), member(1, 7, good, true), member(1, 8, good, true)},

@@ -29,7 +29,8 @@ func TestScriptGround(t *testing.T) {
 		}
 		h := r.look(t, shell...)
 		room := h.Rooms["data"]
-		if room.Dir != parent || room.Size < room.Free || room.Free <= 0 || room.Inodes < room.InodesFree || h.Rooms["opt"].Dir == r.release {
+		if room.Dir != parent || room.Size < room.Free || room.Free <= 0 || room.Inodes < room.InodesFree ||
+			h.Rooms["opt"].Dir == r.release {
 			t.Errorf("%s: rooms are %+v", name, h.Rooms)
 		}
 		if way := h.Ways[parent]; way.Kind != facts.Dir || way.Mode != 0o710 || way.Owner == "" {

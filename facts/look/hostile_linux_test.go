@@ -35,13 +35,15 @@ func TestScriptHostileNames(t *testing.T) {
 			if len(h.Unread) != 3 || !strings.Contains(h.Unread[0], `a file called "trust-peer-1\nintact\tpeer.pem" in `) {
 				t.Errorf("not read: %q", h.Unread)
 			}
-			if got := h.Data.Entries; len(got) != 2 || !slices.Contains(got, forged) || !slices.Contains(got, "a\\nb\x1b[2K\xff") {
+			if got := h.Data.Entries; len(got) != 2 || !slices.Contains(got, forged) ||
+				!slices.Contains(got, "a\\nb\x1b[2K\xff") {
 				t.Errorf("entries %q", got)
 			}
 			if len(h.Leaves) > 0 || h.Files[r.ask.ConfigDir+"/tls/peer"].Target != target {
 				t.Errorf("leaves %v, link %+v", h.Leaves, h.Files[r.ask.ConfigDir+"/tls/peer"])
 			}
-			if string(h.Files[r.ask.ConfigDir+"/trust-peer-\x1b]0;x\a.pem"].Content) != "bundle" || h.Files[r.ask.ConfigDir+`/back\slash`].Kind != facts.Regular {
+			if string(h.Files[r.ask.ConfigDir+"/trust-peer-\x1b]0;x\a.pem"].Content) != "bundle" ||
+				h.Files[r.ask.ConfigDir+`/back\slash`].Kind != facts.Regular {
 				t.Errorf("files %+v", h.Files)
 			}
 			if h.Binaries[binary] != digest("binary") {
@@ -70,7 +72,10 @@ func TestScriptHostileListener(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, sees := range map[string]string{"a\nend": "", "a\tb": "a\tb", `etcd",pid=1,`: "", "a b": "a b", "a\\n": `a\n`} {
+	for name, sees := range map[string]string{
+		"a\nend": "", "a\tb": "a\tb", `etcd",pid=1,`: "", "a b": "a b",
+		"a\\n": `a\n`,
+	} {
 		file := filepath.Join(t.TempDir(), name)
 		if err := os.WriteFile(file, program, 0o755); err != nil {
 			t.Fatal(err)

@@ -68,20 +68,27 @@ func selfSigned(t *testing.T, template *x509.Certificate, public, private any) [
 func TestIssuers(t *testing.T) {
 	h := parsed(t, "running-debian11")
 	cas := bundles(t, h)
-	garbage := facts.CA{Role: "peer", SHA256: "garbage", PEM: []byte("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")}
+	garbage := facts.CA{
+		Role: "peer", SHA256: "garbage",
+		PEM: []byte("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"),
+	}
 	for name, test := range map[string]struct {
 		cas          []facts.CA
 		peer, server string
 	}{
-		"both":              {[]facts.CA{cas["client"], cas["peer"]}, cas["peer"].SHA256, cas["client"].SHA256},
-		"among others":      {[]facts.CA{impostor(t, cas["peer"]), garbage, {}, cas["peer"], impostor(t, cas["client"])}, cas["peer"].SHA256, ""},
+		"both": {[]facts.CA{cas["client"], cas["peer"]}, cas["peer"].SHA256, cas["client"].SHA256},
+		"among others": {
+			[]facts.CA{impostor(t, cas["peer"]), garbage, {}, cas["peer"], impostor(t, cas["client"])},
+			cas["peer"].SHA256, "",
+		},
 		"only its namesake": {[]facts.CA{impostor(t, cas["peer"]), impostor(t, cas["client"])}, "", ""},
 		"none":              {nil, "", ""},
 	} {
 		leaves := map[string]facts.Leaf{"peer": h.Leaves["peer"], "server": h.Leaves["server"], "empty": {}}
 		issuers(leaves, test.cas)
 		if leaves["peer"].Issuer != test.peer || leaves["server"].Issuer != test.server || leaves["empty"].Issuer != "" {
-			t.Errorf("%s: peer by %q, server by %q; want %q and %q", name, leaves["peer"].Issuer, leaves["server"].Issuer, test.peer, test.server)
+			t.Errorf("%s: peer by %q, server by %q; want %q and %q", name, leaves["peer"].Issuer, leaves["server"].Issuer,
+				test.peer, test.server)
 		}
 	}
 }
@@ -89,8 +96,10 @@ func TestIssuers(t *testing.T) {
 func TestReadLeaf(t *testing.T) {
 	h := parsed(t, "running-debian11")
 	leaf := h.Leaves["peer"]
-	if leaf.Role != "peer" || leaf.Algorithm != "ecdsa-p256" || leaf.Subject != "peer:etcd-2" || !slices.IsSorted(leaf.Names) ||
-		!slices.Contains(leaf.Names, "198.18.219.12") || !slices.Contains(leaf.Names, "::1") || !slices.Contains(leaf.Names, "localhost") {
+	if leaf.Role != "peer" || leaf.Algorithm != "ecdsa-p256" || leaf.Subject != "peer:etcd-2" ||
+		!slices.IsSorted(leaf.Names) ||
+		!slices.Contains(leaf.Names, "198.18.219.12") || !slices.Contains(leaf.Names, "::1") ||
+		!slices.Contains(leaf.Names, "localhost") {
 		t.Errorf("leaf %+v", leaf)
 	}
 	if !strings.HasSuffix(leaf.Dir, "/tls/peer-"+leaf.Serial) {
@@ -100,15 +109,22 @@ func TestReadLeaf(t *testing.T) {
 	public, private, _ := ed25519.GenerateKey(rand.Reader)
 	rs, _ := rsa.GenerateKey(rand.Reader, 2048)
 	template := &x509.Certificate{
-		SerialNumber: big.NewInt(0xabc), Subject: pkix.Name{CommonName: "x"}, NotBefore: time.Unix(0, 0), NotAfter: time.Unix(1<<33, 0), DNSNames: []string{"b", "a"},
+		SerialNumber: big.NewInt(0xabc), Subject: pkix.Name{CommonName: "x"}, NotBefore: time.Unix(0, 0),
+		NotAfter: time.Unix(1<<33, 0), DNSNames: []string{"b", "a"},
 	}
-	for want, pair := range map[string][2]any{"ecdsa-p384": {ec.Public(), ec}, "ed25519": {public, private}, "rsa-2048": {rs.Public(), rs}} {
+	for want, pair := range map[string][2]any{
+		"ecdsa-p384": {ec.Public(), ec}, "ed25519": {public, private},
+		"rsa-2048": {rs.Public(), rs},
+	} {
 		leaf, err := readLeaf(selfSigned(t, template, pair[0], pair[1]))
 		if err != nil || leaf.Algorithm != want || leaf.Serial != "abc" || !slices.Equal(leaf.Names, []string{"a", "b"}) {
 			t.Errorf("leaf %+v, %v; want %s", leaf, err, want)
 		}
 	}
-	for name, raw := range map[string]string{"nothing": "", "a key": "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n", "text": "hello"} {
+	for name, raw := range map[string]string{
+		"nothing": "",
+		"a key":   "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n", "text": "hello",
+	} {
 		if leaf, err := readLeaf([]byte(raw)); err == nil {
 			t.Errorf("%s is taken for %+v", name, leaf)
 		}
@@ -127,7 +143,8 @@ func TestWith(t *testing.T) {
 	issuers(host.Leaves, before.Operator.CAs)
 	now, ok := With(before, with(cas["client"]))
 	leaves := now.Hosts["etcd-1"].Leaves
-	if !ok || leaves["peer"].Issuer != "" || leaves["server"].Issuer != cas["client"].SHA256 || now.Operator.Pinned["3.6.16/amd64"] != "now" {
+	if !ok || leaves["peer"].Issuer != "" || leaves["server"].Issuer != cas["client"].SHA256 ||
+		now.Operator.Pinned["3.6.16/amd64"] != "now" {
 		t.Errorf("%v, issued by %q and %q", ok, leaves["peer"].Issuer, leaves["server"].Issuer)
 	}
 	if host.Leaves["peer"].Issuer != cas["peer"].SHA256 {

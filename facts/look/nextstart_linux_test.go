@@ -36,7 +36,10 @@ DropInPaths=%s
 // The next start of a unit is told by names alone: what its variables are set to never leaves the host.
 func TestScriptNextStart(t *testing.T) {
 	process := exec.CommandContext(t.Context(), "sleep", "600")
-	process.Env = []string{"PATH=" + os.Getenv("PATH"), "ETCD_UNSAFE_NO_FSYNC=SECRET5\nETCD_FORGED=SECRET6", "HOME=/", "SSL_CERT_FILE=SECRET7"}
+	process.Env = []string{
+		"PATH=" + os.Getenv("PATH"), "ETCD_UNSAFE_NO_FSYNC=SECRET5\nETCD_FORGED=SECRET6", "HOME=/",
+		"SSL_CERT_FILE=SECRET7",
+	}
 	if err := process.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -45,7 +48,8 @@ func TestScriptNextStart(t *testing.T) {
 		for _, dropIn := range []string{"/etc/systemd/system/x.service.d/a.conf", ""} {
 			r := newRoom(t)
 			bin := t.TempDir()
-			env := r.put(t, bin+"/a.env", "# ETCD_NOT=SECRET\n  ETCD_TOKEN='SECRET8'\nPLAIN=SECRET9\nKEY=\"\nETCD SECRET\nabc=\"")
+			env := r.put(t, bin+"/a.env",
+				"# ETCD_NOT=SECRET\n  ETCD_TOKEN='SECRET8'\nPLAIN=SECRET9\nKEY=\"\nETCD SECRET\nabc=\"")
 			shown := fmt.Sprintf(shownUnit, process.Process.Pid, r.ask.ConfigDir, bin, dropIn)
 			r.put(t, bin+"/shown", shown)
 			r.put(t, bin+"/systemctl", "#!/bin/sh\ncase $1 in --version) echo systemd 252 ;; *) cat "+bin+"/shown ;; esac\n")
@@ -63,9 +67,16 @@ func TestScriptNextStart(t *testing.T) {
 			var want *facts.Start
 			if dropIn != "" {
 				want = &facts.Start{
-					Command: "/usr/bin/etcd etcd --name=x --data-dir=/a b", Guarded: true, Unset: []string{"HTTP_PROXY", "ETCD_CONFIG_FILE"},
-					Settings:  map[string]string{"User": "root", "RootDirectory": "/srv/root"},
-					Variables: []facts.Variable{{Name: "ETCD_NAME"}, {Name: "ETCD_DATA_DIR"}, {Name: "GODEBUG"}, {Name: "GONE"}, {Name: "ETCD_TOKEN", File: env}},
+					Command: "/usr/bin/etcd etcd --name=x --data-dir=/a b", Guarded: true,
+					Unset:    []string{"HTTP_PROXY", "ETCD_CONFIG_FILE"},
+					Settings: map[string]string{"User": "root", "RootDirectory": "/srv/root"},
+					Variables: []facts.Variable{
+						{Name: "ETCD_NAME"},
+						{Name: "ETCD_DATA_DIR"},
+						{Name: "GODEBUG"},
+						{Name: "GONE"},
+						{Name: "ETCD_TOKEN", File: env},
+					},
 				}
 			}
 			if diff := cmp.Diff(want, h.Unit.Start); diff != "" {
@@ -98,7 +109,8 @@ func TestScriptUnreadDropIns(t *testing.T) {
 				r.put(t, r.units+"/"+test.file, "[Service]\n")
 			}
 			r.put(t, r.systemd+"/shown", "LoadState=loaded\nNeedDaemonReload=no\nDropInPaths="+test.read+"\nFragmentPath=/x\n")
-			r.put(t, r.systemd+"/systemctl", "#!/bin/sh\ncase $1 in --version) echo systemd 252 ;; *) cat "+r.systemd+"/shown ;; esac\n")
+			r.put(t, r.systemd+"/systemctl", "#!/bin/sh\ncase $1 in --version) echo systemd 252 ;; *) cat "+r.systemd+
+				"/shown ;; esac\n")
 			r.env = []string{"PATH=" + r.systemd + ":" + os.Getenv("PATH")}
 			if h := r.look(t, shell...); h.Unit.NeedsReload != test.want {
 				t.Errorf("%s: %q, where %q was read: needs a reload %t", name, test.file, test.read, h.Unit.NeedsReload)

@@ -20,7 +20,8 @@ func TestScriptPair(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cert := string(selfSigned(t, &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Unix(1<<33, 0)}, public, private))
+	cert := string(selfSigned(t, &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Unix(1<<33, 0)}, public,
+		private))
 	whole := digest(cert) + "  cert.pem\n" + digest("SECRET") + "  key.pem\n"
 	for name, test := range map[string]struct {
 		cert, key, sums string
@@ -71,7 +72,8 @@ func TestScriptRunning(t *testing.T) {
 	r.tools(t, "MainPID="+strconv.Itoa(etcd.Process.Pid))
 	for name, shell := range linestest.Shells() {
 		p := r.look(t, shell...).Process
-		if p == nil || p.SameAs != file || p.Exe != file || p.SHA256 != "" || p.User == "" || strings.Join(p.Args, " ") != "sleep 600" {
+		if p == nil || p.SameAs != file || p.Exe != file || p.SHA256 != "" || p.User == "" ||
+			strings.Join(p.Args, " ") != "sleep 600" {
 			t.Errorf("%s: in its place: %+v", name, p)
 		}
 	}

@@ -152,7 +152,10 @@ func fileOf(mode, owner, group string) (facts.File, error) {
 		return facts.File{Kind: facts.Other}, err
 	}
 	kinds := map[uint64]facts.Kind{0x8000: facts.Regular, 0x4000: facts.Dir, 0xa000: facts.Link}
-	return facts.File{Kind: cmp.Or(kinds[raw&0xf000], facts.Other), Mode: fs.FileMode(raw & 0o7777), Owner: owner, Group: group}, nil
+	return facts.File{
+		Kind: cmp.Or(kinds[raw&0xf000], facts.Other), Mode: fs.FileMode(raw & 0o7777), Owner: owner,
+		Group: group,
+	}, nil
 }
 
 // readOdd is about a file that clusterup did not name, in a directory of its own.

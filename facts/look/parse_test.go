@@ -51,8 +51,9 @@ func parseHost(a facts.Ask, answer []byte) (facts.Host, error) {
 	return host, err
 }
 
-// answers are all that lie in testdata: bare-* of hosts on which nothing of ours lies, running-* and waldir-* of members of one cluster,
-// replaced-* of one whose binary was replaced by equal bytes under it, odd-* of one that is stopped, disabled and tampered with.
+// answers are all that lie in testdata: bare-* of hosts on which nothing of ours lies, running-* and waldir-* of
+// members of one cluster, replaced-* of one whose binary was replaced by equal bytes under it, odd-* of one that is
+// stopped, disabled and tampered with.
 func answers(t testing.TB) []string {
 	t.Helper()
 	files, err := filepath.Glob("testdata/*.txt")
@@ -98,28 +99,50 @@ func TestParseMeaning(t *testing.T) {
 		ok   func(h facts.Host) bool
 	}{
 		"a bare host has nothing": {"bare-debian12", func(h facts.Host) bool {
-			return h.Process == nil && !h.Data.Exists && !h.EtcdUser && len(h.Files) == 0 && h.Unit.Load == "not-found" && h.Systemd == 252
+			return h.Process == nil && !h.Data.Exists && !h.EtcdUser && len(h.Files) == 0 && h.Unit.Load == "not-found" &&
+				h.Systemd == 252
 		}},
 		"a running member": {"running-debian11", func(h facts.Host) bool {
 			return h.Process.SameAs == bin && h.Process.Args[0] == bin && h.Unit.Active == "active"
 		}},
-		"its pairs are whole": {"running-debian11", func(h facts.Host) bool { return h.Leaves["peer"].Intact && h.Leaves["server"].Intact }},
+		"its pairs are whole": {
+			"running-debian11",
+			func(h facts.Host) bool { return h.Leaves["peer"].Intact && h.Leaves["server"].Intact },
+		},
 		"its sockets": {"running-debian11", func(h facts.Host) bool {
 			return len(h.Sockets) == 4 && h.Sockets[0].Process == "etcd" && h.Sockets[0].Port == 2379
 		}},
 		"a WAL directory apart": {"waldir-debian13", func(h facts.Host) bool {
 			return h.Data.WAL && h.Data.ClusterID == 0x20e6d8e99aebbaad && h.Files["/srv/wal"].Kind == facts.Dir
 		}},
-		"runs a replaced binary": {"replaced-debian12", func(h facts.Host) bool { return h.Process.SameAs == "" && h.Process.SHA256 == h.Binaries[bin] }},
+		"runs a replaced binary": {
+			"replaced-debian12",
+			func(h facts.Host) bool { return h.Process.SameAs == "" && h.Process.SHA256 == h.Binaries[bin] },
+		},
 		"stopped and disabled": {"odd-debian11", func(h facts.Host) bool {
 			return h.Process == nil && h.Unit.Active == "inactive" && h.Unit.Enabled == "disabled"
 		}},
-		"a broken pair":            {"odd-debian11", func(h facts.Host) bool { return h.Leaves["peer"].Intact && !h.Leaves["server"].Intact }},
-		"an altered binary":        {"odd-debian11", func(h facts.Host) bool { return strings.HasPrefix(h.Binaries[bin+"ctl"], "c9f88344") }},
-		"data open to all":         {"odd-debian11", func(h facts.Host) bool { return h.Files["/var/lib/etcd/demo"].Mode == 0o755 }},
-		"a dangling link is there": {"odd-debian11", func(h facts.Host) bool { return cmp.Equal(h.Data.Entries, []string{"dangling", "member"}) }},
-		"a stopped member's data":  {"odd-debian11", func(h facts.Host) bool { return h.Data.WAL && h.Data.ClusterID == 0x20e6d8e99aebbaad }},
-		"a drop-in":                {"odd-debian11", func(h facts.Host) bool { return len(h.Unit.DropIns) == 1 }},
+		"a broken pair": {
+			"odd-debian11",
+			func(h facts.Host) bool { return h.Leaves["peer"].Intact && !h.Leaves["server"].Intact },
+		},
+		"an altered binary": {
+			"odd-debian11",
+			func(h facts.Host) bool { return strings.HasPrefix(h.Binaries[bin+"ctl"], "c9f88344") },
+		},
+		"data open to all": {
+			"odd-debian11",
+			func(h facts.Host) bool { return h.Files["/var/lib/etcd/demo"].Mode == 0o755 },
+		},
+		"a dangling link is there": {
+			"odd-debian11",
+			func(h facts.Host) bool { return cmp.Equal(h.Data.Entries, []string{"dangling", "member"}) },
+		},
+		"a stopped member's data": {
+			"odd-debian11",
+			func(h facts.Host) bool { return h.Data.WAL && h.Data.ClusterID == 0x20e6d8e99aebbaad },
+		},
+		"a drop-in": {"odd-debian11", func(h facts.Host) bool { return len(h.Unit.DropIns) == 1 }},
 		"who holds the port": {"odd-debian11", func(h facts.Host) bool {
 			return len(h.Sockets) == 1 && h.Sockets[0].Address == "*" && h.Sockets[0].Port == 2379 && h.Sockets[0].PID > 0
 		}},
@@ -148,7 +171,8 @@ func TestMarkerAndWALAgree(t *testing.T) {
 			t.Fatal(err)
 		}
 		if born.ClusterID == 0 || h.Data.ClusterID != born.ClusterID || h.Data.MemberID != born.MemberID {
-			t.Errorf("%s: the log says cluster %s member %s, the marker %s %s", name, h.Data.ClusterID, h.Data.MemberID, born.ClusterID, born.MemberID)
+			t.Errorf("%s: the log says cluster %s member %s, the marker %s %s", name, h.Data.ClusterID, h.Data.MemberID,
+				born.ClusterID, born.MemberID)
 		}
 	}
 }
@@ -257,8 +281,14 @@ func TestParseAccepts(t *testing.T) {
 		"a machine that Go does not know": {
 			"clock\t17.5\narch\tvax\n", func(h facts.Host) bool { return h.Arch == "vax" },
 		},
-		"a WAL that cannot be read": {"clock\t17.5\n" + head + "wal\tyes\nraw\n\nwal\n\x00\x00\n", func(h facts.Host) bool { return h.Data.WAL && h.Data.ClusterID == 0 }},
-		"a WAL without a byte":      {"clock\t17.5\n" + head + "wal\tyes\nraw\n\nwal\n\n", func(h facts.Host) bool { return h.Data.WAL && h.Data.ClusterID == 0 }},
+		"a WAL that cannot be read": {
+			"clock\t17.5\n" + head + "wal\tyes\nraw\n\nwal\n\x00\x00\n",
+			func(h facts.Host) bool { return h.Data.WAL && h.Data.ClusterID == 0 },
+		},
+		"a WAL without a byte": {
+			"clock\t17.5\n" + head + "wal\tyes\nraw\n\nwal\n\n",
+			func(h facts.Host) bool { return h.Data.WAL && h.Data.ClusterID == 0 },
+		},
 		"a certificate that is none": {
 			"clock\t17.5\n" + head + "file\t81a4\troot\troot\t4 1 1.0\t/etc/etcd/demo/tls/peer/cert.pem\n" +
 				"content\t/etc/etcd/demo/tls/peer/cert.pem\nraw\n==> /etc/etcd/demo/tls/peer/cert.pem <==\nAAAA\n",
@@ -267,7 +297,8 @@ func TestParseAccepts(t *testing.T) {
 		"a socket in brackets": {"clock\t17.5\n" + head + "listen\tLISTEN 0 1 [::1]:2379 [::]:*\n", func(h facts.Host) bool {
 			return h.Sockets[0] == facts.Socket{Address: "::1", Port: 2379}
 		}},
-		"a socket of somebody": {"clock\t17.5\n" + head + `listen` + "\t" + `LISTEN 0 1 [::]:2379 [::]:* users:(("a b",pid=7,fd=3),("c",pid=8,fd=3))` + "\n", func(h facts.Host) bool {
+		"a socket of somebody": {"clock\t17.5\n" + head + `listen` + "\t" +
+			`LISTEN 0 1 [::]:2379 [::]:* users:(("a b",pid=7,fd=3),("c",pid=8,fd=3))` + "\n", func(h facts.Host) bool {
 			return h.Sockets[0].Port == 2379
 		}},
 		"v2 words cut within a letter": {
@@ -275,9 +306,13 @@ func TestParseAccepts(t *testing.T) {
 			func(h facts.Host) bool { return !h.V2Store.Clean && h.V2Store.Text == strings.Repeat("x", 499) },
 		},
 		"v2 words that are none": {
-			"clock\t17.5\n" + head + "v2store\t0\t\xff\xff\n", func(h facts.Host) bool { return !h.V2Store.Clean && h.V2Store.Text == "?" },
+			"clock\t17.5\n" + head + "v2store\t0\t\xff\xff\n",
+			func(h facts.Host) bool { return !h.V2Store.Clean && h.V2Store.Text == "?" },
 		},
-		"what comes after the end": {"clock\t17.5\n" + head + "end\nmachine\tabc\n", func(h facts.Host) bool { return h.MachineID == "" }},
+		"what comes after the end": {
+			"clock\t17.5\n" + head + "end\nmachine\tabc\n",
+			func(h facts.Host) bool { return h.MachineID == "" },
+		},
 		"a socket of one who calls itself another": {
 			"clock\t17.5\n" + head + "listen\t" + `LISTEN 0 1 [::]:2379 [::]:* users:(("etcd",pid=99,",pid=7,fd=3))` + "\n",
 			func(h facts.Host) bool { return h.Sockets[0] == facts.Socket{Address: "::", Port: 2379} },
@@ -288,10 +323,17 @@ func TestParseAccepts(t *testing.T) {
 			},
 		},
 		"names of stat, which are not": {
-			"clock\t17.5\n" + head + "file\t81a4\troot\troot\t1 1 1.0\t/x\\n\n", func(h facts.Host) bool { return h.Files[`/x\n`].Kind == facts.Regular },
+			"clock\t17.5\n" + head + "file\t81a4\troot\troot\t1 1 1.0\t/x\\n\n",
+			func(h facts.Host) bool { return h.Files[`/x\n`].Kind == facts.Regular },
 		},
-		"a device":    {"clock\t17.5\n" + head + "file\t2180\troot\troot\t0 1 1.0\t/x\n", func(h facts.Host) bool { return h.Files["/x"].Kind == facts.Other }},
-		"set-user-ID": {"clock\t17.5\n" + head + "file\t89ed\troot\troot\t0 1 1.0\t/x\n", func(h facts.Host) bool { return h.Files["/x"].Mode == 0o4755 }},
+		"a device": {
+			"clock\t17.5\n" + head + "file\t2180\troot\troot\t0 1 1.0\t/x\n",
+			func(h facts.Host) bool { return h.Files["/x"].Kind == facts.Other },
+		},
+		"set-user-ID": {
+			"clock\t17.5\n" + head + "file\t89ed\troot\troot\t0 1 1.0\t/x\n",
+			func(h facts.Host) bool { return h.Files["/x"].Mode == 0o4755 },
+		},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

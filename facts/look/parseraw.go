@@ -40,7 +40,8 @@ func cutRaw(answer []byte) (text, raw []byte, err error) {
 func (p *parser) readRaw(raw []byte) {
 	if p.host.Data.WAL {
 		if begin := bytes.LastIndex(raw, []byte(rawLog)); begin >= 0 {
-			p.host.Data.ClusterID, p.host.Data.MemberID, _ = walIdentity(raw[begin+len(rawLog):]) // zero: a WAL, but nobody's that we can tell
+			// zero: a WAL, but nobody's that we can tell
+			p.host.Data.ClusterID, p.host.Data.MemberID, _ = walIdentity(raw[begin+len(rawLog):])
 			raw = raw[:begin]
 		}
 	}
@@ -100,7 +101,8 @@ func begins(raw []byte, later map[string]bool) bool {
 func (p *parser) readHeld(name string, raw []byte) {
 	if p.process != nil && path.Base(name) == "cmdline" && path.Dir(path.Dir(name)) == "/proc" {
 		args := strings.Split(strings.TrimRight(string(raw), "\x00"), "\x00")
-		if !strings.HasPrefix(args[0], "(") { // between fork and exec it is still systemd, with its own name for what is to come
+		// between fork and exec it is still systemd, with its own name for what is to come
+		if !strings.HasPrefix(args[0], "(") {
 			p.process.Args, p.host.Process = args, p.process
 		}
 		return

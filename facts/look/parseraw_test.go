@@ -58,8 +58,9 @@ func TestParseFileLines(t *testing.T) {
 		t.Errorf("%v, not read: %q", err, h.Unread)
 	}
 	ways := map[string]facts.File{
-		"/": {Kind: facts.Dir, Mode: 0o755, Owner: "a", Group: "b"}, "/var/lib": {Kind: facts.Dir, Mode: 0o755, Owner: "a", Group: "b"},
-		"/etc": {Kind: facts.Regular, Mode: 0o644, Owner: "a", Group: "b"},
+		"/":        {Kind: facts.Dir, Mode: 0o755, Owner: "a", Group: "b"},
+		"/var/lib": {Kind: facts.Dir, Mode: 0o755, Owner: "a", Group: "b"},
+		"/etc":     {Kind: facts.Regular, Mode: 0o644, Owner: "a", Group: "b"},
 	}
 	files := map[string]facts.File{
 		"/srv/data": {Kind: facts.Dir, Mode: 0o700, Owner: "a", Group: "b", Size: 7},

@@ -24,7 +24,8 @@ import (
 	"github.com/clusterup/clusterup/shellword"
 )
 
-// room is a place on this machine that the script looks at instead of the usual one. Its paths are as awkward as paths can be.
+// room is a place on this machine that the script looks at instead of the usual one. Its paths are as awkward as paths
+// can be.
 type room struct {
 	ask     facts.Ask
 	release string
@@ -38,7 +39,10 @@ type room struct {
 func newRoom(t *testing.T) room {
 	t.Helper()
 	root := filepath.Join(t.TempDir(), "it's a $(touch /nowhere) room")
-	ask := facts.Ask{Unit: "no-such-unit-of-clusterup", ConfigDir: root + "/etc/etcd/x", DataDir: root + "/data dir", Ports: []int{1}}
+	ask := facts.Ask{
+		Unit: "no-such-unit-of-clusterup", ConfigDir: root + "/etc/etcd/x", DataDir: root + "/data dir",
+		Ports: []int{1},
+	}
 	return room{ask: ask, release: root + "/opt/etcd"}
 }
 
@@ -117,7 +121,8 @@ func TestScriptInEveryShell(t *testing.T) {
 	for name, shell := range linestest.Shells() {
 		t.Run(name, func(t *testing.T) {
 			r := newRoom(t)
-			if h := r.look(t, shell...); h.Arch == "" || h.BootID == "" || h.Memory == 0 || h.Rooms["data"].Free == 0 || len(h.Rooms) != 3 || h.Ways["/"].Kind != facts.Dir || len(h.Files) > 4 || h.Data.Exists {
+			if h := r.look(t, shell...); h.Arch == "" || h.BootID == "" || h.Memory == 0 || h.Rooms["data"].Free == 0 ||
+				len(h.Rooms) != 3 || h.Ways["/"].Kind != facts.Dir || len(h.Files) > 4 || h.Data.Exists {
 				t.Errorf("an empty room: %+v", h)
 			}
 			r.ask.Owner = r.put(t, r.ask.ConfigDir+".owner", `ended {"doing":"a\\tb"}`+"\n")
@@ -130,7 +135,8 @@ func TestScriptInEveryShell(t *testing.T) {
 			key := r.put(t, r.ask.ConfigDir+"/key.pem", "secret")
 			binary := r.put(t, r.release+"/3.6.16-1/etcd", "binary")
 			h := r.look(t, shell...)
-			if string(h.Files[bundle].Content) != "bundle" || h.Files[bundle].Mode != 0o755 || h.Files[key].Content != nil || h.Files[key].Kind != facts.Regular {
+			if string(h.Files[bundle].Content) != "bundle" || h.Files[bundle].Mode != 0o755 || h.Files[key].Content != nil ||
+				h.Files[key].Kind != facts.Regular {
 				t.Errorf("files: %+v", h.Files)
 			}
 			if !h.Data.WAL || !cmp.Equal(h.Data.Entries, []string{"member", ".hidden"}) {
@@ -173,9 +179,12 @@ func TestScriptPipes(t *testing.T) {
 	binary := r.put(t, r.release+"/3.6.16-1/etcd", "binary")
 	r.put(t, r.units+"/etcd-x.service", "ExecStart="+binary)
 	pipes := []string{
-		key, peer + "/cert.pem", peer + "/key.pem", peer + "/sums", r.ask.ConfigDir + "/born.json", r.ask.ConfigDir + "/trust-peer-1.pem",
-		r.ask.ConfigDir + "/revoked-clients.crl", r.release + "/3.6.16-1/manifest", r.release + "/3.6.16-2/etcd", r.release + "/3.6.16-3/manifest",
-		r.units + "/a.service", r.units + "/no-such-unit-of-clusterup.service", r.ask.DataDir + "/member/wal/0-0.wal", r.ask.DataDir + "/member/snap/1.snap",
+		key, peer + "/cert.pem", peer + "/key.pem", peer + "/sums", r.ask.ConfigDir + "/born.json",
+		r.ask.ConfigDir + "/trust-peer-1.pem",
+		r.ask.ConfigDir + "/revoked-clients.crl", r.release + "/3.6.16-1/manifest", r.release + "/3.6.16-2/etcd",
+		r.release + "/3.6.16-3/manifest",
+		r.units + "/a.service", r.units + "/no-such-unit-of-clusterup.service", r.ask.DataDir + "/member/wal/0-0.wal",
+		r.ask.DataDir + "/member/snap/1.snap",
 	}
 	for _, pipe := range pipes {
 		if err := os.MkdirAll(filepath.Dir(pipe), 0o755); err != nil {
@@ -187,7 +196,8 @@ func TestScriptPipes(t *testing.T) {
 	}
 	for name, shell := range linestest.Shells() {
 		h := r.look(t, shell...)
-		if h.Files[key].Kind == facts.Regular || h.Binaries[binary] != digest("binary") || len(h.Binaries) != 1 || len(h.InUse) != 1 {
+		if h.Files[key].Kind == facts.Regular || h.Binaries[binary] != digest("binary") || len(h.Binaries) != 1 ||
+			len(h.InUse) != 1 {
 			t.Errorf("%s: a host of pipes: %+v", name, h)
 		}
 	}
@@ -197,7 +207,10 @@ func TestScriptPipes(t *testing.T) {
 func TestScriptMissingTools(t *testing.T) {
 	r := newRoom(t)
 	bin := t.TempDir()
-	for _, tool := range []string{"cat", "sed", "date", "uname", "stat", "base64", "tr", "df", "dirname", "cut", "readlink", "head", "sha256sum"} {
+	for _, tool := range []string{
+		"cat", "sed", "date", "uname", "stat", "base64", "tr", "df", "dirname", "cut",
+		"readlink", "head", "sha256sum",
+	} {
 		real, err := exec.LookPath(tool)
 		if err != nil {
 			t.Fatal(err)
@@ -336,7 +349,8 @@ func digest(text string) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// TestScriptPackages: scripts of packages that delete what clusters of before have; a package that keeps it, or none, is not named.
+// TestScriptPackages: scripts of packages that delete what clusters of before have; a package that keeps it, or none,
+// is not named.
 func TestScriptPackages(t *testing.T) {
 	const deletes = "#!/bin/sh\nset -e\nif [ \"$1\" = \"purge\" ]; then\n\tdeluser --system etcd || true\n\trm -rf /var/lib/etcd || true\nfi\n"
 	for name, shell := range linestest.Shells() {

@@ -14,7 +14,8 @@ import (
 	"github.com/clusterup/clusterup/facts/lines/linestest"
 )
 
-// lookV2 runs the script where systemd says that the process of a release, which is no etcd, is the unit's main process.
+// lookV2 runs the script where systemd says that the process of a release, which is no etcd, is the unit's main
+// process.
 func lookV2(t *testing.T, shell []string, release, etcdutl string, change func(*room)) *facts.V2Store {
 	t.Helper()
 	r := newRoom(t)
@@ -39,7 +40,8 @@ func lookV2(t *testing.T, shell []string, release, etcdutl string, change func(*
 	}
 
 	bin := t.TempDir()
-	r.put(t, bin+"/systemctl", fmt.Sprintf("#!/bin/sh\ncase $1 in --version) echo systemd 252 ;; *) echo MainPID=%d ;; esac\n", etcd.Process.Pid))
+	r.put(t, bin+"/systemctl",
+		fmt.Sprintf("#!/bin/sh\ncase $1 in --version) echo systemd 252 ;; *) echo MainPID=%d ;; esac\n", etcd.Process.Pid))
 	r.env = []string{"PATH=" + bin + ":" + os.Getenv("PATH")}
 	r.systemd = bin
 	if change != nil {
@@ -52,7 +54,8 @@ func lookV2(t *testing.T, shell []string, release, etcdutl string, change func(*
 	return h.V2Store
 }
 
-// echo is an etcdutl that says how it was called, so that nothing else does as an answer, and then what the real one says.
+// echo is an etcdutl that says how it was called, so that nothing else does as an answer, and then what the real one
+// says.
 const echo = `cat; for a; do printf '<%s>' "${a##*/}"; done; echo; echo 'No custom content found in both v2store and WAL records.'` + "\n"
 
 func TestScriptV2Store(t *testing.T) {
@@ -62,17 +65,35 @@ func TestScriptV2Store(t *testing.T) {
 		change           func(*room)
 		want             *facts.V2Store
 	}{
-		"clean": {"3.5.35-1", echo, nil, &facts.V2Store{Clean: true, Text: "<check><v2store><--data-dir><data dir>\n" + clean}},
+		"clean": {"3.5.35-1", echo, nil, &facts.V2Store{
+			Clean: true,
+			Text:  "<check><v2store><--data-dir><data dir>\n" + clean,
+		}},
 		"with a WAL directory": {"3.5.35-1", echo, func(r *room) { r.ask.WALDir = "/srv/it's/log" }, &facts.V2Store{
 			Clean: true, Text: "<check><v2store><--data-dir><data dir><--wal-dir><log>\n" + clean,
 		}},
-		"content in the WAL": {"3.5.35-1", "echo 'custom v2 content' >&2; exit 1\n", nil, &facts.V2Store{Clean: false, Text: "custom v2 content"}},
-		"said, but failed":   {"3.5.35-1", echo + "exit 3\n", nil, &facts.V2Store{Clean: false, Text: "<check><v2store><--data-dir><data dir>\n" + clean}},
-		"an old etcdutl": {"3.5.20-1", `echo 'Error: unknown command "check" for "etcdutl"' >&2; exit 1` + "\n", nil, &facts.V2Store{
-			Clean: false, Text: `Error: unknown command "check" for "etcdutl"`,
-		}},
-		"help instead":    {"3.5.35-1", "echo 'Usage: etcdutl check [command]'\n", nil, &facts.V2Store{Clean: false, Text: "Usage: etcdutl check [command]"}},
-		"many words":      {"3.5.35-1", "head -c 100000 /dev/zero | tr '\\0' x; exit 1\n", nil, &facts.V2Store{Clean: false, Text: strings.Repeat("x", maxV2Words)}},
+		"content in the WAL": {
+			"3.5.35-1", "echo 'custom v2 content' >&2; exit 1\n", nil,
+			&facts.V2Store{Clean: false, Text: "custom v2 content"},
+		},
+		"said, but failed": {
+			"3.5.35-1", echo + "exit 3\n", nil,
+			&facts.V2Store{Clean: false, Text: "<check><v2store><--data-dir><data dir>\n" + clean},
+		},
+		"an old etcdutl": {
+			"3.5.20-1", `echo 'Error: unknown command "check" for "etcdutl"' >&2; exit 1` + "\n", nil,
+			&facts.V2Store{
+				Clean: false, Text: `Error: unknown command "check" for "etcdutl"`,
+			},
+		},
+		"help instead": {
+			"3.5.35-1", "echo 'Usage: etcdutl check [command]'\n", nil,
+			&facts.V2Store{Clean: false, Text: "Usage: etcdutl check [command]"},
+		},
+		"many words": {
+			"3.5.35-1", "head -c 100000 /dev/zero | tr '\\0' x; exit 1\n", nil,
+			&facts.V2Store{Clean: false, Text: strings.Repeat("x", maxV2Words)},
+		},
 		"not asked":       {"3.5.35-1", echo, func(r *room) { r.ask.V2Store = false }, nil},
 		"another minor":   {"3.6.16-1", echo, nil, nil},
 		"no etcdutl":      {"3.5.35-1", "", nil, nil},
@@ -117,13 +138,28 @@ func TestScriptV2Log(t *testing.T) {
 		change  func(*testing.T, *room)
 		want    *facts.V2Store
 	}{
-		"nothing old":       {"3.6.16-1", data(map[string]string{wal: ours}), &facts.V2Store{Clean: true}},
-		"members":           {"3.6.16-1", data(map[string]string{wal: old, later: ours}), &facts.V2Store{Text: oldRequests}},
-		"the version":       {"3.6.16-1", data(map[string]string{wal: ours, later: version}), &facts.V2Store{Text: oldRequests}},
-		"covered":           {"3.6.16-1", data(map[string]string{wal: old, snap: fmt.Sprintf(snapshot, "3.6.0")}), &facts.V2Store{Clean: true}},
-		"covered too early": {"3.6.16-1", data(map[string]string{wal: old, snap: fmt.Sprintf(snapshot, "3.5.0")}), &facts.V2Store{Text: oldRequests}},
-		"covered, then not": {"3.6.16-1", data(map[string]string{wal: old, snap: fmt.Sprintf(snapshot, "3.6.0"), "snap/0000000000000002-000000000000000b.snap": "cut"}), &facts.V2Store{Text: oldRequests}},
-		"another minor":     {"3.7.3-1", data(map[string]string{wal: old}), nil},
+		"nothing old": {"3.6.16-1", data(map[string]string{wal: ours}), &facts.V2Store{Clean: true}},
+		"members":     {"3.6.16-1", data(map[string]string{wal: old, later: ours}), &facts.V2Store{Text: oldRequests}},
+		"the version": {
+			"3.6.16-1", data(map[string]string{wal: ours, later: version}),
+			&facts.V2Store{Text: oldRequests},
+		},
+		"covered": {
+			"3.6.16-1", data(map[string]string{wal: old, snap: fmt.Sprintf(snapshot, "3.6.0")}),
+			&facts.V2Store{Clean: true},
+		},
+		"covered too early": {
+			"3.6.16-1", data(map[string]string{wal: old, snap: fmt.Sprintf(snapshot, "3.5.0")}),
+			&facts.V2Store{Text: oldRequests},
+		},
+		"covered, then not": {
+			"3.6.16-1",
+			data(map[string]string{
+				wal: old, snap: fmt.Sprintf(snapshot, "3.6.0"),
+				"snap/0000000000000002-000000000000000b.snap": "cut",
+			}), &facts.V2Store{Text: oldRequests},
+		},
+		"another minor": {"3.7.3-1", data(map[string]string{wal: old}), nil},
 		"a log somewhere else": {"3.6.16-1", func(t *testing.T, r *room) {
 			r.ask.WALDir = r.ask.DataDir + "/log"
 			r.put(t, r.ask.WALDir+"/1.wal", old)

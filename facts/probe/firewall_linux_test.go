@@ -76,13 +76,22 @@ func TestProbeFirewall(t *testing.T) {
 		nft, iptables, version string // what they print; "" is a command that the host does not have
 		want                   []Firewall
 	}{
-		"nothing":               {},
-		"a port dropped":        {nft: nftDropsAPort, want: []Firewall{{Tool: "nft", Rules: 1, Named: 1}}},
-		"all but some dropped":  {nft: nftDropsTheRest, want: []Firewall{{Tool: "nft", Rules: 3, Named: 2, Drop: true}}},
-		"chains without rules":  {nft: nftAsDebianShipsIt, want: []Firewall{{Tool: "nft"}}},
-		"iptables alone":        {iptables: iptablesSaved, version: "nf_tables", want: []Firewall{{Tool: "iptables", Rules: 4, Named: 1, Drop: true}}},
-		"iptables over nft":     {nft: nftDropsAPort, iptables: iptablesSaved, version: "nf_tables", want: []Firewall{{Tool: "nft", Rules: 1, Named: 1}}},
-		"old iptables and nft":  {nft: nftDropsAPort, iptables: iptablesSaved, version: "legacy", want: []Firewall{{Tool: "nft", Rules: 1, Named: 1}, {Tool: "iptables", Rules: 4, Named: 1, Drop: true}}},
+		"nothing":              {},
+		"a port dropped":       {nft: nftDropsAPort, want: []Firewall{{Tool: "nft", Rules: 1, Named: 1}}},
+		"all but some dropped": {nft: nftDropsTheRest, want: []Firewall{{Tool: "nft", Rules: 3, Named: 2, Drop: true}}},
+		"chains without rules": {nft: nftAsDebianShipsIt, want: []Firewall{{Tool: "nft"}}},
+		"iptables alone": {
+			iptables: iptablesSaved, version: "nf_tables",
+			want: []Firewall{{Tool: "iptables", Rules: 4, Named: 1, Drop: true}},
+		},
+		"iptables over nft": {
+			nft: nftDropsAPort, iptables: iptablesSaved, version: "nf_tables",
+			want: []Firewall{{Tool: "nft", Rules: 1, Named: 1}},
+		},
+		"old iptables and nft": {
+			nft: nftDropsAPort, iptables: iptablesSaved, version: "legacy",
+			want: []Firewall{{Tool: "nft", Rules: 1, Named: 1}, {Tool: "iptables", Rules: 4, Named: 1, Drop: true}},
+		},
 		"old iptables, no rule": {iptables: iptablesEmpty, version: "legacy", want: []Firewall{{Tool: "iptables"}}},
 	} {
 		t.Run(name, func(t *testing.T) {

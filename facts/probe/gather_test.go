@@ -65,7 +65,9 @@ func (h *probedHost) AskUntil(ctx context.Context, script string, until <-chan s
 	return err
 }
 
-func (h *probedHost) listen(ctx context.Context, at []string, nonce string, until <-chan struct{}, out io.Writer) error {
+func (h *probedHost) listen(ctx context.Context, at []string, nonce string, until <-chan struct{},
+	out io.Writer,
+) error {
 	if h.deaf {
 		<-until
 		return errors.New("no answer")
@@ -170,7 +172,10 @@ func outcome(probes map[string]Probe) []string {
 func TestGatherProbes(t *testing.T) {
 	cert, sum := certificateOf(t)
 	running := func(src Source, n *network, leaf string) {
-		src.Asks["b"] = Ask{DataDir: "/data", Doors: []Door{{Name: "peer", Address: "10.0.0.2:2380", Running: true, Leaf: leaf}}}
+		src.Asks["b"] = Ask{
+			DataDir: "/data",
+			Doors:   []Door{{Name: "peer", Address: "10.0.0.2:2380", Running: true, Leaf: leaf}},
+		}
 		n.serve["10.0.0.2:2380"] = func(c net.Conn) {
 			_ = tls.Server(c, &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{cert}}).Handshake()
 			_ = c.Close()
@@ -203,7 +208,10 @@ func TestGatherProbes(t *testing.T) {
 				n.broken["a→10.0.0.1:2380"] = fmt.Errorf("%w: prohibited", facts.ErrNoForwarding)
 				n.broken["a→10.0.0.2:2380"] = facts.ErrNoForwarding
 			},
-			[]string{"a→a the host forwards no connections: prohibited", "a→b the host forwards no connections", "b→a ok", "b→b ok"},
+			[]string{
+				"a→a the host forwards no connections: prohibited", "a→b the host forwards no connections", "b→a ok",
+				"b→b ok",
+			},
 		},
 		"no listener": {
 			func(_ *Source, _, b *probedHost, _ *network) { b.hold = "cannot listen: Address already in use" },
@@ -273,7 +281,10 @@ func TestGatherProbes(t *testing.T) {
 
 // A listener says from where it sees others come, and as much as that is believed.
 func TestGatherProbesSource(t *testing.T) {
-	for said, want := range map[string]string{"10.0.0.9:4711": "10.0.0.9", "[::ffff:10.0.0.9]:4711": "10.0.0.9", "[fd00::9]:1": "fd00::9", "-": "", "me": ""} {
+	for said, want := range map[string]string{
+		"10.0.0.9:4711": "10.0.0.9", "[::ffff:10.0.0.9]:4711": "10.0.0.9",
+		"[fd00::9]:1": "fd00::9", "-": "", "me": "",
+	} {
 		synctest.Test(t, func(t *testing.T) {
 			src, _, b, _ := pair()
 			b.sees = said

@@ -16,7 +16,8 @@ import (
 // short is an error.
 func parse(answer []byte) (Probe, error) {
 	r := &reader{probe: Probe{
-		Places: map[string]Place{}, Resolved: map[string][]string{}, Pings: map[string]time.Duration{}, Callers: map[string]string{},
+		Places: map[string]Place{}, Resolved: map[string][]string{}, Pings: map[string]time.Duration{},
+		Callers: map[string]string{},
 	}}
 	unread, err := lines.Read(answer, kinds, r)
 	if err != nil {
@@ -35,13 +36,19 @@ type reader struct {
 
 // kinds says how many fields each kind of line has, and what they mean.
 var kinds = map[string]lines.Kind[*reader]{
-	"cpus":       lines.Of(1, func(r *reader, f []string) error { return lines.Number(&r.probe.CPUs, f[0]) }),
-	"swap":       lines.Of(1, func(r *reader, f []string) error { return lines.Kilobytes(&r.probe.Swap, f[0]) }),
-	"synced":     lines.Of(1, func(r *reader, f []string) error { r.probe.Synced = f[0]; return nil }),
-	"service":    lines.Of(1, func(r *reader, f []string) error { r.probe.Services = append(r.probe.Services, f[0]); return nil }),
-	"selinux":    lines.Of(1, func(r *reader, f []string) error { r.probe.SELinux = f[0]; return nil }),
-	"apparmor":   lines.Of(1, func(r *reader, f []string) error { r.probe.AppArmor = f[0]; return nil }),
-	"confined":   lines.Of(1, func(r *reader, f []string) error { r.probe.Confined = append(r.probe.Confined, f[0]); return nil }),
+	"cpus":   lines.Of(1, func(r *reader, f []string) error { return lines.Number(&r.probe.CPUs, f[0]) }),
+	"swap":   lines.Of(1, func(r *reader, f []string) error { return lines.Kilobytes(&r.probe.Swap, f[0]) }),
+	"synced": lines.Of(1, func(r *reader, f []string) error { r.probe.Synced = f[0]; return nil }),
+	"service": lines.Of(1, func(r *reader, f []string) error {
+		r.probe.Services = append(r.probe.Services, f[0])
+		return nil
+	}),
+	"selinux":  lines.Of(1, func(r *reader, f []string) error { r.probe.SELinux = f[0]; return nil }),
+	"apparmor": lines.Of(1, func(r *reader, f []string) error { r.probe.AppArmor = f[0]; return nil }),
+	"confined": lines.Of(1, func(r *reader, f []string) error {
+		r.probe.Confined = append(r.probe.Confined, f[0])
+		return nil
+	}),
 	"unmeasured": lines.Of(1, func(r *reader, f []string) error { r.probe.Fsync.Why = f[0]; return nil }),
 	"floor":      lines.Of(1, func(r *reader, f []string) error { return seconds(&r.floors, f[0]) }),
 	"fsync":      lines.Of(1, func(r *reader, f []string) error { return seconds(&r.writes, f[0]) }),

@@ -17,7 +17,8 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files instead of comparing with them")
 
-// The answers in testdata are of real hosts: a bare one, one with a packet filter, and one whose data directory is on a full tmpfs.
+// The answers in testdata are of real hosts: a bare one, one with a packet filter, and one whose data directory is on a
+// full tmpfs.
 func TestParseProbeGolden(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.txt")
 	if err != nil || len(files) < 3 {
@@ -94,8 +95,12 @@ func TestParseProbeLines(t *testing.T) {
 	}
 	want := Probe{
 		OpenFiles: 1048576, Addresses: []HostAddress{{IP: "2001:db8::7", Duplicate: true}},
-		Fsync:  Latency{Samples: 3, P50: 2 * time.Millisecond, P99: 3 * time.Millisecond, Max: 3 * time.Millisecond, Floor: 20 * time.Microsecond},
-		Places: map[string]Place{}, Resolved: map[string][]string{}, Pings: map[string]time.Duration{}, Callers: map[string]string{},
+		Fsync: Latency{
+			Samples: 3, P50: 2 * time.Millisecond, P99: 3 * time.Millisecond, Max: 3 * time.Millisecond,
+			Floor: 20 * time.Microsecond,
+		},
+		Places: map[string]Place{}, Resolved: map[string][]string{}, Pings: map[string]time.Duration{},
+		Callers: map[string]string{},
 	}
 	if diff := cmp.Diff(want, probe); diff != "" {
 		t.Error(diff)
@@ -111,7 +116,14 @@ func TestRank(t *testing.T) {
 	for i := range 200 {
 		sorted = append(sorted, time.Duration(i+1))
 	}
-	for _, test := range []struct{ n, percent, want int }{{200, 50, 100}, {200, 99, 198}, {100, 99, 99}, {99, 99, 99}, {1, 50, 1}, {2, 50, 1}} {
+	for _, test := range []struct{ n, percent, want int }{
+		{200, 50, 100},
+		{200, 99, 198},
+		{100, 99, 99},
+		{99, 99, 99},
+		{1, 50, 1},
+		{2, 50, 1},
+	} {
 		if got := rank(sorted[:test.n], test.percent); got != time.Duration(test.want) {
 			t.Errorf("rank %d of %d is %d, want %d", test.percent, test.n, got, test.want)
 		}
@@ -120,10 +132,12 @@ func TestRank(t *testing.T) {
 
 func TestProbeAskQuotes(t *testing.T) {
 	script := Ask{DataDir: "/srv/it's", Ports: []int{1, 2}}.Script("n", "abc")
-	if !strings.HasPrefix(script, `data='/srv/it'\''s'`) || !strings.Contains(script, "\nports='1 2'\n") || !strings.Contains(script, "\ndisk=''\n") {
+	if !strings.HasPrefix(script, `data='/srv/it'\''s'`) || !strings.Contains(script, "\nports='1 2'\n") ||
+		!strings.Contains(script, "\ndisk=''\n") {
 		t.Errorf("script begins %.120q", script)
 	}
-	if script := (Ask{Doors: []Door{{Running: true}, {Shut: "x"}}}).Script("n", "abc"); !strings.Contains(script, "\nlisten=''\n") {
+	if script := (Ask{Doors: []Door{{Running: true}, {Shut: "x"}}}).Script("n", "abc"); !strings.Contains(script,
+		"\nlisten=''\n") {
 		t.Errorf("a listener without a door to listen at: %.400q", script)
 	}
 }

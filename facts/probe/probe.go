@@ -47,24 +47,32 @@ type Probe struct {
 	Failed string `json:"failed,omitempty"` // why there is no answer; all but Reach is then zero
 	Err    error  `json:"-"`                // the error behind Failed
 
-	CPUs      int                      `json:"cpus"`
-	Swap      int64                    `json:"swap"`                // bytes in use as swap space, or ready to be
-	Synced    string                   `json:"synced,omitempty"`    // yes, no, or container: the clock is that of the machine beneath; empty: not known
-	Services  []string                 `json:"services,omitempty"`  // active ones of those that keep time or filter packets
-	Places    map[string]Place         `json:"places,omitempty"`    // data, wal, opt
-	Sealed    map[string]string        `json:"sealed,omitempty"`    // directory → why nothing could be made there, in the host's words
-	Fsync     Latency                  `json:"fsync"`               // of synchronous writes where the write-ahead log will lie
-	Addresses []HostAddress            `json:"addresses,omitempty"` // of all interfaces; nil: not known
-	Resolved  map[string][]string      `json:"resolved,omitempty"`  // names among the asked addresses → what they mean on the host
-	SELinux   string                   `json:"selinux,omitempty"`   // enforcing, permissive, disabled; empty: the kernel has none
-	AppArmor  string                   `json:"apparmor,omitempty"`  // enabled; else empty
-	Confined  []string                 `json:"confined,omitempty"`  // AppArmor profiles with etcd in their name
-	Firewall  []Firewall               `json:"firewall,omitempty"`
-	OpenFiles int64                    `json:"open_files"`         // the most that a unit may get
-	Pings     map[string]time.Duration `json:"pings_ns,omitempty"` // the mean time that packets took to an address and back
-	Callers   map[string]string        `json:"-"`                  // who called at its doors, HOST:PORT, by the process that answered
-	Reach     []Reach                  `json:"reach,omitempty"`    // by member and door, in the order asked
-	Unread    []string                 `json:"unread,omitempty"`   // what the host said and nobody can read, and why
+	CPUs int   `json:"cpus"`
+	Swap int64 `json:"swap"` // bytes in use as swap space, or ready to be
+	// yes, no, or container: the clock is that of the machine beneath; empty: not known
+	Synced string `json:"synced,omitempty"`
+	// active ones of those that keep time or filter packets
+	Services []string         `json:"services,omitempty"`
+	Places   map[string]Place `json:"places,omitempty"` // data, wal, opt
+	// directory → why nothing could be made there, in the host's words
+	Sealed map[string]string `json:"sealed,omitempty"`
+	// of synchronous writes where the write-ahead log will lie
+	Fsync     Latency       `json:"fsync"`
+	Addresses []HostAddress `json:"addresses,omitempty"` // of all interfaces; nil: not known
+	// names among the asked addresses → what they mean on the host
+	Resolved map[string][]string `json:"resolved,omitempty"`
+	// enforcing, permissive, disabled; empty: the kernel has none
+	SELinux   string     `json:"selinux,omitempty"`
+	AppArmor  string     `json:"apparmor,omitempty"` // enabled; else empty
+	Confined  []string   `json:"confined,omitempty"` // AppArmor profiles with etcd in their name
+	Firewall  []Firewall `json:"firewall,omitempty"`
+	OpenFiles int64      `json:"open_files"` // the most that a unit may get
+	// the mean time that packets took to an address and back
+	Pings map[string]time.Duration `json:"pings_ns,omitempty"`
+	// who called at its doors, HOST:PORT, by the process that answered
+	Callers map[string]string `json:"-"`
+	Reach   []Reach           `json:"reach,omitempty"`  // by member and door, in the order asked
+	Unread  []string          `json:"unread,omitempty"` // what the host said and nobody can read, and why
 }
 
 // Place is the file system on which a directory lies or will lie.

@@ -57,7 +57,8 @@ func TestProbeInEveryShell(t *testing.T) {
 		if probe.CPUs == 0 || probe.OpenFiles < 100 || len(probe.Unread) > 0 || len(probe.Firewall) != 1 {
 			t.Errorf("%s: %+v", name, probe)
 		}
-		if data.Dir != dir || data.Inodes != int64(fs.Files) || data.Free <= 0 || data.Free > int64(fs.Blocks)*fs.Bsize || data.Type == "-" {
+		if data.Dir != dir || data.Inodes != int64(fs.Files) || data.Free <= 0 || data.Free > int64(fs.Blocks)*fs.Bsize ||
+			data.Type == "-" {
 			t.Errorf("%s: data lies on %+v", name, data)
 		}
 		if wal.Dir != "/proc" || wal.Mount != "/proc" || wal.Type != "proc" || wal.Free != -1 || wal.Inodes != 0 {
@@ -85,7 +86,8 @@ func probed(t *testing.T, shell []string, ask Ask) (Probe, int) {
 	write(t, script, ask.Script("n", "x"))
 	// The shell is 2, and the one that says its number would be 3.
 	count := `last=$1; shift; "$@" </dev/null; /bin/sh -c 'echo $$' >"$last"`
-	args := append([]string{"--pid", "--fork", "--mount-proc", "--kill-child", "/bin/sh", "-c", count, "sh", last}, append(shell, script)...)
+	args := append([]string{"--pid", "--fork", "--mount-proc", "--kill-child", "/bin/sh", "-c", count, "sh", last},
+		append(shell, script)...)
 	if os.Getuid() != 0 {
 		args = append([]string{"--user", "--map-root-user"}, args...)
 	}
@@ -127,7 +129,8 @@ func TestProbeDoors(t *testing.T) {
 		if why := open.doors(t); why != "" {
 			t.Fatalf("%s: doors are shut: %s", name, why)
 		}
-		if why := shut.doors(t); !strings.HasPrefix(why, "cannot listen: ") || !strings.Contains(why, "Address already in use") {
+		if why := shut.doors(t); !strings.HasPrefix(why, "cannot listen: ") ||
+			!strings.Contains(why, "Address already in use") {
 			t.Errorf("%s: doors of which one is taken: %q", name, why)
 		}
 		called := map[string]string{}
@@ -159,7 +162,8 @@ func TestProbeDoorsEnd(t *testing.T) {
 	}
 	at := freePort(t)
 	ask := Ask{DataDir: t.TempDir(), Doors: []Door{{Listen: at}}}
-	s := startScript(t, linestest.Shells()["sh"], strings.Replace(ask.Script("nonce", "end"), "--foreground 60 ", "--foreground 1 ", 1))
+	s := startScript(t, linestest.Shells()["sh"],
+		strings.Replace(ask.Script("nonce", "end"), "--foreground 60 ", "--foreground 1 ", 1))
 	if why := s.doors(t); why != "" {
 		t.Fatalf("doors are shut: %s", why)
 	}

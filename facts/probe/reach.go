@@ -138,7 +138,7 @@ var errGreeted = errors.New("the certificate was shown")
 func greets(ctx context.Context, conn net.Conn, leaf string) error {
 	other := ""
 	config := &tls.Config{
-		InsecureSkipVerify: true, //nolint:gosec // nothing is said on this connection; whose certificate it is, is checked below
+		InsecureSkipVerify: true, //nolint:gosec // nothing is said here; whose certificate it is, is checked below
 		VerifyPeerCertificate: func(chain [][]byte, _ [][]*x509.Certificate) error {
 			if len(chain) > 0 {
 				sum := sha256.Sum256(chain[0])

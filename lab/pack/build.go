@@ -54,7 +54,8 @@ func goCommand(ctx context.Context, r rel, dir string, progress io.Writer, args 
 	var said bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &said, &said
 	// The caller's own flags and workspace are for other modules; the target and the processor level decide the bytes.
-	cmd.Env = append(os.Environ(), "GOFLAGS=-mod=mod", "GOWORK=off", "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+r.arch, "GOAMD64=v1", "GOARM64=v8.0")
+	cmd.Env = append(os.Environ(), "GOFLAGS=-mod=mod", "GOWORK=off", "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+r.arch,
+		"GOAMD64=v1", "GOARM64=v8.0")
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	cmd.WaitDelay = 10 * time.Second
 	fmt.Fprintf(progress, "etcd %s for linux/%s: go %s %s\n", r.version, r.arch, args[0], args[len(args)-1])

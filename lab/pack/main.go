@@ -98,7 +98,8 @@ func parse(args []string, stderr io.Writer) (options, error) {
 		fs.PrintDefaults()
 	}
 	fs.StringVar(&o.arch, "arch", runtime.GOARCH, "`architecture`: "+strings.Join(arches, ", "))
-	fs.StringVar(&o.out, "out", "", "mirror `folder` (default "+systemOut+", or below the user's cache folder where that is not writable)")
+	fs.StringVar(&o.out, "out", "", "mirror `folder` (default "+systemOut+
+		", or below the user's cache folder where that is not writable)")
 	if err := fs.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
 			return o, err
@@ -116,7 +117,8 @@ func parse(args []string, stderr io.Writer) (options, error) {
 		}
 	}
 	if !slices.Contains(arches, o.arch) {
-		return o, usageError(fmt.Sprintf("read architecture %q: etcd has releases for %s", o.arch, strings.Join(arches, ", ")))
+		return o, usageError(fmt.Sprintf("read architecture %q: etcd has releases for %s", o.arch,
+			strings.Join(arches, ", ")))
 	}
 	return o, nil
 }

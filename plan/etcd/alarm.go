@@ -123,7 +123,8 @@ func (v view) makeRoom() string {
 			"; then " + disarm + ". Or raise quota_backend_bytes, apply, and disarm it"
 	}
 	return "make room and disarm it: " + etcdctl("endpoint status -w json") + " says the revision; then " +
-		etcdctl("compact REVISION") + "; then " + etcdctl("defrag") + "; then " + disarm + ". Or raise quota_backend_bytes, apply, and disarm it"
+		etcdctl("compact REVISION") + "; then " + etcdctl("defrag") + "; then " + disarm +
+		". Or raise quota_backend_bytes, apply, and disarm it"
 }
 
 // raisesQuota says whether a member runs with a smaller quota than the inventory asks for.

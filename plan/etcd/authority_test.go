@@ -30,7 +30,10 @@ func ending(s facts.Snapshot, role string, generation int, after time.Duration) 
 func TestSigner(t *testing.T) {
 	w := wanted(t, 3)
 	one := settled(t, w)
-	next := facts.CA{Role: "client", Generation: 2, SHA256: "second", PEM: []byte("second\n"), Signing: true, NotAfter: noon.AddDate(20, 0, 0)}
+	next := facts.CA{
+		Role: "client", Generation: 2, SHA256: "second", PEM: []byte("second\n"), Signing: true,
+		NotAfter: noon.AddDate(20, 0, 0),
+	}
 	two := with(one, next)
 	trusting := two
 	for _, m := range w.Cluster.Members {

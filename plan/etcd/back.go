@@ -12,9 +12,10 @@ import (
 	"github.com/clusterup/clusterup/units"
 )
 
-// Back is the stage that takes a member back to what it ran with before a restart that did not bring it up again. It is nil where there
-// is no need, since it serves by now; or no way, since it did not serve before either, its next start would not be what its unit file says, or the
-// cluster's data is of a version by now that what it ran before does not know. before is what the restart was decided on, and now what was seen after it failed.
+// Back is the stage that takes a member back to what it ran with before a restart that did not bring it up again. It is
+// nil where there is no need, since it serves by now; or no way, since it did not serve before either, its next start
+// would not be what its unit file says, or the cluster's data is of a version by now that what it ran before does not
+// know. before is what the restart was decided on, and now what was seen after it failed.
 func Back(w Want, before, now facts.Snapshot, failed plan.Stage) *plan.Stage {
 	at := slices.IndexFunc(failed.Steps, func(s plan.Step) bool { return s.Kind == plan.RestartMember })
 	if at < 0 {
@@ -64,7 +65,8 @@ func Back(w Want, before, now facts.Snapshot, failed plan.Stage) *plan.Stage {
 func (v view) passed(restart plan.Step) bool {
 	later := false
 	v.Each(func(m inventory.Member, host facts.Host) {
-		if m.Name != restart.Host && host.Etcd != nil && version.Compare(version.Minor(host.Etcd.StorageVersion), version.Minor(restart.From)) > 0 {
+		if m.Name != restart.Host && host.Etcd != nil &&
+			version.Compare(version.Minor(host.Etcd.StorageVersion), version.Minor(restart.From)) > 0 {
 			later = true
 		}
 	})

@@ -13,7 +13,10 @@ func TestBack(t *testing.T) {
 	old := at(wanted(t, 3), "3.5.35")
 	w := at(old, "3.6.16")
 	before := settled(t, old)
-	before.Operator.Snapshots = []facts.SavedSnapshot{{ClusterID: before.Hosts["etcd-1"].Data.ClusterID, Version: "3.5.35", Taken: noon}}
+	before.Operator.Snapshots = []facts.SavedSnapshot{{
+		ClusterID: before.Hosts["etcd-1"].Data.ClusterID, Version: "3.5.35",
+		Taken: noon,
+	}}
 	stage := plan.Stage{}
 	for range 5 {
 		next, err := Next(w, before)
@@ -45,10 +48,13 @@ func TestBack(t *testing.T) {
 		stage       plan.Stage
 		back        bool
 	}{
-		"down":                    {before, down, stage, true},
-		"hangs":                   {before, change(after, name, func(h *facts.Host) { h.Reads = false }), stage, true},
-		"serves by now":           {before, after, stage, false},
-		"cannot be looked at":     {before, change(after, name, func(h *facts.Host) { h.Unreachable = "i/o timeout" }), stage, false},
+		"down":          {before, down, stage, true},
+		"hangs":         {before, change(after, name, func(h *facts.Host) { h.Reads = false }), stage, true},
+		"serves by now": {before, after, stage, false},
+		"cannot be looked at": {
+			before, change(after, name, func(h *facts.Host) { h.Unreachable = "i/o timeout" }), stage,
+			false,
+		},
 		"did not serve before":    {change(before, name, func(h *facts.Host) { h.Reads = false }), down, stage, false},
 		"did not run before":      {change(before, name, stop), down, stage, false},
 		"data has come along":     {before, storage(down, "3.6.0"), stage, false},
@@ -63,7 +69,8 @@ func TestBack(t *testing.T) {
 			continue
 		}
 		unit := string(back.Steps[0].Changes[0].Data)
-		if versionIn(unit) != "3.5.35" || !strings.Contains(unit, "initial-cluster-state=existing") || !strings.Contains(back.Name, "back to etcd 3.5.35") {
+		if versionIn(unit) != "3.5.35" || !strings.Contains(unit, "initial-cluster-state=existing") ||
+			!strings.Contains(back.Name, "back to etcd 3.5.35") {
 			t.Errorf("%s: %s with the unit of etcd %s", what, back.Name, versionIn(unit))
 		}
 	}

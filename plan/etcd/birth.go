@@ -7,8 +7,8 @@ import (
 	"github.com/clusterup/clusterup/units"
 )
 
-// recordBirth writes the markers, once every member takes part. From then on the units say "existing", which prepare sees to, and a
-// host that loses its data is not started without them.
+// recordBirth writes the markers, once every member takes part. From then on the units say "existing", which prepare
+// sees to, and a host that loses its data is not started without them.
 func (v view) recordBirth() (*plan.Stage, error) {
 	var steps []plan.Step
 	v.Each(func(m inventory.Member, host facts.Host) {

@@ -9,14 +9,15 @@ import (
 	"github.com/clusterup/clusterup/plan"
 )
 
-// Build asks Next and Simulate in turn until there is nothing left to do. A refusal on the way comes back as *Refused, with the
-// stages before it in the plan.
+// Build asks Next and Simulate in turn until there is nothing left to do. A refusal on the way comes back as *Refused,
+// with the stages before it in the plan.
 func Build(w Want, s facts.Snapshot) (plan.Plan, error) { return BuildWith(Next, w, s) }
 
 // unsaid are the notes without those of alarms that a refusal speaks of.
 func unsaid(notes []string, w Want, s facts.Snapshot, err error) []string {
 	var refused *plan.Refused
-	if !errors.As(err, &refused) || !slices.ContainsFunc(refused.Refusals, func(r plan.Refusal) bool { return r.Kind == plan.Alarmed }) {
+	if !errors.As(err, &refused) || !slices.ContainsFunc(refused.Refusals,
+		func(r plan.Refusal) bool { return r.Kind == plan.Alarmed }) {
 		return notes
 	}
 	for _, alarm := range Alarms(w, s) {
@@ -28,7 +29,10 @@ func unsaid(notes []string, w Want, s facts.Snapshot, err error) []string {
 // BuildWith is Build for another way to decide, such as NextDestroy.
 func BuildWith(next func(Want, facts.Snapshot) (*plan.Stage, error), w Want, s facts.Snapshot) (plan.Plan, error) {
 	v := newView(w, s)
-	p := plan.Plan{Cluster: w.Cluster.Name, Version: w.Cluster.Version, Route: v.shownRoute(), Notes: notes(w, s), Dark: v.Dark()}
+	p := plan.Plan{
+		Cluster: w.Cluster.Name, Version: w.Cluster.Version, Route: v.shownRoute(), Notes: notes(w, s),
+		Dark: v.Dark(),
+	}
 	var err error
 	p.Stages, s, err = plan.Build(
 		func(s facts.Snapshot) (*plan.Stage, error) { return next(w, s) },

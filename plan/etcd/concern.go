@@ -48,7 +48,8 @@ const LeastInodes = 100
 // fullAt is how full a file system may be, in percent, before it counts as full.
 const fullAt = 95
 
-// tight says that a member's disk may be full before its database has reached its quota; "" where it will not, or that is not known.
+// tight says that a member's disk may be full before its database has reached its quota; "" where it will not, or that
+// is not known.
 func (v view) tight(host facts.Host) string {
 	room, known := host.Rooms["data"]
 	if wal, ok := host.Rooms["wal"]; ok && wal.Free < LeastData && (!known || room.Free >= LeastData) {
@@ -69,16 +70,17 @@ func (v view) tight(host facts.Host) string {
 	case room.Inodes > 0 && room.InodesFree < LeastInodes:
 		return fmt.Sprintf("the file system of %s has %s left", room.Dir, plan.Count(int(room.InodesFree), "inode"))
 	case room.Free < grows:
-		return fmt.Sprintf("its database may grow by %s until its quota, and %s has %s left", plan.Bytes(grows), room.Dir, plan.Bytes(room.Free))
+		return fmt.Sprintf("its database may grow by %s until its quota, and %s has %s left", plan.Bytes(grows), room.Dir,
+			plan.Bytes(room.Free))
 	case room.Free < LeastData, used >= fullAt && room.Free < quota:
 		return fmt.Sprintf("the file system of %s is %d %% full, %s left", room.Dir, used, plan.Bytes(room.Free))
 	}
 	return ""
 }
 
-// refusedByPeers says from which address a host goes to which peers, where that address is not among the names of its certificate: etcd
-// compares them (client/pkg/transport/listener_tls.go, checkCertSAN) and refuses the connection. It also asks DNS about the names of a
-// certificate, so one with a name besides localhost is not judged by this.
+// refusedByPeers says from which address a host goes to which peers, where that address is not among the names of its
+// certificate: etcd compares them (client/pkg/transport/listener_tls.go, checkCertSAN) and refuses the connection. It
+// also asks DNS about the names of a certificate, so one with a name besides localhost is not judged by this.
 func (v view) refusedByPeers(m inventory.Member, host facts.Host) string {
 	if !v.want.Cluster.TLS.Peers {
 		return ""
@@ -102,10 +104,13 @@ func (v view) refusedByPeers(m inventory.Member, host facts.Host) string {
 	if len(to) == 0 {
 		return ""
 	}
-	return fmt.Sprintf("it goes to %s from %s, which is not among the names of its certificate: peers refuse such connections", plan.Enumerate(to), from)
+	return fmt.Sprintf(
+		"it goes to %s from %s, which is not among the names of its certificate: peers refuse such connections",
+		plan.Enumerate(to), from)
 }
 
 // NamesRemedy is what to do about a member whose peers refuse the address that it comes from.
 func NamesRemedy(m inventory.Member) string {
-	return fmt.Sprintf("add the address to names of member %q in the inventory, or have its routes use another source", m.Name)
+	return fmt.Sprintf("add the address to names of member %q in the inventory, or have its routes use another source",
+		m.Name)
 }

@@ -122,10 +122,15 @@ var rare = []condition{
 	{"unreachable", fresh, as(func(h *facts.Host) {
 		*h = facts.Host{Machine: facts.Machine{Name: h.Name, Unreachable: "connect: refused"}}
 	})},
-	{"foreign data", fresh, as(func(h *facts.Host) { h.Data = facts.Data{Exists: true, WAL: true, ClusterID: 7, MemberID: 8} })},
+	{"foreign data", fresh, as(func(h *facts.Host) {
+		h.Data = facts.Data{Exists: true, WAL: true, ClusterID: 7, MemberID: 8}
+	})},
 	{"data that cannot be read", fresh, as(func(h *facts.Host) { h.Data = facts.Data{Exists: true, WAL: true} })},
 	{"data of another member", whole, as(func(h *facts.Host) { stop(h); h.Data.MemberID++ })},
-	{"something in the data directory", fresh, as(func(h *facts.Host) { h.Data = facts.Data{Exists: true, Entries: []string{"notes"}} })},
+	{
+		"something in the data directory", fresh,
+		as(func(h *facts.Host) { h.Data = facts.Data{Exists: true, Entries: []string{"notes"}} }),
+	},
 	{"runs elsewhere", prepared, as(func(h *facts.Host) {
 		h.Process = &facts.Process{PID: 9, Args: []string{"/usr/bin/etcd", "--data-dir=/elsewhere"}}
 		h.Etcd = &facts.Status{ClusterID: 7, MemberID: 8, Leader: 8}
@@ -183,13 +188,17 @@ var rare = []condition{
 	}},
 	{"no systemd", fresh, as(func(h *facts.Host) { h.Systemd = 0 })},
 	{"clock off", whole, as(func(h *facts.Host) { h.ClockOffset = 3600e9 })},
-	{"port taken", fresh, as(func(h *facts.Host) { h.Sockets = []facts.Socket{{Address: "*", Port: 2380, PID: 7, Process: "nginx"}} })},
+	{"port taken", fresh, as(func(h *facts.Host) {
+		h.Sockets = []facts.Socket{{Address: "*", Port: 2380, PID: 7, Process: "nginx"}}
+	})},
 	{"drop-in", whole, func(w Want, h *facts.Host) {
 		running(func(p *facts.Process) { p.Args = append(p.Args, "--max-txn-ops=7") })(w, h)
 		dropIn(func(s *facts.Start) { s.Command += " --max-txn-ops=7" })(w, h)
 	}},
 	{"variables", whole, running(func(p *facts.Process) { p.Variables = []string{"ETCD_UNSAFE_NO_FSYNC", "GOGC"} })},
-	{"variables of a drop-in", whole, dropIn(func(s *facts.Start) { s.Variables = []facts.Variable{{Name: "ETCD_FORCE_NEW_CLUSTER"}} })},
+	{"variables of a drop-in", whole, dropIn(func(s *facts.Start) {
+		s.Variables = []facts.Variable{{Name: "ETCD_FORCE_NEW_CLUSTER"}}
+	})},
 	{"a drop-in without harm, and other flags", whole, func(w Want, h *facts.Host) {
 		running(func(p *facts.Process) { p.Args = append(p.Args, "--max-txn-ops=7") })(w, h)
 		dropIn(nil)(w, h)

@@ -69,16 +69,22 @@ func TestDark(t *testing.T) {
 	}{
 		"nothing to do": {members: 3, dark: []string{"etcd-3"}},
 		"a stopped neighbour": {
-			members: 3, dark: []string{"etcd-3"}, begin: func(_ Want, s facts.Snapshot) facts.Snapshot { return change(s, "etcd-2", stop) },
-			does: []string{"start-member/etcd-2"},
+			members: 3, dark: []string{"etcd-3"},
+			begin: func(_ Want, s facts.Snapshot) facts.Snapshot { return change(s, "etcd-2", stop) },
+			does:  []string{"start-member/etcd-2"},
 		},
-		"nothing is seen": {members: 3, dark: []string{"etcd-1", "etcd-2", "etcd-3"}, waits: []string{"every change on hosts"}},
+		"nothing is seen": {
+			members: 3, dark: []string{"etcd-1", "etcd-2", "etcd-3"},
+			waits: []string{"every change on hosts"},
+		},
 		"no majority": {
-			members: 3, dark: []string{"etcd-2", "etcd-3"}, want: flagsWanted, begin: func(_ Want, s facts.Snapshot) facts.Snapshot { return change(s, "etcd-1", stop) },
+			members: 3, dark: []string{"etcd-2", "etcd-3"}, want: flagsWanted,
+			begin: func(_ Want, s facts.Snapshot) facts.Snapshot { return change(s, "etcd-1", stop) },
 			waits: []string{"every change on hosts"},
 		},
 		"no majority, and consent to stop a member that takes no part": {
-			members: 3, dark: []string{"etcd-2", "etcd-3"}, want: func(w *Want) { flagsWanted(w); w.Accept = append(w.Accept, plan.Downtime) },
+			members: 3, dark: []string{"etcd-2", "etcd-3"},
+			want: func(w *Want) { flagsWanted(w); w.Accept = append(w.Accept, plan.Downtime) },
 			begin: func(_ Want, s facts.Snapshot) facts.Snapshot {
 				return change(s, "etcd-1", func(h *facts.Host) { h.Reads = false })
 			},
@@ -100,17 +106,20 @@ func TestDark(t *testing.T) {
 		"flags of five": {
 			members: 5, dark: []string{"etcd-5"}, want: flagsWanted,
 			does: []string{
-				"write-unit/etcd-2", "restart-member/etcd-2", "write-unit/etcd-3", "restart-member/etcd-3", "write-unit/etcd-4", "restart-member/etcd-4",
+				"write-unit/etcd-2", "restart-member/etcd-2", "write-unit/etcd-3", "restart-member/etcd-3", "write-unit/etcd-4",
+				"restart-member/etcd-4",
 				"move-leader/etcd-1", "write-unit/etcd-1", "restart-member/etcd-1",
 			},
 		},
 		"flags of five, two of them dark": {
-			members: 5, dark: []string{"etcd-4", "etcd-5"}, want: flagsWanted, waits: []string{"restarting etcd-2, etcd-3 and etcd-1"},
+			members: 5, dark: []string{"etcd-4", "etcd-5"}, want: flagsWanted,
+			waits: []string{"restarting etcd-2, etcd-3 and etcd-1"},
 		},
 		"another minor version": {
 			members: 5, dark: []string{"etcd-5"}, from: "3.6.16", want: func(w *Want) { *w = at(*w, "3.7.3") },
 			does: []string{
-				"pin-release/amd64", "install-release/etcd-1", "install-release/etcd-2", "install-release/etcd-3", "install-release/etcd-4",
+				"pin-release/amd64", "install-release/etcd-1", "install-release/etcd-2", "install-release/etcd-3",
+				"install-release/etcd-4",
 			},
 			waits: []string{"the change to etcd 3.7.3"},
 		},
@@ -128,12 +137,19 @@ func TestDark(t *testing.T) {
 		},
 		"leaves": {
 			members: 3, dark: []string{"etcd-3"}, begin: watched, wish: RotateCerts,
-			does: []string{"issue-leaf/peer/etcd-1", "issue-leaf/server/etcd-1", "issue-leaf/peer/etcd-2", "issue-leaf/server/etcd-2"},
+			does: []string{
+				"issue-leaf/peer/etcd-1", "issue-leaf/server/etcd-1", "issue-leaf/peer/etcd-2",
+				"issue-leaf/server/etcd-2",
+			},
 		},
 		"a rotation that is to begin": {
-			members: 5, dark: []string{"etcd-5"}, begin: watched, wish: rotateCA("", "peer"), waits: []string{"the next peer CA"},
+			members: 5, dark: []string{"etcd-5"}, begin: watched, wish: rotateCA("", "peer"),
+			waits: []string{"the next peer CA"},
 		},
-		"a CA of another's that is to be taken over": {members: 5, dark: []string{"etcd-5"}, begin: replaced, waits: []string{"the next peer CA"}},
+		"a CA of another's that is to be taken over": {
+			members: 5, dark: []string{"etcd-5"}, begin: replaced,
+			waits: []string{"the next peer CA"},
+		},
 		"a rotation in its phase trust": {
 			members: 5, dark: []string{"etcd-5"}, begin: watchedThen(midTrust), wish: rotateCA("", "peer"),
 			does: []string{
@@ -152,7 +168,8 @@ func TestDark(t *testing.T) {
 		"TLS between peers": {
 			members: 5, dark: []string{"etcd-5"}, want: securely, begin: plain, from: "3.6.16",
 			does: []string{
-				"write-unit/etcd-2", "restart-member/etcd-2", "write-unit/etcd-3", "restart-member/etcd-3", "write-unit/etcd-4", "restart-member/etcd-4",
+				"write-unit/etcd-2", "restart-member/etcd-2", "write-unit/etcd-3", "restart-member/etcd-3", "write-unit/etcd-4",
+				"restart-member/etcd-4",
 				"move-leader/etcd-1", "write-unit/etcd-1", "restart-member/etcd-1",
 			},
 			waits: []string{"TLS between peers"},
@@ -273,7 +290,8 @@ func TestDarkBesides(t *testing.T) {
 	if !errors.As(err, &refused) || len(refused.Refusals) != 2 || refused.Only(plan.Unreachable) {
 		t.Fatalf("error %v", err)
 	}
-	if kinds := fmt.Sprint(refused.Refusals[0].Kind, refused.Refusals[1].Kind); kinds != fmt.Sprint(plan.Unreachable, plan.ClockOff) {
+	if kinds := fmt.Sprint(refused.Refusals[0].Kind, refused.Refusals[1].Kind); kinds != fmt.Sprint(plan.Unreachable,
+		plan.ClockOff) {
 		t.Errorf("refusals %v", kinds)
 	}
 }
@@ -331,7 +349,8 @@ func TestDarkConsent(t *testing.T) {
 	s := change(settled(t, w), "etcd-2", func(h *facts.Host) { h.Reads = false })
 	w.Cluster.Etcd.Flags = map[string]string{"max-txn-ops": "7"}
 	waits := newView(w, hide(s, "etcd-3")).restartWaits()
-	if len(waits) != 1 || !strings.Contains(waits[0].Why, "etcd-2: runs, but serves no linearizable read") || !strings.Contains(waits[0].Why, "--accept=downtime") {
+	if len(waits) != 1 || !strings.Contains(waits[0].Why, "etcd-2: runs, but serves no linearizable read") ||
+		!strings.Contains(waits[0].Why, "--accept=downtime") {
 		t.Errorf("waits %v", waits)
 	}
 }

@@ -48,7 +48,10 @@ func TestEveryWayInTheDark(t *testing.T) {
 var inFive = []string{"minor up", "flags", "slower beat", "both CAs", "TLS between peers", "bootstrap"}
 
 // bootstraps begin from bare hosts.
-var bootstraps = []operation{{name: "bootstrap", from: "3.6.16", to: "3.6.16", begin: func(w Want, _ facts.Snapshot) facts.Snapshot { return bare(w) }}}
+var bootstraps = []operation{{
+	name: "bootstrap", from: "3.6.16", to: "3.6.16",
+	begin: func(w Want, _ facts.Snapshot) facts.Snapshot { return bare(w) },
+}}
 
 // sleeper walks the nights of an operation.
 type sleeper struct {
@@ -168,7 +171,8 @@ func (k *sleeper) waits(at night, refused *plan.Refused) {
 		k.fail(at.state, "%v", err)
 	}
 	for name := range at.there {
-		if !slices.ContainsFunc(refused.Refusals, func(r plan.Refusal) bool { return r.Host == name && r.Kind == plan.Unreachable }) {
+		if !slices.ContainsFunc(refused.Refusals,
+			func(r plan.Refusal) bool { return r.Host == name && r.Kind == plan.Unreachable }) {
 			k.fail(at.state, "%s is dark, and not named: %v", name, refused)
 		}
 	}
@@ -223,7 +227,10 @@ func follows(host facts.Host, seen facts.Snapshot) facts.Host {
 func (k *sleeper) dawn(at night) {
 	for i, seen := range k.truths(at)[:3] {
 		t := k.true(&at.state)
-		back := state{seen: t.shown(scenes{w: k.w}.settle(seen)), token: at.token, way: at.way.then(fmt.Sprintf("back, as truth %d", i)), truth: &t}
+		back := state{
+			seen: t.shown(scenes{w: k.w}.settle(seen)), token: at.token,
+			way: at.way.then(fmt.Sprintf("back, as truth %d", i)), truth: &t,
+		}
 		if refused := k.end(back); refused != nil && !k.excused(&back, refused) && !(i == 2 && k.wayBack(at)) {
 			k.fail(back, "not caught up: %v", refused)
 		}

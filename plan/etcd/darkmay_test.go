@@ -54,7 +54,8 @@ func TestDarkMayHave(t *testing.T) {
 	s.Operator.Replaced = map[string]string{"peer": "another one is given"}
 	retires := func(s facts.Snapshot) bool {
 		stage, _ := Next(w, s)
-		return stage != nil && slices.ContainsFunc(stage.Steps, func(step plan.Step) bool { return step.Kind == plan.RetireCA })
+		return stage != nil && slices.ContainsFunc(stage.Steps,
+			func(step plan.Step) bool { return step.Kind == plan.RetireCA })
 	}
 	if !retires(s) {
 		t.Error("a CA that no host has anything of is not left")

@@ -23,7 +23,8 @@ func (v view) data(m inventory.Member, host facts.Host) []plan.Refusal {
 	case marked && !isBorn && len(v.moved(m, host)) > 0:
 		return v.moved(m, host)
 	case marked && !isBorn && host.Data.WAL:
-		return one(plan.ForeignData, "remove that file on the host: its data is there, and the marker is written anew when the member serves",
+		return one(plan.ForeignData,
+			"remove that file on the host: its data is there, and the marker is written anew when the member serves",
 			"the birth marker %s cannot be read", v.birthPath())
 	case marked && !isBorn:
 		return one(plan.ForeignData, "bring the host's data back, and its /etc/etcd from a backup",
@@ -32,24 +33,29 @@ func (v view) data(m inventory.Member, host facts.Host) []plan.Refusal {
 		return one(plan.ForeignData, "two clusters share this name: give one of them another in its inventory",
 			"its birth marker is of cluster %s, others' are of %s", born.ClusterID, own)
 	case isBorn && born.Member != m.Name, !isBorn && v.another(m, host):
-		return one(plan.ForeignData, "give each member the ssh_address of its own host", "the host is that of another member of this cluster (%s)",
+		return one(plan.ForeignData, "give each member the ssh_address of its own host",
+			"the host is that of another member of this cluster (%s)",
 			cmp.Or(born.Member, host.Data.MemberID.String()))
 	case len(v.moved(m, host)) > 0:
 		return v.moved(m, host)
 	case isBorn && !host.Data.WAL:
-		return one(plan.DataLost, "bring the disk back; if it is lost, the member must be removed from the cluster and added anew",
-			"the data directory %s is lost: the birth marker says that member %s of cluster %s lived there", m.DataDir, born.MemberID, own)
+		return one(plan.DataLost,
+			"bring the disk back; if it is lost, the member must be removed from the cluster and added anew",
+			"the data directory %s is lost: the birth marker says that member %s of cluster %s lived there", m.DataDir,
+			born.MemberID, own)
 	case host.Data.WAL && host.Data.ClusterID == 0:
 		return one(plan.ForeignData, v.foreign(host), "the write-ahead log in %s cannot be read", m.DataDir)
 	case host.Data.WAL && host.Data.ClusterID != v.clusterID:
 		return one(plan.ForeignData, v.foreign(host), "%s holds the data of another cluster, %s (member %s)",
 			m.DataDir, host.Data.ClusterID, host.Data.MemberID)
 	case isBorn && host.Data.MemberID.String() != born.MemberID:
-		return one(plan.ForeignData, "put the right disk back", "%s holds the data of member %s, not of %s", m.DataDir, host.Data.MemberID, born.MemberID)
+		return one(plan.ForeignData, "put the right disk back", "%s holds the data of member %s, not of %s", m.DataDir,
+			host.Data.MemberID, born.MemberID)
 	case host.Data.WAL:
 		return nil
 	case v.formed:
-		return one(plan.MixedData, "bring back this host's data directory and /etc/etcd; this version adds no member to a cluster that exists",
+		return one(plan.MixedData,
+			"bring back this host's data directory and /etc/etcd; this version adds no member to a cluster that exists",
 			"holds no data, and cluster %s exists on other hosts", own)
 	}
 	return v.leftovers(m, host)
@@ -127,7 +133,8 @@ func (v view) leftovers(m inventory.Member, host facts.Host) []plan.Refusal {
 	const again = "bring the disk back; or, since the cluster is not in use yet, clusterup destroy and begin again"
 	begun := unitToken(host, UnitPath(v.want.Cluster)) == v.token
 	if id := v.published(m); id != 0 {
-		return []plan.Refusal{plan.Refuse(plan.DataLost, m.Name, again, "the data directory %s is lost: member %s of cluster %s lived there", m.DataDir, id, v.clusterID)}
+		return []plan.Refusal{plan.Refuse(plan.DataLost, m.Name, again,
+			"the data directory %s is lost: member %s of cluster %s lived there", m.DataDir, id, v.clusterID)}
 	}
 	for _, entry := range host.Data.Entries {
 		if ignored(entry) || begun && entry == "member" {
@@ -137,7 +144,8 @@ func (v view) leftovers(m inventory.Member, host facts.Host) []plan.Refusal {
 			"%s is not empty: it holds %s", m.DataDir, strings.Join(host.Data.Entries, ", "))}
 	}
 	if v.started && !begun {
-		return []plan.Refusal{plan.Refuse(plan.MixedData, m.Name, again, "holds no data, and other hosts hold data of cluster %s: this is no bootstrap", v.clusterID)}
+		return []plan.Refusal{plan.Refuse(plan.MixedData, m.Name, again,
+			"holds no data, and other hosts hold data of cluster %s: this is no bootstrap", v.clusterID)}
 	}
 	return nil
 }

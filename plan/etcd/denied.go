@@ -40,15 +40,19 @@ func (v view) noUser() []plan.Refusal {
 	if len(names) == 0 {
 		return nil
 	}
-	reason := "etcd's permissions are on, and refuse clusterup: " + plan.Enumerate(names) + " tell it nothing, but serve others"
+	reason := "etcd's permissions are on, and refuse clusterup: " + plan.Enumerate(names) +
+		" tell it nothing, but serve others"
 	switch {
 	case !c.TLS.Clients:
-		return []plan.Refusal{plan.Refuse(plan.NoUser, "", fmt.Sprintf("with https it is the user root: in the inventory, take clients = false "+
-			"out of the block tls, keep http for its clients meanwhile with http_client_port = %d and another client_port, "+
-			"and apply; or switch permissions off: ", c.ClientPort)+etcdctl("--user root auth disable"), "%s; without TLS it has no user", reason)}
+		return []plan.Refusal{plan.Refuse(plan.NoUser, "",
+			fmt.Sprintf("with https it is the user root: in the inventory, take clients = false "+
+				"out of the block tls, keep http for its clients meanwhile with http_client_port = %d and another client_port, "+
+				"and apply; or switch permissions off: ", c.ClientPort)+etcdctl("--user root auth disable"),
+			"%s; without TLS it has no user", reason)}
 	case v.low != "" && version.Minor(c.Version) != version.Minor(v.high):
-		return []plan.Refusal{plan.Refuse(plan.NoUser, "", "apply with version "+v.high+" first, which switches clients to https; "+
-			"then ask for "+c.Version+" again",
+		return []plan.Refusal{plan.Refuse(plan.NoUser, "",
+			"apply with version "+v.high+" first, which switches clients to https; "+
+				"then ask for "+c.Version+" again",
 			"%s; without TLS it has no user, and another minor version takes one", reason)}
 	}
 	return nil

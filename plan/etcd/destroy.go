@@ -51,15 +51,18 @@ func (v view) destroyRefusals() []plan.Refusal {
 		case len(v.foreignUnit(m, host)) > 0:
 			found = append(found, v.foreignUnit(m, host)...)
 		case !v.want.accepts(plan.ForeignCluster) && len(v.trusted(m, host)) > 0:
-			found = append(found, plan.Refuse(plan.ForeignCA, m.Name, "run it with the operator directory that made this cluster, or, if that is lost, with --accept=foreign-ca",
+			found = append(found, plan.Refuse(plan.ForeignCA, m.Name,
+				"run it with the operator directory that made this cluster, or, if that is lost, with --accept=foreign-ca",
 				"the cluster is of another operator directory: %s", v.trusted(m, host)[0].Reason))
 		case len(v.moved(m, host)) > 0:
 			found = append(found, v.moved(m, host)...)
 		case host.Data.WAL && host.Data.ClusterID != v.clusterID:
-			found = append(found, plan.Refuse(plan.ForeignData, m.Name, "clusterup destroys only what is this cluster's: take the host out of the inventory, or move that data away by hand",
+			found = append(found, plan.Refuse(plan.ForeignData, m.Name,
+				"clusterup destroys only what is this cluster's: take the host out of the inventory, or move that data away by hand",
 				"%s holds the data of another cluster, %s", m.DataDir, host.Data.ClusterID))
 		case !host.Data.WAL && slices.ContainsFunc(host.Data.Entries, v.precious(host)):
-			found = append(found, plan.Refuse(plan.ForeignData, m.Name, "move it away by hand first", "%s holds what etcd did not put there", m.DataDir))
+			found = append(found, plan.Refuse(plan.ForeignData, m.Name, "move it away by hand first",
+				"%s holds what etcd did not put there", m.DataDir))
 		}
 	})
 	return found
@@ -76,13 +79,19 @@ func (v view) stop() *plan.Stage {
 	v.Each(func(m inventory.Member, host facts.Host) {
 		running := host.Process != nil || host.Unit.Active == "active" || host.Unit.Active == "activating"
 		if running || host.Unit.Enabled == "enabled" {
-			steps = append(steps, plan.Step{Kind: plan.StopMember, Host: m.Name, Unit: v.want.Cluster.UnitName, Why: "the cluster is to be destroyed"})
+			steps = append(steps, plan.Step{
+				Kind: plan.StopMember, Host: m.Name, Unit: v.want.Cluster.UnitName,
+				Why: "the cluster is to be destroyed",
+			})
 		}
 	})
 	if len(steps) == 0 {
 		return nil
 	}
-	return &plan.Stage{Name: "stop all members", Gate: "the operator has typed the cluster's name", Width: len(steps), Steps: steps}
+	return &plan.Stage{
+		Name: "stop all members", Gate: "the operator has typed the cluster's name", Width: len(steps),
+		Steps: steps,
+	}
 }
 
 func (v view) away(purge bool) *plan.Stage {

@@ -12,7 +12,8 @@ import (
 	"github.com/clusterup/clusterup/plan"
 )
 
-// lawDestroy: destroying stops first, touches only data of the cluster that it is asked to destroy, and deletes it only when told to.
+// lawDestroy: destroying stops first, touches only data of the cluster that it is asked to destroy, and deletes it only
+// when told to.
 func lawDestroy(s facts.Snapshot, stage plan.Stage, own facts.ID, purge bool) error {
 	for _, step := range stage.Steps {
 		host := s.Hosts[step.Host]
@@ -60,7 +61,8 @@ func TestLawDestroyNotices(t *testing.T) {
 		"files of what runs":          {running, plan.RemoveFiles, own, false},
 		"a start":                     {stopped, plan.StartMember, own, true},
 	} {
-		if lawDestroy(test.seen, plan.Stage{Steps: []plan.Step{{Kind: test.kind, Host: "etcd-1"}}}, test.own, test.purge) == nil {
+		if lawDestroy(test.seen, plan.Stage{Steps: []plan.Step{{Kind: test.kind, Host: "etcd-1"}}}, test.own,
+			test.purge) == nil {
 			t.Errorf("%s: not noticed", name)
 		}
 	}
@@ -132,8 +134,8 @@ func left(t *testing.T, w Want, s facts.Snapshot, way string) {
 	}
 }
 
-// A host that was prepared with another token than the one that the others hold data of is the odd one, not they: nobody is told to move
-// their data away.
+// A host that was prepared with another token than the one that the others hold data of is the odd one, not they:
+// nobody is told to move their data away.
 func TestOddToken(t *testing.T) {
 	w := wanted(t, 3)
 	sc := newScenes(t, w)

@@ -12,12 +12,14 @@ import (
 // nothing is done there.
 func TestDestroyDark(t *testing.T) {
 	w := wanted(t, 3)
-	s := change(settled(t, w), "etcd-3", func(h *facts.Host) { *h = facts.Host{Machine: facts.Machine{Name: "etcd-3", Unreachable: "no route"}} })
+	s := change(settled(t, w), "etcd-3",
+		func(h *facts.Host) { *h = facts.Host{Machine: facts.Machine{Name: "etcd-3", Unreachable: "no route"}} })
 	for name, accepted := range map[string][]plan.Risk{"nothing": nil, "another host": {plan.Gone("etcd-2")}} {
 		w.Accept = accepted
 		p, err := BuildWith(NextDestroy(false), w, s)
 		var refused *plan.Refused
-		if !errors.As(err, &refused) || !refused.Only(plan.Unreachable) || refused.Refusals[0].Host != "etcd-3" || !p.Empty() {
+		if !errors.As(err, &refused) || !refused.Only(plan.Unreachable) || refused.Refusals[0].Host != "etcd-3" ||
+			!p.Empty() {
 			t.Errorf("accepted %s: %d stages, %v", name, len(p.Stages), err)
 		}
 	}

@@ -39,12 +39,13 @@ func (v view) foreignUnit(m inventory.Member, host facts.Host) []plan.Refusal {
 
 func masked(u facts.Unit) bool { return u.Load == "masked" || u.Enabled == "masked" }
 
-// undiverted is law 12: the next start of the member is what its unit file says. Whoever diverts it is named. What systemd has not read
-// yet is left for a later look: it is made to read it before any start.
+// undiverted is law 12: the next start of the member is what its unit file says. Whoever diverts it is named. What
+// systemd has not read yet is left for a later look: it is made to read it before any start.
 func (v view) undiverted(m inventory.Member, host facts.Host) []plan.Refusal {
 	unit := v.want.Cluster.UnitName + ".service"
 	if masked(host.Unit) {
-		return []plan.Refusal{plan.Refuse(plan.UnitDiverted, m.Name, "on the host: systemctl unmask "+unit, "the unit %s is masked", unit)}
+		return []plan.Refusal{plan.Refuse(plan.UnitDiverted, m.Name, "on the host: systemctl unmask "+unit,
+			"the unit %s is masked", unit)}
 	}
 	var found []plan.Refusal
 	for _, why := range v.diversions(host) {
@@ -55,8 +56,8 @@ func (v view) undiverted(m inventory.Member, host facts.Host) []plan.Refusal {
 	return found
 }
 
-// diversions are the ways in which the next start of a host's member would not be as its unit file says, each with the file that is to
-// blame. The unit file itself may be about to be written anew: it is compared as it is.
+// diversions are the ways in which the next start of a host's member would not be as its unit file says, each with the
+// file that is to blame. The unit file itself may be about to be written anew: it is compared as it is.
 func (v view) diversions(host facts.Host) []string {
 	is, file := host.Unit.Start, host.Files[UnitPath(v.want.Cluster)]
 	if len(host.Unit.DropIns) == 0 || host.Unit.NeedsReload || len(file.Content) == 0 {
@@ -103,7 +104,10 @@ func (v view) diversions(host facts.Host) []string {
 
 // startOf is the next start of a unit whose file is all there is, in the words of the facts.
 func startOf(unit []byte) facts.Start {
-	start := facts.Start{Command: strings.Join(strings.Fields(strings.Join(units.Command(unit), " ")), " "), Settings: map[string]string{}}
+	start := facts.Start{
+		Command:  strings.Join(strings.Fields(strings.Join(units.Command(unit), " ")), " "),
+		Settings: map[string]string{},
+	}
 	start.Guarded = strings.Contains(string(unit), "/born.json")
 	for line := range strings.Lines(string(unit)) {
 		switch key, value, _ := strings.Cut(strings.TrimSpace(line), "="); key {
@@ -154,8 +158,8 @@ func unwantedIn(host facts.Host) []string {
 	return found
 }
 
-// simulateUnit is what systemd would start once it has read another unit file; drop-ins that change nothing of one change nothing of the
-// next either.
+// simulateUnit is what systemd would start once it has read another unit file; drop-ins that change nothing of one
+// change nothing of the next either.
 func (v view) simulateUnit(host facts.Host, unit []byte) *facts.Start {
 	if host.Unit.Start == nil || len(v.diversions(host)) > 0 {
 		return host.Unit.Start

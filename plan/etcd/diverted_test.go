@@ -30,18 +30,33 @@ func TestDiverted(t *testing.T) {
 		change func(*facts.Start)
 		says   string // empty: no refusal
 	}{
-		"another command":        {false, func(s *facts.Start) { s.Command = "/usr/bin/etcd --name=x" }, "mine.conf changes the command: binary: "},
-		"another flag":           {false, func(s *facts.Start) { s.Command += " --name=x" }, "changes the command: --name: etcd-2 → x"},
-		"no command":             {false, func(s *facts.Start) { s.Command = "" }, "changes the command"},
-		"no guard":               {false, func(s *facts.Start) { s.Guarded = false }, "takes away the guard"},
-		"nothing unset":          {false, func(s *facts.Start) { s.Unset = nil }, "UnsetEnvironment lacks ETCD_CONFIG_FILE "},
-		"one is not unset":       {true, func(s *facts.Start) { s.Unset = s.Unset[1:] }, "UnsetEnvironment lacks X_CONFIG_FILE"},
-		"a variable":             {false, sets("ETCD_FORCE_NEW_CLUSTER", ""), "mine.conf sets ETCD_FORCE_NEW_CLUSTER"},
-		"a variable, old unit":   {true, sets("ETCD_NAME", ""), "sets ETCD_NAME"},
-		"a variable of a file":   {false, sets("ETCD_NAME", "/etc/default/x"), "/etc/default/x, which the drop-in /etc/systemd/"},
-		"one for all services":   {false, sets("HTTPS_PROXY", ""), ""},
-		"another user":           {false, func(s *facts.Start) { s.Settings["User"] = "root" }, "sets User=root"},
-		"another root":           {false, func(s *facts.Start) { s.Settings["RootDirectory"] = "/srv" }, "sets RootDirectory=/srv"},
+		"another command": {
+			false, func(s *facts.Start) { s.Command = "/usr/bin/etcd --name=x" },
+			"mine.conf changes the command: binary: ",
+		},
+		"another flag": {
+			false, func(s *facts.Start) { s.Command += " --name=x" },
+			"changes the command: --name: etcd-2 → x",
+		},
+		"no command":    {false, func(s *facts.Start) { s.Command = "" }, "changes the command"},
+		"no guard":      {false, func(s *facts.Start) { s.Guarded = false }, "takes away the guard"},
+		"nothing unset": {false, func(s *facts.Start) { s.Unset = nil }, "UnsetEnvironment lacks ETCD_CONFIG_FILE "},
+		"one is not unset": {
+			true, func(s *facts.Start) { s.Unset = s.Unset[1:] },
+			"UnsetEnvironment lacks X_CONFIG_FILE",
+		},
+		"a variable":           {false, sets("ETCD_FORCE_NEW_CLUSTER", ""), "mine.conf sets ETCD_FORCE_NEW_CLUSTER"},
+		"a variable, old unit": {true, sets("ETCD_NAME", ""), "sets ETCD_NAME"},
+		"a variable of a file": {
+			false, sets("ETCD_NAME", "/etc/default/x"),
+			"/etc/default/x, which the drop-in /etc/systemd/",
+		},
+		"one for all services": {false, sets("HTTPS_PROXY", ""), ""},
+		"another user":         {false, func(s *facts.Start) { s.Settings["User"] = "root" }, "sets User=root"},
+		"another root": {
+			false, func(s *facts.Start) { s.Settings["RootDirectory"] = "/srv" },
+			"sets RootDirectory=/srv",
+		},
 		"a variable of no harm":  {false, sets("GOOGLE_CLOUD", ""), ""},
 		"more unset":             {false, func(s *facts.Start) { s.Unset = append(s.Unset, "FOO") }, ""},
 		"none that matters":      {false, func(*facts.Start) {}, ""},
@@ -64,7 +79,8 @@ func TestDiverted(t *testing.T) {
 				if err == nil {
 					t.Fatalf("stage %s, want a refusal", stage.Name)
 				}
-				if got := refusals(t, want, s); len(got) != 1 || got[0].Kind != plan.UnitDiverted || got[0].Host != "etcd-2" || !strings.Contains(got[0].Reason, c.says) {
+				if got := refusals(t, want, s); len(got) != 1 || got[0].Kind != plan.UnitDiverted || got[0].Host != "etcd-2" ||
+					!strings.Contains(got[0].Reason, c.says) {
 					t.Errorf("refusals %+v, want one that says %q", got, c.says)
 				}
 			}
@@ -90,8 +106,12 @@ func sets(name, file string) func(*facts.Start) {
 func unitSteps(t *testing.T, w Want, s facts.Snapshot) []plan.Step {
 	t.Helper()
 	v := newView(w, s)
-	m := w.Cluster.Members[slices.IndexFunc(w.Cluster.Members, func(m inventory.Member) bool { return m.Name == "etcd-2" })]
-	return []plan.Step{{Kind: plan.WriteUnit, Host: "etcd-2", Changes: []plan.Change{{File: v.unitFile(m, s.Hosts["etcd-2"])}}}}
+	m := w.Cluster.Members[slices.IndexFunc(w.Cluster.Members,
+		func(m inventory.Member) bool { return m.Name == "etcd-2" })]
+	return []plan.Step{{
+		Kind: plan.WriteUnit, Host: "etcd-2",
+		Changes: []plan.Change{{File: v.unitFile(m, s.Hosts["etcd-2"])}},
+	}}
 }
 
 // A drop-in that systemd has not read yet is read, and looked at, before the member restarts.
@@ -157,16 +177,25 @@ func TestForeignUnit(t *testing.T) {
 			h.Unit.Load, h.Unit.Fragment = "loaded", own
 		}
 	}
-	other := units.Unit(units.Member{Cluster: "other", Name: "a", Unit: "etcd-prod", ConfigDir: "/etc/etcd/other", DataDir: "/var/lib/other"})
+	other := units.Unit(units.Member{
+		Cluster: "other", Name: "a", Unit: "etcd-prod", ConfigDir: "/etc/etcd/other",
+		DataDir: "/var/lib/other",
+	})
 	for name, c := range map[string]struct {
 		from facts.Snapshot
 		do   func(*facts.Host)
 		says string
 	}{
-		"of another installer": {fresh, file(facts.Regular, "[Service]\nExecStart=/usr/bin/etcd\n"), own + ", is not one that clusterup wrote"},
-		"in place of ours":     {whole, file(facts.Regular, "[Service]\nExecStart=/usr/bin/etcd\n"), own + ", is not one that clusterup wrote"},
-		"a link":               {fresh, file(facts.Link, ""), "is a symbolic link"},
-		"of another cluster":   {fresh, file(facts.Regular, string(other.Data)), "is that of another cluster"},
+		"of another installer": {
+			fresh, file(facts.Regular, "[Service]\nExecStart=/usr/bin/etcd\n"),
+			own + ", is not one that clusterup wrote",
+		},
+		"in place of ours": {
+			whole, file(facts.Regular, "[Service]\nExecStart=/usr/bin/etcd\n"),
+			own + ", is not one that clusterup wrote",
+		},
+		"a link":             {fresh, file(facts.Link, ""), "is a symbolic link"},
+		"of another cluster": {fresh, file(facts.Regular, string(other.Data)), "is that of another cluster"},
 		"of the distribution": {fresh, func(h *facts.Host) {
 			h.Unit.Load, h.Unit.Fragment = "loaded", "/lib/systemd/system/etcd-prod.service"
 			h.Process = &facts.Process{PID: 7, Args: []string{"/usr/bin/etcd"}}

@@ -1,4 +1,5 @@
-// Package etcd has the rules of an etcd cluster: all of clusterup's knowledge about order and safety, in one pure function:
+// Package etcd has the rules of an etcd cluster: all of clusterup's knowledge about order and safety, in one pure
+// function:
 //
 //	Next(want, seen) → the stage to run now, or nothing, or a refusal
 //

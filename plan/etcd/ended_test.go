@@ -11,7 +11,8 @@ import (
 	"github.com/clusterup/clusterup/plan/trust"
 )
 
-// lapsed is a cluster whose CAs of some roles have ended, and with them all that they have signed; nobody can ask it then.
+// lapsed is a cluster whose CAs of some roles have ended, and with them all that they have signed; nobody can ask it
+// then.
 func lapsed(s facts.Snapshot, roles ...string) facts.Snapshot {
 	s.Operator.CAs = slices.Clone(s.Operator.CAs)
 	for i, ca := range s.Operator.CAs {
@@ -37,8 +38,8 @@ func lapsed(s facts.Snapshot, roles ...string) facts.Snapshot {
 	return s
 }
 
-// A CA that has ended is replaced with consent only; members that could not do with each other then restart side by side, others one at a
-// time. In the end the new one alone is trusted.
+// A CA that has ended is replaced with consent only; members that could not do with each other then restart side by
+// side, others one at a time. In the end the new one alone is trusted.
 func TestEndedCAs(t *testing.T) {
 	for _, test := range []struct {
 		roles    []string
@@ -94,7 +95,8 @@ func TestEndedCAOfPlainMembers(t *testing.T) {
 		if stage == nil {
 			break
 		}
-		if stage.Width > 1 && slices.ContainsFunc(stage.Steps, func(s plan.Step) bool { return s.Kind == plan.RestartMember }) {
+		if stage.Width > 1 && slices.ContainsFunc(stage.Steps,
+			func(s plan.Step) bool { return s.Kind == plan.RestartMember }) {
 			t.Errorf("%s: nothing is cut off here", stage.Name)
 		}
 		s = Simulate(w, s, *stage)

@@ -10,9 +10,10 @@ import (
 	"github.com/clusterup/clusterup/plan"
 )
 
-// The whole way from bare hosts, and every way off it: the run may die after any number of steps of each host, or one of its steps may
-// fail, which looks the same; another run, with another token, goes on; and between two stages a member may die or lose its disk, or
-// the leader may change. Every state that can come of this is looked at, and only where a disk was lost may the end be a refusal.
+// The whole way from bare hosts, and every way off it: the run may die after any number of steps of each host, or one
+// of its steps may fail, which looks the same; another run, with another token, goes on; and between two stages a
+// member may die or lose its disk, or the leader may change. Every state that can come of this is looked at, and only
+// where a disk was lost may the end be a refusal.
 func TestEveryWayFromBare(t *testing.T) {
 	t.Parallel()
 	for n, most := range map[int]int{1: 3, 3: 1} {
@@ -20,7 +21,8 @@ func TestEveryWayFromBare(t *testing.T) {
 		w.Accept = []plan.Risk{plan.Downtime}
 		k := newWalker(t, w)
 		k.everyWay(state{seen: bare(w), token: "run-1", way: &way{what: "bare"}}, most)
-		t.Logf("%d members, %d faults: %d states, %d refused, at most %d stages to the end", n, most, len(k.decided), k.refused, k.stages)
+		t.Logf("%d members, %d faults: %d states, %d refused, at most %d stages to the end", n, most, len(k.decided),
+			k.refused, k.stages)
 		if least := map[int]int{1: 70, 3: 5000}[n]; !raced && len(k.decided) < least {
 			t.Errorf("%d members: %d states only", n, len(k.decided))
 		}
@@ -38,7 +40,8 @@ func TestEveryWayOfRoll(t *testing.T) {
 		k := newWalker(t, w)
 		k.everyWay(state{seen: s, token: "run-1", way: &way{what: "other flags are wanted"}}, 1)
 		t.Logf("%d members: %d states, %d refused, at most %d stages to the end", n, len(k.decided), k.refused, k.stages)
-		if most := map[int]int{1: 2, 2: 5, 3: 6, 5: 8}[n]; k.stages != most { // the leader hands over once, and there may be an election first
+		// the leader hands over once, and there may be an election first
+		if most := map[int]int{1: 2, 2: 5, 3: 6, 5: 8}[n]; k.stages != most {
 			t.Errorf("%d members: %d stages", n, k.stages)
 		}
 	}
@@ -106,7 +109,10 @@ func (k *walker) next(at visit, stage *plan.Stage) []visit {
 func faults(w Want, st state) []visit {
 	var found []visit
 	add := func(what string, seen facts.Snapshot) {
-		found = append(found, visit{state: state{seen: seen, token: st.token, way: st.way.then(what)}, lost: strings.HasSuffix(what, "disk")})
+		found = append(found, visit{
+			state: state{seen: seen, token: st.token, way: st.way.then(what)},
+			lost:  strings.HasSuffix(what, "disk"),
+		})
 	}
 	sc := scenes{w: w}
 	for _, m := range w.Cluster.Members {
@@ -200,7 +206,8 @@ func TestEveryScene(t *testing.T) {
 func TestRandomScenes(t *testing.T) {
 	t.Parallel()
 	all := slices.Concat(common, rare)
-	grounds := [][]condition{common, common[:2], common[3:5], {common[6], common[7], common[9]}} // what goes together, mostly
+	// what goes together, mostly
+	grounds := [][]condition{common, common[:2], common[3:5], {common[6], common[7], common[9]}}
 	for n, samples := range map[int]int{1: 2 * len(all), 3: 1200, 5: 400} {
 		if raced {
 			samples /= 4

@@ -23,26 +23,31 @@ func (v view) mayStop(m inventory.Member) (gate string, needs *plan.Needs, refus
 	small := voters-1 < quorum && stay == voters-1
 	switch consent := v.want.accepts(plan.Downtime); {
 	case stay >= quorum:
-		return fmt.Sprintf("%d of %d voters stay up and serve; a quorum is %d", stay, voters, quorum), &plan.Needs{Least: quorum, Serve: others}, nil
+		return fmt.Sprintf("%d of %d voters stay up and serve; a quorum is %d", stay, voters, quorum),
+			&plan.Needs{Least: quorum, Serve: others}, nil
 	case consent && !serves:
 		return "downtime was accepted", nil, nil
 	case consent && voters == 1:
 		return "downtime was accepted; it serves, so it can come back", nil, nil
 	case consent && small:
-		return "downtime was accepted; both members serve, so each can come back", &plan.Needs{Least: stay, Serve: others}, nil
+		return "downtime was accepted; both members serve, so each can come back", &plan.Needs{Least: stay, Serve: others},
+			nil
 	case !serves:
 		r := plan.Refuse(plan.NeedsConsent, m.Name, "bring it or the others back first, or run again with --accept=downtime",
-			"%s; the other members are no quorum, so it is not known whether the cluster needs it", v.ailment(v.seen.Hosts[m.Name]))
+			"%s; the other members are no quorum, so it is not known whether the cluster needs it",
+			v.ailment(v.seen.Hosts[m.Name]))
 		return "", nil, &r
 	case voters == 1:
-		r := plan.Refuse(plan.NeedsConsent, m.Name, "run again with --accept=downtime", "restarting the only member stops the cluster for that time")
+		r := plan.Refuse(plan.NeedsConsent, m.Name, "run again with --accept=downtime",
+			"restarting the only member stops the cluster for that time")
 		return "", nil, &r
 	case small:
 		r := plan.Refuse(plan.NeedsConsent, m.Name, "run again with --accept=downtime; a third member would make it needless",
 			"restarting one of two members stops the cluster for that time: a quorum of %d is %d", voters, quorum)
 		return "", nil, &r
 	}
-	r := plan.Refuse(plan.QuorumAtRisk, m.Name, "bring the other members back first: clusterup status shows what is wrong with them",
+	r := plan.Refuse(plan.QuorumAtRisk, m.Name,
+		"bring the other members back first: clusterup status shows what is wrong with them",
 		"restarting it would leave %d of %d voters, and a quorum is %d", stay, voters, quorum)
 	return "", nil, &r
 }

@@ -37,7 +37,8 @@ func (v view) sealed(m inventory.Member, host facts.Host) []plan.Refusal {
 	var found []plan.Refusal
 	for _, dir := range host.Sealed {
 		found = append(found, plan.Refuse(plan.Unsuitable, m.Name,
-			fmt.Sprintf("mount it writable (on the host, findmnt -T %s says what is mounted), or take the mark immutable off it (lsattr -d)", dir),
+			fmt.Sprintf(
+				"mount it writable (on the host, findmnt -T %s says what is mounted), or take the mark immutable off it (lsattr -d)", dir),
 			"nobody can write to %s: it is read-only or immutable", dir))
 	}
 	return found
@@ -56,8 +57,8 @@ func Places(c *inventory.Cluster, m inventory.Member) []string {
 	return places
 }
 
-// passes says whether the member's user may go through a directory. Where members of another group may, an access list or that group may let
-// it through as well; a user that does not exist yet has neither.
+// passes says whether the member's user may go through a directory. Where members of another group may, an access list
+// or that group may let it through as well; a user that does not exist yet has neither.
 func (v view) passes(way facts.File, host facts.Host) bool {
 	user := v.want.Cluster.User
 	switch {

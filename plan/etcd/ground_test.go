@@ -53,16 +53,28 @@ func TestGroundRefusals(t *testing.T) {
 		want string // "": no refusal
 		do   string
 	}{
-		"shut":                  {way("/etc/etcd", "root", "root", 0o700, false), "may not enter /etc/etcd (root:root, mode 0700)", "chmod a+x /etc/etcd"},
-		"above the data":        {way("/var", "root", "root", 0o750, false), "may not enter /var", "chmod a+x /var"},
-		"open to a group":       {way("/var", "root", "dba", 0o750, true), "", ""}, // of which the user may be
-		"open to the group":     {way("/var", "root", "etcd-prod", 0o750, true), "", ""},
-		"open to the owner":     {way("/var/lib", "etcd-prod", "etcd-prod", 0o700, true), "", ""},
-		"shut to the owner":     {way("/var/lib", "etcd-prod", "etcd-prod", 0o600, true), "may not enter /var/lib", "chmod a+x"},
-		"ours":                  {way("/opt/clusterup", "root", "root", 0o700, false), "", ""},
-		"somebody else's":       {way("/srv", "root", "root", 0o700, false), "", ""},
-		"sealed":                {func(h *facts.Host) { h.Sealed = []string{"/etc"} }, "nobody can write to /etc", "findmnt -T /etc"},
-		"from somewhere else":   {func(h *facts.Host) { h.Sources = sourceOf("10.0.0.11", "10.0.0.99") }, "it goes to etcd-1 from 10.0.0.99", `names of member "etcd-2"`},
+		"shut": {
+			way("/etc/etcd", "root", "root", 0o700, false),
+			"may not enter /etc/etcd (root:root, mode 0700)", "chmod a+x /etc/etcd",
+		},
+		"above the data":    {way("/var", "root", "root", 0o750, false), "may not enter /var", "chmod a+x /var"},
+		"open to a group":   {way("/var", "root", "dba", 0o750, true), "", ""}, // of which the user may be
+		"open to the group": {way("/var", "root", "etcd-prod", 0o750, true), "", ""},
+		"open to the owner": {way("/var/lib", "etcd-prod", "etcd-prod", 0o700, true), "", ""},
+		"shut to the owner": {
+			way("/var/lib", "etcd-prod", "etcd-prod", 0o600, true), "may not enter /var/lib",
+			"chmod a+x",
+		},
+		"ours":            {way("/opt/clusterup", "root", "root", 0o700, false), "", ""},
+		"somebody else's": {way("/srv", "root", "root", 0o700, false), "", ""},
+		"sealed": {
+			func(h *facts.Host) { h.Sealed = []string{"/etc"} }, "nobody can write to /etc",
+			"findmnt -T /etc",
+		},
+		"from somewhere else": {
+			func(h *facts.Host) { h.Sources = sourceOf("10.0.0.11", "10.0.0.99") },
+			"it goes to etcd-1 from 10.0.0.99", `names of member "etcd-2"`,
+		},
 		"from where it is":      {func(h *facts.Host) { h.Sources = sourceOf("10.0.0.11", "10.0.0.12") }, "", ""},
 		"to somebody else's":    {func(h *facts.Host) { h.Sources = sourceOf("10.0.0.77", "10.0.0.99") }, "", ""},
 		"from a mapped address": {func(h *facts.Host) { h.Sources = sourceOf("10.0.0.11", "::ffff:10.0.0.12") }, "", ""},
@@ -107,7 +119,8 @@ func TestOurParentIsOpened(t *testing.T) {
 	}
 }
 
-// A member that runs concerns whoever looks where its disk may be full before its database is, and where its peers refuse it.
+// A member that runs concerns whoever looks where its disk may be full before its database is, and where its peers
+// refuse it.
 func TestConcerns(t *testing.T) {
 	const gib = 1 << 30
 	room := func(what string, size, free int64) func(*facts.Host) {
@@ -117,19 +130,34 @@ func TestConcerns(t *testing.T) {
 		host func(*facts.Host)
 		want string
 	}{
-		"well":            {room("data", 100*gib, 50*gib), ""},
-		"not known":       {func(h *facts.Host) { h.Rooms = nil }, ""},
-		"full":            {room("data", 100*gib, 0), "its database may grow by 8.0 GiB until its quota, and /data has 0 MiB left"},
-		"it will not fit": {room("data", 10*gib, 6*gib), "its database may grow by 8.0 GiB until its quota, and /data has 6.0 GiB left"},
-		"it has grown":    {func(h *facts.Host) { room("data", 10*gib, 6*gib)(h); h.Etcd.DBSize = 3 * gib }, ""},
-		"nearly full":     {func(h *facts.Host) { room("data", 100*gib, 4*gib)(h); h.Etcd.DBSize = 7 * gib }, "the file system of /data is 96 % full, 4.0 GiB left"},
+		"well":      {room("data", 100*gib, 50*gib), ""},
+		"not known": {func(h *facts.Host) { h.Rooms = nil }, ""},
+		"full": {
+			room("data", 100*gib, 0),
+			"its database may grow by 8.0 GiB until its quota, and /data has 0 MiB left",
+		},
+		"it will not fit": {
+			room("data", 10*gib, 6*gib),
+			"its database may grow by 8.0 GiB until its quota, and /data has 6.0 GiB left",
+		},
+		"it has grown": {func(h *facts.Host) { room("data", 10*gib, 6*gib)(h); h.Etcd.DBSize = 3 * gib }, ""},
+		"nearly full": {
+			func(h *facts.Host) { room("data", 100*gib, 4*gib)(h); h.Etcd.DBSize = 7 * gib },
+			"the file system of /data is 96 % full, 4.0 GiB left",
+		},
 		"large, and full": {room("data", 10000*gib, 100*gib), ""},
 		"no inodes": {func(h *facts.Host) {
 			h.Rooms = map[string]facts.Room{"data": {Dir: "/data", Size: 99 * gib, Free: 98 * gib, Inodes: 9, InodesFree: 1}}
 		}, "the file system of /data has 1 inode left"},
-		"no room for logs": {room("wal", 100*gib, gib/100), "its write-ahead log has 10 MiB left on the file system of /data"},
-		"another source":   {func(h *facts.Host) { h.Sources = sourceOf("10.0.0.13", "10.0.0.99") }, "it goes to etcd-3 from 10.0.0.99, which is not among the names of its certificate: peers refuse such connections"},
-		"it does not run":  {func(h *facts.Host) { room("data", 10*gib, 0)(h); h.Process = nil }, ""},
+		"no room for logs": {
+			room("wal", 100*gib, gib/100),
+			"its write-ahead log has 10 MiB left on the file system of /data",
+		},
+		"another source": {
+			func(h *facts.Host) { h.Sources = sourceOf("10.0.0.13", "10.0.0.99") },
+			"it goes to etcd-3 from 10.0.0.99, which is not among the names of its certificate: peers refuse such connections",
+		},
+		"it does not run": {func(h *facts.Host) { room("data", 10*gib, 0)(h); h.Process = nil }, ""},
 	} {
 		w := wanted(t, 3)
 		s := change(settled(t, w), "etcd-2", test.host)
@@ -143,7 +171,8 @@ func TestConcerns(t *testing.T) {
 		if got != test.want {
 			t.Errorf("%s: %q, want %q", name, got, test.want)
 		}
-		if noted := strings.Join(notes(w, s), " "); (test.want != "" && name != "it does not run") != strings.Contains(noted, "etcd-2: ") && name != "it does not run" {
+		if noted := strings.Join(notes(w, s), " "); (test.want != "" && name != "it does not run") != strings.Contains(noted,
+			"etcd-2: ") && name != "it does not run" {
 			t.Errorf("%s: noted %q", name, noted)
 		}
 	}

@@ -20,14 +20,16 @@ type home struct {
 	guessed               bool // from data in a directory of the cluster's name alone
 }
 
-// homeOf is what was seen of a member's home: as it runs, else as its unit has it, else as its birth marker says. A marker of before
-// says neither: such clusters had the user etcd and, unless told otherwise, their data below /var/lib/etcd.
+// homeOf is what was seen of a member's home: as it runs, else as its unit has it, else as its birth marker says. A
+// marker of before says neither: such clusters had the user etcd and, unless told otherwise, their data below
+// /var/lib/etcd.
 func (v view) homeOf(m inventory.Member, host facts.Host) home {
 	unit := host.Files[UnitPath(v.want.Cluster)].Content
 	born, isBorn := v.births[m.Name]
 	if p := host.Process; p != nil {
 		user := p.User
-		if user == "root" || user == facts.NoName { // the kernel hides some processes' owners, and a user may have been removed
+		// the kernel hides some processes' owners, and a user may have been removed
+		if user == "root" || user == facts.NoName {
 			user = settingOf(unit, "User")
 		}
 		return home{dataDir: units.Flag(p.Args, "data-dir"), walDir: units.Flag(p.Args, "wal-dir"), user: user}
@@ -38,7 +40,8 @@ func (v view) homeOf(m inventory.Member, host facts.Host) home {
 	}
 	before := formerDataDir(v.want.Cluster)
 	byDefault := m.DataDir == packageDir+"-"+v.want.Cluster.Name
-	has := host.Files[formerMember(v.want.Cluster)].Kind == facts.Dir && v.want.Cluster.Name != "default" // which is a package's
+	// which is a package's
+	has := host.Files[formerMember(v.want.Cluster)].Kind == facts.Dir && v.want.Cluster.Name != "default"
 	switch {
 	case born.DataDir != "":
 		return home{dataDir: born.DataDir, walDir: born.WALDir, user: born.User}
@@ -80,7 +83,8 @@ func (v view) homeLines(m inventory.Member, lines []string) string {
 // formerUser ran the members of all clusters, before each had a user of its own.
 const formerUser = "etcd"
 
-// formerDataDir is where a cluster's data lay by default, before the directory of a distribution's package was left to that package.
+// formerDataDir is where a cluster's data lay by default, before the directory of a distribution's package was left to
+// that package.
 func formerDataDir(c *inventory.Cluster) string { return path.Join(packageDir, c.Name) }
 
 // formerMember is there if a member's data still is.
@@ -97,14 +101,15 @@ func settingOf(unit []byte, name string) string {
 	return value
 }
 
-// moved says that the inventory asks for another home than the member has, with the lines that keep it there. Data that lies in its new
-// place, of its new owner, while the member is stopped, was moved by hand.
+// moved says that the inventory asks for another home than the member has, with the lines that keep it there. Data that
+// lies in its new place, of its new owner, while the member is stopped, was moved by hand.
 func (v view) moved(m inventory.Member, host facts.Host) []plan.Refusal {
 	was, user := v.homeOf(m, host), v.want.Cluster.User
 	runs := host.Process != nil
 	if runs && was.dataDir == "" {
 		return []plan.Refusal{plan.Refuse(plan.DataMoved, m.Name,
-			fmt.Sprintf("it was not started by clusterup's unit: find out by what (systemctl cat %s), then stop it", v.want.Cluster.UnitName),
+			fmt.Sprintf("it was not started by clusterup's unit: find out by what (systemctl cat %s), then stop it",
+				v.want.Cluster.UnitName),
 			"its member runs without --data-dir, and the inventory asks for %s", m.DataDir)}
 	}
 	var has, asked, lines []string
@@ -120,10 +125,12 @@ func (v view) moved(m inventory.Member, host facts.Host) []plan.Refusal {
 		case was.walDir == "":
 			differ("keeps its log with its data", is, noWALDir)
 		default:
-			differ("keeps its log in "+was.walDir, cmp.Or(is, "none of its own"), fmt.Sprintf("wal_dir = %q", path.Dir(was.walDir)))
+			differ("keeps its log in "+was.walDir, cmp.Or(is, "none of its own"),
+				fmt.Sprintf("wal_dir = %q", path.Dir(was.walDir)))
 		}
 	}
-	if was.user != "" && was.user != user && (runs || host.Data.WAL && host.Files[m.DataDir].Owner != user || len(lines) > 0) {
+	if was.user != "" && was.user != user &&
+		(runs || host.Data.WAL && host.Files[m.DataDir].Owner != user || len(lines) > 0) {
 		differ("runs as "+was.user, user, fmt.Sprintf("user = %q", was.user))
 	}
 	if len(lines) == 0 {

@@ -58,12 +58,13 @@ func former(t *testing.T, settings ...string) (Want, facts.Snapshot) {
 
 var remedyLine = regexp.MustCompile(`[a-z_]+ = "[^"]*"`)
 
-// TestFormerHome follows the remedies of a cluster whose data lies where it did by default before: nothing else is refused meanwhile, and
-// with the lines in the inventory nothing moves.
+// TestFormerHome follows the remedies of a cluster whose data lies where it did by default before: nothing else is
+// refused meanwhile, and with the lines in the inventory nothing moves.
 func TestFormerHome(t *testing.T) {
 	stop := func(h *facts.Host) { h.Process, h.Etcd, h.Reads, h.Unit.Active = nil, nil, false, "inactive" }
 	noUnit := func(h *facts.Host) { delete(h.Files, "/etc/systemd/system/etcd-prod.service") }
-	still, starts := []plan.Kind{plan.WriteUnit, plan.RecordBirth}, []plan.Kind{plan.WriteUnit, plan.StartMember, plan.RecordBirth}
+	still, starts := []plan.Kind{plan.WriteUnit, plan.RecordBirth},
+		[]plan.Kind{plan.WriteUnit, plan.StartMember, plan.RecordBirth}
 	for name, test := range map[string]struct {
 		harm  func(h *facts.Host)
 		lines []string    // those that are in from the start
@@ -80,7 +81,10 @@ func TestFormerHome(t *testing.T) {
 		"running, its unit removed":         {noUnit, nil, 2, still},
 		"stopped, its unit removed":         {func(h *facts.Host) { stop(h); noUnit(h) }, nil, 2, starts},
 		"stopped without unit, one line in": {func(h *facts.Host) { stop(h); noUnit(h) }, []string{dataBefore}, 1, starts},
-		"running, its marker removed":       {func(h *facts.Host) { delete(h.Files, "/etc/etcd/prod/born.json") }, nil, 2, still},
+		"running, its marker removed": {
+			func(h *facts.Host) { delete(h.Files, "/etc/etcd/prod/born.json") }, nil, 2,
+			still,
+		},
 		"all that says so removed": {func(h *facts.Host) {
 			stop(h)
 			noUnit(h)
@@ -147,7 +151,8 @@ func follow(t *testing.T, w Want, s facts.Snapshot, kinds []plan.Kind) {
 	}
 }
 
-// TestHomeByHand: data that was moved by hand with its owner, while the member was stopped, is where the inventory says.
+// TestHomeByHand: data that was moved by hand with its owner, while the member was stopped, is where the inventory
+// says.
 func TestHomeByHand(t *testing.T) {
 	w, s := former(t)
 	for _, m := range w.Cluster.Members {
@@ -167,7 +172,8 @@ func TestHomeByHand(t *testing.T) {
 	s = change(s, "etcd-2", func(h *facts.Host) {
 		h.Files["/var/lib/etcd-prod"] = facts.File{Kind: facts.Dir, Owner: "etcd", Group: "etcd", Mode: 0o700}
 	})
-	if _, err := Next(w, s); err == nil || !strings.Contains(err.Error(), "etcd-2: its member runs as etcd; the inventory asks for etcd-prod") {
+	if _, err := Next(w, s); err == nil ||
+		!strings.Contains(err.Error(), "etcd-2: its member runs as etcd; the inventory asks for etcd-prod") {
 		t.Errorf("with its former owner: %v", err)
 	}
 }
@@ -207,10 +213,15 @@ func TestHomeLines(t *testing.T) {
 		lines  []string
 		want   string
 	}{
-		{w.Cluster.Members[0], []string{dir, user}, "put " + dir + " and " + user + " into the cluster block of the inventory"},
+		{
+			w.Cluster.Members[0],
+			[]string{dir, user},
+			"put " + dir + " and " + user + " into the cluster block of the inventory",
+		},
 		{w.Cluster.Members[0], []string{noWALDir}, "take wal_dir out of the cluster block of the inventory"},
 		{own, []string{dir, wal}, "put " + dir + " and " + wal + ` into the block of member "etcd-2"`},
-		{own, []string{dir, user}, "put " + dir + ` into the block of member "etcd-2", and put ` + user + " into the cluster block of the inventory"},
+		{own, []string{dir, user}, "put " + dir + ` into the block of member "etcd-2", and put ` + user +
+			" into the cluster block of the inventory"},
 		{walls, []string{noWALDir}, `take wal_dir out of the block of member "etcd-3"`},
 	} {
 		if got := v.homeLines(test.member, test.lines); got != test.want {

@@ -76,7 +76,8 @@ func TestMarkersLost(t *testing.T) {
 		again.Token = "token-of-another-run"
 		end := converged(t, again, s)
 		for host, seen := range end.Hosts {
-			is, was := string(seen.Files[ConfigDir(w.Cluster)+"/born.json"].Content), string(whole.Hosts[host].Files[ConfigDir(w.Cluster)+"/born.json"].Content)
+			is, was := string(seen.Files[ConfigDir(w.Cluster)+"/born.json"].Content),
+				string(whole.Hosts[host].Files[ConfigDir(w.Cluster)+"/born.json"].Content)
 			if is != was {
 				t.Errorf("%s: the marker of %s is %s, and was %s", name, host, is, was)
 			}
@@ -96,7 +97,8 @@ func TestIdentityRefusals(t *testing.T) {
 			}
 		})
 	}
-	unborn, stopped, lost, none := marker(""), as(stop), as(wipe), as(func(h *facts.Host) { h.Files = map[string]facts.File{} })
+	unborn, stopped, lost, none := marker(""), as(stop), as(wipe),
+		as(func(h *facts.Host) { h.Files = map[string]facts.File{} })
 	of := func(cluster, member facts.ID) func(Want, *facts.Host) {
 		return as(func(h *facts.Host) {
 			h.Data.ClusterID, h.Data.MemberID = cluster, member
@@ -117,12 +119,30 @@ func TestIdentityRefusals(t *testing.T) {
 		says   string // reason and remedy
 		hushes string
 	}{
-		"runs with foreign data":    {on(all, "etcd-3", of(7, 8)), plan.ForeignData, "etcd-3", "leave it where it is", "move it aside"},
-		"foreign, stopped":          {on(idle, "etcd-3", of(7, 8)), plan.ForeignData, "etcd-3", "there is " + second.ClusterID.String() + " on etcd-1, etcd-2; 7 on etcd-3", "move it aside"},
-		"no majority":               {on(on(idle, "etcd-3", of(7, 8)), "etcd-2", of(5, 6)), plan.ForeignData, "etcd-2", "5 on etcd-2; 7 on etcd-3", "move it aside"},
-		"no unit anywhere":          {on(on(on(idle, "etcd-1", none), "etcd-2", none), "etcd-3", none), plan.ForeignData, "etcd-1", "no etcd runs on it", ""},
-		"the data of another":       {on(idle, "etcd-3", of(second.ClusterID, second.MemberID)), plan.ForeignData, "etcd-3", "host is that of another member", ""},
-		"a marker of a few":         {on(all, "etcd-3", marker(`{"cluster_id":"7","member_id":"8","token":"t"}`)), plan.ForeignData, "etcd-3", "its birth marker is of cluster 7", ""},
+		"runs with foreign data": {
+			on(all, "etcd-3", of(7, 8)), plan.ForeignData, "etcd-3", "leave it where it is",
+			"move it aside",
+		},
+		"foreign, stopped": {
+			on(idle, "etcd-3", of(7, 8)), plan.ForeignData, "etcd-3",
+			"there is " + second.ClusterID.String() + " on etcd-1, etcd-2; 7 on etcd-3", "move it aside",
+		},
+		"no majority": {
+			on(on(idle, "etcd-3", of(7, 8)), "etcd-2", of(5, 6)), plan.ForeignData, "etcd-2",
+			"5 on etcd-2; 7 on etcd-3", "move it aside",
+		},
+		"no unit anywhere": {
+			on(on(on(idle, "etcd-1", none), "etcd-2", none), "etcd-3", none), plan.ForeignData,
+			"etcd-1", "no etcd runs on it", "",
+		},
+		"the data of another": {
+			on(idle, "etcd-3", of(second.ClusterID, second.MemberID)), plan.ForeignData, "etcd-3",
+			"host is that of another member", "",
+		},
+		"a marker of a few": {
+			on(all, "etcd-3", marker(`{"cluster_id":"7","member_id":"8","token":"t"}`)),
+			plan.ForeignData, "etcd-3", "its birth marker is of cluster 7", "",
+		},
 		"lost, stopped, no markers": {on(idle, "etcd-3", lost), plan.MixedData, "etcd-3", "holds no data", "begin again"},
 	} {
 		found := refusals(t, w, test.s)

@@ -16,7 +16,8 @@ import (
 	"github.com/clusterup/clusterup/units"
 )
 
-// The laws of the design as checks of one decision. They do not use what Next uses to decide, so that a mistake there shows.
+// The laws of the design as checks of one decision. They do not use what Next uses to decide, so that a mistake there
+// shows.
 
 // lawful checks a stage that is about to run on what was seen.
 func lawful(w Want, s facts.Snapshot, stage plan.Stage) error {
@@ -35,7 +36,8 @@ func lawfulIn(w Want, s facts.Snapshot, t truth, stage plan.Stage) error {
 // lawShape: a stage says what it is and why, names hosts of the inventory only, and those in their order.
 func lawShape(w Want, stage plan.Stage) error {
 	if stage.Name == "" || stage.Gate == "" || len(stage.Steps) == 0 || stage.Width < 1 {
-		return fmt.Errorf("a stage needs a name, a gate, a width and steps: %q, %q, %d, %d", stage.Name, stage.Gate, stage.Width, len(stage.Steps))
+		return fmt.Errorf("a stage needs a name, a gate, a width and steps: %q, %q, %d, %d", stage.Name, stage.Gate,
+			stage.Width, len(stage.Steps))
 	}
 	order := -1
 	hosts := map[string]bool{}
@@ -85,8 +87,12 @@ func lawDisks(s facts.Snapshot, stage plan.Stage) error {
 func lawKinds(stage plan.Stage) error {
 	for _, step := range stage.Steps {
 		switch step.Kind {
-		case plan.CreateCA, plan.RetireCA, plan.HoldRotation, plan.RevokeClient, plan.ListRevoked, plan.UpdateMember, plan.PruneTrust, plan.PinRelease, plan.CreateUser, plan.MakeDirs, plan.InstallRelease, plan.FixModes, plan.WriteTrust, plan.IssueLeaf, plan.WriteUnit, plan.ReloadUnits,
-			plan.EnableUnit, plan.StartMember, plan.AwaitMember, plan.RestartMember, plan.RecordBirth, plan.MoveLeader, plan.SaveSnapshot, plan.EnableDowngrade, plan.CancelDowngrade, plan.AwaitVersion, plan.AwaitLeader, plan.PruneReleases, plan.AwaitRaftSnapshot:
+		case plan.CreateCA, plan.RetireCA, plan.HoldRotation, plan.RevokeClient, plan.ListRevoked, plan.UpdateMember,
+			plan.PruneTrust, plan.PinRelease, plan.CreateUser, plan.MakeDirs, plan.InstallRelease, plan.FixModes,
+			plan.WriteTrust, plan.IssueLeaf, plan.WriteUnit, plan.ReloadUnits,
+			plan.EnableUnit, plan.StartMember, plan.AwaitMember, plan.RestartMember, plan.RecordBirth, plan.MoveLeader,
+			plan.SaveSnapshot, plan.EnableDowngrade, plan.CancelDowngrade, plan.AwaitVersion, plan.AwaitLeader,
+			plan.PruneReleases, plan.AwaitRaftSnapshot:
 		default:
 			return fmt.Errorf("law 3: %s is nothing that converging may do", step.ID())
 		}
@@ -94,7 +100,8 @@ func lawKinds(stage plan.Stage) error {
 	return nil
 }
 
-// serving are the members that take part, seen from outside: they run, know a leader, answer a linearizable read, and have caught up.
+// serving are the members that take part, seen from outside: they run, know a leader, answer a linearizable read, and
+// have caught up.
 func serving(w Want, s facts.Snapshot) map[string]bool {
 	up, applied := map[string]bool{}, []uint64{0, 0}
 	for _, host := range s.Hosts {
@@ -129,14 +136,15 @@ func electorate(w Want, s facts.Snapshot) map[string]bool {
 	return all
 }
 
-// lawQuorum is law 1: a step that takes down a voter that serves, or may serve for all that is known, leaves a quorum of others that do;
-// and its host is the only one at work.
+// lawQuorum is law 1: a step that takes down a voter that serves, or may serve for all that is known, leaves a quorum
+// of others that do; and its host is the only one at work.
 func lawQuorum(w Want, s facts.Snapshot, stage plan.Stage) error {
 	up, voters := serving(w, s), electorate(w, s)
 	maps.DeleteFunc(up, func(name string, _ bool) bool { return !voters[name] })
 	for _, step := range stage.Steps {
 		host := s.Hosts[step.Host]
-		stops := step.Kind == plan.RestartMember || step.Kind == plan.StopMember || step.Kind == plan.StartMember && host.Process != nil
+		stops := step.Kind == plan.RestartMember || step.Kind == plan.StopMember ||
+			step.Kind == plan.StartMember && host.Process != nil
 		if !stops {
 			continue
 		}
@@ -203,8 +211,9 @@ func identities(w Want, s facts.Snapshot) (all map[string]bool, marked bool) {
 	return all, marked
 }
 
-// lawBootstrap is law 4: a member without data is started only while nobody holds a marker, and with a unit that makes it part of the
-// one cluster of which there is data already, if there is any. What it starts with is what lies on its host, not what Next has in mind.
+// lawBootstrap is law 4: a member without data is started only while nobody holds a marker, and with a unit that makes
+// it part of the one cluster of which there is data already, if there is any. What it starts with is what lies on its
+// host, not what Next has in mind.
 func lawBootstrap(w Want, s facts.Snapshot, stage plan.Stage) error {
 	exists, marked := identities(w, s)
 	born := map[string]string{}
@@ -235,8 +244,9 @@ func lawBootstrap(w Want, s facts.Snapshot, stage plan.Stage) error {
 	return nil
 }
 
-// lawMix is the other half of law 4: while there is data anywhere, no host that has none, and that no run of this bootstrap has prepared,
-// is made ready to be a new member. After that nobody could tell it from one that died during its first start.
+// lawMix is the other half of law 4: while there is data anywhere, no host that has none, and that no run of this
+// bootstrap has prepared, is made ready to be a new member. After that nobody could tell it from one that died during
+// its first start.
 func lawMix(w Want, s facts.Snapshot, stage plan.Stage) error {
 	exists, _ := identities(w, s)
 	for _, step := range stage.Steps {
@@ -252,13 +262,15 @@ func lawMix(w Want, s facts.Snapshot, stage plan.Stage) error {
 	return nil
 }
 
-// lawMarkers: a marker says what is so, of a member that takes part; and while one that takes part has none, no member is taken down.
+// lawMarkers: a marker says what is so, of a member that takes part; and while one that takes part has none, no member
+// is taken down.
 func lawMarkers(w Want, s facts.Snapshot, stage plan.Stage) error {
 	up := serving(w, s)
 	for _, step := range stage.Steps {
 		switch host := s.Hosts[step.Host]; step.Kind {
 		case plan.RecordBirth:
-			if data := host.Data; !up[step.Host] || step.Birth.ClusterID != data.ClusterID.String() || step.Birth.MemberID != data.MemberID.String() {
+			if data := host.Data; !up[step.Host] || step.Birth.ClusterID != data.ClusterID.String() ||
+				step.Birth.MemberID != data.MemberID.String() {
 				return fmt.Errorf("law 4: %s says %+v of a host with %+v", step.ID(), *step.Birth, data)
 			}
 		case plan.RestartMember:
@@ -272,11 +284,13 @@ func lawMarkers(w Want, s facts.Snapshot, stage plan.Stage) error {
 	return nil
 }
 
-// lawUntried: what a running member has not been started with yet is written to its unit only right before it is restarted.
+// lawUntried: what a running member has not been started with yet is written to its unit only right before it is
+// restarted.
 func lawUntried(s facts.Snapshot, stage plan.Stage) error {
 	for _, step := range stage.Steps {
 		host := s.Hosts[step.Host]
-		restarts := slices.ContainsFunc(stage.Steps, func(other plan.Step) bool { return other.Kind == plan.RestartMember && other.Host == step.Host })
+		restarts := slices.ContainsFunc(stage.Steps,
+			func(other plan.Step) bool { return other.Kind == plan.RestartMember && other.Host == step.Host })
 		if step.Kind != plan.WriteUnit || host.Process == nil || restarts {
 			continue
 		}
@@ -287,15 +301,16 @@ func lawUntried(s facts.Snapshot, stage plan.Stage) error {
 	return nil
 }
 
-// lawNextStart is law 12: no member is started into what systemd would make of a unit besides what its file says, or right after systemd
-// reads what nobody has looked at.
+// lawNextStart is law 12: no member is started into what systemd would make of a unit besides what its file says, or
+// right after systemd reads what nobody has looked at.
 func lawNextStart(s facts.Snapshot, stage plan.Stage) error {
 	for i, step := range stage.Steps {
 		if step.Kind != plan.StartMember && step.Kind != plan.RestartMember {
 			continue
 		}
 		unit := s.Hosts[step.Host].Unit
-		written := slices.ContainsFunc(stage.Steps[:i], func(other plan.Step) bool { return other.Kind == plan.WriteUnit && other.Host == step.Host })
+		written := slices.ContainsFunc(stage.Steps[:i],
+			func(other plan.Step) bool { return other.Kind == plan.WriteUnit && other.Host == step.Host })
 		if unit.NeedsReload && written {
 			return fmt.Errorf("law 12: %s starts what systemd has not read yet", step.ID())
 		}
@@ -308,11 +323,13 @@ func lawNextStart(s facts.Snapshot, stage plan.Stage) error {
 				text = file.Content
 			}
 		}
-		if command, _, _ := strings.Cut(unit.Start.Command, " "); !strings.Contains(string(text), "\nExecStart="+command+" ") ||
+		if command, _, _ := strings.Cut(unit.Start.Command, " "); !strings.Contains(string(text),
+			"\nExecStart="+command+" ") ||
 			!slices.Equal(flagsOf(strings.Fields(unit.Start.Command)), flagsOf(words(text))) {
 			return fmt.Errorf("law 12: %s starts %q", step.ID(), unit.Start.Command)
 		}
-		if !unit.Start.Guarded || !slices.Contains(unit.Start.Unset, "ETCD_FORCE_NEW_CLUSTER") || unit.Start.Settings["User"] != "etcd-prod" {
+		if !unit.Start.Guarded || !slices.Contains(unit.Start.Unset, "ETCD_FORCE_NEW_CLUSTER") ||
+			unit.Start.Settings["User"] != "etcd-prod" {
 			return fmt.Errorf("law 12: %s starts with %+v", step.ID(), *unit.Start)
 		}
 		for _, variable := range unit.Start.Variables {
@@ -331,7 +348,8 @@ func words(text []byte) []string { return strings.Fields(string(text)) }
 func flagsOf(words []string) []string {
 	var flags []string
 	for _, word := range words {
-		if word = strings.Trim(word, `"'`); len(word) > 2 && strings.HasPrefix(word, "--") && !strings.HasPrefix(word, "--initial-cluster") {
+		if word = strings.Trim(word, `"'`); len(word) > 2 && strings.HasPrefix(word, "--") &&
+			!strings.HasPrefix(word, "--initial-cluster") {
 			flags = append(flags, word)
 		}
 	}
@@ -355,7 +373,8 @@ func lawOne(w Want, before, after facts.Snapshot) error {
 func lawSecrets(stage plan.Stage) error {
 	for _, step := range stage.Steps {
 		for _, change := range step.Changes {
-			if change.Secret || bytes.Contains(change.Data, []byte("PRIVATE KEY")) || bytes.Contains(change.Was, []byte("PRIVATE KEY")) {
+			if change.Secret || bytes.Contains(change.Data, []byte("PRIVATE KEY")) ||
+				bytes.Contains(change.Was, []byte("PRIVATE KEY")) {
 				return fmt.Errorf("law 7: %s shows %s", step.ID(), change.Path)
 			}
 		}
@@ -363,7 +382,8 @@ func lawSecrets(stage plan.Stage) error {
 	return nil
 }
 
-// lawRemedy: who is refused is told why, and what to do. The error of a host that was not reached holds its remedy itself.
+// lawRemedy: who is refused is told why, and what to do. The error of a host that was not reached holds its remedy
+// itself.
 func lawRemedy(refused *plan.Refused) error {
 	if len(refused.Refusals) == 0 {
 		return errors.New("a refusal without a reason")

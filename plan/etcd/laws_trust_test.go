@@ -14,8 +14,8 @@ import (
 	"github.com/clusterup/clusterup/units"
 )
 
-// Law 5, as checks that know nothing of how Next comes to its decisions: what counts is which certificates are in the file that a process
-// was started with.
+// Law 5, as checks that know nothing of how Next comes to its decisions: what counts is which certificates are in the
+// file that a process was started with.
 
 // accepts says whether whoever has this command line and these files accepts what a CA signs.
 func accepts(host facts.Host, command []string, ca facts.CA) bool {
@@ -48,7 +48,8 @@ func issuerOf(s facts.Snapshot, host facts.Host, role string) (facts.CA, bool) {
 	return s.Operator.CAs[i], true
 }
 
-// strangers says which running member does not accept which other one, or clusterup's own certificate; nil: everybody accepts everybody.
+// strangers says which running member does not accept which other one, or clusterup's own certificate; nil: everybody
+// accepts everybody.
 func strangers(w Want, s facts.Snapshot) error {
 	var errs []error
 	for _, a := range w.Cluster.Members {
@@ -62,7 +63,8 @@ func strangers(w Want, s facts.Snapshot) error {
 		for _, b := range w.Cluster.Members {
 			other := s.Hosts[b.Name]
 			if ca, ok := issuerOf(s, other, "peer"); ok && other.Process != nil && !accepts(host, runsWith(w, host), ca) {
-				errs = append(errs, fmt.Errorf("%s does not accept %s, whose certificate is of peer CA %d", a.Name, b.Name, ca.Generation))
+				errs = append(errs, fmt.Errorf("%s does not accept %s, whose certificate is of peer CA %d", a.Name, b.Name,
+					ca.Generation))
 			}
 		}
 	}
@@ -148,7 +150,8 @@ func lawDrop(w Want, s facts.Snapshot, step plan.Step, command []string) error {
 	return nil
 }
 
-// lawRetire: an old CA is retired when nothing is of it, and no client by consent only; a new one to take its rotation back.
+// lawRetire: an old CA is retired when nothing is of it, and no client by consent only; a new one to take its rotation
+// back.
 func lawRetire(w Want, s facts.Snapshot, step plan.Step) error {
 	left, clients := 0, 0
 	for _, ca := range s.Operator.CAs {
@@ -166,9 +169,10 @@ func lawRetire(w Want, s facts.Snapshot, step plan.Step) error {
 		return fmt.Errorf("the rotation is held after %s", hold)
 	}
 	for _, c := range s.Operator.Clients {
-		if c.Generation == step.Generation && !c.Revoked && step.CA == "client" && !slices.ContainsFunc(s.Operator.Clients, func(other facts.Client) bool {
-			return other.Name == c.Name && other.Generation > c.Generation && !other.Revoked
-		}) {
+		if c.Generation == step.Generation && !c.Revoked && step.CA == "client" &&
+			!slices.ContainsFunc(s.Operator.Clients, func(other facts.Client) bool {
+				return other.Name == c.Name && other.Generation > c.Generation && !other.Revoked
+			}) {
 			clients++
 		}
 	}
@@ -185,7 +189,8 @@ func lawFound(w Want, s facts.Snapshot, step plan.Step) error {
 		role := map[string]string{"peer": "peer", "client": "server"}[step.CA]
 		found := 0
 		for _, served := range host.Serves[role] {
-			if served.Accepts != "" && served.Accepts == newestOf(s, step.CA).SHA256 && slices.Contains(served.Valid, served.Accepts) {
+			if served.Accepts != "" && served.Accepts == newestOf(s, step.CA).SHA256 &&
+				slices.Contains(served.Valid, served.Accepts) {
 				found++
 			}
 		}
@@ -206,7 +211,8 @@ func lawFound(w Want, s facts.Snapshot, step plan.Step) error {
 
 // lawAccepted is law 13 for the certificates of a new CA: none is made while a member does not accept it.
 func lawAccepted(s facts.Snapshot, leaf plan.Leaf) error {
-	live := slices.DeleteFunc(slices.Clone(s.Operator.CAs), func(ca facts.CA) bool { return ca.Role != leaf.CA || ca.Retired })
+	live := slices.DeleteFunc(slices.Clone(s.Operator.CAs),
+		func(ca facts.CA) bool { return ca.Role != leaf.CA || ca.Retired })
 	if len(live) > 1 && newestOf(s, leaf.CA).Generation == leaf.Generation && turnedDown(s, leaf.Role) {
 		return fmt.Errorf("law 13: a member does not accept %s CA %d", leaf.CA, leaf.Generation)
 	}
@@ -257,7 +263,8 @@ func lawSettledCAs(w Want, s facts.Snapshot) error {
 		if len(live) > 1 && hold == trust.HoldTrust {
 			signer = live[0]
 		}
-		if len(live) > 1 && hold == "" && !(role == "client" && len(s.Operator.Clients) > 0 && !slices.Contains(w.Accept, plan.OldClients)) {
+		if len(live) > 1 && hold == "" && !(role == "client" && len(s.Operator.Clients) > 0 &&
+			!slices.Contains(w.Accept, plan.OldClients)) {
 			return fmt.Errorf("settled: there are %d %s CAs", len(live), role)
 		}
 		for _, m := range w.Cluster.Members {
@@ -285,8 +292,8 @@ func secure(w Want, role string) bool {
 	return role == "peer" && w.Cluster.TLS.Peers || role == "client" && w.Cluster.TLS.Clients
 }
 
-// lawSchemes: a member is made known with https when everybody can dial it, and right before it listens so; and nobody is started to listen
-// otherwise than it is known.
+// lawSchemes: a member is made known with https when everybody can dial it, and right before it listens so; and nobody
+// is started to listen otherwise than it is known.
 func lawSchemes(w Want, s facts.Snapshot, stage plan.Stage) error {
 	known := map[string]string{}
 	for _, member := range s.Members {
@@ -298,12 +305,14 @@ func lawSchemes(w Want, s facts.Snapshot, stage plan.Stage) error {
 		switch step.Kind {
 		case plan.UpdateMember:
 			known[step.Host] = step.PeerURLs[0]
-			restarts := slices.ContainsFunc(stage.Steps[i:], func(next plan.Step) bool { return next.Kind == plan.RestartMember && next.Host == step.Host })
+			restarts := slices.ContainsFunc(stage.Steps[i:],
+				func(next plan.Step) bool { return next.Kind == plan.RestartMember && next.Host == step.Host })
 			if !restarts || stage.Width != 1 || !serving(w, s)[step.Through] {
 				return fmt.Errorf("tls: %s: it does not restart then, or %s does not serve", step.ID(), step.Through)
 			}
 			for _, m := range w.Cluster.Members {
-				if strings.HasPrefix(step.PeerURLs[0], "https:") && units.Flag(runsWith(w, s.Hosts[m.Name]), "peer-trusted-ca-file") == "" {
+				if strings.HasPrefix(step.PeerURLs[0], "https:") &&
+					units.Flag(runsWith(w, s.Hosts[m.Name]), "peer-trusted-ca-file") == "" {
 					return fmt.Errorf("tls: %s: %s cannot dial https yet", step.ID(), m.Name)
 				}
 			}
@@ -327,7 +336,8 @@ func lawSettledSchemes(w Want, s facts.Snapshot) error {
 		}
 		args := s.Hosts[member.Name].Process.Args
 		peers := units.Flag(args, "listen-peer-urls")
-		if strings.HasPrefix(member.PeerURLs[0], "https:") != w.Cluster.TLS.Peers || strings.HasPrefix(peers, "https:") != w.Cluster.TLS.Peers {
+		if strings.HasPrefix(member.PeerURLs[0], "https:") != w.Cluster.TLS.Peers ||
+			strings.HasPrefix(peers, "https:") != w.Cluster.TLS.Peers {
 			return fmt.Errorf("settled: %s is known at %s, and listens at %s", member.Name, member.PeerURLs[0], peers)
 		}
 		if clients := units.Flag(args, "listen-client-urls"); strings.HasPrefix(clients, "https:") != w.Cluster.TLS.Clients {

@@ -14,7 +14,8 @@ import (
 	"github.com/clusterup/clusterup/units"
 )
 
-// Law 6 and what belongs to it, as checks of one decision. They go by the truth about the cluster, which the decision may not have seen.
+// Law 6 and what belongs to it, as checks of one decision. They go by the truth about the cluster, which the decision
+// may not have seen.
 
 // lawVersions checks a stage that is about to run on what was seen, in a cluster of which this is true.
 func lawVersions(w Want, s facts.Snapshot, t truth, stage plan.Stage) error {
@@ -101,7 +102,8 @@ func lawSix(w Want, s facts.Snapshot, t truth, step plan.Step, command string) e
 		return fmt.Errorf("law 6: etcd 3.6 on content of the v2 API")
 	case first && !snapshotSaved(s, minorNo(was)) && !snapshotSaved(s, is): // one of what it goes back to is as good
 		return fmt.Errorf("law 6: the first member of 3.%d without a snapshot", is)
-	case w.HoldLast && is > minorNo(was) && !slices.ContainsFunc(slices.Collect(maps.Values(others)), func(v string) bool { return minorNo(v) < is }):
+	case w.HoldLast && is > minorNo(was) &&
+		!slices.ContainsFunc(slices.Collect(maps.Values(others)), func(v string) bool { return minorNo(v) < is }):
 		return fmt.Errorf("hold-last: the last member would leave 3.%d", minorNo(was))
 	}
 	if first && is > minorNo(was) {
@@ -125,7 +127,8 @@ func snapshotSaved(s facts.Snapshot, of int) bool {
 	})
 }
 
-// lawLeader: leadership goes from the member that has it to another one that takes part, and nothing else happens meanwhile.
+// lawLeader: leadership goes from the member that has it to another one that takes part, and nothing else happens
+// meanwhile.
 func lawLeader(w Want, s facts.Snapshot, stage plan.Stage, step plan.Step) error {
 	e := s.Hosts[step.Host].Etcd
 	switch {
@@ -139,19 +142,22 @@ func lawLeader(w Want, s facts.Snapshot, stage plan.Stage, step plan.Step) error
 	return nil
 }
 
-// lawEnable: a downgrade is enabled by consent, by one minor version, when all members run the upper one and their data is of it.
+// lawEnable: a downgrade is enabled by consent, by one minor version, when all members run the upper one and their data
+// is of it.
 func lawEnable(w Want, s facts.Snapshot, t truth, step plan.Step) error {
 	if !slices.Contains(w.Accept, plan.Downgrade) {
 		return fmt.Errorf("downgrade: nobody has accepted it")
 	}
 	for _, m := range w.Cluster.Members {
 		host := s.Hosts[m.Name]
-		if host.Process == nil || host.Etcd == nil || minorNo(host.Etcd.Version) != minorNo(step.Version)+1 || t.data[m.Name] != minorNo(step.Version)+1 {
+		if host.Process == nil || host.Etcd == nil || minorNo(host.Etcd.Version) != minorNo(step.Version)+1 ||
+			t.data[m.Name] != minorNo(step.Version)+1 {
 			return fmt.Errorf("downgrade: to %s, and %s is not ready for it", step.Version, m.Name)
 		}
 	}
 	if t.cluster != minorNo(step.Version)+1 || t.downgrade != 0 || !snapshotSaved(s, t.cluster) {
-		return fmt.Errorf("downgrade: to %s in a cluster of 3.%d; another is under way, or there is no snapshot", step.Version, t.cluster)
+		return fmt.Errorf("downgrade: to %s in a cluster of 3.%d; another is under way, or there is no snapshot",
+			step.Version, t.cluster)
 	}
 	return nil
 }
@@ -170,8 +176,8 @@ func lawPrune(w Want, s facts.Snapshot, step plan.Step) error {
 	return nil
 }
 
-// lawCalm: nobody is taken down while an alarm says that data differs or is full, while there is a learner, or while it leads and another
-// could.
+// lawCalm: nobody is taken down while an alarm says that data differs or is full, while there is a learner, or while it
+// leads and another could.
 func lawCalm(w Want, s facts.Snapshot, step plan.Step) error {
 	for _, alarm := range s.Alarms {
 		if alarm.Type == "CORRUPT" || alarm.Type == "NOSPACE" && w.Cluster.Etcd.QuotaBackendBytes <= 8<<30 {
@@ -204,8 +210,8 @@ func leadersOf(s facts.Snapshot) []facts.ID {
 	return named
 }
 
-// lawSettled: where nothing is left to do, everybody takes part and runs what is wanted, and the cluster is of that version; but for the
-// last member, where it is to be held.
+// lawSettled: where nothing is left to do, everybody takes part and runs what is wanted, and the cluster is of that
+// version; but for the last member, where it is to be held.
 func lawSettled(w Want, s facts.Snapshot, t truth) error {
 	behind := 0
 	for _, m := range w.Cluster.Members {

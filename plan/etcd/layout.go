@@ -27,8 +27,8 @@ func BinDir(r plan.Release) string {
 	return path.Join(facts.ReleaseDir, r.Version+"-"+r.SHA256[:min(8, len(r.SHA256))])
 }
 
-// walDir is what --wal-dir says. etcd replaces that directory by renaming another onto it (server/storage/wal, Create), so it must be
-// able to write to its parent: the one that the inventory names.
+// walDir is what --wal-dir says. etcd replaces that directory by renaming another onto it (server/storage/wal, Create),
+// so it must be able to write to its parent: the one that the inventory names.
 func walDir(m inventory.Member) string {
 	if m.WALDir == "" {
 		return ""
@@ -68,7 +68,8 @@ func Asks(c *inventory.Cluster) map[string]facts.Ask {
 			DataDir: m.DataDir, WALDir: walDir(m), Ports: ports, Peers: peers,
 			Endpoint: ClientURL(c, m),
 			Peer:     net.JoinHostPort(m.PeerAddress, strconv.Itoa(c.PeerPort)),
-			V2Store:  version.Compare(version.Minor(c.Version), "3.5") > 0, V2Log: version.Compare(version.Minor(c.Version), "3.6") > 0,
+			V2Store:  version.Compare(version.Minor(c.Version), "3.5") > 0,
+			V2Log:    version.Compare(version.Minor(c.Version), "3.6") > 0,
 		}
 	}
 	return asks
@@ -86,8 +87,8 @@ func listen(secure bool, address string, port int) string {
 	return urlOf(secure, ListenAt(address), port)
 }
 
-// listenClient is where a member serves clients: its address, and loopback for whoever is logged in there; and the same once more without
-// TLS as long as clients need that.
+// listenClient is where a member serves clients: its address, and loopback for whoever is logged in there; and the same
+// once more without TLS as long as clients need that.
 func listenClient(c *inventory.Cluster, m inventory.Member) []string {
 	urls := listenOn(c.TLS.Clients, m, c.ClientPort)
 	if c.TLS.HTTPClientPort != 0 {
@@ -144,7 +145,8 @@ func (v view) unitMember(m inventory.Member, b bin) units.Member {
 		state = "existing"
 	}
 	wanted := units.Member{
-		Cluster: c.Name, Name: m.Name, User: c.User, Writer: v.want.Writer, Unit: c.UnitName, BinDir: b.dir, Version: b.version, ConfigDir: ConfigDir(c),
+		Cluster: c.Name, Name: m.Name, User: c.User, Writer: v.want.Writer, Unit: c.UnitName, BinDir: b.dir,
+		Version: b.version, ConfigDir: ConfigDir(c),
 		DataDir: m.DataDir, WALDir: walDir(m),
 		ListenPeer: []string{listen(v.peersSecure(m), m.PeerAddress, c.PeerPort)}, ListenClient: listenClient(c, m),
 		AdvertisePeer: []string{v.peerURL(m)}, AdvertiseClient: advertiseClient(c, m),

@@ -56,6 +56,7 @@ func (v view) awaitLeader() *plan.Stage {
 		return nil
 	}
 	return &plan.Stage{Name: "wait for a leader", Gate: "nothing is changed", Width: 1, Steps: []plan.Step{{
-		Kind: plan.AwaitLeader, Host: reading[0].Name, Why: "the members do not name the same leader: there was an election while they were asked",
+		Kind: plan.AwaitLeader, Host: reading[0].Name,
+		Why: "the members do not name the same leader: there was an election while they were asked",
 	}}}
 }

@@ -40,7 +40,8 @@ func TestTornStatuses(t *testing.T) {
 			for pin, r := range wants.Releases {
 				seen.Operator.Pinned[pin] = r.SHA256
 			}
-			if step := first(wants, seen); step.Kind != plan.AwaitLeader && step.Kind != plan.AwaitMember { // of one that knows no leader
+			// of one that knows no leader
+			if step := first(wants, seen); step.Kind != plan.AwaitLeader && step.Kind != plan.AwaitMember {
 				t.Errorf("%s, %s: first %s, want await-leader", name, what, step.ID())
 			}
 			whole := lead(seen, seen.Hosts["etcd-2"].Data.MemberID)
@@ -61,12 +62,14 @@ func TestLag(t *testing.T) {
 	}
 	liar := applied(s, "etcd-3", 1<<60)
 	behind := applied(applied(s, "etcd-1", 90000), "etcd-2", 90000)
-	foreign := change(applied(behind, "etcd-2", 0), "etcd-1", func(h *facts.Host) { status := *h.Etcd; status.ClusterID = 7; h.Etcd = &status })
+	foreign := change(applied(behind, "etcd-2", 0), "etcd-1",
+		func(h *facts.Host) { status := *h.Etcd; status.ClusterID = 7; h.Etcd = &status })
 	for name, test := range map[string]struct {
 		s      facts.Snapshot
 		serves []bool
 	}{
-		"liar": {liar, []bool{true, true, true}}, "one behind": {behind, []bool{true, true, false}}, "foreign": {foreign, []bool{false, true, true}},
+		"liar": {liar, []bool{true, true, true}}, "one behind": {behind, []bool{true, true, false}},
+		"foreign": {foreign, []bool{false, true, true}},
 	} {
 		v := newView(w, test.s)
 		for i, m := range w.Cluster.Members {

@@ -9,8 +9,8 @@ import (
 	"github.com/clusterup/clusterup/plan"
 )
 
-// A pair that is of no use to anybody is replaced before anything waits for its member; one that is good is replaced in turn. Neither takes
-// a restart.
+// A pair that is of no use to anybody is replaced before anything waits for its member; one that is good is replaced in
+// turn. Neither takes a restart.
 func TestSpoiltPairs(t *testing.T) {
 	w := wanted(t, 3)
 	leaf := func(role string, do func(*facts.Leaf)) func(*facts.Host) {
@@ -27,7 +27,10 @@ func TestSpoiltPairs(t *testing.T) {
 		reason string
 	}{
 		"of another member": {
-			[]func(*facts.Host){leaf("server", func(l *facts.Leaf) { l.Names = []string{"10.0.0.13", "127.0.0.1"} }), unanswered},
+			[]func(*facts.Host){
+				leaf("server", func(l *facts.Leaf) { l.Names = []string{"10.0.0.13", "127.0.0.1"} }),
+				unanswered,
+			},
 			"put files right", "server certificate is for 10.0.0.13 127.0.0.1, want ",
 		},
 		"without a further name": {
@@ -39,7 +42,9 @@ func TestSpoiltPairs(t *testing.T) {
 			"renew the certificates of etcd-2", "peer certificate does not lie behind the link /etc/etcd/prod/tls/peer",
 		},
 		"with another key": {
-			[]func(*facts.Host){func(h *facts.Host) { h.Serves = map[string][]facts.Served{"server": {{From: "etcd-1", Broken: true}}} }, unanswered},
+			[]func(*facts.Host){func(h *facts.Host) {
+				h.Serves = map[string][]facts.Served{"server": {{From: "etcd-1", Broken: true}}}
+			}, unanswered},
 			"put files right", "server certificate and key do not belong together",
 		},
 		"half a certificate": {
@@ -59,7 +64,8 @@ func TestSpoiltPairs(t *testing.T) {
 			if err != nil || stage == nil || stage.Name != test.stage || len(stage.Steps) != 1 {
 				t.Fatalf("%+v, %v", stage, err)
 			}
-			if step := stage.Steps[0]; step.Kind != plan.IssueLeaf || step.Host != "etcd-2" || !strings.HasPrefix(step.Why, test.reason) {
+			if step := stage.Steps[0]; step.Kind != plan.IssueLeaf || step.Host != "etcd-2" ||
+				!strings.HasPrefix(step.Why, test.reason) {
 				t.Errorf("%s on %s: %s", step.Kind, step.Host, step.Why)
 			}
 			s = Simulate(w, s, *stage)
@@ -71,8 +77,8 @@ func TestSpoiltPairs(t *testing.T) {
 	}
 }
 
-// TestUnreadablePair proves that a pair which its member may not read is put right where it lies, and not replaced; and that it is replaced
-// when that was not all.
+// TestUnreadablePair proves that a pair which its member may not read is put right where it lies, and not replaced; and
+// that it is replaced when that was not all.
 func TestUnreadablePair(t *testing.T) {
 	w := wanted(t, 3)
 	s := settled(t, w)
@@ -86,7 +92,8 @@ func TestUnreadablePair(t *testing.T) {
 				h.Serves = map[string][]facts.Served{"server": {{From: "etcd-1", Broken: true}}}
 			})
 			stage, err := Next(w, s)
-			if err != nil || stage == nil || len(stage.Steps) != 1 || stage.Steps[0].Kind != plan.FixModes || stage.Steps[0].Host != "etcd-2" {
+			if err != nil || stage == nil || len(stage.Steps) != 1 || stage.Steps[0].Kind != plan.FixModes ||
+				stage.Steps[0].Host != "etcd-2" {
 				t.Fatalf("%+v, %v", stage, err)
 			}
 			mended := Simulate(w, s, *stage)

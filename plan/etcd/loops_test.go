@@ -16,13 +16,17 @@ import (
 // Members as the cluster lists them are not meant here.
 var inventoryLoops = map[string]string{
 	"clusterID": "an ID that follows from the inventory", "LeafNames": "names of certificates",
-	"unitMember": "initial-cluster, which lists the inventory", "Asks": "where to look, and whom to ping", "refusedByPeers": "addresses",
-	"notes": "machine-ids, of which dark hosts have none", "together": "the order of the inventory",
+	"unitMember": "initial-cluster, which lists the inventory", "Asks": "where to look, and whom to ping",
+	"refusedByPeers": "addresses",
+	"notes":          "machine-ids, of which dark hosts have none", "together": "the order of the inventory",
 	"Findings": "each host by itself, dark ones too",
 	"Back":     "one member by its name", "roundTrip": "hosts that were probed",
-	"inventoried": "whom the inventory has", "hostOf": "one member by its address", "membership": "where the inventory and the member list differ",
-	"trustOf": "their names", "RotateCerts": "the leaves that were seen", "EndConnections": "the processes that were seen",
-	"Simulate": "a copy", "SimulateStep": "a copy", "unasked": "a copy", "simulateRunning": "a model", "simulateCluster": "a model", "simulateMembers": "a model",
+	"inventoried": "whom the inventory has", "hostOf": "one member by its address",
+	"membership": "where the inventory and the member list differ",
+	"trustOf":    "their names", "RotateCerts": "the leaves that were seen",
+	"EndConnections": "the processes that were seen",
+	"Simulate":       "a copy", "SimulateStep": "a copy", "unasked": "a copy", "simulateRunning": "a model",
+	"simulateCluster": "a model", "simulateMembers": "a model",
 }
 
 // Decisions loop over members through quantifiers alone: all, may, known and each know what dark means.
@@ -83,7 +87,8 @@ func looped(n ast.Node) ast.Expr {
 	case *ast.RangeStmt:
 		return n.X
 	case *ast.CallExpr:
-		if selector, ok := n.Fun.(*ast.SelectorExpr); ok && len(n.Args) > 0 && slices.Contains([]string{"slices", "maps"}, types.ExprString(selector.X)) {
+		if selector, ok := n.Fun.(*ast.SelectorExpr); ok && len(n.Args) > 0 &&
+			slices.Contains([]string{"slices", "maps"}, types.ExprString(selector.X)) {
 			return n.Args[0]
 		}
 		if nameIn(n.Fun) == "Alike" {
@@ -96,5 +101,6 @@ func looped(n ast.Node) ast.Expr {
 func overMembers(over ast.Expr) bool {
 	text := types.ExprString(over)
 	listed := strings.HasSuffix(text, "seen.Members") || text == "s.Members"
-	return (strings.HasSuffix(text, ".Members") && !listed) || strings.HasSuffix(text, ".List") || strings.HasSuffix(text, ".Hosts") || strings.HasSuffix(text, ".Names()")
+	return (strings.HasSuffix(text, ".Members") && !listed) || strings.HasSuffix(text, ".List") ||
+		strings.HasSuffix(text, ".Hosts") || strings.HasSuffix(text, ".Names()")
 }

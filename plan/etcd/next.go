@@ -63,7 +63,10 @@ func (v view) operator() (*plan.Stage, error) {
 	if len(steps) == 0 {
 		return nil, nil
 	}
-	return &plan.Stage{Name: "operator directory", Gate: "no host is touched, and no host holds anything of an unknown CA", Width: 1, Steps: steps}, nil
+	return &plan.Stage{
+		Name: "operator directory", Gate: "no host is touched, and no host holds anything of an unknown CA",
+		Width: 1, Steps: steps,
+	}, nil
 }
 
 // pins are the digests of releases that are used for the first time.
@@ -76,14 +79,17 @@ func (v view) pins() []plan.Step {
 				continue
 			}
 			pinned[r.Pin()] = true
-			steps = append(steps, plan.Step{Kind: plan.PinRelease, Release: &r, Why: "first use of etcd " + r.Version + " for " + r.Arch})
+			steps = append(steps, plan.Step{
+				Kind: plan.PinRelease, Release: &r,
+				Why: "first use of etcd " + r.Version + " for " + r.Arch,
+			})
 		}
 	})
 	return steps
 }
 
-// start starts what does not run, side by side: members that are down take nothing with them. A first member becomes ready only when a
-// quorum has started, so the first start has to be together.
+// start starts what does not run, side by side: members that are down take nothing with them. A first member becomes
+// ready only when a quorum has started, so the first start has to be together.
 func (v view) start() (*plan.Stage, error) {
 	var steps []plan.Step
 	v.Each(func(m inventory.Member, host facts.Host) {
@@ -97,7 +103,10 @@ func (v view) start() (*plan.Stage, error) {
 		case !v.formed && !host.Data.WAL:
 			why = "first start"
 		}
-		steps = append(steps, plan.Step{Kind: plan.StartMember, Host: m.Name, Unit: v.want.Cluster.UnitName, Version: v.bin(host).version, Why: why})
+		steps = append(steps, plan.Step{
+			Kind: plan.StartMember, Host: m.Name, Unit: v.want.Cluster.UnitName,
+			Version: v.bin(host).version, Why: why,
+		})
 	})
 	if len(steps) == 0 {
 		return nil, nil
@@ -123,7 +132,9 @@ func (v view) await() (*plan.Stage, error) {
 	if len(v.awaitWaits()) > 0 {
 		return nil, nil
 	}
-	return v.awaiting(func(m inventory.Member, host facts.Host) bool { return v.mustRestart(m, host) == nil || v.holds(host) }), nil
+	return v.awaiting(func(m inventory.Member, host facts.Host) bool {
+		return v.mustRestart(m, host) == nil || v.holds(host)
+	}), nil
 }
 
 func (v view) awaiting(which func(inventory.Member, facts.Host) bool) *plan.Stage {
@@ -132,7 +143,10 @@ func (v view) awaiting(which func(inventory.Member, facts.Host) bool) *plan.Stag
 		if host.Process == nil || v.stays(host) || !which(m, host) {
 			return
 		}
-		steps = append(steps, plan.Step{Kind: plan.AwaitMember, Host: m.Name, Unit: v.want.Cluster.UnitName, Why: v.ailment(host)})
+		steps = append(steps, plan.Step{
+			Kind: plan.AwaitMember, Host: m.Name, Unit: v.want.Cluster.UnitName,
+			Why: v.ailment(host),
+		})
 	})
 	if len(steps) == 0 {
 		return nil
@@ -140,8 +154,8 @@ func (v view) awaiting(which func(inventory.Member, facts.Host) bool) *plan.Stag
 	return &plan.Stage{Name: "wait for members", Gate: "nothing is changed", Width: len(steps), Steps: steps}
 }
 
-// maxLag is how many entries a member may have left to apply and yet count as one that takes part: what comes in between asking one
-// member and asking the next.
+// maxLag is how many entries a member may have left to apply and yet count as one that takes part: what comes in
+// between asking one member and asking the next.
 const maxLag = 5000
 
 // reads says that a member serves linearizable reads of this cluster.
@@ -150,8 +164,8 @@ func (v view) reads(host facts.Host) bool {
 }
 
 // serves says whether a member takes part: it serves reads, knows a leader, and has caught up. Unlike
-// [facts.Member.Healthy] it is about what others may rest on, so it asks for more; alarms do not count, since they are for
-// people to resolve, and waiting does not help against them.
+// [facts.Member.Healthy] it is about what others may rest on, so it asks for more; alarms do not count, since they are
+// for people to resolve, and waiting does not help against them.
 func (v view) serves(host facts.Host) bool {
 	return v.reads(host) && host.Etcd.Leader != 0 && v.lag(host) <= maxLag
 }

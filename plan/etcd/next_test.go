@@ -71,7 +71,8 @@ func TestSameFactsSamePlan(t *testing.T) {
 	}
 }
 
-// Drift of one host leads to steps on that host only, and restarts it only when it runs with something else than is wanted.
+// Drift of one host leads to steps on that host only, and restarts it only when it runs with something else than is
+// wanted.
 func TestRepair(t *testing.T) {
 	w := wanted(t, 3)
 	base := settled(t, w)
@@ -94,8 +95,14 @@ func TestRepair(t *testing.T) {
 			process.Args = append(slices.Clone(process.Args), "--max-txn-ops=7")
 			h.Process = &process
 		}, []string{"write-unit/etcd-2", "restart-member/etcd-2"}},
-		"unit changed on disk, not reloaded": {func(h *facts.Host) { h.Unit.NeedsReload = true }, []string{"reload-units/etcd-2"}},
-		"unit disabled":                      {func(h *facts.Host) { h.Unit.Enabled = "disabled" }, []string{"enable-unit/etcd-2"}},
+		"unit changed on disk, not reloaded": {
+			func(h *facts.Host) { h.Unit.NeedsReload = true },
+			[]string{"reload-units/etcd-2"},
+		},
+		"unit disabled": {
+			func(h *facts.Host) { h.Unit.Enabled = "disabled" },
+			[]string{"enable-unit/etcd-2"},
+		},
 		"member stopped": {func(h *facts.Host) {
 			h.Process, h.Etcd, h.Reads, h.Unit.Active = nil, nil, false, "inactive"
 		}, []string{"start-member/etcd-2"}},
@@ -175,10 +182,16 @@ func TestRefusals(t *testing.T) {
 		"unreachable": {bare(w), "etcd-2", func(h *facts.Host) {
 			*h = facts.Host{Machine: facts.Machine{Name: "etcd-2", Unreachable: "etcd-2: connect: refused"}}
 		}, plan.Unreachable, "connect: refused"},
-		"unasked":      {base, "etcd-2", func(h *facts.Host) { h.Etcd, h.Reads, h.Unasked = nil, false, "forwards nothing" }, plan.Unreachable, "forwards nothing"},
+		"unasked": {
+			base, "etcd-2", func(h *facts.Host) { h.Etcd, h.Reads, h.Unasked = nil, false, "forwards nothing" },
+			plan.Unreachable, "forwards nothing",
+		},
 		"no systemd":   {bare(w), "etcd-2", func(h *facts.Host) { h.Systemd = 0 }, plan.Unsuitable, "systemd"},
 		"architecture": {bare(w), "etcd-2", func(h *facts.Host) { h.Arch = "mips" }, plan.Unsuitable, "mips"},
-		"clock":        {bare(w), "etcd-2", func(h *facts.Host) { h.ClockOffset = -24 * 3600e9 }, plan.ClockOff, "24h0m0s behind"},
+		"clock": {
+			bare(w), "etcd-2", func(h *facts.Host) { h.ClockOffset = -24 * 3600e9 }, plan.ClockOff,
+			"24h0m0s behind",
+		},
 		"port": {bare(w), "etcd-2", func(h *facts.Host) {
 			h.Sockets = []facts.Socket{{Address: "*", Port: 2379, PID: 77, Process: "nginx"}}
 		}, plan.PortTaken, "port 2379 is taken by nginx (PID 77)"},
@@ -206,7 +219,8 @@ func TestRefusals(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			got := refusals(t, w, change(test.from, test.host, test.do))
-			if len(got) != 1 || got[0].Kind != test.kind || got[0].Host != test.host || !strings.Contains(got[0].Reason, test.says) {
+			if len(got) != 1 || got[0].Kind != test.kind || got[0].Host != test.host ||
+				!strings.Contains(got[0].Reason, test.says) {
 				t.Errorf("refusals %+v, want one of kind %s on %s that says %q", got, test.kind, test.host, test.says)
 			}
 		})
@@ -244,7 +258,8 @@ func TestCAGone(t *testing.T) {
 	for i := range keyless.Operator.CAs {
 		keyless.Operator.CAs[i].Signing = false
 	}
-	if got := refusals(t, w, keyless); len(got) != 2 || got[0].Kind != plan.CAKeyMissing || got[1].Kind != plan.CAKeyMissing {
+	if got := refusals(t, w, keyless); len(got) != 2 || got[0].Kind != plan.CAKeyMissing ||
+		got[1].Kind != plan.CAKeyMissing {
 		t.Errorf("without keys: %+v", got)
 	}
 	s.Operator = facts.Operator{}
@@ -271,7 +286,8 @@ func TestDataLostBeforeBirth(t *testing.T) {
 	}
 }
 
-// Law 1: where the others are no quorum, a member that seems to take no part is restarted by consent only, and one that serves never.
+// Law 1: where the others are no quorum, a member that seems to take no part is restarted by consent only, and one that
+// serves never.
 func TestRestartWithoutQuorum(t *testing.T) {
 	w := wanted(t, 3)
 	s := settled(t, w)
@@ -295,12 +311,14 @@ func TestRestartWithoutQuorum(t *testing.T) {
 	}
 }
 
-// No member of two can be spared: with consent they restart one after the other, if both serve; without it that is what is said.
+// No member of two can be spared: with consent they restart one after the other, if both serve; without it that is what
+// is said.
 func TestTwoMembers(t *testing.T) {
 	w := wanted(t, 2)
 	s := settled(t, w)
 	flagged(&w)
-	if got := refusals(t, w, s); len(got) != 1 || got[0].Kind != plan.NeedsConsent || !strings.Contains(got[0].Remedy, "--accept=downtime") {
+	if got := refusals(t, w, s); len(got) != 1 || got[0].Kind != plan.NeedsConsent ||
+		!strings.Contains(got[0].Remedy, "--accept=downtime") {
 		t.Errorf("without consent: %+v", got)
 	}
 	w.Accept = []plan.Risk{plan.Downtime}
@@ -311,7 +329,8 @@ func TestTwoMembers(t *testing.T) {
 		}
 	}
 	one := change(s, "etcd-2", func(h *facts.Host) { h.Reads = false })
-	if _, _, refusal := newView(w, one).mayStop(w.Cluster.Members[0]); refusal == nil || refusal.Kind != plan.QuorumAtRisk {
+	if _, _, refusal := newView(w, one).mayStop(w.Cluster.Members[0]); refusal == nil ||
+		refusal.Kind != plan.QuorumAtRisk {
 		t.Errorf("the only one of two that serves: %+v, want %s", refusal, plan.QuorumAtRisk)
 	}
 }
@@ -365,7 +384,8 @@ func TestUnitSecretsAreNotShown(t *testing.T) {
 	if err != nil || len(raw) < 100 {
 		t.Fatal(len(raw), err)
 	}
-	if was := build(t, w, s).Stages[0].Steps[0].Changes[0].Was; strings.Contains(string(was), "hunter2") || !strings.Contains(string(was), "Environment=(not shown)") {
+	if was := build(t, w, s).Stages[0].Steps[0].Changes[0].Was; strings.Contains(string(was), "hunter2") ||
+		!strings.Contains(string(was), "Environment=(not shown)") {
 		t.Errorf("shown: %.200s", was)
 	}
 }
@@ -412,7 +432,10 @@ func TestRestartOrder(t *testing.T) {
 		})
 	}
 	got := stageNames(build(t, w, s))
-	want := []string{"restart etcd-4", "restart etcd-1", "restart etcd-3", "restart etcd-5", "move the leader away from etcd-2", "restart etcd-2"}
+	want := []string{
+		"restart etcd-4", "restart etcd-1", "restart etcd-3", "restart etcd-5",
+		"move the leader away from etcd-2", "restart etcd-2",
+	}
 	if !slices.Equal(got, want) {
 		t.Errorf("stages %q, want %q", got, want)
 	}

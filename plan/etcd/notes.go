@@ -10,8 +10,8 @@ import (
 	"github.com/clusterup/clusterup/plan"
 )
 
-// notes are findings that stop nothing, but that a careful operator would want to know. Nothing in them changes from one look to the
-// next while hosts stay as they are.
+// notes are findings that stop nothing, but that a careful operator would want to know. Nothing in them changes from
+// one look to the next while hosts stay as they are.
 func notes(w Want, s facts.Snapshot) []string {
 	var found []string
 	arches, systems := map[string]bool{}, map[string]bool{}
@@ -29,11 +29,13 @@ func notes(w Want, s facts.Snapshot) []string {
 	found = append(v.newerNotes(), found...)
 	found = append(found, v.trust.Notes()...)
 	if v.heartbeat != w.Cluster.Etcd.HeartbeatInterval || v.election != w.Cluster.Etcd.ElectionTimeout {
-		found = append(found, "members restart twice: while they differ, no election timeout may be shorter than another's heartbeat interval allows")
+		found = append(found,
+			"members restart twice: while they differ, no election timeout may be shorter than another's heartbeat interval allows")
 	}
 	if names := v.denied(); len(names) > 0 && w.Cluster.TLS.Clients {
-		found = append(found, fmt.Sprintf("etcd's permissions are on, and without TLS clusterup has no user: until they speak https, "+
-			"it sees of %s only that they serve, and the leader restarts without handing over first", plan.Enumerate(names)))
+		found = append(found,
+			fmt.Sprintf("etcd's permissions are on, and without TLS clusterup has no user: until they speak https, "+
+				"it sees of %s only that they serve, and the leader restarts without handing over first", plan.Enumerate(names)))
 	}
 	for _, alarm := range v.alarms() {
 		found = append(found, alarm.note())

@@ -24,7 +24,8 @@ func realList(t *testing.T, serials ...int64) []byte {
 	}
 	list := &x509.RevocationList{Number: big.NewInt(1), ThisUpdate: noon, NextUpdate: noon.AddDate(1, 0, 0)}
 	for _, serial := range serials {
-		list.RevokedCertificateEntries = append(list.RevokedCertificateEntries, x509.RevocationListEntry{SerialNumber: big.NewInt(serial), RevocationTime: noon})
+		list.RevokedCertificateEntries = append(list.RevokedCertificateEntries,
+			x509.RevocationListEntry{SerialNumber: big.NewInt(serial), RevocationTime: noon})
 	}
 	ca := &x509.Certificate{KeyUsage: x509.KeyUsageCRLSign, SubjectKeyId: []byte{1}}
 	der, err := x509.CreateRevocationList(rand.Reader, list, ca, key)
@@ -51,7 +52,10 @@ func TestAnOutdatedDirectory(t *testing.T) {
 		}
 		process := *h.Process
 		process.Args, h.Process = args, &process
-		h.Files[bundle.Path] = facts.File{Kind: facts.Regular, Mode: bundle.Mode, Owner: bundle.Owner, Group: bundle.Group, Content: bundle.Data}
+		h.Files[bundle.Path] = facts.File{
+			Kind: facts.Regular, Mode: bundle.Mode, Owner: bundle.Owner, Group: bundle.Group,
+			Content: bundle.Data,
+		}
 	}
 	lists := func(serials ...int64) func(*facts.Host) {
 		return func(h *facts.Host) {
@@ -64,7 +68,10 @@ func TestAnOutdatedDirectory(t *testing.T) {
 		seen func(*facts.Host)
 		says string // "" it goes on
 	}{
-		"a CA that is not known":            {func(h *facts.Host) { runsWithBoth(h, true) }, "trusts a client CA that is not in this operator directory"},
+		"a CA that is not known": {
+			func(h *facts.Host) { runsWithBoth(h, true) },
+			"trusts a client CA that is not in this operator directory",
+		},
 		"a bundle that was edited by hand":  {func(h *facts.Host) { runsWithBoth(h, false) }, ""},
 		"a revocation that is not known":    {lists(7, 8), "refuses 1 client certificate that"},
 		"an older list":                     {lists(), ""},
@@ -77,14 +84,18 @@ func TestAnOutdatedDirectory(t *testing.T) {
 					s.Operator.CAs[i].Trust = known
 				}
 			}
-			s.Operator.Clients = []facts.Client{{Name: "app", Serial: "7", Generation: 1, Revoked: true}, {Name: "web", Serial: "8", Generation: 1}}
+			s.Operator.Clients = []facts.Client{
+				{Name: "app", Serial: "7", Generation: 1, Revoked: true},
+				{Name: "web", Serial: "8", Generation: 1},
+			}
 			s = change(s, "etcd-2", test.seen)
 			_, err := Next(w, s)
 			refused := new(plan.Refused)
 			switch {
 			case test.says == "" && err != nil:
 				t.Errorf("got %v", err)
-			case test.says != "" && (!errors.As(err, &refused) || !refused.Only(plan.ForeignCA) || len(refused.Refusals) != 1 || !strings.Contains(err.Error(), "etcd-2: "+test.says)):
+			case test.says != "" && (!errors.As(err, &refused) || !refused.Only(plan.ForeignCA) || len(refused.Refusals) != 1 ||
+				!strings.Contains(err.Error(), "etcd-2: "+test.says)):
 				t.Errorf("got %v", err)
 			}
 			accepting := w

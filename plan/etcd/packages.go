@@ -9,13 +9,15 @@ import (
 	"github.com/clusterup/clusterup/inventory"
 )
 
-// packageDir and packageUser are deleted when Debian's package etcd-server is purged (its postrm, in Debian 11 to 13), and packageUnits are
-// stopped when it is removed. To install it closes packageDir to all but its owner, who is root where it was there before.
+// packageDir and packageUser are deleted when Debian's package etcd-server is purged (its postrm, in Debian 11 to 13),
+// and packageUnits are stopped when it is removed. To install it closes packageDir to all but its owner, who is root
+// where it was there before.
 const packageDir, packageUser = "/var/lib/etcd", "etcd"
 
 var packageUnits = map[string]bool{"etcd": true, "etcd2": true}
 
-// Endangered says what the removal of a distribution's package would take from a member, and the way out; empty: nothing.
+// Endangered says what the removal of a distribution's package would take from a member, and the way out; empty:
+// nothing.
 func Endangered(c *inventory.Cluster, m inventory.Member, host facts.Host) (found, do string) {
 	if len(host.Packages) == 0 {
 		return "", ""
@@ -41,7 +43,9 @@ func Endangered(c *inventory.Cluster, m inventory.Member, host facts.Host) (foun
 	}
 	found = fmt.Sprintf("purging the package %s would %s", name, strings.Join(parts, " and "))
 	if _, born := host.Files[path.Join(ConfigDir(c), "born.json")]; !born && host.Process == nil && !host.Data.WAL {
-		return found, "leave " + strings.Join(attributes, " and ") + " out of the inventory: no package owns the default paths"
+		return found, "leave " + strings.Join(attributes, " and ") +
+			" out of the inventory: no package owns the default paths"
 	}
-	return found, fmt.Sprintf("on the host: rm /var/lib/dpkg/info/%s.p*rm; chmod 755 %s; only then can the package be purged", name, packageDir)
+	return found, fmt.Sprintf(
+		"on the host: rm /var/lib/dpkg/info/%s.p*rm; chmod 755 %s; only then can the package be purged", name, packageDir)
 }

@@ -17,13 +17,35 @@ func TestEndangered(t *testing.T) {
 		found    string
 		do       string
 	}{
-		"no package":      {[]string{dataBefore, userBefore}, true, nil, "", ""},
-		"nothing of it":   {nil, true, []string{"etcd-server"}, "", ""},
-		"beside it":       {[]string{`data_dir = "/var/lib/etcd2"`}, true, []string{"etcd-server"}, "", ""},
-		"of before":       {[]string{dataBefore, userBefore}, true, []string{"etcd-server"}, "would delete /var/lib/etcd/prod and delete the user etcd", "rm /var/lib/dpkg/info/etcd-server.p*rm"},
-		"to be made":      {[]string{`data_dir = "/var/lib/etcd"`}, false, []string{"etcd"}, "would delete /var/lib/etcd", "leave data_dir out of the inventory"},
-		"its log":         {[]string{`wal_dir = "/var/lib/etcd/wal"`}, false, []string{"etcd"}, "would delete /var/lib/etcd/wal", "leave wal_dir out"},
-		"its unit's name": {[]string{`unit_name = "etcd"`}, false, []string{"etcd-server"}, "would stop etcd.service", "leave unit_name out"},
+		"no package":    {[]string{dataBefore, userBefore}, true, nil, "", ""},
+		"nothing of it": {nil, true, []string{"etcd-server"}, "", ""},
+		"beside it":     {[]string{`data_dir = "/var/lib/etcd2"`}, true, []string{"etcd-server"}, "", ""},
+		"of before": {
+			[]string{dataBefore, userBefore},
+			true,
+			[]string{"etcd-server"},
+			"would delete /var/lib/etcd/prod and delete the user etcd", "rm /var/lib/dpkg/info/etcd-server.p*rm",
+		},
+		"to be made": {
+			[]string{`data_dir = "/var/lib/etcd"`},
+			false,
+			[]string{"etcd"},
+			"would delete /var/lib/etcd",
+			"leave data_dir out of the inventory",
+		},
+		"its log": {
+			[]string{`wal_dir = "/var/lib/etcd/wal"`},
+			false,
+			[]string{"etcd"},
+			"would delete /var/lib/etcd/wal", "leave wal_dir out",
+		},
+		"its unit's name": {
+			[]string{`unit_name = "etcd"`},
+			false,
+			[]string{"etcd-server"},
+			"would stop etcd.service",
+			"leave unit_name out",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := lines(t, test.settings...)

@@ -19,8 +19,8 @@ import (
 // binaries are what a release brings to a host.
 var binaries = []string{"etcd", "etcdctl", "etcdutl"}
 
-// prepare puts users, directories, releases, trust, leaves and units right on all hosts side by side. Nothing that runs is touched:
-// a running member keeps its open files, and re-reads only its leaves, which stay valid.
+// prepare puts users, directories, releases, trust, leaves and units right on all hosts side by side. Nothing that runs
+// is touched: a running member keeps its open files, and re-reads only its leaves, which stay valid.
 func (v view) prepare() (*plan.Stage, error) {
 	var steps []plan.Step
 	hosts := 0
@@ -45,8 +45,8 @@ func (v view) prepare() (*plan.Stage, error) {
 	return &plan.Stage{Name: name, Gate: gate, Width: width, Steps: steps}, nil
 }
 
-// unpacks says whether steps write a release to the disks of a cluster that runs. On all hosts at once that could keep every member from
-// writing its log, and so from answering heartbeats, at the same moment.
+// unpacks says whether steps write a release to the disks of a cluster that runs. On all hosts at once that could keep
+// every member from writing its log, and so from answering heartbeats, at the same moment.
 func (v view) unpacks(steps []plan.Step) bool {
 	runs := v.May(func(_ inventory.Member, host facts.Host) bool { return host.Process != nil })
 	return runs && slices.ContainsFunc(steps, func(s plan.Step) bool { return s.Kind == plan.InstallRelease })
@@ -190,7 +190,8 @@ func fixModes(paths []plan.Path, host facts.Host) []plan.Step {
 	return []plan.Step{{Kind: plan.FixModes, Why: strings.Join(whys, "; "), Paths: paths}}
 }
 
-// trustFiles are the two bundles, and the list of what is not to be trusted. Older bundles stay until nothing runs with them.
+// trustFiles are the two bundles, and the list of what is not to be trusted. Older bundles stay until nothing runs with
+// them.
 func (v view) trustFiles(host facts.Host) []plan.Step {
 	var changes []plan.Change
 	var whys []string
@@ -236,7 +237,8 @@ func (v view) unit(m inventory.Member, host facts.Host) []plan.Step {
 	var steps []plan.Step
 	switch {
 	case v.lost(host): // no release of its version is at hand, and it stays as it is
-	case why != "" && v.mustRestart(m, host) != nil: // written right before its restart, so that no other start picks it up untried
+	// written right before its restart, so that no other start picks it up untried
+	case why != "" && v.mustRestart(m, host) != nil:
 		if host.Unit.NeedsReload { // else a drop-in that nobody has looked at would be read right before that restart
 			steps = append(steps, v.reload())
 		}
@@ -249,13 +251,19 @@ func (v view) unit(m inventory.Member, host facts.Host) []plan.Step {
 		steps = append(steps, v.reload())
 	}
 	if host.Process != nil && host.Unit.Enabled != "enabled" {
-		steps = append(steps, plan.Step{Kind: plan.EnableUnit, Why: "the unit is " + cmp.Or(host.Unit.Enabled, "not there"), Unit: name})
+		steps = append(steps, plan.Step{
+			Kind: plan.EnableUnit, Why: "the unit is " + cmp.Or(host.Unit.Enabled, "not there"),
+			Unit: name,
+		})
 	}
 	return steps
 }
 
 func (v view) reload() plan.Step {
-	return plan.Step{Kind: plan.ReloadUnits, Why: "the unit changed on disk after systemd read it", Unit: v.want.Cluster.UnitName}
+	return plan.Step{
+		Kind: plan.ReloadUnits, Why: "the unit changed on disk after systemd read it",
+		Unit: v.want.Cluster.UnitName,
+	}
 }
 
 // unitReason says why a unit file is written anew, in the words of what differs.

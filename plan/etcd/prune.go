@@ -17,17 +17,24 @@ import (
 // kept is how many releases stay on a host: the one that runs, and the one before it, to go back to.
 const kept = 2
 
-// prune removes releases that no unit of any cluster names, but for the newest two; and bundles of CAs that nothing runs with.
+// prune removes releases that no unit of any cluster names, but for the newest two; and bundles of CAs that nothing
+// runs with.
 func (v view) prune() (*plan.Stage, error) {
 	var steps []plan.Step
 	hosts := 0
 	v.Each(func(m inventory.Member, host facts.Host) {
 		found := len(steps)
 		if paths := pathsOf(v.prunable(host)); len(paths) > 0 {
-			steps = append(steps, plan.Step{Kind: plan.PruneReleases, Host: m.Name, Paths: paths, Why: "no unit uses them, and newer ones are there"})
+			steps = append(steps, plan.Step{
+				Kind: plan.PruneReleases, Host: m.Name, Paths: paths,
+				Why: "no unit uses them, and newer ones are there",
+			})
 		}
 		if paths := pathsOf(v.untrusted(host)); len(paths) > 0 {
-			steps = append(steps, plan.Step{Kind: plan.PruneTrust, Host: m.Name, Unit: v.want.Cluster.UnitName, Paths: paths, Why: "no member runs with them any more"})
+			steps = append(steps, plan.Step{
+				Kind: plan.PruneTrust, Host: m.Name, Unit: v.want.Cluster.UnitName, Paths: paths,
+				Why: "no member runs with them any more",
+			})
 		}
 		if len(steps) > found {
 			hosts++
@@ -36,7 +43,10 @@ func (v view) prune() (*plan.Stage, error) {
 	if len(steps) == 0 {
 		return nil, nil
 	}
-	return &plan.Stage{Name: "remove what is not used any more", Gate: "all members run what is wanted", Width: hosts, Steps: steps}, nil
+	return &plan.Stage{
+		Name: "remove what is not used any more", Gate: "all members run what is wanted", Width: hosts,
+		Steps: steps,
+	}, nil
 }
 
 func pathsOf(names []string) []plan.Path {
@@ -90,6 +100,7 @@ func (v view) prunable(host facts.Host) []string {
 	slices.SortFunc(dirs, func(a, b string) int { return cmp.Or(version.Compare(of(b), of(a)), cmp.Compare(a, b)) })
 	r, _ := v.release(host)
 	return slices.DeleteFunc(dirs[kept:], func(dir string) bool {
-		return slices.Contains(host.InUse, dir) || dir == BinDir(r) || host.Process != nil && len(host.Process.Args) > 0 && binAt(host.Process.Args[0]).dir == dir
+		return slices.Contains(host.InUse, dir) || dir == BinDir(r) ||
+			host.Process != nil && len(host.Process.Args) > 0 && binAt(host.Process.Args[0]).dir == dir
 	})
 }

@@ -57,13 +57,20 @@ func TestPrune(t *testing.T) {
 func TestSimulateUse(t *testing.T) {
 	w := wanted(t, 3)
 	dir := func(name string) string { return facts.ReleaseDir + "/" + name }
-	third := plan.Release{Version: "3.6.11", Arch: "amd64", SHA256: "bb" + testRelease.SHA256[2:], Binaries: testRelease.Binaries}
+	third := plan.Release{
+		Version: "3.6.11", Arch: "amd64", SHA256: "bb" + testRelease.SHA256[2:],
+		Binaries: testRelease.Binaries,
+	}
 	for name, test := range map[string]struct {
 		there, told, want []string
 	}{
-		"two, nobody tells":      {nil, nil, nil},
-		"the third":              {[]string{dir("3.5.35-aa")}, nil, []string{BinDir(testRelease)}},
-		"the third, and another": {[]string{dir("3.5.35-aa"), dir("3.5.30-cc")}, []string{dir("3.5.30-cc"), BinDir(testRelease)}, []string{dir("3.5.30-cc"), BinDir(testRelease)}},
+		"two, nobody tells": {nil, nil, nil},
+		"the third":         {[]string{dir("3.5.35-aa")}, nil, []string{BinDir(testRelease)}},
+		"the third, and another": {
+			[]string{dir("3.5.35-aa"), dir("3.5.30-cc")},
+			[]string{dir("3.5.30-cc"), BinDir(testRelease)},
+			[]string{dir("3.5.30-cc"), BinDir(testRelease)},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := change(settled(t, w), "etcd-2", func(h *facts.Host) {
@@ -80,7 +87,8 @@ func TestSimulateUse(t *testing.T) {
 	}
 }
 
-// A cluster that was born a moment ago does not wait for what etcd does by itself; one that may have come from an older version does.
+// A cluster that was born a moment ago does not wait for what etcd does by itself; one that may have come from an older
+// version does.
 func TestYoung(t *testing.T) {
 	w := wanted(t, 3)
 	for name, test := range map[string]struct {
@@ -108,7 +116,8 @@ func TestYoung(t *testing.T) {
 			})
 		}
 		stage, err := Next(w, s)
-		if waits := stage != nil && stage.Steps[0].Kind == plan.AwaitVersion; err != nil || waits != test.waits || stage != nil && !waits {
+		if waits := stage != nil && stage.Steps[0].Kind == plan.AwaitVersion; err != nil || waits != test.waits ||
+			stage != nil && !waits {
 			t.Errorf("%s: %+v, %v; waits is to be %v", name, stage, err, test.waits)
 		}
 	}
@@ -128,7 +137,10 @@ func TestPruneTrust(t *testing.T) {
 	if err != nil || stage == nil {
 		t.Fatalf("%v, %v", stage, err)
 	}
-	want := []plan.Step{{Kind: plan.PruneTrust, Host: "etcd-2", Unit: w.Cluster.UnitName, Paths: []plan.Path{{Path: ours.Path}}, Why: "no member runs with them any more"}}
+	want := []plan.Step{{
+		Kind: plan.PruneTrust, Host: "etcd-2", Unit: w.Cluster.UnitName,
+		Paths: []plan.Path{{Path: ours.Path}}, Why: "no member runs with them any more",
+	}}
 	if d := cmp.Diff(want, stage.Steps); d != "" {
 		t.Error(d)
 	}

@@ -45,8 +45,9 @@ func (v view) quorate(list []facts.Listed, need int, held []string) error {
 		m, ok := v.hostOf(member)
 		switch {
 		case !ok:
-			short.Missing = append(short.Missing, plan.Refuse(plan.Unreachable, cmp.Or(member.Name, "member "+member.ID.String()),
-				"use the inventory that has it", "the member is not in this inventory, at %s", strings.Join(member.PeerURLs, " ")))
+			short.Missing = append(short.Missing,
+				plan.Refuse(plan.Unreachable, cmp.Or(member.Name, "member "+member.ID.String()),
+					"use the inventory that has it", "the member is not in this inventory, at %s", strings.Join(member.PeerURLs, " ")))
 		case slices.Contains(held, m.Name):
 			short.Held++
 		default:

@@ -16,7 +16,10 @@ import (
 func memberList(w Want, n int) []facts.Listed {
 	var list []facts.Listed
 	for i, m := range w.Cluster.Members[:n] {
-		list = append(list, facts.Listed{ID: facts.ID(i + 1), Name: m.Name, PeerURLs: []string{urlOf(true, m.PeerAddress, 2380)}})
+		list = append(list, facts.Listed{
+			ID: facts.ID(i + 1), Name: m.Name,
+			PeerURLs: []string{urlOf(true, m.PeerAddress, 2380)},
+		})
 	}
 	return list
 }
@@ -41,8 +44,10 @@ func (o operator) sees(reached uint, n int) (facts.Snapshot, []string) {
 		if o.unit == "" || i >= n {
 			continue
 		}
-		born := units.Birth(ConfigDir(o.want.Cluster), units.Born{Cluster: "prod", ClusterID: "abc", MemberID: "1", Member: m.Name, Token: "token"})
-		unit := fmt.Sprintf("[Service]\nExecStart=/opt/etcd --name=%s --data-dir=%s --initial-cluster=%s\n", m.Name, m.DataDir, o.unit)
+		born := units.Birth(ConfigDir(o.want.Cluster),
+			units.Born{Cluster: "prod", ClusterID: "abc", MemberID: "1", Member: m.Name, Token: "token"})
+		unit := fmt.Sprintf("[Service]\nExecStart=/opt/etcd --name=%s --data-dir=%s --initial-cluster=%s\n", m.Name,
+			m.DataDir, o.unit)
 		s.Hosts[m.Name].Files[born.Path] = facts.File{Kind: facts.Regular, Content: born.Data}
 		s.Hosts[m.Name].Files[UnitPath(o.want.Cluster)] = facts.File{Kind: facts.Regular, Content: []byte(unit)}
 	}
@@ -61,7 +66,8 @@ func (o operator) gets(t *testing.T, n int) [][]string {
 		err := Quorate(o.want, s, held)
 		if err == nil {
 			in = append(in, held)
-		} else if short := new(plan.NoMajority); !errors.As(err, &short) || short.Held >= short.Need || len(short.Missing) == 0 {
+		} else if short := new(plan.NoMajority); !errors.As(err, &short) || short.Held >= short.Need ||
+			len(short.Missing) == 0 {
 			t.Fatalf("held %v: %v", held, err)
 		}
 	}
@@ -90,8 +96,14 @@ func TestNeverBoth(t *testing.T) {
 				operator{small, memberList(large, n), flags(3)}, operator{large, memberList(large, seen), flags(3)},
 			}
 		}
-		pairs[fmt.Sprintf("nothing runs, the units name %d", n)] = pair{operator{small, nil, flags(n)}, operator{large, nil, flags(n)}}
-		pairs[fmt.Sprintf("one sees a list of %d", n)] = pair{operator{small, memberList(large, n), flags(n)}, operator{large, nil, flags(n)}}
+		pairs[fmt.Sprintf("nothing runs, the units name %d", n)] = pair{
+			operator{small, nil, flags(n)},
+			operator{large, nil, flags(n)},
+		}
+		pairs[fmt.Sprintf("one sees a list of %d", n)] = pair{
+			operator{small, memberList(large, n), flags(n)},
+			operator{large, nil, flags(n)},
+		}
 	}
 	for name, two := range pairs {
 		t.Run(name, func(t *testing.T) {
@@ -128,14 +140,20 @@ func TestQuorate(t *testing.T) {
 		says string // empty: it holds enough
 	}{
 		{"two of three", there, "etcd-1 etcd-3", ""},
-		{"one of three", there, "etcd-1", "at least 2 of its 3 members, and 1 can be locked: etcd-2: no answer; etcd-3: no answer"},
+		{
+			"one of three", there, "etcd-1",
+			"at least 2 of its 3 members, and 1 can be locked: etcd-2: no answer; etcd-3: no answer",
+		},
 		{"all three of five", grown, "etcd-1 etcd-2 etcd-3", ""},
 		{
 			"two of five", grown, "etcd-1 etcd-2",
 			"at least 3 of its 5 members, and 2 can be locked: etcd-3: no answer; etcd-4: the member is not in this inventory, at https://10.0.0.14:2380",
 		},
 		{"a member without a name", renamed, "etcd-1 etcd-2", ""},
-		{"a member elsewhere", foreign, "etcd-1 etcd-2", "1 can be locked: etcd-1: the member is not in this inventory, at https://10.9.9.9:2380"},
+		{
+			"a member elsewhere", foreign, "etcd-1 etcd-2",
+			"1 can be locked: etcd-1: the member is not in this inventory, at https://10.9.9.9:2380",
+		},
 		{"nothing runs", operator{w, nil, there.unit}, "etcd-2 etcd-1", ""},
 		{
 			"nothing runs, a unit names more",

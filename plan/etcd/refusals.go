@@ -34,12 +34,14 @@ func (v view) refusals() []plan.Refusal {
 			return
 		}
 		for _, check := range []func(inventory.Member, facts.Host) []plan.Refusal{
-			v.suitable, v.ground, v.sealed, v.sourced, v.ports, v.data, v.trusted, v.outdated, v.plainRefusals, v.v2Store, v.undiverted,
+			v.suitable, v.ground, v.sealed, v.sourced, v.ports, v.data, v.trusted, v.outdated, v.plainRefusals, v.v2Store,
+			v.undiverted,
 		} {
 			found = append(found, check(m, host)...)
 		}
 	})
-	all := slices.Concat(v.trust.Keyless(v.clusterID), v.authorityRefusals(), v.noUser(), v.versionRefusals(), found, v.membership())
+	all := slices.Concat(v.trust.Keyless(v.clusterID), v.authorityRefusals(), v.noUser(), v.versionRefusals(), found,
+		v.membership())
 	if len(all) > 0 {
 		return append(dark, all...)
 	}
@@ -68,7 +70,8 @@ func (v view) unreachable(m inventory.Member, host facts.Host) plan.Refusal {
 func (v view) suitable(m inventory.Member, host facts.Host) []plan.Refusal {
 	var found []plan.Refusal
 	if host.Systemd == 0 {
-		found = append(found, plan.Refuse(plan.Unsuitable, m.Name, "use a host that systemd has booted", "PID 1 is not systemd"))
+		found = append(found, plan.Refuse(plan.Unsuitable, m.Name, "use a host that systemd has booted",
+			"PID 1 is not systemd"))
 	}
 	if way := v.route(); len(v.releases(host)) < len(way) {
 		found = append(found, plan.Refuse(plan.Unsuitable, m.Name, "etcd is released for amd64, arm64, ppc64le and s390x",
@@ -76,12 +79,15 @@ func (v view) suitable(m inventory.Member, host facts.Host) []plan.Refusal {
 	}
 	for _, tool := range host.Missing {
 		if tool != "ss" { // without it ports cannot be attributed; etcd itself then says what is wrong
-			found = append(found, plan.Refuse(plan.Unsuitable, m.Name, "install the package that holds "+tool, "the command %s is missing", tool))
+			found = append(found, plan.Refuse(plan.Unsuitable, m.Name, "install the package that holds "+tool,
+				"the command %s is missing", tool))
 		}
 	}
 	if off := host.ClockOffset; off.Abs() > MaxClockOffset {
-		found = append(found, plan.Refuse(plan.ClockOff, m.Name, "set the clock right and keep it right with chrony or systemd-timesyncd",
-			"its clock is %s %s this machine's, and certificates would not be valid there", spell(off.Abs()), plan.AheadOrBehind(off)))
+		found = append(found, plan.Refuse(plan.ClockOff, m.Name,
+			"set the clock right and keep it right with chrony or systemd-timesyncd",
+			"its clock is %s %s this machine's, and certificates would not be valid there", spell(off.Abs()),
+			plan.AheadOrBehind(off)))
 	}
 	return found
 }
@@ -131,8 +137,9 @@ func Binds(c *inventory.Cluster, m inventory.Member, socket facts.Socket) bool {
 	return slices.ContainsFunc(addresses, func(address string) bool { return collide(address, socket.Address) })
 }
 
-// collide says whether a member's listener and that of another process get in each other's way on one port. The member listens on all of IPv4
-// where its address is a name. ss writes a socket of both families as *, one of IPv6 alone as [::].
+// collide says whether a member's listener and that of another process get in each other's way on one port. The member
+// listens on all of IPv4 where its address is a name. ss writes a socket of both families as *, one of IPv6 alone as
+// [::].
 func collide(wanted, taken string) bool {
 	own, err := netip.ParseAddr(wanted)
 	if err != nil {
@@ -172,10 +179,12 @@ func (v view) membership() []plan.Refusal {
 		switch {
 		case member.Learner:
 			found = append(found, plan.Refuse(plan.Membership, member.Name,
-				"promote it ("+etcdctl("member promote "+member.ID.String())+"), or remove it", "member %s is a learner", member.ID))
+				"promote it ("+etcdctl("member promote "+member.ID.String())+"), or remove it", "member %s is a learner",
+				member.ID))
 		case !ok:
-			found = append(found, plan.Refuse(plan.Membership, "", "put it into the inventory; or, if it is to go and the others are a healthy quorum: "+
-				etcdctl("member remove "+member.ID.String()), "member %s (%s) is in the cluster, but not in the inventory",
+			found = append(found, plan.Refuse(plan.Membership, "",
+				"put it into the inventory; or, if it is to go and the others are a healthy quorum: "+
+					etcdctl("member remove "+member.ID.String()), "member %s (%s) is in the cluster, but not in the inventory",
 				member.ID, strings.TrimSpace(member.Name+" "+strings.Join(member.PeerURLs, " "))))
 		case !v.knownAt(m, member):
 			found = append(found, plan.Refuse(plan.Membership, m.Name, "change the address back: this version moves no member",
@@ -184,7 +193,9 @@ func (v view) membership() []plan.Refusal {
 	}
 	for _, m := range v.want.Cluster.Members {
 		if !listed[m.Name] {
-			found = append(found, plan.Refuse(plan.Membership, m.Name, "take it out of the inventory: this version adds no members", "is in the inventory, but not a member of cluster %s", v.clusterID))
+			found = append(found, plan.Refuse(plan.Membership, m.Name,
+				"take it out of the inventory: this version adds no members", "is in the inventory, but not a member of cluster %s",
+				v.clusterID))
 		}
 	}
 	return found

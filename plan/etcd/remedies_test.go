@@ -19,11 +19,12 @@ import (
 
 // dead is a state in which something is refused, and what its remedy makes of it.
 type dead struct {
-	name   string
-	want   Want
-	seen   facts.Snapshot
-	next   func(Want, facts.Snapshot) (*plan.Stage, error)   // nil: Next
-	follow func(Want, facts.Snapshot) (Want, facts.Snapshot) // does what the remedy says; nil: the consent that it names is given
+	name string
+	want Want
+	seen facts.Snapshot
+	next func(Want, facts.Snapshot) (*plan.Stage, error) // nil: Next
+	// does what the remedy says; nil: the consent that it names is given
+	follow func(Want, facts.Snapshot) (Want, facts.Snapshot)
 }
 
 func (d dead) refused(t *testing.T, w Want, s facts.Snapshot) []plan.Refusal {
@@ -86,7 +87,8 @@ func TestRemedies(t *testing.T) {
 	}
 	for _, site := range all {
 		if !site.met && !unmet[site.format] {
-			t.Errorf("%s: no scene comes to the refusal %s %q: add one to deadEnds, and follow its remedy", site.at, site.kind, site.format)
+			t.Errorf("%s: no scene comes to the refusal %s %q: add one to deadEnds, and follow its remedy", site.at, site.kind,
+				site.format)
 		}
 	}
 }
@@ -102,7 +104,8 @@ type site struct {
 
 func (s site) is(r plan.Refusal) bool { return r.Kind == s.kind && s.reason.MatchString(r.Reason) }
 
-// sites are the calls of plan.Refuse, here and in package trust, and of one within data, with their kind and the format of their reason.
+// sites are the calls of plan.Refuse, here and in package trust, and of one within data, with their kind and the format
+// of their reason.
 func sites(t *testing.T) []site {
 	t.Helper()
 	var files []string
@@ -181,7 +184,8 @@ func kindsByName(t *testing.T) map[string]plan.RefusalKind {
 		t.Fatal(err)
 	}
 	kinds := map[string]plan.RefusalKind{}
-	for _, match := range regexp.MustCompile(`(?m)^\t(\w+)\s+RefusalKind = "([a-z0-9-]+)"`).FindAllStringSubmatch(string(text), -1) {
+	for _, match := range regexp.MustCompile(
+		`(?m)^\t(\w+)\s+RefusalKind = "([a-z0-9-]+)"`).FindAllStringSubmatch(string(text), -1) {
 		kinds[match[1]] = plan.RefusalKind(match[2])
 	}
 	if len(kinds) < 20 {
@@ -190,7 +194,8 @@ func kindsByName(t *testing.T) map[string]plan.RefusalKind {
 	return kinds
 }
 
-// TestConsents holds the operations guide: a heading for each kind of refusal, and a row that says which consents help with it.
+// TestConsents holds the operations guide: a heading for each kind of refusal, and a row that says which consents help
+// with it.
 func TestConsents(t *testing.T) {
 	guide, err := os.ReadFile("../../docs/operations.md")
 	if err != nil {

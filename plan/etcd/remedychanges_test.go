@@ -53,29 +53,41 @@ func ofCAs(t *testing.T, w Want) []dead {
 		return RotateCA(w, s, []string{"peer"}, ""), s
 	}
 	ended := ending(within, "peer", 1, -1)
-	stranger := with(base, facts.CA{Role: "client", Generation: 2, SHA256: "second", PEM: []byte("second\n"), Signing: true, NotAfter: noon.AddDate(20, 0, 0)})
+	stranger := with(base, facts.CA{
+		Role: "client", Generation: 2, SHA256: "second", PEM: []byte("second\n"),
+		Signing: true, NotAfter: noon.AddDate(20, 0, 0),
+	})
 	for i := range stranger.Operator.CAs {
 		ca := &stranger.Operator.CAs[i]
 		ca.Signing = ca.Signing && (ca.Role == "peer" || ca.Generation == 2)
 	}
 	return []dead{
-		{name: "no cluster to rotate", want: RotateCA(w, bare(w), trust.Roles, ""), seen: bare(w), follow: func(_ Want, s facts.Snapshot) (Want, facts.Snapshot) {
-			return w, s // clusterup apply
-		}},
-		{name: "another's CA rotates", want: RotateCA(w, given(base), trust.Roles, ""), seen: given(base), follow: func(_ Want, _ facts.Snapshot) (Want, facts.Snapshot) {
-			return w, given(base)
-		}},
+		{
+			name: "no cluster to rotate", want: RotateCA(w, bare(w), trust.Roles, ""), seen: bare(w),
+			follow: func(_ Want, s facts.Snapshot) (Want, facts.Snapshot) {
+				return w, s // clusterup apply
+			},
+		},
+		{
+			name: "another's CA rotates", want: RotateCA(w, given(base), trust.Roles, ""), seen: given(base),
+			follow: func(_ Want, _ facts.Snapshot) (Want, facts.Snapshot) {
+				return w, given(base)
+			},
+		},
 		{name: "another's CA has ended", want: w, seen: ending(given(base), "peer", 1, -1), follow: mended(given(base))},
 		{name: "another's CA that cannot be used", want: w, seen: unfit, follow: mended(base)},
 		{name: "another's CA that is of no use, half-way", want: theirs(w), seen: useless, follow: takenOut},
 		{name: "the CA has ended", want: w, seen: ending(base, "peer", 1, -1)},
 		{name: "the client CA has ended", want: w, seen: ending(base, "client", 1, -1)},
 		{name: "back after the old CA is retired", want: AbortRotation(w, []string{"peer"}), seen: dropping, follow: goOn},
-		{name: "back to a CA that has ended", want: AbortRotation(w, []string{"peer"}), seen: ended, follow: func(w Want, s facts.Snapshot) (Want, facts.Snapshot) {
-			w, s = goOn(w, s)
-			w.Accept = plan.Risks() // which is asked for next
-			return w, s
-		}},
+		{
+			name: "back to a CA that has ended", want: AbortRotation(w, []string{"peer"}), seen: ended,
+			follow: func(w Want, s facts.Snapshot) (Want, facts.Snapshot) {
+				w, s = goOn(w, s)
+				w.Accept = plan.Risks() // which is asked for next
+				return w, s
+			},
+		},
 		{name: "nobody trusts the CA that can sign", want: w, seen: stranger, follow: mended(base)},
 	}
 }
@@ -106,7 +118,11 @@ func ofMembers(t *testing.T, w Want) []dead {
 	flagged(&pair)
 	return []dead{
 		{name: "a learner", want: w, seen: listed(func(m *[]facts.Listed) { (*m)[1].Learner = true }), follow: mended(base)},
-		{name: "a member too many", want: w, seen: listed(func(m *[]facts.Listed) { *m = append(*m, facts.Listed{ID: 99, Name: "etcd-9"}) }), follow: mended(base)},
+		{
+			name: "a member too many", want: w,
+			seen:   listed(func(m *[]facts.Listed) { *m = append(*m, facts.Listed{ID: 99, Name: "etcd-9"}) }),
+			follow: mended(base),
+		},
 		{name: "a member too few", want: w, seen: listed(func(m *[]facts.Listed) { *m = (*m)[:2] }), follow: mended(base)},
 		{name: "another address", want: w, seen: listed(moved), follow: mended(base)},
 		{name: "two of three hang, and restart", want: flags, seen: hang},
@@ -122,7 +138,8 @@ func ofVersions(t *testing.T, w Want) []dead {
 	base := settled(t, old)
 	from35 := settled(t, oldest)
 	few := change(change(base, "etcd-1", stop), "etcd-2", stop)
-	first := func(t *testing.T, version string) func(Want, facts.Snapshot) (Want, facts.Snapshot) { // that version, then the one that was asked for
+	// that version, then the one that was asked for
+	first := func(t *testing.T, version string) func(Want, facts.Snapshot) (Want, facts.Snapshot) {
 		return func(w Want, s facts.Snapshot) (Want, facts.Snapshot) { return w, reached(t, at(w, version), s) }
 	}
 	gone := change(base, "etcd-2", func(h *facts.Host) {
@@ -135,7 +152,9 @@ func ofVersions(t *testing.T, w Want) []dead {
 		status.Version = "3.4.23"
 		h.Etcd = &status
 	})
-	dirty := change(from35, "etcd-2", func(h *facts.Host) { h.V2Store = &facts.V2Store{Text: "detected custom v2 content"} })
+	dirty := change(from35, "etcd-2", func(h *facts.Host) {
+		h.V2Store = &facts.V2Store{Text: "detected custom v2 content"}
+	})
 	down := at(w, "3.5.21")
 	down.Accept = []plan.Risk{plan.Downgrade}
 	return []dead{
@@ -143,10 +162,16 @@ func ofVersions(t *testing.T, w Want) []dead {
 		{name: "by way of another version", want: at(w, "3.7.3"), seen: from35},
 		{name: "by way of another version, in steps", want: at(w, "3.7.3"), seen: from35, follow: first(t, "3.6.16")},
 		{name: "going back", want: oldest, seen: base},
-		{name: "going back too far", want: down, seen: base, follow: func(w Want, s facts.Snapshot) (Want, facts.Snapshot) { return at(w, "3.5.35"), s }},
+		{
+			name: "going back too far", want: down, seen: base,
+			follow: func(w Want, s facts.Snapshot) (Want, facts.Snapshot) { return at(w, "3.5.35"), s },
+		},
 		{name: "what ran is gone", want: new, seen: gone, follow: first(t, "3.6.16")},
 		{name: "too few run", want: new, seen: few, follow: first(t, "3.6.16")},
-		{name: "v2 content", want: old, seen: dirty, follow: mended(change(dirty, "etcd-2", func(h *facts.Host) { h.V2Store = &facts.V2Store{Clean: true} }))},
+		{
+			name: "v2 content", want: old, seen: dirty,
+			follow: mended(change(dirty, "etcd-2", func(h *facts.Host) { h.V2Store = &facts.V2Store{Clean: true} })),
+		},
 	}
 }
 
@@ -160,14 +185,20 @@ func ofTLS(t *testing.T) []dead {
 	directly.Cluster.TLS.Clients = true
 	http := settled(t, plain)
 	return []dead{
-		{name: "TLS switched off", want: plain, seen: settled(t, w), follow: func(_ Want, s facts.Snapshot) (Want, facts.Snapshot) { return w, s }},
+		{
+			name: "TLS switched off", want: plain, seen: settled(t, w),
+			follow: func(_ Want, s facts.Snapshot) (Want, facts.Snapshot) { return w, s },
+		},
 		{name: "clients lose their port", want: directly, seen: http},
-		{name: "clients keep their port", want: directly, seen: http, follow: func(w Want, s facts.Snapshot) (Want, facts.Snapshot) {
-			cluster := *w.Cluster
-			cluster.TLS.HTTPClientPort, cluster.ClientPort = 2379, 12379
-			w.Cluster = &cluster
-			return w, s
-		}},
+		{
+			name: "clients keep their port", want: directly, seen: http,
+			follow: func(w Want, s facts.Snapshot) (Want, facts.Snapshot) {
+				cluster := *w.Cluster
+				cluster.TLS.HTTPClientPort, cluster.ClientPort = 2379, 12379
+				w.Cluster = &cluster
+				return w, s
+			},
+		},
 	}
 }
 
@@ -196,10 +227,16 @@ func ofPermissions(t *testing.T) []dead {
 	w.Cluster.TLS.Clients = false
 	seen := shutOut(t, w)
 	return []dead{
-		{name: "permissions without TLS", want: w, seen: seen, follow: func(w Want, s facts.Snapshot) (Want, facts.Snapshot) { return beside(w), s }},
-		{name: "permissions without TLS, and another version", want: beside(at(w, "3.7.3")), seen: seen, follow: func(_ Want, s facts.Snapshot) (Want, facts.Snapshot) {
-			return beside(at(w, "3.7.3")), reached(t, beside(w), s)
-		}},
+		{
+			name: "permissions without TLS", want: w, seen: seen,
+			follow: func(w Want, s facts.Snapshot) (Want, facts.Snapshot) { return beside(w), s },
+		},
+		{
+			name: "permissions without TLS, and another version", want: beside(at(w, "3.7.3")), seen: seen,
+			follow: func(_ Want, s facts.Snapshot) (Want, facts.Snapshot) {
+				return beside(at(w, "3.7.3")), reached(t, beside(w), s)
+			},
+		},
 	}
 }
 
@@ -228,7 +265,8 @@ func TestPermissions(t *testing.T) {
 			}
 		}
 	}
-	if restarts != 3 || len(p.Notes) == 0 || !strings.Contains(strings.Join(p.Notes, "\n"), "sees of etcd-1, etcd-2 and etcd-3 only that they serve") {
+	if restarts != 3 || len(p.Notes) == 0 ||
+		!strings.Contains(strings.Join(p.Notes, "\n"), "sees of etcd-1, etcd-2 and etcd-3 only that they serve") {
 		t.Errorf("%d restarts, notes %q", restarts, p.Notes)
 	}
 	down := change(s, "etcd-3", func(h *facts.Host) { h.Reads = false })

@@ -16,7 +16,8 @@ import (
 func deadEnds(t *testing.T) []dead {
 	t.Helper()
 	w := wanted(t, 3)
-	return slices.Concat(ofHosts(t, w), ofWriters(t, w), ofData(t, w), ofDirectories(t, w), ofCAs(t, w), ofMembers(t, w), ofVersions(t, w),
+	return slices.Concat(ofHosts(t, w), ofWriters(t, w), ofData(t, w), ofDirectories(t, w), ofCAs(t, w), ofMembers(t, w),
+		ofVersions(t, w),
 		ofTLS(t), ofPermissions(t), ofAlarms(t, w), ofLocks(t, w))
 }
 
@@ -84,7 +85,8 @@ func ofHosts(t *testing.T, w Want) []dead {
 	}
 	shut := spoiled("a directory that is shut", w, empty, way(0o700))
 	shut.follow = func(w Want, s facts.Snapshot) (Want, facts.Snapshot) { return w, change(s, "etcd-2", way(0o711)) }
-	elsewhere := spoiled("another source", w, empty, func(h *facts.Host) { h.Sources = sourceOf("10.0.0.11", "10.0.0.99") })
+	elsewhere := spoiled("another source", w, empty,
+		func(h *facts.Host) { h.Sources = sourceOf("10.0.0.11", "10.0.0.99") })
 	elsewhere.follow = func(w Want, s facts.Snapshot) (Want, facts.Snapshot) {
 		w.Cluster = withMembers(w.Cluster, func(m *inventory.Member) { m.Names = []string{"10.0.0.99"} })
 		return w, s
@@ -105,7 +107,10 @@ func ofHosts(t *testing.T, w Want) []dead {
 		spoiled("masked", w, base, func(h *facts.Host) { h.Unit.Enabled = "masked" }),
 		spoiled("drop-in", w, base, onHost(w, dropIn(func(s *facts.Start) { s.Command += " --max-txn-ops=7" }))),
 		spoiled("a unit of another installer", w, base, func(h *facts.Host) {
-			h.Files[UnitPath(w.Cluster)] = facts.File{Kind: facts.Regular, Mode: 0o644, Owner: "root", Group: "root", Content: []byte("[Unit]")}
+			h.Files[UnitPath(w.Cluster)] = facts.File{
+				Kind: facts.Regular, Mode: 0o644, Owner: "root", Group: "root",
+				Content: []byte("[Unit]"),
+			}
 		}),
 	}
 }
@@ -136,7 +141,10 @@ func ofData(t *testing.T, w Want) []dead {
 	published.follow = func(w Want, _ facts.Snapshot) (Want, facts.Snapshot) { // clusterup destroy, and begin again
 		return w, bare(w)
 	}
-	elsewhere := dead{name: "data_dir was changed", want: w, seen: base, follow: func(_ Want, s facts.Snapshot) (Want, facts.Snapshot) { return w, s }}
+	elsewhere := dead{
+		name: "data_dir was changed", want: w, seen: base,
+		follow: func(_ Want, s facts.Snapshot) (Want, facts.Snapshot) { return w, s },
+	}
 	elsewhere.want.Cluster = withMembers(w.Cluster, func(m *inventory.Member) { m.DataDir = "/srv/etcd" })
 	return []dead{
 		damaged,
@@ -148,7 +156,8 @@ func ofData(t *testing.T, w Want) []dead {
 		elsewhere,
 		spoiled("started by something else", w, base, func(h *facts.Host) {
 			process := *h.Process
-			process.Args = slices.DeleteFunc(slices.Clone(process.Args), func(arg string) bool { return strings.HasPrefix(arg, "--data-dir=") })
+			process.Args = slices.DeleteFunc(slices.Clone(process.Args),
+				func(arg string) bool { return strings.HasPrefix(arg, "--data-dir=") })
 			h.Process = &process
 		}),
 		spoiled("data lost", w, base, wipe),
@@ -206,7 +215,10 @@ func ofDirectories(t *testing.T, w Want) []dead {
 			}
 		}
 		h.Process = &process
-		h.Files[bundle.Path] = facts.File{Kind: facts.Regular, Mode: bundle.Mode, Owner: bundle.Owner, Group: bundle.Group, Content: bundle.Data}
+		h.Files[bundle.Path] = facts.File{
+			Kind: facts.Regular, Mode: bundle.Mode, Owner: bundle.Owner, Group: bundle.Group,
+			Content: bundle.Data,
+		}
 	})
 	beside.Operator.CAs = slices.Clone(base.Operator.CAs)
 	for i := range beside.Operator.CAs {
@@ -228,11 +240,17 @@ func ofDirectories(t *testing.T, w Want) []dead {
 		{name: "a CA that is not known", want: w, seen: beside},
 		{name: "a revocation that is not known", want: w, seen: revoked},
 		{name: "destroy, of another's", want: w, seen: others, next: destroy},
-		{name: "destroy, data of another cluster", want: w, next: destroy, follow: mended(base), seen: change(base, "etcd-2", func(h *facts.Host) {
-			h.Data.ClusterID = 0xabc
-		})},
-		{name: "destroy, something in the data directory", want: w, next: destroy, follow: mended(bare(w)), seen: change(bare(w), "etcd-2", func(h *facts.Host) {
-			h.Data = facts.Data{Exists: true, Entries: []string{"precious"}}
-		})},
+		{
+			name: "destroy, data of another cluster", want: w, next: destroy, follow: mended(base),
+			seen: change(base, "etcd-2", func(h *facts.Host) {
+				h.Data.ClusterID = 0xabc
+			}),
+		},
+		{
+			name: "destroy, something in the data directory", want: w, next: destroy, follow: mended(bare(w)),
+			seen: change(bare(w), "etcd-2", func(h *facts.Host) {
+				h.Data = facts.Data{Exists: true, Entries: []string{"precious"}}
+			}),
+		},
 	}
 }

@@ -42,18 +42,21 @@ func (v view) mustRestart(m inventory.Member, host facts.Host) []string {
 	return why
 }
 
-// inWords says what a member comes to do with TLS, and which CAs it comes to trust or trusts no more, in place of flags and names of bundles.
+// inWords says what a member comes to do with TLS, and which CAs it comes to trust or trusts no more, in place of flags
+// and names of bundles.
 func (v view) inWords(host facts.Host, wanted, why []string) []string {
 	for _, role := range trust.Roles {
 		was, is := units.Flag(host.Process.Args, trust.BundleFlag[role]), units.Flag(wanted, trust.BundleFlag[role])
 		switch {
 		case is != "" && was == "":
 			why = append(slices.DeleteFunc(why, func(line string) bool {
-				return slices.ContainsFunc(tlsFlags[role], func(flag string) bool { return strings.HasPrefix(line, "--"+flag+": ") })
+				return slices.ContainsFunc(tlsFlags[role],
+					func(flag string) bool { return strings.HasPrefix(line, "--"+flag+": ") })
 			}), tlsWords[role])
 		case is != was:
 			for i, line := range why {
-				if changes := v.trust.Changes(role, host); strings.HasPrefix(line, "--"+trust.BundleFlag[role]+": ") && len(changes) > 0 {
+				if changes := v.trust.Changes(role, host); strings.HasPrefix(line, "--"+trust.BundleFlag[role]+": ") &&
+					len(changes) > 0 {
 					why[i] = strings.Join(changes, ", ")
 				}
 			}
@@ -62,7 +65,8 @@ func (v view) inWords(host facts.Host, wanted, why []string) []string {
 	return why
 }
 
-// tlsFlags are the flags that come together when TLS is switched on for peers or clients, and tlsWords says what they do.
+// tlsFlags are the flags that come together when TLS is switched on for peers or clients, and tlsWords says what they
+// do.
 var (
 	tlsFlags = map[string][]string{
 		"peer":   {"peer-cert-file", "peer-key-file", "peer-trusted-ca-file", "peer-client-cert-auth"},
@@ -82,7 +86,8 @@ type candidate struct {
 	order  int // 0: it does not serve, 1: it has taken its raft snapshot, 2: a follower, 3: the leader
 }
 
-// candidates are the members that must restart, in the order in which they do: those that do not serve first, the leader last.
+// candidates are the members that must restart, in the order in which they do: those that do not serve first, the
+// leader last.
 func (v view) candidates() []candidate {
 	var found []candidate
 	v.Each(func(m inventory.Member, host facts.Host) {
@@ -105,8 +110,8 @@ func (v view) candidates() []candidate {
 	return found
 }
 
-// restart restarts one member that runs with something else than is wanted. The voters that stay up must be a quorum (law 1), and the
-// leader first hands over to one that has been restarted already.
+// restart restarts one member that runs with something else than is wanted. The voters that stay up must be a quorum
+// (law 1), and the leader first hands over to one that has been restarted already.
 func (v view) restart() (*plan.Stage, error) {
 	if stage := v.awaitRaftSnapshot(); stage != nil {
 		return stage, nil
@@ -134,14 +139,16 @@ func (v view) restart() (*plan.Stage, error) {
 	}
 	if to, ok := v.successor(first); ok {
 		return &plan.Stage{Name: "move the leader away from " + first.member.Name, Gate: gate, Width: 1, Steps: []plan.Step{{
-			Kind: plan.MoveLeader, Host: first.member.Name, To: to, Why: "it is the last to restart; " + to + " serves, and has applied most",
+			Kind: plan.MoveLeader, Host: first.member.Name, To: to,
+			Why: "it is the last to restart; " + to + " serves, and has applied most",
 		}}}, nil
 	}
 	name, restart := "restart "+first.member.Name, v.restartStep(first)
 	restart.Needs = needs
 	switch {
 	case v.flushes(first.host):
-		restart.Why = first.host.V2Store.Text + ", which etcd 3.7 could not replay: it takes one as it starts with snapshot-count 1"
+		restart.Why = first.host.V2Store.Text +
+			", which etcd 3.7 could not replay: it takes one as it starts with snapshot-count 1"
 		name += ", to take a raft snapshot"
 	case restart.From != restart.Version:
 		name = fmt.Sprintf("etcd %s → %s: %s", restart.From, restart.Version, name)
@@ -170,8 +177,8 @@ func (v view) restartStep(c candidate) plan.Step {
 	}
 }
 
-// cutOff says that no member accepts another any more, since the CA of their certificates has ended: there is no quorum to be kept, and
-// none before most members have restarted with another CA.
+// cutOff says that no member accepts another any more, since the CA of their certificates has ended: there is no quorum
+// to be kept, and none before most members have restarted with another CA.
 func (v view) cutOff() bool { return v.formed && v.want.Cluster.TLS.Peers && v.trust.Ended("peer") }
 
 // together restarts side by side what would each wait for the others.
@@ -192,22 +199,25 @@ func (v view) together(all []candidate) *plan.Stage {
 	return &stage
 }
 
-// awaitRaftSnapshot waits for a member that was restarted to take a raft snapshot, and has not done so yet: it takes one when it applies
-// what is written next.
+// awaitRaftSnapshot waits for a member that was restarted to take a raft snapshot, and has not done so yet: it takes
+// one when it applies what is written next.
 func (v view) awaitRaftSnapshot() *plan.Stage {
 	var stage *plan.Stage
 	v.Each(func(m inventory.Member, host facts.Host) {
 		if stage == nil && v.flushes(host) && v.serves(host) && v.mustRestart(m, host) == nil {
-			stage = &plan.Stage{Name: "let " + m.Name + " take a raft snapshot", Gate: "it serves", Width: 1, Steps: []plan.Step{{
-				Kind: plan.AwaitRaftSnapshot, Host: m.Name, Why: "it runs with snapshot-count 1, and takes one at the next write",
-			}}}
+			stage = &plan.Stage{
+				Name: "let " + m.Name + " take a raft snapshot", Gate: "it serves", Width: 1,
+				Steps: []plan.Step{{
+					Kind: plan.AwaitRaftSnapshot, Host: m.Name, Why: "it runs with snapshot-count 1, and takes one at the next write",
+				}},
+			}
 		}
 	})
 	return stage
 }
 
-// successor is the member that leads while the leader restarts: of those that serve, the one that has applied most. None when there is
-// no other, or the member does not lead.
+// successor is the member that leads while the leader restarts: of those that serve, the one that has applied most.
+// None when there is no other, or the member does not lead.
 func (v view) successor(c candidate) (string, bool) {
 	best, name := uint64(0), ""
 	v.Each(func(m inventory.Member, host facts.Host) {
@@ -218,8 +228,8 @@ func (v view) successor(c candidate) (string, bool) {
 	return name, c.order == 3 && name != ""
 }
 
-// unitBefore is the unit file that a restart is to start with. It is written only then: a unit that turns out to be bad is found out by
-// one member, while the others would still start with theirs.
+// unitBefore is the unit file that a restart is to start with. It is written only then: a unit that turns out to be bad
+// is found out by one member, while the others would still start with theirs.
 func (v view) unitBefore(m inventory.Member) []plan.Step {
 	host := v.seen.Hosts[m.Name]
 	change, why := fileChange(v.unitFile(m, host), host)
@@ -229,5 +239,8 @@ func (v view) unitBefore(m inventory.Member) []plan.Step {
 	if why == "differs" {
 		why = v.unitReason(m, host)
 	}
-	return []plan.Step{{Kind: plan.WriteUnit, Host: m.Name, Why: why, Unit: v.want.Cluster.UnitName, Changes: []plan.Change{change}}}
+	return []plan.Step{{
+		Kind: plan.WriteUnit, Host: m.Name, Why: why, Unit: v.want.Cluster.UnitName,
+		Changes: []plan.Change{change},
+	}}
 }

@@ -4,8 +4,8 @@ import (
 	"github.com/clusterup/clusterup/facts"
 )
 
-// RotateCA is w with the wish for another generation of CAs: the one that is on its way, else the next. hold is the phase
-// after which to wait, or "".
+// RotateCA is w with the wish for another generation of CAs: the one that is on its way, else the next. hold is the
+// phase after which to wait, or "".
 func RotateCA(w Want, s facts.Snapshot, roles []string, hold string) Want {
 	w.Existing, w.Generation, w.Hold = true, Trust(w, s).Next(roles), map[string]string{}
 	for _, role := range roles {
@@ -40,7 +40,8 @@ func Revoke(w Want, clients []facts.Client) Want {
 	return w
 }
 
-// EndConnections is w with the wish that every member restarts, one at a time: what is connected now has to show its certificate again.
+// EndConnections is w with the wish that every member restarts, one at a time: what is connected now has to show its
+// certificate again.
 func EndConnections(w Want, s facts.Snapshot) Want {
 	w.Existing, w.Restart = true, map[string]int{}
 	for name, host := range s.Hosts {

@@ -24,7 +24,8 @@ func rotated(t *testing.T, w Want, s facts.Snapshot) facts.Snapshot {
 	return s
 }
 
-// aged is a cluster whose client CA has been due for a while: its rotation is held, since a client has a certificate of the old one.
+// aged is a cluster whose client CA has been due for a while: its rotation is held, since a client has a certificate of
+// the old one.
 func aged(t *testing.T, w Want) facts.Snapshot {
 	t.Helper()
 	s := issued(w, settled(t, w))
@@ -60,7 +61,8 @@ func TestAbortedForGood(t *testing.T) {
 	cluster := *w.Cluster
 	cluster.PKI.PeerCA = &inventory.GivenCA{Cert: "other.pem", Key: "other.key"}
 	other.Cluster = &cluster
-	of["peer"] = rotated(t, RotateCA(other, replaced(w, settled(t, w)), []string{"peer"}, trust.HoldTrust), replaced(w, settled(t, w)))
+	of["peer"] = rotated(t, RotateCA(other, replaced(w, settled(t, w)), []string{"peer"}, trust.HoldTrust),
+		replaced(w, settled(t, w)))
 	for role, s := range of {
 		back := AbortRotation(other, []string{role})
 		s = rotated(t, back, s)
@@ -104,7 +106,8 @@ func TestAClientThatWentBack(t *testing.T) {
 	w := wanted(t, 3)
 	s := issued(w, settled(t, w))
 	s = rotated(t, RotateCA(w, s, []string{"client"}, trust.HoldLeaves), s)
-	s.Operator.Clients = append(s.Operator.Clients, facts.Client{Name: "app", Serial: "2", Generation: 2, NotAfter: noon.AddDate(1, 0, 0)})
+	s.Operator.Clients = append(s.Operator.Clients,
+		facts.Client{Name: "app", Serial: "2", Generation: 2, NotAfter: noon.AddDate(1, 0, 0)})
 	s = rotated(t, AbortRotation(w, []string{"client"}), s)
 	s = rotated(t, RotateCA(w, s, []string{"client"}, ""), s)
 	for _, ca := range s.Operator.CAs {
@@ -175,7 +178,10 @@ func TestClientsAreNamed(t *testing.T) {
 	}{
 		"asked for":     {RotateCA(w, s, []string{"client"}, ""), s, "client app: the newest certificate is of client CA 1."},
 		"given another": {w, given, "client app: the newest certificate is of client CA 1."},
-		"taken back":    {AbortRotation(w, []string{"client"}), moved, "client app: the newest certificate is of client CA 2, which is taken back"},
+		"taken back": {
+			AbortRotation(w, []string{"client"}), moved,
+			"client app: the newest certificate is of client CA 2, which is taken back",
+		},
 	} {
 		p, err := Build(test.w, test.s)
 		if err != nil || !strings.Contains(strings.Join(p.Notes, "\n"), test.says) {

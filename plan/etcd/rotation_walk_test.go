@@ -73,11 +73,26 @@ func patiently(w *Want) {
 
 var rotations = []operation{
 	{name: "peer CA", wish: rotateCA("", "peer"), leads: 2, minds: []func(Want, facts.Snapshot) Want{abort("peer")}},
-	{name: "client CA", wish: rotateCA("", "client"), begin: issued, leads: 2, minds: []func(Want, facts.Snapshot) Want{abort("client"), rotateCA(trust.HoldLeaves, "client")}},
-	{name: "both CAs", wish: rotateCA("", trust.Roles...), leads: 2, minds: []func(Want, facts.Snapshot) Want{abort(trust.Roles...), rotateCA(trust.HoldTrust, trust.Roles...)}},
-	{name: "both CAs, held", wish: rotateCA(trust.HoldTrust, trust.Roles...), leads: 1, minds: []func(Want, facts.Snapshot) Want{abort("peer"), rotateCA("", "client")}},
-	{name: "client CA, of which a client has not moved", change: patiently, wish: rotateCA("", "client"), begin: issued, leads: 1},
-	{name: "both CAs, held before the end", wish: rotateCA(trust.HoldLeaves, trust.Roles...), begin: issued, leads: 1, minds: []func(Want, facts.Snapshot) Want{abort("client"), rotateCA("", "client")}},
+	{
+		name: "client CA", wish: rotateCA("", "client"), begin: issued, leads: 2,
+		minds: []func(Want, facts.Snapshot) Want{abort("client"), rotateCA(trust.HoldLeaves, "client")},
+	},
+	{
+		name: "both CAs", wish: rotateCA("", trust.Roles...), leads: 2,
+		minds: []func(Want, facts.Snapshot) Want{abort(trust.Roles...), rotateCA(trust.HoldTrust, trust.Roles...)},
+	},
+	{
+		name: "both CAs, held", wish: rotateCA(trust.HoldTrust, trust.Roles...), leads: 1,
+		minds: []func(Want, facts.Snapshot) Want{abort("peer"), rotateCA("", "client")},
+	},
+	{
+		name: "client CA, of which a client has not moved", change: patiently, wish: rotateCA("", "client"), begin: issued,
+		leads: 1,
+	},
+	{
+		name: "both CAs, held before the end", wish: rotateCA(trust.HoldLeaves, trust.Roles...), begin: issued, leads: 1,
+		minds: []func(Want, facts.Snapshot) Want{abort("client"), rotateCA("", "client")},
+	},
 	{name: "peer CA of another's", begin: replaced, leads: 2, minds: []func(Want, facts.Snapshot) Want{abort("peer")}},
 	{name: "leaves", wish: RotateCerts, begin: watched},
 	{name: "both CAs with flags", change: flagged, wish: rotateCA("", trust.Roles...), leads: 3},
@@ -102,8 +117,9 @@ func allRotations() []operation {
 	return all
 }
 
-// Every rotation from a whole cluster, and every way off it, as for the operations of versions: cut anywhere, with a fault, a member that
-// does not take up its new certificate, and an operator who wants something else, such as the old CA back.
+// Every rotation from a whole cluster, and every way off it, as for the operations of versions: cut anywhere, with a
+// fault, a member that does not take up its new certificate, and an operator who wants something else, such as the old
+// CA back.
 func TestEveryWayOfRotations(t *testing.T) {
 	var total atomic.Int64
 	t.Run("walk", func(t *testing.T) {
@@ -131,7 +147,8 @@ func (r *roller) turnedDown(at rolled, stage plan.Stage) []rolled {
 	for _, role := range trust.Roles {
 		leaf := trust.LeafOf[role]
 		views := st.seen.Hosts[last.Host].Serves[leaf]
-		if v := Trust(r.w, st.seen); len(v.Live(role)) < 2 || len(views) == 0 || last.Kind == plan.IssueLeaf && last.Leaf.CA != role {
+		if v := Trust(r.w, st.seen); len(v.Live(role)) < 2 || len(views) == 0 ||
+			last.Kind == plan.IssueLeaf && last.Leaf.CA != role {
 			continue
 		}
 		bad := change(st.seen, last.Host, func(h *facts.Host) {
@@ -159,6 +176,9 @@ func (r *roller) stubborn(at rolled, stage plan.Stage) []rolled {
 	if at.seen.Hosts[name].Process == nil || len(old) == 0 {
 		return nil
 	}
-	bad := state{seen: change(st.seen, name, func(h *facts.Host) { h.Serves = old }), token: st.token, way: st.way.then("which is not taken up"), truth: st.truth}
+	bad := state{
+		seen: change(st.seen, name, func(h *facts.Host) { h.Serves = old }), token: st.token,
+		way: st.way.then("which is not taken up"), truth: st.truth,
+	}
 	return []rolled{{bad, at.faults - 1, at.lost}}
 }

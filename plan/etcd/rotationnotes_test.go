@@ -22,12 +22,21 @@ func TestCutOffNotes(t *testing.T) {
 		seen facts.Snapshot
 		says string
 	}{
-		"a rotation without a pause":  {RotateCA(patient, s, []string{"client"}, ""), s, "client app: the newest certificate is of client CA 1. Clients that do not trust"},
-		"a pause that is too late":    {RotateCA(patient, s, []string{"client"}, trust.HoldLeaves), s, "are cut off when members take certificates of it: --pause-after=trust leaves the time"},
-		"a pause":                     {RotateCA(patient, s, []string{"client"}, trust.HoldTrust), s, ""},
-		"it is paused":                {patient, after(trust.HoldTrust), ""},
-		"it waits for the client":     {patient, after(""), ""},
-		"it does not wait any more":   {accepting(patient, plan.OldClients), after(""), "client app: the newest certificate is of client CA 1, and is refused by every member"},
+		"a rotation without a pause": {
+			RotateCA(patient, s, []string{"client"}, ""), s,
+			"client app: the newest certificate is of client CA 1. Clients that do not trust",
+		},
+		"a pause that is too late": {
+			RotateCA(patient, s, []string{"client"}, trust.HoldLeaves), s,
+			"are cut off when members take certificates of it: --pause-after=trust leaves the time",
+		},
+		"a pause":                 {RotateCA(patient, s, []string{"client"}, trust.HoldTrust), s, ""},
+		"it is paused":            {patient, after(trust.HoldTrust), ""},
+		"it waits for the client": {patient, after(""), ""},
+		"it does not wait any more": {
+			accepting(patient, plan.OldClients), after(""),
+			"client app: the newest certificate is of client CA 1, and is refused by every member",
+		},
 		"it is paused all the same":   {accepting(patient, plan.OldClients), after(trust.HoldLeaves), ""},
 		"nothing to take back":        {AbortRotation(patient, trust.Roles), s, "no rotation is under way"},
 		"keys that are not encrypted": {patient, unsealed, "clusterup pki reseal"},
@@ -59,7 +68,10 @@ func TestTakenBackNotes(t *testing.T) {
 		want    string
 	}{
 		{"nobody was quick", s.Operator.Clients, ""},
-		{"somebody was", append(slices.Clone(s.Operator.Clients), early), "client early: the newest certificate is of client CA 2, which is taken back"},
+		{
+			"somebody was", append(slices.Clone(s.Operator.Clients), early),
+			"client early: the newest certificate is of client CA 2, which is taken back",
+		},
 	} {
 		s.Operator.Clients = test.clients
 		got := strings.Join(Trust(AbortRotation(w, []string{"client"}), s).Notes(), "\n")

@@ -35,7 +35,10 @@ func TestRotationRefusals(t *testing.T) {
 			break
 		}
 	}
-	stranger := with(whole, facts.CA{Role: "client", Generation: 2, SHA256: "second", PEM: []byte("second\n"), Signing: true, NotAfter: noon.AddDate(20, 0, 0)})
+	stranger := with(whole, facts.CA{
+		Role: "client", Generation: 2, SHA256: "second", PEM: []byte("second\n"),
+		Signing: true, NotAfter: noon.AddDate(20, 0, 0),
+	})
 	for i := range stranger.Operator.CAs {
 		ca := &stranger.Operator.CAs[i]
 		ca.Signing = ca.Signing && (ca.Role == "peer" || ca.Generation == 2)

@@ -21,7 +21,8 @@ func (b bin) path(name string) string { return path.Join(b.dir, name) }
 // route are the versions that all members reach in turn, the wanted one last.
 func (v view) route() []string { return version.Route(v.low, v.high, v.want.Cluster.Version) }
 
-// Versions are the releases that a cluster as it was seen needs on its hosts, in the order in which it runs them, the wanted one last.
+// Versions are the releases that a cluster as it was seen needs on its hosts, in the order in which it runs them, the
+// wanted one last.
 func Versions(c *inventory.Cluster, s facts.Snapshot) []string {
 	return newView(Want{Cluster: c}, s).route()
 }
@@ -63,8 +64,9 @@ func Misnamed(host facts.Host) string {
 	if called == "" || host.Etcd.Version == "" || called == host.Etcd.Version {
 		return ""
 	}
-	return fmt.Sprintf("runs a release called %s, and says that it is %s: the archive of %[1]s holds the programs of another version; "+
-		"get the one that etcd published, and remove its line from release.lock.hcl", called, host.Etcd.Version)
+	return fmt.Sprintf(
+		"runs a release called %s, and says that it is %s: the archive of %[1]s holds the programs of another version; "+
+			"get the one that etcd published, and remove its line from release.lock.hcl", called, host.Etcd.Version)
 }
 
 // unitBin is what the unit of a host starts.
@@ -84,8 +86,8 @@ func binAt(file string) bin {
 	return bin{path.Dir(file), name}
 }
 
-// bin is the release that a member is to run now. One that does not run, and has not come along to another minor version yet, is
-// started with what it ran last: so it is whole, and has caught up, before anything else happens to it.
+// bin is the release that a member is to run now. One that does not run, and has not come along to another minor
+// version yet, is started with what it ran last: so it is whole, and has caught up, before anything else happens to it.
 func (v view) bin(host facts.Host) bin {
 	if v.lingers(host) {
 		return v.lingering(host)
@@ -144,10 +146,12 @@ func (v view) keeps(host facts.Host, has bin) bool {
 	})
 }
 
-// flushes says whether a member has to take a raft snapshot before it goes from 3.6 to 3.7, which cannot replay what 3.5 has left in its
-// log. It does so as soon as it restarts with a snapshot-count that its log exceeds; etcd itself offers no other way.
+// flushes says whether a member has to take a raft snapshot before it goes from 3.6 to 3.7, which cannot replay what
+// 3.5 has left in its log. It does so as soon as it restarts with a snapshot-count that its log exceeds; etcd itself
+// offers no other way.
 func (v view) flushes(host facts.Host) bool {
-	return !v.lingers(host) && host.Process != nil && len(host.Process.Args) > 0 && version.Minor(v.target) == "3.7" && version.Minor(v.lastVersion(host)) == "3.6" &&
+	return !v.lingers(host) && host.Process != nil && len(host.Process.Args) > 0 && version.Minor(v.target) == "3.7" &&
+		version.Minor(v.lastVersion(host)) == "3.6" &&
 		binAt(host.Process.Args[0]).dir != "" && host.V2Store != nil && !host.V2Store.Clean
 }
 

@@ -14,7 +14,10 @@ func TestVersions(t *testing.T) {
 		from, to string
 		want     string
 	}{
-		{"", "3.7.3", "3.7.3"}, {"3.5.21", "3.7.3", "3.5.35 3.6.16 3.7.3"}, {"3.6.16", "3.6.16", "3.6.16"}, {"3.7.3", "3.5.35", "3.6.16 3.5.35"},
+		{"", "3.7.3", "3.7.3"},
+		{"3.5.21", "3.7.3", "3.5.35 3.6.16 3.7.3"},
+		{"3.6.16", "3.6.16", "3.6.16"},
+		{"3.7.3", "3.5.35", "3.6.16 3.5.35"},
 	} {
 		w := at(wanted(t, 3), test.to)
 		s := bare(w)
@@ -40,7 +43,8 @@ func TestTiming(t *testing.T) {
 		wanted, first pair
 	}{
 		{[]pair{{100, 1000}, {100, 1000}, {100, 1000}}, pair{100, 1000}, pair{100, 1000}},
-		{[]pair{{100, 1000}, {100, 1000}, {100, 1000}}, pair{500, 5000}, pair{100, 5000}}, // longer: first the election timeout
+		// longer: first the election timeout
+		{[]pair{{100, 1000}, {100, 1000}, {100, 1000}}, pair{500, 5000}, pair{100, 5000}},
 		{[]pair{{100, 5000}, {100, 1000}, {100, 1000}}, pair{500, 5000}, pair{100, 5000}}, // in the middle of that
 		{[]pair{{100, 5000}, {100, 5000}, {100, 5000}}, pair{500, 5000}, pair{500, 5000}}, // then the heartbeat
 		{[]pair{{500, 5000}, {500, 5000}, {500, 5000}}, pair{100, 1000}, pair{100, 5000}}, // shorter: first the heartbeat
@@ -59,11 +63,15 @@ func TestTiming(t *testing.T) {
 					return
 				}
 				running(func(p *facts.Process) {
-					p.Args = []string{"etcd", "--heartbeat-interval=" + strconv.Itoa(test.run[i][0]), "--election-timeout=" + strconv.Itoa(test.run[i][1])}
+					p.Args = []string{
+						"etcd", "--heartbeat-interval=" + strconv.Itoa(test.run[i][0]),
+						"--election-timeout=" + strconv.Itoa(test.run[i][1]),
+					}
 				})(w, h)
 			})
 		}
-		w.Cluster.Etcd.HeartbeatInterval, w.Cluster.Etcd.ElectionTimeout = time.Duration(test.wanted[0])*1e6, time.Duration(test.wanted[1])*1e6
+		w.Cluster.Etcd.HeartbeatInterval, w.Cluster.Etcd.ElectionTimeout = time.Duration(test.wanted[0])*1e6,
+			time.Duration(test.wanted[1])*1e6
 		heartbeat, election := newView(w, s).timing()
 		if got := (pair{int(heartbeat.Milliseconds()), int(election.Milliseconds())}); got != test.first {
 			t.Errorf("run %v, wanted %v: %v, want %v", test.run, test.wanted, got, test.first)

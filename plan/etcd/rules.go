@@ -83,9 +83,11 @@ func (v view) postponed() []plan.Wait {
 	case len(v.Dark()) == len(v.want.Cluster.Members):
 		return v.waitFor("every change on hosts", "no host could be looked at, so it is not known whether there is a cluster")
 	case !v.formed:
-		return v.waitFor("the bootstrap", "every host is needed before there is a cluster, since one that is not seen may hold data")
+		return v.waitFor("the bootstrap",
+			"every host is needed before there is a cluster, since one that is not seen may hold data")
 	case !v.seesMajority():
-		return v.waitFor("every change on hosts", "a run holds the lock on the hosts of %d of %d voters, so that no other run changes the cluster too",
+		return v.waitFor("every change on hosts",
+			"a run holds the lock on the hosts of %d of %d voters, so that no other run changes the cluster too",
 			v.quorum(), len(v.voters()))
 	}
 	var found []plan.Wait
@@ -115,7 +117,8 @@ func (v view) awaitWaits() []plan.Wait {
 	if len(v.Dark()) == 0 || serves || running >= v.quorum() {
 		return nil
 	}
-	return v.waitFor("a quorum", "%d of %d voters are seen to run, and a quorum is %d", running, len(v.voters()), v.quorum())
+	return v.waitFor("a quorum", "%d of %d voters are seen to run, and a quorum is %d", running, len(v.voters()),
+		v.quorum())
 }
 
 // changeoverWaits: a change of the minor version, or of what the cluster knows of one.
@@ -124,14 +127,16 @@ func (v view) changeoverWaits() []plan.Wait {
 	var found []plan.Wait
 	v.Each(func(m inventory.Member, host facts.Host) {
 		if v.lost(host) {
-			found = append(found, v.waitFor("starting "+m.Name, "no release of the minor version that it ran last lies on its host")...)
+			found = append(found, v.waitFor("starting "+m.Name,
+				"no release of the minor version that it ran last lies on its host")...)
 		}
 	})
 	if v.Known(func(_ inventory.Member, host facts.Host) bool { return v.lingers(host) }) {
 		return append(found, v.waitFor("the change to etcd "+v.want.Cluster.Version, why)...)
 	}
 	if v.downgrade != "" {
-		return v.waitFor("the end of the downgrade to "+version.Minor(v.downgrade), "the cluster ends it when all members are of that version")
+		return v.waitFor("the end of the downgrade to "+version.Minor(v.downgrade),
+			"the cluster ends it when all members are of that version")
 	}
 	return nil
 }
@@ -150,8 +155,11 @@ func (v view) restartWaits() []plan.Wait {
 		found = append(found, v.waitFor("the change of heartbeat_interval and election_timeout",
 			"the order of restarts depends on the values that every member runs with")...)
 	}
-	if v.want.Cluster.TLS.Peers && v.Known(func(m inventory.Member, _ facts.Host) bool { return v.peerScheme(m) == "http" }) {
-		found = append(found, v.waitFor("TLS between peers", "a member listens with TLS only when all others were seen to have certificates to dial it")...)
+	if v.want.Cluster.TLS.Peers && v.Known(func(m inventory.Member, _ facts.Host) bool {
+		return v.peerScheme(m) == "http"
+	}) {
+		found = append(found, v.waitFor("TLS between peers",
+			"a member listens with TLS only when all others were seen to have certificates to dial it")...)
 	}
 	return found
 }

@@ -136,7 +136,10 @@ func simulateHost(w Want, s facts.Snapshot, step plan.Step, host *facts.Host) {
 		simulateDestroy(step, host)
 	case plan.RecordBirth:
 		file := units.Birth(ConfigDir(w.Cluster), *step.Birth)
-		host.Files[file.Path] = facts.File{Kind: facts.Regular, Mode: file.Mode, Owner: file.Owner, Group: file.Group, Content: file.Data}
+		host.Files[file.Path] = facts.File{
+			Kind: facts.Regular, Mode: file.Mode, Owner: file.Owner, Group: file.Group,
+			Content: file.Data,
+		}
 	}
 }
 
@@ -190,7 +193,8 @@ func simulateRunning(w Want, s facts.Snapshot, step plan.Step, host *facts.Host)
 	}
 }
 
-// simulateV2 is what is seen of etcd v2 content after a start: what 3.5 leaves in the log is there until a raft snapshot covers it.
+// simulateV2 is what is seen of etcd v2 content after a start: what 3.5 leaves in the log is there until a raft
+// snapshot covers it.
 func simulateV2(host *facts.Host, had, is string) *facts.V2Store {
 	switch version.Minor(is) {
 	case "3.5":
@@ -203,7 +207,8 @@ func simulateV2(host *facts.Host, had, is string) *facts.V2Store {
 	return nil
 }
 
-// storage is the version of the data of a member of a version, in a cluster whose oldest member is of low; 3.5 does not say.
+// storage is the version of the data of a member of a version, in a cluster whose oldest member is of low; 3.5 does not
+// say.
 func storage(of, low string) string {
 	switch {
 	case version.Compare(version.Minor(of), "3.6") < 0:
@@ -214,7 +219,8 @@ func storage(of, low string) string {
 	return version.Minor(low) + ".0"
 }
 
-// simulateCluster lets the members that run find each other: with a quorum there is a leader, and all that run serve, and have caught up.
+// simulateCluster lets the members that run find each other: with a quorum there is a leader, and all that run serve,
+// and have caught up.
 func simulateCluster(w Want, s facts.Snapshot) facts.Snapshot {
 	var running []string
 	var leader facts.ID

@@ -10,9 +10,10 @@ import (
 	"github.com/clusterup/clusterup/units"
 )
 
-// timing is the heartbeat interval and election timeout that members are to run with now. While members differ in them, a follower must
-// not time out between two heartbeats of a leader: so a longer election timeout comes to all members before a longer heartbeat interval,
-// and a shorter heartbeat interval before a shorter election timeout (etcd: Documentation/tuning).
+// timing is the heartbeat interval and election timeout that members are to run with now. While members differ in them,
+// a follower must not time out between two heartbeats of a leader: so a longer election timeout comes to all members
+// before a longer heartbeat interval, and a shorter heartbeat interval before a shorter election timeout (etcd:
+// Documentation/tuning).
 func (v view) timing() (heartbeat, election time.Duration) {
 	heartbeat, election = v.want.Cluster.Etcd.HeartbeatInterval, v.want.Cluster.Etcd.ElectionTimeout
 	var lowH, highH, lowE, highE time.Duration
@@ -20,7 +21,8 @@ func (v view) timing() (heartbeat, election time.Duration) {
 		if host.Process == nil {
 			return
 		}
-		h, e := millisecondsOf(host.Process.Args, "heartbeat-interval", 100), millisecondsOf(host.Process.Args, "election-timeout", 1000)
+		h, e := millisecondsOf(host.Process.Args, "heartbeat-interval", 100),
+			millisecondsOf(host.Process.Args, "election-timeout", 1000)
 		if lowE == 0 {
 			lowH, lowE = h, e
 		}

@@ -16,9 +16,10 @@ import (
 	"github.com/clusterup/clusterup/units"
 )
 
-// TLS between peers is switched on in two rounds, since etcd's own dialer needs its certificates before anybody listens with TLS. In the
-// first all members restart with certificates, while they go on to speak http. In the second one member after the other is made known with
-// its https URL, and restarts to listen there; the leader is the last, and has handed over before its URL changes.
+// TLS between peers is switched on in two rounds, since etcd's own dialer needs its certificates before anybody listens
+// with TLS. In the first all members restart with certificates, while they go on to speak http. In the second one
+// member after the other is made known with its https URL, and restarts to listen there; the leader is the last, and
+// has handed over before its URL changes.
 
 // peerURL is where a member's peers reach it, as far as that has come.
 func (v view) peerURL(m inventory.Member) string {
@@ -85,8 +86,8 @@ func schemeOf(address string) string {
 	return scheme
 }
 
-// announce makes a member known with the URL that it is to listen at, right before it restarts to do so. Another member is asked where
-// there is one that serves.
+// announce makes a member known with the URL that it is to listen at, right before it restarts to do so. Another member
+// is asked where there is one that serves.
 func (v view) announce(m inventory.Member) []plan.Step { return v.announceAs(m, v.peersSecure(m)) }
 
 func (v view) announceAs(m inventory.Member, secure bool) []plan.Step {
@@ -113,8 +114,8 @@ func (v view) asked(m inventory.Member) string {
 	return cmp.Or(name, m.Name)
 }
 
-// plainRefusals: TLS is not switched off again, and clients that speak http are not left without a port. A member that is stopped counts by
-// its unit.
+// plainRefusals: TLS is not switched off again, and clients that speak http are not left without a port. A member that
+// is stopped counts by its unit.
 func (v view) plainRefusals(m inventory.Member, host facts.Host) []plan.Refusal {
 	c := v.want.Cluster
 	command := v.command(host)
@@ -124,13 +125,18 @@ func (v view) plainRefusals(m inventory.Member, host facts.Host) []plan.Refusal 
 	secure, plain := clientPorts(command)
 	var found []plan.Refusal
 	if !c.TLS.Peers && (v.peerScheme(m) == "https" || schemeOf(units.Flag(command, "listen-peer-urls")) == "https") {
-		found = append(found, plan.Refuse(plan.Insecure, m.Name, "set peers = true in the block tls", "its peers reach it over TLS, which clusterup does not switch off"))
+		found = append(found, plan.Refuse(plan.Insecure, m.Name, "set peers = true in the block tls",
+			"its peers reach it over TLS, which clusterup does not switch off"))
 	}
 	switch {
 	case !c.TLS.Clients && len(secure) > 0:
-		found = append(found, plan.Refuse(plan.Insecure, m.Name, "set clients = true in the block tls", "its clients reach it over TLS, which clusterup does not switch off"))
-	case c.TLS.Clients && len(secure) == 0 && len(plain) > 0 && !slices.Contains(plain, c.TLS.HTTPClientPort) && !v.want.accepts(plan.Downtime):
-		found = append(found, plan.Refuse(plan.NeedsConsent, m.Name, fmt.Sprintf("keep that port for them until they have moved: tls { http_client_port = %d }, and another client_port; or accept it with --accept=downtime", plain[0]),
+		found = append(found, plan.Refuse(plan.Insecure, m.Name, "set clients = true in the block tls",
+			"its clients reach it over TLS, which clusterup does not switch off"))
+	case c.TLS.Clients && len(secure) == 0 && len(plain) > 0 && !slices.Contains(plain, c.TLS.HTTPClientPort) &&
+		!v.want.accepts(plan.Downtime):
+		found = append(found, plan.Refuse(plan.NeedsConsent, m.Name,
+			fmt.Sprintf(
+				"keep that port for them until they have moved: tls { http_client_port = %d }, and another client_port; or accept it with --accept=downtime", plain[0]),
 			"its clients speak http on port %d, and would lose it", plain[0]))
 	}
 	return found

@@ -22,9 +22,13 @@ func TestPlainRefusals(t *testing.T) {
 			"etcd-3: its peers reach it over TLS", "etcd-3: its clients reach it over TLS",
 		}},
 		"on at once": {plainly, func(w *Want) { securely(w); w.Cluster.TLS.Clients = true }, "", plan.NeedsConsent, []string{
-			"etcd-1: its clients speak http on port 2379", "etcd-2: its clients speak http on port 2379", "etcd-3: its clients speak http on port 2379",
+			"etcd-1: its clients speak http on port 2379", "etcd-2: its clients speak http on port 2379",
+			"etcd-3: its clients speak http on port 2379",
 		}},
-		"on at once, by consent": {plainly, func(w *Want) { securely(w); w.Cluster.TLS.Clients = true }, plan.Downtime, "", nil},
+		"on at once, by consent": {
+			plainly, func(w *Want) { securely(w); w.Cluster.TLS.Clients = true }, plan.Downtime, "",
+			nil,
+		},
 		"on beside http": {plainly, func(w *Want) {
 			securely(w)
 			w.Cluster.TLS.Clients, w.Cluster.TLS.HTTPClientPort, w.Cluster.ClientPort = true, 2379, 12379
@@ -40,7 +44,8 @@ func TestPlainRefusals(t *testing.T) {
 			}
 			_, err := Next(w, s)
 			var refused *plan.Refused
-			if errors.As(err, &refused) != (test.kind != "") || refused != nil && (!refused.Only(test.kind) || len(refused.Refusals) != len(test.says)) {
+			if errors.As(err, &refused) != (test.kind != "") ||
+				refused != nil && (!refused.Only(test.kind) || len(refused.Refusals) != len(test.says)) {
 				t.Fatal(err)
 			}
 			for i, says := range test.says {
@@ -68,8 +73,10 @@ func TestTLSInWords(t *testing.T) {
 			if step.Kind != plan.RestartMember {
 				continue
 			}
-			const peers, clients = "to have a certificate for its peers, and to ask them for theirs", "to have a certificate for its clients, and to ask them for theirs"
-			if !strings.Contains(step.Why, peers) || !strings.Contains(step.Why, clients) || strings.Contains(step.Why, "cert-file") || strings.Contains(step.Why, "client-cert-auth") {
+			const peers, clients = "to have a certificate for its peers, and to ask them for theirs",
+				"to have a certificate for its clients, and to ask them for theirs"
+			if !strings.Contains(step.Why, peers) || !strings.Contains(step.Why, clients) ||
+				strings.Contains(step.Why, "cert-file") || strings.Contains(step.Why, "client-cert-auth") {
 				t.Errorf("%s: %s", step.ID(), step.Why)
 			}
 			return

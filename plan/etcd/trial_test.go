@@ -72,7 +72,8 @@ func TestTheWayBackFromAnothersCA(t *testing.T) {
 			back := AbortRotation(w, []string{"peer"})
 			backHome(t, back, rotated(t, back, bad), step)
 			again := s
-			again.Operator.Replaced, again.Operator.Reverts = map[string]string{"peer": "not given any more"}, map[string]int{"peer": 1}
+			again.Operator.Replaced, again.Operator.Reverts = map[string]string{"peer": "not given any more"},
+				map[string]int{"peer": 1}
 			backHome(t, old, rotated(t, old, again), step)
 		}
 	}
@@ -85,7 +86,8 @@ func TestTheWayBackFromAnothersCA(t *testing.T) {
 func TestACAThatNoHostHas(t *testing.T) {
 	w := wanted(t, 3)
 	other := map[string]string{"peer": "another one is given"}
-	s := Simulate(theirs(w), bare(w), plan.Stage{Steps: []plan.Step{{Kind: plan.CreateCA, CA: "peer"}, {Kind: plan.CreateCA, CA: "client"}}})
+	s := Simulate(theirs(w), bare(w),
+		plan.Stage{Steps: []plan.Step{{Kind: plan.CreateCA, CA: "peer"}, {Kind: plan.CreateCA, CA: "client"}}})
 	s.Operator.Replaced = other
 	s = rotated(t, theirs(w), s)
 	if live := peerCAs(s); !slices.Equal(live, []int{2}) {
@@ -99,7 +101,8 @@ func TestACAThatNoHostHas(t *testing.T) {
 	s = Simulate(theirs(w), replaced(w, settled(t, w)), plan.Stage{Steps: []plan.Step{{Kind: plan.CreateCA, CA: "peer"}}})
 	s.Operator.Replaced = other
 	stage, err := Next(theirs(w), s)
-	if err != nil || stage == nil || len(stage.Steps) != 1 || stage.Steps[0].Kind != plan.RetireCA || stage.Steps[0].Generation != 2 {
+	if err != nil || stage == nil || len(stage.Steps) != 1 || stage.Steps[0].Kind != plan.RetireCA ||
+		stage.Steps[0].Generation != 2 {
 		t.Errorf("in a cluster: %+v, %v", stage, err)
 	}
 	if live := peerCAs(rotated(t, theirs(w), s)); !slices.Equal(live, []int{3}) {
@@ -122,12 +125,16 @@ func TestRejected(t *testing.T) {
 	}
 	trusting := all[slices.IndexFunc(all, func(s facts.Snapshot) bool {
 		v := Trust(w, s)
-		return len(v.Live("peer")) > 1 && v.All(func(_ string, host facts.Host) bool { return v.Trusts(host, v.Live("peer")[1]) })
+		return len(v.Live("peer")) > 1 && v.All(func(_ string, host facts.Host) bool {
+			return v.Trusts(host, v.Live("peer")[1])
+		})
 	})]
 	for name, s := range map[string]facts.Snapshot{
-		"not accepted, before any has its certificate": view(trusting, func(s *facts.Served) { s.Accepts, s.Refuses = "", "bad certificate" }),
-		"not accepted":                view(end, func(s *facts.Served) { s.Accepts, s.Refuses = "", "bad certificate" }),
-		"shows what is of no use":     view(end, func(s *facts.Served) { s.Valid, s.Invalid = nil, "incompatible key usage" }),
+		"not accepted, before any has its certificate": view(trusting,
+			func(s *facts.Served) { s.Accepts, s.Refuses = "", "bad certificate" }),
+		"not accepted": view(end, func(s *facts.Served) { s.Accepts, s.Refuses = "", "bad certificate" }),
+		"shows what is of no use": view(end,
+			func(s *facts.Served) { s.Valid, s.Invalid = nil, "incompatible key usage" }),
 		"not seen from one host":      view(end, func(s *facts.Served) { *s = facts.Served{From: s.From, Error: "timeout"} }),
 		"not tried with the new CA":   view(end, func(s *facts.Served) { s.Accepts = "" }),
 		"valid with the old CA alone": view(end, func(s *facts.Served) { s.Valid = []string{"first"} }),

@@ -78,7 +78,8 @@ func (v view) rotateWaits() []plan.Wait { return v.trust.Waits() }
 // authorityRefusals are the reasons not to do with the CAs what is asked for.
 func (v view) authorityRefusals() []plan.Refusal {
 	if v.want.Existing && !v.formed {
-		return []plan.Refusal{plan.Refuse(plan.NoCluster, "", "clusterup apply makes it", "there is no cluster %s yet", v.want.Cluster.Name)}
+		return []plan.Refusal{plan.Refuse(plan.NoCluster, "", "clusterup apply makes it", "there is no cluster %s yet",
+			v.want.Cluster.Name)}
 	}
 	return v.trust.Refusals()
 }
@@ -91,7 +92,8 @@ func (v view) outdated(m inventory.Member, host facts.Host) []plan.Refusal {
 	return v.trust.Outdated(m.Name, host)
 }
 
-// Waiting says what is left to somebody's word where nothing is left to do: a member that is held, a rotation that waits.
+// Waiting says what is left to somebody's word where nothing is left to do: a member that is held, a rotation that
+// waits.
 func Waiting(w Want, s facts.Snapshot) []string {
 	waiting := Trust(w, s).Waiting()
 	if held := Holding(w, s); held != "" {

@@ -12,8 +12,8 @@ import (
 	"github.com/clusterup/clusterup/plan"
 )
 
-// ailments are what may be the matter with one host of a cluster whose versions are to change. Whoever looks knows the version of the
-// member, and what it may be refused for.
+// ailments are what may be the matter with one host of a cluster whose versions are to change. Whoever looks knows the
+// version of the member, and what it may be refused for.
 var ailments = []struct {
 	name  string
 	do    func(w Want, h *facts.Host)
@@ -24,7 +24,10 @@ var ailments = []struct {
 	{"failed", as(func(h *facts.Host) { stop(h); h.Unit.Active, h.Unit.Result = "failed", "exit-code" }), ""},
 	{"hangs", as(func(h *facts.Host) { h.Reads = false }), ""},
 	{"silent", as(func(h *facts.Host) { h.Etcd, h.V2Store, h.Reads = nil, nil, false }), ""},
-	{"knows no leader", as(func(h *facts.Host) { status := *h.Etcd; status.Leader = 0; h.Etcd, h.Reads = &status, false }), ""},
+	{
+		"knows no leader", as(func(h *facts.Host) { status := *h.Etcd; status.Leader = 0; h.Etcd, h.Reads = &status, false }),
+		"",
+	},
 	{"far behind", as(func(h *facts.Host) { status := *h.Etcd; status.Applied = 1; h.Etcd = &status }), ""},
 	{"other flags", running(func(p *facts.Process) { p.Args = append(p.Args, "--max-txn-ops=7") }), ""},
 	{"other flags, hangs", func(w Want, h *facts.Host) {
@@ -33,11 +36,17 @@ var ailments = []struct {
 	}, ""},
 	{"unit edited", func(w Want, h *facts.Host) { *h = withUnit(w, *h, "Restart=on-failure", "Restart=no") }, ""},
 	{"unit gone", func(w Want, h *facts.Host) { delete(h.Files, UnitPath(w.Cluster)) }, ""},
-	{"unit gone, stopped", func(w Want, h *facts.Host) { delete(h.Files, UnitPath(w.Cluster)); stop(h) }, plan.VersionChange},
+	{
+		"unit gone, stopped", func(w Want, h *facts.Host) { delete(h.Files, UnitPath(w.Cluster)); stop(h) },
+		plan.VersionChange,
+	},
 	{"releases gone", as(gone), plan.VersionChange},
 	{"releases gone, stopped", as(func(h *facts.Host) { gone(h); stop(h) }), plan.VersionChange},
 	{"disabled", as(func(h *facts.Host) { h.Unit.Enabled = "disabled" }), ""},
-	{"v2 content", as(func(h *facts.Host) { h.V2Store = &facts.V2Store{Text: "custom v2 content in WAL records"} }), plan.V2Content},
+	{
+		"v2 content", as(func(h *facts.Host) { h.V2Store = &facts.V2Store{Text: "custom v2 content in WAL records"} }),
+		plan.V2Content,
+	},
 }
 
 // gone takes all releases from a host.
@@ -58,9 +67,10 @@ func gone(h *facts.Host) {
 // roundabouts are the versions that a cluster of two versions may hold.
 var roundabouts = [][2]string{{"3.5.35", "3.6.16"}, {"3.6.16", "3.7.3"}, {"3.6.12", "3.6.16"}}
 
-// Clusters between two versions, in any condition, at random: members of either, in good and bad health, with the downgrade enabled or
-// not, data that has come along or not yet, requests of 3.5 in the log, alarms, an old snapshot, any leader. Whatever is wanted of the
-// two is come to, or refused for a reason that is there; also when another run goes on in the middle.
+// Clusters between two versions, in any condition, at random: members of either, in good and bad health, with the
+// downgrade enabled or not, data that has come along or not yet, requests of 3.5 in the log, alarms, an old snapshot,
+// any leader. Whatever is wanted of the two is come to, or refused for a reason that is there; also when another run
+// goes on in the middle.
 func TestVersionScenes(t *testing.T) {
 	t.Parallel()
 	for n, samples := range map[int]int{1: 100, 3: 500, 5: 50} {
@@ -163,7 +173,8 @@ func (sc versionScene) make() (state, map[plan.RefusalKind]bool) {
 			ailment.do(sc.w, h)
 		})
 		excuses[ailment.grave] = true
-		if ailment.name == "unit gone, stopped" { // what its log holds, nobody can know; where others hold the like, it is asked for
+		// what its log holds, nobody can know; where others hold the like, it is asked for
+		if ailment.name == "unit gone, stopped" {
 			t.dirty[m.Name] = minorNo(t.last[m.Name]) == 5
 		}
 	}
@@ -173,7 +184,8 @@ func (sc versionScene) make() (state, map[plan.RefusalKind]bool) {
 	case 1:
 		s.Alarms, excuses[plan.Alarmed] = []facts.Alarm{{Member: 7, Type: "NOSPACE"}}, true
 	}
-	st.way = st.way.then(fmt.Sprintf("cluster 3.%d, downgrade 3.%d, data %v, dirty %v, alarms %v", t.cluster, t.downgrade, t.data, t.dirty, s.Alarms))
+	st.way = st.way.then(fmt.Sprintf("cluster 3.%d, downgrade 3.%d, data %v, dirty %v, alarms %v", t.cluster, t.downgrade,
+		t.data, t.dirty, s.Alarms))
 	st.seen, st.truth = scenes{w: sc.w}.settle(s), &t
 	return st, excuses
 }

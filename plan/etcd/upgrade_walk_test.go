@@ -98,7 +98,8 @@ func (o operation) start(t *testing.T, n int) (old, w Want, s facts.Snapshot) {
 // roller walks the ways of an operation.
 type roller struct {
 	*walker
-	others []*walker // who looks at every state too, and wants something else: the operator may change their mind at any time
+	// who looks at every state too, and wants something else: the operator may change their mind at any time
+	others []*walker
 	seen   map[string]bool
 	coarse bool // stages are cut on whole hosts only
 	one    byte // in so many states after a fault is looked at
@@ -111,9 +112,9 @@ type rolled struct {
 	lost   bool
 }
 
-// Every operation from a whole cluster, and every way off it. The run may die between any two steps, a step fail, the members agree on a
-// version by themselves at any moment; a fault may happen at any point; and at every point the operator may want something else. Wherever
-// no disk was lost, the end is what is wanted.
+// Every operation from a whole cluster, and every way off it. The run may die between any two steps, a step fail, the
+// members agree on a version by themselves at any moment; a fault may happen at any point; and at every point the
+// operator may want something else. Wherever no disk was lost, the end is what is wanted.
 func TestEveryWayOfOperations(t *testing.T) {
 	var total atomic.Int64
 	t.Run("walk", func(t *testing.T) {
@@ -139,7 +140,10 @@ func (o operation) everyWay(t *testing.T, n int) int {
 	if n == 1 && w.HoldLast {
 		return 0
 	}
-	r := &roller{walker: newWalker(t, w), seen: map[string]bool{}, coarse: n == 5, one: map[int]byte{1: 1, 2: 3, 3: 3, 5: 32}[n]}
+	r := &roller{
+		walker: newWalker(t, w), seen: map[string]bool{}, coarse: n == 5,
+		one: map[int]byte{1: 1, 2: 3, 3: 3, 5: 32}[n],
+	}
 	if o.was == nil {
 		r.others = append(r.others, newWalker(t, old))
 	}
@@ -196,8 +200,8 @@ func (r *roller) ends(at rolled) {
 	}
 }
 
-// excused says that a refusal is one that only a person can do something about: too few members run to begin with another minor version,
-// or the version to go back to is too old to be left again.
+// excused says that a refusal is one that only a person can do something about: too few members run to begin with
+// another minor version, or the version to go back to is too old to be left again.
 func (k *walker) excused(st *state, refused *plan.Refused) bool {
 	running := 0
 	for _, host := range st.seen.Hosts {
@@ -243,8 +247,8 @@ func (r *roller) next(at rolled) []rolled {
 	return found
 }
 
-// broken are the states after a restart that did not bring its member up: it is down, or runs and takes no part; as it is left, and as it
-// is when it has been taken back.
+// broken are the states after a restart that did not bring its member up: it is down, or runs and takes no part; as it
+// is left, and as it is when it has been taken back.
 func (r *roller) broken(at rolled, stage plan.Stage) []rolled {
 	last := stage.Steps[len(stage.Steps)-1]
 	switch {
@@ -259,9 +263,13 @@ func (r *roller) broken(at rolled, stage plan.Stage) []rolled {
 	}
 	var found []rolled
 	for what, do := range map[string]func(*facts.Host){
-		"fails": stop, "does not come up": func(h *facts.Host) { h.Reads = false }, "does not answer": func(h *facts.Host) { h.Etcd, h.V2Store, h.Reads = nil, nil, false },
+		"fails": stop, "does not come up": func(h *facts.Host) { h.Reads = false },
+		"does not answer": func(h *facts.Host) { h.Etcd, h.V2Store, h.Reads = nil, nil, false },
 	} {
-		bad := state{seen: scenes{w: r.w}.settle(change(st.seen, last.Host, do)), token: st.token, way: st.way.then("which " + what), truth: st.truth}
+		bad := state{
+			seen: scenes{w: r.w}.settle(change(st.seen, last.Host, do)), token: st.token,
+			way: st.way.then("which " + what), truth: st.truth,
+		}
 		found = append(found, rolled{bad, at.faults - 1, at.lost})
 		back := Back(r.w, at.seen, bad.seen, stage)
 		if back == nil {
@@ -273,7 +281,8 @@ func (r *roller) broken(at rolled, stage plan.Stage) []rolled {
 		for _, step := range back.Steps {
 			bad = r.do(bad, step)
 		}
-		if got := bad.seen.Hosts[last.Host]; len(units.DiffArgs(got.Process.Args, at.seen.Hosts[last.Host].Process.Args)) > 0 {
+		if got := bad.seen.Hosts[last.Host]; len(units.DiffArgs(got.Process.Args,
+			at.seen.Hosts[last.Host].Process.Args)) > 0 {
 			r.fail(bad, "not back to what it ran with: %q", got.Process.Args)
 		}
 		found = append(found, rolled{bad, at.faults - 1, at.lost})

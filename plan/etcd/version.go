@@ -12,7 +12,8 @@ import (
 	"github.com/clusterup/clusterup/plan/version"
 )
 
-// snapshotAge is how old the snapshot may be that is on the operator's machine when a cluster goes to another minor version.
+// snapshotAge is how old the snapshot may be that is on the operator's machine when a cluster goes to another minor
+// version.
 const snapshotAge = 10 * time.Minute
 
 // versionRefusals are the reasons not to take the cluster to the wanted version (law 6), or not without consent.
@@ -22,7 +23,8 @@ func (v view) versionRefusals() []plan.Refusal {
 		return nil
 	}
 	if version.Apart(v.low, v.high) {
-		return []plan.Refusal{plan.Refuse(plan.VersionChange, "", "stop the etcd that clusterup did not start, and apply: clusterup status shows the version of each member",
+		return []plan.Refusal{plan.Refuse(plan.VersionChange, "",
+			"stop the etcd that clusterup did not start, and apply: clusterup status shows the version of each member",
 			"the members are of etcd %s to %s, more than one minor version apart", v.low, v.high)}
 	}
 	if version.Minor(v.low) == version.Minor(v.high) && version.Minor(v.low) == version.Minor(wanted) {
@@ -31,7 +33,8 @@ func (v view) versionRefusals() []plan.Refusal {
 	var found []plan.Refusal
 	way := v.route()
 	if via := way[:len(way)-1]; len(via) > 0 && !v.want.accepts(plan.Hops) {
-		found = append(found, plan.Refuse(plan.NeedsConsent, "", "run again with --accept=hops, or go there in steps of your own: set version to "+via[0]+" first",
+		found = append(found, plan.Refuse(plan.NeedsConsent, "",
+			"run again with --accept=hops, or go there in steps of your own: set version to "+via[0]+" first",
 			"from etcd %s to %s the cluster passes through %s", v.low, wanted, strings.Join(via, " and ")))
 	}
 	return append(found, v.hopRefusals(way[0])...)
@@ -44,7 +47,8 @@ func (v view) hopRefusals(to string) []plan.Refusal {
 	down := version.Compare(version.Minor(to), version.Minor(v.high)) < 0
 	if down && !mixed && v.downgrade == "" && !v.want.accepts(plan.Downgrade) {
 		found = append(found, plan.Refuse(plan.NeedsConsent, "", "run again with --accept=downgrade",
-			"the cluster is of etcd %s, and the inventory asks for %s: going back a minor version", v.high, v.want.Cluster.Version))
+			"the cluster is of etcd %s, and the inventory asks for %s: going back a minor version", v.high,
+			v.want.Cluster.Version))
 	}
 	wanted := v.want.Cluster.Version // also where it is several hops away: nothing moves then
 	if floor := version.Floor(wanted); down && version.BelowFloor(wanted) {
@@ -63,8 +67,8 @@ func (v view) hopRefusals(to string) []plan.Refusal {
 	return found
 }
 
-// strangers are members whose etcd, which they run or ran last, is not on their host: one that is down cannot be made whole before the
-// cluster changes its minor version, and none of them could go back.
+// strangers are members whose etcd, which they run or ran last, is not on their host: one that is down cannot be made
+// whole before the cluster changes its minor version, and none of them could go back.
 func (v view) strangers(mixed bool) []plan.Refusal {
 	first := v.high
 	if mixed {
@@ -77,14 +81,16 @@ func (v view) strangers(mixed bool) []plan.Refusal {
 			has = binAt(host.Process.Args[0])
 		}
 		if _, there := host.Binaries[has.path("etcd")]; host.Data.WAL && !there && (host.Process == nil || has.dir != "") {
-			found = append(found, plan.Refuse(plan.VersionChange, m.Name, fmt.Sprintf("set version to %s and apply, which puts it there; then ask for %s again",
-				first, v.want.Cluster.Version), "the etcd that it ran last is not on its host, and a way back may need it"))
+			found = append(found, plan.Refuse(plan.VersionChange, m.Name,
+				fmt.Sprintf("set version to %s and apply, which puts it there; then ask for %s again",
+					first, v.want.Cluster.Version), "the etcd that it ran last is not on its host, and a way back may need it"))
 		}
 	})
 	return found
 }
 
-// noQuorum says that a cluster is in no state to begin with another minor version. One that is half-way is brought together instead.
+// noQuorum says that a cluster is in no state to begin with another minor version. One that is half-way is brought
+// together instead.
 func (v view) noQuorum() []plan.Refusal {
 	running, total := 0, len(v.want.Cluster.Members)
 	v.Each(func(_ inventory.Member, host facts.Host) {
@@ -95,12 +101,14 @@ func (v view) noQuorum() []plan.Refusal {
 	if running > total/2 {
 		return nil
 	}
-	return []plan.Refusal{plan.Refuse(plan.QuorumAtRisk, "", fmt.Sprintf("start the others as they are first: apply with version %s, then ask for %s again",
-		v.high, v.want.Cluster.Version), "%d of %d members run, which is no quorum: another minor version begins with a cluster that serves", running, total)}
+	return []plan.Refusal{plan.Refuse(plan.QuorumAtRisk, "",
+		fmt.Sprintf("start the others as they are first: apply with version %s, then ask for %s again",
+			v.high, v.want.Cluster.Version),
+		"%d of %d members run, which is no quorum: another minor version begins with a cluster that serves", running, total)}
 }
 
-// flags are those of the inventory, as a version on the way takes them. What is only for later versions is left out: it has not been
-// there so far either.
+// flags are those of the inventory, as a version on the way takes them. What is only for later versions is left out: it
+// has not been there so far either.
 func (v view) flags(of string) map[string]string {
 	flags, err := inventory.FlagsFor(v.want.Cluster.Etcd.Flags, version.Minor(of))
 	if err != nil && !errors.As(err, new(*inventory.FlagError)) {
@@ -109,16 +117,19 @@ func (v view) flags(of string) map[string]string {
 	return flags
 }
 
-// changeover sees to what the cluster itself must know of a change of its minor version, in the order in which it comes: an enabled
-// downgrade that is not wanted any more, versions that the members have yet to agree on, a snapshot, and enabling a downgrade.
+// changeover sees to what the cluster itself must know of a change of its minor version, in the order in which it
+// comes: an enabled downgrade that is not wanted any more, versions that the members have yet to agree on, a snapshot,
+// and enabling a downgrade.
 func (v view) changeover() (*plan.Stage, error) {
 	mixed := version.Minor(v.low) != version.Minor(v.high)
-	if !mixed && version.Minor(v.target) != version.Minor(v.high) && !v.held() { // nobody leaves a minor version unless all take part
+	// nobody leaves a minor version unless all take part
+	if !mixed && version.Minor(v.target) != version.Minor(v.high) && !v.held() {
 		if stage := v.awaiting(func(inventory.Member, facts.Host) bool { return true }); stage != nil {
 			return stage, nil
 		}
 	}
-	if stage := v.awaitLeader(); stage != nil && (version.Minor(v.target) != version.Minor(v.high) || v.downgrade != "" || v.unsettled() != "") {
+	if stage := v.awaitLeader(); stage != nil &&
+		(version.Minor(v.target) != version.Minor(v.high) || v.downgrade != "" || v.unsettled() != "") {
 		return stage, nil
 	}
 	at, ok := v.leader()
@@ -132,22 +143,30 @@ func (v view) changeover() (*plan.Stage, error) {
 	switch down := version.Compare(version.Minor(v.target), version.Minor(v.high)) < 0; {
 	case v.downgrade != "" && version.Compare(version.Minor(v.target), version.Minor(v.downgrade)) > 0:
 		return one("stay with etcd "+version.Minor(v.target), "the members that went back can come along again",
-			plan.Step{Kind: plan.CancelDowngrade, Why: "a downgrade to " + version.Minor(v.downgrade) + " is enabled, and not wanted"})
+			plan.Step{
+				Kind: plan.CancelDowngrade,
+				Why:  "a downgrade to " + version.Minor(v.downgrade) + " is enabled, and not wanted",
+			})
 	case mixed:
 		return nil, nil
 	case v.unsettled() != "" && v.awaiting(func(inventory.Member, facts.Host) bool { return true }) != nil:
 		return nil, nil // who does not take part restarts first: the members agree on nothing without it
 	case v.unsettled() != "":
-		return one("let the members agree on the version", "nothing is changed", plan.Step{Kind: plan.AwaitVersion, Version: v.common(), Why: v.unsettled()})
+		return one("let the members agree on the version", "nothing is changed",
+			plan.Step{Kind: plan.AwaitVersion, Version: v.common(), Why: v.unsettled()})
 	case version.Minor(v.target) == version.Minor(v.high) || v.held():
 		return nil, nil
 	case !v.saved():
 		return one("save a snapshot", "all members serve", plan.Step{
-			Kind: plan.SaveSnapshot, Version: v.high, Why: "before etcd " + version.Minor(v.target) + "; from the leader to the operator directory, and verified",
+			Kind: plan.SaveSnapshot, Version: v.high,
+			Why: "before etcd " + version.Minor(v.target) + "; from the leader to the operator directory, and verified",
 		})
 	case down && v.downgrade == "":
 		return one("enable the downgrade", "all members serve; going back was accepted",
-			plan.Step{Kind: plan.EnableDowngrade, Version: version.Minor(v.target), Why: "members of etcd " + version.Minor(v.target) + " may join then"})
+			plan.Step{
+				Kind: plan.EnableDowngrade, Version: version.Minor(v.target),
+				Why: "members of etcd " + version.Minor(v.target) + " may join then",
+			})
 	}
 	return nil, nil
 }
@@ -160,8 +179,8 @@ func (v view) common() string {
 	return version.Minor(v.high)
 }
 
-// unsettled says which member's storage is not yet of the version that the cluster is at, or that a downgrade has not ended although all
-// went back; "" when all is settled. etcd 3.5 says nothing of either.
+// unsettled says which member's storage is not yet of the version that the cluster is at, or that a downgrade has not
+// ended although all went back; "" when all is settled. etcd 3.5 says nothing of either.
 func (v view) unsettled() string {
 	why := ""
 	if v.young() && v.downgrade == "" && version.Minor(v.target) == version.Minor(v.high) {
@@ -181,8 +200,8 @@ func (v view) unsettled() string {
 	return why
 }
 
-// young says that the cluster was born a moment ago, and that no member can have been of an older version since: there is no such release
-// on any host.
+// young says that the cluster was born a moment ago, and that no member can have been of an older version since: there
+// is no such release on any host.
 func (v view) young() bool {
 	young := len(v.births) > 0
 	for _, born := range v.births {
@@ -202,7 +221,8 @@ func (v view) young() bool {
 func (v view) saved() bool {
 	for _, s := range v.seen.Operator.Snapshots {
 		age := v.seen.Taken.Sub(s.Taken)
-		if s.ClusterID == v.clusterID && version.Minor(s.Version) == version.Minor(v.high) && age < snapshotAge && age > -snapshotAge {
+		if s.ClusterID == v.clusterID && version.Minor(s.Version) == version.Minor(v.high) && age < snapshotAge &&
+			age > -snapshotAge {
 			return true
 		}
 	}
@@ -230,14 +250,16 @@ func (v view) holds(host facts.Host) bool {
 
 // v2Store refuses to take a member from 3.5 to 3.6 with etcd v2 content, which 3.6 does not start with.
 func (v view) v2Store(m inventory.Member, host facts.Host) []plan.Refusal {
-	if v.lingers(host) || version.Minor(v.target) != "3.6" || version.Minor(v.lastVersion(host)) != "3.5" || host.V2Store == nil || host.V2Store.Clean ||
+	if v.lingers(host) || version.Minor(v.target) != "3.6" || version.Minor(v.lastVersion(host)) != "3.5" ||
+		host.V2Store == nil || host.V2Store.Clean ||
 		version.BelowFloor(v.lastVersion(host)) { // older ones do not know how to tell
 		return nil
 	}
 	return []plan.Refusal{plan.Refuse(plan.V2Content, m.Name,
 		"content in the write-ahead log goes away with a raft snapshot: set snapshot_count = 5 in the block etcd, apply, "+
 			"write a few keys, take it out, and apply; content in the v2 store is somebody's data, and has to be migrated first",
-		"it may hold content of the etcd v2 API, with which etcd 3.6 does not start: %s", strings.TrimSpace(host.V2Store.Text))}
+		"it may hold content of the etcd v2 API, with which etcd 3.6 does not start: %s",
+		strings.TrimSpace(host.V2Store.Text))}
 }
 
 // Holding says what a cluster whose last member is held is waiting for; "" when none is.
@@ -251,8 +273,9 @@ func Holding(w Want, s facts.Snapshot) string {
 	if left == "" {
 		return ""
 	}
-	return fmt.Sprintf("%s stays at etcd %s, as --hold-last asks. This is the last point of return: until this last member follows, the cluster goes back "+
-		"when version is set to %s again and applied. A plain apply goes on.", left, v.low, v.low)
+	return fmt.Sprintf(
+		"%s stays at etcd %s, as --hold-last asks. This is the last point of return: until this last member follows, the cluster goes back "+
+			"when version is set to %s again and applied. A plain apply goes on.", left, v.low, v.low)
 }
 
 // shownRoute is the way from the oldest version that runs to the wanted one; nil when that is where the cluster is.

@@ -21,8 +21,9 @@ type view struct {
 	token     string   // of the cluster that is, or of the bootstrap under way, or of the one to come
 	clusterID facts.ID // of the cluster that is, or will be
 	formed    bool     // the cluster exists: logs or a birth marker say so; its configuration says "existing"
-	started   bool     // a bootstrap is under way: at least one host holds its data, and nothing says that the cluster exists
-	births    map[string]units.Born
+	// a bootstrap is under way: at least one host holds its data, and nothing says that the cluster exists
+	started bool
+	births  map[string]units.Born
 
 	low, high string // the oldest and newest version of members with data; empty: there is none
 	target    string // the version that all members are to reach next

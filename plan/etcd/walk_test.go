@@ -83,7 +83,8 @@ func (k *walker) key(st *state) key {
 		return *st.id
 	}
 	h := sha256.New()
-	fmt.Fprint(h, st.token, st.seen.Operator.Pinned, st.seen.Operator.Snapshots, st.seen.Operator.Holds, st.seen.Operator.Revoked.Current, st.seen.Alarms, k.true(st), "|")
+	fmt.Fprint(h, st.token, st.seen.Operator.Pinned, st.seen.Operator.Snapshots, st.seen.Operator.Holds,
+		st.seen.Operator.Revoked.Current, st.seen.Alarms, k.true(st), "|")
 	for _, ca := range st.seen.Operator.CAs {
 		fmt.Fprint(h, ca.Role, ca.Generation, ca.Retired, ca.Signing)
 	}
@@ -258,9 +259,9 @@ func (k *walker) end(st state) *plan.Refused {
 	return nil
 }
 
-// cuts are all states in which a stage may be found when the run dies in it: any number of the first steps of each host, in every
-// combination; coarse: all of them or none. Steps of hosts that work side by side do not see each other, so their order between hosts
-// does not matter.
+// cuts are all states in which a stage may be found when the run dies in it: any number of the first steps of each
+// host, in every combination; coarse: all of them or none. Steps of hosts that work side by side do not see each other,
+// so their order between hosts does not matter.
 func (k *walker) cuts(st state, stage plan.Stage, coarse bool) []state {
 	found := []state{st}
 	for _, steps := range byHost(stage) {

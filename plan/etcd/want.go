@@ -12,16 +12,18 @@ import (
 type Want struct {
 	Cluster  *inventory.Cluster
 	Releases map[string]plan.Release // by Release.Pin: those of Versions, for the architectures of the hosts seen
-	// Token makes a cluster ID unique; it is used only when nothing that was seen has one. Empty in plans that are only shown:
-	// Placeholder stands for it there, so that two equal plans look equal.
+	// Token makes a cluster ID unique; it is used only when nothing that was seen has one. Empty in plans that are only
+	// shown: Placeholder stands for it there, so that two equal plans look equal.
 	Token  string
 	Writer string      // version of this clusterup, for people
 	Accept []plan.Risk // what the operator accepts by name
-	// HoldLast leaves the last member at its minor version when the cluster goes to the next: until then one can turn back.
+	// HoldLast leaves the last member at its minor version when the cluster goes to the next: until then one can turn
+	// back.
 	HoldLast bool
 
-	Existing bool           // nothing is done unless there is a cluster already
-	Restart  map[string]int // member → PID of the process that is not to go on, so that its connections end. See EndConnections
+	Existing bool // nothing is done unless there is a cluster already
+	// member → PID of the process that is not to go on, so that its connections end. See EndConnections
+	Restart map[string]int
 	trust.Wish
 }
 

@@ -30,7 +30,10 @@ func wanted(t *testing.T, n int) Want {
 	if err := diags.Err(); err != nil {
 		t.Fatal(err)
 	}
-	return Want{Cluster: file.Clusters[0], Releases: map[string]plan.Release{testRelease.Pin(): testRelease}, Token: "token-of-this-run"}
+	return Want{
+		Cluster: file.Clusters[0], Releases: map[string]plan.Release{testRelease.Pin(): testRelease},
+		Token: "token-of-this-run",
+	}
 }
 
 // bare is a Snapshot of hosts on which nothing of ours lies.
@@ -72,7 +75,9 @@ func settled(t *testing.T, w Want) facts.Snapshot {
 	for _, m := range w.Cluster.Members {
 		host := s.Hosts[m.Name]
 		s.Members = append(s.Members, facts.Listed{
-			ID: host.Data.MemberID, Name: m.Name, PeerURLs: []string{urlOf(w.Cluster.TLS.Peers, m.PeerAddress, w.Cluster.PeerPort)}, ClientURLs: []string{ClientURL(w.Cluster, m)},
+			ID: host.Data.MemberID, Name: m.Name,
+			PeerURLs:   []string{urlOf(w.Cluster.TLS.Peers, m.PeerAddress, w.Cluster.PeerPort)},
+			ClientURLs: []string{ClientURL(w.Cluster, m)},
 		})
 	}
 	return s

@@ -9,8 +9,8 @@ import (
 	"github.com/clusterup/clusterup/units"
 )
 
-// writerOf is who wrote the unit or the birth marker of a member, of the two the one of the newer form. The form is 1 where they do not
-// say it, and 0 where there is neither.
+// writerOf is who wrote the unit or the birth marker of a member, of the two the one of the newer form. The form is 1
+// where they do not say it, and 0 where there is neither.
 func (v view) writerOf(m inventory.Member, host facts.Host) units.Writer {
 	var writer units.Writer
 	unit := host.Files[UnitPath(v.want.Cluster)].Content
@@ -30,7 +30,8 @@ func (v view) older(m inventory.Member, host facts.Host) []plan.Refusal {
 	if writer.Form <= units.Form {
 		return nil
 	}
-	return []plan.Refusal{plan.Refuse(plan.OlderClusterup, m.Name, "use that version of clusterup, or a newer one; this one may look: status and check",
+	return []plan.Refusal{plan.Refuse(plan.OlderClusterup, m.Name,
+		"use that version of clusterup, or a newer one; this one may look: status and check",
 		"its unit or birth marker was written by a newer clusterup (%s) than this one (%s)", writer, v.self())}
 }
 
@@ -54,6 +55,7 @@ func (v view) newerNotes() []string {
 	if by == nil {
 		return nil
 	}
-	return []string{fmt.Sprintf("an older clusterup (%s) wrote units and birth markers than this one (%s): they are written anew, "+
-		"and a member restarts only where its step says why", by, v.self())}
+	return []string{fmt.Sprintf(
+		"an older clusterup (%s) wrote units and birth markers than this one (%s): they are written anew, "+
+			"and a member restarts only where its step says why", by, v.self())}
 }

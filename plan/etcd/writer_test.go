@@ -24,7 +24,8 @@ func wrote(t *testing.T, w Want, s facts.Snapshot, pairs ...string) facts.Snapsh
 	return s
 }
 
-// TestOlderClusterup: nothing is planned over what a newer one wrote, be it in the unit or in the marker, and nothing else is said of it.
+// TestOlderClusterup: nothing is planned over what a newer one wrote, be it in the unit or in the marker, and nothing
+// else is said of it.
 func TestOlderClusterup(t *testing.T) {
 	w := wanted(t, 3)
 	w.Writer = "v1.0.0"
@@ -40,15 +41,16 @@ func TestOlderClusterup(t *testing.T) {
 			if !errors.As(err, &refused) || !refused.Only(plan.OlderClusterup) || len(refused.Refusals) != 3 {
 				t.Fatalf("%s: %v", name, err)
 			}
-			if text := refused.Refusals[0].Reason; !strings.Contains(text, "(v2.0.0, form 3)") || !strings.Contains(text, "(v1.0.0, form 2)") {
+			if text := refused.Refusals[0].Reason; !strings.Contains(text, "(v2.0.0, form 3)") ||
+				!strings.Contains(text, "(v1.0.0, form 2)") {
 				t.Errorf("%s: %s", name, text)
 			}
 		}
 	}
 }
 
-// TestNewerClusterup: what a newer clusterup writes anew by itself is one note at the top, and no member restarts for it; another version
-// of the same form writes nothing.
+// TestNewerClusterup: what a newer clusterup writes anew by itself is one note at the top, and no member restarts for
+// it; another version of the same form writes nothing.
 func TestNewerClusterup(t *testing.T) {
 	w := wanted(t, 3)
 	w.Writer = "v1.0.0"
@@ -67,7 +69,8 @@ func TestNewerClusterup(t *testing.T) {
 		t.Fatalf("%+v", p.Stages)
 	}
 	for i := range 3 {
-		if unit, marker := p.Stages[0].Steps[i], p.Stages[1].Steps[i]; unit.Kind != plan.WriteUnit || unit.Why != "an older clusterup wrote it" ||
+		if unit, marker := p.Stages[0].Steps[i],
+			p.Stages[1].Steps[i]; unit.Kind != plan.WriteUnit || unit.Why != "an older clusterup wrote it" ||
 			marker.Kind != plan.RecordBirth || marker.Why != "an older clusterup wrote the marker" {
 			t.Errorf("%+v\n%+v", unit, marker)
 		}

@@ -36,7 +36,8 @@ func (p *preflight) space(m inventory.Member, host facts.Host, probed probe.Prob
 	for _, place := range []probe.Place{data, wal} {
 		if place.Free >= 0 && place.Free < etcd.LeastData {
 			ok = false
-			p.refuse(m.Name, checkSpace, "make room: a member does not start with less than "+plan.Bytes(etcd.LeastData)+", and should have the quota twice",
+			p.refuse(m.Name, checkSpace, "make room: a member does not start with less than "+plan.Bytes(etcd.LeastData)+
+				", and should have the quota twice",
 				"%s free on %s, where %s lies", plan.Bytes(place.Free), place.Mount, place.Dir)
 		}
 		if place.Mount == data.Mount && wal.Mount == data.Mount {
@@ -52,9 +53,11 @@ func (p *preflight) space(m inventory.Member, host facts.Host, probed probe.Prob
 	switch {
 	case !ok:
 	case data.Free < 0:
-		p.warn(m.Name, checkSpace, "look yourself; on the host: df -Pk "+data.Dir, "its df tells of no free space on %s", data.Mount)
+		p.warn(m.Name, checkSpace, "look yourself; on the host: df -Pk "+data.Dir, "its df tells of no free space on %s",
+			data.Mount)
 	case data.Free < quota && !host.Data.WAL:
-		p.warn(m.Name, checkSpace, "make room, or lower quota_backend_bytes: snapshots and defragmenting need room beside the database",
+		p.warn(m.Name, checkSpace,
+			"make room, or lower quota_backend_bytes: snapshots and defragmenting need room beside the database",
 			"%s free for data on %s, less than the quota of %s", plan.Bytes(data.Free), data.Mount, plan.Bytes(quota))
 	default:
 		p.fine(m.Name, checkSpace, "%s free for data", plan.Bytes(data.Free))
@@ -66,7 +69,8 @@ func (p *preflight) inodes(m inventory.Member, host facts.Host, probe probe.Prob
 	told := map[string]bool{}
 	for _, what := range []string{"data", "wal", "opt"} {
 		place := probe.Places[what]
-		if place.Inodes == 0 || place.Unused >= etcd.LeastInodes || told[place.Mount] || what == "opt" && len(host.Binaries) > 0 {
+		if place.Inodes == 0 || place.Unused >= etcd.LeastInodes || told[place.Mount] ||
+			what == "opt" && len(host.Binaries) > 0 {
 			continue
 		}
 		told[place.Mount] = true
@@ -81,7 +85,8 @@ func (p *preflight) writable(m inventory.Member, probe probe.Probe) bool {
 	ok := true
 	for _, dir := range slices.Sorted(maps.Keys(probe.Sealed)) {
 		ok = false
-		p.refuse(m.Name, checkFileSystem, fmt.Sprintf("on the host, findmnt -T %s says what is mounted there: mount it writable, or make room", dir),
+		p.refuse(m.Name, checkFileSystem,
+			fmt.Sprintf("on the host, findmnt -T %s says what is mounted there: mount it writable, or make room", dir),
 			"nothing can be made in %s: %s", dir, probe.Sealed[dir])
 	}
 	return ok
@@ -106,7 +111,8 @@ func (p *preflight) fileSystems(m inventory.Member, probe probe.Probe) {
 	}
 	if opt := probe.Places["opt"]; slices.Contains(opt.Options, "noexec") {
 		ok = false
-		p.refuse(m.Name, checkFileSystem, "mount it without noexec", "%s is mounted noexec, so nothing in %s can run", opt.Mount, facts.ReleaseDir)
+		p.refuse(m.Name, checkFileSystem, "mount it without noexec", "%s is mounted noexec, so nothing in %s can run",
+			opt.Mount, facts.ReleaseDir)
 	}
 	if ok && !p.has(m.Name, checkFileSystem) {
 		p.fine(m.Name, checkFileSystem, "%s", probe.Places["data"].Type)
@@ -117,11 +123,14 @@ func (p *preflight) fileSystems(m inventory.Member, probe probe.Probe) {
 func (p *preflight) dataPlace(m inventory.Member, probe probe.Probe, place probe.Place) bool {
 	switch {
 	case slices.Contains(lostAtBoot, place.Type):
-		p.refuse(m.Name, checkFileSystem, "choose a data_dir on a disk", "%s is in memory (%s): a reboot would lose all data", place.Mount, place.Type)
+		p.refuse(m.Name, checkFileSystem, "choose a data_dir on a disk", "%s is in memory (%s): a reboot would lose all data",
+			place.Mount, place.Type)
 	case slices.Contains(place.Options, "ro") && len(probe.Sealed) == 0:
-		p.refuse(m.Name, checkFileSystem, "mount it writable, and find out why it is not: dmesg", "%s is mounted read-only", place.Mount)
+		p.refuse(m.Name, checkFileSystem, "mount it writable, and find out why it is not: dmesg", "%s is mounted read-only",
+			place.Mount)
 	case slices.Contains(remoteFS, place.Type) || strings.HasPrefix(place.Type, "fuse."):
-		p.warn(m.Name, checkFileSystem, "choose a data_dir on a local disk", "%s is %s: etcd is not made for network file systems", place.Mount, place.Type)
+		p.warn(m.Name, checkFileSystem, "choose a data_dir on a local disk",
+			"%s is %s: etcd is not made for network file systems", place.Mount, place.Type)
 	case place.Type == "overlay":
 		p.warn(m.Name, checkFileSystem, "make sure that it outlives a reboot, or choose a data_dir on a disk",
 			"%s is an overlay, as containers and live systems have", place.Mount)
@@ -137,10 +146,12 @@ func (p *preflight) latency(m inventory.Member, host facts.Host, probe probe.Pro
 	case l.Why != "":
 		p.warn(m.Name, checkLatency, "see why the host could not write there", "not measured: %s", l.Why)
 	case l.Samples == 0 && host.Process != nil:
-		p.fine(m.Name, checkLatency, "not measured: the member runs, and has a metric for it (etcd_disk_wal_fsync_duration_seconds)")
+		p.fine(m.Name, checkLatency,
+			"not measured: the member runs, and has a metric for it (etcd_disk_wal_fsync_duration_seconds)")
 	case l.Samples == 0: // nobody asked
 	case l.P99 > slowFsync:
-		p.warn(m.Name, checkLatency, "etcd wants 99 of 100 under 10 ms: use a local SSD, or for wal_dir a disk that nothing else writes to",
+		p.warn(m.Name, checkLatency,
+			"etcd wants 99 of 100 under 10 ms: use a local SSD, or for wal_dir a disk that nothing else writes to",
 			"%s", timesOf(l))
 	default:
 		p.fine(m.Name, checkLatency, "%s", timesOf(l))
@@ -152,7 +163,8 @@ func timesOf(l probe.Latency) string {
 	if l.Samples < 100 {
 		high = fmt.Sprintf("slowest %s", milliseconds(l.Max))
 	}
-	return fmt.Sprintf("p50 %s, %s of %d synchronous writes (measured to ±%s)", milliseconds(l.P50), high, l.Samples, milliseconds(l.Floor))
+	return fmt.Sprintf("p50 %s, %s of %d synchronous writes (measured to ±%s)", milliseconds(l.P50), high, l.Samples,
+		milliseconds(l.Floor))
 }
 
 // milliseconds keeps two digits that mean something.

@@ -38,7 +38,8 @@ func (p *preflight) member(m inventory.Member, host facts.Host) {
 
 func (p *preflight) architecture(m inventory.Member, host facts.Host) {
 	if !p.checks.Hosts[m.Name].Released {
-		p.refuse(m.Name, checkArchitecture, "etcd is released for amd64, arm64, ppc64le and s390x", "there is no etcd for %s", host.Arch)
+		p.refuse(m.Name, checkArchitecture, "etcd is released for amd64, arm64, ppc64le and s390x", "there is no etcd for %s",
+			host.Arch)
 		return
 	}
 	p.fine(m.Name, checkArchitecture, "%s", host.Arch)
@@ -62,7 +63,8 @@ func (p *preflight) systemd(m inventory.Member, host facts.Host) {
 func (p *preflight) tools(m inventory.Member, host facts.Host) {
 	for _, tool := range host.Missing {
 		if tool == "ss" {
-			p.warn(m.Name, checkTools, "install the package that holds ss (iproute2)", "the command ss is missing: who holds a port is not known")
+			p.warn(m.Name, checkTools, "install the package that holds ss (iproute2)",
+				"the command ss is missing: who holds a port is not known")
 			continue
 		}
 		p.refuse(m.Name, checkTools, "install the package that holds "+tool, "the command %s is missing", tool)
@@ -88,7 +90,8 @@ func (p *preflight) clock(m inventory.Member, host facts.Host) {
 
 func (p *preflight) memory(m inventory.Member, host facts.Host) {
 	if host.Memory < leastMemory {
-		p.warn(m.Name, checkMemory, "etcd's hardware guide asks for 8 GB, and the database should fit into memory", "%s", plan.Bytes(host.Memory))
+		p.warn(m.Name, checkMemory, "etcd's hardware guide asks for 8 GB, and the database should fit into memory", "%s",
+			plan.Bytes(host.Memory))
 		return
 	}
 	p.fine(m.Name, checkMemory, "%s", plan.Bytes(host.Memory))
@@ -125,12 +128,14 @@ func (p *preflight) ports(m inventory.Member, host facts.Host) {
 func (p *preflight) probed(m inventory.Member, host facts.Host, probe probe.Probe) {
 	p.reach(m, probe)
 	if probe.Failed != "" {
-		p.warn(m.Name, CheckConnection, "run preflight again; without this nothing is known of disks, addresses and firewalls there",
+		p.warn(m.Name, CheckConnection,
+			"run preflight again; without this nothing is known of disks, addresses and firewalls there",
 			"the host was not probed: %s", strings.TrimPrefix(probe.Failed, m.Name+": "))
 		return
 	}
 	for _, unread := range slices.Concat(host.Unread, probe.Unread) {
-		p.warn(m.Name, CheckConnection, "look at it on the host: that part is not known", "a part of its answer cannot be read: %s", unread)
+		p.warn(m.Name, CheckConnection, "look at it on the host: that part is not known",
+			"a part of its answer cannot be read: %s", unread)
 	}
 	p.timeSync(m, probe)
 	p.resources(m, probe)
@@ -162,9 +167,11 @@ func (p *preflight) timeSync(m inventory.Member, probe probe.Probe) {
 	case by != "" && probe.Synced == "":
 		p.fine(m.Name, checkTimeSync, "%s runs", by)
 	case by != "":
-		p.warn(m.Name, checkTimeSync, "see what it says on the host: systemctl status "+keepers[0], "%s runs, and the clock is not synchronized yet", by)
+		p.warn(m.Name, checkTimeSync, "see what it says on the host: systemctl status "+keepers[0],
+			"%s runs, and the clock is not synchronized yet", by)
 	default:
-		p.warn(m.Name, checkTimeSync, "install and start chrony, or systemd-timesyncd: certificates and leases live by the clock",
+		p.warn(m.Name, checkTimeSync,
+			"install and start chrony, or systemd-timesyncd: certificates and leases live by the clock",
 			"nothing keeps the clock right")
 	}
 }
@@ -176,7 +183,8 @@ func (p *preflight) resources(m inventory.Member, probe probe.Probe) {
 		p.fine(m.Name, checkProcessors, "%d", probe.CPUs)
 	}
 	if probe.Swap > 0 {
-		p.warn(m.Name, checkSwap, "turn it off (swapoff -a, and in /etc/fstab): a member that is paged out misses heartbeats", "%s", plan.Bytes(probe.Swap))
+		p.warn(m.Name, checkSwap, "turn it off (swapoff -a, and in /etc/fstab): a member that is paged out misses heartbeats",
+			"%s", plan.Bytes(probe.Swap))
 	} else {
 		p.fine(m.Name, checkSwap, "none")
 	}
@@ -191,7 +199,8 @@ func (p *preflight) resources(m inventory.Member, probe probe.Probe) {
 func (p *preflight) security(m inventory.Member, probe probe.Probe) {
 	switch {
 	case probe.SELinux == "enforcing":
-		p.warn(m.Name, checkSecurity, "if the member is denied something, on the host: ausearch -m avc -ts recent; and see docs/preflight.md",
+		p.warn(m.Name, checkSecurity,
+			"if the member is denied something, on the host: ausearch -m avc -ts recent; and see docs/preflight.md",
 			"SELinux is enforcing, and clusterup brings no policy")
 	case len(probe.Confined) > 0:
 		p.warn(m.Name, checkSecurity, "make sure that it is not for the binaries in "+facts.ReleaseDir,

@@ -17,8 +17,8 @@ import (
 // filters are services that write packet filter rules.
 var filters = []string{"ufw", "firewalld"}
 
-// reach says what a host could connect to. Peers must reach each other; clusterup itself reaches a member's API from the member's own host.
-// Other hosts' client ports are for clients, which may well run elsewhere.
+// reach says what a host could connect to. Peers must reach each other; clusterup itself reaches a member's API from
+// the member's own host. Other hosts' client ports are for clients, which may well run elsewhere.
 func (p *preflight) reach(m inventory.Member, probe probe.Probe) {
 	var reached []string
 	for _, r := range probe.Reach {
@@ -30,10 +30,12 @@ func (p *preflight) reach(m inventory.Member, probe probe.Probe) {
 				reached = append(reached, r.To)
 			}
 		case r.Barred:
-			p.refuse(m.Name, checkReach, "set AllowTcpForwarding to yes or local in the host's sshd_config: etcd is reached through it",
+			p.refuse(m.Name, checkReach,
+				"set AllowTcpForwarding to yes or local in the host's sshd_config: etcd is reached through it",
 				"its sshd forwards no connections")
 			return
-		case r.Skipped != "" && r.Door.Shut == "" && r.To == m.Name && r.Door.Name == "peer": // once, and by the host that is concerned
+		// once, and by the host that is concerned
+		case r.Skipped != "" && r.Door.Shut == "" && r.To == m.Name && r.Door.Name == "peer":
 			p.warn(m.Name, checkReach, "run preflight again when this is mended; whether others reach this host is not known",
 				"not checked: %s", strings.TrimPrefix(r.Skipped, m.Name+": "))
 		case r.Skipped != "" || p.nameless(r.To, r.Door):
@@ -57,21 +59,24 @@ func cause(m inventory.Member, r probe.Reach) string {
 
 // has says whether there is a finding that is not fine.
 func (p *preflight) has(host, check string) bool {
-	return slices.ContainsFunc(p.findings, func(f Finding) bool { return f.Host == host && f.Check == check && f.Level != LevelFine })
+	return slices.ContainsFunc(p.findings,
+		func(f Finding) bool { return f.Host == host && f.Check == check && f.Level != LevelFine })
 }
 
 // letIn is what to do about a connection that failed.
 func (p *preflight) letIn(from inventory.Member, r probe.Reach) string {
 	if r.Clipped {
 		host, _ := splitPort(r.Door.Address)
-		return fmt.Sprintf("on %s, ping -M do -s 1472 %s tells whether full packets get through: mend the MTU of interfaces and tunnels in between, "+
-			"and let ICMP through", from.Name, strings.Trim(host, "[]"))
+		return fmt.Sprintf(
+			"on %s, ping -M do -s 1472 %s tells whether full packets get through: mend the MTU of interfaces and tunnels in between, "+
+				"and let ICMP through", from.Name, strings.Trim(host, "[]"))
 	}
 	if r.To == from.Name {
 		return "check the address in the inventory, and the packet filter on " + from.Name
 	}
 	_, port := splitPort(r.Door.Address)
-	return fmt.Sprintf("let TCP from all members to port %s through: %s, and whatever filters in between", port, p.filterOf(r.To))
+	return fmt.Sprintf("let TCP from all members to port %s through: %s, and whatever filters in between", port,
+		p.filterOf(r.To))
 }
 
 // filterOf is the command that opens a member's ports on its host, as far as the packet filter there is known.
@@ -85,7 +90,8 @@ func (p *preflight) filterOf(name string) string {
 	}
 	switch {
 	case slices.Contains(services, "firewalld"):
-		return fmt.Sprintf("on %s, firewall-cmd --permanent --add-port=%d/tcp --add-port=%d/tcp && firewall-cmd --reload", name, c.PeerPort, c.ClientPort)
+		return fmt.Sprintf("on %s, firewall-cmd --permanent --add-port=%d/tcp --add-port=%d/tcp && firewall-cmd --reload",
+			name, c.PeerPort, c.ClientPort)
 	case slices.Contains(services, "ufw"):
 		return fmt.Sprintf("on %s, ufw allow %d,%d/tcp", name, c.PeerPort, c.ClientPort)
 	}
@@ -121,8 +127,10 @@ func (p *preflight) firewall(m inventory.Member, probed probe.Probe) {
 		return
 	}
 	for name, other := range p.probes {
-		if name != m.Name && slices.ContainsFunc(other.Reach, func(r probe.Reach) bool { return r.To == m.Name && r.Error != "" }) {
-			p.warn(m.Name, checkFirewall, "see whether they keep other hosts out: "+p.filterOf(m.Name), "%s; and not every host gets in", found)
+		if name != m.Name && slices.ContainsFunc(other.Reach,
+			func(r probe.Reach) bool { return r.To == m.Name && r.Error != "" }) {
+			p.warn(m.Name, checkFirewall, "see whether they keep other hosts out: "+p.filterOf(m.Name),
+				"%s; and not every host gets in", found)
 			return
 		}
 	}
@@ -147,17 +155,22 @@ func (p *preflight) addresses(m inventory.Member, probed probe.Probe) {
 		})
 		switch {
 		case isName && len(meant) == 0:
-			p.refuse(m.Name, checkAddress, "put the name into DNS, or use an IP address", "the host does not resolve the name %s", address)
+			p.refuse(m.Name, checkAddress, "put the name into DNS, or use an IP address",
+				"the host does not resolve the name %s", address)
 		case isName && !slices.ContainsFunc(meant, isIPv4):
 			p.refuse(m.Name, checkAddress, "use an IP address in the inventory, or give the name an address of IPv4",
-				"the name %s is %s on the host: a member whose address is a name listens on IPv4 alone", address, strings.Join(meant, ", "))
+				"the name %s is %s on the host: a member whose address is a name listens on IPv4 alone", address,
+				strings.Join(meant, ", "))
 		case i < 0 && isName:
-			p.warn(m.Name, checkAddress, "fine behind a load balancer or NAT; else mend the name", "%s is %s, which the host does not have",
+			p.warn(m.Name, checkAddress, "fine behind a load balancer or NAT; else mend the name",
+				"%s is %s, which the host does not have",
 				address, strings.Join(meant, ", "))
 		case i < 0:
-			p.refuse(m.Name, checkAddress, "use one of the host's addresses in the inventory: "+addressList(probed), "the host does not have the address %s", address)
+			p.refuse(m.Name, checkAddress, "use one of the host's addresses in the inventory: "+addressList(probed),
+				"the host does not have the address %s", address)
 		case probed.Addresses[i].Duplicate:
-			p.refuse(m.Name, checkAddress, "give one of the two another address", "another machine on the network uses %s too", address)
+			p.refuse(m.Name, checkAddress, "give one of the two another address", "another machine on the network uses %s too",
+				address)
 		default:
 			own = append(own, address)
 		}
@@ -172,14 +185,16 @@ func isIPv4(text string) bool {
 	return err == nil && ip.Unmap().Is4()
 }
 
-// nameless says that a member's address is a name that means nothing of IPv4 on its host, which is said of that address.
+// nameless says that a member's address is a name that means nothing of IPv4 on its host, which is said of that
+// address.
 func (p *preflight) nameless(name string, door probe.Door) bool {
 	host, _ := splitPort(door.Address)
 	meant, isName := p.probes[name].Resolved[host]
 	return isName && !slices.ContainsFunc(meant, isIPv4)
 }
 
-// source says from where peers saw a host come that is not among the names of its certificate: etcd refuses such connections.
+// source says from where peers saw a host come that is not among the names of its certificate: etcd refuses such
+// connections.
 func (p *preflight) source(m inventory.Member, probe probe.Probe) {
 	if !p.want.Cluster.TLS.Peers {
 		return
@@ -200,7 +215,8 @@ func (p *preflight) source(m inventory.Member, probe probe.Probe) {
 	case !known:
 		p.refused(m.Name, checkAddress, p.checks.Hosts[m.Name].Source)
 	case len(to) > 0:
-		p.refuse(m.Name, checkAddress, etcd.NamesRemedy(m), "%s see it come from %s, which is not among the names of its certificate: they would refuse it",
+		p.refuse(m.Name, checkAddress, etcd.NamesRemedy(m),
+			"%s see it come from %s, which is not among the names of its certificate: they would refuse it",
 			plan.Enumerate(to), from)
 	}
 }
@@ -229,13 +245,15 @@ func (p *preflight) roundTrip(m inventory.Member, probe probe.Probe) {
 	}
 }
 
-// rtt is the mean round-trip time between two hosts: as ping says, else how much longer a connection to the other takes than one to oneself.
+// rtt is the mean round-trip time between two hosts: as ping says, else how much longer a connection to the other takes
+// than one to oneself.
 func (p *preflight) rtt(probed probe.Probe, from, to inventory.Member) (time.Duration, bool) {
 	if ping, ok := probed.Pings[to.PeerAddress]; ok {
 		return ping, true
 	}
 	find := func(name string) int {
-		return slices.IndexFunc(probed.Reach, func(r probe.Reach) bool { return r.To == name && r.Door.Name == "peer" && r.OK() })
+		return slices.IndexFunc(probed.Reach,
+			func(r probe.Reach) bool { return r.To == name && r.Door.Name == "peer" && r.OK() })
 	}
 	near, far := find(from.Name), find(to.Name)
 	if near < 0 || far < 0 {

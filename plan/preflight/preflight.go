@@ -58,13 +58,16 @@ const (
 
 // checkOrder is the order in which findings come.
 var checkOrder = []string{
-	CheckConnection, checkArchitecture, checkSystemd, checkTools, checkClock, checkTimeSync, checkProcessors, checkMemory, checkSwap,
-	checkSpace, checkFileSystem, checkLatency, checkData, checkPorts, checkAddress, checkReach, checkRoundTrip, checkFirewall,
+	CheckConnection, checkArchitecture, checkSystemd, checkTools, checkClock, checkTimeSync, checkProcessors, checkMemory,
+	checkSwap,
+	checkSpace, checkFileSystem, checkLatency, checkData, checkPorts, checkAddress, checkReach, checkRoundTrip,
+	checkFirewall,
 	checkSecurity, checkOpenFiles, checkMachineID,
 }
 
 // Findings say whether hosts are fit for a bootstrap. They are sorted by check, and within it in the order of the
-// inventory, with what concerns all hosts last. Of w.Releases only the architectures count. What was not probed has no finding.
+// inventory, with what concerns all hosts last. Of w.Releases only the architectures count. What was not probed has no
+// finding.
 func Findings(w etcd.Want, s facts.Snapshot, probes map[string]probe.Probe) []Finding {
 	p := &preflight{want: w, seen: s, checks: etcd.ChecksOf(w, s), probes: probes}
 	for _, m := range w.Cluster.Members {
@@ -91,7 +94,8 @@ const Unready plan.RefusalKind = "preflight"
 // Unfit is the *Refused error of those findings that are refusals, nil when none is.
 func Unfit(findings []Finding) error {
 	kinds := map[string]plan.RefusalKind{
-		CheckConnection: plan.Unreachable, checkArchitecture: plan.Unsuitable, checkSystemd: plan.Unsuitable, checkTools: plan.Unsuitable, checkClock: plan.ClockOff,
+		CheckConnection: plan.Unreachable, checkArchitecture: plan.Unsuitable, checkSystemd: plan.Unsuitable,
+		checkTools: plan.Unsuitable, checkClock: plan.ClockOff,
 		checkPorts: plan.PortTaken, checkData: plan.ForeignData,
 	}
 	var refusals []plan.Refusal

@@ -25,9 +25,14 @@ func fit(t *testing.T, w etcd.Want, s facts.Snapshot) (facts.Snapshot, map[strin
 		s = change(s, m.Name, func(h *facts.Host) { h.Memory, h.BootID = 8<<30, fmt.Sprint("boot-", i) })
 		disk := probe.Place{Dir: "/var/lib", Type: "ext4", Mount: "/", Options: []string{"rw"}, Free: 100 << 30}
 		probed := probe.Probe{
-			CPUs: 4, Synced: "yes", Services: []string{"chrony"}, Places: map[string]probe.Place{"data": disk, "wal": disk, "opt": disk},
-			Fsync:     probe.Latency{Samples: 200, P50: time.Millisecond, P99: 2 * time.Millisecond, Max: 3 * time.Millisecond, Floor: 1e4},
-			Addresses: []probe.HostAddress{{IP: "127.0.0.1"}, {IP: m.Address}}, OpenFiles: 1 << 20, Pings: map[string]time.Duration{},
+			CPUs: 4, Synced: "yes", Services: []string{"chrony"},
+			Places: map[string]probe.Place{"data": disk, "wal": disk, "opt": disk},
+			Fsync: probe.Latency{
+				Samples: 200, P50: time.Millisecond, P99: 2 * time.Millisecond, Max: 3 * time.Millisecond,
+				Floor: 1e4,
+			},
+			Addresses: []probe.HostAddress{{IP: "127.0.0.1"}, {IP: m.Address}}, OpenFiles: 1 << 20,
+			Pings: map[string]time.Duration{},
 		}
 		for _, other := range w.Cluster.Members {
 			for _, door := range asks[other.Name].Doors {
@@ -70,33 +75,115 @@ func TestPreflight(t *testing.T) {
 		probe func(*probe.Probe)
 		want  []string
 	}{
-		"fit":                {},
-		"architecture":       {host: func(h *facts.Host) { h.Arch = "mips" }, want: []string{"etcd-2 architecture refusal: there is no etcd for mips", "architecture warning: amd64 and mips"}},
-		"no systemd":         {host: func(h *facts.Host) { h.Systemd = 0 }, want: []string{"etcd-2 systemd refusal: PID 1 is not systemd"}},
-		"old systemd":        {host: func(h *facts.Host) { h.Systemd = 241 }, want: []string{"etcd-2 systemd warning: systemd 241 does not know all of the unit's hardening"}},
-		"ancient systemd":    {host: func(h *facts.Host) { h.Systemd = 219 }, want: []string{"etcd-2 systemd refusal: systemd 219 is too old for the unit"}},
-		"a tool missing":     {host: func(h *facts.Host) { h.Missing = []string{"tar"} }, want: []string{"etcd-2 tools refusal: the command tar is missing"}},
-		"ss missing":         {host: func(h *facts.Host) { h.Missing = []string{"ss"} }, want: []string{"etcd-2 tools warning: the command ss is missing: who holds a port is not known"}},
-		"clock a bit off":    {host: func(h *facts.Host) { h.ClockOffset = -1500 * time.Millisecond }, want: []string{"etcd-2 clock warning: 1.5s behind this machine's", "clock warning: etcd-2 and etcd-1 are 1.5s apart"}},
-		"clock far off":      {host: func(h *facts.Host) { h.ClockOffset = 24 * time.Hour }, want: []string{"etcd-2 clock refusal: 24h0m0s ahead of this machine's, and certificates would not be valid there", "clock refusal: etcd-1 and etcd-2 are 24h0m0s apart, and certificates may not be valid on both"}},
-		"nothing keeps time": {probe: func(p *probe.Probe) { p.Synced, p.Services = "no", nil }, want: []string{"etcd-2 time-sync warning: nothing keeps the clock right"}},
-		"not yet in time":    {probe: func(p *probe.Probe) { p.Synced = "no" }, want: []string{"etcd-2 time-sync warning: chrony runs, and the clock is not synchronized yet"}},
-		"container":          {probe: func(p *probe.Probe) { p.Synced, p.Services = "container", nil }},
-		"one processor":      {probe: func(p *probe.Probe) { p.CPUs = 1 }, want: []string{"etcd-2 processors warning: 1"}},
-		"little memory":      {host: func(h *facts.Host) { h.Memory = 512 << 20 }, want: []string{"etcd-2 memory warning: 512 MiB"}},
-		"swap":               {probe: func(p *probe.Probe) { p.Swap = 2 << 30 }, want: []string{"etcd-2 swap warning: 2.0 GiB"}},
-		"few files":          {probe: func(p *probe.Probe) { p.OpenFiles = 4096 }, want: []string{"etcd-2 open-files warning: a unit may have 4096 at most"}},
-		"little space":       {probe: place("data", func(p *probe.Place) { p.Free = 1 << 30 }), want: []string{"etcd-2 disk-space warning: 1.0 GiB free for data on /, less than the quota of 8.0 GiB"}},
-		"no space":           {probe: place("data", func(p *probe.Place) { p.Free = 10 << 20 }), want: []string{"etcd-2 disk-space refusal: 10 MiB free on /, where /var/lib lies"}},
-		"no space for WAL":   {probe: place("wal", func(p *probe.Place) { p.Free, p.Mount = 10<<20, "/wal" }), want: []string{"etcd-2 disk-space refusal: 10 MiB free on /wal, where /var/lib lies"}},
-		"no space in opt":    {probe: place("opt", func(p *probe.Place) { p.Free, p.Mount = 10<<20, "/opt" }), want: []string{"etcd-2 disk-space refusal: 10 MiB free on /opt, where /opt/clusterup/etcd lies"}},
-		"tmpfs":              {probe: place("data", func(p *probe.Place) { p.Type, p.Mount = "tmpfs", "/data" }), want: []string{"etcd-2 file-system refusal: /data is in memory (tmpfs): a reboot would lose all data"}},
-		"tmpfs for WAL":      {probe: place("wal", func(p *probe.Place) { p.Type, p.Mount = "tmpfs", "/wal" }), want: []string{"etcd-2 file-system refusal: /wal is in memory (tmpfs): a reboot would lose all data"}},
-		"nfs":                {probe: place("data", func(p *probe.Place) { p.Type, p.Mount = "nfs4", "/net" }), want: []string{"etcd-2 file-system warning: /net is nfs4: etcd is not made for network file systems"}},
-		"fuse":               {probe: place("data", func(p *probe.Place) { p.Type, p.Mount = "fuse.sshfs", "/net" }), want: []string{"etcd-2 file-system warning: /net is fuse.sshfs: etcd is not made for network file systems"}},
-		"overlay":            {probe: place("data", func(p *probe.Place) { p.Type, p.Mount = "overlay", "/o" }), want: []string{"etcd-2 file-system warning: /o is an overlay, as containers and live systems have"}},
-		"read-only":          {probe: place("data", func(p *probe.Place) { p.Options, p.Mount = []string{"ro"}, "/d" }), want: []string{"etcd-2 file-system refusal: /d is mounted read-only"}},
-		"noexec":             {probe: place("opt", func(p *probe.Place) { p.Options, p.Mount = []string{"rw", "noexec"}, "/opt" }), want: []string{"etcd-2 file-system refusal: /opt is mounted noexec, so nothing in /opt/clusterup/etcd can run"}},
+		"fit": {},
+		"architecture": {
+			host: func(h *facts.Host) { h.Arch = "mips" },
+			want: []string{"etcd-2 architecture refusal: there is no etcd for mips", "architecture warning: amd64 and mips"},
+		},
+		"no systemd": {
+			host: func(h *facts.Host) { h.Systemd = 0 },
+			want: []string{"etcd-2 systemd refusal: PID 1 is not systemd"},
+		},
+		"old systemd": {
+			host: func(h *facts.Host) { h.Systemd = 241 },
+			want: []string{"etcd-2 systemd warning: systemd 241 does not know all of the unit's hardening"},
+		},
+		"ancient systemd": {
+			host: func(h *facts.Host) { h.Systemd = 219 },
+			want: []string{"etcd-2 systemd refusal: systemd 219 is too old for the unit"},
+		},
+		"a tool missing": {
+			host: func(h *facts.Host) { h.Missing = []string{"tar"} },
+			want: []string{"etcd-2 tools refusal: the command tar is missing"},
+		},
+		"ss missing": {
+			host: func(h *facts.Host) { h.Missing = []string{"ss"} },
+			want: []string{"etcd-2 tools warning: the command ss is missing: who holds a port is not known"},
+		},
+		"clock a bit off": {
+			host: func(h *facts.Host) { h.ClockOffset = -1500 * time.Millisecond },
+			want: []string{
+				"etcd-2 clock warning: 1.5s behind this machine's",
+				"clock warning: etcd-2 and etcd-1 are 1.5s apart",
+			},
+		},
+		"clock far off": {
+			host: func(h *facts.Host) { h.ClockOffset = 24 * time.Hour },
+			want: []string{
+				"etcd-2 clock refusal: 24h0m0s ahead of this machine's, and certificates would not be valid there",
+				"clock refusal: etcd-1 and etcd-2 are 24h0m0s apart, and certificates may not be valid on both",
+			},
+		},
+		"nothing keeps time": {
+			probe: func(p *probe.Probe) { p.Synced, p.Services = "no", nil },
+			want:  []string{"etcd-2 time-sync warning: nothing keeps the clock right"},
+		},
+		"not yet in time": {
+			probe: func(p *probe.Probe) { p.Synced = "no" },
+			want:  []string{"etcd-2 time-sync warning: chrony runs, and the clock is not synchronized yet"},
+		},
+		"container":     {probe: func(p *probe.Probe) { p.Synced, p.Services = "container", nil }},
+		"one processor": {probe: func(p *probe.Probe) { p.CPUs = 1 }, want: []string{"etcd-2 processors warning: 1"}},
+		"little memory": {
+			host: func(h *facts.Host) { h.Memory = 512 << 20 },
+			want: []string{"etcd-2 memory warning: 512 MiB"},
+		},
+		"swap": {
+			probe: func(p *probe.Probe) { p.Swap = 2 << 30 },
+			want:  []string{"etcd-2 swap warning: 2.0 GiB"},
+		},
+		"few files": {
+			probe: func(p *probe.Probe) { p.OpenFiles = 4096 },
+			want:  []string{"etcd-2 open-files warning: a unit may have 4096 at most"},
+		},
+		"little space": {
+			probe: place("data", func(p *probe.Place) { p.Free = 1 << 30 }),
+			want:  []string{"etcd-2 disk-space warning: 1.0 GiB free for data on /, less than the quota of 8.0 GiB"},
+		},
+		"no space": {
+			probe: place("data", func(p *probe.Place) { p.Free = 10 << 20 }),
+			want:  []string{"etcd-2 disk-space refusal: 10 MiB free on /, where /var/lib lies"},
+		},
+		"no space for WAL": {
+			probe: place("wal", func(p *probe.Place) { p.Free, p.Mount = 10<<20, "/wal" }),
+			want:  []string{"etcd-2 disk-space refusal: 10 MiB free on /wal, where /var/lib lies"},
+		},
+		"no space in opt": {
+			probe: place("opt", func(p *probe.Place) { p.Free, p.Mount = 10<<20, "/opt" }),
+			want:  []string{"etcd-2 disk-space refusal: 10 MiB free on /opt, where /opt/clusterup/etcd lies"},
+		},
+		"tmpfs": {
+			probe: place("data", func(p *probe.Place) { p.Type, p.Mount = "tmpfs", "/data" }),
+			want:  []string{"etcd-2 file-system refusal: /data is in memory (tmpfs): a reboot would lose all data"},
+		},
+		"tmpfs for WAL": {
+			probe: place("wal", func(p *probe.Place) { p.Type, p.Mount = "tmpfs", "/wal" }),
+			want:  []string{"etcd-2 file-system refusal: /wal is in memory (tmpfs): a reboot would lose all data"},
+		},
+		"nfs": {
+			probe: place("data", func(p *probe.Place) { p.Type, p.Mount = "nfs4", "/net" }),
+			want:  []string{"etcd-2 file-system warning: /net is nfs4: etcd is not made for network file systems"},
+		},
+		"fuse": {
+			probe: place("data", func(p *probe.Place) { p.Type, p.Mount = "fuse.sshfs", "/net" }),
+			want:  []string{"etcd-2 file-system warning: /net is fuse.sshfs: etcd is not made for network file systems"},
+		},
+		"overlay": {
+			probe: place("data", func(p *probe.Place) { p.Type, p.Mount = "overlay", "/o" }),
+			want:  []string{"etcd-2 file-system warning: /o is an overlay, as containers and live systems have"},
+		},
+		"read-only": {
+			probe: place("data", func(p *probe.Place) { p.Options, p.Mount = []string{"ro"}, "/d" }),
+			want:  []string{"etcd-2 file-system refusal: /d is mounted read-only"},
+		},
+		"noexec": {
+			probe: place("opt",
+				func(p *probe.Place) {
+					p.Options, p.Mount = []string{"rw", "noexec"},
+						"/opt"
+				}),
+			want: []string{"etcd-2 file-system refusal: /opt is mounted noexec, so nothing in /opt/clusterup/etcd can run"},
+		},
 		"no inodes": {
 			probe: place("opt", func(p *probe.Place) { p.Inodes, p.Unused, p.Mount = 65536, 3, "/opt" }),
 			want:  []string{"etcd-2 disk-space refusal: 3 inodes left on /opt, where /var/lib lies"},
@@ -119,7 +206,9 @@ func TestPreflight(t *testing.T) {
 			},
 			want: []string{"etcd-2 address refusal: etcd-1 and etcd-3 see it come from 10.0.0.99, which is not among the names of its certificate: they would refuse it"},
 		},
-		"its own source": {probe: func(p *probe.Probe) { reachFrom(p, "etcd-1", func(r *probe.Reach) { r.From = "10.0.0.12" }) }},
+		"its own source": {probe: func(p *probe.Probe) {
+			reachFrom(p, "etcd-1", func(r *probe.Reach) { r.From = "10.0.0.12" })
+		}},
 		"a source by name": {probe: func(p *probe.Probe) {
 			p.Resolved = map[string][]string{"etcd-2.example.com": {"10.0.0.99"}}
 			reachFrom(p, "etcd-1", func(r *probe.Reach) { r.From = "10.0.0.99" })
@@ -140,14 +229,20 @@ func TestPreflight(t *testing.T) {
 			},
 			want: []string{"etcd-2 reach refusal: does not reach etcd-3 at 10.0.0.13:2380 (peer): long ones do not come through"},
 		},
-		"slow disk": {probe: func(p *probe.Probe) { p.Fsync.P99 = 25 * time.Millisecond }, want: []string{"etcd-2 disk-latency warning: p50 1.0 ms, p99 25 ms of 200 synchronous writes (measured to ±0.01 ms)"}},
+		"slow disk": {
+			probe: func(p *probe.Probe) { p.Fsync.P99 = 25 * time.Millisecond },
+			want:  []string{"etcd-2 disk-latency warning: p50 1.0 ms, p99 25 ms of 200 synchronous writes (measured to ±0.01 ms)"},
+		},
 		"very slow disk": {
 			probe: func(p *probe.Probe) {
 				p.Fsync = probe.Latency{Samples: 14, P50: 83e6, P99: 115e6, Max: 115e6, Floor: 3e4}
 			},
 			want: []string{"etcd-2 disk-latency warning: p50 83 ms, slowest 115 ms of 14 synchronous writes (measured to ±0.03 ms)"},
 		},
-		"unmeasured": {probe: func(p *probe.Probe) { p.Fsync = probe.Latency{Samples: 1, Why: "No space left on device"} }, want: []string{"etcd-2 disk-latency warning: not measured: No space left on device"}},
+		"unmeasured": {
+			probe: func(p *probe.Probe) { p.Fsync = probe.Latency{Samples: 1, Why: "No space left on device"} },
+			want:  []string{"etcd-2 disk-latency warning: not measured: No space left on device"},
+		},
 		"foreign data": {
 			host: func(h *facts.Host) { h.Data = facts.Data{Exists: true, Entries: []string{"db"}} },
 			want: []string{"etcd-2 data refusal: /var/lib/etcd-prod is not empty: it holds db"},
@@ -179,10 +274,15 @@ func TestPreflight(t *testing.T) {
 			probe: func(p *probe.Probe) { p.Addresses = []probe.HostAddress{{IP: "10.0.0.12", Duplicate: true}} },
 			want:  []string{"etcd-2 address refusal: another machine on the network uses 10.0.0.12 too"},
 		},
-		"addresses unknown": {probe: func(p *probe.Probe) { p.Addresses = nil }, want: []string{"etcd-2 address warning: not checked: the command ip is missing"}},
+		"addresses unknown": {
+			probe: func(p *probe.Probe) { p.Addresses = nil },
+			want:  []string{"etcd-2 address warning: not checked: the command ip is missing"},
+		},
 		"no way to etcd-3": {
 			probe: func(p *probe.Probe) {
-				reachFrom(p, "etcd-3", func(r *probe.Reach) { r.Error = "etcd-2: connect to " + r.Door.Address + ": no route to host" })
+				reachFrom(p, "etcd-3", func(r *probe.Reach) {
+					r.Error = "etcd-2: connect to " + r.Door.Address + ": no route to host"
+				})
 			},
 			want: []string{
 				"etcd-2 reach refusal: does not reach etcd-3 at 10.0.0.13:2380 (peer): no route to host",
@@ -204,7 +304,9 @@ func TestPreflight(t *testing.T) {
 		},
 		"no listener": {
 			probe: func(p *probe.Probe) {
-				reachFrom(p, "etcd-2", func(r *probe.Reach) { r.Skipped = "no listener could be set up: systemd-socket-activate is missing" })
+				reachFrom(p, "etcd-2", func(r *probe.Reach) {
+					r.Skipped = "no listener could be set up: systemd-socket-activate is missing"
+				})
 			},
 			want: []string{"etcd-2 reach warning: not checked: no listener could be set up: systemd-socket-activate is missing"},
 		},
@@ -223,13 +325,27 @@ func TestPreflight(t *testing.T) {
 			},
 			want: []string{"round-trip warning: the longest round trip is 150 ms, heartbeat_interval 100ms, election_timeout 1s: too short for that"},
 		},
-		"firewall in nobody's way": {probe: func(p *probe.Probe) { p.Firewall = []probe.Firewall{{Tool: "nft", Rules: 5, Drop: true}} }},
-		"SELinux":                  {probe: func(p *probe.Probe) { p.SELinux = "enforcing" }, want: []string{"etcd-2 security warning: SELinux is enforcing, and clusterup brings no policy"}},
-		"SELinux permissive":       {probe: func(p *probe.Probe) { p.SELinux = "permissive" }},
-		"AppArmor":                 {probe: func(p *probe.Probe) { p.AppArmor = "enabled" }},
-		"AppArmor profile":         {probe: func(p *probe.Probe) { p.Confined = []string{"etcd (enforce)"} }, want: []string{"etcd-2 security warning: AppArmor has a profile for etcd: etcd (enforce)"}},
-		"clone":                    {host: func(h *facts.Host) { h.MachineID = "machine-0" }, want: []string{"machine-id warning: etcd-1 and etcd-2 have the same machine-id: they are clones of one machine"}},
-		"one machine twice":        {host: func(h *facts.Host) { h.MachineID, h.BootID = "machine-0", "boot-0" }, want: []string{"machine-id refusal: etcd-1 and etcd-2 are one machine"}},
+		"firewall in nobody's way": {probe: func(p *probe.Probe) {
+			p.Firewall = []probe.Firewall{{Tool: "nft", Rules: 5, Drop: true}}
+		}},
+		"SELinux": {
+			probe: func(p *probe.Probe) { p.SELinux = "enforcing" },
+			want:  []string{"etcd-2 security warning: SELinux is enforcing, and clusterup brings no policy"},
+		},
+		"SELinux permissive": {probe: func(p *probe.Probe) { p.SELinux = "permissive" }},
+		"AppArmor":           {probe: func(p *probe.Probe) { p.AppArmor = "enabled" }},
+		"AppArmor profile": {
+			probe: func(p *probe.Probe) { p.Confined = []string{"etcd (enforce)"} },
+			want:  []string{"etcd-2 security warning: AppArmor has a profile for etcd: etcd (enforce)"},
+		},
+		"clone": {
+			host: func(h *facts.Host) { h.MachineID = "machine-0" },
+			want: []string{"machine-id warning: etcd-1 and etcd-2 have the same machine-id: they are clones of one machine"},
+		},
+		"one machine twice": {
+			host: func(h *facts.Host) { h.MachineID, h.BootID = "machine-0", "boot-0" },
+			want: []string{"machine-id refusal: etcd-1 and etcd-2 are one machine"},
+		},
 		"unreachable": {host: func(h *facts.Host) {
 			*h = facts.Host{Machine: facts.Machine{Name: h.Name, Unreachable: "etcd-2: connect: refused"}}
 		}, want: []string{"etcd-2 connection refusal: connect: refused"}},
@@ -315,7 +431,8 @@ func TestPreflightPartition(t *testing.T) {
 		t.Errorf("got\n%s", strings.Join(got, "\n"))
 	}
 	for _, f := range findings {
-		if f.Level == LevelRefusal && !strings.Contains(f.Do, "firewall-cmd --permanent --add-port=2380/tcp --add-port=2379/tcp") {
+		if f.Level == LevelRefusal && !strings.Contains(f.Do,
+			"firewall-cmd --permanent --add-port=2380/tcp --add-port=2379/tcp") {
 			t.Errorf("%s: %s", f.Host, f.Do)
 		}
 	}
@@ -323,7 +440,10 @@ func TestPreflightPartition(t *testing.T) {
 
 // Where nothing but rules is known of a packet filter, the remedy names the command that shows them.
 func TestPreflightShowsRules(t *testing.T) {
-	for tool, show := range map[string]string{"nft": "nft list ruleset", "iptables": "iptables-save", "ip6tables": "ip6tables-save"} {
+	for tool, show := range map[string]string{
+		"nft": "nft list ruleset", "iptables": "iptables-save",
+		"ip6tables": "ip6tables-save",
+	} {
 		w := wanted(t, 3)
 		s, probes := fit(t, w, bare(w))
 		shut, from := probes["etcd-3"], probes["etcd-1"]
@@ -331,7 +451,9 @@ func TestPreflightShowsRules(t *testing.T) {
 		reachFrom(&from, "etcd-3", func(r *probe.Reach) { r.Error = "no answer within 5s" })
 		probes["etcd-3"], probes["etcd-1"] = shut, from
 		findings := Findings(w, s, probes)
-		if got := findingLines(findings); !slices.Contains(got, "etcd-3 firewall warning: "+tool+": 4 rules, 1 of them for the member's ports, the rest is dropped; and not every host gets in") {
+		if got := findingLines(findings); !slices.Contains(got,
+			"etcd-3 firewall warning: "+tool+
+				": 4 rules, 1 of them for the member's ports, the rest is dropped; and not every host gets in") {
 			t.Errorf("got\n%s", strings.Join(got, "\n"))
 		}
 		for _, f := range findings {
@@ -350,7 +472,11 @@ func TestPreflightOfSettledCluster(t *testing.T) {
 		s = change(s, m.Name, func(h *facts.Host) {
 			h.Process.PID = 77
 			h.Leaves = map[string]facts.Leaf{"peer": {Role: "peer", SHA256: "aa"}, "server": {Role: "server", SHA256: "bb"}}
-			h.Sockets = []facts.Socket{{Address: m.Address, Port: 2380, PID: 77, Process: "etcd"}, {Address: m.Address, Port: 2379, PID: 77, Process: "etcd"}, {Address: "127.0.0.1", Port: 2379, PID: 77, Process: "etcd"}}
+			h.Sockets = []facts.Socket{
+				{Address: m.Address, Port: 2380, PID: 77, Process: "etcd"},
+				{Address: m.Address, Port: 2379, PID: 77, Process: "etcd"},
+				{Address: "127.0.0.1", Port: 2379, PID: 77, Process: "etcd"},
+			}
 		})
 	}
 	if etcd.Fresh(w, s) || !etcd.Fresh(w, bare(w)) {
@@ -374,21 +500,35 @@ func TestPreflightOfSettledCluster(t *testing.T) {
 
 func TestProbeAsks(t *testing.T) {
 	w := wanted(t, 3)
-	s := change(bare(w), "etcd-2", func(h *facts.Host) { h.Sockets = []facts.Socket{{Address: "*", Port: 2380, PID: 7, Process: "nginx"}} })
-	s = change(s, "etcd-3", func(h *facts.Host) { *h = facts.Host{Machine: facts.Machine{Name: h.Name, Unreachable: "refused"}} })
+	s := change(bare(w), "etcd-2", func(h *facts.Host) {
+		h.Sockets = []facts.Socket{{Address: "*", Port: 2380, PID: 7, Process: "nginx"}}
+	})
+	s = change(s, "etcd-3", func(h *facts.Host) {
+		*h = facts.Host{Machine: facts.Machine{Name: h.Name, Unreachable: "refused"}}
+	})
 	w.Cluster.Members[0].PeerAddress = "etcd-1.example.com"
 	asks := Asks(w.Cluster, s, false)
 	doors := map[string][]probe.Door{
-		"etcd-1": {{Name: "peer", Address: "etcd-1.example.com:2380", Listen: "0.0.0.0:2380"}, {Name: "client", Address: "10.0.0.11:2379", Listen: "10.0.0.11:2379"}},
-		"etcd-2": {{Name: "peer", Address: "10.0.0.12:2380", Shut: "port 2380 is taken"}, {Name: "client", Address: "10.0.0.12:2379", Listen: "10.0.0.12:2379"}},
-		"etcd-3": {{Name: "peer", Address: "10.0.0.13:2380", Shut: "the host could not be looked at"}, {Name: "client", Address: "10.0.0.13:2379", Shut: "the host could not be looked at"}},
+		"etcd-1": {
+			{Name: "peer", Address: "etcd-1.example.com:2380", Listen: "0.0.0.0:2380"},
+			{Name: "client", Address: "10.0.0.11:2379", Listen: "10.0.0.11:2379"},
+		},
+		"etcd-2": {
+			{Name: "peer", Address: "10.0.0.12:2380", Shut: "port 2380 is taken"},
+			{Name: "client", Address: "10.0.0.12:2379", Listen: "10.0.0.12:2379"},
+		},
+		"etcd-3": {
+			{Name: "peer", Address: "10.0.0.13:2380", Shut: "the host could not be looked at"},
+			{Name: "client", Address: "10.0.0.13:2379", Shut: "the host could not be looked at"},
+		},
 	}
 	for name, want := range doors {
 		if !slices.Equal(asks[name].Doors, want) {
 			t.Errorf("doors of %s are %+v", name, asks[name].Doors)
 		}
 	}
-	if got := asks["etcd-1"]; !got.Disk || !slices.Equal(got.Ping, []string{"10.0.0.12", "10.0.0.13"}) || !slices.Equal(got.Addresses, []string{"10.0.0.11", "etcd-1.example.com"}) {
+	if got := asks["etcd-1"]; !got.Disk || !slices.Equal(got.Ping, []string{"10.0.0.12", "10.0.0.13"}) ||
+		!slices.Equal(got.Addresses, []string{"10.0.0.11", "etcd-1.example.com"}) {
 		t.Errorf("asks of etcd-1 are %+v", got)
 	}
 	if quick := Asks(w.Cluster, s, true)["etcd-1"]; quick.Disk || quick.Ping != nil || len(quick.Doors) != 2 {

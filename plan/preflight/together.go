@@ -55,7 +55,8 @@ func (p *preflight) clocks(reached []inventory.Member) {
 	const do = "let the same time servers keep both"
 	switch {
 	case apart > etcd.MaxClockOffset:
-		p.refuse("", checkClock, do, "%s and %s are %s apart, and certificates may not be valid on both", slow.Name, fast.Name, apart.Round(time.Second))
+		p.refuse("", checkClock, do, "%s and %s are %s apart, and certificates may not be valid on both", slow.Name,
+			fast.Name, apart.Round(time.Second))
 	case apart > maxSkew:
 		p.warn("", checkClock, do, "%s and %s are %s apart", slow.Name, fast.Name, apart.Round(time.Millisecond))
 	default:
@@ -67,7 +68,8 @@ func (p *preflight) clocks(reached []inventory.Member) {
 func (p *preflight) machines(reached []inventory.Member) {
 	clones := etcd.Alike(reached, func(name string) string { return p.seen.Hosts[name].MachineID })
 	for _, names := range etcd.Alike(reached, p.boot) {
-		p.refuse("", checkMachineID, "give each member a host of its own: a host that fails would take all of them away", "%s are one machine", plan.Enumerate(names))
+		p.refuse("", checkMachineID, "give each member a host of its own: a host that fails would take all of them away",
+			"%s are one machine", plan.Enumerate(names))
 		clones = slices.DeleteFunc(clones, func(others []string) bool { return slices.Equal(others, names) })
 	}
 	for _, names := range clones {
@@ -95,14 +97,16 @@ func (p *preflight) notThere(m, other inventory.Member) {
 		if err != nil || ip.IsLoopback() || ip.IsUnspecified() {
 			continue
 		}
-		if slices.ContainsFunc(p.probes[other.Name].Addresses, func(a probe.HostAddress) bool { return sameIP(a.IP, address) }) {
-			p.refuse(other.Name, checkAddress, "take it off one of the two, or correct the inventory", "the host has the address %s of %s", address, m.Name)
+		if slices.ContainsFunc(p.probes[other.Name].Addresses,
+			func(a probe.HostAddress) bool { return sameIP(a.IP, address) }) {
+			p.refuse(other.Name, checkAddress, "take it off one of the two, or correct the inventory",
+				"the host has the address %s of %s", address, m.Name)
 		}
 	}
 }
 
-// heartbeat compares the longest way between two members with what the inventory says (etcd.io/docs, tuning: the heartbeat about as long as
-// the longest round trip, the election timeout ten times that).
+// heartbeat compares the longest way between two members with what the inventory says (etcd.io/docs, tuning: the
+// heartbeat about as long as the longest round trip, the election timeout ten times that).
 func (p *preflight) heartbeat(reached []inventory.Member) {
 	longest, known := time.Duration(0), false
 	for _, from := range reached {
@@ -117,8 +121,10 @@ func (p *preflight) heartbeat(reached []inventory.Member) {
 	}
 	asked := p.want.Cluster.Etcd
 	beat := max(100*time.Millisecond, roundUp(longest, 10*time.Millisecond))
-	do := fmt.Sprintf("set heartbeat_interval = %q and election_timeout = %q in the inventory's etcd block", beat, max(time.Second, 10*beat))
-	said := fmt.Sprintf("the longest round trip is %s, heartbeat_interval %s, election_timeout %s", milliseconds(longest), asked.HeartbeatInterval, asked.ElectionTimeout)
+	do := fmt.Sprintf("set heartbeat_interval = %q and election_timeout = %q in the inventory's etcd block", beat,
+		max(time.Second, 10*beat))
+	said := fmt.Sprintf("the longest round trip is %s, heartbeat_interval %s, election_timeout %s", milliseconds(longest),
+		asked.HeartbeatInterval, asked.ElectionTimeout)
 	switch {
 	case longest >= asked.ElectionTimeout:
 		p.refuse("", checkRoundTrip, do, "%s: no leader would be elected", said)

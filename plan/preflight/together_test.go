@@ -15,13 +15,22 @@ func TestPreflightMachines(t *testing.T) {
 		boots []string
 		want  []string
 	}{
-		"clones":      {[]string{"a", "b", "c", "d"}, []string{"machine-id warning: etcd-1, etcd-2, etcd-3 and etcd-4 have the same machine-id: they are clones of one machine"}},
-		"one machine": {[]string{"a", "a", "a", "a"}, []string{"machine-id refusal: etcd-1, etcd-2, etcd-3 and etcd-4 are one machine"}},
+		"clones": {
+			[]string{"a", "b", "c", "d"},
+			[]string{"machine-id warning: etcd-1, etcd-2, etcd-3 and etcd-4 have the same machine-id: they are clones of one machine"},
+		},
+		"one machine": {
+			[]string{"a", "a", "a", "a"},
+			[]string{"machine-id refusal: etcd-1, etcd-2, etcd-3 and etcd-4 are one machine"},
+		},
 		"both": {[]string{"a", "b", "b", "c"}, []string{
 			"machine-id refusal: etcd-2 and etcd-3 are one machine",
 			"machine-id warning: etcd-1, etcd-2, etcd-3 and etcd-4 have the same machine-id: they are clones of one machine",
 		}},
-		"not known": {[]string{"", "", "", ""}, []string{"machine-id warning: etcd-1, etcd-2, etcd-3 and etcd-4 have the same machine-id: they are clones of one machine"}},
+		"not known": {
+			[]string{"", "", "", ""},
+			[]string{"machine-id warning: etcd-1, etcd-2, etcd-3 and etcd-4 have the same machine-id: they are clones of one machine"},
+		},
 	} {
 		w := wanted(t, 4)
 		s, probes := fit(t, w, bare(w))
@@ -35,7 +44,8 @@ func TestPreflightMachines(t *testing.T) {
 	}
 }
 
-// A name that means IPv6 alone is said at the address, and not as a shut port of each host that was asked to connect to it.
+// A name that means IPv6 alone is said at the address, and not as a shut port of each host that was asked to connect to
+// it.
 func TestPreflightNameOfIPv6(t *testing.T) {
 	w := wanted(t, 3)
 	m := &w.Cluster.Members[1]

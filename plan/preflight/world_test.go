@@ -24,7 +24,10 @@ func wanted(t *testing.T, n int) etcd.Want {
 		t.Fatal(err)
 	}
 	release := plan.Release{Version: "3.6.16", Arch: "amd64", SHA256: "1a2b3c4d5e6f7081"}
-	return etcd.Want{Cluster: file.Clusters[0], Releases: map[string]plan.Release{release.Pin(): release}, Token: "token-of-this-run"}
+	return etcd.Want{
+		Cluster: file.Clusters[0], Releases: map[string]plan.Release{release.Pin(): release},
+		Token: "token-of-this-run",
+	}
 }
 
 // bare is a Snapshot of hosts on which nothing of ours lies.

@@ -17,8 +17,8 @@ import (
 // Roles are what CAs are for.
 var Roles = []string{"peer", "client"}
 
-// LeafOf is the leaf of a member that the CA of a role signs: peers trust the peer CA alone, so nothing that the client CA signs can join
-// as a peer.
+// LeafOf is the leaf of a member that the CA of a role signs: peers trust the peer CA alone, so nothing that the client
+// CA signs can join as a peer.
 var LeafOf = map[string]string{"peer": "peer", "client": "server"}
 
 // BundleFlag is the flag that names the bundle of a role.
@@ -71,8 +71,8 @@ func (s State) needed(ca facts.CA) bool {
 	return s.Known(func(_ string, host facts.Host) bool { return has(host, ca) })
 }
 
-// Bundle is the bundle of a role as a file of a host. As long as a CA in it is yet to be made, it goes by the numbers of
-// its generations.
+// Bundle is the bundle of a role as a file of a host. As long as a CA in it is yet to be made, it goes by the numbers
+// of its generations.
 func (s State) Bundle(role string, host facts.Host) units.File {
 	cas := s.Bundled(role, host)
 	bundle := PEM(cas)
@@ -98,8 +98,8 @@ func (s State) Command(host facts.Host) []string {
 	return units.Command(host.Files[s.UnitPath].Content)
 }
 
-// Trusts says whether a member accepts what a CA signs: the bundle that it was started with has the CA in it. A bundle is read once, and
-// its name holds its digest, so one that was changed since says nothing.
+// Trusts says whether a member accepts what a CA signs: the bundle that it was started with has the CA in it. A bundle
+// is read once, and its name holds its digest, so one that was changed since says nothing.
 func (s State) Trusts(host facts.Host, ca facts.CA) bool {
 	command := s.Command(host)
 	file := units.Flag(command, BundleFlag[ca.Role])
@@ -110,8 +110,8 @@ func (s State) Trusts(host facts.Host, ca facts.CA) bool {
 	return s.Written(file, ca.Role, content) && bytes.Contains(content, ca.Trusted())
 }
 
-// Written says whether a bundle is one of clusterup's, and holds what it was written with. Names for CAs that are yet to be made count
-// in what is simulated, and on no host.
+// Written says whether a bundle is one of clusterup's, and holds what it was written with. Names for CAs that are yet
+// to be made count in what is simulated, and on no host.
 func (s State) Written(file, role string, content []byte) bool {
 	return units.Trust(path.Dir(file), role, content).Path == file ||
 		s.Seen.Simulated && strings.Contains(path.Base(file), "trust-"+role+"-NEW-")
@@ -122,9 +122,9 @@ func (s State) trustedByAll(ca facts.CA) bool {
 	return s.All(func(_ string, host facts.Host) bool { return s.Trusts(host, ca) })
 }
 
-// Signer is the CA that signs leaves of a role now: the newest that every member trusts already. Before there is a cluster it is the
-// newest; when all that members trust have ended, it is the newest too, since nothing that those would sign is of any use. There may be
-// none for the moment.
+// Signer is the CA that signs leaves of a role now: the newest that every member trusts already. Before there is a
+// cluster it is the newest; when all that members trust have ended, it is the newest too, since nothing that those
+// would sign is of any use. There may be none for the moment.
 func (s State) Signer(role string) (facts.CA, bool) {
 	live := s.Live(role)
 	can := slices.DeleteFunc(slices.Clone(live), func(ca facts.CA) bool { return !ca.Signing })
@@ -155,7 +155,8 @@ func (s State) canSign(role string) bool {
 // over says whether a CA has ended.
 func (s State) over(ca facts.CA) bool { return !s.Seen.Taken.Before(ca.NotAfter) }
 
-// Ended says that every CA of a role has ended that all members trust. Where no member asks for certificates, none can have.
+// Ended says that every CA of a role has ended that all members trust. Where no member asks for certificates, none can
+// have.
 func (s State) Ended(role string) bool {
 	live := s.Live(role)
 	asks := s.Known(func(_ string, host facts.Host) bool {
@@ -165,8 +166,8 @@ func (s State) Ended(role string) bool {
 	return asks && len(live) > 0 && !good && s.over(live[0])
 }
 
-// due says why the next generation of a role's CA has to be made; "" when there is no need. A CA is rotated before a leaf that it signs
-// would have to end early, and in any case while no leaf is near its end.
+// due says why the next generation of a role's CA has to be made; "" when there is no need. A CA is rotated before a
+// leaf that it signs would have to end early, and in any case while no leaf is near its end.
 func (s State) due(role string) string {
 	live := s.Live(role)
 	if len(live) == 0 {

@@ -101,7 +101,10 @@ func TestClientSigner(t *testing.T) {
 		{"1 2", "1+2/1 1+2/1 1/1", 1, "of the old one, CA 1: not every member trusts CA 2 yet"},
 		{"1 2", "1+2/1 1+2/1 1+2/1", 2, "of the new one, CA 2, which all members trust already"},
 		{"1 2", "1+2/2 dark 1+2/1", 2, "of the new one, CA 2"}, // the leaf proves it
-		{"1 2", "1+2/1 dark dark", 1, "whether etcd-2 and etcd-3, which cannot be seen, trusts CA 2 is not known. Before CA 1 is dropped"},
+		{
+			"1 2", "1+2/1 dark dark", 1,
+			"whether etcd-2 and etcd-3, which cannot be seen, trusts CA 2 is not known. Before CA 1 is dropped",
+		},
 		{"1k 2", "1/1 1/1 1/1", 0, ""},
 		{"1e 2", "1/1 1/1 1/1", 0, ""},
 		{"1 2k", "1+2/1 1+2/1 1+2/1", 1, "of the old one, CA 1"},

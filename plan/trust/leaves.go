@@ -58,10 +58,12 @@ func (s State) useless(role string, h Holder) bool {
 		!slices.Contains(leaf.Names, h.dialled(role)) {
 		return true
 	}
-	return !slices.ContainsFunc(s.Bundled(leafCA[role], h.Seen), func(ca facts.CA) bool { return ca.SHA256 == leaf.Issuer })
+	return !slices.ContainsFunc(s.Bundled(leafCA[role], h.Seen),
+		func(ca facts.CA) bool { return ca.SHA256 == leaf.Issuer })
 }
 
-// noPair says that a running member cannot show what lies on its host, whatever its digests say, and although it may read it.
+// noPair says that a running member cannot show what lies on its host, whatever its digests say, and although it may
+// read it.
 func (h Holder) noPair(role string) bool {
 	return h.Seen.Process != nil && Mute(role, h.Seen) && h.Readable(role)
 }
@@ -104,7 +106,8 @@ func (s State) leafWanting(role string, h Holder, signer facts.CA) string {
 	case leaf.Issuer != signer.SHA256 && !s.ahead(leaf, signer):
 		return role + " certificate is not of " + caName(signer)
 	case !slices.Equal(leaf.Names, wanted.Names):
-		return fmt.Sprintf("%s certificate is for %s, want %s", role, strings.Join(leaf.Names, " "), strings.Join(wanted.Names, " "))
+		return fmt.Sprintf("%s certificate is for %s, want %s", role, strings.Join(leaf.Names, " "),
+			strings.Join(wanted.Names, " "))
 	case leaf.Algorithm != wanted.Algorithm:
 		return fmt.Sprintf("%s key is %s, want %s", role, leaf.Algorithm, wanted.Algorithm)
 	case s.Seen.Taken.After(leaf.NotAfter):

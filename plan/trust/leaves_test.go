@@ -27,21 +27,51 @@ func TestLeavesToBeIssued(t *testing.T) {
 	}{
 		{"good", "1", "1/1", nil, nil, "", false},
 		{"none", "1", "1/1", nil, func(_ *State, h *facts.Host) { h.Leaves = nil }, "no peer certificate", true},
-		{"damaged", "1", "1/1", func(l *facts.Leaf) { l.Intact = false }, nil, "peer certificate or key was changed after it was written", true},
-		{"no longer dialled so", "1", "1/1", func(l *facts.Leaf) { l.Names = []string{"10.0.0.9"} }, nil, "peer certificate is for 10.0.0.9, want 10.0.0.1 etcd-1", true},
-		{"another name", "1", "1/1", func(l *facts.Leaf) { l.Names = []string{"10.0.0.1"} }, nil, "peer certificate is for 10.0.0.1, want 10.0.0.1 etcd-1", false},
-		{"another algorithm", "1", "1/1", func(l *facts.Leaf) { l.Algorithm = "rsa-2048" }, nil, "peer key is rsa-2048, want ecdsa-p256", false},
-		{"elsewhere", "1", "1/1", func(l *facts.Leaf) { l.Dir = "/etc/ssl/peer" }, nil, "peer certificate does not lie behind the link /etc/etcd/prod/tls/peer", false},
-		{"asked for", "1", "1/1", nil, func(s *State, _ *facts.Host) { s.Wish.Replace = map[string]bool{"its": true} }, "a new peer certificate was asked for", false},
+		{
+			"damaged", "1", "1/1", func(l *facts.Leaf) { l.Intact = false }, nil,
+			"peer certificate or key was changed after it was written", true,
+		},
+		{
+			"no longer dialled so", "1", "1/1", func(l *facts.Leaf) { l.Names = []string{"10.0.0.9"} }, nil,
+			"peer certificate is for 10.0.0.9, want 10.0.0.1 etcd-1", true,
+		},
+		{
+			"another name", "1", "1/1", func(l *facts.Leaf) { l.Names = []string{"10.0.0.1"} }, nil,
+			"peer certificate is for 10.0.0.1, want 10.0.0.1 etcd-1", false,
+		},
+		{
+			"another algorithm", "1", "1/1", func(l *facts.Leaf) { l.Algorithm = "rsa-2048" }, nil,
+			"peer key is rsa-2048, want ecdsa-p256", false,
+		},
+		{
+			"elsewhere", "1", "1/1", func(l *facts.Leaf) { l.Dir = "/etc/ssl/peer" }, nil,
+			"peer certificate does not lie behind the link /etc/etcd/prod/tls/peer", false,
+		},
+		{
+			"asked for", "1", "1/1", nil, func(s *State, _ *facts.Host) { s.Wish.Replace = map[string]bool{"its": true} },
+			"a new peer certificate was asked for", false,
+		},
 		{"ended", "1", "1/1", at(-1), nil, "peer certificate ended on 2026-11-20", true},
-		{"not begun", "1", "1/1", func(l *facts.Leaf) { l.NotBefore = noon.Add(day) }, nil, "peer certificate is valid only from 2026-11-22 on", true},
+		{
+			"not begun", "1", "1/1", func(l *facts.Leaf) { l.NotBefore = noon.Add(day) }, nil,
+			"peer certificate is valid only from 2026-11-22 on", true,
+		},
 		{"near its end", "1", "1/1", at(119), nil, "peer certificate ends on 2027-03-20", false},
 		{"long before its end", "1", "1/1", at(121), nil, "", false},
-		{"cut short by its CA", "1", "1/1", at(10), func(s *State, _ *facts.Host) { s.Seen.Operator.CAs[0].NotAfter = noon.Add(10 * day) }, "", false},
+		{
+			"cut short by its CA", "1", "1/1", at(10),
+			func(s *State, _ *facts.Host) { s.Seen.Operator.CAs[0].NotAfter = noon.Add(10 * day) }, "", false,
+		},
 		{"of the old CA", "1 2", "1+2/1", nil, nil, "peer certificate is not of peer CA 2", false},
-		{"of the new CA, which one does not trust", "1 2", "1+2/2 1/1", nil, nil, "peer certificate is not of peer CA 1", false},
+		{
+			"of the new CA, which one does not trust", "1 2", "1+2/2 1/1", nil, nil, "peer certificate is not of peer CA 1",
+			false,
+		},
 		{"of the new CA, beside a dark host", "1 2", "1+2/2 dark", nil, nil, "", false},
-		{"of the new CA, and a host that is seen does not trust it", "1 2", "1+2/2 1/1 dark", nil, nil, "peer certificate is not of peer CA 1", false},
+		{
+			"of the new CA, and a host that is seen does not trust it", "1 2", "1+2/2 1/1 dark", nil, nil,
+			"peer certificate is not of peer CA 1", false,
+		},
 		{"of a CA that nobody trusts", "1r 2", "2/1", nil, nil, "peer certificate is not of peer CA 2", true},
 		{"the member is stopped", "1 2", "1+2/1", nil, func(s *State, h *facts.Host) {
 			h.Files[s.UnitPath] = facts.File{Content: []byte("ExecStart=" + strings.Join(h.Process.Args, " ") + "\n")}
@@ -57,7 +87,8 @@ func TestLeavesToBeIssued(t *testing.T) {
 		s := site(t, "peer", test.cas, test.members)
 		host := s.Hosts["etcd-1"]
 		leaf := host.Leaves["peer"]
-		leaf.SHA256, leaf.Dir, leaf.Names, leaf.Algorithm = "its", units.LeafDir(s.ConfigDir, "peer", "1"), []string{"10.0.0.1", "etcd-1"}, "ecdsa-p256"
+		leaf.SHA256, leaf.Dir, leaf.Names, leaf.Algorithm = "its", units.LeafDir(s.ConfigDir, "peer", "1"),
+			[]string{"10.0.0.1", "etcd-1"}, "ecdsa-p256"
 		leaf.NotBefore, leaf.NotAfter = noon.Add(-day), noon.Add(364*day)
 		if test.leaf != nil {
 			test.leaf(&leaf)

@@ -40,7 +40,8 @@ func (s State) Notes() []string {
 func (s State) operatorNotes() []string {
 	var found []string
 	if s.Seen.Operator.Unsealed {
-		found = append(found, "the CA keys are not encrypted to the recipients in pki { seal_to }: clusterup pki reseal mends that")
+		found = append(found,
+			"the CA keys are not encrypted to the recipients in pki { seal_to }: clusterup pki reseal mends that")
 	}
 	if len(s.Wish.Abort) > 0 && !slices.ContainsFunc(s.Wish.Abort, s.Rotating) {
 		found = append(found, "no rotation is under way that could be taken back")
@@ -64,13 +65,15 @@ func (s State) clientNotes() []string {
 	case len(names) == 0:
 		return nil
 	case late && s.accepts(plan.OldClients) && s.hold("client") == "":
-		return []string{fmt.Sprintf("%s: the newest certificate is of %s, and is refused by every member when that CA is dropped (--accept=%s)",
+		return []string{fmt.Sprintf(
+			"%s: the newest certificate is of %s, and is refused by every member when that CA is dropped (--accept=%s)",
 			listed(names), caName(live[0]), plan.OldClients)}
 	case late: // what it waits for says the rest
 		return nil
 	}
-	return []string{fmt.Sprintf("%s: the newest certificate is of %s. Clients that do not trust the next CA are cut off when members take certificates of it: "+
-		"--pause-after=trust leaves the time to give them ca.pem anew. The old CA is dropped when they have new certificates, or with --accept=%s.",
+	return []string{fmt.Sprintf(
+		"%s: the newest certificate is of %s. Clients that do not trust the next CA are cut off when members take certificates of it: "+
+			"--pause-after=trust leaves the time to give them ca.pem anew. The old CA is dropped when they have new certificates, or with --accept=%s.",
 		listed(names), caName(live[0]), plan.OldClients)}
 }
 
@@ -79,8 +82,10 @@ func (s State) takenBackNotes(live []facts.CA) []string {
 	var found []string
 	for _, ca := range live[min(1, len(live)):] {
 		if names := s.hanging(ca); len(names) > 0 {
-			found = append(found, fmt.Sprintf("%s: the newest certificate is of %s, which is taken back: issue another one afterwards, since the members refuse this one then",
-				listed(names), caName(ca)))
+			found = append(found,
+				fmt.Sprintf(
+					"%s: the newest certificate is of %s, which is taken back: issue another one afterwards, since the members refuse this one then",
+					listed(names), caName(ca)))
 		}
 	}
 	return found
@@ -94,7 +99,8 @@ func (s State) relianceNotes() []string {
 			return
 		}
 		running++
-		if leaf, ok := host.Leaves["server"]; s.Clients && (!ok || !leaf.Intact || !s.within(leaf) || s.Ended("client")) && host.Etcd == nil {
+		if leaf, ok := host.Leaves["server"]; s.Clients && (!ok || !leaf.Intact || !s.within(leaf) || s.Ended("client")) &&
+			host.Etcd == nil {
 			ended++
 		}
 	})

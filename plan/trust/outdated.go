@@ -18,7 +18,8 @@ func (s State) Outdated(name string, host facts.Host) []plan.Refusal {
 	if s.accepts(plan.ForeignCluster) {
 		return nil
 	}
-	remedy := fmt.Sprintf("run it with the operator directory as it was last: %s, above all its ca/; if that is lost for good, --accept=foreign-ca ",
+	remedy := fmt.Sprintf(
+		"run it with the operator directory as it was last: %s, above all its ca/; if that is lost for good, --accept=foreign-ca ",
 		path.Join(".clusterup", s.Cluster))
 	var found []plan.Refusal
 	ours := s.ours()
@@ -29,7 +30,8 @@ func (s State) Outdated(name string, host facts.Host) []plan.Refusal {
 		strange := slices.ContainsFunc(sums, func(sum string) bool { return !ours[sum] })
 		known := slices.ContainsFunc(sums, func(sum string) bool { return ours[sum] }) // else see Foreign
 		if strange && known && s.Written(file, role, content) {
-			found = append(found, plan.Refuse(plan.ForeignCA, name, remedy+"drops that CA: whoever has a certificate of it is refused then",
+			found = append(found, plan.Refuse(plan.ForeignCA, name,
+				remedy+"drops that CA: whoever has a certificate of it is refused then",
 				"trusts a %s CA that is not in this operator directory, beside one that is", role))
 		}
 	}

@@ -82,7 +82,8 @@ func (s State) SignerNote(signer facts.CA) string {
 	case signer.Generation == newest:
 		return fmt.Sprintf(begin+"new one, CA %d, which all members trust already", newest)
 	case len(dark) > 0:
-		return fmt.Sprintf(begin+"old one, CA %d, which all members trust: whether %s, which cannot be seen, trusts CA %d is not known. "+
+		return fmt.Sprintf(begin+
+			"old one, CA %d, which all members trust: whether %s, which cannot be seen, trusts CA %d is not known. "+
 			"Before CA %[1]d is dropped, the client needs another one: run this again when all hosts can be seen.",
 			signer.Generation, plan.Enumerate(dark), newest)
 	}

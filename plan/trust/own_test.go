@@ -31,7 +31,8 @@ func TestOwn(t *testing.T) {
 	} {
 		known := site(t, "client", test.cas, "")
 		if own, roots := fmt.Sprint(known.Own()), generations(known.Roots()); own != test.own || roots != test.roots {
-			t.Errorf("CAs %s: it shows certificates of %s and accepts %q, want %s and %q", test.cas, own, roots, test.own, test.roots)
+			t.Errorf("CAs %s: it shows certificates of %s and accepts %q, want %s and %q", test.cas, own, roots, test.own,
+				test.roots)
 		}
 	}
 }
@@ -48,7 +49,8 @@ func TestCommonBeforeItsTime(t *testing.T) {
 // A bundle has each certificate once, in the order of the generations.
 func TestPEM(t *testing.T) {
 	one, two := facts.CA{PEM: []byte("one\n")}, facts.CA{PEM: []byte("two\n")}
-	below, beside := facts.CA{PEM: []byte("three\n"), Trust: []byte("root\n")}, facts.CA{PEM: []byte("four\n"), Trust: []byte("root\n")}
+	below, beside := facts.CA{PEM: []byte("three\n"), Trust: []byte("root\n")},
+		facts.CA{PEM: []byte("four\n"), Trust: []byte("root\n")}
 	for _, test := range []struct {
 		cas  []facts.CA
 		want string

@@ -33,10 +33,12 @@ func (s State) endedRefusals(role string) []plan.Refusal {
 	if role == "client" {
 		what = "the members cannot be asked any more, so they restart with another CA while the state of the others is not known"
 	}
-	return []plan.Refusal{plan.Refuse(plan.NeedsConsent, "", "run again with --accept=downtime", "%s ended on %s: %s", caName(old), old.NotAfter.Format(time.DateOnly), what)}
+	return []plan.Refusal{plan.Refuse(plan.NeedsConsent, "", "run again with --accept=downtime", "%s ended on %s: %s",
+		caName(old), old.NotAfter.Format(time.DateOnly), what)}
 }
 
-// givenRefusals: a CA that comes from elsewhere has to be one that can be used, and has no successor that could be made here.
+// givenRefusals: a CA that comes from elsewhere has to be one that can be used, and has no successor that could be made
+// here.
 func (s State) givenRefusals(role string) []plan.Refusal {
 	if why := s.Seen.Operator.Unfit[role]; why != "" && s.onTrial(role) {
 		return []plan.Refusal{s.Unfit(role, why)}
@@ -49,9 +51,11 @@ func (s State) givenRefusals(role string) []plan.Refusal {
 	const remedy = "get the next one from whoever runs it, name it in pki of the inventory, and apply: the members are taken over to it"
 	switch {
 	case s.Wish.Generation[role] > ca.Generation:
-		return []plan.Refusal{plan.Refuse(plan.GivenCA, "", remedy, "%s was not made by clusterup, which cannot make its successor", caName(ca))}
+		return []plan.Refusal{plan.Refuse(plan.GivenCA, "", remedy,
+			"%s was not made by clusterup, which cannot make its successor", caName(ca))}
 	case s.over(ca):
-		return []plan.Refusal{plan.Refuse(plan.GivenCA, "", remedy, "%s ended on %s, and was not made by clusterup, which cannot make its successor",
+		return []plan.Refusal{plan.Refuse(plan.GivenCA, "", remedy,
+			"%s ended on %s, and was not made by clusterup, which cannot make its successor",
 			caName(ca), ca.NotAfter.Format(time.DateOnly))}
 	}
 	return nil
@@ -69,11 +73,14 @@ func (s State) lateRefusals(role string) []plan.Refusal {
 	case len(live) > 1:
 		return nil
 	}
-	i := slices.IndexFunc(s.CAs(role), func(ca facts.CA) bool { return ca.Retired && ca.Generation < live[0].Generation && s.stillTrusted(ca) })
+	i := slices.IndexFunc(s.CAs(role), func(ca facts.CA) bool {
+		return ca.Retired && ca.Generation < live[0].Generation && s.stillTrusted(ca)
+	})
 	if i < 0 {
 		return nil
 	}
-	return []plan.Refusal{plan.Refuse(plan.TooLate, "", fmt.Sprintf("clusterup rotate ca --%s goes on with it; another rotation can follow", role),
+	return []plan.Refusal{plan.Refuse(plan.TooLate, "",
+		fmt.Sprintf("clusterup rotate ca --%s goes on with it; another rotation can follow", role),
 		"%s is retired already, and nothing in use is of it any more", caName(s.CAs(role)[i]))}
 }
 
@@ -91,10 +98,12 @@ func (s State) lockedOut() []plan.Refusal {
 	running := func(ca facts.CA) bool {
 		return !s.Known(func(_ string, host facts.Host) bool { return host.Process != nil && !s.Trusts(host, ca) })
 	}
-	if stranger.Generation == 0 || slices.ContainsFunc(s.Live("client"), func(ca facts.CA) bool { return ca.Signing && running(ca) }) {
+	if stranger.Generation == 0 || slices.ContainsFunc(s.Live("client"),
+		func(ca facts.CA) bool { return ca.Signing && running(ca) }) {
 		return nil
 	}
-	return []plan.Refusal{plan.Refuse(plan.CAKeyMissing, "", fmt.Sprintf("put its key back %s, until the members have been taken over", keyPlace(stranger)),
+	return []plan.Refusal{plan.Refuse(plan.CAKeyMissing, "",
+		fmt.Sprintf("put its key back %s, until the members have been taken over", keyPlace(stranger)),
 		"the members trust %s alone, and its key is not at hand: until they trust the next CA, clusterup is a client of that one", caName(stranger))}
 }
 
@@ -106,25 +115,29 @@ func keyPlace(ca facts.CA) string {
 	return "at " + ca.KeyFile
 }
 
-// Keyless says which CA of the operator directory has lost its key, or is not there for a cluster that is. Making another one here
-// would split the cluster, whose ID is given: a new CA has to be trusted by all members before anything is signed by it (law 5).
+// Keyless says which CA of the operator directory has lost its key, or is not there for a cluster that is. Making
+// another one here would split the cluster, whose ID is given: a new CA has to be trusted by all members before
+// anything is signed by it (law 5).
 func (s State) Keyless(id facts.ID) []plan.Refusal {
 	var found []plan.Refusal
 	for _, role := range []string{"peer", "client"} {
 		switch {
 		case s.canSign(role), s.Seen.Operator.Replaced[role] != "" && len(s.CAs(role)) > 0:
 		case len(s.CAs(role)) > 0:
-			found = append(found, plan.Refuse(plan.CAKeyMissing, "", "put the key back from your backup of the operator directory's ca/",
+			found = append(found, plan.Refuse(plan.CAKeyMissing, "",
+				"put the key back from your backup of the operator directory's ca/",
 				"the operator directory has the certificate of the %s CA, but not its key", role))
 		case s.Formed || s.Started:
-			found = append(found, plan.Refuse(plan.ForeignCA, "", path.Join("put .clusterup", s.Cluster, "ca")+" back, as it was when this cluster was made",
+			found = append(found, plan.Refuse(plan.ForeignCA, "",
+				path.Join("put .clusterup", s.Cluster, "ca")+" back, as it was when this cluster was made",
 				"cluster %s exists, and the operator directory has no %s CA", id, role))
 		}
 	}
 	return found
 }
 
-// Foreign says whether the host belongs to the CAs of this operator directory. A host of another's must not get a second CA.
+// Foreign says whether the host belongs to the CAs of this operator directory. A host of another's must not get a
+// second CA.
 func (s State) Foreign(member string, host facts.Host) []plan.Refusal {
 	ours := s.ours()
 	var names []string

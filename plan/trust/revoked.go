@@ -8,8 +8,9 @@ import (
 	"github.com/clusterup/clusterup/units"
 )
 
-// etcd reads the list of revoked certificates anew at each handshake, compares serial numbers with it, and refuses everybody when it is not
-// there (client/pkg/transport/listener_tls.go, checkCRL). So it is in the flags from the beginning, and revoking takes no restart.
+// etcd reads the list of revoked certificates anew at each handshake, compares serial numbers with it, and refuses
+// everybody when it is not there (client/pkg/transport/listener_tls.go, checkCRL). So it is in the flags from the
+// beginning, and revoking takes no restart.
 
 // Lists says whether members are given a list: the client CA can sign one, or could before.
 func (s State) Lists() bool {
@@ -32,9 +33,15 @@ func (s State) List(made bool) []plan.Step {
 	case !s.Clients || !s.canList():
 		return nil
 	case len(seen.List) == 0:
-		return []plan.Step{{Kind: plan.ListRevoked, CA: "client", Why: "there is no list of revoked client certificates yet; an empty one saves a restart at the first revocation"}}
+		return []plan.Step{{
+			Kind: plan.ListRevoked, CA: "client",
+			Why: "there is no list of revoked client certificates yet; an empty one saves a restart at the first revocation",
+		}}
 	case !seen.Current || made:
-		return []plan.Step{{Kind: plan.ListRevoked, CA: "client", Why: "certificates were revoked, or another CA signs the list now"}}
+		return []plan.Step{{
+			Kind: plan.ListRevoked, CA: "client",
+			Why: "certificates were revoked, or another CA signs the list now",
+		}}
 	}
 	return nil
 }
@@ -48,9 +55,13 @@ func (s State) Revoked() units.File {
 func (s State) Revoke() []plan.Step {
 	var steps []plan.Step
 	for _, c := range s.Wish.Revoke {
-		i := slices.IndexFunc(s.Seen.Operator.Clients, func(is facts.Client) bool { return is.Serial == c.Serial && !is.Revoked })
+		i := slices.IndexFunc(s.Seen.Operator.Clients,
+			func(is facts.Client) bool { return is.Serial == c.Serial && !is.Revoked })
 		if i >= 0 {
-			steps = append(steps, plan.Step{Kind: plan.RevokeClient, Client: c.Name, Serial: c.Serial, Why: "its certificate " + c.Serial + " is to be refused from now on"})
+			steps = append(steps, plan.Step{
+				Kind: plan.RevokeClient, Client: c.Name, Serial: c.Serial,
+				Why: "its certificate " + c.Serial + " is to be refused from now on",
+			})
 		}
 	}
 	return steps

@@ -10,9 +10,10 @@ import (
 	"github.com/clusterup/clusterup/units"
 )
 
-// A CA is rotated in three phases, each of which the facts show: all members trust the next generation beside the old one; then it signs
-// their leaves; then the old one is retired, and trusted no more (a bundle is read only at a start, etcd issue 11555, so the first and the
-// last phase restart every member; leaves are read at each handshake). It goes on by itself wherever it was left.
+// A CA is rotated in three phases, each of which the facts show: all members trust the next generation beside the old
+// one; then it signs their leaves; then the old one is retired, and trusted no more (a bundle is read only at a start,
+// etcd issue 11555, so the first and the last phase restart every member; leaves are read at each handshake). It goes
+// on by itself wherever it was left.
 
 // Phases after which a rotation can be made to wait.
 const (
@@ -28,7 +29,8 @@ func (s State) hold(role string) string {
 	return s.Seen.Operator.Holds[role]
 }
 
-// Rotating says that a rotation is under way, forwards or back: there are two CAs, or one that is retired is still trusted.
+// Rotating says that a rotation is under way, forwards or back: there are two CAs, or one that is retired is still
+// trusted.
 func (s State) Rotating(role string) bool {
 	if n := len(s.Live(role)); n != 1 {
 		return n > 1
@@ -46,7 +48,8 @@ func (s State) relies(host facts.Host, ca facts.CA) bool {
 	return units.Flag(s.Command(host), BundleFlag[ca.Role]) != "" && s.Trusts(host, ca)
 }
 
-// Urgent are the steps that make, hold and take back CAs, and that cannot wait for anything: without a CA nothing else can be done.
+// Urgent are the steps that make, hold and take back CAs, and that cannot wait for anything: without a CA nothing else
+// can be done.
 func (s State) Urgent() []plan.Step {
 	var steps []plan.Step
 	for _, role := range Roles {
@@ -69,7 +72,8 @@ func (s State) Urgent() []plan.Step {
 		}
 		for _, ca := range s.dropped(role) {
 			steps = append(steps, plan.Step{
-				Kind: plan.RetireCA, CA: role, Generation: ca.Generation, Why: "all members have dropped it already, which this operator directory does not know",
+				Kind: plan.RetireCA, CA: role, Generation: ca.Generation,
+				Why: "all members have dropped it already, which this operator directory does not know",
 			})
 		}
 		steps = append(steps, s.takenBack(role)...)
@@ -114,14 +118,21 @@ func (s State) Rotate() *plan.Stage {
 	}
 	switch {
 	case len(begin) > 0:
-		return &plan.Stage{Name: "make the next CA", Gate: "all members serve, and run what is wanted", Width: 1, Steps: begin}
+		return &plan.Stage{
+			Name: "make the next CA", Gate: "all members serve, and run what is wanted", Width: 1,
+			Steps: begin,
+		}
 	case len(end) > 0:
-		return &plan.Stage{Name: "retire the old CA", Gate: "every member trusts the new one, and serves a certificate of it", Width: 1, Steps: end}
+		return &plan.Stage{
+			Name: "retire the old CA", Gate: "every member trusts the new one, and serves a certificate of it",
+			Width: 1, Steps: end,
+		}
 	}
 	return nil
 }
 
-// begin makes the next generation when it is asked for or due. Clients of a CA that ends get the time to learn of the next one.
+// begin makes the next generation when it is asked for or due. Clients of a CA that ends get the time to learn of the
+// next one.
 func (s State) begin(role string) []plan.Step {
 	live := s.Live(role)
 	if s.Rotating(role) || len(live) == 0 || s.goesBack(role) {
@@ -153,7 +164,8 @@ func (s State) retire(role string) []plan.Step {
 	for _, ca := range live[:len(live)-1] {
 		why := caName(newest) + " has signed all that is in use"
 		if names := s.hanging(ca); len(names) > 0 {
-			why = fmt.Sprintf("%s has signed all that members use; no member accepts %s any more (--accept=%s)", caName(newest), listed(names), plan.OldClients)
+			why = fmt.Sprintf("%s has signed all that members use; no member accepts %s any more (--accept=%s)", caName(newest),
+				listed(names), plan.OldClients)
 		}
 		steps = append(steps, plan.Step{Kind: plan.RetireCA, CA: role, Generation: ca.Generation, Why: why})
 	}
@@ -165,7 +177,9 @@ func (s State) waits(role string) string {
 	live := s.Live(role)
 	newest := live[len(live)-1]
 	if !newest.Signing {
-		return fmt.Sprintf("the key of %s is not at hand; put it back %s, or take the rotation back (clusterup rotate ca --%s --abort)", caName(newest), keyPlace(newest), role)
+		return fmt.Sprintf(
+			"the key of %s is not at hand; put it back %s, or take the rotation back (clusterup rotate ca --%s --abort)",
+			caName(newest), keyPlace(newest), role)
 	}
 	if hold := s.hold(role); hold != "" {
 		return s.paused(role, hold)
@@ -184,7 +198,8 @@ func (s State) waits(role string) string {
 	}
 	for _, ca := range live[:len(live)-1] {
 		if names := s.hanging(ca); len(names) > 0 {
-			return fmt.Sprintf("the newest certificate of %s is of %s; issue another one (clusterup cert issue), or drop that CA all the same with --accept=old-clients",
+			return fmt.Sprintf(
+				"the newest certificate of %s is of %s; issue another one (clusterup cert issue), or drop that CA all the same with --accept=old-clients",
 				listed(names), caName(ca))
 		}
 	}
@@ -216,7 +231,8 @@ func (s State) paused(role, hold string) string {
 	return text
 }
 
-// hanging are the names of clients whose newest certificate that is good is of a CA. Those of a CA that was taken back are not.
+// hanging are the names of clients whose newest certificate that is good is of a CA. Those of a CA that was taken back
+// are not.
 func (s State) hanging(ca facts.CA) []string {
 	if ca.Role != "client" {
 		return nil
@@ -224,7 +240,8 @@ func (s State) hanging(ca facts.CA) []string {
 	retired := slices.DeleteFunc(s.CAs("client"), func(other facts.CA) bool { return !other.Retired })
 	newest := map[string]facts.Client{}
 	for _, c := range s.Seen.Operator.Clients {
-		gone := c.Generation != ca.Generation && slices.ContainsFunc(retired, func(other facts.CA) bool { return other.Generation == c.Generation })
+		gone := c.Generation != ca.Generation &&
+			slices.ContainsFunc(retired, func(other facts.CA) bool { return other.Generation == c.Generation })
 		if c.Revoked || gone || !s.Seen.Taken.Before(c.NotAfter) {
 			continue
 		}

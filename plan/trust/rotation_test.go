@@ -99,8 +99,14 @@ func TestClientsHoldARotationUp(t *testing.T) {
 		}, "the newest certificate of clients a, b, c and 2 more is of client CA 1"},
 		{"one that has another", func(s *State) { s.client("app", "a", 1, 90); s.client("app", "b", 2, 300) }, ""},
 		{"one whose certificate has ended", func(s *State) { s.client("app", "a", 1, -1) }, ""},
-		{"one that is revoked", func(s *State) { s.client("app", "a", 1, 90); s.Seen.Operator.Clients[0].Revoked = true }, ""},
-		{"one that was given up", func(s *State) { s.client("app", "a", 1, 90); s.Accept = []plan.Risk{plan.OldClients} }, ""},
+		{
+			"one that is revoked", func(s *State) { s.client("app", "a", 1, 90); s.Seen.Operator.Clients[0].Revoked = true },
+			"",
+		},
+		{
+			"one that was given up", func(s *State) { s.client("app", "a", 1, 90); s.Accept = []plan.Risk{plan.OldClients} },
+			"",
+		},
 	} {
 		s := site(t, "client", "1 2", "1+2/2 1+2/2 1+2/2")
 		test.change(&s)
@@ -181,11 +187,26 @@ func TestRefusals(t *testing.T) {
 		wish                     Wish
 		kind, reason             string
 	}{
-		{"a successor to another's CA", "peer", "1g", "1/1", Wish{Generation: map[string]int{"peer": 2}}, "given-ca", "peer CA 1 was not made by clusterup"},
+		{
+			"a successor to another's CA", "peer", "1g", "1/1",
+			Wish{Generation: map[string]int{"peer": 2}},
+			"given-ca",
+			"peer CA 1 was not made by clusterup",
+		},
 		{"one that is there", "peer", "1g", "1/1", Wish{Generation: map[string]int{"peer": 1}}, "", ""},
 		{"another's CA has ended", "peer", "1 2ge", "1+2/1", Wish{}, "given-ca", "peer CA 2 ended on 2026-11-20"},
-		{"back to a CA that has ended", "peer", "1e 2", "1+2/2", Wish{Abort: []string{"peer"}}, "too-late", "peer CA 1 ended on 2026-11-20"},
-		{"back to one that is retired", "peer", "1r 2", "1+2/2 2/2", Wish{Abort: []string{"peer"}}, "too-late", "peer CA 1 is retired already"},
+		{
+			"back to a CA that has ended", "peer", "1e 2", "1+2/2",
+			Wish{Abort: []string{"peer"}},
+			"too-late",
+			"peer CA 1 ended on 2026-11-20",
+		},
+		{
+			"back to one that is retired", "peer", "1r 2", "1+2/2 2/2",
+			Wish{Abort: []string{"peer"}},
+			"too-late",
+			"peer CA 1 is retired already",
+		},
 		{"back in time", "peer", "1 2", "1+2/2", Wish{Abort: []string{"peer"}}, "", ""},
 		{"back of another role", "peer", "1e 2", "1+2/2", Wish{Abort: []string{"client"}}, "", ""},
 		{"locked out", "client", "1k 2", "1/1 1+2/1", Wish{}, "ca-key-missing", "the members trust client CA 1 alone"},

@@ -35,7 +35,10 @@ func (s State) rotation(role string) Rotation {
 	newest := live[len(live)-1]
 	if len(live) == 1 {
 		other := cas[slices.IndexFunc(cas, func(ca facts.CA) bool { return ca.Retired && s.stillTrusted(ca) })]
-		return Rotation{Role: role, From: other.Generation, To: newest.Generation, Phase: "drop", Back: other.Generation > newest.Generation}
+		return Rotation{
+			Role: role, From: other.Generation, To: newest.Generation, Phase: "drop",
+			Back: other.Generation > newest.Generation,
+		}
 	}
 	r := Rotation{Role: role, From: live[0].Generation, To: newest.Generation, Phase: "drop", Hold: s.hold(role)}
 	signer, _ := s.Signer(role)

@@ -105,7 +105,8 @@ func (s State) Issue(leaf *plan.Leaf, host *facts.Host) {
 	made := facts.Leaf{
 		Role: leaf.Role, Dir: units.LeafDir(leaf.ConfigDir, leaf.Role, "new"), Intact: true, Issuer: signer.SHA256,
 		SHA256:  fmt.Sprintf("%s %s of %s, %s", plan.Placeholder, leaf.CN, signer.SHA256, s.Seen.Taken.Format(time.RFC3339)),
-		Subject: leaf.CN, Algorithm: leaf.Algorithm, Names: leaf.Names, NotBefore: s.Seen.Taken, NotAfter: s.Seen.Taken.Add(leaf.Lifetime),
+		Subject: leaf.CN, Algorithm: leaf.Algorithm, Names: leaf.Names, NotBefore: s.Seen.Taken,
+		NotAfter: s.Seen.Taken.Add(leaf.Lifetime),
 	}
 	if signer.NotAfter.Before(made.NotAfter) {
 		made.NotAfter = signer.NotAfter

@@ -45,11 +45,12 @@ const (
 
 // Wish is what an operator asks for beyond the inventory.
 type Wish struct {
-	Generation map[string]int    // role → the least generation of its CA; one that is not there is made. See State.Rotate
-	Hold       map[string]string // role → the phase after which the rotation of its CA waits, "": none; a role that is not in it stays as it is
-	Abort      []string          // roles of CAs whose rotation is to be taken back
-	Revoke     []facts.Client    // client certificates that are to be refused
-	Replace    map[string]bool   // SHA-256 of leaves that are not to stay in use
+	Generation map[string]int // role → the least generation of its CA; one that is not there is made. See State.Rotate
+	// role → the phase after which the rotation of its CA waits, "": none; a role that is not in it stays as it is
+	Hold    map[string]string
+	Abort   []string        // roles of CAs whose rotation is to be taken back
+	Revoke  []facts.Client  // client certificates that are to be refused
+	Replace map[string]bool // SHA-256 of leaves that are not to stay in use
 }
 
 // Holder is a member that has certificates, or is to have them.

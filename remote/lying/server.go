@@ -140,7 +140,8 @@ func (h *Host) session(channel ssh.Channel, requests <-chan *ssh.Request) {
 		_ = r.Reply(true, nil)
 		h.all.Go(func() { ssh.DiscardRequests(requests) })
 		status := h.answer(command.Line, channel)
-		_, _ = channel.SendRequest("exit-status", false, ssh.Marshal(&struct{ Status uint32 }{uint32(status)})) //nolint:gosec // 0 to 255
+		_, _ = channel.SendRequest("exit-status", false,
+			ssh.Marshal(&struct{ Status uint32 }{uint32(status)})) //nolint:gosec // 0 to 255
 		return
 	}
 }
