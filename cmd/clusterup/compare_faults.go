@@ -152,10 +152,19 @@ func (c *comparing) looked(seen facts.Snapshot) error {
 	return appendLine(c.file, string(line))
 }
 
-// elected says whether the members have had an election that the stage was no reason for.
+// elected says whether the members have had an election that the stage was no reason for, or are about to: one that it
+// left alone served reads, and does not.
 func elected(before, seen facts.Snapshot, stage plan.Stage) bool {
+	for name, was := range before.Hosts {
+		is := seen.Hosts[name]
+		alone := !slices.ContainsFunc(stage.Steps, func(s plan.Step) bool { return s.Host == name && s.Kind.Traits().Serves })
+		if alone && was.Reads && is.Process != nil && !is.Reads {
+			return true
+		}
+	}
 	was, is := latestTerm(before), latestTerm(seen)
-	disturbs := slices.ContainsFunc(stage.Steps, func(s plan.Step) bool { return s.Kind == plan.MoveLeader || s.Kind.Traits().Serves })
+	disturbs := slices.ContainsFunc(stage.Steps,
+		func(s plan.Step) bool { return s.Kind == plan.MoveLeader || s.Kind.Traits().Serves })
 	return was > 0 && is > was && (!disturbs || is > was+1)
 }
 
