@@ -12,9 +12,10 @@ import (
 )
 
 // askAgain asks members once more that were asked in the middle of an election, until it is over, for as long as one
-// takes: what is decided rests on who serves and who leads, and a moment without a leader is no reason to refuse.
+// takes: what is decided rests on who serves and who leads, and a moment without a leader is no reason to refuse. One
+// that names another leader than a quorum does is asked once more, and no longer: it may lie.
 func askAgain(ctx context.Context, s *facts.Snapshot, src Source) {
-	if !elects(s) {
+	if !elects(s) && !disputed(s) {
 		return
 	}
 	defer agree(s) // other members may be believed now
@@ -31,15 +32,11 @@ func askAgain(ctx context.Context, s *facts.Snapshot, src Source) {
 	}
 }
 
-// elects says that there was an election when members were asked: those that serve reads do not name the same leader,
-// or a quorum answers and none serves reads. While a host is dark, whose member may have led, also if one of a quorum
-// that answers serves none: what is decided without that host rests on who serves of the others.
+// elects says that there was an election when members were asked: a quorum of the listed voters answers, and none names
+// one leader and serves reads. While a host is dark, whose member may have led, also if one that answers serves none:
+// what is decided without that host rests on who serves of the others.
 func elects(s *facts.Snapshot) bool {
-	voters := answered(s, func(h facts.Host) bool { return !h.Etcd.Learner })
-	reading := answered(s, func(h facts.Host) bool { return h.Reads })
-	if slices.ContainsFunc(reading, func(h facts.Host) bool { return h.Etcd.Leader != reading[0].Etcd.Leader }) {
-		return true
-	}
+	voters := voters(s)
 	listed := 0
 	for _, m := range s.Members {
 		if !m.Learner {
@@ -50,7 +47,33 @@ func elects(s *facts.Snapshot) bool {
 	if listed == 0 || len(voters) < quorum {
 		return false
 	}
-	return len(reading) < quorum || dark(s) && len(reading) < len(voters)
+	named, most, reading := map[facts.ID]int{}, 0, 0
+	for _, h := range voters {
+		if !h.Reads {
+			continue
+		}
+		reading++
+		if h.Etcd.Leader != 0 {
+			named[h.Etcd.Leader]++
+			most = max(most, named[h.Etcd.Leader])
+		}
+	}
+	return most < quorum || dark(s) && reading < len(voters)
+}
+
+// disputed says that those who serve reads do not name the same leader.
+func disputed(s *facts.Snapshot) bool {
+	reading := slices.DeleteFunc(voters(s), func(h facts.Host) bool { return !h.Reads })
+	return slices.ContainsFunc(reading, func(h facts.Host) bool { return h.Etcd.Leader != reading[0].Etcd.Leader })
+}
+
+// voters are the hosts that answered as voters of the cluster's member list.
+func voters(s *facts.Snapshot) []facts.Host {
+	return answered(s, func(h facts.Host) bool {
+		return h.Etcd.ClusterID == s.Cluster && slices.ContainsFunc(s.Members, func(m facts.Listed) bool {
+			return m.ID == h.Etcd.MemberID && !m.Learner
+		})
+	})
 }
 
 func dark(s *facts.Snapshot) bool {
@@ -62,25 +85,41 @@ func dark(s *facts.Snapshot) bool {
 	return false
 }
 
-// election is how long one takes at most, by what members run with: a few election timeouts, of a second each where
-// none says otherwise.
+// election is how long one takes at most: a few election timeouts, as half of the members run with them, or a second
+// where they do not say; and 15 seconds in any case, since hosts are not believed.
 func election(s *facts.Snapshot) time.Duration {
-	longest := time.Second
-	for _, host := range answered(s, func(h facts.Host) bool { return h.Process != nil }) {
-		for _, arg := range host.Process.Args {
-			text, _ := strings.CutPrefix(arg, "--election-timeout=")
-			if ms, err := strconv.ParseUint(text, 10, 16); err == nil { // etcd takes 50 s at most
-				longest = max(longest, time.Duration(ms)*time.Millisecond)
+	var timeouts []time.Duration
+	for _, host := range voters(s) {
+		timeout := time.Second
+		if host.Process != nil {
+			ms, err := strconv.ParseUint(argument(host.Process.Args, "--election-timeout="), 10, 16)
+			if err == nil && ms > 0 {
+				timeout = time.Duration(ms) * time.Millisecond
 			}
 		}
+		timeouts = append(timeouts, timeout)
 	}
-	return time.Second + 3*longest
+	if len(timeouts) == 0 {
+		return 4 * time.Second
+	}
+	slices.Sort(timeouts)
+	return min(time.Second+3*timeouts[len(timeouts)/2], 15*time.Second)
+}
+
+// argument is the value of a flag that is written as NAME=VALUE; empty: it is not there.
+func argument(args []string, name string) string {
+	for _, arg := range args {
+		if value, ok := strings.CutPrefix(arg, name); ok {
+			return value
+		}
+	}
+	return ""
 }
 
 // askLeader asks all members that answered whom they take for the leader, and those that served no read for one. What
 // they do not tell now stays as it was told. False: for one of them, waiting does not help.
 func askLeader(ctx context.Context, s *facts.Snapshot, etcd Etcd) bool {
-	hosts := answered(s, func(h facts.Host) bool { return !h.Etcd.Learner })
+	hosts := voters(s)
 	errs := make([]error, len(hosts))
 	var wg sync.WaitGroup
 	for i := range hosts {

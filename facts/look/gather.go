@@ -1,6 +1,7 @@
 package look
 
 import (
+	"cmp"
 	"context"
 	"crypto/x509"
 	"errors"
@@ -211,13 +212,8 @@ func (l looker) tell(name string, err error) {
 
 // serving is the client URL that a process advertises, else the one that is wanted.
 func serving(args []string, wanted string) string {
-	for _, arg := range args {
-		if urls, ok := strings.CutPrefix(arg, "--advertise-client-urls="); ok {
-			first, _, _ := strings.Cut(urls, ",")
-			return first
-		}
-	}
-	return wanted
+	first, _, _ := strings.Cut(argument(args, "--advertise-client-urls="), ",")
+	return cmp.Or(first, wanted)
 }
 
 // offset is how far a clock read somewhere between sent and received is off; zero while that journey can explain it.

@@ -430,7 +430,7 @@ func TestGatherUntilElected(t *testing.T) {
 				site.etcd.members["https://a"] = fakeMember{status: facts.Status{MemberID: 3, Leader: 9}, members: list}
 				site.etcd.members["https://b"] = fakeMember{status: facts.Status{MemberID: 9, Leader: 9}, members: list}
 				if test.third {
-					site = newSite(t, map[string]string{"a": "running-debian11", "b": "waldir-debian13", "c": "running-debian11"})
+					site = newSite(t, map[string]string{"a": "running-debian11", "b": "waldir-debian13", "c": "replaced-debian12"})
 					list[len(list)-1] = facts.Listed{ID: 12, Name: "c"}
 					for name, id := range map[string]facts.ID{"a": 3, "b": 9, "c": 12} {
 						site.etcd.members["https://"+name] = fakeMember{status: facts.Status{MemberID: id, Leader: 9}, members: list}
@@ -498,6 +498,42 @@ func TestGatherElection(t *testing.T) {
 		s := gather(t, src)
 		if asked != 2*test.asks || test.asks == 2 && s.Hosts["a"].Etcd.Leader != 9 {
 			t.Errorf("%s: asked %d times, and then %+v", name, asked, s.Hosts["a"].Etcd)
+		}
+	}
+}
+
+// Nobody can have a look wait for ever: not one that names another leader than a quorum does, nor one that is of another
+// cluster, nor one that says it takes a minute to elect.
+func TestElects(t *testing.T) {
+	member := func(id, leader facts.ID, reads bool, args ...string) facts.Host {
+		return facts.Host{Machine: facts.Machine{Name: id.String()}, Member: facts.Member{
+			Process: &facts.Process{Args: args}, Listed: []facts.Listed{},
+			Etcd: &facts.Status{ClusterID: 7, MemberID: id, Leader: leader}, Reads: reads,
+		}}
+	}
+	stranger := member(3, 3, true)
+	stranger.Etcd.ClusterID = 8
+	const slow = "--election-timeout=65535"
+	for name, test := range map[string]struct {
+		third            facts.Host
+		first            facts.Host
+		elects, disputed bool
+		longest          time.Duration
+	}{
+		"all agree":               {member(3, 1, true), member(1, 1, true), false, false, 4 * time.Second},
+		"one names another":       {member(3, 3, true, slow), member(1, 1, true), false, true, 4 * time.Second},
+		"one serves none":         {member(3, 0, false), member(1, 1, true), false, false, 4 * time.Second},
+		"two serve none":          {member(3, 0, false), member(1, 0, false), true, false, 4 * time.Second},
+		"two name no leader":      {member(3, 0, true), member(1, 0, true), true, true, 4 * time.Second},
+		"one of another cluster":  {stranger, member(1, 1, true), false, false, 4 * time.Second},
+		"most take long to elect": {member(3, 1, false, slow), member(1, 1, false, slow), true, false, 15 * time.Second},
+	} {
+		s := &facts.Snapshot{
+			Cluster: 7, Members: []facts.Listed{{ID: 1}, {ID: 2}, {ID: 3}, {ID: 4, Learner: true}},
+			Hosts: map[string]facts.Host{"1": test.first, "2": member(2, 1, true), "3": test.third},
+		}
+		if elects(s) != test.elects || disputed(s) != test.disputed || election(s) != test.longest {
+			t.Errorf("%s: elects %t, disputed %t, for %s", name, elects(s), disputed(s), election(s))
 		}
 	}
 }
