@@ -120,6 +120,7 @@ type comparing struct {
 // comparison is what was expected and what was seen after one stage. The snapshots are there only where these differ.
 type comparison struct {
 	Stage     string          `json:"stage"`
+	Elected   bool            `json:"elected,omitempty"` // nothing was compared: there was an election
 	Kinds     []plan.Kind     `json:"kinds"`
 	Expected  []string        `json:"expected"`
 	Seen      []string        `json:"seen"`
@@ -138,13 +139,17 @@ func (c *comparing) looked(seen facts.Snapshot) error {
 		return fmt.Errorf("compare: there is no stage any more where %q was: %w", done, err)
 	}
 	if elected(before, seen, *stage) { // which no model foresees, and the rest of the plan goes by who leads
-		return nil
+		return c.write(comparison{Stage: done, Elected: true})
 	}
 	simulated := known(c.want, etcd.Simulate(c.want, before, *stage), seen, *stage)
 	result := comparison{Stage: done, Kinds: kinds(*stage), Expected: c.rest(simulated), Seen: c.rest(seen)}
 	if stage.Name != done || !slices.Equal(result.Expected, result.Seen) {
 		result.Simulated, result.Looked = &simulated, &seen
 	}
+	return c.write(result)
+}
+
+func (c *comparing) write(result comparison) error {
 	line, err := json.Marshal(result)
 	if err != nil {
 		return fmt.Errorf("compare: %w", err)
@@ -152,16 +157,8 @@ func (c *comparing) looked(seen facts.Snapshot) error {
 	return appendLine(c.file, string(line))
 }
 
-// elected says whether the members have had an election that the stage was no reason for, or are about to: one that it
-// left alone served reads, and does not.
+// elected says whether the members have had an election that the stage was no reason for.
 func elected(before, seen facts.Snapshot, stage plan.Stage) bool {
-	for name, was := range before.Hosts {
-		is := seen.Hosts[name]
-		alone := !slices.ContainsFunc(stage.Steps, func(s plan.Step) bool { return s.Host == name && s.Kind.Traits().Serves })
-		if alone && was.Reads && is.Process != nil && !is.Reads {
-			return true
-		}
-	}
 	was, is := latestTerm(before), latestTerm(seen)
 	disturbs := slices.ContainsFunc(stage.Steps,
 		func(s plan.Step) bool { return s.Kind == plan.MoveLeader || s.Kind.Traits().Serves })

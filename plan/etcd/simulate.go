@@ -225,13 +225,24 @@ func simulateCluster(w Want, s facts.Snapshot) facts.Snapshot {
 	var running []string
 	var leader facts.ID
 	var applied uint64
+	shut := func(facts.Host) bool { return false } // it lets nobody in before it restarts with another CA
+	if slices.ContainsFunc(s.Operator.CAs, func(ca facts.CA) bool {
+		return ca.Role == "client" && !s.Taken.Before(ca.NotAfter)
+	}) {
+		state := trustOf(w, s)
+		shut = func(host facts.Host) bool { return !state.LetsIn(host) }
+	}
 	for _, m := range w.Cluster.Members {
 		host := s.Hosts[m.Name]
 		if host.Process == nil || !host.Data.WAL {
 			continue
 		}
 		running = append(running, m.Name)
-		if host.Denied { // it leads perhaps, and does not say so
+		if shut(host) {
+			host.Etcd, host.Reads = nil, false
+			s.Hosts[m.Name] = host
+		}
+		if host.Denied || shut(host) { // it leads perhaps, and does not say so
 			continue
 		}
 		if host.Etcd != nil {
@@ -247,7 +258,7 @@ func simulateCluster(w Want, s facts.Snapshot) facts.Snapshot {
 	downgrade := inFlight(s, running)
 	for _, name := range running {
 		host := s.Hosts[name]
-		if host.Denied {
+		if host.Denied || shut(host) {
 			continue
 		}
 		runs := cmp.Or(binAt(host.Process.Args[0]).version, w.Cluster.Version)
