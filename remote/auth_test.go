@@ -305,9 +305,9 @@ func TestKeyIsNotEnough(t *testing.T) {
 	}{
 		"a second method": {
 			func(c *ssh.ServerConfig, _ net.Conn) {
-				c.VerifiedPublicKeyCallback = func(ssh.ConnMetadata, ssh.PublicKey, *ssh.Permissions, string) (*ssh.Permissions,
-					error,
-				) {
+				c.VerifiedPublicKeyCallback = func(
+					ssh.ConnMetadata, ssh.PublicKey, *ssh.Permissions, string,
+				) (*ssh.Permissions, error) {
 					return nil, &ssh.PartialSuccessError{Next: ssh.ServerAuthCallbacks{PasswordCallback: password}}
 				}
 			},
@@ -317,9 +317,9 @@ func TestKeyIsNotEnough(t *testing.T) {
 			func(c *ssh.ServerConfig, conn net.Conn) {
 				var early ssh.ServerPreAuthConn
 				c.PreAuthConnCallback = func(pre ssh.ServerPreAuthConn) { early = pre }
-				c.VerifiedPublicKeyCallback = func(ssh.ConnMetadata, ssh.PublicKey, *ssh.Permissions, string) (*ssh.Permissions,
-					error,
-				) {
+				c.VerifiedPublicKeyCallback = func(
+					ssh.ConnMetadata, ssh.PublicKey, *ssh.Permissions, string,
+				) (*ssh.Permissions, error) {
 					early.SendAuthBanner("Your account\x1b[2K has expired.\n") //nolint:errcheck // then the text is missing below
 					conn.Close()
 					return nil, errors.New("gone")

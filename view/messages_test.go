@@ -18,12 +18,12 @@ import (
 
 var (
 	// noProduct are folders of what no operator runs.
-	noProduct = []string{"acceptance", "examples", "lab", "apply/hosttest", "remote/lying", "facts/lines/linestest"}
+	noProduct = []string{"acceptance", "examples", "lab/pack", "apply/hosttest", "remote/lying", "facts/lines/linestest"}
 	// prose is text of more than one word, which is for people.
 	prose = regexp.MustCompile(`(?i)[a-z]{2}[^ ]*\s+[a-z%"(]|: %w`)
 	// code is a line for a shell, for systemd or for a regular expression.
 	code = regexp.MustCompile(
-		`[;|&] ?(do|done|then|fi|else|exit|echo|printf|mv|rm|sync)\b|2>|/dev/null|\[\^|\\s|\\\[|^(rm|mv|ln|mkdir|chown|chmod|sync|printf|systemctl|tar|head|test|for|if|ExecStart|\[Unit) [-"'$\[]`)
+		`[;|&] ?(done|fi|echo|printf|mv|rm|sync)\b|(?s:[\n$].*; (do|then|else|exit)\b|; (do|then|else|exit)\b.*[\n$])|2>|/dev/null|\[\^|\\s|\\\[|^(rm|mv|ln|mkdir|chown|chmod|sync|printf|systemctl|tar|head|test|for|if|ExecStart|\[Unit) [-"'$\[]`)
 )
 
 // Every message that the product may show stands in testdata/messages.txt, so that a change of words is seen in review.

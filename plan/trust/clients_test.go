@@ -103,7 +103,7 @@ func TestClientSigner(t *testing.T) {
 		{"1 2", "1+2/2 dark 1+2/1", 2, "of the new one, CA 2"}, // the leaf proves it
 		{
 			"1 2", "1+2/1 dark dark", 1,
-			"whether etcd-2 and etcd-3, which cannot be seen, trusts CA 2 is not known. Before CA 1 is dropped",
+			"it is not known whether CA 2 is trusted by etcd-2 and etcd-3, which cannot be seen. Before CA 1 is dropped",
 		},
 		{"1k 2", "1/1 1/1 1/1", 0, ""},
 		{"1e 2", "1/1 1/1 1/1", 0, ""},

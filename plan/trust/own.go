@@ -83,9 +83,9 @@ func (s State) SignerNote(signer facts.CA) string {
 		return fmt.Sprintf(begin+"new one, CA %d, which all members trust already", newest)
 	case len(dark) > 0:
 		return fmt.Sprintf(begin+
-			"old one, CA %d, which all members trust: whether %s, which cannot be seen, trusts CA %d is not known. "+
+			"old one, CA %d, which all members trust: it is not known whether CA %d is trusted by %s, which cannot be seen. "+
 			"Before CA %[1]d is dropped, the client needs another one: run this again when all hosts can be seen.",
-			signer.Generation, plan.Enumerate(dark), newest)
+			signer.Generation, newest, plan.Enumerate(dark))
 	}
 	return fmt.Sprintf(begin+"old one, CA %d: not every member trusts CA %d yet", signer.Generation, newest)
 }

@@ -1,6 +1,7 @@
 package trust
 
 import (
+	"bytes"
 	"fmt"
 	"slices"
 	"strings"
@@ -231,17 +232,15 @@ func (s State) paused(role, hold string) string {
 	return text
 }
 
-// hanging are the names of clients whose newest certificate that is good is of a CA. Those of a CA that was taken back
-// are not.
+// hanging are the names of clients whose newest certificate that is good is accepted for the sake of a CA: it is of that
+// one, or of a retired one whose root no other live CA has. Those of a CA that was taken back are not.
 func (s State) hanging(ca facts.CA) []string {
 	if ca.Role != "client" {
 		return nil
 	}
-	retired := slices.DeleteFunc(s.CAs("client"), func(other facts.CA) bool { return !other.Retired })
 	newest := map[string]facts.Client{}
 	for _, c := range s.Seen.Operator.Clients {
-		gone := c.Generation != ca.Generation &&
-			slices.ContainsFunc(retired, func(other facts.CA) bool { return other.Generation == c.Generation })
+		gone := c.Generation != ca.Generation && s.CARetired(c)
 		if c.Revoked || gone || !s.Seen.Taken.Before(c.NotAfter) {
 			continue
 		}
@@ -251,12 +250,23 @@ func (s State) hanging(ca facts.CA) []string {
 	}
 	var names []string
 	for name, c := range newest {
-		if c.Generation == ca.Generation {
+		if s.restsOn(c, ca) {
 			names = append(names, name)
 		}
 	}
 	slices.Sort(names)
 	return names
+}
+
+// restsOn says that a certificate which members accept is refused once a live CA is dropped.
+func (s State) restsOn(c facts.Client, ca facts.CA) bool {
+	sameRoot := func(other facts.CA) bool { return bytes.Equal(other.Trusted(), ca.Trusted()) }
+	return c.Generation == ca.Generation ||
+		slices.ContainsFunc(s.CAs("client"), func(other facts.CA) bool {
+			return other.Generation == c.Generation && other.Retired && sameRoot(other)
+		}) && !slices.ContainsFunc(s.Live("client"), func(other facts.CA) bool {
+			return other.Generation != ca.Generation && sameRoot(other)
+		})
 }
 
 // listed is "client app", "clients app and web", "clients a, b, c and 4 more".

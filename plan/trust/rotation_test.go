@@ -119,6 +119,25 @@ func TestClientsHoldARotationUp(t *testing.T) {
 	}
 }
 
+// A certificate of a retired CA is accepted as long as a live one has the same root, and hangs on the last of those.
+func TestClientsOfASharedRoot(t *testing.T) {
+	for _, test := range []struct{ cas, members, hang string }{
+		{"1rs 2s 3", "2+3/3 2+3/3 2+3/3", "app"},
+		{"1rs 2s 3s", "2+3/3 2+3/3 2+3/3", ""},
+		{"1r 2s 3", "2+3/3 2+3/3 2+3/3", ""},
+		{"1rs 2 3s", "2+3/3 2+3/3 2+3/3", ""},
+	} {
+		s := site(t, "client", test.cas, test.members)
+		s.client("app", "a", 1, 90)
+		if got := strings.Join(s.hanging(s.ca(t, "client", "2")), " "); got != test.hang {
+			t.Errorf("CAs %s, members %s: on CA 2 hang %q, want %q", test.cas, test.members, got, test.hang)
+		}
+		if drops := told(s.retire("client")) != ""; drops != (test.hang == "") {
+			t.Errorf("CAs %s, members %s: CA 2 is dropped: %v", test.cas, test.members, drops)
+		}
+	}
+}
+
 // What every member has dropped is retired here too, and nothing else is.
 func TestDroppedByMembers(t *testing.T) {
 	for _, test := range []struct{ cas, members, want string }{
