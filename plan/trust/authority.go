@@ -166,8 +166,8 @@ func (s State) Ended(role string) bool {
 	return asks && len(live) > 0 && !good && s.over(live[0])
 }
 
-// LetsIn says whether a member that runs lets any client in: it asks for no certificate, or a CA that it was started with
-// has not ended.
+// LetsIn says whether a member that runs lets any client in: it asks for no certificate, or a CA that it was started
+// with has not ended.
 func (s State) LetsIn(host facts.Host) bool {
 	return units.Flag(s.Command(host), BundleFlag["client"]) == "" ||
 		slices.ContainsFunc(s.CAs("client"), func(ca facts.CA) bool { return !s.over(ca) && s.Trusts(host, ca) })

@@ -232,8 +232,8 @@ func (s State) paused(role, hold string) string {
 	return text
 }
 
-// hanging are the names of clients whose newest certificate that is good is accepted for the sake of a CA: it is of that
-// one, or of a retired one whose root no other live CA has. Those of a CA that was taken back are not.
+// hanging are the names of clients whose newest certificate that is good is accepted for the sake of a CA: it is of
+// that one, or of a retired one whose root no other live CA has. Those of a CA that was taken back are not.
 func (s State) hanging(ca facts.CA) []string {
 	if ca.Role != "client" {
 		return nil
