@@ -502,8 +502,8 @@ func TestGatherElection(t *testing.T) {
 	}
 }
 
-// Nobody can have a look wait for ever: not one that names another leader than a quorum does, nor one that is of another
-// cluster, nor one that says it takes a minute to elect.
+// Nobody can have a look wait for ever: not one that names another leader than a quorum does, nor one that is of
+// another cluster, nor one that says it takes a minute to elect.
 func TestElects(t *testing.T) {
 	member := func(id, leader facts.ID, reads bool, args ...string) facts.Host {
 		return facts.Host{Machine: facts.Machine{Name: id.String()}, Member: facts.Member{
