@@ -55,7 +55,7 @@ func (v values) cas(content *hcl.BodyContent, out *PKI) {
 		}
 		out.PeerCA, out.ClientCA = shared, shared
 	} else {
-		out.PeerCA, out.ClientCA = v.readGiven(peer, v.place), v.readGiven(client, v.place)
+		out.PeerCA, out.ClientCA = v.readGiven(peer), v.readGiven(client)
 	}
 	if one, two := out.PeerCA, out.ClientCA; one != nil && two != nil && one.same(two) {
 		v.problems.warnAt(v.sharedAt(blocks), "one CA for peers and clients",
@@ -84,11 +84,11 @@ func (g *GivenCA) same(other *GivenCA) bool {
 	return g.Cert != "" && g.Cert == other.Cert
 }
 
-func (s scope) readGiven(b *hcl.Block, where place) *GivenCA {
+func (s scope) readGiven(b *hcl.Block) *GivenCA {
 	if b == nil {
 		return nil
 	}
-	v, content := s.newValues(b, givenSchema, where)
+	v, content := s.newValues(b, givenSchema)
 	external := s.problems.only(content.Blocks.ByType()["external"])
 	out := v.given("cert", "key", external)
 	if out == nil && !v.dirty && external == nil && !v.has("cert") && !v.has("key") {
@@ -99,7 +99,7 @@ func (s scope) readGiven(b *hcl.Block, where place) *GivenCA {
 
 // given reads a CA that comes from elsewhere; nil when there is none, or not all of one.
 func (v values) given(cert, key string, external *hcl.Block) *GivenCA {
-	out := &GivenCA{External: v.readExternal(external, v.place)}
+	out := &GivenCA{External: v.readExternal(external)}
 	good := (v.path(cert, &out.Cert) || !v.has(cert)) && (v.path(key, &out.Key) || !v.has(key))
 	switch {
 	case !good:
@@ -127,11 +127,11 @@ func (v values) given(cert, key string, external *hcl.Block) *GivenCA {
 	return out
 }
 
-func (s scope) readExternal(b *hcl.Block, where place) *ExternalCA {
+func (s scope) readExternal(b *hcl.Block) *ExternalCA {
 	if b == nil {
 		return nil
 	}
-	v, _ := s.newValues(b, externalSchema, where)
+	v, _ := s.newValues(b, externalSchema)
 	out := &ExternalCA{}
 	v.require("url", b.DefRange, `Say where the cfssl server is, such as url = "https://ca.example.com:8888".`)
 	v.serverURL(&out.URL)

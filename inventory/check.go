@@ -5,8 +5,6 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
-
-	"github.com/hashicorp/hcl/v2"
 )
 
 // checkClusters holds the blocks of a file against each other.
@@ -53,11 +51,7 @@ func (p *problems) checkMembers(c clusterRead) {
 
 func (p *problems) checkPair(a, b memberRead) {
 	if a.Name == b.Name {
-		r := b.where("")
-		if own, ok := b.names["name"]; ok {
-			r = own
-		}
-		p.errorAt(r, "member given twice", "There is already a member %q at %s.", b.Name, at(a.block))
+		p.errorAt(b.where("name", ""), "member given twice", "There is already a member %q at %s.", b.Name, at(a.block))
 	}
 	for _, f := range []struct {
 		attr string
@@ -69,20 +63,12 @@ func (p *problems) checkPair(a, b memberRead) {
 		{"ssh_address", sshKey(a.SSH, a.SSHAddress), sshKey(b.SSH, b.SSHAddress)},
 	} {
 		if f.a == f.b && f.b != "" {
-			p.errorAt(clashPlace(b, f.attr), "address given twice",
+			p.errorAt(b.where(f.attr, "address"), "address given twice",
 				"%s: the member %s at %s already has this %s; each member needs a host of its own.", b.Name, a.Name, at(a.block),
 				strings.ReplaceAll(f.attr, "_", " "))
 			return
 		}
 	}
-}
-
-// clashPlace is the attribute that gave the address, which may be a default.
-func clashPlace(m memberRead, attr string) hcl.Range {
-	if r, ok := m.names[attr]; ok {
-		return r
-	}
-	return m.where("address")
 }
 
 func loopback(address string) bool {
@@ -118,10 +104,8 @@ func sameHost(a, b memberRead) bool {
 func (p *problems) checkSharedHosts(a, b clusterRead) {
 	for _, m := range b.members {
 		for _, other := range a.members {
-			if sameHost(other, m) {
-				if p.checkSharedHost(a, other, b, m) {
-					return
-				}
+			if sameHost(other, m) && p.checkSharedHost(a, other, b, m) {
+				return
 			}
 		}
 	}

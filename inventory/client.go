@@ -1,6 +1,7 @@
 package inventory
 
 import (
+	"strings"
 	"time"
 
 	"github.com/hashicorp/hcl/v2"
@@ -8,7 +9,7 @@ import (
 
 var clientSchema = &hcl.BodySchema{Attributes: attributes("user", "organization", "lifetime")}
 
-func (s scope) readClients(blocks hcl.Blocks, where place, pki PKI) []Client {
+func (s scope) readClients(blocks hcl.Blocks, pki PKI) []Client {
 	p := s.problems
 	var out []Client
 	first := map[string]hcl.Range{}
@@ -16,26 +17,22 @@ func (s scope) readClients(blocks hcl.Blocks, where place, pki PKI) []Client {
 		name := b.Labels[0]
 		old, twice := first[name]
 		switch {
-		case !certName.MatchString(name) || len(name) > 64:
-			p.errorAt(b.LabelRanges[0], "bad client name",
-				"%q: a common name here has at most 64 letters, digits and any of . _ @ -, and starts with a letter or digit.",
-				clip(name))
+		case !isCommonName(name):
+			p.errorAt(b.LabelRanges[0], "bad client name", commonName, clip(name))
 		case twice:
 			p.errorAt(b.LabelRanges[0], "client given twice", "The client %q is already at %s.", name, at(old))
 		}
 		first[name] = b.LabelRanges[0]
-		out = append(out, s.readClient(b, where, pki))
+		out = append(out, s.readClient(b, pki))
 	}
 	return out
 }
 
-func (s scope) readClient(b *hcl.Block, where place, pki PKI) Client {
-	v, _ := s.newValues(b, clientSchema, where)
+func (s scope) readClient(b *hcl.Block, pki PKI) Client {
+	v, _ := s.newValues(b, clientSchema)
 	c := Client{Name: b.Labels[0], User: b.Labels[0], Lifetime: pki.Lifetime}
-	if v.text("user", &c.User) && (!certName.MatchString(c.User) || len(c.User) > 64) {
-		v.bad("user", "bad user",
-			"%q: a common name here has at most 64 letters, digits and any of . _ @ -, and starts with a letter or digit.",
-			clip(c.User))
+	if v.text("user", &c.User) && !isCommonName(c.User) {
+		v.bad("user", "bad user", commonName, clip(c.User))
 	}
 	if v.text("organization", &c.Organization) && !goodOrganization(c.Organization) {
 		v.bad("organization", "bad organization", "%q: write 1 to 64 characters, without line breaks and other controls.",
@@ -53,11 +50,10 @@ func (s scope) readClient(b *hcl.Block, where place, pki PKI) Client {
 	return c
 }
 
+const commonName = "%q: a common name here has at most 64 letters, digits and any of . _ @ -, and starts with a letter or digit."
+
+func isCommonName(s string) bool { return certName.MatchString(s) && len(s) <= 64 }
+
 func goodOrganization(s string) bool {
-	for _, r := range s {
-		if r < ' ' || r == 0x7f {
-			return false
-		}
-	}
-	return s != "" && len(s) <= 64
+	return s != "" && len(s) <= 64 && !strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r == 0x7f })
 }

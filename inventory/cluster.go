@@ -31,35 +31,35 @@ type clusterRead struct {
 	unsure  bool // how many members it has is not known, because of a mistake
 }
 
-func (s scope) readCluster(b *hcl.Block, where place) clusterRead {
+func (s scope) readCluster(b *hcl.Block) clusterRead {
 	p := s.problems
 	c := &Cluster{
-		Name: b.Labels[0], Dir: where.dir, Range: rangeOf(b.DefRange),
+		Name: b.Labels[0], Dir: s.place.dir, Range: rangeOf(b.DefRange),
 		User: "etcd-" + b.Labels[0], DataDir: "/var/lib/etcd-" + b.Labels[0], UnitName: "etcd-" + b.Labels[0],
 		PeerPort: 2380, ClientPort: 2379, MetricsPort: 2381,
 	}
 	if err := checkName(c.Name); err != nil {
 		p.errorAt(b.LabelRanges[0], "bad cluster name", "%q: %s.", clip(c.Name), err)
 	}
-	v, content := s.newValues(b, clusterSchema, where)
+	v, content := s.newValues(b, clusterSchema)
 	v.require("version", b.DefRange, `Say which etcd is wanted, such as version = "3.6.16".`)
-	v.version(&c.Version)
+	v.checked("version", &c.Version, checkVersion)
 	v.systemUser(c, b.LabelRanges[0])
-	v.dataDir("data_dir", &c.DataDir)
-	v.dataDir("wal_dir", &c.WALDir)
+	v.checked("data_dir", &c.DataDir, checkDataDir)
+	v.checked("wal_dir", &c.WALDir, checkDataDir)
 	v.checkWALDir(c.WALDir, c.DataDir)
 	v.unitName(&c.UnitName)
 	taken := v.ports(c, b.DefRange)
 	blocks := content.Blocks.ByType()
-	c.SSH = s.readSSH(p.only(blocks["ssh"]), where, defaultSSH(where, c.Name))
-	c.Release = s.readRelease(p.only(blocks["release"]), where)
-	c.PKI = s.readPKI(p.only(blocks["pki"]), where)
-	c.TLS = s.readTLS(p.only(blocks["tls"]), where, taken)
-	c.Etcd = s.readEtcd(p.only(blocks["etcd"]), where, minorOf(c.Version))
-	c.Clients = s.readClients(blocks["client"], where, c.PKI)
+	c.SSH = s.readSSH(p.only(blocks["ssh"]), s.place.defaultSSH(c.Name))
+	c.Release = s.readRelease(p.only(blocks["release"]))
+	c.PKI = s.readPKI(p.only(blocks["pki"]))
+	c.TLS = s.readTLS(p.only(blocks["tls"]), taken)
+	c.Etcd = s.readEtcd(p.only(blocks["etcd"]), minorOf(c.Version))
+	c.Clients = s.readClients(blocks["client"], c.PKI)
 	out := clusterRead{Cluster: c, name: b.LabelRanges[0]}
 	for _, block := range blocks["member"] {
-		members, ok := s.readMembers(block, where, c)
+		members, ok := s.readMembers(block, c)
 		out.members = append(out.members, members...)
 		out.unsure = out.unsure || !ok
 	}
@@ -75,18 +75,6 @@ var (
 	// badVersions can corrupt data after a crash (etcd's postmortem of v3.5).
 	badVersions = []string{"3.5.0", "3.5.1", "3.5.2"}
 )
-
-func (v values) version(target *string) {
-	var text string
-	if !v.text("version", &text) {
-		return
-	}
-	if err := checkVersion(text); err != nil {
-		v.bad("version", "bad version", "%q: %s.", clip(text), err)
-		return
-	}
-	*target = text
-}
 
 func checkVersion(s string) error {
 	bare := strings.TrimPrefix(s, "v")
@@ -125,18 +113,6 @@ func (v values) systemUser(c *Cluster, name hcl.Range) {
 			"The members would run as %s, and a user's name ends at %d characters; choose one, such as user = %q.",
 			c.User, maxUser, strings.TrimRight(c.User[:maxUser], "-."))
 	}
-}
-
-func (v values) dataDir(name string, target *string) {
-	var dir string
-	if !v.text(name, &dir) {
-		return
-	}
-	if err := checkDataDir(dir); err != nil {
-		v.bad(name, "bad "+name, "%q: %s.", clip(dir), err)
-		return
-	}
-	*target = dir
 }
 
 // checkWALDir keeps the log out of the data directory, which is renamed aside as a whole when a member is replaced.
@@ -188,14 +164,8 @@ func (v values) ports(c *Cluster, header hcl.Range) []namedPort {
 			if a.port != b.port {
 				continue
 			}
-			where := header
-			if v.has(b.name) {
-				where = v.exprRange(b.name)
-			} else if v.has(a.name) {
-				where = v.exprRange(a.name)
-			}
-			v.problems.errorAt(where, "port used twice", "%s and %s are both %d (defaults: 2380, 2379 and 2381).", a.name,
-				b.name, b.port)
+			v.problems.errorAt(v.placeOf(header, b.name, a.name), "port used twice",
+				"%s and %s are both %d (defaults: 2380, 2379 and 2381).", a.name, b.name, b.port)
 		}
 	}
 	return ports

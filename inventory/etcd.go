@@ -16,8 +16,8 @@ var etcdSchema = &hcl.BodySchema{Attributes: attributes("quota_backend_bytes", "
 	"heartbeat_interval", "election_timeout", "snapshot_count", "flags")}
 
 // readEtcd reads the etcd block; minor is "" when the version is not known.
-func (s scope) readEtcd(b *hcl.Block, where place, minor string) Etcd {
-	v := s.block(b, etcdSchema, where)
+func (s scope) readEtcd(b *hcl.Block, minor string) Etcd {
+	v := s.block(b, etcdSchema)
 	out := Etcd{
 		QuotaBackendBytes: suggestedQuota, AutoCompaction: time.Hour,
 		HeartbeatInterval: 100 * time.Millisecond, ElectionTimeout: time.Second,
@@ -64,8 +64,8 @@ func (v values) checkTiming(e Etcd) {
 	case e.ElectionTimeout > mostElection:
 		v.bad(at, "election_timeout too long", "etcd takes at most 50s.")
 	case e.ElectionTimeout < 5*e.HeartbeatInterval:
-		v.problems.list = append(v.problems.list, diagnosticAt(hcl.DiagError, v.exprRange(at), "election_timeout too short",
-			"It is "+durationText(e.ElectionTimeout)+", and must be at least five times heartbeat_interval ("+
-				durationText(e.HeartbeatInterval)+")."))
+		v.problems.errorAt(v.exprRange(at), "election_timeout too short",
+			"It is %s, and must be at least five times heartbeat_interval (%s).", durationText(e.ElectionTimeout),
+			durationText(e.HeartbeatInterval))
 	}
 }

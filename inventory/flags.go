@@ -91,7 +91,7 @@ func (v values) flags(out *Etcd, minor string) {
 	items, _ := v.table("flags")
 	good := map[string]item{}
 	for _, one := range items {
-		out.set(one)
+		put(&out.Flags, one.key, one.text)
 		if v.goodFlag(one, minor) {
 			good[one.key] = one
 		}
@@ -108,22 +108,22 @@ func (v values) flags(out *Etcd, minor string) {
 func (v values) goodFlag(one item, minor string) bool {
 	name := one.key
 	if bare := strings.TrimLeft(name, "-"); bare != name {
-		v.badExpr(one.expr, "bad flag", fmt.Sprintf("Write it without the dashes: %q.", clip(bare)))
+		v.badExpr(one.expr, "bad flag", "Write it without the dashes: %q.", clip(bare))
 		return false
 	}
 	if why, owned := ownedFlag(name); owned {
-		v.badExpr(one.expr, "flag belongs to clusterup", fmt.Sprintf("%s cannot be set here: %s.", name, why))
+		v.badExpr(one.expr, "flag belongs to clusterup", "%s cannot be set here: %s.", name, why)
 		return false
 	}
 	kind := etcdFlags()[name].kind
 	if kind == "" {
 		if minor != "" { // otherwise the version is wrong already
-			v.badExpr(one.expr, "unknown flag", unknownFlag(name, minor))
+			v.badExpr(one.expr, "unknown flag", "%s", unknownFlag(name, minor))
 		}
 		return false
 	}
 	if want, ok := fits(kind, one.text); !ok {
-		v.badExpr(one.expr, "bad value of a flag", fmt.Sprintf("%s is %q, and takes %s.", name, clip(one.text), want))
+		v.badExpr(one.expr, "bad value of a flag", "%s is %q, and takes %s.", name, clip(one.text), want)
 		return false
 	}
 	if known := knownValue(name); known != nil {
@@ -132,7 +132,7 @@ func (v values) goodFlag(one item, minor string) bool {
 			if !strings.HasSuffix(detail, "?") {
 				detail += "."
 			}
-			v.badExpr(one.expr, "bad value of a flag", detail)
+			v.badExpr(one.expr, "bad value of a flag", "%s", detail)
 			return false
 		}
 	}
@@ -148,7 +148,7 @@ func (v values) flagIn(one item, minor string) bool {
 	switch known := hasFlag(one.key, minor); {
 	case known && s.flagIn(minor) == "":
 		v.badExpr(one.expr, "bad value of a flag",
-			fmt.Sprintf("etcd %s no longer takes %q for %s; leave the flag out.", minor, clip(one.text), one.key))
+			"etcd %s no longer takes %q for %s; leave the flag out.", minor, clip(one.text), one.key)
 		return false
 	case known && minor == "3.6" && !hasFlag(one.key, "3.7"):
 		if replacement := renamed(s, "3.7"); replacement != "" {
@@ -157,7 +157,7 @@ func (v values) flagIn(one item, minor string) bool {
 		}
 	case known:
 	case s.flagIn(minor) == "":
-		v.badExpr(one.expr, "unknown flag", unknownFlag(one.key, minor))
+		v.badExpr(one.expr, "unknown flag", "%s", unknownFlag(one.key, minor))
 		return false
 	default:
 		v.problems.warnAt(one.expr.Range(), "renamed flag", "%s is called %s in etcd %s; clusterup passes it on as that.",
@@ -170,7 +170,7 @@ func (v values) flagIn(one item, minor string) bool {
 func (v values) gates(one item, minor string) bool {
 	set, err := parseGates(one.text)
 	if err != nil {
-		v.badExpr(one.expr, "bad value of a flag", fmt.Sprintf("%s: %s.", gatesFlag, err))
+		v.badExpr(one.expr, "bad value of a flag", "%s: %s.", gatesFlag, err)
 		return false
 	}
 	good := true
@@ -179,13 +179,13 @@ func (v values) gates(one item, minor string) bool {
 		switch {
 		case gates[name].minors == nil:
 			v.badExpr(one.expr, "unknown feature gate",
-				fmt.Sprintf("etcd has no feature gate %q.%s", clip(name), didYouMean(name, gateNames)))
+				"etcd has no feature gate %q.%s", clip(name), didYouMean(name, maps.Keys(gates)))
 			good = false
 		case minor == "":
 		case s.flagIn(minor) == "":
 			v.badExpr(one.expr, "unknown feature gate",
-				fmt.Sprintf("etcd %s has no feature gate %s; it is one of %s.", minor, name,
-					strings.Join(gates[name].minors, " and ")))
+				"etcd %s has no feature gate %s; it is one of %s.", minor, name,
+				strings.Join(gates[name].minors, " and "))
 			good = false
 		case s.flagIn(minor) != gatesFlag:
 			v.problems.warnAt(one.expr.Range(), "renamed flag",
@@ -204,19 +204,12 @@ func (v values) clashes(good map[string]item) bool {
 		first[name] = good[name].text
 		if _, err := settings(first); err != nil {
 			v.badExpr(good[name].expr, "flag given twice",
-				fmt.Sprintf("%s; keep one.", strings.TrimPrefix(err.Error(), "read flags: ")))
+				"%s; keep one.", strings.TrimPrefix(err.Error(), "read flags: "))
 			delete(first, name)
 			well = false
 		}
 	}
 	return well
-}
-
-func (e *Etcd) set(one item) {
-	if e.Flags == nil {
-		e.Flags = map[string]string{}
-	}
-	e.Flags[one.key] = one.text
 }
 
 func unknownFlag(name, minor string) string {

@@ -69,20 +69,19 @@ func logLevel(text string) (string, bool) {
 }
 
 // suites are the names that etcd knows: Go's own, and two of older Go versions.
-func suites(yield func(string) bool) {
+func suites() []string {
+	names := []string{"TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305", "TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305"}
 	for _, suite := range slices.Concat(tls.CipherSuites(), tls.InsecureCipherSuites()) {
-		if !yield(suite.Name) {
-			return
-		}
+		names = append(names, suite.Name)
 	}
-	_ = yield("TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305") && yield("TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305")
+	return names
 }
 
 func cipherSuites(text string) (string, bool) {
 	const takes = "names of cipher suites as Go has them, separated by commas alone"
 	for name := range strings.SplitSeq(text, ",") {
-		if !slices.Contains(slices.Collect(suites), name) {
-			return fmt.Sprintf("%s; %q is none.%s", takes, clip(name), didYouMean(name, suites)), false
+		if !slices.Contains(suites(), name) {
+			return fmt.Sprintf("%s; %q is none.%s", takes, clip(name), didYouMean(name, slices.Values(suites()))), false
 		}
 	}
 	return takes, true
@@ -135,7 +134,7 @@ func (v values) together(good map[string]item) bool {
 	switch persists := on("LeaseCheckpointPersist"); {
 	case low.text > high.text && high.text != "":
 		v.badExpr(low.expr, "bad value of a flag",
-			fmt.Sprintf("tls-min-version is %q, and tls-max-version %q.", low.text, high.text))
+			"tls-min-version is %q, and tls-max-version %q.", low.text, high.text)
 	case low.text == "TLS1.3" && suites.text != "":
 		v.badExpr(suites.expr, "bad value of a flag",
 			"With TLS 1.3 alone cipher suites cannot be chosen, and etcd does not start with both; leave one out.")

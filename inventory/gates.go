@@ -44,14 +44,6 @@ func gateOf(flag string) string {
 	return ""
 }
 
-func gateNames(yield func(string) bool) {
-	for name := range gates {
-		if !yield(name) {
-			return
-		}
-	}
-}
-
 // parseGates reads the value of feature-gates as etcd does, but for a gate that
 // is given twice, which etcd settles silently.
 func parseGates(text string) (map[string]bool, error) {

@@ -71,7 +71,7 @@ func (p *problems) read(src []byte, filename string, o Options) *File {
 	f := &File{Path: filename}
 	var read []clusterRead
 	for _, b := range blocks["cluster"] {
-		c := s.readCluster(b, where)
+		c := s.readCluster(b)
 		read = append(read, c)
 		f.Clusters = append(f.Clusters, c.Cluster)
 	}

@@ -20,18 +20,20 @@ type memberRead struct {
 	names map[string]hcl.Range // attribute to place; only of those that are written
 }
 
-// where returns the place of an attribute, or of the block.
-func (m memberRead) where(attr string) hcl.Range {
-	if r, ok := m.names[attr]; ok {
-		return r
+// where is the place of the first of these attributes that is written, or of the block.
+func (m memberRead) where(attrs ...string) hcl.Range {
+	for _, attr := range attrs {
+		if r, ok := m.names[attr]; ok {
+			return r
+		}
 	}
 	return m.block
 }
 
 // readMembers reads one member block: one member, or with for_each one per key.
 // It returns false when it cannot say how many.
-func (s scope) readMembers(b *hcl.Block, where place, c *Cluster) ([]memberRead, bool) {
-	v, content := s.newValues(b, memberSchema, where)
+func (s scope) readMembers(b *hcl.Block, c *Cluster) ([]memberRead, bool) {
+	v, content := s.newValues(b, memberSchema)
 	attr, repeated := content.Attributes["for_each"]
 	if !repeated {
 		m := v.readMember(b, content, c)
@@ -95,16 +97,12 @@ func (v values) readMember(b *hcl.Block, content *hcl.BodyContent, c *Cluster) m
 		v.text("name", &m.Name)
 	}
 	if err := checkName(m.Name); err != nil {
-		r := b.LabelRanges[0]
-		if v.has("name") {
-			r = v.exprRange("name")
-		}
-		p.errorAt(r, "bad member name", "%q: %s.", clip(m.Name), err)
+		p.errorAt(v.placeOf(b.LabelRanges[0], "name"), "bad member name", "%q: %s.", clip(m.Name), err)
 	}
 	v.addresses(&m, b.DefRange)
-	v.dataDir("data_dir", &m.DataDir)
-	v.dataDir("wal_dir", &m.WALDir)
-	m.SSH = v.readSSH(p.only(content.Blocks), v.place, c.SSH)
+	v.checked("data_dir", &m.DataDir, checkDataDir)
+	v.checked("wal_dir", &m.WALDir, checkDataDir)
+	m.SSH = v.readSSH(p.only(content.Blocks), c.SSH)
 	v.port("ssh_port", &m.SSH.Port)
 	m.SSHPort = m.SSH.Port
 	v.checkWALDir(m.WALDir, m.DataDir)
@@ -124,9 +122,9 @@ func (v values) addresses(m *memberRead, header hcl.Range) {
 		name, err := parseCertName(one.text)
 		switch {
 		case err != nil:
-			v.badExpr(one.expr, "bad name", clip(one.text)+": "+err.Error()+".")
+			v.badExpr(one.expr, "bad name", "%s: %s.", clip(one.text), err)
 		case slices.Contains(m.Names, name):
-			v.badExpr(one.expr, "name given twice", name+" is already in names.")
+			v.badExpr(one.expr, "name given twice", "%s is already in names.", name)
 		default:
 			m.Names = append(m.Names, name)
 		}

@@ -16,13 +16,14 @@ import (
 // scope evaluates expressions: what var, local and each stand for.
 type scope struct {
 	problems  *problems
+	place     place
 	ctx       *hcl.EvalContext
 	functions map[string]function.Function
 }
 
 // newScope evaluates the variables and locals of a file.
 func (p *problems) newScope(where place, variables, locals hcl.Blocks, o Options) scope {
-	s := scope{problems: p, functions: functions(where)}
+	s := scope{problems: p, place: where, functions: functions(where)}
 	s.ctx = &hcl.EvalContext{Functions: s.functions}
 	values := p.readVariables(variables, s, o)
 	s.ctx = s.ctx.NewChild()
@@ -33,9 +34,9 @@ func (p *problems) newScope(where place, variables, locals hcl.Blocks, o Options
 
 // with returns a scope in which each.key and each.value are set.
 func (s scope) with(key, value cty.Value) scope {
-	ctx := s.ctx.NewChild()
-	ctx.Variables = map[string]cty.Value{"each": cty.ObjectVal(map[string]cty.Value{"key": key, "value": value})}
-	return scope{problems: s.problems, ctx: ctx, functions: s.functions}
+	s.ctx = s.ctx.NewChild()
+	s.ctx.Variables = map[string]cty.Value{"each": cty.ObjectVal(map[string]cty.Value{"key": key, "value": value})}
+	return s
 }
 
 // eval returns the value of expr, or false when there is none because of a

@@ -26,16 +26,16 @@ var (
 )
 
 // block reads the attributes of a block that may be absent.
-func (s scope) block(b *hcl.Block, schema *hcl.BodySchema, where place) values {
+func (s scope) block(b *hcl.Block, schema *hcl.BodySchema) values {
 	if b == nil {
-		return values{scope: s, place: where}
+		return values{scope: s}
 	}
-	v, _ := s.newValues(b, schema, where)
+	v, _ := s.newValues(b, schema)
 	return v
 }
 
-func (s scope) readRelease(b *hcl.Block, where place) Release {
-	v := s.block(b, releaseSchema, where)
+func (s scope) readRelease(b *hcl.Block) Release {
+	v := s.block(b, releaseSchema)
 	var out Release
 	v.mirror(&out)
 	v.archives(&out)
@@ -46,14 +46,11 @@ func (s scope) readRelease(b *hcl.Block, where place) Release {
 	for _, one := range digests {
 		switch {
 		case !slices.Contains(architectures, one.key):
-			v.badExpr(one.expr, "unknown architecture", archHint(one.key))
+			v.badExpr(one.expr, "unknown architecture", "%s", archHint(one.key))
 		case !hexDigest.MatchString(one.text):
 			v.badExpr(one.expr, "bad sha256", "A SHA-256 digest is 64 hexadecimal digits.")
 		default:
-			if out.SHA256 == nil {
-				out.SHA256 = map[string]string{}
-			}
-			out.SHA256[one.key] = strings.ToLower(one.text)
+			put(&out.SHA256, one.key, strings.ToLower(one.text))
 		}
 	}
 	if strings.HasPrefix(out.Mirror, "http:") && len(out.SHA256) == 0 {
@@ -149,14 +146,11 @@ func (v values) archives(out *Release) {
 		path, err := v.place.path(one.text)
 		switch {
 		case err != nil:
-			v.badExpr(one.expr, "bad path", "archive: "+err.Error()+".")
+			v.badExpr(one.expr, "bad path", "archive: %s.", err)
 		case !slices.Contains(architectures, one.key):
-			v.badExpr(one.expr, "unknown architecture", archHint(one.key))
+			v.badExpr(one.expr, "unknown architecture", "%s", archHint(one.key))
 		default:
-			if out.Archives == nil {
-				out.Archives = map[string]string{}
-			}
-			out.Archives[one.key] = path
+			put(&out.Archives, one.key, path)
 		}
 	}
 }
@@ -170,10 +164,10 @@ func archHint(name string) string {
 	return text + didYouMean(name, slices.Values(architectures))
 }
 
-func (s scope) readPKI(b *hcl.Block, where place) PKI {
-	v, content := values{scope: s, place: where}, &hcl.BodyContent{}
+func (s scope) readPKI(b *hcl.Block) PKI {
+	v, content := values{scope: s}, &hcl.BodyContent{}
 	if b != nil {
-		v, content = s.newValues(b, pkiSchema, where)
+		v, content = s.newValues(b, pkiSchema)
 	}
 	out := PKI{CALifetime: 10 * year, Lifetime: year, Algorithm: "ecdsa-p256"}
 	v.sealTo(&out)
@@ -186,29 +180,23 @@ func (s scope) readPKI(b *hcl.Block, where place) PKI {
 	read("lifetime", &out.Lifetime)
 	out.RenewBefore = out.Lifetime / 3
 	read("renew_before", &out.RenewBefore)
-	v.oneOf("algorithm", &out.Algorithm, algorithms...)
+	if v.text("algorithm", &out.Algorithm) && !slices.Contains(algorithms, out.Algorithm) {
+		v.bad("algorithm", "unknown algorithm", "%q is not one of %s.", clip(out.Algorithm), strings.Join(algorithms, ", "))
+	}
 	if !good {
 		return out
 	}
-	where1 := func(names ...string) hcl.Range {
-		for _, name := range names {
-			if v.has(name) {
-				return v.exprRange(name)
-			}
-		}
-		return b.DefRange
-	}
 	switch {
 	case out.Lifetime < time.Minute && v.has("lifetime"):
-		s.problems.errorAt(where1("lifetime"), "lifetime too short", "A certificate lives for at least 1m.")
+		s.problems.errorAt(v.placeOf(b.DefRange, "lifetime"), "lifetime too short", "A certificate lives for at least 1m.")
 	case out.CALifetime > 100*year:
-		s.problems.errorAt(where1("ca_lifetime"), "ca_lifetime too long", "A CA lives for at most 100y; it can be rotated.")
+		s.problems.errorAt(v.placeOf(b.DefRange, "ca_lifetime"), "ca_lifetime too long", "A CA lives for at most 100y; it can be rotated.")
 	case out.Lifetime >= out.CALifetime:
-		s.problems.errorAt(where1("lifetime", "ca_lifetime"), "lifetime too long",
+		s.problems.errorAt(v.placeOf(b.DefRange, "lifetime", "ca_lifetime"), "lifetime too long",
 			"A certificate (%s) must not outlive the CA that signs it (%s).", durationText(out.Lifetime),
 			durationText(out.CALifetime))
 	case out.RenewBefore >= out.Lifetime || out.RenewBefore <= 0:
-		s.problems.errorAt(where1("renew_before", "lifetime"), "renew_before out of range",
+		s.problems.errorAt(v.placeOf(b.DefRange, "renew_before", "lifetime"), "renew_before out of range",
 			"It is longer than 0 and shorter than lifetime (%s).", durationText(out.Lifetime))
 	}
 	return out

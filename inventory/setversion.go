@@ -17,20 +17,11 @@ func SetVersion(src []byte, filename, cluster, version string) ([]byte, error) {
 	if err := checkVersion(version); err != nil {
 		return nil, fmt.Errorf("set version %q: %w", version, err)
 	}
-	p := newProblems()
-	file, ok := p.parse(src, filename)
-	if !ok {
-		return nil, p.diagnostics().Err()
-	}
-	expr, err := versionExpr(file.Body, filename, cluster)
+	written, err := versionIn(src, filename, cluster)
 	if err != nil {
 		return nil, err
 	}
-	literal, err := followLiteral(file.Body, expr, 0)
-	if err != nil {
-		return nil, fmt.Errorf("set version in %s: %w", filename, err)
-	}
-	old, place := literal.value, literal.Range()
+	old, place := written.value, written.Range()
 	start, end := place.Start.Byte, place.End.Byte
 	offset := strings.Index(string(src[start:end]), old)
 	if offset < 0 {
@@ -39,27 +30,28 @@ func SetVersion(src []byte, filename, cluster, version string) ([]byte, error) {
 	}
 	start += offset
 	out := slices.Concat(src[:start], []byte(version), src[start+len(old):])
-	if err := holdsVersion(out, filename, cluster, version); err != nil {
-		return nil, err
+	if got, err := versionIn(out, filename, cluster); err != nil || got.value != version {
+		return nil, fmt.Errorf("set version in %s: the version at %s is computed; edit it by hand", filename, at(place))
 	}
 	return out, nil
 }
 
-// holdsVersion makes sure that an edit did what it should.
-func holdsVersion(src []byte, filename, cluster, version string) error {
+// versionIn is where the version of a cluster is written.
+func versionIn(src []byte, filename, cluster string) (literal, error) {
 	p := newProblems()
 	file, ok := p.parse(src, filename)
 	if !ok {
-		return p.diagnostics().Err()
+		return literal{}, p.diagnostics().Err()
 	}
 	expr, err := versionExpr(file.Body, filename, cluster)
 	if err != nil {
-		return err
+		return literal{}, err
 	}
-	if got, err := followLiteral(file.Body, expr, 0); err != nil || got.value != version {
-		return fmt.Errorf("set version in %s: the version at %s is computed; edit it by hand", filename, at(expr.Range()))
+	found, err := followLiteral(file.Body, expr, 0)
+	if err != nil {
+		return literal{}, fmt.Errorf("set version in %s: %w", filename, err)
 	}
-	return nil
+	return found, nil
 }
 
 // versionExpr finds the version attribute of a cluster.

@@ -2,7 +2,6 @@ package inventory
 
 import (
 	"path/filepath"
-	"slices"
 	"time"
 
 	"github.com/hashicorp/hcl/v2"
@@ -15,25 +14,22 @@ var sshSchema = &hcl.BodySchema{
 
 var jumpSchema = &hcl.BodySchema{Attributes: attributes("address", "port", "user", "identity_file")}
 
-func defaultSSH(where place, cluster string) SSH {
-	known := []string{filepath.Join(where.dir, ".clusterup", cluster, "known_hosts")}
-	if where.home != "" {
-		known = append(known, filepath.Join(where.home, ".ssh", "known_hosts"))
+func (p place) defaultSSH(cluster string) SSH {
+	known := []string{filepath.Join(p.dir, ".clusterup", cluster, "known_hosts")}
+	if p.home != "" {
+		known = append(known, filepath.Join(p.home, ".ssh", "known_hosts"))
 	}
 	known = append(known, "/etc/ssh/ssh_known_hosts")
 	return SSH{Port: 22, KnownHosts: known, Agent: true, ConnectTimeout: 10 * time.Second}
 }
 
 // readSSH lays an ssh block, which may be nil, over what it inherits. Lists and jump hosts replace the inherited ones.
-func (s scope) readSSH(b *hcl.Block, where place, inherited SSH) SSH {
+func (s scope) readSSH(b *hcl.Block, inherited SSH) SSH {
 	out := inherited
-	out.IdentityFiles = slices.Clone(inherited.IdentityFiles)
-	out.KnownHosts = slices.Clone(inherited.KnownHosts)
-	out.Jump = slices.Clone(inherited.Jump)
 	if b == nil {
 		return out
 	}
-	v, content := s.newValues(b, sshSchema, where)
+	v, content := s.newValues(b, sshSchema)
 	v.user(&out.User)
 	v.port("port", &out.Port)
 	v.flag("sudo", &out.Sudo)
@@ -51,14 +47,14 @@ func (s scope) readSSH(b *hcl.Block, where place, inherited SSH) SSH {
 		out.Jump = nil
 	}
 	for _, block := range content.Blocks {
-		out.Jump = append(out.Jump, s.readJump(block, where, out))
+		out.Jump = append(out.Jump, s.readJump(block, out))
 	}
 	return out
 }
 
-func (s scope) readJump(b *hcl.Block, where place, around SSH) Jump {
-	v, _ := s.newValues(b, jumpSchema, where)
-	out := Jump{Port: 22, User: around.User, IdentityFiles: slices.Clone(around.IdentityFiles)}
+func (s scope) readJump(b *hcl.Block, around SSH) Jump {
+	v, _ := s.newValues(b, jumpSchema)
+	out := Jump{Port: 22, User: around.User, IdentityFiles: around.IdentityFiles}
 	v.require("address", b.DefRange, "A jump block needs the address of the jump host.")
 	v.address("address", &out.Address)
 	v.port("port", &out.Port)
@@ -79,18 +75,17 @@ func (v values) user(target *string) {
 	*target = user
 }
 
-func (v values) address(name string, target *string) bool {
+func (v values) address(name string, target *string) {
 	var text string
 	if !v.text(name, &text) {
-		return false
+		return
 	}
 	address, err := parseAddress(text)
 	if err != nil {
 		v.bad(name, "bad "+name, "%q: %s.", clip(text), err)
-		return false
+		return
 	}
 	*target = address
-	return true
 }
 
 // paths reads one path or a list of paths.
@@ -103,7 +98,7 @@ func (v values) paths(name string, target *[]string) {
 	for _, one := range items {
 		path, err := v.place.path(one.text)
 		if err != nil {
-			v.badExpr(one.expr, "bad path", name+": "+err.Error()+".")
+			v.badExpr(one.expr, "bad path", "%s: %s.", name, err)
 			return
 		}
 		out = append(out, path)

@@ -1,6 +1,7 @@
 package inventory
 
 import (
+	"cmp"
 	_ "embed"
 	"strconv"
 	"strings"
@@ -33,12 +34,7 @@ var starterTemplate = template.Must(template.New("starter").Funcs(template.FuncM
 // Starter returns the inventory that a new user begins with: what has to be decided, and what else could be, in
 // comments. It loads without a diagnostic when the options are good and the number of hosts is odd.
 func Starter(o StarterOptions) []byte {
-	if o.Cluster == "" {
-		o.Cluster = "prod"
-	}
-	if o.Version == "" {
-		o.Version = DefaultVersion
-	}
+	o.Cluster, o.Version = cmp.Or(o.Cluster, "prod"), cmp.Or(o.Version, DefaultVersion)
 	if len(o.Hosts) == 0 {
 		o.Hosts = []string{"192.0.2.11", "192.0.2.12", "192.0.2.13"}
 	}

@@ -5,8 +5,8 @@ import "github.com/hashicorp/hcl/v2"
 var tlsSchema = &hcl.BodySchema{Attributes: attributes("peers", "clients", "http_client_port")}
 
 // readTLS reads the tls block, which may be absent. taken are the cluster's other ports, as far as they are known.
-func (s scope) readTLS(b *hcl.Block, where place, taken []namedPort) TLS {
-	v := s.block(b, tlsSchema, where)
+func (s scope) readTLS(b *hcl.Block, taken []namedPort) TLS {
+	v := s.block(b, tlsSchema)
 	out := TLS{Peers: true, Clients: true}
 	if v.flag("peers", &out.Peers) && !out.Peers {
 		s.problems.warnAt(v.exprRange("peers"), "peers without TLS",

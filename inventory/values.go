@@ -2,7 +2,6 @@ package inventory
 
 import (
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/hashicorp/hcl/v2"
@@ -14,16 +13,15 @@ import (
 // is absent, null or wrong; a wrong one has been reported.
 type values struct {
 	scope
-	place place
 	attrs hcl.Attributes
 	dirty bool // the block has names that do not belong in it
 }
 
 // newValues checks the names in a block and returns its attributes.
-func (s scope) newValues(b *hcl.Block, schema *hcl.BodySchema, where place) (values, *hcl.BodyContent) {
+func (s scope) newValues(b *hcl.Block, schema *hcl.BodySchema) (values, *hcl.BodyContent) {
 	before := len(s.problems.list)
 	content := s.problems.content(b.Body, schema)
-	return values{scope: s, place: where, attrs: content.Attributes, dirty: len(s.problems.list) > before}, content
+	return values{scope: s, attrs: content.Attributes, dirty: len(s.problems.list) > before}, content
 }
 
 // require reports that an attribute is missing, unless it may be there under a name that has been reported.
@@ -35,11 +33,11 @@ func (v values) require(name string, header hcl.Range, detail string) {
 
 // bad reports that the value of an attribute will not do.
 func (v values) bad(name, summary, detail string, args ...any) {
-	v.badExpr(v.attrs[name].Expr, summary, fmt.Sprintf(detail, args...))
+	v.badExpr(v.attrs[name].Expr, summary, detail, args...)
 }
 
-func (v values) badExpr(expr hcl.Expression, summary, detail string) {
-	d := diagnosticAt(hcl.DiagError, expr.Range(), summary, detail)
+func (v values) badExpr(expr hcl.Expression, summary, detail string, args ...any) {
+	d := diagnosticAt(hcl.DiagError, expr.Range(), summary, fmt.Sprintf(detail, args...))
 	d.Expression, d.EvalContext = expr, v.ctx
 	v.problems.list = append(v.problems.list, d)
 }
@@ -67,14 +65,11 @@ func (v values) rawExpr(expr hcl.Expression, name string, want cty.Type) (cty.Va
 		return cty.NilVal, false
 	}
 	converted, err := convert.Convert(value, want)
-	if err == nil && !converted.IsNull() {
-		return converted, true
-	}
-	if err == nil {
+	if err != nil {
+		v.badExpr(expr, "wrong type", "%s wants %s; this is %s.", name, typeWords(want), typeWords(value.Type()))
 		return cty.NilVal, false
 	}
-	v.badExpr(expr, "wrong type", fmt.Sprintf("%s wants %s; this is %s.", name, typeWords(want), typeWords(value.Type())))
-	return cty.NilVal, false
+	return converted, !converted.IsNull()
 }
 
 func typeWords(t cty.Type) string {
@@ -152,6 +147,37 @@ func parsed[T any](v values, name, summary string, target *T, parse func(string)
 	return true
 }
 
+// checked reads text that check has nothing against.
+func (v values) checked(name string, target *string, check func(string) error) {
+	var text string
+	if !v.text(name, &text) {
+		return
+	}
+	if err := check(text); err != nil {
+		v.bad(name, "bad "+name, "%q: %s.", clip(text), err)
+		return
+	}
+	*target = text
+}
+
+// placeOf is where the first of these attributes that is written has its value; fallback where none is.
+func (v values) placeOf(fallback hcl.Range, names ...string) hcl.Range {
+	for _, name := range names {
+		if v.has(name) {
+			return v.exprRange(name)
+		}
+	}
+	return fallback
+}
+
+// put sets a key of a map that may be nil.
+func put(m *map[string]string, key, value string) {
+	if *m == nil {
+		*m = map[string]string{}
+	}
+	(*m)[key] = value
+}
+
 // item is one element of a list or one value of a map, with the place to point at when it is wrong.
 type item struct {
 	key  string // of a map
@@ -208,7 +234,7 @@ func (v values) table(name string) ([]item, bool) {
 			continue
 		}
 		if seen[key.AsString()] {
-			v.badExpr(pair.Key, "key given twice", fmt.Sprintf("%q is already in %s.", key.AsString(), name))
+			v.badExpr(pair.Key, "key given twice", "%q is already in %s.", key.AsString(), name)
 		}
 		seen[key.AsString()] = true
 		out = append(out, item{key: key.AsString(), text: value.AsString(), expr: pair.Value})
@@ -237,20 +263,4 @@ func (v values) elements(name string, want cty.Type) ([]item, bool) {
 		out = append(out, one)
 	}
 	return out, true
-}
-
-// oneOf reads a string that must be one of the choices.
-func (v values) oneOf(name string, target *string, choices ...string) bool {
-	var text string
-	if !v.text(name, &text) {
-		return false
-	}
-	for _, choice := range choices {
-		if text == choice {
-			*target = text
-			return true
-		}
-	}
-	v.bad(name, "unknown "+name, "%q is not one of %s.", clip(text), strings.Join(choices, ", "))
-	return false
 }

@@ -49,15 +49,14 @@ func (p *problems) readVariables(blocks hcl.Blocks, defaults scope, o Options) m
 	}
 	values := map[string]cty.Value{}
 	for name, v := range declared {
-		switch {
-		case v.value != cty.NilVal:
-			values[name] = v.value
-		default:
-			values[name] = cty.DynamicVal
-			if !v.broken {
-				p.errorAt(v.header, "variable without a value",
-					"Give it a default, or a value with --var %[1]s=…, --var-file or %[2]s%[1]s.", name, envPrefix)
-			}
+		values[name] = v.value
+		if v.value != cty.NilVal {
+			continue
+		}
+		values[name] = cty.DynamicVal
+		if !v.broken {
+			p.errorAt(v.header, "variable without a value",
+				"Give it a default, or a value with --var %[1]s=…, --var-file or %[2]s%[1]s.", name, envPrefix)
 		}
 	}
 	return values
