@@ -39,9 +39,18 @@ func (ms Members[M]) May(is func(M, facts.Host) bool) bool {
 
 // Known says that something was seen to hold for a member. Dark ones count for nothing, either way.
 func (ms Members[M]) Known(is func(M, facts.Host) bool) bool {
-	found := false
-	ms.Each(func(m M, host facts.Host) { found = found || is(m, host) })
-	return found
+	return len(ms.Which(is)) > 0
+}
+
+// Which are the members of which something was seen to hold, by name, in the order of the inventory.
+func (ms Members[M]) Which(is func(M, facts.Host) bool) []string {
+	var names []string
+	ms.Each(func(m M, host facts.Host) {
+		if is(m, host) {
+			names = append(names, ms.Name(m))
+		}
+	})
+	return names
 }
 
 // Dark are the members whose hosts could not be looked at, in the order of the inventory.

@@ -100,3 +100,8 @@ func RefusalsOf(err error) []Refusal {
 func Refuse(kind RefusalKind, host, remedy, format string, args ...any) Refusal {
 	return Refusal{Kind: kind, Host: host, Reason: fmt.Sprintf(format, args...), Remedy: remedy}
 }
+
+// OneRefusal is Refuse where there is no other.
+func OneRefusal(kind RefusalKind, host, remedy, format string, args ...any) []Refusal {
+	return []Refusal{Refuse(kind, host, remedy, format, args...)}
+}

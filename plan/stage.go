@@ -24,6 +24,18 @@ type Stage struct {
 	Steps []Step `json:"steps"` // sorted by host, in the order of the inventory
 }
 
+// SideBySide is a stage in which all hosts of its steps work at once; nil where there are no steps.
+func SideBySide(name, gate string, steps []Step) *Stage {
+	if len(steps) == 0 {
+		return nil
+	}
+	hosts := map[string]bool{}
+	for _, step := range steps {
+		hosts[step.Host] = true
+	}
+	return &Stage{Name: name, Gate: gate, Width: len(hosts), Steps: steps}
+}
+
 // Kind is what a step does.
 type Kind string
 

@@ -111,10 +111,8 @@ const room = 90
 func (v view) makeRoom() string {
 	disarm := etcdctl("alarm disarm")
 	used, file := v.fill()
-	larger := false
-	v.Each(func(_ inventory.Member, host facts.Host) { larger = larger || v.raisesQuota(host) })
 	switch {
-	case larger:
+	case v.Known(func(_ inventory.Member, host facts.Host) bool { return v.raisesQuota(host) }):
 		return "clusterup apply raises the quota, as the inventory has it; then: " + disarm
 	case file < room:
 		return "there is room now, so disarm it: " + disarm

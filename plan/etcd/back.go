@@ -43,7 +43,7 @@ func Back(w Want, before, now facts.Snapshot, failed plan.Stage) *plan.Stage {
 		}
 		known = nil // nobody dials the only member
 	}
-	unit := units.UnitOf(was.unitMember(m, binAt(args[0])), args)
+	unit := units.UnitOf(was.unitMember(m, binOf(args)), args)
 	change, _ := fileChange(unit, host)
 	what := "what it ran with before"
 	if step.From != step.Version {
@@ -63,12 +63,7 @@ func Back(w Want, before, now facts.Snapshot, failed plan.Stage) *plan.Stage {
 
 // passed says whether the cluster's data may be of a later version than the one that a restart was to leave.
 func (v view) passed(restart plan.Step) bool {
-	later := false
-	v.Each(func(m inventory.Member, host facts.Host) {
-		if m.Name != restart.Host && host.Etcd != nil &&
-			version.Compare(version.Minor(host.Etcd.StorageVersion), version.Minor(restart.From)) > 0 {
-			later = true
-		}
+	return v.Known(func(m inventory.Member, host facts.Host) bool {
+		return m.Name != restart.Host && host.Etcd != nil && version.CompareMinor(host.Etcd.StorageVersion, restart.From) > 0
 	})
-	return later
 }

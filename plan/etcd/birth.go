@@ -36,10 +36,7 @@ func (v view) recordBirth() (*plan.Stage, error) {
 	if v.formed {
 		name = "bring birth markers up to date"
 	}
-	return &plan.Stage{
-		Name: name, Gate: "these members serve linearizable reads in one cluster",
-		Width: len(steps), Steps: v.withUnits(steps),
-	}, nil
+	return plan.SideBySide(name, "these members serve linearizable reads in one cluster", v.withUnits(steps)), nil
 }
 
 // withUnits adds to births the units that say what comes to be so by them: that the cluster exists.
@@ -56,7 +53,6 @@ func (v view) withUnits(births []plan.Step) []plan.Step {
 			steps = append(steps, birth)
 			for _, step := range after.unit(m, host) {
 				if step.Kind == plan.WriteUnit {
-					step.Host = m.Name
 					steps = append(steps, step)
 				}
 			}

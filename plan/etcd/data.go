@@ -16,7 +16,7 @@ func (v view) data(m inventory.Member, host facts.Host) []plan.Refusal {
 	born, isBorn := v.births[m.Name]
 	own := v.clusterID.String()
 	one := func(kind plan.RefusalKind, remedy, format string, args ...any) []plan.Refusal {
-		return []plan.Refusal{plan.Refuse(kind, m.Name, remedy, format, args...)}
+		return plan.OneRefusal(kind, m.Name, remedy, format, args...)
 	}
 	_, marked := host.Files[v.birthPath()]
 	switch {
@@ -131,21 +131,21 @@ func (v view) published(m inventory.Member) facts.ID {
 // there. A member that the cluster knows with client URLs has published itself once, so it has had data.
 func (v view) leftovers(m inventory.Member, host facts.Host) []plan.Refusal {
 	const again = "bring the disk back; or, since the cluster is not in use yet, clusterup destroy and begin again"
-	begun := unitToken(host, UnitPath(v.want.Cluster)) == v.token
+	begun := v.unitToken(host) == v.token
 	if id := v.published(m); id != 0 {
-		return []plan.Refusal{plan.Refuse(plan.DataLost, m.Name, again,
-			"the data directory %s is lost: member %s of cluster %s lived there", m.DataDir, id, v.clusterID)}
+		return plan.OneRefusal(plan.DataLost, m.Name, again,
+			"the data directory %s is lost: member %s of cluster %s lived there", m.DataDir, id, v.clusterID)
 	}
 	for _, entry := range host.Data.Entries {
 		if ignored(entry) || begun && entry == "member" {
 			continue
 		}
-		return []plan.Refusal{plan.Refuse(plan.ForeignData, m.Name, "choose another data_dir, or move it aside by hand",
-			"%s is not empty: it holds %s", m.DataDir, strings.Join(host.Data.Entries, ", "))}
+		return plan.OneRefusal(plan.ForeignData, m.Name, "choose another data_dir, or move it aside by hand",
+			"%s is not empty: it holds %s", m.DataDir, strings.Join(host.Data.Entries, ", "))
 	}
 	if v.started && !begun {
-		return []plan.Refusal{plan.Refuse(plan.MixedData, m.Name, again,
-			"holds no data, and other hosts hold data of cluster %s: this is no bootstrap", v.clusterID)}
+		return plan.OneRefusal(plan.MixedData, m.Name, again,
+			"holds no data, and other hosts hold data of cluster %s: this is no bootstrap", v.clusterID)
 	}
 	return nil
 }

@@ -24,13 +24,7 @@ func (v view) stays(host facts.Host) bool { return v.serves(host) || v.shut(host
 
 // denied are the members that tell clusterup nothing.
 func (v view) denied() []string {
-	var names []string
-	v.Each(func(m inventory.Member, host facts.Host) {
-		if host.Process != nil && host.Denied {
-			names = append(names, m.Name)
-		}
-	})
-	return names
+	return v.Which(func(_ inventory.Member, host facts.Host) bool { return host.Process != nil && host.Denied })
 }
 
 // noUser refuses whatever needs to know more of members than that they serve. Clients that come to speak https need no
@@ -44,16 +38,16 @@ func (v view) noUser() []plan.Refusal {
 		" tell it nothing, but serve others"
 	switch {
 	case !c.TLS.Clients:
-		return []plan.Refusal{plan.Refuse(plan.NoUser, "",
+		return plan.OneRefusal(plan.NoUser, "",
 			fmt.Sprintf("with https it is the user root: in the inventory, take clients = false "+
 				"out of the block tls, keep http for its clients meanwhile with http_client_port = %d and another client_port, "+
 				"and apply; or switch permissions off: ", c.ClientPort)+etcdctl("--user root auth disable"),
-			"%s; without TLS it has no user", reason)}
-	case v.low != "" && version.Minor(c.Version) != version.Minor(v.high):
-		return []plan.Refusal{plan.Refuse(plan.NoUser, "",
+			"%s; without TLS it has no user", reason)
+	case v.low != "" && !version.SameMinor(c.Version, v.high):
+		return plan.OneRefusal(plan.NoUser, "",
 			"apply with version "+v.high+" first, which switches clients to https; "+
 				"then ask for "+c.Version+" again",
-			"%s; without TLS it has no user, and another minor version takes one", reason)}
+			"%s; without TLS it has no user, and another minor version takes one", reason)
 	}
 	return nil
 }

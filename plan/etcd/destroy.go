@@ -3,6 +3,7 @@ package etcd
 import (
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/clusterup/clusterup/facts"
 	"github.com/clusterup/clusterup/inventory"
@@ -70,7 +71,7 @@ func (v view) destroyRefusals() []plan.Refusal {
 
 // precious says which entries of a data directory without a WAL are not what a first start leaves there.
 func (v view) precious(host facts.Host) func(string) bool {
-	ours := unitToken(host, UnitPath(v.want.Cluster)) != ""
+	ours := v.unitToken(host) != ""
 	return func(entry string) bool { return !ignored(entry) && (!ours || entry != "member") }
 }
 
@@ -85,13 +86,7 @@ func (v view) stop() *plan.Stage {
 			})
 		}
 	})
-	if len(steps) == 0 {
-		return nil
-	}
-	return &plan.Stage{
-		Name: "stop all members", Gate: "the operator has typed the cluster's name", Width: len(steps),
-		Steps: steps,
-	}
+	return plan.SideBySide("stop all members", "the operator has typed the cluster's name", steps)
 }
 
 func (v view) away(purge bool) *plan.Stage {
@@ -110,10 +105,7 @@ func (v view) away(purge bool) *plan.Stage {
 		}
 		steps = append(steps, plan.Step{Kind: kind, Host: m.Name, Why: why, Paths: paths})
 	})
-	if len(steps) == 0 {
-		return nil
-	}
-	return &plan.Stage{Name: name, Gate: "no member runs", Width: len(steps), Steps: steps}
+	return plan.SideBySide(name, "no member runs", steps)
 }
 
 func (v view) remove() *plan.Stage {
@@ -132,10 +124,16 @@ func (v view) remove() *plan.Stage {
 			})
 		}
 	})
-	if len(steps) == 0 {
-		return nil
+	return plan.SideBySide("remove what clusterup wrote", "no member runs", steps)
+}
+
+// simulateRemoval takes away paths, with all that is in them.
+func simulateRemoval(paths []plan.Path, host *facts.Host) {
+	for _, p := range paths {
+		gone := func(name string) bool { return name == p.Path || strings.HasPrefix(name, p.Path+"/") }
+		maps.DeleteFunc(host.Files, func(name string, _ facts.File) bool { return gone(name) })
+		maps.DeleteFunc(host.Binaries, func(name, _ string) bool { return gone(name) })
 	}
-	return &plan.Stage{Name: "remove what clusterup wrote", Gate: "no member runs", Width: len(steps), Steps: steps}
 }
 
 // simulateDestroy is the effect of the steps that only NextDestroy uses.
@@ -147,13 +145,7 @@ func simulateDestroy(step plan.Step, host *facts.Host) {
 	case plan.MoveAside, plan.PurgeData:
 		host.Data = facts.Data{}
 	case plan.RemoveFiles:
-		for _, p := range step.Paths {
-			for name := range host.Files {
-				if name == p.Path || len(name) > len(p.Path) && name[:len(p.Path)+1] == p.Path+"/" {
-					delete(host.Files, name)
-				}
-			}
-		}
+		simulateRemoval(step.Paths, host)
 		host.Leaves, host.Unit = nil, facts.Unit{Load: "not-found"}
 	}
 }

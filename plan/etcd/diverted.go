@@ -32,9 +32,9 @@ func (v view) foreignUnit(m inventory.Member, host facts.Host) []plan.Refusal {
 	if why == "" {
 		return nil
 	}
-	return []plan.Refusal{plan.Refuse(plan.ForeignUnit, m.Name,
+	return plan.OneRefusal(plan.ForeignUnit, m.Name,
 		"choose another unit_name in the inventory; if nobody needs that unit, remove it on the host, then systemctl daemon-reload",
-		"the unit %s.service, %s, %s", name, where, why)}
+		"the unit %s.service, %s, %s", name, where, why)
 }
 
 func masked(u facts.Unit) bool { return u.Load == "masked" || u.Enabled == "masked" }
@@ -44,8 +44,8 @@ func masked(u facts.Unit) bool { return u.Load == "masked" || u.Enabled == "mask
 func (v view) undiverted(m inventory.Member, host facts.Host) []plan.Refusal {
 	unit := v.want.Cluster.UnitName + ".service"
 	if masked(host.Unit) {
-		return []plan.Refusal{plan.Refuse(plan.UnitDiverted, m.Name, "on the host: systemctl unmask "+unit,
-			"the unit %s is masked", unit)}
+		return plan.OneRefusal(plan.UnitDiverted, m.Name, "on the host: systemctl unmask "+unit,
+			"the unit %s is masked", unit)
 	}
 	var found []plan.Refusal
 	for _, why := range v.diversions(host) {

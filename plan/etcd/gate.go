@@ -12,11 +12,8 @@ import (
 // are no quorum, even a member that looks down is restarted only with --accept=downtime: it may only be between two
 // leaders. A cluster of one or two may restart with it if all members serve, which shows that each can come back.
 func (v view) mayStop(m inventory.Member) (gate string, needs *plan.Needs, refusal *plan.Refusal) {
-	var others []string
-	v.Each(func(other inventory.Member, host facts.Host) {
-		if other.Name != m.Name && v.votes(other) && v.stays(host) {
-			others = append(others, other.Name)
-		}
+	others := v.Which(func(other inventory.Member, host facts.Host) bool {
+		return other.Name != m.Name && v.votes(other) && v.stays(host)
 	})
 	voters, stay := len(v.voters()), len(others)
 	quorum, serves := v.quorum(), v.stays(v.seen.Hosts[m.Name])

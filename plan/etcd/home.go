@@ -34,7 +34,7 @@ func (v view) homeOf(m inventory.Member, host facts.Host) home {
 		}
 		return home{dataDir: units.Flag(p.Args, "data-dir"), walDir: units.Flag(p.Args, "wal-dir"), user: user}
 	}
-	command := units.Command(unit)
+	command := v.starts(host)
 	if dir := units.Flag(command, "data-dir"); dir != "" {
 		return home{dataDir: dir, walDir: units.Flag(command, "wal-dir"), user: settingOf(unit, "User")}
 	}
@@ -107,10 +107,10 @@ func (v view) moved(m inventory.Member, host facts.Host) []plan.Refusal {
 	was, user := v.homeOf(m, host), v.want.Cluster.User
 	runs := host.Process != nil
 	if runs && was.dataDir == "" {
-		return []plan.Refusal{plan.Refuse(plan.DataMoved, m.Name,
+		return plan.OneRefusal(plan.DataMoved, m.Name,
 			fmt.Sprintf("it was not started by clusterup's unit: find out by what (systemctl cat %s), then stop it",
 				v.want.Cluster.UnitName),
-			"its member runs without --data-dir, and the inventory asks for %s", m.DataDir)}
+			"its member runs without --data-dir, and the inventory asks for %s", m.DataDir)
 	}
 	var has, asked, lines []string
 	differ := func(is, wanted, line string) {
@@ -143,6 +143,6 @@ func (v view) moved(m inventory.Member, host facts.Host) []plan.Refusal {
 	if was.user == "root" { // which is no user for a member
 		remedy = fmt.Sprintf("on the host: systemctl stop %s; chown -R %s: %s", v.want.Cluster.UnitName, user, m.DataDir)
 	}
-	return []plan.Refusal{plan.Refuse(plan.DataMoved, m.Name, remedy, "its member %s; the inventory asks for %s",
-		strings.Join(has, " and "), strings.Join(asked, " and "))}
+	return plan.OneRefusal(plan.DataMoved, m.Name, remedy, "its member %s; the inventory asks for %s",
+		strings.Join(has, " and "), strings.Join(asked, " and "))
 }

@@ -53,7 +53,7 @@ func (v view) logged() (id facts.ID, existing bool) {
 			return
 		}
 		votes[host.Data.ClusterID]++
-		for _, args := range [][]string{command, units.Command(host.Files[UnitPath(v.want.Cluster)].Content)} {
+		for _, args := range [][]string{command, v.starts(host)} {
 			exist[host.Data.ClusterID] = exist[host.Data.ClusterID] || units.Flag(args, "initial-cluster-state") == "existing"
 		}
 	})
@@ -105,7 +105,7 @@ func (v view) tokenOf() string {
 func (v view) tokenUnderWay() string {
 	started, written := "", ""
 	v.Each(func(_ inventory.Member, host facts.Host) {
-		token := unitToken(host, UnitPath(v.want.Cluster))
+		token := v.unitToken(host)
 		if host.Data.WAL {
 			started = cmp.Or(started, token)
 		}
@@ -115,6 +115,6 @@ func (v view) tokenUnderWay() string {
 }
 
 // unitToken is the bootstrap token in a host's unit file, "" if there is none.
-func unitToken(host facts.Host, unitPath string) string {
-	return units.Flag(units.Command(host.Files[unitPath].Content), "initial-cluster-token")
+func (v view) unitToken(host facts.Host) string {
+	return units.Flag(v.starts(host), "initial-cluster-token")
 }

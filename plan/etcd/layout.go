@@ -68,8 +68,8 @@ func Asks(c *inventory.Cluster) map[string]facts.Ask {
 			DataDir: m.DataDir, WALDir: walDir(m), Ports: ports, Peers: peers,
 			Endpoint: ClientURL(c, m),
 			Peer:     net.JoinHostPort(m.PeerAddress, strconv.Itoa(c.PeerPort)),
-			V2Store:  version.Compare(version.Minor(c.Version), "3.5") > 0,
-			V2Log:    version.Compare(version.Minor(c.Version), "3.6") > 0,
+			V2Store:  version.CompareMinor(c.Version, "3.5") > 0,
+			V2Log:    version.CompareMinor(c.Version, "3.6") > 0,
 		}
 	}
 	return asks

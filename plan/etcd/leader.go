@@ -55,8 +55,8 @@ func (v view) awaitLeader() *plan.Stage {
 	if id != 0 || len(reading) == 0 {
 		return nil
 	}
-	return &plan.Stage{Name: "wait for a leader", Gate: "nothing is changed", Width: 1, Steps: []plan.Step{{
+	return plan.SideBySide("wait for a leader", "nothing is changed", []plan.Step{{
 		Kind: plan.AwaitLeader, Host: reading[0].Name,
 		Why: "the members do not name the same leader: there was an election while they were asked",
-	}}}
+	}})
 }

@@ -60,13 +60,8 @@ func (v view) operator() (*plan.Stage, error) {
 	if !unknown {
 		steps = append(steps, v.pins()...)
 	}
-	if len(steps) == 0 {
-		return nil, nil
-	}
-	return &plan.Stage{
-		Name: "operator directory", Gate: "no host is touched, and no host holds anything of an unknown CA",
-		Width: 1, Steps: steps,
-	}, nil
+	return plan.SideBySide("operator directory", "no host is touched, and no host holds anything of an unknown CA", steps),
+		nil
 }
 
 // pins are the digests of releases that are used for the first time.
@@ -108,20 +103,15 @@ func (v view) start() (*plan.Stage, error) {
 			Version: v.bin(host).version, Why: why,
 		})
 	})
-	if len(steps) == 0 {
-		return nil, nil
-	}
-	stage := plan.Stage{Name: "start members", Width: len(steps), Steps: steps}
+	name, gate := "start members", "the members to start are down already; nothing is stopped"
 	switch {
 	case v.formed:
-		stage.Gate = "the members to start are down already; nothing is stopped"
 	case v.started:
-		stage.Gate = "the bootstrap goes on: all data that was found carries its cluster ID " + v.clusterID.String()
+		gate = "the bootstrap goes on: all data that was found carries its cluster ID " + v.clusterID.String()
 	default:
-		stage.Name = "bootstrap: start all members side by side"
-		stage.Gate = "no host holds data or a birth marker"
+		name, gate = "bootstrap: start all members side by side", "no host holds data or a birth marker"
 	}
-	return &stage, nil
+	return plan.SideBySide(name, gate, steps), nil
 }
 
 // await waits for members that run but do not answer as a healthy one does, unless they are to restart anyway.
@@ -133,7 +123,7 @@ func (v view) await() (*plan.Stage, error) {
 		return nil, nil
 	}
 	return v.awaiting(func(m inventory.Member, host facts.Host) bool {
-		return v.mustRestart(m, host) == nil || v.holds(host)
+		return v.mustRestart(m, host) == nil || v.holds(m, host)
 	}), nil
 }
 
@@ -148,10 +138,7 @@ func (v view) awaiting(which func(inventory.Member, facts.Host) bool) *plan.Stag
 			Why: v.ailment(host),
 		})
 	})
-	if len(steps) == 0 {
-		return nil
-	}
-	return &plan.Stage{Name: "wait for members", Gate: "nothing is changed", Width: len(steps), Steps: steps}
+	return plan.SideBySide("wait for members", "nothing is changed", steps)
 }
 
 // maxLag is how many entries a member may have left to apply and yet count as one that takes part: what comes in

@@ -23,26 +23,16 @@ var binaries = []string{"etcd", "etcdctl", "etcdutl"}
 // is touched: a running member keeps its open files, and re-reads only its leaves, which stay valid.
 func (v view) prepare() (*plan.Stage, error) {
 	var steps []plan.Step
-	hosts := 0
-	v.Each(func(m inventory.Member, host facts.Host) {
-		found := v.prepareHost(m, host)
-		if len(found) > 0 {
-			hosts++
-		}
-		steps = append(steps, found...)
-	})
-	if len(steps) == 0 {
-		return nil, nil
-	}
+	v.Each(func(m inventory.Member, host facts.Host) { steps = append(steps, v.prepareHost(m, host)...) })
 	name := "put files right"
 	if !v.formed {
 		name = "prepare hosts"
 	}
-	gate, width := "no running member is touched", hosts
+	stage := plan.SideBySide(name, "no running member is touched", steps)
 	if v.unpacks(steps) {
-		gate, width = "no running member is touched, and no two of them wait for their disks at once", 1
+		stage.Gate, stage.Width = "no running member is touched, and no two of them wait for their disks at once", 1
 	}
-	return &plan.Stage{Name: name, Gate: gate, Width: width, Steps: steps}, nil
+	return stage, nil
 }
 
 // unpacks says whether steps write a release to the disks of a cluster that runs. On all hosts at once that could keep
@@ -233,22 +223,16 @@ func fileChange(want units.File, host facts.Host) (plan.Change, string) {
 // unit is the unit file, systemd's knowledge of it, and its being started at boot.
 func (v view) unit(m inventory.Member, host facts.Host) []plan.Step {
 	name := v.want.Cluster.UnitName
-	change, why := fileChange(v.unitFile(m, host), host)
+	written := v.writeUnit(m, host)
 	var steps []plan.Step
 	switch {
 	case v.lost(host): // no release of its version is at hand, and it stays as it is
-	// written right before its restart, so that no other start picks it up untried
-	case why != "" && v.mustRestart(m, host) != nil:
-		if host.Unit.NeedsReload { // else a drop-in that nobody has looked at would be read right before that restart
-			steps = append(steps, v.reload())
-		}
-	case why != "":
-		if why == "differs" {
-			why = v.unitReason(m, host)
-		}
-		steps = append(steps, plan.Step{Kind: plan.WriteUnit, Why: why, Unit: name, Changes: []plan.Change{change}})
-	case host.Unit.NeedsReload:
-		steps = append(steps, v.reload())
+	case len(written) > 0 && v.mustRestart(m, host) == nil:
+		steps = written
+	case host.Unit.NeedsReload: // else a drop-in that nobody has looked at would be read right before that restart
+		steps = append(steps, plan.Step{
+			Kind: plan.ReloadUnits, Why: "the unit changed on disk after systemd read it", Unit: name,
+		})
 	}
 	if host.Process != nil && host.Unit.Enabled != "enabled" {
 		steps = append(steps, plan.Step{
@@ -259,16 +243,24 @@ func (v view) unit(m inventory.Member, host facts.Host) []plan.Step {
 	return steps
 }
 
-func (v view) reload() plan.Step {
-	return plan.Step{
-		Kind: plan.ReloadUnits, Why: "the unit changed on disk after systemd read it",
-		Unit: v.want.Cluster.UnitName,
+// writeUnit is the unit file as it is to be; nothing where it is so. That of a member that must restart is written right
+// before: a unit that turns out to be bad is found out by one member, while the others would still start with theirs.
+func (v view) writeUnit(m inventory.Member, host facts.Host) []plan.Step {
+	change, why := fileChange(v.unitFile(m, host), host)
+	switch why {
+	case "":
+		return nil
+	case "differs":
+		why = v.unitReason(m, host)
 	}
+	return []plan.Step{{
+		Kind: plan.WriteUnit, Host: m.Name, Why: why, Unit: v.want.Cluster.UnitName, Changes: []plan.Change{change},
+	}}
 }
 
 // unitReason says why a unit file is written anew, in the words of what differs.
 func (v view) unitReason(m inventory.Member, host facts.Host) string {
-	was := units.Command(host.Files[UnitPath(v.want.Cluster)].Content)
+	was := v.starts(host)
 	if v.formed && units.Flag(was, "initial-cluster-state") == "new" {
 		return "the cluster exists now: initial-cluster-state becomes existing"
 	}

@@ -11,7 +11,6 @@ import (
 	"github.com/clusterup/clusterup/plan"
 	"github.com/clusterup/clusterup/plan/trust"
 	"github.com/clusterup/clusterup/plan/version"
-	"github.com/clusterup/clusterup/units"
 )
 
 // kept is how many releases stay on a host: the one that runs, and the one before it, to go back to.
@@ -21,9 +20,7 @@ const kept = 2
 // runs with.
 func (v view) prune() (*plan.Stage, error) {
 	var steps []plan.Step
-	hosts := 0
 	v.Each(func(m inventory.Member, host facts.Host) {
-		found := len(steps)
 		if paths := pathsOf(v.prunable(host)); len(paths) > 0 {
 			steps = append(steps, plan.Step{
 				Kind: plan.PruneReleases, Host: m.Name, Paths: paths,
@@ -36,17 +33,8 @@ func (v view) prune() (*plan.Stage, error) {
 				Why: "no member runs with them any more",
 			})
 		}
-		if len(steps) > found {
-			hosts++
-		}
 	})
-	if len(steps) == 0 {
-		return nil, nil
-	}
-	return &plan.Stage{
-		Name: "remove what is not used any more", Gate: "all members run what is wanted", Width: hosts,
-		Steps: steps,
-	}, nil
+	return plan.SideBySide("remove what is not used any more", "all members run what is wanted", steps), nil
 }
 
 func pathsOf(names []string) []plan.Path {
@@ -59,7 +47,7 @@ func pathsOf(names []string) []plan.Path {
 
 // untrusted are bundles of clusterup's own that neither the running member nor its unit names, and that are not wanted.
 func (v view) untrusted(host facts.Host) []string {
-	used := slices.Concat(units.Command(host.Files[UnitPath(v.want.Cluster)].Content), v.command(host))
+	used := slices.Concat(v.starts(host), v.command(host))
 	for _, role := range trust.Roles {
 		used = append(used, "="+v.trust.Bundle(role, host).Path)
 	}
@@ -101,6 +89,6 @@ func (v view) prunable(host facts.Host) []string {
 	r, _ := v.release(host)
 	return slices.DeleteFunc(dirs[kept:], func(dir string) bool {
 		return slices.Contains(host.InUse, dir) || dir == BinDir(r) ||
-			host.Process != nil && len(host.Process.Args) > 0 && binAt(host.Process.Args[0]).dir == dir
+			runs(host).dir == dir
 	})
 }

@@ -159,7 +159,7 @@ func (v view) sourced(m inventory.Member, host facts.Host) []plan.Refusal {
 	if v.formed || text == "" {
 		return nil
 	}
-	return []plan.Refusal{plan.Refuse(plan.Unsuitable, m.Name, NamesRemedy(m), "%s", text)}
+	return plan.OneRefusal(plan.Unsuitable, m.Name, NamesRemedy(m), "%s", text)
 }
 
 // membership says where the member list and the inventory differ.

@@ -34,12 +34,7 @@ func (v view) mustRestart(m inventory.Member, host facts.Host) []string {
 	if pid := v.want.Restart[m.Name]; pid != 0 && pid == host.Process.PID {
 		why = append(why, "to end its open connections")
 	}
-	for _, role := range []string{"peer", "server"} {
-		if unproven := trust.Unproven(host, role); unproven != "" {
-			why = append(why, unproven)
-		}
-	}
-	return why
+	return append(why, trust.Unproven(host)...)
 }
 
 // inWords says what a member comes to do with TLS, and which CAs it comes to trust or trusts no more, in place of flags
@@ -92,7 +87,7 @@ func (v view) candidates() []candidate {
 	var found []candidate
 	v.Each(func(m inventory.Member, host facts.Host) {
 		why := v.mustRestart(m, host)
-		if why == nil || v.holds(host) || v.lost(host) {
+		if why == nil || v.holds(m, host) || v.lost(host) {
 			return
 		}
 		order := 2
@@ -138,10 +133,10 @@ func (v view) restart() (*plan.Stage, error) {
 		return nil, &plan.Refused{Refusals: []plan.Refusal{*refusal}}
 	}
 	if to, ok := v.successor(first); ok {
-		return &plan.Stage{Name: "move the leader away from " + first.member.Name, Gate: gate, Width: 1, Steps: []plan.Step{{
+		return plan.SideBySide("move the leader away from "+first.member.Name, gate, []plan.Step{{
 			Kind: plan.MoveLeader, Host: first.member.Name, To: to,
 			Why: "it is the last to restart; " + to + " serves, and has applied most",
-		}}}, nil
+		}}), nil
 	}
 	name, restart := "restart "+first.member.Name, v.restartStep(first)
 	restart.Needs = needs
@@ -152,12 +147,12 @@ func (v view) restart() (*plan.Stage, error) {
 		name += ", to take a raft snapshot"
 	case restart.From != restart.Version:
 		name = fmt.Sprintf("etcd %s → %s: %s", restart.From, restart.Version, name)
-	case trust.Unproven(first.host, "peer") != "" || trust.Unproven(first.host, "server") != "":
+	case len(trust.Unproven(first.host)) > 0:
 		name += ", which still serves its old certificates"
 	}
-	steps := slices.Concat(v.announce(first.member), v.unitBefore(first.member), []plan.Step{restart})
+	steps := slices.Concat(v.announce(first.member), v.writeUnit(first.member, first.host), []plan.Step{restart})
 	steps[0].Needs = needs // nothing is announced or written either
-	return &plan.Stage{Name: name, Gate: gate, Width: 1, Steps: steps}, nil
+	return plan.SideBySide(name, gate, steps), nil
 }
 
 // stuck is why no member may be stopped that has to restart; nil: one may be, or none has to.
@@ -183,37 +178,31 @@ func (v view) cutOff() bool { return v.formed && v.want.Cluster.TLS.Peers && v.t
 
 // together restarts side by side what would each wait for the others.
 func (v view) together(all []candidate) *plan.Stage {
-	stage := plan.Stage{
-		Name: "restart all members side by side", Width: len(all),
-		Gate: "the peer CA has ended, so members with a new CA and members without it refuse each other; downtime was accepted",
-	}
-	slices.SortFunc(all, func(a, b candidate) int {
-		order := func(c candidate) int {
-			return slices.IndexFunc(v.want.Cluster.Members, func(m inventory.Member) bool { return m.Name == c.member.Name })
+	var steps []plan.Step
+	for _, m := range v.want.Cluster.Members {
+		for _, c := range all {
+			if c.member.Name == m.Name {
+				steps = append(steps, append(v.writeUnit(m, c.host), v.restartStep(c))...)
+			}
 		}
-		return cmp.Compare(order(a), order(b))
-	})
-	for _, c := range all {
-		stage.Steps = append(stage.Steps, append(v.unitBefore(c.member), v.restartStep(c))...)
 	}
-	return &stage
+	return plan.SideBySide("restart all members side by side",
+		"the peer CA has ended, so members with a new CA and members without it refuse each other; downtime was accepted",
+		steps)
 }
 
 // awaitRaftSnapshot waits for a member that was restarted to take a raft snapshot, and has not done so yet: it takes
 // one when it applies what is written next.
 func (v view) awaitRaftSnapshot() *plan.Stage {
-	var stage *plan.Stage
-	v.Each(func(m inventory.Member, host facts.Host) {
-		if stage == nil && v.flushes(host) && v.serves(host) && v.mustRestart(m, host) == nil {
-			stage = &plan.Stage{
-				Name: "let " + m.Name + " take a raft snapshot", Gate: "it serves", Width: 1,
-				Steps: []plan.Step{{
-					Kind: plan.AwaitRaftSnapshot, Host: m.Name, Why: "it runs with snapshot-count 1, and takes one at the next write",
-				}},
-			}
-		}
+	due := v.Which(func(m inventory.Member, host facts.Host) bool {
+		return v.flushes(host) && v.serves(host) && v.mustRestart(m, host) == nil
 	})
-	return stage
+	if len(due) == 0 {
+		return nil
+	}
+	return plan.SideBySide("let "+due[0]+" take a raft snapshot", "it serves", []plan.Step{{
+		Kind: plan.AwaitRaftSnapshot, Host: due[0], Why: "it runs with snapshot-count 1, and takes one at the next write",
+	}})
 }
 
 // successor is the member that leads while the leader restarts: of those that serve, the one that has applied most.
@@ -226,21 +215,4 @@ func (v view) successor(c candidate) (string, bool) {
 		}
 	})
 	return name, c.order == 3 && name != ""
-}
-
-// unitBefore is the unit file that a restart is to start with. It is written only then: a unit that turns out to be bad
-// is found out by one member, while the others would still start with theirs.
-func (v view) unitBefore(m inventory.Member) []plan.Step {
-	host := v.seen.Hosts[m.Name]
-	change, why := fileChange(v.unitFile(m, host), host)
-	if why == "" {
-		return nil
-	}
-	if why == "differs" {
-		why = v.unitReason(m, host)
-	}
-	return []plan.Step{{
-		Kind: plan.WriteUnit, Host: m.Name, Why: why, Unit: v.want.Cluster.UnitName,
-		Changes: []plan.Change{change},
-	}}
 }

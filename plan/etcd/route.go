@@ -50,18 +50,15 @@ func (v view) lastVersion(host facts.Host) string {
 	case host.Etcd != nil:
 		return host.Etcd.Version
 	case host.Process != nil && len(host.Process.Args) > 0:
-		return binAt(host.Process.Args[0]).version
+		return runs(host).version
 	}
 	return v.unitBin(host).version
 }
 
 // Misnamed says that a member is of another version than its release is called; empty: it is not.
 func Misnamed(host facts.Host) string {
-	if host.Process == nil || host.Etcd == nil || len(host.Process.Args) == 0 {
-		return ""
-	}
-	called := binAt(host.Process.Args[0]).version
-	if called == "" || host.Etcd.Version == "" || called == host.Etcd.Version {
+	called := runs(host).version
+	if called == "" || host.Etcd == nil || host.Etcd.Version == "" || called == host.Etcd.Version {
 		return ""
 	}
 	return fmt.Sprintf(
@@ -71,10 +68,28 @@ func Misnamed(host facts.Host) string {
 
 // unitBin is what the unit of a host starts.
 func (v view) unitBin(host facts.Host) bin {
-	for _, program := range units.Command(host.Files[UnitPath(v.want.Cluster)].Content) {
-		return binAt(program)
+	return binOf(v.starts(host))
+}
+
+// starts is the command line that the unit file of a host has.
+func (v view) starts(host facts.Host) []string {
+	return units.Command(host.Files[UnitPath(v.want.Cluster)].Content)
+}
+
+// runs is the release that a member runs.
+func runs(host facts.Host) bin {
+	if host.Process == nil {
+		return bin{}
 	}
-	return bin{}
+	return binOf(host.Process.Args)
+}
+
+// binOf is the release of a command line.
+func binOf(command []string) bin {
+	if len(command) == 0 {
+		return bin{}
+	}
+	return binAt(command[0])
 }
 
 // binAt is the release that a path of its etcd belongs to; zero when it is none of clusterup's.
@@ -96,7 +111,7 @@ func (v view) bin(host facts.Host) bin {
 		return has
 	}
 	if v.flushes(host) {
-		return binAt(host.Process.Args[0])
+		return runs(host)
 	}
 	r, _ := v.release(host)
 	return bin{BinDir(r), r.Version}
@@ -106,14 +121,14 @@ func (v view) bin(host facts.Host) bin {
 // one is dark. A member of which nobody knows what it ran last is started with nothing newer either.
 func (v view) lingers(host facts.Host) bool {
 	last := cmp.Or(v.lastVersion(host), v.low)
-	return len(v.Dark()) > 0 && host.Data.WAL && last != "" && version.Minor(last) != version.Minor(v.target)
+	return len(v.Dark()) > 0 && host.Data.WAL && last != "" && !version.SameMinor(last, v.target)
 }
 
 // lingering is the release that a member stays with: what it runs, what its unit starts, or the newest of that minor
 // version that lies on its host; zero: there is none of clusterup's.
 func (v view) lingering(host facts.Host) bin {
 	if host.Process != nil && len(host.Process.Args) > 0 {
-		return binAt(host.Process.Args[0])
+		return runs(host)
 	}
 	has := v.unitBin(host)
 	if _, there := host.Binaries[has.path("etcd")]; there {
@@ -134,15 +149,15 @@ func (v view) lost(host facts.Host) bool { return v.lingers(host) && v.bin(host)
 
 func (v view) keeps(host facts.Host, has bin) bool {
 	_, there := host.Binaries[has.path("etcd")]
-	if host.Process != nil || !host.Data.WAL || !there || version.Minor(has.version) == version.Minor(v.target) {
+	if host.Process != nil || !host.Data.WAL || !there || version.SameMinor(has.version, v.target) {
 		return false
 	}
-	if version.Compare(version.Minor(has.version), version.Minor(v.target)) < 0 {
+	if version.CompareMinor(has.version, v.target) < 0 {
 		return !v.passed(plan.Step{From: has.version}) // else it would not start any more
 	}
 	// Down again: once a member runs the lower version, the data of all is fit for it.
 	return !v.Known(func(_ inventory.Member, other facts.Host) bool {
-		return other.Process != nil && version.Minor(v.lastVersion(other)) == version.Minor(v.target)
+		return other.Process != nil && version.SameMinor(v.lastVersion(other), v.target)
 	})
 }
 
@@ -150,9 +165,8 @@ func (v view) keeps(host facts.Host, has bin) bool {
 // 3.5 has left in its log. It does so as soon as it restarts with a snapshot-count that its log exceeds; etcd itself
 // offers no other way.
 func (v view) flushes(host facts.Host) bool {
-	return !v.lingers(host) && host.Process != nil && len(host.Process.Args) > 0 && version.Minor(v.target) == "3.7" &&
-		version.Minor(v.lastVersion(host)) == "3.6" &&
-		binAt(host.Process.Args[0]).dir != "" && host.V2Store != nil && !host.V2Store.Clean
+	return !v.lingers(host) && version.Minor(v.target) == "3.7" && version.Minor(v.lastVersion(host)) == "3.6" &&
+		runs(host).dir != "" && host.V2Store != nil && !host.V2Store.Clean
 }
 
 // releases are those that a host needs for the whole way.

@@ -68,13 +68,7 @@ func (v view) allPublished() bool {
 
 // seesMajority says whether the hosts of a majority of the voters are seen.
 func (v view) seesMajority() bool {
-	seen := 0
-	v.Each(func(m inventory.Member, _ facts.Host) {
-		if v.votes(m) {
-			seen++
-		}
-	})
-	return seen >= v.quorum()
+	return len(v.Which(func(m inventory.Member, _ facts.Host) bool { return v.votes(m) })) >= v.quorum()
 }
 
 // postponed is what is wanted, and not done before dark hosts are seen again.
@@ -107,12 +101,7 @@ func (v view) waitFor(what, why string, args ...any) []plan.Wait {
 // awaitWaits: as long as no quorum is seen to run, no member comes to serve by being waited for; one that is dark may
 // run, and then it does.
 func (v view) awaitWaits() []plan.Wait {
-	running := 0
-	v.Each(func(m inventory.Member, host facts.Host) {
-		if v.votes(m) && host.Process != nil {
-			running++
-		}
-	})
+	running := len(v.Which(func(m inventory.Member, host facts.Host) bool { return v.votes(m) && host.Process != nil }))
 	serves := v.Known(func(_ inventory.Member, host facts.Host) bool { return v.serves(host) })
 	if len(v.Dark()) == 0 || serves || running >= v.quorum() {
 		return nil

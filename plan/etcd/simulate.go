@@ -124,14 +124,7 @@ func simulateHost(w Want, s facts.Snapshot, step plan.Step, host *facts.Host) {
 	case plan.IssueLeaf:
 		trustOf(w, s).Issue(step.Leaf, host)
 	case plan.PruneReleases, plan.PruneTrust:
-		for _, p := range step.Paths {
-			for name := range host.Files {
-				if name == p.Path || path.Dir(name) == p.Path {
-					delete(host.Files, name)
-					delete(host.Binaries, name)
-				}
-			}
-		}
+		simulateRemoval(step.Paths, host)
 	case plan.StopMember, plan.MoveAside, plan.PurgeData, plan.RemoveFiles:
 		simulateDestroy(step, host)
 	case plan.RecordBirth:
@@ -173,7 +166,7 @@ func simulateRunning(w Want, s facts.Snapshot, step plan.Step, host *facts.Host)
 		if len(args) == 0 {
 			return
 		}
-		b := binAt(args[0])
+		b := binOf(args)
 		pid := 1
 		if host.Process != nil {
 			pid = host.Process.PID + 1
@@ -211,7 +204,7 @@ func simulateV2(host *facts.Host, had, is string) *facts.V2Store {
 // say.
 func storage(of, low string) string {
 	switch {
-	case version.Compare(version.Minor(of), "3.6") < 0:
+	case version.CompareMinor(of, "3.6") < 0:
 		return ""
 	case low == "" || version.Compare(of, low) < 0:
 		low = of
@@ -261,7 +254,7 @@ func simulateCluster(w Want, s facts.Snapshot) facts.Snapshot {
 		if host.Denied || shut(host) {
 			continue
 		}
-		runs := cmp.Or(binAt(host.Process.Args[0]).version, w.Cluster.Version)
+		runs := cmp.Or(runs(host).version, w.Cluster.Version)
 		status := facts.Status{Version: runs, StorageVersion: storage(runs, "")}
 		if host.Etcd != nil {
 			status = *host.Etcd

@@ -31,9 +31,5 @@ func simulateUse(w Want, before, now facts.Host) []string {
 
 // named is the release that the member's unit names.
 func named(w Want, host facts.Host) string {
-	args := units.Command(host.Files[UnitPath(w.Cluster)].Content)
-	if len(args) == 0 {
-		return ""
-	}
-	return binAt(args[0]).dir
+	return binOf(units.Command(host.Files[UnitPath(w.Cluster)].Content)).dir
 }

@@ -105,13 +105,8 @@ func (v view) announceAs(m inventory.Member, secure bool) []plan.Step {
 
 // asked is a member that serves, not m itself if there is another one.
 func (v view) asked(m inventory.Member) string {
-	name := ""
-	v.Each(func(other inventory.Member, host facts.Host) {
-		if name == "" && other.Name != m.Name && v.serves(host) {
-			name = other.Name
-		}
-	})
-	return cmp.Or(name, m.Name)
+	others := v.Which(func(other inventory.Member, host facts.Host) bool { return other.Name != m.Name && v.serves(host) })
+	return append(others, m.Name)[0]
 }
 
 // plainRefusals: TLS is not switched off again, and clients that speak http are not left without a port. A member that

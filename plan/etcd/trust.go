@@ -57,7 +57,7 @@ func (v view) command(host facts.Host) []string { return v.trust.Command(host) }
 // another one restarts before the next one's turn comes.
 func (v view) renew() (*plan.Stage, error) {
 	stale := v.Known(func(_ inventory.Member, host facts.Host) bool {
-		return trust.Unproven(host, "peer") != "" || trust.Unproven(host, "server") != ""
+		return len(trust.Unproven(host)) > 0
 	})
 	if stale {
 		return nil, nil
@@ -78,8 +78,8 @@ func (v view) rotateWaits() []plan.Wait { return v.trust.Waits() }
 // authorityRefusals are the reasons not to do with the CAs what is asked for.
 func (v view) authorityRefusals() []plan.Refusal {
 	if v.want.Existing && !v.formed {
-		return []plan.Refusal{plan.Refuse(plan.NoCluster, "", "clusterup apply makes it", "there is no cluster %s yet",
-			v.want.Cluster.Name)}
+		return plan.OneRefusal(plan.NoCluster, "", "clusterup apply makes it", "there is no cluster %s yet",
+			v.want.Cluster.Name)
 	}
 	return v.trust.Refusals()
 }

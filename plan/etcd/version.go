@@ -3,6 +3,7 @@ package etcd
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -23,11 +24,11 @@ func (v view) versionRefusals() []plan.Refusal {
 		return nil
 	}
 	if version.Apart(v.low, v.high) {
-		return []plan.Refusal{plan.Refuse(plan.VersionChange, "",
+		return plan.OneRefusal(plan.VersionChange, "",
 			"stop the etcd that clusterup did not start, and apply: clusterup status shows the version of each member",
-			"the members are of etcd %s to %s, more than one minor version apart", v.low, v.high)}
+			"the members are of etcd %s to %s, more than one minor version apart", v.low, v.high)
 	}
-	if version.Minor(v.low) == version.Minor(v.high) && version.Minor(v.low) == version.Minor(wanted) {
+	if version.SameMinor(v.low, v.high) && version.SameMinor(v.low, wanted) {
 		return nil
 	}
 	var found []plan.Refusal
@@ -43,8 +44,8 @@ func (v view) versionRefusals() []plan.Refusal {
 // hopRefusals are those of the next hop, which goes to another minor version.
 func (v view) hopRefusals(to string) []plan.Refusal {
 	var found []plan.Refusal
-	mixed := version.Minor(v.low) != version.Minor(v.high)
-	down := version.Compare(version.Minor(to), version.Minor(v.high)) < 0
+	mixed := !version.SameMinor(v.low, v.high)
+	down := version.CompareMinor(to, v.high) < 0
 	if down && !mixed && v.downgrade == "" && !v.want.accepts(plan.Downgrade) {
 		found = append(found, plan.Refuse(plan.NeedsConsent, "", "run again with --accept=downgrade",
 			"the cluster is of etcd %s, and the inventory asks for %s: going back a minor version", v.high,
@@ -58,10 +59,11 @@ func (v view) hopRefusals(to string) []plan.Refusal {
 	if len(v.Dark()) > 0 { // it waits
 		return found
 	}
-	if !mixed && version.Minor(to) != version.Minor(v.low) {
+	begins := !mixed && !version.SameMinor(to, v.low)
+	if begins {
 		found = append(found, v.noQuorum()...)
 	}
-	if !mixed && version.Minor(to) != version.Minor(v.low) || version.Minor(to) == "3.7" {
+	if begins || version.Minor(to) == "3.7" {
 		found = append(found, v.strangers(mixed)...)
 	}
 	return found
@@ -78,7 +80,7 @@ func (v view) strangers(mixed bool) []plan.Refusal {
 	v.Each(func(m inventory.Member, host facts.Host) {
 		has := v.unitBin(host)
 		if host.Process != nil {
-			has = binAt(host.Process.Args[0])
+			has = runs(host)
 		}
 		if _, there := host.Binaries[has.path("etcd")]; host.Data.WAL && !there && (host.Process == nil || has.dir != "") {
 			found = append(found, plan.Refuse(plan.VersionChange, m.Name,
@@ -92,19 +94,15 @@ func (v view) strangers(mixed bool) []plan.Refusal {
 // noQuorum says that a cluster is in no state to begin with another minor version. One that is half-way is brought
 // together instead.
 func (v view) noQuorum() []plan.Refusal {
-	running, total := 0, len(v.want.Cluster.Members)
-	v.Each(func(_ inventory.Member, host facts.Host) {
-		if host.Process != nil {
-			running++
-		}
-	})
+	total := len(v.want.Cluster.Members)
+	running := len(v.Which(func(_ inventory.Member, host facts.Host) bool { return host.Process != nil }))
 	if running > total/2 {
 		return nil
 	}
-	return []plan.Refusal{plan.Refuse(plan.QuorumAtRisk, "",
+	return plan.OneRefusal(plan.QuorumAtRisk, "",
 		fmt.Sprintf("start the others as they are first: apply with version %s, then ask for %s again",
 			v.high, v.want.Cluster.Version),
-		"%d of %d members run, which is no quorum: another minor version begins with a cluster that serves", running, total)}
+		"%d of %d members run, which is no quorum: another minor version begins with a cluster that serves", running, total)
 }
 
 // flags are those of the inventory, as a version on the way takes them. What is only for later versions is left out: it
@@ -121,15 +119,15 @@ func (v view) flags(of string) map[string]string {
 // comes: an enabled downgrade that is not wanted any more, versions that the members have yet to agree on, a snapshot,
 // and enabling a downgrade.
 func (v view) changeover() (*plan.Stage, error) {
-	mixed := version.Minor(v.low) != version.Minor(v.high)
+	mixed := !version.SameMinor(v.low, v.high)
 	// nobody leaves a minor version unless all take part
-	if !mixed && version.Minor(v.target) != version.Minor(v.high) && !v.held() {
+	if !mixed && !version.SameMinor(v.target, v.high) && !v.held() {
 		if stage := v.awaiting(func(inventory.Member, facts.Host) bool { return true }); stage != nil {
 			return stage, nil
 		}
 	}
 	if stage := v.awaitLeader(); stage != nil &&
-		(version.Minor(v.target) != version.Minor(v.high) || v.downgrade != "" || v.unsettled() != "") {
+		(!version.SameMinor(v.target, v.high) || v.downgrade != "" || v.unsettled() != "") {
 		return stage, nil
 	}
 	at, ok := v.leader()
@@ -138,10 +136,10 @@ func (v view) changeover() (*plan.Stage, error) {
 	}
 	one := func(name, gate string, step plan.Step) (*plan.Stage, error) {
 		step.Host = at.Name
-		return &plan.Stage{Name: name, Gate: gate, Width: 1, Steps: []plan.Step{step}}, nil
+		return plan.SideBySide(name, gate, []plan.Step{step}), nil
 	}
-	switch down := version.Compare(version.Minor(v.target), version.Minor(v.high)) < 0; {
-	case v.downgrade != "" && version.Compare(version.Minor(v.target), version.Minor(v.downgrade)) > 0:
+	switch down := version.CompareMinor(v.target, v.high) < 0; {
+	case v.downgrade != "" && version.CompareMinor(v.target, v.downgrade) > 0:
 		return one("stay with etcd "+version.Minor(v.target), "the members that went back can come along again",
 			plan.Step{
 				Kind: plan.CancelDowngrade,
@@ -154,7 +152,7 @@ func (v view) changeover() (*plan.Stage, error) {
 	case v.unsettled() != "":
 		return one("let the members agree on the version", "nothing is changed",
 			plan.Step{Kind: plan.AwaitVersion, Version: v.common(), Why: v.unsettled()})
-	case version.Minor(v.target) == version.Minor(v.high) || v.held():
+	case version.SameMinor(v.target, v.high) || v.held():
 		return nil, nil
 	case !v.saved():
 		return one("save a snapshot", "all members serve", plan.Step{
@@ -183,18 +181,18 @@ func (v view) common() string {
 // ended although all went back; "" when all is settled. etcd 3.5 says nothing of either.
 func (v view) unsettled() string {
 	why := ""
-	if v.young() && v.downgrade == "" && version.Minor(v.target) == version.Minor(v.high) {
+	if v.young() && v.downgrade == "" && version.SameMinor(v.target, v.high) {
 		return "" // etcd gets there by itself within seconds, and nothing waits for it
 	}
 	v.Each(func(m inventory.Member, host facts.Host) {
-		if why != "" || host.Etcd == nil || version.Compare(version.Minor(host.Etcd.Version), "3.6") < 0 {
+		if why != "" || host.Etcd == nil || version.CompareMinor(host.Etcd.Version, "3.6") < 0 {
 			return
 		}
 		if is := version.Minor(host.Etcd.StorageVersion); is != v.common() {
 			why = fmt.Sprintf("the data of %s is still of version %s, and becomes %s", m.Name, is, v.common())
 		}
 	})
-	if why == "" && v.downgrade != "" && version.Minor(v.downgrade) == version.Minor(v.high) {
+	if why == "" && v.downgrade != "" && version.SameMinor(v.downgrade, v.high) {
 		why = "the downgrade is about to end"
 	}
 	return why
@@ -205,13 +203,12 @@ func (v view) unsettled() string {
 func (v view) young() bool {
 	young := len(v.births) > 0
 	for _, born := range v.births {
-		age := v.seen.Taken.Sub(born.Created)
-		young = young && age < time.Minute && age > -time.Minute
+		young = young && v.seen.Taken.Sub(born.Created).Abs() < time.Minute
 	}
 	v.Each(func(_ inventory.Member, host facts.Host) {
 		for name := range host.Binaries {
 			b := binAt(name)
-			young = young && (b.dir == "" || version.Compare(version.Minor(b.version), version.Minor(v.high)) >= 0)
+			young = young && (b.dir == "" || version.CompareMinor(b.version, v.high) >= 0)
 		}
 	})
 	return young
@@ -219,34 +216,27 @@ func (v view) young() bool {
 
 // saved says whether a fresh snapshot of the cluster lies in the operator directory.
 func (v view) saved() bool {
-	for _, s := range v.seen.Operator.Snapshots {
-		age := v.seen.Taken.Sub(s.Taken)
-		if s.ClusterID == v.clusterID && version.Minor(s.Version) == version.Minor(v.high) && age < snapshotAge &&
-			age > -snapshotAge {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(v.seen.Operator.Snapshots, func(s facts.SavedSnapshot) bool {
+		return s.ClusterID == v.clusterID && version.SameMinor(s.Version, v.high) &&
+			v.seen.Taken.Sub(s.Taken).Abs() < snapshotAge
+	})
 }
 
 // held says that the last member is to stay as it is, which is where one can still turn back.
 func (v view) held() bool {
-	if !v.want.HoldLast || version.Compare(version.Minor(v.target), version.Minor(v.low)) <= 0 {
+	if !v.want.HoldLast || version.CompareMinor(v.target, v.low) <= 0 {
 		return false
 	}
-	behind := 0
-	v.Each(func(_ inventory.Member, host facts.Host) {
-		if host.Data.WAL && version.Minor(v.lastVersion(host)) != version.Minor(v.target) {
-			behind++
-		}
-	})
-	return behind <= 1
+	return len(v.Which(v.behind)) <= 1
+}
+
+// behind says that a member with data has not come to the minor version that all are to reach next.
+func (v view) behind(_ inventory.Member, host facts.Host) bool {
+	return host.Data.WAL && !version.SameMinor(v.lastVersion(host), v.target)
 }
 
 // holds says that this is the member which is held.
-func (v view) holds(host facts.Host) bool {
-	return v.held() && host.Data.WAL && version.Minor(v.lastVersion(host)) != version.Minor(v.target)
-}
+func (v view) holds(m inventory.Member, host facts.Host) bool { return v.held() && v.behind(m, host) }
 
 // v2Store refuses to take a member from 3.5 to 3.6 with etcd v2 content, which 3.6 does not start with.
 func (v view) v2Store(m inventory.Member, host facts.Host) []plan.Refusal {
@@ -255,27 +245,23 @@ func (v view) v2Store(m inventory.Member, host facts.Host) []plan.Refusal {
 		version.BelowFloor(v.lastVersion(host)) { // older ones do not know how to tell
 		return nil
 	}
-	return []plan.Refusal{plan.Refuse(plan.V2Content, m.Name,
+	return plan.OneRefusal(plan.V2Content, m.Name,
 		"content in the write-ahead log goes away with a raft snapshot: set snapshot_count = 5 in the block etcd, apply, "+
 			"write a few keys, take it out, and apply; content in the v2 store is somebody's data, and has to be migrated first",
 		"it may hold content of the etcd v2 API, with which etcd 3.6 does not start: %s",
-		strings.TrimSpace(host.V2Store.Text))}
+		strings.TrimSpace(host.V2Store.Text))
 }
 
 // Holding says what a cluster whose last member is held is waiting for; "" when none is.
 func Holding(w Want, s facts.Snapshot) string {
-	v, left := newView(w, s), ""
-	v.Each(func(m inventory.Member, host facts.Host) {
-		if v.holds(host) {
-			left = m.Name
-		}
-	})
-	if left == "" {
+	v := newView(w, s)
+	left := v.Which(v.holds)
+	if len(left) == 0 {
 		return ""
 	}
 	return fmt.Sprintf(
 		"%s stays at etcd %s, as --hold-last asks. This is the last point of return: until this last member follows, the cluster goes back "+
-			"when version is set to %s again and applied. A plain apply goes on.", left, v.low, v.low)
+			"when version is set to %s again and applied. A plain apply goes on.", left[0], v.low, v.low)
 }
 
 // shownRoute is the way from the oldest version that runs to the wanted one; nil when that is where the cluster is.

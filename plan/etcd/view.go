@@ -56,7 +56,7 @@ func newView(w Want, s facts.Snapshot) view {
 		}
 	})
 	v.trust.Formed, v.trust.Started = v.formed, v.started
-	v.trust.Mixed, v.trust.Held = version.Minor(v.low) != version.Minor(v.high), v.held()
+	v.trust.Mixed, v.trust.Held = !version.SameMinor(v.low, v.high), v.held()
 	return v
 }
 

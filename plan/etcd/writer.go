@@ -30,9 +30,9 @@ func (v view) older(m inventory.Member, host facts.Host) []plan.Refusal {
 	if writer.Form <= units.Form {
 		return nil
 	}
-	return []plan.Refusal{plan.Refuse(plan.OlderClusterup, m.Name,
+	return plan.OneRefusal(plan.OlderClusterup, m.Name,
 		"use that version of clusterup, or a newer one; this one may look: status and check",
-		"its unit or birth marker was written by a newer clusterup (%s) than this one (%s)", writer, v.self())}
+		"its unit or birth marker was written by a newer clusterup (%s) than this one (%s)", writer, v.self())
 }
 
 // allOlder is older on all hosts.

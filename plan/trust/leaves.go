@@ -31,10 +31,8 @@ func (s State) Renew(h Holder) *plan.Stage {
 	for i := range steps {
 		steps[i].Host = h.Name
 	}
-	return &plan.Stage{
-		Name: "renew the certificates of " + h.Name, Width: 1, Steps: steps,
-		Gate: "it takes them up without a restart; no other member is touched",
-	}
+	return plan.SideBySide("renew the certificates of "+h.Name,
+		"it takes them up without a restart; no other member is touched", steps)
 }
 
 func (s State) issue(h Holder, now func(role string) bool) []plan.Step {
@@ -134,10 +132,21 @@ func (s State) ahead(leaf facts.Leaf, signer facts.CA) bool {
 	})
 }
 
-// Unproven says that the port of a running member showed a certificate with its name that is not the one on its disk,
+// Unproven says of each leaf of a running member that its port showed another one, so that it must restart.
+func Unproven(host facts.Host) []string {
+	var found []string
+	for _, role := range []string{"peer", "server"} {
+		if text := unproven(host, role); text != "" {
+			found = append(found, text)
+		}
+	}
+	return found
+}
+
+// unproven says that the port of a running member showed a certificate with its name that is not the one on its disk,
 // so that it must restart; "" when it did not. A certificate with another name comes from a proxy in front, and counts
 // for nothing.
-func Unproven(host facts.Host, role string) string {
+func unproven(host facts.Host, role string) string {
 	leaf, ok := host.Leaves[role]
 	if !ok || !leaf.Intact || host.Process == nil {
 		return ""

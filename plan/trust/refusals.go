@@ -33,8 +33,8 @@ func (s State) endedRefusals(role string) []plan.Refusal {
 	if role == "client" {
 		what = "the members cannot be asked any more, so they restart with another CA while the state of the others is not known"
 	}
-	return []plan.Refusal{plan.Refuse(plan.NeedsConsent, "", "run again with --accept=downtime", "%s ended on %s: %s",
-		caName(old), old.NotAfter.Format(time.DateOnly), what)}
+	return plan.OneRefusal(plan.NeedsConsent, "", "run again with --accept=downtime", "%s ended on %s: %s",
+		caName(old), old.NotAfter.Format(time.DateOnly), what)
 }
 
 // givenRefusals: a CA that comes from elsewhere has to be one that can be used, and has no successor that could be made
@@ -51,12 +51,12 @@ func (s State) givenRefusals(role string) []plan.Refusal {
 	const remedy = "get the next one from whoever runs it, name it in pki of the inventory, and apply: the members are taken over to it"
 	switch {
 	case s.Wish.Generation[role] > ca.Generation:
-		return []plan.Refusal{plan.Refuse(plan.GivenCA, "", remedy,
-			"%s was not made by clusterup, which cannot make its successor", caName(ca))}
+		return plan.OneRefusal(plan.GivenCA, "", remedy,
+			"%s was not made by clusterup, which cannot make its successor", caName(ca))
 	case s.over(ca):
-		return []plan.Refusal{plan.Refuse(plan.GivenCA, "", remedy,
+		return plan.OneRefusal(plan.GivenCA, "", remedy,
 			"%s ended on %s, and was not made by clusterup, which cannot make its successor",
-			caName(ca), ca.NotAfter.Format(time.DateOnly))}
+			caName(ca), ca.NotAfter.Format(time.DateOnly))
 	}
 	return nil
 }
@@ -68,8 +68,8 @@ func (s State) lateRefusals(role string) []plan.Refusal {
 	case !slices.Contains(s.Wish.Abort, role) || !s.Rotating(role):
 		return nil
 	case s.over(live[0]):
-		return []plan.Refusal{plan.Refuse(plan.TooLate, "", fmt.Sprintf("clusterup rotate ca --%s goes on with it", role),
-			"%s ended on %s, so there is no way back to it", caName(live[0]), live[0].NotAfter.Format(time.DateOnly))}
+		return plan.OneRefusal(plan.TooLate, "", fmt.Sprintf("clusterup rotate ca --%s goes on with it", role),
+			"%s ended on %s, so there is no way back to it", caName(live[0]), live[0].NotAfter.Format(time.DateOnly))
 	case len(live) > 1:
 		return nil
 	}
@@ -79,9 +79,9 @@ func (s State) lateRefusals(role string) []plan.Refusal {
 	if i < 0 {
 		return nil
 	}
-	return []plan.Refusal{plan.Refuse(plan.TooLate, "",
+	return plan.OneRefusal(plan.TooLate, "",
 		fmt.Sprintf("clusterup rotate ca --%s goes on with it; another rotation can follow", role),
-		"%s is retired already, and nothing in use is of it any more", caName(s.CAs(role)[i]))}
+		"%s is retired already, and nothing in use is of it any more", caName(s.CAs(role)[i]))
 }
 
 // lockedOut: clusterup itself is a client, and nothing can be asked with a certificate that members do not accept.
@@ -102,9 +102,9 @@ func (s State) lockedOut() []plan.Refusal {
 		func(ca facts.CA) bool { return ca.Signing && running(ca) }) {
 		return nil
 	}
-	return []plan.Refusal{plan.Refuse(plan.CAKeyMissing, "",
+	return plan.OneRefusal(plan.CAKeyMissing, "",
 		fmt.Sprintf("put its key back %s, until the members have been taken over", keyPlace(stranger)),
-		"the members trust %s alone, and its key is not at hand: until they trust the next CA, clusterup is a client of that one", caName(stranger))}
+		"the members trust %s alone, and its key is not at hand: until they trust the next CA, clusterup is a client of that one", caName(stranger))
 }
 
 // keyPlace is where a key has to be put back.
@@ -158,8 +158,8 @@ func (s State) Foreign(member string, host facts.Host) []plan.Refusal {
 	if len(foreign) == 0 {
 		return nil
 	}
-	return []plan.Refusal{plan.Refuse(plan.ForeignCA, member,
+	return plan.OneRefusal(plan.ForeignCA, member,
 		fmt.Sprintf("run it with the operator directory that made this cluster: %s, above all its ca/, beside the inventory",
 			path.Join(".clusterup", s.Cluster)),
-		"%s trusts a CA that is not in this operator directory", foreign[0])}
+		"%s trusts a CA that is not in this operator directory", foreign[0])
 }

@@ -117,19 +117,10 @@ func (s State) Rotate() *plan.Stage {
 		begin = append(begin, s.begin(role)...)
 		end = append(end, s.retire(role)...)
 	}
-	switch {
-	case len(begin) > 0:
-		return &plan.Stage{
-			Name: "make the next CA", Gate: "all members serve, and run what is wanted", Width: 1,
-			Steps: begin,
-		}
-	case len(end) > 0:
-		return &plan.Stage{
-			Name: "retire the old CA", Gate: "every member trusts the new one, and serves a certificate of it",
-			Width: 1, Steps: end,
-		}
+	if len(begin) > 0 {
+		return plan.SideBySide("make the next CA", "all members serve, and run what is wanted", begin)
 	}
-	return nil
+	return plan.SideBySide("retire the old CA", "every member trusts the new one, and serves a certificate of it", end)
 }
 
 // begin makes the next generation when it is asked for or due. Clients of a CA that ends get the time to learn of the
@@ -214,7 +205,7 @@ func (s State) unready(role string, newest facts.CA) string {
 	s.Each(func(name string, host facts.Host) {
 		switch {
 		case why != "":
-		case host.Leaves[LeafOf[role]].Issuer != newest.SHA256, Unproven(host, LeafOf[role]) != "":
+		case host.Leaves[LeafOf[role]].Issuer != newest.SHA256, unproven(host, LeafOf[role]) != "":
 			why = name + " has no certificate of " + caName(newest) + " yet"
 		default:
 			why = s.unseen(name, host, role, newest)

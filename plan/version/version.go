@@ -46,8 +46,8 @@ func hop(low, high, wanted string) string {
 		}
 		return waypoints[at]
 	}
-	up, down := Compare(Minor(wanted), Minor(low)) > 0, Compare(Minor(wanted), Minor(high)) < 0
-	switch mixed := Minor(low) != Minor(high); {
+	up, down := CompareMinor(wanted, low) > 0, CompareMinor(wanted, high) < 0
+	switch mixed := !SameMinor(low, high); {
 	case mixed && !down:
 		return to(Minor(high))
 	case mixed:
@@ -70,11 +70,17 @@ func BelowFloor(version string) bool { return Compare(version, Floor(version)) <
 
 // Apart says that two versions are more than one minor version apart, so that members of both make no cluster.
 func Apart(low, high string) bool {
-	return Minor(low) != Minor(high) && neighbour(low, +1) != Minor(high)
+	return !SameMinor(low, high) && neighbour(low, +1) != Minor(high)
 }
 
 // Minor is the first two numbers of a version: "3.6" of "3.6.16".
 func Minor(version string) string { return strings.TrimPrefix(semver.MajorMinor("v"+version), "v") }
+
+// SameMinor says that two versions are of one minor version.
+func SameMinor(a, b string) bool { return Minor(a) == Minor(b) }
+
+// CompareMinor is Compare of their minor versions.
+func CompareMinor(a, b string) int { return Compare(Minor(a), Minor(b)) }
 
 // neighbour is the minor version that comes so many after that of a version.
 func neighbour(version string, by int) string {
