@@ -11,7 +11,7 @@ import (
 // mayStop is law 1: no step takes a voter down unless the voters that stay up and healthy are still a quorum. If they
 // are no quorum, even a member that looks down is restarted only with --accept=downtime: it may only be between two
 // leaders. A cluster of one or two may restart with it if all members serve, which shows that each can come back.
-func (v view) mayStop(m inventory.Member) (gate string, needs *plan.Needs, refusal *plan.Refusal) {
+func (v view) mayStop(m inventory.Member) (gate string, needs *plan.Needs, refused []plan.Refusal) {
 	others := v.Which(func(other inventory.Member, host facts.Host) bool {
 		return other.Name != m.Name && v.votes(other) && v.stays(host)
 	})
@@ -30,21 +30,19 @@ func (v view) mayStop(m inventory.Member) (gate string, needs *plan.Needs, refus
 		return "downtime was accepted; both members serve, so each can come back", &plan.Needs{Least: stay, Serve: others},
 			nil
 	case !serves:
-		r := plan.Refuse(plan.NeedsConsent, m.Name, "bring it or the others back first, or run again with --accept=downtime",
+		return "", nil, plan.OneRefusal(plan.NeedsConsent, m.Name,
+			"bring it or the others back first, or run again with --accept=downtime",
 			"%s; the other members are no quorum, so it is not known whether the cluster needs it",
 			v.ailment(v.seen.Hosts[m.Name]))
-		return "", nil, &r
 	case voters == 1:
-		r := plan.Refuse(plan.NeedsConsent, m.Name, "run again with --accept=downtime",
+		return "", nil, plan.OneRefusal(plan.NeedsConsent, m.Name, "run again with --accept=downtime",
 			"restarting the only member stops the cluster for that time")
-		return "", nil, &r
 	case small:
-		r := plan.Refuse(plan.NeedsConsent, m.Name, "run again with --accept=downtime; a third member would make it needless",
+		return "", nil, plan.OneRefusal(plan.NeedsConsent, m.Name,
+			"run again with --accept=downtime; a third member would make it needless",
 			"restarting one of two members stops the cluster for that time: a quorum of %d is %d", voters, quorum)
-		return "", nil, &r
 	}
-	r := plan.Refuse(plan.QuorumAtRisk, m.Name,
+	return "", nil, plan.OneRefusal(plan.QuorumAtRisk, m.Name,
 		"bring the other members back first: clusterup status shows what is wrong with them",
 		"restarting it would leave %d of %d voters, and a quorum is %d", stay, voters, quorum)
-	return "", nil, &r
 }

@@ -306,7 +306,7 @@ func TestRestartWithoutQuorum(t *testing.T) {
 		t.Errorf("with consent: %s, %v", said(stage), err)
 	}
 	s = change(s, "etcd-1", func(h *facts.Host) { h.Reads = true })
-	if _, _, refusal := newView(w, s).mayStop(w.Cluster.Members[0]); refusal == nil || refusal.Kind != plan.QuorumAtRisk {
+	if _, _, refusal := newView(w, s).mayStop(w.Cluster.Members[0]); len(refusal) != 1 || refusal[0].Kind != plan.QuorumAtRisk {
 		t.Errorf("the only member that serves: %+v, want %s", refusal, plan.QuorumAtRisk)
 	}
 }
@@ -329,8 +329,8 @@ func TestTwoMembers(t *testing.T) {
 		}
 	}
 	one := change(s, "etcd-2", func(h *facts.Host) { h.Reads = false })
-	if _, _, refusal := newView(w, one).mayStop(w.Cluster.Members[0]); refusal == nil ||
-		refusal.Kind != plan.QuorumAtRisk {
+	if _, _, refusal := newView(w, one).mayStop(w.Cluster.Members[0]); len(refusal) != 1 ||
+		refusal[0].Kind != plan.QuorumAtRisk {
 		t.Errorf("the only one of two that serves: %+v, want %s", refusal, plan.QuorumAtRisk)
 	}
 }

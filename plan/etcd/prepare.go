@@ -93,14 +93,11 @@ func (v view) directories(m inventory.Member, host facts.Host) []plan.Step {
 		switch {
 		case !ok || have.Kind != facts.Dir:
 			make = append(make, want.Path)
-		case slices.Contains(shared, want.Path) && (want.Path != ourParent || v.passes(have, host)):
+		case slices.Contains(shared, want.Path) && (want.Path != ourParent || v.passes(have, host)),
+			differs(want, have) == "":
 			continue
 		default:
-			if why := differs(want, have); why != "" {
-				whys = append(whys, why)
-			} else {
-				continue
-			}
+			whys = append(whys, differs(want, have))
 		}
 		paths = append(paths, want)
 	}

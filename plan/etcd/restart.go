@@ -125,12 +125,12 @@ func (v view) restart() (*plan.Stage, error) {
 	if v.cutOff() && v.want.accepts(plan.Downtime) {
 		return v.together(found), nil
 	}
-	gate, needs, refusal := v.mayStop(first.member)
-	if refusal != nil && len(v.Dark()) > 0 { // it waits, and what stops nothing goes on
+	gate, needs, refused := v.mayStop(first.member)
+	switch {
+	case len(refused) > 0 && len(v.Dark()) > 0: // it waits, and what stops nothing goes on
 		return nil, nil
-	}
-	if refusal != nil {
-		return nil, &plan.Refused{Refusals: []plan.Refusal{*refusal}}
+	case len(refused) > 0:
+		return nil, &plan.Refused{Refusals: refused}
 	}
 	if to, ok := v.successor(first); ok {
 		return plan.SideBySide("move the leader away from "+first.member.Name, gate, []plan.Step{{
@@ -156,13 +156,13 @@ func (v view) restart() (*plan.Stage, error) {
 }
 
 // stuck is why no member may be stopped that has to restart; nil: one may be, or none has to.
-func (v view) stuck() *plan.Refusal {
+func (v view) stuck() []plan.Refusal {
 	found := v.candidates()
 	if len(found) == 0 || v.cutOff() && v.want.accepts(plan.Downtime) {
 		return nil
 	}
-	_, _, refusal := v.mayStop(found[0].member)
-	return refusal
+	_, _, refused := v.mayStop(found[0].member)
+	return refused
 }
 
 func (v view) restartStep(c candidate) plan.Step {

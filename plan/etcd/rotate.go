@@ -7,18 +7,20 @@ import (
 // RotateCA is w with the wish for another generation of CAs: the one that is on its way, else the next. hold is the
 // phase after which to wait, or "".
 func RotateCA(w Want, s facts.Snapshot, roles []string, hold string) Want {
-	w.Existing, w.Generation, w.Hold = true, Trust(w, s).Next(roles), map[string]string{}
-	for _, role := range roles {
-		w.Hold[role] = hold
-	}
-	return w
+	w.Generation = Trust(w, s).Next(roles)
+	return holding(w, roles, hold)
 }
 
 // AbortRotation is w with the wish to stay with the CAs that were there before a rotation.
 func AbortRotation(w Want, roles []string) Want {
-	w.Existing, w.Abort, w.Hold = true, roles, map[string]string{}
+	w.Abort = roles
+	return holding(w, roles, "")
+}
+
+func holding(w Want, roles []string, phase string) Want {
+	w.Existing, w.Hold = true, map[string]string{}
 	for _, role := range roles {
-		w.Hold[role] = ""
+		w.Hold[role] = phase
 	}
 	return w
 }

@@ -133,7 +133,7 @@ func (v view) changeoverWaits() []plan.Wait {
 // restartWaits: members that may not be stopped now, and changes that take restarts of all.
 func (v view) restartWaits() []plan.Wait {
 	var found []plan.Wait
-	if refusal := v.stuck(); refusal != nil {
+	for _, refusal := range v.stuck() {
 		why := refusal.Reason
 		if refusal.Kind == plan.NeedsConsent {
 			why += "; " + refusal.Remedy

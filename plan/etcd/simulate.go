@@ -108,14 +108,10 @@ func simulateHost(w Want, s facts.Snapshot, step plan.Step, host *facts.Host) {
 	case plan.WriteTrust, plan.WriteUnit:
 		if step.Kind == plan.WriteUnit {
 			host.Unit.Start = newView(w, s).simulateUnit(*host, step.Changes[0].Data)
+			host.Unit.Load, host.Unit.NeedsReload, host.Unit.Fragment = "loaded", false, UnitPath(w.Cluster)
 		}
 		for _, c := range step.Changes {
-			host.Files[c.Path] = facts.File{
-				Kind: facts.Regular, Mode: c.Mode, Owner: c.Owner, Group: c.Group, Size: int64(len(c.Data)), Content: c.Data,
-			}
-		}
-		if step.Kind == plan.WriteUnit {
-			host.Unit.Load, host.Unit.NeedsReload, host.Unit.Fragment = "loaded", false, UnitPath(w.Cluster)
+			simulateFile(c.File, host)
 		}
 	case plan.ReloadUnits:
 		host.Unit.NeedsReload = false
@@ -128,11 +124,14 @@ func simulateHost(w Want, s facts.Snapshot, step plan.Step, host *facts.Host) {
 	case plan.StopMember, plan.MoveAside, plan.PurgeData, plan.RemoveFiles:
 		simulateDestroy(step, host)
 	case plan.RecordBirth:
-		file := units.Birth(ConfigDir(w.Cluster), *step.Birth)
-		host.Files[file.Path] = facts.File{
-			Kind: facts.Regular, Mode: file.Mode, Owner: file.Owner, Group: file.Group,
-			Content: file.Data,
-		}
+		simulateFile(units.Birth(ConfigDir(w.Cluster), *step.Birth), host)
+	}
+}
+
+func simulateFile(file units.File, host *facts.Host) {
+	host.Files[file.Path] = facts.File{
+		Kind: facts.Regular, Mode: file.Mode, Owner: file.Owner, Group: file.Group, Size: int64(len(file.Data)),
+		Content: file.Data,
 	}
 }
 

@@ -120,11 +120,10 @@ func (v view) flags(of string) map[string]string {
 // and enabling a downgrade.
 func (v view) changeover() (*plan.Stage, error) {
 	mixed := !version.SameMinor(v.low, v.high)
+	ailing := v.awaiting(func(inventory.Member, facts.Host) bool { return true })
 	// nobody leaves a minor version unless all take part
-	if !mixed && !version.SameMinor(v.target, v.high) && !v.held() {
-		if stage := v.awaiting(func(inventory.Member, facts.Host) bool { return true }); stage != nil {
-			return stage, nil
-		}
+	if !mixed && !version.SameMinor(v.target, v.high) && !v.held() && ailing != nil {
+		return ailing, nil
 	}
 	if stage := v.awaitLeader(); stage != nil &&
 		(!version.SameMinor(v.target, v.high) || v.downgrade != "" || v.unsettled() != "") {
@@ -147,7 +146,7 @@ func (v view) changeover() (*plan.Stage, error) {
 			})
 	case mixed:
 		return nil, nil
-	case v.unsettled() != "" && v.awaiting(func(inventory.Member, facts.Host) bool { return true }) != nil:
+	case v.unsettled() != "" && ailing != nil:
 		return nil, nil // who does not take part restarts first: the members agree on nothing without it
 	case v.unsettled() != "":
 		return one("let the members agree on the version", "nothing is changed",
