@@ -182,42 +182,30 @@ func (l Look) unborn() bool {
 // expiries are the ends of all certificates, hosts first.
 func (l Look) expiries() []expiry {
 	seen, certificates := l.Seen, l.trust()
-	left := func(end time.Time) int {
-		days := int(end.Sub(seen.Taken) / (24 * time.Hour))
-		if end.Before(seen.Taken) {
-			days--
-		}
-		return days
-	}
 	var all []expiry
+	add := func(e expiry, end time.Time) {
+		e.Type, e.NotAfter, e.Days = "certificate", end.UTC(), int(end.Sub(seen.Taken)/(24*time.Hour))
+		if end.Before(seen.Taken) {
+			e.Days--
+		}
+		all = append(all, e)
+	}
 	for _, m := range l.Want.Cluster.Members {
 		for _, role := range []string{"peer", "server"} {
 			if leaf, ok := seen.Hosts[m.Name].Leaves[role]; ok && !leaf.NotAfter.IsZero() {
-				all = append(all, expiry{
-					Type: "certificate", Host: m.Name, Role: role, NotAfter: leaf.NotAfter.UTC(),
-					Days: left(leaf.NotAfter),
-				})
+				add(expiry{Host: m.Name, Role: role}, leaf.NotAfter)
 			}
 		}
 	}
 	for _, ca := range seen.Operator.CAs {
-		if ca.Retired {
-			continue
+		if !ca.Retired {
+			add(expiry{Role: ca.Role, Generation: ca.Generation, CA: true}, ca.NotAfter)
 		}
-		all = append(all, expiry{
-			Type: "certificate", Role: ca.Role, Generation: ca.Generation, CA: true, NotAfter: ca.NotAfter.UTC(),
-			Days: left(ca.NotAfter),
-		})
 	}
 	for _, client := range certificates.Newest() {
-		if !certificates.Used(client) {
-			continue
+		if certificates.Used(client) {
+			add(expiry{Client: client.Name, Role: "client", Generation: client.Generation}, client.NotAfter)
 		}
-		all = append(all, expiry{
-			Type: "certificate", Client: client.Name, Role: "client", Generation: client.Generation,
-			NotAfter: client.NotAfter.UTC(),
-			Days:     left(client.NotAfter),
-		})
 	}
 	return all
 }
@@ -237,11 +225,10 @@ func (c *Console) ShowCheck(result Checked) {
 	}
 	out := c.Out
 	for _, f := range result.Findings {
-		where := ""
 		if f.Host != "" {
-			where = f.Host + ": "
+			fprintf(out, "%s: ", f.Host)
 		}
-		fprintf(out, "%s%s  [%s]\n", where, f.Text, f.Kind)
+		fprintf(out, "%s  [%s]\n", f.Text, f.Kind)
 		if f.Do != "" {
 			fprintf(out, "  → %s\n", f.Do)
 		}

@@ -1,6 +1,7 @@
 package view
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"maps"
@@ -26,15 +27,37 @@ func (c *Console) ShowPlan(p plan.Plan, full bool, err error) {
 	}
 	v := planView{
 		out: c.Out, shown: map[string]string{}, now: map[string]string{}, full: full,
-		paint: painter{color(c.Out)}, settled: settled,
+		paint: painter{color(c.Out)},
 	}
-	if c.Destroying {
-		v.settled = "nothing of it is left on its hosts."
+	for _, note := range p.Notes {
+		v.line("%s %s", v.paint.yellow("note:"), note)
 	}
-	v.plan(p)
+	if p.Empty() {
+		v.line("Cluster %s: %s", p.Cluster, nothing(p, c.Destroying))
+	} else {
+		v.plan(p)
+	}
+	for _, wait := range p.Waits { // what is not done before dark hosts are seen
+		v.line("%s %s", v.paint.yellow("waits:"), wait)
+	}
 }
 
-const settled = "nothing to do, all is as the inventory says."
+// nothing says of an empty plan why there is nothing to do.
+func nothing(p plan.Plan, destroying bool) string {
+	switch dark := len(p.Dark) > 0; {
+	case dark && destroying:
+		return "nothing of it is left on the hosts that could be looked at."
+	case dark && len(p.Waits) > 0:
+		return "nothing is done before hosts that are dark can be looked at."
+	case dark:
+		return "the hosts that could be looked at are as the inventory says."
+	case destroying:
+		return "nothing of it is left on its hosts."
+	case len(p.Notes) > 0: // such as of what waits
+		return "nothing to do now."
+	}
+	return "nothing to do, all is as the inventory says."
+}
 
 // planObject is a plan with --json.
 type planObject struct {
@@ -43,12 +66,11 @@ type planObject struct {
 }
 
 type planView struct {
-	out     io.Writer
-	shown   map[string]string // diffs of earlier stages → the host they were shown for
-	now     map[string]string // those of this stage
-	full    bool
-	paint   painter
-	settled string // what is said when there is nothing to do
+	out   io.Writer
+	shown map[string]string // diffs of earlier stages → the host they were shown for
+	now   map[string]string // those of this stage
+	full  bool
+	paint painter
 }
 
 func (v planView) line(format string, args ...any) {
@@ -56,30 +78,6 @@ func (v planView) line(format string, args ...any) {
 }
 
 func (v planView) plan(p plan.Plan) {
-	for _, note := range p.Notes {
-		v.line("%s %s", v.paint.yellow("note:"), note)
-	}
-	defer v.waits(p)
-	if p.Empty() {
-		switch {
-		case len(p.Dark) == 0:
-		case v.settled == settled && len(p.Waits) > 0:
-			v.line("Cluster %s: nothing is done before hosts that are dark can be looked at.", p.Cluster)
-			return
-		case v.settled == settled:
-			v.line("Cluster %s: the hosts that could be looked at are as the inventory says.", p.Cluster)
-			return
-		default:
-			v.line("Cluster %s: nothing of it is left on the hosts that could be looked at.", p.Cluster)
-			return
-		}
-		if len(p.Notes) > 0 && v.settled == settled { // such as of what waits
-			v.line("Cluster %s: nothing to do now.", p.Cluster)
-			return
-		}
-		v.line("Cluster %s: %s", p.Cluster, v.settled)
-		return
-	}
 	version := p.Version
 	if len(p.Route) > 0 {
 		version = strings.Join(p.Route, " → ")
@@ -96,13 +94,6 @@ func (v planView) plan(p plan.Plan) {
 		maps.Copy(v.shown, v.now)
 	}
 	v.line("\nPlan: %s in %s.", Plural(steps, "step"), Plural(len(p.Stages), "stage"))
-}
-
-// waits says what is not done before dark hosts are seen.
-func (v planView) waits(p plan.Plan) {
-	for _, wait := range p.Waits {
-		v.line("%s %s", v.paint.yellow("waits:"), wait)
-	}
 }
 
 // where says where a stage works, and on how many hosts at once.
@@ -128,10 +119,7 @@ func (v planView) groups(stage plan.Stage) []group {
 	var hosts []string
 	texts := map[string]safe{}
 	for _, step := range stage.Steps {
-		host := step.Host
-		if host == "" {
-			host = "(this machine)"
-		}
+		host := cmp.Or(step.Host, "(this machine)")
 		if _, known := texts[host]; !known {
 			hosts = append(hosts, host)
 		} else {

@@ -28,12 +28,6 @@ type preflightObject struct {
 func (c *Console) ShowPreflight(cluster string, hosts int, findings []preflight.Finding) error {
 	total := preflightObject{Type: "preflight", Cluster: cluster, Hosts: hosts}
 	for _, f := range findings {
-		switch {
-		case f.Check == preflight.CheckConnection && f.Level == preflight.LevelRefusal:
-			total.ExitCode = ExitUnreachable
-		case f.Level == preflight.LevelRefusal && total.ExitCode == exitDone:
-			total.ExitCode = exitRefused
-		}
 		switch f.Level {
 		case preflight.LevelFine:
 			total.Fine++
@@ -41,6 +35,11 @@ func (c *Console) ShowPreflight(cluster string, hosts int, findings []preflight.
 			total.Warnings++
 		case preflight.LevelRefusal:
 			total.Refusals++
+			if f.Check == preflight.CheckConnection {
+				total.ExitCode = ExitUnreachable
+			} else if total.ExitCode == exitDone {
+				total.ExitCode = exitRefused
+			}
 		}
 		if c.JSON {
 			c.Object(probeObject{"probe", f})

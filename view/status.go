@@ -1,6 +1,7 @@
 package view
 
 import (
+	"cmp"
 	"slices"
 	"strconv"
 	"strings"
@@ -234,9 +235,9 @@ func (c *Console) ShowStatus(l Look) {
 		"CERTIFICATE", "DRIFT")
 	for _, m := range members {
 		table.Row(
-			m.Member, m.Address, m.State, dash(m.Role), dash(m.Version), number(m.Term), number(m.Index), number(m.Applied),
+			m.Member, m.Address, m.State, cmp.Or(m.Role, "-"), cmp.Or(m.Version, "-"), number(m.Term), number(m.Index), number(m.Applied),
 			size(m.DBSize),
-			dash(strings.Join(m.Alarms, ",")), days(m.Certificate, l.Now), drift(m, total))
+			cmp.Or(strings.Join(m.Alarms, ","), "-"), days(m.Certificate, l.Now), drift(m, total))
 	}
 	_ = table.End()
 	for _, why := range reasons(members) {
@@ -314,13 +315,6 @@ func drift(m memberStatus, total clusterStatus) string {
 // refused says that nothing is planned, for other reasons than that hosts are dark.
 func (c clusterStatus) refused() bool {
 	return slices.ContainsFunc(c.Refusals, func(r plan.Refusal) bool { return r.Kind != plan.Unreachable })
-}
-
-func dash(s string) string {
-	if s == "" {
-		return "-"
-	}
-	return s
 }
 
 func number(n uint64) string {

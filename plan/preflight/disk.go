@@ -9,7 +9,6 @@ import (
 
 	"github.com/clusterup/clusterup/facts"
 	"github.com/clusterup/clusterup/facts/probe"
-	"github.com/clusterup/clusterup/inventory"
 	"github.com/clusterup/clusterup/plan"
 	"github.com/clusterup/clusterup/plan/etcd"
 )
@@ -29,14 +28,14 @@ func placeOf(probed probe.Probe, what string) probe.Place {
 	return probe.Place{Free: -1, Dir: "/", Mount: "the file system for " + what}
 }
 
-func (p *preflight) space(m inventory.Member, host facts.Host, probed probe.Probe) {
+func (p about) space(host facts.Host, probed probe.Probe) {
 	quota := p.want.Cluster.Etcd.QuotaBackendBytes
 	data, wal, opt := placeOf(probed, "data"), placeOf(probed, "wal"), placeOf(probed, "opt")
 	ok := true
 	for _, place := range []probe.Place{data, wal} {
 		if place.Free >= 0 && place.Free < etcd.LeastData {
 			ok = false
-			p.refuse(m.Name, checkSpace, "make room: a member does not start with less than "+plan.Bytes(etcd.LeastData)+
+			p.refuse(checkSpace, "make room: a member does not start with less than "+plan.Bytes(etcd.LeastData)+
 				", and should have the quota twice",
 				"%s free on %s, where %s lies", plan.Bytes(place.Free), place.Mount, place.Dir)
 		}
@@ -46,26 +45,26 @@ func (p *preflight) space(m inventory.Member, host facts.Host, probed probe.Prob
 	}
 	if opt.Free >= 0 && opt.Free < leastOpt && len(host.Binaries) == 0 {
 		ok = false
-		p.refuse(m.Name, checkSpace, "make room: a release takes about "+plan.Bytes(leastOpt), "%s free on %s, where %s lies",
+		p.refuse(checkSpace, "make room: a release takes about "+plan.Bytes(leastOpt), "%s free on %s, where %s lies",
 			plan.Bytes(opt.Free), opt.Mount, facts.ReleaseDir)
 	}
-	ok = p.inodes(m, host, probed) && ok
+	ok = p.inodes(host, probed) && ok
 	switch {
 	case !ok:
 	case data.Free < 0:
-		p.warn(m.Name, checkSpace, "look yourself; on the host: df -Pk "+data.Dir, "its df tells of no free space on %s",
+		p.warn(checkSpace, "look yourself; on the host: df -Pk "+data.Dir, "its df tells of no free space on %s",
 			data.Mount)
 	case data.Free < quota && !host.Data.WAL:
-		p.warn(m.Name, checkSpace,
+		p.warn(checkSpace,
 			"make room, or lower quota_backend_bytes: snapshots and defragmenting need room beside the database",
 			"%s free for data on %s, less than the quota of %s", plan.Bytes(data.Free), data.Mount, plan.Bytes(quota))
 	default:
-		p.fine(m.Name, checkSpace, "%s free for data", plan.Bytes(data.Free))
+		p.fine(checkSpace, "%s free for data", plan.Bytes(data.Free))
 	}
 }
 
 // inodes are looked at like bytes: without one no file is made, however much space there is.
-func (p *preflight) inodes(m inventory.Member, host facts.Host, probe probe.Probe) bool {
+func (p about) inodes(host facts.Host, probe probe.Probe) bool {
 	told := map[string]bool{}
 	for _, what := range []string{"data", "wal", "opt"} {
 		place := probe.Places[what]
@@ -74,18 +73,18 @@ func (p *preflight) inodes(m inventory.Member, host facts.Host, probe probe.Prob
 			continue
 		}
 		told[place.Mount] = true
-		p.refuse(m.Name, checkSpace, "remove files there, or make the file system anew with more inodes (df -i, du --inodes)",
+		p.refuse(checkSpace, "remove files there, or make the file system anew with more inodes (df -i, du --inodes)",
 			"%s left on %s, where %s lies", plan.Count(int(place.Unused), "inode"), place.Mount, place.Dir)
 	}
 	return len(told) == 0
 }
 
 // writable says where nothing could be made, though a step will make something there.
-func (p *preflight) writable(m inventory.Member, probe probe.Probe) bool {
+func (p about) writable(probe probe.Probe) bool {
 	ok := true
 	for _, dir := range slices.Sorted(maps.Keys(probe.Sealed)) {
 		ok = false
-		p.refuse(m.Name, checkFileSystem,
+		p.refuse(checkFileSystem,
 			fmt.Sprintf("on the host, findmnt -T %s says what is mounted there: mount it writable, or make room", dir),
 			"nothing can be made in %s: %s", dir, probe.Sealed[dir])
 	}
@@ -98,8 +97,8 @@ var (
 	remoteFS   = []string{"nfs", "nfs4", "cifs", "smb3", "ceph", "9p", "glusterfs", "lustre", "beegfs", "virtiofs", "afs"}
 )
 
-func (p *preflight) fileSystems(m inventory.Member, probe probe.Probe) {
-	ok := p.writable(m, probe)
+func (p about) fileSystems(probe probe.Probe) {
+	ok := p.writable(probe)
 	seen := map[string]bool{}
 	for _, what := range []string{"data", "wal"} {
 		place := probe.Places[what]
@@ -107,32 +106,32 @@ func (p *preflight) fileSystems(m inventory.Member, probe probe.Probe) {
 			continue
 		}
 		seen[place.Mount] = true
-		ok = p.dataPlace(m, probe, place) && ok
+		ok = p.dataPlace(probe, place) && ok
 	}
 	if opt := probe.Places["opt"]; slices.Contains(opt.Options, "noexec") {
 		ok = false
-		p.refuse(m.Name, checkFileSystem, "mount it without noexec", "%s is mounted noexec, so nothing in %s can run",
+		p.refuse(checkFileSystem, "mount it without noexec", "%s is mounted noexec, so nothing in %s can run",
 			opt.Mount, facts.ReleaseDir)
 	}
-	if ok && !p.has(m.Name, checkFileSystem) {
-		p.fine(m.Name, checkFileSystem, "%s", probe.Places["data"].Type)
+	if ok && !p.has(checkFileSystem) {
+		p.fine(checkFileSystem, "%s", probe.Places["data"].Type)
 	}
 }
 
 // dataPlace checks a file system that data will lie on.
-func (p *preflight) dataPlace(m inventory.Member, probe probe.Probe, place probe.Place) bool {
+func (p about) dataPlace(probe probe.Probe, place probe.Place) bool {
 	switch {
 	case slices.Contains(lostAtBoot, place.Type):
-		p.refuse(m.Name, checkFileSystem, "choose a data_dir on a disk", "%s is in memory (%s): a reboot would lose all data",
+		p.refuse(checkFileSystem, "choose a data_dir on a disk", "%s is in memory (%s): a reboot would lose all data",
 			place.Mount, place.Type)
 	case slices.Contains(place.Options, "ro") && len(probe.Sealed) == 0:
-		p.refuse(m.Name, checkFileSystem, "mount it writable, and find out why it is not: dmesg", "%s is mounted read-only",
+		p.refuse(checkFileSystem, "mount it writable, and find out why it is not: dmesg", "%s is mounted read-only",
 			place.Mount)
 	case slices.Contains(remoteFS, place.Type) || strings.HasPrefix(place.Type, "fuse."):
-		p.warn(m.Name, checkFileSystem, "choose a data_dir on a local disk",
+		p.warn(checkFileSystem, "choose a data_dir on a local disk",
 			"%s is %s: etcd is not made for network file systems", place.Mount, place.Type)
 	case place.Type == "overlay":
-		p.warn(m.Name, checkFileSystem, "make sure that it outlives a reboot, or choose a data_dir on a disk",
+		p.warn(checkFileSystem, "make sure that it outlives a reboot, or choose a data_dir on a disk",
 			"%s is an overlay, as containers and live systems have", place.Mount)
 	default:
 		return true
@@ -140,21 +139,21 @@ func (p *preflight) dataPlace(m inventory.Member, probe probe.Probe, place probe
 	return false
 }
 
-func (p *preflight) latency(m inventory.Member, host facts.Host, probe probe.Probe) {
+func (p about) latency(host facts.Host, probe probe.Probe) {
 	l := probe.Fsync
 	switch {
 	case l.Why != "":
-		p.warn(m.Name, checkLatency, "see why the host could not write there", "not measured: %s", l.Why)
+		p.warn(checkLatency, "see why the host could not write there", "not measured: %s", l.Why)
 	case l.Samples == 0 && host.Process != nil:
-		p.fine(m.Name, checkLatency,
+		p.fine(checkLatency,
 			"not measured: the member runs, and has a metric for it (etcd_disk_wal_fsync_duration_seconds)")
 	case l.Samples == 0: // nobody asked
 	case l.P99 > slowFsync:
-		p.warn(m.Name, checkLatency,
+		p.warn(checkLatency,
 			"etcd wants 99 of 100 under 10 ms: use a local SSD, or for wal_dir a disk that nothing else writes to",
 			"%s", timesOf(l))
 	default:
-		p.fine(m.Name, checkLatency, "%s", timesOf(l))
+		p.fine(checkLatency, "%s", timesOf(l))
 	}
 }
 

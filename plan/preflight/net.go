@@ -19,7 +19,7 @@ var filters = []string{"ufw", "firewalld"}
 
 // reach says what a host could connect to. Peers must reach each other; clusterup itself reaches a member's API from
 // the member's own host. Other hosts' client ports are for clients, which may well run elsewhere.
-func (p *preflight) reach(m inventory.Member, probe probe.Probe) {
+func (p about) reach(m inventory.Member, probe probe.Probe) {
 	var reached []string
 	for _, r := range probe.Reach {
 		needed := r.To == m.Name && r.Door.Name == "client" || r.To != m.Name && r.Door.Name == "peer"
@@ -30,24 +30,24 @@ func (p *preflight) reach(m inventory.Member, probe probe.Probe) {
 				reached = append(reached, r.To)
 			}
 		case r.Barred:
-			p.refuse(m.Name, checkReach,
+			p.refuse(checkReach,
 				"set AllowTcpForwarding to yes or local in the host's sshd_config: etcd is reached through it",
 				"its sshd forwards no connections")
 			return
 		// once, and by the host that is concerned
 		case r.Skipped != "" && r.Door.Shut == "" && r.To == m.Name && r.Door.Name == "peer":
-			p.warn(m.Name, checkReach, "run preflight again when this is mended; whether others reach this host is not known",
+			p.warn(checkReach, "run preflight again when this is mended; whether others reach this host is not known",
 				"not checked: %s", strings.TrimPrefix(r.Skipped, m.Name+": "))
 		case r.Skipped != "" || p.nameless(r.To, r.Door):
 		case needed:
-			p.refuse(m.Name, checkReach, p.letIn(m, r), "does not reach %s: %s", what, cause(m, r))
+			p.refuse(checkReach, p.letIn(m, r), "does not reach %s: %s", what, cause(m, r))
 		default:
-			p.warn(m.Name, checkReach, p.letIn(m, r), "does not reach %s: %s", what, cause(m, r))
+			p.warn(checkReach, p.letIn(m, r), "does not reach %s: %s", what, cause(m, r))
 		}
 	}
 	slices.Sort(reached)
-	if reached = slices.Compact(reached); len(reached) > 0 && !p.has(m.Name, checkReach) {
-		p.fine(m.Name, checkReach, "gets to %s", strings.Join(reached, ", "))
+	if reached = slices.Compact(reached); len(reached) > 0 && !p.has(checkReach) {
+		p.fine(checkReach, "gets to %s", strings.Join(reached, ", "))
 	}
 }
 
@@ -58,13 +58,13 @@ func cause(m inventory.Member, r probe.Reach) string {
 }
 
 // has says whether there is a finding that is not fine.
-func (p *preflight) has(host, check string) bool {
+func (p about) has(check string) bool {
 	return slices.ContainsFunc(p.findings,
-		func(f Finding) bool { return f.Host == host && f.Check == check && f.Level != LevelFine })
+		func(f Finding) bool { return f.Host == p.name && f.Check == check && f.Level != LevelFine })
 }
 
 // letIn is what to do about a connection that failed.
-func (p *preflight) letIn(from inventory.Member, r probe.Reach) string {
+func (p about) letIn(from inventory.Member, r probe.Reach) string {
 	if r.Clipped {
 		host, _ := splitPort(r.Door.Address)
 		return fmt.Sprintf(
@@ -80,7 +80,7 @@ func (p *preflight) letIn(from inventory.Member, r probe.Reach) string {
 }
 
 // filterOf is the command that opens a member's ports on its host, as far as the packet filter there is known.
-func (p *preflight) filterOf(name string) string {
+func (p about) filterOf(name string) string {
 	c := p.want.Cluster
 	services, show := p.probes[name].Services, "nft list ruleset"
 	for _, f := range p.probes[name].Firewall {
@@ -104,7 +104,7 @@ func splitPort(address string) (host, port string) {
 }
 
 // firewall says what rules were seen. What counts is whether connections get through; rules matter where they do not.
-func (p *preflight) firewall(m inventory.Member, probed probe.Probe) {
+func (p about) firewall(probed probe.Probe) {
 	var seen []string
 	for _, service := range probed.Services {
 		if slices.Contains(filters, service) {
@@ -123,24 +123,24 @@ func (p *preflight) firewall(m inventory.Member, probed probe.Probe) {
 	}
 	found := strings.Join(seen, "; ")
 	if found == "" {
-		p.fine(m.Name, checkFirewall, "no rules seen")
+		p.fine(checkFirewall, "no rules seen")
 		return
 	}
 	for name, other := range p.probes {
-		if name != m.Name && slices.ContainsFunc(other.Reach,
-			func(r probe.Reach) bool { return r.To == m.Name && r.Error != "" }) {
-			p.warn(m.Name, checkFirewall, "see whether they keep other hosts out: "+p.filterOf(m.Name),
+		if name != p.name && slices.ContainsFunc(other.Reach,
+			func(r probe.Reach) bool { return r.To == p.name && r.Error != "" }) {
+			p.warn(checkFirewall, "see whether they keep other hosts out: "+p.filterOf(p.name),
 				"%s; and not every host gets in", found)
 			return
 		}
 	}
-	p.fine(m.Name, checkFirewall, "%s", found)
+	p.fine(checkFirewall, "%s", found)
 }
 
 // addresses says whether a member's addresses are on its host: etcd binds to them.
-func (p *preflight) addresses(m inventory.Member, probed probe.Probe) {
+func (p about) addresses(m inventory.Member, probed probe.Probe) {
 	if probed.Addresses == nil {
-		p.warn(m.Name, checkAddress, "install the package that holds ip (iproute2)", "not checked: the command ip is missing")
+		p.warn(checkAddress, "install the package that holds ip (iproute2)", "not checked: the command ip is missing")
 		return
 	}
 	var own []string
@@ -155,28 +155,28 @@ func (p *preflight) addresses(m inventory.Member, probed probe.Probe) {
 		})
 		switch {
 		case isName && len(meant) == 0:
-			p.refuse(m.Name, checkAddress, "put the name into DNS, or use an IP address",
+			p.refuse(checkAddress, "put the name into DNS, or use an IP address",
 				"the host does not resolve the name %s", address)
 		case isName && !slices.ContainsFunc(meant, isIPv4):
-			p.refuse(m.Name, checkAddress, "use an IP address in the inventory, or give the name an address of IPv4",
+			p.refuse(checkAddress, "use an IP address in the inventory, or give the name an address of IPv4",
 				"the name %s is %s on the host: a member whose address is a name listens on IPv4 alone", address,
 				strings.Join(meant, ", "))
 		case i < 0 && isName:
-			p.warn(m.Name, checkAddress, "fine behind a load balancer or NAT; else mend the name",
+			p.warn(checkAddress, "fine behind a load balancer or NAT; else mend the name",
 				"%s is %s, which the host does not have",
 				address, strings.Join(meant, ", "))
 		case i < 0:
-			p.refuse(m.Name, checkAddress, "use one of the host's addresses in the inventory: "+addressList(probed),
+			p.refuse(checkAddress, "use one of the host's addresses in the inventory: "+addressList(probed),
 				"the host does not have the address %s", address)
 		case probed.Addresses[i].Duplicate:
-			p.refuse(m.Name, checkAddress, "give one of the two another address", "another machine on the network uses %s too",
+			p.refuse(checkAddress, "give one of the two another address", "another machine on the network uses %s too",
 				address)
 		default:
 			own = append(own, address)
 		}
 	}
-	if !p.has(m.Name, checkAddress) {
-		p.fine(m.Name, checkAddress, "%s", strings.Join(own, ", "))
+	if !p.has(checkAddress) {
+		p.fine(checkAddress, "%s", strings.Join(own, ", "))
 	}
 }
 
@@ -187,7 +187,7 @@ func isIPv4(text string) bool {
 
 // nameless says that a member's address is a name that means nothing of IPv4 on its host, which is said of that
 // address.
-func (p *preflight) nameless(name string, door probe.Door) bool {
+func (p about) nameless(name string, door probe.Door) bool {
 	host, _ := splitPort(door.Address)
 	meant, isName := p.probes[name].Resolved[host]
 	return isName && !slices.ContainsFunc(meant, isIPv4)
@@ -195,7 +195,7 @@ func (p *preflight) nameless(name string, door probe.Door) bool {
 
 // source says from where peers saw a host come that is not among the names of its certificate: etcd refuses such
 // connections.
-func (p *preflight) source(m inventory.Member, probe probe.Probe) {
+func (p about) source(m inventory.Member, probe probe.Probe) {
 	if !p.want.Cluster.TLS.Peers {
 		return
 	}
@@ -213,9 +213,9 @@ func (p *preflight) source(m inventory.Member, probe probe.Probe) {
 	}
 	switch {
 	case !known:
-		p.refused(m.Name, checkAddress, p.checks.Hosts[m.Name].Source)
+		p.refused(checkAddress, p.checks.Hosts[p.name].Source)
 	case len(to) > 0:
-		p.refuse(m.Name, checkAddress, etcd.NamesRemedy(m),
+		p.refuse(checkAddress, etcd.NamesRemedy(m),
 			"%s see it come from %s, which is not among the names of its certificate: they would refuse it",
 			plan.Enumerate(to), from)
 	}
@@ -233,7 +233,7 @@ func addressList(probe probe.Probe) string {
 }
 
 // roundTrip says how far the others are.
-func (p *preflight) roundTrip(m inventory.Member, probe probe.Probe) {
+func (p about) roundTrip(m inventory.Member, probe probe.Probe) {
 	var times []string
 	for _, other := range p.want.Cluster.Members {
 		if rtt, ok := p.rtt(probe, m, other); ok && other.Name != m.Name {
@@ -241,13 +241,13 @@ func (p *preflight) roundTrip(m inventory.Member, probe probe.Probe) {
 		}
 	}
 	if len(times) > 0 {
-		p.fine(m.Name, checkRoundTrip, "%s", strings.Join(times, ", "))
+		p.fine(checkRoundTrip, "%s", strings.Join(times, ", "))
 	}
 }
 
 // rtt is the mean round-trip time between two hosts: as ping says, else how much longer a connection to the other takes
 // than one to oneself.
-func (p *preflight) rtt(probed probe.Probe, from, to inventory.Member) (time.Duration, bool) {
+func (p about) rtt(probed probe.Probe, from, to inventory.Member) (time.Duration, bool) {
 	if ping, ok := probed.Pings[to.PeerAddress]; ok {
 		return ping, true
 	}

@@ -69,11 +69,11 @@ var checkOrder = []string{
 // inventory, with what concerns all hosts last. Of w.Releases only the architectures count. What was not probed has no
 // finding.
 func Findings(w etcd.Want, s facts.Snapshot, probes map[string]probe.Probe) []Finding {
-	p := &preflight{want: w, seen: s, checks: etcd.ChecksOf(w, s), probes: probes}
+	all := &preflight{want: w, seen: s, checks: etcd.ChecksOf(w, s), probes: probes}
 	for _, m := range w.Cluster.Members {
-		host := s.Hosts[m.Name]
+		host, p := s.Hosts[m.Name], about{all, m.Name}
 		if host.Unreachable != "" || host.Name == "" {
-			p.refuse(m.Name, CheckConnection, "", "%s", strings.TrimPrefix(host.Unreachable, m.Name+": "))
+			p.refuse(CheckConnection, "", "%s", strings.TrimPrefix(host.Unreachable, m.Name+": "))
 			continue
 		}
 		p.member(m, host)
@@ -81,11 +81,11 @@ func Findings(w etcd.Want, s facts.Snapshot, probes map[string]probe.Probe) []Fi
 			p.probed(m, host, probe)
 		}
 	}
-	p.together()
-	slices.SortStableFunc(p.findings, func(a, b Finding) int {
+	about{all, ""}.together()
+	slices.SortStableFunc(all.findings, func(a, b Finding) int {
 		return cmp.Compare(slices.Index(checkOrder, a.Check), slices.Index(checkOrder, b.Check))
 	})
-	return p.findings
+	return all.findings
 }
 
 // Unready is the kind of a Refusal that preflight found, where no other kind says it better.
@@ -119,22 +119,28 @@ type preflight struct {
 	findings []Finding
 }
 
-func (p *preflight) fine(host, check, format string, args ...any) {
-	p.findings = append(p.findings, Finding{host, check, LevelFine, fmt.Sprintf(format, args...), ""})
+// about is a preflight that speaks of one host; without a name of the hosts together.
+type about struct {
+	*preflight
+	name string
 }
 
-func (p *preflight) warn(host, check, do, format string, args ...any) {
-	p.findings = append(p.findings, Finding{host, check, LevelWarning, fmt.Sprintf(format, args...), do})
+func (p about) fine(check, format string, args ...any) {
+	p.findings = append(p.findings, Finding{p.name, check, LevelFine, fmt.Sprintf(format, args...), ""})
 }
 
-func (p *preflight) refuse(host, check, do, format string, args ...any) {
-	p.findings = append(p.findings, Finding{host, check, LevelRefusal, fmt.Sprintf(format, args...), do})
+func (p about) warn(check, do, format string, args ...any) {
+	p.findings = append(p.findings, Finding{p.name, check, LevelWarning, fmt.Sprintf(format, args...), do})
+}
+
+func (p about) refuse(check, do, format string, args ...any) {
+	p.findings = append(p.findings, Finding{p.name, check, LevelRefusal, fmt.Sprintf(format, args...), do})
 }
 
 // refused turns what Next would refuse into findings, and says whether there was any.
-func (p *preflight) refused(host, check string, refusals []plan.Refusal) bool {
+func (p about) refused(check string, refusals []plan.Refusal) bool {
 	for _, r := range refusals {
-		p.refuse(host, check, r.Remedy, "%s", r.Reason)
+		p.refuse(check, r.Remedy, "%s", r.Reason)
 	}
 	return len(refusals) > 0
 }
