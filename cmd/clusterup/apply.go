@@ -22,37 +22,35 @@ import (
 
 func newApply(c *console) *cobra.Command {
 	var flags clusterFlags
-	var yes, full bool
 	cmd := &cobra.Command{
 		Use:   "apply INVENTORY|PLAN",
 		Short: "Make the hosts as the inventory says, and verify the cluster",
-		Args:  oneInventory("one inventory, or a plan that plan --out saved"),
+		Args: func(cmd *cobra.Command, args []string) error {
+			return one("one inventory, or a plan that plan --out saved", cmd, args)
+		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			c.JSON = flags.json
 			saved, err := operator.ReadPlan(args[0])
 			if err != nil {
 				return err
 			}
 			path := args[0]
 			if saved != nil {
-				path, yes = saved.Inventory, true
+				path = saved.Inventory
 				if flags, err = savedFlags(saved, flags); err != nil {
 					return err
 				}
 			}
-			return c.with(path, flags, func(s *session) error { return s.apply(cmd.Context(), saved, yes, full) })
+			return c.with(path, flags, func(s *session) error { return s.apply(cmd.Context(), saved) })
 		},
 	}
 	flags.changeFlags(cmd)
-	cmd.Flags().BoolVar(&yes, "yes", false, "do not ask")
-	cmd.Flags().BoolVar(&full, "full", false, "show the whole text of new files, and of journals, as well")
 	return cmd
 }
 
 // apply shows what is to be done, asks, locks, and converges. A run that finds nothing to do writes nothing anywhere,
 // so it needs neither lock nor consent.
-func (s *session) apply(ctx context.Context, saved *operator.SavedPlan, yes, full bool) error {
-	s.console.Full = full
+func (s *session) apply(ctx context.Context, saved *operator.SavedPlan) error {
+	s.console.Full = s.flags.full
 	looking, looked := s.console.UntilStopped(ctx)
 	p, seen, err := s.plan(looking)
 	looked()
@@ -60,7 +58,7 @@ func (s *session) apply(ctx context.Context, saved *operator.SavedPlan, yes, ful
 		err = cmp.Or(saved.Check(p, seen), err)
 	}
 	if saved == nil || err != nil && !plan.DarkOnly(err) {
-		s.console.ShowPlan(p, full, err)
+		s.console.ShowPlan(p, s.flags.full, err)
 	}
 	if err != nil && !plan.DarkOnly(err) {
 		return err
@@ -71,16 +69,16 @@ func (s *session) apply(ctx context.Context, saved *operator.SavedPlan, yes, ful
 		}
 		return s.converge(ctx, seen, false, nil)
 	}
-	if err := s.consent(ctx, yes); err != nil {
+	if err := s.consent(ctx); err != nil {
 		return err
 	}
 	err = s.Locked(ctx, seen, s.claim(s.Quorate), func(ctx context.Context) error {
 		var now facts.Snapshot
 		var err error
-		if yes && s.Untouched(seen) && s.SameDirectory(seen) {
+		if s.flags.yes && s.Untouched(seen) && s.SameDirectory(seen) {
 			now, err = seen, s.ready(ctx, seen)
 		} else {
-			now, err = s.unmoved(ctx, p, saved != nil, yes, full)
+			now, err = s.unmoved(ctx, p, saved != nil)
 		}
 		if err != nil {
 			return s.Cut(ctx, 0, err)
@@ -121,7 +119,7 @@ func (s *session) writeEdit() error {
 
 // unmoved looks again, now that nobody else changes anything: what was agreed to must still be what is to be done. A
 // saved plan that no longer fits is refused; else the new one is shown, and agreed to anew.
-func (s *session) unmoved(ctx context.Context, shown plan.Plan, saved, yes, full bool) (facts.Snapshot, error) {
+func (s *session) unmoved(ctx context.Context, shown plan.Plan, saved bool) (facts.Snapshot, error) {
 	looking, looked := s.console.UntilStopped(ctx)
 	defer looked()
 	p, seen, err := s.plan(looking)
@@ -147,14 +145,14 @@ func (s *session) unmoved(ctx context.Context, shown plan.Plan, saved, yes, full
 		return seen, apply.ErrMoved
 	}
 	s.console.Say("The hosts have changed meanwhile. This is the plan now:")
-	s.console.ShowPlan(p, full, dark)
-	if p.Empty() || yes {
+	s.console.ShowPlan(p, s.flags.full, dark)
+	if p.Empty() || s.flags.yes {
 		return seen, nil
 	}
-	if err := s.consent(looking, false); err != nil {
+	if err := s.consent(looking); err != nil {
 		return seen, err
 	}
-	return s.unmoved(ctx, p, false, false, full) // while a person thinks, the hosts may change again
+	return s.unmoved(ctx, p, false) // while a person thinks, the hosts may change again
 }
 
 // ready says what stands against changing hosts, now that they are locked.
@@ -169,8 +167,8 @@ func (s *session) ready(ctx context.Context, seen facts.Snapshot) error {
 }
 
 // consent asks for it, unless it was given. Without a terminal nobody can be asked.
-func (s *session) consent(ctx context.Context, yes bool) error {
-	if yes {
+func (s *session) consent(ctx context.Context) error {
+	if s.flags.yes {
 		return nil
 	}
 	if !s.console.Terminal() {

@@ -17,13 +17,13 @@ func newCertList(c *console) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "list INVENTORY",
 		Short: "List the client certificates that were issued from this operator directory",
-		Args:  oneInventory("one inventory"),
+		Args:  oneInventory,
 		RunE: func(_ *cobra.Command, args []string) error {
 			return c.with(args[0], flags, (*session).listClients)
 		},
 	}
 	flags.inventoryFlags(cmd)
-	cmd.Flags().BoolVar(&flags.json, "json", false, "write one JSON object a line to stdout")
+	jsonFlag(cmd)
 	return cmd
 }
 

@@ -39,7 +39,6 @@ func newCertIssue(c *console) *cobra.Command {
 			"asked for twice, or is the first line of the file that --password-file names.",
 		Args: usage(cobra.ExactArgs(2)),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			c.JSON = flags.json
 			if err := to.check(c); err != nil {
 				return err
 			}
@@ -47,7 +46,7 @@ func newCertIssue(c *console) *cobra.Command {
 		},
 	}
 	flags.inventoryFlags(cmd)
-	cmd.Flags().BoolVar(&flags.json, "json", false, "write one JSON object a line to stdout")
+	jsonFlag(cmd)
 	cmd.Flags().StringVar(&to.out, "out", "", "the directory; it is made if need be")
 	cmd.Flags().BoolVar(&to.pkcs12, "pkcs12", false, "write NAME.p12 too, encrypted with a password")
 	cmd.Flags().StringVar(&to.passwordFile, "password-file", "",

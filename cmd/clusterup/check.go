@@ -22,7 +22,7 @@ func newCheck(c *console) *cobra.Command {
 		Long: "check looks at everything and changes nothing. It exits with 0 when all is well, with 3 when something wants doing, and with 12 when\n" +
 			"not every host could be looked at. When it could not look at all: 1 where the operator directory cannot be read or the file for Prometheus\n" +
 			"not written, 2 for mistakes in the command line, 10 for mistakes in the inventory, and 130 when it was interrupted.",
-		Args: oneInventory("one inventory"),
+		Args: oneInventory,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return c.looking(cmd, args[0], flags,
 				func(s *session, ctx context.Context) error { return s.check(ctx, prometheus) })

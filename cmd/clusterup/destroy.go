@@ -26,7 +26,7 @@ func newDestroy(c *console) *cobra.Command {
 		Short: "Stop a cluster and remove it from its hosts; its data is put aside, or deleted with --purge",
 		Long: "Stop all members, put their data directories aside (DIR.aside-TIME), and remove units, certificates and keys from the hosts.\n" +
 			"The CAs in the operator directory stay. Asks for the cluster's name; --confirm=NAME answers.",
-		Args: oneInventory("one inventory"),
+		Args: oneInventory,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			c.Destroying = true
 			return c.with(args[0], flags, func(s *session) error {

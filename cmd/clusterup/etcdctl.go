@@ -43,8 +43,7 @@ func newEtcdctl(c *console) *cobra.Command {
 	}
 	flags.inventoryFlags(cmd)
 	cmd.Flags().StringVar(&member, "member", "", "run it against this member alone")
-	cmd.Flags().BoolVar(&flags.acceptNew, "accept-new-host-keys", false,
-		"trust the key of a host that was never seen before, and remember it")
+	flags.keyFlag(cmd)
 	return cmd
 }
 

@@ -21,10 +21,10 @@ type clusterFlags struct {
 	acceptNew bool
 	accept    []string
 	lockWait  time.Duration
-	json      bool
 	stats     bool
 	timeout   time.Duration
 	holdLast  bool
+	yes, full bool
 	warns     bool // warnings about the inventory concern what the command does
 }
 
@@ -38,21 +38,38 @@ func (f *clusterFlags) inventoryFlags(cmd *cobra.Command) {
 // hostFlags are for commands that look at hosts.
 func (f *clusterFlags) hostFlags(cmd *cobra.Command) {
 	f.inventoryFlags(cmd)
-	cmd.Flags().BoolVar(&f.acceptNew, "accept-new-host-keys", false,
-		"trust the key of a host that was never seen before, and remember it")
-	cmd.Flags().BoolVar(&f.json, "json", false, "write one JSON object a line to stdout")
+	f.keyFlag(cmd)
+	jsonFlag(cmd)
 	cmd.Flags().BoolVar(&f.stats, "stats", false,
 		"say in the end what each host has cost: connections, sessions, round trips, bytes")
 }
 
-// changeFlags are for commands that change hosts.
-func (f *clusterFlags) changeFlags(cmd *cobra.Command) {
+// keyFlag is for commands that reach hosts.
+func (f *clusterFlags) keyFlag(cmd *cobra.Command) {
+	cmd.Flags().BoolVar(&f.acceptNew, "accept-new-host-keys", false,
+		"trust the key of a host that was never seen before, and remember it")
+}
+
+// jsonFlag is for commands with a result that programs read.
+func jsonFlag(cmd *cobra.Command) {
+	cmd.Flags().Bool("json", false, "write one JSON object a line to stdout") // see given
+}
+
+// planFlags are for commands that plan changes.
+func (f *clusterFlags) planFlags(cmd *cobra.Command) {
 	f.hostFlags(cmd)
 	f.warns = true
 	cmd.Flags().StringSliceVar(&f.accept, "accept", nil,
 		"accept a risk by name: downtime, downgrade, foreign-ca, hops, old-clients")
 	cmd.Flags().BoolVar(&f.holdLast, "hold-last", false,
 		"leave the last member at its minor version, from where one can still turn back")
+}
+
+// changeFlags are for commands that change hosts.
+func (f *clusterFlags) changeFlags(cmd *cobra.Command) {
+	f.planFlags(cmd)
+	cmd.Flags().BoolVar(&f.yes, "yes", false, "do not ask")
+	cmd.Flags().BoolVar(&f.full, "full", false, "show the whole text of new files, and of journals, as well")
 	cmd.Flags().DurationVar(&f.timeout, "start-timeout", 90*time.Second,
 		"how long a member may take to start; reading a large database takes its time")
 	f.lockFlags(cmd)
@@ -116,15 +133,8 @@ func (c *console) given(flags *pflag.FlagSet) (err error) {
 			c.told += " --" + f.Name + "=" + strings.Trim(value, "[]") // as a list is written
 		}
 	})
+	if err == nil {
+		c.JSON, _ = flags.GetBool("json") // not every command has it
+	}
 	return err
-}
-
-// argsError says how a command is called.
-type argsError struct {
-	use, what string
-	got       int
-}
-
-func (e argsError) Error() string {
-	return fmt.Sprintf("expected %s, got %s; usage: %s", e.what, view.Plural(e.got, "argument"), e.use)
 }

@@ -11,9 +11,8 @@ func newHistory(c *console) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "history INVENTORY",
 		Short: "Show what was done to a cluster, by whom and when, from this operator directory's journal",
-		Args:  oneInventory("one inventory"),
+		Args:  oneInventory,
 		RunE: func(_ *cobra.Command, args []string) error {
-			c.JSON = flags.json
 			cluster, err := c.load(args[0], nil, flags)
 			if err != nil {
 				return err
@@ -26,6 +25,6 @@ func newHistory(c *console) *cobra.Command {
 		},
 	}
 	flags.inventoryFlags(cmd)
-	cmd.Flags().BoolVar(&flags.json, "json", false, "write one JSON object a line to stdout")
+	jsonFlag(cmd)
 	return cmd
 }

@@ -79,13 +79,11 @@ func newLabDown(c *console) *cobra.Command {
 
 func newLabStatus(c *console) *cobra.Command {
 	var name string
-	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "status",
 		Short: "Show the hosts",
 		Args:  usage(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			c.JSON = asJSON
 			l, err := lab.Open(name)
 			if err != nil {
 				return err
@@ -94,7 +92,7 @@ func newLabStatus(c *console) *cobra.Command {
 		},
 	}
 	cmd.Flags().StringVar(&name, "name", lab.DefaultName, "the lab's name")
-	cmd.Flags().BoolVar(&asJSON, "json", false, "write one JSON object a line to stdout")
+	jsonFlag(cmd)
 	return cmd
 }
 

@@ -21,7 +21,7 @@ func newPlan(c *console) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "plan INVENTORY",
 		Short: "Show what apply would do; changes nothing on any host",
-		Args:  oneInventory("one inventory"),
+		Args:  oneInventory,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return c.looking(cmd, args[0], flags, func(s *session, ctx context.Context) error {
 				p, seen, err := s.plan(ctx)
@@ -44,12 +44,7 @@ func newPlan(c *console) *cobra.Command {
 			})
 		},
 	}
-	flags.hostFlags(cmd)
-	flags.warns = true
-	cmd.Flags().StringSliceVar(&flags.accept, "accept", nil,
-		"accept a risk by name: downtime, downgrade, foreign-ca, hops, old-clients")
-	cmd.Flags().BoolVar(&flags.holdLast, "hold-last", false,
-		"leave the last member at its minor version, from where one can still turn back")
+	flags.planFlags(cmd)
 	cmd.Flags().StringVar(&out, "out", "", "save the plan in a file, for apply")
 	cmd.Flags().BoolVar(&exitCode, "exit-code", false,
 		"exit with 3 when changes are pending, and all hosts could be looked at")

@@ -21,7 +21,7 @@ func newPreflight(c *console) *cobra.Command {
 		Short: "Say whether hosts are fit for a bootstrap; leaves nothing behind",
 		Long: "preflight looks at every host, writes to its disk for a second to see how fast that is, and has every host connect to the ports of\n" +
 			"every other, where something stands in for members that do not run yet. Nothing of it is left when it ends, however it ends.",
-		Args: oneInventory("one inventory"),
+		Args: oneInventory,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return c.looking(cmd, args[0], flags,
 				func(s *session, ctx context.Context) error { return s.showPreflight(ctx, quick) })

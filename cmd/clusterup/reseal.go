@@ -17,7 +17,7 @@ func newReseal(c *console) *cobra.Command {
 		Short: "Encrypt the CA keys to the recipients in pki { seal_to }, and to nobody else",
 		Long: "reseal writes every CA key anew, encrypted to the keys in pki { seal_to }; without any it writes them plain, mode 0600. Sealed keys\n" +
 			"are opened with your SSH key, or with what CLUSTERUP_IDENTITY names. It looks at no host.",
-		Args: oneInventory("one inventory"),
+		Args: oneInventory,
 		RunE: func(_ *cobra.Command, args []string) error {
 			return c.with(args[0], flags, (*session).reseal)
 		},

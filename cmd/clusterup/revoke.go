@@ -13,9 +13,9 @@ import (
 )
 
 func newCertRevoke(c *console) *cobra.Command {
-	r := &rotating{console: c}
+	var flags clusterFlags
 	var end bool
-	cmd := r.command(&cobra.Command{
+	cmd := &cobra.Command{
 		Use:   "revoke NAME|SERIAL INVENTORY",
 		Short: "Have all members refuse a client certificate, or all that were issued for a name",
 		Long: "revoke records it, and gives every member the list of revoked certificates anew, which is read at each new connection: nothing restarts.\n" +
@@ -23,14 +23,21 @@ func newCertRevoke(c *console) *cobra.Command {
 			"Hosts that cannot be looked at get the list from the first apply that reaches them; the command then exits with 12.",
 		Args: usage(cobra.ExactArgs(2)),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			err := r.do(cmd, args[1], "cert revoke", func(s *session) error { return s.toRevoke(args[0], end) })
+			err := c.with(args[1], flags, func(s *session) error {
+				s.verb = "cert revoke"
+				if err := s.toRevoke(args[0], end); err != nil {
+					return err
+				}
+				return s.apply(cmd.Context(), nil)
+			})
 			if plan.DarkOnly(err) || errors.As(err, new(*plan.NoMajority)) {
 				c.Say("note: the revocation is recorded, and the list is signed. A member without that list accepts the certificate: " +
 					"run clusterup apply when its host can be looked at")
 			}
 			return err
 		},
-	})
+	}
+	flags.changeFlags(cmd)
 	endFlag(cmd, &end)
 	return cmd
 }

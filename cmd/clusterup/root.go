@@ -84,11 +84,11 @@ func usage(check cobra.PositionalArgs) cobra.PositionalArgs {
 }
 
 // oneInventory wants exactly one argument.
-func oneInventory(what string) cobra.PositionalArgs {
-	return func(cmd *cobra.Command, args []string) error {
-		if len(args) != 1 {
-			return view.Misuse(argsError{cmd.UseLine(), what, len(args)})
-		}
+func oneInventory(cmd *cobra.Command, args []string) error { return one("one inventory", cmd, args) }
+
+func one(what string, cmd *cobra.Command, args []string) error {
+	if len(args) == 1 {
 		return nil
 	}
+	return view.Misuse(fmt.Errorf("expected %s, got %s; usage: %s", what, view.Plural(len(args), "argument"), cmd.UseLine()))
 }

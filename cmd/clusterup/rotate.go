@@ -17,32 +17,33 @@ func newRotate(c *console) *cobra.Command {
 }
 
 func newRotateCerts(c *console) *cobra.Command {
-	r := &rotating{console: c}
+	var flags clusterFlags
 	var end bool
-	cmd := r.command(&cobra.Command{
+	cmd := &cobra.Command{
 		Use:   "certs INVENTORY",
 		Short: "Replace the certificates and keys of all members now, and apply",
 		Long: "Every member gets new keys and certificates, one member after the other. Nothing restarts: new handshakes with each port, from the\n" +
 			"hosts of the other members, must show the new certificate; only a member that shows an older one of its own is restarted.",
-		Args: oneInventory("one inventory"),
+		Args: oneInventory,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return r.run(cmd, args[0], func(w etcd.Want, seen facts.Snapshot) etcd.Want {
+			return c.rotate(cmd, args[0], flags, func(w etcd.Want, seen facts.Snapshot) etcd.Want {
 				if end {
 					w = etcd.EndConnections(w, seen)
 				}
 				return etcd.RotateCerts(w, seen)
 			})
 		},
-	})
+	}
+	flags.changeFlags(cmd)
 	endFlag(cmd, &end)
 	return cmd
 }
 
 func newRotateCA(c *console) *cobra.Command {
-	r := &rotating{console: c}
+	var flags clusterFlags
 	var peer, client, abort bool
 	var pause string
-	cmd := r.command(&cobra.Command{
+	cmd := &cobra.Command{
 		Use:   "ca INVENTORY",
 		Short: "Replace the CAs, and apply: all members trust both, then take certificates of the new one, then drop the old one",
 		Long: "A new CA is made for peers, for clients or for both, and the members are taken over to it in three phases: all trust it beside the\n" +
@@ -51,7 +52,7 @@ func newRotateCA(c *console) *cobra.Command {
 			"first ends what is under way. --pause-after leaves it waiting until rotate ca is called without: after trust, cert issue gives\n" +
 			"clients certificates of the new CA, and a ca.pem with both; after leaves, they have time until the old one is dropped. That is not\n" +
 			"done while the newest certificate of a client is of it, unless --accept=old-clients.",
-		Args: oneInventory("one inventory"),
+		Args: oneInventory,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			roles := []string{"peer", "client"}
 			switch {
@@ -66,13 +67,14 @@ func newRotateCA(c *console) *cobra.Command {
 			case pause != "" && pause != trust.HoldTrust && pause != trust.HoldLeaves:
 				return view.Misuse(fmt.Errorf("--pause-after=%s: there are trust and leaves", pause))
 			case abort:
-				return r.run(cmd, args[0], func(w etcd.Want, _ facts.Snapshot) etcd.Want { return etcd.AbortRotation(w, roles) })
+				return c.rotate(cmd, args[0], flags, func(w etcd.Want, _ facts.Snapshot) etcd.Want { return etcd.AbortRotation(w, roles) })
 			}
-			return r.run(cmd, args[0], func(w etcd.Want, s facts.Snapshot) etcd.Want {
+			return c.rotate(cmd, args[0], flags, func(w etcd.Want, s facts.Snapshot) etcd.Want {
 				return etcd.RotateCA(w, s, etcd.Trust(w, s).Unfinished(roles), pause)
 			})
 		},
-	})
+	}
+	flags.changeFlags(cmd)
 	cmd.Flags().BoolVar(&peer, "peer", false, "the CA of the peers alone")
 	cmd.Flags().BoolVar(&client, "client", false, "the CA of the clients alone")
 	cmd.Flags().StringVar(&pause, "pause-after", "", "wait after a phase: trust or leaves")
@@ -80,34 +82,12 @@ func newRotateCA(c *console) *cobra.Command {
 	return cmd
 }
 
-// rotating is what the verbs of rotate have in common.
-type rotating struct {
-	console   *console
-	flags     clusterFlags
-	yes, full bool
-}
-
-func (r *rotating) command(cmd *cobra.Command) *cobra.Command {
-	r.flags.changeFlags(cmd)
-	cmd.Flags().BoolVar(&r.yes, "yes", false, "do not ask")
-	cmd.Flags().BoolVar(&r.full, "full", false, "show the whole text of new files, and of journals, as well")
-	return cmd
-}
-
-func (r *rotating) run(cmd *cobra.Command, inventory string, wish func(etcd.Want, facts.Snapshot) etcd.Want) error {
-	return r.do(cmd, inventory, "rotate "+cmd.Name(), func(s *session) error {
-		s.wish = wish
-		return nil
-	})
-}
-
-// do applies what a verb wants; set says what that is.
-func (r *rotating) do(cmd *cobra.Command, inventory, verb string, set func(*session) error) error {
-	return r.console.with(inventory, r.flags, func(s *session) error {
-		s.verb = verb
-		if err := set(s); err != nil {
-			return err
-		}
-		return s.apply(cmd.Context(), nil, r.yes, r.full)
+// rotate applies what a verb of rotate wants.
+func (c *console) rotate(
+	cmd *cobra.Command, inventory string, flags clusterFlags, wish func(etcd.Want, facts.Snapshot) etcd.Want,
+) error {
+	return c.with(inventory, flags, func(s *session) error {
+		s.verb, s.wish = "rotate "+cmd.Name(), wish
+		return s.apply(cmd.Context(), nil)
 	})
 }

@@ -26,7 +26,7 @@ func (s *session) savePlan(path string, p plan.Plan, seen facts.Snapshot) error 
 }
 
 // savedFlags are those that a plan was made with, and the values of its variables, given again; how to wait and to
-// speak is this run's own.
+// speak is this run's own. What was saved has been agreed to.
 func savedFlags(p *operator.SavedPlan, now clusterFlags) (clusterFlags, error) {
 	vars, err := now.variables()
 	if err != nil {
@@ -36,6 +36,6 @@ func savedFlags(p *operator.SavedPlan, now clusterFlags) (clusterFlags, error) {
 		return now, view.Misuse(err)
 	}
 	now.cluster, now.varFiles, now.accept = p.Cluster, p.VarFiles, append(now.accept, p.Accept...)
-	now.holdLast = now.holdLast || p.HoldLast
+	now.holdLast, now.yes = now.holdLast || p.HoldLast, true
 	return now, nil
 }

@@ -53,7 +53,6 @@ func (c *console) begin(path string, cluster *inventory.Cluster, flags clusterFl
 
 // with opens a session for what is done with it, and ends it then.
 func (c *console) with(inventory string, flags clusterFlags, do func(*session) error) error {
-	c.JSON = flags.json
 	s, err := c.open(inventory, nil, flags)
 	if err != nil {
 		return err

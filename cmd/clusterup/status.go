@@ -18,7 +18,7 @@ func newStatus(c *console) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "status INVENTORY",
 		Short: "Show every member as it is; changes nothing",
-		Args:  oneInventory("one inventory"),
+		Args:  oneInventory,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return c.looking(cmd, args[0], flags, (*session).status)
 		},

@@ -17,16 +17,14 @@ import (
 
 func newUpgrade(c *console) *cobra.Command {
 	var flags clusterFlags
-	var yes, full bool
 	var to string
 	cmd := &cobra.Command{
 		Use:   "upgrade INVENTORY --to VERSION",
 		Short: "Set another version of etcd in the inventory, and apply",
 		Long: "upgrade sets the version in the inventory, where it is written, and then does what apply does. The file is changed when the plan\n" +
 			"has been agreed to, and not at all when it is refused. Members restart one at a time, on the next minor version at most.",
-		Args: oneInventory("one inventory"),
+		Args: oneInventory,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			c.JSON = flags.json
 			if to == "" {
 				return view.Misuse(errors.New("say which version: --to 3.6.16"))
 			}
@@ -45,13 +43,11 @@ func newUpgrade(c *console) *cobra.Command {
 					s.Cluster.Version))
 			}
 			s.edit, s.verb = change, "upgrade"
-			return s.apply(cmd.Context(), nil, yes, full)
+			return s.apply(cmd.Context(), nil)
 		},
 	}
 	flags.changeFlags(cmd)
 	cmd.Flags().StringVar(&to, "to", "", "the version of etcd, such as 3.6.16")
-	cmd.Flags().BoolVar(&yes, "yes", false, "do not ask")
-	cmd.Flags().BoolVar(&full, "full", false, "show the whole text of new files, and of journals, as well")
 	return cmd
 }
 

@@ -16,14 +16,13 @@ func newValidate(c *console) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "validate INVENTORY",
 		Short: "Check an inventory, without looking at any host",
-		Args:  oneInventory("one inventory"),
+		Args:  oneInventory,
 		RunE: func(_ *cobra.Command, args []string) error {
-			c.JSON = flags.json
 			return c.validate(args[0], flags)
 		},
 	}
 	flags.inventoryFlags(cmd)
-	cmd.Flags().BoolVar(&flags.json, "json", false, "write one JSON object a line to stdout")
+	jsonFlag(cmd)
 	return cmd
 }
 
