@@ -54,6 +54,17 @@ func awaitFor(ctx context.Context, limit time.Duration, missing string, ask func
 	}
 }
 
+// sideBySide asks members at once, and gives the error of each.
+func sideBySide(names []string, ask func(i int, name string) error) []error {
+	errs := make([]error, len(names))
+	var wg sync.WaitGroup
+	for i, name := range names {
+		wg.Go(func() { errs[i] = ask(i, name) })
+	}
+	wg.Wait()
+	return errs
+}
+
 // GateError means that what a step rests on does not hold any more: nothing was stopped. Running again decides anew.
 type GateError struct {
 	Step  plan.Step
@@ -77,16 +88,13 @@ func (r *Run) gate(ctx context.Context, step plan.Step) error {
 	gone := &GateError{Step: step}
 	err := awaitFor(ctx, settles, "too few serve", func(ctx context.Context) error {
 		names := step.Needs.Serve
-		errs := make([]error, len(names))
-		var wg sync.WaitGroup
-		for i, name := range names {
-			wg.Go(func() {
-				if err := r.Etcd.ReadLinearizable(ctx, r.endpoint(name)); err != nil {
-					errs[i] = fmt.Errorf("%s: %w", name, err)
-				}
-			})
-		}
-		wg.Wait()
+		errs := sideBySide(names, func(_ int, name string) error {
+			err := r.Etcd.ReadLinearizable(ctx, r.endpoint(name))
+			if err != nil {
+				err = fmt.Errorf("%s: %w", name, err)
+			}
+			return err
+		})
 		serve, why := len(names), error(nil)
 		for _, err := range errs {
 			if err != nil {

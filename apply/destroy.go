@@ -63,11 +63,11 @@ fi
 // and the rest last, since the next look finds what is left to do by it.
 func removeFiles(unit string, paths []plan.Path) string {
 	var unitFiles, rest []string
-	for _, p := range paths {
-		if path.Ext(p.Path) == ".service" {
-			unitFiles = append(unitFiles, p.Path)
+	for _, name := range namesOf(paths) {
+		if path.Ext(name) == ".service" {
+			unitFiles = append(unitFiles, name)
 		} else {
-			rest = append(rest, p.Path)
+			rest = append(rest, name)
 		}
 	}
 	return fmt.Sprintf(`set -u
@@ -108,14 +108,10 @@ const unnamed = `unnamed() { # unnamed RELEASE...
 
 // pruneReleases removes releases, each unless a unit has come to name it meanwhile.
 func pruneReleases(paths []plan.Path) string {
-	var releases []string
-	for _, p := range paths {
-		releases = append(releases, p.Path)
-	}
 	return fmt.Sprintf(`set -u
 %scd %s || exit
 exec 8<.
 `+inTurn(facts.ReleaseDir)+` # an installation for another cluster is finished first
 unnamed %s
-`, unnamed, shellword.Quote(facts.ReleaseDir), shellword.Join(releases))
+`, unnamed, shellword.Quote(facts.ReleaseDir), shellword.Join(namesOf(paths)))
 }

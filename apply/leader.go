@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
 
 	"github.com/clusterup/clusterup/facts"
 )
@@ -14,18 +13,15 @@ import (
 func (r *Run) awaitLeader(ctx context.Context) error {
 	return r.await(ctx, "no leader on whom all agree", func(ctx context.Context) error {
 		members := r.members()
-		named, errs := make([]facts.ID, len(members)), make([]error, len(members))
-		var wg sync.WaitGroup
-		for i, name := range members {
-			wg.Go(func() {
-				if errs[i] = r.Etcd.ReadLinearizable(ctx, r.endpoint(name)); errs[i] != nil {
-					return
-				}
-				status, err := r.Etcd.Status(ctx, r.endpoint(name))
-				named[i], errs[i] = status.Leader, err
-			})
-		}
-		wg.Wait()
+		named := make([]facts.ID, len(members))
+		errs := sideBySide(members, func(i int, name string) error {
+			if err := r.Etcd.ReadLinearizable(ctx, r.endpoint(name)); err != nil {
+				return err
+			}
+			status, err := r.Etcd.Status(ctx, r.endpoint(name))
+			named[i] = status.Leader
+			return err
+		})
 		leaders := map[facts.ID]bool{}
 		for i, err := range errs {
 			if err == nil {

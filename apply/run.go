@@ -280,15 +280,8 @@ func (r *Run) tryCAs(ctx context.Context, seen facts.Snapshot) error {
 
 // look gathers; a stop ends it at once, since looking changes nothing.
 func (r *Run) look(ctx context.Context, last *Last) (facts.Snapshot, error) {
-	lookCtx, cancel := context.WithCancel(ctx)
+	lookCtx, cancel := r.stoppable(ctx)
 	defer cancel()
-	go func() {
-		select {
-		case <-r.Stop:
-			cancel()
-		case <-lookCtx.Done():
-		}
-	}()
 	if err := r.seam("before look"); err != nil {
 		return facts.Snapshot{}, err
 	}

@@ -55,6 +55,14 @@ esac
 `, shellword.Quote(unit+".service"))
 }
 
+func namesOf(paths []plan.Path) []string {
+	var names []string
+	for _, p := range paths {
+		names = append(names, p.Path)
+	}
+	return names
+}
+
 // alike are paths that get the same owner, group and mode.
 type alike struct {
 	first plan.Path
@@ -168,10 +176,6 @@ done
 
 // pruneTrust removes bundles, each unless the unit has come to name it meanwhile.
 func pruneTrust(unit string, paths []plan.Path) string {
-	var bundles []string
-	for _, p := range paths {
-		bundles = append(bundles, p.Path)
-	}
 	return fmt.Sprintf(`set -u
 named=
 if [ -e %[1]s ]; then
@@ -183,7 +187,7 @@ for bundle; do
   case $named in *"$bundle"*) ;; *) set -- "$@" "$bundle" ;; esac
 done
 [ $# -eq 0 ] || rm -f "$@"
-`, shellword.Quote("/etc/systemd/system/"+unit+".service"), shellword.Join(bundles))
+`, shellword.Quote("/etc/systemd/system/"+unit+".service"), shellword.Join(namesOf(paths)))
 }
 
 // serialDigits is the greatest length of a certificate's serial number (RFC 5280: 20 bytes), which the name of its

@@ -186,7 +186,11 @@ func (r *Run) step(ctx context.Context, stage plan.Stage, step plan.Step) error 
 	s.started()
 	err := s.seam("before")
 	if err == nil {
-		stepCtx, cancel := r.stoppable(ctx, step.Kind)
+		within := context.WithCancel
+		if step.Kind.Traits().Long {
+			within = r.stoppable
+		}
+		stepCtx, cancel := within(ctx)
 		err = r.do(stepCtx, step)
 		cancel()
 	}
@@ -261,12 +265,9 @@ func (r *Run) seam(point string) error {
 	return r.Seam(point)
 }
 
-// stoppable is a context for a step: for those that may take long it ends when a stop is asked for.
-func (r *Run) stoppable(ctx context.Context, kind plan.Kind) (context.Context, context.CancelFunc) {
+// stoppable is a context for what may take long: it ends when a stop is asked for, too.
+func (r *Run) stoppable(ctx context.Context) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancel(ctx)
-	if !kind.Traits().Long {
-		return ctx, cancel
-	}
 	go func() {
 		select {
 		case <-r.Stop:

@@ -61,7 +61,7 @@ func (r *Run) do(ctx context.Context, step plan.Step) error {
 	case plan.CancelDowngrade:
 		return r.Etcd.Downgrade(ctx, r.endpoint(step.Host), "")
 	case plan.AwaitRaftSnapshot:
-		return r.Etcd.Canary(ctx, r.endpoint(step.Host), fmt.Sprintf("clusterup/canary/%s/%s", r.ID, step.Host), r.ID)
+		return r.canary(ctx, step.Host)
 	case plan.PruneReleases:
 		return script(pruneReleases(step.Paths))
 	case plan.PruneTrust:

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
 
 	"github.com/clusterup/clusterup/facts"
 	"github.com/clusterup/clusterup/plan/etcd"
@@ -84,15 +83,7 @@ func (r *Run) check(s facts.Snapshot) []string {
 // canaries writes, reads and deletes through every member, side by side.
 func (r *Run) canaries(ctx context.Context) []string {
 	members := r.members()
-	errs := make([]error, len(members))
-	var wg sync.WaitGroup
-	for i, name := range members {
-		wg.Go(func() {
-			key := fmt.Sprintf("clusterup/canary/%s/%s", r.ID, name)
-			errs[i] = r.Etcd.Canary(ctx, r.endpoint(name), key, r.ID)
-		})
-	}
-	wg.Wait()
+	errs := sideBySide(members, func(_ int, name string) error { return r.canary(ctx, name) })
 	var findings []string
 	for i, err := range errs {
 		if err != nil {
@@ -100,6 +91,11 @@ func (r *Run) canaries(ctx context.Context) []string {
 		}
 	}
 	return findings
+}
+
+// canary writes, reads and deletes a key of this run through a member.
+func (r *Run) canary(ctx context.Context, name string) error {
+	return r.Etcd.Canary(ctx, r.endpoint(name), fmt.Sprintf("clusterup/canary/%s/%s", r.ID, name), r.ID)
 }
 
 func summary(w etcd.Want, s facts.Snapshot) string {

@@ -11,6 +11,7 @@ import (
 	"slices"
 
 	"github.com/clusterup/clusterup/apply"
+	"github.com/clusterup/clusterup/durable"
 	"github.com/clusterup/clusterup/inventory"
 )
 
@@ -20,21 +21,16 @@ const journal = "journal.jsonl"
 // Note appends one line in one write, so that a journal is never torn by two runs.
 func (s *Session) Note(e apply.Entry) error {
 	raw, err := json.Marshal(e)
+	if err == nil {
+		err = os.MkdirAll(s.dir, 0o700)
+	}
+	if err == nil {
+		err = durable.Append(filepath.Join(s.dir, journal), string(raw))
+	}
 	if err != nil {
 		return fmt.Errorf("write journal: %w", err)
 	}
-	if err := os.MkdirAll(s.dir, 0o700); err != nil {
-		return fmt.Errorf("write journal: %w", err)
-	}
-	file, err := os.OpenFile(filepath.Join(s.dir, journal), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
-	if err != nil {
-		return fmt.Errorf("write journal: %w", err)
-	}
-	if _, err := file.Write(append(raw, '\n')); err != nil {
-		_ = file.Close() // the write error is the one to tell
-		return fmt.Errorf("write journal: %w", err)
-	}
-	return file.Close()
+	return nil
 }
 
 // ReadEntries reads the journal of a cluster; one that is not there is empty. The journal is for people, so a line that

@@ -3,7 +3,6 @@ package operator
 import (
 	"bytes"
 	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -163,8 +162,7 @@ func factsDigest(s facts.Snapshot) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("digest facts: %w", err)
 	}
-	sum := sha256.Sum256(raw)
-	return hex.EncodeToString(sum[:]), nil
+	return fmt.Sprintf("%x", sha256.Sum256(raw)), nil
 }
 
 // served leaves out what could not be seen.

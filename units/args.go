@@ -1,6 +1,7 @@
 package units
 
 import (
+	"maps"
 	"path"
 	"slices"
 	"strconv"
@@ -14,22 +15,14 @@ import (
 // Everything is a flag, and nothing an environment variable or a configuration file, because etcd refuses to start on
 // an unknown flag but lets an unknown variable or key pass.
 func Args(m Member) []string {
-	own := memberFlags(m)
 	args := []string{path.Join(m.BinDir, "etcd")}
-	taken := map[string]bool{}
-	for _, f := range own {
-		taken[f.name] = true
+	rest := withDefaults(m)
+	for _, f := range memberFlags(m) {
+		delete(rest, f.name)
 		args = append(args, f.String())
 	}
-	var rest []setting
-	for name, value := range withDefaults(m) {
-		if !taken[name] {
-			rest = append(rest, setting{name, value})
-		}
-	}
-	slices.SortFunc(rest, func(a, b setting) int { return strings.Compare(a.name, b.name) })
-	for _, f := range rest {
-		args = append(args, f.String())
+	for _, name := range slices.Sorted(maps.Keys(rest)) {
+		args = append(args, setting{name, rest[name]}.String())
 	}
 	return args
 }
@@ -95,9 +88,7 @@ func tlsFlags(m Member) []setting {
 // withDefaults is the member's further flags, over what clusterup sets unless told otherwise.
 func withDefaults(m Member) map[string]string {
 	flags := map[string]string{"logger": "zap", "log-outputs": "stderr"}
-	for name, value := range m.Flags {
-		flags[name] = value
-	}
+	maps.Copy(flags, m.Flags)
 	checkAtStart(m.Version, flags)
 	return flags
 }

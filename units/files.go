@@ -3,6 +3,7 @@ package units
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"fmt"
 	"path"
 )
 
@@ -51,6 +52,5 @@ func Leaf(dir, user string, cert, key []byte) []File {
 }
 
 func sumLine(name string, data []byte) string {
-	sum := sha256.Sum256(data)
-	return hex.EncodeToString(sum[:]) + "  " + name + "\n"
+	return fmt.Sprintf("%x  %s\n", sha256.Sum256(data), name)
 }

@@ -2,8 +2,9 @@ package units
 
 import (
 	"slices"
-	"strconv"
 	"strings"
+
+	"golang.org/x/mod/semver"
 )
 
 // checkAtStart lets a member refuse to start when its data differs from that of its peers (InitialCorruptCheck), unless
@@ -42,14 +43,6 @@ func withGate(gates, name, value string) string {
 
 // before36 tells whether a version such as "3.5.21" or "v3.5.0-rc.1" is older than 3.6. What is not a version is not.
 func before36(version string) bool {
-	parts := strings.SplitN(strings.TrimPrefix(version, "v"), ".", 3)
-	if len(parts) < 2 {
-		return false
-	}
-	major, err := strconv.Atoi(parts[0])
-	if err != nil {
-		return false
-	}
-	minor, err := strconv.Atoi(parts[1])
-	return err == nil && (major < 3 || major == 3 && minor < 6)
+	v := "v" + strings.TrimPrefix(version, "v")
+	return semver.IsValid(v) && semver.Compare(semver.MajorMinor(v), "v3.6") < 0
 }

@@ -80,7 +80,7 @@ func (s *session) issueClient(ctx context.Context, name string, to issueFlags) e
 	if err := pki.CheckClientName(name); err != nil {
 		return view.Misuse(err)
 	}
-	client := s.clientNamed(name)
+	client, known := s.clientNamed(name)
 	done := view.Issued{Name: name, User: client.User}
 	done.Cert, done.Key, done.CA = clientFiles(to.out, name)
 	store, err := s.Store()
@@ -107,7 +107,7 @@ func (s *session) issueClient(ctx context.Context, name string, to issueFlags) e
 		forget()
 		return fmt.Errorf("issue certificate: %w", err)
 	}
-	if !hasBlock(s.Cluster, name) {
+	if !known {
 		s.console.Say("note: the inventory has no block client %q; the certificate is made as pki says", name)
 	}
 	pair, err := store.IssueClient(name, pki.Leaf{
@@ -127,16 +127,12 @@ func (s *session) issueClient(ctx context.Context, name string, to issueFlags) e
 	return nil
 }
 
-// clientNamed is the client as the inventory has it, or else as pki says.
-func (s *session) clientNamed(name string) inventory.Client {
+// clientNamed is the client as the inventory has it, or else, where it has no such, as pki says.
+func (s *session) clientNamed(name string) (client inventory.Client, known bool) {
 	if i := slices.IndexFunc(s.Cluster.Clients, func(c inventory.Client) bool { return c.Name == name }); i >= 0 {
-		return s.Cluster.Clients[i]
+		return s.Cluster.Clients[i], true
 	}
-	return inventory.Client{Name: name, User: name, Lifetime: s.Cluster.PKI.Lifetime}
-}
-
-func hasBlock(c *inventory.Cluster, client string) bool {
-	return slices.ContainsFunc(c.Clients, func(block inventory.Client) bool { return block.Name == client })
+	return inventory.Client{Name: name, User: name, Lifetime: s.Cluster.PKI.Lifetime}, false
 }
 
 // makeDirs makes a directory, and those above it that are missing. forget removes what was made, as long as nothing is

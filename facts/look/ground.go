@@ -13,9 +13,6 @@ import (
 )
 
 func (p *parser) readNear(f []string) error {
-	if p.near == nil {
-		p.near = map[string]string{}
-	}
 	p.near[f[0]] = f[1]
 	return nil
 }
@@ -32,9 +29,6 @@ func (p *parser) readFree(f []string) error {
 	}
 	if high, low := bits.Mul64(uint64(n[0]), uint64(max(n[1], n[2]))); high > 0 || low > 1<<62 {
 		return fmt.Errorf("%d blocks of %d bytes", n[1], n[0])
-	}
-	if p.rooms == nil {
-		p.rooms = map[string]facts.Room{}
 	}
 	p.rooms[f[0]] = facts.Room{Dir: f[0], Size: n[0] * n[1], Free: n[0] * n[2], Inodes: n[3], InodesFree: n[4]}
 	return nil

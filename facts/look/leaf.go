@@ -6,7 +6,6 @@ import (
 	"crypto/rsa"
 	"crypto/sha256"
 	"crypto/x509"
-	"encoding/hex"
 	"encoding/pem"
 	"errors"
 	"fmt"
@@ -21,9 +20,8 @@ func readLeaf(raw []byte) (facts.Leaf, error) {
 	if err != nil {
 		return facts.Leaf{}, err
 	}
-	sum := sha256.Sum256(cert.Raw)
 	leaf := facts.Leaf{
-		Serial: fmt.Sprintf("%x", cert.SerialNumber), SHA256: hex.EncodeToString(sum[:]), Subject: cert.Subject.CommonName,
+		Serial: fmt.Sprintf("%x", cert.SerialNumber), SHA256: fmt.Sprintf("%x", sha256.Sum256(cert.Raw)), Subject: cert.Subject.CommonName,
 		Algorithm: algorithm(cert), NotBefore: cert.NotBefore.UTC(), NotAfter: cert.NotAfter.UTC(), Certificate: cert,
 	}
 	for _, ip := range cert.IPAddresses {

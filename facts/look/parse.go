@@ -22,7 +22,7 @@ func parse(a facts.Ask, answer []byte) (facts.Host, time.Time, error) {
 	p := &parser{ask: a, host: facts.Host{
 		Machine: facts.Machine{Files: map[string]facts.File{}, Binaries: map[string]string{}, Rooms: map[string]facts.Room{}},
 		Member:  facts.Member{Leaves: map[string]facts.Leaf{}},
-	}, owners: map[string]string{}}
+	}, owners: map[string]string{}, intact: map[string]bool{}, near: map[string]string{}, rooms: map[string]facts.Room{}}
 	text, raw, err := cutRaw(answer)
 	if err == nil {
 		p.host.Unread, err = lines.Read(text, kinds, p)
@@ -191,9 +191,6 @@ func (p *parser) leafRole(name string) (string, bool) {
 }
 
 func (p *parser) readIntact(f []string) error {
-	if p.intact == nil {
-		p.intact = map[string]bool{}
-	}
 	p.intact[f[0]] = true
 	return nil
 }
@@ -274,13 +271,7 @@ func bytesOf(into *int64, text string) error {
 	return nil
 }
 
-// goArch turns uname's word into Go's; what it does not know stays as it is.
+// goArch turns uname's word into Go's, where they differ.
 func goArch(machine string) string {
-	known := map[string]string{
-		"x86_64": "amd64", "aarch64": "arm64", "ppc64le": "ppc64le", "s390x": "s390x", "riscv64": "riscv64",
-	}
-	if arch, ok := known[machine]; ok {
-		return arch
-	}
-	return machine
+	return cmp.Or(map[string]string{"x86_64": "amd64", "aarch64": "arm64"}[machine], machine)
 }

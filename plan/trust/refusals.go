@@ -2,6 +2,7 @@ package trust
 
 import (
 	"fmt"
+	"maps"
 	"path"
 	"slices"
 	"time"
@@ -140,13 +141,8 @@ func (s State) Keyless(id facts.ID) []plan.Refusal {
 // second CA.
 func (s State) Foreign(member string, host facts.Host) []plan.Refusal {
 	ours := s.ours()
-	var names []string
-	for name := range host.Files {
-		names = append(names, name)
-	}
-	slices.Sort(names)
 	var foreign []string
-	for _, name := range names {
+	for _, name := range slices.Sorted(maps.Keys(host.Files)) {
 		if ok, _ := path.Match(s.ConfigDir+"/trust-*.pem", name); !ok {
 			continue
 		}

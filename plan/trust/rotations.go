@@ -70,13 +70,12 @@ func (s State) Authorities() []Authority {
 		signer, _ := s.Signer(role)
 		for _, ca := range s.CAs(role) {
 			a := Authority{CA: ca, Signs: ca.SHA256 == signer.SHA256, Clients: s.hanging(ca)}
-			s.Each(func(name string, host facts.Host) {
-				if len(s.Command(host)) > 0 && s.Trusts(host, ca) {
-					a.TrustedBy = append(a.TrustedBy, name)
-				}
-				if leaf, ok := host.Leaves[LeafOf[role]]; ok && leaf.Issuer == ca.SHA256 {
-					a.Leaves = append(a.Leaves, name)
-				}
+			a.TrustedBy = s.Which(func(_ string, host facts.Host) bool {
+				return len(s.Command(host)) > 0 && s.Trusts(host, ca)
+			})
+			a.Leaves = s.Which(func(_ string, host facts.Host) bool {
+				leaf, ok := host.Leaves[LeafOf[role]]
+				return ok && leaf.Issuer == ca.SHA256
 			})
 			if !ca.Retired || len(a.Leaves) > 0 || s.stillTrusted(ca) {
 				found = append(found, a)
