@@ -190,7 +190,8 @@ func (s scope) readPKI(b *hcl.Block) PKI {
 	case out.Lifetime < time.Minute && v.has("lifetime"):
 		s.problems.errorAt(v.placeOf(b.DefRange, "lifetime"), "lifetime too short", "A certificate lives for at least 1m.")
 	case out.CALifetime > 100*year:
-		s.problems.errorAt(v.placeOf(b.DefRange, "ca_lifetime"), "ca_lifetime too long", "A CA lives for at most 100y; it can be rotated.")
+		s.problems.errorAt(v.placeOf(b.DefRange, "ca_lifetime"), "ca_lifetime too long",
+			"A CA lives for at most 100y; it can be rotated.")
 	case out.Lifetime >= out.CALifetime:
 		s.problems.errorAt(v.placeOf(b.DefRange, "lifetime", "ca_lifetime"), "lifetime too long",
 			"A certificate (%s) must not outlive the CA that signs it (%s).", durationText(out.Lifetime),

@@ -90,5 +90,6 @@ func one(what string, cmd *cobra.Command, args []string) error {
 	if len(args) == 1 {
 		return nil
 	}
-	return view.Misuse(fmt.Errorf("expected %s, got %s; usage: %s", what, view.Plural(len(args), "argument"), cmd.UseLine()))
+	return view.Misuse(fmt.Errorf("expected %s, got %s; usage: %s", what, view.Plural(len(args), "argument"),
+		cmd.UseLine()))
 }

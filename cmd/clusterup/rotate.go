@@ -67,7 +67,8 @@ func newRotateCA(c *console) *cobra.Command {
 			case pause != "" && pause != trust.HoldTrust && pause != trust.HoldLeaves:
 				return view.Misuse(fmt.Errorf("--pause-after=%s: there are trust and leaves", pause))
 			case abort:
-				return c.rotate(cmd, args[0], flags, func(w etcd.Want, _ facts.Snapshot) etcd.Want { return etcd.AbortRotation(w, roles) })
+				return c.rotate(cmd, args[0], flags,
+					func(w etcd.Want, _ facts.Snapshot) etcd.Want { return etcd.AbortRotation(w, roles) })
 			}
 			return c.rotate(cmd, args[0], flags, func(w etcd.Want, s facts.Snapshot) etcd.Want {
 				return etcd.RotateCA(w, s, etcd.Trust(w, s).Unfinished(roles), pause)

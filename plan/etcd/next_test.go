@@ -306,7 +306,8 @@ func TestRestartWithoutQuorum(t *testing.T) {
 		t.Errorf("with consent: %s, %v", said(stage), err)
 	}
 	s = change(s, "etcd-1", func(h *facts.Host) { h.Reads = true })
-	if _, _, refusal := newView(w, s).mayStop(w.Cluster.Members[0]); len(refusal) != 1 || refusal[0].Kind != plan.QuorumAtRisk {
+	if _, _, refusal := newView(w, s).mayStop(w.Cluster.Members[0]); len(refusal) != 1 ||
+		refusal[0].Kind != plan.QuorumAtRisk {
 		t.Errorf("the only member that serves: %+v, want %s", refusal, plan.QuorumAtRisk)
 	}
 }
