@@ -51,6 +51,9 @@ func (d distance) carry(ctx context.Context, near net.Conn) {
 	both.Wait()
 }
 
+// tardy is how much time of a way is not lost when a timer or a goroutine is late.
+const tardy = 20 * time.Millisecond
+
 // chunk is on its way until it is due.
 type chunk struct {
 	due  time.Time
@@ -62,10 +65,7 @@ type chunk struct {
 func (d distance) enter(ctx context.Context, from net.Conn, earliest time.Time,
 	sent func(int, time.Time),
 ) <-chan chunk {
-	const (
-		most = 1 << 14               // chunks on their way: more than any window
-		late = 20 * time.Millisecond // how much time of the way is not lost when a timer or this goroutine is late
-	)
+	const most = 1 << 14 // chunks on their way: more than any window
 	way := make(chan chunk, most)
 	go func() {
 		defer close(way)
@@ -74,7 +74,7 @@ func (d distance) enter(ctx context.Context, from net.Conn, earliest time.Time,
 			data := make([]byte, 16<<10)
 			n, err := from.Read(data)
 			now := time.Now()
-			if oldest := now.Add(-late); free.Before(oldest) {
+			if oldest := now.Add(-tardy); free.Before(oldest) {
 				free = oldest
 			}
 			if d.bits > 0 {

@@ -78,7 +78,7 @@ func TestDistance(t *testing.T) {
 		if n := <-got; n != size || sent != size {
 			t.Errorf("%d bytes of %d arrived, %d were counted", n, size, sent)
 		}
-		if took := time.Since(began); took < size*8*time.Second/bits {
+		if took := time.Since(began); took < size*8*time.Second/bits-tardy {
 			t.Errorf("%d bytes took %s at %d bits a second", size, took, bits)
 		}
 	})

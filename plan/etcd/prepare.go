@@ -241,7 +241,8 @@ func (v view) unit(m inventory.Member, host facts.Host) []plan.Step {
 }
 
 // writeUnit is the unit file as it is to be; nothing where it is so. That of a member that must restart is written
-// right before: a unit that turns out to be bad is found out by one member, while the others would still start with theirs.
+// right before: a unit that turns out to be bad is found out by one member, while the others would still start with
+// theirs.
 func (v view) writeUnit(m inventory.Member, host facts.Host) []plan.Step {
 	change, why := fileChange(v.unitFile(m, host), host)
 	switch why {
