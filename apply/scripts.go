@@ -174,7 +174,8 @@ done
 `, shellword.Quote(path.Dir(link)), shellword.Quote(path.Base(link)), shellword.Quote(target), serialDigits)
 }
 
-// pruneTrust removes bundles, each unless the unit has come to name it meanwhile.
+// pruneTrust removes bundles, each unless the unit has come to name it meanwhile, and directories of pairs, each unless
+// a link beside it has come to point at it.
 func pruneTrust(unit string, paths []plan.Path) string {
 	return fmt.Sprintf(`set -u
 named=
@@ -184,9 +185,13 @@ fi
 set -- %[2]s
 for bundle; do
   shift
-  case $named in *"$bundle"*) ;; *) set -- "$@" "$bundle" ;; esac
+  case $named in *"$bundle"*) continue ;; esac
+  for link in "${bundle%%/*}"/*; do
+    [ -L "$link" ] && [ "$link" -ef "$bundle" ] && continue 2
+  done
+  set -- "$@" "$bundle"
 done
-[ $# -eq 0 ] || rm -f "$@"
+[ $# -eq 0 ] || rm -rf "$@"
 `, shellword.Quote("/etc/systemd/system/"+unit+".service"), shellword.Join(namesOf(paths)))
 }
 

@@ -201,6 +201,19 @@ func TestPrune(t *testing.T) {
 	if got := list(t, root); !slices.Equal(got, []string{"trust-2.pem", "units"}) {
 		t.Errorf("left: %q", got)
 	}
+	tls := t.TempDir()
+	put(t, tls+"/peer-1/key.pem", "x")
+	put(t, tls+"/peer-2/key.pem", "x")
+	if err := os.Symlink("peer-2", tls+"/peer"); err != nil {
+		t.Fatal(err)
+	}
+	pairs := []plan.Path{{Path: tls + "/peer-1"}, {Path: tls + "/peer-2"}}
+	if err := shell(t, move.Replace(pruneTrust("etcd-y", pairs))); err != nil {
+		t.Fatal(err)
+	}
+	if got := list(t, tls); !slices.Equal(got, []string{"peer", "peer-2"}) {
+		t.Errorf("of two pairs, one of them linked, there are left: %q", got)
+	}
 	put(t, root+"/units/etcd-y.service", "ExecStart="+releases+"/3.5.35-1/etcd --name=x\n")
 	var paths []plan.Path
 	for _, name := range []string{"3.5.35-1", "3.5.35-10", "3.6.16-2", "3.7.3-3"} {

@@ -11,13 +11,14 @@ import (
 	"github.com/clusterup/clusterup/plan"
 	"github.com/clusterup/clusterup/plan/trust"
 	"github.com/clusterup/clusterup/plan/version"
+	"github.com/clusterup/clusterup/units"
 )
 
 // kept is how many releases stay on a host: the one that runs, and the one before it, to go back to.
 const kept = 2
 
-// prune removes releases that no unit of any cluster names, but for the newest two; and bundles of CAs that nothing
-// runs with.
+// prune removes releases that no unit of any cluster names, but for the newest two; bundles of CAs that nothing runs
+// with; and pairs that a run has left which was killed between its swap of one and its removal of that of before.
 func (v view) prune() (*plan.Stage, error) {
 	var steps []plan.Step
 	v.Each(func(m inventory.Member, host facts.Host) {
@@ -31,6 +32,12 @@ func (v view) prune() (*plan.Stage, error) {
 			steps = append(steps, plan.Step{
 				Kind: plan.PruneTrust, Host: m.Name, Unit: v.want.Cluster.UnitName, Paths: paths,
 				Why: "no member runs with them any more",
+			})
+		}
+		if paths := pathsOf(v.unlinked(host)); len(paths) > 0 {
+			steps = append(steps, plan.Step{
+				Kind: plan.PruneTrust, Host: m.Name, Unit: v.want.Cluster.UnitName, Paths: paths,
+				Why: "certificates and keys of before, which a run that was cut off has left",
 			})
 		}
 	})
@@ -59,6 +66,26 @@ func (v view) untrusted(host facts.Host) []string {
 		}
 		if slices.ContainsFunc(trust.Roles, func(role string) bool { return v.trust.Written(name, role, file.Content) }) {
 			found = append(found, name)
+		}
+	}
+	slices.Sort(found)
+	return found
+}
+
+// unlinked are directories of pairs at which the link of their role does not point, where it points at a whole one.
+func (v view) unlinked(host facts.Host) []string {
+	var found []string
+	for _, leaf := range host.Leaves {
+		link := units.LeafLink(ConfigDir(v.want.Cluster), leaf.Role)
+		if !leaf.Intact || path.Dir(leaf.Dir) != path.Dir(link) {
+			continue
+		}
+		for name, file := range host.Files {
+			serial, ok := strings.CutPrefix(name, link+"-")
+			if ok && file.Kind == facts.Dir && name != leaf.Dir && len(serial) >= 16 &&
+				strings.Trim(serial, "0123456789abcdef") == "" {
+				found = append(found, name)
+			}
 		}
 	}
 	slices.Sort(found)

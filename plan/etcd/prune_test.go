@@ -2,6 +2,7 @@ package etcd
 
 import (
 	"bytes"
+	"slices"
 	"testing"
 	"time"
 
@@ -121,6 +122,52 @@ func TestYoung(t *testing.T) {
 			t.Errorf("%s: %+v, %v; waits is to be %v", name, stage, err, test.waits)
 		}
 	}
+}
+
+// A run that was killed between its swap of a pair and its removal of that of before leaves a key, which goes.
+func TestPruneUnlinked(t *testing.T) {
+	w := wanted(t, 3)
+	dir := func(name string) string { return ConfigDir(w.Cluster) + "/tls/" + name }
+	s := change(settled(t, w), "etcd-2", func(h *facts.Host) {
+		for _, name := range []string{
+			"server-00112233445566778899", "peer-aabbccddeeff00112233", "peer-mine", "peer.aside.1",
+		} {
+			h.Files[dir(name)] = facts.File{Kind: facts.Dir}
+			h.Files[dir(name)+"/key.pem"] = facts.File{Kind: facts.Regular}
+		}
+	})
+	stage, err := Next(w, s)
+	if err != nil || stage == nil || len(stage.Steps) != 1 || stage.Steps[0].Kind != plan.PruneTrust {
+		t.Fatalf("%+v, %v", stage, err)
+	}
+	if got := namesOfPaths(stage.Steps[0].Paths); !slices.Equal(got, []string{
+		dir("peer-aabbccddeeff00112233"), dir("server-00112233445566778899"),
+	}) {
+		t.Errorf("removes %q", got)
+	}
+	s = Simulate(w, s, *stage)
+	if _, ok := s.Hosts["etcd-2"].Files[dir("peer-aabbccddeeff00112233")+"/key.pem"]; ok {
+		t.Error("the key is there yet")
+	}
+	if stage, err := Next(w, s); stage != nil || err != nil {
+		t.Errorf("afterwards: %+v, %v", stage, err)
+	}
+	s = change(s, "etcd-2", func(h *facts.Host) { // the link is not known to be good
+		h.Files[dir("peer-aabbccddeeff00112233")] = facts.File{Kind: facts.Dir}
+		leaf := h.Leaves["peer"]
+		leaf.Intact = false
+		h.Leaves["peer"] = leaf
+	})
+	if stage, _ := Next(w, s); stage == nil || stage.Steps[0].Kind == plan.PruneTrust {
+		t.Errorf("where the pair is damaged: %+v", stage)
+	}
+}
+
+func namesOfPaths(paths []plan.Path) (names []string) {
+	for _, p := range paths {
+		names = append(names, p.Path)
+	}
+	return names
 }
 
 // A bundle that nothing runs with goes, and what somebody else put there stays.
