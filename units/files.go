@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"path"
+	"strings"
 )
 
 // Trust is the bundle of CA certificates that a member accepts from peers (role "peer") or clients (role "client"). Its
@@ -29,6 +30,13 @@ func CRL(configDir string, der []byte) File {
 // complete.
 func LeafDir(configDir, role, serialHex string) string {
 	return LeafLink(configDir, role) + "-" + serialHex
+}
+
+// IsLeafDir says that a path is one that LeafDir gives to a pair of the role whose link this is: it ends in a serial
+// number, of 16 to 40 hexadecimal digits.
+func IsLeafDir(link, path string) bool {
+	serial, ok := strings.CutPrefix(path, link+"-")
+	return ok && len(serial) >= 16 && len(serial) <= 40 && strings.Trim(serial, "0123456789abcdef") == ""
 }
 
 // LeafLink is the symlink to the [LeafDir] in use. etcd reads certificate and key from the disk, one after the other,

@@ -81,9 +81,7 @@ func (v view) unlinked(host facts.Host) []string {
 			continue
 		}
 		for name, file := range host.Files {
-			serial, ok := strings.CutPrefix(name, link+"-")
-			if ok && file.Kind == facts.Dir && name != leaf.Dir && len(serial) >= 16 &&
-				strings.Trim(serial, "0123456789abcdef") == "" {
+			if file.Kind == facts.Dir && name != leaf.Dir && units.IsLeafDir(link, name) {
 				found = append(found, name)
 			}
 		}

@@ -3,6 +3,7 @@ package trust
 import (
 	"fmt"
 	"maps"
+	"path"
 	"slices"
 	"time"
 
@@ -112,6 +113,10 @@ func (s State) Issue(leaf *plan.Leaf, host *facts.Host) {
 		made.NotAfter = signer.NotAfter
 	}
 	host.Leaves[leaf.Role] = made
+	link := units.LeafLink(leaf.ConfigDir, leaf.Role)
+	maps.DeleteFunc(host.Files, func(name string, _ facts.File) bool { // the pairs of before go
+		return units.IsLeafDir(link, name) || units.IsLeafDir(link, path.Dir(name))
+	})
 	host.Serves = s.Serve(*host)
 }
 
