@@ -277,7 +277,7 @@ var telling = map[plan.Kind]string{
 	plan.CreateUser: "useradd", plan.MakeDirs: "mkdir", plan.FixModes: "chmod", plan.InstallRelease: "tar -xf",
 	plan.IssueLeaf: "ln -sfn",
 	plan.WriteUnit: "daemon-reload", plan.ReloadUnits: "daemon-reload", plan.EnableUnit: "systemctl enable",
-	plan.StartMember: "systemctl start", plan.RestartMember: "systemctl restart", plan.PruneTrust: "rm -f",
+	plan.StartMember: "systemctl start", plan.RestartMember: "systemctl restart", plan.PruneTrust: "rm -rf",
 	plan.PruneReleases: "rm -rf",
 }
 

@@ -4,12 +4,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
 	"unicode/utf8"
 
-	"github.com/hashicorp/go-cty-funcs/cidr"
+	"github.com/apparentlymart/go-cidr/cidr"
 	"github.com/zclconf/go-cty/cty"
 	"github.com/zclconf/go-cty/cty/function"
 	"github.com/zclconf/go-cty/cty/function/stdlib"
@@ -78,7 +79,7 @@ func functions(p place) map[string]function.Function {
 		"tomap": stdlib.MakeToFunc(cty.Map(cty.DynamicPseudoType)),
 		"toset": stdlib.MakeToFunc(cty.Set(cty.DynamicPseudoType)),
 
-		"cidrhost": cidr.HostFunc, "cidrsubnet": cidr.SubnetFunc,
+		"cidrhost": cidrHostFunc, "cidrsubnet": cidrSubnetFunc,
 		"jsondecode": stdlib.JSONDecodeFunc, "csvdecode": stdlib.CSVDecodeFunc,
 		"env": envFunc(p), "file": fileFunc(p),
 	}
@@ -144,8 +145,6 @@ func fileFunc(p place) function.Function {
 	})
 }
 
-const maxBytes = 1 << 20
-
 // readRegular reads a file of at most 1 MiB; devices and pipes, which might
 // never end, are refused before they are opened.
 func readRegular(path string) ([]byte, error) {
@@ -169,4 +168,60 @@ func readRegular(path string) ([]byte, error) {
 		return nil, fmt.Errorf("read %s: larger than 1 MiB", path)
 	}
 	return src, nil
+}
+
+var cidrHostFunc = function.New(&function.Spec{
+	Description: "The address with a number inside a network; negative numbers count from its end.",
+	Params:      []function.Parameter{{Name: "prefix", Type: cty.String}, {Name: "number", Type: cty.Number}},
+	Type:        function.StaticReturnType(cty.String),
+	Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) {
+		network, err := parsePrefix(args[0])
+		if err != nil {
+			return cty.NilVal, function.NewArgError(0, err)
+		}
+		number, accuracy := args[1].AsBigFloat().Int(nil)
+		if accuracy != 0 {
+			return cty.NilVal, function.NewArgErrorf(1, "the number is not whole")
+		}
+		ip, err := cidr.HostBig(network, number)
+		if err != nil {
+			return cty.NilVal, function.NewArgErrorf(1, "%s has no such address: %w", network, err)
+		}
+		return cty.StringVal(ip.String()), nil
+	},
+})
+
+var cidrSubnetFunc = function.New(&function.Spec{
+	Description: "The subnet with a number, newbits longer than the prefix.",
+	Params: []function.Parameter{
+		{Name: "prefix", Type: cty.String}, {Name: "newbits", Type: cty.Number}, {Name: "number", Type: cty.Number},
+	},
+	Type: function.StaticReturnType(cty.String),
+	Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) {
+		network, err := parsePrefix(args[0])
+		if err != nil {
+			return cty.NilVal, function.NewArgError(0, err)
+		}
+		bits, accuracy := args[1].AsBigFloat().Int64()
+		if accuracy != 0 || bits < 0 || bits > 128 {
+			return cty.NilVal, function.NewArgErrorf(1, "newbits is a whole number from 0 to 128")
+		}
+		number, exact := args[2].AsBigFloat().Int(nil)
+		if exact != 0 || number.Sign() < 0 {
+			return cty.NilVal, function.NewArgErrorf(2, "the number is whole and not negative")
+		}
+		subnet, err := cidr.SubnetBig(network, int(bits), number)
+		if err != nil {
+			return cty.NilVal, function.NewArgErrorf(2, "%s has no such subnet: %w", network, err)
+		}
+		return cty.StringVal(subnet.String()), nil
+	},
+})
+
+func parsePrefix(v cty.Value) (*net.IPNet, error) {
+	_, network, err := net.ParseCIDR(v.AsString())
+	if err != nil {
+		return nil, fmt.Errorf("%q is not a network such as 10.0.0.0/24 or 2001:db8::/64", clip(v.AsString()))
+	}
+	return network, nil
 }

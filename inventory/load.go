@@ -93,6 +93,10 @@ func (p *problems) parse(src []byte, filename string) (*hcl.File, bool) {
 	p.sources[filename] = src
 	start := beginning(src)
 	src = src[start.Byte:]
+	if d := tooMuch(src, filename); d != nil {
+		p.list = append(p.list, d)
+		return nil, false
+	}
 	var file *hcl.File
 	var diags hcl.Diagnostics
 	if isJSON(filename) {

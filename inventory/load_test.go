@@ -173,7 +173,7 @@ cluster "a" {
 		{
 			"huge", "error",
 			inventory.Options{Vars: map[string]string{"port": "1e999999999"}},
-			[]string{"client_port out of range"},
+			[]string{"value too large"},
 		},
 		{
 			"list", "error",

@@ -146,6 +146,11 @@ func (p *problems) variableFromText(declared map[string]*variable, name, text, s
 		p.assign(v, cty.StringVal(text), where)
 		return
 	}
+	tokens, _ := hclsyntax.LexExpression([]byte(text), source, hcl.InitialPos)
+	if d := tokensTooMuch(tokens); d != nil || len(text) > maxBytes {
+		p.errorAt(where, "value too large", "The variable %s cannot hold this.", name)
+		return
+	}
 	expr, diags := hclsyntax.ParseExpression([]byte(text), source, hcl.InitialPos)
 	if !diags.HasErrors() {
 		var value cty.Value

@@ -26,7 +26,7 @@ func parseRecipients(texts []string) ([]recipient, error) {
 	var all []recipient
 	for i, text := range texts {
 		words := append(strings.Fields(text), "", "")
-		if parsed, err := agessh.ParseRecipient(text); err == nil {
+		if parsed, err := agessh.ParseRecipient(text); err == nil && strings.HasPrefix(words[0], "ssh-") {
 			all = append(all, recipient{parsed, words[0] + " " + words[1]})
 		} else if parsed, err := age.ParseRecipients(strings.NewReader(text)); err == nil && len(parsed) == 1 {
 			all = append(all, recipient{parsed[0], words[0]})

@@ -75,8 +75,12 @@ func TestResolveReadsNoKnownArchive(t *testing.T) {
 			a := resolve(t, tt.src, amd64)
 			mark := hexOf([]byte("mark"))
 			edit(t, tt.record, func(r *record) { r.Binaries["etcd"] = Binary{SHA256: mark} })
-			if got := resolve(t, tt.src, amd64).Binaries["etcd"].SHA256; got != mark {
+			got := resolve(t, tt.src, amd64)
+			if got.Binaries["etcd"].SHA256 != mark {
 				t.Error("the archive was read again")
+			}
+			if got.Path != a.Path || got.Size != int64(len(s.archive)) { // which no record has to say
+				t.Errorf("by its record it is %s, %d bytes", got.Path, got.Size)
 			}
 			now := time.Now()
 			if err := os.Chtimes(a.Path, now, now); err != nil {

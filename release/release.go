@@ -49,7 +49,7 @@ type Archive struct {
 	Arch    string // Go's name, as in etcd's file names: amd64, arm64, …
 	Path    string `json:"-"` // of this run
 	SHA256  string // of the archive, 64 lower-case hex digits
-	Size    int64  // of the archive, bytes
+	Size    int64  `json:"-"` // of the archive, bytes: what the file has
 	Folder  string // in it, that holds the programs, as tar names it: "etcd-v3.6.16-linux-amd64", or with "./" before that
 	// Binaries are etcd, etcdctl and etcdutl, always all three.
 	Binaries map[string]Binary

@@ -103,7 +103,7 @@ func recorded(path, recordPath string, n name, id fileID) *Archive {
 		!digestForm.MatchString(r.SHA256) {
 		return nil
 	}
-	r.Path, r.id = path, id
+	r.Path, r.Size, r.id = path, id.Size, id
 	return &r.Archive
 }
 
