@@ -60,7 +60,7 @@ func (s *site) issuedInTheDark(t *testing.T, file string) {
 	t.Helper()
 	s.on(t, "etcd-3", "systemctl stop ssh")
 	s.ok(t, "cert", "issue", "dark", file, "--out", filepath.Join(t.TempDir(), "dark")).says(t,
-		"this certificate is of the old one", "whether etcd-3, which cannot be seen")
+		"this certificate is of the old one", "trusted by etcd-3, which cannot be seen")
 	s.on(t, "etcd-3", "systemctl start ssh")
 	s.ok(t, "cert", "revoke", "dark", file, "--yes")
 }

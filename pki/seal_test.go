@@ -278,6 +278,8 @@ func TestRecipients(t *testing.T) {
 		"nonsense":      {[]string{"ops"}, "read recipient 1: "},
 		"a private key": {[]string{secret.String()}, "read recipient 1: "},
 		"a comment":     {[]string{"# ops"}, "read recipient 1: "},
+		"options":       {[]string{"restrict " + good}, "read recipient 1: "},
+		"two lines":     {[]string{"# c\n" + good}, "read recipient 1: "},
 		"empty":         {[]string{""}, "read recipient 1: "},
 	} {
 		_, err := Open(caDir(t), Options{SealTo: c.to})
