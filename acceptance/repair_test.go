@@ -61,6 +61,10 @@ systemctl daemon-reload; systemctl restart etcd-prod; tr '\0' ' ' </proc/$(syste
 		harm: "rm /etc/etcd/prod/tls/server/key.pem",
 		plan: []string{"issue-leaf server", "server certificate or key was changed after it was written"},
 	},
+	"pair that a killed run has left": {
+		harm: "cp -a /etc/etcd/prod/tls/server/. /etc/etcd/prod/tls/server-00112233445566778899",
+		plan: []string{"prune-trust", "a run that was cut off has left", "/etc/etcd/prod/tls/server-00112233445566778899"},
+	},
 	"data directory readable by all": {
 		harm: "chmod 0755 /var/lib/etcd-prod",
 		plan: []string{"fix-modes", "/var/lib/etcd-prod: mode 0755, want 0700"},

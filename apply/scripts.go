@@ -8,6 +8,7 @@ import (
 
 	"github.com/clusterup/clusterup/plan"
 	"github.com/clusterup/clusterup/shellword"
+	"github.com/clusterup/clusterup/units"
 )
 
 // createUser makes a system user and its group. One that was removed gets back the number that its data has, unless
@@ -171,7 +172,7 @@ for old in "$role"-*; do
   if [ "$old" != "$target" ] && [ ${#serial} -ge 16 ] && [ ${#serial} -le %d ] && [ -d "$old" ]; then set -- "$@" "$old"; fi
 done
 [ $# -eq 0 ] || rm -rf "$@"
-`, shellword.Quote(path.Dir(link)), shellword.Quote(path.Base(link)), shellword.Quote(target), serialDigits)
+`, shellword.Quote(path.Dir(link)), shellword.Quote(path.Base(link)), shellword.Quote(target), units.SerialDigits)
 }
 
 // pruneTrust removes bundles, each unless the unit has come to name it meanwhile, and directories of pairs, each unless
@@ -194,10 +195,6 @@ done
 [ $# -eq 0 ] || rm -rf "$@"
 `, shellword.Quote("/etc/systemd/system/"+unit+".service"), shellword.Join(namesOf(paths)))
 }
-
-// serialDigits is the greatest length of a certificate's serial number (RFC 5280: 20 bytes), which the name of its
-// directory ends in; a cfssl server draws its own, which may be shorter.
-const serialDigits = 40
 
 // startUnit starts the unit, and lets systemd do so at boot: by the link that systemctl enable makes, after which that
 // would have systemd read all units and run all generators of the host, or from version 250 on tell each unit to be out

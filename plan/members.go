@@ -42,7 +42,7 @@ func (ms Members[M]) Known(is func(M, facts.Host) bool) bool {
 	return len(ms.Which(is)) > 0
 }
 
-// Which are the members of which something was seen to hold, by name, in the order of the inventory.
+// Which names the members of which something was seen to hold, in the order of the inventory.
 func (ms Members[M]) Which(is func(M, facts.Host) bool) []string {
 	var names []string
 	ms.Each(func(m M, host facts.Host) {

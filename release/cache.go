@@ -71,7 +71,7 @@ func (c cache) fill(ctx context.Context, m *mirror, n name, d digest) (*Archive,
 	if err := m.archive(ctx, n, partial); err != nil {
 		return nil, err
 	}
-	// What fails verification is removed, so errors name what was fetched.
+	// An archive that fails verification is removed, so errors name what was fetched.
 	a, err := verified(partial, show(m.base.JoinPath("v"+n.version, n.file())), "", n, d)
 	if err != nil {
 		return nil, errors.Join(err, cacheError(os.Remove(partial)))

@@ -32,11 +32,15 @@ func LeafDir(configDir, role, serialHex string) string {
 	return LeafLink(configDir, role) + "-" + serialHex
 }
 
+// SerialDigits is the greatest length of a certificate's serial number (RFC 5280: 20 bytes), which the name of its
+// directory ends in; a cfssl server draws its own, which may be shorter.
+const SerialDigits = 40
+
 // IsLeafDir says that a path is one that LeafDir gives to a pair of the role whose link this is: it ends in a serial
-// number, of 16 to 40 hexadecimal digits.
+// number, of at least 16 hexadecimal digits.
 func IsLeafDir(link, path string) bool {
 	serial, ok := strings.CutPrefix(path, link+"-")
-	return ok && len(serial) >= 16 && len(serial) <= 40 && strings.Trim(serial, "0123456789abcdef") == ""
+	return ok && len(serial) >= 16 && len(serial) <= SerialDigits && strings.Trim(serial, "0123456789abcdef") == ""
 }
 
 // LeafLink is the symlink to the [LeafDir] in use. etcd reads certificate and key from the disk, one after the other,

@@ -193,8 +193,7 @@ func TestCheckWhileARotationWaits(t *testing.T) {
 	}
 }
 
-// What a host that is down would say is not known: who trusts a CA, how far a rotation is, and that an apply would go
-// on with it.
+// A host that is down leaves unknown who trusts a CA, how far a rotation is, and that an apply would go on with it.
 func TestStatusOfARotationWithAHostDown(t *testing.T) {
 	a := newAging(t, "")
 	a.until(etcd.RotateCA(a.want, a.seen, []string{"peer"}, ""), plan.IssueLeaf)

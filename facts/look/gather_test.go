@@ -375,8 +375,8 @@ func TestClockOffset(t *testing.T) {
 	}
 }
 
-// What most voters of one cluster say is believed that serve reads: not one of another cluster, not one that claims to
-// have applied most, nor one that is behind.
+// The voters of one cluster that serve reads are believed where most say the same: not one of another cluster, not one
+// that claims to have applied most, nor one that is behind.
 func TestAgree(t *testing.T) {
 	good, lie := []facts.Listed{{ID: 3, Name: "a"}, {ID: 9, Name: "b"}}, []facts.Listed{{ID: 4, Name: "evil"}}
 	member := func(cluster facts.ID, applied uint64, members []facts.Listed, reads bool) facts.Host {

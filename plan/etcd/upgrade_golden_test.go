@@ -17,8 +17,8 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files anew")
 
-// What each operation does to three members, stage by stage, for people to read. Without faults no version is agreed on
-// or enabled that Simulate did not foresee, and the leader hands over once for each version or setting that members are
+// Golden files show people, stage by stage, how each operation goes with three members. Without faults no version is
+// agreed on or enabled that Simulate did not foresee, and the leader hands over once for each version or setting that members are
 // taken through.
 func TestOperationsGolden(t *testing.T) {
 	for _, o := range slices.Concat(operations, allRotations()) {

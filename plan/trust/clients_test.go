@@ -7,7 +7,7 @@ import (
 	"github.com/clusterup/clusterup/facts"
 )
 
-// Which certificates of clients count, which are refused, and which want another soon.
+// Certificates of clients count, are refused, or want another soon.
 func TestClients(t *testing.T) {
 	type cert struct {
 		name, serial     string

@@ -7,7 +7,7 @@ import (
 	"github.com/clusterup/clusterup/plan"
 )
 
-// What a rotation does once it goes on by itself is no drift; all else is, and so is a rotation that waits.
+// The steps of a rotation that goes on by itself are no drift; all else is, and so is a rotation that waits.
 func TestDrift(t *testing.T) {
 	step := func(kind plan.Kind, role string) plan.Step {
 		s := plan.Step{Kind: kind, CA: role}

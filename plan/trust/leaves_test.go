@@ -10,7 +10,7 @@ import (
 	"github.com/clusterup/clusterup/units"
 )
 
-// Which leaf a member gets, why, and whether that is at once or in its turn.
+// A member gets a leaf for a reason, at once or in its turn.
 func TestLeavesToBeIssued(t *testing.T) {
 	at := func(left int) func(*facts.Leaf) {
 		return func(l *facts.Leaf) {

@@ -8,7 +8,7 @@ import (
 	"github.com/clusterup/clusterup/plan"
 )
 
-// What is said of a rotation that stops nothing: whom it concerns, what it waits for, and what comes after it.
+// Notes on a rotation stop nothing: they say whom it concerns, what it waits for, and what comes after it.
 func TestNotes(t *testing.T) {
 	for _, test := range []struct {
 		name, cas, members string

@@ -7,7 +7,7 @@ import (
 	"github.com/clusterup/clusterup/facts"
 )
 
-// What clusterup itself shows, and whom it believes, is known from the operator directory alone.
+// The operator directory alone says what clusterup itself shows, and whom it believes.
 func TestOwn(t *testing.T) {
 	for _, test := range []struct {
 		cas   string

@@ -138,7 +138,7 @@ func TestClientsOfASharedRoot(t *testing.T) {
 	}
 }
 
-// What every member has dropped is retired here too, and nothing else is.
+// A CA that every member has dropped is retired here too, and no other is.
 func TestDroppedByMembers(t *testing.T) {
 	for _, test := range []struct{ cas, members, want string }{
 		{"1 2", "2/2 2/2 2/2", "1"},
