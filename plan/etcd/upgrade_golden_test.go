@@ -18,8 +18,8 @@ import (
 var update = flag.Bool("update", false, "write the golden files anew")
 
 // Golden files show people, stage by stage, how each operation goes with three members. Without faults no version is
-// agreed on or enabled that Simulate did not foresee, and the leader hands over once for each version or setting that members are
-// taken through.
+// agreed on or enabled that Simulate did not foresee, and the leader hands over once for each version or setting that
+// members are taken through.
 func TestOperationsGolden(t *testing.T) {
 	for _, o := range slices.Concat(operations, allRotations()) {
 		t.Run(o.name, func(t *testing.T) {
