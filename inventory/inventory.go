@@ -163,6 +163,9 @@ type Member struct {
 	DataDir string // merged with the cluster's
 	WALDir  string
 
+	// Absent says that the member is to leave the cluster, and that its host is to be made clean; false: it is wanted.
+	Absent bool
+
 	Range Range
 }
 

@@ -71,6 +71,10 @@ const (
 	PruneReleases   Kind = "prune-releases" // Paths
 	PruneTrust      Kind = "prune-trust"    // Paths
 	UpdateMember    Kind = "update-member"  // Member gets PeerURLs, asked of the member Through
+	AddLearner      Kind = "add-learner"    // a member at PeerURLs joins without a vote, asked of the member Through
+	AwaitLearner    Kind = "await-learner"  // a learner has applied what the voters have
+	PromoteMember   Kind = "promote-member" // Member, a learner, gets a vote, asked of the member Through
+	RemoveMember    Kind = "remove-member"  // Member leaves the member list, asked of the member Through
 
 	// AwaitRaftSnapshot writes a key and deletes it, until a member that runs with a low snapshot-count has taken its raft
 	// snapshot.
