@@ -8,10 +8,11 @@ import (
 	"github.com/clusterup/clusterup/remote"
 )
 
-// Advice is what the packages that touch the world say of their errors.
+// Advice says what to do next about an error, "" for nothing, and whether the error is of a host that could not be
+// looked at.
 func Advice(err error) (next string, dark bool) { return Remedy(err), unreachable(err) }
 
-// Remedy is what an error itself says to do next.
+// Remedy is what an error itself says to do next; "": it says nothing.
 func Remedy(err error) string {
 	var host *remote.Error
 	switch {
@@ -25,7 +26,7 @@ func Remedy(err error) string {
 	return ""
 }
 
-// unreachable says that an error is of a host that could not be looked at.
+// unreachable says whether an error is of a host that could not be looked at.
 func unreachable(err error) bool {
 	kinds := []error{
 		remote.ErrUnreachable, remote.ErrAuth, remote.ErrHostKey, remote.ErrSudo, remote.ErrShell, remote.ErrSilent,

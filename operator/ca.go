@@ -17,7 +17,7 @@ import (
 	"github.com/clusterup/clusterup/plan/trust"
 )
 
-// OpenStore reads the CAs anew. Nothing is unlocked by that.
+// OpenStore reads the CAs anew. It opens no sealed key.
 func (s *Session) OpenStore() (*pki.Store, error) {
 	options, err := s.pkiOptions()
 	if err != nil {
@@ -57,7 +57,7 @@ func (s *Session) authorities(store *pki.Store, seen *facts.Operator) error {
 	}
 	seen.Revoked.List, seen.Revoked.Current, err = store.LastCRL()
 	if errors.Is(err, pki.ErrNoCA) {
-		return nil // a list that was left of CAs which are gone
+		return nil // the list is of CAs that are gone
 	}
 	return err
 }
@@ -76,7 +76,7 @@ func (s *Session) Known(store *pki.Store, now time.Time) trust.State {
 	return trust.State{Seen: facts.Snapshot{Taken: now, Operator: facts.Operator{CAs: cas}}}
 }
 
-// given are the CAs that the inventory names; nil: clusterup makes that of the role.
+// given are the CAs that the inventory names, by role; nil: clusterup makes that CA itself.
 func (s *Session) given() map[pki.Role]*inventory.GivenCA {
 	return map[pki.Role]*inventory.GivenCA{pki.RolePeer: s.Cluster.PKI.PeerCA, pki.RoleClient: s.Cluster.PKI.ClientCA}
 }
@@ -89,7 +89,8 @@ func ClientOf(c pki.Client) facts.Client {
 	}
 }
 
-// Store is what signs: one for the whole run, so that a passphrase is asked for once, until the CAs are others.
+// Store is the CAs to sign with. A run keeps one store, so that a passphrase is asked for once, and opens another when
+// the CAs or the holds of their rotations have changed.
 func (s *Session) Store() (*pki.Store, error) {
 	fresh, err := s.OpenStore()
 	if err != nil {
@@ -147,7 +148,8 @@ func authKey(external *inventory.ExternalCA) ([]byte, error) {
 	return key, nil
 }
 
-// Unlock opens sealed CA keys with the operator's own: those that SSH logs in with, and the usual places.
+// Unlock says how sealed CA keys are opened: with the file that CLUSTERUP_IDENTITY names, with the keys that SSH logs
+// in with, and with those in the usual places of the home directory, in this order.
 func (s *Session) Unlock() pki.Unlock {
 	files := s.Cluster.SSH.IdentityFiles
 	if home := s.options.Dialer.Home; home != "" {

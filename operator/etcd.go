@@ -19,10 +19,11 @@ import (
 	"github.com/clusterup/clusterup/quorum"
 )
 
-// ownLifetime is how long the certificate lives that clusterup itself uses; a run that takes longer gets another.
+// ownLifetime is how long a certificate of clusterup's own lives. A run takes another one after half of that.
 const ownLifetime = time.Hour
 
-// retryMint is how long a CA's server is left alone that did not sign one: many ask for it at the same time.
+// retryMint is how long a CA's server is left alone after it failed to sign: all members are asked at the same time,
+// and each of these calls would ask the server again.
 const retryMint = 5 * time.Second
 
 // etcdAPI is the etcd API of all members, each reached through its own host's SSH connection. The client exists as soon
@@ -35,10 +36,10 @@ type etcdAPI struct {
 
 	mu     sync.Mutex
 	client *quorum.Cluster
-	config *tls.Config // what it shows, and trusts
-	minted time.Time
-	failed error  // why there is none, at that time
-	cas    string // the CAs that they are of
+	config *tls.Config // the certificates that client shows, and the CAs that it trusts
+	minted time.Time   // when client was made, or failed
+	failed error       // why there is no client; nil: there is one, or nobody asked for it yet
+	cas    string      // the CAs that client and visitors were made with
 
 	visiting sync.Mutex // its own: a CA may be a server that takes its time
 	visitors map[string]visitor
@@ -61,7 +62,8 @@ func (a *etcdAPI) route(member, endpoint string) {
 	}
 }
 
-// Connect is the client to use now.
+// Connect is the client to use now. It may block while a CA's server signs, or while the operator is asked for a
+// passphrase. After an error it returns the same error for retryMint, and then tries again.
 func (a *etcdAPI) Connect() (*quorum.Cluster, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -84,8 +86,8 @@ func (a *etcdAPI) Connect() (*quorum.Cluster, error) {
 	return a.client, nil
 }
 
-// Muted is why no member could be asked, where that is for want of a certificate to ask with: nothing is known of how
-// members are then. Nil: they were asked.
+// Muted is why clusterup has no certificate to ask members with, such as a sealed key; then nothing is known of how the
+// members are. Nil: it has one, or has needed none so far.
 func (a *etcdAPI) Muted() error {
 	if a == nil {
 		return nil
@@ -127,7 +129,8 @@ func (s *Session) mintOf(store *pki.Store, generation int, now time.Time) (pki.P
 	return pair, nil
 }
 
-// clientTLS mints client certificates in memory. A member says which CAs it accepts, and is shown one of those.
+// clientTLS mints client certificates in memory, one for each CA that a member may accept. A member says which CAs it
+// accepts, and is shown a certificate of one of them.
 func (s *Session) clientTLS(now time.Time) (*tls.Config, error) {
 	store, err := s.Store()
 	if err != nil {
@@ -164,7 +167,8 @@ func (s *Session) clientTLS(now time.Time) (*tls.Config, error) {
 	}, nil
 }
 
-// OwnPair writes a client certificate that every member accepts to files that their owner alone can read.
+// OwnPair writes a client certificate that every member accepts, its key, and the CAs of the members to three files.
+// Their owner alone can read them.
 func (s *Session) OwnPair(cert, key, ca string) error {
 	store, err := s.Store()
 	if err != nil {
@@ -186,7 +190,7 @@ func (s *Session) OwnPair(cert, key, ca string) error {
 	return nil
 }
 
-// ask asks the client that there is now.
+// ask puts a question to the current client.
 func ask[T any](a *etcdAPI, what func(*quorum.Cluster) (T, error)) (answer T, err error) {
 	client, err := a.Connect()
 	if err != nil {

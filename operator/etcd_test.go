@@ -98,7 +98,7 @@ func TestAVisitorThatCannotBeHad(t *testing.T) {
 		t.Fatalf("got %v", err)
 	}
 	other, store := holdingCAs(t, 1)
-	s.dir = other.dir // where there is one
+	s.dir = other.dir // where there are CAs
 	if _, err := s.Etcd.visitor("peer", 0); !errors.Is(err, pki.ErrNoCA) {
 		t.Errorf("asked again: %v", err)
 	}

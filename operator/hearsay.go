@@ -10,7 +10,8 @@ import (
 	"github.com/clusterup/clusterup/plan/etcd"
 )
 
-// Heard asks others about every member whose host is dark; nothing is told where no other one is there to ask.
+// Heard is what the cluster says of each member whose host is dark, by name: whether it is listed, and what it answers
+// to another member's host. The map is empty where no other member can be asked. It blocks until all have answered.
 func (s *Session) Heard(ctx context.Context, seen facts.Snapshot) map[string]facts.Hearsay {
 	from := ""
 	for _, m := range s.Cluster.Members {
@@ -43,8 +44,8 @@ func (s *Session) Heard(ctx context.Context, seen facts.Snapshot) map[string]fac
 	return found
 }
 
-// clientURL is where a member serves clients: as the cluster says where that is its address in the inventory, and else
-// as the inventory has it. Nobody else is asked because a host says so.
+// clientURL is where a member serves clients. A URL from the member list counts only if its host is the member's client
+// address in the inventory, so that no host can send clusterup elsewhere; else it is the inventory's URL.
 func clientURL(c *inventory.Cluster, m inventory.Member, listed facts.Listed) string {
 	for _, said := range listed.ClientURLs {
 		if u, err := url.Parse(said); err == nil && u.Hostname() == m.ClientAddress {

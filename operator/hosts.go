@@ -48,7 +48,8 @@ func (s shell) Hold(ctx context.Context, script string) (string, <-chan struct{}
 	return held.Line, held.Lost(), held.Close, nil
 }
 
-// prober is a host of package remote that is only looked at. It says in the words of facts what waiting does not mend.
+// prober is a host of package remote that is only looked at. Errors that waiting does not mend, such as remote.ErrAuth,
+// become sentinels of package facts.
 type prober struct{ shell }
 
 func (p prober) Script(ctx context.Context, script string) ([]byte, error) {
@@ -87,8 +88,8 @@ func (s *Session) Probes(ctx context.Context, seen facts.Snapshot,
 	return probes, nil
 }
 
-// Unreached is the error of hosts that could not be looked at; what else is wrong with a cluster is status's result,
-// not its failure.
+// Unreached is a *plan.Refused for the hosts that could not be looked at; nil: there are none. Anything else that is
+// wrong with a cluster is a result of status, and no error.
 func (s *Session) Unreached(seen facts.Snapshot) error {
 	refused := &plan.Refused{}
 	for _, m := range s.Cluster.Members {
@@ -105,7 +106,8 @@ func (s *Session) Unreached(seen facts.Snapshot) error {
 	return refused
 }
 
-// Remedied gives back the errors behind dark hosts, whose classes and remedies a Refusal's text does not hold.
+// Remedied adds their remedies to the refusals of dark hosts in err, and returns err. Package plan has only the text of
+// such an error, while seen holds the error itself, which knows the remedy.
 func Remedied(err error, seen facts.Snapshot) error {
 	refusals := plan.RefusalsOf(err)
 	for i, r := range refusals {

@@ -20,15 +20,15 @@ import (
 	"github.com/clusterup/clusterup/remote"
 )
 
-// holding is the cluster's lock as a run has it. A host on which it is not held is dark for as long as the run lasts,
-// also when it answers again: somebody else may have changed it meanwhile. Nil: nothing is locked.
+// holding is the cluster's lock as a run has it. A host on which it is not held stays dark for the rest of the run,
+// even if it answers again: somebody else may have changed it meanwhile. Nil: nothing is locked.
 type holding struct {
 	lock *apply.Lock
 	why  map[string]error // by host: why it was not locked
-	lost sync.Map         // hosts, by name, whose connection was seen to be lost, be it before the lock was
+	lost sync.Map         // names of hosts whose connection was seen to be lost, maybe before the lock notices
 }
 
-// errUnlocked keeps a run without a lock from changing a host: a defect, wherever it is seen.
+// errUnlocked keeps a run without a lock from changing a host. If it is ever seen, clusterup has a defect.
 var errUnlocked = errors.New("the cluster's lock is not held")
 
 // unheld says why a host must not be changed; nil: the lock is held on it.
@@ -49,8 +49,8 @@ func (h *holding) unheld(host string) error {
 	}
 }
 
-// noticed is an error of something that was done on a host. One of its connection says that the lock falls there: what
-// becomes of the run does not hang on which of the two is noticed first.
+// noticed returns the error of something that was done on a host. If the connection failed, the lock counts as lost
+// there at once: the run must go on in the same way, whichever of the two is noticed first.
 func (h *holding) noticed(host string, err error) error {
 	if errors.Is(err, remote.ErrLost) || errors.Is(err, remote.ErrUnreachable) {
 		h.lost.Store(host, true)
@@ -58,7 +58,7 @@ func (h *holding) noticed(host string, err error) error {
 	return err
 }
 
-// darkened is a look in which every host is dark on which the lock is not held.
+// darkened is a look in which every host without the lock is dark.
 func (h *holding) darkened(seen facts.Snapshot) facts.Snapshot {
 	hosts := map[string]facts.Host{}
 	for name, host := range seen.Hosts {
@@ -113,8 +113,8 @@ type dark struct{ why error }
 
 func (d dark) Script(context.Context, string) ([]byte, error) { return nil, d.why }
 
-// through dials an address from a member's host. A host on which a run does not hold the lock is left alone: it would
-// be waited for each time.
+// through dials an address from a member's host. A host on which a run does not hold the lock is left alone, since each
+// call would wait for it again.
 func (s *Session) through(ctx context.Context, member, address string) (net.Conn, error) {
 	if held := s.holding.Load(); held != nil {
 		if err := held.unheld(member); err != nil {
@@ -124,25 +124,26 @@ func (s *Session) through(ctx context.Context, member, address string) (net.Conn
 	return prober{shell{s.hosts[member]}}.DialContext(ctx, "tcp", address)
 }
 
-// Quorate says whether the lock on these hosts is enough to change any of them.
+// Quorate says why the lock on these hosts is not enough to change any of them; nil: it is enough.
 func (s *Session) Quorate(seen facts.Snapshot, held []string) error {
 	return Remedied(etcd.Quorate(etcd.Want{Cluster: s.Cluster}, seen, held), seen)
 }
 
-// enough says whether the lock on some hosts suffices.
+// enough says why the lock on the held hosts does not suffice; nil: it does.
 type enough func(seen facts.Snapshot, held []string) error
 
 // Claim is how the lock is taken.
 type Claim struct {
 	Doing  string        // the command, as others are told
-	Wait   time.Duration // for another run to end
-	Enough enough        // else nothing is done
+	Wait   time.Duration // for another run to end; zero: fail at once
+	Enough enough        // its error ends the command before anything is done; never nil
 }
 
-// AnyHosts is enough for what needs no majority: whatever answers is locked.
+// AnyHosts is a Claim's Enough for commands that need no majority, such as destroy.
 func AnyHosts(facts.Snapshot, []string) error { return nil }
 
-// Locked holds the cluster's lock while it does something, on every host that was seen.
+// Locked calls do while it holds the cluster's lock on every host that was seen. It may block for claim.Wait. The
+// context of do ends with an *apply.LockLostError once the hosts that still hold the lock are not enough.
 func (s *Session) Locked(ctx context.Context, seen facts.Snapshot, claim Claim, do func(context.Context) error) error {
 	held, err := s.lock(ctx, seen, claim)
 	if err != nil {
@@ -158,8 +159,8 @@ func (s *Session) Locked(ctx context.Context, seen facts.Snapshot, claim Claim, 
 	return s.holds(ctx, claim.Enough, do)
 }
 
-// holds does something under the lock. When it is lost on a host, that host is dark from then on; when what is left is
-// not enough, the context ends.
+// holds calls do under the lock. A host that loses the lock is dark from then on. When the other hosts are not enough,
+// the context ends.
 func (s *Session) holds(ctx context.Context, enough enough, do func(context.Context) error) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -179,8 +180,9 @@ func (s *Session) holds(ctx context.Context, enough enough, do func(context.Cont
 	return do(ctx)
 }
 
-// Cut is how a run ends after so many steps. Where the lock was not enough any more to go on, it is one that has done
-// what it could with a host dark, unless a step on another host failed by itself.
+// Cut is the error with which a run ends after so many steps. If it ended because too few hosts held the lock, that is
+// an apply.DarkError: the run did all that it could with a host dark. If a step on another host failed by itself, that
+// is an apply.LockLostError with that step. Any other error stays as it is.
 func (s *Session) Cut(ctx context.Context, steps int, err error) error {
 	var lost *apply.LockLostError
 	if err == nil || !errors.As(context.Cause(ctx), &lost) || errors.As(err, new(*apply.Stopped)) {
@@ -207,7 +209,7 @@ func (s *Session) Cut(ctx context.Context, steps int, err error) error {
 
 // lock takes the lock on every host that was seen.
 func (s *Session) lock(ctx context.Context, seen facts.Snapshot, claim Claim) (*holding, error) {
-	waiting, waited := s.options.Until(ctx) // what is held by then does not end with it
+	waiting, waited := s.options.Until(ctx) // Stop ends the waiting, and no lock that is held by then
 	defer waited()
 	holders, order := map[string]apply.Holder{}, []string{}
 	why := map[string]error{}
@@ -249,7 +251,7 @@ func lockOrder(members []inventory.Member) []string {
 	return names
 }
 
-// Owner is who runs a command, and since now.
+// Owner is who runs a command, from where, and since now.
 func (s *Session) Owner(doing string) apply.Owner {
 	name := "unknown"
 	if u, err := user.Current(); err == nil {
@@ -262,12 +264,12 @@ func (s *Session) Owner(doing string) apply.Owner {
 	return apply.Owner{User: name, From: from, PID: os.Getpid(), Since: s.Now().UTC(), Doing: "clusterup " + doing}
 }
 
-// moments is how old a look may be that nobody has to take again.
+// moments is how old a look may be and still count under the lock, without another one.
 const moments = time.Minute
 
-// Untouched says that what was seen a moment ago, of every host, was not changed by another run before the lock was
-// taken: another look would only see what somebody has changed by hand within that moment, as may happen after any
-// look.
+// Untouched says whether a look at every host still counts now that the lock is held: it is less than a minute old, and
+// no other run has had the lock since. Another look could only find what somebody changed by hand within that minute,
+// as may happen after any look.
 func (s *Session) Untouched(seen facts.Snapshot) bool {
 	held := s.holding.Load()
 	for _, m := range s.Cluster.Members {
@@ -280,7 +282,7 @@ func (s *Session) Untouched(seen facts.Snapshot) bool {
 	return s.Now().Sub(seen.Taken) < moments
 }
 
-// SameDirectory says that the operator directory, which has a lock of its own, is as it was seen.
+// SameDirectory says whether the operator directory, which has a lock of its own, is as it was seen.
 func (s *Session) SameDirectory(seen facts.Snapshot) bool {
 	operator, err := s.operator()
 	return err == nil && reflect.DeepEqual(operator, seen.Operator)

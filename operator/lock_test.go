@@ -30,8 +30,7 @@ func (h testHolder) Hold(context.Context, string) (string, <-chan struct{}, func
 	return "held", h.cut, func() error { return nil }, h.err
 }
 
-// lockedSession is one with a cluster of three, whose look saw all; it holds the lock on all but those that are not to
-// be had.
+// lockedSession has a cluster of three hosts that were all seen, and holds the lock on all but the unreachable ones.
 func lockedSession(t *testing.T, unreachable ...string) (*Session, map[string]testHolder) {
 	t.Helper()
 	text := "cluster \"prod\" {\n  version = \"3.6.16\"\n"
@@ -213,7 +212,7 @@ type failingHost struct {
 
 func (h *failingHost) Script(context.Context, string) ([]byte, error) { return nil, h.err }
 
-// Too few hosts say which are missing, why, and what to do there; that is exit 12.
+// If too few hosts could be locked, the error says which are missing, why, and what to do there; it exits with 12.
 func TestTooFewLocked(t *testing.T) {
 	s, _ := lockedSession(t, "etcd-1", "etcd-3")
 	err := s.Quorate(s.holding.Load().darkened(*s.last.Load()), s.holding.Load().lock.Held())

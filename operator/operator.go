@@ -143,7 +143,8 @@ func (s *Session) Run(w etcd.Want, id string) *apply.Run {
 	}
 }
 
-// Unpack puts one program of the wanted release for this machine into a file.
+// Unpack puts one program of the wanted release for this machine, such as etcdctl, into a new file. It is an error if
+// the file exists. The release is downloaded if need be.
 func (s *Session) Unpack(ctx context.Context, program, to string) error {
 	lock, err := release.ReadLock(s.lockFile())
 	if err != nil {

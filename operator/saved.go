@@ -37,8 +37,9 @@ const (
 	savedFormat = 2 // in the first one, values of --var stood in the file
 )
 
-// Save writes the plan with the digests of what it rests on, readable by nobody else, and never over anything but
-// another plan. It knows of the values of variables only whether they are given again.
+// Save writes the plan with the digests of what it rests on, mode 0600. It replaces another plan, and refuses to
+// replace any other file. Of the values of variables it saves a digest only, to see whether the same ones are given
+// again.
 func (p SavedPlan) Save(path string, vars map[string]string, seen facts.Snapshot) error {
 	var err error
 	if p.Inventory, err = filepath.Abs(p.Inventory); err != nil {
@@ -74,7 +75,7 @@ func (p SavedPlan) Save(path string, vars map[string]string, seen facts.Snapshot
 	return nil
 }
 
-// Given says which variables have to be given to the run of the plan, if these are not the same.
+// Given is nil when vars are those that the plan was made with. Its error says which to give.
 func (p *SavedPlan) Given(vars map[string]string) error {
 	if p.Format != savedFormat {
 		return errors.New("another version of clusterup has saved this plan: delete it, and save a new one with plan --out")
@@ -86,7 +87,7 @@ func (p *SavedPlan) Given(vars map[string]string) error {
 func ReadPlan(path string) (*SavedPlan, error) {
 	raw, err := os.ReadFile(path)
 	if err != nil || !bytes.HasPrefix(bytes.TrimSpace(raw), []byte("{")) {
-		return nil, nil // whoever reads the inventory says what is wrong with the file
+		return nil, nil // reading it as an inventory tells what is wrong with it
 	}
 	var saved SavedPlan
 	if err := json.Unmarshal(raw, &saved); err != nil || saved.Type != savedType {
@@ -95,7 +96,7 @@ func ReadPlan(path string) (*SavedPlan, error) {
 	return &saved, nil
 }
 
-// movedDark says that other hosts are dark than when the plan was made. It is apply.ErrMoved.
+// movedDark says that other hosts are dark now than when the plan was made. It counts as apply.ErrMoved.
 type movedDark struct{ back, gone []string }
 
 func (e *movedDark) Error() string {
@@ -109,7 +110,8 @@ func (e *movedDark) Error() string {
 
 func (*movedDark) Is(target error) bool { return target == apply.ErrMoved }
 
-// Check says whether the same look leads to the same plan. It does so only while the same hosts are dark.
+// Check is nil when a look has found the same facts and led to the same plan, with the same hosts dark. Else its error
+// is apply.ErrMoved.
 func (p *SavedPlan) Check(now plan.Plan, seen facts.Snapshot) error {
 	less := func(all, some []string) []string {
 		return slices.DeleteFunc(slices.Clone(all), func(host string) bool { return slices.Contains(some, host) })
@@ -132,7 +134,8 @@ func (p *SavedPlan) Check(now plan.Plan, seen facts.Snapshot) error {
 	return nil
 }
 
-// factsDigest is over all that decides, and leaves out what changes by itself from one look to the next.
+// factsDigest is a digest of the facts that decide. It leaves out facts that change by themselves from one look to the
+// next, such as a clock's offset.
 func factsDigest(s facts.Snapshot) (string, error) {
 	hosts := map[string]facts.Host{}
 	for name, host := range s.Hosts {
@@ -165,7 +168,7 @@ func factsDigest(s facts.Snapshot) (string, error) {
 	return fmt.Sprintf("%x", sha256.Sum256(raw)), nil
 }
 
-// served leaves out what could not be seen.
+// served leaves out ports of which no certificate could be seen.
 func served(all map[string][]facts.Served) map[string][]facts.Served {
 	kept := map[string][]facts.Served{}
 	for role, views := range all {

@@ -21,7 +21,7 @@ type savedVars struct {
 	Digest []byte   `json:"digest"`
 }
 
-// guessing makes each guess at a short value cost a good part of a second.
+// guessing is the number of PBKDF2 rounds, which make each guess at a short value cost a good part of a second.
 const guessing = 600_000
 
 // saveVars gives nil where there are no variables.
@@ -46,7 +46,7 @@ func (s *savedVars) digest(vars map[string]string) ([]byte, error) {
 	return pbkdf2.Key(sha256.New, text.String(), s.Salt, guessing, sha256.Size)
 }
 
-// check says which variables have to be given to the run of a plan, if these are not the same.
+// check is nil when vars are those that the plan was made with. Its error says which to give.
 func (s *savedVars) check(vars map[string]string) error {
 	if s == nil {
 		s = &savedVars{}

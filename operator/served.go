@@ -19,11 +19,12 @@ import (
 	"github.com/clusterup/clusterup/plan/trust"
 )
 
-// handshakeTimeout bounds one look at a port; a look at a whole cluster makes all of its at the same time.
+// handshakeTimeout bounds one handshake; a look at a whole cluster makes all of them at the same time.
 const handshakeTimeout = 5 * time.Second
 
-// handshake finds out which certificates a port shows. It goes through with the handshake, with a certificate that is
-// accepted there, so that members have nothing to complain of in their logs; what is shown is not judged here.
+// handshake finds out which certificates a port shows, and does not judge them. It completes the handshake, with a
+// certificate that the port accepts, so that members log no error. With k.CA the certificate is of that generation, to
+// see whether the port accepts it.
 func (s *Session) handshake(ctx context.Context, k look.Knock) ([]*x509.Certificate, error) {
 	ctx, cancel := context.WithTimeout(ctx, handshakeTimeout)
 	defer cancel()
@@ -43,7 +44,7 @@ func (s *Session) handshake(ctx context.Context, k look.Knock) ([]*x509.Certific
 func secured(
 	ctx context.Context, conn net.Conn, config *tls.Config, k look.Knock,
 ) (chain []*x509.Certificate, err error) {
-	config.InsecureSkipVerify = true //nolint:gosec // nothing secret is said: which certificate it is, counts
+	config.InsecureSkipVerify = true //nolint:gosec // nothing secret is sent: the certificate itself is what we look at
 	config.VerifyPeerCertificate = func(raw [][]byte, _ [][]*x509.Certificate) error {
 		for _, der := range raw {
 			cert, err := x509.ParseCertificate(der)
@@ -61,19 +62,19 @@ func secured(
 	}
 	var alert *net.OpError
 	switch told := errors.As(err, &alert) && alert.Op == "remote error"; {
-	case err == nil, len(chain) > 0 && k.CA == 0: // what becomes of it is not waited for
+	case err == nil, len(chain) > 0 && k.CA == 0: // the chain is all that was asked for
 		_ = client.Close() // says goodbye
 		return chain, nil
 	case told && len(chain) > 0:
 		err = fmt.Errorf("%w: %w", facts.ErrRefused, err)
-	case told: // which etcd sends when it cannot read its pair
+	case told: // etcd sends an alert when it cannot read its pair
 		err = fmt.Errorf("%w: %w", facts.ErrNoCertificate, err)
 	}
 	return chain, fmt.Errorf("handshake with %s: %w", k.Address, err)
 }
 
-// accepted asks for the version of etcd, which every port tells those whom it accepts: with TLS 1.3 a client's own
-// handshake is over before the other side has looked at its certificate.
+// accepted finds out whether the port accepts our certificate, by asking for etcd's version: with TLS 1.3 our side of
+// the handshake is over before the other side has looked at our certificate.
 func accepted(ctx context.Context, conn net.Conn, address string) error {
 	if deadline, ok := ctx.Deadline(); ok {
 		if err := conn.SetDeadline(deadline); err != nil {
@@ -88,9 +89,9 @@ func accepted(ctx context.Context, conn net.Conn, address string) error {
 	return err
 }
 
-// visitor is a configuration with a certificate of clusterup's own for a port: as the client that it is, or without
-// any names as a peer; of a generation of the CA, or for 0 of one that is accepted in any case. One that could not be
-// had, such as from a CA's server that does not answer, is not asked for again in the same look.
+// visitor is a configuration with a certificate of clusterup's own: for a server port that of a client, for a peer port
+// one without any names. It is of that generation of the CA; 0: of one that every member accepts. A certificate that
+// could not be had, such as from a CA's server that does not answer, is not asked for again in the same look.
 func (a *etcdAPI) visitor(role string, generation int) (*tls.Config, error) {
 	if role == "server" && generation == 0 {
 		if _, err := a.Connect(); err != nil {
@@ -109,7 +110,7 @@ func (a *etcdAPI) visitor(role string, generation int) (*tls.Config, error) {
 		is.config, is.err = a.session.visitorTLS(role, generation, now)
 		a.visitors[door] = is
 	}
-	return is.config.Clone(), is.err // of nil it is nil
+	return is.config.Clone(), is.err // Clone of nil is nil
 }
 
 // visitorTLS mints a certificate that a port accepts, and shows it whatever that port asks for.
@@ -146,8 +147,9 @@ func (s *Session) probePair(store *pki.Store, generation int, now time.Time) (pk
 	return pair, nil
 }
 
-// meet forgets certificates of clusterup's own that were made before the CAs were as they are: members may not accept
-// them any more, nor it their certificates. It is called at every look.
+// meet forgets clusterup's own certificates when the CAs have changed since: members may not accept those any more, and
+// the old roots may not cover the members' certificates. It is called at every look, and forgets failures of visitors
+// each time.
 func (a *etcdAPI) meet(known trust.State) {
 	cas := fmt.Sprint(known.Common("client"), known.Common("peer"))
 	for _, ca := range known.Seen.Operator.CAs {

@@ -22,15 +22,15 @@ import (
 	"github.com/clusterup/clusterup/remote"
 )
 
-// Options say how a session reaches hosts, and who hears of what it does. Nil functions are for tests that need none,
-// but for Passphrase: without it nobody can be asked.
+// Options say how a session reaches hosts, and who hears of what it does. Only tests leave functions nil, except for
+// Passphrase: nil means that nobody can be asked.
 type Options struct {
 	Dialer *remote.Dialer
 	Now    func() time.Time
 	Stop   <-chan struct{} // closed: nothing is looked at any more
 	// Until is a context that ends with Stop.
 	Until func(context.Context) (context.Context, context.CancelFunc)
-	// Passphrase is that of a key which opens those of the CAs.
+	// Passphrase asks for the passphrase of a key file that opens the keys of the CAs.
 	Passphrase func(keyFile string) ([]byte, error)
 	// Download hears how a release comes in.
 	Download func(version, arch string) func(done, total int64)
@@ -145,7 +145,7 @@ func (s *Session) gatherBut(ctx context.Context, keep map[string]facts.Host) (fa
 		Asks: etcd.Asks(s.Cluster), Shells: shells, Etcd: s.Etcd, Operator: s.operator, Now: s.Now, Route: s.Etcd.route,
 		Handshake: s.handshake, Keep: keep,
 	})
-	select { // hosts that a stop has cut short are not unreachable
+	select { // a host whose look a stop has cut short is not unreachable
 	case <-s.options.Stop:
 		return seen, context.Canceled
 	case <-ctx.Done():
@@ -208,7 +208,8 @@ func (s *Session) CADir() string { return filepath.Join(s.dir, "ca") }
 
 func (s *Session) lockFile() string { return filepath.Join(s.dir, "release.lock.hcl") }
 
-// WithReleases puts the releases into what is wanted, for the architectures that were seen.
+// WithReleases puts the releases into what is wanted, for the architectures that were seen. It downloads archives that
+// are not in the cache.
 func (s *Session) WithReleases(ctx context.Context, w etcd.Want, seen facts.Snapshot) (etcd.Want, error) {
 	w.Releases = map[string]plan.Release{}
 	for _, version := range etcd.Versions(s.Cluster, seen) {
@@ -234,7 +235,7 @@ func (s *Session) WithReleases(ctx context.Context, w etcd.Want, seen facts.Snap
 	return w, nil
 }
 
-// WithAnyRelease puts releases into what is wanted, as far as that can be told without fetching one.
+// WithAnyRelease puts releases without digests into what is wanted, so that none is downloaded.
 func (s *Session) WithAnyRelease(w etcd.Want, seen facts.Snapshot) etcd.Want {
 	w.Releases = map[string]plan.Release{}
 	for _, version := range etcd.Versions(s.Cluster, seen) {

@@ -61,8 +61,8 @@ func (o operatorDir) SaveSnapshot(ctx context.Context, endpoint, version string)
 	return nil
 }
 
-// tidySnapshots removes what runs that were killed have left half written; the lock is held, so nobody writes. It also
-// keeps git away from what holds all values in plain text.
+// tidySnapshots removes half-written files of runs that were killed; the lock is held, so nobody writes now. It also
+// keeps git from adding snapshots, which hold all values in plain text.
 func (s *Session) tidySnapshots() error {
 	left, err := filepath.Glob(filepath.Join(s.snapshotDir(), ".*.db.*"))
 	if err != nil {
@@ -76,7 +76,7 @@ func (s *Session) tidySnapshots() error {
 	return os.WriteFile(filepath.Join(s.snapshotDir(), ".gitignore"), []byte("*\n"), 0o600)
 }
 
-// snapshots are those in the operator directory, oldest first. What has no description, or no data, is none.
+// snapshots are those in the operator directory, oldest first. A description without data does not count.
 func (s *Session) snapshots() ([]facts.SavedSnapshot, error) {
 	names, err := filepath.Glob(filepath.Join(s.snapshotDir(), "*.json"))
 	if err != nil {

@@ -28,8 +28,8 @@ var downgradeActions = map[DowngradeAction]clientv3.DowngradeAction{
 
 // Downgrade speaks about a downgrade to target, "3.5", through any voter; it needs a quorum. It returns when the
 // cluster has agreed, not when the storage of all members is ready, for which see StorageVersion of their Status.
-// facts.ErrDowngradeTarget when that is why it cannot be. A cluster of 3.5 knows the call, but cannot go
-// down, and gives no answer to EnableDowngrade.
+// facts.ErrDowngradeTarget says that the cluster cannot go down to that target. A cluster of 3.5 knows the call, but
+// cannot go down, and gives no answer to EnableDowngrade.
 func (c *Cluster) Downgrade(ctx context.Context, endpoint string, action DowngradeAction, target string) error {
 	op := fmt.Sprintf("%s downgrade through", action)
 	_, err := ask(ctx, c, endpoint, op, func(ctx context.Context, n *conn) (struct{}, error) {

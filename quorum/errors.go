@@ -14,7 +14,7 @@ import (
 )
 
 // errUnreachable: no connection to the member, or it was lost before the answer came. Whether a write was done is then
-// not known. Worth trying again. Kinds of failure that waiting does not mend are words of package facts.
+// not known. Worth trying again. The other kinds are sentinels of package facts; waiting does not mend those.
 var errUnreachable = errors.New("member unreachable")
 
 // Error is what every method of Cluster returns when it fails. It reads "op endpoint: cause".
@@ -22,7 +22,7 @@ type Error struct {
 	Endpoint string // the client URL that was asked
 	Op       string // what was being done, such as "ask status of"
 	Kind     error  // a sentinel of facts, or errUnreachable; nil when none fits
-	Err      error  // the cause, in the words of who found it; never nil
+	Err      error  // the cause, in the words of etcd or of the library that found it; never nil
 }
 
 func (e *Error) Error() string { return fmt.Sprintf("%s %s: %s", e.Op, e.Endpoint, e.Err) }
@@ -73,7 +73,7 @@ var answers = []struct {
 	}},
 }
 
-// These say how a connection failed once it was there, around the error that it was.
+// These wrap the error of a connection that was made, and say how far it had come.
 type (
 	handshakeFailed struct{ error }
 	lost            struct{ error }

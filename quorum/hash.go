@@ -58,8 +58,8 @@ func (c *Cluster) appliedRevision(ctx context.Context, endpoint string) (int64, 
 }
 
 // Revision is the revision of the cluster's store, by a linearizable read through the member at endpoint: every write
-// that was acknowledged before is within it. It counts from 1, of an empty store. A member that is asked right after
-// may not be there yet. Nothing is written. Unlike ReadLinearizable it cannot do without the right to read.
+// that was acknowledged before is within it. It counts from 1, which is an empty store. A member that is asked right
+// after may not be there yet. Nothing is written. Unlike ReadLinearizable it needs the right to read.
 func (c *Cluster) Revision(ctx context.Context, endpoint string) (int64, error) {
 	return ask(ctx, c, endpoint, "read revision through", func(ctx context.Context, n *conn) (int64, error) {
 		r, err := n.client.Get(clientv3.WithRequireLeader(ctx), "health", clientv3.WithCountOnly())

@@ -23,8 +23,8 @@ type link struct {
 	mu    sync.Mutex
 	stage stage
 	cause error // why the last dial, handshake or connection failed; nil while there is nothing to say
-	// why it was given up, for the sake of a call; others that were under way are cut off by that, and have no cause of
-	// their own
+	// why the connection was given up after one call; the other calls under way are cut off by that, and have no cause
+	// of their own
 	ended *Error
 }
 
@@ -114,8 +114,8 @@ func (l *link) explain(parent context.Context, timeout time.Duration, err error)
 	}
 }
 
-// transportCodes are the codes of a call that the connection failed: gRPC's own, and that of an error which is not
-// gRPC's.
+// transportCodes are the codes of a call that failed with its connection: gRPC's own, and Unknown for an error that is
+// not gRPC's.
 var transportCodes = []codes.Code{codes.Unavailable, codes.Canceled, codes.Unknown}
 
 // words strips "rpc error: code = … desc = " from an answer, and keeps the error itself for errors.As.

@@ -104,7 +104,7 @@ func dialOptions(addr address, cfg Config, l *link, creds credentials.TransportC
 		grpc.WithContextDialer(dial),
 		grpc.WithNoProxy(),
 		grpc.WithTransportCredentials(&watchedCreds{TransportCredentials: creds, link: l}),
-		// Longer than any call, so that it is the call which says what it waited for.
+		// Longer than the Timeout of a call, so that the call ends first and says what it waited for.
 		grpc.WithConnectParams(grpc.ConnectParams{Backoff: backoff.DefaultConfig, MinConnectTimeout: 2 * cfg.Timeout}),
 		// etcd's client asks gRPC to wait for a connection until the deadline. Here a dead endpoint is an answer, at
 		// once.

@@ -66,7 +66,7 @@ func TestSnapshot(t *testing.T) {
 	}
 }
 
-// Whatever is done to a snapshot on its way, it is not taken for one.
+// A snapshot that was damaged on its way, however, is an error.
 func TestSnapshotDamaged(t *testing.T) {
 	const pages = 3
 	for name, damage := range map[string]func([]byte) []byte{
@@ -98,7 +98,7 @@ func TestSnapshotDamaged(t *testing.T) {
 	}
 }
 
-// A stream that ends in any way but its own is an error even if all the data came.
+// A stream that breaks off is an error even if all the data came.
 func TestSnapshotBroken(t *testing.T) {
 	data := database(4)
 	after := func(err error) func(func([]byte) error) error {
@@ -142,7 +142,7 @@ type fullDisk struct{}
 
 func (fullDisk) Write([]byte) (int, error) { return 0, syscall.ENOSPC }
 
-// A disk that is slower than the member may be silent is waited for.
+// A slow disk is waited for, even longer than a member may be silent.
 func TestSnapshotSlowDisk(t *testing.T) {
 	data := database(4)
 	c, _ := oneMember(t, snapshotFake(chunks(data, 1000)))
@@ -186,7 +186,7 @@ type writerFunc func([]byte) (int, error)
 
 func (f writerFunc) Write(p []byte) (int, error) { return f(p) }
 
-// What a snapshot takes of memory does not grow with it.
+// The memory that a snapshot takes does not grow with its size.
 func TestSnapshotMemory(t *testing.T) {
 	const pages, most = 400_000, 32 << 20 // 200 MiB
 	empty := make([]byte, 64*page)

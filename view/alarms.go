@@ -8,7 +8,7 @@ import (
 	"github.com/clusterup/clusterup/plan/etcd"
 )
 
-// alarmed notes the alarms that the member has raised. One that serves is not healthy with them.
+// alarmed notes the alarms that the member has raised. They make a healthy member unhealthy.
 func (m *memberStatus) alarmed(alarms []etcd.Alarm) {
 	for _, alarm := range alarms {
 		if !slices.Contains(alarm.Members, m.Member) {
@@ -21,7 +21,7 @@ func (m *memberStatus) alarmed(alarms []etcd.Alarm) {
 	}
 }
 
-// ails says whether there is more about a member than what is said of the cluster, such as an alarm.
+// ails says whether a member has a problem that said, the texts about the whole cluster such as alarms, does not tell.
 func (m memberStatus) ails(said []string) bool {
 	return m.Problem != "" && m.State != "unknown" &&
 		!slices.ContainsFunc(said, func(text string) bool { return strings.HasPrefix(text, m.Problem) })
@@ -35,7 +35,7 @@ func textsOf(alarms []etcd.Alarm) []string {
 	return texts
 }
 
-// blocking is a refusal that keeps an apply from doing anything: one for dark hosts alone does not.
+// blocking is the refusal if it keeps apply from doing anything, else nil: a refusal for dark hosts alone does not.
 func blocking(refused *plan.Refused) *plan.Refused {
 	if refused != nil && refused.Only(plan.Unreachable) {
 		return nil
@@ -43,8 +43,8 @@ func blocking(refused *plan.Refused) *plan.Refused {
 	return refused
 }
 
-// unappliable takes apply away as the remedy of what waits for a refusal, which has a remedy of its own: until then
-// apply does nothing.
+// unappliable removes "clusterup apply" as a remedy, since a refusal keeps apply from doing anything. That refusal has
+// a remedy of its own, which comes first.
 func unappliable(findings []Finding) {
 	for i, f := range findings {
 		if f.Do == "clusterup apply" && f.Kind != "refused" && f.Kind != "alarm" {
@@ -53,15 +53,15 @@ func unappliable(findings []Finding) {
 	}
 }
 
-// cure is what to do about a member that is not healthy: apply, where it would do anything there. Where it is refused,
-// the refusal has a remedy of its own.
+// cure is what to do about a member that is not healthy: apply, if that would change anything there; else to read its
+// journal. It is "" while apply is refused: the refusal has a remedy of its own.
 func (m memberStatus) cure(refused *plan.Refused) string {
 	switch {
 	case blocking(refused) != nil:
 		return ""
 	case len(m.PendingChanges) > 0:
 		return "clusterup apply"
-	case refused != nil && len(refused.Waits) > 0: // it may be among what waits
+	case refused != nil && len(refused.Waits) > 0: // the member may be among what waits
 		return ""
 	}
 	return "the journal of its unit on the host says why: journalctl -n 100 -u " + m.unit

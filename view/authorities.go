@@ -42,7 +42,7 @@ func showAuthorities(out io.Writer, total clusterStatus, now time.Time) {
 	}
 }
 
-// progress is how far a rotation is, and what goes on with it.
+// progress is how far a rotation is, and what it waits for, or which command continues it.
 func progress(r trust.Rotation, total clusterStatus) string {
 	atHand := slices.ContainsFunc(total.CAs,
 		func(ca caStatus) bool { return ca.Role == r.Role && ca.Generation == r.To && ca.signing })

@@ -21,7 +21,7 @@ type Issued struct {
 	Key     string    `json:"key,omitempty"`
 	CA      string    `json:"ca,omitempty"`
 	PKCS12  string    `json:"pkcs12,omitempty"`
-	Refused string    `json:"-"` // why members refuse it, however long it would be good for
+	Refused string    `json:"-"` // why members refuse it, even if it has not expired; "": they do not
 }
 
 // ShowClients lists client certificates; file is the inventory.
@@ -37,7 +37,7 @@ func (c *Console) ShowClients(list []Issued, file string, now time.Time) error {
 		c.Say("No client certificate was issued from this operator directory: clusterup cert issue NAME %s --out DIR", file)
 		return nil
 	}
-	// else it is the same column twice
+	// USER is shown only if some name has another user
 	users := slices.ContainsFunc(list, func(one Issued) bool { return one.User != one.Name })
 	line := func(name, user string, rest ...string) []string {
 		if users {
@@ -53,7 +53,7 @@ func (c *Console) ShowClients(list []Issued, file string, now time.Time) error {
 	return table.End()
 }
 
-// ShowIssued says where everything is.
+// ShowIssued says where the files of a new client certificate are.
 func (c *Console) ShowIssued(done Issued) {
 	done.Type = "client"
 	if c.JSON {

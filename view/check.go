@@ -64,7 +64,7 @@ type Checked struct {
 	First     string           `json:"first,omitempty"`     // that certificate
 	Time      time.Time        `json:"time"`                // when it was looked at
 	Rotations []trust.Rotation `json:"rotations,omitempty"` // of CAs, that are under way
-	Findings  []Finding        `json:"findings,omitempty"`  //
+	Findings  []Finding        `json:"findings,omitempty"`
 	Expiries  []expiry         `json:"certificates,omitempty"`
 
 	members []memberStatus
@@ -124,7 +124,7 @@ func (l Look) Check() Checked {
 			find("waits", "", wait.String(), "")
 		}
 		for _, r := range l.Refused.Refusals {
-			if r.Kind != plan.Unreachable && r.Kind != plan.Alarmed { // which was said of the alarm
+			if r.Kind != plan.Unreachable && r.Kind != plan.Alarmed { // the alarm is a finding already
 				find("refused", r.Host, r.Reason, r.Remedy)
 			}
 		}
@@ -159,7 +159,7 @@ func (l Look) Check() Checked {
 	}
 	if l.Unknown != nil {
 		text := "drift is not known: " + l.Unknown.Error()
-		// which has given the reason
+		// the finding "unknown" gives the reason
 		if slices.ContainsFunc(result.Findings, func(f Finding) bool { return f.Kind == "unknown" }) {
 			text = "drift is not known either"
 		}
@@ -169,7 +169,7 @@ func (l Look) Check() Checked {
 	return result
 }
 
-// unborn says that every host was looked at, and that none has anything of the cluster.
+// unborn says whether every host was looked at, and none has anything of the cluster.
 func (l Look) unborn() bool {
 	for _, m := range l.Want.Cluster.Members {
 		if host := l.Seen.Hosts[m.Name]; host.Name == "" || host.Unreachable != "" {

@@ -12,8 +12,8 @@ import (
 	"golang.org/x/term"
 )
 
-// clusterup speaks so: stdout carries the result, stderr the progress, the questions and the errors. An error says what
-// was being done, the cause, and what to do next. Whatever is not a terminal gets one line per event and no colour.
+// Stdout carries the result, stderr the progress, the questions and the errors. An error says what was being done, the
+// cause, and what to do next. Without a terminal there is one line per event, and no colour.
 
 // Console is the terminal, or what stands for it.
 type Console struct {
@@ -91,7 +91,8 @@ func (c *Console) Interrupted() {
 	c.Say("stopping at the next safe point; once more to stop at once")
 }
 
-// Ask puts a question and reads one line. It does not outlive ctx or a stop, even though nobody may ever answer.
+// Ask puts a question and reads one line. It returns an error once ctx ends or a stop comes, even if nobody ever
+// answers, and at once if there is no terminal.
 func (c *Console) Ask(ctx context.Context, question string) (string, error) {
 	if !c.Terminal() {
 		return "", errors.New("there is no terminal to ask on")
@@ -105,7 +106,8 @@ func (c *Console) Ask(ctx context.Context, question string) (string, error) {
 	})
 }
 
-// Awaited is what read gives, which may never end: it is not waited for any longer once ctx ends or stop is closed.
+// Awaited is what read returns. A read that never ends is waited for until ctx ends or stop is closed, and goes on
+// alone then.
 func Awaited[T any](ctx context.Context, stop <-chan struct{}, read func() (T, error)) (T, error) {
 	type answer struct {
 		text T
@@ -133,13 +135,12 @@ func (c *Console) Yes(ctx context.Context, question string) (bool, error) {
 	return answer == "yes" || answer == "y", err
 }
 
-// Passphrase asks for that of a key file.
+// Passphrase asks for the passphrase of a key file, without showing it.
 func (c *Console) Passphrase(ctx context.Context, keyFile string) ([]byte, error) {
 	return c.Secret(ctx, "Passphrase of "+keyFile+": ")
 }
 
-// Secret reads a line without showing it. Like ask it does not outlive ctx or a stop, and then leaves the terminal as
-// it was.
+// Secret reads a line without showing it. Like Ask it ends with ctx or a stop, and then leaves the terminal as it was.
 func (c *Console) Secret(ctx context.Context, question string) ([]byte, error) {
 	keyboard := int(c.In.Fd())
 	before, err := term.GetState(keyboard)

@@ -2,6 +2,6 @@
 // errors, exit codes, and the questions that are asked on the terminal.
 //
 // It owns the words and the layout. Text and JSON are twins: both are made of the same values. All text passes one
-// writer (page.go), so that nothing that a host has said can draw on a terminal. It decides nothing: what is to be done
-// is in package plan and below, and what is to be thought of certificates is handed to it.
+// writer (page.go), so that nothing that a host has said can draw on a terminal. It decides nothing: package plan and
+// those below decide what to do, and which certificates count.
 package view

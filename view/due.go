@@ -10,7 +10,8 @@ import (
 	"github.com/clusterup/clusterup/plan/trust"
 )
 
-// due is all about certificates that no apply does by itself; dark are the members whose hosts could not be looked at.
+// due are the findings about rotations, CA keys and certificates; dark are the members whose hosts could not be looked
+// at.
 func (l Look) due(dark []string) []Finding {
 	t := l.trust()
 	return slices.Concat(l.rotating(t, dark), l.unsealed(), l.expiring(t), l.refusedClients(t))
@@ -37,7 +38,8 @@ func (l Look) rotating(t trust.State, dark []string) []Finding {
 	return found
 }
 
-// readied is how the clients get ready that a rotation of their CA would leave behind.
+// readied is the beginning of a remedy: the command that gives new certificates to the clients that the rotation would
+// leave behind. It is empty if there are none.
 func (l Look) readied(t trust.State, r trust.Rotation) string {
 	for _, ca := range t.Authorities() {
 		if ca.Role != r.Role || ca.Generation != r.From || len(ca.Clients) == 0 {
@@ -57,7 +59,7 @@ func (l Look) issue(client string) string {
 	return fmt.Sprintf("clusterup cert issue %s %s --out DIR", client, l.File)
 }
 
-// unsealed is about keys that lie about otherwise than the inventory says, which no apply mends.
+// unsealed is the finding that CA keys are not sealed as the inventory says. No apply mends that.
 func (l Look) unsealed() []Finding {
 	if !l.Seen.Operator.Unsealed {
 		return nil
@@ -88,14 +90,14 @@ func (l Look) expiring(t trust.State) []Finding {
 	return found
 }
 
-// refusedClients are those that were left behind by a CA that was dropped.
+// refusedClients are the clients that a dropped CA has left behind: members refuse their newest certificate.
 func (l Look) refusedClients(t trust.State) []Finding {
 	var found []Finding
 	good := t.Newest()
 	for _, c := range t.Behind() {
 		what := c.Name
 		if slices.ContainsFunc(good, func(other facts.Client) bool { return other.Name == c.Name }) {
-			what = c.Serial // and not one of before, which is good
+			what = c.Serial // the name would revoke its good certificate, too
 		}
 		found = append(found, Finding{
 			Kind: "client", Text: fmt.Sprintf("client %s: its newest certificate is of client CA %d, which is retired", c.Name,

@@ -39,7 +39,7 @@ var ErrPending = errors.New("changes are pending")
 // ErrDeclined says that the operator did not agree.
 var ErrDeclined = errors.New("nothing was changed")
 
-// Ended is an error of which nothing is left to say but its exit code: another program or the output has told it.
+// Ended is an error that only sets the exit code: another program or the output has told what is wrong.
 func Ended(code int) error { return childError{code} }
 
 type childError struct{ code int }
@@ -53,8 +53,8 @@ type shownError struct{ error }
 
 func (e shownError) Unwrap() error { return e.error }
 
-// Advice is what packages say of their errors that are not known here: what to do next, "" for nothing, and whether an
-// error is of a host that could not be looked at.
+// Advice says of an error what to do next, "" for nothing, and whether it is of a host that could not be looked at. It
+// is for errors of packages that view does not know.
 type Advice func(error) (next string, dark bool)
 
 // remedy is what an error itself says to do next.
@@ -89,7 +89,7 @@ func (a Advice) ExitCode(err error) int {
 		return exitLocked
 	case errors.As(err, &stopped):
 		return ExitInterrupted
-	case errors.As(err, &lost): // what it ended, it cancelled
+	case errors.As(err, &lost): // before Canceled: the lost lock has cancelled the run
 		return exitPartWay
 	case errors.Is(err, context.Canceled):
 		return ExitInterrupted

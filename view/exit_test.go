@@ -65,7 +65,7 @@ func TestExplainRefused(t *testing.T) {
 	}
 }
 
-// A failure without a word has no heading over nothing.
+// A failed step without a journal gets no heading for one.
 func TestExplainStageWithoutJournal(t *testing.T) {
 	failed := func(log ...string) error {
 		step := plan.Step{Kind: plan.AwaitMember, Host: "etcd-1"}
@@ -104,7 +104,7 @@ func TestExplainStageInShort(t *testing.T) {
 	}
 }
 
-// What was stopped before it did anything says so; of what had begun, and of what has no session, nobody can say it.
+// A run that was stopped before it changed anything says so; one that had begun, or had no session, does not.
 func TestReportStopped(t *testing.T) {
 	for intact, want := range map[bool]string{
 		true:  "Stopped: nothing was changed.\n",

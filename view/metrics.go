@@ -9,7 +9,7 @@ import (
 	"github.com/clusterup/clusterup/plan/trust"
 )
 
-// Metrics are what was found in the text format of Prometheus
+// Metrics is the result of a check in the text format of Prometheus
 // (https://prometheus.io/docs/instrumenting/exposition_formats).
 func (result Checked) Metrics() []byte {
 	var b strings.Builder
@@ -42,7 +42,7 @@ func (result Checked) Metrics() []byte {
 		found = append(found, line("clusterup_findings", float64(kinds[kind]), "kind", kind))
 	}
 	for _, m := range result.members {
-		if m.State == "unknown" { // for want of what is missing here, and no fault of the member
+		if m.State == "unknown" { // it could not be asked, and may be fine
 			continue
 		}
 		healthy = append(healthy, line("clusterup_member_healthy", yes(m.State == "healthy"), "member", m.Member))

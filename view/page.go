@@ -44,7 +44,8 @@ type Table struct{ w *tabwriter.Writer }
 // Print writes a result to stdout.
 func (c *Console) Print(format string, args ...any) { fprintf(c.Out, format, args...) }
 
-// Stdout is for what others write: to a terminal it goes as text.
+// Stdout is a writer for the output of other programs, such as etcdctl: on a terminal it shows control characters as
+// U+FFFD.
 func (c *Console) Stdout() io.Writer { return shownTo(c.Out) }
 
 // Stderr is the same for stderr.
@@ -66,7 +67,7 @@ func (t Table) Row(cells ...string) {
 // End writes the table.
 func (t Table) End() error { return t.w.Flush() }
 
-// text is one of several lines, all ours but for what stands in them.
+// text makes a text safe that may have several lines, whose ends are ours.
 func text(s string) safe { return safe(strings.Map(visible, strings.ToValidUTF8(s, "\uFFFD"))) }
 
 // oneLine is an argument of sprintf as it may be shown. Numbers, and what is made of them, are never a stranger's
@@ -112,7 +113,7 @@ func visible(r rune) rune {
 	return r
 }
 
-// shownTo is w where w is no terminal; else it shows there what is written to it, as text is.
+// shownTo is w itself if that is no terminal, else a writer that makes safe what it passes on to w.
 func shownTo(w io.Writer) io.Writer {
 	if width(w) == 0 {
 		return w
@@ -120,10 +121,10 @@ func shownTo(w io.Writer) io.Writer {
 	return &screen{w: w}
 }
 
-// screen shows whatever another program writes.
+// screen passes on what another program writes, made safe by text.
 type screen struct {
 	w    io.Writer
-	rest []byte // the beginning of a letter
+	rest []byte // the first bytes of a character; the others come with the next Write
 }
 
 func (s *screen) Write(b []byte) (int, error) {
@@ -142,8 +143,8 @@ func (s *screen) Write(b []byte) (int, error) {
 	return len(b), err
 }
 
-// escaped is JSON in which nothing steers a terminal: it writes as the escape that means the same what encoding/json
-// lets be.
+// escaped is JSON in which nothing steers a terminal: control characters that encoding/json leaves as they are become
+// escapes of the same meaning.
 func escaped(raw []byte) []byte {
 	if strings.IndexFunc(string(raw), func(r rune) bool { return visible(r) != r }) < 0 {
 		return raw

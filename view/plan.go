@@ -14,9 +14,9 @@ import (
 	"github.com/clusterup/clusterup/plan"
 )
 
-// ShowPlan writes the plan to stdout: for people, or as one JSON object. Where building it ended in an error, it is the
-// stages before that; with none, nothing is shown, since a refusal is not a plan with nothing to do. To people it is
-// said what waits for hosts that are dark.
+// ShowPlan writes the plan to stdout: for people, or as one JSON object. If building the plan ended in err, it holds
+// the stages before that. Without such stages nothing is shown, so that a refusal does not look like a plan with
+// nothing to do; only where dark hosts are the one reason are people shown what waits for them.
 func (c *Console) ShowPlan(p plan.Plan, full bool, err error) {
 	if p.Cluster == "" || err != nil && p.Empty() && (c.JSON || c.Destroying || !plan.DarkOnly(err)) {
 		return

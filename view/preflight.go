@@ -56,7 +56,7 @@ func (c *Console) ShowPreflight(cluster string, hosts int, findings []preflight.
 	return nil
 }
 
-// textFindings is the text of it.
+// textFindings shows a table of findings, and the verdict.
 func (c *Console) textFindings(findings []preflight.Finding, total preflightObject) {
 	c.tableFindings(findings, total.Hosts)
 	verdict := "fit for a bootstrap"
@@ -76,7 +76,7 @@ type findingRow struct {
 	hosts []string
 }
 
-// findingRows has what hosts have in common once.
+// findingRows makes one row of each finding that several hosts have in common.
 func findingRows(findings []preflight.Finding) []findingRow {
 	var rows []findingRow
 	for _, f := range findings {
@@ -94,7 +94,7 @@ func findingRows(findings []preflight.Finding) []findingRow {
 	return rows
 }
 
-// who is whom a row is about.
+// who says which of the hosts a row is about.
 func (r findingRow) who(hosts int) string {
 	switch {
 	case len(r.hosts) == hosts && hosts > 1:

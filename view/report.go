@@ -98,7 +98,7 @@ func (a Advice) explain(err error, full bool) []string {
 	return lines
 }
 
-// explainVerify names what is wrong, and after an alarm the next step of whoever resolves it.
+// explainVerify names what is wrong, and below each alarm its remedy.
 func explainVerify(verify *apply.VerifyError) []string {
 	lines := []string{"Error: everything was done, and yet the cluster is not as it should be:"}
 	rest := len(verify.Findings)
@@ -128,7 +128,7 @@ type refusedLate struct {
 
 func (e *refusedLate) Unwrap() error { return e.error }
 
-// Late is err, as a *refusedLate where it is a refusal after steps were done.
+// Late is err; a refusal after steps were done is wrapped, so that its text does not say that nothing was changed.
 func Late(err error, steps int) error {
 	if refused := new(plan.Refused); steps > 0 && (errors.As(err, &refused) || errors.As(err, new(*plan.NoMajority))) {
 		return &refusedLate{err, steps}

@@ -8,7 +8,7 @@ import (
 	"github.com/clusterup/clusterup/apply"
 )
 
-// Object writes one JSON object as a line of stdout; an error in place of one that cannot be written so.
+// Object writes v as one line of JSON to stdout; if v cannot be encoded, an object of type error in its place.
 func (c *Console) Object(v any) {
 	raw, err := json.Marshal(v)
 	if err != nil {
@@ -19,7 +19,8 @@ func (c *Console) Object(v any) {
 	fprintf(c.Out, "%s\n", safe(escaped(raw)))
 }
 
-// Events shows the events of a run: as JSON, as live bars on a terminal, or as lines.
+// Events shows the events of a run: as JSON, as live bars on a terminal, or as lines. end must be called after the run;
+// it takes the bars away.
 func (c *Console) Events() (emit func(apply.Event), end func()) {
 	if c.JSON {
 		return func(e apply.Event) { c.Object(e) }, func() {}
@@ -78,7 +79,7 @@ func (c *Console) Finished(command string, result apply.Result, took time.Durati
 	c.Say("Done: %s in %s, %.1f s.", Plural(result.Steps, "step"), Plural(result.Stages, "stage"), took.Seconds())
 }
 
-// Download shows how a release archive comes in.
+// Download shows how a release archive comes in, with at most one line a second.
 func (c *Console) Download(version, arch string) func(done, total int64) {
 	started := false
 	var last time.Time
@@ -95,7 +96,7 @@ func (c *Console) Download(version, arch string) func(done, total int64) {
 	}
 }
 
-// Size is a size for people.
+// Size writes n bytes for people, such as 1.5 MiB; a negative n is not known.
 func Size(n int64) string {
 	switch {
 	case n < 0:

@@ -11,7 +11,7 @@ type Cost struct {
 	BytesReceived int64  `json:"bytes_received"`
 }
 
-// ShowCosts says what a run has cost, host by host, and in memory of this process.
+// ShowCosts says what a run has cost, host by host, and how much memory this process took, in bytes.
 func (c *Console) ShowCosts(costs []Cost, resident, heap int64) {
 	for _, of := range costs {
 		of.Type = "stats"

@@ -13,8 +13,8 @@ import (
 	"github.com/clusterup/clusterup/plan/trust"
 )
 
-// memberStatus is one member in the table, and one object with --json. What is not known is empty or zero, and Problem
-// says why.
+// memberStatus is one member in the table, and one object with --json. A field that is not known is empty or zero, and
+// Problem says why.
 type memberStatus struct {
 	Type           string    `json:"type"` // "member"
 	Member         string    `json:"member"`
@@ -196,7 +196,7 @@ func (l Look) clusterStatus(members []memberStatus) clusterStatus {
 		}
 	}
 	for _, host := range l.Seen.Hosts {
-		total.Quorum = total.Quorum || host.Reads // no member serves a linearizable read without one
+		total.Quorum = total.Quorum || host.Reads // a linearizable read needs one
 	}
 	for _, ca := range l.trust().Authorities() {
 		total.CAs = append(total.CAs, caStatus{
@@ -205,7 +205,7 @@ func (l Look) clusterStatus(members []memberStatus) clusterStatus {
 		})
 	}
 	total.Rotations = l.trust().Rotations()
-	said := etcd.Waiting(l.Want, l.Seen) // which each have a line of their own
+	said := etcd.Waiting(l.Want, l.Seen) // rotations, which have lines of their own
 	total.Notes = slices.DeleteFunc(slices.Clone(l.Plan.Notes), func(note string) bool {
 		return len(total.Rotations) > 0 && slices.Contains(said, note)
 	})
@@ -269,7 +269,7 @@ func (c *Console) ShowStatus(l Look) {
 	showAuthorities(out, total, l.Now)
 	switch {
 	case total.Unplanned == "":
-	case len(named(members, "unknown")) > 0: // which has given the reason
+	case len(named(members, "unknown")) > 0: // their line has given the reason
 		fprintf(out, "drift is not known either\n")
 	default:
 		fprintf(out, "drift is not known: %s\n", total.Unplanned)
@@ -298,7 +298,7 @@ func named(members []memberStatus, state string) []string {
 	return names
 }
 
-// silent says that a member runs and could not be asked: it may serve others.
+// silent says whether a member runs and could not be asked: it may serve others.
 func (m memberStatus) silent() bool { return m.PID != 0 && m.Version == "" }
 
 // drift is how much of a member is not as the inventory says; nobody knows that where planning was refused.
@@ -312,7 +312,7 @@ func drift(m memberStatus, total clusterStatus) string {
 	return Plural(len(m.PendingChanges), "change")
 }
 
-// refused says that nothing is planned, for other reasons than that hosts are dark.
+// refused says whether nothing is planned for another reason than dark hosts.
 func (c clusterStatus) refused() bool {
 	return slices.ContainsFunc(c.Refusals, func(r plan.Refusal) bool { return r.Kind != plan.Unreachable })
 }

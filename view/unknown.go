@@ -2,7 +2,7 @@ package view
 
 import "slices"
 
-// reason is why members are unknown: one for those with the same.
+// reason is why members are unknown; members with the same text share one.
 type reason struct {
 	members []string
 	text    string

@@ -94,8 +94,8 @@ func (s *session) apply(ctx context.Context, saved *operator.SavedPlan) error {
 	return err
 }
 
-// operatorPart does what comes first and needs no host: the operator directory has a lock of its own. Then it ends with
-// the reason for which no host is changed.
+// operatorPart runs the first stages that need no host, such as making a CA: the operator directory has a lock of its
+// own. Then it returns the reason why no host is changed.
 func (s *session) operatorPart(ctx context.Context, seen facts.Snapshot, reason error) error {
 	return s.converge(ctx, seen, true, func(w etcd.Want, seen facts.Snapshot) (*plan.Stage, error) {
 		stage, err := etcd.Next(w, seen)
@@ -106,7 +106,7 @@ func (s *session) operatorPart(ctx context.Context, seen facts.Snapshot, reason 
 	})
 }
 
-// onThisMachine says that a stage changes no host.
+// onThisMachine says whether a stage changes no host.
 func onThisMachine(stage plan.Stage) bool {
 	return !slices.ContainsFunc(stage.Steps, func(step plan.Step) bool { return step.Host != "" })
 }
@@ -159,11 +159,11 @@ func (s *session) unmoved(ctx context.Context, shown plan.Plan, saved bool) (fac
 func (s *session) ready(ctx context.Context, seen facts.Snapshot) error {
 	looking, looked := s.console.UntilStopped(ctx)
 	defer looked()
-	// under the lock, since what stands in for members takes their ports
+	// under the lock, since stand-ins for the members listen on their ports
 	if err := s.preflight(looking, seen); err != nil {
 		return err
 	}
-	return s.Quorate(seen, s.Held()) // the list may need more hosts by now
+	return s.Quorate(seen, s.Held()) // by now the member list may be longer
 }
 
 // consent asks for it, unless it was given. Without a terminal nobody can be asked.
@@ -202,7 +202,7 @@ func (s *session) converge(ctx context.Context, seen facts.Snapshot, changes boo
 	run.Next = next
 	first := true
 	run.Gather = func(ctx context.Context, last *apply.Last) (facts.Snapshot, error) {
-		if first { // it was looked a moment ago
+		if first { // seen is only a moment old
 			first = false
 			return seen, nil
 		}

@@ -145,7 +145,7 @@ func TestUserOfACertificate(t *testing.T) {
 	}
 }
 
-// What cannot be issued is refused for the reason that it has, and leaves nothing behind.
+// A certificate that cannot be issued is refused with the reason, and leaves nothing behind.
 func TestWhatCannotBeIssued(t *testing.T) {
 	s, _ := withCAs(t, 0)
 	file := filepath.Join(t.TempDir(), "file")

@@ -147,13 +147,13 @@ func makeDirs(dir string) (forget func(), err error) {
 	}
 	forget = func() {
 		for _, made := range missing {
-			_ = os.Remove(made) // one that something is in is left
+			_ = os.Remove(made) // fails, rightly, if something is in it
 		}
 	}
 	return forget, os.MkdirAll(dir, 0o700)
 }
 
-// free makes sure that no file is there which would be lost.
+// free makes sure that no file would be overwritten, but for a ca.pem that is the same already.
 func free(o view.Issued, dir string, ca []byte) error {
 	if info, err := os.Stat(dir); err == nil && !info.IsDir() {
 		return fmt.Errorf("%s is not a directory: choose another --out", dir)

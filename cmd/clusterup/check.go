@@ -57,8 +57,8 @@ func (s *session) check(ctx context.Context, prometheus string) error {
 	return view.ErrPending
 }
 
-// mutedRemedy is what to do when members could not be asked. There are members, so that a CA which is not here has been
-// here.
+// mutedRemedy is what to do when members could not be asked. There are members, so a missing CA was lost: the usual
+// remedy, to have apply make one, would be wrong.
 func mutedRemedy(err error) string {
 	if errors.Is(err, pki.ErrNoCA) {
 		return "put ca/ back from the backup of the operator directory"

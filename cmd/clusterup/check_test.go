@@ -72,7 +72,7 @@ func same(t *testing.T, got []string, want ...string) {
 	}
 }
 
-// A rotation that was interrupted is one finding; what it has still to do is none, and what else there is to do is.
+// An interrupted rotation is one finding. The steps that it still has to do are none; other steps are.
 func TestCheckWithinARotation(t *testing.T) {
 	a := newAging(t, "")
 	rotate := etcd.RotateCA(a.want, a.seen, []string{"peer"}, "")
@@ -109,7 +109,7 @@ func TestCheckWithinARotation(t *testing.T) {
 	})
 }
 
-// Before there is anything there is one thing to say.
+// Before the first apply a check has one finding.
 func TestCheckBeforeTheFirstApply(t *testing.T) {
 	a := newAging(t, "")
 	for name := range a.seen.Hosts {
@@ -193,7 +193,8 @@ func TestCheckWhileARotationWaits(t *testing.T) {
 	}
 }
 
-// A host that is down leaves unknown who trusts a CA, how far a rotation is, and that an apply would go on with it.
+// While a host is down, status does not claim to know who trusts a CA, how far a rotation is, or that an apply would go
+// on with it.
 func TestStatusOfARotationWithAHostDown(t *testing.T) {
 	a := newAging(t, "")
 	a.until(etcd.RotateCA(a.want, a.seen, []string{"peer"}, ""), plan.IssueLeaf)

@@ -15,8 +15,8 @@ import (
 
 var looks = regexp.MustCompile(`clusterup (status|check|plan)\b`)
 
-// TestCheckLeadsOn: what check says to do is done by it. It never sends to another look, which would show the same; and
-// to apply only where apply has something to do, and is not refused.
+// TestCheckLeadsOn: the remedies of check lead on. None leads to another look, which would show the same, and none to
+// apply while apply is refused or has nothing to do.
 func TestCheckLeadsOn(t *testing.T) {
 	stopped := func(h *facts.Host) {
 		h.Process, h.Etcd, h.Reads, h.Unit.Active, h.Unit.Load = nil, nil, false, "inactive", "loaded"

@@ -8,9 +8,9 @@ import (
 	"github.com/clusterup/clusterup/plan/etcd"
 )
 
-// clientSigner is the generation of the client CA that signs a client's certificate: while it is rotated that takes a
-// look at the members, see [trust.State.ClientSigner]; else the only one there is (0). No host is needed for it: a dark
-// one only makes an older CA sign.
+// clientSigner is the generation of the client CA that signs a client's certificate; 0: the only one there is. While
+// the CA is rotated it looks at the members, see [trust.State.ClientSigner]. A dark host is no error, and only makes an
+// older CA sign.
 func (s *session) clientSigner(ctx context.Context, store *pki.Store) (int, error) {
 	if len(s.Known(store, s.Now()).Live("client")) < 2 {
 		return 0, nil

@@ -18,8 +18,8 @@ import (
 	"github.com/clusterup/clusterup/units"
 )
 
-// known puts what nobody can know beforehand from a look into what was simulated of a stage. All else has to be
-// foreseen.
+// known is the simulated snapshot, with facts from the look that no model can foresee, such as process IDs. All other
+// facts have to be foreseen.
 func known(w etcd.Want, simulated, look facts.Snapshot, stage plan.Stage) facts.Snapshot {
 	simulated.Taken = look.Taken // a stage takes its time
 	simulated.Hosts = maps.Clone(simulated.Hosts)
@@ -35,7 +35,7 @@ func known(w etcd.Want, simulated, look facts.Snapshot, stage plan.Stage) facts.
 	}
 	for name, host := range simulated.Hosts {
 		seen := look.Hosts[name]
-		if host.Dark() || seen.Dark() { // it falls silent, or is back
+		if host.Dark() || seen.Dark() { // it has gone dark, or is back
 			simulated.Hosts[name] = seen
 			continue
 		}
@@ -59,7 +59,7 @@ func known(w etcd.Want, simulated, look facts.Snapshot, stage plan.Stage) facts.
 		if host.V2Store != nil && seen.V2Store != nil && !flushed[name] {
 			host.V2Store = seen.V2Store // a member takes a raft snapshot when clients have written enough
 		}
-		host.Files = bornWhen(host.Files, seen.Files, etcd.ConfigDir(w.Cluster)) // it is the clock of then
+		host.Files = bornWhen(host.Files, seen.Files, etcd.ConfigDir(w.Cluster)) // it holds the time
 		simulated.Hosts[name] = host
 	}
 	return simulated
@@ -138,7 +138,7 @@ func (c *comparing) looked(seen facts.Snapshot) error {
 	if err != nil || stage == nil {
 		return fmt.Errorf("compare: there is no stage any more where %q was: %w", done, err)
 	}
-	if elected(before, seen, *stage) { // which no model foresees, and the rest of the plan goes by who leads
+	if elected(before, seen, *stage) { // no model foresees it, and the plan depends on the leader
 		return c.write(comparison{Stage: done, Elected: true})
 	}
 	simulated := known(c.want, etcd.Simulate(c.want, before, *stage), seen, *stage)
@@ -157,7 +157,7 @@ func (c *comparing) write(result comparison) error {
 	return appendLine(c.file, string(line))
 }
 
-// elected says whether the members have had an election that the stage was no reason for.
+// elected says whether the members have had an election that the stage did not cause.
 func elected(before, seen facts.Snapshot, stage plan.Stage) bool {
 	was, is := latestTerm(before), latestTerm(seen)
 	disturbs := slices.ContainsFunc(stage.Steps,
@@ -165,7 +165,7 @@ func elected(before, seen facts.Snapshot, stage plan.Stage) bool {
 	return was > 0 && is > was && (!disturbs || is > was+1)
 }
 
-// latestTerm is the latest that a member knows; 0: none tells.
+// latestTerm is the highest raft term that a member tells; 0: none tells one.
 func latestTerm(s facts.Snapshot) uint64 {
 	var latest uint64
 	for _, host := range s.Hosts {

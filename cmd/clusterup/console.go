@@ -10,10 +10,10 @@ import (
 	"github.com/clusterup/clusterup/view"
 )
 
-// console is the terminal of a run, and how that was called.
+// console is the terminal of a run, and what is kept of its command line.
 type console struct {
 	*view.Console
-	base context.Context // of the whole run, for questions that are asked from where none is passed
+	base context.Context // of the whole run, for questions from callbacks that are given none
 	told string          // the flags that the journal tells of
 }
 

@@ -50,7 +50,7 @@ func echoes(t *testing.T, file *os.File) bool {
 	return state.Lflag&unix.ECHO != 0
 }
 
-// asked acts once the terminal shows no more what is typed, and is what the question was answered with.
+// asked calls act once the terminal no longer shows what is typed, and returns the answer to the question.
 func asked(t *testing.T, person *os.File, act func(), question func() (string, error)) (string, error) {
 	t.Helper()
 	type answer struct {

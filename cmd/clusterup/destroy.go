@@ -84,7 +84,7 @@ func (s *session) destroy(ctx context.Context, confirm string, purge bool) error
 	return err
 }
 
-// left is nil where every host could be looked at.
+// left is a *view.LeftError for the hosts that could not be looked at; nil: there are none.
 func (s *session) left(seen facts.Snapshot) error {
 	refused := &plan.Refused{}
 	for _, m := range s.Cluster.Members {

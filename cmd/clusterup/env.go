@@ -65,8 +65,8 @@ func (s *session) env(name, dir string) error {
 	return nil
 }
 
-// refusedNote says of a certificate that was issued from this operator directory when members refuse it. Elsewhere
-// nothing is known of it.
+// refusedNote says if members refuse a certificate that was issued from this operator directory. Of other certificates
+// nothing is known.
 func (s *session) refusedNote(name, file string) {
 	store, err := s.OpenStore()
 	if err != nil {

@@ -62,7 +62,7 @@ func (s *session) etcdctl(ctx context.Context, member string, args []string) err
 	if err != nil {
 		return fmt.Errorf("run etcdctl: %w", err)
 	}
-	defer func() { _ = os.RemoveAll(dir) }() // nothing in it outlives the hour
+	defer func() { _ = os.RemoveAll(dir) }() // the key expires with its certificate in an hour
 	program := filepath.Join(dir, "etcdctl")
 	if err := s.Unpack(ctx, "etcdctl", program); err != nil {
 		return err
@@ -76,7 +76,7 @@ func (s *session) etcdctl(ctx context.Context, member string, args []string) err
 		return err
 	}
 	defer stop()
-	if slices.Contains(args, "endpoint") { // which tells of addresses on this machine
+	if slices.Contains(args, "endpoint") { // its output has addresses of this machine
 		var places []string
 		for i, m := range members {
 			places = append(places, m.Name+" "+endpoints[i])
@@ -135,7 +135,7 @@ func (s *session) forward(ctx context.Context, l net.Listener, target string, co
 			return // closed: etcdctl has ended
 		}
 		connections.Go(func() {
-			defer func() { _ = local.Close() }() // the copies have told what there was to tell
+			defer func() { _ = local.Close() }() // a second Close is no failure
 			remote, err := s.Etcd.Dial(ctx, target)
 			if err != nil {
 				if ctx.Err() == nil { // else etcdctl has ended, and wants no connection any more

@@ -50,8 +50,8 @@ func forOne(args []string) bool {
 	return at >= 0 && slices.Contains(args[at:], "save")
 }
 
-// best is the one of several members to copy data from: it has caught up, and the leader has enough to do. The first
-// where none answers.
+// best is the index of the member to copy data from: one that has caught up, and rather a follower, since the leader
+// has enough to do. It is 0 if none answers.
 func best(statuses []*facts.Status) int {
 	most := uint64(0)
 	for _, status := range statuses {
@@ -78,7 +78,8 @@ func best(statuses []*facts.Status) int {
 	return found
 }
 
-// caughtUp is how many entries a member may lack that is copied from: those that come in from one question to the next.
+// caughtUp is how many raft entries a member may lack and still count as caught up, since members are asked at slightly
+// different moments.
 const caughtUp = 100
 
 func memberNames(members []inventory.Member) []string {

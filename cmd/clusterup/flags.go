@@ -119,8 +119,8 @@ var toldFlags = []string{
 	"abort", "accept", "client", "end-connections", "hold-last", "pause-after", "peer", "purge", "to",
 }
 
-// given looks at the flags that were given: one without a value is a mistake, such as a variable of a shell that is not
-// set, and would be taken for one that was not given.
+// given checks the flags that were given, and notes those that the journal tells of. A string flag with an empty value
+// is a mistake: it most often comes from an unset shell variable, and would count as not given.
 func (c *console) given(flags *pflag.FlagSet) (err error) {
 	flags.Visit(func(f *pflag.Flag) {
 		kind, value := f.Value.Type(), f.Value.String()

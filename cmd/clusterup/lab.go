@@ -155,7 +155,7 @@ func (c *console) showLab(ctx context.Context, l *lab.Lab) error {
 	return nil
 }
 
-// lineWriter makes progress of whole lines.
+// lineWriter shows each line that is written to it as progress. Lines must come whole.
 type lineWriter struct{ console *console }
 
 func (w lineWriter) Write(p []byte) (int, error) {

@@ -11,10 +11,10 @@ import (
 	"github.com/clusterup/clusterup/view"
 )
 
-// stdin is what stands for it where a file is named.
+// stdin is the file name that means standard input.
 const stdin = "-"
 
-// passwordSource is an error when there will be nowhere to have a password from.
+// passwordSource says, before anything is done, why no password can be had; nil: one can.
 func (c *console) passwordSource(file string) error {
 	switch {
 	case file == "" && !c.Terminal():
@@ -27,8 +27,8 @@ func (c *console) passwordSource(file string) error {
 	return nil
 }
 
-// newPassword is one that a file is to be encrypted with: the first line of a file, or, where none is named, what was
-// typed twice.
+// newPassword is the password to encrypt a file with: the first line of the password file, or, if none is named, what
+// is typed twice.
 func (c *console) newPassword(ctx context.Context, file, of string) (password string, err error) {
 	if file == "" {
 		password, err = c.typedTwice(ctx, of)
@@ -59,7 +59,7 @@ func (c *console) typedTwice(ctx context.Context, of string) (string, error) {
 	return string(first), nil
 }
 
-// firstLine reads a file that is to be its owner's alone. What is in it is in no error.
+// firstLine reads a file that only its owner may read. No error shows its content.
 func (c *console) firstLine(file string) (string, error) {
 	in := c.In
 	if file != stdin {
@@ -78,6 +78,6 @@ func (c *console) firstLine(file string) (string, error) {
 		in = f
 	}
 	lines := bufio.NewScanner(in)
-	lines.Scan() // of nothing it is the empty password, which is none
+	lines.Scan() // an empty file gives an empty password, which is refused later
 	return lines.Text(), lines.Err()
 }

@@ -34,7 +34,7 @@ func newPlan(c *console) *cobra.Command {
 						return err
 					}
 				}
-				if err != nil { // which comes before changes that are pending
+				if err != nil { // its exit code comes before that of pending changes
 					return err
 				}
 				if exitCode && !p.Empty() {

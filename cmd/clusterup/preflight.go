@@ -46,8 +46,8 @@ func (s *session) showPreflight(ctx context.Context, quick bool) error {
 	return s.console.ShowPreflight(s.Cluster.Name, len(s.Cluster.Members), findings)
 }
 
-// preflight runs, before a bootstrap, what can end in a refusal; the error is then unfit around a
-// *plan.Refused. Once a member has begun to live there is nothing to probe, and it does nothing.
+// preflight runs the probes that can end in a refusal before a bootstrap; its error is then a view.Unfit around a
+// *plan.Refused. Once a member has begun to live it does nothing: there is nothing left to probe.
 func (s *session) preflight(ctx context.Context, seen facts.Snapshot) error {
 	if !etcd.Fresh(s.WithAnyRelease(s.wanted(), seen), seen) {
 		return nil
@@ -62,7 +62,7 @@ func (s *session) preflight(ctx context.Context, seen facts.Snapshot) error {
 	return nil
 }
 
-// probe probes what could be looked at, and says what is to be thought of it.
+// probe probes the hosts that could be looked at, and gives the findings.
 func (s *session) probe(ctx context.Context, seen facts.Snapshot, quick bool) ([]preflight.Finding, error) {
 	nonce, err := randomHex(16)
 	if err != nil {

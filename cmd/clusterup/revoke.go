@@ -47,7 +47,7 @@ func endFlag(cmd *cobra.Command, end *bool) {
 		"restart the members afterwards, one at a time, which ends the connections that are open")
 }
 
-// toRevoke makes the revocation what is wanted.
+// toRevoke adds the revocation to what is wanted.
 func (s *session) toRevoke(nameOrSerial string, end bool) error {
 	store, err := s.OpenStore()
 	if err != nil {

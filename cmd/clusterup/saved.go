@@ -25,8 +25,8 @@ func (s *session) savePlan(path string, p plan.Plan, seen facts.Snapshot) error 
 	return nil
 }
 
-// savedFlags are those that a plan was made with, and the values of its variables, given again; how to wait and to
-// speak is this run's own. What was saved has been agreed to.
+// savedFlags are the flags that a saved plan was made with, and the values of --var of this run, which must be the
+// same. Flags about waiting and output are this run's own. A saved plan has been agreed to, so it counts as --yes.
 func savedFlags(p *operator.SavedPlan, now clusterFlags) (clusterFlags, error) {
 	vars, err := now.variables()
 	if err != nil {

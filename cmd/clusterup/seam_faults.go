@@ -53,7 +53,7 @@ func seam() func(point string) error {
 	}
 }
 
-// apart has a piece end where the fault is to come, whichever time it is that the point is passed.
+// apart ends a piece at the point of the fault, each time that the point is passed.
 func apart() func(point string) bool {
 	_, target, _ := strings.Cut(os.Getenv("CLUSTERUP_FAULT"), " ")
 	target, _, _ = strings.Cut(target, "@")

@@ -61,7 +61,7 @@ func (c *console) with(inventory string, flags clusterFlags, do func(*session) e
 	return do(s)
 }
 
-// looking is with for what only looks: the first signal ends it.
+// looking is with for commands that only look: the first signal ends do's context.
 func (c *console) looking(
 	cmd *cobra.Command, inventory string, flags clusterFlags, do func(*session, context.Context) error,
 ) error {

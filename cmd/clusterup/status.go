@@ -27,7 +27,7 @@ func newStatus(c *console) *cobra.Command {
 	return cmd
 }
 
-// status shows what it could see, and fails only when that was nothing at all, or not all.
+// status shows what could be seen. Its error says that nothing could be seen, or which hosts could not.
 func (s *session) status(ctx context.Context) error {
 	l, err := s.lookAt(ctx)
 	if err != nil {
@@ -37,8 +37,8 @@ func (s *session) status(ctx context.Context) error {
 	return s.Unreached(l.Seen)
 }
 
-// lookAt is a look for status and check. Where something was seen, what stands against planning is no error: such as a
-// mirror that does not answer.
+// lookAt is a look for status and check. If anything was seen, a failure to plan, such as a mirror that does not
+// answer, is no error but becomes Look.Unknown.
 func (s *session) lookAt(ctx context.Context) (view.Look, error) {
 	p, seen, err := s.plan(ctx)
 	var refused *plan.Refused

@@ -51,7 +51,7 @@ func newUpgrade(c *console) *cobra.Command {
 	return cmd
 }
 
-// edit is a change of an inventory file that is made once it is clear that what it asks for will be done.
+// edit is a change of an inventory file that is made once its plan was agreed to.
 type edit struct {
 	path     string
 	was, now []byte
@@ -69,7 +69,7 @@ func versionChange(path, cluster, to string) (*edit, error) {
 	return &edit{path, was, now}, nil
 }
 
-// write changes the file. One that somebody has changed meanwhile is left alone.
+// write changes the file. It is an error if somebody has changed the file meanwhile.
 func (e *edit) write() error {
 	if e == nil || bytes.Equal(e.was, e.now) {
 		return nil
@@ -87,8 +87,8 @@ func (e *edit) write() error {
 	return nil
 }
 
-// rewrite changes a file of the operator's in one step, behind a symlink if it is one. Its mode stays, and its owner as
-// far as whoever runs this may give files away.
+// rewrite replaces a file of the operator's in one step; of a symlink, the file behind it. The mode stays, and so does
+// the owner if this process may give files away.
 func rewrite(path string, data []byte) error {
 	path, err := filepath.EvalSymlinks(path)
 	if err != nil {

@@ -79,7 +79,7 @@ func newFmt(c *console) *cobra.Command {
 	return cmd
 }
 
-// format says whether a file's layout differs from the canonical one, and changes it unless it is only to be checked.
+// format says whether a file's layout differs from the canonical one, and changes it unless check is set.
 func (c *console) format(path string, check bool) (bool, error) {
 	src, err := os.ReadFile(path)
 	if err != nil {
