@@ -17,8 +17,8 @@ import (
 	"github.com/clusterup/clusterup/remote"
 )
 
-// BenchmarkDistance takes the control machine away from the hosts: how long that makes what is done, and how much of
-// a link with 100 Mbit/s the upload of a release fills.
+// BenchmarkDistance takes the control machine away from the hosts. It measures how long operations take then, and how
+// much of a link with 100 Mbit/s the upload of a release fills.
 func BenchmarkDistance(b *testing.B) {
 	const members, link = 3, 100e6
 	g := newGround(b, members, false)

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// add takes a run into the series. That which warmed caches counts for memory alone.
+// add takes a run into the series. A run that warmed caches counts for memory alone.
 func (s *series) add(run sample, warm bool) {
 	if warm {
 		s.Memory = run.memory

@@ -130,7 +130,7 @@ func savedDark(t *testing.T, s *site, inv inventory, file string) {
 	s.inSync(t, file, inv)
 }
 
-// twoDark leaves a cluster without a majority of its hosts as it is. What needs no host goes on.
+// twoDark leaves a cluster without a majority of its hosts as it is. Steps that need no host go on.
 func twoDark(t *testing.T, s *site, inv inventory, file string) {
 	dark := []string{"etcd-2", "etcd-3"}
 	web := s.credentials(t, "web", file)

@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// offNetwork is a firewall that takes a host off the network, but for itself. Who knocks is told at once, so that no
-// test waits for it.
+// offNetwork is a firewall that takes a host off the network, but for itself. It rejects connections, so that no test
+// waits for one.
 const offNetwork = `nft -f - <<'EOF'
 table inet cutoff {
   chain incoming {

@@ -34,8 +34,8 @@ systemctl daemon-reload
 
 const noDropIn = "rm -rf /etc/systemd/system/etcd-prod.service.d /etc/default/x; systemctl daemon-reload"
 
-// nextStart proves that no member restarts into what somebody has put beside its unit file, that all that would is
-// named before anything moves, and that what the manager's environment holds never reaches a member.
+// nextStart proves that no member restarts into a drop-in that somebody has put beside its unit file, that each such
+// drop-in is named before anything is done, and that the manager's environment never reaches a member.
 func nextStart(t *testing.T, s *site, file string, inv inventory) {
 	before := s.pids(t, inv.Cluster)
 	roll := inv

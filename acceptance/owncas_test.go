@@ -138,7 +138,7 @@ func company(t *testing.T, name string, odd func(*x509.Certificate)) string {
 }
 
 // takenOver gives up the CAs of the company: they cannot make their successors, the members go over to others, and
-// until they have, nothing can be asked of them without the key of old.
+// until they have, nothing can be asked of them without the old key.
 func takenOver(t *testing.T, s *site, inv inventory, own, file string) {
 	s.run(t, "rotate", "ca", "--yes", file).exits(t, 13).says(t, "[given-ca]", "peer CA 1 was not made by clusterup",
 		"get the next one from whoever runs it")

@@ -11,8 +11,8 @@ import (
 )
 
 // pictureScript prints, a line each and with tabs between: the head of every first WAL file, birth markers, keys,
-// secrets in the journal, and every file in the places where clusterup writes. What etcd keeps within member/wal and
-// member/snap is its own affair. No command line of it looks like a key itself.
+// secrets in the journal, and every file in the places where clusterup writes. Other files within member/wal and
+// member/snap are etcd's own affair. No command line of it looks like a key itself.
 const pictureScript = `
 cd /
 for f in $(find /var/lib/etcd* -path '*/wal/0000000000000000-0000000000000000.wal' 2>/dev/null); do

@@ -285,8 +285,8 @@ func p50(t *testing.T, f finding) float64 {
 	return ms
 }
 
-// traceScript lists what a preflight could leave: files, units, listeners, processes. What logins and logs leave is not
-// among it.
+// traceScript lists what a preflight could leave: files, units, listeners, processes. It leaves out traces of logins,
+// and logs.
 const traceScript = `
 find / -xdev \( -path /proc -o -path /sys -o -path /var/log -o -path /run \) -prune -o -printf '%p %y %m %u\n'
 find /run -xdev \( -path /run/systemd -o -path /run/user -o -path /run/udev -o -path /run/sudo -o -path /run/log -o -path /run/dbus \) -prune -o -printf '%p %y %m %u\n'

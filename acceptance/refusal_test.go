@@ -52,7 +52,7 @@ func TestRefusals(t *testing.T) {
 	})
 }
 
-// refused says that a plan and an apply are refused alike, and that neither writes anything.
+// refused checks that a plan and an apply are refused alike, and that neither writes anything.
 func refused(t *testing.T, s *site, file string, code int, texts ...string) {
 	t.Helper()
 	s.untouched(t, "prod", func() {

@@ -17,8 +17,8 @@ printf 'ExecStartPre=-+/usr/bin/nsenter -t 1 -m /usr/local/lib/hang\n' >>/etc/sy
 systemctl daemon-reload
 `
 
-// TestRestartOfDeaf proves that what a process takes to end is not taken for a start that takes too long, and is named
-// when a start does take too long after it.
+// TestRestartOfDeaf proves that the time which a process takes to end does not count as a slow start, and is named when
+// a start does take too long after it.
 func TestRestartOfDeaf(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, "restart-deaf", hosts(3)...)

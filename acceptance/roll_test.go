@@ -91,7 +91,7 @@ func (r rolling) guaranteed(t *testing.T) {
 	}
 }
 
-// What the faults befall.
+// The operations that faults befall.
 const (
 	flagRoll    = "flag change of 3 members, under load"
 	upgradeRoll = "upgrade of 3 members, under load"

@@ -69,7 +69,7 @@ func (w *keyWatcher) end(t *testing.T) int {
 	return len(w.seen)
 }
 
-// secretly watches over all keys, those of old, and those that are made meanwhile, until it is ended: law 7 in a
+// secretly watches over all keys, the old ones, and those that are made meanwhile, until it is ended: law 7 in a
 // rotation.
 func secretly(t *testing.T, s *site) (end func()) {
 	t.Helper()

@@ -51,7 +51,7 @@ func revoking(t *testing.T, s *site, inv inventory, file string) {
 	s.inSync(t, file, inv)
 }
 
-// aborting takes a rotation back that has come as far as it can without a way of no return.
+// aborting takes a rotation back from the last point at which that is possible.
 func aborting(t *testing.T, s *site, inv inventory, file string) {
 	was, bundles := s.inUse(t, inv.Cluster), s.bundles(t, inv)
 	s.ok(t, "rotate", "ca", "--pause-after=leaves", "--yes", file).says(t, "waits: it is paused after its phase leaves")

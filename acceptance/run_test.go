@@ -19,8 +19,7 @@ type result struct {
 	code           int
 }
 
-// run runs clusterup in the lab's network, without a terminal, until it ends. What it said is shown when the test
-// fails.
+// run runs clusterup in the lab's network, without a terminal, until it ends. Its output is shown when the test fails.
 func (s *site) run(t *testing.T, args ...string) result {
 	t.Helper()
 	return s.start(t, args...).wait(t)

@@ -119,7 +119,7 @@ func (h tampering) undergo(t *testing.T, s *site, file string, inv inventory, ro
 	}
 }
 
-// digests are those of the certificates that a new handshake with each port gets, by host and role. What lies on the
+// digests are those of the certificates that a new handshake with each port gets, by host and role. The files on the
 // hosts must be the same.
 func (s *site) digests(t *testing.T, inv inventory) map[string]string {
 	t.Helper()

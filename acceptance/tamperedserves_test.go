@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// stubborn is a member that goes on to serve the certificates of old, whatever lies on its host: in its mount
-// namespace, which systemd has made for it alone, they lie on top of the new ones. Only a handshake can tell.
+// stubborn is a member that goes on to serve its old certificates, whatever lies on its host: in its mount namespace,
+// which systemd has made for it alone, they lie on top of the new ones. Only a handshake can tell.
 func stubborn(t *testing.T, s *site, file string, inv inventory) {
 	before, pids := s.digests(t, inv), s.pids(t, inv.Cluster)
 	s.on(t, "etcd-2",

@@ -62,7 +62,7 @@ func TestTLSOnFive(t *testing.T) {
 	s.ok(t, "apply", "--yes", s.write(t, "prod.hcl", inv))
 	t.Run("peers", func(t *testing.T) {
 		r := peersRoll
-		r.who = nobody // who watches keeps each of ten restarts waiting
+		r.who = nobody // a watcher keeps each of ten restarts waiting
 		r.undergo(t, s, &inv)
 		s.peersSecure(t, inv)
 	})

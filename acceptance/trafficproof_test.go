@@ -10,7 +10,7 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 )
 
-// What watches over the clients notices what it is there for.
+// An observer notices a change that is missing, comes twice, or comes out of order.
 func TestTrafficNotices(t *testing.T) {
 	type change struct {
 		revision int64

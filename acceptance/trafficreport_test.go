@@ -76,9 +76,9 @@ func judge(w write, n int, last int64, kept *mvccpb.KeyValue) string {
 	return ""
 }
 
-// count finds changes of the leader, and gaps until the writers were to stop. What is proposed while the leader
-// changes, raft drops: such a write fails at once, or when its client has waited long enough, and etcd's client does
-// not try a put again.
+// count finds changes of the leader, and gaps until the writers were to stop. Raft drops a proposal that comes while
+// the leader changes: such a write fails at once, or when its client has waited long enough, and etcd's client does not
+// try a put again.
 func (r *report) count(began, stopped time.Time, acked, failed []write) {
 	if len(acked) == 0 {
 		r.wrong, r.failed = append(r.wrong, "no write was acknowledged"), len(failed)

@@ -106,7 +106,7 @@ func holdLast(t *testing.T, s *site, inv inventory) {
 	s.inSync(t, file, next)
 }
 
-// What is wrong with an etcd of brokenProgram.
+// The ways in which an etcd of brokenProgram fails.
 const (
 	saysWhy     = "says why"
 	hangs       = "hangs"

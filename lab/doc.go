@@ -1,6 +1,6 @@
 // Package lab makes throwaway hosts on one Linux machine: containers with a real systemd as PID 1, a real sshd, their
-// own address, and a root file system that is Debian's. It is for trying clusterup and for its acceptance tests, so no
-// other package may need it, and it imports none of ours.
+// own address, and a root file system that is Debian's. It is for trying clusterup and for its acceptance tests, so
+// only these and the command lab may need it. Of our packages it imports durable alone.
 //
 // A lab owns, and takes away again: the network namespace cu-NAME with one bridge and no uplink; the cgroups
 // clusterup-lab/NAME; the processes in them; the mounts and directories of its hosts; one state file. It kills no

@@ -37,13 +37,13 @@ func (l *Lab) ExecInput(ctx context.Context, host, stdin string, argv ...string)
 	return out, nil
 }
 
-// Leader is the machine's number of a host's PID 1. A host that is down is an error.
+// Leader is the process ID that a host's PID 1 has on this machine. A host that is down is an error.
 func (l *Lab) Leader(host string) (int, error) {
 	_, _, pid, err := l.running(host)
 	return pid, err
 }
 
-// running finds a host that is up, and the machine's number of its PID 1.
+// running finds a host that is up, and the process ID that its PID 1 has on this machine.
 func (l *Lab) running(host string) (s site, c slot, pid int, err error) {
 	if s, err = l.site(host); err == nil {
 		c, err = s.slot()

@@ -9,8 +9,8 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// PowerCut kills every process of a host at once. What was written but not
-// synced survives all the same: hosts share the machine's page cache.
+// PowerCut kills every process of a host at once. Writes that were not synced survive all the same: hosts share the
+// machine's page cache.
 func (l *Lab) PowerCut(ctx context.Context, host string) error {
 	s, err := l.site(host)
 	if err != nil {

@@ -44,8 +44,8 @@ func (s site) ready(ctx context.Context, c slot, alive func() error) error {
 	return s.started(ctx, pid, alive)
 }
 
-// started waits until systemd has nothing left to start that came with the image. What was put on the host since may
-// take for ever: a member of etcd is not started before it has found a quorum.
+// started waits until systemd has nothing left to start that came with the image. Units that were put on the host since
+// may take for ever: a member of etcd has not started before it finds a quorum.
 func (s site) started(ctx context.Context, pid int, alive func() error) error {
 	last := ""
 	err := until(ctx, 50*time.Millisecond, "systemd to have started all", func() (bool, error) {

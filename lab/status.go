@@ -11,7 +11,7 @@ import (
 type HostStatus struct {
 	Host
 	Up     bool     `json:"up"`
-	Leader int      `json:"leader,omitempty"` // the machine's number of its PID 1; 0 when down
+	Leader int      `json:"leader,omitempty"` // the process ID of its PID 1 on this machine; 0 when down
 	System string   `json:"system,omitempty"` // what systemctl is-system-running says; "" when down
 	Failed []string `json:"failed,omitempty"` // units that make the system "degraded"
 }

@@ -8,8 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// What is done in another namespace is never done on the main thread: a thread that has been in a mount namespace is
-// thrown away, and the main one would stay there, with all that /proc/self says.
+// Work in another namespace is never done on the main thread: a thread that has been in a mount namespace is thrown
+// away, and the main one would stay there, with all that /proc/self says.
 func TestNamespacesKeepOffTheMainThread(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("entering a namespace needs root")

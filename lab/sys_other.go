@@ -6,7 +6,7 @@ import (
 	"errors"
 )
 
-// Off Linux the package builds, so that clusterup does; Preflight stops every way to these.
+// Off Linux the package only builds, so that clusterup does. Preflight keeps every call from getting here.
 var errLinux = errors.New("a lab needs Linux")
 
 func mountOverlay(_, _, _, _ string) error { return errLinux }

@@ -29,9 +29,8 @@ type Options struct {
 
 var userName = regexp.MustCompile(`^[a-z][a-z0-9-]{0,30}$`)
 
-// Up makes the lab as wanted, and returns when systemd and sshd of every host are ready. What is up already stays as it
-// is, hosts that are down boot, and hosts that the lab has beyond those wanted stay. The first Up with a suite
-// downloads it.
+// Up makes the lab as wanted, and returns when systemd and sshd of every host are ready. Hosts that are up stay as they
+// are, hosts that are down boot, and hosts beyond those wanted stay. The first Up with a suite downloads it.
 func Up(ctx context.Context, o Options) (*Lab, error) {
 	if err := Preflight(); err != nil {
 		return nil, err

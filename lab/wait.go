@@ -36,7 +36,7 @@ func until(ctx context.Context, every time.Duration, what string, cond func() (b
 // lockTime is longer than anybody holds a lock; making a base image takes longest.
 const lockTime = 15 * time.Minute
 
-// lock waits for the exclusive lock on a file, which whoever holds it may delete.
+// lock waits for the exclusive lock on a file. Its holder may delete the file.
 func lock(ctx context.Context, path string) (durable.Held, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return durable.Held{}, err

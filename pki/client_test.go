@@ -108,7 +108,7 @@ func TestClientNames(t *testing.T) {
 	}
 }
 
-// What cannot be recorded cannot be revoked later, so it is not handed out.
+// A certificate that cannot be recorded could not be revoked later, so it is not handed out.
 func TestClientThatCannotBeRecorded(t *testing.T) {
 	s := newStore(t, Spec{})
 	write(t, filepath.Join(s.dir, "clients"), "")

@@ -127,7 +127,7 @@ func TestExternal(t *testing.T) {
 	}
 }
 
-// Who gives up a rotation away from a server has that sign again, though it has no certificate to know its CA by.
+// After a rotation away from a server was given up, the server signs again, even if no certificate says which CA it is.
 func TestExternalAgain(t *testing.T) {
 	server := serve(t, newCompany(t, "theirs", nil, ""))
 	g := Given{External: &server.External}

@@ -32,8 +32,8 @@ func (a *authority) tryCopy(o Options, now time.Time, rand io.Reader) error {
 	return copied.try(o, now, rand)
 }
 
-// Unfit says why the CA that is given for a role cannot be taken over, or should not have been; "" when it can be,
-// and when none is given or only a server knows it. Its key signs nothing for that: see [Store.Try].
+// Unfit says why the CA that is given for a role cannot be taken over, or should not have been; "" when it can be, when
+// none is given, and when only a server knows its certificate. Its key signs nothing for that; [Store.Try] has it sign.
 func (s *Store) Unfit(role Role, now time.Time, rand io.Reader) string {
 	g, ok := s.given[role]
 	switch {
@@ -44,13 +44,13 @@ func (s *Store) Unfit(role Role, now time.Time, rand io.Reader) string {
 	}
 	err := error(nil)
 	if a, is := s.takenOver(role); is {
-		if now.Before(a.NotAfter) { // what has ended is said elsewhere
+		if now.Before(a.NotAfter) { // that a CA has expired is said elsewhere
 			if err = a.checkDates(now); err == nil {
 				err = a.tryCopy(s.options, now, rand)
 			}
 		}
 	} else if g.cert != nil {
-		a, _ := g.authority(role, 0) // nobody is asked
+		a, _ := g.authority(role, 0) // with a certificate no server is asked
 		err = a.fit(s.options, now, rand)
 	}
 	if err != nil {

@@ -23,7 +23,8 @@ type given struct {
 	err   error // why it cannot be read; all else but Given is then zero
 }
 
-// readGiven reads what there is to read. What is wrong with a CA keeps nobody from what can be done without it.
+// readGiven reads the certificates of given CAs. A mistake in one is kept in its err, since much can be done without
+// that CA.
 func readGiven(all map[Role]Given) map[Role]given {
 	out := map[Role]given{}
 	for role, g := range all {
@@ -63,8 +64,8 @@ func (g *given) read() error {
 	return nil
 }
 
-// is says whether a CA that was taken over is the one that is given, as far as that can be told; latest is of its
-// generations the last.
+// is says whether a CA that was taken over is the one that is given, as far as that can be told; latest is the last
+// generation that was taken over.
 func (g given) is(a *authority, latest int) bool {
 	switch {
 	case g.err != nil || !a.Given:
@@ -75,8 +76,8 @@ func (g given) is(a *authority, latest int) bool {
 	return g.cert.Equal(a.cert)
 }
 
-// attachGiven lets the generations that were taken over sign, where the CA is still given. A server of which no
-// certificate was named is taken for the CA that was taken over last, unless that was given up.
+// attachGiven lets generations that were taken over sign if their CA is still given. A server without a named
+// certificate counts as the CA that was taken over last, unless that is retired.
 func (s *Store) attachGiven(cas []authority) {
 	last := map[Role]int{}
 	for _, a := range cas {
@@ -100,8 +101,8 @@ func (s *Store) attachGiven(cas []authority) {
 	}
 }
 
-// attachOld lets a CA sign that is not given any more, as long as its key is where it was: while members are taken over
-// from it to another one, that is what they trust.
+// attachOld lets a CA sign that is not given any more, as long as its key is where it was: members still trust it until
+// the rotation to the next CA has come that far.
 func (a *authority) attachOld() {
 	if _, err := os.Stat(a.KeyFile); err != nil || a.Retired {
 		return
@@ -116,9 +117,9 @@ func (a *authority) keyAt(path string) {
 	a.key = sync.OnceValues(func() (crypto.Signer, error) { return readKey(path, cert) })
 }
 
-// adopt makes a given CA the next generation: its certificates are copied, of its key only the place is. One that was
-// retired, such as when a rotation to it was given up, can be taken over again; there are then two generations with the
-// same certificate. The directory must be locked.
+// adopt makes a given CA the next generation: its certificates are copied, and the path of its key is noted. One that
+// was retired, such as when a rotation to it was given up, can be taken over again; there are then two generations with
+// the same certificate. The directory must be locked.
 func (s *Store) adopt(g given, role Role, generation int, now time.Time, rand io.Reader) error {
 	a, err := g.authority(role, generation)
 	if err != nil {
@@ -151,7 +152,7 @@ func (s *Store) adopt(g given, role Role, generation int, now time.Time, rand io
 	return durable.WriteAlone(base+certSuffix, a.PEM, 0o644)
 }
 
-// authority is the CA before it is taken over. A server is asked which it is where that is not said.
+// authority is the CA before it is taken over. If no certificate is named, the server is asked for it.
 func (g given) authority(role Role, generation int) (authority, error) {
 	if g.err != nil {
 		return authority{}, g.err
@@ -190,7 +191,8 @@ func (a *authority) loadChain(path string) error {
 	return nil
 }
 
-// under says what is above a CA: what is trusted for it, and what goes along with what it signs, follow from that.
+// under sets the chain above a CA. From that follow what is trusted for it, what goes along with each certificate that
+// it signs, and when it ends.
 func (a *authority) under(chain []*x509.Certificate) {
 	a.chain = chain
 	for _, cert := range chain {

@@ -124,7 +124,7 @@ func TestGiven(t *testing.T) {
 	}
 }
 
-// verifies checks a pair as one does who trusts only the root, and knows only what the pair shows.
+// verifies checks a pair like somebody who trusts only the root and knows only the chain that comes with the pair.
 func verifies(t *testing.T, p Pair, root, upper company) {
 	t.Helper()
 	pair, err := p.TLS()
@@ -329,7 +329,7 @@ func TestGivenRefused(t *testing.T) {
 	}
 }
 
-// What is above a CA may end before it, and takes all with it.
+// A CA ends with the CAs above it, if one of these ends first.
 func TestGivenChainEndsFirst(t *testing.T) {
 	root := newCompany(t, "root", nil, "")
 	root.cert.NotAfter = today.Add(year)

@@ -13,15 +13,15 @@ import (
 	"github.com/clusterup/clusterup/durable"
 )
 
-// holdSuffix is that of the file, after the role, which says where a rotation is held.
+// holdSuffix follows the role in the name of the file that says after which phase a rotation is held.
 const holdSuffix = ".hold"
 
 // The phases of a rotation that it can be held in.
 var phases = []string{"trust", "leaves"}
 
 // Hold has a rotation of a role's CA wait at the end of a phase: "trust", when every member trusts both CAs, or
-// "leaves", when the new one has issued all certificates of members. "" lifts the hold, and so does nothing else. Only
-// the word is kept here; whoever plans the rotation reads it with [Store.Holds]. It is no error when it is so already.
+// "leaves", when the new one has issued all certificates of members. "" lifts the hold; nothing else does. Only the
+// word is kept here; whoever plans the rotation reads it with [Store.Holds]. It is no error when it is so already.
 func (s *Store) Hold(role Role, phase string) (err error) {
 	defer explain(&err, "hold rotation of the %s CA", role)
 	return s.change(func() error { return s.hold(role, phase) })

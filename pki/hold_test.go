@@ -86,7 +86,7 @@ func TestHoldRefused(t *testing.T) {
 	}
 }
 
-// What another process has decided since is not overwritten, and what depends on it is not done.
+// A decision of another process is not overwritten, and nothing is done that depends on it.
 func TestHoldAfterAnotherProcess(t *testing.T) {
 	for name, other := range map[string]func(s *Store) error{
 		"made a CA": func(s *Store) error {

@@ -131,8 +131,8 @@ func (s *Store) loadOne(role Role, generation int) (authority, error) {
 	case err != nil && !errors.Is(err, fs.ErrNotExist):
 		return authority{}, err
 	case a.Sealed:
-		// A plain key beside it was left by a Reseal that did not end; the recipients are then not said, so that another is
-		// due.
+		// A plain key beside it was left by a Reseal that did not end; the recipients then count as unknown, so that
+		// another is due.
 		if a.SealedTo, err = readSealedTo(base + recipientsSuffix); err != nil || plain != nil {
 			a.SealedTo = nil
 		}
@@ -168,8 +168,8 @@ func readKey(path string, cert *x509.Certificate) (crypto.Signer, error) {
 	return key, nil
 }
 
-// readPrivate reads a file with a private key. Like ssh it takes none that others may read: what it opens would be
-// theirs too. Modes of what is no file, such as a pipe of a shell, say nothing.
+// readPrivate reads a file with a private key. Like ssh it refuses one that others may read: whatever that key opens
+// would be theirs too. The mode of a pipe, such as <(…) in a shell, does not count.
 func readPrivate(path string) ([]byte, error) {
 	f, err := os.Open(path)
 	if err != nil {

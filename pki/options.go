@@ -28,8 +28,8 @@ type Unlock struct {
 	// and those of a kind that age cannot use, are passed over. Keys that only an SSH agent holds cannot be used with age.
 	IdentityFiles []string
 
-	// Passphrase asks for that of an encrypted SSH key, only when a sealed key is for it. nil: such keys are passed over.
-	// It is asked once for each [Store]; who opens several keeps the answer.
+	// Passphrase asks for the passphrase of an encrypted SSH key, only when a sealed key is for it. Nil: such keys are
+	// passed over. It is asked once for each [Store], and at most three times while the answer is wrong.
 	Passphrase func(file string) ([]byte, error)
 }
 
@@ -47,8 +47,8 @@ type Given struct {
 // External is a cfssl server with authentication (authsign). Only requests go there, no keys.
 type External struct {
 	URL     string // https://…; http is for tests on this machine
-	AuthKey []byte // what the server's auth key is in bytes; never logged
+	AuthKey []byte // the server's auth key, decoded (see [ParseAuthKey]); never logged
 	Label   string // which CA of the server; "": its default
 	Profile string // which profile of it; "": its default
-	CAFile  string // PEM of what the server's own certificate is checked with; "": the system's
+	CAFile  string // path of the CAs in PEM that the server's own certificate is checked with; "": the system's
 }

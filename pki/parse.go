@@ -54,7 +54,7 @@ func parseCert(data []byte) (*x509.Certificate, error) {
 	return certs[0], nil
 }
 
-// checkEncoding says what a file is that is not text.
+// checkEncoding says what a file is if it is not text; nil: it is text, or empty.
 func checkEncoding(data []byte) error {
 	switch {
 	case bytes.HasPrefix(data, []byte{0xff, 0xfe}), bytes.HasPrefix(data, []byte{0xfe, 0xff}):
@@ -123,7 +123,7 @@ func checkSigner(cert, by *x509.Certificate) error {
 	return nil
 }
 
-// selfSigned says whether a certificate is a root. How a root is signed matters to nobody: it may be with SHA-1,
+// selfSigned says whether a certificate is a root. The signature of a root proves nothing, so it may be one with SHA-1,
 // which cannot be checked.
 func selfSigned(cert *x509.Certificate) bool {
 	if !bytes.Equal(cert.RawIssuer, cert.RawSubject) {

@@ -12,9 +12,8 @@ const nextSuffix = ".next"
 
 // Reseal encrypts all keys here to these recipients, and to nobody else; without any it writes them plain. Keys that
 // are sealed now are opened with unlock. All keys are written anew before the first takes its place, so that an error
-// changes nothing, and after a kill every key is still there; it is then run again. What old recipients have copied
-// they can still open: when one of them is not to be trusted any more, make new CAs. Keys of [Given] CAs are left
-// alone.
+// changes nothing, and after a kill every key is still there; it is then run again. Old recipients can still open the
+// copies that they have: if one of them is no longer trusted, make new CAs. Keys of [Given] CAs are left alone.
 func (s *Store) Reseal(recipients []string, unlock Unlock) (err error) {
 	defer explain(&err, "reseal CA keys")
 	to, err := parseRecipients(recipients)
@@ -75,8 +74,8 @@ func (s *Store) reseal(to []recipient, unlock *unlocker) (err error) {
 	return nil
 }
 
-// swap puts the new key in its place before the old one goes, if that has another name. Until it has ended nothing says
-// who the key is sealed to, so that it is known to be due again.
+// swap puts the new key in its place before it removes the old one, if that has another name. Until it has ended, no
+// file names the recipients, so that after a kill another Reseal is known to be due.
 func (s *Store) swap(base string, files []keyFile) error {
 	s.reached("forget the recipients")
 	if err := durable.Remove(base + recipientsSuffix); err != nil {

@@ -6,10 +6,10 @@ import (
 	"github.com/clusterup/clusterup/durable"
 )
 
-// Retire has a CA sign no more, and says that nothing is to trust it any more. Nothing is deleted, not even its key,
-// and who was told to trust it still does. Of the old CA it ends a rotation, of the new one it gives a rotation up:
-// then the old one is the newest again. The last CA of a role that can sign is not retired. It is no error when it is
-// retired already.
+// Retire marks a CA: it signs no more, and nothing is to trust it any more. Nothing is deleted, not even its key, and
+// members that trust it still do. To retire the old CA ends a rotation; to retire the new one gives the rotation up,
+// and the old one is the newest again. The last CA of a role that can sign is not retired: that fails with [ErrNoCA].
+// It is no error when the CA is retired already.
 func (s *Store) Retire(role Role, generation int) (err error) {
 	defer explain(&err, "retire %s CA %d", role, generation)
 	return s.change(func() error { return s.retire(role, generation) })

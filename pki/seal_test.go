@@ -364,7 +364,7 @@ func TestPlainBesideSealed(t *testing.T) {
 	}
 }
 
-// What a killed Create left must not be taken for the key of the CA that is made then, nor stay.
+// A key that a killed Create left must not be taken for that of the next CA, and must not stay.
 func TestCreateOverKeysOfTheOtherKind(t *testing.T) {
 	ops := ageOperator(t)
 	for file, o := range map[string]Options{"peer-1.key.age": {}, "peer-1.key": {SealTo: []string{ops.recipient}}} {

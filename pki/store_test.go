@@ -196,7 +196,7 @@ func TestCreateInAReadOnlyPlaceChangesNothing(t *testing.T) {
 	}
 }
 
-// Whoever comes second, at the same time or after, must not make a second CA that nobody asked for.
+// A second caller, at the same time or later, must not make a second CA that nobody asked for.
 func TestOnlyOneCreates(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "ca")
 	stores := make([]*Store, 8)

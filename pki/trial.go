@@ -24,7 +24,7 @@ import (
 // verified as etcd does it, with what is to be trusted for this CA alone. Without its key, a copy of it is tried,
 // which has all its fields and a key of its own.
 
-// unfitError is [ErrUnfit] without a word about it.
+// unfitError counts as [ErrUnfit]; its text is the cause alone.
 type unfitError struct{ error }
 
 func (e unfitError) Is(target error) bool { return target == ErrUnfit }

@@ -110,8 +110,8 @@ var rsaKeys = sync.OnceValue(func() []*rsa.PrivateKey {
 	return keys
 })
 
-// CAs as others make them: what members could do nothing with is refused beforehand, with the field that is wrong;
-// all others can be had, and what they sign is accepted.
+// CAs as others make them: those of no use to members are refused beforehand, with the field that is wrong; all others
+// are taken over, and what they sign is accepted.
 func TestOddCAs(t *testing.T) {
 	root := (&firm{t: t}).under("root", nil)
 	all := slices.Concat(oddUsages(root), oddConstraints(root), oddKeys(root), oddFiles(root))
@@ -185,7 +185,7 @@ func TestDSA(t *testing.T) {
 	}
 }
 
-// What cannot be read keeps nobody from what needs no CA, and an older one goes on signing.
+// A CA that cannot be read stops nothing that needs no CA, and an older one goes on signing.
 func TestUnreadable(t *testing.T) {
 	theirs := (&firm{t: t}).under("theirs", nil)
 	g := theirs.chain[0].files(t, theirs.pem())
@@ -201,7 +201,8 @@ func TestUnreadable(t *testing.T) {
 	issue(t, s, peerLeaf())
 }
 
-// From own CAs to another one, and the inventory as it was before: that is the one of before, not a third one.
+// From clusterup's own CA to another one, and back to the inventory of before: that asks for the own CA again, not for
+// a third one.
 func TestReverts(t *testing.T) {
 	theirs := newCompany(t, "theirs", nil, "")
 	own := newStore(t, Spec{}).dir

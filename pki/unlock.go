@@ -35,7 +35,7 @@ type identity struct {
 	locked *lockedKey // nil: it needs no passphrase
 }
 
-// lockedKey is what became of asking for a passphrase; age says it in text only.
+// lockedKey keeps the error of asking for a passphrase, which age passes on as text only.
 type lockedKey struct{ err error }
 
 // key opens a sealed key file, which must hold the key of that certificate.

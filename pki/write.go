@@ -59,8 +59,7 @@ func (s *Store) writeCA(a authority, signer crypto.Signer) error {
 	return durable.WriteAlone(base+certSuffix, a.PEM, 0o644)
 }
 
-// clearLeft removes what an earlier run has left of a CA, one that was killed: its key would be taken for that of the
-// next.
+// clearLeft removes what a killed run has left of a CA: its key would be taken for that of the next one.
 func clearLeft(base string) error {
 	for _, suffix := range []string{keySuffix, sealedSuffix, recipientsSuffix, chainSuffix, retiredSuffix, givenSuffix} {
 		if err := durable.Remove(base + suffix); err != nil {

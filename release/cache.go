@@ -43,7 +43,8 @@ func (c cache) get(n name, d digest) (*Archive, error) {
 	return verified(path, path, c.record(d), n, d)
 }
 
-// absent says that an error of get means: fetch it. A file in the cache with another digest is damage.
+// absent says whether an error of get means that the archive must be fetched. A file in the cache with another digest
+// is damaged, and counts as absent.
 func absent(err error) bool {
 	return errors.Is(err, fs.ErrNotExist) || errors.As(err, new(*mismatchError))
 }

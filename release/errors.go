@@ -55,8 +55,8 @@ type fetchError struct {
 	remedy string
 }
 
-// networkError is that of name lookup, connections, TLS, silence, cut transfers and servers that say to come back
-// later.
+// networkError is for failures that may pass: of name lookup, connections and TLS, silence, cut transfers, and servers
+// that say to come back later.
 func networkError(url string, err error) error {
 	return &fetchError{
 		url: url, err: err, again: true,

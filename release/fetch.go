@@ -32,8 +32,8 @@ type request struct {
 	progress func(done, total int64) // may be nil
 }
 
-// get gives a file to keep, which may fail only for reasons of this machine. It tries again where that can help, each
-// time from the start.
+// get fetches a file and hands its bytes to keep, which may fail only for reasons of this machine. It tries again where
+// that can help, each time from the start.
 func (m *mirror) get(ctx context.Context, r request, keep func(io.Reader) error) error {
 	wait := m.pace.backoff
 	for try := 1; ; try++ {
@@ -149,7 +149,7 @@ func explain(ctx, limited context.Context, r request, err error) error {
 	return networkError(where, err)
 }
 
-// arriving is a file on its way: it counts what comes, and keeps the error that is no end.
+// arriving is a file on its way: it counts what comes, and keeps an error other than io.EOF.
 type arriving struct {
 	r           io.Reader
 	done, total int64

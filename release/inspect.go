@@ -49,7 +49,7 @@ func newEntries(r io.Reader, n name, lim limits) (*entries, error) {
 }
 
 // next moves to the next program and returns its name and size; its bytes are read from e.tar. It returns io.EOF when
-// the archive ends and its checksum holds. An entry that no release has is an error, also where it would not be used.
+// the archive ends and its checksum holds. An entry that no release has is an error, even if it would not be used.
 func (e *entries) next() (program string, size int64, err error) {
 	for {
 		h, err := e.tar.Next()

@@ -9,8 +9,8 @@ import (
 // htmlPage is what mirrors, proxies and login portals give with status 200 in place of a file.
 const htmlPage = "an HTML page, as a login, a proxy or an index of files gives it"
 
-// instead says what the beginning of a file shows it to be, where that is plainly not what was asked for; empty: it
-// does not show.
+// instead says what a file is, by its beginning, if it is plainly not what was asked for, such as an HTML page; empty:
+// that does not show.
 func instead(head []byte) string {
 	text := strings.ToLower(string(bytes.TrimSpace(bytes.TrimPrefix(head[:min(len(head), 512)], []byte("\xef\xbb\xbf")))))
 	for _, mark := range []string{"<!doctype html", "<html", "<head", "<body", "<!--"} {

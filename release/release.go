@@ -126,8 +126,8 @@ func newDigest(text, source string) (digest, error) {
 	return d, nil
 }
 
-// resolveLocal verifies an archive where it lies. What it finds is kept in the cache, so that the next run need not
-// read it again.
+// resolveLocal verifies an archive where it lies. The result is kept in the cache, so that the next run need not read
+// the archive again.
 func resolveLocal(cacheDir, path string, n name, want digest) (*Archive, error) {
 	path, err := filepath.Abs(path)
 	if err != nil {

@@ -296,7 +296,7 @@ func TestPassphraseIsAskedOnce(t *testing.T) {
 	}
 }
 
-// What keeps a user out although its key was accepted is not said to be the key.
+// If a user is kept out although its key was accepted, the error does not blame the key.
 func TestKeyIsNotEnough(t *testing.T) {
 	password := func(ssh.ConnMetadata, []byte) (*ssh.Permissions, error) { return nil, errors.New("no") }
 	for name, test := range map[string]struct {

@@ -23,7 +23,7 @@ var (
 	errNoAnswer = errors.New("connection closed before the login")
 )
 
-// login is one way from nothing to an SSH client.
+// login is one attempt to get an SSH client.
 type login struct {
 	*Host
 	via *conn // to the last jump host, or nil
@@ -32,7 +32,7 @@ type login struct {
 
 	trusted bool          // the host's key was accepted, so what fails afterwards is the user's login
 	signed  bool          // the host has accepted a key of the user's
-	methods []string      // by which it lets users in
+	methods []string      // by which the host lets users in
 	further []string      // the methods that it asks for after a key; nil: none
 	said    string        // by the host, after it had accepted a key
 	again   bool          // not the first attempt

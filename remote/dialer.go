@@ -73,7 +73,8 @@ type Dialer struct {
 	// never run at the same time.
 	Passphrase func(ctx context.Context, keyFile string) ([]byte, error)
 
-	// Notice is told what is wrong with a host and hinders nothing, once. Nil: nobody listens.
+	// Notice is told, once per host, of something that is wrong there and hinders nothing, such as a slow sudo. Nil:
+	// nobody listens.
 	Notice func(host, text string)
 
 	keepalive time.Duration // between probes; 0 means 15 s
@@ -85,7 +86,7 @@ type Dialer struct {
 	token  func() string         // makes unpredictable words of 24 hexadecimal digits
 	starts chan struct{}         // slots for maxStarts
 	asking chan struct{}         // held by whoever talks to the operator
-	opened map[string]ssh.Signer // encrypted keys by file; of whoever holds asking
+	opened map[string]ssh.Signer // encrypted keys by file; asking must be held
 
 	mu     sync.Mutex
 	jumps  map[string]*Host

@@ -60,7 +60,7 @@ const errorLimit = 2000
 type Error struct {
 	Host       string // the member name, Config.Name
 	Op         string // what was being done: "connect", "run script", "put /etc/x"
-	Kind       error  // one of the sentinels above; nil when the context ended
+	Kind       error  // one of the sentinels above; nil when the context ended, or the fault is on this side
 	Err        error  // the cause; nil when Stderr is the cause
 	Stderr     string // what the host wrote to standard error, at most its last 64 KiB
 	ExitStatus int    // of the script, when Kind is ErrScript; 0 otherwise

@@ -147,7 +147,7 @@ func (sh *shell) becomeReady() (logged bool, err error) {
 	return rest != " r", nil
 }
 
-// dead says that nothing can run in it any more.
+// dead says whether nothing can run in it any more.
 func (sh *shell) dead() bool {
 	select {
 	case <-sh.ended:

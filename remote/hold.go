@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// Held is a script that stays on the host, and with it whatever it holds there.
+// Held is a script that stays on the host, and with it whatever it holds there, such as a lock.
 type Held struct {
 	Line string // the first line it wrote, without its end
 
@@ -26,8 +26,8 @@ type Held struct {
 // standard input, which stays open and empty until Close. It has a session of its own, and blocks until that line; a
 // script that ends before is an *Error with its exit status.
 //
-// The hold ends at the latest one minute after the last sign of life from here, also when this machine lost power
-// or network: heartbeats go out every 15 s, and the host ends the script when they stay away (with timeout, which is in
+// The hold ends at the latest one minute after the last sign of life from here, even if this machine lost power or
+// network: heartbeats go out every 15 s, and the host ends the script when they stay away (with timeout, which is in
 // coreutils).
 func (h *Host) Hold(ctx context.Context, script string) (*Held, error) {
 	if err := readable(script); err != nil {

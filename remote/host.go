@@ -25,7 +25,7 @@ type Host struct {
 	conn   *conn
 	old    []*conn              // given up for new sessions, and perhaps still holding something
 	shells []*shell             // that nobody uses now
-	slow   sync.Once            // sudo is, and that has been told
+	slow   sync.Once            // tells once that sudo is slow
 	logged atomic.Pointer[bool] // whether sudo logs what its shells read; nil: not known yet
 	closed atomic.Bool
 }

@@ -364,7 +364,7 @@ func TestNamesInKnownHosts(t *testing.T) {
 	}
 }
 
-// Whatever a file holds, only a whole line with a key may make that key the host's.
+// Only a whole line with a key may make that key the host's, whatever else the file holds.
 func FuzzKnownHosts(f *testing.F) {
 	for _, line := range unreadable("*") {
 		f.Add([]byte(line))

@@ -24,7 +24,7 @@ type limited struct {
 	limit int
 }
 
-// said is what has come so far. More may come where somebody has stopped waiting for a host.
+// said is what has come so far. More may still come if the caller has stopped waiting for the host.
 func (l *limited) said() []byte {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -143,7 +143,7 @@ func TestLyingFrame(t *testing.T) {
 	}
 }
 
-// What a host says before anybody knows who it is stays on its line, and does nothing to a terminal.
+// Words of a host that nobody has identified yet stay on their line, and do nothing to a terminal.
 func TestLyingGreeting(t *testing.T) {
 	const evil = "\x1b[2K\x1b[1A\x1b]52;c;eA==\x07\nError: all is well\n\u009b2K\u202e"
 	c := newClient(t)

@@ -83,7 +83,7 @@ func (r *running) startUp() error {
 			"case $- in *i*) ;; *) return ;; esac", r.host.cfg.User))
 }
 
-// unbegun says why a script that was given up on had not begun; nil where nothing tells, as in a shell that waits for
+// unbegun says why a script had not begun when it was given up. It is nil if nothing tells, as when a shell waits for
 // its home directory.
 func (r *running) unbegun(patience time.Duration) error {
 	ended := false
@@ -122,7 +122,7 @@ func (r *running) noSudo(status int, said string) error {
 	return e
 }
 
-// sudoers is a remedy: a line for a file that is read after those that are there.
+// sudoers is a remedy: a line for a file that sudo reads after all others.
 func sudoers(user, why, line string) string {
 	const file = "/etc/sudoers.d/zz-clusterup"
 	return fmt.Sprintf("%s; as root on the host: echo '%s' >> %s && chmod 0440 %s",

@@ -23,25 +23,26 @@ type File struct {
 	New bool
 }
 
-// Part is a part of what a Put does: files, a script that runs before any file is there, and one for when those of the
-// part are.
+// Part is a part of a Put: files, a script that runs before any file of the whole Put is in place, and one that runs
+// when the files of this part are.
 type Part struct {
 	Before string // "": none
 	Files  []File
 	Then   string // "": none
 }
 
-// Put makes files be on the host as they are described, part by part, in one trip, and blocks until that has ended. All
-// scripts of before run first, and what they make stays; none of any part's files is touched where one fails (as with
-// set -e), or where one of all files cannot be written. From there on each part is done before the next begins. It says
-// how many are done, and which one the error is of.
+// Put brings files to the host, part by part, in one script, and blocks until that has ended. First it runs the Before
+// scripts of all parts; what they make stays. Then it writes all files under temporary names. If a script fails (as
+// with set -e), or one of the files cannot be written, no file is replaced. From there on each part is done before the
+// next begins: its files are renamed, and its Then runs. done says how many parts are done, failed which one the error
+// is of.
 //
-// Content goes to a temporary file beside the target, of mode 0600 from its first byte, is checked by its digest on the
-// host, synced, and renamed; that of a new file is written in its place. Where sudo logs what it is given to read,
-// secret content goes by SFTP, to a directory that only the user can enter, and there has to be an SFTP server.
+// A temporary file lies beside its target, has mode 0600 from its first byte, and is checked by its digest on the host
+// and synced before it is renamed. A New file is written in its place. If sudo logs what it is given to read, secret
+// content goes by SFTP, to a directory that only the user can enter; the host must have an SFTP server then.
 //
-// Errors are of kind [errFile] or [errNoSpace] where a file could not be placed, and of [ErrScript] where a script
-// failed; of several files, all are told.
+// Errors are of kind [errFile] or [errNoSpace] if a file could not be placed, and of [ErrScript] if a script failed. If
+// several files could not be placed, the error names all of them.
 func (h *Host) Put(ctx context.Context, parts ...Part) (done, failed int, err error) {
 	if len(parts) == 0 {
 		return 0, 0, nil
@@ -64,12 +65,12 @@ func (h *Host) Put(ctx context.Context, parts ...Part) (done, failed int, err er
 	out := &limited{limit: saysLimit}
 	err = h.run(ctx, command{op: "put files", script: p.script(), stdout: out})
 	if err != nil && len(out.said()) == 0 && !errors.Is(err, ErrLost) {
-		_ = h.unaside(ctx, p) // the script may not have begun; where this fails, too, the next Put removes it
+		_ = h.unaside(ctx, p) // the script may not have begun; if this fails, too, a later Put removes it
 	}
 	return p.outcome(h, string(out.said()), err)
 }
 
-// outcome is what the script has said, and how it ended.
+// outcome makes the results of Put from what its script said, and how it ended.
 func (p *putting) outcome(h *Host, said string, err error) (done, failed int, _ error) {
 	var told []error
 	for line := range strings.Lines(said) {

@@ -149,7 +149,7 @@ func TestPut(t *testing.T) {
 	}
 }
 
-// Without a way past sudo's log, a key is not sent; what is not secret is.
+// Without a way past sudo's log, keys are not sent, and other files are.
 func TestPutPastALog(t *testing.T) {
 	_, h, _ := putHost(t, true, loggingSudo)
 	h.dialer.sftpPaths = []string{"/nonexistent/sftp-server"}
@@ -388,8 +388,8 @@ func TestPutBefore(t *testing.T) {
 	matches(t, f)
 }
 
-// Of several parts, what one has done stays when a later one fails, a script that ends all of it is no success, and an
-// error says of which part it is.
+// A part that is done stays done when a later one fails. A script that exits early is no success. An error says of
+// which part it is.
 func TestPutParts(t *testing.T) {
 	for name, test := range map[string]struct {
 		parts        func(dir string) []Part
@@ -503,7 +503,7 @@ func TestPutStopped(t *testing.T) {
 	}
 }
 
-// Even who guesses the name of a temporary file gets nothing written through it.
+// Somebody who guesses the name of a temporary file gets nothing written through it.
 func TestPutMakesItsTemporaryFiles(t *testing.T) {
 	_, h, _ := putHost(t, false, nil)
 	h.dialer.token = func() string { return strings.Repeat("0", 24) }

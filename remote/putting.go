@@ -14,10 +14,10 @@ import (
 	"github.com/clusterup/clusterup/shellword"
 )
 
-// afterwards takes back what a script may have set for itself.
+// afterwards takes back the options, umask and directory that a caller's script may have set.
 const afterwards = "\nset +euCf; umask 077; cd /\n"
 
-// fileLimit keeps scripts to what a shell takes well, a byte at a time.
+// fileLimit is how many bytes a file may have: it is part of a script, and a shell takes no script well that is longer.
 const fileLimit = 1 << 20
 
 // putting is one Put under way.
@@ -27,7 +27,7 @@ type putting struct {
 	part  []int  // of each file
 	token string
 	aside string // directory in which secret content lies already; "": none
-	first int    // of the files that could not be placed
+	first int    // index of the first file that could not be placed; -1: none
 }
 
 // temp is where a file is written.
@@ -38,8 +38,8 @@ func (p *putting) temp(i int) string {
 	return p.files[i].Path + "." + p.token + ".tmp"
 }
 
-// script does all parts, in few processes. At which part it is, and which ones are done, are lines "at PART" and "done
-// PART" of its output; what goes wrong with a file is a line "E INDEX WHAT TEXT", in which no path stands.
+// script does all parts, in few processes. Its output has a line "at PART" when it comes to a part, a line "done PART"
+// when that is done, and a line "E INDEX WHAT TEXT", without any path, for each file that could not be placed.
 func (p *putting) script() string {
 	var b strings.Builder
 	say := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
@@ -71,7 +71,7 @@ func (p *putting) script() string {
 	return b.String()
 }
 
-// trap has what is not in place yet removed when the shell ends: the files from one on.
+// trap has the files from an index on removed when the shell ends, since they are not in place yet.
 func (p *putting) trap(say func(string, ...any), from int) {
 	if from == len(p.files) {
 		say("trap - EXIT TERM HUP PIPE")
@@ -106,7 +106,7 @@ put_fail() { put_failed=1; printf 'E %%s\n' "$*"; }`)
 	for i, f := range p.files {
 		say("[ -d %s ] || put_fail %d nodir", shellword.Quote(path.Dir(f.Path)), i)
 		say("[ ! -d %[1]s ] || [ -L %[1]s ] || put_fail %[2]d isdir", shellword.Quote(f.Path), i)
-		if f.New { // of somebody's, which the trap must not remove
+		if f.New { // what is there is somebody's, and the trap must not remove it
 			say("[ ! -e %[1]s ] && [ ! -L %[1]s ] || put_fail %[2]d exists", shellword.Quote(f.Path), i)
 			continue
 		}
@@ -163,7 +163,8 @@ func (p *putting) rename(say func(string, ...any), from, to int) {
 // dirOf is a word of a shell.
 func dirOf(f File) string { return shellword.Quote(path.Dir(f.Path) + "/.") }
 
-// content is a command that writes a file's content. It takes no process, so that it stands in no argument list.
+// content is a command that writes a file's content. It has printf of the shell do that, so that no content stands in
+// the argument list of a process.
 func (p *putting) content(i int) string {
 	if p.aside != "" && p.files[i].Secret {
 		return `cat <"$put_aside"/` + strconv.Itoa(i)
@@ -189,7 +190,7 @@ func (p *putting) owners(say func(string, ...any)) {
 	}
 	for _, owner := range sorted(owners) {
 		has := ""
-		if owner == "root:root" { // what root's shell makes is, unless the directory gives it another group
+		if owner == "root:root" { // files of root's shell are, unless the directory gives them another group
 			has = "[ -O / ] && [ -G / ]"
 			for _, i := range owners[owner] {
 				has += fmt.Sprintf(` && [ -G "$put_%d" ]`, i)

@@ -94,7 +94,7 @@ func (r *running) copyOut(stdout io.Writer) error {
 	if r.status, err = strconv.Atoi(rest[2:]); err != nil || r.status < 0 || r.status > 255 {
 		return errMark
 	}
-	if rest[:2] == " u" { // what it has not read is no script
+	if rest[:2] == " u" { // the rest of the input must not be read as a script
 		r.stopInput()
 	}
 	return nil

@@ -10,14 +10,14 @@ import (
 const (
 	// noiseLimit is how much of what comes before a mark is kept, to explain a shell that runs nothing.
 	noiseLimit = 4 << 10
-	// restLimit is how long the rest of a line may be that begins with a mark.
+	// restLimit is how many bytes may follow a mark on its line.
 	restLimit = 16
 )
 
-// errMark means that what follows a mark is nothing that a frame says.
+// errMark means that a mark is followed by something that no frame says.
 var errMark = errors.New("an answer that no shell gives")
 
-// scanner reads what a host says between marks, which nobody else can know.
+// scanner reads what a host says between marks, which are random words of this run.
 type scanner struct {
 	r       io.Reader
 	pending []byte // read, and not yet given

@@ -30,7 +30,7 @@ const (
 // the script has ended. When ctx ends, the script and its children are sent SIGTERM, again after half a second, and
 // SIGKILL after two; they are sent the same by the host when it loses the connection.
 //
-// One that writes more than 64 MiB to standard output is ended, and an *Error of kind [ErrScript].
+// A script that writes more than 64 MiB to standard output is ended, with an *Error of kind [ErrScript].
 func (h *Host) Script(ctx context.Context, script string) ([]byte, error) {
 	out := &limited{limit: outputLimit}
 	err := h.run(ctx, command{op: "run script", script: script, stdout: out})
@@ -38,8 +38,8 @@ func (h *Host) Script(ctx context.Context, script string) ([]byte, error) {
 }
 
 // Ask is Script for a script that only looks, and so must not hold anybody up: what it reads may lie on a file system
-// that answers no more. One that has not ended two minutes after the connection stood is stopped, and is an *Error of
-// kind [ErrSilent]; so is one that writes more than 16 MiB, of kind [ErrScript].
+// that answers no more. One that has not ended two minutes after the connection stood is stopped, with an *Error of
+// kind [ErrSilent]; one that writes more than 16 MiB is stopped, with an *Error of kind [ErrScript].
 func (h *Host) Ask(ctx context.Context, script string) ([]byte, error) {
 	out := &limited{limit: lookLimit}
 	err := h.ask(ctx, command{script: script, stdout: out, looks: true})
@@ -49,8 +49,8 @@ func (h *Host) Ask(ctx context.Context, script string) ([]byte, error) {
 	return out.said(), err
 }
 
-// AskUntil is Ask for a script that goes on until its input ends, which is empty: that is when until is closed, which
-// its caller sees to, or when the connection is lost. out is given what the script writes as it comes.
+// AskUntil is Ask for a script that goes on until its input, which is empty, ends. It ends when until is closed, which
+// the caller must do, or when the connection is lost. out is given what the script writes as it comes.
 func (h *Host) AskUntil(ctx context.Context, script string, until <-chan struct{}, out io.Writer) error {
 	return h.ask(ctx, command{script: script, stdout: out, input: &feed{until: until}})
 }
@@ -107,7 +107,7 @@ type command struct {
 }
 
 // run runs a script in a shell of the host. A shell that turns out to have ended before the script began is replaced,
-// once: nothing of the script has run. Where the connection was cut nobody knows that, and only a look is run again.
+// once: nothing of the script has run. If the connection was cut, the script may have run, so only a look is run again.
 func (h *Host) run(ctx context.Context, c command) error {
 	if err := readable(c.script); err != nil {
 		return h.fail(c.op, nil, err)

@@ -429,7 +429,7 @@ func TestAsk(t *testing.T) {
 	}
 }
 
-// A script that does not come to run is no file system that does not answer.
+// A script that never began is not told as a file system that does not answer.
 func TestUnbegun(t *testing.T) {
 	for name, test := range map[string]struct {
 		set  func(*server)

@@ -29,7 +29,7 @@ func (h *Host) aside(ctx context.Context, p *putting) error {
 		return err
 	}
 	dir := "/run/clusterup-" + p.token
-	// A run that lost its connection has left its directory there, and is over by then.
+	// A run that lost its connection has left its directory there. It is over after an hour.
 	const over = "find /run -maxdepth 1 -name 'clusterup-????????????????????????' -mmin +60 -exec rm -rf {} +\n"
 	word := shellword.Quote(dir)
 	script := over + "mkdir -m 0700 -- " + word + ` && chown -- "${SUDO_UID:?}:${SUDO_GID:?}" ` + word

@@ -10,22 +10,23 @@ import (
 //go:embed sh/held.sh
 var heldScript string
 
-// frame is what is sent of it: a shell reads it a byte at a time.
+// frame is the program that runs one script after the other in a held shell (see sh/held.sh). It is sent without
+// comments and indentation, since a shell reads it a byte at a time.
 var frame = regexp.MustCompile(`(?m)^\t*(#.*)?\n?`).ReplaceAllString(heldScript, "")
 
 // guard is the first line of standard input, which no start-up file of the login shell gets past unseen: a shell that
 // it puts in place of the command executes that line, and a word such as read takes it away. It also ends the program.
 const guard = "exit 123"
 
-// bootstrap is all that ever stands in an argument list. Whatever the login shell is (sh, fish, csh) reads it the same
-// way: one line, nothing but single quotes, and neither ! nor \ inside them. sh reads its program from standard input
-// with the read built-in, which takes exactly one line; `sh -s` would swallow what follows, since dash and busybox read
+// bootstrap is all that ever stands in an argument list. Every login shell (sh, fish, csh) reads it the same way: it is
+// one line, nothing but single quotes, and neither ! nor \ inside them. sh reads its program from standard input with
+// the read built-in, which takes exactly one line; `sh -s` would swallow what follows, since dash and busybox read
 // ahead. The line end is the last of the three characters of IFS, so that none has to be written here.
 const bootstrap = `/bin/sh -c 'LC_ALL=C; export LC_ALL; n=${IFS#??}; p=; IFS= read -r s; [ "$s" = "` + guard +
 	`" ] || exit 123; ` +
 	`IFS= read -r s; until [ "$s" = "` + guard + `" ]; do p=$p$s$n; IFS= read -r s || exit 125; done; eval "$p"'`
 
-// A shell ends with these where it has run no script.
+// Exit statuses of a shell that has run no script.
 const (
 	exitNoPrintf = 122 // it has no printf of its own
 	exitNoFrame  = 123 // the guard was not where it belongs
@@ -43,8 +44,8 @@ func commandLine(mark string, sudo bool) string {
 // program is text for bootstrap.
 func program(text string) string { return guard + "\n" + text + "\n" + guard + "\n" }
 
-// framed is a command for the frame of the shell, with the input that follows it. A long script that only looks is kept
-// there, and comes again as a word.
+// framed is a command for the frame of the shell, with the input that follows it. The frame keeps a long script that
+// only looks; the next time "MARK k" is enough to run it.
 func (sh *shell) framed(c command) string {
 	how := "s"
 	switch {

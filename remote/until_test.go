@@ -93,7 +93,7 @@ func TestChecked(t *testing.T) {
 	}
 }
 
-// One that ends before its input does is over, and its shell goes on.
+// A script that ends before its input is over, and its shell goes on.
 func TestAskUntilEndsEarly(t *testing.T) {
 	for _, shell := range shells {
 		_, h := pair(t, shell.set)

@@ -21,7 +21,7 @@ func (m *memberStatus) alarmed(alarms []etcd.Alarm) {
 	}
 }
 
-// ails says whether a member has a problem that said, the texts about the whole cluster such as alarms, does not tell.
+// ails says whether a member has a problem that the texts about the whole cluster, such as alarms, do not tell already.
 func (m memberStatus) ails(said []string) bool {
 	return m.Problem != "" && m.State != "unknown" &&
 		!slices.ContainsFunc(said, func(text string) bool { return strings.HasPrefix(text, m.Problem) })

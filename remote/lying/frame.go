@@ -89,7 +89,7 @@ func (s *shell) next() (Talk, error) {
 	return Talk{Script: script, In: in, Drain: drain, Out: s.out, Err: s.errs, shell: s}, s.say(" b\n", " b\n")
 }
 
-// script takes a script, of whose beginning the words tell.
+// script reads a script; words are those of the line before it.
 func (s *shell) script(words []string) (string, error) {
 	switch {
 	case len(words) == 2 && words[1] == "k":
@@ -114,7 +114,7 @@ func (s *shell) script(words []string) (string, error) {
 	return script, nil
 }
 
-// End is the Answer that says something else after the mark than that the script has ended, and then no more.
+// End is the Answer that says word after the mark, in place of the end of the script, and then nothing more.
 func End(word string) Answer {
 	return func(t Talk) int {
 		_ = t.shell.say(word, " e\n") // whoever hung up has heard enough
@@ -125,7 +125,7 @@ func End(word string) Answer {
 // gone is no status: the session ends.
 const gone = -1
 
-// input is what a script is given to read, out of its frames.
+// input is the input of a script, without the lines that frame it.
 type input struct {
 	r    *bufio.Reader
 	left int

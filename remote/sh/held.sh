@@ -1,13 +1,21 @@
-# The frame in which one shell runs one script after the other. Go puts cu_mark and cu_ttl in front. Then come, line
-# by line: "MARK s", "MARK f" or "MARK o", the script, and MARK; or with " N" behind it, and then N bytes of script, the
-# last of which are MARK: a shell reads lines a byte at a time. "MARK k N" is "MARK s N" for a script that is kept, and
-# "MARK k" has that one run again. After f and o comes the script's input: "N" and N bytes, "0"
-# for its end, "." for a heartbeat; that of o need not have come to its end when the script does. Answers, on
-# standard output and standard error both: "MARK r" when the frame is ready, "MARK b" when a script begins, "MARK e"
-# at its end ("MARK u" when it has not read all of its input); on standard output with more after the letter: "l"
-# where sudo logs what is read here, the exit status. When a line comes, or the end of input, while a script of s
-# runs, the connection is gone or the operator stopped it: the script and all its children are ended, and then the
-# frame. POSIX sh only; runs in dash, bash and busybox ash.
+# The frame in which one shell runs one script after the other. Go puts cu_mark (MARK below) and cu_ttl in front. POSIX
+# sh only; runs in dash, bash and busybox ash.
+#
+# It reads, line by line:
+#   MARK s, f or o      a script, up to a line MARK
+#   MARK s, f or o N    a script of N bytes, the last of which are MARK: of lines a shell reads one byte at a time
+#   MARK k N            the same as MARK s N, and the script is kept
+#   MARK k              the kept script runs once more
+# After f and o comes the script's input: "N" and N bytes, "0" for its end, "." for a heartbeat. A script of o may end
+# before its input does.
+#
+# It answers, on standard output and standard error both; what stands in brackets only on standard output:
+#   MARK r[l]           the frame is ready; l: sudo logs what is read here
+#   MARK b              a script begins
+#   MARK e[STATUS]      it has ended, with that exit status; u in place of e: it has not read all of its input
+#
+# A line or the end of input, while a script of s runs, means that the connection is gone or the operator stopped it:
+# the script and all its children are ended, and then the frame.
 
 # With noexec, sudo loads this into all that it runs, and none of the commands below would start.
 case $LD_PRELOAD in *sudo_noexec*) exit 124 ;; esac
