@@ -16,10 +16,10 @@ type Alarm struct {
 	Type    string   // NOSPACE, CORRUPT
 	Members []string // by name, in the order of the inventory; by ID where the inventory has none
 	Text    string   // who has raised it, and what that means
-	Remedy  string   // what to type next, as far as the members have come
+	Remedy  string   // what to type next, given the state of the members
 }
 
-// Alarms are those raised in the cluster, one of each type, sorted.
+// Alarms are the alarms raised in the cluster, one of each type, sorted by type.
 func Alarms(w Want, s facts.Snapshot) []Alarm { return newView(w, s).alarms() }
 
 func (v view) alarms() []Alarm {
@@ -52,7 +52,7 @@ func (v view) alarms() []Alarm {
 	return found
 }
 
-// note is the alarm where nothing else speaks of it.
+// note is the alarm as a note of a plan. See unsaid for when a refusal tells it instead.
 func (a Alarm) note() string {
 	return a.Text + "; an alarm is for people to resolve: " + a.Remedy
 }
@@ -60,7 +60,8 @@ func (a Alarm) note() string {
 // etcdctl is a command for people to type.
 func etcdctl(arguments string) string { return "clusterup etcdctl INVENTORY -- " + arguments }
 
-// namesOf are members by name, sorted as the inventory has them. An ID of 0 says that etcd does not know which.
+// namesOf are the names of members, in the order of the inventory. IDs that none of them has follow: by the name that
+// the cluster lists, or as the ID. etcd gives the ID 0 where it does not know the member.
 func (v view) namesOf(ids []facts.ID) []string {
 	var names []string
 	v.Each(func(m inventory.Member, host facts.Host) {
@@ -87,8 +88,8 @@ func (v view) namesOf(ids []facts.ID) []string {
 // defaultQuota is etcd's own.
 const defaultQuota = 2 << 30
 
-// fill is how full the fullest database is: how much of it is in use, and how large its file is, each in hundredths of
-// its member's quota.
+// fill is how full databases are, in percent of their members' quotas: the highest share in use, and the largest file.
+// The two may be of different members.
 func (v view) fill() (used, file int64) {
 	v.Each(func(_ inventory.Member, host facts.Host) {
 		if host.Process == nil || host.Etcd == nil {
@@ -103,8 +104,8 @@ func (v view) fill() (used, file int64) {
 	return used, file
 }
 
-// room is how full a database may be for an alarm to be disarmed: one that is fuller would raise it again at the next
-// large write.
+// room is the fill, in percent, below which an alarm may be disarmed. A fuller database would raise it again at the
+// next large write.
 const room = 90
 
 // makeRoom is the next thing to do about a database that has reached its quota.
@@ -134,7 +135,8 @@ func (v view) raisesQuota(host facts.Host) bool {
 	return err == nil && runs < v.want.Cluster.Etcd.QuotaBackendBytes
 }
 
-// alarmed keeps a roll from going on while an alarm is raised. A larger quota is what lets one of NOSPACE be disarmed.
+// alarmed refuses a restart while an alarm is raised. A restart that raises the quota is let through, since it is a way
+// out of NOSPACE.
 func (v view) alarmed(c candidate) []plan.Refusal {
 	var found []plan.Refusal
 	for _, alarm := range v.alarms() {

@@ -4,7 +4,8 @@ import (
 	"github.com/clusterup/clusterup/inventory"
 )
 
-// Alike groups the names of members that have a word in common, in the order of the inventory. An empty word is none.
+// Alike groups the names of members for which word returns the same text, such as one machine ID. Names in a group are
+// in the order of the inventory. A member that is alone with its word, or has an empty one, is in no group.
 func Alike(members []inventory.Member, word func(name string) string) [][]string {
 	by := map[string][]string{}
 	var words []string

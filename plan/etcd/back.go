@@ -12,10 +12,10 @@ import (
 	"github.com/clusterup/clusterup/units"
 )
 
-// Back is the stage that takes a member back to what it ran with before a restart that did not bring it up again. It is
-// nil where there is no need, since it serves by now; or no way, since it did not serve before either, its next start
-// would not be what its unit file says, or the cluster's data is of a version by now that what it ran before does not
-// know. before is what the restart was decided on, and now what was seen after it failed.
+// Back is the stage that takes a member back to what it ran with before a restart that failed to bring it up. before is
+// what the restart was decided on, and now what was seen after it failed. Back is nil if the member serves by now. It
+// is nil, too, if there is no way back: the member did not serve before either, a drop-in changes its next start, or
+// the cluster's data is already of a later version than its old binary knows.
 func Back(w Want, before, now facts.Snapshot, failed plan.Stage) *plan.Stage {
 	at := slices.IndexFunc(failed.Steps, func(s plan.Step) bool { return s.Kind == plan.RestartMember })
 	if at < 0 {
@@ -61,7 +61,7 @@ func Back(w Want, before, now facts.Snapshot, failed plan.Stage) *plan.Stage {
 	}
 }
 
-// passed says whether the cluster's data may be of a later version than the one that a restart was to leave.
+// passed says whether another member's data is already of a later minor version than the one that the restart left.
 func (v view) passed(restart plan.Step) bool {
 	return v.Known(func(m inventory.Member, host facts.Host) bool {
 		return m.Name != restart.Host && host.Etcd != nil && version.CompareMinor(host.Etcd.StorageVersion, restart.From) > 0

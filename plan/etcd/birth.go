@@ -7,8 +7,8 @@ import (
 	"github.com/clusterup/clusterup/units"
 )
 
-// recordBirth writes the markers, once every member takes part. From then on the units say "existing", which prepare
-// sees to, and a host that loses its data is not started without them.
+// recordBirth writes the birth markers of members that serve; the rules before it have waited for the others. The units
+// then say initial-cluster-state=existing, and a host that loses its data is not started without it.
 func (v view) recordBirth() (*plan.Stage, error) {
 	var steps []plan.Step
 	v.Each(func(m inventory.Member, host facts.Host) {
@@ -39,7 +39,8 @@ func (v view) recordBirth() (*plan.Stage, error) {
 	return plan.SideBySide(name, "these members serve linearizable reads in one cluster", v.withUnits(steps)), nil
 }
 
-// withUnits adds to births the units that say what comes to be so by them: that the cluster exists.
+// withUnits adds the unit files that change with the births: the cluster exists then, so initial-cluster-state becomes
+// existing.
 func (v view) withUnits(births []plan.Step) []plan.Step {
 	seen := Simulate(v.want, v.seen, plan.Stage{Steps: births})
 	seen.Simulated = v.seen.Simulated

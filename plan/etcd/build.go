@@ -9,11 +9,11 @@ import (
 	"github.com/clusterup/clusterup/plan"
 )
 
-// Build asks Next and Simulate in turn until there is nothing left to do. A refusal on the way comes back as *Refused,
-// with the stages before it in the plan.
+// Build asks Next and Simulate in turn until there is nothing left to do. A refusal on the way comes back as
+// *plan.Refused, together with a plan of the stages before it. The error [plan.ErrEndless] is a defect of the rules.
 func Build(w Want, s facts.Snapshot) (plan.Plan, error) { return BuildWith(Next, w, s) }
 
-// unsaid are the notes without those of alarms that a refusal speaks of.
+// unsaid are the notes without those of alarms, where err is a refusal that tells them already.
 func unsaid(notes []string, w Want, s facts.Snapshot, err error) []string {
 	var refused *plan.Refused
 	if !errors.As(err, &refused) || !slices.ContainsFunc(refused.Refusals,

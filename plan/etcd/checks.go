@@ -6,25 +6,25 @@ import (
 	"github.com/clusterup/clusterup/plan"
 )
 
-// Fresh says whether what comes next is a bootstrap of which no member has begun.
+// Fresh says whether a bootstrap comes next that no member has begun.
 func Fresh(w Want, s facts.Snapshot) bool {
 	v := newView(w, s)
 	return !v.formed && !v.started
 }
 
-// Checks are the refusals of Next by what they are about, for preflight, which asks before anything else is done.
+// Checks are the refusals of Next, grouped by topic. Preflight shows them before anything is done.
 type Checks struct {
 	Hosts                map[string]HostChecks // by member, of hosts that could be looked at
 	Versions, Membership []plan.Refusal
 }
 
-// HostChecks are those of one host.
+// HostChecks are the checks of one host.
 type HostChecks struct {
 	Released                    bool // there is a release for its architecture
 	Data, Ports, Ground, Source []plan.Refusal
 }
 
-// ChecksOf are the checks of what was seen.
+// ChecksOf are the checks of what was seen. Hosts that could not be looked at are left out.
 func ChecksOf(w Want, s facts.Snapshot) Checks {
 	v := newView(w, s)
 	checks := Checks{Hosts: map[string]HostChecks{}, Versions: v.versionRefusals(), Membership: v.membership()}

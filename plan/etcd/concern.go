@@ -10,7 +10,7 @@ import (
 	"github.com/clusterup/clusterup/plan"
 )
 
-// Concern is what a member that runs will fail by, though nothing is wrong with it now.
+// Concern is a reason why a running member will fail later, though nothing is wrong with it now.
 type Concern struct {
 	Host string
 	Kind string // space, source
@@ -18,7 +18,7 @@ type Concern struct {
 	Do   string
 }
 
-// Concerns are those of all members that run, in the order of the inventory.
+// Concerns are those of all running members, in the order of the inventory.
 func Concerns(w Want, s facts.Snapshot) []Concern {
 	v := look(w, s)
 	var found []Concern
@@ -39,7 +39,8 @@ func Concerns(w Want, s facts.Snapshot) []Concern {
 	return found
 }
 
-// LeastData holds the first segment of the write-ahead log (64 MB, allocated at once) and an empty database.
+// LeastData is room, in bytes, for the first segment of the write-ahead log (64 MB, allocated at once) and an empty
+// database.
 const LeastData = 100 << 20
 
 // LeastInodes is more than the files of a release, a member's data and its certificates.
@@ -48,8 +49,8 @@ const LeastInodes = 100
 // fullAt is how full a file system may be, in percent, before it counts as full.
 const fullAt = 95
 
-// tight says that a member's disk may be full before its database has reached its quota; "" where it will not, or that
-// is not known.
+// tight says why a member's disk may be full before its database has reached its quota; "": it will not, or that is not
+// known.
 func (v view) tight(host facts.Host) string {
 	room, known := host.Rooms["data"]
 	if wal, ok := host.Rooms["wal"]; ok && wal.Free < LeastData && (!known || room.Free >= LeastData) {
@@ -78,9 +79,9 @@ func (v view) tight(host facts.Host) string {
 	return ""
 }
 
-// refusedByPeers says from which address a host goes to which peers, where that address is not among the names of its
-// certificate: etcd compares them (client/pkg/transport/listener_tls.go, checkCertSAN) and refuses the connection. It
-// also asks DNS about the names of a certificate, so one with a name besides localhost is not judged by this.
+// refusedByPeers says which peers a host dials from an address that is not in its certificate; "": none. etcd compares
+// the two (client/pkg/transport/listener_tls.go, checkCertSAN) and refuses the connection. A certificate with a DNS
+// name besides localhost is not judged, since etcd asks DNS for the addresses of that name.
 func (v view) refusedByPeers(m inventory.Member, host facts.Host) string {
 	if !v.want.Cluster.TLS.Peers {
 		return ""

@@ -23,8 +23,7 @@ func hide(s facts.Snapshot, names ...string) facts.Snapshot {
 	return s
 }
 
-// plannedInTheDark are the steps of a plan, which ends where nothing is left but what needs hosts that are dark, and
-// what waits.
+// plannedInTheDark are the steps of a plan that goes on until only dark hosts are left to wait for, and what waits.
 func plannedInTheDark(t *testing.T, w Want, s facts.Snapshot) (steps, waits []string) {
 	t.Helper()
 	p, err := Build(w, s)
@@ -250,7 +249,7 @@ func TestWaitString(t *testing.T) {
 	}
 }
 
-// Before there is a cluster nothing is done without all; but for the birth markers, once every member has served.
+// Before there is a cluster nothing is done while a host is dark, except birth markers once every member has served.
 func TestDarkBootstrap(t *testing.T) {
 	w := wanted(t, 3)
 	for _, stage := range []string{"", "operator directory", prepared, started} {
@@ -316,7 +315,7 @@ func TestDarkWithoutRelease(t *testing.T) {
 	}
 }
 
-// Members are waited for as long as a quorum is seen to run, or one serves that has it with members nobody sees.
+// Members are waited for while a quorum is seen to run, or while one serves, whose quorum has members on dark hosts.
 func TestDarkAwait(t *testing.T) {
 	w := at(wanted(t, 3), "3.6.16")
 	mute := func(h *facts.Host) { h.Reads, h.ReadError = false, "no leader" }
@@ -343,7 +342,7 @@ func TestDarkAwait(t *testing.T) {
 	}
 }
 
-// A restart that waits, and could be had by consent, says by which.
+// A restart that waits names the consent with which it goes on.
 func TestDarkConsent(t *testing.T) {
 	w := wanted(t, 3)
 	s := change(settled(t, w), "etcd-2", func(h *facts.Host) { h.Reads = false })

@@ -19,10 +19,10 @@ type night struct {
 	there map[string]facts.Host
 }
 
-// Every operation, in which hosts go dark at any point, also in the middle of a stage: one, and of five members two;
-// with members that run on, and with such that do not. What is done meanwhile keeps the laws whatever may be true of
-// them, and ends where nothing is left but what needs them. They come back at any point, as they were, with a member
-// that has stopped, or as they were at the beginning; then all is caught up.
+// Every operation is walked with hosts that go dark at any point, also in the middle of a stage: one, or two of five.
+// Their members run on, or do not. Meanwhile the laws hold whatever may be true of dark hosts, and the end is where
+// only dark hosts are left to wait for. They come back at any point: as they were, with a stopped member, or as they
+// were at the beginning. Then all is caught up.
 func TestEveryWayInTheDark(t *testing.T) {
 	var total atomic.Int64
 	t.Run("walk", func(t *testing.T) {
@@ -164,7 +164,7 @@ func (k *sleeper) night(at *night) key {
 	return key(h.Sum(nil))
 }
 
-// waits: the end in the dark names every dark host, and nothing else is said to be wrong, but what only people can
+// waits checks the end in the dark: it names every dark host, and finds nothing else wrong but what only people can
 // mend.
 func (k *sleeper) waits(at night, refused *plan.Refused) {
 	if err := lawRemedy(refused); err != nil {

@@ -29,7 +29,7 @@ func TestDarkMayRun(t *testing.T) {
 	}
 }
 
-// A member that is dark may trust the next CA: who goes on with rotations goes on with those under way alone.
+// A member that is dark may trust the next CA: a second call goes on with the rotations under way alone.
 func TestDarkMayTrust(t *testing.T) {
 	w := wanted(t, 3)
 	s := watched(w, settled(t, w))
@@ -42,7 +42,7 @@ func TestDarkMayTrust(t *testing.T) {
 	}
 }
 
-// A member that is dark may have something of a CA: it is not left as one that no host has anything of.
+// A member that is dark may have something of a CA, so the CA is not given up as one that no host has anything of.
 func TestDarkMayHave(t *testing.T) {
 	w := wanted(t, 3)
 	s := replaced(w, settled(t, w))

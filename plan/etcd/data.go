@@ -61,9 +61,9 @@ func (v view) data(m inventory.Member, host facts.Host) []plan.Refusal {
 	return v.leftovers(m, host)
 }
 
-// another says whether the data of a host without a marker is that of another member of this cluster. In a bootstrap
-// its ID is known; later it is another's if the cluster lists it by that name, if that host has it, or if the bootstrap
-// gave it to that one.
+// another says whether a host without a birth marker holds the data of another member of this cluster. During the
+// bootstrap the ID of each member is known. Later the data is another member's if the cluster lists its ID by another
+// name, if another host has data with that ID, or if the bootstrap gave the ID to another member.
 func (v view) another(m inventory.Member, host facts.Host) bool {
 	c, id := v.want.Cluster, host.Data.MemberID
 	switch {
@@ -88,8 +88,8 @@ func (v view) another(m inventory.Member, host facts.Host) bool {
 	return given
 }
 
-// foreign says what to do about data of another cluster. As long as a member runs on it, moving it is no remedy; and
-// where hosts hold the data of several clusters, it has to be found out first which of them this is.
+// foreign is the remedy for data of another cluster. Data that a member runs with is not to be moved. Where hosts hold
+// the data of several clusters, the operator has to find out first which one is meant.
 func (v view) foreign(host facts.Host) string {
 	var ids []string
 	found := map[string][]string{}
@@ -116,8 +116,8 @@ func (v view) foreign(host facts.Host) string {
 		"if nobody needs it, and no etcd runs on it, move it aside by hand"
 }
 
-// published is the ID of a member that the cluster knows with client URLs, so that it has served once; zero: there is
-// no such.
+// published is the ID of a member that the cluster lists with client URLs, which a member publishes when it first
+// serves; zero: it has not.
 func (v view) published(m inventory.Member) facts.ID {
 	for _, member := range v.seen.Members {
 		if member.Name == m.Name && len(member.ClientURLs) > 0 {
@@ -127,8 +127,8 @@ func (v view) published(m inventory.Member) facts.ID {
 	return 0
 }
 
-// leftovers says whether a data directory without a WAL is really empty, or what a first start of this bootstrap left
-// there. A member that the cluster knows with client URLs has published itself once, so it has had data.
+// leftovers refuses a data directory without a WAL, unless it is empty or holds only what a first start of this
+// bootstrap left there. A member that the cluster lists with client URLs has served, so its data is lost.
 func (v view) leftovers(m inventory.Member, host facts.Host) []plan.Refusal {
 	const again = "bring the disk back; or, since the cluster is not in use yet, clusterup destroy and begin again"
 	begun := v.unitToken(host) == v.token
@@ -150,11 +150,11 @@ func (v view) leftovers(m inventory.Member, host facts.Host) []plan.Refusal {
 	return nil
 }
 
-// AsidePrefix begins the names of directories within a data directory that hold what was put aside, where the data
-// directory is a mount point and cannot be renamed itself.
+// AsidePrefix begins the names of directories that hold data put aside within a data directory. A data directory that
+// is a mount point cannot be renamed itself.
 const AsidePrefix = ".clusterup-aside-"
 
-// ignored says which entries of a data directory are nobody's data.
+// ignored says whether an entry of a data directory is nobody's data.
 func ignored(entry string) bool {
 	return entry == "lost+found" || strings.HasPrefix(entry, AsidePrefix) || strings.HasPrefix(entry, facts.ScratchPrefix)
 }

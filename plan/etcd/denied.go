@@ -9,17 +9,17 @@ import (
 	"github.com/clusterup/clusterup/plan/version"
 )
 
-// With etcd's permissions on, clusterup is the user root by the name in its certificate. Where clients speak http there
-// are no certificates, and it is nobody: a member then tells nothing of itself but, by how it refuses, that it serves
+// With etcd's permissions on, clusterup is the user root, by the name in its certificate. Where clients speak http
+// there are no certificates, so clusterup has no user. A member then shows only, by how it refuses, that it serves
 // linearizable reads.
 
-// shut says that a member serves, and tells clusterup no more than that. etcd decides on permissions only once a read
-// is agreed upon (server/etcdserver/v3_server.go, Range), so that it has caught up as well.
+// shut says that a member serves, but tells clusterup nothing else. etcd checks permissions only after the cluster has
+// confirmed a read (server/etcdserver/v3_server.go, Range), so a member that refuses one has caught up.
 func (v view) shut(host facts.Host) bool {
 	return host.Process != nil && host.Denied && host.Reads && host.Data.WAL && host.Data.ClusterID == v.clusterID
 }
 
-// stays says that a member counts as one of a quorum while another one is down.
+// stays says whether a member counts towards the quorum that is left while another one is down.
 func (v view) stays(host facts.Host) bool { return v.serves(host) || v.shut(host) }
 
 // denied are the members that tell clusterup nothing.
@@ -27,8 +27,8 @@ func (v view) denied() []string {
 	return v.Which(func(_ inventory.Member, host facts.Host) bool { return host.Process != nil && host.Denied })
 }
 
-// noUser refuses whatever needs to know more of members than that they serve. Clients that come to speak https need no
-// more: each member that restarts for it answers then.
+// noUser refuses changes that need to know more of members than that they serve. To switch clients to https needs no
+// more, and each member answers again after its restart for it.
 func (v view) noUser() []plan.Refusal {
 	names, c := v.denied(), v.want.Cluster
 	if len(names) == 0 {

@@ -10,9 +10,10 @@ import (
 	"github.com/clusterup/clusterup/plan"
 )
 
-// NextDestroy is Next for a cluster that is to be no more: stop all members; put the data aside, or delete it where
-// purge says so; remove what clusterup wrote. The CAs in the operator directory stay. It touches no data but this
-// cluster's. A host that cannot be looked at is left out where the operator has accepted that by its name, see [Gone].
+// NextDestroy is Next for a cluster that is to be destroyed: it stops all members, puts their data aside (or deletes
+// it, with purge), and removes what clusterup wrote. The CAs in the operator directory stay. Data of any other cluster
+// is refused. A dark host is refused too, unless the operator has accepted by its name that it is left out, see
+// [plan.Gone].
 func NextDestroy(purge bool) func(Want, facts.Snapshot) (*plan.Stage, error) {
 	return func(w Want, s facts.Snapshot) (*plan.Stage, error) {
 		v := newView(w, unasked(s))
@@ -28,8 +29,8 @@ func NextDestroy(purge bool) func(Want, facts.Snapshot) (*plan.Stage, error) {
 	}
 }
 
-// unasked is a look in which no host is dark that answers: what a member would say is of no matter when it is to be
-// destroyed.
+// unasked is a look in which every host that answers counts as seen, even if its member could not be asked: what a
+// member says does not matter when it is to be destroyed.
 func unasked(s facts.Snapshot) facts.Snapshot {
 	s.Hosts = maps.Clone(s.Hosts)
 	for name, host := range s.Hosts {
@@ -69,7 +70,8 @@ func (v view) destroyRefusals() []plan.Refusal {
 	return found
 }
 
-// precious says which entries of a data directory without a WAL are not what a first start leaves there.
+// precious says whether an entry of a data directory without a WAL may be somebody's data: a first start does not leave
+// it there.
 func (v view) precious(host facts.Host) func(string) bool {
 	ours := v.unitToken(host) != ""
 	return func(entry string) bool { return !ignored(entry) && (!ours || entry != "member") }

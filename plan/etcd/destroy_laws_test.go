@@ -119,7 +119,7 @@ func destroyed(t *testing.T, w Want, s facts.Snapshot, own facts.ID, purge bool,
 	return false
 }
 
-// left is nothing, of what is the cluster's.
+// left checks that nothing of the cluster is left.
 func left(t *testing.T, w Want, s facts.Snapshot, way string) {
 	t.Helper()
 	for name, host := range s.Hosts {
@@ -134,8 +134,8 @@ func left(t *testing.T, w Want, s facts.Snapshot, way string) {
 	}
 }
 
-// A host that was prepared with another token than the one that the others hold data of is the odd one, not they:
-// nobody is told to move their data away.
+// A host that was prepared with another token than that of the others' data is the odd one. Nobody is told to move the
+// data of the others away.
 func TestOddToken(t *testing.T) {
 	w := wanted(t, 3)
 	sc := newScenes(t, w)

@@ -39,8 +39,9 @@ func (v view) foreignUnit(m inventory.Member, host facts.Host) []plan.Refusal {
 
 func masked(u facts.Unit) bool { return u.Load == "masked" || u.Enabled == "masked" }
 
-// undiverted is law 12: the next start of the member is what its unit file says. Whoever diverts it is named. What
-// systemd has not read yet is left for a later look: it is made to read it before any start.
+// undiverted is law 12: the next start of the member is what its unit file says. The refusal names the file that
+// diverts it. Changes that systemd has not read yet are judged later: it is made to read them before any start, and
+// then looked at again.
 func (v view) undiverted(m inventory.Member, host facts.Host) []plan.Refusal {
 	unit := v.want.Cluster.UnitName + ".service"
 	if masked(host.Unit) {
@@ -56,8 +57,8 @@ func (v view) undiverted(m inventory.Member, host facts.Host) []plan.Refusal {
 	return found
 }
 
-// diversions are the ways in which the next start of a host's member would not be as its unit file says, each with the
-// file that is to blame. The unit file itself may be about to be written anew: it is compared as it is.
+// diversions are the differences between the unit file and the next start of a host's member, each with the file to
+// blame. The unit file is taken as it lies on the host, even if it is about to be rewritten.
 func (v view) diversions(host facts.Host) []string {
 	is, file := host.Unit.Start, host.Files[UnitPath(v.want.Cluster)]
 	if len(host.Unit.DropIns) == 0 || host.Unit.NeedsReload || len(file.Content) == 0 {
@@ -91,7 +92,7 @@ func (v view) diversions(host facts.Host) []string {
 	for _, variable := range is.Variables {
 		switch {
 		case !slices.Contains(units.Unwanted(), variable.Name):
-		case !strings.HasPrefix(variable.Name, "ETCD_"): // may be meant for all services of the host; the unit keeps it away
+		case !strings.HasPrefix(variable.Name, "ETCD_"): // may be meant for all services; the unit unsets it
 		case variable.File != "":
 			found = append(found, fmt.Sprintf("%s, which the drop-in %s names, sets %s",
 				variable.File, strings.Join(host.Unit.DropIns, " or "), variable.Name))
@@ -102,7 +103,7 @@ func (v view) diversions(host facts.Host) []string {
 	return found
 }
 
-// startOf is the next start of a unit whose file is all there is, in the words of the facts.
+// startOf is the next start of a unit without drop-ins, in the form in which a look gives it.
 func startOf(unit []byte) facts.Start {
 	start := facts.Start{
 		Command:  strings.Join(strings.Fields(strings.Join(units.Command(unit), " ")), " "),
@@ -145,7 +146,7 @@ func toldBesides(host facts.Host) []string {
 	return slices.DeleteFunc(unwantedIn(host), func(name string) bool { return !strings.HasPrefix(name, "ETCD_") })
 }
 
-// unwantedIn are the variables in a running process that its unit keeps from it by now.
+// unwantedIn are the variables in a running process that clusterup's unit keeps from the next one.
 func unwantedIn(host facts.Host) []string {
 	var found []string
 	if host.Process != nil {
@@ -158,8 +159,8 @@ func unwantedIn(host facts.Host) []string {
 	return found
 }
 
-// simulateUnit is what systemd would start once it has read another unit file; drop-ins that change nothing of one
-// change nothing of the next either.
+// simulateUnit is what systemd would start once it has read another unit file. Drop-ins that do not divert the old unit
+// do not divert the new one either. A start that is diverted already stays as it is.
 func (v view) simulateUnit(host facts.Host, unit []byte) *facts.Start {
 	if host.Unit.Start == nil || len(v.diversions(host)) > 0 {
 		return host.Unit.Start

@@ -13,7 +13,7 @@ import (
 	"github.com/clusterup/clusterup/units"
 )
 
-// Whatever would reach the next start besides the unit file is refused before anything moves, and who does it is named.
+// Anything that reaches the next start besides the unit file is refused before anything moves, and its source is named.
 func TestDiverted(t *testing.T) {
 	w := wanted(t, 3)
 	base := settled(t, w)
@@ -166,7 +166,7 @@ func TestVariablesOfAProcess(t *testing.T) {
 	}
 }
 
-// A unit of the same name that clusterup did not write, or wrote for another cluster, is nobody's to touch.
+// A unit of the same name that clusterup did not write, or wrote for another cluster, is not touched.
 func TestForeignUnit(t *testing.T) {
 	w := wanted(t, 3)
 	fresh, whole := bare(w), settled(t, w)

@@ -85,7 +85,7 @@ func TestEndedCAs(t *testing.T) {
 	}
 }
 
-// Where members ask for no certificate, it is of no account that the CA of those that they would show has ended.
+// Where members ask for no certificate, the end of a CA does not matter.
 func TestEndedCAOfPlainMembers(t *testing.T) {
 	w := wanted(t, 3)
 	plainly(&w)

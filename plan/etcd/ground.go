@@ -9,7 +9,8 @@ import (
 	"github.com/clusterup/clusterup/plan"
 )
 
-// ground says on which way to where files lie or will lie the member's user is stopped.
+// ground refuses directories that the member's user may not enter on the way to its files, such as /srv above
+// /srv/etcd.
 func (v view) ground(m inventory.Member, host facts.Host) []plan.Refusal {
 	var found []plan.Refusal
 	told := map[string]bool{}
@@ -29,7 +30,7 @@ func (v view) ground(m inventory.Member, host facts.Host) []plan.Refusal {
 	return found
 }
 
-// sealed says, before a host was prepared, where nobody can write.
+// sealed refuses directories that nobody can write to, as long as the host has no unit of this cluster.
 func (v view) sealed(m inventory.Member, host facts.Host) []plan.Refusal {
 	if _, prepared := host.Files[UnitPath(v.want.Cluster)]; prepared {
 		return nil
@@ -44,7 +45,8 @@ func (v view) sealed(m inventory.Member, host facts.Host) []plan.Refusal {
 	return found
 }
 
-// ourParent is the directory above those that nobody but clusterup makes; it is opened where it is shut.
+// ourParent is the parent of directories that only clusterup makes. So prepare opens it where the member's user may not
+// enter it, and ground does not refuse it.
 const ourParent = "/opt/clusterup"
 
 // Places are the directories that a member's user has to get to: its configuration, the releases, its data, and its log
@@ -57,8 +59,8 @@ func Places(c *inventory.Cluster, m inventory.Member) []string {
 	return places
 }
 
-// passes says whether the member's user may go through a directory. Where members of another group may, an access list
-// or that group may let it through as well; a user that does not exist yet has neither.
+// passes says whether the member's user may go through a directory. Where a group other than its own may, a user that
+// exists is believed to: it may be in that group, or an access list may let it through.
 func (v view) passes(way facts.File, host facts.Host) bool {
 	user := v.want.Cluster.User
 	switch {

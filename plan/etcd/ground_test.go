@@ -119,8 +119,7 @@ func TestOurParentIsOpened(t *testing.T) {
 	}
 }
 
-// A member that runs concerns whoever looks where its disk may be full before its database is, and where its peers
-// refuse it.
+// A running member is a concern where its disk may be full before its database is, and where its peers refuse it.
 func TestConcerns(t *testing.T) {
 	const gib = 1 << 30
 	room := func(what string, size, free int64) func(*facts.Host) {

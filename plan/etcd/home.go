@@ -17,11 +17,11 @@ import (
 // home is where a member keeps its data, and the user that it runs as. An empty field is not known.
 type home struct {
 	dataDir, walDir, user string
-	guessed               bool // from data in a directory of the cluster's name alone
+	guessed               bool // only a directory at the former default path says so
 }
 
-// homeOf is what was seen of a member's home: as it runs, else as its unit has it, else as its birth marker says. A
-// marker of before says neither: such clusters had the user etcd and, unless told otherwise, their data below
+// homeOf is where a member's data was seen to be, and its user: as it runs, else as its unit says, else as its birth
+// marker does. Older markers say neither. The clusters of that time had the user etcd and, by default, their data below
 // /var/lib/etcd.
 func (v view) homeOf(m inventory.Member, host facts.Host) home {
 	unit := host.Files[UnitPath(v.want.Cluster)].Content
@@ -40,7 +40,7 @@ func (v view) homeOf(m inventory.Member, host facts.Host) home {
 	}
 	before := formerDataDir(v.want.Cluster)
 	byDefault := m.DataDir == packageDir+"-"+v.want.Cluster.Name
-	// which is a package's
+	// /var/lib/etcd/default is the data directory of Debian's package, not of a cluster called default
 	has := host.Files[formerMember(v.want.Cluster)].Kind == facts.Dir && v.want.Cluster.Name != "default"
 	switch {
 	case born.DataDir != "":
@@ -55,7 +55,8 @@ func (v view) homeOf(m inventory.Member, host facts.Host) home {
 
 const noWALDir = "no wal_dir"
 
-// homeLines says where the lines stand that keep a member's home: a member's block may name directories of its own.
+// homeLines is the remedy that keeps a member's home: the lines to write, and the block of the inventory for each. A
+// member's block may name directories of its own.
 func (v view) homeLines(m inventory.Member, lines []string) string {
 	const cluster = "the cluster block of the inventory"
 	where := cluster
@@ -80,14 +81,14 @@ func (v view) homeLines(m inventory.Member, lines []string) string {
 	return strings.Join(does, ", and ")
 }
 
-// formerUser ran the members of all clusters, before each had a user of its own.
+// formerUser is the user of all clusters before each had one of its own.
 const formerUser = "etcd"
 
-// formerDataDir is where a cluster's data lay by default, before the directory of a distribution's package was left to
-// that package.
+// formerDataDir is where a cluster's data lay by default before clusterup left /var/lib/etcd to the packages of
+// distributions.
 func formerDataDir(c *inventory.Cluster) string { return path.Join(packageDir, c.Name) }
 
-// formerMember is there if a member's data still is.
+// formerMember exists as long as a member's data lies in formerDataDir.
 func formerMember(c *inventory.Cluster) string { return path.Join(formerDataDir(c), "member") }
 
 // settingOf is the value of a setting in a unit file; the last one counts.
@@ -101,8 +102,8 @@ func settingOf(unit []byte, name string) string {
 	return value
 }
 
-// moved says that the inventory asks for another home than the member has, with the lines that keep it there. Data that
-// lies in its new place, of its new owner, while the member is stopped, was moved by hand.
+// moved refuses an inventory that asks for another home than the member has, and names the lines that keep the old one.
+// It accepts data that was moved by hand: the member is stopped, and its data lies in the new place with its new owner.
 func (v view) moved(m inventory.Member, host facts.Host) []plan.Refusal {
 	was, user := v.homeOf(m, host), v.want.Cluster.User
 	runs := host.Process != nil
@@ -140,7 +141,7 @@ func (v view) moved(m inventory.Member, host facts.Host) []plan.Refusal {
 	if was.guessed {
 		remedy += fmt.Sprintf("; or, if nobody needs it, move %s aside by hand", was.dataDir)
 	}
-	if was.user == "root" { // which is no user for a member
+	if was.user == "root" { // no member is to run as root
 		remedy = fmt.Sprintf("on the host: systemctl stop %s; chown -R %s: %s", v.want.Cluster.UnitName, user, m.DataDir)
 	}
 	return plan.OneRefusal(plan.DataMoved, m.Name, remedy, "its member %s; the inventory asks for %s",

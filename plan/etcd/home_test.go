@@ -178,7 +178,7 @@ func TestHomeByHand(t *testing.T) {
 	}
 }
 
-// TestHomeOfRoot: what somebody put back as root is given to the member, be it within its directory.
+// TestHomeOfRoot: files that somebody restored as root are given to the member, also those within its directory.
 func TestHomeOfRoot(t *testing.T) {
 	w := wanted(t, 3)
 	s := change(settled(t, w), "etcd-2", func(h *facts.Host) {

@@ -9,10 +9,10 @@ import (
 	"github.com/clusterup/clusterup/units"
 )
 
-// identify finds out which cluster this is. What a majority of the hosts holds the log of is the cluster, whether or
-// not its members run; where there is no such majority, birth markers say it. Only when nothing says that there is a
-// cluster its ID follows from the inventory, as that of the bootstrap under way or to come: later it does not, since
-// members come to be known with other URLs.
+// identify finds out which cluster this is. It is the one whose log lies on a majority of the hosts, whether or not its
+// members run; without such a majority, birth markers decide. If neither shows a cluster, its ID follows from the
+// inventory, and is that of the bootstrap under way or to come. The ID of an existing cluster does not follow from the
+// inventory, since URLs of its members may have changed.
 func identify(w Want, s facts.Snapshot) view {
 	v := look(w, s)
 	v.births = map[string]units.Born{}
@@ -41,9 +41,9 @@ func identify(w Want, s facts.Snapshot) view {
 	return v
 }
 
-// logged is the cluster whose log lies on a majority of the hosts; zero: none. A log counts where the unit, or what
-// runs, is this member's and has its data there: a log alone may be anybody's. existing: one of them is configured as a
-// member of a cluster that is.
+// logged is the cluster whose log lies on a majority of the hosts; zero: none. A log counts only where the running
+// process, or else the unit, names this member and its data directory, since a log alone may be anybody's. existing
+// says that one of those members is started with initial-cluster-state=existing.
 func (v view) logged() (id facts.ID, existing bool) {
 	votes, exist := map[facts.ID]int{}, map[facts.ID]bool{}
 	v.Each(func(m inventory.Member, host facts.Host) {
@@ -65,13 +65,13 @@ func (v view) logged() (id facts.ID, existing bool) {
 	return 0, false
 }
 
-// born is the cluster that most birth markers are of.
+// born is the cluster that most birth markers name.
 func (v view) born() facts.ID {
 	votes, best := map[facts.ID]int{}, facts.ID(0)
 	for _, born := range v.births {
 		votes[idOf(born)]++
 	}
-	v.Each(func(m inventory.Member, _ facts.Host) { // the first of equals
+	v.Each(func(m inventory.Member, _ facts.Host) { // of equals, the first in the inventory
 		if born, ok := v.births[m.Name]; ok && (best == 0 || votes[idOf(born)] > votes[best]) {
 			best = idOf(born)
 		}
@@ -79,15 +79,15 @@ func (v view) born() facts.ID {
 	return best
 }
 
-// idOf is the cluster that a birth marker is of. ParseBirth has checked that it is an ID.
+// idOf is the cluster ID in a birth marker. ParseBirth has checked its form.
 func idOf(born units.Born) facts.ID {
 	var id facts.ID
 	_ = id.UnmarshalText([]byte(born.ClusterID))
 	return id
 }
 
-// tokenOf is the token of the cluster that is: as a birth marker of it says, else as a member was started with that has
-// its log. Etcd ignores the token once there is data.
+// tokenOf is the token of the existing cluster: as one of its birth markers says, else as a member with its log was
+// started. Markers come first, since etcd ignores the flag once there is data.
 func (v view) tokenOf() string {
 	marked, flagged := "", ""
 	v.Each(func(m inventory.Member, host facts.Host) {
@@ -101,7 +101,8 @@ func (v view) tokenOf() string {
 	return cmp.Or(marked, flagged)
 }
 
-// tokenUnderWay is the token of a bootstrap that was begun: that of a host with data, else of any, else a new one.
+// tokenUnderWay is the token of a bootstrap that was begun: from the unit of a host with data, else from any unit. If
+// none was begun, it is a new one.
 func (v view) tokenUnderWay() string {
 	started, written := "", ""
 	v.Each(func(_ inventory.Member, host facts.Host) {

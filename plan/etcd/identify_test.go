@@ -39,7 +39,7 @@ func converged(t *testing.T, w Want, s facts.Snapshot) facts.Snapshot {
 }
 
 // A cluster whose birth markers are gone is known by the logs of its members, whether they run or not, and gets its
-// markers back. That its ID is none that the inventory leads to makes its data nobody else's.
+// markers back. That holds even if its ID does not follow from the inventory.
 func TestMarkersLost(t *testing.T) {
 	w := wanted(t, 3)
 	w.Accept = []plan.Risk{plan.Downtime}
@@ -85,8 +85,7 @@ func TestMarkersLost(t *testing.T) {
 	}
 }
 
-// What data is whose, where markers are gone: what is refused says so, and nobody is told to move data that a member
-// runs with.
+// Where markers are gone, refusals say whose data lies where, and nobody is told to move data that a member runs with.
 func TestIdentityRefusals(t *testing.T) {
 	w := wanted(t, 3)
 	whole := switched(t, w)

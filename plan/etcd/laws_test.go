@@ -16,8 +16,8 @@ import (
 	"github.com/clusterup/clusterup/units"
 )
 
-// The laws of the design as checks of one decision. They do not use what Next uses to decide, so that a mistake there
-// shows.
+// The laws (see the package comment) as checks of one decision. They do not use what Next uses to decide, so that a
+// mistake there shows.
 
 // lawful checks a stage that is about to run on what was seen.
 func lawful(w Want, s facts.Snapshot, stage plan.Stage) error {
@@ -211,9 +211,8 @@ func identities(w Want, s facts.Snapshot) (all map[string]bool, marked bool) {
 	return all, marked
 }
 
-// lawBootstrap is law 4: a member without data is started only while nobody holds a marker, and with a unit that makes
-// it part of the one cluster of which there is data already, if there is any. What it starts with is what lies on its
-// host, not what Next has in mind.
+// lawBootstrap is law 4: a member without data is started only while nobody holds a marker. If there is data already,
+// its unit makes it part of that cluster. The check goes by the unit on its host, and not by what Next has in mind.
 func lawBootstrap(w Want, s facts.Snapshot, stage plan.Stage) error {
 	exists, marked := identities(w, s)
 	born := map[string]string{}
@@ -244,9 +243,9 @@ func lawBootstrap(w Want, s facts.Snapshot, stage plan.Stage) error {
 	return nil
 }
 
-// lawMix is the other half of law 4: while there is data anywhere, no host that has none, and that no run of this
-// bootstrap has prepared, is made ready to be a new member. After that nobody could tell it from one that died during
-// its first start.
+// lawMix is the other half of law 4. While there is data anywhere, a host without data is not made ready to be a new
+// member, unless a run of this bootstrap prepared it. After that nobody could tell it from one that died during its
+// first start.
 func lawMix(w Want, s facts.Snapshot, stage plan.Stage) error {
 	exists, _ := identities(w, s)
 	for _, step := range stage.Steps {
@@ -262,8 +261,8 @@ func lawMix(w Want, s facts.Snapshot, stage plan.Stage) error {
 	return nil
 }
 
-// lawMarkers: a marker says what is so, of a member that takes part; and while one that takes part has none, no member
-// is taken down.
+// lawMarkers: a marker tells the truth about a member that takes part. While one that takes part has no marker, no
+// member is taken down.
 func lawMarkers(w Want, s facts.Snapshot, stage plan.Stage) error {
 	up := serving(w, s)
 	for _, step := range stage.Steps {
@@ -284,8 +283,8 @@ func lawMarkers(w Want, s facts.Snapshot, stage plan.Stage) error {
 	return nil
 }
 
-// lawUntried: what a running member has not been started with yet is written to its unit only right before it is
-// restarted.
+// lawUntried: a command line that a running member has not been started with is written to its unit only right before
+// its restart.
 func lawUntried(s facts.Snapshot, stage plan.Stage) error {
 	for _, step := range stage.Steps {
 		host := s.Hosts[step.Host]
@@ -301,8 +300,8 @@ func lawUntried(s facts.Snapshot, stage plan.Stage) error {
 	return nil
 }
 
-// lawNextStart is law 12: no member is started into what systemd would make of a unit besides what its file says, or
-// right after systemd reads what nobody has looked at.
+// lawNextStart is law 12: no member is started where systemd's view of its unit differs from the file, or right after
+// systemd has read changes that no look has seen.
 func lawNextStart(s facts.Snapshot, stage plan.Stage) error {
 	for i, step := range stage.Steps {
 		if step.Kind != plan.StartMember && step.Kind != plan.RestartMember {
@@ -382,8 +381,7 @@ func lawSecrets(stage plan.Stage) error {
 	return nil
 }
 
-// lawRemedy: who is refused is told why, and what to do. The error of a host that was not reached holds its remedy
-// itself.
+// lawRemedy: a refusal says why, and what to do. The error of a host that was not reached holds its remedy itself.
 func lawRemedy(refused *plan.Refused) error {
 	if len(refused.Refusals) == 0 {
 		return errors.New("a refusal without a reason")

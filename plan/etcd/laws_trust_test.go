@@ -17,7 +17,7 @@ import (
 // Law 5, as checks that know nothing of how Next comes to its decisions: what counts is which certificates are in the
 // file that a process was started with.
 
-// accepts says whether whoever has this command line and these files accepts what a CA signs.
+// accepts says whether a member with this command line, and these files, accepts what a CA signs.
 func accepts(host facts.Host, command []string, ca facts.CA) bool {
 	flag := "--trusted-ca-file="
 	if ca.Role == "peer" {
@@ -136,7 +136,7 @@ func lawSigner(w Want, s facts.Snapshot, leaf plan.Leaf) error {
 	return nil
 }
 
-// lawDrop: nobody is started with a bundle without a CA of which a good leaf is in use.
+// lawDrop: no member is started with a bundle that lacks a CA of which a good leaf is in use.
 func lawDrop(w Want, s facts.Snapshot, step plan.Step, command []string) error {
 	for _, m := range w.Cluster.Members {
 		for _, role := range []string{"peer", "server"} {
@@ -150,8 +150,8 @@ func lawDrop(w Want, s facts.Snapshot, step plan.Step, command []string) error {
 	return nil
 }
 
-// lawRetire: an old CA is retired when nothing is of it, and no client by consent only; a new one to take its rotation
-// back.
+// lawRetire: an old CA is retired when nothing in use is of it; that clients still have certificates of it takes
+// consent. A new CA is retired to take its rotation back.
 func lawRetire(w Want, s facts.Snapshot, step plan.Step) error {
 	left, clients := 0, 0
 	for _, ca := range s.Operator.CAs {
@@ -292,8 +292,8 @@ func secure(w Want, role string) bool {
 	return role == "peer" && w.Cluster.TLS.Peers || role == "client" && w.Cluster.TLS.Clients
 }
 
-// lawSchemes: a member is made known with https when everybody can dial it, and right before it listens so; and nobody
-// is started to listen otherwise than it is known.
+// lawSchemes: a member is made known with https when everybody can dial it, and right before it listens so. No member
+// is started to listen with another scheme than the one it is known by.
 func lawSchemes(w Want, s facts.Snapshot, stage plan.Stage) error {
 	known := map[string]string{}
 	for _, member := range s.Members {

@@ -168,7 +168,7 @@ func TestVersionLawsNotice(t *testing.T) {
 	}
 }
 
-// Ends that are none.
+// lawSettled notices where something is left to do.
 func TestLawSettledNotices(t *testing.T) {
 	w := at(wanted(t, 3), "3.6.16")
 	s := settled(t, w)

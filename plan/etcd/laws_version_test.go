@@ -162,7 +162,7 @@ func lawEnable(w Want, s facts.Snapshot, t truth, step plan.Step) error {
 	return nil
 }
 
-// lawPrune: a release stays that a unit names, that a process runs, or that is wanted.
+// lawPrune: a release stays if a unit names it, if a process runs it, or if it is wanted.
 func lawPrune(w Want, s facts.Snapshot, step plan.Step) error {
 	host := s.Hosts[step.Host]
 	for _, p := range step.Paths {
@@ -199,7 +199,7 @@ func lawCalm(w Want, s facts.Snapshot, step plan.Step) error {
 	return nil
 }
 
-// leadersOf are the leaders that members name which serve reads; zero is none.
+// leadersOf are the leaders named by members that serve reads; zero is none.
 func leadersOf(s facts.Snapshot) []facts.ID {
 	var named []facts.ID
 	for _, name := range s.Names() {
@@ -210,8 +210,8 @@ func leadersOf(s facts.Snapshot) []facts.ID {
 	return named
 }
 
-// lawSettled: where nothing is left to do, everybody takes part and runs what is wanted, and the cluster is of that
-// version; but for the last member, where it is to be held.
+// lawSettled: where nothing is left to do, every member takes part and runs what is wanted, and the cluster is of that
+// version. Only a last member that is to be held may differ.
 func lawSettled(w Want, s facts.Snapshot, t truth) error {
 	behind := 0
 	for _, m := range w.Cluster.Members {

@@ -22,13 +22,14 @@ func UnitPath(c *inventory.Cluster) string {
 	return path.Join("/etc/systemd/system", c.UnitName+".service")
 }
 
-// BinDir is where a release lies: named by version and digest, so that other bytes are another command line.
+// BinDir is where a release lies. Its name has the version and the digest, so that other bytes make another command
+// line, and with it a restart.
 func BinDir(r plan.Release) string {
 	return path.Join(facts.ReleaseDir, r.Version+"-"+r.SHA256[:min(8, len(r.SHA256))])
 }
 
-// walDir is what --wal-dir says. etcd replaces that directory by renaming another onto it (server/storage/wal, Create),
-// so it must be able to write to its parent: the one that the inventory names.
+// walDir is the value of --wal-dir; "": it is not set. etcd replaces that directory by renaming another onto it
+// (server/storage/wal, Create), so it must be able to write to the parent. The inventory names that parent.
 func walDir(m inventory.Member) string {
 	if m.WALDir == "" {
 		return ""
@@ -44,7 +45,7 @@ func ClientURL(c *inventory.Cluster, m inventory.Member) string {
 // LockDir is where the locks of clusters lie on every host.
 const LockDir = "/run/clusterup"
 
-// OwnerFile is where a run that holds a cluster's lock on a host says who it is.
+// OwnerFile is the file in which a run that holds a cluster's lock on a host says who it is.
 func OwnerFile(cluster string) string { return path.Join(LockDir, cluster+".owner") }
 
 // Asks says where to look on each host of a cluster.
@@ -87,8 +88,8 @@ func listen(secure bool, address string, port int) string {
 	return urlOf(secure, ListenAt(address), port)
 }
 
-// listenClient is where a member serves clients: its address, and loopback for whoever is logged in there; and the same
-// once more without TLS as long as clients need that.
+// listenClient are the URLs at which a member serves clients: at its address, and at loopback for people who are logged
+// in there. With http_client_port both come once more, without TLS.
 func listenClient(c *inventory.Cluster, m inventory.Member) []string {
 	urls := listenOn(c.TLS.Clients, m, c.ClientPort)
 	if c.TLS.HTTPClientPort != 0 {
@@ -105,7 +106,7 @@ func listenOn(secure bool, m inventory.Member, port int) []string {
 	return []string{first, urlOf(secure, "127.0.0.1", port)}
 }
 
-// advertiseClient are the URLs that members tell clients of each other.
+// advertiseClient are the URLs of a member that the cluster tells clients.
 func advertiseClient(c *inventory.Cluster, m inventory.Member) []string {
 	urls := []string{ClientURL(c, m)}
 	if c.TLS.HTTPClientPort != 0 {
@@ -136,7 +137,7 @@ func NamesOf(m inventory.Member) []string {
 	return slices.Compact(names)
 }
 
-// unitMember is the wanted member with a release, as package units wants to know it.
+// unitMember is the wanted member with the release b, as package units takes it.
 func (v view) unitMember(m inventory.Member, b bin) units.Member {
 	c, host := v.want.Cluster, v.seen.Hosts[m.Name]
 	heartbeat, election := v.beat(host)

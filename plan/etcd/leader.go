@@ -6,12 +6,12 @@ import (
 	"github.com/clusterup/clusterup/plan"
 )
 
-// Statuses are read at slightly different moments. In an election one member may still name the leader of before while
-// another names the next one, a third names none, and no member says that it leads. So the leader is the member whom
-// all name that serve reads. As long as there is none, nothing is decided that depends on who leads.
+// Statuses are read at slightly different moments. In an election one member may still name the old leader while
+// another names the next one, a third names none, and no member says that it leads. So the leader is the member that
+// all members with linearizable reads name. As long as they differ, nothing is decided that depends on the leader.
 
-// agreed is the leader whom all members name that serve linearizable reads; zero: they differ, or there are no such
-// members.
+// agreed is the leader that all members with linearizable reads name; zero: they differ, or there are no such members.
+// reading are those members.
 func (v view) agreed() (leader facts.ID, reading []inventory.Member) {
 	same := true
 	v.Each(func(m inventory.Member, host facts.Host) {
@@ -28,8 +28,8 @@ func (v view) agreed() (leader facts.ID, reading []inventory.Member) {
 	return leader, reading
 }
 
-// leader is the member on whom all agree, or another one that serves reads where that one does not. False: they do not
-// agree.
+// leader is the agreed leader or, if that one serves no reads, another member that does. False: they do not agree, or
+// none serves reads.
 func (v view) leader() (inventory.Member, bool) {
 	id, reading := v.agreed()
 	for _, m := range reading {
@@ -43,7 +43,7 @@ func (v view) leader() (inventory.Member, bool) {
 	return reading[0], true
 }
 
-// leads says whether a member is the one on whom all agree.
+// leads says whether a member is the agreed leader.
 func (v view) leads(host facts.Host) bool {
 	id, _ := v.agreed()
 	return id != 0 && host.Etcd != nil && host.Etcd.MemberID == id

@@ -52,8 +52,7 @@ func TestTornStatuses(t *testing.T) {
 	}
 }
 
-// One member that lies to have applied far more than the others keeps nobody from taking part, nor does it hide who
-// really lags.
+// A member that claims to have applied far more than the others makes none of them lag, and hides none that does.
 func TestLag(t *testing.T) {
 	w := wanted(t, 3)
 	s := settled(t, w)

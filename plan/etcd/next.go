@@ -9,8 +9,9 @@ import (
 	"github.com/clusterup/clusterup/plan"
 )
 
-// Next is the stage to run now, nil when there is nothing to do, or a *Refused error. While hosts are dark it goes on
-// with what rests on none of them; then its error is of kind Unreachable alone, and says what waits.
+// Next is the stage to run now, nil when there is nothing to do, or a *plan.Refused error. While hosts are dark it goes
+// on with the stages that need none of them. After those its refusals are of kind Unreachable alone, and the error says
+// what waits.
 func Next(w Want, s facts.Snapshot) (*plan.Stage, error) {
 	v := newView(w, s)
 	if refusals := v.refusals(); len(refusals) > 0 {
@@ -31,7 +32,7 @@ func Next(w Want, s facts.Snapshot) (*plan.Stage, error) {
 	return nil, nil
 }
 
-// Dark is why hosts cannot be looked at, and what is not done before they can be; nil where none is dark.
+// Dark says why hosts cannot be looked at, and what waits for them; nil where none is dark.
 func Dark(w Want, s facts.Snapshot) *plan.Refused { return newView(w, s).refused() }
 
 func (v view) refused() *plan.Refused {
@@ -42,9 +43,8 @@ func (v view) refused() *plan.Refused {
 	return &plan.Refused{Refusals: dark, Waits: v.postponed()}
 }
 
-// operator makes what only the operator directory holds: the CAs, the list of what they have revoked, and the digests
-// of the releases. As long as dark hosts keep it unknown whether there is a cluster, it is what was revoked alone: a CA
-// is made for a cluster that is known.
+// operator writes to the operator directory: CAs, the list of revoked certificates, and the digests of releases. While
+// dark hosts hide whether there is a cluster, it only revokes: a cluster that exists must not get another first CA.
 func (v view) operator() (*plan.Stage, error) {
 	unknown := len(v.Dark()) > 0 && !v.formed
 	var steps []plan.Step
@@ -83,8 +83,8 @@ func (v view) pins() []plan.Step {
 	return steps
 }
 
-// start starts what does not run, side by side: members that are down take nothing with them. A first member becomes
-// ready only when a quorum has started, so the first start has to be together.
+// start starts all members that do not run, side by side, since starting one takes down no other. In a bootstrap none
+// becomes ready before a quorum has started, so they have to start together.
 func (v view) start() (*plan.Stage, error) {
 	var steps []plan.Step
 	v.Each(func(m inventory.Member, host facts.Host) {
@@ -117,7 +117,7 @@ func (v view) start() (*plan.Stage, error) {
 // await waits for members that run but do not answer as a healthy one does, unless they are to restart anyway.
 func (v view) await() (*plan.Stage, error) {
 	if v.cutOff() && len(v.candidates()) > 0 {
-		return nil, nil // who restarted already waits for them
+		return nil, nil // a member that has restarted can serve only once these have, too
 	}
 	if len(v.awaitWaits()) > 0 {
 		return nil, nil
@@ -141,8 +141,8 @@ func (v view) awaiting(which func(inventory.Member, facts.Host) bool) *plan.Stag
 	return plan.SideBySide("wait for members", "nothing is changed", steps)
 }
 
-// maxLag is how many entries a member may have left to apply and yet count as one that takes part: what comes in
-// between asking one member and asking the next.
+// maxLag is how many entries a member may have left to apply and still count as serving: entries come in between asking
+// one member and asking the next.
 const maxLag = 5000
 
 // reads says that a member serves linearizable reads of this cluster.
@@ -150,15 +150,16 @@ func (v view) reads(host facts.Host) bool {
 	return host.Reads && host.Etcd != nil && host.Etcd.ClusterID == v.clusterID
 }
 
-// serves says whether a member takes part: it serves reads, knows a leader, and has caught up. Unlike
-// [facts.Member.Healthy] it is about what others may rest on, so it asks for more; alarms do not count, since they are
-// for people to resolve, and waiting does not help against them.
+// serves says whether a member takes part: it serves reads, knows a leader, and has caught up. That is more than
+// [facts.Member.Healthy] asks, since others are restarted in reliance on it. Alarms do not count: people resolve them,
+// and waiting does not help.
 func (v view) serves(host facts.Host) bool {
 	return v.reads(host) && host.Etcd.Leader != 0 && v.lag(host) <= maxLag
 }
 
-// lag is how many entries a member is behind what two that serve reads have applied. One alone may say anything; and in
-// a cluster of several, two have what was acknowledged.
+// lag is how many entries a member is behind the second highest applied index among members that serve reads. The
+// highest alone is not trusted, since one member may say anything. The second is enough: in a cluster of several, two
+// members have what was acknowledged.
 func (v view) lag(host facts.Host) uint64 {
 	var most, second uint64
 	v.Each(func(_ inventory.Member, other facts.Host) {

@@ -312,8 +312,8 @@ func TestRestartWithoutQuorum(t *testing.T) {
 	}
 }
 
-// No member of two can be spared: with consent they restart one after the other, if both serve; without it that is what
-// is said.
+// No member of two can be spared. With consent they restart one after the other, if both serve; without it a refusal
+// asks for it.
 func TestTwoMembers(t *testing.T) {
 	w := wanted(t, 2)
 	s := settled(t, w)
@@ -418,7 +418,7 @@ func TestOnlyMember(t *testing.T) {
 	}
 }
 
-// Restarts go one at a time: who takes no part first, the leader last, and after it has handed over.
+// Restarts go one at a time: members that take no part first, and the leader last, after it has handed over.
 func TestRestartOrder(t *testing.T) {
 	w := wanted(t, 5)
 	s := settled(t, w)

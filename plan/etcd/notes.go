@@ -50,7 +50,7 @@ func hostNotes(w Want, m inventory.Member, host facts.Host) []string {
 		note("its clock is more than a second %s this machine's; etcd asks for less", plan.AheadOrBehind(off))
 	}
 	v := view{want: w}
-	if v.tight(host) != "" { // in words that hold for longer than its figures
+	if v.tight(host) != "" { // without its figures, which change from look to look
 		note("its disk may be full before its database reaches quota_backend_bytes")
 	}
 	if text := v.refusedByPeers(m, host); text != "" && host.Process != nil {

@@ -9,9 +9,9 @@ import (
 	"github.com/clusterup/clusterup/inventory"
 )
 
-// packageDir and packageUser are deleted when Debian's package etcd-server is purged (its postrm, in Debian 11 to 13),
-// and packageUnits are stopped when it is removed. To install it closes packageDir to all but its owner, who is root
-// where it was there before.
+// Purging Debian's package etcd-server deletes packageDir and packageUser (its postrm, in Debian 11 to 13), and
+// removing it stops packageUnits. Installing it closes packageDir to all but its owner; that is root where the
+// directory existed before.
 const packageDir, packageUser = "/var/lib/etcd", "etcd"
 
 var packageUnits = map[string]bool{"etcd": true, "etcd2": true}

@@ -16,7 +16,7 @@ import (
 	"github.com/clusterup/clusterup/units"
 )
 
-// binaries are what a release brings to a host.
+// binaries are the programs of a release that are installed on a host.
 var binaries = []string{"etcd", "etcdctl", "etcdutl"}
 
 // prepare puts users, directories, releases, trust, leaves and units right on all hosts side by side. Nothing that runs
@@ -67,7 +67,8 @@ func (v view) prepareHost(m inventory.Member, host facts.Host) []plan.Step {
 	return steps
 }
 
-// directories are those that the member needs, with what keeps others out of its data and keys.
+// directories makes the directories that the member needs, and puts right owners and modes, which keep others out of
+// its data and keys.
 func (v view) directories(m inventory.Member, host facts.Host) []plan.Step {
 	conf, user := ConfigDir(v.want.Cluster), v.want.Cluster.User
 	wanted := []plan.Path{
@@ -177,8 +178,8 @@ func fixModes(paths []plan.Path, host facts.Host) []plan.Step {
 	return []plan.Step{{Kind: plan.FixModes, Why: strings.Join(whys, "; "), Paths: paths}}
 }
 
-// trustFiles are the two bundles, and the list of what is not to be trusted. Older bundles stay until nothing runs with
-// them.
+// trustFiles writes the trust bundles of both roles, and the list of revoked certificates. Older bundles stay until
+// nothing runs with them.
 func (v view) trustFiles(host facts.Host) []plan.Step {
 	var changes []plan.Change
 	var whys []string
@@ -217,7 +218,7 @@ func fileChange(want units.File, host facts.Host) (plan.Change, string) {
 	return plan.Change{File: want, Was: redacted(have.Content), Existed: ok}, why
 }
 
-// unit is the unit file, systemd's knowledge of it, and its being started at boot.
+// unit writes the unit file, makes systemd read it again, and enables it at boot, each only where needed.
 func (v view) unit(m inventory.Member, host facts.Host) []plan.Step {
 	name := v.want.Cluster.UnitName
 	written := v.writeUnit(m, host)
@@ -226,7 +227,7 @@ func (v view) unit(m inventory.Member, host facts.Host) []plan.Step {
 	case v.lost(host): // no release of its version is at hand, and it stays as it is
 	case len(written) > 0 && v.mustRestart(m, host) == nil:
 		steps = written
-	case host.Unit.NeedsReload: // else a drop-in that nobody has looked at would be read right before that restart
+	case host.Unit.NeedsReload: // now, and not right before that restart: a look comes between, and judges new drop-ins
 		steps = append(steps, plan.Step{
 			Kind: plan.ReloadUnits, Why: "the unit changed on disk after systemd read it", Unit: name,
 		})
@@ -240,9 +241,8 @@ func (v view) unit(m inventory.Member, host facts.Host) []plan.Step {
 	return steps
 }
 
-// writeUnit is the unit file as it is to be; nothing where it is so. That of a member that must restart is written
-// right before: a unit that turns out to be bad is found out by one member, while the others would still start with
-// theirs.
+// writeUnit writes the wanted unit file; nil where it is there. For a member that must restart it is written right
+// before: if the new unit is bad, one member finds out, and the others can still start with their old ones.
 func (v view) writeUnit(m inventory.Member, host facts.Host) []plan.Step {
 	change, why := fileChange(v.unitFile(m, host), host)
 	switch why {
@@ -271,7 +271,7 @@ func (v view) unitReason(m inventory.Member, host facts.Host) string {
 	return "is not the unit of this member"
 }
 
-// leafModes puts the key's owner and mode right.
+// leafModes puts right the owners and modes of certificates and keys.
 func (v view) leafModes(host facts.Host) []plan.Step {
 	var wrong []plan.Path
 	for _, role := range []string{"peer", "server"} {

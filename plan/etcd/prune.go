@@ -17,8 +17,9 @@ import (
 // kept is how many releases stay on a host: the one that runs, and the one before it, to go back to.
 const kept = 2
 
-// prune removes releases that no unit of any cluster names, but for the newest two; bundles of CAs that nothing runs
-// with; and pairs that a run has left which was killed between its swap of one and its removal of that of before.
+// prune removes releases that no unit of any cluster names, except the newest two, and trust bundles that no member
+// runs with. It also removes pairs of certificate and key that a killed run left behind: it had switched to a new pair,
+// and not yet removed the old one.
 func (v view) prune() (*plan.Stage, error) {
 	var steps []plan.Step
 	v.Each(func(m inventory.Member, host facts.Host) {
@@ -72,7 +73,8 @@ func (v view) untrusted(host facts.Host) []string {
 	return found
 }
 
-// unlinked are directories of pairs at which the link of their role does not point, where it points at a whole one.
+// unlinked are directories of pairs that the link of their role does not point to. There are none while that link does
+// not point to a whole pair.
 func (v view) unlinked(host facts.Host) []string {
 	var found []string
 	for _, leaf := range host.Leaves {

@@ -124,7 +124,7 @@ func TestYoung(t *testing.T) {
 	}
 }
 
-// A run that was killed between its swap of a pair and its removal of that of before leaves a key, which goes.
+// A run that was killed right after it had switched to a new pair has left the old key, which is removed.
 func TestPruneUnlinked(t *testing.T) {
 	w := wanted(t, 3)
 	dir := func(name string) string { return ConfigDir(w.Cluster) + "/tls/" + name }

@@ -12,11 +12,11 @@ import (
 	"github.com/clusterup/clusterup/units"
 )
 
-// Quorate says whether a run that holds the lock on some hosts is the only one that may change the cluster: it holds it
-// on the hosts of a majority of the listed members (law 14). Where no member tells the list, the inventory's members
-// and those that units were started with stand for it, all together and as each unit names them; before there is a
-// cluster it is every host of the inventory. Two lists that differ by one member have no majorities without a common
-// member. An error is *NoMajority.
+// Quorate is law 14: a run may change the cluster if it holds the lock on the hosts of a majority of the listed
+// members. held are the hosts that it holds. Before there is a cluster, it needs every host of the inventory. If no
+// member tells the list, it needs a majority of several: of each list that a unit was started with, and of all these
+// and the inventory together. Two lists that differ by one member are enough to keep runs apart, since any majority of
+// one shares a member with any majority of the other. The error is *plan.NoMajority.
 func Quorate(w Want, s facts.Snapshot, held []string) error {
 	v := newView(w, s)
 	if v.unfounded() {
@@ -34,11 +34,10 @@ func Quorate(w Want, s facts.Snapshot, held []string) error {
 	return nil
 }
 
-// unfounded says that nothing shows that there is a cluster: no member tells who belongs to it, and no host says that
-// it was there.
+// unfounded says that nothing shows a cluster: no member tells its list, and no log or birth marker counts as one.
 func (v view) unfounded() bool { return !v.formed && v.seen.Members == nil }
 
-// quorate says whether enough hosts of a list are held.
+// quorate is a *plan.NoMajority error where fewer than need hosts of a list are held.
 func (v view) quorate(list []facts.Listed, need int, held []string) error {
 	short := &plan.NoMajority{Need: need, Of: len(list), Every: v.unfounded()}
 	for _, member := range list {
@@ -68,7 +67,7 @@ func (v view) unheld(m inventory.Member) plan.Refusal {
 	return plan.Refuse(plan.Unreachable, m.Name, "run the same command again", "the lock is not held there")
 }
 
-// hostOf is the host of a listed member: where it is known to its peers, whatever it is called.
+// hostOf is the host of a listed member, found by its peer address, whatever name is listed.
 func (v view) hostOf(member facts.Listed) (inventory.Member, bool) {
 	at := slices.IndexFunc(v.want.Cluster.Members, func(m inventory.Member) bool { return v.knownAt(m, member) })
 	if at < 0 {
@@ -102,8 +101,8 @@ func (v view) inventoried() []facts.Listed {
 	return list
 }
 
-// presumed are the lists that may be the cluster's, when no member tells it: those that units were started with, and
-// all of them and the inventory together.
+// presumed are the lists that may be the cluster's when no member tells it: each that a unit was started with, and all
+// of them and the inventory together.
 func (v view) presumed() [][]facts.Listed {
 	all := v.inventoried()
 	var lists [][]facts.Listed
@@ -125,7 +124,8 @@ func (v view) presumed() [][]facts.Listed {
 	return append(lists, all)
 }
 
-// initialCluster reads the flag of that name, NAME=URL,… with a name again for each further URL of its member.
+// initialCluster reads the flag of that name: a=http://10.0.0.1:2380,b=http://10.0.0.2:2380. A member with several URLs
+// stands there once for each.
 func initialCluster(flag string) []facts.Listed {
 	var list []facts.Listed
 	for pair := range strings.SplitSeq(flag, ",") {

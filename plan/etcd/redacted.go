@@ -8,15 +8,15 @@ import (
 // secrets are the settings of a unit in which people put secrets. clusterup writes none of them.
 var secrets = []string{"Environment", "SetCredential", "SetCredentialEncrypted"}
 
-// redacted is the text of a unit as it may be shown: without the values of secrets, and without the lines on which they
-// go on.
+// redacted is the text of a unit as it may be shown: without the values of secrets, and without their continuation
+// lines.
 func redacted(text []byte) []byte {
 	shown := make([]byte, 0, len(text))
-	hides := false // the setting of the line before is secret, and goes on
+	hides := false // this line continues a secret
 	for line := range bytes.Lines(text) {
 		key, value, _ := bytes.Cut(line, []byte("="))
 		words := bytes.TrimSpace(line)
-		comment := bytes.HasPrefix(words, []byte("#")) || bytes.HasPrefix(words, []byte(";")) // ends no setting that goes on
+		comment := bytes.HasPrefix(words, []byte("#")) || bytes.HasPrefix(words, []byte(";")) // ends no continuation
 		secret := len(bytes.TrimSpace(value)) > 0 && slices.Contains(secrets, string(bytes.Trim(key, "#; \t")))
 		switch {
 		case secret:

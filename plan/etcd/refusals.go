@@ -16,9 +16,10 @@ import (
 // MaxClockOffset is how far a host's clock may be off: certificates are backdated by five minutes.
 const MaxClockOffset = 4 * time.Minute
 
-// refusals are all reasons not to touch anything, sorted by host in the order of the inventory. Where what lies there
-// is of a newer clusterup, and as long as hosts are dark before there is a cluster, only that is said: everything else
-// might be a consequence. Beside other reasons dark hosts are named; alone they are none.
+// refusals are all reasons not to touch anything; those of hosts are in the order of the inventory. If a newer
+// clusterup wrote what lies on a host, only that is said, since everything else might follow from it. Before there is a
+// cluster, nothing is checked while hosts are dark, for the same reason. Dark hosts alone refuse nothing, but are named
+// beside other reasons.
 func (v view) refusals() []plan.Refusal {
 	dark := v.unreachables()
 	if older := v.allOlder(); len(older) > 0 {
@@ -29,7 +30,7 @@ func (v view) refusals() []plan.Refusal {
 	}
 	var found []plan.Refusal
 	v.Each(func(m inventory.Member, host facts.Host) {
-		if foreign := v.foreignUnit(m, host); len(foreign) > 0 { // whose process and data the host has, is another question
+		if foreign := v.foreignUnit(m, host); len(foreign) > 0 { // process and data then say nothing of ours
 			found = append(found, foreign...)
 			return
 		}
@@ -104,11 +105,11 @@ func spell(d time.Duration) string {
 // ports says which process holds a port that the member needs.
 func (v view) ports(m inventory.Member, host facts.Host) []plan.Refusal {
 	if host.Process != nil || host.Unit.Active == "activating" {
-		return nil // the member holds them, or comes and goes; whatever it could not get, it has said
+		return nil // the member holds them, or keeps restarting and has said which it could not get
 	}
 	var found []plan.Refusal
 	for _, socket := range host.Sockets {
-		if !Binds(v.want.Cluster, m, socket) || socket.Process == facts.ListenerName { // a preflight's, which is about to end
+		if !Binds(v.want.Cluster, m, socket) || socket.Process == facts.ListenerName { // preflight's own, about to end
 			continue
 		}
 		who := "another process"
@@ -118,7 +119,7 @@ func (v view) ports(m inventory.Member, host facts.Host) []plan.Refusal {
 		taken := plan.Refuse(plan.PortTaken, m.Name,
 			fmt.Sprintf("stop it, or choose another port in the inventory; on the host: ss -ltnp 'sport = :%d'", socket.Port),
 			"port %d is taken by %s", socket.Port, who)
-		if !slices.Contains(found, taken) { // on another address
+		if !slices.Contains(found, taken) { // it may hold the port on several addresses
 			found = append(found, taken)
 		}
 	}
@@ -153,7 +154,7 @@ func collide(wanted, taken string) bool {
 	return own.Is4() == other.Is4() && (own == other || own.IsUnspecified() || other.IsUnspecified())
 }
 
-// sourced says, before there is a cluster, that peers would refuse what a host dials.
+// sourced refuses, before there is a cluster, a host whose connections its peers would refuse.
 func (v view) sourced(m inventory.Member, host facts.Host) []plan.Refusal {
 	text := v.refusedByPeers(m, host)
 	if v.formed || text == "" {

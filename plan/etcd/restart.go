@@ -13,7 +13,8 @@ import (
 	"github.com/clusterup/clusterup/units"
 )
 
-// mustRestart says what a member runs with that is not wanted, line by line; nil when it may go on running.
+// mustRestart says why a member must restart, line by line: mostly what it runs with that is not wanted; nil when it
+// may go on running.
 func (v view) mustRestart(m inventory.Member, host facts.Host) []string {
 	if host.Process == nil {
 		return nil
@@ -37,8 +38,8 @@ func (v view) mustRestart(m inventory.Member, host facts.Host) []string {
 	return append(why, trust.Unproven(host)...)
 }
 
-// inWords says what a member comes to do with TLS, and which CAs it comes to trust or trusts no more, in place of flags
-// and names of bundles.
+// inWords replaces lines about TLS flags and bundle names by what they mean: "to trust peer CA 2", "to have a
+// certificate for its peers, …".
 func (v view) inWords(host facts.Host, wanted, why []string) []string {
 	for _, role := range trust.Roles {
 		was, is := units.Flag(host.Process.Args, trust.BundleFlag[role]), units.Flag(wanted, trust.BundleFlag[role])
@@ -96,7 +97,7 @@ func (v view) candidates() []candidate {
 			order = 0
 		case v.leads(host):
 			order = 3
-		case units.Flag(host.Process.Args, "snapshot-count") == "1": // slow, until it goes on
+		case units.Flag(host.Process.Args, "snapshot-count") == "1": // with that it is slow, so its turn comes early
 			order = 1
 		}
 		found = append(found, candidate{m, host, why, order})
@@ -116,7 +117,7 @@ func (v view) restart() (*plan.Stage, error) {
 		return nil, nil
 	}
 	first := found[0]
-	if stage := v.awaitLeader(); stage != nil { // the first may be the one that leads
+	if stage := v.awaitLeader(); stage != nil { // the first candidate may be the leader
 		return stage, nil
 	}
 	if refusals := v.alarmed(first); len(refusals) > 0 {
@@ -127,7 +128,7 @@ func (v view) restart() (*plan.Stage, error) {
 	}
 	gate, needs, refused := v.mayStop(first.member)
 	switch {
-	case len(refused) > 0 && len(v.Dark()) > 0: // it waits, and what stops nothing goes on
+	case len(refused) > 0 && len(v.Dark()) > 0: // the restart waits; rules that stop nothing go on
 		return nil, nil
 	case len(refused) > 0:
 		return nil, &plan.Refused{Refusals: refused}
@@ -151,11 +152,11 @@ func (v view) restart() (*plan.Stage, error) {
 		name += ", which still serves its old certificates"
 	}
 	steps := slices.Concat(v.announce(first.member), v.writeUnit(first.member, first.host), []plan.Step{restart})
-	steps[0].Needs = needs // nothing is announced or written either
+	steps[0].Needs = needs // the first step asks the gate again, so that nothing is announced or written either
 	return plan.SideBySide(name, gate, steps), nil
 }
 
-// stuck is why no member may be stopped that has to restart; nil: one may be, or none has to.
+// stuck is why the next member that has to restart may not be stopped; nil: it may, or none has to.
 func (v view) stuck() []plan.Refusal {
 	found := v.candidates()
 	if len(found) == 0 || v.cutOff() && v.want.accepts(plan.Downtime) {
@@ -172,11 +173,11 @@ func (v view) restartStep(c candidate) plan.Step {
 	}
 }
 
-// cutOff says that no member accepts another any more, since the CA of their certificates has ended: there is no quorum
-// to be kept, and none before most members have restarted with another CA.
+// cutOff says that no member accepts another any more, since the CA of their certificates has ended. There is no quorum
+// to keep then, and none comes back before most members have restarted with another CA.
 func (v view) cutOff() bool { return v.formed && v.want.Cluster.TLS.Peers && v.trust.Ended("peer") }
 
-// together restarts side by side what would each wait for the others.
+// together restarts all candidates side by side: one after the other, each would wait for the rest.
 func (v view) together(all []candidate) *plan.Stage {
 	var steps []plan.Step
 	for _, m := range v.want.Cluster.Members {
@@ -191,8 +192,8 @@ func (v view) together(all []candidate) *plan.Stage {
 		steps)
 }
 
-// awaitRaftSnapshot waits for a member that was restarted to take a raft snapshot, and has not done so yet: it takes
-// one when it applies what is written next.
+// awaitRaftSnapshot waits for a member that was restarted in order to take a raft snapshot. It takes one when it
+// applies the next write.
 func (v view) awaitRaftSnapshot() *plan.Stage {
 	due := v.Which(func(m inventory.Member, host facts.Host) bool {
 		return v.flushes(host) && v.serves(host) && v.mustRestart(m, host) == nil
@@ -205,8 +206,8 @@ func (v view) awaitRaftSnapshot() *plan.Stage {
 	}})
 }
 
-// successor is the member that leads while the leader restarts: of those that serve, the one that has applied most.
-// None when there is no other, or the member does not lead.
+// successor is the member that leads while the leader restarts: the one that serves and has applied most. False: there
+// is none, or the candidate does not lead.
 func (v view) successor(c candidate) (string, bool) {
 	best, name := uint64(0), ""
 	v.Each(func(m inventory.Member, host facts.Host) {

@@ -4,8 +4,8 @@ import (
 	"github.com/clusterup/clusterup/facts"
 )
 
-// RotateCA is w with the wish for another generation of CAs: the one that is on its way, else the next. hold is the
-// phase after which to wait, or "".
+// RotateCA is w with the wish for new CAs of some roles: those of a rotation under way, else the next generation. hold
+// is the phase after which to wait; "": none.
 func RotateCA(w Want, s facts.Snapshot, roles []string, hold string) Want {
 	w.Generation = Trust(w, s).Next(roles)
 	return holding(w, roles, hold)
@@ -25,7 +25,7 @@ func holding(w Want, roles []string, phase string) Want {
 	return w
 }
 
-// RotateCerts is w with the wish that no leaf stays in use which is in use now.
+// RotateCerts is w with the wish that every leaf in use now is replaced.
 func RotateCerts(w Want, s facts.Snapshot) Want {
 	w.Existing, w.Replace = true, map[string]bool{}
 	for _, host := range s.Hosts {
@@ -36,14 +36,14 @@ func RotateCerts(w Want, s facts.Snapshot) Want {
 	return w
 }
 
-// Revoke is w with the wish that client certificates are refused.
+// Revoke is w with the wish that these client certificates are refused.
 func Revoke(w Want, clients []facts.Client) Want {
 	w.Existing, w.Revoke = true, clients
 	return w
 }
 
-// EndConnections is w with the wish that every member restarts, one at a time: what is connected now has to show its
-// certificate again.
+// EndConnections is w with the wish that every member restarts, one at a time, so that all clients have to show their
+// certificates again.
 func EndConnections(w Want, s facts.Snapshot) Want {
 	w.Existing, w.Restart = true, map[string]int{}
 	for name, host := range s.Hosts {

@@ -53,7 +53,8 @@ func TestAHoldEndsWithTheOldCA(t *testing.T) {
 	}
 }
 
-// What began a rotation may be there still when it has been taken back.
+// A rotation that was taken back stays so in this run. A note says that the next apply begins another, where the cause
+// is still there.
 func TestAbortedForGood(t *testing.T) {
 	w := wanted(t, 3)
 	of := map[string]facts.Snapshot{"client": aged(t, w)}
@@ -85,7 +86,7 @@ func TestNoWayBackToACAThatHasEnded(t *testing.T) {
 	}
 }
 
-// Such as where of a backup the files of the newest generation are missing.
+// The files of the newest generation may be missing, as in a partial backup.
 func TestNoRotationWithoutACA(t *testing.T) {
 	w := wanted(t, 3)
 	s := watched(w, settled(t, w))
@@ -149,7 +150,7 @@ func TestTLSStaysOnWhileAllAreStopped(t *testing.T) {
 	}
 }
 
-// Out of a backup from before the old CA was retired.
+// The operator directory is out of a backup from before the old CA was retired.
 func TestACAThatWasDroppedIsNotTrustedAgain(t *testing.T) {
 	w := wanted(t, 3)
 	s := watched(w, settled(t, w))
@@ -163,7 +164,7 @@ func TestACAThatWasDroppedIsNotTrustedAgain(t *testing.T) {
 	}
 }
 
-// Whoever looks at a plan is told which clients it concerns, whatever begins a rotation or ends it.
+// A plan names the clients that it concerns, whatever begins a rotation or ends it.
 func TestClientsAreNamed(t *testing.T) {
 	w := wanted(t, 3)
 	s := issued(w, settled(t, w))
@@ -190,7 +191,7 @@ func TestClientsAreNamed(t *testing.T) {
 	}
 }
 
-// The client CA waits for its clients when the peer CA is long done: to go on is not to begin again with that.
+// The client CA waits for its clients when the peer CA is long done: going on does not begin another rotation of that.
 func TestUnfinished(t *testing.T) {
 	w := wanted(t, 3)
 	s := issued(w, settled(t, w))

@@ -66,7 +66,7 @@ func securely(w *Want) {
 	w.Cluster = &cluster
 }
 
-// patiently is without consent that clients lose the cluster.
+// patiently takes back the consent that clients may lose the cluster.
 func patiently(w *Want) {
 	w.Accept = slices.DeleteFunc(slices.Clone(w.Accept), func(r plan.Risk) bool { return r == plan.OldClients })
 }
@@ -101,7 +101,7 @@ var rotations = []operation{
 	{name: "TLS between peers, and a new peer CA", was: plainly, change: securely, wish: rotateCA("", "peer"), leads: 4},
 }
 
-// allRotations are rotations, with what goes without saying.
+// allRotations are the rotations, with defaults filled in.
 func allRotations() []operation {
 	all := slices.Clone(rotations)
 	for i := range all {
@@ -135,8 +135,8 @@ func TestEveryWayOfRotations(t *testing.T) {
 	t.Logf("%d states in all", total.Load())
 }
 
-// turnedDown are the states after a stage in which a member comes to do without what the new CA signs: where it was
-// restarted, it does not accept that; where it was given a certificate, nobody else does.
+// turnedDown are the states after a stage in which a member does not work with the new CA. One that was restarted does
+// not accept what the CA signs; nobody accepts one that was given a certificate of it.
 func (r *roller) turnedDown(at rolled, stage plan.Stage) []rolled {
 	last := stage.Steps[len(stage.Steps)-1]
 	st := at.state

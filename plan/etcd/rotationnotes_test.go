@@ -10,7 +10,7 @@ import (
 	"github.com/clusterup/clusterup/plan/trust"
 )
 
-// Who is cut off by what is about to be done is named, until that is done or does not come.
+// Clients that are about to be cut off are named, until that is done or given up.
 func TestCutOffNotes(t *testing.T) {
 	patient, unsealed := wanted(t, 3), settled(t, wanted(t, 3))
 	patiently(&patient)
@@ -54,7 +54,7 @@ func accepting(w Want, risk plan.Risk) Want {
 	return w
 }
 
-// Whoever takes a rotation back is told which clients it cuts off, and not what concerns one that goes on.
+// Taking a rotation back names the clients that this cuts off, and says nothing of those that going on would.
 func TestTakenBackNotes(t *testing.T) {
 	w := wanted(t, 3)
 	s := issued(w, settled(t, w))

@@ -10,7 +10,7 @@ import (
 	"github.com/clusterup/clusterup/plan/trust"
 )
 
-// What is asked of CAs and TLS, and not done; the reason and the remedy are held by the laws.
+// Requests about CAs and TLS that are refused; lawRemedy checks the reasons and remedies.
 func TestRotationRefusals(t *testing.T) {
 	w := wanted(t, 3)
 	whole := settled(t, w)

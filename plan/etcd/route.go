@@ -21,8 +21,8 @@ func (b bin) path(name string) string { return path.Join(b.dir, name) }
 // route are the versions that all members reach in turn, the wanted one last.
 func (v view) route() []string { return version.Route(v.low, v.high, v.want.Cluster.Version) }
 
-// Versions are the releases that a cluster as it was seen needs on its hosts, in the order in which it runs them, the
-// wanted one last.
+// Versions are the releases that the hosts need on the way from what was seen to the wanted version, in the order in
+// which the cluster runs them.
 func Versions(c *inventory.Cluster, s facts.Snapshot) []string {
 	return newView(Want{Cluster: c}, s).route()
 }
@@ -55,7 +55,7 @@ func (v view) lastVersion(host facts.Host) string {
 	return v.unitBin(host).version
 }
 
-// Misnamed says that a member is of another version than its release is called; empty: it is not.
+// Misnamed says that a member reports another version than its release is named after; empty: it does not.
 func Misnamed(host facts.Host) string {
 	called := runs(host).version
 	if called == "" || host.Etcd == nil || host.Etcd.Version == "" || called == host.Etcd.Version {
@@ -101,8 +101,8 @@ func binAt(file string) bin {
 	return bin{path.Dir(file), name}
 }
 
-// bin is the release that a member is to run now. One that does not run, and has not come along to another minor
-// version yet, is started with what it ran last: so it is whole, and has caught up, before anything else happens to it.
+// bin is the release that a member is to run now. A stopped member that has not come along to another minor version is
+// started with what it ran last, so that it is whole and has caught up before it follows.
 func (v view) bin(host facts.Host) bin {
 	if v.lingers(host) {
 		return v.lingering(host)
@@ -117,15 +117,15 @@ func (v view) bin(host facts.Host) bin {
 	return bin{BinDir(r), r.Version}
 }
 
-// lingers says that a member stays at its minor version, although another one is wanted: that takes all members, and
-// one is dark. A member of which nobody knows what it ran last is started with nothing newer either.
+// lingers says that a member stays at its minor version although another one is wanted: a change takes all members, and
+// one is dark. If nobody knows what the member ran last, it counts as one of the oldest version.
 func (v view) lingers(host facts.Host) bool {
 	last := cmp.Or(v.lastVersion(host), v.low)
 	return len(v.Dark()) > 0 && host.Data.WAL && last != "" && !version.SameMinor(last, v.target)
 }
 
-// lingering is the release that a member stays with: what it runs, what its unit starts, or the newest of that minor
-// version that lies on its host; zero: there is none of clusterup's.
+// lingering is the release that a member stays with: what it runs, else what its unit starts, else the newest of its
+// minor version on its host; zero: there is none of clusterup's.
 func (v view) lingering(host facts.Host) bin {
 	if host.Process != nil && len(host.Process.Args) > 0 {
 		return runs(host)
@@ -143,8 +143,7 @@ func (v view) lingering(host facts.Host) bin {
 	return best
 }
 
-// lost says that a member stays at its minor version, and that there is no release of it with which it could start
-// again.
+// lost says that a member has to stay at its minor version, and that no release of it is there to start it with.
 func (v view) lost(host facts.Host) bool { return v.lingers(host) && v.bin(host).dir == "" }
 
 func (v view) keeps(host facts.Host, has bin) bool {

@@ -14,24 +14,23 @@ type rule struct {
 	name  string
 	sees  sight
 	next  func(view) (*plan.Stage, error)
-	waits func(view) []plan.Wait // what of it is not done while hosts are dark; nil: nothing besides the rest
+	waits func(view) []plan.Wait // names its changes that wait for dark hosts; nil: it has none to name
 }
 
 // sight is which hosts have to be seen for a rule to go on.
 type sight int
 
-// From the least to the most. Before there is a cluster, only birth markers are written without all.
+// From the least to the most. Before there is a cluster, only nobody and founding go on without all hosts.
 const (
 	nobody   sight = iota // it concerns the control machine alone
 	majority              // those of a majority of the voters, since no run changes hosts without them (law 14)
-	founding              // the same; and it may found the cluster, since it concerns members that serve
+	founding              // as majority, and before there is a cluster too, since it concerns members that serve
 	everyone              // what it rests on has to hold for every member
 )
 
-// rules is the order of Next: what the operator directory lacks; files on all hosts, which disturb nothing that runs;
-// members that do not run; the birth markers once the cluster is there; what the cluster must know of a change of its
-// minor version; then, one at a time, better certificates, and restarts of members that run with something else than is
-// wanted; and when all that is done, CAs that begin or end, and what is not used any more.
+// rules is the order of Next: the first rule with a stage decides. The operator directory and files come first, since
+// they disturb nothing that runs. Members that are down start before any other is restarted. Better certificates and
+// restarts go one member at a time. CAs begin or end, and old files go, only when all of that is done.
 var rules = []rule{
 	{"operator directory", nobody, view.operator, nil},
 	{"files", majority, view.prepare, nil},
@@ -45,7 +44,7 @@ var rules = []rule{
 	{"prune", everyone, view.prune, nil},
 }
 
-// goesOn says whether a rule does what it sees to now.
+// goesOn says whether a rule is asked, given the hosts that are seen now.
 func (v view) goesOn(r rule) bool {
 	switch {
 	case len(v.Dark()) == 0:
@@ -58,8 +57,8 @@ func (v view) goesOn(r rule) bool {
 	return v.seesMajority()
 }
 
-// allPublished says that the cluster knows every member as one that has served. Were it recorded as born before, a
-// member that is dark, and has not started yet, would be taken for one that has lost its data.
+// allPublished says that the cluster lists every member as one that has served. Births are not recorded before: a dark
+// member that never started would then be taken for one that has lost its data.
 func (v view) allPublished() bool {
 	all := true
 	v.Everyone(func(m inventory.Member, _ facts.Host) { all = all && v.published(m) != 0 })
@@ -71,7 +70,7 @@ func (v view) seesMajority() bool {
 	return len(v.Which(func(m inventory.Member, _ facts.Host) bool { return v.votes(m) })) >= v.quorum()
 }
 
-// postponed is what is wanted, and not done before dark hosts are seen again.
+// postponed are the wanted changes that wait until dark hosts are seen again.
 func (v view) postponed() []plan.Wait {
 	switch {
 	case len(v.Dark()) == len(v.want.Cluster.Members):
@@ -93,13 +92,13 @@ func (v view) postponed() []plan.Wait {
 	return found
 }
 
-// waitFor is something that waits for all hosts that are dark.
+// waitFor is a change that waits for all dark hosts.
 func (v view) waitFor(what, why string, args ...any) []plan.Wait {
 	return []plan.Wait{{What: what, For: v.Dark(), Why: fmt.Sprintf(why, args...)}}
 }
 
-// awaitWaits: as long as no quorum is seen to run, no member comes to serve by being waited for; one that is dark may
-// run, and then it does.
+// awaitWaits: while no quorum is seen to run, waiting makes no member serve. If one serves all the same, dark members
+// make up its quorum.
 func (v view) awaitWaits() []plan.Wait {
 	running := len(v.Which(func(m inventory.Member, host facts.Host) bool { return v.votes(m) && host.Process != nil }))
 	serves := v.Known(func(_ inventory.Member, host facts.Host) bool { return v.serves(host) })
@@ -110,7 +109,7 @@ func (v view) awaitWaits() []plan.Wait {
 		v.quorum())
 }
 
-// changeoverWaits: a change of the minor version, or of what the cluster knows of one.
+// changeoverWaits: the change of the minor version, or the end of a downgrade.
 func (v view) changeoverWaits() []plan.Wait {
 	const why = "no member leaves a minor version before all are seen to take part"
 	var found []plan.Wait

@@ -76,7 +76,7 @@ func simulateEtcd(w Want, s facts.Snapshot, step plan.Step) facts.Snapshot {
 		host.V2Store = &facts.V2Store{Clean: true}
 		s.Hosts[step.Host] = host
 		s = simulateCluster(w, s)
-	case plan.AwaitMember, plan.AwaitLeader: // members that run have found each other then
+	case plan.AwaitMember, plan.AwaitLeader: // afterwards members that run have found each other
 		s = simulateCluster(w, s)
 	}
 	return s
@@ -100,7 +100,7 @@ func simulateHost(w Want, s facts.Snapshot, step plan.Step, host *facts.Host) {
 			host.Files[p.Path] = file
 			host.Data.Exists = host.Data.Exists || p.Owner == w.Cluster.User
 		}
-		if trust.Mute("peer", *host) || trust.Mute("server", *host) { // what lies there can be read now
+		if trust.Mute("peer", *host) || trust.Mute("server", *host) { // the member can read its certificates now
 			host.Serves = trustOf(w, s).Serve(*host)
 		}
 	case plan.InstallRelease:
@@ -199,8 +199,8 @@ func simulateV2(host *facts.Host, had, is string) *facts.V2Store {
 	return nil
 }
 
-// storage is the version of the data of a member of a version, in a cluster whose oldest member is of low; 3.5 does not
-// say.
+// storage is the storage version that a member of version of reports, in a cluster whose oldest member is of version
+// low; "": 3.5 reports none.
 func storage(of, low string) string {
 	switch {
 	case version.CompareMinor(of, "3.6") < 0:
@@ -217,7 +217,7 @@ func simulateCluster(w Want, s facts.Snapshot) facts.Snapshot {
 	var running []string
 	var leader facts.ID
 	var applied uint64
-	shut := func(facts.Host) bool { return false } // it lets nobody in before it restarts with another CA
+	shut := func(facts.Host) bool { return false } // a member that lets nobody in before it restarts with another CA
 	if slices.ContainsFunc(s.Operator.CAs, func(ca facts.CA) bool {
 		return ca.Role == "client" && !s.Taken.Before(ca.NotAfter)
 	}) {
@@ -234,7 +234,7 @@ func simulateCluster(w Want, s facts.Snapshot) facts.Snapshot {
 			host.Etcd, host.Reads = nil, false
 			s.Hosts[m.Name] = host
 		}
-		if host.Denied || shut(host) { // it leads perhaps, and does not say so
+		if host.Denied || shut(host) { // even if it leads, it does not say so
 			continue
 		}
 		if host.Etcd != nil {
@@ -271,7 +271,8 @@ func simulateCluster(w Want, s facts.Snapshot) facts.Snapshot {
 	return s
 }
 
-// inFlight is the target of the downgrade that members speak of. The leader ends one a while after all have come to it.
+// inFlight is the target of the downgrade that members report. The leader ends a downgrade a while after all members
+// have reached it.
 func inFlight(s facts.Snapshot, running []string) string {
 	target := ""
 	for _, name := range running {

@@ -8,8 +8,9 @@ import (
 	"github.com/clusterup/clusterup/units"
 )
 
-// simulateUse is which releases units of a host name, after its unit file was one thing and is another: a look tells
-// them where there are more than two. Releases of other clusters' units count only where a look has told them.
+// simulateUse are the releases that units of a host name after a step, which may have changed the member's own unit. A
+// look tells them only where more than two releases lie there. Those of other clusters' units are taken from the look
+// before.
 func simulateUse(w Want, before, now facts.Host) []string {
 	releases := 0
 	for name, file := range now.Files {

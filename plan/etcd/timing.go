@@ -39,9 +39,9 @@ func (v view) timing() (heartbeat, election time.Duration) {
 	return heartbeat, election
 }
 
-// beat is what a member is to run with now. While a host is dark nothing changes in it, since the order would go by
-// what all run with: what all that are seen run with goes for every one of them, and where they differ each stays as it
-// is.
+// beat is what a member is to run with now. While a host is dark no value changes, since the order of changes depends
+// on what all members run with. If all that are seen run with the same values, every member gets those; if they differ,
+// each keeps its own.
 func (v view) beat(host facts.Host) (heartbeat, election time.Duration) {
 	if len(v.Dark()) == 0 {
 		return v.heartbeat, v.election
@@ -71,7 +71,7 @@ func beatOf(args []string) []string {
 	return []string{units.Flag(args, "heartbeat-interval"), units.Flag(args, "election-timeout")}
 }
 
-// beatWaits says that a member does not come to what is wanted yet, since a host is dark.
+// beatWaits says that some member is not yet to run with the wanted values. Call it while a host is dark.
 func (v view) beatWaits() bool {
 	c := v.want.Cluster.Etcd
 	return v.Known(func(_ inventory.Member, host facts.Host) bool {
@@ -80,7 +80,7 @@ func (v view) beatWaits() bool {
 	})
 }
 
-// millisecondsOf is the value of a flag of a command line; etcd's default where it is not set.
+// millisecondsOf is the value of a flag of a command line; unset, in milliseconds, is etcd's default.
 func millisecondsOf(args []string, name string, unset int) time.Duration {
 	n, err := strconv.Atoi(units.Flag(args, name))
 	if err != nil {

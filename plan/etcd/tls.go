@@ -21,7 +21,7 @@ import (
 // member after the other is made known with its https URL, and restarts to listen there; the leader is the last, and
 // has handed over before its URL changes.
 
-// peerURL is where a member's peers reach it, as far as that has come.
+// peerURL is where peers are to reach a member now, which depends on how far the switch to TLS has come.
 func (v view) peerURL(m inventory.Member) string {
 	return urlOf(v.peersSecure(m), m.PeerAddress, v.want.Cluster.PeerPort)
 }
@@ -45,7 +45,8 @@ func (v view) peersSecure(m inventory.Member) bool {
 	return v.seen.Hosts[m.Name].Process != nil && v.dialersReady() && v.serves(v.seen.Hosts[v.asked(m)])
 }
 
-// peerScheme is how the cluster knows a member; where nobody says, how it listens.
+// peerScheme is the scheme of the URL by which the cluster knows a member; if no member tells, of the one at which it
+// listens.
 func (v view) peerScheme(m inventory.Member) string {
 	for _, member := range v.seen.Members {
 		if member.Name == m.Name && len(member.PeerURLs) > 0 {
@@ -109,8 +110,8 @@ func (v view) asked(m inventory.Member) string {
 	return append(others, m.Name)[0]
 }
 
-// plainRefusals: TLS is not switched off again, and clients that speak http are not left without a port. A member that
-// is stopped counts by its unit.
+// plainRefusals keeps TLS from being switched off again, and clients that speak http from losing their port. A stopped
+// member counts by its unit.
 func (v view) plainRefusals(m inventory.Member, host facts.Host) []plan.Refusal {
 	c := v.want.Cluster
 	command := v.command(host)

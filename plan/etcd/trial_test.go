@@ -110,8 +110,8 @@ func TestACAThatNoHostHas(t *testing.T) {
 	}
 }
 
-// What members cannot do with a CA, although all trust it, shows in new handshakes: nobody gets a certificate of it
-// then, or another one, and the old one stays.
+// A CA may not work for a member although all trust it, as new handshakes show. Then no certificate of it is issued any
+// more, and the old CA stays.
 func TestRejected(t *testing.T) {
 	old := wanted(t, 3)
 	w := theirs(old)

@@ -7,10 +7,10 @@ import (
 	"github.com/clusterup/clusterup/plan/trust"
 )
 
-// Trust is what decisions about trust rest on, for whoever asks about nothing else.
+// Trust is the state from which package trust decides, for callers that only ask about certificates.
 func Trust(w Want, s facts.Snapshot) trust.State { return newView(w, s).trust }
 
-// trustOf is that without what follows from what was seen.
+// trustOf is that state without what newView adds to it, such as Formed.
 func trustOf(w Want, s facts.Snapshot) trust.State {
 	c := w.Cluster
 	names := make([]string, 0, len(c.Members))
@@ -53,8 +53,8 @@ func (v view) holder(m inventory.Member, host facts.Host) trust.Holder {
 
 func (v view) command(host facts.Host) []string { return v.trust.Command(host) }
 
-// renew replaces certificates that are good by better ones, one member after the other. A member that goes on to serve
-// another one restarts before the next one's turn comes.
+// renew replaces certificates that are good by better ones, one member after the other. A member that still shows its
+// old certificate restarts before the next one's turn comes.
 func (v view) renew() (*plan.Stage, error) {
 	stale := v.Known(func(_ inventory.Member, host facts.Host) bool {
 		return len(trust.Unproven(host)) > 0
@@ -75,7 +75,8 @@ func (v view) rotate() (*plan.Stage, error) { return v.trust.Rotate(), nil }
 
 func (v view) rotateWaits() []plan.Wait { return v.trust.Waits() }
 
-// authorityRefusals are the reasons not to do with the CAs what is asked for.
+// authorityRefusals are the reasons not to change CAs as asked. A wish that takes a cluster is refused where there is
+// none.
 func (v view) authorityRefusals() []plan.Refusal {
 	if v.want.Existing && !v.formed {
 		return plan.OneRefusal(plan.NoCluster, "", "clusterup apply makes it", "there is no cluster %s yet",
@@ -92,8 +93,8 @@ func (v view) outdated(m inventory.Member, host facts.Host) []plan.Refusal {
 	return v.trust.Outdated(m.Name, host)
 }
 
-// Waiting says what is left to somebody's word where nothing is left to do: a member that is held, a rotation that
-// waits.
+// Waiting says what waits for a word of the operator when nothing else is left to do: a member that is held, a paused
+// rotation.
 func Waiting(w Want, s facts.Snapshot) []string {
 	waiting := Trust(w, s).Waiting()
 	if held := Holding(w, s); held != "" {

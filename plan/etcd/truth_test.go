@@ -14,9 +14,9 @@ import (
 	"github.com/clusterup/clusterup/units"
 )
 
-// truth is what a cluster holds, whether or not looking shows it. Etcd goes by it when a member starts: a walk carries
-// it along by rules of its own (server/etcdserver/version/monitor.go, downgrade.go), so that a decision that seen alone
-// would excuse is held against it too. Minor versions are numbers: 6 of "3.6.16"; 0 is none.
+// truth is what a cluster holds, whether or not looking shows it. Etcd goes by it when a member starts. A walk carries
+// it along by rules of its own (server/etcdserver/version/monitor.go, downgrade.go), and judges decisions by it even
+// where a look shows less. Minor versions are numbers: 6 of "3.6.16"; 0 is none.
 type truth struct {
 	cluster   int               // what the members have agreed on
 	downgrade int               // target of the downgrade that is enabled

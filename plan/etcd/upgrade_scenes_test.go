@@ -12,8 +12,8 @@ import (
 	"github.com/clusterup/clusterup/plan"
 )
 
-// ailments are what may be the matter with one host of a cluster whose versions are to change. Whoever looks knows the
-// version of the member, and what it may be refused for.
+// ailments are what may be the matter with one host of a cluster whose versions are to change. grave is the refusal
+// that one may lead to.
 var ailments = []struct {
 	name  string
 	do    func(w Want, h *facts.Host)
@@ -69,8 +69,8 @@ var roundabouts = [][2]string{{"3.5.35", "3.6.16"}, {"3.6.16", "3.7.3"}, {"3.6.1
 
 // Clusters between two versions, in any condition, at random: members of either, in good and bad health, with the
 // downgrade enabled or not, data that has come along or not yet, requests of 3.5 in the log, alarms, an old snapshot,
-// any leader. Whatever is wanted of the two is come to, or refused for a reason that is there; also when another run
-// goes on in the middle.
+// any leader. Either version, if wanted, is reached, or refused for a reason that is there; also when another run goes
+// on in the middle.
 func TestVersionScenes(t *testing.T) {
 	t.Parallel()
 	for n, samples := range map[int]int{1: 100, 3: 500, 5: 50} {

@@ -98,7 +98,7 @@ func (o operation) start(t *testing.T, n int) (old, w Want, s facts.Snapshot) {
 // roller walks the ways of an operation.
 type roller struct {
 	*walker
-	// who looks at every state too, and wants something else: the operator may change their mind at any time
+	// walkers that look at every state too, and want something else: the operator may change their mind at any time
 	others []*walker
 	seen   map[string]bool
 	coarse bool // stages are cut on whole hosts only
@@ -187,7 +187,7 @@ func (r *roller) walk(from rolled) {
 	}
 }
 
-// ends goes on to the end from a state, for everybody who wants something.
+// ends goes on to the end from a state, for each walker.
 func (r *roller) ends(at rolled) {
 	for _, k := range append([]*walker{r.walker}, r.others...) {
 		st := at.state

@@ -13,8 +13,7 @@ import (
 	"github.com/clusterup/clusterup/plan/version"
 )
 
-// snapshotAge is how old the snapshot may be that is on the operator's machine when a cluster goes to another minor
-// version.
+// snapshotAge is how old the snapshot in the operator directory may be when the cluster goes to another minor version.
 const snapshotAge = 10 * time.Minute
 
 // versionRefusals are the reasons not to take the cluster to the wanted version (law 6), or not without consent.
@@ -41,7 +40,7 @@ func (v view) versionRefusals() []plan.Refusal {
 	return append(found, v.hopRefusals(way[0])...)
 }
 
-// hopRefusals are those of the next hop, which goes to another minor version.
+// hopRefusals are the refusals of the next hop, to the version to.
 func (v view) hopRefusals(to string) []plan.Refusal {
 	var found []plan.Refusal
 	mixed := !version.SameMinor(v.low, v.high)
@@ -51,12 +50,12 @@ func (v view) hopRefusals(to string) []plan.Refusal {
 			"the cluster is of etcd %s, and the inventory asks for %s: going back a minor version", v.high,
 			v.want.Cluster.Version))
 	}
-	wanted := v.want.Cluster.Version // also where it is several hops away: nothing moves then
+	wanted := v.want.Cluster.Version // refused at once, even where it is several hops away
 	if floor := version.Floor(wanted); down && version.BelowFloor(wanted) {
 		found = append(found, plan.Refuse(plan.VersionChange, "", "ask for etcd "+floor+" or a later "+version.Minor(wanted),
 			"etcd %s is no target of a downgrade: only %s and later can be upgraded again", wanted, floor))
 	}
-	if len(v.Dark()) > 0 { // it waits
+	if len(v.Dark()) > 0 { // the change waits for them anyway
 		return found
 	}
 	begins := !mixed && !version.SameMinor(to, v.low)
@@ -69,8 +68,8 @@ func (v view) hopRefusals(to string) []plan.Refusal {
 	return found
 }
 
-// strangers are members whose etcd, which they run or ran last, is not on their host: one that is down cannot be made
-// whole before the cluster changes its minor version, and none of them could go back.
+// strangers refuses members whose etcd, running or last run, does not lie on their host. None of them could go back,
+// and one that is down could not be made whole before the change of the minor version.
 func (v view) strangers(mixed bool) []plan.Refusal {
 	first := v.high
 	if mixed {
@@ -105,23 +104,22 @@ func (v view) noQuorum() []plan.Refusal {
 		"%d of %d members run, which is no quorum: another minor version begins with a cluster that serves", running, total)
 }
 
-// flags are those of the inventory, as a version on the way takes them. What is only for later versions is left out: it
-// has not been there so far either.
+// flags are the flags of the inventory that version of, on the way to the wanted one, knows. Flags of later versions
+// come when the cluster is there.
 func (v view) flags(of string) map[string]string {
 	flags, err := inventory.FlagsFor(v.want.Cluster.Etcd.Flags, version.Minor(of))
 	if err != nil && !errors.As(err, new(*inventory.FlagError)) {
-		return v.want.Cluster.Etcd.Flags // Load finds what else there is
+		return v.want.Cluster.Etcd.Flags // any other mistake is reported by inventory.Load
 	}
 	return flags
 }
 
-// changeover sees to what the cluster itself must know of a change of its minor version, in the order in which it
-// comes: an enabled downgrade that is not wanted any more, versions that the members have yet to agree on, a snapshot,
-// and enabling a downgrade.
+// changeover tells the cluster itself of a change of its minor version, in this order: it cancels a downgrade that is
+// not wanted any more, lets the members agree on their version, saves a snapshot, and enables a downgrade.
 func (v view) changeover() (*plan.Stage, error) {
 	mixed := !version.SameMinor(v.low, v.high)
 	ailing := v.awaiting(func(inventory.Member, facts.Host) bool { return true })
-	// nobody leaves a minor version unless all take part
+	// no member leaves a minor version unless all take part
 	if !mixed && !version.SameMinor(v.target, v.high) && !v.held() && ailing != nil {
 		return ailing, nil
 	}
@@ -147,7 +145,7 @@ func (v view) changeover() (*plan.Stage, error) {
 	case mixed:
 		return nil, nil
 	case v.unsettled() != "" && ailing != nil:
-		return nil, nil // who does not take part restarts first: the members agree on nothing without it
+		return nil, nil // the ailing member restarts first: without it the members agree on nothing
 	case v.unsettled() != "":
 		return one("let the members agree on the version", "nothing is changed",
 			plan.Step{Kind: plan.AwaitVersion, Version: v.common(), Why: v.unsettled()})
@@ -197,8 +195,8 @@ func (v view) unsettled() string {
 	return why
 }
 
-// young says that the cluster was born a moment ago, and that no member can have been of an older version since: there
-// is no such release on any host.
+// young says that the cluster was born less than a minute ago, and that no member can have run an older minor version:
+// no host has such a release.
 func (v view) young() bool {
 	young := len(v.births) > 0
 	for _, born := range v.births {
@@ -221,7 +219,7 @@ func (v view) saved() bool {
 	})
 }
 
-// held says that the last member is to stay as it is, which is where one can still turn back.
+// held says that --hold-last keeps the last member at its minor version, where the cluster can still turn back.
 func (v view) held() bool {
 	if !v.want.HoldLast || version.CompareMinor(v.target, v.low) <= 0 {
 		return false
@@ -234,14 +232,14 @@ func (v view) behind(_ inventory.Member, host facts.Host) bool {
 	return host.Data.WAL && !version.SameMinor(v.lastVersion(host), v.target)
 }
 
-// holds says that this is the member which is held.
+// holds says that this member is the one that is held.
 func (v view) holds(m inventory.Member, host facts.Host) bool { return v.held() && v.behind(m, host) }
 
 // v2Store refuses to take a member from 3.5 to 3.6 with etcd v2 content, which 3.6 does not start with.
 func (v view) v2Store(m inventory.Member, host facts.Host) []plan.Refusal {
 	if v.lingers(host) || version.Minor(v.target) != "3.6" || version.Minor(v.lastVersion(host)) != "3.5" ||
 		host.V2Store == nil || host.V2Store.Clean ||
-		version.BelowFloor(v.lastVersion(host)) { // older ones do not know how to tell
+		version.BelowFloor(v.lastVersion(host)) { // older releases cannot tell
 		return nil
 	}
 	return plan.OneRefusal(plan.V2Content, m.Name,
@@ -251,7 +249,7 @@ func (v view) v2Store(m inventory.Member, host facts.Host) []plan.Refusal {
 		strings.TrimSpace(host.V2Store.Text))
 }
 
-// Holding says what a cluster whose last member is held is waiting for; "" when none is.
+// Holding says which member is held, and how to go on or turn back; "": none is held.
 func Holding(w Want, s facts.Snapshot) string {
 	v := newView(w, s)
 	left := v.Which(v.holds)

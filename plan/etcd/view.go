@@ -27,14 +27,14 @@ type view struct {
 
 	low, high string // the oldest and newest version of members with data; empty: there is none
 	target    string // the version that all members are to reach next
-	downgrade string // target of the downgrade that is enabled, "3.5.0"; empty: none that a member speaks of
+	downgrade string // target of the downgrade that is enabled, "3.5.0"; empty: no member reports one
 
 	heartbeat, election time.Duration // see timing
 
 	trust trust.State
 }
 
-// look is a view without what follows from it.
+// look is a view of only what is wanted and seen; identify and newView add the rest.
 func look(w Want, s facts.Snapshot) view {
 	members := plan.Members[inventory.Member]{
 		List: w.Cluster.Members, Name: func(m inventory.Member) string { return m.Name }, Hosts: s.Hosts,
@@ -44,7 +44,7 @@ func look(w Want, s facts.Snapshot) view {
 
 func newView(w Want, s facts.Snapshot) view {
 	v := identify(w, s)
-	if s.Cluster != 0 && s.Cluster != v.clusterID { // what another cluster says of itself decides nothing here
+	if s.Cluster != 0 && s.Cluster != v.clusterID { // the list and alarms of another cluster decide nothing
 		v.seen.Members, v.seen.Alarms = nil, nil
 	}
 	v.low, v.high = v.versions()

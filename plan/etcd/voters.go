@@ -7,8 +7,8 @@ import (
 	"github.com/clusterup/clusterup/inventory"
 )
 
-// voters are the members that have a vote, by name: those that the cluster lists, and those of the inventory as long as
-// nobody can tell. One that the cluster lists without a name has not started yet, and goes by its ID.
+// voters are the names of members that have a vote: as the cluster lists them, else all of the inventory. A member that
+// is listed without a name has not started yet, and goes by its ID.
 func (v view) voters() []string {
 	var names []string
 	for _, listed := range v.seen.Members {

@@ -9,8 +9,8 @@ import (
 	"github.com/clusterup/clusterup/units"
 )
 
-// writerOf is who wrote the unit or the birth marker of a member, of the two the one of the newer form. The form is 1
-// where they do not say it, and 0 where there is neither.
+// writerOf is the clusterup that wrote a member's unit or birth marker; of the two, the one of the newer form. Form is
+// 1 where a file does not say it, and 0 where there is neither file.
 func (v view) writerOf(m inventory.Member, host facts.Host) units.Writer {
 	var writer units.Writer
 	unit := host.Files[UnitPath(v.want.Cluster)].Content
@@ -35,7 +35,7 @@ func (v view) older(m inventory.Member, host facts.Host) []plan.Refusal {
 		"its unit or birth marker was written by a newer clusterup (%s) than this one (%s)", writer, v.self())
 }
 
-// allOlder is older on all hosts.
+// allOlder are the refusals of older for all hosts.
 func (v view) allOlder() []plan.Refusal {
 	var found []plan.Refusal
 	v.Each(func(m inventory.Member, host facts.Host) { found = append(found, v.older(m, host)...) })
