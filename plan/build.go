@@ -15,7 +15,7 @@ import (
 type Plan struct {
 	Cluster string `json:"cluster"`
 	Version string `json:"version"`
-	// where versions change: the oldest that runs, those on the way, and the last that is reached
+	// the versions that the cluster passes through, from the oldest that runs to the wanted one; empty: none changes
 	Route  []string `json:"route,omitempty"`
 	Stages []Stage  `json:"stages"`
 	// hosts that could not be looked at, in the order of the inventory: what they need is not known
@@ -39,11 +39,11 @@ func (w Wait) String() string {
 func (p Plan) Empty() bool { return len(p.Stages) == 0 }
 
 // Digest is the SHA-256 of what the plan does, hexadecimal: plans that do the same have equal digests. Notes, gates and
-// reasons are for people, and may name what changes from one look to the next.
+// reasons are left out. They are for people, and may change from one look to the next.
 func (p Plan) Digest() (string, error) {
 	p.Notes, p.Waits = nil, nil
 	p.Stages = slices.DeleteFunc(slices.Clone(p.Stages), func(s Stage) bool {
-		return s.Steps[0].Kind == AwaitLeader // members may be asked during an election, and the same is done
+		return s.Steps[0].Kind == AwaitLeader // an election during the look changes nothing of what is done
 	})
 	for i, stage := range p.Stages {
 		stage.Gate, stage.Steps = "", slices.Clone(stage.Steps)
@@ -66,8 +66,8 @@ func (p Plan) Digest() (string, error) {
 // ErrEndless means that stages do not lead to an end: a defect of the rules, never of the input.
 var ErrEndless = errors.New("plan does not end")
 
-// Build asks next and simulate in turn until there is nothing left to do, in at most so many stages. It returns what
-// is seen then, too. An error of next comes with the stages before it.
+// Build asks next and simulate in turn until there is nothing left to do. It returns the stages, and what is seen after
+// them. An error of next comes with the stages before it; ErrEndless comes with limit stages.
 func Build(next func(facts.Snapshot) (*Stage, error), simulate func(facts.Snapshot, Stage) facts.Snapshot,
 	s facts.Snapshot, limit int,
 ) ([]Stage, facts.Snapshot, error) {

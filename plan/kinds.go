@@ -22,12 +22,12 @@ type Traits struct {
 	Mark rune
 	// Where it happens.
 	Where Where
-	// Long steps wait or move a lot, and end at once when the run is to stop; the others take moments, and are
+	// Long steps wait or move a lot, and are cut off when the run is to stop. The others take moments, and are
 	// finished.
 	Long bool
 	// Starts says that the member's process is started by it.
 	Starts bool
-	// Serves says that it ends when the member serves, so that the member's own words tell why it does not end.
+	// Serves says that the step ends when the member serves. If it does not end, the member's own words tell why.
 	Serves bool
 	// All says that it asks all members that are seen, and not only the one that it names.
 	All bool

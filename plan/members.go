@@ -2,23 +2,24 @@ package plan
 
 import "github.com/clusterup/clusterup/facts"
 
-// Members are members with what was seen of their hosts. Decisions loop over them through these quantifiers alone. Of a
-// host that is dark nothing is known: "for all" is false of it, and "there is one" is true (law 11). Its zero value
-// decides nothing.
+// Members are members with what was seen of their hosts. Decisions loop over them through these quantifiers alone.
+// Nothing is known of a dark host, so its zero value decides nothing: "for all" is false of it, and "there is one" is
+// true (law 11).
 type Members[M any] struct {
 	List  []M // in the order of the inventory
 	Name  func(M) string
 	Hosts map[string]facts.Host // by name
 }
 
-// Everyone calls all members, dark ones too: for whoever says which are dark, and decides nothing.
+// Everyone calls do for all members, dark ones too. It is for reports, and for what does not depend on looking at a
+// host.
 func (ms Members[M]) Everyone(do func(M, facts.Host)) {
 	for _, m := range ms.List {
 		do(m, ms.Hosts[ms.Name(m)])
 	}
 }
 
-// Each calls what was seen of the members, in the order of the inventory. Dark ones are left out.
+// Each calls do for the members that are not dark, in the order of the inventory.
 func (ms Members[M]) Each(do func(M, facts.Host)) {
 	ms.Everyone(func(m M, host facts.Host) {
 		if !host.Dark() {
@@ -32,7 +33,7 @@ func (ms Members[M]) All(is func(M, facts.Host) bool) bool {
 	return !ms.May(func(m M, host facts.Host) bool { return !is(m, host) })
 }
 
-// May says that something is not known to hold for no member: true as soon as one is dark.
+// May says that something may hold for a member: true as soon as one is dark.
 func (ms Members[M]) May(is func(M, facts.Host) bool) bool {
 	return len(ms.Dark()) > 0 || ms.Known(is)
 }

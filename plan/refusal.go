@@ -48,17 +48,17 @@ const (
 	V2Content      RefusalKind = "v2-content"      // data that the wanted version does not start with
 	GivenCA        RefusalKind = "given-ca"        // a CA that clusterup did not make has to be renewed by whoever made it
 	NoUser         RefusalKind = "no-user"         // etcd's permissions are on, and refuse clusterup
-	NoCluster      RefusalKind = "no-cluster"      // what is asked for is a change of a cluster that there is not yet
+	NoCluster      RefusalKind = "no-cluster"      // a verb would change a cluster that does not exist yet
 	TooLate        RefusalKind = "too-late"        // a rotation has come too far to be taken back
 	Insecure       RefusalKind = "insecure"        // TLS would be switched off
 	OlderClusterup RefusalKind = "older-clusterup" // a newer clusterup wrote what lies on a host
-	NeedsConsent   RefusalKind = "needs-consent"   // it can be done, but only accepted by name
+	NeedsConsent   RefusalKind = "needs-consent"   // it can be done, if the operator accepts it by name
 )
 
 // Refused is the error of Next when nothing may be done; it holds every reason found, sorted by host.
 type Refused struct {
 	Refusals []Refusal
-	Waits    []Wait // where nothing is left but what needs hosts that are dark: Only(Unreachable) holds then
+	Waits    []Wait // what dark hosts keep from being done; empty unless Only(Unreachable) holds
 }
 
 func (r *Refused) Error() string {
@@ -69,7 +69,7 @@ func (r *Refused) Error() string {
 	return "refused: " + strings.Join(lines, "; ")
 }
 
-// Only says whether every refusal is of one kind.
+// Only says whether there are refusals, all of one kind.
 func (r *Refused) Only(kind RefusalKind) bool {
 	for _, refusal := range r.Refusals {
 		if refusal.Kind != kind {
@@ -101,7 +101,7 @@ func Refuse(kind RefusalKind, host, remedy, format string, args ...any) Refusal 
 	return Refusal{Kind: kind, Host: host, Reason: fmt.Sprintf(format, args...), Remedy: remedy}
 }
 
-// OneRefusal is Refuse where there is no other.
+// OneRefusal is Refuse, as a list of one.
 func OneRefusal(kind RefusalKind, host, remedy, format string, args ...any) []Refusal {
 	return []Refusal{Refuse(kind, host, remedy, format, args...)}
 }

@@ -3,12 +3,13 @@ package plan
 // Risk is something that clusterup does only when the operator accepts it by name.
 type Risk string
 
-// Downtime accepts that the cluster may not answer for a while: its only member restarts, one of its two, or one of
-// which it is not known whether it serves.
+// Downtime accepts that the cluster may not answer for a while: its only member restarts, one of two, or one that may
+// or may not serve.
 const Downtime Risk = "downtime"
 
-// ForeignCluster accepts that a cluster is destroyed whose CAs are not in this operator directory; and that a CA is
-// dropped, or a revocation undone, of which this operator directory does not know.
+// ForeignCluster accepts that the operator directory is another one than the cluster was made with, or an older copy. A
+// cluster is then destroyed although its CAs are not in the directory. A CA is dropped, or a revocation undone, that
+// the directory does not know.
 const ForeignCluster Risk = "foreign-ca"
 
 // Downgrade accepts that the cluster goes back a minor version.
@@ -17,7 +18,7 @@ const Downgrade Risk = "downgrade"
 // Hops accepts that the cluster passes through other versions than the one that is asked for.
 const Hops Risk = "hops"
 
-// OldClients accepts that clients lose the cluster whose certificates are of a CA that is dropped.
+// OldClients accepts that clients with certificates of a dropped CA lose the cluster.
 const OldClients Risk = "old-clients"
 
 // Gone accepts that a cluster is destroyed without a host that cannot be looked at: what lies there stays.

@@ -108,15 +108,15 @@ type Step struct {
 	Client     string   `json:"client,omitempty"` // name
 	Serial     string   `json:"serial,omitempty"` // of a client certificate, hexadecimal
 
-	Release *Release    `json:"release,omitempty"` //
-	Paths   []Path      `json:"paths,omitempty"`   //
-	Changes []Change    `json:"changes,omitempty"` //
-	Leaf    *Leaf       `json:"leaf,omitempty"`    //
+	Release *Release    `json:"release,omitempty"` // to pin or install
+	Paths   []Path      `json:"paths,omitempty"`   // to make, put right, move or remove
+	Changes []Change    `json:"changes,omitempty"` // files to write
+	Leaf    *Leaf       `json:"leaf,omitempty"`    // to issue
 	Birth   *units.Born `json:"birth,omitempty"`   // Created is filled in when it is written
 	Needs   *Needs      `json:"needs,omitempty"`   // nil: nothing has to hold
 }
 
-// MarshalJSON writes the member that is asked as "to", too, where it was before it had a name of its own.
+// MarshalJSON writes Through as "to" as well: older versions wrote it there, and readers may still look for it.
 func (s Step) MarshalJSON() ([]byte, error) {
 	type plain Step
 	if s.To == "" {
@@ -161,7 +161,8 @@ type Change struct {
 	Existed bool   `json:"existed"`
 }
 
-// Leaf is a certificate to be issued. Its key is made on the control machine's memory and written to the host only.
+// Leaf is a certificate to be issued. Its key is made in the memory of the control machine, and written to the host
+// only.
 type Leaf struct {
 	Role       string        `json:"role"` // peer or server
 	CA         string        `json:"ca"`   // role of the CA that signs

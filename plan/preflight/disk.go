@@ -14,7 +14,7 @@ import (
 )
 
 const (
-	// leastOpt holds a release's archive and binaries side by side.
+	// leastOpt is room, in bytes, for a release's archive and binaries side by side.
 	leastOpt = 100 << 20
 	// slowFsync is what etcd's FAQ wants the 99th percentile of its log's fdatasync to stay under.
 	slowFsync = 10 * time.Millisecond
@@ -79,7 +79,7 @@ func (p about) inodes(host facts.Host, probe probe.Probe) bool {
 	return len(told) == 0
 }
 
-// writable says where nothing could be made, though a step will make something there.
+// writable refuses directories in which a step will make something, and nothing could be made; true: there are none.
 func (p about) writable(probe probe.Probe) bool {
 	ok := true
 	for _, dir := range slices.Sorted(maps.Keys(probe.Sealed)) {

@@ -17,7 +17,7 @@ import (
 // 8 GB, for small clusters too; the rest is needed by package units.
 const (
 	oldSystemd    = 247 // package units writes for this one and newer
-	ancientSystem = 235 // below, it is not hardening alone that systemd does not know
+	ancientSystem = 235 // older ones lack more than the unit's hardening
 	leastMemory   = 2 << 30
 	leastCPUs     = 2
 	leastFiles    = 16384

@@ -185,15 +185,15 @@ func isIPv4(text string) bool {
 	return err == nil && ip.Unmap().Is4()
 }
 
-// nameless says that a member's address is a name that means nothing of IPv4 on its host, which is said of that
-// address.
+// nameless says that a member's address is a name that its host resolves to no IPv4 address. The check of addresses
+// says so already.
 func (p about) nameless(name string, door probe.Door) bool {
 	host, _ := splitPort(door.Address)
 	meant, isName := p.probes[name].Resolved[host]
 	return isName && !slices.ContainsFunc(meant, isIPv4)
 }
 
-// source says from where peers saw a host come that is not among the names of its certificate: etcd refuses such
+// source refuses a host that peers saw come from an address outside the names of its certificate: etcd refuses such
 // connections.
 func (p about) source(m inventory.Member, probe probe.Probe) {
 	if !p.want.Cluster.TLS.Peers {

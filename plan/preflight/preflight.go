@@ -91,7 +91,7 @@ func Findings(w etcd.Want, s facts.Snapshot, probes map[string]probe.Probe) []Fi
 // Unready is the kind of a Refusal that preflight found, where no other kind says it better.
 const Unready plan.RefusalKind = "preflight"
 
-// Unfit is the *Refused error of those findings that are refusals, nil when none is.
+// Unfit is the *plan.Refused error of those findings that are refusals, nil when none is.
 func Unfit(findings []Finding) error {
 	kinds := map[string]plan.RefusalKind{
 		CheckConnection: plan.Unreachable, checkArchitecture: plan.Unsuitable, checkSystemd: plan.Unsuitable,

@@ -464,7 +464,7 @@ func TestPreflightShowsRules(t *testing.T) {
 	}
 }
 
-// Of a cluster that runs, its own listeners are used, and its disks are left alone.
+// In a cluster that runs, its own listeners are used, and its disks are left alone.
 func TestPreflightOfSettledCluster(t *testing.T) {
 	w := wanted(t, 3)
 	s := settled(t, w)

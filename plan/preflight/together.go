@@ -81,7 +81,7 @@ func (p about) machines(reached []inventory.Member) {
 	}
 }
 
-// boot tells a machine since it was booted from all others; "" where that cannot be told.
+// boot identifies a machine and its present boot; "": that cannot be told.
 func (p about) boot(name string) string {
 	host := p.seen.Hosts[name]
 	if host.MachineID == "" || host.BootID == "" {

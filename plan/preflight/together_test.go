@@ -44,8 +44,8 @@ func TestPreflightMachines(t *testing.T) {
 	}
 }
 
-// A name that means IPv6 alone is said at the address, and not as a shut port of each host that was asked to connect to
-// it.
+// A name that means IPv6 alone is reported with the address, and not as a shut port by each host that was asked to
+// connect to it.
 func TestPreflightNameOfIPv6(t *testing.T) {
 	w := wanted(t, 3)
 	m := &w.Cluster.Members[1]

@@ -14,14 +14,14 @@ import (
 	"github.com/clusterup/clusterup/units"
 )
 
-// Roles are what CAs are for.
+// Roles are the roles of CAs: each has CAs of its own.
 var Roles = []string{"peer", "client"}
 
 // LeafOf is the leaf of a member that the CA of a role signs: peers trust the peer CA alone, so nothing that the client
 // CA signs can join as a peer.
 var LeafOf = map[string]string{"peer": "peer", "client": "server"}
 
-// BundleFlag is the flag that names the bundle of a role.
+// BundleFlag is etcd's flag for the trust bundle of a role.
 var BundleFlag = map[string]string{"peer": "peer-trusted-ca-file", "client": "trusted-ca-file"}
 
 // CAs are the CAs of a role, oldest first; retired ones too.
@@ -36,12 +36,12 @@ func (s State) CAs(role string) []facts.CA {
 	return cas
 }
 
-// Live are those that are not retired.
+// Live are the CAs of a role that are not retired, oldest first.
 func (s State) Live(role string) []facts.CA {
 	return slices.DeleteFunc(s.CAs(role), func(ca facts.CA) bool { return ca.Retired })
 }
 
-// newest is the highest generation of a role that is not retired.
+// newest is the highest generation of a role that is not retired; 0: there is none.
 func (s State) newest(role string) int {
 	live := s.Live(role)
 	if len(live) == 0 {
@@ -51,8 +51,8 @@ func (s State) newest(role string) int {
 }
 
 // Bundled are the CAs that a member is to trust: those that are not retired, and those that a leaf still needs. A
-// retired CA that no member trusts stays out, even if a host comes back with an old leaf of it. While a host is dark,
-// which may need it, a member goes on to trust what it trusts.
+// retired CA that no member trusts stays out, even if a host comes back with an old leaf of it. While a host is dark, a
+// member keeps the retired CAs that it trusts, since that host may need them.
 func (s State) Bundled(role string, host facts.Host) []facts.CA {
 	return slices.DeleteFunc(s.CAs(role), func(ca facts.CA) bool {
 		stays := s.needed(ca) && s.stillTrusted(ca) || len(s.Dark()) > 0 && s.relies(host, ca)
@@ -71,8 +71,8 @@ func (s State) needed(ca facts.CA) bool {
 	return s.Known(func(_ string, host facts.Host) bool { return has(host, ca) })
 }
 
-// Bundle is the bundle of a role as a file of a host. As long as a CA in it is yet to be made, it goes by the numbers
-// of its generations.
+// Bundle is the trust bundle of a role as a file of a host. While a CA in it is yet to be made, its name has the
+// generations in place of a digest: trust-peer-NEW-1+2.pem.
 func (s State) Bundle(role string, host facts.Host) units.File {
 	cas := s.Bundled(role, host)
 	bundle := PEM(cas)
@@ -98,8 +98,8 @@ func (s State) Command(host facts.Host) []string {
 	return units.Command(host.Files[s.UnitPath].Content)
 }
 
-// Trusts says whether a member accepts what a CA signs: the bundle that it was started with has the CA in it. A bundle
-// is read once, and its name holds its digest, so one that was changed since says nothing.
+// Trusts says whether a member accepts what a CA signs: the bundle that it was started with has the CA in it. etcd
+// reads a bundle only once, and its name holds its digest, so a bundle that was changed since does not count.
 func (s State) Trusts(host facts.Host, ca facts.CA) bool {
 	command := s.Command(host)
 	file := units.Flag(command, BundleFlag[ca.Role])
@@ -110,8 +110,8 @@ func (s State) Trusts(host facts.Host, ca facts.CA) bool {
 	return s.Written(file, ca.Role, content) && bytes.Contains(content, ca.Trusted())
 }
 
-// Written says whether a bundle is one of clusterup's, and holds what it was written with. Names for CAs that are yet
-// to be made count in what is simulated, and on no host.
+// Written says whether a file is a trust bundle of clusterup's with the content that it was written with. Names for CAs
+// that are yet to be made count only in what is simulated.
 func (s State) Written(file, role string, content []byte) bool {
 	return units.Trust(path.Dir(file), role, content).Path == file ||
 		s.Seen.Simulated && strings.Contains(path.Base(file), "trust-"+role+"-NEW-")
@@ -122,9 +122,9 @@ func (s State) trustedByAll(ca facts.CA) bool {
 	return s.All(func(_ string, host facts.Host) bool { return s.Trusts(host, ca) })
 }
 
-// Signer is the CA that signs leaves of a role now: the newest that every member trusts already. Before there is a
-// cluster it is the newest; when all that members trust have ended, it is the newest too, since nothing that those
-// would sign is of any use. There may be none for the moment.
+// Signer is the CA that signs leaves of a role now: the newest that every member trusts already, else the oldest.
+// Before there is a cluster it is the newest. It is the newest, too, when all that members trust have ended, since
+// their signatures are of no use. False: none can sign for the moment.
 func (s State) Signer(role string) (facts.CA, bool) {
 	live := s.Live(role)
 	can := slices.DeleteFunc(slices.Clone(live), func(ca facts.CA) bool { return !ca.Signing })
@@ -155,8 +155,8 @@ func (s State) canSign(role string) bool {
 // over says whether a CA has ended.
 func (s State) over(ca facts.CA) bool { return !s.Seen.Taken.Before(ca.NotAfter) }
 
-// Ended says that every CA of a role has ended that all members trust. Where no member asks for certificates, none can
-// have.
+// Ended says that every CA of a role that all members trust has ended. It is false where no member asks for
+// certificates.
 func (s State) Ended(role string) bool {
 	live := s.Live(role)
 	asks := s.Known(func(_ string, host facts.Host) bool {
@@ -173,8 +173,9 @@ func (s State) LetsIn(host facts.Host) bool {
 		slices.ContainsFunc(s.CAs("client"), func(ca facts.CA) bool { return !s.over(ca) && s.Trusts(host, ca) })
 }
 
-// due says why the next generation of a role's CA has to be made; "" when there is no need. A CA is rotated before a
-// leaf that it signs would have to end early, and in any case while no leaf is near its end.
+// due says why the next generation of a role's CA has to be made; "": there is no need. A CA is rotated when less than
+// Lifetime is left of it, since new leaves would have to end early. A CA with a short life is rotated after half of it.
+// In any case it is rotated when less than RenewBefore is left.
 func (s State) due(role string) string {
 	live := s.Live(role)
 	if len(live) == 0 {
@@ -203,7 +204,7 @@ func Numbered(role string, cas []facts.CA) string {
 	return role + " CA " + strings.Join(numbers, " and ")
 }
 
-// Changes says which CAs of a role a member comes to trust or drops.
+// Changes says which CAs of a role a member comes to trust or drops: "to trust peer CA 2", "to drop peer CA 1".
 func (s State) Changes(role string, host facts.Host) []string {
 	var changes []string
 	bundled := s.Bundled(role, host)

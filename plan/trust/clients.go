@@ -36,7 +36,7 @@ func (s State) newestOf(counts func(facts.Client) bool) []facts.Client {
 	return found
 }
 
-// Refused is why members refuse a client's certificate, however long it would be good for; "": they accept it.
+// Refused is why members refuse a client's certificate even before its end; "": they accept it.
 func (s State) Refused(c facts.Client) string {
 	switch {
 	case c.Revoked:
@@ -54,7 +54,7 @@ func (s State) CARetired(c facts.Client) bool {
 	})
 }
 
-// shared says that the trust in a CA is the trust in a live one too, as where intermediates share their root.
+// shared says that members trust a live CA by the same certificate, as where two intermediates share their root.
 func (s State) shared(ca facts.CA) bool {
 	return slices.ContainsFunc(s.Live(ca.Role), func(other facts.CA) bool {
 		return bytes.Equal(other.Trusted(), ca.Trusted())

@@ -21,8 +21,8 @@ func (s State) Leaves(h Holder) []plan.Step {
 	return s.issue(h, func(role string) bool { return !s.Formed || h.Seen.Process == nil || s.useless(role, h) })
 }
 
-// Renew replaces certificates of a member that are good by better ones; nil: it has the best. Nothing restarts: a new
-// handshake must show the new certificate, and a member that shows another one of its own restarts then.
+// Renew replaces certificates of a member that are good by better ones; nil: it has the best. It restarts nothing. A
+// member whose port still shows its old certificate afterwards is restarted then.
 func (s State) Renew(h Holder) *plan.Stage {
 	steps := s.issue(h, func(string) bool { return true })
 	if len(steps) == 0 {
@@ -49,7 +49,7 @@ func (s State) issue(h Holder, now func(role string) bool) []plan.Step {
 	return steps
 }
 
-// useless says that nobody accepts what a host has.
+// useless says that nobody accepts the leaf on a host, or that there is none.
 func (s State) useless(role string, h Holder) bool {
 	leaf, ok := h.Seen.Leaves[role]
 	if !ok || !leaf.Intact || h.noPair(role) || !s.within(leaf) || s.Ended(leafCA[role]) ||
@@ -60,8 +60,8 @@ func (s State) useless(role string, h Holder) bool {
 		func(ca facts.CA) bool { return ca.SHA256 == leaf.Issuer })
 }
 
-// noPair says that a running member cannot show what lies on its host, whatever its digests say, and although it may
-// read it.
+// noPair says that a running member can show no certificate, although it may read its files: the key is not that of the
+// certificate, even where both are unchanged.
 func (h Holder) noPair(role string) bool {
 	return h.Seen.Process != nil && Mute(role, h.Seen) && h.Readable(role)
 }
@@ -123,8 +123,8 @@ func (s State) leafWanting(role string, h Holder, signer facts.CA) string {
 	return ""
 }
 
-// ahead says that a leaf is of a later CA than the one that signs while a host is dark, of which it is not known
-// whether it trusts that one. All that are seen do.
+// ahead says that a leaf of a later CA than the signer may stay. While a host is dark it is not known whether all
+// members trust the later CA; all that are seen do.
 func (s State) ahead(leaf facts.Leaf, signer facts.CA) bool {
 	return len(s.Dark()) > 0 && slices.ContainsFunc(s.Live(signer.Role), func(ca facts.CA) bool {
 		distrusted := s.Known(func(_ string, host facts.Host) bool { return !s.Trusts(host, ca) })

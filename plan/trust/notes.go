@@ -68,7 +68,7 @@ func (s State) clientNotes() []string {
 		return []string{fmt.Sprintf(
 			"%s: the newest certificate is of %s, and is refused by every member when that CA is dropped (--accept=%s)",
 			listed(names), caName(live[0]), plan.OldClients)}
-	case late: // what it waits for says the rest
+	case late: // Waiting says the rest
 		return nil
 	}
 	return []string{fmt.Sprintf(
@@ -91,7 +91,7 @@ func (s State) takenBackNotes(live []facts.CA) []string {
 	return found
 }
 
-// relianceNotes say what is relied on when the members cannot be asked since no certificate is good any more.
+// relianceNotes say what a plan relies on where no member can be asked, since none has a valid certificate.
 func (s State) relianceNotes() []string {
 	ended, running := 0, 0
 	s.Each(func(_ string, host facts.Host) {

@@ -11,8 +11,8 @@ import (
 	"github.com/clusterup/clusterup/units"
 )
 
-// Outdated says that the operator directory is older than what was done to the hosts, such as one out of a backup, or
-// that it is another operator's. A CA that it does not know has signed certificates that nobody here can see, and a
+// Outdated refuses an operator directory that is older than what was done to the hosts, such as one out of a backup, or
+// that is another operator's. A CA that it does not know has signed certificates that nobody here can see, and a
 // revocation that it does not know would be undone.
 func (s State) Outdated(name string, host facts.Host) []plan.Refusal {
 	if s.accepts(plan.ForeignCluster) {

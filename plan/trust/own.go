@@ -21,7 +21,7 @@ func PEM(cas []facts.CA) []byte {
 }
 
 // Common is the generation of a CA of which every member accepts certificates: while one is rotated that is the oldest
-// that is not retired. 0, the newest, where there is none that can sign.
+// that is not retired. Where none can sign it is 0, which stands for the newest.
 func (s State) Common(role string) int {
 	for _, ca := range s.CAs(role) {
 		if ca.Signing && !s.over(ca) && !s.Seen.Taken.Before(ca.NotBefore) {
@@ -45,8 +45,8 @@ func (s State) Own() []int {
 	return own
 }
 
-// Roots are the client CAs whose certificates members may show: those that are not retired, and those to which a
-// rotation was begun and taken back, since members may still have theirs.
+// Roots are the client CAs whose certificates members may show: those that are not retired, and those whose rotation
+// was taken back, since members may still have certificates of them.
 func (s State) Roots() []facts.CA {
 	var roots []facts.CA
 	for _, ca := range s.CAs("client") {
@@ -57,9 +57,9 @@ func (s State) Roots() []facts.CA {
 	return roots
 }
 
-// ClientSigner is the CA that is to sign a client's certificate now: the newest that every member is known to trust,
-// since it was seen to, or since a member has a certificate of it already (law 5). While hosts are dark that may be
-// none: then it is the oldest that is not retired, which every member trusts. False: no CA can sign now.
+// ClientSigner is the CA that is to sign a client's certificate now: the newest that every member was seen to trust, or
+// of which a member has a certificate already (law 5). If hosts are dark and there is none, it is the oldest that is
+// not retired, which every member trusts. False: no CA can sign now.
 func (s State) ClientSigner() (facts.CA, bool) {
 	var oldest facts.CA
 	for _, ca := range slices.Backward(s.Live("client")) {
@@ -74,7 +74,7 @@ func (s State) ClientSigner() (facts.CA, bool) {
 	return oldest, len(s.Dark()) > 0 && oldest.Generation > 0
 }
 
-// SignerNote says what a client's certificate is good for that a CA signs while the client CA is rotated.
+// SignerNote says what a client's certificate of signer is good for while the client CA is rotated.
 func (s State) SignerNote(signer facts.CA) string {
 	const begin = "the client CA is being rotated, and this certificate is of the "
 	newest, dark := s.newest("client"), s.Dark()

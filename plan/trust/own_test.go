@@ -24,7 +24,7 @@ func TestOwn(t *testing.T) {
 		{"1k 2", "[2]", "1 2"},
 		{"1e 2", "[2]", "1 2"},
 		{"1 2k", "[1]", "1 2"},
-		{"1 2g", "[1]", "1 2"}, // whoever runs it need not sign for nothing
+		{"1 2g", "[1]", "1 2"}, // a CA of others is not asked to sign for nothing
 		{"1g 2", "[1 2]", "1 2"},
 		{"1k", "[0]", "1"},
 		{"1e", "[0]", "1"},

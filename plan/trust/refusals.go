@@ -11,7 +11,7 @@ import (
 	"github.com/clusterup/clusterup/plan"
 )
 
-// Refusals are the reasons not to do with the CAs what is asked for.
+// Refusals are the reasons not to change CAs as is asked for or due.
 func (s State) Refusals() []plan.Refusal {
 	var found []plan.Refusal
 	for _, role := range Roles {
@@ -24,7 +24,7 @@ func (s State) Refusals() []plan.Refusal {
 	return append(found, s.lockedOut()...)
 }
 
-// endedRefusals: what has to be done when a CA has ended is not done without consent.
+// endedRefusals: replacing a CA that has ended takes consent.
 func (s State) endedRefusals(role string) []plan.Refusal {
 	if !s.Formed || !s.Ended(role) || s.accepts(plan.Downtime) {
 		return nil
@@ -38,8 +38,7 @@ func (s State) endedRefusals(role string) []plan.Refusal {
 		caName(old), old.NotAfter.Format(time.DateOnly), what)
 }
 
-// givenRefusals: a CA that comes from elsewhere has to be one that can be used, and has no successor that could be made
-// here.
+// givenRefusals: a CA from elsewhere must be fit for use, and clusterup cannot make its successor.
 func (s State) givenRefusals(role string) []plan.Refusal {
 	if why := s.Seen.Operator.Unfit[role]; why != "" && s.onTrial(role) {
 		return []plan.Refusal{s.Unfit(role, why)}
@@ -116,9 +115,9 @@ func keyPlace(ca facts.CA) string {
 	return "at " + ca.KeyFile
 }
 
-// Keyless says which CA of the operator directory has lost its key, or is not there for a cluster that is. Making
-// another one here would split the cluster, whose ID is given: a new CA has to be trusted by all members before
-// anything is signed by it (law 5).
+// Keyless says which CA of the operator directory has lost its key, or is missing although the cluster id exists. To
+// make another one here would split the cluster: all members have to trust a new CA before anything is signed by it
+// (law 5).
 func (s State) Keyless(id facts.ID) []plan.Refusal {
 	var found []plan.Refusal
 	for _, role := range []string{"peer", "client"} {
@@ -137,8 +136,7 @@ func (s State) Keyless(id facts.ID) []plan.Refusal {
 	return found
 }
 
-// Foreign says whether the host belongs to the CAs of this operator directory. A host of another's must not get a
-// second CA.
+// Foreign refuses a host that trusts only CAs of another operator directory: it must not get a second CA.
 func (s State) Foreign(member string, host facts.Host) []plan.Refusal {
 	ours := s.ours()
 	var foreign []string

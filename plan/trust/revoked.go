@@ -17,7 +17,7 @@ func (s State) Lists() bool {
 	return s.Clients && (s.canList() || len(s.Seen.Operator.Revoked.List) > 0)
 }
 
-// canList says whether the CA that signs lists can: the newest, where it is not behind a server.
+// canList says whether the newest client CA can sign lists; one behind a server cannot.
 func (s State) canList() bool {
 	live := s.Live("client")
 	if len(live) == 0 {
@@ -26,7 +26,7 @@ func (s State) canList() bool {
 	return live[len(live)-1].Lists
 }
 
-// List signs the list anew when it is not what it should be.
+// List signs the list anew where it is missing or outdated. made says that the steps before it outdate it.
 func (s State) List(made bool) []plan.Step {
 	seen := s.Seen.Operator.Revoked
 	switch {

@@ -22,7 +22,7 @@ const (
 	HoldLeaves = "leaves" // the new CA has signed all leaves
 )
 
-// hold is the phase after which the rotation of a role waits.
+// hold is the phase after which the rotation of a role waits; "": none.
 func (s State) hold(role string) string {
 	if hold, said := s.Wish.Hold[role]; said {
 		return hold
@@ -39,7 +39,8 @@ func (s State) Rotating(role string) bool {
 	return slices.ContainsFunc(s.CAs(role), func(ca facts.CA) bool { return ca.Retired && s.stillTrusted(ca) })
 }
 
-// stillTrusted says whether any member was seen to trust a retired CA, for which no live one is a reason.
+// stillTrusted says whether a member was seen to trust a retired CA, and not for the sake of a live one with the same
+// root.
 func (s State) stillTrusted(ca facts.CA) bool {
 	return !s.shared(ca) && s.Known(func(_ string, host facts.Host) bool { return s.relies(host, ca) })
 }
@@ -123,8 +124,8 @@ func (s State) Rotate() *plan.Stage {
 	return plan.SideBySide("retire the old CA", "every member trusts the new one, and serves a certificate of it", end)
 }
 
-// begin makes the next generation when it is asked for or due. Clients of a CA that ends get the time to learn of the
-// next one.
+// begin makes the next generation when it is asked for or due. If it is only due, and clients have certificates of the
+// old client CA, the rotation is held after its phase trust: that gives them time to learn of the next CA.
 func (s State) begin(role string) []plan.Step {
 	live := s.Live(role)
 	if s.Rotating(role) || len(live) == 0 || s.goesBack(role) {
@@ -145,7 +146,7 @@ func (s State) begin(role string) []plan.Step {
 	return append(steps, plan.Step{Kind: plan.CreateCA, CA: role, Why: why})
 }
 
-// retire ends what every member can do without.
+// retire retires the old CAs of a role once nothing waits for them.
 func (s State) retire(role string) []plan.Step {
 	live := s.Live(role)
 	if len(live) < 2 || s.waits(role) != "" {
@@ -164,7 +165,7 @@ func (s State) retire(role string) []plan.Step {
 	return steps
 }
 
-// waits says what the end of a rotation waits for; "" when it can be.
+// waits says what the end of a rotation waits for; "": nothing.
 func (s State) waits(role string) string {
 	live := s.Live(role)
 	newest := live[len(live)-1]
@@ -214,7 +215,7 @@ func (s State) unready(role string, newest facts.CA) string {
 	return why
 }
 
-// paused says what goes on with a rotation that is held.
+// paused says how a rotation that is held goes on.
 func (s State) paused(role, hold string) string {
 	text := fmt.Sprintf("it is paused after its phase %s; clusterup rotate ca --%s goes on with it", hold, role)
 	if names := s.hanging(s.Live(role)[0]); len(names) > 0 {
@@ -223,8 +224,8 @@ func (s State) paused(role, hold string) string {
 	return text
 }
 
-// hanging are the names of clients whose newest certificate that is good is accepted for the sake of a CA: it is of
-// that one, or of a retired one whose root no other live CA has. Those of a CA that was taken back are not.
+// hanging are the names of clients that members accept only for the sake of ca: their newest good certificate is of ca,
+// or of a retired CA whose root only ca has among the live ones. Certificates of a CA that was taken back do not count.
 func (s State) hanging(ca facts.CA) []string {
 	if ca.Role != "client" {
 		return nil
@@ -284,7 +285,7 @@ func (s State) Unfinished(roles []string) []string {
 }
 
 // Next are, by role, the generations of CAs that a rotation leads to: the one that is on its way, else the one after
-// the last.
+// the last. A role without a CA is left out.
 func (s State) Next(roles []string) map[string]int {
 	next := map[string]int{}
 	for _, role := range roles {

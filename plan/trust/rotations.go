@@ -54,7 +54,7 @@ func (s State) rotation(role string) Rotation {
 	return r
 }
 
-// Authority is how one generation of a CA stands.
+// Authority is one generation of a CA, and who relies on it.
 type Authority struct {
 	facts.CA
 	Signs     bool     // it signs leaves now
@@ -63,7 +63,8 @@ type Authority struct {
 	Clients   []string // names of clients whose newest certificate is of it
 }
 
-// Authorities are all generations that are not gone: not retired, or still trusted by a member; by role, oldest first.
+// Authorities are all generations that are not retired, or that a member still trusts or has a leaf of; by role, oldest
+// first.
 func (s State) Authorities() []Authority {
 	var found []Authority
 	for _, role := range Roles {
@@ -85,7 +86,7 @@ func (s State) Authorities() []Authority {
 	return found
 }
 
-// Waits are the rotations under way, and those that are to begin, which need the hosts that are dark.
+// Waits are the rotations, under way or about to begin, that need dark hosts.
 func (s State) Waits() []plan.Wait {
 	var found []plan.Wait
 	wait := func(what, why string) { found = append(found, plan.Wait{What: what, For: s.Dark(), Why: why}) }

@@ -54,8 +54,8 @@ func (s State) Simulate(step plan.Step) facts.Operator {
 	return o
 }
 
-// gaveUp is how the CAs differ from what the inventory names when the newest is retired: it may be the one before
-// that it names.
+// gaveUp says how the CAs differ from what the inventory names after newest was retired. The inventory may name the CA
+// before it; then they do not differ any more.
 func (s State) gaveUp(newest facts.CA) (replaced map[string]string, reverts map[string]int) {
 	replaced, reverts = maps.Clone(s.Seen.Operator.Replaced), maps.Clone(s.Seen.Operator.Reverts)
 	before := 0
@@ -114,13 +114,13 @@ func (s State) Issue(leaf *plan.Leaf, host *facts.Host) {
 	}
 	host.Leaves[leaf.Role] = made
 	link := units.LeafLink(leaf.ConfigDir, leaf.Role)
-	maps.DeleteFunc(host.Files, func(name string, _ facts.File) bool { // the pairs of before go
+	maps.DeleteFunc(host.Files, func(name string, _ facts.File) bool { // the old pairs go
 		return units.IsLeafDir(link, name) || units.IsLeafDir(link, path.Dir(name))
 	})
 	host.Serves = s.Serve(*host)
 }
 
-// Serve is what ports show, and accept, whose member has taken up the certificates that lie on its host.
+// Serve is what the ports of a host show and accept once its member has taken up the certificates that lie there.
 func (s State) Serve(host facts.Host) map[string][]facts.Served {
 	all := map[string][]facts.Served{}
 	for role, views := range host.Serves {

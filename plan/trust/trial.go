@@ -11,8 +11,8 @@ import (
 
 // A CA of others is tried before anything rests on it, and as long as there is a way back from it (law 13).
 
-// OnTrial are the roles whose CA is to come from elsewhere, or has, and is not yet the only one that every member
-// relies on.
+// OnTrial are the roles that change to a CA from elsewhere, as long as it is not the only one that every member relies
+// on.
 func (s State) OnTrial() []string {
 	not := func(role string) bool { return s.Origin[role] == Ours || !s.onTrial(role) }
 	return slices.DeleteFunc(slices.Clone(Roles), not)
@@ -56,8 +56,8 @@ func (s State) reverts(role string) int {
 	return 0
 }
 
-// takenBack are the steps that give up the rotations that go back, and CAs that no host has anything of and that the
-// inventory does not name.
+// takenBack retires the CAs of rotations that go back, and CAs that no host has anything of and that the inventory does
+// not name.
 func (s State) takenBack(role string) []plan.Step {
 	live := s.Live(role)
 	if len(live) < 2 {
@@ -99,9 +99,9 @@ func (s State) onHosts(ca facts.CA) bool {
 	})
 }
 
-// rejected says that members could not do with the newest CA of a role, although they trust it: one does not accept
-// what it signs, or shows what is not accepted where that CA alone is trusted. Nobody gets another certificate of it
-// then, and the old one is not dropped.
+// rejected says why the newest CA of a role does not work although members trust it; "": no handshake has shown that. A
+// member does not accept what it signs, or shows a certificate that is not good with that CA alone. No other
+// certificate of it is issued then, and the old CA is not dropped.
 func (s State) rejected(role string) string {
 	live := s.Live(role)
 	if len(live) < 2 {
@@ -129,9 +129,8 @@ func (s State) rejected(role string) string {
 	return why
 }
 
-// unseen says why it was not seen that others would find a member if the newest CA were the only one; "" when it was,
-// and where nobody looks. Peers have to find each other from everywhere. For clients one look is enough: what they
-// dial may be a balancer.
+// unseen says why no handshake has shown that a member works with the newest CA alone; "": one has, or nobody looks.
+// Peers have to succeed from everywhere. For clients one success is enough, since what they dial may be a balancer.
 func (s State) unseen(name string, host facts.Host, role string, newest facts.CA) string {
 	leaf, why := LeafOf[role], ""
 	if host.Process == nil {

@@ -82,7 +82,7 @@ func SameMinor(a, b string) bool { return Minor(a) == Minor(b) }
 // CompareMinor is Compare of their minor versions.
 func CompareMinor(a, b string) int { return Compare(Minor(a), Minor(b)) }
 
-// neighbour is the minor version that comes so many after that of a version.
+// neighbour is the minor version that lies by steps after that of a version: "3.7" of "3.6.16" and +1.
 func neighbour(version string, by int) string {
 	major, minor, _ := strings.Cut(Minor(version), ".")
 	n, _ := strconv.Atoi(minor)
