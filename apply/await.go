@@ -10,13 +10,12 @@ import (
 	"github.com/clusterup/clusterup/plan"
 )
 
-// settles is how long it may take until a member answers as it will go on to: what it shows as it starts, or without a
-// leader, passes.
+// settles is how long a stubborn error may last: a member shows some errors only as it starts, or without a leader.
 const settles = 5 * time.Second
 
-// await asks again and again until there is no error, or the time for a member to become ready is over: then the last
-// one is what was missing. What waiting does not mend ends it at once, or as soon as a member can no longer be about to
-// start.
+// await asks again and again until there is no error, or until the time is over that a member has to become ready; the
+// last error then says what was missing. A hopeless error ends it at once, and a stubborn one after settles (see
+// [facts.Hopeless] and [facts.Stubborn]).
 func (r *Run) await(ctx context.Context, missing string, ask func(context.Context) error) error {
 	return awaitFor(ctx, r.timeout(), missing, ask)
 }
@@ -26,7 +25,7 @@ func awaitFor(ctx context.Context, limit time.Duration, missing string, ask func
 	defer cancel()
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
-	var last error // but the deadline, which says nothing
+	var last error // not the deadline's own, which says nothing
 	var stubborn time.Time
 	for {
 		err := ask(ctx)
@@ -65,10 +64,11 @@ func sideBySide(names []string, ask func(i int, name string) error) []error {
 	return errs
 }
 
-// GateError means that what a step rests on does not hold any more: nothing was stopped. Running again decides anew.
+// GateError means that what a step rests on does not hold any more. Nothing was stopped, and running again decides
+// anew.
 type GateError struct {
 	Step  plan.Step
-	Serve int   // so many of those who have to serve do
+	Serve int   // how many of Step.Needs.Serve do
 	Err   error // why others do not
 }
 
@@ -79,8 +79,8 @@ func (e *GateError) Error() string {
 
 func (e *GateError) Unwrap() error { return e.Err }
 
-// gate asks again what a step rests on that stops a process: minutes may have gone by since it was decided. Enough of
-// the others must serve, if not at the first try, since there may be an election, then soon.
+// gate asks again what a step rests on that stops a process, since minutes may have gone by since it was decided:
+// enough of the others must serve. They get a few seconds, since there may be an election.
 func (r *Run) gate(ctx context.Context, step plan.Step) error {
 	if step.Needs == nil {
 		return nil

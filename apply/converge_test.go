@@ -417,8 +417,7 @@ func TestStopTakesLong(t *testing.T) {
 	}
 }
 
-// Words of the process that a restart ends are no reason why the next one does not come up; that it had to be killed
-// may be one.
+// The words of the process before do not explain why the next one does not come up; that it had to be killed may.
 func TestRestartFails(t *testing.T) {
 	const (
 		ending   = "Stopping etcd member etcd-1 of cluster prod...\nrafthttp: failed to dial\netcd-prod.service: State 'stop-sigterm' timed out. Killing.\netcd-prod.service: Main process exited, code=killed, status=9/KILL\nStopped etcd member etcd-1 of cluster prod.\n"

@@ -9,8 +9,7 @@ import (
 	"github.com/clusterup/clusterup/plan"
 )
 
-// ended is how a run ends at which Next gives no stage and an error. Where that is for dark hosts alone, the others are
-// verified.
+// ended is the end of a run at which Next gave an error. If that is for dark hosts alone, the others are verified.
 func (r *Run) ended(ctx context.Context, result Result, err error) error {
 	var refused *plan.Refused
 	if !errors.As(err, &refused) || !refused.Only(plan.Unreachable) {
@@ -30,8 +29,8 @@ func (r *Run) ended(ctx context.Context, result Result, err error) error {
 	return &DarkError{Refused: refused, Steps: result.Steps, Unfinished: result.Unfinished}
 }
 
-// answers says that there is something to verify: a member that was seen serves, or a quorum was seen to answer, so
-// that it has to. A member that answers alone, while the others are dark, may be cut off from them as well.
+// answers says that there is something to verify: a member was seen to serve, or a quorum was seen to answer, which
+// therefore has to serve. A minority that answers and does not serve may only be cut off from the dark members.
 func answers(s facts.Snapshot) bool {
 	answer := 0
 	for _, host := range s.Hosts {
@@ -46,8 +45,8 @@ func answers(s facts.Snapshot) bool {
 	return answer > len(s.Hosts)/2
 }
 
-// failed is what becomes of a run at which a stage did not succeed: nil where it goes on, since hosts have gone dark
-// meanwhile, which the look in result shows; else the error that ends it.
+// failed decides what follows on a stage that did not succeed. It is nil where hosts have gone dark meanwhile: the run
+// goes on, with the new look in result. Else it is the error that ends the run.
 func (r *Run) failed(ctx context.Context, result *Result, stage plan.Stage, err error) error {
 	if stopped := new(Stopped); errors.As(err, &stopped) {
 		stopped.Done = result.Steps // of all stages
@@ -71,8 +70,8 @@ func (r *Run) failed(ctx context.Context, result *Result, stage plan.Stage, err 
 	return r.back(ctx, before, now, failed)
 }
 
-// wentDark says that every step which failed did so with a host that it rests on and that can no longer be looked at. A
-// failure on a host that can be is one.
+// wentDark says that every step which failed rests on a host that can no longer be looked at. A step whose hosts can be
+// looked at has failed by itself.
 func wentDark(before, now facts.Snapshot, failed *StageError) bool {
 	gone := func(host string) bool { return !before.Hosts[host].Dark() && now.Hosts[host].Dark() }
 	return !slices.ContainsFunc(failed.Errs, func(err error) bool {

@@ -60,7 +60,7 @@ fi
 }
 
 // removeFiles removes what clusterup wrote for this cluster: the unit, then releases that no unit of another one names,
-// and the rest last, since the next look finds what is left to do by it.
+// then the rest. The rest is last, since the next look goes by it to find what is left to do.
 func removeFiles(unit string, paths []plan.Path) string {
 	var unitFiles, rest []string
 	for _, name := range namesOf(paths) {
@@ -91,7 +91,7 @@ exit 0
 		shellword.Join(rest), path.Dir(facts.ReleaseDir))
 }
 
-// unnamed removes releases, but those that a unit names or a process runs.
+// unnamed is a shell function that removes releases, but those that a unit names or a process runs.
 const unnamed = `unnamed() { # unnamed RELEASE...
   used=$(
     cat /etc/systemd/system/*.service 2>/dev/null

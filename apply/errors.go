@@ -48,7 +48,7 @@ func (e *Stopped) Error() string { return fmt.Sprintf("stopped before %q was don
 // VerifyError means that everything was done, and yet the cluster is not as it should be.
 type VerifyError struct {
 	Findings []string
-	Alarms   []etcd.Alarm // those among them
+	Alarms   []etcd.Alarm // the alarms among the findings
 	Unit     string       // of the members
 	Dark     []string     // hosts of which nothing is known
 }

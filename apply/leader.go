@@ -8,8 +8,8 @@ import (
 	"github.com/clusterup/clusterup/facts"
 )
 
-// awaitLeader waits until all members that serve reads name the same leader. Of a member that does not answer nothing
-// is asked here: the next look sees it.
+// awaitLeader waits until all members that serve reads name the same leader. A member that does not answer is left to
+// the next look.
 func (r *Run) awaitLeader(ctx context.Context) error {
 	return r.await(ctx, "no leader on whom all agree", func(ctx context.Context) error {
 		members := r.members()

@@ -95,18 +95,18 @@ func (l *Lock) Held() []string {
 // Holds says whether it holds on one host now.
 func (l *Lock) Holds(host string) bool { return slices.Contains(l.Held(), host) }
 
-// letGo is what stands before the words of an owner that has given the lock up itself.
+// letGo stands before the words of an owner that has given the lock up itself.
 const letGo = "ended "
 
-// Since says whether no run held the lock since a host was looked at, which has said then what the run before had left
-// there: nothing, or that it had given the lock up. One that was killed has not said so.
+// Since says whether no run has held the lock on a host since a look at it. run is what that look found of the run
+// before: nothing, or that it had given the lock up. A run that was killed has not said that it gave the lock up.
 func (l *Lock) Since(host, run string) bool {
 	return slices.ContainsFunc(l.held, func(h hold) bool {
 		return h.host == host && h.before == run && (run == "" || strings.HasPrefix(run, letGo))
 	})
 }
 
-// Release gives the lock up, the host that decides last: whoever stands in line there then finds the others free.
+// Release gives the lock up, on the first host last: a run that waits there then finds the others free.
 func (l *Lock) Release() error {
 	var errs []error
 	for _, h := range slices.Backward(l.held) {
@@ -116,9 +116,9 @@ func (l *Lock) Release() error {
 }
 
 // Acquire takes the lock of a cluster on hosts, in their order: the first one decides between two runs. wait is how
-// long to stand in line there, and once more at each of the others, which a killed run gives up in any order. A host on
-// which it cannot be taken is in Missing; whether the others are enough is for the caller to say. It blocks until it
-// was tried on all, or fails with *LockedError or the context's error, holding none.
+// long to stand in line on each host, since a killed run gives them up in any order. A host on which it cannot be taken
+// is in Missing; whether the others are enough is for the caller to say. It blocks until it was tried on all, or fails
+// with *LockedError or the context's error, holding none.
 func Acquire(ctx context.Context, cluster string, names []string, hosts map[string]Holder, owner Owner,
 	wait time.Duration,
 ) (*Lock, error) {
@@ -163,9 +163,9 @@ func acquireHost(ctx context.Context, host Holder,
 	return "", nil, nil, locked
 }
 
-// lockScript takes the cluster's lock file, says who has it and what the run before had said, keeps it until stdin
-// ends, and says that. The lock is the kernel's (flock), on a file that nobody ever removes, so it cannot be left
-// behind.
+// lockScript takes the cluster's lock file, says who has it and what the run before had said, and keeps it until stdin
+// ends; then it records that the lock was given up. The lock is the kernel's (flock), on a file that nobody ever
+// removes, so it cannot be left behind.
 func lockScript(cluster string, owner Owner, wait time.Duration) string {
 	who, _ := json.Marshal(owner) // strings and numbers only
 	return fmt.Sprintf(`set -u

@@ -31,8 +31,8 @@ func (r *Run) installRelease(ctx context.Context, host Host, step plan.Step) err
 		archive.only(step.Release.SHA256), progress)
 }
 
-// only is the archive as long as it has a digest: it may have changed since it was verified. The last of it is given
-// out only when that is known.
+// only is the archive with a check that it still has this digest, since it may have changed since it was verified. Its
+// last bytes are given out only if it has.
 func (a Archive) only(digest string) Input {
 	open := a.Open
 	a.Open = func() (io.ReadCloser, error) {
@@ -42,7 +42,7 @@ func (a Archive) only(digest string) Input {
 	return a.Input
 }
 
-// hashing is content with a digest.
+// hashing is content whose digest is checked as it is read.
 type hashing struct {
 	io.ReadCloser
 	left int64 // bytes to come
@@ -63,8 +63,9 @@ func (h *hashing) Read(p []byte) (int, error) {
 }
 
 // unpackRelease takes the binaries out of an archive, checks them, and moves them to where they belong: the whole
-// directory at once when it is new, else file by file. Scripts for several clusters take turns; whoever finds the right
-// binaries there takes them as they are. Directories that earlier runs have left, and nobody is at any more, go.
+// directory at once when it is new, else file by file. Scripts for several clusters take turns, and one that finds the
+// right binaries there leaves them alone. Directories that earlier runs have left are removed, unless somebody still
+// works in them.
 func unpackRelease(r plan.Release, dir string, archive Archive) string {
 	return fmt.Sprintf(`set -eu
 dir=%s folder=%s strip=%d need=%d

@@ -23,8 +23,8 @@ type Host interface {
 	// Script runs a POSIX shell script as root and returns its stdout. A non-zero exit is an error.
 	Script(ctx context.Context, script string) ([]byte, error)
 	// Write does parts in their order, in one trip, and says how many are done and which one the error is of. Each file
-	// appears whole, with its owner and mode, or not at all, but for new ones, whose directory nobody reads yet; none
-	// of any part does where one cannot be written.
+	// appears whole, with its owner and mode, or not at all; only a new one is written in place, since nobody reads its
+	// directory yet. If a file cannot be written, none of any part appears.
 	Write(ctx context.Context, parts ...Part) (done, failed int, err error)
 	// Feed is Script with an input that is streamed. A script that ends early ends the sending, and how it ends is
 	// all that counts. progress may be nil.
@@ -90,8 +90,8 @@ type Etcd interface {
 	UpdateMember(ctx context.Context, endpoint string, id facts.ID, peerURLs []string) error
 	// Downgrade lets members of a minor version, "3.5", join and start; "" takes that back.
 	Downgrade(ctx context.Context, endpoint, minor string) error
-	// Revision is the store's, and Hash that of all its keys up to one; hashes compare when the store was compacted to
-	// the same revision.
+	// Revision is the store's, by a linearizable read. Hash is that of all its keys up to a revision; two hashes
+	// compare where both stores were compacted to the same revision.
 	Revision(ctx context.Context, endpoint string) (int64, error)
 	Hash(ctx context.Context, endpoint string, revision int64) (sum uint32, compacted int64, err error)
 }
@@ -121,8 +121,8 @@ type Run struct {
 	// Seam is called right before and right after every look, every step and every action of a step on a host, with
 	// "before NAME" and "after NAME". An error is taken for that of what it stands around. Nil outside tests of faults.
 	Seam func(point string) error
-	// Apart says whether what would go to a host as one is to end at a point, so that a fault hits it in between. Nil
-	// outside tests of faults.
+	// Apart says whether what would go to a host as one is to be split at a point, so that a fault hits it in between.
+	// Nil outside tests of faults.
 	Apart func(point string) bool
 }
 
@@ -159,7 +159,7 @@ func (r *Run) Converge(ctx context.Context) (Result, error) {
 		}
 		stale := r.stale(stage)
 		switch {
-		case stage == nil && len(r.kept) > 0: // what was kept of other hosts decides stages, not that there are no more
+		case stage == nil && len(r.kept) > 0: // facts that were kept may decide a stage, but not that there is none
 			last, looked = nil, false
 			continue
 		case stage == nil:
@@ -227,9 +227,9 @@ func (r *Run) verified(ctx context.Context, result Result) error {
 	return r.verify(ctx, result)
 }
 
-// lookNext looks before the next stage. What lies on hosts that the last one did not touch was looked at under the
-// lock, so that no other run can have changed it, and somebody's hand may change it after any look; how their members
-// do is asked anew each time, and once more before a process is stopped. Nothing is called done before all of it was
+// lookNext looks before the next stage. Files on hosts that the last stage did not touch are taken from the look
+// before: under the lock no other run changes them, and a change by hand may come after any look. How their members do
+// is asked anew each time, and once more before a process is stopped. Nothing is called done before every host was
 // looked at again.
 func (r *Run) lookNext(ctx context.Context, stage *plan.Stage, result *Result) error {
 	var last *Last

@@ -12,8 +12,8 @@ import (
 )
 
 // createUser makes a system user and its group. One that was removed gets back the number that its data has, unless
-// another has it now. It goes to its end in the moment that it takes, also when the run has died: otherwise locks of
-// the user database stay behind. Runs for other clusters stand in line: of two useradd at the same time one fails.
+// another has it now. The script ignores signals for the moment that it takes, so that a run that dies leaves no locks
+// of the user database behind. Runs for other clusters stand in line: of two useradd at the same time one fails.
 func createUser(name, dataDir string) string {
 	return fmt.Sprintf(`set -eu
 user=%s data=%s
@@ -37,15 +37,15 @@ getent passwd "$user" >/dev/null || add --gid "$user"
 `, shellword.Quote(name), shellword.Quote(dataDir))
 }
 
-// inTurn waits for runs of other clusters that are at the same, and says so when that has taken too long.
+// inTurn waits for runs of other clusters that do the same, and says so when that has taken too long.
 func inTurn(what string) string {
 	return "flock -w 600 8 || { echo 'another run has had " + what + " locked for ten minutes' >&2; exit 1; }"
 }
 
 const reloadUnits = "systemctl daemon-reload\n"
 
-// reloadUnit has systemd read its units again unless it has this one as it is on disk: one that it never had loaded is
-// read when it is asked for, and a reload reads all units of the host.
+// reloadUnit has systemd read its units again unless it has this one as it is on disk. A unit that it never had loaded
+// is read when it is asked for, and a reload reads all units of the host.
 func reloadUnit(unit string) string {
 	return fmt.Sprintf(`set -u
 state=$(systemctl show -p LoadState -p NeedDaemonReload %s)
@@ -124,9 +124,9 @@ func fixModes(paths []plan.Path) string {
 	return b.String()
 }
 
-// own gives paths to somebody: a member's directory to its user with all that is in it, since after somebody else had
-// it, the member could not use the rest. An operator may have made one a symbolic link, which is followed; one that
-// somebody else than root can have made is not: it may lead anywhere.
+// own is a shell function that gives paths to somebody. A member's directory goes to its user with all that is in it,
+// since the member could not use files that somebody else has had. An operator may have made one a symbolic link, which
+// is followed. A link that somebody else than root can have made is refused: it may lead anywhere.
 const own = `own() { # own OWNER:GROUP MODE PATH...
   whose=$1 bits=$2
   shift 2
@@ -196,10 +196,11 @@ done
 `, shellword.Quote("/etc/systemd/system/"+unit+".service"), shellword.Join(namesOf(paths)))
 }
 
-// startUnit starts the unit, and lets systemd do so at boot: by the link that systemctl enable makes, after which that
-// would have systemd read all units and run all generators of the host, or from version 250 on tell each unit to be out
-// of date. Where systemd had loaded the unit before it has to. Only a drop-in can limit how often the unit may start;
-// then it is tried again. systemctl takes a start that the guard refused for done.
+// startUnit starts the unit, and has systemd start it at boot. It makes the link of systemctl enable by itself: that
+// command also has systemd read all units and run all generators of the host, or from version 250 on calls each unit
+// out of date. A reload follows only where systemd had loaded the unit before. Only a drop-in can limit how often the
+// unit may start; then the count is reset, and the start tried again. The state is asked at the end, since systemctl
+// takes a start that the guard refused for done.
 func startUnit(verb, unit string) string {
 	return fmt.Sprintf(`set -u
 unit=%s units=/etc/systemd/system
@@ -220,8 +221,9 @@ exit 1
 `, shellword.Quote(unit+".service"), verb)
 }
 
-// processAge says for how many milliseconds the process that a restart began has run, or what runs before it: 0 while
-// the one before ends. Both times are of the same clock of the kernel; a tick of it lasts 10 ms wherever Linux tells.
+// processAge says for how many milliseconds the process that a restart began has run, or one of ExecStartPre before it;
+// 0 while the old process ends. Both times are of the same clock of the kernel, whose tick lasts 10 ms in what Linux
+// tells.
 func processAge(unit string) string {
 	return fmt.Sprintf(`set -eu
 started() {

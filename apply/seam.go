@@ -16,7 +16,7 @@ type seamed struct {
 	count map[string]int
 }
 
-// seamed is host itself in all but tests of faults.
+// seamed is host itself outside tests of faults.
 func (r *Run) seamed(host Host, step string) Host {
 	if r.Seam == nil || host == nil {
 		return host

@@ -28,7 +28,7 @@ func (r *Run) stage(ctx context.Context, stage plan.Stage) (int, error) {
 	room := make(chan struct{}, width)
 	for i, host := range hosts {
 		room <- struct{}{}
-		if failed.Load() && width < len(hosts) { // who comes in turn comes only while all goes well
+		if failed.Load() && width < len(hosts) { // a host's turn comes only while all goes well
 			break
 		}
 		wg.Go(func() {
@@ -114,8 +114,8 @@ func pieceOf(steps []plan.Step) []plan.Step {
 	return steps[:n]
 }
 
-// piece runs steps as one, each with its seams, and with its events when the host has answered, but for the beginning
-// of the first. One that cannot be begun ends the piece before it.
+// piece runs steps in one trip to the host, each with its seams. The first step is told to have started at once; all
+// other events come when the host has answered. A step that cannot be begun ends the piece before it.
 func (r *Run) piece(ctx context.Context, stage plan.Stage, steps []plan.Step) (done int, err error) {
 	var begun []*doing
 	var parts []Part
@@ -151,7 +151,7 @@ func (r *Run) piece(ctx context.Context, stage plan.Stage, steps []plan.Step) (d
 		}
 		if errWrite := write(); errWrite != nil {
 			err = errWrite
-			wrote, failed = min(wrote, len(parts)-1), min(failed, len(parts)-1) // what stands around the host may say less
+			wrote, failed = min(wrote, len(parts)-1), min(failed, len(parts)-1) // a seam may fail after all was written
 		}
 	}
 	for i, s := range begun[:wrote] {
@@ -179,7 +179,7 @@ func (r *Run) apart(one, next plan.Step) bool {
 	}, r.Apart)
 }
 
-// step runs one step that is no part of a piece. Those that wait or send a lot end at once when a stop is asked for;
+// step runs one step that is no part of a piece. A step that waits or sends a lot is cut off when a stop is asked for;
 // the others take moments, and are finished.
 func (r *Run) step(ctx context.Context, stage plan.Stage, step plan.Step) error {
 	s := r.begin(stage, step)
@@ -248,7 +248,7 @@ func (s *doing) failed(ctx context.Context, err error) error {
 	r.emit(s.event)
 	var log []string
 	var why *Explanation
-	// which the member has nothing to do with
+	// the member has nothing to do with these, so its journal is not asked
 	if !errors.Is(err, facts.ErrNoForwarding) && !errors.As(err, new(*GateError)) {
 		log, why = r.journal(ctx, step, s.began)
 	}

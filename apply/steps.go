@@ -12,8 +12,8 @@ import (
 	"github.com/clusterup/clusterup/units"
 )
 
-// do does what one step says that writes no files. Doing it twice does no harm: a run that was killed within a step
-// starts it over.
+// do does one step of a kind that does not only write files. Doing it twice does no harm: a run that was killed within
+// a step starts it over.
 func (r *Run) do(ctx context.Context, step plan.Step) error {
 	host := r.seamed(r.Hosts[step.Host], step.ID())
 	script := func(text string) error {
@@ -106,7 +106,7 @@ func writes(kind plan.Kind) bool {
 	return false
 }
 
-// part is what such a step writes.
+// part is what a step that only writes files writes.
 func (r *Run) part(ctx context.Context, step plan.Step) (Part, error) {
 	switch step.Kind {
 	case plan.WriteTrust:

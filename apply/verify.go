@@ -10,8 +10,8 @@ import (
 	"github.com/clusterup/clusterup/plan/etcd"
 )
 
-// verify looks at what the last look found, of dark hosts nothing, and after a run that changed something it also
-// writes, reads and deletes a key through every member. A run that changed nothing writes nothing.
+// verify judges what the last look found, leaving out dark hosts. After a run that changed something it also writes,
+// reads and deletes a key through every member. A run that changed nothing writes nothing.
 func (r *Run) verify(ctx context.Context, result Result) error {
 	r.emit(Event{Type: Verifying})
 	began := r.Now()
@@ -42,9 +42,9 @@ func (r *Run) verify(ctx context.Context, result Result) error {
 // noLeader is a finding that may be over a moment later.
 const noLeader = "the members do not agree on a leader"
 
-// check says what is wrong with a cluster that nothing is left to be done to. It looks at all that
-// [facts.Member.Healthy] asks of one member, since each that is missing is a finding of its own; and the members have
-// to agree on a leader.
+// check says what is wrong with a cluster at which nothing is left to do. It asks one by one what
+// [facts.Member.Healthy] asks of a member, since each is a finding of its own; and the members have to agree on a
+// leader.
 func (r *Run) check(s facts.Snapshot) []string {
 	var findings []string
 	leaders := map[facts.ID]bool{}

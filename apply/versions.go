@@ -11,8 +11,8 @@ import (
 	"github.com/clusterup/clusterup/plan/etcd"
 )
 
-// moveLeader hands leadership over, and waits until the other member says that it leads. That it leads already, or that
-// another one came first, is seen by the next look.
+// moveLeader hands leadership over, and waits until the other member says that it leads. It is no error if leadership
+// has gone elsewhere before: the next look sees where.
 func (r *Run) moveLeader(ctx context.Context, step plan.Step) error {
 	target, err := r.Etcd.Status(ctx, r.endpoint(step.To))
 	if err != nil {
@@ -73,8 +73,8 @@ func (r *Run) versionOf(ctx context.Context, endpoint, wanted string) error {
 }
 
 // hashes compares the data of all members, one after the other, at one revision. Compactions reach members at different
-// moments, so what differs because of one is compared again. note says that they could not be compared, which is no
-// finding.
+// moments, so hashes that differ because of one are compared again. note says that they could not be compared, which is
+// no finding.
 func (r *Run) hashes(ctx context.Context) (findings []string, note string) {
 	members := r.members()
 	for range 5 {

@@ -96,8 +96,8 @@ func TestHops(t *testing.T) {
 	}
 }
 
-// A version that does not start on a member is taken back there, and nothing else is restarted; nor is it, when it does
-// not become ready in time. Another run tries again.
+// A member on which a version does not start is taken back, and nothing else is restarted. The same holds for one that
+// does not become ready in time. Another run tries again.
 func TestBrokenVersion(t *testing.T) {
 	for name, hangs := range map[string]bool{"exits": false, "hangs": true} {
 		inBubble(t, name, func(t *testing.T) {
@@ -146,7 +146,7 @@ func TestBrokenVersion(t *testing.T) {
 	}
 }
 
-// What goes back may fail too: the error has both.
+// Going back may fail too: the error has both failures.
 func TestBackFails(t *testing.T) {
 	inBubble(t, "", func(t *testing.T) {
 		o := running(t, 3, "3.6.16", "3.7.3")

@@ -12,14 +12,14 @@ import (
 )
 
 // Write puts data in the place of a file: after a crash the file holds the old bytes or the new ones. It has exactly
-// that mode, and its owner alone can read it before. Any number of processes may write one file at the same time. A run
-// that is killed may leave a file behind whose name begins with "." and the name of this one.
+// that mode, and before it is in place only its owner can read it. Any number of processes may write one file at the
+// same time. A run that is killed may leave a file behind whose name begins with "." and the name of this one.
 func Write(path string, data []byte, mode fs.FileMode) error {
 	return Replace(path, filled(data, mode))
 }
 
-// WriteAlone is Write for whoever holds a lock that keeps others from the file. Its temporary file has one name, so
-// that the next one takes away what a killed run has left, which may be a key.
+// WriteAlone is Write for a caller whose lock keeps others from the file. Its temporary file always has the same name,
+// so that the next call removes what a killed run has left, which may be a key.
 func WriteAlone(path string, data []byte, mode fs.FileMode) error {
 	if err := remove(path + newSuffix); err != nil {
 		return err
@@ -31,7 +31,7 @@ func WriteAlone(path string, data []byte, mode fs.FileMode) error {
 	return replace(path, f, filled(data, mode))
 }
 
-// newSuffix is that of a file which has not taken its place yet.
+// newSuffix ends the name of a file of WriteAlone that has not taken its place yet.
 const newSuffix = ".new"
 
 // Replace is Write of what fill writes; the mode is 0600 unless fill changes it.
@@ -73,7 +73,7 @@ func Rename(from, to string) error {
 	return SyncDir(filepath.Dir(to))
 }
 
-// Remove takes a file away for good, and what a killed WriteAlone has left of it. That there is none is no error.
+// Remove deletes a file durably, with what a killed WriteAlone has left of it. It is no error if there is none.
 func Remove(path string) error {
 	return errors.Join(remove(path), remove(path+newSuffix), SyncDir(filepath.Dir(path)))
 }
@@ -85,7 +85,8 @@ func remove(path string) error {
 	return nil
 }
 
-// SyncDir makes durable which files a directory has, as far as its file system can and whoever asks may.
+// SyncDir makes the entries of a directory durable. It does nothing where the caller may not read the directory, or the
+// file system cannot do so.
 func SyncDir(dir string) error {
 	d, err := os.Open(dir)
 	if errors.Is(err, fs.ErrPermission) {
@@ -102,7 +103,7 @@ func SyncDir(dir string) error {
 }
 
 // Append adds a line to a file in one write, under the lock on the file itself, which it waits for. A file that is not
-// there is made with mode 0600. Where an editor left the last line open, that is ended first.
+// there is made with mode 0600. A last line that an editor left without its end is ended first.
 func Append(path, line string) error {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_APPEND|os.O_CREATE, 0o600)
 	if err != nil {

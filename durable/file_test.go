@@ -104,7 +104,7 @@ func TestWriteSideBySide(t *testing.T) {
 	}
 }
 
-// A file that a run left which was killed while it wrote a key does not stay.
+// A file left by a run that was killed while it wrote a key does not stay.
 func TestWriteAloneAfterBeingKilled(t *testing.T) {
 	for name, do := range map[string]func(string) error{
 		"write":  func(path string) error { return WriteAlone(path, []byte("new"), 0o600) },

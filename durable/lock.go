@@ -12,8 +12,8 @@ import (
 // ErrLocked means that somebody else holds a lock. It may be free in the next moment.
 var ErrLocked = errors.New("somebody else holds the lock")
 
-// Held is a lock file. The lock is held until Unlock, or until this process ends, however it ends. To close the file
-// alone leaves the lock to processes that were given the file.
+// Held is a lock file. The lock is held until Unlock, or until this process ends, however it ends. Closing the file
+// alone leaves the lock to processes that inherited the file.
 type Held struct{ *os.File }
 
 // Unlock lets go of the lock. It does more than close the file: a process that is just being started has a copy of it
@@ -24,7 +24,7 @@ func (h Held) Unlock() {
 }
 
 // Lock takes the lock on a file, which it makes with mode 0600. It waits for whoever holds the lock, in this process or
-// another, until ctx ends. Whoever holds it may delete the file.
+// another, until ctx ends. The holder may delete the file.
 func Lock(ctx context.Context, path string) (Held, error) {
 	type result struct {
 		held Held

@@ -15,10 +15,10 @@ type Ask struct {
 	ConfigDir string // /etc/etcd/NAME
 	DataDir   string
 	Owner     string       // the file in which runs that hold the cluster's lock say so; empty: it is not looked at
-	Former    string       // is there if it has data where that lay before, by default
+	Former    string       // exists if the member has data at the former default path
 	WALDir    string       // what --wal-dir says; empty: DataDir/member/wal
 	Ports     []int        // whose listeners are wanted
-	Peers     []netip.Addr // of the other members: from where this host goes to them is wanted
+	Peers     []netip.Addr // of the other members; wanted is the address from which this host goes to each
 	Endpoint  string       // client URL of the member; empty: the etcd API is not asked
 	Peer      string       // host:port at which its peers dial it; empty: it is not looked at
 	// have a running 3.5 member's data checked for content of the v2 API; takes seconds with a large WAL
@@ -35,8 +35,8 @@ func (a Ask) WALPath() string {
 	return path.Join(a.DataDir, "member", "wal")
 }
 
-// ListenerName is what the process is called that stands in for a member on its ports while they are probed. It is as
-// long as the kernel lets the name of a process be.
+// ListenerName is the name of the process that stands in for a member on its ports while they are probed. It has 15
+// characters, the most that the kernel keeps.
 const ListenerName = "clusterup-probe"
 
 // ScratchPrefix begins the name of the directory that holds what a probe writes: beside the data directory, or in it

@@ -1,7 +1,7 @@
 package facts
 
 // Hearsay is what the cluster says of a member whose host is dark: its member list, and the member's client port as
-// another member's host reaches it. That the host does not answer here says nothing of that.
+// another member's host reaches it. A host that does not answer us may still serve.
 type Hearsay struct {
 	Listed  bool   `json:"listed"`            // the member list has it
 	Serves  bool   `json:"serves"`            // it served a linearizable read

@@ -4,11 +4,12 @@ import (
 	"errors"
 )
 
-// Errors of a member, or of the way to it, that waiting does not mend. Package quorum and the SSH layer wrap these; who
-// waits branches on them. Anything else may pass: a refused connection, no leader, no answer in time.
+// Errors of a member, or of the way to it, that waiting does not mend. Package quorum and the SSH layer wrap these, and
+// callers that wait branch on them. Any other error may pass by itself: a refused connection, no leader, no answer in
+// time.
 var (
-	// ErrPermission: etcd's access control refuses the user of the client certificate, or that there is none. It holds
-	// from the first answer on, since a member reads its users from its data before it answers.
+	// ErrPermission: etcd's access control refuses the user of the client certificate, or refuses a client without one.
+	// It holds from the first answer on, since a member reads its users from its data before it answers.
 	ErrPermission = errors.New("permission denied")
 
 	// ErrNoAccess: SSH to the member's host is refused: authentication, the host's key, or sudo. No member is asked

@@ -38,17 +38,17 @@ type Operator struct {
 	CAs []CA `json:"cas,omitempty"` // sorted by role, then generation
 	// role → the phase after which the rotation of its CA is to wait: trust or leaves
 	Holds map[string]string `json:"holds,omitempty"`
-	// role → how the newest CA is not the one that the inventory names; roles for which it is are absent
+	// role → why the newest CA is not the one that the inventory names; absent: it is that one
 	Replaced map[string]string `json:"replaced,omitempty"`
-	// role → the older CA that the inventory names again; others are absent
+	// role → generation of the older CA that the inventory names again; absent: it names none
 	Reverts map[string]int `json:"reverts,omitempty"`
 	// role → why the CA that the inventory names is of no use to members
 	Unfit map[string]string `json:"unfit,omitempty"`
-	// the keys of CAs are not encrypted to those whom the inventory names, or are although it names nobody
+	// the keys of CAs are not encrypted to those whom the inventory names, or are encrypted although it names nobody
 	Unsealed bool `json:"unsealed,omitempty"`
 	// client certificates that were issued, sorted by name, age and serial number
 	Clients []Client          `json:"clients,omitempty"`
-	Revoked Revoked           `json:"revoked"`          //
+	Revoked Revoked           `json:"revoked"`          // the list that members are to go by
 	Pinned  map[string]string `json:"pinned,omitempty"` // "VERSION/ARCH" → SHA-256 of the archive (release.lock.hcl)
 	// sorted by Taken; only those whose digest was verified when they were saved
 	Snapshots []SavedSnapshot `json:"snapshots,omitempty"`
@@ -59,7 +59,7 @@ type SavedSnapshot struct {
 	Path      string `json:"path"` // of the file, absolute
 	ClusterID ID     `json:"cluster_id"`
 	Version   string `json:"version"` // of the member that it was taken from, "3.5.35"
-	// of the store, at least: what the member had applied right before; zero: not known
+	// at least that of the store: what the member had applied right before; zero: not known
 	Revision int64     `json:"revision"`
 	Taken    time.Time `json:"taken"`  // the control machine's clock
 	SHA256   string    `json:"sha256"` // of the whole file, hexadecimal
@@ -85,7 +85,7 @@ type CA struct {
 	Lists   bool   `json:"lists,omitempty"` // it can sign lists of revoked certificates
 }
 
-// Trusted is what has to be trusted for it, in PEM.
+// Trusted is the certificate, in PEM, that has to be trusted for the CA.
 func (c CA) Trusted() []byte {
 	if len(c.Trust) > 0 {
 		return c.Trust
@@ -142,7 +142,7 @@ type Machine struct {
 	Sealed []string `json:"sealed,omitempty"`
 	// address of a peer → the one from which this host goes there
 	Sources map[netip.Addr]netip.Addr `json:"sources,omitempty"`
-	// what the host said and nobody can read, and why: whatever it was to tell is not known
+	// lines of the answer that cannot be read, and why; what they were to tell is not known
 	Unread []string `json:"unread,omitempty"`
 
 	EtcdUser bool            `json:"etcd_user"` // the system user and group that the member is to run as exist

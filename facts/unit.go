@@ -17,7 +17,7 @@ type Unit struct {
 // Start is what the next start of a unit would be, as systemd has it.
 type Start struct {
 	Command string   `json:"command"`         // of ExecStart, its words joined by spaces
-	Guarded bool     `json:"guarded"`         // something that is run before it looks at the birth marker
+	Guarded bool     `json:"guarded"`         // a command before it looks at the birth marker
 	Unset   []string `json:"unset,omitempty"` // UnsetEnvironment
 	// User, Group, WorkingDirectory, RootDirectory, RootImage; those that are set
 	Settings  map[string]string `json:"settings,omitempty"`
@@ -27,7 +27,7 @@ type Start struct {
 // Variable is an environment variable that a unit sets. Its value stays on the host.
 type Variable struct {
 	Name string `json:"name"`
-	File string `json:"file,omitempty"` // that an EnvironmentFile names; empty: Environment
+	File string `json:"file,omitempty"` // the EnvironmentFile that sets it; empty: Environment
 }
 
 // Process is a running etcd, as /proc shows it: what it really runs with, whatever the files say by now.

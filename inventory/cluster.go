@@ -146,7 +146,7 @@ func (v values) unitName(target *string) {
 	}
 }
 
-// ports returns those that are taken, none when one of them is wrong.
+// ports returns the ports that the cluster uses, none when one of them is wrong.
 func (v values) ports(c *Cluster, header hcl.Range) []namedPort {
 	good := true
 	read := func(name string, target *int, least int64) {

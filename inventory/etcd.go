@@ -11,7 +11,8 @@ const (
 	suggestedQuota = 8 << 30          // etcd warns above it
 )
 
-// etcdSchema is the etcd block. An attribute that is called as a flag of etcd takes its place: see ownedFlag.
+// etcdSchema is the etcd block. An attribute that has the name of a flag of etcd takes that flag's place: see
+// ownedFlag.
 var etcdSchema = &hcl.BodySchema{Attributes: attributes("quota_backend_bytes", "auto_compaction",
 	"heartbeat_interval", "election_timeout", "snapshot_count", "flags")}
 

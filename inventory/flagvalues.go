@@ -122,7 +122,7 @@ func (v values) together(good map[string]item) bool {
 	for name, one := range good {
 		texts[name] = one.text
 	}
-	all, _ := settings(texts) // what it may say was said of each
+	all, _ := settings(texts) // its error was reported for each flag
 	on := func(gate string) *setting {
 		for i := range all {
 			if all[i].gate == gate && all[i].value == "true" {

@@ -8,8 +8,8 @@ import (
 	"filippo.io/age/agessh"
 )
 
-// checkRecipient says what keeps keys from being sealed to a recipient of age. What it is asked about may be a private
-// key, so it never repeats it.
+// checkRecipient says what keeps keys from being sealed to a recipient of age. The text may be a private key, so its
+// errors never repeat it.
 func checkRecipient(text string) error {
 	kind, _, _ := strings.Cut(text, " ")
 	switch {

@@ -21,11 +21,11 @@ func (e *FlagError) Error() string {
 	return fmt.Sprintf("translate flags: etcd %s has nothing for %s", e.Minor, strings.Join(e.Names, ", "))
 }
 
-// FlagsFor returns flags as the etcd of that minor ("3.6") takes them: those that it calls otherwise under its own
-// name, and those that became feature gates, or were not yet, in one feature-gates or as the flags they are there. A
-// flag that it knows stays as it is, except that a setting given in two spellings, which etcd refuses, becomes one. It
-// changes nothing but names, so its answer for one minor can be translated to another. A *FlagError names all that the
-// minor has nothing for, and comes with the others; further errors are those that Load finds too.
+// FlagsFor returns flags as the etcd of that minor ("3.6") takes them. A flag that it knows stays as it is, and one
+// that it calls otherwise gets its name there. Feature gates become one feature-gates, or the flags that they are where
+// they are no gates yet. A setting given in two spellings, which etcd refuses, becomes one. Only names change, so the
+// answer for one minor can be translated to another. A *FlagError names all that the minor has nothing for, and comes
+// with the other flags; any other error is one that Load finds too.
 func FlagsFor(flags map[string]string, minor string) (map[string]string, error) {
 	all, err := settings(flags)
 	if err != nil {
@@ -60,7 +60,7 @@ type setting struct {
 	value     string
 }
 
-// settings takes flags apart. Two that say otherwise of the same are an error.
+// settings takes flags apart. Two values for one setting are an error.
 func settings(flags map[string]string) ([]setting, error) {
 	var all []setting
 	add := func(s setting) error {
@@ -102,7 +102,7 @@ func settings(flags map[string]string) ([]setting, error) {
 	return all, nil
 }
 
-// oneSetting is that of any flag but feature-gates.
+// oneSetting is the setting of any flag but feature-gates.
 func oneSetting(name, value string) (setting, error) {
 	s := setting{gateOf(name), []string{name}, value}
 	if s.gate == "" {

@@ -4,7 +4,7 @@ package shellword
 
 import "strings"
 
-// Quote makes one word of a text, in which a shell finds nothing to do.
+// Quote makes one word of a text, in which a shell expands nothing.
 func Quote(text string) string { return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'" }
 
 // Join makes one word of each text, with blanks between them.

@@ -16,9 +16,9 @@ type Born struct {
 	ClusterID string    `json:"cluster_id"` // hexadecimal, as etcdctl prints it
 	MemberID  string    `json:"member_id"`  // likewise
 	Token     string    `json:"token"`
-	DataDir   string    `json:"data_dir,omitempty"`   // where its data lies; empty in markers of before
+	DataDir   string    `json:"data_dir,omitempty"`   // where its data lies; empty in older markers
 	WALDir    string    `json:"wal_dir,omitempty"`    // what --wal-dir says
-	User      string    `json:"user,omitempty"`       // that it runs as; empty in markers of before
+	User      string    `json:"user,omitempty"`       // that it runs as; empty in older markers
 	Form      int       `json:"form,omitempty"`       // see [Form]; 0 in markers of form 1
 	WrittenBy string    `json:"written_by,omitempty"` // version of clusterup, for people
 	Created   time.Time `json:"created"`              // written in UTC, to the second

@@ -37,8 +37,8 @@ func WriterOf(unit []byte) Writer {
 	return Writer{form, string(match[2])}
 }
 
-// Settled is a unit as a host is to have it: the one that it has, where another version of the same form wrote it
-// alike.
+// Settled is the unit that a host is to have: the one that it has, if that has this form and differs from the wanted
+// one only in who wrote it.
 func Settled(wanted File, has []byte) File {
 	if bytes.Equal(has, wanted.Data) || WriterOf(has).Form != Form {
 		return wanted

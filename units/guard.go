@@ -10,8 +10,8 @@ import (
 var guardScript string
 
 // guard is the command that refuses to start a member whose birth marker is there while its WAL is not, or is of
-// another member. The paths are arguments of the script, so no shell ever parses them. The script's lines stand one
-// after the other, so each ends in what ends a command.
+// another member. The paths are arguments of the script, so no shell ever parses them. The script's lines are joined
+// into one, so each has to end with what ends a command.
 //
 // Every WAL file begins with a CRC record and a metadata record, as package facts reads them too. A head that the
 // script cannot read is let pass: etcd itself refuses a damaged log, and one in a form that only a later etcd knows

@@ -17,9 +17,9 @@ var bootstrapOnly = []string{
 
 const unset = "(unset)"
 
-// DiffArgs says what keeps a member that runs with the one command line from going on where the other is wanted, one
-// line for each flag, sorted, for people: "--quota-backend-bytes: 2147483648 → 8589934592". The binary comes first;
-// nothing means that it may go on. The order of flags, the way they are written ("--f=v", "--f v", "-f=v", "--f" for
+// DiffArgs says why a member that runs with one command line has to restart where another is wanted: one line for each
+// flag that differs, sorted, for people: "--quota-backend-bytes: 2147483648 → 8589934592". The binary comes first; nil
+// means that it may go on. The order of flags, the way they are written ("--f=v", "--f v", "-f=v", "--f" for
 // "--f=true") and the flags that only matter to a bootstrap make no difference; the path of the binary does.
 func DiffArgs(running, wanted []string) []string {
 	var lines []string

@@ -41,7 +41,8 @@ func withGate(gates, name, value string) string {
 	return strings.Join(all, ",")
 }
 
-// before36 tells whether a version such as "3.5.21" or "v3.5.0-rc.1" is older than 3.6. What is not a version is not.
+// before36 tells whether a version such as "3.5.21" or "v3.5.0-rc.1" is older than 3.6; false for a text that is no
+// version.
 func before36(version string) bool {
 	v := "v" + strings.TrimPrefix(version, "v")
 	return semver.IsValid(v) && semver.Compare(semver.MajorMinor(v), "v3.6") < 0

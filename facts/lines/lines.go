@@ -25,18 +25,19 @@ type Kind[P any] struct {
 	into   func(p P, f []string) error
 }
 
-// Of is a kind of line that say writes, with so many fields.
+// Of is a kind of line that say.sh writes, with this number of fields. into gets them decoded.
 func Of[P any](fields int, into func(p P, f []string) error) Kind[P] {
 	return Kind[P]{fields, false, into}
 }
 
-// Plain is a kind of line that a command writes itself, with names as they are.
+// Plain is a kind of line that a command writes itself. into gets its fields as they are.
 func Plain[P any](fields int, into func(p P, f []string) error) Kind[P] {
 	return Kind[P]{fields, true, into}
 }
 
-// Read gives the lines of an answer to those who read their kinds. A line that cannot be read costs what it was to tell
-// and no more: unread says so. An error is an answer that did not come to its end or is longer than any honest one.
+// Read passes each line of an answer to the reader of its kind. A line that cannot be read is noted in unread, and
+// costs no other. An error means that the answer did not come to its end (ErrCutShort), or is longer than any honest
+// one.
 func Read[P any](answer []byte, kinds map[string]Kind[P], p P) (unread []string, err error) {
 	if err := Bounded(answer); err != nil {
 		return nil, err
@@ -68,7 +69,7 @@ func Read[P any](answer []byte, kinds map[string]Kind[P], p P) (unread []string,
 	return nil, fmt.Errorf("%w after %q", ErrCutShort, Clip(last))
 }
 
-// Bounded says whether an answer is longer than any honest one.
+// Bounded is an error where an answer is longer than any honest one.
 func Bounded(answer []byte) error {
 	if len(answer) > maxAnswer {
 		return fmt.Errorf("the answer has more than %d MiB", maxAnswer>>20)
@@ -132,7 +133,7 @@ func Clip(s string) string {
 	return strings.ToValidUTF8(s, "?")
 }
 
-// Number reads digits, and no sign: what is counted here is never less than nothing.
+// Number reads digits without a sign: counts are never negative.
 func Number(into *int, text string) error {
 	v, err := strconv.ParseUint(text, 10, 31)
 	if err != nil {

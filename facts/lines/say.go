@@ -11,8 +11,8 @@ import (
 //go:embed say.sh
 var sayScript string
 
-// Program is what a host is sent of some scripts that say: without what it need not read, since a shell reads its input
-// a byte at a time.
+// Program is what a host is sent for scripts that use say: say.sh and the scripts, without comments and indentation,
+// since a shell reads its input a byte at a time.
 func Program(scripts ...string) string { return slim(sayScript + strings.Join(scripts, "")) }
 
 // Assign sets shell variables.

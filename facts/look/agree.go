@@ -8,7 +8,7 @@ import (
 	"github.com/clusterup/clusterup/facts"
 )
 
-// answered are hosts whose member said what is in the cluster.
+// answered are the hosts whose member gave its status and its member list, and for which which holds.
 func answered(s *facts.Snapshot, which func(facts.Host) bool) []facts.Host {
 	var found []facts.Host
 	for _, name := range s.Names() {
@@ -20,8 +20,8 @@ func answered(s *facts.Snapshot, which func(facts.Host) bool) []facts.Host {
 }
 
 // agree takes the member list and the alarms from voters that serve linearizable reads; where there are none, from
-// whoever answers. Each answers from its own state, and a host may be of another cluster, or lie: so what most say is
-// taken, of the cluster that most are of. Only between equal numbers the one decides that has applied most.
+// whoever answers. Each answers from its own state, and a host may be of another cluster, or lie. So what most of them
+// say is taken, of the cluster that most of them are of. Between equal numbers the one decides that has applied most.
 func agree(s *facts.Snapshot) {
 	believed := answered(s, func(h facts.Host) bool { return h.Reads && !h.Etcd.Learner })
 	if len(believed) == 0 {

@@ -11,9 +11,9 @@ import (
 	"github.com/clusterup/clusterup/facts"
 )
 
-// askAgain asks members once more that were asked in the middle of an election, until it is over, for as long as one
-// takes: what is decided rests on who serves and who leads, and a moment without a leader is no reason to refuse. One
-// that names another leader than a quorum does is asked once more, and no longer: it may lie.
+// askAgain asks members again that were asked in the middle of an election, until it is over or has taken too long.
+// Decisions rest on who serves and who leads, and a moment without a leader is no reason to refuse. If a quorum names
+// one leader and others do not, all are asked only once more: those others may lie.
 func askAgain(ctx context.Context, s *facts.Snapshot, src Source) {
 	if !elects(s) && !disputed(s) {
 		return
@@ -32,9 +32,9 @@ func askAgain(ctx context.Context, s *facts.Snapshot, src Source) {
 	}
 }
 
-// elects says that there was an election when members were asked: a quorum of the listed voters answers, and none names
-// one leader and serves reads. While a host is dark, whose member may have led, also if one that answers serves none:
-// what is decided without that host rests on who serves of the others.
+// elects says that there was an election when members were asked: a quorum of the listed voters answers, and no quorum
+// serves reads and names one leader. While a host is dark, one voter that answers and serves no reads is enough: the
+// dark member may have led, and decisions without it rest on who else serves.
 func elects(s *facts.Snapshot) bool {
 	voters := voters(s)
 	listed := 0
@@ -61,7 +61,7 @@ func elects(s *facts.Snapshot) bool {
 	return most < quorum || dark(s) && reading < len(voters)
 }
 
-// disputed says that those who serve reads do not name the same leader.
+// disputed says that the voters that serve reads do not name the same leader.
 func disputed(s *facts.Snapshot) bool {
 	reading := slices.DeleteFunc(voters(s), func(h facts.Host) bool { return !h.Reads })
 	return slices.ContainsFunc(reading, func(h facts.Host) bool { return h.Etcd.Leader != reading[0].Etcd.Leader })
@@ -85,8 +85,8 @@ func dark(s *facts.Snapshot) bool {
 	return false
 }
 
-// election is how long one takes at most: a few election timeouts, as half of the members run with them, or a second
-// where they do not say; and 15 seconds in any case, since hosts are not believed.
+// election is how long an election may take: a second and three election timeouts, the median of those that members run
+// with. A member that does not say counts with a second. It is never more than 15 seconds, since hosts may lie.
 func election(s *facts.Snapshot) time.Duration {
 	var timeouts []time.Duration
 	for _, host := range voters(s) {
@@ -116,8 +116,8 @@ func argument(args []string, name string) string {
 	return ""
 }
 
-// askLeader asks all members that answered whom they take for the leader, and those that served no read for one. What
-// they do not tell now stays as it was told. False: for one of them, waiting does not help.
+// askLeader asks all members that answered whom they take for the leader, and those that served no read for one. A
+// failed answer leaves what was told before. False: for one of them, waiting does not help.
 func askLeader(ctx context.Context, s *facts.Snapshot, etcd Etcd) bool {
 	hosts := voters(s)
 	errs := make([]error, len(hosts))

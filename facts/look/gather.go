@@ -37,15 +37,15 @@ type Source struct {
 	Shells   map[string]Shell     // by member name
 	Etcd     Etcd                 // nil: the etcd API is not asked
 	Operator func() (facts.Operator, error)
-	// Route is told which member is behind an endpoint before Etcd is asked there: a member is asked where it serves,
-	// which is not where it shall serve when that is being changed. Nil: nobody needs to know.
+	// Route is told which member is behind an endpoint before Etcd is asked there. A member is asked where it serves
+	// now, and that is not where it is wanted to serve while that changes. Nil: nobody needs to know.
 	Route func(member, endpoint string)
-	// Handshake makes a handshake, and returns the chain that was shown; with an error, too, where it was shown
-	// before that. An error is ErrNoCertificate where the port answered, and had none to show, and ErrRefused where
-	// it did not accept the other side's. It has a deadline of its own. Nil: no port is looked at.
+	// Handshake makes a handshake and returns the chain that was shown, also beside an error that came after it. An
+	// error is ErrNoCertificate where the port answered, and had none to show, and ErrRefused where it did not accept
+	// the other side's. It has a deadline of its own. Nil: no port is looked at.
 	Handshake func(ctx context.Context, k Knock) (chain []*x509.Certificate, err error)
-	// Keep are hosts on which nothing was done since they were looked at: where the member serves as it did, only
-	// that is asked again, and what lies there is taken as it was.
+	// Keep are hosts on which nothing was done since they were looked at. Where such a member serves as it did, only
+	// the member is asked again, and its host is taken as it was.
 	Keep map[string]facts.Host
 	Now  func() time.Time
 }
@@ -68,8 +68,8 @@ func Gather(ctx context.Context, src Source) (facts.Snapshot, error) {
 	return s, nil
 }
 
-// With is what s saw of the hosts with the operator directory as it is now. It is not ok where CAs have come or gone
-// and members run: how they are asked for their certificates rests on the CAs that there are.
+// With is s with the operator directory as it is now. ok is false where CAs have come or gone and members run: what
+// they are asked about their certificates depends on the CAs.
 func With(s facts.Snapshot, operator facts.Operator) (seen facts.Snapshot, ok bool) {
 	runs := func(host facts.Host) bool { return host.Process != nil }
 	if !reflect.DeepEqual(s.Operator.CAs, operator.CAs) &&
@@ -105,8 +105,9 @@ func lookAt(ctx context.Context, s *facts.Snapshot, src Source, names []string) 
 	wg.Wait()
 }
 
-// torn are hosts that had no write-ahead log when they were looked at, of members which the cluster knew as having
-// served a moment later: a first start was under way. Were it left at that, their data would be taken for lost.
+// torn are hosts that had no write-ahead log when they were looked at, although the cluster knew a moment later that
+// their member has served: its first start was under way. They are looked at again, or their data would be taken for
+// lost.
 func torn(s *facts.Snapshot) []string {
 	var names []string
 	for _, m := range s.Members {
@@ -131,8 +132,8 @@ type reply struct {
 	err   error         // set before that
 }
 
-// answered waits until a host has been looked at, and says why it could not be. One that is not looked at now was
-// before.
+// answered waits until a host has been looked at, and says why it could not be. A host that is not looked at now was
+// looked at before.
 func (l looker) answered(name string) error {
 	a := l.answers[name]
 	if a == nil {
@@ -181,8 +182,8 @@ func (l looker) ask(ctx context.Context, ask facts.Ask, host *facts.Host) {
 	wg.Wait()
 }
 
-// kept is a host as it was seen before, with what its member says now. It is not ok where that does not serve as it
-// did: then there is something to be seen on the host.
+// kept is a host as it was seen before, with what its member says now. ok is false where the member does not serve as
+// it did: then the host is to be looked at.
 func (l looker) kept(ctx context.Context, name string, ask facts.Ask) (host facts.Host, ok bool) {
 	was, keep := l.src.Keep[name]
 	if !keep || was.Dark() || was.Process == nil || was.Etcd == nil || !was.Reads {
@@ -198,7 +199,7 @@ func (l looker) kept(ctx context.Context, name string, ask facts.Ask) (host fact
 		host.Etcd.ClusterID == was.Etcd.ClusterID && host.Etcd.Version == was.Etcd.Version
 }
 
-// tell lets whoever waits for a host know that it has been looked at, or why it could not be.
+// tell lets those that wait for a host know that it has been looked at, or why it could not be.
 func (l looker) tell(name string, err error) {
 	told := l.answers[name]
 	if told == nil {

@@ -325,7 +325,7 @@ func TestGatherSilentMember(t *testing.T) {
 		!errors.Is(a.Err, facts.ErrNoForwarding) {
 		t.Errorf("host %+v", a)
 	}
-	// Who does not know the list is not believed to have an empty one.
+	// A member that cannot tell its list is not taken for one with an empty list.
 	site.etcd.members["https://a"] = fakeMember{listErr: errors.New("no")}
 	if s := gather(t, site.source()); s.Hosts["a"].Etcd == nil || s.Members != nil {
 		t.Errorf("members %v", s.Members)
@@ -502,8 +502,8 @@ func TestGatherElection(t *testing.T) {
 	}
 }
 
-// Nobody can have a look wait for ever: not one that names another leader than a quorum does, nor one that is of
-// another cluster, nor one that says it takes a minute to elect.
+// No member can make a look wait for ever: not one that names another leader than a quorum does, not one of another
+// cluster, and not one that says it takes a minute to elect.
 func TestElects(t *testing.T) {
 	member := func(id, leader facts.ID, reads bool, args ...string) facts.Host {
 		return facts.Host{Machine: facts.Machine{Name: id.String()}, Member: facts.Member{

@@ -53,8 +53,8 @@ func algorithm(cert *x509.Certificate) string {
 	return "unknown"
 }
 
-// issuers finds, for each leaf, the CA of the operator directory that really signed it: of several with one key, which
-// can be where a CA from elsewhere was issued anew, the newest that is not retired.
+// issuers finds, for each leaf, the CA of the operator directory that really signed it. Several CAs may have one key,
+// as where a CA from elsewhere was issued anew: then it is the newest that is not retired.
 func issuers(leaves map[string]facts.Leaf, cas []facts.CA) {
 	for role, leaf := range leaves {
 		leaf.Issuer = ""

@@ -86,7 +86,7 @@ func TestScriptNextStart(t *testing.T) {
 	}
 }
 
-// A drop-in that systemd has not read is told of as what it is to read, wherever it lies; one that it has read is not.
+// A drop-in that systemd has not read makes the unit need a reload, wherever it lies; one that it has read does not.
 func TestScriptUnreadDropIns(t *testing.T) {
 	const unit = "no-such-unit-of-clusterup"
 	for name, shell := range linestest.Shells() {

@@ -158,7 +158,7 @@ func fileOf(mode, owner, group string) (facts.File, error) {
 	}, nil
 }
 
-// readOdd is about a file that clusterup did not name, in a directory of its own.
+// readOdd tells of a file in a directory of clusterup's, with a name that clusterup does not give.
 func (p *parser) readOdd(f []string) error {
 	return fmt.Errorf("a file called %q in %s", lines.Clip(path.Base(f[0])), path.Dir(f[0]))
 }

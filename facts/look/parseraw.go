@@ -9,8 +9,9 @@ import (
 	"github.com/clusterup/clusterup/facts/lines"
 )
 
-// The end of an answer is what files hold, as it is, behind a line "raw": what `head -v` writes of the files that lines
-// of kind content name, and of the process's command line, then the head of a write-ahead log behind a line "wal".
+// The end of an answer, behind a line "raw", holds the contents of files as they are. First comes what `head -v` writes
+// of the files that lines of kind content name, and of the process's command line. Then comes the head of a write-ahead
+// log, behind a line "wal".
 const (
 	rawBegin  = "\nraw\n"
 	rawLog    = "\nwal\n"
@@ -19,7 +20,7 @@ const (
 	headEnd   = " <==\n"
 )
 
-// cutRaw parts the lines of an answer from what files hold. An answer without such a part is all lines.
+// cutRaw separates the lines of an answer from the contents of files. An answer without such contents is all lines.
 func cutRaw(answer []byte) (text, raw []byte, err error) {
 	if err := lines.Bounded(answer); err != nil {
 		return nil, nil, err
@@ -36,7 +37,7 @@ func cutRaw(answer []byte) (text, raw []byte, err error) {
 	return append(bytes.Clone(answer[:begin]), rawEnd...), raw[:end], nil
 }
 
-// readRaw gives what files hold to those who read it. The lines have been read by then.
+// readRaw reads the contents of files. The lines must have been read by then.
 func (p *parser) readRaw(raw []byte) {
 	if p.host.Data.WAL {
 		if begin := bytes.LastIndex(raw, []byte(rawLog)); begin >= 0 {
@@ -70,8 +71,8 @@ func afterHead(raw []byte, name string) (rest []byte, there bool) {
 	return bytes.CutPrefix(bytes.TrimPrefix(raw, []byte("\n")), []byte(headBegin+name+headEnd))
 }
 
-// heldBytes is how much of raw is of one file: as much as stat said, if another file or nothing follows there. It may
-// have been replaced since, and then it ends where the next one begins.
+// heldBytes is how much of raw is of one file: as much as stat said, if another file or nothing follows there. A file
+// that was replaced since ends where the next one begins.
 func heldBytes(raw []byte, size int64, later map[string]bool) int {
 	if size <= int64(len(raw)) && begins(raw[size:], later) {
 		return int(size)

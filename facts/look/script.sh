@@ -60,8 +60,8 @@ for tool in tar gzip sha256sum stat getent useradd flock ss; do
   command -v "$tool" >/dev/null 2>&1 || say missing "$tool"
 done
 
-# asks MARK PATH: has stat look at a path, and follow it where it is a link: "/." at the end makes it do so, and those
-# that lead to no directory are for another one. The mark "/." in front tells ways from files.
+# asks MARK PATH: has stat look at a path. "/." at the end makes stat follow a link to a directory; other links go to
+# strays, for a second stat. The mark "/." in front tells ways from files.
 asked=/./.$newline strays=
 asks() {
   if [ -d "$2" ]; then

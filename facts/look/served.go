@@ -20,16 +20,16 @@ import (
 // Knock is one TLS handshake.
 type Knock struct {
 	From    string // the member on whose host it begins
-	Role    string // peer or server: of the certificate that is shown there; it is knocked as a peer, or as a client
+	Role    string // peer or server: of the certificate that the port shows; we knock as a peer, or as a client
 	Address string // host:port
-	// CA is the generation whose certificate is shown there, and has to be accepted: that takes a word and an answer.
-	// 0: one that is accepted in any case, without waiting for what becomes of it.
+	// CA is the generation of the certificate that we show; the handshake then waits for a sign that the port accepts
+	// it. 0: one that is accepted in any case, and no sign is waited for.
 	CA int
 }
 
-// shake looks at the certificates that a running member serves, from all other hosts. While a CA changes it is looked
-// at more closely, since all depends on it that a member which restarts finds the others: whether a certificate of
-// the newest CA is accepted, where the member trusts that, and with which CAs alone its own would be.
+// shake looks at the certificates that a running member serves, from all other hosts. While a CA changes it tries more,
+// since a member that restarts has to find the others: whether the member accepts a certificate of the newest CA, if it
+// trusts that one, and by which CAs alone its own certificate would be accepted.
 func (l looker) shake(ctx context.Context, name string, host facts.Host) map[string][]facts.Served {
 	if l.src.Handshake == nil {
 		return nil
@@ -90,8 +90,7 @@ var (
 	bundleFlags = map[string]string{"peer": "--peer-trusted-ca-file=", "client": "--trusted-ca-file="}
 )
 
-// newestTrusted is the last of some CAs, if a member runs with a bundle that has it, and it can sign; else it has no
-// generation.
+// newestTrusted is the last of some CAs, if a member runs with a bundle that has it, and it can sign; else the zero CA.
 func newestTrusted(cas []facts.CA, host facts.Host) facts.CA {
 	if len(cas) == 0 {
 		return facts.CA{}
@@ -108,7 +107,7 @@ func newestTrusted(cas []facts.CA, host facts.Host) facts.CA {
 
 // knock makes one handshake, and another where the first fails in a way that may pass.
 func (l looker) knock(ctx context.Context, k Knock, newest facts.CA, changing []facts.CA, view *facts.Served) {
-	if err := l.answered(k.From); err != nil { // it would be waited for once more
+	if err := l.answered(k.From); err != nil { // a dial would only wait for the same failure again
 		view.Error = err.Error()
 		return
 	}

@@ -39,7 +39,7 @@ func (p *parser) readUnit(f []string) error {
 	return nil
 }
 
-// start is told by a host whose unit has drop-ins.
+// start is what systemd would start next. Only a host whose unit has drop-ins tells it.
 func (p *parser) start() *facts.Start {
 	if p.host.Unit.Start == nil {
 		p.host.Unit.Start = &facts.Start{Settings: map[string]string{}}
@@ -47,8 +47,8 @@ func (p *parser) start() *facts.Start {
 	return p.host.Unit.Start
 }
 
-// command reads what systemctl shows of a command: { path=/bin/x ; argv[]=/bin/x --y ; ignore_errors=no ; … }. What it
-// executes comes first, where that is not what the command calls itself.
+// command reads what systemctl shows of a command: { path=/bin/x ; argv[]=/bin/x --y ; ignore_errors=no ; … }. The path
+// that it executes comes first, where argv[0] is another.
 func command(shown string) string {
 	_, shown, _ = strings.Cut(shown, "path=")
 	file, rest, _ := strings.Cut(shown, " ; argv[]=")

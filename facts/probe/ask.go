@@ -16,9 +16,9 @@ var script string
 //go:embed listen.sh
 var listenScript string
 
-// Script is the POSIX shell script that answers a. It needs root, and goes on until its input ends where it listens
-// at doors: it says nonce to whoever connects. What it writes lies in one directory of its own, which it removes
-// however it ends. unique is a name for that directory that nothing else can have: letters and digits.
+// Script is the POSIX shell script that answers a. It needs root. Where it listens at doors, it says nonce to whoever
+// connects, and goes on until its input ends. What it writes lies in one directory of its own, which it removes however
+// it ends. unique is a name for that directory that nothing else can have: letters and digits.
 func (a Ask) Script(nonce, unique string) string {
 	disk := ""
 	if a.Disk {

@@ -16,21 +16,21 @@ import (
 // Source is where probes come from.
 type Source struct {
 	Asks  map[string]Ask  // by member name
-	Hosts map[string]Host // by member name; those that are missing are reached for, and not asked
+	Hosts map[string]Host // by member name; one that is missing is not asked, and the others try to reach it
 	Nonce string          // what listeners say: at least 16 letters and digits that nobody else can know
 	Now   func() time.Time
 }
 
-// patience is how long a connection may take that stands at once where nothing is in its way. It bears lost
-// packets, and hosts that have much to do.
+// patience is how long a connection may take. It stands at once where nothing is in its way; the rest is for lost
+// packets and busy hosts.
 const patience = 5 * time.Second
 
-// doorPatience is how long a host may take until something listens at its doors. Behind it, what listens at those of
-// others has half a minute left.
+// doorPatience is how long a host may take until something listens at its doors. After that the listeners of other
+// hosts have half a minute left.
 const doorPatience = 30 * time.Second
 
-// Gather probes all hosts side by side, and blocks until all is known. Then nothing of it is left on any host,
-// and neither is when ctx ends it. What could not be found out is said in the Probe that it belongs to.
+// Gather probes all hosts side by side, and blocks until all is known, or ctx ends. In either case nothing of it is
+// left on any host. What could not be found out is said in the Probe that it belongs to.
 func Gather(ctx context.Context, src Source) map[string]Probe {
 	asked := make(map[string]*asking, len(src.Hosts))
 	until := make(chan struct{})
@@ -96,8 +96,8 @@ func begin(ctx context.Context, host Host, ask Ask, nonce string, until <-chan s
 	return a
 }
 
-// waitForDoors blocks until something listens at all doors that need it. It returns why there is nothing on hosts
-// where there is not.
+// waitForDoors blocks until something listens at all doors that need it, or cannot. It returns, by host, why nothing
+// does.
 func waitForDoors(ctx context.Context, src Source, asked map[string]*asking) (shut map[string]string) {
 	shut = map[string]string{}
 	inTime, cancel := context.WithTimeout(ctx, doorPatience)
@@ -117,7 +117,7 @@ func waitForDoors(ctx context.Context, src Source, asked map[string]*asking) (sh
 	return shut
 }
 
-// opened blocks until something listens at the doors, and returns why nothing does.
+// opened blocks until something listens at the doors, and returns why nothing does; "": something does.
 func (a *asking) opened(ctx context.Context) (why string) {
 	select {
 	case why = <-a.doors:

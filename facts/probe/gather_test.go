@@ -297,7 +297,7 @@ func TestGatherProbesSource(t *testing.T) {
 	}
 }
 
-// A host that answers nothing of use is told apart, and what others found out stays.
+// A host whose answer is of no use fails alone, and what others found out stays.
 func TestGatherProbesFailing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		src, _, b, _ := pair()
@@ -309,8 +309,8 @@ func TestGatherProbesFailing(t *testing.T) {
 	})
 }
 
-// Hosts that cannot be looked at are among those that can, in any order: under the race detector, this is whether what
-// is told of both kinds is written by one at a time.
+// Hosts that cannot be looked at are among those that can, in any order. The race detector shows whether the results of
+// both kinds are written one at a time.
 func TestGatherProbesDark(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		src, _, b, _ := pair()

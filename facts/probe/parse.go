@@ -69,7 +69,7 @@ var kinds = map[string]lines.Kind[*reader]{
 	"address":  lines.Of(1, (*reader).readAddress),
 	"firewall": lines.Of(4, (*reader).readFirewall),
 	"ping":     lines.Of(2, (*reader).readPing),
-	"doors":    lines.Of(1, func(*reader, []string) error { return nil }), // see answer
+	"doors":    lines.Of(1, func(*reader, []string) error { return nil }), // see asking.Write
 	"caller":   lines.Of(2, func(r *reader, f []string) error { r.probe.Callers[f[0]] = f[1]; return nil }),
 }
 

@@ -9,12 +9,12 @@ import (
 
 // Host is what a probe needs of one host. All methods are safe for concurrent use and name the host in errors.
 type Host interface {
-	// AskUntil runs a script that only looks, and goes on until its standard input ends, which is empty: that is when
-	// until is closed, or when the connection falls. out is given what it writes as it comes, from one goroutine. It
-	// blocks until the script is gone.
+	// AskUntil runs a script that only looks. The script's standard input is empty, and ends when until is closed or
+	// the connection falls; the script is to end with it. out gets what the script writes as it comes, from one
+	// goroutine. AskUntil blocks until the script is gone.
 	AskUntil(ctx context.Context, script string, until <-chan struct{}, out io.Writer) error
 	// DialContext connects to an address as seen from the host, through the connection to it. Where the host does not
-	// forward connections the error satisfies errors.Is(err, ErrNoForwarding).
+	// forward connections the error satisfies errors.Is(err, facts.ErrNoForwarding).
 	DialContext(ctx context.Context, network, address string) (net.Conn, error)
 }
 

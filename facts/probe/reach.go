@@ -80,8 +80,8 @@ func within(ctx context.Context, conn net.Conn, do func() error) error {
 	return do()
 }
 
-// exchange has the listener that has answered say who of it did, and makes sure that packets of full length go
-// through, both ways.
+// exchange reads which process of the listener has answered, and makes sure that packets of full length go through,
+// both ways.
 func exchange(ctx context.Context, conn net.Conn, r *Reach) {
 	ctx, cancel := context.WithTimeout(ctx, exchangePatience)
 	defer cancel()
