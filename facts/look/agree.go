@@ -8,7 +8,7 @@ import (
 	"github.com/clusterup/clusterup/facts"
 )
 
-// answered are the hosts whose member gave its status and its member list, and for which which holds.
+// answered are the hosts whose member gave its status and its member list, and for which the function which holds.
 func answered(s *facts.Snapshot, which func(facts.Host) bool) []facts.Host {
 	var found []facts.Host
 	for _, name := range s.Names() {

@@ -88,7 +88,7 @@ func (v view) namesOf(ids []facts.ID) []string {
 // defaultQuota is etcd's own.
 const defaultQuota = 2 << 30
 
-// fill is how full databases are, in percent of their members' quotas: the highest share in use, and the largest file.
+// fill is how full databases are, in percent of their members' quotas: the most in use, and the largest file.
 // The two may be of different members.
 func (v view) fill() (used, file int64) {
 	v.Each(func(_ inventory.Member, host facts.Host) {

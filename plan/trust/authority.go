@@ -122,9 +122,9 @@ func (s State) trustedByAll(ca facts.CA) bool {
 	return s.All(func(_ string, host facts.Host) bool { return s.Trusts(host, ca) })
 }
 
-// Signer is the CA that signs leaves of a role now: the newest that every member trusts already, else the oldest.
-// Before there is a cluster it is the newest. It is the newest, too, when all that members trust have ended, since
-// their signatures are of no use. False: none can sign for the moment.
+// Signer is the CA that signs leaves of a role now: the newest that every member trusts already and that no pause holds
+// back, else the oldest. Before there is a cluster it is the newest. It is the newest, too, when all that members trust
+// have ended, since their signatures are of no use. False: none can sign for the moment.
 func (s State) Signer(role string) (facts.CA, bool) {
 	live := s.Live(role)
 	can := slices.DeleteFunc(slices.Clone(live), func(ca facts.CA) bool { return !ca.Signing })
