@@ -64,8 +64,8 @@ func (h *hashing) Read(p []byte) (int, error) {
 
 // unpackRelease takes the binaries out of an archive, checks them, and moves them to where they belong: the whole
 // directory at once when it is new, else file by file. Scripts for several clusters take turns, and one that finds the
-// right binaries there leaves them alone. Directories that earlier runs have left are removed, unless somebody still
-// works in them.
+// right binaries there leaves them alone. Directories that killed runs have left are removed, since nobody else unpacks
+// meanwhile.
 func unpackRelease(r plan.Release, dir string, archive Archive) string {
 	return fmt.Sprintf(`set -eu
 dir=%s folder=%s strip=%d need=%d

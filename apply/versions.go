@@ -11,8 +11,8 @@ import (
 	"github.com/clusterup/clusterup/plan/etcd"
 )
 
-// moveLeader hands leadership over, and waits until the other member says that it leads. It is no error if leadership
-// has gone elsewhere before: the next look sees where.
+// moveLeader hands leadership over, and waits until the member that led names another leader. It is no error if
+// leadership has gone elsewhere before: the next look sees where.
 func (r *Run) moveLeader(ctx context.Context, step plan.Step) error {
 	target, err := r.Etcd.Status(ctx, r.endpoint(step.To))
 	if err != nil {

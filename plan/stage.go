@@ -76,8 +76,8 @@ const (
 	PromoteMember   Kind = "promote-member" // Member, a learner, gets a vote, asked of the member Through
 	RemoveMember    Kind = "remove-member"  // Member leaves the member list, asked of the member Through
 
-	// AwaitRaftSnapshot writes a key and deletes it, until a member that runs with a low snapshot-count has taken its raft
-	// snapshot.
+	// AwaitRaftSnapshot writes a key and deletes it: a member that runs with snapshot-count 1 takes its raft snapshot
+	// then.
 	AwaitRaftSnapshot Kind = "await-raft-snapshot"
 	AwaitVersion      Kind = "await-version" // the cluster, and the data of all members, become of the minor Version
 	AwaitLeader       Kind = "await-leader"  // all members that serve reads name the same leader

@@ -1,12 +1,12 @@
-# The facts of one host: everything in one answer, nothing changed. Lines of fields parted by TABs; see say.sh and
-# parse.go. A process costs a host milliseconds, and so does a subshell: a tool is started once for everything there is
-# for it, and the shell's own words do the rest, but for ${text#*word} in a long text, which takes dash the square of its
-# length. Behind exec, bash starts no second one for a command with redirections.
+# The facts of one host: everything in one answer, nothing changed. Lines of fields separated by TABs; see say.sh and
+# parse.go. A process costs a host milliseconds, and so does a subshell. So a tool is started once for all that it has to
+# do, and the shell's own words do the rest. ${text#*word} is avoided in a long text: its time in dash grows with the
+# square of the length. Behind exec, bash starts no second process for a command with redirections.
 # The lines above this one set: unit user conf data owner former wal walflag rel ports peers v2store v2log
 PATH=$PATH:/usr/sbin:/sbin
 
 date "+clock$tab%s.%N"
-# Before anything else: a run that begins later has then changed it.
+# This is read before anything else, so that a run that begins during the look shows: it has changed the file since.
 if [ -n "$owner" ] && [ -f "$owner" ] && IFS= read -r line <"$owner"; then say run "$line"; fi
 machine=
 if [ -r /proc/sys/kernel/arch ]; then read -r machine </proc/sys/kernel/arch; fi # since Linux 6.1
