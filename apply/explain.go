@@ -39,7 +39,7 @@ func sign(pattern, cause, remedy string) signature {
 	return signature{regexp.MustCompile(pattern), cause, remedy}
 }
 
-// full is what Go and the C library say.
+// full is a full disk in the words of Go and of the C library.
 var full = sign(`[Nn]o space left on device`, "a file system is full",
 	"make room, then run again; on the host, df and df -i say which one is full")
 

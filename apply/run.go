@@ -119,7 +119,8 @@ type Run struct {
 	serving serving
 
 	// Seam is called right before and right after every look, every step and every action of a step on a host, with
-	// "before NAME" and "after NAME". An error is taken for that of what it stands around. Nil outside tests of faults.
+	// "before NAME" and "after NAME". Its error counts as one of that look, step or action. Nil outside tests of
+	// faults.
 	Seam func(point string) error
 	// Apart says whether what would go to a host as one is to be split at a point, so that a fault hits it in between.
 	// Nil outside tests of faults.

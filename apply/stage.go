@@ -15,8 +15,8 @@ import (
 )
 
 // stage runs the steps of each host in their order, as many hosts side by side as the stage is wide. A failure ends
-// that host's steps only: what others are at is finished, so that a stage leaves as little half done as it can; hosts
-// whose turn comes later are left alone. It returns how many steps were done.
+// that host's steps only. Other hosts that are at work finish theirs, so that a stage leaves as little half done as it
+// can; hosts whose turn comes later are left alone. It returns how many steps were done.
 func (r *Run) stage(ctx context.Context, stage plan.Stage) (int, error) {
 	began := r.Now()
 	r.emit(Event{Type: StageStarted, Stage: stage.Name, Text: stage.Gate, Steps: len(stage.Steps)})

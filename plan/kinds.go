@@ -31,8 +31,8 @@ type Traits struct {
 	Serves bool
 	// All says that it asks all members that are seen, and not only the one that it names.
 	All bool
-	// Disturbs says that members which run notice it. In a plan to converge it has its stage to itself, but for what
-	// prepares it on the same host.
+	// Disturbs says that members which run notice it. In a plan to converge it has its stage to itself, with only the
+	// steps that prepare it on the same host.
 	Disturbs bool
 	// Rotates says that a rotation of CAs has such steps: of the CA that the step names, or of any where it names none.
 	Rotates bool

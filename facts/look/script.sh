@@ -1,7 +1,7 @@
 # The facts of one host: everything in one answer, nothing changed. Lines of fields separated by TABs; see say.sh and
-# parse.go. A process costs a host milliseconds, and so does a subshell. So a tool is started once for all that it has to
-# do, and the shell's own words do the rest. ${text#*word} is avoided in a long text: its time in dash grows with the
-# square of the length. Behind exec, bash starts no second process for a command with redirections.
+# parse.go. A process costs a host milliseconds, and so does a subshell. So a tool is started once for all its work, and
+# the shell's own words do the rest. ${text#*word} is avoided in a long text: its time in dash grows with the square of
+# the length. Behind exec, bash starts no second process for a command with redirections.
 # The lines above this one set: unit user conf data owner former wal walflag rel ports peers v2store v2log
 PATH=$PATH:/usr/sbin:/sbin
 

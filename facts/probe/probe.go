@@ -72,7 +72,7 @@ type Probe struct {
 	// who called at its doors, HOST:PORT, by the process that answered
 	Callers map[string]string `json:"-"`
 	Reach   []Reach           `json:"reach,omitempty"`  // by member and door, in the order asked
-	Unread  []string          `json:"unread,omitempty"` // what the host said and nobody can read, and why
+	Unread  []string          `json:"unread,omitempty"` // lines of the answer that cannot be read, and why
 }
 
 // Place is the file system on which a directory lies or will lie.

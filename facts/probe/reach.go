@@ -44,7 +44,7 @@ func knockAll(ctx context.Context, src Source, from Host, shut map[string]string
 			knocks.Go(func() error { knock(ctx, src, from, &found[i]); return nil })
 		}
 	}
-	_ = knocks.Wait() // what failed is in what was found
+	_ = knocks.Wait() // each failure is in found
 	return found
 }
 
