@@ -22,9 +22,14 @@ func (p *problems) checkClusters(clusters []clusterRead) {
 	}
 }
 
+// checkSize counts the members that are to stay.
 func (p *problems) checkSize(c clusterRead) {
-	switch n := len(c.members); {
+	switch n := len(c.Present()); {
 	case c.unsure:
+	case n == 0 && len(c.members) > 0:
+		p.errorAt(c.name, "no member is present",
+			`All members of the cluster %q are absent, and a cluster keeps at least one; "clusterup destroy" ends a whole cluster.`,
+			c.Name)
 	case n == 0:
 		p.errorAt(c.name, "no members", `The cluster %q needs at least one member "NAME" { address = "…" } block.`, c.Name)
 	case n%2 == 0:
@@ -36,7 +41,8 @@ func (p *problems) checkSize(c clusterRead) {
 	}
 }
 
-// checkMembers looks for what two members of one cluster must not share.
+// checkMembers looks for what two members of one cluster must not share. One that is absent has its name and its host
+// until its block goes, so it counts like any other.
 func (p *problems) checkMembers(c clusterRead) {
 	for i, m := range c.members {
 		if len(c.members) > 1 && loopback(m.Address) {
@@ -51,7 +57,8 @@ func (p *problems) checkMembers(c clusterRead) {
 
 func (p *problems) checkPair(a, b memberRead) {
 	if a.Name == b.Name {
-		p.errorAt(b.where("name", ""), "member given twice", "There is already a member %q at %s.", b.Name, at(a.block))
+		p.errorAt(b.where("name", ""), "member given twice", "There is already a member %q at %s.%s", b.Name, at(a.block),
+			leaving(a, b))
 	}
 	for _, f := range []struct {
 		attr string
@@ -64,11 +71,22 @@ func (p *problems) checkPair(a, b memberRead) {
 	} {
 		if f.a == f.b && f.b != "" {
 			p.errorAt(b.where(f.attr, "address"), "address given twice",
-				"%s: the member %s at %s already has this %s; each member needs a host of its own.", b.Name, a.Name, at(a.block),
-				strings.ReplaceAll(f.attr, "_", " "))
+				"%s: the member %s at %s already has this %s; each member needs a host of its own.%s", b.Name, a.Name,
+				at(a.block), strings.ReplaceAll(f.attr, "_", " "), leaving(a, b))
 			return
 		}
 	}
+}
+
+// leaving says how one of two members makes room for the other.
+func leaving(a, b memberRead) string {
+	if a.Absent == b.Absent {
+		return ""
+	}
+	if b.Absent {
+		a = b
+	}
+	return fmt.Sprintf(" Until its block is gone the absent %s keeps what it has: apply without the other one first.", a.Name)
 }
 
 func loopback(address string) bool {

@@ -8,6 +8,7 @@ package inventory
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -56,10 +57,15 @@ type Cluster struct {
 	TLS     TLS
 	Etcd    Etcd
 	Clients []Client
-	Members []Member // at least one, in the order of the file
+	Members []Member // in the order of the file, also those that are to leave; see Present
 
 	Dir   string // directory of the inventory, absolute; the operator directory is Dir/.clusterup/NAME
 	Range Range  // the header of the block
+}
+
+// Present returns the members that are wanted, in the order of the file: at least one, all but those that are Absent.
+func (c *Cluster) Present() []Member {
+	return slices.DeleteFunc(slices.Clone(c.Members), func(m Member) bool { return m.Absent })
 }
 
 // SSH says how a host is reached. All paths are absolute.
@@ -148,7 +154,7 @@ type Client struct {
 	Lifetime     time.Duration // default that of PKI
 }
 
-// Member is one wanted etcd server.
+// Member is one etcd server, which is wanted unless it is Absent.
 type Member struct {
 	Name    string
 	Address string // the service address: IP without brackets, or DNS name

@@ -1,6 +1,7 @@
 package inventory_test
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/clusterup/clusterup/inventory"
@@ -32,5 +33,25 @@ func TestStarterLoads(t *testing.T) {
 		if string(formatted) != string(src) {
 			t.Errorf("the starter is not in canonical format:\n%s", formatted)
 		}
+	}
+}
+
+func TestPresent(t *testing.T) {
+	c := mustParse(t, `
+cluster "a" {
+  version = "3.6.16"
+  member "m" {
+    for_each = { one = "present", two = "absent", four = null }
+    address  = "${each.key}.example.com"
+    state    = each.value
+  }
+  member "n" { address = "10.0.0.1" }
+}`, inventory.Options{})
+	var names []string
+	for _, m := range c.Present() {
+		names = append(names, m.Name)
+	}
+	if len(c.Members) != 4 || !slices.Equal(names, []string{"m-four", "m-one", "n"}) {
+		t.Errorf("%v of %d members are present", names, len(c.Members))
 	}
 }

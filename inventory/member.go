@@ -1,6 +1,7 @@
 package inventory
 
 import (
+	"fmt"
 	"slices"
 
 	"github.com/hashicorp/hcl/v2"
@@ -9,7 +10,7 @@ import (
 
 var memberSchema = &hcl.BodySchema{
 	Attributes: attributes("for_each", "name", "address", "ssh_address", "ssh_port", "peer_address", "client_address",
-		"names", "data_dir", "wal_dir"),
+		"names", "data_dir", "wal_dir", "state"),
 	Blocks: []hcl.BlockHeaderSchema{{Type: "ssh"}},
 }
 
@@ -17,6 +18,7 @@ var memberSchema = &hcl.BodySchema{
 type memberRead struct {
 	Member
 	block hcl.Range
+	key   string               // each.key, in a block with for_each
 	names map[string]hcl.Range // attribute to place; only of those that are written
 }
 
@@ -93,7 +95,8 @@ func (v values) readMember(b *hcl.Block, content *hcl.BodyContent, c *Cluster) m
 	}
 	m.Member = Member{Name: b.Labels[0], DataDir: c.DataDir, WALDir: c.WALDir, Range: rangeOf(b.DefRange)}
 	if each, ok := v.lookup("each"); ok {
-		m.Name += "-" + each.GetAttr("key").AsString()
+		m.key = each.GetAttr("key").AsString()
+		m.Name += "-" + m.key
 		v.text("name", &m.Name)
 	}
 	if err := checkName(m.Name); err != nil {
@@ -106,7 +109,24 @@ func (v values) readMember(b *hcl.Block, content *hcl.BodyContent, c *Cluster) m
 	v.port("ssh_port", &m.SSH.Port)
 	m.SSHPort = m.SSH.Port
 	v.checkWALDir(m.WALDir, m.DataDir)
+	state := statePresent
+	v.checked("state", &state, checkState)
+	m.Absent = state == stateAbsent
 	return m
+}
+
+// The states of a member.
+const (
+	statePresent = "present"
+	stateAbsent  = "absent"
+)
+
+func checkState(s string) error {
+	if s == statePresent || s == stateAbsent {
+		return nil
+	}
+	return fmt.Errorf("write %q to have the member taken out of the cluster, or %q, which is the default", stateAbsent,
+		statePresent)
 }
 
 // addresses reads the addresses; each but the first defaults to the first.

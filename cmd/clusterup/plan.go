@@ -57,7 +57,7 @@ func (s *session) plan(ctx context.Context) (plan.Plan, facts.Snapshot, error) {
 	if err := s.flags.check(); err != nil {
 		return plan.Plan{}, facts.Snapshot{}, err
 	}
-	if s.flags.holdLast && len(s.Cluster.Members) == 1 {
+	if s.flags.holdLast && len(s.Cluster.Present()) == 1 {
 		return plan.Plan{}, facts.Snapshot{}, view.Misuse(errors.New("--hold-last needs more than one member"))
 	}
 	_, errSigning := s.Etcd.Connect()

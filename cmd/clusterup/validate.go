@@ -44,11 +44,20 @@ func (c *console) validate(path string, flags clusterFlags) error {
 	}
 	for _, cluster := range file.Clusters {
 		if !c.JSON {
-			c.Print("%s: cluster %s, etcd %s, %s: good\n", path, cluster.Name, cluster.Version,
-				view.Plural(len(cluster.Members), "member"))
+			c.Print("%s: cluster %s, etcd %s, %s: good\n", path, cluster.Name, cluster.Version, size(cluster))
 		}
 	}
 	return nil
+}
+
+// size says how many members a cluster is to have, and how many are to leave it.
+func size(c *inventory.Cluster) string {
+	present := len(c.Present())
+	text := view.Plural(present, "member")
+	if absent := len(c.Members) - present; absent > 0 {
+		text += fmt.Sprintf(" and %d absent", absent)
+	}
+	return text
 }
 
 func newFmt(c *console) *cobra.Command {

@@ -110,4 +110,9 @@ cluster "prod" {
     name     = "etcd-${upper(each.key) == "A" ? 2 : 3}"
     address  = each.value
   }
+
+  member "etcd-4" {
+    address = "10.0.0.24"
+    state   = "absent"
+  }
 }
