@@ -54,6 +54,7 @@ func FuzzParse(f *testing.F) {
 		if _, again := inventory.Parse(formatted, name, o); again.HasErrors() {
 			t.Fatalf("formatting broke it: %s\n%s", again, formatted)
 		}
+		checkSetMember(t, src, name, file.Clusters[0], o)
 		if changed, err := inventory.SetVersion(src, name, file.Clusters[0].Name, "3.7.2"); err == nil {
 			if _, again := inventory.Parse(changed, name, o); again.HasErrors() {
 				for _, d := range again.All() { // flags may not fit the new version
@@ -66,9 +67,24 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
+// checkSetMember: what SetMember changes is one member, which is absent then.
+func checkSetMember(t *testing.T, src []byte, name string, c *inventory.Cluster, o inventory.Options) {
+	t.Helper()
+	for i, m := range c.Members {
+		changed, err := inventory.SetMember(src, name, c.Name, m.Name, "state", "absent")
+		if err != nil {
+			continue
+		}
+		file, diags := inventory.Parse(changed, name, o)
+		if diags.HasErrors() && len(c.Present()) > 1 || file != nil && !file.Clusters[0].Members[i].Absent {
+			t.Fatalf("setting the state of %s broke it: %s\n%s", m.Name, diags, changed)
+		}
+	}
+}
+
 func checkPromises(t *testing.T, c *inventory.Cluster) {
 	t.Helper()
-	if c.Name == "" || c.Version == "" || len(c.Members) == 0 || len(c.SSH.KnownHosts) == 0 || !filepath.IsAbs(c.Dir) {
+	if c.Name == "" || c.Version == "" || len(c.Present()) == 0 || len(c.SSH.KnownHosts) == 0 || !filepath.IsAbs(c.Dir) {
 		t.Fatalf("incomplete cluster %+v", c)
 	}
 	if c.PKI.RenewBefore <= 0 || c.PKI.RenewBefore >= c.PKI.Lifetime || c.PKI.Lifetime >= c.PKI.CALifetime {

@@ -2,11 +2,8 @@ package inventory
 
 import (
 	"fmt"
-	"slices"
-	"strings"
 
 	"github.com/hashicorp/hcl/v2"
-	"github.com/zclconf/go-cty/cty"
 )
 
 // SetVersion returns src with another version for one cluster; "" picks the only cluster. It replaces the text in the
@@ -21,17 +18,14 @@ func SetVersion(src []byte, filename, cluster, version string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	old, place := written.value, written.Range()
-	start, end := place.Start.Byte, place.End.Byte
-	offset := strings.Index(string(src[start:end]), old)
-	if offset < 0 {
+	out, ok := written.replaced(src, version)
+	if !ok {
 		return nil, fmt.Errorf("set version in %s: the value %q at line %d is not written plainly; edit it by hand", filename,
-			old, place.Start.Line)
+			written.value, written.Range().Start.Line)
 	}
-	start += offset
-	out := slices.Concat(src[:start], []byte(version), src[start+len(old):])
 	if got, err := versionIn(out, filename, cluster); err != nil || got.value != version {
-		return nil, fmt.Errorf("set version in %s: the version at %s is computed; edit it by hand", filename, at(place))
+		return nil, fmt.Errorf("set version in %s: the version at %s is computed; edit it by hand", filename,
+			at(written.Range()))
 	}
 	return out, nil
 }
@@ -43,53 +37,31 @@ func versionIn(src []byte, filename, cluster string) (literal, error) {
 	if !ok {
 		return literal{}, p.diagnostics().Err()
 	}
-	expr, err := versionExpr(file.Body, filename, cluster)
+	block, err := clusterBlock(file.Body, filename, cluster)
 	if err != nil {
 		return literal{}, err
 	}
-	found, err := followLiteral(file.Body, expr, 0)
+	inner, _, _ := block.Body.PartialContent(clusterSchema)
+	attr, ok := inner.Attributes["version"]
+	if !ok {
+		return literal{}, fmt.Errorf("set version in %s: cluster %q has no version attribute", filename, block.Labels[0])
+	}
+	found, err := followLiteral(file.Body, attr.Expr, 0)
 	if err != nil {
 		return literal{}, fmt.Errorf("set version in %s: %w", filename, err)
 	}
 	return found, nil
 }
 
-// versionExpr finds the version attribute of a cluster.
-func versionExpr(body hcl.Body, filename, cluster string) (hcl.Expression, error) {
-	content, _, _ := body.PartialContent(rootSchema)
-	var found []*hcl.Block
-	var names []string
-	for _, b := range content.Blocks.OfType("cluster") {
-		names = append(names, b.Labels[0])
-		if cluster == "" || b.Labels[0] == cluster {
-			found = append(found, b)
-		}
-	}
-	if len(found) != 1 {
-		return nil, fmt.Errorf("choose cluster %q of %s: it holds %s", cluster, filename, strings.Join(names, ", "))
-	}
-	inner, _, _ := found[0].Body.PartialContent(clusterSchema)
-	attr, ok := inner.Attributes["version"]
-	if !ok {
-		return nil, fmt.Errorf("set version in %s: cluster %q has no version attribute", filename, found[0].Labels[0])
-	}
-	return attr.Expr, nil
-}
-
-type literal struct {
-	hcl.Expression
-	value string
-}
-
 // followLiteral goes from an expression to the text that its value is written in, over variables and locals.
 func followLiteral(body hcl.Body, expr hcl.Expression, depth int) (literal, error) {
 	refs := expr.Variables()
 	if len(refs) == 0 {
-		v, diags := expr.Value(nil)
-		if diags.HasErrors() || v.IsNull() || v.Type() != cty.String || v.AsString() == "" {
+		found, ok := literalOf(expr)
+		if !ok {
 			return literal{}, fmt.Errorf("the version at %s is not a plain string; edit it by hand", at(expr.Range()))
 		}
-		return literal{Expression: expr, value: v.AsString()}, nil
+		return found, nil
 	}
 	name, ok := secondStep(refs[0])
 	if len(refs) != 1 || len(refs[0]) != 2 || !ok || depth > 10 || !isReference(expr) {
@@ -100,41 +72,4 @@ func followLiteral(body hcl.Body, expr hcl.Expression, depth int) (literal, erro
 		return literal{}, fmt.Errorf("the version is %s.%s, which has no value in this file", refs[0].RootName(), name)
 	}
 	return followLiteral(body, next, depth+1)
-}
-
-// isReference reports whether expr is nothing but a reference: with a marked
-// object in place of every name, only such an expression yields the mark.
-func isReference(expr hcl.Expression) bool {
-	if _, diags := hcl.AbsTraversalForExpr(expr); !diags.HasErrors() {
-		return true
-	}
-	const mark = "\x00reference\x00"
-	ctx := &hcl.EvalContext{Variables: map[string]cty.Value{}}
-	for _, t := range expr.Variables() {
-		if name, ok := secondStep(t); ok {
-			ctx.Variables[t.RootName()] = cty.ObjectVal(map[string]cty.Value{name: cty.StringVal(mark)})
-		}
-	}
-	v, diags := expr.Value(ctx)
-	return !diags.HasErrors() && v.Type() == cty.String && v.IsKnown() && !v.IsNull() && v.AsString() == mark
-}
-
-// definition returns the default of a variable or the value of a local.
-func definition(body hcl.Body, root, name string) hcl.Expression {
-	content, _, _ := body.PartialContent(rootSchema)
-	for _, b := range content.Blocks {
-		switch {
-		case root == "var" && b.Type == "variable" && b.Labels[0] == name:
-			inner, _, _ := b.Body.PartialContent(variableSchema)
-			if attr, ok := inner.Attributes["default"]; ok {
-				return attr.Expr
-			}
-		case root == "local" && b.Type == "locals":
-			attrs, _ := b.Body.JustAttributes()
-			if attr, ok := attrs[name]; ok {
-				return attr.Expr
-			}
-		}
-	}
-	return nil
 }
