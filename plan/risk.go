@@ -24,5 +24,11 @@ const OldClients Risk = "old-clients"
 // Gone accepts that a cluster is destroyed without a host that cannot be looked at: what lies there stays.
 func Gone(host string) Risk { return Risk("gone:" + host) }
 
+// Replace accepts that a member is removed from the cluster and added anew, without the data that it had.
+func Replace(member string) Risk { return Risk("replace:" + member) }
+
+// Remove accepts that a member is removed from the cluster whose host is not there to be made clean.
+func Remove(member string) Risk { return Risk("remove:" + member) }
+
 // Risks are all that can be accepted without naming a host.
 func Risks() []Risk { return []Risk{Downtime, Downgrade, ForeignCluster, Hops, OldClients} }

@@ -12,7 +12,7 @@ import (
 func (v view) recordBirth() (*plan.Stage, error) {
 	var steps []plan.Step
 	v.Each(func(m inventory.Member, host facts.Host) {
-		if !v.serves(host) {
+		if !v.serves(host) && !v.learns(m, host) {
 			return
 		}
 		born := units.Born{

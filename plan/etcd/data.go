@@ -36,13 +36,12 @@ func (v view) data(m inventory.Member, host facts.Host) []plan.Refusal {
 		return one(plan.ForeignData, "give each member the ssh_address of its own host",
 			"the host is that of another member of this cluster (%s)",
 			cmp.Or(born.Member, host.Data.MemberID.String()))
+	case v.class(m, host) == ClassRemoved:
+		return v.left(m, host)
 	case len(v.moved(m, host)) > 0:
 		return v.moved(m, host)
-	case isBorn && !host.Data.WAL:
-		return one(plan.DataLost,
-			"bring the disk back; if it is lost, the member must be removed from the cluster and added anew",
-			"the data directory %s is lost: the birth marker says that member %s of cluster %s lived there", m.DataDir,
-			born.MemberID, own)
+	case v.class(m, host) == ClassWiped && v.formed:
+		return v.wiped(m)
 	case host.Data.WAL && host.Data.ClusterID == 0:
 		return one(plan.ForeignData, v.foreign(host), "the write-ahead log in %s cannot be read", m.DataDir)
 	case host.Data.WAL && host.Data.ClusterID != v.clusterID:
@@ -53,12 +52,46 @@ func (v view) data(m inventory.Member, host facts.Host) []plan.Refusal {
 			host.Data.MemberID, born.MemberID)
 	case host.Data.WAL:
 		return nil
-	case v.formed:
+	case v.formed && v.seen.Members == nil:
 		return one(plan.MixedData,
-			"bring back this host's data directory and /etc/etcd; this version adds no member to a cluster that exists",
-			"holds no data, and cluster %s exists on other hosts", own)
+			"bring the other members back first: only a cluster that serves can tell whether this one is to be added; "+
+				"if it had data, bring its data directory and /etc/etcd back",
+			"holds no data, and no member of cluster %s tells who belongs to it", own)
 	}
 	return v.leftovers(m, host)
+}
+
+// wiped is what is said of a member that has served, and has no data any more. It comes back as another member, which
+// takes the consent of the operator: the disk may only not be mounted.
+func (v view) wiped(m inventory.Member) []plan.Refusal {
+	entry, listed := v.entry(m)
+	again := "run again with --accept=" + string(plan.Replace(m.Name)) + ", which removes it from the cluster and adds it anew"
+	switch {
+	case m.Absent, listed && v.replaced(m):
+		return nil
+	case v.seen.Members == nil:
+		return plan.OneRefusal(plan.DataLost, m.Name,
+			"bring the disk back; or bring the other members back first, since only a cluster that serves can add it anew",
+			"the data directory %s is lost: member %s of cluster %s lived there", m.DataDir, v.births[m.Name].MemberID,
+			v.clusterID)
+	case !v.knownAt(m, entry):
+		return plan.OneRefusal(plan.DataLost, m.Name, "if this host takes the place of that one, "+again,
+			"the cluster knows it at %s, and its host at %s holds no data", strings.Join(entry.PeerURLs, " "), v.peerURL(m))
+	}
+	return plan.OneRefusal(plan.DataLost, m.Name, "bring the disk back, if there is one; if it is lost, "+again,
+		"the data directory %s is lost: member %s of cluster %s lived there", m.DataDir, entry.ID, v.clusterID)
+}
+
+// left is what is said of a host where a member has left its data that is not listed any more. A marker alone is nobody's
+// loss.
+func (v view) left(m inventory.Member, host facts.Host) []plan.Refusal {
+	if v.replaced(m) || m.Absent || !host.Data.WAL {
+		return nil
+	}
+	return plan.OneRefusal(plan.NeedsConsent, m.Name,
+		fmt.Sprintf("run again with --accept=%s, which puts that data aside and adds the member anew; or, if it is to go, "+
+			"give its block state = \"absent\"", plan.Replace(m.Name)),
+		"member %s was removed from the cluster, and its data still lies in %s", host.Data.MemberID, m.DataDir)
 }
 
 // another says whether a host without a birth marker holds the data of another member of this cluster. During the

@@ -138,7 +138,7 @@ func simulateRemoval(paths []plan.Path, host *facts.Host) {
 	}
 }
 
-// simulateDestroy is the effect of the steps that only NextDestroy uses.
+// simulateDestroy is the effect of the steps that take a member away from its host.
 func simulateDestroy(step plan.Step, host *facts.Host) {
 	switch step.Kind {
 	case plan.StopMember:
@@ -146,6 +146,7 @@ func simulateDestroy(step plan.Step, host *facts.Host) {
 		host.Unit.Active, host.Unit.Enabled = "inactive", "disabled"
 	case plan.MoveAside, plan.PurgeData:
 		host.Data = facts.Data{}
+		simulateRemoval(step.Paths, host)
 	case plan.RemoveFiles:
 		simulateRemoval(step.Paths, host)
 		host.Leaves, host.Unit = nil, facts.Unit{Load: "not-found"}

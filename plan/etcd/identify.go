@@ -58,7 +58,7 @@ func (v view) logged() (id facts.ID, existing bool) {
 		}
 	})
 	for found, n := range votes {
-		if found != 0 && n > len(v.want.Cluster.Members)/2 {
+		if found != 0 && n > len(v.List)/2 {
 			return found, exist[found]
 		}
 	}

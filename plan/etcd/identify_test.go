@@ -142,7 +142,7 @@ func TestIdentityRefusals(t *testing.T) {
 			on(all, "etcd-3", marker(`{"cluster_id":"7","member_id":"8","token":"t"}`)),
 			plan.ForeignData, "etcd-3", "its birth marker is of cluster 7", "",
 		},
-		"lost, stopped, no markers": {on(idle, "etcd-3", lost), plan.MixedData, "etcd-3", "holds no data", "begin again"},
+		"lost, stopped, no markers": {on(idle, "etcd-3", lost), plan.DataLost, "etcd-3", "replace:etcd-3", "begin again"},
 	} {
 		found := refusals(t, w, test.s)
 		text := ""

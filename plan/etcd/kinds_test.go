@@ -30,6 +30,8 @@ func stepOf(w Want, s facts.Snapshot, kind plan.Kind) plan.Step {
 	switch kind {
 	case plan.PinRelease, plan.InstallRelease:
 		step.Release = &plan.Release{Version: "3.6.99", Arch: "amd64", SHA256: "abc"}
+	case plan.PromoteMember:
+		step.Member = s.Members[0].ID
 	case plan.IssueLeaf:
 		step.Leaf = &plan.Leaf{Role: "peer", CA: "peer", Generation: 1, CN: "etcd-1"}
 	case plan.RecordBirth:
@@ -40,7 +42,7 @@ func stepOf(w Want, s facts.Snapshot, kind plan.Kind) plan.Step {
 
 // Each kind has an effect that the facts can see, but for those that only wait for members that run.
 func TestKindsAreSimulated(t *testing.T) {
-	wait := []plan.Kind{plan.AwaitMember, plan.AwaitLeader}
+	wait := []plan.Kind{plan.AwaitMember, plan.AwaitLeader, plan.AwaitLearner}
 	w := wanted(t, 3)
 	s := change(settled(t, w), "etcd-1", func(h *facts.Host) {
 		h.EtcdUser, h.Unit.NeedsReload, h.Unit.Enabled, h.V2Store = false, true, "disabled", nil
@@ -50,6 +52,11 @@ func TestKindsAreSimulated(t *testing.T) {
 	s.Operator.Revoked = facts.Revoked{}
 	s = SimulateStep(w, s, stepOf(w, s, plan.AwaitLeader)) // members have found each other
 	for _, kind := range plan.Kinds() {
+		s := s
+		if kind == plan.PromoteMember {
+			s.Members = slices.Clone(s.Members)
+			s.Members[0].Learner = true
+		}
 		changed := !reflect.DeepEqual(SimulateStep(w, s, stepOf(w, s, kind)), s)
 		if changed == slices.Contains(wait, kind) {
 			t.Errorf("%s: has an effect: %t", kind, changed)
@@ -60,13 +67,13 @@ func TestKindsAreSimulated(t *testing.T) {
 // Each kind is either one that converging may want, or only for a cluster that is to be destroyed; and none that
 // disturbs members may be wanted on two hosts at once.
 func TestKindsHaveLaws(t *testing.T) {
-	destroys := []plan.Kind{plan.StopMember, plan.MoveAside, plan.PurgeData, plan.RemoveFiles}
+	destroys := []plan.Kind{plan.StopMember, plan.MoveAside, plan.PurgeData, plan.RemoveFiles} // of a member that is listed
 	w := wanted(t, 3)
 	s := settled(t, w)
 	for _, kind := range plan.Kinds() {
 		step := stepOf(w, s, kind)
 		stage := plan.Stage{Name: "bad", Gate: "none", Width: 1, Steps: []plan.Step{step}}
-		if err := lawKinds(stage); (err != nil) != slices.Contains(destroys, kind) {
+		if err := lawKinds(w, s, stage); (err != nil) != slices.Contains(destroys, kind) {
 			t.Errorf("%s: law 3 says %v", kind, err)
 		}
 		if kind.Traits().Where == plan.Directory {

@@ -27,7 +27,7 @@ func lawful(w Want, s facts.Snapshot, stage plan.Stage) error {
 // lawfulIn is lawful for a cluster of which more is known than what was seen.
 func lawfulIn(w Want, s facts.Snapshot, t truth, stage plan.Stage) error {
 	return errors.Join(
-		lawShape(w, stage), lawAlone(stage), lawKinds(stage),
+		lawShape(w, stage), lawAlone(stage), lawKinds(w, s, stage), lawMembers(w, s, stage),
 		lawQuorum(w, s, stage), lawBootstrap(w, s, stage), lawMix(w, s, stage), lawMarkers(w, s, stage),
 		lawUntried(s, stage), lawNextStart(s, stage), lawSecrets(stage), lawVersions(w, s, t, stage), lawTrust(w, s, stage),
 		lawSchemes(w, s, stage), lawDisks(s, stage), lawNeeds(w, s, stage))
@@ -43,16 +43,16 @@ func lawShape(w Want, stage plan.Stage) error {
 	hosts := map[string]bool{}
 	for _, step := range stage.Steps {
 		at := slices.IndexFunc(w.Cluster.Members, func(m inventory.Member) bool { return m.Name == step.Host })
-		if step.Host != "" && at < 0 {
+		if step.Host != "" && at < 0 && step.Kind != plan.RemoveMember {
 			return fmt.Errorf("%s: no such host in the inventory", step.ID())
 		}
-		if at < order {
+		if at >= 0 && at < order {
 			return fmt.Errorf("%s: not in the order of the inventory", step.ID())
 		}
 		if step.Why == "" {
 			return fmt.Errorf("%s: no reason", step.ID())
 		}
-		order = at
+		order = max(order, at)
 		hosts[step.Host] = true
 	}
 	if stage.Width != len(hosts) && stage.Width != 1 {
@@ -83,8 +83,29 @@ func lawDisks(s facts.Snapshot, stage plan.Stage) error {
 	return nil
 }
 
-// lawKinds is law 3: what Next wants deletes nothing, moves nothing away, and stops nothing for good.
-func lawKinds(stage plan.Stage) error {
+// lawGone is law 3 for what takes a member away from its host: its member ID is not in the list, or, where it is only
+// stopped, is that of a learner without data.
+func lawGone(w Want, s facts.Snapshot, step plan.Step) error {
+	host := s.Hosts[step.Host]
+	var born struct {
+		MemberID string `json:"member_id"`
+	}
+	_ = json.Unmarshal(host.Files[path.Join(ConfigDir(w.Cluster), "born.json")].Content, &born)
+	if len(s.Members) == 0 {
+		return fmt.Errorf("law 3: %s, and nobody tells who is a member", step.ID())
+	}
+	for _, entry := range s.Members {
+		id := entry.ID.String()
+		if id != host.Data.MemberID.String() && id != born.MemberID {
+			continue
+		}
+		return fmt.Errorf("law 3: %s, and member %s is listed", step.ID(), id)
+	}
+	return nil
+}
+
+// lawKinds is law 3: what Next wants deletes no data, and moves away or stops for good only what no member has.
+func lawKinds(w Want, s facts.Snapshot, stage plan.Stage) error {
 	for _, step := range stage.Steps {
 		switch step.Kind {
 		case plan.CreateCA, plan.RetireCA, plan.HoldRotation, plan.RevokeClient, plan.ListRevoked, plan.UpdateMember,
@@ -92,7 +113,12 @@ func lawKinds(stage plan.Stage) error {
 			plan.WriteTrust, plan.IssueLeaf, plan.WriteUnit, plan.ReloadUnits,
 			plan.EnableUnit, plan.StartMember, plan.AwaitMember, plan.RestartMember, plan.RecordBirth, plan.MoveLeader,
 			plan.SaveSnapshot, plan.EnableDowngrade, plan.CancelDowngrade, plan.AwaitVersion, plan.AwaitLeader,
-			plan.PruneReleases, plan.AwaitRaftSnapshot:
+			plan.PruneReleases, plan.AwaitRaftSnapshot, plan.AddLearner, plan.AwaitLearner, plan.PromoteMember,
+			plan.RemoveMember:
+		case plan.StopMember, plan.MoveAside, plan.RemoveFiles:
+			if err := lawGone(w, s, step); err != nil {
+				return err
+			}
 		default:
 			return fmt.Errorf("law 3: %s is nothing that converging may do", step.ID())
 		}
@@ -165,6 +191,63 @@ func lawQuorum(w Want, s facts.Snapshot, stage plan.Stage) error {
 	return nil
 }
 
+// lawMembers is law 2: one change of the member list at a time; a member joins as a learner while every voter serves, and
+// without data; its vote leaves a quorum that serves; and who is removed leaves one among the voters that stay, or has no
+// vote. None who is wanted, listed and seen with its data is removed.
+func lawMembers(w Want, s facts.Snapshot, stage plan.Stage) error {
+	up, voters := serving(w, s), electorate(w, s)
+	maps.DeleteFunc(up, func(name string, _ bool) bool { return !voters[name] })
+	changes := 0
+	for _, step := range stage.Steps {
+		host := s.Hosts[step.Host]
+		at := slices.IndexFunc(s.Members, func(l facts.Listed) bool { return l.ID == step.Member })
+		learners := slices.ContainsFunc(s.Members, func(l facts.Listed) bool { return l.Learner })
+		switch step.Kind {
+		case plan.AddLearner:
+			if len(up) != len(voters) || learners || host.Data.WAL || host.Process != nil {
+				return fmt.Errorf("law 2: %s while %d of %d voters serve, learners %v, data %v", step.ID(), len(up), len(voters),
+					learners, host.Data.WAL)
+			}
+		case plan.PromoteMember:
+			if at < 0 || !s.Members[at].Learner || host.Etcd == nil || len(up)+1 < (len(voters)+1)/2+1 {
+				return fmt.Errorf("law 2: %s with %d of %d voters that serve", step.ID(), len(up), len(voters))
+			}
+		case plan.RemoveMember:
+			if at < 0 {
+				return fmt.Errorf("law 2: %s is not listed", step.ID())
+			}
+			entry := s.Members[at]
+			left, stay := len(voters), len(up)
+			if voters[step.Host] {
+				left--
+			}
+			if up[step.Host] {
+				stay--
+			}
+			if !entry.Learner && (left == 0 || stay < left/2+1) {
+				return fmt.Errorf("law 2: %s leaves %d voters, of which %d serve", step.ID(), left, stay)
+			}
+			wanted := slices.IndexFunc(w.Cluster.Members, func(m inventory.Member) bool { return m.Name == step.Host })
+			if wanted >= 0 && !w.Cluster.Members[wanted].Absent && host.Data.WAL && host.Data.MemberID == entry.ID {
+				return fmt.Errorf("law 2: %s, which is wanted and has its data", step.ID())
+			}
+			consents := []plan.Risk{plan.Replace(step.Host), plan.Remove(step.Host)}
+			agreed := wanted >= 0 && w.Cluster.Members[wanted].Absent ||
+				slices.ContainsFunc(consents, func(r plan.Risk) bool { return slices.Contains(w.Accept, r) })
+			if !entry.Learner && !agreed {
+				return fmt.Errorf("law 2: nobody has agreed to %s", step.ID())
+			}
+		default:
+			continue
+		}
+		changes++
+	}
+	if changes > 1 {
+		return fmt.Errorf("law 2: %d changes of the member list at once", changes)
+	}
+	return nil
+}
+
 // lawNeeds: what law 1 rests on is asked again right before a voter that serves is taken down.
 func lawNeeds(w Want, s facts.Snapshot, stage plan.Stage) error {
 	up, n := serving(w, s), len(electorate(w, s))
@@ -228,6 +311,8 @@ func lawBootstrap(w Want, s facts.Snapshot, stage plan.Stage) error {
 			return fmt.Errorf("law 4: %s with the state %q, and there is a birth marker", step.ID(), state)
 		case host.Data.WAL:
 			continue
+		case marked && state == "existing" && joins(w, s, unit, step.Host):
+			continue
 		case marked:
 			return fmt.Errorf("law 4: %s has no data, and there is a birth marker", step.ID())
 		case token == "":
@@ -241,6 +326,27 @@ func lawBootstrap(w Want, s facts.Snapshot, stage plan.Stage) error {
 		}
 	}
 	return nil
+}
+
+// joins says that a member without data is listed, was never published, has no marker, and starts with just the list.
+func joins(w Want, s facts.Snapshot, unit []string, name string) bool {
+	if _, marked := s.Hosts[name].Files[path.Join(ConfigDir(w.Cluster), "born.json")]; marked {
+		return false
+	}
+	var listed, told []string
+	own := false
+	for _, entry := range s.Members {
+		listed = append(listed, entry.PeerURLs...)
+		own = own || len(entry.ClientURLs) == 0 &&
+			slices.Contains(entry.PeerURLs, units.Flag(unit, "initial-advertise-peer-urls"))
+	}
+	for peer := range strings.SplitSeq(units.Flag(unit, "initial-cluster"), ",") {
+		_, at, _ := strings.Cut(peer, "=")
+		told = append(told, at)
+	}
+	slices.Sort(listed)
+	slices.Sort(told)
+	return own && slices.Equal(listed, told)
 }
 
 // lawMix is the other half of law 4. While there is data anywhere, a host without data is not made ready to be a new
@@ -268,7 +374,7 @@ func lawMarkers(w Want, s facts.Snapshot, stage plan.Stage) error {
 	for _, step := range stage.Steps {
 		switch host := s.Hosts[step.Host]; step.Kind {
 		case plan.RecordBirth:
-			if data := host.Data; !up[step.Host] || step.Birth.ClusterID != data.ClusterID.String() ||
+			if data := host.Data; !up[step.Host] && !(host.Etcd != nil && host.Etcd.Learner) || step.Birth.ClusterID != data.ClusterID.String() ||
 				step.Birth.MemberID != data.MemberID.String() {
 				return fmt.Errorf("law 4: %s says %+v of a host with %+v", step.ID(), *step.Birth, data)
 			}

@@ -267,7 +267,7 @@ func lawSettledCAs(w Want, s facts.Snapshot) error {
 			!slices.Contains(w.Accept, plan.OldClients)) {
 			return fmt.Errorf("settled: there are %d %s CAs", len(live), role)
 		}
-		for _, m := range w.Cluster.Members {
+		for _, m := range w.Cluster.Present() {
 			host := s.Hosts[m.Name]
 			leaf := host.Leaves[map[string]string{"peer": "peer", "client": "server"}[role]]
 			if leaf.Issuer != signer.SHA256 || !leaf.Intact {

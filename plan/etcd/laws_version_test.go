@@ -214,7 +214,10 @@ func leadersOf(s facts.Snapshot) []facts.ID {
 // version. Only a last member that is to be held may differ.
 func lawSettled(w Want, s facts.Snapshot, t truth) error {
 	behind := 0
-	for _, m := range w.Cluster.Members {
+	if err := lawSettledMembers(w, s); err != nil {
+		return err
+	}
+	for _, m := range w.Cluster.Present() {
 		host := s.Hosts[m.Name]
 		switch {
 		case host.Process == nil || host.Etcd == nil || !host.Reads || host.Etcd.Leader == 0:

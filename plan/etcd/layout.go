@@ -170,10 +170,33 @@ func (v view) unitMember(m inventory.Member, b bin) units.Member {
 	if c.MetricsPort != 0 {
 		wanted.ListenMetrics = "http://" + net.JoinHostPort("127.0.0.1", strconv.Itoa(c.MetricsPort))
 	}
-	for _, peer := range c.Members {
-		wanted.InitialCluster = append(wanted.InitialCluster, units.Peer{Name: peer.Name, URL: v.peerURL(peer)})
-	}
+	wanted.InitialCluster = v.initialCluster(m, host)
 	return wanted
+}
+
+// initialCluster are the members that a member is told of. A joining one checks that they are just those of the member
+// list, itself among them (server/etcdserver/api/membership/cluster.go, ValidateClusterAndAssignIDs). One that has data
+// does not look at them any more, so they are those that are wanted.
+func (v view) initialCluster(m inventory.Member, host facts.Host) []units.Peer {
+	var peers []units.Peer
+	if entry, listed := v.entry(m); v.formed && listed && !host.Data.WAL {
+		for _, other := range v.seen.Members {
+			name := other.Name
+			if other.ID == entry.ID {
+				name = m.Name
+			}
+			for _, at := range other.PeerURLs {
+				peers = append(peers, units.Peer{Name: name, URL: at})
+			}
+		}
+		return peers
+	}
+	v.Everyone(func(peer inventory.Member, _ facts.Host) {
+		if !peer.Absent {
+			peers = append(peers, units.Peer{Name: peer.Name, URL: v.peerURL(peer)})
+		}
+	})
+	return peers
 }
 
 // unitFile is the unit that a host is to have now.

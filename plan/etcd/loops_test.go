@@ -16,17 +16,18 @@ import (
 // Members as the cluster lists them are not meant here.
 var inventoryLoops = map[string]string{
 	"clusterID": "an ID that follows from the inventory", "LeafNames": "names of certificates",
-	"unitMember": "initial-cluster, which lists the inventory", "Asks": "where to look, and whom to ping",
+	"Asks": "where to look, and whom to ping",
 	"refusedByPeers": "addresses",
 	"notes":          "machine-ids, of which dark hosts have none", "together": "the order of the inventory",
 	"Findings": "each host by itself, dark ones too",
 	"Back":     "one member by its name", "roundTrip": "hosts that were probed",
 	"inventoried": "whom the inventory has", "hostOf": "one member by its address",
-	"membership": "where the inventory and the member list differ",
-	"trustOf":    "their names", "RotateCerts": "the leaves that were seen",
+	"ofEntry": "one member by its entry", "Members": "each by itself, dark ones too",
+	"glance":    "who is wanted, and who is to leave",
+	"trustState": "their names", "RotateCerts": "the leaves that were seen",
 	"EndConnections": "the processes that were seen",
 	"Simulate":       "a copy", "SimulateStep": "a copy", "unasked": "a copy", "simulateRunning": "a model",
-	"simulateCluster": "a model", "simulateMembers": "a model",
+	"simulateCluster": "a model", "simulateMembers": "a model", "simulateMembership": "a model", "simulatedID": "a model",
 }
 
 // Decisions loop over members through quantifiers alone: all, may, known and each know what dark means.

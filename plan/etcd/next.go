@@ -88,14 +88,14 @@ func (v view) pins() []plan.Step {
 func (v view) start() (*plan.Stage, error) {
 	var steps []plan.Step
 	v.Each(func(m inventory.Member, host facts.Host) {
-		if host.Process != nil || v.lost(host) {
+		if host.Process != nil || v.lost(host) || !v.starting(m, host) {
 			return
 		}
 		why := "not running"
 		switch {
 		case host.Unit.Active == "failed":
 			why = "failed (" + host.Unit.Result + ")"
-		case !v.formed && !host.Data.WAL:
+		case !host.Data.WAL:
 			why = "first start"
 		}
 		steps = append(steps, plan.Step{
@@ -114,12 +114,24 @@ func (v view) start() (*plan.Stage, error) {
 	return plan.SideBySide(name, gate, steps), nil
 }
 
+// starting says whether a member that does not run is to be started. Beside a cluster that is, one that is not listed is
+// not: it has yet to be added, or was removed.
+func (v view) starting(m inventory.Member, host facts.Host) bool {
+	switch v.class(m, host) {
+	case ClassNeverStarted, ClassRemoved, ClassWiped:
+		return !v.formed
+	case ClassHalfJoined:
+		return !v.broken(m, host)
+	}
+	return true
+}
+
 // await waits for members that run but do not answer as a healthy one does, unless they are to restart anyway.
 func (v view) await() (*plan.Stage, error) {
 	if v.cutOff() && len(v.candidates()) > 0 {
 		return nil, nil // a member that has restarted can serve only once these have, too
 	}
-	if len(v.awaitWaits()) > 0 {
+	if len(v.awaitWaits()) > 0 || v.bereft() {
 		return nil, nil
 	}
 	return v.awaiting(func(m inventory.Member, host facts.Host) bool {
@@ -130,7 +142,7 @@ func (v view) await() (*plan.Stage, error) {
 func (v view) awaiting(which func(inventory.Member, facts.Host) bool) *plan.Stage {
 	var steps []plan.Step
 	v.Each(func(m inventory.Member, host facts.Host) {
-		if host.Process == nil || v.stays(host) || !which(m, host) {
+		if host.Process == nil || v.takesPart(m, host) || v.class(m, host) == ClassRemoved || !which(m, host) {
 			return
 		}
 		steps = append(steps, plan.Step{

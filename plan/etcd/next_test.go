@@ -207,7 +207,7 @@ func TestRefusals(t *testing.T) {
 		"data and marker lost": {base, "etcd-2", func(h *facts.Host) {
 			h.Data, h.Process, h.Etcd, h.Reads = facts.Data{}, nil, nil, false
 			delete(h.Files, conf+"/born.json")
-		}, plan.MixedData, "holds no data"},
+		}, plan.DataLost, "is lost"},
 		"marker of another cluster": {base, "etcd-2", func(h *facts.Host) {
 			file := h.Files[conf+"/born.json"]
 			file.Content = []byte(`{"cluster_id":"abc","member_id":"def","token":"t"}`)
@@ -394,10 +394,10 @@ func TestUnitSecretsAreNotShown(t *testing.T) {
 func TestMembershipDiffers(t *testing.T) {
 	w := wanted(t, 3)
 	s := settled(t, w)
-	s.Members[1].Name = "stranger"
+	s.Members[1].Name, s.Members[1].PeerURLs = "stranger", []string{"https://10.9.9.9:2380"}
 	got := refusals(t, w, s)
-	if len(got) != 2 || got[0].Kind != plan.Membership || got[1].Kind != plan.Membership {
-		t.Errorf("refusals %+v, want two of kind %s", got, plan.Membership)
+	if got[len(got)-1].Kind != plan.Membership || !strings.Contains(got[len(got)-1].Remedy, "--accept=remove:stranger") {
+		t.Errorf("refusals %+v, want one of kind %s", got, plan.Membership)
 	}
 }
 

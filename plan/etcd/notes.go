@@ -37,6 +37,7 @@ func notes(w Want, s facts.Snapshot) []string {
 			fmt.Sprintf("etcd's permissions are on, and without TLS clusterup has no user: until they speak https, "+
 				"it sees of %s only that they serve, and the leader restarts without handing over first", plan.Enumerate(names)))
 	}
+	found = append(found, v.memberNotes()...)
 	for _, alarm := range v.alarms() {
 		found = append(found, alarm.note())
 	}

@@ -43,6 +43,9 @@ func (v view) unpacks(steps []plan.Step) bool {
 }
 
 func (v view) prepareHost(m inventory.Member, host facts.Host) []plan.Step {
+	if m.Absent { // it is about to leave
+		return nil
+	}
 	var steps []plan.Step
 	add := func(found ...plan.Step) {
 		for _, step := range found {
@@ -225,6 +228,7 @@ func (v view) unit(m inventory.Member, host facts.Host) []plan.Step {
 	var steps []plan.Step
 	switch {
 	case v.lost(host): // no release of its version is at hand, and it stays as it is
+	case host.Process == nil && !v.starting(m, host): // it is told of the members that there are when it is one
 	case len(written) > 0 && v.mustRestart(m, host) == nil:
 		steps = written
 	case host.Unit.NeedsReload: // now, and not right before that restart: a look comes between, and judges new drop-ins

@@ -20,7 +20,8 @@ import (
 func Quorate(w Want, s facts.Snapshot, held []string) error {
 	v := newView(w, s)
 	if v.unfounded() {
-		return v.quorate(v.inventoried(), len(w.Cluster.Members), held)
+		all := v.inventoried()
+		return v.quorate(all, len(all), held)
 	}
 	lists := [][]facts.Listed{v.seen.Members}
 	if v.seen.Members == nil {
@@ -95,7 +96,7 @@ func Listed(w Want, s facts.Snapshot) map[string]facts.Listed {
 // inventoried are the inventory's members as a list.
 func (v view) inventoried() []facts.Listed {
 	var list []facts.Listed
-	for _, m := range v.want.Cluster.Members {
+	for _, m := range v.List {
 		list = append(list, facts.Listed{Name: m.Name, PeerURLs: []string{v.peerURL(m)}})
 	}
 	return list

@@ -71,6 +71,8 @@ func simulateEtcd(w Want, s facts.Snapshot, step plan.Step) facts.Snapshot {
 				s.Members[i].PeerURLs = step.PeerURLs
 			}
 		}
+	case plan.AddLearner, plan.PromoteMember, plan.RemoveMember, plan.AwaitLearner:
+		s = simulateMembership(w, s, step)
 	case plan.AwaitRaftSnapshot:
 		host := s.Hosts[step.Host]
 		host.V2Store = &facts.V2Store{Clean: true}
@@ -181,6 +183,9 @@ func simulateRunning(w Want, s facts.Snapshot, step plan.Step, host *facts.Host)
 		host.V2Store = simulateV2(host, had, b.version)
 		if !host.Data.WAL {
 			host.Data.WAL, host.Data.ClusterID, host.Data.MemberID = true, v.clusterID, memberID(v.peerURL(m), v.token)
+			if entry, listed := v.entry(m); listed {
+				host.Data.MemberID = entry.ID
+			}
 		}
 	}
 }
@@ -224,6 +229,7 @@ func simulateCluster(w Want, s facts.Snapshot) facts.Snapshot {
 		state := trustOf(w, s)
 		shut = func(host facts.Host) bool { return !state.LetsIn(host) }
 	}
+	v := glance(w, s)
 	for _, m := range w.Cluster.Members {
 		host := s.Hosts[m.Name]
 		if host.Process == nil || !host.Data.WAL {
@@ -240,13 +246,23 @@ func simulateCluster(w Want, s facts.Snapshot) facts.Snapshot {
 		if host.Etcd != nil {
 			applied = max(applied, host.Etcd.Applied)
 		}
+		if !v.votes(m) {
+			continue
+		}
 		if leader == 0 || host.Etcd != nil && host.Etcd.Leader != 0 && host.Etcd.Leader == host.Etcd.MemberID {
 			leader = host.Data.MemberID
 		}
 	}
-	if len(running) <= len(w.Cluster.Members)/2 {
+	votes := 0
+	for _, name := range v.voters() {
+		if slices.Contains(running, name) {
+			votes++
+		}
+	}
+	if votes < v.quorum() {
 		leader = 0
 	}
+	s.Members = simulatePublished(v, running, leader)
 	downgrade := inFlight(s, running)
 	for _, name := range running {
 		host := s.Hosts[name]
@@ -265,7 +281,8 @@ func simulateCluster(w Want, s facts.Snapshot) facts.Snapshot {
 		if status.Downgrade = downgrade; version.Minor(status.Version) == "3.5" {
 			status.Downgrade = ""
 		}
-		host.Etcd, host.Reads = &status, leader != 0
+		status.Learner = slices.ContainsFunc(s.Members, func(l facts.Listed) bool { return l.Learner && l.ID == status.MemberID })
+		host.Etcd, host.Reads = &status, leader != 0 && !status.Learner
 		s.Hosts[name] = host
 	}
 	return s

@@ -11,10 +11,12 @@ import (
 func Trust(w Want, s facts.Snapshot) trust.State { return newView(w, s).trust }
 
 // trustOf is that state without what newView adds to it, such as Formed.
-func trustOf(w Want, s facts.Snapshot) trust.State {
-	c := w.Cluster
-	names := make([]string, 0, len(c.Members))
-	for _, m := range c.Members {
+func trustOf(w Want, s facts.Snapshot) trust.State { return look(w, s).trust }
+
+func (v view) trustState() trust.State {
+	w, s, c := v.want, v.seen, v.want.Cluster
+	names := make([]string, 0, len(v.List))
+	for _, m := range v.List {
 		names = append(names, m.Name)
 	}
 	var clients []string

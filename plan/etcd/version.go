@@ -93,8 +93,8 @@ func (v view) strangers(mixed bool) []plan.Refusal {
 // noQuorum says that a cluster is in no state to begin with another minor version. One that is half-way is brought
 // together instead.
 func (v view) noQuorum() []plan.Refusal {
-	total := len(v.want.Cluster.Members)
-	running := len(v.Which(func(_ inventory.Member, host facts.Host) bool { return host.Process != nil }))
+	total := len(v.voters())
+	running := len(v.Which(func(m inventory.Member, host facts.Host) bool { return v.votes(m) && host.Process != nil }))
 	if running > total/2 {
 		return nil
 	}

@@ -14,7 +14,10 @@ import (
 
 // view is what Next knows: what is wanted, what was seen, and what follows from the two about the cluster's identity.
 type view struct {
+	// those of the inventory that are wanted; and those that are to leave, as long as they are members
 	plan.Members[inventory.Member]
+	leaving plan.Members[inventory.Member] // all that are to leave, but dark ones whose hosts the operator has given up
+
 	want Want
 	seen facts.Snapshot
 
@@ -36,10 +39,35 @@ type view struct {
 
 // look is a view of only what is wanted and seen; identify and newView add the rest.
 func look(w Want, s facts.Snapshot) view {
-	members := plan.Members[inventory.Member]{
-		List: w.Cluster.Members, Name: func(m inventory.Member) string { return m.Name }, Hosts: s.Hosts,
+	v := glance(w, s)
+	v.trust = v.trustState()
+	return v
+}
+
+// glance is a view that knows who the members are, and no more.
+func glance(w Want, s facts.Snapshot) view {
+	v := view{want: w, seen: s}
+	v.Members = plan.Members[inventory.Member]{Name: func(m inventory.Member) string { return m.Name }, Hosts: s.Hosts}
+	v.leaving = v.Members
+	for _, m := range w.Cluster.Members {
+		if !m.Absent || v.stillMember(m) {
+			v.List = append(v.List, m)
+		}
+		if m.Absent && !(s.Hosts[m.Name].Dark() && w.accepts(plan.Remove(m.Name))) {
+			v.leaving.List = append(v.leaving.List, m)
+		}
 	}
-	return view{Members: members, want: w, seen: s, trust: trustOf(w, s)}
+	return v
+}
+
+// stillMember says whether a member that is to leave is one yet: it is listed, or, where nobody tells the list, may be.
+func (v view) stillMember(m inventory.Member) bool {
+	if v.seen.Members != nil {
+		_, listed := v.entry(m)
+		return listed
+	}
+	host := v.seen.Hosts[m.Name]
+	return host.Dark() || host.Process != nil || host.Data.WAL
 }
 
 func newView(w Want, s facts.Snapshot) view {

@@ -1,24 +1,23 @@
 package etcd
 
 import (
+	"cmp"
 	"slices"
 
 	"github.com/clusterup/clusterup/facts"
 	"github.com/clusterup/clusterup/inventory"
 )
 
-// voters are the names of members that have a vote: as the cluster lists them, else all of the inventory. A member that
-// is listed without a name has not started yet, and goes by its ID.
+// voters are the names of members that have a vote: as the cluster lists them, else all of the inventory. The inventory's
+// name for a listed address counts. A member that has none, and has not started yet, goes by its ID.
 func (v view) voters() []string {
 	var names []string
 	for _, listed := range v.seen.Members {
-		switch {
-		case listed.Learner:
-		case listed.Name == "":
-			names = append(names, listed.ID.String())
-		default:
-			names = append(names, listed.Name)
+		if listed.Learner {
+			continue
 		}
+		m, _ := v.hostOf(listed)
+		names = append(names, cmp.Or(m.Name, listed.Name, listed.ID.String()))
 	}
 	if len(names) > 0 {
 		return names

@@ -1,0 +1,378 @@
+package etcd
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/clusterup/clusterup/facts"
+	"github.com/clusterup/clusterup/inventory"
+	"github.com/clusterup/clusterup/plan"
+	"github.com/clusterup/clusterup/plan/version"
+)
+
+// The member list comes to be as the inventory says by one change at a time (law 2): members that serve nobody are
+// removed first, since etcd adds none while a voter is away (server/etcdserver/server.go, mayAddMember); learners that
+// are there get their votes; then one is added after the other; and those that serve, and are to leave, go last. So a
+// cluster that changes its machines has more voters on the way than in the end, and not fewer.
+
+// membership says where the member list and the inventory differ in a way that is not mended without more ado.
+func (v view) membership() []plan.Refusal {
+	if !v.formed || v.seen.Members == nil {
+		return nil
+	}
+	var found []plan.Refusal
+	for _, entry := range v.seen.Members {
+		m, ok := v.ofEntry(entry)
+		switch {
+		case !ok && !v.given(entry):
+			name := cmp.Or(entry.Name, entry.ID.String())
+			found = append(found, plan.Refuse(plan.Membership, "",
+				fmt.Sprintf("put it into the inventory, with state = \"absent\" if it is to go; or, if its machine is gone for "+
+					"good, run again with --accept=%s", plan.Remove(name)),
+				"member %s (%s) is in the cluster, but not in the inventory", entry.ID,
+				strings.TrimSpace(entry.Name+" "+strings.Join(entry.PeerURLs, " "))))
+		case ok && !v.knownAt(m, entry) && v.seen.Hosts[m.Name].Data.WAL && !m.Absent:
+			found = append(found, plan.Refuse(plan.Membership, m.Name, "change the address back: this version moves no member",
+				"the cluster knows it at %s, the inventory says %s", strings.Join(entry.PeerURLs, " "), v.peerURL(m)))
+		}
+	}
+	return append(found, v.halfway()...)
+}
+
+// halfway refuses to change the members of a cluster that is on its way to another minor version, or is to begin with it.
+func (v view) halfway() []plan.Refusal {
+	wanted := v.want.Cluster.Version
+	if v.low == "" || version.SameMinor(v.low, v.high) && version.SameMinor(v.low, wanted) {
+		return nil
+	}
+	joins := v.Which(func(m inventory.Member, host facts.Host) bool {
+		return v.class(m, host) == ClassNeverStarted && !m.Absent && !v.replaced(m)
+	})
+	leaves := v.Which(func(m inventory.Member, _ facts.Host) bool { return m.Absent })
+	if len(joins)+len(leaves) == 0 {
+		return nil
+	}
+	var does []string
+	if len(joins) > 0 {
+		does = append(does, plan.Enumerate(joins)+" to come")
+	}
+	if len(leaves) > 0 {
+		does = append(does, plan.Enumerate(leaves)+" to leave")
+	}
+	return plan.OneRefusal(plan.Membership, "",
+		fmt.Sprintf("one after the other: leave the members as they are until all run etcd %s, then change who is one; "+
+			"one that takes the place of a lost one comes with --accept=replace:NAME", wanted),
+		"members are %s, while the cluster goes from etcd %s to %s", strings.Join(does, " and "), v.low, wanted)
+}
+
+// ofEntry is the member of the inventory that an entry of the member list is of: by its address, else by its name.
+func (v view) ofEntry(entry facts.Listed) (inventory.Member, bool) {
+	if m, ok := v.hostOf(entry); ok {
+		return m, true
+	}
+	at := slices.IndexFunc(v.want.Cluster.Members, func(m inventory.Member) bool {
+		own, _ := v.entry(m)
+		return own.ID == entry.ID
+	})
+	if at < 0 {
+		return inventory.Member{}, false
+	}
+	return v.want.Cluster.Members[at], true
+}
+
+// given says that the operator has given up a member that is not in the inventory.
+func (v view) given(entry facts.Listed) bool {
+	return v.want.accepts(plan.Remove(entry.ID.String())) || entry.Name != "" && v.want.accepts(plan.Remove(entry.Name))
+}
+
+// settle removes members that serve nobody and are not to stay as they are, and puts aside what removed ones have left
+// on hosts that are wanted.
+func (v view) settle() (*plan.Stage, error) {
+	if !v.formed || v.seen.Members == nil {
+		return nil, nil
+	}
+	if stage := v.clear(); stage != nil {
+		return stage, nil
+	}
+	for _, entry := range v.seen.Members {
+		why := v.goes(entry)
+		if why == "" {
+			continue
+		}
+		stage, err := v.removal(entry, why)
+		if err != nil && v.recovers() {
+			continue
+		}
+		return stage, err
+	}
+	return nil, nil
+}
+
+// recovers says that other members are to start, or about to serve: then more may be removed than now.
+func (v view) recovers() bool {
+	if v.bereft() {
+		return false
+	}
+	starts, _ := v.start()
+	awaits, _ := v.await()
+	return starts != nil || awaits != nil
+}
+
+// bereft says that so many voters have lost their data that the others are no quorum: nothing that is started or waited
+// for brings one back.
+func (v view) bereft() bool {
+	if !v.formed || v.seen.Members == nil {
+		return false
+	}
+	lost := v.Which(func(m inventory.Member, host facts.Host) bool { return v.votes(m) && !host.Data.WAL })
+	return len(v.voters())-len(lost) < v.quorum()
+}
+
+// goes says why a listed member is removed right away; "": it is not.
+func (v view) goes(entry facts.Listed) string {
+	m, ok := v.ofEntry(entry)
+	host := v.seen.Hosts[m.Name]
+	switch {
+	case !ok && v.given(entry):
+		return "it is not in the inventory, and its machine was given up"
+	case !ok:
+		return ""
+	case m.Absent && !v.takesPart(m, host):
+		return "it is to leave"
+	case m.Absent:
+		return ""
+	case host.Dark() && v.replaced(m):
+		return "its host cannot be looked at, and it is to be replaced"
+	case host.Dark():
+		return ""
+	case v.class(m, host) == ClassWiped && v.replaced(m):
+		return "its data is lost, and it is to be replaced"
+	case v.broken(m, host):
+		return "it has lost its data before it was a member, so it is added anew"
+	}
+	return ""
+}
+
+// broken says that a learner has been started, has no data, and was never published: started again it may panic, since
+// the leader knows of a log that it has not (etcd issue 21178). It has no vote, so it is removed and added anew.
+func (v view) broken(m inventory.Member, host facts.Host) bool {
+	return v.class(m, host) == ClassHalfJoined && v.learner(m) && !host.Data.WAL && host.Unit.Enabled == "enabled"
+}
+
+// removal removes one member from the list (law 2). A learner has no vote, so nothing rests on it.
+func (v view) removal(entry facts.Listed, why string) (*plan.Stage, error) {
+	m, _ := v.ofEntry(entry)
+	name := cmp.Or(m.Name, entry.Name, entry.ID.String())
+	if stage := v.awaitLeader(); stage != nil {
+		return stage, nil
+	}
+	gate, needs, refused := v.mayRemove(entry, name)
+	switch {
+	case len(refused) > 0 && len(v.Dark()) > 0: // it waits
+		return nil, nil
+	case len(refused) > 0:
+		return nil, &plan.Refused{Refusals: refused}
+	}
+	if to, ok := v.successor(candidate{member: m, order: 3}); ok && v.leads(v.seen.Hosts[m.Name]) {
+		return plan.SideBySide("move the leader away from "+m.Name, gate, []plan.Step{{
+			Kind: plan.MoveLeader, Host: m.Name, To: to, Why: why + "; " + to + " serves, and has applied most",
+		}}), nil
+	}
+	steps := v.quiet(m, entry)
+	steps = append(steps, plan.Step{
+		Kind: plan.RemoveMember, Host: name, Member: entry.ID, Through: v.asked(m), Why: why, Needs: needs,
+	})
+	return plan.SideBySide("remove "+name+" from the cluster", gate, steps), nil
+}
+
+// quiet stops a broken learner before it is removed, so that its unit does not start it at boot with nothing.
+func (v view) quiet(m inventory.Member, entry facts.Listed) []plan.Step {
+	host := v.seen.Hosts[m.Name]
+	if m.Name == "" || host.Dark() || !v.broken(m, host) || !entry.Learner {
+		return nil
+	}
+	return []plan.Step{{
+		Kind: plan.StopMember, Host: m.Name, Unit: v.want.Cluster.UnitName, Why: "it cannot start with what the leader knows of it",
+	}}
+}
+
+// mayRemove is law 2: no voter is removed unless the others that serve are a quorum of those that are left.
+func (v view) mayRemove(entry facts.Listed, name string) (gate string, needs *plan.Needs, refused []plan.Refusal) {
+	if entry.Learner {
+		return "a learner has no vote", nil, nil
+	}
+	others := v.Which(func(other inventory.Member, host facts.Host) bool {
+		own, _ := v.entry(other)
+		return own.ID != entry.ID && v.votes(other) && v.stays(host)
+	})
+	left := len(v.voters()) - 1
+	if quorum := left/2 + 1; left > 0 && len(others) >= quorum {
+		return fmt.Sprintf("of the %s that are left %d serve; a quorum is %d", plan.Count(left, "voter"), len(others), quorum),
+			&plan.Needs{Least: quorum, Serve: others}, nil
+	}
+	if left == 0 {
+		return "", nil, plan.OneRefusal(plan.QuorumAtRisk, name,
+			"add another member first; or end the cluster with clusterup destroy", "it is the last voter of the cluster")
+	}
+	return "", nil, plan.OneRefusal(plan.QuorumAtRisk, name,
+		"bring the other members back first; if most have lost their data, the cluster has to be made anew from a snapshot "+
+			"or from the data of one member: nothing else brings a lost quorum back",
+		"without it %s are left, of which %d serve, and a quorum is %d", plan.Count(left, "voter"), len(others), left/2+1)
+}
+
+// clear puts aside what a removed member has left on a host that is to have a member again: its marker, with which no
+// member without data starts, and its data, where the operator has agreed (law 3).
+func (v view) clear() *plan.Stage {
+	var steps []plan.Step
+	v.Each(func(m inventory.Member, host facts.Host) {
+		if !m.Absent && v.class(m, host) == ClassRemoved && (v.replaced(m) || !host.Data.WAL) {
+			steps = append(steps, v.aside(m, host, "the member that it is of was removed from the cluster")...)
+		}
+	})
+	return plan.SideBySide("put aside what removed members have left", "the cluster does not list the members that it is of",
+		steps)
+}
+
+// aside stops what runs, and renames what it has.
+func (v view) aside(m inventory.Member, host facts.Host, why string) []plan.Step {
+	var steps []plan.Step
+	if host.Process != nil || host.Unit.Enabled == "enabled" || host.Unit.Active == "activating" || host.Unit.Active == "active" {
+		steps = append(steps, plan.Step{Kind: plan.StopMember, Host: m.Name, Unit: v.want.Cluster.UnitName, Why: why})
+	}
+	var paths []plan.Path
+	if host.Data.WAL || slices.Contains(host.Data.Entries, "member") {
+		paths = append(paths, plan.Path{Path: m.DataDir})
+		if m.WALDir != "" {
+			paths = append(paths, plan.Path{Path: m.WALDir})
+		}
+	}
+	if _, marked := host.Files[v.birthPath()]; marked {
+		paths = append(paths, plan.Path{Path: v.birthPath()})
+	}
+	if len(paths) > 0 {
+		steps = append(steps, plan.Step{Kind: plan.MoveAside, Host: m.Name, Why: why + "; renamed, not deleted", Paths: paths})
+	}
+	return steps
+}
+
+// promote gives a learner its vote, when it has applied what the voters have.
+func (v view) promote() (*plan.Stage, error) {
+	var stage *plan.Stage
+	v.Each(func(m inventory.Member, host facts.Host) {
+		entry, listed := v.entry(m)
+		if stage != nil || !listed || !entry.Learner || m.Absent || !v.learns(m, host) {
+			return
+		}
+		others := v.Which(func(other inventory.Member, there facts.Host) bool { return v.votes(other) && v.stays(there) })
+		after := len(v.voters()) + 1
+		quorum := after/2 + 1
+		switch {
+		case !v.caughtUp(host):
+			stage = plan.SideBySide("let "+m.Name+" catch up", "it has no vote, so nothing rests on it", []plan.Step{{
+				Kind: plan.AwaitLearner, Host: m.Name, Why: fmt.Sprintf("it is %d behind the others in raft's log", v.lag(host)),
+			}})
+		case len(others)+1 < quorum: // it would make the quorum larger, and its vote is needed for it
+		default:
+			stage = plan.SideBySide("promote "+m.Name,
+				fmt.Sprintf("it has caught up; with it %d of %d voters serve, and a quorum is %d", len(others)+1, after, quorum),
+				[]plan.Step{{
+					Kind: plan.PromoteMember, Host: m.Name, Member: entry.ID, Through: v.asked(m),
+					Why: "it has applied what the voters have", Needs: &plan.Needs{Least: quorum - 1, Serve: others},
+				}})
+		}
+	})
+	return stage, nil
+}
+
+// join adds one member that is wanted as a learner. All voters have to serve: etcd asks for that too.
+func (v view) join() (*plan.Stage, error) {
+	m, ok := v.joiner()
+	if !ok || len(v.joinWaits()) > 0 {
+		return nil, nil
+	}
+	serve := v.Which(func(other inventory.Member, host facts.Host) bool { return v.votes(other) && v.stays(host) })
+	if len(serve) < len(v.voters()) {
+		return nil, nil
+	}
+	return plan.SideBySide("add "+m.Name+" as a learner",
+		fmt.Sprintf("all %s serve; a learner has no vote", plan.Count(len(serve), "voter")), []plan.Step{{
+			Kind: plan.AddLearner, Host: m.Name, PeerURLs: []string{v.peerURL(m)}, Through: v.asked(m),
+			Why: "it is in the inventory, and not a member", Needs: &plan.Needs{Least: len(serve), Serve: serve},
+		}}), nil
+}
+
+// joiner is the next member to be added; false: none, or one that is being added comes first.
+func (v view) joiner() (next inventory.Member, found bool) {
+	if !v.formed || v.seen.Members == nil ||
+		slices.ContainsFunc(v.seen.Members, func(l facts.Listed) bool { return l.Learner || len(l.ClientURLs) == 0 }) {
+		return inventory.Member{}, false
+	}
+	v.Each(func(m inventory.Member, host facts.Host) {
+		if _, listed := v.entry(m); !found && !listed && !m.Absent && v.class(m, host) == ClassNeverStarted {
+			next, found = m, true
+		}
+	})
+	return next, found
+}
+
+// joinWaits: nobody is added before all voters are seen to serve.
+func (v view) joinWaits() []plan.Wait {
+	m, ok := v.joiner()
+	unseen := slices.DeleteFunc(v.Dark(), func(name string) bool { return !slices.Contains(v.voters(), name) })
+	if !ok || len(unseen) == 0 {
+		return nil
+	}
+	return []plan.Wait{{
+		What: "adding " + m.Name, For: unseen, Why: "no member is added before every voter is seen to serve",
+	}}
+}
+
+// leave removes a member that serves, and is to leave.
+func (v view) leave() (*plan.Stage, error) {
+	if !v.formed {
+		return nil, nil
+	}
+	for _, entry := range v.seen.Members {
+		if m, ok := v.ofEntry(entry); ok && m.Absent && !v.seen.Hosts[m.Name].Dark() {
+			return v.removal(entry, "it is to leave")
+		}
+	}
+	return nil, nil
+}
+
+// clean takes away what a member that has left has had on its host. Its data is renamed.
+func (v view) clean() (*plan.Stage, error) {
+	var steps []plan.Step
+	v.leaving.Each(func(m inventory.Member, host facts.Host) {
+		if v.stillMember(m) || v.seen.Members == nil {
+			return
+		}
+		steps = append(steps, v.aside(m, host, "it has left the cluster")...)
+		var paths []plan.Path
+		for _, name := range []string{UnitPath(v.want.Cluster), ConfigDir(v.want.Cluster)} {
+			if _, ok := host.Files[name]; ok {
+				paths = append(paths, plan.Path{Path: name})
+			}
+		}
+		if len(paths) > 0 {
+			steps = append(steps, plan.Step{
+				Kind: plan.RemoveFiles, Host: m.Name, Unit: v.want.Cluster.UnitName, Paths: paths,
+				Why: "unit, certificates, keys and marker; releases that no unit uses",
+			})
+		}
+	})
+	return plan.SideBySide("clean the hosts of members that have left", "the cluster does not list them", steps), nil
+}
+
+// memberNotes say what the inventory says for no reason any more, and what becomes of numbers of members.
+func (v view) memberNotes() []string {
+	var found []string
+	v.leaving.Each(func(m inventory.Member, host facts.Host) {
+		if _, has := host.Files[ConfigDir(v.want.Cluster)]; !has && !v.stillMember(m) && v.seen.Members != nil {
+			found = append(found, m.Name+" has left the cluster, and its host is clean: its block can be taken out of the inventory")
+		}
+	})
+	return found
+}
