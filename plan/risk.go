@@ -32,3 +32,6 @@ func Remove(member string) Risk { return Risk("remove:" + member) }
 
 // Risks are all that can be accepted without naming a host.
 func Risks() []Risk { return []Risk{Downtime, Downgrade, ForeignCluster, Hops, OldClients} }
+
+// OfMembers are the beginnings of those that name a member or its host.
+func OfMembers() []Risk { return []Risk{Replace(""), Remove(""), Gone("")} }

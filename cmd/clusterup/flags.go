@@ -60,7 +60,7 @@ func (f *clusterFlags) planFlags(cmd *cobra.Command) {
 	f.hostFlags(cmd)
 	f.warns = true
 	cmd.Flags().StringSliceVar(&f.accept, "accept", nil,
-		"accept a risk by name: downtime, downgrade, foreign-ca, hops, old-clients")
+		"accept a risk by name: downtime, downgrade, foreign-ca, hops, old-clients; replace:NAME, remove:NAME of a member")
 	cmd.Flags().BoolVar(&f.holdLast, "hold-last", false,
 		"leave the last member at its minor version, from where one can still turn back")
 }
@@ -91,12 +91,13 @@ func (f *clusterFlags) accepted() []plan.Risk {
 // check finds mistakes that only the values show.
 func (f *clusterFlags) check() error {
 	for _, name := range f.accept {
-		if host, ok := strings.CutPrefix(name, string(plan.Gone(""))); ok && host != "" {
-			continue
-		}
-		if !slices.Contains(plan.Risks(), plan.Risk(name)) {
-			return view.Misuse(fmt.Errorf("--accept=%s: there is no such risk; there are: %v, and %sNAME for destroy", name,
-				plan.Risks(), plan.Gone("")))
+		named := slices.ContainsFunc(plan.OfMembers(), func(r plan.Risk) bool {
+			return strings.HasPrefix(name, string(r)) && name != string(r)
+		})
+		if !named && !slices.Contains(plan.Risks(), plan.Risk(name)) {
+			return view.Misuse(fmt.Errorf(
+				"--accept=%s: there is no such risk; there are: %v; %sNAME and %sNAME of a member; and %sNAME for destroy", name,
+				plan.Risks(), plan.Replace(""), plan.Remove(""), plan.Gone("")))
 		}
 	}
 	return nil

@@ -43,18 +43,23 @@ func (s *session) showPreflight(ctx context.Context, quick bool) error {
 	if err != nil {
 		return err
 	}
-	return s.console.ShowPreflight(s.Cluster.Name, len(s.Cluster.Members), findings)
+	return s.console.ShowPreflight(s.Cluster.Name, len(s.Cluster.Present()), findings)
 }
 
-// preflight runs the probes that can end in a refusal before a bootstrap; its error is then a view.Unfit around a
-// *plan.Refused. Once a member has begun to live it does nothing: there is nothing left to probe.
+// preflight runs the probes that can end in a refusal before a bootstrap, and before members are added; its error is
+// then a view.Unfit around a *plan.Refused. Where no member is to be made it does nothing: there is nothing to probe.
 func (s *session) preflight(ctx context.Context, seen facts.Snapshot) error {
-	if !etcd.Fresh(s.WithAnyRelease(s.wanted(), seen), seen) {
+	w := s.WithAnyRelease(s.wanted(), seen)
+	fresh, joining := etcd.Fresh(w, seen), etcd.Joining(w, seen)
+	if !fresh && len(joining) == 0 {
 		return nil
 	}
 	findings, err := s.probe(ctx, seen, true)
 	if err != nil {
 		return err
+	}
+	if !fresh {
+		findings = preflight.Concerning(findings, joining)
 	}
 	if err := preflight.Unfit(findings); err != nil {
 		return view.Unfit(err)

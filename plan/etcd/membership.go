@@ -317,6 +317,23 @@ func (v view) joiner() (next inventory.Member, found bool) {
 	return next, found
 }
 
+// Joining are the members that a run is about to add to a cluster that is, in the order of the inventory.
+func Joining(w Want, s facts.Snapshot) []string {
+	v := newView(w, s)
+	if !v.formed || v.seen.Members == nil {
+		return nil
+	}
+	return v.Which(func(m inventory.Member, host facts.Host) bool {
+		switch v.class(m, host) {
+		case ClassNeverStarted:
+			return !m.Absent
+		case ClassRemoved, ClassWiped:
+			return v.replaced(m)
+		}
+		return false
+	})
+}
+
 // joinWaits: nobody is added before all voters are seen to serve.
 func (v view) joinWaits() []plan.Wait {
 	m, ok := v.joiner()

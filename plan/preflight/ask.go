@@ -20,7 +20,7 @@ import (
 // can only end in a warning: how fast disks and the network are.
 func Asks(c *inventory.Cluster, s facts.Snapshot, quick bool) map[string]probe.Ask {
 	asks := make(map[string]probe.Ask, len(c.Members))
-	for _, m := range c.Members {
+	for _, m := range c.Present() {
 		host := s.Hosts[m.Name]
 		ask := probe.Ask{
 			DataDir: m.DataDir, WALDir: m.WALDir, Addresses: resolvable(m), Ports: []int{c.PeerPort, c.ClientPort},
@@ -31,7 +31,7 @@ func Asks(c *inventory.Cluster, s facts.Snapshot, quick bool) map[string]probe.A
 		if host.Process == nil {
 			ask.Writes = append(ask.Writes, etcd.Places(c, m)[2:]...)
 		}
-		for _, other := range c.Members {
+		for _, other := range c.Present() {
 			if !quick && other.Name != m.Name {
 				ask.Ping = append(ask.Ping, other.PeerAddress)
 			}

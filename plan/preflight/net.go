@@ -235,7 +235,7 @@ func addressList(probe probe.Probe) string {
 // roundTrip says how far the others are.
 func (p about) roundTrip(m inventory.Member, probe probe.Probe) {
 	var times []string
-	for _, other := range p.want.Cluster.Members {
+	for _, other := range p.want.Cluster.Present() {
 		if rtt, ok := p.rtt(probe, m, other); ok && other.Name != m.Name {
 			times = append(times, other.Name+" "+milliseconds(rtt))
 		}

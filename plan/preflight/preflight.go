@@ -70,7 +70,7 @@ var checkOrder = []string{
 // finding.
 func Findings(w etcd.Want, s facts.Snapshot, probes map[string]probe.Probe) []Finding {
 	all := &preflight{want: w, seen: s, checks: etcd.ChecksOf(w, s), probes: probes}
-	for _, m := range w.Cluster.Members {
+	for _, m := range w.Cluster.Present() {
 		host, p := s.Hosts[m.Name], about{all, m.Name}
 		if host.Unreachable != "" || host.Name == "" {
 			p.refuse(CheckConnection, "", "%s", strings.TrimPrefix(host.Unreachable, m.Name+": "))
@@ -86,6 +86,14 @@ func Findings(w etcd.Want, s facts.Snapshot, probes map[string]probe.Probe) []Fi
 		return cmp.Compare(slices.Index(checkOrder, a.Check), slices.Index(checkOrder, b.Check))
 	})
 	return all.findings
+}
+
+// Concerning are the findings that matter where these members are added to a cluster that serves: those about their
+// hosts, and whether members reach each other.
+func Concerning(findings []Finding, joining []string) []Finding {
+	return slices.DeleteFunc(slices.Clone(findings), func(f Finding) bool {
+		return f.Check != checkReach && !slices.Contains(joining, f.Host)
+	})
 }
 
 // Unready is the kind of a Refusal that preflight found, where no other kind says it better.

@@ -15,7 +15,7 @@ import (
 // together checks what concerns the hosts with each other.
 func (p about) together() {
 	var reached []inventory.Member
-	for _, m := range p.want.Cluster.Members {
+	for _, m := range p.want.Cluster.Present() {
 		if host := p.seen.Hosts[m.Name]; host.Unreachable == "" && host.Name != "" {
 			reached = append(reached, m)
 		}
