@@ -20,14 +20,14 @@ func stopUnit(unit string) string {
 `, u, u, u)
 }
 
-// moveAside renames directories to NAME.aside-WHEN. A mount point cannot be renamed, so there the content moves into a
+// moveAside renames directories and files to NAME.aside-WHEN. A mount point cannot be renamed, so there the content moves into a
 // directory within.
 func moveAside(paths []plan.Path, now time.Time) string {
 	stamp := now.UTC().Format("20060102T150405Z")
 	var b strings.Builder
 	b.WriteString(`set -eu
 aside() {
-  [ -d "$1" ] || return 0
+  [ -e "$1" ] || return 0
   if mountpoint -q "$1"; then
     within=$1/` + etcd.AsidePrefix + stamp + `
     mkdir -m 0700 "$within"

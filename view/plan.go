@@ -159,8 +159,10 @@ func (v planView) step(step plan.Step) safe {
 		what += " " + step.Version
 	}
 	said := sprintf("     %s %-24s %s", v.paint.mark(step), what, step.Why)
-	if step.Through != "" {
-		said += sprintf("\n         %s at %s, through %s", step.Host, strings.Join(step.PeerURLs, " "), step.Through)
+	if at := strings.Join(step.PeerURLs, " "); at != "" {
+		said += sprintf("\n         %s at %s, through %s", step.Host, at, step.Through)
+	} else if step.Through != "" {
+		said += sprintf("\n         member %s, through %s", step.Member, step.Through)
 	}
 	for _, p := range step.Paths {
 		text := p.Path

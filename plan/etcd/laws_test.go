@@ -71,13 +71,11 @@ func lawAlone(stage plan.Stage) error {
 	return nil
 }
 
-// lawDisks: while members run, releases are unpacked on one host after the other.
+// lawDisks: where members run, releases are unpacked on one host after the other.
 func lawDisks(s facts.Snapshot, stage plan.Stage) error {
 	for _, step := range stage.Steps {
-		for _, host := range s.Hosts {
-			if step.Kind == plan.InstallRelease && host.Process != nil && stage.Width != 1 {
-				return fmt.Errorf("disks: %s beside others, and %s runs", step.ID(), host.Name)
-			}
+		if step.Kind == plan.InstallRelease && s.Hosts[step.Host].Process != nil && stage.Width != 1 {
+			return fmt.Errorf("disks: %s beside others, and its member runs", step.ID())
 		}
 	}
 	return nil

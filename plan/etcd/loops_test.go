@@ -16,14 +16,14 @@ import (
 // Members as the cluster lists them are not meant here.
 var inventoryLoops = map[string]string{
 	"clusterID": "an ID that follows from the inventory", "LeafNames": "names of certificates",
-	"Asks": "where to look, and whom to ping",
+	"Asks":           "where to look, and whom to ping",
 	"refusedByPeers": "addresses",
 	"notes":          "machine-ids, of which dark hosts have none", "together": "the order of the inventory",
 	"Findings": "each host by itself, dark ones too",
 	"Back":     "one member by its name", "roundTrip": "hosts that were probed",
 	"inventoried": "whom the inventory has", "hostOf": "one member by its address",
 	"ofEntry": "one member by its entry", "Members": "each by itself, dark ones too",
-	"glance":    "who is wanted, and who is to leave",
+	"glance":     "who is wanted, and who is to leave",
 	"trustState": "their names", "RotateCerts": "the leaves that were seen",
 	"EndConnections": "the processes that were seen",
 	"Simulate":       "a copy", "SimulateStep": "a copy", "unasked": "a copy", "simulateRunning": "a model",

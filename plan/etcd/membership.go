@@ -297,7 +297,7 @@ func (v view) join() (*plan.Stage, error) {
 		return nil, nil
 	}
 	return plan.SideBySide("add "+m.Name+" as a learner",
-		fmt.Sprintf("all %s serve; a learner has no vote", plan.Count(len(serve), "voter")), []plan.Step{{
+		fmt.Sprintf("%d of %d voters serve; a learner has no vote", len(serve), len(serve)), []plan.Step{{
 			Kind: plan.AddLearner, Host: m.Name, PeerURLs: []string{v.peerURL(m)}, Through: v.asked(m),
 			Why: "it is in the inventory, and not a member", Needs: &plan.Needs{Least: len(serve), Serve: serve},
 		}}), nil
@@ -323,6 +323,13 @@ func Joining(w Want, s facts.Snapshot) []string {
 	if !v.formed || v.seen.Members == nil {
 		return nil
 	}
+	return v.joining()
+}
+
+// joins says whether a member is about to be added.
+func (v view) joins(name string) bool { return slices.Contains(v.joining(), name) }
+
+func (v view) joining() []string {
 	return v.Which(func(m inventory.Member, host facts.Host) bool {
 		switch v.class(m, host) {
 		case ClassNeverStarted:

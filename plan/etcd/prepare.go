@@ -25,7 +25,7 @@ func (v view) prepare() (*plan.Stage, error) {
 	var steps []plan.Step
 	v.Each(func(m inventory.Member, host facts.Host) { steps = append(steps, v.prepareHost(m, host)...) })
 	name := "put files right"
-	if !v.formed {
+	if !v.formed || slices.ContainsFunc(steps, func(s plan.Step) bool { return s.Kind == plan.InstallRelease && v.joins(s.Host) }) {
 		name = "prepare hosts"
 	}
 	stage := plan.SideBySide(name, "no running member is touched", steps)
@@ -35,11 +35,12 @@ func (v view) prepare() (*plan.Stage, error) {
 	return stage, nil
 }
 
-// unpacks says whether steps write a release to the disks of a cluster that runs. On all hosts at once that could keep
+// unpacks says whether steps write a release to disks on which members run. On all hosts at once that could keep
 // every member from writing its log, and so from answering heartbeats, at the same moment.
 func (v view) unpacks(steps []plan.Step) bool {
-	runs := v.May(func(_ inventory.Member, host facts.Host) bool { return host.Process != nil })
-	return runs && slices.ContainsFunc(steps, func(s plan.Step) bool { return s.Kind == plan.InstallRelease })
+	return slices.ContainsFunc(steps, func(s plan.Step) bool {
+		return s.Kind == plan.InstallRelease && v.seen.Hosts[s.Host].Process != nil
+	})
 }
 
 func (v view) prepareHost(m inventory.Member, host facts.Host) []plan.Step {
