@@ -52,7 +52,7 @@ race: go ## the same with the race detector, for whatever does more than one thi
 
 .PHONY: acceptance
 acceptance: build etcd cfssl ## real hosts, real members, the real binary; needs Linux and root
-	CLUSTERUP_ETCD=$(CACHE)/etcd/$(VERSION)/etcd go test -count=1 -p 1 -timeout 70m ./quorum ./lab ./acceptance/...
+	CLUSTERUP_ETCD=$(CACHE)/etcd/$(VERSION)/etcd go test -count=1 -p 1 -parallel 3 -timeout 70m ./quorum ./lab ./acceptance/...
 
 .PHONY: cross
 cross: go # the binary builds for every platform, and everything compiles off Linux too
@@ -98,7 +98,8 @@ FAULTS_rotation  := Rotate|Tampered
 FAULTS_tls       := TLSOn
 FAULTS_destroy   := FaultsDestroy|FaultsPurge
 FAULTS_dark      := Dark
-PART ?= bootstrap repair upgrade rotation tls destroy dark
+FAULTS_members   := Members
+PART ?= bootstrap repair upgrade rotation tls destroy dark members
 
 .PHONY: faults
 .NOTPARALLEL: faults

@@ -45,7 +45,7 @@ func TestRefusals(t *testing.T) {
 		if err := s.lab.Wipe(t.Context(), "etcd-3"); err != nil {
 			t.Fatal(err)
 		}
-		s.run(t, "apply", "--yes", file).exits(t, 13).says(t, "etcd-3: holds no data, and cluster ", "[mixed-data]")
+		s.run(t, "apply", "--yes", file).exits(t, 13).says(t, "etcd-3: the data directory /var/lib/etcd-prod is lost", "[data-lost]")
 		if got := s.on(t, "etcd-3", "ls -d /etc/etcd /opt/clusterup /var/lib/etcd* 2>/dev/null || echo bare"); got != "bare" {
 			t.Errorf("etcd-3 has %s", got)
 		}

@@ -248,7 +248,7 @@ func (v view) aside(m inventory.Member, host facts.Host, why string) []plan.Step
 			paths = append(paths, plan.Path{Path: m.WALDir})
 		}
 	}
-	if _, marked := host.Files[v.birthPath()]; marked {
+	if _, marked := host.Files[v.birthPath()]; marked && !m.Absent { // else it goes with the rest
 		paths = append(paths, plan.Path{Path: v.birthPath()})
 	}
 	if len(paths) > 0 {
