@@ -21,6 +21,8 @@ func TestAwaitByClass(t *testing.T) {
 	}{
 		{facts.ErrPermission, 0},
 		{facts.ErrNoMember, 0},
+		{facts.ErrPeerURLs, 0},
+		{facts.ErrLearners, 0},
 		{facts.ErrNoAccess, 0},
 		{facts.ErrNoForwarding, 0},
 		{facts.ErrCorrupt, 0},

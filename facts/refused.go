@@ -19,6 +19,12 @@ var (
 	// ErrNoMember: the member list has no member of that ID.
 	ErrNoMember = errors.New("no such member")
 
+	// ErrPeerURLs: another member of the list is known at one of the peer URLs that a member was to get.
+	ErrPeerURLs = errors.New("peer URLs of another member")
+
+	// ErrLearners: no other learner may join before one has a vote or has left (--max-learners, 1 by default).
+	ErrLearners = errors.New("too many learners")
+
 	// ErrNoSpace: the member refuses writes since its database has reached its quota.
 	ErrNoSpace = errors.New("database out of space")
 
@@ -52,7 +58,8 @@ var ErrRefused = errors.New("it does not accept the certificate that it was show
 
 // Hopeless says that trying again does not help.
 func Hopeless(err error) bool {
-	return isAny(err, ErrNoForwarding, ErrPermission, ErrNoAccess, ErrNoMember, ErrNoSpace, ErrCorrupt, ErrDowngradeTarget)
+	return isAny(err, ErrNoForwarding, ErrPermission, ErrNoAccess, ErrNoMember, ErrPeerURLs, ErrLearners, ErrNoSpace,
+		ErrCorrupt, ErrDowngradeTarget)
 }
 
 // Stubborn says that trying again helps at most within seconds, in which a member starts.

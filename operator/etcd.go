@@ -240,6 +240,18 @@ func (a *etcdAPI) UpdateMember(ctx context.Context, endpoint string, id facts.ID
 	return a.tell(func(c *quorum.Cluster) error { return c.UpdateMember(ctx, endpoint, uint64(id), peerURLs) })
 }
 
+func (a *etcdAPI) AddLearner(ctx context.Context, endpoint string, peerURLs []string) error {
+	return a.tell(func(c *quorum.Cluster) error { return c.AddLearner(ctx, endpoint, peerURLs) })
+}
+
+func (a *etcdAPI) PromoteMember(ctx context.Context, endpoint string, id facts.ID) error {
+	return a.tell(func(c *quorum.Cluster) error { return c.PromoteMember(ctx, endpoint, uint64(id)) })
+}
+
+func (a *etcdAPI) RemoveMember(ctx context.Context, endpoint string, id facts.ID) error {
+	return a.tell(func(c *quorum.Cluster) error { return c.RemoveMember(ctx, endpoint, uint64(id)) })
+}
+
 func (a *etcdAPI) Downgrade(ctx context.Context, endpoint, minor string) error {
 	return a.tell(func(c *quorum.Cluster) error {
 		if minor == "" {

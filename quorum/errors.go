@@ -64,6 +64,8 @@ var answers = []struct {
 		rpctypes.ErrGRPCAuthFailed,
 	}},
 	{facts.ErrNoMember, []error{rpctypes.ErrGRPCMemberNotFound}},
+	{facts.ErrPeerURLs, []error{rpctypes.ErrGRPCPeerURLExist}},
+	{facts.ErrLearners, []error{rpctypes.ErrGRPCTooManyLearners}},
 	{facts.ErrLearner, []error{rpctypes.ErrGRPCNotSupportedForLearner}},
 	{facts.ErrNoSpace, []error{rpctypes.ErrGRPCNoSpace}},
 	{facts.ErrCorrupt, []error{rpctypes.ErrGRPCCorrupt}},

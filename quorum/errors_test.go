@@ -34,6 +34,11 @@ var everyCall = map[string]func(context.Context, *Cluster, string) error{
 	"UpdateMember": func(ctx context.Context, c *Cluster, ep string) error {
 		return c.UpdateMember(ctx, ep, 1, []string{"https://192.0.2.12:2380"})
 	},
+	"AddLearner": func(ctx context.Context, c *Cluster, ep string) error {
+		return c.AddLearner(ctx, ep, []string{"https://192.0.2.12:2380"})
+	},
+	"PromoteMember": func(ctx context.Context, c *Cluster, ep string) error { return c.PromoteMember(ctx, ep, 1) },
+	"RemoveMember":  func(ctx context.Context, c *Cluster, ep string) error { return c.RemoveMember(ctx, ep, 1) },
 	"Downgrade": func(ctx context.Context, c *Cluster, ep string) error {
 		return c.Downgrade(ctx, ep, ValidateDowngrade, "3.5")
 	},

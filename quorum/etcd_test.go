@@ -35,7 +35,7 @@ func TestRealEtcd(t *testing.T) {
 		t.Skip("CLUSTERUP_ETCD names no etcd binary; the acceptance tests cover real members too")
 	}
 	ca := newAuthority(t)
-	members := startEtcd(t, binary, ca)
+	members, start := startEtcd(t, binary, ca)
 	c := cluster(t, Config{TLS: ca.client(t)})
 	ctx := t.Context()
 
@@ -89,6 +89,7 @@ func TestRealEtcd(t *testing.T) {
 	}
 	sameData(t, c, members)
 	movesPeer(t, c, members, status[members[1].endpoint].MemberID)
+	newcomer(t, c, members, start)
 	copies(t, c, first, status[first].Version)
 	downgrades(t, c, first, status[first].Version)
 	raiseAlarm(t, c, first, status[first].MemberID)
@@ -164,8 +165,8 @@ type member struct {
 	stop                 func()
 }
 
-// startEtcd starts three members with TLS towards clients; they end with the test.
-func startEtcd(t *testing.T, binary string, ca *authority) []*member {
+// startEtcd starts three members with TLS towards clients, and says how to start others; they end with the test.
+func startEtcd(t *testing.T, binary string, ca *authority) (members []*member, start func(m *member, more ...string)) {
 	t.Helper()
 	dir := t.TempDir()
 	writePEM(t, filepath.Join(dir, "ca.pem"), "CERTIFICATE", ca.cert.Raw)
@@ -177,7 +178,7 @@ func startEtcd(t *testing.T, binary string, ca *authority) []*member {
 	}
 	writePEM(t, filepath.Join(dir, "key.pem"), "PRIVATE KEY", key)
 
-	var members []*member
+	start = func(m *member, more ...string) { m.start(t, binary, dir, more...) }
 	var initial []string
 	for i := range 3 {
 		m := &member{name: fmt.Sprintf("m%d", i), endpoint: "https://" + closedPort(t), peer: "http://" + closedPort(t)}
@@ -185,9 +186,9 @@ func startEtcd(t *testing.T, binary string, ca *authority) []*member {
 		initial = append(initial, m.name+"="+m.peer)
 	}
 	for _, m := range members {
-		m.start(t, binary, dir, "--initial-cluster="+strings.Join(initial, ","))
+		start(m, "--initial-cluster="+strings.Join(initial, ","))
 	}
-	return members
+	return members, start
 }
 
 func (m *member) start(t *testing.T, binary, dir string, more ...string) {

@@ -5,8 +5,10 @@ import (
 	"crypto/tls"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -34,11 +36,13 @@ type fake struct {
 	versions map[string]string
 	moved    []uint64
 	updates  int                // of members
+	changes  []string           // of the member list, but updates
 	revision int64              // in every header of the key-value service
 	hashes   map[int64]fakeHash // by revision
 	told     []string           // of a downgrade
 	snapshot func(send func(blob []byte) error) error
 	fail     map[string]error // by method: "Put", "Range", …
+	amiss    map[string]error // by method: what it says although it was done
 	hang     map[string]bool  // by method: no answer until the call is given up
 	hanging  chan struct{}    // if set, told of each such call
 	lie      func(put string) string
@@ -110,7 +114,11 @@ func (f *fake) intercept(ctx context.Context, req any, info *grpc.UnaryServerInf
 	if md, _ := metadata.FromIncomingContext(ctx); noLeader && len(md.Get(rpctypes.MetadataRequireLeaderKey)) > 0 {
 		return nil, rpctypes.ErrGRPCNoLeader
 	}
-	return handle(ctx, req)
+	resp, err := handle(ctx, req)
+	if amiss := f.amiss[method]; amiss != nil && err == nil {
+		return nil, amiss
+	}
+	return resp, err
 }
 
 func (f *fake) Status(ctx context.Context, r *pb.StatusRequest) (*pb.StatusResponse, error) {
@@ -142,6 +150,44 @@ func (f *fake) MemberUpdate(_ context.Context, r *pb.MemberUpdateRequest) (*pb.M
 		}
 	}
 	return nil, rpctypes.ErrGRPCMemberNotFound
+}
+
+// MemberAdd has at most one learner, as etcd has by default.
+func (f *fake) MemberAdd(_ context.Context, r *pb.MemberAddRequest) (*pb.MemberAddResponse, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.changes = append(f.changes, fmt.Sprintf("add %q, learner %t", r.PeerURLs, r.IsLearner))
+	for _, m := range f.members.Members {
+		if slices.ContainsFunc(m.PeerURLs, func(url string) bool { return slices.Contains(r.PeerURLs, url) }) {
+			return nil, rpctypes.ErrGRPCPeerURLExist
+		}
+		if m.IsLearner {
+			return nil, rpctypes.ErrGRPCTooManyLearners
+		}
+	}
+	f.members.Members = append(f.members.Members, &pb.Member{ID: 0xa9, PeerURLs: r.PeerURLs, IsLearner: r.IsLearner})
+	return &pb.MemberAddResponse{Header: &pb.ResponseHeader{}}, nil
+}
+
+func (f *fake) MemberPromote(_ context.Context, r *pb.MemberPromoteRequest) (*pb.MemberPromoteResponse, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.changes = append(f.changes, fmt.Sprintf("promote %x", r.ID))
+	for _, m := range f.members.Members {
+		if m.ID == r.ID {
+			m.IsLearner = false
+			return &pb.MemberPromoteResponse{Header: &pb.ResponseHeader{}}, nil
+		}
+	}
+	return nil, rpctypes.ErrGRPCMemberNotFound
+}
+
+func (f *fake) MemberRemove(_ context.Context, r *pb.MemberRemoveRequest) (*pb.MemberRemoveResponse, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.changes = append(f.changes, fmt.Sprintf("remove %x", r.ID))
+	f.members.Members = slices.DeleteFunc(f.members.Members, func(m *pb.Member) bool { return m.ID == r.ID })
+	return &pb.MemberRemoveResponse{Header: &pb.ResponseHeader{}}, nil
 }
 
 func (f *fake) MoveLeader(_ context.Context, r *pb.MoveLeaderRequest) (*pb.MoveLeaderResponse, error) {

@@ -107,7 +107,7 @@ func movesPeer(t *testing.T, c *Cluster, members []*member, id facts.ID) {
 		}
 	}
 	for why, got := range map[string]struct{ err, kind error }{
-		"another member has it": {c.UpdateMember(ctx, through, uint64(id), []string{members[2].peer}), nil},
+		"another member has it": {c.UpdateMember(ctx, through, uint64(id), []string{members[2].peer}), facts.ErrPeerURLs},
 		"no such member":        {c.UpdateMember(ctx, through, 1, []string{other}), facts.ErrNoMember},
 		"no URL":                {c.UpdateMember(ctx, through, uint64(id), nil), nil},
 	} {
