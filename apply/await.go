@@ -64,8 +64,8 @@ func sideBySide(names []string, ask func(i int, name string) error) []error {
 	return errs
 }
 
-// GateError means that what a step rests on does not hold any more. Nothing was stopped, and running again decides
-// anew.
+// GateError means that what a step rests on does not hold any more. Nothing was stopped, nobody's vote was changed, and
+// running again decides anew.
 type GateError struct {
 	Step  plan.Step
 	Serve int   // how many of Step.Needs.Serve do
@@ -73,14 +73,18 @@ type GateError struct {
 }
 
 func (e *GateError) Error() string {
-	return fmt.Sprintf("%s is not stopped: %d of the other members serve now, and %d have to: %v",
-		e.Step.Host, e.Serve, e.Step.Needs.Least, e.Err)
+	what := e.Step.Host + " is not stopped"
+	if e.Step.Kind.Traits().Where == plan.Cluster {
+		what = e.Step.ID() + " is not done"
+	}
+	return fmt.Sprintf("%s: %d of the other members serve now, and %d have to: %v",
+		what, e.Serve, e.Step.Needs.Least, e.Err)
 }
 
 func (e *GateError) Unwrap() error { return e.Err }
 
-// gate asks again what a step rests on that stops a process, since minutes may have gone by since it was decided:
-// enough of the others must serve. They get a few seconds, since there may be an election.
+// gate asks again what a step rests on that stops a process or changes who votes, since minutes may have gone by since it
+// was decided: enough of the others must serve. They get a few seconds, since there may be an election.
 func (r *Run) gate(ctx context.Context, step plan.Step) error {
 	if step.Needs == nil {
 		return nil

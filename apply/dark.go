@@ -35,7 +35,7 @@ func answers(s facts.Snapshot) bool {
 	answer := 0
 	for _, host := range s.Hosts {
 		switch {
-		case host.Dark() || host.Etcd == nil:
+		case host.Dark() || host.Etcd == nil || host.Etcd.Learner:
 			continue
 		case host.Reads:
 			return true

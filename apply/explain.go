@@ -66,6 +66,11 @@ var signatures = []signature{
 		"put the right disk back; a copy of another member must never run"),
 	sign(`born\.json`, "the member's data directory is lost, so its unit refuses to start it",
 		"bring the disk back; a member that lost its data has to be removed from the cluster and added anew"),
+	// etcd issue 21178 has a learner that came to this at its first start.
+	sign(`tocommit\(\d+\) is out of range \[lastIndex\(0\)\]`,
+		"the member's log is empty, and the others count on entries that it had: its data was lost after it had joined",
+		"do not start it again: remove the member from the cluster, put its data directory aside, and add it anew; "+
+			"a learner has no vote, so it can be removed at any time: clusterup member remove NAME"),
 	sign(`tocommit\(\d+\) is out of range \[lastIndex\(\d+\)\]`,
 		"the member has lost log entries that it had promised to keep: its data directory was emptied or is an old copy",
 		"do not start it again: remove the member from the cluster, put its data directory aside, and add it anew"),
@@ -86,7 +91,9 @@ var signatures = []signature{
 		"this version cannot read what an older one wrote into the write-ahead log: a minor version was skipped",
 		"go back to the version that ran before, and upgrade one minor version at a time"),
 	sign(`error validating peerURLs|member count is unequal|unmatched member while checking PeerURLs|--initial-cluster has \S+ but missing from`, "initial-cluster does not agree with the member list of the running cluster",
-		"compare clusterup status with the inventory"),
+		"run clusterup apply again, which writes it from the member list; clusterup status says which member is not as the inventory has it"),
+	sign(`cannot fetch cluster info from peer urls`, "the member is to join, and reaches none of the others",
+		"check that the peer port is open from its host to every other, and back"),
 	sign(`couldn't find local name \\?"([^"\\]+)`, "initial-cluster does not name the member $1",
 		"look for a drop-in of the unit that changes its flags"),
 	sign(`flag provided but not defined: -?([\w-]+)`, "this etcd version does not know the flag $1",

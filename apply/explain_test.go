@@ -47,7 +47,8 @@ func TestExplainRealJournals(t *testing.T) {
 // Lines that were not to be had from real members at will.
 func TestExplain(t *testing.T) {
 	tests := []struct{ line, cause string }{
-		{`{"level":"panic","msg":"tocommit(13) is out of range [lastIndex(0)]. Was the raft log corrupted, truncated, or lost?"}`, "lost log entries"},
+		{`{"level":"panic","msg":"tocommit(13) is out of range [lastIndex(0)]. Was the raft log corrupted, truncated, or lost?"}`, "log is empty"},
+		{`{"level":"panic","msg":"tocommit(13) is out of range [lastIndex(7)]. Was the raft log corrupted, truncated, or lost?"}`, "lost log entries"},
 		{`{"level":"fatal","error":"member a1b2 has already been bootstrapped"}`, "data directory is empty"},
 		{`{"level":"warn","msg":"request cluster ID mismatch"}`, "another cluster"},
 		{
@@ -60,6 +61,11 @@ func TestExplain(t *testing.T) {
 		{`{"error":"listen tcp 10.0.0.11:2380: bind: cannot assign requested address"}`, "no such address: 10.0.0.11:2380"},
 		{`{"error":"write /var/lib/etcd-prod/member/wal/0.tmp: no space left on device"}`, "a file system is full"},
 		{`{"error":"error validating peerURLs: member count is unequal"}`, "does not agree with the member list"},
+		{`{"error":"unmatched member while checking PeerURLs"}`, "does not agree with the member list"},
+		{
+			`{"error":"cannot fetch cluster info from peer urls: could not retrieve cluster information from the given URLs"}`,
+			"reaches none of the others",
+		},
 		{`{"error":"couldn't find local name \"etcd-1\" in the initial cluster configuration"}`, "name the member etcd-1"},
 		{`{"error":"open /etc/etcd/prod/tls/peer/key.pem: permission denied"}`, "key.pem cannot be read: permission denied"},
 		{`{"error":"tls: private key does not match public key"}`, "do not belong together"},

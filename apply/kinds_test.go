@@ -121,6 +121,16 @@ func (e refusingEtcd) UpdateMember(context.Context, string, facts.ID, []string) 
 	return e.ask(plan.Cluster)
 }
 
+func (e refusingEtcd) AddLearner(context.Context, string, []string) error { return e.ask(plan.Cluster) }
+
+func (e refusingEtcd) PromoteMember(context.Context, string, facts.ID) error {
+	return e.ask(plan.Cluster)
+}
+
+func (e refusingEtcd) RemoveMember(context.Context, string, facts.ID) error {
+	return e.ask(plan.Cluster)
+}
+
 func (e refusingEtcd) Status(context.Context, string) (facts.Status, error) {
 	return facts.Status{}, e.ask(plan.Cluster)
 }

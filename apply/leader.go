@@ -1,6 +1,7 @@
 package apply
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -24,13 +25,16 @@ func (r *Run) awaitLeader(ctx context.Context) error {
 		})
 		leaders := map[facts.ID]bool{}
 		for i, err := range errs {
-			if err == nil {
+			switch {
+			case err == nil:
 				leaders[named[i]] = true
+			case errors.Is(err, facts.ErrLearner): // it is not expected to
+				errs[i] = nil
 			}
 		}
 		switch {
 		case len(leaders) == 0:
-			return errors.Join(errs...)
+			return cmp.Or(errors.Join(errs...), errors.New("no member serves reads"))
 		case len(leaders) > 1 || leaders[0]:
 			return fmt.Errorf("the members name %d leaders, or none", len(leaders))
 		}

@@ -85,9 +85,14 @@ type Etcd interface {
 	ClusterVersion(ctx context.Context, endpoint string) (string, error)
 	// MoveLeader hands leadership from the member behind the endpoint, which must lead, to another.
 	MoveLeader(ctx context.Context, endpoint string, to facts.ID) error
-	// UpdateMember makes a member known with other peer URLs, through the one behind the endpoint. Worth another try
-	// when the members are not all connected for long enough.
+	// UpdateMember makes a member known with other peer URLs, through the one behind the endpoint.
 	UpdateMember(ctx context.Context, endpoint string, id facts.ID, peerURLs []string) error
+	// AddLearner has a member at these peer URLs join without a vote, PromoteMember gives it one, and RemoveMember takes
+	// a member out of the list, each through the one behind the endpoint. What is so already is no error. Worth another
+	// try when the members are not all connected for long enough, and when a learner is behind.
+	AddLearner(ctx context.Context, endpoint string, peerURLs []string) error
+	PromoteMember(ctx context.Context, endpoint string, id facts.ID) error
+	RemoveMember(ctx context.Context, endpoint string, id facts.ID) error
 	// Downgrade lets members of a minor version, "3.5", join and start; "" takes that back.
 	Downgrade(ctx context.Context, endpoint, minor string) error
 	// Revision is the store's, by a linearizable read. Hash is that of all its keys up to a revision; two hashes

@@ -369,3 +369,18 @@ func with(files map[string]string, more ...string) map[string]string {
 	}
 	return all
 }
+
+// What a learner has received is told, and nothing where there is nothing.
+func TestDiskUse(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "tmp1"), []byte(strings.Repeat("x", 1<<16)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for dir, has := range map[string]bool{dir: true, filepath.Join(dir, "none"): false} {
+		out, err := exec.CommandContext(t.Context(), "/bin/sh", "-c", diskUse(dir)).Output()
+		size, name, _ := strings.Cut(string(out), "\t")
+		if err != nil || (len(size) >= 2 && name == dir+"\n") != has || !has && len(out) > 0 {
+			t.Errorf("%s: %q, %v", dir, out, err)
+		}
+	}
+}

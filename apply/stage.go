@@ -1,6 +1,7 @@
 package apply
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -286,7 +287,8 @@ func (r *Run) journal(ctx context.Context, step plan.Step, began time.Time) ([]s
 	if !step.Kind.Traits().Serves {
 		return nil, nil
 	}
-	out, err := r.Hosts[step.Host].Script(ctx, journalScript(step.Unit, int(r.Now().Sub(began).Seconds())+5))
+	unit := cmp.Or(step.Unit, r.Want.Cluster.UnitName)
+	out, err := r.Hosts[step.Host].Script(ctx, journalScript(unit, int(r.Now().Sub(began).Seconds())+5))
 	switch {
 	case ctx.Err() != nil: // the run is over, and the step has said why
 		return nil, nil

@@ -14,7 +14,8 @@ import (
 // maxStop is how long a process may take to end: systemd waits for 90 s before it kills it, and then for as long again.
 const maxStop = 200 * time.Second
 
-// startMember starts or restarts the unit. A restart is done only when the member also serves reads again.
+// startMember starts or restarts the unit. That is done only when the member also serves reads, or has joined as a
+// learner.
 func (r *Run) startMember(ctx context.Context, host Host, step plan.Step) error {
 	if err := r.bringUp(ctx, host, step); err != nil {
 		return err
@@ -31,7 +32,8 @@ func (r *Run) startMember(ctx context.Context, host Host, step plan.Step) error 
 
 // bringUp has systemd start or restart the unit, in one job that goes on whatever becomes of this run. It is
 // Type=notify, so the start is over when etcd has joined a quorum; systemctl waits for that, and is cut short when its
-// time is up. What the process that ran before takes to end is not part of that time.
+// time is up. What the process that ran before takes to end is not part of that time, and a learner has more of it
+// while something reaches its disk.
 func (r *Run) bringUp(ctx context.Context, host Host, step plan.Step) error {
 	verb := "start"
 	if step.Kind == plan.RestartMember {
@@ -44,22 +46,31 @@ func (r *Run) bringUp(ctx context.Context, host Host, step plan.Step) error {
 		_, err := host.Script(startCtx, startUnit(verb, step.Unit))
 		ended <- err
 	}()
-	for limit := r.timeout(); ; {
+	ready, got := r.startTime(step.Host), int64(0)
+	for limit := ready; ; {
 		select {
 		case err := <-ended:
 			return err
 		case <-time.After(limit - time.Since(began)):
 		}
 		stop := r.stopTook(ctx, step, began)
-		if limit < r.timeout()+stop && stop < maxStop {
-			limit = r.timeout() + stop
+		if limit < ready+stop && stop < maxStop {
+			limit = ready + stop
+			continue
+		}
+		if now := r.received(ctx, step.Host); now > got {
+			ready, limit, got = ready+r.timeout(), limit+r.timeout(), now
 			continue
 		}
 		cancel()
 		if err := <-ended; err == nil || ctx.Err() != nil {
 			return err
 		}
-		return unready(r.timeout(), stop)
+		err := unready(ready, stop)
+		if _, learner := r.joins(step.Host); learner {
+			err = r.behind(step.Host, err)
+		}
+		return err
 	}
 }
 

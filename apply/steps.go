@@ -70,6 +70,20 @@ func (r *Run) do(ctx context.Context, step plan.Step) error {
 		return r.await(ctx, "no change of its peer URLs", func(ctx context.Context) error {
 			return r.Etcd.UpdateMember(ctx, r.endpoint(step.Through), step.Member, step.PeerURLs)
 		})
+	case plan.AddLearner:
+		return r.await(ctx, "no new learner", func(ctx context.Context) error {
+			return r.Etcd.AddLearner(ctx, r.endpoint(step.Through), step.PeerURLs)
+		})
+	case plan.AwaitLearner:
+		return r.awaitLearner(ctx, step)
+	case plan.PromoteMember:
+		return r.await(ctx, "no vote for it", func(ctx context.Context) error {
+			return r.Etcd.PromoteMember(ctx, r.endpoint(step.Through), step.Member)
+		})
+	case plan.RemoveMember:
+		return r.await(ctx, "it is a member still", func(ctx context.Context) error {
+			return r.Etcd.RemoveMember(ctx, r.endpoint(step.Through), step.Member)
+		})
 	case plan.AwaitVersion:
 		return r.awaitVersion(ctx, step)
 	case plan.AwaitLeader:
@@ -141,9 +155,14 @@ func (r *Run) leaf(ctx context.Context, leaf plan.Leaf) (Part, error) {
 }
 
 // awaitMember waits until the member serves a linearizable read: then it has applied all that was committed when it was
-// asked.
+// asked. A learner serves none; it has to know a leader.
 func (r *Run) awaitMember(ctx context.Context, step plan.Step) error {
 	endpoint := r.endpoint(step.Host)
-	return r.await(ctx, "no linearizable read",
-		func(ctx context.Context) error { return r.Etcd.ReadLinearizable(ctx, endpoint) })
+	return r.await(ctx, "no linearizable read", func(ctx context.Context) error {
+		err := r.Etcd.ReadLinearizable(ctx, endpoint)
+		if err != nil && r.learns(ctx, endpoint) {
+			return nil
+		}
+		return err
+	})
 }

@@ -51,10 +51,12 @@ func (r *Run) check(s facts.Snapshot) []string {
 	for _, m := range r.Want.Cluster.Members {
 		host := s.Hosts[m.Name]
 		switch {
-		case host.Dark(): // of it nothing is known
+		case host.Dark() || m.Absent: // of it nothing is known, or expected
 			continue
 		case host.Etcd == nil:
 			findings = append(findings, m.Name+" does not answer: "+host.EtcdError)
+			continue
+		case host.Etcd.Learner: // it votes for nobody, and serves no reads
 			continue
 		case !host.Reads:
 			findings = append(findings, m.Name+" serves no linearizable read: "+host.ReadError)
@@ -73,16 +75,21 @@ func (r *Run) check(s facts.Snapshot) []string {
 	for _, alarm := range etcd.Alarms(r.Want, s) {
 		findings = append(findings, alarm.Text)
 	}
-	if len(s.Members) != len(r.Want.Cluster.Members) {
-		findings = append(findings, fmt.Sprintf("members: the cluster has %d, the inventory %d", len(s.Members),
-			len(r.Want.Cluster.Members)))
+	wanted := 0
+	for _, m := range r.Want.Cluster.Members {
+		if !m.Absent {
+			wanted++
+		}
+	}
+	if len(s.Members) != wanted {
+		findings = append(findings, fmt.Sprintf("members: the cluster has %d, the inventory %d", len(s.Members), wanted))
 	}
 	return findings
 }
 
-// canaries writes, reads and deletes through every member, side by side.
+// canaries writes, reads and deletes through every member that has a vote, side by side.
 func (r *Run) canaries(ctx context.Context) []string {
-	members := r.members()
+	members := r.voters()
 	errs := sideBySide(members, func(_ int, name string) error { return r.canary(ctx, name) })
 	var findings []string
 	for i, err := range errs {
@@ -99,10 +106,13 @@ func (r *Run) canary(ctx context.Context, name string) error {
 }
 
 func summary(w etcd.Want, s facts.Snapshot) string {
-	leader, cluster, serve := "", "", 0
+	leader, cluster, serve, wanted := "", "", 0, 0
 	for _, m := range w.Cluster.Members {
 		e := s.Hosts[m.Name].Etcd
-		if e == nil {
+		if !m.Absent {
+			wanted++
+		}
+		if e == nil || m.Absent {
 			continue
 		}
 		serve++
@@ -111,6 +121,5 @@ func summary(w etcd.Want, s facts.Snapshot) string {
 			leader = ", leader " + m.Name
 		}
 	}
-	return fmt.Sprintf("cluster %s (%s): %d of %d members serve%s", w.Cluster.Name, cluster, serve, len(w.Cluster.Members),
-		leader)
+	return fmt.Sprintf("cluster %s (%s): %d of %d members serve%s", w.Cluster.Name, cluster, serve, wanted, leader)
 }

@@ -422,6 +422,37 @@ func (o *world) UpdateMember(ctx context.Context, _ string, id facts.ID, peerURL
 	return o.answers(ctx, plan.Step{Kind: plan.UpdateMember, Member: id, PeerURLs: peerURLs})
 }
 
+// AddLearner finds the member by the address at which its peers find it.
+func (o *world) AddLearner(ctx context.Context, _ string, peerURLs []string) error {
+	step := plan.Step{Kind: plan.AddLearner, PeerURLs: peerURLs}
+	for _, m := range o.want.Cluster.Members {
+		if len(peerURLs) == 1 && strings.Contains(peerURLs[0], "//"+m.PeerAddress+":") {
+			step.Host = m.Name
+		}
+	}
+	return o.answers(ctx, step)
+}
+
+func (o *world) PromoteMember(ctx context.Context, _ string, id facts.ID) error {
+	return o.answers(ctx, plan.Step{Kind: plan.PromoteMember, Host: o.withID(id), Member: id})
+}
+
+func (o *world) RemoveMember(ctx context.Context, _ string, id facts.ID) error {
+	return o.answers(ctx, plan.Step{Kind: plan.RemoveMember, Host: o.withID(id), Member: id})
+}
+
+// withID is the member whose data are of that ID; empty: none.
+func (o *world) withID(id facts.ID) string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for name, host := range o.seen.Hosts {
+		if host.Data.MemberID == id {
+			return name
+		}
+	}
+	return ""
+}
+
 func (o *world) PinRelease(_ context.Context, r plan.Release) error {
 	o.took(plan.Step{Kind: plan.PinRelease, Release: &r}, nil)
 	return nil

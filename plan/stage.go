@@ -116,10 +116,11 @@ type Step struct {
 	Needs   *Needs      `json:"needs,omitempty"`   // nil: nothing has to hold
 }
 
-// MarshalJSON writes Through as "to" as well: older versions wrote it there, and readers may still look for it.
+// MarshalJSON writes the Through of update-member as "to" as well: older versions wrote it there, and readers may still
+// look for it.
 func (s Step) MarshalJSON() ([]byte, error) {
 	type plain Step
-	if s.To == "" {
+	if s.Kind == UpdateMember {
 		s.To = s.Through
 	}
 	return json.Marshal(plain(s))

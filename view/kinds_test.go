@@ -26,7 +26,9 @@ func shownStep(kind plan.Kind) plan.Step {
 		step.Leaf = &plan.Leaf{Role: "server"}
 	case plan.MoveLeader:
 		step.To = "etcd-2"
-	case plan.UpdateMember:
+	case plan.PromoteMember, plan.RemoveMember:
+		step.Through, step.Member = "etcd-2", 0xa1
+	case plan.UpdateMember, plan.AddLearner:
 		step.Through, step.PeerURLs = "etcd-2", []string{"https://10.0.0.11:2380"}
 	case plan.RestartMember:
 		step.From, step.Version = "3.6.16", "3.7.3"
