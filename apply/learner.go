@@ -86,12 +86,13 @@ func (r *Run) askLearner(ctx context.Context, name string, way *catchUp) error {
 		said[i], err = r.Etcd.Status(ctx, r.endpoint(other))
 		return err
 	})
-	applied, voters := uint64(0), 0
+	var applied []uint64
 	for i, s := range said {
 		if errs[i] == nil && !s.Learner && s.Leader != 0 {
-			applied, way.size, voters = max(applied, s.Applied), max(way.size, s.DBSize), voters+1
+			applied, way.size = append(applied, s.Applied), max(way.size, s.DBSize)
 		}
 	}
+	slices.Sort(applied)
 	is, err := r.Etcd.Status(ctx, r.endpoint(name))
 	if err != nil {
 		return err
@@ -102,10 +103,12 @@ func (r *Run) askLearner(ctx context.Context, name string, way *catchUp) error {
 		return r.Etcd.ReadLinearizable(ctx, r.endpoint(name))
 	case is.Leader == 0:
 		return errors.New("it knows no leader")
-	case voters == 0:
+	case len(applied) == 0:
 		return errors.New("no member that votes and knows a leader answers")
 	}
-	lag := max(applied, is.Applied) - is.Applied
+	// Of several, two have what was acknowledged, and one alone may say anything.
+	has := applied[max(0, len(applied)-2)]
+	lag := has - min(is.Applied, has)
 	if lag < way.lag {
 		way.lag, way.nearer = lag, time.Now()
 	}

@@ -180,6 +180,14 @@ func TestAwaitLearner(t *testing.T) {
 			},
 			dark: []string{"etcd-1", "etcd-3"},
 		},
+		"one says that it has more than there is": {
+			learner: func(time.Duration) (facts.Status, error) {
+				return facts.Status{Learner: true, Leader: 0xa1, Applied: 9950}, nil
+			},
+			voter: func(name string, _ time.Duration) (facts.Status, error) {
+				return facts.Status{Leader: 0xa1, Applied: map[string]uint64{"etcd-2": 1 << 63}[name] + 10000}, nil
+			},
+		},
 		"another learner, and one that is cut off, are ahead": {
 			learner: func(time.Duration) (facts.Status, error) {
 				return facts.Status{Learner: true, Leader: 0xa1, Applied: 10000}, nil

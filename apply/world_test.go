@@ -1,6 +1,7 @@
 package apply
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -150,19 +151,13 @@ func (o *world) gather(ctx context.Context, w etcd.Want, last *looked, before *L
 	if err := ctx.Err(); err != nil {
 		return facts.Snapshot{}, err
 	}
-	o.seen.Members, o.seen.Alarms = nil, o.alarms
-	for _, m := range w.Cluster.Members {
-		if host := o.seen.Hosts[m.Name]; host.Reads {
-			for _, m := range w.Cluster.Members {
-				o.seen.Members = append(o.seen.Members, facts.Listed{
-					ID: o.seen.Hosts[m.Name].Data.MemberID, Name: m.Name, PeerURLs: []string{"https://" + m.PeerAddress + ":2380"},
-				})
-			}
-			break
-		}
-	}
+	o.seen.Alarms = o.alarms
+	reads := o.list(w)
 	o.wanted, o.begun = map[string][]plan.Step{}, map[string][]plan.Step{}
 	seen := o.seen
+	if !reads {
+		seen.Members = nil
+	}
 	switch {
 	case before == nil || len(before.Touched) > 0:
 		o.looks++
@@ -189,6 +184,38 @@ func (o *world) gather(ctx context.Context, w etcd.Want, last *looked, before *L
 		}
 	}
 	return seen, nil
+}
+
+// list keeps the cluster's member list, which begins with the members that it was bootstrapped with, and says whether a
+// member tells it.
+func (o *world) list(w etcd.Want) (reads bool) {
+	data := false
+	for _, host := range o.seen.Hosts {
+		reads, data = reads || host.Reads, data || host.Data.WAL
+	}
+	if !data {
+		o.seen.Members = nil
+	}
+	if !reads || o.seen.Members != nil {
+		return reads
+	}
+	for _, m := range w.Cluster.Members {
+		if m.Absent {
+			continue
+		}
+		host := o.seen.Hosts[m.Name]
+		listed := facts.Listed{Name: m.Name, PeerURLs: []string{"https://" + m.PeerAddress + ":2380"}}
+		if listed.ID = host.Data.MemberID; listed.ID == 0 { // it has not started; its ID comes from its address and the token
+			started := etcd.SimulateStep(w, o.seen, plan.Step{Kind: plan.StartMember, Host: m.Name})
+			listed.ID = started.Hosts[m.Name].Data.MemberID
+		}
+		if host.Etcd != nil {
+			listed.ClientURLs = []string{etcd.ClientURL(w.Cluster, m)}
+		}
+		o.seen.Members = append(o.seen.Members, listed)
+	}
+	slices.SortFunc(o.seen.Members, func(a, b facts.Listed) int { return cmp.Compare(a.ID, b.ID) })
+	return reads
 }
 
 // seam learns from the run which step each host is at; fault is what a test adds.
