@@ -261,29 +261,34 @@ func (v view) aside(m inventory.Member, host facts.Host, why string) []plan.Step
 func (v view) promote() (*plan.Stage, error) {
 	var stage *plan.Stage
 	v.Each(func(m inventory.Member, host facts.Host) {
-		entry, listed := v.entry(m)
-		if stage != nil || !listed || !entry.Learner || m.Absent || !v.learns(m, host) {
-			return
-		}
-		others := v.Which(func(other inventory.Member, there facts.Host) bool { return v.votes(other) && v.stays(there) })
-		after := len(v.voters()) + 1
-		quorum := after/2 + 1
-		switch {
-		case !v.caughtUp(host):
-			stage = plan.SideBySide("let "+m.Name+" catch up", "it has no vote, so nothing rests on it", []plan.Step{{
-				Kind: plan.AwaitLearner, Host: m.Name, Why: fmt.Sprintf("it is %d behind the others in raft's log", v.lag(host)),
-			}})
-		case len(others)+1 < quorum: // it would make the quorum larger, and its vote is needed for it
-		default:
-			stage = plan.SideBySide("promote "+m.Name,
-				fmt.Sprintf("it has caught up; with it %d of %d voters serve, and a quorum is %d", len(others)+1, after, quorum),
-				[]plan.Step{{
-					Kind: plan.PromoteMember, Host: m.Name, Member: entry.ID, Through: v.asked(m),
-					Why: "it has applied what the voters have", Needs: &plan.Needs{Least: quorum - 1, Serve: others},
-				}})
+		if stage == nil && !m.Absent && v.learns(m, host) {
+			stage = v.promotion(m, host)
 		}
 	})
 	return stage, nil
+}
+
+// promotion waits for a learner that learns to catch up, or gives it its vote. It is nil while its vote would be needed
+// for the quorum that it makes larger.
+func (v view) promotion(m inventory.Member, host facts.Host) *plan.Stage {
+	entry, _ := v.entry(m)
+	voters, others := v.voting()
+	after := len(voters) + 1
+	quorum := after/2 + 1
+	switch {
+	case !v.caughtUp(host):
+		return plan.SideBySide("let "+m.Name+" catch up", "it has no vote, so nothing rests on it", []plan.Step{{
+			Kind: plan.AwaitLearner, Host: m.Name, Why: fmt.Sprintf("it is %d behind the others in raft's log", v.lag(host)),
+		}})
+	case len(others)+1 < quorum:
+		return nil
+	}
+	return plan.SideBySide("promote "+m.Name,
+		fmt.Sprintf("it has caught up; with it %d of %d voters serve, and a quorum is %d", len(others)+1, after, quorum),
+		[]plan.Step{{
+			Kind: plan.PromoteMember, Host: m.Name, Member: entry.ID, Through: v.asked(m),
+			Why: "it has applied what the voters have", Needs: &plan.Needs{Least: quorum - 1, Serve: others},
+		}})
 }
 
 // join adds one member that is wanted as a learner. All voters have to serve: etcd asks for that too.

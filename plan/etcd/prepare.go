@@ -254,7 +254,7 @@ func (v view) writeUnit(m inventory.Member, host facts.Host) []plan.Step {
 	case "":
 		return nil
 	case "differs":
-		why = v.unitReason(m, host)
+		why = v.unitReason(m, host, change)
 	}
 	return []plan.Step{{
 		Kind: plan.WriteUnit, Host: m.Name, Why: why, Unit: v.want.Cluster.UnitName, Changes: []plan.Change{change},
@@ -262,7 +262,7 @@ func (v view) writeUnit(m inventory.Member, host facts.Host) []plan.Step {
 }
 
 // unitReason says why a unit file is written anew, in the words of what differs.
-func (v view) unitReason(m inventory.Member, host facts.Host) string {
+func (v view) unitReason(m inventory.Member, host facts.Host, change plan.Change) string {
 	was := v.starts(host)
 	if v.formed && units.Flag(was, "initial-cluster-state") == "new" {
 		return "the cluster exists now: initial-cluster-state becomes existing"
@@ -270,10 +270,21 @@ func (v view) unitReason(m inventory.Member, host facts.Host) string {
 	if unit := host.Files[UnitPath(v.want.Cluster)].Content; len(was) > 0 && units.WriterOf(unit).Form < units.Form {
 		return "an older clusterup wrote it"
 	}
-	if units.Flag(was, "name") == m.Name {
-		return "differs from what is wanted"
+	switch {
+	case units.Flag(was, "name") != m.Name:
+		return "is not the unit of this member"
+	case onlyCluster(change):
+		return "initial-cluster names the members that are wanted"
 	}
-	return "is not the unit of this member"
+	return "differs from what is wanted"
+}
+
+// onlyCluster says that a unit file changes in nothing but the members that its command line names.
+func onlyCluster(change plan.Change) bool {
+	named := func(unit []byte) []byte {
+		return []byte("--initial-cluster=" + units.Flag(units.Command(unit), "initial-cluster"))
+	}
+	return bytes.Equal(bytes.Replace(change.Was, named(change.Was), named(change.Data), 1), change.Data)
 }
 
 // leafModes puts right the owners and modes of certificates and keys.

@@ -131,7 +131,7 @@ func sites(t *testing.T) []site {
 			if !ok {
 				return true
 			}
-			reason := map[string]int{"Refuse": 3, "one": 2}[nameIn(call.Fun)]
+			reason := map[string]int{"Refuse": 3, "OneRefusal": 3, "one": 2}[nameIn(call.Fun)]
 			if reason == 0 || len(call.Args) <= reason {
 				return true
 			}
