@@ -42,7 +42,14 @@ func settled(t *testing.T, o *world, token string) {
 func oneCluster(t *testing.T, o *world) {
 	t.Helper()
 	ids := map[facts.ID]bool{}
-	for name, host := range o.seen.Hosts {
+	for _, m := range o.want.Cluster.Members {
+		name, host := m.Name, o.seen.Hosts[m.Name]
+		if m.Absent {
+			if host.Process != nil || host.Data.WAL {
+				t.Errorf("%s has left, and its host is not clean", name)
+			}
+			continue
+		}
 		ids[host.Data.ClusterID], ids[host.Etcd.ClusterID] = true, true
 		var born struct {
 			ClusterID facts.ID `json:"cluster_id"`
@@ -136,7 +143,7 @@ func points(t *testing.T, scene func(t *testing.T) *world) []string {
 	return slices.Compact(found)
 }
 
-// scenes: from bare hosts, and a roll of all members whose flags have changed.
+// scenes: from bare hosts, a roll of all members whose flags have changed, one member more, and one less.
 var scenes = map[string]func(t *testing.T, n int) *world{
 	"bootstrap": func(t *testing.T, n int) *world { t.Helper(); return newWorld(t, wanted(t, n)) },
 	"roll": func(t *testing.T, n int) *world {
@@ -151,6 +158,8 @@ var scenes = map[string]func(t *testing.T, n int) *world{
 		o.change("etcd-1", func(h *facts.Host) { h.Unit.Enabled = "disabled" })
 		return o
 	},
+	"grow":   grown,
+	"shrink": shrunk,
 }
 
 var errFault = errors.New("cut")
@@ -160,6 +169,9 @@ var errFault = errors.New("cut")
 func TestFaultAtEveryPoint(t *testing.T) {
 	for name, scene := range scenes {
 		for _, n := range []int{1, 3, 5} {
+			if n == 5 && (name == "grow" || name == "shrink") { // what is one of many there is so with three
+				continue
+			}
 			make := func(t *testing.T) *world { t.Helper(); return scene(t, n) }
 			all := points(t, make)
 			if len(all) < 15 {
