@@ -16,7 +16,7 @@ import (
 //
 // Width is a decision of the rule that wants the stage, as the gate is: the same steps may be safe on all hosts at once
 // (releases for members that do not run) or on one host after the other (beside members that do). Package apply keeps
-// to it, and it is one or the number of hosts.
+// to it; it is never more than the hosts of the steps.
 type Stage struct {
 	Name  string `json:"name"`
 	Gate  string `json:"gate"`  // what was seen to hold, and makes the stage safe

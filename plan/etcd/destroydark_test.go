@@ -2,6 +2,7 @@ package etcd
 
 import (
 	"errors"
+	"slices"
 	"testing"
 
 	"github.com/clusterup/clusterup/facts"
@@ -25,13 +26,29 @@ func TestDestroyDark(t *testing.T) {
 	}
 	w.Accept = []plan.Risk{plan.Gone("etcd-3")}
 	p, err := BuildWith(NextDestroy(false), w, s)
-	if err != nil || len(p.Stages) != 3 {
-		t.Fatalf("accepted: %d stages, %v", len(p.Stages), err)
+	if err != nil {
+		t.Fatal(err)
 	}
+	destroys(t, p, plan.MoveAside, "etcd-1", "etcd-2")
+}
+
+// destroys checks that a plan stops the members on some hosts, does with their data what is wanted, and removes their
+// files; and that it has no step on another host.
+func destroys(t *testing.T, p plan.Plan, data plan.Kind, hosts ...string) {
+	t.Helper()
+	done := map[string]bool{}
 	for _, stage := range p.Stages {
 		for _, step := range stage.Steps {
-			if step.Host == "etcd-3" {
-				t.Errorf("%s on the dark host", step.ID())
+			done[step.ID()] = true
+			if !slices.Contains(hosts, step.Host) {
+				t.Errorf("%s", step.ID())
+			}
+		}
+	}
+	for _, host := range hosts {
+		for _, kind := range []plan.Kind{plan.StopMember, data, plan.RemoveFiles} {
+			if step := (plan.Step{Kind: kind, Host: host}); !done[step.ID()] {
+				t.Errorf("no %s", step.ID())
 			}
 		}
 	}
@@ -46,7 +63,8 @@ func TestDestroyUnasked(t *testing.T) {
 	}
 	s.Members = nil
 	p, err := BuildWith(NextDestroy(true), w, s)
-	if err != nil || len(p.Stages) != 3 || len(p.Stages[2].Steps) != 3 {
-		t.Errorf("%d stages, %v", len(p.Stages), err)
+	if err != nil {
+		t.Fatal(err)
 	}
+	destroys(t, p, plan.PurgeData, s.Names()...)
 }

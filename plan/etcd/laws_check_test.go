@@ -107,7 +107,7 @@ func TestLawsNotice(t *testing.T) {
 		"wrong width": {
 			fresh,
 			plan.Stage{Name: "bad", Gate: "none", Width: 2, Steps: one(plan.CreateUser, "etcd-1").Steps},
-			"width",
+			"hosts at once",
 		},
 		"a certificate of a CA that nobody trusts": {second, leafStage(2), "law 5"},
 		"a certificate of a CA that there is not":  {whole, leafStage(7), "law 5"},

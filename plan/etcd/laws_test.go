@@ -55,8 +55,8 @@ func lawShape(w Want, stage plan.Stage) error {
 		order = max(order, at)
 		hosts[step.Host] = true
 	}
-	if stage.Width != len(hosts) && stage.Width != 1 {
-		return fmt.Errorf("%s: width %d, and %d hosts", stage.Name, stage.Width, len(hosts))
+	if stage.Width > len(hosts) {
+		return fmt.Errorf("%s: %d hosts at once, and it has %d", stage.Name, stage.Width, len(hosts))
 	}
 	return nil
 }
@@ -64,7 +64,7 @@ func lawShape(w Want, stage plan.Stage) error {
 // lawAlone: a step that members which run notice has its stage to itself, but for what prepares it on the same host.
 func lawAlone(stage plan.Stage) error {
 	for _, step := range stage.Steps {
-		if step.Kind.Traits().Disturbs && (stage.Width != 1 || len(byHost(stage)) != 1) {
+		if step.Kind.Traits().Disturbs && len(byHost(stage)) != 1 {
 			return fmt.Errorf("%s is not alone in its stage", step.ID())
 		}
 	}
@@ -172,7 +172,7 @@ func lawQuorum(w Want, s facts.Snapshot, stage plan.Stage) error {
 		if !stops {
 			continue
 		}
-		if stage.Width != 1 || len(byHost(stage)) != 1 {
+		if len(byHost(stage)) != 1 {
 			return fmt.Errorf("law 1: %s is not alone in its stage", step.ID())
 		}
 		left := len(up)

@@ -112,7 +112,17 @@ func TestEveryWayOfMembers(t *testing.T) {
 			}
 			k := newWalker(t, w)
 			k.everyWay(state{seen: s, token: "run-1", way: &way{what: name}}, 1)
-			t.Logf("%d states, %d refused, at most %d stages to the end", len(k.decided), k.refused, k.stages)
+			t.Logf("%d refused, at most %d stages to the end", k.refused, k.most.stages)
+			var all walked
+			all.add(0, k)
+			var kinds []plan.Kind
+			if len(c.absent) == 0 || c.from < c.to {
+				kinds = append(kinds, plan.AddLearner, plan.PromoteMember)
+			}
+			if len(c.absent) > 0 {
+				kinds = append(kinds, plan.RemoveMember, plan.RemoveFiles)
+			}
+			all.holds(t, 50, kinds...)
 		})
 	}
 }

@@ -114,6 +114,8 @@ func (t truth) after(seen facts.Snapshot, step plan.Step) truth {
 		t.downgrade = 0
 	case plan.AwaitVersion:
 		return t.settled(seen)
+	case plan.AwaitRaftSnapshot:
+		t.dirty[step.Host] = false
 	case plan.StartMember, plan.RestartMember:
 		host := seen.Hosts[step.Host]
 		if host.Process == nil {

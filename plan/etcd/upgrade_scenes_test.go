@@ -80,7 +80,8 @@ func TestVersionScenes(t *testing.T) {
 		t.Run(fmt.Sprint(n), func(t *testing.T) {
 			t.Parallel()
 			random := rand.New(rand.NewPCG(11, uint64(n)))
-			states, refused := 0, 0
+			var all walked
+			refused := 0
 			bases := map[string]facts.Snapshot{}
 			walkers := map[string]*walker{}
 			for i := range samples {
@@ -104,9 +105,15 @@ func TestVersionScenes(t *testing.T) {
 				}
 			}
 			for _, k := range walkers {
-				states, refused = states+len(k.decided), refused+k.refused
+				all.add(0, k)
+				refused += k.refused
 			}
-			t.Logf("%d scenes, %d states, %d refused", samples, states, refused)
+			t.Logf("%d scenes, %d refused", samples, refused)
+			kinds := []plan.Kind{plan.RestartMember, plan.StartMember, plan.SaveSnapshot, plan.AwaitVersion}
+			if n == 3 {
+				kinds = append(kinds, plan.EnableDowngrade, plan.CancelDowngrade, plan.MoveLeader)
+			}
+			all.holds(t, samples, kinds...)
 		})
 	}
 }

@@ -49,10 +49,33 @@ type walker struct {
 	t       *testing.T
 	w       Want
 	decided map[key]decision
-	ends    map[key]*plan.Refused // states of which the end is known; nil: with nothing left to do
-	stages  int                   // longest way to an end
+	ends    map[key]outcome    // of states
+	most    outcome            // on any way to an end
+	kinds   map[plan.Kind]bool // of all steps that were done
 	refused int
 	files   digests
+}
+
+// outcome is what the way from a state comes to, and what is done on it.
+type outcome struct {
+	refused  *plan.Refused // nil: there is nothing left to do
+	stages   int
+	restarts int // of members that ran
+	leads    int // how often the leader hands over
+}
+
+// after is an outcome as it is from before a stage.
+func (o outcome) after(stage *plan.Stage) outcome {
+	o.stages++
+	for _, step := range stage.Steps {
+		switch step.Kind {
+		case plan.RestartMember:
+			o.restarts++
+		case plan.MoveLeader:
+			o.leads++
+		}
+	}
+	return o
 }
 
 // decision is what Next said of a state: a stage, nothing left to do, or a refusal.
@@ -63,7 +86,9 @@ type decision struct {
 
 func newWalker(t *testing.T, w Want) *walker {
 	t.Helper()
-	return &walker{t: t, w: w, decided: map[key]decision{}, ends: map[key]*plan.Refused{}, files: digests{}}
+	return &walker{
+		t: t, w: w, decided: map[key]decision{}, ends: map[key]outcome{}, kinds: map[plan.Kind]bool{}, files: digests{},
+	}
 }
 
 func (k *walker) fail(st state, format string, args ...any) {
@@ -209,6 +234,7 @@ func same(a, b *plan.Stage) bool {
 
 // do is a state after one step, which must be wanted no more.
 func (k *walker) do(st state, step plan.Step) state {
+	k.kinds[step.Kind] = true
 	next := state{seen: SimulateStep(k.want(st), st.seen, step), token: st.token, way: st.way.then(step.ID())}
 	t := k.true(&st).after(next.seen, step)
 	next.truth = &t
@@ -228,26 +254,31 @@ func (k *walker) finish(st state) (settled bool) { return k.end(st) == nil }
 // end is the refusal that finish comes to; nil: there is nothing left to do, and all is as wanted.
 func (k *walker) end(st state) *plan.Refused {
 	var way []key
+	var stages []*plan.Stage
 	for range 20 + 10*len(k.w.Cluster.Members) {
 		d := k.decide(&st)
 		id := k.key(&st)
-		way = append(way, id)
-		refused, known := k.ends[id]
-		if !known {
-			refused = d.refused
-		}
+		end, known := k.ends[id]
 		if known || d.stage == nil {
-			for _, id := range way {
-				k.ends[id] = refused
+			if !known {
+				end.refused = d.refused
+				k.ends[id] = end
 			}
-			if !known && refused == nil {
+			if !known && end.refused == nil {
 				if err := errors.Join(lawSettled(k.w, st.seen, k.true(&st)), lawSettledCAs(k.want(st), st.seen)); err != nil {
 					k.fail(st, "%v", err)
 				}
 			}
-			k.stages = max(k.stages, len(way))
-			return refused
+			for i, id := range slices.Backward(way) {
+				end = end.after(stages[i])
+				k.ends[id] = end
+			}
+			k.most.stages = max(k.most.stages, end.stages)
+			k.most.restarts = max(k.most.restarts, end.restarts)
+			k.most.leads = max(k.most.leads, end.leads)
+			return end.refused
 		}
+		way, stages = append(way, id), append(stages, d.stage)
 		for _, step := range d.stage.Steps {
 			st = k.do(st, step)
 		}

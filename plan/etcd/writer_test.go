@@ -62,21 +62,21 @@ func TestNewerClusterup(t *testing.T) {
 	s = change(s, "etcd-2", func(h *facts.Host) { h.Packages, h.ClockOffset = []string{"etcd"}, 2e9 })
 	old := wrote(t, w, s, "# clusterup-form: 2, written by v1.0.0\n", "", `"form": 2`, `"form": 0`)
 	p, err := Build(w, old)
-	if err != nil || len(p.Notes) != 2 || !strings.HasPrefix(p.Notes[0], "an older clusterup (form 1) wrote") {
+	if err != nil || len(p.Notes) != 2 || !strings.Contains(p.Notes[0], "form 1") {
 		t.Fatalf("%q, %v", p.Notes, err)
 	}
-	if len(p.Stages) != 2 || len(p.Stages[0].Steps) != 3 || len(p.Stages[1].Steps) != 3 {
-		t.Fatalf("%+v", p.Stages)
-	}
-	for i := range 3 {
-		if unit, marker := p.Stages[0].Steps[i],
-			p.Stages[1].Steps[i]; unit.Kind != plan.WriteUnit || unit.Why != "an older clusterup wrote it" ||
-			marker.Kind != plan.RecordBirth || marker.Why != "an older clusterup wrote the marker" {
-			t.Errorf("%+v\n%+v", unit, marker)
-		}
-	}
+	written := map[string]bool{}
 	for _, stage := range p.Stages {
+		for _, step := range stage.Steps {
+			written[step.ID()] = true
+			if step.Kind != plan.WriteUnit && step.Kind != plan.RecordBirth {
+				t.Errorf("%s", step.ID())
+			}
+		}
 		old = Simulate(w, old, stage)
+	}
+	if len(written) != 2*len(w.Cluster.Members) {
+		t.Errorf("not the unit and the marker of each member: %v", written)
 	}
 	if p, err := Build(w, old); err != nil || !p.Empty() || len(p.Notes) != 1 {
 		t.Errorf("afterwards: %+v, %v", p, err)
