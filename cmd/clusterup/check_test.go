@@ -22,6 +22,25 @@ import (
 // found are the findings of a check, a line each, with what there is to do about them.
 func (a *aging) found(w etcd.Want) []string {
 	a.t.Helper()
+	var lines []string
+	for _, f := range a.checked(w).Findings {
+		lines = append(lines, strings.TrimPrefix(fmt.Sprintf("%s: %s [%s] → %s", f.Host, f.Text, f.Kind, f.Do), ": "))
+	}
+	return lines
+}
+
+// kinds are those of the findings of a check, with their hosts.
+func (a *aging) kinds(w etcd.Want) []string {
+	a.t.Helper()
+	var kinds []string
+	for _, f := range a.checked(w).Findings {
+		kinds = append(kinds, strings.TrimPrefix(f.Host+": "+f.Kind, ": "))
+	}
+	return kinds
+}
+
+func (a *aging) checked(w etcd.Want) view.Checked {
+	a.t.Helper()
 	p, err := etcd.Build(w, a.seen)
 	var refused *plan.Refused
 	if err != nil && !errors.As(err, &refused) {
@@ -31,11 +50,7 @@ func (a *aging) found(w etcd.Want) []string {
 	if result.OK == (!p.Empty() || refused != nil || len(a.seen.Alarms) > 0) {
 		a.t.Errorf("all is well: %v, with %d stages and %v", result.OK, len(p.Stages), refused)
 	}
-	var lines []string
-	for _, f := range result.Findings {
-		lines = append(lines, strings.TrimPrefix(fmt.Sprintf("%s: %s [%s] → %s", f.Host, f.Text, f.Kind, f.Do), ": "))
-	}
-	return lines
+	return result
 }
 
 // until does what is wanted until a step of that kind is the next.
@@ -65,6 +80,16 @@ func (a *aging) host(name string, change func(*facts.Host)) {
 	a.seen.Hosts = hosts
 }
 
+// do checks that a finding sends to all of some commands or paths.
+func do(t *testing.T, f view.Finding, texts ...string) {
+	t.Helper()
+	for _, text := range texts {
+		if !strings.Contains(f.Do, text) {
+			t.Errorf("%s [%s] sends to %q, want %q in it", f.Text, f.Kind, f.Do, text)
+		}
+	}
+}
+
 func same(t *testing.T, got []string, want ...string) {
 	t.Helper()
 	if !slices.Equal(got, want) {
@@ -84,15 +109,18 @@ func TestCheckWithinARotation(t *testing.T) {
 			within := *a
 			within.t = t
 			within.until(rotate, kind)
-			unfinished := "the rotation of the peer CA, 1 → 2, was not finished: phase " + phase +
-				" [rotation] → clusterup apply"
-			same(t, within.found(a.want), unfinished)
+			same(t, within.kinds(a.want), "rotation")
+			result := within.checked(a.want)
+			do(t, result.Findings[0], "clusterup apply")
+			if want := []trust.Rotation{{Role: "peer", From: 1, To: 2, Phase: phase}}; !slices.Equal(result.Rotations, want) {
+				t.Errorf("rotations %+v, want %+v", result.Rotations, want)
+			}
 			within.host("etcd-2", func(h *facts.Host) {
 				h.Process, h.Etcd, h.Reads, h.Unit.Active = nil, nil, false, "inactive"
 			})
 			found := within.found(a.want)
-			if !slices.Contains(found, unfinished) ||
-				!slices.Contains(found, "etcd-2: start-member: not running [drift] → clusterup apply") {
+			starts := func(line string) bool { return strings.HasPrefix(line, "etcd-2: start-member: ") }
+			if !slices.Contains(within.kinds(a.want), "rotation") || !slices.ContainsFunc(found, starts) {
 				t.Errorf("with a member down: %q", found)
 			}
 		})
@@ -121,14 +149,13 @@ func TestCheckBeforeTheFirstApply(t *testing.T) {
 		})
 	}
 	a.seen.Members, a.seen.Operator = nil, facts.Operator{}
-	same(t, a.found(a.want), "there is no cluster prod yet [drift] → clusterup apply makes it")
+	same(t, a.kinds(a.want), "drift")
+	do(t, a.checked(a.want).Findings[0], "clusterup apply")
 
 	a.host("etcd-1", func(h *facts.Host) {
 		*h = facts.Host{Machine: facts.Machine{Name: h.Name, Unreachable: "etcd-1: no answer in time"}}
 	})
-	same(t, a.found(a.want), "etcd-1: no answer in time [unreachable] → ",
-		"etcd-2: absent [unhealthy] → ", "etcd-3: absent [unhealthy] → ",
-		"the bootstrap waits for etcd-1: every host is needed before there is a cluster, since one that is not seen may hold data [waits] → ")
+	same(t, a.kinds(a.want), "etcd-1: unreachable", "etcd-2: unhealthy", "etcd-3: unhealthy", "waits")
 }
 
 // A member behind an sshd that forwards no connections is not known to be ill.
@@ -149,10 +176,7 @@ func TestCheckWithoutForwarding(t *testing.T) {
 
 // Members that could not be asked for want of a CA are not known to be ill, and no metric says so.
 func TestCheckOfMembersThatCannotBeAsked(t *testing.T) {
-	for cause, do := range map[error]string{
-		pki.ErrNoCA:   "put ca/ back from the backup of the operator directory",
-		pki.ErrSealed: "name a file with the private key of a recipient: in CLUSTERUP_IDENTITY, or as identity_file in the inventory",
-	} {
+	for cause, way := range map[error]string{pki.ErrNoCA: "ca/", pki.ErrSealed: "CLUSTERUP_IDENTITY"} {
 		a := newAging(t, "")
 		muted := fmt.Errorf("mint a client certificate: %w", cause)
 		for name := range a.seen.Hosts {
@@ -161,13 +185,15 @@ func TestCheckOfMembersThatCannotBeAsked(t *testing.T) {
 		l := a.session.looked(plan.Plan{}, a.seen, nil)
 		l.Muted, l.Unmute = muted, mutedRemedy(muted)
 		result := l.Check()
-		want := []view.Finding{{
-			Type: "finding", Kind: "unknown",
-			Text: "etcd-1, etcd-2, etcd-3 could not be asked: mint a client certificate: " + cause.Error(), Do: do,
-		}}
-		if !slices.Equal(result.Findings, want) || result.Unknown != 3 || result.OK {
-			t.Errorf("%v: %d are not known: %+v", cause, result.Unknown, result.Findings)
+		if len(result.Findings) != 1 || result.Unknown != 3 || result.OK {
+			t.Fatalf("%v: %d are not known: %+v", cause, result.Unknown, result.Findings)
 		}
+		f := result.Findings[0]
+		if f.Kind != "unknown" || f.Host != "" || !strings.Contains(f.Text, "etcd-1, etcd-2, etcd-3") ||
+			!strings.Contains(f.Text, cause.Error()) {
+			t.Errorf("%v: %+v", cause, f)
+		}
+		do(t, f, way)
 		metrics := string(result.Metrics())
 		if strings.Contains(metrics, "clusterup_member_healthy{") ||
 			!strings.Contains(metrics, `clusterup_findings{cluster="prod",kind="unknown"} 1`) {
@@ -183,12 +209,13 @@ func TestCheckWhileARotationWaits(t *testing.T) {
 	a.issue("web")
 	a.apply(etcd.RotateCA(a.want, a.seen, []string{"client"}, trust.HoldTrust))
 	result := a.session.looked(plan.Plan{}, a.seen, nil).Check()
-	const do = "clusterup cert issue app prod.hcl --out DIR, and likewise for web; then clusterup rotate ca --client prod.hcl"
-	if len(result.Findings) != 1 || result.Findings[0].Do != do {
-		t.Errorf("%+v", result.Findings)
+	if len(result.Findings) != 1 {
+		t.Fatalf("%+v", result.Findings)
 	}
-	const waits = "Rotation of the client CA, 1 → 2: paused after trust; next: leaves; clusterup rotate ca --client goes on with it\n"
-	if text := a.status(plan.Plan{}, nil); !strings.Contains(text, waits) {
+	do(t, result.Findings[0], "clusterup cert issue app prod.hcl --out DIR", "web",
+		"clusterup rotate ca --client prod.hcl")
+	waits := regexp.MustCompile(`(?m)^Rotation of the client CA, 1 → 2: .*trust.*leaves.*clusterup rotate ca --client`)
+	if text := a.status(plan.Plan{}, nil); !waits.MatchString(text) {
 		t.Errorf("status says\n%s", text)
 	}
 }
@@ -203,10 +230,10 @@ func TestStatusOfARotationWithAHostDown(t *testing.T) {
 	})
 	text := a.status(plan.Plan{}, nil)
 	for _, want := range []string{
-		"peer CA 2: 3650 days; trusted by etcd-1 and etcd-3; of etcd-2 it is not known\n",
-		"Rotation of the peer CA, 1 → 2: phase trust, as far as hosts answer; it waits for etcd-2\n",
+		`peer CA 2: 3650 days; .*etcd-1 and etcd-3.*etcd-2`,
+		`Rotation of the peer CA, 1 → 2: phase trust.*etcd-2`,
 	} {
-		if !strings.Contains(text, want) {
+		if !regexp.MustCompile(want).MatchString(text) {
 			t.Errorf("no %q in\n%s", want, text)
 		}
 	}
@@ -216,8 +243,9 @@ func TestStatusOfARotationWithAHostDown(t *testing.T) {
 		t.Fatal(err)
 	}
 	result := a.session.looked(p, a.seen, refused).Check()
-	if f := result.Findings[len(result.Findings)-1]; f.Kind != "rotation" ||
-		f.Do != "clusterup apply, when etcd-2 can be looked at" {
+	if f := result.Findings[len(result.Findings)-1]; f.Kind != "rotation" {
 		t.Errorf("%+v", f)
+	} else {
+		do(t, f, "clusterup apply", "etcd-2")
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -126,9 +127,11 @@ func explained(err error, full bool) []string {
 	return strings.Split(strings.TrimSuffix(said.String(), "\n"), "\n")
 }
 
+// saysLines checks that what is said has as many lines as are wanted, and that each is as its expression says.
 func saysLines(t *testing.T, got []string, want ...string) {
 	t.Helper()
-	if fmt.Sprintf("%q", got) != fmt.Sprintf("%q", want) {
+	same := func(line, want string) bool { return regexp.MustCompile("^" + want + "$").MatchString(line) }
+	if !slices.EqualFunc(got, want, same) {
 		t.Errorf("said\n%q\nwant\n%q", got, want)
 	}
 }

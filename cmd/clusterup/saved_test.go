@@ -38,8 +38,8 @@ func TestSavedVariables(t *testing.T) {
 		says string
 	}{
 		"the same":       {[]string{"size=3", "password=hunter2"}, ""},
-		"none":           {nil, "give them again: --var password=… --var size=…"},
-		"one is missing": {[]string{"size=3"}, "give them again: --var password=…"},
+		"none":           {nil, "--var password=… --var size=…"},
+		"one is missing": {[]string{"size=3"}, "--var password=…"},
 		"another value":  {[]string{"size=3", "password=hunter3"}, "other values of --var"},
 		"one too many":   {[]string{"size=3", "password=hunter2", "x=1"}, "without --var x"},
 		"not written so": {[]string{"size"}, "NAME=VALUE"},

@@ -46,7 +46,7 @@ func TestVersionChange(t *testing.T) {
 	if info, err := os.Stat(file); err != nil || info.Mode().Perm() != 0o640 {
 		t.Errorf("mode %v, %v", info.Mode(), err)
 	}
-	if err := change.write(); err == nil || !strings.Contains(err.Error(), "was changed meanwhile") {
+	if err := change.write(); err == nil || !strings.Contains(err.Error(), "meanwhile") {
 		t.Errorf("a file that is not as it was: %v", err)
 	}
 	if left, _ := filepath.Glob(filepath.Join(dir, ".*")); len(left) > 0 {
