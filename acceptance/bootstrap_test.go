@@ -1,8 +1,6 @@
 package acceptance
 
 import (
-	"encoding/json"
-	"fmt"
 	"strings"
 	"testing"
 
@@ -31,8 +29,8 @@ func TestBootstrap(t *testing.T) {
 			inv := s.inventory(t, "prod")
 			test.change(t, s, &inv)
 			file := s.write(t, "prod.hcl", inv)
-			s.ok(t, "plan", file).says(t, "bootstrap: start all members side by side")
-			s.ok(t, "apply", "--yes", file).says(t, fmt.Sprintf("%[1]d of %[1]d members serve", len(inv.Members)))
+			s.ok(t, "plan", file).says(t, "start-member")
+			s.ok(t, "apply", "--yes", file)
 			s.inSync(t, file, inv)
 		})
 	}
@@ -53,7 +51,7 @@ func throughBastion(t *testing.T, s *site, inv *inventory) {
 // inSync checks with plan and status that there is nothing left to do, and that every member is healthy.
 func (s *site) inSync(t *testing.T, file string, inv inventory) {
 	t.Helper()
-	s.ok(t, "plan", "--exit-code", "--cluster="+inv.Cluster, file).says(t, "Cluster "+inv.Cluster+": nothing to do")
+	s.ok(t, "plan", "--exit-code", "--cluster="+inv.Cluster, file).says(t, "Cluster "+inv.Cluster+": "+nothingToDo)
 	members, cluster := s.status(t, file, inv.Cluster)
 	if !cluster.Quorum || !cluster.InSync || cluster.Healthy != len(inv.Members) || len(cluster.Notes) > 0 {
 		t.Errorf("status of the cluster is %+v", cluster)
@@ -70,40 +68,4 @@ func (s *site) inSync(t *testing.T, file string, inv inventory) {
 	if leaders != 1 {
 		t.Errorf("%d leaders", leaders)
 	}
-}
-
-// memberStatus and clusterStatus are the documented fields of status --json that the scenarios rely on.
-type memberStatus struct {
-	Type, Member, State, Role, Version, Problem string
-	ID                                          string
-	PID                                         int
-	Alarms                                      []string
-	Pending                                     []string `json:"pending_changes"`
-}
-
-type clusterStatus struct {
-	Cluster          string
-	Members, Healthy int
-	Quorum           bool
-	InSync           bool `json:"in_sync"`
-	Notes            []string
-	Refusals         []struct{ Kind, Host string }
-}
-
-func (s *site) status(t *testing.T, file, cluster string) ([]memberStatus, clusterStatus) {
-	t.Helper()
-	var members []memberStatus
-	var total clusterStatus
-	for line := range strings.Lines(s.ok(t, "status", "--json", "--cluster="+cluster, file).stdout) {
-		var m memberStatus
-		if err := json.Unmarshal([]byte(line), &m); err != nil {
-			t.Fatalf("status --json wrote %q: %v", line, err)
-		}
-		if m.Type == "member" {
-			members = append(members, m)
-		} else if err := json.Unmarshal([]byte(line), &total); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return members, total
 }

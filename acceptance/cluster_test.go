@@ -15,7 +15,7 @@ func TestCluster(t *testing.T) {
 	file := s.write(t, "prod.hcl", inv)
 	s.untouched(t, inv.Cluster, func() {
 		s.run(t, "plan", "--exit-code", file).exits(t, 3)
-		s.run(t, "check", file).exits(t, 3).says(t, "there is no cluster prod yet", "prod: 1 finding")
+		s.run(t, "check", file).exits(t, 3).says(t, "no cluster prod…[drift]", "1 finding")
 	})
 
 	watch := watchCommands(t)

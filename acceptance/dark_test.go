@@ -25,8 +25,7 @@ func bootstrapDark(t *testing.T, s *site, file string) {
 	s.cut(t, dark...)
 	for _, args := range [][]string{{"plan", "--exit-code"}, {"apply", "--yes"}} {
 		s.dark(t, dark, append(args, file)...).says(t,
-			"the bootstrap waits for etcd-3: every host is needed before there is a cluster, since one that is not seen may hold data",
-			"nothing is done before hosts that are dark can be looked at").saysNot(t, "create-ca")
+			"bootstrap…waits for etcd-3").saysNot(t, "create-ca")
 	}
 	s.bare(t)
 	s.heal(t, dark...)
@@ -47,15 +46,14 @@ func oneOfThree(t *testing.T, s *site, inv inventory, file string) {
 	s.run(t, "check", file).exits(t, 12).says(t, "etcd-3: connect: ", "[unreachable]", "[drift]", "etcd-2: stopped")
 	s.dark(t, dark, "apply", "--yes", file).says(t,
 		"fix-modes/etcd-1", "write-trust/etcd-1", "write-unit/etcd-2", "start-member/etcd-2",
-		"4 steps done; not every host could be looked at", "what is needed there is not known before")
-	s.dark(t, dark, "apply", "--yes", file).says(t, "and nothing was done").saysNot(t, "Plan:")
+		"4 steps").saysNot(t, "/etcd-3")
+	s.still(t, func() { s.dark(t, dark, "apply", "--yes", file).saysNot(t, "Plan:") })
 	before := s.pids(t, inv.Cluster)
-	s.run(t, "status", file).exits(t, 12).says(t, "etcd-3: the cluster lists it, and it serves no read to etcd-")
+	s.run(t, "status", "--json", file).exits(t, 12).hearsay(t, "etcd-3", false)
 	s.heal(t, dark...)
 	s.on(t, "etcd-3", offSSH)
-	for _, command := range []string{"status", "check"} {
-		s.run(t, command, file).exits(t, 12).says(t, "the cluster lists it, and it serves reads to etcd-")
-	}
+	s.run(t, "status", "--json", file).exits(t, 12).hearsay(t, "etcd-3", true)
+	s.run(t, "check", "--json", file).exits(t, 12).says(t, `"cluster_says":{…"serves":true`)
 	s.heal(t, dark...)
 	s.cut(t, dark...)
 
@@ -63,7 +61,7 @@ func oneOfThree(t *testing.T, s *site, inv inventory, file string) {
 	r.says(t, "issue-leaf/peer/etcd-1", "issue-leaf/server/etcd-1", "issue-leaf/peer/etcd-2", "issue-leaf/server/etcd-2")
 	r.saysNot(t, "issue-leaf/peer/etcd-3")
 	s.dark(t, dark, "cert", "revoke", "app", "--yes", file).says(t, "write-trust/etcd-1", "write-trust/etcd-2",
-		"note: the revocation is recorded, and the list is signed", "run clusterup apply when its host can be looked at")
+		"run clusterup apply")
 	s.received(t, "the revoked pair", app, seen, 2379, hangUp)
 	s.received(t, "another pair", web, seen, 2379, welcome)
 	s.credentials(t, "late", file)
@@ -76,17 +74,17 @@ func oneOfThree(t *testing.T, s *site, inv inventory, file string) {
 		}{
 			{
 				etcdBlock(`flags = { "max-request-bytes" = "2097152" }`), nil,
-				[]string{"restarting etcd-", " and etcd-", " waits for etcd-3: "},
+				[]string{"restarting etcd-…waits for etcd-3", " and etcd-"},
 			},
 			{
 				etcdBlock(`heartbeat_interval = "200ms"` + "\n    " + `election_timeout = "2s"`), nil,
-				[]string{"the change of heartbeat_interval and election_timeout waits for etcd-3: "},
+				[]string{"heartbeat_interval…election_timeout…waits for etcd-3"},
 			},
-			{nil, []string{"rotate", "ca", "--client"}, []string{"the next client CA waits for etcd-3: "}},
+			{nil, []string{"rotate", "ca", "--client"}, []string{"client CA…waits for etcd-3"}},
 			{
 				nil,
 				[]string{"rotate", "ca", "--peer"},
-				[]string{"the rotation of the peer CA, 1 → 2, in its phase trust as far as hosts answer, waits for etcd-3: "},
+				[]string{"peer CA, 1 → 2…phase trust…waits for etcd-3"},
 			},
 		} {
 			other := inv
@@ -103,8 +101,7 @@ func oneOfThree(t *testing.T, s *site, inv inventory, file string) {
 	next := inv
 	s.dark(t, dark, "upgrade", "--to="+releaseNext, "--yes", s.write(t, "next.hcl", next)).says(t,
 		"install-release/etcd-1",
-		"the change to etcd "+releaseNext+
-			" waits for etcd-3: no member leaves a minor version before all are seen to take part")
+		"etcd "+releaseNext+"…waits for etcd-3")
 	s.restarted(t, before)
 
 	s.heal(t, dark...)
@@ -121,10 +118,10 @@ func savedDark(t *testing.T, s *site, inv inventory, file string) {
 	s.dark(t, dark, "plan", "--out="+out, file).says(t, "fix-modes")
 	s.heal(t, dark...)
 	s.still(t, func() {
-		s.run(t, "apply", out).exits(t, 13).says(t, "saved while etcd-3 could not be looked at, and now that is over")
+		s.run(t, "apply", out).exits(t, 13).says(t, "saved while etcd-3")
 	})
 	s.cut(t, dark...)
-	s.dark(t, dark, "apply", out).says(t, "fix-modes/etcd-1", "1 step done; not every host could be looked at")
+	s.dark(t, dark, "apply", out).says(t, "fix-modes/etcd-1", "1 step ")
 	s.heal(t, dark...)
 	s.ok(t, "apply", "--yes", file)
 	s.inSync(t, file, inv)
@@ -138,13 +135,12 @@ func twoDark(t *testing.T, s *site, inv inventory, file string) {
 	s.on(t, "etcd-1", faults["key readable by all"].harm)
 	etcdBlock(`flags = { "max-request-bytes" = "2097152" }`)(&inv)
 	file = s.write(t, "prod.hcl", inv)
-	const waits = "every change on hosts waits for etcd-2 and etcd-3: a run holds the lock on the hosts of 2 of 3 voters"
+	const waits = "waits for etcd-2 and etcd-3"
 	s.still(t, func() {
 		s.dark(t, dark, "plan", "--exit-code", file).says(t, waits)
 		s.dark(t, dark, "apply", "--yes", file).says(t, waits)
 		s.dark(t, dark, "rotate", "certs", "--yes", file).says(t, waits)
-		s.dark(t, dark, "cert", "revoke", "web", "--yes", file).says(t, "revoke-client", "list-revoked",
-			"steps done; not every host could be looked at", waits)
+		s.dark(t, dark, "cert", "revoke", "web", "--yes", file).says(t, "revoke-client", "list-revoked", waits)
 		s.credentials(t, "late", file)
 	})
 	s.ok(t, "cert", "list", file).says(t, "revoked")
@@ -159,18 +155,17 @@ func destroyedDark(t *testing.T, s *site, file string) {
 	dark := []string{"etcd-2"}
 	s.cut(t, dark...)
 	s.still(t, func() {
-		s.dark(t, dark, "destroy", "--confirm=prod", file).says(t, "destroy the rest: --accept=gone:etcd-2")
+		s.dark(t, dark, "destroy", "--confirm=prod", file).says(t, "--accept=gone:etcd-2")
 		s.dark(t, dark, "destroy", "--confirm=prod", "--accept=gone:etcd-1", file)
 	})
 	s.run(t, "destroy", "--confirm=prod", "--accept=gone:etcd-2", file).exits(t, 12).says(t,
-		"stop-member/etcd-1", "stop-member/etcd-3",
-		"etcd-2: its member may go on running, and what lies there was not removed")
+		"stop-member/etcd-1", "stop-member/etcd-3", "etcd-2: …/var/lib/etcd-prod…[unreachable]")
 	if pid := s.pids(t, "prod")["etcd-2"]; pid == "" || pid == "0" {
 		t.Error("the member of the host that was left out does not run any more")
 	}
 	s.heal(t, dark...)
 	s.ok(t, "destroy", "--confirm=prod", file).says(t, "stop-member/etcd-2")
-	s.ok(t, "destroy", "--confirm=prod", file).says(t, "nothing of it is left on its hosts")
+	s.ok(t, "destroy", "--confirm=prod", file).saysNot(t, "stop-member", "remove-files")
 	s.run(t, "plan", "--exit-code", file).exits(t, 3).says(t, "bootstrap")
 }
 
@@ -187,7 +182,7 @@ func TestDarkFive(t *testing.T) {
 	(&stand{site: s, inv: inv}).lead(t, inv.Members[4])
 	s.cut(t, "etcd-5") // so that there is an election now
 	s.dark(t, []string{"etcd-5"}, "apply", "--yes", file).says(t,
-		"restart-member/etcd-1", "restart-member/etcd-4", "steps done; not every host could be looked at")
+		"restart-member/etcd-1", "restart-member/etcd-4")
 	before = s.restarted(t, before, "etcd-1", "etcd-2", "etcd-3", "etcd-4")
 
 	s.cut(t, "etcd-4")
@@ -196,7 +191,7 @@ func TestDarkFive(t *testing.T) {
 	s.write(t, "prod.hcl", inv)
 	s.on(t, "etcd-1", faults["key readable by all"].harm)
 	s.dark(t, dark, "apply", "--yes", file).says(t,
-		"fix-modes/etcd-1", " waits for etcd-4 and etcd-5: ").saysNot(t, "restart-member/", "--accept=downtime")
+		"fix-modes/etcd-1", "waits for etcd-4 and etcd-5").saysNot(t, "restart-member/", "--accept=downtime")
 	before = s.restarted(t, before)
 
 	s.heal(t, dark...)

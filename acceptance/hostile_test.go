@@ -115,13 +115,12 @@ usermod -s /usr/local/bin/oddsh ops
 // noShell is accounts that may log in and do nothing then, as service accounts are made.
 func noShell(t *testing.T, s *site, file string) {
 	for shell, words := range map[string]string{
-		"/usr/sbin/nologin": "This account is currently not available.", "/bin/false": "account runs no commands",
+		"/usr/sbin/nologin": "This account is currently not available.", "/bin/false": "runs no commands",
 		"/bin/cat": "cat: invalid option",
 	} {
 		s.on(t, "etcd-2", "usermod -s "+shell+" ops")
 		for _, command := range [][]string{{"plan", file}, {"preflight", file}, {"apply", "--yes", file}} {
-			s.run(t, command...).exits(t, 12).says(t, "etcd-2", words, "→ use a user whose login shell runs commands",
-				"usermod -s /bin/sh ops").
+			s.run(t, command...).exits(t, 12).says(t, "etcd-2", words, "usermod -s /bin/sh ops").
 				saysNot(t, "etcd-1:", "etcd-3:")
 		}
 	}
@@ -145,14 +144,13 @@ func forwardsNothing(t *testing.T, s *site, file string, inv inventory) {
 	s.on(t, "etcd-2", forbidForwarding)
 	s.on(t, "etcd-2", faults["unit edited by hand"].harm)
 	p := s.start(t, "apply", "--yes", file)
-	applied, status := p.wait(t), s.run(t, "status", file)
+	applied, status := p.wait(t), s.run(t, "status", "--json", file)
 	s.on(t, "etcd-2", allowForwarding)
-	const reason = "etcd-2: the host forwards no connections, so that its member cannot be asked"
-	applied.exits(t, 12).says(t, reason, "→ set AllowTcpForwarding to yes or local")
+	applied.exits(t, 12).says(t, "etcd-2: …forwards no connections", "→ …AllowTcpForwarding")
 	if p.took > patience/4 {
 		t.Errorf("it waited for %s for what no waiting mends", p.took)
 	}
-	status.says(t, reason, "2 of 3 members healthy, quorum")
+	status.counts(t, 2, true).state(t, "unknown", "etcd-2").says(t, "forwards no connections")
 	s.ok(t, "apply", "--yes", file)
 	s.inSync(t, file, inv)
 }
@@ -178,8 +176,8 @@ func slow(t *testing.T, s *site, file string, inv inventory) {
 	p := s.start(t, "apply", "--yes", file)
 	result := p.wait(t)
 	s.on(t, "etcd-2", "systemctl kill -s CONT --kill-who=main ssh")
-	result.exits(t, 12).says(t, "etcd-2: connect: "+s.host(t, "etcd-2").IPv4.String()+":22: no answer in time (8s)",
-		"[unreachable]", "→ check address, routes and firewalls").
+	result.exits(t, 12).says(t, "etcd-2: connect: "+s.host(t, "etcd-2").IPv4.String()+":22: …(8s)",
+		"[unreachable]", "→ check address").
 		saysNot(t, "etcd-1:", "etcd-3:")
 	const busy = 25 // seconds that a machine with too much to do takes besides
 	if took := p.took.Seconds(); took < 3 || took > 3+busy {
@@ -200,7 +198,7 @@ func neverAnswers(t *testing.T, s *site, file string, inv inventory) {
 		running = append(running, p)
 	}
 	for _, p := range running {
-		p.wait(t).exits(t, 12).says(t, "etcd-2", "look at the host: no answer within 2m0s", "→ something there hangs")
+		p.wait(t).exits(t, 12).says(t, "etcd-2", "2m0s", "→ …hangs")
 	}
 	if left, _ := s.try(t, "etcd-2", "pgrep -af nobody"); left != "" {
 		t.Errorf("left on the host: %s", left)
@@ -214,9 +212,9 @@ func neverAnswers(t *testing.T, s *site, file string, inv inventory) {
 func oldData(t *testing.T, s *site, file string, inv inventory) {
 	s.ok(t, "destroy", "--confirm=prod", file)
 	s.on(t, "etcd-2", "set -e; mv /var/lib/etcd-prod.aside-* /var/lib/etcd-prod; cp -a /var/lib/etcd-prod /var/lib/kept")
-	s.run(t, "plan", file).exits(t, 13).says(t, "etcd-2: /var/lib/etcd-prod holds ", "[foreign-data]", "→ ")
-	s.run(t, "apply", "--yes", file).exits(t, 13).says(t, "etcd-2: /var/lib/etcd-prod holds ", "[foreign-data]",
-		"→ ").saysNot(t, "nothing to do")
+	s.run(t, "plan", file).exits(t, 13).says(t, "etcd-2: …/var/lib/etcd-prod…[foreign-data]", "→ ")
+	s.run(t, "apply", "--yes", file).exits(t, 13).says(t, "etcd-2: …/var/lib/etcd-prod…[foreign-data]",
+		"→ ").saysNot(t, nothingToDo)
 	s.on(t, "etcd-2", "diff -r /var/lib/etcd-prod /var/lib/kept")
 	for _, host := range []string{"etcd-1", "etcd-3"} {
 		if got := s.on(t, host,

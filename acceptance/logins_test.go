@@ -20,12 +20,12 @@ func TestLogins(t *testing.T) {
 	}
 	for user, says := range map[string][]string{
 		"notty":   {"become root: ", "!requiretty"},
-		"noexec":  {"start no other program (noexec)", "Defaults:noexec !noexec"},
-		"expired": {"accepted the key, and then ended the connection", "account has expired", "chage -l expired"},
-		"twice":   {"accepted the key, and asks for password besides", "AuthenticationMethods publickey"},
-		"keyless": {"takes no keys, only ", "PubkeyAuthentication yes"},
-		"execs":   {"a start-up file of execs's shell replaces it", "case $- in"},
-		"reads":   {"a start-up file of reads's shell replaces it, or reads its input", "case $- in"},
+		"noexec":  {"(noexec)", "Defaults:noexec !noexec"},
+		"expired": {"accepted the key", "account has expired", "chage -l expired"},
+		"twice":   {"accepted the key…password", "AuthenticationMethods publickey"},
+		"keyless": {"PubkeyAuthentication yes"},
+		"execs":   {"start-up file…replaces", "case $- in"},
+		"reads":   {"start-up file…reads its input", "case $- in"},
 	} {
 		t.Run(user, func(t *testing.T) {
 			s.run(t, "status", as(user)).exits(t, 12).says(t, says...).saysNot(t, "NOPASSWD", "authorized_keys", "cu_")
@@ -53,7 +53,7 @@ func TestLogins(t *testing.T) {
 		const foreign = "sntrup761x25519-sha512@openssh.com"
 		s.sshd(t, "KexAlgorithms "+foreign)
 		s.run(t, "status", file).exits(t, 12).
-			says(t, "no key exchange in common: sshd there offers only "+foreign, "→ have its sshd_config allow")
+			says(t, foreign, "→ …sshd_config")
 	})
 	t.Run("no home", func(t *testing.T) {
 		s.launch(t, "env", "-u", "HOME", clusterup, "plan", file).wait(t).exits(t, 0)
@@ -63,7 +63,7 @@ func TestLogins(t *testing.T) {
 		s.on(t, "etcd-1", "cp /etc/hosts /etc/hosts.away; sed -i /etcd-1/d /etc/hosts")
 		r := s.ok(t, "status", as("ops"))
 		r.says(t, "note: etcd-1: sudo took ",
-			"the host does not know its own name (put it into its /etc/hosts): sudo: unable to resolve host etcd-1")
+			"/etc/hosts", "sudo: unable to resolve host etcd-1")
 		if n := strings.Count(r.stderr, "sudo took"); n != 1 {
 			t.Errorf("said %d times", n)
 		}
@@ -80,8 +80,7 @@ func loggedSudo(t *testing.T, s *site, file string) {
 	const sftp = "/usr/lib/openssh/sftp-server"
 	s.on(t, "etcd-1", "mv "+sftp+" "+sftp+".away")
 	s.run(t, "apply", "--yes", file).exits(t, 14).
-		says(t, "sudo logs its input, which would be private keys",
-			"echo 'Defaults:logged !log_input' >> /etc/sudoers.d/zz-clusterup")
+		says(t, "sudo logs its input", "echo 'Defaults:logged !log_input' >> /etc/sudoers.d/zz-clusterup")
 	s.on(t, "etcd-1", "mv "+sftp+".away "+sftp)
 	s.ok(t, "apply", "--yes", file)
 	for what, there := range map[string]bool{"BEGIN CERTIFICATE": true, "PRIVATE KEY": false} {
@@ -100,7 +99,7 @@ func unforwarded(t *testing.T, s *site, file string, inv inventory) {
 	s.sshd(t, "AllowTcpForwarding no")
 	for _, args := range [][]string{{"status", file}, {"check", file}, {"plan", file}, {"apply", "--yes", file}} {
 		r := s.run(t, args...).exits(t, 12)
-		r.says(t, "forwards no connections, so that its member cannot be asked", "AllowTcpForwarding")
+		r.says(t, "forwards no connections", "AllowTcpForwarding")
 		r.saysNot(t, "unhealthy")
 		if unknown := strings.Contains(r.stdout, "unknown"); unknown != (args[0] == "status" || args[0] == "check") {
 			t.Errorf("%s: says unknown: %t", args[0], unknown)

@@ -12,7 +12,7 @@ import (
 // that is told.
 var diverting = map[string]string{
 	"Environment=ETCD_FORCE_NEW_CLUSTER=true":      "x.conf sets ETCD_FORCE_NEW_CLUSTER",
-	"EnvironmentFile=-/etc/default/x":              "/etc/default/x, which the drop-in /etc/systemd/system/etcd-prod.service.d/x.conf names, sets ETCD_NAME",
+	"EnvironmentFile=-/etc/default/x":              "/etc/default/x…/etc/systemd/system/etcd-prod.service.d/x.conf…ETCD_NAME",
 	"UnsetEnvironment=":                            "UnsetEnvironment lacks ETCD_CONFIG_FILE",
 	"ExecStart=\nExecStart=/usr/bin/etcd --name=x": "x.conf changes the command: binary: ",
 	"ExecCondition=":                               "takes away the guard",
@@ -43,7 +43,7 @@ func nextStart(t *testing.T, s *site, file string, inv inventory) {
 	s.write(t, "prod.hcl", roll)
 	for i, lines := range slices.Sorted(maps.Keys(diverting)) {
 		s.on(t, "etcd-2", dropIn(lines))
-		says := []string{"[unit-diverted]", "etcd-2: the next start would not be what the inventory says: ", diverting[lines]}
+		says := []string{"[unit-diverted]", "etcd-2: …" + diverting[lines]}
 		s.run(t, "apply", "--yes", file).exits(t, 13).says(t, says...)
 		if i == 0 {
 			s.run(t, "plan", file).exits(t, 13).says(t, says...)
@@ -78,8 +78,7 @@ func foreignUnit(t *testing.T, s *site, inv inventory) {
 		s.on(t, "etcd-1", "printf '[Service]\\nExecStart=/bin/sleep infinity\\n' >"+path+
 			"; systemctl daemon-reload; systemctl start etcd")
 		for _, verb := range [][]string{{"plan"}, {"apply", "--yes"}, {"destroy", "--confirm=prod"}} {
-			s.run(t, append(verb, file)...).exits(t, 13).says(t, "etcd-1: the unit etcd.service, ",
-				"/systemd/system/etcd.service, is not one that clusterup wrote  [foreign-unit]")
+			s.run(t, append(verb, file)...).exits(t, 13).says(t, "etcd-1: …etcd.service…/systemd/system/etcd.service…[foreign-unit]")
 		}
 		s.on(t, "etcd-1", "systemctl is-active etcd; grep -q sleep "+path+"; systemctl stop etcd; rm "+path+
 			"; systemctl daemon-reload")

@@ -25,7 +25,7 @@ func TestOwners(t *testing.T) {
 	s.launch(t, old, "apply", "--yes", first).wait(t).exits(t, 0)
 	before := s.pids(t, "prod")
 	lines := []string{`data_dir = "/var/lib/etcd/prod"`, `user = "etcd"`}
-	asks := append([]string{"[data-moved]", "etcd-3: its member keeps its data in /var/lib/etcd/prod and runs as etcd"},
+	asks := append([]string{"[data-moved]", "etcd-3: …/var/lib/etcd/prod…etcd"},
 		lines...)
 	refused(t, s, first, 13, asks...)
 	s.untouched(t, "prod", func() {
@@ -34,12 +34,12 @@ func TestOwners(t *testing.T) {
 	})
 	prod.Settings = strings.Join(lines, "\n  ")
 	first = s.write(t, "prod.hcl", prod)
-	s.ok(t, "apply", "--yes", first).says(t, "note: an older clusterup (form 1) wrote", "record-birth").saysNot(t,
+	s.ok(t, "apply", "--yes", first).says(t, "note: …form 1", "record-birth").saysNot(t,
 		"fix-modes", "make-dirs", "create-user", "chown")
 	s.inSync(t, first, prod)
 	once(t, s, "prod", before)
 
-	s.ok(t, "apply", "--yes", second).says(t, "no system user etcd-apps")
+	s.ok(t, "apply", "--yes", second).says(t, "create-user/etcd-1", "etcd-apps")
 	s.inSync(t, second, apps)
 	t.Run("apart", func(t *testing.T) { apart(t, s) })
 	t.Run("an older clusterup", func(t *testing.T) { olderClusterup(t, s, second) })
@@ -111,7 +111,7 @@ func olderClusterup(t *testing.T, s *site, file string) {
 	was := s.on(t, "etcd-2", "grep -m1 clusterup-form "+unit+
 		"; sed -i 's/^# clusterup-form:.*/# clusterup-form: 99, written by v9.1.0/' "+unit+"; systemctl daemon-reload")
 	says := []string{
-		"etcd-2: its unit or birth marker was written by a newer clusterup (v9.1.0, form 99) than this one (",
+		"etcd-2: …v9.1.0, form 99",
 		"[older-clusterup]",
 	}
 	refused(t, s, file, 13, says...)
@@ -124,7 +124,8 @@ func olderClusterup(t *testing.T, s *site, file string) {
 			s.run(t, append(verb, file)...).exits(t, 13).says(t, says...)
 		}
 		s.run(t, "check", file).exits(t, 3).says(t, says[0])
-		s.run(t, "status", file).says(t, says[0], "3 of 3 members healthy")
+		s.run(t, "status", file).says(t, says[0])
+		s.run(t, "status", "--json", file).counts(t, 3, true)
 	})
 	s.on(t, "etcd-2", "sed -i 's|^# clusterup-form:.*|"+was+"|' "+unit+"; systemctl daemon-reload")
 	s.ok(t, "plan", "--exit-code", file)
@@ -164,11 +165,10 @@ func purged(t *testing.T, s *site, first, second string, prod, apps inventory) {
 
 	install("etcd-1")
 	const way = "rm /var/lib/dpkg/info/etcd-server.p*rm; chmod 755 /var/lib/etcd"
-	says := []string{"etcd-1: purging the package etcd-server would delete /var/lib/etcd/prod and delete the user etcd"}
-	s.run(t, "check", first).exits(t, 3).says(t, append(says, way, "[package]")...)
-	s.run(t, "plan", first).exits(t, 13).says(t, "etcd-1: the user etcd may not enter /var/lib/etcd",
-		"→ on the host: chmod a+x /var/lib/etcd")
-	s.run(t, "preflight", "--quick", first).says(t, says[0][len("etcd-1: "):])
+	const harm = "etcd-server…/var/lib/etcd/prod…user etcd"
+	s.run(t, "check", first).exits(t, 3).says(t, "etcd-1: …"+harm+"…[package]", way)
+	s.run(t, "plan", first).exits(t, 13).says(t, "etcd-1: …user etcd…/var/lib/etcd", "→ …chmod a+x /var/lib/etcd")
+	s.run(t, "preflight", "--quick", first).says(t, harm)
 	s.ok(t, "check", second)
 	s.on(t, "etcd-1", way)
 	until(t, "the member to serve again", func() bool { return s.run(t, "check", first).code == 0 }) // etcd may have ended

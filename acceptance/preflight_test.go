@@ -85,9 +85,8 @@ func trouble(t *testing.T, s *site, file string, well findings) {
 
 	for _, pair := range [][2]string{{"etcd-1", "etcd-3"}, {"etcd-3", "etcd-1"}} {
 		f := found.of(t, "reach", pair[0])
-		want := fmt.Sprintf("does not reach %s at %s:2380 (peer): ", pair[1], s.host(t, pair[1]).IPv4)
-		if f.Level != "refusal" || !strings.HasPrefix(f.Found, want) ||
-			!strings.Contains(f.Do, "let TCP from all members to port 2380") {
+		want := fmt.Sprintf("%s at %s:2380 (peer)", pair[1], s.host(t, pair[1]).IPv4)
+		if f.Level != "refusal" || !strings.Contains(f.Found, want) || !strings.Contains(f.Do, "port 2380") {
 			t.Errorf("%+v, want %q", f, want)
 		}
 		if f := found.of(t, "firewall", pair[0]); f.Level != "warning" || !strings.Contains(f.Found, "nft") {
@@ -98,7 +97,7 @@ func trouble(t *testing.T, s *site, file string, well findings) {
 		t.Errorf("%+v", f)
 	}
 	if f := found.of(t, "ports", "etcd-2"); f.Level != "refusal" ||
-		!strings.HasPrefix(f.Found, "port 2379 is taken by systemd-socket") {
+		!tells(f.Found, "2379…systemd-socket") {
 		t.Errorf("%+v", f)
 	}
 	slow, fast := p50(t, found.of(t, "disk-latency", "etcd-2")), p50(t, well.of(t, "disk-latency", "etcd-2"))
@@ -117,7 +116,7 @@ func addressTwice(t *testing.T, s *site, file string) {
 	found := s.preflight(t, 13, file)
 	s.on(t, "etcd-2", "ip address del "+taken+"/32 dev lo")
 	if f := found.of(t, "address", "etcd-2"); f.Level != "refusal" ||
-		f.Found != "the host has the address "+taken+" of etcd-1" || f.Do == "" {
+		!tells(f.Found, taken+"…etcd-1") || f.Do == "" {
 		t.Errorf("%+v", f)
 	}
 	for _, name := range []string{"etcd-1", "etcd-3"} {
@@ -145,25 +144,24 @@ RULES`)
 	s.on(t, "etcd-2", "nft delete table inet hardened")
 
 	for _, name := range []string{"etcd-1", "etcd-3"} {
-		want := fmt.Sprintf("does not reach etcd-2 at %s:2380 (peer): no answer within 5s", s.host(t, "etcd-2").IPv4)
-		if f := found.of(t, "reach", name); f.Level != "refusal" || f.Found != want ||
-			!strings.Contains(f.Do, "the packet filter on etcd-2 (nft list ruleset)") {
+		want := fmt.Sprintf("etcd-2 at %s:2380 (peer): no answer", s.host(t, "etcd-2").IPv4)
+		if f := found.of(t, "reach", name); f.Level != "refusal" || !strings.Contains(f.Found, want) ||
+			!tells(f.Do, "etcd-2…nft list ruleset") {
 			t.Errorf("%+v, want %q", f, want)
 		}
-		applied.says(t, name+": "+want)
+		applied.says(t, name+": …"+want)
 		if f := found.of(t, "firewall", name); f.Level != "fine" {
 			t.Errorf("%+v", f)
 		}
 	}
-	const rules = "nft: 4 rules, 0 of them for the member's ports, the rest is dropped; and not every host gets in"
-	if f := found.of(t, "firewall", "etcd-2"); f.Level != "warning" || f.Found != rules {
+	const rules = "nft: 4 rules, 0 of them"
+	if f := found.of(t, "firewall", "etcd-2"); f.Level != "warning" || !strings.Contains(f.Found, rules) {
 		t.Errorf("%+v, want %q", f, rules)
 	}
 	if f := found.of(t, "reach", "etcd-2"); f.Level != "fine" {
 		t.Errorf("%+v", f)
 	}
-	applied.exits(t, 13).says(t, "Plan: ", "Refused: nothing was changed, because the hosts are not fit for this plan:",
-		"[preflight]")
+	applied.exits(t, 13).says(t, "Plan: ", "Refused: ", "[preflight]")
 }
 
 // cutOff ends runs while their listeners stand: with SIGTERM, and with SIGKILL, after which only the hosts can clean
@@ -206,8 +204,7 @@ func beforeBootstrap(t *testing.T, s *site, file string) {
 	if err := s.lab.Partition(t.Context(), "etcd-1", "etcd-3", true); err != nil {
 		t.Fatal(err)
 	}
-	s.run(t, "apply", "--yes", file).exits(t, 13).says(t, "etcd-1: does not reach etcd-3", "etcd-3: does not reach etcd-1",
-		"[preflight]")
+	s.run(t, "apply", "--yes", file).exits(t, 13).says(t, "etcd-1: …etcd-3…[preflight]", "etcd-3: …etcd-1…[preflight]")
 	for _, host := range s.names() { // but for the lock, in /run, nothing is written
 		got := s.on(t, host,
 			"ls -d /etc/etcd /opt/clusterup /var/lib/etcd* /etc/systemd/system/etcd-prod.service 2>/dev/null || echo bare")

@@ -17,7 +17,7 @@ func TestRefusals(t *testing.T) {
 	file := s.write(t, "prod.hcl", inv)
 	t.Run("nobody to ask", func(t *testing.T) {
 		s.untouched(t, "prod",
-			func() { s.run(t, "apply", file).exits(t, 2).says(t, "there is no terminal to ask on", "--yes") })
+			func() { s.run(t, "apply", file).exits(t, 2).says(t, "--yes") })
 	})
 	t.Run("reach", func(t *testing.T) { unreachable(t, s, inv) })
 	t.Run("bare hosts", func(t *testing.T) { unsafe(t, s, file) })
@@ -27,25 +27,23 @@ func TestRefusals(t *testing.T) {
 	t.Run("what is to come", func(t *testing.T) {
 		second := takeSource(t, s, "etcd-1", "etcd-2")
 		result := s.run(t, "check", file)
-		s.ok(t, "status", file).says(t, "etcd-1: it goes to etcd-2 from "+second,
-			"etcd-2: its disk may be full before its database")
+		s.ok(t, "status", file).says(t, "etcd-1: …etcd-2…"+second, "etcd-2: its disk")
 		giveSource(t, s, "etcd-1", second, "etcd-2")
-		result.exits(t, 3).says(t, "etcd-1: it goes to etcd-2 from "+second+", which is not among the names", "[source]",
-			"etcd-2: its database may grow by 8.0 GiB until its quota, and /var/lib/etcd-prod", "[space]")
+		result.exits(t, 3).says(t, "etcd-1: …etcd-2…"+second+"…[source]",
+			"etcd-2: …8.0 GiB…/var/lib/etcd-prod…[space]")
 	})
 	t.Run("second operator", func(t *testing.T) { secondOperator(t, s, inv) })
 	t.Run("data of another cluster", func(t *testing.T) {
 		other := inv
 		other.Cluster, other.Settings = "other",
 			"data_dir = \"/var/lib/etcd-prod\"\npeer_port = 3380\nclient_port = 3379\nmetrics_port = 3381"
-		refused(t, s, s.write(t, "other.hcl", other), 13, "etcd-1: /var/lib/etcd-prod holds the data of another cluster",
-			"[foreign-data]")
+		refused(t, s, s.write(t, "other.hcl", other), 13, "etcd-1: …/var/lib/etcd-prod…another cluster…[foreign-data]")
 	})
 	t.Run("one host without its data", func(t *testing.T) {
 		if err := s.lab.Wipe(t.Context(), "etcd-3"); err != nil {
 			t.Fatal(err)
 		}
-		s.run(t, "apply", "--yes", file).exits(t, 13).says(t, "etcd-3: the data directory /var/lib/etcd-prod is lost", "[data-lost]")
+		s.run(t, "apply", "--yes", file).exits(t, 13).says(t, "etcd-3: …/var/lib/etcd-prod…[data-lost]")
 		if got := s.on(t, "etcd-3", "ls -d /etc/etcd /opt/clusterup /var/lib/etcd* 2>/dev/null || echo bare"); got != "bare" {
 			t.Errorf("etcd-3 has %s", got)
 		}
@@ -57,7 +55,7 @@ func refused(t *testing.T, s *site, file string, code int, texts ...string) {
 	t.Helper()
 	s.untouched(t, "prod", func() {
 		s.run(t, "plan", file).exits(t, code).says(t, texts...)
-		s.run(t, "apply", "--yes", file).exits(t, code).says(t, texts...).saysNot(t, "nothing to do")
+		s.run(t, "apply", "--yes", file).exits(t, code).says(t, texts...).saysNot(t, nothingToDo)
 	})
 }
 
@@ -75,8 +73,8 @@ func unreachable(t *testing.T, s *site, good inventory) {
 			t.Fatal(err)
 		}
 		s.run(t, "apply", "--yes", file).exits(t, 12).says(t, "etcd-2: connect: "+second+":22", "[unreachable]",
-			"→ check address, routes and firewalls").saysNot(t, "etcd-1:", "etcd-3:")
-		s.run(t, "status", file).exits(t, 12).says(t, "unreachable", "0 of 3 members healthy, quorum not known")
+			"→ check address").saysNot(t, "etcd-1:", "etcd-3:")
+		s.run(t, "status", "--json", file).exits(t, 12).counts(t, 0, false).state(t, "unreachable", "etcd-2")
 		if err := s.lab.Cable(t.Context(), "etcd-2", true); err != nil {
 			t.Fatal(err)
 		}
@@ -88,7 +86,7 @@ func unreachable(t *testing.T, s *site, good inventory) {
 			key).CombinedOutput(); err != nil {
 			t.Fatalf("%v: %s", err, out)
 		}
-		refused(t, s, with("wrong", func(i *inventory) { i.Identity = key }), 12, "etcd-1: ", "none accepted of "+key,
+		refused(t, s, with("wrong", func(i *inventory) { i.Identity = key }), 12, "etcd-1: ", key,
 			"authorized_keys")
 	})
 	t.Run("no sudo", func(t *testing.T) {
@@ -109,13 +107,13 @@ func unreachable(t *testing.T, s *site, good inventory) {
 			t.Fatal(err)
 		}
 		file := with("changed", func(i *inventory) { i.KnownHosts = stale })
-		refused(t, s, file, 12, "etcd-2: ", "the host key has changed", "ssh-keygen -f '"+stale+"' -R '"+second+"'")
+		refused(t, s, file, 12, "etcd-2: ", "ssh-keygen -f '"+stale+"' -R '"+second+"'")
 		s.run(t, "apply", "--yes", "--accept-new-host-keys", file).exits(t, 12) // it is not new, it is changed
 		if out, err := exec.CommandContext(t.Context(), "ssh-keygen", "-f", stale, "-R",
 			second).CombinedOutput(); err != nil {
 			t.Fatalf("%v: %s", err, out)
 		}
-		s.run(t, "plan", file).exits(t, 12).says(t, "the host key is not known")
+		s.run(t, "plan", file).exits(t, 12).says(t, "--accept-new-host-keys")
 		s.ok(t, "status", "--accept-new-host-keys", file)
 		s.ok(t, "plan", file) // every command remembers what it was told to trust
 	})
@@ -129,23 +127,23 @@ func unsafe(t *testing.T, s *site, file string) {
 	}{
 		"foreign files in the data directory": {
 			"install -d /var/lib/etcd-prod; echo dear >/var/lib/etcd-prod/diary", "rm -r /var/lib/etcd-prod",
-			[]string{"etcd-2: /var/lib/etcd-prod is not empty: it holds diary", "[foreign-data]"},
+			[]string{"etcd-2: /var/lib/etcd-prod…diary…[foreign-data]"},
 		},
 		"a write-ahead log that nobody can read": {
 			"install -d /var/lib/etcd-prod/member/wal; echo garbage >/var/lib/etcd-prod/member/wal/0000000000000000-0000000000000000.wal", "rm -r /var/lib/etcd-prod",
-			[]string{"etcd-2: the write-ahead log in /var/lib/etcd-prod cannot be read", "[foreign-data]"},
+			[]string{"etcd-2: …write-ahead log…/var/lib/etcd-prod…[foreign-data]"},
 		},
 		"a port that another process holds": {
 			"systemd-run -q --unit=squatter /usr/sbin/sshd -D -p 2379", "systemctl stop squatter",
-			[]string{"etcd-2: port 2379 is taken by sshd (PID ", "[port-taken]", "ss -ltnp 'sport = :2379'"},
+			[]string{"etcd-2: …2379…sshd (PID …[port-taken]", "ss -ltnp 'sport = :2379'"},
 		},
 		"a masked unit": {
 			"systemctl mask -q etcd-prod", "systemctl unmask -q etcd-prod; systemctl daemon-reload",
-			[]string{"etcd-2: the unit etcd-prod.service is masked", "systemctl unmask etcd-prod.service"},
+			[]string{"etcd-2: …etcd-prod.service…masked", "systemctl unmask etcd-prod.service"},
 		},
 		"a command is missing": {
 			"mv /usr/bin/gzip /usr/bin/gzip.away", "mv /usr/bin/gzip.away /usr/bin/gzip",
-			[]string{"etcd-2: the command gzip is missing", "[unsuitable]"},
+			[]string{"etcd-2: …gzip…[unsuitable]"},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -29,7 +29,7 @@ systemctl daemon-reload; systemctl restart etcd-prod; tr '\0' ' ' </proc/$(syste
 	},
 	"unit written again as it was": {
 		harm: "touch /etc/systemd/system/etcd-prod.service",
-		plan: []string{"reload-units", "the unit changed on disk after systemd read it"},
+		plan: []string{"reload-units"},
 	},
 	"unit deleted": {
 		harm: `rm /etc/systemd/system/etcd-prod.service`,
@@ -44,10 +44,10 @@ systemctl daemon-reload; systemctl restart etcd-prod; tr '\0' ' ' </proc/$(syste
 		harm: "chmod 0644 " + binDir + "etcdutl",
 		plan: []string{"fix-modes", "etcdutl: mode 0644, want 0755"},
 	},
-	"member stopped": {harm: "systemctl stop etcd-prod", plan: []string{"start-member", "not running"}, restart: true},
-	"unit disabled":  {harm: "systemctl disable -q etcd-prod", plan: []string{"enable-unit", "the unit is disabled"}},
+	"member stopped": {harm: "systemctl stop etcd-prod", plan: []string{"start-member"}, restart: true},
+	"unit disabled":  {harm: "systemctl disable -q etcd-prod", plan: []string{"enable-unit"}},
 	"stopped and disabled": {
-		harm: "systemctl disable -q --now etcd-prod", plan: []string{"start-member", "not running"}, restart: true,
+		harm: "systemctl disable -q --now etcd-prod", plan: []string{"start-member"}, restart: true,
 	},
 	"key readable by all": {
 		harm: "chmod 0644 /etc/etcd/prod/tls/peer/key.pem",
@@ -59,11 +59,11 @@ systemctl daemon-reload; systemctl restart etcd-prod; tr '\0' ' ' </proc/$(syste
 	},
 	"key deleted": {
 		harm: "rm /etc/etcd/prod/tls/server/key.pem",
-		plan: []string{"issue-leaf server", "server certificate or key was changed after it was written"},
+		plan: []string{"issue-leaf server"},
 	},
 	"pair that a killed run has left": {
 		harm: "cp -a /etc/etcd/prod/tls/server/. /etc/etcd/prod/tls/server-00112233445566778899",
-		plan: []string{"prune-trust", "a run that was cut off has left", "/etc/etcd/prod/tls/server-00112233445566778899"},
+		plan: []string{"prune-trust", "/etc/etcd/prod/tls/server-00112233445566778899"},
 	},
 	"data directory readable by all": {
 		harm: "chmod 0755 /var/lib/etcd-prod",
@@ -71,7 +71,7 @@ systemctl daemon-reload; systemctl restart etcd-prod; tr '\0' ' ' </proc/$(syste
 	},
 	"trust bundle deleted": {
 		harm: "rm /etc/etcd/prod/trust-client-*.pem",
-		plan: []string{"write-trust", "bundle of client CA 1 missing"},
+		plan: []string{"write-trust", "client CA 1"},
 	},
 }
 

@@ -39,9 +39,7 @@ func TestRestartOfDeaf(t *testing.T) {
 	etcdBlock(`flags = { "max-request-bytes" = "1048576" }`)(&inv)
 	s.write(t, "prod.hcl", inv)
 	s.run(t, "apply", "--yes", "--start-timeout=25s", file).exits(t, 14).says(t,
-		"restart-member/etcd-2: the process that ran before took 3",
-		" to end, and the unit did not become ready within 25s after that",
-		"Cause: the process that ran before did not end on SIGTERM", "take etcd-2 back to what it ran with before")
+		"restart-member/etcd-2: …took 3…25s", "Cause: …SIGTERM", "take etcd-2 back")
 	s.on(t, "etcd-2", "rm -r /etc/systemd/system/etcd-prod.service.d /usr/local/lib/hang; systemctl daemon-reload")
 	s.ok(t, "apply", "--yes", file)
 	s.inSync(t, file, inv)

@@ -189,14 +189,14 @@ func rollings() []rolling {
 			fault: "a host loses power while its member is restarted", change: request(2<<20 + 3), gone: true, slow: true,
 			happens: func(t *testing.T, s *site, host string) { must(t, s.lab.PowerCut(t.Context(), host)) },
 			over:    func(t *testing.T, s *site, host string) { must(t, s.lab.Boot(t.Context(), host)) },
-			code:    12, says: []string{"run the same command again"},
+			code:    12, says: []string{runAgain},
 		},
 		{
 			name:  "a flag is changed, and SSH to a host is blocked while its member is restarted",
 			fault: "SSH to a host is blocked while its member is restarted", change: request(2<<20 + 4), slow: true,
 			happens: func(t *testing.T, s *site, host string) { s.on(t, host, blockSSH) },
 			over:    func(t *testing.T, s *site, host string) { s.on(t, host, "nft delete table inet nossh") },
-			code:    12, says: []string{"run the same command again"},
+			code:    12, says: []string{runAgain},
 		},
 	}
 }
@@ -266,8 +266,7 @@ func twoOfThree(t *testing.T, s *site, inv inventory) {
 	}
 	next := inv
 	next.Version = releaseNext
-	s.run(t, "apply", "--yes", s.write(t, "prod.hcl", next)).exits(t, 13).says(t, "quorum",
-		"apply with version "+inv.Version)
+	s.run(t, "apply", "--yes", s.write(t, "prod.hcl", next)).exits(t, 13).says(t, "[quorum]", "version "+inv.Version)
 	if after := s.pids(t, inv.Cluster); !maps.Equal(before, after) {
 		t.Errorf("processes were %v and are %v", before, after)
 	}

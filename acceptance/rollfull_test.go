@@ -28,8 +28,7 @@ func TestRollFull(t *testing.T) {
 		next.Version = releaseNext
 		before := s.pids(t, inv.Cluster)
 		fill("/opt")
-		s.run(t, "apply", "--yes", s.write(t, "prod.hcl", next)).exits(t, 14).says(t, "etcd-2", "on /opt",
-			"make room on /opt")
+		s.run(t, "apply", "--yes", s.write(t, "prod.hcl", next)).exits(t, 14).says(t, "etcd-2", "make room on /opt")
 		if after := s.pids(t, inv.Cluster); !maps.Equal(before, after) {
 			t.Errorf("processes were %v and are %v", before, after)
 		}
@@ -47,7 +46,7 @@ func TestRollFull(t *testing.T) {
 			name:  "a flag is changed, and the disk with the data of a member is full",
 			fault: "the disk with the data of a member is full", gone: true,
 			change: etcdBlock(small + `flags = { "max-request-bytes" = "2097152" }`),
-			code:   14, says: []string{"etcd-2", "a file system is full"}, who: nobody,
+			code:   14, says: []string{"etcd-2", "file system is full"}, who: nobody,
 			over: func(t *testing.T, s *site, _ string) { s.on(t, "etcd-2", "rm /var/lib/etcd-prod/ballast*") },
 		}.undergo(t, s, &inv)
 	})

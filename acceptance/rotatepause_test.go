@@ -24,15 +24,15 @@ func withPauses(t *testing.T, s *site, inv inventory) {
 		return r
 	}
 
-	rotate("--pause-after=trust").says(t, "waits: it is paused after its phase trust").saysNot(t, "issue-leaf",
+	rotate("--pause-after=trust").says(t, "waits: …phase trust").saysNot(t, "issue-leaf",
 		"retire-ca")
-	s.waiting(t, inv, file, "it is paused after its phase trust")
-	next := s.credentials(t, "app", file, "the client CA is being rotated, and this certificate is of the new one")
+	s.waiting(t, inv, file, "phase trust")
+	next := s.credentials(t, "app", file)
 	s.issuedInTheDark(t, file)
 	w.put(next.trust) // both CAs; its certificate is still that of old
 	rotate("--pause-after=leaves").says(t, "issue-leaf/server/etcd-1",
-		"waits: it is paused after its phase leaves").saysNot(t, "restart-member", "retire-ca")
-	s.waiting(t, inv, file, "it is paused after its phase leaves")
+		"waits: …phase leaves").saysNot(t, "restart-member", "retire-ca")
+	s.waiting(t, inv, file, "phase leaves")
 	s.received(t, "a client of the old CA, before that is dropped", old, inv, 2379, welcome)
 	w.put(next.trust, next.pair)
 	rotate().says(t, "retire-ca/client").saysNot(t, "waits")
@@ -60,7 +60,7 @@ func (s *site) issuedInTheDark(t *testing.T, file string) {
 	t.Helper()
 	s.on(t, "etcd-3", "systemctl stop ssh")
 	s.ok(t, "cert", "issue", "dark", file, "--out", filepath.Join(t.TempDir(), "dark")).says(t,
-		"this certificate is of the old one", "trusted by etcd-3, which cannot be seen")
+		"the old one", "etcd-3")
 	s.on(t, "etcd-3", "systemctl start ssh")
 	s.ok(t, "cert", "revoke", "dark", file, "--yes")
 }
@@ -78,8 +78,8 @@ func (s *site) waiting(t *testing.T, inv inventory, file, why string) {
 		return p
 	}
 	before := take()
-	s.ok(t, "plan", "--exit-code", file).says(t, "nothing to do", "waits: "+why)
-	s.ok(t, "apply", "--yes", file).says(t, "waits: "+why)
+	s.ok(t, "plan", "--exit-code", file).says(t, "waits: …"+why)
+	s.ok(t, "apply", "--yes", file).says(t, "waits: …"+why)
 	if d := cmp.Diff(before, take()); d != "" {
 		t.Errorf("while a rotation waits, this has changed: %s", d)
 	}

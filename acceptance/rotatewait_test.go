@@ -16,7 +16,7 @@ func TestRotateWaits(t *testing.T) {
 	t.Run("no cluster", func(t *testing.T) {
 		s.untouched(t, "prod", func() {
 			for _, args := range [][]string{{"rotate", "ca"}, {"rotate", "ca", "--abort"}, {"rotate", "certs"}} {
-				s.run(t, append(args, "--yes", file)...).exits(t, 13).says(t, "[no-cluster]", "clusterup apply makes it")
+				s.run(t, append(args, "--yes", file)...).exits(t, 13).says(t, "[no-cluster]", "clusterup apply")
 			}
 		})
 	})
@@ -32,8 +32,8 @@ func revoking(t *testing.T, s *site, inv inventory, file string) {
 	pids := s.pids(t, inv.Cluster)
 	s.untouched(t, inv.Cluster, func() {
 		s.run(t, "cert", "revoke", "nobody", "--yes", file).exits(t, 1).says(t, `"nobody"`,
-			"clusterup cert list shows those there are")
-		s.run(t, "cert", "revoke", "ap", "--yes", file).exits(t, 1).says(t, "did you mean app?")
+			"clusterup cert list")
+		s.run(t, "cert", "revoke", "ap", "--yes", file).exits(t, 1).says(t, "app?")
 	})
 	s.ok(t, "cert", "revoke", fmt.Sprintf("%x", first.pair.Leaf.SerialNumber), file, "--yes").saysNot(t, "restart-member")
 	s.received(t, "the revoked pair", first, inv, 2379, hangUp)
@@ -44,7 +44,7 @@ func revoking(t *testing.T, s *site, inv inventory, file string) {
 	s.received(t, "the other pair, revoked by its name", second, inv, 2379, hangUp)
 	s.received(t, "somebody else", other, inv, 2379, welcome)
 	s.received(t, "somebody else", other, inv, 2380, alert)
-	s.ok(t, "cert", "revoke", "app", file, "--yes").says(t, "nothing to do")
+	s.ok(t, "cert", "revoke", "app", file, "--yes").saysNot(t, "revoke-client", "list-revoked", "write-trust")
 	if now := s.pids(t, inv.Cluster); !maps.Equal(pids, now) {
 		t.Errorf("processes were %v and are %v", pids, now)
 	}
@@ -54,24 +54,24 @@ func revoking(t *testing.T, s *site, inv inventory, file string) {
 // aborting takes a rotation back from the last point at which that is possible.
 func aborting(t *testing.T, s *site, inv inventory, file string) {
 	was, bundles := s.inUse(t, inv.Cluster), s.bundles(t, inv)
-	s.ok(t, "rotate", "ca", "--pause-after=leaves", "--yes", file).says(t, "waits: it is paused after its phase leaves")
+	s.ok(t, "rotate", "ca", "--pause-after=leaves", "--yes", file).says(t, "waits: …phase leaves")
 	s.shows(t, inv, s.inUse(t, inv.Cluster))
 	early := s.credentials(t, "early", file)
 	s.received(t, "a client of the CA that is going to be taken back", early, inv, 2379, welcome)
 	s.ok(t, "rotate", "ca", "--abort", "--yes", file).says(t,
-		"client early: the newest certificate is of client CA 2, which is taken back").saysNot(t, "waits")
+		"client early: …client CA 2").saysNot(t, "waits")
 	s.received(t, "a client of the CA that was taken back", early, inv, 2379, alert)
 	s.standsWith(t, inv, was)
 	if now := s.bundles(t, inv); !maps.Equal(bundles, now) {
 		t.Errorf("bundles were\n%v\nand are\n%v", bundles, now)
 	}
 	s.inSync(t, file, inv)
-	s.run(t, "check", file).exits(t, 3).says(t, "client early: its newest certificate is of client CA 2, which is retired",
+	s.run(t, "check", file).exits(t, 3).says(t, "client early: …client CA 2…[client]",
 		"→ clusterup cert issue early ")
-	s.ok(t, "cert", "list", file).says(t, "its CA is retired")
-	s.ok(t, "rotate", "ca", "--abort", "--yes", file).says(t, "nothing to do")
+	s.ok(t, "cert", "list", "--json", file).says(t, `"name":"early"…"retired":true`)
+	s.ok(t, "rotate", "ca", "--abort", "--yes", "--json", file).idle(t)
 	s.ok(t, "cert", "revoke", "early", "--yes", file)
-	s.ok(t, "check", file).says(t, "all is well")
+	s.ok(t, "check", file)
 	s.ok(t, "history", file).says(t, "clusterup rotate ca --abort", "clusterup rotate ca --pause-after=leaves")
 }
 
@@ -94,7 +94,7 @@ func clientsOfOld(t *testing.T, s *site, inv inventory, file string) {
 	s.received(t, "a client of the old CA, which is trusted still", old, inv, 2379, welcome)
 	s.untouched(t, inv.Cluster, func() {
 		s.run(t, "rotate", "ca", "--client", "--abort", "--yes", file).exits(t, 13).says(t, "[too-late]",
-			"is retired already", "rotate ca --client goes on with it")
+			"rotate ca --client")
 	})
 
 	s.ok(t, "apply", "--yes", file).saysNot(t, "waits")
@@ -108,7 +108,7 @@ func clientsOfOld(t *testing.T, s *site, inv inventory, file string) {
 }
 
 func waitsFor(clients string) string {
-	return "waits: the newest certificate of " + clients + " is of client CA 1"
+	return "waits: …" + clients + "…client CA 1"
 }
 
 // bundles are what the hosts of a cluster trust, by host and file.

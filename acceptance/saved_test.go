@@ -16,7 +16,7 @@ func savedPlan(t *testing.T, s *site, file string, inv inventory) {
 
 	s.on(t, "etcd-1", faults["unit edited by hand"].harm)
 	s.untouched(t, inv.Cluster, func() {
-		s.run(t, "apply", out).exits(t, 13).says(t, "the world has moved")
+		s.run(t, "apply", out).exits(t, 13).says(t, "has moved")
 	})
 
 	s.ok(t, "plan", "--out="+out, file)

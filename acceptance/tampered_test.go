@@ -24,48 +24,48 @@ type tampering struct {
 var tamperings = map[string]tampering{
 	"the key of another pair": {
 		harm: "cat ../$other/key.pem >key.pem",
-		plan: "%s certificate or key was changed after it was written",
+		plan: "%s certificate or key…changed",
 	},
 	"the key of another pair, and its sum": {
 		harm: "cat ../$other/key.pem >key.pem; sha256sum cert.pem key.pem >sums",
-		plan: "%s certificate and key do not belong together",
+		plan: "%s certificate and key",
 	},
 	"a key that all can read, and root owns": {
 		harm: "chmod 0644 key.pem; chown root:root key.pem",
 		plan: "key.pem: owner root:root, want etcd-prod:etcd-prod, mode 0644, want 0600", same: true,
 	},
-	"a pipe that nobody writes to as the key": {harm: "rm key.pem; mkfifo -m 0600 key.pem; chown etcd-prod:etcd-prod key.pem", plan: "%s certificate or key was changed after it was written"},
+	"a pipe that nobody writes to as the key": {harm: "rm key.pem; mkfifo -m 0600 key.pem; chown etcd-prod:etcd-prod key.pem", plan: "%s certificate or key…changed"},
 	"no key": {
 		harm: "rm key.pem",
-		plan: "%s certificate or key was changed after it was written",
+		plan: "%s certificate or key…changed",
 	},
 	"half a certificate": {
 		harm: "head -c 300 cert.pem >half; cat half >cert.pem; rm half",
-		plan: "%s certificate cannot be read",
+		plan: "%s certificate…read",
 	},
 	"a link that points nowhere": {harm: "ln -sfn gone ../$role", plan: "no %s certificate"},
 	"a directory in place of the link": {
 		harm: "cd ..; to=$(readlink $role); rm $role; mv $to $role",
-		plan: "%s certificate does not lie behind the link /etc/etcd/prod/tls/%[1]s",
+		plan: "%s certificate…link /etc/etcd/prod/tls/%[1]s",
 	},
 	"a pair that has ended": {
 		pair: func(t *testing.T, s *site, m member, role string) pki.Pair {
 			return s.pair(t, "prod", m, role, time.Now().Add(-3*year/2))
 		},
-		plan: "%s certificate ended on ",
+		plan: "%s certificate ended",
 	},
 	"a pair that is due": {
 		pair: func(t *testing.T, s *site, m member, role string) pki.Pair {
 			return s.pair(t, "prod", m, role, time.Now().Add(-3*year/4))
 		},
-		plan: "%s certificate ends on ",
+		plan: "%s certificate ends",
 	},
 	"the pair of another member": {
 		pair: func(t *testing.T, s *site, m member, role string) pki.Pair {
 			m.Address = s.host(t, "etcd-1").IPv4.String()
 			return s.pair(t, "prod", m, role, time.Now())
 		},
-		plan: "%s certificate is for 127.0.0.1 ",
+		plan: "%s certificate…127.0.0.1",
 	},
 }
 

@@ -15,7 +15,7 @@ func stubborn(t *testing.T, s *site, file string, inv inventory) {
 			pids["etcd-2"]))
 	// Nobody compares here: no model foresees a member that lies so.
 	s.launch(t, clusterup, "rotate", "certs", "--yes", file).wait(t).exits(t, 0).
-		says(t, "── restart etcd-2, which still serves its old certificates")
+		says(t, "── restart etcd-2")
 	s.on(t, "etcd-2", "rm -r /run/old-tls")
 	for host, pid := range s.pids(t, inv.Cluster) {
 		if restarted := pid != pids[host]; restarted != (host == "etcd-2") {
@@ -40,8 +40,7 @@ func yearAhead(t *testing.T, s *site, file string, inv inventory) {
 	s.untouched(t, inv.Cluster, func() {
 		for _, verb := range []string{"certs", "ca"} {
 			s.run(t, "rotate", verb, "--yes", file).exits(t, 13).
-				says(t, "etcd-2: its clock is 36", " days ahead of this machine's, and certificates would not be valid there",
-					"[clock-off]", "→ set the clock right")
+				says(t, "etcd-2: …clock is 36…days ahead…[clock-off]", "→ …clock")
 		}
 	})
 	s.on(t, "etcd-2", "rm /usr/local/bin/date")

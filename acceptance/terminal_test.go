@@ -44,24 +44,21 @@ func TestTerminal(t *testing.T) {
 	known := filepath.Join(s.dir, ".clusterup", "prod", "known_hosts")
 
 	s.onTerminal(t, [][2]string{{"[yes/no]", "no\n"}}, "apply", file).exits(t, 12).says(t, fingerprint)
-	s.onTerminal(t, [][2]string{{fingerprint, "yes\n"}, {"Go ahead? [yes/no]", "no\n"}}, "apply", file).exits(t, 1).says(t,
-		"Nothing was changed.")
+	s.onTerminal(t, [][2]string{{fingerprint, "yes\n"}, {"Go ahead? [yes/no]", "no\n"}}, "apply", file).exits(t, 1)
 	if got := s.on(t, "etcd-1", "ls -d /etc/etcd /opt/clusterup /var/lib/etcd* 2>/dev/null || echo bare"); got != "bare" {
 		t.Errorf("etcd-1 has %s", got)
 	}
 	if got := read(t, known); !strings.Contains(got, "ssh-ed25519 ") {
 		t.Errorf("known_hosts holds %q", got)
 	}
-	done := s.onTerminal(t, [][2]string{{"Go ahead? [yes/no]", "yes\n"}}, "apply", file).exits(t, 0).says(t,
-		"1 of 1 members serve", "Done: ")
+	done := s.onTerminal(t, [][2]string{{"Go ahead? [yes/no]", "yes\n"}}, "apply", file).exits(t, 0)
 	if !regexp.MustCompile(`install-release/etcd-1 +\[=*>-*\] +[0-9.]+ MiB of`).MatchString(done.stdout) {
 		t.Error("no live progress is drawn")
 	}
 	s.inSync(t, file, inv)
 	t.Run("passphrase", func(t *testing.T) { passphrase(t, s, inv) })
 
-	s.onTerminal(t, [][2]string{{"Type its name to go ahead: ", "pord\n"}}, "destroy", file).exits(t, 1).says(t,
-		"Nothing was changed.")
+	s.onTerminal(t, [][2]string{{"Type its name to go ahead: ", "pord\n"}}, "destroy", file).exits(t, 1)
 	s.inSync(t, file, inv)
 	s.onTerminal(t, [][2]string{{"Type its name to go ahead: ", "prod\n"}}, "destroy", file).exits(t, 0)
 	if got := s.on(t, "etcd-1", "ls /etc/systemd/system/etcd-* 2>/dev/null || echo gone"); got != "gone" {
@@ -83,6 +80,5 @@ func passphrase(t *testing.T, s *site, inv inventory) {
 	file := s.write(t, "locked.hcl", inv)
 	asks := "Passphrase of " + inv.Identity + ": "
 	s.onTerminal(t, [][2]string{{asks, "\x03"}}, "apply", file).exits(t, 130)
-	s.onTerminal(t, [][2]string{{asks, words + "\n"}}, "apply", file).exits(t, 0).says(t, "nothing to do").saysNot(t,
-		words)
+	s.onTerminal(t, [][2]string{{asks, words + "\n"}}, "apply", file).exits(t, 0).saysNot(t, words)
 }

@@ -87,17 +87,15 @@ func switchClients(t *testing.T, s *site, inv *inventory) {
 // allAtOnce is https in the place of http: all clients would lose the cluster.
 func allAtOnce(t *testing.T, s *site, inv inventory) {
 	inv.Settings = tlsBlock(2379)
-	refused(t, s, s.write(t, "once.hcl", inv), 13, "etcd-1: its clients speak http on port 2379, and would lose it",
-		"[needs-consent]",
-		"→ keep that port for them until they have moved: tls { http_client_port = 2379 }, and another client_port; or accept it with --accept=downtime")
+	refused(t, s, s.write(t, "once.hcl", inv), 13, "etcd-1: …http…2379…[needs-consent]",
+		"→ …tls { http_client_port = 2379 }…--accept=downtime")
 }
 
 // backToPlain is TLS switched off again, which nobody does by mistake.
 func backToPlain(t *testing.T, s *site, inv inventory) {
 	inv.Settings = tlsBlock(newClientPort, "peers = false", "clients = false")
-	refused(t, s, s.write(t, "back.hcl", inv), 13, "[insecure]",
-		"etcd-1: its peers reach it over TLS, which clusterup does not switch off", "→ set peers = true in the block tls",
-		"etcd-1: its clients reach it over TLS, which clusterup does not switch off", "→ set clients = true in the block tls")
+	refused(t, s, s.write(t, "back.hcl", inv), 13, "etcd-1: …peers…[insecure]", "→ …peers = true",
+		"etcd-1: …clients…[insecure]", "→ …clients = true")
 }
 
 // markersLost takes all birth markers from a cluster whose ID does not follow from its inventory any more, while its

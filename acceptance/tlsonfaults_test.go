@@ -66,7 +66,7 @@ func TestTLSOnFaults(t *testing.T) {
 			"update-member/etcd-2", true
 		r.happens = func(t *testing.T, s *site, host string) { must(t, s.lab.PowerCut(t.Context(), host)) }
 		r.over = func(t *testing.T, s *site, host string) { must(t, s.lab.Boot(t.Context(), host)) }
-		r.code, r.says = 12, []string{"run the same command again"}
+		r.code, r.says = 12, []string{runAgain}
 		r.undergo(t, first.site, &inv)
 		first.peersSecure(t, inv)
 	})
