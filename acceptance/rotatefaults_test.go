@@ -73,7 +73,7 @@ func lostHosts() []rotation {
 		r := rotations()[0]
 		r.name, r.fault, r.during, r.happens, r.over = "the CAs are rotated, and "+fault, fault, rotationRoll, happens,
 			whileGone(back)
-		r.gone, r.code, r.says, r.who, r.events, r.slow = true, 12, []string{"run the same command again"}, nobody, nil, true
+		r.gone, r.code, r.says, r.who, r.events, r.slow = true, 12, []string{runAgain}, nobody, nil, true
 		return r
 	}
 	early := lose("a host loses power while its member is restarted to trust both CAs", cut, boot)
