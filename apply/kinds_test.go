@@ -93,7 +93,7 @@ func (o refusingOperator) SaveSnapshot(context.Context, string, string) error {
 }
 
 // Issue makes a certificate, which is then to be written.
-func (o refusingOperator) Issue(context.Context, plan.Leaf) (cert, key []byte, serial string, err error) {
+func (o refusingOperator) Issue(context.Context, string, plan.Leaf) (cert, key []byte, serial string, err error) {
 	return nil, nil, "1", nil
 }
 

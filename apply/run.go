@@ -66,8 +66,8 @@ type Operator interface {
 	// ListRevoked signs the list of revoked client certificates anew.
 	ListRevoked(ctx context.Context) error
 	PinRelease(ctx context.Context, r plan.Release) error
-	// Issue makes a key and certificate in memory; serial is in hexadecimal.
-	Issue(ctx context.Context, leaf plan.Leaf) (cert, key []byte, serial string, err error)
+	// Issue makes a key and certificate for a member in memory, and records the certificate; serial is in hexadecimal.
+	Issue(ctx context.Context, member string, leaf plan.Leaf) (cert, key []byte, serial string, err error)
 	// Archive is the verified release archive.
 	Archive(ctx context.Context, r plan.Release) (Archive, error)
 	// SaveSnapshot puts a verified copy of the data of the member behind an endpoint, which is of a version of etcd,

@@ -126,7 +126,7 @@ func (r *Run) part(ctx context.Context, step plan.Step) (Part, error) {
 	case plan.WriteTrust:
 		return Part{Files: changed(step.Changes)}, nil
 	case plan.IssueLeaf:
-		return r.leaf(ctx, *step.Leaf)
+		return r.leaf(ctx, step.Host, *step.Leaf)
 	case plan.WriteUnit:
 		return Part{Files: changed(step.Changes), Then: reloadUnit(step.Unit)}, nil
 	case plan.RecordBirth:
@@ -141,8 +141,8 @@ func (r *Run) part(ctx context.Context, step plan.Step) (Part, error) {
 
 // leaf is a new pair in a directory of its own, to which one symbolic link is then swapped, so that etcd, which reads
 // certificate and key one after the other at every handshake, never sees half of each.
-func (r *Run) leaf(ctx context.Context, leaf plan.Leaf) (Part, error) {
-	cert, key, serial, err := r.Operator.Issue(ctx, leaf)
+func (r *Run) leaf(ctx context.Context, member string, leaf plan.Leaf) (Part, error) {
+	cert, key, serial, err := r.Operator.Issue(ctx, member, leaf)
 	if err != nil {
 		return Part{}, err
 	}

@@ -493,7 +493,7 @@ func (o *world) PinRelease(_ context.Context, r plan.Release) error {
 	return nil
 }
 
-func (o *world) Issue(context.Context, plan.Leaf) (cert, key []byte, serial string, err error) {
+func (o *world) Issue(context.Context, string, plan.Leaf) (cert, key []byte, serial string, err error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.issued++

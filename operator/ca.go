@@ -55,7 +55,7 @@ func (s *Session) authorities(store *pki.Store, seen *facts.Operator) error {
 	for _, c := range clients {
 		seen.Clients = append(seen.Clients, ClientOf(c))
 	}
-	seen.Revoked.List, seen.Revoked.Current, err = store.LastCRL()
+	seen.Revoked.List, seen.Revoked.Current, err = store.LastCRL(pki.RoleClient)
 	if errors.Is(err, pki.ErrNoCA) {
 		return nil // the list is of CAs that are gone
 	}
@@ -82,7 +82,7 @@ func (s *Session) given() map[pki.Role]*inventory.GivenCA {
 }
 
 // ClientOf is a client certificate as a fact.
-func ClientOf(c pki.Client) facts.Client {
+func ClientOf(c pki.Record) facts.Client {
 	return facts.Client{
 		Name: c.Name, Serial: c.Serial, Generation: c.Generation, NotBefore: c.NotBefore, NotAfter: c.NotAfter,
 		Revoked: !c.Revoked.IsZero(),

@@ -78,7 +78,7 @@ func (o operatorDir) ListRevoked(context.Context) error {
 	if err != nil {
 		return err
 	}
-	_, err = store.CRL(o.session.Now(), rand.Reader)
+	_, err = store.CRL(pki.RoleClient, o.session.Now(), rand.Reader)
 	return err
 }
 
@@ -95,7 +95,7 @@ func (o operatorDir) PinRelease(_ context.Context, r plan.Release) error {
 	return lock.Write(file)
 }
 
-func (o operatorDir) Issue(_ context.Context, leaf plan.Leaf) (cert, key []byte, serial string, err error) {
+func (o operatorDir) Issue(_ context.Context, member string, leaf plan.Leaf) (cert, key []byte, serial string, err error) {
 	store, err := o.session.Store()
 	if err != nil {
 		return nil, nil, "", err
@@ -111,7 +111,7 @@ func (o operatorDir) Issue(_ context.Context, leaf plan.Leaf) (cert, key []byte,
 			wanted.DNS = append(wanted.DNS, name)
 		}
 	}
-	pair, err := store.Issue(wanted, o.session.Now(), rand.Reader)
+	pair, err := store.IssueMember(member, wanted, o.session.Now(), rand.Reader)
 	if err != nil {
 		return nil, nil, "", err
 	}

@@ -25,7 +25,7 @@ func issueClient(t *testing.T, s *Store, name string, now time.Time) Pair {
 	return p
 }
 
-func clients(t *testing.T, s *Store) []Client {
+func clients(t *testing.T, s *Store) []Record {
 	t.Helper()
 	all, err := s.Clients()
 	if err != nil {
@@ -45,14 +45,15 @@ func TestClients(t *testing.T) {
 	create(t, s, RoleClient, Spec{})
 	ci := issueClient(t, s, "ci", today)
 
-	record := func(name string, p Pair, generation string, number int) Client {
-		return Client{
+	record := func(name string, p Pair, generation string, number int) Record {
+		return Record{
+			Kind: "client",
 			Name: name, User: name, Serial: p.Serial, SHA256: p.SHA256, Issuer: "CN=prod etcd client CA " + generation,
 			Generation: number,
 			NotBefore:  p.NotBefore, NotAfter: p.NotAfter,
 		}
 	}
-	want := []Client{record("ci", ci, "2", 2), record("my-app@x.y", first, "1", 1), record("my-app@x.y", second, "1", 1)}
+	want := []Record{record("ci", ci, "2", 2), record("my-app@x.y", first, "1", 1), record("my-app@x.y", second, "1", 1)}
 	if diff := cmp.Diff(want, clients(t, open(t, s.dir))); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
@@ -211,7 +212,7 @@ func TestDamagedRecords(t *testing.T) {
 		if all, err := s.Clients(); err == nil {
 			t.Errorf("%s: %v", name, all)
 		}
-		if _, err := s.CRL(today, rand.Reader); err == nil {
+		if _, err := s.CRL(RoleClient, today, rand.Reader); err == nil {
 			t.Errorf("%s: a list is made without knowing who is revoked", name)
 		}
 	}
@@ -219,7 +220,7 @@ func TestDamagedRecords(t *testing.T) {
 
 func crl(t *testing.T, s *Store, now time.Time) *x509.RevocationList {
 	t.Helper()
-	der, err := s.CRL(now, rand.Reader)
+	der, err := s.CRL(RoleClient, now, rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -241,7 +242,7 @@ func serials(list *x509.RevocationList) map[string]bool {
 func TestCRL(t *testing.T) {
 	s := newStore(t, Spec{})
 	old := issueClient(t, s, "old", today)
-	if der, current, err := s.LastCRL(); der != nil || current || err != nil {
+	if der, current, err := s.LastCRL(RoleClient); der != nil || current || err != nil {
 		t.Errorf("before the first: %x %v %v", der, current, err)
 	}
 	empty := crl(t, s, today)
@@ -259,14 +260,14 @@ func TestCRL(t *testing.T) {
 	}
 
 	revoke(t, s, "old")
-	if der, current, err := s.LastCRL(); !bytes.Equal(der, empty.Raw) || current || err != nil {
+	if der, current, err := s.LastCRL(RoleClient); !bytes.Equal(der, empty.Raw) || current || err != nil {
 		t.Errorf("after revoking, the old one is current: %v, %v", current, err)
 	}
 	next := crl(t, s, today.Add(time.Hour))
 	if !serials(next)[old.Serial] || len(serials(next)) != 1 || next.Number.Cmp(big.NewInt(2)) != 0 {
 		t.Errorf("number %s with %v", next.Number, serials(next))
 	}
-	if der, current, err := open(t, s.dir).LastCRL(); !bytes.Equal(der, next.Raw) || !current || err != nil {
+	if der, current, err := open(t, s.dir).LastCRL(RoleClient); !bytes.Equal(der, next.Raw) || !current || err != nil {
 		t.Errorf("what was made is not current: %v, %v", current, err)
 	}
 	if m := mode(t, filepath.Join(s.dir, "crl", "client.crl")); m != 0o644 {
@@ -321,7 +322,7 @@ func TestCRLDamaged(t *testing.T) {
 	s := newStore(t, Spec{})
 	crl(t, s, today)
 	write(t, filepath.Join(s.dir, "crl", "client.crl"), "half")
-	if _, current, err := s.LastCRL(); current || err != nil {
+	if _, current, err := s.LastCRL(RoleClient); current || err != nil {
 		t.Errorf("a damaged list is current: %v, %v", current, err)
 	}
 	crl(t, s, today)

@@ -121,7 +121,7 @@ func TestExternal(t *testing.T) {
 		if _, err := s.Create(RolePeer, "prod", Spec{}, today, rand.Reader); !errors.Is(err, ErrExternal) {
 			t.Errorf("%s: makes its own successor: %v", name, err)
 		}
-		if _, err := s.CRL(today, rand.Reader); !errors.Is(err, ErrExternal) {
+		if _, err := s.CRL(RoleClient, today, rand.Reader); !errors.Is(err, ErrExternal) {
 			t.Errorf("%s: makes a list of revoked certificates: %v", name, err)
 		}
 	}

@@ -37,6 +37,7 @@ type CA struct {
 	NotAfter   time.Time
 	PEM        []byte // the certificate
 	Algorithm  string // as in [Spec]
+	Lists      bool   // it can sign lists of revoked certificates: it signs, itself, and its fields let it
 	Signing    bool   // the key is here, sealed or not, or at a server, and it is not retired: it can sign
 
 	Retired  bool     // it signs no more, and nothing is to trust it any more

@@ -2,21 +2,18 @@ package pki
 
 import (
 	"fmt"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/agext/levenshtein"
-
-	"github.com/clusterup/clusterup/durable"
 )
 
-// Revoke records that the client certificate with a serial number, as in [Client], is to be refused, and returns it as
+// Revoke records that the client certificate with a serial number, as in [Record], is to be refused, and returns it as
 // it now is. One that was revoked before stays so from that time on. Members refuse it once they have the new
 // [Store.CRL]. It fails with [errNoClient]. Names are for [Store.Named]: a client may be called like the serial number
 // of another one's certificate.
-func (s *Store) Revoke(serial string, now time.Time) (revoked Client, err error) {
+func (s *Store) Revoke(serial string, now time.Time) (revoked Record, err error) {
 	err = s.change(func() error {
 		revoked, err = s.revoke(serial, now)
 		return err
@@ -25,36 +22,30 @@ func (s *Store) Revoke(serial string, now time.Time) (revoked Client, err error)
 	return revoked, err
 }
 
-func (s *Store) revoke(serial string, now time.Time) (Client, error) {
+func (s *Store) revoke(serial string, now time.Time) (Record, error) {
 	all, err := s.Clients()
 	if err != nil {
-		return Client{}, err
+		return Record{}, err
 	}
-	i := slices.IndexFunc(all, func(c Client) bool { return c.Serial == serial })
+	i := slices.IndexFunc(all, func(c Record) bool { return c.Serial == serial })
 	if i < 0 {
-		return Client{}, errNoClient
+		return Record{}, errNoClient
 	}
-	c := all[i]
-	if !c.Revoked.IsZero() {
-		return c, nil
-	}
-	c.Revoked = now.UTC().Truncate(time.Second)
-	path := filepath.Join(s.dir, clientsDir, c.Name+"-"+c.Serial+revokedSuffix)
-	return c, durable.WriteAlone(path, []byte(c.Revoked.Format(time.RFC3339)+"\n"), 0o600)
+	return s.refuse(all[i], now)
 }
 
 // Named are the client certificates of a name, in the order of [Store.Clients]; where no client has that name, the one
 // with that serial number. With colons in it, as openssl prints it, it is a serial number in any case. It fails with
 // [errNoClient], and then says which names are like it; it writes nothing.
-func (s *Store) Named(nameOrSerial string) (found []Client, err error) {
+func (s *Store) Named(nameOrSerial string) (found []Record, err error) {
 	defer explain(&err, "find client certificate %q", nameOrSerial)
 	all, err := s.Clients()
 	if err != nil {
 		return nil, err
 	}
-	found = filter(all, func(c Client) bool { return c.Name == nameOrSerial })
+	found = filter(all, func(c Record) bool { return c.Name == nameOrSerial })
 	if len(found) == 0 {
-		found = filter(all, func(c Client) bool { return c.Serial == serialOf(nameOrSerial) })
+		found = filter(all, func(c Record) bool { return c.Serial == serialOf(nameOrSerial) })
 	}
 	if len(found) == 0 {
 		return nil, fmt.Errorf("%w%s", errNoClient, near(nameOrSerial, all))
@@ -62,14 +53,14 @@ func (s *Store) Named(nameOrSerial string) (found []Client, err error) {
 	return found, nil
 }
 
-func filter(all []Client, keep func(Client) bool) []Client {
-	return slices.DeleteFunc(slices.Clone(all), func(c Client) bool { return !keep(c) })
+func filter(all []Record, keep func(Record) bool) []Record {
+	return slices.DeleteFunc(slices.Clone(all), func(c Record) bool { return !keep(c) })
 }
 
 // serialOf takes a serial number as openssl and browsers print it, too.
 func serialOf(text string) string { return strings.ToLower(strings.ReplaceAll(text, ":", "")) }
 
-func near(name string, all []Client) string {
+func near(name string, all []Record) string {
 	var like []string
 	for _, c := range all {
 		close := levenshtein.Distance(strings.ToLower(name), strings.ToLower(c.Name), nil) <= max(1, len(name)/3)

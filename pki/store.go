@@ -11,9 +11,9 @@ import (
 
 // Store is the ca directory of one cluster. Below it are, for each generation of a role: ROLE-GENERATION.pem, its key
 // in .key or, sealed, in .key.age with the recipients in .sealed, .chain.pem for a CA that was given, with .given, the
-// path of its key, and .retired once it signs no more; ROLE.hold while a rotation is held; clients/ with the records of
-// client certificates; and crl/. Its methods may be called from several goroutines, but for those that write (Create,
-// Retire, Hold, Reseal, Revoke, CRL), which must be alone.
+// path of its key, and .retired once it signs no more; ROLE.hold while a rotation is held; clients/, peers/ and
+// servers/ with the records of certificates; and crl/. Its methods may be called from several goroutines, but for those
+// that write (Create, Retire, Hold, Reseal, Revoke, RevokeMember, CRL), which must be alone.
 type Store struct {
 	dir      string
 	options  Options
@@ -89,6 +89,7 @@ func (s *Store) CAs() []CA {
 		all[i] = a.CA
 		all[i].PEM, all[i].Trust, all[i].Chain = bytes.Clone(a.PEM), bytes.Clone(a.Trust), bytes.Clone(a.Chain)
 		all[i].SealedTo = slices.Clone(a.SealedTo)
+		all[i].Lists = s.cas[i].lists()
 	}
 	return all
 }

@@ -116,7 +116,7 @@ func TestCertificatesOfACAThatIsRetired(t *testing.T) {
 }
 
 // serialIn is the serial number of a certificate in a file.
-func serialIn(t *testing.T, clients []pki.Client, file string) string {
+func serialIn(t *testing.T, clients []pki.Record, file string) string {
 	t.Helper()
 	content, err := os.ReadFile(file)
 	if err != nil {
