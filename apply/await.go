@@ -83,8 +83,8 @@ func (e *GateError) Error() string {
 
 func (e *GateError) Unwrap() error { return e.Err }
 
-// gate asks again what a step rests on that stops a process or changes who votes, since minutes may have gone by since it
-// was decided: enough of the others must serve. They get a few seconds, since there may be an election.
+// gate asks again what a step rests on that stops a process or changes who votes, since minutes may have gone by since
+// it was decided: enough of the others must serve. They get a few seconds, since there may be an election.
 func (r *Run) gate(ctx context.Context, step plan.Step) error {
 	if step.Needs == nil {
 		return nil

@@ -20,8 +20,8 @@ func stopUnit(unit string) string {
 `, u, u, u)
 }
 
-// moveAside renames directories and files to NAME.aside-WHEN. A mount point cannot be renamed, so there the content moves into a
-// directory within.
+// moveAside renames directories and files to NAME.aside-WHEN. A mount point cannot be renamed, so there the content
+// moves into a directory within.
 func moveAside(paths []plan.Path, now time.Time) string {
 	stamp := now.UTC().Format("20060102T150405Z")
 	var b strings.Builder

@@ -130,12 +130,18 @@ func (r *Run) behind(name string, why error) error {
 		name, why, r.Want.Cluster.UnitName, name)
 }
 
-// learns says that the member behind an endpoint has joined without a vote: it serves no linearizable read, and that is
-// as it should be. One that the last look saw in the member list with a vote is none: it takes itself for a learner
-// until its log has told it.
-func (r *Run) learns(ctx context.Context, endpoint string) bool {
-	is, err := r.Etcd.Status(ctx, endpoint)
-	return err == nil && is.Learner && is.Leader != 0 && !r.serving.hasVote(is.MemberID)
+// unlessLearner is the error of a linearizable read through a member, unless that has joined without a vote: then it
+// serves none, and knowing a leader is enough. A member that the last look saw in the member list with a vote is no
+// learner: it takes itself for one until its log has told it.
+func (r *Run) unlessLearner(ctx context.Context, endpoint string, err error) error {
+	is, errStatus := r.Etcd.Status(ctx, endpoint)
+	switch {
+	case errStatus != nil || !is.Learner || r.serving.hasVote(is.MemberID):
+		return err
+	case is.Leader == 0:
+		return errors.New("it has joined as a learner, and knows no leader")
+	}
+	return nil
 }
 
 // startTime is how long a member may take to become ready. A learner is not before it has applied what it is sent:

@@ -247,19 +247,53 @@ func TestAwaitMemberThatLearns(t *testing.T) {
 	for name, test := range map[string]struct {
 		status facts.Status
 		took   time.Duration
-		fails  bool
+		says   string
 	}{
-		"a learner":            {status: facts.Status{MemberID: 0xa4, Learner: true, Leader: 0xa1}},
-		"one without a leader": {status: facts.Status{MemberID: 0xa4, Learner: true}, took: settles, fails: true},
+		"a learner": {status: facts.Status{MemberID: 0xa4, Learner: true, Leader: 0xa1}},
+		"one without a leader": {
+			facts.Status{MemberID: 0xa4, Learner: true},
+			190 * time.Second,
+			"etcd-4 has not caught up: no linearizable read within 3m10s: it has joined as a learner, and knows no leader; ",
+		},
 		"one that has a vote": {
-			status: facts.Status{MemberID: 0xa2, Learner: true, Leader: 0xa1}, took: settles, fails: true,
+			facts.Status{MemberID: 0xa2, Learner: true, Leader: 0xa1}, settles, facts.ErrLearner.Error(),
 		},
 	} {
 		inBubble(t, name, func(t *testing.T) {
 			e := &told{status: func(string, time.Duration) (facts.Status, error) { return test.status, nil }}
 			r := learning(t, e)
+			r.Hosts["etcd-4"] = spoken(func(context.Context, string) (string, error) { return "", nil })
 			err := r.do(t.Context(), plan.Step{Kind: plan.AwaitMember, Host: "etcd-4"})
-			if took := time.Since(e.began); took != test.took || errors.Is(err, facts.ErrLearner) != test.fails {
+			if took := time.Since(e.began); took != test.took || (err == nil) != (test.says == "") ||
+				err != nil && !strings.Contains(err.Error(), test.says) {
+				t.Errorf("after %s: %v", took, err)
+			}
+		})
+	}
+	for name, disk := range map[string]func(since time.Duration) string{
+		"on its way": func(since time.Duration) string { return fmt.Sprintf("%d\t/var/lib/etcd-prod\n", since/time.Second) },
+		"stuck":      func(time.Duration) string { return "64\t/var/lib/etcd-prod\n" },
+	} {
+		inBubble(t, name, func(t *testing.T) {
+			e := &told{}
+			e.reads = func(string) error {
+				if time.Since(e.began) < 10*time.Minute {
+					return errors.New("connection refused")
+				}
+				return fmt.Errorf("read: %w", facts.ErrLearner)
+			}
+			e.status = func(_ string, since time.Duration) (facts.Status, error) {
+				if since < 10*time.Minute {
+					return facts.Status{}, errors.New("connection refused")
+				}
+				return facts.Status{MemberID: 0xa4, Learner: true, Leader: 0xa1}, nil
+			}
+			r := learning(t, e)
+			r.Hosts["etcd-4"] = spoken(func(context.Context, string) (string, error) { return disk(time.Since(e.began)), nil })
+			err := r.do(t.Context(), plan.Step{Kind: plan.AwaitMember, Host: "etcd-4"})
+			switch took := time.Since(e.began); {
+			case name == "on its way" && (err != nil || took != 10*time.Minute),
+				name == "stuck" && (took != 280*time.Second || !strings.Contains(err.Error(), "clusterup member remove etcd-4")):
 				t.Errorf("after %s: %v", took, err)
 			}
 		})

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path"
 
+	"github.com/clusterup/clusterup/facts"
 	"github.com/clusterup/clusterup/plan"
 	"github.com/clusterup/clusterup/plan/etcd"
 	"github.com/clusterup/clusterup/shellword"
@@ -155,14 +156,26 @@ func (r *Run) leaf(ctx context.Context, member string, leaf plan.Leaf) (Part, er
 }
 
 // awaitMember waits until the member serves a linearizable read: then it has applied all that was committed when it was
-// asked. A learner serves none; it has to know a leader.
+// asked. A learner serves none, so it has to know a leader; it has more time while something reaches its disk.
 func (r *Run) awaitMember(ctx context.Context, step plan.Step) error {
-	endpoint := r.endpoint(step.Host)
-	return r.await(ctx, "no linearizable read", func(ctx context.Context) error {
-		err := r.Etcd.ReadLinearizable(ctx, endpoint)
-		if err != nil && r.learns(ctx, endpoint) {
+	endpoint, got := r.endpoint(step.Host), int64(0)
+	for limit := r.startTime(step.Host); ; limit = r.timeout() {
+		err := awaitFor(ctx, limit, "no linearizable read", func(ctx context.Context) error {
+			if err := r.Etcd.ReadLinearizable(ctx, endpoint); err != nil {
+				return r.unlessLearner(ctx, endpoint, err)
+			}
 			return nil
+		})
+		if err == nil || ctx.Err() != nil || facts.Hopeless(err) || facts.Stubborn(err) {
+			return err
 		}
-		return err
-	})
+		now := r.received(ctx, step.Host)
+		switch _, learner := r.joins(step.Host); {
+		case !learner:
+			return err
+		case now <= got:
+			return r.behind(step.Host, err)
+		}
+		got = now
+	}
 }

@@ -73,8 +73,8 @@ func (r *Run) versionOf(ctx context.Context, endpoint, wanted string) error {
 }
 
 // hashes compares the data of all members that vote, one after the other, at one revision. Compactions reach members at
-// different moments, so hashes that differ because of one are compared again. note says that they could not be compared,
-// which is no finding.
+// different moments, so hashes that differ because of one are compared again. note says that they could not be
+// compared, which is no finding.
 func (r *Run) hashes(ctx context.Context) (findings []string, note string) {
 	members := r.voters()
 	for range 5 {
