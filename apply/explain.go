@@ -57,6 +57,9 @@ var stopSignatures = []signature{
 		"read its last lines in the journal, and journalctl -k, on the host: a disk that does not answer is a frequent reason"),
 }
 
+// anew is how a member comes back that has lost its data.
+const anew = "clusterup apply --accept=replace:NAME removes it from the cluster and adds it anew"
+
 // signatures are words of etcd 3.5 to 3.7 and systemd 247 to 257. Sources: etcd server/etcdserver/bootstrap.go,
 // server.go, api/membership, api/rafthttp, embed/config.go, client/pkg/transport; the incidents are those of etcd's FAQ
 // and issue tracker.
@@ -65,21 +68,22 @@ var signatures = []signature{
 		"$1 holds the data of another member, $2, so the unit refuses to start it",
 		"put the right disk back; a copy of another member must never run"),
 	sign(`born\.json`, "the member's data directory is lost, so its unit refuses to start it",
-		"bring the disk back; a member that lost its data has to be removed from the cluster and added anew"),
+		"bring the disk back; if its data is lost, "+anew),
 	// etcd issue 21178 has a learner that came to this at its first start.
 	sign(`tocommit\(\d+\) is out of range \[lastIndex\(0\)\]`,
 		"the member's log is empty, and the others count on entries that it had: its data was lost after it had joined",
-		"do not start it again: remove the member from the cluster, put its data directory aside, and add it anew; "+
-			"a learner has no vote, so it can be removed at any time: clusterup member remove NAME"),
+		"do not start it again: put its data directory aside; then "+anew+
+			"; one without a vote can be taken out at any time: clusterup member remove NAME"),
 	sign(`tocommit\(\d+\) is out of range \[lastIndex\(\d+\)\]`,
 		"the member has lost log entries that it had promised to keep: its data directory was emptied or is an old copy",
-		"do not start it again: remove the member from the cluster, put its data directory aside, and add it anew"),
+		"do not start it again: put its data directory aside; then "+anew),
 	sign(`member \S+ has already been bootstrapped`, "the member is part of the cluster, but its data directory is empty",
-		"bring the data back, or remove the member from the cluster and add it anew"),
+		"bring the data back; if it is lost, "+anew),
 	sign(`cluster ID mismatch`, "the member talks to a member of another cluster",
 		"two clusters share addresses: stop the old one, or give this one other ports"),
 	sign(`permanently removed from the cluster`, "the member was removed from the cluster, and its data is of no more use",
-		"put its data directory aside, and add it anew"),
+		"clusterup apply --accept=replace:NAME puts its data aside and adds it anew; if it is to go, its block says "+
+			`state = "absent"`),
 	sign(`invalid downgrade; server version is lower than determined cluster version|version \\?"[\d.]+\\?" is not supported`, "the cluster's data is of a newer minor version than this binary",
 		"go back to the newer version in the inventory"),
 	sign(`unmarshal should never fail \(proto: `,
@@ -112,10 +116,10 @@ var signatures = []signature{
 		"correct the member's address in the inventory"),
 	full,
 	sign(`(walpb: crc mismatch|wal: file .*corrupt|snap: crc mismatch|file checksum mismatch|proto: wrong wireType|invalid database|both meta pages are invalid)`, "the data on this host is damaged: $1",
-		"remove the member from the cluster, put its data directory aside, and add it anew"),
+		"stop its unit, and put its data directory aside; then "+anew),
 	sign(`found data inconsistency|data corruption|alarm:CORRUPT|"alarm":"CORRUPT"`,
 		"the data of this member differs from that of its peers",
-		"remove the member from the cluster, put its data directory aside, and add it anew"),
+		"stop its unit, and put its data directory aside; then "+anew),
 	sign(`database space exceeded|alarm:NOSPACE|"alarm":"NOSPACE"|message exceeded backend quota`,
 		"the database has reached quota-backend-bytes",
 		"clusterup check says which member, and what to type next: compact, defragment and disarm, or raise the quota and disarm"),

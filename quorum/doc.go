@@ -1,5 +1,5 @@
 // Package quorum says things to a running etcd cluster and hears what its members answer: status, member list, alarms,
-// linearizable reads, a canary write, moving the leader.
+// linearizable reads, a canary write, moving the leader, who is a member.
 //
 // It owns the connections to etcd's client API, one for each endpoint, so that an answer is always the answer of the
 // member that was asked, and the words for what can go wrong on the way (Error and the sentinels beside it). It is the
