@@ -6,6 +6,7 @@ import (
 	"math"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/clusterup/clusterup/plan"
@@ -40,7 +41,10 @@ func (r *Run) bringUp(ctx context.Context, host Host, step plan.Step) error {
 		verb = "restart"
 	}
 	startCtx, cancel := context.WithCancel(ctx)
+	var stirring sync.WaitGroup
+	defer stirring.Wait()
 	defer cancel()
+	stirring.Go(func() { r.stir(startCtx, step.Host) })
 	ended, began := make(chan error, 1), time.Now()
 	go func() {
 		_, err := host.Script(startCtx, startUnit(verb, step.Unit))
@@ -71,6 +75,33 @@ func (r *Run) bringUp(ctx context.Context, host Host, step plan.Step) error {
 			err = r.behind(step.Host, err)
 		}
 		return err
+	}
+}
+
+// stirEvery is how long a member may take to start until something is written for it, and then again.
+const stirEvery = 3 * time.Second
+
+// stir writes a key through another member that serves, again and again until ctx ends. etcd does not call itself ready
+// before it has published itself, and publishes nothing while its log seems to be further than what it has applied. That
+// it has applied a snapshot it notes at the entry after it (server/etcdserver/server.go, applyEntryNormal and
+// setAppliedIndex; v3_server.go, ErrTooManyRequests): where nobody writes, that never comes, and a member that was sent
+// a snapshot waits for ever. Seen with 3.6.16; the code of 3.5.35 and 3.7.3 is the same.
+func (r *Run) stir(ctx context.Context, name string) {
+	tick := time.NewTicker(stirEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		for _, other := range r.members() {
+			if other == name || r.Etcd.ReadLinearizable(ctx, r.endpoint(other)) != nil {
+				continue
+			}
+			_ = r.canary(ctx, other) // verify says so where nothing can be written
+			break
+		}
 	}
 }
 
