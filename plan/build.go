@@ -43,7 +43,8 @@ func (p Plan) Empty() bool { return len(p.Stages) == 0 }
 func (p Plan) Digest() (string, error) {
 	p.Notes, p.Waits = nil, nil
 	p.Stages = slices.DeleteFunc(slices.Clone(p.Stages), func(s Stage) bool {
-		return s.Steps[0].Kind == AwaitLeader // an election during the look changes nothing of what is done
+		// an election during the look changes nothing of what is done, nor does a learner that has caught up meanwhile
+		return s.Steps[0].Kind == AwaitLeader || s.Steps[0].Kind == AwaitLearner
 	})
 	for i, stage := range p.Stages {
 		stage.Gate, stage.Steps = "", slices.Clone(stage.Steps)

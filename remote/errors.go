@@ -20,6 +20,9 @@ var (
 	// ErrHostKey: the host's key is unknown, has changed, or is revoked; or a known_hosts file is unreadable. Never
 	// worth a retry.
 	ErrHostKey = errors.New("host key not trusted")
+	// ErrKeyChanged is the ErrHostKey of a host that shows another key than the one that is known. Never worth a retry:
+	// the host was installed anew, or is another one.
+	ErrKeyChanged = fmt.Errorf("%w: it has changed", ErrHostKey)
 	// ErrSudo: the user logged in, and sudo did not let it become root without a password, or would log private keys.
 	// Never worth a retry.
 	ErrSudo = errors.New("sudo refused")

@@ -116,8 +116,11 @@ func same(a, b ssh.PublicKey) bool { return bytes.Equal(a.Marshal(), b.Marshal()
 func (k *hostKeys) changed(key ssh.PublicKey, want knownKey) error {
 	err := fmt.Errorf("the host key has changed: it shows %s, known is %s at %s",
 		describe(key), describe(want.key), want.place())
-	return k.refuse(err, fmt.Sprintf("if the host was reinstalled, and only then: ssh-keygen -f %s -R %s",
-		shellword.Quote(want.file), shellword.Quote(knownhosts.Normalize(k.cfg.endpoint()))))
+	return &Error{
+		Host: k.cfg.name(), Op: "verify host key", Kind: ErrKeyChanged, Err: err,
+		Remedy: fmt.Sprintf("a machine that was installed anew has a new key; if this one was, and only then, take the old key out: "+
+			"ssh-keygen -f %s -R %s", shellword.Quote(want.file), shellword.Quote(knownhosts.Normalize(k.cfg.endpoint()))),
+	}
 }
 
 func (k *hostKeys) unknown(key ssh.PublicKey) error {

@@ -74,7 +74,7 @@ func phase(r trust.Rotation, dark []string) string {
 
 // line is one CA in a line: "peer CA 2: 3649 days; trusted by etcd-1 alone; signs".
 func (ca caStatus) line(total clusterStatus, now time.Time) string {
-	members := total.Members
+	members := total.holders
 	text := fmt.Sprintf("%s CA %d: %s", ca.Role, ca.Generation, days(ca.NotAfter, now))
 	unknown := slices.DeleteFunc(slices.Clone(total.dark),
 		func(name string) bool { return slices.Contains(ca.TrustedBy, name) })

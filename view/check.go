@@ -56,14 +56,15 @@ type Checked struct {
 	Type      string           `json:"type"` // "check"
 	Cluster   string           `json:"cluster"`
 	OK        bool             `json:"ok"`
-	Members   int              `json:"members"`
-	Healthy   int              `json:"healthy"`
-	Unknown   int              `json:"unknown"`             // members that could not be asked
+	Members   int              `json:"members"`             // those that are wanted, but for learners
+	Healthy   int              `json:"healthy"`             // of them
+	Unknown   int              `json:"unknown"`             // of them, those that could not be asked
 	Steps     int              `json:"steps"`               // that an apply would do
 	Days      int              `json:"days"`                // until the first certificate ends
 	First     string           `json:"first,omitempty"`     // that certificate
 	Time      time.Time        `json:"time"`                // when it was looked at
 	Rotations []trust.Rotation `json:"rotations,omitempty"` // of CAs, that are under way
+	Notes     []string         `json:"notes,omitempty"`     // what can be taken out of the inventory
 	Findings  []Finding        `json:"findings,omitempty"`
 	Expiries  []expiry         `json:"certificates,omitempty"`
 
@@ -74,26 +75,25 @@ type Checked struct {
 func (l Look) Check() Checked {
 	cluster, seen := l.Want.Cluster, l.Seen
 	result := Checked{
-		Type: "check", Cluster: cluster.Name, Members: len(cluster.Members), Time: seen.Taken.UTC(), Expiries: l.expiries(),
+		Type: "check", Cluster: cluster.Name, Time: seen.Taken.UTC(), Expiries: l.expiries(), Notes: etcd.Left(l.Want, seen),
 	}
 	find := func(kind, host, text, do string) {
 		result.Findings = append(result.Findings, Finding{Type: "finding", Kind: kind, Host: host, Text: text, Do: do})
 	}
 	members, unborn := l.members(), l.unborn()
 	result.members = members
+	result.Members, result.Healthy, result.Unknown = counted(members)
 	var silent []string
 	var why string
 	alarms := etcd.Alarms(l.Want, seen)
 	for _, m := range members {
 		switch {
-		case m.State == "healthy":
-			result.Healthy++
+		case m.State == "healthy", m.left():
+		case m.Class == etcd.ClassUnexpected: // a refusal says it
 		case m.State == "unreachable":
-			result.Unknown++
 			find("unreachable", m.Member, strings.TrimPrefix(m.Problem, m.Member+": "),
 				l.Advice.remedy(seen.Hosts[m.Member].Err))
 		case m.State == "unknown":
-			result.Unknown++
 			if host := seen.Hosts[m.Member]; host.Unasked != "" {
 				find("unknown", m.Member, m.Problem, l.Advice.remedy(host.Err))
 			} else {
@@ -102,7 +102,7 @@ func (l Look) Check() Checked {
 		case unborn && m.State == "absent": // said of the cluster
 		case len(m.Alarms) > 0 && !m.ails(textsOf(alarms)): // said of the alarm
 		default:
-			find("unhealthy", m.Member, strings.TrimSuffix(m.State+": "+m.Problem, ": "), m.cure(l.Refused))
+			find("unhealthy", m.Member, strings.TrimSuffix(m.word()+": "+m.Problem, ": "), m.cure(l.Refused))
 		}
 	}
 	if len(silent) > 0 {
@@ -232,6 +232,9 @@ func (c *Console) ShowCheck(result Checked) {
 		if f.Do != "" {
 			fprintf(out, "  → %s\n", f.Do)
 		}
+	}
+	for _, note := range result.Notes {
+		fprintf(out, "note: %s\n", note)
 	}
 	verdict := "all is well"
 	if !result.OK {

@@ -27,6 +27,7 @@ type Console struct {
 	Intact bool // a session was begun, and has changed nothing so far
 
 	Destroying bool   // plans shown are those of a destroy
+	Idle       string // what a plan with nothing to do says, of a command that does one thing; "": the usual
 	Advice     Advice // nil: none
 
 	mu   sync.Mutex

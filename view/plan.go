@@ -26,14 +26,14 @@ func (c *Console) ShowPlan(p plan.Plan, full bool, err error) {
 		return
 	}
 	v := planView{
-		out: c.Out, shown: map[string]string{}, now: map[string]string{}, full: full,
+		out: c.Out, shown: map[string]string{}, now: map[string]string{}, added: map[string]bool{}, full: full,
 		paint: painter{color(c.Out)},
 	}
 	for _, note := range p.Notes {
 		v.line("%s %s", v.paint.yellow("note:"), note)
 	}
 	if p.Empty() {
-		v.line("Cluster %s: %s", p.Cluster, nothing(p, c.Destroying))
+		v.line("Cluster %s: %s", p.Cluster, cmp.Or(c.Idle, nothing(p, c.Destroying)))
 	} else {
 		v.plan(p)
 	}
@@ -69,6 +69,7 @@ type planView struct {
 	out   io.Writer
 	shown map[string]string // diffs of earlier stages → the host they were shown for
 	now   map[string]string // those of this stage
+	added map[string]bool   // hosts whose members are added by an earlier stage: etcd gives them their IDs then
 	full  bool
 	paint painter
 }
@@ -92,6 +93,9 @@ func (v planView) plan(p plan.Plan) {
 			v.line("   %s\n%s", strings.Join(group.hosts, ", "), group.text)
 		}
 		maps.Copy(v.shown, v.now)
+		for _, step := range stage.Steps {
+			v.added[step.Host] = v.added[step.Host] || step.Kind == plan.AddLearner
+		}
 	}
 	v.line("\nPlan: %s in %s.", Plural(steps, "step"), Plural(len(p.Stages), "stage"))
 }
@@ -112,7 +116,8 @@ func where(stage plan.Stage) string {
 // group is a set of hosts on which the same is done, so that it is shown once.
 type group struct {
 	hosts []string
-	text  safe
+	text  safe // as it is done on the first of them
+	same  string
 }
 
 func (v planView) groups(stage plan.Stage) []group {
@@ -129,15 +134,28 @@ func (v planView) groups(stage plan.Stage) []group {
 	}
 	var groups []group
 	for _, host := range hosts {
-		i := slices.IndexFunc(groups, func(g group) bool { return g.text == texts[host] })
+		same := unframed(texts[host])
+		i := slices.IndexFunc(groups, func(g group) bool { return g.same == same })
 		if i < 0 {
-			groups = append(groups, group{text: texts[host]})
+			groups = append(groups, group{text: texts[host], same: same})
 			i = len(groups) - 1
 		}
 		groups[i].hosts = append(groups[i].hosts, host)
 	}
 	return groups
 }
+
+// unframed is the text of steps without the lines of diffs that stay as they are: a change may be the same on all hosts,
+// and stand beside what each has for itself.
+func unframed(text safe) string {
+	lines := strings.Split(string(text), "\n")
+	return strings.Join(slices.DeleteFunc(lines, func(line string) bool {
+		return strings.HasPrefix(line, detail+" ") || strings.HasPrefix(line, detail+"@@ ")
+	}), "\n")
+}
+
+// detail is what the lines below a step begin with.
+const detail = "         "
 
 // step is one step in words: what, why, and the files it concerns.
 func (v planView) step(step plan.Step) safe {
@@ -160,20 +178,22 @@ func (v planView) step(step plan.Step) safe {
 	}
 	said := sprintf("     %s %-24s %s", v.paint.mark(step), what, step.Why)
 	if at := strings.Join(step.PeerURLs, " "); at != "" {
-		said += sprintf("\n         %s at %s, through %s", step.Host, at, step.Through)
+		said += sprintf("\n"+detail+"%s at %s, through %s", step.Host, at, step.Through)
+	} else if step.Through != "" && v.added[step.Host] {
+		said += sprintf("\n"+detail+"through %s", step.Through)
 	} else if step.Through != "" {
-		said += sprintf("\n         member %s, through %s", step.Member, step.Through)
+		said += sprintf("\n"+detail+"member %s, through %s", step.Member, step.Through)
 	}
 	for _, p := range step.Paths {
 		text := p.Path
 		if p.Owner != "" {
 			text += fmt.Sprintf("  %s:%s %04o", p.Owner, p.Group, uint32(p.Mode))
 		}
-		said += sprintf("\n         %s", text)
+		said += sprintf("\n"+detail+"%s", text)
 	}
 	for _, change := range step.Changes {
 		for _, line := range v.once(step.Host, v.change(change)) {
-			said += sprintf("\n         %s", v.paint.diff(line))
+			said += sprintf("\n"+detail+"%s", v.paint.diff(line))
 		}
 	}
 	return said

@@ -3,6 +3,7 @@ package view
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/clusterup/clusterup/apply"
@@ -68,6 +69,21 @@ type doneObject struct {
 	Stages  int     `json:"stages"`
 	Steps   int     `json:"steps"`
 	Seconds float64 `json:"seconds"`
+}
+
+// endpointsObject is where clients reach the members, with --json.
+type endpointsObject struct {
+	Type      string   `json:"type"` // "endpoints"
+	Endpoints []string `json:"endpoints"`
+}
+
+// Endpoints says where clients reach the members, now that others are members than before.
+func (c *Console) Endpoints(urls []string) {
+	if c.JSON {
+		c.Object(endpointsObject{"endpoints", urls})
+		return
+	}
+	c.Say("Endpoints for clients: %s", strings.Join(urls, ","))
 }
 
 // Finished says that a run did all it should.

@@ -2,6 +2,7 @@ package view
 
 import (
 	"cmp"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -16,39 +17,43 @@ import (
 // memberStatus is one member in the table, and one object with --json. A field that is not known is empty or zero, and
 // Problem says why.
 type memberStatus struct {
-	Type           string    `json:"type"` // "member"
-	Member         string    `json:"member"`
-	Address        string    `json:"address"`
-	OS             string    `json:"os,omitempty"`
-	State          string    `json:"state"` // healthy, unhealthy, unknown, stopped, absent, unreachable
-	Role           string    `json:"role,omitempty"`
-	ID             facts.ID  `json:"id,omitempty"`
-	ClusterID      facts.ID  `json:"cluster_id,omitempty"`
-	Version        string    `json:"version,omitempty"`
-	Term           uint64    `json:"raft_term,omitempty"`
-	Index          uint64    `json:"raft_index,omitempty"`
-	Applied        uint64    `json:"raft_applied_index,omitempty"`
-	DBSize         int64     `json:"db_size,omitempty"`
-	DBInUse        int64     `json:"db_size_in_use,omitempty"`
-	PID            int       `json:"pid,omitempty"`
-	Certificate    time.Time `json:"certificate_expires,omitzero"` // the first of its leaves to end
-	Alarms         []string  `json:"alarms,omitempty"`
-	Problem        string    `json:"problem,omitempty"`
-	PendingChanges []string  `json:"pending_changes,omitempty"`
+	Type           string     `json:"type"` // "member"
+	Member         string     `json:"member"`
+	Address        string     `json:"address"`
+	OS             string     `json:"os,omitempty"`
+	State          string     `json:"state"` // healthy, unhealthy, unknown, stopped, absent, unreachable
+	Class          etcd.Class `json:"class"`
+	Learner        bool       `json:"learner,omitempty"`  // listed without a vote
+	Leaves         bool       `json:"to_leave,omitempty"` // the inventory says so
+	Role           string     `json:"role,omitempty"`
+	ID             facts.ID   `json:"id,omitempty"`
+	ClusterID      facts.ID   `json:"cluster_id,omitempty"`
+	Version        string     `json:"version,omitempty"`
+	Term           uint64     `json:"raft_term,omitempty"`
+	Index          uint64     `json:"raft_index,omitempty"`
+	Applied        uint64     `json:"raft_applied_index,omitempty"`
+	DBSize         int64      `json:"db_size,omitempty"`
+	DBInUse        int64      `json:"db_size_in_use,omitempty"`
+	PID            int        `json:"pid,omitempty"`
+	Certificate    time.Time  `json:"certificate_expires,omitzero"` // the first of its leaves to end
+	Alarms         []string   `json:"alarms,omitempty"`
+	Problem        string     `json:"problem,omitempty"`
+	PendingChanges []string   `json:"pending_changes,omitempty"`
 	// where the host is dark, and another member can be asked
 	Hearsay *facts.Hearsay `json:"cluster_says,omitempty"`
 
-	unit string
+	unit   string
+	listed bool
 }
 
 // clusterStatus is the last object of status --json.
 type clusterStatus struct {
 	Type      string           `json:"type"` // "cluster"
 	Cluster   string           `json:"cluster"`
-	Members   int              `json:"members"`
-	Healthy   int              `json:"healthy"`
+	Members   int              `json:"members"` // those that are wanted, but for learners
+	Healthy   int              `json:"healthy"` // of them
 	Quorum    bool             `json:"quorum"`
-	Unknown   int              `json:"unknown"`             // members that could not be asked
+	Unknown   int              `json:"unknown"`             // of them, those that could not be asked
 	Unplanned string           `json:"unplanned,omitempty"` // why nobody knows what there is to do
 	InSync    bool             `json:"in_sync"`             // all is as the inventory says
 	CAs       []caStatus       `json:"cas"`
@@ -58,7 +63,8 @@ type clusterStatus struct {
 	Waits     []plan.Wait      `json:"waits,omitempty"` // what is not done before dark hosts are seen
 	Notes     []string         `json:"notes,omitempty"`
 
-	dark []string // members whose hosts could not be looked at
+	dark    []string // members whose hosts could not be looked at
+	holders int      // members that trust CAs, as far as they are known
 }
 
 type caStatus struct {
@@ -109,14 +115,21 @@ func (l Look) members() []memberStatus {
 		}
 	}
 	cluster, alarms := l.Want.Cluster, etcd.Alarms(l.Want, l.Seen)
-	members := make([]memberStatus, 0, len(cluster.Members))
-	for _, m := range cluster.Members {
+	all := etcd.Members(l.Want, l.Seen)
+	members := make([]memberStatus, 0, len(all))
+	for i, one := range all {
+		if i >= len(cluster.Members) {
+			members = append(members, unexpected(one))
+			continue
+		}
+		m := cluster.Members[i]
 		host := l.Seen.Hosts[m.Name]
 		status := memberStatus{
 			Type: "member", Member: m.Name, Address: m.Address, OS: host.OS, PendingChanges: pending[m.Name],
-			unit: cluster.UnitName,
+			unit: cluster.UnitName, Class: one.Class, Learner: one.Learner, Leaves: one.Absent, listed: one.Listed,
 		}
 		status.State, status.Problem = state(host)
+		status.classed(one)
 		if l.Muted != nil && host.Process != nil && host.Etcd == nil {
 			status.State, status.Problem = "unknown", l.Muted.Error()
 		}
@@ -140,6 +153,70 @@ func (l Look) members() []memberStatus {
 		members = append(members, status)
 	}
 	return members
+}
+
+// unexpected is a member that the inventory does not have, as far as the member list tells of it.
+func unexpected(one etcd.Standing) memberStatus {
+	status := memberStatus{
+		Type: "member", Member: cmp.Or(one.Name, one.ID.String()), State: "unknown", Class: one.Class, Learner: one.Learner,
+		ID: one.ID, Problem: meant[one.Class], listed: true,
+	}
+	if one.Learner {
+		status.Role = "learner"
+	}
+	for _, at := range one.PeerURLs {
+		if u, err := url.Parse(at); err == nil {
+			status.Address = u.Hostname()
+		}
+	}
+	return status
+}
+
+// classed judges a member by how it stands: a learner serves no linearizable reads, and yet may be healthy; and one of
+// whose class there is something to say is not.
+func (m *memberStatus) classed(one etcd.Standing) {
+	switch {
+	case m.State == "unreachable" || m.State == "unknown":
+	case one.Class == etcd.ClassHalfJoined && m.State == "healthy": // it is about to say where it serves
+	case one.Class == etcd.ClassRunning && one.Learner && one.Ailment == "":
+		m.State, m.Problem = "healthy", ""
+	case one.Class == etcd.ClassRunning && one.Learner:
+		m.State, m.Problem = "unhealthy", one.Ailment
+	case meant[one.Class] != "" && m.State == "healthy":
+		m.State, m.Problem = "unhealthy", meant[one.Class]
+	case meant[one.Class] != "":
+		m.Problem = meant[one.Class]
+	}
+}
+
+// word is the state for people: for a member that runs how it does, else how it stands.
+func (m memberStatus) word() string {
+	word := m.State
+	switch m.State {
+	case "unreachable":
+		word = string(etcd.ClassDark)
+	case "stopped", "absent":
+		word = string(m.Class)
+	case "unhealthy", "unknown":
+		if meant[m.Class] != "" {
+			word = string(m.Class)
+		}
+	}
+	switch {
+	case m.left():
+		return "left"
+	case m.Leaves:
+		return word + ", to leave"
+	}
+	return word
+}
+
+// left says that a member was to leave, and nothing of it is there any more.
+func (m memberStatus) left() bool { return m.Leaves && !m.listed && m.Class == etcd.ClassNeverStarted }
+
+// counts says whether a member is one of those that are wanted, and have a vote or are to get one at once.
+func (m memberStatus) counts() bool {
+	return !m.Leaves && !m.Learner && m.Class != etcd.ClassUnexpected
 }
 
 func role(e facts.Status) string {
@@ -181,18 +258,14 @@ func state(host facts.Host) (word, problem string) {
 
 func (l Look) clusterStatus(members []memberStatus) clusterStatus {
 	total := clusterStatus{
-		Type: "cluster", Cluster: l.Want.Cluster.Name, Members: len(members),
+		Type: "cluster", Cluster: l.Want.Cluster.Name,
 		InSync: l.Plan.Empty() && l.Refused == nil && l.Unknown == nil,
 	}
+	total.Members, total.Healthy, total.Unknown = counted(members)
+	total.dark = named(members, "unreachable")
 	for _, m := range members {
-		switch m.State {
-		case "healthy":
-			total.Healthy++
-		case "unreachable":
-			total.dark = append(total.dark, m.Member)
-			total.Unknown++
-		case "unknown":
-			total.Unknown++
+		if !m.left() && m.Class != etcd.ClassUnexpected {
+			total.holders++
 		}
 	}
 	for _, host := range l.Seen.Hosts {
@@ -219,6 +292,23 @@ func (l Look) clusterStatus(members []memberStatus) clusterStatus {
 	return total
 }
 
+// counted are how many members are wanted with a vote, how many of them are healthy, and how many could not be asked.
+func counted(members []memberStatus) (all, healthy, unknown int) {
+	for _, m := range members {
+		if !m.counts() {
+			continue
+		}
+		all++
+		switch m.State {
+		case "healthy":
+			healthy++
+		case "unreachable", "unknown":
+			unknown++
+		}
+	}
+	return all, healthy, unknown
+}
+
 // ShowStatus shows every member, and the cluster that they are.
 func (c *Console) ShowStatus(l Look) {
 	members := l.members()
@@ -235,7 +325,7 @@ func (c *Console) ShowStatus(l Look) {
 		"CERTIFICATE", "DRIFT")
 	for _, m := range members {
 		table.Row(
-			m.Member, m.Address, m.State, cmp.Or(m.Role, "-"), cmp.Or(m.Version, "-"), number(m.Term), number(m.Index), number(m.Applied),
+			m.Member, m.Address, m.word(), cmp.Or(m.Role, "-"), cmp.Or(m.Version, "-"), number(m.Term), number(m.Index), number(m.Applied),
 			size(m.DBSize),
 			cmp.Or(strings.Join(m.Alarms, ","), "-"), days(m.Certificate, l.Now), drift(m, total))
 	}
@@ -248,7 +338,7 @@ func (c *Console) ShowStatus(l Look) {
 		said = append(said, r.Reason)
 	}
 	for _, m := range members {
-		if m.ails(said) {
+		if m.ails(said) && !(meant[m.Class] != "" && total.refuses(m.Member)) {
 			fprintf(out, "%s: %s\n", m.Member, strings.TrimPrefix(m.Problem, m.Member+": "))
 		}
 		if m.Hearsay != nil {
@@ -310,6 +400,11 @@ func drift(m memberStatus, total clusterStatus) string {
 		return "none"
 	}
 	return Plural(len(m.PendingChanges), "change")
+}
+
+// refuses says whether a refusal speaks of a member already.
+func (c clusterStatus) refuses(member string) bool {
+	return slices.ContainsFunc(c.Refusals, func(r plan.Refusal) bool { return r.Host == member })
 }
 
 // refused says whether nothing is planned for another reason than dark hosts.

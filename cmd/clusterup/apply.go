@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"crypto/rand"
@@ -67,8 +68,9 @@ func (s *session) apply(ctx context.Context, saved *operator.SavedPlan) error {
 		if err := s.writeEdit(); err != nil {
 			return err
 		}
-		return s.converge(ctx, seen, false, nil)
+		return s.converge(ctx, seen, false, s.next)
 	}
+	s.announceEdit()
 	if err := s.consent(ctx); err != nil {
 		return err
 	}
@@ -86,9 +88,10 @@ func (s *session) apply(ctx context.Context, saved *operator.SavedPlan) error {
 		if err := s.writeEdit(); err != nil {
 			return err
 		}
-		return s.converge(ctx, now, true, nil)
+		return s.converge(ctx, now, true, s.next)
 	})
-	if short := new(plan.NoMajority); errors.As(err, &short) && s.edit == nil && onThisMachine(p.Stages[0]) {
+	if short := new(plan.NoMajority); errors.As(err, &short) && s.edit == nil && s.next == nil &&
+		onThisMachine(p.Stages[0]) {
 		return s.operatorPart(ctx, seen, err)
 	}
 	return err
@@ -109,6 +112,13 @@ func (s *session) operatorPart(ctx context.Context, seen facts.Snapshot, reason 
 // onThisMachine says whether a stage changes no host.
 func onThisMachine(stage plan.Stage) bool {
 	return !slices.ContainsFunc(stage.Steps, func(step plan.Step) bool { return step.Host != "" })
+}
+
+// announceEdit says what else is agreed to.
+func (s *session) announceEdit() {
+	if s.edit != nil && !bytes.Equal(s.edit.was, s.edit.now) {
+		s.console.Say("With it, %s is changed: %s.", s.edit.path, s.edit.what)
+	}
 }
 
 // writeEdit changes the inventory where that is a part of what was agreed to.
@@ -159,9 +169,11 @@ func (s *session) unmoved(ctx context.Context, shown plan.Plan, saved bool) (fac
 func (s *session) ready(ctx context.Context, seen facts.Snapshot) error {
 	looking, looked := s.console.UntilStopped(ctx)
 	defer looked()
-	// under the lock, since stand-ins for the members listen on their ports
-	if err := s.preflight(looking, seen); err != nil {
-		return err
+	if s.next == nil {
+		// under the lock, since stand-ins for the members listen on their ports
+		if err := s.preflight(looking, seen); err != nil {
+			return err
+		}
 	}
 	return s.Quorate(seen, s.Held()) // by now the member list may be longer
 }
@@ -210,6 +222,9 @@ func (s *session) converge(ctx context.Context, seen facts.Snapshot, changes boo
 	}
 	return s.recorded(s.verb, changes, run, func() (apply.Result, error) {
 		result, err := run.Converge(ctx)
+		if changes && !sameList(seen.Members, result.Snapshot.Members) {
+			s.console.Endpoints(s.endpoints(result.Snapshot))
+		}
 		if err == nil && changes { // else the plan has said so
 			for _, note := range etcd.Waiting(w, result.Snapshot) {
 				s.console.Say("note: %s", note)

@@ -46,7 +46,7 @@ func TestCheckLeadsOn(t *testing.T) {
 		},
 		"a stranger's data": {
 			func(a *aging) { a.host("etcd-2", func(h *facts.Host) { h.Data.ClusterID = 0xabc }) },
-			[]string{"refused"},
+			[]string{"refused", "unhealthy"},
 		},
 		"stopped, and refused": {func(a *aging) {
 			a.host("etcd-2", stopped)

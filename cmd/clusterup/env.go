@@ -48,7 +48,7 @@ func (s *session) env(name, dir string) error {
 		}
 	}
 	var endpoints []string
-	for _, m := range s.Cluster.Members {
+	for _, m := range s.Cluster.Present() {
 		endpoints = append(endpoints, etcd.ClientURL(s.Cluster, m))
 	}
 	if s.Cluster.TLS.Clients {

@@ -2,29 +2,25 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"slices"
-	"strings"
 	"sync"
 
 	"github.com/clusterup/clusterup/facts"
 	"github.com/clusterup/clusterup/inventory"
 	"github.com/clusterup/clusterup/plan/etcd"
-	"github.com/clusterup/clusterup/view"
 )
 
-// addressed are the members that etcdctl is given: all, the one that was named, or one that serves where a command
-// takes no more.
+// addressed are the members that etcdctl is given: all but those that are to leave, the one that was named, or one that
+// serves where a command takes no more.
 func (s *session) addressed(ctx context.Context, name string, args []string) ([]inventory.Member, error) {
-	all := s.Cluster.Members
+	all := s.Cluster.Present()
 	switch {
 	case name != "":
-		at := slices.IndexFunc(all, func(m inventory.Member) bool { return m.Name == name })
-		if at < 0 {
-			return nil, view.Misuse(fmt.Errorf("there is no member %q in cluster %s; it has %s",
-				name, s.Cluster.Name, strings.Join(memberNames(all), ", ")))
+		m := s.member(name)
+		if m == nil {
+			return nil, nobody(name, s.Cluster)
 		}
-		return all[at : at+1], nil
+		return []inventory.Member{*m}, nil
 	case len(all) < 2 || !forOne(args):
 		return all, nil
 	}

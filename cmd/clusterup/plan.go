@@ -75,6 +75,21 @@ func (s *session) plan(ctx context.Context) (plan.Plan, facts.Snapshot, error) {
 	if err != nil {
 		return plan.Plan{}, seen, err
 	}
-	p, err := etcd.Build(w, seen)
+	if s.fits != nil {
+		if err := s.fits(ctx, seen); err != nil {
+			return plan.Plan{}, seen, err
+		}
+	}
+	p, err := s.build(w, seen)
 	return p, seen, operator.Remedied(err, seen)
+}
+
+// build is the plan of what the command does. A verb that does one thing leaves versions as they are.
+func (s *session) build(w etcd.Want, seen facts.Snapshot) (plan.Plan, error) {
+	if s.next == nil {
+		return etcd.Build(w, seen)
+	}
+	p, err := etcd.BuildWith(s.next, w, seen)
+	p.Route = nil
+	return p, err
 }

@@ -18,10 +18,12 @@ type session struct {
 	*operator.Session
 	console *console
 	flags   clusterFlags
-	file    string                                    // the inventory
-	verb    string                                    // the command, as others are told
-	edit    *edit                                     // of the inventory, once its plan is agreed to; nil: none
-	wish    func(etcd.Want, facts.Snapshot) etcd.Want // what a verb wants besides; nil: nothing
+	file    string                                      // the inventory
+	verb    string                                      // the command, as others are told
+	edit    *edit                                       // of the inventory, once its plan is agreed to; nil: none
+	wish    func(etcd.Want, facts.Snapshot) etcd.Want   // what a verb wants besides; nil: nothing
+	fits    func(context.Context, facts.Snapshot) error // why a verb does not fit what was seen; nil: it fits anything
+	next    decider                                     // of a verb that does one thing; nil: etcd.Next
 }
 
 // open loads the inventory, or takes its text as given, and prepares everything; no network is used yet.
@@ -85,6 +87,9 @@ func (s *session) wanted() etcd.Want {
 
 // want is what the operator wants, with the releases for the architectures that were seen.
 func (s *session) want(ctx context.Context, seen facts.Snapshot, token string) (etcd.Want, error) {
+	if s.next != nil { // which installs none
+		return s.WithAnyRelease(s.wanted(), seen), nil
+	}
 	w, err := s.WithReleases(ctx, s.wanted(), seen)
 	if err != nil {
 		return etcd.Want{}, err

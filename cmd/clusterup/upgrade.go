@@ -55,6 +55,7 @@ func newUpgrade(c *console) *cobra.Command {
 type edit struct {
 	path     string
 	was, now []byte
+	what     string // in words
 }
 
 func versionChange(path, cluster, to string) (*edit, error) {
@@ -66,7 +67,7 @@ func versionChange(path, cluster, to string) (*edit, error) {
 	if err != nil {
 		return nil, view.Misuse(err)
 	}
-	return &edit{path, was, now}, nil
+	return &edit{path, was, now, "version becomes " + to}, nil
 }
 
 // write changes the file. It is an error if somebody has changed the file meanwhile.

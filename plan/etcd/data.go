@@ -65,8 +65,8 @@ func (v view) data(m inventory.Member, host facts.Host) []plan.Refusal {
 // takes the consent of the operator: the disk may only not be mounted.
 func (v view) wiped(m inventory.Member) []plan.Refusal {
 	entry, listed := v.entry(m)
-	again := v.beforehand() + "run again with --accept=" + string(plan.Replace(m.Name)) +
-		", which removes it from the cluster and adds it anew"
+	again := fmt.Sprintf("clusterup member replace %s INVENTORY, or apply with --accept=%s, removes it from the cluster and "+
+		"adds it anew", m.Name, plan.Replace(m.Name))
 	switch {
 	case m.Absent, listed && v.replaced(m):
 		return nil
@@ -90,8 +90,8 @@ func (v view) left(m inventory.Member, host facts.Host) []plan.Refusal {
 		return nil
 	}
 	return plan.OneRefusal(plan.NeedsConsent, m.Name,
-		fmt.Sprintf("%srun again with --accept=%s, which puts that data aside and adds the member anew; or, if it is to go, "+
-			"give its block state = \"absent\"", v.beforehand(), plan.Replace(m.Name)),
+		fmt.Sprintf("run again with --accept=%s, which puts that data aside and adds the member anew; or, if it is to go, "+
+			"give its block state = \"absent\"", plan.Replace(m.Name)),
 		"member %s was removed from the cluster, and its data still lies in %s", host.Data.MemberID, m.DataDir)
 }
 

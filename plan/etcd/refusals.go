@@ -49,16 +49,11 @@ func (v view) refusals() []plan.Refusal {
 	return nil
 }
 
-// unreachables name the hosts that are dark: those of members, and those of members that have left and are to be cleaned.
+// unreachables name the hosts that are dark.
 func (v view) unreachables() []plan.Refusal {
 	var found []plan.Refusal
 	v.Everyone(func(m inventory.Member, host facts.Host) {
 		if host.Dark() {
-			found = append(found, v.unreachable(m, host))
-		}
-	})
-	v.leaving.Everyone(func(m inventory.Member, host facts.Host) {
-		if host.Dark() && !v.stillMember(m) {
 			found = append(found, v.unreachable(m, host))
 		}
 	})

@@ -67,8 +67,7 @@ func (v view) stillMember(m inventory.Member) bool {
 		return listed
 	}
 	host := v.seen.Hosts[m.Name]
-	_, marked := host.Files[v.birthPath()]
-	return host.Dark() || host.Process != nil || host.Data.WAL || marked
+	return host.Dark() || host.Process != nil || host.Data.WAL
 }
 
 func newView(w Want, s facts.Snapshot) view {

@@ -1,0 +1,278 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/clusterup/clusterup/facts"
+	"github.com/clusterup/clusterup/inventory"
+	"github.com/clusterup/clusterup/plan"
+	"github.com/clusterup/clusterup/plan/etcd"
+	"github.com/clusterup/clusterup/view"
+)
+
+func newMemberRemove(c *console) *cobra.Command {
+	var flags clusterFlags
+	cmd := &cobra.Command{
+		Use:   "remove NAME INVENTORY",
+		Short: "Set state = \"absent\" for a member in the inventory, and apply: it leaves, and its host is made clean",
+		Long: "remove writes state = \"absent\" into the block of the member, and then does what apply does: the leadership moves first, the member is\n" +
+			"taken out of the cluster, its process stopped, its data put aside, and unit, certificates and keys are removed from the host. The file\n" +
+			"is changed when the plan has been agreed to. Where the state cannot be set in place, as in a block with a for_each, the edit is printed,\n" +
+			"nothing is done, and the exit code is 2: make the edit, and apply. A member that is not in the inventory goes by its name or ID in the\n" +
+			"member list, and its host is left as it is.",
+		Args: usage(cobra.ExactArgs(2)),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			s, err := c.toRemove(args[0], args[1], flags)
+			if err != nil {
+				return err
+			}
+			defer s.end()
+			return s.apply(cmd.Context(), nil)
+		},
+	}
+	flags.changeFlags(cmd)
+	return cmd
+}
+
+// toRemove is a session that takes a member out: by an edit of the inventory, or, where that does not have it, by the
+// consent that its name gives.
+func (c *console) toRemove(name, path string, flags clusterFlags) (*session, error) {
+	m, cluster, err := c.member(name, path, flags)
+	if err != nil {
+		return nil, err
+	}
+	var s *session
+	switch {
+	case m == nil:
+		flags.accept = append(slices.Clone(flags.accept), string(plan.Remove(name)))
+		if s, err = c.open(path, nil, flags); err != nil {
+			return nil, err
+		}
+		s.fits = func(_ context.Context, seen facts.Snapshot) error { return s.unexpected(name, seen) }
+	case !m.Absent && len(cluster.Present()) == 1:
+		return nil, view.Misuse(fmt.Errorf("%s is the only member: clusterup destroy %s ends a cluster", name, path))
+	default:
+		if s, err = c.edited(path, flags, name, "state", "absent"); err != nil {
+			return nil, err
+		}
+		if now := s.member(name); now == nil || !now.Absent {
+			s.end()
+			return nil, view.Misuse(fmt.Errorf("the state of %s comes from elsewhere than %s: set it there, and apply", name, path))
+		}
+	}
+	s.verb = "member remove " + name
+	return s, nil
+}
+
+// unexpected says why the cluster has no member of a name or ID that the inventory does not have.
+func (s *session) unexpected(name string, seen facts.Snapshot) error {
+	_, err := s.found(name, seen)
+	return err
+}
+
+func newMemberReplace(c *console) *cobra.Command {
+	var flags clusterFlags
+	var address string
+	cmd := &cobra.Command{
+		Use:   "replace NAME [--address A] INVENTORY",
+		Short: "Remove a member that is lost, and add it anew, on the same host or on another one",
+		Long: "replace takes a member out of the cluster whose host is lost or whose data is gone, and adds it anew without that data: as a learner,\n" +
+			"which gets its vote when it has caught up. It is what apply does with --accept=replace:NAME. With --address it writes the address of\n" +
+			"another machine into the inventory first, once the plan has been agreed to; the old machine is left as it is. Where the address cannot\n" +
+			"be set in place, as in a block with a for_each, the edit is printed, nothing is done, and the exit code is 2: make the edit, and run\n" +
+			"replace without --address. While a host cannot be looked at, its member is taken out; the same command adds it when the host is back.",
+		Args: usage(cobra.ExactArgs(2)),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			s, err := c.toReplace(args[0], address, args[1], flags)
+			if err != nil {
+				return err
+			}
+			defer s.end()
+			return s.apply(cmd.Context(), nil)
+		},
+	}
+	flags.changeFlags(cmd)
+	cmd.Flags().StringVar(&address, "address", "", "the address of the machine that takes its place")
+	return cmd
+}
+
+// toReplace is a session in which a member may be removed and added anew.
+func (c *console) toReplace(name, address, path string, flags clusterFlags) (*session, error) {
+	m, cluster, err := c.member(name, path, flags)
+	switch {
+	case err != nil:
+		return nil, err
+	case m == nil:
+		return nil, nobody(name, cluster)
+	case m.Absent:
+		return nil, view.Misuse(fmt.Errorf("%s is to leave: take state = \"absent\" out of its block first", name))
+	}
+	flags.accept = append(slices.Clone(flags.accept), string(plan.Replace(name)))
+	var s *session
+	moves := address != "" && address != m.Address
+	if !moves {
+		s, err = c.open(path, nil, flags)
+	} else {
+		s, err = c.edited(path, flags, name, "address", address)
+	}
+	if err != nil {
+		return nil, err
+	}
+	s.verb = "member replace " + name
+	if moves {
+		if now := s.member(name); now == nil || now.Address != address {
+			s.end()
+			return nil, view.Misuse(fmt.Errorf("the address of %s comes from elsewhere than %s: set it there, and replace it then",
+				name, path))
+		}
+		s.movedNotes(*m)
+	}
+	s.fits = func(ctx context.Context, seen facts.Snapshot) error { return s.replaceable(ctx, name, moves, seen) }
+	return s, nil
+}
+
+// movedNotes say what a new address does not change.
+func (s *session) movedNotes(was inventory.Member) {
+	now := s.member(was.Name)
+	for _, own := range []struct{ attribute, was, now string }{
+		{"ssh_address", was.SSHAddress, now.SSHAddress},
+		{"peer_address", was.PeerAddress, now.PeerAddress},
+		{"client_address", was.ClientAddress, now.ClientAddress},
+	} {
+		if own.was == own.now {
+			s.console.Say("note: %s keeps its %s %s, which the inventory names besides: set it first, if the new machine has another",
+				was.Name, own.attribute, own.now)
+		}
+	}
+	s.console.Say("note: the machine at %s is left as it is; its member ends when it is removed, and does not come back",
+		was.Address)
+}
+
+// replaceable says why a member is not to be replaced as it stands.
+func (s *session) replaceable(ctx context.Context, name string, moves bool, seen facts.Snapshot) error {
+	one, err := s.found(name, seen)
+	switch {
+	case err != nil:
+		return err
+	case moves && seen.Hosts[name].Dark(): // it may be a slip of the pen
+		return s.unseen(name, seen)
+	case moves:
+		return nil
+	}
+	again := fmt.Sprintf("to have it made anew all the same: clusterup member remove %s %s, then take state = \"absent\" out, and apply",
+		name, s.file)
+	switch one.Class {
+	case etcd.ClassRunning, etcd.ClassStopped:
+		return view.Misuse(fmt.Errorf("%s is %s, and has its data, so there is nothing to replace; %s", name, one.Class, again))
+	case etcd.ClassNeverStarted, etcd.ClassHalfJoined:
+		return view.Misuse(fmt.Errorf("%s is %s, so there is nothing to replace: clusterup apply %s adds it", name, one.Class,
+			s.file))
+	case etcd.ClassDark:
+		if said := s.Heard(ctx, seen)[name]; said.Serves {
+			s.console.Say("note: %s still serves, as seen from %s's host: only the way to its own host is lost", name, said.From)
+		}
+	}
+	return nil
+}
+
+// unseen is the refusal for one host that could not be looked at.
+func (s *session) unseen(name string, seen facts.Snapshot) error {
+	refused := new(plan.Refused)
+	if !errors.As(s.Unreached(seen), &refused) {
+		return nil
+	}
+	refused.Refusals = slices.DeleteFunc(refused.Refusals, func(r plan.Refusal) bool { return r.Host != name })
+	return view.Unfit(refused)
+}
+
+// member is a member of the inventory, and its cluster; nil: there is none of that name.
+func (c *console) member(name, path string, flags clusterFlags) (*inventory.Member, *inventory.Cluster, error) {
+	flags.warns = false // they are said when the session is opened
+	cluster, err := c.load(path, nil, flags)
+	if err != nil {
+		return nil, nil, err
+	}
+	return memberOf(cluster, name), cluster, nil
+}
+
+// nobody is the error for a name that the inventory does not have.
+func nobody(name string, c *inventory.Cluster) error {
+	return view.Misuse(fmt.Errorf("there is no member %q in cluster %s; it has %s", name, c.Name,
+		strings.Join(memberNames(c.Members), ", ")))
+}
+
+func (s *session) member(name string) *inventory.Member { return memberOf(s.Cluster, name) }
+
+func memberOf(c *inventory.Cluster, name string) *inventory.Member {
+	at := slices.IndexFunc(c.Members, func(m inventory.Member) bool { return m.Name == name })
+	if at < 0 {
+		return nil
+	}
+	return &c.Members[at]
+}
+
+// edited opens a session with one attribute of one member set in the inventory, which is changed once the plan is agreed
+// to.
+func (c *console) edited(path string, flags clusterFlags, member, attribute, value string) (*session, error) {
+	was, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("read inventory: %w", err)
+	}
+	now, err := inventory.SetMember(was, path, flags.cluster, member, attribute, value)
+	if err != nil {
+		return nil, view.Misuse(err)
+	}
+	s, err := c.open(path, now, flags)
+	if err != nil {
+		return nil, err
+	}
+	s.edit = &edit{path, was, now, fmt.Sprintf("%s of %s becomes %q", attribute, member, value)}
+	return s, nil
+}
+
+// listed says how all members stand; it is an error if none tells who is one.
+func (s *session) listed(seen facts.Snapshot) ([]etcd.Standing, error) {
+	all := etcd.Members(s.wanted(), seen)
+	if slices.ContainsFunc(all, func(one etcd.Standing) bool { return one.Listed }) {
+		return all, nil
+	}
+	if err := s.Unreached(seen); err != nil {
+		return nil, err
+	}
+	if err := s.Etcd.Muted(); err != nil {
+		return nil, err
+	}
+	return nil, fmt.Errorf("ask who is a member of %s: no member tells; clusterup status %s shows what is wrong with them",
+		s.Cluster.Name, s.file)
+}
+
+// found is a member by its name or, where the inventory does not have it, by its ID in the member list.
+func (s *session) found(name string, seen facts.Snapshot) (etcd.Standing, error) {
+	all, err := s.listed(seen)
+	if err != nil {
+		return etcd.Standing{}, err
+	}
+	var names []string
+	for _, one := range all {
+		switch {
+		case one.Name == name:
+			return one, nil
+		case one.ID.String() != name || !one.Listed:
+			names = append(names, cmp.Or(one.Name, one.ID.String()))
+		case one.Class == etcd.ClassUnexpected:
+			return one, nil
+		default:
+			return one, view.Misuse(fmt.Errorf("%s is the ID of %s: say its name", name, one.Name))
+		}
+	}
+	return etcd.Standing{}, view.Misuse(fmt.Errorf("there is no member %q in cluster %s; there are %s", name, s.Cluster.Name,
+		strings.Join(names, ", ")))
+}
