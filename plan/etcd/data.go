@@ -61,6 +61,10 @@ func (v view) data(m inventory.Member, host facts.Host) []plan.Refusal {
 	return v.leftovers(m, host)
 }
 
+// anew is what there is to do where most voters have lost their data.
+const anew = "bring disks back until most voters have theirs; if they are lost, the cluster has to be made anew, from a " +
+	"snapshot or from the data of one member: nothing else brings a lost quorum back"
+
 // wiped is what is said of a member that has served, and has no data any more. It comes back as another member, which
 // takes the consent of the operator: the disk may only not be mounted.
 func (v view) wiped(m inventory.Member) []plan.Refusal {
@@ -75,6 +79,9 @@ func (v view) wiped(m inventory.Member) []plan.Refusal {
 			"bring the disk back; or bring the other members back first, since only a cluster that serves can add it anew",
 			"the data directory %s is lost: member %s of cluster %s lived there", m.DataDir, v.births[m.Name].MemberID,
 			v.clusterID)
+	case v.bereft():
+		return plan.OneRefusal(plan.DataLost, m.Name, anew,
+			"the data directory %s is lost, as is that of others: the voters that have theirs are no quorum", m.DataDir)
 	case !v.knownAt(m, entry):
 		return plan.OneRefusal(plan.DataLost, m.Name, "if this host takes the place of that one, "+again,
 			"the cluster knows it at %s, and its host at %s holds no data", strings.Join(entry.PeerURLs, " "), v.peerURL(m))

@@ -182,7 +182,7 @@ func (v view) removal(entry facts.Listed, why string) (*plan.Stage, error) {
 	}
 	steps := v.quiet(m, entry)
 	steps = append(steps, plan.Step{
-		Kind: plan.RemoveMember, Host: name, Member: entry.ID, Through: v.asked(m), Why: why, Needs: needs,
+		Kind: plan.RemoveMember, Host: name, Member: entry.ID, Through: v.through(m), Why: why, Needs: needs,
 	})
 	return plan.SideBySide("remove "+name+" from the cluster", gate, steps), nil
 }
@@ -216,9 +216,11 @@ func (v view) mayRemove(entry facts.Listed, name string) (gate string, needs *pl
 		return "", nil, plan.OneRefusal(plan.QuorumAtRisk, name,
 			"add another member first; or end the cluster with clusterup destroy", "it is the last voter of the cluster")
 	}
-	return "", nil, plan.OneRefusal(plan.QuorumAtRisk, name,
-		"bring the other members back first; if most have lost their data, the cluster has to be made anew from a snapshot "+
-			"or from the data of one member: nothing else brings a lost quorum back",
+	remedy := "bring the other members back first: clusterup status shows what is wrong with them"
+	if v.bereft() {
+		remedy = anew
+	}
+	return "", nil, plan.OneRefusal(plan.QuorumAtRisk, name, remedy,
 		"without it %s are left, of which %d serve, and a quorum is %d", plan.Count(left, "voter"), len(others), left/2+1)
 }
 
@@ -286,7 +288,7 @@ func (v view) promotion(m inventory.Member, host facts.Host) *plan.Stage {
 	return plan.SideBySide("promote "+m.Name,
 		fmt.Sprintf("it has caught up; with it %d of %d voters serve, and a quorum is %d", len(others)+1, after, quorum),
 		[]plan.Step{{
-			Kind: plan.PromoteMember, Host: m.Name, Member: entry.ID, Through: v.asked(m),
+			Kind: plan.PromoteMember, Host: m.Name, Member: entry.ID, Through: v.through(m),
 			Why: "it has applied what the voters have", Needs: &plan.Needs{Least: quorum - 1, Serve: others},
 		}})
 }
@@ -303,7 +305,7 @@ func (v view) join() (*plan.Stage, error) {
 	}
 	return plan.SideBySide("add "+m.Name+" as a learner",
 		fmt.Sprintf("%d of %d voters serve; a learner has no vote", len(serve), len(serve)), []plan.Step{{
-			Kind: plan.AddLearner, Host: m.Name, PeerURLs: []string{v.peerURL(m)}, Through: v.asked(m),
+			Kind: plan.AddLearner, Host: m.Name, PeerURLs: []string{v.peerURL(m)}, Through: v.through(m),
 			Why: "it is in the inventory, and not a member", Needs: &plan.Needs{Least: len(serve), Serve: serve},
 		}}), nil
 }
@@ -320,6 +322,15 @@ func (v view) joiner() (next inventory.Member, found bool) {
 		}
 	})
 	return next, found
+}
+
+// through is the member that is asked for a change of the list: the leader, since followers of 3.5 before 3.5.28 and of
+// 3.6 before 3.6.6 pass none on where permissions are on; else another one that serves.
+func (v view) through(m inventory.Member) string {
+	if leader, ok := v.leader(); ok && leader.Name != m.Name {
+		return leader.Name
+	}
+	return v.asked(m)
 }
 
 // Joining are the members that a run is about to add to a cluster that is, in the order of the inventory.
