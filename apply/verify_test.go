@@ -78,6 +78,24 @@ func TestVerifyFindings(t *testing.T) {
 	}
 }
 
+// While a host is dark the list may differ from the inventory: the run says what waits, and that is no finding.
+func TestVerifyListBesideDark(t *testing.T) {
+	inBubble(t, "", func(t *testing.T) {
+		o := newWorld(t, wanted(t, 3))
+		r := o.run("first")
+		result, err := r.Converge(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := result.Snapshot
+		s.Hosts, s.Members = maps.Clone(s.Hosts), s.Members[1:]
+		s.Hosts["etcd-3"] = facts.Host{Machine: facts.Machine{Name: "etcd-3", Unreachable: "no route"}}
+		if found := r.check(s); len(found) > 0 {
+			t.Errorf("findings %q", found)
+		}
+	})
+}
+
 func TestVerifyCanary(t *testing.T) {
 	inBubble(t, "", func(t *testing.T) {
 		o := newWorld(t, wanted(t, 3))

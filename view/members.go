@@ -3,6 +3,7 @@ package view
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/clusterup/clusterup/facts"
@@ -15,7 +16,7 @@ type standing struct {
 	Member   string         `json:"member,omitempty"` // empty: it is not in the inventory, and has not started yet
 	ID       facts.ID       `json:"id,omitempty"`
 	Class    etcd.Class     `json:"class"`
-	Role     string         `json:"role,omitempty"` // leader, follower, learner; empty: it is not listed
+	Role     string         `json:"role,omitempty"` // leader, follower, learner; empty: it is not listed, or no leader is known
 	Listed   bool           `json:"listed"`
 	Leaves   bool           `json:"to_leave,omitempty"` // the inventory says so
 	PeerURLs []string       `json:"peer_urls"`
@@ -26,7 +27,9 @@ type standing struct {
 // standings are all members as they stand.
 func (l Look) standings() []standing {
 	var all []standing
-	for _, one := range etcd.Members(l.Want, l.Seen) {
+	members := etcd.Members(l.Want, l.Seen)
+	led := slices.ContainsFunc(members, func(one etcd.Standing) bool { return one.Leader })
+	for _, one := range members {
 		s := standing{
 			Type: "standing", Member: one.Name, ID: one.ID, Class: one.Class, Listed: one.Listed, Leaves: one.Absent,
 			PeerURLs: one.PeerURLs, Problem: one.Ailment,
@@ -37,7 +40,7 @@ func (l Look) standings() []standing {
 			s.Role = "learner"
 		case one.Leader:
 			s.Role = "leader"
-		default:
+		case led:
 			s.Role = "follower"
 		}
 		if one.Class == etcd.ClassDark {

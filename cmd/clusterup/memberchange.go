@@ -135,7 +135,10 @@ func (c *console) toReplace(name, address, path string, flags clusterFlags) (*se
 		}
 		s.movedNotes(*m)
 	}
-	s.fits = func(ctx context.Context, seen facts.Snapshot) error { return s.replaceable(ctx, name, moves, seen) }
+	s.fits = func(ctx context.Context, seen facts.Snapshot) error {
+		s.fits = nil // by the next look it may be on its way
+		return s.replaceable(ctx, name, moves, seen)
+	}
 	return s, nil
 }
 

@@ -31,7 +31,7 @@ type Standing struct {
 	Class   Class
 	Listed  bool // in the member list
 	Learner bool
-	Leader  bool
+	Leader  bool // all members that serve reads name it
 	Absent  bool // the inventory says that it is to leave
 	// it is known as running, and yet it does not take part; "": it does
 	Ailment string
@@ -45,12 +45,13 @@ func Members(w Want, s facts.Snapshot) []Standing {
 	v := newView(w, s)
 	var found []Standing
 	known := map[facts.ID]bool{}
+	leader, _ := v.agreed()
 	for _, m := range w.Cluster.Members {
 		host := s.Hosts[m.Name]
 		entry, listed := v.entry(m)
 		one := Standing{
 			Name: m.Name, ID: entry.ID, Class: v.class(m, host), Listed: listed, Learner: entry.Learner, Absent: m.Absent,
-			PeerURLs: entry.PeerURLs, Leader: !host.Dark() && v.leads(host),
+			PeerURLs: entry.PeerURLs, Leader: listed && entry.ID == leader,
 		}
 		known[entry.ID] = known[entry.ID] || listed
 		if !listed {
@@ -64,7 +65,8 @@ func Members(w Want, s facts.Snapshot) []Standing {
 	for _, entry := range v.seen.Members {
 		if !known[entry.ID] {
 			found = append(found, Standing{
-				Name: entry.Name, ID: entry.ID, Class: ClassUnexpected, Listed: true, Learner: entry.Learner, PeerURLs: entry.PeerURLs,
+				Name: entry.Name, ID: entry.ID, Class: ClassUnexpected, Listed: true, Learner: entry.Learner,
+				Leader: entry.ID == leader, PeerURLs: entry.PeerURLs,
 			})
 		}
 	}
