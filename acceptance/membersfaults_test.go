@@ -1,0 +1,58 @@
+package acceptance
+
+import (
+	"testing"
+)
+
+const (
+	replaceFaults = "replacement of 1 of 3 members"
+	changeFaults  = "one of 2 members leaves, and another comes"
+)
+
+// replacing brings a member back whose data is lost.
+func replacing() operation {
+	return operation{
+		name: replaceFaults, args: []string{"apply", "--yes", "--accept=replace:etcd-2"},
+		telling: func(points []string) []string {
+			all := only("after remove-member/etcd-2", "after move-aside/etcd-2", "after add-learner/etcd-2")(points)
+			return all[:min(3, len(all))]
+		},
+		prepare: func(t *testing.T, s *stand) {
+			s.ok(t, "apply", "--yes", s.file)
+			s.lead(t, s.inv.Members[0])
+			s.on(t, s.hosts()[1], "systemctl stop etcd-prod; rm -rf /var/lib/etcd-prod/member /etc/etcd/prod/*.aside-*")
+		},
+		ends:    func(t *testing.T, s *stand, end []picture) { s.served(t, end) },
+		whole:   ofThree,
+		part:    partOfThree,
+		deletes: true, // the test does
+	}
+}
+
+// changing takes one of two members out, and has a third one come.
+func changing() operation {
+	return operation{
+		name: changeFaults, args: []string{"apply", "--yes"},
+		telling: only("before promote-member/etcd-3", "after remove-member/etcd-2"),
+		prepare: func(t *testing.T, s *stand) {
+			s.bare(t)
+			s.write(t, "prod.hcl", among(s.inv, 1, 2))
+			s.ok(t, "apply", "--yes", s.file)
+			s.write(t, "prod.hcl", among(s.inv, 1, -2, 3))
+		},
+		ends: func(t *testing.T, s *stand, _ []picture) {
+			s.ok(t, "plan", "--exit-code", s.file)
+			s.listed(t, among(s.inv, 1, 3))
+			s.clean(t, "etcd-2")
+		},
+		whole: wholeSteps,
+		part:  partOfRoll,
+	}
+}
+
+// TestMembersFaults has runs die that replace a member, and that take one out while another one comes.
+func TestMembersFaults(t *testing.T) {
+	t.Parallel()
+	t.Run("replace", func(t *testing.T) { disturb(t, replacing(), standsOf(t, "flt-replace", 3, clusters())...) })
+	t.Run("change", func(t *testing.T) { disturb(t, changing(), standsOf(t, "flt-change", 3, clusters())...) })
+}
