@@ -3,7 +3,6 @@ package main
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -133,17 +132,25 @@ func (c *console) toReplace(name, address, path string, flags clusterFlags) (*se
 			return nil, view.Misuse(fmt.Errorf("the address of %s comes from elsewhere than %s: set it there, and replace it then",
 				name, path))
 		}
-		s.movedNotes(*m)
 	}
 	s.fits = func(ctx context.Context, seen facts.Snapshot) error {
 		s.fits = nil // by the next look it may be on its way
-		return s.replaceable(ctx, name, moves, seen)
+		if moves {
+			return s.movable(*m, seen)
+		}
+		return s.replaceable(ctx, name, seen)
 	}
 	return s, nil
 }
 
-// movedNotes say what a new address does not change.
-func (s *session) movedNotes(was inventory.Member) {
+// movable says why another machine cannot take the place of a member, and what a new address does not change.
+func (s *session) movable(was inventory.Member, seen facts.Snapshot) error {
+	if _, err := s.found(was.Name, seen); err != nil {
+		return err
+	}
+	if host := seen.Hosts[was.Name]; host.Dark() { // the address may be a slip of the pen
+		return unseen("look at the machine that takes the place of "+was.Name, host)
+	}
 	now := s.member(was.Name)
 	for _, own := range []struct{ attribute, was, now string }{
 		{"ssh_address", was.SSHAddress, now.SSHAddress},
@@ -157,43 +164,31 @@ func (s *session) movedNotes(was inventory.Member) {
 	}
 	s.console.Say("note: the machine at %s is left as it is; its member ends when it is removed, and does not come back",
 		was.Address)
+	return nil
 }
 
 // replaceable says why a member is not to be replaced as it stands.
-func (s *session) replaceable(ctx context.Context, name string, moves bool, seen facts.Snapshot) error {
+func (s *session) replaceable(ctx context.Context, name string, seen facts.Snapshot) error {
 	one, err := s.found(name, seen)
-	switch {
-	case err != nil:
+	if err != nil {
 		return err
-	case moves && seen.Hosts[name].Dark(): // it may be a slip of the pen
-		return s.unseen(name, seen)
-	case moves:
-		return nil
 	}
-	again := fmt.Sprintf("to have it made anew all the same: clusterup member remove %s %s, then take state = \"absent\" out, and apply",
-		name, s.file)
-	switch one.Class {
-	case etcd.ClassRunning, etcd.ClassStopped:
-		return view.Misuse(fmt.Errorf("%s is %s, and has its data, so there is nothing to replace; %s", name, one.Class, again))
-	case etcd.ClassNeverStarted, etcd.ClassHalfJoined:
-		return view.Misuse(fmt.Errorf("%s is %s, so there is nothing to replace: clusterup apply %s adds it", name, one.Class,
-			s.file))
-	case etcd.ClassDark:
-		if said := s.Heard(ctx, seen)[name]; said.Serves {
-			s.console.Say("note: %s still serves, as seen from %s's host: only the way to its own host is lost", name, said.From)
-		}
+	switch said := s.Heard(ctx, seen)[name]; {
+	case !one.Learner && (one.Class == etcd.ClassRunning || one.Class == etcd.ClassStopped): // a learner may be half-way
+		return view.Misuse(fmt.Errorf("%s is %s, and has its data, so there is nothing to replace; to have it made anew all the "+
+			"same: clusterup member remove %s %s, then take state = \"absent\" out, and apply", name, one.Class, name, s.file))
+	case said.Serves:
+		s.console.Say("note: %s still serves, as seen from %s's host: only the way to its own host is lost", name, said.From)
 	}
 	return nil
 }
 
-// unseen is the refusal for one host that could not be looked at.
-func (s *session) unseen(name string, seen facts.Snapshot) error {
-	refused := new(plan.Refused)
-	if !errors.As(s.Unreached(seen), &refused) {
-		return nil
+// unseen is why a host could not be looked at. It is no refusal, beside which others might be changed.
+func unseen(doing string, host facts.Host) error {
+	if host.Err != nil {
+		return fmt.Errorf("%s: %w", doing, host.Err)
 	}
-	refused.Refusals = slices.DeleteFunc(refused.Refusals, func(r plan.Refusal) bool { return r.Host != name })
-	return view.Unfit(refused)
+	return fmt.Errorf("%s: %s", doing, cmp.Or(host.Unreachable, host.Unasked))
 }
 
 // member is a member of the inventory, and its cluster; nil: there is none of that name.
@@ -247,11 +242,13 @@ func (s *session) listed(seen facts.Snapshot) ([]etcd.Standing, error) {
 	if slices.ContainsFunc(all, func(one etcd.Standing) bool { return one.Listed }) {
 		return all, nil
 	}
-	if err := s.Unreached(seen); err != nil {
-		return nil, err
-	}
 	if err := s.Etcd.Muted(); err != nil {
 		return nil, err
+	}
+	for _, m := range s.Cluster.Members {
+		if host := seen.Hosts[m.Name]; host.Dark() {
+			return nil, unseen("ask who is a member of "+s.Cluster.Name, host)
+		}
 	}
 	return nil, fmt.Errorf("ask who is a member of %s: no member tells; clusterup status %s shows what is wrong with them",
 		s.Cluster.Name, s.file)

@@ -85,6 +85,8 @@ func (s *session) mayLead(to string, seen facts.Snapshot) error {
 		return err
 	case !one.Listed:
 		return view.Misuse(fmt.Errorf("%s is not in the cluster (%s), so it cannot lead", to, one.Class))
+	case one.Class == etcd.ClassUnexpected:
+		return view.Misuse(fmt.Errorf("%s is not in the inventory: put it there first", to))
 	case one.Learner:
 		return view.Misuse(fmt.Errorf("%s is a learner: it has no vote, so it cannot lead", to))
 	}

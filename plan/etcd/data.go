@@ -97,8 +97,8 @@ func (v view) left(m inventory.Member, host facts.Host) []plan.Refusal {
 		return nil
 	}
 	return plan.OneRefusal(plan.NeedsConsent, m.Name,
-		fmt.Sprintf("run again with --accept=%s, which puts that data aside and adds the member anew; or, if it is to go, "+
-			"give its block state = \"absent\"", plan.Replace(m.Name)),
+		fmt.Sprintf("clusterup member replace %s INVENTORY, or apply with --accept=%s, puts that data aside and adds the member "+
+			"anew; or, if it is to go, give its block state = \"absent\"", m.Name, plan.Replace(m.Name)),
 		"member %s was removed from the cluster, and its data still lies in %s", host.Data.MemberID, m.DataDir)
 }
 

@@ -30,7 +30,7 @@ func (v view) membership() []plan.Refusal {
 			name := cmp.Or(entry.Name, entry.ID.String())
 			found = append(found, plan.Refuse(plan.Membership, "",
 				fmt.Sprintf("put it into the inventory, with state = \"absent\" if it is to go; or, if its machine is gone for "+
-					"good, run again with --accept=%s", plan.Remove(name)),
+					"good: clusterup member remove %s INVENTORY, or apply with --accept=%s", name, plan.Remove(name)),
 				"member %s (%s) is in the cluster, but not in the inventory", entry.ID,
 				strings.TrimSpace(entry.Name+" "+strings.Join(entry.PeerURLs, " "))))
 		case ok && !v.knownAt(m, entry) && v.seen.Hosts[m.Name].Data.WAL && !m.Absent:
@@ -147,6 +147,8 @@ func (v view) goes(entry facts.Listed) string {
 		return "its host cannot be looked at, and it is to be replaced"
 	case host.Dark():
 		return ""
+	case v.class(m, host) == ClassWiped && v.replaced(m) && !v.knownAt(m, entry):
+		return "another machine takes its place, at " + v.peerURL(m)
 	case v.class(m, host) == ClassWiped && v.replaced(m):
 		return "its data is lost, and it is to be replaced"
 	case v.broken(m, host):
