@@ -90,7 +90,7 @@ func (r *Run) members() []string {
 // voters are those of them that are wanted, and that the last look did not see as learners.
 func (r *Run) voters() []string {
 	return r.which(func(name string, absent bool) bool {
-		return !r.serving.dark[name] && !absent && !r.serving.learners[name]
+		return !r.serving.dark[name] && !r.serving.down[name] && !absent && !r.serving.learners[name]
 	})
 }
 

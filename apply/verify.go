@@ -47,12 +47,12 @@ const noLeader = "the members do not agree on a leader"
 // leader.
 func (r *Run) check(s facts.Snapshot) []string {
 	var findings []string
-	leaders, dark := map[facts.ID]bool{}, false
+	leaders, dark, waits := map[facts.ID]bool{}, false, etcd.Joining(r.Want, s)
 	for _, m := range r.Want.Cluster.Members {
 		host := s.Hosts[m.Name]
 		dark = dark || host.Dark()
 		switch {
-		case host.Dark() || m.Absent: // of it nothing is known, or expected
+		case host.Dark() || m.Absent || slices.Contains(waits, m.Name): // of it nothing is known, or expected
 			continue
 		case host.Etcd == nil:
 			findings = append(findings, m.Name+" does not answer: "+host.EtcdError)
