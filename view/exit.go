@@ -30,6 +30,13 @@ type usageError struct{ error }
 
 func (e usageError) Unwrap() error { return e.error }
 
+// Unseen is an error of a host that could not be looked at, whatever it is, where nothing goes on without that.
+func Unseen(err error) error { return unseenError{err} }
+
+type unseenError struct{ error }
+
+func (e unseenError) Unwrap() error { return e.error }
+
 // ErrInventory marks diagnostics of the inventory, which have been shown.
 var ErrInventory = errors.New("the inventory has mistakes")
 
@@ -83,6 +90,8 @@ func (a Advice) ExitCode(err error) int {
 		return ExitUsage
 	case errors.Is(err, ErrPending):
 		return exitPending
+	case errors.As(err, new(unseenError)):
+		return ExitUnreachable
 	case errors.Is(err, ErrInventory):
 		return exitInventory
 	case errors.Is(err, apply.ErrLocked):

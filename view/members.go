@@ -44,7 +44,8 @@ func (l Look) standings() []standing {
 			s.Role = "follower"
 		}
 		if one.Class == etcd.ClassDark {
-			s.Problem = cmp.Or(l.Seen.Hosts[one.Name].Unasked, l.Seen.Hosts[one.Name].Unreachable)
+			host := l.Seen.Hosts[one.Name]
+			s.Problem = strings.TrimPrefix(cmp.Or(host.Unasked, host.Unreachable), one.Name+": ")
 		}
 		if said, ok := l.Heard[one.Name]; ok {
 			s.Hearsay = &said
@@ -73,7 +74,7 @@ func (c *Console) ShowMembers(l Look) {
 		name := cmp.Or(s.Member, s.ID.String())
 		for _, text := range []string{s.Problem, meant[s.Class]} {
 			if text != "" {
-				fprintf(c.Out, "%s: %s\n", name, strings.TrimPrefix(text, name+": "))
+				fprintf(c.Out, "%s: %s\n", name, text)
 			}
 		}
 		if s.Hearsay != nil {

@@ -146,6 +146,9 @@ func (l Look) members() []memberStatus {
 			status.Index, status.Applied, status.DBSize, status.DBInUse = e.Index, e.Applied, e.DBSize, e.DBInUse
 			status.Role = role(*e)
 		}
+		if one.Learner {
+			status.Role = "learner"
+		}
 		status.alarmed(alarms)
 		if said, ok := l.Heard[m.Name]; ok {
 			status.Hearsay = &said

@@ -148,6 +148,12 @@ func TestLyingHosts(t *testing.T) {
 				{"status", "--json"},
 				{"check", "--json"},
 				{"preflight", "--json"},
+				{"member", "list"},
+				{"member", "list", "--json"},
+				{"member", "remove", "--yes", "etcd-9"},
+				{"member", "replace", "--yes", "etcd-1"},
+				{"member", "promote", "--yes", "etcd-1"},
+				{"member", "move-leader", "--yes"},
 			}
 			if name == "an endless line" { // it takes its time
 				commands = commands[:1]

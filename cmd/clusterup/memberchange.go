@@ -186,9 +186,9 @@ func (s *session) replaceable(ctx context.Context, name string, seen facts.Snaps
 // unseen is why a host could not be looked at. It is no refusal, beside which others might be changed.
 func unseen(doing string, host facts.Host) error {
 	if host.Err != nil {
-		return fmt.Errorf("%s: %w", doing, host.Err)
+		return view.Unseen(fmt.Errorf("%s: %w", doing, host.Err))
 	}
-	return fmt.Errorf("%s: %s", doing, cmp.Or(host.Unreachable, host.Unasked))
+	return view.Unseen(fmt.Errorf("%s: %s", doing, cmp.Or(host.Unreachable, host.Unasked)))
 }
 
 // member is a member of the inventory, and its cluster; nil: there is none of that name.
@@ -242,13 +242,17 @@ func (s *session) listed(seen facts.Snapshot) ([]etcd.Standing, error) {
 	if slices.ContainsFunc(all, func(one etcd.Standing) bool { return one.Listed }) {
 		return all, nil
 	}
-	if err := s.Etcd.Muted(); err != nil {
-		return nil, err
-	}
 	for _, m := range s.Cluster.Members {
 		if host := seen.Hosts[m.Name]; host.Dark() {
 			return nil, unseen("ask who is a member of "+s.Cluster.Name, host)
 		}
+	}
+	if etcd.Fresh(s.wanted(), seen) {
+		return nil, &plan.Refused{Refusals: plan.OneRefusal(plan.NoCluster, "", "clusterup apply makes it",
+			"there is no cluster %s yet", s.Cluster.Name)}
+	}
+	if err := s.Etcd.Muted(); err != nil {
+		return nil, err
 	}
 	return nil, fmt.Errorf("ask who is a member of %s: no member tells; clusterup status %s shows what is wrong with them",
 		s.Cluster.Name, s.file)

@@ -71,14 +71,14 @@ func (s *session) plan(ctx context.Context) (plan.Plan, facts.Snapshot, error) {
 	if errSigning != nil && !errors.Is(errSigning, pki.ErrNoCA) && !errors.Is(errSigning, pki.ErrExpired) {
 		return plan.Plan{}, seen, errSigning // a sealed key, a CA's server that is down: what members would say is not known
 	}
-	w, err := s.want(ctx, seen, "")
-	if err != nil {
-		return plan.Plan{}, seen, err
-	}
 	if s.fits != nil {
 		if err := s.fits(ctx, seen); err != nil {
 			return plan.Plan{}, seen, err
 		}
+	}
+	w, err := s.want(ctx, seen, "")
+	if err != nil {
+		return plan.Plan{}, seen, err
 	}
 	p, err := s.build(w, seen)
 	return p, seen, operator.Remedied(err, seen)

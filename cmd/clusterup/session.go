@@ -22,7 +22,7 @@ type session struct {
 	verb    string                                      // the command, as others are told
 	edit    *edit                                       // of the inventory, once its plan is agreed to; nil: none
 	wish    func(etcd.Want, facts.Snapshot) etcd.Want   // what a verb wants besides; nil: nothing
-	fits    func(context.Context, facts.Snapshot) error // why a verb does not fit what was seen, which is no *plan.Refused; nil: it fits anything
+	fits    func(context.Context, facts.Snapshot) error // why a verb does not fit what was seen, never for dark hosts alone; nil: it fits anything
 	next    decider                                     // of a verb that does one thing; nil: etcd.Next
 }
 

@@ -60,7 +60,7 @@ func newAging(t *testing.T, pki string) *aging {
 		a.seen.Members = append(a.seen.Members,
 			facts.Listed{
 				ID: a.seen.Hosts[m.Name].Data.MemberID, Name: m.Name,
-				PeerURLs: []string{"https://" + m.Address + ":2380"},
+				PeerURLs: []string{"https://" + m.Address + ":2380"}, ClientURLs: []string{"https://" + m.Address + ":2379"},
 			})
 	}
 	return a
