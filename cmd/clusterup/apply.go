@@ -226,7 +226,9 @@ func (s *session) converge(ctx context.Context, seen facts.Snapshot, changes boo
 			s.console.Endpoints(s.endpoints(result.Snapshot))
 		}
 		if err == nil && changes { // else the plan has said so
-			for _, note := range etcd.Waiting(w, result.Snapshot) {
+			told := etcd.Left(w, seen)
+			left := slices.DeleteFunc(etcd.Left(w, result.Snapshot), func(n string) bool { return slices.Contains(told, n) })
+			for _, note := range append(etcd.Waiting(w, result.Snapshot), left...) {
 				s.console.Say("note: %s", note)
 			}
 		}

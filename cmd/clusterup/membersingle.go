@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -96,12 +97,16 @@ func (s *session) mayLead(to string, seen facts.Snapshot) error {
 
 // succeeded settles who is to lead where none is named, once: the next look might name another.
 func (s *session) succeeded(seen facts.Snapshot) error {
-	if _, err := s.listed(seen); err != nil {
+	all, err := s.listed(seen)
+	if err != nil {
 		return err
 	}
 	to := etcd.Successor(s.wanted(), seen)
-	if to == "" {
-		return errors.New("choose who is to lead: no member leads, or no other one serves")
+	switch leads := slices.IndexFunc(all, func(one etcd.Standing) bool { return one.Leader }); {
+	case to == "" && leads < 0:
+		return errors.New("choose who is to lead: the members agree on no leader now; run it again when they do")
+	case to == "":
+		return fmt.Errorf("choose who is to lead: no other voter than %s serves", all[leads].Name)
 	}
 	s.next, s.fits = etcd.NextMoveLeader(to), nil
 	return nil

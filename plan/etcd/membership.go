@@ -211,7 +211,7 @@ func (v view) mayRemove(entry facts.Listed, name string) (gate string, needs *pl
 	})
 	left := len(v.voters()) - 1
 	if quorum := left/2 + 1; left > 0 && len(others) >= quorum {
-		return fmt.Sprintf("of the %s that are left %d serve; a quorum is %d", plan.Count(left, "voter"), len(others), quorum),
+		return fmt.Sprintf("%d of the %s left serve; a quorum is %d", len(others), plan.Count(left, "voter"), quorum),
 			&plan.Needs{Least: quorum, Serve: others}, nil
 	}
 	if left == 0 {
@@ -409,10 +409,19 @@ func (v view) clean() (*plan.Stage, error) {
 }
 
 // Left says which blocks of the inventory can be taken out, since their members have left.
-func Left(w Want, s facts.Snapshot) []string { return newView(w, s).memberNotes() }
+func Left(w Want, s facts.Snapshot) []string { return newView(w, s).leftNotes() }
 
-// memberNotes say what the inventory says for no reason any more, and what becomes of numbers of members.
+// memberNotes say what the inventory says for no reason any more, and that one member is left alone.
 func (v view) memberNotes() []string {
+	found := v.leftNotes()
+	going := slices.ContainsFunc(v.List, func(m inventory.Member) bool { return m.Absent })
+	if v.formed && going && len(v.want.Cluster.Present()) == 1 {
+		found = append(found, "one member is left, so the cluster stops whenever that one does")
+	}
+	return found
+}
+
+func (v view) leftNotes() []string {
 	if v.seen.Members == nil {
 		return nil
 	}
