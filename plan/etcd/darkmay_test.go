@@ -9,8 +9,9 @@ import (
 	"github.com/clusterup/clusterup/plan/trust"
 )
 
-// A member that is dark may run: releases are unpacked as beside one that does.
-func TestDarkMayRun(t *testing.T) {
+// Releases are unpacked side by side where no member runs on the hosts that get them, whatever is on dark hosts: no disk
+// that a member writes to is kept busy.
+func TestUnpackBesideDark(t *testing.T) {
 	w := wanted(t, 3)
 	s := settled(t, w)
 	for _, name := range []string{"etcd-1", "etcd-2"} {
@@ -19,13 +20,22 @@ func TestDarkMayRun(t *testing.T) {
 			delete(h.Files, BinDir(testRelease))
 		})
 	}
-	stage, err := Next(w, hide(s, "etcd-3"))
-	if err != nil || stage.Width != 1 || len(byHost(*stage)) != 2 {
-		t.Errorf("stage %s, %v", said(stage), err)
-	}
-	alone, err := Next(w, change(s, "etcd-3", stop))
-	if err != nil || alone.Width != 2 {
-		t.Errorf("nothing runs: stage %s, %v", said(alone), err)
+	running := change(settled(t, w), "etcd-1", func(h *facts.Host) { delete(h.Files, BinDir(testRelease)) })
+	running.Hosts["etcd-2"] = s.Hosts["etcd-2"]
+	for name, test := range map[string]struct {
+		seen  facts.Snapshot
+		width int
+	}{
+		"the third is dark":     {hide(s, "etcd-3"), 2},
+		"the third has stopped": {change(s, "etcd-3", stop), 2},
+		"the third runs":        {s, 2},
+		"one of them runs":      {running, 1},
+		"one runs, one is dark": {hide(running, "etcd-3"), 1},
+	} {
+		stage, err := Next(w, test.seen)
+		if err != nil || stage.Width != test.width || len(byHost(*stage)) != 2 {
+			t.Errorf("%s: stage %s, width %d, %v", name, said(stage), stage.Width, err)
+		}
 	}
 }
 

@@ -69,8 +69,8 @@ const anew = "bring disks back until most voters have theirs; if they are lost, 
 // takes the consent of the operator: the disk may only not be mounted.
 func (v view) wiped(m inventory.Member) []plan.Refusal {
 	entry, listed := v.entry(m)
-	again := fmt.Sprintf("clusterup member replace %s INVENTORY, or apply with --accept=%s, removes it from the cluster and "+
-		"adds it anew", m.Name, plan.Replace(m.Name))
+	again := fmt.Sprintf("%sclusterup member replace %s INVENTORY, or apply with --accept=%s, removes it from the cluster and "+
+		"adds it anew", v.beforehand(), m.Name, plan.Replace(m.Name))
 	switch {
 	case m.Absent, listed && v.replaced(m):
 		return nil
@@ -97,8 +97,8 @@ func (v view) left(m inventory.Member, host facts.Host) []plan.Refusal {
 		return nil
 	}
 	return plan.OneRefusal(plan.NeedsConsent, m.Name,
-		fmt.Sprintf("clusterup member replace %s INVENTORY, or apply with --accept=%s, puts that data aside and adds the member "+
-			"anew; or, if it is to go, give its block state = \"absent\"", m.Name, plan.Replace(m.Name)),
+		fmt.Sprintf("%sclusterup member replace %s INVENTORY, or apply with --accept=%s, puts that data aside and adds the "+
+			"member anew; or, if it is to go, give its block state = \"absent\"", v.beforehand(), m.Name, plan.Replace(m.Name)),
 		"member %s was removed from the cluster, and its data still lies in %s", host.Data.MemberID, m.DataDir)
 }
 

@@ -103,5 +103,5 @@ func overMembers(over ast.Expr) bool {
 	text := types.ExprString(over)
 	listed := strings.HasSuffix(text, "seen.Members") || text == "s.Members"
 	return (strings.HasSuffix(text, ".Members") && !listed) || strings.HasSuffix(text, ".List") ||
-		strings.HasSuffix(text, ".Hosts") || strings.HasSuffix(text, ".Names()")
+		strings.HasSuffix(text, ".Hosts") || strings.HasSuffix(text, ".Names()") || strings.HasSuffix(text, ".Present()")
 }

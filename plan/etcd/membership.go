@@ -10,6 +10,7 @@ import (
 	"github.com/clusterup/clusterup/inventory"
 	"github.com/clusterup/clusterup/plan"
 	"github.com/clusterup/clusterup/plan/version"
+	"github.com/clusterup/clusterup/units"
 )
 
 // The member list comes to be as the inventory says by one change at a time (law 2): members that serve nobody are
@@ -28,6 +29,9 @@ func (v view) membership() []plan.Refusal {
 		switch {
 		case !ok && !v.given(entry):
 			name := cmp.Or(entry.Name, entry.ID.String())
+			if named, _ := v.named(entry.Name); named.Name != "" { // the name is another's by now
+				name = entry.ID.String()
+			}
 			found = append(found, plan.Refuse(plan.Membership, "",
 				fmt.Sprintf("put it into the inventory, with state = \"absent\" if it is to go; or, if its machine is gone for "+
 					"good: clusterup member remove %s INVENTORY, or apply with --accept=%s", name, plan.Remove(name)),
@@ -38,17 +42,58 @@ func (v view) membership() []plan.Refusal {
 				"the cluster knows it at %s, the inventory says %s", strings.Join(entry.PeerURLs, " "), v.peerURL(m)))
 		}
 	}
-	return append(found, v.halfway()...)
+	return slices.Concat(found, v.departed(), v.halfway())
+}
+
+// departed refuses to clean a host that is not that of the member which has left.
+func (v view) departed() []plan.Refusal {
+	var found []plan.Refusal
+	v.leaving.Each(func(m inventory.Member, host facts.Host) {
+		born, err := units.ParseBirth(host.Files[v.birthPath()].Content)
+		if v.stillMember(m) {
+			return
+		}
+		lists := func(id string) bool {
+			return slices.ContainsFunc(v.seen.Members, func(l facts.Listed) bool { return l.ID.String() == id })
+		}
+		whose := ""
+		switch id := host.Data.MemberID.String(); {
+		case host.Data.WAL && (host.Data.ClusterID != v.clusterID || lists(id)):
+			whose = fmt.Sprintf("the data of member %s of cluster %s", id, host.Data.ClusterID)
+		case err == nil && (born.ClusterID != v.clusterID.String() || born.Member != m.Name || lists(born.MemberID)):
+			whose = fmt.Sprintf("the birth marker of %s, member %s of cluster %s", born.Member, born.MemberID, born.ClusterID)
+		default:
+			return
+		}
+		found = append(found, plan.Refuse(plan.ForeignData, m.Name,
+			"take its block out of the inventory, or give it the ssh_address of its own host",
+			"it has left the cluster, and its host has %s, which is not its own", whose))
+	})
+	return found
 }
 
 // halfway refuses to change the members of a cluster that is on its way to another minor version, or is to begin with it.
+// On the way a lost member can be replaced: it comes with the version that all are to reach. Before the beginning it
+// would be the first of that version, with no snapshot saved.
 func (v view) halfway() []plan.Refusal {
-	wanted := v.want.Cluster.Version
-	if v.low == "" || version.SameMinor(v.low, v.high) && version.SameMinor(v.low, wanted) {
+	wanted, begins := v.want.Cluster.Version, v.begins()
+	mixed := v.low != "" && !version.SameMinor(v.low, v.high)
+	if !mixed && !begins {
 		return nil
 	}
-	joins := v.Which(func(m inventory.Member, host facts.Host) bool {
-		return v.class(m, host) == ClassNeverStarted && !m.Absent && !v.replaced(m)
+	joins := v.all(func(m inventory.Member, host facts.Host) bool {
+		switch v.class(m, host) {
+		case ClassNeverStarted:
+			return !m.Absent && (begins || !v.replaced(m))
+		case ClassDark:
+			_, listed := v.entry(m)
+			return begins && listed && v.replaced(m)
+		case ClassRemoved, ClassWiped:
+			return begins && v.replaced(m)
+		case ClassHalfJoined:
+			return begins && !host.Data.WAL
+		}
+		return false
 	})
 	leaves := v.Which(func(m inventory.Member, _ facts.Host) bool { return m.Absent })
 	if len(joins)+len(leaves) == 0 {
@@ -61,10 +106,37 @@ func (v view) halfway() []plan.Refusal {
 	if len(leaves) > 0 {
 		does = append(does, plan.Enumerate(leaves)+" to leave")
 	}
-	return plan.OneRefusal(plan.Membership, "",
-		fmt.Sprintf("one after the other: leave the members as they are until all run etcd %s, then change who is one; "+
-			"one that takes the place of a lost one comes with --accept=replace:NAME", wanted),
+	remedy := fmt.Sprintf("one after the other: leave the members as they are until all run etcd %s, then change who is one; "+
+		"one that takes the place of a lost one comes with --accept=replace:NAME", wanted)
+	if begins {
+		remedy = fmt.Sprintf("one after the other: change who is a member with version %s, then ask for %s again", v.high, wanted)
+	}
+	return plan.OneRefusal(plan.Membership, "", remedy,
 		"members are %s, while the cluster goes from etcd %s to %s", strings.Join(does, " and "), v.low, wanted)
+}
+
+// begins says that another minor version is wanted, and that no member has gone there yet.
+func (v view) begins() bool {
+	return v.low != "" && version.SameMinor(v.low, v.high) && !version.SameMinor(v.low, v.want.Cluster.Version)
+}
+
+// beforehand is what comes before a change of who is a member, where another minor version is to begin.
+func (v view) beforehand() string {
+	if !v.begins() {
+		return ""
+	}
+	return fmt.Sprintf("set version to %s, and back when that is done; ", v.high)
+}
+
+// all names the members of which something holds, dark ones too.
+func (v view) all(is func(inventory.Member, facts.Host) bool) []string {
+	var names []string
+	v.Everyone(func(m inventory.Member, host facts.Host) {
+		if is(m, host) {
+			names = append(names, m.Name)
+		}
+	})
+	return names
 }
 
 // ofEntry is the member of the inventory that an entry of the member list is of: by its address, else by its name.
@@ -96,16 +168,20 @@ func (v view) settle() (*plan.Stage, error) {
 	if stage := v.clear(); stage != nil {
 		return stage, nil
 	}
+	var first error
 	for _, entry := range v.seen.Members {
 		why := v.goes(entry)
 		if why == "" {
 			continue
 		}
 		stage, err := v.removal(entry, why)
-		if err != nil && v.recovers() {
-			continue
+		if stage != nil {
+			return stage, nil
 		}
-		return stage, err
+		first = cmp.Or(first, err)
+	}
+	if first != nil && !v.recovers() {
+		return nil, first
 	}
 	return nil, nil
 }
@@ -161,6 +237,30 @@ func (v view) goes(entry facts.Listed) string {
 // the leader knows of a log that it has not (etcd issue 21178). It has no vote, so it is removed and added anew.
 func (v view) broken(m inventory.Member, host facts.Host) bool {
 	return v.class(m, host) == ClassHalfJoined && v.learner(m) && !host.Data.WAL && host.Unit.Enabled == "enabled"
+}
+
+// removalWaits: a removal that would leave no quorum of members that are seen to serve waits for those that are dark.
+func (v view) removalWaits() []plan.Wait {
+	if !v.formed {
+		return nil
+	}
+	var found []plan.Wait
+	for _, entry := range v.seen.Members {
+		m, _ := v.ofEntry(entry)
+		if v.goes(entry) == "" && !m.Absent {
+			continue
+		}
+		name := cmp.Or(m.Name, entry.Name, entry.ID.String())
+		for _, r := range v.cannotRemove(entry, name) {
+			found = append(found, v.waitFor("removing "+name, "%s", r.Reason)...)
+		}
+	}
+	return found
+}
+
+func (v view) cannotRemove(entry facts.Listed, name string) []plan.Refusal {
+	_, _, refused := v.mayRemove(entry, name)
+	return refused
 }
 
 // removal removes one member from the list (law 2). A learner has no vote, so nothing rests on it.
@@ -231,8 +331,18 @@ func (v view) mayRemove(entry facts.Listed, name string) (gate string, needs *pl
 func (v view) clear() *plan.Stage {
 	var steps []plan.Step
 	v.Each(func(m inventory.Member, host facts.Host) {
-		if !m.Absent && v.class(m, host) == ClassRemoved && (v.replaced(m) || !host.Data.WAL) {
-			steps = append(steps, v.aside(m, host, "it is of a member that was removed from the cluster")...)
+		_, listed := v.entry(m)
+		switch v.class(m, host) {
+		case ClassRemoved:
+			if !m.Absent && (v.replaced(m) || !host.Data.WAL) {
+				steps = append(steps, v.aside(m, host, "it is of a member that was removed from the cluster")...)
+			}
+		case ClassNeverStarted: // else a unit that is enabled says that it has been started as the learner that it is to be
+			if !listed && !m.Absent && host.Unit.Enabled == "enabled" {
+				steps = append(steps, plan.Step{
+					Kind: plan.StopMember, Host: m.Name, Unit: v.want.Cluster.UnitName, Why: "it is not a member yet",
+				})
+			}
 		}
 	})
 	return plan.SideBySide("put aside what removed members have left", "the cluster does not list those members",
@@ -335,6 +445,15 @@ func (v view) through(m inventory.Member) string {
 	return v.asked(m)
 }
 
+// rejoin is join where it comes before members restart: for a member that takes the place of a lost one, and as long as
+// there are too few voters for one to be spared.
+func (v view) rejoin() (*plan.Stage, error) {
+	if m, ok := v.joiner(); !ok || !v.replaced(m) && len(v.voters()) > 2 {
+		return nil, nil
+	}
+	return v.join()
+}
+
 // Joining are the members that a run is about to add to a cluster that is, in the order of the inventory.
 func Joining(w Want, s facts.Snapshot) []string {
 	v := newView(w, s)
@@ -376,12 +495,35 @@ func (v view) leave() (*plan.Stage, error) {
 	if !v.formed {
 		return nil, nil
 	}
+	var first error
 	for _, entry := range v.seen.Members {
-		if m, ok := v.ofEntry(entry); ok && m.Absent && !v.seen.Hosts[m.Name].Dark() {
-			return v.removal(entry, "it is to leave")
+		if m, ok := v.ofEntry(entry); !ok || !m.Absent || v.seen.Hosts[m.Name].Dark() {
+			continue
 		}
+		stage, err := v.removal(entry, "it is to leave")
+		if stage != nil {
+			return stage, nil
+		}
+		first = cmp.Or(first, err)
 	}
-	return nil, nil
+	return nil, first
+}
+
+// cleanWaits: hosts of members that have left, which cannot be looked at.
+func (v view) cleanWaits() []plan.Wait {
+	if v.seen.Members == nil {
+		return nil
+	}
+	var found []plan.Wait
+	v.leaving.Everyone(func(m inventory.Member, host facts.Host) {
+		if host.Dark() && !v.stillMember(m) {
+			found = append(found, plan.Wait{
+				What: "cleaning the host of " + m.Name, For: []string{m.Name},
+				Why: "it has left the cluster; if its machine is gone for good, run again with --accept=" + string(plan.Remove(m.Name)),
+			})
+		}
+	})
+	return found
 }
 
 // clean takes away what a member that has left has had on its host. Its data is renamed.

@@ -12,8 +12,8 @@ import (
 	"github.com/clusterup/clusterup/units"
 )
 
-// Quorate is law 14: a run may change the cluster if it holds the lock on the hosts of a majority of the listed
-// members. held are the hosts that it holds. Before there is a cluster, it needs every host of the inventory. If no
+// Quorate is law 14: a run may change the cluster if it holds the lock on the hosts of a majority of the listed voters.
+// Learners do not count: one whose host is dark must not keep a run from removing it. held are the hosts that it holds. Before there is a cluster, it needs every host of the inventory. If no
 // member tells the list, it needs a majority of several: of each list that a unit was started with, and of all these
 // and the inventory together. Two lists that differ by one member are enough to keep runs apart, since any majority of
 // one shares a member with any majority of the other. The error is *plan.NoMajority.
@@ -23,7 +23,8 @@ func Quorate(w Want, s facts.Snapshot, held []string) error {
 		all := v.inventoried()
 		return v.quorate(all, len(all), held)
 	}
-	lists := [][]facts.Listed{v.seen.Members}
+	lists := [][]facts.Listed{slices.DeleteFunc(slices.Clone(v.seen.Members),
+		func(l facts.Listed) bool { return l.Learner })}
 	if v.seen.Members == nil {
 		lists = v.presumed()
 	}

@@ -48,7 +48,7 @@ func (d dead) refused(t *testing.T, w Want, s facts.Snapshot) []plan.Refusal {
 // before another one restarts.
 var unmet = map[string]bool{"restarting it would leave %d of %d voters, and a quorum is %d": true}
 
-var consent = regexp.MustCompile(`--accept=([a-z-]+)`)
+var consent = regexp.MustCompile(`--accept=([a-z-]+(?::[\w-]+)?)`)
 
 // TestRemedies follows the remedy of every refusal that the package knows: then the same is not refused again, nor
 // anything else. It fails for a refusal that no scene here comes to.
@@ -208,7 +208,11 @@ func TestConsents(t *testing.T) {
 				said[r.Kind] = map[string]bool{}
 			}
 			for _, risk := range consent.FindAllStringSubmatch(r.Remedy, -1) {
-				said[r.Kind][risk[1]] = true
+				name, _, ofMember := strings.Cut(risk[1], ":")
+				if ofMember {
+					name += ":NAME"
+				}
+				said[r.Kind][name] = true
 			}
 		}
 	}
@@ -221,7 +225,11 @@ func TestConsents(t *testing.T) {
 			t.Errorf("the table of consents in the operations guide has no row for %s (%s)", kind, name)
 			continue
 		}
-		for _, risk := range plan.Risks() {
+		risks := plan.Risks()
+		for _, of := range []plan.Risk{plan.Replace(""), plan.Remove("")} {
+			risks = append(risks, of+"NAME")
+		}
+		for _, risk := range risks {
 			if in := strings.Contains(string(row[1]), "`"+string(risk)+"`"); in != said[kind][string(risk)] {
 				t.Errorf("%s: the guide names %s as a consent: %v; a remedy does: %v", kind, risk, in, said[kind][string(risk)])
 			}

@@ -101,12 +101,147 @@ func ofMembers(t *testing.T, w Want) []dead {
 		do(&s.Members)
 		return s
 	}
-	moved := func(members *[]facts.Listed) { (*members)[1].PeerURLs = []string{"https://10.9.9.9:2380"} }
+	moved := listed(func(m *[]facts.Listed) { (*m)[1].PeerURLs = []string{"https://10.9.9.9:2380"} })
+	also := func(more facts.Listed) facts.Snapshot {
+		return listed(func(m *[]facts.Listed) { *m = append(*m, more) })
+	}
+	clients, peers := []string{"https://10.0.0.19:2379"}, []string{"https://10.0.0.19:2380"}
+	few := change(change(base, "etcd-1", wipe), "etcd-2", wipe)
+	one, last := absent(wanted(t, 1), "etcd-1"), settled(t, wanted(t, 1))
+	more, grows := grown(t, 1, 2)
+	four, silent := grown(t, 3, 4)
+	told := silent
+	for _, name := range silent.Names() {
+		silent = change(silent, name, stop)
+	}
+	silent.Members = nil
+	return []dead{
+		{name: "a member too many", want: w, seen: also(facts.Listed{ID: 9, Name: "etcd-9", PeerURLs: peers, ClientURLs: clients})},
+		{name: "a member too many, which has not started", want: w, seen: also(facts.Listed{ID: 9, PeerURLs: peers})},
+		{name: "a learner too many", want: w, seen: also(facts.Listed{ID: 9, PeerURLs: peers, Learner: true})},
+		{
+			name: "a member of before by the name of one that is there", want: w,
+			seen: also(facts.Listed{ID: 9, Name: "etcd-2", PeerURLs: peers, ClientURLs: clients}),
+		},
+		{
+			name: "a member too many, which is in the inventory then", want: w,
+			seen:   also(facts.Listed{ID: 9, Name: "etcd-9", PeerURLs: peers, ClientURLs: clients}),
+			follow: mended(base),
+		},
+		{name: "another address", want: w, seen: moved, follow: mended(base)},
+		{name: "another machine", want: w, seen: change(moved, "etcd-2", func(h *facts.Host) { *h = bare(w).Hosts["etcd-2"] })},
+		{name: "one is wiped", want: w, seen: change(base, "etcd-2", wipe)},
+		{name: "one is wiped, and its marker is gone", want: w, seen: change(base, "etcd-2", func(h *facts.Host) {
+			wipe(h)
+			delete(h.Files, ConfigDir(w.Cluster)+"/born.json")
+		})},
+		{name: "two are wiped, and to be replaced", want: agreed(w, plan.Replace("etcd-1"), plan.Replace("etcd-2")), seen: few, follow: mended(base)},
+		{
+			name: "two are wiped, and nobody tells the list", want: w,
+			seen: func() facts.Snapshot { s := few; s.Members = nil; return s }(), follow: mended(base),
+		},
+		{name: "one was removed, and its data is there", want: w, seen: change(listed(func(m *[]facts.Listed) {
+			*m = slices.Delete(*m, 1, 2)
+		}), "etcd-2", stop)},
+		{
+			name: "the last voter is to leave", want: one, seen: last,
+			follow: func(Want, facts.Snapshot) (Want, facts.Snapshot) { return absent(more, "etcd-1"), grows },
+		},
+		{
+			name: "one has left, and its block names another's host", want: absent(four, "etcd-4"),
+			seen:   change(told, "etcd-4", func(h *facts.Host) { *h = copyHost(told.Hosts["etcd-2"]); h.Name = "etcd-4" }),
+			follow: mended(told),
+		},
+		{
+			name: "one has left, and its host is another cluster's", want: absent(four, "etcd-4"),
+			seen: change(told, "etcd-4", func(h *facts.Host) {
+				h.Data = facts.Data{Exists: true, WAL: true, ClusterID: 7, MemberID: 8}
+			}),
+			follow: mended(told),
+		},
+		{
+			name: "nobody tells whether one is to join", want: four, seen: silent, follow: mended(told),
+		},
+	}
+}
+
+func agreed(w Want, risks ...plan.Risk) Want {
+	w.Accept = slices.Concat(w.Accept, risks)
+	return w
+}
+
+// ofMinors are changes of who is a member on the way from one minor version to another: first one, then the other.
+func ofMinors(t *testing.T) []dead {
+	t.Helper()
+	w, s := grown(t, 3, 4)
+	s = settledAs(t, wanted(t, 3), "3.6.16", s)
+	three := *w.Cluster
+	three.Members = three.Members[:3]
+	fewer := w
+	fewer.Cluster = &three
+	one := func(want Want) func(Want, facts.Snapshot) (Want, facts.Snapshot) {
+		return func(_ Want, s facts.Snapshot) (Want, facts.Snapshot) {
+			return want, reached(t, at(fewer, "3.7.3"), s)
+		}
+	}
+	wiped := func(s facts.Snapshot) facts.Snapshot { return change(s, "etcd-2", wipe) }
+	half := advance(t, at(fewer, "3.7.3"), s, "etcd 3.6.16 → 3.7.3: restart")
+	return []dead{
+		{name: "one joins, and all go to another minor version", want: at(w, "3.7.3"), seen: s, follow: one(at(w, "3.7.3"))},
+		{
+			name: "one leaves, and all go to another minor version", want: at(absent(fewer, "etcd-1"), "3.7.3"), seen: s,
+			follow: one(at(absent(fewer, "etcd-1"), "3.7.3")),
+		},
+		{
+			name: "one is wiped, and another minor version is to begin", want: at(fewer, "3.7.3"), seen: wiped(s),
+			follow: func(_ Want, s facts.Snapshot) (Want, facts.Snapshot) {
+				return agreed(at(fewer, "3.6.16"), plan.Replace("etcd-2")), s
+			},
+		},
+		{
+			name: "one is to be replaced, and another minor version is to begin",
+			want: agreed(at(fewer, "3.7.3"), plan.Replace("etcd-2")), seen: wiped(s),
+			follow: func(w Want, s facts.Snapshot) (Want, facts.Snapshot) {
+				return w, reached(t, agreed(at(fewer, "3.6.16"), plan.Replace("etcd-2")), s)
+			},
+		},
+		{name: "one is wiped on the way to another minor version", want: at(fewer, "3.7.3"), seen: change(half, "etcd-3", wipe)},
+		{
+			name: "one whose host is new joins on the way", want: at(fewer, "3.7.3"),
+			seen: func() facts.Snapshot {
+				s := change(half, "etcd-3", func(h *facts.Host) { *h = bare(w).Hosts["etcd-3"] })
+				s.Members = slices.DeleteFunc(slices.Clone(s.Members), func(l facts.Listed) bool { return l.Name == "etcd-3" })
+				return s
+			}(),
+			follow: func(w Want, s facts.Snapshot) (Want, facts.Snapshot) { return agreed(w, plan.Replace("etcd-3")), s },
+		},
+		{
+			name: "one is to leave on the way", want: absent(at(fewer, "3.7.3"), "etcd-1"), seen: half,
+			follow: func(_ Want, s facts.Snapshot) (Want, facts.Snapshot) {
+				return absent(at(fewer, "3.7.3"), "etcd-1"), reached(t, at(fewer, "3.7.3"), s)
+			},
+		},
+	}
+}
+
+// settledAs has members of a version in place of those of a Snapshot, which has more hosts.
+func settledAs(t *testing.T, w Want, version string, s facts.Snapshot) facts.Snapshot {
+	t.Helper()
+	old := settled(t, at(w, version))
+	s.Hosts = maps.Clone(s.Hosts)
+	maps.Copy(s.Hosts, old.Hosts)
+	s.Members, s.Operator = old.Members, old.Operator
+	return s
+}
+
+// ofRestarts are restarts that leave no quorum.
+func ofRestarts(t *testing.T, w Want) []dead {
+	t.Helper()
 	flags := w
 	cluster := *w.Cluster
 	flags.Cluster = &cluster
 	flagged(&flags)
-	hang := base
+	hang := settled(t, w)
 	for _, name := range []string{"etcd-1", "etcd-2"} {
 		hang = change(hang, name, func(h *facts.Host) { h.Reads = false })
 	}
@@ -117,14 +252,6 @@ func ofMembers(t *testing.T, w Want) []dead {
 	pairSeen := settled(t, pair)
 	flagged(&pair)
 	return []dead{
-		{name: "a learner", want: w, seen: listed(func(m *[]facts.Listed) { (*m)[1].Learner = true }), follow: mended(base)},
-		{
-			name: "a member too many", want: w,
-			seen:   listed(func(m *[]facts.Listed) { *m = append(*m, facts.Listed{ID: 99, Name: "etcd-9"}) }),
-			follow: mended(base),
-		},
-		{name: "a member too few", want: w, seen: listed(func(m *[]facts.Listed) { *m = (*m)[:2] }), follow: mended(base)},
-		{name: "another address", want: w, seen: listed(moved), follow: mended(base)},
 		{name: "two of three hang, and restart", want: flags, seen: hang},
 		{name: "the only member restarts", want: alone, seen: aloneSeen},
 		{name: "one of two members restarts", want: pair, seen: pairSeen},

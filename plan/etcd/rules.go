@@ -30,23 +30,25 @@ const (
 
 // rules is the order of Next: the first rule with a stage decides. The operator directory and files come first, since
 // they disturb nothing that runs. Members that serve nobody and are to go are removed before others start, and members
-// that are down start before any other is restarted. Better certificates and restarts go one member at a time. CAs begin
+// that are down start before any other is restarted. A member that takes the place of a lost one is added then, so that
+// another can be spared. Better certificates and restarts go one member at a time. CAs begin
 // or end, members are added or leave, and old files go, only when all of that is done.
 var rules = []rule{
 	{"operator directory", nobody, view.operator, nil},
 	{"files", majority, view.prepare, nil},
-	{"members that serve nobody", majority, view.settle, nil},
+	{"members that serve nobody", majority, view.settle, view.removalWaits},
 	{"start", majority, view.start, nil},
 	{"await", majority, view.await, view.awaitWaits},
 	{"births", founding, view.recordBirth, nil},
 	{"learners", majority, view.promote, nil},
+	{"members in the place of lost ones", majority, view.rejoin, nil},
 	{"changeover", everyone, view.changeover, view.changeoverWaits},
 	{"leaves", majority, view.renew, nil},
 	{"restart", majority, view.restart, view.restartWaits},
 	{"rotate", everyone, view.rotate, view.rotateWaits},
 	{"members to come", majority, view.join, view.joinWaits},
 	{"members to leave", majority, view.leave, nil},
-	{"hosts to leave", majority, view.clean, nil},
+	{"hosts to leave", majority, view.clean, view.cleanWaits},
 	{"prune", everyone, view.prune, nil},
 }
 

@@ -67,7 +67,8 @@ func (v view) stillMember(m inventory.Member) bool {
 		return listed
 	}
 	host := v.seen.Hosts[m.Name]
-	return host.Dark() || host.Process != nil || host.Data.WAL
+	_, marked := host.Files[v.birthPath()]
+	return host.Dark() || host.Process != nil || host.Data.WAL || marked
 }
 
 func newView(w Want, s facts.Snapshot) view {
