@@ -52,6 +52,8 @@ func (v view) data(m inventory.Member, host facts.Host) []plan.Refusal {
 			host.Data.MemberID, born.MemberID)
 	case host.Data.WAL:
 		return nil
+	case v.formed && v.seen.Members == nil && v.mayTell():
+		return nil
 	case v.formed && v.seen.Members == nil:
 		return one(plan.MixedData,
 			"bring the other members back first: only a cluster that serves can tell whether this one is to be added; "+
@@ -72,11 +74,12 @@ func (v view) wiped(m inventory.Member) []plan.Refusal {
 	again := fmt.Sprintf("%sclusterup member replace %s INVENTORY, or apply with --accept=%s, removes it from the cluster and "+
 		"adds it anew", v.beforehand(), m.Name, plan.Replace(m.Name))
 	switch {
-	case m.Absent, listed && v.replaced(m):
+	case listed && (m.Absent || v.replaced(m)), v.seen.Members == nil && (m.Absent || v.replaced(m)) && v.mayTell():
 		return nil
 	case v.seen.Members == nil:
 		return plan.OneRefusal(plan.DataLost, m.Name,
-			"bring the disk back; or bring the other members back first, since only a cluster that serves can add it anew",
+			"bring the disk back; or bring the other members back first, since only a cluster that serves can take it out or "+
+				"add it anew",
 			"the data directory %s is lost: member %s of cluster %s lived there", m.DataDir, v.births[m.Name].MemberID,
 			v.clusterID)
 	case v.bereft():

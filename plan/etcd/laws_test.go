@@ -30,7 +30,17 @@ func lawfulIn(w Want, s facts.Snapshot, t truth, stage plan.Stage) error {
 		lawShape(w, stage), lawAlone(stage), lawKinds(w, s, stage), lawMembers(w, s, stage),
 		lawQuorum(w, s, stage), lawBootstrap(w, s, stage), lawMix(w, s, stage), lawMarkers(w, s, stage),
 		lawUntried(s, stage), lawNextStart(s, stage), lawSecrets(stage), lawVersions(w, s, t, stage), lawTrust(w, s, stage),
-		lawSchemes(w, s, stage), lawDisks(s, stage), lawNeeds(w, s, stage))
+		lawSchemes(w, s, stage), lawDisks(s, stage), lawNeeds(w, s, stage), lawUnseen(s, stage))
+}
+
+// lawUnseen is law 11: nothing is done on a dark host. Its member may be removed from the list.
+func lawUnseen(s facts.Snapshot, stage plan.Stage) error {
+	for _, step := range stage.Steps {
+		if host, known := s.Hosts[step.Host]; known && host.Dark() && step.Kind != plan.RemoveMember {
+			return fmt.Errorf("law 11: %s on a dark host", step.ID())
+		}
+	}
+	return nil
 }
 
 // lawShape: a stage says what it is and why, names hosts of the inventory only, and those in their order.
@@ -86,11 +96,20 @@ func lawDisks(s facts.Snapshot, stage plan.Stage) error {
 func lawGone(w Want, s facts.Snapshot, step plan.Step) error {
 	host := s.Hosts[step.Host]
 	var born struct {
+		Member   string `json:"member"`
 		MemberID string `json:"member_id"`
 	}
 	_ = json.Unmarshal(host.Files[path.Join(ConfigDir(w.Cluster), "born.json")].Content, &born)
 	if len(s.Members) == 0 {
 		return fmt.Errorf("law 3: %s, and nobody tells who is a member", step.ID())
+	}
+	if born.Member != "" && born.Member != step.Host {
+		return fmt.Errorf("law 3: %s, and the host is that of %s", step.ID(), born.Member)
+	}
+	for _, other := range s.Hosts {
+		if host.Data.WAL && other.Reads && other.Etcd != nil && other.Etcd.ClusterID != host.Data.ClusterID {
+			return fmt.Errorf("law 3: %s, and there is data of cluster %s", step.ID(), host.Data.ClusterID)
+		}
 	}
 	for _, entry := range s.Members {
 		id := entry.ID.String()

@@ -27,7 +27,7 @@ var inventoryLoops = map[string]string{
 	"trustState": "their names", "RotateCerts": "the leaves that were seen",
 	"EndConnections": "the processes that were seen",
 	"Simulate":       "a copy", "SimulateStep": "a copy", "unasked": "a copy", "simulateRunning": "a model",
-	"simulateCluster": "a model", "simulateMembers": "a model", "simulateMembership": "a model", "simulatedID": "a model",
+	"simulateBeside": "a model", "simulateMembers": "a model", "simulateMembership": "a model", "simulatedID": "a model",
 }
 
 // Decisions loop over members through quantifiers alone: all, may, known and each know what dark means.

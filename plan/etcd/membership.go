@@ -196,6 +196,21 @@ func (v view) recovers() bool {
 	return starts != nil || awaits != nil
 }
 
+// mayTell says that the member list, which nobody tells now, may be told later in this run: members are to start, or there
+// is data enough for a quorum of those that run. Until then it is not known who is to join.
+func (v view) mayTell() bool {
+	serves := v.Known(func(_ inventory.Member, host facts.Host) bool { return v.serves(host) })
+	if starts, _ := v.start(); starts != nil || serves && v.seen.Simulated {
+		return true
+	}
+	able := v.Which(func(_ inventory.Member, host facts.Host) bool {
+		return host.Data.WAL && host.Data.ClusterID == v.clusterID
+	})
+	lists := v.presumed()
+	awaits, _ := v.await()
+	return awaits != nil && len(able) > len(lists[len(lists)-1])/2
+}
+
 // bereft says that so many voters have lost their data that the others are no quorum: nothing that is started or waited
 // for brings one back.
 func (v view) bereft() bool {
@@ -346,7 +361,15 @@ func (v view) clear() *plan.Stage {
 		}
 	})
 	return plan.SideBySide("put aside what removed members have left", "the cluster does not list those members",
-		steps)
+		one(steps))
+}
+
+// one are the steps of the first host alone, if any of them stops a member.
+func one(steps []plan.Step) []plan.Step {
+	if !slices.ContainsFunc(steps, func(s plan.Step) bool { return s.Kind == plan.StopMember }) {
+		return steps
+	}
+	return slices.DeleteFunc(steps, func(s plan.Step) bool { return s.Host != steps[0].Host })
 }
 
 // aside stops what runs, and renames what it has.
@@ -547,7 +570,7 @@ func (v view) clean() (*plan.Stage, error) {
 			})
 		}
 	})
-	return plan.SideBySide("clean the hosts of members that have left", "the cluster does not list them", steps), nil
+	return plan.SideBySide("clean the hosts of members that have left", "the cluster does not list them", one(steps)), nil
 }
 
 // Left says which blocks of the inventory can be taken out, since their members have left.

@@ -111,9 +111,10 @@ func ofMembers(t *testing.T, w Want) []dead {
 	more, grows := grown(t, 1, 2)
 	four, silent := grown(t, 3, 4)
 	told := silent
-	for _, name := range silent.Names() {
-		silent = change(silent, name, stop)
+	for _, name := range []string{"etcd-1", "etcd-2"} {
+		silent = change(silent, name, func(h *facts.Host) { *h = bare(w).Hosts[name] })
 	}
+	silent = change(silent, "etcd-3", func(h *facts.Host) { h.Etcd, h.Reads = nil, false })
 	silent.Members = nil
 	return []dead{
 		{name: "a member too many", want: w, seen: also(facts.Listed{ID: 9, Name: "etcd-9", PeerURLs: peers, ClientURLs: clients})},
@@ -136,6 +137,7 @@ func ofMembers(t *testing.T, w Want) []dead {
 			delete(h.Files, ConfigDir(w.Cluster)+"/born.json")
 		})},
 		{name: "two are wiped, and to be replaced", want: agreed(w, plan.Replace("etcd-1"), plan.Replace("etcd-2")), seen: few, follow: mended(base)},
+		{name: "two are wiped", want: w, seen: few, follow: mended(base)},
 		{
 			name: "two are wiped, and nobody tells the list", want: w,
 			seen: func() facts.Snapshot { s := few; s.Members = nil; return s }(), follow: mended(base),

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/clusterup/clusterup/facts"
+	"github.com/clusterup/clusterup/inventory"
 	"github.com/clusterup/clusterup/plan"
 	"github.com/clusterup/clusterup/plan/trust"
 	"github.com/clusterup/clusterup/plan/version"
@@ -32,6 +33,7 @@ func SimulateStep(w Want, s facts.Snapshot, step plan.Step) facts.Snapshot {
 	case plan.Cluster:
 		return simulateEtcd(w, s, step)
 	}
+	hidden := hiddenVoters(w, s)
 	host := s.Hosts[step.Host]
 	host.Files, host.Binaries, host.Leaves = maps.Clone(host.Files), maps.Clone(host.Binaries), maps.Clone(host.Leaves)
 	if host.Files == nil {
@@ -40,7 +42,7 @@ func SimulateStep(w Want, s facts.Snapshot, step plan.Step) facts.Snapshot {
 	simulateHost(w, s, step, &host)
 	host.InUse = simulateUse(w, s.Hosts[step.Host], host)
 	s.Hosts[step.Host] = host
-	return simulateCluster(w, s)
+	return simulateBeside(w, s, hidden)
 }
 
 func simulateOperator(w Want, s facts.Snapshot, step plan.Step) facts.Operator {
@@ -57,6 +59,7 @@ func simulateOperator(w Want, s facts.Snapshot, step plan.Step) facts.Operator {
 
 // simulateEtcd is the effect of the steps that etcd itself does.
 func simulateEtcd(w Want, s facts.Snapshot, step plan.Step) facts.Snapshot {
+	hidden := hiddenVoters(w, s)
 	switch step.Kind {
 	case plan.SaveSnapshot:
 		s.Operator.Snapshots = append(slices.Clone(s.Operator.Snapshots), facts.SavedSnapshot{
@@ -77,9 +80,9 @@ func simulateEtcd(w Want, s facts.Snapshot, step plan.Step) facts.Snapshot {
 		host := s.Hosts[step.Host]
 		host.V2Store = &facts.V2Store{Clean: true}
 		s.Hosts[step.Host] = host
-		s = simulateCluster(w, s)
+		s = simulateBeside(w, s, hidden)
 	case plan.AwaitMember, plan.AwaitLeader: // afterwards members that run have found each other
-		s = simulateCluster(w, s)
+		s = simulateBeside(w, s, hidden)
 	}
 	return s
 }
@@ -218,7 +221,10 @@ func storage(of, low string) string {
 
 // simulateCluster lets the members that run find each other: with a quorum there is a leader, and all that run serve,
 // and have caught up.
-func simulateCluster(w Want, s facts.Snapshot) facts.Snapshot {
+func simulateCluster(w Want, s facts.Snapshot) facts.Snapshot { return simulateBeside(w, s, 0) }
+
+// simulateBeside is simulateCluster for members that have so many voters beside them, which are not seen to run.
+func simulateBeside(w Want, s facts.Snapshot, hidden int) facts.Snapshot {
 	var running []string
 	var leader facts.ID
 	var applied uint64
@@ -253,13 +259,7 @@ func simulateCluster(w Want, s facts.Snapshot) facts.Snapshot {
 			leader = host.Data.MemberID
 		}
 	}
-	votes := 0
-	for _, name := range v.voters() {
-		if slices.Contains(running, name) {
-			votes++
-		}
-	}
-	if votes < v.quorum() {
+	if !v.simulatedQuorum(running, hidden) {
 		leader = 0
 	}
 	s.Members = simulatePublished(v, running, leader)
@@ -286,6 +286,46 @@ func simulateCluster(w Want, s facts.Snapshot) facts.Snapshot {
 		s.Hosts[name] = host
 	}
 	return s
+}
+
+// hiddenVoters are how many voters must run besides those that are seen to, since they serve: on dark hosts, or where the
+// inventory has none.
+func hiddenVoters(w Want, s facts.Snapshot) int {
+	v := glance(w, s)
+	serves := v.Known(func(_ inventory.Member, host facts.Host) bool {
+		return host.Process != nil && host.Reads && host.Etcd != nil && host.Etcd.Leader != 0
+	})
+	running := v.Which(func(m inventory.Member, host facts.Host) bool {
+		return v.votes(m) && host.Process != nil && host.Data.WAL
+	})
+	if !serves || s.Members == nil {
+		return 0
+	}
+	return max(0, v.quorum()-len(running))
+}
+
+// simulatedQuorum says whether members that run are a quorum, with those that are hidden. Where nobody tells the list, and there is a cluster, hosts
+// that have nothing of it have no member that votes.
+func (v view) simulatedQuorum(running []string, hidden int) bool {
+	voters := v.voters()
+	exists := v.Known(func(_ inventory.Member, host facts.Host) bool {
+		_, marked := host.Files[v.birthPath()]
+		return marked
+	})
+	if exists && v.seen.Members == nil {
+		voters = slices.DeleteFunc(voters, func(name string) bool {
+			host := v.seen.Hosts[name]
+			_, marked := host.Files[v.birthPath()]
+			return !host.Dark() && !host.Data.WAL && !marked
+		})
+	}
+	votes := hidden
+	for _, name := range voters {
+		if slices.Contains(running, name) {
+			votes++
+		}
+	}
+	return votes > len(voters)/2
 }
 
 // inFlight is the target of the downgrade that members report. The leader ends a downgrade a while after all members

@@ -14,6 +14,7 @@ import (
 // simulateMembership is the effect of the steps that change who is a member.
 func simulateMembership(w Want, s facts.Snapshot, step plan.Step) facts.Snapshot {
 	s.Members = slices.Clone(s.Members)
+	hidden := hiddenVoters(w, s)
 	switch step.Kind {
 	case plan.AddLearner:
 		s.Members = append(s.Members, facts.Listed{
@@ -28,6 +29,7 @@ func simulateMembership(w Want, s facts.Snapshot, step plan.Step) facts.Snapshot
 		}
 	case plan.RemoveMember:
 		s.Members = slices.DeleteFunc(s.Members, func(l facts.Listed) bool { return l.ID == step.Member })
+		hidden = min(hidden, len(glance(w, s).unseen()))
 		for name, host := range s.Hosts {
 			if !host.Dark() && host.Process != nil && host.Data.MemberID == step.Member { // it ends by itself
 				host.Process, host.Etcd, host.Reads = nil, nil, false
@@ -36,7 +38,15 @@ func simulateMembership(w Want, s facts.Snapshot, step plan.Step) facts.Snapshot
 			}
 		}
 	}
-	return simulateCluster(w, s)
+	return simulateBeside(w, s, hidden)
+}
+
+// unseen are the voters whose hosts are dark, or are not in the inventory.
+func (v view) unseen() []string {
+	return slices.DeleteFunc(v.voters(), func(name string) bool {
+		m, _ := v.named(name)
+		return m.Name != "" && !v.seen.Hosts[m.Name].Dark()
+	})
 }
 
 // simulatedID is an ID that the list does not have: etcd makes it from the address and the time

@@ -23,6 +23,8 @@ type truth struct {
 	last      map[string]string // what each member with data ran last
 	data      map[string]int    // what each member's data is of
 	dirty     map[string]bool   // the member's log holds requests that 3.5 wrote
+	beside    int               // voters that run and are not seen
+	list      []facts.Listed    // the member list, which is told by a quorum; nil: it is as it is seen
 }
 
 var inRelease = regexp.MustCompile(`/opt/clusterup/etcd/([0-9.]+)-[^/]*/etcd`)
@@ -107,6 +109,9 @@ func (t truth) clone() truth {
 // after is what a step makes of the truth; seen is what is seen after it.
 func (t truth) after(seen facts.Snapshot, step plan.Step) truth {
 	t = t.clone()
+	if t.list != nil && seen.Members != nil {
+		t.list = seen.Members
+	}
 	switch step.Kind {
 	case plan.EnableDowngrade:
 		t.downgrade = minorNo(step.Version)
@@ -165,9 +170,43 @@ func (t truth) settled(seen facts.Snapshot) truth {
 	return t
 }
 
+// tells says that a quorum of the voters runs, and one of them is seen to serve.
+func (t truth) tells(hosts map[string]facts.Host) bool {
+	voters, running, serves := 0, t.beside, false
+	for _, entry := range t.list {
+		if entry.Learner {
+			continue
+		}
+		voters++
+		for _, host := range hosts {
+			if host.Process != nil && host.Data.MemberID == entry.ID {
+				running++
+				serves = serves || host.Reads
+			}
+		}
+	}
+	return serves && running > voters/2
+}
+
+// published is a member list after those that run have published where clients reach them.
+func published(list []facts.Listed, hosts map[string]facts.Host) []facts.Listed {
+	list = slices.Clone(list)
+	for i, entry := range list {
+		for name, host := range hosts {
+			if host.Process != nil && host.Data.MemberID == entry.ID && entry.Name == "" {
+				list[i].Name, list[i].ClientURLs = name, []string{"https://" + name + ":2379"}
+			}
+		}
+	}
+	return list
+}
+
 // shown is what a look at members with this truth shows.
 func (t truth) shown(s facts.Snapshot) facts.Snapshot {
 	s.Hosts = maps.Clone(s.Hosts)
+	if s.Members == nil && t.list != nil && t.tells(s.Hosts) {
+		s.Members = published(t.list, s.Hosts)
+	}
 	for name, host := range s.Hosts {
 		host.InUse = inUse(host)
 		s.Hosts[name] = host

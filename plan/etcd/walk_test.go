@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"github.com/clusterup/clusterup/facts"
+	"github.com/clusterup/clusterup/inventory"
 	"github.com/clusterup/clusterup/plan"
 )
 
@@ -264,7 +265,8 @@ func (k *walker) end(st state) *plan.Refused {
 				end.refused = d.refused
 				k.ends[id] = end
 			}
-			if !known && end.refused == nil {
+			untold := st.seen.Members == nil && (k.true(&st).list != nil || awaitsList(k.w, st.seen))
+			if !known && end.refused == nil && !untold {
 				if err := errors.Join(lawSettled(k.w, st.seen, k.true(&st)), lawSettledCAs(k.want(st), st.seen)); err != nil {
 					k.fail(st, "%v", err)
 				}
@@ -288,6 +290,13 @@ func (k *walker) end(st state) *plan.Refused {
 	}
 	k.fail(st, "no end")
 	return nil
+}
+
+// awaitsList says that it takes the member list, which nobody tells, to say what is to be done: there is a cluster, and a
+// host has none of its data.
+func awaitsList(w Want, s facts.Snapshot) bool {
+	_, marked := identities(w, s)
+	return marked && slices.ContainsFunc(w.Cluster.Present(), func(m inventory.Member) bool { return !s.Hosts[m.Name].Data.WAL })
 }
 
 // cuts are all states in which a stage may be found when the run dies in it: any number of the first steps of each
