@@ -16,7 +16,8 @@ func Advice(err error) (next string, dark bool) { return Remedy(err), unreachabl
 func Remedy(err error) string {
 	var host *remote.Error
 	switch {
-	case errors.As(err, &host) && host.Kind == remote.ErrKeyChanged && !errors.As(host.Err, new(*remote.Error)): // no jump host's
+	// of the member's own host, and not of one that is jumped over
+	case errors.As(err, &host) && errors.Is(host.Kind, remote.ErrKeyChanged) && !errors.As(host.Err, new(*remote.Error)):
 		return host.Remedy + "; then, if its data went with the old system: clusterup member replace " + host.Host + " INVENTORY"
 	case errors.As(err, &host):
 		return host.Remedy

@@ -115,17 +115,24 @@ func TestPlanViewOfMembers(t *testing.T) {
 		return plan.Step{
 			Kind: plan.WriteUnit, Host: host, Why: of,
 			Changes: []plan.Change{{
-				File: units.File{Path: "/etc/systemd/system/etcd-prod.service", Data: text("1,2,3")}, Was: text("1,2"), Existed: true,
+				File: units.File{Path: "/etc/systemd/system/etcd-prod.service", Data: text("1,2,3")},
+				Was:  text("1,2"), Existed: true,
 			}},
 		}
 	}
 	p := plan.Plan{Cluster: "prod", Version: "3.6.16", Stages: []plan.Stage{
-		{Name: "put files right", Gate: "no member", Width: 2, Steps: []plan.Step{unit("etcd-1", "names"), unit("etcd-2", "names")}},
+		{
+			Name: "put files right", Gate: "no member", Width: 2,
+			Steps: []plan.Step{unit("etcd-1", "names"), unit("etcd-2", "names")},
+		},
 		{Name: "remove etcd-9", Gate: "it is gone", Width: 1, Steps: []plan.Step{
 			{Kind: plan.RemoveMember, Host: "etcd-9", Member: 9, Through: "etcd-1", Why: "gone"},
 		}},
 		{Name: "add etcd-3", Gate: "no vote", Width: 1, Steps: []plan.Step{
-			{Kind: plan.AddLearner, Host: "etcd-3", PeerURLs: []string{"https://10.0.0.13:2380"}, Through: "etcd-1", Why: "wanted"},
+			{
+				Kind: plan.AddLearner, Host: "etcd-3", PeerURLs: []string{"https://10.0.0.13:2380"}, Through: "etcd-1",
+				Why: "wanted",
+			},
 		}},
 		{Name: "promote etcd-3", Gate: "caught up", Width: 1, Steps: []plan.Step{
 			{Kind: plan.PromoteMember, Host: "etcd-3", Member: 0xabc, Through: "etcd-1", Why: "caught up"},

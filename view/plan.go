@@ -145,8 +145,8 @@ func (v planView) groups(stage plan.Stage) []group {
 	return groups
 }
 
-// unframed is the text of steps without the lines of diffs that stay as they are: a change may be the same on all hosts,
-// and stand beside what each has for itself.
+// unframed is the text of steps without the lines of diffs that stay as they are: a change may be the same on all
+// hosts, and stand beside what each has for itself.
 func unframed(text safe) string {
 	lines := strings.Split(string(text), "\n")
 	return strings.Join(slices.DeleteFunc(lines, func(line string) bool {

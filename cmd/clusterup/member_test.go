@@ -47,7 +47,8 @@ func verbs(t *testing.T, text string) (c *console, file string, said *bytes.Buff
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = in.Close() })
-	return &console{Console: &view.Console{In: in, Out: said, Err: said, Stop: make(chan struct{})}, base: t.Context()}, file, said
+	screen := &view.Console{In: in, Out: said, Err: said, Stop: make(chan struct{})}
+	return &console{Console: screen, base: t.Context()}, file, said
 }
 
 // misused says whether an error is a mistake of whoever typed the command.
@@ -80,7 +81,8 @@ func TestToRemove(t *testing.T) {
 				return
 			}
 			defer s.end()
-			if !slices.Equal(s.flags.accept, test.accept) || test.state != (s.edit != nil) || s.verb != "member remove "+test.member {
+			if !slices.Equal(s.flags.accept, test.accept) || test.state != (s.edit != nil) ||
+				s.verb != "member remove "+test.member {
 				t.Errorf("accepts %v, edit %v, %s", s.flags.accept, s.edit, s.verb)
 			}
 			if !test.state {
@@ -179,7 +181,8 @@ func TestVerbsFit(t *testing.T) {
 	}
 	night.seen.Members = nil
 	more := newAging(t, "")
-	more.seen.Members = append(more.seen.Members, facts.Listed{ID: 0xabc, Learner: true, PeerURLs: []string{"https://10.0.0.19:2380"}})
+	more.seen.Members = append(more.seen.Members,
+		facts.Listed{ID: 0xabc, Learner: true, PeerURLs: []string{"https://10.0.0.19:2380"}})
 	well := newAging(t, "")
 	id := well.seen.Members[0].ID.String()
 	replace := func(a *aging, name string) error { return a.session.replaceable(t.Context(), name, a.seen) }
@@ -225,7 +228,8 @@ func TestVerbsFit(t *testing.T) {
 func TestSameList(t *testing.T) {
 	list := []facts.Listed{{ID: 1, ClientURLs: []string{"https://10.0.0.11:2379"}}, {ID: 2, Learner: true}}
 	voter := []facts.Listed{list[0], {ID: 2}}
-	if !sameList(list, list) || sameList(list, voter) || sameList(list, list[:1]) || !sameList(nil, list) || !sameList(list, nil) {
+	if !sameList(list, list) || sameList(list, voter) || sameList(list, list[:1]) || !sameList(nil, list) ||
+		!sameList(list, nil) {
 		t.Error("a list is not told from another")
 	}
 }

@@ -217,8 +217,8 @@ func memberOf(c *inventory.Cluster, name string) *inventory.Member {
 	return &c.Members[at]
 }
 
-// edited opens a session with one attribute of one member set in the inventory, which is changed once the plan is agreed
-// to.
+// edited opens a session with one attribute of one member set in the inventory, which is changed once the plan is
+// agreed to.
 func (c *console) edited(path string, flags clusterFlags, member, attribute, value string) (*session, error) {
 	was, err := os.ReadFile(path)
 	if err != nil {
@@ -277,6 +277,6 @@ func (s *session) found(name string, seen facts.Snapshot) (etcd.Standing, error)
 			return one, view.Misuse(fmt.Errorf("%s is the ID of %s: say its name", name, one.Name))
 		}
 	}
-	return etcd.Standing{}, view.Misuse(fmt.Errorf("there is no member %q in cluster %s; there are %s", name, s.Cluster.Name,
-		strings.Join(names, ", ")))
+	return etcd.Standing{}, view.Misuse(fmt.Errorf("there is no member %q in cluster %s; there are %s", name,
+		s.Cluster.Name, strings.Join(names, ", ")))
 }

@@ -18,12 +18,13 @@ type session struct {
 	*operator.Session
 	console *console
 	flags   clusterFlags
-	file    string                                      // the inventory
-	verb    string                                      // the command, as others are told
-	edit    *edit                                       // of the inventory, once its plan is agreed to; nil: none
-	wish    func(etcd.Want, facts.Snapshot) etcd.Want   // what a verb wants besides; nil: nothing
-	fits    func(context.Context, facts.Snapshot) error // why a verb does not fit what was seen, never for dark hosts alone; nil: it fits anything
-	next    decider                                     // of a verb that does one thing; nil: etcd.Next
+	file    string                                    // the inventory
+	verb    string                                    // the command, as others are told
+	edit    *edit                                     // of the inventory, once its plan is agreed to; nil: none
+	wish    func(etcd.Want, facts.Snapshot) etcd.Want // what a verb wants besides; nil: nothing
+	// why a verb does not fit what was seen, which is never a refusal for dark hosts alone; nil: it fits anything
+	fits func(context.Context, facts.Snapshot) error
+	next decider // of a verb that does one thing; nil: etcd.Next
 }
 
 // open loads the inventory, or takes its text as given, and prepares everything; no network is used yet.

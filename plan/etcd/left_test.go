@@ -8,7 +8,7 @@ import (
 	"github.com/clusterup/clusterup/facts"
 )
 
-// A block can go when its member has left: at once where its host is clean, and where it is dark if the machine is gone.
+// A block can go when its member has left: where its host is clean, or dark because the machine is gone.
 func TestLeft(t *testing.T) {
 	w, s := grown(t, 3, 3)
 	w = absent(w, "etcd-3")

@@ -35,8 +35,8 @@ func NextPromote(name string) func(Want, facts.Snapshot) (*plan.Stage, error) {
 	}
 }
 
-// NextMoveLeader is Next for a verb that has a member lead, and does nothing else. All voters have to be known to serve,
-// so that the election is a short one. There is nothing to do where the member leads.
+// NextMoveLeader is Next for a verb that has a member lead, and does nothing else. All voters have to be known to
+// serve, so that the election is a short one. There is nothing to do where the member leads.
 func NextMoveLeader(to string) func(Want, facts.Snapshot) (*plan.Stage, error) {
 	return func(w Want, s facts.Snapshot) (*plan.Stage, error) {
 		v := newView(w, s)
@@ -64,8 +64,8 @@ func NextMoveLeader(to string) func(Want, facts.Snapshot) (*plan.Stage, error) {
 	}
 }
 
-// Successor is the member that would lead best after the one that leads now: the one of the others that has applied most.
-// "": no other serves, or nobody leads.
+// Successor is the member that would lead best after the one that leads now: the one of the others that has applied
+// most. "": no other serves, or nobody leads.
 func Successor(w Want, s facts.Snapshot) string {
 	v := newView(w, s)
 	leader, known := v.leader()

@@ -60,18 +60,20 @@ func decided(t *testing.T, next func(Want, facts.Snapshot) (*plan.Stage, error),
 
 func TestNextPromote(t *testing.T) {
 	w, s := learning(t)
+	const promoted = "promote-member/etcd-4"
+	asleep := change(s, "etcd-4", stop)
 	away := change(s, "etcd-1", stop)
 	for name, c := range map[string]struct {
 		member string
 		seen   facts.Snapshot
 		want   []string
 	}{
-		"it has caught up":    {"etcd-4", s, []string{"promote-member/etcd-4"}},
-		"it lags":             {"etcd-4", behind(s, "etcd-4", 5000), []string{"await-learner/etcd-4", "promote-member/etcd-4"}},
+		"it has caught up":    {"etcd-4", s, []string{promoted}},
+		"it lags":             {"etcd-4", behind(s, "etcd-4", 5000), []string{"await-learner/etcd-4", promoted}},
 		"a voter":             {"etcd-2", s, nil},
 		"nobody":              {"etcd-9", s, nil},
-		"one is down":         {"etcd-4", away, []string{"promote-member/etcd-4"}}, // which is not started
-		"it does not run":     {"etcd-4", change(s, "etcd-4", stop), []string{"etcd-4: the learner does not take part: stopped"}},
+		"one is down":         {"etcd-4", away, []string{promoted}}, // which is not started
+		"it does not run":     {"etcd-4", asleep, []string{"etcd-4: the learner does not take part: stopped"}},
 		"its host is dark":    {"etcd-4", change(s, "etcd-4", dark), []string{"etcd-4: connect: no route"}},
 		"two are down":        {"etcd-4", change(away, "etcd-2", stop), []string{"etcd-4: with its vote 2 of 4 voters would serve, and a quorum would be 3"}},
 		"there is no cluster": {"etcd-4", bare(w), []string{"there is no cluster prod yet"}},
