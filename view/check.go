@@ -88,7 +88,7 @@ func (l Look) Check() Checked {
 	alarms := etcd.Alarms(l.Want, seen)
 	for _, m := range members {
 		switch {
-		case m.State == "healthy", m.left():
+		case m.State == "healthy", m.left:
 		case m.Class == etcd.ClassUnexpected: // a refusal says it
 		case m.State == "unreachable":
 			find("unreachable", m.Member, strings.TrimPrefix(m.Problem, m.Member+": "),

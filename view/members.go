@@ -22,6 +22,8 @@ type standing struct {
 	PeerURLs []string       `json:"peer_urls"`
 	Problem  string         `json:"problem,omitempty"`
 	Hearsay  *facts.Hearsay `json:"cluster_says,omitempty"` // of a member whose host is dark
+
+	left bool // nothing of it is there any more
 }
 
 // standings are all members as they stand.
@@ -32,7 +34,7 @@ func (l Look) standings() []standing {
 	for _, one := range members {
 		s := standing{
 			Type: "standing", Member: one.Name, ID: one.ID, Class: one.Class, Listed: one.Listed, Leaves: one.Absent,
-			PeerURLs: one.PeerURLs, Problem: one.Ailment,
+			PeerURLs: one.PeerURLs, Problem: one.Ailment, left: one.Left,
 		}
 		switch {
 		case !one.Listed:
@@ -88,7 +90,7 @@ func (c *Console) ShowMembers(l Look) {
 
 func (s standing) class() string {
 	switch {
-	case s.Leaves && !s.Listed && s.Class == etcd.ClassNeverStarted:
+	case s.left:
 		return "left"
 	case s.Leaves:
 		return fmt.Sprintf("%s, to leave", s.Class)

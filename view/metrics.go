@@ -42,7 +42,7 @@ func (result Checked) Metrics() []byte {
 		found = append(found, line("clusterup_findings", float64(kinds[kind]), "kind", kind))
 	}
 	for _, m := range result.members {
-		if m.State == "unknown" || m.left() { // it could not be asked, and may be fine; or there is none
+		if m.State == "unknown" || m.left { // it could not be asked, and may be fine; or there is none
 			continue
 		}
 		healthy = append(healthy, line("clusterup_member_healthy", yes(m.State == "healthy"), "member", m.Member))

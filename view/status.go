@@ -42,8 +42,8 @@ type memberStatus struct {
 	// where the host is dark, and another member can be asked
 	Hearsay *facts.Hearsay `json:"cluster_says,omitempty"`
 
-	unit   string
-	listed bool
+	unit string
+	left bool // nothing of it is there any more
 }
 
 // clusterStatus is the last object of status --json.
@@ -126,7 +126,7 @@ func (l Look) members() []memberStatus {
 		host := l.Seen.Hosts[m.Name]
 		status := memberStatus{
 			Type: "member", Member: m.Name, Address: m.Address, OS: host.OS, PendingChanges: pending[m.Name],
-			unit: cluster.UnitName, Class: one.Class, Learner: one.Learner, Leaves: one.Absent, listed: one.Listed,
+			unit: cluster.UnitName, Class: one.Class, Learner: one.Learner, Leaves: one.Absent, left: one.Left,
 		}
 		status.State, status.Problem = state(host)
 		status.classed(one)
@@ -162,7 +162,7 @@ func (l Look) members() []memberStatus {
 func unexpected(one etcd.Standing) memberStatus {
 	status := memberStatus{
 		Type: "member", Member: cmp.Or(one.Name, one.ID.String()), State: "unknown", Class: one.Class, Learner: one.Learner,
-		ID: one.ID, Problem: meant[one.Class], listed: true,
+		ID: one.ID, Problem: meant[one.Class],
 	}
 	if one.Learner {
 		status.Role = "learner"
@@ -206,16 +206,13 @@ func (m memberStatus) word() string {
 		}
 	}
 	switch {
-	case m.left():
+	case m.left:
 		return "left"
 	case m.Leaves:
 		return word + ", to leave"
 	}
 	return word
 }
-
-// left says that a member was to leave, and nothing of it is there any more.
-func (m memberStatus) left() bool { return m.Leaves && !m.listed && m.Class == etcd.ClassNeverStarted }
 
 // counts says whether a member is one of those that are wanted, and have a vote or are to get one at once.
 func (m memberStatus) counts() bool {
@@ -267,7 +264,7 @@ func (l Look) clusterStatus(members []memberStatus) clusterStatus {
 	total.Members, total.Healthy, total.Unknown = counted(members)
 	total.dark = named(members, "unreachable")
 	for _, m := range members {
-		if !m.left() && m.Class != etcd.ClassUnexpected {
+		if !m.left && m.Class != etcd.ClassUnexpected {
 			total.holders++
 		}
 	}

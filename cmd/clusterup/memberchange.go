@@ -175,8 +175,12 @@ func (s *session) replaceable(ctx context.Context, name string, seen facts.Snaps
 	}
 	switch said := s.Heard(ctx, seen)[name]; {
 	case !one.Learner && (one.Class == etcd.ClassRunning || one.Class == etcd.ClassStopped): // a learner may be half-way
-		return view.Misuse(fmt.Errorf("%s is %s, and has its data, so there is nothing to replace; to have it made anew all the "+
-			"same: clusterup member remove %s %s, then take state = \"absent\" out, and apply", name, one.Class, name, s.file))
+		starts := ""
+		if one.Class == etcd.ClassStopped {
+			starts = fmt.Sprintf(": clusterup apply %s starts it", s.file)
+		}
+		return view.Misuse(fmt.Errorf("%s is %s, and has its data, so there is nothing to replace%s; to have it made anew all the "+
+			"same: clusterup member remove %s %s, then take state = \"absent\" out, and apply", name, one.Class, starts, name, s.file))
 	case said.Serves:
 		s.console.Say("note: %s still serves, as seen from %s's host: only the way to its own host is lost", name, said.From)
 	}

@@ -33,6 +33,7 @@ type Standing struct {
 	Learner bool
 	Leader  bool // all members that serve reads name it
 	Absent  bool // the inventory says that it is to leave
+	Left    bool // it was to leave, and neither the cluster nor its host has anything of it
 	// it is known as running, and yet it does not take part; "": it does
 	Ailment string
 	// where peers reach it: as the cluster lists it, else as the inventory says
@@ -54,6 +55,7 @@ func Members(w Want, s facts.Snapshot) []Standing {
 			PeerURLs: entry.PeerURLs, Leader: listed && entry.ID == leader,
 		}
 		known[entry.ID] = known[entry.ID] || listed
+		one.Left = one.Absent && !listed && v.seen.Members != nil && one.Class == ClassNeverStarted
 		if !listed {
 			one.ID, one.PeerURLs = host.Data.MemberID, []string{v.peerURL(m)}
 		}
