@@ -133,23 +133,31 @@ func (c *console) toReplace(name, address, path string, flags clusterFlags) (*se
 				name, path))
 		}
 	}
+	looks := 0
 	s.fits = func(ctx context.Context, seen facts.Snapshot) error {
-		s.fits = nil // by the next look it may be on its way
-		if moves {
-			return s.movable(*m, seen)
+		looks++
+		switch {
+		case moves:
+			return s.movable(*m, seen, looks == 1)
+		case looks > 1: // it may be on its way
+			return nil
 		}
 		return s.replaceable(ctx, name, seen)
 	}
 	return s, nil
 }
 
-// movable says why another machine cannot take the place of a member, and what a new address does not change.
-func (s *session) movable(was inventory.Member, seen facts.Snapshot) error {
+// movable says why another machine cannot take the place of a member; at first, also what a new address does not
+// change.
+func (s *session) movable(was inventory.Member, seen facts.Snapshot, first bool) error {
 	if _, err := s.found(was.Name, seen); err != nil {
 		return err
 	}
 	if host := seen.Hosts[was.Name]; host.Dark() { // the address may be a slip of the pen
 		return unseen("look at the machine that takes the place of "+was.Name, host)
+	}
+	if !first {
+		return nil
 	}
 	now := s.member(was.Name)
 	for _, own := range []struct{ attribute, was, now string }{
