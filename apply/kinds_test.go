@@ -31,7 +31,7 @@ func TestKindsAreDone(t *testing.T) {
 		}
 		step := plan.Step{
 			Kind: kind, Host: "etcd-1", To: "etcd-2", Through: "etcd-2",
-			Release: &plan.Release{}, Leaf: &plan.Leaf{}, Birth: &units.Born{},
+			Release: &plan.Release{}, Leaf: &plan.Leaf{}, Birth: &units.Born{}, Revoke: &facts.Recorded{},
 		}
 		do := func() error { return r.do(over, step) }
 		if writes(kind) {
@@ -81,7 +81,11 @@ func (o refusingOperator) HoldRotation(context.Context, string, string) error {
 
 func (o refusingOperator) RevokeClient(context.Context, string) error { return o.ask(plan.Directory) }
 
-func (o refusingOperator) ListRevoked(context.Context) error { return o.ask(plan.Directory) }
+func (o refusingOperator) RevokeLeaf(context.Context, facts.Recorded) error {
+	return o.ask(plan.Directory)
+}
+
+func (o refusingOperator) ListRevoked(context.Context, string) error { return o.ask(plan.Directory) }
 
 func (o refusingOperator) PinRelease(context.Context, plan.Release) error {
 	return o.ask(plan.Directory)

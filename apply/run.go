@@ -63,8 +63,10 @@ type Operator interface {
 	HoldRotation(ctx context.Context, role, phase string) error
 	// RevokeClient records that a client certificate is to be refused.
 	RevokeClient(ctx context.Context, serial string) error
-	// ListRevoked signs the list of revoked client certificates anew.
-	ListRevoked(ctx context.Context) error
+	// RevokeLeaf records that a certificate of a member is to be refused, be it recorded or not.
+	RevokeLeaf(ctx context.Context, leaf facts.Recorded) error
+	// ListRevoked signs the list of revoked certificates of a role's CA anew.
+	ListRevoked(ctx context.Context, role string) error
 	PinRelease(ctx context.Context, r plan.Release) error
 	// Issue makes a key and certificate for a member in memory, and records the certificate; serial is in hexadecimal.
 	Issue(ctx context.Context, member string, leaf plan.Leaf) (cert, key []byte, serial string, err error)

@@ -33,8 +33,10 @@ func (r *Run) do(ctx context.Context, step plan.Step) error {
 		return r.Operator.HoldRotation(ctx, step.CA, step.Phase)
 	case plan.RevokeClient:
 		return r.Operator.RevokeClient(ctx, step.Serial)
+	case plan.RevokeLeaf:
+		return r.Operator.RevokeLeaf(ctx, *step.Revoke)
 	case plan.ListRevoked:
-		return r.Operator.ListRevoked(ctx)
+		return r.Operator.ListRevoked(ctx, step.CA)
 	case plan.PinRelease:
 		return r.Operator.PinRelease(ctx, *step.Release)
 	case plan.CreateUser:

@@ -448,8 +448,13 @@ func (o *world) RevokeClient(_ context.Context, serial string) error {
 	return nil
 }
 
-func (o *world) ListRevoked(context.Context) error {
-	o.took(plan.Step{Kind: plan.ListRevoked}, nil)
+func (o *world) RevokeLeaf(_ context.Context, leaf facts.Recorded) error {
+	o.took(plan.Step{Kind: plan.RevokeLeaf, Revoke: &leaf}, nil)
+	return nil
+}
+
+func (o *world) ListRevoked(_ context.Context, role string) error {
+	o.took(plan.Step{Kind: plan.ListRevoked, CA: role}, nil)
 	return nil
 }
 

@@ -47,9 +47,14 @@ type Operator struct {
 	// the keys of CAs are not encrypted to those whom the inventory names, or are encrypted although it names nobody
 	Unsealed bool `json:"unsealed,omitempty"`
 	// client certificates that were issued, sorted by name, age and serial number
-	Clients []Client          `json:"clients,omitempty"`
-	Revoked Revoked           `json:"revoked"`          // the list that members are to go by
-	Pinned  map[string]string `json:"pinned,omitempty"` // "VERSION/ARCH" → SHA-256 of the archive (release.lock.hcl)
+	Clients []Client `json:"clients,omitempty"`
+	// certificates of members that were issued, those of peers first, by member, age and serial number
+	Leaves []Recorded `json:"leaves,omitempty"`
+	// role → the list of certificates of its CA that members are to refuse
+	Revoked map[string]Revoked `json:"revoked,omitempty"`
+	// roles of which the inventory names a CA that has no right to sign lists of revoked certificates
+	Listless map[string]bool   `json:"listless,omitempty"`
+	Pinned   map[string]string `json:"pinned,omitempty"` // "VERSION/ARCH" → SHA-256 of the archive (release.lock.hcl)
 	// sorted by Taken; only those whose digest was verified when they were saved
 	Snapshots []SavedSnapshot `json:"snapshots,omitempty"`
 }
@@ -103,7 +108,18 @@ type Client struct {
 	Revoked    bool      `json:"revoked,omitempty"`
 }
 
-// Revoked is the list of client certificates that members are to refuse, as it was signed last.
+// Recorded is a certificate that was issued to a member from the operator directory. Clusters of before have some that
+// were not recorded.
+type Recorded struct {
+	Member     string    `json:"member"`
+	Role       string    `json:"role"`                 // peer or server
+	Serial     string    `json:"serial"`               // lower-case hexadecimal
+	Generation int       `json:"generation,omitempty"` // of the CA that signed it; 0: one that is not there any more
+	NotAfter   time.Time `json:"not_after,omitzero"`   // zero: not known, since it was not recorded when it was issued
+	Revoked    bool      `json:"revoked,omitempty"`
+}
+
+// Revoked is the list of certificates of one CA that members are to refuse, as it was signed last.
 type Revoked struct {
 	List    []byte `json:"list,omitempty"` // in DER; nil: none was signed yet
 	Current bool   `json:"current"`        // it names all that are revoked, and is of the CA that signs lists now

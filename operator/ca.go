@@ -55,11 +55,31 @@ func (s *Session) authorities(store *pki.Store, seen *facts.Operator) error {
 	for _, c := range clients {
 		seen.Clients = append(seen.Clients, ClientOf(c))
 	}
-	seen.Revoked.List, seen.Revoked.Current, err = store.LastCRL(pki.RoleClient)
-	if errors.Is(err, pki.ErrNoCA) {
-		return nil // the list is of CAs that are gone
+	members, err := store.Members()
+	if err != nil {
+		return err
 	}
-	return err
+	for _, r := range members {
+		seen.Leaves = append(seen.Leaves, facts.Recorded{
+			Member: r.Name, Role: r.Kind, Serial: r.Serial, Generation: r.Generation, NotAfter: r.NotAfter,
+			Revoked: !r.Revoked.IsZero(),
+		})
+	}
+	seen.Revoked, seen.Listless = map[string]facts.Revoked{}, map[string]bool{}
+	for _, role := range []pki.Role{pki.RolePeer, pki.RoleClient} {
+		list, current, err := store.LastCRL(role)
+		switch {
+		case errors.Is(err, pki.ErrNoCA): // the list is of CAs that are gone
+		case err != nil:
+			return err
+		case list != nil:
+			seen.Revoked[string(role)] = facts.Revoked{List: list, Current: current}
+		}
+		if store.Listless(role) {
+			seen.Listless[string(role)] = true
+		}
+	}
+	return nil
 }
 
 // Known is what the CAs of the operator directory alone say of trust, without a look at any host.
@@ -70,7 +90,7 @@ func (s *Session) Known(store *pki.Store, now time.Time) trust.State {
 		cas = append(cas, facts.CA{
 			Role: string(ca.Role), Generation: ca.Generation, SHA256: ca.SHA256, NotBefore: ca.NotBefore, NotAfter: ca.NotAfter,
 			PEM: ca.PEM, Trust: ca.Trust, Signing: ca.Signing, Retired: ca.Retired, Given: ca.Given, KeyFile: ca.KeyFile,
-			Lists: ca.Signing && (!ca.Given || given == nil || given.External == nil),
+			Lists: ca.Lists && (!ca.Given || given == nil || given.External == nil),
 		})
 	}
 	return trust.State{Seen: facts.Snapshot{Taken: now, Operator: facts.Operator{CAs: cas}}}

@@ -11,6 +11,7 @@ import (
 	"runtime"
 
 	"github.com/clusterup/clusterup/apply"
+	"github.com/clusterup/clusterup/facts"
 	"github.com/clusterup/clusterup/pki"
 	"github.com/clusterup/clusterup/plan"
 	"github.com/clusterup/clusterup/plan/etcd"
@@ -73,12 +74,20 @@ func (o operatorDir) RevokeClient(_ context.Context, serial string) error {
 	return err
 }
 
-func (o operatorDir) ListRevoked(context.Context) error {
+func (o operatorDir) RevokeLeaf(_ context.Context, leaf facts.Recorded) error {
+	store, err := o.session.OpenStore()
+	if err != nil {
+		return err
+	}
+	return store.RevokeMember(leaf.Role, leaf.Member, leaf.Serial, o.session.Now())
+}
+
+func (o operatorDir) ListRevoked(_ context.Context, role string) error {
 	store, err := o.session.Store()
 	if err != nil {
 		return err
 	}
-	_, err = store.CRL(pki.RoleClient, o.session.Now(), rand.Reader)
+	_, err = store.CRL(pki.Role(role), o.session.Now(), rand.Reader)
 	return err
 }
 

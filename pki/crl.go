@@ -136,6 +136,12 @@ func (s *Store) revoked(role Role) ([]x509.RevocationListEntry, error) {
 	return entries, nil
 }
 
+// Listless says that a CA is given for a role whose fields do not let it sign such a list.
+func (s *Store) Listless(role Role) bool {
+	g, ok := s.given[role]
+	return ok && g.External == nil && g.cert != nil && !listsFit(g.cert)
+}
+
 // lists says whether a CA can sign such a list itself.
 func (a *authority) lists() bool { return a.Signing && a.external == nil && listsFit(a.cert) }
 

@@ -36,8 +36,8 @@ type Traits struct {
 	Disturbs bool
 	// Rotates says that a rotation of CAs has such steps: of the CA that the step names, or of any where it names none.
 	Rotates bool
-	// Relists says that the list of revoked client certificates is to be signed anew after it, unless it is of the peer
-	// CA.
+	// Relists says that the list of revoked certificates of the CA that the step names is to be signed anew after it; of
+	// the client CA where it names none.
 	Relists bool
 }
 
@@ -48,6 +48,7 @@ var kinds = map[Kind]Traits{
 	RetireCA:     {Mark: '-', Where: Directory, Rotates: true, Relists: true},
 	HoldRotation: {Mark: '~', Where: Directory, Rotates: true},
 	RevokeClient: {Mark: '-', Where: Directory, Relists: true},
+	RevokeLeaf:   {Mark: '-', Where: Directory, Relists: true},
 	ListRevoked:  {Mark: '~', Where: Directory, Rotates: true},
 	PinRelease:   {Mark: '+', Where: Directory},
 

@@ -47,6 +47,8 @@ const (
 	HoldRotation Kind = "hold-rotation"
 	// on the control machine: the certificate Serial of Client is recorded as revoked
 	RevokeClient Kind = "revoke-client"
+	// RevokeLeaf records that the certificate of a member that has left, Revoke, is to be refused
+	RevokeLeaf Kind = "revoke-leaf"
 	// on the control machine: the list of revoked client certificates is signed anew
 	ListRevoked    Kind = "list-revoked"
 	PinRelease     Kind = "pin-release"     // on the control machine: Release
@@ -108,6 +110,8 @@ type Step struct {
 	Client     string   `json:"client,omitempty"` // name
 	Serial     string   `json:"serial,omitempty"` // of a client certificate, hexadecimal
 
+	Revoke *facts.Recorded `json:"revoke,omitempty"` // the certificate of a member that is to be refused
+
 	Release *Release    `json:"release,omitempty"` // to pin or install
 	Paths   []Path      `json:"paths,omitempty"`   // to make, put right, move or remove
 	Changes []Change    `json:"changes,omitempty"` // files to write
@@ -132,6 +136,8 @@ func (s Step) ID() string {
 	switch {
 	case s.Leaf != nil:
 		parts = append(parts, s.Leaf.Role)
+	case s.Revoke != nil:
+		parts = append(parts, s.Revoke.Role, s.Revoke.Member, s.Revoke.Serial)
 	case s.Generation != 0:
 		parts = append(parts, fmt.Sprintf("%s-%d", s.CA, s.Generation))
 	case s.CA != "":

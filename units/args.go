@@ -80,6 +80,7 @@ func tlsFlags(m Member) []setting {
 			{"peer-key-file", leaf("peer", "key.pem")},
 			{"peer-trusted-ca-file", m.PeerTrust},
 			{"peer-client-cert-auth", "true"},
+			{"peer-crl-file", m.PeerCRL},
 		}...)
 	}
 	return all

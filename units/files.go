@@ -17,13 +17,13 @@ func Trust(configDir, role string, pem []byte) File {
 	return plain(path.Join(configDir, name), pem)
 }
 
-// CRL is the list of revoked client certificates, signed by the CA of clients. Its path never changes, and a member
+// CRL is the list of revoked certificates of the CA of a role, signed by that CA. Its path never changes, and a member
 // needs no restart for another list: etcd reads the file anew at each handshake (client/pkg/transport/listener_tls.go,
 // checkCRL). der is DER, the only encoding that etcd 3.5, 3.6 and 3.7 all take: since 3.6 there is no PEM. While the
-// file is missing or cannot be read, a member that names it refuses every client, so it has to be there before the
-// flag. etcd looks at serial numbers alone: not at who signed the list, nor at when the next one is due.
-func CRL(configDir string, der []byte) File {
-	return plain(path.Join(configDir, "revoked-clients.crl"), der)
+// file is missing or cannot be read, a member that names it refuses everybody, so it has to be there before the flag.
+// etcd looks at serial numbers alone: not at who signed the list, nor at when the next one is due.
+func CRL(configDir, role string, der []byte) File {
+	return plain(path.Join(configDir, "revoked-"+role+"s.crl"), der)
 }
 
 // LeafDir is the directory of one certificate and its key; role is "peer" or "server". It is never changed once it is

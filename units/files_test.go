@@ -21,7 +21,7 @@ func TestFiles(t *testing.T) {
 	leaf := Leaf(LeafDir("/etc/etcd/prod", "peer", "4a0f"), "etcd-prod", []byte("cert"), []byte("key"))
 	all := append(leaf, Unit(prod("3.6.16")), Trust("/etc/etcd/prod", "peer", []byte("pem")),
 		Birth("/etc/etcd/prod", Born{}),
-		CRL("/etc/etcd/prod", []byte("der")))
+		CRL("/etc/etcd/prod", "client", []byte("der")), CRL("/etc/etcd/prod", "peer", []byte("der")))
 	var got []string
 	for _, f := range all {
 		got = append(got, line(f))
@@ -34,6 +34,7 @@ func TestFiles(t *testing.T) {
 		"0644 root:root /etc/etcd/prod/trust-peer-f0aeace9.pem secret=false", // printf pem | sha256sum
 		"0644 root:root /etc/etcd/prod/born.json secret=false",
 		"0644 root:root /etc/etcd/prod/revoked-clients.crl secret=false",
+		"0644 root:root /etc/etcd/prod/revoked-peers.crl secret=false",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)

@@ -9,7 +9,7 @@ import (
 
 // Form counts the forms in which clusterup writes units and birth markers. It grows when a newer clusterup writes one
 // of them otherwise by itself, never because of its version alone. Form 1 did not say what it was.
-const Form = 2
+const Form = 3
 
 // Writer says who wrote a unit or birth marker. The zero value: nobody who says so.
 type Writer struct {

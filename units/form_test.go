@@ -24,7 +24,7 @@ func TestSettled(t *testing.T) {
 		"itself":          {wanted.Data, true},
 		"another version": {by("v1.0.0").Data, true},
 		"no version":      {by("").Data, true},
-		"another form":    {bytes.Replace(wanted.Data, []byte("-form: 2"), []byte("-form: 1"), 1), false},
+		"another form":    {bytes.Replace(wanted.Data, []byte("-form: 3"), []byte("-form: 1"), 1), false},
 		"no form":         {formLine.ReplaceAll(wanted.Data, nil), false},
 		"another limit":   {bytes.Replace(by("v1.0.0").Data, []byte("65536"), []byte("1024"), 1), false},
 	} {

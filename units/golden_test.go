@@ -74,7 +74,7 @@ func noTLS(m *Member) {
 // moving has clients that come over http still, on a port of their own.
 func moving(m *Member) {
 	m.ListenClient = append(m.ListenClient, "http://10.0.0.11:2378", "http://127.0.0.1:2378")
-	m.ClientCRL = "/etc/etcd/prod/revoked-clients.crl"
+	m.ClientCRL, m.PeerCRL = "/etc/etcd/prod/revoked-clients.crl", "/etc/etcd/prod/revoked-peers.crl"
 }
 
 func with(m Member, change func(*Member)) Member {

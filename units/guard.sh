@@ -1,5 +1,12 @@
-test -e "$1" || exit 0;
 born=$1 dir=$2 log=;
+shift 2;
+for list in "$@"; do
+  test -s "$list" && continue;
+  echo "refusing to start: $list, which lists the revoked certificates, is missing or empty: without it this member would refuse everybody." >&2;
+  echo "clusterup apply puts it there, and starts the member." >&2;
+  exit 1;
+done;
+test -e "$born" || exit 0;
 for wal in "$dir"/*.wal; do test -e "$wal" && log=$wal && break; done;
 if test -z "$log"; then
   echo "refusing to start: $born says that this member already had data, but there is no WAL in $dir." >&2;

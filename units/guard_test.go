@@ -110,11 +110,59 @@ func TestGuardPassesWhatItCannotRead(t *testing.T) {
 	}
 }
 
+// A member that would refuse everybody does not start, be it for the first time or not: each list that its command line
+// names has to be there, and to hold something.
+func TestGuardAsksForLists(t *testing.T) {
+	for shell, argv := range guardShells() {
+		for _, born := range []bool{true, false} {
+			dir := filepath.Join(t.TempDir(), `a "b" $HOME *`)
+			put(t, filepath.Join(dir, "member/wal/0.wal"), nil)
+			if born {
+				put(t, filepath.Join(dir, "born.json"), nil)
+			}
+			peers, clients := filepath.Join(dir, "revoked-peers.crl"), filepath.Join(dir, "revoked-clients.crl")
+			refused := func(missing string) {
+				t.Helper()
+				starts, said := guarded(t, argv, dir, peers, clients)
+				if starts || !strings.Contains(said, missing) || !strings.Contains(said, "clusterup apply") {
+					t.Errorf("%s, born %v: starts %v, says %q", shell, born, starts, said)
+				}
+			}
+			refused(peers)
+			put(t, peers, []byte{0x30})
+			refused(clients)
+			put(t, clients, nil)
+			refused(clients)
+			put(t, clients, []byte{0x30})
+			if starts, said := guarded(t, argv, dir, peers, clients); !starts || said != "" {
+				t.Errorf("%s, born %v: starts %v, says %q", shell, born, starts, said)
+			}
+		}
+	}
+}
+
+// The guard asks for what the command line names, and for nothing else.
+func TestGuardIsToldOfLists(t *testing.T) {
+	m := Member{ConfigDir: "/etc/etcd/prod", DataDir: "/var/lib/etcd-prod"}
+	for _, test := range []struct{ args, lists []string }{
+		{[]string{"etcd"}, nil},
+		{[]string{"etcd", "--client-crl-file=/c.crl"}, []string{"/c.crl"}},
+		{[]string{"etcd", "--client-crl-file=/c.crl", "--peer-crl-file=/p $HOME.crl"}, []string{`"/p $$HOME.crl"`, "/c.crl"}},
+	} {
+		_, got, _ := strings.Cut(guard(m, test.args), " \\\n    guard ")
+		want := strings.Join(append([]string{"/etc/etcd/prod/born.json", "/var/lib/etcd-prod/member/wal"}, test.lists...), " ")
+		if got != want {
+			t.Errorf("%q: asks for %s, want %s", test.args, got, want)
+		}
+	}
+}
+
 // guarded runs the guard for a directory that holds marker and data.
-func guarded(t *testing.T, shell []string, dir string) (starts bool, said string) {
+func guarded(t *testing.T, shell []string, dir string, lists ...string) (starts bool, said string) {
 	t.Helper()
-	args := append(shell[1:], "-c", guardScript, "guard", filepath.Join(dir, "born.json"),
+	args := append(shell[1:len(shell):len(shell)], "-c", guardScript, "guard", filepath.Join(dir, "born.json"),
 		filepath.Join(dir, "member", "wal"))
+	args = append(args, lists...)
 	cmd := exec.CommandContext(t.Context(), shell[0], args...)
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
@@ -154,6 +202,7 @@ func TestGuardScriptFitsAUnit(t *testing.T) {
 			t.Errorf("a unit takes %q for a comment", line)
 		}
 		if !strings.HasSuffix(line, ";") && !strings.HasSuffix(line, "then") && !strings.HasSuffix(line, " in") &&
+			!strings.HasSuffix(line, "; do") &&
 			line != "exit 0" {
 			t.Errorf("%q does not end a command", line)
 		}

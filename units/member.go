@@ -24,8 +24,8 @@ type Member struct {
 	// the URLs below that say who speaks https: on http URLs etcd listens without TLS, whatever certificates it has,
 	// and on https URLs it does not start without them.
 	PeerTrust, ClientTrust string
-	// absolute path of the list of revoked client certificates, see [CRL]; "" or no ClientTrust: none
-	ClientCRL string
+	// absolute paths of the lists of revoked certificates, see [CRL]; "" or no trust bundle of that role: none
+	PeerCRL, ClientCRL string
 
 	ListenPeer, ListenClient       []string // URLs
 	AdvertisePeer, AdvertiseClient []string // URLs

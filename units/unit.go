@@ -38,7 +38,7 @@ func UnitOf(m Member, args []string) File {
 		Guard, Command string
 		LowPort        bool
 		Form           int
-	}{m, dirs, unsetLines(), guard(m), command(args), listensLow(m), Form}
+	}{m, dirs, unsetLines(), guard(m, args), command(args), listensLow(m), Form}
 
 	var b bytes.Buffer
 	b.Grow(len(unitText) + len(view.Unset) + len(view.Guard) + len(view.Command))

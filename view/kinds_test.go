@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/clusterup/clusterup/facts"
 	"github.com/clusterup/clusterup/plan"
 	"github.com/clusterup/clusterup/units"
 )
@@ -18,6 +19,8 @@ func shownStep(kind plan.Kind) plan.Step {
 		step.Host, step.CA = "", "client"
 	case plan.RevokeClient:
 		step.Host, step.Client, step.Serial = "", "app", "1f"
+	case plan.RevokeLeaf:
+		step.Host, step.CA, step.Revoke = "", "client", &facts.Recorded{Member: "etcd-4", Role: "server", Serial: "1f"}
 	case plan.PinRelease:
 		step.Host, step.Release = "", &plan.Release{Version: "3.7.3"}
 	case plan.InstallRelease:

@@ -163,6 +163,8 @@ func (v planView) step(step plan.Step) safe {
 	switch {
 	case step.Leaf != nil:
 		what += " " + step.Leaf.Role
+	case step.Revoke != nil:
+		what += " " + step.Revoke.Role
 	case step.CA != "":
 		what += " " + step.CA
 	case step.Client != "":

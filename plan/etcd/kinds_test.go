@@ -34,6 +34,8 @@ func stepOf(w Want, s facts.Snapshot, kind plan.Kind) plan.Step {
 		step.Member = s.Members[0].ID
 	case plan.IssueLeaf:
 		step.Leaf = &plan.Leaf{Role: "peer", CA: "peer", Generation: 1, CN: "etcd-1"}
+	case plan.RevokeLeaf:
+		step.Revoke = &facts.Recorded{Member: "etcd-4", Role: "server", Serial: "abc"}
 	case plan.RecordBirth:
 		step.Birth = &units.Born{ClusterID: "7", MemberID: "8"}
 	}
@@ -49,7 +51,7 @@ func TestKindsAreSimulated(t *testing.T) {
 		h.Etcd.Downgrade = "3.4.0"
 	})
 	s.Operator.Clients = []facts.Client{{Name: "app", Serial: "abc"}}
-	s.Operator.Revoked = facts.Revoked{}
+	s.Operator.Revoked = nil
 	s = SimulateStep(w, s, stepOf(w, s, plan.AwaitLeader)) // members have found each other
 	for _, kind := range plan.Kinds() {
 		s := s

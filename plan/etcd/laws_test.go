@@ -30,7 +30,7 @@ func lawfulIn(w Want, s facts.Snapshot, t truth, stage plan.Stage) error {
 		lawShape(w, stage), lawAlone(stage), lawKinds(w, s, stage), lawMembers(w, s, stage),
 		lawQuorum(w, s, stage), lawBootstrap(w, s, stage), lawMix(w, s, stage), lawMarkers(w, s, stage),
 		lawUntried(s, stage), lawNextStart(s, stage), lawSecrets(stage), lawVersions(w, s, t, stage), lawTrust(w, s, stage),
-		lawSchemes(w, s, stage), lawDisks(s, stage), lawNeeds(w, s, stage), lawUnseen(s, stage))
+		lawSchemes(w, s, stage), lawDisks(s, stage), lawNeeds(w, s, stage), lawUnseen(s, stage), lawRevokes(s, stage))
 }
 
 // lawUnseen is law 11: nothing is done on a dark host. Its member may be removed from the list.
@@ -125,7 +125,8 @@ func lawGone(w Want, s facts.Snapshot, step plan.Step) error {
 func lawKinds(w Want, s facts.Snapshot, stage plan.Stage) error {
 	for _, step := range stage.Steps {
 		switch step.Kind {
-		case plan.CreateCA, plan.RetireCA, plan.HoldRotation, plan.RevokeClient, plan.ListRevoked, plan.UpdateMember,
+		case plan.CreateCA, plan.RetireCA, plan.HoldRotation, plan.RevokeClient, plan.RevokeLeaf, plan.ListRevoked,
+			plan.UpdateMember,
 			plan.PruneTrust, plan.PinRelease, plan.CreateUser, plan.MakeDirs, plan.InstallRelease, plan.FixModes,
 			plan.WriteTrust, plan.IssueLeaf, plan.WriteUnit, plan.ReloadUnits,
 			plan.EnableUnit, plan.StartMember, plan.AwaitMember, plan.RestartMember, plan.RecordBirth, plan.MoveLeader,

@@ -161,8 +161,11 @@ func (v view) unitMember(m inventory.Member, b bin) units.Member {
 	if c.TLS.Clients {
 		wanted.ClientTrust = v.trust.Bundle("client", host).Path
 	}
-	if v.trust.Lists() {
-		wanted.ClientCRL = v.trust.Revoked().Path
+	if v.trust.Lists("client") {
+		wanted.ClientCRL = v.trust.Revoked("client").Path
+	}
+	if v.trust.Lists("peer") {
+		wanted.PeerCRL = v.trust.Revoked("peer").Path
 	}
 	if v.flushes(host) {
 		wanted.SnapshotCount = 1
@@ -201,5 +204,9 @@ func (v view) initialCluster(m inventory.Member, host facts.Host) []units.Peer {
 
 // unitFile is the unit that a host is to have now.
 func (v view) unitFile(m inventory.Member, host facts.Host) units.File {
-	return units.Settled(units.Unit(v.unitMember(m, v.bin(host))), host.Files[UnitPath(v.want.Cluster)].Content)
+	wanted := v.unitMember(m, v.bin(host))
+	if v.awaitsList(m, host) {
+		wanted.PeerCRL = ""
+	}
+	return units.Settled(units.Unit(wanted), host.Files[UnitPath(v.want.Cluster)].Content)
 }

@@ -2,11 +2,11 @@ package etcd
 
 import (
 	"fmt"
-	"slices"
 
 	"github.com/clusterup/clusterup/facts"
 	"github.com/clusterup/clusterup/inventory"
 	"github.com/clusterup/clusterup/plan"
+	"github.com/clusterup/clusterup/plan/trust"
 )
 
 // Next is the stage to run now, nil when there is nothing to do, or a *plan.Refused error. While hosts are dark it goes
@@ -43,7 +43,7 @@ func (v view) refused() *plan.Refused {
 	return &plan.Refused{Refusals: dark, Waits: v.postponed()}
 }
 
-// operator writes to the operator directory: CAs, the list of revoked certificates, and the digests of releases. While
+// operator writes to the operator directory: CAs, the lists of revoked certificates, and the digests of releases. While
 // dark hosts hide whether there is a cluster, it only revokes: a cluster that exists must not get another first CA.
 func (v view) operator() (*plan.Stage, error) {
 	unknown := len(v.Dark()) > 0 && !v.formed
@@ -52,10 +52,12 @@ func (v view) operator() (*plan.Stage, error) {
 		steps = v.trust.Urgent()
 	}
 	steps = append(steps, v.trust.Revoke()...)
-	if !unknown || len(steps) > 0 || len(v.seen.Operator.Revoked.List) > 0 {
-		steps = append(steps, v.trust.List(slices.ContainsFunc(steps, func(s plan.Step) bool {
-			return s.Kind.Traits().Relists && s.CA != "peer"
-		}))...)
+	steps = append(steps, v.trust.RevokeGone(v.gone())...)
+	for _, role := range trust.Roles {
+		made := trust.Relists(steps, role)
+		if !unknown || made || len(v.seen.Operator.Revoked[role].List) > 0 {
+			steps = append(steps, v.trust.List(role, made)...)
+		}
 	}
 	if !unknown {
 		steps = append(steps, v.pins()...)

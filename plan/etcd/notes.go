@@ -38,6 +38,7 @@ func notes(w Want, s facts.Snapshot) []string {
 				"it sees of %s only that they serve, and the leader restarts without handing over first", plan.Enumerate(names)))
 	}
 	found = append(found, v.memberNotes()...)
+	found = append(found, v.revokedNotes()...)
 	for _, alarm := range v.alarms() {
 		found = append(found, alarm.note())
 	}

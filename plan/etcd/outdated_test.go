@@ -59,9 +59,9 @@ func TestAnOutdatedDirectory(t *testing.T) {
 	}
 	lists := func(serials ...int64) func(*facts.Host) {
 		return func(h *facts.Host) {
-			file := h.Files[units.CRL(ConfigDir(w.Cluster), nil).Path]
+			file := h.Files[units.CRL(ConfigDir(w.Cluster), "client", nil).Path]
 			file.Content = realList(t, serials...)
-			h.Files[units.CRL(ConfigDir(w.Cluster), nil).Path] = file
+			h.Files[units.CRL(ConfigDir(w.Cluster), "client", nil).Path] = file
 		}
 	}
 	for name, test := range map[string]struct {

@@ -63,8 +63,11 @@ func (v view) prepareHost(m inventory.Member, host facts.Host) []plan.Step {
 	}
 	add(v.trustFiles(host)...)
 	leaves := v.trust.Leaves(v.holder(m, host))
-	add(leaves...)
-	if len(leaves) == 0 {
+	switch {
+	case v.class(m, host) == ClassRemoved: // what was its is put aside first, and its certificates are revoked
+	case len(leaves) > 0:
+		add(leaves...)
+	default:
 		add(v.leafModes(host)...)
 	}
 	add(v.unit(m, host)...)
@@ -182,7 +185,7 @@ func fixModes(paths []plan.Path, host facts.Host) []plan.Step {
 	return []plan.Step{{Kind: plan.FixModes, Why: strings.Join(whys, "; "), Paths: paths}}
 }
 
-// trustFiles writes the trust bundles of both roles, and the list of revoked certificates. Older bundles stay until
+// trustFiles writes the trust bundles of both roles, and the lists of revoked certificates. Older bundles stay until
 // nothing runs with them.
 func (v view) trustFiles(host facts.Host) []plan.Step {
 	var changes []plan.Change
@@ -196,8 +199,10 @@ func (v view) trustFiles(host facts.Host) []plan.Step {
 	for _, role := range trust.Roles {
 		add("bundle of "+trust.Numbered(role, v.trust.Bundled(role, host)), v.trust.Bundle(role, host))
 	}
-	if v.trust.Lists() {
-		add("list of revoked certificates", v.trust.Revoked())
+	for _, role := range trust.Roles {
+		if list := v.trust.Revoked(role); v.trust.Lists(role) && len(list.Data) > 0 { // with an empty one nobody gets in
+			add("list of revoked "+role+" certificates", list)
+		}
 	}
 	if len(changes) == 0 {
 		return nil

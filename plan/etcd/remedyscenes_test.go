@@ -53,7 +53,7 @@ func ofWriters(t *testing.T, w Want) []dead {
 	base := settled(t, w)
 	newer := func(h *facts.Host) {
 		unit := h.Files[UnitPath(w.Cluster)]
-		unit.Content = []byte(strings.Replace(string(unit.Content), "-form: 2", "-form: 9, written by v9.0.0", 1))
+		unit.Content = []byte(strings.Replace(string(unit.Content), "-form: 3", "-form: 9, written by v9.0.0", 1))
 		h.Files[UnitPath(w.Cluster)] = unit
 	}
 	destroyed := spoiled("a newer clusterup, destroyed by an older one", w, base, newer)
@@ -226,7 +226,7 @@ func ofDirectories(t *testing.T, w Want) []dead {
 		}
 	}
 	revoked := change(base, "etcd-2", func(h *facts.Host) {
-		crl := units.CRL(ConfigDir(w.Cluster), nil).Path
+		crl := units.CRL(ConfigDir(w.Cluster), "client", nil).Path
 		file := h.Files[crl]
 		file.Content = realList(t, 7, 8)
 		h.Files[crl] = file

@@ -14,7 +14,7 @@ import (
 )
 
 // mustRestart says why a member must restart, line by line: mostly what it runs with that is not wanted; nil when it
-// may go on running.
+// may go on running. For the list of revoked peers alone, which clusters of before have not, none does.
 func (v view) mustRestart(m inventory.Member, host facts.Host) []string {
 	if host.Process == nil {
 		return nil
@@ -35,7 +35,16 @@ func (v view) mustRestart(m inventory.Member, host facts.Host) []string {
 	if pid := v.want.Restart[m.Name]; pid != 0 && pid == host.Process.PID {
 		why = append(why, "to end its open connections")
 	}
-	return append(why, trust.Unproven(host)...)
+	why = append(why, trust.Unproven(host)...)
+	if len(why) == 1 && !v.runsWithList(host) && strings.HasPrefix(why[0], "--"+trust.CRLFlag["peer"]+": ") {
+		return nil
+	}
+	return why
+}
+
+// runsWithList says that a running member goes by a list of revoked peers.
+func (v view) runsWithList(host facts.Host) bool {
+	return units.Flag(host.Process.Args, trust.CRLFlag["peer"]) != ""
 }
 
 // inWords replaces lines about TLS flags and bundle names by what they mean: "to trust peer CA 2", "to have a
@@ -65,7 +74,7 @@ func (v view) inWords(host facts.Host, wanted, why []string) []string {
 // do.
 var (
 	tlsFlags = map[string][]string{
-		"peer":   {"peer-cert-file", "peer-key-file", "peer-trusted-ca-file", "peer-client-cert-auth"},
+		"peer":   {"peer-cert-file", "peer-key-file", "peer-trusted-ca-file", "peer-client-cert-auth", "peer-crl-file"},
 		"client": {"cert-file", "key-file", "trusted-ca-file", "client-cert-auth", "client-crl-file"},
 	}
 	tlsWords = map[string]string{

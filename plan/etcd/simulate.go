@@ -40,6 +40,9 @@ func SimulateStep(w Want, s facts.Snapshot, step plan.Step) facts.Snapshot {
 		host.Files = map[string]facts.File{}
 	}
 	simulateHost(w, s, step, &host)
+	if step.Kind == plan.IssueLeaf {
+		s.Operator = trustOf(w, s).Record(step.Host, host.Leaves[step.Leaf.Role], step.Leaf.Generation)
+	}
 	host.InUse = simulateUse(w, s.Hosts[step.Host], host)
 	s.Hosts[step.Host] = host
 	return simulateBeside(w, s, hidden)

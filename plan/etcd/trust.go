@@ -29,6 +29,7 @@ func (v view) trustState() trust.State {
 			Cluster: c.Name, ConfigDir: ConfigDir(c), UnitPath: UnitPath(c), Peers: c.TLS.Peers, Clients: c.TLS.Clients,
 			CALifetime: c.PKI.CALifetime, Lifetime: c.PKI.Lifetime, RenewBefore: c.PKI.RenewBefore, Algorithm: c.PKI.Algorithm,
 			Origin: map[string]trust.Origin{"peer": originOf(c.PKI.PeerCA), "client": originOf(c.PKI.ClientCA)},
+			OneCA:  oneCA(c.PKI.PeerCA, c.PKI.ClientCA),
 			Named:  clients,
 		},
 		Wish: w.Wish, Accept: w.Accept, Seen: s,
@@ -43,6 +44,17 @@ func originOf(ca *inventory.GivenCA) trust.Origin {
 		return trust.Server
 	}
 	return trust.Given
+}
+
+// oneCA says that the inventory names the same CA for both roles.
+func oneCA(peer, client *inventory.GivenCA) bool {
+	switch {
+	case peer == nil || client == nil:
+		return false
+	case peer.External != nil && client.External != nil:
+		return *peer.External == *client.External
+	}
+	return peer.External == nil && client.External == nil && peer.Cert == client.Cert
 }
 
 // holder is a member as one that has certificates.

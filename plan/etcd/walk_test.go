@@ -110,7 +110,10 @@ func (k *walker) key(st *state) key {
 	}
 	h := sha256.New()
 	fmt.Fprint(h, st.token, st.seen.Operator.Pinned, st.seen.Operator.Snapshots, st.seen.Operator.Holds,
-		st.seen.Operator.Revoked.Current, st.seen.Alarms, k.true(st), "|")
+		st.seen.Operator.Revoked["peer"].Current, st.seen.Operator.Revoked["client"].Current, st.seen.Alarms, k.true(st), "|")
+	for _, r := range st.seen.Operator.Leaves {
+		fmt.Fprint(h, r.Member, r.Role, r.Serial, r.Revoked)
+	}
 	for _, ca := range st.seen.Operator.CAs {
 		fmt.Fprint(h, ca.Role, ca.Generation, ca.Retired, ca.Signing)
 	}
@@ -241,6 +244,9 @@ func (k *walker) do(st state, step plan.Step) state {
 	next.truth = &t
 	next.seen = t.shown(next.seen)
 	if err := lawOne(k.w, st.seen, next.seen); err != nil {
+		k.fail(next, "%v", err)
+	}
+	if err := lawLists(k.w, next.seen); err != nil && lawLists(k.w, st.seen) == nil {
 		k.fail(next, "%v", err)
 	}
 	if err := strangers(k.w, next.seen); err != nil && strangers(k.w, st.seen) == nil {

@@ -31,8 +31,8 @@ func TestOlderClusterup(t *testing.T) {
 	w.Writer = "v1.0.0"
 	s := settled(t, w)
 	for name, pairs := range map[string][]string{
-		"unit":   {"-form: 2, written by v1.0.0", "-form: 3, written by v2.0.0"},
-		"marker": {`"form": 2`, `"form": 3`, `"written_by": "v1.0.0"`, `"written_by": "v2.0.0"`},
+		"unit":   {"-form: 3, written by v1.0.0", "-form: 4, written by v2.0.0"},
+		"marker": {`"form": 3`, `"form": 4`, `"written_by": "v1.0.0"`, `"written_by": "v2.0.0"`},
 	} {
 		newer := change(wrote(t, w, s, pairs...), "etcd-3", func(h *facts.Host) { h.Data.ClusterID++ })
 		for _, next := range []func(Want, facts.Snapshot) (*plan.Stage, error){Next, NextDestroy(true)} {
@@ -41,8 +41,8 @@ func TestOlderClusterup(t *testing.T) {
 			if !errors.As(err, &refused) || !refused.Only(plan.OlderClusterup) || len(refused.Refusals) != 3 {
 				t.Fatalf("%s: %v", name, err)
 			}
-			if text := refused.Refusals[0].Reason; !strings.Contains(text, "(v2.0.0, form 3)") ||
-				!strings.Contains(text, "(v1.0.0, form 2)") {
+			if text := refused.Refusals[0].Reason; !strings.Contains(text, "(v2.0.0, form 4)") ||
+				!strings.Contains(text, "(v1.0.0, form 3)") {
 				t.Errorf("%s: %s", name, text)
 			}
 		}
@@ -60,7 +60,7 @@ func TestNewerClusterup(t *testing.T) {
 		t.Errorf("another version: %+v, %v", p, err)
 	}
 	s = change(s, "etcd-2", func(h *facts.Host) { h.Packages, h.ClockOffset = []string{"etcd"}, 2e9 })
-	old := wrote(t, w, s, "# clusterup-form: 2, written by v1.0.0\n", "", `"form": 2`, `"form": 0`)
+	old := wrote(t, w, s, "# clusterup-form: 3, written by v1.0.0\n", "", `"form": 3`, `"form": 0`)
 	p, err := Build(w, old)
 	if err != nil || len(p.Notes) != 2 || !strings.Contains(p.Notes[0], "form 1") {
 		t.Fatalf("%q, %v", p.Notes, err)

@@ -52,7 +52,7 @@ func (s State) issue(h Holder, now func(role string) bool) []plan.Step {
 // useless says that nobody accepts the leaf on a host, or that there is none.
 func (s State) useless(role string, h Holder) bool {
 	leaf, ok := h.Seen.Leaves[role]
-	if !ok || !leaf.Intact || h.noPair(role) || !s.within(leaf) || s.Ended(leafCA[role]) ||
+	if !ok || !leaf.Intact || h.noPair(role) || !s.within(leaf) || s.revokedLeaf(role, leaf) || s.Ended(leafCA[role]) ||
 		!slices.Contains(leaf.Names, h.dialled(role)) {
 		return true
 	}
@@ -77,11 +77,17 @@ func (s State) within(leaf facts.Leaf) bool {
 }
 
 func (s State) leaf(role string, h Holder, signer facts.CA) *plan.Leaf {
-	cn := role + ":" + h.Name // never the name of a user: etcd takes a common name for one when authentication is on
 	return &plan.Leaf{
-		Role: role, CA: leafCA[role], Generation: signer.Generation, CN: cn[:min(len(cn), 64)], Names: h.Names,
+		Role: role, CA: leafCA[role], Generation: signer.Generation, CN: commonName(role, h.Name), Names: h.Names,
 		Lifetime: s.Lifetime, Algorithm: s.Algorithm, ConfigDir: s.ConfigDir,
 	}
+}
+
+// commonName is whose a leaf is. It is never the name of a user: etcd takes a common name for one when authentication is
+// on.
+func commonName(role, member string) string {
+	name := role + ":" + member
+	return name[:min(len(name), 64)]
 }
 
 // leafWanting says why a leaf has to be issued; empty when it is good.
@@ -99,6 +105,8 @@ func (s State) leafWanting(role string, h Holder, signer facts.CA) string {
 		return role + " certificate does not lie behind the link " + link
 	case !leaf.Intact:
 		return role + " certificate or key was changed after it was written"
+	case s.revokedLeaf(role, leaf):
+		return role + " certificate was revoked when the member of that name was removed"
 	case h.noPair(role):
 		return role + " certificate and key do not belong together: the member can show no certificate"
 	case leaf.Issuer != signer.SHA256 && !s.ahead(leaf, signer):

@@ -35,9 +35,11 @@ func (s State) Outdated(name string, host facts.Host) []plan.Refusal {
 				"trusts a %s CA that is not in this operator directory, beside one that is", role))
 		}
 	}
-	if n := s.forgotten(host); n > 0 {
-		found = append(found, plan.Refuse(plan.ForeignCA, name, remedy+"lets them in again",
-			"refuses %s that this operator directory does not know to be revoked", plan.Count(n, "client certificate")))
+	for _, role := range Roles {
+		if n := s.forgotten(role, host); n > 0 {
+			found = append(found, plan.Refuse(plan.ForeignCA, name, remedy+"lets them in again",
+				"refuses %s that this operator directory does not know to be revoked", plan.Count(n, role+" certificate")))
+		}
 	}
 	return found
 }
@@ -54,11 +56,21 @@ func (s State) ours() map[string]bool {
 	return ours
 }
 
-// forgotten is how many certificates are on a host's list that are not revoked as far as the operator directory knows.
-func (s State) forgotten(host facts.Host) int {
+// forgotten is how many certificates are on a host's list of a role that are not revoked as far as the operator
+// directory knows.
+func (s State) forgotten(role string, host facts.Host) int {
+	content := host.Files[s.Revoked(role).Path].Content
+	if len(content) == 0 {
+		return 0
+	}
 	revoked := map[string]bool{}
-	for _, serial := range serials(s.Seen.Operator.Revoked.List) {
+	for _, serial := range serials(s.Seen.Operator.Revoked[role].List) {
 		revoked[serial] = true
+	}
+	for _, r := range s.Seen.Operator.Leaves {
+		if r.Revoked {
+			revoked[r.Serial] = true
+		}
 	}
 	for _, c := range s.Seen.Operator.Clients {
 		if c.Revoked {
@@ -66,7 +78,7 @@ func (s State) forgotten(host facts.Host) int {
 		}
 	}
 	n := 0
-	for _, serial := range serials(host.Files[s.Revoked().Path].Content) {
+	for _, serial := range serials(content) {
 		if !revoked[serial] {
 			n++
 		}

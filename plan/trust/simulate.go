@@ -21,15 +21,15 @@ func (s State) Simulate(step plan.Step) facts.Operator {
 		o.Replaced, o.Reverts = maps.Clone(o.Replaced), maps.Clone(o.Reverts)
 		delete(o.Replaced, step.CA)
 		delete(o.Reverts, step.CA)
-		o.Revoked.Current = o.Revoked.Current && step.CA != "client"
+		outdate(&o, step.CA)
 	case plan.RetireCA:
 		o.CAs = slices.Clone(o.CAs)
 		for i, ca := range o.CAs {
 			if ca.Role == step.CA && ca.Generation == step.Generation {
 				o.CAs[i].Retired, o.CAs[i].Signing = true, false
 				newest := ca.Generation == s.newest(ca.Role)
-				o.Revoked.Current = o.Revoked.Current && !(newest && ca.Role == "client")
 				if newest {
+					outdate(&o, ca.Role)
 					o.Replaced, o.Reverts = s.gaveUp(ca)
 				}
 			}
@@ -47,10 +47,62 @@ func (s State) Simulate(step plan.Step) facts.Operator {
 		for i := range o.Clients {
 			o.Clients[i].Revoked = o.Clients[i].Revoked || o.Clients[i].Serial == step.Serial
 		}
-		o.Revoked.Current = false
+		outdate(&o, "client")
+	case plan.RevokeLeaf:
+		o.Leaves = slices.Clone(o.Leaves)
+		revoked := *step.Revoke
+		revoked.Revoked = true
+		same := func(r facts.Recorded) bool { return r.Role == revoked.Role && r.Serial == revoked.Serial }
+		if at := slices.IndexFunc(o.Leaves, same); at >= 0 {
+			o.Leaves[at] = revoked
+		} else {
+			o.Leaves = append(o.Leaves, revoked)
+		}
+		outdate(&o, step.CA)
 	case plan.ListRevoked:
-		o.Revoked = facts.Revoked{List: []byte(plan.Placeholder), Current: true}
+		o.Revoked = maps.Clone(o.Revoked)
+		if o.Revoked == nil {
+			o.Revoked = map[string]facts.Revoked{}
+		}
+		o.Revoked[step.CA] = facts.Revoked{List: simulateList(o, step.CA), Current: true}
 	}
+	return o
+}
+
+// simulateList stands for a list that is yet to be signed.
+func simulateList(o facts.Operator, role string) []byte {
+	list := []byte(plan.Placeholder)
+	for _, c := range o.Clients {
+		if c.Revoked && role == "client" {
+			list = append(list, " "+c.Serial...)
+		}
+	}
+	for _, r := range o.Leaves {
+		if r.Revoked && leafCA[r.Role] == role {
+			list = append(list, " "+r.Serial...)
+		}
+	}
+	return list
+}
+
+// outdate has the list of a role's CA be signed anew, where there is one.
+func outdate(o *facts.Operator, role string) {
+	if is, ok := o.Revoked[role]; ok {
+		o.Revoked = maps.Clone(o.Revoked)
+		is.Current = false
+		o.Revoked[role] = is
+	}
+}
+
+// Record is the operator directory once a leaf was issued to a member.
+func (s State) Record(member string, leaf facts.Leaf, generation int) facts.Operator {
+	o := s.Seen.Operator
+	if slices.ContainsFunc(o.Leaves, func(r facts.Recorded) bool { return r.Role == leaf.Role && r.Serial == leaf.Serial }) {
+		return o
+	}
+	o.Leaves = append(slices.Clone(o.Leaves), facts.Recorded{
+		Member: member, Role: leaf.Role, Serial: leaf.Serial, Generation: generation, NotAfter: leaf.NotAfter,
+	})
 	return o
 }
 
@@ -87,7 +139,7 @@ func (s State) simulateCA(role string) facts.CA {
 	name := fmt.Sprintf("%s %s CA %d", plan.Placeholder, role, generation)
 	return facts.CA{
 		Role: role, Generation: generation, SHA256: name, PEM: []byte(name + "\n"), Signing: true,
-		Given: s.Origin[role] != Ours, Lists: s.Origin[role] != Server,
+		Given: s.Origin[role] != Ours, Lists: s.willList(role),
 		NotBefore: s.Seen.Taken, NotAfter: s.Seen.Taken.Add(s.CALifetime),
 	}
 }
@@ -108,6 +160,9 @@ func (s State) Issue(leaf *plan.Leaf, host *facts.Host) {
 		SHA256:  fmt.Sprintf("%s %s of %s, %s", plan.Placeholder, leaf.CN, signer.SHA256, s.Seen.Taken.Format(time.RFC3339)),
 		Subject: leaf.CN, Algorithm: leaf.Algorithm, Names: leaf.Names, NotBefore: s.Seen.Taken,
 		NotAfter: s.Seen.Taken.Add(leaf.Lifetime),
+	}
+	for made.Serial = made.SHA256; s.revokedLeaf(made.Role, made); { // each has another one, and the model as few as it can
+		made.Serial += "+"
 	}
 	if signer.NotAfter.Before(made.NotAfter) {
 		made.NotAfter = signer.NotAfter

@@ -30,6 +30,7 @@ type Settings struct {
 	CALifetime, Lifetime, RenewBefore time.Duration
 	Algorithm                         string
 	Origin                            map[string]Origin // of the CAs of roles
+	OneCA                             bool              // the inventory names one CA for both roles
 	Named                             []string          // clients that the inventory names
 }
 
@@ -40,7 +41,7 @@ type Origin int
 const (
 	Ours   Origin = iota // clusterup makes it
 	Given                // the inventory names its files
-	Server               // it signs behind a server, and signs no lists
+	Server               // it signs behind a server, and signs no lists of revoked certificates
 )
 
 // Wish is what an operator asks for beyond the inventory.
