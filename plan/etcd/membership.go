@@ -431,7 +431,7 @@ func (v view) promotion(m inventory.Member, host facts.Host) *plan.Stage {
 // join adds one member that is wanted as a learner. All voters have to serve: etcd asks for that too.
 func (v view) join() (*plan.Stage, error) {
 	m, ok := v.joiner()
-	if !ok || len(v.joinWaits()) > 0 {
+	if !ok {
 		return nil, nil
 	}
 	serve := v.Which(func(other inventory.Member, host facts.Host) bool { return v.votes(other) && v.stays(host) })
@@ -501,16 +501,25 @@ func (v view) joining() []string {
 	})
 }
 
-// joinWaits: nobody is added before all voters are seen to serve.
+// joinWaits: nobody is added before all voters are seen to serve, nor before its own host is seen.
 func (v view) joinWaits() []plan.Wait {
-	m, ok := v.joiner()
-	unseen := slices.DeleteFunc(v.Dark(), func(name string) bool { return !slices.Contains(v.voters(), name) })
-	if !ok || len(unseen) == 0 {
+	if !v.formed || v.seen.Members == nil {
 		return nil
 	}
-	return []plan.Wait{{
-		What: "adding " + m.Name, For: unseen, Why: "no member is added before every voter is seen to serve",
-	}}
+	var found []plan.Wait
+	m, ok := v.joiner()
+	unseen := slices.DeleteFunc(v.Dark(), func(name string) bool { return !slices.Contains(v.voters(), name) })
+	if ok && len(unseen) > 0 {
+		found = append(found, plan.Wait{
+			What: "adding " + m.Name, For: unseen, Why: "no member is added before every voter is seen to serve",
+		})
+	}
+	v.Everyone(func(m inventory.Member, host facts.Host) {
+		if _, listed := v.entry(m); host.Dark() && !listed && !m.Absent {
+			found = append(found, plan.Wait{What: "adding " + m.Name, For: []string{m.Name}, Why: "its host has to be prepared first"})
+		}
+	})
+	return found
 }
 
 // leave removes a member that serves, and is to leave.

@@ -35,34 +35,102 @@ func absent(w Want, names ...string) Want {
 	return w
 }
 
-// stepIDs are those of a plan.
-func stepIDs(p plan.Plan) []string {
-	var ids []string
-	for _, stage := range p.Stages {
-		ids = append(ids, "— "+stage.Name)
-		for _, step := range stage.Steps {
-			ids = append(ids, step.ID())
-		}
-	}
-	return ids
+// memberChanges are changes of who is a member, of which golden files show the plans.
+var memberChanges = []struct {
+	name     string
+	from, to int
+	absent   []string
+	do       func(facts.Snapshot) facts.Snapshot
+	accept   []plan.Risk
+}{
+	{name: "one to three", from: 1, to: 3},
+	{name: "three to five", from: 3, to: 5},
+	{name: "the leader leaves", from: 3, to: 3, absent: []string{"etcd-1"}},
+	{name: "one for another", from: 3, to: 4, absent: []string{"etcd-2"}},
+	{
+		name: "wiped and replaced", from: 3, to: 3, accept: []plan.Risk{plan.Replace("etcd-2")},
+		do: func(s facts.Snapshot) facts.Snapshot { return change(s, "etcd-2", wipe) },
+	},
+	{
+		name: "two of five dark, one of them replaced", from: 5, to: 5, accept: []plan.Risk{plan.Replace("etcd-2")},
+		do: func(s facts.Snapshot) facts.Snapshot { return change(change(s, "etcd-2", darkly), "etcd-4", darkly) },
+	},
 }
 
-func TestGrow(t *testing.T) {
-	for _, c := range [][2]int{{1, 3}, {3, 5}, {5, 7}, {1, 7}} {
-		w, s := grown(t, c[0], c[1])
-		p := build(t, w, s)
-		t.Log(strings.Join(stepIDs(p), "\n"))
+// changed is a cluster whose members are to change, with the inventory in its order or turned round.
+func changed(t *testing.T, i int, turned bool) (Want, facts.Snapshot) {
+	t.Helper()
+	c := memberChanges[i]
+	was, w := wanted(t, c.from), wanted(t, c.to)
+	if turned {
+		slices.Reverse(was.Cluster.Members)
+		slices.Reverse(w.Cluster.Members)
 	}
-	w, s := grown(t, 3, 3)
-	w = absent(w, "etcd-1")
-	t.Log(strings.Join(stepIDs(build(t, w, s)), "\n"))
-	w, s = grown(t, 3, 3)
-	s = change(s, "etcd-1", wipe)
-	w.Accept = []plan.Risk{plan.Replace("etcd-1")}
-	t.Log(strings.Join(stepIDs(build(t, w, s)), "\n"))
-	w, s = grown(t, 3, 4)
-	w = absent(w, "etcd-1")
-	t.Log(strings.Join(stepIDs(build(t, w, s)), "\n"))
+	s := settled(t, was)
+	if turned {
+		slices.Reverse(s.Members)
+	}
+	s = lead(s, s.Hosts["etcd-1"].Data.MemberID)
+	for name, host := range bare(w).Hosts {
+		if _, ok := s.Hosts[name]; !ok {
+			s.Hosts[name] = host
+		}
+	}
+	if c.do != nil {
+		s = c.do(s)
+	}
+	w = absent(w, c.absent...)
+	w.Accept = c.accept
+	return w, s
+}
+
+// Golden files show people how members come, go and are replaced.
+func TestMembersGolden(t *testing.T) {
+	for i, c := range memberChanges {
+		t.Run(c.name, func(t *testing.T) {
+			w, s := changed(t, i, false)
+			p, err := Build(w, s)
+			var b strings.Builder
+			for i, stage := range p.Stages {
+				fmt.Fprintf(&b, "%2d. %s: %s\n", i+1, stage.Name, stage.Gate)
+				for _, step := range stage.Steps {
+					fmt.Fprintf(&b, "    %s: %s\n", step.ID(), step.Why)
+				}
+			}
+			for _, note := range p.Notes {
+				fmt.Fprintf(&b, "note: %s\n", note)
+			}
+			for _, wait := range p.Waits {
+				fmt.Fprintf(&b, "waits: %s\n", wait)
+			}
+			if err != nil {
+				fmt.Fprintf(&b, "end: %v\n", err)
+			}
+			golden(t, "members-"+strings.NewReplacer(" ", "-", ",", "").Replace(c.name)+".txt", b.String())
+		})
+	}
+}
+
+// The order of members in the inventory, and in the list, changes the order of what is done, and not what is done.
+func TestMembersInAnyOrder(t *testing.T) {
+	does := func(i int, turned bool) (steps []string, end error) {
+		w, s := changed(t, i, turned)
+		p, err := Build(w, s)
+		for _, stage := range p.Stages {
+			for _, step := range stage.Steps {
+				steps = append(steps, step.ID())
+			}
+		}
+		slices.Sort(steps)
+		return slices.Compact(steps), err // the unit of one that has joined is written again for each that comes later
+	}
+	for i, c := range memberChanges {
+		one, err := does(i, false)
+		other, errTurned := does(i, true)
+		if !slices.Equal(one, other) || (err == nil) != (errTurned == nil) {
+			t.Errorf("%s:\n%v, %v\nturned round:\n%v, %v", c.name, one, err, other, errTurned)
+		}
+	}
 }
 
 // lawSettledMembers: in the end the list is the inventory, all of it voters; and hosts of members that have left are clean.

@@ -312,6 +312,9 @@ func (m mixture) reasons(agreed bool) (may map[plan.RefusalKind]bool, must bool)
 			may[plan.DataLost], may[plan.MixedData] = true, true
 		}
 	}
+	if slices.ContainsFunc(m.of, func(is standing) bool { return is.class == ClassDark }) {
+		may[plan.Unreachable] = true // it is named beside others
+	}
 	if m.lost {
 		may[plan.DataLost], may[plan.MixedData], may[plan.QuorumAtRisk], may[plan.Unreachable] = true, true, true, true
 	}
