@@ -50,7 +50,7 @@ func (s *session) showPreflight(ctx context.Context, quick bool) error {
 // then a view.Unfit around a *plan.Refused. Where no member is to be made it does nothing: there is nothing to probe.
 func (s *session) preflight(ctx context.Context, seen facts.Snapshot) error {
 	w := s.WithAnyRelease(s.wanted(), seen)
-	fresh, joining := etcd.Fresh(w, seen), etcd.Joining(w, seen)
+	fresh, joining := etcd.Fresh(w, seen), append(etcd.Joining(w, seen), etcd.Moving(w, seen)...)
 	if !fresh && len(joining) == 0 {
 		return nil
 	}

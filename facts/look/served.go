@@ -36,7 +36,7 @@ func (l looker) shake(ctx context.Context, name string, host facts.Host) map[str
 	}
 	seen := map[string][]facts.Served{}
 	var wg sync.WaitGroup
-	for role, address := range doors(host, l.src.Asks[name].Peer) {
+	for role, address := range doors(host, peerDoor(host.Process.Args, l.src.Asks[name].Peer)) {
 		views := make([]facts.Served, 0, len(l.src.Asks))
 		for from := range l.src.Asks {
 			if from != name || len(l.src.Asks) == 1 {
@@ -55,6 +55,15 @@ func (l looker) shake(ctx context.Context, name string, host facts.Host) map[str
 	}
 	wg.Wait()
 	return seen
+}
+
+// peerDoor is where peers reach a member that runs: while its address changes, that is not the wanted one.
+func peerDoor(args []string, wanted string) string {
+	first, _, _ := strings.Cut(argument(args, "--initial-advertise-peer-urls="), ",")
+	if u, err := url.Parse(first); err == nil && u.Host != "" && wanted != "" {
+		return u.Host
+	}
+	return wanted
 }
 
 // doors are the addresses at which a member speaks TLS, by role.

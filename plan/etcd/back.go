@@ -36,8 +36,8 @@ func Back(w Want, before, now facts.Snapshot, failed plan.Stage) *plan.Stage {
 			args[i] = "--initial-cluster-state=existing"
 		}
 	}
-	known := is.announceAs(m, schemeOf(units.Flag(args, "listen-peer-urls")) == "https")
-	if len(known) > 0 && !is.serves(now.Hosts[known[0].To]) {
+	known := is.announceAt(m, units.Flag(args, "listen-peer-urls"))
+	if len(known) > 0 && !is.serves(now.Hosts[known[0].Through]) {
 		if len(w.Cluster.Members) > 1 {
 			return nil
 		}

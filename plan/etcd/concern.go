@@ -86,7 +86,7 @@ func (v view) refusedByPeers(m inventory.Member, host facts.Host) string {
 	if !v.want.Cluster.TLS.Peers {
 		return ""
 	}
-	names := NamesOf(m)
+	names := v.names(m, host)
 	for _, name := range names {
 		if _, err := netip.ParseAddr(name); err != nil && name != "localhost" {
 			return ""

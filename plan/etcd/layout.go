@@ -3,9 +3,11 @@ package etcd
 import (
 	"net"
 	"net/netip"
+	"net/url"
 	"path"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/clusterup/clusterup/facts"
 	"github.com/clusterup/clusterup/inventory"
@@ -135,6 +137,34 @@ func NamesOf(m inventory.Member) []string {
 	}
 	slices.Sort(names)
 	return slices.Compact(names)
+}
+
+// names are the SANs of a member's certificates now. While it moves, its old address is among them: it comes from there
+// until it restarts, and as long as its host goes to peers from there, and peers compare the two.
+func (v view) names(m inventory.Member, host facts.Host) []string {
+	names := NamesOf(m)
+	if entry, listed := v.entry(m); listed && !v.knownAt(m, entry) && host.Data.MemberID == entry.ID {
+		names = append(names, hostsIn(entry.PeerURLs)...)
+		names = append(names, hostsIn(strings.Split(units.Flag(v.command(host), "advertise-client-urls"), ","))...)
+	}
+	for _, source := range host.Sources {
+		if from := source.Unmap().String(); host.Process != nil && slices.Contains(host.Leaves["peer"].Names, from) {
+			names = append(names, from)
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// hostsIn are the hosts of URLs.
+func hostsIn(urls []string) []string {
+	var hosts []string
+	for _, text := range urls {
+		if u, err := url.Parse(text); err == nil && u.Hostname() != "" {
+			hosts = append(hosts, u.Hostname())
+		}
+	}
+	return hosts
 }
 
 // unitMember is the wanted member with the release b, as package units takes it.

@@ -3,6 +3,7 @@ package etcd
 import (
 	"cmp"
 	"fmt"
+	"path"
 	"slices"
 	"strings"
 
@@ -25,9 +26,7 @@ func (v view) membership() []plan.Refusal {
 	}
 	var found []plan.Refusal
 	for _, entry := range v.seen.Members {
-		m, ok := v.ofEntry(entry)
-		switch {
-		case !ok && !v.given(entry):
+		if _, ok := v.ofEntry(entry); !ok && !v.given(entry) {
 			name := cmp.Or(entry.Name, entry.ID.String())
 			if named, _ := v.named(entry.Name); named.Name != "" { // the name is another's by now
 				name = entry.ID.String()
@@ -37,9 +36,6 @@ func (v view) membership() []plan.Refusal {
 					"good: clusterup member remove %s INVENTORY, or apply with --accept=%s", name, plan.Remove(name)),
 				"member %s (%s) is in the cluster, but not in the inventory", entry.ID,
 				strings.TrimSpace(entry.Name+" "+strings.Join(entry.PeerURLs, " "))))
-		case ok && !v.knownAt(m, entry) && v.seen.Hosts[m.Name].Data.WAL && !m.Absent:
-			found = append(found, plan.Refuse(plan.Membership, m.Name, "change the address back: this version moves no member",
-				"the cluster knows it at %s, the inventory says %s", strings.Join(entry.PeerURLs, " "), v.peerURL(m)))
 		}
 	}
 	return slices.Concat(found, v.departed(), v.halfway())
@@ -217,7 +213,9 @@ func (v view) bereft() bool {
 	if !v.formed || v.seen.Members == nil {
 		return false
 	}
-	lost := v.Which(func(m inventory.Member, host facts.Host) bool { return v.votes(m) && !host.Data.WAL })
+	lost := v.Which(func(m inventory.Member, host facts.Host) bool {
+		return v.votes(m) && !host.Data.WAL && host.Process == nil && !v.rehomed(m, host)
+	})
 	return len(v.voters())-len(lost) < v.quorum()
 }
 
@@ -237,6 +235,10 @@ func (v view) goes(entry facts.Listed) string {
 	case host.Dark() && v.replaced(m):
 		return "its host cannot be looked at, and it is to be replaced"
 	case host.Dark():
+		return ""
+	case v.rehomed(m, host) && v.replaced(m) && !v.takesPart(m, host):
+		return "its data is to lie elsewhere"
+	case v.rehomed(m, host):
 		return ""
 	case v.class(m, host) == ClassWiped && v.replaced(m) && !v.knownAt(m, entry):
 		return "another machine takes its place, at " + v.peerURL(m)
@@ -385,6 +387,12 @@ func (v view) aside(m inventory.Member, host facts.Host, why string) []plan.Step
 			paths = append(paths, plan.Path{Path: m.WALDir})
 		}
 	}
+	if was := v.homeOf(m, host); was.dataDir != "" && was.dataDir != m.DataDir {
+		paths = append(paths, plan.Path{Path: was.dataDir})
+		if was.walDir != "" {
+			paths = append(paths, plan.Path{Path: path.Dir(was.walDir)})
+		}
+	}
 	if _, marked := host.Files[v.birthPath()]; marked && !m.Absent { // else it goes with the rest
 		paths = append(paths, plan.Path{Path: v.birthPath()})
 	}
@@ -489,6 +497,18 @@ func Joining(w Want, s facts.Snapshot) []string {
 // joins says whether a member is about to be added.
 func (v view) joins(name string) bool { return slices.Contains(v.joining(), name) }
 
+// Moving are the members that a run is about to restart at another address.
+func Moving(w Want, s facts.Snapshot) []string {
+	v := newView(w, s)
+	if !v.formed {
+		return nil
+	}
+	return v.Which(func(m inventory.Member, host facts.Host) bool {
+		entry, listed := v.entry(m)
+		return listed && !v.knownAt(m, entry) && host.Data.WAL && host.Data.MemberID == entry.ID && !m.Absent
+	})
+}
+
 func (v view) joining() []string {
 	return v.Which(func(m inventory.Member, host facts.Host) bool {
 		switch v.class(m, host) {
@@ -522,17 +542,26 @@ func (v view) joinWaits() []plan.Wait {
 	return found
 }
 
-// leave removes a member that serves, and is to leave.
+// leave removes a member that serves, and is to leave, or to be added anew with other directories: one at a time, and
+// none as long as another one has yet to be added.
 func (v view) leave() (*plan.Stage, error) {
-	if !v.formed {
+	if _, comes := v.joiner(); !v.formed || comes {
 		return nil, nil
 	}
 	var first error
 	for _, entry := range v.seen.Members {
-		if m, ok := v.ofEntry(entry); !ok || !m.Absent || v.seen.Hosts[m.Name].Dark() {
+		m, ok := v.ofEntry(entry)
+		host, why := v.seen.Hosts[m.Name], "it is to leave"
+		switch {
+		case !ok || host.Dark():
+			continue
+		case m.Absent:
+		case v.rehomed(m, host) && v.replaced(m):
+			why = "its data is to lie elsewhere"
+		default:
 			continue
 		}
-		stage, err := v.removal(entry, "it is to leave")
+		stage, err := v.removal(entry, why)
 		if stage != nil {
 			return stage, nil
 		}
@@ -556,6 +585,21 @@ func (v view) cleanWaits() []plan.Wait {
 		}
 	})
 	return found
+}
+
+// resettle makes members known at the addresses at which they listen already, such as one whose disk has come to another
+// machine.
+func (v view) resettle() (*plan.Stage, error) {
+	var steps []plan.Step
+	v.Each(func(m inventory.Member, host facts.Host) {
+		if v.formed && host.Process != nil && !m.Absent && v.mustRestart(m, host) == nil {
+			steps = append(steps, v.announce(m)...)
+		}
+	})
+	if len(steps) == 0 {
+		return nil, nil
+	}
+	return plan.SideBySide("make "+steps[0].Host+" known at its address", "it listens there", steps[:1]), nil
 }
 
 // clean takes away what a member that has left has had on its host. Its data is renamed.

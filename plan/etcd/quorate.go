@@ -69,9 +69,16 @@ func (v view) unheld(m inventory.Member) plan.Refusal {
 	return plan.Refuse(plan.Unreachable, m.Name, "run the same command again", "the lock is not held there")
 }
 
-// hostOf is the host of a listed member, found by its peer address, whatever name is listed.
+// hostOf is the host of a listed member, found by its peer address, whatever name is listed; or, where the inventory has
+// another address for it by now, by its data.
 func (v view) hostOf(member facts.Listed) (inventory.Member, bool) {
 	at := slices.IndexFunc(v.want.Cluster.Members, func(m inventory.Member) bool { return v.knownAt(m, member) })
+	if at < 0 {
+		at = slices.IndexFunc(v.want.Cluster.Members, func(m inventory.Member) bool {
+			host := v.seen.Hosts[m.Name]
+			return !host.Dark() && host.Data.WAL && host.Data.MemberID == member.ID
+		})
+	}
 	if at < 0 {
 		return inventory.Member{}, false
 	}

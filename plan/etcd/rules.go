@@ -39,6 +39,7 @@ var rules = []rule{
 	{"members that serve nobody", majority, view.settle, view.removalWaits},
 	{"start", majority, view.start, nil},
 	{"await", majority, view.await, view.awaitWaits},
+	{"addresses", majority, view.resettle, nil},
 	{"births", founding, view.recordBirth, nil},
 	{"learners", majority, view.promote, nil},
 	{"members in the place of lost ones", majority, view.rejoin, nil},

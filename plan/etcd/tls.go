@@ -89,10 +89,9 @@ func schemeOf(address string) string {
 
 // announce makes a member known with the URL that it is to listen at, right before it restarts to do so. Another member
 // is asked where there is one that serves.
-func (v view) announce(m inventory.Member) []plan.Step { return v.announceAs(m, v.peersSecure(m)) }
+func (v view) announce(m inventory.Member) []plan.Step { return v.announceAt(m, v.peerURL(m)) }
 
-func (v view) announceAs(m inventory.Member, secure bool) []plan.Step {
-	wanted := urlOf(secure, m.PeerAddress, v.want.Cluster.PeerPort)
+func (v view) announceAt(m inventory.Member, wanted string) []plan.Step {
 	for _, member := range v.seen.Members {
 		if member.Name == m.Name && !slices.Equal(member.PeerURLs, []string{wanted}) {
 			return []plan.Step{{

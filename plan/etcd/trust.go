@@ -60,7 +60,7 @@ func oneCA(peer, client *inventory.GivenCA) bool {
 // holder is a member as one that has certificates.
 func (v view) holder(m inventory.Member, host facts.Host) trust.Holder {
 	return trust.Holder{
-		Name: m.Name, Names: NamesOf(m), Peer: m.PeerAddress, Client: m.ClientAddress, Seen: host,
+		Name: m.Name, Names: v.names(m, host), Peer: m.PeerAddress, Client: m.ClientAddress, Seen: host,
 		Readable: func(role string) bool { return len(v.directories(m, host)) == 0 && len(v.wrongModes(role, host)) == 0 },
 	}
 }
