@@ -102,13 +102,6 @@ func settingOf(unit []byte, name string) string {
 	return value
 }
 
-// rehomed says that the inventory asks for other directories than those in which a member that was born has its data.
-func (v view) rehomed(m inventory.Member, host facts.Host) bool {
-	was := v.homeOf(m, host)
-	_, isBorn := v.births[m.Name]
-	return isBorn && was.dataDir != "" && !host.Data.WAL && (was.dataDir != m.DataDir || was.walDir != walDir(m))
-}
-
 // moved refuses an inventory that asks for another home than the member has, and names the lines that keep the old one.
 // It accepts data that was moved by hand: the member is stopped, and its data lies in the new place with its new owner.
 func (v view) moved(m inventory.Member, host facts.Host) []plan.Refusal {
@@ -144,14 +137,7 @@ func (v view) moved(m inventory.Member, host facts.Host) []plan.Refusal {
 	if len(lines) == 0 {
 		return nil
 	}
-	if v.rehomed(m, host) && v.replaced(m) {
-		return nil
-	}
-	remedy := v.homeLines(m, lines)
-	if v.rehomed(m, host) && !m.Absent && v.seen.Members != nil {
-		remedy += fmt.Sprintf("; or run again with --accept=%s, which removes the member, puts its data aside, and adds it anew "+
-			"with the other directory", plan.Replace(m.Name))
-	}
+	remedy := "clusterup does not move a member's data: " + v.homeLines(m, lines)
 	if was.guessed {
 		remedy += fmt.Sprintf("; or, if nobody needs it, move %s aside by hand", was.dataDir)
 	}

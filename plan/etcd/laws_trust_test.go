@@ -307,6 +307,9 @@ func lawSchemes(w Want, s facts.Snapshot, stage plan.Stage) error {
 			known[step.Host] = step.PeerURLs[0]
 			restarts := slices.ContainsFunc(stage.Steps[i:],
 				func(next plan.Step) bool { return next.Kind == plan.RestartMember && next.Host == step.Host })
+			if p := s.Hosts[step.Host].Process; p != nil && units.Flag(p.Args, "listen-peer-urls") == step.PeerURLs[0] {
+				restarts = true // it listens there already
+			}
 			if !restarts || stage.Width != 1 || !serving(w, s)[step.Through] {
 				return fmt.Errorf("tls: %s: it does not restart then, or %s does not serve", step.ID(), step.Through)
 			}

@@ -93,8 +93,6 @@ func (v view) class(m inventory.Member, host facts.Host) Class {
 		return ClassForeign
 	case gone:
 		return ClassRemoved
-	case host.Process != nil && v.rehomed(m, host): // its data lies elsewhere
-		return ClassRunning
 	case !host.Data.WAL && (isBorn || listed && len(entry.ClientURLs) > 0):
 		return ClassWiped
 	case v.formed && listed && len(entry.ClientURLs) == 0:

@@ -3,7 +3,6 @@ package etcd
 import (
 	"cmp"
 	"fmt"
-	"path"
 	"slices"
 	"strings"
 
@@ -213,9 +212,7 @@ func (v view) bereft() bool {
 	if !v.formed || v.seen.Members == nil {
 		return false
 	}
-	lost := v.Which(func(m inventory.Member, host facts.Host) bool {
-		return v.votes(m) && !host.Data.WAL && host.Process == nil && !v.rehomed(m, host)
-	})
+	lost := v.Which(func(m inventory.Member, host facts.Host) bool { return v.votes(m) && !host.Data.WAL })
 	return len(v.voters())-len(lost) < v.quorum()
 }
 
@@ -235,10 +232,6 @@ func (v view) goes(entry facts.Listed) string {
 	case host.Dark() && v.replaced(m):
 		return "its host cannot be looked at, and it is to be replaced"
 	case host.Dark():
-		return ""
-	case v.rehomed(m, host) && v.replaced(m) && !v.takesPart(m, host):
-		return "its data is to lie elsewhere"
-	case v.rehomed(m, host):
 		return ""
 	case v.class(m, host) == ClassWiped && v.replaced(m) && !v.knownAt(m, entry):
 		return "another machine takes its place, at " + v.peerURL(m)
@@ -385,12 +378,6 @@ func (v view) aside(m inventory.Member, host facts.Host, why string) []plan.Step
 		paths = append(paths, plan.Path{Path: m.DataDir})
 		if m.WALDir != "" {
 			paths = append(paths, plan.Path{Path: m.WALDir})
-		}
-	}
-	if was := v.homeOf(m, host); was.dataDir != "" && was.dataDir != m.DataDir {
-		paths = append(paths, plan.Path{Path: was.dataDir})
-		if was.walDir != "" {
-			paths = append(paths, plan.Path{Path: path.Dir(was.walDir)})
 		}
 	}
 	if _, marked := host.Files[v.birthPath()]; marked && !m.Absent { // else it goes with the rest
@@ -542,26 +529,18 @@ func (v view) joinWaits() []plan.Wait {
 	return found
 }
 
-// leave removes a member that serves, and is to leave, or to be added anew with other directories: one at a time, and
-// none as long as another one has yet to be added.
+// leave removes a member that serves, and is to leave: one at a time, and none as long as another one has yet to be
+// added.
 func (v view) leave() (*plan.Stage, error) {
 	if _, comes := v.joiner(); !v.formed || comes {
 		return nil, nil
 	}
 	var first error
 	for _, entry := range v.seen.Members {
-		m, ok := v.ofEntry(entry)
-		host, why := v.seen.Hosts[m.Name], "it is to leave"
-		switch {
-		case !ok || host.Dark():
-			continue
-		case m.Absent:
-		case v.rehomed(m, host) && v.replaced(m):
-			why = "its data is to lie elsewhere"
-		default:
+		if m, ok := v.ofEntry(entry); !ok || !m.Absent || v.seen.Hosts[m.Name].Dark() {
 			continue
 		}
-		stage, err := v.removal(entry, why)
+		stage, err := v.removal(entry, "it is to leave")
 		if stage != nil {
 			return stage, nil
 		}

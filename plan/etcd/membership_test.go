@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/clusterup/clusterup/facts"
+	"github.com/clusterup/clusterup/inventory"
 	"github.com/clusterup/clusterup/plan"
 )
 
@@ -191,6 +192,42 @@ func TestEveryWayOfMembers(t *testing.T) {
 				kinds = append(kinds, plan.RemoveMember, plan.RemoveFiles)
 			}
 			all.holds(t, 50, kinds...)
+		})
+	}
+}
+
+// Every way from a change of where a member is.
+func TestEveryWayOfMoves(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		do    func(*inventory.Member)
+		kinds []plan.Kind
+	}{
+		"another address": {
+			do: func(m *inventory.Member) {
+				m.Address, m.PeerAddress, m.ClientAddress = "10.0.0.99", "10.0.0.99", "10.0.0.99"
+			},
+			kinds: []plan.Kind{plan.UpdateMember, plan.RestartMember},
+		},
+		"another address of peers": {
+			do:    func(m *inventory.Member) { m.PeerAddress = "10.0.0.99" },
+			kinds: []plan.Kind{plan.UpdateMember, plan.RestartMember},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w, s := grown(t, 3, 3)
+			w.Cluster = withMembers(w.Cluster, func(m *inventory.Member) {
+				if m.Name == "etcd-2" {
+					c.do(m)
+				}
+			})
+			w.Accept = []plan.Risk{plan.Downtime}
+			k := newWalker(t, w)
+			k.everyWay(state{seen: s, token: "run-1", way: &way{what: name}}, 1)
+			var all walked
+			all.add(0, k)
+			all.holds(t, 20, c.kinds...)
 		})
 	}
 }

@@ -346,6 +346,9 @@ func inFlight(s facts.Snapshot, running []string) string {
 // simulateMembers is the effect of the steps that concern the cluster as a whole.
 func simulateMembers(s facts.Snapshot, step plan.Step) facts.Snapshot {
 	lead := s.Hosts[step.To].Data.MemberID
+	if to := s.Hosts[step.To].Etcd; to != nil {
+		lead = to.MemberID
+	}
 	for name, host := range s.Hosts {
 		if host.Etcd == nil {
 			continue
