@@ -101,7 +101,6 @@ func ofMembers(t *testing.T, w Want) []dead {
 		do(&s.Members)
 		return s
 	}
-	moved := listed(func(m *[]facts.Listed) { (*m)[1].PeerURLs = []string{"https://10.9.9.9:2380"} })
 	also := func(more facts.Listed) facts.Snapshot {
 		return listed(func(m *[]facts.Listed) { *m = append(*m, more) })
 	}
@@ -129,7 +128,6 @@ func ofMembers(t *testing.T, w Want) []dead {
 			seen:   also(facts.Listed{ID: 9, Name: "etcd-9", PeerURLs: peers, ClientURLs: clients}),
 			follow: mended(base),
 		},
-		{name: "another address", want: w, seen: moved, follow: mended(base)},
 		{name: "another machine", want: w, seen: change(moved, "etcd-2", func(h *facts.Host) { *h = bare(w).Hosts["etcd-2"] })},
 		{name: "one is wiped", want: w, seen: change(base, "etcd-2", wipe)},
 		{name: "one is wiped, and its marker is gone", want: w, seen: change(base, "etcd-2", func(h *facts.Host) {
