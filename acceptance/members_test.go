@@ -146,7 +146,7 @@ func reinstalled(t *testing.T, s *site, inv inventory) {
 	stale := inv
 	stale.KnownHosts = s.file(t, "stale_known_hosts", read(t, s.lab.KnownHosts()))
 	must(t, s.lab.Reset(t.Context(), "etcd-3"))
-	s.run(t, "apply", "--yes", s.write(t, "stale.hcl", stale)).exits(t, 12).says(t, "etcd-3: ", "ssh-keygen", "reinstalled")
+	s.run(t, "apply", "--yes", s.write(t, "stale.hcl", stale)).exits(t, 12).says(t, "etcd-3: ", "ssh-keygen", "member replace etcd-3")
 	file := s.write(t, "prod.hcl", inv)
 	refused(t, s, file, 13, "etcd-3: …/var/lib/etcd-prod…[data-lost]", "--accept=replace:etcd-3")
 	s.converges(t, inv, "--accept=replace:etcd-3")

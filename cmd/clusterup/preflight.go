@@ -46,12 +46,12 @@ func (s *session) showPreflight(ctx context.Context, quick bool) error {
 	return s.console.ShowPreflight(s.Cluster.Name, len(s.Cluster.Present()), findings)
 }
 
-// preflight runs the probes that can end in a refusal before a bootstrap, and before members are added; its error is
+// preflight runs the probes that can end in a refusal before a bootstrap, and before members are added or move; its error is
 // then a view.Unfit around a *plan.Refused. Where no member is to be made it does nothing: there is nothing to probe.
 func (s *session) preflight(ctx context.Context, seen facts.Snapshot) error {
 	w := s.WithAnyRelease(s.wanted(), seen)
-	fresh, joining := etcd.Fresh(w, seen), append(etcd.Joining(w, seen), etcd.Moving(w, seen)...)
-	if !fresh && len(joining) == 0 {
+	fresh, joining, moving := etcd.Fresh(w, seen), etcd.Joining(w, seen), etcd.Moving(w, seen)
+	if !fresh && len(joining)+len(moving) == 0 {
 		return nil
 	}
 	findings, err := s.probe(ctx, seen, true)
@@ -59,7 +59,7 @@ func (s *session) preflight(ctx context.Context, seen facts.Snapshot) error {
 		return err
 	}
 	if !fresh {
-		findings = preflight.Concerning(findings, joining)
+		findings = preflight.Concerning(findings, joining, moving)
 	}
 	if err := preflight.Unfit(findings); err != nil {
 		return view.Unfit(err)

@@ -101,6 +101,7 @@ func ofMembers(t *testing.T, w Want) []dead {
 		do(&s.Members)
 		return s
 	}
+	moved := listed(func(m *[]facts.Listed) { (*m)[1].PeerURLs = []string{"https://10.9.9.9:2380"} })
 	also := func(more facts.Listed) facts.Snapshot {
 		return listed(func(m *[]facts.Listed) { *m = append(*m, more) })
 	}

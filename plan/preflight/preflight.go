@@ -88,11 +88,18 @@ func Findings(w etcd.Want, s facts.Snapshot, probes map[string]probe.Probe) []Fi
 	return all.findings
 }
 
-// Concerning are the findings that matter where these members are added to a cluster that serves: those about their
-// hosts, and whether members reach each other.
-func Concerning(findings []Finding, joining []string) []Finding {
+// Concerning are the findings that matter to a cluster that serves, where some members are added, and others are restarted
+// at another address: those about the hosts of the ones, the addresses of the others, and whether members reach each
+// other. A member that listens at its old address is not reached at the new one by itself.
+func Concerning(findings []Finding, joining, moving []string) []Finding {
 	return slices.DeleteFunc(slices.Clone(findings), func(f Finding) bool {
-		return f.Check != checkReach && !slices.Contains(joining, f.Host)
+		switch moves := slices.Contains(moving, f.Host); {
+		case f.Check == checkReach:
+			return moves
+		case moves:
+			return f.Check != checkAddress
+		}
+		return !slices.Contains(joining, f.Host)
 	})
 }
 
