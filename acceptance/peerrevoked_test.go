@@ -50,7 +50,7 @@ at=$(mktemp -d)
 trap 'rm -rf "$at"' EXIT
 cat >"$at/pair.pem" <<'END'
 %s%sEND
-{ printf 'GET /version HTTP/1.0\r\n\r\n'; sleep 1; } |
+printf 'GET /version HTTP/1.0\r\n\r\n' |
   timeout 10 openssl s_client -quiet -connect %s:%d -cert "$at/pair.pem" -key "$at/pair.pem" 2>/dev/null`,
 		pair.Cert, pair.Key, m.Address, port))
 	return strings.Contains(said, "etcdserver")

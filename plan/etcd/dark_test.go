@@ -97,7 +97,7 @@ func TestDark(t *testing.T) {
 		"a revocation": {
 			members: 3, dark: []string{"etcd-3"}, begin: issued,
 			wish: func(w Want, s facts.Snapshot) Want { return Revoke(w, s.Operator.Clients) },
-			does: []string{"revoke-client/app/1", "list-revoked/client"}, // the list itself is not signed in a model
+			does: []string{"revoke-client/app/1", "list-revoked/client", "write-trust/etcd-1", "write-trust/etcd-2"},
 		},
 		"flags, and no member to spare": {
 			members: 3, dark: []string{"etcd-3"}, want: flagsWanted, waits: []string{"restarting etcd-2 and etcd-1"},
@@ -167,6 +167,7 @@ func TestDark(t *testing.T) {
 		"TLS between peers": {
 			members: 5, dark: []string{"etcd-5"}, want: securely, begin: plain, from: "3.6.16",
 			does: []string{
+				"list-revoked/peer", "write-trust/etcd-1", "write-trust/etcd-2", "write-trust/etcd-3", "write-trust/etcd-4",
 				"write-unit/etcd-2", "restart-member/etcd-2", "write-unit/etcd-3", "restart-member/etcd-3", "write-unit/etcd-4",
 				"restart-member/etcd-4",
 				"move-leader/etcd-1", "write-unit/etcd-1", "restart-member/etcd-1",

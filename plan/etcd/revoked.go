@@ -21,9 +21,9 @@ func (v view) gone() trust.Gone {
 	for _, r := range v.seen.Operator.Leaves {
 		gone[r.Member] = false
 	}
-	for _, m := range v.want.Cluster.Members {
-		delete(gone, m.Name)
-	}
+	ours := func(m inventory.Member, _ facts.Host) { delete(gone, m.Name) }
+	v.Everyone(ours)
+	v.leaving.Everyone(ours)
 	for _, entry := range v.seen.Members {
 		if _, ok := v.ofEntry(entry); !ok && entry.Name == "" { // it has not said its name yet, which may be any of them
 			clear(gone)
@@ -32,14 +32,15 @@ func (v view) gone() trust.Gone {
 	for _, entry := range v.seen.Members {
 		delete(gone, entry.Name)
 	}
-	for _, m := range v.want.Cluster.Members {
-		host := v.seen.Hosts[m.Name]
+	stand := func(m inventory.Member, host facts.Host) {
 		_, listed := v.entry(m)
 		if listed || host.Dark() && !m.Absent && !v.replaced(m) { // it may be about to join
-			continue
+			return
 		}
 		gone[m.Name] = !m.Absent && v.class(m, host) == ClassNeverStarted
 	}
+	v.Everyone(stand)
+	v.leaving.Everyone(stand)
 	return gone
 }
 
@@ -49,8 +50,8 @@ func (v view) revokedNotes() []string {
 	var found []string
 	if names := v.trust.Unlisted("peer"); len(names) > 0 {
 		found = append(found, fmt.Sprintf(
-			"%s: until its next restart it does not look at the list of revoked peer certificates, so keys of members that "+
-				"were removed are good there; whatever restarts it brings the list (clusterup rotate ca --peer does, too)",
+			"%s: until the next restart there, the list of revoked peer certificates is not looked at, and keys of members that "+
+				"were removed are accepted; whatever restarts a member brings the list, as clusterup rotate ca --peer does",
 			plan.Enumerate(names)))
 	}
 	leaving := v.leavers(gone)

@@ -177,7 +177,7 @@ func TestListsOfClustersOfBefore(t *testing.T) {
 		got["server"] != had["server"].Serial {
 		t.Errorf("%v, revoked %v, it had %v", kinds, got, had)
 	}
-	if notes := strings.Join(notes(w, s), "\n"); !strings.Contains(notes, "etcd-1, etcd-2 and etcd-3: until its next restart") {
+	if notes := strings.Join(notes(w, s), "\n"); !strings.Contains(notes, "etcd-1, etcd-2 and etcd-3: until the next restart") {
 		t.Errorf("notes: %s", notes)
 	}
 	cluster := *w.Cluster
@@ -189,7 +189,7 @@ func TestListsOfClustersOfBefore(t *testing.T) {
 			t.Errorf("%s restarts without the flag", m.Name)
 		}
 	}
-	if notes := strings.Join(notes(w, s), "\n"); strings.Contains(notes, "until its next restart") {
+	if notes := strings.Join(notes(w, s), "\n"); strings.Contains(notes, "until the next restart") {
 		t.Errorf("notes: %s", notes)
 	}
 }

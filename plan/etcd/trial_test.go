@@ -101,8 +101,8 @@ func TestACAThatNoHostHas(t *testing.T) {
 	s = Simulate(theirs(w), replaced(w, settled(t, w)), plan.Stage{Steps: []plan.Step{{Kind: plan.CreateCA, CA: "peer"}}})
 	s.Operator.Replaced = other
 	stage, err := Next(theirs(w), s)
-	if err != nil || stage == nil || len(stage.Steps) != 1 || stage.Steps[0].Kind != plan.RetireCA ||
-		stage.Steps[0].Generation != 2 {
+	if err != nil || stage == nil || len(stage.Steps) != 2 || stage.Steps[0].Kind != plan.RetireCA ||
+		stage.Steps[0].Generation != 2 || stage.Steps[1].Kind != plan.ListRevoked {
 		t.Errorf("in a cluster: %+v, %v", stage, err)
 	}
 	if live := peerCAs(rotated(t, theirs(w), s)); !slices.Equal(live, []int{3}) {

@@ -3,6 +3,7 @@ package trust
 import (
 	"bytes"
 	"cmp"
+	"maps"
 	"slices"
 	"time"
 
@@ -135,21 +136,18 @@ func (s State) stale(gone Gone, r facts.Recorded) bool {
 
 // inUse says that a certificate lies on the host of a member, or of the one that is to join with it.
 func (s State) inUse(gone Gone, r facts.Recorded, joins bool) bool {
-	for name, host := range s.Seen.Hosts {
+	return s.Known(func(name string, host facts.Host) bool {
 		_, left := gone[name]
-		if host.Leaves[r.Role].Serial == r.Serial && (!left || joins && name == r.Member) {
-			return true
-		}
-	}
-	return false
+		return host.Leaves[r.Role].Serial == r.Serial && (!left || joins && name == r.Member)
+	})
 }
 
 // shown are certificates that hosts of members which have left show, and that are recorded nowhere. A certificate tells
 // whose it is, and our CA has signed that: a host may show the one of another member.
 func (s State) shown(gone Gone) []facts.Recorded {
 	var found []facts.Recorded
-	for _, name := range s.Seen.Names() {
-		if joins, left := gone[name]; !left || joins {
+	for _, name := range slices.Sorted(maps.Keys(gone)) {
+		if gone[name] { // it is to join
 			continue
 		}
 		for _, role := range []string{"peer", "server"} {
@@ -180,9 +178,11 @@ func (s State) revokedLeaf(role string, leaf facts.Leaf) bool {
 // list can name it; zero: there is none.
 func (s State) Lasting(role, member string, gone Gone) time.Time {
 	var end time.Time
-	if !s.secure(role) || s.Lists(role) {
+	list := s.Seen.Operator.Revoked[role]
+	if !s.secure(role) || s.Lists(role) && (s.canList(role) || list.Current) {
 		return end
 	}
+	named := serials(list.List)
 	leaf := LeafOf[role]
 	joins := gone[member]
 	lies := s.Seen.Hosts[member].Leaves[leaf]
@@ -190,12 +190,12 @@ func (s State) Lasting(role, member string, gone Gone) time.Time {
 		retired := slices.ContainsFunc(s.CAs(role), func(ca facts.CA) bool {
 			return ca.Generation == r.Generation && ca.Retired && !s.stillTrusted(ca)
 		})
-		if r.Member == member && r.Role == leaf && !r.Revoked && !retired && !(joins && lies.Serial == r.Serial) &&
+		if r.Member == member && r.Role == leaf && !slices.Contains(named, r.Serial) && !retired && !(joins && lies.Serial == r.Serial) &&
 			s.Seen.Taken.Before(r.NotAfter) && r.NotAfter.After(end) {
 			end = r.NotAfter
 		}
 	}
-	if !joins && lies.NotAfter.After(end) && s.Seen.Taken.Before(lies.NotAfter) {
+	if !joins && lies.NotAfter.After(end) && s.Seen.Taken.Before(lies.NotAfter) && !slices.Contains(named, lies.Serial) {
 		end = lies.NotAfter
 	}
 	return end

@@ -131,6 +131,30 @@ func TestListsOfOneCA(t *testing.T) {
 	}
 }
 
+// Where the CA can sign no list any more, what the last one names is refused, and nothing else.
+func TestKeysThatNoListNames(t *testing.T) {
+	s := site(t, "peer", "1k", "1/1 1/1")
+	s.recorded("etcd-4", "peer", "4", 1, 90)
+	gone := Gone{"etcd-4": false}
+	if end := s.Lasting("peer", "etcd-4", gone); !end.Equal(noon.AddDate(0, 0, 90)) {
+		t.Errorf("without a list: until %s", end)
+	}
+	s.Seen.Operator.Revoked = map[string]facts.Revoked{"peer": {List: []byte("before"), Current: true}}
+	if end := s.Lasting("peer", "etcd-4", gone); !end.IsZero() {
+		t.Errorf("with a list that says all: until %s", end)
+	}
+	s.Seen.Operator.Leaves[0].Revoked = true
+	s.Seen.Operator.Revoked["peer"] = facts.Revoked{List: []byte("before")}
+	if end := s.Lasting("peer", "etcd-4", gone); end.IsZero() {
+		t.Error("with a list that was not signed since: refused")
+	}
+	s.lists()
+	s.Seen.Operator.CAs[0].Lists = true
+	if end := s.Lasting("peer", "etcd-4", gone); !end.IsZero() {
+		t.Errorf("with a list that is about to be signed: until %s", end)
+	}
+}
+
 // A member that comes back with a certificate which was revoked gets another one at once.
 func TestRevokedLeafIsReplaced(t *testing.T) {
 	s := site(t, "peer", "1", "1/1 1/1 1/1")

@@ -1,6 +1,7 @@
 package trust
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"path"
@@ -57,6 +58,7 @@ func (s State) Simulate(step plan.Step) facts.Operator {
 			o.Leaves[at] = revoked
 		} else {
 			o.Leaves = append(o.Leaves, revoked)
+			inOrder(o.Leaves)
 		}
 		outdate(&o, step.CA)
 	case plan.ListRevoked:
@@ -103,7 +105,16 @@ func (s State) Record(member string, leaf facts.Leaf, generation int) facts.Oper
 	o.Leaves = append(slices.Clone(o.Leaves), facts.Recorded{
 		Member: member, Role: leaf.Role, Serial: leaf.Serial, Generation: generation, NotAfter: leaf.NotAfter,
 	})
+	inOrder(o.Leaves)
 	return o
+}
+
+// inOrder sorts certificates of members as they are found, whichever was issued first.
+func inOrder(leaves []facts.Recorded) {
+	slices.SortFunc(leaves, func(a, b facts.Recorded) int {
+		return cmp.Or(cmp.Compare(a.Role, b.Role), cmp.Compare(a.Member, b.Member), a.NotAfter.Compare(b.NotAfter),
+			cmp.Compare(a.Serial, b.Serial))
+	})
 }
 
 // gaveUp says how the CAs differ from what the inventory names after newest was retired. The inventory may name the CA
