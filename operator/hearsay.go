@@ -59,13 +59,16 @@ func clientURL(c *inventory.Cluster, m inventory.Member, listed facts.Listed) st
 func (s *Session) askedFrom(ctx context.Context, from, endpoint string) facts.Hearsay {
 	s.Etcd.route(from, endpoint)
 	said := facts.Hearsay{Listed: true, From: from}
-	if err := s.Etcd.ReadLinearizable(ctx, endpoint); err != nil {
+	var wg sync.WaitGroup
+	wg.Go(func() { // beside the read: one that does not answer is waited for once
+		if status, err := s.Etcd.Status(ctx, endpoint); err == nil {
+			said.Version = status.Version
+		}
+	})
+	err := s.Etcd.ReadLinearizable(ctx, endpoint)
+	wg.Wait()
+	if said.Serves = err == nil; !said.Serves {
 		said.Error = err.Error()
-	} else {
-		said.Serves = true
-	}
-	if status, err := s.Etcd.Status(ctx, endpoint); err == nil {
-		said.Version = status.Version
 	}
 	return said
 }
