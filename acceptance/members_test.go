@@ -79,8 +79,13 @@ func growShrink(t *testing.T, s *site, inv inventory) {
 	}
 	s.converges(t, among(inv, 1, 2, 3, -4, -5))
 	s.clean(t, "etcd-4", "etcd-5")
+	old := s.oldKeys(t, "etcd-3", "prod")
+	if !s.letsIn(t, "etcd-3", inv.Members[0], 2380, old["peer"]) {
+		t.Error("a peer is refused")
+	}
 	s.converges(t, among(inv, 1, -2, -3))
 	s.clean(t, "etcd-2", "etcd-3")
+	revokedPeer(t, s, among(inv, 1), "etcd-3", old)
 	seen := tr.stop(t)
 	seen.unnoticed(t)
 	if !t.Failed() {
