@@ -105,11 +105,13 @@ func (v view) class(m inventory.Member, host facts.Host) Class {
 	return ClassRunning
 }
 
-// entry is a member in the member list: who is known at its address, else who has its name. False: there is none, or no
-// member tells the list.
+// entry is a member in the member list: who is known at its address, else whose data lies on its host, else who has its
+// name. False: there is none, or no member tells the list.
 func (v view) entry(m inventory.Member) (facts.Listed, bool) {
+	host := v.seen.Hosts[m.Name]
 	for _, is := range []func(facts.Listed) bool{
 		func(entry facts.Listed) bool { return v.knownAt(m, entry) },
+		func(entry facts.Listed) bool { return host.Data.WAL && host.Data.MemberID == entry.ID },
 		func(entry facts.Listed) bool { return entry.Name == m.Name },
 	} {
 		if at := slices.IndexFunc(v.seen.Members, is); at >= 0 {

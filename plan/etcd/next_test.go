@@ -394,10 +394,26 @@ func TestUnitSecretsAreNotShown(t *testing.T) {
 func TestMembershipDiffers(t *testing.T) {
 	w := wanted(t, 3)
 	s := settled(t, w)
-	s.Members[1].Name, s.Members[1].PeerURLs = "stranger", []string{"https://10.9.9.9:2380"}
+	s.Members[1].ID, s.Members[1].Name, s.Members[1].PeerURLs = 99, "stranger", []string{"https://10.9.9.9:2380"}
 	got := refusals(t, w, s)
 	if got[len(got)-1].Kind != plan.Membership || !strings.Contains(got[len(got)-1].Remedy, "--accept=remove:stranger") {
 		t.Errorf("refusals %+v, want one of kind %s", got, plan.Membership)
+	}
+}
+
+// A member that the cluster lists by another name and at another address is known by its data, and none of its
+// certificates is revoked.
+func TestListedOtherwise(t *testing.T) {
+	w := wanted(t, 3)
+	s := settled(t, w)
+	s.Members[1].Name, s.Members[1].PeerURLs = "stranger", []string{"https://10.9.9.9:2380"}
+	p, _ := Build(w, s)
+	for _, stage := range p.Stages {
+		for _, step := range stage.Steps {
+			if step.Kind == plan.RevokeLeaf || step.Kind == plan.RemoveMember {
+				t.Errorf("%s", step.ID())
+			}
+		}
 	}
 }
 
