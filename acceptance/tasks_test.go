@@ -18,6 +18,7 @@ var taskLimits = []struct {
 	{"nothing to do", count{tasks: 25, sessions: 1, trips: 30}, count{tasks: 25, sessions: 1, trips: 14}},
 	{"rotate certs", count{tasks: 80, sessions: 2}, count{tasks: 90}},
 	{"patch version", count{tasks: 150, sessions: 2}, count{tasks: 150}},
+	{"replacement", count{tasks: 400, sessions: 2}, count{}},
 	{"minor version", count{tasks: 175, sessions: 2}, count{tasks: 220}},
 }
 
@@ -62,6 +63,10 @@ func TestTasks(t *testing.T) {
 		measure("patch version", "apply", patch)
 		st.ok(t, "apply", "--yes", now)
 		st.each(func(host string) { st.on(t, host, "rm -rf /opt/clusterup/etcd/"+laterPatch+"-*") })
+	}
+	for range 2 {
+		st.on(t, "etcd-2", "systemctl stop etcd-prod; rm -rf /var/lib/etcd-prod/member /etc/etcd/prod/*.aside-*")
+		measure("replacement", "apply", "--accept=replace:etcd-2", now)
 	}
 	measure("minor version", "apply", upgraded)
 	taskRuns = runs
