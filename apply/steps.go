@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path"
+	"slices"
 
 	"github.com/clusterup/clusterup/facts"
 	"github.com/clusterup/clusterup/plan"
@@ -74,9 +75,14 @@ func (r *Run) do(ctx context.Context, step plan.Step) error {
 			return r.Etcd.UpdateMember(ctx, r.endpoint(step.Through), step.Member, step.PeerURLs)
 		})
 	case plan.AddLearner:
-		return r.await(ctx, "no new learner", func(ctx context.Context) error {
+		err := r.await(ctx, "no new learner", func(ctx context.Context) error {
 			return r.Etcd.AddLearner(ctx, r.endpoint(step.Through), step.PeerURLs)
 		})
+		if err == nil { // that it was agreed to is used up: the member that comes is not the one that was lost
+			r.Want.Accept = slices.DeleteFunc(slices.Clone(r.Want.Accept),
+				func(risk plan.Risk) bool { return risk == plan.Replace(step.Host) })
+		}
+		return err
 	case plan.AwaitLearner:
 		return r.awaitLearner(ctx, step)
 	case plan.PromoteMember:

@@ -7,7 +7,6 @@ import (
 	"path"
 	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/clusterup/clusterup/facts"
 	"github.com/clusterup/clusterup/inventory"
@@ -139,17 +138,25 @@ func NamesOf(m inventory.Member) []string {
 	return slices.Compact(names)
 }
 
-// names are the SANs of a member's certificates now. While it moves, its old address is among them: it comes from there
-// until it restarts, and as long as its host goes to peers from there, and peers compare the two.
+// names are the SANs of a member's certificates now. While it moves, its old address stays among them: it comes from
+// there until it restarts, and as long as its host goes to peers from there, and peers compare the two. Only what a
+// certificate of a CA of ours has named before is taken over, since a host may say anything.
 func (v view) names(m inventory.Member, host facts.Host) []string {
-	names := NamesOf(m)
+	names, leaf := NamesOf(m), host.Leaves["peer"]
+	ours := slices.ContainsFunc(v.seen.Operator.CAs, func(ca facts.CA) bool { return ca.SHA256 == leaf.Issuer })
+	if host.Process == nil || !ours {
+		return names
+	}
+	var from []string
 	if entry, listed := v.entry(m); listed && !v.knownAt(m, entry) && host.Data.MemberID == entry.ID {
-		names = append(names, hostsIn(entry.PeerURLs)...)
-		names = append(names, hostsIn(strings.Split(units.Flag(v.command(host), "advertise-client-urls"), ","))...)
+		from = append(hostsIn(entry.PeerURLs), hostsIn(entry.ClientURLs)...)
 	}
 	for _, source := range host.Sources {
-		if from := source.Unmap().String(); host.Process != nil && slices.Contains(host.Leaves["peer"].Names, from) {
-			names = append(names, from)
+		from = append(from, source.Unmap().String())
+	}
+	for _, name := range from {
+		if slices.Contains(leaf.Names, name) {
+			names = append(names, name)
 		}
 	}
 	slices.Sort(names)

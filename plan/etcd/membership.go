@@ -44,10 +44,12 @@ func (v view) membership() []plan.Refusal {
 func (v view) departed() []plan.Refusal {
 	var found []plan.Refusal
 	v.leaving.Each(func(m inventory.Member, host facts.Host) {
-		born, err := units.ParseBirth(host.Files[v.birthPath()].Content)
+		marker, marked := host.Files[v.birthPath()]
+		born, err := units.ParseBirth(marker.Content)
 		if v.stillMember(m) {
 			return
 		}
+		found = append(found, v.foreignUnit(m, host)...)
 		lists := func(id string) bool {
 			return slices.ContainsFunc(v.seen.Members, func(l facts.Listed) bool { return l.ID.String() == id })
 		}
@@ -57,6 +59,11 @@ func (v view) departed() []plan.Refusal {
 			whose = fmt.Sprintf("the data of member %s of cluster %s", id, host.Data.ClusterID)
 		case err == nil && (born.ClusterID != v.clusterID.String() || born.Member != m.Name || lists(born.MemberID)):
 			whose = fmt.Sprintf("the birth marker of %s, member %s of cluster %s", born.Member, born.MemberID, born.ClusterID)
+		case err != nil && marked:
+			whose = "a birth marker that cannot be read"
+		case host.Process != nil && (units.Flag(host.Process.Args, "name") != m.Name ||
+			units.Flag(host.Process.Args, "data-dir") != m.DataDir):
+			whose = "a running member of another name, or with another directory"
 		default:
 			return
 		}
@@ -292,22 +299,9 @@ func (v view) removal(entry facts.Listed, why string) (*plan.Stage, error) {
 			Kind: plan.MoveLeader, Host: m.Name, To: to, Why: why + "; " + to + " serves, and has applied most",
 		}}), nil
 	}
-	steps := v.quiet(m, entry)
-	steps = append(steps, plan.Step{
+	return plan.SideBySide("remove "+name+" from the cluster", gate, []plan.Step{{
 		Kind: plan.RemoveMember, Host: name, Member: entry.ID, Through: v.through(m), Why: why, Needs: needs,
-	})
-	return plan.SideBySide("remove "+name+" from the cluster", gate, steps), nil
-}
-
-// quiet stops a broken learner before it is removed, so that its unit does not start it at boot with nothing.
-func (v view) quiet(m inventory.Member, entry facts.Listed) []plan.Step {
-	host := v.seen.Hosts[m.Name]
-	if m.Name == "" || host.Dark() || !v.broken(m, host) || !entry.Learner {
-		return nil
-	}
-	return []plan.Step{{
-		Kind: plan.StopMember, Host: m.Name, Unit: v.want.Cluster.UnitName, Why: "it cannot start with what the leader knows of it",
-	}}
+	}}), nil
 }
 
 // mayRemove is law 2: no voter is removed unless the others that serve are a quorum of those that are left.
@@ -401,7 +395,7 @@ func (v view) promote() (*plan.Stage, error) {
 }
 
 // promotion waits for a learner that learns to catch up, or gives it its vote. It is nil while its vote would be needed
-// for the quorum that it makes larger.
+// for the quorum that it makes larger, but where one or two voters can have no more.
 func (v view) promotion(m inventory.Member, host facts.Host) *plan.Stage {
 	entry, _ := v.entry(m)
 	voters, others := v.voting()
@@ -412,7 +406,7 @@ func (v view) promotion(m inventory.Member, host facts.Host) *plan.Stage {
 		return plan.SideBySide("let "+m.Name+" catch up", "it has no vote, so nothing rests on it", []plan.Step{{
 			Kind: plan.AwaitLearner, Host: m.Name, Why: fmt.Sprintf("it is %d behind the others in raft's log", v.lag(host)),
 		}})
-	case len(others)+1 < quorum:
+	case len(others) < quorum && (len(voters) > 2 || len(others)+1 < quorum):
 		return nil
 	}
 	return plan.SideBySide("promote "+m.Name,
@@ -529,10 +523,35 @@ func (v view) joinWaits() []plan.Wait {
 	return found
 }
 
-// leave removes a member that serves, and is to leave: one at a time, and none as long as another one has yet to be
-// added.
+// toCome are the members that are wanted, and are no voters yet, dark ones among them.
+func (v view) toCome() []string {
+	var names []string
+	v.Everyone(func(m inventory.Member, _ facts.Host) {
+		if entry, listed := v.entry(m); !m.Absent && (!listed || entry.Learner || len(entry.ClientURLs) == 0) {
+			names = append(names, m.Name)
+		}
+	})
+	return names
+}
+
+// leaveWaits: nobody that serves is taken out before all are voters that are to come, and their hosts may be dark.
+func (v view) leaveWaits() []plan.Wait {
+	var found []plan.Wait
+	come := slices.DeleteFunc(v.toCome(), func(name string) bool { return !slices.Contains(v.Dark(), name) })
+	v.Each(func(m inventory.Member, _ facts.Host) {
+		if m.Absent && v.formed && v.seen.Members != nil && len(come) > 0 {
+			found = append(found, plan.Wait{
+				What: "taking out " + m.Name, For: come, Why: "members that are to come get their votes before others leave",
+			})
+		}
+	})
+	return found
+}
+
+// leave removes a member that serves, and is to leave: one at a time, and none as long as another one has yet to become
+// a voter.
 func (v view) leave() (*plan.Stage, error) {
-	if _, comes := v.joiner(); !v.formed || comes {
+	if !v.formed || len(v.toCome()) > 0 {
 		return nil, nil
 	}
 	var first error

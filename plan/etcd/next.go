@@ -187,6 +187,9 @@ func (v view) lag(host facts.Host) uint64 {
 			second = applied
 		}
 	})
+	if len(v.voters()) == 1 { // there is no second one
+		second = most
+	}
 	return second - min(second, host.Etcd.Applied)
 }
 

@@ -97,7 +97,8 @@ func (v view) candidates() []candidate {
 	var found []candidate
 	v.Each(func(m inventory.Member, host facts.Host) {
 		why := v.mustRestart(m, host)
-		if why == nil || v.holds(m, host) || v.lost(host) {
+		if why == nil || v.holds(m, host) || v.lost(host) || m.Absent { // who is to leave has no files for it
+
 			return
 		}
 		order := 2

@@ -48,7 +48,7 @@ var rules = []rule{
 	{"restart", majority, view.restart, view.restartWaits},
 	{"rotate", everyone, view.rotate, view.rotateWaits},
 	{"members to come", majority, view.join, view.joinWaits},
-	{"members to leave", majority, view.leave, nil},
+	{"members to leave", majority, view.leave, view.leaveWaits},
 	{"hosts to leave", majority, view.clean, view.cleanWaits},
 	{"prune", everyone, view.prune, nil},
 }
