@@ -151,7 +151,8 @@ func reinstalled(t *testing.T, s *site, inv inventory) {
 	stale := inv
 	stale.KnownHosts = s.file(t, "stale_known_hosts", read(t, s.lab.KnownHosts()))
 	must(t, s.lab.Reset(t.Context(), "etcd-3"))
-	s.run(t, "apply", "--yes", s.write(t, "stale.hcl", stale)).exits(t, 12).says(t, "etcd-3: ", "ssh-keygen", "member replace etcd-3")
+	s.run(t, "apply", "--yes", s.write(t, "stale.hcl", stale)).exits(t, 12).
+		says(t, "etcd-3: ", "ssh-keygen", "member replace etcd-3")
 	file := s.write(t, "prod.hcl", inv)
 	refused(t, s, file, 13, "etcd-3: …/var/lib/etcd-prod…[data-lost]", "--accept=replace:etcd-3")
 	s.converges(t, inv, "--accept=replace:etcd-3")
@@ -206,7 +207,8 @@ func moved(t *testing.T, s *site, inv inventory, machine member) {
 	tr := startTraffic(t, s, among(inv, 1, 3), somebody)
 	inv.Members[1].Address = machine.Address
 	file := s.write(t, "prod.hcl", inv)
-	s.run(t, "apply", "--yes", file).exits(t, 13).says(t, "etcd-2: the cluster knows it at https://", "--accept=replace:etcd-2")
+	s.run(t, "apply", "--yes", file).exits(t, 13).
+		says(t, "etcd-2: the cluster knows it at https://", "--accept=replace:etcd-2")
 	s.converges(t, inv, "--accept=replace:etcd-2")
 	tr.stop(t).unnoticed(t)
 	s.inSync(t, file, inv)

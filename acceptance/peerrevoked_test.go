@@ -22,9 +22,9 @@ func (s *site) oldKeys(t *testing.T, host, cluster string) map[string]pki.Pair {
 	return pairs
 }
 
-// revokedPeer proves that the keys which a member had let nobody in at the members of an inventory that stay, now that it
-// is none of them, while their own do. Peers are dialled from the host of the member that the keys were of, since etcd
-// takes a certificate of a peer only from an address that it names.
+// revokedPeer proves that the keys which a member had let nobody in at the members of an inventory that stay, now that
+// it is none of them, while their own do. Peers are dialled from the host of the member that the keys were of, since
+// etcd takes a certificate of a peer only from an address that it names.
 func revokedPeer(t *testing.T, s *site, inv inventory, host string, old map[string]pki.Pair) {
 	t.Helper()
 	for _, m := range inv.Members {

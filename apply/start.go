@@ -82,8 +82,8 @@ func (r *Run) bringUp(ctx context.Context, host Host, step plan.Step) error {
 const stirEvery = 3 * time.Second
 
 // stir writes a key through another member that serves, again and again until ctx ends. etcd does not call itself ready
-// before it has published itself, and publishes nothing while its log seems to be further than what it has applied. That
-// it has applied a snapshot it notes at the entry after it (server/etcdserver/server.go, applyEntryNormal and
+// before it has published itself, and publishes nothing while its log seems to be further than what it has applied.
+// That it has applied a snapshot it notes at the entry after it (server/etcdserver/server.go, applyEntryNormal and
 // setAppliedIndex; v3_server.go, ErrTooManyRequests): where nobody writes, that never comes, and a member that was sent
 // a snapshot waits for ever. Seen with 3.6.16; the code of 3.5.35 and 3.7.3 is the same.
 func (r *Run) stir(ctx context.Context, name string) {

@@ -48,7 +48,10 @@ func TestSetMember(t *testing.T) {
 			"address", "a.hcl", `  member "m" { address = "10.0.0.1" } # was 10.0.0.1`, "address", "2001:db8::1",
 			`  member "m" { address = "2001:db8::1" } # was 10.0.0.1`,
 		},
-		{"the same", "a.hcl", `  member "m" { address = "10.0.0.1" }`, "address", "10.0.0.1", `  member "m" { address = "10.0.0.1" }`},
+		{
+			"the same", "a.hcl", `  member "m" { address = "10.0.0.1" }`, "address", "10.0.0.1",
+			`  member "m" { address = "10.0.0.1" }`,
+		},
 		{
 			"JSON on one line", "a.hcl.json", `"m": {"address": "10.0.0.1"}`, "state", "absent",
 			`"m": {"address": "10.0.0.1", "state": "absent"}`,

@@ -104,7 +104,9 @@ func (o operatorDir) PinRelease(_ context.Context, r plan.Release) error {
 	return lock.Write(file)
 }
 
-func (o operatorDir) Issue(_ context.Context, member string, leaf plan.Leaf) (cert, key []byte, serial string, err error) {
+func (o operatorDir) Issue(
+	_ context.Context, member string, leaf plan.Leaf,
+) (cert, key []byte, serial string, err error) {
 	store, err := o.session.Store()
 	if err != nil {
 		return nil, nil, "", err

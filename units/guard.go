@@ -11,8 +11,8 @@ var guardScript string
 
 // guard is the command that refuses to start a member whose birth marker is there while its WAL is not, or is of
 // another member, and one that would refuse everybody, since a list of revoked certificates that it is told of is not
-// there. The paths are arguments of the script, so no shell ever parses them. The script's lines are joined into one, so
-// each has to end with what ends a command.
+// there. The paths are arguments of the script, so no shell ever parses them. The script's lines are joined into one,
+// so each has to end with what ends a command.
 //
 // Every WAL file begins with a CRC record and a metadata record, as package facts reads them too. A head that the
 // script cannot read is let pass: etcd itself refuses a damaged log, and one in a form that only a later etcd knows

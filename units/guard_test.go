@@ -150,7 +150,8 @@ func TestGuardIsToldOfLists(t *testing.T) {
 		{[]string{"etcd", "--client-crl-file=/c.crl", "--peer-crl-file=/p $HOME.crl"}, []string{`"/p $$HOME.crl"`, "/c.crl"}},
 	} {
 		_, got, _ := strings.Cut(guard(m, test.args), " \\\n    guard ")
-		want := strings.Join(append([]string{"/etc/etcd/prod/born.json", "/var/lib/etcd-prod/member/wal"}, test.lists...), " ")
+		want := strings.Join(append(
+			[]string{"/etc/etcd/prod/born.json", "/var/lib/etcd-prod/member/wal"}, test.lists...), " ")
 		if got != want {
 			t.Errorf("%q: asks for %s, want %s", test.args, got, want)
 		}

@@ -46,8 +46,9 @@ func (s *session) showPreflight(ctx context.Context, quick bool) error {
 	return s.console.ShowPreflight(s.Cluster.Name, len(s.Cluster.Present()), findings)
 }
 
-// preflight runs the probes that can end in a refusal before a bootstrap, and before members are added or move; its error is
-// then a view.Unfit around a *plan.Refused. Where no member is to be made it does nothing: there is nothing to probe.
+// preflight runs the probes that can end in a refusal before a bootstrap, and before members are added or move; its
+// error is then a view.Unfit around a *plan.Refused. Where no member is to be made it does nothing: there is nothing to
+// probe.
 func (s *session) preflight(ctx context.Context, seen facts.Snapshot) error {
 	w := s.WithAnyRelease(s.wanted(), seen)
 	fresh, joining, moving := etcd.Fresh(w, seen), etcd.Joining(w, seen), etcd.Moving(w, seen)

@@ -9,8 +9,8 @@ import (
 	"github.com/clusterup/clusterup/plan/trust"
 )
 
-// Releases are unpacked side by side where no member runs on the hosts that get them, whatever is on dark hosts: no disk
-// that a member writes to is kept busy.
+// Releases are unpacked side by side where no member runs on the hosts that get them, whatever is on dark hosts: no
+// disk that a member writes to is kept busy.
 func TestUnpackBesideDark(t *testing.T) {
 	w := wanted(t, 3)
 	s := settled(t, w)

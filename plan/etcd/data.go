@@ -93,8 +93,8 @@ func (v view) wiped(m inventory.Member) []plan.Refusal {
 		"the data directory %s is lost: member %s of cluster %s lived there", m.DataDir, entry.ID, v.clusterID)
 }
 
-// left is what is said of a host where a member has left its data that is not listed any more. A marker alone is nobody's
-// loss.
+// left is what is said of a host where a member has left its data that is not listed any more. A marker alone is
+// nobody's loss.
 func (v view) left(m inventory.Member, host facts.Host) []plan.Refusal {
 	if v.replaced(m) || m.Absent || !host.Data.WAL {
 		return nil

@@ -16,8 +16,9 @@ func memberID(peerURL, token string) facts.ID {
 	return facts.ID(binary.BigEndian.Uint64(sum[:8]))
 }
 
-// clusterID is the ID of a cluster that is bootstrapped with these members, but those that are to leave, and this token: from the sorted member IDs
-// (server/etcdserver/api/membership/cluster.go, genID). So data can be told from foreign data before anything starts.
+// clusterID is the ID of a cluster that is bootstrapped with these members, but those that are to leave, and this
+// token: from the sorted member IDs (server/etcdserver/api/membership/cluster.go, genID). So data can be told from
+// foreign data before anything starts.
 func clusterID(c *inventory.Cluster, token string) facts.ID {
 	var ids []facts.ID
 	for _, m := range c.Members {

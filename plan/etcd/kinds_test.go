@@ -69,7 +69,8 @@ func TestKindsAreSimulated(t *testing.T) {
 // Each kind is either one that converging may want, or only for a cluster that is to be destroyed; and none that
 // disturbs members may be wanted on two hosts at once.
 func TestKindsHaveLaws(t *testing.T) {
-	destroys := []plan.Kind{plan.StopMember, plan.MoveAside, plan.PurgeData, plan.RemoveFiles} // of a member that is listed
+	// Of a member that is listed.
+	destroys := []plan.Kind{plan.StopMember, plan.MoveAside, plan.PurgeData, plan.RemoveFiles}
 	w := wanted(t, 3)
 	s := settled(t, w)
 	for _, kind := range plan.Kinds() {

@@ -30,7 +30,9 @@ func lawLists(w Want, s facts.Snapshot) error {
 			continue
 		}
 		for _, leaf := range host.Leaves {
-			if slices.ContainsFunc(s.Operator.Leaves, func(r facts.Recorded) bool { return r.Revoked && r.Serial == leaf.Serial }) {
+			if slices.ContainsFunc(s.Operator.Leaves, func(r facts.Recorded) bool {
+				return r.Revoked && r.Serial == leaf.Serial
+			}) {
 				return fmt.Errorf("lists: the %s certificate of %s is revoked, which is a member", leaf.Role, name)
 			}
 		}

@@ -209,9 +209,9 @@ func lawQuorum(w Want, s facts.Snapshot, stage plan.Stage) error {
 	return nil
 }
 
-// lawMembers is law 2: one change of the member list at a time; a member joins as a learner while every voter serves, and
-// without data; its vote leaves a quorum that serves; and who is removed leaves one among the voters that stay, or has no
-// vote. None who is wanted, listed and seen with its data is removed.
+// lawMembers is law 2: one change of the member list at a time; a member joins as a learner while every voter serves,
+// and without data; its vote leaves a quorum that serves; and who is removed leaves one among the voters that stay, or
+// has no vote. None who is wanted, listed and seen with its data is removed.
 func lawMembers(w Want, s facts.Snapshot, stage plan.Stage) error {
 	up, voters := serving(w, s), electorate(w, s)
 	maps.DeleteFunc(up, func(name string, _ bool) bool { return !voters[name] })
@@ -392,8 +392,8 @@ func lawMarkers(w Want, s facts.Snapshot, stage plan.Stage) error {
 	for _, step := range stage.Steps {
 		switch host := s.Hosts[step.Host]; step.Kind {
 		case plan.RecordBirth:
-			if data := host.Data; !up[step.Host] && !(host.Etcd != nil && host.Etcd.Learner) || step.Birth.ClusterID != data.ClusterID.String() ||
-				step.Birth.MemberID != data.MemberID.String() {
+			if data := host.Data; !up[step.Host] && !(host.Etcd != nil && host.Etcd.Learner) ||
+				step.Birth.ClusterID != data.ClusterID.String() || step.Birth.MemberID != data.MemberID.String() {
 				return fmt.Errorf("law 4: %s says %+v of a host with %+v", step.ID(), *step.Birth, data)
 			}
 		case plan.RestartMember:

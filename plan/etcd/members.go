@@ -142,8 +142,8 @@ func (v view) takesPart(m inventory.Member, host facts.Host) bool {
 	return v.stays(host)
 }
 
-// caughtUp says that a learner has applied what the voters have, but for what comes in while they are asked. etcd itself
-// asks for nine tenths of the log (server/etcdserver/server.go, readyPercentThreshold), which may leave a lot.
+// caughtUp says that a learner has applied what the voters have, but for what comes in while they are asked. etcd
+// itself asks for nine tenths of the log (server/etcdserver/server.go, readyPercentThreshold), which may leave a lot.
 func (v view) caughtUp(host facts.Host) bool { return host.Etcd != nil && v.lag(host) <= maxGap }
 
 // maxGap is how many entries a learner may have left to apply when it gets its vote.

@@ -53,7 +53,7 @@ func (v view) departed() []plan.Refusal {
 		lists := func(id string) bool {
 			return slices.ContainsFunc(v.seen.Members, func(l facts.Listed) bool { return l.ID.String() == id })
 		}
-		whose := ""
+		var whose string
 		switch id := host.Data.MemberID.String(); {
 		case host.Data.WAL && (host.Data.ClusterID != v.clusterID || lists(id)):
 			whose = fmt.Sprintf("the data of member %s of cluster %s", id, host.Data.ClusterID)
@@ -74,9 +74,9 @@ func (v view) departed() []plan.Refusal {
 	return found
 }
 
-// halfway refuses to change the members of a cluster that is on its way to another minor version, or is to begin with it.
-// On the way a lost member can be replaced: it comes with the version that all are to reach. Before the beginning it
-// would be the first of that version, with no snapshot saved.
+// halfway refuses to change the members of a cluster that is on its way to another minor version, or is to begin with
+// it. On the way a lost member can be replaced: it comes with the version that all are to reach. Before the beginning
+// it would be the first of that version, with no snapshot saved.
 func (v view) halfway() []plan.Refusal {
 	wanted, begins := v.want.Cluster.Version, v.begins()
 	mixed := v.low != "" && !version.SameMinor(v.low, v.high)
@@ -198,8 +198,8 @@ func (v view) recovers() bool {
 	return starts != nil || awaits != nil
 }
 
-// mayTell says that the member list, which nobody tells now, may be told later in this run: members are to start, or there
-// is data enough for a quorum of those that run. Until then it is not known who is to join.
+// mayTell says that the member list, which nobody tells now, may be told later in this run: members are to start, or
+// there is data enough for a quorum of those that run. Until then it is not known who is to join.
 func (v view) mayTell() bool {
 	serves := v.Known(func(_ inventory.Member, host facts.Host) bool { return v.serves(host) })
 	if starts, _ := v.start(); starts != nil || serves && v.seen.Simulated {
@@ -364,7 +364,8 @@ func one(steps []plan.Step) []plan.Step {
 // aside stops what runs, and renames what it has.
 func (v view) aside(m inventory.Member, host facts.Host, why string) []plan.Step {
 	var steps []plan.Step
-	if host.Process != nil || host.Unit.Enabled == "enabled" || host.Unit.Active == "activating" || host.Unit.Active == "active" {
+	if host.Process != nil || host.Unit.Enabled == "enabled" ||
+		host.Unit.Active == "activating" || host.Unit.Active == "active" {
 		steps = append(steps, plan.Step{Kind: plan.StopMember, Host: m.Name, Unit: v.want.Cluster.UnitName, Why: why})
 	}
 	var paths []plan.Path
@@ -378,7 +379,9 @@ func (v view) aside(m inventory.Member, host facts.Host, why string) []plan.Step
 		paths = append(paths, plan.Path{Path: v.birthPath()})
 	}
 	if len(paths) > 0 {
-		steps = append(steps, plan.Step{Kind: plan.MoveAside, Host: m.Name, Why: why + "; renamed, not deleted", Paths: paths})
+		steps = append(steps, plan.Step{
+			Kind: plan.MoveAside, Host: m.Name, Why: why + "; renamed, not deleted", Paths: paths,
+		})
 	}
 	return steps
 }
@@ -517,7 +520,9 @@ func (v view) joinWaits() []plan.Wait {
 	}
 	v.Everyone(func(m inventory.Member, host facts.Host) {
 		if _, listed := v.entry(m); host.Dark() && !listed && !m.Absent {
-			found = append(found, plan.Wait{What: "adding " + m.Name, For: []string{m.Name}, Why: "its host has to be prepared first"})
+			found = append(found, plan.Wait{
+				What: "adding " + m.Name, For: []string{m.Name}, Why: "its host has to be prepared first",
+			})
 		}
 	})
 	return found
@@ -585,8 +590,8 @@ func (v view) cleanWaits() []plan.Wait {
 	return found
 }
 
-// resettle makes members known at the addresses at which they listen already, such as one whose disk has come to another
-// machine.
+// resettle makes members known at the addresses at which they listen already, such as one whose disk has come to
+// another machine.
 func (v view) resettle() (*plan.Stage, error) {
 	var steps []plan.Step
 	v.Each(func(m inventory.Member, host facts.Host) {

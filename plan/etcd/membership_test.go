@@ -11,8 +11,8 @@ import (
 	"github.com/clusterup/clusterup/plan"
 )
 
-// grown is a settled cluster of so many members, and what was wanted then; the inventory has more by now, whose hosts are
-// bare.
+// grown is a settled cluster of so many members, and what was wanted then; the inventory has more by now, whose hosts
+// are bare.
 func grown(t *testing.T, from, to int) (Want, facts.Snapshot) {
 	t.Helper()
 	s := settled(t, wanted(t, from))
@@ -134,7 +134,8 @@ func TestMembersInAnyOrder(t *testing.T) {
 	}
 }
 
-// lawSettledMembers: in the end the list is the inventory, all of it voters; and hosts of members that have left are clean.
+// lawSettledMembers: in the end the list is the inventory, all of it voters; and hosts of members that have left are
+// clean.
 func lawSettledMembers(w Want, s facts.Snapshot) error {
 	if len(s.Members) > 0 && len(s.Members) != len(w.Cluster.Present()) {
 		return fmt.Errorf("settled: %d members are listed, %d are wanted", len(s.Members), len(w.Cluster.Present()))
@@ -153,8 +154,8 @@ func lawSettledMembers(w Want, s facts.Snapshot) error {
 	return nil
 }
 
-// Every way from a change of who is a member: with a crash and another run at every point, and a member that dies, hangs,
-// leads or loses its disk at any time.
+// Every way from a change of who is a member: with a crash and another run at every point, and a member that dies,
+// hangs, leads or loses its disk at any time.
 func TestEveryWayOfMembers(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {

@@ -48,13 +48,13 @@ func TestMixturesOfFive(t *testing.T) {
 			x.ends(m)
 		}
 	}
-	x.holds(1000, plan.AddLearner, plan.PromoteMember, plan.RemoveMember, plan.StopMember, plan.MoveAside, plan.RemoveFiles,
-		plan.StartMember, plan.AwaitMember, plan.MoveLeader, plan.RecordBirth)
+	x.holds(1000, plan.AddLearner, plan.PromoteMember, plan.RemoveMember, plan.StopMember, plan.MoveAside,
+		plan.RemoveFiles, plan.StartMember, plan.AwaitMember, plan.MoveLeader, plan.RecordBirth)
 }
 
-// TestDisturbedMixtures has something befall one member after any step on the way from a mixture of two members, and from
-// some of three: it dies, or its host loses its disk, goes dark and stays so, comes back from the dark, or comes back
-// empty.
+// TestDisturbedMixtures has something befall one member after any step on the way from a mixture of two members, and
+// from some of three: it dies, or its host loses its disk, goes dark and stays so, comes back from the dark, or comes
+// back empty.
 func TestDisturbedMixtures(t *testing.T) {
 	t.Parallel()
 	x := newMixer(t, 1, 2, 3)

@@ -172,6 +172,6 @@ func TestMixtures(t *testing.T) {
 		}
 	}
 	mix3(nil, 0)
-	x.holds(2000, plan.AddLearner, plan.PromoteMember, plan.RemoveMember, plan.StopMember, plan.MoveAside, plan.RemoveFiles,
-		plan.StartMember, plan.AwaitMember, plan.MoveLeader, plan.RecordBirth)
+	x.holds(2000, plan.AddLearner, plan.PromoteMember, plan.RemoveMember, plan.StopMember, plan.MoveAside,
+		plan.RemoveFiles, plan.StartMember, plan.AwaitMember, plan.MoveLeader, plan.RecordBirth)
 }

@@ -116,8 +116,8 @@ func (v view) start() (*plan.Stage, error) {
 	return plan.SideBySide(name, gate, steps), nil
 }
 
-// starting says whether a member that does not run is to be started. Beside a cluster that is, one that is not listed is
-// not: it has yet to be added, or was removed.
+// starting says whether a member that does not run is to be started. Beside a cluster that is, one that is not listed
+// is not: it has yet to be added, or was removed.
 func (v view) starting(m inventory.Member, host facts.Host) bool {
 	switch v.class(m, host) {
 	case ClassNeverStarted, ClassRemoved, ClassWiped:

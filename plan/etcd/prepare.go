@@ -25,7 +25,9 @@ func (v view) prepare() (*plan.Stage, error) {
 	var steps []plan.Step
 	v.Each(func(m inventory.Member, host facts.Host) { steps = append(steps, v.prepareHost(m, host)...) })
 	name := "put files right"
-	if !v.formed || slices.ContainsFunc(steps, func(s plan.Step) bool { return s.Kind == plan.InstallRelease && v.joins(s.Host) }) {
+	if !v.formed || slices.ContainsFunc(steps, func(s plan.Step) bool {
+		return s.Kind == plan.InstallRelease && v.joins(s.Host)
+	}) {
 		name = "prepare hosts"
 	}
 	stage := plan.SideBySide(name, "no running member is touched", steps)

@@ -13,10 +13,11 @@ import (
 )
 
 // Quorate is law 14: a run may change the cluster if it holds the lock on the hosts of a majority of the listed voters.
-// Learners do not count: one whose host is dark must not keep a run from removing it. held are the hosts that it holds. Before there is a cluster, it needs every host of the inventory. If no
-// member tells the list, it needs a majority of several: of each list that a unit was started with, and of all these
-// and the inventory together. Two lists that differ by one member are enough to keep runs apart, since any majority of
-// one shares a member with any majority of the other. The error is *plan.NoMajority.
+// Learners do not count: one whose host is dark must not keep a run from removing it. held are the hosts that it holds.
+// Before there is a cluster, it needs every host of the inventory. If no member tells the list, it needs a majority of
+// several: of each list that a unit was started with, and of all these and the inventory together. Two lists that
+// differ by one member are enough to keep runs apart, since any majority of one shares a member with any majority of
+// the other. The error is *plan.NoMajority.
 func Quorate(w Want, s facts.Snapshot, held []string) error {
 	v := newView(w, s)
 	if v.unfounded() {
@@ -69,8 +70,8 @@ func (v view) unheld(m inventory.Member) plan.Refusal {
 	return plan.Refuse(plan.Unreachable, m.Name, "run the same command again", "the lock is not held there")
 }
 
-// hostOf is the host of a listed member, found by its peer address, whatever name is listed; or, where the inventory has
-// another address for it by now, by its data.
+// hostOf is the host of a listed member, found by its peer address, whatever name is listed; or, where the inventory
+// has another address for it by now, by its data.
 func (v view) hostOf(member facts.Listed) (inventory.Member, bool) {
 	at := slices.IndexFunc(v.want.Cluster.Members, func(m inventory.Member) bool { return v.knownAt(m, member) })
 	if at < 0 {

@@ -49,7 +49,8 @@ func (v view) refusals() []plan.Refusal {
 	return nil
 }
 
-// unreachables name the hosts that are dark: those of members, and those of members that have left and are to be cleaned.
+// unreachables name the hosts that are dark: those of members, and those of members that have left and are to be
+// cleaned.
 func (v view) unreachables() []plan.Refusal {
 	var found []plan.Refusal
 	v.Everyone(func(m inventory.Member, host facts.Host) {

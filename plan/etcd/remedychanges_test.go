@@ -117,7 +117,10 @@ func ofMembers(t *testing.T, w Want) []dead {
 	silent = change(silent, "etcd-3", func(h *facts.Host) { h.Etcd, h.Reads = nil, false })
 	silent.Members = nil
 	return []dead{
-		{name: "a member too many", want: w, seen: also(facts.Listed{ID: 9, Name: "etcd-9", PeerURLs: peers, ClientURLs: clients})},
+		{
+			name: "a member too many", want: w,
+			seen: also(facts.Listed{ID: 9, Name: "etcd-9", PeerURLs: peers, ClientURLs: clients}),
+		},
 		{name: "a member too many, which has not started", want: w, seen: also(facts.Listed{ID: 9, PeerURLs: peers})},
 		{name: "a learner too many", want: w, seen: also(facts.Listed{ID: 9, PeerURLs: peers, Learner: true})},
 		{
@@ -129,13 +132,19 @@ func ofMembers(t *testing.T, w Want) []dead {
 			seen:   also(facts.Listed{ID: 9, Name: "etcd-9", PeerURLs: peers, ClientURLs: clients}),
 			follow: mended(base),
 		},
-		{name: "another machine", want: w, seen: change(moved, "etcd-2", func(h *facts.Host) { *h = bare(w).Hosts["etcd-2"] })},
+		{
+			name: "another machine", want: w,
+			seen: change(moved, "etcd-2", func(h *facts.Host) { *h = bare(w).Hosts["etcd-2"] }),
+		},
 		{name: "one is wiped", want: w, seen: change(base, "etcd-2", wipe)},
 		{name: "one is wiped, and its marker is gone", want: w, seen: change(base, "etcd-2", func(h *facts.Host) {
 			wipe(h)
 			delete(h.Files, ConfigDir(w.Cluster)+"/born.json")
 		})},
-		{name: "two are wiped, and to be replaced", want: agreed(w, plan.Replace("etcd-1"), plan.Replace("etcd-2")), seen: few, follow: mended(base)},
+		{
+			name: "two are wiped, and to be replaced", want: agreed(w, plan.Replace("etcd-1"), plan.Replace("etcd-2")),
+			seen: few, follow: mended(base),
+		},
 		{name: "two are wiped", want: w, seen: few, follow: mended(base)},
 		{
 			name: "two are wiped, and nobody tells the list", want: w,
@@ -206,7 +215,10 @@ func ofMinors(t *testing.T) []dead {
 				return w, reached(t, agreed(at(fewer, "3.6.16"), plan.Replace("etcd-2")), s)
 			},
 		},
-		{name: "one is wiped on the way to another minor version", want: at(fewer, "3.7.3"), seen: change(half, "etcd-3", wipe)},
+		{
+			name: "one is wiped on the way to another minor version", want: at(fewer, "3.7.3"),
+			seen: change(half, "etcd-3", wipe),
+		},
 		{
 			name: "one whose host is new joins on the way", want: at(fewer, "3.7.3"),
 			seen: func() facts.Snapshot {

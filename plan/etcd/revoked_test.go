@@ -60,8 +60,8 @@ func TestNothingIsMadeInTheDark(t *testing.T) {
 	}
 }
 
-// before is a cluster that an older clusterup made: no certificate of a member is recorded, and no member knows of a list
-// of revoked peers. Certificates have serial numbers.
+// before is a cluster that an older clusterup made: no certificate of a member is recorded, and no member knows of a
+// list of revoked peers. Certificates have serial numbers.
 func before(w Want, s facts.Snapshot) facts.Snapshot {
 	s.Operator.Leaves = nil
 	s.Operator.Revoked = map[string]facts.Revoked{"client": s.Operator.Revoked["client"]}
@@ -177,7 +177,8 @@ func TestListsOfClustersOfBefore(t *testing.T) {
 		got["server"] != had["server"].Serial {
 		t.Errorf("%v, revoked %v, it had %v", kinds, got, had)
 	}
-	if notes := strings.Join(notes(w, s), "\n"); !strings.Contains(notes, "etcd-1, etcd-2 and etcd-3: until the next restart") {
+	if notes := strings.Join(notes(w, s), "\n"); !strings.Contains(notes,
+		"etcd-1, etcd-2 and etcd-3: until the next restart") {
 		t.Errorf("notes: %s", notes)
 	}
 	cluster := *w.Cluster
@@ -206,8 +207,8 @@ func TestAForeignLeafIsNotRevoked(t *testing.T) {
 	}
 }
 
-// With a peer CA behind a server, and with one CA for both roles, there is no list of peers: then it is said how long the
-// key of a member that leaves stays good.
+// With a peer CA behind a server, and with one CA for both roles, there is no list of peers: then it is said how long
+// the key of a member that leaves stays good.
 func TestKeysThatLast(t *testing.T) {
 	for name, change := range map[string]func(*Want, *facts.Snapshot){
 		"a server": func(w *Want, s *facts.Snapshot) {
@@ -228,7 +229,8 @@ func TestKeysThatLast(t *testing.T) {
 		s = before(w, s)
 		s.Operator.Leaves = leaves
 		change(&w, &s)
-		if args := units.Args(newView(w, s).unitMember(w.Cluster.Members[0], bin{})); units.Flag(args, "peer-crl-file") != "" {
+		args := units.Args(newView(w, s).unitMember(w.Cluster.Members[0], bin{}))
+		if units.Flag(args, "peer-crl-file") != "" {
 			t.Errorf("%s: there is a list", name)
 		}
 		said := strings.Join(notes(w, s), "\n")

@@ -284,15 +284,17 @@ func simulateBeside(w Want, s facts.Snapshot, hidden int) facts.Snapshot {
 		if status.Downgrade = downgrade; version.Minor(status.Version) == "3.5" {
 			status.Downgrade = ""
 		}
-		status.Learner = slices.ContainsFunc(s.Members, func(l facts.Listed) bool { return l.Learner && l.ID == status.MemberID })
+		status.Learner = slices.ContainsFunc(s.Members, func(l facts.Listed) bool {
+			return l.Learner && l.ID == status.MemberID
+		})
 		host.Etcd, host.Reads = &status, leader != 0 && !status.Learner
 		s.Hosts[name] = host
 	}
 	return s
 }
 
-// hiddenVoters are how many voters must run besides those that are seen to, since they serve: on dark hosts, or where the
-// inventory has none.
+// hiddenVoters are how many voters must run besides those that are seen to, since they serve: on dark hosts, or where
+// the inventory has none.
 func hiddenVoters(w Want, s facts.Snapshot) int {
 	v := glance(w, s)
 	serves := v.Known(func(_ inventory.Member, host facts.Host) bool {
@@ -307,8 +309,8 @@ func hiddenVoters(w Want, s facts.Snapshot) int {
 	return max(0, v.quorum()-len(running))
 }
 
-// simulatedQuorum says whether members that run are a quorum, with those that are hidden. Where nobody tells the list, and there is a cluster, hosts
-// that have nothing of it have no member that votes.
+// simulatedQuorum says whether members that run are a quorum, with those that are hidden. Where nobody tells the list,
+// and there is a cluster, hosts that have nothing of it have no member that votes.
 func (v view) simulatedQuorum(running []string, hidden int) bool {
 	voters := v.voters()
 	exists := v.Known(func(_ inventory.Member, host facts.Host) bool {

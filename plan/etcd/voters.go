@@ -8,8 +8,8 @@ import (
 	"github.com/clusterup/clusterup/inventory"
 )
 
-// voters are the names of members that have a vote: as the cluster lists them, else all of the inventory. The inventory's
-// name for a listed address counts. A member that has none, and has not started yet, goes by its ID.
+// voters are the names of members that have a vote: as the cluster lists them, else all of the inventory. The
+// inventory's name for a listed address counts. A member that has none, and has not started yet, goes by its ID.
 func (v view) voters() []string {
 	var names []string
 	for _, listed := range v.seen.Members {

@@ -298,11 +298,13 @@ func (k *walker) end(st state) *plan.Refused {
 	return nil
 }
 
-// awaitsList says that it takes the member list, which nobody tells, to say what is to be done: there is a cluster, and a
-// host has none of its data.
+// awaitsList says that it takes the member list, which nobody tells, to say what is to be done: there is a cluster, and
+// a host has none of its data.
 func awaitsList(w Want, s facts.Snapshot) bool {
 	_, marked := identities(w, s)
-	return marked && slices.ContainsFunc(w.Cluster.Present(), func(m inventory.Member) bool { return !s.Hosts[m.Name].Data.WAL })
+	return marked && slices.ContainsFunc(w.Cluster.Present(), func(m inventory.Member) bool {
+		return !s.Hosts[m.Name].Data.WAL
+	})
 }
 
 // cuts are all states in which a stage may be found when the run dies in it: any number of the first steps of each

@@ -88,9 +88,9 @@ func Findings(w etcd.Want, s facts.Snapshot, probes map[string]probe.Probe) []Fi
 	return all.findings
 }
 
-// Concerning are the findings that matter to a cluster that serves, where some members are added, and others are restarted
-// at another address: those about the hosts of the ones, the addresses of the others, and whether members reach each
-// other. A member that listens at its old address is not reached at the new one by itself.
+// Concerning are the findings that matter to a cluster that serves, where some members are added, and others are
+// restarted at another address: those about the hosts of the ones, the addresses of the others, and whether members
+// reach each other. A member that listens at its old address is not reached at the new one by itself.
 func Concerning(findings []Finding, joining, moving []string) []Finding {
 	return slices.DeleteFunc(slices.Clone(findings), func(f Finding) bool {
 		switch moves := slices.Contains(moving, f.Host); {

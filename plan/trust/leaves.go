@@ -83,8 +83,8 @@ func (s State) leaf(role string, h Holder, signer facts.CA) *plan.Leaf {
 	}
 }
 
-// commonName is whose a leaf is. It is never the name of a user: etcd takes a common name for one when authentication is
-// on.
+// commonName is whose a leaf is. It is never the name of a user: etcd takes a common name for one when authentication
+// is on.
 func commonName(role, member string) string {
 	name := role + ":" + member
 	return name[:min(len(name), 64)]

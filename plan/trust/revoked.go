@@ -12,11 +12,11 @@ import (
 	"github.com/clusterup/clusterup/units"
 )
 
-// Each CA lists what it has signed and what is to be refused: the peer CA certificates that members show each other, the
-// client CA those of clients and those that members show clients. etcd reads a list anew at each handshake, compares
-// serial numbers with it, and refuses everybody when it is not there (client/pkg/transport/listener_tls.go, checkCRL). So
-// the flag is there from the beginning, and revoking takes no restart. A member of a cluster of before gets the flag for
-// peers when it restarts for another reason.
+// Each CA lists what it has signed and what is to be refused: the peer CA certificates that members show each other,
+// the client CA those of clients and those that members show clients. etcd reads a list anew at each handshake,
+// compares serial numbers with it, and refuses everybody when it is not there (client/pkg/transport/listener_tls.go,
+// checkCRL). So the flag is there from the beginning, and revoking takes no restart. A member of a cluster of before
+// gets the flag for peers when it restarts for another reason.
 
 // CRLFlag is etcd's flag for the list of a role's CA.
 var CRLFlag = map[string]string{"peer": "peer-crl-file", "client": "client-crl-file"}
@@ -174,8 +174,8 @@ func (s State) revokedLeaf(role string, leaf facts.Leaf) bool {
 	})
 }
 
-// Lasting is when the last certificate of a role ends that members accept of one that has left, or is to leave, where no
-// list can name it; zero: there is none.
+// Lasting is when the last certificate of a role ends that members accept of one that has left, or is to leave, where
+// no list can name it; zero: there is none.
 func (s State) Lasting(role, member string, gone Gone) time.Time {
 	var end time.Time
 	list := s.Seen.Operator.Revoked[role]
@@ -190,7 +190,8 @@ func (s State) Lasting(role, member string, gone Gone) time.Time {
 		retired := slices.ContainsFunc(s.CAs(role), func(ca facts.CA) bool {
 			return ca.Generation == r.Generation && ca.Retired && !s.stillTrusted(ca)
 		})
-		if r.Member == member && r.Role == leaf && !slices.Contains(named, r.Serial) && !retired && !(joins && lies.Serial == r.Serial) &&
+		if r.Member == member && r.Role == leaf && !slices.Contains(named, r.Serial) && !retired &&
+			!(joins && lies.Serial == r.Serial) &&
 			s.Seen.Taken.Before(r.NotAfter) && r.NotAfter.After(end) {
 			end = r.NotAfter
 		}

@@ -23,8 +23,8 @@ func (s *State) lists() {
 	}
 }
 
-// What was issued to members that the cluster does not list is revoked, whichever generation has signed it: but for what
-// has ended, what lies on the host of a member, and what one is to join with.
+// What was issued to members that the cluster does not list is revoked, whichever generation has signed it: but for
+// what has ended, what lies on the host of a member, and what one is to join with.
 func TestRevokeGone(t *testing.T) {
 	for _, test := range []struct {
 		cas  string
@@ -79,8 +79,8 @@ func TestRevokeGone(t *testing.T) {
 	}
 }
 
-// The list of a role is signed anew when something on it changes, or another CA of that role signs it; it is none of the
-// other role's affair.
+// The list of a role is signed anew when something on it changes, or another CA of that role signs it; it is none of
+// the other role's affair.
 func TestRelists(t *testing.T) {
 	for _, test := range []struct {
 		step plan.Step
@@ -95,7 +95,10 @@ func TestRelists(t *testing.T) {
 	} {
 		s := site(t, "peer", "1", "1/1")
 		s.lists()
-		s.Seen.Operator.Revoked = map[string]facts.Revoked{"peer": {List: []byte("p"), Current: true}, "client": {List: []byte("c"), Current: true}}
+		s.Seen.Operator.Revoked = map[string]facts.Revoked{
+			"peer":   {List: []byte("p"), Current: true},
+			"client": {List: []byte("c"), Current: true},
+		}
 		after := s.Simulate(test.step)
 		for _, role := range Roles {
 			relists := Relists([]plan.Step{test.step}, role)

@@ -99,7 +99,9 @@ func outdate(o *facts.Operator, role string) {
 // Record is the operator directory once a leaf was issued to a member.
 func (s State) Record(member string, leaf facts.Leaf, generation int) facts.Operator {
 	o := s.Seen.Operator
-	if slices.ContainsFunc(o.Leaves, func(r facts.Recorded) bool { return r.Role == leaf.Role && r.Serial == leaf.Serial }) {
+	if slices.ContainsFunc(o.Leaves, func(r facts.Recorded) bool {
+		return r.Role == leaf.Role && r.Serial == leaf.Serial
+	}) {
 		return o
 	}
 	o.Leaves = append(slices.Clone(o.Leaves), facts.Recorded{
@@ -172,7 +174,8 @@ func (s State) Issue(leaf *plan.Leaf, host *facts.Host) {
 		Subject: leaf.CN, Algorithm: leaf.Algorithm, Names: leaf.Names, NotBefore: s.Seen.Taken,
 		NotAfter: s.Seen.Taken.Add(leaf.Lifetime),
 	}
-	for made.Serial = made.SHA256; s.revokedLeaf(made.Role, made); { // each has another one, and the model as few as it can
+	// Each has another one, and the model as few as it can.
+	for made.Serial = made.SHA256; s.revokedLeaf(made.Role, made); {
 		made.Serial += "+"
 	}
 	if signer.NotAfter.Before(made.NotAfter) {
