@@ -11,8 +11,8 @@ import (
 	"github.com/clusterup/clusterup/units"
 )
 
-// Before another minor version begins nobody joins, be it in the place of a lost member, and that is said before anything
-// is removed. On the way only a lost member is replaced.
+// Before another minor version begins nobody joins, be it in the place of a lost member, and that is said before
+// anything is removed. On the way only a lost member is replaced.
 func TestMembersHalfway(t *testing.T) {
 	w := at(wanted(t, 3), "3.7.3")
 	before := settled(t, at(w, "3.6.16"))
@@ -69,8 +69,8 @@ func TestMembersHalfway(t *testing.T) {
 	}
 }
 
-// The host of a member that has left is not cleaned if what lies there is of a member that the cluster lists, of another
-// one, or of another cluster.
+// The host of a member that has left is not cleaned if what lies there is of a member that the cluster lists, of
+// another one, or of another cluster.
 func TestDepartedHosts(t *testing.T) {
 	w, s := grown(t, 3, 4)
 	w = absent(w, "etcd-4")
@@ -86,6 +86,9 @@ func TestDepartedHosts(t *testing.T) {
 	}
 	unlisted := func(h *facts.Host) { h.Data.MemberID = 8 }
 	elsewhere := func(h *facts.Host) { h.Data.ClusterID = 7 }
+	marked := func(id facts.ID) func(*facts.Host) {
+		return func(h *facts.Host) { mark(w, h, "etcd-4", id) }
+	}
 	for name, test := range map[string]struct {
 		seen    facts.Snapshot
 		refused bool
@@ -95,8 +98,8 @@ func TestDepartedHosts(t *testing.T) {
 		"a marker of another":             {of("etcd-2", wipe), true},
 		"data of one that is not listed":  {of("etcd-2", stop, unmarked, unlisted), false},
 		"data of another cluster":         {of("etcd-2", stop, unmarked, unlisted, elsewhere), true},
-		"a marker of one that is listed":  {of("etcd-4", func(h *facts.Host) { mark(w, h, "etcd-4", s.Members[1].ID) }), true},
-		"its own marker, and it has left": {of("etcd-4", func(h *facts.Host) { mark(w, h, "etcd-4", 8) }), false},
+		"a marker of one that is listed":  {of("etcd-4", marked(s.Members[1].ID)), true},
+		"its own marker, and it has left": {of("etcd-4", marked(8)), false},
 	} {
 		stage, err := Next(w, test.seen)
 		if (err != nil) != test.refused {

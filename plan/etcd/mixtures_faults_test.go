@@ -71,8 +71,8 @@ func TestDisturbedMixtures(t *testing.T) {
 			}
 		}
 	}
-	x.holds(1000, plan.AddLearner, plan.PromoteMember, plan.RemoveMember, plan.StopMember, plan.MoveAside, plan.RemoveFiles,
-		plan.StartMember, plan.AwaitMember, plan.RecordBirth)
+	x.holds(1000, plan.AddLearner, plan.PromoteMember, plan.RemoveMember, plan.StopMember, plan.MoveAside,
+		plan.RemoveFiles, plan.StartMember, plan.AwaitMember, plan.RecordBirth)
 }
 
 // disturbedOneIn says of how many mixtures of three one is disturbed.
