@@ -18,7 +18,7 @@ var taskLimits = []struct {
 	{"nothing to do", count{tasks: 25, sessions: 1, trips: 30}, count{tasks: 25, sessions: 1, trips: 14}},
 	{"rotate certs", count{tasks: 80, sessions: 2}, count{tasks: 90}},
 	{"patch version", count{tasks: 150, sessions: 2}, count{tasks: 150}},
-	{"replacement", count{tasks: 400, sessions: 2}, count{}},
+	{"replacement", count{tasks: 245, sessions: 2}, count{}},
 	{"minor version", count{tasks: 175, sessions: 2}, count{tasks: 220}},
 }
 
