@@ -304,10 +304,12 @@ func lawSchemes(w Want, s facts.Snapshot, stage plan.Stage) error {
 	for i, step := range stage.Steps {
 		switch step.Kind {
 		case plan.UpdateMember:
+			was := known[step.Host]
 			known[step.Host] = step.PeerURLs[0]
 			restarts := slices.ContainsFunc(stage.Steps[i:],
 				func(next plan.Step) bool { return next.Kind == plan.RestartMember && next.Host == step.Host })
-			if p := s.Hosts[step.Host].Process; p != nil && units.Flag(p.Args, "listen-peer-urls") == step.PeerURLs[0] {
+			if p := s.Hosts[step.Host].Process; p != nil && was != step.PeerURLs[0] &&
+				units.Flag(p.Args, "listen-peer-urls") == step.PeerURLs[0] {
 				restarts = true // it listens there already
 			}
 			if !restarts || stage.Width != 1 || !serving(w, s)[step.Through] {

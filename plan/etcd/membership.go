@@ -397,8 +397,8 @@ func (v view) promote() (*plan.Stage, error) {
 	return stage, nil
 }
 
-// promotion waits for a learner that learns to catch up, or gives it its vote. It is nil while its vote would be needed
-// for the quorum that it makes larger, but where one or two voters can have no more.
+// promotion waits for a learner that learns to catch up, or gives it its vote. It is nil where fewer than the quorum of
+// then would serve, the learner among them.
 func (v view) promotion(m inventory.Member, host facts.Host) *plan.Stage {
 	entry, _ := v.entry(m)
 	voters, others := v.voting()
@@ -409,7 +409,7 @@ func (v view) promotion(m inventory.Member, host facts.Host) *plan.Stage {
 		return plan.SideBySide("let "+m.Name+" catch up", "it has no vote, so nothing rests on it", []plan.Step{{
 			Kind: plan.AwaitLearner, Host: m.Name, Why: fmt.Sprintf("it is %d behind the others in raft's log", v.lag(host)),
 		}})
-	case len(others) < quorum && (len(voters) > 2 || len(others)+1 < quorum):
+	case len(others)+1 < quorum:
 		return nil
 	}
 	return plan.SideBySide("promote "+m.Name,

@@ -49,7 +49,7 @@ func TestMixturesOfFive(t *testing.T) {
 		}
 	}
 	x.holds(1000, plan.AddLearner, plan.PromoteMember, plan.RemoveMember, plan.StopMember, plan.MoveAside,
-		plan.RemoveFiles, plan.StartMember, plan.AwaitMember, plan.MoveLeader, plan.RecordBirth)
+		plan.RemoveFiles, plan.StartMember, plan.MoveLeader, plan.RecordBirth)
 }
 
 // TestDisturbedMixtures has something befall one member after any step on the way from a mixture of two members, and

@@ -18,7 +18,7 @@ func notes(w Want, s facts.Snapshot) []string {
 	v := newView(w, s)
 	v.Each(func(m inventory.Member, host facts.Host) {
 		arches[host.Arch], systems[host.OS] = true, true
-		found = append(found, hostNotes(w, m, host)...)
+		found = append(found, hostNotes(v, m, host)...)
 	})
 	for _, names := range Alike(w.Cluster.Members, func(name string) string { return s.Hosts[name].MachineID }) {
 		found = append(found, plan.Enumerate(names)+" have the same machine-id: cloned hosts, or one host several times")
@@ -45,13 +45,12 @@ func notes(w Want, s facts.Snapshot) []string {
 	return found
 }
 
-func hostNotes(w Want, m inventory.Member, host facts.Host) []string {
+func hostNotes(v view, m inventory.Member, host facts.Host) []string {
 	var found []string
 	note := func(format string, args ...any) { found = append(found, m.Name+": "+fmt.Sprintf(format, args...)) }
 	if off := host.ClockOffset; off.Abs() > time.Second {
 		note("its clock is more than a second %s this machine's; etcd asks for less", plan.AheadOrBehind(off))
 	}
-	v := view{want: w}
 	if v.tight(host) != "" { // without its figures, which change from look to look
 		note("its disk may be full before its database reaches quota_backend_bytes")
 	}
@@ -64,7 +63,7 @@ func hostNotes(w Want, m inventory.Member, host facts.Host) []string {
 	for _, unread := range host.Unread {
 		note("a part of its answer cannot be read: %s", unread)
 	}
-	if taken, do := Endangered(w.Cluster, m, host); taken != "" {
+	if taken, do := Endangered(v.want.Cluster, m, host); taken != "" {
 		note("%s; %s", taken, do)
 	}
 	if len(host.Unit.DropIns) > 0 {
