@@ -3,6 +3,7 @@ package etcd
 import (
 	"errors"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/clusterup/clusterup/facts"
@@ -67,6 +68,108 @@ func TestMembersHalfway(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
+}
+
+// Nobody is added while the host of a voter is dark: its member may not serve. Nor is anybody while a learner is there,
+// which may be one that is dark.
+func TestJoinBesideDark(t *testing.T) {
+	w, s := grown(t, 5, 7)
+	learner := change(s, "etcd-6", darkly)
+	learner.Members = append(slices.Clone(s.Members), facts.Listed{
+		ID: 6, PeerURLs: []string{"https://10.0.0.16:2380"}, Learner: true,
+	})
+	for name, seen := range map[string]facts.Snapshot{"a voter": change(s, "etcd-2", darkly), "a learner": learner} {
+		p, err := Build(w, seen)
+		refused := new(plan.Refused)
+		if !errors.As(err, &refused) || !refused.Only(plan.Unreachable) {
+			t.Errorf("%s: %v", name, err)
+		}
+		if name == "a voter" && !slices.ContainsFunc(p.Waits,
+			func(wait plan.Wait) bool {
+				return wait.What == "adding etcd-6" && slices.Equal(wait.For, []string{"etcd-2"})
+			}) {
+			t.Errorf("waits %v", p.Waits)
+		}
+		if ids := stepIDs(p); strings.Contains(strings.Join(ids, " "), "add-learner/") {
+			t.Errorf("%s: %v", name, ids)
+		}
+	}
+}
+
+// A member joins before others restart where none could be spared, or where it takes the place of a lost one.
+func TestJoinBeforeRestart(t *testing.T) {
+	flags, one := grown(t, 1, 3)
+	cluster := *flags.Cluster
+	flags.Cluster = &cluster
+	flagged(&flags)
+	five := at(wanted(t, 5), "3.7.3")
+	five.Accept = []plan.Risk{plan.Replace("etcd-5")}
+	half := advance(t, five, settled(t, at(five, "3.6.16")), "etcd 3.6.16 → 3.7.3: restart")
+	for name, test := range map[string]struct {
+		w    Want
+		seen facts.Snapshot
+		last string
+	}{
+		"one grows": {flags, one, "promote-member/etcd-3"},
+		"half-way":  {five, change(half, "etcd-5", wipe), "promote-member/etcd-5"},
+	} {
+		p, err := Build(test.w, test.seen)
+		ids := stepIDs(p)
+		restart := slices.IndexFunc(ids, func(id string) bool { return strings.HasPrefix(id, "restart-member/") })
+		if at := slices.Index(ids, test.last); err != nil || at < 0 || restart < at {
+			t.Errorf("%s: %v, %v", name, err, ids)
+		}
+	}
+}
+
+// A learner that runs and knows no leader is waited for, and no member is removed while it is not clear who leads.
+func TestAwaitBeforeMembersChange(t *testing.T) {
+	by := map[string]standing{}
+	for _, is := range standings {
+		by[is.name] = is
+	}
+	stages := map[int]*stage{3: newStage(t, 3)}
+	learns, _ := mix(stages, []standing{by["running"], by["running"], by["a learner, running"]}, false)
+	leaves, _ := mix(stages, []standing{by["running"], by["running"], by["absent, running"]}, false)
+	for name, test := range map[string]struct {
+		w    Want
+		seen facts.Snapshot
+		kind plan.Kind
+	}{
+		"learns":   {learns.w, learns.seen, plan.RecordBirth},
+		"mute":     {learns.w, change(learns.seen, "etcd-3", func(h *facts.Host) { h.Etcd = nil }), plan.AwaitMember},
+		"leaves":   {leaves.w, leaves.seen, plan.RemoveMember},
+		"election": {leaves.w, torn(leaves.w, leaves.seen)["nobody says that it leads"], plan.AwaitLeader},
+	} {
+		seen := test.seen
+		for range 3 { // files come first
+			stage, err := Next(test.w, seen)
+			if err != nil || stage == nil {
+				t.Fatalf("%s: stage %s, %v", name, said(stage), err)
+			}
+			if kind := stage.Steps[0].Kind; kind != plan.WriteUnit && kind != plan.WriteTrust {
+				if kind != test.kind {
+					t.Errorf("%s: %s, want %s", name, said(stage), test.kind)
+				}
+				break
+			}
+			for _, step := range stage.Steps { // these change nothing of members
+				host := SimulateStep(test.w, seen, step).Hosts[step.Host]
+				seen = change(seen, step.Host, func(h *facts.Host) { h.Files, h.Unit = host.Files, host.Unit })
+			}
+		}
+	}
+}
+
+// stepIDs are those of a plan.
+func stepIDs(p plan.Plan) []string {
+	var ids []string
+	for _, stage := range p.Stages {
+		for _, step := range stage.Steps {
+			ids = append(ids, step.ID())
+		}
+	}
+	return ids
 }
 
 // The host of a member that has left is not cleaned if what lies there is of a member that the cluster lists, of

@@ -111,6 +111,7 @@ func elsewhere(_ *stage, i int) *facts.Listed {
 const (
 	unstarted   = "a voter, not started"
 	markerAlone = "removed, a marker alone"
+	darkLearner = "a learner, dark"
 )
 
 // standings are all classes, each as a member may come to be of it.
@@ -149,6 +150,7 @@ var standings = []standing{
 		name: "a learner, running", class: ClassRunning,
 		host: lies(func(g *stage) facts.Snapshot { return g.learning }), listed: asLearner,
 	},
+	{name: darkLearner, class: ClassDark, host: lies(asBare, darkly), listed: asLearner, always: plan.Unreachable},
 	{name: unstarted, class: ClassHalfJoined, host: lies(asBare), listed: unpublished(asVoter), able: true},
 	{name: "unexpected", class: ClassUnexpected, listed: elsewhere, serves: true, without: plan.Membership},
 	{name: "unexpected, and dead", class: ClassUnexpected, listed: elsewhere, without: plan.Membership},
@@ -308,7 +310,7 @@ func (m mixture) reasons(agreed bool) (may map[plan.RefusalKind]bool, must bool)
 				may[kind], must = true, true
 			}
 		}
-		if is.name == markerAlone && !m.quorum { // nobody tells that it is not listed
+		if (is.name == markerAlone || is.name == darkLearner) && !m.quorum { // nobody tells that it has no vote
 			may[plan.DataLost], may[plan.MixedData] = true, true
 		}
 	}
