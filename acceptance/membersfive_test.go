@@ -48,7 +48,7 @@ func darkReplaced(t *testing.T, s *site, inv inventory) {
 	s.dark(t, []string{"etcd-4"}, "apply", "--yes", file).says(t, "adding etcd-5")
 	s.heal(t, "etcd-4")
 	s.converges(t, inv)
-	tr.stop(t).unnoticed(t)
+	tr.stop(t).sound(t) // who led may have been cut off
 	if !t.Failed() {
 		guarantee(t, "two of five hosts are cut off the network, and one comes back empty",
 			"replacement of members of 5, under load",
