@@ -1,6 +1,8 @@
 package acceptance
 
 import (
+	"slices"
+	"strings"
 	"testing"
 )
 
@@ -45,9 +47,22 @@ func changing() operation {
 			s.listed(t, among(s.inv, 1, 3))
 			s.clean(t, s.hosts()[1])
 		},
-		whole: wholeSteps,
-		part:  partOfRoll,
+		whole: memberSteps, part: partOfMembers,
 	}
+}
+
+var partOfMembers = map[string]string{
+	"kill": "around every step that changes who is a member, or what one that has left leaves",
+	"fail": "around every such step on one host",
+}
+
+// memberSteps are the points around steps of members; the others are tried with a bootstrap and a replacement.
+func memberSteps(verb string, points []string) []string {
+	host := map[string]string{"kill": "", "fail": "etcd-2"}[verb]
+	return slices.DeleteFunc(steps(points, host), func(p string) bool {
+		kinds := []string{"add-learner", "promote-member", "remove-member", "stop-member", "move-aside", "remove-files"}
+		return !slices.ContainsFunc(kinds, func(kind string) bool { return strings.Contains(p, " "+kind+"/") })
+	})
 }
 
 // TestMembersFaults has runs die that replace a member, and that take one out while another one comes.
