@@ -192,6 +192,15 @@ func TestDepartedHosts(t *testing.T) {
 	marked := func(id facts.ID) func(*facts.Host) {
 		return func(h *facts.Host) { mark(w, h, "etcd-4", id) }
 	}
+	garbled := func(h *facts.Host) {
+		file := h.Files[ConfigDir(w.Cluster)+"/born.json"]
+		file.Content = []byte("born")
+		h.Files[ConfigDir(w.Cluster)+"/born.json"] = file
+	}
+	runs := func(args ...string) func(*facts.Host) {
+		return func(h *facts.Host) { h.Process = &facts.Process{PID: 9, Args: args, User: "etcd-prod"} }
+	}
+	own := []string{"--name=etcd-4", "--data-dir=/var/lib/etcd-prod"}
 	for name, test := range map[string]struct {
 		seen    facts.Snapshot
 		refused bool
@@ -203,6 +212,14 @@ func TestDepartedHosts(t *testing.T) {
 		"data of another cluster":         {of("etcd-2", stop, unmarked, unlisted, elsewhere), true},
 		"a marker of one that is listed":  {of("etcd-4", marked(s.Members[1].ID)), true},
 		"its own marker, and it has left": {of("etcd-4", marked(8)), false},
+		"a marker that cannot be read":    {of("etcd-4", marked(8), garbled), true},
+		"its own process, still":          {of("etcd-4", marked(8), runs(own...)), false},
+		"its own process, about to end":   {of("etcd-4", marked(8), runs()), false},
+		"the process of another":          {of("etcd-4", runs("--name=etcd-9", "--data-dir=/var/lib/etcd-prod")), true},
+		"a process with other data":       {of("etcd-4", runs("--name=etcd-4", "--data-dir=/srv/etcd")), true},
+		"a unit of another installer": {of("etcd-4", func(h *facts.Host) {
+			h.Files[UnitPath(w.Cluster)] = facts.File{Kind: facts.Regular, Mode: 0o644, Content: []byte("[Unit]")}
+		}), true},
 	} {
 		stage, err := Next(w, test.seen)
 		if (err != nil) != test.refused {

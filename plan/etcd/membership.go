@@ -61,8 +61,8 @@ func (v view) departed() []plan.Refusal {
 			whose = fmt.Sprintf("the birth marker of %s, member %s of cluster %s", born.Member, born.MemberID, born.ClusterID)
 		case err != nil && marked:
 			whose = "a birth marker that cannot be read"
-		case host.Process != nil && (units.Flag(host.Process.Args, "name") != m.Name ||
-			units.Flag(host.Process.Args, "data-dir") != m.DataDir):
+		case host.Process != nil && len(host.Process.Args) > 0 && // a process that is about to end shows none
+			(units.Flag(host.Process.Args, "name") != m.Name || units.Flag(host.Process.Args, "data-dir") != m.DataDir):
 			whose = "a running member of another name, or with another directory"
 		default:
 			return
