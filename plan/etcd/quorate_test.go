@@ -179,3 +179,16 @@ func TestQuorate(t *testing.T) {
 		})
 	}
 }
+
+// A learner has no vote, so the lock on its host counts for nothing, and is not needed.
+func TestQuorateWithLearner(t *testing.T) {
+	w := wanted(t, 2)
+	s := settled(t, w)
+	s.Members[1].Learner = true
+	if err := Quorate(w, s, []string{"etcd-1"}); err != nil {
+		t.Errorf("the only voter is locked: %v", err)
+	}
+	if err := Quorate(w, s, []string{"etcd-2"}); err == nil {
+		t.Error("only the learner is locked, and that is enough")
+	}
+}
