@@ -25,8 +25,8 @@ func replacing() operation {
 			s.on(t, s.hosts()[1], "systemctl stop etcd-prod; rm -rf /var/lib/etcd-prod/member /etc/etcd/prod/*.aside-*")
 		},
 		ends:    func(t *testing.T, s *stand, end []picture) { s.served(t, end) },
-		whole:   ofThree,
-		part:    partOfThree,
+		whole:   memberSteps,
+		part:    partOfMembers,
 		deletes: true, // the test does
 	}
 }
