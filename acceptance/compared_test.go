@@ -105,6 +105,7 @@ func (c comparison) keep(t *testing.T) {
 
 // uncomparable are the kinds of steps that a run comes to only by chance, or never as things are.
 var uncomparable = map[plan.Kind]string{
+	plan.AwaitLearner:      "a learner is ready when it has caught up, and has to fall behind after that",
 	plan.AwaitLeader:       "there has to be an election while the members are asked",
 	plan.AwaitMember:       "a member has to be ill for a moment between two looks",
 	plan.AwaitRaftSnapshot: "no client may write while a cluster of 3.6 goes to 3.7",
