@@ -17,8 +17,8 @@ import (
 )
 
 const (
-	// maxLag is how many raft entries a learner may lack that gets a vote: so many are written between two questions. To
-	// etcd itself nine tenths of the log are enough (server/etcdserver/server.go, readyPercentThreshold), which of a
+	// maxLag is how many raft entries a learner may lack that was waited for: so many are written between two questions.
+	// To etcd itself nine tenths of the log are enough (server/etcdserver/server.go, readyPercentThreshold), which of a
 	// large one leaves much to be sent to a member whose acknowledgement counts already.
 	maxLag = 100
 

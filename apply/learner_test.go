@@ -26,10 +26,15 @@ type told struct {
 
 	mu    sync.Mutex
 	asked map[string]int // by name
+	wrote []string       // through whom
 }
 
-// Canary: what is written while a member starts is no matter here.
-func (*told) Canary(context.Context, string, string, string) error { return nil }
+func (e *told) Canary(_ context.Context, endpoint, _, _ string) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.wrote = append(e.wrote, e.names[endpoint])
+	return nil
+}
 
 func (e *told) Status(_ context.Context, endpoint string) (facts.Status, error) {
 	name := e.names[endpoint]

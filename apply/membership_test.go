@@ -1,10 +1,13 @@
 package apply
 
 import (
+	"context"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/clusterup/clusterup/facts"
 	"github.com/clusterup/clusterup/plan"
 )
 
@@ -71,4 +74,49 @@ func TestGrowAndShrink(t *testing.T) {
 			settled(t, o, "second")
 		})
 	}
+}
+
+// That a member is replaced is agreed to for the one that was lost: the one that has come is not removed by the same
+// word, when its host goes dark.
+func TestConsentIsUsedUp(t *testing.T) {
+	inBubble(t, "replace", func(t *testing.T) {
+		o := grown(t, 3)
+		r := o.run("first")
+		r.Want.Accept = []plan.Risk{plan.Downtime, plan.Replace("etcd-4"), plan.Replace("etcd-2")}
+		if _, err := r.Converge(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if want := []plan.Risk{plan.Downtime, plan.Replace("etcd-2")}; !slices.Equal(r.Want.Accept, want) {
+			t.Errorf("accepted is %q, want %q", r.Want.Accept, want)
+		}
+	})
+}
+
+// A member that was sent a snapshot is ready at the next entry: where nobody writes, another member is written to.
+func TestStartIsStirred(t *testing.T) {
+	inBubble(t, "idle", func(t *testing.T) {
+		e := &told{status: func(string, time.Duration) (facts.Status, error) {
+			return facts.Status{MemberID: 0xa4, Learner: true, Leader: 0xa1}, nil
+		}}
+		r := learning(t, e, "etcd-1")
+		written := func() bool {
+			e.mu.Lock()
+			defer e.mu.Unlock()
+			return len(e.wrote) > 0
+		}
+		r.Hosts["etcd-4"] = spoken(func(ctx context.Context, _ string) (string, error) {
+			for !written() {
+				select {
+				case <-ctx.Done():
+					return "", ctx.Err()
+				case <-time.After(time.Second):
+				}
+			}
+			return "", nil
+		})
+		err := r.do(t.Context(), plan.Step{Kind: plan.StartMember, Host: "etcd-4", Unit: "etcd-prod"})
+		if took := time.Since(e.began); err != nil || took > 2*stirEvery || !slices.Equal(e.wrote, []string{"etcd-2"}) {
+			t.Errorf("after %s: %v; written through %q", took, err, e.wrote)
+		}
+	})
 }

@@ -370,7 +370,7 @@ func with(files map[string]string, more ...string) map[string]string {
 	return all
 }
 
-// What a learner has received is told, and nothing where there is nothing.
+// The size of the data that a learner has received is told, and nothing where there is none.
 func TestDiskUse(t *testing.T) {
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "tmp1"), []byte(strings.Repeat("x", 1<<16)), 0o600); err != nil {

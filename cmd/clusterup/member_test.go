@@ -138,7 +138,7 @@ func TestToReplace(t *testing.T) {
 	}
 }
 
-// What does not change with the address is told, and an address at which nobody answers is refused.
+// Addresses that the inventory names besides are told, and one at which nobody answers is refused.
 func TestMovable(t *testing.T) {
 	c, file, said := verbs(t, three)
 	s, err := c.toReplace("etcd-3", "10.0.0.33", file, clusterFlags{})

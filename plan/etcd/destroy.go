@@ -98,14 +98,9 @@ func (v view) away(purge bool) *plan.Stage {
 	}
 	var steps []plan.Step
 	v.Each(func(m inventory.Member, host facts.Host) {
-		if !host.Data.WAL && !slices.Contains(host.Data.Entries, "member") {
-			return
+		if paths := dataPaths(m, host); len(paths) > 0 {
+			steps = append(steps, plan.Step{Kind: kind, Host: m.Name, Why: why, Paths: paths})
 		}
-		paths := []plan.Path{{Path: m.DataDir}}
-		if m.WALDir != "" {
-			paths = append(paths, plan.Path{Path: m.WALDir})
-		}
-		steps = append(steps, plan.Step{Kind: kind, Host: m.Name, Why: why, Paths: paths})
 	})
 	return plan.SideBySide(name, "no member runs", steps)
 }
@@ -113,20 +108,38 @@ func (v view) away(purge bool) *plan.Stage {
 func (v view) remove() *plan.Stage {
 	var steps []plan.Step
 	v.Each(func(m inventory.Member, host facts.Host) {
-		var paths []plan.Path
-		for _, name := range []string{UnitPath(v.want.Cluster), ConfigDir(v.want.Cluster)} {
-			if _, ok := host.Files[name]; ok {
-				paths = append(paths, plan.Path{Path: name})
-			}
-		}
-		if len(paths) > 0 {
-			steps = append(steps, plan.Step{
-				Kind: plan.RemoveFiles, Host: m.Name, Unit: v.want.Cluster.UnitName, Paths: paths,
-				Why: "unit, certificates, keys and markers; releases that no unit uses",
-			})
-		}
+		steps = append(steps, v.removeFiles(m, host)...)
 	})
 	return plan.SideBySide("remove what clusterup wrote", "no member runs", steps)
+}
+
+// removeFiles removes what clusterup wrote on a host, but for releases that another unit uses.
+func (v view) removeFiles(m inventory.Member, host facts.Host) []plan.Step {
+	var paths []plan.Path
+	for _, name := range []string{UnitPath(v.want.Cluster), ConfigDir(v.want.Cluster)} {
+		if _, ok := host.Files[name]; ok {
+			paths = append(paths, plan.Path{Path: name})
+		}
+	}
+	if len(paths) == 0 {
+		return nil
+	}
+	return []plan.Step{{
+		Kind: plan.RemoveFiles, Host: m.Name, Unit: v.want.Cluster.UnitName, Paths: paths,
+		Why: "unit, certificates, keys and markers; releases that no unit uses",
+	}}
+}
+
+// dataPaths are the directories that hold a member's data; none where there is none.
+func dataPaths(m inventory.Member, host facts.Host) []plan.Path {
+	if !host.Data.WAL && !slices.Contains(host.Data.Entries, "member") {
+		return nil
+	}
+	paths := []plan.Path{{Path: m.DataDir}}
+	if m.WALDir != "" {
+		paths = append(paths, plan.Path{Path: m.WALDir})
+	}
+	return paths
 }
 
 // simulateRemoval takes away paths, with all that is in them.

@@ -104,18 +104,7 @@ func (v view) clean() (*plan.Stage, error) {
 			return
 		}
 		steps = append(steps, v.aside(m, host, "it has left the cluster")...)
-		var paths []plan.Path
-		for _, name := range []string{UnitPath(v.want.Cluster), ConfigDir(v.want.Cluster)} {
-			if _, ok := host.Files[name]; ok {
-				paths = append(paths, plan.Path{Path: name})
-			}
-		}
-		if len(paths) > 0 {
-			steps = append(steps, plan.Step{
-				Kind: plan.RemoveFiles, Host: m.Name, Unit: v.want.Cluster.UnitName, Paths: paths,
-				Why: "unit, certificates, keys and marker; releases that no unit uses",
-			})
-		}
+		steps = append(steps, v.removeFiles(m, host)...)
 	})
 	return plan.SideBySide("clean the hosts of members that have left", "the cluster does not list them", one(steps)), nil
 }

@@ -146,7 +146,8 @@ func (v view) takesPart(m inventory.Member, host facts.Host) bool {
 // itself asks for nine tenths of the log (server/etcdserver/server.go, readyPercentThreshold), which may leave a lot.
 func (v view) caughtUp(host facts.Host) bool { return host.Etcd != nil && v.lag(host) <= maxGap }
 
-// maxGap is how many entries a learner may have left to apply when it gets its vote.
+// maxGap is how many entries a learner may have left to apply when it gets its vote. Whoever waits for it waits for
+// fewer (apply/learner.go), so that what is written until the next look does not have it wait again.
 const maxGap = 500
 
 // replaced says that the operator has agreed that a member is removed, and added anew without what it had.

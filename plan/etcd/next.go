@@ -173,7 +173,7 @@ func (v view) serves(host facts.Host) bool {
 
 // lag is how many entries a member is behind the second highest applied index among members that serve reads. The
 // highest alone is not trusted, since one member may say anything. The second is enough: in a cluster of several, two
-// members have what was acknowledged.
+// members have what was acknowledged. Of a single voter it is the highest.
 func (v view) lag(host facts.Host) uint64 {
 	var most, second uint64
 	v.Each(func(_ inventory.Member, other facts.Host) {

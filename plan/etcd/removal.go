@@ -202,13 +202,7 @@ func (v view) aside(m inventory.Member, host facts.Host, why string) []plan.Step
 		host.Unit.Active == "activating" || host.Unit.Active == "active" {
 		steps = append(steps, plan.Step{Kind: plan.StopMember, Host: m.Name, Unit: v.want.Cluster.UnitName, Why: why})
 	}
-	var paths []plan.Path
-	if host.Data.WAL || slices.Contains(host.Data.Entries, "member") {
-		paths = append(paths, plan.Path{Path: m.DataDir})
-		if m.WALDir != "" {
-			paths = append(paths, plan.Path{Path: m.WALDir})
-		}
-	}
+	paths := dataPaths(m, host)
 	if _, marked := host.Files[v.birthPath()]; marked && !m.Absent { // else it goes with the rest
 		paths = append(paths, plan.Path{Path: v.birthPath()})
 	}

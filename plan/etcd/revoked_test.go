@@ -123,7 +123,7 @@ func revokedOf(s facts.Snapshot, member string) map[string]string {
 	return revoked
 }
 
-// What a member had is revoked once the cluster does not list it any more, and no other member restarts for it.
+// The certificates of a member are revoked once the cluster does not list it any more; no other member restarts for it.
 func TestRevokedWithItsMember(t *testing.T) {
 	w := absent(wanted(t, 4), "etcd-4")
 	s := settled(t, wanted(t, 4))

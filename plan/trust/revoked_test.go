@@ -23,8 +23,8 @@ func (s *State) lists() {
 	}
 }
 
-// What was issued to members that the cluster does not list is revoked, whichever generation has signed it: but for
-// what has ended, what lies on the host of a member, and what one is to join with.
+// Certificates of members that the cluster does not list are revoked, whichever generation has signed them: but for
+// those that have ended, lie on the host of a member, or are what one is to join with.
 func TestRevokeGone(t *testing.T) {
 	for _, test := range []struct {
 		cas  string
