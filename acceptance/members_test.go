@@ -167,9 +167,10 @@ func reinstalled(t *testing.T, s *site, inv inventory) {
 func unexpected(t *testing.T, s *site, inv inventory) {
 	s.converges(t, inv)
 	file := s.write(t, "prod.hcl", among(inv, 1, 2))
-	refused(t, s, file, 13, "etcd-3 https://", "is in the cluster, but not in the inventory", "--accept=remove:etcd-3",
+	refused(t, s, file, 13, "etcd-3 https://", "is in the cluster, but not in the inventory", "--accept=remove:etcd-3@",
 		"state = \"absent\"", "[membership]")
-	s.ok(t, "apply", "--yes", "--accept=remove:etcd-3", file)
+	by := s.run(t, "apply", "--yes", "--accept=remove:etcd-3", file).exits(t, 13).consent(t, "remove:etcd-3@")
+	s.ok(t, "apply", "--yes", by, file)
 	s.ok(t, "plan", "--exit-code", file)
 	s.listed(t, among(inv, 1, 2))
 	back := s.write(t, "prod.hcl", inv)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"os"
 	"os/exec"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -61,6 +62,16 @@ func (r result) saysNot(t *testing.T, texts ...string) result {
 		}
 	}
 	return r
+}
+
+// consent is the flag that a refusal shows for a consent that begins so.
+func (r result) consent(t *testing.T, risk string) string {
+	t.Helper()
+	flag := regexp.MustCompile("--accept=" + regexp.QuoteMeta(risk) + "[0-9a-f]+").FindString(r.stdout + r.stderr)
+	if flag == "" {
+		t.Fatalf("%s: shows no --accept=%s", r.command, risk)
+	}
+	return flag
 }
 
 func tells(said, text string) bool {

@@ -82,7 +82,10 @@ func TestConsentIsUsedUp(t *testing.T) {
 	inBubble(t, "replace", func(t *testing.T) {
 		o := grown(t, 3)
 		r := o.run("first")
-		r.Want.Accept = []plan.Risk{plan.Downtime, plan.Replace("etcd-4"), plan.Replace("etcd-2")}
+		r.Want.Accept = []plan.Risk{
+			plan.Downtime, plan.Replace("etcd-4"), plan.Bound(plan.Replace("etcd-4"), "a4"),
+			plan.Replace("etcd-2"),
+		}
 		if _, err := r.Converge(t.Context()); err != nil {
 			t.Fatal(err)
 		}

@@ -80,7 +80,7 @@ func (r *Run) do(ctx context.Context, step plan.Step) error {
 		})
 		if err == nil { // that it was agreed to is used up: the member that comes is not the one that was lost
 			r.Want.Accept = slices.DeleteFunc(slices.Clone(r.Want.Accept),
-				func(risk plan.Risk) bool { return risk == plan.Replace(step.Host) })
+				func(risk plan.Risk) bool { return risk.Is(plan.Replace(step.Host)) })
 		}
 		return err
 	case plan.AwaitLearner:

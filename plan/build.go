@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/clusterup/clusterup/facts"
 )
@@ -32,7 +33,11 @@ type Wait struct {
 }
 
 func (w Wait) String() string {
-	return fmt.Sprintf("%s waits for %s: %s", w.What, Enumerate(w.For), w.Why)
+	hosts := Enumerate(w.For)
+	if strings.HasSuffix(w.What, " "+hosts) { // no member waits for itself
+		hosts = "its host"
+	}
+	return fmt.Sprintf("%s waits for %s: %s", w.What, hosts, w.Why)
 }
 
 // Empty says that there is nothing to do.

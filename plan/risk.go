@@ -1,5 +1,7 @@
 package plan
 
+import "strings"
+
 // Risk is something that clusterup does only when the operator accepts it by name.
 type Risk string
 
@@ -29,6 +31,15 @@ func Replace(member string) Risk { return Risk("replace:" + member) }
 
 // Remove accepts that a member is removed from the cluster whose host is not there to be made clean.
 func Remove(member string) Risk { return Risk("remove:" + member) }
+
+// Bound binds a consent about a member to one ID: "replace:etcd-2@8e9e05c52164694d". It does not hold for the member
+// that comes after that one by the same name.
+func Bound(r Risk, id string) Risk { return r + Risk("@"+id) }
+
+// Is says whether a consent is another one, bound to an ID or not.
+func (r Risk) Is(other Risk) bool {
+	return r == other || strings.HasPrefix(string(r), string(other)+"@")
+}
 
 // Risks are all that can be accepted without naming a host.
 func Risks() []Risk { return []Risk{Downtime, Downgrade, ForeignCluster, Hops, OldClients} }

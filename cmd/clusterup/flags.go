@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/clusterup/clusterup/facts"
 	"github.com/clusterup/clusterup/plan"
 	"github.com/clusterup/clusterup/view"
 )
@@ -60,7 +61,7 @@ func (f *clusterFlags) planFlags(cmd *cobra.Command) {
 	f.hostFlags(cmd)
 	f.warns = true
 	cmd.Flags().StringSliceVar(&f.accept, "accept", nil,
-		"accept a risk by name: downtime, downgrade, foreign-ca, hops, old-clients; replace:NAME, remove:NAME of a member")
+		"accept a risk by name: downtime, downgrade, foreign-ca, hops, old-clients; replace:NAME[@ID], remove:NAME[@ID] of a member")
 	cmd.Flags().BoolVar(&f.holdLast, "hold-last", false,
 		"leave the last member at its minor version, from where one can still turn back")
 }
@@ -94,10 +95,18 @@ func (f *clusterFlags) check() error {
 		named := slices.ContainsFunc(plan.OfMembers(), func(r plan.Risk) bool {
 			return strings.HasPrefix(name, string(r)) && name != string(r)
 		})
+		if of, text, bound := strings.Cut(name, "@"); named && bound {
+			var id facts.ID
+			if id.UnmarshalText([]byte(text)) != nil || id == 0 || id.String() != text || strings.HasSuffix(of, ":") ||
+				strings.HasPrefix(of, string(plan.Gone(""))) {
+				return view.Misuse(fmt.Errorf("--accept=%s: write NAME@ID, with the ID as clusterup member list shows it, and of "+
+					"%sNAME or %sNAME alone", name, plan.Replace(""), plan.Remove("")))
+			}
+		}
 		if !named && !slices.Contains(plan.Risks(), plan.Risk(name)) {
 			return view.Misuse(fmt.Errorf(
-				"--accept=%s: there is no such risk; there are: %v; %sNAME and %sNAME of a member; and %sNAME for destroy", name,
-				plan.Risks(), plan.Replace(""), plan.Remove(""), plan.Gone("")))
+				"--accept=%s: there is no such risk; there are: %v; %sNAME and %sNAME of a member, also as NAME@ID; and %sNAME for destroy",
+				name, plan.Risks(), plan.Replace(""), plan.Remove(""), plan.Gone("")))
 		}
 	}
 	return nil

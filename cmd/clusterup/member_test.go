@@ -59,12 +59,11 @@ func TestToRemove(t *testing.T) {
 	for name, test := range map[string]struct {
 		text, member string
 		state        bool // the file is to say it
-		accept       []string
 		misused      bool
 	}{
 		"of the inventory":  {text: three, member: "etcd-2", state: true},
-		"of none":           {text: three, member: "etcd-9", accept: []string{"remove:etcd-9"}},
-		"by its ID":         {text: three, member: "7bec552ca278515a", accept: []string{"remove:7bec552ca278515a"}},
+		"of none":           {text: three, member: "etcd-9"},
+		"by its ID":         {text: three, member: "7bec552ca278515a"},
 		"the only one":      {text: alone, member: "etcd-1", misused: true},
 		"one of a for_each": {text: repeated, member: "etcd-2", misused: true},
 	} {
@@ -81,7 +80,7 @@ func TestToRemove(t *testing.T) {
 				return
 			}
 			defer s.end()
-			if !slices.Equal(s.flags.accept, test.accept) || test.state != (s.edit != nil) ||
+			if len(s.flags.accept) > 0 || test.state != (s.edit != nil) ||
 				s.verb != "member remove "+test.member {
 				t.Errorf("accepts %v, edit %v, %s", s.flags.accept, s.edit, s.verb)
 			}
@@ -126,7 +125,7 @@ func TestToReplace(t *testing.T) {
 				return
 			}
 			defer s.end()
-			if !slices.Equal(s.flags.accept, []string{"downtime", "replace:" + test.member}) || test.edit != (s.edit != nil) {
+			if !slices.Equal(s.flags.accept, []string{"downtime"}) || test.edit != (s.edit != nil) {
 				t.Errorf("accepts %v, edit %v", s.flags.accept, s.edit)
 			}
 		})
@@ -188,7 +187,7 @@ func TestVerbsFit(t *testing.T) {
 	replace := func(a *aging, name string) error { return a.session.replaceable(t.Context(), name, a.seen) }
 	promote := func(a *aging, name string) error { return a.session.promotable(name, a.seen) }
 	lead := func(a *aging, name string) error { return a.session.mayLead(name, a.seen) }
-	remove := func(a *aging, name string) error { return a.session.unexpected(name, a.seen) }
+	remove := func(a *aging, name string) error { return a.session.given(name, a.seen, true) }
 	for name, test := range map[string]struct {
 		world *aging
 		verb  func(*aging, string) error
@@ -222,6 +221,71 @@ func TestVerbsFit(t *testing.T) {
 				t.Errorf("exit %d, want %d: %v", exit, test.exit, err)
 			}
 		})
+	}
+}
+
+// A verb agrees to what is shown: to the member that was there at the first look, and not to one that has come since.
+func TestVerbsNameTheMember(t *testing.T) {
+	for name, test := range map[string]struct {
+		change func(*aging)
+		verb   func(*console, string) (*session, error)
+		want   string
+	}{
+		"replace": {
+			func(a *aging) { a.host("etcd-2", func(h *facts.Host) { *h = darkHost(h.Name) }) },
+			func(c *console, file string) (*session, error) {
+				return c.toReplace("etcd-2", "", file, clusterFlags{accept: []string{"hops"}})
+			},
+			"hops replace:etcd-2@ID",
+		},
+		"replace one that is no member": {
+			func(a *aging) {
+				a.host("etcd-2", func(h *facts.Host) { *h = facts.Host{Machine: h.Machine} })
+				a.seen.Members = slices.DeleteFunc(slices.Clone(a.seen.Members), func(l facts.Listed) bool { return l.Name == "etcd-2" })
+			},
+			func(c *console, file string) (*session, error) {
+				return c.toReplace("etcd-2", "", file, clusterFlags{})
+			},
+			"replace:etcd-2",
+		},
+		"remove": {
+			func(a *aging) {
+				a.seen.Members = append(slices.Clone(a.seen.Members),
+					facts.Listed{ID: 0xabc, Name: "etcd-9", PeerURLs: []string{"https://10.0.0.19:2380"}})
+			},
+			func(c *console, file string) (*session, error) { return c.toRemove("etcd-9", file, clusterFlags{}) },
+			"remove:abc",
+		},
+	} {
+		a := newAging(t, "")
+		id := a.seen.Members[slices.IndexFunc(a.seen.Members, func(l facts.Listed) bool { return l.Name == "etcd-2" })].ID
+		test.change(a)
+		c, file, _ := verbs(t, three)
+		s, err := test.verb(c, file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.end()
+		if err := s.fits(t.Context(), a.seen); err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		later := a.seen
+		later.Members = slices.Clone(later.Members)
+		for i := range later.Members {
+			later.Members[i].ID++
+		}
+		_ = s.fits(t.Context(), later)
+		if got := strings.Join(s.flags.accept, " "); got != strings.ReplaceAll(test.want, "ID", id.String()) {
+			t.Errorf("%s: agrees to %q, want %q", name, got, test.want)
+		}
+	}
+	for accept, ok := range map[string]bool{
+		"replace:etcd-2": true, "replace:etcd-2@8e9e05c52164694d": true, "remove:abc": true, "remove:old@abc": true,
+		"replace:etcd-2@": false, "replace:@abc": false, "replace:etcd-2@0abc": false, "remove:old@x": false, "gone:etcd-2@abc": false,
+	} {
+		if err := (&clusterFlags{accept: []string{accept}}).check(); misused(err) == ok {
+			t.Errorf("--accept=%s: %v", accept, err)
+		}
 	}
 }
 

@@ -51,11 +51,14 @@ func (c *console) toRemove(name, path string, flags clusterFlags) (*session, err
 	var s *session
 	switch {
 	case m == nil:
-		flags.accept = append(slices.Clone(flags.accept), string(plan.Remove(name)))
 		if s, err = c.open(path, nil, flags); err != nil {
 			return nil, err
 		}
-		s.fits = func(_ context.Context, seen facts.Snapshot) error { return s.unexpected(name, seen) }
+		looks := 0
+		s.fits = func(_ context.Context, seen facts.Snapshot) error {
+			looks++
+			return s.given(name, seen, looks == 1)
+		}
 	case !m.Absent && len(cluster.Present()) == 1:
 		return nil, view.Misuse(fmt.Errorf("%s is the only member: clusterup destroy %s ends a cluster", name, path))
 	default:
@@ -71,10 +74,19 @@ func (c *console) toRemove(name, path string, flags clusterFlags) (*session, err
 	return s, nil
 }
 
-// unexpected says why the cluster has no member of a name or ID that the inventory does not have.
-func (s *session) unexpected(name string, seen facts.Snapshot) error {
-	_, err := s.found(name, seen)
+// given says why the cluster has no member of a name or ID that the inventory does not have. At first it agrees to the
+// removal of the one that is seen then.
+func (s *session) given(name string, seen facts.Snapshot, first bool) error {
+	one, err := s.found(name, seen)
+	if err == nil && first {
+		s.agree(plan.Remove(one.ID.String()))
+	}
 	return err
+}
+
+// agree gives a consent, as --accept does. The flags may be another session's, too.
+func (s *session) agree(risk plan.Risk) {
+	s.flags.accept = append(slices.Clone(s.flags.accept), string(risk))
 }
 
 func newMemberReplace(c *console) *cobra.Command {
@@ -84,10 +96,11 @@ func newMemberReplace(c *console) *cobra.Command {
 		Use:   "replace NAME [--address A] INVENTORY",
 		Short: "Remove a member that is lost, and add it anew, on the same host or on another one",
 		Long: "replace takes a member out of the cluster whose host is lost or whose data is gone, and adds it anew without that data: as a learner,\n" +
-			"which gets its vote when it has caught up. It is what apply does with --accept=replace:NAME. With --address it writes the address of\n" +
-			"another machine into the inventory first, once the plan has been agreed to; the old machine is left as it is. Where the address cannot\n" +
-			"be set in place, as in a block with a for_each, the edit is printed, nothing is done, and the exit code is 2: make the edit, and run\n" +
-			"replace without --address. While a host cannot be looked at, its member is taken out; the same command adds it when the host is back.",
+			"which gets its vote when it has caught up. It is what apply does with --accept=replace:NAME@ID, of the ID that the member has now. With\n" +
+			"--address it writes the address of another machine into the inventory first, once the plan has been agreed to; the old machine is left\n" +
+			"as it is. Where the address cannot be set in place, as in a block with a for_each, the edit is printed, nothing is done, and the exit\n" +
+			"code is 2: make the edit, and run replace without --address. While a host cannot be looked at, its member is taken out; the same\n" +
+			"command adds it when the host is back.",
 		Args: usage(cobra.ExactArgs(2)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			s, err := c.toReplace(args[0], address, args[1], flags)
@@ -114,7 +127,6 @@ func (c *console) toReplace(name, address, path string, flags clusterFlags) (*se
 	case m.Absent:
 		return nil, view.Misuse(fmt.Errorf("%s is to leave: take state = \"absent\" out of its block first", name))
 	}
-	flags.accept = append(slices.Clone(flags.accept), string(plan.Replace(name)))
 	var s *session
 	moves := address != "" && address != m.Address
 	if !moves {
@@ -135,7 +147,11 @@ func (c *console) toReplace(name, address, path string, flags clusterFlags) (*se
 	}
 	looks := 0
 	s.fits = func(ctx context.Context, seen facts.Snapshot) error {
-		looks++
+		if looks++; looks == 1 {
+			if err := s.agreeToReplace(name, seen); err != nil {
+				return err
+			}
+		}
 		switch {
 		case moves:
 			return s.movable(*m, seen, looks == 1)
@@ -145,6 +161,20 @@ func (c *console) toReplace(name, address, path string, flags clusterFlags) (*se
 		return s.replaceable(ctx, name, seen)
 	}
 	return s, nil
+}
+
+// agreeToReplace agrees to the replacement of a member as it is seen now: of the ID that it has, if any.
+func (s *session) agreeToReplace(name string, seen facts.Snapshot) error {
+	one, err := s.found(name, seen)
+	if err != nil {
+		return err
+	}
+	risk := plan.Replace(name)
+	if one.ID != 0 {
+		risk = plan.Bound(risk, one.ID.String())
+	}
+	s.agree(risk)
+	return nil
 }
 
 // movable says why another machine cannot take the place of a member; at first, also what a new address does not

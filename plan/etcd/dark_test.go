@@ -244,9 +244,18 @@ func advance(t *testing.T, w Want, s facts.Snapshot, last string) facts.Snapshot
 
 // A wait names its hosts as a sentence does.
 func TestWaitString(t *testing.T) {
-	w := plan.Wait{What: "the bootstrap", For: []string{"etcd-1", "etcd-2", "etcd-3"}, Why: "they may hold data"}
-	if got, want := w.String(), "the bootstrap waits for etcd-1, etcd-2 and etcd-3: they may hold data"; got != want {
-		t.Errorf("%q, want %q", got, want)
+	for want, w := range map[string]plan.Wait{
+		"the bootstrap waits for etcd-1, etcd-2 and etcd-3: they may hold data": {
+			What: "the bootstrap", For: []string{"etcd-1", "etcd-2", "etcd-3"}, Why: "they may hold data",
+		},
+		"adding etcd-2 waits for its host: it is prepared first": {
+			What: "adding etcd-2", For: []string{"etcd-2"}, Why: "it is prepared first",
+		},
+		"adding etcd-2 waits for etcd-1: it may vote": {What: "adding etcd-2", For: []string{"etcd-1"}, Why: "it may vote"},
+	} {
+		if got := w.String(); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
 	}
 }
 

@@ -47,7 +47,7 @@ func TestMembersHalfway(t *testing.T) {
 		"one joins, by consent":             {anew(before), []plan.Risk{plan.Replace("etcd-3")}, true},
 		"one is wiped, by consent":          {wiped(before), []plan.Risk{plan.Replace("etcd-3")}, true},
 		"one was removed, by consent":       {removed(before), []plan.Risk{plan.Replace("etcd-3")}, true},
-		"one is dark, by consent":           {dark(before), []plan.Risk{plan.Replace("etcd-3")}, true},
+		"one is dark, by consent":           {dark(before), []plan.Risk{boundTo(before, "etcd-3")}, true},
 		"one is dark":                       {dark(before), nil, false},
 		"a learner has not started":         {learner(before), nil, true},
 		"half-way":                          {half, nil, false},
@@ -55,7 +55,7 @@ func TestMembersHalfway(t *testing.T) {
 		"half-way, one joins by consent":    {anew(half), []plan.Risk{plan.Replace("etcd-3")}, false},
 		"half-way, one is wiped by consent": {wiped(half), []plan.Risk{plan.Replace("etcd-3")}, false},
 		"half-way, one was removed":         {removed(half), []plan.Risk{plan.Replace("etcd-3")}, false},
-		"half-way, one is dark by consent":  {dark(half), []plan.Risk{plan.Replace("etcd-3")}, false},
+		"half-way, one is dark by consent":  {dark(half), []plan.Risk{boundTo(half, "etcd-3")}, false},
 		"half-way, a learner":               {learner(half), nil, false},
 	} {
 		w := w

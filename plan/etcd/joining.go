@@ -135,7 +135,7 @@ func (v view) joinWaits() []plan.Wait {
 	v.Everyone(func(m inventory.Member, host facts.Host) {
 		if _, listed := v.entry(m); host.Dark() && !listed && !m.Absent {
 			found = append(found, plan.Wait{
-				What: "adding " + m.Name, For: []string{m.Name}, Why: "its host has to be prepared first",
+				What: "adding " + m.Name, For: []string{m.Name}, Why: "a host is prepared before its member is added",
 			})
 		}
 	})

@@ -249,7 +249,14 @@ func lawMembers(w Want, s facts.Snapshot, stage plan.Stage) error {
 			if wanted >= 0 && !w.Cluster.Members[wanted].Absent && host.Data.WAL && host.Data.MemberID == entry.ID {
 				return fmt.Errorf("law 2: %s, which is wanted and has its data", step.ID())
 			}
-			consents := []plan.Risk{plan.Replace(step.Host), plan.Remove(step.Host)}
+			id := entry.ID.String()
+			consents := []plan.Risk{plan.Bound(plan.Replace(step.Host), id)}
+			switch {
+			case wanted < 0:
+				consents = []plan.Risk{plan.Remove(id), plan.Bound(plan.Remove(step.Host), id)}
+			case !host.Dark(): // it was seen to be lost
+				consents = append(consents, plan.Replace(step.Host))
+			}
 			agreed := wanted >= 0 && w.Cluster.Members[wanted].Absent ||
 				slices.ContainsFunc(consents, func(r plan.Risk) bool { return slices.Contains(w.Accept, r) })
 			if !entry.Learner && !agreed {

@@ -88,7 +88,7 @@ func (v view) cleanWaits() []plan.Wait {
 	v.leaving.Everyone(func(m inventory.Member, host facts.Host) {
 		if host.Dark() && !v.stillMember(m) {
 			found = append(found, plan.Wait{
-				What: "cleaning the host of " + m.Name, For: []string{m.Name},
+				What: "cleaning up after " + m.Name, For: []string{m.Name},
 				Why: "it has left the cluster; if its machine is gone for good, run again with --accept=" + string(plan.Remove(m.Name)),
 			})
 		}

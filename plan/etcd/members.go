@@ -150,5 +150,35 @@ func (v view) caughtUp(host facts.Host) bool { return host.Etcd != nil && v.lag(
 // fewer (apply/learner.go), so that what is written until the next look does not have it wait again.
 const maxGap = 500
 
-// replaced says that the operator has agreed that a member is removed, and added anew without what it had.
-func (v view) replaced(m inventory.Member) bool { return v.want.accepts(plan.Replace(m.Name)) }
+// replaced says that the operator has agreed that a member is removed, and added anew without what it had. Nothing shows
+// that a member is lost whose host is dark, so the consent has to name its ID: one that a script always gives would
+// hold for every member of that name.
+func (v view) replaced(m inventory.Member) bool {
+	risk := plan.Replace(m.Name)
+	host := v.seen.Hosts[m.Name]
+	switch entry, listed := v.entry(m); {
+	case listed && host.Dark():
+		return v.want.accepts(plan.Bound(risk, entry.ID.String()))
+	case listed:
+		return v.want.accepts(risk) || v.want.accepts(plan.Bound(risk, entry.ID.String()))
+	case host.Data.WAL:
+		return v.want.accepts(risk) || v.want.accepts(plan.Bound(risk, host.Data.MemberID.String()))
+	}
+	return v.want.acceptsOf(risk) // there is nothing left to lose
+}
+
+// replaceWaits: members that were to be replaced, and have gone dark, by a consent that does not name them.
+func (v view) replaceWaits() []plan.Wait {
+	var found []plan.Wait
+	v.Everyone(func(m inventory.Member, host facts.Host) {
+		risk := plan.Replace(m.Name)
+		if entry, listed := v.entry(m); listed && !m.Absent && host.Dark() && v.want.acceptsOf(risk) && !v.replaced(m) {
+			found = append(found, plan.Wait{
+				What: "replacing " + m.Name, For: []string{m.Name},
+				Why: "nothing shows that the member is lost while its host cannot be looked at; if the host is gone for good, run " +
+					"again with --accept=" + string(plan.Bound(risk, entry.ID.String())),
+			})
+		}
+	})
+	return found
+}

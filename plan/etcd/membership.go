@@ -1,7 +1,6 @@
 package etcd
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -25,13 +24,13 @@ func (v view) membership() []plan.Refusal {
 	var found []plan.Refusal
 	for _, entry := range v.seen.Members {
 		if _, ok := v.ofEntry(entry); !ok && !v.given(entry) {
-			name := cmp.Or(entry.Name, entry.ID.String())
-			if named, _ := v.named(entry.Name); named.Name != "" { // the name is another's by now
-				name = entry.ID.String()
+			name, risk := entry.ID.String(), plan.Remove(entry.ID.String())
+			if named, _ := v.named(entry.Name); entry.Name != "" && named.Name == "" { // else the name is another's by now
+				name, risk = entry.Name, plan.Bound(plan.Remove(entry.Name), name)
 			}
 			found = append(found, plan.Refuse(plan.Membership, "",
 				fmt.Sprintf("put it into the inventory, with state = \"absent\" if it is to go; or, if its machine is gone for "+
-					"good: clusterup member remove %s INVENTORY, or apply with --accept=%s", name, plan.Remove(name)),
+					"good: clusterup member remove %s INVENTORY, or apply with --accept=%s", name, risk),
 				"member %s (%s) is in the cluster, but not in the inventory", entry.ID,
 				strings.TrimSpace(entry.Name+" "+strings.Join(entry.PeerURLs, " "))))
 		}
@@ -121,9 +120,12 @@ func (v view) ofEntry(entry facts.Listed) (inventory.Member, bool) {
 	return v.want.Cluster.Members[at], true
 }
 
-// given says that the operator has given up a member that is not in the inventory.
+// given says that the operator has given up a member that is not in the inventory. There is no way to its host, so the
+// consent has to name its ID.
 func (v view) given(entry facts.Listed) bool {
-	return v.want.accepts(plan.Remove(entry.ID.String())) || entry.Name != "" && v.want.accepts(plan.Remove(entry.Name))
+	id := entry.ID.String()
+	return v.want.accepts(plan.Remove(id)) ||
+		entry.Name != "" && v.want.accepts(plan.Bound(plan.Remove(entry.Name), id))
 }
 
 // mayTell says that the member list, which nobody tells now, may be told later in this run: members are to start, or

@@ -43,6 +43,7 @@ var memberChanges = []struct {
 	absent   []string
 	do       func(facts.Snapshot) facts.Snapshot
 	accept   []plan.Risk
+	bound    string // which is to be replaced by a consent that names its ID
 }{
 	{name: "one to three", from: 1, to: 3},
 	{name: "three to five", from: 3, to: 5},
@@ -53,7 +54,7 @@ var memberChanges = []struct {
 		do: func(s facts.Snapshot) facts.Snapshot { return change(s, "etcd-2", wipe) },
 	},
 	{
-		name: "two of five dark, one of them replaced", from: 5, to: 5, accept: []plan.Risk{plan.Replace("etcd-2")},
+		name: "two of five dark, one of them replaced", from: 5, to: 5, bound: "etcd-2",
 		do: func(s facts.Snapshot) facts.Snapshot { return change(change(s, "etcd-2", darkly), "etcd-4", darkly) },
 	},
 }
@@ -82,6 +83,9 @@ func changed(t *testing.T, i int, turned bool) (Want, facts.Snapshot) {
 	}
 	w = absent(w, c.absent...)
 	w.Accept = c.accept
+	if c.bound != "" {
+		w.Accept = []plan.Risk{boundTo(s, c.bound)}
+	}
 	return w, s
 }
 

@@ -225,7 +225,7 @@ func mix(stages map[int]*stage, of []standing, turned bool) (mixture, bool) {
 				}
 			}
 			if is.host == nil {
-				mixed.consents = append(mixed.consents, plan.Remove(entry.Name))
+				mixed.consents = append(mixed.consents, plan.Bound(plan.Remove(entry.Name), entry.ID.String()))
 			}
 		}
 		if is.host == nil {
@@ -239,6 +239,9 @@ func mix(stages map[int]*stage, of []standing, turned bool) (mixture, bool) {
 		} else {
 			present++
 			mixed.consents = append(mixed.consents, plan.Replace(m.Name))
+			if is.listed != nil { // which holds in the dark, too
+				mixed.consents = append(mixed.consents, plan.Bound(plan.Replace(m.Name), is.listed(g, i).ID.String()))
+			}
 		}
 		i++
 	}

@@ -48,7 +48,7 @@ func (d dead) refused(t *testing.T, w Want, s facts.Snapshot) []plan.Refusal {
 // before another one restarts.
 var unmet = map[string]bool{"restarting it would leave %d of %d voters, and a quorum is %d": true}
 
-var consent = regexp.MustCompile(`--accept=([a-z-]+(?::[\w-]+)?)`)
+var consent = regexp.MustCompile(`--accept=([a-z-]+(?::[\w@-]+)?)`)
 
 // TestRemedies follows the remedy of every refusal that the package knows: then the same is not refused again, nor
 // anything else. It fails for a refusal that no scene here comes to.

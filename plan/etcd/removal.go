@@ -95,7 +95,7 @@ func (v view) removalWaits() []plan.Wait {
 	if !v.formed {
 		return nil
 	}
-	var found []plan.Wait
+	found := v.replaceWaits()
 	for _, entry := range v.seen.Members {
 		m, _ := v.ofEntry(entry)
 		if v.goes(entry) == "" && !m.Absent {

@@ -53,7 +53,7 @@ func glance(w Want, s facts.Snapshot) view {
 		if !m.Absent || v.stillMember(m) {
 			v.List = append(v.List, m)
 		}
-		if m.Absent && !(s.Hosts[m.Name].Dark() && w.accepts(plan.Remove(m.Name))) {
+		if m.Absent && !(s.Hosts[m.Name].Dark() && w.acceptsOf(plan.Remove(m.Name))) {
 			v.leaving.List = append(v.leaving.List, m)
 		}
 	}

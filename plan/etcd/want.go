@@ -28,3 +28,8 @@ type Want struct {
 }
 
 func (w Want) accepts(r plan.Risk) bool { return slices.Contains(w.Accept, r) }
+
+// acceptsOf is accepts for a consent that may be bound to a member's ID, whichever that is.
+func (w Want) acceptsOf(r plan.Risk) bool {
+	return slices.ContainsFunc(w.Accept, func(given plan.Risk) bool { return given.Is(r) })
+}
