@@ -148,7 +148,7 @@ func (r *Run) piece(ctx context.Context, stage plan.Stage, steps []plan.Step) (d
 		}
 		for _, step := range slices.Backward(steps[:len(parts)]) {
 			inner := write
-			write = func() error { return r.action(step.ID()+"#write-1", inner) }
+			write = func() error { return r.action(step.Point()+"#write-1", inner) }
 		}
 		if errWrite := write(); errWrite != nil {
 			err = errWrite
@@ -176,7 +176,8 @@ func (r *Run) piece(ctx context.Context, stage plan.Stage, steps []plan.Step) (d
 // apart says whether a fault is to hit a piece between two of its steps.
 func (r *Run) apart(one, next plan.Step) bool {
 	return r.Apart != nil && slices.ContainsFunc([]string{
-		"after " + one.ID() + "#write-1", "after " + one.ID(), "before " + next.ID(), "before " + next.ID() + "#write-1",
+		"after " + one.Point() + "#write-1", "after " + one.Point(), "before " + next.Point(),
+		"before " + next.Point() + "#write-1",
 	}, r.Apart)
 }
 
@@ -227,7 +228,7 @@ func (s *doing) started() {
 }
 
 // seam is the point right before or after the step.
-func (s *doing) seam(when string) error { return s.run.seam(when + " " + s.step.ID()) }
+func (s *doing) seam(when string) error { return s.run.seam(when + " " + s.step.Point()) }
 
 // done ends a step that has done its work.
 func (s *doing) done() error {

@@ -17,7 +17,7 @@ import (
 // do does one step of a kind that does not only write files. Doing it twice does no harm: a run that was killed within
 // a step starts it over.
 func (r *Run) do(ctx context.Context, step plan.Step) error {
-	host := r.seamed(r.Hosts[step.Host], step.ID())
+	host := r.seamed(r.Hosts[step.Host], step.Point())
 	script := func(text string) error {
 		_, err := host.Script(ctx, text)
 		return err

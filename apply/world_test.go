@@ -180,7 +180,7 @@ func (o *world) gather(ctx context.Context, w etcd.Want, last *looked, before *L
 	*last = looked{seen, stage}
 	if err == nil && stage != nil {
 		for _, step := range stage.Steps {
-			o.wanted[step.ID()] = append(o.wanted[step.ID()], step)
+			o.wanted[step.Point()] = append(o.wanted[step.Point()], step)
 		}
 	}
 	return seen, nil
@@ -238,7 +238,7 @@ func (o *world) seam(fault func(point string) error) func(string) error {
 			}
 		case when == "after":
 			for host, steps := range o.begun {
-				o.begun[host] = slices.DeleteFunc(steps, func(step plan.Step) bool { return step.ID() == id })
+				o.begun[host] = slices.DeleteFunc(steps, func(step plan.Step) bool { return step.Point() == id })
 			}
 		}
 		return nil
@@ -415,7 +415,7 @@ func (h fakeHost) Write(ctx context.Context, parts ...Part) (done, failed int, e
 		if h.fault == nil {
 			return nil
 		}
-		return h.fault("amid " + steps[i].ID())
+		return h.fault("amid " + steps[i].Point())
 	})
 }
 

@@ -12,6 +12,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/clusterup/clusterup/facts"
 )
 
 // Each constant of the type Kind has a row, and each row is whole.
@@ -80,6 +82,33 @@ func kindConstants(t *testing.T) []Kind {
 }
 
 // The member that is asked to make another one known is said twice in JSON, and decides nothing.
+// Points are the same in every run, and steps of other members, roles and clients have others. IDs tell serials apart.
+func TestPoints(t *testing.T) {
+	leaf := func(role, member, serial string) Step {
+		return Step{Kind: RevokeLeaf, Revoke: &facts.Recorded{Role: role, Member: member, Serial: serial}}
+	}
+	for want, pair := range map[string][2]Step{
+		"revoke-leaf/peer/etcd-2":   {leaf("peer", "etcd-2", "1a"), leaf("peer", "etcd-2", "2b")},
+		"revoke-leaf/server/etcd-3": {leaf("server", "etcd-3", "3c"), leaf("server", "etcd-3", "4d")},
+		"revoke-client/app": {
+			{Kind: RevokeClient, Client: "app", Serial: "1a"}, {Kind: RevokeClient, Client: "app", Serial: "2b"},
+		},
+	} {
+		for _, step := range pair {
+			before := step.ID()
+			if got := step.Point(); got != want || step.ID() != before {
+				t.Errorf("the point of %s is %s, want %s", before, got, want)
+			}
+		}
+		if pair[0].ID() == pair[1].ID() {
+			t.Errorf("two steps are %s", pair[0].ID())
+		}
+	}
+	if step := (Step{Kind: WriteUnit, Host: "etcd-1"}); step.Point() != step.ID() {
+		t.Errorf("the point of %s is %s", step.ID(), step.Point())
+	}
+}
+
 func TestThroughIsToInJSON(t *testing.T) {
 	digests := map[string]bool{}
 	for _, through := range []string{"etcd-2", "etcd-3"} {
