@@ -31,10 +31,27 @@ func Command(unit []byte) []string {
 	return args
 }
 
+// Reader reads the command lines of units, each text once: a decision asks for the same ones again and again. Nil reads
+// anew each time. What it returns is not to be changed, and it is not for concurrent use.
+type Reader map[string][]string
+
+// Command is Command of that text.
+func (r Reader) Command(unit []byte) []string {
+	args, known := r[string(unit)]
+	if !known {
+		args = Command(unit)
+		if r != nil {
+			r[string(unit)] = args
+		}
+	}
+	return args
+}
+
 // Flag is the value of a flag in a command line as Args writes them, or in a unit's ExecStart; "": it is not there.
 func Flag(args []string, name string) string {
+	prefix := "--" + name + "="
 	for _, word := range args {
-		if value, ok := strings.CutPrefix(word, "--"+name+"="); ok {
+		if value, ok := strings.CutPrefix(word, prefix); ok {
 			return strings.Trim(value, `"'`)
 		}
 	}

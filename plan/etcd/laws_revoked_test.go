@@ -14,7 +14,7 @@ import (
 // would refuse everybody. And what a member of the cluster shows is on no list.
 func lawLists(w Want, s facts.Snapshot) error {
 	for name, host := range s.Hosts {
-		commands := [][]string{units.Command(host.Files[UnitPath(w.Cluster)].Content)}
+		commands := [][]string{commandOf(host.Files[UnitPath(w.Cluster)].Content)}
 		if host.Process != nil {
 			commands = append(commands, host.Process.Args)
 		}

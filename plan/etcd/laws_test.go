@@ -2,7 +2,6 @@ package etcd
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -95,11 +94,7 @@ func lawDisks(s facts.Snapshot, stage plan.Stage) error {
 // stopped, is that of a learner without data.
 func lawGone(w Want, s facts.Snapshot, step plan.Step) error {
 	host := s.Hosts[step.Host]
-	var born struct {
-		Member   string `json:"member"`
-		MemberID string `json:"member_id"`
-	}
-	_ = json.Unmarshal(host.Files[path.Join(ConfigDir(w.Cluster), "born.json")].Content, &born)
+	born := markerOf(host.Files[path.Join(ConfigDir(w.Cluster), "born.json")].Content)
 	if len(s.Members) == 0 {
 		return fmt.Errorf("law 3: %s, and nobody tells who is a member", step.ID())
 	}
@@ -309,11 +304,7 @@ func identities(w Want, s facts.Snapshot) (all map[string]bool, marked bool) {
 			all[host.Etcd.ClusterID.String()] = true
 		}
 		if file, ok := host.Files[path.Join(ConfigDir(w.Cluster), "born.json")]; ok {
-			var born struct {
-				ClusterID string `json:"cluster_id"`
-			}
-			_ = json.Unmarshal(file.Content, &born) // one that cannot be read is one of nobody knows what
-			all[born.ClusterID], marked = true, true
+			all[markerOf(file.Content).ClusterID], marked = true, true
 		}
 	}
 	return all, marked

@@ -280,16 +280,16 @@ func (v view) unitReason(m inventory.Member, host facts.Host, change plan.Change
 	switch {
 	case units.Flag(was, "name") != m.Name:
 		return "is not the unit of this member"
-	case onlyCluster(change):
+	case v.onlyCluster(change):
 		return "initial-cluster names the members that are wanted"
 	}
 	return "differs from what is wanted"
 }
 
 // onlyCluster says that a unit file changes in nothing but the members that its command line names.
-func onlyCluster(change plan.Change) bool {
+func (v view) onlyCluster(change plan.Change) bool {
 	named := func(unit []byte) []byte {
-		return []byte("--initial-cluster=" + units.Flag(units.Command(unit), "initial-cluster"))
+		return []byte("--initial-cluster=" + units.Flag(v.trust.Units.Command(unit), "initial-cluster"))
 	}
 	return bytes.Equal(bytes.Replace(change.Was, named(change.Was), named(change.Data), 1), change.Data)
 }

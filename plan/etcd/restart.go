@@ -16,6 +16,15 @@ import (
 // mustRestart says why a member must restart, line by line: mostly what it runs with that is not wanted; nil when it
 // may go on running. For the list of revoked peers alone, which clusters of before have not, none does.
 func (v view) mustRestart(m inventory.Member, host facts.Host) []string {
+	why, known := v.known.restart[m.Name]
+	if !known {
+		why = v.whyRestart(m, host)
+		v.known.restart[m.Name] = why
+	}
+	return why
+}
+
+func (v view) whyRestart(m inventory.Member, host facts.Host) []string {
 	if host.Process == nil {
 		return nil
 	}

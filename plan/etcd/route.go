@@ -10,7 +10,6 @@ import (
 	"github.com/clusterup/clusterup/inventory"
 	"github.com/clusterup/clusterup/plan"
 	"github.com/clusterup/clusterup/plan/version"
-	"github.com/clusterup/clusterup/units"
 )
 
 // bin is a release as a host has it.
@@ -69,11 +68,6 @@ func Misnamed(host facts.Host) string {
 // unitBin is what the unit of a host starts.
 func (v view) unitBin(host facts.Host) bin {
 	return binOf(v.starts(host))
-}
-
-// starts is the command line that the unit file of a host has.
-func (v view) starts(host facts.Host) []string {
-	return units.Command(host.Files[UnitPath(v.want.Cluster)].Content)
 }
 
 // runs is the release that a member runs.

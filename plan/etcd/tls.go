@@ -158,7 +158,9 @@ func clientPorts(args []string) (secure, plain []int) {
 
 // knownAt says whether the cluster knows a member at its address, with or without TLS.
 func (v view) knownAt(m inventory.Member, member facts.Listed) bool {
-	return slices.ContainsFunc([]bool{true, false}, func(secure bool) bool {
-		return slices.Contains(member.PeerURLs, urlOf(secure, m.PeerAddress, v.want.Cluster.PeerPort))
+	at := "://" + net.JoinHostPort(m.PeerAddress, strconv.Itoa(v.want.Cluster.PeerPort))
+	return slices.ContainsFunc(member.PeerURLs, func(peer string) bool {
+		scheme, ok := strings.CutSuffix(peer, at)
+		return ok && (scheme == "http" || scheme == "https")
 	})
 }

@@ -5,6 +5,7 @@ import (
 	"github.com/clusterup/clusterup/inventory"
 	"github.com/clusterup/clusterup/plan"
 	"github.com/clusterup/clusterup/plan/trust"
+	"github.com/clusterup/clusterup/units"
 )
 
 // Trust is the state from which package trust decides, for callers that only ask about certificates.
@@ -32,7 +33,7 @@ func (v view) trustState() trust.State {
 			OneCA:  oneCA(c.PKI.PeerCA, c.PKI.ClientCA),
 			Named:  clients,
 		},
-		Wish: w.Wish, Accept: w.Accept, Seen: s,
+		Wish: w.Wish, Accept: w.Accept, Seen: s, Units: units.Reader{},
 	}
 }
 
@@ -66,6 +67,9 @@ func (v view) holder(m inventory.Member, host facts.Host) trust.Holder {
 }
 
 func (v view) command(host facts.Host) []string { return v.trust.Command(host) }
+
+// starts is the command line that the unit file of a host has.
+func (v view) starts(host facts.Host) []string { return v.trust.Starts(host) }
 
 // renew replaces certificates that are good by better ones, one member after the other. A member that still shows its
 // old certificate restarts before the next one's turn comes.

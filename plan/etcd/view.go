@@ -35,6 +35,15 @@ type view struct {
 	heartbeat, election time.Duration // see timing
 
 	trust trust.State
+
+	known *known
+}
+
+// known is what a view has found out of its members already: rules ask for it again and again. It is only for a view
+// that changes no more.
+type known struct {
+	voters  []string
+	restart map[string][]string // by name: why it must restart
 }
 
 // look is a view of only what is wanted and seen; identify and newView add the rest.
@@ -46,7 +55,7 @@ func look(w Want, s facts.Snapshot) view {
 
 // glance is a view that knows who the members are, and no more.
 func glance(w Want, s facts.Snapshot) view {
-	v := view{want: w, seen: s}
+	v := view{want: w, seen: s, known: &known{restart: map[string][]string{}}}
 	v.Members = plan.Members[inventory.Member]{Name: func(m inventory.Member) string { return m.Name }, Hosts: s.Hosts}
 	v.leaving = v.Members
 	for _, m := range w.Cluster.Members {
@@ -74,7 +83,7 @@ func (v view) stillMember(m inventory.Member) bool {
 func newView(w Want, s facts.Snapshot) view {
 	v := identify(w, s)
 	if s.Cluster != 0 && s.Cluster != v.clusterID { // the list and alarms of another cluster decide nothing
-		v.seen.Members, v.seen.Alarms = nil, nil
+		v.seen.Members, v.seen.Alarms, v.known.voters = nil, nil, nil
 	}
 	v.low, v.high = v.versions()
 	v.target = v.route()[0]

@@ -11,6 +11,13 @@ import (
 // voters are the names of members that have a vote: as the cluster lists them, else all of the inventory. The
 // inventory's name for a listed address counts. A member that has none, and has not started yet, goes by its ID.
 func (v view) voters() []string {
+	if v.known.voters == nil {
+		v.known.voters = v.findVoters()
+	}
+	return slices.Clone(v.known.voters)
+}
+
+func (v view) findVoters() []string {
 	var names []string
 	for _, listed := range v.seen.Members {
 		if listed.Learner {

@@ -54,7 +54,7 @@ type walker struct {
 	most    outcome            // on any way to an end
 	kinds   map[plan.Kind]bool // of all steps that were done
 	refused int
-	files   digests
+	parts   digests // of hosts
 }
 
 // outcome is what the way from a state comes to, and what is done on it.
@@ -88,7 +88,7 @@ type decision struct {
 func newWalker(t *testing.T, w Want) *walker {
 	t.Helper()
 	return &walker{
-		t: t, w: w, decided: map[key]decision{}, ends: map[key]outcome{}, kinds: map[plan.Kind]bool{}, files: digests{},
+		t: t, w: w, decided: map[key]decision{}, ends: map[key]outcome{}, kinds: map[plan.Kind]bool{}, parts: digests{},
 	}
 }
 
@@ -130,45 +130,71 @@ func (k *walker) key(st *state) key {
 
 // tell writes what tells hosts apart.
 func (k *walker) tell(h hash.Hash, host facts.Host) {
-	files := k.files.of(host.Files)
-	h.Write(files[:])
-	host.Files = nil // the rest is small
-	if host.Process != nil && k.w.Restart == nil {
+	var all []byte
+	add := func(part any, what func() any) {
+		sum := k.parts.of(part, what)
+		all = append(all, sum[:]...)
+	}
+	add(host.Files, func() any { return host.Files })
+	add(host.Binaries, func() any { return host.Binaries })
+	add(host.Ways, func() any { return host.Ways })
+	add(host.Rooms, func() any { return host.Rooms })
+	add(host.Leaves, func() any { return host.Leaves })
+	add(host.Serves, func() any { return host.Serves })
+	add(host.Unit.Start, func() any { return host.Unit.Start })
+	add(host.Process, func() any {
+		if host.Process == nil || k.w.Restart != nil {
+			return host.Process
+		}
 		process := *host.Process
 		process.PID = 0 // it is another one each time, and nobody asks for it
-		host.Process = &process
-	}
-	raw, err := json.Marshal(host)
+		return process
+	})
+	rest := host // is small
+	rest.Files, rest.Binaries, rest.Ways, rest.Rooms, rest.Leaves, rest.Serves = nil, nil, nil, nil, nil, nil
+	rest.Unit.Start, rest.Process = nil, nil
+	raw, err := json.Marshal(rest)
 	if err != nil {
 		k.t.Fatal(err)
 	}
+	h.Write(all)
 	h.Write(raw)
 }
 
-// digests are those of the files of hosts, by the map that holds them: no state changes one that it has from another
-// state.
+// digests are those of the parts of hosts, by the map or pointer that holds them: no state changes one that it has from
+// another state, and most have most from others.
 type digests map[uintptr]struct {
-	files map[string]facts.File // kept, so that no other map comes to lie there
-	sum   key
+	part any // kept, so that no other comes to lie there
+	sum  key
 }
 
-func (d digests) of(files map[string]facts.File) key {
-	at := reflect.ValueOf(files).Pointer()
+func (d digests) of(part any, what func() any) key {
+	at := reflect.ValueOf(part).Pointer()
+	if at == 0 {
+		return key{}
+	}
 	if known, ok := d[at]; ok {
 		return known.sum
 	}
 	h := sha256.New()
-	for _, name := range slices.Sorted(maps.Keys(files)) {
-		f := files[name]
-		fmt.Fprint(h, name, f.Kind, uint32(f.Mode), f.Owner, f.Group, f.Target, len(f.Content))
-		h.Write(f.Content)
+	switch what := what().(type) {
+	case map[string]facts.File:
+		for _, name := range slices.Sorted(maps.Keys(what)) {
+			f := what[name]
+			fmt.Fprint(h, name, f.Kind, uint32(f.Mode), f.Owner, f.Group, f.Target, len(f.Content))
+			h.Write(f.Content)
+		}
+	default:
+		if err := json.NewEncoder(h).Encode(what); err != nil {
+			panic(err)
+		}
 	}
-	const most = 1000
+	const most = 10000
 	if len(d) == most {
 		clear(d)
 	}
 	known := d[at]
-	known.files, known.sum = files, key(h.Sum(nil))
+	known.part, known.sum = part, key(h.Sum(nil))
 	d[at] = known
 	return known.sum
 }

@@ -14,7 +14,7 @@ import (
 func (v view) writerOf(m inventory.Member, host facts.Host) units.Writer {
 	var writer units.Writer
 	unit := host.Files[UnitPath(v.want.Cluster)].Content
-	if units.Flag(units.Command(unit), "data-dir") != "" {
+	if units.Flag(v.starts(host), "data-dir") != "" {
 		writer = units.WriterOf(unit)
 		writer.Form = max(writer.Form, 1)
 	}

@@ -26,7 +26,7 @@ var BundleFlag = map[string]string{"peer": "peer-trusted-ca-file", "client": "tr
 
 // CAs are the CAs of a role, oldest first; retired ones too.
 func (s State) CAs(role string) []facts.CA {
-	var cas []facts.CA
+	cas := make([]facts.CA, 0, len(s.Seen.Operator.CAs))
 	for _, ca := range s.Seen.Operator.CAs {
 		if ca.Role == role {
 			cas = append(cas, ca)
@@ -95,7 +95,12 @@ func (s State) Command(host facts.Host) []string {
 	if host.Process != nil {
 		return host.Process.Args
 	}
-	return units.Command(host.Files[s.UnitPath].Content)
+	return s.Starts(host)
+}
+
+// Starts is the command line that the unit file of a host has.
+func (s State) Starts(host facts.Host) []string {
+	return s.Units.Command(host.Files[s.UnitPath].Content)
 }
 
 // Trusts says whether a member accepts what a CA signs: the bundle that it was started with has the CA in it. etcd

@@ -7,6 +7,7 @@ import (
 
 	"github.com/clusterup/clusterup/facts"
 	"github.com/clusterup/clusterup/plan"
+	"github.com/clusterup/clusterup/units"
 )
 
 // State is what decisions about trust rest on: what was seen, and what is wanted of certificates.
@@ -16,6 +17,7 @@ type State struct {
 	Wish   Wish
 	Accept []plan.Risk
 	Seen   facts.Snapshot
+	Units  units.Reader
 
 	Formed  bool // there is a cluster
 	Started bool // its bootstrap is under way
