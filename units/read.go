@@ -32,17 +32,18 @@ func Command(unit []byte) []string {
 }
 
 // Reader reads the command lines of units, each text once: a decision asks for the same ones again and again. Nil reads
-// anew each time. What it returns is not to be changed, and it is not for concurrent use.
-type Reader map[string][]string
+// anew each time. Neither the texts nor what it returns are to be changed, and it is not for concurrent use.
+type Reader map[*byte][]string
 
 // Command is Command of that text.
 func (r Reader) Command(unit []byte) []string {
-	args, known := r[string(unit)]
+	if r == nil || len(unit) == 0 {
+		return Command(unit)
+	}
+	args, known := r[&unit[0]]
 	if !known {
 		args = Command(unit)
-		if r != nil {
-			r[string(unit)] = args
-		}
+		r[&unit[0]] = args
 	}
 	return args
 }

@@ -87,13 +87,20 @@ var inQuotes = strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`, "\r", `\r`,
 
 // quote makes a string one word of a systemd setting (systemd.syntax(7), "Quoting").
 func quote(s string) string {
-	if s != "" && strings.Trim(s, plainBytes) == "" {
+	special := func(r rune) bool { return r >= 0x80 || !plainByte[r] }
+	if s != "" && !strings.ContainsFunc(s, special) {
 		return s
 	}
 	return `"` + inQuotes.Replace(s) + `"`
 }
 
-const plainBytes = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./:=,@[]+"
+// plainByte says which bytes stand for themselves in a word.
+var plainByte = func() (plain [0x80]bool) {
+	for _, b := range []byte("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./:=,@[]+") {
+		plain[b] = true
+	}
+	return plain
+}()
 
 func words(all []string) string {
 	quoted := make([]string, len(all))

@@ -232,17 +232,20 @@ func fileChange(want units.File, host facts.Host) (plan.Change, string) {
 // unit writes the unit file, makes systemd read it again, and enables it at boot, each only where needed.
 func (v view) unit(m inventory.Member, host facts.Host) []plan.Step {
 	name := v.want.Cluster.UnitName
-	written := v.writeUnit(m, host)
 	var steps []plan.Step
 	switch {
 	case v.lost(host): // no release of its version is at hand, and it stays as it is
 	case host.Process == nil && !v.starting(m, host): // it is told of the members that there are when it is one
-	case len(written) > 0 && v.mustRestart(m, host) == nil:
-		steps = written
-	case host.Unit.NeedsReload: // now, and not right before that restart: a look comes between, and judges new drop-ins
-		steps = append(steps, plan.Step{
-			Kind: plan.ReloadUnits, Why: "the unit changed on disk after systemd read it", Unit: name,
-		})
+	default:
+		if v.mustRestart(m, host) == nil {
+			steps = v.writeUnit(m, host)
+		}
+		// now, and not right before that restart: a look comes between, and judges new drop-ins
+		if len(steps) == 0 && host.Unit.NeedsReload {
+			steps = append(steps, plan.Step{
+				Kind: plan.ReloadUnits, Why: "the unit changed on disk after systemd read it", Unit: name,
+			})
+		}
 	}
 	if host.Process != nil && host.Unit.Enabled != "enabled" {
 		steps = append(steps, plan.Step{

@@ -3,6 +3,7 @@ package etcd
 import (
 	"bytes"
 	"crypto/sha256"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -176,16 +177,22 @@ func (d digests) of(part any, what func() any) key {
 	if known, ok := d[at]; ok {
 		return known.sum
 	}
-	h := sha256.New()
+	var text []byte
 	switch what := what().(type) {
+	case []byte:
+		text = what
 	case map[string]facts.File:
 		for _, name := range slices.Sorted(maps.Keys(what)) {
 			f := what[name]
-			fmt.Fprint(h, name, f.Kind, uint32(f.Mode), f.Owner, f.Group, f.Target, len(f.Content))
-			h.Write(f.Content)
+			content := d.of(f.Content, func() any { return f.Content })
+			for _, part := range []string{name, string(f.Kind), f.Owner, f.Group, f.Target, string(content[:])} {
+				text = append(append(text, part...), 0)
+			}
+			text = binary.BigEndian.AppendUint32(text, uint32(f.Mode))
 		}
 	default:
-		if err := json.NewEncoder(h).Encode(what); err != nil {
+		var err error
+		if text, err = json.Marshal(what); err != nil {
 			panic(err)
 		}
 	}
@@ -194,7 +201,7 @@ func (d digests) of(part any, what func() any) key {
 		clear(d)
 	}
 	known := d[at]
-	known.part, known.sum = part, key(h.Sum(nil))
+	known.part, known.sum = part, sha256.Sum256(text)
 	d[at] = known
 	return known.sum
 }

@@ -54,10 +54,10 @@ func (s State) newest(role string) int {
 // retired CA that no member trusts stays out, even if a host comes back with an old leaf of it. While a host is dark, a
 // member keeps the retired CAs that it trusts, since that host may need them.
 func (s State) Bundled(role string, host facts.Host) []facts.CA {
-	return slices.DeleteFunc(s.CAs(role), func(ca facts.CA) bool {
-		stays := s.needed(ca) && s.stillTrusted(ca) || len(s.Dark()) > 0 && s.relies(host, ca)
-		return ca.Retired && !stays
-	})
+	stays := func(ca facts.CA) bool {
+		return s.needed(ca) && s.stillTrusted(ca) || len(s.Dark()) > 0 && s.relies(host, ca)
+	}
+	return slices.DeleteFunc(s.CAs(role), func(ca facts.CA) bool { return ca.Retired && !stays(ca) })
 }
 
 // has says whether a leaf of a CA lies on a host.
@@ -164,11 +164,14 @@ func (s State) over(ca facts.CA) bool { return !s.Seen.Taken.Before(ca.NotAfter)
 // certificates.
 func (s State) Ended(role string) bool {
 	live := s.Live(role)
+	if len(live) == 0 || !s.over(live[0]) {
+		return false
+	}
 	asks := s.Known(func(_ string, host facts.Host) bool {
 		return units.Flag(s.Command(host), BundleFlag[role]) != ""
 	})
 	good := slices.ContainsFunc(live, func(ca facts.CA) bool { return !s.over(ca) && s.trustedByAll(ca) })
-	return asks && len(live) > 0 && !good && s.over(live[0])
+	return asks && !good
 }
 
 // LetsIn says whether a member that runs lets any client in: it asks for no certificate, or a CA that it was started

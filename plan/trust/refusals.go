@@ -2,7 +2,6 @@ package trust
 
 import (
 	"fmt"
-	"maps"
 	"path"
 	"slices"
 	"time"
@@ -138,13 +137,13 @@ func (s State) Keyless(id facts.ID) []plan.Refusal {
 
 // Foreign refuses a host that trusts only CAs of another operator directory: it must not get a second CA.
 func (s State) Foreign(member string, host facts.Host) []plan.Refusal {
-	ours := s.ours()
+	ours, pattern := s.ours(), s.ConfigDir+"/trust-*.pem"
 	var foreign []string
-	for _, name := range slices.Sorted(maps.Keys(host.Files)) {
-		if ok, _ := path.Match(s.ConfigDir+"/trust-*.pem", name); !ok {
+	for name, file := range host.Files {
+		if ok, _ := path.Match(pattern, name); !ok {
 			continue
 		}
-		sums := facts.Certificates(host.Files[name].Content)
+		sums := facts.Certificates(file.Content)
 		if len(sums) > 0 && !slices.ContainsFunc(sums, func(sum string) bool { return ours[sum] }) {
 			foreign = append(foreign, name)
 		}
@@ -152,6 +151,7 @@ func (s State) Foreign(member string, host facts.Host) []plan.Refusal {
 	if len(foreign) == 0 {
 		return nil
 	}
+	slices.Sort(foreign)
 	return plan.OneRefusal(plan.ForeignCA, member,
 		fmt.Sprintf("run it with the operator directory that made this cluster: %s, above all its ca/, beside the inventory",
 			path.Join(".clusterup", s.Cluster)),
