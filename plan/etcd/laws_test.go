@@ -225,6 +225,11 @@ func lawMembers(w Want, s facts.Snapshot, stage plan.Stage) error {
 			if at < 0 || !s.Members[at].Learner || host.Etcd == nil || len(up)+1 < (len(voters)+1)/2+1 {
 				return fmt.Errorf("law 2: %s with %d of %d voters that serve", step.ID(), len(up), len(voters))
 			}
+			for name := range up { // in walks no member says more than it has
+				if ahead := s.Hosts[name].Etcd.Applied; ahead > host.Etcd.Applied+500 {
+					return fmt.Errorf("law 2: %s, which has applied %d, and %s %d", step.ID(), host.Etcd.Applied, name, ahead)
+				}
+			}
 		case plan.RemoveMember:
 			if at < 0 {
 				return fmt.Errorf("law 2: %s is not listed", step.ID())

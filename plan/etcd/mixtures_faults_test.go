@@ -54,7 +54,7 @@ func TestMixturesOfFive(t *testing.T) {
 
 // TestDisturbedMixtures has something befall one member after any step on the way from a mixture of two members, and
 // from some of three: it dies, or its host loses its disk, goes dark and stays so, comes back from the dark, or comes
-// back empty.
+// back empty; or it falls behind, if it is a learner.
 func TestDisturbedMixtures(t *testing.T) {
 	t.Parallel()
 	x := newMixer(t, 1, 2, 3)
@@ -72,7 +72,7 @@ func TestDisturbedMixtures(t *testing.T) {
 		}
 	}
 	x.holds(1000, plan.AddLearner, plan.PromoteMember, plan.RemoveMember, plan.StopMember, plan.MoveAside,
-		plan.RemoveFiles, plan.StartMember, plan.AwaitMember, plan.RecordBirth)
+		plan.RemoveFiles, plan.StartMember, plan.AwaitMember, plan.AwaitLearner, plan.RecordBirth)
 }
 
 // disturbedOneIn says of how many mixtures of three one is disturbed.
@@ -108,6 +108,9 @@ func (x *mixer) disturb(of []standing) {
 // befalls has each of the things that may befall a member befall each of them.
 func (x *mixer) befalls(m mixture, w Want, st state) {
 	k := x.walker(w)
+	if late, ok := written(st.seen); ok {
+		x.goesOn(m, k, x.happens(k, st, "the learner falls behind", late), w)
+	}
 	for _, one := range w.Cluster.Members {
 		host := st.seen.Hosts[one.Name]
 		if host.Dark() {
@@ -138,6 +141,25 @@ func (x *mixer) befalls(m mixture, w Want, st state) {
 				change(end.seen, one.Name, func(h *facts.Host) { *h = follows(back, end.seen) })), w)
 		}
 	}
+}
+
+// written is what is seen after much was written that a learner has not yet; false: no learner runs.
+func written(s facts.Snapshot) (facts.Snapshot, bool) {
+	learns := false
+	for _, name := range s.Names() {
+		switch is := s.Hosts[name].Etcd; {
+		case is == nil:
+		case is.Learner:
+			learns = true
+		default:
+			s = change(s, name, func(h *facts.Host) {
+				status := *h.Etcd
+				status.Applied += 10000
+				h.Etcd = &status
+			})
+		}
+	}
+	return s, learns
 }
 
 // happens is a state after something that clusterup did not do: members that are too few have no leader.
