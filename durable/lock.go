@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
+	"path/filepath"
 
 	"golang.org/x/sys/unix"
 )
@@ -50,6 +52,53 @@ func Lock(ctx context.Context, path string) (Held, error) {
 
 // TryLock is Lock without waiting; the error is ErrLocked where somebody else holds the lock.
 func TryLock(path string) (Held, error) { return take(path, false) }
+
+// Create makes a file that is not there, mode 0600, for reading and writing, and takes the lock on it. So a killed
+// process leaves a file that [Sweep] can tell from those that somebody is writing. The error is fs.ErrExist where there
+// is something of that name, whatever it is.
+func Create(path string) (Held, error) {
+	for {
+		f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
+		if err != nil {
+			return Held{}, err
+		}
+		switch err := flock(f, false); {
+		case err == nil && isFile(f, path):
+			return Held{f}, nil
+		case err != nil && !errors.Is(err, ErrLocked):
+			return Held{}, errors.Join(err, f.Close(), os.Remove(path))
+		}
+		_ = f.Close() // a Sweep came in between, and takes it away
+	}
+}
+
+// Sweep removes the files of a pattern that nobody holds the lock on: whoever made them with [Create] was killed.
+func Sweep(pattern string) error {
+	found, err := filepath.Glob(pattern)
+	if err != nil {
+		return err
+	}
+	for _, path := range found {
+		if info, err := os.Lstat(path); err != nil || !info.Mode().IsRegular() {
+			continue
+		}
+		f, err := os.OpenFile(path, os.O_RDWR, 0)
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			continue
+		case err != nil:
+			return err
+		}
+		if flock(f, false) == nil && isFile(f, path) {
+			err = remove(path)
+		}
+		Held{f}.Unlock()
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
 
 func take(path string, wait bool) (Held, error) {
 	for {

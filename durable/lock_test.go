@@ -3,6 +3,7 @@ package durable
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"testing"
@@ -104,5 +105,38 @@ func TestLockOfADeletedFile(t *testing.T) {
 	defer next.Unlock()
 	if _, err := TryLock(path); !errors.Is(err, ErrLocked) {
 		t.Errorf("two have the lock: %v", err)
+	}
+}
+
+// Sweep takes what a killed process has left, and nothing that somebody is writing.
+func TestSweep(t *testing.T) {
+	dir := t.TempDir()
+	running, err := Create(filepath.Join(dir, "running.part"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer running.Unlock()
+	killed, err := Create(filepath.Join(dir, "killed.part"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	killed.Unlock()
+	if err := os.WriteFile(filepath.Join(dir, "other"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink("other", filepath.Join(dir, "link.part")); err != nil {
+		t.Fatal(err)
+	}
+	if err := Sweep(filepath.Join(dir, "*.part")); err != nil {
+		t.Fatal(err)
+	}
+	holds(t, dir, "link.part", "other", "running.part")
+	for _, name := range []string{"running.part", "link.part", "other"} {
+		if _, err := Create(filepath.Join(dir, name)); !errors.Is(err, fs.ErrExist) {
+			t.Errorf("over %s: %v", name, err)
+		}
+	}
+	if info, err := running.Stat(); err != nil || info.Mode() != 0o600 {
+		t.Errorf("%v, %v", info, err)
 	}
 }

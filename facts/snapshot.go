@@ -59,17 +59,6 @@ type Operator struct {
 	Snapshots []SavedSnapshot `json:"snapshots,omitempty"`
 }
 
-// SavedSnapshot is a copy of a cluster's data that lies on the control machine.
-type SavedSnapshot struct {
-	Path      string `json:"path"` // of the file, absolute
-	ClusterID ID     `json:"cluster_id"`
-	Version   string `json:"version"` // of the member that it was taken from, "3.5.35"
-	// at least that of the store: what the member had applied right before; zero: not known
-	Revision int64     `json:"revision"`
-	Taken    time.Time `json:"taken"`  // the control machine's clock
-	SHA256   string    `json:"sha256"` // of the whole file, hexadecimal
-}
-
 // CA is a certificate authority of the operator directory. The private key is never part of a fact.
 type CA struct {
 	Role       string    `json:"role"` // peer or client

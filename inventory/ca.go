@@ -19,27 +19,6 @@ var (
 	envName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 )
 
-func (v values) sealTo(out *PKI) {
-	items, _ := v.list("seal_to")
-	quantum := 0
-	for _, one := range items {
-		text := strings.TrimSpace(one.text)
-		if err := checkRecipient(text); err != nil {
-			// Without the values of variables: one of them may be a private key.
-			v.problems.errorAt(one.expr.Range(), "bad recipient", "seal_to: %s.", err)
-			continue
-		}
-		if postQuantum(text) {
-			quantum++
-		}
-		out.SealTo = append(out.SealTo, text)
-	}
-	if quantum > 0 && quantum < len(out.SealTo) {
-		v.bad("seal_to", "recipients do not mix",
-			"age refuses post-quantum recipients (age1pq1…) beside others: write recipients of one kind.")
-	}
-}
-
 // cas reads the CAs that come from elsewhere: one for both roles, or one for each.
 func (v values) cas(content *hcl.BodyContent, out *PKI) {
 	blocks := content.Blocks.ByType()

@@ -18,6 +18,7 @@ var clusterSchema = &hcl.BodySchema{
 		{Type: "pki"},
 		{Type: "tls"},
 		{Type: "etcd"},
+		{Type: "snapshot"},
 		{Type: "client", LabelNames: []string{"name"}},
 		{Type: "member", LabelNames: []string{"name"}},
 	},
@@ -56,6 +57,7 @@ func (s scope) readCluster(b *hcl.Block) clusterRead {
 	c.PKI = s.readPKI(p.only(blocks["pki"]))
 	c.TLS = s.readTLS(p.only(blocks["tls"]), taken)
 	c.Etcd = s.readEtcd(p.only(blocks["etcd"]), minorOf(c.Version))
+	c.Snapshot = s.readSnapshot(p.only(blocks["snapshot"]))
 	c.Clients = s.readClients(blocks["client"], c.PKI)
 	out := clusterRead{Cluster: c, name: b.LabelRanges[0]}
 	for _, block := range blocks["member"] {

@@ -56,6 +56,9 @@ type Cluster struct {
 	PKI     PKI
 	TLS     TLS
 	Etcd    Etcd
+
+	Snapshot Snapshot
+
 	Clients []Client
 	Members []Member // in the order of the file, also those that are to leave; see Present
 
@@ -144,6 +147,13 @@ type Etcd struct {
 	ElectionTimeout   time.Duration     // whole milliseconds; default 1s
 	SnapshotCount     int               // 0: etcd's default
 	Flags             map[string]string // as the etcd of Version calls them; see FlagsFor
+}
+
+// Snapshot says what is wanted of the copies of the data on the control machine.
+type Snapshot struct {
+	// SealTo are recipients as in PKI.SealTo, to whom snapshots are encrypted. Empty: they are not.
+	SealTo []string
+	MaxAge time.Duration // of the newest, before check asks for another; 0: it does not
 }
 
 // Client is a client certificate that is wanted.

@@ -19,6 +19,8 @@ var (
 		Blocks:     []hcl.BlockHeaderSchema{{Type: "peer_ca"}, {Type: "client_ca"}, {Type: "external"}},
 	}
 
+	snapshotSchema = &hcl.BodySchema{Attributes: attributes("seal_to", "max_age")}
+
 	// architectures are those that etcd is released for.
 	architectures = []string{"amd64", "arm64", "ppc64le", "s390x"}
 	algorithms    = []string{"ecdsa-p256", "ecdsa-p384", "ed25519", "rsa-3072", "rsa-4096"}
@@ -170,7 +172,7 @@ func (s scope) readPKI(b *hcl.Block) PKI {
 		v, content = s.newValues(b, pkiSchema)
 	}
 	out := PKI{CALifetime: 10 * year, Lifetime: year, Algorithm: "ecdsa-p256"}
-	v.sealTo(&out)
+	v.sealTo(&out.SealTo)
 	v.cas(content, &out)
 	good := true
 	read := func(name string, target *time.Duration) {
@@ -199,6 +201,16 @@ func (s scope) readPKI(b *hcl.Block) PKI {
 	case out.RenewBefore >= out.Lifetime || out.RenewBefore <= 0:
 		s.problems.errorAt(v.placeOf(b.DefRange, "renew_before", "lifetime"), "renew_before out of range",
 			"It is longer than 0 and shorter than lifetime (%s).", durationText(out.Lifetime))
+	}
+	return out
+}
+
+func (s scope) readSnapshot(b *hcl.Block) Snapshot {
+	v := s.block(b, snapshotSchema)
+	var out Snapshot
+	v.sealTo(&out.SealTo)
+	if v.duration("max_age", &out.MaxAge) && out.MaxAge < time.Minute {
+		s.problems.errorAt(v.placeOf(b.DefRange, "max_age"), "max_age too short", "A snapshot may be at least 1m old.")
 	}
 	return out
 }

@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"os"
 	"path/filepath"
@@ -15,6 +16,7 @@ import (
 	"github.com/clusterup/clusterup/pki"
 	"github.com/clusterup/clusterup/plan/etcd"
 	"github.com/clusterup/clusterup/plan/trust"
+	"github.com/clusterup/clusterup/snapshot"
 )
 
 // OpenStore reads the CAs anew. It opens no sealed key.
@@ -182,4 +184,13 @@ func (s *Session) Unlock() pki.Unlock {
 		files = append([]string{extra}, files...)
 	}
 	return pki.Unlock{IdentityFiles: files, Passphrase: s.options.Passphrase}
+}
+
+// Unseal opens a sealed snapshot with the same keys as those of CAs.
+func (s *Session) Unseal(at io.ReaderAt, size int64) (io.ReaderAt, int64, error) {
+	plain, size, err := s.Unlock().Unseal(at, size)
+	if errors.Is(err, pki.ErrTorn) {
+		err = fmt.Errorf("%w: %w", snapshot.ErrAltered, err)
+	}
+	return plain, size, err
 }

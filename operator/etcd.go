@@ -62,6 +62,16 @@ func (a *etcdAPI) route(member, endpoint string) {
 	}
 }
 
+// memberAt is the member behind an endpoint.
+func (a *etcdAPI) memberAt(endpoint string) string {
+	a.routing.Lock()
+	defer a.routing.Unlock()
+	if u, err := url.Parse(endpoint); err == nil {
+		return a.routes[u.Host]
+	}
+	return ""
+}
+
 // Connect is the client to use now. It may block while a CA's server signs, or while the operator is asked for a
 // passphrase. After an error it returns the same error for retryMint, and then tries again.
 func (a *etcdAPI) Connect() (*quorum.Cluster, error) {

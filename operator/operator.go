@@ -168,6 +168,11 @@ func (s *Session) Unpack(ctx context.Context, program, to string) error {
 	if archive == nil {
 		return fmt.Errorf("run %s: etcd is not released for %s", program, runtime.GOARCH)
 	}
+	return unpack(archive, program, to)
+}
+
+// unpack puts one program of a release into a new file.
+func unpack(archive *release.Archive, program, to string) error {
 	binary, err := archive.Binary(program)
 	if err != nil {
 		return err

@@ -156,6 +156,7 @@ func factsDigest(s facts.Snapshot) (string, error) {
 		}
 		hosts[name] = host
 	}
+	s.Operator.Snapshots = nil // where a fresh one decides, the plan shows it
 	raw, err := json.Marshal(struct {
 		Operator facts.Operator
 		Hosts    map[string]facts.Host

@@ -34,8 +34,10 @@ type Options struct {
 	Passphrase func(keyFile string) ([]byte, error)
 	// Download hears how a release comes in.
 	Download func(version, arch string) func(done, total int64)
-	// Saved hears of a snapshot, and of its size in bytes.
-	Saved func(file string, size int64)
+	// Saving hears how a snapshot of a member comes in.
+	Saving func(member string) func(done, total int64)
+	// Saved hears of a snapshot.
+	Saved func(facts.SavedSnapshot)
 }
 
 // Session is one run against one cluster: the operator directory, and a held connection to every host.
@@ -199,7 +201,7 @@ func (s *Session) operator() (facts.Operator, error) {
 	if err := s.authorities(store, &seen); err != nil {
 		return facts.Operator{}, err
 	}
-	seen.Snapshots, err = s.snapshots()
+	seen.Snapshots, err = s.Snapshots()
 	return seen, err
 }
 

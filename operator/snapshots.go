@@ -3,68 +3,175 @@ package operator
 import (
 	"cmp"
 	"context"
-	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
+	"sync"
+	"syscall"
 
 	"github.com/clusterup/clusterup/durable"
 	"github.com/clusterup/clusterup/facts"
+	"github.com/clusterup/clusterup/pki"
+	"github.com/clusterup/clusterup/plan/etcd"
 	"github.com/clusterup/clusterup/quorum"
+	"github.com/clusterup/clusterup/snapshot"
 )
 
-// A snapshot lies in the operator directory as NAME.db, with NAME.json beside it, which says what it is. It holds the
-// values of all keys as they are, so only its owner may read it.
+// A snapshot holds the values of all keys as they are, so only its owner may read it.
 
 func (s *Session) snapshotDir() string { return filepath.Join(s.dir, "snapshots") }
 
-// SaveSnapshot copies the data of one member, checks its digest on the way, and gives it its name only when it is
-// whole.
-func (o operatorDir) SaveSnapshot(ctx context.Context, endpoint, version string) error {
-	s := o.session
-	if err := os.MkdirAll(s.snapshotDir(), 0o700); err != nil {
-		return fmt.Errorf("save snapshot: %w", err)
-	}
-	if err := s.tidySnapshots(); err != nil {
-		return fmt.Errorf("save snapshot: %w", err)
-	}
-	client, err := s.Etcd.Connect()
-	if err != nil {
-		return err
-	}
-	status, err := client.Status(ctx, endpoint)
-	if err != nil {
-		return err
-	}
-	now := s.Now().UTC()
-	name := filepath.Join(s.snapshotDir(), fmt.Sprintf("%s-etcd-%s", now.Format("20060102T150405Z"), version))
-	var saved quorum.Saved
-	err = durable.Replace(name+".db", func(w *os.File) error {
-		saved, err = client.Snapshot(ctx, endpoint, w)
-		return err
-	})
-	if err != nil {
-		return fmt.Errorf("save snapshot: %w", err)
-	}
-	raw, err := json.MarshalIndent(facts.SavedSnapshot{
-		Path: filepath.Base(name) + ".db", ClusterID: status.ClusterID, Version: version, Revision: saved.Revision,
-		Taken: now, SHA256: saved.SHA256,
-	}, "", "  ")
-	if err != nil {
-		return fmt.Errorf("save snapshot: %w", err)
-	}
-	if err := durable.Write(name+".json", append(raw, '\n'), 0o600); err != nil {
-		return fmt.Errorf("save snapshot: %w", err)
-	}
-	s.options.Saved(name+".db", saved.Size)
-	return nil
+// SnapshotSpec says which snapshot is to be saved.
+type SnapshotSpec struct {
+	Member string // that it is taken from
+	Path   string // empty: in the operator directory, with time, version and revision in its name
+	SealTo []string
+	For    string // what it is for, in a few words; empty: it was asked for
 }
 
-// tidySnapshots removes half-written files of runs that were killed; the lock is held, so nobody writes now. It also
-// keeps git from adding snapshots, which hold all values in plain text.
+// SaveSnapshot is for package apply: the snapshot before a change of the minor version.
+func (o operatorDir) SaveSnapshot(ctx context.Context, endpoint, version string) error {
+	s := o.session
+	d, err := s.SaveSnapshot(ctx, SnapshotSpec{
+		Member: s.Etcd.memberAt(endpoint), SealTo: s.Cluster.Snapshot.SealTo, For: "before leaving etcd " + version,
+	})
+	if err == nil {
+		s.options.Saved(d)
+	}
+	return err
+}
+
+// SaveSnapshot copies the data of one member, and checks their digest on the way. The file gets its name only when it
+// is whole and on the disk.
+func (s *Session) SaveSnapshot(ctx context.Context, spec SnapshotSpec) (facts.SavedSnapshot, error) {
+	d, err := s.saveSnapshot(ctx, spec)
+	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+		err = fmt.Errorf("%w: free some space there, or name another place with snapshot save --out; nothing is left of "+
+			"the half that was written", err)
+	}
+	if err != nil && !errors.As(err, new(*quorum.Error)) { // which says so itself
+		err = fmt.Errorf("save snapshot: %w", err)
+	}
+	return d, err
+}
+
+func (s *Session) saveSnapshot(ctx context.Context, spec SnapshotSpec) (facts.SavedSnapshot, error) {
+	client, err := s.Etcd.Connect()
+	if err != nil {
+		return facts.SavedSnapshot{}, err
+	}
+	endpoint := s.endpointOf(spec.Member)
+	status, err := client.Status(ctx, endpoint)
+	if err != nil {
+		return facts.SavedSnapshot{}, err
+	}
+	revision, err := client.Applied(ctx, endpoint)
+	if err != nil {
+		return facts.SavedSnapshot{}, err
+	}
+	taken := s.Now().UTC()
+	if spec.Path == "" {
+		spec.Path, err = s.snapshotPath(fmt.Sprintf("%s-etcd-%s-revision-%d.db", taken.Format("20060102T150405Z"),
+			status.Version, revision), len(spec.SealTo) > 0)
+	} else {
+		spec.Path, err = filepath.Abs(spec.Path)
+	}
+	if err != nil {
+		return facts.SavedSnapshot{}, err
+	}
+	var seal snapshot.Seal
+	if len(spec.SealTo) > 0 {
+		seal = func(w io.Writer) (io.WriteCloser, error) { return pki.Seal(w, spec.SealTo) }
+	}
+	owner := s.Owner("")
+	return snapshot.Save(spec.Path, seal, func(w io.Writer) (facts.SavedSnapshot, error) {
+		saved, err := client.Snapshot(ctx, endpoint, w, s.options.Saving(spec.Member))
+		if err != nil {
+			return facts.SavedSnapshot{}, err
+		}
+		d := facts.SavedSnapshot{
+			Cluster: s.Cluster.Name, ClusterID: status.ClusterID, Member: spec.Member, Version: status.Version,
+			Revision: revision, Size: saved.Size, SHA256: saved.SHA256, SealedTo: spec.SealTo, Taken: taken,
+			By: owner.User + "@" + owner.From, For: spec.For,
+		}
+		s.measure(ctx, client, &d)
+		return d, ctx.Err()
+	})
+}
+
+// snapshotPath is where a snapshot is to lie in the operator directory.
+func (s *Session) snapshotPath(name string, sealed bool) (string, error) {
+	if err := os.MkdirAll(s.snapshotDir(), 0o700); err != nil {
+		return "", err
+	}
+	if err := s.tidySnapshots(); err != nil {
+		return "", err
+	}
+	if sealed {
+		name += ".age"
+	}
+	return filepath.Join(s.snapshotDir(), name), nil
+}
+
+// measure asks what the store held at the revision of a snapshot: the members, how many keys, and their hash. It asks a
+// follower if there is one, since a leader applies nothing while it hashes. What cannot be had is left out.
+func (s *Session) measure(ctx context.Context, client *quorum.Cluster, d *facts.SavedSnapshot) {
+	statuses := s.Statuses(ctx)
+	for _, name := range etcd.Sources(statuses) {
+		endpoint := s.endpointOf(name)
+		if statuses[name].ClusterID != d.ClusterID {
+			continue
+		}
+		if members, _, err := client.Members(ctx, endpoint, false); err == nil && d.Members == nil {
+			d.Members = members
+		}
+		keys, err := client.Keys(ctx, endpoint, d.Revision)
+		if err != nil {
+			continue // it may not be there yet
+		}
+		d.Keys = &keys
+		if hash, err := client.HashKV(ctx, endpoint, d.Revision); err == nil {
+			d.Hash = &facts.KeyHash{Sum: hash.Sum, Compacted: hash.Compacted}
+			return
+		}
+	}
+}
+
+// Statuses are what the members say of themselves, by name; those that do not answer are not in it.
+func (s *Session) Statuses(ctx context.Context) map[string]facts.Status {
+	var mu sync.Mutex
+	statuses := map[string]facts.Status{}
+	var wg sync.WaitGroup
+	for _, m := range s.Cluster.Present() {
+		wg.Go(func() {
+			status, err := s.Etcd.Status(ctx, etcd.ClientURL(s.Cluster, m))
+			if err == nil {
+				mu.Lock()
+				defer mu.Unlock()
+				statuses[m.Name] = status
+			}
+		})
+	}
+	wg.Wait()
+	return statuses
+}
+
+func (s *Session) endpointOf(member string) string {
+	for _, m := range s.Cluster.Members {
+		if m.Name == member {
+			return etcd.ClientURL(s.Cluster, m)
+		}
+	}
+	return ""
+}
+
+// tidySnapshots removes half-written files of versions of clusterup that knew no other way. It also keeps git from
+// adding snapshots.
 func (s *Session) tidySnapshots() error {
-	left, err := filepath.Glob(filepath.Join(s.snapshotDir(), ".*.db.*"))
+	left, err := filepath.Glob(filepath.Join(s.snapshotDir(), ".*.db.[0-9]*"))
 	if err != nil {
 		return err
 	}
@@ -73,29 +180,33 @@ func (s *Session) tidySnapshots() error {
 			return err
 		}
 	}
-	return os.WriteFile(filepath.Join(s.snapshotDir(), ".gitignore"), []byte("*\n"), 0o600)
+	return durable.Write(filepath.Join(s.snapshotDir(), ".gitignore"), []byte("*\n"), 0o600)
 }
 
-// snapshots are those in the operator directory, oldest first. A description without data does not count.
-func (s *Session) snapshots() ([]facts.SavedSnapshot, error) {
+// Snapshots are those in the operator directory, oldest first. A description without a snapshot does not count, nor
+// does a snapshot without a description.
+func (s *Session) Snapshots() ([]facts.SavedSnapshot, error) {
 	names, err := filepath.Glob(filepath.Join(s.snapshotDir(), "*.json"))
 	if err != nil {
 		return nil, fmt.Errorf("list snapshots: %w", err)
 	}
 	var found []facts.SavedSnapshot
 	for _, name := range names {
-		raw, err := os.ReadFile(name)
-		if err != nil {
-			return nil, fmt.Errorf("read snapshot: %w", err)
+		one, err := snapshot.ReadDescription(name)
+		if err != nil && !errors.Is(err, snapshot.ErrMismatched) {
+			return nil, fmt.Errorf("list snapshots: %w", err)
 		}
-		var one facts.SavedSnapshot
-		if err := json.Unmarshal(raw, &one); err != nil {
+		if one == nil {
 			continue // somebody else's file
 		}
-		one.Path = filepath.Join(s.snapshotDir(), filepath.Base(one.Path))
-		if _, err := os.Stat(one.Path); err == nil {
-			found = append(found, one)
+		info, err := os.Stat(one.Path)
+		if err != nil {
+			continue
 		}
+		if size := cmp.Or(one.FileSize, one.Size); one.Damage == "" && size != 0 && size != info.Size() {
+			one.Damage = fmt.Sprintf("cut short: %d of its %d bytes", info.Size(), size)
+		}
+		found = append(found, *one)
 	}
 	slices.SortFunc(found, func(a, b facts.SavedSnapshot) int {
 		return cmp.Or(a.Taken.Compare(b.Taken), cmp.Compare(a.Path, b.Path))

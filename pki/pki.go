@@ -74,9 +74,12 @@ var (
 	// ErrNoCA covers a role without any CA that can sign: none was made yet, or its key is not in this directory.
 	ErrNoCA = errors.New("no CA here that can sign")
 
-	// ErrSealed covers a sealed key that none of the identity files opens. It is of no use to try again with the same
-	// files.
-	ErrSealed = errors.New("the CA key is sealed and no key file here opens it")
+	// ErrSealed covers what is sealed to others than the identity files here. It is of no use to try again with the
+	// same files.
+	ErrSealed = errors.New("it is sealed, and no key file here opens it")
+
+	// ErrTorn covers sealed bytes that are cut short, or altered.
+	ErrTorn = errors.New("what is sealed is damaged")
 
 	// ErrPassphrase covers an SSH key for which a wrong passphrase was given three times.
 	ErrPassphrase = errors.New("wrong passphrase")

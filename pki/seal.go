@@ -5,6 +5,7 @@ import (
 	"crypto"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"slices"
@@ -85,6 +86,39 @@ func keyFiles(signer crypto.Signer, to []recipient) ([]keyFile, error) {
 	}
 	list := strings.Join(names(to), "\n") + "\n"
 	return []keyFile{{sealedSuffix, sealed.Bytes(), 0o600}, {recipientsSuffix, []byte(list), 0o644}}, nil
+}
+
+// Seal is a writer of bytes of any number that only the recipients can open again, with w behind it; recipients are as
+// in [Options]. It is to be closed, which leaves w open.
+func Seal(w io.Writer, recipients []string) (io.WriteCloser, error) {
+	to, err := parseRecipients(recipients)
+	if err != nil {
+		return nil, err
+	}
+	var all []age.Recipient
+	for _, r := range to {
+		all = append(all, r.Recipient)
+	}
+	sealed, err := age.Encrypt(w, all...)
+	if err != nil {
+		return nil, fmt.Errorf("seal: %w: %w", errRecipient, err) // such as post-quantum recipients beside others
+	}
+	return sealed, nil
+}
+
+// Unseal opens what [Seal] has sealed, size bytes at at, and returns the plain bytes and how many they are. It fails
+// with [ErrSealed], and with [ErrTorn] where the bytes at its ends are not those that were sealed; reading the plain
+// bytes fails where others are not. Nothing is written.
+func (u Unlock) Unseal(at io.ReaderAt, size int64) (plain io.ReaderAt, plainSize int64, err error) {
+	unlocker := &unlocker{Unlock: u}
+	err = unlocker.open(func(id identity) (err error) {
+		plain, plainSize, err = age.DecryptReaderAt(at, size, id.Identity)
+		if err != nil && !errors.As(err, new(*age.NoIdentityMatchError)) && (id.locked == nil || id.locked.err == nil) {
+			err = fmt.Errorf("%w: %w", ErrTorn, err)
+		}
+		return err
+	})
+	return plain, plainSize, err
 }
 
 func readSealedTo(path string) ([]string, error) {

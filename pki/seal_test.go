@@ -9,6 +9,7 @@ import (
 	"crypto/rsa"
 	"encoding/pem"
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -379,5 +380,53 @@ func TestCreateOverKeysOfTheOtherKind(t *testing.T) {
 			t.Errorf("%s: %v %+v", file, err, s.CAs()[0])
 		}
 		issue(t, unlocked(t, dir, ops), peerLeaf())
+	}
+}
+
+// What is sealed as it streams is opened by each recipient, and by nobody else.
+func TestSeal(t *testing.T) {
+	ops, dev := sshOperator(t, "ed25519", ""), ageOperator(t)
+	plain := bytes.Repeat([]byte("value "), 50_000) // some chunks of age
+	var sealed bytes.Buffer
+	w, err := Seal(&sealed, []string{ops.recipient, dev.recipient})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for part := range slices.Chunk(plain, 7001) {
+		if _, err := w.Write(part); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if bytes.Contains(sealed.Bytes(), []byte("value")) {
+		t.Error("it is not sealed")
+	}
+	opened := func(raw []byte, by operator) ([]byte, error) {
+		at, size, err := unlockWith(by).Unseal(bytes.NewReader(raw), int64(len(raw)))
+		if err != nil {
+			return nil, err
+		}
+		return io.ReadAll(io.NewSectionReader(at, 0, size))
+	}
+	for _, by := range []operator{ops, dev} {
+		if got, err := opened(sealed.Bytes(), by); err != nil || !bytes.Equal(got, plain) {
+			t.Errorf("%s: %d bytes, %v", by.recipient, len(got), err)
+		}
+	}
+	if _, err := opened(sealed.Bytes(), ageOperator(t)); !errors.Is(err, ErrSealed) {
+		t.Errorf("a stranger: %v", err)
+	}
+	if _, err := opened(sealed.Bytes()[:sealed.Len()-1], dev); !errors.Is(err, ErrTorn) {
+		t.Errorf("cut short: %v", err)
+	}
+	altered := bytes.Clone(sealed.Bytes())
+	altered[len(altered)/2] ^= 1
+	if _, err := opened(altered, dev); err == nil {
+		t.Error("altered, and opened")
+	}
+	if _, err := Seal(&sealed, []string{"nobody"}); !errors.Is(err, errRecipient) {
+		t.Errorf("to nobody: %v", err)
 	}
 }

@@ -39,31 +39,42 @@ type identity struct {
 type lockedKey struct{ err error }
 
 // key opens a sealed key file, which must hold the key of that certificate.
-func (u *unlocker) key(path string, cert *x509.Certificate) (crypto.Signer, error) {
+func (u *unlocker) key(path string, cert *x509.Certificate) (signer crypto.Signer, err error) {
 	data, err := os.ReadFile(path)
 	if err != nil {
 		return nil, err
 	}
+	var plain []byte
+	err = u.open(func(id identity) (err error) {
+		plain, err = id.open(data)
+		return err
+	})
+	if err == nil {
+		signer, err = parseKey(plain, cert)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("open %s: %w", path, err)
+	}
+	return signer, nil
+}
+
+// open tries one identity after another, until one fits.
+func (u *unlocker) open(with func(identity) error) error {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	u.readIdentities()
 	for _, id := range u.identities {
-		plain, err := id.open(data)
+		err := with(id)
 		var none *age.NoIdentityMatchError
 		switch {
 		case errors.As(err, &none):
 			continue
 		case err != nil:
-			return nil, fmt.Errorf("open %s with %s: %w", path, id.file, err)
+			return fmt.Errorf("with %s: %w", id.file, id.why(err))
 		}
-		signer, err := parseKey(plain, cert)
-		if err != nil {
-			return nil, fmt.Errorf("open %s: %w", path, err)
-		}
-		return signer, nil
+		return nil
 	}
-	return nil, fmt.Errorf("open %s: %w (%s); age cannot use keys that only an SSH agent holds", path, ErrSealed,
-		u.tried())
+	return fmt.Errorf("%w (%s); age cannot use keys that only an SSH agent holds", ErrSealed, u.tried())
 }
 
 func (u *unlocker) tried() string {
@@ -79,13 +90,18 @@ func (u *unlocker) tried() string {
 
 func (id identity) open(data []byte) ([]byte, error) {
 	r, err := age.Decrypt(armor.NewReader(bytes.NewReader(data)), id.Identity)
-	if err == nil {
-		return io.ReadAll(r)
+	if err != nil {
+		return nil, err
 	}
+	return io.ReadAll(r)
+}
+
+// why is the error of asking for a passphrase, where that was in the way.
+func (id identity) why(err error) error {
 	if id.locked != nil && id.locked.err != nil {
-		return nil, id.locked.err
+		return id.locked.err
 	}
-	return nil, err
+	return err
 }
 
 // readIdentities puts the keys that need a passphrase last, so that nobody is asked in vain.

@@ -46,7 +46,7 @@ var everyCall = map[string]func(context.Context, *Cluster, string) error{
 	"HashKV now": func(ctx context.Context, c *Cluster, ep string) error { _, err := c.HashKV(ctx, ep, 0); return err },
 	"Revision":   func(ctx context.Context, c *Cluster, ep string) error { _, err := c.Revision(ctx, ep); return err },
 	"Snapshot": func(ctx context.Context, c *Cluster, ep string) error {
-		_, err := c.Snapshot(ctx, ep, io.Discard)
+		_, err := c.Snapshot(ctx, ep, io.Discard, nil)
 		return err
 	},
 	"ClusterVersion": func(ctx context.Context, c *Cluster, ep string) error {

@@ -151,7 +151,7 @@ func onlyCanariesWrite(t *testing.T, c *Cluster, endpoint string) {
 	_, aerr := c.Alarms(ctx, endpoint)
 	_, rerr := c.Revision(ctx, endpoint)
 	_, herr := c.HashKV(ctx, endpoint, 0)
-	_, serr := c.Snapshot(ctx, endpoint, io.Discard)
+	_, serr := c.Snapshot(ctx, endpoint, io.Discard, nil)
 	if err := errors.Join(err, verr, aerr, rerr, herr, serr, c.ReadLinearizable(ctx, endpoint)); err != nil {
 		t.Error(err)
 	}

@@ -25,7 +25,7 @@ const maxHash = 2 * time.Minute
 func (c *Cluster) HashKV(ctx context.Context, endpoint string, revision int64) (Hash, error) {
 	if revision == 0 {
 		// A 3.5 member does not say which revision it took.
-		now, err := c.appliedRevision(ctx, endpoint)
+		now, err := c.Applied(ctx, endpoint)
 		if err != nil {
 			return Hash{}, err
 		}
@@ -45,8 +45,9 @@ func (c *Cluster) HashKV(ctx context.Context, endpoint string, revision int64) (
 	return Hash{Sum: r.Hash, Revision: revision, Compacted: r.CompactRevision}, nil
 }
 
-// appliedRevision is the store's revision in the member at endpoint, which may be behind the cluster's.
-func (c *Cluster) appliedRevision(ctx context.Context, endpoint string) (int64, error) {
+// Applied is the store's revision in the member at endpoint, which may be behind the cluster's. A snapshot that is
+// asked for afterwards has it.
+func (c *Cluster) Applied(ctx context.Context, endpoint string) (int64, error) {
 	return ask(ctx, c, endpoint, "ask revision of", func(ctx context.Context, n *conn) (int64, error) {
 		r, err := n.maintenance().Status(ctx, endpoint)
 		if err != nil {
@@ -68,5 +69,18 @@ func (c *Cluster) Revision(ctx context.Context, endpoint string) (int64, error) 
 		}
 		header := r.Header
 		return header.GetRevision(), nil
+	})
+}
+
+// Keys is how many keys the member at endpoint had at a revision, which it must have reached and not have compacted. It
+// needs no quorum and writes nothing.
+func (c *Cluster) Keys(ctx context.Context, endpoint string, revision int64) (int64, error) {
+	return ask(ctx, c, endpoint, "count keys of", func(ctx context.Context, n *conn) (int64, error) {
+		r, err := n.client.Get(ctx, "", clientv3.WithPrefix(), clientv3.WithCountOnly(), clientv3.WithSerializable(),
+			clientv3.WithRev(revision))
+		if err != nil {
+			return 0, err
+		}
+		return r.Count, nil
 	})
 }

@@ -26,7 +26,7 @@ type Finding struct {
 // findingKinds are all kinds of findings.
 var findingKinds = []string{
 	"unreachable", "waits", "unhealthy", "unknown", "alarm", "space", "source", "drift",
-	"refused", "unplanned", "rotation", "unsealed", "expiry", "client", "package",
+	"refused", "unplanned", "rotation", "unsealed", "expiry", "client", "package", "snapshot",
 }
 
 // expiry is when a certificate ends.
@@ -65,6 +65,7 @@ type Checked struct {
 	Time      time.Time        `json:"time"`                // when it was looked at
 	Rotations []trust.Rotation `json:"rotations,omitempty"` // of CAs, that are under way
 	Notes     []string         `json:"notes,omitempty"`     // what can be taken out of the inventory
+	Snapshot  *snapshotStatus  `json:"snapshot,omitempty"`  // the newest
 	Findings  []Finding        `json:"findings,omitempty"`
 	Expiries  []expiry         `json:"certificates,omitempty"`
 
@@ -145,7 +146,8 @@ func (l Look) Check() Checked {
 			result.First, result.Days = e.String(), e.Days
 		}
 	}
-	for _, f := range l.due(named(members, "unreachable")) {
+	result.Snapshot = l.newestSnapshot()
+	for _, f := range append(l.due(named(members, "unreachable")), l.snapshotDue()...) {
 		find(f.Kind, f.Host, f.Text, f.Do)
 	}
 	if blocking(l.Refused) != nil {

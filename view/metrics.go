@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/clusterup/clusterup/plan/trust"
 )
@@ -65,6 +66,29 @@ func (result Checked) Metrics() []byte {
 	family("clusterup_ca_rotating", "Whether a rotation of the CA is under way.", rotations...)
 	family("clusterup_findings", "What wants doing, by kind.", found...)
 	family("clusterup_member_healthy", "Whether a member serves and has nothing to complain of.", healthy...)
+	if d := result.Snapshot; d != nil {
+		for _, m := range []struct {
+			name, help string
+			value      float64
+		}{
+			{"taken_seconds", "When the newest snapshot was taken, seconds since 1970.", float64(d.Taken.Unix())},
+			{"verified_seconds", "When the newest snapshot was last seen to be whole.", float64(d.Verified.Unix())},
+			{"drilled_seconds", "When the newest snapshot was last restored on trial; 0: never.", unix(d.Drilled)},
+			{"damaged", "Whether the newest snapshot is damaged.", yes(d.Damage != "")},
+			{"revision", "The revision of the newest snapshot.", float64(d.Revision)},
+			{"size_bytes", "The size of the newest snapshot.", float64(d.Size)},
+		} {
+			family("clusterup_snapshot_"+m.name, m.help, line("clusterup_snapshot_"+m.name, m.value))
+		}
+	}
 	family("clusterup_certificate_not_after_seconds", "When a certificate ends, seconds since 1970.", ends...)
 	return []byte(b.String())
+}
+
+// unix is 0 for a time that is not known.
+func unix(t time.Time) float64 {
+	if t.IsZero() {
+		return 0
+	}
+	return float64(t.Unix())
 }

@@ -97,7 +97,16 @@ func (c *Console) Finished(command string, result apply.Result, took time.Durati
 
 // Download shows how a release archive comes in, with at most one line a second.
 func (c *Console) Download(version, arch string) func(done, total int64) {
-	started := false
+	return c.coming(sprintf("download etcd %s for %s", version, arch))
+}
+
+// Saving shows how a snapshot comes in, likewise.
+func (c *Console) Saving(member string) func(done, total int64) {
+	return c.coming(sprintf("save a snapshot of %s", member))
+}
+
+func (c *Console) coming(what safe) func(done, total int64) {
+	started, shown := false, safe("")
 	var last time.Time
 	return func(done, total int64) {
 		now := time.Now()
@@ -105,10 +114,13 @@ func (c *Console) Download(version, arch string) func(done, total int64) {
 			return
 		}
 		if !started {
-			c.Say("── download etcd %s for %s", version, arch)
+			c.Say("── %s", what)
 		}
 		started, last = true, now
-		c.Say("   %s of %s", Size(done), Size(total))
+		if line := sprintf("   %s of %s", Size(done), Size(total)); line != shown {
+			shown = line
+			c.Say("%s", line)
+		}
 	}
 }
 

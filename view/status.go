@@ -62,6 +62,7 @@ type clusterStatus struct {
 	Refusals  []plan.Refusal   `json:"refusals,omitempty"`
 	Waits     []plan.Wait      `json:"waits,omitempty"` // what is not done before dark hosts are seen
 	Notes     []string         `json:"notes,omitempty"`
+	Snapshot  *snapshotStatus  `json:"snapshot,omitempty"` // the newest
 
 	dark    []string // members whose hosts could not be looked at
 	holders int      // members that trust CAs, as far as they are known
@@ -282,7 +283,7 @@ func (l Look) clusterStatus(members []memberStatus) clusterStatus {
 	total.Notes = slices.DeleteFunc(slices.Clone(l.Plan.Notes), func(note string) bool {
 		return len(total.Rotations) > 0 && slices.Contains(said, note)
 	})
-	total.Clients = l.clientStatuses()
+	total.Clients, total.Snapshot = l.clientStatuses(), l.newestSnapshot()
 	if l.Refused != nil {
 		total.Refusals, total.Waits = l.Refused.Refusals, l.Refused.Waits
 	}
@@ -357,6 +358,9 @@ func (c *Console) ShowStatus(l Look) {
 	}
 	fprintf(out, "\nCluster %s: %d of %d members healthy, %s.", total.Cluster, total.Healthy, total.Members, quorum)
 	showAuthorities(out, total, l.Now)
+	if total.Snapshot != nil {
+		fprintf(out, "%s\n", total.Snapshot.line(l.Now))
+	}
 	switch {
 	case total.Unplanned == "":
 	case len(named(members, "unknown")) > 0: // their line has given the reason

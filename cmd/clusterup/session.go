@@ -10,7 +10,6 @@ import (
 	"github.com/clusterup/clusterup/inventory"
 	"github.com/clusterup/clusterup/operator"
 	"github.com/clusterup/clusterup/plan/etcd"
-	"github.com/clusterup/clusterup/view"
 )
 
 // session is one run of a command against one cluster.
@@ -39,9 +38,7 @@ func (c *console) open(path string, text []byte, flags clusterFlags) (*session, 
 func (c *console) begin(path string, cluster *inventory.Cluster, flags clusterFlags) (*session, error) {
 	options := operator.Options{
 		Dialer: c.dialer(flags), Now: time.Now, Stop: c.Stop, Until: c.UntilStopped, Download: c.Download,
-		Saved: func(file string, size int64) {
-			c.Say("The snapshot is %s (%s, verified).", file, view.Size(size))
-		},
+		Saving: c.Saving, Saved: c.Saved,
 	}
 	if c.Terminal() {
 		options.Passphrase = func(file string) ([]byte, error) { return c.Passphrase(c.base, file) }

@@ -82,6 +82,11 @@ cluster "prod" {
     flags               = { "max-request-bytes" = 2097152, pre-vote = true }
   }
 
+  snapshot {
+    seal_to = "age1s946mw03snd5t2t76vkslxm80mlvf46y7nungpuk2pvjv24w6ajq9gykuu"
+    max_age = "1d12h"
+  }
+
   client "app" {
     user         = "shop"
     organization = "Example Ltd"

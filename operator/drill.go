@@ -1,0 +1,174 @@
+package operator
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"time"
+
+	"github.com/clusterup/clusterup/facts"
+	"github.com/clusterup/clusterup/release"
+	"github.com/clusterup/clusterup/snapshot"
+)
+
+// Drilled is what a restore on trial has shown.
+type Drilled struct {
+	Etcd      string // the version that it was restored with
+	Revision  int64  // of the restored store
+	Keys      int64  // at that of the description, or else now
+	Hash      facts.KeyHash
+	Compared  []string // what was held against the description, in a word each
+	Unmatched string   // why the hash was not; empty: it was, or there is no description
+}
+
+// ErrNoDrill covers a machine or a snapshot that no drill is possible with. It says nothing about the snapshot.
+var ErrNoDrill = errors.New("no drill is possible")
+
+// maxStart is how long a restored member may take to serve.
+const maxStart = 10 * time.Minute
+
+// Drill restores a snapshot into a member of its own on this machine, with the release's own etcd, and holds what that
+// serves against the description. The member listens on Unix sockets in a directory that only this user can enter, and
+// asks for a certificate of a CA that goes with it; of a sealed snapshot the plain bytes lie there meanwhile. Nothing
+// is left, also when this process is killed.
+func (s *Session) Drill(ctx context.Context, c snapshot.Checked) (_ Drilled, err error) {
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("drill %s: %w", c.Path, err)
+		}
+	}()
+	if runtime.GOOS != "linux" {
+		return Drilled{}, fmt.Errorf("%w: etcd's releases for this system are not what the cluster runs; use a Linux machine",
+			ErrNoDrill)
+	}
+	archive, err := s.drillRelease(ctx, c)
+	if err != nil {
+		return Drilled{}, err
+	}
+	place, err := s.newScratch(ctx)
+	if err != nil {
+		return Drilled{}, err
+	}
+	defer func() { err = errors.Join(err, place.end()) }()
+	d := &drill{session: s, scratch: place, snapshot: c}
+	if err := d.restore(ctx, archive); err != nil {
+		return Drilled{}, err
+	}
+	return d.serve(ctx, archive.Version)
+}
+
+// drillRelease is the release to restore with: that which the snapshot was taken from, or else the inventory's, if the
+// minor version is the same.
+func (s *Session) drillRelease(ctx context.Context, c snapshot.Checked) (*release.Archive, error) {
+	lock, err := release.ReadLock(s.lockFile())
+	if err != nil {
+		return nil, err
+	}
+	of, wanted := c.Etcd(), s.Cluster.Version
+	same := wanted != "" && c.SameMinor(wanted)
+	if c.Described == nil && !same {
+		return nil, fmt.Errorf("%w: it is of some etcd %s, and nothing beside it says which; name an inventory of that version",
+			ErrNoDrill, of)
+	}
+	var first error
+	for _, v := range []string{of, wanted} {
+		if v == "" || c.Described == nil && v == of || v == wanted && !same {
+			continue
+		}
+		archive, err := s.release(ctx, v, runtime.GOARCH, lock)
+		if err == nil && archive == nil {
+			err = fmt.Errorf("%w: etcd is not released for %s", ErrNoDrill, runtime.GOARCH)
+		}
+		if err == nil || ctx.Err() != nil {
+			return archive, err
+		}
+		first = cmp.Or(first, err)
+	}
+	return nil, first
+}
+
+// drill is a restore under way.
+type drill struct {
+	session  *Session
+	scratch  *scratch
+	snapshot snapshot.Checked
+}
+
+// The member of a drill knows its sockets by names of the form that every version of etcd takes for an address.
+const (
+	drillName   = "drill"
+	drillSocket = "client:1"
+	drillPeer   = "unix://peer:1"
+)
+
+// restore makes a data directory of the snapshot.
+func (d *drill) restore(ctx context.Context, archive *release.Archive) error {
+	for _, program := range []string{"etcd", "etcdutl"} {
+		if err := unpack(archive, program, d.scratch.path(program)); err != nil {
+			return err
+		}
+	}
+	from, err := d.plain()
+	if err != nil {
+		return err
+	}
+	if err := d.run(ctx, "etcdutl", "snapshot", "restore", from, "--data-dir=data", "--name="+drillName,
+		"--initial-cluster="+drillName+"="+drillPeer, "--initial-advertise-peer-urls="+drillPeer,
+		"--initial-cluster-token="+drillName); err != nil {
+		return fmt.Errorf("restore it: %w", err)
+	}
+	return nil
+}
+
+// plain is the path of the plain bytes: a copy, if the snapshot is sealed.
+func (d *drill) plain() (string, error) {
+	if !d.snapshot.Sealed {
+		return filepath.Abs(d.snapshot.Path)
+	}
+	f, err := snapshot.Open(d.snapshot.Path, d.session.Unseal)
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = f.Close() }() // it was only read
+	to, err := os.OpenFile(d.scratch.path("snapshot.db"), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if err != nil {
+		return "", err
+	}
+	_, err = io.Copy(to, f)
+	return to.Name(), errors.Join(err, to.Close())
+}
+
+// run runs a program of the release to its end.
+func (d *drill) run(ctx context.Context, program string, args ...string) error {
+	cmd, said := d.command(program, args...)
+	ended, err := child(cmd)
+	if err != nil {
+		return err
+	}
+	select {
+	case err = <-ended:
+	case <-ctx.Done():
+		_ = cmd.Process.Kill() // it may have ended by itself
+		_ = <-ended            // it was killed
+		return context.Cause(ctx)
+	}
+	if err != nil {
+		return said.explain(err)
+	}
+	return nil
+}
+
+// command is a program in the scratch directory, without an environment that could tell it something.
+func (d *drill) command(program string, args ...string) (*exec.Cmd, *lastWords) {
+	said := &lastWords{}
+	cmd := exec.Command(d.scratch.path(program), args...) //nolint:gosec,noctx // a program of the release; see child
+	cmd.Dir, cmd.Env = d.scratch.dir, []string{"PATH=" + os.Getenv("PATH")}
+	cmd.Stdout, cmd.Stderr = said, said
+	return cmd, said
+}
