@@ -60,7 +60,8 @@ func oneMember(t *testing.T, s *site, inv inventory) {
 		"etcd-1, etcd-2, etcd-3")
 }
 
-// fullDatabase fills a small quota and goes the way out that clusterup shows: a larger quota, and the alarm disarmed.
+// fullDatabase fills a small quota and goes the way out that clusterup shows: a larger quota, after which the alarm
+// is disarmed, with nothing else to do.
 func fullDatabase(t *testing.T, s *site, inv inventory) {
 	quota := func(size string) string {
 		inv := inv
@@ -70,7 +71,7 @@ func fullDatabase(t *testing.T, s *site, inv inventory) {
 	file := quota("16MiB")
 	s.ok(t, "apply", "--yes", file)
 	s.on(t, "etcd-1", fillUp)
-	const raised, disarm = " raised the alarm NOSPACE", "clusterup etcdctl INVENTORY -- alarm disarm"
+	const raised, disarm = " raised the alarm NOSPACE", "clusterup disarm INVENTORY"
 	times := func(want int, r result) {
 		t.Helper()
 		r.says(t, disarm).saysNot(t, "memberID:", "journalctl")
@@ -79,14 +80,14 @@ func fullDatabase(t *testing.T, s *site, inv inventory) {
 		}
 	}
 	once := func(r result) { t.Helper(); times(1, r) }
-	once(s.run(t, "status", file).exits(t, 0).says(t, "-- defrag"))
-	once(s.run(t, "check", file).exits(t, 3).says(t, "[alarm]", "-- defrag").saysNot(t, "[unhealthy]"))
-	once(s.ok(t, "plan", "--exit-code", file).says(t, "-- defrag"))
+	once(s.run(t, "status", file).exits(t, 0).says(t, disarm))
+	once(s.run(t, "check", file).exits(t, 3).says(t, "[alarm]", disarm).saysNot(t, "[unhealthy]"))
+	once(s.ok(t, "plan", "--exit-code", file).says(t, disarm))
 
 	file = quota("64MiB")
 	// In the plan, and when it is done.
 	times(2, s.run(t, "apply", "--yes", file).exits(t, 1).says(t, "restart etcd-", "→ …disarm"))
-	s.ok(t, "etcdctl", file, "--", "alarm", "disarm")
+	s.ok(t, "disarm", "--yes", file).says(t, "disarm-alarm/NOSPACE").saysNot(t, "compact/", "defragment/")
 	s.ok(t, "check", file)
 }
 

@@ -11,6 +11,7 @@ const (
 	StageDone    EventType = "stage-done"
 	StepStarted  EventType = "step-started"
 	StepProgress EventType = "step-progress" // bytes sent
+	StepNote     EventType = "step-note"     // what a step has to say of what it did
 	StepDone     EventType = "step-done"
 	StepFailed   EventType = "step-failed"
 	Verifying    EventType = "verifying"

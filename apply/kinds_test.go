@@ -142,3 +142,9 @@ func (e refusingEtcd) Status(context.Context, string) (facts.Status, error) {
 func (e refusingEtcd) ClusterVersion(context.Context, string) (string, error) {
 	return "", e.ask(plan.Cluster)
 }
+
+func (e refusingEtcd) Revision(context.Context, string) (int64, error) {
+	return 0, e.ask(plan.Cluster)
+}
+
+func (e refusingEtcd) Disarm(context.Context, string, facts.Alarm) error { return e.ask(plan.Cluster) }

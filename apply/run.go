@@ -101,6 +101,12 @@ type Etcd interface {
 	// compare where both stores were compacted to the same revision.
 	Revision(ctx context.Context, endpoint string) (int64, error)
 	Hash(ctx context.Context, endpoint string, revision int64) (sum uint32, compacted int64, err error)
+	// Defragment has a member give the free room in its database back, and Compact drops the history before a revision.
+	// Both block until that is done, however long it takes.
+	Defragment(ctx context.Context, endpoint string) error
+	Compact(ctx context.Context, endpoint string, revision int64) error
+	// Disarm ends an alarm; one that is not raised is no error.
+	Disarm(ctx context.Context, endpoint string, alarm facts.Alarm) error
 }
 
 // Run is one application of what is wanted. Want, Gather, Hosts, Operator, Etcd and Now are needed.

@@ -97,6 +97,12 @@ func (r *Run) do(ctx context.Context, step plan.Step) error {
 		return r.awaitVersion(ctx, step)
 	case plan.AwaitLeader:
 		return r.awaitLeader(ctx)
+	case plan.Defragment:
+		return r.defragment(ctx, step)
+	case plan.Compact:
+		return r.compact(ctx, step)
+	case plan.DisarmAlarm:
+		return r.Etcd.Disarm(ctx, r.endpoint(step.Host), facts.Alarm{Member: step.Member, Type: step.Alarm})
 	case plan.StopMember:
 		return script(stopUnit(step.Unit))
 	case plan.MoveAside:

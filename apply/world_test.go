@@ -640,3 +640,17 @@ func (o *world) lead(name string) {
 		})
 	}
 }
+
+func (o *world) Defragment(ctx context.Context, endpoint string) error {
+	return o.answers(ctx, plan.Step{Kind: plan.Defragment, Host: o.hostsOf[endpoint]})
+}
+
+func (o *world) Compact(ctx context.Context, endpoint string, _ int64) error {
+	return o.answers(ctx, plan.Step{Kind: plan.Compact, Host: o.hostsOf[endpoint]})
+}
+
+func (o *world) Disarm(ctx context.Context, endpoint string, alarm facts.Alarm) error {
+	return o.answers(ctx, plan.Step{
+		Kind: plan.DisarmAlarm, Host: o.hostsOf[endpoint], Member: alarm.Member, Alarm: alarm.Type,
+	})
+}

@@ -68,3 +68,11 @@ type Alarm struct {
 	Member ID     `json:"member"`
 	Type   string `json:"type"` // NOSPACE or CORRUPT
 }
+
+// Hash is a digest of a member's keys up to a revision. Two are of the same data where they are equal.
+type Hash struct {
+	Sum       uint32 `json:"sum"`
+	Revision  int64  `json:"revision"`
+	Compacted int64  `json:"compacted"`       // history below it was dropped
+	Error     string `json:"error,omitempty"` // why there is none
+}

@@ -17,6 +17,8 @@ type Snapshot struct {
 	// the cluster whose member list and alarms these are; zero: not known
 	Cluster ID      `json:"cluster,omitempty"`
 	Alarms  []Alarm `json:"alarms,omitempty"`
+	// Hashes are digests of the members' data, by name; nil: nobody asked, as is the rule. See Hash
+	Hashes map[string]Hash `json:"hashes,omitempty"`
 
 	// Simulated says that nobody saw this: it is what a plan expects to see, so that names may stand in it for what is
 	// not made yet.

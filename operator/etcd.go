@@ -274,6 +274,18 @@ func (a *etcdAPI) Downgrade(ctx context.Context, endpoint, minor string) error {
 	})
 }
 
+func (a *etcdAPI) Defragment(ctx context.Context, endpoint string) error {
+	return a.tell(func(c *quorum.Cluster) error { return c.Defragment(ctx, endpoint) })
+}
+
+func (a *etcdAPI) Compact(ctx context.Context, endpoint string, revision int64) error {
+	return a.tell(func(c *quorum.Cluster) error { return c.Compact(ctx, endpoint, revision) })
+}
+
+func (a *etcdAPI) Disarm(ctx context.Context, endpoint string, alarm facts.Alarm) error {
+	return a.tell(func(c *quorum.Cluster) error { return c.Disarm(ctx, endpoint, alarm) })
+}
+
 func (a *etcdAPI) Revision(ctx context.Context, endpoint string) (int64, error) {
 	return ask(a, func(c *quorum.Cluster) (int64, error) { return c.Revision(ctx, endpoint) })
 }

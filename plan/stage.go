@@ -77,6 +77,10 @@ const (
 	AwaitLearner    Kind = "await-learner"  // a learner has applied what the voters have
 	PromoteMember   Kind = "promote-member" // Member, a learner, gets a vote, asked of the member Through
 	RemoveMember    Kind = "remove-member"  // Member leaves the member list, asked of the member Through
+	Defragment      Kind = "defragment"     // the member Host gives the free room in its database back
+	// the cluster forgets how keys were before the revision that it has then, asked of the member Host
+	Compact     Kind = "compact"
+	DisarmAlarm Kind = "disarm-alarm" // the Alarm of Member ends, asked of the member Host
 
 	// AwaitRaftSnapshot writes a key and deletes it: a member that runs with snapshot-count 1 takes its raft snapshot
 	// then.
@@ -107,6 +111,7 @@ type Step struct {
 	Phase      string   `json:"phase,omitempty"`      // HoldTrust or HoldLeaves
 	Member     facts.ID `json:"member,omitempty"`
 	PeerURLs   []string `json:"peer_urls,omitempty"`
+	Alarm      string   `json:"alarm,omitempty"`  // NOSPACE or CORRUPT
 	Client     string   `json:"client,omitempty"` // name
 	Serial     string   `json:"serial,omitempty"` // of a client certificate, hexadecimal
 
@@ -146,6 +151,8 @@ func (s Step) ID() string {
 		parts = append(parts, s.Client, s.Serial)
 	case s.Kind == PinRelease:
 		parts = append(parts, s.Release.Arch)
+	case s.Alarm != "":
+		parts = append(parts, s.Alarm, s.Member.String())
 	}
 	if s.Host != "" {
 		parts = append(parts, s.Host)

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/http"
 	"slices"
@@ -41,6 +42,8 @@ type fake struct {
 	hashes   map[int64]fakeHash // by revision
 	told     []string           // of a downgrade
 	snapshot func(send func(blob []byte) error) error
+	upkeep   []string         // what was asked to keep the store small, and of alarms
+	pages    []int64          // limits of pages of the store that were asked for; -1: a count
 	fail     map[string]error // by method: "Put", "Range", …
 	amiss    map[string]error // by method: what it says although it was done
 	hang     map[string]bool  // by method: no answer until the call is given up
@@ -248,6 +251,9 @@ func (f *fake) Put(ctx context.Context, r *pb.PutRequest) (*pb.PutResponse, erro
 func (f *fake) Range(ctx context.Context, r *pb.RangeRequest) (*pb.RangeResponse, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if f.store != nil && r.Serializable && len(r.RangeEnd) > 0 {
+		return f.page(r), nil
+	}
 	if f.store == nil || r.Serializable || len(r.RangeEnd) > 0 {
 		return f.UnimplementedKVServer.Range(ctx, r)
 	}
@@ -269,4 +275,46 @@ func (f *fake) DeleteRange(ctx context.Context, r *pb.DeleteRangeRequest) (*pb.D
 	}
 	delete(f.store, string(r.Key))
 	return &pb.DeleteRangeResponse{Header: &pb.ResponseHeader{}}, nil
+}
+
+// page is a part of the store, in the order of its keys.
+func (f *fake) page(r *pb.RangeRequest) *pb.RangeResponse {
+	limit := r.Limit
+	if r.CountOnly {
+		limit = -1
+	}
+	f.pages = append(f.pages, limit)
+	resp := &pb.RangeResponse{Header: &pb.ResponseHeader{}}
+	for _, key := range slices.Sorted(maps.Keys(f.store)) {
+		if key < string(r.Key) || string(r.RangeEnd) != "\x00" && key >= string(r.RangeEnd) {
+			continue
+		}
+		if resp.Count++; r.CountOnly || int64(len(resp.Kvs)) == r.Limit {
+			resp.More = !r.CountOnly
+			continue
+		}
+		resp.Kvs = append(resp.Kvs, &mvccpb.KeyValue{Key: []byte(key), Value: []byte(f.store[key])})
+	}
+	return resp
+}
+
+func (f *fake) Defragment(context.Context, *pb.DefragmentRequest) (*pb.DefragmentResponse, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.upkeep = append(f.upkeep, "defragment")
+	return &pb.DefragmentResponse{Header: &pb.ResponseHeader{}}, nil
+}
+
+func (f *fake) Compact(_ context.Context, r *pb.CompactionRequest) (*pb.CompactionResponse, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.upkeep = append(f.upkeep, fmt.Sprintf("compact %d, physical %t", r.Revision, r.Physical))
+	return &pb.CompactionResponse{Header: &pb.ResponseHeader{}}, nil
+}
+
+func (f *fake) Alarm(_ context.Context, r *pb.AlarmRequest) (*pb.AlarmResponse, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.upkeep = append(f.upkeep, fmt.Sprintf("%s %s of %x", r.Action, r.Alarm, r.MemberID))
+	return &pb.AlarmResponse{Header: &pb.ResponseHeader{}}, nil
 }

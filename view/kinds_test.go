@@ -27,6 +27,8 @@ func shownStep(kind plan.Kind) plan.Step {
 		step.Release = &plan.Release{Version: "3.7.3"}
 	case plan.IssueLeaf:
 		step.Leaf = &plan.Leaf{Role: "server"}
+	case plan.DisarmAlarm:
+		step.Member, step.Alarm = 0xa1, "NOSPACE"
 	case plan.MoveLeader:
 		step.To = "etcd-2"
 	case plan.PromoteMember, plan.RemoveMember:

@@ -167,6 +167,8 @@ func (v planView) step(step plan.Step) safe {
 		what += " " + step.Revoke.Role
 	case step.CA != "":
 		what += " " + step.CA
+	case step.Alarm != "":
+		what += " " + step.Alarm
 	case step.Client != "":
 		what += " " + step.Client
 	case step.Release != nil:

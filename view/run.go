@@ -53,6 +53,8 @@ func (c *Console) lines(e apply.Event) {
 		c.Say("── %s (%s)", e.Stage, Plural(e.Steps, "step"))
 	case apply.StepDone:
 		c.Say("   %-36s %6.2fs", e.Step, e.Seconds)
+	case apply.StepNote:
+		c.Say("   %s: %s", e.Step, e.Text)
 	case apply.StepFailed:
 		c.Say("   %-36s failed", e.Step)
 	case apply.Verifying:

@@ -218,7 +218,11 @@ func (s *session) converge(ctx context.Context, seen facts.Snapshot, changes boo
 			first = false
 			return seen, nil
 		}
-		return s.Look(ctx, last)
+		seen, err := s.Look(ctx, last)
+		if err == nil && s.see != nil {
+			s.see(ctx, &seen)
+		}
+		return seen, err
 	}
 	return s.recorded(s.verb, changes, run, func() (apply.Result, error) {
 		result, err := run.Converge(ctx)

@@ -88,7 +88,7 @@ func compare(run *apply.Run) {
 	if file == "" {
 		return
 	}
-	c := &comparing{file: file, want: run.Want, next: run.Next}
+	c := &comparing{file: file, run: run, want: run.Want, next: run.Next}
 	if c.next == nil {
 		c.next = etcd.Next
 	}
@@ -111,6 +111,7 @@ func compare(run *apply.Run) {
 // comparing is one run.
 type comparing struct {
 	file   string
+	run    *apply.Run
 	want   etcd.Want
 	next   func(etcd.Want, facts.Snapshot) (*plan.Stage, error)
 	before facts.Snapshot // the last look
@@ -141,6 +142,7 @@ func (c *comparing) looked(seen facts.Snapshot) error {
 	if elected(before, seen, *stage) { // no model foresees it, and the plan depends on the leader
 		return c.write(comparison{Stage: done, Elected: true})
 	}
+	c.want.Defragmented, c.want.Compacted = c.run.Want.Defragmented, c.run.Want.Compacted // what a run has done, it knows
 	simulated := known(c.want, etcd.Simulate(c.want, before, *stage), seen, *stage)
 	result := comparison{Stage: done, Kinds: kinds(*stage), Expected: c.rest(simulated), Seen: c.rest(seen)}
 	if stage.Name != done || !slices.Equal(result.Expected, result.Seen) {

@@ -126,7 +126,7 @@ func (f *clusterFlags) variables() (map[string]string, error) {
 
 // toldFlags are those that say what a run was for. None can hold a secret, as --var can.
 var toldFlags = []string{
-	"abort", "accept", "address", "client", "end-connections", "hold-last", "pause-after", "peer", "purge", "to",
+	"abort", "accept", "address", "client", "end-connections", "hold-last", "member", "pause-after", "peer", "purge", "to",
 }
 
 // given checks the flags that were given, and notes those that the journal tells of. A string flag with an empty value

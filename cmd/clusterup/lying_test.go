@@ -154,6 +154,9 @@ func TestLyingHosts(t *testing.T) {
 				{"member", "replace", "--yes", "etcd-1"},
 				{"member", "promote", "--yes", "etcd-1"},
 				{"member", "move-leader", "--yes"},
+				{"defrag", "--yes"},
+				{"defrag", "--yes", "--member=etcd-1"},
+				{"disarm", "--yes"},
 			}
 			if name == "an endless line" { // it takes its time
 				commands = commands[:1]

@@ -71,6 +71,9 @@ func (s *session) plan(ctx context.Context) (plan.Plan, facts.Snapshot, error) {
 	if errSigning != nil && !errors.Is(errSigning, pki.ErrNoCA) && !errors.Is(errSigning, pki.ErrExpired) {
 		return plan.Plan{}, seen, errSigning // a sealed key, a CA's server that is down: what members would say is not known
 	}
+	if s.see != nil {
+		s.see(ctx, &seen)
+	}
 	if s.fits != nil {
 		if err := s.fits(ctx, seen); err != nil {
 			return plan.Plan{}, seen, err

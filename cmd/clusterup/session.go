@@ -23,7 +23,8 @@ type session struct {
 	wish    func(etcd.Want, facts.Snapshot) etcd.Want // what a verb wants besides; nil: nothing
 	// why a verb does not fit what was seen, which is never a refusal for dark hosts alone; nil: it fits anything
 	fits func(context.Context, facts.Snapshot) error
-	next decider // of a verb that does one thing; nil: etcd.Next
+	see  func(context.Context, *facts.Snapshot) // looks at what a verb needs to know besides; nil: nothing
+	next decider                                // of a verb that does one thing; nil: etcd.Next
 }
 
 // open loads the inventory, or takes its text as given, and prepares everything; no network is used yet.

@@ -11,7 +11,7 @@ import (
 	"github.com/clusterup/clusterup/units"
 )
 
-// Alarm is a kind of alarm that members have raised. It is for people to resolve: no step of a plan does.
+// Alarm is a kind of alarm that members have raised. Converging does not end it: see NextDisarm.
 type Alarm struct {
 	Type    string   // NOSPACE, CORRUPT
 	Members []string // by name, in the order of the inventory; by ID where the inventory has none
@@ -41,8 +41,8 @@ func (v view) alarms() []Alarm {
 			alarm.Remedy = v.makeRoom()
 		case "CORRUPT":
 			alarm.Text += ": data of members differ, and the cluster takes no writes"
-			alarm.Remedy = "find out whose differ (" + etcdctl("endpoint hashkv") +
-				"), and replace that member as one that lost its data; then " + etcdctl("alarm disarm")
+			alarm.Remedy = disarmAgain + " compares their data, says which member has to be made anew, and ends the alarm " +
+				"once all are alike"
 		default:
 			alarm.Remedy = "etcd's documentation says what it means; when its cause is gone: " + etcdctl("alarm disarm")
 		}
@@ -54,7 +54,7 @@ func (v view) alarms() []Alarm {
 
 // note is the alarm as a note of a plan. See unsaid for when a refusal tells it instead.
 func (a Alarm) note() string {
-	return a.Text + "; an alarm is for people to resolve: " + a.Remedy
+	return a.Text + "; " + a.Remedy
 }
 
 // etcdctl is a command for people to type.
@@ -95,10 +95,7 @@ func (v view) fill() (used, file int64) {
 		if host.Process == nil || host.Etcd == nil {
 			return
 		}
-		quota, err := strconv.ParseInt(units.Flag(host.Process.Args, "quota-backend-bytes"), 10, 64)
-		if err != nil || quota <= 0 {
-			quota = defaultQuota
-		}
+		quota := QuotaOf(host)
 		used, file = max(used, host.Etcd.DBInUse*100/quota), max(file, host.Etcd.DBSize*100/quota)
 	})
 	return used, file
@@ -110,20 +107,10 @@ const room = 90
 
 // makeRoom is the next thing to do about a database that has reached its quota.
 func (v view) makeRoom() string {
-	disarm := etcdctl("alarm disarm")
-	used, file := v.fill()
-	switch {
-	case v.Known(func(_ inventory.Member, host facts.Host) bool { return v.raisesQuota(host) }):
-		return "clusterup apply raises the quota, as the inventory has it; then: " + disarm
-	case file < room:
-		return "there is room now, so disarm it: " + disarm
-	case used < room:
-		return "the file has free room in it: give that back and disarm the alarm: " + etcdctl("defrag") +
-			"; then " + disarm + ". Or raise quota_backend_bytes, apply, and disarm it"
+	if v.Known(func(_ inventory.Member, host facts.Host) bool { return v.raisesQuota(host) }) {
+		return "clusterup apply raises the quota, as the inventory has it; then: " + disarmAgain
 	}
-	return "make room and disarm it: " + etcdctl("endpoint status -w json") + " says the revision; then " +
-		etcdctl("compact REVISION") + "; then " + etcdctl("defrag") + "; then " + disarm +
-		". Or raise quota_backend_bytes, apply, and disarm it"
+	return disarmAgain + " says what fills it, makes room, and ends the alarm"
 }
 
 // raisesQuota says whether a member runs with a smaller quota than the inventory asks for.

@@ -12,6 +12,11 @@ import (
 // are no quorum, even a member that looks down is restarted only with --accept=downtime: it may only be between two
 // leaders. A cluster of one or two may restart with it if all members serve, which shows that each can come back.
 func (v view) mayStop(m inventory.Member) (gate string, needs *plan.Needs, refused []plan.Refusal) {
+	return v.mayBeDown(m, "restarting")
+}
+
+// mayBeDown is mayStop for anything that keeps a member from serving for a while, in a word.
+func (v view) mayBeDown(m inventory.Member, doing string) (gate string, needs *plan.Needs, refused []plan.Refusal) {
 	others := v.Which(func(other inventory.Member, host facts.Host) bool {
 		return other.Name != m.Name && v.votes(other) && v.stays(host)
 	})
@@ -36,13 +41,13 @@ func (v view) mayStop(m inventory.Member) (gate string, needs *plan.Needs, refus
 			v.ailment(v.seen.Hosts[m.Name]))
 	case voters == 1:
 		return "", nil, plan.OneRefusal(plan.NeedsConsent, m.Name, "run again with --accept=downtime",
-			"restarting the only member stops the cluster for that time")
+			"%s the only member stops the cluster for that time", doing)
 	case small:
 		return "", nil, plan.OneRefusal(plan.NeedsConsent, m.Name,
 			"run again with --accept=downtime; a third member would make it needless",
-			"restarting one of two members stops the cluster for that time: a quorum of %d is %d", voters, quorum)
+			"%s one of two members stops the cluster for that time: a quorum of %d is %d", doing, voters, quorum)
 	}
 	return "", nil, plan.OneRefusal(plan.QuorumAtRisk, m.Name,
 		"bring the other members back first: clusterup status shows what is wrong with them",
-		"restarting it would leave %d of %d voters, and a quorum is %d", stay, voters, quorum)
+		"%s it would leave %d of %d voters, and a quorum is %d", doing, stay, voters, quorum)
 }

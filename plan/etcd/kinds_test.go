@@ -25,7 +25,7 @@ func stepOf(w Want, s facts.Snapshot, kind plan.Kind) plan.Step {
 	case plan.Cluster:
 		step.Version, step.To = "3.5", "etcd-2"
 		step.Through, step.Member = "etcd-2", s.Hosts["etcd-1"].Data.MemberID
-		step.PeerURLs = []string{"https://10.0.0.99:2380"}
+		step.PeerURLs, step.Alarm = []string{"https://10.0.0.99:2380"}, "NOSPACE"
 	}
 	switch kind {
 	case plan.PinRelease, plan.InstallRelease:
@@ -48,8 +48,9 @@ func TestKindsAreSimulated(t *testing.T) {
 	w := wanted(t, 3)
 	s := change(settled(t, w), "etcd-1", func(h *facts.Host) {
 		h.EtcdUser, h.Unit.NeedsReload, h.Unit.Enabled, h.V2Store = false, true, "disabled", nil
-		h.Etcd.Downgrade = "3.4.0"
+		h.Etcd.Downgrade, h.Etcd.DBSize, h.Etcd.DBInUse = "3.4.0", 2, 1
 	})
+	s.Alarms = []facts.Alarm{{Member: s.Hosts["etcd-1"].Data.MemberID, Type: "NOSPACE"}}
 	s.Operator.Clients = []facts.Client{{Name: "app", Serial: "abc"}}
 	s.Operator.Revoked = nil
 	s = SimulateStep(w, s, stepOf(w, s, plan.AwaitLeader)) // members have found each other
@@ -66,17 +67,19 @@ func TestKindsAreSimulated(t *testing.T) {
 	}
 }
 
-// Each kind is either one that converging may want, or only for a cluster that is to be destroyed; and none that
-// disturbs members may be wanted on two hosts at once.
+// Each kind is either one that converging may want, or only for a cluster that is to be destroyed, or for a verb; and
+// none that disturbs members may be wanted on two hosts at once.
 func TestKindsHaveLaws(t *testing.T) {
-	// Of a member that is listed.
-	destroys := []plan.Kind{plan.StopMember, plan.MoveAside, plan.PurgeData, plan.RemoveFiles}
+	// Of a member that is listed; the others are those of a verb.
+	others := []plan.Kind{
+		plan.StopMember, plan.MoveAside, plan.PurgeData, plan.RemoveFiles, plan.Defragment, plan.Compact, plan.DisarmAlarm,
+	}
 	w := wanted(t, 3)
 	s := settled(t, w)
 	for _, kind := range plan.Kinds() {
 		step := stepOf(w, s, kind)
 		stage := plan.Stage{Name: "bad", Gate: "none", Width: 1, Steps: []plan.Step{step}}
-		if err := lawKinds(w, s, stage); (err != nil) != slices.Contains(destroys, kind) {
+		if err := lawKinds(w, s, stage); (err != nil) != slices.Contains(others, kind) {
 			t.Errorf("%s: law 3 says %v", kind, err)
 		}
 		if kind.Traits().Where == plan.Directory {

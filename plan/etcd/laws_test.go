@@ -182,7 +182,7 @@ func lawQuorum(w Want, s facts.Snapshot, stage plan.Stage) error {
 	maps.DeleteFunc(up, func(name string, _ bool) bool { return !voters[name] })
 	for _, step := range stage.Steps {
 		host := s.Hosts[step.Host]
-		stops := step.Kind == plan.RestartMember || step.Kind == plan.StopMember ||
+		stops := step.Kind == plan.RestartMember || step.Kind == plan.Defragment || step.Kind == plan.StopMember ||
 			step.Kind == plan.StartMember && host.Process != nil
 		if !stops {
 			continue
@@ -281,8 +281,11 @@ func lawNeeds(w Want, s facts.Snapshot, stage plan.Stage) error {
 		least = 1 // by consent
 	}
 	for _, step := range stage.Steps {
-		if step.Kind != plan.RestartMember || !up[step.Host] || n == 1 {
+		if step.Kind != plan.RestartMember && step.Kind != plan.Defragment || !up[step.Host] || n == 1 {
 			continue
+		}
+		if step.Kind == plan.Defragment { // not only a quorum has to serve
+			least = n - 1
 		}
 		if step.Needs == nil || step.Needs.Least != least || len(step.Needs.Serve) < least {
 			return fmt.Errorf("law 1: %s needs %+v, want %d that serve", step.ID(), step.Needs, least)

@@ -46,7 +46,7 @@ func (d dead) refused(t *testing.T, w Want, s facts.Snapshot) []plan.Refusal {
 
 // unmet are refusals that only a defect elsewhere would come to: members that do not serve are started, or waited for,
 // before another one restarts.
-var unmet = map[string]bool{"restarting it would leave %d of %d voters, and a quorum is %d": true}
+var unmet = map[string]bool{"%s it would leave %d of %d voters, and a quorum is %d": true}
 
 var consent = regexp.MustCompile(`--accept=([a-z-]+(?::[\w@-]+)?)`)
 

@@ -77,6 +77,8 @@ func simulateEtcd(w Want, s facts.Snapshot, step plan.Step) facts.Snapshot {
 				s.Members[i].PeerURLs = step.PeerURLs
 			}
 		}
+	case plan.Defragment, plan.Compact, plan.DisarmAlarm:
+		s = simulateUpkeep(s, step)
 	case plan.AddLearner, plan.PromoteMember, plan.RemoveMember, plan.AwaitLearner:
 		s = simulateMembership(w, s, step)
 	case plan.AwaitRaftSnapshot:

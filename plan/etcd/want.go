@@ -22,6 +22,9 @@ type Want struct {
 	HoldLast bool
 
 	Existing bool // nothing is done unless there is a cluster already
+	// members that this run has defragmented, and whether it has compacted: what is done is not done twice
+	Defragmented []string
+	Compacted    bool
 	// member → PID of the process that is not to go on, so that its connections end. See EndConnections
 	Restart map[string]int
 	trust.Wish
