@@ -40,7 +40,7 @@ func TestSnapshot(t *testing.T) {
 	t.Run("killed", func(t *testing.T) { snapshotKilled(t, s, file) })
 	t.Run("a full disk", func(t *testing.T) { snapshotFullDisk(t, s, file) })
 	t.Run("sealed", func(t *testing.T) { snapshotSealed(t, s, inv) })
-	t.Run("damaged", func(t *testing.T) { snapshotDamaged(t, s, file) })
+	t.Run("damaged", func(t *testing.T) { snapshotDamaged(t, s, inv) })
 	t.Run("permissions", func(t *testing.T) { snapshotPermissions(t, s, file) })
 	t.Run("age", func(t *testing.T) { snapshotAge(t, s, inv) })
 }
@@ -236,8 +236,8 @@ func snapshotSealed(t *testing.T, s *site, inv inventory) {
 }
 
 // snapshotDamaged shows that each way to be no snapshot is told by its own words.
-func snapshotDamaged(t *testing.T, s *site, file string) {
-	whole := filepath.Join(s.dir, "whole.db")
+func snapshotDamaged(t *testing.T, s *site, inv inventory) {
+	file, whole := s.write(t, "prod.hcl", inv), filepath.Join(s.dir, "whole.db")
 	s.ok(t, "snapshot", "save", "--out", whole, file)
 	data, err := os.ReadFile(whole)
 	must(t, err)
@@ -255,6 +255,8 @@ func snapshotDamaged(t *testing.T, s *site, file string) {
 		s.run(t, "snapshot", "verify", copied).exits(t, 1).says(t, copied+": "+test.says)
 	}
 	s.run(t, "snapshot", "save", "--out", whole, file).exits(t, 1).says(t, "is there already")
+	inv.Cluster = "staging"
+	s.run(t, "snapshot", "verify", whole, s.write(t, "staging.hcl", inv)).exits(t, 1).says(t, "of another cluster")
 
 	// What etcdctl saved has no description, and is no less of a snapshot.
 	bare := filepath.Join(s.dir, "bare.db")

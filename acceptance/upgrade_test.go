@@ -40,12 +40,27 @@ func TestRollUpgrade(t *testing.T) {
 	s := newSite(t, "roll-up", hosts(3)...)
 	inv := s.inventory(t, "prod")
 	inv.Version = releaseBefore
-	s.ok(t, "apply", "--yes", s.write(t, "prod.hcl", inv))
-	for _, r := range upgrades() {
+	inv.Settings += "\n  snapshot { seal_to = [\"" + strings.TrimSpace(read(t, inv.Identity+".pub")) + "\"] }\n"
+	file := s.write(t, "prod.hcl", inv)
+	s.ok(t, "apply", "--yes", file)
+	for i, r := range upgrades() {
 		t.Run(r.name, func(t *testing.T) { r.undergo(t, s, &inv) })
+		sealedBefore(t, s, s.write(t, "prod.hcl", inv), i+1)
 	}
 	t.Run("broken", func(t *testing.T) { brokenTarget(t, s, inv) })
 	t.Run("hold the last", func(t *testing.T) { holdLast(t, s, inv) })
+}
+
+// sealedBefore looks at the newest of n snapshots, which was saved before a version was left: it is sealed, as the
+// inventory says, and can be restored with the version that was left.
+func sealedBefore(t *testing.T, s *site, file string, n int) {
+	t.Helper()
+	all := strings.Split(strings.TrimSpace(s.ok(t, "snapshot", "list", "--json", file).stdout), "\n")
+	if len(all) != n || !strings.Contains(all[0], `"sealed_to":["ssh-ed25519 `) ||
+		!strings.Contains(all[0], `"for":"before leaving etcd `) {
+		t.Errorf("%d snapshots, of which the newest is %s", len(all), all[0])
+	}
+	s.ok(t, "snapshot", "verify", "--drill", "latest", file).says(t, "as described", "of another minor version")
 }
 
 // TestRollHops takes five members from 3.5 to 3.7 in one go.

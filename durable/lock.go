@@ -63,8 +63,8 @@ func Create(path string) (Held, error) {
 			return Held{}, err
 		}
 		switch err := flock(f, false); {
-		case err == nil && isFile(f, path):
-			return Held{f}, nil
+		case err == nil && isFile(f, path), errors.Is(err, unix.ENOTSUP), errors.Is(err, unix.ENOLCK):
+			return Held{f}, nil // a file system without locks: Sweep takes nothing there
 		case err != nil && !errors.Is(err, ErrLocked):
 			return Held{}, errors.Join(err, f.Close(), os.Remove(path))
 		}

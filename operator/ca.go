@@ -186,9 +186,15 @@ func (s *Session) Unlock() pki.Unlock {
 	return pki.Unlock{IdentityFiles: files, Passphrase: s.options.Passphrase}
 }
 
-// Unseal opens a sealed snapshot with the same keys as those of CAs.
-func (s *Session) Unseal(at io.ReaderAt, size int64) (io.ReaderAt, int64, error) {
-	plain, size, err := s.Unlock().Unseal(at, size)
+// unseal opens a sealed snapshot with the same keys as those of CAs.
+func (s *Session) unseal(at io.ReaderAt, size int64) (io.ReaderAt, int64, error) {
+	s.mu.Lock()
+	if s.unsealer == nil {
+		s.unsealer = pki.Unsealer(s.Unlock())
+	}
+	open := s.unsealer
+	s.mu.Unlock()
+	plain, size, err := open(at, size)
 	if errors.Is(err, pki.ErrTorn) {
 		err = fmt.Errorf("%w: %w", snapshot.ErrAltered, err)
 	}

@@ -131,7 +131,7 @@ func (d *drill) plain() (string, error) {
 	if !d.snapshot.Sealed {
 		return filepath.Abs(d.snapshot.Path)
 	}
-	f, err := snapshot.Open(d.snapshot.Path, d.session.Unseal)
+	f, err := snapshot.Open(d.snapshot.Path, d.session.unseal)
 	if err != nil {
 		return "", err
 	}

@@ -20,6 +20,7 @@ import (
 	"github.com/clusterup/clusterup/plan/etcd"
 	"github.com/clusterup/clusterup/release"
 	"github.com/clusterup/clusterup/remote"
+	"github.com/clusterup/clusterup/snapshot"
 )
 
 // Options say how a session reaches hosts, and who hears of what it does. Only tests leave functions nil, except for
@@ -55,6 +56,7 @@ type Session struct {
 	mu       sync.Mutex
 	releases map[string]*resolved // by VERSION/ARCH
 	signing  *pki.Store           // nil: nothing was signed yet
+	unsealer snapshot.Unseal      // nil: nothing was opened yet
 }
 
 // Open prepares everything; no network is used yet.

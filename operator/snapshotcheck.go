@@ -24,7 +24,7 @@ func (s *Session) Latest() (string, error) {
 // CheckSnapshot reads all of a snapshot, says whether it is whole, and notes that in its description, if it can. Its
 // errors are those of [snapshot.Check].
 func (s *Session) CheckSnapshot(path string) (snapshot.Checked, error) {
-	c, err := snapshot.Check(path, s.Unseal)
+	c, err := snapshot.Check(path, s.unseal)
 	s.noteChecked(c, err, false)
 	return c, err
 }

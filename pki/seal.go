@@ -106,12 +106,17 @@ func Seal(w io.Writer, recipients []string) (io.WriteCloser, error) {
 	return sealed, nil
 }
 
-// Unseal opens what [Seal] has sealed, size bytes at at, and returns the plain bytes and how many they are. It fails
-// with [ErrSealed], and with [ErrTorn] where the bytes at its ends are not those that were sealed; reading the plain
-// bytes fails where others are not. Nothing is written.
-func (u Unlock) Unseal(at io.ReaderAt, size int64) (plain io.ReaderAt, plainSize int64, err error) {
+// Unsealer opens any number of files that [Seal] has sealed with what Unlock names, and asks for a passphrase once: size
+// bytes at at. It returns the plain bytes and how many they are. It fails with [ErrSealed], and with [ErrTorn] where the
+// bytes at its ends are not those that were sealed; reading the plain bytes fails where others are not. Nothing is
+// written.
+func Unsealer(u Unlock) func(at io.ReaderAt, size int64) (plain io.ReaderAt, plainSize int64, err error) {
 	unlocker := &unlocker{Unlock: u}
-	err = unlocker.open(func(id identity) (err error) {
+	return unlocker.unseal
+}
+
+func (u *unlocker) unseal(at io.ReaderAt, size int64) (plain io.ReaderAt, plainSize int64, err error) {
+	err = u.open(func(id identity) (err error) {
 		plain, plainSize, err = age.DecryptReaderAt(at, size, id.Identity)
 		if err != nil && !errors.As(err, new(*age.NoIdentityMatchError)) && (id.locked == nil || id.locked.err == nil) {
 			err = fmt.Errorf("%w: %w", ErrTorn, err)

@@ -404,7 +404,7 @@ func TestSeal(t *testing.T) {
 		t.Error("it is not sealed")
 	}
 	opened := func(raw []byte, by operator) ([]byte, error) {
-		at, size, err := unlockWith(by).Unseal(bytes.NewReader(raw), int64(len(raw)))
+		at, size, err := Unsealer(unlockWith(by))(bytes.NewReader(raw), int64(len(raw)))
 		if err != nil {
 			return nil, err
 		}

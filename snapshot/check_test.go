@@ -234,3 +234,21 @@ func FuzzContents(f *testing.F) {
 		_, _ = readContents(bytes.NewReader(data), int64(len(data)))
 	})
 }
+
+// A store of which everything was compacted away has come as far as that, as a member finds when it starts.
+func TestRevisionOfTheCompacted(t *testing.T) {
+	name := []byte("scheduledCompactRev")
+	data := sample(t, "3.6.16")
+	for at := 0; ; {
+		next := bytes.Index(data[at:], name)
+		if next < 0 {
+			break
+		}
+		at += next + len(name)
+		copy(data[at:], []byte{0, 0, 0, 0, 0, 0, 0, 30})
+	}
+	c, err := Check(put(t, resealed(data)), never)
+	if err != nil || c.Revision != 30 || c.Compacted != 30 {
+		t.Errorf("%+v, %v", c, err)
+	}
+}

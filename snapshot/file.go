@@ -106,7 +106,12 @@ func Described(path string) (*facts.SavedSnapshot, error) {
 
 // ReadDescription reads a description. The error is [ErrMismatched] where it is none.
 func ReadDescription(name string) (*facts.SavedSnapshot, error) {
-	raw, err := os.ReadFile(name)
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = f.Close() }() // it was only read
+	raw, err := io.ReadAll(io.LimitReader(f, maxRead))
 	if err != nil {
 		return nil, err
 	}

@@ -161,6 +161,7 @@ func (s *session) verifySnapshot(ctx context.Context, path string, drill bool) e
 		}
 	}
 	if drill {
+		s.console.Say("── restore it on trial")
 		began := time.Now()
 		d, err := s.DrillSnapshot(ctx, checked)
 		if err != nil {

@@ -116,14 +116,15 @@ func lawSix(w Want, s facts.Snapshot, t truth, step plan.Step, command string) e
 	return nil
 }
 
-// snapshotSaved says whether a snapshot of the last hour is there, of a minor version.
+// snapshotSaved says whether a sound snapshot of the last hour is there, of a minor version.
 func snapshotSaved(s facts.Snapshot, of int) bool {
 	var id facts.ID
 	for _, host := range s.Hosts {
 		id = max(id, host.Data.ClusterID)
 	}
 	return slices.ContainsFunc(s.Operator.Snapshots, func(saved facts.SavedSnapshot) bool {
-		return saved.ClusterID == id && minorNo(saved.Version) == of && s.Taken.Sub(saved.Taken).Abs() < time.Hour
+		return saved.ClusterID == id && saved.Damage == "" && minorNo(saved.Version) == of &&
+			s.Taken.Sub(saved.Taken).Abs() < time.Hour
 	})
 }
 

@@ -148,7 +148,8 @@ func (sc versionScene) make() (state, map[plan.RefusalKind]bool) {
 	s := facts.Snapshot{Taken: noon, Hosts: map[string]facts.Host{}, Operator: sc.high.Operator, Members: sc.high.Members}
 	s.Operator.Snapshots = []facts.SavedSnapshot{{
 		ClusterID: clusterID(sc.w.Cluster, sc.w.Token), Version: []string{"3.5.35", "3.6.16", "3.7.3"}[sc.random.IntN(3)],
-		Taken: noon.Add(-time.Duration(sc.random.IntN(3)) * 45 * time.Minute),
+		Taken:  noon.Add(-time.Duration(sc.random.IntN(3)) * 45 * time.Minute),
+		Damage: []string{"", "", "altered"}[sc.random.IntN(3)],
 	}}
 	var upper []bool
 	what := sc.random.IntN(4) // all of the lower version, all of the upper one, or some

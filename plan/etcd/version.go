@@ -211,10 +211,10 @@ func (v view) young() bool {
 	return young
 }
 
-// saved says whether a fresh snapshot of the cluster lies in the operator directory.
+// saved says whether a fresh and sound snapshot of the cluster lies in the operator directory.
 func (v view) saved() bool {
 	return slices.ContainsFunc(v.seen.Operator.Snapshots, func(s facts.SavedSnapshot) bool {
-		return s.ClusterID == v.clusterID && version.SameMinor(s.Version, v.high) &&
+		return s.ClusterID == v.clusterID && s.Damage == "" && version.SameMinor(s.Version, v.high) &&
 			v.seen.Taken.Sub(s.Taken).Abs() < snapshotAge
 	})
 }
