@@ -95,7 +95,7 @@ exit 0
 const unnamed = `unnamed() { # unnamed RELEASE...
   used=$(
     cat /etc/systemd/system/*.service 2>/dev/null
-    ls -l /proc/[0-9]*/exe 2>/dev/null
+    exec ls -l /proc/[0-9]*/exe 2>/dev/null
   )
   case $used in *' -> '*) ;; *) echo "what runs on the host cannot be read" >&2; exit 1 ;; esac
   for release; do

@@ -78,5 +78,6 @@ else
   sync etcd etcdctl etcdutl manifest .
   mv -T "$new" "$dir"
   trap - EXIT
+  exec sync "$root"
 fi
 sync "$root"
