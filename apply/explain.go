@@ -67,6 +67,9 @@ var signatures = []signature{
 	sign(`the WAL in (\S+) is of member (\S+), and \S+born\.json`,
 		"$1 holds the data of another member, $2, so the unit refuses to start it",
 		"put the right disk back; a copy of another member must never run"),
+	sign(`the WAL in (\S+) is older than this member`,
+		"$1 is an older copy of what the member has had, so the unit refuses to start it: it would forget what it has acknowledged",
+		"put the right disk back; if it is lost, "+anew),
 	sign(`born\.json`, "the member's data directory is lost, so its unit refuses to start it",
 		"bring the disk back; if its data is lost, "+anew),
 	// etcd issue 21178 has a learner that came to this at its first start.

@@ -255,6 +255,15 @@ type Data struct {
 	WAL       bool     `json:"wal"`                  // a write-ahead log is there: the member has started once
 	ClusterID ID       `json:"cluster_id,omitempty"` // from the head of the WAL
 	MemberID  ID       `json:"member_id,omitempty"`
+	// how far the WAL comes; nil: the member runs, nothing was noted of its log, or it cannot be read
+	Log *Log `json:"log,omitempty"`
+}
+
+// Log is how far a write-ahead log comes, and how far it has come.
+type Log struct {
+	Noted  string `json:"noted"`  // by the unit when its member stopped, as it stands there
+	Newest string `json:"newest"` // base name of its newest file
+	Feeds  int64  `json:"feeds"`  // how many line feeds are in that
 }
 
 // V2Store says whether a running member's data is free of what the next minor version does not start on. Of a 3.5

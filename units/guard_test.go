@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -192,20 +193,23 @@ func put(t *testing.T, path string, data []byte) {
 	}
 }
 
-// What the guard's unit line relies on: see guard.
-func TestGuardScriptFitsAUnit(t *testing.T) {
-	if strings.ContainsAny(guardScript, `\'`) {
-		t.Error("the script has a character that means something else in a unit")
-	}
-	for line := range strings.Lines(strings.TrimSpace(guardScript)) {
-		line = strings.TrimSpace(line)
-		if strings.HasPrefix(line, "#") || strings.HasPrefix(line, ";") {
-			t.Errorf("a unit takes %q for a comment", line)
+// What the unit's lines rely on: see scriptCommand.
+func TestScriptsFitAUnit(t *testing.T) {
+	for _, script := range []string{guardScript, stopScript, noteScript} {
+		if strings.ContainsAny(script, `\'`) {
+			t.Error("a script has a character that means something else in a unit")
 		}
-		if !strings.HasSuffix(line, ";") && !strings.HasSuffix(line, "then") && !strings.HasSuffix(line, " in") &&
-			!strings.HasSuffix(line, "; do") &&
-			line != "exit 0" {
-			t.Errorf("%q does not end a command", line)
+		lines := strings.Split(strings.TrimSpace(script), "\n")
+		for i, line := range lines {
+			line = strings.TrimSpace(line)
+			if strings.HasPrefix(line, "#") || strings.HasPrefix(line, ";") {
+				t.Errorf("a unit takes %q for a comment", line)
+			}
+			if i < len(lines)-1 && !slices.ContainsFunc([]string{";", "then", " in", "do", "{"}, func(end string) bool {
+				return strings.HasSuffix(line, end)
+			}) {
+				t.Errorf("%q does not end a command", line)
+			}
 		}
 	}
 }

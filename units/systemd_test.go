@@ -117,15 +117,21 @@ func TestUnitCarriesTheArguments(t *testing.T) {
 		if got := splitWords(settings["ExecStart"][0]); !slices.Equal(got, Args(m)) {
 			t.Errorf("%q: etcd gets %q", odd, got)
 		}
-		pre := splitWords(settings["ExecCondition"][0])
-		if len(pre) != 6 || pre[4] != birthPath(m.ConfigDir) || pre[5] != m.walDir() {
-			t.Errorf("%q: the guard gets %q", odd, pre)
+		for setting, script := range map[string]string{
+			"ExecCondition": guardScript, "ExecStop": stopScript, "ExecStopPost": noteScript,
+		} {
+			argv := splitWords(settings[setting][0])
+			if len(argv) != 6 || argv[4] != birthPath(m.ConfigDir) || argv[5] != m.walDir() {
+				t.Errorf("%q: %s gets %q", odd, setting, argv)
+			}
+			if strings.Join(strings.Fields(argv[2]), " ") != strings.Join(strings.Fields(script), " ") {
+				t.Errorf("%q: the shell of %s gets %q", odd, setting, argv[2])
+			}
+			if len(settings[setting]) != 1 {
+				t.Errorf("%q adds to %s", odd, setting)
+			}
 		}
-		if same := splitWords(settings["ExecCondition"][0])[2]; strings.Join(strings.Fields(same), " ") !=
-			strings.Join(strings.Fields(strings.ReplaceAll(strings.TrimSpace(guardScript), "\n", " ")), " ") {
-			t.Errorf("%q: the shell gets %q", odd, same)
-		}
-		if len(settings["ExecStart"]) != 1 || len(settings["ExecCondition"]) != 1 {
+		if len(settings["ExecStart"]) != 1 {
 			t.Errorf("%q adds settings: %v", odd, slices.Sorted(maps.Keys(settings)))
 		}
 	}

@@ -36,12 +36,16 @@ func UnitOf(m Member, args []string) File {
 		DataDirs       []string
 		Unset          string
 		Guard, Command string
+		Stop, Note     string
 		LowPort        bool
 		Form           int
-	}{m, dirs, unsetLines(), guard(m, args), command(args), listensLow(m), Form}
+	}{
+		Member: m, DataDirs: dirs, Unset: unsetLines(), Guard: guard(m, args), Command: command(args),
+		Stop: stopCommand() + logArgs(m), Note: noteCommand() + logArgs(m), LowPort: listensLow(m), Form: Form,
+	}
 
 	var b bytes.Buffer
-	b.Grow(len(unitText) + len(view.Unset) + len(view.Guard) + len(view.Command))
+	b.Grow(len(unitText) + len(view.Unset) + len(view.Guard) + len(view.Command) + len(view.Stop) + len(view.Note))
 	if err := unitTemplate.Execute(&b, view); err != nil {
 		panic("units: unit.tmpl does not fit its data: " + err.Error()) // whatever the member is: a mistake in this file
 	}

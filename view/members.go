@@ -100,6 +100,7 @@ func (s standing) class() string {
 
 // meant says of classes that want doing something about what they are.
 var meant = map[etcd.Class]string{
+	etcd.ClassStale:      "its data is older than when it stopped last, so it must not start with it",
 	etcd.ClassWiped:      "it has served, and its data is gone",
 	etcd.ClassForeign:    "its host holds data of another cluster, or of another member",
 	etcd.ClassRemoved:    "its host holds what a member has left that is not listed any more",

@@ -82,9 +82,19 @@ var kinds = map[string]lines.Kind[*parser]{
 	"data":     lines.Of(1, func(p *parser, _ []string) error { p.host.Data.Exists = true; return nil }),
 	"entry":    lines.Of(1, (*parser).readEntry),
 	"wal":      lines.Of(1, func(p *parser, _ []string) error { p.host.Data.WAL = true; return nil }),
+	"log":      lines.Of(3, (*parser).readLog),
 	"v2store":  lines.Of(2, (*parser).readV2Store),
 	"v2log":    lines.Of(1, (*parser).readV2Log),
 	"listen":   lines.Of(1, (*parser).readListen),
+}
+
+func (p *parser) readLog(f []string) error {
+	feeds, err := strconv.ParseInt(strings.TrimSpace(f[2]), 10, 64)
+	if err != nil || feeds < 0 {
+		return fmt.Errorf("no number of line feeds: %q", lines.Clip(f[2]))
+	}
+	p.host.Data.Log = &facts.Log{Noted: f[0], Newest: f[1], Feeds: feeds}
+	return nil
 }
 
 func (p *parser) readPackage(f []string) error {

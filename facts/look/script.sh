@@ -373,14 +373,21 @@ for file in "$unitfile" "$conf"/born.json "$conf"/trust-*.pem "$conf"/revoked-*.
   fi
 done
 if [ -n "$exe" ]; then set -- "$@" "/proc/$pid/cmdline"; fi
-log=
+log= newest=
 for file in "$walflag"/*.wal; do
   if [ -f "$file" ]; then
-    say wal yes
-    log=$file
-    break
+    newest=$file
+    if [ -z "$log" ]; then
+      say wal yes
+      log=$file
+    fi
+    [ -z "$pid" ] || break
   fi
 done
+# How far the log comes of a member that does not run, after what was noted of it, which may only be older.
+if [ -z "$pid" ] && [ -n "$newest" ] && [ -f "$conf/log-end" ] && read -r line <"$conf/log-end"; then
+  say log "$line" "${newest##*/}" "$(exec wc -l <"$newest")"
+fi
 echo raw
 if [ $# -gt 0 ]; then head -v -c 4194304 -- "$@" 2>/dev/null; fi
 if [ -n "$log" ]; then

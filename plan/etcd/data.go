@@ -40,6 +40,8 @@ func (v view) data(m inventory.Member, host facts.Host) []plan.Refusal {
 		return v.left(m, host)
 	case len(v.moved(m, host)) > 0:
 		return v.moved(m, host)
+	case v.class(m, host) == ClassStale:
+		return v.stale(m, host)
 	case v.class(m, host) == ClassWiped && v.formed:
 		return v.wiped(m)
 	case host.Data.WAL && host.Data.ClusterID == 0:
@@ -70,27 +72,64 @@ const anew = "bring disks back until most voters have theirs; if they are lost, 
 // wiped is what is said of a member that has served, and has no data any more. It comes back as another member, which
 // takes the consent of the operator: the disk may only not be mounted.
 func (v view) wiped(m inventory.Member) []plan.Refusal {
-	entry, listed := v.entry(m)
-	again := fmt.Sprintf("%sclusterup member replace %s INVENTORY, or apply with --accept=%s, removes it from the cluster and "+
-		"adds it anew", v.beforehand(), m.Name, plan.Replace(m.Name))
+	entry, _ := v.entry(m)
+	one := func(remedy, format string, args ...any) []plan.Refusal {
+		return plan.OneRefusal(plan.DataLost, m.Name, remedy, format, args...)
+	}
 	switch {
-	case listed && (m.Absent || v.replaced(m)), v.seen.Members == nil && (m.Absent || v.replaced(m)) && v.mayTell():
+	case v.comesAnew(m):
 		return nil
 	case v.seen.Members == nil:
-		return plan.OneRefusal(plan.DataLost, m.Name,
-			"bring the disk back; or bring the other members back first, since only a cluster that serves can take it out or "+
-				"add it anew",
+		return one("bring the disk back; or bring the other members back first, since only a cluster that serves can take "+
+			"it out or add it anew",
 			"the data directory %s is lost: member %s of cluster %s lived there", m.DataDir, v.births[m.Name].MemberID,
 			v.clusterID)
 	case v.bereft():
-		return plan.OneRefusal(plan.DataLost, m.Name, anew,
+		return one(anew,
 			"the data directory %s is lost, as is that of others: the voters that have theirs are no quorum", m.DataDir)
 	case !v.knownAt(m, entry):
-		return plan.OneRefusal(plan.DataLost, m.Name, "if this host takes the place of that one, "+again,
+		return one("if this host takes the place of that one, "+v.again(m),
 			"the cluster knows it at %s, and its host at %s holds no data", strings.Join(entry.PeerURLs, " "), v.peerURL(m))
 	}
-	return plan.OneRefusal(plan.DataLost, m.Name, "bring the disk back, if there is one; if it is lost, "+again,
+	return one("bring the disk back, if there is one; if it is lost, "+v.again(m),
 		"the data directory %s is lost: member %s of cluster %s lived there", m.DataDir, entry.ID, v.clusterID)
+}
+
+// stale is what is said of a member whose log ends before what it has had: it would vote again, and forget what it has
+// acknowledged. It comes back as one does that was wiped.
+func (v view) stale(m inventory.Member, host facts.Host) []plan.Refusal {
+	one := func(remedy string) []plan.Refusal {
+		return plan.OneRefusal(plan.DataLost, m.Name, "put the right disk back; "+remedy,
+			"the data in %s is an older copy of that of member %s, which stopped with more in its log", m.DataDir,
+			host.Data.MemberID)
+	}
+	switch {
+	case v.comesAnew(m):
+		return nil
+	case v.seen.Members == nil:
+		return one("or bring the other members back first, since only a cluster that serves can take it out or add it " +
+			"anew; where this is all that is left, the docs tell how it starts (data-lost)")
+	case v.bereft():
+		return one("or " + anew)
+	}
+	return one("if it is lost, " + v.again(m))
+}
+
+// again is how a member comes back as another one.
+func (v view) again(m inventory.Member) string {
+	return fmt.Sprintf("%sclusterup member replace %s INVENTORY, or apply with --accept=%s, removes it from the cluster "+
+		"and adds it anew", v.beforehand(), m.Name, plan.Replace(m.Name))
+}
+
+// comesAnew says that a member is to leave, or is replaced by consent, and that the cluster tells of it or may soon.
+func (v view) comesAnew(m inventory.Member) bool {
+	_, listed := v.entry(m)
+	return (m.Absent || v.replaced(m)) && (listed || v.seen.Members == nil && v.mayTell())
+}
+
+// forgets says that a host has not what its member has acknowledged.
+func (v view) forgets(m inventory.Member, host facts.Host) bool {
+	return !host.Data.WAL || v.class(m, host) == ClassStale
 }
 
 // left is what is said of a host where a member has left its data that is not listed any more. A marker alone is

@@ -112,7 +112,7 @@ func (v view) joining() []string {
 		switch v.class(m, host) {
 		case ClassNeverStarted:
 			return !m.Absent
-		case ClassRemoved, ClassWiped:
+		case ClassRemoved, ClassStale, ClassWiped:
 			return v.replaced(m)
 		}
 		return false

@@ -70,6 +70,7 @@ func TestLawsNotice(t *testing.T) {
 		"move aside":                      {whole, one(plan.MoveAside, "etcd-1"), "law 3"},
 		"removal":                         {whole, one(plan.RemoveFiles, "etcd-1"), "law 3"},
 		"start of a member that lost all": {lost, one(plan.StartMember, "etcd-3"), "law 4"},
+		"start of an older copy":          {change(whole, "etcd-3", staled), one(plan.StartMember, "etcd-3"), "law 10"},
 		"start as new although born":      {stateNew, one(plan.StartMember, "etcd-3"), "law 4"},
 		"bootstrap beside foreign data":   {foreign, two(plan.StartMember), "law 4"},
 		"bootstrap with two tokens": {

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"path"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/clusterup/clusterup/facts"
@@ -246,7 +247,8 @@ func lawMembers(w Want, s facts.Snapshot, stage plan.Stage) error {
 				return fmt.Errorf("law 2: %s leaves %d voters, of which %d serve", step.ID(), left, stay)
 			}
 			wanted := slices.IndexFunc(w.Cluster.Members, func(m inventory.Member) bool { return m.Name == step.Host })
-			if wanted >= 0 && !w.Cluster.Members[wanted].Absent && host.Data.WAL && host.Data.MemberID == entry.ID {
+			has := host.Data.WAL && host.Data.MemberID == entry.ID && !forgetful(host)
+			if wanted >= 0 && !w.Cluster.Members[wanted].Absent && has {
 				return fmt.Errorf("law 2: %s, which is wanted and has its data", step.ID())
 			}
 			id := entry.ID.String()
@@ -331,6 +333,8 @@ func lawBootstrap(w Want, s facts.Snapshot, stage plan.Stage) error {
 		unit := words([]byte(startsWith(w, s, stage.Steps[:i], step.Host)))
 		state, token := units.Flag(unit, "initial-cluster-state"), units.Flag(unit, "initial-cluster-token")
 		switch {
+		case forgetful(host):
+			return fmt.Errorf("law 10: %s, and its log has come further", step.ID())
 		case marked && state != "existing":
 			return fmt.Errorf("law 4: %s with the state %q, and there is a birth marker", step.ID(), state)
 		case host.Data.WAL:
@@ -350,6 +354,15 @@ func lawBootstrap(w Want, s facts.Snapshot, stage plan.Stage) error {
 		}
 	}
 	return nil
+}
+
+// forgetful says that a log has come further, in the same file.
+func forgetful(host facts.Host) bool {
+	if host.Data.Log == nil || host.Process != nil {
+		return false
+	}
+	noted := strings.Fields(host.Data.Log.Noted)
+	return noted[2] == host.Data.Log.Newest && noted[3] != strconv.FormatInt(host.Data.Log.Feeds, 10)
 }
 
 // joins says that a member without data is listed, was never published, has no marker, and starts with just the list.

@@ -6,6 +6,7 @@ import (
 	"github.com/clusterup/clusterup/facts"
 	"github.com/clusterup/clusterup/inventory"
 	"github.com/clusterup/clusterup/plan"
+	"github.com/clusterup/clusterup/units"
 )
 
 // Class says in a word how a member stands that is wanted, or that the cluster lists.
@@ -17,6 +18,7 @@ const (
 	ClassUnexpected   Class = "unexpected"    // the cluster lists it, and it is not in the inventory
 	ClassForeign      Class = "foreign"       // its host holds data of another cluster, or of another member
 	ClassRemoved      Class = "removed"       // its host holds what a member has left that is not listed any more
+	ClassStale        Class = "stale"         // its log ends before what was noted when it stopped
 	ClassWiped        Class = "wiped"         // it has served, and its data is gone
 	ClassHalfJoined   Class = "half-joined"   // it is listed, and has never published where clients reach it
 	ClassNeverStarted Class = "never started" // it has no data, and is not listed
@@ -93,6 +95,8 @@ func (v view) class(m inventory.Member, host facts.Host) Class {
 		return ClassForeign
 	case gone:
 		return ClassRemoved
+	case isBorn && older(host, born):
+		return ClassStale
 	case !host.Data.WAL && (isBorn || listed && len(entry.ClientURLs) > 0):
 		return ClassWiped
 	case v.formed && listed && len(entry.ClientURLs) == 0:
@@ -181,4 +185,15 @@ func (v view) replaceWaits() []plan.Wait {
 		}
 	})
 	return found
+}
+
+// older says that a host holds an older copy of its member's data, by what its unit has noted. The guard refuses it,
+// too.
+func older(host facts.Host, born units.Born) bool {
+	log := host.Data.Log
+	if log == nil || host.Data.MemberID.String() != born.MemberID {
+		return false
+	}
+	noted, ok := units.ParseLogEnd([]byte(log.Noted + "\n"))
+	return ok && noted.Beyond(born, log.Newest, log.Feeds)
 }

@@ -54,7 +54,7 @@ func (v view) halfway() []plan.Refusal {
 		case ClassDark:
 			_, listed := v.entry(m)
 			return begins && listed && v.replaced(m)
-		case ClassRemoved, ClassWiped:
+		case ClassRemoved, ClassStale, ClassWiped:
 			return begins && v.replaced(m)
 		case ClassHalfJoined:
 			return begins && !host.Data.WAL
@@ -135,8 +135,8 @@ func (v view) mayTell() bool {
 	if starts, _ := v.start(); starts != nil || serves && v.seen.Simulated {
 		return true
 	}
-	able := v.Which(func(_ inventory.Member, host facts.Host) bool {
-		return host.Data.WAL && host.Data.ClusterID == v.clusterID
+	able := v.Which(func(m inventory.Member, host facts.Host) bool {
+		return !v.forgets(m, host) && host.Data.ClusterID == v.clusterID
 	})
 	lists := v.presumed()
 	awaits, _ := v.await()

@@ -1,12 +1,15 @@
 package etcd
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/clusterup/clusterup/facts"
 	"github.com/clusterup/clusterup/plan"
+	"github.com/clusterup/clusterup/units"
 )
 
 // standing is a way in which a member may stand, with what its host and the member list have then.
@@ -108,6 +111,22 @@ func elsewhere(_ *stage, i int) *facts.Listed {
 	}
 }
 
+// staled has been stopped, and put back to an older copy of its data.
+func staled(h *facts.Host) {
+	stop(h)
+	marker := "/etc/etcd/prod/born.json"
+	born, _ := units.ParseBirth(h.Files[marker].Content)
+	born.Created = time.Date(2026, 11, 29, 21, 4, 7, 0, time.UTC)
+	file := h.Files[marker]
+	file.Content = units.Birth("/etc/etcd/prod", born).Data
+	h.Files[marker] = file
+	const newest = "0000000000000001-0000000000000064.wal"
+	h.Data.Log = &facts.Log{
+		Noted:  fmt.Sprintf("%s %s %s 800", born.MemberID, born.Created.Format(time.RFC3339), newest),
+		Newest: newest, Feeds: 799,
+	}
+}
+
 const (
 	unstarted   = "a voter, not started"
 	markerAlone = "removed, a marker alone"
@@ -169,6 +188,8 @@ var standings = []standing{
 	{name: "absent, foreign", class: ClassForeign, host: lies(asBare, func(h *facts.Host) {
 		h.Data = facts.Data{Exists: true, WAL: true, ClusterID: 7, MemberID: 8}
 	}), absent: true, always: plan.ForeignData},
+	{name: "stale", class: ClassStale, host: lies(asWhole, staled), listed: asVoter, without: plan.DataLost},
+	{name: "absent, stale", class: ClassStale, host: lies(asWhole, staled), listed: asVoter, absent: true},
 }
 
 // mixture is members that stand in several ways at once.

@@ -122,6 +122,8 @@ func (v view) starting(m inventory.Member, host facts.Host) bool {
 	switch v.class(m, host) {
 	case ClassNeverStarted, ClassRemoved, ClassWiped:
 		return !v.formed
+	case ClassStale: // it would acknowledge again what it has lost, and its unit refuses it, too
+		return false
 	case ClassHalfJoined:
 		return !v.broken(m, host)
 	}

@@ -136,6 +136,12 @@ func ofMembers(t *testing.T, w Want) []dead {
 			name: "another machine", want: w,
 			seen: change(moved, "etcd-2", func(h *facts.Host) { *h = bare(w).Hosts["etcd-2"] }),
 		},
+		{name: "one is stale", want: w, seen: change(base, "etcd-2", staled)},
+		{
+			name: "two are stale", want: w,
+			seen:   change(change(base, "etcd-1", staled), "etcd-2", staled),
+			follow: mended(base),
+		},
 		{name: "one is wiped", want: w, seen: change(base, "etcd-2", wipe)},
 		{name: "one is wiped, and its marker is gone", want: w, seen: change(base, "etcd-2", func(h *facts.Host) {
 			wipe(h)

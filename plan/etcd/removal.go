@@ -53,7 +53,7 @@ func (v view) bereft() bool {
 	if !v.formed || v.seen.Members == nil {
 		return false
 	}
-	lost := v.Which(func(m inventory.Member, host facts.Host) bool { return v.votes(m) && !host.Data.WAL })
+	lost := v.Which(func(m inventory.Member, host facts.Host) bool { return v.votes(m) && v.forgets(m, host) })
 	return len(v.voters())-len(lost) < v.quorum()
 }
 
@@ -76,6 +76,8 @@ func (v view) goes(entry facts.Listed) string {
 		return ""
 	case v.class(m, host) == ClassWiped && v.replaced(m) && !v.knownAt(m, entry):
 		return "another machine takes its place, at " + v.peerURL(m)
+	case v.class(m, host) == ClassStale && v.replaced(m):
+		return "its data is older than what it has acknowledged, and it is to be replaced"
 	case v.class(m, host) == ClassWiped && v.replaced(m):
 		return "its data is lost, and it is to be replaced"
 	case v.broken(m, host):
