@@ -155,8 +155,9 @@ func (d *drill) run(ctx context.Context, program string, args ...string) error {
 	case err = <-ended:
 	case <-ctx.Done():
 		_ = cmd.Process.Kill() // it may have ended by itself
-		_ = <-ended            // it was killed
-		return context.Cause(ctx)
+		if err = <-ended; err != nil {
+			return context.Cause(ctx)
+		}
 	}
 	if err != nil {
 		return said.explain(err)

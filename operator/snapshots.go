@@ -116,12 +116,14 @@ func (s *Session) snapshotPath(name string, sealed bool) (string, error) {
 	return filepath.Join(s.snapshotDir(), name), nil
 }
 
-// measure asks what the store held at the revision of a snapshot: the members, how many keys, and their hash. It asks a
-// follower if there is one, since a leader applies nothing while it hashes. What cannot be had is left out.
+// measure asks what the store held at the revision of a snapshot: the members, how many keys, and their hash. A leader
+// hashes only where there is nobody else, since it applies nothing meanwhile (server/storage/mvcc/kvstore.go, hashByRev
+// holds the lock of the backend). What cannot be had is left out.
 func (s *Session) measure(ctx context.Context, client *quorum.Cluster, d *facts.SavedSnapshot) {
 	statuses := s.Statuses(ctx)
-	for _, name := range etcd.Sources(statuses) {
-		endpoint := s.endpointOf(name)
+	sources := etcd.Sources(statuses)
+	for _, name := range sources {
+		endpoint, leads := s.endpointOf(name), statuses[name].Leader == statuses[name].MemberID
 		if statuses[name].ClusterID != d.ClusterID {
 			continue
 		}
@@ -133,6 +135,9 @@ func (s *Session) measure(ctx context.Context, client *quorum.Cluster, d *facts.
 			continue // it may not be there yet
 		}
 		d.Keys = &keys
+		if leads && len(sources) > 1 {
+			continue
+		}
 		if hash, err := client.HashKV(ctx, endpoint, d.Revision); err == nil {
 			d.Hash = &facts.KeyHash{Sum: hash.Sum, Compacted: hash.Compacted}
 			return

@@ -106,10 +106,10 @@ func Seal(w io.Writer, recipients []string) (io.WriteCloser, error) {
 	return sealed, nil
 }
 
-// Unsealer opens any number of files that [Seal] has sealed with what Unlock names, and asks for a passphrase once: size
-// bytes at at. It returns the plain bytes and how many they are. It fails with [ErrSealed], and with [ErrTorn] where the
-// bytes at its ends are not those that were sealed; reading the plain bytes fails where others are not. Nothing is
-// written.
+// Unsealer opens any number of files that [Seal] has sealed, with what Unlock names, and asks for a passphrase once. A
+// file is size bytes at at; returned are the plain bytes, and how many they are. It fails with [ErrSealed], and with
+// [ErrTorn] where the bytes at its ends are not those that were sealed; reading the plain bytes fails where others are
+// not. Nothing is written.
 func Unsealer(u Unlock) func(at io.ReaderAt, size int64) (plain io.ReaderAt, plainSize int64, err error) {
 	unlocker := &unlocker{Unlock: u}
 	return unlocker.unseal
