@@ -31,7 +31,8 @@ func TestMembersStale(t *testing.T) {
 		t.Errorf("noted is %q, was %q", now, noted)
 	}
 	s.run(t, "member", "list", file).says(t, "etcd-2 … stale", "etcd-2: its data is older")
-	refused(t, s, file, 13, "etcd-2: the data in /var/lib/etcd-prod is an older copy", "--accept=replace:etcd-2", "[data-lost]")
+	refused(t, s, file, 13, "etcd-2: the data in /var/lib/etcd-prod is an older copy", "--accept=replace:etcd-2",
+		"[data-lost]")
 
 	// What nothing was noted of is found by a leader that has stayed, as docs/operations.md says.
 	s.on(t, "etcd-2", "cd /var/lib/etcd-prod; mv /etc/etcd/prod/log-end /root; systemctl start --no-block etcd-prod")

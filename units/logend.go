@@ -9,19 +9,19 @@ import (
 )
 
 // LogEnd is what a member's unit has noted of its write-ahead log when the member stopped: the newest file, and how
-// many line feeds were in it. A WAL is only ever appended to, so a file never comes to hold fewer of any byte but zero,
-// and no later file vanishes: a log that falls short of the note is an older copy. Line feeds are what a host counts
-// with one process, and every key that is written brings one: the tag of protobuf's first field is that byte.
+// many line feeds were in it. A WAL is only ever appended to, so a file never comes to hold fewer of any byte but
+// zero, and no later file vanishes: a log that falls short of the note is an older copy. Line feeds are what a host
+// counts with one process, and every key that is written brings one: the tag of protobuf's first field is that byte.
 //
 // Two things take bytes out of a log, and neither reaches what is noted. etcd cuts off a last record that a crash has
-// left incomplete (server/storage/wal, Repair), and a power cut takes what was not on the disk. So only a clean stop is
-// noted: systemd stopped a member that had said that it was ready, which handles SIGTERM since then (etcdmain/etcd.go,
-// startEtcdOrProxy), and it ended by that signal, after it had synced its log (WAL.Close), or with exit code 0. That it
-// had been ready, and had this very log open, is known when the stop begins (ExecStop), and is noted for the end
-// (ExecStopPost) under the ID of this run of the unit.
+// left incomplete (server/storage/wal, Repair), and a power cut takes what was not on the disk. So only a clean stop
+// is noted: systemd stopped a member that had said that it was ready, which handles SIGTERM since then
+// (etcdmain/etcd.go, startEtcdOrProxy), and it ended by that signal, after it had synced its log (WAL.Close), or with
+// exit code 0. When the stop begins, it is seen that it had been ready and had this very log open (ExecStop); that is
+// noted for the end (ExecStopPost) under the ID of this run of the unit.
 //
-// A note is of one life of a member, which begins with its birth marker: data that is made anew, with the same IDs even,
-// comes with another marker.
+// A note is of one life of a member, which begins with its birth marker: data that is made anew, with the same IDs
+// even, comes with another marker.
 type LogEnd struct {
 	MemberID string    // hexadecimal, as in the marker
 	Created  time.Time // of the marker

@@ -189,7 +189,8 @@ func TestStaleLog(t *testing.T) {
 				h.fill(t, 3, log, 64_000_000)
 				h.stops(t)
 				noted, ok := h.ended(t, clean)
-				if !ok || noted.MemberID != own || noted.File != segment(3) || noted.Feeds != int64(bytes.Count(log, []byte("\n"))) {
+				feeds := int64(bytes.Count(log, []byte("\n")))
+				if !ok || noted.MemberID != own || noted.File != segment(3) || noted.Feeds != feeds {
 					t.Fatalf("noted is %+v", noted)
 				}
 				for _, stale := range []struct {
@@ -254,7 +255,9 @@ func TestGuardPassesNotesItCannotUse(t *testing.T) {
 			}
 		}
 	}
-	for _, odd := range []string{"x.wal", "zzzzzzzzzzzzzzzz-0000000000000000.wal", "ffffffffffffffff-ffffffffffffffff.wal"} {
+	for _, odd := range []string{
+		"x.wal", "zzzzzzzzzzzzzzzz-0000000000000000.wal", "ffffffffffffffff-ffffffffffffffff.wal",
+	} {
 		for shell, argv := range guardShells() {
 			h := newHome(t, argv, "2e1259d415f2a040")
 			h.fill(t, 3, log, 64_000)
@@ -313,8 +316,8 @@ func TestNotesCleanStops(t *testing.T) {
 
 // A log is never refused that is whole, whatever became of it: records of any kind are appended, also such that hold
 // what looks like records of a log or end in zeros; files are cut; etcd is killed in the middle of a record, ready or
-// not, and cuts that off at its next start; power cuts take what was not on the disk. A copy is refused that falls short
-// of what is noted.
+// not, and cuts that off at its next start; power cuts take what was not on the disk. A copy is refused that falls
+// short of what is noted.
 func TestHealthyLogIsNeverRefused(t *testing.T) {
 	const own = "2e1259d415f2a040"
 	var heads [][]byte
@@ -469,7 +472,8 @@ func (l *life) restore(t *testing.T) {
 		noted.Feeds > int64(bytes.Count(log[old.files-1], []byte("\n")))
 	starts, said := l.starts(t)
 	if starts == (ok && short) {
-		t.Errorf("a copy of %d files and %d bytes starts: %t; noted is %+v; it says %q", old.files, old.end, starts, noted, said)
+		t.Errorf("a copy of %d files and %d bytes starts: %t; noted is %+v; it says %q", old.files, old.end, starts, noted,
+			said)
 	}
 	if !starts {
 		l.refused++

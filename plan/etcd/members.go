@@ -179,8 +179,8 @@ func (v view) replaceWaits() []plan.Wait {
 		if entry, listed := v.entry(m); listed && !m.Absent && host.Dark() && v.want.acceptsOf(risk) && !v.replaced(m) {
 			found = append(found, plan.Wait{
 				What: "replacing " + m.Name, For: []string{m.Name},
-				Why: "nothing shows that the member is lost while its host cannot be looked at; if the host is gone for good, run " +
-					"again with --accept=" + string(plan.Bound(risk, entry.ID.String())),
+				Why: "nothing shows that the member is lost while its host cannot be looked at; if the host is gone for good, " +
+					"run again with --accept=" + string(plan.Bound(risk, entry.ID.String())),
 			})
 		}
 	})
