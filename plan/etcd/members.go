@@ -154,9 +154,9 @@ func (v view) caughtUp(host facts.Host) bool { return host.Etcd != nil && v.lag(
 // fewer (apply/learner.go), so that what is written until the next look does not have it wait again.
 const maxGap = 500
 
-// replaced says that the operator has agreed that a member is removed, and added anew without what it had. Nothing shows
-// that a member is lost whose host is dark, so the consent has to name its ID: one that a script always gives would
-// hold for every member of that name.
+// replaced says that the operator has agreed that a member is removed, and added anew without what it had. Nothing
+// shows that a member is lost whose host is dark, so the consent has to name its ID: one that a script always gives
+// would hold for every member of that name.
 func (v view) replaced(m inventory.Member) bool {
 	risk := plan.Replace(m.Name)
 	host := v.seen.Hosts[m.Name]
