@@ -168,6 +168,7 @@ type Member struct {
 	Unit    Unit            `json:"unit"`
 	Process *Process        `json:"process,omitempty"` // the unit's main process; nil: not running
 	Data    Data            `json:"data"`
+	Place   *Data           `json:"place,omitempty"`   // what lies where Data is to be; nil: it is there
 	V2Store *V2Store        `json:"v2store,omitempty"` // nil: not asked, or not a member that could be
 	Leaves  map[string]Leaf `json:"leaves,omitempty"`  // by role: peer, server
 
@@ -248,8 +249,13 @@ const (
 // NoName is the owner of a file or process whose number belongs to no user.
 const NoName = "UNKNOWN"
 
-// Data is what lies in the member's data directory.
+// Data is what lies in the member's data directory: the one that it uses, else the one that it is to use.
 type Data struct {
+	// where it lies, if not where it is to be, as its unit says, else its birth marker. Both are root's: whoever runs as
+	// the member chooses its command line. WALDir is what --wal-dir says; empty: within Dir
+	Dir    string `json:"dir,omitempty"`
+	WALDir string `json:"wal_dir,omitempty"`
+
 	Exists    bool     `json:"exists"`               // the directory is there
 	Entries   []string `json:"entries,omitempty"`    // its entries, at most 8 (maxEntries)
 	WAL       bool     `json:"wal"`                  // a write-ahead log is there: the member has started once

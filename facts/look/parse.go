@@ -42,6 +42,7 @@ const maxEntries = 8 // of the data directory
 type parser struct {
 	ask       facts.Ask
 	host      facts.Host
+	use       facts.Data // what lies where the member's data is elsewhere than it was asked for
 	clock     time.Time
 	process   *facts.Process    // that runs, or is about to; its command line is not read yet
 	owners    map[string]string // of /proc/PID
@@ -80,9 +81,13 @@ var kinds = map[string]lines.Kind[*parser]{
 	"intact":   lines.Of(1, (*parser).readIntact),
 	"binary":   lines.Of(2, func(p *parser, f []string) error { p.host.Binaries[f[0]] = f[1]; return nil }),
 	"data":     lines.Of(1, func(p *parser, _ []string) error { p.host.Data.Exists = true; return nil }),
-	"entry":    lines.Of(1, (*parser).readEntry),
+	"entry":    lines.Of(1, func(p *parser, f []string) error { return readEntry(&p.host.Data, f[0]) }),
 	"wal":      lines.Of(1, func(p *parser, _ []string) error { p.host.Data.WAL = true; return nil }),
 	"log":      lines.Of(3, (*parser).readLog),
+	"use":      lines.Of(2, func(p *parser, f []string) error { p.use.Dir, p.use.WALDir = f[0], f[1]; return nil }),
+	"usedata":  lines.Of(1, func(p *parser, _ []string) error { p.use.Exists = true; return nil }),
+	"useentry": lines.Of(1, func(p *parser, f []string) error { return readEntry(&p.use, f[0]) }),
+	"usewal":   lines.Of(1, func(p *parser, _ []string) error { p.use.WAL = true; return nil }),
 	"v2store":  lines.Of(2, (*parser).readV2Store),
 	"v2log":    lines.Of(1, (*parser).readV2Log),
 	"listen":   lines.Of(1, (*parser).readListen),
@@ -173,11 +178,27 @@ func (p *parser) readOdd(f []string) error {
 	return fmt.Errorf("a file called %q in %s", lines.Clip(path.Base(f[0])), path.Dir(f[0]))
 }
 
-func (p *parser) readEntry(f []string) error {
-	if len(p.host.Data.Entries) == maxEntries {
+func readEntry(of *facts.Data, name string) error {
+	if len(of.Entries) == maxEntries {
 		return fmt.Errorf("more than %d entries", maxEntries)
 	}
-	return add(&p.host.Data.Entries, f[0])
+	return add(&of.Entries, name)
+}
+
+// settle takes what lies where the member's data is for its data. Where nothing is there any more, such as after it was
+// put aside, that is the place that was asked for.
+func (p *parser) settle() {
+	if p.use.Dir == "" || !p.use.WAL && !slices.Contains(p.use.Entries, "member") {
+		return
+	}
+	asked := p.host.Data
+	p.host.Data, p.host.Place = p.use, &asked
+	if p.use.WAL {
+		p.host.Data.Log, asked.Log = asked.Log, nil
+	}
+	if p.use.WALDir == path.Join(p.use.Dir, "member", "wal") {
+		p.host.Data.WALDir = ""
+	}
 }
 
 func (p *parser) readLink(f []string) error {
@@ -239,6 +260,7 @@ func (p *parser) finish() error {
 	if p.clock.IsZero() || p.host.Arch == "" {
 		return errors.New("no clock or architecture in the answer")
 	}
+	p.settle()
 	slices.SortFunc(p.host.Sockets, func(a, b facts.Socket) int { // ss gives them in no order
 		return cmp.Or(cmp.Compare(a.Port, b.Port), cmp.Compare(a.Address, b.Address))
 	})

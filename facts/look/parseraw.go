@@ -6,15 +6,17 @@ import (
 	"path"
 	"strings"
 
+	"github.com/clusterup/clusterup/facts"
 	"github.com/clusterup/clusterup/facts/lines"
 )
 
 // The end of an answer, behind a line "raw", holds the contents of files as they are. First comes what `head -v` writes
 // of the files that lines of kind content name, and of the process's command line. Then comes the head of a write-ahead
-// log, behind a line "wal".
+// log, behind a line "wal", and last that of the one that the member uses elsewhere, behind a line "use".
 const (
 	rawBegin  = "\nraw\n"
 	rawLog    = "\nwal\n"
+	rawUse    = "\nuse\n"
 	rawEnd    = "\nend\n"
 	headBegin = "==> "
 	headEnd   = " <==\n"
@@ -39,13 +41,8 @@ func cutRaw(answer []byte) (text, raw []byte, err error) {
 
 // readRaw reads the contents of files. The lines must have been read by then.
 func (p *parser) readRaw(raw []byte) {
-	if p.host.Data.WAL {
-		if begin := bytes.LastIndex(raw, []byte(rawLog)); begin >= 0 {
-			// zero: a WAL, but nobody's that we can tell
-			p.host.Data.ClusterID, p.host.Data.MemberID, _ = walIdentity(raw[begin+len(rawLog):])
-			raw = raw[:begin]
-		}
-	}
+	raw = readHead(&p.use, raw, rawUse)
+	raw = readHead(&p.host.Data, raw, rawLog)
 	names := p.contents
 	if p.process != nil {
 		names = append(names, fmt.Sprintf("/proc/%d/cmdline", p.process.PID))
@@ -64,6 +61,25 @@ func (p *parser) readRaw(raw []byte) {
 		p.readHeld(name, rest[:n])
 		raw = rest[n:]
 	}
+}
+
+// readHead reads the head of a log, which stands at the end of raw behind a mark, and gives what is before it. A head is
+// of one length unless the whole log is shorter, and then the last mark counts: whoever wrote a log may have written
+// the mark into it, too.
+func readHead(data *facts.Data, raw []byte, mark string) []byte {
+	if !data.WAL {
+		return raw
+	}
+	begin := len(raw) - walHead - len(mark)
+	if begin < 0 || !bytes.HasPrefix(raw[begin:], []byte(mark)) {
+		begin = bytes.LastIndex(raw, []byte(mark))
+	}
+	if begin < 0 {
+		return raw
+	}
+	// zero: a WAL, but nobody's that we can tell
+	data.ClusterID, data.MemberID, _ = walIdentity(raw[begin+len(mark):])
+	return raw[:begin]
 }
 
 // afterHead is what stands behind the line that head writes before a file.
@@ -105,6 +121,9 @@ func (p *parser) readHeld(name string, raw []byte) {
 		// between fork and exec it is still systemd, with its own name for what is to come
 		if !strings.HasPrefix(args[0], "(") {
 			p.process.Args, p.host.Process = args, p.process
+		}
+		if len(raw) == 0 { // it is about to end
+			p.process.Args = nil
 		}
 		return
 	}

@@ -128,7 +128,7 @@ unread() {
 }
 
 # What drop-ins make of the unit is told only where there are some: without them its file says it all.
-pid=0 dropins= loaded=' '
+pid=0 dropins= loaded=' ' command=
 set -f
 if [ -d /run/systemd/system ]; then
   shown=$(exec systemctl show "$unit.service" -p LoadState -p ActiveState -p UnitFileState -p MainPID \
@@ -137,7 +137,7 @@ if [ -d /run/systemd/system ]; then
   case $shown in *DropInPaths=/*) dropins=yes ;; esac
   IFS=$newline
   for line in $shown; do
-    case $line in DropInPaths=*) loaded=" ${line#*=} " ;; esac
+    case $line in DropInPaths=*) loaded=" ${line#*=} " ;; ExecStart=*) command=$line ;; esac
     case $dropins$line in
     MainPID=* | yesMainPID=*) pid=${line#*=} ;;
     yesEnvironment=*)
@@ -164,11 +164,35 @@ if [ -d /run/systemd/system ]; then
   case $shown in *LoadState=loaded*) unread ;; esac
 fi
 
+# Where the member's data lies by its unit, else by its birth marker. What its process says is its own word. These paths
+# have no character that JSON or systemd would write in another way.
+use= usewal=
+for word in $command; do
+  case $word in --data-dir=*) use=${word#*=} ;; --wal-dir=*) usewal=${word#*=} ;; esac
+done
+if [ -z "$use" ] && [ -f "$conf/born.json" ] && [ -r "$conf/born.json" ]; then
+  while IFS= read -r line; do
+    line=${line%,}
+    case $line in
+    *'"data_dir": '*) use=${line#*: \"} use=${use%\"} ;;
+    *'"wal_dir": '*) usewal=${line#*: \"} usewal=${usewal%\"} ;;
+    esac
+  done <"$conf/born.json"
+fi
+case $use in
+*[!A-Za-z0-9/._+@-]* | [!/]* | "$data")
+  if [ "$use" != "$data" ] || [ "${usewal:-$data/member/wal}" = "$walflag" ]; then use=; fi
+  ;;
+esac
+usewal=${usewal:-$use/member/wal}
+case $usewal in *[!A-Za-z0-9/._+@-]* | [!/]*) use= ;; esac
+[ -n "$use" ] || usewal=
+
 # The places where clusterup puts things. Directories that an operator may have made a symbolic link are followed;
 # nothing else is. stat prints names as they are, so those that would end its line go another way.
 [ "${pid:-0}" -gt 0 ] 2>/dev/null || pid=
 unitfile=/etc/systemd/system/$unit.service
-for dir in /etc/etcd /opt/clusterup "$data" "$data/member" "$wal" "$former"; do asks '' "$dir"; done
+for dir in /etc/etcd /opt/clusterup "$data" "$data/member" "$wal" "$former" ${use:+"$use" "$use/member"}; do asks '' "$dir"; done
 IFS=$newline
 set -- $asked ${pid:+"/proc/$pid"}
 set +f
@@ -305,25 +329,42 @@ if [ $# -gt 2 ]; then
   done
 fi
 
-if [ -d "$data" ]; then
-  say data exists
+# holds WHICH DIRECTORY: what lies in a directory of data: the one that was asked for, or the one in use.
+holds() {
+  [ -d "$2" ] || return 0
+  if [ "$1" = use ]; then say usedata exists; else say data exists; fi
   n=0
-  for entry in "$data"/* "$data"/.[!.]*; do
+  for entry in "$2"/* "$2"/.[!.]*; do
     if [ -e "$entry" ] || [ -L "$entry" ]; then
-      say entry "${entry##*/}"
+      if [ "$1" = use ]; then say useentry "${entry##*/}"; else say entry "${entry##*/}"; fi
       n=$((n + 1))
     fi
     [ "$n" -lt 8 ] || break
   done
+}
+holds asked "$data"
+if [ -n "$use" ]; then
+  say use "$use" "$usewal"
+  holds use "$use"
 fi
+# logs DIRECTORY: $log is the first file of a write-ahead log, and $newest the last one; the same of a member that runs.
+logs() {
+  log= newest=
+  for file in "$1"/*.wal; do
+    if [ -f "$file" ]; then
+      newest=$file log=${log:-$file}
+      [ -z "$pid" ] || break
+    fi
+  done
+}
 
 # Only a running 3.5 member is asked about, with the tool of its own release: it takes the data directory as it stands,
 # and only reads.
 case $v2store:$exe in yes:*/3.5.*/etcd)
   tool=${exe%/etcd}/etcdutl
   if [ "${exe%/*/etcd}" -ef "$rel" ] && [ -f "$tool" ] && [ -x "$tool" ]; then
-    set -- check v2store --data-dir "$data"
-    if [ "$walflag" != "$data/member/wal" ]; then set -- "$@" --wal-dir "$walflag"; fi
+    set -- check v2store --data-dir "${use:-$data}"
+    if [ "${usewal:-$walflag}" != "${use:-$data}/member/wal" ]; then set -- "$@" --wal-dir "${usewal:-$walflag}"; fi
     words=$("$tool" "$@" </dev/null 2>&1)
     code=$?
     say v2store "$code" "$(printf %.4096s "$words")"
@@ -334,11 +375,11 @@ case $v2log:$exe in yes:*/3.6.*/etcd)
   if [ "${exe%/*/etcd}" -ef "$rel" ]; then
     # 3.5 wrote its members' attributes and the version of the cluster as v2 requests.
     found=
-    for log in "$walflag"/*.wal; do
+    for log in "${usewal:-$walflag}"/*.wal; do
       if [ -f "$log" ] && grep -aqE '/0/(members/[0-9a-f]+/attributes|version)' "$log"; then found=yes; fi
     done
     newest=
-    for snap in "$data"/member/snap/*.snap; do if [ -f "$snap" ]; then newest=$snap; fi; done
+    for snap in "${use:-$data}"/member/snap/*.snap; do if [ -f "$snap" ]; then newest=$snap; fi; done
     if [ -n "$newest" ] && grep -aqE '"Path":"/0/version"[^}]*"Value":"3\.([6-9]|[1-9][0-9])\.' "$newest"; then found=; fi
     say v2log "$found"
   fi
@@ -373,17 +414,15 @@ for file in "$unitfile" "$conf"/born.json "$conf"/trust-*.pem "$conf"/revoked-*.
   fi
 done
 if [ -n "$exe" ]; then set -- "$@" "/proc/$pid/cmdline"; fi
-log= newest=
-for file in "$walflag"/*.wal; do
-  if [ -f "$file" ]; then
-    newest=$file
-    if [ -z "$log" ]; then
-      say wal yes
-      log=$file
-    fi
-    [ -z "$pid" ] || break
-  fi
-done
+uselog= usenewest=
+if [ -n "$use" ]; then
+  logs "$usewal"
+  uselog=$log usenewest=$newest
+  if [ -n "$log" ]; then say usewal yes; fi
+fi
+logs "$walflag"
+if [ -n "$log" ]; then say wal yes; fi
+newest=${usenewest:-$newest}
 # How far the log comes of a member that does not run, after what was noted of it, which may only be older.
 if [ -z "$pid" ] && [ -n "$newest" ] && [ -f "$conf/log-end" ] && read -r line <"$conf/log-end"; then
   say log "$line" "${newest##*/}" "$(exec wc -l <"$newest")"
@@ -393,5 +432,9 @@ if [ $# -gt 0 ]; then head -v -c 4194304 -- "$@" 2>/dev/null; fi
 if [ -n "$log" ]; then
   printf '\nwal\n'
   head -c 256 <"$log"
+fi
+if [ -n "$uselog" ]; then
+  printf '\nuse\n'
+  head -c 256 <"$uselog"
 fi
 printf '\nend\n'

@@ -64,6 +64,10 @@ var kinds = map[string]lines.Kind[*reader]{
 		r.probe.Sealed[f[0]] = strings.TrimSpace(words[strings.LastIndex(words, ": ")+1:])
 		return nil
 	}),
+	"unmounted": lines.Of(1, func(r *reader, f []string) error {
+		r.probe.Unmounted = append(r.probe.Unmounted, f[0])
+		return nil
+	}),
 	"nofile":   lines.Of(2, (*reader).readOpenFiles),
 	"place":    lines.Of(7, (*reader).readPlace),
 	"address":  lines.Of(1, (*reader).readAddress),

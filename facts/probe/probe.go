@@ -56,6 +56,8 @@ type Probe struct {
 	Places   map[string]Place `json:"places,omitempty"` // data, wal, opt
 	// directory → why nothing could be made there, in the host's words
 	Sealed map[string]string `json:"sealed,omitempty"`
+	// mount points above data and log that /etc/fstab names, and where nothing is mounted
+	Unmounted []string `json:"unmounted,omitempty"`
 	// of synchronous writes where the write-ahead log will lie
 	Fsync     Latency       `json:"fsync"`
 	Addresses []HostAddress `json:"addresses,omitempty"` // of all interfaces; nil: not known

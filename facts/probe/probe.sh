@@ -100,13 +100,25 @@ near "$opt"
 set -- "$data_near" "$wal_near" "$dir"
 points=$newline$(exec stat -c "%n$tab%m" "$@" 2>/dev/null)$newline
 rooms=$newline$(exec stat -f -c "%n$tab%a %S %b %c %d" "$@" 2>/dev/null)$newline
+mounted=$newline
 mounts=$newline # the last file system mounted at a point is the one that counts, and comes first
 while read -r _ at type options _; do
+  mounted=$mounted$at$newline
   case $points in *"$tab$at$newline"*) mounts="$newline$at$tab$type ${options%%,lowerdir=*}$mounts" ;; esac
 done </proc/mounts
 place data "$1"
 place wal "$2"
 place opt "$3"
+# File systems that are to be mounted above the data, and are not: what is made there would lie on another disk.
+if [ -r /etc/fstab ]; then
+  while read -r device at _; do
+    at=${at%/}
+    case $device$at in '#'*) continue ;; esac
+    case $at in /*) ;; *) continue ;; esac
+    case "$data/" in "$at"/*) ;; *) case "$wal/" in "$at"/*) ;; *) continue ;; esac ;; esac
+    case $mounted in *"$newline$at$newline"*) ;; *) say unmounted "$at" ;; esac
+  done </etc/fstab
+fi
 
 if have ip; then
   each address "$(exec ip -o addr show)"

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -73,6 +74,29 @@ func TestProbeInEveryShell(t *testing.T) {
 		t.Logf("%s: %d processes", name, started)
 		if started > maxProbeForks || started < 3 {
 			t.Errorf("%s: %d processes", name, started)
+		}
+	}
+}
+
+// A file system that is to be mounted above the data, and is not, is told.
+func TestProbeUnmounted(t *testing.T) {
+	for name, shell := range linestest.Shells() {
+		dir := t.TempDir()
+		table := filepath.Join(dir, "fstab")
+		write(t, table, "# <file system> <mount point>\nproc /proc proc defaults 0 0\n/dev/vda1 / ext4 defaults 0 1\n"+
+			"/dev/vdb /no/such xfs defaults 0 2\n/dev/vdc /no/such/wal/ xfs noauto 0 2\n/dev/vdd /no/suchlike xfs\n\n"+
+			"UUID=x none swap sw 0 0\n#/dev/vde /no xfs\n/dev/vdf /no/such/other xfs")
+		text := Ask{DataDir: "/no/such/etcd", WALDir: "/no/such/wal"}.Script("n", "x")
+		script := strings.ReplaceAll(text, "/etc/fstab", table)
+		cmd := exec.CommandContext(t.Context(), shell[0], shell[1:]...)
+		cmd.Stdin, cmd.Env = strings.NewReader(script), probeTools(t)
+		out, err := cmd.Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		probe, err := parse(out)
+		if want := []string{"/no/such", "/no/such/wal"}; err != nil || !slices.Equal(probe.Unmounted, want) {
+			t.Errorf("%s: not mounted are %v, want %v, %v", name, probe.Unmounted, want, err)
 		}
 	}
 }
