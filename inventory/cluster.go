@@ -46,8 +46,8 @@ func (s scope) readCluster(b *hcl.Block) clusterRead {
 	v.require("version", b.DefRange, `Say which etcd is wanted, such as version = "3.6.16".`)
 	v.checked("version", &c.Version, checkVersion)
 	v.systemUser(c, b.LabelRanges[0])
-	v.checked("data_dir", &c.DataDir, checkDataDir)
-	v.checked("wal_dir", &c.WALDir, checkDataDir)
+	v.checked("data_dir", &c.DataDir, CheckDataDir)
+	v.checked("wal_dir", &c.WALDir, CheckDataDir)
 	v.checkWALDir(c.WALDir, c.DataDir)
 	v.unitName(&c.UnitName)
 	taken := v.ports(c, b.DefRange)
@@ -119,7 +119,7 @@ func (v values) systemUser(c *Cluster, name hcl.Range) {
 
 // checkWALDir keeps the log out of the data directory, which is renamed aside as a whole when a member is replaced.
 func (v values) checkWALDir(wal, data string) {
-	if wal == "" || !within(wal, data) && !within(data, wal) {
+	if wal == "" || !Overlap(wal, data) {
 		return
 	}
 	name := "wal_dir"

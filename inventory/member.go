@@ -103,8 +103,8 @@ func (v values) readMember(b *hcl.Block, content *hcl.BodyContent, c *Cluster) m
 		p.errorAt(v.placeOf(b.LabelRanges[0], "name"), "bad member name", "%q: %s.", clip(m.Name), err)
 	}
 	v.addresses(&m, b.DefRange)
-	v.checked("data_dir", &m.DataDir, checkDataDir)
-	v.checked("wal_dir", &m.WALDir, checkDataDir)
+	v.checked("data_dir", &m.DataDir, CheckDataDir)
+	v.checked("wal_dir", &m.WALDir, CheckDataDir)
 	m.SSH = v.readSSH(p.only(content.Blocks), c.SSH)
 	v.port("ssh_port", &m.SSH.Port)
 	m.SSHPort = m.SSH.Port

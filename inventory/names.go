@@ -156,8 +156,8 @@ var (
 	}
 )
 
-// checkDataDir says what keeps a path from being a directory of data.
-func checkDataDir(dir string) error {
+// CheckDataDir says what keeps a path from being a directory of data.
+func CheckDataDir(dir string) error {
 	inside := func(root string) bool { return within(dir, root) }
 	switch {
 	case !strings.HasPrefix(dir, "/"):
@@ -175,6 +175,9 @@ func checkDataDir(dir string) error {
 	}
 	return nil
 }
+
+// Overlap says that one of two directories is the other, or lies inside it.
+func Overlap(a, b string) bool { return within(a, b) || within(b, a) }
 
 // within reports whether dir is root or lies inside it.
 func within(dir, root string) bool {

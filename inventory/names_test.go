@@ -60,7 +60,7 @@ func TestCheckDataDir(t *testing.T) {
 		"/var/lib/etcd", "/var/lib/etcd/a", "/srv/etcd", "/data", "/mnt/disk1/etcd", "/opt/etcd",
 		"/opt/clusterup-data",
 	} {
-		if err := checkDataDir(dir); err != nil {
+		if err := CheckDataDir(dir); err != nil {
 			t.Errorf("%s: %v", dir, err)
 		}
 	}
@@ -70,7 +70,7 @@ func TestCheckDataDir(t *testing.T) {
 		"/tmp/etcd", "/run/etcd", "/proc/1", "/root/etcd", "/home/a/etcd", "/srv/a b", "/srv/%n", "/srv/$HOME", "/srv/a\n",
 		"/srv/é", "/srv/" + strings.Repeat("a", 200),
 	} {
-		if err := checkDataDir(dir); err == nil {
+		if err := CheckDataDir(dir); err == nil {
 			t.Errorf("%q is taken", dir)
 		}
 	}

@@ -12,7 +12,7 @@ import (
 
 // memberTexts are the attributes that SetMember sets, with what keeps a value from being one.
 var memberTexts = map[string]func(string) error{
-	"state": checkState, "data_dir": checkDataDir, "wal_dir": checkDataDir,
+	"state": checkState, "data_dir": CheckDataDir, "wal_dir": CheckDataDir,
 	"address": checkAddress, "ssh_address": checkAddress, "peer_address": checkAddress, "client_address": checkAddress,
 }
 

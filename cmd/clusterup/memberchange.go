@@ -212,6 +212,7 @@ func (s *session) replaceable(ctx context.Context, name string, seen facts.Snaps
 		return err
 	}
 	switch said := s.Heard(ctx, seen)[name]; {
+	case one.DataDir != "": // it lies elsewhere than it is to
 	case !one.Learner && (one.Class == etcd.ClassRunning || one.Class == etcd.ClassStopped): // a learner may be half-way
 		starts := ""
 		if one.Class == etcd.ClassStopped {

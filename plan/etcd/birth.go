@@ -15,10 +15,11 @@ func (v view) recordBirth() (*plan.Stage, error) {
 		if !v.serves(host) && !v.learns(m, host) {
 			return
 		}
+		at := v.settled(m, host)
 		born := units.Born{
 			Cluster: v.want.Cluster.Name, Member: m.Name, Token: v.token,
 			ClusterID: host.Etcd.ClusterID.String(), MemberID: host.Etcd.MemberID.String(),
-			DataDir: m.DataDir, WALDir: walDir(m), User: v.want.Cluster.User, Form: units.Form, WrittenBy: v.want.Writer,
+			DataDir: at.DataDir, WALDir: walDir(at), User: v.want.Cluster.User, Form: units.Form, WrittenBy: v.want.Writer,
 		}
 		why := "the member is part of the cluster now"
 		if was, ok := v.births[m.Name]; ok {

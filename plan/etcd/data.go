@@ -14,7 +14,7 @@ import (
 // it.
 func (v view) data(m inventory.Member, host facts.Host) []plan.Refusal {
 	born, isBorn := v.births[m.Name]
-	own := v.clusterID.String()
+	own, at := v.clusterID.String(), v.settled(m, host)
 	one := func(kind plan.RefusalKind, remedy, format string, args ...any) []plan.Refusal {
 		return plan.OneRefusal(kind, m.Name, remedy, format, args...)
 	}
@@ -36,7 +36,9 @@ func (v view) data(m inventory.Member, host facts.Host) []plan.Refusal {
 		return one(plan.ForeignData, "give each member the ssh_address of its own host",
 			"the host is that of another member of this cluster (%s)",
 			cmp.Or(born.Member, host.Data.MemberID.String()))
-	case v.class(m, host) == ClassRemoved:
+	case len(v.crowded(m, host)) > 0:
+		return v.crowded(m, host)
+	case v.class(m, host) == ClassRemoved && len(v.astray(m, host)) == 0:
 		return v.left(m, host)
 	case len(v.moved(m, host)) > 0:
 		return v.moved(m, host)
@@ -45,12 +47,12 @@ func (v view) data(m inventory.Member, host facts.Host) []plan.Refusal {
 	case v.class(m, host) == ClassWiped && v.formed:
 		return v.wiped(m)
 	case host.Data.WAL && host.Data.ClusterID == 0:
-		return one(plan.ForeignData, v.foreign(host), "the write-ahead log in %s cannot be read", m.DataDir)
+		return one(plan.ForeignData, v.foreign(host), "the write-ahead log in %s cannot be read", at.DataDir)
 	case host.Data.WAL && host.Data.ClusterID != v.clusterID:
 		return one(plan.ForeignData, v.foreign(host), "%s holds the data of another cluster, %s (member %s)",
-			m.DataDir, host.Data.ClusterID, host.Data.MemberID)
+			at.DataDir, host.Data.ClusterID, host.Data.MemberID)
 	case isBorn && host.Data.MemberID.String() != born.MemberID:
-		return one(plan.ForeignData, "put the right disk back", "%s holds the data of member %s, not of %s", m.DataDir,
+		return one(plan.ForeignData, "put the right disk back", "%s holds the data of member %s, not of %s", at.DataDir,
 			host.Data.MemberID, born.MemberID)
 	case host.Data.WAL:
 		return nil
@@ -73,6 +75,7 @@ const anew = "bring disks back until most voters have theirs; if they are lost, 
 // takes the consent of the operator: the disk may only not be mounted.
 func (v view) wiped(m inventory.Member) []plan.Refusal {
 	entry, _ := v.entry(m)
+	dir := cmp.Or(v.homeOf(m, v.seen.Hosts[m.Name]).dataDir, m.DataDir)
 	one := func(remedy, format string, args ...any) []plan.Refusal {
 		return plan.OneRefusal(plan.DataLost, m.Name, remedy, format, args...)
 	}
@@ -82,17 +85,17 @@ func (v view) wiped(m inventory.Member) []plan.Refusal {
 	case v.seen.Members == nil:
 		return one("bring the disk back; or bring the other members back first, since only a cluster that serves can take "+
 			"it out or add it anew",
-			"the data directory %s is lost: member %s of cluster %s lived there", m.DataDir, v.births[m.Name].MemberID,
+			"the data directory %s is lost: member %s of cluster %s lived there", dir, v.births[m.Name].MemberID,
 			v.clusterID)
 	case v.bereft():
 		return one(anew,
-			"the data directory %s is lost, as is that of others: the voters that have theirs are no quorum", m.DataDir)
+			"the data directory %s is lost, as is that of others: the voters that have theirs are no quorum", dir)
 	case !v.knownAt(m, entry):
 		return one("if this host takes the place of that one, "+v.again(m),
 			"the cluster knows it at %s, and its host at %s holds no data", strings.Join(entry.PeerURLs, " "), v.peerURL(m))
 	}
 	return one("bring the disk back, if there is one; if it is lost, "+v.again(m),
-		"the data directory %s is lost: member %s of cluster %s lived there", m.DataDir, entry.ID, v.clusterID)
+		"the data directory %s is lost: member %s of cluster %s lived there", dir, entry.ID, v.clusterID)
 }
 
 // stale is what is said of a member whose log ends before what it has had: it would vote again, and forget what it has
@@ -100,8 +103,8 @@ func (v view) wiped(m inventory.Member) []plan.Refusal {
 func (v view) stale(m inventory.Member, host facts.Host) []plan.Refusal {
 	one := func(remedy string) []plan.Refusal {
 		return plan.OneRefusal(plan.DataLost, m.Name, "put the right disk back; "+remedy,
-			"the data in %s is an older copy of that of member %s, which stopped with more in its log", m.DataDir,
-			host.Data.MemberID)
+			"the data in %s is an older copy of that of member %s, which stopped with more in its log",
+			v.settled(m, host).DataDir, host.Data.MemberID)
 	}
 	switch {
 	case v.comesAnew(m):
@@ -141,7 +144,8 @@ func (v view) left(m inventory.Member, host facts.Host) []plan.Refusal {
 	return plan.OneRefusal(plan.NeedsConsent, m.Name,
 		fmt.Sprintf("%sclusterup member replace %s INVENTORY, or apply with --accept=%s, puts that data aside and adds the "+
 			"member anew; or, if it is to go, give its block state = \"absent\"", v.beforehand(), m.Name, plan.Replace(m.Name)),
-		"member %s was removed from the cluster, and its data still lies in %s", host.Data.MemberID, m.DataDir)
+		"member %s was removed from the cluster, and its data still lies in %s", host.Data.MemberID,
+		v.settled(m, host).DataDir)
 }
 
 // another says whether a host without a birth marker holds the data of another member of this cluster. During the
@@ -223,8 +227,7 @@ func (v view) leftovers(m inventory.Member, host facts.Host) []plan.Refusal {
 		if ignored(entry) || begun && entry == "member" {
 			continue
 		}
-		return plan.OneRefusal(plan.ForeignData, m.Name, "choose another data_dir, or move it aside by hand",
-			"%s is not empty: it holds %s", m.DataDir, strings.Join(host.Data.Entries, ", "))
+		return v.occupied(m, m.DataDir, host.Data.Entries)
 	}
 	if v.started && !begun {
 		return plan.OneRefusal(plan.MixedData, m.Name, again,

@@ -56,15 +56,17 @@ func (v view) destroyRefusals() []plan.Refusal {
 			found = append(found, plan.Refuse(plan.ForeignCA, m.Name,
 				"run it with the operator directory that made this cluster, or, if that is lost, with --accept=foreign-ca",
 				"the cluster is of another operator directory: %s", v.trusted(m, host)[0].Reason))
-		case len(v.moved(m, host)) > 0:
-			found = append(found, v.moved(m, host)...)
+		case len(v.astray(m, host)) > 0:
+			found = append(found, v.astray(m, host)...)
+		case len(v.crowded(m, host)) > 0: // it would be taken for the cluster's when the rest is away
+			found = append(found, v.crowded(m, host)...)
 		case host.Data.WAL && host.Data.ClusterID != v.clusterID:
 			found = append(found, plan.Refuse(plan.ForeignData, m.Name,
 				"clusterup destroys only what is this cluster's: take the host out of the inventory, or move that data away by hand",
-				"%s holds the data of another cluster, %s", m.DataDir, host.Data.ClusterID))
+				"%s holds the data of another cluster, %s", v.settled(m, host).DataDir, host.Data.ClusterID))
 		case !host.Data.WAL && slices.ContainsFunc(host.Data.Entries, v.precious(host)):
 			found = append(found, plan.Refuse(plan.ForeignData, m.Name, "move it away by hand first",
-				"%s holds what etcd did not put there", m.DataDir))
+				"%s holds what etcd did not put there", v.settled(m, host).DataDir))
 		}
 	})
 	return found
@@ -98,7 +100,7 @@ func (v view) away(purge bool) *plan.Stage {
 	}
 	var steps []plan.Step
 	v.Each(func(m inventory.Member, host facts.Host) {
-		if paths := dataPaths(m, host); len(paths) > 0 {
+		if paths := v.dataPaths(m, host); len(paths) > 0 {
 			steps = append(steps, plan.Step{Kind: kind, Host: m.Name, Why: why, Paths: paths})
 		}
 	})
@@ -130,11 +132,12 @@ func (v view) removeFiles(m inventory.Member, host facts.Host) []plan.Step {
 	}}
 }
 
-// dataPaths are the directories that hold a member's data; none where there is none.
-func dataPaths(m inventory.Member, host facts.Host) []plan.Path {
+// dataPaths are the directories that hold a member's data, wherever it lies; none where there is none.
+func (v view) dataPaths(m inventory.Member, host facts.Host) []plan.Path {
 	if !host.Data.WAL && !slices.Contains(host.Data.Entries, "member") {
 		return nil
 	}
+	m = v.settled(m, host)
 	paths := []plan.Path{{Path: m.DataDir}}
 	if m.WALDir != "" {
 		paths = append(paths, plan.Path{Path: m.WALDir})
@@ -151,15 +154,30 @@ func simulateRemoval(paths []plan.Path, host *facts.Host) {
 	}
 }
 
+// simulateEnd has a member's process end, which frees its ports. While it ends, nobody tells that it holds them.
+func simulateEnd(host *facts.Host) {
+	pid := 0
+	if host.Process != nil {
+		pid = host.Process.PID
+	}
+	host.Sockets = slices.DeleteFunc(slices.Clone(host.Sockets),
+		func(s facts.Socket) bool { return s.PID == pid || s.PID == 0 })
+	host.Process, host.Etcd, host.Reads = nil, nil, false
+}
+
 // simulateDestroy is the effect of the steps that take a member away from its host.
 func simulateDestroy(step plan.Step, host *facts.Host) {
 	switch step.Kind {
 	case plan.StopMember:
-		host.Process, host.Etcd, host.Reads = nil, nil, false
+		simulateEnd(host)
 		host.Unit.Active, host.Unit.Enabled = "inactive", "disabled"
 	case plan.MoveAside, plan.PurgeData:
-		host.Data = facts.Data{}
 		simulateRemoval(step.Paths, host)
+		now := facts.Data{}
+		if host.Place != nil && !slices.Contains(host.Place.Entries, "member") { // else only its log was to lie elsewhere
+			now = *host.Place
+		}
+		host.Data, host.Place = now, nil
 	case plan.RemoveFiles:
 		simulateRemoval(step.Paths, host)
 		host.Leaves, host.Unit = nil, facts.Unit{Load: "not-found"}

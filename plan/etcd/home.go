@@ -10,7 +10,6 @@ import (
 
 	"github.com/clusterup/clusterup/facts"
 	"github.com/clusterup/clusterup/inventory"
-	"github.com/clusterup/clusterup/plan"
 	"github.com/clusterup/clusterup/units"
 )
 
@@ -33,6 +32,9 @@ func (v view) homeOf(m inventory.Member, host facts.Host) home {
 			user = settingOf(unit, "User")
 		}
 		return home{dataDir: units.Flag(p.Args, "data-dir"), walDir: units.Flag(p.Args, "wal-dir"), user: user}
+	}
+	if at := v.settled(m, host); v.rehomed(host) {
+		return home{dataDir: at.DataDir, walDir: walDir(at), user: cmp.Or(settingOf(unit, "User"), born.User, formerUser)}
 	}
 	command := v.starts(host)
 	if dir := units.Flag(command, "data-dir"); dir != "" {
@@ -100,50 +102,4 @@ func settingOf(unit []byte, name string) string {
 		}
 	}
 	return value
-}
-
-// moved refuses an inventory that asks for another home than the member has, and names the lines that keep the old one.
-// It accepts data that was moved by hand: the member is stopped, and its data lies in the new place with its new owner.
-func (v view) moved(m inventory.Member, host facts.Host) []plan.Refusal {
-	was, user := v.homeOf(m, host), v.want.Cluster.User
-	runs := host.Process != nil
-	if runs && was.dataDir == "" {
-		return plan.OneRefusal(plan.DataMoved, m.Name,
-			fmt.Sprintf("it was not started by clusterup's unit: find out by what (systemctl cat %s), then stop it",
-				v.want.Cluster.UnitName),
-			"its member runs without --data-dir, and the inventory asks for %s", m.DataDir)
-	}
-	var has, asked, lines []string
-	differ := func(is, wanted, line string) {
-		has, asked, lines = append(has, is), append(asked, wanted), append(lines, line)
-	}
-	if runs || !host.Data.WAL {
-		if was.dataDir != "" && was.dataDir != m.DataDir {
-			differ("keeps its data in "+was.dataDir, m.DataDir, fmt.Sprintf("data_dir = %q", was.dataDir))
-		}
-		switch is := walDir(m); {
-		case was.dataDir == "" || was.walDir == is:
-		case was.walDir == "":
-			differ("keeps its log with its data", is, noWALDir)
-		default:
-			differ("keeps its log in "+was.walDir, cmp.Or(is, "none of its own"),
-				fmt.Sprintf("wal_dir = %q", path.Dir(was.walDir)))
-		}
-	}
-	if was.user != "" && was.user != user &&
-		(runs || host.Data.WAL && host.Files[m.DataDir].Owner != user || len(lines) > 0) {
-		differ("runs as "+was.user, user, fmt.Sprintf("user = %q", was.user))
-	}
-	if len(lines) == 0 {
-		return nil
-	}
-	remedy := "clusterup does not move a member's data: " + v.homeLines(m, lines)
-	if was.guessed {
-		remedy += fmt.Sprintf("; or, if nobody needs it, move %s aside by hand", was.dataDir)
-	}
-	if was.user == "root" { // no member is to run as root
-		remedy = fmt.Sprintf("on the host: systemctl stop %s; chown -R %s: %s", v.want.Cluster.UnitName, user, m.DataDir)
-	}
-	return plan.OneRefusal(plan.DataMoved, m.Name, remedy, "its member %s; the inventory asks for %s",
-		strings.Join(has, " and "), strings.Join(asked, " and "))
 }

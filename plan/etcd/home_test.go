@@ -3,6 +3,7 @@ package etcd
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"regexp"
 	"slices"
 	"strings"
@@ -47,8 +48,8 @@ func former(t *testing.T, settings ...string) (Want, facts.Snapshot) {
 			unit := h.Files["/etc/systemd/system/etcd-prod.service"]
 			unit.Content = regexp.MustCompile(`# clusterup-form: .*\n`).ReplaceAll(unit.Content, nil)
 			h.Files["/etc/systemd/system/etcd-prod.service"] = unit
-			if m.DataDir != name { // the look is at the wanted directory
-				h.Data, h.EtcdUser = facts.Data{}, w.Cluster.User == "etcd"
+			if m.DataDir != name { // the look is at both directories
+				h.EtcdUser, h.Place, h.Data.Dir = w.Cluster.User == "etcd", &facts.Data{}, name
 				delete(h.Files, m.DataDir)
 			}
 		})
@@ -101,13 +102,27 @@ func TestFormerHome(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			w, s := former(t, test.lines...)
+			found := true // at its former place, since the unit names it
 			for _, m := range w.Cluster.Members {
 				s = change(s, m.Name, test.harm)
+				s = change(s, m.Name, func(h *facts.Host) {
+					if _, ok := h.Files[UnitPath(w.Cluster)]; !ok && h.Data.Dir != "" {
+						h.Data, h.Place = facts.Data{}, nil
+					}
+					found = found && (h.Data.Dir != "" || m.DataDir == "/var/lib/etcd/prod")
+				})
 			}
 			for _, next := range []func(Want, facts.Snapshot) (*plan.Stage, error){Next, NextDestroy(false), NextDestroy(true)} {
 				_, err := next(w, s)
 				var refused *plan.Refused
-				if !errors.As(err, &refused) || !refused.Only(plan.DataMoved) || len(refused.Refusals) != 3 {
+				if errors.As(err, &refused); refused == nil && found { // destroy goes on
+					p, err := BuildWith(next, w, s)
+					if err != nil || !strings.Contains(fmt.Sprint(p.Stages), "{/var/lib/etcd/prod ") {
+						t.Errorf("destroyed: %d stages, %v", len(p.Stages), err)
+					}
+					continue
+				}
+				if refused == nil || !refused.Only(plan.DataMoved) || len(refused.Refusals) != 3 {
 					t.Fatalf("got %v, want three of %s", err, plan.DataMoved)
 				}
 				asked := remedyLine.FindAllString(refused.Refusals[1].Remedy, -1)

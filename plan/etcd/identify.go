@@ -49,7 +49,8 @@ func (v view) logged() (id facts.ID, existing bool) {
 	v.Each(func(m inventory.Member, host facts.Host) {
 		command := v.command(host)
 		lies := host.Etcd != nil && host.Etcd.ClusterID != host.Data.ClusterID
-		if !host.Data.WAL || lies || units.Flag(command, "name") != m.Name || units.Flag(command, "data-dir") != m.DataDir {
+		if !host.Data.WAL || lies || units.Flag(command, "name") != m.Name ||
+			units.Flag(command, "data-dir") != v.settled(m, host).DataDir {
 			return
 		}
 		votes[host.Data.ClusterID]++

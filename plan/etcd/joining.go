@@ -110,6 +110,8 @@ func Moving(w Want, s facts.Snapshot) []string {
 func (v view) joining() []string {
 	return v.Which(func(m inventory.Member, host facts.Host) bool {
 		switch v.class(m, host) {
+		case ClassRunning, ClassStopped, ClassHalfJoined:
+			return v.relocates(m, host)
 		case ClassNeverStarted:
 			return !m.Absent
 		case ClassRemoved, ClassStale, ClassWiped:
@@ -151,6 +153,11 @@ func (v view) toCome() []string {
 		}
 	})
 	return names
+}
+
+// othersToCome are the members besides one that are to come.
+func (v view) othersToCome(m inventory.Member) []string {
+	return slices.DeleteFunc(v.toCome(), func(name string) bool { return name == m.Name })
 }
 
 // resettle makes members known at the addresses at which they listen already, such as one whose disk has come to

@@ -247,7 +247,8 @@ func lawMembers(w Want, s facts.Snapshot, stage plan.Stage) error {
 				return fmt.Errorf("law 2: %s leaves %d voters, of which %d serve", step.ID(), left, stay)
 			}
 			wanted := slices.IndexFunc(w.Cluster.Members, func(m inventory.Member) bool { return m.Name == step.Host })
-			has := host.Data.WAL && host.Data.MemberID == entry.ID && !forgetful(host)
+			has := host.Data.WAL && host.Data.MemberID == entry.ID && !forgetful(host) &&
+				host.Data.Dir == ""
 			if wanted >= 0 && !w.Cluster.Members[wanted].Absent && has {
 				return fmt.Errorf("law 2: %s, which is wanted and has its data", step.ID())
 			}

@@ -177,6 +177,7 @@ func hostsIn(urls []string) []string {
 // unitMember is the wanted member with the release b, as package units takes it.
 func (v view) unitMember(m inventory.Member, b bin) units.Member {
 	c, host := v.want.Cluster, v.seen.Hosts[m.Name]
+	at := v.settled(m, host)
 	heartbeat, election := v.beat(host)
 	state := "new"
 	if v.formed {
@@ -185,7 +186,7 @@ func (v view) unitMember(m inventory.Member, b bin) units.Member {
 	wanted := units.Member{
 		Cluster: c.Name, Name: m.Name, User: c.User, Writer: v.want.Writer, Unit: c.UnitName, BinDir: b.dir,
 		Version: b.version, ConfigDir: ConfigDir(c),
-		DataDir: m.DataDir, WALDir: walDir(m),
+		DataDir: at.DataDir, WALDir: walDir(at),
 		ListenPeer: []string{listen(v.peersSecure(m), m.PeerAddress, c.PeerPort)}, ListenClient: listenClient(c, m),
 		AdvertisePeer: []string{v.peerURL(m)}, AdvertiseClient: advertiseClient(c, m),
 		Token: v.token, State: state,

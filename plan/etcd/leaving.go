@@ -20,7 +20,7 @@ func (v view) departed() []plan.Refusal {
 		if v.stillMember(m) {
 			return
 		}
-		found = append(found, v.foreignUnit(m, host)...)
+		found = append(append(found, v.foreignUnit(m, host)...), v.astray(m, host)...)
 		lists := func(id string) bool {
 			return slices.ContainsFunc(v.seen.Members, func(l facts.Listed) bool { return l.ID.String() == id })
 		}
@@ -33,7 +33,8 @@ func (v view) departed() []plan.Refusal {
 		case err != nil && marked:
 			whose = "a birth marker that cannot be read"
 		case host.Process != nil && len(host.Process.Args) > 0 && // a process that is about to end shows none
-			(units.Flag(host.Process.Args, "name") != m.Name || units.Flag(host.Process.Args, "data-dir") != m.DataDir):
+			(units.Flag(host.Process.Args, "name") != m.Name ||
+				units.Flag(host.Process.Args, "data-dir") != v.settled(m, host).DataDir):
 			whose = "a running member of another name, or with another directory"
 		default:
 			return
@@ -49,8 +50,8 @@ func (v view) departed() []plan.Refusal {
 func (v view) leaveWaits() []plan.Wait {
 	var found []plan.Wait
 	come := slices.DeleteFunc(v.toCome(), func(name string) bool { return !slices.Contains(v.Dark(), name) })
-	v.Each(func(m inventory.Member, _ facts.Host) {
-		if m.Absent && v.formed && v.seen.Members != nil && len(come) > 0 {
+	v.Each(func(m inventory.Member, host facts.Host) {
+		if (m.Absent || v.relocates(m, host)) && v.formed && v.seen.Members != nil && len(come) > 0 {
 			found = append(found, plan.Wait{
 				What: "taking out " + m.Name, For: come, Why: "members that are to come get their votes before others leave",
 			})
@@ -59,18 +60,26 @@ func (v view) leaveWaits() []plan.Wait {
 	return found
 }
 
-// leave removes a member that serves, and is to leave: one at a time, and none as long as another one has yet to become
-// a voter.
+// leave removes a member that serves, and is to leave, or to be added anew with other directories: one at a time, and
+// none as long as another one has yet to become a voter.
 func (v view) leave() (*plan.Stage, error) {
 	if !v.formed || len(v.toCome()) > 0 {
 		return nil, nil
 	}
 	var first error
 	for _, entry := range v.seen.Members {
-		if m, ok := v.ofEntry(entry); !ok || !m.Absent || v.seen.Hosts[m.Name].Dark() {
+		m, ok := v.ofEntry(entry)
+		host, why := v.seen.Hosts[m.Name], "it is to leave"
+		switch {
+		case !ok || host.Dark():
+			continue
+		case m.Absent:
+		case v.relocates(m, host):
+			why = v.whyRelocates(m, host)
+		default:
 			continue
 		}
-		stage, err := v.removal(entry, "it is to leave")
+		stage, err := v.removal(entry, why)
 		if stage != nil {
 			return stage, nil
 		}

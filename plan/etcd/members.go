@@ -38,6 +38,8 @@ type Standing struct {
 	Left    bool // it was to leave, and neither the cluster nor its host has anything of it
 	// it is known as running, and yet it does not take part; "": it does
 	Ailment string
+	// where its data lies, if not where the inventory says
+	DataDir string
 	// where peers reach it: as the cluster lists it, else as the inventory says
 	PeerURLs []string
 }
@@ -54,7 +56,7 @@ func Members(w Want, s facts.Snapshot) []Standing {
 		entry, listed := v.entry(m)
 		one := Standing{
 			Name: m.Name, ID: entry.ID, Class: v.class(m, host), Listed: listed, Learner: entry.Learner, Absent: m.Absent,
-			PeerURLs: entry.PeerURLs, Leader: listed && entry.ID == leader,
+			PeerURLs: entry.PeerURLs, Leader: listed && entry.ID == leader, DataDir: host.Data.Dir,
 		}
 		known[entry.ID] = known[entry.ID] || listed
 		one.Left = one.Absent && !listed && v.seen.Members != nil && one.Class == ClassNeverStarted

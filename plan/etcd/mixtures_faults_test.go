@@ -214,6 +214,7 @@ func (x *mixer) goesOn(m mixture, k *walker, st state, w Want) state {
 	if st.seen.Members == nil { // nobody tells whether a marker is that of a voter
 		may[plan.DataLost], may[plan.MixedData] = true, true
 	}
+	may[plan.DataMoved] = may[plan.DataMoved] || st.seen.Members == nil && m.has(resettled)
 	for _, host := range st.seen.Hosts {
 		may[plan.Unreachable] = may[plan.Unreachable] || host.Dark()
 	}

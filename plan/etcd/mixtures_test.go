@@ -1,6 +1,7 @@
 package etcd
 
 import (
+	"bytes"
 	"fmt"
 	"slices"
 	"strings"
@@ -131,12 +132,32 @@ const (
 	unstarted   = "a voter, not started"
 	markerAlone = "removed, a marker alone"
 	darkLearner = "a learner, dark"
+	resettled   = "running, with its data elsewhere than it is to be"
 )
+
+// settledElsewhere has a member with its data where the inventory does not want it any more.
+func settledElsewhere(h *facts.Host) {
+	const unit, marker = "/etc/systemd/system/etcd-prod.service", "/etc/etcd/prod/born.json"
+	for _, name := range []string{unit, marker} {
+		file := h.Files[name]
+		file.Content = bytes.ReplaceAll(file.Content, []byte("/var/lib/etcd-prod"), []byte("/srv/etcd"))
+		h.Files[name] = file
+	}
+	process := *h.Process
+	process.Args = units.Command(h.Files[unit].Content)
+	h.Process, h.Data.Dir, h.Place = &process, "/srv/etcd", &facts.Data{}
+	h.Files["/srv/etcd"] = h.Files["/var/lib/etcd-prod"]
+	delete(h.Files, "/var/lib/etcd-prod")
+}
 
 // standings are all classes, each as a member may come to be of it.
 var standings = []standing{
 	{name: "running", class: ClassRunning, host: lies(asWhole), listed: asVoter, serves: true, able: true},
 	{name: "stopped", class: ClassStopped, host: lies(asWhole, stop), listed: asVoter, able: true},
+	{
+		name: resettled, class: ClassRunning, host: lies(asWhole, settledElsewhere), listed: asVoter,
+		serves: true, able: true, without: plan.DataMoved,
+	},
 	{name: "bare", class: ClassNeverStarted, host: lies(asBare)},
 	{
 		name: "prepared", class: ClassNeverStarted,
@@ -325,6 +346,11 @@ func (m mixture) String() string {
 	return strings.Join(all, " | ")
 }
 
+// has says whether one of its members stands so.
+func (m mixture) has(name string) bool {
+	return slices.ContainsFunc(m.of, func(is standing) bool { return is.name == name })
+}
+
 // reasons are the kinds of refusals that there may be, and whether there has to be one.
 func (m mixture) reasons(agreed bool) (may map[plan.RefusalKind]bool, must bool) {
 	may = map[plan.RefusalKind]bool{}
@@ -333,6 +359,9 @@ func (m mixture) reasons(agreed bool) (may map[plan.RefusalKind]bool, must bool)
 			if kind != "" && !(agreed && kind == is.without) {
 				may[kind], must = true, true
 			}
+		}
+		if is.name == resettled && (len(m.w.Cluster.Present()) == 1 || !m.quorum) { // nobody else has its data, or tells
+			may[plan.DataMoved] = true
 		}
 		if (is.name == markerAlone || is.name == darkLearner) && !m.quorum { // nobody tells that it has no vote
 			may[plan.DataLost], may[plan.MixedData] = true, true

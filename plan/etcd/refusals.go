@@ -110,8 +110,8 @@ func spell(d time.Duration) string {
 
 // ports says which process holds a port that the member needs.
 func (v view) ports(m inventory.Member, host facts.Host) []plan.Refusal {
-	if host.Process != nil || host.Unit.Active == "activating" {
-		return nil // the member holds them, or keeps restarting and has said which it could not get
+	if host.Process != nil || slices.Contains([]string{"activating", "active", "deactivating"}, host.Unit.Active) {
+		return nil // the member holds them, or is about to end, or keeps restarting and has said which it could not get
 	}
 	var found []plan.Refusal
 	for _, socket := range host.Sockets {

@@ -18,7 +18,7 @@ func deadEnds(t *testing.T) []dead {
 	w := wanted(t, 3)
 	return slices.Concat(ofHosts(t, w), ofWriters(t, w), ofData(t, w), ofDirectories(t, w), ofCAs(t, w), ofMembers(t, w),
 		ofMinors(t), ofRestarts(t, w), ofVersions(t, w), ofTLS(t), ofPermissions(t), ofAlarms(t, w), ofLocks(t, w),
-		ofSingles(t, w), ofUpkeep(t, w))
+		ofSingles(t, w), ofUpkeep(t, w), ofMoves(t, w))
 }
 
 // mended is a world in which what was found is not there any more.
@@ -141,11 +141,6 @@ func ofData(t *testing.T, w Want) []dead {
 	published.follow = func(w Want, _ facts.Snapshot) (Want, facts.Snapshot) { // clusterup destroy, and begin again
 		return w, bare(w)
 	}
-	elsewhere := dead{
-		name: "data_dir was changed", want: w, seen: base,
-		follow: func(_ Want, s facts.Snapshot) (Want, facts.Snapshot) { return w, s },
-	}
-	elsewhere.want.Cluster = withMembers(w.Cluster, func(m *inventory.Member) { m.DataDir = "/srv/etcd" })
 	return []dead{
 		damaged,
 		spoiled("marker damaged, and no data", w, base, func(h *facts.Host) { mark("{")(h); wipe(h) }),
@@ -153,7 +148,6 @@ func ofData(t *testing.T, w Want) []dead {
 		spoiled("marker of another member", w, base, func(h *facts.Host) {
 			h.Files[ConfigDir(w.Cluster)+"/born.json"] = base.Hosts["etcd-1"].Files[ConfigDir(w.Cluster)+"/born.json"]
 		}),
-		elsewhere,
 		spoiled("started by something else", w, base, func(h *facts.Host) {
 			process := *h.Process
 			process.Args = slices.DeleteFunc(slices.Clone(process.Args),

@@ -70,6 +70,11 @@ func (v view) goes(entry facts.Listed) string {
 		return "it is to leave"
 	case m.Absent:
 		return ""
+	case v.relocates(m, host) && !v.forgets(m, host):
+		if v.takesPart(m, host) || len(v.othersToCome(m)) > 0 {
+			return ""
+		}
+		return v.whyRelocates(m, host)
 	case host.Dark() && v.replaced(m):
 		return "its host cannot be looked at, and it is to be replaced"
 	case host.Dark():
@@ -100,7 +105,7 @@ func (v view) removalWaits() []plan.Wait {
 	found := v.replaceWaits()
 	for _, entry := range v.seen.Members {
 		m, _ := v.ofEntry(entry)
-		if v.goes(entry) == "" && !m.Absent {
+		if v.goes(entry) == "" && !m.Absent && !v.relocates(m, v.seen.Hosts[m.Name]) {
 			continue
 		}
 		name := cmp.Or(m.Name, entry.Name, entry.ID.String())
@@ -204,7 +209,7 @@ func (v view) aside(m inventory.Member, host facts.Host, why string) []plan.Step
 		host.Unit.Active == "activating" || host.Unit.Active == "active" {
 		steps = append(steps, plan.Step{Kind: plan.StopMember, Host: m.Name, Unit: v.want.Cluster.UnitName, Why: why})
 	}
-	paths := dataPaths(m, host)
+	paths := v.dataPaths(m, host)
 	if _, marked := host.Files[v.birthPath()]; marked && !m.Absent { // else it goes with the rest
 		paths = append(paths, plan.Path{Path: v.birthPath()})
 	}

@@ -108,7 +108,9 @@ func simulateHost(w Want, s facts.Snapshot, step plan.Step, host *facts.Host) {
 			}
 			file.Owner, file.Group, file.Mode = p.Owner, p.Group, p.Mode
 			host.Files[p.Path] = file
-			host.Data.Exists = host.Data.Exists || p.Owner == w.Cluster.User
+			if p.Owner == w.Cluster.User {
+				simulateDir(host)
+			}
 		}
 		if trust.Mute("peer", *host) || trust.Mute("server", *host) { // the member can read its certificates now
 			host.Serves = trustOf(w, s).Serve(*host)
@@ -136,6 +138,16 @@ func simulateHost(w Want, s facts.Snapshot, step plan.Step, host *facts.Host) {
 	case plan.RecordBirth:
 		simulateFile(units.Birth(ConfigDir(w.Cluster), *step.Birth), host)
 	}
+}
+
+// simulateDir makes the directory that a member's data is to lie in.
+func simulateDir(host *facts.Host) {
+	if host.Place == nil {
+		host.Data.Exists = true
+		return
+	}
+	place := *host.Place
+	place.Exists, host.Place = true, &place
 }
 
 func simulateFile(file units.File, host *facts.Host) {

@@ -32,7 +32,7 @@ func simulateMembership(w Want, s facts.Snapshot, step plan.Step) facts.Snapshot
 		hidden = min(hidden, len(glance(w, s).unseen()))
 		for name, host := range s.Hosts {
 			if !host.Dark() && host.Process != nil && host.Data.MemberID == step.Member { // it ends by itself
-				host.Process, host.Etcd, host.Reads = nil, nil, false
+				simulateEnd(&host)
 				host.Unit.Active = "inactive"
 				s.Hosts[name] = host
 			}

@@ -28,7 +28,7 @@ func Asks(c *inventory.Cluster, s facts.Snapshot, quick bool) map[string]probe.A
 			Doors:  []probe.Door{door(c, m, host, "peer"), door(c, m, host, "client")},
 			Disk:   !quick && host.Process == nil, // a member that runs would feel it
 		}
-		if host.Process == nil {
+		if host.Process == nil || host.Data.Dir != "" {
 			ask.Writes = append(ask.Writes, etcd.Places(c, m)[2:]...)
 		}
 		for _, other := range c.Present() {

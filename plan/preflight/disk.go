@@ -28,6 +28,20 @@ func placeOf(probed probe.Probe, what string) probe.Place {
 	return probe.Place{Free: -1, Dir: "/", Mount: "the file system for " + what}
 }
 
+// anew says that a member is to get its data where it was probed.
+func anew(host facts.Host) bool { return !host.Data.WAL || host.Data.Dir != "" }
+
+// largest is the size of the largest database of those that members tell; 0: nobody tells.
+func (p about) largest() int64 {
+	var size int64
+	for _, host := range p.seen.Hosts {
+		if host.Etcd != nil {
+			size = max(size, host.Etcd.DBSize)
+		}
+	}
+	return size
+}
+
 func (p about) space(host facts.Host, probed probe.Probe) {
 	quota := p.want.Cluster.Etcd.QuotaBackendBytes
 	data, wal, opt := placeOf(probed, "data"), placeOf(probed, "wal"), placeOf(probed, "opt")
@@ -49,12 +63,17 @@ func (p about) space(host facts.Host, probed probe.Probe) {
 			plan.Bytes(opt.Free), opt.Mount, facts.ReleaseDir)
 	}
 	ok = p.inodes(host, probed) && ok
+	if size := p.largest(); anew(host) && size > 0 && data.Free >= etcd.LeastData && data.Free < size {
+		ok = false
+		p.refuse(checkSpace, "make room, or choose another data_dir", "%s free on %s, and the database that is to come has %s",
+			plan.Bytes(data.Free), data.Mount, plan.Bytes(size))
+	}
 	switch {
 	case !ok:
 	case data.Free < 0:
 		p.warn(checkSpace, "look yourself; on the host: df -Pk "+data.Dir, "its df tells of no free space on %s",
 			data.Mount)
-	case data.Free < quota && !host.Data.WAL:
+	case data.Free < quota && anew(host):
 		p.warn(checkSpace,
 			"make room, or lower quota_backend_bytes: snapshots and defragmenting need room beside the database",
 			"%s free for data on %s, less than the quota of %s", plan.Bytes(data.Free), data.Mount, plan.Bytes(quota))
@@ -97,8 +116,15 @@ var (
 	remoteFS   = []string{"nfs", "nfs4", "cifs", "smb3", "ceph", "9p", "glusterfs", "lustre", "beegfs", "virtiofs", "afs"}
 )
 
-func (p about) fileSystems(probe probe.Probe) {
+func (p about) fileSystems(host facts.Host, probe probe.Probe) {
 	ok := p.writable(probe)
+	for _, at := range probe.Unmounted {
+		if anew(host) {
+			ok = false
+			p.refuse(checkFileSystem, "on the host: mount "+at+"; or take it out of /etc/fstab",
+				"/etc/fstab has a file system for %s, where the data is to lie, and it is not mounted", at)
+		}
+	}
 	seen := map[string]bool{}
 	for _, what := range []string{"data", "wal"} {
 		place := probe.Places[what]

@@ -140,7 +140,7 @@ func (p about) probed(m inventory.Member, host facts.Host, probe probe.Probe) {
 	p.timeSync(probe)
 	p.resources(probe)
 	p.space(host, probe)
-	p.fileSystems(probe)
+	p.fileSystems(host, probe)
 	p.latency(host, probe)
 	p.addresses(m, probe)
 	p.source(m, probe)

@@ -152,6 +152,10 @@ func TestPreflight(t *testing.T) {
 			probe: place("opt", func(p *probe.Place) { p.Free, p.Mount = 10<<20, "/opt" }),
 			want:  []string{"etcd-2 disk-space refusal: 10 MiB free on /opt, where /opt/clusterup/etcd lies"},
 		},
+		"not mounted": {
+			probe: func(p *probe.Probe) { p.Unmounted = []string{"/srv"} },
+			want:  []string{"etcd-2 file-system refusal: /etc/fstab has a file system for /srv, where the data is to lie, and it is not mounted"},
+		},
 		"tmpfs": {
 			probe: place("data", func(p *probe.Place) { p.Type, p.Mount = "tmpfs", "/data" }),
 			want:  []string{"etcd-2 file-system refusal: /data is in memory (tmpfs): a reboot would lose all data"},
@@ -495,6 +499,26 @@ func TestPreflightOfSettledCluster(t *testing.T) {
 	s, probes := fit(t, w, s)
 	if got := findingLines(Findings(w, s, probes)); got != nil {
 		t.Errorf("got\n%s", strings.Join(got, "\n"))
+	}
+	unfit := probes["etcd-2"]
+	place := unfit.Places["data"]
+	place.Free = 1 << 30
+	unfit.Places, unfit.Unmounted = map[string]probe.Place{"data": place, "wal": place, "opt": place}, []string{"/srv"}
+	probes["etcd-2"] = unfit
+	s = change(s, "etcd-1", func(h *facts.Host) { h.Etcd.DBSize = 2 << 30 })
+	if got := findingLines(Findings(w, s, probes)); got != nil {
+		t.Errorf("the disk of a member that stays where it is: %s", strings.Join(got, "\n"))
+	}
+	w.Accept = []plan.Risk{plan.Replace("etcd-2")}
+	s = change(s, "etcd-2", func(h *facts.Host) { h.Data.Dir, h.Place = "/var/lib/before", &facts.Data{} })
+	s.Hosts["etcd-2"].Process.Args = []string{"/etcd", "--name=etcd-2", "--data-dir=/var/lib/before"}
+	got := strings.Join(findingLines(Findings(w, s, probes)), "\n")
+	if want := "etcd-2 disk-space refusal: 1.0 GiB free on /, and the database that is to come has 2.0 GiB\n" +
+		"etcd-2 file-system refusal: /etc/fstab has a file system for /srv, where the data is to lie, and it is not mounted"; got != want {
+		t.Errorf("of one whose data is to lie elsewhere: %s", got)
+	}
+	if writes := Asks(w.Cluster, s, true)["etcd-2"].Writes; !slices.Contains(writes, "/var/lib/etcd-prod") {
+		t.Errorf("tries to write in %v", writes)
 	}
 }
 
