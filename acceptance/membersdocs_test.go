@@ -84,7 +84,7 @@ var deeds = map[string]func(t *testing.T, r *reader, arg string){
 		r.site.on(t, r.host(t, first), "ip addr add "+r.places[second]+"/15 dev host0")
 	},
 	"new-disk": func(t *testing.T, r *reader, arg string) {
-		r.site.on(t, r.host(t, arg), "systemctl stop etcd-prod; rm -rf /var/lib/etcd-prod/member")
+		r.site.on(t, r.host(t, arg), "systemctl stop etcd-prod; rm -rf /var/lib/etcd-prod/member /srv/etcd/prod/member")
 	},
 }
 

@@ -9,6 +9,7 @@ import (
 const (
 	replaceFaults = "replacement of 1 of 3 members"
 	changeFaults  = "one of 2 members leaves, and another comes"
+	diskFaults    = "another data_dir for 1 of 3 members"
 )
 
 // replacing brings a member back whose data is lost.
@@ -51,6 +52,35 @@ func changing() operation {
 	}
 }
 
+// moving gives one of three members, which leads, another data_dir by consent.
+func moving() operation {
+	moved := func(s *stand) inventory {
+		inv := among(s.inv, 1, 2, 3)
+		inv.Members[1].More = "\n    data_dir = \"/srv/etcd\""
+		return inv
+	}
+	return operation{
+		name: diskFaults, args: []string{"apply", "--yes", "--accept=replace:etcd-2"},
+		telling: func(points []string) []string {
+			all := only("after remove-member/etcd-2", "after move-aside/etcd-2", "after add-learner/etcd-2",
+				"after start-member/etcd-2")(points)
+			return all[:min(4, len(all))]
+		},
+		prepare: func(t *testing.T, s *stand) {
+			s.write(t, "prod.hcl", s.inv)
+			s.ok(t, "apply", "--yes", "--accept=replace:etcd-2", s.file)
+			s.lead(t, s.inv.Members[1])
+			s.on(t, s.hosts()[1], "rm -rf /srv/etcd /srv/etcd.aside-* /var/lib/etcd-prod.aside-* /etc/etcd/prod/*.aside-*")
+			s.write(t, "prod.hcl", moved(s))
+		},
+		ends: func(t *testing.T, s *stand, _ []picture) {
+			s.inSync(t, s.file, moved(s))
+			s.on(t, s.hosts()[1], "test -d /srv/etcd/member/wal; test ! -e /var/lib/etcd-prod; ls -d /var/lib/etcd-prod.aside-*/member/wal")
+		},
+		whole: memberSteps, part: partOfMembers,
+	}
+}
+
 var partOfMembers = map[string]string{
 	"kill": "around every step that changes who is a member, or what one that has left leaves",
 	"fail": "around every such step on one host",
@@ -65,9 +95,11 @@ func memberSteps(verb string, points []string) []string {
 	})
 }
 
-// TestMembersFaults has runs die that replace a member, and that take one out while another one comes.
+// TestMembersFaults has runs die that replace a member, that move its data, and that take one out while another one
+// comes.
 func TestMembersFaults(t *testing.T) {
 	t.Parallel()
 	t.Run("replace", func(t *testing.T) { disturb(t, replacing(), standsOf(t, "flt-replace", 3, 1)...) })
+	t.Run("disk", func(t *testing.T) { disturb(t, moving(), standsOf(t, "flt-disk", 3, 1)...) })
 	t.Run("change", func(t *testing.T) { disturb(t, changing(), standsOf(t, "flt-change", 3, clusters())...) })
 }

@@ -30,7 +30,6 @@ func TestOwners(t *testing.T) {
 	refused(t, s, first, 13, asks...)
 	s.untouched(t, "prod", func() {
 		s.run(t, "check", first).exits(t, 3).says(t, append([]string{"[refused]"}, lines...)...)
-		s.run(t, "destroy", "--purge", "--confirm=prod", first).exits(t, 13).says(t, asks...)
 	})
 	prod.Settings = strings.Join(lines, "\n  ")
 	first = s.write(t, "prod.hcl", prod)
