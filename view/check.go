@@ -20,12 +20,13 @@ type Finding struct {
 	Text string `json:"text"`
 	Do   string `json:"do,omitempty"`
 
+	Behind  *uint64        `json:"behind,omitempty"`       // of a learner: how many entries it has left to apply
 	Hearsay *facts.Hearsay `json:"cluster_says,omitempty"` // of a member whose host is dark
 }
 
 // findingKinds are all kinds of findings.
 var findingKinds = []string{
-	"unreachable", "waits", "unhealthy", "unknown", "alarm", "space", "source", "drift",
+	"unreachable", "waits", "unhealthy", "unknown", "alarm", "space", "source", "learner", "drift",
 	"refused", "unplanned", "rotation", "unsealed", "expiry", "client", "package", "snapshot",
 }
 
@@ -119,6 +120,7 @@ func (l Look) Check() Checked {
 	}
 	for _, c := range etcd.Concerns(l.Want, seen) {
 		find(c.Kind, c.Host, c.Text, c.Do)
+		result.Findings[len(result.Findings)-1].Behind = c.Behind
 	}
 	if l.Refused != nil {
 		for _, wait := range l.Refused.Waits {

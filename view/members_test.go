@@ -99,6 +99,9 @@ func TestMembersView(t *testing.T) {
 			t.Errorf("no line %s in\n%s", line, metrics)
 		}
 	}
+	if !strings.Contains(metrics, `clusterup_learner_behind_entries{cluster="prod",member="etcd-4"} 0`) {
+		t.Errorf("not how far the learner is behind:\n%s", metrics)
+	}
 	for _, name := range []string{"etcd-5", "abc"} {
 		if strings.Contains(metrics, `clusterup_member_healthy{cluster="prod",member="`+name) {
 			t.Errorf("%s, of which nothing runs or nothing is known, is told to be ill", name)

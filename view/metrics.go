@@ -38,7 +38,7 @@ func (result Checked) Metrics() []byte {
 	for _, f := range result.Findings {
 		kinds[f.Kind]++
 	}
-	var found, healthy, ends []string
+	var found, healthy, behind, ends []string
 	for _, kind := range slices.Sorted(maps.Keys(kinds)) {
 		found = append(found, line("clusterup_findings", float64(kinds[kind]), "kind", kind))
 	}
@@ -47,6 +47,11 @@ func (result Checked) Metrics() []byte {
 			continue
 		}
 		healthy = append(healthy, line("clusterup_member_healthy", yes(m.State == "healthy"), "member", m.Member))
+	}
+	for _, f := range result.Findings {
+		if f.Behind != nil {
+			behind = append(behind, line("clusterup_learner_behind_entries", float64(*f.Behind), "member", f.Host))
+		}
 	}
 	for _, e := range result.Expiries {
 		labels := []string{"member", e.Host, "client", e.Client, "role", e.Role, "generation", ""}
@@ -81,6 +86,7 @@ func (result Checked) Metrics() []byte {
 			family("clusterup_snapshot_"+m.name, m.help, line("clusterup_snapshot_"+m.name, m.value))
 		}
 	}
+	family("clusterup_learner_behind_entries", "How many entries of raft's log a learner has left to apply.", behind...)
 	family("clusterup_certificate_not_after_seconds", "When a certificate ends, seconds since 1970.", ends...)
 	return []byte(b.String())
 }

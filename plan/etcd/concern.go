@@ -10,31 +10,59 @@ import (
 	"github.com/clusterup/clusterup/plan"
 )
 
-// Concern is a reason why a running member will fail later, though nothing is wrong with it now.
+// Concern is a reason why a running member will fail later, though nothing is wrong with it now; or that one has no vote
+// yet, though it is to have one.
 type Concern struct {
-	Host string
-	Kind string // space, source
-	Text string
-	Do   string
+	Host   string
+	Kind   string // space, source, learner
+	Text   string
+	Do     string
+	Behind *uint64 // of a learner that answers: how many entries it has left to apply
 }
 
-// Concerns are those of all running members, in the order of the inventory.
+// Concerns are those of all running members, and of learners, in the order of the inventory.
 func Concerns(w Want, s facts.Snapshot) []Concern {
-	v := look(w, s)
-	var found []Concern
+	v := newView(w, s)
+	found := v.voteless()
 	v.Each(func(m inventory.Member, host facts.Host) {
 		if host.Process == nil {
 			return
 		}
 		if text := v.tight(host); text != "" {
 			found = append(found, Concern{
-				m.Name, "space", text,
-				"make room, or lower quota_backend_bytes: etcd exits when its disk is full, and only raises an alarm at its quota",
+				Host: m.Name, Kind: "space", Text: text,
+				Do: "make room, or lower quota_backend_bytes: etcd exits when its disk is full, and only raises an alarm at its quota",
 			})
 		}
 		if text := v.refusedByPeers(m, host); text != "" {
-			found = append(found, Concern{m.Name, "source", text, NamesRemedy(m)})
+			found = append(found, Concern{Host: m.Name, Kind: "source", Text: text, Do: NamesRemedy(m)})
 		}
+	})
+	return found
+}
+
+// voteless are the learners that are to get votes.
+func (v view) voteless() []Concern {
+	var found []Concern
+	v.Everyone(func(m inventory.Member, host facts.Host) {
+		if !v.learner(m) || m.Absent {
+			return
+		}
+		c := Concern{
+			Host: m.Name, Kind: "learner", Text: "it is a learner, which has no vote, and it is not known how far it has come",
+			Do: "clusterup apply INVENTORY waits for it, and gives it its vote when it has caught up; clusterup member remove " +
+				m.Name + " INVENTORY takes it out again",
+		}
+		if v.learns(m, host) {
+			behind := v.lag(host)
+			c.Behind = &behind
+			c.Text = fmt.Sprintf("it is a learner, which has no vote, and is %d behind the others in raft's log", behind)
+		}
+		if v.learns(m, host) && v.caughtUp(host) {
+			c.Text = "it is a learner that has caught up, and has no vote yet"
+			c.Do = fmt.Sprintf("clusterup apply INVENTORY, or clusterup member promote %s INVENTORY, gives it its vote", m.Name)
+		}
+		found = append(found, c)
 	})
 	return found
 }
