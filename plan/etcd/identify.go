@@ -41,7 +41,8 @@ func identify(w Want, s facts.Snapshot) view {
 	return v
 }
 
-// logged is the cluster whose log lies on a majority of the hosts; zero: none. A log counts only where the running
+// logged is the cluster whose log lies on a majority of the hosts, or on a majority of those of its members where no
+// host has the log of another; zero: none. A log counts only where the running
 // process, or else the unit, names this member and its data directory, since a log alone may be anybody's. existing
 // says that one of those members is started with initial-cluster-state=existing.
 func (v view) logged() (id facts.ID, existing bool) {
@@ -59,11 +60,23 @@ func (v view) logged() (id facts.ID, existing bool) {
 		}
 	})
 	for found, n := range votes {
-		if found != 0 && n > len(v.List)/2 {
+		if found != 0 && (n > len(v.List)/2 || len(votes) == 1 && n > v.told(found)/2) {
 			return found, exist[found]
 		}
 	}
 	return 0, false
+}
+
+// told is how many of the wanted members a cluster lists: hosts of members that are yet to come have no log. Where it
+// does not tell, it is all of them.
+func (v view) told(cluster facts.ID) int {
+	if v.seen.Members == nil || v.seen.Cluster != cluster {
+		return len(v.List)
+	}
+	return len(v.all(func(m inventory.Member, _ facts.Host) bool {
+		_, listed := v.entry(m)
+		return listed
+	}))
 }
 
 // born is the cluster that most birth markers name.

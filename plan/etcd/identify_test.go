@@ -85,6 +85,37 @@ func TestMarkersLost(t *testing.T) {
 	}
 }
 
+// Hosts of members that are yet to come count for no other cluster than the one that is, which tells who its members
+// are. Where one of them has the log of another cluster, or nobody tells, a majority of all hosts is asked for.
+func TestMarkersLostBeforeGrowth(t *testing.T) {
+	w, s := grown(t, 3, 7)
+	whole := switched(t, wanted(t, 3))
+	for name, host := range whole.Hosts {
+		s.Hosts[name] = host
+		s = change(s, name, func(h *facts.Host) { marker("")(w, h) })
+	}
+	s.Members, s.Operator, s.Cluster = whole.Members, whole.Operator, whole.Hosts["etcd-1"].Data.ClusterID
+	foreign := change(s, "etcd-7", func(h *facts.Host) {
+		*h = copyHost(settled(t, w).Hosts["etcd-7"])
+		stop(h)
+		marker("")(w, h)
+		h.Data.ClusterID, h.Data.MemberID = 7, 8
+	})
+	silent := s
+	silent.Members, silent.Cluster = nil, 0
+	for name, test := range map[string]struct {
+		seen facts.Snapshot
+		is   bool
+	}{"told": {s, true}, "one has another's log": {foreign, false}, "nobody tells": {silent, false}} {
+		if got := identify(w, test.seen); got.formed != test.is || test.is && got.clusterID != s.Cluster {
+			t.Errorf("%s: formed %v, cluster %s", name, got.formed, got.clusterID)
+		}
+	}
+	if end := converged(t, w, s); len(end.Members) != 7 {
+		t.Errorf("%d members in the end", len(end.Members))
+	}
+}
+
 // Where markers are gone, refusals say whose data lies where, and nobody is told to move data that a member runs with.
 func TestIdentityRefusals(t *testing.T) {
 	w := wanted(t, 3)
