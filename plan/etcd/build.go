@@ -2,6 +2,7 @@ package etcd
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -26,6 +27,25 @@ func unsaid(notes []string, w Want, s facts.Snapshot, err error) []string {
 	return notes
 }
 
+// voteNotes say what the cluster lives by while votes are missing: those of members that are removed, and added anew.
+func (v view) voteNotes(stages []plan.Stage) []string {
+	var names []string
+	for _, stage := range stages {
+		for _, step := range stage.Steps {
+			m, _ := v.named(step.Host)
+			if step.Kind == plan.RemoveMember && m.Name != "" && !m.Absent && v.votes(m) {
+				names = append(names, m.Name)
+			}
+		}
+	}
+	left := len(v.voters()) - len(names)
+	if len(names) == 0 {
+		return nil
+	}
+	return []string{fmt.Sprintf("until %s votes again, the cluster has %s, and goes on while %d of them serve",
+		strings.Join(names, ", then "), plan.Count(left, "voter"), left/2+1)}
+}
+
 // BuildWith is Build for another way to decide, such as NextDestroy.
 func BuildWith(next func(Want, facts.Snapshot) (*plan.Stage, error), w Want, s facts.Snapshot) (plan.Plan, error) {
 	v := newView(w, s)
@@ -41,6 +61,7 @@ func BuildWith(next func(Want, facts.Snapshot) (*plan.Stage, error), w Want, s f
 	if err == nil {
 		p.Notes = append(p.Notes, Waiting(w, s)...)
 	}
+	p.Notes = append(p.Notes, v.voteNotes(p.Stages)...)
 	if refused := new(plan.Refused); errors.As(err, &refused) {
 		p.Waits = refused.Waits
 	}

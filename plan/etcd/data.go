@@ -3,6 +3,7 @@ package etcd
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/clusterup/clusterup/facts"
@@ -36,6 +37,9 @@ func (v view) data(m inventory.Member, host facts.Host) []plan.Refusal {
 		return one(plan.ForeignData, "give each member the ssh_address of its own host",
 			"the host is that of another member of this cluster (%s)",
 			cmp.Or(born.Member, host.Data.MemberID.String()))
+	case isBorn && host.Data.WAL && v.listedAs(host.Data.MemberID, m):
+		return one(plan.ForeignData, "find out how they came there; put them aside by hand, and bring this host's own back",
+			"its data and birth marker are those of member %s, which the cluster lists by another name", host.Data.MemberID)
 	case len(v.crowded(m, host)) > 0:
 		return v.crowded(m, host)
 	case v.class(m, host) == ClassRemoved && len(v.astray(m, host)) == 0:
@@ -159,10 +163,8 @@ func (v view) another(m inventory.Member, host facts.Host) bool {
 	case !v.formed:
 		return id != memberID(v.peerURL(m), v.token)
 	}
-	for _, listed := range v.seen.Members {
-		if listed.ID == id && listed.Name != "" && listed.Name != m.Name {
-			return true
-		}
+	if v.listedAs(id, m) {
+		return true
 	}
 	given := false
 	v.Everyone(func(other inventory.Member, there facts.Host) {
@@ -173,6 +175,13 @@ func (v view) another(m inventory.Member, host facts.Host) bool {
 		given = given || has && other.Name != m.Name
 	})
 	return given
+}
+
+// listedAs says whether the cluster lists a member by another name than the one whose host has its data.
+func (v view) listedAs(id facts.ID, m inventory.Member) bool {
+	return slices.ContainsFunc(v.seen.Members, func(listed facts.Listed) bool {
+		return listed.ID == id && listed.Name != "" && listed.Name != m.Name
+	})
 }
 
 // foreign is the remedy for data of another cluster. Data that a member runs with is not to be moved. Where hosts hold

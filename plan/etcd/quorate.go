@@ -71,19 +71,25 @@ func (v view) unheld(m inventory.Member) plan.Refusal {
 }
 
 // hostOf is the host of a listed member, found by its peer address, whatever name is listed; or, where the inventory
-// has another address for it by now, by its data.
+// has another address for it by now, by its data. A host says itself what its data is, so none counts for a member whose
+// name another one has.
 func (v view) hostOf(member facts.Listed) (inventory.Member, bool) {
 	at := slices.IndexFunc(v.want.Cluster.Members, func(m inventory.Member) bool { return v.knownAt(m, member) })
 	if at < 0 {
 		at = slices.IndexFunc(v.want.Cluster.Members, func(m inventory.Member) bool {
 			host := v.seen.Hosts[m.Name]
-			return !host.Dark() && host.Data.WAL && host.Data.MemberID == member.ID
+			return !host.Dark() && host.Data.WAL && host.Data.MemberID == member.ID &&
+				(m.Name == member.Name || !v.inInventory(member.Name))
 		})
 	}
 	if at < 0 {
 		return inventory.Member{}, false
 	}
 	return v.want.Cluster.Members[at], true
+}
+
+func (v view) inInventory(name string) bool {
+	return slices.ContainsFunc(v.want.Cluster.Members, func(m inventory.Member) bool { return m.Name == name })
 }
 
 // Listed are the members that the cluster itself lists, each by the name that the inventory has for its address; nil:

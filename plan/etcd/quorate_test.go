@@ -192,3 +192,33 @@ func TestQuorateWithLearner(t *testing.T) {
 		t.Error("only the learner is locked, and that is enough")
 	}
 }
+
+// A host that shows the data and the marker of another member does not count for that one, whose address changes
+// meanwhile: a lock on two hosts would else pass for one on three. Nothing is changed either.
+func TestForgedDataLocksNothing(t *testing.T) {
+	w, s := grown(t, 3, 4)
+	cluster := *w.Cluster
+	cluster.Members = slices.Clone(cluster.Members)
+	cluster.Members[1].Address, cluster.Members[1].PeerAddress = "10.0.0.22", "10.0.0.22"
+	w.Cluster = &cluster
+	s = change(s, "etcd-2", darkly)
+	id := s.Members[slices.IndexFunc(s.Members, func(l facts.Listed) bool { return l.Name == "etcd-2" })].ID
+	s = change(s, "etcd-4", func(h *facts.Host) {
+		h.Data = facts.Data{Exists: true, WAL: true, ClusterID: s.Hosts["etcd-1"].Data.ClusterID, MemberID: id}
+		born := units.Birth(ConfigDir(w.Cluster), units.Born{
+			Cluster: "prod", ClusterID: h.Data.ClusterID.String(), MemberID: id.String(), Member: "etcd-4", Token: "token",
+		})
+		h.Files[born.Path] = facts.File{Kind: facts.Regular, Content: born.Data}
+	})
+	if err := Quorate(w, s, []string{"etcd-1", "etcd-4"}); err == nil {
+		t.Error("the locks on one voter's host and on that of a stranger are enough")
+	}
+	if err := Quorate(w, s, []string{"etcd-1", "etcd-3"}); err != nil {
+		t.Error(err)
+	}
+	if !slices.ContainsFunc(refusals(t, w, s), func(r plan.Refusal) bool {
+		return r.Kind == plan.ForeignData && r.Host == "etcd-4"
+	}) {
+		t.Errorf("refused is %v", refusals(t, w, s))
+	}
+}

@@ -1,6 +1,7 @@
 package etcd
 
 import (
+	"bytes"
 	"errors"
 	"maps"
 	"slices"
@@ -111,6 +112,14 @@ func ofMembers(t *testing.T, w Want) []dead {
 	more, grows := grown(t, 1, 2)
 	four, silent := grown(t, 3, 4)
 	told := silent
+	forged := change(base, "etcd-3", func(h *facts.Host) {
+		stop(h)
+		was := h.Data.MemberID.String()
+		h.Data.MemberID = base.Hosts["etcd-2"].Data.MemberID
+		born := h.Files[ConfigDir(w.Cluster)+"/born.json"]
+		born.Content = bytes.ReplaceAll(born.Content, []byte(was), []byte(h.Data.MemberID.String()))
+		h.Files[ConfigDir(w.Cluster)+"/born.json"] = born
+	})
 	for _, name := range []string{"etcd-1", "etcd-2"} {
 		silent = change(silent, name, func(h *facts.Host) { *h = bare(w).Hosts[name] })
 	}
@@ -174,6 +183,9 @@ func ofMembers(t *testing.T, w Want) []dead {
 				h.Data = facts.Data{Exists: true, WAL: true, ClusterID: 7, MemberID: 8}
 			}),
 			follow: mended(told),
+		},
+		{
+			name: "the data and the marker of another, which is listed", want: w, seen: forged, follow: mended(base),
 		},
 		{
 			name: "nobody tells whether one is to join", want: four, seen: silent, follow: mended(told),
