@@ -123,7 +123,7 @@ func lawSigner(w Want, s facts.Snapshot, leaf plan.Leaf) error {
 	case !exists || several < 2:
 		return nil
 	}
-	for _, m := range w.Cluster.Members {
+	for _, m := range staying(w, s) {
 		host := s.Hosts[m.Name]
 		command := runsWith(w, host)
 		good := func(ca facts.CA) bool {
@@ -136,9 +136,18 @@ func lawSigner(w Want, s facts.Snapshot, leaf plan.Leaf) error {
 	return nil
 }
 
+// staying are the members that a certificate counts for: all but those that have left.
+func staying(w Want, s facts.Snapshot) []inventory.Member {
+	return slices.DeleteFunc(slices.Clone(w.Cluster.Members), func(m inventory.Member) bool {
+		return m.Absent && s.Members != nil && !slices.ContainsFunc(s.Members, func(l facts.Listed) bool {
+			return l.Name == m.Name || l.ID == s.Hosts[m.Name].Data.MemberID
+		})
+	})
+}
+
 // lawDrop: no member is started with a bundle that lacks a CA of which a good leaf is in use.
 func lawDrop(w Want, s facts.Snapshot, step plan.Step, command []string) error {
-	for _, m := range w.Cluster.Members {
+	for _, m := range staying(w, s) {
 		for _, role := range []string{"peer", "server"} {
 			host := s.Hosts[m.Name]
 			ca, ok := issuerOf(s, host, role)
@@ -184,7 +193,7 @@ func lawRetire(w Want, s facts.Snapshot, step plan.Step) error {
 
 // lawFound is law 13 for an old CA: new connections between all members were seen to succeed without it.
 func lawFound(w Want, s facts.Snapshot, step plan.Step) error {
-	for _, m := range w.Cluster.Members {
+	for _, m := range staying(w, s) {
 		host := s.Hosts[m.Name]
 		role := map[string]string{"peer": "peer", "client": "server"}[step.CA]
 		found := 0
@@ -315,7 +324,7 @@ func lawSchemes(w Want, s facts.Snapshot, stage plan.Stage) error {
 			if !restarts || stage.Width != 1 || !serving(w, s)[step.Through] {
 				return fmt.Errorf("tls: %s: it does not restart then, or %s does not serve", step.ID(), step.Through)
 			}
-			for _, m := range w.Cluster.Members {
+			for _, m := range staying(w, s) {
 				if strings.HasPrefix(step.PeerURLs[0], "https:") &&
 					units.Flag(runsWith(w, s.Hosts[m.Name]), "peer-trusted-ca-file") == "" {
 					return fmt.Errorf("tls: %s: %s cannot dial https yet", step.ID(), m.Name)

@@ -78,18 +78,15 @@ func (v view) hostOf(member facts.Listed) (inventory.Member, bool) {
 	if at < 0 {
 		at = slices.IndexFunc(v.want.Cluster.Members, func(m inventory.Member) bool {
 			host := v.seen.Hosts[m.Name]
+			named, _ := v.named(member.Name)
 			return !host.Dark() && host.Data.WAL && host.Data.MemberID == member.ID &&
-				(m.Name == member.Name || !v.inInventory(member.Name))
+				(m.Name == member.Name || named.Name == "")
 		})
 	}
 	if at < 0 {
 		return inventory.Member{}, false
 	}
 	return v.want.Cluster.Members[at], true
-}
-
-func (v view) inInventory(name string) bool {
-	return slices.ContainsFunc(v.want.Cluster.Members, func(m inventory.Member) bool { return m.Name == name })
 }
 
 // Listed are the members that the cluster itself lists, each by the name that the inventory has for its address; nil:
