@@ -99,7 +99,8 @@ FAULTS_tls       := TLSOn
 FAULTS_destroy   := FaultsDestroy|FaultsPurge
 FAULTS_dark      := Dark
 FAULTS_members   := Members
-PART ?= bootstrap repair upgrade rotation tls destroy dark members
+FAULTS_restore   := Restore
+PART ?= bootstrap repair upgrade rotation tls destroy dark members restore
 
 .PHONY: faults
 .NOTPARALLEL: faults

@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/clusterup/clusterup/shellword"
 )
 
 // membersPage is docs/members.md, whose recipes lead from one to the next.
@@ -18,10 +20,22 @@ const membersPage = "../docs/members.md"
 // what the page shows, edits are made as they are shown, and comments in the page say what people do to machines.
 func TestMembersPage(t *testing.T) {
 	t.Parallel()
-	text := read(t, membersPage)
-	recipes := recipesOf(t, text)
-	s := newSite(t, "page", hosts(5)...)
+	followed(t, newSite(t, "page", hosts(5)...), membersPage)
+}
+
+// TestDisastersPage runs docs/disasters.md in the same way, on three hosts.
+func TestDisastersPage(t *testing.T) {
+	t.Parallel()
+	followed(t, newSite(t, "disasters", hosts(3)...), "../docs/disasters.md")
+}
+
+// followed runs a page from its text.
+func followed(t *testing.T, s *site, page string) {
+	t.Helper()
+	text := read(t, page)
+	recipes := recipesOf(t, page, text)
 	r := newReader(t, s)
+	r.page = page
 	r.known(t, text)
 	for _, recipe := range recipes {
 		if t.Run(recipe.name, func(t *testing.T) { r.follow(t, recipe) }); r.lost {
@@ -83,6 +97,8 @@ var deeds = map[string]func(t *testing.T, r *reader, arg string){
 		first, second, _ := strings.Cut(arg, ",")
 		r.site.on(t, r.host(t, first), "ip addr add "+r.places[second]+"/15 dev host0")
 	},
+	"cut":  func(t *testing.T, r *reader, arg string) { r.site.cut(t, r.host(t, arg)) },
+	"heal": func(t *testing.T, r *reader, arg string) { r.site.heal(t, r.host(t, arg)) },
 	"new-disk": func(t *testing.T, r *reader, arg string) {
 		r.site.on(t, r.host(t, arg), "systemctl stop etcd-prod; rm -rf /var/lib/etcd-prod/member /srv/etcd/prod/member")
 	},
@@ -91,7 +107,7 @@ var deeds = map[string]func(t *testing.T, r *reader, arg string){
 var pageComment = regexp.MustCompile(`^<!-- test: (\S+) (\S+) -->$`)
 
 // recipesOf are the sections of a page. What the test does not know fails it.
-func recipesOf(t *testing.T, text string) []recipe {
+func recipesOf(t *testing.T, page, text string) []recipe {
 	t.Helper()
 	var found []recipe
 	var open *pageStep
@@ -107,17 +123,17 @@ func recipesOf(t *testing.T, text string) []recipe {
 			found = append(found, recipe{name: strings.Trim(line, "# ")})
 		case strings.HasPrefix(line, "```"):
 			open = &pageStep{line: n, kind: line[3:]}
-			if !slices.Contains([]string{"hcl", "diff", "console"}, open.kind) {
-				t.Fatalf("%s:%d: nobody runs a block of %q", membersPage, n, open.kind)
+			if !slices.Contains([]string{"hcl", "diff", "console", "cron"}, open.kind) {
+				t.Fatalf("%s:%d: nobody runs a block of %q", page, n, open.kind)
 			}
 		case comment != nil && deeds[comment[1]] != nil:
 			found[len(found)-1].add(pageStep{n, comment[1], comment[2]})
 		case strings.Contains(line, "<!--"), strings.HasPrefix(line, "    "):
-			t.Fatalf("%s:%d: nobody knows what to do with %q", membersPage, n, line)
+			t.Fatalf("%s:%d: nobody knows what to do with %q", page, n, line)
 		}
 	}
 	if open != nil {
-		t.Fatalf("%s:%d: the block has no end", membersPage, open.line)
+		t.Fatalf("%s:%d: the block has no end", page, open.line)
 	}
 	return slices.DeleteFunc(found, func(r recipe) bool { return len(r.steps) == 0 })
 }
@@ -127,6 +143,7 @@ func (r *recipe) add(s pageStep) { r.steps = append(r.steps, s) }
 // reader does what a page says.
 type reader struct {
 	site   *site
+	page   string            // that is read
 	path   string            // PATH, with clusterup in it
 	secret string            // what the lab's inventories need besides
 	code   int               // how the next block ends
@@ -188,8 +205,10 @@ func (r *reader) here(text string) string {
 func (r *reader) follow(t *testing.T, recipe recipe) {
 	r.lost = true // until its end
 	for _, step := range recipe.steps {
-		t.Logf("%s:%d: %s", membersPage, step.line, step.kind)
+		t.Logf("%s:%d: %s", r.page, step.line, step.kind)
 		switch step.kind {
+		case "cron":
+			r.scheduled(t, step)
 		case "hcl":
 			r.site.file(t, "prod.hcl", strings.Replace(r.here(step.text), "    sudo = true\n  }\n", r.secret, 1))
 		case "diff":
@@ -233,7 +252,7 @@ func (r *reader) enter(t *testing.T, step pageStep) {
 	t.Helper()
 	blocks := strings.Split("\n"+step.text, "\n$ ")
 	if blocks[0] != "" || len(blocks) < 2 {
-		t.Fatalf("%s:%d: the block begins with no command", membersPage, step.line)
+		t.Fatalf("%s:%d: the block begins with no command", r.page, step.line)
 	}
 	for i, block := range blocks[1:] {
 		command, shown, _ := strings.Cut(r.here(strings.TrimSuffix(block, "\n")), "\n")
@@ -243,11 +262,24 @@ func (r *reader) enter(t *testing.T, step pageStep) {
 			want, r.code = r.code, 0
 		}
 		if got.code != want {
-			t.Fatalf("%s:%d: %s: exit code %d, want %d", membersPage, step.line, command, got.code, want)
+			t.Fatalf("%s:%d: %s: exit code %d, want %d", r.page, step.line, command, got.code, want)
 		}
 		if line, ok := shows(shown, got.stdout); !ok {
-			t.Errorf("%s:%d: %s: the page shows what is not there, from this line on: %q", membersPage, step.line, command, line)
+			t.Errorf("%s:%d: %s: the page shows what is not there, from this line on: %q", r.page, step.line, command, line)
 		}
+	}
+}
+
+// scheduled runs what cron would run, in the folder of the inventory: there is nothing to mail then.
+func (r *reader) scheduled(t *testing.T, step pageStep) {
+	t.Helper()
+	_, command, found := strings.Cut(strings.TrimSpace(step.text), " && ")
+	if !found {
+		t.Fatalf("%s:%d: the line has no command in a folder", r.page, step.line)
+	}
+	got := r.site.launch(t, "env", "PATH="+r.path, "sh", "-c", "cd "+shellword.Quote(r.site.dir)+" && "+command).wait(t)
+	if got.code != 0 || got.stdout != "" {
+		t.Errorf("%s:%d: exit code %d, and it says %q", r.page, step.line, got.code, got.stdout)
 	}
 }
 

@@ -31,7 +31,9 @@ func TestKindsAreDone(t *testing.T) {
 		}
 		step := plan.Step{
 			Kind: kind, Host: "etcd-1", To: "etcd-2", Through: "etcd-2",
-			Release: &plan.Release{}, Leaf: &plan.Leaf{}, Birth: &units.Born{}, Revoke: &facts.Recorded{},
+			Release: &plan.Release{}, Leaf: &plan.Leaf{}, Birth: &units.Born{}, Restoring: &units.Restoring{},
+			Restore: &plan.Restore{}, Salvage: &plan.Salvage{}, Paths: []plan.Path{{Path: "/etc/etcd/prod/file"}},
+			Revoke: &facts.Recorded{},
 		}
 		do := func() error { return r.do(over, step) }
 		if writes(kind) {
@@ -100,6 +102,12 @@ func (o refusingOperator) SaveSnapshot(context.Context, string, string) error {
 func (o refusingOperator) Issue(context.Context, string, plan.Leaf) (cert, key []byte, serial string, err error) {
 	return nil, nil, "1", nil
 }
+
+// Salvage asks nobody else than the host that was asked before.
+func (o refusingOperator) Salvage(context.Context, string, string, string) error { return nil }
+
+// Snapshot has one, which is then to be sent.
+func (o refusingOperator) Snapshot(context.Context, string) (Input, error) { return Input{}, nil }
 
 // Archive has one, which is then to be sent.
 func (o refusingOperator) Archive(context.Context, plan.Release) (Archive, error) {

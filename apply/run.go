@@ -75,6 +75,12 @@ type Operator interface {
 	// SaveSnapshot puts a verified copy of the data of the member behind an endpoint, which is of a version of etcd,
 	// into the directory.
 	SaveSnapshot(ctx context.Context, endpoint, version string) error
+	// Salvage puts a verified snapshot of what the endpoint on loopback of a member's host serves into the directory. It
+	// is a copy of the member's data, made by the recovery of this token.
+	Salvage(ctx context.Context, member, endpoint, token string) error
+	// Snapshot is the snapshot of this digest, opened if it is sealed. Its last bytes are given out only where it still
+	// has that digest.
+	Snapshot(ctx context.Context, sha256 string) (Input, error)
 }
 
 // Etcd is the running cluster, member by member.
@@ -123,9 +129,10 @@ type Run struct {
 	Stop     <-chan struct{} // closed: stop at the next safe point; nil: never
 	Timeout  time.Duration   // for a member to become ready; 0: 90 s
 
-	// Next decides; nil: etcd.Next. With another one nothing is verified in the end, since there may be no cluster any
-	// more.
-	Next func(etcd.Want, facts.Snapshot) (*plan.Stage, error)
+	// Next decides; nil: etcd.Next. With another one nothing is verified in the end, unless Verifies says so, since
+	// there may be no cluster any more.
+	Next     func(etcd.Want, facts.Snapshot) (*plan.Stage, error)
+	Verifies bool
 
 	swapped atomic.Bool // a member runs another version of etcd than before
 	kept    []string    // hosts of which the last look kept what one before it had seen
@@ -235,7 +242,7 @@ func (r *Run) lookAt(ctx context.Context, hosts []string, result *Result) error 
 
 // verified is how a run ends that has nothing left to do.
 func (r *Run) verified(ctx context.Context, result Result) error {
-	if r.Next != nil {
+	if r.Next != nil && !r.Verifies {
 		return nil
 	}
 	return r.verify(ctx, result)

@@ -103,6 +103,13 @@ func (r *Run) do(ctx context.Context, step plan.Step) error {
 		return r.compact(ctx, step)
 	case plan.DisarmAlarm:
 		return r.Etcd.Disarm(ctx, r.endpoint(step.Host), facts.Alarm{Member: step.Member, Type: step.Alarm})
+	case plan.SalvageMember:
+		return r.salvage(ctx, host, step)
+	case plan.RestoreData:
+		return r.restoreData(ctx, host, step)
+	case plan.UnmarkRestore:
+		r.swapped.Store(true) // what the members hold is compared
+		return script(unmark(step.Paths))
 	case plan.StopMember:
 		return script(stopUnit(step.Unit))
 	case plan.MoveAside:
@@ -129,7 +136,7 @@ func changed(changes []plan.Change) []units.File {
 // writes are the kinds of steps that do nothing but write files.
 func writes(kind plan.Kind) bool {
 	switch kind {
-	case plan.WriteTrust, plan.IssueLeaf, plan.WriteUnit, plan.RecordBirth:
+	case plan.WriteTrust, plan.IssueLeaf, plan.WriteUnit, plan.RecordBirth, plan.MarkRestore:
 		return true
 	}
 	return false
@@ -144,6 +151,8 @@ func (r *Run) part(ctx context.Context, step plan.Step) (Part, error) {
 		return r.leaf(ctx, step.Host, *step.Leaf)
 	case plan.WriteUnit:
 		return Part{Files: changed(step.Changes), Then: reloadUnit(step.Unit)}, nil
+	case plan.MarkRestore:
+		return r.mark(step), nil
 	case plan.RecordBirth:
 		born := *step.Birth
 		if born.Created.IsZero() {

@@ -528,6 +528,16 @@ func (o *world) SaveSnapshot(ctx context.Context, endpoint, version string) erro
 	return o.answers(ctx, plan.Step{Kind: plan.SaveSnapshot, Host: o.hostsOf[endpoint], Version: version})
 }
 
+func (o *world) Salvage(context.Context, string, string, string) error {
+	return errors.New("no salvage here")
+}
+
+func (o *world) Snapshot(context.Context, string) (Input, error) {
+	return Input{Size: int64(len(archiveText)), Open: func() (io.ReadCloser, error) {
+		return io.NopCloser(strings.NewReader(archiveText)), nil
+	}}, nil
+}
+
 func (o *world) Downgrade(ctx context.Context, endpoint, minor string) error {
 	kind := plan.EnableDowngrade
 	if minor == "" {

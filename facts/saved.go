@@ -30,6 +30,8 @@ type SavedSnapshot struct {
 	Taken time.Time `json:"taken"`        // the control machine's clock
 	By    string    `json:"by,omitempty"` // USER@MACHINE
 	For   string    `json:"for,omitempty"`
+	// the recovery that took it of a copy of a member's data; empty: it is of a member that served
+	Salvage string `json:"salvage,omitempty"`
 
 	Verified time.Time `json:"verified,omitzero"` // when all of it was last read, and fitted its digest; zero: when taken
 	Drilled  time.Time `json:"drilled,omitzero"`  // when it was last restored on trial; zero: never

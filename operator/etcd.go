@@ -294,3 +294,15 @@ func (a *etcdAPI) Hash(ctx context.Context, endpoint string, revision int64) (su
 	hash, err := ask(a, func(c *quorum.Cluster) (quorum.Hash, error) { return c.HashKV(ctx, endpoint, revision) })
 	return hash.Sum, hash.Compacted, err
 }
+
+// Holds is the revision of a member's store, and how many keys it has.
+func (a *etcdAPI) Holds(ctx context.Context, endpoint string) (revision, keys int64, err error) {
+	err = a.tell(func(c *quorum.Cluster) error {
+		if revision, err = c.Applied(ctx, endpoint); err != nil {
+			return err
+		}
+		keys, err = c.Keys(ctx, endpoint, revision)
+		return err
+	})
+	return revision, keys, err
+}

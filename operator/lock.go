@@ -264,6 +264,12 @@ func (s *Session) Owner(doing string) apply.Owner {
 	return apply.Owner{User: name, From: from, PID: os.Getpid(), Since: s.Now().UTC(), Doing: "clusterup " + doing}
 }
 
+// By is who runs a command, from where, for people.
+func (s *Session) By() string {
+	owner := s.Owner("")
+	return owner.User + "@" + owner.From
+}
+
 // moments is how old a look may be and still count under the lock, without another one.
 const moments = time.Minute
 

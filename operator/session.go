@@ -50,6 +50,8 @@ type Session struct {
 	Etcd    *etcdAPI
 	Now     func() time.Time
 
+	restoring facts.SavedSnapshot // that a restore uses
+
 	holding atomic.Pointer[holding]        // the cluster's lock, while a run has it; nil: it has none
 	last    atomic.Pointer[facts.Snapshot] // the last look of that run
 
@@ -217,26 +219,34 @@ func (s *Session) lockFile() string { return filepath.Join(s.dir, "release.lock.
 func (s *Session) WithReleases(ctx context.Context, w etcd.Want, seen facts.Snapshot) (etcd.Want, error) {
 	w.Releases = map[string]plan.Release{}
 	for _, version := range etcd.Versions(s.Cluster, seen) {
-		for _, name := range seen.Names() {
-			arch := seen.Hosts[name].Arch
-			if _, known := w.Releases[version+"/"+arch]; known || arch == "" {
-				continue
-			}
-			archive, err := s.release(ctx, version, arch, seen.Operator.Pinned)
-			if err != nil {
-				return w, err
-			}
-			if archive == nil {
-				continue
-			}
-			r := plan.Release{Version: archive.Version, Arch: arch, SHA256: archive.SHA256, Binaries: map[string]string{}}
-			for name, binary := range archive.Binaries {
-				r.Binaries[name] = binary.SHA256
-			}
-			w.Releases[r.Pin()] = r
+		if err := s.addReleases(ctx, w, seen, version); err != nil {
+			return w, err
 		}
 	}
 	return w, nil
+}
+
+// addReleases puts the releases of a version into what is wanted.
+func (s *Session) addReleases(ctx context.Context, w etcd.Want, seen facts.Snapshot, version string) error {
+	for _, name := range seen.Names() {
+		arch := seen.Hosts[name].Arch
+		if _, known := w.Releases[version+"/"+arch]; known || arch == "" {
+			continue
+		}
+		archive, err := s.release(ctx, version, arch, seen.Operator.Pinned)
+		if err != nil {
+			return err
+		}
+		if archive == nil {
+			continue
+		}
+		r := plan.Release{Version: archive.Version, Arch: arch, SHA256: archive.SHA256, Binaries: map[string]string{}}
+		for name, binary := range archive.Binaries {
+			r.Binaries[name] = binary.SHA256
+		}
+		w.Releases[r.Pin()] = r
+	}
+	return nil
 }
 
 // WithAnyRelease puts releases without digests into what is wanted, so that none is downloaded.

@@ -30,6 +30,9 @@ type SnapshotSpec struct {
 	Path   string // empty: in the operator directory, with time, version and revision in its name
 	SealTo []string
 	For    string // what it is for, in a few words; empty: it was asked for
+
+	endpoint string // where a copy of the member's data is served; empty: the member is asked
+	salvage  string // the recovery that asks for it; empty: none does
 }
 
 // SaveSnapshot is for package apply: the snapshot before a change of the minor version.
@@ -63,7 +66,7 @@ func (s *Session) saveSnapshot(ctx context.Context, spec SnapshotSpec) (facts.Sa
 	if err != nil {
 		return facts.SavedSnapshot{}, err
 	}
-	endpoint := s.endpointOf(spec.Member)
+	endpoint := cmp.Or(spec.endpoint, s.endpointOf(spec.Member))
 	status, err := client.Status(ctx, endpoint)
 	if err != nil {
 		return facts.SavedSnapshot{}, err
@@ -74,8 +77,12 @@ func (s *Session) saveSnapshot(ctx context.Context, spec SnapshotSpec) (facts.Sa
 	}
 	taken := s.Now().UTC()
 	if spec.Path == "" {
-		spec.Path, err = s.snapshotPath(fmt.Sprintf("%s-etcd-%s-revision-%d.db", taken.Format("20060102T150405Z"),
-			status.Version, revision), len(spec.SealTo) > 0)
+		of := "etcd-" + status.Version
+		if spec.salvage != "" { // several members may be at one revision
+			of += "-of-" + spec.Member
+		}
+		spec.Path, err = s.snapshotPath(fmt.Sprintf("%s-%s-revision-%d.db", taken.Format("20060102T150405Z"), of, revision),
+			len(spec.SealTo) > 0)
 	} else {
 		spec.Path, err = filepath.Abs(spec.Path)
 	}
@@ -86,7 +93,7 @@ func (s *Session) saveSnapshot(ctx context.Context, spec SnapshotSpec) (facts.Sa
 	if len(spec.SealTo) > 0 {
 		seal = func(w io.Writer) (io.WriteCloser, error) { return pki.Seal(w, spec.SealTo) }
 	}
-	owner := s.Owner("")
+	by := s.By()
 	return snapshot.Save(spec.Path, seal, func(w io.Writer) (facts.SavedSnapshot, error) {
 		saved, err := client.Snapshot(ctx, endpoint, w, s.options.Saving(spec.Member))
 		if err != nil {
@@ -95,9 +102,11 @@ func (s *Session) saveSnapshot(ctx context.Context, spec SnapshotSpec) (facts.Sa
 		d := facts.SavedSnapshot{
 			Cluster: s.Cluster.Name, ClusterID: status.ClusterID, Member: spec.Member, Version: status.Version,
 			Revision: revision, Size: saved.Size, SHA256: saved.SHA256, SealedTo: spec.SealTo, Taken: taken,
-			By: owner.User + "@" + owner.From, For: spec.For,
+			By: by, For: spec.For, Salvage: spec.salvage,
 		}
-		s.measure(ctx, client, &d)
+		if spec.salvage == "" { // else no member answers
+			s.measure(ctx, client, &d)
+		}
 		return d, ctx.Err()
 	})
 }

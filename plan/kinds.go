@@ -84,6 +84,11 @@ var kinds = map[Kind]Traits{
 	AwaitVersion:      {Mark: '…', Where: Cluster, Long: true, All: true},
 	AwaitLeader:       {Mark: '…', Where: Cluster, Long: true, All: true},
 
+	MarkRestore:   {Mark: '+', Where: Machine},
+	SalvageMember: {Mark: '+', Where: Machine, Long: true},
+	RestoreData:   {Mark: '+', Where: Machine, Long: true},
+	UnmarkRestore: {Mark: '-', Where: Machine},
+
 	StopMember:  {Mark: '-', Where: Machine, Long: true, Disturbs: true},
 	MoveAside:   {Mark: '-', Where: Machine},
 	PurgeData:   {Mark: '-', Where: Machine},

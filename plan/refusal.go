@@ -52,6 +52,8 @@ const (
 	TooLate        RefusalKind = "too-late"        // a rotation has come too far to be taken back
 	Insecure       RefusalKind = "insecure"        // TLS would be switched off
 	OlderClusterup RefusalKind = "older-clusterup" // a newer clusterup wrote what lies on a host
+	Restoring      RefusalKind = "restoring"       // a restore was begun, and has not ended
+	SnapshotUnfit  RefusalKind = "snapshot-unfit"  // a snapshot that the wanted cluster cannot be made from
 	NeedsConsent   RefusalKind = "needs-consent"   // it can be done, if the operator accepts it by name
 )
 

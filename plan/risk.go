@@ -23,6 +23,12 @@ const Hops Risk = "hops"
 // OldClients accepts that clients with certificates of a dropped CA lose the cluster.
 const OldClients Risk = "old-clients"
 
+// OtherSnapshot accepts that a restore that was begun from one snapshot is given up for another one.
+const OtherSnapshot Risk = "other-snapshot"
+
+// Again accepts that a cluster is restored once more from the snapshot that it was made from.
+const Again Risk = "again"
+
 // Gone accepts that a cluster is destroyed without a host that cannot be looked at: what lies there stays.
 func Gone(host string) Risk { return Risk("gone:" + host) }
 
@@ -42,7 +48,9 @@ func (r Risk) Is(other Risk) bool {
 }
 
 // Risks are all that can be accepted without naming a host.
-func Risks() []Risk { return []Risk{Downtime, Downgrade, ForeignCluster, Hops, OldClients} }
+func Risks() []Risk {
+	return []Risk{Downtime, Downgrade, ForeignCluster, Hops, OldClients, OtherSnapshot, Again}
+}
 
 // OfMembers are the beginnings of those that name a member or its host.
 func OfMembers() []Risk { return []Risk{Replace(""), Remove(""), Gone("")} }

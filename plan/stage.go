@@ -88,7 +88,12 @@ const (
 	AwaitVersion      Kind = "await-version" // the cluster, and the data of all members, become of the minor Version
 	AwaitLeader       Kind = "await-leader"  // all members that serve reads name the same leader
 
-	StopMember  Kind = "stop-member"  // stopped and disabled; only to destroy the cluster
+	MarkRestore   Kind = "mark-restore"   // Restoring, on a host that takes part; only to restore the cluster
+	SalvageMember Kind = "salvage-member" // Salvage: a snapshot of a copy of its data; only to recover the cluster
+	RestoreData   Kind = "restore-data"   // Restore: the member's data is made from a snapshot; only to restore the cluster
+	UnmarkRestore Kind = "unmark-restore" // the restored cluster serves; only to restore the cluster
+
+	StopMember  Kind = "stop-member"  // stopped and disabled; only to end the cluster
 	MoveAside   Kind = "move-aside"   // Paths, with all that is in them
 	PurgeData   Kind = "purge-data"   // Paths; only to destroy the cluster, and only by name
 	RemoveFiles Kind = "remove-files" // Paths, and releases that no unit uses
@@ -123,6 +128,36 @@ type Step struct {
 	Leaf    *Leaf       `json:"leaf,omitempty"`    // to issue
 	Birth   *units.Born `json:"birth,omitempty"`   // Created is filled in when it is written
 	Needs   *Needs      `json:"needs,omitempty"`   // nil: nothing has to hold
+
+	Restoring *units.Restoring `json:"restoring,omitempty"` // the mark; Begun is filled in when it is written
+	Restore   *Restore         `json:"restore,omitempty"`   // how data is made from a snapshot
+	Salvage   *Salvage         `json:"salvage,omitempty"`   // how a snapshot is made from data
+}
+
+// Salvage is how etcd runs on a copy of a member's data.
+type Salvage struct {
+	Args     []string `json:"args"` // its command line; Placeholder stands for the directory of the copy
+	Endpoint string   `json:"endpoint"`
+	DataDir  string   `json:"data_dir"`          // that is copied
+	WALDir   string   `json:"wal_dir,omitempty"` // likewise; empty: it lies within
+	User     string   `json:"user"`
+	Unit     string   `json:"unit"`  // that it runs as, without .service
+	Token    string   `json:"token"` // of the recovery
+}
+
+// Restore is how a member's data is made from a snapshot: as if it had been in the cluster from its beginning.
+type Restore struct {
+	SHA256         string   `json:"sha256"` // of the snapshot
+	Name           string   `json:"name"`   // of the member
+	PeerURL        string   `json:"peer_url"`
+	InitialCluster []string `json:"initial_cluster"` // NAME=URL, of all members
+	Token          string   `json:"token"`
+	DataDir        string   `json:"data_dir"`
+	WALDir         string   `json:"wal_dir,omitempty"` // what --wal-dir says; empty: within DataDir
+	User           string   `json:"user"`
+	BinDir         string   `json:"bin_dir"`
+	// revisions that are skipped, so that no client takes a new one for one that it has seen
+	BumpRevision uint64 `json:"bump_revision"`
 }
 
 // MarshalJSON writes the Through of update-member as "to" as well: older versions wrote it there, and readers may still

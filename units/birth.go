@@ -11,17 +11,20 @@ import (
 // there, the unit does not start the member without its WAL: a member that comes back with its old ID and an empty log
 // has forgotten its votes (etcd issue 13509).
 type Born struct {
-	Cluster   string    `json:"cluster"`
-	Member    string    `json:"member"`
-	ClusterID string    `json:"cluster_id"` // hexadecimal, as etcdctl prints it
-	MemberID  string    `json:"member_id"`  // likewise
-	Token     string    `json:"token"`
-	DataDir   string    `json:"data_dir,omitempty"`   // where its data lies; empty in older markers
-	WALDir    string    `json:"wal_dir,omitempty"`    // what --wal-dir says
-	User      string    `json:"user,omitempty"`       // that it runs as; empty in older markers
-	Form      int       `json:"form,omitempty"`       // see [Form]; 0 in markers of form 1
-	WrittenBy string    `json:"written_by,omitempty"` // version of clusterup, for people
-	Created   time.Time `json:"created"`              // written in UTC, to the second
+	Cluster   string `json:"cluster"`
+	Member    string `json:"member"`
+	ClusterID string `json:"cluster_id"` // hexadecimal, as etcdctl prints it
+	MemberID  string `json:"member_id"`  // likewise
+	Token     string `json:"token"`
+	DataDir   string `json:"data_dir,omitempty"`   // where its data lies; empty in older markers
+	WALDir    string `json:"wal_dir,omitempty"`    // what --wal-dir says
+	User      string `json:"user,omitempty"`       // that it runs as; empty in older markers
+	Form      int    `json:"form,omitempty"`       // see [Form]; 0 in markers of form 1
+	WrittenBy string `json:"written_by,omitempty"` // version of clusterup, for people
+	// clusters that this one was restored in place of, as hexadecimal IDs; data of theirs is nobody's any more
+	Ended    []string  `json:"ended,omitempty"`
+	Snapshot string    `json:"snapshot,omitempty"` // the SHA-256 of the one that its data was made from; "": none
+	Created  time.Time `json:"created"`            // written in UTC, to the second
 }
 
 // Birth is the birth marker of the member with this configuration directory.

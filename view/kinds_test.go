@@ -43,7 +43,7 @@ func shownStep(kind plan.Kind) plan.Step {
 		step.Changes = []plan.Change{{File: units.File{Path: "/etc/file"}}}
 	case plan.MakeDirs, plan.FixModes:
 		step.Paths = []plan.Path{{Path: "/etc/dir", Owner: "root", Group: "root", Mode: 0o750}}
-	case plan.PruneReleases, plan.PruneTrust, plan.MoveAside, plan.PurgeData, plan.RemoveFiles:
+	case plan.PruneReleases, plan.PruneTrust, plan.MoveAside, plan.PurgeData, plan.RemoveFiles, plan.UnmarkRestore:
 		step.Paths = []plan.Path{{Path: "/var/dir"}}
 	}
 	return step
@@ -61,7 +61,7 @@ func TestKindsAreShown(t *testing.T) {
 
 // Steps that remove are marked so, by name, and in a colour of their own.
 func TestMarks(t *testing.T) {
-	goes := []string{"prune", "retire", "revoke", "remove", "purge", "stop"}
+	goes := []string{"prune", "retire", "revoke", "remove", "purge", "stop", "compact", "unmark"}
 	for _, kind := range plan.Kinds() {
 		step := shownStep(kind)
 		verb, _, _ := strings.Cut(string(kind), "-")

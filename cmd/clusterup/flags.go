@@ -71,9 +71,14 @@ func (f *clusterFlags) changeFlags(cmd *cobra.Command) {
 	f.planFlags(cmd)
 	cmd.Flags().BoolVar(&f.yes, "yes", false, "do not ask")
 	cmd.Flags().BoolVar(&f.full, "full", false, "show the whole text of new files, and of journals, as well")
+	f.startFlag(cmd)
+	f.lockFlags(cmd)
+}
+
+// startFlag is for commands that start members.
+func (f *clusterFlags) startFlag(cmd *cobra.Command) {
 	cmd.Flags().DurationVar(&f.timeout, "start-timeout", 90*time.Second,
 		"how long a member may take to start; reading a large database takes its time")
-	f.lockFlags(cmd)
 }
 
 // lockFlags are for commands that take the cluster's lock.

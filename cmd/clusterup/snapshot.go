@@ -17,8 +17,8 @@ import (
 )
 
 func newSnapshot(c *console) *cobra.Command {
-	return group("snapshot", "Snapshots: save one, list them, verify one",
-		newSnapshotSave(c), newSnapshotList(c), newSnapshotVerify(c))
+	return group("snapshot", "Snapshots: save one, list them, verify one, make the cluster from one",
+		newSnapshotSave(c), newSnapshotList(c), newSnapshotVerify(c), newSnapshotRestore(c))
 }
 
 func newSnapshotSave(c *console) *cobra.Command {

@@ -405,7 +405,7 @@ fi
 # The contents of files come last, as they are, after a line "raw". Whoever runs as the member may have chosen its log and its
 # command line, and these come after all else. See parseraw.go.
 set --
-for file in "$unitfile" "$conf"/born.json "$conf"/trust-*.pem "$conf"/revoked-*.crl \
+for file in "$unitfile" "$conf"/born.json "$conf"/restoring.json "$conf"/trust-*.pem "$conf"/revoked-*.crl \
   "$conf"/tls/peer/cert.pem "$conf"/tls/server/cert.pem; do
   case $file in *"$tab"* | *"$newline"*) continue ;; esac
   if [ -f "$file" ]; then

@@ -1,6 +1,8 @@
 package etcd
 
 import (
+	"slices"
+
 	"github.com/clusterup/clusterup/facts"
 	"github.com/clusterup/clusterup/inventory"
 	"github.com/clusterup/clusterup/plan"
@@ -20,13 +22,14 @@ func (v view) recordBirth() (*plan.Stage, error) {
 			Cluster: v.want.Cluster.Name, Member: m.Name, Token: v.token,
 			ClusterID: host.Etcd.ClusterID.String(), MemberID: host.Etcd.MemberID.String(),
 			DataDir: at.DataDir, WALDir: walDir(at), User: v.want.Cluster.User, Form: units.Form, WrittenBy: v.want.Writer,
+			Ended: v.endedBefore(),
 		}
 		why := "the member is part of the cluster now"
 		if was, ok := v.births[m.Name]; ok {
 			if why = outdatedMarker(was, born); why == "" {
 				return
 			}
-			born.Created = was.Created
+			born.Created, born.Snapshot = was.Created, was.Snapshot
 		}
 		steps = append(steps, plan.Step{Kind: plan.RecordBirth, Host: m.Name, Why: why, Birth: &born})
 	})
@@ -38,6 +41,18 @@ func (v view) recordBirth() (*plan.Stage, error) {
 		name = "bring birth markers up to date"
 	}
 	return plan.SideBySide(name, "these members serve linearizable reads in one cluster", v.withUnits(steps)), nil
+}
+
+// endedBefore are the clusters in whose place this one was restored, as its markers say.
+func (v view) endedBefore() []string {
+	var found []string
+	for _, born := range v.births {
+		if idOf(born) == v.clusterID {
+			found = append(found, born.Ended...)
+		}
+	}
+	slices.Sort(found)
+	return slices.Compact(found)
 }
 
 // withUnits adds the unit files that change with the births: the cluster exists then, so initial-cluster-state becomes

@@ -30,6 +30,8 @@ func (v view) data(m inventory.Member, host facts.Host) []plan.Refusal {
 	case marked && !isBorn:
 		return one(plan.ForeignData, "bring the host's data back, and its /etc/etcd from a backup",
 			"the birth marker %s cannot be read, and there is no data", v.birthPath())
+	case v.bygone(m, host):
+		return v.left(m, host)
 	case isBorn && born.ClusterID != own:
 		return one(plan.ForeignData, "two clusters share this name: give one of them another in its inventory",
 			"its birth marker is of cluster %s, others' are of %s", born.ClusterID, own)
@@ -72,8 +74,8 @@ func (v view) data(m inventory.Member, host facts.Host) []plan.Refusal {
 }
 
 // anew is what there is to do where most voters have lost their data.
-const anew = "bring disks back until most voters have theirs; if they are lost, the cluster has to be made anew, from a " +
-	"snapshot or from the data of one member: nothing else brings a lost quorum back"
+const anew = "bring disks back until most voters have theirs; if they are lost for good, clusterup recover INVENTORY makes " +
+	"the cluster anew from what is left: nothing else brings a lost quorum back"
 
 // wiped is what is said of a member that has served, and has no data any more. It comes back as another member, which
 // takes the consent of the operator: the disk may only not be mounted.
@@ -144,6 +146,13 @@ func (v view) forgets(m inventory.Member, host facts.Host) bool {
 func (v view) left(m inventory.Member, host facts.Host) []plan.Refusal {
 	if v.replaced(m) || m.Absent || !host.Data.WAL {
 		return nil
+	}
+	if v.bygone(m, host) {
+		return plan.OneRefusal(plan.NeedsConsent, m.Name,
+			fmt.Sprintf("clusterup member replace %s INVENTORY, or apply with --accept=%s, stops it, puts its data aside and "+
+				"adds the member anew", m.Name, plan.Replace(m.Name)),
+			"it is a member of cluster %s, in whose place this one was restored: what clients write there is lost",
+			cmp.Or(host.Data.ClusterID, idOf(v.births[m.Name])))
 	}
 	return plan.OneRefusal(plan.NeedsConsent, m.Name,
 		fmt.Sprintf("%sclusterup member replace %s INVENTORY, or apply with --accept=%s, puts that data aside and adds the "+
@@ -249,7 +258,11 @@ func (v view) leftovers(m inventory.Member, host facts.Host) []plan.Refusal {
 // is a mount point cannot be renamed itself.
 const AsidePrefix = ".clusterup-aside-"
 
+// restorePrefix begins the names of directories in which apply makes data from a snapshot.
+const restorePrefix = ".clusterup-restore-"
+
 // ignored says whether an entry of a data directory is nobody's data.
 func ignored(entry string) bool {
-	return entry == "lost+found" || strings.HasPrefix(entry, AsidePrefix) || strings.HasPrefix(entry, facts.ScratchPrefix)
+	return entry == "lost+found" || strings.HasPrefix(entry, AsidePrefix) || strings.HasPrefix(entry, facts.ScratchPrefix) ||
+		strings.HasPrefix(entry, restorePrefix)
 }

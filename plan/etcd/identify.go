@@ -2,10 +2,12 @@ package etcd
 
 import (
 	"cmp"
+	"slices"
 
 	"github.com/clusterup/clusterup/facts"
 	"github.com/clusterup/clusterup/inventory"
 	"github.com/clusterup/clusterup/plan"
+	"github.com/clusterup/clusterup/plan/trust"
 	"github.com/clusterup/clusterup/units"
 )
 
@@ -22,6 +24,10 @@ func identify(w Want, s facts.Snapshot) view {
 				v.births[m.Name] = born
 			}
 		}
+	})
+	v.trust.Members.List = slices.DeleteFunc(slices.Clone(v.trust.Members.List), func(name string) bool {
+		m, host := v.named(name)
+		return v.bygone(m, host) // what they have, or trust, decides nothing
 	})
 	v.token = v.tokenUnderWay()
 	v.clusterID = clusterID(w.Cluster, v.token)
@@ -54,6 +60,9 @@ func (v view) logged() (id facts.ID, existing bool) {
 			units.Flag(command, "data-dir") != v.settled(m, host).DataDir {
 			return
 		}
+		if v.ended(host.Data.ClusterID) {
+			return
+		}
 		votes[host.Data.ClusterID]++
 		for _, args := range [][]string{command, v.starts(host)} {
 			exist[host.Data.ClusterID] = exist[host.Data.ClusterID] || units.Flag(args, "initial-cluster-state") == "existing"
@@ -83,15 +92,40 @@ func (v view) told(cluster facts.ID) int {
 func (v view) born() facts.ID {
 	votes, best := map[facts.ID]int{}, facts.ID(0)
 	for _, born := range v.births {
-		votes[idOf(born)]++
+		if !v.ended(idOf(born)) {
+			votes[idOf(born)]++
+		}
 	}
 	v.Each(func(m inventory.Member, _ facts.Host) { // of equals, the first in the inventory
-		if born, ok := v.births[m.Name]; ok && (best == 0 || votes[idOf(born)] > votes[best]) {
+		if born, ok := v.births[m.Name]; ok && votes[idOf(born)] > 0 && (best == 0 || votes[idOf(born)] > votes[best]) {
 			best = idOf(born)
 		}
 	})
 	return best
 }
+
+// ended says that another cluster was restored in the place of this one, as a birth marker says: hosts that have come
+// back since, with their old disks, do not outvote it. A host that says so of a cluster whose members show good
+// certificates is not believed, since a restore gives the new cluster a peer CA of its own.
+func (v view) ended(id facts.ID) bool {
+	said := func(id facts.ID) (by facts.ID) {
+		for _, born := range v.births {
+			if idOf(born) != id && slices.Contains(born.Ended, id.String()) {
+				return idOf(born)
+			}
+		}
+		return 0
+	}
+	by := said(id)
+	live := v.trust.Live("peer")
+	return by != 0 && said(by) == 0 && !v.Known(func(_ inventory.Member, host facts.Host) bool {
+		return host.Data.ClusterID == id && slices.ContainsFunc(live,
+			func(ca facts.CA) bool { return v.ownPeerCA() && ca.SHA256 == host.Leaves["peer"].Issuer })
+	})
+}
+
+// ownPeerCA says that clusterup makes the peer CA, and peers use it.
+func (v view) ownPeerCA() bool { return v.trust.Peers && v.trust.Origin["peer"] == trust.Ours }
 
 // idOf is the cluster ID in a birth marker. ParseBirth has checked its form.
 func idOf(born units.Born) facts.ID {

@@ -36,6 +36,12 @@ func stepOf(w Want, s facts.Snapshot, kind plan.Kind) plan.Step {
 		step.Leaf = &plan.Leaf{Role: "peer", CA: "peer", Generation: 1, CN: "etcd-1"}
 	case plan.RevokeLeaf:
 		step.Revoke = &facts.Recorded{Member: "etcd-4", Role: "server", Serial: "abc"}
+	case plan.MarkRestore:
+		step.Restoring = &units.Restoring{SHA256: "abc"}
+	case plan.SalvageMember:
+		step.Salvage = &plan.Salvage{Token: "abc"}
+	case plan.RestoreData:
+		step.Restore = &plan.Restore{Token: "abc"}
 	case plan.RecordBirth:
 		step.Birth = &units.Born{ClusterID: "7", MemberID: "8"}
 	}
@@ -73,6 +79,7 @@ func TestKindsHaveLaws(t *testing.T) {
 	// Of a member that is listed; the others are those of a verb.
 	others := []plan.Kind{
 		plan.StopMember, plan.MoveAside, plan.PurgeData, plan.RemoveFiles, plan.Defragment, plan.Compact, plan.DisarmAlarm,
+		plan.MarkRestore, plan.SalvageMember, plan.RestoreData, plan.UnmarkRestore,
 	}
 	w := wanted(t, 3)
 	s := settled(t, w)

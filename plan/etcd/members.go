@@ -93,6 +93,8 @@ func (v view) class(m inventory.Member, host facts.Host) Class {
 	switch {
 	case host.Dark():
 		return ClassDark
+	case v.bygone(m, host):
+		return ClassRemoved
 	case host.Data.WAL && (host.Data.ClusterID != v.clusterID || isBorn && born.MemberID != id || v.another(m, host)):
 		return ClassForeign
 	case gone:
@@ -109,6 +111,12 @@ func (v view) class(m inventory.Member, host facts.Host) Class {
 		return ClassStopped
 	}
 	return ClassRunning
+}
+
+// bygone says that a host holds what a cluster has left in whose place this one was restored.
+func (v view) bygone(m inventory.Member, host facts.Host) bool {
+	born, isBorn := v.births[m.Name]
+	return isBorn && v.ended(idOf(born)) || host.Data.WAL && v.ended(host.Data.ClusterID)
 }
 
 // entry is a member in the member list: who is known at its address, else whose data lies on its host, else who has its

@@ -25,6 +25,9 @@ func (v view) refusals() []plan.Refusal {
 	if older := v.allOlder(); len(older) > 0 {
 		return append(dark, older...)
 	}
+	if begun := v.underWay(); len(begun) > 0 {
+		return append(dark, begun...)
+	}
 	if len(dark) > 0 && !v.formed {
 		return nil
 	}

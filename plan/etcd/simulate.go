@@ -2,6 +2,8 @@ package etcd
 
 import (
 	"cmp"
+	"crypto/sha1"
+	"fmt"
 	"maps"
 	"path"
 	"slices"
@@ -40,6 +42,15 @@ func SimulateStep(w Want, s facts.Snapshot, step plan.Step) facts.Snapshot {
 		host.Files = map[string]facts.File{}
 	}
 	simulateHost(w, s, step, &host)
+	if step.Kind == plan.SalvageMember {
+		s.Operator.Snapshots = append(slices.Clone(s.Operator.Snapshots), facts.SavedSnapshot{
+			ClusterID: host.Data.ClusterID, Version: step.Version, Taken: s.Taken, Member: step.Host,
+			Salvage: step.Salvage.Token, SHA256: fmt.Sprintf("%x", sha1.Sum([]byte(step.Host))), // of no use, but a mark holds no other text
+		})
+	}
+	if step.Kind == plan.RestoreData { // nobody runs, and what the cluster before said is over
+		s.Members, s.Alarms, s.Cluster = nil, nil, 0
+	}
 	if step.Kind == plan.IssueLeaf {
 		s.Operator = trustOf(w, s).Record(step.Host, host.Leaves[step.Leaf.Role], step.Leaf.Generation)
 	}
@@ -135,6 +146,15 @@ func simulateHost(w Want, s facts.Snapshot, step plan.Step, host *facts.Host) {
 		simulateRemoval(step.Paths, host)
 	case plan.StopMember, plan.MoveAside, plan.PurgeData, plan.RemoveFiles:
 		simulateDestroy(step, host)
+	case plan.MarkRestore:
+		simulateFile(units.Mark(ConfigDir(w.Cluster), *step.Restoring), host)
+	case plan.UnmarkRestore:
+		simulateRemoval(step.Paths, host)
+	case plan.RestoreData:
+		host.Data = facts.Data{
+			Exists: true, WAL: true, ClusterID: clusterID(w.Cluster, step.Restore.Token),
+			MemberID: memberID(step.Restore.PeerURL, step.Restore.Token),
+		}
 	case plan.RecordBirth:
 		simulateFile(units.Birth(ConfigDir(w.Cluster), *step.Birth), host)
 	}
@@ -279,6 +299,10 @@ func simulateBeside(w Want, s facts.Snapshot, hidden int) facts.Snapshot {
 	if !v.simulatedQuorum(running, hidden) {
 		leader = 0
 	}
+	if leader != 0 && s.Members == nil {
+		s.Members, s.Cluster = v.simulatedRestored(leader)
+	}
+	v.seen.Members = s.Members
 	s.Members = simulatePublished(v, running, leader)
 	downgrade := inFlight(s, running)
 	for _, name := range running {

@@ -1,6 +1,7 @@
 package etcd
 
 import (
+	"cmp"
 	"crypto/sha1"
 	"encoding/binary"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"github.com/clusterup/clusterup/facts"
 	"github.com/clusterup/clusterup/inventory"
 	"github.com/clusterup/clusterup/plan"
+	"github.com/clusterup/clusterup/units"
 )
 
 // simulateMembership is the effect of the steps that change who is a member.
@@ -80,4 +82,27 @@ func simulatePublished(v view, running []string, leader facts.ID) []facts.Listed
 		}
 	})
 	return list
+}
+
+// simulatedRestored is the member list of a cluster that was made from a snapshot, and has a leader now: it has had those
+// members from its beginning. Of a bootstrap none is simulated, since nothing rests on it.
+func (v view) simulatedRestored(leader facts.ID) (list []facts.Listed, cluster facts.ID) {
+	v.Each(func(m inventory.Member, host facts.Host) {
+		born, err := units.ParseBirth(host.Files[v.birthPath()].Content)
+		if err != nil || born.Snapshot == "" || born.ClusterID != host.Data.ClusterID.String() {
+			return
+		}
+		list = append(list, facts.Listed{
+			ID: host.Data.MemberID, Name: m.Name, PeerURLs: []string{urlOf(v.want.Cluster.TLS.Peers, m.PeerAddress,
+				v.want.Cluster.PeerPort)},
+		})
+		if host.Data.MemberID == leader {
+			cluster = host.Data.ClusterID
+		}
+	})
+	slices.SortFunc(list, func(a, b facts.Listed) int { return cmp.Compare(a.ID, b.ID) })
+	if cluster == 0 {
+		return nil, 0
+	}
+	return list, cluster
 }

@@ -83,6 +83,9 @@ func (v view) singleRefusals() []plan.Refusal {
 	if older := v.allOlder(); len(older) > 0 {
 		return older
 	}
+	if begun := v.underWay(); len(begun) > 0 {
+		return begun
+	}
 	if !v.formed {
 		return v.authorityRefusals()
 	}

@@ -82,7 +82,7 @@ func (v view) renew() (*plan.Stage, error) {
 	}
 	var stage *plan.Stage
 	v.Each(func(m inventory.Member, host facts.Host) {
-		if stage == nil {
+		if stage == nil && v.class(m, host) != ClassRemoved {
 			stage = v.trust.Renew(v.holder(m, host))
 		}
 	})

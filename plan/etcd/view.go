@@ -1,7 +1,9 @@
 package etcd
 
 import (
+	"cmp"
 	"path"
+	"slices"
 	"time"
 
 	"github.com/clusterup/clusterup/facts"
@@ -83,7 +85,7 @@ func (v view) stillMember(m inventory.Member) bool {
 func newView(w Want, s facts.Snapshot) view {
 	v := identify(w, s)
 	if s.Cluster != 0 && s.Cluster != v.clusterID { // the list and alarms of another cluster decide nothing
-		v.seen.Members, v.seen.Alarms, v.known.voters = nil, nil, nil
+		v = identify(w, v.owned())
 	}
 	v.low, v.high = v.versions()
 	v.target = v.route()[0]
@@ -96,6 +98,20 @@ func newView(w Want, s facts.Snapshot) view {
 	v.trust.Formed, v.trust.Started = v.formed, v.started
 	v.trust.Mixed, v.trust.Held = !version.SameMinor(v.low, v.high), v.held()
 	return v
+}
+
+// owned is what was seen, with the list and alarms as members of this cluster have them, where most of those that
+// answer are of another one: hosts have come back with the disks of one that is gone by.
+func (v view) owned() facts.Snapshot {
+	s := v.seen
+	s.Members, s.Alarms, s.Cluster = nil, nil, v.clusterID
+	v.Each(func(_ inventory.Member, host facts.Host) {
+		if s.Members == nil && v.reads(host) && len(host.Listed) > 0 {
+			s.Members, s.Alarms = slices.Clone(host.Listed), host.Alarms
+		}
+	})
+	slices.SortFunc(s.Members, func(a, b facts.Listed) int { return cmp.Compare(a.ID, b.ID) })
+	return s
 }
 
 func (v view) birthPath() string { return path.Join(ConfigDir(v.want.Cluster), "born.json") }

@@ -21,6 +21,8 @@ type Want struct {
 	// back.
 	HoldLast bool
 
+	Restore *Restoration // what the cluster is to be made from; nil: nothing, see NextRestore
+
 	Existing bool // nothing is done unless there is a cluster already
 	// members that this run has defragmented, and whether it has compacted: what is done is not done twice
 	Defragmented []string

@@ -1,0 +1,82 @@
+package acceptance
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// killedRestores has runs die that make a cluster anew, and be gone on with by the same command, from another machine
+// that has the operator directory: all comes to the same keys.
+func killedRestores(t *testing.T, s *site, inv inventory) {
+	for _, op := range []struct {
+		name    string
+		args    []string
+		telling string
+		before  func(*testing.T, string) map[string]string // what is to be there in the end
+	}{
+		{
+			"restore from a snapshot, 3 members",
+			[]string{"snapshot", "restore", "latest"},
+			"kill before start-member/etcd-2",
+			func(t *testing.T, round string) map[string]string {
+				t.Helper()
+				keys := s.put(t, inv, "kept"+round, 3)
+				s.ok(t, "snapshot", "save", filepath.Join(s.dir, "prod.hcl"))
+				s.put(t, inv, "lost"+round, 3)
+				return keys
+			},
+		},
+		{
+			"recovery from 1 of 3 members",
+			[]string{"recover"},
+			"kill after salvage-member/etcd-1",
+			func(t *testing.T, round string) map[string]string {
+				t.Helper()
+				keys := s.put(t, inv, "before"+round, 3)
+				for _, host := range []string{"etcd-2", "etcd-3"} {
+					s.on(t, host, "systemctl kill -s KILL etcd-prod; rm -rf /var/lib/etcd-prod/member /var/lib/etcd-prod.aside-*")
+				}
+				return keys
+			},
+		},
+	} {
+		file := s.write(t, "prod.hcl", inv)
+		args := func(file string) []string { return append(slices.Clone(op.args), file, "--confirm=prod") }
+		faults := []string{op.telling}
+		if whole() {
+			op.before(t, "-points")
+			faults = nil
+			for _, point := range steps(s.points(t, 0, args(file)...), "") {
+				faults = append(faults, "kill "+point)
+			}
+		}
+		for i, fault := range faults {
+			t.Run(op.args[0]+" "+fault, func(t *testing.T) {
+				file := s.write(t, "prod.hcl", inv)
+				keys := op.before(t, fmt.Sprintf("-%d", i))
+				s.disturbed(t, "CLUSTERUP_FAULT="+fault, args(file)...).exits(t, -1)
+				elsewhere := filepath.Join(t.TempDir(), "elsewhere")
+				copied(t, s.dir, elsewhere)
+				there := filepath.Join(elsewhere, "prod.hcl")
+				if strings.Contains(fault, "/") && strings.Contains(fault, "after unmark-restore") { // it may be over
+					s.ok(t, "apply", "--yes", there)
+				} else {
+					s.ok(t, args(there)...)
+				}
+				must(t, os.RemoveAll(s.dir))
+				copied(t, elsewhere, s.dir)
+				s.ok(t, "plan", "--exit-code", file)
+				s.holds(t, inv, keys)
+				s.inSync(t, file, inv)
+			})
+		}
+		if whole() && !t.Failed() {
+			guarantee(t, fmt.Sprintf("clusterup is killed before and after each of its %d steps", len(faults)/2), op.name,
+				"gone on with by the same command, from another machine: every key as announced")
+		}
+	}
+}

@@ -1,0 +1,26 @@
+# Makes the data of a member from a snapshot, which is the standard input. The lines above this one set: data, wal (the directory of the
+# log; empty: it lies with the data), owner, etcdutl, size (of the snapshot); and the arguments are etcdutl's.
+# All is made in a directory of root's own, by names within it, and gets its place only when it is whole and on the disk.
+umask 077
+trap 'exit 143' TERM HUP PIPE
+for old in "$data"/.clusterup-restore-?????? ${wal:+"${wal%/*}"/.clusterup-restore-??????}; do # of killed runs
+  [ ! -d "$old" ] || rm -rf "$old"
+done
+for there in "$data/member" $wal; do
+  if [ -e "$there" ] || [ -L "$there" ]; then echo "$there is there already" >&2; exit 1; fi
+done
+made=$(mktemp -d "$data/.clusterup-restore-XXXXXX")
+log=
+[ -z "$wal" ] || log=$(mktemp -d "${wal%/*}/.clusterup-restore-XXXXXX")
+trap 'cd /; rm -rf "$made" $log' EXIT
+cd "$made"
+cat >snapshot.db
+[ "$(stat -c %s snapshot.db)" = "$size" ] || { echo "the snapshot did not arrive whole" >&2; exit 1; }
+"$etcdutl" snapshot restore snapshot.db "$@" --data-dir out ${log:+--wal-dir "$log/wal"} >&2
+rm snapshot.db
+chown -Rh "$owner" out ${log:+"$log/wal"}
+sync -f .
+[ -z "$log" ] || sync -f "$log"
+mv -T out/member "$data/member"
+[ -z "$log" ] || mv -T "$log/wal" "$wal"
+sync "$data" ${log:+"${wal%/*}"}

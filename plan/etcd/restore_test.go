@@ -1,0 +1,326 @@
+package etcd
+
+import (
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/clusterup/clusterup/facts"
+	"github.com/clusterup/clusterup/plan"
+	"github.com/clusterup/clusterup/units"
+)
+
+// restoration is what is wanted of a restore from a snapshot of 3.6.16, by a run that has drawn a token.
+func restoration(w Want, token string) Want {
+	w.Token = token
+	w.Restore = &Restoration{
+		Snapshot: facts.SavedSnapshot{
+			SHA256: "5a5a", Version: "3.6.16", Revision: 1000, Taken: noon.Add(-time.Hour), ClusterID: 7,
+		},
+		Size: 1 << 20, Verb: "snapshot restore", By: "root@control",
+	}
+	return w
+}
+
+// restores walks all states that restores may be found in when they die, and are gone on with by another run.
+type restores struct {
+	t    *testing.T
+	w    Want
+	next func(Want, facts.Snapshot) (*plan.Stage, error)
+	as   func(w Want, token string) Want // what a run that has drawn a token wants
+	runs int
+	seen map[string]bool
+	ends int
+}
+
+// another is a run that comes upon a state that one has left.
+func (k *restores) another(s facts.Snapshot, way string) {
+	k.t.Helper()
+	k.runs++
+	k.walk(k.as(k.w, fmt.Sprint("run-", k.runs)), s, way)
+}
+
+// walk goes on from a state in every way: the run dies after any of the first steps of each host, in every combination,
+// or does the whole stage.
+func (k *restores) walk(w Want, s facts.Snapshot, way string) {
+	k.t.Helper()
+	w = RestoreWant(w, s)
+	raw, _ := json.Marshal(s)
+	id := string(raw) + w.Token
+	if k.seen[id] {
+		return
+	}
+	k.seen[id] = true
+	k.guarded(s, way)
+	stage, err := k.next(w, s)
+	if err != nil && k.marks(s) == 0 { // it is over, and another run would begin anew
+		k.over(w, s, way)
+		return
+	}
+	if err != nil {
+		k.t.Fatalf("%v\nafter: %s", err, way)
+	}
+	if stage == nil {
+		k.ends++
+		k.over(w, s, way)
+		return
+	}
+	cuts := []facts.Snapshot{s}
+	for _, steps := range byHost(*stage) {
+		var next []facts.Snapshot
+		for _, s := range cuts {
+			next = append(next, s)
+			for _, step := range steps {
+				if err := lawRestore(w, s, step); err != nil {
+					k.t.Fatalf("%v\nafter: %s", err, way)
+				}
+				s = SimulateStep(w, s, step)
+				next = append(next, s)
+			}
+		}
+		cuts = next
+	}
+	last := len(cuts) - 1
+	for i, s := range cuts[1:] {
+		if i < last-1 {
+			k.another(s, fmt.Sprintf("%s → %s, in part (%d)", way, stage.Name, i))
+		}
+	}
+	k.walk(w, cuts[last], way+" → "+stage.Name)
+}
+
+// lawRestore: every host is marked before anything else changes; data is put aside and made where no member runs, and
+// never where it is of the cluster to come; and none starts before all have theirs, with a marker that says so.
+func lawRestore(w Want, s facts.Snapshot, step plan.Step) error {
+	r := newRestore(w, s)
+	running, marked, has := 0, 0, 0
+	for _, m := range w.Cluster.Present() {
+		host := s.Hosts[m.Name]
+		if host.Process != nil {
+			running++
+		}
+		if mark, err := units.ParseRestoring(host.Files[r.markPath()].Content); err == nil && mark.Token == w.Token {
+			marked++
+		}
+		if _, born := r.comes.births[m.Name]; born && r.has(host) {
+			has++
+		}
+	}
+	n := len(w.Cluster.Present())
+	host := s.Hosts[step.Host]
+	switch {
+	case r.over():
+	case step.Kind != plan.MarkRestore && step.Kind != plan.UnmarkRestore && marked < n:
+		return fmt.Errorf("%s while %d of %d hosts are marked", step.ID(), marked, n)
+	case step.Kind == plan.StopMember && r.has(host):
+		return fmt.Errorf("%s stops a restored member", step.ID())
+	case step.Kind == plan.MoveAside && (running > 0 || r.has(host)):
+		return fmt.Errorf("law 3: %s while %d run", step.ID(), running)
+	case step.Kind == plan.SalvageMember && running > 0:
+		return fmt.Errorf("%s while %d run", step.ID(), running)
+	case step.Kind == plan.RestoreData && (running > 0 || host.Data.WAL):
+		return fmt.Errorf("%s while %d run, onto %+v", step.ID(), running, host.Data)
+	case step.Kind == plan.RetireCA && running > 0:
+		return fmt.Errorf("law 5: %s while %d run", step.ID(), running)
+	case step.Kind == plan.StartMember && has < n:
+		return fmt.Errorf("law 4: %s while %d of %d have their data", step.ID(), has, n)
+	case step.Kind == plan.WriteUnit &&
+		units.Flag(units.Command(step.Changes[0].Data), "initial-cluster-state") != "existing":
+		return fmt.Errorf("law 4: %s", step.ID())
+	case step.Kind == plan.UnmarkRestore && running < n:
+		return fmt.Errorf("%s while %d of %d run", step.ID(), running, n)
+	}
+	return nil
+}
+
+// marks are the hosts that have a mark.
+func (k *restores) marks(s facts.Snapshot) int {
+	n := 0
+	for _, host := range s.Hosts {
+		if _, is := host.Files[units.RestoringPath(ConfigDir(k.w.Cluster))]; is {
+			n++
+		}
+	}
+	return n
+}
+
+// guarded: while a host is marked, nothing else is done.
+func (k *restores) guarded(s facts.Snapshot, way string) {
+	k.t.Helper()
+	if k.marks(s) == 0 {
+		return
+	}
+	stage, err := Next(k.w, s)
+	refused := new(plan.Refused)
+	if !errors.As(err, &refused) || !slices.ContainsFunc(refused.Refusals, func(r plan.Refusal) bool {
+		return r.Kind == plan.Restoring
+	}) {
+		k.t.Fatalf("%s, %v beside a restore\nafter: %s", said(stage), err, way)
+	}
+}
+
+// over checks what a restore has come to: one cluster, with nothing left to do but to tidy up.
+func (k *restores) over(w Want, s facts.Snapshot, way string) {
+	k.t.Helper()
+	one := facts.ID(0)
+	for _, m := range w.Cluster.Present() {
+		host := s.Hosts[m.Name]
+		born, err := units.ParseBirth(host.Files[ConfigDir(w.Cluster)+"/born.json"].Content)
+		one = cmp.Or(one, host.Data.ClusterID)
+		if host.Data.ClusterID != one || host.Process == nil || err != nil || born.ClusterID != one.String() ||
+			born.Snapshot == "" {
+			k.t.Fatalf("%s: %+v, %+v\nafter: %s", m.Name, host.Data, born, way)
+		}
+	}
+	wanted := k.w
+	wanted.Cluster = w.Cluster
+	p, err := Build(wanted, s)
+	for _, stage := range p.Stages {
+		for _, step := range stage.Steps {
+			if step.Kind != plan.PruneTrust && step.Kind != plan.PruneReleases && step.Kind != plan.PinRelease {
+				k.t.Fatalf("then %s\nafter: %s", step.ID(), way)
+			}
+		}
+	}
+	if err != nil {
+		k.t.Fatalf("%v\nafter: %s", err, way)
+	}
+}
+
+// From whatever there is, a restore that dies anywhere is gone on with, and comes to one cluster. So does a recovery
+// from what a lost quorum has left.
+func TestRestoreWalk(t *testing.T) {
+	t.Parallel()
+	w := wanted(t, 3)
+	whole := settled(t, w)
+	each := func(s facts.Snapshot, do func(*facts.Host), names ...string) facts.Snapshot {
+		for _, name := range names {
+			s = change(s, name, do)
+		}
+		return s
+	}
+	twoLost := quorumless(each(whole, wipe, "etcd-2", "etcd-3"))
+	allLost := quorumless(each(whole, wipe, "etcd-1", "etcd-2", "etcd-3"))
+	allLost.Operator.Snapshots = []facts.SavedSnapshot{{
+		SHA256: "5a5a", Version: "3.6.16", Revision: 1000, Taken: noon.Add(-time.Hour),
+		ClusterID: whole.Hosts["etcd-1"].Data.ClusterID,
+	}}
+	for name, test := range map[string]struct {
+		seen facts.Snapshot
+		next func(Want, facts.Snapshot) (*plan.Stage, error)
+		as   func(Want, string) Want
+	}{
+		"a cluster that serves":  {whole, NextRestore, restoration},
+		"one wiped":              {each(whole, wipe, "etcd-2"), NextRestore, restoration},
+		"two wiped":              {twoLost, NextRestore, restoration},
+		"all wiped":              {allLost, NextRestore, restoration},
+		"all stopped":            {each(whole, stop, "etcd-1", "etcd-2", "etcd-3"), NextRestore, restoration},
+		"bare hosts":             {bare(w), NextRestore, restoration},
+		"two wiped, recovered":   {twoLost, NextRecover, recovering},
+		"all wiped, recovered":   {allLost, NextRecover, recovering},
+		"one stopped, recovered": {each(twoLost, stop, "etcd-1"), NextRecover, recovering},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := w
+			if name == "bare hosts" { // every cut of what prepares three of them is too many
+				w = wanted(t, 2)
+				test.seen = bare(w)
+			}
+			k := &restores{t: t, w: w, next: test.next, as: test.as, seen: map[string]bool{}}
+			k.another(test.seen, name)
+			t.Logf("%d states, %d ends", len(k.seen), k.ends)
+			if len(k.seen) < 50 || k.ends == 0 {
+				t.Error("too few")
+			}
+		})
+	}
+}
+
+// recovering is what is wanted of a recovery.
+func recovering(w Want, token string) Want {
+	w.Token = token
+	w.Restore = &Restoration{Verb: VerbRecover, By: "root@control"}
+	return w
+}
+
+// quorumless is a cluster without a quorum: nobody leads, and nothing is read.
+func quorumless(s facts.Snapshot) facts.Snapshot {
+	for _, name := range s.Names() {
+		s = change(s, name, func(h *facts.Host) {
+			h.Reads = false
+			if h.Etcd != nil {
+				status := *h.Etcd
+				status.Leader, h.Etcd = 0, &status
+			}
+		})
+	}
+	return s
+}
+
+// Two hosts that were given up come back with their old disks, and are a quorum of the cluster before: it is the
+// restored one that is gone by, they are refused, and by consent they are made anew.
+func TestRestoredAndBack(t *testing.T) {
+	t.Parallel()
+	w := wanted(t, 3)
+	old := settled(t, w)
+	lost := quorumless(change(change(old, "etcd-2", darkly), "etcd-3", darkly))
+	given := recovering(w, "recovered")
+	given.Accept = []plan.Risk{plan.Gone("etcd-2"), plan.Gone("etcd-3")}
+	one := RestoreWant(given, lost)
+	if p, err := BuildWith(NextRecover, RestoreWant(recovering(w, "recovered"), lost), lost); err == nil || !p.Empty() {
+		t.Fatalf("dark hosts were not given up: %v, %d stages", err, len(p.Stages))
+	}
+	s := lost
+	for range 20 {
+		stage, err := NextRecover(one, s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if stage == nil {
+			break
+		}
+		s = Simulate(one, s, *stage)
+	}
+	own := s.Hosts["etcd-1"].Data.ClusterID
+	if own == old.Hosts["etcd-1"].Data.ClusterID || !s.Hosts["etcd-1"].Reads {
+		t.Fatalf("not recovered: %+v", s.Hosts["etcd-1"].Member)
+	}
+	back := s
+	back.Hosts = map[string]facts.Host{
+		"etcd-1": s.Hosts["etcd-1"], "etcd-2": old.Hosts["etcd-2"], "etcd-3": old.Hosts["etcd-3"],
+	}
+	refused := new(plan.Refused)
+	if _, err := Build(w, back); !errors.As(err, &refused) {
+		t.Fatalf("not refused: %v", err)
+	}
+	for _, r := range refused.Refusals {
+		if r.Host == "etcd-1" || r.Host == "" {
+			t.Errorf("%s → %s", r, r.Remedy)
+		}
+		t.Logf("%s → %s", r, r.Remedy)
+	}
+	if v := newView(w, back); v.clusterID != own {
+		t.Errorf("the cluster is %s, want %s", v.clusterID, own)
+	}
+	back.Members = []facts.Listed{alone(s.Hosts["etcd-1"].Data.MemberID)}
+	back.Cluster = own
+	w.Accept = []plan.Risk{plan.Replace("etcd-2"), plan.Replace("etcd-3")}
+	p, err := Build(w, back)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, stage := range p.Stages {
+		t.Log(said(&stage))
+		back = Simulate(w, back, stage)
+	}
+	for name, host := range back.Hosts {
+		if host.Data.ClusterID != own || !host.Reads {
+			t.Errorf("%s: %+v", name, host.Data)
+		}
+	}
+}
