@@ -15,6 +15,8 @@ type darkening struct {
 	prepare func(t *testing.T, s *stand) // brings the hosts to where it starts, and the inventory to what is wanted
 	point   string                       // where the run is held, and the host is cut off
 	host    string
+	ssh     bool     // only its way from the control machine is cut: its member goes on with the others
+	rival   []string // a command that then wants to change the others as well; nil: none can
 	where   string   // how the guarantees call that
 	says    []string // of the command
 	without []string // what it does not say
@@ -56,7 +58,7 @@ func (d darkening) undergo(t *testing.T, s *stand) {
 	if d.load {
 		tr = startTrafficAs(t, s.site, s.inv, nobody, kept(t, s.site, s.inv))
 	}
-	r := s.hold(t, d.point, func() { s.cut(t, d.host) }, append(slices.Clone(args), s.file)...)
+	r := s.hold(t, d.point, func() { d.cut(t, s) }, append(slices.Clone(args), s.file)...)
 	r.exits(t, 12).says(t, d.host+": ", runAgain)
 	r.says(t, d.says...).saysNot(t, d.without...)
 	s.quiet(t)
@@ -74,7 +76,26 @@ func (d darkening) undergo(t *testing.T, s *stand) {
 		outcome += "; no acknowledged write is lost"
 	}
 	if !t.Failed() {
-		guarantee(t, "a host is cut off the network "+d.where, d.during, outcome)
+		what := "a host is cut off the network "
+		if d.ssh {
+			what = "the way from the control machine to a host is cut "
+		}
+		if d.rival != nil {
+			outcome = "no other run gets in meanwhile; " + outcome
+		}
+		guarantee(t, what+d.where, d.during, outcome)
+	}
+}
+
+// cut takes the host off the network. Where only the operator is kept from it, the run holds the lock on the others.
+func (d darkening) cut(t *testing.T, s *stand) {
+	if !d.ssh {
+		s.cut(t, d.host)
+		return
+	}
+	s.on(t, d.host, offSSH+"\npkill -f '^sshd: root@'") // by itself it notices only when it has something to say
+	if d.rival != nil {
+		s.run(t, append(slices.Clone(d.rival), s.file)...).exits(t, 11).says(t, "the cluster is locked by")
 	}
 }
 

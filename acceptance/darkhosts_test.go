@@ -32,7 +32,13 @@ const offSSH = `nft -f - <<'EOF'
 table inet cutoff {
   chain incoming {
     type filter hook input priority -300
+    iifname lo accept
     tcp dport 22 reject with tcp reset
+  }
+  chain outgoing {
+    type filter hook output priority -300
+    tcp flags & rst == rst accept
+    tcp sport 22 reject with tcp reset
   }
 }
 EOF`

@@ -1,6 +1,7 @@
 package acceptance
 
 import (
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -83,8 +84,16 @@ func disturb(t *testing.T, op operation, stands ...*stand) {
 	}
 }
 
+// arguments are those for a stand: they name the hosts of the first one.
 func (op operation) arguments(s *stand) []string {
-	return append(op.args[:len(op.args):len(op.args)], s.file)
+	var first, all []string
+	for i := range s.hosts() {
+		first = append(first, fmt.Sprintf("etcd-%d", i+1))
+	}
+	for _, arg := range op.args {
+		all = append(all, renamed(arg, first, s.hosts()))
+	}
+	return append(all, s.file)
 }
 
 // ending is the exit code of a run that is not disturbed.

@@ -7,13 +7,21 @@ import (
 )
 
 const (
-	replaceFaults = "replacement of 1 of 3 members"
+	replaceFaults = "replacement of 1 of 3 members, under load"
 	changeFaults  = "one of 2 members leaves, and another comes"
 	diskFaults    = "another data_dir for 1 of 3 members"
 )
 
-// replacing brings a member back whose data is lost.
+// loseData takes the data of the second member.
+func loseData(t *testing.T, s *stand) {
+	t.Helper()
+	settledAs(t, s)
+	s.on(t, s.hosts()[1], "systemctl stop etcd-prod; rm -rf /var/lib/etcd-prod/member /etc/etcd/prod/*.aside-*")
+}
+
+// replacing brings a member back whose data is lost, while clients are at work.
 func replacing() operation {
+	u := &underway{all: map[*stand]*traffic{}}
 	return operation{
 		name: replaceFaults, args: []string{"apply", "--yes", "--accept=replace:etcd-2"},
 		telling: func(points []string) []string {
@@ -21,13 +29,15 @@ func replacing() operation {
 			return all[:min(3, len(all))]
 		},
 		prepare: func(t *testing.T, s *stand) {
-			s.ok(t, "apply", "--yes", s.file)
-			s.lead(t, s.inv.Members[0])
-			s.on(t, s.hosts()[1], "systemctl stop etcd-prod; rm -rf /var/lib/etcd-prod/member /etc/etcd/prod/*.aside-*")
+			loseData(t, s)
+			u.start(t, s, among(s.inv, 1, 3))
 		},
-		ends:    func(t *testing.T, s *stand, end []picture) { s.served(t, end) },
-		whole:   memberSteps,
-		part:    partOfMembers,
+		ends: func(t *testing.T, s *stand, end []picture) {
+			s.served(t, end)
+			u.stop(t, s)
+		},
+		whole:   everyStep,
+		part:    map[string]string{"kill": "around every step that changes something", "fail": partOfMembers["fail"]},
 		deletes: true, // the test does
 	}
 }
@@ -86,6 +96,17 @@ var partOfMembers = map[string]string{
 	"fail": "around every such step on one host",
 }
 
+// everyStep leaves the points around all steps to be killed at. Whether an election, or a learner, is waited for
+// differs from run to run, and changes nothing.
+func everyStep(verb string, points []string) []string {
+	if verb == "fail" {
+		return memberSteps(verb, points)
+	}
+	return slices.DeleteFunc(steps(points, ""), func(p string) bool {
+		return strings.Contains(p, " await-leader/") || strings.Contains(p, " await-learner/")
+	})
+}
+
 // memberSteps are the points around steps of members; the others are tried with a bootstrap and a replacement.
 func memberSteps(verb string, points []string) []string {
 	host := map[string]string{"kill": "", "fail": "etcd-2"}[verb]
@@ -95,11 +116,49 @@ func memberSteps(verb string, points []string) []string {
 	})
 }
 
-// TestMembersFaults has runs die that replace a member, that move its data, and that take one out while another one
-// comes.
+// partitions are replacements in the middle of which the control machine loses its way to one host.
+func partitions() []darkening {
+	rival := []string{"rotate", "certs", "--yes"}
+	all := []darkening{
+		{
+			rival: rival, point: "after add-learner/etcd-2", host: "etcd-2", where: "where the member lives that was just added",
+			without: []string{"start-member/etcd-2", "promote-member/"},
+		},
+		{
+			rival: rival, point: "after remove-member/etcd-2", host: "etcd-2",
+			where: "where the member lived that was just removed", slow: true,
+			says: []string{"adding etcd-2 waits for its host"}, without: []string{"add-learner/"},
+		},
+		{
+			point: "after remove-member/etcd-2", host: "etcd-3",
+			where: "with another voter, before the member is added", slow: true,
+			says: []string{"waits for etcd-3"}, without: []string{"add-learner/"},
+		},
+		{
+			point: "before promote-member/etcd-2", host: "etcd-1", where: "with the leader, before the member gets its vote",
+			slow: true,
+		},
+	}
+	for i := range all {
+		all[i].during, all[i].load, all[i].ssh, all[i].prepare = replaceFaults, true, true, loseData
+		all[i].args = []string{"apply", "--yes", "--accept=replace:etcd-2"}
+	}
+	return all
+}
+
+// TestMembersFaults has runs die that replace a member, or lose their way to a host, and runs die that move the data of
+// a member, or take one out while another one comes.
 func TestMembersFaults(t *testing.T) {
 	t.Parallel()
-	t.Run("replace", func(t *testing.T) { disturb(t, replacing(), standsOf(t, "flt-replace", 3, 1)...) })
+	t.Run("replace", func(t *testing.T) {
+		stands := standsOf(t, "flt-replace", 3, clusters())
+		disturb(t, replacing(), stands...)
+		for _, d := range partitions() {
+			if !d.slow || whole() {
+				t.Run(d.where, func(t *testing.T) { d.undergo(t, stands[0]) })
+			}
+		}
+	})
 	t.Run("disk", func(t *testing.T) { disturb(t, moving(), standsOf(t, "flt-disk", 3, 1)...) })
 	t.Run("change", func(t *testing.T) { disturb(t, changing(), standsOf(t, "flt-change", 3, clusters())...) })
 }

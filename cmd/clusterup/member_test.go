@@ -241,7 +241,8 @@ func TestVerbsNameTheMember(t *testing.T) {
 		"replace one that is no member": {
 			func(a *aging) {
 				a.host("etcd-2", func(h *facts.Host) { *h = facts.Host{Machine: h.Machine} })
-				a.seen.Members = slices.DeleteFunc(slices.Clone(a.seen.Members), func(l facts.Listed) bool { return l.Name == "etcd-2" })
+				a.seen.Members = slices.DeleteFunc(slices.Clone(a.seen.Members),
+					func(l facts.Listed) bool { return l.Name == "etcd-2" })
 			},
 			func(c *console, file string) (*session, error) {
 				return c.toReplace("etcd-2", "", file, clusterFlags{})
@@ -281,7 +282,8 @@ func TestVerbsNameTheMember(t *testing.T) {
 	}
 	for accept, ok := range map[string]bool{
 		"replace:etcd-2": true, "replace:etcd-2@8e9e05c52164694d": true, "remove:abc": true, "remove:old@abc": true,
-		"replace:etcd-2@": false, "replace:@abc": false, "replace:etcd-2@0abc": false, "remove:old@x": false, "gone:etcd-2@abc": false,
+		"replace:etcd-2@": false, "replace:@abc": false, "replace:etcd-2@0abc": false, "remove:old@x": false,
+		"gone:etcd-2@abc": false,
 	} {
 		if err := (&clusterFlags{accept: []string{accept}}).check(); misused(err) == ok {
 			t.Errorf("--accept=%s: %v", accept, err)

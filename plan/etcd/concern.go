@@ -10,8 +10,8 @@ import (
 	"github.com/clusterup/clusterup/plan"
 )
 
-// Concern is a reason why a running member will fail later, though nothing is wrong with it now; or that one has no vote
-// yet, though it is to have one.
+// Concern is a reason why a running member will fail later, though nothing is wrong with it now; or that one has no
+// vote yet, though it is to have one.
 type Concern struct {
 	Host   string
 	Kind   string // space, source, learner

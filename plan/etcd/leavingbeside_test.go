@@ -31,7 +31,10 @@ func TestLeavingBesideChanges(t *testing.T) {
 			{name: "leaves, a follower leaves", change: without("etcd-2", nil), wish: RotateCerts},
 			{name: "both CAs, a follower leaves", change: without("etcd-3", nil), wish: rotateCA("", trust.Roles...)},
 			{name: "peer CA, the leader leaves", change: without("etcd-1", nil), wish: rotateCA("", "peer")},
-			{name: "client CA held, a follower leaves", change: without("etcd-2", nil), wish: rotateCA(trust.HoldTrust, "client")},
+			{
+				name: "client CA held, a follower leaves", change: without("etcd-2", nil),
+				wish: rotateCA(trust.HoldTrust, "client"),
+			},
 			{name: "TLS between peers, a follower leaves", was: plainly, change: without("etcd-3", securely)},
 			{name: "TLS between peers, the leader leaves", was: plainly, change: without("etcd-1", securely)},
 		} {

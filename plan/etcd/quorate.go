@@ -71,8 +71,8 @@ func (v view) unheld(m inventory.Member) plan.Refusal {
 }
 
 // hostOf is the host of a listed member, found by its peer address, whatever name is listed; or, where the inventory
-// has another address for it by now, by its data. A host says itself what its data is, so none counts for a member whose
-// name another one has.
+// has another address for it by now, by its data. A host says itself what its data is, so none counts for a member
+// whose name another one has.
 func (v view) hostOf(member facts.Listed) (inventory.Member, bool) {
 	at := slices.IndexFunc(v.want.Cluster.Members, func(m inventory.Member) bool { return v.knownAt(m, member) })
 	if at < 0 {
