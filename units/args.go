@@ -91,6 +91,9 @@ func withDefaults(m Member) map[string]string {
 	flags := map[string]string{"logger": "zap", "log-outputs": "stderr"}
 	maps.Copy(flags, m.Flags)
 	checkAtStart(m.Version, flags)
+	if !m.Unchecked {
+		checkAtCompaction(m.Version, flags)
+	}
 	return flags
 }
 

@@ -40,6 +40,9 @@ type Member struct {
 	AutoCompaction      time.Duration // how much history to keep; 0 is off
 	SnapshotCount       int
 
+	// Unchecked leaves out [HashCheckGate], which members of before have not
+	Unchecked bool
+
 	Flags map[string]string // further flags, without dashes; those that follow from the fields above are ignored
 }
 

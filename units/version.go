@@ -1,6 +1,7 @@
 package units
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -20,6 +21,34 @@ func checkAtStart(version string, flags map[string]string) {
 		return
 	}
 	flags["feature-gates"] = withGate(flags["feature-gates"], gate, "true")
+}
+
+// HashCheckGate is the feature gate, and HashCheckFlag what it was before 3.6, with which the leader compares the members' data at
+// every compaction, each minute: cheap, and the only check that finds a difference while members run.
+const (
+	HashCheckGate = "CompactHashCheck"
+	HashCheckFlag = "experimental-compact-hash-check-enabled" // since 3.5.5
+)
+
+// checkAtCompaction turns that check on, unless flags already say something about it.
+func checkAtCompaction(version string, flags map[string]string) {
+	if _, said := flags[HashCheckFlag]; said {
+		return
+	}
+	switch {
+	case !before36(version):
+		flags["feature-gates"] = withGate(flags["feature-gates"], HashCheckGate, "true")
+	case semver.Compare("v"+strings.TrimPrefix(version, "v"), "v3.5.5") >= 0:
+		flags[HashCheckFlag] = "true"
+	}
+}
+
+// AddsHashCheck says that a member that runs with one command line would only get that check by another one, as far as
+// a line of [DiffArgs] tells.
+func AddsHashCheck(line string, running []string) bool {
+	gates := Flag(running, "feature-gates")
+	return line == "--"+HashCheckFlag+": "+unset+" → true" ||
+		line == "--feature-gates: "+cmp.Or(gates, unset)+" → "+withGate(gates, HashCheckGate, "true")
 }
 
 // withGate adds a gate to a value of --feature-gates that does not name it yet. Gates come out sorted by name.

@@ -246,5 +246,6 @@ func (v view) unitFile(m inventory.Member, host facts.Host) units.File {
 	if v.awaitsList(m, host) {
 		wanted.PeerCRL = ""
 	}
+	wanted.Unchecked = v.unchecked(m, host)
 	return units.Settled(units.Unit(wanted), host.Files[UnitPath(v.want.Cluster)].Content)
 }

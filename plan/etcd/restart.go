@@ -14,7 +14,7 @@ import (
 )
 
 // mustRestart says why a member must restart, line by line: mostly what it runs with that is not wanted; nil when it
-// may go on running. For the list of revoked peers alone, which clusters of before have not, none does.
+// may go on running. For what clusters of before have not, and can go on without, none does; see later.
 func (v view) mustRestart(m inventory.Member, host facts.Host) []string {
 	why, known := v.known.restart[m.Name]
 	if !known {
@@ -45,10 +45,32 @@ func (v view) whyRestart(m inventory.Member, host facts.Host) []string {
 		why = append(why, "to end its open connections")
 	}
 	why = append(why, trust.Unproven(host)...)
-	if len(why) == 1 && !v.runsWithList(host) && strings.HasPrefix(why[0], "--"+trust.CRLFlag["peer"]+": ") {
-		return nil
+	for _, line := range why {
+		if !v.later(host, line, b.version) {
+			return why
+		}
 	}
-	return why
+	return nil
+}
+
+// later says that a reason to restart is none by itself: a list of revoked peers, or etcd's check of data at compactions,
+// which clusters of before have not, and which come with the next restart.
+func (v view) later(host facts.Host, line, version string) bool {
+	switch {
+	case !v.runsWithList(host) && strings.HasPrefix(line, "--"+trust.CRLFlag["peer"]+": "):
+		return true
+	case !units.AddsHashCheck(line, host.Process.Args):
+		return false
+	}
+	asked := v.flags(version) // by the inventory
+	return asked[units.HashCheckFlag] == "" && !strings.Contains(asked["feature-gates"], units.HashCheckGate)
+}
+
+// unchecked says that a running member does not compare data at compactions, and restarts for nothing else.
+func (v view) unchecked(m inventory.Member, host facts.Host) bool {
+	return host.Process != nil && units.Flag(host.Process.Args, units.HashCheckFlag) == "" &&
+		!strings.Contains(units.Flag(host.Process.Args, "feature-gates"), units.HashCheckGate) &&
+		v.mustRestart(m, host) == nil
 }
 
 // runsWithList says that a running member goes by a list of revoked peers.
