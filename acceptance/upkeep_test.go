@@ -22,6 +22,9 @@ func TestUpkeep(t *testing.T) {
 	file := s.write(t, "prod.hcl", inv)
 	s.ok(t, "apply", "--yes", file)
 	s.ok(t, "disarm", "--yes", file).says(t, "no alarm is raised")
+	s.ok(t, "status", "--json", file).says(t,
+		`"db_quota":167772160,"data_free":`, `"vitals":{"started":"20…"fsync_p99_seconds":0.`)
+	s.ok(t, "status", file).says(t, "Until 99 of 100 writes…etcd-1 …etcd-3 ", "Changes of the leader…etcd-1 …etcd-3 ")
 	t.Run("room in the databases", func(t *testing.T) { roomIsGivenBack(t, s, inv, file) })
 	t.Run("a run that is killed", func(t *testing.T) { killedDefrag(t, s, inv, file) })
 	t.Run("corrupt", func(t *testing.T) { corruptAlarm(t, s, inv, file) })

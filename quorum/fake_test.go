@@ -35,6 +35,7 @@ type fake struct {
 	status   *pb.StatusResponse
 	members  *pb.MemberListResponse
 	versions map[string]string
+	metrics  func(http.ResponseWriter)
 	moved    []uint64
 	updates  int                // of members
 	changes  []string           // of the member list, but updates
@@ -72,6 +73,9 @@ func (f *fake) serve(t *testing.T, conf *tls.Config) *fake {
 	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /version", f.version)
+	if f.metrics != nil {
+		mux.HandleFunc("GET /metrics", func(w http.ResponseWriter, _ *http.Request) { f.metrics(w) })
+	}
 	srv := &http.Server{
 		TLSConfig: conf,
 		ErrorLog:  quietLog(),

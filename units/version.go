@@ -23,8 +23,8 @@ func checkAtStart(version string, flags map[string]string) {
 	flags["feature-gates"] = withGate(flags["feature-gates"], gate, "true")
 }
 
-// HashCheckGate is the feature gate, and HashCheckFlag what it was before 3.6, with which the leader compares the members' data at
-// every compaction, each minute: cheap, and the only check that finds a difference while members run.
+// HashCheckGate is the feature gate, and HashCheckFlag what it was before 3.6, with which the leader compares the
+// members' data after compactions, each minute. It is cheap, and finds differences while members run.
 const (
 	HashCheckGate = "CompactHashCheck"
 	HashCheckFlag = "experimental-compact-hash-check-enabled" // since 3.5.5

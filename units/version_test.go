@@ -76,7 +76,9 @@ func TestCheckAtCompaction(t *testing.T) {
 		"3.6":               {"3.6.16", nil, "--feature-gates=CompactHashCheck=true,InitialCorruptCheck=true", HashCheckFlag},
 		"turned off":        {"3.6.16", map[string]string{"feature-gates": "CompactHashCheck=false"}, "--feature-gates=CompactHashCheck=false,InitialCorruptCheck=true", HashCheckFlag},
 		"turned off in 3.5": {"3.5.35", map[string]string{HashCheckFlag: "false"}, "--" + HashCheckFlag + "=false", ""},
-		"the old way":       {"3.6.16", map[string]string{HashCheckFlag: "true"}, "--feature-gates=InitialCorruptCheck=true", ""},
+		"the old way": {
+			"3.6.16", map[string]string{HashCheckFlag: "true"}, "--feature-gates=InitialCorruptCheck=true", "",
+		},
 	} {
 		m := prod(c.version)
 		m.Flags = c.flags

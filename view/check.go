@@ -26,7 +26,8 @@ type Finding struct {
 
 // findingKinds are all kinds of findings.
 var findingKinds = []string{
-	"unreachable", "waits", "unhealthy", "unknown", "alarm", "space", "source", "learner", "drift",
+	"unreachable", "waits", "unhealthy", "unknown", "alarm", "space", "quota", "slow-disk", "elections", "source",
+	"learner", "drift",
 	"refused", "unplanned", "rotation", "unsealed", "expiry", "client", "package", "snapshot",
 }
 
@@ -118,7 +119,7 @@ func (l Look) Check() Checked {
 	for _, alarm := range alarms {
 		find("alarm", "", alarm.Text, alarm.Remedy)
 	}
-	for _, c := range etcd.Concerns(l.Want, seen) {
+	for _, c := range append(etcd.Concerns(l.Want, seen), etcd.Ailing(l.Want, seen, l.Vitals)...) {
 		find(c.Kind, c.Host, c.Text, c.Do)
 		result.Findings[len(result.Findings)-1].Behind = c.Behind
 	}

@@ -38,7 +38,7 @@ func (result Checked) Metrics() []byte {
 	for _, f := range result.Findings {
 		kinds[f.Kind]++
 	}
-	var found, healthy, behind, ends []string
+	var found, healthy, behind, ends, sizes []string
 	for _, kind := range slices.Sorted(maps.Keys(kinds)) {
 		found = append(found, line("clusterup_findings", float64(kinds[kind]), "kind", kind))
 	}
@@ -51,6 +51,16 @@ func (result Checked) Metrics() []byte {
 	for _, f := range result.Findings {
 		if f.Behind != nil {
 			behind = append(behind, line("clusterup_learner_behind_entries", float64(*f.Behind), "member", f.Host))
+		}
+	}
+	for _, m := range result.members {
+		for _, of := range []struct {
+			what  string
+			bytes int64
+		}{{"size", m.DBSize}, {"in_use", m.DBInUse}, {"quota", m.DBQuota}, {"disk_free", m.DataFree}} {
+			if of.bytes > 0 {
+				sizes = append(sizes, line("clusterup_database_bytes", float64(of.bytes), "member", m.Member, "of", of.what))
+			}
 		}
 	}
 	for _, e := range result.Expiries {
@@ -87,6 +97,8 @@ func (result Checked) Metrics() []byte {
 		}
 	}
 	family("clusterup_learner_behind_entries", "How many entries of raft's log a learner has left to apply.", behind...)
+	family("clusterup_database_bytes",
+		"Of a member's database: its size, what of it is in use, its quota, and the room on its file system.", sizes...)
 	family("clusterup_certificate_not_after_seconds", "When a certificate ends, seconds since 1970.", ends...)
 	return []byte(b.String())
 }

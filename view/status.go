@@ -17,28 +17,34 @@ import (
 // memberStatus is one member in the table, and one object with --json. A field that is not known is empty or zero, and
 // Problem says why.
 type memberStatus struct {
-	Type           string     `json:"type"` // "member"
-	Member         string     `json:"member"`
-	Address        string     `json:"address"`
-	OS             string     `json:"os,omitempty"`
-	State          string     `json:"state"` // healthy, unhealthy, unknown, stopped, absent, unreachable
-	Class          etcd.Class `json:"class"`
-	Learner        bool       `json:"learner,omitempty"`  // listed without a vote
-	Leaves         bool       `json:"to_leave,omitempty"` // the inventory says so
-	Role           string     `json:"role,omitempty"`
-	ID             facts.ID   `json:"id,omitempty"`
-	ClusterID      facts.ID   `json:"cluster_id,omitempty"`
-	Version        string     `json:"version,omitempty"`
-	Term           uint64     `json:"raft_term,omitempty"`
-	Index          uint64     `json:"raft_index,omitempty"`
-	Applied        uint64     `json:"raft_applied_index,omitempty"`
-	DBSize         int64      `json:"db_size,omitempty"`
-	DBInUse        int64      `json:"db_size_in_use,omitempty"`
-	PID            int        `json:"pid,omitempty"`
-	Certificate    time.Time  `json:"certificate_expires,omitzero"` // the first of its leaves to end
-	Alarms         []string   `json:"alarms,omitempty"`
-	Problem        string     `json:"problem,omitempty"`
-	PendingChanges []string   `json:"pending_changes,omitempty"`
+	Type      string     `json:"type"` // "member"
+	Member    string     `json:"member"`
+	Address   string     `json:"address"`
+	OS        string     `json:"os,omitempty"`
+	State     string     `json:"state"` // healthy, unhealthy, unknown, stopped, absent, unreachable
+	Class     etcd.Class `json:"class"`
+	Learner   bool       `json:"learner,omitempty"`  // listed without a vote
+	Leaves    bool       `json:"to_leave,omitempty"` // the inventory says so
+	Role      string     `json:"role,omitempty"`
+	ID        facts.ID   `json:"id,omitempty"`
+	ClusterID facts.ID   `json:"cluster_id,omitempty"`
+	Version   string     `json:"version,omitempty"`
+	Term      uint64     `json:"raft_term,omitempty"`
+	Index     uint64     `json:"raft_index,omitempty"`
+	Applied   uint64     `json:"raft_applied_index,omitempty"`
+	DBSize    int64      `json:"db_size,omitempty"`
+	DBInUse   int64      `json:"db_size_in_use,omitempty"`
+	DBQuota   int64      `json:"db_quota,omitempty"`
+	DataFree  int64      `json:"data_free,omitempty"` // bytes, on the file system of its data
+	Behind    *uint64    `json:"behind,omitempty"`    // of a learner: entries of raft's log that it has yet to apply
+
+	Vitals *facts.Vitals `json:"vitals,omitempty"`
+
+	PID            int       `json:"pid,omitempty"`
+	Certificate    time.Time `json:"certificate_expires,omitzero"` // the first of its leaves to end
+	Alarms         []string  `json:"alarms,omitempty"`
+	Problem        string    `json:"problem,omitempty"`
+	PendingChanges []string  `json:"pending_changes,omitempty"`
 	// where the host is dark, and another member can be asked
 	Hearsay *facts.Hearsay `json:"cluster_says,omitempty"`
 
@@ -100,6 +106,7 @@ type Look struct {
 	Muted   error                    // why no member could be asked; nil: they were
 	Unmute  string                   // what to do about that
 	Heard   map[string]facts.Hearsay // by member, of those on dark hosts
+	Vitals  map[string]facts.Vitals  // by member, of those that told; nil: nobody asked
 	Now     time.Time
 	Advice  Advice
 	File    string // the inventory
@@ -116,7 +123,7 @@ func (l Look) members() []memberStatus {
 		}
 	}
 	cluster, alarms := l.Want.Cluster, etcd.Alarms(l.Want, l.Seen)
-	all := etcd.Members(l.Want, l.Seen)
+	all, behind := etcd.Members(l.Want, l.Seen), etcd.Behind(l.Want, l.Seen)
 	members := make([]memberStatus, 0, len(all))
 	for i, one := range all {
 		if i >= len(cluster.Members) {
@@ -145,7 +152,14 @@ func (l Look) members() []memberStatus {
 		if e := host.Etcd; e != nil {
 			status.ID, status.ClusterID, status.Version, status.Term = e.MemberID, e.ClusterID, e.Version, e.Term
 			status.Index, status.Applied, status.DBSize, status.DBInUse = e.Index, e.Applied, e.DBSize, e.DBInUse
-			status.Role = role(*e)
+			status.Role, status.DBQuota = role(*e), etcd.QuotaOf(host)
+		}
+		status.DataFree = host.Rooms["data"].Free
+		if lag, learns := behind[m.Name]; learns {
+			status.Behind = &lag
+		}
+		if told, asked := l.Vitals[m.Name]; asked {
+			status.Vitals = &told
 		}
 		if one.Learner {
 			status.Role = "learner"
@@ -322,12 +336,13 @@ func (c *Console) ShowStatus(l Look) {
 		return
 	}
 	out := c.Out
-	table := c.Table("MEMBER", "ADDRESS", "STATE", "ROLE", "VERSION", "TERM", "INDEX", "APPLIED", "DB SIZE", "ALARMS",
+	table := c.Table("MEMBER", "ADDRESS", "STATE", "ROLE", "VERSION", "TERM", "INDEX", "APPLIED", "DB SIZE",
+		"IN USE", "QUOTA LEFT", "DISK LEFT", "ALARMS",
 		"CERTIFICATE", "DRIFT")
 	for _, m := range members {
 		table.Row(
 			m.Member, m.Address, m.word(), cmp.Or(m.Role, "-"), cmp.Or(m.Version, "-"), number(m.Term), number(m.Index), number(m.Applied),
-			size(m.DBSize),
+			size(m.DBSize), size(m.DBInUse), size(max(0, m.DBQuota-m.DBSize)), size(m.DataFree),
 			cmp.Or(strings.Join(m.Alarms, ","), "-"), days(m.Certificate, l.Now), drift(m, total))
 	}
 	_ = table.End()
@@ -349,6 +364,7 @@ func (c *Console) ShowStatus(l Look) {
 			fprintf(out, "%s: %s\n", m.Member, change)
 		}
 	}
+	showVitals(out, members)
 	quorum := "NO QUORUM"
 	switch {
 	case total.Quorum:

@@ -40,6 +40,7 @@ func (s *session) check(ctx context.Context, prometheus string) error {
 	if err != nil {
 		return err
 	}
+	l.Vitals = s.Vitals(ctx, l.Seen)
 	result := l.Check()
 	if prometheus != "" {
 		// For all to read: it holds what monitoring shows.

@@ -33,6 +33,7 @@ func (s *session) status(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	l.Vitals = s.Vitals(ctx, l.Seen)
 	s.console.ShowStatus(l)
 	return s.Unreached(l.Seen)
 }

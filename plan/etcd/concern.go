@@ -14,7 +14,7 @@ import (
 // vote yet, though it is to have one.
 type Concern struct {
 	Host   string
-	Kind   string // space, source, learner
+	Kind   string // space, quota, source, learner; slow-disk and elections of Ailing
 	Text   string
 	Do     string
 	Behind *uint64 // of a learner that answers: how many entries it has left to apply
@@ -27,6 +27,9 @@ func Concerns(w Want, s facts.Snapshot) []Concern {
 	v.Each(func(m inventory.Member, host facts.Host) {
 		if host.Process == nil {
 			return
+		}
+		if text, do := v.filling(host); text != "" && v.tight(host) == "" {
+			found = append(found, Concern{Host: m.Name, Kind: "quota", Text: text, Do: do})
 		}
 		if text := v.tight(host); text != "" {
 			found = append(found, Concern{

@@ -29,6 +29,7 @@ var inventoryLoops = map[string]string{
 	"EndConnections": "the processes that were seen",
 	"Simulate":       "a copy", "SimulateStep": "a copy", "unasked": "a copy", "simulateRunning": "a model",
 	"simulateBeside": "a model", "simulateMembers": "a model", "simulateMembership": "a model", "simulatedID": "a model",
+	"simulateUpkeep": "a model",
 }
 
 // Decisions loop over members through quantifiers alone: all, may, known and each know what dark means.

@@ -53,8 +53,8 @@ func (v view) whyRestart(m inventory.Member, host facts.Host) []string {
 	return nil
 }
 
-// later says that a reason to restart is none by itself: a list of revoked peers, or etcd's check of data at compactions,
-// which clusters of before have not, and which come with the next restart.
+// later says that a reason to restart is none by itself: a list of revoked peers, or etcd's check of data at
+// compactions, which clusters of before have not, and which come with the next restart.
 func (v view) later(host facts.Host, line, version string) bool {
 	switch {
 	case !v.runsWithList(host) && strings.HasPrefix(line, "--"+trust.CRLFlag["peer"]+": "):
