@@ -28,7 +28,8 @@ func dataMoved(t *testing.T, s *site, inv inventory) inventory {
 	s.on(t, "etcd-2", "mkdir -p /srv/etcd/prod; echo mine >/srv/etcd/prod/photos")
 	const all = "--accept=replace:etcd-1,replace:etcd-2,replace:etcd-3"
 	s.untouched(t, "prod", func() {
-		s.run(t, "apply", "--yes", all, file).exits(t, 13).says(t, "/srv/etcd/prod is not empty: it holds photos", "[foreign-data]")
+		s.run(t, "apply", "--yes", all, file).exits(t, 13).
+			says(t, "/srv/etcd/prod is not empty: it holds photos", "[foreign-data]")
 	})
 	s.on(t, "etcd-2", "rm -r /srv/etcd")
 	before := map[string]string{}
@@ -75,7 +76,8 @@ func logMoved(t *testing.T, s *site, inv inventory) inventory {
 func endedElsewhere(t *testing.T, s *site, inv inventory) {
 	inv.Settings = ""
 	s.write(t, "prod.hcl", among(inv, 1, 2, -3))
-	s.run(t, "apply", "--yes", s.write(t, "prod.hcl", among(inv, 1, 2, -3))).exits(t, 13).says(t, "etcd-1: ", "etcd-2: ", "[data-moved]").
+	s.run(t, "apply", "--yes", s.write(t, "prod.hcl", among(inv, 1, 2, -3))).exits(t, 13).
+		says(t, "etcd-1: ", "etcd-2: ", "[data-moved]").
 		saysNot(t, "etcd-3: its member")
 	file := s.write(t, "prod.hcl", inv)
 	s.ok(t, "destroy", "--confirm=prod", file)

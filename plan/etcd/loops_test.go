@@ -30,6 +30,11 @@ var inventoryLoops = map[string]string{
 	"Simulate":       "a copy", "SimulateStep": "a copy", "unasked": "a copy", "simulateRunning": "a model",
 	"simulateBeside": "a model", "simulateMembers": "a model", "simulateMembership": "a model", "simulatedID": "a model",
 	"simulateUpkeep": "a model",
+	"RestoreWant":    "who takes part: hosts that are dark and were given up do not",
+	"markOf":         "marks that were seen; dark hosts show none, and are refused by themselves",
+	"heedless":       "a copy", "hidden": "a copy", "copyOf": "a port for each", "identify": "names",
+	"ending":  "members that are to leave, too; dark hosts are refused, or were given up",
+	"largest": "what was told; dark hosts tell nothing",
 }
 
 // Decisions loop over members through quantifiers alone: all, may, known and each know what dark means.

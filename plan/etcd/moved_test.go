@@ -229,7 +229,9 @@ func TestMovedRefused(t *testing.T) {
 		kind      plan.RefusalKind
 		says      string
 	}{
-		"data of another cluster": {"/srv/etcd", "", place(foreign), plan.ForeignData, "/srv/etcd is not empty: it holds member"},
+		"data of another cluster": {
+			"/srv/etcd", "", place(foreign), plan.ForeignData, "/srv/etcd is not empty: it holds member",
+		},
 		"something": {
 			"/srv/etcd", "", place(facts.Data{Exists: true, Entries: []string{"lost+found", "photos"}}),
 			plan.ForeignData, "it holds photos",

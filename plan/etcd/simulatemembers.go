@@ -84,8 +84,8 @@ func simulatePublished(v view, running []string, leader facts.ID) []facts.Listed
 	return list
 }
 
-// simulatedRestored is the member list of a cluster that was made from a snapshot, and has a leader now: it has had those
-// members from its beginning. Of a bootstrap none is simulated, since nothing rests on it.
+// simulatedRestored is the member list of a cluster that was made from a snapshot, and has a leader now: it has had
+// those members from its beginning. Of a bootstrap none is simulated, since nothing rests on it.
 func (v view) simulatedRestored(leader facts.ID) (list []facts.Listed, cluster facts.ID) {
 	v.Each(func(m inventory.Member, host facts.Host) {
 		born, err := units.ParseBirth(host.Files[v.birthPath()].Content)
