@@ -63,8 +63,8 @@ func (p *parser) readRaw(raw []byte) {
 	}
 }
 
-// readHead reads the head of a log, which stands at the end of raw behind a mark, and gives what is before it. A head is
-// of one length unless the whole log is shorter, and then the last mark counts: whoever wrote a log may have written
+// readHead reads the head of a log, which stands at the end of raw behind a mark, and gives what is before it. A head
+// is of one length unless the whole log is shorter, and then the last mark counts: whoever wrote a log may have written
 // the mark into it, too.
 func readHead(data *facts.Data, raw []byte, mark string) []byte {
 	if !data.WAL {

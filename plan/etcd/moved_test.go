@@ -179,7 +179,8 @@ func TestMovedMeanwhile(t *testing.T) {
 	}
 }
 
-// A member that was removed ends by itself, and may hold its ports for a moment when its process tells nothing any more.
+// A member that was removed ends by itself, and may hold its ports for a moment when its process tells nothing any
+// more.
 func TestMovedEnding(t *testing.T) {
 	base := wanted(t, 3)
 	w := elsewhereIn(base, "/srv/etcd", "", "etcd-2")
