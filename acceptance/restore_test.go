@@ -25,6 +25,7 @@ func TestRestore(t *testing.T) {
 	t.Run("back to a snapshot", func(t *testing.T) { backToSnapshot(t, s, inv) })
 	t.Run("old disks", func(t *testing.T) { oldDisks(t, s, inv) })
 	t.Run("three of three disks", func(t *testing.T) { threeDisks(t, s, inv) })
+	t.Run("fewer and more", func(t *testing.T) { fewerAndMore(t, s, inv) })
 	t.Run("killed", func(t *testing.T) { killedRestores(t, s, inv) })
 	t.Run("hosts given up", func(t *testing.T) { givenUp(t, s, inv) })
 }
@@ -211,5 +212,39 @@ func givenUp(t *testing.T, s *site, inv inventory) {
 	if !t.Failed() {
 		guarantee(t, "two of three hosts are given up, and come back with their disks", "recovery",
 			"they are refused, and made anew by consent; no key of the recovered cluster is lost")
+	}
+}
+
+// fewerAndMore: the members of a restored cluster are those of the inventory, whoever the snapshot knew.
+func fewerAndMore(t *testing.T, s *site, inv inventory) {
+	file := s.write(t, "prod.hcl", inv)
+	keys := s.put(t, inv, "three", 20)
+	s.ok(t, "snapshot", "save", file)
+	s.put(t, inv, "more", 20)
+	one := among(inv, 1)
+	s.write(t, "prod.hcl", one)
+	s.run(t, "snapshot", "restore", "latest", file, "--confirm=prod").exits(t, 13).
+		says(t, "etcd-2: ", "state = \"absent\"", "--accept=gone:etcd-3", "[membership]")
+	s.write(t, "prod.hcl", among(inv, 1, -2, -3))
+	s.ok(t, "snapshot", "restore", "latest", file, "--confirm=prod")
+	s.holds(t, one, keys)
+	for _, host := range []string{"etcd-2", "etcd-3"} {
+		if got := s.on(t, host, "systemctl is-active etcd-prod || true"); got == "active" {
+			t.Errorf("%s: the member of the cluster before runs", host)
+		}
+	}
+	s.converges(t, among(inv, 1, -2, -3))
+
+	s.write(t, "prod.hcl", one)
+	keys = s.put(t, one, "one", 20)
+	s.ok(t, "snapshot", "save", file)
+	s.write(t, "prod.hcl", inv)
+	s.ok(t, "snapshot", "restore", "latest", file, "--confirm=prod")
+	s.holds(t, inv, keys)
+	s.converges(t, inv)
+	s.inSync(t, file, inv)
+	if !t.Failed() {
+		guarantee(t, "the cluster is to have fewer members, or more", "restore from a snapshot, 3 → 1 and 1 → 3",
+			"exit 13 for a member that would go on unseen; with state = \"absent\" it is stopped; every key as at the revision")
 	}
 }

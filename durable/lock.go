@@ -72,9 +72,33 @@ func Create(path string) (Held, error) {
 	}
 }
 
-// Sweep removes the files of a pattern that nobody holds the lock on: whoever made them with [Create] was killed.
-func Sweep(pattern string) error {
-	found, err := filepath.Glob(pattern)
+// Matching are the paths of what a directory holds whose names match a pattern of [filepath.Match], sorted; none where
+// there is no such directory. The directory's own path is no pattern, whatever stands in it.
+func Matching(dir, pattern string) ([]string, error) {
+	entries, err := os.ReadDir(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var found []string
+	for _, entry := range entries {
+		fits, err := filepath.Match(pattern, entry.Name())
+		if err != nil {
+			return nil, err
+		}
+		if fits {
+			found = append(found, filepath.Join(dir, entry.Name()))
+		}
+	}
+	return found, nil
+}
+
+// Sweep removes the files of a directory whose names match a pattern, and that nobody holds the lock on: whoever made
+// them with [Create] was killed.
+func Sweep(dir, pattern string) error {
+	found, err := Matching(dir, pattern)
 	if err != nil {
 		return err
 	}

@@ -65,7 +65,7 @@ func (s *Session) newScratch(ctx context.Context) (*scratch, error) {
 
 // sweepScratch removes what drills have left whose lock nobody holds.
 func sweepScratch(place string) error {
-	left, err := filepath.Glob(filepath.Join(place, "drill-*.lock"))
+	left, err := durable.Matching(place, "drill-*.lock")
 	if err != nil {
 		return err
 	}

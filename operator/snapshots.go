@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"sync"
 	"syscall"
@@ -23,6 +24,9 @@ import (
 // A snapshot holds the values of all keys as they are, so only its owner may read it.
 
 func (s *Session) snapshotDir() string { return filepath.Join(s.dir, "snapshots") }
+
+// isVersion matches what a member may call its version: it is a stranger.
+var isVersion = regexp.MustCompile(`^[0-9]{1,4}\.[0-9]{1,4}\.[0-9]{1,4}(-[0-9A-Za-z.]{1,32})?$`)
 
 // SnapshotSpec says which snapshot is to be saved.
 type SnapshotSpec struct {
@@ -70,6 +74,10 @@ func (s *Session) saveSnapshot(ctx context.Context, spec SnapshotSpec) (facts.Sa
 	status, err := client.Status(ctx, endpoint)
 	if err != nil {
 		return facts.SavedSnapshot{}, err
+	}
+	if !isVersion.MatchString(status.Version) { // it is a part of the file's name
+		return facts.SavedSnapshot{}, fmt.Errorf("%s says that its version is %q, which is none of etcd's", spec.Member,
+			status.Version)
 	}
 	revision, err := client.Applied(ctx, endpoint)
 	if err != nil {
@@ -185,7 +193,7 @@ func (s *Session) endpointOf(member string) string {
 // tidySnapshots removes half-written files of versions of clusterup that knew no other way. It also keeps git from
 // adding snapshots.
 func (s *Session) tidySnapshots() error {
-	left, err := filepath.Glob(filepath.Join(s.snapshotDir(), ".*.db.[0-9]*"))
+	left, err := durable.Matching(s.snapshotDir(), ".*.db.[0-9]*")
 	if err != nil {
 		return err
 	}
@@ -200,7 +208,7 @@ func (s *Session) tidySnapshots() error {
 // Snapshots are those in the operator directory, oldest first. A description without a snapshot does not count, nor
 // does a snapshot without a description.
 func (s *Session) Snapshots() ([]facts.SavedSnapshot, error) {
-	names, err := filepath.Glob(filepath.Join(s.snapshotDir(), "*.json"))
+	names, err := durable.Matching(s.snapshotDir(), "*.json")
 	if err != nil {
 		return nil, fmt.Errorf("list snapshots: %w", err)
 	}

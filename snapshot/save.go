@@ -29,8 +29,11 @@ func Save(path string, seal Seal, fill Fill) (d facts.SavedSnapshot, err error) 
 	if err := absent(path); err != nil {
 		return d, err
 	}
+	if err := describable(path); err != nil {
+		return d, err
+	}
 	dir, base := filepath.Split(path)
-	if err := durable.Sweep(filepath.Join(dir, ".*"+partSuffix)); err != nil {
+	if err := durable.Sweep(filepath.Clean(dir), ".*"+partSuffix); err != nil {
 		return d, err
 	}
 	part := filepath.Join(dir, "."+base+partSuffix)
@@ -67,6 +70,18 @@ func absent(path string) error {
 			err = fmt.Errorf("%s is there already: choose another name", path)
 		}
 		return err
+	}
+	return nil
+}
+
+// describable refuses to replace a file that is no description of a snapshot. One without its snapshot is replaced.
+func describable(path string) error {
+	name := description(path)
+	if _, err := os.Lstat(name); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if d, err := ReadDescription(name); err != nil || d.Path != path {
+		return fmt.Errorf("%s, where the description is to lie, is there already: choose another name", name)
 	}
 	return nil
 }

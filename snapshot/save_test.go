@@ -196,3 +196,19 @@ func TestSaveTwice(t *testing.T) {
 		t.Errorf("%v; there are %q", err, got)
 	}
 }
+
+// A file that is no description is not taken for one, and stays.
+func TestSaveKeepsOthers(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "prod.db")
+	if err := os.WriteFile(path+".json", []byte("{}"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, err := Save(path, nil, filling(t, dir, sample(t, "3.6.16")))
+	if err == nil || !strings.Contains(err.Error(), "is there already") {
+		t.Errorf("saved beside another's file: %v", err)
+	}
+	if raw, err := os.ReadFile(path + ".json"); err != nil || string(raw) != "{}" {
+		t.Errorf("it is %q now, %v", raw, err)
+	}
+}

@@ -30,6 +30,8 @@ func (v view) data(m inventory.Member, host facts.Host) []plan.Refusal {
 	case marked && !isBorn:
 		return one(plan.ForeignData, "bring the host's data back, and its /etc/etcd from a backup",
 			"the birth marker %s cannot be read, and there is no data", v.birthPath())
+	case v.bygone(m, host) && len(v.astray(m, host)) > 0:
+		return v.astray(m, host)
 	case v.bygone(m, host):
 		return v.left(m, host)
 	case isBorn && born.ClusterID != own:

@@ -136,14 +136,20 @@ func (v view) differing() []plan.Refusal {
 	for _, name := range v.voters() {
 		hash, asked := v.seen.Hashes[name]
 		if !asked || hash.Error != "" {
-			found = append(found, plan.Refuse(plan.Alarmed, name,
+			found = append(found, v.uncompared(name,
 				"bring it back, so that the data of all members can be compared; or, if its data is gone: clusterup member "+
-					"replace NAME INVENTORY; then: "+disarmAgain,
-				"CORRUPT is raised, and its data could not be compared: %s", cmp.Or(hash.Error, "it was not asked")))
+					"replace NAME INVENTORY; then: "+disarmAgain, cmp.Or(hash.Error, "it was not asked")))
 			continue
 		}
 		with[hash] = append(with[hash], name)
 	}
+	v.Each(func(m inventory.Member, _ facts.Host) {
+		if v.learner(m) { // it tells no hash, and may have raised the alarm
+			found = append(found, v.uncompared(m.Name, "clusterup member remove "+m.Name+" INVENTORY; then: "+disarmAgain,
+				"it is a learner"))
+		}
+	})
+	found = append(found, v.amidCompaction(with)...)
 	if len(found) > 0 || len(with) < 2 {
 		return found
 	}
@@ -156,6 +162,28 @@ func (v view) differing() []plan.Refusal {
 	return plan.OneRefusal(plan.Alarmed, "",
 		"find out which member's data is right, and have the others made anew, one after the other: "+remade("NAME"),
 		"CORRUPT is raised by %s; the data of the members differ, and no majority agrees", plan.Enumerate(suspects))
+}
+
+func (v view) uncompared(name, remedy, why string) plan.Refusal {
+	return plan.Refuse(plan.Alarmed, name, remedy, "CORRUPT is raised, and its data could not be compared: %s", why)
+}
+
+// amidCompaction are the members whose hashes cannot be compared with those of most others, since a compaction has
+// reached them and not the others, or the other way round.
+func (v view) amidCompaction(with map[facts.Hash][]string) []plan.Refusal {
+	at := map[int64]int{}
+	for hash, names := range with {
+		at[hash.Compacted] += len(names)
+	}
+	var found []plan.Refusal
+	for _, name := range v.voters() {
+		for hash, names := range with {
+			if slices.Contains(names, name) && at[hash.Compacted] < v.quorum() {
+				found = append(found, v.uncompared(name, "in a moment: "+disarmAgain, "a compaction was on its way"))
+			}
+		}
+	}
+	return found
 }
 
 // odd are the members whose data differ from those of a majority.

@@ -93,7 +93,8 @@ func TestNextDisarmCorrupt(t *testing.T) {
 		"all differ":     {hashed(1, 2, 3), "CORRUPT is raised by etcd-3; the data of the members differ, and no majority agrees", "clusterup member remove NAME INVENTORY"},
 		"one is silent":  {hashed(1, 0, 1), "etcd-2: CORRUPT is raised, and its data could not be compared: no answer", "bring it back"},
 		"nobody asked":   {raised, "etcd-1: CORRUPT is raised, and its data could not be compared: it was not asked", "bring it back"},
-		"not to compare": {odd, "etcd-2: its data differ", "clusterup member remove etcd-2 INVENTORY"},
+		"not to compare": {odd, "etcd-2: CORRUPT is raised, and its data could not be compared: a compaction was on its way", "in a moment"},
+		"a learner":      {novice(hashed(1, 1, 1)), "etcd-3: CORRUPT is raised, and its data could not be compared: it is a learner", "clusterup member remove etcd-3 INVENTORY"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := decided(t, NextDisarm, w, c.seen)
@@ -152,5 +153,26 @@ func ofUpkeep(t *testing.T, w Want) []dead {
 		},
 		{name: "no defragmenting beside a learner", want: grows, seen: learns, next: NextDefrag(""), follow: mended(grown)},
 		{name: "one of two defragments", want: two, seen: allSized(settled(t, two), 200, 20), next: NextDefrag("")},
+	}
+}
+
+// novice is a world in which etcd-3 has no vote yet.
+func novice(s facts.Snapshot) facts.Snapshot {
+	s.Members = slices.Clone(s.Members)
+	for i := range s.Members {
+		s.Members[i].Learner = s.Members[i].Name == "etcd-3"
+	}
+	return s
+}
+
+// While it is not known whose data is wrong, no learner gets a vote.
+func TestNoVoteWhileCorrupt(t *testing.T) {
+	w, s := learning(t)
+	promotes := func(s facts.Snapshot) bool {
+		p, _ := Build(w, s)
+		return slices.ContainsFunc(p.Stages, func(stage plan.Stage) bool { return stage.Steps[0].Kind == plan.PromoteMember })
+	}
+	if !promotes(s) || promotes(alarmedBy(s, "CORRUPT", "etcd-1")) {
+		t.Errorf("promoted: %v, and with CORRUPT: %v", promotes(s), promotes(alarmedBy(s, "CORRUPT", "etcd-1")))
 	}
 }

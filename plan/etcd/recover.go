@@ -190,8 +190,8 @@ func (r recovery) refusals() []plan.Refusal {
 	if len(dark) > 0 {
 		return dark
 	}
-	if twins := r.twins(); len(twins) > 0 {
-		return twins
+	if found := append(r.twins(), r.strangers()...); len(found) > 0 {
+		return found
 	}
 	if r.was.want.Restore.Snapshot.SHA256 != "" {
 		return nil // NextRestore says what stands against it

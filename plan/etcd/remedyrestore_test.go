@@ -1,6 +1,7 @@
 package etcd
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/clusterup/clusterup/facts"
@@ -66,6 +67,10 @@ func ofRestores(t *testing.T, w Want) []dead {
 		h.Rooms = map[string]facts.Room{"data": {Dir: "/var/lib", Size: 1 << 40, Free: 1 << 20}}
 	})
 	goOn := func(w Want, s facts.Snapshot) (Want, facts.Snapshot) { return w, restoringUpTo(t, from, s, "") }
+	stranger := base
+	stranger.Members = append(slices.Clone(base.Members), facts.Listed{
+		ID: 99, Name: "etcd-9", PeerURLs: []string{"https://10.0.0.19:2380"}, ClientURLs: []string{"https://10.0.0.19:2379"},
+	})
 	begun := change(base, "etcd-3", darkly)
 	two := from
 	two.Accept = []plan.Risk{plan.Gone("etcd-3")}
@@ -82,6 +87,7 @@ func ofRestores(t *testing.T, w Want) []dead {
 		with("of an older minor", func(w *Want) { w.Restore.Snapshot.Version = "3.5.35" }, base, as("3.5.35")),
 		with("of a newer patch", func(w *Want) { w.Restore.Snapshot.Version = "3.6.99" }, base, as("3.6.99")),
 		with("once more", func(w *Want) { w.Token = "second" }, over, nil),
+		with("a member that the inventory has not", nothing, stranger, nil),
 		with("other data", nothing, foreign, mended(bare(w))),
 		with("no data of etcd", nothing, precious, mended(bare(w))),
 		with("no room", nothing, full, mended(base)),

@@ -1,8 +1,10 @@
 package etcd
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/clusterup/clusterup/facts"
@@ -48,7 +50,7 @@ func (r restoring) refusals() []plan.Refusal {
 	if older := r.was.allOlder(); len(older) > 0 {
 		return append(dark, older...)
 	}
-	found := append(r.snapshotRefusals(), r.twins()...)
+	found := slices.Concat(r.snapshotRefusals(), r.twins(), r.strangers())
 	r.was.Each(func(m inventory.Member, host facts.Host) {
 		if foreign := r.was.foreignUnit(m, host); len(foreign) > 0 {
 			found = append(found, foreign...)
@@ -124,6 +126,26 @@ func (r restoring) twins() []plan.Refusal {
 				r.was.want.Cluster.UnitName),
 				"its member runs, and the restore was begun without it: there would be two clusters"))
 		}
+	}
+	return found
+}
+
+// strangers: a member of the cluster before that the inventory does not have cannot be stopped here, and goes on.
+func (r restoring) strangers() []plan.Refusal {
+	if r.begun {
+		return nil
+	}
+	var found []plan.Refusal
+	for _, entry := range r.was.seen.Members {
+		name := cmp.Or(entry.Name, entry.ID.String())
+		if _, known := r.was.ofEntry(entry); known || r.was.want.accepts(plan.Gone(name)) {
+			continue
+		}
+		found = append(found, plan.Refuse(plan.Membership, name, fmt.Sprintf(
+			"put its block back with state = \"absent\", and it is stopped and its host made clean; or, if its machine is switched "+
+				"off for good, run again with --accept=%s", plan.Gone(name)),
+			"it is a member of the cluster before, at %s, and not in the inventory: if it runs on, there will be two clusters",
+			strings.Join(entry.PeerURLs, " ")))
 	}
 	return found
 }
