@@ -56,7 +56,7 @@ func (h *hashing) Read(p []byte) (int, error) {
 	if h.left -= int64(n); h.left <= 0 && n > 0 {
 		if is := hex.EncodeToString(h.hash.Sum(nil)); is != h.want {
 			return 0, fmt.Errorf(
-				"the release archive has changed since it was verified: its sha256 is %s, and was %s: run again", is, h.want)
+				"what is sent has changed since it was verified: its sha256 is %s, and was %s: run again", is, h.want)
 		}
 	}
 	return n, err

@@ -43,7 +43,9 @@ func (r *Run) restoreData(ctx context.Context, host Host, step plan.Step) error 
 		})
 	}
 	r.swapped.Store(true)
-	return host.Feed(ctx, restoreScript(*step.Restore, snapshot.Size), snapshot, progress)
+	// Another file may have come to lie under its name meanwhile.
+	input := Archive{Input: snapshot}.only(step.Restore.SHA256)
+	return host.Feed(ctx, restoreScript(*step.Restore, snapshot.Size), input, progress)
 }
 
 func restoreScript(r plan.Restore, size int64) string {

@@ -22,5 +22,6 @@ chown -Rh "$owner" out ${log:+"$log/wal"}
 sync -f .
 [ -z "$log" ] || sync -f "$log"
 mv -T out/member "$data/member"
+[ -z "$log" ] || sync "$data" # a log alone passes for data
 [ -z "$log" ] || mv -T "$log/wal" "$wal"
 sync "$data" ${log:+"${wal%/*}"}

@@ -5,6 +5,7 @@ import (
 	_ "embed"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/clusterup/clusterup/plan"
 	"github.com/clusterup/clusterup/shellword"
@@ -14,11 +15,13 @@ import (
 // away again; a run that is killed leaves them to the next one, and systemd ends the process after an hour.
 func (r *Run) salvage(ctx context.Context, host Host, step plan.Step) error {
 	s := *step.Salvage
-	if _, err := host.Script(ctx, salvageScript(s)); err != nil {
-		return err
+	_, err := host.Script(ctx, salvageScript(s))
+	if err == nil {
+		err = r.Operator.Salvage(ctx, step.Host, s.Endpoint, s.Token)
 	}
-	err := r.Operator.Salvage(ctx, step.Host, s.Endpoint, s.Token)
-	if _, errEnd := host.Script(ctx, salvageEnd(s)); err == nil {
+	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
+	defer cancel()
+	if _, errEnd := host.Script(ending, salvageEnd(s)); err == nil {
 		err = errEnd
 	}
 	return err
@@ -38,7 +41,7 @@ var salvageShell string
 
 func salvageEnd(s plan.Salvage) string {
 	return fmt.Sprintf(`set -eu
-systemctl stop %s
+systemctl stop %s 2>/dev/null || :
 for copy in %s/.clusterup-restore-??????; do
   [ ! -d "$copy" ] || rm -rf "$copy"
 done

@@ -9,6 +9,7 @@ systemctl reset-failed "$unit.service" 2>/dev/null || :
 for old in "$data"/.clusterup-restore-??????; do # of killed runs
   [ ! -d "$old" ] || rm -rf "$old"
 done
+[ -z "$(find "$data/member" $wal -type l)" ] || { echo "there are symbolic links in the data: a copy would lead to it" >&2; exit 1; }
 log=${wal:-"$data/member/wal"}
 need=$(du -skc "$data/member" $wal | tail -n 1)
 free=$(df -Pk "$data" | tail -n 1)

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
+	"github.com/clusterup/clusterup/facts"
 	"github.com/clusterup/clusterup/snapshot"
 )
 
@@ -14,6 +16,8 @@ func (s *Session) Latest() (string, error) {
 	if err != nil {
 		return "", err
 	}
+	// what a recovery has taken of one member is not what the cluster was
+	all = slices.DeleteFunc(all, func(one facts.SavedSnapshot) bool { return one.Salvage != "" || one.Damage != "" })
 	if len(all) == 0 {
 		return "", fmt.Errorf("find the latest snapshot: there is none in %s: clusterup snapshot save makes one",
 			s.snapshotDir())

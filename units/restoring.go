@@ -12,6 +12,7 @@ import (
 // Restoring is the mark of a host that takes part in a restore. It lies there from before its member stops until all
 // members of the restored cluster serve, so that any machine can go on, and nothing else is done meanwhile.
 type Restoring struct {
+	Form     int       `json:"form"` // see [Form]
 	Cluster  string    `json:"cluster"`
 	Verb     string    `json:"verb"`            // the command that goes on: "snapshot restore", "recover"
 	SHA256   string    `json:"sha256"`          // of the snapshot, hexadecimal; empty in a recovery that has yet to make it
@@ -29,7 +30,7 @@ func RestoringPath(configDir string) string { return path.Join(configDir, "resto
 
 // Mark is the mark as a file.
 func Mark(configDir string, r Restoring) File {
-	r.Begun = r.Begun.UTC().Truncate(time.Second)
+	r.Form, r.Begun = Form, r.Begun.UTC().Truncate(time.Second)
 	data, err := json.MarshalIndent(r, "", "  ")
 	if err != nil { // as with [Birth], a year beyond 9999
 		r.Begun = time.Time{}
@@ -46,6 +47,9 @@ func ParseRestoring(data []byte) (Restoring, error) {
 	}
 	if r.SHA256 == "" && r.Verb != "recover" || r.Token == "" || len(r.Members) == 0 {
 		return Restoring{}, errors.New("read the mark of a restore: it names no snapshot, token or members")
+	}
+	if r.Form > Form {
+		return Restoring{}, errors.New("read the mark of a restore: a newer clusterup wrote it")
 	}
 	if strings.Trim(r.SHA256, "0123456789abcdef") != "" || len(r.SHA256) > 64 || len(r.Token) > 128 || len(r.By) > 256 {
 		return Restoring{}, errors.New("read the mark of a restore: clusterup did not write it")

@@ -73,11 +73,13 @@ func (c *Console) ShowEvidence(e etcd.Evidence) {
 		return
 	}
 	var has []string
+	up := true
 	table := c.Table("MEMBER", "CLASS", "DATA", "RAFT TERM", "RAFT INDEX")
 	for _, one := range e.Hosts {
 		data, term, index := "no", "-", "-"
 		if one.Data {
 			data, has = "yes", append(has, one.Member)
+			up = up && one.Class == etcd.ClassRunning
 		}
 		if one.Index > 0 {
 			term, index = strconv.FormatUint(one.Term, 10), strconv.FormatUint(one.Index, 10)
@@ -90,10 +92,14 @@ func (c *Console) ShowEvidence(e etcd.Evidence) {
 		newest = fmt.Sprintf("Its newest snapshot is of %s, revision %d", e.Newest.Taken.UTC().Format(time.DateTime+" UTC"),
 			e.Newest.Revision)
 	}
+	held := plan.Enumerate(has) + map[bool]string{true: " has", false: " have"}[len(has) == 1]
 	switch {
-	case len(has) > 0:
+	case len(has) > 0 && up:
 		c.Print("%s. What is lost if the cluster is made from what %s: all that was acknowledged and had not reached there "+
-			"as committed, which takes a heartbeat.\n\n", newest, plan.Enumerate(has)+map[bool]string{true: " has", false: " have"}[len(has) == 1])
+			"as committed, which takes a heartbeat.\n\n", newest, held)
+	case len(has) > 0:
+		c.Print("%s. The cluster is made from what %s, or from that snapshot, whichever has come further; a member that was "+
+			"down has nothing of what was written meanwhile.\n\n", newest, held)
 	case e.Newest != nil:
 		c.Print("%s, and no host that is seen has data: all that was written since will be lost.\n\n", newest)
 	default:

@@ -2,6 +2,7 @@ package etcd
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 
 	"github.com/clusterup/clusterup/facts"
@@ -108,17 +109,17 @@ func (v view) born() facts.ID {
 // back since, with their old disks, do not outvote it. A host that says so of a cluster whose members show good
 // certificates is not believed, since a restore gives the new cluster a peer CA of its own.
 func (v view) ended(id facts.ID) bool {
-	said := func(id facts.ID) (by facts.ID) {
-		for _, born := range v.births {
-			if idOf(born) != id && slices.Contains(born.Ended, id.String()) {
-				return idOf(born)
-			}
-		}
-		return 0
+	says := func(born units.Born, id facts.ID) bool {
+		return idOf(born) != id && slices.Contains(born.Ended, id.String())
 	}
-	by := said(id)
+	said := false
+	for _, born := range v.births { // those of a cluster that has ended itself say nothing
+		over := slices.ContainsFunc(slices.Collect(maps.Values(v.births)),
+			func(other units.Born) bool { return says(other, idOf(born)) })
+		said = said || says(born, id) && !over
+	}
 	live := v.trust.Live("peer")
-	return by != 0 && said(by) == 0 && !v.Known(func(_ inventory.Member, host facts.Host) bool {
+	return said && !v.Known(func(_ inventory.Member, host facts.Host) bool {
 		return host.Data.ClusterID == id && slices.ContainsFunc(live,
 			func(ca facts.CA) bool { return v.ownPeerCA() && ca.SHA256 == host.Leaves["peer"].Issuer })
 	})

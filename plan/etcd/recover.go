@@ -20,7 +20,7 @@ const VerbRecover = "recover"
 
 // NextRecover is Next for a cluster that has lost its quorum for good. All hosts are marked, and all members stop; then
 // a snapshot is taken of a copy of the data of each member that has its own, and the cluster is restored from the one
-// that has come furthest, see NextRestore. Where no member has its data, it is restored from the newest snapshot.
+// that has come furthest, see NextRestore: one of these, or one that was saved before.
 func NextRecover(w Want, s facts.Snapshot) (*plan.Stage, error) {
 	r := newRecovery(w, s)
 	if r.over() {
@@ -55,8 +55,8 @@ func newRecovery(w Want, s facts.Snapshot) recovery {
 }
 
 // source is the snapshot that the cluster is to be restored from: the one that a mark names; else, once each member
-// that has its data was salvaged, the one of these that has come furthest; else, where none has, the newest. False: it
-// is not made yet, or not there.
+// that has its data was salvaged, the one that has come furthest, of these and of those that were saved before. False:
+// it is not made yet, or not there.
 func (r recovery) source() (facts.SavedSnapshot, bool) {
 	saved := r.was.seen.Operator.Snapshots
 	if r.under.SHA256 != "" {
@@ -66,18 +66,8 @@ func (r recovery) source() (facts.SavedSnapshot, bool) {
 		}
 		return saved[i], true
 	}
-	survivors := r.survivors()
-	if len(survivors) == 0 {
-		of := slices.DeleteFunc(slices.Clone(saved), func(one facts.SavedSnapshot) bool {
-			return one.ClusterID != r.was.clusterID || one.Damage != ""
-		})
-		if len(of) == 0 {
-			return facts.SavedSnapshot{}, false
-		}
-		return of[len(of)-1], true
-	}
 	var best facts.SavedSnapshot
-	for _, m := range survivors {
+	for _, m := range r.survivors() {
 		one, ok := r.salvaged(m.Name)
 		if !ok {
 			return facts.SavedSnapshot{}, false
@@ -86,7 +76,12 @@ func (r recovery) source() (facts.SavedSnapshot, bool) {
 			best = one
 		}
 	}
-	return best, true
+	for _, one := range saved { // a survivor may have been down for long
+		if one.ClusterID == r.was.clusterID && one.Damage == "" && (best.SHA256 == "" || one.Revision > best.Revision) {
+			best = one
+		}
+	}
+	return best, best.SHA256 != ""
 }
 
 // survivors are the members that are seen to have the data of the cluster that has lost its quorum.
@@ -181,12 +176,10 @@ func (r recovery) refusals() []plan.Refusal {
 		return plan.OneRefusal(plan.Restoring, "", "go on with it: "+resume(r.under),
 			"a restore of the snapshot of revision %d was begun%s, and has not ended", r.under.Revision, by(r.under))
 	}
-	if !r.begun {
-		if found := r.needless(); len(found) > 0 {
-			return found
-		}
+	if found := r.needless(); len(found) > 0 {
+		return found
 	}
-	dark := r.was.unreachables()
+	dark := r.unseen()
 	if len(dark) > 0 {
 		return dark
 	}
@@ -214,18 +207,22 @@ func (r recovery) refusals() []plan.Refusal {
 // needless refuses to recover a cluster that has its quorum, or may yet have it.
 func (r recovery) needless() []plan.Refusal {
 	v := r.was
-	if !v.formed {
+	if !r.begun && !v.formed {
 		return plan.OneRefusal(plan.NoCluster, "",
 			"clusterup apply makes it; clusterup snapshot restore FILE INVENTORY makes it from a snapshot",
 			"the hosts have nothing of a cluster %s", v.want.Cluster.Name)
 	}
-	if serving := v.Which(func(_ inventory.Member, host facts.Host) bool { return v.reads(host) }); len(serving) > 0 {
-		return plan.OneRefusal(plan.QuorumAtRisk, "",
-			"clusterup status shows what is wrong; clusterup member replace NAME INVENTORY replaces a member that is lost",
+	serving := v.Which(func(_ inventory.Member, host facts.Host) bool { return v.reads(host) && !r.has(host) })
+	if len(serving) > 0 {
+		remedy := "clusterup status shows what is wrong; clusterup member replace NAME INVENTORY replaces a member that is lost"
+		if r.begun {
+			remedy = fmt.Sprintf("the recovery is not needed any more: on each host, rm -f %s; then clusterup apply", r.markPath())
+		}
+		return plan.OneRefusal(plan.QuorumAtRisk, "", remedy,
 			"the quorum is not lost: %s served a linearizable read just now", plan.Enumerate(serving))
 	}
 	has := len(r.survivors())
-	if has >= v.quorum() {
+	if has >= v.quorum() && !r.begun {
 		return plan.OneRefusal(plan.QuorumAtRisk, "",
 			"clusterup apply starts them; clusterup status shows why they do not serve",
 			"the quorum is not lost: %d of %d voters have their data, and a quorum is %d", has, len(v.voters()), v.quorum())

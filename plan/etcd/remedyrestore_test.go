@@ -6,6 +6,7 @@ import (
 
 	"github.com/clusterup/clusterup/facts"
 	"github.com/clusterup/clusterup/plan"
+	"github.com/clusterup/clusterup/units"
 )
 
 // restoredFrom is NextRestore as a run asks it.
@@ -67,6 +68,21 @@ func ofRestores(t *testing.T, w Want) []dead {
 		h.Rooms = map[string]facts.Room{"data": {Dir: "/var/lib", Size: 1 << 40, Free: 1 << 20}}
 	})
 	goOn := func(w Want, s facts.Snapshot) (Want, facts.Snapshot) { return w, restoringUpTo(t, from, s, "") }
+	half := restoringUpTo(t, from, base, "stop all members")
+	torn := change(half, "etcd-2", func(h *facts.Host) {
+		mark, _ := units.ParseRestoring(h.Files[units.RestoringPath(ConfigDir(w.Cluster))].Content)
+		mark.Members = mark.Members[:2]
+		simulateFile(units.Mark(ConfigDir(w.Cluster), mark), h)
+	})
+	moved3 := func(w *Want) {
+		c := *w.Cluster
+		c.Members = slices.Clone(c.Members)
+		c.Members[2].PeerAddress = "10.0.0.33"
+		w.Token, w.Cluster = "second", &c
+	}
+	unread := change(base, "etcd-2", func(h *facts.Host) {
+		h.Files[units.RestoringPath(ConfigDir(w.Cluster))] = facts.File{Kind: facts.Regular, Content: []byte("{")}
+	})
 	stranger := base
 	stranger.Members = append(slices.Clone(base.Members), facts.Listed{
 		ID: 99, Name: "etcd-9", PeerURLs: []string{"https://10.0.0.19:2380"}, ClientURLs: []string{"https://10.0.0.19:2379"},
@@ -87,6 +103,9 @@ func ofRestores(t *testing.T, w Want) []dead {
 		with("of an older minor", func(w *Want) { w.Restore.Snapshot.Version = "3.5.35" }, base, as("3.5.35")),
 		with("of a newer patch", func(w *Want) { w.Restore.Snapshot.Version = "3.6.99" }, base, as("3.6.99")),
 		with("once more", func(w *Want) { w.Token = "second" }, over, nil),
+		with("marks differ", func(w *Want) { w.Token = "second" }, torn, nil),
+		with("another address in the middle", moved3, started, nil),
+		{name: "an unreadable mark", want: w, seen: unread, follow: mended(base)},
 		with("a member that the inventory has not", nothing, stranger, nil),
 		with("other data", nothing, foreign, mended(bare(w))),
 		with("no data of etcd", nothing, precious, mended(bare(w))),

@@ -324,3 +324,59 @@ func TestRestoredAndBack(t *testing.T) {
 		}
 	}
 }
+
+// Of what is left, and of what was saved before, the one is taken that has come furthest.
+func TestRecoverySource(t *testing.T) {
+	t.Parallel()
+	w := wanted(t, 5)
+	base := settled(t, w)
+	id := base.Hosts["etcd-1"].Data.ClusterID
+	s := quorumless(change(change(change(base, "etcd-3", wipe), "etcd-4", wipe), "etcd-5", wipe))
+	saved := func(name, member string, revision int64) facts.SavedSnapshot {
+		one := facts.SavedSnapshot{SHA256: name, ClusterID: id, Version: "3.6.16", Member: member, Revision: revision, Taken: noon}
+		if member != "" {
+			one.Salvage = "first"
+		}
+		return one
+	}
+	for name, test := range map[string]struct {
+		saved []facts.SavedSnapshot
+		want  string
+	}{
+		"one is yet to be salvaged": {[]facts.SavedSnapshot{saved("a", "etcd-1", 9)}, ""},
+		"the second is further":     {[]facts.SavedSnapshot{saved("a", "etcd-1", 9), saved("b", "etcd-2", 11)}, "b"},
+		"the first is further":      {[]facts.SavedSnapshot{saved("a", "etcd-1", 12), saved("b", "etcd-2", 11)}, "a"},
+		"a snapshot is further": {
+			[]facts.SavedSnapshot{saved("a", "etcd-1", 9), saved("b", "etcd-2", 11), saved("c", "", 20)}, "c",
+		},
+		"a snapshot is older": {
+			[]facts.SavedSnapshot{saved("c", "", 10), saved("a", "etcd-1", 9), saved("b", "etcd-2", 11)}, "b",
+		},
+	} {
+		s.Operator.Snapshots = test.saved
+		got, _ := newRecovery(recovering(w, "first"), s).source()
+		if got.SHA256 != test.want {
+			t.Errorf("%s: %q, want %q", name, got.SHA256, test.want)
+		}
+	}
+}
+
+// A host that dies in the middle of a restore is given up, and the others end it: no second restore is needed.
+func TestRestoreLosesAHost(t *testing.T) {
+	t.Parallel()
+	w := wanted(t, 3)
+	for _, last := range []string{"stop all members", "restore data", "start all members side by side"} {
+		s := change(restoringUpTo(t, restoration(w, "first"), settled(t, w), last), "etcd-3", darkly)
+		given := restoration(w, "second")
+		if _, err := restoredFrom(given, s); err == nil {
+			t.Errorf("after %s: the dark host was not given up", last)
+		}
+		given.Accept = []plan.Risk{plan.Gone("etcd-3")}
+		s = restoringUpTo(t, given, s, "end the restore")
+		for _, name := range []string{"etcd-1", "etcd-2"} {
+			if host := s.Hosts[name]; !host.Reads || host.Files[units.RestoringPath(ConfigDir(w.Cluster))].Kind != "" {
+				t.Errorf("after %s: %s reads %v, and has its mark, or not", last, name, host.Reads)
+			}
+		}
+	}
+}

@@ -18,11 +18,27 @@ import (
 func (v view) underWay() []plan.Refusal {
 	mark, marked := markOf(v.want, v.seen)
 	if !marked {
-		return nil
+		return v.illegible()
 	}
 	return plan.OneRefusal(plan.Restoring, "", fmt.Sprintf("go on with it: %s", resume(mark)),
 		"a restore of the snapshot of revision %d was begun%s, and has not ended: until it has, nothing else is done",
 		mark.Revision, by(mark))
+}
+
+// illegible are marks that cannot be read: something is under way there that this clusterup does not know.
+func (v view) illegible() []plan.Refusal {
+	path := units.RestoringPath(ConfigDir(v.want.Cluster))
+	var found []plan.Refusal
+	v.Each(func(m inventory.Member, host facts.Host) {
+		if file, there := host.Files[path]; there {
+			if _, err := units.ParseRestoring(file.Content); err != nil {
+				found = append(found, plan.Refuse(plan.Restoring, m.Name,
+					"go on with the clusterup that began the restore, or a newer one; if there is none under way, remove that file",
+					"its mark of a restore, %s, cannot be read", path))
+			}
+		}
+	})
+	return found
 }
 
 // resume is the command that goes on with a restore.
@@ -46,19 +62,20 @@ func by(mark units.Restoring) string {
 
 // refusals are the reasons not to restore as it stands. What members of the cluster before say decides nothing.
 func (r restoring) refusals() []plan.Refusal {
-	dark := r.was.unreachables()
+	dark := r.unseen()
 	if older := r.was.allOlder(); len(older) > 0 {
 		return append(dark, older...)
 	}
-	found := slices.Concat(r.snapshotRefusals(), r.twins(), r.strangers())
+	found := slices.Concat(r.snapshotRefusals(), r.marks(), r.altered(), r.twins(), r.strangers())
 	r.was.Each(func(m inventory.Member, host facts.Host) {
 		if foreign := r.was.foreignUnit(m, host); len(foreign) > 0 {
 			found = append(found, foreign...)
 			return
 		}
-		for _, check := range []func(inventory.Member, facts.Host) []plan.Refusal{r.was.trusted, r.foreignData, r.elsewhere} {
-			found = append(found, check(m, host)...)
+		if !r.was.want.accepts(plan.ForeignCluster) {
+			found = append(found, r.was.trusted(m, host)...)
 		}
+		found = slices.Concat(found, r.foreignData(m, host), r.elsewhere(m, host))
 		if m.Absent {
 			return
 		}
@@ -75,6 +92,55 @@ func (r restoring) refusals() []plan.Refusal {
 		return append(dark, all...)
 	}
 	return dark
+}
+
+// unseen are the hosts that are dark, and were not given up.
+func (r restoring) unseen() []plan.Refusal {
+	return slices.DeleteFunc(r.was.unreachables(), func(refusal plan.Refusal) bool {
+		return r.was.want.accepts(plan.Gone(refusal.Host))
+	})
+}
+
+// marks refuses marks that do not fit each other, or what is known here: those of one host alone decide nothing.
+func (r restoring) marks() []plan.Refusal {
+	live, newest := r.was.trust.Live("peer"), 0
+	for _, ca := range live {
+		newest = max(newest, ca.Generation)
+	}
+	var found []plan.Refusal
+	r.was.Each(func(m inventory.Member, host facts.Host) {
+		file, there := host.Files[r.markPath()]
+		mark, err := units.ParseRestoring(file.Content)
+		if !there || r.was.want.accepts(plan.Again) || r.was.want.accepts(plan.OtherSnapshot) {
+			return
+		}
+		born, was := r.was.births[m.Name]
+		if err != nil || mark.Token != r.under.Token || !slices.Equal(mark.Members, r.under.Members) ||
+			mark.PeerCA > newest || was && born.Token == mark.Token && born.Snapshot == "" {
+			found = append(found, plan.Refuse(plan.Restoring, m.Name,
+				fmt.Sprintf("look at %s on all hosts; with --accept=%s the restore begins anew, with a mark of its own", r.markPath(),
+					plan.Again),
+				"its mark of a restore cannot be read, or is not that of the other hosts"))
+		}
+	})
+	return found
+}
+
+// altered: the cluster's ID follows from its members and their addresses, and its data has been made with them.
+func (r restoring) altered() []plan.Refusal {
+	if !r.begun {
+		return nil
+	}
+	var found []plan.Refusal
+	r.comes.Each(func(m inventory.Member, _ facts.Host) {
+		if born, ok := r.comes.births[m.Name]; ok && born.ClusterID != clusterID(r.was.want.Cluster, r.was.want.Token).String() {
+			found = append(found, plan.Refuse(plan.Restoring, m.Name,
+				fmt.Sprintf("put the members, addresses, ports and tls of the inventory back as they were until the restore is over; or "+
+					"begin it anew, with --accept=%s", plan.Again),
+				"its data was made for other members or addresses than the inventory has now"))
+		}
+	})
+	return found
 }
 
 // snapshotRefusals compare the snapshot with what is wanted, and with a restore that was begun.
@@ -187,7 +253,8 @@ func (r restoring) lostSince(m inventory.Member, host facts.Host) []plan.Refusal
 		return nil
 	}
 	return plan.OneRefusal(plan.DataLost, m.Name,
-		fmt.Sprintf("bring the disk back; if it is lost, begin the restore anew with --accept=%s", plan.Again),
+		fmt.Sprintf("bring the disk back; if it is lost, begin anew, and lose what was written since: clusterup snapshot "+
+			"restore FILE INVENTORY --accept=%s, where FILE is the snapshot whose sha256 is %s", plan.Again, born.Snapshot),
 		"the data directory %s is lost: restored member %s lived there", m.DataDir, born.MemberID)
 }
 

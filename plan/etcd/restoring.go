@@ -16,8 +16,10 @@ func RestoreWant(w Want, s facts.Snapshot) Want {
 	mark, marked := markOf(w, s)
 	cluster := *w.Cluster
 	cluster.Members = slices.DeleteFunc(slices.Clone(cluster.Members), func(m inventory.Member) bool {
-		return s.Hosts[m.Name].Dark() && w.accepts(plan.Gone(m.Name)) ||
-			!m.Absent && marked && !slices.Contains(mark.Members, m.Name)
+		if marked && !m.Absent { // whoever goes dark meanwhile is a member still: the cluster's ID follows from them
+			return !slices.Contains(mark.Members, m.Name)
+		}
+		return s.Hosts[m.Name].Dark() && w.accepts(plan.Gone(m.Name))
 	})
 	if marked && w.Restore != nil {
 		restore := *w.Restore
@@ -131,6 +133,8 @@ func (r restoring) markPath() string { return units.RestoringPath(ConfigDir(r.wa
 
 // over says that the cluster was made, and serves. The token is drawn by the run, so it is this restore that made it.
 func (r restoring) over() bool {
-	born := func(m inventory.Member) bool { return r.comes.births[m.Name].Token == r.was.want.Token }
-	return !r.begun && r.comes.All(func(m inventory.Member, host facts.Host) bool { return born(m) && r.has(host) })
+	open := func(m inventory.Member, host facts.Host) bool {
+		return r.comes.births[m.Name].Token != r.was.want.Token || !r.has(host)
+	}
+	return !r.begun && len(r.comes.births) > 0 && !r.comes.Known(open)
 }
