@@ -32,9 +32,10 @@ var inventoryLoops = map[string]string{
 	"simulateUpkeep": "a model",
 	"RestoreWant":    "who takes part: hosts that are dark and were given up do not",
 	"markOf":         "marks that were seen; dark hosts show none, and are refused by themselves",
-	"heedless":       "a copy", "hidden": "a copy", "copyOf": "a port for each", "marks": "names in a mark", "identify": "names",
-	"ending":  "members that are to leave, too; dark hosts are refused, or were given up",
-	"largest": "what was told; dark hosts tell nothing",
+	"heedless":       "a copy", "hidden": "a copy", "copyOf": "a port for each", "marks": "names in a mark",
+	"identify": "names",
+	"ending":   "members that are to leave, too; dark hosts are refused, or were given up",
+	"largest":  "what was told; dark hosts tell nothing",
 }
 
 // Decisions loop over members through quantifiers alone: all, may, known and each know what dark means.

@@ -22,8 +22,8 @@ type Restoration struct {
 }
 
 // bumpRevision is by how much the revision of a restored store is higher than that of its snapshot, so that no client
-// takes a new revision for one that it has seen before (etcd issue 16028). It is that once more for each cluster before:
-// a second restore may go back behind the first.
+// takes a new revision for one that it has seen before (etcd issue 16028). It is that once more for each cluster
+// before: a second restore may go back behind the first.
 const bumpRevision = 1_000_000_000
 
 // NextRestore is Next for a cluster that is to be made from a snapshot, with a token and a peer CA of its own, in place
@@ -222,7 +222,8 @@ func (r restoring) restoreData() (*plan.Stage, error) {
 			Restore: &plan.Restore{
 				SHA256: r.was.want.Restore.Snapshot.SHA256, Name: m.Name,
 				PeerURL: urlOf(c.TLS.Peers, m.PeerAddress, c.PeerPort), InitialCluster: cluster, Token: r.was.want.Token,
-				DataDir: m.DataDir, WALDir: walDir(m), User: c.User, BinDir: BinDir(release), BumpRevision: bumpRevision * max(1, uint64(len(r.under.Ended))),
+				DataDir: m.DataDir, WALDir: walDir(m), User: c.User, BinDir: BinDir(release),
+				BumpRevision: bumpRevision * max(1, uint64(len(r.under.Ended))),
 			},
 		})
 	})

@@ -132,8 +132,9 @@ func (r restoring) altered() []plan.Refusal {
 		return nil
 	}
 	var found []plan.Refusal
+	own := clusterID(r.was.want.Cluster, r.was.want.Token).String()
 	r.comes.Each(func(m inventory.Member, _ facts.Host) {
-		if born, ok := r.comes.births[m.Name]; ok && born.ClusterID != clusterID(r.was.want.Cluster, r.was.want.Token).String() {
+		if born, ok := r.comes.births[m.Name]; ok && born.ClusterID != own {
 			found = append(found, plan.Refuse(plan.Restoring, m.Name,
 				fmt.Sprintf("put the members, addresses, ports and tls of the inventory back as they were until the restore is over; or "+
 					"begin it anew, with --accept=%s", plan.Again),
