@@ -194,9 +194,9 @@ func (p *process) await(t *testing.T, text string) {
 }
 
 func clip(text string) string {
-	const most = 6000
-	if len(text) > most {
-		return text[:most] + "…\n"
+	const most, last = 5000, 2000 // how it ends is what matters where it went wrong
+	if len(text) > most+last {
+		return text[:most] + "\n…\n" + text[len(text)-last:]
 	}
 	return text
 }

@@ -30,17 +30,26 @@ func unsaid(notes []string, w Want, s facts.Snapshot, err error) []string {
 // voteNotes say what the cluster lives by while votes are missing: those of members that are removed, and added anew.
 func (v view) voteNotes(stages []plan.Stage) []string {
 	var names []string
+	missing, most := map[string]bool{}, 0
 	for _, stage := range stages {
 		for _, step := range stage.Steps {
 			m, _ := v.named(step.Host)
-			if step.Kind == plan.RemoveMember && m.Name != "" && !m.Absent && v.votes(m) {
-				names = append(names, m.Name)
+			switch {
+			case step.Kind == plan.RemoveMember && m.Name != "" && !m.Absent && v.votes(m):
+				names, missing[m.Name] = append(names, m.Name), true
+			case step.Kind == plan.PromoteMember:
+				delete(missing, step.Host)
 			}
+			most = max(most, len(missing))
 		}
 	}
-	left := len(v.voters()) - len(names)
 	if len(names) == 0 {
 		return nil
+	}
+	left := len(v.voters()) - most
+	if most < len(names) {
+		return []string{fmt.Sprintf("while %s are made anew, one after the other, the cluster has %s, and goes on while %d of "+
+			"them serve", plan.Enumerate(names), plan.Count(left, "voter"), left/2+1)}
 	}
 	return []string{fmt.Sprintf("until %s votes again, the cluster has %s, and goes on while %d of them serve",
 		strings.Join(names, ", then "), plan.Count(left, "voter"), left/2+1)}
