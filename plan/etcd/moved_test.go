@@ -377,3 +377,18 @@ func ofMoves(t *testing.T, w Want) []dead {
 		}),
 	}
 }
+
+// Members that are made anew one after the other leave the cluster with one voter less, and not with none.
+func TestNoteOfVotes(t *testing.T) {
+	w := elsewhereIn(wanted(t, 3), "/srv/etcd", "")
+	s := looked(w, settled(t, wanted(t, 3)))
+	for _, m := range w.Cluster.Members {
+		w.Accept = append(w.Accept, plan.Replace(m.Name))
+	}
+	p, _ := Build(w, s)
+	if !slices.ContainsFunc(p.Notes, func(note string) bool {
+		return strings.Contains(note, "one after the other, the cluster has 2 voters, and goes on while 2 of them serve")
+	}) {
+		t.Errorf("notes %q", p.Notes)
+	}
+}
