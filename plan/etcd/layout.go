@@ -144,11 +144,12 @@ func NamesOf(m inventory.Member) []string {
 func (v view) names(m inventory.Member, host facts.Host) []string {
 	names, leaf := NamesOf(m), host.Leaves["peer"]
 	ours := slices.ContainsFunc(v.seen.Operator.CAs, func(ca facts.CA) bool { return ca.SHA256 == leaf.Issuer })
-	if host.Process == nil || !ours {
+	if !ours {
 		return names
 	}
 	var from []string
-	if entry, listed := v.entry(m); listed && !v.knownAt(m, entry) && host.Data.MemberID == entry.ID {
+	if entry, listed := v.entry(m); host.Process != nil && listed && !v.knownAt(m, entry) &&
+		host.Data.MemberID == entry.ID {
 		from = append(hostsIn(entry.PeerURLs), hostsIn(entry.ClientURLs)...)
 	}
 	for _, source := range host.Sources {

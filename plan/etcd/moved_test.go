@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"maps"
+	"net/netip"
 	"path"
 	"slices"
 	"strings"
@@ -390,5 +391,27 @@ func TestNoteOfVotes(t *testing.T) {
 		return strings.Contains(note, "one after the other, the cluster has 2 voters, and goes on while 2 of them serve")
 	}) {
 		t.Errorf("notes %q", p.Notes)
+	}
+}
+
+// A member that is made anew on a host which still goes to its peers from an older address keeps that in its names:
+// peers compare the two.
+func TestNamesOfAnewMember(t *testing.T) {
+	w := wanted(t, 3)
+	s := settled(t, w)
+	w.Cluster.Members[1].PeerAddress = "10.0.0.99"
+	host := s.Hosts["etcd-2"]
+	stop(&host)
+	host.Sources = map[netip.Addr]netip.Addr{netip.MustParseAddr("10.0.0.11"): netip.MustParseAddr("10.0.0.12")}
+	v := newView(w, change(s, "etcd-2", func(h *facts.Host) { *h = host }))
+	if got := v.names(w.Cluster.Members[1], host); !slices.Contains(got, "10.0.0.12") || !slices.Contains(got, "10.0.0.99") {
+		t.Errorf("names %q", got)
+	}
+	leaf := host.Leaves["peer"]
+	leaf.Issuer = "of somebody else"
+	host.Leaves = map[string]facts.Leaf{"peer": leaf}
+	w.Cluster.Members[1].Address, w.Cluster.Members[1].ClientAddress = "10.0.0.99", "10.0.0.99"
+	if got := v.names(w.Cluster.Members[1], host); slices.Contains(got, "10.0.0.12") {
+		t.Errorf("a stranger's certificate is believed: %q", got)
 	}
 }
