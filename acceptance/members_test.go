@@ -133,7 +133,8 @@ func mostWiped(t *testing.T, s *site, inv inventory) {
 	for _, host := range []string{"etcd-2", "etcd-3"} {
 		s.on(t, host, "systemctl stop etcd-prod; mv /var/lib/etcd-prod/member /var/lib/member.away")
 	}
-	s.run(t, "apply", "--yes", file).exits(t, 13).says(t, "etcd-2: …[data-lost]", "clusterup recover").saysNot(t, "--accept")
+	s.run(t, "apply", "--yes", file).exits(t, 13).says(t, "etcd-2: …[data-lost]", "clusterup recover").
+		saysNot(t, "--accept")
 	s.run(t, "apply", "--yes", "--accept=replace:etcd-2,replace:etcd-3", file).exits(t, 13).
 		says(t, "[quorum]").saysNot(t, "remove-member/")
 	for _, host := range []string{"etcd-2", "etcd-3"} {

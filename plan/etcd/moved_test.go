@@ -404,7 +404,8 @@ func TestNamesOfAnewMember(t *testing.T) {
 	stop(&host)
 	host.Sources = map[netip.Addr]netip.Addr{netip.MustParseAddr("10.0.0.11"): netip.MustParseAddr("10.0.0.12")}
 	v := newView(w, change(s, "etcd-2", func(h *facts.Host) { *h = host }))
-	if got := v.names(w.Cluster.Members[1], host); !slices.Contains(got, "10.0.0.12") || !slices.Contains(got, "10.0.0.99") {
+	got := v.names(w.Cluster.Members[1], host)
+	if !slices.Contains(got, "10.0.0.12") || !slices.Contains(got, "10.0.0.99") {
 		t.Errorf("names %q", got)
 	}
 	leaf := host.Leaves["peer"]
