@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -198,8 +199,8 @@ func childOf(pid int, program string) int {
 func snapshotFullDisk(t *testing.T, s *site, file string) {
 	small := filepath.Join(t.TempDir(), "small")
 	must(t, os.Mkdir(small, 0o700))
-	must(t, syscall.Mount("tmpfs", small, "tmpfs", 0, "size=8m"))
-	t.Cleanup(func() { must(t, syscall.Unmount(small, 0)) })
+	must(t, exec.Command("mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", small).Run())
+	t.Cleanup(func() { must(t, exec.Command("umount", small).Run()) })
 	s.run(t, "snapshot", "save", "--out", filepath.Join(small, "prod.db"), file).exits(t, 1).says(t,
 		"no space left", "--out")
 	if left, err := os.ReadDir(small); err != nil || len(left) != 0 {
