@@ -101,6 +101,9 @@ func twoDisks(t *testing.T, s *site, inv inventory) {
 	keys := s.put(t, inv, "before", 100)
 	s.lose(t, "etcd-2", "etcd-3")
 	s.run(t, "apply", "--yes", file).exits(t, 13).says(t, "clusterup recover")
+	if r := s.run(t, "status", file); !strings.Contains(r.stdout, "docs/disasters.md") {
+		t.Errorf("status says nothing of a way out: %s", r.stdout)
+	}
 	s.run(t, "recover", file).exits(t, 2).says(t, "--confirm=prod")
 	s.run(t, "recover", "--confirm=other", file).exits(t, 2)
 

@@ -365,7 +365,8 @@ func (c *Console) ShowStatus(l Look) {
 		}
 	}
 	showVitals(out, members)
-	quorum := "NO QUORUM"
+	const lost = "NO QUORUM"
+	quorum := lost
 	switch {
 	case total.Quorum:
 		quorum = "quorum"
@@ -374,6 +375,10 @@ func (c *Console) ShowStatus(l Look) {
 	}
 	fprintf(out, "\nCluster %s: %d of %d members healthy, %s.", total.Cluster, total.Healthy, total.Members, quorum)
 	showAuthorities(out, total, l.Now)
+	if quorum == lost && !etcd.Fresh(l.Want, l.Seen) {
+		fprintf(out, "no quorum: bring members back with their disks; if those are lost for good, clusterup recover INVENTORY "+
+			"shows what is left (docs/disasters.md)\n")
+	}
 	if total.Snapshot != nil {
 		fprintf(out, "%s\n", total.Snapshot.line(l.Now))
 	}
