@@ -48,7 +48,7 @@ unit: go ## the tests that need no hosts
 RACE = $$(go list ./... | grep -vE '/(acceptance|lab|plan|units|inventory|examples)(/|$$)')
 .PHONY: race
 race: go ## the same with the race detector, for whatever does more than one thing at a time
-	CGO_ENABLED=1 go test -race -timeout 20m $(RACE)
+	CGO_ENABLED=1 go test -race -timeout 40m $(RACE)
 
 .PHONY: acceptance
 acceptance: build etcd cfssl ## real hosts, real members, the real binary; needs Linux and root
