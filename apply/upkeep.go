@@ -46,7 +46,7 @@ func (r *Run) defragment(ctx context.Context, step plan.Step) error {
 	return nil
 }
 
-// compact drops the history of keys before the revision that the store has now.
+// compact drops the history of keys before the revision that the store has now, and waits until every voter has.
 func (r *Run) compact(ctx context.Context, step plan.Step) error {
 	endpoint := r.endpoint(step.Host)
 	revision, err := r.Etcd.Revision(ctx, endpoint)
@@ -57,11 +57,19 @@ func (r *Run) compact(ctx context.Context, step plan.Step) error {
 	if err != nil {
 		return err
 	}
-	err = within(ctx, defragTime(before.DBSize), func(ctx context.Context) error {
-		return r.Etcd.Compact(ctx, endpoint, revision)
-	})
-	if err != nil {
-		return err
+	through := []string{step.Host}
+	for _, name := range r.voters() {
+		if name != step.Host {
+			through = append(through, name)
+		}
+	}
+	for _, name := range through {
+		err = within(ctx, defragTime(before.DBSize), func(ctx context.Context) error {
+			return r.Etcd.Compact(ctx, r.endpoint(name), revision)
+		})
+		if err != nil {
+			return err
+		}
 	}
 	r.Want.Compacted = true
 	after, err := r.Etcd.Status(ctx, endpoint)

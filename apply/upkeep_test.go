@@ -134,7 +134,8 @@ func TestDisarm(t *testing.T) {
 	roomy(o, 1, 1)
 	o.alarms = []facts.Alarm{{Member: o.seen.Hosts["etcd-1"].Etcd.MemberID, Type: "NOSPACE"}}
 	r, steps, _ := keeps(o, etcd.NextDisarm)
-	r.Etcd = disarming{o}
+	var through []string
+	r.Etcd = disarming{o, &through}
 	if _, err := r.Converge(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -145,10 +146,22 @@ func TestDisarm(t *testing.T) {
 	if !slices.Equal(*steps, want) || len(o.alarms) > 0 {
 		t.Errorf("steps %v, want %v; alarms %v", *steps, want, o.alarms)
 	}
+	if each := []string{"etcd-2", "etcd-1", "etcd-3"}; !slices.Equal(through, each) {
+		t.Errorf("it waited for %v, want %v: a slow member frees room later than the leader", through, each)
+	}
 }
 
-// disarming is a world whose alarms end.
-type disarming struct{ *world }
+// disarming is a world whose alarms end, and that notes through whom it is compacted.
+type disarming struct {
+	*world
+
+	through *[]string
+}
+
+func (d disarming) Compact(ctx context.Context, endpoint string, revision int64) error {
+	*d.through = append(*d.through, d.hostsOf[endpoint])
+	return d.world.Compact(ctx, endpoint, revision)
+}
 
 func (d disarming) Disarm(_ context.Context, _ string, alarm facts.Alarm) error {
 	d.alarms = slices.DeleteFunc(d.alarms, func(a facts.Alarm) bool { return a == alarm })

@@ -47,25 +47,25 @@ func (v view) disarmFull() (*plan.Stage, error) {
 	if stage, err := v.whole(); stage != nil || err != nil {
 		return stage, err
 	}
-	used, file := v.fill()
+	used, _ := v.fill()
 	if used >= halfFull && !v.want.Compacted {
 		return v.compact(used)
 	}
-	if used >= room {
+	// How much is in use after that is known for sure once a member has defragmented: what a store frees last counts as in
+	// use until somebody writes, which may be never. The data of the others are the same.
+	full := func(host facts.Host) bool { return host.Etcd != nil && host.Etcd.DBSize*100/QuotaOf(host) >= room }
+	if v.Known(func(m inventory.Member, host facts.Host) bool {
+		return full(host) && (slices.Contains(v.want.Defragmented, m.Name) || v.seen.Simulated && wasted(host) == 0)
+	}) {
 		return nil, &plan.Refused{Refusals: v.stillFull()}
 	}
 	why := ""
 	if v.seen.Simulated {
 		why = "it gives back what is free then"
 	}
-	stage, err := v.defragment(why, func(_ inventory.Member, host facts.Host) bool {
-		return host.Etcd != nil && host.Etcd.DBSize*100/QuotaOf(host) >= room && wasted(host) > 0
-	})
-	switch {
-	case stage != nil || err != nil:
+	stage, err := v.defragment(why, func(_ inventory.Member, host facts.Host) bool { return full(host) })
+	if stage != nil || err != nil {
 		return stage, err
-	case file >= room: // others wrote meanwhile
-		return nil, &plan.Refused{Refusals: v.stillFull()}
 	}
 	return v.disarm("NOSPACE", "every database is well below its quota", "there is room again")
 }
