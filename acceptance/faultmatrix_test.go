@@ -273,6 +273,7 @@ func standsOf(t *testing.T, name string, size, count int) []*stand {
 	t.Helper()
 	s := newSite(t, name, hosts(size*count)...)
 	inv := s.inventory(t, "prod")
+	inv.Patience = "30s" // while others boot, a host of a busy machine was silent for 8 s
 	var stands []*stand
 	for members := range slices.Chunk(inv.Members, size) {
 		stands = append(stands, newStand(t, s, inv, members...))
