@@ -34,7 +34,7 @@ func TestMembersStale(t *testing.T) {
 	refused(t, s, file, 13, "etcd-2: the data in /var/lib/etcd-prod is an older copy", "--accept=replace:etcd-2",
 		"[data-lost]")
 
-	// What nothing was noted of is found by a leader that has stayed, as docs/operations.md says.
+	// Without a note a leader that has stayed finds it, as docs/operations.md says.
 	s.on(t, "etcd-2", "cd /var/lib/etcd-prod; mv /etc/etcd/prod/log-end /root; systemctl start --no-block etcd-prod")
 	until(t, "etcd panics", func() bool {
 		return strings.Contains(s.on(t, "etcd-2", "journalctl -b -u etcd-prod -o cat"), "is out of range [lastIndex(")

@@ -259,7 +259,7 @@ func snapshotDamaged(t *testing.T, s *site, inv inventory) {
 	inv.Cluster = "staging"
 	s.run(t, "snapshot", "verify", whole, s.write(t, "staging.hcl", inv)).exits(t, 1).says(t, "of another cluster")
 
-	// What etcdctl saved has no description, and is no less of a snapshot.
+	// A snapshot of etcdctl has no description, and is no less of one.
 	bare := filepath.Join(s.dir, "bare.db")
 	s.ok(t, "etcdctl", file, "--", "snapshot", "save", bare)
 	s.ok(t, "snapshot", "verify", bare, file).says(t, "Nothing beside it says", "etcd-1, etcd-2, etcd-3")

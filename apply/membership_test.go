@@ -76,8 +76,8 @@ func TestGrowAndShrink(t *testing.T) {
 	}
 }
 
-// That a member is replaced is agreed to for the one that was lost: the one that has come is not removed by the same
-// word, when its host goes dark.
+// The consent to replace a member is for the one that was lost: its successor is not removed by the same word, when its
+// host goes dark.
 func TestConsentIsUsedUp(t *testing.T) {
 	inBubble(t, "replace", func(t *testing.T) {
 		o := grown(t, 3)

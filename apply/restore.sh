@@ -1,6 +1,6 @@
 # Makes the data of a member from a snapshot, which is the standard input. The lines above this one set: data, wal (the directory of the
 # log; empty: it lies with the data), owner, etcdutl, size (of the snapshot); and the arguments are etcdutl's.
-# All is made in a directory of root's own, by names within it, and gets its place only when it is whole and on the disk.
+# All is made in directories of root's own, and gets its place only when it is whole and on the disk.
 umask 077
 trap 'exit 143' TERM HUP PIPE
 for old in "$data"/.clusterup-restore-?????? ${wal:+"${wal%/*}"/.clusterup-restore-??????}; do # of killed runs

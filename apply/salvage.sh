@@ -1,4 +1,4 @@
-# Starts etcd on a copy of a member's data, alone and on loopback, and says where the copy is. The lines above this one set: data, wal (the
+# Starts etcd on a copy of a member's data, alone and on loopback. The lines above this one set: data, wal (the
 # directory of the log; empty: it lies with the data), user, unit; and the arguments are etcd's command line, in which @COPY@ stands for
 # the copy. The data itself is only read.
 umask 077
@@ -11,11 +11,9 @@ for old in "$data"/.clusterup-restore-??????; do # of killed runs
 done
 [ -z "$(find "$data/member" $wal -type l)" ] || { echo "there are symbolic links in the data: a copy would lead to it" >&2; exit 1; }
 log=${wal:-"$data/member/wal"}
-need=$(du -skc "$data/member" $wal | tail -n 1)
-free=$(df -Pk "$data" | tail -n 1)
-set_free() { free=$4; }
-set_free $free
-[ "$free" -gt $((${need%%[!0-9]*} + 65536)) ] || { echo "no space left for a copy: $data has $free KiB free, and takes ${need%%[!0-9]*}" >&2; exit 1; }
+need=$(du -skc "$data/member" $wal | tail -n 1 | cut -f 1)
+free=$(df -Pk "$data" | awk 'END { print $4 }')
+[ "$free" -gt $((need + 65536)) ] || { echo "no space left for a copy: $data has $free KiB free, and it takes $need" >&2; exit 1; }
 copy=$(mktemp -d "$data/.clusterup-restore-XXXXXX")
 cp -a --reflink=auto "$data/member" "$copy/member"
 [ -z "$wal" ] || cp -a --reflink=auto "$log" "$copy/member/wal"

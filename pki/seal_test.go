@@ -383,7 +383,7 @@ func TestCreateOverKeysOfTheOtherKind(t *testing.T) {
 	}
 }
 
-// What is sealed as it streams is opened by each recipient, and by nobody else.
+// A stream that was sealed is opened by each recipient, and by nobody else.
 func TestSeal(t *testing.T) {
 	ops, dev := sshOperator(t, "ed25519", ""), ageOperator(t)
 	plain := bytes.Repeat([]byte("value "), 50_000) // some chunks of age

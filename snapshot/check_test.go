@@ -70,7 +70,7 @@ func described(t *testing.T, path string, data []byte) facts.SavedSnapshot {
 
 func never(io.ReaderAt, int64) (io.ReaderAt, int64, error) { panic("nothing is sealed") }
 
-// What etcd itself wrote is whole, and says what it holds.
+// A snapshot that etcd itself wrote is whole, and says what it holds.
 func TestCheck(t *testing.T) {
 	for _, version := range versions {
 		data := sample(t, version)

@@ -23,7 +23,7 @@ func FuzzParseBirth(f *testing.F) {
 	})
 }
 
-// What was noted of a log refuses no log of another member or life, and none that comes as far.
+// A note refuses no log of another member or life, and none that comes as far.
 func FuzzParseLogEnd(f *testing.F) {
 	f.Add([]byte("2e1259d415f2a040 2026-11-29T21:04:07Z 0000000000000003-00000000000f4240.wal 800\nstopping 7\n"))
 	f.Add([]byte("stopping 7\n"))

@@ -193,7 +193,7 @@ func put(t *testing.T, path string, data []byte) {
 	}
 }
 
-// What the unit's lines rely on: see scriptCommand.
+// The lines of a unit rely on this: see scriptCommand.
 func TestScriptsFitAUnit(t *testing.T) {
 	for _, script := range []string{guardScript, stopScript, noteScript} {
 		if strings.ContainsAny(script, `\'`) {

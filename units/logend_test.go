@@ -232,7 +232,7 @@ func TestStaleLog(t *testing.T) {
 	}
 }
 
-// What cannot be read, or is of another life, refuses nothing.
+// A note that cannot be read, or is of another life, refuses nothing.
 func TestGuardPassesNotesItCannotUse(t *testing.T) {
 	log := realLogs(t)["3.7.3-2e1259d415f2a040"]
 	const mine, beyond = "2e1259d415f2a040 2026-11-29T21:04:07Z ", "0000000000000009-0000000000000040.wal 800"

@@ -35,8 +35,8 @@ func aLog(t *testing.T, short bool) (text string, cluster, member facts.ID) {
 	return string(head), cluster, member
 }
 
-// What a member has is what lies where its unit says, else where its birth marker says. What lies where it is to be is
-// told beside it.
+// A member's data lies where its unit says, else where its birth marker says. The content of the place where it is to
+// be is told beside it.
 func TestDataInUse(t *testing.T) {
 	for name, shell := range linestest.Shells() {
 		root := t.TempDir()

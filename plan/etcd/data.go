@@ -150,9 +150,13 @@ func (v view) left(m inventory.Member, host facts.Host) []plan.Refusal {
 		return nil
 	}
 	if v.bygone(m, host) {
+		disk := ""
+		if born, ok := v.births[m.Name]; ok && idOf(born) == v.clusterID {
+			disk = "put its own disk back, if there is one; or "
+		}
 		return plan.OneRefusal(plan.NeedsConsent, m.Name,
-			fmt.Sprintf("clusterup member replace %s INVENTORY, or apply with --accept=%s, stops it, puts its data aside and "+
-				"adds the member anew", m.Name, plan.Replace(m.Name)),
+			fmt.Sprintf("%sclusterup member replace %s INVENTORY, or apply with --accept=%s, stops it, puts its data aside and "+
+				"adds the member anew", disk, m.Name, plan.Replace(m.Name)),
 			"it is a member of cluster %s, in whose place this one was restored: what clients write there is lost",
 			cmp.Or(host.Data.ClusterID, idOf(v.births[m.Name])))
 	}

@@ -119,8 +119,9 @@ func (v view) ended(id facts.ID) bool {
 		said = said || says(born, id) && !over
 	}
 	live := v.trust.Live("peer")
-	return said && !v.Known(func(_ inventory.Member, host facts.Host) bool {
-		return host.Data.ClusterID == id && slices.ContainsFunc(live,
+	return said && !v.Known(func(m inventory.Member, host facts.Host) bool {
+		born, is := v.births[m.Name] // of the restored one, where only a disk of before was put back
+		return host.Data.ClusterID == id && (!is || idOf(born) == id) && slices.ContainsFunc(live,
 			func(ca facts.CA) bool { return v.ownPeerCA() && ca.SHA256 == host.Leaves["peer"].Issuer })
 	})
 }

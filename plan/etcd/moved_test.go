@@ -215,8 +215,8 @@ func claims(h *facts.Host) {
 	})(Want{}, h)
 }
 
-// What lies in the new place, or in the way of it, is refused before anything is done, consent or not; so is a place
-// that only a liar could name.
+// A new place that is not empty, or not apart from the old one, is refused before anything is done, consent or not; so
+// is a place that only a liar could name.
 func TestMovedRefused(t *testing.T) {
 	base := wanted(t, 3)
 	place := func(data facts.Data) func(*facts.Host) { return func(h *facts.Host) { h.Place = &data } }
@@ -269,7 +269,7 @@ func TestMovedRefused(t *testing.T) {
 	}
 }
 
-// What lies elsewhere than the inventory says is put aside, or deleted, there: with the cluster, or with the member.
+// Data that lies elsewhere than the inventory says is put aside, or deleted, there: with the cluster, or the member.
 func TestMovedEnds(t *testing.T) {
 	base := wanted(t, 3)
 	w := elsewhereIn(base, "/srv/etcd", "/srv/log")

@@ -221,11 +221,16 @@ func (r recovery) needless() []plan.Refusal {
 		return plan.OneRefusal(plan.QuorumAtRisk, "", remedy,
 			"the quorum is not lost: %s served a linearizable read just now", plan.Enumerate(serving))
 	}
-	has := len(r.survivors())
-	if has >= v.quorum() && !r.begun {
+	// Where nobody tells the list, those that were given up count as voters, too.
+	has, voters := len(r.survivors()), len(v.voters())
+	if v.seen.Members == nil {
+		voters = max(voters, v.want.Restore.all)
+	}
+	if quorum := voters/2 + 1; has >= quorum && !r.begun {
 		return plan.OneRefusal(plan.QuorumAtRisk, "",
-			"clusterup apply starts them; clusterup status shows why they do not serve",
-			"the quorum is not lost: %d of %d voters have their data, and a quorum is %d", has, len(v.voters()), v.quorum())
+			"clusterup apply starts them; clusterup status shows why they do not serve; where a start fails for good on the data "+
+				"of one, put that aside by hand, and recover then",
+			"the quorum is not lost: %d of %d voters have their data, and a quorum is %d", has, voters, quorum)
 	}
 	return nil
 }

@@ -17,9 +17,22 @@ func restoredFrom(w Want, s facts.Snapshot) (*plan.Stage, error) {
 // restoringUpTo is a restore up to a stage; "": to its end.
 func restoringUpTo(t *testing.T, w Want, s facts.Snapshot, last string) facts.Snapshot {
 	t.Helper()
+	return remadeUpTo(t, NextRestore, w, s, last)
+}
+
+// recoveredUpTo is a recovery up to a stage; "": to its end.
+func recoveredUpTo(t *testing.T, w Want, s facts.Snapshot, last string) facts.Snapshot {
+	t.Helper()
+	return remadeUpTo(t, NextRecover, w, s, last)
+}
+
+func remadeUpTo(
+	t *testing.T, next func(Want, facts.Snapshot) (*plan.Stage, error), w Want, s facts.Snapshot, last string,
+) facts.Snapshot {
+	t.Helper()
 	w = RestoreWant(w, s)
-	for range 20 {
-		stage, err := NextRestore(w, s)
+	for range 30 {
+		stage, err := next(w, s)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -103,6 +116,8 @@ func ofRestores(t *testing.T, w Want) []dead {
 		with("of an older minor", func(w *Want) { w.Restore.Snapshot.Version = "3.5.35" }, base, as("3.5.35")),
 		with("of a newer patch", func(w *Want) { w.Restore.Snapshot.Version = "3.6.99" }, base, as("3.6.99")),
 		with("once more", func(w *Want) { w.Token = "second" }, over, nil),
+		with("most are gone", func(w *Want) { w.Accept = []plan.Risk{plan.Gone("etcd-2"), plan.Gone("etcd-3")} },
+			quorumless(change(change(started, "etcd-2", darkly), "etcd-3", darkly)), mended(started)),
 		with("marks differ", func(w *Want) { w.Token = "second" }, torn, nil),
 		with("another address in the middle", moved3, started, nil),
 		{name: "an unreadable mark", want: w, seen: unread, follow: mended(base)},
@@ -181,25 +196,4 @@ func ofRecoveries(t *testing.T, w Want) []dead {
 			return want, s
 		}},
 	}
-}
-
-// recoveredUpTo is a recovery up to a stage; "": to its end.
-func recoveredUpTo(t *testing.T, w Want, s facts.Snapshot, last string) facts.Snapshot {
-	t.Helper()
-	w = RestoreWant(w, s)
-	for range 30 {
-		stage, err := NextRecover(w, s)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if stage == nil {
-			return s
-		}
-		s = Simulate(w, s, *stage)
-		if stage.Name == last {
-			return s
-		}
-	}
-	t.Fatalf("no stage %q on the way", last)
-	return s
 }

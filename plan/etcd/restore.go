@@ -19,12 +19,16 @@ type Restoration struct {
 	By       string // who asks, for people
 
 	apart []string // members whose hosts are seen, and take no part in a restore that was begun without them
+	all   int      // members that the inventory wants, those that take no part too
 }
 
-// bumpRevision is by how much the revision of a restored store is higher than that of its snapshot, so that no client
-// takes a new revision for one that it has seen before (etcd issue 16028). It is that once more for each cluster
-// before: a second restore may go back behind the first.
-const bumpRevision = 1_000_000_000
+// bump is by how much the revision of a restored store is higher than that of its snapshot, so that no client takes a
+// new revision for one that it has seen before (etcd issue 16028). It doubles with each cluster that has ended: then it
+// is more than all bumps before it together, however far back a later restore goes, and whatever it is made from.
+func bump(ended int) uint64 {
+	const first, most = 1_000_000_000, 31 // more would leave no revisions: they are signed, of 64 bits
+	return first << min(max(0, ended-1), most)
+}
 
 // NextRestore is Next for a cluster that is to be made from a snapshot, with a token and a peer CA of its own, in place
 // of the one that there may be. Every host that takes part is marked first; then all members stop, their data is put
@@ -223,7 +227,7 @@ func (r restoring) restoreData() (*plan.Stage, error) {
 				SHA256: r.was.want.Restore.Snapshot.SHA256, Name: m.Name,
 				PeerURL: urlOf(c.TLS.Peers, m.PeerAddress, c.PeerPort), InitialCluster: cluster, Token: r.was.want.Token,
 				DataDir: m.DataDir, WALDir: walDir(m), User: c.User, BinDir: BinDir(release),
-				BumpRevision: bumpRevision * max(1, uint64(len(r.under.Ended))),
+				BumpRevision: bump(len(r.under.Ended)),
 			},
 		})
 	})
@@ -276,8 +280,13 @@ func (r restoring) start() (*plan.Stage, error) {
 // unmark ends the restore, once all members serve.
 func (r restoring) unmark() (*plan.Stage, error) {
 	serve := r.comes.Which(func(_ inventory.Member, host facts.Host) bool { return r.comes.serves(host) })
-	if len(serve) < len(r.comes.List)-len(r.comes.Dark()) || len(serve) < r.comes.quorum() {
-		return nil, nil // a host that went dark since was given up
+	if dark := r.comes.Dark(); len(r.comes.List)-len(dark) < r.comes.quorum() { // they went dark since, and were given up
+		return nil, &plan.Refused{Refusals: plan.OneRefusal(plan.QuorumAtRisk, "",
+			fmt.Sprintf("bring them back; or begin anew without them, with --accept=%s besides", plan.Again),
+			"%s cannot be looked at, and the others are no quorum of the restored cluster", plan.Enumerate(dark))}
+	}
+	if len(serve) < len(r.comes.List)-len(r.comes.Dark()) {
+		return nil, nil
 	}
 	var steps []plan.Step
 	r.was.Each(func(m inventory.Member, host facts.Host) {

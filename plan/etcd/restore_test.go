@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -271,21 +272,10 @@ func TestRestoredAndBack(t *testing.T) {
 	lost := quorumless(change(change(old, "etcd-2", darkly), "etcd-3", darkly))
 	given := recovering(w, "recovered")
 	given.Accept = []plan.Risk{plan.Gone("etcd-2"), plan.Gone("etcd-3")}
-	one := RestoreWant(given, lost)
 	if p, err := BuildWith(NextRecover, RestoreWant(recovering(w, "recovered"), lost), lost); err == nil || !p.Empty() {
 		t.Fatalf("dark hosts were not given up: %v, %d stages", err, len(p.Stages))
 	}
-	s := lost
-	for range 20 {
-		stage, err := NextRecover(one, s)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if stage == nil {
-			break
-		}
-		s = Simulate(one, s, *stage)
-	}
+	s := recoveredUpTo(t, given, lost, "")
 	own := s.Hosts["etcd-1"].Data.ClusterID
 	if own == old.Hosts["etcd-1"].Data.ClusterID || !s.Hosts["etcd-1"].Reads {
 		t.Fatalf("not recovered: %+v", s.Hosts["etcd-1"].Member)
@@ -378,5 +368,75 @@ func TestRestoreLosesAHost(t *testing.T) {
 				t.Errorf("after %s: %s reads %v, and has its mark, or not", last, name, host.Reads)
 			}
 		}
+	}
+}
+
+// However restores follow each other, from old snapshots or new ones, no revision comes twice.
+func TestBump(t *testing.T) {
+	const writes = 1_000_000 // between restores
+	highest := uint64(writes)
+	for ended := 1; ended <= 31; ended++ {
+		if from := bump(ended); from <= highest { // of a snapshot that has nothing
+			t.Fatalf("after %d restores a cluster begins at %d, and clients have seen %d", ended, from, highest)
+		}
+		highest += bump(ended) + writes // of the newest snapshot
+		if highest > 1<<63-1 {
+			t.Fatalf("no revisions are left after %d restores", ended)
+		}
+	}
+	if bump(0) != bump(1) || bump(1000) != bump(32) {
+		t.Errorf("bumps %d, %d, %d, %d", bump(0), bump(1), bump(32), bump(1000))
+	}
+}
+
+// Where most hosts die in the middle of a restore, nothing is called done: they come back, or it begins anew.
+func TestRestoreLosesMost(t *testing.T) {
+	t.Parallel()
+	w := wanted(t, 3)
+	begun := restoringUpTo(t, restoration(w, "first"), settled(t, w), "start all members side by side")
+	s := quorumless(change(change(begun, "etcd-2", darkly), "etcd-3", darkly))
+	given := restoration(w, "second")
+	given.Accept = []plan.Risk{plan.Gone("etcd-2"), plan.Gone("etcd-3")}
+	refused := new(plan.Refused)
+	if stage, err := restoredFrom(given, s); !errors.As(err, &refused) || !refused.Only(plan.QuorumAtRisk) {
+		t.Fatalf("%s, %v", said(stage), err)
+	}
+	given.Accept = append(given.Accept, plan.Again)
+	s = restoringUpTo(t, given, s, "")
+	if host := s.Hosts["etcd-1"]; !host.Reads {
+		t.Errorf("not restored: %+v", host.Member)
+	}
+}
+
+// A survivor that does not run tells no list: those that were given up count as voters, so that one is no quorum.
+func TestRecoverFromOneThatIsStopped(t *testing.T) {
+	t.Parallel()
+	w := wanted(t, 3)
+	s := quorumless(change(change(change(settled(t, w), "etcd-1", stop), "etcd-2", darkly), "etcd-3", darkly))
+	s.Members, s.Cluster = nil, 0
+	given := recovering(w, "first")
+	given.Accept = []plan.Risk{plan.Gone("etcd-2"), plan.Gone("etcd-3")}
+	if s = recoveredUpTo(t, given, s, ""); !s.Hosts["etcd-1"].Reads {
+		t.Errorf("not recovered: %+v", s.Hosts["etcd-1"].Member)
+	}
+}
+
+// A disk of the cluster before in a host of the restored one is known for what it is, and the host for its own.
+func TestRestoredAndAnOldDisk(t *testing.T) {
+	t.Parallel()
+	w := wanted(t, 3)
+	old := settled(t, w)
+	s := change(restoringUpTo(t, restoration(w, "first"), old, ""), "etcd-2", func(h *facts.Host) {
+		stop(h)
+		h.Data = old.Hosts["etcd-2"].Data
+	})
+	got := refusals(t, w, s)
+	if len(got) != 1 || got[0].Host != "etcd-2" || got[0].Kind != plan.NeedsConsent ||
+		!strings.Contains(got[0].Remedy, "its own disk") {
+		t.Fatalf("refusals %+v", got)
+	}
+	w.Accept = []plan.Risk{plan.Replace("etcd-2")}
+	if host := reached(t, w, s).Hosts["etcd-2"]; !host.Reads {
+		t.Errorf("not made anew: %+v", host.Member)
 	}
 }

@@ -10,8 +10,9 @@ import (
 	"github.com/clusterup/clusterup/units"
 )
 
-// RestoreWant is what a restore wants: of the members of the inventory those that take part, and the token that a mark
-// names. A dark host that the operator has given up takes no part, nor does one that came back after it was.
+// RestoreWant is what a restore wants, where Restore says from what: of the members of the inventory those that take
+// part, and the token that a mark names. A dark host that the operator has given up takes no part, nor does one that
+// came back after it was.
 func RestoreWant(w Want, s facts.Snapshot) Want {
 	mark, marked := markOf(w, s)
 	cluster := *w.Cluster
@@ -21,15 +22,16 @@ func RestoreWant(w Want, s facts.Snapshot) Want {
 		}
 		return s.Hosts[m.Name].Dark() && w.accepts(plan.Gone(m.Name))
 	})
-	if marked && w.Restore != nil {
-		restore := *w.Restore
-		restore.apart = nil
+	restore := *w.Restore
+	restore.apart, restore.all = nil, len(w.Cluster.Present())
+	w.Restore = &restore
+	if marked {
+		w.Token = mark.Token
 		for _, m := range w.Cluster.Present() {
 			if !s.Hosts[m.Name].Dark() && !slices.Contains(mark.Members, m.Name) {
 				restore.apart = append(restore.apart, m.Name)
 			}
 		}
-		w.Token, w.Restore = mark.Token, &restore
 	}
 	w.Cluster = &cluster
 	return w
