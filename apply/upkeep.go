@@ -9,15 +9,17 @@ import (
 	"github.com/clusterup/clusterup/plan"
 )
 
-// defragPace is how many bytes a second a slow disk copies; defragLeast is what the smallest database gets.
+// defragPace is how many bytes a second a slow disk copies, defragLeast what the smallest database gets, and defragMost
+// the largest size that a member is believed.
 const (
 	defragPace  = 4 << 20
 	defragLeast = time.Minute
+	defragMost  = 1 << 40
 )
 
 // defragTime is how long going through a database of that size may take: a minute, and four more a GiB.
 func defragTime(size int64) time.Duration {
-	return defragLeast + time.Duration(max(0, size)/defragPace)*time.Second
+	return defragLeast + time.Duration(min(max(0, size), defragMost)/defragPace)*time.Second
 }
 
 // defragment has a member give back the free room in its database, waits until it serves again, and says how much that

@@ -3,6 +3,7 @@ package apply
 import (
 	"context"
 	"errors"
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -87,6 +88,7 @@ func (s still) MoveLeader(ctx context.Context, endpoint string, to facts.ID) err
 func TestDefragTime(t *testing.T) {
 	for size, want := range map[int64]time.Duration{
 		-1: time.Minute, 0: time.Minute, 1 << 30: time.Minute + 256*time.Second, 8 << 30: time.Minute + 2048*time.Second,
+		math.MaxInt64: time.Minute + (1<<18)*time.Second,
 	} {
 		if got := defragTime(size); got != want {
 			t.Errorf("%d bytes: %s, want %s", size, got, want)

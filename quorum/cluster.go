@@ -39,7 +39,8 @@ type Config struct {
 type Cluster struct {
 	cfg Config
 
-	quiet time.Duration // see maxQuiet
+	quiet    time.Duration                  // see maxQuiet
+	hashTime func(size int64) time.Duration // see hashTime
 
 	mu     sync.Mutex
 	closed bool
@@ -66,7 +67,7 @@ func New(cfg Config) *Cluster {
 			return d.DialContext(ctx, "tcp", endpoint)
 		}
 	}
-	return &Cluster{cfg: cfg, quiet: maxQuiet, conns: map[string]*conn{}}
+	return &Cluster{cfg: cfg, quiet: maxQuiet, hashTime: hashTime, conns: map[string]*conn{}}
 }
 
 // Close ends all connections; calls under way fail, and so does every later one. Closing twice is fine.

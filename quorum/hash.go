@@ -2,6 +2,7 @@ package quorum
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
@@ -15,30 +16,46 @@ type Hash struct {
 	Compacted int64 // below which history was dropped before; members compact at about, not exactly, the same time
 }
 
-// maxHash is how long a member may take to read its whole database, several GiB from a slow disk.
-const maxHash = 2 * time.Minute
+// A hash reads the whole database. hashPace is how many bytes a second a slow disk gives, hashLeast what the smallest
+// database gets, and hashMost the largest size that a member is believed.
+const (
+	hashPace  = 4 << 20
+	hashLeast = 2 * time.Minute
+	hashMost  = 1 << 40
+)
+
+// hashTime is how long a member may take to digest a database of that size: two minutes, and four more a GiB.
+func hashTime(size int64) time.Duration {
+	return hashLeast + time.Duration(min(max(0, size), hashMost)/hashPace)*time.Second
+}
 
 // HashKV has the member at endpoint digest its own keys up to revision; 0 takes the revision that it has now. The
-// member reads its whole database for that, so this may take up to two minutes, and no longer. It needs no quorum and
-// writes nothing. It is an error when the member has not that revision yet, as happens to a follower right after a
-// write, or has compacted it.
+// member reads its whole database for that, so this may take two minutes, and four more for each GiB, and no longer. It
+// needs no quorum and writes nothing. It is an error when the member has not that revision yet, as happens to a
+// follower right after a write, or has compacted it.
 func (c *Cluster) HashKV(ctx context.Context, endpoint string, revision int64) (Hash, error) {
-	if revision == 0 {
-		// A 3.5 member does not say which revision it took.
-		now, err := c.Applied(ctx, endpoint)
-		if err != nil {
-			return Hash{}, err
-		}
-		revision = now
-	}
 	const op = "ask hash of"
+	now, err := ask(ctx, c, endpoint, op, func(ctx context.Context, n *conn) (*clientv3.StatusResponse, error) {
+		return n.maintenance().Status(ctx, endpoint)
+	})
+	if err != nil {
+		return Hash{}, err
+	}
+	if revision == 0 { // a 3.5 member does not say which revision it took
+		header := now.Header
+		revision = header.GetRevision()
+	}
 	n, err := c.conn(endpoint)
 	if err != nil {
 		return Hash{}, &Error{Endpoint: endpoint, Op: op, Err: err}
 	}
-	bounded, cancel := context.WithTimeout(ctx, maxHash)
+	limit := c.hashTime(now.DbSize)
+	bounded, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	r, err := n.maintenance().HashKV(bounded, endpoint, revision)
+	if err != nil && bounded.Err() != nil && ctx.Err() == nil { // its other calls go on
+		err = &Error{Err: fmt.Errorf("none within %s, of %d bytes: %w", limit, now.DbSize, bounded.Err())}
+	}
 	if err != nil {
 		return Hash{}, c.fault(ctx, n, op, err)
 	}

@@ -24,8 +24,8 @@ func (c *Cluster) Defragment(ctx context.Context, endpoint string) error {
 
 // Compact drops the history of all keys before a revision, through the member at endpoint, and returns when that member
 // has freed the room, or when ctx ends; there is no other bound. It needs a quorum. The other members free theirs when
-// they come to it. What was compacted already is no error: then it waits for the member all the same, since etcd answers
-// after what it has in hand (updateCompactRev, 3.4 and later).
+// they come to it. What was compacted already is no error: then it waits for the member all the same, since etcd
+// answers after what it has in hand (updateCompactRev, 3.4 and later).
 func (c *Cluster) Compact(ctx context.Context, endpoint string, revision int64) error {
 	return c.long(ctx, endpoint, "compact through", func(n *conn) error {
 		_, err := n.client.Compact(clientv3.WithRequireLeader(ctx), revision, clientv3.WithCompactPhysical())
