@@ -18,6 +18,7 @@ PLATFORMS := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64
 BIN := bin/clusterup
 export CLUSTERUP_MIRROR := $(MIRROR)
 export CLUSTERUP_BIN := $(CURDIR)/$(BIN)
+export CLUSTERUP_PROMETHEUS := $(CACHE)/prometheus
 # The packages whose tests make no hosts.
 UNIT = $$(go list ./... | grep -vE '/(acceptance|lab)$$')
 
@@ -41,17 +42,17 @@ test: ## everything that CI runs, on real hosts too: needs Linux and root, insta
 	$(MAKE) acceptance
 
 .PHONY: unit
-unit: go ## the tests that need no hosts
+unit: go prometheus ## the tests that need no hosts
 	go test -timeout 30m $(UNIT)
 
-# plan, units and inventory are pure: there is not one goroutine in them.
+# plan, units, inventory and monitoring are pure: there is not one goroutine in them.
 RACE = $$(go list ./... | grep -vE '/(acceptance|lab|plan|units|inventory|examples)(/|$$)')
 .PHONY: race
 race: go ## the same with the race detector, for whatever does more than one thing at a time
 	CGO_ENABLED=1 go test -race -timeout 40m $(RACE)
 
 .PHONY: acceptance
-acceptance: build etcd cfssl ## real hosts, real members, the real binary; needs Linux and root
+acceptance: build etcd cfssl prometheus ## real hosts, real members, the real binary; needs Linux and root
 	CLUSTERUP_ETCD=$(CACHE)/etcd/$(VERSION)/etcd go test -count=1 -p 1 -parallel 3 -timeout 70m ./quorum ./lab ./acceptance/...
 
 .PHONY: cross
@@ -145,3 +146,7 @@ etcd: release # the server itself, for tests that need no host
 .PHONY: cfssl
 cfssl: go # a CA server of the version in go.mod, for tests
 	@tools/install $(TOOLS) cfssl github.com/cloudflare/cfssl/cmd/cfssl $$(go list -m -f '{{.Version}}' github.com/cloudflare/cfssl)
+
+.PHONY: prometheus
+prometheus: # and its tool, which tries alert rules
+	@tools/prometheus $(CLUSTERUP_PROMETHEUS)

@@ -38,7 +38,7 @@ func (result Checked) Metrics() []byte {
 	for _, f := range result.Findings {
 		kinds[f.Kind]++
 	}
-	var found, healthy, behind, ends, sizes []string
+	var found, healthy, versions, behind, ends, sizes []string
 	for _, kind := range slices.Sorted(maps.Keys(kinds)) {
 		found = append(found, line("clusterup_findings", float64(kinds[kind]), "kind", kind))
 	}
@@ -47,6 +47,9 @@ func (result Checked) Metrics() []byte {
 			continue
 		}
 		healthy = append(healthy, line("clusterup_member_healthy", yes(m.State == "healthy"), "member", m.Member))
+		if m.Version != "" {
+			versions = append(versions, line("clusterup_member_version", 1, "member", m.Member, "version", m.Version))
+		}
 	}
 	for _, f := range result.Findings {
 		if f.Behind != nil {
@@ -81,6 +84,8 @@ func (result Checked) Metrics() []byte {
 	family("clusterup_ca_rotating", "Whether a rotation of the CA is under way.", rotations...)
 	family("clusterup_findings", "What wants doing, by kind.", found...)
 	family("clusterup_member_healthy", "Whether a member serves and has nothing to complain of.", healthy...)
+	family("clusterup_member_version", "The version of etcd that a member runs; always 1.", versions...)
+	family("clusterup_steps", "How many steps an apply would do.", line("clusterup_steps", float64(result.Steps)))
 	if d := result.Snapshot; d != nil {
 		for _, m := range []struct {
 			name, help string
