@@ -72,13 +72,24 @@ func TestMonitoring(t *testing.T) {
 	if got := p.query(t, firing("EtcdMemberDown")); len(got) > 0 {
 		t.Errorf("a member is down that is not: %v", got)
 	}
+	watch := s.start(t, "status", "--watch=1s", file("prod.hcl"))
+	watch.await(t, "etcd-3: healthy, ")
 	s.on(t, "etcd-3", "systemctl stop etcd-prod")
+	watch.await(t, "etcd-3: stopped")
 	p.await(t, "a member is down", `ALERTS{alertname="EtcdMemberDown",alertstate="firing",member="etcd-3",cluster="prod"}`)
 	if got := p.query(t, firing("EtcdNoQuorum")); len(got) > 0 {
 		t.Errorf("two of three are no quorum: %v", got)
 	}
 	s.on(t, "etcd-3", "systemctl start etcd-prod")
 	p.await(t, "no member is down", `absent(`+firing("EtcdMemberDown")+`)`)
+	until(t, "the watch to see it again", func() bool {
+		return strings.Count(watch.stdout.String(), "etcd-3: healthy, ") == 2
+	})
+	must(t, watch.cmd.Process.Signal(syscall.SIGINT))
+	watch.wait(t).exits(t, 0)
+	if n := strings.Count(watch.stdout.String(), "etcd-1: "); n > 3 { // it may have become the leader
+		t.Errorf("etcd-1 has changed %d times", n)
+	}
 }
 
 func firing(alert string) string {

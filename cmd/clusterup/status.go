@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -15,16 +17,55 @@ import (
 
 func newStatus(c *console) *cobra.Command {
 	var flags clusterFlags
+	var every time.Duration
 	cmd := &cobra.Command{
 		Use:   "status INVENTORY",
 		Short: "Show every member as it is; changes nothing",
 		Args:  oneInventory,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return c.looking(cmd, args[0], flags, (*session).status)
+			switch {
+			case !cmd.Flags().Changed("watch"):
+				return c.looking(cmd, args[0], flags, (*session).status)
+			case every < leastWatch:
+				return view.Misuse(fmt.Errorf("--watch=%s is too often; once in %s at the most", every, leastWatch))
+			}
+			return c.looking(cmd, args[0], flags,
+				func(s *session, ctx context.Context) error { return s.watch(ctx, every) })
 		},
 	}
 	flags.hostFlags(cmd)
+	cmd.Flags().DurationVar(&every, "watch", 0, "look again and again until Ctrl-C, with so much time in between; without a value 2s")
+	cmd.Flags().Lookup("watch").NoOptDefVal = "2s"
 	return cmd
+}
+
+// leastWatch is how much time there is at least between two looks: each costs a host some processes.
+const leastWatch = time.Second
+
+// watch shows the cluster again and again, until somebody ends it, which is no error. What cannot be seen now may be
+// seen by the next look.
+func (s *session) watch(ctx context.Context, every time.Duration) error {
+	w := s.console.NewWatch()
+	defer w.End()
+	for {
+		l, err := s.lookAt(ctx)
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case err != nil:
+			w.Failed(s.Now(), err)
+		default:
+			l.Vitals = s.Vitals(ctx, l.Seen)
+			w.Show(l)
+		}
+		pause := time.NewTimer(every)
+		select {
+		case <-ctx.Done():
+			pause.Stop()
+			return nil
+		case <-pause.C:
+		}
+	}
 }
 
 // status shows what could be seen. Its error says that nothing could be seen, or which hosts could not.
