@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/clusterup/clusterup/download"
 	"github.com/clusterup/clusterup/durable"
 )
 
@@ -73,7 +74,7 @@ func (c cache) fill(ctx context.Context, m *mirror, n name, d digest) (*Archive,
 		return nil, err
 	}
 	// An archive that fails verification is removed, so errors name what was fetched.
-	a, err := verified(partial, show(m.base.JoinPath("v"+n.version, n.file())), "", n, d)
+	a, err := verified(partial, download.Show(m.base.JoinPath("v"+n.version, n.file())), "", n, d)
 	if err != nil {
 		return nil, errors.Join(err, cacheError(os.Remove(partial)))
 	}

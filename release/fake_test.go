@@ -20,6 +20,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/clusterup/clusterup/download"
 )
 
 var amd64 = name{"3.6.16", "amd64"}
@@ -175,7 +177,7 @@ func (s *server) source(t *testing.T) Source {
 	t.Helper()
 	return Source{
 		Mirror: s.URL + "/etcd", CacheDir: t.TempDir(),
-		pace: pace{tries: 3, backoff: time.Millisecond, idle: 10 * time.Second},
+		pace: download.Pace{Tries: 3, Backoff: time.Millisecond, Idle: 10 * time.Second},
 	}
 }
 

@@ -6,12 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
-	"net/http"
 	"net/url"
 	"os"
 	"strings"
-	"time"
+
+	"github.com/clusterup/clusterup/download"
 )
 
 const (
@@ -24,9 +23,8 @@ const (
 // mirror is where archives and their SHA256SUMS are fetched.
 type mirror struct {
 	base     *url.URL
-	client   *http.Client
+	client   download.Client
 	progress func(done, total int64)
-	pace     pace
 }
 
 func newMirror(src Source) (*mirror, error) {
@@ -34,74 +32,28 @@ func newMirror(src Source) (*mirror, error) {
 	if base == "" {
 		base = github
 	}
-	u, err := url.Parse(base)
+	u, err := download.Parse(base)
 	if err != nil {
-		// The URL is not repeated: it may hold a password.
-		var ue *url.Error
-		if errors.As(err, &ue) {
-			err = ue.Err
-		}
 		return nil, fmt.Errorf("read release.mirror: %w; write it as https://HOST/PATH or file:///PATH", err)
 	}
 	web := (u.Scheme == "http" || u.Scheme == "https") && u.Host != ""
 	file := u.Scheme == "file" && (u.Host == "" || u.Host == "localhost") && strings.HasPrefix(u.Path, "/")
 	if !web && !file {
 		return nil, fmt.Errorf("read release.mirror: %q is not a mirror; write it as https://HOST/PATH or file:///PATH",
-			show(u))
+			download.Show(u))
 	}
-	m := &mirror{base: u, client: src.Client, progress: src.Progress, pace: src.pace.orDefault()}
-	if m.client == nil {
-		m.client = defaultClient()
-	}
-	return m, nil
+	return &mirror{base: u, client: download.Client{HTTP: src.Client, Pace: src.pace}, progress: src.Progress}, nil
 }
-
-// defaultClient limits every wait but the transfer itself, which mirror.get watches for silence. A redirect from https
-// to http is not followed: SHA256SUMS would be anyone's.
-func defaultClient() *http.Client {
-	dialer := &net.Dialer{Timeout: 15 * time.Second}
-	return &http.Client{
-		Transport: &http.Transport{
-			Proxy:                 http.ProxyFromEnvironment,
-			DialContext:           dialer.DialContext,
-			ForceAttemptHTTP2:     true,
-			TLSHandshakeTimeout:   15 * time.Second,
-			ResponseHeaderTimeout: 30 * time.Second,
-			IdleConnTimeout:       30 * time.Second,
-		},
-		CheckRedirect: func(req *http.Request, via []*http.Request) error {
-			if len(via) >= 10 {
-				return errRedirects
-			}
-			if req.URL.Scheme != "https" && via[0].URL.Scheme == "https" {
-				return errDowngrade
-			}
-			return nil
-		},
-	}
-}
-
-var (
-	errRedirects = errors.New("redirected ten times")
-	errDowngrade = errors.New("redirected from https to http")
-)
 
 func (m *mirror) url(n name, file string) string {
 	return m.base.JoinPath("v"+n.version, file).String()
-}
-
-// show is the URL as it may be printed: without user, password and query, which may hold a token.
-func show(u *url.URL) string {
-	c := *u
-	c.User, c.RawQuery, c.Fragment = nil, "", ""
-	return c.String()
 }
 
 // sums fetches SHA256SUMS and returns the digest of n in it.
 func (m *mirror) sums(ctx context.Context, n name) (digest, error) {
 	u := m.base.JoinPath("v"+n.version, sumsName)
 	var text []byte
-	err := m.get(ctx, request{url: u, max: sumsMax}, func(body io.Reader) (err error) {
+	err := m.get(ctx, download.Request{URL: u, Max: sumsMax}, func(body io.Reader) (err error) {
 		text, err = io.ReadAll(body)
 		return err
 	})
@@ -114,20 +66,20 @@ func (m *mirror) sums(ctx context.Context, n name) (digest, error) {
 	}
 	if is := noSums(text); is != "" {
 		return digest{},
-			fmt.Errorf("read %s: it is %s; check release.mirror and the proxy, or give the digest by release.sha256", show(u),
+			fmt.Errorf("read %s: it is %s; check release.mirror and the proxy, or give the digest by release.sha256", download.Show(u),
 				is)
 	}
 	hex, err := sumOf(text, n.file())
 	if err != nil {
-		return digest{}, fmt.Errorf("read %s: %w; check the mirror, or give the digest by release.sha256", show(u), err)
+		return digest{}, fmt.Errorf("read %s: %w; check the mirror, or give the digest by release.sha256", download.Show(u), err)
 	}
 	if hex == "" {
 		return digest{}, &notFoundError{
-			What: n.file(), Where: show(u),
+			What: n.file(), Where: download.Show(u),
 			Remedy: "check the version and the architecture, or give the digest by release.sha256",
 		}
 	}
-	return digest{hex, show(u)}, nil
+	return digest{hex, download.Show(u)}, nil
 }
 
 // sumOf finds file in the lines of a SHA256SUMS: DIGEST, two blanks or a blank and an asterisk, NAME.
@@ -152,7 +104,7 @@ func sumOf(text []byte, file string) (string, error) {
 
 // archive leaves the archive of n in the file partial, which is gone when there is an error.
 func (m *mirror) archive(ctx context.Context, n name, partial string) error {
-	r := request{url: m.base.JoinPath("v"+n.version, n.file()), max: downloads, progress: m.progress}
+	r := download.Request{URL: m.base.JoinPath("v"+n.version, n.file()), Max: downloads, Progress: m.progress}
 	err := m.get(ctx, r, func(body io.Reader) error {
 		f, err := os.OpenFile(partial, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
 		if err != nil {
@@ -165,4 +117,18 @@ func (m *mirror) archive(ctx context.Context, n name, partial string) error {
 		return errors.Join(err, cacheError(os.RemoveAll(partial)))
 	}
 	return nil
+}
+
+// noSums says what a file is that names no digest at all; empty: it names at least one.
+func noSums(text []byte) string {
+	for line := range bytes.Lines(text) {
+		if hex, _, _ := strings.Cut(string(line), " "); digestForm.MatchString(strings.ToLower(hex)) {
+			return ""
+		}
+	}
+	if is := download.Instead(text); is != "" {
+		return is
+	}
+	first, _, _ := strings.Cut(string(bytes.TrimSpace(text)), "\n")
+	return fmt.Sprintf("a file without any digest: it begins with %.60q", first)
 }

@@ -4,13 +4,15 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+
+	"github.com/clusterup/clusterup/download"
 )
 
 // TestInstead gives something else with status 200 in place of SHA256SUMS, of the archive, and of both.
 func TestInstead(t *testing.T) {
 	for _, tt := range []struct{ given, want string }{
-		{"<!DOCTYPE html>\n<html><title>Sign in</title>", htmlPage},
-		{"\xef\xbb\xbf\n <HTML>", htmlPage},
+		{"<!DOCTYPE html>\n<html><title>Sign in</title>", download.HTMLPage},
+		{"\xef\xbb\xbf\n <HTML>", download.HTMLPage},
 		{"<?xml version=\"1.0\"?><Error><Code>AccessDenied</Code></Error>", "an XML document"},
 		{`{"errors": [{"status": 404}]}`, "a JSON document"},
 		{"", "empty"},

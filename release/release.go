@@ -17,6 +17,8 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+
+	"github.com/clusterup/clusterup/download"
 )
 
 // Source says where archives come from and which digests they must have. The zero value is etcd's releases on GitHub,
@@ -40,7 +42,7 @@ type Source struct {
 	// from the goroutine of Resolve and may be nil.
 	Progress func(done, total int64)
 
-	pace pace
+	pace download.Pace
 }
 
 // Archive is a verified release archive on this machine. Its methods may be used from several goroutines.

@@ -8,6 +8,8 @@ import (
 	"os"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/clusterup/clusterup/download"
 )
 
 // rules is the generation of the checks in inspect. Raise it when they become stricter or find more: records of older
@@ -73,7 +75,7 @@ func verified(path, what, recordPath string, n name, want digest) (*Archive, err
 	if err != nil && !errors.Is(err, io.EOF) {
 		return nil, fmt.Errorf("read the release archive: %w; check the disk", err)
 	}
-	is := instead(head[:read])
+	is := download.Instead(head[:read])
 	if err := mismatch(a, is); err != nil {
 		return nil, err
 	}
