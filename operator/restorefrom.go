@@ -3,6 +3,7 @@ package operator
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"path/filepath"
@@ -14,20 +15,17 @@ import (
 	"github.com/clusterup/clusterup/snapshot"
 )
 
-// RestoreFrom is the snapshot that a restore is to use, checked as a whole: a file, or "latest" of those in the
-// operator directory. One that etcdctl took needs no description: what it holds says of which cluster it is.
-func (s *Session) RestoreFrom(from string) (facts.SavedSnapshot, error) {
-	path, err := from, error(nil)
-	if from == "latest" {
-		path, err = s.Latest()
-	}
+// RestoreFrom is the snapshot that a restore is to use, checked as a whole, see [Session.Locate]. One that etcdctl took
+// needs no description: what it holds says of which cluster it is. Whether its version fits is for the plan to say.
+func (s *Session) RestoreFrom(ctx context.Context, from string) (facts.SavedSnapshot, error) {
+	located, err := s.Locate(ctx, from)
 	if err == nil {
-		path, err = filepath.Abs(path)
+		located.Path, err = filepath.Abs(located.Path)
 	}
 	if err != nil {
 		return facts.SavedSnapshot{}, err
 	}
-	checked, err := s.CheckSnapshot(path)
+	checked, err := s.CheckSnapshot(located.Path)
 	if err != nil {
 		return facts.SavedSnapshot{}, err
 	}
@@ -35,14 +33,15 @@ func (s *Session) RestoreFrom(from string) (facts.SavedSnapshot, error) {
 	for _, m := range s.Cluster.Members {
 		members = append(members, m.Name)
 	}
-	if err := checked.Fits(s.Cluster.Name, members, s.Cluster.Version); err != nil {
+	err = checked.Fits(s.Cluster.Name, members, s.Cluster.Version)
+	if err != nil && !errors.Is(err, snapshot.ErrMinor) {
 		return facts.SavedSnapshot{}, err
 	}
 	one := facts.SavedSnapshot{Version: checked.Etcd()}
 	if checked.Described != nil {
 		one = *checked.Described
 	}
-	one.Path, one.SHA256, one.Size, one.Revision = path, checked.SHA256, checked.Size, checked.Revision
+	one.Path, one.SHA256, one.Size, one.Revision = checked.Path, checked.SHA256, checked.Size, checked.Revision
 	s.restoring = one
 	return one, nil
 }

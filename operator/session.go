@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/clusterup/clusterup/apply"
+	"github.com/clusterup/clusterup/download"
 	"github.com/clusterup/clusterup/facts"
 	"github.com/clusterup/clusterup/facts/look"
 	"github.com/clusterup/clusterup/inventory"
@@ -37,6 +38,8 @@ type Options struct {
 	Download func(version, arch string) func(done, total int64)
 	// Saving hears how a snapshot of a member comes in.
 	Saving func(member string) func(done, total int64)
+	// Fetching hears how a snapshot comes in from a URL.
+	Fetching func(url string) func(done, total int64)
 	// Saved hears of a snapshot.
 	Saved func(facts.SavedSnapshot)
 }
@@ -51,6 +54,7 @@ type Session struct {
 	Now     func() time.Time
 
 	restoring facts.SavedSnapshot // that a restore uses
+	fetcher   download.Client     // of snapshots
 
 	holding atomic.Pointer[holding]        // the cluster's lock, while a run has it; nil: it has none
 	last    atomic.Pointer[facts.Snapshot] // the last look of that run

@@ -83,13 +83,13 @@ func (f *File) Close() error { return f.file.Close() }
 // description is where the description of a snapshot lies, or is to lie: beside it. Clusterup once wrote X.json for
 // X.db.
 func description(path string) string {
-	before := strings.TrimSuffix(path, ".db") + ".json"
-	if _, err := os.Lstat(path + ".json"); errors.Is(err, fs.ErrNotExist) {
+	before := strings.TrimSuffix(path, ".db") + DescriptionSuffix
+	if _, err := os.Lstat(path + DescriptionSuffix); errors.Is(err, fs.ErrNotExist) {
 		if d, err := ReadDescription(before); err == nil && d.Path == path {
 			return before
 		}
 	}
-	return path + ".json"
+	return path + DescriptionSuffix
 }
 
 // Described reads the description beside a snapshot; nil when there is none.
@@ -115,11 +115,22 @@ func ReadDescription(name string) (*facts.SavedSnapshot, error) {
 	if err != nil {
 		return nil, err
 	}
-	var d facts.SavedSnapshot
-	if err := json.Unmarshal(raw, &d); err != nil || len(d.SHA256) != sha256.Size*2 || d.Path == "" {
-		return nil, fmt.Errorf("%w: %s describes no snapshot; take it away to go on without it", ErrMismatched, name)
+	d, err := ParseDescription(raw)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w; take it away to go on without it", name, err)
 	}
 	d.Path = filepath.Join(filepath.Dir(name), d.File())
+	return d, nil
+}
+
+// ParseDescription reads a description that lies elsewhere. The error is [ErrMismatched] where it is none. Its Path is
+// the name alone.
+func ParseDescription(raw []byte) (*facts.SavedSnapshot, error) {
+	var d facts.SavedSnapshot
+	if err := json.Unmarshal(raw, &d); err != nil || !isSHA256(d.SHA256) || d.Path == "" {
+		return nil, fmt.Errorf("%w: it describes no snapshot", ErrMismatched)
+	}
+	d.Path = d.File()
 	return &d, nil
 }
 
@@ -135,6 +146,15 @@ func Describe(d facts.SavedSnapshot) error {
 		return fmt.Errorf("describe snapshot: %w", err)
 	}
 	return nil
+}
+
+// DescriptionSuffix is what the name of a snapshot's description has more than that of the snapshot.
+const DescriptionSuffix = ".json"
+
+// isSHA256 says whether a text is a digest. That of a description may become a part of a file's name.
+func isSHA256(text string) bool {
+	sum, err := hex.DecodeString(text)
+	return err == nil && len(sum) == sha256.Size
 }
 
 func hexOf(sum []byte) string { return hex.EncodeToString(sum) }

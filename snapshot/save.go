@@ -32,36 +32,48 @@ func Save(path string, seal Seal, fill Fill) (d facts.SavedSnapshot, err error) 
 	if err := describable(path); err != nil {
 		return d, err
 	}
+	err = inPart(path, func(part *os.File) error {
+		if d, err = written(part, seal, fill); err != nil {
+			return err
+		}
+		d.Path = path
+		return place(part, path, &d)
+	})
+	return d, err
+}
+
+// inPart has do write a snapshot under a temporary name, and give it another one, or remove it.
+func inPart(path string, do func(part *os.File) error) error {
 	dir, base := filepath.Split(path)
 	if err := durable.Sweep(filepath.Clean(dir), ".*"+partSuffix); err != nil {
-		return d, err
+		return err
 	}
 	part := filepath.Join(dir, "."+base+partSuffix)
 	held, err := durable.Create(part)
 	if errors.Is(err, fs.ErrExist) {
-		return d, fmt.Errorf("another run is writing %s", path)
+		return fmt.Errorf("another run is writing %s", path)
 	}
 	if err != nil {
-		return d, err
+		return err
 	}
 	defer held.Unlock()
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, os.Remove(part))
-		}
-	}()
-	if d, err = written(held.File, seal, fill); err != nil {
-		return d, err
+	if err := do(held.File); err != nil {
+		return errors.Join(err, os.Remove(part))
 	}
-	d.Path = path
-	// The description first: nothing shows a description without its snapshot.
-	if err := Describe(d); err != nil {
-		return d, err
+	return nil
+}
+
+// place gives a whole snapshot its name, beside its description; nil: it has none.
+func place(part *os.File, path string, d *facts.SavedSnapshot) error {
+	if d != nil { // the description first: nothing shows a description without its snapshot
+		if err := Describe(*d); err != nil {
+			return err
+		}
 	}
 	if err := absent(path); err != nil {
-		return d, err
+		return err
 	}
-	return d, durable.Rename(part, path)
+	return durable.Rename(part.Name(), path)
 }
 
 func absent(path string) error {

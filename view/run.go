@@ -107,12 +107,17 @@ func (c *Console) Saving(member string) func(done, total int64) {
 	return c.coming(sprintf("save a snapshot of %s", member))
 }
 
+// Fetching shows how a snapshot comes in from a URL, likewise.
+func (c *Console) Fetching(url string) func(done, total int64) {
+	return c.coming(sprintf("fetch the snapshot %s", url))
+}
+
 func (c *Console) coming(what safe) func(done, total int64) {
 	started, shown := false, safe("")
 	var last time.Time
 	return func(done, total int64) {
 		now := time.Now()
-		if started && now.Sub(last) < time.Second && done < total {
+		if started && now.Sub(last) < time.Second && (total < 0 || done < total) {
 			return
 		}
 		if !started {

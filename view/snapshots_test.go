@@ -104,3 +104,21 @@ func TestSnapshotDue(t *testing.T) {
 		}
 	}
 }
+
+// What comes in is told of once a second at most, also where nobody says how much it will be, and hides its URL's
+// control characters.
+func TestComing(t *testing.T) {
+	for total, want := range map[int64]string{
+		300 << 10: "── fetch the snapshot https://a\ufffd[2J\n   1.0 KiB of 300.0 KiB\n   300.0 KiB of 300.0 KiB\n",
+		-1:        "── fetch the snapshot https://a\ufffd[2J\n   1.0 KiB of ?\n",
+	} {
+		var out bytes.Buffer
+		tell := (&Console{Out: &out, Err: &out}).Fetching("https://a\x1b[2J")
+		for done := int64(1); done <= 300; done++ {
+			tell(done<<10, total)
+		}
+		if out.String() != want {
+			t.Errorf("of %d bytes: %q, want %q", total, out.String(), want)
+		}
+	}
+}

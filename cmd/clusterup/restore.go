@@ -19,14 +19,18 @@ func newSnapshotRestore(c *console) *cobra.Command {
 	var flags clusterFlags
 	var confirm string
 	cmd := &cobra.Command{
-		Use:   "restore FILE|latest INVENTORY",
+		Use:   "restore FILE|URL|latest INVENTORY",
 		Short: "Make the cluster from a snapshot, in place of the one that there may be",
 		Long: "restore stops all members, puts their data aside (DIR.aside-TIME), makes the data of all members of the inventory from the snapshot, and\n" +
 			"starts them as a new cluster, with a token and a peer CA of its own. What was written since the snapshot was taken is lost to it: the\n" +
 			"plan is followed by what that is, and the cluster's name is asked for; --confirm=NAME answers. A run that was cut short is gone on with\n" +
-			"by the same command, from any machine that has the operator directory's CAs and the snapshot. Until then nothing else is done.",
+			"by the same command, from any machine that has the operator directory's CAs and the snapshot. Until then nothing else is done.\n" +
+			"What lies at an https:// URL is fetched into snapshots/ of the operator directory first, with its description.",
 		Args: usage(cobra.ExactArgs(2)),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := operator.CheckSource(args[0]); err != nil {
+				return view.Misuse(err)
+			}
 			return c.with(args[1], flags, func(s *session) error {
 				s.verb = "snapshot restore"
 				return s.restore(cmd.Context(), args[0], confirm)
@@ -47,7 +51,9 @@ func (s *session) restore(ctx context.Context, from, confirm string) error {
 	if err := s.flags.check(); err != nil {
 		return err
 	}
-	snapshot, err := s.RestoreFrom(from)
+	looking, looked := s.console.UntilStopped(ctx)
+	snapshot, err := s.RestoreFrom(looking, from)
+	looked()
 	if err != nil {
 		return err
 	}

@@ -39,7 +39,7 @@ func (c *console) open(path string, text []byte, flags clusterFlags) (*session, 
 func (c *console) begin(path string, cluster *inventory.Cluster, flags clusterFlags) (*session, error) {
 	options := operator.Options{
 		Dialer: c.dialer(flags), Now: time.Now, Stop: c.Stop, Until: c.UntilStopped, Download: c.Download,
-		Saving: c.Saving, Saved: c.Saved,
+		Saving: c.Saving, Fetching: c.Fetching, Saved: c.Saved,
 	}
 	if c.Terminal() {
 		options.Passphrase = func(file string) ([]byte, error) { return c.Passphrase(c.base, file) }

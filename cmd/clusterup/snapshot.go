@@ -99,13 +99,14 @@ func newSnapshotVerify(c *console) *cobra.Command {
 	var flags clusterFlags
 	var drill bool
 	cmd := &cobra.Command{
-		Use:   "verify FILE|latest [INVENTORY]",
+		Use:   "verify FILE|URL|latest [INVENTORY]",
 		Short: "Say whether a snapshot is whole, and with --drill whether it can be restored; looks at no host",
 		Long: "verify reads all of a snapshot and compares it with the digest at its end and with its description. A sealed one is opened with your SSH\n" +
 			"or age key, as sealed CA keys are; nothing of it is written. With --drill it is restored into a member of its own on this machine, with\n" +
 			"the release's own etcd, and what that serves is compared: revision, number of keys, and their hash. The inventory says which cluster it\n" +
 			"should be of, where releases and keys are found, and what latest is; without it, releases come from GitHub or the cache. The outcome is\n" +
-			"noted in the description.",
+			"noted in the description. What lies at an https:// URL is fetched into snapshots/ of the operator directory first; without an\n" +
+			"inventory it goes again at the end.",
 		Args: usage(cobra.RangeArgs(1, 2)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return c.verifying(cmd, args, flags, drill)
@@ -120,6 +121,9 @@ func newSnapshotVerify(c *console) *cobra.Command {
 // verifying has a session of the inventory, or of a cluster of which nothing is known.
 func (c *console) verifying(cmd *cobra.Command, args []string, flags clusterFlags, drill bool) error {
 	do := func(s *session, ctx context.Context) error { return s.verifySnapshot(ctx, args[0], drill) }
+	if err := operator.CheckSource(args[0]); err != nil {
+		return view.Misuse(err)
+	}
 	if len(args) == 2 {
 		return c.looking(cmd, args[1], flags, do)
 	}
@@ -136,19 +140,18 @@ func (c *console) verifying(cmd *cobra.Command, args []string, flags clusterFlag
 	return do(s, ctx)
 }
 
-func (s *session) verifySnapshot(ctx context.Context, path string, drill bool) error {
-	if path == "latest" {
-		var err error
-		if path, err = s.Latest(); err != nil {
-			return err
-		}
+func (s *session) verifySnapshot(ctx context.Context, from string, drill bool) (err error) {
+	located, err := s.Locate(ctx, from)
+	if err != nil {
+		return err
 	}
-	checked, err := s.CheckSnapshot(path)
+	defer func() { err = errors.Join(err, located.End()) }()
+	checked, err := s.CheckSnapshot(located.Path)
 	if err != nil {
 		return err
 	}
 	v := view.VerifiedSnapshot{
-		Path: path, Sealed: checked.Sealed, Size: checked.Size, SHA256: checked.SHA256, Revision: checked.Revision,
+		Path: located.Name(), Sealed: checked.Sealed, Size: checked.Size, SHA256: checked.SHA256, Revision: checked.Revision,
 		Members: checked.Members, Snapshot: checked.Described, Etcd: checked.Etcd(),
 	}
 	if s.file != "" {

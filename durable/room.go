@@ -1,0 +1,19 @@
+package durable
+
+import (
+	"math"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// Room is how many bytes this user may still write to the file system of a directory.
+func Room(dir string) (int64, error) {
+	var st unix.Statfs_t
+	if err := unix.Statfs(dir, &st); err != nil {
+		return 0, &os.PathError{Op: "statfs", Path: dir, Err: err}
+	}
+	block := uint64(st.Bsize) //nolint:gosec // never negative, and of another type elsewhere
+
+	return int64(min(st.Bavail, math.MaxInt64/block) * block), nil //nolint:gosec // it fits now
+}
