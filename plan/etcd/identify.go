@@ -2,7 +2,6 @@ package etcd
 
 import (
 	"cmp"
-	"maps"
 	"slices"
 
 	"github.com/clusterup/clusterup/facts"
@@ -109,21 +108,30 @@ func (v view) born() facts.ID {
 // back since, with their old disks, do not outvote it. A host that says so of a cluster whose members show good
 // certificates is not believed, since a restore gives the new cluster a peer CA of its own.
 func (v view) ended(id facts.ID) bool {
-	says := func(born units.Born, id facts.ID) bool {
-		return idOf(born) != id && slices.Contains(born.Ended, id.String())
-	}
 	said := false
-	for _, born := range v.births { // those of a cluster that has ended itself say nothing
-		over := slices.ContainsFunc(slices.Collect(maps.Values(v.births)),
-			func(other units.Born) bool { return says(other, idOf(born)) })
-		said = said || says(born, id) && !over
+	for cluster := range v.endedBy(id) { // those of a cluster that has ended itself say nothing
+		said = said || len(v.endedBy(cluster)) == 0
+	}
+	if !said {
+		return false
 	}
 	live := v.trust.Live("peer")
-	return said && !v.Known(func(m inventory.Member, host facts.Host) bool {
+	return !v.Known(func(m inventory.Member, host facts.Host) bool {
 		born, is := v.births[m.Name] // of the restored one, where only a disk of before was put back
 		return host.Data.ClusterID == id && (!is || idOf(born) == id) && slices.ContainsFunc(live,
 			func(ca facts.CA) bool { return v.ownPeerCA() && ca.SHA256 == host.Leaves["peer"].Issuer })
 	})
+}
+
+// endedBy are the clusters whose birth markers say that they were restored in the place of another one.
+func (v view) endedBy(id facts.ID) map[facts.ID]bool {
+	by := map[facts.ID]bool{}
+	for _, born := range v.births {
+		if len(born.Ended) > 0 && slices.Contains(born.Ended, id.String()) && idOf(born) != id {
+			by[idOf(born)] = true
+		}
+	}
+	return by
 }
 
 // ownPeerCA says that clusterup makes the peer CA, and peers use it.
