@@ -33,6 +33,7 @@ func TestCluster(t *testing.T) {
 	t.Run("foreign unit", func(t *testing.T) { foreignUnit(t, s, inv) })
 	t.Run("late", func(t *testing.T) { late(t, s, file, inv) })
 	t.Run("certificates", func(t *testing.T) { certificates(t, s, file, inv) })
+	t.Run("renewed", func(t *testing.T) { renewedThroughKills(t, s, inv) })
 	t.Run("sealed", func(t *testing.T) { sealed(t, s, inv) })
 	t.Run("guard", func(t *testing.T) { guard(t, s, file, inv) })
 	t.Run("hygiene", func(t *testing.T) { hygiene(t, s, commands) })

@@ -123,7 +123,7 @@ func recipesOf(t *testing.T, page, text string) []recipe {
 			found = append(found, recipe{name: strings.Trim(line, "# ")})
 		case strings.HasPrefix(line, "```"):
 			open = &pageStep{line: n, kind: line[3:]}
-			if !slices.Contains([]string{"hcl", "diff", "console", "cron"}, open.kind) {
+			if !slices.Contains([]string{"hcl", "diff", "console", "cron", "sh", "ini"}, open.kind) {
 				t.Fatalf("%s:%d: nobody runs a block of %q", page, n, open.kind)
 			}
 		case comment != nil && deeds[comment[1]] != nil:
@@ -149,6 +149,7 @@ type reader struct {
 	code   int               // how the next block ends
 	lost   bool              // a recipe was not followed to its end
 	places map[string]string // addresses of the page, as they are in the lab
+	worker *worker           // the client that is at work
 }
 
 func newReader(t *testing.T, s *site) *reader {
@@ -209,6 +210,10 @@ func (r *reader) follow(t *testing.T, recipe recipe) {
 		switch step.kind {
 		case "cron":
 			r.scheduled(t, step)
+		case "sh":
+			r.scripted(t, step)
+		case "ini":
+			r.unit(t, step)
 		case "hcl":
 			r.site.file(t, "prod.hcl", strings.Replace(r.here(step.text), "    sudo = true\n  }\n", r.secret, 1))
 		case "diff":

@@ -99,6 +99,16 @@ type Client struct {
 	Revoked    bool      `json:"revoked,omitempty"`
 }
 
+// ClientPair is the pair of a client as it lies on the control machine.
+type ClientPair struct {
+	Client
+	// why nobody can use it, such as a key of another pair; empty: it is whole. All else is zero where it is not
+	Broken       string `json:"broken,omitempty"`
+	User         string `json:"user"`                   // the common name
+	Organization string `json:"organization,omitempty"` // empty: none
+	Algorithm    string `json:"algorithm"`
+}
+
 // Recorded is a certificate that was issued to a member from the operator directory. Clusters of before have some that
 // were not recorded.
 type Recorded struct {

@@ -32,6 +32,13 @@ func (s *Store) IssueMember(name string, leaf Leaf, now time.Time, rand io.Reade
 	return pair, nil
 }
 
+// ForgetEnded removes the records of a client's certificates that have ended, but for those that were revoked: nobody
+// needs them any more to revoke. It is for whoever issues certificates again and again.
+func (s *Store) ForgetEnded(client string, now time.Time) (err error) {
+	defer explain(&err, "remove records of certificates of %s that have ended", client)
+	return s.forget(client, "client", now)
+}
+
 // forget removes what nobody needs any more to revoke.
 func (s *Store) forget(name, kind string, now time.Time) error {
 	all, err := s.records(kind)

@@ -75,7 +75,7 @@ func (s *Store) records(kind string) ([]Record, error) {
 			continue
 		}
 		r, err := s.readRecord(kind, filepath.Join(dir, base), suffix)
-		if errors.Is(err, fs.ErrNotExist) && kind != "client" { // it had ended, and goes as the next one is issued
+		if errors.Is(err, fs.ErrNotExist) { // it had ended, and goes as the next one is issued
 			continue
 		}
 		if err != nil {
@@ -114,16 +114,7 @@ func (s *Store) readIssued(role Role, base string) (Record, error) {
 	if serial := cert.SerialNumber.Text(16); !strings.HasSuffix(base, "-"+serial) {
 		return Record{}, fmt.Errorf("read %s: the certificate in it has the serial number %s", base+certSuffix, serial)
 	}
-	r := Record{
-		User: cert.Subject.CommonName, SHA256: fingerprint(cert.Raw), Issuer: cert.Issuer.String(),
-		NotBefore: cert.NotBefore, NotAfter: cert.NotAfter,
-	}
-	for _, ca := range s.of(role) {
-		if cert.CheckSignatureFrom(ca.cert) == nil {
-			r.Generation = ca.Generation
-		}
-	}
-	return r, nil
+	return s.recordOf(role, cert), nil
 }
 
 func readRevoked(path string) (time.Time, error) {

@@ -68,3 +68,30 @@ func (c *Console) ShowIssued(done Issued) {
 	c.Say("The certificate is for the user %s, until %s. Its serial number is %s.", done.User,
 		done.Expires.Format(time.DateOnly), done.Serial)
 }
+
+// Renewed is a client's pair that is kept up to date.
+type Renewed struct {
+	Issued
+	Replaced []string  `json:"replaced,omitempty"` // paths of files, just now
+	Why      string    `json:"why,omitempty"`      // they were
+	Due      time.Time `json:"due,omitzero"`       // when the certificate is replaced, if nothing else comes before
+}
+
+// ShowRenewed says what has become of a client's pair.
+func (c *Console) ShowRenewed(done Renewed) {
+	done.Type = "client"
+	switch {
+	case c.JSON:
+		c.Object(done)
+	case len(done.Replaced) == 0:
+		c.Print("%s: nothing to do before %s\n", done.Cert, done.Due.Format(time.DateOnly))
+	case slices.Contains(done.Replaced, done.Cert):
+		c.ShowIssued(done.Issued)
+		c.Say("It was renewed: %s.", done.Why)
+	default:
+		for _, file := range done.Replaced {
+			c.Print("%s\n", file)
+		}
+		c.Say("The certificate stays: %s.", done.Why)
+	}
+}

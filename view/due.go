@@ -56,7 +56,7 @@ func (l Look) readied(t trust.State, r trust.Rotation) string {
 
 // issue is the command that gives a client another certificate.
 func (l Look) issue(client string) string {
-	return fmt.Sprintf("clusterup cert issue %s %s --out DIR", client, l.File)
+	return fmt.Sprintf("clusterup cert issue %s %s --out DIR --renew", client, l.File)
 }
 
 // unsealed is the finding that CA keys are not sealed as the inventory says. No apply mends that.

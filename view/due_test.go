@@ -28,7 +28,7 @@ func TestClientLeftBehind(t *testing.T) {
 		}}}
 		if found := (Look{File: "prod.hcl"}).refusedClients(s); !slices.Equal(found, []Finding{{
 			Kind: "client", Text: "client app: its newest certificate is of client CA 2, which is retired",
-			Do: "clusterup cert issue app prod.hcl --out DIR; or, where nobody uses it, clusterup cert revoke " + want +
+			Do: "clusterup cert issue app prod.hcl --out DIR --renew; or, where nobody uses it, clusterup cert revoke " + want +
 				" prod.hcl",
 		}}) {
 			t.Errorf("%s: %+v", want, found)

@@ -45,7 +45,7 @@ func withCAs(t *testing.T, generations int) (*session, *pki.Store) {
 
 func issueTo(t *testing.T, s *session, name, dir string) {
 	t.Helper()
-	if err := s.issueClient(t.Context(), name, issueFlags{out: dir}); err != nil {
+	if err := s.issueOrRenew(t.Context(), name, issueFlags{out: dir}); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -163,7 +163,7 @@ func TestWhatCannotBeIssued(t *testing.T) {
 		"a bad name": {"no such", filepath.Join(dir, "a"), "64 letters", view.ExitUsage},
 	} {
 		before := s.said()
-		err := s.issueClient(t.Context(), test.client, issueFlags{out: test.out})
+		err := s.issueOrRenew(t.Context(), test.client, issueFlags{out: test.out})
 		if err == nil || !strings.Contains(err.Error(), test.want) || strings.Contains(err.Error(), "already") ||
 			view.Advice(operator.Advice).ExitCode(err) != test.code {
 			t.Errorf("%s: exit code %d, %v", name, view.Advice(operator.Advice).ExitCode(err), err)

@@ -25,6 +25,8 @@ type issueFlags struct {
 	out          string
 	pkcs12       bool
 	passwordFile string
+	renew        bool
+	reload       string // command; "": none
 }
 
 func newCertIssue(c *console) *cobra.Command {
@@ -36,13 +38,16 @@ func newCertIssue(c *console) *cobra.Command {
 		Long: "issue writes NAME.pem, NAME-key.pem and ca.pem into DIR, readable by their owner alone. The key exists nowhere else. How long the\n" +
 			"certificate lives, and for which user, is in the inventory's block client \"NAME\"; without one it is as pki says, for the user NAME.\n\n" +
 			"With --pkcs12 there is also NAME.p12, with all three in it, for clients that read nothing else. It is encrypted with a password, which is\n" +
-			"asked for twice, or is the first line of the file that --password-file names.",
+			"asked for twice, or is the first line of the file that --password-file names.\n\n" +
+			"With --renew it is made for a timer: files that are there are replaced, in one step, when the certificate ends soon, is not as the\n" +
+			"inventory says, or is of a CA that is being replaced; otherwise nothing is done. After a change, --reload-command is run by sh -c, with\n" +
+			"CLUSTERUP_CLIENT, CLUSTERUP_CERT, CLUSTERUP_KEY and CLUSTERUP_CA in its environment. If it fails, the next run calls it again.",
 		Args: usage(cobra.ExactArgs(2)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := to.check(c); err != nil {
 				return err
 			}
-			return c.with(args[1], flags, func(s *session) error { return s.issueClient(cmd.Context(), args[0], to) })
+			return c.with(args[1], flags, func(s *session) error { return s.issueOrRenew(cmd.Context(), args[0], to) })
 		},
 	}
 	flags.inventoryFlags(cmd)
@@ -51,6 +56,8 @@ func newCertIssue(c *console) *cobra.Command {
 	cmd.Flags().BoolVar(&to.pkcs12, "pkcs12", false, "write NAME.p12 too, encrypted with a password")
 	cmd.Flags().StringVar(&to.passwordFile, "password-file", "",
 		"the password is the first line of this file, which only its owner may read; - is stdin")
+	cmd.Flags().BoolVar(&to.renew, "renew", false, "replace files that are there, if need be")
+	cmd.Flags().StringVar(&to.reload, "reload-command", "", "with --renew: what to run after a change")
 	return cmd
 }
 
@@ -58,6 +65,8 @@ func (f issueFlags) check(c *console) error {
 	switch {
 	case f.out == "":
 		return view.Misuse(errors.New("name the directory for it: --out DIR"))
+	case f.reload != "" && !f.renew:
+		return view.Misuse(errors.New("--reload-command is for --renew: without it nothing is replaced"))
 	case f.pkcs12:
 		return c.passwordSource(f.passwordFile)
 	case f.passwordFile != "":
@@ -71,9 +80,8 @@ func clientFiles(dir, name string) (cert, key, ca string) {
 	return filepath.Join(dir, name+".pem"), filepath.Join(dir, name+"-key.pem"), filepath.Join(dir, "ca.pem")
 }
 
-// issueClient makes sure that the files can be written before anything is signed, and writes the key first: a pair
-// without its key would be of no use, and could not be had again.
-func (s *session) issueClient(ctx context.Context, name string, to issueFlags) error {
+// issueOrRenew checks the name of a client, and gives it what it asks for.
+func (s *session) issueOrRenew(ctx context.Context, name string, to issueFlags) error {
 	if name == "ca" {
 		return view.Misuse(errors.New("a client cannot be called ca: its certificate would have the name of the CA's"))
 	}
@@ -81,50 +89,70 @@ func (s *session) issueClient(ctx context.Context, name string, to issueFlags) e
 		return view.Misuse(err)
 	}
 	client, known := s.clientNamed(name)
-	done := view.Issued{Name: name, User: client.User}
-	done.Cert, done.Key, done.CA = clientFiles(to.out, name)
+	do, verb := s.issueClient, "issue"
+	if to.renew {
+		do, verb = s.renewClient, "renew"
+	}
+	changed, err := do(ctx, client, to)
+	if err != nil {
+		return fmt.Errorf("%s certificate: %w", verb, err)
+	}
+	if changed && !known {
+		s.console.Say("note: the inventory has no block client %q; the certificate is made as pki says", name)
+	}
+	return nil
+}
+
+// issueClient makes sure that the files can be written before anything is signed, and writes the key first: a pair
+// without its key would be of no use, and could not be had again.
+func (s *session) issueClient(ctx context.Context, client inventory.Client, to issueFlags) (bool, error) {
+	done := view.Issued{Name: client.Name, User: client.User}
+	done.Cert, done.Key, done.CA = clientFiles(to.out, client.Name)
 	store, err := s.Store()
 	if err != nil {
-		return err
+		return false, err
 	}
 	ca := trust.PEM(s.Known(store, s.Now()).Live("client"))
 	var password string
 	if to.pkcs12 {
-		done.PKCS12 = filepath.Join(to.out, name+".p12")
+		done.PKCS12 = filepath.Join(to.out, client.Name+".p12")
 	}
 	if err = free(done, to.out, ca); err == nil && to.pkcs12 {
 		password, err = s.console.newPassword(ctx, to.passwordFile, done.PKCS12)
 	}
-	var generation int
+	var now signing
 	if err == nil {
-		generation, err = s.clientSigner(ctx, store)
-	}
-	forget := func() {}
-	if err == nil {
-		forget, err = makeDirs(to.out)
+		now, err = s.clientSigning(ctx, store, nil)
 	}
 	if err != nil {
-		forget()
-		return fmt.Errorf("issue certificate: %w", err)
+		return false, err
 	}
-	if !known {
-		s.console.Say("note: the inventory has no block client %q; the certificate is made as pki says", name)
+	if now.note != "" {
+		s.console.Say("note: %s", now.note)
 	}
-	pair, err := store.IssueClient(name, pki.Leaf{
-		Generation: generation,
-		CN:         client.User, Organization: client.Organization, Lifetime: client.Lifetime,
-		Algorithm: s.Cluster.PKI.Algorithm,
-	}, s.Now(), rand.Reader)
+	forget, err := makeDirs(to.out)
+	var pair pki.Pair
+	if err == nil {
+		pair, err = store.IssueClient(client.Name, s.leafFor(client, now.signer.Generation), s.Now(), rand.Reader)
+	}
 	if err == nil {
 		err = writePair(done, pair, ca, password)
 	}
 	if err != nil {
 		forget()
-		return fmt.Errorf("issue certificate: %w", err)
+		return false, err
 	}
 	done.Serial, done.Issued, done.Expires = pair.Serial, pair.NotBefore, pair.NotAfter
 	s.console.ShowIssued(done)
-	return nil
+	return true, nil
+}
+
+// leafFor is what a client's certificate is to be like.
+func (s *session) leafFor(client inventory.Client, generation int) pki.Leaf {
+	return pki.Leaf{
+		Generation: generation, CN: client.User, Organization: client.Organization, Lifetime: client.Lifetime,
+		Algorithm: s.Cluster.PKI.Algorithm,
+	}
 }
 
 // clientNamed is the client as the inventory has it, or else, where it has no such, as pki says.
@@ -164,7 +192,8 @@ func free(o view.Issued, dir string, ca []byte) error {
 		}
 		switch _, err := os.Lstat(file); {
 		case err == nil:
-			return fmt.Errorf("%s is there already: choose another --out, or move it away", file)
+			return fmt.Errorf("%s is there already: --renew replaces it when that is due; or choose another --out, or move it away",
+				file)
 		case !errors.Is(err, fs.ErrNotExist):
 			return err
 		}
