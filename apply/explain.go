@@ -2,6 +2,7 @@ package apply
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -43,11 +44,16 @@ func sign(pattern, cause, remedy string) signature {
 var full = sign(`[Nn]o space left on device`, "a file system is full",
 	"make room, then run again; on the host, df and df -i say which one is full")
 
-// fullSignatures are what keeps a release from being unpacked.
-var fullSignatures = []signature{
+// roomSignatures are what scripts say that look for room first.
+var roomSignatures = []signature{
 	sign(`no room to unpack the release on (\S+): `, "the file system $1 has no room for the release",
-		"make room on $1, then run again"), full,
+		"make room on $1, then run again"),
+	sign(`no room for (the data|the log|a copy of the data) on (\S+): `, "the file system $2 has no room for $1",
+		"make room on $2, then run again: what was put aside before may be moved away"),
 }
+
+// fullSignatures are what keeps a release from being unpacked, and a snapshot from being restored.
+var fullSignatures = append(slices.Clone(roomSignatures), full)
 
 // stopSignatures are what systemd says of a process that does not end. They explain a failed restart only if no other
 // signature matched.

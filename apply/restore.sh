@@ -9,6 +9,21 @@ done
 for there in "$data/member" $wal; do
   if [ -e "$there" ] || [ -L "$there" ]; then echo "$there is there already" >&2; exit 1; fi
 done
+
+# A disk that is filled to the last byte would hurt others. Where df has nothing to tell, what follows will.
+room() { # room WHAT DIR BYTES
+  what=$1 need=$3
+  set -- $(df -Pk "$2")
+  case ${11-} in '' | *[!0-9]*) return ;; esac
+  if [ "$need" -gt $((${11} * 1024)) ]; then
+    echo "no room for the $what on ${13}: $((need / 1048576 + 1)) MiB needed, $((${11} / 1024)) MiB free" >&2
+    exit 1
+  fi
+}
+segments=134217728 # two files of a log, which etcd allocates whole
+room data "$data" $((2 * size + segments))
+[ -z "$wal" ] || room log "${wal%/*}" $segments
+
 made=$(mktemp -d "$data/.clusterup-restore-XXXXXX")
 log=
 [ -z "$wal" ] || log=$(mktemp -d "${wal%/*}/.clusterup-restore-XXXXXX")

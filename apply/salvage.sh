@@ -13,7 +13,10 @@ done
 log=${wal:-"$data/member/wal"}
 need=$(du -skc "$data/member" $wal | tail -n 1 | cut -f 1)
 free=$(df -Pk "$data" | awk 'END { print $4 }')
-[ "$free" -gt $((need + 65536)) ] || { echo "no space left for a copy: $data has $free KiB free, and it takes $need" >&2; exit 1; }
+[ "$free" -gt $((need + 65536)) ] || {
+  echo "no room for a copy of the data on $data: $((need / 1024 + 65)) MiB needed, $((free / 1024)) MiB free" >&2
+  exit 1
+}
 copy=$(mktemp -d "$data/.clusterup-restore-XXXXXX")
 cp -a --reflink=auto "$data/member" "$copy/member"
 [ -z "$wal" ] || cp -a --reflink=auto "$log" "$copy/member/wal"

@@ -254,8 +254,11 @@ func (s *doing) failed(ctx context.Context, err error) error {
 	if !errors.Is(err, facts.ErrNoForwarding) && !errors.As(err, new(*GateError)) {
 		log, why = r.journal(ctx, step, s.began)
 	}
-	if step.Kind == plan.InstallRelease { // its own words are all there is
+	switch step.Kind { // their own words are all there is
+	case plan.InstallRelease, plan.RestoreData:
 		why = explain(fullSignatures, []string{err.Error()})
+	case plan.SalvageMember: // whose snapshot goes to a disk of this machine
+		why = explain(roomSignatures, []string{err.Error()})
 	}
 	return &StepError{Step: step, Err: err, Log: log, Why: why}
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/clusterup/clusterup/pki"
 	"github.com/clusterup/clusterup/remote"
+	"github.com/clusterup/clusterup/snapshot"
 )
 
 // Advice says what to do next about an error, "" for nothing, and whether the error is of a host that could not be
@@ -23,6 +24,9 @@ func Remedy(err error) string {
 		return host.Remedy
 	case errors.Is(err, pki.ErrNoCA):
 		return "clusterup apply makes the CAs of a new cluster; for one that exists, put ca/ back from the backup of the operator directory"
+	case errors.Is(err, snapshot.ErrOther):
+		return "check which snapshot and which inventory are meant; " +
+			"one without a description fits where a member has the name of one of its members"
 	case errors.Is(err, pki.ErrSealed):
 		return "name a file with the private key of a recipient: in CLUSTERUP_IDENTITY, or as identity_file in the inventory"
 	}

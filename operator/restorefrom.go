@@ -37,10 +37,11 @@ func (s *Session) RestoreFrom(ctx context.Context, from string) (facts.SavedSnap
 	if err != nil && !errors.Is(err, snapshot.ErrMinor) {
 		return facts.SavedSnapshot{}, err
 	}
-	one := facts.SavedSnapshot{Version: checked.Etcd()}
+	one := facts.SavedSnapshot{}
 	if checked.Described != nil {
 		one = *checked.Described
 	}
+	one.Version = checked.Etcd()
 	one.Path, one.SHA256, one.Size, one.Revision = checked.Path, checked.SHA256, checked.Size, checked.Revision
 	s.restoring = one
 	return one, nil

@@ -123,7 +123,7 @@ func (c Checked) Fits(cluster string, members []string, version string) error {
 // Etcd is the version of etcd that it was taken from: that of the member, if it was described, else the minor version
 // of the cluster.
 func (c Checked) Etcd() string {
-	if c.Described != nil {
+	if c.Described != nil && c.Described.Version != "" {
 		return c.Described.Version
 	}
 	return minor(c.Version)

@@ -216,6 +216,7 @@ func TestFits(t *testing.T) {
 			Checked{Contents: Contents{Version: "3.5.0", Members: bare.Members}}, "etcd-1", ErrMinor,
 		},
 		"described by a version of before, another": {of("", "3.6.1"), "a b", ErrOther},
+		"described without its version":             {of("prod", ""), "etcd-1", nil},
 	} {
 		if err := test.c.Fits("prod", strings.Fields(test.members), "3.6.16"); !errors.Is(err, test.is) {
 			t.Errorf("%s: %v", name, err)

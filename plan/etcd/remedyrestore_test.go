@@ -80,6 +80,9 @@ func ofRestores(t *testing.T, w Want) []dead {
 	full := change(base, "etcd-2", func(h *facts.Host) {
 		h.Rooms = map[string]facts.Room{"data": {Dir: "/var/lib", Size: 1 << 40, Free: 1 << 20}}
 	})
+	fullLog := change(base, "etcd-2", func(h *facts.Host) {
+		h.Rooms = map[string]facts.Room{"wal": {Dir: "/wal", Size: 1 << 40, Free: 100 << 20}}
+	})
 	goOn := func(w Want, s facts.Snapshot) (Want, facts.Snapshot) { return w, restoringUpTo(t, from, s, "") }
 	half := restoringUpTo(t, from, base, "stop all members")
 	torn := change(half, "etcd-2", func(h *facts.Host) {
@@ -114,6 +117,8 @@ func ofRestores(t *testing.T, w Want) []dead {
 		with("another snapshot", func(w *Want) { w.Token, w.Restore.Snapshot.SHA256 = "second", "6b6b" },
 			restoringUpTo(t, from, base, "put data aside"), nil),
 		with("of an older minor", func(w *Want) { w.Restore.Snapshot.Version = "3.5.35" }, base, as("3.5.35")),
+		with("of an older minor, not described", func(w *Want) { w.Restore.Snapshot.Version = "3.5" }, base, as("3.5.35")),
+		with("of a newer minor", func(w *Want) { w.Restore.Snapshot.Version = "3.7.3" }, base, as("3.7.3")),
 		with("of a newer patch", func(w *Want) { w.Restore.Snapshot.Version = "3.6.99" }, base, as("3.6.99")),
 		with("once more", func(w *Want) { w.Token = "second" }, over, nil),
 		with("most are gone", func(w *Want) { w.Accept = []plan.Risk{plan.Gone("etcd-2"), plan.Gone("etcd-3")} },
@@ -125,6 +130,7 @@ func ofRestores(t *testing.T, w Want) []dead {
 		with("other data", nothing, foreign, mended(bare(w))),
 		with("no data of etcd", nothing, precious, mended(bare(w))),
 		with("no room", nothing, full, mended(base)),
+		with("no room for the log", nothing, fullLog, mended(base)),
 		with("lost since", nothing, change(started, "etcd-2", wipe), mended(change(started, "etcd-2", moved(started)))),
 		with("lost since, for good", nothing, change(started, "etcd-2", wipe), func(w Want, s facts.Snapshot) (Want, facts.Snapshot) {
 			w.Token, w.Accept = "second", []plan.Risk{plan.Again}

@@ -154,18 +154,31 @@ func (r restoring) snapshotRefusals() []plan.Refusal {
 			fmt.Sprintf("go on with that one: %s; or give it up for this one, with --accept=%s", resume(r.under),
 				plan.OtherSnapshot),
 			"a restore of another snapshot, of revision %d, was begun%s, and has not ended", r.under.Revision, by(r.under))
-	case !version.SameMinor(is, wanted):
+	case version.CompareMinor(is, wanted) < 0:
 		return plan.OneRefusal(plan.SnapshotUnfit, "",
-			fmt.Sprintf("set version in the inventory to a release of %s, restore, and upgrade then", version.Minor(is)),
-			"the snapshot is of etcd %s, and the inventory wants %s: data is restored with the minor version that wrote it",
-			is, wanted)
+			fmt.Sprintf("set version in the inventory to %s, restore, and upgrade then", fitting(is)),
+			"the snapshot is of etcd %s, and the inventory wants the newer %s: data is restored with the minor version that wrote "+
+				"it, and upgraded afterwards", is, version.Minor(wanted))
+	case version.CompareMinor(is, wanted) > 0:
+		return plan.OneRefusal(plan.SnapshotUnfit, "", fmt.Sprintf("set version in the inventory to %s", fitting(is)),
+			"the snapshot is of etcd %s, and the inventory wants the older %s, which does not start on such data", is,
+			version.Minor(wanted))
 	case version.Compare(wanted, is) < 0:
-		return plan.OneRefusal(plan.SnapshotUnfit, "", fmt.Sprintf("set version in the inventory to %s or a newer patch", is),
+		return plan.OneRefusal(plan.SnapshotUnfit, "", fmt.Sprintf("set version in the inventory to %s", fitting(is)),
 			"the snapshot is of etcd %s, and the inventory wants the older %s", is, wanted)
 	case !r.begun && !w.accepts(plan.Again) && !r.over():
 		return r.repeated()
 	}
 	return nil
+}
+
+// fitting are the versions that a snapshot of that version is restored with. One without a description tells its minor
+// version alone.
+func fitting(is string) string {
+	if is == version.Minor(is) {
+		return "a release of " + is
+	}
+	return is + " or a newer patch"
 }
 
 // repeated refuses to make a cluster again from the snapshot that it was made from: whoever runs a command once more
@@ -262,11 +275,21 @@ func (r restoring) lostSince(m inventory.Member, host facts.Host) []plan.Refusal
 // room: the snapshot and the data that is made from it lie beside each other for a while, and beside the data before.
 func (r restoring) room(m inventory.Member, host facts.Host) []plan.Refusal {
 	const log = 128 << 20 // two files of a write-ahead log, which etcd allocates whole
-	need := 2*r.was.want.Restore.Size + log
-	room, known := host.Rooms["data"]
-	if r.has(host) || !known || room.Size == 0 || room.Free >= need {
+	if r.has(host) {
 		return nil
 	}
-	return plan.OneRefusal(plan.Unsuitable, m.Name, "free space there: data that an earlier run has put aside may be moved away",
-		"%d MB are free at %s, and a restore takes %d MB", room.Free>>20, room.Dir, need>>20)
+	var found []plan.Refusal
+	for _, of := range []struct {
+		what string
+		need int64
+	}{{"data", 2*r.was.want.Restore.Size + log}, {"wal", log}} {
+		room, known := host.Rooms[of.what]
+		if !known || room.Size == 0 || room.Free >= of.need {
+			continue
+		}
+		found = append(found, plan.Refuse(plan.Unsuitable, m.Name,
+			"free space there: data that an earlier run has put aside may be moved away",
+			"%d MB are free at %s, and a restore takes %d MB", room.Free>>20, room.Dir, of.need>>20))
+	}
+	return found
 }
