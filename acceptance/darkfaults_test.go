@@ -27,9 +27,16 @@ type darkening struct {
 // hold runs clusterup up to a point, does something, and has it go on.
 func (s *site) hold(t *testing.T, point string, meanwhile func(), args ...string) result {
 	t.Helper()
+	return s.holdWith(t, nil, point, meanwhile, args...)
+}
+
+// holdWith is hold with settings in the environment.
+func (s *site) holdWith(t *testing.T, settings []string, point string, meanwhile func(), args ...string) result {
+	t.Helper()
 	program, err := faultBinary()
 	must(t, err)
-	p := s.launch(t, append([]string{"env", "CLUSTERUP_FAULT=stop " + point, program}, args...)...)
+	argv := append(append([]string{"env"}, settings...), "CLUSTERUP_FAULT=stop "+point, program)
+	p := s.launch(t, append(argv, args...)...)
 	until(t, "the run to hold "+point, func() bool {
 		select {
 		case <-p.ended:

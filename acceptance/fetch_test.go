@@ -63,6 +63,9 @@ func (s *site) fileServer(t *testing.T, dir string) *fileServer {
 	return f
 }
 
+// trusted is the setting with which a run trusts the server.
+func (f *fileServer) trusted() string { return "SSL_CERT_FILE=" + f.ca }
+
 // fetched are the snapshots that were asked for since the last time.
 func (f *fileServer) fetched() []string {
 	f.mu.Lock()
@@ -75,7 +78,7 @@ func (f *fileServer) fetched() []string {
 // trusting starts a run that trusts the server.
 func (s *site) trusting(t *testing.T, f *fileServer, args ...string) *process {
 	t.Helper()
-	return s.launch(t, append([]string{"env", "SSL_CERT_FILE=" + f.ca, s.program}, args...)...)
+	return s.launch(t, append([]string{"env", f.trusted(), s.program}, args...)...)
 }
 
 // snapshotFetched verifies a snapshot that lies at a URL, with an inventory and without, and kills a run that fetches

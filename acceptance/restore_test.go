@@ -19,17 +19,26 @@ import (
 // snapshot.
 func TestRestore(t *testing.T) {
 	t.Parallel()
-	s := newSite(t, "restore", hosts(3)...)
-	inv := s.inventory(t, "prod")
+	s := newSite(t, "restore", hosts(5)...)
+	all := s.inventory(t, "prod")
+	inv := among(all, 1, 2, 3)
 	s.converges(t, inv)
 	t.Run("not lost", func(t *testing.T) { notLost(t, s, inv) })
 	t.Run("two of three disks", func(t *testing.T) { twoDisks(t, s, inv) })
 	t.Run("back to a snapshot", func(t *testing.T) { backToSnapshot(t, s, inv) })
+	t.Run("another minor", func(t *testing.T) { anotherMinor(t, s, inv) })
+	t.Run("other hosts", func(t *testing.T) { otherHosts(t, s, inv, among(all, 4, 5)) })
 	t.Run("old disks", func(t *testing.T) { oldDisks(t, s, inv) })
 	t.Run("three of three disks", func(t *testing.T) { threeDisks(t, s, inv) })
-	t.Run("fewer and more", func(t *testing.T) { fewerAndMore(t, s, inv) })
+	later := inv
+	later.Version, later.Mirror = laterPatch, patchMirror(t)
+	t.Run("fewer and more", func(t *testing.T) { fewerAndMore(t, s, inv, later) })
+	inv = later
 	t.Run("killed", func(t *testing.T) { killedRestores(t, s, inv) })
 	t.Run("hosts given up", func(t *testing.T) { givenUp(t, s, inv) })
+	if whole() {
+		t.Run("large", func(t *testing.T) { restoreLarge(t, s, inv) })
+	}
 }
 
 // copied copies a folder, with owners and modes, to where nothing is.
@@ -224,8 +233,9 @@ func givenUp(t *testing.T, s *site, inv inventory) {
 	}
 }
 
-// fewerAndMore: the members of a restored cluster are those of the inventory, whoever the snapshot knew.
-func fewerAndMore(t *testing.T, s *site, inv inventory) {
+// fewerAndMore: the members of a restored cluster are those of the inventory, whoever the snapshot knew, and they may
+// run a newer patch.
+func fewerAndMore(t *testing.T, s *site, inv, later inventory) {
 	file := s.write(t, "prod.hcl", inv)
 	keys := s.put(t, inv, "three", 20)
 	s.ok(t, "snapshot", "save", file)
@@ -247,12 +257,14 @@ func fewerAndMore(t *testing.T, s *site, inv inventory) {
 	s.write(t, "prod.hcl", one)
 	keys = s.put(t, one, "one", 20)
 	s.ok(t, "snapshot", "save", file)
-	s.write(t, "prod.hcl", inv)
-	s.ok(t, "snapshot", "restore", "latest", file, "--confirm=prod")
-	s.holds(t, inv, keys)
-	s.converges(t, inv)
-	s.inSync(t, file, inv)
+	s.write(t, "prod.hcl", later)
+	s.ok(t, "snapshot", "restore", "latest", file, "--confirm=prod").says(t, "etcd "+laterPatch)
+	s.holds(t, later, keys)
+	s.converges(t, later)
+	s.inSync(t, file, later)
 	if !t.Failed() {
+		guarantee(t, "the members are to run a newer patch than the snapshot is of", "restore from a snapshot, 3 → 1 and 1 → 3",
+			"they run it; every key as at the revision")
 		guarantee(t, "the cluster is to have fewer members, or more", "restore from a snapshot, 3 → 1 and 1 → 3",
 			"exit 13 for a member that would go on unseen; with state = \"absent\" it is stopped; every key as at the revision")
 	}

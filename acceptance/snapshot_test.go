@@ -258,7 +258,8 @@ func snapshotDamaged(t *testing.T, s *site, inv inventory) {
 	}
 	s.run(t, "snapshot", "save", "--out", whole, file).exits(t, 1).says(t, "is there already")
 	inv.Cluster = "staging"
-	s.run(t, "snapshot", "verify", whole, s.write(t, "staging.hcl", inv)).exits(t, 1).says(t, "of another cluster")
+	s.run(t, "snapshot", "verify", whole, s.write(t, "staging.hcl", inv)).exits(t, 1).says(t, "of another cluster",
+		"→ check which snapshot")
 
 	// A snapshot of etcdctl has no description, and is no less of one.
 	bare := filepath.Join(s.dir, "bare.db")
