@@ -35,7 +35,7 @@ func TestRestore(t *testing.T) {
 	t.Run("fewer and more", func(t *testing.T) { fewerAndMore(t, s, inv, later) })
 	inv = later
 	t.Run("killed", func(t *testing.T) { killedRestores(t, s, inv) })
-	t.Run("hosts given up", func(t *testing.T) { givenUp(t, s, inv) })
+	t.Run("beyond a partition", func(t *testing.T) { beyond(t, s, inv) })
 	if whole() {
 		t.Run("large", func(t *testing.T) { restoreLarge(t, s, inv) })
 	}
@@ -207,29 +207,6 @@ func threeDisks(t *testing.T, s *site, inv inventory) {
 	s.ok(t, "plan", "--exit-code", file)
 	if !t.Failed() {
 		guarantee(t, "all disks are lost", "recovery from the newest snapshot", "every key as at the snapshot's revision")
-	}
-}
-
-// givenUp: two of three hosts cannot be seen, and are given up by name; when they are back, their members are of a
-// cluster that is gone by, and are made anew.
-func givenUp(t *testing.T, s *site, inv inventory) {
-	file := s.write(t, "prod.hcl", inv)
-	keys := s.put(t, inv, "alone", 20)
-	s.cut(t, "etcd-2", "etcd-3")
-	r := s.run(t, "recover", "--confirm=prod", file)
-	r.exits(t, 12).says(t, "dark is not dead", "--accept=gone:etcd-2", "--accept=gone:etcd-3")
-	s.ok(t, "recover", "--confirm=prod", "--accept=gone:etcd-2,gone:etcd-3", file)
-	s.heal(t, "etcd-2", "etcd-3")
-	one := among(inv, 1)
-	s.holds(t, one, keys)
-	s.write(t, "prod.hcl", inv)
-	s.run(t, "apply", "--yes", file).exits(t, 13).says(t, "etcd-2: …in whose place this one was restored", "etcd-3: …")
-	s.holds(t, one, keys)
-	s.converges(t, inv, "--accept=replace:etcd-2,replace:etcd-3")
-	s.holds(t, inv, keys)
-	if !t.Failed() {
-		guarantee(t, "two of three hosts are given up, and come back with their disks", "recovery",
-			"they are refused, and made anew by consent; no key of the recovered cluster is lost")
 	}
 }
 

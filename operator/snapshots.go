@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -138,8 +139,8 @@ func (s *Session) snapshotPath(name string, sealed bool) (string, error) {
 // holds the lock of the backend). What cannot be had is left out.
 func (s *Session) measure(ctx context.Context, client *quorum.Cluster, d *facts.SavedSnapshot) {
 	statuses := s.Statuses(ctx)
-	sources := etcd.Sources(statuses)
-	for _, name := range sources {
+	measurers := etcd.Measurers(statuses)
+	for _, name := range measurers {
 		endpoint, leads := s.endpointOf(name), statuses[name].Leader == statuses[name].MemberID
 		if statuses[name].ClusterID != d.ClusterID {
 			continue
@@ -152,14 +153,53 @@ func (s *Session) measure(ctx context.Context, client *quorum.Cluster, d *facts.
 			continue // it may not be there yet
 		}
 		d.Keys = &keys
-		if leads && len(sources) > 1 {
+		if leads && len(measurers) > 1 {
 			continue
 		}
-		if hash, err := client.HashKV(ctx, endpoint, d.Revision); err == nil {
+		if hash, err := hashAt(ctx, client, endpoint, d.Revision); err == nil {
 			d.Hash = &facts.KeyHash{Sum: hash.Sum, Compacted: hash.Compacted}
 			return
 		}
 	}
+}
+
+// hashAt is the hash of a member's keys at a revision. As long as that is its newest one, the hash is of the store as
+// it is, as a restored store tells it, and not of what the last compaction has noted.
+func hashAt(ctx context.Context, client *quorum.Cluster, endpoint string, revision int64) (quorum.Hash, error) {
+	if now, err := client.Applied(ctx, endpoint); err == nil && now == revision {
+		if hash, err := client.HashKV(ctx, endpoint, 0); err == nil && hash.Revision == revision {
+			return hash, nil
+		}
+	}
+	return client.HashKV(ctx, endpoint, revision)
+}
+
+// Sources are the members to copy data from, the best first, see [etcd.Sources]; empty: none answers. After a recovery
+// members of the cluster before may still serve, and outnumber the others. Where members are of several clusters, all
+// hosts are looked at to tell which is the inventory's.
+func (s *Session) Sources(ctx context.Context) ([]string, error) {
+	return sources(s.Statuses(ctx), func() (facts.ID, error) {
+		seen, err := s.Gather(ctx)
+		return etcd.Own(etcd.Want{Cluster: s.Cluster}, seen).Cluster, err
+	})
+}
+
+// sources are those of the cluster that own finds, which is asked where there are several.
+func sources(statuses map[string]facts.Status, own func() (facts.ID, error)) ([]string, error) {
+	clusters := map[facts.ID]bool{}
+	for _, status := range statuses {
+		clusters[status.ClusterID] = true
+	}
+	if len(clusters) < 2 {
+		return etcd.Sources(statuses), nil
+	}
+	id, err := own()
+	if err == nil && !clusters[id] {
+		err = errors.New("members of several clusters serve, and it is not known which is this one: clusterup status shows what " +
+			"is wrong; --member names one of them")
+	}
+	maps.DeleteFunc(statuses, func(_ string, status facts.Status) bool { return status.ClusterID != id })
+	return etcd.Sources(statuses), err
 }
 
 // Statuses are what the members say of themselves, by name; those that do not answer are not in it.

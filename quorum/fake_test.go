@@ -212,11 +212,16 @@ func (f *fake) Downgrade(_ context.Context, r *pb.DowngradeRequest) (*pb.Downgra
 }
 
 func (f *fake) HashKV(_ context.Context, r *pb.HashKVRequest) (*pb.HashKVResponse, error) {
-	sum, ok := f.hashes[r.Revision]
+	at := r.Revision
+	if at == 0 {
+		at = f.status.Header.Revision
+	}
+	sum, ok := f.hashes[at]
 	if !ok {
 		return nil, rpctypes.ErrGRPCFutureRev
 	}
-	return &pb.HashKVResponse{Header: &pb.ResponseHeader{}, Hash: sum.sum, CompactRevision: sum.compacted}, nil
+	header := &pb.ResponseHeader{Revision: f.status.Header.Revision}
+	return &pb.HashKVResponse{Header: header, Hash: sum.sum, CompactRevision: sum.compacted}, nil
 }
 
 func (f *fake) Snapshot(r *pb.SnapshotRequest, s pb.Maintenance_SnapshotServer) error {

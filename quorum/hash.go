@@ -32,7 +32,9 @@ func hashTime(size int64) time.Duration {
 // HashKV has the member at endpoint digest its own keys up to revision; 0 takes the revision that it has now. The
 // member reads its whole database for that, so this may take two minutes, and four more for each GiB, and no longer. It
 // needs no quorum and writes nothing. It is an error when the member has not that revision yet, as happens to a
-// follower right after a write, or has compacted it.
+// follower right after a write, or has compacted it. For the revision of a compaction, a member answers with what it
+// noted as it compacted, of the history before, and that note goes with its process (server/storage/mvcc/hash.go,
+// HashByRev). So members of which one has restarted compare by 0 then.
 func (c *Cluster) HashKV(ctx context.Context, endpoint string, revision int64) (Hash, error) {
 	const op = "ask hash of"
 	now, err := ask(ctx, c, endpoint, op, func(ctx context.Context, n *conn) (*clientv3.StatusResponse, error) {
@@ -40,10 +42,6 @@ func (c *Cluster) HashKV(ctx context.Context, endpoint string, revision int64) (
 	})
 	if err != nil {
 		return Hash{}, err
-	}
-	if revision == 0 { // a 3.5 member does not say which revision it took
-		header := now.Header
-		revision = header.GetRevision()
 	}
 	n, err := c.conn(endpoint)
 	if err != nil {
@@ -58,6 +56,9 @@ func (c *Cluster) HashKV(ctx context.Context, endpoint string, revision int64) (
 	}
 	if err != nil {
 		return Hash{}, c.fault(ctx, n, op, err)
+	}
+	if header := r.Header; revision == 0 { // a 3.5 member has no other word for it
+		revision = header.GetRevision()
 	}
 	return Hash{Sum: r.Hash, Revision: revision, Compacted: r.CompactRevision}, nil
 }

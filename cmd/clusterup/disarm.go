@@ -37,8 +37,9 @@ func raised(seen facts.Snapshot, kind string) bool {
 
 // hashed has the data of all members compared, as long as they may differ.
 func (s *session) hashed(ctx context.Context, seen *facts.Snapshot) {
-	if seen.Hashes = nil; raised(*seen, "CORRUPT") {
-		seen.Hashes = s.Hashes(ctx, *seen)
+	own := etcd.Own(s.wanted(), *seen)
+	if seen.Hashes = nil; raised(own, "CORRUPT") {
+		seen.Hashes = s.Hashes(ctx, own)
 	}
 }
 
@@ -46,6 +47,7 @@ func (s *session) hashed(ctx context.Context, seen *facts.Snapshot) {
 func (s *session) alarmed(ctx context.Context, seen facts.Snapshot) error {
 	s.fits = nil
 	s.console.Idle = "no alarm is raised."
+	seen = etcd.Own(s.wanted(), seen)
 	if !raised(seen, "NOSPACE") {
 		return nil
 	}

@@ -5,7 +5,6 @@ import (
 	"slices"
 
 	"github.com/clusterup/clusterup/inventory"
-	"github.com/clusterup/clusterup/plan/etcd"
 )
 
 // addressed are the members that etcdctl is given: all but those that are to leave, the one that was named, or one that
@@ -23,7 +22,11 @@ func (s *session) addressed(ctx context.Context, name string, args []string) ([]
 		return all, nil
 	}
 	at := all[0] // etcdctl says what is wrong
-	if sources := etcd.Sources(s.Statuses(ctx)); len(sources) > 0 {
+	sources, err := s.Sources(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if len(sources) > 0 {
 		at = *s.member(sources[0])
 	}
 	s.console.Say("note: %s is asked; --member names another", at.Name)

@@ -95,6 +95,9 @@ func (s *session) remake(ctx context.Context, m remaking) error {
 		return err
 	}
 	p, err := etcd.BuildWith(m.next, w, seen)
+	if plan.DarkOnly(err) {
+		s.console.Idle = "nothing is done before each host is seen, or given up by name."
+	}
 	s.console.ShowPlan(p, false, err)
 	if err != nil {
 		return s.givenUp(operator.Remedied(err, seen))

@@ -11,7 +11,6 @@ import (
 
 	"github.com/clusterup/clusterup/inventory"
 	"github.com/clusterup/clusterup/operator"
-	"github.com/clusterup/clusterup/plan/etcd"
 	"github.com/clusterup/clusterup/snapshot"
 	"github.com/clusterup/clusterup/view"
 )
@@ -59,7 +58,10 @@ func (s *session) saveSnapshot(ctx context.Context, spec operator.SnapshotSpec) 
 	case spec.Member != "" && s.member(spec.Member) == nil:
 		return nobody(spec.Member, s.Cluster)
 	case spec.Member == "":
-		sources := etcd.Sources(s.Statuses(ctx))
+		sources, err := s.Sources(ctx)
+		if err != nil {
+			return err
+		}
 		if len(sources) == 0 { // whoever is asked says what is wrong
 			sources = []string{s.Cluster.Present()[0].Name}
 		}

@@ -62,9 +62,7 @@ func BuildWith(next func(Want, facts.Snapshot) (*plan.Stage, error), w Want, s f
 		Cluster: w.Cluster.Name, Version: w.Cluster.Version, Route: v.shownRoute(), Notes: notes(w, s),
 		Dark: v.Dark(),
 	}
-	if s.Cluster != 0 && s.Cluster != v.clusterID {
-		s = v.seen
-	}
+	s = v.seen
 	var err error
 	p.Stages, s, err = plan.Build(
 		func(s facts.Snapshot) (*plan.Stage, error) { return next(w, s) },

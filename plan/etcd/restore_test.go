@@ -275,6 +275,13 @@ func TestRestoredAndBack(t *testing.T) {
 	if p, err := BuildWith(NextRecover, RestoreWant(recovering(w, "recovered"), lost), lost); err == nil || !p.Empty() {
 		t.Fatalf("dark hosts were not given up: %v, %d stages", err, len(p.Stages))
 	}
+	one := recovering(w, "recovered")
+	one.Accept = []plan.Risk{plan.Gone("etcd-2")}
+	refused := new(plan.Refused)
+	_, err := BuildWith(NextRecover, RestoreWant(one, lost), lost)
+	if !errors.As(err, &refused) || len(refused.Refusals) != 1 || refused.Refusals[0].Host != "etcd-3" {
+		t.Fatalf("one of two dark hosts was not given up: %v", err)
+	}
 	s := recoveredUpTo(t, given, lost, "")
 	own := s.Hosts["etcd-1"].Data.ClusterID
 	if own == old.Hosts["etcd-1"].Data.ClusterID || !s.Hosts["etcd-1"].Reads {
@@ -284,7 +291,6 @@ func TestRestoredAndBack(t *testing.T) {
 	back.Hosts = map[string]facts.Host{
 		"etcd-1": s.Hosts["etcd-1"], "etcd-2": old.Hosts["etcd-2"], "etcd-3": old.Hosts["etcd-3"],
 	}
-	refused := new(plan.Refused)
 	if _, err := Build(w, back); !errors.As(err, &refused) {
 		t.Fatalf("not refused: %v", err)
 	}
@@ -294,8 +300,13 @@ func TestRestoredAndBack(t *testing.T) {
 		}
 		t.Logf("%s → %s", r, r.Remedy)
 	}
-	if v := newView(w, back); v.clusterID != own {
-		t.Errorf("the cluster is %s, want %s", v.clusterID, own)
+	back.Members, back.Cluster = old.Members, old.Hosts["etcd-2"].Data.ClusterID // they are more
+	alarms := []facts.Alarm{{Member: s.Hosts["etcd-1"].Data.MemberID, Type: "NOSPACE"}}
+	back = change(back, "etcd-1", func(h *facts.Host) {
+		h.Listed, h.Alarms = []facts.Listed{alone(s.Hosts["etcd-1"].Data.MemberID)}, alarms
+	})
+	if seen := Own(w, back); seen.Cluster != own || len(seen.Members) != 1 || !slices.Equal(seen.Alarms, alarms) {
+		t.Errorf("it is %s, of %+v, with %v; want %s", seen.Cluster, seen.Members, seen.Alarms, own)
 	}
 	back.Members = []facts.Listed{alone(s.Hosts["etcd-1"].Data.MemberID)}
 	back.Cluster = own
@@ -306,6 +317,11 @@ func TestRestoredAndBack(t *testing.T) {
 	}
 	for _, stage := range p.Stages {
 		t.Log(said(&stage))
+		for _, step := range stage.Steps {
+			if step.Host == "etcd-1" && step.Kind == plan.WriteTrust {
+				t.Errorf("%s: of the CA of before", step.ID())
+			}
+		}
 		back = Simulate(w, back, stage)
 	}
 	for name, host := range back.Hosts {

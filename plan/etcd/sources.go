@@ -7,6 +7,11 @@ import (
 	"github.com/clusterup/clusterup/facts"
 )
 
+// Measurers are the members to ask what the store holds, the best first, as Sources has them: a learner has no answer.
+func Measurers(statuses map[string]facts.Status) []string {
+	return slices.DeleteFunc(Sources(statuses), func(name string) bool { return statuses[name].Learner })
+}
+
 // Sources are the members to copy data from, by what each says of itself, the best first: those that have caught up,
 // and of these rather a follower, since the leader has enough to do. Then come those that know no leader or lag behind,
 // the furthest first, so that without a quorum the first one has the most. Learners are last.

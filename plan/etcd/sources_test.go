@@ -29,4 +29,8 @@ func TestSources(t *testing.T) {
 			t.Errorf("%s: %v, want %v", name, got, test.want)
 		}
 	}
+	alone := map[string]facts.Status{"a": leader, "b": learner}
+	if got := Measurers(alone); !slices.Equal(got, []string{"a"}) { // so that the leader, which is alone, is asked for the hash
+		t.Errorf("a leader and a learner: %v", got)
+	}
 }

@@ -100,6 +100,10 @@ func newView(w Want, s facts.Snapshot) view {
 	return v
 }
 
+// Own is what was seen, with the member list, the alarms and the cluster as members of the inventory's cluster have
+// them, where most of those that answer are of another one.
+func Own(w Want, s facts.Snapshot) facts.Snapshot { return newView(w, s).seen }
+
 // owned is what was seen, with the list and alarms as members of this cluster have them, where most of those that
 // answer are of another one: hosts have come back with the disks of one that is gone by.
 func (v view) owned() facts.Snapshot {

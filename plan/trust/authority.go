@@ -66,9 +66,12 @@ func has(host facts.Host, ca facts.CA) bool {
 	return ok && leaf.Issuer == ca.SHA256
 }
 
-// needed says whether a leaf of a CA was seen on a host.
+// needed says whether a leaf of a CA was seen on a host. One that was revoked is not to be accepted, and needs nothing.
 func (s State) needed(ca facts.CA) bool {
-	return s.Known(func(_ string, host facts.Host) bool { return has(host, ca) })
+	role := LeafOf[ca.Role]
+	return s.Known(func(_ string, host facts.Host) bool {
+		return has(host, ca) && !s.revokedLeaf(role, host.Leaves[role])
+	})
 }
 
 // Bundle is the trust bundle of a role as a file of a host. While a CA in it is yet to be made, its name has the
