@@ -8,7 +8,6 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"runtime"
 	"time"
 
@@ -35,8 +34,9 @@ const maxStart = 10 * time.Minute
 
 // Drill restores a snapshot into a member of its own on this machine, with the release's own etcd, and holds what that
 // serves against the description. The member listens on Unix sockets in a directory that only this user can enter, and
-// asks for a certificate of a CA that goes with it; of a sealed snapshot the plain bytes lie there meanwhile. Nothing
-// is left, also when this process is killed.
+// asks for a certificate of a CA that goes with it. Nothing is left, also when this process is killed. The bytes of a
+// sealed snapshot have a name, and may outlive a kill of all processes together, only from its restore until etcd
+// serves them: etcdutl and etcd take a data directory by its path alone. The next run of clusterup removes them then.
 func (s *Session) Drill(ctx context.Context, c snapshot.Checked) (_ Drilled, err error) {
 	defer func() {
 		if err != nil {
@@ -118,35 +118,46 @@ func (d *drill) restore(ctx context.Context, archive *release.Archive) error {
 	if err != nil {
 		return err
 	}
-	if err := d.run(ctx, "etcdutl", "snapshot", "restore", from, "--data-dir=data", "--name="+drillName,
+	defer func() { _ = from.Close() }() // it was only read, or goes
+	const inherited = "/proc/self/fd/3"
+	cmd, said := d.command("etcdutl", "snapshot", "restore", inherited, "--data-dir=data", "--name="+drillName,
 		"--initial-cluster="+drillName+"="+drillPeer, "--initial-advertise-peer-urls="+drillPeer,
-		"--initial-cluster-token="+drillName); err != nil {
+		"--initial-cluster-token="+drillName)
+	cmd.ExtraFiles = []*os.File{from}
+	if err := run(ctx, cmd, said); err != nil {
 		return fmt.Errorf("restore it: %w", err)
 	}
 	return nil
 }
 
-// plain is the path of the plain bytes: a copy, if the snapshot is sealed.
-func (d *drill) plain() (string, error) {
+// plain are the plain bytes: a copy without a name, if the snapshot is sealed.
+func (d *drill) plain() (*os.File, error) {
 	if !d.snapshot.Sealed {
-		return filepath.Abs(d.snapshot.Path)
+		return os.Open(d.snapshot.Path)
 	}
 	f, err := snapshot.Open(d.snapshot.Path, d.session.unseal)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	defer func() { _ = f.Close() }() // it was only read
-	to, err := os.OpenFile(d.scratch.path("snapshot.db"), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	to, err := os.CreateTemp(d.scratch.dir, "plain-")
 	if err != nil {
-		return "", err
+		return nil, err
 	}
-	_, err = io.Copy(to, f)
-	return to.Name(), errors.Join(err, to.Close())
+	if err = os.Remove(to.Name()); err == nil {
+		_, err = io.Copy(to, f)
+	}
+	if err != nil {
+		return nil, errors.Join(err, to.Close())
+	}
+	return to, nil
 }
 
+// unnamed takes the name of the restored database away, which etcd has opened.
+func (d *drill) unnamed() error { return os.Remove(d.scratch.path("data/member/snap/db")) }
+
 // run runs a program of the release to its end.
-func (d *drill) run(ctx context.Context, program string, args ...string) error {
-	cmd, said := d.command(program, args...)
+func run(ctx context.Context, cmd *exec.Cmd, said *lastWords) error {
 	ended, err := child(cmd)
 	if err != nil {
 		return err

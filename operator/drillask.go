@@ -20,6 +20,9 @@ func (d *drill) ask(ctx context.Context, member *quorum.Cluster) (found Drilled,
 	if err := d.awaitServing(ctx, member); err != nil {
 		return found, err
 	}
+	if err := d.unnamed(); err != nil {
+		return found, err
+	}
 	if found.Revision, err = member.Applied(ctx, drillEndpoint); err != nil {
 		return found, err
 	}

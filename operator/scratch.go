@@ -15,7 +15,7 @@ import (
 )
 
 // scratch is a directory of a drill, 0700, in the cache. It goes with end. When this process is killed, a guard that
-// outlives it removes the directory; when the machine falls, the next drill does.
+// outlives it removes the directory; when the guard is killed as well, or the machine falls, the next session does.
 type scratch struct {
 	dir   string
 	held  durable.Held
@@ -33,11 +33,10 @@ while [ -e "$0" ] && [ "$n" -lt 100 ]; do
 done`
 
 func (s *Session) newScratch(ctx context.Context) (*scratch, error) {
-	cache := release.CacheDir(os.Getenv, s.options.Dialer.Home)
-	if cache == "" {
+	place := drillPlace(s.options)
+	if place == "" {
 		return nil, errors.New("there is no cache folder; set XDG_CACHE_HOME or HOME")
 	}
-	place := filepath.Join(cache, "drills")
 	if err := os.MkdirAll(place, 0o700); err != nil {
 		return nil, err
 	}
@@ -61,6 +60,29 @@ func (s *Session) newScratch(ctx context.Context) (*scratch, error) {
 		return nil, errors.Join(err, c.end())
 	}
 	return c, nil
+}
+
+// drillPlace is where scratch directories lie; empty: there is no cache folder.
+func drillPlace(o Options) string {
+	cache := release.CacheDir(os.Getenv, o.Dialer.Home)
+	if cache == "" {
+		return ""
+	}
+	return filepath.Join(cache, "drills")
+}
+
+// sweepDrills removes what drills have left, unless another process is about to. That it cannot is no reason to fail.
+func sweepDrills(o Options) {
+	place := drillPlace(o)
+	if place == "" {
+		return
+	}
+	lock, err := durable.TryLock(filepath.Join(place, "lock"))
+	if err != nil {
+		return // there was no drill yet
+	}
+	defer lock.Unlock()
+	_ = sweepScratch(place) // the next drill says why not
 }
 
 // sweepScratch removes what drills have left whose lock nobody holds.

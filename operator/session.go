@@ -65,8 +65,9 @@ type Session struct {
 	unsealer snapshot.Unseal      // nil: nothing was opened yet
 }
 
-// Open prepares everything; no network is used yet.
+// Open prepares everything; no network is used yet. It removes what drills have left that were killed.
 func Open(cluster *inventory.Cluster, options Options) (*Session, error) {
+	sweepDrills(options)
 	s := &Session{
 		Cluster: cluster, options: options, Now: options.Now, releases: map[string]*resolved{},
 		dir: directory(cluster), hosts: map[string]*remote.Host{},
