@@ -101,7 +101,8 @@ FAULTS_destroy   := FaultsDestroy|FaultsPurge
 FAULTS_dark      := Dark
 FAULTS_members   := Members
 FAULTS_restore   := Restore
-PART ?= bootstrap repair upgrade rotation tls destroy dark members restore
+FAULTS_upkeep    := Upkeep
+PART ?= bootstrap repair upgrade rotation tls destroy dark members restore upkeep
 
 .PHONY: faults
 .NOTPARALLEL: faults

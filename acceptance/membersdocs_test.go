@@ -29,6 +29,12 @@ func TestDisastersPage(t *testing.T) {
 	followed(t, newSite(t, "disasters", hosts(3)...), "../docs/disasters.md")
 }
 
+// TestUpkeepPage runs docs/upkeep.md in the same way.
+func TestUpkeepPage(t *testing.T) {
+	t.Parallel()
+	followed(t, newSite(t, "upkeeping", hosts(3)...), "../docs/upkeep.md")
+}
+
 // followed runs a page from its text.
 func followed(t *testing.T, s *site, page string) {
 	t.Helper()
@@ -99,6 +105,18 @@ var deeds = map[string]func(t *testing.T, r *reader, arg string){
 	},
 	"cut":  func(t *testing.T, r *reader, arg string) { r.site.cut(t, r.host(t, arg)) },
 	"heal": func(t *testing.T, r *reader, arg string) { r.site.heal(t, r.host(t, arg)) },
+	"writes": func(t *testing.T, r *reader, arg string) { // so many tenths of a megabyte
+		prefix, count, _ := strings.Cut(arg, ":")
+		n, err := strconv.Atoi(count)
+		must(t, err)
+		r.clients(t).writes(t, prefix, n)
+	},
+	"deletes":    func(t *testing.T, r *reader, arg string) { r.clients(t).deletes(t, arg) },
+	"overwrites": func(t *testing.T, r *reader, arg string) { r.clients(t).fills(t, func(int) string { return arg }) },
+	"fills": func(t *testing.T, r *reader, arg string) {
+		r.clients(t).fills(t, func(n int) string { return fmt.Sprintf("%s/more-%03d", arg, n) })
+	},
+	"rots": func(t *testing.T, r *reader, arg string) { r.clients(t).rots(t, r.host(t, arg)) },
 	"new-disk": func(t *testing.T, r *reader, arg string) {
 		r.site.on(t, r.host(t, arg), "systemctl stop etcd-prod; rm -rf /var/lib/etcd-prod/member /srv/etcd/prod/member")
 	},

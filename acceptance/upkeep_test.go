@@ -18,7 +18,7 @@ func TestUpkeep(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, "upkeep", hosts(3)...)
 	inv := s.inventory(t, "prod")
-	inv.Settings = "\n  etcd { quota_backend_bytes = \"160MiB\" }\n"
+	inv.Settings = "\n  etcd {\n    quota_backend_bytes = \"160MiB\"\n    flags = { \"compact-hash-check-time\" = \"1s\" }\n  }\n"
 	file := s.write(t, "prod.hcl", inv)
 	s.ok(t, "apply", "--yes", file)
 	s.ok(t, "disarm", "--yes", file).says(t, "no alarm is raised")
@@ -28,6 +28,8 @@ func TestUpkeep(t *testing.T) {
 	t.Run("room in the databases", func(t *testing.T) { roomIsGivenBack(t, s, inv, file) })
 	t.Run("a run that is killed", func(t *testing.T) { killedDefrag(t, s, inv, file) })
 	t.Run("corrupt", func(t *testing.T) { corruptAlarm(t, s, inv, file) })
+	t.Run("differing data", func(t *testing.T) { differing(t, s, inv, file) })
+	t.Run("unlike the others", func(t *testing.T) { unlike(t, s, inv, file) })
 	t.Run("no space", func(t *testing.T) { noSpace(t, s, inv, file) })
 }
 

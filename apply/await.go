@@ -3,6 +3,7 @@ package apply
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -77,8 +78,11 @@ func (e *GateError) Error() string {
 	if e.Step.Kind.Traits().Where == plan.Cluster {
 		what = e.Step.ID() + " is not done"
 	}
-	return fmt.Sprintf("%s: %d of the other members serve now, and %d have to: %v",
-		what, e.Serve, e.Step.Needs.Least, e.Err)
+	which := "the other members"
+	if slices.Contains(e.Step.Needs.Serve, e.Step.Host) {
+		which = "the members"
+	}
+	return fmt.Sprintf("%s: %d of %s serve now, and %d have to: %v", what, e.Serve, which, e.Step.Needs.Least, e.Err)
 }
 
 func (e *GateError) Unwrap() error { return e.Err }

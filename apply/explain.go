@@ -128,7 +128,8 @@ var signatures = []signature{
 		"stop its unit, and put its data directory aside; then "+anew),
 	sign(`found data inconsistency|data corruption|alarm:CORRUPT|"alarm":"CORRUPT"`,
 		"the data of this member differs from that of its peers",
-		"stop its unit, and put its data directory aside; then "+anew),
+		"clusterup member remove NAME takes it out and puts its data aside; then take state = \"absent\" out of its block, and "+
+			"clusterup apply adds it anew. Where clusterup check tells of an alarm, clusterup disarm comes before that"),
 	sign(`database space exceeded|alarm:NOSPACE|"alarm":"NOSPACE"|message exceeded backend quota`,
 		"the database has reached quota-backend-bytes",
 		"clusterup check says which member, and what to type next: compact, defragment and disarm, or raise the quota and disarm"),

@@ -129,6 +129,29 @@ func TestDefragmentGate(t *testing.T) {
 	}
 }
 
+// Nor is history dropped then, since every member has to free the room.
+func TestCompactGate(t *testing.T) {
+	o := running(t, 3, "3.6.16", "3.6.16")
+	o.want.Cluster.Etcd.QuotaBackendBytes = 8
+	roomy(o, 1, 1)
+	o.alarms = []facts.Alarm{{Member: o.seen.Hosts["etcd-1"].Etcd.MemberID, Type: "NOSPACE"}}
+	r, steps, _ := keeps(o, etcd.NextDisarm)
+	r.Seam = func(point string) error {
+		if strings.HasPrefix(point, "before compact/") {
+			o.mu.Lock()
+			defer o.mu.Unlock()
+			o.change("etcd-3", func(h *facts.Host) { h.Reads = false })
+		}
+		return nil
+	}
+	_, err := r.Converge(t.Context())
+	gone := new(GateError)
+	const says = " is not done: 2 of the members serve now"
+	if !errors.As(err, &gone) || gone.Serve != 2 || !strings.Contains(err.Error(), says) || len(*steps) > 0 {
+		t.Errorf("%v after %v", err, *steps)
+	}
+}
+
 func TestDisarm(t *testing.T) {
 	o := running(t, 3, "3.6.16", "3.6.16")
 	o.lead("etcd-2")

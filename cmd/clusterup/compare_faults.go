@@ -23,13 +23,15 @@ import (
 func known(w etcd.Want, simulated, look facts.Snapshot, stage plan.Stage) facts.Snapshot {
 	simulated.Taken = look.Taken // a stage takes its time
 	simulated.Hosts = maps.Clone(simulated.Hosts)
-	downgrades, awaited, flushed := false, false, map[string]bool{} // the stage itself is about these
+	downgrades, awaited, compacts, flushed := false, false, false, map[string]bool{} // the stage itself is about these
 	for _, step := range stage.Steps {
 		switch step.Kind {
 		case plan.EnableDowngrade, plan.CancelDowngrade:
 			downgrades = true
 		case plan.AwaitVersion:
 			downgrades, awaited = true, true
+		case plan.Compact:
+			compacts = true
 		}
 		flushed[step.Host] = flushed[step.Host] || step.Kind == plan.AwaitRaftSnapshot
 	}
@@ -53,6 +55,9 @@ func known(w etcd.Want, simulated, look facts.Snapshot, stage plan.Stage) facts.
 			}
 			if !downgrades { // here too
 				status.Downgrade = seen.Etcd.Downgrade
+			}
+			if compacts { // how much of it is history, only etcd knows
+				status.DBInUse = seen.Etcd.DBInUse
 			}
 			host.Etcd = &status
 		}

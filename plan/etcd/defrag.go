@@ -126,10 +126,11 @@ func (v view) defragment(why string, due func(inventory.Member, facts.Host) bool
 func (v view) whole() (*plan.Stage, error) {
 	voters, serve := v.voting()
 	running := v.Which(func(m inventory.Member, host facts.Host) bool { return v.votes(m) && host.Process != nil })
-	switch {
-	case len(serve) < len(voters) && len(running) == len(voters):
-		return v.awaiting(func(m inventory.Member, _ facts.Host) bool { return v.votes(m) }), nil
-	case len(serve) < len(voters):
+	if len(serve) < len(voters) {
+		stage := v.awaiting(func(m inventory.Member, _ facts.Host) bool { return v.votes(m) })
+		if stage != nil && len(running) == len(voters) { // nil: one that was removed runs on
+			return stage, nil
+		}
 		return nil, &plan.Refused{Refusals: plan.OneRefusal(plan.QuorumAtRisk, "",
 			"bring the other members back first: clusterup status shows what is wrong with them",
 			"%d of %d voters are known to serve, and a member defragments while all do", len(serve), len(voters))}

@@ -76,8 +76,9 @@ func (v view) compact(used int64) (*plan.Stage, error) {
 	if !known {
 		return v.awaitLeader(), nil
 	}
+	voters, serve := v.voting()
 	return plan.SideBySide("drop the history of all keys", "all voters serve; what is written last stays", []plan.Step{{
-		Kind: plan.Compact, Host: leader.Name,
+		Kind: plan.Compact, Host: leader.Name, Needs: &plan.Needs{Least: len(voters), Serve: serve},
 		Why: fmt.Sprintf("%d %% of the quota are in use; watchers that are behind, and reads of older revisions, are "+
 			"told that these are compacted", used),
 	}}), nil
@@ -137,8 +138,8 @@ func (v view) differing() []plan.Refusal {
 		hash, asked := v.seen.Hashes[name]
 		if !asked || hash.Error != "" {
 			found = append(found, v.uncompared(name,
-				"bring it back, so that the data of all members can be compared; or, if its data is gone: clusterup member "+
-					"replace NAME INVENTORY; then: "+disarmAgain, cmp.Or(hash.Error, "it was not asked")))
+				"bring it back, so that the data of all members can be compared; if it does not start on its data, or has none, "+
+					"have it made anew: "+remade(name), cmp.Or(hash.Error, "it was not asked")))
 			continue
 		}
 		with[hash] = append(with[hash], name)
@@ -200,10 +201,11 @@ func (v view) odd(right facts.Hash, agree []string) []plan.Refusal {
 	return found
 }
 
-// remade are the commands that have a member which has its data made anew.
+// remade are the commands that have a member made anew which has its data. The alarm ends in between, since until then
+// no learner gets a vote.
 func remade(name string) string {
-	return fmt.Sprintf("clusterup member remove %s INVENTORY; take state = \"absent\" out of its block, and "+
-		"clusterup apply INVENTORY; then: %s", name, disarmAgain)
+	return fmt.Sprintf("clusterup member remove %s INVENTORY; %s; then take state = \"absent\" out of its block, and "+
+		"clusterup apply INVENTORY", name, disarmAgain)
 }
 
 // raisers are the members that have raised an alarm of a type.
