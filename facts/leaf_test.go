@@ -2,6 +2,8 @@ package facts
 
 import (
 	"crypto/sha256"
+	"crypto/x509"
+	"crypto/x509/pkix"
 	"encoding/hex"
 	"encoding/pem"
 	"slices"
@@ -22,5 +24,18 @@ func TestCertificates(t *testing.T) {
 	}
 	if got := Certificates([]byte("nothing")); got != nil {
 		t.Errorf("certificates %q in nothing", got)
+	}
+}
+
+// A certificate is whose its common name says, else whose its unit says.
+func TestWhose(t *testing.T) {
+	for want, subject := range map[string]pkix.Name{
+		"peer:a":   {CommonName: "peer:a", OrganizationalUnit: []string{"x"}},
+		"server:a": {OrganizationalUnit: []string{"server:a", "x"}},
+		"":         {Organization: []string{"x"}},
+	} {
+		if got := Whose(&x509.Certificate{Subject: subject}); got != want {
+			t.Errorf("%v is of %q, want %q", subject, got, want)
+		}
 	}
 }

@@ -104,7 +104,7 @@ type ClientPair struct {
 	Client
 	// why nobody can use it, such as a key of another pair; empty: it is whole. All else is zero where it is not
 	Broken       string `json:"broken,omitempty"`
-	User         string `json:"user"`                   // the common name
+	User         string `json:"user,omitempty"`         // the common name; empty: it has none
 	Organization string `json:"organization,omitempty"` // empty: none
 	Algorithm    string `json:"algorithm"`
 }
@@ -202,7 +202,7 @@ type Member struct {
 type Served struct {
 	From   string `json:"from"`             // the member on whose host it was dialled; its own where there is no other
 	SHA256 string `json:"sha256,omitempty"` // of the leaf in DER, hexadecimal; empty: it was not seen
-	Name   string `json:"name,omitempty"`   // its common name
+	Name   string `json:"name,omitempty"`   // see Whose
 	Error  string `json:"error,omitempty"`  // why not
 	// the port itself ended the handshake: it cannot show what lies there, such as a key of another pair
 	Broken bool `json:"broken,omitempty"`

@@ -7,7 +7,7 @@ import (
 	"github.com/hashicorp/hcl/v2"
 )
 
-var clientSchema = &hcl.BodySchema{Attributes: attributes("user", "organization", "lifetime")}
+var clientSchema = &hcl.BodySchema{Attributes: attributes("user", "common_name", "organization", "lifetime")}
 
 func (s scope) readClients(blocks hcl.Blocks, pki PKI) []Client {
 	p := s.problems
@@ -33,6 +33,14 @@ func (s scope) readClient(b *hcl.Block, pki PKI) Client {
 	c := Client{Name: b.Labels[0], User: b.Labels[0], Lifetime: pki.Lifetime}
 	if v.text("user", &c.User) && !isCommonName(c.User) {
 		v.bad("user", "bad user", commonName, clip(c.User))
+	}
+	named := true
+	if v.flag("common_name", &named) && !named {
+		c.User = ""
+		if v.has("user") {
+			v.bad("user", "a user without a common name",
+				"etcd takes the common name for the user, and common_name = false leaves it out: drop one of the two.")
+		}
 	}
 	if v.text("organization", &c.Organization) && !goodOrganization(c.Organization) {
 		v.bad("organization", "bad organization", "%q: write 1 to 64 characters, without line breaks and other controls.",

@@ -159,7 +159,7 @@ type Snapshot struct {
 // Client is a client certificate that is wanted.
 type Client struct {
 	Name         string        // what it is called here
-	User         string        // the common name, which etcd takes for a user; default Name
+	User         string        // the common name, which etcd takes for a user; default Name; "": its certificate has none
 	Organization string        // "": none
 	Lifetime     time.Duration // default that of PKI
 }

@@ -26,7 +26,7 @@ func (d *drill) identity() (*tls.Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	server, err := store.Issue(pki.Leaf{Kind: "server", CN: drillName, DNS: []string{drillName}, Lifetime: ownLifetime},
+	server, err := store.Issue(pki.Leaf{Kind: "server", OU: drillName, DNS: []string{drillName}, Lifetime: ownLifetime},
 		now, rand.Reader)
 	if err != nil {
 		return nil, err

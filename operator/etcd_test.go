@@ -42,7 +42,7 @@ func TestClientCertificatesThatAMemberAccepts(t *testing.T) {
 	s, store := holdingCAs(t, 2)
 	for name, trusted := range map[string][]int{"the old one": {1}, "both": {1, 2}, "the new one alone": {2}} {
 		t.Run(name, func(t *testing.T) {
-			server, err := store.Issue(pki.Leaf{Kind: "server", CN: "server:etcd-1", IPs: []net.IP{net.IPv4(127, 0, 0, 1)}},
+			server, err := store.Issue(pki.Leaf{Kind: "server", OU: "server:etcd-1", IPs: []net.IP{net.IPv4(127, 0, 0, 1)}},
 				s.Now(), rand.Reader)
 			if err != nil {
 				t.Fatal(err)

@@ -112,7 +112,7 @@ func (o operatorDir) Issue(
 		return nil, nil, "", err
 	}
 	wanted := pki.Leaf{
-		Generation: leaf.Generation, Kind: leaf.Role, CN: leaf.CN,
+		Generation: leaf.Generation, Kind: leaf.Role, CN: leaf.CN, OU: leaf.OU,
 		Lifetime: leaf.Lifetime, Algorithm: leaf.Algorithm,
 	}
 	for _, name := range leaf.Names {

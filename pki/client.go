@@ -8,13 +8,17 @@ import (
 )
 
 // IssueClient is Issue for a client, which leaves the certificate, but not its key, in clients/NAME-SERIAL.pem below
-// the ca directory. The name is the common name unless the leaf says otherwise; the leaf's kind need not be said. It is
-// recorded before it is returned, so that every certificate that a client may hold can be revoked.
+// the ca directory. The name is the common name unless the leaf has one, or an organizational unit instead; the leaf's
+// kind need not be said. It is recorded before it is returned, so that every certificate that a client may hold can be
+// revoked.
 func (s *Store) IssueClient(name string, leaf Leaf, now time.Time, rand io.Reader) (Pair, error) {
 	if err := CheckClientName(name); err != nil {
 		return Pair{}, fmt.Errorf("issue client certificate: %w", err)
 	}
-	leaf.Kind, leaf.CN = "client", cmp.Or(leaf.CN, name)
+	leaf.Kind = "client"
+	if leaf.OU == "" {
+		leaf.CN = cmp.Or(leaf.CN, name)
+	}
 	return s.issueRecorded(name, leaf, now, rand)
 }
 

@@ -15,8 +15,9 @@ import (
 // Leaf is a certificate that is wanted.
 type Leaf struct {
 	Kind         string // "peer" or "probe", which the peer CA signs, or "server" or "client", which the client CA signs
-	CN           string
+	CN           string // "" leaves it out, as a server has to: see below
 	Organization string // "" leaves it out
+	OU           string // organizational unit, which says whose it is where there is no common name; "" leaves it out
 
 	// IPs and DNS become subject alternative names, each once, sorted. Peers and servers also get 127.0.0.1, ::1 and
 	// localhost. A probe has none at all, and must not name any.
@@ -57,6 +58,9 @@ func (p Pair) TLS() (tls.Certificate, error) {
 // kinds are the CA and the usages of each kind of leaf. Members dial each other with their peer certificate, and etcd's
 // HTTP gateway dials its own listener with the server certificate (etcd issue 9785), so both are clients as well.
 //
+// That gateway is why a server has no common name: a request to it may act as the user of that name (AuthInfoFromTLS in
+// etcd's server/auth/store.go), whoever has sent it.
+//
 // A probe is what clusterup itself knocks with on a peer port, to see the certificate that is served there. It comes
 // from anywhere: etcd holds the names in a peer's certificate against where the call came from (checkCertSAN in its
 // listener_tls.go), but not in one that has none.
@@ -73,7 +77,7 @@ var kinds = map[string]struct {
 // Issue makes a new key and has the CA of the leaf's kind sign it. It fails with [ErrNoCA], [ErrExpired] or
 // [ErrSealed]. Nothing is written.
 func (s *Store) Issue(l Leaf, now time.Time, rand io.Reader) (_ Pair, err error) {
-	defer explain(&err, "issue %s certificate %q", l.Kind, l.CN)
+	defer explain(&err, "issue %s certificate %q", l.Kind, cmp.Or(l.CN, l.OU))
 	kind, known := kinds[l.Kind]
 	if !known {
 		return Pair{}, errors.New("unknown kind: use peer, server, client or probe")
@@ -89,6 +93,9 @@ func (a *authority) issue(l Leaf, now time.Time, rand io.Reader) (Pair, error) {
 	switch {
 	case l.Lifetime < 0:
 		return Pair{}, fmt.Errorf("lifetime of %s is negative", l.Lifetime)
+	case l.Kind == "server" && l.CN != "":
+		return Pair{}, fmt.Errorf("a server has no common name, and not %q: requests to its HTTP gateway may act as that user",
+			l.CN)
 	case l.Kind == "probe" && len(l.IPs)+len(l.DNS) > 0:
 		return Pair{}, fmt.Errorf("a probe has no names, and not %v %v", l.IPs, l.DNS)
 	case l.Kind == "probe":
@@ -107,6 +114,9 @@ func (a *authority) issue(l Leaf, now time.Time, rand io.Reader) (Pair, error) {
 	}
 	if l.Organization != "" {
 		r.subject.Organization = []string{l.Organization}
+	}
+	if l.OU != "" {
+		r.subject.OrganizationalUnit = []string{l.OU}
 	}
 	if l.Kind == "peer" || l.Kind == "server" {
 		r.ips = append([]net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback}, r.ips...)

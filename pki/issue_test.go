@@ -56,6 +56,29 @@ func TestLeaf(t *testing.T) {
 	}
 }
 
+// Without a common name it is the unit that says whose a certificate is. A server never has a common name: requests to
+// its gateway might act as that user. A client has none if the unit is named instead.
+func TestNoCommonName(t *testing.T) {
+	s := newStore(t, Spec{})
+	if p, err := s.Issue(Leaf{Kind: "server", CN: "root"}, today, rand.Reader); err == nil || p.Key != nil {
+		t.Errorf("a server is called like a user: %v", err)
+	}
+	if _, cert := issue(t, s, serverLeaf()); cert.Subject.String() != "OU=etcd-1" {
+		t.Errorf("a server is %q", cert.Subject)
+	}
+	p, err := s.IssueClient("patroni", Leaf{OU: "patroni", Organization: "team"}, today, rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if cert := parseLeaf(t, p); cert.Subject.String() != "OU=patroni,O=team" {
+		t.Errorf("a client is %q", cert.Subject)
+	}
+	held, err := s.Held(p.Cert, p.Key)
+	if err != nil || held.Name != "patroni" || held.User != "" {
+		t.Errorf("it is recorded as %+v, %v", held, err)
+	}
+}
+
 func TestCACertificate(t *testing.T) {
 	s := newStore(t, Spec{CALifetime: 3 * year})
 	cert := s.cas[0].cert

@@ -13,7 +13,11 @@ import (
 
 func issueMember(t *testing.T, s *Store, kind, name string, now time.Time) Pair {
 	t.Helper()
-	p, err := s.IssueMember(name, Leaf{Kind: kind, CN: kind + ":" + name}, now, rand.Reader)
+	leaf := Leaf{Kind: kind, CN: kind + ":" + name}
+	if kind == "server" {
+		leaf.CN, leaf.OU = "", leaf.CN
+	}
+	p, err := s.IssueMember(name, leaf, now, rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -48,8 +52,12 @@ func TestMembers(t *testing.T) {
 	create(t, s, RolePeer, Spec{})
 	peer := issueMember(t, s, "peer", "etcd-1", today)
 	record := func(kind string, p Pair, issuer string, generation int) Record {
+		user := ""
+		if kind == "peer" { // a server has none
+			user = "peer:etcd-1"
+		}
 		return Record{
-			Kind: kind, Name: "etcd-1", User: kind + ":etcd-1", Serial: p.Serial, SHA256: p.SHA256, Issuer: issuer,
+			Kind: kind, Name: "etcd-1", User: user, Serial: p.Serial, SHA256: p.SHA256, Issuer: issuer,
 			Generation: generation, NotBefore: p.NotBefore, NotAfter: p.NotAfter,
 		}
 	}

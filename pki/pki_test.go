@@ -68,7 +68,7 @@ func peerLeaf() Leaf {
 
 func serverLeaf() Leaf {
 	l := peerLeaf()
-	l.Kind = "server"
+	l.Kind, l.CN, l.OU = "server", "", l.CN
 	return l
 }
 

@@ -19,7 +19,7 @@ import (
 type Record struct {
 	Kind                string // client, peer or server: as in [Leaf]
 	Name                string // of the client, as it was asked for; or of the member
-	User                string // the common name
+	User                string // the common name; "": it has none
 	Serial              string // as in [Pair]
 	SHA256              string // of the certificate in DER, lower-case hexadecimal
 	Issuer              string // the subject of the CA

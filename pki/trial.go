@@ -51,6 +51,9 @@ func (a *authority) try(o Options, now time.Time, rand io.Reader) error {
 func (a *authority) tryKinds(kinds, names []string, now time.Time, rand io.Reader) error {
 	for _, kind := range kinds {
 		l := Leaf{Kind: kind, CN: "localhost", Lifetime: probeLifetime} // a name that a whitelist has anyway
+		if kind == "server" {
+			l.CN, l.OU = "", l.CN
+		}
 		if kind != "probe" && kind != "client" {
 			for _, name := range names {
 				if ip := net.ParseIP(name); ip != nil {

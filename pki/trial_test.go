@@ -160,7 +160,7 @@ func (o odd) try(t *testing.T) {
 	if why := s.Unfit(role, today, rand.Reader); why != "" {
 		t.Errorf("when it has been taken over: %s", why)
 	}
-	l := Leaf{Kind: kindsOf[role][0], CN: "etcd-1"}
+	l := Leaf{Kind: kindsOf[role][0], OU: "etcd-1"}
 	for _, name := range members {
 		if ip := net.ParseIP(name); ip != nil {
 			l.IPs = append(l.IPs, ip)

@@ -226,8 +226,9 @@ type Leaf struct {
 	Role       string        `json:"role"` // peer or server
 	CA         string        `json:"ca"`   // role of the CA that signs
 	Generation int           `json:"generation"`
-	CN         string        `json:"cn"`
-	Names      []string      `json:"names"` // SANs
+	CN         string        `json:"cn"`           // the common name; empty: none
+	OU         string        `json:"ou,omitempty"` // whose it is, where that is not the common name
+	Names      []string      `json:"names"`        // SANs
 	Lifetime   time.Duration `json:"lifetime"`
 	Algorithm  string        `json:"algorithm"`
 	ConfigDir  string        `json:"config_dir"`

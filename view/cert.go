@@ -48,7 +48,7 @@ func (c *Console) ShowClients(list []Issued, file string, now time.Time) error {
 	table := c.Table(line("NAME", "USER", "SERIAL", "ISSUED", "LEFT", "ISSUER")...)
 	for _, one := range list {
 		left := cmp.Or(one.Refused, days(one.Expires, now))
-		table.Row(line(one.Name, one.User, one.Serial, one.Issued.Format(time.DateOnly), left, one.Issuer)...)
+		table.Row(line(one.Name, cmp.Or(one.User, "-"), one.Serial, one.Issued.Format(time.DateOnly), left, one.Issuer)...)
 	}
 	return table.End()
 }
@@ -65,8 +65,11 @@ func (c *Console) ShowIssued(done Issued) {
 			c.Print("%s\n", file)
 		}
 	}
-	c.Say("The certificate is for the user %s, until %s. Its serial number is %s.", done.User,
-		done.Expires.Format(time.DateOnly), done.Serial)
+	whose := "is for the user " + done.User + ","
+	if done.User == "" {
+		whose = "has no common name, and is good"
+	}
+	c.Say("The certificate %s until %s. Its serial number is %s.", whose, done.Expires.Format(time.DateOnly), done.Serial)
 }
 
 // Renewed is a client's pair that is kept up to date.

@@ -66,7 +66,7 @@ type Checked struct {
 	First     string           `json:"first,omitempty"`     // that certificate
 	Time      time.Time        `json:"time"`                // when it was looked at
 	Rotations []trust.Rotation `json:"rotations,omitempty"` // of CAs, that are under way
-	Notes     []string         `json:"notes,omitempty"`     // what can be taken out of the inventory
+	Notes     []string         `json:"notes,omitempty"`     // what is worth knowing, and is no finding
 	Snapshot  *snapshotStatus  `json:"snapshot,omitempty"`  // the newest
 	Findings  []Finding        `json:"findings,omitempty"`
 	Expiries  []expiry         `json:"certificates,omitempty"`
@@ -78,7 +78,7 @@ type Checked struct {
 func (l Look) Check() Checked {
 	cluster, seen := l.Want.Cluster, l.Seen
 	result := Checked{
-		Type: "check", Cluster: cluster.Name, Time: seen.Taken.UTC(), Expiries: l.expiries(), Notes: etcd.Left(l.Want, seen),
+		Type: "check", Cluster: cluster.Name, Time: seen.Taken.UTC(), Expiries: l.expiries(), Notes: slices.Concat(etcd.Left(l.Want, seen), l.trust().GatewayNotes()),
 	}
 	find := func(kind, host, text, do string) {
 		result.Findings = append(result.Findings, Finding{Type: "finding", Kind: kind, Host: host, Text: text, Do: do})

@@ -78,6 +78,22 @@ func mixed(t *testing.T) Look {
 	}
 }
 
+// A check notes server certificates with a common name, where a client uses the HTTP gateway; that is no finding.
+func TestGatewayNote(t *testing.T) {
+	l := mixed(t)
+	host := l.Seen.Hosts["etcd-1"]
+	host.Leaves = map[string]facts.Leaf{"server": {CN: "server:etcd-1"}}
+	l.Seen.Hosts["etcd-1"] = host
+	before := l.Check()
+	l.Want.Cluster.Clients = append(l.Want.Cluster.Clients, inventory.Client{Name: "patroni"})
+	after := l.Check()
+	if len(after.Notes) != len(before.Notes)+1 || !strings.Contains(after.Notes[len(after.Notes)-1], "server:etcd-1") ||
+		len(after.Findings) != len(before.Findings) {
+		t.Errorf("without a client of the gateway %q, with one %q; %d findings, and %d", before.Notes, after.Notes,
+			len(before.Findings), len(after.Findings))
+	}
+}
+
 // How members stand reads the same in the list, in status and in check.
 func TestMembersView(t *testing.T) {
 	l := mixed(t)

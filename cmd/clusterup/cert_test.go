@@ -137,10 +137,14 @@ func TestUserOfACertificate(t *testing.T) {
 	if _, err := store.IssueClient("backup", pki.Leaf{CN: "root"}, s.Now(), rand.Reader); err != nil {
 		t.Fatal(err)
 	}
+	if _, err := store.IssueClient("http", pki.Leaf{OU: "http"}, s.Now(), rand.Reader); err != nil {
+		t.Fatal(err)
+	}
 	if err := s.listClients(); err != nil {
 		t.Fatal(err)
 	}
-	if list := s.said(); !strings.HasPrefix(list, "NAME    USER  SERIAL") || !strings.Contains(list, "\nbackup  root  ") {
+	if list := s.said(); !strings.HasPrefix(list, "NAME    USER  SERIAL") || !strings.Contains(list, "\nbackup  root  ") ||
+		!strings.Contains(list, "\nhttp    -     ") {
 		t.Errorf("the list is\n%s", list)
 	}
 }

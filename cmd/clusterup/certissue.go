@@ -149,10 +149,14 @@ func (s *session) issueClient(ctx context.Context, client inventory.Client, to i
 
 // leafFor is what a client's certificate is to be like.
 func (s *session) leafFor(client inventory.Client, generation int) pki.Leaf {
-	return pki.Leaf{
+	leaf := pki.Leaf{
 		Generation: generation, CN: client.User, Organization: client.Organization, Lifetime: client.Lifetime,
 		Algorithm: s.Cluster.PKI.Algorithm,
 	}
+	if client.User == "" {
+		leaf.OU = client.Name // so that people see whose it is
+	}
+	return leaf
 }
 
 // clientNamed is the client as the inventory has it, or else, where it has no such, as pki says.

@@ -86,7 +86,8 @@ func TestRenew(t *testing.T) {
 		{"due", func() { now = now.Add(2 * 24 * time.Hour) }, "ends on"},
 		{"for another user", func() {
 			c.Cluster.Clients = []inventory.Client{{Name: "app", User: "other", Lifetime: c.Cluster.PKI.Lifetime}}
-		}, `for the user "app", and "other"`},
+		}, `"app", and is to be one that is for the user "other"`},
+		{"without a common name", func() { c.Cluster.Clients[0].User = "" }, "to be one that has no common name"},
 		{"with another algorithm", func() { c.Cluster.PKI.Algorithm = "ed25519" }, "the key is ecdsa-p256"},
 		{"half of it is lost", func() { must(t, os.Remove(filepath.Join(c.flags.out, "app-key.pem"))) }, "half"},
 		{"CAs are lost", func() { must(t, os.Remove(filepath.Join(c.flags.out, "ca.pem"))) }, "other CAs"},
@@ -108,7 +109,7 @@ func TestRenew(t *testing.T) {
 		}
 	}
 	clients, err := store.Clients()
-	if must(t, err); len(clients) != 6 {
+	if must(t, err); len(clients) != 7 {
 		t.Errorf("%d certificates are recorded", len(clients))
 	}
 	now = now.Add(400 * 24 * time.Hour)

@@ -21,8 +21,9 @@ func readLeaf(raw []byte) (facts.Leaf, error) {
 		return facts.Leaf{}, err
 	}
 	leaf := facts.Leaf{
-		Serial: fmt.Sprintf("%x", cert.SerialNumber), SHA256: fmt.Sprintf("%x", sha256.Sum256(cert.Raw)), Subject: cert.Subject.CommonName,
-		Algorithm: algorithm(cert), NotBefore: cert.NotBefore.UTC(), NotAfter: cert.NotAfter.UTC(), Certificate: cert,
+		Serial: fmt.Sprintf("%x", cert.SerialNumber), SHA256: fmt.Sprintf("%x", sha256.Sum256(cert.Raw)),
+		Subject: facts.Whose(cert), CN: cert.Subject.CommonName, Algorithm: algorithm(cert),
+		NotBefore: cert.NotBefore.UTC(), NotAfter: cert.NotAfter.UTC(), Certificate: cert,
 	}
 	for _, ip := range cert.IPAddresses {
 		leaf.Names = append(leaf.Names, ip.String())

@@ -105,6 +105,9 @@ func TestReadLeaf(t *testing.T) {
 	if !strings.HasSuffix(leaf.Dir, "/tls/peer-"+leaf.Serial) {
 		t.Errorf("serial %s lies in %s", leaf.Serial, leaf.Dir)
 	}
+	if leaf.CN != "peer:etcd-2" || h.Leaves["server"].Subject != "server:etcd-2" {
+		t.Errorf("its common name is %q, and the server's is of %q", leaf.CN, h.Leaves["server"].Subject)
+	}
 	ec, _ := ecdsa.GenerateKey(elliptic.P384(), rand.Reader)
 	public, private, _ := ed25519.GenerateKey(rand.Reader)
 	rs, _ := rsa.GenerateKey(rand.Reader, 2048)

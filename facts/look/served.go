@@ -126,7 +126,7 @@ func (l looker) knock(ctx context.Context, k Knock, newest facts.CA, changing []
 	}
 	if len(chain) > 0 {
 		sum := sha256.Sum256(chain[0].Raw)
-		view.SHA256, view.Name = hex.EncodeToString(sum[:]), chain[0].Subject.CommonName
+		view.SHA256, view.Name = hex.EncodeToString(sum[:]), facts.Whose(chain[0])
 		for _, ca := range changing {
 			if err := alone(chain, ca, k.Address, l.src.Now()); err == nil {
 				view.Valid = append(view.Valid, ca.SHA256)

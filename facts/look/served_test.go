@@ -65,6 +65,9 @@ func TestShake(t *testing.T) {
 					return nil, errors.New("refused")
 				}
 				cert := &x509.Certificate{Raw: []byte(k.Address + " " + k.Role), Subject: pkix.Name{CommonName: k.Role + ":a"}}
+				if k.Role == "server" {
+					cert.Subject = pkix.Name{OrganizationalUnit: []string{"server:a"}}
+				}
 				return []*x509.Certificate{cert}, nil
 			}}
 			got := looker{src: src}.shake(t.Context(), "a",

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/clusterup/clusterup/facts"
+	"github.com/clusterup/clusterup/inventory"
 	"github.com/clusterup/clusterup/plan"
 	"github.com/clusterup/clusterup/plan/trust"
 )
@@ -44,6 +45,29 @@ func TestCutOffNotes(t *testing.T) {
 		got := strings.Join(Trust(test.want, test.seen).Notes(), "\n")
 		if test.says == "" && got != "" || !strings.Contains(got, test.says) {
 			t.Errorf("%s: the notes are %q, want %q", name, got, test.says)
+		}
+	}
+}
+
+// Where a client without a common name uses the gateway, server certificates that still have one are noted, and there
+// is nothing to do for that.
+func TestGatewayNotes(t *testing.T) {
+	w := wanted(t, 3)
+	s := settled(t, w)
+	before := s.Hosts["etcd-2"].Leaves["server"]
+	before.CN = before.Subject
+	s.Hosts["etcd-2"].Leaves["server"] = before
+	for gateway, note := range map[bool]string{false: "", true: "the server certificate of etcd-2 still has a common name"} {
+		cluster := *w.Cluster
+		cluster.Clients = []inventory.Client{{Name: "app", User: "app"}}
+		if gateway {
+			cluster.Clients = append(cluster.Clients, inventory.Client{Name: "patroni"})
+		}
+		w.Cluster = &cluster
+		p := build(t, w, s)
+		got := strings.Join(p.Notes, "\n")
+		if !p.Empty() || !strings.Contains(got, note) || note == "" && strings.Contains(got, "common name") {
+			t.Errorf("the plan is empty: %v, its notes are %q; want %q", p.Empty(), got, note)
 		}
 	}
 }

@@ -20,9 +20,12 @@ func (v view) trustState() trust.State {
 	for _, m := range v.List {
 		names = append(names, m.Name)
 	}
-	var clients []string
+	var clients, gateway []string
 	for _, client := range c.Clients {
 		clients = append(clients, client.Name)
+		if client.User == "" {
+			gateway = append(gateway, client.Name)
+		}
 	}
 	return trust.State{
 		Members: plan.Members[string]{List: names, Name: func(name string) string { return name }, Hosts: s.Hosts},
@@ -31,7 +34,7 @@ func (v view) trustState() trust.State {
 			CALifetime: c.PKI.CALifetime, Lifetime: c.PKI.Lifetime, RenewBefore: c.PKI.RenewBefore, Algorithm: c.PKI.Algorithm,
 			Origin: map[string]trust.Origin{"peer": originOf(c.PKI.PeerCA), "client": originOf(c.PKI.ClientCA)},
 			OneCA:  oneCA(c.PKI.PeerCA, c.PKI.ClientCA),
-			Named:  clients,
+			Named:  clients, Gateway: gateway,
 		},
 		Wish: w.Wish, Accept: w.Accept, Seen: s, Units: units.Reader{},
 	}

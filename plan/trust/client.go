@@ -12,7 +12,7 @@ import (
 
 // ClientLeaf is what a client's certificate is to be like.
 type ClientLeaf struct {
-	User         string // the common name
+	User         string // the common name; "": none
 	Organization string // "": none
 	Algorithm    string // of the key
 }
@@ -28,7 +28,7 @@ func (s State) ClientWanting(is *facts.ClientPair, wanted ClientLeaf, signer fac
 	case is.Generation != signer.Generation && !s.aheadOf(signer, is.Generation):
 		return fmt.Sprintf("the certificate is of client CA %d, and client CA %d signs now", is.Generation, signer.Generation)
 	case is.User != wanted.User:
-		return fmt.Sprintf("the certificate is for the user %q, and %q is wanted", is.User, wanted.User)
+		return fmt.Sprintf("the certificate %s, and is to be one that %s", forUser(is.User), forUser(wanted.User))
 	case is.Organization != wanted.Organization:
 		return fmt.Sprintf("the certificate has the organization %q, and %q is wanted", is.Organization, wanted.Organization)
 	case is.Algorithm != wanted.Algorithm:
@@ -43,6 +43,13 @@ func (s State) ClientWanting(is *facts.ClientPair, wanted ClientLeaf, signer fac
 		return fmt.Sprintf("the certificate ends on %s", is.NotAfter.Format(time.DateOnly))
 	}
 	return ""
+}
+
+func forUser(user string) string {
+	if user == "" {
+		return "has no common name"
+	}
+	return fmt.Sprintf("is for the user %q", user)
 }
 
 // aheadOf says that a certificate of a later CA than the signer may stay: [State.ClientSigner] takes an older one while

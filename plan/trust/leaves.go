@@ -77,15 +77,18 @@ func (s State) within(leaf facts.Leaf) bool {
 }
 
 func (s State) leaf(role string, h Holder, signer facts.CA) *plan.Leaf {
-	return &plan.Leaf{
-		Role: role, CA: leafCA[role], Generation: signer.Generation, CN: commonName(role, h.Name), Names: h.Names,
+	leaf := &plan.Leaf{
+		Role: role, CA: leafCA[role], Generation: signer.Generation, CN: whose(role, h.Name), Names: h.Names,
 		Lifetime: s.Lifetime, Algorithm: s.Algorithm, ConfigDir: s.ConfigDir,
 	}
+	if role == "server" { // see [facts.Whose]
+		leaf.CN, leaf.OU = "", leaf.CN
+	}
+	return leaf
 }
 
-// commonName is whose a leaf is. It is never the name of a user: etcd takes a common name for one when authentication
-// is on.
-func commonName(role, member string) string {
+// whose is whose a leaf is. It is never the name of a user: etcd takes a common name for one when authentication is on.
+func whose(role, member string) string {
 	name := role + ":" + member
 	return name[:min(len(name), 64)]
 }

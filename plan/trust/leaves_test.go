@@ -112,6 +112,40 @@ func TestLeavesToBeIssued(t *testing.T) {
 	}
 }
 
+// A server certificate of before, with a common name, is good until it is due: nobody restarts for it. The next one has
+// none, and is known for the member's own where its port still shows the one of before.
+func TestServerLeafOfBefore(t *testing.T) {
+	s := site(t, "client", "1", "1/1")
+	host := s.Hosts["etcd-1"]
+	leaf := facts.Leaf{
+		SHA256: "before", Dir: units.LeafDir(s.ConfigDir, "server", "1"), Names: []string{"10.0.0.1"},
+		Algorithm: "ecdsa-p256", NotBefore: noon.Add(-day), NotAfter: noon.Add(364 * day), Intact: true, Issuer: "client-1",
+		Subject: "server:etcd-1", CN: "server:etcd-1",
+	}
+	host.Leaves["server"] = leaf
+	host.Serves = map[string][]facts.Served{"server": {{From: "etcd-2", SHA256: "before", Name: "server:etcd-1"}}}
+	holder := Holder{
+		Name: "etcd-1", Names: leaf.Names, Peer: "10.0.0.1", Client: "10.0.0.1", Seen: host,
+		Readable: func(string) bool { return true },
+	}
+	if stage := s.Renew(holder); stage != nil || len(Unproven(host)) > 0 {
+		t.Errorf("it is exchanged: %+v, or not proven: %v", stage, Unproven(host))
+	}
+	s.Wish.Replace = map[string]bool{"before": true}
+	stage := s.Renew(holder)
+	if stage == nil || stage.Steps[0].Leaf.CN != "" || stage.Steps[0].Leaf.OU != "server:etcd-1" {
+		t.Fatalf("the next one is %+v", stage)
+	}
+	s.Issue(stage.Steps[0].Leaf, &host)
+	if next := host.Leaves["server"]; next.CN != "" || next.Subject != leaf.Subject {
+		t.Errorf("the next one is of %q, with the common name %q", next.Subject, next.CN)
+	}
+	host.Serves = map[string][]facts.Served{"server": {{From: "etcd-2", SHA256: "before", Name: "server:etcd-1"}}}
+	if len(Unproven(host)) != 1 {
+		t.Error("a member that still shows the one of before is not found")
+	}
+}
+
 func why(steps []plan.Step) string {
 	var words []string
 	for _, step := range steps {

@@ -33,7 +33,24 @@ func (s State) Waiting() []string {
 
 // Notes are findings about trust that stop nothing.
 func (s State) Notes() []string {
-	return slices.Concat(s.operatorNotes(), s.clientNotes(), s.relianceNotes())
+	return slices.Concat(s.operatorNotes(), s.clientNotes(), s.relianceNotes(), s.GatewayNotes())
+}
+
+// GatewayNotes say which members still have a server certificate of before, with a common name, where clients use
+// etcd's HTTP gateway: see [facts.Whose]. No leaf is exchanged for that alone.
+func (s State) GatewayNotes() []string {
+	name := ""
+	members := s.Which(func(_ string, host facts.Host) bool {
+		cn := host.Leaves["server"].CN
+		name = cmp.Or(name, cn)
+		return cn != ""
+	})
+	if len(s.Gateway) == 0 || len(members) == 0 {
+		return nil
+	}
+	return []string{fmt.Sprintf("the server certificate of %s still has a common name (%s), and a request to the HTTP gateway "+
+		"that names no user may act as one of that name: call no user of etcd so until it is exchanged, "+
+		"which clusterup rotate certs does now, and else an apply when it is due", plan.Enumerate(members), name)}
 }
 
 // operatorNotes are about the operator directory, and about wishes that come to nothing.

@@ -61,6 +61,16 @@ func TestNotes(t *testing.T) {
 			"nobody can be asked", "1", "1/1 dark", func(s *State) { s.Hosts["etcd-1"].Leaves["server"] = facts.Leaf{} },
 			"no member can be asked, since none", "",
 		},
+		{
+			"a common name where clients use the gateway", "1", "1/1",
+			func(s *State) { s.Gateway = []string{"patroni"}; s.name("etcd-1") },
+			"the server certificate of etcd-1 still has a common name (server:etcd-1)", "",
+		},
+		{
+			"no common name where clients use the gateway", "1", "1/1",
+			func(s *State) { s.Gateway = []string{"patroni"} }, "", "",
+		},
+		{"a common name where no client uses the gateway", "1", "1/1", func(s *State) { s.name("etcd-1") }, "", ""},
 	} {
 		s := site(t, "client", test.cas, test.members)
 		s.client("app", "a", 1, 200)
@@ -75,4 +85,11 @@ func TestNotes(t *testing.T) {
 			t.Errorf("%s: it waits %q, want %q", test.name, got, test.waiting)
 		}
 	}
+}
+
+// name gives the server certificate of a member a common name, as it had before.
+func (s *State) name(member string) {
+	leaf := s.Hosts[member].Leaves["server"]
+	leaf.CN = "server:" + member
+	s.Hosts[member].Leaves["server"] = leaf
 }

@@ -154,7 +154,7 @@ func (s State) shown(gone Gone) []facts.Recorded {
 			leaf := s.Seen.Hosts[name].Leaves[role]
 			known := slices.ContainsFunc(s.Seen.Operator.Leaves, func(r facts.Recorded) bool { return r.Serial == leaf.Serial })
 			at := slices.IndexFunc(s.CAs(leafCA[role]), func(ca facts.CA) bool { return ca.SHA256 == leaf.Issuer })
-			if leaf.Serial == "" || known || at < 0 || leaf.Subject != commonName(role, name) {
+			if leaf.Serial == "" || known || at < 0 || leaf.Subject != whose(role, name) {
 				continue
 			}
 			found = append(found, facts.Recorded{

@@ -168,10 +168,11 @@ func (s State) Issue(leaf *plan.Leaf, host *facts.Host) {
 			signer = ca
 		}
 	}
+	subject := cmp.Or(leaf.CN, leaf.OU)
 	made := facts.Leaf{
 		Role: leaf.Role, Dir: units.LeafDir(leaf.ConfigDir, leaf.Role, "new"), Intact: true, Issuer: signer.SHA256,
-		SHA256:  fmt.Sprintf("%s %s of %s, %s", plan.Placeholder, leaf.CN, signer.SHA256, s.Seen.Taken.Format(time.RFC3339)),
-		Subject: leaf.CN, Algorithm: leaf.Algorithm, Names: leaf.Names, NotBefore: s.Seen.Taken,
+		SHA256:  fmt.Sprintf("%s %s of %s, %s", plan.Placeholder, subject, signer.SHA256, s.Seen.Taken.Format(time.RFC3339)),
+		Subject: subject, CN: leaf.CN, Algorithm: leaf.Algorithm, Names: leaf.Names, NotBefore: s.Seen.Taken,
 		NotAfter: s.Seen.Taken.Add(leaf.Lifetime),
 	}
 	// Each has another one, and the model as few as it can.

@@ -34,6 +34,7 @@ type Settings struct {
 	Origin                            map[string]Origin // of the CAs of roles
 	OneCA                             bool              // the inventory names one CA for both roles
 	Named                             []string          // clients that the inventory names
+	Gateway                           []string          // of these, those without a common name, for etcd's HTTP gateway
 }
 
 // Origin says where the CA of a role comes from.

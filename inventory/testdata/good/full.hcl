@@ -93,6 +93,7 @@ cluster "prod" {
     lifetime     = "30d"
   }
   client "backup@ops" {}
+  client "patroni" { common_name = false }
 
   member "etcd-1" {
     address        = "DB1.Example.com"

@@ -11,5 +11,9 @@ cluster "c1" {
   client "web" {
     names = ["web.example.com"]
   }
+  client "patroni" {
+    user        = "patroni"
+    common_name = false
+  }
   member "etcd-1" { address = "10.0.0.1" }
 }
