@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 )
 
@@ -65,7 +66,8 @@ func (e *Error) Unwrap() []error {
 }
 
 // HTTPClient limits every wait but the transfer itself, which [Client.Get] watches for silence. It honours the proxy
-// environment. A redirect from https to http is not followed: what comes would be anyone's.
+// environment. A redirect from https to http is not followed: what comes would be anyone's. Nor does the server that a
+// redirect leads to hear from where: the query of that may hold a token.
 func HTTPClient() *http.Client {
 	dialer := &net.Dialer{Timeout: 15 * time.Second}
 	return &http.Client{
@@ -78,6 +80,7 @@ func HTTPClient() *http.Client {
 			IdleConnTimeout:       30 * time.Second,
 		},
 		CheckRedirect: func(req *http.Request, via []*http.Request) error {
+			req.Header.Del("Referer")
 			if len(via) >= 10 {
 				return errRedirects
 			}
@@ -101,9 +104,12 @@ func Show(u *url.URL) string {
 	return c.String()
 }
 
-// Parse reads a URL. Its error does not repeat the URL, which may hold a password.
+// Parse reads a URL. Its error repeats no part of a URL that may hold a password.
 func Parse(text string) (*url.URL, error) {
 	u, err := url.Parse(text)
+	if err != nil && strings.Contains(text, "@") { // in pa/ss the host seems to end before the /, and the error quotes pa
+		return nil, errors.New("in a user or password, write / as %2F, ? as %3F, # as %23, @ as %40 and % as %25")
+	}
 	if failed := (*url.Error)(nil); errors.As(err, &failed) {
 		return nil, failed.Err
 	}

@@ -152,6 +152,38 @@ func TestGetTLS(t *testing.T) {
 	}
 }
 
+// A server that a redirect leads to does not hear the token of the one before.
+func TestGetRedirected(t *testing.T) {
+	headers := make(chan http.Header, 1)
+	there := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		headers <- r.Header
+		whole(w, r)
+	}))
+	defer there.Close()
+	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, there.URL, http.StatusFound)
+	}))
+	defer front.Close()
+	if got, err := get(t, Client{}, of(t, front.URL)); got != content || err != nil {
+		t.Fatalf("%q, %v", got, err)
+	}
+	if got := fmt.Sprint(<-headers); strings.Contains(got, "secret") {
+		t.Errorf("it hears %s", got)
+	}
+}
+
+// No error repeats a part of a password.
+func TestParse(t *testing.T) {
+	for _, password := range []string{"sec/ret", "sec?ret", "sec#ret", "sec%ret", "sec ret", "sec@ret:x/"} {
+		if u, err := Parse("https://user:" + password + "@host/file"); err == nil || strings.Contains(err.Error(), "sec") {
+			t.Errorf("%s: %v, %v", password, u, err)
+		}
+	}
+	if _, err := Parse("https://host:port/file"); err == nil || !strings.Contains(err.Error(), ":port") {
+		t.Error(err)
+	}
+}
+
 // A taker that is slow, such as a disk, is not the server's silence.
 func TestGetSlowTaker(t *testing.T) {
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {

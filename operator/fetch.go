@@ -181,6 +181,9 @@ func (s *Session) fetchDescription(ctx context.Context, u *url.URL) (*facts.Save
 	if errors.Is(err, download.ErrAbsent) || errors.Is(err, download.ErrRefused) {
 		return nil, nil // a URL that is signed holds for one file
 	}
+	if errors.Is(err, download.ErrLarge) {
+		raw, err = nil, nil // that is none
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -214,7 +217,7 @@ func unfetched(from string, err error) error {
 		remedy = "check the connection, HTTPS_PROXY and NO_PROXY, and run again; " + otherwise
 	case errors.Is(err, snapshot.ErrCut), errors.Is(err, snapshot.ErrAltered), errors.Is(err, snapshot.ErrForeign),
 		errors.Is(err, snapshot.ErrMismatched):
-		remedy = "nothing of it was kept: check the URL, or take another copy of it"
+		remedy = "nothing of it was kept: check the URL, or take another copy of it; " + otherwise
 	default:
 		return err
 	}

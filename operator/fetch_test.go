@@ -199,7 +199,7 @@ func TestFetchRefuses(t *testing.T) {
 		"/chunked.db": data[:len(data)/2], "/other.db": data, "/other.db.json": descriptionOf(t, "staging", data),
 		"/lied.db": data, "/lied.db.json": descriptionOf(t, "prod", data[:len(data)-1]),
 		"/odd.db": data, "/odd.db.json": []byte("<html>no such file, but status 200</html>"),
-		"/empty.db": nil,
+		"/empty.db": nil, "/long.db": data, "/long.db.json": make([]byte, maxDescription+1),
 	}
 	files["/altered.db"][len(data)/2] ^= 1
 	server := newStore(t, files)
@@ -239,6 +239,7 @@ func TestFetchRefuses(t *testing.T) {
 		"/other.db":   {snapshot.ErrOther, []string{"of another cluster: it is of staging, and not of prod"}},
 		"/lied.db":    {snapshot.ErrMismatched, []string{"not what its description says"}},
 		"/odd.db":     {snapshot.ErrMismatched, []string{"/odd.db.json: ", "describes no snapshot"}},
+		"/long.db":    {snapshot.ErrMismatched, []string{"/long.db.json: ", "describes no snapshot", "give the file"}},
 		"/large.db":   {errNoRoom, []string{"1099511627776 MB", "free some space"}},
 	} {
 		t.Run(path, func(t *testing.T) {
@@ -254,7 +255,7 @@ func TestFetchRefuses(t *testing.T) {
 					t.Errorf("%v, which does not say %q", err, words)
 				}
 			}
-			if strings.Count(fmt.Sprint(err), server.URL+path) > 1 && path != "/odd.db" {
+			if strings.Count(fmt.Sprint(err), server.URL+path) > 1 && path != "/odd.db" && path != "/long.db" {
 				t.Errorf("it says the URL twice: %v", err)
 			}
 			if left := lies(t, s); len(left) != 0 {

@@ -31,7 +31,7 @@ func Keep(path string, described *facts.SavedSnapshot, body io.Reader) (kept str
 		if kept, there = Find(path, sum); there {
 			return os.Remove(part.Name())
 		}
-		if kept, err = free(path, sum); err != nil {
+		if kept, err = free(path, sum, described != nil); err != nil {
 			return err
 		}
 		if described != nil {
@@ -80,11 +80,14 @@ func Find(path, sha256 string) (string, bool) {
 	return "", false
 }
 
-// free is where a file may be put.
-func free(path, sha256 string) (string, error) {
+// free is where a file may be put. One that comes without a description gets no place beside that of another file,
+// which would be taken for its own.
+func free(path, sha256 string, described bool) (string, error) {
 	all := places(path, sha256)
 	for _, one := range all {
-		if absent(one) == nil && describable(one) == nil {
+		d, err := Described(one)
+		alone := described || err == nil && (d == nil || FileDigest(*d) == sha256)
+		if alone && absent(one) == nil && describable(one) == nil {
 			return one, nil
 		}
 	}

@@ -145,6 +145,28 @@ func TestKeepBesideAnother(t *testing.T) {
 	}
 }
 
+// The description of a snapshot that was moved away does not become that of another one, which has none.
+func TestKeepBesideADescription(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "prod.db")
+	older, newer := sample(t, "3.5.35"), sample(t, "3.6.16")
+	if _, err := Keep(path, elsewhere(older, older), bytes.NewReader(older)); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	for _, data := range [][]byte{newer, older} {
+		kept, err := Keep(path, nil, bytes.NewReader(data))
+		if err != nil || (kept == path) != bytes.Equal(data, older) {
+			t.Fatalf("%s, %v", kept, err)
+		}
+		if _, err := Check(kept, unseal); err != nil {
+			t.Errorf("%s: %v", kept, err)
+		}
+	}
+}
+
 // What a description says of a digest becomes no path.
 func TestFindStaysInside(t *testing.T) {
 	dir := t.TempDir()
