@@ -173,7 +173,8 @@ func byCheck(c Cluster) []alert {
 	}
 	const certificate = "{{ with $labels.member }}the certificate of {{ . }}{{ end }}{{ with $labels.client }}the client certificate {{ . }}{{ end }}" +
 		" ({{ $labels.role }}) ends in {{ $value | humanizeDuration }}"
-	const renew = "clusterup apply INVENTORY renews what members have; a client's: clusterup cert issue NAME INVENTORY --out DIR"
+	const renew = "clusterup apply INVENTORY renews what members have; a client's: clusterup cert issue NAME INVENTORY --out DIR " +
+		"--renew, by a timer (docs/clients.md)"
 	all := []alert{
 		{
 			"EtcdCheckMissing", `absent(clusterup_check_time_seconds{CLUSTER}) or time() - clusterup_check_time_seconds{CLUSTER} > 3 * 3600`,

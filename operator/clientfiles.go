@@ -1,12 +1,16 @@
 package operator
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/clusterup/clusterup/durable"
 	"github.com/clusterup/clusterup/facts"
@@ -78,7 +82,7 @@ func (f ClientFiles) Lock(ctx context.Context, busy func()) (unlock func(), err 
 }
 
 // Read is the pair that lies there; nil: none does. It is an error where a file cannot be read, or is none that may be
-// replaced.
+// replaced, such as one of another client: app-key.pem is the key of app, and the certificate of app-key.
 func (f ClientFiles) Read(store *pki.Store) (*facts.ClientPair, error) {
 	for _, link := range f.links(true) {
 		if err := f.replaceable(link[0], link[1]); err != nil {
@@ -90,12 +94,16 @@ func (f ClientFiles) Read(store *pki.Store) (*facts.ClientPair, error) {
 		return nil, err
 	}
 	defer root.Close()
-	cert, errCert := root.ReadFile(f.Name + ".pem")
-	key, errKey := root.ReadFile(f.Name + "-key.pem")
+	cert, errCert := clientFile(root, f.Name+".pem")
+	key, errKey := clientFile(root, f.Name+"-key.pem")
 	noCert, noKey := errors.Is(errCert, fs.ErrNotExist), errors.Is(errKey, fs.ErrNotExist)
 	switch {
 	case noCert && noKey:
 		return nil, nil
+	case bytes.Contains(cert, []byte("PRIVATE KEY-----")):
+		return nil, fmt.Errorf("%s holds a private key, perhaps of another client: choose another --out", f.Cert())
+	case bytes.Contains(key, []byte("BEGIN CERTIFICATE-----")) && !bytes.Contains(key, []byte("PRIVATE KEY-----")):
+		return nil, fmt.Errorf("%s holds a certificate, perhaps of another client, and no key: choose another --out", f.Key())
 	case noCert && errKey == nil, noKey && errCert == nil:
 		return &facts.ClientPair{Broken: "a half of the pair is missing"}, nil
 	case errCert != nil || errKey != nil:
@@ -136,13 +144,15 @@ func (f ClientFiles) replaceable(name, link string) error {
 // Trusts are the CAs in ca.pem, in PEM; nil: there is no such file.
 func (f ClientFiles) Trusts() ([]byte, error) {
 	info, err := os.Lstat(f.CA())
-	if errors.Is(err, fs.ErrNotExist) {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
 		return nil, nil
-	}
-	if err == nil && !info.Mode().IsRegular() {
+	case err != nil:
+		return nil, err
+	case !info.Mode().IsRegular():
 		return nil, fmt.Errorf("%s is not a plain file: choose another --out", f.CA())
 	}
-	return os.ReadFile(f.CA())
+	return f.content("ca.pem")
 }
 
 // Bundled are the CAs in the PKCS #12 file, in PEM; nil: there is no such file, or it is not known.
@@ -153,25 +163,68 @@ func (f ClientFiles) Bundled() []byte {
 	if _, err := os.Stat(f.PKCS12()); err != nil {
 		return nil
 	}
-	bundle, _ := os.ReadFile(filepath.Join(f.Dir, f.live(), "ca.pem"))
+	bundle, _ := f.content(f.live() + "/ca.pem")
 	return bundle
 }
 
 // Changed says that something was changed, and nobody was told yet.
 func (f ClientFiles) Changed() bool {
-	_, err := os.Lstat(filepath.Join(f.Dir, f.changed()))
+	root, err := os.OpenRoot(f.Dir)
+	if err != nil {
+		return false
+	}
+	defer root.Close()
+	_, err = root.Lstat(f.changed())
 	return err == nil
 }
 
 // Told notes that somebody was told of all changes.
-func (f ClientFiles) Told() error { return durable.Remove(filepath.Join(f.Dir, f.changed())) }
+func (f ClientFiles) Told() error {
+	return f.swap(func(s swap) error {
+		if err := s.root.Remove(s.changed()); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		return s.sync(s.pairs())
+	})
+}
 
 // Pair is the pair that lies there, and is whole.
 func (f ClientFiles) Pair() (pair pki.Pair, err error) {
-	if pair.Cert, err = os.ReadFile(f.Cert()); err != nil {
+	if pair.Cert, err = f.content(f.Name + ".pem"); err != nil {
 		return pki.Pair{}, err
 	}
-	pair.Key, err = os.ReadFile(f.Key())
+	pair.Key, err = f.content(f.Name + "-key.pem")
 	pair.Serial = "again"
 	return pair, err
+}
+
+func (f ClientFiles) content(name string) ([]byte, error) {
+	root, err := os.OpenRoot(f.Dir)
+	if err != nil {
+		return nil, err
+	}
+	defer root.Close()
+	return clientFile(root, name)
+}
+
+// maxClientFile is how many bytes a file of a client may have: a pair, or a bundle of CAs, has a few thousand.
+const maxClientFile = 1 << 20
+
+// clientFile reads a file of the directory, which may be that of the client's user, and the run root's: no link leads
+// out of it, no pipe holds the run up, and no file fills its memory.
+func clientFile(root *os.Root, name string) ([]byte, error) {
+	f, err := root.OpenFile(name, os.O_RDONLY|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = f.Close() }() // it was only read
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() || info.Size() > maxClientFile {
+		return nil, fmt.Errorf("%s is not a file of at most %d bytes: choose another --out",
+			filepath.Join(root.Name(), name), maxClientFile)
+	}
+	return io.ReadAll(io.LimitReader(f, maxClientFile))
 }

@@ -292,3 +292,79 @@ func ownerOf(info fs.FileInfo) string {
 	is := info.Sys().(*syscall.Stat_t)
 	return fmt.Sprint(is.Uid, is.Gid)
 }
+
+// A name that stands for a file of another client is not replaced: app-key.pem is the key of app, and the certificate
+// of app-key.
+func TestClientFilesOfNeighbours(t *testing.T) {
+	w := newWallet(t)
+	for _, names := range [][2]string{{"app", "app-key"}, {"app-key", "app"}} {
+		dir := t.TempDir()
+		ClientFiles{Dir: dir, Name: names[0]}.plain(t, w.set(t), 0o600)
+		f := ClientFiles{Dir: dir, Name: names[1]}
+		if is, err := f.Read(w.Store); err == nil {
+			t.Errorf("beside %s, %s is %+v", names[0], names[1], is)
+		}
+	}
+}
+
+// The directory may be that of the client's user, and the run root's: what lies there does not hold up a run, nor fill
+// its memory, nor lead it out.
+func TestClientFilesOfAStranger(t *testing.T) {
+	w := newWallet(t)
+	elsewhere := t.TempDir()
+	set := w.set(t)
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	must(os.WriteFile(filepath.Join(elsewhere, "cert.pem"), set.Cert, 0o600))
+	must(os.WriteFile(filepath.Join(elsewhere, "key.pem"), set.Key, 0o600))
+	must(os.WriteFile(filepath.Join(elsewhere, "changed"), nil, 0o600))
+	for name, lay := range map[string]func(f ClientFiles){
+		"pipe": func(f ClientFiles) {
+			must(os.Mkdir(filepath.Join(f.Dir, ".app"), 0o700))
+			must(os.Mkdir(filepath.Join(f.Dir, f.live()), 0o700))
+			must(syscall.Mkfifo(filepath.Join(f.Dir, f.live(), "cert.pem"), 0o600))
+			must(syscall.Mkfifo(filepath.Join(f.Dir, f.live(), "key.pem"), 0o600))
+		},
+		"long": func(f ClientFiles) {
+			must(os.MkdirAll(filepath.Join(f.Dir, f.live()), 0o700))
+			for _, file := range []string{"cert.pem", "key.pem"} {
+				path := filepath.Join(f.Dir, f.live(), file)
+				must(os.WriteFile(path, nil, 0o600))
+				must(os.Truncate(path, 2*maxClientFile))
+			}
+		},
+		"elsewhere": func(f ClientFiles) {
+			must(os.Mkdir(filepath.Join(f.Dir, ".app"), 0o700))
+			must(os.Symlink(elsewhere, filepath.Join(f.Dir, f.live())))
+		},
+		"all elsewhere": func(f ClientFiles) {
+			must(os.Mkdir(filepath.Join(elsewhere, "live"), 0o700))
+			for _, file := range []string{"cert.pem", "key.pem"} {
+				must(os.Symlink("../"+file, filepath.Join(elsewhere, "live", file)))
+			}
+			must(os.Symlink(elsewhere, filepath.Join(f.Dir, ".app")))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := ClientFiles{Dir: t.TempDir(), Name: "app"}
+			for _, link := range f.links(false) {
+				must(os.Symlink(link[1], filepath.Join(f.Dir, link[0])))
+			}
+			lay(f)
+			if is, err := f.Read(w.Store); err == nil {
+				t.Errorf("read: %+v", is)
+			}
+			if pair, err := f.Pair(); err == nil {
+				t.Errorf("the pair is of %d bytes", len(pair.Key))
+			}
+			_ = f.Told()
+			if _, err := os.Stat(filepath.Join(elsewhere, "changed")); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}

@@ -78,9 +78,9 @@ func (s swap) adopt() error {
 	if !plain {
 		return nil
 	}
-	cert, errCert := s.root.ReadFile(s.Name + ".pem")
-	key, errKey := s.root.ReadFile(s.Name + "-key.pem")
-	ca, errCA := s.root.ReadFile("ca.pem")
+	cert, errCert := clientFile(s.root, s.Name+".pem")
+	key, errKey := clientFile(s.root, s.Name+"-key.pem")
+	ca, errCA := clientFile(s.root, "ca.pem")
 	if err := errors.Join(errCert, errKey, errCA); err != nil {
 		return err
 	}
@@ -189,7 +189,7 @@ func (s swap) note() error {
 
 // file puts data in the place of a file that is replaced alone.
 func (s swap) file(name string, data []byte) error {
-	if there, err := s.root.ReadFile(name); err == nil && string(there) == string(data) {
+	if there, err := clientFile(s.root, name); err == nil && string(there) == string(data) {
 		return nil
 	}
 	trial := s.pairs() + "/new"

@@ -80,7 +80,7 @@ func (s *session) decide(ctx context.Context, store *pki.Store, r *renewal) (err
 	if r.signing, err = s.clientSigning(ctx, store, r.trusts); err != nil {
 		return err
 	}
-	if err := r.kept(); err != nil {
+	if err := r.kept(store); err != nil {
 		return err
 	}
 	r.wanting = r.ClientWanting(r.is, trust.ClientLeaf{
@@ -99,8 +99,18 @@ func (s *session) decide(ctx context.Context, store *pki.Store, r *renewal) (err
 }
 
 // kept is an error where what lies there is not to be replaced.
-func (r *renewal) kept() error {
-	if err := r.ClientKept(r.is); err != nil {
+func (r *renewal) kept(store *pki.Store) error {
+	all, err := store.Clients()
+	if err != nil {
+		return err
+	}
+	var issued []facts.Client
+	for _, one := range all {
+		if one.Name == r.Name {
+			issued = append(issued, operator.ClientOf(one))
+		}
+	}
+	if err := r.ClientKept(r.is, issued); err != nil {
 		return fmt.Errorf("%s: %w", r.Cert(), err)
 	}
 	if err := r.ClientBundleKept(r.trusts); err != nil {
@@ -140,7 +150,10 @@ func (s *session) replace(ctx context.Context, store *pki.Store, r *renewal) (er
 	if err := r.Put(set); err != nil {
 		return err
 	}
-	if r.is, err = r.Read(store); err != nil {
+	if r.is, err = r.Read(store); err == nil && r.is == nil {
+		err = fmt.Errorf("%s was taken away by somebody else meanwhile: run again", r.Cert())
+	}
+	if err != nil {
 		return err
 	}
 	return store.ForgetEnded(r.Name, s.Now())

@@ -156,6 +156,13 @@ func TestWhatIsNotRenewed(t *testing.T) {
 			_, err = store.Revoke(clients[0].Serial, c.Now())
 			must(t, err)
 		}, "revoked"},
+		"revoked, and half taken away": {func(c *client, store *pki.Store) {
+			clients, err := store.Clients()
+			must(t, err)
+			_, err = store.Revoke(clients[0].Serial, c.Now())
+			must(t, err)
+			must(t, os.Remove(filepath.Join(c.flags.out, "app-key.pem")))
+		}, "last certificate was revoked"},
 		"of another CA": {func(c *client, _ *pki.Store) {
 			other, _ := renewing(t)
 			other.flags.out = filepath.Join(t.TempDir(), "x")

@@ -68,18 +68,37 @@ func (s State) ClientDue(is facts.ClientPair) time.Time {
 	return is.NotAfter.Add(-min(early+early/10, (early+total)/2))
 }
 
-// ClientKept is an error where a client's pair is not one to renew: whoever was shut out does not come back by himself.
-func (s State) ClientKept(is *facts.ClientPair) error {
+// ClientKept is an error where a client's pair is not one to renew: whoever was shut out does not come back by himself,
+// not by taking his pair away either. issued are all certificates that the client got.
+func (s State) ClientKept(is *facts.ClientPair, issued []facts.Client) error {
+	const another = "where the client is to get another, take what is left of the old pair away, and run clusterup cert " +
+		"issue without --renew"
 	switch {
 	case is == nil || is.Broken != "":
+		if shutOut(issued) {
+			return errors.New("the client's last certificate was revoked, and is not replaced by itself: " + another)
+		}
 		return nil
 	case is.Revoked:
-		return errors.New("it was revoked, and is not replaced by itself: where the client is to get another, " +
-			"take the old pair away, and run this again")
+		return errors.New("it was revoked, and is not replaced by itself: " + another)
 	case is.Generation == 0:
 		return errors.New("no client CA of this operator directory has signed it: choose another --out")
 	}
 	return nil
+}
+
+// shutOut says that the newest of a client's certificates was revoked.
+func shutOut(issued []facts.Client) bool {
+	var revoked, good time.Time
+	for _, c := range issued {
+		switch {
+		case c.Revoked && c.NotBefore.After(revoked):
+			revoked = c.NotBefore
+		case !c.Revoked && c.NotBefore.After(good):
+			good = c.NotBefore
+		}
+	}
+	return revoked.After(good)
 }
 
 // ClientBundle are the CAs that a client is to trust, oldest first: those that are not retired, and of those that it

@@ -92,8 +92,23 @@ func TestClientKept(t *testing.T) {
 		"revoked":            {&facts.ClientPair{Client: facts.Client{Generation: 1, Revoked: true}}, true},
 		"of somebody else's": {&facts.ClientPair{}, true},
 	} {
-		if err := s.ClientKept(test.is); (err != nil) != test.kept {
+		if err := s.ClientKept(test.is, nil); (err != nil) != test.kept {
 			t.Errorf("%s: %v", name, err)
+		}
+	}
+	good, later := facts.Client{NotBefore: noon}, facts.Client{NotBefore: noon.Add(day)}
+	revoked, since := facts.Client{NotBefore: noon, Revoked: true}, facts.Client{NotBefore: noon.Add(day), Revoked: true}
+	for name, test := range map[string]struct {
+		issued []facts.Client
+		kept   bool
+	}{
+		"shut out": {[]facts.Client{good, since}, true}, "the only one": {[]facts.Client{revoked}, true},
+		"let in": {[]facts.Client{revoked, later}, false}, "at once": {[]facts.Client{revoked, good}, false},
+	} {
+		for _, is := range []*facts.ClientPair{nil, {Broken: "half"}} {
+			if err := s.ClientKept(is, test.issued); (err != nil) != test.kept {
+				t.Errorf("%s, %v: %v", name, is, err)
+			}
 		}
 	}
 }
