@@ -18,8 +18,17 @@ type Cluster struct {
 	Timed bool
 	// SnapshotAge is how old the newest snapshot may be; 0: no matter how old.
 	SnapshotAge time.Duration
-	// RenewBefore is how long before its end a certificate is due to be renewed.
+	// RenewBefore is how long before its end a certificate is due to be renewed; one that lives no longer than that is when
+	// a third of its life is left.
 	RenewBefore time.Duration
+	// Clients are those that the inventory names.
+	Clients []Client
+}
+
+// Client is a client, and how long its certificates live.
+type Client struct {
+	Name     string
+	Lifetime time.Duration
 }
 
 // Member is one member, and where it tells its metrics.
@@ -31,11 +40,11 @@ type Certificates struct{ CA, Cert, Key string }
 // Job is the name of the Prometheus job that scrapes the members of the cluster.
 func (c Cluster) Job() string { return "etcd-" + c.Name }
 
-// of fills in what a PromQL expression selects by: JOB for the series of the members, CLUSTER for those that check
+// of fills in what a PromQL expression selects by: {JOB for the series of the members, {CLUSTER for those that check
 // writes. Names of clusters need no quoting: inventory.Load lets none through that would.
 func (c Cluster) of(expr string) string {
-	job, cluster := fmt.Sprintf("job=%q", c.Job()), fmt.Sprintf("cluster=%q", c.Name)
-	return strings.NewReplacer("JOB", job, "CLUSTER", cluster).Replace(expr)
+	job, cluster := fmt.Sprintf("{job=%q", c.Job()), fmt.Sprintf("{cluster=%q", c.Name)
+	return strings.NewReplacer("{JOB", job, "{CLUSTER", cluster).Replace(expr)
 }
 
 // duration is d as Prometheus writes it, in its largest whole unit; at least a second.

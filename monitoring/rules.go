@@ -168,11 +168,8 @@ func byCheck(c Cluster) []alert {
 	finding := func(name, kinds string, lasts time.Duration, severity, summary string) alert {
 		return alert{name, fmt.Sprintf(`sum by (kind) (clusterup_findings{CLUSTER,kind=~"%s"}) > 0`, kinds), lasts, severity, summary, check}
 	}
-	ends := func(before time.Duration) string {
-		return fmt.Sprintf(`clusterup_certificate_not_after_seconds{CLUSTER} - time() < %d`, int64(before.Seconds()))
-	}
-	const certificate = "{{ with $labels.member }}the certificate of {{ . }}{{ end }}{{ with $labels.client }}the client certificate {{ . }}{{ end }}" +
-		" ({{ $labels.role }}) ends in {{ $value | humanizeDuration }}"
+	const certificate = "{{ if $labels.member }}the certificate of {{ $labels.member }}{{ else if $labels.client }}the client certificate " +
+		"{{ $labels.client }}{{ else }}a CA{{ end }} ({{ $labels.role }}) ends in {{ $value | humanizeDuration }}"
 	const renew = "clusterup apply INVENTORY renews what members have; a client's: clusterup cert issue NAME INVENTORY --out DIR " +
 		"--renew, by a timer (docs/clients.md)"
 	all := []alert{
@@ -181,8 +178,8 @@ func byCheck(c Cluster) []alert {
 			10 * time.Minute, warning, "clusterup check has not written its metrics for hours",
 			"Look at the timer that runs clusterup check --prometheus FILE INVENTORY, and at the textfile collector that reads FILE",
 		},
-		{"EtcdCertificateDue", ends(c.RenewBefore / 2), time.Hour, warning, certificate, renew},
-		{"EtcdCertificateEnds", ends(c.RenewBefore / 8), 0, critical, certificate, renew},
+		{"EtcdCertificateDue", ending(c, 2), time.Hour, warning, certificate, renew},
+		{"EtcdCertificateEnds", ending(c, 8), 0, critical, certificate, renew},
 		{
 			"EtcdSnapshotDamaged", `clusterup_snapshot_damaged{CLUSTER} == 1`, 0, critical, "the newest snapshot is damaged",
 			"clusterup snapshot save INVENTORY takes another; clusterup snapshot list INVENTORY shows which are whole",
@@ -205,4 +202,19 @@ func byCheck(c Cluster) []alert {
 		})
 	}
 	return all
+}
+
+// ending selects the certificates of which a part is left of the time in which they are due: 2 means a half.
+func ending(c Cluster, part time.Duration) string {
+	left := func(of string, due time.Duration) string {
+		return fmt.Sprintf(`clusterup_certificate_not_after_seconds{CLUSTER%s} - time() < %d`, of, int64((due / part).Seconds()))
+	}
+	others, brief := "", ""
+	for _, client := range c.Clients {
+		if client.Lifetime <= c.RenewBefore {
+			others += fmt.Sprintf(",client!=%q", client.Name)
+			brief += " or " + left(fmt.Sprintf(",client=%q", client.Name), client.Lifetime/3)
+		}
+	}
+	return left(others, c.RenewBefore) + brief
 }

@@ -366,6 +366,12 @@ func TestRulesFire(t *testing.T) {
 			t.Errorf("there is no alert %s", name)
 		}
 	}
+	brief := prod()
+	brief.Clients = []Client{{"JOB", 24 * 24 * time.Hour}, {"app", 365 * 24 * time.Hour}}
+	write("brief.yml", made(t, Rules, brief))
+	days := func(left float64) seriesOf { return with(seriesOf{ends("", "JOB"): stays(left * 86400)}) }
+	tried("brief", trialOf("a client that lives briefly, renewed late", true, days(4)),
+		trialOf("a client that lives briefly", false, days(5)))
 	write("all.yml", made(t, Rules, prod()))
 	tried("all", trialOf("a healthy cluster", false, healthy()))
 	promtool(t, dir, tests...)

@@ -66,6 +66,9 @@ func (s *session) watched() monitoring.Cluster {
 		Name: c.Name, TLS: c.TLS.Clients, SnapshotAge: c.Snapshot.MaxAge, RenewBefore: c.PKI.RenewBefore,
 		Timed: c.Etcd.Flags["metrics"] == "extensive",
 	}
+	for _, client := range c.Clients {
+		w.Clients = append(w.Clients, monitoring.Client{Name: client.Name, Lifetime: client.Lifetime})
+	}
 	for _, m := range c.Present() {
 		w.Members = append(w.Members, monitoring.Member{
 			Name: m.Name, HostPort: net.JoinHostPort(m.ClientAddress, strconv.Itoa(c.ClientPort)),
