@@ -18,8 +18,8 @@ type Cluster struct {
 	Timed bool
 	// SnapshotAge is how old the newest snapshot may be; 0: no matter how old.
 	SnapshotAge time.Duration
-	// RenewBefore is how long before its end a certificate is due to be renewed; one that lives no longer than that is when
-	// a third of its life is left.
+	// RenewBefore is how long before its end a certificate is due to be renewed; one that lives no longer than that is
+	// when a third of its life is left.
 	RenewBefore time.Duration
 	// Clients are those that the inventory names.
 	Clients []Client

@@ -13,8 +13,8 @@ import (
 	"golang.org/x/term"
 )
 
-// Watch shows one look at a cluster after the other: on a terminal the newest in place of the one before, elsewhere a
-// line for what has changed, and with JSON the objects that have.
+// Watch shows one look at a cluster after the other: on a terminal the newest in place of the one before, elsewhere,
+// and on a terminal that can do no more (TERM=dumb), a line for what has changed, and with JSON the objects that have.
 type Watch struct {
 	c      *Console
 	screen bool
@@ -33,7 +33,8 @@ const (
 
 // NewWatch begins to watch. End has to be called, since a terminal shows another screen until then.
 func (c *Console) NewWatch() *Watch {
-	w := &Watch{c: c, screen: width(c.Out) > 0 && !c.JSON, said: map[string]string{}}
+	screen := width(c.Out) > 0 && os.Getenv("TERM") != "dumb" && !c.JSON
+	w := &Watch{c: c, screen: screen, said: map[string]string{}}
 	if w.screen {
 		fprintf(c.Out, "%s", safe(enterScreen))
 	}

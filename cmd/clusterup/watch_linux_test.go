@@ -18,6 +18,7 @@ import (
 
 // On a terminal a look takes the place of the one before, within its lines and columns; in the end the last one stays.
 func TestWatchTerminal(t *testing.T) {
+	t.Setenv("TERM", "xterm")
 	person, program := terminal(t)
 	const rows, columns = 6, 40
 	size := &unix.Winsize{Row: rows, Col: columns}
@@ -73,5 +74,22 @@ func TestWatchTerminal(t *testing.T) {
 				t.Errorf("%d columns: %q", n, line)
 			}
 		}
+	}
+}
+
+// A terminal that knows no other screen gets lines.
+func TestWatchDumbTerminal(t *testing.T) {
+	t.Setenv("TERM", "dumb")
+	person, program := terminal(t)
+	size := &unix.Winsize{Row: 24, Col: 80}
+	if err := unix.IoctlSetWinsize(int(program.Fd()), unix.TIOCSWINSZ, size); err != nil {
+		t.Fatal(err)
+	}
+	w := (&view.Console{In: program, Out: program, Err: io.Discard}).NewWatch()
+	w.Failed(time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC), io.ErrUnexpectedEOF)
+	w.End()
+	line, err := bufio.NewReader(person).ReadString('\n')
+	if err != nil || strings.TrimSpace(line) != "2026-11-21T12:00:00Z  nothing could be seen: unexpected EOF" {
+		t.Errorf("%q, %v", line, err)
 	}
 }
