@@ -102,7 +102,8 @@ FAULTS_dark      := Dark
 FAULTS_members   := Members
 FAULTS_restore   := Restore
 FAULTS_upkeep    := Upkeep
-PART ?= bootstrap repair upgrade rotation tls destroy dark members restore upkeep
+FAULTS_auth      := Auth
+PART ?= bootstrap repair upgrade rotation tls destroy dark members restore upkeep auth
 
 .PHONY: faults
 .NOTPARALLEL: faults

@@ -34,17 +34,20 @@ func permissions(t *testing.T, s *site, inv *inventory) {
 	_, err = admin.AuthEnable(ctx)
 	must(t, err)
 	const reason = "permissions…etcd-1, etcd-2 and etcd-3"
-	refused(t, s, file, 13, reason+"…[no-user]", "http_client_port = 2379")
+	refused(t, s, file, 13, reason+"…[no-user]", "http_client_port = 2379…auth {}")
 	s.run(t, "status", file).exits(t, 0).says(t, reason).saysNot(t, "unhealthy")
 	s.ok(t, "status", "--json", file).counts(t, 0, true).state(t, "unknown", s.names()...)
 	s.run(t, "check", file).exits(t, 3).says(t, reason+"…[refused]").saysNot(t, "[unhealthy]",
 		"→ clusterup apply")
 
 	inv.Settings = tlsBlock(newClientPort, "http_client_port = 2379")
+	s.run(t, "plan", s.write(t, "prod.hcl", *inv)).exits(t, 13).says(t, "no block auth…[permissions]")
+	inv.Settings += "\n  auth {}\n"
 	file = s.write(t, "prod.hcl", *inv)
 	s.ok(t, "apply", "--yes", file).says(t, "note: …permissions")
 	s.ok(t, "check", file)
 	s.ok(t, "etcdctl", file, "--", "auth", "disable")
+	inv.Settings = tlsBlock(newClientPort, "http_client_port = 2379")
 }
 
 // oneMember saves a snapshot, which etcd gives through one member at a time.

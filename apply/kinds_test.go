@@ -33,7 +33,7 @@ func TestKindsAreDone(t *testing.T) {
 			Kind: kind, Host: "etcd-1", To: "etcd-2", Through: "etcd-2",
 			Release: &plan.Release{}, Leaf: &plan.Leaf{}, Birth: &units.Born{}, Restoring: &units.Restoring{},
 			Restore: &plan.Restore{}, Salvage: &plan.Salvage{}, Paths: []plan.Path{{Path: "/etc/etcd/prod/file"}},
-			Revoke: &facts.Recorded{},
+			Revoke: &facts.Recorded{}, Role: &plan.RoleChange{Name: "app"}, User: &plan.UserChange{Name: "app"},
 		}
 		do := func() error { return r.do(over, step) }
 		if writes(kind) {
@@ -156,3 +156,19 @@ func (e refusingEtcd) Revision(context.Context, string) (int64, error) {
 }
 
 func (e refusingEtcd) Disarm(context.Context, string, facts.Alarm) error { return e.ask(plan.Cluster) }
+
+func (e refusingEtcd) RolesOf(context.Context, string, string) ([]string, error) {
+	return nil, e.ask(plan.Cluster)
+}
+
+func (e refusingEtcd) PutRole(context.Context, string, facts.Role, []facts.Permission) error {
+	return e.ask(plan.Cluster)
+}
+
+func (e refusingEtcd) PutUser(context.Context, string, facts.User, []string) error {
+	return e.ask(plan.Cluster)
+}
+
+func (e refusingEtcd) DropRole(context.Context, string, string) error { return e.ask(plan.Cluster) }
+func (e refusingEtcd) DropUser(context.Context, string, string) error { return e.ask(plan.Cluster) }
+func (e refusingEtcd) DisableAuth(context.Context, string) error      { return e.ask(plan.Cluster) }

@@ -113,6 +113,18 @@ type Etcd interface {
 	Compact(ctx context.Context, endpoint string, revision int64) error
 	// Disarm ends an alarm; one that is not raised is no error.
 	Disarm(ctx context.Context, endpoint string, alarm facts.Alarm) error
+	// AuthState is whether permissions are on, and RolesOf the roles of a user; nil where there is none of the name.
+	AuthState(ctx context.Context, endpoint string, expected bool) (facts.AuthState, error)
+	RolesOf(ctx context.Context, endpoint, user string) ([]string, error)
+	// PutRole and PutUser make a role or user where there is none of the name, without a password; they add permissions
+	// or roles, and take others away. Like all changes of users and roles, they may be done twice.
+	PutRole(ctx context.Context, endpoint string, role facts.Role, revoke []facts.Permission) error
+	PutUser(ctx context.Context, endpoint string, user facts.User, revoke []string) error
+	DropRole(ctx context.Context, endpoint, name string) error
+	DropUser(ctx context.Context, endpoint, name string) error
+	// EnableAuth switches permissions on, which etcd refuses without a user root with the role root, and DisableAuth off.
+	EnableAuth(ctx context.Context, endpoint string) error
+	DisableAuth(ctx context.Context, endpoint string) error
 }
 
 // Run is one application of what is wanted. Want, Gather, Hosts, Operator, Etcd and Now are needed.

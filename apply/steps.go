@@ -103,6 +103,12 @@ func (r *Run) do(ctx context.Context, step plan.Step) error {
 		return r.compact(ctx, step)
 	case plan.DisarmAlarm:
 		return r.Etcd.Disarm(ctx, r.endpoint(step.Host), facts.Alarm{Member: step.Member, Type: step.Alarm})
+	case plan.PutRole, plan.PutUser, plan.DropRole, plan.DropUser:
+		return r.changeAuth(ctx, step)
+	case plan.EnableAuth:
+		return r.enableAuth(ctx, step)
+	case plan.DisableAuth:
+		return r.disableAuth(ctx, step)
 	case plan.SalvageMember:
 		return r.salvage(ctx, host, step)
 	case plan.RestoreData:

@@ -20,6 +20,7 @@ func TestExamplesLoad(t *testing.T) {
 		"lab.hcl":                   {3},
 		"moving-to-tls.hcl":         {3},
 		"growing.hcl":               {5},
+		"permissions.hcl":           {3},
 	}
 	warnings := map[string]int{"moving-to-tls.hcl": 1} // that there is a port without TLS
 	files, err := filepath.Glob("*.hcl")

@@ -34,6 +34,9 @@ func TestExamplesArePlanned(t *testing.T) {
 					stages = append(stages, stage.Name)
 				}
 				want := "operator directory|prepare hosts|bootstrap: start all members side by side|record the birth of the cluster"
+				if cluster.Auth != nil {
+					want += "|users, roles and permissions|switch permissions on"
+				}
 				if got := strings.Join(stages, "|"); got != want {
 					t.Errorf("stages %s, want %s", got, want)
 				}

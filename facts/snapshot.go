@@ -17,6 +17,8 @@ type Snapshot struct {
 	// the cluster whose member list and alarms these are; zero: not known
 	Cluster ID      `json:"cluster,omitempty"`
 	Alarms  []Alarm `json:"alarms,omitempty"`
+	// Auth is what the cluster says of permissions; nil: no member serves
+	Auth *Auth `json:"auth,omitempty"`
 	// Hashes are digests of the members' data, by name; nil: nobody asked, as is the rule. See Hash
 	Hashes map[string]Hash `json:"hashes,omitempty"`
 
@@ -191,6 +193,8 @@ type Member struct {
 	ReadError string   `json:"read_error,omitempty"` // why it did not
 	Listed    []Listed `json:"-"`                    // the member list as this member holds it
 	Alarms    []Alarm  `json:"-"`
+	// what it says of permissions; nil: it did not tell, or serves no linearizable read
+	Auth *AuthState `json:"auth,omitempty"`
 
 	// Serves is what the member's ports showed in new TLS handshakes, by the role of the certificate; a port without
 	// TLS is not in it.

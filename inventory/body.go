@@ -13,6 +13,7 @@ import (
 var schemas = map[string]*hcl.BodySchema{
 	"cluster": clusterSchema, "ssh": sshSchema, "jump": jumpSchema, "release": releaseSchema,
 	"pki": pkiSchema, "tls": tlsSchema, "etcd": etcdSchema, "client": clientSchema, "member": memberSchema,
+	"auth": authSchema, "user": authUserSchema, "role": authRoleSchema, "permission": permissionSchema,
 	"peer_ca": givenSchema, "client_ca": givenSchema, "external": externalSchema,
 }
 

@@ -19,6 +19,7 @@ var clusterSchema = &hcl.BodySchema{
 		{Type: "tls"},
 		{Type: "etcd"},
 		{Type: "snapshot"},
+		{Type: "auth"},
 		{Type: "client", LabelNames: []string{"name"}},
 		{Type: "member", LabelNames: []string{"name"}},
 	},
@@ -59,6 +60,8 @@ func (s scope) readCluster(b *hcl.Block) clusterRead {
 	c.Etcd = s.readEtcd(p.only(blocks["etcd"]), minorOf(c.Version))
 	c.Snapshot = s.readSnapshot(p.only(blocks["snapshot"]))
 	c.Clients = s.readClients(blocks["client"], c.PKI)
+	auth := s.readAuth(p.only(blocks["auth"]))
+	c.Auth = auth.Auth
 	out := clusterRead{Cluster: c, name: b.LabelRanges[0]}
 	for _, block := range blocks["member"] {
 		members, ok := s.readMembers(block, c)
@@ -68,6 +71,7 @@ func (s scope) readCluster(b *hcl.Block) clusterRead {
 	for _, m := range out.members {
 		c.Members = append(c.Members, m.Member)
 	}
+	p.checkAuth(auth, c)
 	return out
 }
 

@@ -59,6 +59,10 @@ type Cluster struct {
 
 	Snapshot Snapshot
 
+	// Auth is nil where the inventory says nothing of permissions: then they are to be off, and nobody's users and roles
+	// are touched.
+	Auth *Auth
+
 	Clients []Client
 	Members []Member // in the order of the file, also those that are to leave; see Present
 
@@ -154,6 +158,34 @@ type Snapshot struct {
 	// SealTo are recipients as in PKI.SealTo, to whom snapshots are encrypted. Empty: they are not.
 	SealTo []string
 	MaxAge time.Duration // of the newest, before check asks for another; 0: it does not
+}
+
+// Auth says what is wanted of etcd's users, roles and permissions. The user root with the role root is always wanted.
+type Auth struct {
+	Enabled bool // default true; false: permissions are switched off, and users and roles stay as they are
+	// in the order of the file; root is among them only where the file has it, and has the role root in any case
+	Users []AuthUser
+	Roles []AuthRole // in the order of the file, without root
+	Range Range
+}
+
+// AuthUser is a user of etcd: the common name of a client's certificate.
+type AuthUser struct {
+	Name  string   // 1 to 64 printable characters of ASCII
+	Roles []string // of the block, and root; none: the user may do nothing with keys
+}
+
+// AuthRole is a set of permissions.
+type AuthRole struct {
+	Name        string // 1 to 64 printable characters of ASCII
+	Permissions []Permission
+}
+
+// Permission allows something with the keys of a range, as etcd knows ranges. Read, Write or both are true.
+type Permission struct {
+	Key         string // the first one, never empty
+	End         string // "": that key alone; "\x00": all from it on; else those before it
+	Read, Write bool
 }
 
 // Client is a client certificate that is wanted.

@@ -171,7 +171,7 @@ func healthy() seriesOf {
 		check("clusterup_snapshot_damaged"): stays(0),
 		ends("", "app"):                     stays(365 * 86400),
 	}
-	for _, kind := range []string{"alarm", "drift", "rotation", "space", "waits", "unknown", "expiry"} {
+	for _, kind := range []string{"alarm", "drift", "permissions", "rotation", "space", "waits", "unknown", "expiry"} {
 		all[finds(kind)] = stays(0)
 	}
 	for _, m := range prod().Members {

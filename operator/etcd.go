@@ -306,3 +306,43 @@ func (a *etcdAPI) Holds(ctx context.Context, endpoint string) (revision, keys in
 	})
 	return revision, keys, err
 }
+
+func (a *etcdAPI) AuthState(ctx context.Context, endpoint string, expected bool) (facts.AuthState, error) {
+	return ask(a, func(c *quorum.Cluster) (facts.AuthState, error) { return c.AuthState(ctx, endpoint, expected) })
+}
+
+func (a *etcdAPI) Auth(ctx context.Context, endpoint string) (users []facts.User, roles []facts.Role, err error) {
+	err = a.tell(func(c *quorum.Cluster) error {
+		users, roles, err = c.Auth(ctx, endpoint)
+		return err
+	})
+	return users, roles, err
+}
+
+func (a *etcdAPI) RolesOf(ctx context.Context, endpoint, user string) ([]string, error) {
+	return ask(a, func(c *quorum.Cluster) ([]string, error) { return c.RolesOf(ctx, endpoint, user) })
+}
+
+func (a *etcdAPI) PutRole(ctx context.Context, endpoint string, role facts.Role, revoke []facts.Permission) error {
+	return a.tell(func(c *quorum.Cluster) error { return c.PutRole(ctx, endpoint, role, revoke) })
+}
+
+func (a *etcdAPI) PutUser(ctx context.Context, endpoint string, user facts.User, revoke []string) error {
+	return a.tell(func(c *quorum.Cluster) error { return c.PutUser(ctx, endpoint, user, revoke) })
+}
+
+func (a *etcdAPI) DropRole(ctx context.Context, endpoint, name string) error {
+	return a.tell(func(c *quorum.Cluster) error { return c.DropRole(ctx, endpoint, name) })
+}
+
+func (a *etcdAPI) DropUser(ctx context.Context, endpoint, name string) error {
+	return a.tell(func(c *quorum.Cluster) error { return c.DropUser(ctx, endpoint, name) })
+}
+
+func (a *etcdAPI) EnableAuth(ctx context.Context, endpoint string) error {
+	return a.tell(func(c *quorum.Cluster) error { return c.EnableAuth(ctx, endpoint) })
+}
+
+func (a *etcdAPI) DisableAuth(ctx context.Context, endpoint string) error {
+	return a.tell(func(c *quorum.Cluster) error { return c.DisableAuth(ctx, endpoint) })
+}

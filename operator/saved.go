@@ -144,6 +144,7 @@ func factsDigest(s facts.Snapshot) (string, error) {
 		}
 		host.ClockOffset, host.Rooms, host.EtcdError, host.ReadError = 0, nil, "", ""
 		host.Unread, host.Sources, host.Run = nil, nil, "" // addresses for privacy change by themselves
+		host.Auth = nil                                    // the cluster's decides
 		if host.Etcd != nil {
 			host.Etcd = &facts.Status{
 				ClusterID: host.Etcd.ClusterID, MemberID: host.Etcd.MemberID, Version: host.Etcd.Version,
@@ -157,12 +158,17 @@ func factsDigest(s facts.Snapshot) (string, error) {
 		hosts[name] = host
 	}
 	s.Operator.Snapshots = nil // where a fresh one decides, the plan shows it
+	var auth facts.AuthState
+	if s.Auth != nil {
+		auth = s.Auth.AuthState
+	}
 	raw, err := json.Marshal(struct {
 		Operator facts.Operator
 		Hosts    map[string]facts.Host
 		Members  []facts.Listed
 		Alarms   []facts.Alarm
-	}{s.Operator, hosts, s.Members, s.Alarms})
+		Auth     facts.AuthState
+	}{s.Operator, hosts, s.Members, s.Alarms, auth})
 	if err != nil {
 		return "", fmt.Errorf("digest facts: %w", err)
 	}

@@ -82,10 +82,16 @@ func TestFactsDigest(t *testing.T) {
 		},
 		"what nobody can read": func(h *facts.Host) { h.Unread = []string{"route: not an address"} },
 		"why it did not read":  func(h *facts.Host) { h.ReadError = "no leader" },
+		"permissions, of one":  func(h *facts.Host) { h.Auth = &facts.AuthState{Enabled: true} },
 	} {
 		if digest(do) != same {
 			t.Errorf("%s: the digest changed", name)
 		}
+	}
+	before, errBefore := factsDigest(base)
+	base.Auth = &facts.Auth{AuthState: facts.AuthState{Revision: 7}}
+	if after, err := factsDigest(base); err != nil || errBefore != nil || before == after {
+		t.Error("users and roles that have changed change nothing")
 	}
 	for name, do := range map[string]func(*facts.Host){
 		"member restarted": func(h *facts.Host) { h.Process = &facts.Process{PID: 8} },

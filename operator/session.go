@@ -154,7 +154,7 @@ func (s *Session) gatherBut(ctx context.Context, keep map[string]facts.Host) (fa
 	}
 	seen, err := look.Gather(ctx, look.Source{
 		Asks: etcd.Asks(s.Cluster), Shells: shells, Etcd: s.Etcd, Operator: s.operator, Now: s.Now, Route: s.Etcd.route,
-		Handshake: s.handshake, Keep: keep,
+		Handshake: s.handshake, Keep: keep, Auth: s.Cluster.Auth != nil && s.Cluster.Auth.Enabled, Last: s.last.Load(),
 	})
 	select { // a host whose look a stop has cut short is not unreachable
 	case <-s.options.Stop:

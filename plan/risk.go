@@ -23,6 +23,12 @@ const Hops Risk = "hops"
 // OldClients accepts that clients with certificates of a dropped CA lose the cluster.
 const OldClients Risk = "old-clients"
 
+// NoAuth accepts that etcd's permissions are switched off, so that every client may do everything.
+const NoAuth Risk = "no-auth"
+
+// DropGrants accepts that users, roles and permissions are taken away that the inventory has not.
+const DropGrants Risk = "drop-grants"
+
 // OtherSnapshot accepts that a restore that was begun from one snapshot is given up for another one.
 const OtherSnapshot Risk = "other-snapshot"
 
@@ -49,7 +55,7 @@ func (r Risk) Is(other Risk) bool {
 
 // Risks are all that can be accepted without naming a host.
 func Risks() []Risk {
-	return []Risk{Downtime, Downgrade, ForeignCluster, Hops, OldClients, OtherSnapshot, Again}
+	return []Risk{Downtime, Downgrade, ForeignCluster, Hops, OldClients, NoAuth, DropGrants, OtherSnapshot, Again}
 }
 
 // OfMembers are the beginnings of those that name a member or its host.

@@ -1,10 +1,14 @@
 package plan
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"io/fs"
+	"net/url"
 	"path"
+	"strings"
 	"time"
 
 	"github.com/clusterup/clusterup/facts"
@@ -82,6 +86,14 @@ const (
 	Compact     Kind = "compact"
 	DisarmAlarm Kind = "disarm-alarm" // the Alarm of Member ends, asked of the member Host
 
+	// of etcd's users and roles, each asked of the member Host
+	PutRole     Kind = "put-role"     // Role is made if need be, and gets or loses permissions
+	PutUser     Kind = "put-user"     // User is made if need be, and gets or loses roles
+	DropRole    Kind = "drop-role"    // Role
+	DropUser    Kind = "drop-user"    // User
+	EnableAuth  Kind = "enable-auth"  // permissions are on from then on
+	DisableAuth Kind = "disable-auth" // users and roles stay
+
 	// AwaitRaftSnapshot writes a key and deletes it: a member that runs with snapshot-count 1 takes its raft snapshot
 	// then.
 	AwaitRaftSnapshot Kind = "await-raft-snapshot"
@@ -122,6 +134,9 @@ type Step struct {
 
 	Revoke *facts.Recorded `json:"revoke,omitempty"` // the certificate of a member that is to be refused
 
+	Role *RoleChange `json:"role,omitempty"` // of etcd's permissions
+	User *UserChange `json:"user,omitempty"` // likewise
+
 	Release *Release    `json:"release,omitempty"` // to pin or install
 	Paths   []Path      `json:"paths,omitempty"`   // to make, put right, move or remove
 	Changes []Change    `json:"changes,omitempty"` // files to write
@@ -132,6 +147,22 @@ type Step struct {
 	Restoring *units.Restoring `json:"restoring,omitempty"` // the mark; Begun is filled in when it is written
 	Restore   *Restore         `json:"restore,omitempty"`   // how data is made from a snapshot
 	Salvage   *Salvage         `json:"salvage,omitempty"`   // how a snapshot is made from data
+}
+
+// RoleChange is what changes of a role. Nothing but its name is set where it goes as a whole.
+type RoleChange struct {
+	Name   string             `json:"name"`
+	New    bool               `json:"new,omitempty"`    // there is none of the name
+	Grant  []facts.Permission `json:"grant,omitempty"`  // each takes the place of one for the same keys
+	Revoke []facts.Permission `json:"revoke,omitempty"` // whatever they allow
+}
+
+// UserChange is what changes of a user. Nothing but its name is set where it goes as a whole.
+type UserChange struct {
+	Name   string   `json:"name"`
+	New    bool     `json:"new,omitempty"`    // there is none of the name; it gets no password
+	Grant  []string `json:"grant,omitempty"`  // roles
+	Revoke []string `json:"revoke,omitempty"` // roles
 }
 
 // Salvage is how etcd runs on a copy of a member's data.
@@ -188,11 +219,29 @@ func (s Step) ID() string {
 		parts = append(parts, s.Release.Arch)
 	case s.Alarm != "":
 		parts = append(parts, s.Alarm, s.Member.String())
+	case s.Role != nil:
+		parts = append(parts, part(s.Role.Name))
+	case s.User != nil:
+		parts = append(parts, part(s.User.Name))
 	}
 	if s.Host != "" {
 		parts = append(parts, s.Host)
 	}
 	return path.Join(parts...)
+}
+
+// part is a name as a part of an ID: what may stand in no path, such as "/", is written as in a URL, and the end of a
+// very long one is a digest.
+func part(name string) string {
+	const most = 64 // bytes
+	switch {
+	case name == "." || name == "..":
+		return strings.ReplaceAll(name, ".", "%2E")
+	case len(name) > most:
+		sum := sha256.Sum256([]byte(name))
+		name = name[:most] + "-" + hex.EncodeToString(sum[:4])
+	}
+	return url.PathEscape(name)
 }
 
 // Point names a step for tests that disturb it: as ID does, without serials, which are drawn anew in each run. A point

@@ -51,6 +51,7 @@ type fake struct {
 	hanging  chan struct{}    // if set, told of each such call
 	lie      func(put string) string
 	noLeader bool
+	auth     *fakeAuth // nil: no users and roles
 }
 
 // serve starts the fake on loopback, the way etcd does with TLS: one port, one HTTP/2 server, gRPC and plain requests
@@ -66,6 +67,9 @@ func (f *fake) serve(t *testing.T, conf *tls.Config) *fake {
 	pb.RegisterKVServer(g, f)
 	pb.RegisterClusterServer(g, f)
 	pb.RegisterMaintenanceServer(g, f)
+	if f.auth != nil {
+		pb.RegisterAuthServer(g, f.auth)
+	}
 	if conf == nil {
 		go func() { _ = g.Serve(ln) }()
 		t.Cleanup(g.Stop)

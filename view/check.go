@@ -28,7 +28,7 @@ type Finding struct {
 var findingKinds = []string{
 	"unreachable", "waits", "unhealthy", "unknown", "alarm", "space", "quota", "slow-disk", "elections", "source",
 	"learner", "drift",
-	"refused", "unplanned", "rotation", "unsealed", "expiry", "client", "package", "snapshot",
+	"permissions", "refused", "unplanned", "rotation", "unsealed", "expiry", "client", "package", "snapshot",
 }
 
 // expiry is when a certificate ends.
@@ -141,9 +141,14 @@ func (l Look) Check() Checked {
 		find("drift", "", fmt.Sprintf("there is no cluster %s yet", cluster.Name), "clusterup apply makes it")
 	} else {
 		for _, step := range l.trust().Drift(l.Plan) {
+			if ofPermissions(step) {
+				find("drift", "", permissionChange(step), "clusterup apply")
+				continue
+			}
 			find("drift", step.Host, string(step.Kind)+": "+step.Why, "clusterup apply")
 		}
 	}
+	result.Findings = append(result.Findings, l.strays()...)
 	for _, e := range result.Expiries {
 		if result.First == "" || e.Days < result.Days {
 			result.First, result.Days = e.String(), e.Days

@@ -29,6 +29,17 @@ func shownStep(kind plan.Kind) plan.Step {
 		step.Leaf = &plan.Leaf{Role: "server"}
 	case plan.DisarmAlarm:
 		step.Member, step.Alarm = 0xa1, "NOSPACE"
+	case plan.PutRole:
+		step.Role = &plan.RoleChange{
+			Name: "app", Grant: []facts.Permission{{Key: "/app/", End: "/app0", Read: true, Write: true}},
+			Revoke: []facts.Permission{{Key: "\x00", End: "\x00", Read: true}},
+		}
+	case plan.PutUser:
+		step.User = &plan.UserChange{Name: "app", Grant: []string{"app", "my role"}, Revoke: []string{"ops"}}
+	case plan.DropRole:
+		step.Role = &plan.RoleChange{Name: "old"}
+	case plan.DropUser:
+		step.User = &plan.UserChange{Name: "\x1bold"}
 	case plan.MoveLeader:
 		step.To = "etcd-2"
 	case plan.PromoteMember, plan.RemoveMember:
@@ -61,7 +72,7 @@ func TestKindsAreShown(t *testing.T) {
 
 // Steps that remove are marked so, by name, and in a colour of their own.
 func TestMarks(t *testing.T) {
-	goes := []string{"prune", "retire", "revoke", "remove", "purge", "stop", "compact", "unmark"}
+	goes := []string{"prune", "retire", "revoke", "remove", "purge", "stop", "compact", "unmark", "drop"}
 	for _, kind := range plan.Kinds() {
 		step := shownStep(kind)
 		verb, _, _ := strings.Cut(string(kind), "-")

@@ -11,6 +11,7 @@ import (
 
 	"github.com/pmezard/go-difflib/difflib"
 
+	"github.com/clusterup/clusterup/facts"
 	"github.com/clusterup/clusterup/plan"
 )
 
@@ -171,6 +172,10 @@ func (v planView) step(step plan.Step) safe {
 		what += " " + step.Alarm
 	case step.Client != "":
 		what += " " + step.Client
+	case step.Role != nil:
+		what += " " + facts.Shown(step.Role.Name)
+	case step.User != nil:
+		what += " " + facts.Shown(step.User.Name)
 	case step.Release != nil:
 		what += " " + step.Release.Version
 	case step.To != "":
@@ -188,6 +193,9 @@ func (v planView) step(step plan.Step) safe {
 	} else if step.Through != "" {
 		said += sprintf("\n"+detail+"member %s, through %s", step.Member, step.Through)
 	}
+	for _, line := range granted(step) {
+		said += sprintf("\n"+detail+"%s", v.paint.diff(line))
+	}
 	for _, p := range step.Paths {
 		text := p.Path
 		if p.Owner != "" {
@@ -201,6 +209,28 @@ func (v planView) step(step plan.Step) safe {
 		}
 	}
 	return said
+}
+
+// granted are what a step adds to a role or user, and takes away, as lines of a diff.
+func granted(step plan.Step) []string {
+	var lines []string
+	if step.Role != nil {
+		for _, p := range step.Role.Grant {
+			lines = append(lines, "+"+p.String())
+		}
+		for _, p := range step.Role.Revoke {
+			lines = append(lines, "-"+p.String())
+		}
+	}
+	if step.User != nil {
+		for _, role := range step.User.Grant {
+			lines = append(lines, "+role "+facts.Shown(role))
+		}
+		for _, role := range step.User.Revoke {
+			lines = append(lines, "-role "+facts.Shown(role))
+		}
+	}
+	return lines
 }
 
 // once leaves out a diff that was shown for another host already.

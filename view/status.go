@@ -70,6 +70,8 @@ type clusterStatus struct {
 	Notes     []string         `json:"notes,omitempty"`
 	Snapshot  *snapshotStatus  `json:"snapshot,omitempty"` // the newest
 
+	Permissions *permissionStatus `json:"permissions,omitempty"` // nil: nobody wants any, and none are on
+
 	dark    []string // members whose hosts could not be looked at
 	holders int      // members that trust CAs, as far as they are known
 }
@@ -119,6 +121,9 @@ func (l Look) members() []memberStatus {
 	pending := map[string][]string{}
 	for _, stage := range l.Plan.Stages {
 		for _, step := range stage.Steps {
+			if ofPermissions(step) {
+				continue
+			}
 			pending[step.Host] = append(pending[step.Host], string(step.Kind)+": "+step.Why)
 		}
 	}
@@ -297,7 +302,7 @@ func (l Look) clusterStatus(members []memberStatus) clusterStatus {
 	total.Notes = slices.DeleteFunc(slices.Clone(l.Plan.Notes), func(note string) bool {
 		return len(total.Rotations) > 0 && slices.Contains(said, note)
 	})
-	total.Clients, total.Snapshot = l.clientStatuses(), l.newestSnapshot()
+	total.Clients, total.Snapshot, total.Permissions = l.clientStatuses(), l.newestSnapshot(), l.permissions()
 	if l.Refused != nil {
 		total.Refusals, total.Waits = l.Refused.Refusals, l.Refused.Waits
 	}
@@ -375,6 +380,7 @@ func (c *Console) ShowStatus(l Look) {
 	}
 	fprintf(out, "\nCluster %s: %d of %d members healthy, %s.", total.Cluster, total.Healthy, total.Members, quorum)
 	showAuthorities(out, total, l.Now)
+	total.Permissions.show(out)
 	if quorum == lost && !etcd.Fresh(l.Want, l.Seen) {
 		fprintf(out, "no quorum: bring members back with their disks; if those are lost for good, clusterup recover INVENTORY "+
 			"shows what is left (docs/disasters.md)\n")

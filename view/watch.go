@@ -157,6 +157,9 @@ func (c clusterStatus) standing() string {
 	if c.InSync {
 		text += ", as the inventory says"
 	}
+	if c.Permissions != nil {
+		text += ", permissions " + c.Permissions.word()
+	}
 	reasons := map[string]bool{}
 	for _, r := range c.Refusals {
 		if r.Host == "" {

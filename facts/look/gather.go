@@ -29,6 +29,11 @@ type Etcd interface {
 	// ReadLinearizable fails when that member cannot reach a leader with a quorum.
 	ReadLinearizable(ctx context.Context, endpoint string) error
 	Alarms(ctx context.Context, endpoint string) ([]facts.Alarm, error)
+	// AuthState is whether permissions are on. It needs a quorum, and leaves no trace where they are neither on nor
+	// expected to be.
+	AuthState(ctx context.Context, endpoint string, expected bool) (facts.AuthState, error)
+	// Auth are all users and roles, through that member. It needs a quorum.
+	Auth(ctx context.Context, endpoint string) ([]facts.User, []facts.Role, error)
 }
 
 // Source is where facts come from.
@@ -47,6 +52,11 @@ type Source struct {
 	// Keep are hosts on which nothing was done since they were looked at. Where such a member serves as it did, only
 	// the member is asked again, and its host is taken as it was.
 	Keep map[string]facts.Host
+	// Auth has users and roles asked for, and permissions expected to be on.
+	Auth bool
+	// Last is a look of a moment ago: where nothing of users and roles has changed since then, they are not asked for
+	// again. Nil: there is none.
+	Last *facts.Snapshot
 	Now  func() time.Time
 }
 
@@ -65,6 +75,7 @@ func Gather(ctx context.Context, src Source) (facts.Snapshot, error) {
 		agree(&s)
 	}
 	askAgain(ctx, &s, src)
+	permit(ctx, &s, src)
 	return s, nil
 }
 
@@ -178,7 +189,7 @@ func (l looker) ask(ctx context.Context, ask facts.Ask, host *facts.Host) {
 	var wg sync.WaitGroup
 	running := *host // talk fills in the rest meanwhile
 	wg.Go(func() { host.Serves = l.shake(ctx, host.Name, running) })
-	talk(ctx, l.src.Etcd, host.Endpoint, host)
+	talk(ctx, l.src, host.Endpoint, host)
 	wg.Wait()
 }
 
@@ -192,7 +203,7 @@ func (l looker) kept(ctx context.Context, name string, ask facts.Ask) (host fact
 	host = was
 	host.Leaves = maps.Clone(was.Leaves)
 	host.Etcd, host.EtcdError, host.Denied, host.Reads, host.ReadError = nil, "", false, false, ""
-	host.Listed, host.Alarms, host.Serves = nil, nil, nil
+	host.Listed, host.Alarms, host.Serves, host.Auth = nil, nil, nil, nil
 	l.tell(name, nil) // the host was seen, and the others may go by that
 	l.ask(ctx, ask, &host)
 	return host, host.Etcd != nil && host.Reads && host.Etcd.MemberID == was.Etcd.MemberID &&
@@ -229,8 +240,17 @@ func offset(clock, sent, received time.Time) time.Duration {
 }
 
 // talk asks one member everything side by side.
-func talk(ctx context.Context, etcd Etcd, endpoint string, host *facts.Host) {
+func talk(ctx context.Context, src Source, endpoint string, host *facts.Host) {
+	etcd := src.Etcd
 	var wg sync.WaitGroup
+	state := func() {
+		if told, err := etcd.AuthState(ctx, endpoint, src.Auth); err == nil {
+			host.Auth = &told
+		}
+	}
+	if !src.Auth { // which is no more than another read then
+		wg.Go(state)
+	}
 	wg.Go(func() {
 		status, err := etcd.Status(ctx, endpoint)
 		if err != nil {
@@ -249,7 +269,12 @@ func talk(ctx context.Context, etcd Etcd, endpoint string, host *facts.Host) {
 			host.ReadError = err.Error()
 			return
 		}
-		host.Reads = true
+		if host.Reads = true; src.Auth { // there is a quorum to ask
+			state()
+		}
 	})
 	wg.Wait()
+	if !host.Reads {
+		host.Auth = nil
+	}
 }

@@ -55,6 +55,10 @@ type fakeMember struct {
 	listErr   error
 	readErr   error
 	alarms    []facts.Alarm
+	auth      facts.AuthState
+	authErr   error
+	users     []facts.User
+	listing   error // of users and roles
 }
 
 func (e *fakeEtcd) ask(endpoint string) (fakeMember, error) {
@@ -88,6 +92,19 @@ func (e *fakeEtcd) ReadLinearizable(_ context.Context, endpoint string) error {
 func (e *fakeEtcd) Alarms(_ context.Context, endpoint string) ([]facts.Alarm, error) {
 	m, err := e.ask(endpoint)
 	return m.alarms, err
+}
+
+func (e *fakeEtcd) AuthState(_ context.Context, endpoint string, _ bool) (facts.AuthState, error) {
+	m, err := e.ask(endpoint)
+	return m.auth, errors.Join(err, m.authErr)
+}
+
+func (e *fakeEtcd) Auth(_ context.Context, endpoint string) ([]facts.User, []facts.Role, error) {
+	m, err := e.ask(endpoint)
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.asked["auth "+e.routes[endpoint]]++
+	return m.users, nil, errors.Join(err, m.listing)
 }
 
 // site is a Source of hosts that answer what lies in testdata.

@@ -41,7 +41,7 @@ func (v view) noUser() []plan.Refusal {
 		return plan.OneRefusal(plan.NoUser, "",
 			fmt.Sprintf("with https it is the user root: in the inventory, take clients = false "+
 				"out of the block tls, keep http for its clients meanwhile with http_client_port = %d and another client_port, "+
-				"and apply; or switch permissions off: ", c.ClientPort)+etcdctl("--user root auth disable"),
+				"write auth {}, and apply; or switch permissions off: ", c.ClientPort)+etcdctl("--user root auth disable"),
 			"%s; without TLS it has no user", reason)
 	case v.low != "" && !version.SameMinor(c.Version, v.high):
 		return plan.OneRefusal(plan.NoUser, "",

@@ -44,6 +44,10 @@ func stepOf(w Want, s facts.Snapshot, kind plan.Kind) plan.Step {
 		step.Restore = &plan.Restore{Token: "abc"}
 	case plan.RecordBirth:
 		step.Birth = &units.Born{ClusterID: "7", MemberID: "8"}
+	case plan.PutRole, plan.DropRole:
+		step.Role = &plan.RoleChange{Name: "old", Grant: []facts.Permission{{Key: "/", Read: true}}}
+	case plan.PutUser, plan.DropUser:
+		step.User = &plan.UserChange{Name: "old", Grant: []string{"root"}}
 	}
 	return step
 }
@@ -59,12 +63,18 @@ func TestKindsAreSimulated(t *testing.T) {
 	s.Alarms = []facts.Alarm{{Member: s.Hosts["etcd-1"].Data.MemberID, Type: "NOSPACE"}}
 	s.Operator.Clients = []facts.Client{{Name: "app", Serial: "abc"}}
 	s.Operator.Revoked = nil
+	s.Auth = &facts.Auth{
+		AuthState: facts.AuthState{Enabled: true}, Users: []facts.User{{Name: "old"}}, Roles: []facts.Role{{Name: "old"}},
+	}
 	s = SimulateStep(w, s, stepOf(w, s, plan.AwaitLeader)) // members have found each other
 	for _, kind := range plan.Kinds() {
 		s := s
 		if kind == plan.PromoteMember {
 			s.Members = slices.Clone(s.Members)
 			s.Members[0].Learner = true
+		}
+		if kind == plan.EnableAuth {
+			s.Auth = &facts.Auth{}
 		}
 		changed := !reflect.DeepEqual(SimulateStep(w, s, stepOf(w, s, kind)), s)
 		if changed == slices.Contains(wait, kind) {

@@ -39,6 +39,7 @@ func notes(w Want, s facts.Snapshot) []string {
 	}
 	found = append(found, v.memberNotes()...)
 	found = append(found, v.revokedNotes()...)
+	found = append(found, v.authNotes()...)
 	for _, alarm := range v.alarms() {
 		found = append(found, alarm.note())
 	}

@@ -44,7 +44,8 @@ func (v view) refusals() []plan.Refusal {
 			found = append(found, check(m, host)...)
 		}
 	})
-	all := slices.Concat(v.trust.Keyless(v.clusterID), v.authorityRefusals(), v.noUser(), v.versionRefusals(), found,
+	all := slices.Concat(v.trust.Keyless(v.clusterID), v.authorityRefusals(), v.noUser(), v.authRefusals(),
+		v.versionRefusals(), found,
 		v.membership())
 	if len(all) > 0 {
 		return append(dark, all...)

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/clusterup/clusterup/facts"
+	"github.com/clusterup/clusterup/inventory"
 	"github.com/clusterup/clusterup/plan"
 	"github.com/clusterup/clusterup/plan/trust"
 )
@@ -365,15 +366,19 @@ func shutOut(t *testing.T, w Want) facts.Snapshot {
 	t.Helper()
 	s := settled(t, w)
 	for _, name := range s.Names() {
-		s = change(s, name, func(h *facts.Host) { h.Etcd, h.Denied, h.EtcdError = nil, true, "user name is empty" })
+		s = change(s, name, func(h *facts.Host) {
+			h.Etcd, h.Denied, h.EtcdError = nil, true, "user name is empty"
+			h.Auth = &facts.AuthState{Enabled: true, Denied: true}
+		})
 	}
-	s.Members = nil
+	s.Members, s.Auth = nil, &facts.Auth{AuthState: facts.AuthState{Enabled: true, Denied: true}}
 	return s
 }
 
-// beside has clients speak https, and http on the port of before.
+// beside has clients speak https, and http on the port of before, and keeps permissions as they are.
 func beside(w Want) Want {
 	cluster := *w.Cluster
+	cluster.Auth = &inventory.Auth{Enabled: true}
 	cluster.TLS.Clients, cluster.TLS.HTTPClientPort, cluster.ClientPort = true, 2379, 12379
 	w.Cluster = &cluster
 	return w

@@ -17,8 +17,8 @@ func deadEnds(t *testing.T) []dead {
 	t.Helper()
 	w := wanted(t, 3)
 	return slices.Concat(ofHosts(t, w), ofWriters(t, w), ofData(t, w), ofDirectories(t, w), ofCAs(t, w), ofMembers(t, w),
-		ofMinors(t), ofRestarts(t, w), ofVersions(t, w), ofTLS(t), ofPermissions(t), ofAlarms(t, w), ofLocks(t, w),
-		ofSingles(t, w), ofUpkeep(t, w), ofMoves(t, w), ofRestores(t, w), ofRecoveries(t, w))
+		ofMinors(t), ofRestarts(t, w), ofVersions(t, w), ofTLS(t), ofPermissions(t), ofAuth(t, w), ofAlarms(t, w),
+		ofLocks(t, w), ofSingles(t, w), ofUpkeep(t, w), ofMoves(t, w), ofRestores(t, w), ofRecoveries(t, w))
 }
 
 // mended is a world in which what was found is not there any more.

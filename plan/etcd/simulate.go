@@ -36,6 +36,7 @@ func SimulateStep(w Want, s facts.Snapshot, step plan.Step) facts.Snapshot {
 		return simulateEtcd(w, s, step)
 	}
 	hidden := hiddenVoters(w, s)
+	fresh := step.Kind == plan.StartMember && w.Cluster.Auth != nil && !newView(w, s).formed
 	host := s.Hosts[step.Host]
 	host.Files, host.Binaries, host.Leaves = maps.Clone(host.Files), maps.Clone(host.Binaries), maps.Clone(host.Leaves)
 	if host.Files == nil {
@@ -49,7 +50,10 @@ func SimulateStep(w Want, s facts.Snapshot, step plan.Step) facts.Snapshot {
 		})
 	}
 	if step.Kind == plan.RestoreData { // nobody runs, and what the cluster before said is over
-		s.Members, s.Alarms, s.Cluster = nil, nil, 0
+		s.Members, s.Alarms, s.Cluster, s.Auth = nil, nil, 0, nil
+	}
+	if fresh && s.Auth == nil {
+		s.Auth = &facts.Auth{Listed: true} // a new cluster has no users
 	}
 	if step.Kind == plan.IssueLeaf {
 		s.Operator = trustOf(w, s).Record(step.Host, host.Leaves[step.Leaf.Role], step.Leaf.Generation)
@@ -90,6 +94,8 @@ func simulateEtcd(w Want, s facts.Snapshot, step plan.Step) facts.Snapshot {
 		}
 	case plan.Defragment, plan.Compact, plan.DisarmAlarm:
 		s = simulateUpkeep(s, step)
+	case plan.PutRole, plan.PutUser, plan.DropRole, plan.DropUser, plan.EnableAuth, plan.DisableAuth:
+		s = simulateAuth(s, step)
 	case plan.AddLearner, plan.PromoteMember, plan.RemoveMember, plan.AwaitLearner:
 		s = simulateMembership(w, s, step)
 	case plan.AwaitRaftSnapshot:
@@ -219,7 +225,7 @@ func simulateRunning(w Want, s facts.Snapshot, step plan.Step, host *facts.Host)
 		if old := host.Etcd; old != nil {
 			status.Applied = old.Applied
 		}
-		host.Etcd, host.Denied = &status, false
+		host.Etcd, host.Denied, host.Auth = &status, false, nil
 		host.V2Store = simulateV2(host, had, b.version)
 		if !host.Data.WAL {
 			host.Data.WAL, host.Data.ClusterID, host.Data.MemberID = true, v.clusterID, memberID(v.peerURL(m), v.token)

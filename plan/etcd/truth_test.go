@@ -25,6 +25,8 @@ type truth struct {
 	dirty     map[string]bool   // the member's log holds requests that 3.5 wrote
 	beside    int               // voters that run and are not seen
 	list      []facts.Listed    // the member list, which is told by a quorum; nil: it is as it is seen
+	auth      facts.Auth        // users and roles, which are told by a quorum
+	permits   bool              // auth is known
 }
 
 var inRelease = regexp.MustCompile(`/opt/clusterup/etcd/([0-9.]+)-[^/]*/etcd`)
@@ -57,6 +59,9 @@ func patchNo(version string) int {
 // truthOf is the likeliest truth behind what is seen.
 func truthOf(w Want, s facts.Snapshot) truth {
 	t := truth{last: map[string]string{}, data: map[string]int{}, dirty: map[string]bool{}}
+	if s.Auth != nil {
+		t.auth, t.permits = *s.Auth, true
+	}
 	for _, m := range w.Cluster.Members {
 		host := s.Hosts[m.Name]
 		if !host.Data.WAL {
@@ -112,7 +117,12 @@ func (t truth) after(seen facts.Snapshot, step plan.Step) truth {
 	if t.list != nil && seen.Members != nil {
 		t.list = seen.Members
 	}
+	if !t.permits && seen.Auth != nil {
+		t.auth, t.permits = *seen.Auth, true
+	}
 	switch step.Kind {
+	case plan.PutRole, plan.PutUser, plan.DropRole, plan.DropUser, plan.EnableAuth, plan.DisableAuth:
+		t.auth = *seen.Auth
 	case plan.EnableDowngrade:
 		t.downgrade = minorNo(step.Version)
 	case plan.CancelDowngrade:
@@ -206,6 +216,14 @@ func (t truth) shown(s facts.Snapshot) facts.Snapshot {
 	s.Hosts = maps.Clone(s.Hosts)
 	if s.Members == nil && t.list != nil && t.tells(s.Hosts) {
 		s.Members = published(t.list, s.Hosts)
+	}
+	if t.permits {
+		s.Auth = nil
+		for _, host := range s.Hosts {
+			if host.Reads {
+				s.Auth = &t.auth
+			}
+		}
 	}
 	for name, host := range s.Hosts {
 		host.InUse = inUse(host)

@@ -112,6 +112,9 @@ func (k *walker) key(st *state) key {
 	h := sha256.New()
 	fmt.Fprint(h, st.token, st.seen.Operator.Pinned, st.seen.Operator.Snapshots, st.seen.Operator.Holds,
 		st.seen.Operator.Revoked["peer"].Current, st.seen.Operator.Revoked["client"].Current, st.seen.Alarms, k.true(st), "|")
+	if st.seen.Auth != nil {
+		fmt.Fprint(h, *st.seen.Auth)
+	}
 	for _, r := range st.seen.Operator.Leaves {
 		fmt.Fprint(h, r.Member, r.Role, r.Serial, r.Revoked)
 	}
@@ -306,7 +309,8 @@ func (k *walker) end(st state) *plan.Refused {
 			}
 			untold := st.seen.Members == nil && (k.true(&st).list != nil || awaitsList(k.w, st.seen))
 			if !known && end.refused == nil && !untold {
-				if err := errors.Join(lawSettled(k.w, st.seen, k.true(&st)), lawSettledCAs(k.want(st), st.seen)); err != nil {
+				if err := errors.Join(lawSettled(k.w, st.seen, k.true(&st)), lawSettledCAs(k.want(st), st.seen),
+					lawSettledAuth(k.w, st.seen)); err != nil {
 					k.fail(st, "%v", err)
 				}
 			}

@@ -87,6 +87,38 @@ cluster "prod" {
     max_age = "1d12h"
   }
 
+  auth {
+    enabled = false
+    user "root" {}
+    user "shop" { roles = ["app", "root"] }
+    user "old@ops" { roles = "app" }
+    role "app" {
+      permission {
+        prefix = "/app/"
+        access = "readwrite"
+      }
+      permission {
+        prefix = ""
+        access = "read"
+      }
+      permission {
+        key    = "/lock"
+        access = "write"
+      }
+      permission {
+        from   = "/from/"
+        access = "read"
+      }
+      permission {
+        from   = "a"
+        to     = "b"
+        access = "read"
+      }
+    }
+    role "none" {}
+    role "root" {}
+  }
+
   client "app" {
     user         = "shop"
     organization = "Example Ltd"

@@ -1,0 +1,205 @@
+package apply
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/clusterup/clusterup/facts"
+	"github.com/clusterup/clusterup/plan"
+)
+
+// auth is what a world has of users and roles.
+func (o *world) auth() facts.Auth {
+	if o.seen.Auth == nil {
+		return facts.Auth{Listed: true}
+	}
+	return *o.seen.Auth
+}
+
+func (o *world) AuthState(ctx context.Context, endpoint string, _ bool) (facts.AuthState, error) {
+	if err := o.ReadLinearizable(ctx, endpoint); err != nil {
+		return facts.AuthState{}, err
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.auth().AuthState, nil
+}
+
+func (o *world) RolesOf(ctx context.Context, endpoint, user string) ([]string, error) {
+	if err := o.ReadLinearizable(ctx, endpoint); err != nil {
+		return nil, err
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for _, u := range o.auth().Users {
+		if u.Name == user {
+			return u.Roles, nil
+		}
+	}
+	return nil, nil
+}
+
+func (o *world) PutRole(ctx context.Context, endpoint string, role facts.Role, revoke []facts.Permission) error {
+	return o.answers(ctx, plan.Step{
+		Kind: plan.PutRole, Host: o.hostsOf[endpoint],
+		Role: &plan.RoleChange{Name: role.Name, Grant: role.Permissions, Revoke: revoke},
+	})
+}
+
+func (o *world) PutUser(ctx context.Context, endpoint string, user facts.User, revoke []string) error {
+	return o.answers(ctx, plan.Step{
+		Kind: plan.PutUser, Host: o.hostsOf[endpoint],
+		User: &plan.UserChange{Name: user.Name, Grant: user.Roles, Revoke: revoke},
+	})
+}
+
+func (o *world) DropRole(ctx context.Context, endpoint, name string) error {
+	return o.answers(ctx, plan.Step{
+		Kind: plan.DropRole, Host: o.hostsOf[endpoint], Role: &plan.RoleChange{Name: name},
+	})
+}
+
+func (o *world) DropUser(ctx context.Context, endpoint, name string) error {
+	return o.answers(ctx, plan.Step{
+		Kind: plan.DropUser, Host: o.hostsOf[endpoint], User: &plan.UserChange{Name: name},
+	})
+}
+
+func (o *world) EnableAuth(ctx context.Context, endpoint string) error {
+	return o.answers(ctx, plan.Step{Kind: plan.EnableAuth, Host: o.hostsOf[endpoint]})
+}
+
+func (o *world) DisableAuth(ctx context.Context, endpoint string) error {
+	return o.answers(ctx, plan.Step{Kind: plan.DisableAuth, Host: o.hostsOf[endpoint]})
+}
+
+// permitted is a cluster that is to get users and roles, and to lose others.
+func permitted(t *testing.T, n int) *world {
+	t.Helper()
+	o := newWorld(t, wanted(t, n))
+	o.want.Accept = []plan.Risk{plan.DropGrants, plan.Downtime}
+	if _, err := o.run("zeroth").Converge(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	o.seen.Auth = &facts.Auth{
+		Listed: true, Users: []facts.User{{Name: "old", Roles: []string{"old"}}}, Roles: []facts.Role{{Name: "old"}},
+	}
+	const block = `{"Enabled":true,"Users":[{"Name":"app","Roles":["app"]}],
+		"Roles":[{"Name":"app","Permissions":[{"Key":"/app/","End":"/app0","Read":true}]}]}`
+	if err := json.Unmarshal([]byte(block), &o.want.Cluster.Auth); err != nil {
+		t.Fatal(err)
+	}
+	return o
+}
+
+func init() { scenes["permissions"] = permitted }
+
+// Root comes first, roles before their users, and permissions are switched on last.
+func TestPermissions(t *testing.T) {
+	inBubble(t, "on", func(t *testing.T) {
+		o := permitted(t, 3)
+		r, done := followed(o, "first")
+		if _, err := r.Converge(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		want := []string{
+			"put-user/root/etcd-1", "put-role/app/etcd-1", "put-user/app/etcd-1", "drop-user/old/etcd-1",
+			"drop-role/old/etcd-1", "enable-auth/etcd-1",
+		}
+		if got := done(); !slices.Equal(got, want) || !o.seen.Auth.Enabled {
+			t.Errorf("steps %q, want %q; on: %v", got, want, o.seen.Auth.Enabled)
+		}
+		settled(t, o, "second")
+		o.want.Cluster.Auth.Enabled, o.want.Accept = false, []plan.Risk{plan.NoAuth}
+		r, done = followed(o, "third")
+		if _, err := r.Converge(t.Context()); err != nil || o.seen.Auth.Enabled {
+			t.Errorf("%q, %v", done(), err)
+		}
+		settled(t, o, "fourth")
+	})
+}
+
+// heedful is a world in which a member says something else of permissions than the others.
+type heedful struct {
+	*world
+	odd   string // the member
+	roles []string
+	state *facts.AuthState // nil: as the others
+	err   error
+}
+
+func (h heedful) RolesOf(ctx context.Context, endpoint, user string) ([]string, error) {
+	if h.hostsOf[endpoint] == h.odd {
+		return h.roles, h.err
+	}
+	return h.world.RolesOf(ctx, endpoint, user)
+}
+
+func (h heedful) AuthState(ctx context.Context, endpoint string, expected bool) (facts.AuthState, error) {
+	if h.state != nil && h.hostsOf[endpoint] == h.odd {
+		return *h.state, nil
+	}
+	return h.world.AuthState(ctx, endpoint, expected)
+}
+
+// Permissions are switched on only if root has its role as every member has it, and each is asked afterwards.
+func TestPermissionsProven(t *testing.T) {
+	for name, test := range map[string]struct {
+		odd  heedful
+		on   bool
+		says string
+	}{
+		"no root":          {heedful{}, false, "etcd-3: permission denied: the user root has not the role root"},
+		"root has no role": {heedful{roles: []string{"app"}}, false, "etcd-3: permission denied: the user root has not the role root"},
+		"no answer":        {heedful{err: errors.New("no answer")}, false, "etcd-3: not every member has root within"},
+		"denied afterwards": {
+			heedful{roles: []string{"root"}, state: &facts.AuthState{Enabled: true, Denied: true}},
+			true,
+			"etcd-3: permission denied: permissions are on, and it does not take clusterup's certificate",
+		},
+		"off afterwards": {
+			heedful{roles: []string{"root"}, state: &facts.AuthState{}},
+			true,
+			"etcd-3: not every member knows root within",
+		},
+	} {
+		inBubble(t, name, func(t *testing.T) {
+			o := permitted(t, 3)
+			r := o.run("first")
+			test.odd.world, test.odd.odd = o, "etcd-3"
+			r.Etcd = test.odd
+			_, err := r.Converge(t.Context())
+			if err == nil || !strings.Contains(err.Error(), test.says) {
+				t.Errorf("%v, want %q", err, test.says)
+			}
+			if o.seen.Auth.Enabled != test.on {
+				t.Errorf("on: %v, want %v", o.seen.Auth.Enabled, test.on)
+			}
+		})
+	}
+}
+
+// An election in the middle of a change of a role is waited for; what etcd refuses is told after a few seconds.
+func TestPermissionsPatience(t *testing.T) {
+	for name, failures := range map[string]int{"an election": 3, "a refusal": 1000} {
+		inBubble(t, name, func(t *testing.T) {
+			o := permitted(t, 3)
+			n := 0
+			o.refuses = map[plan.Kind]func() error{plan.PutRole: func() error {
+				if n++; n <= failures {
+					return fmt.Errorf("leader changed")
+				}
+				return nil
+			}}
+			_, err := o.run("first").Converge(t.Context())
+			if (err == nil) != (failures < 1000) {
+				t.Errorf("after %d failures: %v", n, err)
+			}
+		})
+	}
+}

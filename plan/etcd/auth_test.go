@@ -1,0 +1,269 @@
+package etcd
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/clusterup/clusterup/facts"
+	"github.com/clusterup/clusterup/inventory"
+	"github.com/clusterup/clusterup/plan"
+)
+
+// permitting is a Want whose inventory has a block auth with this text.
+func permitting(t *testing.T, n int, text string, accept ...plan.Risk) Want {
+	t.Helper()
+	w := wanted(t, n)
+	file, diags := inventory.Parse([]byte(fmt.Sprintf(
+		"cluster \"prod\" {\n version = \"3.6.16\"\n auth {\n%s\n}\n member \"m\" { address = \"10.0.0.1\" }\n}\n", text)), "test.hcl",
+		inventory.Options{Home: "/home/op"})
+	if err := diags.Err(); err != nil {
+		t.Fatal(err)
+	}
+	w.Cluster.Auth, w.Accept = file.Clusters[0].Auth, accept
+	return w
+}
+
+const appBlock = `
+user "app" { roles = ["app"] }
+user "ops" { roles = ["root"] }
+role "app" {
+  permission {
+    prefix = "/app/"
+    access = "readwrite"
+  }
+  permission {
+    key    = "/lock"
+    access = "read"
+  }
+}
+`
+
+// withAuth is a cluster whose users and roles are these.
+func withAuth(s facts.Snapshot, on bool, users []facts.User, roles ...facts.Role) facts.Snapshot {
+	s.Auth = &facts.Auth{
+		AuthState: facts.AuthState{Enabled: on, Revision: 7}, Listed: true, Users: users, Roles: roles,
+	}
+	return s
+}
+
+func user(name string, roles ...string) facts.User { return facts.User{Name: name, Roles: roles} }
+
+var (
+	appRole = facts.Role{Name: "app", Permissions: []facts.Permission{
+		{Key: "/app/", End: "/app0", Read: true, Write: true}, {Key: "/lock", Read: true},
+	}}
+	appUsers = []facts.User{user("app", "app"), user("ops", "root"), user("root", "root")}
+)
+
+// idsOf are the steps of a plan, with what they grant and take away.
+func idsOf(p plan.Plan) []string {
+	var ids []string
+	for _, stage := range p.Stages {
+		for _, step := range stage.Steps {
+			id := strings.TrimSuffix(step.ID(), "/"+step.Host)
+			switch {
+			case step.Role != nil:
+				id += fmt.Sprint(" +", step.Role.Grant, " -", step.Role.Revoke)
+			case step.User != nil:
+				id += fmt.Sprint(" +", step.User.Grant, " -", step.User.Revoke)
+			}
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}
+
+func TestAuth(t *testing.T) {
+	base := settled(t, wanted(t, 3))
+	block := permitting(t, 3, appBlock)
+	dropping := permitting(t, 3, appBlock, plan.DropGrants)
+	roots := permitting(t, 3, `user "root" { roles = ["r"] }
+		role "r" {}`)
+	off := permitting(t, 3, "enabled = false\n"+appBlock, plan.NoAuth)
+	change := func(role facts.Role, do func(*[]facts.Permission)) facts.Role {
+		role.Permissions = slices.Clone(role.Permissions)
+		do(&role.Permissions)
+		return role
+	}
+	more := change(appRole, func(p *[]facts.Permission) {
+		(*p)[1].Write = true
+		*p = append(*p, facts.Permission{Key: "/other", Read: true})
+	})
+	other := change(appRole, func(p *[]facts.Permission) {
+		(*p)[0].Write, (*p)[1].Read, (*p)[1].Write = false, false, true
+	})
+	rootRole, yRole := facts.Role{Name: "root"}, facts.Role{Name: "y"}
+	const all = "put-role/app +[readwrite on prefix \"/app/\" read on key \"/lock\"] -[]"
+	for name, test := range map[string]struct {
+		want  Want
+		seen  facts.Snapshot
+		steps []string
+		notes string
+	}{
+		"no block, off": {wanted(t, 3), withAuth(base, false, appUsers, more), nil, ""},
+		"nothing there": {block, withAuth(base, false, nil), []string{
+			"put-user/root +[root] -[]", all, "put-user/app +[app] -[]", "put-user/ops +[root] -[]", "enable-auth",
+		}, ""},
+		"half on": {block, withAuth(base, false, []facts.User{user("root", "app"), user("app")}, appRole), []string{
+			"put-user/root +[root] -[]", "put-user/app +[app] -[]", "put-user/ops +[root] -[]", "enable-auth",
+		}, `role "app" of user "root"; it stays`},
+		"all but on":    {block, withAuth(base, false, appUsers, appRole), []string{"enable-auth"}, ""},
+		"all as wanted": {block, withAuth(base, true, appUsers, appRole), nil, ""},
+		"root of its own": {
+			roots, withAuth(base, true, []facts.User{user("root", "root")}),
+			[]string{"put-role/r +[] -[]", "put-user/root +[r] -[]"},
+			"",
+		},
+		"root with another role, from nothing": {
+			roots, withAuth(base, false, nil), []string{
+				"put-user/root +[root] -[]", "put-role/r +[] -[]", "put-user/root +[r] -[]", "enable-auth",
+			}, "",
+		},
+		"permissions are missing": {block, withAuth(base, true, appUsers, other), []string{
+			"put-role/app +[readwrite on prefix \"/app/\" readwrite on key \"/lock\"] -[]",
+		}, `of role "app" write on key "/lock"; it stays`},
+		"too many permissions": {block, withAuth(base, true, appUsers, more), nil, `of role "app" write on key "/lock", read on key "/other"; it stays`},
+		"too many, by consent": {dropping, withAuth(base, true, appUsers, more), []string{
+			"put-role/app +[read on key \"/lock\"] -[read on key \"/other\"]",
+		}, ""},
+		"another access, by consent": {dropping, withAuth(base, true, appUsers, other), []string{
+			"put-role/app +[readwrite on prefix \"/app/\" read on key \"/lock\"] -[]",
+		}, ""},
+		"strays": {
+			block, withAuth(base, true, append(slices.Clone(appUsers), user("x", "y")), appRole, rootRole, yRole), nil,
+			`user "x" with role "y"; role "y", which allows nothing; it stays, unless --accept=drop-grants`,
+		},
+		"strays, by consent": {
+			dropping, withAuth(base, true, append(slices.Clone(appUsers), user("x/..", "y")), appRole, rootRole, yRole),
+			[]string{"drop-user/x%2F.. +[] -[]", "drop-role/y +[] -[]"},
+			"",
+		},
+		"a role too many": {dropping, withAuth(base, true, []facts.User{user("app", "app", "root"), user("ops", "root"), user("root", "app", "root")}, appRole), []string{
+			"put-user/app +[] -[root]", "put-user/root +[] -[app]",
+		}, ""},
+		"switched off":               {off, withAuth(base, true, appUsers, more), []string{"disable-auth"}, ""},
+		"off, and users that differ": {off, withAuth(base, false, nil), nil, ""},
+		"nobody told, as all is off": {off, base, nil, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := build(t, test.want, test.seen)
+			if got := idsOf(p); !slices.Equal(got, test.steps) {
+				t.Errorf("steps\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(test.steps, "\n"))
+			}
+			if notes := strings.Join(p.Notes, "\n"); !strings.Contains(notes, test.notes) || (notes == "") != (test.notes == "") {
+				t.Errorf("notes %q, want %q", notes, test.notes)
+			}
+			s := test.seen
+			for _, stage := range p.Stages {
+				if err := lawful(test.want, s, stage); err != nil {
+					t.Error(err)
+				}
+				s = Simulate(test.want, s, stage)
+			}
+			if s.Auth == nil {
+				return
+			}
+			if err := lawSettledAuth(test.want, s); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// A plan from bare hosts shows the whole way, and a cluster that does not serve is not taken for one without users.
+func TestAuthUnknown(t *testing.T) {
+	w := permitting(t, 3, appBlock)
+	p := build(t, w, bare(w))
+	last := []string{"users, roles and permissions", "switch permissions on"}
+	if names := stageNames(p); !slices.Equal(names[len(names)-2:], last) {
+		t.Errorf("stages %q", names)
+	}
+	s := settled(t, w)
+	s.Auth, s.Members = nil, nil
+	for _, name := range s.Names() {
+		s = change(s, name, stop)
+	}
+	p = build(t, w, s)
+	if names := stageNames(p); !slices.Equal(names, []string{"start members"}) {
+		t.Errorf("stages %q", names)
+	}
+	if notes := strings.Join(p.Notes, "\n"); !strings.Contains(notes, "compared with the inventory when the cluster serves") {
+		t.Errorf("notes %q", notes)
+	}
+}
+
+// With a voter that is not seen, users and roles change, and nothing is switched on.
+func TestAuthDark(t *testing.T) {
+	w := permitting(t, 3, appBlock)
+	s := withAuth(change(settled(t, wanted(t, 3)), "etcd-2", darkly), false, nil)
+	p, err := Build(w, s)
+	if !plan.DarkOnly(err) || len(p.Stages) != 1 || p.Stages[0].Name != "users, roles and permissions" {
+		t.Errorf("stages %q, %v", stageNames(p), err)
+	}
+	if waits := fmt.Sprint(p.Waits); !strings.Contains(waits, "switching permissions on waits for etcd-2") {
+		t.Errorf("waits %s", waits)
+	}
+	s.Auth.Enabled = true
+	if p, _ := Build(w, s); strings.Contains(fmt.Sprint(p.Waits), "permissions") {
+		t.Errorf("waits %v", p.Waits)
+	}
+}
+
+// What a member says of itself is shown within bounds, and forms no path.
+func TestAuthHostile(t *testing.T) {
+	w := permitting(t, 3, appBlock)
+	users := slices.Clone(appUsers)
+	for i := range 2000 {
+		users = append(users, user(fmt.Sprintf("\x1b[2J%d%s", i, strings.Repeat("x", 1000))))
+	}
+	s := withAuth(settled(t, wanted(t, 3)), true, append(users, user("..")), appRole)
+	if notes := strings.Join(build(t, w, s).Notes, "\n"); len(notes) > 1000 || strings.Contains(notes, "\x1b") {
+		t.Errorf("notes of %d bytes: %.300q", len(notes), notes)
+	}
+	w.Accept = []plan.Risk{plan.DropGrants}
+	for _, step := range build(t, w, s).Stages[0].Steps {
+		if id := step.ID(); len(id) > 200 || strings.Contains(id, "\x1b") || strings.Count(id, "/") != 2 {
+			t.Errorf("ID %.300q", id)
+		}
+	}
+}
+
+// Every way on which permissions are switched on, or off again: a run may die after any step, and a member meanwhile.
+func TestEveryWayOfAuth(t *testing.T) {
+	t.Parallel()
+	stray := facts.Role{Name: "stray"}
+	var all walked
+	for name, test := range map[string]struct {
+		block  string
+		accept []plan.Risk
+		seen   func(facts.Snapshot) facts.Snapshot
+	}{
+		"from nothing": {appBlock, nil, func(s facts.Snapshot) facts.Snapshot { return withAuth(s, false, nil) }},
+		"half on": {appBlock, []plan.Risk{plan.DropGrants}, func(s facts.Snapshot) facts.Snapshot {
+			return withAuth(s, false, []facts.User{user("app", "stray"), user("root")}, stray)
+		}},
+		"on, with strays": {appBlock, []plan.Risk{plan.DropGrants}, func(s facts.Snapshot) facts.Snapshot {
+			return withAuth(s, true, []facts.User{user("root", "root"), user("x", "stray")}, stray)
+		}},
+		"on, and strays stay": {appBlock, nil, func(s facts.Snapshot) facts.Snapshot {
+			return withAuth(s, true, []facts.User{user("root", "root"), user("x", "stray")}, stray)
+		}},
+		"off": {"enabled = false", []plan.Risk{plan.NoAuth}, func(s facts.Snapshot) facts.Snapshot {
+			return withAuth(s, true, appUsers, appRole)
+		}},
+	} {
+		for _, flags := range []bool{false, true} {
+			w := permitting(t, 3, test.block, test.accept...)
+			s := test.seen(newScenes(t, wanted(t, 3)).stages[whole])
+			if flags {
+				w.Cluster.Etcd.Flags = map[string]string{"max-txn-ops": "7"}
+			}
+			k := newWalker(t, w)
+			k.everyWay(state{seen: s, token: "run-1", way: &way{what: name}}, 1)
+			all.add(0, k)
+		}
+	}
+	all.holds(t, 1000, plan.PutRole, plan.PutUser, plan.DropRole, plan.DropUser, plan.EnableAuth, plan.DisableAuth)
+}

@@ -1,0 +1,83 @@
+package etcd
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/clusterup/clusterup/facts"
+	"github.com/clusterup/clusterup/inventory"
+	"github.com/clusterup/clusterup/plan"
+)
+
+// lockedOut says that members know clusterup as root by its certificate, and that root may not administer etcd.
+func (v view) lockedOut() bool {
+	return v.seen.Auth != nil && v.seen.Auth.Denied && v.Known(func(_ inventory.Member, host facts.Host) bool {
+		return asksForCertificates(host) && host.Auth != nil && host.Auth.Denied
+	})
+}
+
+// authRefusals keep anything from being done where permissions are on, and clusterup is not root there, or the
+// inventory does not say what is to become of them. Without TLS it has no user at all; see noUser.
+func (v view) authRefusals() []plan.Refusal {
+	wanted, seen := v.want.Cluster.Auth, v.seen.Auth
+	switch {
+	case seen == nil || !seen.Enabled || !v.want.Cluster.TLS.Clients:
+	case v.lockedOut():
+		return plan.OneRefusal(plan.NoUser, "",
+			"another user with the role root gives it back: "+etcdctl("--user NAME user add root --no-password")+", and "+
+				etcdctl("--user NAME user grant-role root root")+"; where there is no other, restore a snapshot of before",
+			"etcd's permissions are on, and the user root, which clusterup is by its certificate, is not there or has not the "+
+				"role root, so nobody can administer etcd by certificate")
+	case wanted == nil:
+		return plan.OneRefusal(plan.Permissions, "",
+			"put the block auth back, or write auth {}, which keeps the users and roles that there are; or have them switched "+
+				"off, with auth { enabled = false } and --accept=no-auth",
+			"etcd's permissions are on, and the inventory has no block auth")
+	case !wanted.Enabled && !v.want.accepts(plan.NoAuth):
+		return plan.OneRefusal(plan.NeedsConsent, "",
+			"run again with --accept=no-auth; or take enabled = false out of the block auth",
+			"the inventory switches etcd's permissions off, and every client could read and write everything then")
+	}
+	return nil
+}
+
+// authNotes say whom permissions would lock out, what the inventory has not, and what is not compared yet.
+func (v view) authNotes() []string {
+	wanted := v.want.Cluster.Auth
+	if wanted == nil || !wanted.Enabled {
+		return nil
+	}
+	return append(v.userless(), v.strayNotes()...)
+}
+
+// userless are the clients of the inventory that may do nothing once permissions are on.
+func (v view) userless() []string {
+	var found []string
+	for _, client := range v.want.Cluster.Clients {
+		has := slices.ContainsFunc(v.wantedUsers(), func(u inventory.AuthUser) bool { return u.Name == client.User })
+		if client.User != "" && !has {
+			found = append(found, fmt.Sprintf(
+				"the block auth has no user %q, which the client %q is by its certificate: etcd refuses it while permissions are on",
+				client.User, client.Name))
+		}
+	}
+	return found
+}
+
+// strayNotes say what there is that the inventory has not.
+func (v view) strayNotes() []string {
+	switch {
+	case !v.formed:
+		return nil
+	case v.seen.Auth == nil && v.seen.Members == nil:
+		return []string{"etcd's users and roles are compared with the inventory when the cluster serves"}
+	case v.seen.Auth == nil || !v.seen.Auth.Listed || v.want.accepts(plan.DropGrants):
+		return nil
+	}
+	stray := v.stray()
+	if len(stray) == 0 {
+		return nil
+	}
+	return []string{fmt.Sprintf("etcd has what the block auth has not: %s; it stays, unless --accept=%s is given",
+		some(stray, "; "), plan.DropGrants)}
+}

@@ -1,0 +1,105 @@
+package etcd
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/clusterup/clusterup/facts"
+	"github.com/clusterup/clusterup/inventory"
+	"github.com/clusterup/clusterup/plan"
+)
+
+// ofAuth are the refusals that keep a cluster from locking everybody out, or from being opened by mistake.
+func ofAuth(t *testing.T, w Want) []dead {
+	t.Helper()
+	base := settled(t, w)
+	block, off := permitting(t, 3, appBlock), permitting(t, 3, "enabled = false")
+	on := withAuth(base, true, appUsers, appRole)
+	locked := on
+	locked.Auth = &facts.Auth{AuthState: facts.AuthState{Enabled: true, Denied: true}}
+	for _, name := range locked.Names() {
+		locked = change(locked, name, func(h *facts.Host) { h.Auth = &facts.AuthState{Enabled: true, Denied: true} })
+	}
+	silent := on
+	silent.Auth = &facts.Auth{AuthState: on.Auth.AuthState, Error: "no answer"}
+	kept := func(c *inventory.Auth) func(Want, facts.Snapshot) (Want, facts.Snapshot) {
+		return func(w Want, s facts.Snapshot) (Want, facts.Snapshot) {
+			cluster := *w.Cluster
+			cluster.Auth, w.Cluster = c, &cluster
+			return w, s
+		}
+	}
+	corrupt := alarmedBy(withAuth(base, true, nil), "CORRUPT", "etcd-2")
+	corrupt.Auth.Users = []facts.User{user("root", "root")}
+	held, plainly := heldBack(t)
+	return []dead{
+		{name: "root has lost its role", want: block, seen: locked, follow: mended(on)},
+		{name: "the block vanished, and comes back", want: w, seen: on, follow: kept(block.Cluster.Auth)},
+		{name: "the block vanished, and an empty one comes", want: w, seen: on, follow: kept(&inventory.Auth{Enabled: true})},
+		{name: "switched off", want: off, seen: on},
+		{name: "users are not told", want: block, seen: silent, follow: mended(on)},
+		{name: "users change while data differ", want: block, seen: corrupt, follow: mended(on)},
+		{name: "one asks for no certificates", want: held, seen: plainly, follow: func(w Want, s facts.Snapshot) (Want, facts.Snapshot) {
+			w.HoldLast = false // it restarts with the others
+			return w, s
+		}},
+	}
+}
+
+// heldBack is a cluster whose last member is to stay as it is, and was started without asking for certificates.
+func heldBack(t *testing.T) (Want, facts.Snapshot) {
+	t.Helper()
+	s := settled(t, at(wanted(t, 3), "3.6.16"))
+	w := at(permitting(t, 3, appBlock), "3.7.3")
+	w.HoldLast = true
+	for range 60 {
+		stage, err := Next(w, s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if stage == nil || stage.Name == "users, roles and permissions" {
+			break
+		}
+		s = Simulate(w, s, *stage)
+	}
+	for _, name := range s.Names() {
+		if s.Hosts[name].Etcd.Version != "3.6.16" {
+			continue
+		}
+		s = change(s, name, func(h *facts.Host) {
+			running(func(p *facts.Process) {
+				p.Args = slices.DeleteFunc(p.Args, func(arg string) bool { return strings.HasPrefix(arg, "--client-cert-auth") })
+			})(w, h)
+		})
+	}
+	return w, withAuth(s, false, nil)
+}
+
+// While root is locked out nothing is done, whatever else is wanted.
+func TestAuthRefusesAtOnce(t *testing.T) {
+	for _, d := range ofAuth(t, wanted(t, 3))[:4] {
+		d.want.Cluster.Etcd.Flags = map[string]string{"max-txn-ops": "7"}
+		if stage, err := Next(d.want, d.seen); stage != nil || len(plan.RefusalsOf(err)) == 0 {
+			t.Errorf("%s: %s, %v", d.name, said(stage), err)
+		}
+	}
+}
+
+// Without TLS the one thing to do is to have it: what is to become of permissions is asked for then.
+func TestAuthWithoutTLS(t *testing.T) {
+	w := wanted(t, 3)
+	w.Cluster.TLS.Clients = false
+	if found := refusals(t, w, shutOut(t, w)); len(found) != 1 || found[0].Kind != plan.NoUser {
+		t.Errorf("refused for %+v", found)
+	}
+}
+
+// What is restored has users and roles of its own.
+func TestAuthOfRestored(t *testing.T) {
+	w := wanted(t, 3)
+	s := withAuth(settled(t, w), true, appUsers)
+	if s = SimulateStep(w, s, stepOf(w, s, plan.RestoreData)); s.Auth != nil {
+		t.Errorf("it has %+v", s.Auth)
+	}
+}
