@@ -80,10 +80,10 @@ golden: go ## write the golden files anew; then read the difference
 
 ROUNDS ?= 5
 QUIET ?= 0s
-BENCH ?= Start|Tools|Distance
+BENCH ?= Start|Tools|Distance|Snapshots
 COMPARE ?= floor clusterup Ansible
 .PHONY: bench
-bench: ## clusterup beside a script by hand and Ansible, and over distances: writes docs/benchmarks.md; needs Linux and root
+bench: ## clusterup beside a script by hand and Ansible, over distances, and its snapshots: writes docs/benchmarks.md; needs Linux and root
 	tools/packages test
 	@command -v ansible-playbook >/dev/null || ! command -v apt-get >/dev/null || apt-get install -qq -y --no-install-recommends ansible
 	$(MAKE) build releases

@@ -28,6 +28,9 @@ type benchmarks struct {
 	Counts              []operationCount
 	Ways                []way
 	Uploads             []upload
+	Snapshots           []copying
+
+	charted bool // in the chart of the page
 }
 
 // The operations that are measured.
@@ -144,6 +147,7 @@ func (f benchmarks) write() error {
 	f.Start, f.Parts = orElse(f.Start, before.Start), orElse(f.Parts, before.Parts)
 	f.Counts, f.Ways, f.Uploads = orElse(f.Counts, before.Counts), orElse(f.Ways, before.Ways),
 		orElse(f.Uploads, before.Uploads)
+	f.Snapshots = orElse(f.Snapshots, before.Snapshots)
 	text, err := json.MarshalIndent(f, "", " ")
 	if err != nil {
 		return err

@@ -15,9 +15,11 @@ func (s *series) add(run sample, warm bool) {
 		return
 	}
 	s.Seconds, s.CPU = append(s.Seconds, rounded(run.took)), append(s.CPU, rounded(run.cpu))
-	s.Others, s.Tasks = append(s.Others, math.Round(100*run.others)/100), append(s.Tasks, run.cost.tasks)
+	s.Others, s.Tasks = append(s.Others, hundredths(run.others)), append(s.Tasks, run.cost.tasks)
 	s.Threads, s.Sessions = append(s.Threads, run.cost.threads), append(s.Sessions, run.cost.sessions)
 }
+
+func hundredths(share float64) float64 { return math.Round(100*share) / 100 }
 
 // told is a line of apply --json --stats, as far as it is needed here.
 type told struct {
