@@ -38,7 +38,8 @@ func (c crowd) writes(t *testing.T, prefix string, n int) {
 	}
 }
 
-// deletes deletes all keys below a prefix, and compacts them away on every member.
+// deletes deletes all keys below a prefix, and compacts them away on every member. It returns when each says so, which
+// it does as it writes next.
 func (c crowd) deletes(t *testing.T, prefix string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
@@ -52,6 +53,16 @@ func (c crowd) deletes(t *testing.T, prefix string) {
 			must(t, err)
 		}
 	}
+	for _, m := range c.inv.Members {
+		until(t, m.Name+" to have free room", func() bool {
+			_, err := c.Put(ctx, "written", "last")
+			must(t, err)
+			status, err := c.Status(ctx, c.inv.url(m))
+			return err == nil && status.DbSizeInUse < status.DbSize/10
+		})
+	}
+	_, err = c.Delete(ctx, "written")
+	must(t, err)
 }
 
 // fills puts portions, each by the name that key gives it, until the alarm NOSPACE is raised.

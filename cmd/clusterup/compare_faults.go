@@ -23,17 +23,17 @@ import (
 func known(w etcd.Want, simulated, look facts.Snapshot, stage plan.Stage) facts.Snapshot {
 	simulated.Taken = look.Taken // a stage takes its time
 	simulated.Hosts = maps.Clone(simulated.Hosts)
-	downgrades, awaited, compacts, flushed := false, false, false, map[string]bool{} // the stage itself is about these
+	downgrades, awaited := false, false // the stage itself is about these
+	flushed, shrunk := map[string]bool{}, map[string]bool{}
 	for _, step := range stage.Steps {
 		switch step.Kind {
 		case plan.EnableDowngrade, plan.CancelDowngrade:
 			downgrades = true
 		case plan.AwaitVersion:
 			downgrades, awaited = true, true
-		case plan.Compact:
-			compacts = true
 		}
 		flushed[step.Host] = flushed[step.Host] || step.Kind == plan.AwaitRaftSnapshot
+		shrunk[step.Host] = shrunk[step.Host] || step.Kind == plan.Defragment
 	}
 	for name, host := range simulated.Hosts {
 		seen := look.Hosts[name]
@@ -56,8 +56,9 @@ func known(w etcd.Want, simulated, look facts.Snapshot, stage plan.Stage) facts.
 			if !downgrades { // here too
 				status.Downgrade = seen.Etcd.Downgrade
 			}
-			if compacts { // how much of it is history, only etcd knows
-				status.DBInUse = seen.Etcd.DBInUse
+			status.DBInUse = seen.Etcd.DBInUse // a store counts what it has freed when it writes next
+			if shrunk[name] {                  // by that
+				status.DBSize = seen.Etcd.DBSize
 			}
 			host.Etcd = &status
 		}
