@@ -23,6 +23,7 @@ type Born struct {
 	WrittenBy string `json:"written_by,omitempty"` // version of clusterup, for people
 	// clusters that this one was restored in place of, as hexadecimal IDs; data of theirs is nobody's any more
 	Ended    []string  `json:"ended,omitempty"`
+	Begins   int64     `json:"begins,omitempty"`   // the revision that its store begins with; 0: with none, or it was not noted
 	Snapshot string    `json:"snapshot,omitempty"` // the SHA-256 of the one that its data was made from; "": none
 	Created  time.Time `json:"created"`            // written in UTC, to the second
 }

@@ -21,6 +21,7 @@ type Restoring struct {
 	Members  []string  `json:"members"`         // of that cluster
 	PeerCA   int       `json:"peer_ca"`         // the last generation that signed for peers before; 0: there was none
 	Ended    []string  `json:"ended,omitempty"` // clusters whose place it takes, as hexadecimal IDs
+	Above    int64     `json:"above,omitempty"` // the highest revision that is known of clusters before
 	By       string    `json:"by,omitempty"`    // who began it, for people
 	Begun    time.Time `json:"begun"`           // written in UTC, to the second
 }

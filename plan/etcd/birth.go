@@ -22,7 +22,7 @@ func (v view) recordBirth() (*plan.Stage, error) {
 			Cluster: v.want.Cluster.Name, Member: m.Name, Token: v.token,
 			ClusterID: host.Etcd.ClusterID.String(), MemberID: host.Etcd.MemberID.String(),
 			DataDir: at.DataDir, WALDir: walDir(at), User: v.want.Cluster.User, Form: units.Form, WrittenBy: v.want.Writer,
-			Ended: v.endedBefore(),
+			Ended: v.endedBefore(), Begins: v.firstRevision(),
 		}
 		why := "the member is part of the cluster now"
 		if was, ok := v.births[m.Name]; ok {
@@ -53,6 +53,16 @@ func (v view) endedBefore() []string {
 	}
 	slices.Sort(found)
 	return slices.Compact(found)
+}
+
+// firstRevision is the revision that the cluster's store begins with, as its markers say.
+func (v view) firstRevision() (revision int64) {
+	for _, born := range v.births {
+		if idOf(born) == v.clusterID {
+			revision = max(revision, born.Begins)
+		}
+	}
+	return revision
 }
 
 // withUnits adds the unit files that change with the births: the cluster exists then, so initial-cluster-state becomes

@@ -17,7 +17,21 @@ func restoredFrom(w Want, s facts.Snapshot) (*plan.Stage, error) {
 // restoringUpTo is a restore up to a stage; "": to its end.
 func restoringUpTo(t *testing.T, w Want, s facts.Snapshot, last string) facts.Snapshot {
 	t.Helper()
-	return remadeUpTo(t, NextRestore, w, s, last)
+	return restoringBy(t, w, s, last, func(plan.Step) {})
+}
+
+// restoringBy is the same, and shows its steps.
+func restoringBy(t *testing.T, w Want, s facts.Snapshot, last string, show func(plan.Step)) facts.Snapshot {
+	t.Helper()
+	return remadeUpTo(t, func(w Want, s facts.Snapshot) (*plan.Stage, error) {
+		stage, err := NextRestore(w, s)
+		if stage != nil {
+			for _, step := range stage.Steps {
+				show(step)
+			}
+		}
+		return stage, err
+	}, w, s, last)
 }
 
 // recoveredUpTo is a recovery up to a stage; "": to its end.

@@ -22,12 +22,31 @@ type Restoration struct {
 	all   int      // members that the inventory wants, those that take no part too
 }
 
-// bump is by how much the revision of a restored store is higher than that of its snapshot, so that no client takes a
-// new revision for one that it has seen before (etcd issue 16028). It doubles with each cluster that has ended: then it
-// is more than all bumps before it together, however far back a later restore goes, and whatever it is made from.
-func bump(ended int) uint64 {
-	const first, most = 1_000_000_000, 31 // more would leave no revisions: they are signed, of 64 bits
-	return first << min(max(0, ended-1), most)
+// A restored store begins with a revision that no client has seen, so that none takes a new one for one that it has
+// seen before (etcd issue 16028): by revisionGap higher than all that is known of clusters before, which is more than
+// what is written to one after that. A host is believed in it up to mostAbove, which leaves enough revisions: they are
+// signed, of 64 bits, and etcd does not start beyond them.
+const (
+	revisionGap = 1_000_000_000
+	mostAbove   = 1 << 60
+)
+
+// begins is the revision that the restored store begins with.
+func (r restoring) begins() int64 {
+	return max(r.under.Above, r.was.want.Restore.Snapshot.Revision) + revisionGap
+}
+
+// above is the highest revision that is known of clusters before: that one of them began with, as birth markers say,
+// which lie there before its first start, and that of a snapshot.
+func (r restoring) above() int64 {
+	highest := int64(0)
+	for _, born := range r.was.births {
+		highest = max(highest, born.Begins)
+	}
+	for _, saved := range r.was.seen.Operator.Snapshots {
+		highest = max(highest, saved.Revision)
+	}
+	return min(highest, mostAbove)
 }
 
 // NextRestore is Next for a cluster that is to be made from a snapshot, with a token and a peer CA of its own, in place
@@ -64,7 +83,7 @@ func (r restoring) mark() (*plan.Stage, error) {
 	if live := r.was.trust.Live("peer"); len(live) > 0 {
 		mark.PeerCA = live[len(live)-1].Generation
 	}
-	mark.Ended = r.ends()
+	mark.Ended, mark.Above = r.ends(), r.above()
 	if r.begun {
 		mark = r.under
 		mark.SHA256, mark.Revision = w.Restore.Snapshot.SHA256, w.Restore.Snapshot.Revision
@@ -227,7 +246,7 @@ func (r restoring) restoreData() (*plan.Stage, error) {
 				SHA256: r.was.want.Restore.Snapshot.SHA256, Name: m.Name,
 				PeerURL: urlOf(c.TLS.Peers, m.PeerAddress, c.PeerPort), InitialCluster: cluster, Token: r.was.want.Token,
 				DataDir: m.DataDir, WALDir: walDir(m), User: c.User, BinDir: BinDir(release),
-				BumpRevision: bump(len(r.under.Ended)),
+				BumpRevision: uint64(max(0, r.begins()-r.was.want.Restore.Snapshot.Revision)),
 			},
 		})
 	})
@@ -259,6 +278,7 @@ func (r restoring) births() (*plan.Stage, error) {
 			Cluster: w.Cluster.Name, Member: m.Name, Token: w.Token, ClusterID: host.Data.ClusterID.String(),
 			MemberID: host.Data.MemberID.String(), DataDir: m.DataDir, WALDir: walDir(m), User: w.Cluster.User,
 			Form: units.Form, WrittenBy: w.Writer, Snapshot: w.Restore.Snapshot.SHA256, Ended: r.under.Ended,
+			Begins: r.begins(),
 		}
 		steps = append(steps, plan.Step{
 			Kind: plan.RecordBirth, Host: m.Name, Why: "its data was made from the snapshot", Birth: &born,

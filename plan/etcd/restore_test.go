@@ -387,22 +387,81 @@ func TestRestoreLosesAHost(t *testing.T) {
 	}
 }
 
-// However restores follow each other, from old snapshots or new ones, no revision comes twice.
-func TestBump(t *testing.T) {
+// However restores follow each other, from old snapshots or new ones, finished or given up for others, no revision
+// comes twice, and there are always some left.
+func TestRevisionsOfRestores(t *testing.T) {
+	t.Parallel()
 	const writes = 1_000_000 // between restores
-	highest := uint64(writes)
-	for ended := 1; ended <= 31; ended++ {
-		if from := bump(ended); from <= highest { // of a snapshot that has nothing
-			t.Fatalf("after %d restores a cluster begins at %d, and clients have seen %d", ended, from, highest)
+	w := wanted(t, 3)
+	s := settled(t, w)
+	highest, newest := int64(7), int64(7)
+	for i := range 60 {
+		from := restoration(w, fmt.Sprint("restore-", i))
+		from.Accept = []plan.Risk{plan.Again, plan.OtherSnapshot}
+		snap := &from.Restore.Snapshot
+		if snap.SHA256 = fmt.Sprintf("%064x", i+1); i%3 == 0 { // else the newest
+			snap.Revision = 5
+		} else {
+			snap.Revision = newest
 		}
-		highest += bump(ended) + writes // of the newest snapshot
-		if highest > 1<<63-1 {
-			t.Fatalf("no revisions are left after %d restores", ended)
+		last := ""
+		if i%4 == 3 {
+			last = "start all members side by side"
+		}
+		begins := map[int64]bool{}
+		s = restoringBy(t, from, s, last, func(step plan.Step) {
+			if step.Restore != nil {
+				begins[snap.Revision+int64(step.Restore.BumpRevision)] = true
+			}
+		})
+		if len(begins) != 1 {
+			t.Fatalf("restore %d: members begin at %v", i, begins)
+		}
+		for at := range begins {
+			if at <= highest || at > 1<<62 {
+				t.Fatalf("restore %d begins at %d, and clients have seen %d", i, at, highest)
+			}
+			newest = at + writes
+			highest = newest
 		}
 	}
-	if bump(0) != bump(1) || bump(1000) != bump(32) {
-		t.Errorf("bumps %d, %d, %d, %d", bump(0), bump(1), bump(32), bump(1000))
+	if highest > 1e12 {
+		t.Errorf("60 restores take %d revisions", highest)
 	}
+}
+
+// A snapshot that is newer than the one to restore tells what clients have seen, where no marker does.
+func TestRevisionsOfSnapshots(t *testing.T) {
+	t.Parallel()
+	w := wanted(t, 3)
+	s := settled(t, w)
+	s.Operator.Snapshots = []facts.SavedSnapshot{{Revision: 20e9}, {Revision: 5}}
+	restoringBy(t, restoration(w, "first"), s, "", func(step plan.Step) {
+		if step.Restore != nil && step.Restore.BumpRevision < 20e9 {
+			t.Errorf("it is bumped by %d", step.Restore.BumpRevision)
+		}
+	})
+}
+
+// A host that lies about the revision before leaves enough for the restored cluster.
+func TestRevisionsOfALiar(t *testing.T) {
+	t.Parallel()
+	w := wanted(t, 3)
+	s := change(settled(t, w), "etcd-2", func(h *facts.Host) {
+		born, err := units.ParseBirth(h.Files["/etc/etcd/prod/born.json"].Content)
+		if err != nil {
+			t.Fatal(err)
+		}
+		born.Begins = 1<<63 - 1
+		h.Files["/etc/etcd/prod/born.json"] = facts.File{
+			Kind: facts.Regular, Content: units.Birth("/etc/etcd/prod", born).Data,
+		}
+	})
+	restoringBy(t, restoration(w, "first"), s, "", func(step plan.Step) {
+		if step.Restore != nil && (step.Restore.BumpRevision > 1<<61 || step.Restore.BumpRevision < revisionGap) {
+			t.Errorf("it is bumped by %d", step.Restore.BumpRevision)
+		}
+	})
 }
 
 // Where most hosts die in the middle of a restore, nothing is called done: they come back, or it begins anew.
