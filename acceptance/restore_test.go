@@ -53,9 +53,11 @@ func copied(t *testing.T, from, to string) {
 // put writes keys, and says what the cluster holds then.
 func (s *site) put(t *testing.T, inv inventory, prefix string, n int) map[string]string {
 	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
 	client := s.client(t, s.appTLS(t, inv), inv.url(inv.Members[0]))
 	for i := range n {
-		_, err := client.Put(t.Context(), fmt.Sprintf("%s/%03d", prefix, i), fmt.Sprint(prefix, i))
+		_, err := client.Put(ctx, fmt.Sprintf("%s/%03d", prefix, i), fmt.Sprint(prefix, i))
 		must(t, err)
 	}
 	return s.held(t, inv)
@@ -64,7 +66,9 @@ func (s *site) put(t *testing.T, inv inventory, prefix string, n int) map[string
 // held are all keys of a cluster, but those that clusterup writes by itself.
 func (s *site) held(t *testing.T, inv inventory) map[string]string {
 	t.Helper()
-	got, err := s.client(t, s.appTLS(t, inv), inv.url(inv.Members[0])).Get(t.Context(), "", clientv3.WithPrefix())
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	got, err := s.client(t, s.appTLS(t, inv), inv.url(inv.Members[0])).Get(ctx, "", clientv3.WithPrefix())
 	must(t, err)
 	keys := map[string]string{}
 	for _, kv := range got.Kvs {
