@@ -16,9 +16,12 @@ import (
 	"testing"
 	"time"
 
+	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.uber.org/zap"
 	"google.golang.org/grpc"
+
+	"github.com/clusterup/clusterup/plan/etcd"
 )
 
 // TestClientsPage runs docs/clients.md from its text, on three hosts. A client is at work all through the rotation,
@@ -28,6 +31,28 @@ func TestClientsPage(t *testing.T) {
 	s := newSite(t, "clients", hosts(3)...)
 	followed(t, s, "../docs/clients.md")
 	s.nobodyRefused(t, s.inventory(t, "prod"))
+	if !t.Failed() {
+		throughPorts(t, s)
+	}
+}
+
+// throughPorts looks at client ports alone while a member is stopped, no host lets anybody log in, and, in the end, the
+// observer's certificate is revoked.
+func throughPorts(t *testing.T, s *site) {
+	for _, name := range s.names() {
+		s.on(t, name, "systemctl stop ssh")
+	}
+	s.ok(t, "check", "--no-ssh", "prod.hcl")
+	s.on(t, "etcd-3", "systemctl stop etcd-prod")
+	s.run(t, "check", "--no-ssh", "prod.hcl").exits(t, 12).says(t, "etcd-3: …[unreachable]", "2 of 3 members healthy").
+		saysNot(t, "etcd-1:", "etcd-2:", "unplanned")
+	s.run(t, "status", "--no-ssh", "--json", "prod.hcl").exits(t, 12).counts(t, 2, true).
+		says(t, `"unseen":["hosts","drift","leaves","snapshots"]`, "not every member could be asked: etcd-3").state(t, "unreachable", "etcd-3")
+	for _, name := range s.names() {
+		s.on(t, name, "systemctl start ssh etcd-prod")
+	}
+	s.ok(t, "cert", "revoke", "--yes", etcd.Observer, "prod.hcl")
+	s.run(t, "check", "--no-ssh", "prod.hcl").exits(t, 12).says(t, "0 of 3 members healthy")
 }
 
 func init() {
@@ -40,6 +65,7 @@ func init() {
 			t.Errorf("handed out to %q, want %d times", got, want)
 		}
 	}
+	deeds["observer"] = func(t *testing.T, r *reader, arg string) { r.site.cannotWrite(t, filepath.Join(r.site.dir, arg)) }
 	deeds["timer"] = func(t *testing.T, r *reader, arg string) { r.timed(t, arg) }
 }
 
@@ -226,5 +252,28 @@ func renewedThroughKills(t *testing.T, s *site, inv inventory) {
 	s.ok(t, args(fmt.Sprint("user-", len(points)+1))...).says(t, "nothing to do")
 	if read(t, log) != before {
 		t.Error("somebody is told of nothing")
+	}
+}
+
+// cannotWrite checks that an observer can neither read nor write a key, through any member.
+func (s *site) cannotWrite(t *testing.T, dir string) {
+	t.Helper()
+	name := filepath.Join(dir, etcd.Observer)
+	pair, err := tls.LoadX509KeyPair(name+".pem", name+"-key.pem")
+	must(t, err)
+	config := trusting(t, filepath.Join(dir, "ca.pem"))
+	config.Certificates = []tls.Certificate{pair}
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	for _, m := range s.inventory(t, "prod").Members {
+		c := s.client(t, config, endpoint(m, 2379))
+		_, errPut := c.Put(ctx, "observed", "x")
+		_, errGet := c.Get(ctx, "work/app")
+		_, errAuth := c.UserList(ctx)
+		for what, err := range map[string]error{"write": errPut, "read": errGet, "list users": errAuth} {
+			if !errors.Is(err, rpctypes.ErrPermissionDenied) && !errors.Is(err, rpctypes.ErrUserNotFound) {
+				t.Errorf("an observer may %s through %s: %v", what, m.Name, err)
+			}
+		}
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"io"
 	"math/big"
@@ -28,12 +29,19 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.uber.org/zap"
 
+	"github.com/clusterup/clusterup/facts"
 	"github.com/clusterup/clusterup/pki"
+	"github.com/clusterup/clusterup/plan/etcd"
+	"github.com/clusterup/clusterup/plan/version"
+	"github.com/clusterup/clusterup/quorum"
 )
 
-// TestGateway asks the HTTP gateway of each minor version with etcd's authentication on. A request that names no user
-// is nobody's, whether it has an Accept header or not, with the server certificates that clusterup issues; with one that
-// has a common name it acts as the user of that name, which is why they have none.
+// TestGateway is what a lone member of each minor version lets whom do with etcd's authentication on. An observer sees
+// how it is, and can neither read nor write.
+//
+// Its HTTP gateway takes a request that names no user for nobody's, whether it has an Accept header or not, with the
+// server certificates that clusterup issues; with one that has a common name it acts as the user of that name, which is
+// why they have none.
 func TestGateway(t *testing.T) {
 	t.Parallel()
 	for _, version := range []string{releaseBefore, release, releaseNext} {
@@ -44,6 +52,7 @@ func TestGateway(t *testing.T) {
 			server, err := store.Issue(pki.Leaf{Kind: "server", OU: "server:etcd-1"}, time.Now(), rand.Reader)
 			must(t, err)
 			good := startGateway(t, version, store, server)
+			good.observed(t)
 			good.asked(t, "patroni", map[string]bool{"": false, "*/*": false})
 			good.asksWithPassword(t)
 			good.asked(t, "app", map[string]bool{"": false, "*/*": false}) // a client with a common name
@@ -129,8 +138,50 @@ func startGateway(t *testing.T, version string, store *pki.Store, server pki.Pai
 			t.Log(clip(said.String()))
 		}
 	})
+	g.rights(t, "anybody", facts.Rights{Known: true})
 	g.permit(t)
 	return g
+}
+
+// rights checks what is found out of what a client may do.
+func (g gateway) rights(t *testing.T, client string, want facts.Rights) {
+	t.Helper()
+	c := quorum.New(quorum.Config{TLS: g.config(t, client)})
+	defer c.Close()
+	var got facts.Rights
+	var err error
+	until(t, "etcd to say what "+client+" may do", func() bool {
+		got, err = c.Rights(t.Context(), g.url)
+		return err == nil
+	})
+	if got != want {
+		t.Errorf("%s has the rights %+v, want %+v", client, got, want)
+	}
+}
+
+// observed is what an observer sees.
+func (g gateway) observed(t *testing.T) {
+	t.Helper()
+	g.rights(t, etcd.Observer, facts.Rights{Known: true, On: true})
+	g.rights(t, "root", facts.Rights{Known: true, On: true, Reads: true})
+	c := quorum.New(quorum.Config{TLS: g.config(t, etcd.Observer)})
+	defer c.Close()
+	status, err := c.Status(t.Context(), g.url)
+	if err != nil || status.Leader == 0 || !version.ShowsToAll(status.Version) {
+		t.Errorf("an observer is shown the status %+v, %v", status, err)
+	}
+	if list, _, err := c.Members(t.Context(), g.url, true); err != nil || len(list) != 1 {
+		t.Errorf("an observer is shown the members %+v, %v", list, err)
+	}
+	if said, err := c.ServerVersion(t.Context(), g.url); err != nil || said != status.Version {
+		t.Errorf("it says that it is of %q, %v", said, err)
+	}
+	if err := c.ReadLinearizable(t.Context(), g.url); err != nil {
+		t.Errorf("that there is a quorum is not shown: %v", err)
+	}
+	if err := c.Canary(t.Context(), g.url, "clusterup/canary/observed", "x"); !errors.Is(err, facts.ErrPermission) {
+		t.Errorf("an observer writes: %v", err)
+	}
 }
 
 // vacant is an address of this machine at which nobody listens.

@@ -63,6 +63,13 @@ type Status struct {
 	Errors []string `json:"errors,omitempty"`
 }
 
+// Rights are what a client may do, as far as a read has shown it.
+type Rights struct {
+	Known bool `json:"known"` // all else is false where it is not
+	On    bool `json:"on"`    // etcd's permissions are on; else every client may read and write everything
+	Reads bool `json:"reads"` // they are on, and let this client read keys all the same
+}
+
 // Alarm is a raised alarm of one member.
 type Alarm struct {
 	Member ID     `json:"member"`

@@ -27,8 +27,8 @@ type Leaf struct {
 }
 
 // Whose is whose a certificate is: its common name, or, where it has none, its first organizational unit. Server
-// certificates of members have none: etcd's HTTP gateway dials its own member with the server certificate, and a request
-// to it that has neither a token nor an Accept header acts as the user of that name (AuthInfoFromTLS in
+// certificates of members have none: etcd's HTTP gateway dials its own member with the server certificate, and a
+// request to it that has neither a token nor an Accept header acts as the user of that name (AuthInfoFromTLS in
 // server/auth/store.go).
 func Whose(cert *x509.Certificate) string {
 	if cert.Subject.CommonName == "" && len(cert.Subject.OrganizationalUnit) > 0 {

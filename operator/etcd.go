@@ -84,7 +84,7 @@ func (a *etcdAPI) Connect() (*quorum.Cluster, error) {
 	if a.failed != nil && now.Sub(a.minted) < retryMint {
 		return nil, a.failed
 	}
-	config, err := a.session.clientTLS(now)
+	config, err := a.session.askingTLS(now)
 	if a.failed = err; err != nil {
 		a.minted = a.session.Now()
 		return nil, err
@@ -137,6 +137,18 @@ func (s *Session) mintOf(store *pki.Store, generation int, now time.Time) (pki.P
 		return pki.Pair{}, fmt.Errorf("mint a client certificate: %w", err)
 	}
 	return pair, nil
+}
+
+// askingTLS is how members are asked: as an observer where there is one. Nil: members ask for no certificates, and
+// nobody else is asked.
+func (s *Session) askingTLS(now time.Time) (*tls.Config, error) {
+	switch {
+	case s.observer != nil:
+		return s.observerTLS()
+	case s.direct:
+		return nil, nil
+	}
+	return s.clientTLS(now)
 }
 
 // clientTLS mints client certificates in memory, one for each CA that a member may accept. A member says which CAs it

@@ -116,6 +116,9 @@ func (d dark) Script(context.Context, string) ([]byte, error) { return nil, d.wh
 // through dials an address from a member's host. A host on which a run does not hold the lock is left alone, since each
 // call would wait for it again.
 func (s *Session) through(ctx context.Context, member, address string) (net.Conn, error) {
+	if s.direct {
+		return dialled(ctx, address)
+	}
 	if held := s.holding.Load(); held != nil {
 		if err := held.unheld(member); err != nil {
 			return nil, err

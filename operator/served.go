@@ -28,6 +28,9 @@ const handshakeTimeout = 5 * time.Second
 func (s *Session) handshake(ctx context.Context, k look.Knock) ([]*x509.Certificate, error) {
 	ctx, cancel := context.WithTimeout(ctx, handshakeTimeout)
 	defer cancel()
+	if !s.visits(k.Role, k.CA) {
+		return nil, errors.New("no key is at hand here for a certificate that it accepts")
+	}
 	config, err := s.Etcd.visitor(k.Role, k.CA)
 	if err != nil {
 		return nil, err

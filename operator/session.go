@@ -54,7 +54,10 @@ type Session struct {
 	Now     func() time.Time
 
 	restoring facts.SavedSnapshot // that a restore uses
-	fetcher   download.Client     // of snapshots
+
+	observer *Observer       // with which members are asked; nil: with a certificate of clusterup's own
+	direct   bool            // members are dialled from this machine
+	fetcher  download.Client // of snapshots
 
 	holding atomic.Pointer[holding]        // the cluster's lock, while a run has it; nil: it has none
 	last    atomic.Pointer[facts.Snapshot] // the last look of that run

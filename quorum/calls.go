@@ -13,11 +13,15 @@ import (
 )
 
 // Status asks exactly the member at endpoint how it is. Every member answers from its own memory, also without a
-// quorum, and nothing is written. StorageVersion stays empty before etcd 3.6.
+// quorum, and nothing is written. StorageVersion stays empty before etcd 3.6. A member that shows it to root alone, as
+// before 3.5.32 and 3.6.12, does not know every user that it refuses: that is facts.ErrPermission, too.
 func (c *Cluster) Status(ctx context.Context, endpoint string) (facts.Status, error) {
 	return ask(ctx, c, endpoint, "ask status of", func(ctx context.Context, n *conn) (facts.Status, error) {
 		// The client's own Status would dial anew for each call.
 		r, err := n.maintenance().Status(ctx, endpoint)
+		if errors.Is(rpctypes.Error(err), rpctypes.ErrUserNotFound) {
+			return facts.Status{}, &Error{Kind: facts.ErrPermission, Err: err}
+		}
 		if err != nil {
 			return facts.Status{}, err
 		}

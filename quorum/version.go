@@ -18,34 +18,43 @@ const maxVersionAnswer = 64 << 10
 // this is GET /version on the same port, over a connection of its own. It needs no quorum and writes nothing. A member
 // that has not heard yet says "not_decided"; that becomes "".
 func (c *Cluster) ClusterVersion(ctx context.Context, endpoint string) (string, error) {
-	return ask(ctx, c, endpoint, "ask cluster version of", func(bounded context.Context, n *conn) (string, error) {
+	_, cluster, err := c.versions(ctx, endpoint, "ask cluster version of")
+	if cluster == "not_decided" {
+		return "", err
+	}
+	return cluster, err
+}
+
+// versions are those of the server and of the cluster, as GET /version tells them.
+func (c *Cluster) versions(ctx context.Context, endpoint, op string) (server, cluster string, err error) {
+	type answer struct {
+		Server  string `json:"etcdserver"`
+		Cluster string `json:"etcdcluster"`
+	}
+	told, err := ask(ctx, c, endpoint, op, func(bounded context.Context, n *conn) (answer, error) {
 		target, err := url.JoinPath(endpoint, "version")
 		if err != nil {
-			return "", err
+			return answer{}, err
 		}
 		req, err := http.NewRequestWithContext(bounded, http.MethodGet, target, http.NoBody)
 		if err != nil {
-			return "", err
+			return answer{}, err
 		}
 		resp, err := n.http.Do(req)
 		if err != nil {
-			return "", c.httpFault(ctx, n, err)
+			return answer{}, c.httpFault(ctx, n, err)
 		}
 		defer resp.Body.Close()
 		if resp.StatusCode != http.StatusOK {
-			return "", &Error{Err: fmt.Errorf("GET /version: %s", resp.Status)}
+			return answer{}, &Error{Err: fmt.Errorf("GET /version: %s", resp.Status)}
 		}
-		var answer struct {
-			Cluster string `json:"etcdcluster"`
+		var told answer
+		if err := json.NewDecoder(io.LimitReader(resp.Body, maxVersionAnswer)).Decode(&told); err != nil {
+			return answer{}, &Error{Err: fmt.Errorf("read /version: %w", err)}
 		}
-		if err := json.NewDecoder(io.LimitReader(resp.Body, maxVersionAnswer)).Decode(&answer); err != nil {
-			return "", &Error{Err: fmt.Errorf("read /version: %w", err)}
-		}
-		if answer.Cluster == "not_decided" {
-			return "", nil
-		}
-		return answer.Cluster, nil
+		return told, nil
 	})
+	return told.Server, told.Cluster, err
 }
 
 // httpFault strips what net/http wraps around a cause: the method and URL are in the Error already. The connection of

@@ -68,6 +68,7 @@ type Checked struct {
 	Rotations []trust.Rotation `json:"rotations,omitempty"` // of CAs, that are under way
 	Notes     []string         `json:"notes,omitempty"`     // what is worth knowing, and is no finding
 	Snapshot  *snapshotStatus  `json:"snapshot,omitempty"`  // the newest
+	Unseen    []string         `json:"unseen,omitempty"`    // what was not looked at
 	Findings  []Finding        `json:"findings,omitempty"`
 	Expiries  []expiry         `json:"certificates,omitempty"`
 
@@ -78,10 +79,13 @@ type Checked struct {
 func (l Look) Check() Checked {
 	cluster, seen := l.Want.Cluster, l.Seen
 	result := Checked{
-		Type: "check", Cluster: cluster.Name, Time: seen.Taken.UTC(), Expiries: l.expiries(), Notes: slices.Concat(etcd.Left(l.Want, seen), l.trust().GatewayNotes()),
+		Type: "check", Cluster: cluster.Name, Time: seen.Taken.UTC(), Expiries: l.expiries(), Notes: l.checkNotes(),
 	}
 	find := func(kind, host, text, do string) {
 		result.Findings = append(result.Findings, Finding{Type: "finding", Kind: kind, Host: host, Text: text, Do: do})
+	}
+	if l.Ports {
+		result.Unseen = unseen
 	}
 	members, unborn := l.members(), l.unborn()
 	result.members = members
@@ -94,8 +98,11 @@ func (l Look) Check() Checked {
 		case m.State == "healthy", m.left:
 		case m.Class == etcd.ClassUnexpected: // a refusal says it
 		case m.State == "unreachable":
-			find("unreachable", m.Member, strings.TrimPrefix(m.Problem, m.Member+": "),
-				l.Advice.remedy(seen.Hosts[m.Member].Err))
+			do := l.Advice.remedy(seen.Hosts[m.Member].Err)
+			if l.Ports {
+				do = "without --no-ssh, clusterup check " + l.File + " looks at its host, too"
+			}
+			find("unreachable", m.Member, strings.TrimPrefix(m.Problem, m.Member+": "), do)
 		case m.State == "unknown":
 			if host := seen.Hosts[m.Member]; host.Unasked != "" {
 				find("unknown", m.Member, m.Problem, l.Advice.remedy(host.Err))
@@ -119,7 +126,7 @@ func (l Look) Check() Checked {
 	for _, alarm := range alarms {
 		find("alarm", "", alarm.Text, alarm.Remedy)
 	}
-	for _, c := range append(etcd.Concerns(l.Want, seen), etcd.Ailing(l.Want, seen, l.Vitals)...) {
+	for _, c := range append(l.concerns(members), etcd.Ailing(l.Want, seen, l.Vitals)...) {
 		find(c.Kind, c.Host, c.Text, c.Do)
 		result.Findings[len(result.Findings)-1].Behind = c.Behind
 	}
@@ -155,7 +162,7 @@ func (l Look) Check() Checked {
 		}
 	}
 	result.Snapshot = l.newestSnapshot()
-	for _, f := range append(l.due(named(members, "unreachable")), l.snapshotDue()...) {
+	for _, f := range l.dueSoon(named(members, "unreachable")) {
 		find(f.Kind, f.Host, f.Text, f.Do)
 	}
 	if blocking(l.Refused) != nil {
@@ -181,12 +188,49 @@ func (l Look) Check() Checked {
 
 // unborn says whether every host was looked at, and none has anything of the cluster.
 func (l Look) unborn() bool {
+	if l.Ports {
+		return false
+	}
 	for _, m := range l.Want.Cluster.Members {
 		if host := l.Seen.Hosts[m.Name]; host.Name == "" || host.Unreachable != "" {
 			return false
 		}
 	}
 	return etcd.Fresh(l.Want, l.Seen)
+}
+
+// checkNotes are worth knowing, and no findings.
+func (l Look) checkNotes() []string {
+	if l.Ports {
+		return l.observerNotes()
+	}
+	return slices.Concat(etcd.Left(l.Want, l.Seen), l.trust().GatewayNotes(), l.observerNotes())
+}
+
+// concerns are about members, as far as that was looked at.
+func (l Look) concerns(members []memberStatus) []etcd.Concern {
+	if !l.Ports {
+		return etcd.Concerns(l.Want, l.Seen)
+	}
+	var found []etcd.Concern
+	for _, m := range members {
+		if m.Learner && m.Class == etcd.ClassRunning {
+			found = append(found, etcd.Concern{
+				Host: m.Member, Kind: "learner", Text: "it is a learner, which has no vote",
+				Do: "clusterup apply " + l.File + " gives it its vote when it has caught up",
+			})
+		}
+	}
+	return found
+}
+
+// dueSoon are the findings about what ends or grows old; dark are the members whose hosts could not be looked at.
+func (l Look) dueSoon(dark []string) []Finding {
+	_, observing := l.observing()
+	if l.Ports {
+		return observing
+	}
+	return slices.Concat(l.due(dark), l.snapshotDue(), observing)
 }
 
 // expiries are the ends of all certificates, hosts first.
@@ -217,6 +261,10 @@ func (l Look) expiries() []expiry {
 			add(expiry{Client: client.Name, Role: "client", Generation: client.Generation}, client.NotAfter)
 		}
 	}
+	ends, _ := l.observing()
+	for _, e := range ends {
+		add(e, e.NotAfter)
+	}
 	return all
 }
 
@@ -245,6 +293,9 @@ func (c *Console) ShowCheck(result Checked) {
 	}
 	for _, note := range result.Notes {
 		fprintf(out, "note: %s\n", note)
+	}
+	if len(result.Unseen) > 0 {
+		fprintf(out, unseenText)
 	}
 	verdict := "all is well"
 	if !result.OK {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/clusterup/clusterup/facts"
+	"github.com/clusterup/clusterup/plan/etcd"
 	"github.com/clusterup/clusterup/plan/trust"
 )
 
@@ -56,6 +57,9 @@ func (l Look) readied(t trust.State, r trust.Rotation) string {
 
 // issue is the command that gives a client another certificate.
 func (l Look) issue(client string) string {
+	if client == etcd.Observer {
+		client = "--observer"
+	}
 	return fmt.Sprintf("clusterup cert issue %s %s --out DIR --renew", client, l.File)
 }
 

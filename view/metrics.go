@@ -78,6 +78,9 @@ func (result Checked) Metrics() []byte {
 		line("clusterup_check_time_seconds", float64(result.Time.Unix())))
 	var rotations []string
 	for _, role := range []string{"peer", "client"} {
+		if len(result.Unseen) > 0 {
+			break
+		}
 		under := slices.ContainsFunc(result.Rotations, func(r trust.Rotation) bool { return r.Role == role })
 		rotations = append(rotations, line("clusterup_ca_rotating", yes(under), "role", role))
 	}
@@ -85,7 +88,9 @@ func (result Checked) Metrics() []byte {
 	family("clusterup_findings", "What wants doing, by kind.", found...)
 	family("clusterup_member_healthy", "Whether a member serves and has nothing to complain of.", healthy...)
 	family("clusterup_member_version", "The version of etcd that a member runs; always 1.", versions...)
-	family("clusterup_steps", "How many steps an apply would do.", line("clusterup_steps", float64(result.Steps)))
+	if len(result.Unseen) == 0 {
+		family("clusterup_steps", "How many steps an apply would do.", line("clusterup_steps", float64(result.Steps)))
+	}
 	if d := result.Snapshot; d != nil {
 		for _, m := range []struct {
 			name, help string

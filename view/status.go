@@ -50,6 +50,7 @@ type memberStatus struct {
 
 	unit string
 	left bool // nothing of it is there any more
+	port bool // only its client port was asked
 }
 
 // clusterStatus is the last object of status --json.
@@ -61,6 +62,7 @@ type clusterStatus struct {
 	Quorum    bool             `json:"quorum"`
 	Unknown   int              `json:"unknown"`             // of them, those that could not be asked
 	Unplanned string           `json:"unplanned,omitempty"` // why nobody knows what there is to do
+	Unseen    []string         `json:"unseen,omitempty"`    // what was not looked at
 	InSync    bool             `json:"in_sync"`             // all is as the inventory says
 	CAs       []caStatus       `json:"cas"`
 	Rotations []trust.Rotation `json:"rotations,omitempty"` // of CAs, that are under way
@@ -109,15 +111,24 @@ type Look struct {
 	Unmute  string                   // what to do about that
 	Heard   map[string]facts.Hearsay // by member, of those on dark hosts
 	Vitals  map[string]facts.Vitals  // by member, of those that told; nil: nobody asked
-	Now     time.Time
-	Advice  Advice
-	File    string // the inventory
+	// Ports: the client ports alone were asked. Observer is the certificate with which members were asked, nil: one of
+	// clusterup's own; Rights is what that may do.
+	Ports    bool
+	Observer *facts.ClientPair
+	Rights   facts.Rights
+	Versions map[string]string // that members run, by name, also of those that do not let an observer see how they are
+	Now      time.Time
+	Advice   Advice
+	File     string // the inventory
 }
 
 func (l Look) trust() trust.State { return etcd.Trust(l.Want, l.Seen) }
 
 // members are all members as they are.
 func (l Look) members() []memberStatus {
+	if l.Ports {
+		return l.ported()
+	}
 	pending := map[string][]string{}
 	for _, stage := range l.Plan.Stages {
 		for _, step := range stage.Steps {
@@ -146,28 +157,16 @@ func (l Look) members() []memberStatus {
 		if l.Muted != nil && host.Process != nil && host.Etcd == nil {
 			status.State, status.Problem = "unknown", l.Muted.Error()
 		}
-		for _, leaf := range host.Leaves {
-			if status.Certificate.IsZero() || leaf.NotAfter.Before(status.Certificate) {
-				status.Certificate = leaf.NotAfter
-			}
-		}
 		if host.Process != nil {
 			status.PID = host.Process.PID
 		}
-		if e := host.Etcd; e != nil {
-			status.ID, status.ClusterID, status.Version, status.Term = e.MemberID, e.ClusterID, e.Version, e.Term
-			status.Index, status.Applied, status.DBSize, status.DBInUse = e.Index, e.Applied, e.DBSize, e.DBInUse
-			status.Role, status.DBQuota = role(*e), etcd.QuotaOf(host)
+		status.told(host, l.Vitals)
+		if host.Etcd != nil {
+			status.DBQuota = etcd.QuotaOf(host)
 		}
 		status.DataFree = host.Rooms["data"].Free
 		if lag, learns := behind[m.Name]; learns {
 			status.Behind = &lag
-		}
-		if told, asked := l.Vitals[m.Name]; asked {
-			status.Vitals = &told
-		}
-		if one.Learner {
-			status.Role = "learner"
 		}
 		status.alarmed(alarms)
 		if said, ok := l.Heard[m.Name]; ok {
@@ -217,7 +216,9 @@ func (m memberStatus) word() string {
 	word := m.State
 	switch m.State {
 	case "unreachable":
-		word = string(etcd.ClassDark)
+		if word = string(etcd.ClassDark); m.port {
+			word = "no answer"
+		}
 	case "stopped", "absent":
 		word = string(m.Class)
 	case "unhealthy", "unknown":
@@ -279,7 +280,7 @@ func state(host facts.Host) (word, problem string) {
 func (l Look) clusterStatus(members []memberStatus) clusterStatus {
 	total := clusterStatus{
 		Type: "cluster", Cluster: l.Want.Cluster.Name,
-		InSync: l.Plan.Empty() && l.Refused == nil && l.Unknown == nil,
+		InSync: l.Plan.Empty() && l.Refused == nil && l.Unknown == nil && !l.Ports,
 	}
 	total.Members, total.Healthy, total.Unknown = counted(members)
 	total.dark = named(members, "unreachable")
@@ -306,7 +307,11 @@ func (l Look) clusterStatus(members []memberStatus) clusterStatus {
 	if l.Refused != nil {
 		total.Refusals, total.Waits = l.Refused.Refusals, l.Refused.Waits
 	}
-	if l.Unknown != nil {
+	total.Notes = append(total.Notes, l.observerNotes()...)
+	switch {
+	case l.Ports:
+		total.Unplanned, total.Unseen = notPlanned, unseen
+	case l.Unknown != nil:
 		total.Unplanned = l.Unknown.Error()
 	}
 	return total
@@ -381,7 +386,7 @@ func (c *Console) ShowStatus(l Look) {
 	fprintf(out, "\nCluster %s: %d of %d members healthy, %s.", total.Cluster, total.Healthy, total.Members, quorum)
 	showAuthorities(out, total, l.Now)
 	total.Permissions.show(out)
-	if quorum == lost && !etcd.Fresh(l.Want, l.Seen) {
+	if quorum == lost && (l.Ports || !etcd.Fresh(l.Want, l.Seen)) {
 		fprintf(out, "no quorum: bring members back with their disks; if those are lost for good, clusterup recover INVENTORY "+
 			"shows what is left (docs/disasters.md)\n")
 	}
@@ -389,6 +394,8 @@ func (c *Console) ShowStatus(l Look) {
 		fprintf(out, "%s\n", total.Snapshot.line(l.Now))
 	}
 	switch {
+	case len(total.Unseen) > 0:
+		fprintf(out, unseenText)
 	case total.Unplanned == "":
 	case len(named(members, "unknown")) > 0: // their line has given the reason
 		fprintf(out, "drift is not known either\n")

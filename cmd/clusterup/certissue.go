@@ -16,6 +16,7 @@ import (
 	"github.com/clusterup/clusterup/durable"
 	"github.com/clusterup/clusterup/inventory"
 	"github.com/clusterup/clusterup/pki"
+	"github.com/clusterup/clusterup/plan/etcd"
 	"github.com/clusterup/clusterup/plan/trust"
 	"github.com/clusterup/clusterup/view"
 )
@@ -27,13 +28,14 @@ type issueFlags struct {
 	passwordFile string
 	renew        bool
 	reload       string // command; "": none
+	observer     bool
 }
 
 func newCertIssue(c *console) *cobra.Command {
 	var flags clusterFlags
 	var to issueFlags
 	cmd := &cobra.Command{
-		Use:   "issue NAME INVENTORY --out DIR",
+		Use:   "issue NAME|--observer INVENTORY --out DIR",
 		Short: "Issue a client certificate, with a new key",
 		Long: "issue writes NAME.pem, NAME-key.pem and ca.pem into DIR, readable by their owner alone. The key exists nowhere else. How long the\n" +
 			"certificate lives, and for which user, is in the inventory's block client \"NAME\"; without one it is as pki says, for the user NAME.\n\n" +
@@ -41,13 +43,25 @@ func newCertIssue(c *console) *cobra.Command {
 			"asked for twice, or is the first line of the file that --password-file names.\n\n" +
 			"With --renew it is made for a timer: files that are there are replaced, in one step, when the certificate ends soon, is not as the\n" +
 			"inventory says, or is of a CA that is being replaced; otherwise nothing is done. After a change, --reload-command is run by sh -c, with\n" +
-			"CLUSTERUP_CLIENT, CLUSTERUP_CERT, CLUSTERUP_KEY and CLUSTERUP_CA in its environment. If it fails, the next run calls it again.",
-		Args: usage(cobra.ExactArgs(2)),
+			"CLUSTERUP_CLIENT, CLUSTERUP_CERT, CLUSTERUP_KEY and CLUSTERUP_CA in its environment. If it fails, the next run calls it again.\n\n" +
+			"With --observer, and no NAME, it is for status and check on a machine without the keys of the CAs: of the user clusterup-observer,\n" +
+			"who can neither read nor write keys while etcd's permissions are on.",
+		Args: func(cmd *cobra.Command, args []string) error {
+			if to.observer {
+				return usage(cobra.ExactArgs(1))(cmd, args)
+			}
+			return usage(cobra.ExactArgs(2))(cmd, args)
+		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := to.check(c); err != nil {
 				return err
 			}
-			return c.with(args[1], flags, func(s *session) error { return s.issueOrRenew(cmd.Context(), args[0], to) })
+			name := args[0]
+			if to.observer {
+				name = etcd.Observer
+			}
+			return c.with(args[len(args)-1], flags,
+				func(s *session) error { return s.issueOrRenew(cmd.Context(), name, to) })
 		},
 	}
 	flags.inventoryFlags(cmd)
@@ -56,6 +70,7 @@ func newCertIssue(c *console) *cobra.Command {
 	cmd.Flags().BoolVar(&to.pkcs12, "pkcs12", false, "write NAME.p12 too, encrypted with a password")
 	cmd.Flags().StringVar(&to.passwordFile, "password-file", "",
 		"the password is the first line of this file, which only its owner may read; - is stdin")
+	cmd.Flags().BoolVar(&to.observer, "observer", false, "for status and check, with less than all power")
 	cmd.Flags().BoolVar(&to.renew, "renew", false, "replace files that are there, if need be")
 	cmd.Flags().StringVar(&to.reload, "reload-command", "", "with --renew: what to run after a change")
 	return cmd
@@ -89,6 +104,9 @@ func (s *session) issueOrRenew(ctx context.Context, name string, to issueFlags) 
 		return view.Misuse(err)
 	}
 	client, known := s.clientNamed(name)
+	if to.observer {
+		client.User = name
+	}
 	do, verb := s.issueClient, "issue"
 	if to.renew {
 		do, verb = s.renewClient, "renew"
@@ -97,7 +115,9 @@ func (s *session) issueOrRenew(ctx context.Context, name string, to issueFlags) 
 	if err != nil {
 		return fmt.Errorf("%s certificate: %w", verb, err)
 	}
-	if changed && !known {
+	if changed && to.observer {
+		s.toObserve(ctx)
+	} else if changed && !known {
 		s.console.Say("note: the inventory has no block client %q; the certificate is made as pki says", name)
 	}
 	return nil

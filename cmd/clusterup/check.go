@@ -24,11 +24,11 @@ func newCheck(c *console) *cobra.Command {
 			"not written, 2 for mistakes in the command line, 10 for mistakes in the inventory, and 130 when it was interrupted.",
 		Args: oneInventory,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return c.looking(cmd, args[0], flags,
+			return c.observing(cmd, args[0], flags,
 				func(s *session, ctx context.Context) error { return s.check(ctx, prometheus) })
 		},
 	}
-	flags.hostFlags(cmd)
+	flags.observerFlags(cmd)
 	cmd.Flags().StringVar(&prometheus, "prometheus", "",
 		"write the findings to a file for the textfile collector of Prometheus' node exporter")
 	return cmd
@@ -49,7 +49,7 @@ func (s *session) check(ctx context.Context, prometheus string) error {
 		}
 	}
 	s.console.ShowCheck(result)
-	if err := s.Unreached(l.Seen); err != nil {
+	if err := s.unreached(l.Seen); err != nil {
 		return view.Shown(err)
 	}
 	if result.OK {

@@ -26,7 +26,9 @@ type clusterFlags struct {
 	timeout   time.Duration
 	holdLast  bool
 	yes, full bool
-	warns     bool // warnings about the inventory concern what the command does
+	warns     bool   // warnings about the inventory concern what the command does
+	observer  string // where an observer's certificate lies; "": in the usual place, if there is one
+	noSSH     bool
 }
 
 // inventoryFlags are for commands that only read the file.
@@ -43,6 +45,15 @@ func (f *clusterFlags) hostFlags(cmd *cobra.Command) {
 	jsonFlag(cmd)
 	cmd.Flags().BoolVar(&f.stats, "stats", false,
 		"say in the end what each host has cost: connections, sessions, round trips, bytes")
+}
+
+// observerFlags are for commands that may look with less than all power.
+func (f *clusterFlags) observerFlags(cmd *cobra.Command) {
+	f.hostFlags(cmd)
+	cmd.Flags().BoolVar(&f.noSSH, "no-ssh", false,
+		"ask the members' client ports alone, with an observer's certificate; no host is looked at")
+	cmd.Flags().StringVar(&f.observer, "observer", "",
+		"the directory with an observer's certificate; else .clusterup/NAME/observer beside the inventory, if there is one")
 }
 
 // keyFlag is for commands that reach hosts.

@@ -8,13 +8,11 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/clusterup/clusterup/monitoring"
+	"github.com/clusterup/clusterup/plan/etcd"
 )
 
 // scrapeDir is below which Prometheus finds the certificates of clusters, unless it is told otherwise.
 const scrapeDir = "/etc/prometheus/clusterup"
-
-// observer is the client that looks, and changes nothing.
-const observer = "clusterup-observer"
 
 func newMonitoring(c *console) *cobra.Command {
 	var certs string
@@ -27,7 +25,7 @@ func newMonitoring(c *console) *cobra.Command {
 			if dir == "" {
 				dir = filepath.Join(scrapeDir, w.Name)
 			}
-			w.Certificates.Cert, w.Certificates.Key, w.Certificates.CA = clientFiles(dir, observer)
+			w.Certificates.Cert, w.Certificates.Key, w.Certificates.CA = clientFiles(dir, etcd.Observer)
 			return monitoring.Scrape(w)
 		})
 	scrape.Flags().StringVar(&certs, "certs", "", "where the observer's certificate lies on the Prometheus server (default "+scrapeDir+"/CLUSTER)")

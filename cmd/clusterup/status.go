@@ -25,15 +25,15 @@ func newStatus(c *console) *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error {
 			switch {
 			case !cmd.Flags().Changed("watch"):
-				return c.looking(cmd, args[0], flags, (*session).status)
+				return c.observing(cmd, args[0], flags, (*session).status)
 			case every < leastWatch:
 				return view.Misuse(fmt.Errorf("--watch=%s is too often; once in %s at the most", every, leastWatch))
 			}
-			return c.looking(cmd, args[0], flags,
+			return c.observing(cmd, args[0], flags,
 				func(s *session, ctx context.Context) error { return s.watch(ctx, every) })
 		},
 	}
-	flags.hostFlags(cmd)
+	flags.observerFlags(cmd)
 	cmd.Flags().DurationVar(&every, "watch", 0, "look again and again until Ctrl-C, with so much time in between; without a value 2s")
 	cmd.Flags().Lookup("watch").NoOptDefVal = "2s"
 	return cmd
@@ -76,12 +76,15 @@ func (s *session) status(ctx context.Context) error {
 	}
 	l.Vitals = s.Vitals(ctx, l.Seen)
 	s.console.ShowStatus(l)
-	return s.Unreached(l.Seen)
+	return s.unreached(l.Seen)
 }
 
 // lookAt is a look for status and check. If anything was seen, a failure to plan, such as a mirror that does not
 // answer, is no error but becomes Look.Unknown.
 func (s *session) lookAt(ctx context.Context) (view.Look, error) {
+	if s.flags.noSSH {
+		return s.lookAtPorts(ctx)
+	}
 	p, seen, err := s.plan(ctx)
 	var refused *plan.Refused
 	if errors.As(err, &refused) {
@@ -92,6 +95,7 @@ func (s *session) lookAt(ctx context.Context) (view.Look, error) {
 	}
 	l := s.looked(p, seen, refused)
 	l.Unknown, l.Heard, l.Now = err, s.Heard(ctx, seen), s.Now()
+	s.judge(ctx, &l)
 	return l, nil
 }
 

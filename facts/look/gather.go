@@ -189,7 +189,7 @@ func (l looker) ask(ctx context.Context, ask facts.Ask, host *facts.Host) {
 	var wg sync.WaitGroup
 	running := *host // talk fills in the rest meanwhile
 	wg.Go(func() { host.Serves = l.shake(ctx, host.Name, running) })
-	talk(ctx, l.src, host.Endpoint, host)
+	_ = talk(ctx, l.src, host.Endpoint, host) // host has it
 	wg.Wait()
 }
 
@@ -239,8 +239,8 @@ func offset(clock, sent, received time.Time) time.Duration {
 	return 0
 }
 
-// talk asks one member everything side by side.
-func talk(ctx context.Context, src Source, endpoint string, host *facts.Host) {
+// talk asks one member everything side by side. Its error says why the member did not answer.
+func talk(ctx context.Context, src Source, endpoint string, host *facts.Host) (err error) {
 	etcd := src.Etcd
 	var wg sync.WaitGroup
 	state := func() {
@@ -252,7 +252,8 @@ func talk(ctx context.Context, src Source, endpoint string, host *facts.Host) {
 		wg.Go(state)
 	}
 	wg.Go(func() {
-		status, err := etcd.Status(ctx, endpoint)
+		var status facts.Status
+		status, err = etcd.Status(ctx, endpoint)
 		if err != nil {
 			host.EtcdError, host.Denied = err.Error(), errors.Is(err, facts.ErrPermission)
 			if errors.Is(err, facts.ErrNoForwarding) {
@@ -277,4 +278,5 @@ func talk(ctx context.Context, src Source, endpoint string, host *facts.Host) {
 	if !host.Reads {
 		host.Auth = nil
 	}
+	return err
 }

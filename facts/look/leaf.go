@@ -20,6 +20,10 @@ func readLeaf(raw []byte) (facts.Leaf, error) {
 	if err != nil {
 		return facts.Leaf{}, err
 	}
+	return leafOf(cert), nil
+}
+
+func leafOf(cert *x509.Certificate) facts.Leaf {
 	leaf := facts.Leaf{
 		Serial: fmt.Sprintf("%x", cert.SerialNumber), SHA256: fmt.Sprintf("%x", sha256.Sum256(cert.Raw)),
 		Subject: facts.Whose(cert), CN: cert.Subject.CommonName, Algorithm: algorithm(cert),
@@ -30,7 +34,7 @@ func readLeaf(raw []byte) (facts.Leaf, error) {
 	}
 	leaf.Names = append(leaf.Names, cert.DNSNames...)
 	slices.Sort(leaf.Names)
-	return leaf, nil
+	return leaf
 }
 
 func certificate(raw []byte) (*x509.Certificate, error) {

@@ -68,6 +68,11 @@ func (s State) ClientDue(is facts.ClientPair) time.Time {
 	return is.NotAfter.Add(-min(early+early/10, (early+total)/2))
 }
 
+// ClientEnds says whether a client's certificate is near its end, as Expiring tells it of recorded ones.
+func (s State) ClientEnds(is facts.ClientPair) bool {
+	return is.NotAfter.Sub(s.Seen.Taken) < s.early(is.NotBefore, is.NotAfter)
+}
+
 // ClientKept is an error where a client's pair is not one to renew: whoever was shut out does not come back by himself,
 // not by taking his pair away either. issued are all certificates that the client got.
 func (s State) ClientKept(is *facts.ClientPair, issued []facts.Client) error {
