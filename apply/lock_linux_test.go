@@ -173,7 +173,7 @@ func TestLockFallsWithItsOwner(t *testing.T) {
 	case <-time.After(10 * time.Second):
 		t.Fatal("the loss is not noticed within 10 s")
 	}
-	second, _, err := acquire(t, dir, Owner{User: "ben"}, 10*time.Second) // what the holder waits for may end a moment later
+	second, _, err := acquire(t, dir, Owner{User: "ben"}, 10*time.Second) // its child may end a moment later
 	if err != nil {
 		t.Fatal(err)
 	}
