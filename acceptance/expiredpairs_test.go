@@ -23,6 +23,9 @@ func (s *site) madeAt(t *testing.T, cluster string, role pki.Role, lifetime time
 func (s *site) pair(t *testing.T, cluster string, m member, role string, then time.Time) pki.Pair {
 	t.Helper()
 	leaf := pki.Leaf{Kind: role, CN: role + ":" + m.Name, IPs: []net.IP{net.ParseIP(m.Address)}}
+	if role == "server" {
+		leaf.CN, leaf.OU = "", leaf.CN
+	}
 	pair, err := s.cas(t, cluster).Issue(leaf, then, rand.Reader)
 	must(t, err)
 	return pair
