@@ -104,8 +104,24 @@ func simulateEtcd(w Want, s facts.Snapshot, step plan.Step) facts.Snapshot {
 		s.Hosts[step.Host] = host
 		s = simulateBeside(w, s, hidden)
 	case plan.AwaitMember, plan.AwaitLeader: // afterwards members that run have found each other
-		s = simulateBeside(w, s, hidden)
+		s = simulateBeside(w, simulateLog(w, s, step.Host), hidden)
 	}
+	return s
+}
+
+// simulateLog gives a member its log that was seen the moment that it had started, before it had one.
+func simulateLog(w Want, s facts.Snapshot, name string) facts.Snapshot {
+	host := s.Hosts[name]
+	if host.Process == nil || host.Data.WAL {
+		return s
+	}
+	v := newView(w, s)
+	v.Each(func(m inventory.Member, _ facts.Host) {
+		if m.Name == name {
+			host.Data.WAL, host.Data.ClusterID, host.Data.MemberID = true, v.clusterID, memberID(v.peerURL(m), v.token)
+			s.Hosts[name] = host
+		}
+	})
 	return s
 }
 
