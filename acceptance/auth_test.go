@@ -135,20 +135,23 @@ func authDrift(t *testing.T, s *site, inv inventory) {
 	_, errRevoke := c.UserRevokeRole(ctx, "u3", "r3")
 	_, errRole := c.RoleAdd(ctx, "hand")
 	must(t, errors.Join(errAdd, errGrant, errRevoke, errRole))
-	const strays = `user "eve" with role "r7"; role "hand", which allows nothing; of role "app" readwrite on prefix "/by-hand/"`
+	const strays = `user "eve" with role "r7"; role "hand", which allows nothing; ` +
+		`of role "app" readwrite on prefix "/by-hand/"`
 	s.run(t, "check", file).exits(t, 3).says(t, `user "eve" with role "r7"…[permissions]`, "put-user u3…[drift]")
 	s.ok(t, "status", file).says(t, "permissions: put-user u3: ")
 	s.ok(t, "apply", "--yes", file).says(t, "put-user/u3/", strays+"…--accept=drop-grants").saysNot(t, "drop-user/",
 		"put-role/")
 	s.ok(t, "plan", "--exit-code", file).says(t, strays)
-	s.ok(t, "apply", "--yes", "--accept=drop-grants", file).says(t, "drop-user/eve/", "drop-role/hand/", "put-role/app/")
+	s.ok(t, "apply", "--yes", "--accept=drop-grants", file).
+		says(t, "drop-user/eve/", "drop-role/hand/", "put-role/app/")
 	s.ok(t, "check", file)
 }
 
 // authLife does what a cluster goes through, with permissions on and a client at work. A write that is under way while
 // a role changes may be refused; everything else goes on as without.
 func authLife(t *testing.T, s *site, inv *inventory) {
-	inv.Settings = authBlock(manyUsers(200, 50), `role "more" {}`) + "\n  etcd { flags = { \"max-txn-ops\" = \"150\" } }\n"
+	inv.Settings = authBlock(manyUsers(200, 50), `role "more" {}`) +
+		"\n  etcd { flags = { \"max-txn-ops\" = \"150\" } }\n"
 	tr := startTraffic(t, s, *inv, unhurried(everybody))
 	file := s.write(t, "prod.hcl", *inv)
 	s.ok(t, "snapshot", "save", file)
@@ -179,10 +182,12 @@ func authOff(t *testing.T, s *site, inv inventory) {
 	s.run(t, "apply", "--yes", s.write(t, "gone.hcl", inv)).exits(t, 13).says(t, "no block auth…[permissions]",
 		"→ …auth {}…--accept=no-auth")
 	inv.Settings = "\n  auth {}\n"
-	s.ok(t, "plan", s.write(t, "empty.hcl", inv)).says(t, `user "app" with role "app"; `, "the block auth has no user \"app\"").saysNot(t, "drop-user", "drop-role")
+	s.ok(t, "plan", s.write(t, "empty.hcl", inv)).
+		says(t, `user "app" with role "app"; `, "the block auth has no user \"app\"").saysNot(t, "drop-user", "drop-role")
 	inv.Settings = strings.Replace(block, "auth {", "auth {\n    enabled = false", 1)
 	file := s.write(t, "prod.hcl", inv)
-	s.run(t, "apply", "--yes", file).exits(t, 13).says(t, "every client could read and write everything…[needs-consent]",
+	s.run(t, "apply", "--yes", file).exits(t, 13).says(t,
+		"every client could read and write everything…[needs-consent]",
 		"→ …--accept=no-auth")
 	tr := startTraffic(t, s, inv, everybody)
 	s.ok(t, "apply", "--yes", "--accept=no-auth", file).says(t, "disable-auth/")

@@ -48,7 +48,8 @@ func (s *stand) permitted(t *testing.T) {
 	} {
 		c := s.client(t, s.as(t, s.inv, user), s.inv.url(s.inv.Members[1]))
 		for key, may := range allowed {
-			if _, err := c.Put(ctx, key, "x"); (err == nil) != may || err != nil && !errors.Is(err, rpctypes.ErrPermissionDenied) {
+			_, err := c.Put(ctx, key, "x")
+			if (err == nil) != may || err != nil && !errors.Is(err, rpctypes.ErrPermissionDenied) {
 				t.Errorf("%s writes %s: %v", user, key, err)
 			}
 		}

@@ -39,14 +39,16 @@ func BenchmarkSnapshots(b *testing.B) {
 	dir := b.TempDir()
 	g.measure(b, g.clusterup(b, dir), false)
 	ctl := "/opt/clusterup/etcd/*/etcdctl --cacert=$(echo /etc/etcd/prod/trust-client-*.pem) " +
-		"--cert=/etc/etcd/prod/tls/server/cert.pem --key=/etc/etcd/prod/tls/server/key.pem --endpoints=https://127.0.0.1:2379"
+		"--cert=/etc/etcd/prod/tls/server/cert.pem --key=/etc/etcd/prod/tls/server/key.pem " +
+		"--endpoints=https://127.0.0.1:2379"
 	first := g.lab.Hosts()[0]
 	g.on(b, first.Name, "", fmt.Sprintf( // 750,000 random bytes are a megabyte of base64
 		`for i in $(seq %d); do head -c 750000 /dev/urandom | base64 -w 0 | %s put /bench/$i >/dev/null || exit 1; done`,
 		megabytes, ctl))
 	ssh := fmt.Sprintf("-F none -o BatchMode=yes -i %s -o UserKnownHostsFile=%s", g.lab.KeyFile(), g.lab.KnownHosts())
 	at := "root@" + first.IPv4.String()
-	byHand := fmt.Sprintf("ssh %[1]s %[2]s '%[3]s snapshot save /root/by-hand.db' && scp -q %[1]s %[2]s:/root/by-hand.db by-hand.db",
+	byHand := fmt.Sprintf("ssh %[1]s %[2]s '%[3]s snapshot save /root/by-hand.db' && "+
+		"scp -q %[1]s %[2]s:/root/by-hand.db by-hand.db",
 		ssh, at, ctl)
 	runs := []struct {
 		tool, what string
@@ -65,7 +67,8 @@ func BenchmarkSnapshots(b *testing.B) {
 				must(b, json.Unmarshal(s.stdout, &saved))
 			}
 			found.addCopying(r.tool, r.what, s)
-			fmt.Fprintf(os.Stderr, "%-15s %-8s %6.2f s   others took %2.0f %%\n", r.tool, r.what, s.took.Seconds(), 100*s.others)
+			fmt.Fprintf(os.Stderr, "%-15s %-8s %6.2f s   others took %2.0f %%\n",
+				r.tool, r.what, s.took.Seconds(), 100*s.others)
 		}
 		for i := range found.Snapshots { // one size for all: by hand it is the same database
 			found.Snapshots[i].Bytes = saved.Size

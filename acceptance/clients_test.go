@@ -47,7 +47,8 @@ func throughPorts(t *testing.T, s *site) {
 	s.run(t, "check", "--no-ssh", "prod.hcl").exits(t, 12).says(t, "etcd-3: …[unreachable]", "2 of 3 members healthy").
 		saysNot(t, "etcd-1:", "etcd-2:", "unplanned")
 	s.run(t, "status", "--no-ssh", "--json", "prod.hcl").exits(t, 12).counts(t, 2, true).
-		says(t, `"unseen":["hosts","drift","leaves","snapshots"]`, "not every member could be asked: etcd-3").state(t, "unreachable", "etcd-3")
+		says(t, `"unseen":["hosts","drift","leaves","snapshots"]`, "not every member could be asked: etcd-3").
+		state(t, "unreachable", "etcd-3")
 	for _, name := range s.names() {
 		s.on(t, name, "systemctl start ssh etcd-prod")
 	}
@@ -65,7 +66,9 @@ func init() {
 			t.Errorf("handed out to %q, want %d times", got, want)
 		}
 	}
-	deeds["observer"] = func(t *testing.T, r *reader, arg string) { r.site.cannotWrite(t, filepath.Join(r.site.dir, arg)) }
+	deeds["observer"] = func(t *testing.T, r *reader, arg string) {
+		r.site.cannotWrite(t, filepath.Join(r.site.dir, arg))
+	}
 	deeds["timer"] = func(t *testing.T, r *reader, arg string) { r.timed(t, arg) }
 }
 
@@ -146,7 +149,8 @@ func beginWork(t *testing.T, s *site, name string) *worker {
 	w.done.Go(func() {
 		for n := 0; ctx.Err() == nil; n++ {
 			err := w.work(ctx, clientv3.Config{
-				Endpoints: endpoints, Logger: zap.NewNop(), DialOptions: []grpc.DialOption{grpc.WithContextDialer(dial)},
+				Endpoints: endpoints, Logger: zap.NewNop(),
+				DialOptions: []grpc.DialOption{grpc.WithContextDialer(dial)},
 			}, filepath.Join(s.dir, "creds"), name, n)
 			w.mu.Lock()
 			if w.times++; err != nil && ctx.Err() == nil {

@@ -45,7 +45,8 @@ func (s *site) anew(t *testing.T, inv inventory, m member) {
 	file := s.write(t, "prod.hcl", inv) // without state = "absent"
 	s.ok(t, "apply", "--yes", file)
 	s.ok(t, "check", file)
-	got, err := s.client(t, s.appTLS(t, inv), inv.url(m)).Get(t.Context(), "/rot", clientv3.WithPrefix(), clientv3.WithSerializable())
+	got, err := s.client(t, s.appTLS(t, inv), inv.url(m)).
+		Get(t.Context(), "/rot", clientv3.WithPrefix(), clientv3.WithSerializable())
 	must(t, err)
 	for _, kv := range got.Kvs {
 		if string(kv.Value) != sound(string(kv.Key)) {
@@ -67,7 +68,8 @@ func differing(t *testing.T, s *site, inv inventory, file string) {
 		alarms, err := c.AlarmList(ctx)
 		return err == nil && len(alarms.Alarms) > 0
 	})
-	s.run(t, "check", file).exits(t, 3).says(t, victim.Name+" has raised the alarm CORRUPT…[alarm]", "→ clusterup disarm")
+	s.run(t, "check", file).exits(t, 3).
+		says(t, victim.Name+" has raised the alarm CORRUPT…[alarm]", "→ clusterup disarm")
 	if _, err := c.Put(ctx, "/write", "1"); !errors.Is(err, rpctypes.ErrCorrupt) {
 		t.Errorf("a write ends with %v", err)
 	}

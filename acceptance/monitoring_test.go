@@ -76,7 +76,8 @@ func TestMonitoring(t *testing.T) {
 	watch.await(t, "etcd-3: healthy, ")
 	s.on(t, "etcd-3", "systemctl stop etcd-prod")
 	watch.await(t, "etcd-3: stopped")
-	p.await(t, "a member is down", `ALERTS{alertname="EtcdMemberDown",alertstate="firing",member="etcd-3",cluster="prod"}`)
+	p.await(t, "a member is down",
+		`ALERTS{alertname="EtcdMemberDown",alertstate="firing",member="etcd-3",cluster="prod"}`)
 	if got := p.query(t, firing("EtcdNoQuorum")); len(got) > 0 {
 		t.Errorf("two of three are no quorum: %v", got)
 	}
@@ -251,7 +252,8 @@ func (p *prometheus) names(t *testing.T, what, expr, text string) {
 	}
 	for _, used := range labelUsed.FindAllStringSubmatch(expr+text, -1) {
 		for label := range strings.SplitSeq(used[1]+used[2], ", ") {
-			if label != "" && label != "le" && !slices.ContainsFunc(all, func(s promSample) bool { return s[label] != "" }) {
+			if label != "" && label != "le" &&
+				!slices.ContainsFunc(all, func(s promSample) bool { return s[label] != "" }) {
 				t.Errorf("%s: no series has a label %s", what, label)
 			}
 		}

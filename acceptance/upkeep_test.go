@@ -18,7 +18,8 @@ func TestUpkeep(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, "upkeep", hosts(3)...)
 	inv := s.inventory(t, "prod")
-	inv.Settings = "\n  etcd {\n    quota_backend_bytes = \"160MiB\"\n    flags = { \"compact-hash-check-time\" = \"1s\" }\n  }\n"
+	inv.Settings = "\n  etcd {\n    quota_backend_bytes = \"160MiB\"\n" +
+		"    flags = { \"compact-hash-check-time\" = \"1s\" }\n  }\n"
 	file := s.write(t, "prod.hcl", inv)
 	s.ok(t, "apply", "--yes", file)
 	s.ok(t, "disarm", "--yes", file).says(t, "no alarm is raised")

@@ -12,7 +12,9 @@ done
 [ -z "$(find "$data/member" $wal -type l)" ] || { echo "there are symbolic links in the data: a copy would lead to it" >&2; exit 1; }
 log=${wal:-"$data/member/wal"}
 need=$(du -skc "$data/member" $wal | tail -n 1 | cut -f 1)
-free=$(df -Pk "$data" | awk 'END { print $4 }')
+free=$(df -Pk "$data" | tail -n 1)
+set_free() { free=$4; }
+set_free $free
 [ "$free" -gt $((need + 65536)) ] || {
   echo "no room for a copy of the data on $data: $((need / 1024 + 65)) MiB needed, $((free / 1024)) MiB free" >&2
   exit 1

@@ -70,7 +70,7 @@ func (r *Run) compact(ctx context.Context, step plan.Step) error {
 			return r.Etcd.Compact(ctx, r.endpoint(name), revision)
 		})
 		if err != nil {
-			return err
+			return fmt.Errorf("%s: %w", name, err)
 		}
 	}
 	r.Want.Compacted = true

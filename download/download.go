@@ -43,9 +43,10 @@ var (
 	ErrUntrusted = errors.New("not trusted")
 	// ErrLarge: the file has more bytes than were asked for.
 	ErrLarge = errors.New("too large")
-	// ErrSilent: the server said nothing for a while. It may speak again, so it was tried again already.
-	ErrSilent = errors.New("the server fell silent")
 )
+
+// ErrSilent is the cause, and not the kind, of an error: the server said nothing for a while. Get has tried again.
+var ErrSilent = errors.New("the server fell silent")
 
 // Error is what [Client.Get] returns of a download itself.
 type Error struct {

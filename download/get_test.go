@@ -68,7 +68,7 @@ func silent(w http.ResponseWriter, r *http.Request) {
 	<-r.Context().Done()
 }
 
-// What may pass is tried again, and nothing else is. The last answer is given as often as it is asked for.
+// Only a failure that may pass is tried again. The last answer is given as often as it is asked for.
 func TestGet(t *testing.T) {
 	for name, test := range map[string]struct {
 		answers []http.HandlerFunc

@@ -63,7 +63,7 @@ func TestGolden(t *testing.T) {
 	}
 }
 
-// What is not wanted, or not measured, has no alert that could never fire.
+// No alert is there that could never fire, since its limit is not wanted or its series not measured.
 func TestRulesByCluster(t *testing.T) {
 	all, few := string(made(t, Rules, prod())), string(made(t, Rules, Cluster{Name: "lab", RenewBefore: time.Hour}))
 	for _, alert := range []string{"EtcdRequestsSlow", "EtcdSnapshotOld"} {
@@ -391,7 +391,7 @@ func trialOf(name string, fires bool, series seriesOf) promSeries {
 	return p
 }
 
-// What the dashboard asks for, Prometheus can read.
+// Prometheus can read every query of the dashboard.
 func TestDashboardExpressions(t *testing.T) {
 	type recording struct {
 		Record string `yaml:"record"`

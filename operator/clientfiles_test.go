@@ -221,7 +221,7 @@ func keysBelow(t *testing.T, dir string) int {
 	return keys
 }
 
-// What is not clusterup's to replace is an error, and a run stays in its directory.
+// Files that are not clusterup's to replace are an error, and a run stays in its directory.
 func TestClientFilesOfOthers(t *testing.T) {
 	w := newWallet(t)
 	elsewhere := filepath.Join(t.TempDir(), "elsewhere")

@@ -51,7 +51,18 @@ func TestCompare(t *testing.T) {
 	}
 }
 
-// What a drill has left whose guard was killed as well goes with the next session of any kind.
+// besideKilled gives a drill a file, and the folder of one that was killed beside it.
+func besideKilled(t *testing.T, one *scratch) (killed string) {
+	t.Helper()
+	killed = filepath.Join(filepath.Dir(one.dir), "drill-1")
+	if err := errors.Join(os.MkdirAll(filepath.Join(killed, "data"), 0o700), os.WriteFile(killed+".lock", nil, 0o600),
+		os.WriteFile(one.path("plain"), nil, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	return killed
+}
+
+// The next session of any kind removes what a drill has left whose guard was killed as well.
 func TestSweptDrills(t *testing.T) {
 	cache := t.TempDir()
 	t.Setenv("XDG_CACHE_HOME", cache)
@@ -60,11 +71,7 @@ func TestSweptDrills(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	killed := filepath.Join(filepath.Dir(one.dir), "drill-1")
-	if err := errors.Join(os.MkdirAll(filepath.Join(killed, "data"), 0o700), os.WriteFile(killed+".lock", nil, 0o600),
-		os.WriteFile(one.path("plain"), nil, 0o600)); err != nil {
-		t.Fatal(err)
-	}
+	killed := besideKilled(t, one)
 	next, err := Open(s.Cluster, s.options)
 	if err != nil {
 		t.Fatal(err)
@@ -81,7 +88,7 @@ func TestSweptDrills(t *testing.T) {
 	}
 }
 
-// What a drill that was killed has left goes with the next one; what one holds stays.
+// The next drill removes what one that was killed has left, and nothing that another one holds.
 func TestScratch(t *testing.T) {
 	t.Setenv("XDG_CACHE_HOME", t.TempDir())
 	s := snapshotSession(t)
@@ -89,11 +96,7 @@ func TestScratch(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	killed := filepath.Join(filepath.Dir(one.dir), "drill-1")
-	if err := errors.Join(os.MkdirAll(filepath.Join(killed, "data"), 0o700), os.WriteFile(killed+".lock", nil, 0o600),
-		os.WriteFile(one.path("plain"), nil, 0o600)); err != nil {
-		t.Fatal(err)
-	}
+	besideKilled(t, one)
 	other, err := s.newScratch(t.Context())
 	if err != nil {
 		t.Fatal(err)

@@ -117,7 +117,7 @@ func TestObserverDialsDirectly(t *testing.T) {
 	_ = conn.Close()
 }
 
-// What etcd shows to root alone is nobody's fault, and the keys of CAs count as being somewhere.
+// Nobody is at fault for what etcd shows to root alone, and the keys of CAs count as being somewhere.
 func TestAtHand(t *testing.T) {
 	s, _ := observed(t)
 	before := facts.Snapshot{

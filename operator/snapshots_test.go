@@ -50,7 +50,7 @@ func place(t *testing.T, s *Session, name string, n int, taken time.Time) facts.
 	return d
 }
 
-// What lies there is listed by age, whatever it is called; what is cut short since is told without reading it.
+// Snapshots are listed by age, whatever they are called; one that was cut short since is told without reading it.
 func TestSnapshots(t *testing.T) {
 	s := snapshotSession(t)
 	if all, err := s.Snapshots(); err != nil || len(all) != 0 {

@@ -6,7 +6,7 @@ import (
 	"github.com/clusterup/clusterup/facts"
 )
 
-// What fills the database is read from a follower of the cluster, and from no learner.
+// A follower of the cluster, and no learner, is read for what fills the database.
 func TestReader(t *testing.T) {
 	const own = 7
 	member := func(id facts.ID, change ...func(*facts.Host)) facts.Host {

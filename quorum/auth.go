@@ -115,7 +115,7 @@ func (c *Cluster) Auth(ctx context.Context, endpoint string) ([]facts.User, []fa
 			if err != nil {
 				return nil, err
 			}
-			return &facts.User{Name: name, Roles: unique(r.Roles)}, within(&told, r)
+			return &facts.User{Name: name, Roles: unique(r.Roles)}, c.within(&told, r)
 		})
 	})
 	if err != nil {
@@ -130,16 +130,16 @@ func (c *Cluster) Auth(ctx context.Context, endpoint string) ([]facts.User, []fa
 			if err != nil {
 				return nil, err
 			}
-			return &facts.Role{Name: name, Permissions: permissions(r.Perm)}, within(&told, r)
+			return &facts.Role{Name: name, Permissions: permissions(r.Perm)}, c.within(&told, r)
 		})
 	})
 	return users, roles, err
 }
 
 // within counts what was told, and is an error once that is too much.
-func within(told *atomic.Int64, answer proto.Message) error {
-	if told.Add(int64(proto.Size(answer))) > maxAuth {
-		return &Error{Err: fmt.Errorf("it tells more than %d MiB", maxAuth>>20)}
+func (c *Cluster) within(told *atomic.Int64, answer proto.Message) error {
+	if told.Add(int64(proto.Size(answer))) > c.maxAuth {
+		return &Error{Err: fmt.Errorf("it tells more than %d MiB", c.maxAuth>>20)}
 	}
 	return nil
 }

@@ -41,6 +41,7 @@ type Cluster struct {
 
 	quiet    time.Duration                  // see maxQuiet
 	hashTime func(size int64) time.Duration // see hashTime
+	maxAuth  int64                          // see maxAuth
 
 	mu     sync.Mutex
 	closed bool
@@ -67,7 +68,7 @@ func New(cfg Config) *Cluster {
 			return d.DialContext(ctx, "tcp", endpoint)
 		}
 	}
-	return &Cluster{cfg: cfg, quiet: maxQuiet, hashTime: hashTime, conns: map[string]*conn{}}
+	return &Cluster{cfg: cfg, quiet: maxQuiet, hashTime: hashTime, maxAuth: maxAuth, conns: map[string]*conn{}}
 }
 
 // Close ends all connections; calls under way fail, and so does every later one. Closing twice is fine.

@@ -46,7 +46,7 @@ func TestStatusForRootAlone(t *testing.T) {
 	}
 }
 
-// Whoever is no user is refused, too, when it asks for permissions.
+// A client that is no user is refused, too, when it asks for permissions.
 func TestAuthStateForNoUser(t *testing.T) {
 	c, _ := oneMember(t, &fake{
 		auth: &fakeAuth{on: true}, fail: map[string]error{"AuthStatus": rpctypes.ErrGRPCUserNotFound},

@@ -46,7 +46,7 @@ func sealedSample(t *testing.T, data []byte) []byte {
 	return b.Bytes()
 }
 
-// What is kept is what came, its owner's alone, with what is known of it.
+// A file is kept as it came, its owner's alone, with what is known of it.
 func TestKeep(t *testing.T) {
 	data := sample(t, "3.6.16")
 	sealed := sealedSample(t, data)
@@ -167,7 +167,7 @@ func TestKeepBesideADescription(t *testing.T) {
 	}
 }
 
-// What a description says of a digest becomes no path.
+// A description's digest becomes no path.
 func TestFindStaysInside(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "sub", "prod.db")

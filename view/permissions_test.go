@@ -41,7 +41,7 @@ func permitting(t *testing.T, steps, strays int) Look {
 	}
 }
 
-// What is to change of permissions is told of the cluster, not of the member that is asked, and never without end.
+// Changes of permissions are told of the cluster, not of the member that is asked, and never without end.
 func TestStatusOfPermissions(t *testing.T) {
 	l := permitting(t, 30, 1)
 	var text, object bytes.Buffer

@@ -105,8 +105,8 @@ func TestSnapshotDue(t *testing.T) {
 	}
 }
 
-// What comes in is told of once a second at most, also where nobody says how much it will be, and hides its URL's
-// control characters.
+// Progress is told once a second at most, also where nobody says how much there will be, without the URL's control
+// characters.
 func TestComing(t *testing.T) {
 	for total, want := range map[int64]string{
 		300 << 10: "── fetch the snapshot https://a\ufffd[2J\n   1.0 KiB of 300.0 KiB\n   300.0 KiB of 300.0 KiB\n",

@@ -144,7 +144,7 @@ func TestReloadThatFails(t *testing.T) {
 	}
 }
 
-// What is not to be renewed is an error, and stays as it is.
+// A certificate that is not to be renewed is an error, and stays as it is.
 func TestWhatIsNotRenewed(t *testing.T) {
 	for name, test := range map[string]struct {
 		spoil func(*client, *pki.Store)

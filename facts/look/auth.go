@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"slices"
 	"sync"
 
 	"github.com/clusterup/clusterup/facts"
@@ -20,12 +19,13 @@ func permit(ctx context.Context, s *facts.Snapshot, src Source) {
 	told := answered(s, func(h facts.Host) bool {
 		return h.Auth != nil && !h.Etcd.Learner && h.Etcd.ClusterID == s.Cluster
 	})
-	if len(told) > 0 {
+	switch shut := shutOut(s); {
+	case len(told) > 0:
 		told = most(told, func(h facts.Host) string { return fmt.Sprintf("%+v", *h.Auth) })
 		s.Auth = &facts.Auth{AuthState: *told[0].Auth}
-	} else if shut := shutOut(s); shut != nil {
+	case shut != nil:
 		s.Auth = &facts.Auth{AuthState: *shut}
-	} else if why != nil {
+	case why != nil:
 		s.Auth = &facts.Auth{Error: why.Error()}
 	}
 	if len(told) == 0 || s.Auth.Denied || !src.Auth {
@@ -73,12 +73,10 @@ func askPermissions(ctx context.Context, s *facts.Snapshot, src Source) error {
 
 // shutOut is what members say of permissions that serve, and tell clusterup nothing else; nil: there are none.
 func shutOut(s *facts.Snapshot) *facts.AuthState {
-	at := slices.IndexFunc(s.Names(), func(name string) bool {
-		host := s.Hosts[name]
-		return host.Denied && host.Auth != nil && host.Auth.Enabled
-	})
-	if at < 0 {
-		return nil
+	for _, name := range s.Names() {
+		if host := s.Hosts[name]; host.Denied && host.Auth != nil && host.Auth.Enabled {
+			return host.Auth
+		}
 	}
-	return s.Hosts[s.Names()[at]].Auth
+	return nil
 }

@@ -15,7 +15,8 @@ import (
 // clusterup itself is the user root, by the name in its certificate; so root with its role comes first of all, and
 // nothing is switched on before every voter was seen to ask for that certificate.
 //
-// What is missing is added. What the inventory has not is only named, and taken away by consent: somebody may need it.
+// Users and grants that are missing are added. Those that the inventory has not are only named, and taken away by
+// consent: somebody may need them.
 
 // permit is the next stage of that. It comes when the cluster is whole, and while it serves.
 func (v view) permit() (*plan.Stage, error) {

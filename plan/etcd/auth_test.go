@@ -140,7 +140,9 @@ func TestAuth(t *testing.T) {
 			[]string{"drop-user/x%2F.. +[] -[]", "drop-role/y +[] -[]"},
 			"",
 		},
-		"a role too many": {dropping, withAuth(base, true, []facts.User{user("app", "app", "root"), user("ops", "root"), user("root", "app", "root")}, appRole), []string{
+		"a role too many": {dropping, withAuth(base, true, []facts.User{
+			user("app", "app", "root"), user("ops", "root"), user("root", "app", "root"),
+		}, appRole), []string{
 			"put-user/app +[] -[root]", "put-user/root +[] -[app]",
 		}, ""},
 		"switched off":               {off, withAuth(base, true, appUsers, more), []string{"disable-auth"}, ""},
@@ -211,7 +213,7 @@ func TestAuthDark(t *testing.T) {
 	}
 }
 
-// What a member says of itself is shown within bounds, and forms no path.
+// A member's words are shown within bounds, and form no path.
 func TestAuthHostile(t *testing.T) {
 	w := permitting(t, 3, appBlock)
 	users := slices.Clone(appUsers)

@@ -7,7 +7,7 @@ import (
 	"github.com/clusterup/clusterup/facts"
 )
 
-// What an observer's certificate can do beyond looking is said, and where it cannot look.
+// Notes say what an observer's certificate can do beyond looking, and where it cannot look.
 func TestObserverNotes(t *testing.T) {
 	now := map[string]string{"etcd-1": "3.6.16", "etcd-2": "3.6.12", "etcd-3": ""}
 	old := map[string]string{"etcd-1": "3.6.16", "etcd-2": "3.6.11", "etcd-3": "3.5.31"}

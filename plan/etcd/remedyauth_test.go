@@ -95,7 +95,7 @@ func TestAuthWithoutTLS(t *testing.T) {
 	}
 }
 
-// What is restored has users and roles of its own.
+// A restored cluster has users and roles of its own.
 func TestAuthOfRestored(t *testing.T) {
 	w := wanted(t, 3)
 	s := withAuth(settled(t, w), true, appUsers)

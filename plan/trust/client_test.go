@@ -79,7 +79,7 @@ func TestClientDue(t *testing.T) {
 	}
 }
 
-// Whoever was revoked, or is somebody else's, keeps what he has.
+// A client that was revoked, or is somebody else's, keeps what it has.
 func TestClientKept(t *testing.T) {
 	s := site(t, "client", "1", "")
 	for name, test := range map[string]struct {
