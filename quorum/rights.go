@@ -26,7 +26,7 @@ func (c *Cluster) Rights(ctx context.Context, endpoint string) (facts.Rights, er
 		if err != nil {
 			return facts.Rights{}, err
 		}
-		_, err = pb.NewAuthClient(n.client.ActiveConnection()).Authenticate(ctx, &pb.AuthenticateRequest{})
+		_, err = n.auth().Authenticate(ctx, &pb.AuthenticateRequest{}, boundedAnswer)
 		kind, answered := kindOfAnswer(err)
 		switch {
 		case errors.Is(rpctypes.Error(err), rpctypes.ErrAuthNotEnabled):

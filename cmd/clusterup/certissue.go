@@ -92,7 +92,8 @@ func (f issueFlags) check(c *console) error {
 
 // clientFiles are the names of a client's files in a directory.
 func clientFiles(dir, name string) (cert, key, ca string) {
-	return filepath.Join(dir, name+".pem"), filepath.Join(dir, name+"-key.pem"), filepath.Join(dir, "ca.pem")
+	files := operator.ClientFiles{Dir: dir, Name: name}
+	return files.Cert(), files.Key(), files.CA()
 }
 
 // issueOrRenew checks the name of a client, and gives it what it asks for.
