@@ -15,6 +15,7 @@ import (
 
 	"github.com/clusterup/clusterup/durable"
 	"github.com/clusterup/clusterup/inventory"
+	"github.com/clusterup/clusterup/operator"
 	"github.com/clusterup/clusterup/pki"
 	"github.com/clusterup/clusterup/plan/etcd"
 	"github.com/clusterup/clusterup/plan/trust"
