@@ -189,7 +189,7 @@ func byCheck(c Cluster) []alert {
 		},
 		finding("EtcdAlarm", "alarm", 0, critical, "an alarm is raised: the cluster takes no writes"),
 		finding("EtcdDiskFull", "space", 0, warning, "a file system of a member is nearly full: etcd ends when it is"),
-		finding("EtcdDrift", "drift|permissions|rotation", 2*time.Hour, warning,
+		finding("EtcdDrift", "drift|permissions|rotation|unexpected", 2*time.Hour, warning,
 			"the cluster is not as the inventory says ({{ $labels.kind }})"),
 		finding("EtcdWaits", "unreachable|unknown|unplanned|waits|refused", 2*time.Hour, warning,
 			"clusterup cannot do its work ({{ $labels.kind }})"),

@@ -27,7 +27,7 @@ type Finding struct {
 // findingKinds are all kinds of findings.
 var findingKinds = []string{
 	"unreachable", "waits", "unhealthy", "unknown", "alarm", "space", "quota", "slow-disk", "elections", "source",
-	"learner", "drift",
+	"learner", "unexpected", "drift",
 	"permissions", "refused", "unplanned", "rotation", "unsealed", "expiry", "client", "package", "snapshot",
 }
 
@@ -96,7 +96,10 @@ func (l Look) Check() Checked {
 	for _, m := range members {
 		switch {
 		case m.State == "healthy", m.left:
-		case m.Class == etcd.ClassUnexpected: // a refusal says it
+		case m.Class == etcd.ClassUnexpected && l.refusedFor(m.ID.String()): // which says it
+		case m.Class == etcd.ClassUnexpected:
+			find("unexpected", m.Member, m.Problem+", "+m.voice(), "put it into "+l.File+", with state = \"absent\" if it is to go; "+
+				"or, if its machine is gone for good: clusterup member remove "+m.Member+" "+l.File)
 		case m.State == "unreachable":
 			do := l.Advice.remedy(seen.Hosts[m.Member].Err)
 			if l.Ports {
@@ -186,6 +189,13 @@ func (l Look) Check() Checked {
 	return result
 }
 
+// refusedFor says whether a refusal names something.
+func (l Look) refusedFor(what string) bool {
+	return l.Refused != nil && slices.ContainsFunc(l.Refused.Refusals, func(r plan.Refusal) bool {
+		return strings.Contains(r.Reason, what)
+	})
+}
+
 // unborn says whether every host was looked at, and none has anything of the cluster.
 func (l Look) unborn() bool {
 	if l.Ports {
@@ -228,7 +238,7 @@ func (l Look) concerns(members []memberStatus) []etcd.Concern {
 func (l Look) dueSoon(dark []string) []Finding {
 	_, observing := l.observing()
 	if l.Ports {
-		return observing
+		return append(l.shownEnding(), observing...)
 	}
 	return slices.Concat(l.due(dark), l.snapshotDue(), observing)
 }

@@ -61,6 +61,29 @@ func (m *memberStatus) told(host facts.Host, vitals map[string]facts.Vitals) {
 	}
 }
 
+// shownEnding are the certificates near their end that client ports have shown. Where hosts are looked at, the plan
+// renews them.
+func (l Look) shownEnding() []Finding {
+	var found []Finding
+	certificates := l.trust()
+	for _, m := range l.Want.Cluster.Members {
+		leaf, shown := l.Seen.Hosts[m.Name].Leaves["server"]
+		if !shown || !certificates.LeafEnds(leaf) {
+			continue
+		}
+		verb := "ends"
+		if !l.Seen.Taken.Before(leaf.NotAfter) {
+			verb = "ended"
+		}
+		found = append(found, Finding{
+			Kind: "expiry", Host: m.Name,
+			Text: "the certificate that its client port shows " + verb + " on " + leaf.NotAfter.Format(time.DateOnly),
+			Do:   "clusterup apply " + l.File + " renews it, where the keys of the CAs are",
+		})
+	}
+	return found
+}
+
 // observerNotes say what the observer's certificate, with which members were asked, can do beyond looking.
 func (l Look) observerNotes() []string {
 	if l.Observer == nil {

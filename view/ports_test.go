@@ -2,6 +2,7 @@ package view
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -36,7 +37,7 @@ func portsOnly(t *testing.T) Look {
 			Etcd: &facts.Status{
 				ClusterID: 7, MemberID: 1, Leader: 1, Version: "3.6.16", Term: 2, Index: 14, Applied: 14, DBSize: 20480, DBInUse: 16384,
 			},
-			Leaves: map[string]facts.Leaf{"server": {Role: "server", NotAfter: now.Add(300 * 24 * time.Hour)}},
+			Leaves: map[string]facts.Leaf{"server": {Role: "server", NotBefore: now, NotAfter: now.Add(300 * 24 * time.Hour)}},
 		}),
 		"etcd-2": host("etcd-2", facts.Member{}),
 		"etcd-3": host("etcd-3", facts.Member{}),
@@ -57,6 +58,16 @@ func portsOnly(t *testing.T) Look {
 	return Look{
 		Want: etcd.Want{Cluster: file.Clusters[0]}, Seen: seen, Now: now, File: "prod.hcl", Ports: true, Observer: observer,
 		Rights: facts.Rights{Known: true, On: true, Reads: true},
+	}
+}
+
+// only fails unless a check finds one thing, and nothing else.
+func only(t *testing.T, l Look, kind, host, text string) {
+	t.Helper()
+	result := l.Check()
+	if len(result.Findings) != 1 || result.Findings[0].Kind != kind || result.Findings[0].Host != host ||
+		!strings.Contains(result.Findings[0].Text, text) {
+		t.Errorf("%+v, want a finding %s of %s: %s", result.Findings, kind, host, text)
 	}
 }
 
@@ -88,6 +99,20 @@ func TestPortsView(t *testing.T) {
 	if result := l.Check(); !result.OK || result.Steps != 0 {
 		t.Errorf("all members are well, and there are findings: %+v", result.Findings)
 	}
+	ending := l.Seen.Hosts["etcd-2"]
+	ending.Leaves = map[string]facts.Leaf{"server": {
+		Role: "server", NotBefore: l.Now.Add(-364 * 24 * time.Hour), NotAfter: l.Now.Add(24 * time.Hour),
+	}}
+	whole := l.Seen.Hosts["etcd-2"]
+	l.Seen.Hosts["etcd-2"] = ending
+	only(t, l, "expiry", "etcd-2", "ends on 2026-11-22")
+	l.Seen.Hosts["etcd-2"] = whole
+	listed := l.Seen.Members
+	for learner, text := range map[bool]string{false: "with a vote", true: "no vote"} {
+		l.Seen.Members = append(slices.Clone(listed), facts.Listed{ID: 77, Name: "stray", Learner: learner})
+		only(t, l, "unexpected", "stray", text)
+	}
+	l.Seen.Members = listed
 	l.Seen.Members[2].Learner = true
 	if result := l.Check(); len(result.Findings) != 1 || result.Findings[0].Kind != "learner" ||
 		result.Findings[0].Host != "etcd-3" || result.Members != 2 {

@@ -240,6 +240,14 @@ func (m memberStatus) counts() bool {
 	return !m.Leaves && !m.Learner && m.Class != etcd.ClassUnexpected
 }
 
+// voice says whether a listed member votes.
+func (m memberStatus) voice() string {
+	if m.Learner {
+		return "as a learner, which has no vote"
+	}
+	return "with a vote"
+}
+
 func role(e facts.Status) string {
 	switch {
 	case e.Learner:

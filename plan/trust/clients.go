@@ -84,6 +84,11 @@ func (s State) Expiring() (cas []facts.CA, clients []facts.Client) {
 	return cas, clients
 }
 
+// LeafEnds says whether a member's certificate is due.
+func (s State) LeafEnds(leaf facts.Leaf) bool {
+	return s.Seen.Taken.After(leaf.NotAfter.Add(-s.early(leaf.NotBefore, leaf.NotAfter)))
+}
+
 // early is how long before its end a certificate is renewed; for one that lives no longer than that, a third of its
 // life, since clusterup did not choose its lifetime.
 func (s State) early(begin, end time.Time) time.Duration {

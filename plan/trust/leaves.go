@@ -126,9 +126,8 @@ func (s State) leafWanting(role string, h Holder, signer facts.CA) string {
 	case s.Wish.Replace[leaf.SHA256]:
 		return fmt.Sprintf("a new %s certificate was asked for", role)
 	}
-	due := leaf.NotAfter.Add(-s.early(leaf.NotBefore, leaf.NotAfter))
 	// A leaf that its CA's own end has cut short would be due at once again.
-	if s.Seen.Taken.After(due) && leaf.NotAfter.Before(signer.NotAfter) {
+	if s.LeafEnds(leaf) && leaf.NotAfter.Before(signer.NotAfter) {
 		return fmt.Sprintf("%s certificate ends on %s", role, leaf.NotAfter.Format(time.DateOnly))
 	}
 	return ""
