@@ -98,8 +98,9 @@ func (l Look) Check() Checked {
 		case m.State == "healthy", m.left:
 		case m.Class == etcd.ClassUnexpected && l.refusedFor(m.ID.String()): // which says it
 		case m.Class == etcd.ClassUnexpected:
-			find("unexpected", m.Member, m.Problem+", "+m.voice(), "put it into "+l.File+", with state = \"absent\" if it is to go; "+
-				"or, if its machine is gone for good: clusterup member remove "+m.Member+" "+l.File)
+			find("unexpected", m.Member, m.Problem+", "+m.voice(), "put it into "+l.File+
+				", with state = \"absent\" if it is to go; or, if its machine is gone for good: clusterup member remove "+
+				m.Member+" "+l.File)
 		case m.State == "unreachable":
 			do := l.Advice.remedy(seen.Hosts[m.Member].Err)
 			if l.Ports {
