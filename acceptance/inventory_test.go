@@ -2,12 +2,15 @@ package acceptance
 
 import (
 	"cmp"
+	"flag"
 	"net"
 	"strconv"
 	"strings"
 	"testing"
 	"text/template"
 )
+
+var allWithAuth = flag.Bool("auth", false, "switch etcd's permissions on in every cluster whose clients speak https")
 
 // inventory is what a scenario writes into an inventory.
 type inventory struct {
@@ -20,13 +23,31 @@ type inventory struct {
 	SSH, Settings, Further string // lines for the ssh block, for the cluster block, and for the end of the file
 	Members                []member
 
-	HTTP int // the port on which clients of the scenario speak http; 0: they speak https
-	Port int // the port on which they speak https; 0: 2379
+	Auth bool // permissions are on, wherever clients of the scenario speak https and Settings has no block auth
+	HTTP int  // the port on which clients of the scenario speak http; 0: they speak https
+	Port int  // the port on which they speak https; 0: 2379
 }
 
 type member struct {
 	Name, Address string
 	More          string // lines for its block
+}
+
+// Permissions is the block auth, where there is one.
+func (i inventory) Permissions() string {
+	if !i.Auth || i.HTTP != 0 || strings.Contains(i.Settings, "auth {") {
+		return ""
+	}
+	return `
+  auth {
+    user "app" { roles = ["app"] }
+    role "app" {
+      permission {
+        prefix = ""
+        access = "readwrite"
+      }
+    }
+  }`
 }
 
 // Sudo says whether the user has to become root.
@@ -56,6 +77,7 @@ var inventoryText = template.Must(template.New("inventory").Parse(`cluster "{{.C
 
   client "app" {}
   {{.Settings}}
+  {{.Permissions}}
   {{- range .Members}}
   member "{{.Name}}" {
     address = "{{.Address}}"
@@ -82,7 +104,7 @@ func (s *site) inventory(t *testing.T, cluster string) inventory {
 	}
 	inv := inventory{
 		Cluster: cluster, Version: release, User: "root", Identity: s.lab.KeyFile(), KnownHosts: s.lab.KnownHosts(),
-		Mirror: dir,
+		Mirror: dir, Auth: *allWithAuth,
 	}
 	for _, h := range s.lab.Hosts() {
 		if strings.HasPrefix(h.Name, "etcd-") {
