@@ -94,7 +94,13 @@ func (p *permissionStatus) show(out io.Writer) {
 // strays are findings about what the inventory has not.
 func (l Look) strays() []Finding {
 	var found []Finding
-	stray := etcd.Permissions(l.Want, l.Seen).Stray
+	is := etcd.Permissions(l.Want, l.Seen)
+	stray := is.Stray
+	if is.Gaps != "" {
+		found = append(found, Finding{
+			Type: "finding", Kind: "permissions", Text: is.Gaps, Do: "upgrade to a newer patch of etcd: clusterup upgrade --to=VERSION " + l.File,
+		})
+	}
 	add := func(text string) {
 		found = append(found, Finding{
 			Type: "finding", Kind: "permissions", Text: text,

@@ -110,3 +110,16 @@ func TestCheckOfPermissions(t *testing.T) {
 		t.Errorf("%v, the last %q", kinds, last)
 	}
 }
+
+// A member that lets users around permissions which are on is a finding.
+func TestCheckOfGaps(t *testing.T) {
+	l := portsOnly(t)
+	l.Seen.Auth = &facts.Auth{AuthState: facts.AuthState{Enabled: true}}
+	for version, want := range map[string]int{"3.6.12": 1, "3.6.16": 0} {
+		l.Seen.Hosts["etcd-1"].Etcd.Version = version
+		found := l.strays()
+		if len(found) != want || want == 1 && !strings.Contains(found[0].Text, "etcd-1 (3.6.12)") {
+			t.Errorf("%s: %+v", version, found)
+		}
+	}
+}

@@ -269,3 +269,31 @@ func TestEveryWayOfAuth(t *testing.T) {
 	}
 	all.holds(t, 1000, plan.PutRole, plan.PutUser, plan.DropRole, plan.DropUser, plan.EnableAuth, plan.DisableAuth)
 }
+
+// Permissions that a version does not hold its users to are not switched on. Where they are on, it is said.
+func TestAuthWithoutBounds(t *testing.T) {
+	old := at(permitting(t, 3, appBlock), "3.6.12")
+	base := settled(t, at(wanted(t, 3), "3.6.12"))
+	for name, s := range map[string]facts.Snapshot{
+		"bare": bare(old), "off": withAuth(base, false, appUsers, appRole),
+	} {
+		if _, err := Build(old, s); !strings.Contains(fmt.Sprint(err), "permissions of etcd 3.6.12 do not hold") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	on := withAuth(base, true, appUsers, appRole)
+	p := build(t, old, on)
+	if notes := strings.Join(p.Notes, "\n"); len(p.Stages) > 0 ||
+		!strings.Contains(notes, "before etcd 3.6.14 do not hold") || !strings.Contains(notes, "etcd-1 (3.6.12), etcd-2") {
+		t.Errorf("stages %q, notes %s", stageNames(p), notes)
+	}
+	gaps, none := Permissions(old, on).Gaps, Permissions(old, base).Gaps
+	if !strings.Contains(gaps, "before etcd 3.6.14 do not hold") || none != "" {
+		t.Errorf("gaps %q, and %q while they are off", gaps, none)
+	}
+	newer := at(permitting(t, 3, appBlock), "3.6.16")
+	ids := idsOf(build(t, newer, withAuth(base, false, appUsers, appRole)))
+	if at := slices.Index(ids, "enable-auth"); at != len(ids)-1 || at == 0 {
+		t.Errorf("an upgrade, and then permissions: %q", ids)
+	}
+}

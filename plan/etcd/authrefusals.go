@@ -21,7 +21,10 @@ func (v view) lockedOut() bool {
 func (v view) authRefusals() []plan.Refusal {
 	wanted, seen := v.want.Cluster.Auth, v.seen.Auth
 	switch {
-	case seen == nil || !seen.Enabled || !v.want.Cluster.TLS.Clients:
+	case !v.want.Cluster.TLS.Clients:
+	case wanted != nil && wanted.Enabled && (!v.formed || seen != nil && seen.Error == "" && !seen.Enabled):
+		return v.boundless()
+	case seen == nil || !seen.Enabled:
 	case v.lockedOut():
 		return plan.OneRefusal(plan.NoUser, "",
 			"another user with the role root gives it back: "+etcdctl("--user NAME user add root --no-password")+", and "+
@@ -47,7 +50,11 @@ func (v view) authNotes() []string {
 	if wanted == nil || !wanted.Enabled {
 		return nil
 	}
-	return append(v.userless(), v.strayNotes()...)
+	found := append(v.userless(), v.strayNotes()...)
+	if gaps := v.gaps(); gaps != "" {
+		found = append(found, gaps)
+	}
+	return found
 }
 
 // userless are the clients of the inventory that may do nothing once permissions are on.

@@ -16,6 +16,7 @@ type Permitted struct {
 	Users   int
 	Roles   int
 	Stray   []string // what the inventory has not, in words
+	Gaps    string   // which members let users around permissions that are on, and how; "": none
 }
 
 // Permissions says how they stand.
@@ -26,7 +27,7 @@ func Permissions(w Want, s facts.Snapshot) Permitted {
 	if !p.Known {
 		return p
 	}
-	p.Enabled = s.Auth.Enabled
+	p.Enabled, p.Gaps = s.Auth.Enabled, v.gaps()
 	if p.Listed = p.Wanted && s.Auth.Listed; p.Listed {
 		p.Users, p.Roles, p.Stray = len(s.Auth.Users), len(s.Auth.Roles), v.stray()
 	}

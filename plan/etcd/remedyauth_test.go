@@ -40,6 +40,9 @@ func ofAuth(t *testing.T, w Want) []dead {
 		{name: "switched off", want: off, seen: on},
 		{name: "users are not told", want: block, seen: silent, follow: mended(on)},
 		{name: "users change while data differ", want: block, seen: corrupt, follow: mended(on)},
+		{name: "permissions do not hold", want: at(block, "3.6.12"), seen: withAuth(base, false, nil), follow: func(w Want, s facts.Snapshot) (Want, facts.Snapshot) {
+			return at(w, "3.6.16"), s
+		}},
 		{name: "one asks for no certificates", want: held, seen: plainly, follow: func(w Want, s facts.Snapshot) (Want, facts.Snapshot) {
 			w.HoldLast = false // it restarts with the others
 			return w, s
