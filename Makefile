@@ -52,7 +52,7 @@ race: go ## the same with the race detector, for whatever does more than one thi
 	CGO_ENABLED=1 go test -race -timeout 40m $(RACE)
 
 .PHONY: acceptance
-acceptance: build etcd cfssl prometheus ## real hosts, real members, the real binary; needs Linux and root
+acceptance: build etcd cfssl prometheus ## real hosts, real members, the real binary (PERMISSIONS=on: and etcd's permissions); needs Linux and root
 	CLUSTERUP_ETCD=$(CACHE)/etcd/$(VERSION)/etcd go test -count=1 -p 1 -parallel 3 -timeout 70m ./quorum ./lab ./acceptance/...
 
 .PHONY: cross

@@ -2,15 +2,16 @@ package acceptance
 
 import (
 	"cmp"
-	"flag"
 	"net"
+	"os"
 	"strconv"
 	"strings"
 	"testing"
 	"text/template"
 )
 
-var allWithAuth = flag.Bool("auth", false, "switch etcd's permissions on in every cluster whose clients speak https")
+// allWithAuth: etcd's permissions are switched on in every cluster whose clients speak https.
+var allWithAuth = os.Getenv("PERMISSIONS") == "on"
 
 // inventory is what a scenario writes into an inventory.
 type inventory struct {
@@ -104,7 +105,7 @@ func (s *site) inventory(t *testing.T, cluster string) inventory {
 	}
 	inv := inventory{
 		Cluster: cluster, Version: release, User: "root", Identity: s.lab.KeyFile(), KnownHosts: s.lab.KnownHosts(),
-		Mirror: dir, Auth: *allWithAuth,
+		Mirror: dir, Auth: allWithAuth,
 	}
 	for _, h := range s.lab.Hosts() {
 		if strings.HasPrefix(h.Name, "etcd-") {
