@@ -48,9 +48,12 @@ type slot struct {
 	path string // clusterup-lab/NAME/HOST
 }
 
+// labs is the cgroup of all labs.
+const labs = "clusterup-lab"
+
 func newSlot(lab, host string) (slot, error) {
 	hs, err := hierarchies()
-	return slot{all: hs, path: filepath.Join("clusterup-lab", lab, host)}, err
+	return slot{all: hs, path: filepath.Join(labs, lab, host)}, err
 }
 
 // make creates the cgroups and returns the cgroup.procs files that a process writes itself into to enter them.
@@ -77,10 +80,24 @@ func (s slot) makeOnce() ([]string, error) {
 			if err := h.prepare(dir); err != nil {
 				return nil, fmt.Errorf("prepare cgroup %s: %w", dir, err)
 			}
+			if part == labs {
+				h.weigh(dir)
+			}
 		}
 		procs = append(procs, filepath.Join(dir, "cgroup.procs"))
 	}
 	return procs, nil
+}
+
+// weigh gives the hosts of all labs together as much of the processors as several processes: with what a cgroup has by
+// default they would get no more than one, and three compilers beside them would keep them from answering in time. What
+// cannot be set does no harm.
+func (h hierarchy) weigh(dir string) {
+	if h.v2 {
+		_ = os.WriteFile(filepath.Join(dir, "cpu.weight"), []byte("400"), 0)
+	} else if slices.Contains(h.opts, "cpu") {
+		_ = os.WriteFile(filepath.Join(dir, "cpu.shares"), []byte("4096"), 0)
+	}
 }
 
 // prepare makes a fresh cgroup usable: a cpuset of version 1 starts empty and
