@@ -10,12 +10,12 @@ import (
 // Auth is what a cluster says of its users, roles and permissions.
 type Auth struct {
 	AuthState
-	// Listed says that Users and Roles are all that there are; else nobody asked, or Error says why they are not known,
-	// or why nothing is.
-	Listed bool   `json:"listed"`
-	Users  []User `json:"users,omitempty"` // sorted by name
-	Roles  []Role `json:"roles,omitempty"` // sorted by name
-	Error  string `json:"error,omitempty"`
+	// Listed says that Users and Roles are all that there are; else nobody asked, or Error says why they are not known
+	Listed  bool   `json:"listed"`
+	Users   []User `json:"users,omitempty"` // sorted by name
+	Roles   []Role `json:"roles,omitempty"` // sorted by name
+	Error   string `json:"error,omitempty"`
+	TooMuch bool   `json:"too_much,omitempty"` // Error is that there are more than clusterup takes
 }
 
 // AuthState is what one member says of permissions as a whole.

@@ -35,6 +35,9 @@ var (
 	// on.
 	ErrDowngradeTarget = errors.New("no version to go down to")
 
+	// ErrTooMuch: etcd has more users, roles or permissions than clusterup takes.
+	ErrTooMuch = errors.New("more than clusterup takes")
+
 	// ErrTLS: one side refused the other in the handshake: a certificate that is not trusted, expired or for another
 	// name, or a port that speaks no TLS. A member may show it for a moment: between the halves of a pair that is being
 	// swapped, and as it starts.
@@ -59,7 +62,7 @@ var ErrRefused = errors.New("it does not accept the certificate that it was show
 // Hopeless says that trying again does not help.
 func Hopeless(err error) bool {
 	return isAny(err, ErrNoForwarding, ErrPermission, ErrNoAccess, ErrNoMember, ErrPeerURLs, ErrLearners, ErrNoSpace,
-		ErrCorrupt, ErrDowngradeTarget)
+		ErrCorrupt, ErrDowngradeTarget, ErrTooMuch)
 }
 
 // Stubborn says that trying again helps at most within seconds, in which a member starts.

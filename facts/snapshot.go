@@ -17,8 +17,9 @@ type Snapshot struct {
 	// the cluster whose member list and alarms these are; zero: not known
 	Cluster ID      `json:"cluster,omitempty"`
 	Alarms  []Alarm `json:"alarms,omitempty"`
-	// Auth is what the cluster says of permissions; nil: no member serves
-	Auth *Auth `json:"auth,omitempty"`
+	// Auth is what the cluster says of permissions; nil: no member serves, or AuthError says why those do not tell
+	Auth      *Auth  `json:"auth,omitempty"`
+	AuthError string `json:"auth_error,omitempty"`
 	// Hashes are digests of the members' data, by name; nil: nobody asked, as is the rule. See Hash
 	Hashes map[string]Hash `json:"hashes,omitempty"`
 

@@ -158,16 +158,16 @@ func factsDigest(s facts.Snapshot) (string, error) {
 		hosts[name] = host
 	}
 	s.Operator.Snapshots = nil // where a fresh one decides, the plan shows it
-	var auth facts.AuthState
+	var auth *facts.AuthState // nil: nobody told, which is not off
 	if s.Auth != nil {
-		auth = s.Auth.AuthState
+		auth = &s.Auth.AuthState
 	}
 	raw, err := json.Marshal(struct {
 		Operator facts.Operator
 		Hosts    map[string]facts.Host
 		Members  []facts.Listed
 		Alarms   []facts.Alarm
-		Auth     facts.AuthState
+		Auth     *facts.AuthState
 	}{s.Operator, hosts, s.Members, s.Alarms, auth})
 	if err != nil {
 		return "", fmt.Errorf("digest facts: %w", err)

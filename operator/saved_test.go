@@ -89,6 +89,10 @@ func TestFactsDigest(t *testing.T) {
 		}
 	}
 	before, errBefore := factsDigest(base)
+	base.Auth = &facts.Auth{}
+	if off, _ := factsDigest(base); off == before {
+		t.Error("permissions that are off are taken for ones that nobody has told of")
+	}
 	base.Auth = &facts.Auth{AuthState: facts.AuthState{Revision: 7}}
 	if after, err := factsDigest(base); err != nil || errBefore != nil || before == after {
 		t.Error("users and roles that have changed change nothing")

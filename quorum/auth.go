@@ -14,6 +14,8 @@ import (
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/clusterup/clusterup/facts"
@@ -90,14 +92,14 @@ func (c *Cluster) Auth(ctx context.Context, endpoint string) ([]facts.User, []fa
 	names, err := ask(ctx, c, endpoint, op, func(ctx context.Context, n *conn) ([2][]string, error) {
 		users, err := n.auth().UserList(ctx, &pb.AuthUserListRequest{}, boundedAnswer)
 		if err != nil {
-			return [2][]string{}, err
+			return [2][]string{}, tooLarge(err)
 		}
 		roles, err := n.auth().RoleList(ctx, &pb.AuthRoleListRequest{}, boundedAnswer)
 		if err != nil {
-			return [2][]string{}, err
+			return [2][]string{}, tooLarge(err)
 		}
 		if len(users.Users)+len(roles.Roles) > maxAuthNames {
-			return [2][]string{}, &Error{Err: fmt.Errorf("it names %d, and clusterup takes %d at the most",
+			return [2][]string{}, &Error{Kind: facts.ErrTooMuch, Err: fmt.Errorf("it names %d, and clusterup takes %d at the most",
 				len(users.Users)+len(roles.Roles), maxAuthNames)}
 		}
 		return [2][]string{users.Users, roles.Roles}, nil
@@ -113,7 +115,7 @@ func (c *Cluster) Auth(ctx context.Context, endpoint string) ([]facts.User, []fa
 				return nil, nil
 			}
 			if err != nil {
-				return nil, err
+				return nil, tooLarge(err)
 			}
 			return &facts.User{Name: name, Roles: unique(r.Roles)}, c.within(&told, r)
 		})
@@ -128,7 +130,7 @@ func (c *Cluster) Auth(ctx context.Context, endpoint string) ([]facts.User, []fa
 				return nil, nil
 			}
 			if err != nil {
-				return nil, err
+				return nil, tooLarge(err)
 			}
 			return &facts.Role{Name: name, Permissions: permissions(r.Perm)}, c.within(&told, r)
 		})
@@ -136,10 +138,19 @@ func (c *Cluster) Auth(ctx context.Context, endpoint string) ([]facts.User, []fa
 	return users, roles, err
 }
 
+// tooLarge marks the error of an answer that is larger than boundedAnswer lets in. etcd's own answers have the same
+// code, with words of etcd.
+func tooLarge(err error) error {
+	if _, answered := kindOfAnswer(err); !answered && status.Code(err) == codes.ResourceExhausted {
+		return &Error{Kind: facts.ErrTooMuch, Err: err}
+	}
+	return err
+}
+
 // within counts what was told, and is an error once that is too much.
 func (c *Cluster) within(told *atomic.Int64, answer proto.Message) error {
 	if told.Add(int64(proto.Size(answer))) > c.maxAuth {
-		return &Error{Err: fmt.Errorf("it tells more than %d MiB", c.maxAuth>>20)}
+		return &Error{Kind: facts.ErrTooMuch, Err: fmt.Errorf("it tells more than %d MiB", c.maxAuth>>20)}
 	}
 	return nil
 }

@@ -3,6 +3,7 @@ package look
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 
@@ -26,7 +27,7 @@ func permit(ctx context.Context, s *facts.Snapshot, src Source) {
 	case shut != nil:
 		s.Auth = &facts.Auth{AuthState: *shut}
 	case why != nil:
-		s.Auth = &facts.Auth{Error: why.Error()}
+		s.AuthError = why.Error()
 	}
 	if len(told) == 0 || s.Auth.Denied || !src.Auth {
 		return
@@ -39,10 +40,10 @@ func permit(ctx context.Context, s *facts.Snapshot, src Source) {
 	for _, host := range told[:min(len(told), 2)] {
 		users, roles, err := src.Etcd.Auth(ctx, host.Endpoint)
 		if err == nil {
-			s.Auth.Listed, s.Auth.Users, s.Auth.Roles, s.Auth.Error = true, users, roles, ""
+			s.Auth.Listed, s.Auth.Users, s.Auth.Roles, s.Auth.Error, s.Auth.TooMuch = true, users, roles, "", false
 			return
 		}
-		s.Auth.Error = err.Error()
+		s.Auth.Error, s.Auth.TooMuch = err.Error(), errors.Is(err, facts.ErrTooMuch)
 	}
 }
 

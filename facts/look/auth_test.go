@@ -61,7 +61,8 @@ func TestGatherAuth(t *testing.T) {
 		"one does not read":           {late, true, nil, said(on, root)},
 		"and nobody asks":             {late, false, nil, said(on)},
 		"two cannot list":             {with(with(all(on), 2, failing), 1, failing), true, nil, &facts.Auth{AuthState: on, Error: "no answer"}},
-		"nobody tells of permissions": {with(with(with(all(on), 0, mute), 1, mute), 2, mute), true, nil, &facts.Auth{Error: "no answer"}},
+		"nobody tells of permissions": {with(with(with(all(on), 0, mute), 1, mute), 2, mute), true, nil, nil},
+		"too many":                    {[3]fakeMember{permitting(1, on), crowded(on), crowded(on)}, true, nil, &facts.Auth{AuthState: on, Error: "more than clusterup takes", TooMuch: true}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			site := newSite(t, map[string]string{"a": "replaced-debian12", "b": "running-debian11", "c": "waldir-debian13"})
@@ -73,6 +74,9 @@ func TestGatherAuth(t *testing.T) {
 			s := gather(t, src)
 			if d := cmp.Diff(test.want, s.Auth); d != "" {
 				t.Error(d)
+			}
+			if told := s.AuthError == ""; told != (s.Auth != nil) {
+				t.Errorf("of %+v the error is %q", s.Auth, s.AuthError)
 			}
 			if test.members[0].readErr != nil && s.Hosts["a"].Auth != nil {
 				t.Error("a member that serves no reads was asked")
@@ -92,6 +96,13 @@ func TestGatherAuth(t *testing.T) {
 			}
 		})
 	}
+}
+
+// crowded has too many users to list.
+func crowded(auth facts.AuthState) fakeMember {
+	m := permitting(2, auth)
+	m.listing = facts.ErrTooMuch
+	return m
 }
 
 func mute(m *fakeMember) { m.authErr = errors.New("no answer") }

@@ -23,14 +23,18 @@ func (v view) permit() (*plan.Stage, error) {
 	wanted, seen := v.want.Cluster.Auth, v.seen.Auth
 	through := v.Which(func(m inventory.Member, host facts.Host) bool { return v.votes(m) && v.serves(host) })
 	switch {
-	case wanted == nil || len(through) == 0 || !v.formed:
+	case wanted == nil || !v.formed:
 		return nil, nil
-	case !wanted.Enabled && (seen == nil || !seen.Enabled):
+	case seen != nil && seen.Denied && len(v.Which(refusesRoot)) > 0:
+		return nil, &plan.Refused{Refusals: v.noRoot()}
+	case len(through) == 0:
+		return nil, nil
+	case seen == nil || wanted.Enabled && !seen.Listed: // what is only simulated may be so
+		return nil, v.notListed()
+	case !wanted.Enabled && !seen.Enabled:
 		return nil, nil
 	case !wanted.Enabled:
 		return v.switchOff(through[0]), nil
-	case seen == nil || !seen.Listed: // what is only simulated may be so
-		return nil, v.notListed()
 	}
 	if steps := v.grants(through[0]); len(steps) > 0 {
 		return v.granting(steps)
@@ -41,13 +45,25 @@ func (v view) permit() (*plan.Stage, error) {
 	return nil, nil
 }
 
-// notListed refuses to end as if all were as wanted, where users and roles could not be asked for.
+// notListed refuses to end as if all were as wanted, where users and roles are not known, or nothing is.
 func (v view) notListed() error {
-	if v.seen.Auth == nil || v.seen.Auth.Error == "" {
+	const again = "run the same command again; if it stays so, clusterup logs INVENTORY shows what the members say of it"
+	is := v.seen.Auth
+	var found []plan.Refusal
+	switch {
+	case is == nil && v.seen.AuthError != "":
+		found = plan.OneRefusal(plan.Permissions, "", again, "it is not known whether etcd's permissions are on: %s",
+			v.seen.AuthError)
+	case is == nil || is.Error == "":
 		return nil
+	case is.TooMuch:
+		found = plan.OneRefusal(plan.Permissions, "",
+			"take away those that nobody needs: "+etcdctl("user delete NAME")+", and "+etcdctl("role delete NAME"),
+			"etcd has more users and roles than clusterup takes: %s", is.Error)
+	default:
+		found = plan.OneRefusal(plan.Permissions, "", again, "etcd's users and roles are not known: %s", is.Error)
 	}
-	return &plan.Refused{Refusals: plan.OneRefusal(plan.Permissions, "", "run the same command again",
-		"etcd's users and roles are not known: %s", v.seen.Auth.Error)}
+	return &plan.Refused{Refusals: found}
 }
 
 // granting is the stage of changes of users and roles.
@@ -77,7 +93,7 @@ func (v view) switchOn(through string) (*plan.Stage, error) {
 		return v.votes(m) && v.serves(host) && asksForCertificates(host)
 	})
 	if len(ready) < len(voters) {
-		if len(v.Dark()) > 0 {
+		if len(v.darkVoters()) > 0 {
 			return nil, nil // it waits
 		}
 		not := slices.DeleteFunc(voters, func(name string) bool { return slices.Contains(ready, name) })
@@ -105,13 +121,18 @@ func (v view) switchOff(through string) *plan.Stage {
 	}})
 }
 
+// darkVoters are the voters whose hosts are dark.
+func (v view) darkVoters() []string {
+	return slices.DeleteFunc(v.Dark(), func(name string) bool { return !slices.Contains(v.voters(), name) })
+}
+
 // permitWaits: permissions that wait for voters on dark hosts.
 func (v view) permitWaits() []plan.Wait {
 	wanted, seen := v.want.Cluster.Auth, v.seen.Auth
 	if wanted == nil || !wanted.Enabled || seen == nil || seen.Enabled || !v.formed {
 		return nil
 	}
-	unseen := slices.DeleteFunc(v.Dark(), func(name string) bool { return !slices.Contains(v.voters(), name) })
+	unseen := v.darkVoters()
 	if len(unseen) == 0 {
 		return nil
 	}

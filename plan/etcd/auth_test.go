@@ -213,6 +213,27 @@ func TestAuthDark(t *testing.T) {
 	}
 }
 
+// A dark host without a vote is nothing to wait for: what keeps permissions from being switched on is said.
+func TestAuthDarkBeside(t *testing.T) {
+	w := permitting(t, 4, appBlock)
+	s := withAuth(settled(t, wanted(t, 3)), false, appUsers, appRole)
+	s.Hosts["etcd-4"] = facts.Host{Machine: facts.Machine{Name: "etcd-4"}}
+	s = change(s, "etcd-4", darkly)
+	s = change(s, "etcd-2", func(h *facts.Host) {
+		running(func(p *facts.Process) {
+			p.Args = slices.DeleteFunc(p.Args, func(arg string) bool { return strings.HasPrefix(arg, "--client-cert-auth") })
+		})(w, h)
+	})
+	v := newView(w, s)
+	stage, err := v.switchOn("etcd-1")
+	if found := fmt.Sprint(plan.RefusalsOf(err)); stage != nil || !strings.Contains(found, "etcd-2 does not") {
+		t.Errorf("%v, %s", stage, found)
+	}
+	if waits := v.permitWaits(); len(waits) > 0 {
+		t.Errorf("it waits: %v", waits)
+	}
+}
+
 // A member's words are shown within bounds, and form no path.
 func TestAuthHostile(t *testing.T) {
 	w := permitting(t, 3, appBlock)

@@ -1,6 +1,7 @@
 package etcd
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 
@@ -11,9 +12,26 @@ import (
 
 // lockedOut says that members know clusterup as root by its certificate, and that root may not administer etcd.
 func (v view) lockedOut() bool {
-	return v.seen.Auth != nil && v.seen.Auth.Denied && v.Known(func(_ inventory.Member, host facts.Host) bool {
-		return asksForCertificates(host) && host.Auth != nil && host.Auth.Denied
-	})
+	return v.seen.Auth != nil && v.seen.Auth.Denied && v.Known(refusesRoot)
+}
+
+// refusesRoot says that a member asked for clusterup's certificate, and does not let it administer etcd.
+func refusesRoot(_ inventory.Member, host facts.Host) bool {
+	return asksForCertificates(host) && host.Auth != nil && host.Auth.Denied
+}
+
+// noRoot refuses where root may not administer etcd. etcd takes a client's certificate for the user of its common name,
+// so whoever has the role root needs no password to give it back.
+func (v view) noRoot() []plan.Refusal {
+	var at string
+	v.Each(func(m inventory.Member, _ facts.Host) { at = cmp.Or(at, ClientURL(v.want.Cluster, m)) })
+	return plan.OneRefusal(plan.NoUser, "",
+		"another user with the role root gives it back: for a block client \"NAME\" of its name, clusterup cert issue NAME "+
+			"INVENTORY --out DIR makes a certificate; with that, etcdctl --endpoints "+at+" --cacert DIR/ca.pem --cert DIR/NAME.pem "+
+			"--key DIR/NAME-key.pem user add root --no-password, and then user grant-role root root; where there is no other, "+
+			"restore a snapshot of before",
+		"etcd's permissions are on, and the user root, which clusterup is by its certificate, is not there or has not the "+
+			"role root, so it cannot administer etcd")
 }
 
 // authRefusals keep anything from being done where permissions are on, and clusterup is not root there, or the
@@ -26,11 +44,7 @@ func (v view) authRefusals() []plan.Refusal {
 		return v.boundless()
 	case seen == nil || !seen.Enabled:
 	case v.lockedOut():
-		return plan.OneRefusal(plan.NoUser, "",
-			"another user with the role root gives it back: "+etcdctl("--user NAME user add root --no-password")+", and "+
-				etcdctl("--user NAME user grant-role root root")+"; where there is no other, restore a snapshot of before",
-			"etcd's permissions are on, and the user root, which clusterup is by its certificate, is not there or has not the "+
-				"role root, so nobody can administer etcd by certificate")
+		return v.noRoot()
 	case wanted == nil:
 		return plan.OneRefusal(plan.Permissions, "",
 			"put the block auth back, or write auth {}, which keeps the users and roles that there are; or have them switched "+
@@ -47,7 +61,10 @@ func (v view) authRefusals() []plan.Refusal {
 // authNotes say whom permissions would lock out, what the inventory has not, and what is not compared yet.
 func (v view) authNotes() []string {
 	wanted := v.want.Cluster.Auth
-	if wanted == nil || !wanted.Enabled {
+	switch {
+	case wanted == nil && v.seen.Auth == nil && v.seen.AuthError != "":
+		return []string{"it is not known whether etcd's permissions are on: " + v.seen.AuthError}
+	case wanted == nil || !wanted.Enabled:
 		return nil
 	}
 	found := append(v.userless(), v.strayNotes()...)

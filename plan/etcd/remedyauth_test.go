@@ -23,6 +23,9 @@ func ofAuth(t *testing.T, w Want) []dead {
 	}
 	silent := on
 	silent.Auth = &facts.Auth{AuthState: on.Auth.AuthState, Error: "no answer"}
+	crowded, untold := silent, on
+	crowded.Auth = &facts.Auth{AuthState: on.Auth.AuthState, Error: "it names 20000", TooMuch: true}
+	untold.Auth, untold.AuthError = nil, "no answer"
 	kept := func(c *inventory.Auth) func(Want, facts.Snapshot) (Want, facts.Snapshot) {
 		return func(w Want, s facts.Snapshot) (Want, facts.Snapshot) {
 			cluster := *w.Cluster
@@ -39,6 +42,9 @@ func ofAuth(t *testing.T, w Want) []dead {
 		{name: "the block vanished, and an empty one comes", want: w, seen: on, follow: kept(&inventory.Auth{Enabled: true})},
 		{name: "switched off", want: off, seen: on},
 		{name: "users are not told", want: block, seen: silent, follow: mended(on)},
+		{name: "there are too many users", want: block, seen: crowded, follow: mended(on)},
+		{name: "nothing of permissions is told", want: block, seen: untold, follow: mended(on)},
+		{name: "nothing is told, and they are to be off", want: off, seen: untold, follow: mended(withAuth(base, false, nil))},
 		{name: "users change while data differ", want: block, seen: corrupt, follow: mended(on)},
 		{name: "permissions do not hold", want: at(block, "3.6.12"), seen: withAuth(base, false, nil), follow: func(w Want, s facts.Snapshot) (Want, facts.Snapshot) {
 			return at(w, "3.6.16"), s
@@ -86,6 +92,47 @@ func TestAuthRefusesAtOnce(t *testing.T) {
 		if stage, err := Next(d.want, d.seen); stage != nil || len(plan.RefusalsOf(err)) == 0 {
 			t.Errorf("%s: %s, %v", d.name, said(stage), err)
 		}
+	}
+}
+
+// inFull are refusals with their remedies.
+func inFull(all []plan.Refusal) string {
+	var texts []string
+	for _, r := range all {
+		texts = append(texts, r.Reason+" → "+r.Remedy)
+	}
+	return strings.Join(texts, "\n")
+}
+
+// What is not known is not off: nothing ends as if it were, and nobody is locked out in silence.
+func TestAuthNotKnown(t *testing.T) {
+	scenes := map[string]dead{}
+	for _, d := range ofAuth(t, wanted(t, 3)) {
+		scenes[d.name] = d
+	}
+	for name, text := range map[string]string{
+		"users are not told":                      "run the same command again",
+		"there are too many users":                "user delete",
+		"nothing of permissions is told":          "run the same command again",
+		"nothing is told, and they are to be off": "run the same command again",
+	} {
+		d, known := scenes[name]
+		if refusal := inFull(refusals(t, d.want, d.seen)); !known || !strings.Contains(refusal, text) {
+			t.Errorf("%s: refused with %s", name, refusal)
+		}
+	}
+	untold := scenes["nothing of permissions is told"].seen
+	if is := Permissions(permitting(t, 3, appBlock), untold); is.Known || is.Enabled {
+		t.Errorf("permissions: %+v", is)
+	}
+	if notes := strings.Join(build(t, wanted(t, 3), untold).Notes, "\n"); !strings.Contains(notes, "not known whether etcd's permissions") {
+		t.Errorf("without a block: notes %q", notes)
+	}
+	locked := scenes["root has lost its role"]
+	_, err := Build(locked.want, change(locked.seen, "etcd-2", darkly))
+	if found := inFull(plan.RefusalsOf(err)); !strings.Contains(found, "has not the role root") ||
+		!strings.Contains(found, "--cert DIR/NAME.pem") || strings.Contains(found, "--user") {
+		t.Errorf("with a dark host: %s", found)
 	}
 }
 

@@ -50,7 +50,7 @@ func SimulateStep(w Want, s facts.Snapshot, step plan.Step) facts.Snapshot {
 		})
 	}
 	if step.Kind == plan.RestoreData { // nobody runs, and what the cluster before said is over
-		s.Members, s.Alarms, s.Cluster, s.Auth = nil, nil, 0, nil
+		s.Members, s.Alarms, s.Cluster, s.Auth, s.AuthError = nil, nil, 0, nil, ""
 	}
 	if fresh && s.Auth == nil {
 		s.Auth = &facts.Auth{Listed: true} // a new cluster has no users
