@@ -45,7 +45,11 @@ func (r *Run) enableAuth(ctx context.Context, step plan.Step) error {
 	if err != nil {
 		return err
 	}
-	if err := r.Etcd.EnableAuth(ctx, r.endpoint(step.Host)); err != nil {
+	// What is on already stays on, so it is tried again for as long as an election may take.
+	err = awaitFor(ctx, settles, "permissions are not switched on", func(ctx context.Context) error {
+		return r.Etcd.EnableAuth(ctx, r.endpoint(step.Host))
+	})
+	if err != nil {
 		return err
 	}
 	return r.throughEach(ctx, voters, "not every member knows root", func(ctx context.Context, endpoint string) error {
@@ -64,7 +68,10 @@ func (r *Run) enableAuth(ctx context.Context, step plan.Step) error {
 
 // disableAuth switches permissions off, and waits until every member that votes has.
 func (r *Run) disableAuth(ctx context.Context, step plan.Step) error {
-	if err := r.Etcd.DisableAuth(ctx, r.endpoint(step.Host)); err != nil {
+	err := awaitFor(ctx, settles, "permissions are not switched off", func(ctx context.Context) error {
+		return r.Etcd.DisableAuth(ctx, r.endpoint(step.Host))
+	})
+	if err != nil {
 		return err
 	}
 	return r.throughEach(ctx, r.voters(), "permissions are still on", func(ctx context.Context, endpoint string) error {

@@ -71,10 +71,16 @@ func (o *world) DropUser(ctx context.Context, endpoint, name string) error {
 }
 
 func (o *world) EnableAuth(ctx context.Context, endpoint string) error {
+	if err := o.elects(plan.EnableAuth); err != nil {
+		return err
+	}
 	return o.answers(ctx, plan.Step{Kind: plan.EnableAuth, Host: o.hostsOf[endpoint]})
 }
 
 func (o *world) DisableAuth(ctx context.Context, endpoint string) error {
+	if err := o.elects(plan.DisableAuth); err != nil {
+		return err
+	}
 	return o.answers(ctx, plan.Step{Kind: plan.DisableAuth, Host: o.hostsOf[endpoint]})
 }
 
@@ -98,6 +104,35 @@ func permitted(t *testing.T, n int) *world {
 }
 
 func init() { scenes["permissions"] = permitted }
+
+// An election while permissions are switched on or off ends nothing.
+func TestPermissionsElection(t *testing.T) {
+	inBubble(t, "election", func(t *testing.T) {
+		o := permitted(t, 3)
+		o.electing = map[plan.Kind]int{plan.EnableAuth: 3, plan.DisableAuth: 3}
+		if _, err := o.run("first").Converge(t.Context()); err != nil || !o.seen.Auth.Enabled {
+			t.Fatalf("on: %v, %v", o.seen.Auth.Enabled, err)
+		}
+		o.want.Cluster.Auth.Enabled, o.want.Accept = false, []plan.Risk{plan.NoAuth}
+		if _, err := o.run("second").Converge(t.Context()); err != nil || o.seen.Auth.Enabled {
+			t.Fatalf("off: %v, %v", !o.seen.Auth.Enabled, err)
+		}
+		if o.electing[plan.EnableAuth] != 0 || o.electing[plan.DisableAuth] != 0 {
+			t.Errorf("left: %v", o.electing)
+		}
+	})
+}
+
+// elects fails some calls, as members do that have no leader.
+func (o *world) elects(kind plan.Kind) error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.electing[kind] == 0 {
+		return nil
+	}
+	o.electing[kind]--
+	return errors.New("etcdserver: no leader")
+}
 
 // Root comes first, roles before their users, and permissions are switched on last.
 func TestPermissions(t *testing.T) {

@@ -71,15 +71,17 @@ type world struct {
 	actions int                    // that change something on a host
 	canary  map[string]int         // by endpoint
 	alarms  []facts.Alarm
-	fault   func(point string) error                        // what a test adds to a run's seam
-	looks   int                                             // at the hosts
-	deaf    bool                                            // actions succeed, and have no effect
-	broken  func(step plan.Step) error                      // fails a start
-	block   func(ctx context.Context, step plan.Step) error // holds a start up
-	began   map[string]time.Time                            // when a host was told to start or restart its unit
-	stops   time.Duration                                   // how long the process takes to end that a restart ends
-	bad     string                                          // the endpoint through which nothing can be written
-	hash    map[string]uint32                               // of all keys, by endpoint
+	// how many calls of a kind fail yet, as without a leader
+	electing map[plan.Kind]int
+	fault    func(point string) error                        // what a test adds to a run's seam
+	looks    int                                             // at the hosts
+	deaf     bool                                            // actions succeed, and have no effect
+	broken   func(step plan.Step) error                      // fails a start
+	block    func(ctx context.Context, step plan.Step) error // holds a start up
+	began    map[string]time.Time                            // when a host was told to start or restart its unit
+	stops    time.Duration                                   // how long the process takes to end that a restart ends
+	bad      string                                          // the endpoint through which nothing can be written
+	hash     map[string]uint32                               // of all keys, by endpoint
 	// what the operator directory or the cluster says to a step; nil: it does it
 	refuses  map[plan.Kind]func() error
 	agrees   time.Time          // when the members agree on their version

@@ -17,6 +17,9 @@ const (
 	RootRole = "root"
 )
 
+// ObserverUser is the user of an observer's certificate, which may only look as long as it has no roles.
+const ObserverUser = "clusterup-observer"
+
 var (
 	authSchema = &hcl.BodySchema{
 		Attributes: attributes("enabled"),
@@ -59,7 +62,12 @@ func (s scope) readAuth(b *hcl.Block) authRead {
 				"%q: a name with \":\" may be that of a member's certificate, as which requests to the JSON gateway can act.",
 				clip(name))
 		}
-		a.Users = append(a.Users, AuthUser{Name: name, Roles: s.readGrants(block, roles)})
+		granted := s.readGrants(block, roles)
+		if name == ObserverUser && len(granted) > 0 {
+			s.problems.errorAt(at, "roles of the observer",
+				"%q is the user of an observer's certificate, which is to look and no more: take its roles away.", name)
+		}
+		a.Users = append(a.Users, AuthUser{Name: name, Roles: granted})
 		out.users = append(out.users, at)
 	}
 	return out

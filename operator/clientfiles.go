@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -72,8 +73,19 @@ func (f ClientFiles) links(pkcs12 bool) [][2]string {
 	return links
 }
 
-// Lock keeps other runs away from the directory until it is let go. It calls busy, once, before it waits for one.
+// lockWait is how long another run is waited for. The directory's owner may hold its lock for ever.
+const lockWait = 2 * time.Minute
+
+// Lock keeps other runs away from the directory until it is let go. It calls busy, once, before it waits for one, and
+// gives up in the end.
 func (f ClientFiles) Lock(ctx context.Context, busy func()) (unlock func(), err error) {
+	return f.lockWithin(ctx, lockWait, busy)
+}
+
+func (f ClientFiles) lockWithin(ctx context.Context, limit time.Duration, busy func()) (unlock func(), err error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf(
+		"another process still has it after %s: find it with fuser %s, end it, and run again", limit, f.Dir))
+	defer cancel()
 	held, err := durable.LockDir(ctx, f.Dir, busy)
 	if err != nil {
 		return nil, err
@@ -207,6 +219,37 @@ func (f ClientFiles) content(name string) ([]byte, error) {
 	return clientFile(root, name)
 }
 
+// together are a certificate and its key: where the pair is exchanged between the one and the other, both are read
+// again.
+func (f ClientFiles) together() (cert, key []byte, err error) {
+	live := filepath.Join(f.Dir, f.live())
+	for range 10 {
+		before, _ := os.Readlink(live) // there may be none
+		if cert, err = readSmall(f.Cert()); err != nil {
+			return nil, nil, err
+		}
+		if err = f.Step("read key"); err != nil {
+			return nil, nil, err
+		}
+		if key, err = readSmall(f.Key()); err != nil {
+			return nil, nil, err
+		}
+		if after, _ := os.Readlink(live); before == after {
+			return cert, key, nil
+		}
+	}
+	return nil, nil, fmt.Errorf("%s is exchanged again and again", f.Cert())
+}
+
+// readSmall reads a file of a client, wherever it lies.
+func readSmall(path string) ([]byte, error) {
+	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	return within(f)
+}
+
 // maxClientFile is how many bytes a file of a client may have: a pair, or a bundle of CAs, has a few thousand.
 const maxClientFile = 1 << 20
 
@@ -217,14 +260,24 @@ func clientFile(root *os.Root, name string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	data, err := within(f)
+	if errors.Is(err, errNotSmall) {
+		err = fmt.Errorf("%w: choose another --out", err)
+	}
+	return data, err
+}
+
+var errNotSmall = fmt.Errorf("is not a file of at most %d bytes", maxClientFile)
+
+// within reads a file of bounded size, and closes it.
+func within(f *os.File) ([]byte, error) {
 	defer func() { _ = f.Close() }() // it was only read
 	info, err := f.Stat()
 	if err != nil {
 		return nil, err
 	}
 	if !info.Mode().IsRegular() || info.Size() > maxClientFile {
-		return nil, fmt.Errorf("%s is not a file of at most %d bytes: choose another --out",
-			filepath.Join(root.Name(), name), maxClientFile)
+		return nil, fmt.Errorf("%s %w", f.Name(), errNotSmall)
 	}
 	return io.ReadAll(io.LimitReader(f, maxClientFile))
 }

@@ -319,7 +319,13 @@ func (a *etcdAPI) Holds(ctx context.Context, endpoint string) (revision, keys in
 	return revision, keys, err
 }
 
+// AuthState finds out for an observer by a read, since etcd sends the question for it, which it would refuse an
+// observer, through raft's log.
 func (a *etcdAPI) AuthState(ctx context.Context, endpoint string, expected bool) (facts.AuthState, error) {
+	if a.session.observer != nil {
+		is, err := ask(a, func(c *quorum.Cluster) (facts.Rights, error) { return c.Rights(ctx, endpoint) })
+		return facts.AuthState{Enabled: is.On, Denied: is.On}, err
+	}
 	return ask(a, func(c *quorum.Cluster) (facts.AuthState, error) { return c.AuthState(ctx, endpoint, expected) })
 }
 

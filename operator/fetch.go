@@ -2,6 +2,7 @@ package operator
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -186,6 +187,9 @@ func (s *Session) fetchDescription(ctx context.Context, u *url.URL) (*facts.Save
 	}
 	if err != nil {
 		return nil, err
+	}
+	if len(raw) > 0 && download.Instead(raw) != "" && !bytes.HasPrefix(bytes.TrimSpace(raw), []byte("{")) {
+		return nil, nil // a page with status 200 says that there is none
 	}
 	d, err := snapshot.ParseDescription(raw)
 	if err != nil {

@@ -198,7 +198,8 @@ func TestFetchRefuses(t *testing.T) {
 		"/page.db": []byte("<!doctype html><title>Sign in</title>"), "/altered.db": append([]byte{}, data...),
 		"/chunked.db": data[:len(data)/2], "/other.db": data, "/other.db.json": descriptionOf(t, "staging", data),
 		"/lied.db": data, "/lied.db.json": descriptionOf(t, "prod", data[:len(data)-1]),
-		"/odd.db": data, "/odd.db.json": []byte("<html>no such file, but status 200</html>"),
+		"/odd.db": data, "/odd.db.json": []byte(`{"error": "no such file, but status 200"}`),
+		"/paged.db": data, "/paged.db.json": []byte("<html>no such file, but status 200</html>"),
 		"/empty.db": nil, "/long.db": data, "/long.db.json": make([]byte, maxDescription+1),
 	}
 	files["/altered.db"][len(data)/2] ^= 1
@@ -262,6 +263,9 @@ func TestFetchRefuses(t *testing.T) {
 				t.Errorf("it left %q", left)
 			}
 		})
+	}
+	if l, err := fetching(t, server).Locate(t.Context(), server.URL+"/paged.db"); err != nil || l.Path == "" {
+		t.Errorf("a page in place of a description: %+v, %v", l, err)
 	}
 	s := fetching(t, server)
 	s.fetcher.HTTP = nil

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"net"
 	"os"
 	"path/filepath"
@@ -38,14 +39,20 @@ func ReadObserver(dir string) (*Observer, error) {
 	if _, err := os.Stat(o.files.Cert()); errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
-	var err error
-	if o.tls, err = tls.LoadX509KeyPair(o.files.Cert(), o.files.Key()); err != nil {
-		return nil, fmt.Errorf("read the observer's certificate: %w", err)
+	cert, key, err := o.files.together()
+	if err == nil {
+		o.tls, err = tls.X509KeyPair(cert, key)
 	}
-	if o.roots, err = os.ReadFile(o.files.CA()); err != nil {
+	if err == nil {
+		o.roots, err = readSmall(o.files.CA())
+	}
+	if err != nil {
 		return nil, fmt.Errorf("read the observer's certificate: %w", err)
 	}
 	leaf := o.tls.Leaf
+	if is := leaf.Subject.CommonName; is != etcd.Observer {
+		return nil, fmt.Errorf("%s is no observer's certificate: it is for the user %q", o.files.Cert(), is)
+	}
 	o.Pair = facts.ClientPair{
 		Client: facts.Client{
 			Name: etcd.Observer, Serial: leaf.SerialNumber.Text(16), NotBefore: leaf.NotBefore, NotAfter: leaf.NotAfter,
@@ -59,6 +66,9 @@ func ReadObserver(dir string) (*Observer, error) {
 // clusterup itself: no key of a CA is used then, unless it lies open, to see what ports of peers show. direct: members
 // are dialled from this machine, and no host is. Nil, with direct: members ask for no certificates.
 func (s *Session) Observe(o *Observer, direct bool) { s.observer, s.direct = o, direct }
+
+// Observer is the certificate that Observe was told of; nil: none.
+func (s *Session) Observer() *Observer { return s.observer }
 
 // observerTLS shows the observer's certificate as it lies there by now.
 func (s *Session) observerTLS() (*tls.Config, error) {
@@ -105,8 +115,9 @@ func dialled(ctx context.Context, address string) (net.Conn, error) {
 	return d.DialContext(ctx, "tcp", address)
 }
 
-// Ports is what the client ports of members show that are not to leave. It blocks until all have answered.
-func (s *Session) Ports(ctx context.Context) (facts.Snapshot, error) {
+// Ports is what the client ports of members show that are not to leave, with the versions that these run, as
+// RunVersions has them. It blocks until all have answered.
+func (s *Session) Ports(ctx context.Context) (facts.Snapshot, map[string]string, error) {
 	asks := etcd.Asks(s.Cluster)
 	for _, m := range s.Cluster.Members {
 		if m.Absent {
@@ -115,13 +126,20 @@ func (s *Session) Ports(ctx context.Context) (facts.Snapshot, error) {
 	}
 	seen := look.Ports(ctx, look.Source{Asks: asks, Etcd: s.Etcd, Handshake: s.handshake, Now: s.Now})
 	versions := s.RunVersions(ctx, seen)
-	for name, host := range seen.Hosts {
-		if host.Denied && versions[name] != "" {
+	seen.Hosts = hidden(seen.Hosts, versions)
+	return seen, versions, ctx.Err()
+}
+
+// hidden are hosts of which those count as not asked whose members refuse an observer.
+func hidden(hosts map[string]facts.Host, versions map[string]string) map[string]facts.Host {
+	hosts = maps.Clone(hosts)
+	for name, host := range hosts {
+		if host.Denied {
 			host.Unasked = etcd.Hidden(versions[name])
-			seen.Hosts[name] = host
+			hosts[name] = host
 		}
 	}
-	return seen, ctx.Err()
+	return hosts
 }
 
 // RunVersions are the versions that members run, by name, also of those that do not let us see how they are; one that
@@ -158,8 +176,9 @@ func (s *Session) Rights(ctx context.Context, seen facts.Snapshot) facts.Rights 
 }
 
 // AtHand is what was seen by whoever only observes, as if the keys of all CAs were here, and with no word of what etcd
-// shows to root alone: it is to be told what those could do who have the keys.
-func (s *Session) AtHand(seen facts.Snapshot) facts.Snapshot {
+// shows to root alone: it is to be told what those could do who have the keys. versions are those that members run.
+func (s *Session) AtHand(seen facts.Snapshot, versions map[string]string) facts.Snapshot {
+	seen.Hosts = hidden(seen.Hosts, versions)
 	if seen.Auth != nil && seen.Auth.Denied {
 		seen.Auth = &facts.Auth{AuthState: facts.AuthState{Enabled: true}}
 	}

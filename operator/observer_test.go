@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -123,8 +124,16 @@ func TestAtHand(t *testing.T) {
 	before := facts.Snapshot{
 		Auth:     &facts.Auth{AuthState: facts.AuthState{Enabled: true, Denied: true}, Error: "refused"},
 		Operator: facts.Operator{CAs: []facts.CA{{Generation: 1, Retired: true}, {Generation: 2}}},
+		Hosts: map[string]facts.Host{
+			"old": {Machine: facts.Machine{Name: "old"}, Member: facts.Member{Denied: true}},
+			"new": {Machine: facts.Machine{Name: "new"}},
+		},
 	}
-	after := s.AtHand(before)
+	after := s.AtHand(before, map[string]string{"old": "3.6.11"})
+	if is := after.Hosts["old"]; is.Unasked != etcd.Hidden("3.6.11") || !is.Dark() || after.Hosts["new"].Dark() ||
+		before.Hosts["old"].Dark() {
+		t.Errorf("members became %+v", after.Hosts)
+	}
 	if !after.Auth.Enabled || after.Auth.Denied || after.Auth.Error != "" || after.Operator.CAs[0].Signing ||
 		!after.Operator.CAs[1].Signing || before.Operator.CAs[1].Signing || !before.Auth.Denied {
 		t.Errorf("%+v became %+v", before, after)
@@ -141,5 +150,73 @@ func TestReadObserver(t *testing.T) {
 	}
 	if o, err := ReadObserver(dir); o != nil || err == nil {
 		t.Errorf("out of half a pair: %v, %v", o, err)
+	}
+}
+
+// A file of any size, or of somebody else, is no observer's certificate.
+func TestReadObserverOfOthers(t *testing.T) {
+	s, _ := observed(t)
+	f := ClientFiles{Dir: s.ObserverDir(), Name: etcd.Observer}
+	maker := newWallet(t)
+	pair, err := maker.IssueClient("root", pki.Leaf{}, time.Now(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.plain(t, ClientSet{Cert: pair.Cert, Key: pair.Key, CA: maker.bundle}, 0o600)
+	if o, err := ReadObserver(f.Dir); o != nil || err == nil || !strings.Contains(err.Error(), `for the user "root"`) {
+		t.Errorf("out of root's pair: %v, %v", o, err)
+	}
+	if err := os.Truncate(f.Cert(), maxClientFile+1); err != nil {
+		t.Fatal(err)
+	}
+	if o, err := ReadObserver(f.Dir); o != nil || !errors.Is(err, errNotSmall) {
+		t.Errorf("out of a large file: %v, %v", o, err)
+	}
+}
+
+// A pair that is exchanged between its halves is read again.
+func TestPairTogether(t *testing.T) {
+	f := ClientFiles{Dir: t.TempDir(), Name: "app"}
+	put := func(serial string) {
+		dir := filepath.Join(f.Dir, f.pairs(), serial)
+		for name, text := range map[string]string{"cert.pem": "cert " + serial, "key.pem": "key " + serial} {
+			err := errors.Join(os.MkdirAll(dir, 0o700), os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600))
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		live := filepath.Join(f.Dir, f.live())
+		if err := errors.Join(os.Symlink(serial, live+".new"), os.Rename(live+".new", live)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put("1")
+	for _, link := range f.links(false) {
+		if err := os.Symlink(link[1], filepath.Join(f.Dir, link[0])); err != nil {
+			t.Fatal(err)
+		}
+	}
+	reads := 0
+	f.Before = func(string) error {
+		if reads++; reads == 1 {
+			put("2")
+		}
+		return nil
+	}
+	if cert, key, err := f.together(); string(cert) != "cert 2" || string(key) != "key 2" || err != nil || reads != 2 {
+		t.Errorf("%q and %q, %v, in %d reads", cert, key, err, reads)
+	}
+}
+
+// Whoever holds the lock of a directory for ever is not waited for for ever.
+func TestLockIsBounded(t *testing.T) {
+	f := ClientFiles{Dir: t.TempDir(), Name: "app"}
+	unlock, err := f.Lock(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unlock()
+	if _, err := f.lockWithin(t.Context(), time.Millisecond, nil); err == nil || !strings.Contains(err.Error(), "fuser") {
+		t.Errorf("a lock that is held: %v", err)
 	}
 }

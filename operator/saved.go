@@ -158,7 +158,7 @@ func factsDigest(s facts.Snapshot) (string, error) {
 		hosts[name] = host
 	}
 	s.Operator.Snapshots = nil // where a fresh one decides, the plan shows it
-	var auth *facts.AuthState // nil: nobody told, which is not off
+	var auth *facts.AuthState  // nil: nobody told, which is not off
 	if s.Auth != nil {
 		auth = &s.Auth.AuthState
 	}

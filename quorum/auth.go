@@ -99,8 +99,8 @@ func (c *Cluster) Auth(ctx context.Context, endpoint string) ([]facts.User, []fa
 			return [2][]string{}, tooLarge(err)
 		}
 		if len(users.Users)+len(roles.Roles) > maxAuthNames {
-			return [2][]string{}, &Error{Kind: facts.ErrTooMuch, Err: fmt.Errorf("it names %d, and clusterup takes %d at the most",
-				len(users.Users)+len(roles.Roles), maxAuthNames)}
+			return [2][]string{}, &Error{Kind: facts.ErrTooMuch, Err: fmt.Errorf(
+				"it names %d, and clusterup takes %d at the most", len(users.Users)+len(roles.Roles), maxAuthNames)}
 		}
 		return [2][]string{users.Users, roles.Roles}, nil
 	})

@@ -105,7 +105,8 @@ func TestAuth(t *testing.T) {
 	for i := range maxAuthNames {
 		f.auth.users[fmt.Sprint(i)] = []string{}
 	}
-	if _, _, err := c.Auth(t.Context(), epIPv4); !errors.Is(err, facts.ErrTooMuch) || !strings.Contains(err.Error(), "takes 10000 at the most") {
+	if _, _, err := c.Auth(t.Context(), epIPv4); !errors.Is(err, facts.ErrTooMuch) ||
+		!strings.Contains(err.Error(), "takes 10000 at the most") {
 		t.Errorf("too many names: %v", err)
 	}
 	much := make([]string, 30)
@@ -117,7 +118,8 @@ func TestAuth(t *testing.T) {
 		f.auth.users[fmt.Sprint(i)] = much
 	}
 	c.maxAuth = 8 << 20 // 64 MiB take a busy machine longer than a call may
-	if _, _, err := c.Auth(t.Context(), epIPv4); !errors.Is(err, facts.ErrTooMuch) || !strings.Contains(err.Error(), "tells more than 8 MiB") {
+	if _, _, err := c.Auth(t.Context(), epIPv4); !errors.Is(err, facts.ErrTooMuch) ||
+		!strings.Contains(err.Error(), "tells more than 8 MiB") {
 		t.Errorf("too much: %v", err)
 	}
 	f.auth.users = map[string][]string{"root": {strings.Repeat("x", maxAuthAnswer)}}

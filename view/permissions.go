@@ -96,6 +96,10 @@ func (l Look) strays() []Finding {
 	var found []Finding
 	is := etcd.Permissions(l.Want, l.Seen)
 	stray := is.Stray
+	if len(is.Observer) > 0 {
+		text, do := etcd.ObserverPower(is.Observer)
+		found = append(found, Finding{Type: "finding", Kind: "permissions", Text: text, Do: do})
+	}
 	if is.Gaps != "" {
 		found = append(found, Finding{
 			Type: "finding", Kind: "permissions", Text: is.Gaps, Do: "upgrade to a newer patch of etcd: clusterup upgrade --to=VERSION " + l.File,
@@ -104,7 +108,7 @@ func (l Look) strays() []Finding {
 	add := func(text string) {
 		found = append(found, Finding{
 			Type: "finding", Kind: "permissions", Text: text,
-			Do: "write it into the block auth; or: clusterup apply --accept=" + string(plan.DropGrants) + " INVENTORY",
+			Do: "write it into the block auth; or: clusterup apply --accept=" + string(plan.DropGrants) + " " + l.File,
 		})
 	}
 	for _, one := range stray[:min(len(stray), mostShown)] {

@@ -56,7 +56,6 @@ func (s *session) observe() error {
 		s.console.Say("note: %v", err)
 		return nil
 	}
-	s.observer = o
 	if o != nil || s.flags.noSSH {
 		s.Observe(o, s.flags.noSSH)
 	}
@@ -65,12 +64,13 @@ func (s *session) observe() error {
 
 // lookAtPorts is lookAt without a look at any host.
 func (s *session) lookAtPorts(ctx context.Context) (view.Look, error) {
-	seen, err := s.Ports(ctx)
+	seen, versions, err := s.Ports(ctx)
 	if err != nil {
 		return view.Look{}, err
 	}
 	l := view.Look{
 		Want: etcd.Want{Cluster: s.Cluster}, Seen: seen, Ports: true, Advice: operator.Advice, File: s.file, Now: s.Now(),
+		Versions: versions,
 	}
 	if s.judge(ctx, &l); l.Rights.Known {
 		l.Seen.Auth = &facts.Auth{AuthState: facts.AuthState{Enabled: l.Rights.On}}
@@ -80,10 +80,9 @@ func (s *session) lookAtPorts(ctx context.Context) (view.Look, error) {
 
 // judge finds out what the observer's certificate can do beyond looking, where one was used.
 func (s *session) judge(ctx context.Context, l *view.Look) {
-	if s.observer == nil {
-		return
+	if o := s.Observer(); o != nil {
+		l.Observer, l.Rights = &o.Pair, s.Rights(ctx, l.Seen)
 	}
-	l.Observer, l.Rights, l.Versions = &s.observer.Pair, s.Rights(ctx, l.Seen), s.RunVersions(ctx, l.Seen)
 }
 
 // toObserve says of a new observer's certificate what it can do beyond looking, and where it cannot even look.

@@ -67,11 +67,11 @@ func TestObserve(t *testing.T) {
 		}
 		fails := test.want != "" && !test.note
 		if !strings.Contains(said, test.want) || test.want == "" && said != "" || (err != nil) != fails ||
-			(s.observer != nil) != test.asked {
-			t.Errorf("%s: %v, said %q; want %q; asked with it: %v", name, err, said, test.want, s.observer != nil)
+			(s.Observer() != nil) != test.asked {
+			t.Errorf("%s: %v, said %q; want %q; asked with it: %v", name, err, said, test.want, s.Observer() != nil)
 		}
-		if s.observer != nil && s.observer.Pair.User != etcd.Observer {
-			t.Errorf("%s: it is for the user %q", name, s.observer.Pair.User)
+		if s.Observer() != nil && s.Observer().Pair.User != etcd.Observer {
+			t.Errorf("%s: it is for the user %q", name, s.Observer().Pair.User)
 		}
 	}
 }

@@ -72,12 +72,13 @@ func (s *session) plan(ctx context.Context) (plan.Plan, facts.Snapshot, error) {
 	if errSigning != nil && !errors.Is(errSigning, pki.ErrNoCA) && !errors.Is(errSigning, pki.ErrExpired) {
 		return plan.Plan{}, seen, errSigning // a sealed key, a CA's server that is down: what members would say is not known
 	}
-	if s.observer != nil {
+	if s.Observer() != nil {
 		if len(seen.Operator.CAs) == 0 {
 			return plan.Plan{}, seen, fmt.Errorf("no certificate of a CA is here: copy .clusterup/%s, without ca/*.key, "+
 				"beside the inventory", s.Cluster.Name)
 		}
-		seen = s.AtHand(seen)
+		s.versions = s.RunVersions(ctx, seen)
+		seen = s.AtHand(seen, s.versions)
 	}
 	if s.see != nil {
 		s.see(ctx, &seen)

@@ -25,8 +25,8 @@ type session struct {
 	fits func(context.Context, facts.Snapshot) error
 	see  func(context.Context, *facts.Snapshot) // looks at what a verb needs to know besides; nil: nothing
 	next decider                                // of a verb that does one thing; nil: etcd.Next
-	// with which members are asked by whoever only looks; nil: with a certificate of clusterup's own
-	observer *operator.Observer
+	// that members run, by name, as the last look of an observer has told; nil: nobody observes
+	versions map[string]string
 }
 
 // open loads the inventory, or takes its text as given, and prepares everything; no network is used yet.

@@ -21,7 +21,15 @@ func newStatus(c *console) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "status INVENTORY",
 		Short: "Show every member as it is; changes nothing",
-		Args:  oneInventory,
+		Args: func(cmd *cobra.Command, args []string) error {
+			for _, arg := range args {
+				if _, err := time.ParseDuration(arg); err == nil && len(args) > 1 && cmd.Flags().Changed("watch") {
+					return view.Misuse(fmt.Errorf("%s is not an inventory: the time in between stands after an equals sign, as in --watch=%s",
+						arg, arg))
+				}
+			}
+			return oneInventory(cmd, args)
+		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			switch {
 			case !cmd.Flags().Changed("watch"):
@@ -94,7 +102,7 @@ func (s *session) lookAt(ctx context.Context) (view.Look, error) {
 		return view.Look{}, err
 	}
 	l := s.looked(p, seen, refused)
-	l.Unknown, l.Heard, l.Now = err, s.Heard(ctx, seen), s.Now()
+	l.Unknown, l.Heard, l.Now, l.Versions = err, s.Heard(ctx, seen), s.Now(), s.versions
 	s.judge(ctx, &l)
 	return l, nil
 }

@@ -96,7 +96,7 @@ func (v view) fill() (used, file int64) {
 			return
 		}
 		quota := QuotaOf(host)
-		used, file = max(used, host.Etcd.DBInUse*100/quota), max(file, host.Etcd.DBSize*100/quota)
+		used, file = max(used, percent(host.Etcd.DBInUse, quota)), max(file, percent(host.Etcd.DBSize, quota))
 	})
 	return used, file
 }

@@ -234,6 +234,38 @@ func TestAuthDarkBeside(t *testing.T) {
 	}
 }
 
+// An observer that has power is told of, by what takes the power away; the block auth could not take it in.
+func TestAuthOfObserver(t *testing.T) {
+	w := permitting(t, 3, appBlock)
+	seen := func(roles ...string) facts.Snapshot {
+		return withAuth(settled(t, wanted(t, 3)), true, append(slices.Clone(appUsers), user(Observer, roles...)), appRole,
+			facts.Role{Name: "none"})
+	}
+	for name, test := range map[string]struct {
+		roles []string
+		want  []string
+	}{
+		"none":                    {nil, nil},
+		"one that allows nothing": {[]string{"none"}, nil},
+		"one that allows":         {[]string{"app", "none"}, []string{"app"}},
+		"root":                    {[]string{"root"}, []string{"root"}},
+	} {
+		s := seen(test.roles...)
+		is := Permissions(w, s)
+		if !slices.Equal(is.Observer, test.want) {
+			t.Errorf("%s: %q has power", name, is.Observer)
+		}
+		notes := strings.Join(build(t, w, s).Notes, "\n")
+		for _, role := range test.want {
+			if !strings.Contains(notes, "user revoke-role "+Observer+" "+role) || slices.ContainsFunc(is.Stray, func(text string) bool {
+				return strings.Contains(text, Observer)
+			}) {
+				t.Errorf("%s: notes %q, stray %q", name, notes, is.Stray)
+			}
+		}
+	}
+}
+
 // A member's words are shown within bounds, and form no path.
 func TestAuthHostile(t *testing.T) {
 	w := permitting(t, 3, appBlock)

@@ -98,10 +98,15 @@ func (v view) strayNotes() []string {
 	case v.seen.Auth == nil || !v.seen.Auth.Listed || v.want.accepts(plan.DropGrants):
 		return nil
 	}
+	var found []string
+	if roles := v.observerRoles(); len(roles) > 0 {
+		text, do := ObserverPower(roles)
+		found = append(found, text+": "+do)
+	}
 	stray := v.stray()
 	if len(stray) == 0 {
-		return nil
+		return found
 	}
-	return []string{fmt.Sprintf("etcd has what the block auth has not: %s; it stays, unless --accept=%s is given",
-		some(stray, "; "), plan.DropGrants)}
+	return append(found, fmt.Sprintf("etcd has what the block auth has not: %s; it stays, unless --accept=%s is given",
+		some(stray, "; "), plan.DropGrants))
 }

@@ -53,7 +53,9 @@ func (v view) disarmFull() (*plan.Stage, error) {
 	}
 	// How much is in use after that is known for sure once a member has defragmented: what a store frees last counts as in
 	// use until somebody writes, which may be never. The data of the others are the same.
-	full := func(host facts.Host) bool { return host.Etcd != nil && host.Etcd.DBSize*100/QuotaOf(host) >= room }
+	full := func(host facts.Host) bool {
+		return host.Etcd != nil && percent(host.Etcd.DBSize, QuotaOf(host)) >= room
+	}
 	if v.Known(func(m inventory.Member, host facts.Host) bool {
 		return full(host) && (slices.Contains(v.want.Defragmented, m.Name) || v.seen.Simulated && wasted(host) == 0)
 	}) {

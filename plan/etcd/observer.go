@@ -12,7 +12,7 @@ import (
 
 // Observer is the user of etcd for which an observer's certificate is. Nobody has to make it: etcd lets a user that it
 // does not know read and write nothing, and see what every user may.
-const Observer = "clusterup-observer"
+const Observer = inventory.ObserverUser
 
 // ObserverNotes say what an observer's certificate may do beyond looking, and where it may not even look. versions are
 // those that members run, by name; empty: it is not known.
@@ -49,9 +49,9 @@ func blind(old []string, rights facts.Rights) string {
 		plan.Enumerate(old), while, plan.Enumerate(version.ShowingToAll()))
 }
 
-// Hidden says why a member of a version does not show an observer how it is.
+// Hidden says why a member of a version does not show an observer how it is; "": the version is not known.
 func Hidden(is string) string {
-	if version.ShowsToAll(is) {
+	if is == "" || version.ShowsToAll(is) {
 		return "etcd's permissions refuse the observer"
 	}
 	return fmt.Sprintf("etcd %s shows root alone how it is while permissions are on: an observer sees it from %s on", is,

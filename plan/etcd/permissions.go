@@ -2,6 +2,7 @@ package etcd
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/clusterup/clusterup/facts"
 	"github.com/clusterup/clusterup/inventory"
@@ -17,6 +18,8 @@ type Permitted struct {
 	Roles   int
 	Stray   []string // what the inventory has not, in words
 	Gaps    string   // which members let users around permissions that are on, and how; "": none
+	// roles of an observer that allow something: it is to look, and no more. They are not among Stray
+	Observer []string
 }
 
 // Permissions says how they stand.
@@ -30,8 +33,28 @@ func Permissions(w Want, s facts.Snapshot) Permitted {
 	p.Enabled, p.Gaps = s.Auth.Enabled, v.gaps()
 	if p.Listed = p.Wanted && s.Auth.Listed; p.Listed {
 		p.Users, p.Roles, p.Stray = len(s.Auth.Users), len(s.Auth.Roles), v.stray()
+		p.Observer = v.observerRoles()
 	}
 	return p
+}
+
+// observerRoles are those roles of the observer's user that allow something.
+func (v view) observerRoles() []string {
+	user, _ := v.user(Observer)
+	return slices.DeleteFunc(slices.Clone(user.Roles), func(name string) bool {
+		role, _ := v.role(name)
+		return name != inventory.RootRole && len(role.Permissions) == 0
+	})
+}
+
+// ObserverPower says what is wrong with an observer that has roles, and what to do about it.
+func ObserverPower(roles []string) (text, do string) {
+	var revoke []string
+	for _, name := range roles {
+		revoke = append(revoke, etcdctl("user revoke-role "+Observer+" "+facts.Shown(name)))
+	}
+	return fmt.Sprintf("the user %s, as which an observer's certificate is to look and no more, has %s", Observer,
+		enumerated("role", roles)), some(revoke, "; ")
 }
 
 // stray is what the inventory has not, in words: users, roles, and what those have too much that it has.
@@ -39,6 +62,9 @@ func (v view) stray() []string {
 	var found []string
 	for _, name := range v.strayUsers() {
 		user, _ := v.user(name)
+		if name == Observer && len(v.observerRoles()) > 0 {
+			continue // which is said in words of its own
+		}
 		text := enumerated("user", []string{name})
 		if len(user.Roles) > 0 {
 			text += " with " + enumerated("role", user.Roles)
@@ -46,6 +72,9 @@ func (v view) stray() []string {
 		found = append(found, text)
 	}
 	for _, wanted := range v.wantedUsers() {
+		if wanted.Name == Observer && len(v.observerRoles()) > 0 {
+			continue
+		}
 		if change := v.userChange(wanted, true); change != nil && len(change.Revoke) > 0 {
 			found = append(found, fmt.Sprintf("%s of user %q", enumerated("role", change.Revoke), wanted.Name))
 		}

@@ -125,7 +125,8 @@ func TestAuthNotKnown(t *testing.T) {
 	if is := Permissions(permitting(t, 3, appBlock), untold); is.Known || is.Enabled {
 		t.Errorf("permissions: %+v", is)
 	}
-	if notes := strings.Join(build(t, wanted(t, 3), untold).Notes, "\n"); !strings.Contains(notes, "not known whether etcd's permissions") {
+	notes := strings.Join(build(t, wanted(t, 3), untold).Notes, "\n")
+	if !strings.Contains(notes, "not known whether etcd's permissions") {
 		t.Errorf("without a block: notes %q", notes)
 	}
 	locked := scenes["root has lost its role"]

@@ -97,6 +97,13 @@ func ofRestores(t *testing.T, w Want) []dead {
 	fullLog := change(base, "etcd-2", func(h *facts.Host) {
 		h.Rooms = map[string]facts.Room{"wal": {Dir: "/wal", Size: 1 << 40, Free: 100 << 20}}
 	})
+	both := change(base, "etcd-2", func(h *facts.Host) {
+		one := facts.Room{Dir: "/var/lib", Size: 1 << 40, Free: 1 << 20}
+		h.Rooms = map[string]facts.Room{"data": one, "wal": one}
+	})
+	if found := (dead{want: from, seen: both, next: restoredFrom}).refused(t, from, both); len(found) != 1 {
+		t.Errorf("one file system that is full: %v", found)
+	}
 	goOn := func(w Want, s facts.Snapshot) (Want, facts.Snapshot) { return w, restoringUpTo(t, from, s, "") }
 	half := restoringUpTo(t, from, base, "stop all members")
 	torn := change(half, "etcd-2", func(h *facts.Host) {

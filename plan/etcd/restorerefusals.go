@@ -3,6 +3,7 @@ package etcd
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -278,18 +279,22 @@ func (r restoring) room(m inventory.Member, host facts.Host) []plan.Refusal {
 	if r.has(host) {
 		return nil
 	}
+	// The log begins in the data directory, so the one is always counted with the other.
+	needs := map[string]int64{"data": 2*r.was.want.Restore.Size + log, "wal": log}
+	data, wal := host.Rooms["data"], host.Rooms["wal"]
+	if wal.Size == data.Size && wal.Inodes == data.Inodes && wal.Free == data.Free { // one file system
+		delete(needs, "wal")
+	}
 	var found []plan.Refusal
-	for _, of := range []struct {
-		what string
-		need int64
-	}{{"data", 2*r.was.want.Restore.Size + log}, {"wal", log}} {
-		room, known := host.Rooms[of.what]
-		if !known || room.Size == 0 || room.Free >= of.need {
+	for _, what := range slices.Sorted(maps.Keys(needs)) {
+		room, known := host.Rooms[what]
+		need := needs[what]
+		if !known || room.Size == 0 || room.Free >= need {
 			continue
 		}
 		found = append(found, plan.Refuse(plan.Unsuitable, m.Name,
 			"free space there: data that an earlier run has put aside may be moved away",
-			"%d MB are free at %s, and a restore takes %d MB", room.Free>>20, room.Dir, of.need>>20))
+			"%d MB are free at %s, and a restore takes %d MB", room.Free>>20, room.Dir, need>>20))
 	}
 	return found
 }

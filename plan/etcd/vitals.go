@@ -58,6 +58,9 @@ func Ailing(w Want, s facts.Snapshot, vitals map[string]facts.Vitals) []Concern 
 	return found
 }
 
+// percent is how much of a whole, which is more than nothing, a part is. Both are what hosts tell, of any size.
+func percent(part, whole int64) int64 { return int64(min(100*float64(part)/float64(whole), 1e6)) }
+
 // filling says that a member's database nears its quota; "": it does not, or an alarm says so already.
 func (v view) filling(host facts.Host) (text, do string) {
 	if host.Etcd == nil || v.raised("NOSPACE") {
@@ -67,8 +70,8 @@ func (v view) filling(host facts.Host) (text, do string) {
 	if size < quota/100*nearQuota {
 		return "", ""
 	}
-	text = fmt.Sprintf("its database fills %d %% of the quota, and %d %% are in use", size*100/quota,
-		host.Etcd.DBInUse*100/quota)
+	text = fmt.Sprintf("its database fills %d %% of the quota, and %d %% are in use", percent(size, quota),
+		percent(host.Etcd.DBInUse, quota))
 	if Wasteful(host) {
 		return text, "clusterup defrag INVENTORY gives the free room back"
 	}

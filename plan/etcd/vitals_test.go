@@ -1,6 +1,7 @@
 package etcd
 
 import (
+	"math"
 	"strings"
 	"testing"
 	"time"
@@ -64,5 +65,19 @@ func TestBehind(t *testing.T) {
 	got := Behind(w, behind(s, "etcd-4", 700))
 	if lag, learns := got["etcd-4"]; !learns || lag != 700 || len(got) != 1 {
 		t.Errorf("%v", got)
+	}
+}
+
+// What hosts tell may be of any size.
+func TestPercent(t *testing.T) {
+	for _, test := range [][3]int64{
+		{1, 2, 50}, {90, 100, 90}, {899, 1000, 89}, {0, 7, 0}, {math.MaxInt64, math.MaxInt64, 100},
+	} {
+		if got := percent(test[0], test[1]); got != test[2] {
+			t.Errorf("%d of %d are %d %%, want %d", test[0], test[1], got, test[2])
+		}
+	}
+	if got := percent(math.MaxInt64, 1); got < 100 {
+		t.Errorf("all but everything are %d %%", got)
 	}
 }

@@ -7,6 +7,7 @@ cluster "prod" {
     user "app" {}
     user "server:etcd-1" {}
     user "etcd-2" {}
+    user "clusterup-observer" { roles = ["root"] }
     user "my app" { roles = "app" }
     user "ops" { role = "app" }
     role "app" {
