@@ -65,17 +65,22 @@ func secure(t *testing.T, store *pki.Store, role pki.Role, cert, key []byte) *tl
 // client is etcd's own Go client, at work on the control machine.
 func (s *site) client(t *testing.T, config *tls.Config, endpoints ...string) *clientv3.Client {
 	t.Helper()
-	dial := func(ctx context.Context, address string) (net.Conn, error) {
-		return s.lab.DialContext(ctx, "tcp", address)
-	}
 	c, err := clientv3.New(clientv3.Config{
-		Endpoints: endpoints, TLS: config, Logger: zap.NewNop(), DialOptions: []grpc.DialOption{grpc.WithContextDialer(dial)},
+		Endpoints: endpoints, TLS: config, Logger: zap.NewNop(),
+		DialOptions: []grpc.DialOption{grpc.WithContextDialer(s.dialer())},
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = c.Close() })
 	return c
+}
+
+// dialer dials from within the lab.
+func (s *site) dialer() func(context.Context, string) (net.Conn, error) {
+	return func(ctx context.Context, address string) (net.Conn, error) {
+		return s.lab.DialContext(ctx, "tcp", address)
+	}
 }
 
 // endpoint is a client or peer URL of a member.

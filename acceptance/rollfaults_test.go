@@ -7,8 +7,6 @@ import (
 	"testing"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
-
-	"github.com/clusterup/clusterup/pki"
 )
 
 // underway are the clients at work while an operation on a stand is disturbed.
@@ -46,9 +44,7 @@ func (u *underway) report(t *testing.T, s *stand) report {
 // would go on to knock with what is of no use any more.
 func (s *stand) lead(t *testing.T, wanted member) {
 	t.Helper()
-	store := s.cas(t, s.inv.Cluster)
-	app := issue(t, store, "app")
-	config := secure(t, store, pki.RoleClient, app.Cert, app.Key)
+	config := s.as(t, s.inv, "root") // nobody else may, where permissions are on
 	clients, ids := map[string]*clientv3.Client{}, map[string]uint64{}
 	for _, m := range s.inv.Members {
 		c := s.client(t, config, s.inv.url(m))

@@ -20,7 +20,10 @@ func (r *Run) changeAuth(ctx context.Context, step plan.Step) error {
 			return r.Etcd.PutRole(ctx, endpoint, facts.Role{Name: step.Role.Name, Permissions: step.Role.Grant},
 				step.Role.Revoke)
 		case plan.PutUser:
-			return r.Etcd.PutUser(ctx, endpoint, facts.User{Name: step.User.Name, Roles: step.User.Grant}, step.User.Revoke)
+			return r.Etcd.PutUser(ctx, endpoint, facts.User{Name: step.User.Name, Roles: step.User.Grant}, step.User.Revoke,
+				step.User.Password)
+		case plan.SetPassword:
+			return r.Etcd.SetPassword(ctx, endpoint, step.User.Name)
 		case plan.DropRole:
 			return r.Etcd.DropRole(ctx, endpoint, step.Role.Name)
 		}

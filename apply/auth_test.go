@@ -51,10 +51,16 @@ func (o *world) PutRole(ctx context.Context, endpoint string, role facts.Role, r
 	})
 }
 
-func (o *world) PutUser(ctx context.Context, endpoint string, user facts.User, revoke []string) error {
+func (o *world) PutUser(ctx context.Context, endpoint string, user facts.User, revoke []string, password bool) error {
 	return o.answers(ctx, plan.Step{
 		Kind: plan.PutUser, Host: o.hostsOf[endpoint],
-		User: &plan.UserChange{Name: user.Name, Grant: user.Roles, Revoke: revoke},
+		User: &plan.UserChange{Name: user.Name, Grant: user.Roles, Revoke: revoke, Password: password},
+	})
+}
+
+func (o *world) SetPassword(ctx context.Context, endpoint, user string) error {
+	return o.answers(ctx, plan.Step{
+		Kind: plan.SetPassword, Host: o.hostsOf[endpoint], User: &plan.UserChange{Name: user, Password: true},
 	})
 }
 

@@ -75,6 +75,13 @@ type refusingOperator struct {
 
 func (o refusingOperator) CreateCA(context.Context, string) error { return o.ask(plan.Directory) }
 
+func (o refusingOperator) CreateTokenKey(context.Context) error { return o.ask(plan.Directory) }
+
+// TokenKey is what is then to be written.
+func (o refusingOperator) TokenKey(context.Context, int) ([]byte, error) {
+	return nil, o.ask(plan.Machine)
+}
+
 func (o refusingOperator) RetireCA(context.Context, string, int) error { return o.ask(plan.Directory) }
 
 func (o refusingOperator) HoldRotation(context.Context, string, string) error {
@@ -165,9 +172,11 @@ func (e refusingEtcd) PutRole(context.Context, string, facts.Role, []facts.Permi
 	return e.ask(plan.Cluster)
 }
 
-func (e refusingEtcd) PutUser(context.Context, string, facts.User, []string) error {
+func (e refusingEtcd) PutUser(context.Context, string, facts.User, []string, bool) error {
 	return e.ask(plan.Cluster)
 }
+
+func (e refusingEtcd) SetPassword(context.Context, string, string) error { return e.ask(plan.Cluster) }
 
 func (e refusingEtcd) DropRole(context.Context, string, string) error { return e.ask(plan.Cluster) }
 func (e refusingEtcd) DropUser(context.Context, string, string) error { return e.ask(plan.Cluster) }

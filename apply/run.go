@@ -59,6 +59,9 @@ type Operator interface {
 	TryCA(ctx context.Context, role string) (unfit string, err error)
 	CreateCA(ctx context.Context, role string) error
 	RetireCA(ctx context.Context, role string, generation int) error
+	// CreateTokenKey makes the next key for tokens, and TokenKey is that of a generation, in PEM.
+	CreateTokenKey(ctx context.Context) error
+	TokenKey(ctx context.Context, generation int) ([]byte, error)
 	// HoldRotation has the rotation of a CA wait after a phase; "" lets it go on.
 	HoldRotation(ctx context.Context, role, phase string) error
 	// RevokeClient records that a client certificate is to be refused.
@@ -116,10 +119,12 @@ type Etcd interface {
 	// AuthState is whether permissions are on, and RolesOf the roles of a user; nil where there is none of the name.
 	AuthState(ctx context.Context, endpoint string, expected bool) (facts.AuthState, error)
 	RolesOf(ctx context.Context, endpoint, user string) ([]string, error)
-	// PutRole and PutUser make a role or user where there is none of the name, without a password; they add permissions
-	// or roles, and take others away. Like all changes of users and roles, they may be done twice.
+	// PutRole and PutUser make a role or user where there is none of the name; they add permissions or roles, and take
+	// others away. A new user gets the password of its source, or none. SetPassword gives it to a user that there is. Like
+	// all changes of users and roles, they may be done twice.
 	PutRole(ctx context.Context, endpoint string, role facts.Role, revoke []facts.Permission) error
-	PutUser(ctx context.Context, endpoint string, user facts.User, revoke []string) error
+	PutUser(ctx context.Context, endpoint string, user facts.User, revoke []string, password bool) error
+	SetPassword(ctx context.Context, endpoint, user string) error
 	DropRole(ctx context.Context, endpoint, name string) error
 	DropUser(ctx context.Context, endpoint, name string) error
 	// EnableAuth switches permissions on, which etcd refuses without a user root with the role root, and DisableAuth off.

@@ -28,6 +28,8 @@ func (r *Run) do(ctx context.Context, step plan.Step) error {
 	switch step.Kind {
 	case plan.CreateCA:
 		return r.Operator.CreateCA(ctx, step.CA)
+	case plan.CreateTokenKey:
+		return r.Operator.CreateTokenKey(ctx)
 	case plan.RetireCA:
 		return r.Operator.RetireCA(ctx, step.CA, step.Generation)
 	case plan.HoldRotation:
@@ -103,7 +105,7 @@ func (r *Run) do(ctx context.Context, step plan.Step) error {
 		return r.compact(ctx, step)
 	case plan.DisarmAlarm:
 		return r.Etcd.Disarm(ctx, r.endpoint(step.Host), facts.Alarm{Member: step.Member, Type: step.Alarm})
-	case plan.PutRole, plan.PutUser, plan.DropRole, plan.DropUser:
+	case plan.PutRole, plan.PutUser, plan.SetPassword, plan.DropRole, plan.DropUser:
 		return r.changeAuth(ctx, step)
 	case plan.EnableAuth:
 		return r.enableAuth(ctx, step)
@@ -142,7 +144,7 @@ func changed(changes []plan.Change) []units.File {
 // writes are the kinds of steps that do nothing but write files.
 func writes(kind plan.Kind) bool {
 	switch kind {
-	case plan.WriteTrust, plan.IssueLeaf, plan.WriteUnit, plan.RecordBirth, plan.MarkRestore:
+	case plan.WriteTrust, plan.WriteTokenKey, plan.IssueLeaf, plan.WriteUnit, plan.RecordBirth, plan.MarkRestore:
 		return true
 	}
 	return false
@@ -153,6 +155,8 @@ func (r *Run) part(ctx context.Context, step plan.Step) (Part, error) {
 	switch step.Kind {
 	case plan.WriteTrust:
 		return Part{Files: changed(step.Changes)}, nil
+	case plan.WriteTokenKey:
+		return r.tokenKey(ctx, step)
 	case plan.IssueLeaf:
 		return r.leaf(ctx, step.Host, *step.Leaf)
 	case plan.WriteUnit:
@@ -167,6 +171,19 @@ func (r *Run) part(ctx context.Context, step plan.Step) (Part, error) {
 		return Part{Files: []units.File{units.Birth(etcd.ConfigDir(r.Want.Cluster), born)}}, nil
 	}
 	return Part{}, fmt.Errorf("write %s: %w", step.Kind, errNoDoer)
+}
+
+// tokenKey is the key for tokens, where the step says that it is to lie.
+func (r *Run) tokenKey(ctx context.Context, step plan.Step) (Part, error) {
+	key, err := r.Operator.TokenKey(ctx, step.Generation)
+	if err != nil {
+		return Part{}, err
+	}
+	file := units.TokenKey(etcd.ConfigDir(r.Want.Cluster), r.Want.Cluster.User, key)
+	if len(step.Paths) != 1 || step.Paths[0].Path != file.Path {
+		return Part{}, fmt.Errorf("write %s: it is another key than was decided on", file.Path)
+	}
+	return Part{Files: []units.File{file}}, nil
 }
 
 // leaf is a new pair in a directory of its own, to which one symbolic link is then swapped, so that etcd, which reads

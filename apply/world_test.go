@@ -3,6 +3,8 @@ package apply
 import (
 	"cmp"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -433,6 +435,27 @@ func (o *world) TryCA(_ context.Context, role string) (unfit string, err error) 
 func (o *world) CreateCA(_ context.Context, role string) error {
 	o.took(plan.Step{Kind: plan.CreateCA, CA: role}, nil)
 	return nil
+}
+
+// tokenKey is the key for tokens of a generation, as far as anybody here looks.
+func tokenKey(generation int) []byte { return fmt.Appendf(nil, "key %d for tokens", generation) }
+
+func (o *world) CreateTokenKey(context.Context) error {
+	keys := o.seen.Operator.TokenKeys
+	generation := 1
+	if n := len(keys); n > 0 {
+		generation = keys[n-1].Generation + 1
+	}
+	o.took(plan.Step{Kind: plan.CreateTokenKey, Generation: generation}, nil)
+	sum := sha256.Sum256(tokenKey(generation))
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.seen.Operator.TokenKeys[len(keys)].SHA256 = hex.EncodeToString(sum[:])
+	return nil
+}
+
+func (o *world) TokenKey(_ context.Context, generation int) ([]byte, error) {
+	return tokenKey(generation), nil
 }
 
 func (o *world) RetireCA(_ context.Context, role string, generation int) error {

@@ -16,6 +16,8 @@ type Auth struct {
 	Roles   []Role `json:"roles,omitempty"` // sorted by name
 	Error   string `json:"error,omitempty"`
 	TooMuch bool   `json:"too_much,omitempty"` // Error is that there are more than clusterup takes
+	// Logins says of users that are to have a password what became of a login with it; one that is missing is not known
+	Logins map[string]Login `json:"logins,omitempty"`
 }
 
 // AuthState is what one member says of permissions as a whole.

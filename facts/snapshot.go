@@ -58,8 +58,10 @@ type Operator struct {
 	// role → the list of certificates of its CA that members are to refuse
 	Revoked map[string]Revoked `json:"revoked,omitempty"`
 	// roles of which the inventory names a CA that has no right to sign lists of revoked certificates
-	Listless map[string]bool   `json:"listless,omitempty"`
-	Pinned   map[string]string `json:"pinned,omitempty"` // "VERSION/ARCH" → SHA-256 of the archive (release.lock.hcl)
+	Listless map[string]bool `json:"listless,omitempty"`
+	// keys by which members sign tokens, the oldest first; only the last one is there as a whole
+	TokenKeys []TokenKey        `json:"token_keys,omitempty"`
+	Pinned    map[string]string `json:"pinned,omitempty"` // "VERSION/ARCH" → SHA-256 of the archive (release.lock.hcl)
 	// sorted by Taken; only those whose digest was verified when they were saved
 	Snapshots []SavedSnapshot `json:"snapshots,omitempty"`
 }
@@ -172,6 +174,8 @@ type Machine struct {
 	Packages []string          `json:"packages,omitempty"`
 	Missing  []string          `json:"missing,omitempty"` // commands that clusterup needs and the host lacks
 	Binaries map[string]string `json:"binaries"`          // path under the release directory → SHA-256
+	// path of a key by which a member signs tokens → SHA-256 of what is there; the key itself stays there
+	TokenKeys map[string]string `json:"token_keys,omitempty"`
 	// releases that a unit of this or another cluster names; told only where there are more than two
 	InUse []string `json:"in_use,omitempty"`
 }

@@ -28,7 +28,7 @@ var (
 			{Type: "role", LabelNames: []string{"name"}},
 		},
 	}
-	authUserSchema   = &hcl.BodySchema{Attributes: attributes("roles")}
+	authUserSchema   = &hcl.BodySchema{Attributes: attributes(append(passwordWays, "roles", "password")...)}
 	authRoleSchema   = &hcl.BodySchema{Blocks: []hcl.BlockHeaderSchema{{Type: "permission"}}}
 	permissionSchema = &hcl.BodySchema{Attributes: attributes("prefix", "key", "from", "to", "access")}
 
@@ -62,12 +62,12 @@ func (s scope) readAuth(b *hcl.Block) authRead {
 				"%q: a name with \":\" may be that of a member's certificate, as which requests to the JSON gateway can act.",
 				clip(name))
 		}
-		granted := s.readGrants(block, roles)
-		if name == ObserverUser && len(granted) > 0 {
+		user := s.readUser(block, roles)
+		if name == ObserverUser && len(user.Roles) > 0 {
 			s.problems.errorAt(at, "roles of the observer",
 				"%q is the user of an observer's certificate, which is to look and no more: take its roles away.", name)
 		}
-		a.Users = append(a.Users, AuthUser{Name: name, Roles: granted})
+		a.Users = append(a.Users, user)
 		out.users = append(out.users, at)
 	}
 	return out
@@ -88,9 +88,13 @@ func (s scope) checkAuthName(kind, name string, at hcl.Range, first map[string]h
 	first[name] = at
 }
 
-// readGrants are the roles of a user. Each is one of the block's, or root.
-func (s scope) readGrants(b *hcl.Block, roles []string) []string {
+func (s scope) readUser(b *hcl.Block, roles []string) AuthUser {
 	v, _ := s.newValues(b, authUserSchema)
+	return AuthUser{Name: b.Labels[0], Roles: v.grants(roles), Password: v.password(b)}
+}
+
+// grants are the roles of a user. Each is one of the block's, or root.
+func (v values) grants(roles []string) []string {
 	var granted []string
 	items, _ := v.list("roles")
 	for _, one := range items {
@@ -250,6 +254,7 @@ func (p *problems) checkAuth(a authRead, c *Cluster) {
 	if a.Auth == nil {
 		return
 	}
+	p.checkTokens(a, c)
 	for i, user := range a.Users {
 		if slices.ContainsFunc(c.Members, func(m Member) bool { return m.Name == user.Name }) {
 			p.errorAt(a.users[i], "user called like a member",

@@ -169,10 +169,11 @@ type Auth struct {
 	Range Range
 }
 
-// AuthUser is a user of etcd: the common name of a client's certificate.
+// AuthUser is a user of etcd: the common name of a client's certificate, or a name to log in with.
 type AuthUser struct {
-	Name  string   // 1 to 64 printable characters of ASCII
-	Roles []string // of the block, and root; none: the user may do nothing with keys
+	Name     string    // 1 to 64 printable characters of ASCII
+	Roles    []string  // of the block, and root; none: the user may do nothing with keys
+	Password *Password // nil: by certificate alone
 }
 
 // AuthRole is a set of permissions.

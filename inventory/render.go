@@ -114,11 +114,17 @@ func sourceLine(src []byte, line int) (string, bool) {
 var (
 	userInfo  = regexp.MustCompile(`://[^/@\s"]+@`)
 	secretKey = regexp.MustCompile(`(?i)AGE-SECRET-KEY-[a-z0-9-]+`)
+	// of a user, in HCL or in JSON; not those that name where it comes from
+	password = regexp.MustCompile(`(\bpassword"?\s*[=:]\s*)(\S.*)`)
 )
 
-// mask hides the user and password of a URL and private keys, which do not
-// belong on a screen or in a log, even when they stand in the file.
+// mask hides passwords, the user and password of a URL, and private keys,
+// which do not belong on a screen or in a log, even when they stand in the
+// file.
 func mask(line string) string {
+	if at := password.FindStringSubmatchIndex(line); at != nil {
+		line = line[:at[4]] + strings.Repeat("*", utf8.RuneCountInString(line[at[4]:]))
+	}
 	line = secretKey.ReplaceAllStringFunc(line, func(s string) string { return strings.Repeat("*", len(s)) })
 	return userInfo.ReplaceAllStringFunc(line, func(s string) string {
 		return "://" + strings.Repeat("*", utf8.RuneCountInString(s)-len("://@")) + "@"

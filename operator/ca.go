@@ -50,6 +50,11 @@ func (s *Session) authorities(store *pki.Store, seen *facts.Operator) error {
 			seen.Unfit[string(role)] = why
 		}
 	}
+	for _, key := range store.TokenKeys() {
+		seen.TokenKeys = append(seen.TokenKeys, facts.TokenKey{
+			Generation: key.Generation, SHA256: key.SHA256, Here: key.Here,
+		})
+	}
 	clients, err := store.Clients()
 	if err != nil {
 		return err
@@ -121,7 +126,7 @@ func (s *Session) Store() (*pki.Store, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.signing == nil || !reflect.DeepEqual(s.signing.CAs(), fresh.CAs()) ||
-		!maps.Equal(s.signing.Holds(), fresh.Holds()) {
+		!maps.Equal(s.signing.Holds(), fresh.Holds()) || !reflect.DeepEqual(s.signing.TokenKeys(), fresh.TokenKeys()) {
 		s.signing = fresh
 	}
 	return s.signing, nil

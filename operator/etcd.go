@@ -345,10 +345,6 @@ func (a *etcdAPI) PutRole(ctx context.Context, endpoint string, role facts.Role,
 	return a.tell(func(c *quorum.Cluster) error { return c.PutRole(ctx, endpoint, role, revoke) })
 }
 
-func (a *etcdAPI) PutUser(ctx context.Context, endpoint string, user facts.User, revoke []string) error {
-	return a.tell(func(c *quorum.Cluster) error { return c.PutUser(ctx, endpoint, user, revoke) })
-}
-
 func (a *etcdAPI) DropRole(ctx context.Context, endpoint, name string) error {
 	return a.tell(func(c *quorum.Cluster) error { return c.DropRole(ctx, endpoint, name) })
 }

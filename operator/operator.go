@@ -49,6 +49,26 @@ func (o operatorDir) TryCA(_ context.Context, role string) (unfit string, err er
 	return "", nil
 }
 
+func (o operatorDir) CreateTokenKey(context.Context) error {
+	s := o.session
+	if err := os.MkdirAll(s.dir, 0o700); err != nil {
+		return fmt.Errorf("make the operator directory: %w", err)
+	}
+	store, err := s.OpenStore()
+	if err != nil {
+		return err
+	}
+	return store.CreateTokenKey(rand.Reader)
+}
+
+func (o operatorDir) TokenKey(_ context.Context, generation int) ([]byte, error) {
+	store, err := o.session.Store()
+	if err != nil {
+		return nil, err
+	}
+	return store.TokenKey(generation)
+}
+
 func (o operatorDir) RetireCA(_ context.Context, role string, generation int) error {
 	store, err := o.session.OpenStore()
 	if err != nil {

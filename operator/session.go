@@ -59,6 +59,8 @@ type Session struct {
 	direct   bool            // members are dialled from this machine
 	fetcher  download.Client // of snapshots
 
+	passwords atomic.Pointer[passwords] // nil: they were not read
+
 	holding atomic.Pointer[holding]        // the cluster's lock, while a run has it; nil: it has none
 	last    atomic.Pointer[facts.Snapshot] // the last look of that run
 
@@ -158,6 +160,7 @@ func (s *Session) gatherBut(ctx context.Context, keep map[string]facts.Host) (fa
 	seen, err := look.Gather(ctx, look.Source{
 		Asks: etcd.Asks(s.Cluster), Shells: shells, Etcd: s.Etcd, Operator: s.operator, Now: s.Now, Route: s.Etcd.route,
 		Handshake: s.handshake, Keep: keep, Auth: s.Cluster.Auth != nil && s.Cluster.Auth.Enabled, Last: s.last.Load(),
+		Logins: s.logins(),
 	})
 	select { // a host whose look a stop has cut short is not unreachable
 	case <-s.options.Stop:

@@ -21,8 +21,9 @@ import (
 
 // contents are what a ca directory says of the CAs.
 type contents struct {
-	cas   []authority // by role, then generation
-	holds map[Role]string
+	cas    []authority // by role, then generation
+	holds  map[Role]string
+	tokens []TokenKey // by generation
 }
 
 func (s *Store) load() (contents, error) {
@@ -43,7 +44,11 @@ func (s *Store) load() (contents, error) {
 	if err != nil {
 		return contents{}, err
 	}
-	return contents{cas, holds}, checkDir(s.dir, info, cas)
+	tokens, err := s.loadTokenKeys()
+	if err != nil {
+		return contents{}, err
+	}
+	return contents{cas, holds, tokens}, checkDir(s.dir, info, cas, tokens)
 }
 
 func (s *Store) loadCAs() ([]authority, error) {
@@ -72,8 +77,14 @@ func (s *Store) loadCAs() ([]authority, error) {
 }
 
 // checkDir is strict unless all keys are sealed: then the directory may have come out of version control.
-func checkDir(dir string, info fs.FileInfo, cas []authority) error {
+func checkDir(dir string, info fs.FileInfo, cas []authority, tokens []TokenKey) error {
 	sealed := false
+	for _, k := range tokens {
+		if k.Here && !k.sealed {
+			return private(dir, info, "0700")
+		}
+		sealed = sealed || k.sealed
+	}
 	for _, a := range cas {
 		if a.key != nil && !a.Given && !a.Sealed {
 			return private(dir, info, "0700")

@@ -53,6 +53,22 @@ func (s *Store) reseal(to []recipient, unlock *unlocker) (err error) {
 			return err
 		}
 	}
+	for _, k := range s.tokens {
+		if !k.Here {
+			continue
+		}
+		plain, err := s.openTokenKey(k, unlock)
+		if err != nil {
+			return err
+		}
+		signer, err := parseTokenKey(plain)
+		if err != nil {
+			return err
+		}
+		if next[s.tokenBase(k.Generation)], err = keyFiles(signer, to); err != nil {
+			return err
+		}
+	}
 	defer func() {
 		for base := range next { // nothing is left of them unless this went wrong
 			for _, suffix := range []string{keySuffix, sealedSuffix} {

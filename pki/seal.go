@@ -147,5 +147,10 @@ func (s *Store) IsSealedTo(recipients []string) bool {
 			return false
 		}
 	}
+	for _, k := range s.tokens {
+		if k.Here && (k.sealed != (len(to) > 0) || !slices.Equal(k.sealedTo, names(to))) {
+			return false
+		}
+	}
 	return true
 }

@@ -11,9 +11,10 @@ import (
 
 // Store is the ca directory of one cluster. Below it are, for each generation of a role: ROLE-GENERATION.pem, its key
 // in .key or, sealed, in .key.age with the recipients in .sealed, .chain.pem for a CA that was given, with .given, the
-// path of its key, and .retired once it signs no more; ROLE.hold while a rotation is held; clients/, peers/ and
-// servers/ with the records of certificates; and crl/. Its methods may be called from several goroutines, but for those
-// that write (Create, Retire, Hold, Reseal, Revoke, RevokeMember, CRL), which must be alone.
+// path of its key, and .retired once it signs no more; ROLE.hold while a rotation is held; token-GENERATION.sha256 with
+// the digest of a key for tokens, and the last of these keys, kept as that of a CA; clients/, peers/ and servers/ with
+// the records of certificates; and crl/. Its methods may be called from several goroutines, but for those that write
+// (Create, CreateTokenKey, Retire, Hold, Reseal, Revoke, RevokeMember, CRL), which must be alone.
 type Store struct {
 	dir      string
 	options  Options
@@ -72,7 +73,9 @@ func (s *Store) change(do func() error) error {
 		return err
 	}
 	same := func(a, b authority) bool { return a.SHA256 == b.SHA256 && a.Retired == b.Retired }
-	if !slices.EqualFunc(there.cas, s.cas, same) || !maps.Equal(there.holds, s.holds) {
+	sameKey := func(a, b TokenKey) bool { return a.SHA256 == b.SHA256 }
+	if !slices.EqualFunc(there.cas, s.cas, same) || !maps.Equal(there.holds, s.holds) ||
+		!slices.EqualFunc(there.tokens, s.tokens, sameKey) {
 		return fmt.Errorf("%s: %w", s.dir, errChanged)
 	}
 	if err := do(); err != nil {

@@ -40,22 +40,30 @@ type lockedKey struct{ err error }
 
 // key opens a sealed key file, which must hold the key of that certificate.
 func (u *unlocker) key(path string, cert *x509.Certificate) (signer crypto.Signer, err error) {
+	plain, err := u.bytes(path)
+	if err != nil {
+		return nil, err
+	}
+	if signer, err = parseKey(plain, cert); err != nil {
+		return nil, fmt.Errorf("open %s: %w", path, err)
+	}
+	return signer, nil
+}
+
+// bytes are those of a sealed file, opened.
+func (u *unlocker) bytes(path string) (plain []byte, err error) {
 	data, err := os.ReadFile(path)
 	if err != nil {
 		return nil, err
 	}
-	var plain []byte
 	err = u.open(func(id identity) (err error) {
 		plain, err = id.open(data)
 		return err
 	})
-	if err == nil {
-		signer, err = parseKey(plain, cert)
-	}
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", path, err)
 	}
-	return signer, nil
+	return plain, nil
 }
 
 // open tries one identity after another, until one fits.

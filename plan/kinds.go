@@ -52,11 +52,14 @@ var kinds = map[Kind]Traits{
 	ListRevoked:  {Mark: '~', Where: Directory, Rotates: true},
 	PinRelease:   {Mark: '+', Where: Directory},
 
+	CreateTokenKey: {Mark: '+', Where: Directory},
+
 	CreateUser:     {Mark: '+', Where: Machine, Long: true},
 	MakeDirs:       {Mark: '+', Where: Machine},
 	InstallRelease: {Mark: '+', Where: Machine, Long: true},
 	FixModes:       {Mark: '~', Where: Machine},
 	WriteTrust:     {Mark: '+', Where: Machine, Rotates: true},
+	WriteTokenKey:  {Mark: '+', Where: Machine},
 	IssueLeaf:      {Mark: '+', Where: Machine, Rotates: true},
 	WriteUnit:      {Mark: '+', Where: Machine, Rotates: true},
 	ReloadUnits:    {Mark: '~', Where: Machine},
@@ -80,6 +83,7 @@ var kinds = map[Kind]Traits{
 	DisarmAlarm:       {Mark: '~', Where: Cluster},
 	PutRole:           {Mark: '~', Where: Cluster},
 	PutUser:           {Mark: '~', Where: Cluster},
+	SetPassword:       {Mark: '~', Where: Cluster},
 	DropRole:          {Mark: '-', Where: Cluster},
 	DropUser:          {Mark: '-', Where: Cluster},
 	EnableAuth:        {Mark: '!', Where: Cluster, Disturbs: true, All: true},

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"net/url"
 	"path"
+	"strconv"
 	"strings"
 	"time"
 
@@ -54,13 +55,16 @@ const (
 	// RevokeLeaf records that the certificate of a member that has left, Revoke, is to be refused
 	RevokeLeaf Kind = "revoke-leaf"
 	// on the control machine: the list of revoked client certificates is signed anew
-	ListRevoked    Kind = "list-revoked"
-	PinRelease     Kind = "pin-release"     // on the control machine: Release
+	ListRevoked Kind = "list-revoked"
+	PinRelease  Kind = "pin-release" // on the control machine: Release
+	// on the control machine: the key of this Generation, by which members sign tokens
+	CreateTokenKey Kind = "create-token-key"
 	CreateUser     Kind = "create-user"     // the system user of the members
 	MakeDirs       Kind = "make-dirs"       // Paths, created or put right
 	InstallRelease Kind = "install-release" // Release into BinDir
 	FixModes       Kind = "fix-modes"       // Paths that exist, but not as they should be
 	WriteTrust     Kind = "write-trust"     // Changes
+	WriteTokenKey  Kind = "write-token-key" // the key of this Generation into the one of Paths
 	IssueLeaf      Kind = "issue-leaf"      // Leaf
 	WriteUnit      Kind = "write-unit"      // Changes; systemd reads its units again
 	ReloadUnits    Kind = "reload-units"    // systemd reads its units again
@@ -89,6 +93,7 @@ const (
 	// of etcd's users and roles, each asked of the member Host
 	PutRole     Kind = "put-role"     // Role is made if need be, and gets or loses permissions
 	PutUser     Kind = "put-user"     // User is made if need be, and gets or loses roles
+	SetPassword Kind = "set-password" // User gets that of its source; made anew where etcd gives it none otherwise
 	DropRole    Kind = "drop-role"    // Role
 	DropUser    Kind = "drop-user"    // User
 	EnableAuth  Kind = "enable-auth"  // permissions are on from then on
@@ -124,7 +129,7 @@ type Step struct {
 	Through string `json:"through,omitempty"` // the member that is asked
 	CA      string `json:"ca,omitempty"`      // role
 
-	Generation int      `json:"generation,omitempty"` // of the CA
+	Generation int      `json:"generation,omitempty"` // of the CA, or of the key for tokens
 	Phase      string   `json:"phase,omitempty"`      // HoldTrust or HoldLeaves
 	Member     facts.ID `json:"member,omitempty"`
 	PeerURLs   []string `json:"peer_urls,omitempty"`
@@ -160,9 +165,11 @@ type RoleChange struct {
 // UserChange is what changes of a user. Nothing but its name is set where it goes as a whole.
 type UserChange struct {
 	Name   string   `json:"name"`
-	New    bool     `json:"new,omitempty"`    // there is none of the name; it gets no password
+	New    bool     `json:"new,omitempty"`    // there is none of the name
 	Grant  []string `json:"grant,omitempty"`  // roles
 	Revoke []string `json:"revoke,omitempty"` // roles
+	// it gets the password of its source, which is in no plan; false: a new one gets none, and another keeps what it has
+	Password bool `json:"password,omitempty"`
 }
 
 // Salvage is how etcd runs on a copy of a member's data.
@@ -209,6 +216,8 @@ func (s Step) ID() string {
 		parts = append(parts, s.Leaf.Role)
 	case s.Revoke != nil:
 		parts = append(parts, s.Revoke.Role, s.Revoke.Member, s.Revoke.Serial)
+	case s.Generation != 0 && s.CA == "":
+		parts = append(parts, strconv.Itoa(s.Generation))
 	case s.Generation != 0:
 		parts = append(parts, fmt.Sprintf("%s-%d", s.CA, s.Generation))
 	case s.CA != "":
@@ -244,10 +253,13 @@ func part(name string) string {
 	return url.PathEscape(name)
 }
 
-// Point names a step for tests that disturb it: as ID does, without serials, which are drawn anew in each run. A point
-// that comes again is counted by whoever lists it.
+// Point names a step for tests that disturb it: as ID does, without what is another one in each run, which are serials
+// and the number of a key for tokens. A point that comes again is counted by whoever lists it.
 func (s Step) Point() string {
 	s.Serial = ""
+	if s.CA == "" {
+		s.Generation = 0
+	}
 	if s.Revoke != nil {
 		s.Revoke = &facts.Recorded{Role: s.Revoke.Role, Member: s.Revoke.Member}
 	}

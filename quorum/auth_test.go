@@ -143,7 +143,7 @@ func TestAuthChanges(t *testing.T) {
 		must(c.PutRole(ctx, epIPv4, facts.Role{Name: name, Permissions: []facts.Permission{
 			{Key: "a", End: "b", Read: true, Write: true}, {Key: "c", Write: true}, {Key: "d", Read: true},
 		}}, []facts.Permission{{Key: "e", End: "\x00"}}))
-		must(c.PutUser(ctx, epIPv4, facts.User{Name: name, Roles: []string{"x", "y"}}, []string{"z"}))
+		must(c.PutUser(ctx, epIPv4, facts.User{Name: name, Roles: []string{"x", "y"}}, []string{"z"}, ""))
 	}
 	must(c.DropRole(ctx, epIPv4, "old"))
 	must(c.DropUser(ctx, epIPv4, "old"))
@@ -162,7 +162,7 @@ func TestAuthChanges(t *testing.T) {
 		t.Error(d)
 	}
 	f.auth.asked = nil
-	err := c.PutUser(ctx, epIPv4, facts.User{Name: "new", Roles: []string{"none", "more"}}, []string{"z"})
+	err := c.PutUser(ctx, epIPv4, facts.User{Name: "new", Roles: []string{"none", "more"}}, []string{"z"}, "")
 	if err == nil || len(f.auth.asked) != 2 {
 		t.Errorf("%v, and it goes on: %q", err, f.auth.asked)
 	}
@@ -220,9 +220,9 @@ func TestRealAuth(t *testing.T) {
 	odd := facts.Permission{Key: "ÿ", End: "\xc3\xc0", Read: true}
 	role := facts.Role{Name: "app", Permissions: []facts.Permission{{Key: "\x00", End: "\x00", Read: true}, odd}}
 	for range 2 { // the second time all is so already
-		must(c.PutUser(ctx, at, facts.User{Name: "root", Roles: []string{"root"}}, nil))
+		must(c.PutUser(ctx, at, facts.User{Name: "root", Roles: []string{"root"}}, nil, ""))
 		must(c.PutRole(ctx, at, role, []facts.Permission{{Key: "/gone"}}))
-		must(c.PutUser(ctx, at, facts.User{Name: "app", Roles: []string{"app"}}, []string{"gone"}))
+		must(c.PutUser(ctx, at, facts.User{Name: "app", Roles: []string{"app"}}, []string{"gone"}, ""))
 		must(c.DropUser(ctx, at, "gone"))
 		must(c.DropRole(ctx, at, "gone"))
 		must(c.EnableAuth(ctx, at))

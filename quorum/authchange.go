@@ -72,15 +72,19 @@ func (c *Cluster) DropRole(ctx context.Context, endpoint, name string) error {
 		})
 }
 
-// PutUser makes a user without a password where there is none of the name, gives it the roles of user, and then takes
-// others away.
-func (c *Cluster) PutUser(ctx context.Context, endpoint string, user facts.User, revoke []string) error {
+// PutUser makes a user where there is none of the name, with a password unless that is empty, gives it the roles of
+// user, and then takes others away.
+func (c *Cluster) PutUser(ctx context.Context, endpoint string, user facts.User, revoke []string,
+	password string,
+) error {
 	const op = "change user through"
 	do := func(allowed error, call func(context.Context, pb.AuthClient) error) error {
 		return c.changeAuth(ctx, endpoint, op, allowed, call)
 	}
 	err := do(rpctypes.ErrUserAlreadyExist, func(ctx context.Context, a pb.AuthClient) error {
-		_, err := a.UserAdd(ctx, &pb.AuthUserAddRequest{Name: user.Name, Options: &authpb.UserAddOptions{NoPassword: true}})
+		_, err := a.UserAdd(ctx, &pb.AuthUserAddRequest{
+			Name: user.Name, Password: password, Options: &authpb.UserAddOptions{NoPassword: password == ""},
+		})
 		return err
 	})
 	for _, role := range user.Roles {

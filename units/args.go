@@ -50,6 +50,7 @@ func memberFlags(m Member) []setting {
 		{"initial-cluster-token", m.Token},
 		{"initial-cluster-state", m.State},
 	}, tlsFlags(m), []setting{
+		{TokenFlag, tokens(m)},
 		{"heartbeat-interval", positive(m.Heartbeat.Milliseconds())},
 		{"election-timeout", positive(m.Election.Milliseconds())},
 		{"quota-backend-bytes", positive(m.QuotaBackendBytes)},

@@ -26,6 +26,8 @@ type Member struct {
 	PeerTrust, ClientTrust string
 	// absolute paths of the lists of revoked certificates, see [CRL]; "" or no trust bundle of that role: none
 	PeerCRL, ClientCRL string
+	// absolute path of the key by which it signs tokens, see [TokenKeyPath]; "": nobody logs in with a password
+	TokenKey string
 
 	ListenPeer, ListenClient       []string // URLs
 	AdvertisePeer, AdvertiseClient []string // URLs

@@ -34,8 +34,15 @@ func shownStep(kind plan.Kind) plan.Step {
 			Name: "app", Grant: []facts.Permission{{Key: "/app/", End: "/app0", Read: true, Write: true}},
 			Revoke: []facts.Permission{{Key: "\x00", End: "\x00", Read: true}},
 		}
+	case plan.CreateTokenKey:
+		step.Host, step.Generation = "", 2
+	case plan.WriteTokenKey:
+		step.Generation = 2
+		step.Paths = []plan.Path{{Path: "/etc/etcd/prod/token-0123456789abcdef.pem", Owner: "root", Group: "etcd", Mode: 0o640}}
+	case plan.SetPassword:
+		step.User = &plan.UserChange{Name: "app", Password: true}
 	case plan.PutUser:
-		step.User = &plan.UserChange{Name: "app", Grant: []string{"app", "my role"}, Revoke: []string{"ops"}}
+		step.User = &plan.UserChange{Name: "app", Grant: []string{"app", "my role"}, Revoke: []string{"ops"}, Password: true}
 	case plan.DropRole:
 		step.Role = &plan.RoleChange{Name: "old"}
 	case plan.DropUser:

@@ -6,6 +6,7 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -172,6 +173,8 @@ func (v planView) step(step plan.Step) safe {
 		what += " " + step.Alarm
 	case step.Client != "":
 		what += " " + step.Client
+	case step.Kind == plan.CreateTokenKey:
+		what += " " + strconv.Itoa(step.Generation)
 	case step.Role != nil:
 		what += " " + facts.Shown(step.Role.Name)
 	case step.User != nil:
@@ -225,6 +228,9 @@ func granted(step plan.Step) []string {
 	if step.User != nil {
 		for _, role := range step.User.Grant {
 			lines = append(lines, "+role "+facts.Shown(role))
+		}
+		if step.User.Password && step.Kind == plan.PutUser {
+			lines = append(lines, "+password")
 		}
 		for _, role := range step.User.Revoke {
 			lines = append(lines, "-role "+facts.Shown(role))

@@ -53,7 +53,12 @@ func newApply(c *console) *cobra.Command {
 func (s *session) apply(ctx context.Context, saved *operator.SavedPlan) error {
 	s.console.Full = s.flags.full
 	looking, looked := s.console.UntilStopped(ctx)
-	p, seen, err := s.plan(looking)
+	var p plan.Plan
+	var seen facts.Snapshot
+	err := s.readPasswords(looking)
+	if err == nil {
+		p, seen, err = s.plan(looking)
+	}
 	looked()
 	if saved != nil && (err == nil || plan.DarkOnly(err)) {
 		err = cmp.Or(saved.Check(p, seen), err)
@@ -95,6 +100,14 @@ func (s *session) apply(ctx context.Context, saved *operator.SavedPlan) error {
 		return s.operatorPart(ctx, seen, err)
 	}
 	return err
+}
+
+// readPasswords reads those of users, unless the verb does one thing alone.
+func (s *session) readPasswords(ctx context.Context) error {
+	if s.next != nil {
+		return nil
+	}
+	return s.ReadPasswords(ctx)
 }
 
 // operatorPart runs the first stages that need no host, such as making a CA: the operator directory has a lock of its

@@ -25,6 +25,9 @@ func newPlan(c *console) *cobra.Command {
 		Args:  oneInventory,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return c.looking(cmd, args[0], flags, func(s *session, ctx context.Context) error {
+				if err := s.ReadPasswords(ctx); err != nil {
+					return err
+				}
 				p, seen, err := s.plan(ctx)
 				c.ShowPlan(p, full, err)
 				if err != nil && !plan.DarkOnly(err) {

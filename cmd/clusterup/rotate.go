@@ -13,7 +13,8 @@ import (
 )
 
 func newRotate(c *console) *cobra.Command {
-	return group("rotate", "Replace certificates or CAs of a running cluster", newRotateCerts(c), newRotateCA(c))
+	return group("rotate", "Replace certificates, CAs or the key for tokens of a running cluster", newRotateCerts(c), newRotateCA(c),
+		newRotateTokens(c))
 }
 
 func newRotateCerts(c *console) *cobra.Command {
@@ -80,6 +81,21 @@ func newRotateCA(c *console) *cobra.Command {
 	cmd.Flags().BoolVar(&client, "client", false, "the CA of the clients alone")
 	cmd.Flags().StringVar(&pause, "pause-after", "", "wait after a phase: trust or leaves")
 	cmd.Flags().BoolVar(&abort, "abort", false, "go back to the old CA, as long as it is not dropped")
+	return cmd
+}
+
+func newRotateTokens(c *console) *cobra.Command {
+	var flags clusterFlags
+	cmd := &cobra.Command{
+		Use:   "tokens INVENTORY",
+		Short: "Replace the key by which members sign tokens, and apply: users with a password log in again",
+		Long: "Another key is made, and put on all hosts, and the members are restarted with it, one at a time. A token is good at members\n" +
+			"with the key that it was signed with alone, so users with a password log in again; the plan names them. It can be stopped\n" +
+			"anywhere: rotate tokens or apply goes on with it. Users that show a certificate notice nothing.",
+		Args: oneInventory,
+		RunE: func(cmd *cobra.Command, args []string) error { return c.rotate(cmd, args[0], flags, etcd.RotateTokens) },
+	}
+	flags.changeFlags(cmd)
 	return cmd
 }
 

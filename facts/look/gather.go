@@ -57,7 +57,10 @@ type Source struct {
 	// Last is a look of a moment ago: where nothing of users and roles has changed since then, they are not asked for
 	// again. Nil: there is none.
 	Last *facts.Snapshot
-	Now  func() time.Time
+	// Logins says of the users that are to have a password whether they can log in with it, asked of voters that serve;
+	// one of which nobody knows is left out. Nil: nobody tries.
+	Logins func(ctx context.Context, endpoints []string, auth facts.Auth) (map[string]facts.Login, error)
+	Now    func() time.Time
 }
 
 // Gather looks at everything at once and blocks until all have answered or failed. A host that fails is in the Snapshot
@@ -76,6 +79,7 @@ func Gather(ctx context.Context, src Source) (facts.Snapshot, error) {
 	}
 	askAgain(ctx, &s, src)
 	permit(ctx, &s, src)
+	logIn(ctx, &s, src)
 	return s, nil
 }
 

@@ -80,6 +80,7 @@ var kinds = map[string]lines.Kind[*parser]{
 	"content":  lines.Of(1, (*parser).readContent),
 	"intact":   lines.Of(1, (*parser).readIntact),
 	"binary":   lines.Of(2, func(p *parser, f []string) error { p.host.Binaries[f[0]] = f[1]; return nil }),
+	"tokenkey": lines.Of(2, (*parser).readTokenKey),
 	"data":     lines.Of(1, func(p *parser, _ []string) error { p.host.Data.Exists = true; return nil }),
 	"entry":    lines.Of(1, func(p *parser, f []string) error { return readEntry(&p.host.Data, f[0]) }),
 	"wal":      lines.Of(1, func(p *parser, _ []string) error { p.host.Data.WAL = true; return nil }),
@@ -107,6 +108,20 @@ func (p *parser) readPackage(f []string) error {
 		return fmt.Errorf("no package of etcd: %q", f[0])
 	}
 	return add(&p.host.Packages, f[0])
+}
+
+// tokenKeyName is that of a file with a key for tokens; others are not clusterup's.
+var tokenKeyName = regexp.MustCompile(`^token-[0-9a-f]{16}\.pem$`)
+
+func (p *parser) readTokenKey(f []string) error {
+	if path.Dir(f[0]) != p.ask.ConfigDir || !tokenKeyName.MatchString(path.Base(f[0])) {
+		return nil
+	}
+	if p.host.TokenKeys == nil {
+		p.host.TokenKeys = map[string]string{}
+	}
+	p.host.TokenKeys[f[0]] = f[1]
+	return nil
 }
 
 func (p *parser) readClock(f string) error {

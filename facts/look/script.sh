@@ -252,6 +252,7 @@ for role in peer server; do
   if [ -f "$dir/sums" ] && [ -f "$dir/cert.pem" ] && [ -f "$dir/key.pem" ]; then set -- "$@" "$dir/cert.pem" "$dir/key.pem"; fi
 done
 case $exe in *' (deleted)') set -- "$@" "/proc/$pid/exe" ;; esac
+for file in "$conf"/token-*.pem; do if [ -f "$file" ] && [ ! -L "$file" ]; then set -- "$@" "$file"; fi; done
 for dir in "$rel"/*; do
   known=
   if [ -f "$dir/manifest" ]; then
@@ -283,9 +284,14 @@ digest() { # FILE: $sum; sha256sum writes some names in another way
   sum=${sum%% *}
 }
 for file; do
-  case $file in "$rel"/*)
+  case $file in
+  "$rel"/*)
     digest "$file"
     say binary "$file" "$sum"
+    ;;
+  "$conf"/token-*)
+    digest "$file"
+    say tokenkey "$file" "$sum"
     ;;
   esac
 done

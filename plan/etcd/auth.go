@@ -90,7 +90,7 @@ func takesAway(step plan.Step) bool {
 func (v view) switchOn(through string) (*plan.Stage, error) {
 	voters := v.voters()
 	ready := v.Which(func(m inventory.Member, host facts.Host) bool {
-		return v.votes(m) && v.serves(host) && asksForCertificates(host)
+		return v.votes(m) && v.serves(host) && asksForCertificates(host) && (!v.wantsTokens() || v.signs(host))
 	})
 	if len(ready) < len(voters) {
 		if len(v.darkVoters()) > 0 {
@@ -102,12 +102,16 @@ func (v view) switchOn(through string) (*plan.Stage, error) {
 			"permissions are switched on while every voter serves, and asks its clients for certificates: %s does not",
 			plan.Enumerate(not))}
 	}
+	steps := v.setPasswords("", facts.LoginRefused)
+	for i := range steps {
+		steps[i].Host = through
+	}
 	return plan.SideBySide("switch permissions on",
 		fmt.Sprintf("the user root has its role; %d of %d voters serve, and know clusterup as root by its certificate",
-			len(ready), len(voters)), []plan.Step{{
+			len(ready), len(voters)), append(steps, plan.Step{
 			Kind: plan.EnableAuth, Host: through, Needs: &plan.Needs{Least: len(ready), Serve: ready},
 			Why: "from then on clients may do what a role of their user allows, and nothing else",
-		}}), nil
+		})), nil
 }
 
 // asksForCertificates says that a member takes the common name of a client's certificate for its user.
@@ -129,12 +133,15 @@ func (v view) darkVoters() []string {
 // permitWaits: permissions that wait for voters on dark hosts.
 func (v view) permitWaits() []plan.Wait {
 	wanted, seen := v.want.Cluster.Auth, v.seen.Auth
-	if wanted == nil || !wanted.Enabled || seen == nil || seen.Enabled || !v.formed {
+	if wanted == nil || !wanted.Enabled || seen == nil || !v.formed {
 		return nil
 	}
 	unseen := v.darkVoters()
-	if len(unseen) == 0 {
+	switch {
+	case len(unseen) == 0:
 		return nil
+	case seen.Enabled:
+		return v.passwordWaits(unseen)
 	}
 	return []plan.Wait{{
 		What: "switching permissions on", For: unseen,
@@ -169,8 +176,18 @@ func (v view) grants(through string) []plan.Step {
 			change.New = false
 			change.Grant = slices.DeleteFunc(change.Grant, func(role string) bool { return role == inventory.RootRole })
 		}
+		if change != nil && change.New && wanted.Password != nil {
+			if change.Password = true; !v.allSign() { // it waits
+				continue
+			}
+		}
 		if change != nil && (change.New || len(change.Grant)+len(change.Revoke) > 0) {
 			add(plan.Step{Kind: plan.PutUser, User: change, Why: whyPut(change.New, "roles", len(change.Revoke) > 0)})
+		}
+	}
+	if v.seen.Auth.Enabled && v.allSign() {
+		for _, step := range v.setPasswords(facts.LoginRefused) {
+			add(step)
 		}
 	}
 	if drops {

@@ -151,6 +151,8 @@ func simulateRemoval(paths []plan.Path, host *facts.Host) {
 		gone := func(name string) bool { return name == p.Path || strings.HasPrefix(name, p.Path+"/") }
 		maps.DeleteFunc(host.Files, func(name string, _ facts.File) bool { return gone(name) })
 		maps.DeleteFunc(host.Binaries, func(name, _ string) bool { return gone(name) })
+		host.TokenKeys = maps.Clone(host.TokenKeys)
+		maps.DeleteFunc(host.TokenKeys, func(name, _ string) bool { return gone(name) })
 	}
 }
 

@@ -46,6 +46,10 @@ func stepOf(w Want, s facts.Snapshot, kind plan.Kind) plan.Step {
 		step.Birth = &units.Born{ClusterID: "7", MemberID: "8"}
 	case plan.PutRole, plan.DropRole:
 		step.Role = &plan.RoleChange{Name: "old", Grant: []facts.Permission{{Key: "/", Read: true}}}
+	case plan.CreateTokenKey, plan.WriteTokenKey:
+		step.Generation, step.Paths = 1, []plan.Path{{Path: "/etc/etcd/prod/token-0123456789abcdef.pem", Mode: 0o640}}
+	case plan.SetPassword:
+		step.User = &plan.UserChange{Name: "old", Password: true}
 	case plan.PutUser, plan.DropUser:
 		step.User = &plan.UserChange{Name: "old", Grant: []string{"root"}}
 	}

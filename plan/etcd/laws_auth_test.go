@@ -22,7 +22,8 @@ func lawAuth(w Want, s facts.Snapshot, stage plan.Stage) error {
 	}
 	for _, step := range stage.Steps {
 		kinds := []plan.Kind{
-			plan.PutRole, plan.PutUser, plan.DropRole, plan.DropUser, plan.EnableAuth, plan.DisableAuth,
+			plan.PutRole, plan.PutUser, plan.SetPassword, plan.DropRole, plan.DropUser, plan.EnableAuth,
+			plan.DisableAuth,
 		}
 		if !slices.Contains(kinds, step.Kind) {
 			continue

@@ -31,7 +31,7 @@ func lawfulIn(w Want, s facts.Snapshot, t truth, stage plan.Stage) error {
 		lawQuorum(w, s, stage), lawBootstrap(w, s, stage), lawMix(w, s, stage), lawMarkers(w, s, stage),
 		lawUntried(s, stage), lawNextStart(s, stage), lawSecrets(stage), lawVersions(w, s, t, stage), lawTrust(w, s, stage),
 		lawSchemes(w, s, stage), lawDisks(s, stage), lawNeeds(w, s, stage), lawUnseen(s, stage), lawRevokes(s, stage),
-		lawAuth(w, s, stage))
+		lawAuth(w, s, stage), lawTokens(w, s, stage))
 }
 
 // lawUnseen is law 11: nothing is done on a dark host. Its member may be removed from the list.
@@ -125,11 +125,12 @@ func lawKinds(w Want, s facts.Snapshot, stage plan.Stage) error {
 		case plan.CreateCA, plan.RetireCA, plan.HoldRotation, plan.RevokeClient, plan.RevokeLeaf, plan.ListRevoked,
 			plan.UpdateMember,
 			plan.PruneTrust, plan.PinRelease, plan.CreateUser, plan.MakeDirs, plan.InstallRelease, plan.FixModes,
-			plan.WriteTrust, plan.IssueLeaf, plan.WriteUnit, plan.ReloadUnits,
+			plan.WriteTrust, plan.CreateTokenKey, plan.WriteTokenKey, plan.IssueLeaf, plan.WriteUnit, plan.ReloadUnits,
 			plan.EnableUnit, plan.StartMember, plan.AwaitMember, plan.RestartMember, plan.RecordBirth, plan.MoveLeader,
 			plan.SaveSnapshot, plan.EnableDowngrade, plan.CancelDowngrade, plan.AwaitVersion, plan.AwaitLeader,
 			plan.PruneReleases, plan.AwaitRaftSnapshot, plan.AddLearner, plan.AwaitLearner, plan.PromoteMember,
-			plan.RemoveMember, plan.PutRole, plan.PutUser, plan.DropRole, plan.DropUser, plan.EnableAuth, plan.DisableAuth:
+			plan.RemoveMember, plan.PutRole, plan.PutUser, plan.SetPassword, plan.DropRole, plan.DropUser, plan.EnableAuth,
+			plan.DisableAuth:
 		case plan.StopMember, plan.MoveAside, plan.RemoveFiles:
 			if err := lawGone(w, s, step); err != nil {
 				return err

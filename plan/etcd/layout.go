@@ -209,6 +209,9 @@ func (v view) unitMember(m inventory.Member, b bin) units.Member {
 	if v.flushes(host) {
 		wanted.SnapshotCount = 1
 	}
+	if key, ok := v.tokenKey(); ok && v.wantsTokens() {
+		wanted.TokenKey = units.TokenKeyPath(ConfigDir(c), key.SHA256)
+	}
 	if c.MetricsPort != 0 {
 		wanted.ListenMetrics = "http://" + net.JoinHostPort("127.0.0.1", strconv.Itoa(c.MetricsPort))
 	}

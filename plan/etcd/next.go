@@ -60,6 +60,7 @@ func (v view) operator() (*plan.Stage, error) {
 		}
 	}
 	if !unknown {
+		steps = append(steps, v.newTokenKey()...)
 		steps = append(steps, v.pins()...)
 	}
 	return plan.SideBySide("operator directory", "no host is touched, and no host holds anything of an unknown CA", steps),

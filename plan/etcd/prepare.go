@@ -64,6 +64,7 @@ func (v view) prepareHost(m inventory.Member, host facts.Host) []plan.Step {
 		add(installRelease(r, host)...)
 	}
 	add(v.trustFiles(host)...)
+	add(v.tokenFiles(host)...)
 	leaves := v.trust.Leaves(v.holder(m, host))
 	switch {
 	case v.class(m, host) == ClassRemoved: // what was its is put aside first, and its certificates are revoked

@@ -35,6 +35,12 @@ func (v view) prune() (*plan.Stage, error) {
 				Why: "no member runs with them any more",
 			})
 		}
+		if paths := pathsOf(v.staleTokenKeys(host)); len(paths) > 0 {
+			steps = append(steps, plan.Step{
+				Kind: plan.PruneTrust, Host: m.Name, Unit: v.want.Cluster.UnitName, Paths: paths,
+				Why: "the member signs no tokens with it any more",
+			})
+		}
 		if paths := pathsOf(v.unlinked(host)); len(paths) > 0 {
 			steps = append(steps, plan.Step{
 				Kind: plan.PruneTrust, Host: m.Name, Unit: v.want.Cluster.UnitName, Paths: paths,

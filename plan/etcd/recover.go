@@ -153,6 +153,7 @@ func (r recovery) copyOf(m inventory.Member) (*plan.Salvage, string) {
 	client := urlOf(c.TLS.Clients, "127.0.0.1", salvagePort+2*at)
 	peer := "http://" + net.JoinHostPort("127.0.0.1", strconv.Itoa(salvagePort+2*at+1))
 	as.DataDir, as.WALDir = plan.Placeholder, ""
+	as.TokenKey = "" // only root comes, by its certificate
 	as.ListenClient, as.AdvertiseClient = []string{client}, []string{client}
 	as.ListenPeer, as.AdvertisePeer = []string{peer}, []string{peer}
 	as.InitialCluster = []units.Peer{{Name: m.Name, URL: peer}}

@@ -45,8 +45,7 @@ func (v view) refusals() []plan.Refusal {
 		}
 	})
 	all := slices.Concat(v.trust.Keyless(v.clusterID), v.authorityRefusals(), v.noUser(), v.authRefusals(),
-		v.versionRefusals(), found,
-		v.membership())
+		v.tokenRefusals(), v.versionRefusals(), found, v.membership())
 	if len(all) > 0 {
 		return append(dark, all...)
 	}

@@ -36,7 +36,7 @@ func ofAuth(t *testing.T, w Want) []dead {
 	corrupt := alarmedBy(withAuth(base, true, nil), "CORRUPT", "etcd-2")
 	corrupt.Auth.Users = []facts.User{user("root", "root")}
 	held, plainly := heldBack(t)
-	return []dead{
+	return append(ofTokens(t), []dead{
 		{name: "root has lost its role", want: block, seen: locked, follow: mended(on)},
 		{name: "the block vanished, and comes back", want: w, seen: on, follow: kept(block.Cluster.Auth)},
 		{name: "the block vanished, and an empty one comes", want: w, seen: on, follow: kept(&inventory.Auth{Enabled: true})},
@@ -53,7 +53,7 @@ func ofAuth(t *testing.T, w Want) []dead {
 			w.HoldLast = false // it restarts with the others
 			return w, s
 		}},
-	}
+	}...)
 }
 
 // heldBack is a cluster whose last member is to stay as it is, and was started without asking for certificates.

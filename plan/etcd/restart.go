@@ -98,7 +98,7 @@ func (v view) inWords(host facts.Host, wanted, why []string) []string {
 			}
 		}
 	}
-	return why
+	return v.inWordsOfTokens(host, wanted, why)
 }
 
 // tlsFlags are the flags that come together when TLS is switched on for peers or clients, and tlsWords says what they

@@ -96,6 +96,10 @@ var rotations = []operation{
 	{name: "leaves", wish: RotateCerts, begin: watched},
 	{name: "both CAs with flags", change: flagged, wish: rotateCA("", trust.Roles...), leads: 3},
 	{name: "client CA with a minor up", to: "3.7.3", wish: rotateCA("", "client"), leads: 3},
+	{
+		name: "tokens", was: passworded, change: passworded, wish: RotateTokens, leads: 1,
+		minds: []func(Want, facts.Snapshot) Want{func(w Want, _ facts.Snapshot) Want { passworded(&w); return w }},
+	},
 	{name: "TLS between peers", was: plainly, change: securely, leads: 2},
 	{name: "TLS between peers, and a new peer CA", was: plainly, change: securely, wish: rotateCA("", "peer"), leads: 4},
 }

@@ -64,10 +64,21 @@ func SimulateStep(w Want, s facts.Snapshot, step plan.Step) facts.Snapshot {
 }
 
 func simulateOperator(w Want, s facts.Snapshot, step plan.Step) facts.Operator {
-	if step.Kind != plan.PinRelease {
+	o := s.Operator
+	switch step.Kind {
+	case plan.PinRelease:
+	case plan.CreateTokenKey:
+		o.TokenKeys = slices.Clone(o.TokenKeys)
+		for i := range o.TokenKeys {
+			o.TokenKeys[i].Here = false
+		}
+		o.TokenKeys = append(o.TokenKeys, facts.TokenKey{
+			Generation: step.Generation, SHA256: fmt.Sprintf("made-by-apply-%d", step.Generation), Here: true,
+		})
+		return o
+	default:
 		return trustOf(w, s).Simulate(step)
 	}
-	o := s.Operator
 	if o.Pinned = maps.Clone(o.Pinned); o.Pinned == nil {
 		o.Pinned = map[string]string{}
 	}
@@ -94,7 +105,7 @@ func simulateEtcd(w Want, s facts.Snapshot, step plan.Step) facts.Snapshot {
 		}
 	case plan.Defragment, plan.Compact, plan.DisarmAlarm:
 		s = simulateUpkeep(s, step)
-	case plan.PutRole, plan.PutUser, plan.DropRole, plan.DropUser, plan.EnableAuth, plan.DisableAuth:
+	case plan.PutRole, plan.PutUser, plan.SetPassword, plan.DropRole, plan.DropUser, plan.EnableAuth, plan.DisableAuth:
 		s = simulateAuth(s, step)
 	case plan.AddLearner, plan.PromoteMember, plan.RemoveMember, plan.AwaitLearner:
 		s = simulateMembership(w, s, step)
@@ -158,6 +169,8 @@ func simulateHost(w Want, s facts.Snapshot, step plan.Step, host *facts.Host) {
 		for _, c := range step.Changes {
 			simulateFile(c.File, host)
 		}
+	case plan.WriteTokenKey:
+		simulateTokenKey(s, step, host)
 	case plan.ReloadUnits:
 		host.Unit.NeedsReload = false
 	case plan.EnableUnit:
@@ -196,6 +209,20 @@ func simulateFile(file units.File, host *facts.Host) {
 	host.Files[file.Path] = facts.File{
 		Kind: facts.Regular, Mode: file.Mode, Owner: file.Owner, Group: file.Group, Size: int64(len(file.Data)),
 		Content: file.Data,
+	}
+}
+
+func simulateTokenKey(s facts.Snapshot, step plan.Step, host *facts.Host) {
+	if host.TokenKeys = maps.Clone(host.TokenKeys); host.TokenKeys == nil {
+		host.TokenKeys = map[string]string{}
+	}
+	for _, p := range step.Paths {
+		host.Files[p.Path] = facts.File{Kind: facts.Regular, Mode: p.Mode, Owner: p.Owner, Group: p.Group}
+		for _, key := range s.Operator.TokenKeys {
+			if key.Generation == step.Generation {
+				host.TokenKeys[p.Path] = key.SHA256
+			}
+		}
 	}
 }
 

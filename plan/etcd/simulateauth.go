@@ -2,6 +2,7 @@ package etcd
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 
 	"github.com/clusterup/clusterup/facts"
@@ -19,6 +20,9 @@ func simulateAuth(s facts.Snapshot, step plan.Step) facts.Snapshot {
 		auth.Roles = withRole(auth.Roles, *step.Role)
 	case plan.PutUser:
 		auth.Users = withUser(auth.Users, *step.User)
+		auth.Logins = withLogin(auth.Logins, *step.User)
+	case plan.SetPassword:
+		auth.Logins = withLogin(auth.Logins, *step.User)
 	case plan.DropRole:
 		auth.Roles = lacking(auth.Roles, func(r facts.Role) bool { return r.Name == step.Role.Name })
 		auth.Users = slices.Clone(auth.Users)
@@ -27,6 +31,8 @@ func simulateAuth(s facts.Snapshot, step plan.Step) facts.Snapshot {
 		}
 	case plan.DropUser:
 		auth.Users = lacking(auth.Users, func(u facts.User) bool { return u.Name == step.User.Name })
+		auth.Logins = maps.Clone(auth.Logins)
+		delete(auth.Logins, step.User.Name)
 	case plan.EnableAuth, plan.DisableAuth:
 		auth.Enabled = step.Kind == plan.EnableAuth
 	}
@@ -35,6 +41,20 @@ func simulateAuth(s facts.Snapshot, step plan.Step) facts.Snapshot {
 	}
 	s.Auth = &auth
 	return s
+}
+
+// withLogin are logins after one user got the password of its source.
+func withLogin(logins map[string]facts.Login, change plan.UserChange) map[string]facts.Login {
+	if !change.Password {
+		return logins
+	}
+	all := map[string]facts.Login{change.Name: facts.LoginWorks}
+	for name, login := range logins {
+		if name != change.Name {
+			all[name] = login
+		}
+	}
+	return all
 }
 
 // lacking is a copy of a list that lacks what a function holds for.

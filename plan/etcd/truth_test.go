@@ -121,7 +121,7 @@ func (t truth) after(seen facts.Snapshot, step plan.Step) truth {
 		t.auth, t.permits = *seen.Auth, true
 	}
 	switch step.Kind {
-	case plan.PutRole, plan.PutUser, plan.DropRole, plan.DropUser, plan.EnableAuth, plan.DisableAuth:
+	case plan.PutRole, plan.PutUser, plan.SetPassword, plan.DropRole, plan.DropUser, plan.EnableAuth, plan.DisableAuth:
 		t.auth = *seen.Auth
 	case plan.EnableDowngrade:
 		t.downgrade = minorNo(step.Version)

@@ -110,7 +110,8 @@ func (k *walker) key(st *state) key {
 		return *st.id
 	}
 	h := sha256.New()
-	fmt.Fprint(h, st.token, st.seen.Operator.Pinned, st.seen.Operator.Snapshots, st.seen.Operator.Holds,
+	fmt.Fprint(h, st.token, st.seen.Operator.Pinned, st.seen.Operator.TokenKeys, st.seen.Operator.Snapshots,
+		st.seen.Operator.Holds,
 		st.seen.Operator.Revoked["peer"].Current, st.seen.Operator.Revoked["client"].Current, st.seen.Alarms, k.true(st), "|")
 	if st.seen.Auth != nil {
 		fmt.Fprint(h, *st.seen.Auth)
@@ -310,7 +311,7 @@ func (k *walker) end(st state) *plan.Refused {
 			untold := st.seen.Members == nil && (k.true(&st).list != nil || awaitsList(k.w, st.seen))
 			if !known && end.refused == nil && !untold {
 				if err := errors.Join(lawSettled(k.w, st.seen, k.true(&st)), lawSettledCAs(k.want(st), st.seen),
-					lawSettledAuth(k.w, st.seen)); err != nil {
+					lawSettledAuth(k.w, st.seen), lawSettledTokens(k.w, st.seen)); err != nil {
 					k.fail(st, "%v", err)
 				}
 			}

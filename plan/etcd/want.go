@@ -29,6 +29,8 @@ type Want struct {
 	Compacted    bool
 	// member → PID of the process that is not to go on, so that its connections end. See EndConnections
 	Restart map[string]int
+	// TokenKeys is how many keys for tokens there are to have been; 0: one, where a user has a password. See RotateTokens
+	TokenKeys int
 	trust.Wish
 }
 

@@ -91,7 +91,12 @@ cluster "prod" {
     enabled = false
     user "root" {}
     user "shop" { roles = ["app", "root"] }
-    user "old@ops" { roles = "app" }
+    user "old@ops" {
+      roles         = "app"
+      password_file = "old.password"
+    }
+    user "env" { password_env = "ETCD_PASSWORD" }
+    user "told" { password_command = ["pass", "show", "etcd/told"] }
     role "app" {
       permission {
         prefix = "/app/"
