@@ -40,7 +40,7 @@ func (v view) authRefusals() []plan.Refusal {
 	wanted, seen := v.want.Cluster.Auth, v.seen.Auth
 	switch {
 	case !v.want.Cluster.TLS.Clients:
-	case wanted != nil && wanted.Enabled && (!v.formed || seen != nil && seen.Error == "" && !seen.Enabled):
+	case wanted != nil && wanted.Enabled && (!v.formed || seen != nil && !seen.Enabled):
 		return v.boundless()
 	case seen == nil || !seen.Enabled:
 	case v.lockedOut():
