@@ -83,8 +83,8 @@ func passwordsOn(t *testing.T, s *site, inv *inventory) {
 		saysNot(t, "has to log in again")
 	tr := startTraffic(t, s, before, everybody)
 	g := s.gateway(t, before, firstPassword)
-	s.ok(t, "apply", "--yes", file).says(t, "create-token-key/1", "write-token-key/1/etcd-1", "restart-member/", "put-user/old/",
-		"enable-auth/etcd-")
+	s.ok(t, "apply", "--yes", file).says(t, "create-token-key/1", "write-token-key/1/etcd-1", "restart-member/",
+		"put-user/old/", "enable-auth/etcd-")
 	g.stop(t)
 	tr.stop(t).unnoticed(t)
 	if g.times == 0 {
@@ -180,14 +180,14 @@ func passwordsRoll(t *testing.T, s *site, inv *inventory) {
 	}
 }
 
-// tokensRotate replaces the key. Clients of etcd log in again by themselves, but where a key is at one member and not at
-// the next, they may be refused in between.
+// tokensRotate replaces the key. Clients of etcd log in again by themselves, but where a key is at one member and not
+// at the next, they may be refused in between.
 func tokensRotate(t *testing.T, s *site, inv inventory) {
 	file := s.write(t, "prod.hcl", inv)
 	tr := startTraffic(t, s, inv, nobody)
 	l, g := s.logIn(t, inv, secondPassword), s.gateway(t, inv, secondPassword)
-	s.ok(t, "rotate", "tokens", "--yes", file).says(t, "create-token-key/2", `user "old" logs in again`, "write-token-key/2/etcd-3",
-		"restart-member/etcd-1", "restart-member/etcd-2", "restart-member/etcd-3", "prune-trust/")
+	s.ok(t, "rotate", "tokens", "--yes", file).says(t, "create-token-key/2", `user "old" logs in again`,
+		"write-token-key/2/etcd-3", "restart-member/etcd-1", "restart-member/etcd-2", "restart-member/etcd-3", "prune-trust/")
 	l.stop(t, rpctypes.ErrInvalidAuthToken)
 	g.stop(t)
 	tr.stop(t).sound(t)
@@ -213,7 +213,8 @@ func tokensStale(t *testing.T, s *site, inv inventory) {
 	s.run(t, "apply", "--yes", file).exits(t, 13).says(t, "but not the key, and a host needs it…[ca-key-missing]")
 	back()
 	s.on(t, "etcd-3", "cd /etc/etcd/prod && for f in token-*.pem; do echo other >$f; chmod 644 $f; done")
-	s.ok(t, "apply", "--yes", file).says(t, "write-token-key/2/etcd-2", "write-token-key/2/etcd-3").saysNot(t, "restart-member")
+	s.ok(t, "apply", "--yes", file).says(t, "write-token-key/2/etcd-2", "write-token-key/2/etcd-3").
+		saysNot(t, "restart-member")
 	tokenKeysLie(t, s, inv, 2)
 }
 

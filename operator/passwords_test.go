@@ -26,10 +26,12 @@ func TestReadPassword(t *testing.T) {
 		want string
 		why  string
 	}{
-		"file":             {write("a", "horse battery\nmore\n", 0o600), "horse battery", ""},
-		"no end of line":   {write("b", "horse", 0o400), "horse", ""},
-		"environment":      {inventory.Password{Env: "OF_OLD"}, "horse battery", ""},
-		"command":          {inventory.Password{Command: []string{"printf", "horse %s\\nmore", "battery"}}, "horse battery", ""},
+		"file":           {write("a", "horse battery\nmore\n", 0o600), "horse battery", ""},
+		"no end of line": {write("b", "horse", 0o400), "horse", ""},
+		"environment":    {inventory.Password{Env: "OF_OLD"}, "horse battery", ""},
+		"command": {
+			inventory.Password{Command: []string{"printf", "horse %s\\nmore", "battery"}}, "horse battery", "",
+		},
 		"beside":           {inventory.Password{Command: []string{"cat", "b"}}, "horse", ""},
 		"others may read":  {write("c", "horse", 0o640), "", "chmod 0600"},
 		"no file":          {inventory.Password{File: filepath.Join(dir, "none")}, "", "no such file"},

@@ -20,8 +20,8 @@ import (
 )
 
 // TokenKey is one generation of the key by which members sign the tokens of users that log in with a password. It is
-// kept and sealed as the key of a CA is. Once the next one is made only its digest stays, which tells a member that runs
-// with it from one whose key was made elsewhere.
+// kept and sealed as the key of a CA is. Once the next one is made only its digest stays, which tells a member that
+// runs with it from one whose key was made elsewhere.
 type TokenKey struct {
 	Generation int    // 1, 2, …
 	SHA256     string // of the plain key in PEM, lower-case hexadecimal

@@ -55,8 +55,8 @@ func TestTokenKeys(t *testing.T) {
 	}
 }
 
-// TestSealedTokenKey: the key is sealed with those of the CAs, when it is made and when they are sealed anew, and is the
-// same one all the time.
+// TestSealedTokenKey: the key is sealed with those of the CAs, when it is made and when they are sealed anew, and is
+// the same one all the time.
 func TestSealedTokenKey(t *testing.T) {
 	ops, dev := sshOperator(t, "ed25519", ""), ageOperator(t)
 	s := newStore(t, Spec{})

@@ -38,7 +38,9 @@ func shownStep(kind plan.Kind) plan.Step {
 		step.Host, step.Generation = "", 2
 	case plan.WriteTokenKey:
 		step.Generation = 2
-		step.Paths = []plan.Path{{Path: "/etc/etcd/prod/token-0123456789abcdef.pem", Owner: "root", Group: "etcd", Mode: 0o640}}
+		step.Paths = []plan.Path{{
+			Path: "/etc/etcd/prod/token-0123456789abcdef.pem", Owner: "root", Group: "etcd", Mode: 0o640,
+		}}
 	case plan.SetPassword:
 		step.User = &plan.UserChange{Name: "app", Password: true}
 	case plan.PutUser:

@@ -6,8 +6,8 @@ import (
 	"github.com/clusterup/clusterup/facts"
 )
 
-// logIn has users try whether they can log in with the passwords that they are to have. Where that cannot be told, it is
-// as if nobody had told users and roles.
+// logIn has users try whether they can log in with the passwords that they are to have. Where that cannot be told, it
+// is as if nobody had told users and roles.
 func logIn(ctx context.Context, s *facts.Snapshot, src Source) {
 	if src.Logins == nil || s.Auth == nil || !s.Auth.Listed || s.Auth.Denied {
 		return
