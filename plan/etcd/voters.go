@@ -8,7 +8,7 @@ import (
 	"github.com/clusterup/clusterup/inventory"
 )
 
-// voters are the names of members that have a vote: as the cluster lists them, else all of the inventory. The
+// voters are the names of members that have a vote: as the cluster lists them, sorted, else all of the inventory. The
 // inventory's name for a listed address counts. A member that has none, and has not started yet, goes by its ID.
 func (v view) voters() []string {
 	if v.known.voters == nil {
@@ -26,6 +26,7 @@ func (v view) findVoters() []string {
 		m, _ := v.hostOf(listed)
 		names = append(names, cmp.Or(m.Name, listed.Name, listed.ID.String()))
 	}
+	slices.Sort(names) // the list is in the order of IDs, which are others for each cluster
 	if len(names) > 0 {
 		return names
 	}
