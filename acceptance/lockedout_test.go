@@ -36,10 +36,10 @@ func TestLockedOut(t *testing.T) {
 			s.rootless(t, inv.Members[0].Name)
 			inv.Settings += "\n  etcd { flags = { \"max-txn-ops\" = \"150\" } }\n" // which is not done meanwhile
 			file = s.write(t, "prod.hcl", inv)
-			why := "the user root, which clusterup is by its certificate, is not there or has not the role root…[no-user]"
-			refused := s.run(t, "apply", "--yes", file).exits(t, 13).says(t, why, "→ another user with the role root…").
+			why := "the user root, which clusterup is by its certificate, is not there or has not the role root"
+			refused := s.run(t, "apply", "--yes", file).exits(t, 13).says(t, why+"…[no-user]", "→ another user with the role root…").
 				saysNot(t, "restart-member")
-			s.run(t, "check", file).exits(t, 3).says(t, why)
+			s.run(t, "check", file).exits(t, 3).says(t, why+"…[refused]")
 			s.givenBack(t, inv.Members[0].Name, refused.stdout+refused.stderr)
 			s.ok(t, "apply", "--yes", "--accept=downtime", file).says(t, "restart-member/")
 			s.writesAs(t, inv, secondPassword)
