@@ -14,6 +14,7 @@ import (
 // may take.
 func (r *Run) changeAuth(ctx context.Context, step plan.Step) error {
 	endpoint := r.endpoint(step.Host)
+	var had *facts.User // a try that fails in the middle leaves it without roles
 	return awaitFor(ctx, settles, "no change", func(ctx context.Context) error {
 		switch step.Kind {
 		case plan.PutRole:
@@ -23,7 +24,14 @@ func (r *Run) changeAuth(ctx context.Context, step plan.Step) error {
 			return r.Etcd.PutUser(ctx, endpoint, facts.User{Name: step.User.Name, Roles: step.User.Grant}, step.User.Revoke,
 				step.User.Password)
 		case plan.SetPassword:
-			return r.Etcd.SetPassword(ctx, endpoint, step.User.Name)
+			if had == nil {
+				roles, err := r.Etcd.RolesOf(ctx, endpoint, step.User.Name)
+				if err != nil {
+					return err
+				}
+				had = &facts.User{Name: step.User.Name, Roles: roles}
+			}
+			return r.Etcd.SetPassword(ctx, endpoint, *had)
 		case plan.DropRole:
 			return r.Etcd.DropRole(ctx, endpoint, step.Role.Name)
 		}

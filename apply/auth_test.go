@@ -58,9 +58,9 @@ func (o *world) PutUser(ctx context.Context, endpoint string, user facts.User, r
 	})
 }
 
-func (o *world) SetPassword(ctx context.Context, endpoint, user string) error {
+func (o *world) SetPassword(ctx context.Context, endpoint string, user facts.User) error {
 	return o.answers(ctx, plan.Step{
-		Kind: plan.SetPassword, Host: o.hostsOf[endpoint], User: &plan.UserChange{Name: user, Password: true},
+		Kind: plan.SetPassword, Host: o.hostsOf[endpoint], User: &plan.UserChange{Name: user.Name, Password: true},
 	})
 }
 
@@ -243,4 +243,36 @@ func TestPermissionsPatience(t *testing.T) {
 			}
 		})
 	}
+}
+
+// forgetful fails in the middle of giving a user its first password: the user is gone then.
+type forgetful struct {
+	*world
+	given []facts.User
+}
+
+func (f *forgetful) SetPassword(_ context.Context, _ string, user facts.User) error {
+	if f.given = append(f.given, user); len(f.given) > 1 {
+		return nil
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.seen.Auth.Users = nil
+	return errors.New("leader changed")
+}
+
+// A password that takes another try costs its user no role.
+func TestPasswordKeepsRoles(t *testing.T) {
+	inBubble(t, "election", func(t *testing.T) {
+		o := permitted(t, 3)
+		r, f := o.run("first"), &forgetful{world: o}
+		r.Etcd = f
+		step := plan.Step{Kind: plan.SetPassword, Host: "etcd-1", User: &plan.UserChange{Name: "old", Password: true}}
+		if err := r.changeAuth(t.Context(), step); err != nil {
+			t.Fatal(err)
+		}
+		if len(f.given) != 2 || f.given[1].Name != "old" || !slices.Equal(f.given[1].Roles, []string{"old"}) {
+			t.Errorf("it was set for %+v", f.given)
+		}
+	})
 }

@@ -176,7 +176,9 @@ func (e refusingEtcd) PutUser(context.Context, string, facts.User, []string, boo
 	return e.ask(plan.Cluster)
 }
 
-func (e refusingEtcd) SetPassword(context.Context, string, string) error { return e.ask(plan.Cluster) }
+func (e refusingEtcd) SetPassword(context.Context, string, facts.User) error {
+	return e.ask(plan.Cluster)
+}
 
 func (e refusingEtcd) DropRole(context.Context, string, string) error { return e.ask(plan.Cluster) }
 func (e refusingEtcd) DropUser(context.Context, string, string) error { return e.ask(plan.Cluster) }

@@ -195,15 +195,15 @@ func (s *Session) logins() func(context.Context, []string, facts.Auth) (map[stri
 	}
 }
 
-// SetPassword gives a user that there is the password of its source.
-func (a *etcdAPI) SetPassword(ctx context.Context, endpoint, user string) error {
+// SetPassword gives a user the password of its source.
+func (a *etcdAPI) SetPassword(ctx context.Context, endpoint string, user facts.User) error {
 	read := a.session.passwords.Load()
-	password, err := read.get(user)
+	password, err := read.get(user.Name)
 	if err == nil {
 		err = a.tell(func(c *quorum.Cluster) error { return c.SetPassword(ctx, endpoint, user, password) })
 	}
 	if err == nil {
-		read.prove(user)
+		read.prove(user.Name)
 	}
 	return err
 }

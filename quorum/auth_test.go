@@ -180,6 +180,15 @@ func TestAuthChanges(t *testing.T) {
 	must(c.DisableAuth(ctx, epIPv4))
 }
 
+// as is a cluster that is asked with the certificate of a user.
+func (a *authority) as(t *testing.T, name string) *Cluster {
+	t.Helper()
+	config := a.client(t)
+	leaf := a.leaf(t, func(c *x509.Certificate) { c.Subject.CommonName = name })
+	config.Certificates = []tls.Certificate{leaf}
+	return cluster(t, Config{TLS: config})
+}
+
 // TestRealAuth has the same conversation with real members.
 func TestRealAuth(t *testing.T) {
 	binary := os.Getenv("CLUSTERUP_ETCD")
@@ -187,14 +196,8 @@ func TestRealAuth(t *testing.T) {
 		t.Skip("CLUSTERUP_ETCD names no etcd binary; the acceptance tests cover real members too")
 	}
 	ca := newAuthority(t)
-	members, _ := startEtcd(t, binary, ca)
-	as := func(name string) *Cluster {
-		config := ca.client(t)
-		leaf := ca.leaf(t, func(c *x509.Certificate) { c.Subject.CommonName = name })
-		config.Certificates = []tls.Certificate{leaf}
-		return cluster(t, Config{TLS: config})
-	}
-	c, app, at, ctx := as("root"), as("app"), members[1].endpoint, t.Context()
+	members, _ := startEtcd(t, binary, ca, 3)
+	c, app, at, ctx := ca.as(t, "root"), ca.as(t, "app"), members[1].endpoint, t.Context()
 	must := func(err error) {
 		t.Helper()
 		if err != nil {

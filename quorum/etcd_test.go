@@ -35,7 +35,7 @@ func TestRealEtcd(t *testing.T) {
 		t.Skip("CLUSTERUP_ETCD names no etcd binary; the acceptance tests cover real members too")
 	}
 	ca := newAuthority(t)
-	members, start := startEtcd(t, binary, ca)
+	members, start := startEtcd(t, binary, ca, 3)
 	c := cluster(t, Config{TLS: ca.client(t)})
 	ctx := t.Context()
 
@@ -165,8 +165,10 @@ type member struct {
 	stop                 func()
 }
 
-// startEtcd starts three members with TLS towards clients, and says how to start others; they end with the test.
-func startEtcd(t *testing.T, binary string, ca *authority) (members []*member, start func(m *member, more ...string)) {
+// startEtcd starts some members with TLS towards clients, and says how to start others; they end with the test.
+func startEtcd(t *testing.T, binary string, ca *authority, n int) (
+	members []*member, start func(m *member, more ...string),
+) {
 	t.Helper()
 	dir := t.TempDir()
 	writePEM(t, filepath.Join(dir, "ca.pem"), "CERTIFICATE", ca.cert.Raw)
@@ -180,7 +182,7 @@ func startEtcd(t *testing.T, binary string, ca *authority) (members []*member, s
 
 	start = func(m *member, more ...string) { m.start(t, binary, dir, more...) }
 	var initial []string
-	for i := range 3 {
+	for i := range n {
 		m := &member{name: fmt.Sprintf("m%d", i), endpoint: "https://" + closedPort(t), peer: "http://" + closedPort(t)}
 		members = append(members, m)
 		initial = append(initial, m.name+"="+m.peer)

@@ -10,6 +10,8 @@ import (
 	"go.etcd.io/etcd/api/v3/authpb"
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 )
 
 // fakeAuth is what a fake has of users and roles. Whoever asks is taken for root, unless denied.
@@ -20,7 +22,8 @@ type fakeAuth struct {
 	on       bool
 	denied   bool
 	revision uint64
-	users    map[string][]string
+	users    map[string][]string // their roles
+	has      map[string]string   // passwords; who has none was made without
 	roles    map[string][]*authpb.Permission
 	asked    []string // by method and name
 }
@@ -40,10 +43,32 @@ func (f *fakeAuth) Authenticate(_ context.Context, r *pb.AuthenticateRequest) (*
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.note("login %q", r.Name)
-	if !f.on {
+	_, there := f.users[r.Name]
+	switch has, may := f.has[r.Name]; {
+	case !f.on:
 		return nil, rpctypes.ErrGRPCAuthNotEnabled
+	case there && !may:
+		return nil, status.Error(codes.Unknown, "auth: authentication failed, password was given for no password user")
+	case !there || has != r.Password:
+		return nil, rpctypes.ErrGRPCAuthFailed
 	}
-	return nil, rpctypes.ErrGRPCAuthFailed
+	return &pb.AuthenticateResponse{Token: "token"}, nil
+}
+
+// UserChangePassword does nothing for a user that was made without one, and says nothing of it.
+func (f *fakeAuth) UserChangePassword(_ context.Context, r *pb.AuthUserChangePasswordRequest) (
+	*pb.AuthUserChangePasswordResponse, error,
+) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.note("another password for %s", r.Name)
+	if _, there := f.users[r.Name]; !there {
+		return nil, rpctypes.ErrGRPCUserNotFound
+	}
+	if _, may := f.has[r.Name]; may {
+		f.has[r.Name] = r.Password
+	}
+	return &pb.AuthUserChangePasswordResponse{}, nil
 }
 
 func (f *fakeAuth) AuthStatus(context.Context, *pb.AuthStatusRequest) (*pb.AuthStatusResponse, error) {
@@ -125,6 +150,10 @@ func (f *fakeAuth) UserAdd(_ context.Context, r *pb.AuthUserAddRequest) (*pb.Aut
 	if _, there := f.users[r.Name]; there {
 		return nil, rpctypes.ErrGRPCUserAlreadyExist
 	}
+	f.users[r.Name] = []string{}
+	if !r.Options.GetNoPassword() {
+		f.has[r.Name] = r.Password
+	}
 	return &pb.AuthUserAddResponse{}, nil
 }
 
@@ -137,6 +166,7 @@ func (f *fakeAuth) UserGrantRole(_ context.Context, r *pb.AuthUserGrantRoleReque
 	if r.Role == "none" {
 		return nil, rpctypes.ErrGRPCRoleNotFound
 	}
+	f.users[r.User] = append(f.users[r.User], r.Role)
 	return &pb.AuthUserGrantRoleResponse{}, nil
 }
 
@@ -153,7 +183,12 @@ func (f *fakeAuth) UserDelete(_ context.Context, r *pb.AuthUserDeleteRequest) (*
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.note("delete user %s", r.Name)
-	return nil, rpctypes.ErrGRPCUserNotFound
+	if _, there := f.users[r.Name]; !there {
+		return nil, rpctypes.ErrGRPCUserNotFound
+	}
+	delete(f.users, r.Name)
+	delete(f.has, r.Name)
+	return &pb.AuthUserDeleteResponse{}, nil
 }
 
 func (f *fakeAuth) AuthEnable(context.Context, *pb.AuthEnableRequest) (*pb.AuthEnableResponse, error) {

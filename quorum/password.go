@@ -37,48 +37,44 @@ func refusesLogin(err error) bool {
 	return err != nil && ok && answer.Code() == codes.Unknown
 }
 
-// SetPassword gives a user that there is a password. Etcd gives one that was made without a password none later, and
-// says nothing of it (server/auth/store.go, UserChangePassword): such a user is deleted, and made anew with the roles
-// that it had. While permissions are off, nobody can see which of the two it is, and every user is made anew. After an
-// error the user may be gone, or lack roles.
-func (c *Cluster) SetPassword(ctx context.Context, endpoint, user, password string) error {
+// SetPassword gives a user a password. Etcd gives one that was made without a password none later, and says nothing of
+// it (server/auth/store.go, UserChangePassword): such a user is deleted, and made anew with user's roles, which are those
+// that it had. While permissions are off, nobody can see which of the two it is, and every user is made anew.
+// After an error the user may be gone, or lack roles: the same call again mends that, and only one with the same roles.
+func (c *Cluster) SetPassword(ctx context.Context, endpoint string, user facts.User, password string) error {
 	const op = "set password through"
-	works, err := c.Login(ctx, endpoint, user, password)
+	works, err := c.Login(ctx, endpoint, user.Name, password)
 	switch {
-	case works:
-		return nil
+	case works: // a try before may have ended between its password and its roles
+		return c.PutUser(ctx, endpoint, user, nil, password)
 	case errors.Is(rpcError(err), rpctypes.ErrAuthNotEnabled):
 		return c.remake(ctx, endpoint, user, password)
 	case err != nil:
 		return err
 	}
-	err = c.changeAuth(ctx, endpoint, op, nil, func(ctx context.Context, a pb.AuthClient) error {
-		_, err := a.UserChangePassword(ctx, &pb.AuthUserChangePasswordRequest{Name: user, Password: password})
+	err = c.changeAuth(ctx, endpoint, op, rpctypes.ErrUserNotFound, func(ctx context.Context, a pb.AuthClient) error {
+		_, err := a.UserChangePassword(ctx, &pb.AuthUserChangePasswordRequest{Name: user.Name, Password: password})
 		return err
 	})
 	if err != nil {
 		return err
 	}
-	if works, err = c.Login(ctx, endpoint, user, password); works || err != nil {
+	if works, err = c.Login(ctx, endpoint, user.Name, password); works || err != nil {
 		return err
 	}
 	if err := c.remake(ctx, endpoint, user, password); err != nil {
 		return err
 	}
-	if works, err = c.Login(ctx, endpoint, user, password); err == nil && !works {
+	if works, err = c.Login(ctx, endpoint, user.Name, password); err == nil && !works {
 		err = &Error{Endpoint: endpoint, Op: op, Kind: facts.ErrPermission, Err: rpctypes.ErrAuthFailed}
 	}
 	return err
 }
 
-// remake deletes a user, and makes it anew with a password and the roles that it had.
-func (c *Cluster) remake(ctx context.Context, endpoint, user, password string) error {
-	roles, err := c.RolesOf(ctx, endpoint, user)
-	if err != nil {
+// remake deletes a user, if there is one of the name, and makes it anew with a password and its roles.
+func (c *Cluster) remake(ctx context.Context, endpoint string, user facts.User, password string) error {
+	if err := c.DropUser(ctx, endpoint, user.Name); err != nil {
 		return err
 	}
-	if err := c.DropUser(ctx, endpoint, user); err != nil {
-		return err
-	}
-	return c.PutUser(ctx, endpoint, facts.User{Name: user, Roles: roles}, nil, password)
+	return c.PutUser(ctx, endpoint, user, nil, password)
 }
