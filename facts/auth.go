@@ -64,6 +64,9 @@ func (p Permission) Access() string {
 	return ""
 }
 
+// SameKeys says that both are about the same range. A role has one permission for it.
+func (p Permission) SameKeys(other Permission) bool { return p.Key == other.Key && p.End == other.End }
+
 // Prefix is the prefix that all keys of a permission have, and no others; false: they are not those of a prefix.
 func (p Permission) Prefix() (string, bool) {
 	if p.Key == OpenEnd && p.End == OpenEnd {

@@ -203,5 +203,5 @@ func permissions(all []*authpb.Permission) []facts.Permission {
 	slices.SortStableFunc(found, func(a, b facts.Permission) int {
 		return cmp.Or(cmp.Compare(a.Key, b.Key), cmp.Compare(a.End, b.End))
 	})
-	return slices.CompactFunc(found, func(a, b facts.Permission) bool { return a.Key == b.Key && a.End == b.End })
+	return slices.CompactFunc(found, facts.Permission.SameKeys)
 }

@@ -267,8 +267,8 @@ func (v view) roleChange(wanted inventory.AuthRole, drops bool) *plan.RoleChange
 	has, there := v.role(wanted.Name)
 	change := &plan.RoleChange{Name: wanted.Name, New: !there}
 	for _, p := range wanted.Permissions {
-		is, _ := over(has.Permissions, p)
-		to := facts.Permission{Key: p.Key, End: p.End, Read: p.Read, Write: p.Write}
+		to := facts.Permission(p)
+		is := over(has.Permissions, to)
 		if !drops {
 			to.Read, to.Write = to.Read || is.Read, to.Write || is.Write
 		}
@@ -287,20 +287,18 @@ func (v view) roleChange(wanted inventory.AuthRole, drops bool) *plan.RoleChange
 	return change
 }
 
-// over is the permission among some that is for the same keys as one of the inventory.
-func over(all []facts.Permission, wanted inventory.Permission) (facts.Permission, bool) {
-	at := slices.IndexFunc(all, func(p facts.Permission) bool { return p.Key == wanted.Key && p.End == wanted.End })
+// over is the permission among some that is for the same keys as another; the zero value: none is.
+func over(all []facts.Permission, other facts.Permission) facts.Permission {
+	at := slices.IndexFunc(all, other.SameKeys)
 	if at < 0 {
-		return facts.Permission{}, false
+		return facts.Permission{}
 	}
-	return all[at], true
+	return all[at]
 }
 
 // wants says whether the inventory has a permission of a role for these keys.
 func wants(role inventory.AuthRole, is facts.Permission) bool {
-	return slices.ContainsFunc(role.Permissions, func(p inventory.Permission) bool {
-		return p.Key == is.Key && p.End == is.End
-	})
+	return slices.ContainsFunc(role.Permissions, func(p inventory.Permission) bool { return is.SameKeys(facts.Permission(p)) })
 }
 
 // strayUsers and strayRoles are those that the inventory has not. Root is never among them.

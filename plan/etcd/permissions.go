@@ -95,7 +95,7 @@ func (v view) strayPermissions(wanted inventory.AuthRole) []string {
 	var all []facts.Permission
 	for _, is := range has.Permissions {
 		for _, p := range wanted.Permissions {
-			if p.Key == is.Key && p.End == is.End {
+			if is.SameKeys(facts.Permission(p)) {
 				is.Read, is.Write = is.Read && !p.Read, is.Write && !p.Write
 			}
 		}

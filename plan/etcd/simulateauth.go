@@ -71,8 +71,7 @@ func withRole(roles []facts.Role, change plan.RoleChange) []facts.Role {
 		}
 	}
 	for _, p := range slices.Concat(change.Grant, change.Revoke) {
-		role.Permissions = lacking(role.Permissions,
-			func(is facts.Permission) bool { return is.Key == p.Key && is.End == p.End })
+		role.Permissions = lacking(role.Permissions, p.SameKeys)
 	}
 	role.Permissions = append(role.Permissions, change.Grant...)
 	slices.SortFunc(role.Permissions, func(a, b facts.Permission) int {
