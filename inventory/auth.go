@@ -267,6 +267,10 @@ func (p *problems) checkAuth(a authRead, c *Cluster) {
 		p.errorAt(a.block, "permissions without TLS",
 			"clusterup is the user root by its certificate, and without TLS there is none. Take clients = false out of the tls "+
 				"block, or set enabled = false here.")
+	case c.TLS.HTTPClientPort != 0 && len(a.Passwords()) > 0:
+		p.warnAt(a.block, "passwords over http",
+			"Clients that speak http on port %d have no certificate, so etcd refuses those that do not log in, and others on the "+
+				"way can read the passwords and tokens of those that do.", c.TLS.HTTPClientPort)
 	case c.TLS.HTTPClientPort != 0:
 		p.warnAt(a.block, "http beside permissions",
 			"Clients that speak http on port %d have no certificate, so etcd refuses them once permissions are on.",

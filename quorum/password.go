@@ -38,8 +38,8 @@ func refusesLogin(err error) bool {
 }
 
 // SetPassword gives a user a password. Etcd gives one that was made without a password none later, and says nothing of
-// it (server/auth/store.go, UserChangePassword): such a user is deleted, and made anew with user's roles, which are those
-// that it had. While permissions are off, nobody can see which of the two it is, and every user is made anew.
+// it (server/auth/store.go, UserChangePassword): such a user is deleted, and made anew with the roles of user, which
+// are those that it had. While permissions are off, nobody can see which of the two it is, and each is made anew.
 // After an error the user may be gone, or lack roles: the same call again mends that, and only one with the same roles.
 func (c *Cluster) SetPassword(ctx context.Context, endpoint string, user facts.User, password string) error {
 	const op = "set password through"

@@ -23,11 +23,7 @@ func (v view) permit() (*plan.Stage, error) {
 	wanted, seen := v.want.Cluster.Auth, v.seen.Auth
 	through := v.Which(func(m inventory.Member, host facts.Host) bool { return v.votes(m) && v.serves(host) })
 	switch {
-	case wanted == nil || !v.formed:
-		return nil, nil
-	case seen != nil && seen.Denied && len(v.Which(refusesRoot)) > 0:
-		return nil, &plan.Refused{Refusals: v.noRoot()}
-	case len(through) == 0:
+	case wanted == nil || !v.formed || len(through) == 0:
 		return nil, nil
 	case seen == nil || wanted.Enabled && !seen.Listed: // what is only simulated may be so
 		return nil, v.notListed()
@@ -36,13 +32,16 @@ func (v view) permit() (*plan.Stage, error) {
 	case !wanted.Enabled:
 		return v.switchOff(through[0]), nil
 	}
-	if steps := v.grants(through[0]); len(steps) > 0 {
-		return v.granting(steps)
+	steps := v.grants(through[0])
+	switch {
+	case len(steps) == 0 && seen.Enabled:
+		return nil, nil
+	case v.raised("CORRUPT"):
+		return nil, v.whileDiffering()
+	case len(steps) > 0:
+		return granting(steps), nil
 	}
-	if !seen.Enabled {
-		return v.switchOn(through[0])
-	}
-	return nil, nil
+	return v.switchOn(through[0])
 }
 
 // notListed refuses to end as if all were as wanted, where users and roles are not known, or nothing is.
@@ -66,18 +65,20 @@ func (v view) notListed() error {
 	return &plan.Refused{Refusals: found}
 }
 
+// whileDiffering refuses to change permissions while data of members differ, which users and roles are a part of.
+func (v view) whileDiffering() error {
+	alarm := v.alarms()[slices.IndexFunc(v.alarms(), func(a Alarm) bool { return a.Type == "CORRUPT" })]
+	return &plan.Refused{Refusals: plan.OneRefusal(plan.Alarmed, "", alarm.Remedy,
+		"%s; users and roles change, and permissions are switched on, when the alarm is gone", alarm.Text)}
+}
+
 // granting is the stage of changes of users and roles.
-func (v view) granting(steps []plan.Step) (*plan.Stage, error) {
-	if v.raised("CORRUPT") {
-		alarm := v.alarms()[slices.IndexFunc(v.alarms(), func(a Alarm) bool { return a.Type == "CORRUPT" })]
-		return nil, &plan.Refused{Refusals: plan.OneRefusal(plan.Alarmed, "", alarm.Remedy,
-			"%s; users and roles change when the alarm is gone", alarm.Text)}
-	}
+func granting(steps []plan.Step) *plan.Stage {
 	gate := "nothing is taken away"
 	if slices.ContainsFunc(steps, takesAway) {
 		gate = "--accept=" + string(plan.DropGrants) + " was given; root stays, with its role"
 	}
-	return plan.SideBySide("users, roles and permissions", gate, steps), nil
+	return plan.SideBySide("users, roles and permissions", gate, steps)
 }
 
 func takesAway(step plan.Step) bool {
@@ -85,8 +86,8 @@ func takesAway(step plan.Step) bool {
 		step.Role != nil && len(step.Role.Revoke) > 0 || step.User != nil && len(step.User.Revoke) > 0
 }
 
-// switchOn switches permissions on, once every voter serves and asks its clients for certificates. That root has its
-// role is seen to before.
+// switchOn switches permissions on, once every voter serves and asks its clients for certificates, and no member lets
+// its users around them. That root has its role is seen to before.
 func (v view) switchOn(through string) (*plan.Stage, error) {
 	voters := v.voters()
 	ready := v.Which(func(m inventory.Member, host facts.Host) bool {
@@ -97,10 +98,19 @@ func (v view) switchOn(through string) (*plan.Stage, error) {
 			return nil, nil // it waits
 		}
 		not := slices.DeleteFunc(voters, func(name string) bool { return slices.Contains(ready, name) })
+		signs := ""
+		if v.wantsTokens() {
+			signs = ", and signs tokens with the same key"
+		}
 		return nil, &plan.Refused{Refusals: plan.OneRefusal(plan.Permissions, "",
 			"have it serve and run as the inventory says first: clusterup status shows what keeps it from that",
-			"permissions are switched on while every voter serves, and asks its clients for certificates: %s does not",
-			plan.Enumerate(not))}
+			"permissions are switched on while every voter serves, and asks its clients for certificates%s: %s does not",
+			signs, plan.Enumerate(not))}
+	}
+	if old := v.unbounded(); old != "" {
+		return nil, &plan.Refused{Refusals: plan.OneRefusal(plan.Permissions, "",
+			"have them run etcd "+v.want.Cluster.Version+" first, without --hold-last; or set enabled = false in the block auth until then",
+			"%s", old)}
 	}
 	steps := v.setPasswords("", facts.LoginRefused)
 	for i := range steps {
@@ -298,7 +308,9 @@ func over(all []facts.Permission, other facts.Permission) facts.Permission {
 
 // wants says whether the inventory has a permission of a role for these keys.
 func wants(role inventory.AuthRole, is facts.Permission) bool {
-	return slices.ContainsFunc(role.Permissions, func(p inventory.Permission) bool { return is.SameKeys(facts.Permission(p)) })
+	return slices.ContainsFunc(role.Permissions, func(p inventory.Permission) bool {
+		return is.SameKeys(facts.Permission(p))
+	})
 }
 
 // strayUsers and strayRoles are those that the inventory has not. Root is never among them.

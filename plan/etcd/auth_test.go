@@ -2,6 +2,7 @@ package etcd
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -94,6 +95,8 @@ func TestAuth(t *testing.T) {
 	other := change(appRole, func(p *[]facts.Permission) {
 		(*p)[0].Write, (*p)[1].Read, (*p)[1].Write = false, false, true
 	})
+	untold := withAuth(base, true, nil)
+	untold.Auth.Listed, untold.Auth.Error = false, "no answer"
 	rootRole, yRole := facts.Role{Name: "root"}, facts.Role{Name: "y"}
 	const all = "put-role/app +[readwrite on prefix \"/app/\" read on key \"/lock\"] -[]"
 	for name, test := range map[string]struct {
@@ -148,6 +151,7 @@ func TestAuth(t *testing.T) {
 		"switched off":               {off, withAuth(base, true, appUsers, more), []string{"disable-auth"}, ""},
 		"off, and users that differ": {off, withAuth(base, false, nil), nil, ""},
 		"nobody told, as all is off": {off, base, nil, ""},
+		"switched off, untold":       {off, untold, []string{"disable-auth"}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := build(t, test.want, test.seen)
@@ -211,6 +215,68 @@ func TestAuthDark(t *testing.T) {
 	if p, _ := Build(w, s); strings.Contains(fmt.Sprint(p.Waits), "permissions") {
 		t.Errorf("waits %v", p.Waits)
 	}
+	s.Auth.Enabled = false
+	if p, _ := Build(permitting(t, 3, "enabled = false"), s); strings.Contains(fmt.Sprint(p.Waits), "permissions") {
+		t.Errorf("they are to be off, and it waits: %v", p.Waits)
+	}
+}
+
+// Permissions are switched on while every voter was seen to be ready for it, whatever learners are.
+func TestSwitchOnNeedsAll(t *testing.T) {
+	w, s := loggingIn(t, facts.LoginWorks)
+	s = withAuth(s, false, append(slices.Clone(appUsers), user("old", "app")), appRole)
+	four := permitting(t, 4, passwordBlock)
+	learning := s
+	learning.Hosts = maps.Clone(s.Hosts)
+	learning.Hosts["etcd-4"] = copyHost(settled(t, four).Hosts["etcd-4"])
+	learning.Members = append(slices.Clone(s.Members), facts.Listed{
+		ID: learning.Hosts["etcd-4"].Data.MemberID, Name: "etcd-4", Learner: true,
+		PeerURLs: []string{"https://10.0.0.4:2380"},
+	})
+	silent := func(h *facts.Host) { h.Reads = false }
+	for name, test := range map[string]struct {
+		want  Want
+		seen  facts.Snapshot
+		spoil func(*facts.Host)
+		on    bool
+	}{
+		"all are":                      {w, s, func(*facts.Host) {}, true},
+		"one does not serve":           {w, s, silent, false},
+		"one asks for no certificates": {w, s, unflagged("client-cert-auth"), false},
+		"one signs with no key":        {w, s, unflagged("auth-token"), false},
+		"one lets users around": {w, s, func(h *facts.Host) {
+			status := *h.Etcd
+			status.Version, h.Etcd = "3.6.12", &status
+		}, false},
+		"one does not serve, and a learner does": {four, learning, silent, false},
+	} {
+		stage, err := newView(test.want, change(test.seen, "etcd-2", test.spoil)).switchOn("etcd-1")
+		if (stage != nil) != test.on || (len(plan.RefusalsOf(err)) > 0) == test.on {
+			t.Errorf("%s: %+v, %v", name, stage, err)
+		}
+	}
+}
+
+// One member that refuses root locks nobody out, as long as most do not.
+func TestAuthDeniedByOne(t *testing.T) {
+	s := withAuth(settled(t, wanted(t, 3)), true, appUsers)
+	s = change(s, "etcd-2", func(h *facts.Host) { h.Auth = &facts.AuthState{Enabled: true, Denied: true} })
+	stage, err := Next(permitting(t, 3, appBlock), s)
+	if err != nil || stage == nil || stage.Steps[0].Kind != plan.PutRole {
+		t.Errorf("%s, %v", said(stage), err)
+	}
+}
+
+// Clients of the inventory that are no user are named, before permissions refuse them.
+func TestAuthOfClients(t *testing.T) {
+	w := permitting(t, 3, appBlock)
+	w.Cluster.Clients = []inventory.Client{
+		{Name: "a", User: "app"}, {Name: "r", User: "root"}, {Name: "b", User: "nobody"}, {Name: "c"},
+	}
+	notes := newView(w, settled(t, wanted(t, 3))).userless()
+	if len(notes) != 1 || !strings.Contains(notes[0], `no user "nobody", which the client "b" is`) {
+		t.Errorf("notes %q", notes)
+	}
 }
 
 // A dark host without a vote is nothing to wait for: what keeps permissions from being switched on is said.
@@ -219,11 +285,7 @@ func TestAuthDarkBeside(t *testing.T) {
 	s := withAuth(settled(t, wanted(t, 3)), false, appUsers, appRole)
 	s.Hosts["etcd-4"] = facts.Host{Machine: facts.Machine{Name: "etcd-4"}}
 	s = change(s, "etcd-4", darkly)
-	s = change(s, "etcd-2", func(h *facts.Host) {
-		running(func(p *facts.Process) {
-			p.Args = slices.DeleteFunc(p.Args, func(arg string) bool { return strings.HasPrefix(arg, "--client-cert-auth") })
-		})(w, h)
-	})
+	s = change(s, "etcd-2", unflagged("client-cert-auth"))
 	v := newView(w, s)
 	stage, err := v.switchOn("etcd-1")
 	if found := fmt.Sprint(plan.RefusalsOf(err)); stage != nil || !strings.Contains(found, "etcd-2 does not") {
@@ -333,6 +395,17 @@ func TestAuthWithoutBounds(t *testing.T) {
 		if _, err := Build(old, s); !strings.Contains(fmt.Sprint(err), "permissions of etcd 3.6.12 do not hold") {
 			t.Errorf("%s: %v", name, err)
 		}
+		if stage, err := Next(old, s); stage != nil || err == nil {
+			t.Errorf("%s: it begins with %s", name, said(stage))
+		}
+	}
+	down := base
+	down.Auth, down.Members = nil, nil
+	for _, name := range down.Names() {
+		down = change(down, name, stop)
+	}
+	if stage, err := Next(old, down); err != nil || stage == nil || stage.Steps[0].Kind != plan.StartMember {
+		t.Errorf("where it is not known whether they are on: %s, %v", said(stage), err)
 	}
 	on := withAuth(base, true, appUsers, appRole)
 	p := build(t, old, on)
@@ -340,7 +413,7 @@ func TestAuthWithoutBounds(t *testing.T) {
 		!strings.Contains(notes, "before etcd 3.6.14 do not hold") || !strings.Contains(notes, "etcd-1 (3.6.12), etcd-2") {
 		t.Errorf("stages %q, notes %s", stageNames(p), notes)
 	}
-	gaps, none := Permissions(old, on).Gaps, Permissions(old, base).Gaps
+	gaps, none := Permissions(old, on).Gaps, Permissions(old, withAuth(base, false, appUsers)).Gaps
 	if !strings.Contains(gaps, "before etcd 3.6.14 do not hold") || none != "" {
 		t.Errorf("gaps %q, and %q while they are off", gaps, none)
 	}

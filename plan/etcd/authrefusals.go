@@ -67,7 +67,7 @@ func (v view) authNotes() []string {
 	case wanted == nil || !wanted.Enabled:
 		return nil
 	}
-	found := slices.Concat(v.userless(), v.gatewayNotes(), v.strayNotes())
+	found := slices.Concat(v.userless(), v.gatewayNotes(), v.lostTokenKeys(), v.strayNotes())
 	if gaps := v.gaps(); gaps != "" {
 		found = append(found, gaps)
 	}

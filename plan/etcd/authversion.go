@@ -31,6 +31,11 @@ func (v view) gaps() string {
 	if v.seen.Auth == nil || !v.seen.Auth.Enabled {
 		return ""
 	}
+	return v.unbounded()
+}
+
+// unbounded says which members do not hold users to permissions, or would not if these were on; "": none is seen to.
+func (v view) unbounded() string {
 	var old []string
 	newest := ""
 	v.Everyone(func(m inventory.Member, host facts.Host) {

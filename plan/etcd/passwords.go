@@ -39,9 +39,17 @@ func (v view) passwordsDue() bool {
 	})
 }
 
+// passwordsWait says that users are to get passwords while permissions are on, and not every voter was seen to sign
+// tokens with the same key.
+func (v view) passwordsWait() bool {
+	wanted, seen := v.want.Cluster.Auth, v.seen.Auth
+	return wanted != nil && wanted.Enabled && seen != nil && seen.Enabled && seen.Listed &&
+		v.passwordsDue() && !v.allSign()
+}
+
 // passwordWaits: passwords that wait for voters on dark hosts.
 func (v view) passwordWaits(unseen []string) []plan.Wait {
-	if !v.seen.Auth.Listed || !v.passwordsDue() || v.allSign() {
+	if !v.passwordsWait() {
 		return nil
 	}
 	return []plan.Wait{{

@@ -1,6 +1,7 @@
 package etcd
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -193,15 +194,43 @@ func (v view) gatewayNotes() []string {
 			names = append(names, client.Name)
 		}
 	}
+	it, has := "it", "has"
+	if len(names) > 1 {
+		it, has = "they", "have"
+	}
 	switch seen := v.seen.Auth; {
 	case len(names) == 0:
 		return nil
 	case !v.wantsTokens():
-		return []string{enumerated("the client", names) + " can do nothing while permissions are on: without a common name " +
-			"it has to log in, and no user of the block auth has a password"}
+		return []string{fmt.Sprintf("%s can do nothing while permissions are on: without a common name %s %s to log in, and no "+
+			"user of the block auth has a password", enumerated("the client", names), it, has)}
 	case seen != nil && seen.Enabled && seen.Listed && len(v.grants("")) > 0:
-		return []string{"users and roles change, and with that all tokens end: " + enumerated("the client", names) +
-			" of the JSON gateway has to log in again"}
+		return []string{fmt.Sprintf("users and roles change, and with that all tokens end: %s of the JSON gateway %s to log in again",
+			enumerated("the client", names), has)}
 	}
 	return nil
+}
+
+// lostTokenKeys name members that are given up with their hosts, whose disks have the key for tokens.
+func (v view) lostTokenKeys() []string {
+	if _, made := v.tokenKey(); !made || !v.wantsTokens() {
+		return nil
+	}
+	var names []string
+	v.Everyone(func(m inventory.Member, host facts.Host) {
+		entry, listed := v.entry(m)
+		if listed && v.replaced(m) && host.Data.MemberID != entry.ID && len(host.TokenKeys) == 0 {
+			names = append(names, m.Name)
+		}
+	})
+	for _, entry := range v.seen.Members {
+		if _, ours := v.ofEntry(entry); !ours && v.given(entry) {
+			names = append(names, cmp.Or(entry.Name, entry.ID.String()))
+		}
+	}
+	if len(names) == 0 {
+		return nil
+	}
+	return []string{fmt.Sprintf("the key for tokens, by which one can be any user, lies on what is given up as the disk of %s, too: once "+
+		"that is done, clusterup rotate tokens INVENTORY makes another one", plan.Enumerate(names))}
 }

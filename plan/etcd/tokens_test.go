@@ -47,6 +47,7 @@ func TestPasswords(t *testing.T) {
 	off := with(func(a *facts.Auth) { a.Enabled, a.Logins = false, nil })
 	gone := with(func(a *facts.Auth) { a.Users = appUsers })
 	refused := with(func(a *facts.Auth) { a.Logins = map[string]facts.Login{"old": facts.LoginRefused} })
+	bare := with(func(a *facts.Auth) { a.Users = append(slices.Clone(appUsers), user("old")) })
 	unknown := with(func(a *facts.Auth) { a.Logins = nil })
 	before := withAuth(settled(t, permitting(t, 3, appBlock)), true, appUsers, appRole)
 	roll := []string{
@@ -64,6 +65,7 @@ func TestPasswords(t *testing.T) {
 		"off: nobody can try":         {w, off, []string{"set-password/old +[] -[]", "enable-auth"}},
 		"the user is missing":         {w, gone, []string{"put-user/old +[app] -[]"}},
 		"the first user that logs in": {w, before, roll},
+		"a user lacks a role":         {w, bare, []string{"put-user/old +[app] -[]"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := build(t, test.want, test.seen)
@@ -72,7 +74,8 @@ func TestPasswords(t *testing.T) {
 			}
 			for _, stage := range p.Stages {
 				for _, step := range stage.Steps {
-					if step.User != nil && step.User.Password != (step.User.Name == "old") {
+					sets := step.User != nil && (step.User.New || step.Kind == plan.SetPassword)
+					if step.User != nil && step.User.Password != (step.User.Name == "old" && sets) {
 						t.Errorf("%s: password %v", step.ID(), step.User.Password)
 					}
 				}
@@ -99,6 +102,97 @@ func TestPasswordsWait(t *testing.T) {
 	waits := Dark(w, s).Waits
 	if !slices.ContainsFunc(waits, func(w plan.Wait) bool { return w.What == "the passwords of users" }) {
 		t.Errorf("it waits for %+v", waits)
+	}
+	missing := s
+	missing.Auth = &facts.Auth{AuthState: s.Auth.AuthState, Listed: true, Users: appUsers, Roles: s.Auth.Roles}
+	if stage, err := Next(w, missing); stage != nil || !plan.DarkOnly(err) {
+		t.Errorf("a user that is missing: %s, %v", said(stage), err)
+	}
+}
+
+// Passwords wait where one is due, permissions are on, and a voter may sign with another key.
+func TestPasswordsDue(t *testing.T) {
+	w, s := loggingIn(t, facts.LoginRefused)
+	dark := change(s, "etcd-3", darkly)
+	with := func(do func(*facts.Auth)) facts.Snapshot {
+		s, auth := dark, *s.Auth
+		do(&auth)
+		s.Auth = &auth
+		return s
+	}
+	for name, test := range map[string]struct {
+		seen  facts.Snapshot
+		waits bool
+	}{
+		"refused":       {dark, true},
+		"all sign":      {s, false},
+		"it works":      {with(func(a *facts.Auth) { a.Logins = map[string]facts.Login{"old": facts.LoginWorks} }), false},
+		"it is missing": {with(func(a *facts.Auth) { a.Users, a.Logins = appUsers, nil }), true},
+		"nobody told":   {with(func(a *facts.Auth) { a.Listed = false }), false},
+		"they are off":  {with(func(a *facts.Auth) { a.Enabled = false }), false},
+		"nobody tried":  {with(func(a *facts.Auth) { a.Logins = nil }), false},
+	} {
+		v := newView(w, test.seen)
+		if got := v.passwordsWait(); got != test.waits || len(v.passwordWaits([]string{"etcd-3"})) > 0 != test.waits {
+			t.Errorf("%s: it waits: %v", name, got)
+		}
+	}
+}
+
+// The passwords of users wait for a member that --hold-last holds, and that is said.
+func TestPasswordsWaitForHeld(t *testing.T) {
+	w := at(permitting(t, 3, passwordBlock), "3.7.3")
+	w.HoldLast = true
+	s := withAuth(settled(t, at(permitting(t, 3, appBlock), "3.6.16")), true, appUsers, appRole)
+	p := build(t, w, s)
+	if ids := idsOf(p); slices.Contains(ids, "put-user/old +[app] -[]") ||
+		!strings.Contains(strings.Join(p.Notes, "\n"), "The passwords of users wait for it, too") {
+		t.Errorf("%q, notes %q", ids, p.Notes)
+	}
+}
+
+// Only voters count for whether all sign with the same key.
+func TestLearnersSignForNobody(t *testing.T) {
+	w, s := loggingIn(t, facts.LoginRefused)
+	s.Members = slices.Clone(s.Members)
+	for i := range s.Members {
+		s.Members[i].Learner = s.Members[i].Name == "etcd-3"
+	}
+	s = change(s, "etcd-2", func(h *facts.Host) { h.Process = nil })
+	if newView(w, s).allSign() {
+		t.Error("a learner counts in the place of a voter")
+	}
+}
+
+// A host that is given up has the key for tokens, so another one is due; one that is kept goes on with its key.
+func TestLostTokenKeys(t *testing.T) {
+	w, s := loggingIn(t, facts.LoginWorks)
+	id := newView(w, s).seen.Hosts["etcd-2"].Data.MemberID.String()
+	given := func(w Want, risks ...plan.Risk) Want { w.Accept = risks; return w }
+	replaced := given(w, plan.Bound(plan.Replace("etcd-2"), id))
+	stranger := s
+	stranger.Members = append(slices.Clone(s.Members), facts.Listed{
+		ID: 0xabc, Name: "old-1", PeerURLs: []string{"https://10.9.9.9:2380"},
+	})
+	plain := given(permitting(t, 3, appBlock), plan.Bound(plan.Replace("etcd-2"), id))
+	for name, test := range map[string]struct {
+		want Want
+		seen facts.Snapshot
+		says string
+	}{
+		"nothing is given up":         {w, change(s, "etcd-2", darkly), ""},
+		"a host that is dark":         {replaced, change(s, "etcd-2", darkly), "the disk of etcd-2"},
+		"another host":                {replaced, change(s, "etcd-2", func(h *facts.Host) { *h = facts.Host{Machine: facts.Machine{Name: h.Name}} }), "the disk of etcd-2"},
+		"the same host":               {replaced, s, ""},
+		"the same host, without data": {replaced, change(s, "etcd-2", func(h *facts.Host) { h.Process, h.Data = nil, facts.Data{} }), ""},
+		"not in the inventory":        {given(w, plan.Remove("abc")), stranger, "the disk of old-1"},
+		"no key":                      {plain, change(s, "etcd-2", darkly), ""},
+	} {
+		notes := strings.Join(newView(test.want, test.seen).authNotes(), "\n")
+		has := strings.Contains(notes, "clusterup rotate tokens")
+		if has != (test.says != "") || !strings.Contains(notes, test.says) {
+			t.Errorf("%s: notes %q, want %q", name, notes, test.says)
+		}
 	}
 }
 
@@ -138,6 +232,35 @@ func TestRotateTokens(t *testing.T) {
 	}
 }
 
+// A rotation cannot go on with a key that is lost, and not while a member has one that nobody here knows.
+func TestRotateTokensAnew(t *testing.T) {
+	w, s := loggingIn(t, facts.LoginWorks)
+	s = change(s, "etcd-2", unflagged("auth-token"))
+	lost, foreign := s, change(s, "etcd-3", func(h *facts.Host) {
+		h.TokenKeys = map[string]string{"/etc/etcd/prod/token-0123456789abcdef.pem": strings.Repeat("0", 64)}
+	})
+	lost.Operator.TokenKeys = slices.Clone(s.Operator.TokenKeys)
+	lost.Operator.TokenKeys[0].Here = false
+	for name, test := range map[string]struct {
+		seen facts.Snapshot
+		keys int
+	}{"it is gone on with": {s, 1}, "the key is lost": {lost, 2}, "one is foreign": {foreign, 2}} {
+		if got := RotateTokens(w, test.seen).TokenKeys; got != test.keys {
+			t.Errorf("%s: %d keys, want %d", name, got, test.keys)
+		}
+	}
+}
+
+// Where every host has its key, nobody needs the one that was lost.
+func TestTokenKeyNotNeeded(t *testing.T) {
+	w, s := loggingIn(t, facts.LoginWorks)
+	s.Operator.TokenKeys = slices.Clone(s.Operator.TokenKeys)
+	s.Operator.TokenKeys[0].Here = false
+	if stage, err := Next(w, s); stage != nil || err != nil {
+		t.Errorf("%s, %v", said(stage), err)
+	}
+}
+
 // Clients of the JSON gateway are named where they have to log in again, and where they can do nothing.
 func TestTokensOfGatewayClients(t *testing.T) {
 	w, s := loggingIn(t, facts.LoginWorks)
@@ -153,6 +276,16 @@ func TestTokensOfGatewayClients(t *testing.T) {
 	if text := said(w, less); !strings.Contains(text, `the client "patroni" of the JSON gateway has to log in again`) {
 		t.Error(text)
 	}
+	off := less
+	off.Auth = &facts.Auth{Listed: true}
+	if text := said(w, off); strings.Contains(text, "log in again") {
+		t.Errorf("while permissions are off: %s", text)
+	}
+	w.Cluster.Clients = append(w.Cluster.Clients, inventory.Client{Name: "more"})
+	if text := said(w, less); !strings.Contains(text, `the clients "patroni", "more" of the JSON gateway have to log in again`) {
+		t.Error(text)
+	}
+	w.Cluster.Clients = w.Cluster.Clients[:2]
 	plain := permitting(t, 3, appBlock)
 	plain.Cluster.Clients = w.Cluster.Clients
 	if text := said(plain, settled(t, plain)); !strings.Contains(text, `the client "patroni" can do nothing while permissions are on`) {

@@ -256,9 +256,13 @@ func Holding(w Want, s facts.Snapshot) string {
 	if len(left) == 0 {
 		return ""
 	}
-	return fmt.Sprintf(
+	text := fmt.Sprintf(
 		"%s stays at etcd %s, as --hold-last asks. This is the last point of return: until this last member follows, the cluster goes back "+
 			"when version is set to %s again and applied. A plain apply goes on.", left[0], v.low, v.low)
+	if v.passwordsWait() {
+		text += " The passwords of users wait for it, too: it signs tokens with another key."
+	}
+	return text
 }
 
 // shownRoute is the way from the oldest version that runs to the wanted one; nil when that is where the cluster is.
