@@ -276,3 +276,53 @@ func TestPasswordKeepsRoles(t *testing.T) {
 		}
 	})
 }
+
+// slow is a world in which one member hears later than the others that permissions are off, or serves no read for a
+// while.
+type slow struct {
+	*world
+	asked, left int
+}
+
+func (s *slow) AuthState(ctx context.Context, endpoint string, expected bool) (facts.AuthState, error) {
+	is, err := s.world.AuthState(ctx, endpoint, expected)
+	if s.hostsOf[endpoint] != "etcd-3" {
+		return is, err
+	}
+	if s.asked++; s.asked <= s.left {
+		is.Enabled = true
+	}
+	return is, err
+}
+
+func (s *slow) ReadLinearizable(ctx context.Context, endpoint string) error {
+	if s.hostsOf[endpoint] == "etcd-3" {
+		if s.asked++; s.asked <= s.left {
+			return errors.New("no leader")
+		}
+	}
+	return s.world.ReadLinearizable(ctx, endpoint)
+}
+
+// Every member was seen to have heard of the change, and to serve, before it is called done.
+func TestPermissionsHeard(t *testing.T) {
+	for name, kind := range map[string]plan.Kind{"on": plan.EnableAuth, "off": plan.DisableAuth} {
+		inBubble(t, name, func(t *testing.T) {
+			o := permitted(t, 3)
+			o.seen.Auth.Users = []facts.User{{Name: "root", Roles: []string{"root"}}}
+			o.seen.Auth.Enabled = kind == plan.DisableAuth
+			r, etcd := o.run("first"), &slow{world: o, left: 5}
+			r.Etcd = etcd
+			do := r.enableAuth
+			if kind == plan.DisableAuth {
+				do = r.disableAuth
+			}
+			step := plan.Step{
+				Kind: kind, Host: "etcd-1", Needs: &plan.Needs{Least: 3, Serve: []string{"etcd-1", "etcd-2", "etcd-3"}},
+			}
+			if err := do(t.Context(), step); err != nil || etcd.asked <= etcd.left {
+				t.Errorf("%v, after %d answers of etcd-3", err, etcd.asked)
+			}
+		})
+	}
+}

@@ -345,3 +345,24 @@ func TestEveryWayOfPasswords(t *testing.T) {
 	all.holds(t, 500, plan.CreateTokenKey, plan.WriteTokenKey, plan.RestartMember, plan.PutUser, plan.SetPassword,
 		plan.EnableAuth, plan.PruneTrust)
 }
+
+// A key goes once neither the member nor its unit names it, and it is not the one that is wanted.
+func TestStaleTokenKeys(t *testing.T) {
+	w, s := loggingIn(t, facts.LoginWorks)
+	host := copyHost(s.Hosts["etcd-1"])
+	key, _ := newView(w, s).tokenKey()
+	wanted := newView(w, s).tokenKeyPath(key)
+	const running, next, old = "/k/running.pem", "/k/next.pem", "/k/old.pem"
+	host.TokenKeys = map[string]string{wanted: "", running: "", next: "", old: ""}
+	host.Process = &facts.Process{Args: []string{"etcd", "--auth-token=jwt,priv-key=" + running}}
+	unit := host.Files["/etc/systemd/system/etcd-prod.service"]
+	unit.Content = []byte(strings.ReplaceAll(string(unit.Content), wanted, next))
+	host.Files["/etc/systemd/system/etcd-prod.service"] = unit
+	if got := newView(w, s).staleTokenKeys(host); !slices.Equal(got, []string{old}) {
+		t.Errorf("%q go", got)
+	}
+	plain := permitting(t, 3, appBlock)
+	if got := newView(plain, s).staleTokenKeys(host); !slices.Equal(got, slices.Sorted(slices.Values([]string{wanted, old}))) {
+		t.Errorf("where nobody logs in %q go", got)
+	}
+}
