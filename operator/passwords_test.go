@@ -1,11 +1,13 @@
 package operator
 
 import (
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"github.com/clusterup/clusterup/facts"
 	"github.com/clusterup/clusterup/inventory"
 )
 
@@ -56,5 +58,31 @@ func TestReadPassword(t *testing.T) {
 				t.Errorf("%v", err)
 			}
 		})
+	}
+}
+
+// While permissions are off nobody is asked to log in, and whoever has logged in is not asked again.
+func TestLoginsThatAreKnown(t *testing.T) {
+	read := &passwords{
+		of: map[string]string{"new": "horse", "proven": "battery"}, proven: map[string]bool{"proven": true},
+	}
+	auth := facts.Auth{Listed: true, Users: []facts.User{{Name: "new"}, {Name: "none"}, {Name: "proven"}}}
+	found, err := read.logins(t.Context(), nil, []string{"https://192.0.2.1:2379"}, auth) // which nobody dials
+	if err != nil || !maps.Equal(found, map[string]facts.Login{"proven": facts.LoginWorks}) {
+		t.Errorf("%v, %v", found, err)
+	}
+}
+
+// A password that was not read is told by its user's name alone, and is not taken for an empty one.
+func TestPasswordOfNobody(t *testing.T) {
+	read := &passwords{of: map[string]string{"app": "horse"}}
+	for user, want := range map[string]string{"app": "horse", "other": ""} {
+		if got, err := read.get(user); got != want || (err == nil) != (want != "") {
+			t.Errorf("%s: %q, %v", user, got, err)
+		}
+	}
+	read = nil
+	if _, err := read.get("app"); err == nil {
+		t.Error("without a look at the sources there is one")
 	}
 }
