@@ -1,0 +1,69 @@
+package pool
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+)
+
+// Report is the value of a follower's key: what it has done of what the keys want.
+type Report struct {
+	// Revision is that of the keys which HAProxy is in agreement with, as far as nothing is held or refused; 0: of
+	// none yet.
+	Revision int64 `json:"revision"`
+	// Generation is the revision of the generation key at that time.
+	Generation int64            `json:"generation"`
+	Servers    map[string]State `json:"servers"` // in force, by name
+	Refused    []Refused        `json:"refused,omitempty"`
+	More       int              `json:"more,omitempty"` // how many more are refused than Refused names
+	Held       *Held            `json:"held,omitempty"`
+	Trouble    string           `json:"trouble,omitempty"` // why HAProxy is not in agreement, where it is not
+	Away       string           `json:"away,omitempty"`    // why the keys are not followed now, where they are not
+}
+
+// Refused is a key that is not as it must be.
+type Refused struct {
+	Server string `json:"server"` // the end of its key, quoted where it is no name of a server
+	Why    string `json:"why"`
+}
+
+// maxRefused is how many refused keys a report names.
+const maxRefused = 20
+
+// Refuse names the keys that are bad.
+func (r *Report) Refuse(bad map[string]string) {
+	r.Refused, r.More = nil, max(0, len(bad)-maxRefused)
+	for _, name := range slices.Sorted(maps.Keys(bad))[:len(bad)-r.More] {
+		shown := name
+		if CheckName(name) != nil {
+			shown = Quote(name)
+		}
+		r.Refused = append(r.Refused, Refused{Server: shown, Why: bad[name]})
+	}
+}
+
+// Render is the value that ParseReport reads.
+func (r Report) Render() string {
+	b, err := json.Marshal(r)
+	if err != nil { // there is no such value
+		panic(err)
+	}
+	return string(b)
+}
+
+// maxReport is how many bytes a report may have: MaxServers names of servers, and what is refused.
+const maxReport = 256 << 10
+
+// ParseReport reads a report. It takes fields that it does not know: a newer follower may have more.
+func ParseReport(value []byte) (Report, error) {
+	if len(value) > maxReport {
+		return Report{}, fmt.Errorf("it has %d bytes, and %d are the most", len(value), maxReport)
+	}
+	var r Report
+	if err := json.Unmarshal(value, &r); err != nil {
+		return Report{}, errors.New("it is no report: " + clean(err))
+	}
+	return r, nil
+}
