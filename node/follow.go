@@ -43,6 +43,7 @@ type follower struct {
 	most   recent
 
 	leaving map[string]time.Time // servers that go, and since when
+	waiting []string             // servers that stay until another one is up
 	last    []string             // the changes that were sent last
 	applied pool.Report          // its Revision and Generation
 	trouble string               // why HAProxy is not as it must be
@@ -117,30 +118,30 @@ func (f *follower) step(ctx context.Context) time.Duration {
 		f.adopt(seen)
 	}
 	f.decide(v)
-	changes, settled := f.differences(seen)
-	if settled {
+	d := f.differences(seen)
+	if f.waiting = d.Kept; d.Settled {
 		f.trouble = ""
 		if v.revision == f.want.Revision {
 			f.applied.Revision, f.applied.Generation = f.kept.Revision, f.want.GenerationRevision
 		}
 	}
-	if len(changes) == 0 {
+	if len(d.Changes) == 0 {
 		f.last = nil
 		return lookEvery
 	}
-	complaints, err := f.socket.Send(ctx, changes)
-	f.metrics.sent += len(changes)
+	complaints, err := f.socket.Send(ctx, d.Changes)
+	f.metrics.sent += len(d.Changes)
 	if err != nil {
 		f.trouble = err.Error()
 		return retryEvery
 	}
-	if slices.Equal(changes, f.last) { // they were sent, and are still to be done
-		if !settled {
+	if slices.Equal(d.Changes, f.last) { // they were sent, and are still to be done
+		if !d.Settled {
 			f.trouble = "HAProxy does not do what it is told: " + pool.Quote(complaints)
 		}
 		return lookEvery
 	}
-	f.last = changes
+	f.last = d.Changes
 	return 0
 }
 
@@ -174,10 +175,14 @@ func (f *follower) decide(v view) {
 		}
 		f.want, f.unread = want, ""
 	}
-	before := f.kept.Servers
+	before := f.kept
 	f.kept.Force, f.held = pool.Decide(f.kept.Force, f.want, f.most.max())
+	if f.kept.Spent != before.Spent { // what was confirmed counts from now on
+		f.most = recent{}
+		f.most.add(time.Now(), pool.Taking(f.kept.Servers))
+	}
 	f.kept.Balancer, f.kept.Revision = f.cfg.Balancer, f.want.Revision
-	if told := difference(before, f.kept.Servers); told != "" {
+	if told := difference(before.Servers, f.kept.Servers); told != "" {
 		f.log.Printf("revision %d: %s", f.want.Revision, told)
 	}
 }
@@ -195,12 +200,12 @@ func (f *follower) save() {
 	f.saved = f.kept
 }
 
-// differences has what is to be sent for all backends. Nothing is while nothing is known.
-func (f *follower) differences(seen []haproxy.Seen) (changes []string, settled bool) {
-	settled = true
+// differences has what is to be done in all backends. Nothing is while nothing is known.
+func (f *follower) differences(seen []haproxy.Seen) haproxy.Difference {
+	all := haproxy.Difference{Settled: true}
 	going := map[string]bool{}
 	for _, b := range f.cfg.Backends {
-		c, done := haproxy.Diff(b, seen, f.kept.Servers, func(name string) bool {
+		d := haproxy.Diff(b, seen, f.kept.Servers, func(name string) bool {
 			on := b.Name + "/" + name
 			going[on] = true
 			if _, there := f.leaving[on]; !there {
@@ -209,17 +214,18 @@ func (f *follower) differences(seen []haproxy.Seen) (changes []string, settled b
 			limit := time.Duration(f.cfg.DrainSeconds) * time.Second
 			return limit > 0 && time.Since(f.leaving[on]) > limit
 		})
-		changes, settled = append(changes, c...), settled && done
+		all.Changes, all.Kept = append(all.Changes, d.Changes...), append(all.Kept, d.Kept...)
+		all.Settled = all.Settled && d.Settled
 	}
 	maps.DeleteFunc(f.leaving, func(on string, _ time.Time) bool { return !going[on] })
-	return changes, settled
+	return all
 }
 
 // report is what this node says of itself.
 func (f *follower) report() pool.Report {
 	r := pool.Report{
 		Revision: f.applied.Revision, Generation: f.applied.Generation,
-		Servers: map[string]pool.State{}, Held: f.held, Trouble: f.trouble, Away: f.views.get().away,
+		Servers: map[string]pool.State{}, Held: f.held, Kept: f.waiting, Trouble: f.trouble, Away: f.views.get().away,
 	}
 	for name, s := range f.kept.Servers {
 		r.Servers[name] = s.State
@@ -252,6 +258,11 @@ func (f *follower) tell(r pool.Report, lists int64) {
 			r.Refused[0].Why)
 	}
 	f.say("refused", refused)
+	kept := ""
+	if len(r.Kept) > 0 {
+		kept = some(r.Kept) + " stay in use until another server is up"
+	}
+	f.say("kept", kept)
 	status := fmt.Sprintf("revision %d applied, %d of %d servers take clients", r.Revision,
 		pool.Taking(f.kept.Servers), len(r.Servers))
 	if r.Away != "" {

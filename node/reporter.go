@@ -30,9 +30,8 @@ type reporter struct {
 }
 
 func (r *reporter) run(ctx context.Context) {
-	again := time.NewTicker(reportEvery)
-	defer again.Stop()
 	for {
+		again := time.NewTimer(reportEvery)
 		if err := r.keep(ctx); err != nil && ctx.Err() == nil {
 			r.turn++
 			if !r.failed {

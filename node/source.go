@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log"
 	"maps"
-	"math/rand/v2"
 	"time"
 
 	"github.com/clusterup/clusterup/pool"
@@ -56,8 +55,7 @@ func (s *source) run(ctx context.Context) {
 		if listed {
 			pause = leastPause
 		}
-		// Followers of many nodes do not all come back at the same moment.
-		timer := time.NewTimer(pause/2 + rand.N(pause/2))
+		timer := time.NewTimer(pause)
 		select {
 		case <-ctx.Done():
 		case <-timer.C:

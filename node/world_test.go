@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -31,6 +32,7 @@ type world struct {
 	cfg      Config
 	frontend string // where clients connect
 	config   string // HAProxy's
+	binary   string
 	haproxy  *exec.Cmd
 	out      buffer
 	socket   haproxy.Socket // the test's own
@@ -41,15 +43,8 @@ type world struct {
 // newWorld starts HAProxy without a server in it. The follower is the test's to start.
 func newWorld(t *testing.T, e *etcd, balancer string) *world {
 	t.Helper()
-	binary, err := exec.LookPath("haproxy")
-	if err != nil {
-		if binary, err = exec.LookPath("/usr/sbin/haproxy"); err != nil {
-			t.Skip("there is no haproxy: apt-get install haproxy, with its service held back")
-		}
-	}
-	dir, err := os.MkdirTemp("", "follow") // the path of a socket is short
-	ok(t, err)
-	t.Cleanup(func() { os.RemoveAll(dir) })
+	binary := findHAProxy(t)
+	dir := t.TempDir()
 	w := &world{
 		t: t, etcd: e, keys: pool.Keys{Balancer: balancer}, frontend: freePort(t),
 		config: filepath.Join(dir, "haproxy.cfg"), socket: haproxy.Socket{Path: filepath.Join(dir, "s")},
@@ -79,7 +74,8 @@ listen write
 backend plain
   balance roundrobin
 `, w.socket.Path, w.frontend), 0o600))
-	w.startHAProxy(binary)
+	w.binary = binary
+	w.startHAProxy()
 	t.Cleanup(func() {
 		w.killHAProxy()
 		if t.Failed() {
@@ -89,9 +85,29 @@ backend plain
 	return w
 }
 
-func (w *world) startHAProxy(binary string) {
+func findHAProxy(t *testing.T) string {
+	t.Helper()
+	for _, name := range []string{"haproxy", "/usr/sbin/haproxy"} {
+		if binary, err := exec.LookPath(name); err == nil {
+			return binary
+		}
+	}
+	if os.Getenv("CI") == "true" {
+		t.Fatal("there is no haproxy, which is no reason to skip in CI")
+	}
+	t.Skip("there is no haproxy")
+	return ""
+}
+
+func (w *world) restartHAProxy() {
 	w.t.Helper()
-	w.haproxy = exec.Command(binary, "-f", w.config, "-db")
+	w.killHAProxy()
+	w.startHAProxy()
+}
+
+func (w *world) startHAProxy() {
+	w.t.Helper()
+	w.haproxy = exec.Command(w.binary, "-f", w.config, "-db")
 	w.haproxy.Stdout, w.haproxy.Stderr = &w.out, &w.out
 	ok(w.t, w.haproxy.Start())
 }
@@ -180,6 +196,12 @@ func (w *world) has() string {
 	return strings.Join(lines, "\n")
 }
 
+// until waits until HAProxy has something, or has it no longer.
+func (w *world) until(what string, has bool) {
+	w.t.Helper()
+	waitFor(w.t, fmt.Sprintf("HAProxy has %s: %t", what, has), func() bool { return strings.Contains(w.has(), what) == has })
+}
+
 // backend is a server that says its name to whoever connects, and keeps the connection until the client is done.
 func (w *world) backend(name string) (value string) {
 	w.t.Helper()
@@ -260,4 +282,60 @@ func (w *world) metric(name string) int {
 		}
 	}
 	return -1
+}
+
+// line is a way to an address that can be cut: then it ends what goes on, and takes nothing new.
+type line struct {
+	address string
+	to      string
+	mu      sync.Mutex
+	isCut   bool
+	open    []net.Conn
+}
+
+func newLine(t *testing.T, to string) *line {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	ok(t, err)
+	l := &line{address: listener.Addr().String(), to: to}
+	t.Cleanup(func() { listener.Close(); l.cut() })
+	go func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			l.join(conn)
+		}
+	}()
+	return l
+}
+
+func (l *line) join(near net.Conn) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	far, err := net.Dial("tcp", l.to)
+	if err != nil || l.isCut {
+		near.Close()
+		return
+	}
+	l.open = append(l.open, near, far)
+	go func() { _, _ = io.Copy(far, near); far.Close() }()
+	go func() { _, _ = io.Copy(near, far); near.Close() }()
+}
+
+func (l *line) cut() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.isCut = true
+	for _, conn := range l.open {
+		conn.Close()
+	}
+	l.open = nil
+}
+
+func (l *line) mend() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.isCut = false
 }

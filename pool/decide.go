@@ -33,26 +33,25 @@ func Decide(now Force, want Wanted, most int) (Force, *Held) {
 		}
 	}
 	before, after := taking(now.Servers), taking(next.Servers)
+	lost := slices.DeleteFunc(slices.Clone(before), func(name string) bool { return next.Servers[name].Takes() })
 	most = max(most, len(before))
 	left := Digest(next.Servers)
 	confirmed := want.Generation.Confirm == left && want.GenerationRevision != now.Spent
 
 	var held *Held
 	switch {
-	case len(after) == 0 && most > 0:
-		held = &Held{Why: "no server would be left that takes clients"}
+	case len(lost) == 0:
+	case len(after) == 0:
+		held = &Held{Servers: lost, Why: "no server would be left that takes clients"}
 	case 2*len(after) < most && !confirmed:
 		held = &Held{
-			Why:     fmt.Sprintf("%d of %d servers that take clients would be left at once", len(after), most),
-			Confirm: left,
+			Servers: lost, Confirm: left,
+			Why: fmt.Sprintf("%d of %d servers that take clients would be left at once", len(after), most),
 		}
 	}
 	if held != nil {
-		for _, name := range before {
-			if !next.Servers[name].Takes() {
-				held.Servers = append(held.Servers, name)
-				next.Servers[name] = now.Servers[name]
-			}
+		for _, name := range lost {
+			next.Servers[name] = now.Servers[name]
 		}
 	}
 	// Whether it was needed or not: the pool has become what was confirmed.

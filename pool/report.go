@@ -19,6 +19,7 @@ type Report struct {
 	Refused    []Refused        `json:"refused,omitempty"`
 	More       int              `json:"more,omitempty"` // how many more are refused than Refused names
 	Held       *Held            `json:"held,omitempty"`
+	Kept       []string         `json:"kept,omitempty"`    // servers that stay in use until another one is up
 	Trouble    string           `json:"trouble,omitempty"` // why HAProxy is not in agreement, where it is not
 	Away       string           `json:"away,omitempty"`    // why the keys are not followed now, where they are not
 }

@@ -11,6 +11,7 @@ import (
 // State is what is wanted of a server.
 type State string
 
+// The states that there are.
 const (
 	Ready State = "ready" // takes clients
 	Drain State = "drain" // keeps the clients that it has, and takes no new ones

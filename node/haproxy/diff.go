@@ -42,57 +42,101 @@ func (b Backend) Validate() error {
 
 func (b Backend) checked() bool { return slices.Contains(b.Server, "check") }
 
-// Diff has the changes that make of what HAProxy has in a backend what is wanted there, those first that add to the
-// pool. A server that is not wanted is drained, and deleted when no client has a connection to it any more, or when
-// overdue says so; only that is left to do once it is settled. While no wanted server takes clients, none is taken from
-// them.
-func Diff(b Backend, has []Seen, want map[string]pool.Server, overdue func(name string) bool,
-) (changes []string, settled bool) {
-	settled = true
+// Difference is what there is to do in a backend.
+type Difference struct {
+	Changes []string // to be sent, those first that add to the pool
+	// Settled: nothing is left to do but to delete servers that are drained.
+	Settled bool
+	// Kept names servers that stay as they are until another one is up.
+	Kept []string
+}
+
+// Diff says how to make of what HAProxy has in a backend what is wanted there. A server that is not wanted is drained,
+// and deleted when no client has a connection to it any more, or when overdue says so. While no wanted server takes
+// clients, none is taken from them.
+func Diff(b Backend, has []Seen, want map[string]pool.Server, overdue func(name string) bool) Difference {
 	seen := map[string]Seen{}
-	takes := false
 	for _, s := range has {
 		if s.Backend == b.Name {
 			seen[s.Name] = s
-			takes = takes || s.Takes()
 		}
 	}
-	empty := takes && pool.Taking(want) == 0
-
-	var more, less []string
+	var more, less, moves, goes []step
+	proven, pending := 0, 0
 	for _, name := range slices.Sorted(maps.Keys(want)) {
-		w, on := want[name], b.Name+"/"+name
 		s, there := seen[name]
-		var c commands
-		if there {
-			c = change(on, s, w)
-		} else {
-			c = b.add(on, name, w)
+		w, on := want[name], b.Name+"/"+name
+		if !there {
+			more = append(more, step{name, b.add(on, name, w)})
+			if w.Takes() {
+				pending++
+			}
+			continue
 		}
-		switch {
-		case len(c) == 0, empty && s.Takes() && !w.Takes():
-		case w.Takes():
-			more, settled = append(more, c.line()), false
+		do, serves := step{name, change(on, s, w)}, s.Takes() && s.Up
+		switch moved := s.Checked && s.moved(w); {
+		case serves && !w.Takes():
+			goes = append(goes, do)
+		case serves && moved:
+			moves = append(moves, do)
+		case !w.Takes():
+			less = append(less, do)
 		default:
-			less, settled = append(less, c.line()), false
+			more = append(more, do)
+			if serves {
+				proven++
+			} else {
+				pending++
+			}
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(seen)) {
-		if _, wanted := want[name]; wanted || empty || !backendName.MatchString(name) {
+		if _, wanted := want[name]; wanted || !backendName.MatchString(name) {
 			continue
 		}
-		if c := leave(b.Name+"/"+name, seen[name], overdue(name)); len(c) > 0 {
-			less = append(less, c.line())
-			settled = settled && seen[name].State != pool.Ready
+		s := seen[name]
+		if do := (step{name, leave(b.Name+"/"+name, s, overdue(name))}); s.Takes() && s.Up {
+			goes = append(goes, do)
+		} else {
+			less = append(less, do)
 		}
 	}
-	return append(more, less...), settled
+
+	var d Difference
+	now := slices.Concat(moves, goes)
+	if proven == 0 {
+		// Somebody has to move first, if nobody is on the way.
+		n := 0
+		if pending == 0 {
+			n = (len(moves) + 1) / 2
+		}
+		now = moves[:n]
+		for _, do := range slices.Concat(moves[n:], goes) {
+			d.Kept = append(d.Kept, b.Name+"/"+do.name)
+		}
+	}
+	d.Settled = len(d.Kept) == 0
+	for _, do := range slices.Concat(more, now, less) {
+		if len(do.commands) == 0 {
+			continue
+		}
+		d.Changes = append(d.Changes, strings.Join(do.commands, ";"))
+		if _, wanted := want[do.name]; wanted || seen[do.name].State == pool.Ready {
+			d.Settled = false
+		}
+	}
+	return d
 }
 
-// commands are sent in one line: HAProxy does nothing else between them.
-type commands []string
+// step is what there is to do about one server. HAProxy does nothing else between its commands.
+type step struct {
+	name string
+	commands
+}
 
-func (c commands) line() string { return strings.Join(c, ";") }
+func (s Seen) moved(w pool.Server) bool { return s.Address != w.Address || s.Port != w.Port }
+
+type commands []string
 
 func (c *commands) add(format string, args ...any) { *c = append(*c, fmt.Sprintf(format, args...)) }
 
@@ -118,7 +162,7 @@ func (b Backend) add(on, name string, w pool.Server) commands {
 // switched off for a server in use stay off.
 func change(on string, s Seen, w pool.Server) commands {
 	var c commands
-	moved := s.Address != w.Address || s.Port != w.Port
+	moved := s.moved(w)
 	if s.Checked && !s.Checking && s.State == pool.Maint {
 		c.add("enable health %s", on)
 	}
