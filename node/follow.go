@@ -282,11 +282,20 @@ func (f *follower) tell(r pool.Report, lists int64) {
 		report: r, revision: f.kept.Revision, away: v.away != "", seen: v.revision != 0,
 		taking: pool.Taking(f.kept.Servers), asks: f.socket.Asks, lists: lists,
 	})
+	wrong := ""
 	if err != nil {
-		f.say("metrics", err.Error())
-	} else {
-		f.say("metrics", "")
+		wrong = err.Error()
 	}
+	f.say("metrics", wrong)
+}
+
+// over is what is said when there is nothing more to be said of a matter.
+var over = map[string]string{
+	"haproxy": "HAProxy is as it must be",
+	"held":    "no server is held any more",
+	"kept":    "no server is kept any more",
+	"refused": "no key is refused any more",
+	"metrics": "metrics are written again",
 }
 
 // say logs what is to be said of a matter, once; "" when it is over.
@@ -296,7 +305,7 @@ func (f *follower) say(matter, text string) {
 	}
 	f.said[matter] = text
 	if text == "" {
-		text = matter + " is well again"
+		text = over[matter]
 	}
 	f.log.Print(text)
 }

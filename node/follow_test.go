@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -16,25 +17,18 @@ import (
 // more than it needs.
 func TestFollow(t *testing.T) {
 	e := startEtcd(t)
-	for _, test := range []struct {
-		name string
-		run  func(*world)
-	}{
-		{"ways", ways},
-		{"drains", drains},
-		{"unproven", unproven},
-		{"shrink", shrink},
-		{"one-by-one", oneByOne},
-		{"swap", swap},
-		{"adopts", adopts},
-		{"garbage", garbage},
-		{"thousand", thousand},
-		{"by-hand", byHand},
-		{"behind", behind},
-		{"away", away}, // kills etcd
-	} {
-		t.Run(test.name, func(t *testing.T) { test.run(newWorld(t, e, test.name)) })
-	}
+	t.Run("beside", func(t *testing.T) {
+		for name, run := range map[string]func(*world){
+			"ways": ways, "drains": drains, "unproven": unproven, "shrink": shrink, "one-by-one": oneByOne, "swap": swap,
+			"adopts": adopts, "garbage": garbage, "thousand": thousand, "by-hand": byHand, "behind": behind,
+		} {
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				run(newWorld(t, e, name))
+			})
+		}
+	})
+	t.Run("away", func(t *testing.T) { away(newWorld(t, e, "away")) }) // kills etcd
 }
 
 // A key becomes a server of HAProxy that answers clients, in every backend.
@@ -96,6 +90,8 @@ func unproven(w *world) {
 	w.put("pg-1", w.backend("pg-1"))
 	two := w.backend("pg-2")
 	w.put("pg-2", two)
+	w.put("pg-4", w.backend("pg-4"))
+	w.put("pg-5", w.backend("pg-5"))
 	w.follow()
 	waitFor(w.t, "pg-2 answers", func() bool { return w.ask() == "pg-2" })
 	_, port, _ := strings.Cut(freePort(w.t), ":")
@@ -291,9 +287,11 @@ func swap(w *world) {
 	waitFor(w.t, "the new ones answer", func() bool { return w.ask() == "t" })
 
 	_, port, _ := strings.Cut(freePort(w.t), ":")
+	var dead []clientv3.Op
 	for i := range 4 {
-		w.put(fmt.Sprintf("t%d", i), server(port)) // where nobody listens
+		dead = append(dead, clientv3.OpPut(w.keys.Server(fmt.Sprintf("t%d", i)), server(port)))
 	}
+	w.do(dead...)
 	waitFor(w.t, "servers are kept", func() bool { r := w.report(); return len(r.Kept) == 2 && r.Held == nil })
 	if asked, failed := stop(); failed > 0 || asked == 0 {
 		w.t.Errorf("%d of %d clients were not answered", failed, asked)
@@ -308,10 +306,16 @@ func thousand(w *world) {
 	value := w.backend("s")
 	stop := w.steady()
 	begin := time.Now()
-	for i := range 1000 {
-		state := []string{"ready", "ready", "drain", "ready", "maint"}[i%5]
-		revision = w.put(fmt.Sprintf("s%d", i%20), with(value, fmt.Sprintf(`"weight":%d,"state":"%s"`, 1+i%50, state)))
+	var hands sync.WaitGroup
+	for hand := range 10 { // each has two servers
+		hands.Go(func() {
+			for i := hand; i < 1000; i += 10 {
+				w.put(fmt.Sprintf("s%d", i%20), nth(value, i))
+			}
+		})
 	}
+	hands.Wait()
+	revision = w.do(w.confirm(confirmOf("s0")))
 	made := time.Since(begin)
 	r := w.applied(revision)
 	w.t.Logf("made in %s, applied %s later", made, time.Since(begin)-made)
@@ -320,14 +324,19 @@ func thousand(w *world) {
 	}
 	has := w.has()
 	for i := 980; i < 1000; i++ {
-		state := []string{"ready", "ready", "drain", "ready", "maint"}[i%5]
-		if want := fmt.Sprintf("weight %d %s", 1+i%50, state); !strings.Contains(has, want) {
+		if want := fmt.Sprintf("weight %d %s", 1+i%50, states[i%5]); !strings.Contains(has, want) {
 			w.t.Errorf("HAProxy has no server with %s:\n%s", want, has)
 		}
 	}
 	if asked, failed := stop(); failed > 0 || asked == 0 {
 		w.t.Errorf("%d of %d clients were not answered", failed, asked)
 	}
+}
+
+var states = []string{"ready", "ready", "drain", "ready", "maint"}
+
+func nth(value string, i int) string {
+	return with(value, fmt.Sprintf(`"weight":%d,"state":"%s"`, 1+i%50, states[i%5]))
 }
 
 // What is changed by hand in HAProxy is put right; checks that are switched off for a server in use stay off.

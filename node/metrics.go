@@ -9,15 +9,20 @@ import (
 	"github.com/clusterup/clusterup/pool"
 )
 
-// metricsEvery is how old the file of metrics becomes.
-const metricsEvery = 5 * time.Second
+// The file of metrics is written when something has changed, but not more often than the first, and not more seldom
+// than the second.
+const (
+	metricsOften  = time.Second
+	metricsSeldom = 10 * time.Second
+)
 
 // metrics writes a file for node_exporter's textfile collector. A program that is reached by nobody needs no port, no
 // certificate and no rights for that.
 type metrics struct {
 	path    string
 	written time.Time
-	sent    int // changes that were sent to HAProxy
+	report  string // at that time
+	sent    int    // changes that were sent to HAProxy
 }
 
 // sample is what the metrics tell.
@@ -32,10 +37,11 @@ type sample struct {
 }
 
 func (m *metrics) write(now time.Time, cfg Config, s sample) error {
-	if m.path == "" || now.Sub(m.written) < metricsEvery {
+	age, report := now.Sub(m.written), s.report.Render()
+	if m.path == "" || age < metricsOften || age < metricsSeldom && report == m.report {
 		return nil
 	}
-	m.written = now
+	m.written, m.report = now, report
 	if err := durable.WriteAlone(m.path, []byte(m.render(now, cfg, s)), 0o644); err != nil {
 		return fmt.Errorf("write metrics: %w", err)
 	}
@@ -62,6 +68,7 @@ func (m *metrics) render(now time.Time, cfg Config, s sample) string {
 	for _, state := range s.report.Servers {
 		counts[state]++
 	}
+	kept := len(s.report.Kept)
 	held := 0
 	if s.report.Held != nil {
 		held = len(s.report.Held.Servers)
@@ -78,6 +85,7 @@ func (m *metrics) render(now time.Time, cfg Config, s sample) string {
 	}
 	put("taking", "gauge", "Servers that take clients, as far as their keys decide that.", "", int64(s.taking))
 	put("held", "gauge", "Servers that stay in use although their keys say otherwise.", "", int64(held))
+	put("kept", "gauge", "Servers that stay in use until another one is up.", "", int64(kept))
 	put("refused", "gauge", "Keys that are not as they must be.", "", int64(len(s.report.Refused)+s.report.More))
 	put("lists_total", "counter", "How often the keys were listed anew.", "", s.lists)
 	put("haproxy_asks_total", "counter", "How often HAProxy was asked.", "", int64(s.asks))
