@@ -26,7 +26,8 @@ type Held struct {
 // most would be left, unless the generation key confirms just what would be left. Most is the largest pool of the time
 // that counts as at once; the pool in force counts in any case.
 func Decide(now Force, want Wanted, most int) (Force, *Held) {
-	next := Force{Servers: maps.Clone(want.Servers), Spent: now.Spent}
+	next := Force{Servers: map[string]Server{}, Spent: now.Spent}
+	maps.Copy(next.Servers, want.Servers)
 	for name := range want.Bad {
 		if s, there := now.Servers[name]; there {
 			next.Servers[name] = s

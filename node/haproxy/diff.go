@@ -167,9 +167,14 @@ func change(on string, s Seen, w pool.Server) commands {
 		c.add("enable health %s", on)
 	}
 	unproven := s.Checked && w.State != pool.Maint && (moved || s.State == pool.Maint)
-	if unproven && s.State != pool.Drain {
-		c.add("set server %s state drain", on)
-		s.State = pool.Drain
+	for _, first := range []struct {
+		now   bool
+		state pool.State
+	}{{unproven, pool.Drain}, {!unproven && w.State != pool.Ready, w.State}} {
+		if first.now && s.State != first.state {
+			c.add("set server %s state %s", on, first.state)
+			s.State = first.state
+		}
 	}
 	if moved {
 		c.add("set server %s addr %s port %d", on, w.Address, w.Port)
