@@ -91,6 +91,7 @@ func TestRealEtcd(t *testing.T) {
 	movesPeer(t, c, members, status[members[1].endpoint].MemberID)
 	newcomer(t, c, members, start)
 	copies(t, c, first, status[first].Version)
+	follows(t, c, members)
 	downgrades(t, c, first, status[first].Version)
 	raiseAlarm(t, c, first, status[first].MemberID)
 	onlyCanariesWrite(t, c, first)

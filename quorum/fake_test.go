@@ -27,6 +27,7 @@ type fake struct {
 	pb.UnimplementedKVServer
 	pb.UnimplementedClusterServer
 	pb.UnimplementedMaintenanceServer
+	pb.UnimplementedWatchServer
 
 	addr string
 
@@ -43,6 +44,7 @@ type fake struct {
 	hashes   map[int64]fakeHash // by revision
 	told     []string           // of a downgrade
 	snapshot func(send func(blob []byte) error) error
+	watch    func(pb.Watch_WatchServer) error
 	upkeep   []string         // what was asked to keep the store small, and of alarms
 	pages    []int64          // limits of pages of the store that were asked for; -1: a count
 	fail     map[string]error // by method: "Put", "Range", …
@@ -67,6 +69,7 @@ func (f *fake) serve(t *testing.T, conf *tls.Config) *fake {
 	pb.RegisterKVServer(g, f)
 	pb.RegisterClusterServer(g, f)
 	pb.RegisterMaintenanceServer(g, f)
+	pb.RegisterWatchServer(g, f)
 	if f.auth != nil {
 		pb.RegisterAuthServer(g, f.auth)
 	}
@@ -237,6 +240,13 @@ func (f *fake) Snapshot(r *pb.SnapshotRequest, s pb.Maintenance_SnapshotServer) 
 		<-s.Context().Done()
 	}
 	return err
+}
+
+func (f *fake) Watch(s pb.Watch_WatchServer) error {
+	if f.watch == nil {
+		return f.UnimplementedWatchServer.Watch(s)
+	}
+	return f.watch(s)
 }
 
 // errSilent makes a snapshot stop without an end.

@@ -81,7 +81,11 @@ func (c *Cluster) Watch(ctx context.Context, endpoint string, from int64, quiet 
 	if err != nil {
 		return &Error{Endpoint: endpoint, Op: op, Err: err}
 	}
-	return c.fault(ctx, n, op, watch(ctx, n, from, quiet, ranges, tell))
+	fault := c.fault(ctx, n, op, watch(ctx, n, from, quiet, ranges, tell))
+	if fault.broken() {
+		c.forget(n)
+	}
+	return fault
 }
 
 func watch(parent context.Context, n *conn, from int64, quiet time.Duration, ranges []Range,
@@ -124,9 +128,9 @@ func watch(parent context.Context, n *conn, from int64, quiet time.Duration, ran
 		silence.Reset(quiet)
 		switch {
 		case r.CompactRevision != 0:
-			return fmt.Errorf("revision %d is compacted up to %d", from, r.CompactRevision)
+			return &Error{Err: fmt.Errorf("revision %d is gone, compacted up to %d", from, r.CompactRevision)}
 		case r.Canceled:
-			return fmt.Errorf("watch cancelled by the member: %s", r.CancelReason)
+			return &Error{Err: fmt.Errorf("the member ends it: %s", r.CancelReason)}
 		}
 		tell(changes(r))
 	}
