@@ -14,11 +14,14 @@ CACHE  ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/clusterup
 MIRROR ?= $(if $(filter 0,$(shell id -u)),/var/cache/clusterup/mirror,$(CACHE)/mirror)
 TOOLS  := $(CACHE)/tools
 PLATFORMS := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64
+# etcd's releases for Linux.
+NODES := amd64 arm64 ppc64le riscv64 s390x
 
 BIN := bin/clusterup
 export CLUSTERUP_MIRROR := $(MIRROR)
 export CLUSTERUP_BIN := $(CURDIR)/$(BIN)
 export CLUSTERUP_PROMETHEUS := $(CACHE)/prometheus
+export CLUSTERUP_HAPROXY := $(CACHE)/haproxy/haproxy
 # The packages whose tests make no hosts.
 UNIT = $$(go list ./... | grep -vE '/(acceptance|lab)$$')
 
@@ -29,6 +32,12 @@ help: ## say what can be made
 .PHONY: build
 build: go ## the binary, static, as bin/clusterup
 	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o $(BIN) ./cmd/clusterup
+
+.PHONY: node
+node: $(NODES:%=node-%) ## the program for balancers, for each architecture of etcd's, as bin/clusterup-node-linux-ARCH
+
+node-%: go # for one of them
+	CGO_ENABLED=0 GOOS=linux GOARCH=$* go build -trimpath -ldflags '-s -w' -o bin/clusterup-node-linux-$* ./cmd/clusterup-node
 
 .PHONY: test
 test: ## everything that CI runs, on real hosts too: needs Linux and root, installs what is missing
@@ -52,15 +61,16 @@ race: go ## the same with the race detector, for whatever does more than one thi
 	CGO_ENABLED=1 go test -race -timeout 40m $(RACE)
 
 .PHONY: acceptance
-acceptance: build etcd cfssl prometheus ## real hosts, real members, the real binary (PERMISSIONS=on: and etcd's permissions); needs Linux and root
-	CLUSTERUP_ETCD=$(CACHE)/etcd/$(VERSION)/etcd go test -count=1 -p 1 -parallel 3 -timeout 70m ./quorum ./lab ./acceptance/...
+acceptance: build etcd cfssl prometheus haproxy ## real hosts, real members, the real binary (PERMISSIONS=on: and etcd's permissions); needs Linux and root
+	CLUSTERUP_ETCD=$(CACHE)/etcd/$(VERSION)/etcd go test -count=1 -p 1 -parallel 3 -timeout 70m ./quorum ./node ./lab ./acceptance/...
 
 .PHONY: cross
-cross: go # the binary builds for every platform, and everything compiles off Linux too
+cross: go # the binaries build for every platform, and everything compiles off Linux too
 	@for p in $(PLATFORMS); do \
 	  echo "build $$p"; \
 	  GOOS=$${p%/*} GOARCH=$${p#*/} CGO_ENABLED=0 go build -trimpath -o /dev/null ./cmd/clusterup; \
 	done
+	@$(MAKE) node
 	GOOS=darwin GOARCH=arm64 go vet ./...
 
 .PHONY: lint
@@ -152,3 +162,7 @@ cfssl: go # a CA server of the version in go.mod, for tests
 .PHONY: prometheus
 prometheus: # and its tool, which tries alert rules
 	@tools/prometheus $(CLUSTERUP_PROMETHEUS)
+
+.PHONY: haproxy
+haproxy: # for tests, with no service of it
+	@tools/haproxy $(CACHE)/haproxy

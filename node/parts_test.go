@@ -225,3 +225,32 @@ func TestAdopt(t *testing.T) {
 		t.Error(diff)
 	}
 }
+
+// What docs/follow.md shows is taken.
+func TestPage(t *testing.T) {
+	b, err := os.ReadFile("../docs/follow.md")
+	ok(t, err)
+	blocks := strings.Split(string(b), "```json\n")
+	if len(blocks) != 3 {
+		t.Fatalf("%d blocks of JSON", len(blocks)-1)
+	}
+	for i, block := range blocks {
+		blocks[i], _, _ = strings.Cut(block, "```")
+	}
+	if _, err := pool.ParseServer([]byte(blocks[1]), nil); err != nil {
+		t.Error(err)
+	}
+	path := filepath.Join(t.TempDir(), "c.json")
+	ok(t, os.WriteFile(path, []byte(blocks[2]), 0o600))
+	c, err := LoadConfig(path)
+	if err != nil || len(c.Backends) != 2 || c.DrainSeconds == 0 || len(c.Networks) == 0 || c.Metrics == "" {
+		t.Errorf("%+v, %v", c, err)
+	}
+	metrics := (&metrics{}).render(time.Now(), c, sample{})
+	for line := range strings.Lines(metrics) {
+		name, _, _ := strings.Cut(strings.TrimPrefix(line, "clusterup_follow"), "{")
+		if !strings.HasPrefix(line, "#") && !strings.Contains(string(b), name) {
+			t.Errorf("the page does not say what %s is", name)
+		}
+	}
+}

@@ -87,7 +87,7 @@ backend plain
 
 func findHAProxy(t *testing.T) string {
 	t.Helper()
-	for _, name := range []string{"haproxy", "/usr/sbin/haproxy"} {
+	for _, name := range []string{os.Getenv("CLUSTERUP_HAPROXY"), "haproxy", "/usr/sbin/haproxy"} {
 		if binary, err := exec.LookPath(name); err == nil {
 			return binary
 		}
