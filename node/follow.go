@@ -53,9 +53,9 @@ type follower struct {
 	metrics metrics
 }
 
-// Follow follows the keys of a balancer into HAProxy until ctx ends, and then returns nil. Etcd and HAProxy may come
-// and go meanwhile. What it does goes to logger, a line for each change.
-func Follow(ctx context.Context, cfg Config, logger *log.Logger) error {
+// Follow follows the keys of a balancer into HAProxy until ctx ends. Etcd, certificates and HAProxy may come and go
+// meanwhile. What it does goes to logger, a line for each change.
+func Follow(ctx context.Context, cfg Config, logger *log.Logger) {
 	f := &follower{
 		cfg: cfg, keys: pool.Keys{Balancer: cfg.Balancer}, log: logger, socket: haproxy.Socket{Path: cfg.HAProxy},
 		views: newLatest[view](), leaving: map[string]time.Time{}, said: map[string]string{},
@@ -70,9 +70,6 @@ func Follow(ctx context.Context, cfg Config, logger *log.Logger) error {
 	var lists atomic.Int64
 	reports := newLatest[string]()
 	etcd := &client{cfg: cfg, log: logger}
-	if _, err := etcd.get(); err != nil {
-		return err
-	}
 	defer etcd.close()
 	var running sync.WaitGroup
 	defer running.Wait()
@@ -90,7 +87,7 @@ func Follow(ctx context.Context, cfg Config, logger *log.Logger) error {
 		select {
 		case <-ctx.Done():
 			notify("STOPPING=1")
-			return nil
+			return
 		case <-f.views.fresh:
 		case <-timer.C:
 		}
@@ -189,7 +186,7 @@ func (f *follower) decide(v view) {
 
 // save keeps what is in force for the next start. It comes after HAProxy has it, which a slow disk must not hold up.
 func (f *follower) save() {
-	if !f.known || f.saved.equal(f.kept) {
+	if f.kept.Revision == 0 || f.saved.equal(f.kept) {
 		return
 	}
 	f.unsaved = ""
@@ -200,9 +197,12 @@ func (f *follower) save() {
 	f.saved = f.kept
 }
 
-// differences has what is to be done in all backends. Nothing is while nothing is known.
+// differences has what is to be done in all backends. Nothing is before etcd has been heard once.
 func (f *follower) differences(seen []haproxy.Seen) haproxy.Difference {
 	all := haproxy.Difference{Settled: true}
+	if f.kept.Revision == 0 {
+		return all
+	}
 	going := map[string]bool{}
 	for _, b := range f.cfg.Backends {
 		d := haproxy.Diff(b, seen, f.kept.Servers, func(name string) bool {

@@ -211,14 +211,18 @@ func TestAdopt(t *testing.T) {
 	s := pool.Server{Address: netip.MustParseAddr("10.0.0.1"), Port: 1, Check: 1, Weight: 1, State: pool.Maint}
 	ready := s
 	ready.State = pool.Ready
-	f.adopt([]haproxy.Seen{
+	seen := []haproxy.Seen{
 		{Backend: "w", Name: "a", Server: s},
 		{Backend: "r", Name: "a", Server: ready},
 		{Backend: "r", Name: "b", Server: s},
 		{Backend: "x", Name: "c", Server: ready},
 		{Backend: "w", Name: "a:b", Server: ready},
 		{Backend: "w", Name: "d"},
-	})
+	}
+	f.adopt(seen)
+	if d := f.differences(seen); len(d.Changes) > 0 {
+		t.Errorf("before etcd was heard: %q", d.Changes)
+	}
 	if diff := cmp.Diff(map[string]pool.Server{"a": ready, "b": s}, f.kept.Servers, cmp.Comparer(func(a, b netip.Addr) bool {
 		return a == b
 	})); diff != "" {

@@ -14,7 +14,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"syscall"
 	"testing"
 
@@ -121,17 +120,12 @@ func (w *world) killHAProxy() {
 func (w *world) follow() {
 	w.t.Helper()
 	ctx, cancel := context.WithCancel(w.t.Context())
-	ended := make(chan error, 1)
-	go func() { ended <- Follow(ctx, w.cfg, log.New(&w.log, "", log.Ltime|log.Lmicroseconds)) }()
-	var once atomic.Bool
-	w.stop = func() {
-		if !once.Swap(true) {
-			cancel()
-			if err := <-ended; err != nil {
-				w.t.Error(err)
-			}
-		}
-	}
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		Follow(ctx, w.cfg, log.New(&w.log, "", log.Ltime|log.Lmicroseconds))
+	}()
+	w.stop = func() { cancel(); <-ended }
 	w.t.Cleanup(w.stop)
 }
 

@@ -24,7 +24,7 @@ func main() {
 	os.Exit(run(os.Args[1:]))
 }
 
-// run returns the exit code: 0 done, 1 failed, 2 usage.
+// run returns the exit code: 0 done, 2 usage or a configuration that is not as it must be.
 func run(args []string) int {
 	switch {
 	case len(args) == 2 && args[0] == "follow":
@@ -49,10 +49,7 @@ func follow(path string) int {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := node.Follow(ctx, cfg, logger); err != nil {
-		logger.Print(err)
-		return 1
-	}
+	node.Follow(ctx, cfg, logger)
 	return 0
 }
 
