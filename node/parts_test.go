@@ -188,7 +188,9 @@ func TestMetrics(t *testing.T) {
 
 // Too many servers are no servers: what is in force stays.
 func TestTooMany(t *testing.T) {
-	f := &follower{keys: pool.Keys{Balancer: "front"}, log: log.New(io.Discard, "", 0), views: newLatest[view](), known: true}
+	f := &follower{
+		keys: pool.Keys{Balancer: "front"}, log: log.New(io.Discard, "", 0), views: newLatest[view](), known: true,
+	}
 	one := pool.Server{Address: netip.MustParseAddr("10.0.0.1"), Port: 1, Check: 1, Weight: 1, State: pool.Ready}
 	f.kept.Servers = map[string]pool.Server{"a": one}
 	many := map[string]pool.Key{}

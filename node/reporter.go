@@ -12,7 +12,7 @@ const (
 	// leaseTime is how long a report stays after the last word of its follower.
 	leaseTime = 15 * time.Second
 	// reportEvery is how often a report is written at most, and whether there is something to do is looked at.
-	reportEvery = time.Second
+	reportEvery = 500 * time.Millisecond
 )
 
 // reporter keeps the report of this node in etcd.

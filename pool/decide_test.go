@@ -40,32 +40,62 @@ func TestDecide(t *testing.T) {
 		held  []string
 		spent int64
 	}{
-		"the first time":   {want: Wanted{Servers: four}, force: four},
-		"nothing at all":   {},
-		"half goes":        {now: Force{Servers: four}, want: Wanted{Servers: some(Ready, "a", "b")}, force: some(Ready, "a", "b")},
-		"one of two goes":  {now: Force{Servers: some(Ready, "a", "b")}, want: Wanted{Servers: some(Ready, "a")}, force: some(Ready, "a")},
-		"more than half":   {now: Force{Servers: four}, want: Wanted{Servers: some(Ready, "a")}, force: four, held: []string{"b", "c", "d"}},
-		"all":              {now: Force{Servers: four}, force: four, held: []string{"a", "b", "c", "d"}},
-		"by draining":      {now: Force{Servers: four}, want: Wanted{Servers: some(Drain, "a", "b", "c", "d")}, force: four, held: []string{"a", "b", "c", "d"}},
+		"the first time": {want: Wanted{Servers: four}, force: four},
+		"nothing at all": {},
+		"half goes": {
+			now:   Force{Servers: four},
+			want:  Wanted{Servers: some(Ready, "a", "b")},
+			force: some(Ready, "a", "b"),
+		},
+		"one of two goes": {
+			now:   Force{Servers: some(Ready, "a", "b")},
+			want:  Wanted{Servers: some(Ready, "a")},
+			force: some(Ready, "a"),
+		},
+		"more than half": {
+			now:   Force{Servers: four},
+			want:  Wanted{Servers: some(Ready, "a")},
+			force: four,
+			held:  []string{"b", "c", "d"},
+		},
+		"all": {now: Force{Servers: four}, force: four, held: []string{"a", "b", "c", "d"}},
+		"by draining": {
+			now:   Force{Servers: four},
+			want:  Wanted{Servers: some(Drain, "a", "b", "c", "d")},
+			force: four,
+			held:  []string{"a", "b", "c", "d"},
+		},
 		"what was drained": {now: Force{Servers: some(Drain, "a")}},
 		"in a minute": {
-			now: Force{Servers: four}, most: 8, want: Wanted{Servers: some(Ready, "a", "b", "c")}, force: four, held: []string{"d"},
+			now:   Force{Servers: four},
+			most:  8,
+			want:  Wanted{Servers: some(Ready, "a", "b", "c")},
+			force: four, held: []string{"d"},
 		},
 		"a larger pool was in a minute, and this one does not shrink": {
-			now: Force{Servers: four}, most: 10, want: Wanted{Servers: and(four, some(Ready, "e"))}, force: and(four, some(Ready, "e")),
+			now:   Force{Servers: four},
+			most:  10,
+			want:  Wanted{Servers: and(four, some(Ready, "e"))},
+			force: and(four, some(Ready, "e")),
 		},
 		"the rest follows": {
 			now:   Force{Servers: and(four, some(Maint, "m"))},
 			want:  Wanted{Servers: and(some(Drain, "a", "b", "c"), some(Drain, "m"), some(Maint, "n"))},
 			force: and(four, some(Drain, "m"), some(Maint, "n")), held: []string{"a", "b", "c", "d"},
 		},
-		"others take the place": {now: Force{Servers: four}, want: Wanted{Servers: some(Ready, "e", "f")}, force: some(Ready, "e", "f")},
+		"others take the place": {
+			now:   Force{Servers: four},
+			want:  Wanted{Servers: some(Ready, "e", "f")},
+			force: some(Ready, "e", "f"),
+		},
 		"confirmed": {
-			now: Force{Servers: four}, want: Wanted{Servers: some(Ready, "a"), Generation: confirm("a"), GenerationRevision: 7},
+			now:   Force{Servers: four},
+			want:  Wanted{Servers: some(Ready, "a"), Generation: confirm("a"), GenerationRevision: 7},
 			force: some(Ready, "a"), spent: 7,
 		},
 		"another was confirmed": {
-			now: Force{Servers: four}, want: Wanted{Servers: some(Ready, "a"), Generation: confirm("b"), GenerationRevision: 7},
+			now:   Force{Servers: four},
+			want:  Wanted{Servers: some(Ready, "a"), Generation: confirm("b"), GenerationRevision: 7},
 			force: four, held: []string{"b", "c", "d"},
 		},
 		"confirmed once": {
@@ -74,14 +104,18 @@ func TestDecide(t *testing.T) {
 			force: four, held: []string{"b", "c", "d"}, spent: 7,
 		},
 		"a confirm that was not needed is used up": {
-			now: Force{Servers: four}, want: Wanted{Servers: four, Generation: confirm("a", "b", "c", "d"), GenerationRevision: 7},
+			now:   Force{Servers: four},
+			want:  Wanted{Servers: four, Generation: confirm("a", "b", "c", "d"), GenerationRevision: 7},
 			force: four, spent: 7,
 		},
 		"nobody may confirm none": {
-			now: Force{Servers: four}, want: Wanted{Generation: confirm(), GenerationRevision: 7}, force: four, held: []string{"a", "b", "c", "d"},
+			now:   Force{Servers: four},
+			want:  Wanted{Generation: confirm(), GenerationRevision: 7},
+			force: four, held: []string{"a", "b", "c", "d"},
 		},
 		"a bad key keeps its server": {
-			now: Force{Servers: and(four, some(Maint, "m"))}, want: Wanted{Bad: map[string]string{"a": "", "b": "", "m": "", "x": ""}},
+			now:   Force{Servers: and(four, some(Maint, "m"))},
+			want:  Wanted{Bad: map[string]string{"a": "", "b": "", "m": "", "x": ""}},
 			force: and(some(Ready, "a", "b"), some(Maint, "m")),
 		},
 	} {

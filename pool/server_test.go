@@ -107,7 +107,9 @@ func TestGeneration(t *testing.T) {
 			t.Errorf("%s: %v, %v", value, g, err)
 		}
 	}
-	for _, value := range []string{"1", "true", `{"confirm":true}`, `{"confirm":""}`, `{"confirm":"all"}`, `{"confirm":null}`} {
+	for _, value := range []string{
+		"1", "true", `{"confirm":true}`, `{"confirm":""}`, `{"confirm":"all"}`, `{"confirm":null}`,
+	} {
 		if g, err := ParseGeneration([]byte(value)); err == nil {
 			t.Errorf("%s: %v", value, g)
 		}
@@ -130,7 +132,9 @@ func TestNames(t *testing.T) {
 			t.Errorf("%q: %v", name, err)
 		}
 	}
-	for name, good := range map[string]bool{"front": true, "a": true, "Front": false, "a-": false, "a/b": false, "": false} {
+	for name, good := range map[string]bool{
+		"front": true, "a": true, "Front": false, "a-": false, "a/b": false, "": false,
+	} {
 		if err := CheckBalancer(name); (err == nil) != good {
 			t.Errorf("%q: %v", name, err)
 		}

@@ -123,8 +123,8 @@ func follows(t *testing.T, c *Cluster, members []*member) {
 		t.Errorf("one of each: %v, %v", keys, err)
 	}
 
-	both, err := n.client.Txn(ctx).Then(clientv3.OpDelete("f/server/", clientv3.WithPrefix()), clientv3.OpPut("f/other", "5"),
-		clientv3.OpPut("f/generation", "6")).Commit()
+	both, err := n.client.Txn(ctx).Then(clientv3.OpDelete("f/server/", clientv3.WithPrefix()),
+		clientv3.OpPut("f/other", "5"), clientv3.OpPut("f/generation", "6")).Commit()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -144,7 +144,8 @@ func follows(t *testing.T, c *Cluster, members []*member) {
 		t.Error(err)
 	}
 	if diff := cmp.Diff(map[string]Key{
-		"f/server/a": {Key: "f/server/a", Revision: last, Deleted: true}, "f/server/b": {Key: "f/server/b", Revision: last, Deleted: true},
+		"f/server/a":   {Key: "f/server/a", Revision: last, Deleted: true},
+		"f/server/b":   {Key: "f/server/b", Revision: last, Deleted: true},
 		"f/generation": {Key: "f/generation", Value: []byte("6"), Revision: last},
 	}, told); diff != "" {
 		t.Error(diff)

@@ -66,7 +66,9 @@ func TestDiff(t *testing.T) {
 				{Backend: "b", Name: "five", Server: server(5, pool.Drain), Used: 1},
 			},
 			want: map[string]pool.Server{"one": one.Server},
-			do:   []string{"set server b/two state drain", "del server b/four", "set server b/three state maint;del server b/three"},
+			do: []string{
+				"set server b/two state drain", "del server b/four", "set server b/three state maint;del server b/three",
+			},
 		},
 		"nobody is wanted": {has: []Seen{one}, want: nil, kept: []string{"b/one"}},
 		"nobody takes clients": {
@@ -170,8 +172,8 @@ func (m *model) do(line string) {
 	}
 }
 
-// Whatever is wanted, and whichever servers live: no server that is dead gets clients by a change, while one is up there
-// always is one up, and in the end HAProxy has what is wanted unless that would leave nobody.
+// Whatever is wanted, and whichever servers live: no server that is dead gets clients by a change, while one is up
+// there always is one up, and in the end HAProxy has what is wanted unless that would leave nobody.
 func TestDiffLaws(t *testing.T) {
 	b := Backend{Name: "b", Server: []string{"check"}}
 	rapid.Check(t, func(t *rapid.T) {

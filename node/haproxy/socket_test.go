@@ -116,7 +116,8 @@ func FuzzParse(f *testing.F) {
 		if err != nil {
 			return
 		}
-		for _, change := range Diff(Backend{Name: "write"}, seen, map[string]pool.Server{"a": server(1, pool.Ready)}, never).Changes {
+		want := map[string]pool.Server{"a": server(1, pool.Ready)}
+		for _, change := range Diff(Backend{Name: "write"}, seen, want, never).Changes {
 			if strings.ContainsAny(change, "\n\r\x00#\\\"'") {
 				t.Errorf("%q", change)
 			}
