@@ -180,6 +180,7 @@ who=%s was=
 [ ! -f "$dir/$name.owner" ] || IFS= read -r was <"$dir/$name.owner" || was='?' # cut short by somebody
 printf '%%s\n' "$who" >"$dir/$name.owner" || exit
 printf 'held %%s\n' "$was"
-cat >/dev/null && printf '%s%%s\n' "$who" >"$dir/$name.owner"
+while read -r _; do :; done # with the shell's own word: it dies of the signal that ends a hold, and says nothing then
+printf '%s%%s\n' "$who" >"$dir/$name.owner"
 `, etcd.LockDir, shellword.Quote(cluster), int(wait.Seconds()), shellword.Quote(string(who)), letGo)
 }

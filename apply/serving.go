@@ -43,6 +43,14 @@ func (s *serving) hasVote(id facts.ID) bool {
 	return slices.ContainsFunc(s.list, func(m facts.Listed) bool { return m.ID == id && !m.Learner })
 }
 
+// ran says that the last look saw a member's process.
+func (s *serving) ran(name string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	down, seen := s.down[name]
+	return seen && !down && !s.dark[name]
+}
+
 // learner says that the last look saw a member at an address of peers that has no vote, and how large the others'
 // databases were, in bytes.
 func (s *serving) learner(address string) (size int64, learner bool) {

@@ -160,7 +160,11 @@ func (r *Run) part(ctx context.Context, step plan.Step) (Part, error) {
 	case plan.IssueLeaf:
 		return r.leaf(ctx, step.Host, *step.Leaf)
 	case plan.WriteUnit:
-		return Part{Files: changed(step.Changes), Then: reloadUnit(step.Unit)}, nil
+		reload := reloadUnit(step.Unit)
+		if r.serving.ran(step.Host) { // as its unit was before
+			reload = reloadUnits
+		}
+		return Part{Files: changed(step.Changes), Then: reload}, nil
 	case plan.MarkRestore:
 		return r.mark(step), nil
 	case plan.RecordBirth:

@@ -27,11 +27,12 @@ SUMS
 
 # manifest lets a later look tell an unchanged binary without reading it.
 manifest() {
-  set -- $(stat -c '%s %i %.9Z' etcd etcdctl etcdutl)
-  [ $# = 9 ] || return
-  manifest="$etcd $1 $2 $3 etcd
-$etcdctl $4 $5 $6 etcdctl
-$etcdutl $7 $8 $9 etcdutl"
+  set -- $(stat -c '%a %s %i %.9Z' etcd etcdctl etcdutl)
+  [ $# = 12 ] || return
+  modes="$1 $5 $9"
+  manifest="$etcd $2 $3 $4 etcd
+$etcdctl $6 $7 $8 etcdctl
+$etcdutl ${10} ${11} ${12} etcdutl"
 }
 
 # A run for another cluster may have been faster.
@@ -62,7 +63,11 @@ trap 'trap "" TERM HUP PIPE; rm -rf "$new"' EXIT
 cd "$new"
 gzip -dc | tar -xf - --strip-components="$strip" --no-same-owner "$folder/etcd" "$folder/etcdctl" "$folder/etcdutl"
 check --quiet
-chmod 0755 etcd etcdctl etcdutl
+manifest
+if [ "$modes" != '755 755 755' ]; then # those of etcd's own archive are
+  chmod 0755 etcd etcdctl etcdutl
+  manifest
+fi
 if [ -d "$dir" ]; then
   for name in etcd etcdctl etcdutl; do mv -fT $name "$dir/$name"; done
   chown root:root "$dir"
@@ -73,7 +78,6 @@ if [ -d "$dir" ]; then
   mv -f manifest.new manifest
   sync etcd etcdctl etcdutl manifest .
 else
-  manifest
   printf '%s\n' "$manifest" >manifest
   sync etcd etcdctl etcdutl manifest .
   mv -T "$new" "$dir"

@@ -23,8 +23,14 @@ exec >&4
 
 # The slow ones first, side by side with the rest. A line is shorter than what a pipe takes at once.
 ping_to() {
-  mean=$(ping -n -q -c 3 -i 0.2 -W 1 -w 2 "$1" 2>/dev/null | sed -n 's/^r.* = [0-9.]*\/\([0-9.]*\)\/.*/\1/p')
-  if [ -n "$mean" ]; then say ping "$1" "$mean"; fi
+  mean=$(exec ping -n -q -c 3 -i 0.2 -W 1 -w 2 "$1" 2>/dev/null) # its last line: r… = LEAST/MEAN/MOST…
+  case $mean in
+  *"${newline}r"*' = '*/*/*)
+    mean=${mean##*' = '}
+    mean=${mean#*/}
+    say ping "$1" "${mean%%/*}"
+    ;;
+  esac
 }
 if have ping; then
   for address in $pings; do ping_to "$address" & done
@@ -143,10 +149,15 @@ if [ "$mode" = Y ]; then
   each confined "$(grep etcd /sys/kernel/security/apparmor/profiles 2>/dev/null)"
 fi
 
-# firewall TOOL: counts what it prints on standard input. The ports stand alone, in a set, or in a range's beginning.
+# firewall TOOL RULES: counts what it has printed. The ports stand alone, in a set, or in a range's beginning.
 firewall() {
-  rules=0 named=0 drop=
-  while read -r rule; do
+  tool=$1 rules=0 named=0 drop=
+  IFS=$newline
+  set -f
+  set -- $2
+  set +f
+  unset IFS
+  for rule; do
     case $rule in
     *chain\ *'{') continue ;;
     *'hook input'*'policy drop'* | ':INPUT DROP'* | '-P INPUT DROP'*) drop=yes ;;
@@ -158,13 +169,13 @@ firewall() {
       case $rule in *[!0-9]"$port" | *[!0-9]"$port"[!0-9]*) named=$((named + 1)) && break ;; esac
     done
   done
-  say firewall "$1" "$rules" "$named" "$drop"
+  say firewall "$tool" "$rules" "$named" "$drop"
 }
-if have nft; then nft list ruleset 2>/dev/null | firewall nft; fi
+if have nft; then firewall nft "$(exec nft list ruleset 2>/dev/null)"; fi
 for tool in iptables ip6tables; do
   have $tool-save || continue
-  case $($tool -V 2>/dev/null) in *nf_tables*) if have nft; then continue; fi ;; esac # the same rules again
-  $tool-save 2>/dev/null | firewall $tool
+  case $(exec $tool -V 2>/dev/null) in *nf_tables*) if have nft; then continue; fi ;; esac # the same rules again
+  firewall $tool "$(exec $tool-save 2>/dev/null)"
 done
 
 # Whether something can be made wherever a step will make something; only trying tells.

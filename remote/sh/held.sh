@@ -68,7 +68,10 @@ cu_feed() {
 	while cu_next; do
 		case $cu_n in
 		.) ;;
-		0) exec >/dev/null ;;
+		0)
+			exec >/dev/null
+			cu_ttl= # whoever is given nothing more ends by itself
+			;;
 		*) head -c "$cu_n" ;;
 		esac
 	done
