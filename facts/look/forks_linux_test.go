@@ -14,7 +14,7 @@ import (
 )
 
 // maxForks is how many processes and subshells a look may start on a host; each costs it milliseconds.
-const maxForks = 12
+const maxForks = 9
 
 // A look of a running member starts few processes, in every shell. They are counted by the numbers that they get where
 // nobody else is.
@@ -23,7 +23,7 @@ func TestScriptForks(t *testing.T) {
 		if name == "mksh" { // whose printf is a program
 			continue
 		}
-		member, bare := newRoom(t), newRoom(t)
+		member, bare := roomIn(t.TempDir()+"/a"), roomIn(t.TempDir()+"/b") // names that stat need not quote
 		member.member(t)
 		bare.tools(t, "LoadState=not-found")
 		h, started := member.forks(t, shell)

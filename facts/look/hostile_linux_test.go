@@ -111,3 +111,29 @@ func write(t *testing.T, file string, flags int, text string) {
 		t.Fatal(err)
 	}
 }
+
+// A link ends where readlink says, whatever stat makes of it.
+func TestScriptLinks(t *testing.T) {
+	for name, shell := range linestest.Shells() {
+		t.Run(name, func(t *testing.T) {
+			r := roomIn(t.TempDir() + "/plain")
+			r.put(t, r.ask.ConfigDir+"/tls/peer-1/cert.pem", "")
+			ends := map[string]string{
+				"peer": "peer-1", "spaces": "a b  c", "quote": "it's", "quotes": `"it's"`, "arrow": "a -> b", "arrows": "a' -> 'b",
+				"lines": "peer-1\nlink\tpeer", "back": `\n\x41`, "letters": "ä", "control": "\x1b[2K", "pattern": "*", "empty": "''",
+				"x' -> 'y": "z", "x -> y": "z",
+			}
+			for link, end := range ends {
+				if err := os.Symlink(end, r.ask.ConfigDir+"/tls/"+link); err != nil {
+					t.Fatal(err)
+				}
+			}
+			h := r.look(t, shell...)
+			for link, end := range ends {
+				if got := h.Files[r.ask.ConfigDir+"/tls/"+link]; got.Target != end || got.Kind != facts.Link {
+					t.Errorf("%q ends at %q, want %q", link, got.Target, end)
+				}
+			}
+		})
+	}
+}

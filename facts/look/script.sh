@@ -5,7 +5,6 @@
 # The lines above this one set: unit user conf data owner former wal walflag rel ports peers v2store v2log
 PATH=$PATH:/usr/sbin:/sbin
 
-date "+clock$tab%s.%N"
 # This is read before anything else, so that a run that begins during the look shows: it has changed the file since.
 if [ -n "$owner" ] && [ -f "$owner" ] && IFS= read -r line <"$owner"; then say run "$line"; fi
 machine=
@@ -189,12 +188,13 @@ case $usewal in *[!A-Za-z0-9/._+@-]* | [!/]*) use= ;; esac
 [ -n "$use" ] || usewal=
 
 # The places where clusterup puts things. Directories that an operator may have made a symbolic link are followed;
-# nothing else is. stat prints names as they are, so those that would end its line go another way.
+# nothing else is. stat prints names as they are, so those that would end its line go another way. In a second line
+# behind a TAB it quotes the name, and the end of a link with it: 'NAME' -> 'END'.
 [ "${pid:-0}" -gt 0 ] 2>/dev/null || pid=
 unitfile=/etc/systemd/system/$unit.service
 for dir in /etc/etcd /opt/clusterup "$data" "$data/member" "$wal" "$former" ${use:+"$use" "$use/member"}; do asks '' "$dir"; done
 IFS=$newline
-set -- $asked ${pid:+"/proc/$pid"}
+set -- /proc/self/. $asked ${pid:+"/proc/$pid"} ${pid:+"/proc/$pid/exe"}
 set +f
 unset IFS
 for file in "$conf" "$conf"/* "$conf"/tls/* "$conf"/tls/*/* "$unitfile" "$rel" "$rel"/* "$rel"/*/*; do
@@ -203,9 +203,47 @@ for file in "$conf" "$conf"/* "$conf"/tls/* "$conf"/tls/*/* "$unitfile" "$rel" "
   *) set -- "$@" "$file" ;;
   esac
 done
+unset QUOTING_STYLE
 form="file$tab%f$tab%U$tab%G$tab%s %i %.9Z$tab%n"
-stats=$(exec stat -c "$form" "$@" 2>/dev/null)$newline
-[ "$stats" = "$newline" ] || printf %s "$stats"
+stats=$(exec stat -c "$form$newline$tab%N" "$@" 2>/dev/null)$newline
+
+# The directory of stat's own process is as old as that process, so its time is the host's clock. A quoted name or end
+# with ' or \ in it stands for others, and the end is asked for.
+exe= clock= told=$newline
+IFS=$newline
+set -f
+for line in $stats; do
+  case $line in
+  *"$tab/proc/self/.")
+    line=${line%"$tab"*}
+    clock=${line##* }
+    ;;
+  "file$tab"*) printf '%s\n' "$line" ;;
+  "$tab'"*"' -> '"*"'")
+    line=${line#"$tab'"}
+    line=${line%"'"}
+    link=${line%%"' -> '"*}
+    target=${line#*"' -> '"}
+    case $link$target in *[\'\\]*) continue ;; esac
+    told=$told$link$newline
+    case $link in
+    "/proc/$pid/exe") exe=$target ;;
+    "$conf"/tls/*/*) ;;
+    "$conf"/tls/*) say link "$link" "$target" ;;
+    esac
+    ;;
+  esac
+done
+set +f
+unset IFS
+if [ -n "$clock" ]; then say clock "$clock"; else date "+clock$tab%s.%N"; fi
+for link in ${pid:+"/proc/$pid/exe"} "$conf"/tls/*; do
+  case $told in *"$newline$link$newline"*) continue ;; esac
+  if [ -L "$link" ]; then
+    target=$(exec readlink -- "$link")
+    case $link in /proc/*) exe=$target ;; *) say link "$link" "$target" ;; esac
+  fi
+done
 if [ -n "$strays" ]; then
   IFS=$newline
   set -f
@@ -219,30 +257,6 @@ case $stats in
 *"$tab$user$tab$user$tab"*) say etcduser yes ;;
 *) if getent passwd "$user" >/dev/null && getent group "$user" >/dev/null; then say etcduser yes; fi ;;
 esac
-
-# The ends of links: a line for every link, unless there is a line end in one of them.
-set -- ${pid:+"/proc/$pid/exe"}
-for link in "$conf"/tls/*; do
-  if [ -L "$link" ]; then set -- "$@" "$link"; fi
-done
-exe= targets= more=$#
-if [ $# -gt 0 ]; then
-  targets=$(exec readlink -- "$@" 2>/dev/null)
-  target=$targets
-  while [ -n "$target" ]; do
-    more=$((more - 1))
-    case $target in *"$newline"*) target=${target#*"$newline"} ;; *) break ;; esac
-  done
-fi
-for link; do
-  if [ "$more" = 0 ]; then
-    target=${targets%%"$newline"*}
-    targets=${targets#*"$newline"}
-  else
-    target=$(readlink -- "$link")
-  fi
-  case $link in /proc/*) exe=$target ;; *) say link "$link" "$target" ;; esac
-done
 
 # All that has to be read for its digest, at once. A binary is only when its size, inode or change time differ from
 # those its manifest recorded.

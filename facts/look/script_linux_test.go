@@ -38,7 +38,10 @@ type room struct {
 
 func newRoom(t *testing.T) room {
 	t.Helper()
-	root := filepath.Join(t.TempDir(), "it's a $(touch /nowhere) room")
+	return roomIn(filepath.Join(t.TempDir(), "it's a $(touch /nowhere) room"))
+}
+
+func roomIn(root string) room {
 	ask := facts.Ask{
 		Unit: "no-such-unit-of-clusterup", ConfigDir: root + "/etc/etcd/x", DataDir: root + "/data dir",
 		Ports: []int{1},
