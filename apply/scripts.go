@@ -12,15 +12,27 @@ import (
 )
 
 // createUser makes a system user and its group. One that was removed gets back the number that its data has, unless
-// another has it now. The script ignores signals for the moment that it takes, so that a run that dies leaves no locks
-// of the user database behind. Runs for other clusters stand in line: of two useradd at the same time one fails.
+// another has it now. systemd-sysusers does that in one process, where useradd starts six more to tell daemons that may
+// not be there; its lock falls with it, and it waits for those of others. useradd does what it cannot. The script
+// ignores signals for the moment that it takes, so that a run that dies leaves no locks of the user database behind.
+// Runs for other clusters stand in line: of two useradd at the same time one fails.
 func createUser(name, dataDir string) string {
 	return fmt.Sprintf(`set -eu
 user=%s data=%s
 trap '' TERM HUP
+for shell in /usr/sbin/nologin /sbin/nologin /bin/false; do [ ! -x "$shell" ] || break; done
+lists() { # FILE: it has an entry of that name
+  while IFS=: read -r name _; do [ "$name" != "$user" ] || return 0; done <"$1"
+  return 1
+}
+if [ ! -e "$data" ] && command -v systemd-sysusers >/dev/null; then
+  systemd-sysusers - >/dev/null 2>&1 <<END || :
+u $user - "etcd members" /nonexistent $shell
+END
+  if lists /etc/passwd && lists /etc/group; then exit 0; fi
+fi
 exec 8</etc
 `+inTurn("/etc")+`
-for shell in /usr/sbin/nologin /sbin/nologin /bin/false; do [ ! -x "$shell" ] || break; done
 add() {
   useradd --system $uid "$@" --home-dir /nonexistent --no-create-home --shell "$shell" --comment 'etcd members' "$user"
 }

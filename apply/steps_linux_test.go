@@ -68,12 +68,24 @@ func TestCreateUser(t *testing.T) {
 	if err := os.Chown(data, 4711, 4712); err != nil {
 		t.Skip("only root gives files away")
 	}
+	dir := t.TempDir()
+	makes := `cat >` + dir + `/asked; echo etcd-x:x:999:999::/: >` + dir + `/passwd; echo etcd-x:x:999: >` + dir + "/group"
+	script := func(data string) string { // function names have no -
+		return strings.NewReplacer("systemd-sysusers", "sysusers", "/etc/passwd", dir+"/passwd", "/etc/group", dir+"/group").
+			Replace(createUser("etcd-x", data))
+	}
 	for name, test := range map[string]struct {
 		data    string
 		answers map[string]string
 		want    []string
 	}{
-		"neither is there": {want: []string{lock, both}},
+		"systemd makes both": {answers: map[string]string{"sysusers": makes}, want: []string{"sysusers -"}},
+		"systemd makes none": {want: []string{"sysusers -", lock, both}},
+		"systemd fails":      {answers: map[string]string{"sysusers": "return 1"}, want: []string{"sysusers -", lock, both}},
+		"systemd makes a user": {
+			answers: map[string]string{"sysusers": strings.TrimSuffix(makes, "/group") + "/nothing"},
+			want:    []string{"sysusers -", lock, both},
+		},
 		"a group is there": {
 			answers: map[string]string{"useradd": `case $* in *--user-group*) return 9 ;; esac`, "getent": `[ "$1" = group ]`},
 			want:    []string{lock, both, asked[0], asked[1], "useradd --system --gid etcd-x" + rest},
@@ -97,15 +109,25 @@ func TestCreateUser(t *testing.T) {
 		},
 		"its data is root's": {data: "/", want: []string{lock, both}},
 	} {
-		called, err := calls(t, createUser("etcd-x", or(test.data, "/nowhere/etcd")), test.answers, "flock", "getent",
-			"groupadd", "useradd")
+		for _, file := range []string{"passwd", "group"} {
+			put(t, dir+"/"+file, "root:x:0:0:root:/root:/bin/sh\n")
+		}
+		called, err := calls(t, script(or(test.data, "/nowhere/etcd")), test.answers, "flock", "getent", "groupadd",
+			"useradd", "sysusers")
+		if test.data == "" && len(test.want) > 0 && test.want[0] != "sysusers -" {
+			test.want = append([]string{"sysusers -"}, test.want...)
+		}
 		if err != nil || !slices.Equal(called, test.want) {
 			t.Errorf("%s: %v, and calls\n%s", name, err, strings.Join(called, "\n"))
 		}
 	}
+	const line = "u etcd-x - \"etcd members\" /nonexistent /usr/sbin/nologin\n"
+	if got := read(t, dir+"/asked"); got != line {
+		t.Errorf("systemd is asked for %q, want %q", got, line)
+	}
 	failing := map[string]string{"getent": "return 2", "useradd": "echo no room >&2; return 1"}
-	if _, err := calls(t, createUser("etcd-x", "/nowhere/etcd"), failing, "flock", "getent", "groupadd",
-		"useradd"); err == nil ||
+	if _, err := calls(t, script("/nowhere/etcd"), failing, "flock", "getent", "groupadd", "useradd",
+		"sysusers"); err == nil ||
 		!strings.Contains(err.Error(), "no room") {
 		t.Errorf("a useradd that fails: %v", err)
 	}
