@@ -49,10 +49,13 @@ say cpus "$cpus"
 while read -r key kilobytes _; do
   case $key in SwapTotal:) say swap "$kilobytes"; break ;; esac
 done </proc/meminfo
-most=$(exec cat /proc/sys/fs/nr_open) # which tells a shell that reads byte by byte its first digit only
+# No limit can be set above fs.nr_open, which tells a shell that reads byte by byte its first digit only.
 while read -r key open files _ hard _; do
-  case $key$open$files in Maxopenfiles) say nofile "$hard" "$most" ;; esac
+  case $key$open$files in Maxopenfiles) break ;; esac
 done </proc/1/limits
+most=$hard
+ulimit -Hn "$hard" 2>/dev/null || most=$(exec cat /proc/sys/fs/nr_open)
+say nofile "$hard" "$most"
 
 keeper=
 if [ -d /run/systemd/system ]; then

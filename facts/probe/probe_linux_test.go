@@ -19,7 +19,7 @@ import (
 )
 
 // maxProbeForks is how many processes and subshells a probe may start on a host, without its disk and its doors.
-const maxProbeForks = 11
+const maxProbeForks = 9
 
 // probeTools stand for those that tell of the whole host, and start nothing by themselves.
 func probeTools(t *testing.T) (env []string) {
