@@ -14,12 +14,12 @@ var taskLimits = []struct {
 	what        string
 	limit, goal count
 }{
-	{"bootstrap", count{tasks: 185, sessions: 2}, count{tasks: 150, sessions: 2}},
+	{"bootstrap", count{tasks: 162, sessions: 2}, count{tasks: 150, sessions: 2}},
 	{"nothing to do", count{tasks: 25, sessions: 1, trips: 30}, count{tasks: 25, sessions: 1, trips: 14}},
-	{"rotate certs", count{tasks: 80, sessions: 2}, count{tasks: 90}},
+	{"rotate certs", count{tasks: 75, sessions: 2}, count{tasks: 90}},
 	{"patch version", count{tasks: 150, sessions: 2}, count{tasks: 150}},
-	{"replacement", count{tasks: 260, sessions: 2}, count{}},
-	{"minor version", count{tasks: 190, sessions: 2}, count{tasks: 220}},
+	{"replacement", count{tasks: 240, sessions: 2}, count{}},
+	{"minor version", count{tasks: 172, sessions: 2}, count{tasks: 220}},
 }
 
 // TestTasks counts what clusterup starts on hosts, one of which it enters as a user who may sudo: numbers that a busy
