@@ -36,13 +36,13 @@ func stubborn(t *testing.T, s *site, file string, inv inventory) {
 
 // yearAhead is a host on which no certificate would be valid that is made now.
 func yearAhead(t *testing.T, s *site, file string, inv inventory) {
-	s.on(t, "etcd-2", fake("date", `exec /usr/bin/date -d "1 year" "$@"`))
+	s.on(t, "etcd-2", clockOff("1 year"))
 	s.untouched(t, inv.Cluster, func() {
 		for _, verb := range []string{"certs", "ca"} {
 			s.run(t, "rotate", verb, "--yes", file).exits(t, 13).
 				says(t, "etcd-2: …clock is 36…days ahead…[clock-off]", "→ …clock")
 		}
 	})
-	s.on(t, "etcd-2", "rm /usr/local/bin/date")
+	s.on(t, "etcd-2", clockRight)
 	s.inSync(t, file, inv)
 }
