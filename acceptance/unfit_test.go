@@ -58,8 +58,8 @@ func fake(name, body string) string {
 	return fmt.Sprintf("printf '#!/bin/sh\\n%%s\\n' '%s' >/usr/local/bin/%s; chmod 0755 /usr/local/bin/%[2]s", body, name)
 }
 
-// clockOff makes looks take the host's clock for off, since all hosts of a lab have one clock: they take it from the age
-// of the process of stat. clockRight ends that.
+// clockOff makes looks take the host's clock for off, since all hosts of a lab have one clock. They take it from what
+// stat says of its own process. clockRight ends that.
 func clockOff(by string) string {
 	return fake("stat", `/usr/bin/stat "$@" | sed "s|[0-9]*[.][0-9]*\t/proc/self/[.]$|$(/usr/bin/date -d "`+by+
 		`" +%s.5)\t/proc/self/.|"`)
