@@ -56,6 +56,18 @@ func TestDiff(t *testing.T) {
 			do: []string{"set server b/one state drain;set server b/one addr fd00::1 port 1;set server b/one check-port 9;" +
 				"set server b/one weight 7;set server b/one health down;set server b/one state ready"},
 		},
+		"the only one moves": {
+			has: []Seen{one}, want: map[string]pool.Server{"one": server(9, pool.Ready)},
+			do: []string{"set server b/one state drain;set server b/one addr 10.0.0.1 port 9;" +
+				"set server b/one check-port 9;set server b/one health down;set server b/one state ready"},
+		},
+		"half of all that move go first": {
+			has:  []Seen{one, up("two", server(2, pool.Ready))},
+			want: map[string]pool.Server{"one": server(9, pool.Ready), "two": server(9, pool.Ready)},
+			do: []string{"set server b/one state drain;set server b/one addr 10.0.0.1 port 9;" +
+				"set server b/one check-port 9;set server b/one health down;set server b/one state ready"},
+			kept: []string{"b/two"},
+		},
 		"a foreign name": {has: []Seen{one, {Backend: "b", Name: "a;b"}}, want: map[string]pool.Server{"one": one.Server}},
 		"another backend": {
 			has: []Seen{one, {Backend: "c", Name: "two", Up: true}}, want: map[string]pool.Server{"one": one.Server},
