@@ -114,21 +114,30 @@ func (s *Store) lastCRL(role Role) (list *x509.RevocationList, current bool, err
 	return list, same && list.CheckSignatureFrom(ca.cert) == nil, nil
 }
 
-// revoked has the entries in the order of their serial numbers.
+// revoked has the entries in the order of their serial numbers. It is not asked who signed what.
 func (s *Store) revoked(role Role) ([]x509.RevocationListEntry, error) {
 	var entries []x509.RevocationListEntry
 	for kind := range recordDirs {
 		if kinds[kind].ca != role {
 			continue
 		}
-		all, err := s.records(kind)
+		listed, err := s.listed(kind)
 		if err != nil {
 			return nil, err
 		}
-		for _, r := range all {
-			serial, ok := new(big.Int).SetString(r.Serial, 16)
-			if !r.Revoked.IsZero() && ok {
-				entries = append(entries, x509.RevocationListEntry{SerialNumber: serial, RevocationTime: r.Revoked})
+		for _, l := range listed {
+			at, err := readRevoked(l.base + revokedSuffix)
+			if err == nil && l.suffix == certSuffix {
+				_, err = readCert(l.base)
+			}
+			if errors.Is(err, fs.ErrNotExist) { // as in records
+				continue
+			}
+			if err != nil {
+				return nil, err
+			}
+			if serial, ok := new(big.Int).SetString(l.Serial, 16); !at.IsZero() && ok {
+				entries = append(entries, x509.RevocationListEntry{SerialNumber: serial, RevocationTime: at})
 			}
 		}
 	}

@@ -1,6 +1,7 @@
 package pki
 
 import (
+	"bytes"
 	"crypto/tls"
 	"crypto/x509"
 	"strings"
@@ -46,10 +47,28 @@ func (s *Store) recordOf(role Role, cert *x509.Certificate) Record {
 		User: cert.Subject.CommonName, Serial: cert.SerialNumber.Text(16), SHA256: fingerprint(cert.Raw),
 		Issuer: cert.Issuer.String(), NotBefore: cert.NotBefore, NotAfter: cert.NotAfter,
 	}
-	for _, ca := range s.of(role) {
-		if cert.CheckSignatureFrom(ca.cert) == nil {
-			r.Generation = ca.Generation
+	r.Generation = signedBy(cert, s.of(role))
+	return r
+}
+
+// signedBy is the generation of the CA that signed a certificate; 0: it is none of them. Checking a signature takes far
+// longer than anything else that is done with a record, and there may be many of both: so the CA that the certificate
+// names is tried, and the others only if it was not that one.
+func signedBy(cert *x509.Certificate, cas []authority) (generation int) {
+	for _, named := range []bool{true, false} {
+		for _, ca := range cas {
+			if namesKey(cert, ca.cert) == named && cert.CheckSignatureFrom(ca.cert) == nil {
+				generation = ca.Generation
+			}
+		}
+		if generation > 0 {
+			break
 		}
 	}
-	return r
+	return generation
+}
+
+// namesKey says that a certificate names the key of a CA as that which signed it.
+func namesKey(cert, ca *x509.Certificate) bool {
+	return len(cert.AuthorityKeyId) > 0 && bytes.Equal(cert.AuthorityKeyId, ca.SubjectKeyId)
 }

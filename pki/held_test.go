@@ -3,6 +3,9 @@ package pki
 import (
 	"bytes"
 	"crypto/rand"
+	"crypto/x509"
+	"math/big"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -69,5 +72,55 @@ func TestForgetEnded(t *testing.T) {
 	slices.Sort(want)
 	if slices.Sort(got); !slices.Equal(got, want) {
 		t.Errorf("recorded are %v, want %v", got, want)
+	}
+}
+
+// A certificate is of the CA that it names, of one that it does not name if that one signed it all the same, and of
+// the last of several that have one key.
+func TestSignedBy(t *testing.T) {
+	s := open(t, filepath.Join(t.TempDir(), "ca"))
+	var certs []*x509.Certificate
+	for range 3 {
+		create(t, s, RolePeer, Spec{})
+		cas := s.of(RolePeer)
+		key, err := cas[len(cas)-1].key()
+		if err != nil {
+			t.Fatal(err)
+		}
+		template := &x509.Certificate{SerialNumber: big.NewInt(7), NotBefore: today, NotAfter: today.Add(time.Hour)}
+		der, err := x509.CreateCertificate(rand.Reader, template, cas[len(cas)-1].cert, key.Public(), key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		cert, err := x509.ParseCertificate(der)
+		if err != nil {
+			t.Fatal(err)
+		}
+		certs = append(certs, cert)
+	}
+	cas := s.of(RolePeer)
+	for i, cert := range certs {
+		named := 0
+		for _, ca := range cas {
+			if namesKey(cert, ca.cert) {
+				named++
+			}
+		}
+		if got := signedBy(cert, cas); got != i+1 || named != 1 {
+			t.Errorf("the certificate of CA %d is of CA %d; it names %d", i+1, got, named)
+		}
+		if got := signedBy(cert, slices.Delete(slices.Clone(cas), i, i+1)); got != 0 {
+			t.Errorf("without CA %d, its certificate is of CA %d", i+1, got)
+		}
+		unnamed := *cert
+		unnamed.AuthorityKeyId = nil
+		if got := signedBy(&unnamed, cas); got != i+1 {
+			t.Errorf("the certificate of CA %d that names none is of CA %d", i+1, got)
+		}
+	}
+	twin := cas[0]
+	twin.Generation = 9
+	if got := signedBy(certs[0], append(cas, twin)); got != 9 {
+		t.Errorf("of two CAs with one key it is of %d", got)
 	}
 }

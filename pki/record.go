@@ -2,6 +2,7 @@ package pki
 
 import (
 	"cmp"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -56,15 +57,45 @@ func makeDir(dir string) error {
 	return durable.SyncDir(filepath.Dir(dir))
 }
 
+// recorded is a record by its name on the disk.
+type recorded struct {
+	base, suffix string // the path of its file
+	Record              // its kind, name and serial number
+}
+
 // records are all certificates of a kind that were recorded, by name, age and serial number. One of a member may be
 // recorded as revoked and not as issued: then its name and its serial number are all that is known of it.
 func (s *Store) records(kind string) ([]Record, error) {
+	listed, err := s.listed(kind)
+	if err != nil {
+		return nil, err
+	}
+	var all []Record
+	for _, l := range listed {
+		r, err := s.readRecord(kind, l.base, l.suffix)
+		if errors.Is(err, fs.ErrNotExist) { // it had ended, and goes as the next one is issued
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		r.Kind, r.Name, r.Serial = l.Kind, l.Name, l.Serial
+		all = append(all, r)
+	}
+	slices.SortFunc(all, func(a, b Record) int {
+		return cmp.Or(cmp.Compare(a.Name, b.Name), a.NotBefore.Compare(b.NotBefore), cmp.Compare(a.Serial, b.Serial))
+	})
+	return all, nil
+}
+
+// listed are the records of a kind, none of which is read.
+func (s *Store) listed(kind string) ([]recorded, error) {
 	dir := filepath.Join(s.dir, recordDirs[kind])
 	entries, err := os.ReadDir(dir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
-	var all []Record
+	var all []recorded
 	issued := map[string]bool{}
 	for _, e := range entries { // sorted, so that .pem comes before .revoked
 		suffix := filepath.Ext(e.Name())
@@ -74,47 +105,41 @@ func (s *Store) records(kind string) ([]Record, error) {
 		if !wanted || dash < 1 || !serialText.MatchString(base[dash+1:]) {
 			continue
 		}
-		r, err := s.readRecord(kind, filepath.Join(dir, base), suffix)
-		if errors.Is(err, fs.ErrNotExist) { // it had ended, and goes as the next one is issued
-			continue
-		}
-		if err != nil {
-			return nil, err
-		}
 		issued[base] = suffix == certSuffix
-		r.Kind, r.Name, r.Serial = kind, base[:dash], base[dash+1:]
-		all = append(all, r)
+		all = append(all, recorded{
+			filepath.Join(dir, base), suffix, Record{Kind: kind, Name: base[:dash], Serial: base[dash+1:]},
+		})
 	}
-	slices.SortFunc(all, func(a, b Record) int {
-		return cmp.Or(cmp.Compare(a.Name, b.Name), a.NotBefore.Compare(b.NotBefore), cmp.Compare(a.Serial, b.Serial))
-	})
 	return all, nil
 }
 
 // readRecord reads one record but for its kind, name and serial number.
 func (s *Store) readRecord(kind, base, suffix string) (r Record, err error) {
 	if suffix == certSuffix {
-		if r, err = s.readIssued(kinds[kind].ca, base); err != nil {
+		cert, err := readCert(base)
+		if err != nil {
 			return Record{}, err
 		}
+		r = s.recordOf(kinds[kind].ca, cert)
 	}
 	r.Revoked, err = readRevoked(base + revokedSuffix)
 	return r, err
 }
 
-func (s *Store) readIssued(role Role, base string) (Record, error) {
+// readCert reads the certificate of a record.
+func readCert(base string) (*x509.Certificate, error) {
 	data, err := os.ReadFile(base + certSuffix)
 	if err != nil {
-		return Record{}, err
+		return nil, err
 	}
 	cert, err := parseCert(data)
 	if err != nil {
-		return Record{}, fmt.Errorf("read %s: %w", base+certSuffix, err)
+		return nil, fmt.Errorf("read %s: %w", base+certSuffix, err)
 	}
 	if serial := cert.SerialNumber.Text(16); !strings.HasSuffix(base, "-"+serial) {
-		return Record{}, fmt.Errorf("read %s: the certificate in it has the serial number %s", base+certSuffix, serial)
+		return nil, fmt.Errorf("read %s: the certificate in it has the serial number %s", base+certSuffix, serial)
 	}
-	return s.recordOf(role, cert), nil
+	return cert, nil
 }
 
 func readRevoked(path string) (time.Time, error) {
