@@ -18,7 +18,9 @@ import (
 	"go.etcd.io/etcd/api/v3/mvccpb"
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
 )
 
 // fake is a member in this process. It serves what a test has set and refuses everything else as unimplemented, as gRPC
@@ -45,12 +47,13 @@ type fake struct {
 	told     []string           // of a downgrade
 	snapshot func(send func(blob []byte) error) error
 	watch    func(pb.Watch_WatchServer) error
-	upkeep   []string         // what was asked to keep the store small, and of alarms
-	pages    []int64          // limits of pages of the store that were asked for; -1: a count
-	fail     map[string]error // by method: "Put", "Range", …
-	amiss    map[string]error // by method: what it says although it was done
-	hang     map[string]bool  // by method: no answer until the call is given up
-	hanging  chan struct{}    // if set, told of each such call
+	upkeep   []string                    // what was asked to keep the store small, and of alarms
+	pages    []int64                     // limits of pages of the store that were asked for; -1: a count
+	unread   func(*pb.RangeRequest) bool // pages that it does not give
+	fail     map[string]error            // by method: "Put", "Range", …
+	amiss    map[string]error            // by method: what it says although it was done
+	hang     map[string]bool             // by method: no answer until the call is given up
+	hanging  chan struct{}               // if set, told of each such call
 	lie      func(put string) string
 	noLeader bool
 	auth     *fakeAuth // nil: no users and roles
@@ -275,6 +278,9 @@ func (f *fake) Range(ctx context.Context, r *pb.RangeRequest) (*pb.RangeResponse
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.store != nil && r.Serializable && len(r.RangeEnd) > 0 {
+		if f.unread != nil && f.unread(r) {
+			return nil, status.Error(codes.ResourceExhausted, "too large")
+		}
 		return f.page(r), nil
 	}
 	if f.store == nil || r.Serializable || len(r.RangeEnd) > 0 {

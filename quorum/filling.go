@@ -27,16 +27,19 @@ const (
 
 // Filling asks the member at endpoint what fills its database, by prefix of the keys, largest first. It reads what the
 // member itself has, page by page, each of a few MiB, for ten seconds or half a million keys at the most: of a prefix
-// with many keys it reads some, and counts the rest. History is not seen. It needs no quorum and writes nothing.
+// with many keys it reads some, and counts the rest. What was read until a page fails is told. History is not seen. It needs no quorum and writes nothing.
 func (c *Cluster) Filling(ctx context.Context, endpoint string) (facts.Filling, error) {
 	bounded, cancel := context.WithTimeout(ctx, fillingTime)
 	defer cancel()
 	f := filling{groups: map[string]*facts.Prefix{}, depth: 2}
-	for from, limit := "\x00", int64(16); from != "" && f.read < fillingKeys; {
+	for from, limit := "\x00", int64(4); from != "" && f.read < fillingKeys; {
 		page, err := c.page(bounded, endpoint, from, clientv3.WithFromKey(), clientv3.WithLimit(limit))
 		switch {
-		case err != nil && bounded.Err() != nil && ctx.Err() == nil && f.read > 0: // the time is over
+		case err != nil && ctx.Err() == nil && f.read > 0: // the time is over, or the member says no more
 			return f.told(false), nil
+		case err != nil && bounded.Err() == nil && limit > 1: // the values may be too large for the way to here
+			limit = 1
+			continue
 		case err != nil:
 			return facts.Filling{}, err
 		case f.total == 0:

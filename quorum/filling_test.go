@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 
 	"github.com/clusterup/clusterup/facts"
 )
@@ -62,6 +63,24 @@ func TestFilling(t *testing.T) {
 	}
 	if most := slices.Max(f.pages); most > pageKeys || f.pages[0] > 16 || !slices.Contains(f.pages, -1) {
 		t.Errorf("pages %v", f.pages)
+	}
+}
+
+// A page that does not come is asked for again as one key, and what was read until one does not come at all is told.
+func TestFillingUnread(t *testing.T) {
+	f := &fake{store: map[string]string{}}
+	for i := range 10 {
+		f.store[fmt.Sprintf("k/%02d", i)] = "12345"
+	}
+	c, _ := oneMember(t, f)
+	f.unread = func(r *pb.RangeRequest) bool { return r.Limit > 3 }
+	got, err := c.Filling(t.Context(), epIPv4)
+	if err != nil || got.Read != 3 || got.All || got.Keys != 10 { // pages of one key, of two, and none of four
+		t.Errorf("%+v, %v", got, err)
+	}
+	f.unread = func(*pb.RangeRequest) bool { return true }
+	if got, err := c.Filling(t.Context(), epIPv4); err == nil {
+		t.Errorf("where nothing can be read: %+v", got)
 	}
 }
 
