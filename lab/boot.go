@@ -34,6 +34,9 @@ func (s site) bootArgs(cgroupProcs []string) []string {
 		"-M", s.machine(), "--hostname="+s.Name, "--network-bridge="+bridge,
 		"--register=no", "--keep-unit", "--console=pipe",
 		"--link-journal=no", "--resolv-conf=off", "--timezone=off")
+	if s.Repository != "" {
+		args = append(args, "--bind-ro="+s.Repository+":"+packagesAt)
+	}
 	for _, d := range s.Disks {
 		args = append(args, "--bind="+s.point(d)+":"+d.Path)
 	}

@@ -113,7 +113,11 @@ func (s site) seed(ctx context.Context, all []Host, authorized, user string) err
 			return err
 		}
 	}
-	return plant(root, seedFiles(s.Host, all, id, authorized, user))
+	files := seedFiles(s.Host, all, id, authorized, user)
+	if s.Repository != "" {
+		files = append(files, sourcesFile())
+	}
+	return plant(root, files)
 }
 
 // identity makes the host's key and machine ID, or takes those it had.

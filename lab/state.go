@@ -25,12 +25,15 @@ type state struct {
 	Dir   string      `json:"dir"`
 	User  string      `json:"user,omitempty"`
 	Hosts []hostState `json:"hosts"`
+
+	Packages []string `json:"packages,omitempty"` // sorted; what every host can install
 }
 
 type hostState struct {
 	Host
-	Base  string `json:"base"` // the image below it, fixed when the host is made
-	Disks []disk `json:"disks,omitempty"`
+	Base       string `json:"base"`                 // the image below it, fixed when the host is made
+	Repository string `json:"repository,omitempty"` // where apt on it gets packages from, likewise
+	Disks      []disk `json:"disks,omitempty"`
 }
 
 // disk is a small file system of its own inside a host.

@@ -25,6 +25,10 @@ type Options struct {
 	Count int        // hosts etcd-1 to etcd-N; 0 is three, or what the lab has
 	User  string     // a user besides root, who may sudo without a password; "" is none
 	Log   io.Writer  // progress, a line at a time; nil is silence
+
+	// Packages of Debian that apt-get on every host can install, with all that they depend on, but without what they
+	// only recommend. Hosts do not have them installed. Nil is none, or what the lab has.
+	Packages []string
 }
 
 var userName = regexp.MustCompile(`^[a-z][a-z0-9-]{0,30}$`)
@@ -74,7 +78,7 @@ func wanted(ctx context.Context, o Options, log *progress) (*state, error) {
 	case st.User != "" && !userName.MatchString(st.User):
 		return nil, fmt.Errorf("user %q: at most 31 of a-z, 0-9 and -", st.User)
 	}
-	if err := checkPath("directory", st.Dir); err != nil {
+	if err := errors.Join(checkPath("directory", st.Dir), st.checkPackages(o.Packages)); err != nil {
 		return nil, err
 	}
 	specs := o.Hosts
@@ -91,7 +95,7 @@ func wanted(ctx context.Context, o Options, log *progress) (*state, error) {
 	return st, st.adopt(ctx, hosts, log)
 }
 
-// adopt puts the planned hosts into the state, each on the image of its suite.
+// adopt puts the planned hosts into the state, each on the image of its suite, with the packages for it.
 func (s *state) adopt(ctx context.Context, hosts []Host, log *progress) error {
 	var next []hostState
 	for _, h := range hosts {
@@ -103,7 +107,11 @@ func (s *state) adopt(ctx context.Context, hosts []Host, log *progress) error {
 		if err != nil {
 			return err
 		}
-		next = append(next, hostState{Host: h, Base: base})
+		repository, err := ensurePackages(ctx, h.Suite, base, s.Packages, log)
+		if err != nil {
+			return err
+		}
+		next = append(next, hostState{Host: h, Base: base, Repository: repository})
 	}
 	s.Hosts = next
 	return nil

@@ -51,6 +51,8 @@ func newLabUp(c *console) *cobra.Command {
 	cmd.Flags().IntVar(&options.Count, "hosts", 3, "how many hosts: etcd-1, etcd-2, …")
 	cmd.Flags().StringSliceVar(&suites, "suites", nil,
 		"Debian releases of the hosts, in turn: "+strings.Join(lab.Suites(), ", "))
+	cmd.Flags().StringSliceVar(&options.Packages, "packages", nil,
+		"Debian packages that apt-get on the hosts can install; comes from Debian's archive, once")
 	cmd.Flags().StringVar(&options.User, "user", "ops", "a user besides root who may use sudo")
 	return cmd
 }

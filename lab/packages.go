@@ -1,0 +1,61 @@
+package lab
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"regexp"
+	"slices"
+)
+
+// packagesAt is where a host has the repository of its packages, read-only.
+const packagesAt = "/srv/packages"
+
+// sourcesFile makes the repository the only one that a host knows. It is trusted as it is: apt has verified the
+// packages on the machine, and nobody but the machine's root stands between its disk and the host. The scheme copy
+// takes packages into apt's cache, as a download does.
+func sourcesFile() file {
+	return file{path: "etc/apt/sources.list", mode: 0o644, data: "deb [trusted=yes] copy:" + packagesAt + " ./\n"}
+}
+
+// packageName leaves out what apt-get reads as more than a name: an option, a version, or "NAME-", which removes.
+var packageName = regexp.MustCompile(`^[a-z0-9][a-z0-9.+-]*[a-z0-9+]$`)
+
+// packageSet sorts names and leaves out what is named twice.
+func packageSet(names []string) ([]string, error) {
+	set := slices.Compact(slices.Sorted(slices.Values(names)))
+	for _, n := range set {
+		if !packageName.MatchString(n) {
+			return nil, fmt.Errorf("package %q: not the name of a Debian package", n)
+		}
+	}
+	return set, nil
+}
+
+// checkPackages asks of a lab what it has, or that it has none yet.
+func (s *state) checkPackages(names []string) error {
+	set, err := packageSet(names)
+	switch {
+	case err != nil || len(set) == 0:
+		return err
+	case len(s.Hosts) > 0 && !slices.Equal(set, s.Packages):
+		return fmt.Errorf("it is up with packages %q, not %q; take the lab down to change that", s.Packages, set)
+	}
+	s.Packages = set
+	return nil
+}
+
+// ensurePackages returns the repository for hosts on an image, and makes it when nobody has; "" where none are asked for.
+func ensurePackages(ctx context.Context, suite, image string, names []string, log *progress) (string, error) {
+	if len(names) == 0 {
+		return "", nil
+	}
+	if lookTool("apt-get") == "" || lookTool("dpkg-deb") == "" {
+		return "", &PreflightError{Problems: []string{"packages for hosts come by apt-get, which is missing: use Debian"}}
+	}
+	r := repository{
+		suite: suite, image: image, packages: names, cache: filepath.Join(cacheDir, "packages"),
+		source: "deb [signed-by=" + keyring + " lang=none target=Packages] " + machineMirror() + " " + suite + " main",
+	}
+	return r.dir(), r.ensure(ctx, log)
+}
