@@ -2,6 +2,7 @@ package lab
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"regexp"
@@ -19,7 +20,7 @@ func sourcesFile() file {
 }
 
 // packageName leaves out what apt-get reads as more than a name: an option, a version, or "NAME-", which removes.
-var packageName = regexp.MustCompile(`^[a-z0-9][a-z0-9.+-]*[a-z0-9+]$`)
+var packageName = regexp.MustCompile(`^[a-z0-9][a-z0-9.+-]*[a-z0-9+]$`) // two characters, as Debian wants
 
 // packageSet sorts names and leaves out what is named twice.
 func packageSet(names []string) ([]string, error) {
@@ -50,8 +51,8 @@ func ensurePackages(ctx context.Context, suite, image string, names []string, lo
 	if len(names) == 0 {
 		return "", nil
 	}
-	if lookTool("apt-get") == "" || lookTool("dpkg-deb") == "" {
-		return "", &PreflightError{Problems: []string{"packages for hosts come by apt-get, which is missing: use Debian"}}
+	if lookTool("apt-get") == "" {
+		return "", errors.New("packages for hosts come by apt-get, which is missing: use a Debian machine")
 	}
 	r := repository{
 		suite: suite, image: image, packages: names, cache: filepath.Join(cacheDir, "packages"),

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/clusterup/clusterup/durable"
 )
@@ -74,7 +75,7 @@ func (r repository) fill(ctx context.Context, dir string, held durable.Held) err
 	if none := missing(r.packages, known); len(none) > 0 {
 		return fmt.Errorf("%s has no package %s", r.suite, strings.Join(none, ", "))
 	}
-	get := append([]string{"apt-get", "-qq", "-y", "--download-only", "install"}, r.packages...)
+	get := append([]string{"apt-get", "-q", "-y", "--download-only", "install"}, r.packages...)
 	if _, err := r.run(ctx, held, get...); err != nil {
 		return err
 	}
@@ -140,7 +141,7 @@ func (r repository) run(ctx context.Context, held durable.Held, argv ...string) 
 	var out, errOut strings.Builder
 	cmd.Stdout, cmd.Stderr = &out, &errOut
 	if err := cmd.Run(); err != nil {
-		return "", fmt.Errorf("run %s: %w%s", argv[0], err, tail(errOut.String()))
+		return "", fmt.Errorf("run %s: %w%s", argv[0], err, tail(out.String()+errOut.String()))
 	}
 	return out.String(), nil
 }
@@ -176,8 +177,8 @@ func publish(ctx context.Context, from, to, suite string) error {
 		}
 	}
 	return errors.Join(
-		os.WriteFile(filepath.Join(to, "Packages"), []byte(index.String()), 0o644),
-		os.WriteFile(filepath.Join(to, "Release"), []byte(releaseOf(suite, index.String())), 0o644))
+		durable.Write(filepath.Join(to, "Packages"), []byte(index.String()), 0o644),
+		durable.Write(filepath.Join(to, "Release"), []byte(releaseOf(suite, index.String(), time.Now())), 0o644))
 }
 
 // publicName is the name of a package without the escaped colon of apt's cache, which would be escaped again.
@@ -197,8 +198,8 @@ func stanzaOf(ctx context.Context, deb string) (string, error) {
 		len(b), sha256.Sum256(b)), nil
 }
 
-// releaseOf describes the index, without a date, so that the same packages make the same repository.
-func releaseOf(suite, index string) string {
-	return fmt.Sprintf("Origin: clusterup lab\nCodename: %s\nSHA256:\n %x %d Packages\n", suite,
-		sha256.Sum256([]byte(index)), len(index))
+// releaseOf describes the index. Without a date apt warns of the file.
+func releaseOf(suite, index string, now time.Time) string {
+	return fmt.Sprintf("Origin: clusterup lab\nCodename: %s\nDate: %s\nSHA256:\n %x %d Packages\n", suite,
+		now.UTC().Format(time.RFC1123), sha256.Sum256([]byte(index)), len(index))
 }
