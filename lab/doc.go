@@ -4,8 +4,8 @@
 //
 // A lab owns, and takes away again: the network namespace cu-NAME with one bridge and no uplink; the cgroups
 // clusterup-lab/NAME; the processes in them; the mounts and directories of its hosts; one state file. It kills no
-// process that is not in its own cgroups and removes no directory that it did not make. Base images under
-// /var/cache/clusterup/base stay: all labs share them.
+// process that is not in its own cgroups and removes no directory that it did not make. Base images and packages under
+// /var/cache/clusterup stay: all labs share them, and nothing renews them.
 //
 // # What such hosts cannot show
 //

@@ -12,15 +12,15 @@ import (
 // packagesAt is where a host has the repository of its packages, read-only.
 const packagesAt = "/srv/packages"
 
-// sourcesFile makes the repository the only one that a host knows. It is trusted as it is: apt has verified the
-// packages on the machine, and nobody but the machine's root stands between its disk and the host. The scheme copy
-// takes packages into apt's cache, as a download does.
+// sourcesFile makes the repository the only one that a host knows. It is trusted without a signature: apt has verified
+// the packages on the machine, and only the machine's root can change them on their way to the host. With the scheme
+// copy they go through apt's cache, as downloads do.
 func sourcesFile() file {
 	return file{path: "etc/apt/sources.list", mode: 0o644, data: "deb [trusted=yes] copy:" + packagesAt + " ./\n"}
 }
 
-// packageName leaves out what apt-get reads as more than a name: an option, a version, or "NAME-", which removes.
-var packageName = regexp.MustCompile(`^[a-z0-9][a-z0-9.+-]*[a-z0-9+]$`) // two characters, as Debian wants
+// packageName fits no word that apt-get reads as more than a name: an option, a version, or "NAME-", which removes.
+var packageName = regexp.MustCompile(`^[a-z0-9][a-z0-9.+-]*[a-z0-9+]$`)
 
 // packageSet sorts names and leaves out what is named twice.
 func packageSet(names []string) ([]string, error) {
@@ -33,8 +33,8 @@ func packageSet(names []string) ([]string, error) {
 	return set, nil
 }
 
-// checkPackages asks of a lab what it has, or that it has none yet.
-func (s *state) checkPackages(names []string) error {
+// takePackages puts the packages that were asked for into the state. A lab that is up keeps those that it began with.
+func (s *state) takePackages(names []string) error {
 	set, err := packageSet(names)
 	switch {
 	case err != nil || len(set) == 0:
@@ -46,7 +46,7 @@ func (s *state) checkPackages(names []string) error {
 	return nil
 }
 
-// ensurePackages returns the repository for hosts on an image, and makes it when nobody has; "" where none are asked for.
+// ensurePackages returns the repository for hosts on an image, and makes it when nobody has. Without names it is "".
 func ensurePackages(ctx context.Context, suite, image string, names []string, log *progress) (string, error) {
 	if len(names) == 0 {
 		return "", nil

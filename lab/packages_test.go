@@ -26,7 +26,7 @@ func TestPackageSet(t *testing.T) {
 	}
 }
 
-func TestCheckPackages(t *testing.T) {
+func TestTakePackages(t *testing.T) {
 	for _, tt := range []struct {
 		name      string
 		have, ask []string
@@ -44,7 +44,7 @@ func TestCheckPackages(t *testing.T) {
 		if tt.isUp {
 			s.Hosts = []hostState{testSite().hostState}
 		}
-		err := s.checkPackages(tt.ask)
+		err := s.takePackages(tt.ask)
 		if (err == nil) != tt.ok || !slices.Equal(s.Packages, tt.want) {
 			t.Errorf("%s: %v, packages %q", tt.name, err, s.Packages)
 		}
@@ -202,7 +202,10 @@ func TestRepositoryRefused(t *testing.T) {
 			"nobody signed it", "is not signed",
 			func(r *repository) { r.source = strings.Replace(r.source, "[trusted=yes] ", "", 1) },
 		},
-		{"no archive", "nowhere", func(r *repository) { r.source = "deb [trusted=yes] copy:/nowhere ./" }},
+		{
+			"an archive that is away for a while", "Failed to fetch",
+			func(r *repository) { r.source = "deb [trusted=yes] http://127.0.0.1:1 ./" },
+		},
 		{"no image", "status", func(r *repository) { r.image += "-none" }},
 	} {
 		bad := r
@@ -228,7 +231,9 @@ func TestRepositoryAfterCrash(t *testing.T) {
 	if err := r.ensure(ctx, nil); err == nil {
 		t.Error("a run that was stopped has fetched")
 	}
-	for _, left := range []string{r.dir() + ".partial/half.deb", r.apt("archives/half.deb"), r.apt("archives/app_1.0_all.deb")} {
+	for _, left := range []string{
+		r.dir() + ".partial/half.deb", r.apt("archives/half.deb"), r.apt("archives/app_1.0_all.deb"),
+	} {
 		if err := os.MkdirAll(filepath.Dir(left), 0o755); err != nil {
 			t.Fatal(err)
 		}

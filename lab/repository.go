@@ -15,8 +15,8 @@ import (
 	"github.com/clusterup/clusterup/durable"
 )
 
-// repository is a folder that apt installs from: the packages that somebody asked for, and what they need beyond an
-// image. It never changes: other packages make another one.
+// repository is a folder that apt installs from: the packages that were asked for, and what they need beyond an image.
+// It never changes: other packages make another one.
 type repository struct {
 	suite, image string // an image of ensureBase
 	packages     []string
@@ -37,7 +37,7 @@ func (r repository) dir() string {
 // /var/cache/apt.
 func (r repository) apt(name string) string { return filepath.Join(r.cache, r.suite+".apt", name) }
 
-// ensure makes the repository unless it is there. Those who ask at the same time wait for the one that makes it.
+// ensure makes the repository unless it is there. Labs that ask at the same time wait for the one that makes it.
 func (r repository) ensure(ctx context.Context, log *progress) error {
 	if _, err := os.Stat(r.dir()); err == nil {
 		return nil
@@ -162,7 +162,7 @@ func publish(ctx context.Context, from, to, suite string) error {
 	if err := os.MkdirAll(to, 0o755); err != nil {
 		return err
 	}
-	if err := os.Chmod(to, 0o755); err != nil { // umask: apt reads it as a user of its own
+	if err := os.Chmod(to, 0o755); err != nil { //nolint:gosec // whatever the umask is: apt reads it as a user of its own
 		return err
 	}
 	var index strings.Builder

@@ -26,8 +26,9 @@ type Options struct {
 	User  string     // a user besides root, who may sudo without a password; "" is none
 	Log   io.Writer  // progress, a line at a time; nil is silence
 
-	// Packages of Debian that apt-get on every host can install, with all that they depend on, but without what they
-	// only recommend. Hosts do not have them installed. Nil is none, or what the lab has.
+	// Packages are those of Debian that apt-get on every host can install, with all that they depend on but not what they
+	// only recommend. No host has them installed by itself. The first Up with them downloads them. Nil is none, or what
+	// the lab has.
 	Packages []string
 }
 
@@ -78,7 +79,7 @@ func wanted(ctx context.Context, o Options, log *progress) (*state, error) {
 	case st.User != "" && !userName.MatchString(st.User):
 		return nil, fmt.Errorf("user %q: at most 31 of a-z, 0-9 and -", st.User)
 	}
-	if err := errors.Join(checkPath("directory", st.Dir), st.checkPackages(o.Packages)); err != nil {
+	if err := errors.Join(checkPath("directory", st.Dir), st.takePackages(o.Packages)); err != nil {
 		return nil, err
 	}
 	specs := o.Hosts

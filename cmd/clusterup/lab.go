@@ -52,7 +52,7 @@ func newLabUp(c *console) *cobra.Command {
 	cmd.Flags().StringSliceVar(&suites, "suites", nil,
 		"Debian releases of the hosts, in turn: "+strings.Join(lab.Suites(), ", "))
 	cmd.Flags().StringSliceVar(&options.Packages, "packages", nil,
-		"Debian packages that apt-get on the hosts can install; comes from Debian's archive, once")
+		"Debian packages that the hosts' own apt-get can install: haproxy,keepalived; fetched once")
 	cmd.Flags().StringVar(&options.User, "user", "ops", "a user besides root who may use sudo")
 	return cmd
 }
