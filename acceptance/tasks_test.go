@@ -17,10 +17,10 @@ var taskLimits = []struct {
 }{
 	{"bootstrap", count{tasks: 162, sessions: 2}, count{tasks: 150, sessions: 2}},
 	{"nothing to do", count{tasks: 25, sessions: 1, trips: 30}, count{tasks: 25, sessions: 1, trips: 14}},
-	{"rotate certs", count{tasks: 75, sessions: 2}, count{tasks: 90}},
+	{"rotate certs", count{tasks: 90, sessions: 2}, count{tasks: 90}},
 	{"patch version", count{tasks: 150, sessions: 2}, count{tasks: 150}},
-	{"replacement", count{tasks: 240, sessions: 2}, count{}},
-	{"minor version", count{tasks: 172, sessions: 2}, count{tasks: 220}},
+	{"replacement", count{tasks: 265, sessions: 2}, count{}},
+	{"minor version", count{tasks: 180, sessions: 2}, count{tasks: 220}},
 }
 
 // A host that is held is pinged: a run that takes longer on a busy machine starts these tasks more often.
