@@ -70,7 +70,7 @@ cross: go # the binaries build for every platform, and everything compiles off L
 	  echo "build $$p"; \
 	  GOOS=$${p%/*} GOARCH=$${p#*/} CGO_ENABLED=0 go build -trimpath -o /dev/null ./cmd/clusterup; \
 	done
-	@$(MAKE) node
+	@$(MAKE) node NODES="amd64 arm64"
 	GOOS=darwin GOARCH=arm64 go vet ./...
 
 .PHONY: lint
