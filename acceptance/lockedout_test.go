@@ -10,8 +10,8 @@ import (
 )
 
 // TestLockedOut has permissions and a user that logs in with members of the minor versions before and after, which
-// TestPasswords has not. Then the data of each say that root has not its role, and whoever else has it gives it back, by
-// what the refusal says.
+// TestPasswords has not. Then the data of each say that root has not its role, and whoever else has it gives it back,
+// by what the refusal says.
 func TestLockedOut(t *testing.T) {
 	t.Parallel()
 	stands := standsOf(t, "lockedout", 1, 2)
@@ -37,8 +37,8 @@ func TestLockedOut(t *testing.T) {
 			inv.Settings += "\n  etcd { flags = { \"max-txn-ops\" = \"150\" } }\n" // which is not done meanwhile
 			file = s.write(t, "prod.hcl", inv)
 			why := "the user root, which clusterup is by its certificate, is not there or has not the role root"
-			refused := s.run(t, "apply", "--yes", file).exits(t, 13).says(t, why+"…[no-user]", "→ another user with the role root…").
-				saysNot(t, "restart-member")
+			refused := s.run(t, "apply", "--yes", file).exits(t, 13).
+				says(t, why+"…[no-user]", "→ another user with the role root…").saysNot(t, "restart-member")
 			s.run(t, "check", file).exits(t, 3).says(t, why+"…[refused]")
 			s.givenBack(t, inv.Members[0].Name, refused.stdout+refused.stderr)
 			s.ok(t, "apply", "--yes", "--accept=downtime", file).says(t, "restart-member/")

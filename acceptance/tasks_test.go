@@ -30,7 +30,8 @@ const (
 )
 
 // TestTasks counts what clusterup starts on hosts, one of which it enters as a user who may sudo: numbers that a busy
-// machine does not change, but for pings, which are not counted. Of several runs the smallest count holds, since a host starts things by itself at times.
+// machine does not change, but for pings, which are not counted. Of several runs the smallest count holds, since a host
+// starts things by itself at times.
 func TestTasks(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, "tasks", hosts(3)...)

@@ -121,7 +121,8 @@ type Etcd interface {
 	RolesOf(ctx context.Context, endpoint, user string) ([]string, error)
 	// PutRole and PutUser make a role or user where there is none of the name; they add permissions or roles, and take
 	// others away. A new user gets the password of its source, or none. SetPassword gives it to one that there was, with
-	// the roles that it had, which may be gone after an error. Like all changes of users and roles, they may be done twice.
+	// the roles that it had, which may be gone after an error. Like all changes of users and roles, they may be done
+	// twice.
 	PutRole(ctx context.Context, endpoint string, role facts.Role, revoke []facts.Permission) error
 	PutUser(ctx context.Context, endpoint string, user facts.User, revoke []string, password bool) error
 	SetPassword(ctx context.Context, endpoint string, user facts.User) error

@@ -27,7 +27,8 @@ const (
 
 // Filling asks the member at endpoint what fills its database, by prefix of the keys, largest first. It reads what the
 // member itself has, page by page, each of a few MiB, for ten seconds or half a million keys at the most: of a prefix
-// with many keys it reads some, and counts the rest. What was read until a page fails is told. History is not seen. It needs no quorum and writes nothing.
+// with many keys it reads some, and counts the rest. What was read until a page fails is told. History is not seen. It
+// needs no quorum and writes nothing.
 func (c *Cluster) Filling(ctx context.Context, endpoint string) (facts.Filling, error) {
 	bounded, cancel := context.WithTimeout(ctx, fillingTime)
 	defer cancel()
