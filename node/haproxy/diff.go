@@ -163,6 +163,12 @@ func (b Backend) add(on, name string, w pool.Server) commands {
 func change(on string, s Seen, w pool.Server) commands {
 	var c commands
 	moved := s.moved(w)
+	if s.Checked && moved && s.State == pool.Ready {
+		// The rest follows with the next look: HAProxy has chosen this server for clients that it has not connected yet,
+		// and would send them to the new address.
+		c.add("set server %s state drain", on)
+		return c
+	}
 	if s.Checked && !s.Checking && s.State == pool.Maint {
 		c.add("enable health %s", on)
 	}

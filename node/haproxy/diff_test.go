@@ -53,19 +53,22 @@ func TestDiff(t *testing.T) {
 		},
 		"moves": {
 			has: []Seen{one, up("two", server(2, pool.Ready))}, want: map[string]pool.Server{"one": other, "two": server(2, pool.Ready)},
-			do: []string{"set server b/one state drain;set server b/one addr fd00::1 port 1;set server b/one check-port 9;" +
+			do: []string{"set server b/one state drain"},
+		},
+		"moves on": {
+			has:  []Seen{up("one", server(1, pool.Drain)), up("two", server(2, pool.Ready))},
+			want: map[string]pool.Server{"one": other, "two": server(2, pool.Ready)},
+			do: []string{"set server b/one addr fd00::1 port 1;set server b/one check-port 9;" +
 				"set server b/one weight 7;set server b/one health down;set server b/one state ready"},
 		},
 		"the only one moves": {
 			has: []Seen{one}, want: map[string]pool.Server{"one": server(9, pool.Ready)},
-			do: []string{"set server b/one state drain;set server b/one addr 10.0.0.1 port 9;" +
-				"set server b/one check-port 9;set server b/one health down;set server b/one state ready"},
+			do: []string{"set server b/one state drain"},
 		},
 		"half of all that move go first": {
 			has:  []Seen{one, up("two", server(2, pool.Ready))},
 			want: map[string]pool.Server{"one": server(9, pool.Ready), "two": server(9, pool.Ready)},
-			do: []string{"set server b/one state drain;set server b/one addr 10.0.0.1 port 9;" +
-				"set server b/one check-port 9;set server b/one health down;set server b/one state ready"},
+			do:   []string{"set server b/one state drain"},
 			kept: []string{"b/two"},
 		},
 		"a foreign name": {has: []Seen{one, {Backend: "b", Name: "a;b"}}, want: map[string]pool.Server{"one": one.Server}},
