@@ -11,8 +11,9 @@ import (
 )
 
 const (
-	// callTimeout bounds a call to etcd, and dialTimeout the connection that it needs first.
-	callTimeout = 2 * time.Second
+	// callTimeout bounds a call to etcd, the TLS handshake included, which takes long on a busy machine; dialTimeout the
+	// TCP connection that it needs first, so that a host without power costs less.
+	callTimeout = 4 * time.Second
 	dialTimeout = time.Second
 )
 

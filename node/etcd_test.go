@@ -242,19 +242,14 @@ func freePort(t *testing.T) string {
 // waitFor asks again and again, until the deadline.
 func waitFor(t *testing.T, what string, done func() bool) {
 	t.Helper()
-	within(t, patience, what, done)
-}
-
-func within(t *testing.T, limit time.Duration, what string, done func() bool) {
-	t.Helper()
-	deadline := time.After(limit)
+	deadline := time.After(patience)
 	again := time.NewTicker(20 * time.Millisecond)
 	defer again.Stop()
 	for !done() {
 		select {
 		case <-again.C:
 		case <-deadline:
-			t.Fatalf("waited %s: %s", limit, what)
+			t.Fatalf("waited %s: %s", patience, what)
 		}
 	}
 }

@@ -380,7 +380,9 @@ func behind(w *world) {
 		w.t.Error("the line was not cut")
 	}
 	line.mend()
-	within(w.t, 5*time.Second, "the last weight is there", func() bool { return strings.Contains(w.has(), "weight 20") })
+	begin := time.Now()
+	w.until("weight 20", true)
+	w.t.Logf("followed %s after the line was mended", time.Since(begin))
 	w.applied(revision)
 }
 
@@ -426,7 +428,7 @@ func away(w *world) {
 		return err == nil
 	})
 	begin := time.Now()
-	within(w.t, 5*time.Second, "it is followed", func() bool { return strings.Contains(w.has(), "weight 77") })
+	w.until("weight 77", true)
 	w.t.Logf("followed %s after etcd took the change", time.Since(begin))
 	w.applied(revision)
 }
