@@ -261,8 +261,8 @@ func TestPage(t *testing.T) {
 	}
 }
 
-// Etcd that is back is followed within five seconds, as far as it is for the follower to say: a pause, and a member that
-// has no power, before one that answers. TestFollow says how long it took.
+// Etcd that is back is followed within five seconds, as far as it is for the follower to say: a pause, and two members
+// without power, before one that answers. TestFollow says how long it took.
 func TestPauses(t *testing.T) {
 	if longestPause > 2*time.Second || longestPause+2*dialTimeout >= 5*time.Second {
 		t.Errorf("pauses up to %s, dials up to %s", longestPause, dialTimeout)
