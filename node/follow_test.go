@@ -339,7 +339,7 @@ func nth(value string, i int) string {
 	return with(value, fmt.Sprintf(`"weight":%d,"state":"%s"`, 1+i%50, states[i%5]))
 }
 
-// What is changed by hand in HAProxy is put right; checks that are switched off for a server in use stay off.
+// Changes by hand in HAProxy are put right; checks that are switched off for a server in use stay off.
 func byHand(w *world) {
 	w.put("pg-1", w.backend("pg-1"))
 	w.put("pg-2", w.backend("pg-2"))

@@ -232,7 +232,7 @@ func TestAdopt(t *testing.T) {
 	}
 }
 
-// What docs/follow.md shows is taken.
+// Examples of docs/follow.md are taken.
 func TestPage(t *testing.T) {
 	b, err := os.ReadFile("../docs/follow.md")
 	ok(t, err)

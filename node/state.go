@@ -37,7 +37,7 @@ func loadState(path, balancer string) (kept, error) {
 		return kept{}, fmt.Errorf("read state %s: it is of balancer %s", path, pool.Quote(k.Balancer))
 	}
 	for name, s := range k.Servers {
-		// Whoever wrote the file, what goes to HAProxy is checked.
+		// The file is not believed: all that goes to HAProxy is checked.
 		if _, err := pool.ParseServer([]byte(s.Render()), anywhere); err != nil || pool.CheckName(name) != nil {
 			return kept{}, fmt.Errorf("read state %s: server %s is not as it must be", path, pool.Quote(name))
 		}

@@ -135,8 +135,8 @@ func TestDecide(t *testing.T) {
 	}
 }
 
-// Whatever keys say, the pool never becomes empty, nor less than half of what it was at most without a confirm; and
-// what does not shrink it is as the keys say.
+// For any keys the pool never becomes empty, nor less than half of what it was at most without a confirm; and servers
+// that do not shrink it are as the keys say.
 func TestDecideLaws(t *testing.T) {
 	servers := rapid.Custom(func(t *rapid.T) map[string]Server {
 		all := map[string]Server{}

@@ -61,12 +61,16 @@ func algorithm(cert *x509.Certificate) string {
 // issuers finds, for each leaf, the CA of the operator directory that really signed it. Several CAs may have one key,
 // as where a CA from elsewhere was issued anew: then it is the newest that is not retired.
 func issuers(leaves map[string]facts.Leaf, cas []facts.CA) {
+	signers := make([]*x509.Certificate, len(cas)) // nil: it cannot be read
+	for i, ca := range cas {
+		signers[i], _ = certificate(ca.PEM)
+	}
 	for role, leaf := range leaves {
 		leaf.Issuer = ""
 		retired := true
-		for _, ca := range cas {
-			signer, err := certificate(ca.PEM)
-			signed := err == nil && leaf.Certificate != nil && leaf.Certificate.CheckSignatureFrom(signer) == nil
+		for i, ca := range cas {
+			signer := signers[i]
+			signed := signer != nil && leaf.Certificate != nil && leaf.Certificate.CheckSignatureFrom(signer) == nil
 			if signed && (retired || !ca.Retired) {
 				leaf.Issuer, retired = ca.SHA256, ca.Retired
 			}

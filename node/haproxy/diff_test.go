@@ -187,7 +187,7 @@ func (m *model) do(line string) {
 	}
 }
 
-// Whatever is wanted, and whichever servers live: no server that is dead gets clients by a change, while one is up
+// For any wishes, and any servers that live: no server that is dead gets clients by a change, while one is up
 // there always is one up, and in the end HAProxy has what is wanted unless that would leave nobody.
 func TestDiffLaws(t *testing.T) {
 	b := Backend{Name: "b", Server: []string{"check"}}

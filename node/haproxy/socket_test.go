@@ -37,7 +37,7 @@ func listen(t *testing.T, answer string) (*Socket, <-chan string) {
 	return &Socket{Path: path}, lines
 }
 
-// HAProxy is asked ten times in a second, and no more; ten asks on end do not wait.
+// HAProxy is asked ten times in a second, and no more.
 func TestPace(t *testing.T) {
 	s, _ := listen(t, "\n")
 	begin := time.Now()
@@ -108,7 +108,7 @@ func TestParse(t *testing.T) {
 	}
 }
 
-// Whatever HAProxy says, it is parsed or refused.
+// Any answer of HAProxy is parsed or refused.
 func FuzzParse(f *testing.F) {
 	f.Add("1\n" + columns + "2 write 1 pg-1 10.0.0.1 2 0 100 1 9 6 3 2 6 0 0 0 - 6432 - 0 8008 - - 0\n" + conns)
 	f.Fuzz(func(t *testing.T, answer string) {

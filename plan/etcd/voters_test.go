@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// What is said of voters does not depend on their IDs, by which etcd lists them.
+// Words about voters do not depend on their IDs, by which etcd lists them.
 func TestVotersByName(t *testing.T) {
 	w := wanted(t, 3)
 	s := settled(t, w)
