@@ -100,20 +100,21 @@ bench: ## clusterup beside a script by hand and Ansible, over distances, and its
 	go test -run '^TestTasks$$' -bench '$(BENCH)' -benchtime $(ROUNDS)x -timeout 4h ./acceptance -args -quiet $(QUIET) -tools '$(COMPARE)' -found
 	go test -count=1 -run '^TestBenchmarksPage$$' ./acceptance -args -update
 
-# The tests that FAULTS=full makes longer, by the beginnings of their names, in parts. Each part takes up to an hour on two cores that
+# The tests that FAULTS=full runs, or makes longer, by the beginnings of their names, in parts. Each part takes up to an hour on two cores that
 # have nothing else to do. TestFaultParts finds a test that is in no part or in two.
-FAULTS_bootstrap := FaultsAlone|FaultsTogether|FaultsMixed|Misfortunes
+FAULTS_bootstrap := FaultsAlone|FaultsTogether|FaultsMixed|Misfortunes|Interrupted
 FAULTS_repair    := FaultsRepair|Expired|Explained|Hostile|RestartOfDeaf
 FAULTS_upgrade   := Roll
-FAULTS_rotation  := Rotate|Tampered
-FAULTS_tls       := TLSOn
+FAULTS_rotation  := Rotate|Tampered|Aged|ClientsPage
+FAULTS_tls       := TLSOn|CAServers
 FAULTS_destroy   := FaultsDestroy|FaultsPurge
 FAULTS_dark      := Dark
 FAULTS_members   := Members
-FAULTS_restore   := Restore
-FAULTS_upkeep    := Upkeep
-FAULTS_auth      := Auth
-PART ?= bootstrap repair upgrade rotation tls destroy dark members restore upkeep auth
+FAULTS_restore   := Restore|DisastersPage
+FAULTS_upkeep    := Upkeep|WayOut
+FAULTS_auth      := Auth|LockedOut
+FAULTS_hosts     := Logins|Owners|TwoClusters
+PART ?= bootstrap repair upgrade rotation tls destroy dark members restore upkeep auth hosts
 
 .PHONY: faults
 .NOTPARALLEL: faults

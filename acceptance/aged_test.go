@@ -24,6 +24,7 @@ type aged struct {
 
 // TestAged has CAs come near their end: apply sees to it, and asks for what only people can do.
 func TestAged(t *testing.T) {
+	ofMatrix(t)
 	t.Parallel()
 	s := newSite(t, "aged", hosts(1)...)
 	a := aged{site: s, inv: s.inventory(t, "prod"), identity: filepath.Join(t.TempDir(), "ops")}

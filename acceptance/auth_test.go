@@ -54,12 +54,12 @@ func TestAuth(t *testing.T) {
 	st := standsOf(t, "auth", 3, 1)[0]
 	followed(t, st.site, "../docs/permissions.md")
 	st.file = st.write(t, "prod.hcl", st.inv)
-	t.Run("faults", func(t *testing.T) {
-		disturb(t, switchingOn(), st)
-		if whole() {
+	if whole() {
+		t.Run("faults", func(t *testing.T) {
+			disturb(t, switchingOn(), st)
 			disturb(t, changingRoles(), st)
-		}
-	})
+		})
+	}
 	s, inv := st.site, st.inv
 	st.noPermissions(t)
 	t.Run("on", func(t *testing.T) { authOn(t, s, &inv) })

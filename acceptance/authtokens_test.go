@@ -11,6 +11,7 @@ const tokenFaults = "the key for tokens is replaced"
 
 // TestAuthTokens disturbs the rotation of the key by which members sign tokens.
 func TestAuthTokens(t *testing.T) {
+	ofMatrix(t)
 	t.Parallel()
 	disturb(t, rotatingTokens(), standsOf(t, "tokens", 3, 1)...)
 }

@@ -27,6 +27,7 @@ import (
 // TestClientsPage runs docs/clients.md from its text, on three hosts. A client is at work all through the rotation,
 // with the files as they are at each moment.
 func TestClientsPage(t *testing.T) {
+	ofMatrix(t)
 	t.Parallel()
 	s := newSite(t, "clients", hosts(3)...)
 	followed(t, s, "../docs/clients.md")

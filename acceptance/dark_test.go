@@ -171,6 +171,7 @@ func destroyedDark(t *testing.T, s *site, file string) {
 
 // TestDarkFive changes a flag of five members while the host of one is cut off, and then those of two.
 func TestDarkFive(t *testing.T) {
+	ofMatrix(t)
 	t.Parallel()
 	s := newSite(t, "dark-five", hosts(5)...)
 	inv := s.inventory(t, "prod")

@@ -272,9 +272,7 @@ func another() func(t *testing.T, s *stand) {
 
 // TestDarkFaultsFive does the same in a roll of five, which goes on without the one.
 func TestDarkFaultsFive(t *testing.T) {
-	if !whole() {
-		t.Skip("FAULTS=full")
-	}
+	ofMatrix(t)
 	t.Parallel()
 	s := newSite(t, "dark-five-flt", hosts(5)...)
 	inv := s.inventory(t, "prod")

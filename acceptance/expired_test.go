@@ -17,6 +17,7 @@ const year = 365 * 24 * time.Hour
 // TestExpired has the certificates of all members end, and then their CAs, as happens where nobody has looked for
 // years.
 func TestExpired(t *testing.T) {
+	ofMatrix(t)
 	t.Parallel()
 	s := newSite(t, "expired", hosts(3)...)
 	inv := s.inventory(t, "prod")

@@ -164,6 +164,7 @@ func must(t testing.TB, err error) {
 // TestMisfortunes has hosts, connections and operators fail in the middle of a bootstrap, which is finished by the next
 // apply.
 func TestMisfortunes(t *testing.T) {
+	ofMatrix(t)
 	t.Parallel()
 	s := newSite(t, "flt-luck", hosts(3)...)
 	inv := s.inventory(t, "prod")

@@ -236,6 +236,7 @@ func TestFaultsAlone(t *testing.T) {
 
 // TestFaultsPurge deletes such clusters with their data.
 func TestFaultsPurge(t *testing.T) {
+	ofMatrix(t)
 	t.Parallel()
 	disturb(t, purging, standsOf(t, "flt-purge", 1, 3)...)
 }
@@ -344,9 +345,7 @@ func (s *stand) gone(t *testing.T, end []picture, kept int) {
 
 // TestFaultsMixed bootstraps five members with three versions of systemd, over IPv6, as a user who may sudo.
 func TestFaultsMixed(t *testing.T) {
-	if !whole() {
-		t.Skip("FAULTS=full")
-	}
+	ofMatrix(t)
 	t.Parallel()
 	s := newSite(t, "flt-five", hosts(5, lab.Suites()...)...)
 	inv := s.inventory(t, "prod")

@@ -39,7 +39,7 @@ func TestFaultParts(t *testing.T) {
 				tests[part] = append(tests[part], name)
 			}
 		}
-		if len(in) > 1 || len(in) == 0 && (writers[name] || used["whole"]) {
+		if len(in) > 1 || len(in) == 0 && (writers[name] || used["whole"] || used["ofMatrix"]) {
 			t.Errorf("%s is in the parts %q", name, in)
 		}
 	}

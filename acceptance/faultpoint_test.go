@@ -25,6 +25,15 @@ var faultBinary = sync.OnceValues(func() (string, error) {
 // telling ones.
 func whole() bool { return os.Getenv("FAULTS") == "full" }
 
+// ofMatrix skips a test that `make faults` alone runs, in one of its parts: what goes on with hosts there is told by others too,
+// in less time.
+func ofMatrix(t *testing.T) {
+	t.Helper()
+	if !whole() {
+		t.Skip("FAULTS=full")
+	}
+}
+
 // disturbed runs clusterup with a fault, or with points listed to a file.
 func (s *site) disturbed(t *testing.T, setting string, args ...string) result {
 	t.Helper()

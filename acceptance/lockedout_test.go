@@ -13,6 +13,7 @@ import (
 // TestPasswords has not. Then the data of each say that root has not its role, and whoever else has it gives it back,
 // by what the refusal says.
 func TestLockedOut(t *testing.T) {
+	ofMatrix(t)
 	t.Parallel()
 	stands := standsOf(t, "lockedout", 1, 2)
 	for i, version := range []string{releaseBefore, releaseNext} {

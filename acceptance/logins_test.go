@@ -8,6 +8,7 @@ import (
 // TestLogins proves that a host which lets nobody in, or not as root, or only half, is told by its cause, with the
 // remedy for it.
 func TestLogins(t *testing.T) {
+	ofMatrix(t)
 	t.Parallel()
 	s := newSite(t, "logins", hosts(1)...)
 	s.on(t, "etcd-1", loginUsers)

@@ -7,6 +7,7 @@ import (
 
 // TestMembersDisk has the data of members moved to another disk by consent, while clients are at work.
 func TestMembersDisk(t *testing.T) {
+	ofMatrix(t)
 	t.Parallel()
 	s := newSite(t, "disk", hosts(3)...)
 	inv := s.inventory(t, "prod")

@@ -19,18 +19,21 @@ const membersPage = "../docs/members.md"
 // TestMembersPage runs docs/members.md from its text, from its first block to its last, on five hosts. Commands say
 // what the page shows, edits are made as they are shown, and comments in the page say what people do to machines.
 func TestMembersPage(t *testing.T) {
+	ofMatrix(t)
 	t.Parallel()
 	followed(t, newSite(t, "page", hosts(5)...), membersPage)
 }
 
 // TestDisastersPage runs docs/disasters.md in the same way, on three hosts.
 func TestDisastersPage(t *testing.T) {
+	ofMatrix(t)
 	t.Parallel()
 	followed(t, newSite(t, "disasters", hosts(3)...), "../docs/disasters.md")
 }
 
 // TestUpkeepPage runs docs/upkeep.md in the same way.
 func TestUpkeepPage(t *testing.T) {
+	ofMatrix(t)
 	t.Parallel()
 	followed(t, newSite(t, "upkeeping", hosts(3)...), "../docs/upkeep.md")
 }

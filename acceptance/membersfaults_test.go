@@ -149,6 +149,7 @@ func partitions() []darkening {
 // TestMembersFaults has runs die that replace a member, or lose their way to a host, and runs die that move the data of
 // a member, or take one out while another one comes.
 func TestMembersFaults(t *testing.T) {
+	ofMatrix(t)
 	t.Parallel()
 	t.Run("replace", func(t *testing.T) {
 		stands := standsOf(t, "flt-replace", 3, clusters())

@@ -7,6 +7,7 @@ import (
 
 // TestMembersFive replaces members of a cluster of five, also such as cannot be looked at, and learners that are slow.
 func TestMembersFive(t *testing.T) {
+	ofMatrix(t)
 	t.Parallel()
 	s := newSite(t, "five", hosts(6)...)
 	inv := s.inventory(t, "prod")
@@ -123,6 +124,7 @@ func slowLearner(t *testing.T, s *site, inv inventory) {
 
 // TestMembersMove takes a cluster to other machines, one after the other, until none of the first is left.
 func TestMembersMove(t *testing.T) {
+	ofMatrix(t)
 	t.Parallel()
 	s := newSite(t, "move", hosts(6)...)
 	inv := s.inventory(t, "prod")

@@ -9,6 +9,7 @@ import (
 // TestMembersStale puts an older copy of a member's data in its place, and a copy of another member's: neither starts
 // when the host boots, and the right one does.
 func TestMembersStale(t *testing.T) {
+	ofMatrix(t)
 	t.Parallel()
 	s := newSite(t, "stale", hosts(3)...)
 	inv := s.inventory(t, "prod")

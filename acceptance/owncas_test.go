@@ -160,6 +160,7 @@ func takenOver(t *testing.T, s *site, inv inventory, own, file string) {
 // that of the peers over http, with its certificate in the inventory, and that of the clients over https, known by what
 // it says itself.
 func TestCAServers(t *testing.T) {
+	ofMatrix(t)
 	t.Parallel()
 	const authKey = "5f1d3c9e0a7b42c68d1e2f3a4b5c6d7e"
 	s := newSite(t, "cfssl", hosts(1)...)

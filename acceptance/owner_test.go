@@ -15,6 +15,7 @@ const firstForm = "1e2a9f8"
 // TestOwners: clusters that were made before each had a user and a directory of its own, clusters beside them, and a
 // package of the distribution that has the user and the directory of before, all on the same hosts.
 func TestOwners(t *testing.T) {
+	ofMatrix(t)
 	t.Parallel()
 	old := builtFrom(t, firstForm)
 	s := newSite(t, "owners", hosts(3)...)

@@ -20,6 +20,7 @@ systemctl daemon-reload
 // TestRestartOfDeaf proves that the time which a process takes to end does not count as a slow start, and is named when
 // a start does take too long after it.
 func TestRestartOfDeaf(t *testing.T) {
+	ofMatrix(t)
 	t.Parallel()
 	s := newSite(t, "restart-deaf", hosts(3)...)
 	inv := s.inventory(t, "prod")

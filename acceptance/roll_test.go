@@ -221,16 +221,16 @@ func TestRolling(t *testing.T) {
 	t.Run("a patch version", func(t *testing.T) { patchVersion(t, s, inv) })
 	t.Run("nothing to restart", func(t *testing.T) { nothingToRestart(t, s, inv) })
 	t.Run("two of three are stopped", func(t *testing.T) { twoOfThree(t, s, inv) })
-	t.Run("a peer dies before a restart", func(t *testing.T) { peerDies(t, s, inv) })
-	t.Run("a start is diverted amid a roll", func(t *testing.T) { divertedAmid(t, s, inv) })
-	t.Run("two members", func(t *testing.T) { twoMembers(t, s) })
+	if whole() {
+		t.Run("a peer dies before a restart", func(t *testing.T) { peerDies(t, s, inv) })
+		t.Run("a start is diverted amid a roll", func(t *testing.T) { divertedAmid(t, s, inv) })
+		t.Run("two members", func(t *testing.T) { twoMembers(t, s) })
+	}
 }
 
 // TestRollingFive changes a flag of five members.
 func TestRollingFive(t *testing.T) {
-	if !whole() {
-		t.Skip("FAULTS=full")
-	}
+	ofMatrix(t)
 	t.Parallel()
 	s := newSite(t, "roll-five", hosts(5)...)
 	s.shipped()

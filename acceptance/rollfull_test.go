@@ -7,9 +7,7 @@ import (
 
 // TestRollFull changes a cluster with a host whose disks are full.
 func TestRollFull(t *testing.T) {
-	if !whole() {
-		t.Skip("FAULTS=full")
-	}
+	ofMatrix(t)
 	t.Parallel()
 	s := newSite(t, "roll-full", hosts(3)...)
 	inv := s.inventory(t, "prod")

@@ -59,14 +59,14 @@ func TestRotate(t *testing.T) {
 			r.undergo(t, s, &inv)
 		})
 	}
-	t.Run("with pauses", func(t *testing.T) { withPauses(t, s, inv) })
+	if whole() {
+		t.Run("with pauses", func(t *testing.T) { withPauses(t, s, inv) })
+	}
 }
 
 // TestRotateFive rotates both CAs of five members.
 func TestRotateFive(t *testing.T) {
-	if !whole() {
-		t.Skip("FAULTS=full")
-	}
+	ofMatrix(t)
 	t.Parallel()
 	s := newSite(t, "rotate-five", hosts(5)...)
 	s.shipped()

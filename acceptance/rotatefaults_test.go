@@ -59,6 +59,7 @@ var partOfRotation = map[string]string{
 
 // TestRotateFaults disturbs a rotation of CAs.
 func TestRotateFaults(t *testing.T) {
+	ofMatrix(t)
 	t.Parallel()
 	disturb(t, rotatingBoth(), standsOf(t, "rotate-faults", 3, clusters())...)
 }
@@ -94,6 +95,7 @@ func whileGone(back func(*testing.T, *site, string)) func(*testing.T, *site, str
 
 // TestRotateLost takes hosts away in the middle of a rotation.
 func TestRotateLost(t *testing.T) {
+	ofMatrix(t)
 	t.Parallel()
 	s := newSite(t, "rotate-lost", hosts(3)...)
 	inv := s.inventory(t, "prod")

@@ -9,6 +9,7 @@ import (
 // TestRotateWaits has rotations wait for clients, takes one back, and revokes: who gets in at each moment, and who does
 // not.
 func TestRotateWaits(t *testing.T) {
+	ofMatrix(t)
 	t.Parallel()
 	s := newSite(t, "rotate-wait", hosts(3)...)
 	inv := s.inventory(t, "prod")

@@ -71,6 +71,7 @@ var tamperings = map[string]tampering{
 
 // TestTampered proves that a pair that somebody has spoilt is put right on its host, while no member restarts.
 func TestTampered(t *testing.T) {
+	ofMatrix(t)
 	t.Parallel()
 	s := newSite(t, "tampered", hosts(3)...)
 	inv := s.inventory(t, "prod")

@@ -51,9 +51,7 @@ func TestTLSOn(t *testing.T) {
 
 // TestTLSOnFive does so with five members, which nobody disturbs.
 func TestTLSOnFive(t *testing.T) {
-	if !whole() {
-		t.Skip("FAULTS=full")
-	}
+	ofMatrix(t)
 	t.Parallel()
 	s := newSite(t, "tls-five", hosts(5)...)
 	s.shipped()

@@ -50,9 +50,7 @@ func securing() operation {
 
 // TestTLSOnFaults kills it at every point, and has a host lose power while its member is known with https already.
 func TestTLSOnFaults(t *testing.T) {
-	if !whole() {
-		t.Skip("FAULTS=full")
-	}
+	ofMatrix(t)
 	t.Parallel()
 	stands := standsOf(t, "tls-faults", 3, clusters())
 	first := stands[0]

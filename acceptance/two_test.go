@@ -49,6 +49,9 @@ func TestTwoClusters(t *testing.T) {
 		}
 	})
 
+	if !whole() {
+		return
+	}
 	prod.Version = release
 	sideBySide(t, s, map[string]inventory{s.write(t, "prod.hcl", prod): prod, second: apps})
 }

@@ -65,9 +65,7 @@ func sealedBefore(t *testing.T, s *site, file string, n int) {
 
 // TestRollHops takes five members from 3.5 to 3.7 in one go.
 func TestRollHops(t *testing.T) {
-	if !whole() {
-		t.Skip("FAULTS=full")
-	}
+	ofMatrix(t)
 	t.Parallel()
 	s := newSite(t, "roll-hops", hosts(5)...)
 	s.shipped()

@@ -11,6 +11,7 @@ import (
 // TestUpkeepFaults has runs die that make databases small, and that end an alarm. They are of one stand: points have
 // the IDs of members in their names.
 func TestUpkeepFaults(t *testing.T) {
+	ofMatrix(t)
 	t.Parallel()
 	s := standsOf(t, "flt-upkeep", 3, 1)[0]
 	s.inv.Settings += "\n  etcd { quota_backend_bytes = \"16MiB\" }\n"

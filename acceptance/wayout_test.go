@@ -11,6 +11,7 @@ import (
 // TestWayOut proves that what people alone can resolve comes with the next thing to type, and that typing it leads out:
 // permissions that shut clusterup out of a cluster without TLS, and a database that is full.
 func TestWayOut(t *testing.T) {
+	ofMatrix(t)
 	t.Parallel()
 	s := newSite(t, "wayout", hosts(3)...)
 	inv := s.inventory(t, "prod")
