@@ -103,7 +103,7 @@ bench: ## clusterup beside a script by hand and Ansible, over distances, and its
 # The tests that FAULTS=full runs, or makes longer, by the beginnings of their names, in parts. Each part takes up to an hour on two cores that
 # have nothing else to do. TestFaultParts finds a test that is in no part or in two.
 FAULTS_bootstrap := FaultsAlone|FaultsTogether|FaultsMixed|Misfortunes|Interrupted
-FAULTS_repair    := FaultsRepair|Expired|Explained|Hostile|RestartOfDeaf
+FAULTS_repair    := Cluster|FaultsRepair|Expired|Explained|Hostile|RestartOfDeaf
 FAULTS_upgrade   := Roll
 FAULTS_rotation  := Rotate|Tampered|Aged|ClientsPage
 FAULTS_tls       := TLSOn|CAServers

@@ -224,7 +224,9 @@ func TestDarkFaults(t *testing.T) {
 			ends: func(t *testing.T, s *stand, end []picture) { s.served(t, end) },
 		}, st)
 	})
-	t.Run("destroyed", func(t *testing.T) { destroyMidway(t, st) })
+	if whole() {
+		t.Run("destroyed", func(t *testing.T) { destroyMidway(t, st) })
+	}
 }
 
 // destroyMidway cuts a host off in the middle of a destroy, which needs its name to go on without it.

@@ -30,7 +30,9 @@ func TestUpkeep(t *testing.T) {
 	t.Run("a run that is killed", func(t *testing.T) { killedDefrag(t, s, inv, file) })
 	t.Run("corrupt", func(t *testing.T) { corruptAlarm(t, s, inv, file) })
 	t.Run("differing data", func(t *testing.T) { differing(t, s, inv, file) })
-	t.Run("unlike the others", func(t *testing.T) { unlike(t, s, inv, file) })
+	if whole() {
+		t.Run("unlike the others", func(t *testing.T) { unlike(t, s, inv, file) })
+	}
 	t.Run("no space", func(t *testing.T) { noSpace(t, s, inv, file) })
 }
 

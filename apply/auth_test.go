@@ -11,6 +11,7 @@ import (
 
 	"github.com/clusterup/clusterup/facts"
 	"github.com/clusterup/clusterup/plan"
+	"github.com/clusterup/clusterup/pool"
 )
 
 // auth is what a world has of users and roles.
@@ -74,6 +75,24 @@ func (o *world) DropUser(ctx context.Context, endpoint, name string) error {
 	return o.answers(ctx, plan.Step{
 		Kind: plan.DropUser, Host: o.hostsOf[endpoint], User: &plan.UserChange{Name: name},
 	})
+}
+
+func (o *world) Pool(ctx context.Context, endpoint, balancer string) (pool.Wanted, error) {
+	if err := o.ReadLinearizable(ctx, endpoint); err != nil {
+		return pool.Wanted{}, err
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.seen.Pools[balancer], nil
+}
+
+func (o *world) ChangePool(ctx context.Context, endpoint string, change pool.Change) (bool, error) {
+	seen, err := o.Pool(ctx, endpoint, change.Balancer)
+	if err != nil || seen.GenerationRevision != change.Generation {
+		return false, err
+	}
+	err = o.answers(ctx, plan.Step{Kind: plan.PutServers, Host: o.hostsOf[endpoint], Pool: &change})
+	return err == nil, err
 }
 
 func (o *world) EnableAuth(ctx context.Context, endpoint string) error {

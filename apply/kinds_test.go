@@ -9,6 +9,7 @@ import (
 
 	"github.com/clusterup/clusterup/facts"
 	"github.com/clusterup/clusterup/plan"
+	"github.com/clusterup/clusterup/pool"
 	"github.com/clusterup/clusterup/units"
 )
 
@@ -34,6 +35,7 @@ func TestKindsAreDone(t *testing.T) {
 			Release: &plan.Release{}, Leaf: &plan.Leaf{}, Birth: &units.Born{}, Restoring: &units.Restoring{},
 			Restore: &plan.Restore{}, Salvage: &plan.Salvage{}, Paths: []plan.Path{{Path: "/etc/etcd/prod/file"}},
 			Revoke: &facts.Recorded{}, Role: &plan.RoleChange{Name: "app"}, User: &plan.UserChange{Name: "app"},
+			Pool: &pool.Change{},
 		}
 		do := func() error { return r.do(over, step) }
 		if writes(kind) {
@@ -166,6 +168,10 @@ func (e refusingEtcd) Disarm(context.Context, string, facts.Alarm) error { retur
 
 func (e refusingEtcd) RolesOf(context.Context, string, string) ([]string, error) {
 	return nil, e.ask(plan.Cluster)
+}
+
+func (e refusingEtcd) ChangePool(context.Context, string, pool.Change) (bool, error) {
+	return false, e.ask(plan.Cluster)
 }
 
 func (e refusingEtcd) PutRole(context.Context, string, facts.Role, []facts.Permission) error {

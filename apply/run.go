@@ -14,6 +14,7 @@ import (
 	"github.com/clusterup/clusterup/facts"
 	"github.com/clusterup/clusterup/plan"
 	"github.com/clusterup/clusterup/plan/etcd"
+	"github.com/clusterup/clusterup/pool"
 	"github.com/clusterup/clusterup/units"
 )
 
@@ -131,6 +132,10 @@ type Etcd interface {
 	// EnableAuth switches permissions on, which etcd refuses without a user root with the role root, and DisableAuth off.
 	EnableAuth(ctx context.Context, endpoint string) error
 	DisableAuth(ctx context.Context, endpoint string) error
+	// Pool is what the keys of a balancer say. ChangePool changes them in one transaction; false: they are not as they
+	// were read any more, and nothing was changed.
+	Pool(ctx context.Context, endpoint, balancer string) (pool.Wanted, error)
+	ChangePool(ctx context.Context, endpoint string, change pool.Change) (bool, error)
 }
 
 // Run is one application of what is wanted. Want, Gather, Hosts, Operator, Etcd and Now are needed.

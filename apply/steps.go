@@ -107,6 +107,8 @@ func (r *Run) do(ctx context.Context, step plan.Step) error {
 		return r.Etcd.Disarm(ctx, r.endpoint(step.Host), facts.Alarm{Member: step.Member, Type: step.Alarm})
 	case plan.PutRole, plan.PutUser, plan.SetPassword, plan.DropRole, plan.DropUser:
 		return r.changeAuth(ctx, step)
+	case plan.PutServers:
+		return r.putServers(ctx, step)
 	case plan.EnableAuth:
 		return r.enableAuth(ctx, step)
 	case plan.DisableAuth:

@@ -5,6 +5,8 @@ import (
 	"net/netip"
 	"slices"
 	"time"
+
+	"github.com/clusterup/clusterup/pool"
 )
 
 // Snapshot is all that was seen at one moment: the operator directory, every host of the inventory, and the cluster's
@@ -20,6 +22,10 @@ type Snapshot struct {
 	// Auth is what the cluster says of permissions; nil: no member serves, or AuthError says why those do not tell
 	Auth      *Auth  `json:"auth,omitempty"`
 	AuthError string `json:"auth_error,omitempty"`
+	// Pools are what the keys of balancers say, by the name of the balancer; PoolErrors says why those of others are not
+	// known. In neither: nobody asked, since no member served
+	Pools      map[string]pool.Wanted `json:"pools,omitempty"`
+	PoolErrors map[string]string      `json:"pool_errors,omitempty"`
 	// Hashes are digests of the members' data, by name; nil: nobody asked, as is the rule. See Hash
 	Hashes map[string]Hash `json:"hashes,omitempty"`
 

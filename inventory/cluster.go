@@ -21,6 +21,7 @@ var clusterSchema = &hcl.BodySchema{
 		{Type: "snapshot"},
 		{Type: "auth"},
 		{Type: "client", LabelNames: []string{"name"}},
+		{Type: "balancer", LabelNames: []string{"name"}},
 		{Type: "member", LabelNames: []string{"name"}},
 	},
 }
@@ -62,6 +63,7 @@ func (s scope) readCluster(b *hcl.Block) clusterRead {
 	c.Clients = s.readClients(blocks["client"], c.PKI)
 	auth := s.readAuth(p.only(blocks["auth"]))
 	c.Auth = auth.Auth
+	c.Balancers = s.readBalancers(blocks["balancer"])
 	out := clusterRead{Cluster: c, name: b.LabelRanges[0]}
 	for _, block := range blocks["member"] {
 		members, ok := s.readMembers(block, c)
@@ -72,6 +74,7 @@ func (s scope) readCluster(b *hcl.Block) clusterRead {
 		c.Members = append(c.Members, m.Member)
 	}
 	p.checkAuth(auth, c)
+	p.grantFollowers(auth, c)
 	return out
 }
 

@@ -63,6 +63,8 @@ type Cluster struct {
 	// are touched.
 	Auth *Auth
 
+	Balancers []Balancer // in the order of the file
+
 	Clients []Client
 	Members []Member // in the order of the file, also those that are to leave; see Present
 

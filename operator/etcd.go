@@ -16,6 +16,7 @@ import (
 	"github.com/clusterup/clusterup/pki"
 	"github.com/clusterup/clusterup/plan/etcd"
 	"github.com/clusterup/clusterup/plan/trust"
+	"github.com/clusterup/clusterup/pool"
 	"github.com/clusterup/clusterup/quorum"
 )
 
@@ -335,6 +336,39 @@ func (a *etcdAPI) Auth(ctx context.Context, endpoint string) (users []facts.User
 		return err
 	})
 	return users, roles, err
+}
+
+// Pool takes any address for a server's: that is between the key and the nodes that follow it.
+func (a *etcdAPI) Pool(ctx context.Context, endpoint, balancer string) (pool.Wanted, error) {
+	keys := pool.Keys{Balancer: balancer}
+	return ask(a, func(c *quorum.Cluster) (pool.Wanted, error) {
+		read, revision, err := c.List(ctx, endpoint, pool.MaxServers+1,
+			quorum.Range{Key: keys.Servers(), Prefix: true}, quorum.Range{Key: keys.Generation()})
+		if err != nil {
+			return pool.Wanted{}, err
+		}
+		all := map[string]pool.Key{}
+		for _, key := range read {
+			all[key.Key] = pool.Key{Value: key.Value, Revision: key.Revision}
+		}
+		return keys.Read(all, revision, nil)
+	})
+}
+
+func (a *etcdAPI) ChangePool(ctx context.Context, endpoint string, change pool.Change) (bool, error) {
+	keys := pool.Keys{Balancer: change.Balancer}
+	was := map[string]int64{keys.Generation(): change.Generation}
+	put := map[string]string{keys.Generation(): pool.Generation{Confirm: change.Confirm}.Render()}
+	var remove []string
+	for _, name := range change.Names() {
+		was[keys.Server(name)] = change.Revisions[name]
+		if server, is := change.Put[name]; is {
+			put[keys.Server(name)] = server.Render()
+			continue
+		}
+		remove = append(remove, keys.Server(name))
+	}
+	return ask(a, func(c *quorum.Cluster) (bool, error) { return c.Exchange(ctx, endpoint, was, put, remove) })
 }
 
 func (a *etcdAPI) RolesOf(ctx context.Context, endpoint, user string) ([]string, error) {

@@ -15,6 +15,7 @@ import (
 	"github.com/clusterup/clusterup/durable"
 	"github.com/clusterup/clusterup/facts"
 	"github.com/clusterup/clusterup/plan"
+	"github.com/clusterup/clusterup/pool"
 )
 
 // SavedPlan is a plan in a file: what was shown, and the digest of what it rests on.
@@ -162,13 +163,19 @@ func factsDigest(s facts.Snapshot) (string, error) {
 	if s.Auth != nil {
 		auth = &s.Auth.AuthState
 	}
+	pools := map[string]pool.Wanted{}
+	for name, p := range s.Pools {
+		p.Revision = 0 // every write of anybody raises it
+		pools[name] = p
+	}
 	raw, err := json.Marshal(struct {
 		Operator facts.Operator
 		Hosts    map[string]facts.Host
 		Members  []facts.Listed
 		Alarms   []facts.Alarm
 		Auth     *facts.AuthState
-	}{s.Operator, hosts, s.Members, s.Alarms, auth})
+		Pools    map[string]pool.Wanted
+	}{s.Operator, hosts, s.Members, s.Alarms, auth, pools})
 	if err != nil {
 		return "", fmt.Errorf("digest facts: %w", err)
 	}

@@ -140,6 +140,15 @@ func sshConfig(m inventory.Member) (remote.Config, error) {
 	return config, nil
 }
 
+// balancers are those of the inventory, by name.
+func (s *Session) balancers() []string {
+	var names []string
+	for _, b := range s.Cluster.Balancers {
+		names = append(names, b.Name)
+	}
+	return names
+}
+
 // Gather looks at everything. A run that holds the lock looks only where it holds it.
 func (s *Session) Gather(ctx context.Context) (facts.Snapshot, error) {
 	return s.gatherBut(ctx, map[string]facts.Host{})
@@ -160,7 +169,7 @@ func (s *Session) gatherBut(ctx context.Context, keep map[string]facts.Host) (fa
 	seen, err := look.Gather(ctx, look.Source{
 		Asks: etcd.Asks(s.Cluster), Shells: shells, Etcd: s.Etcd, Operator: s.operator, Now: s.Now, Route: s.Etcd.route,
 		Handshake: s.handshake, Keep: keep, Auth: s.Cluster.Auth != nil && s.Cluster.Auth.Enabled, Last: s.last.Load(),
-		Logins: s.logins(),
+		Logins: s.logins(), Balancers: s.balancers(),
 	})
 	select { // a host whose look a stop has cut short is not unreachable
 	case <-s.options.Stop:

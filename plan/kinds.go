@@ -88,6 +88,7 @@ var kinds = map[Kind]Traits{
 	DropUser:          {Mark: '-', Where: Cluster},
 	EnableAuth:        {Mark: '!', Where: Cluster, Disturbs: true, All: true},
 	DisableAuth:       {Mark: '!', Where: Cluster, Disturbs: true, All: true},
+	PutServers:        {Mark: '~', Where: Cluster},
 	AwaitLearner:      {Mark: '…', Where: Cluster, Long: true, Serves: true, All: true},
 	AwaitMember:       {Mark: '…', Where: Cluster, Long: true, Serves: true},
 	AwaitRaftSnapshot: {Mark: '…', Where: Cluster, Long: true},

@@ -49,6 +49,7 @@ const (
 	GivenCA        RefusalKind = "given-ca"        // a CA that clusterup did not make has to be renewed by whoever made it
 	NoUser         RefusalKind = "no-user"         // etcd's permissions are on, and refuse clusterup
 	Permissions    RefusalKind = "permissions"     // etcd's permissions are not as the inventory can have them
+	Backends       RefusalKind = "backends"        // the servers of a balancer are not known, or would be none
 	NoCluster      RefusalKind = "no-cluster"      // a verb would change a cluster that does not exist yet
 	TooLate        RefusalKind = "too-late"        // a rotation has come too far to be taken back
 	Insecure       RefusalKind = "insecure"        // TLS would be switched off

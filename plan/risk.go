@@ -29,6 +29,9 @@ const NoAuth Risk = "no-auth"
 // DropGrants accepts that users, roles and permissions are taken away that the inventory has not.
 const DropGrants Risk = "drop-grants"
 
+// Shrink accepts that less than half of a balancer's servers are left at once.
+const Shrink Risk = "shrink"
+
 // OtherSnapshot accepts that a restore that was begun from one snapshot is given up for another one.
 const OtherSnapshot Risk = "other-snapshot"
 
@@ -55,7 +58,7 @@ func (r Risk) Is(other Risk) bool {
 
 // Risks are all that can be accepted without naming a host.
 func Risks() []Risk {
-	return []Risk{Downtime, Downgrade, ForeignCluster, Hops, OldClients, NoAuth, DropGrants, OtherSnapshot, Again}
+	return []Risk{Downtime, Downgrade, ForeignCluster, Hops, OldClients, NoAuth, DropGrants, Shrink, OtherSnapshot, Again}
 }
 
 // OfMembers are the beginnings of those that name a member or its host.

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/clusterup/clusterup/facts"
+	"github.com/clusterup/clusterup/pool"
 	"github.com/clusterup/clusterup/units"
 )
 
@@ -99,6 +100,8 @@ const (
 	EnableAuth  Kind = "enable-auth"  // permissions are on from then on
 	DisableAuth Kind = "disable-auth" // users and roles stay
 
+	PutServers Kind = "put-servers" // Pool, through the member Host
+
 	// AwaitRaftSnapshot writes a key and deletes it: a member that runs with snapshot-count 1 takes its raft snapshot
 	// then.
 	AwaitRaftSnapshot Kind = "await-raft-snapshot"
@@ -141,6 +144,8 @@ type Step struct {
 
 	Role *RoleChange `json:"role,omitempty"` // of etcd's permissions
 	User *UserChange `json:"user,omitempty"` // likewise
+
+	Pool *pool.Change `json:"pool,omitempty"` // of a balancer's servers
 
 	Release *Release    `json:"release,omitempty"` // to pin or install
 	Paths   []Path      `json:"paths,omitempty"`   // to make, put right, move or remove
@@ -232,6 +237,8 @@ func (s Step) ID() string {
 		parts = append(parts, part(s.Role.Name))
 	case s.User != nil:
 		parts = append(parts, part(s.User.Name))
+	case s.Pool != nil:
+		parts = append(parts, s.Pool.Balancer)
 	}
 	if s.Host != "" {
 		parts = append(parts, s.Host)

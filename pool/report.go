@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 )
 
 // Report is the value of a follower's key: what it has done of what the keys want.
@@ -67,4 +68,52 @@ func ParseReport(value []byte) (Report, error) {
 		return Report{}, errors.New("it is no report: " + clean(err))
 	}
 	return r, nil
+}
+
+// Told is the report of one follower, or why it cannot be read.
+type Told struct {
+	Node   string
+	Report Report
+	Error  string
+}
+
+// Lacks says why a node has not what the keys said when the generation key had a revision; empty: it has.
+func (t Told) Lacks(generation int64) string {
+	r := t.Report
+	switch {
+	case t.Error != "":
+		return "its report is not readable: " + t.Error
+	case r.Held != nil:
+		return fmt.Sprintf("it holds %s back: %s", strings.Join(r.Held.Servers, ", "), r.Held.Why)
+	case r.Generation >= generation:
+		return ""
+	case r.Trouble != "":
+		return r.Trouble
+	case r.Away != "":
+		return "it does not follow the keys now: " + r.Away
+	case len(r.Kept) > 0:
+		return fmt.Sprintf("%s is kept until another server is up", strings.Join(r.Kept, ", "))
+	}
+	return "it has not reported the change yet"
+}
+
+// Told are the reports of followers, by the whole names of their keys.
+func (k Keys) Told(keys map[string]Key) []Told {
+	var all []Told
+	for _, key := range slices.Sorted(maps.Keys(keys)) {
+		node, is := strings.CutPrefix(key, k.Followers())
+		if !is {
+			continue
+		}
+		told := Told{Node: node}
+		if CheckBalancer(node) != nil {
+			told.Node = Quote(node)
+		}
+		report, err := ParseReport(keys[key].Value)
+		if told.Report = report; err != nil {
+			told.Error = err.Error()
+		}
+		all = append(all, told)
+	}
+	return all
 }

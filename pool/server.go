@@ -39,6 +39,15 @@ type Server struct {
 // Takes says whether the server takes new clients, as far as its key decides that.
 func (s Server) Takes() bool { return s.State == Ready && s.Weight > 0 }
 
+// String is the server for people: "10.0.0.21:6432, check 8008, weight 100, ready".
+func (s Server) String() string {
+	text := netip.AddrPortFrom(s.Address, s.Port).String()
+	if s.Check != s.Port {
+		text += fmt.Sprintf(", check %d", s.Check)
+	}
+	return text + fmt.Sprintf(", weight %d, %s", s.Weight, s.State)
+}
+
 // Render is the value that ParseServer reads.
 func (s Server) Render() string {
 	b, err := json.Marshal(s)

@@ -14,18 +14,23 @@ type Key struct {
 
 // Wanted is what the keys of a balancer say at one revision.
 type Wanted struct {
-	Revision int64
-	Servers  map[string]Server // those whose keys are good
-	Bad      map[string]string // what is wrong with other keys, by the name of the server, which may be no good name
+	Revision int64             `json:"revision"`
+	Servers  map[string]Server `json:"servers,omitempty"` // those whose keys are good
+	// what is wrong with other keys, by the name of the server, which may be no good name
+	Bad map[string]string `json:"bad,omitempty"`
+	// of the last change of each server's key, good or not
+	Revisions map[string]int64 `json:"revisions,omitempty"`
 
-	Generation         Generation
-	GenerationRevision int64 // 0: there is no such key
+	Generation         Generation `json:"generation,omitzero"`
+	GenerationRevision int64      `json:"generation_revision,omitempty"` // 0: there is no such key
 }
 
 // Read says what the keys of a balancer, by their whole names, want. See ParseServer for networks. It is an error when
 // there are more servers than MaxServers; a key that is not good is none.
 func (k Keys) Read(keys map[string]Key, revision int64, networks []netip.Prefix) (Wanted, error) {
-	want := Wanted{Revision: revision, Servers: map[string]Server{}, Bad: map[string]string{}}
+	want := Wanted{
+		Revision: revision, Servers: map[string]Server{}, Bad: map[string]string{}, Revisions: map[string]int64{},
+	}
 	if n := len(keys); n > MaxServers+1 {
 		return Wanted{}, fmt.Errorf("there are more than %d servers: none of them is changed", MaxServers)
 	}
@@ -42,6 +47,7 @@ func (k Keys) Read(keys map[string]Key, revision int64, networks []netip.Prefix)
 		if !ok {
 			continue
 		}
+		want.Revisions[name] = is.Revision
 		if err := CheckName(name); err != nil {
 			want.Bad[name] = err.Error()
 			continue

@@ -92,6 +92,7 @@ func TestRealEtcd(t *testing.T) {
 	newcomer(t, c, members, start)
 	copies(t, c, first, status[first].Version)
 	follows(t, c, members)
+	exchanges(t, c, members)
 	downgrades(t, c, first, status[first].Version)
 	raiseAlarm(t, c, first, status[first].MemberID)
 	onlyCanariesWrite(t, c, first)

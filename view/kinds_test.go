@@ -2,12 +2,14 @@ package view
 
 import (
 	"bytes"
+	"net/netip"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/clusterup/clusterup/facts"
 	"github.com/clusterup/clusterup/plan"
+	"github.com/clusterup/clusterup/pool"
 	"github.com/clusterup/clusterup/units"
 )
 
@@ -45,6 +47,12 @@ func shownStep(kind plan.Kind) plan.Step {
 		step.User = &plan.UserChange{Name: "app", Password: true}
 	case plan.PutUser:
 		step.User = &plan.UserChange{Name: "app", Grant: []string{"app", "my role"}, Revoke: []string{"ops"}, Password: true}
+	case plan.PutServers:
+		server := pool.Server{Address: netip.MustParseAddr("10.0.0.21"), Port: 6432, Check: 8008, Weight: 100, State: pool.Drain}
+		step.Pool = &pool.Change{
+			Balancer: "front", Put: map[string]pool.Server{"pg-1": server}, Remove: []string{"pg-2", "\x1bodd"},
+			Was: map[string]pool.Server{"pg-2": server},
+		}
 	case plan.DropRole:
 		step.Role = &plan.RoleChange{Name: "old"}
 	case plan.DropUser:

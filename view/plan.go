@@ -14,6 +14,7 @@ import (
 
 	"github.com/clusterup/clusterup/facts"
 	"github.com/clusterup/clusterup/plan"
+	"github.com/clusterup/clusterup/pool"
 )
 
 // ShowPlan writes the plan to stdout: for people, or as one JSON object. If building the plan ended in err, it holds
@@ -179,6 +180,8 @@ func (v planView) step(step plan.Step) safe {
 		what += " " + facts.Shown(step.Role.Name)
 	case step.User != nil:
 		what += " " + facts.Shown(step.User.Name)
+	case step.Pool != nil:
+		what += " " + step.Pool.Balancer
 	case step.Release != nil:
 		what += " " + step.Release.Version
 	case step.To != "":
@@ -234,6 +237,28 @@ func granted(step plan.Step) []string {
 		}
 		for _, role := range step.User.Revoke {
 			lines = append(lines, "-role "+facts.Shown(role))
+		}
+	}
+	if step.Pool != nil {
+		lines = append(lines, exchanged(*step.Pool)...)
+	}
+	return lines
+}
+
+// exchanged are the servers of a balancer that change, as lines of a diff.
+func exchanged(change pool.Change) []string {
+	var lines []string
+	for _, name := range change.Names() {
+		was, known := change.Was[name]
+		switch server, put := change.Put[name]; {
+		case known && put:
+			lines = append(lines, fmt.Sprintf("-%s %s", name, was), fmt.Sprintf("+%s %s", name, server))
+		case put:
+			lines = append(lines, fmt.Sprintf("+%s %s", name, server))
+		case known:
+			lines = append(lines, fmt.Sprintf("-%s %s", name, was))
+		default:
+			lines = append(lines, "-"+facts.Shown(name))
 		}
 	}
 	return lines

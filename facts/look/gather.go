@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/clusterup/clusterup/facts"
+	"github.com/clusterup/clusterup/pool"
 )
 
 // Shell runs a POSIX shell script on one host, as root, in one session, and returns what it wrote to stdout. It is safe
@@ -34,6 +35,8 @@ type Etcd interface {
 	AuthState(ctx context.Context, endpoint string, expected bool) (facts.AuthState, error)
 	// Auth are all users and roles, through that member. It needs a quorum.
 	Auth(ctx context.Context, endpoint string) ([]facts.User, []facts.Role, error)
+	// Pool is what the keys of a balancer say, by a linearizable read through that member.
+	Pool(ctx context.Context, endpoint, balancer string) (pool.Wanted, error)
 }
 
 // Source is where facts come from.
@@ -60,7 +63,9 @@ type Source struct {
 	// Logins says of the users that are to have a password whether they can log in with it, asked of voters that serve;
 	// one of which nobody knows is left out. Nil: nobody tries.
 	Logins func(ctx context.Context, endpoints []string, auth facts.Auth) (map[string]facts.Login, error)
-	Now    func() time.Time
+	// Balancers are those whose keys are read.
+	Balancers []string
+	Now       func() time.Time
 }
 
 // Gather looks at everything at once and blocks until all have answered or failed. A host that fails is in the Snapshot
@@ -80,6 +85,7 @@ func Gather(ctx context.Context, src Source) (facts.Snapshot, error) {
 	askAgain(ctx, &s, src)
 	permit(ctx, &s, src)
 	logIn(ctx, &s, src)
+	readPools(ctx, &s, src)
 	return s, nil
 }
 

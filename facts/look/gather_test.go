@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/clusterup/clusterup/facts"
+	"github.com/clusterup/clusterup/pool"
 )
 
 // fakeHost answers the one script that it was told of.
@@ -58,7 +59,8 @@ type fakeMember struct {
 	auth      facts.AuthState
 	authErr   error
 	users     []facts.User
-	listing   error // of users and roles
+	listing   error // of users and roles, and of keys
+	pools     map[string]pool.Wanted
 }
 
 func (e *fakeEtcd) ask(endpoint string) (fakeMember, error) {
@@ -105,6 +107,14 @@ func (e *fakeEtcd) Auth(_ context.Context, endpoint string) ([]facts.User, []fac
 	defer e.mu.Unlock()
 	e.asked["auth "+e.routes[endpoint]]++
 	return m.users, nil, errors.Join(err, m.listing)
+}
+
+func (e *fakeEtcd) Pool(_ context.Context, endpoint, balancer string) (pool.Wanted, error) {
+	m, err := e.ask(endpoint)
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.asked["pool "+e.routes[endpoint]]++
+	return m.pools[balancer], errors.Join(err, m.listing)
 }
 
 // site is a Source of hosts that answer what lies in testdata.

@@ -7,6 +7,7 @@ import (
 
 	"github.com/clusterup/clusterup/facts"
 	"github.com/clusterup/clusterup/plan"
+	"github.com/clusterup/clusterup/pool"
 	"github.com/clusterup/clusterup/plan/trust"
 	"github.com/clusterup/clusterup/units"
 )
@@ -50,6 +51,8 @@ func stepOf(w Want, s facts.Snapshot, kind plan.Kind) plan.Step {
 		step.Generation, step.Paths = 1, []plan.Path{{Path: "/etc/etcd/prod/token-0123456789abcdef.pem", Mode: 0o640}}
 	case plan.SetPassword:
 		step.User = &plan.UserChange{Name: "old", Password: true}
+	case plan.PutServers:
+		step.Pool = &pool.Change{Balancer: "front", Put: map[string]pool.Server{"pg-1": {Port: 1, State: pool.Ready}}}
 	case plan.PutUser, plan.DropUser:
 		step.User = &plan.UserChange{Name: "old", Grant: []string{"root"}}
 	}

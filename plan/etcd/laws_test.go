@@ -130,7 +130,7 @@ func lawKinds(w Want, s facts.Snapshot, stage plan.Stage) error {
 			plan.SaveSnapshot, plan.EnableDowngrade, plan.CancelDowngrade, plan.AwaitVersion, plan.AwaitLeader,
 			plan.PruneReleases, plan.AwaitRaftSnapshot, plan.AddLearner, plan.AwaitLearner, plan.PromoteMember,
 			plan.RemoveMember, plan.PutRole, plan.PutUser, plan.SetPassword, plan.DropRole, plan.DropUser, plan.EnableAuth,
-			plan.DisableAuth:
+			plan.DisableAuth, plan.PutServers:
 		case plan.StopMember, plan.MoveAside, plan.RemoveFiles:
 			if err := lawGone(w, s, step); err != nil {
 				return err

@@ -40,6 +40,7 @@ func notes(w Want, s facts.Snapshot) []string {
 	found = append(found, v.memberNotes()...)
 	found = append(found, v.revokedNotes()...)
 	found = append(found, v.authNotes()...)
+	found = append(found, v.poolNotes()...)
 	for _, alarm := range v.alarms() {
 		found = append(found, alarm.note())
 	}

@@ -32,7 +32,7 @@ const (
 // they disturb nothing that runs. Members that serve nobody and are to go are removed before others start, and members
 // that are down start before any other is restarted. A member that takes the place of a lost one is added then, so that
 // another can be spared. Better certificates and restarts go one member at a time. CAs begin
-// or end, members are added or leave, users and roles change, and old files go, only when all of that is done.
+// or end, members are added or leave, users and roles change, servers of balancers too, and old files go, only when all of that is done.
 var rules = []rule{
 	{"operator directory", nobody, view.operator, nil},
 	{"files", majority, view.prepare, nil},
@@ -51,6 +51,7 @@ var rules = []rule{
 	{"members to leave", majority, view.leave, view.leaveWaits},
 	{"hosts to leave", majority, view.clean, view.cleanWaits},
 	{"permissions", majority, view.permit, view.permitWaits},
+	{"servers of balancers", majority, view.pools, nil},
 	{"prune", everyone, view.prune, nil},
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/clusterup/clusterup/plan"
 	"github.com/clusterup/clusterup/plan/trust"
 	"github.com/clusterup/clusterup/plan/version"
+	"github.com/clusterup/clusterup/pool"
 	"github.com/clusterup/clusterup/units"
 )
 
@@ -107,6 +108,11 @@ func simulateEtcd(w Want, s facts.Snapshot, step plan.Step) facts.Snapshot {
 		s = simulateUpkeep(s, step)
 	case plan.PutRole, plan.PutUser, plan.SetPassword, plan.DropRole, plan.DropUser, plan.EnableAuth, plan.DisableAuth:
 		s = simulateAuth(s, step)
+	case plan.PutServers:
+		if s.Pools = maps.Clone(s.Pools); s.Pools == nil {
+			s.Pools = map[string]pool.Wanted{}
+		}
+		s.Pools[step.Pool.Balancer] = step.Pool.After(s.Pools[step.Pool.Balancer])
 	case plan.AddLearner, plan.PromoteMember, plan.RemoveMember, plan.AwaitLearner:
 		s = simulateMembership(w, s, step)
 	case plan.AwaitRaftSnapshot:

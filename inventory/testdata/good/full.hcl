@@ -132,6 +132,19 @@ cluster "prod" {
   client "backup@ops" {}
   client "patroni" { common_name = false }
 
+  balancer "front" {
+    server "pg-1" {
+      address    = "10.0.0.21"
+      port       = 6432
+      check_port = 8008
+    }
+    server "pg-2" {
+      address = "fd00::22"
+      port    = 6432
+      weight  = 0
+    }
+  }
+
   member "etcd-1" {
     address        = "DB1.Example.com"
     peer_address   = "[2001:db8:0::11]"

@@ -1,0 +1,271 @@
+package etcd
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"github.com/clusterup/clusterup/facts"
+	"github.com/clusterup/clusterup/inventory"
+	"github.com/clusterup/clusterup/plan"
+	"github.com/clusterup/clusterup/pool"
+)
+
+// balancing wants servers pg-1 to pg-n of a balancer.
+func balancing(t *testing.T, n int, accept ...plan.Risk) Want {
+	t.Helper()
+	w := wanted(t, 3)
+	w.Accept = accept
+	front := inventory.Balancer{Name: "front"}
+	for i := range n {
+		front.Servers = append(front.Servers, inventory.Server{
+			Name: fmt.Sprintf("pg-%d", i+1), Address: netip.AddrFrom4([4]byte{10, 0, 0, byte(21 + i)}), Port: 6432, Check: 8008,
+			Weight: inventory.UsualWeight,
+		})
+	}
+	w.Cluster.Balancers = []inventory.Balancer{front}
+	return w
+}
+
+// having is a cluster that serves, with these servers of the balancer.
+func having(s facts.Snapshot, servers map[string]pool.Server, bad ...string) facts.Snapshot {
+	has := pool.Wanted{
+		Revision: 9, Servers: servers, Bad: map[string]string{}, Revisions: map[string]int64{}, GenerationRevision: 8,
+	}
+	for _, name := range bad {
+		has.Bad[name], has.Revisions[name] = "it is no JSON object", 7
+	}
+	for name := range servers {
+		has.Revisions[name] = 8
+	}
+	s.Pools = map[string]pool.Wanted{"front": has}
+	return s
+}
+
+// served are servers as the inventory has them, in a state.
+func served(w Want, state pool.State, names ...string) map[string]pool.Server {
+	all := map[string]pool.Server{}
+	for name, server := range serversOf(w.Cluster.Balancers[0]) {
+		if slices.Contains(names, name) {
+			server.State = state
+			all[name] = server
+		}
+	}
+	return all
+}
+
+func TestPools(t *testing.T) {
+	base := settled(t, wanted(t, 3))
+	w := balancing(t, 2)
+	both := served(w, pool.Ready, "pg-1", "pg-2")
+	drained := maps.Clone(both)
+	maps.Copy(drained, served(w, pool.Drain, "pg-1"))
+	moved := maps.Clone(drained)
+	away := moved["pg-1"]
+	away.Port, away.Weight = 5432, 7
+	moved["pg-1"] = away
+	stray := maps.Clone(both)
+	stray["other"] = away
+	weightless := balancing(t, 4)
+	for i := range 3 {
+		weightless.Cluster.Balancers[0].Servers[i].Weight = 0
+	}
+	four := served(balancing(t, 4), pool.Ready, "pg-1", "pg-2", "pg-3", "pg-4")
+	agreed := weightless
+	agreed.Accept = []plan.Risk{plan.Shrink}
+	nothing := agreed
+	nothing.Cluster = balancing(t, 1).Cluster
+	nothing.Cluster.Balancers[0].Servers[0].Weight = 0
+	full := having(base, nil)
+	full.Alarms = []facts.Alarm{{Member: base.Hosts["etcd-1"].Data.MemberID, Type: "NOSPACE"}}
+	unread := base
+	unread.Simulated = false
+	silent := base
+	silent.PoolErrors = map[string]string{"front": "no answer"}
+	for name, test := range map[string]struct {
+		want    Want
+		seen    facts.Snapshot
+		put     map[string]pool.Server
+		refused string // a part of the reason; "": it is not
+		confirm bool
+	}{
+		"no balancer":                   {want: wanted(t, 3), seen: base},
+		"nobody has read them":          {want: w, seen: unread},
+		"none are there":                {want: w, seen: having(base, nil), put: both},
+		"all are there":                 {want: w, seen: having(base, both)},
+		"one was drained":               {want: w, seen: having(base, drained)},
+		"one is elsewhere, and drained": {want: w, seen: having(base, moved), put: served(w, pool.Drain, "pg-1")},
+		"one more":                      {want: w, seen: having(base, stray)},
+		"one cannot be read": {
+			want: w, seen: having(base, served(w, pool.Ready, "pg-2"), "pg-1"), refused: "not known whether it is to take clients",
+		},
+		"another cannot be read":     {want: w, seen: having(base, both, "other")},
+		"too few are left":           {want: weightless, seen: having(base, four), refused: "1 of 4 servers"},
+		"too few are left, and may":  {want: agreed, seen: having(base, four), put: served(weightless, pool.Ready, "pg-1", "pg-2", "pg-3"), confirm: true},
+		"nobody would be left":       {want: nothing, seen: having(base, served(w, pool.Ready, "pg-1")), refused: "no server would be left"},
+		"etcd takes no writes":       {want: w, seen: full, refused: "NOSPACE"},
+		"the keys could not be read": {want: w, seen: silent, refused: "no answer"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			stage, err := Next(test.want, test.seen)
+			refused := new(plan.Refused)
+			switch is := errors.As(err, &refused); {
+			case err != nil && !is:
+				t.Fatal(err)
+			case is != (test.refused != "") || !strings.Contains(fmt.Sprint(err), test.refused):
+				t.Fatalf("refused: %v, want %q", err, test.refused)
+			case is && refused.Refusals[0].Remedy == "":
+				t.Error("it has no remedy")
+			case (stage == nil) != (test.put == nil):
+				t.Fatalf("stage %+v", stage)
+			case stage == nil:
+				return
+			}
+			change := stage.Steps[0].Pool
+			if !maps.Equal(change.Put, test.put) || len(change.Remove) > 0 || len(stage.Steps) != 1 {
+				t.Errorf("it puts %v, and removes %q", change.Put, change.Remove)
+			}
+			after := SimulateStep(test.want, test.seen, stage.Steps[0])
+			if confirmed := change.Confirm == pool.Digest(after.Pools["front"].Servers); confirmed != test.confirm {
+				t.Errorf("it confirms %q", change.Confirm)
+			}
+			if stage, err := Next(test.want, after); stage != nil || err != nil {
+				t.Errorf("then there is %+v, %v", stage, err)
+			}
+		})
+	}
+}
+
+// A plan for bare hosts, and one for a cluster that is down, end with the servers.
+func TestPoolsOfPlans(t *testing.T) {
+	w := balancing(t, 2)
+	w.Token = plan.Placeholder
+	p := build(t, w, bare(w))
+	last := p.Stages[len(p.Stages)-1].Steps[0]
+	if last.Kind != plan.PutServers || !maps.Equal(last.Pool.Put, served(w, pool.Ready, "pg-1", "pg-2")) {
+		t.Errorf("the last step is %+v", last)
+	}
+}
+
+// More servers than one transaction takes come in several.
+func TestPoolsInParts(t *testing.T) {
+	w := balancing(t, 2*pool.MaxChange+1)
+	s := having(settled(t, wanted(t, 3)), nil)
+	for i, want := range []int{pool.MaxChange, pool.MaxChange, 1} {
+		stage, err := Next(w, s)
+		if err != nil || stage == nil || len(stage.Steps[0].Pool.Put) != want {
+			t.Fatalf("part %d: %+v, %v", i, stage, err)
+		}
+		s = SimulateStep(w, s, stage.Steps[0])
+	}
+	if stage, err := Next(w, s); stage != nil || err != nil {
+		t.Errorf("then there is %+v, %v", stage, err)
+	}
+}
+
+func TestNextBackend(t *testing.T) {
+	base := settled(t, wanted(t, 3))
+	w := balancing(t, 2)
+	both := served(w, pool.Ready, "pg-1", "pg-2")
+	seen := having(base, both, "odd")
+	other := pool.Server{Address: netip.MustParseAddr("10.0.0.99"), Port: 1, Check: 1, Weight: 1, State: pool.Ready}
+	torn := having(base, served(w, pool.Ready, "pg-2"), "pg-1")
+	for name, test := range map[string]struct {
+		wish    Backend
+		seen    facts.Snapshot
+		put     map[string]pool.Server
+		remove  []string
+		refused string
+	}{
+		"drained":            {wish: Backend{Server: "pg-1", State: pool.Drain}, put: served(w, pool.Drain, "pg-1")},
+		"ready already":      {wish: Backend{Server: "pg-1", State: pool.Ready}},
+		"nobody has it":      {wish: Backend{Server: "pg-9", State: pool.Ready}},
+		"added":              {wish: Backend{Server: "other", Add: &other}, put: map[string]pool.Server{"other": other}},
+		"added, and there":   {wish: Backend{Server: "pg-1", Add: &other}},
+		"removed":            {wish: Backend{Server: "pg-2"}, remove: []string{"pg-2"}},
+		"removed, not there": {wish: Backend{Server: "pg-9"}},
+		"removed, and odd":   {wish: Backend{Server: "odd"}, remove: []string{"odd"}},
+		"made readable":      {Backend{Server: "pg-1", State: pool.Maint}, torn, served(w, pool.Maint, "pg-1"), nil, ""},
+		"the last": {
+			Backend{Server: "pg-1", State: pool.Drain},
+			having(base, served(w, pool.Ready, "pg-1")),
+			nil, nil, "no server would be left",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			test.wish.Balancer = "front"
+			if test.seen.Hosts == nil {
+				test.seen = seen
+			}
+			stage, err := NextBackend(test.wish)(w, test.seen)
+			switch {
+			case (err != nil) != (test.refused != "") || !strings.Contains(fmt.Sprint(err), test.refused):
+				t.Fatalf("refused: %v, want %q", err, test.refused)
+			case (stage == nil) != (test.put == nil && test.remove == nil):
+				t.Fatalf("stage %+v", stage)
+			case stage == nil:
+				return
+			}
+			change := stage.Steps[0].Pool
+			if !maps.Equal(change.Put, test.put) || !slices.Equal(change.Remove, test.remove) {
+				t.Errorf("it puts %v, and removes %q", change.Put, change.Remove)
+			}
+			after := SimulateStep(w, test.seen, stage.Steps[0])
+			if stage, err := NextBackend(test.wish)(w, after); stage != nil || err != nil {
+				t.Errorf("then there is %+v, %v", stage, err)
+			}
+		})
+	}
+	if _, err := NextBackend(Backend{Balancer: "front", Server: "pg-1", State: pool.Drain})(w, bare(w)); err == nil {
+		t.Error("a server is drained where there is no cluster")
+	}
+}
+
+// Whatever keys there are: apply changes no state, takes no server away, and ends.
+func TestPoolsLaws(t *testing.T) {
+	base := settled(t, wanted(t, 3))
+	w := balancing(t, 3)
+	address := rapid.SampledFrom([]netip.Addr{netip.MustParseAddr("10.0.0.21"), netip.MustParseAddr("10.0.0.22")})
+	keys := rapid.MapOf(rapid.SampledFrom([]string{"pg-1", "pg-2", "pg-3", "x", "y"}), rapid.Custom(func(t *rapid.T) pool.Server {
+		return pool.Server{
+			Address: address.Draw(t, "address"), Port: 6432, Check: 8008,
+			Weight: rapid.SampledFrom([]int{0, 100}).Draw(t, "weight"),
+			State:  rapid.SampledFrom([]pool.State{pool.Ready, pool.Drain, pool.Maint}).Draw(t, "state"),
+		}
+	}))
+	rapid.Check(t, func(t *rapid.T) {
+		has := keys.Draw(t, "keys")
+		s := having(base, has)
+		stage, err := Next(w, s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if stage != nil {
+			s = SimulateStep(w, s, stage.Steps[0])
+		}
+		is := s.Pools["front"].Servers
+		for name, server := range has {
+			if is[name].State != server.State {
+				t.Fatalf("%s was %s and is %s", name, server, is[name])
+			}
+			if !slices.Contains([]string{"pg-1", "pg-2", "pg-3"}, name) && is[name] != server {
+				t.Fatalf("%s, which the inventory does not name, was %s and is %s", name, server, is[name])
+			}
+		}
+		for name, server := range serversOf(w.Cluster.Balancers[0]) {
+			got := is[name]
+			if got.State = pool.Ready; got != server {
+				t.Fatalf("%s is %s, and the inventory has %s", name, is[name], server)
+			}
+		}
+		if again, err := Next(w, s); again != nil || err != nil {
+			t.Fatalf("then there is %+v, %v", again, err)
+		}
+	})
+}
