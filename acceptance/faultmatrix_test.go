@@ -236,7 +236,6 @@ func TestFaultsAlone(t *testing.T) {
 
 // TestFaultsPurge deletes such clusters with their data.
 func TestFaultsPurge(t *testing.T) {
-	ofMatrix(t)
 	t.Parallel()
 	disturb(t, purging, standsOf(t, "flt-purge", 1, 3)...)
 }

@@ -33,6 +33,12 @@ type site struct {
 // newSite brings up a lab of its own, on which root and the sudo user ops may log in.
 func newSite(t *testing.T, name string, hosts ...lab.HostSpec) *site {
 	t.Helper()
+	return newSiteWith(t, name, nil, hosts...)
+}
+
+// newSiteWith is newSite, and its hosts can install these packages of Debian.
+func newSiteWith(t *testing.T, name string, packages []string, hosts ...lab.HostSpec) *site {
+	t.Helper()
 	needHosts(t)
 	if _, err := mirror(); err != nil {
 		t.Fatal(err)
@@ -51,7 +57,7 @@ func newSite(t *testing.T, name string, hosts ...lab.HostSpec) *site {
 			t.Error(err)
 		}
 	})
-	l, err := lab.Up(t.Context(), lab.Options{Name: name, Hosts: hosts, User: "ops"})
+	l, err := lab.Up(t.Context(), lab.Options{Name: name, Hosts: hosts, User: "ops", Packages: packages})
 	if err != nil {
 		t.Fatal(err)
 	}
