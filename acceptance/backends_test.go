@@ -89,11 +89,11 @@ func TestBackends(t *testing.T) {
 	s.ok(t, "backend", "add", "--yes", "front", "pg-3", "--address", n.address+":7003", file).says(t, "lb-1: has it")
 	n.serve(t, "pg-2", "pg-3")
 	s.run(t, "plan", file).exits(t, 0).says(t, "front has servers that the inventory does not name, and they stay: pg-3")
-	inv.Settings = servers(7, 7001, 7002)
+	inv.Settings = servers(90, 7001, 7002)
 	file = s.write(t, "prod.hcl", inv)
-	s.ok(t, "apply", "--yes", file).says(t, "weight 7, drain", "weight 7, ready").saysNot(t, "pg-3 ")
+	s.ok(t, "apply", "--yes", file).says(t, "weight 90, drain", "weight 90, ready").saysNot(t, "pg-3 ")
 	s.ok(t, "backend", "list", "--json", "front", file).says(t,
-		`"server":"pg-1","inventory":true,"key":{"address":"`+n.address+`","port":7001,"check":7001,"weight":7,"state":"drain"}`,
+		`"server":"pg-1","inventory":true,"key":{"address":"`+n.address+`","port":7001,"check":7001,"weight":90,"state":"drain"}`,
 		`"type":"follower","balancer":"front","node":"lb-1"`)
 
 	t.Run("refused", func(t *testing.T) { refusedBackends(t, s, inv, file) })
@@ -121,7 +121,7 @@ func refusedBackends(t *testing.T, s *site, inv inventory, file string) {
 		{"front has pg-3 already", []string{"add", "front", "pg-3", "--address", "10.0.0.1:1", file}},
 		{"write IP:PORT", []string{"add", "front", "pg-4", "--address", "pg-4:6432", file}},
 		{"another one on each node", []string{"add", "front", "pg-4", "--address", "127.0.0.1:6432", file}},
-		{"no name of a server", []string{"add", "front", "-pg", "--address", "10.0.0.1:1", "--", file}},
+		{"no name of a server", []string{"add", "front", "pg/4", "--address", "10.0.0.1:1", file}},
 	} {
 		s.run(t, append([]string{"backend"}, test.args...)...).exits(t, 2).says(t, test.says)
 	}
@@ -143,15 +143,15 @@ func changedMeanwhile(t *testing.T, s *site, inv inventory, file string) {
 	}, "backend", "ready", "--yes", "front", "pg-1", file)
 	r.exits(t, 14).says(t, "somebody else has changed these servers", "run the same command again")
 	s.ok(t, "backend", "list", "front", file).says(t, "pg-1 …drain")
-	s.ok(t, "backend", "ready", "--yes", "front", "pg-1", file)
+	s.ok(t, "backend", "ready", "--yes", "front", "pg-1", file).says(t, "lb-1: has it")
 
 	_, err := client.Put(ctx, pg1, "ready")
 	must(t, err)
 	s.run(t, "apply", "--yes", file).exits(t, 13).says(t, "the key of the server pg-1 of front is not readable…[backends]",
 		"clusterup backend ready front pg-1 INVENTORY")
-	s.ok(t, "backend", "list", "front", file).says(t, "pg-1: it is no JSON object")
-	s.ok(t, "backend", "ready", "--yes", "front", "pg-1", file)
-	s.inSync(t, file, inv)
+	s.ok(t, "backend", "list", "front", file).says(t, "pg-1: it is no JSON object", "lb-1: it refuses the key of pg-1")
+	s.ok(t, "backend", "ready", "--yes", "front", "pg-1", file).says(t, "lb-1: has it")
+	s.ok(t, "plan", "--exit-code", file)
 }
 
 // underKey are the keys below a prefix, and their values.
@@ -167,6 +167,13 @@ func (n node) follows(t *testing.T, inv inventory, file string) {
 	t.Helper()
 	program, page := filepath.Join(t.TempDir(), "clusterup-node"), read(t, "../docs/follow.md")
 	must(t, goRun("build", "-trimpath", "-ldflags", "-s -w", "-o", program, "./cmd/clusterup-node"))
+	t.Cleanup(func() {
+		if t.Failed() {
+			said, _ := n.lab.Exec(context.WithoutCancel(t.Context()), n.name, "sh", "-c",
+				"journalctl -o cat -u clusterup-follow-front -u haproxy | tail -n 40; cat /var/lib/clusterup-follow-front/state.json")
+			t.Logf("%s says\n%s", n.name, said)
+		}
+	})
 	creds := filepath.Join(t.TempDir(), "creds")
 	n.ok(t, "cert", "issue", "follow-front", file, "--out", creds)
 	const unitPath = "/etc/systemd/system/clusterup-follow-front.service"
@@ -176,6 +183,7 @@ func (n node) follows(t *testing.T, inv inventory, file string) {
 	}
 	n.on(t, n.name, `set -e
 export DEBIAN_FRONTEND=noninteractive
+apt-get update -qq
 apt-get install -qq -y --no-install-recommends `+balancing+` >/tmp/apt.log 2>&1 || { cat /tmp/apt.log; exit 1; }
 useradd -r clusterup-follow
 install -d -o clusterup-follow -m 0700 /etc/clusterup-follow`)

@@ -38,6 +38,7 @@ type follower struct {
 	saved  kept // … and what the file has
 	known  bool // whether kept is from a file, from HAProxy or from etcd; before, nothing is done
 	want   pool.Wanted
+	number int64  // of the view that it is from
 	unread string // why the newest keys cannot be taken at all
 	held   *pool.Held
 	most   recent
@@ -118,7 +119,7 @@ func (f *follower) step(ctx context.Context) time.Duration {
 	d := f.differences(seen)
 	if f.waiting = d.Kept; d.Settled {
 		f.trouble = ""
-		if v.revision == f.want.Revision {
+		if v.number == f.number {
 			f.applied.Revision, f.applied.Generation = f.kept.Revision, f.want.GenerationRevision
 		}
 	}
@@ -164,13 +165,13 @@ func (f *follower) decide(v view) {
 	if v.revision == 0 {
 		return
 	}
-	if v.revision != f.want.Revision {
+	if v.number != f.number {
 		want, err := f.keys.Read(v.keys, v.revision, f.cfg.Networks)
 		if err != nil {
 			f.unread = err.Error()
 			return
 		}
-		f.want, f.unread = want, ""
+		f.want, f.number, f.unread = want, v.number, ""
 	}
 	before := f.kept
 	f.kept.Force, f.held = pool.Decide(f.kept.Force, f.want, f.most.max())

@@ -3,6 +3,7 @@ package node
 import (
 	"io"
 	"log"
+	"maps"
 	"net"
 	"net/netip"
 	"os"
@@ -186,6 +187,34 @@ func TestMetrics(t *testing.T) {
 	}
 }
 
+// One transaction that writes a server and the generation comes in two pieces of one revision, in any order.
+func TestOneRevisionInPieces(t *testing.T) {
+	f := &follower{
+		keys: pool.Keys{Balancer: "front"}, log: log.New(io.Discard, "", 0), views: newLatest[view](), known: true,
+	}
+	s := &source{views: f.views}
+	one := pool.Server{Address: netip.MustParseAddr("10.0.0.1"), Port: 1, Check: 1, Weight: 1, State: pool.Ready}
+	two := one
+	two.State = pool.Drain
+	server, generation := f.keys.Server("a"), f.keys.Generation()
+	other := pool.Key{Value: []byte(one.Render()), Revision: 3}
+	keys := map[string]pool.Key{server: other, f.keys.Server("b"): other, generation: {Revision: 3}}
+	pieces := map[string]pool.Key{server: {Value: []byte(two.Render()), Revision: 4}, generation: {Revision: 4}}
+	for _, order := range [][]string{{server, generation}, {generation, server}} {
+		s.tell(keys, 3)
+		f.decide(f.views.get())
+		now := maps.Clone(keys)
+		for _, key := range order {
+			now[key] = pieces[key]
+			s.tell(now, 4)
+			f.decide(f.views.get())
+		}
+		if f.kept.Servers["a"] != two || f.want.GenerationRevision != 4 {
+			t.Errorf("%q: a is %s, at generation %d", order, f.kept.Servers["a"], f.want.GenerationRevision)
+		}
+	}
+}
+
 // Too many servers are no servers: what is in force stays.
 func TestTooMany(t *testing.T) {
 	f := &follower{
@@ -197,11 +226,11 @@ func TestTooMany(t *testing.T) {
 	for i := range pool.MaxServers + 2 {
 		many[f.keys.Server(strings.Repeat("b", 1+i%30)+strings.Repeat("c", i/30))] = pool.Key{Value: []byte(one.Render())}
 	}
-	f.decide(view{keys: many, revision: 3})
+	f.decide(view{keys: many, revision: 3, number: 1})
 	if r := f.report(); len(r.Servers) != 1 || !strings.Contains(r.Trouble, "more than 1000") {
 		t.Errorf("%+v", r)
 	}
-	f.decide(view{keys: map[string]pool.Key{f.keys.Server("b"): {Value: []byte(one.Render())}}, revision: 4})
+	f.decide(view{keys: map[string]pool.Key{f.keys.Server("b"): {Value: []byte(one.Render())}}, revision: 4, number: 2})
 	if r := f.report(); len(r.Servers) != 1 || r.Servers["b"] == "" || r.Trouble != "" {
 		t.Errorf("%+v", r)
 	}

@@ -26,7 +26,10 @@ const (
 type view struct {
 	keys     map[string]pool.Key // never changed once it is here
 	revision int64               // 0: nothing yet
-	away     string              // why etcd says nothing now; "": it does
+	// the number of keys: another one whenever they are others. One revision comes in several, since etcd tells the
+	// changes of one transaction apart for each range
+	number int64
+	away   string // why etcd says nothing now; "": it does
 }
 
 // source follows the keys of the balancer in etcd, for as long as the program runs.
@@ -36,6 +39,13 @@ type source struct {
 	log    *log.Logger
 	views  *latest[view]
 	lists  func() // is called for each list
+	number int64  // of the last view
+}
+
+// tell hands keys on as they stand.
+func (s *source) tell(keys map[string]pool.Key, revision int64) {
+	s.number++
+	s.views.put(view{keys: maps.Clone(keys), revision: revision, number: s.number})
 }
 
 func (s *source) run(ctx context.Context) {
@@ -87,7 +97,7 @@ func (s *source) follow(parent context.Context, endpoint string) (listed bool, e
 	if len(keys) > pool.MaxServers+1 {
 		return false, errTooMany
 	}
-	s.views.put(view{keys: maps.Clone(keys), revision: revision})
+	s.tell(keys, revision)
 
 	ctx, cancel := context.WithCancelCause(parent)
 	defer cancel(nil)
@@ -108,7 +118,7 @@ func (s *source) follow(parent context.Context, endpoint string) (listed bool, e
 			return
 		}
 		if len(c.Keys) > 0 {
-			s.views.put(view{keys: maps.Clone(keys), revision: revision})
+			s.tell(keys, revision)
 		}
 	})
 	if cause := context.Cause(ctx); cause != nil && parent.Err() == nil {

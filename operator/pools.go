@@ -51,7 +51,7 @@ func (s *Session) Follow(ctx context.Context, balancer string) (pool.Wanted, []p
 		wanted, told, err := s.Followers(ctx, balancer)
 		lacks := false
 		for _, t := range told {
-			lacks = lacks || t.Lacks(wanted.GenerationRevision) != ""
+			lacks = lacks || t.Lacks(wanted) != ""
 		}
 		if err != nil || !lacks {
 			return wanted, told, err

@@ -101,15 +101,17 @@ func TestShrinks(t *testing.T) {
 
 func TestTold(t *testing.T) {
 	keys := Keys{Balancer: "front"}
+	w := wantedOf(9, some(Ready, "a"))
+	has := map[string]State{"a": Ready}
 	told := keys.Told(map[string]Key{
-		keys.Follower("lb-1"):   {Value: []byte(Report{Generation: 8}.Render())},
+		keys.Follower("lb-1"):   {Value: []byte(Report{Generation: 8, Servers: has}.Render())},
 		keys.Follower("lb-2"):   {Value: []byte("{")},
-		keys.Follower("\x1blb"): {Value: []byte(Report{Generation: 7, Trouble: "no socket"}.Render())},
+		keys.Follower("\x1blb"): {Value: []byte(Report{Generation: 7, Servers: has, Trouble: "no socket"}.Render())},
 		keys.Server("pg-1"):     {Value: []byte("{}")},
 	})
 	got := map[string]string{}
 	for _, t := range told {
-		got[t.Node] = t.Lacks(8)
+		got[t.Node] = t.Lacks(w)
 	}
 	if d := cmp.Diff(map[string]string{
 		"lb-1": "", "lb-2": "its report is not readable: it is no report: unexpected end of JSON input",
@@ -118,13 +120,14 @@ func TestTold(t *testing.T) {
 		t.Error(d)
 	}
 	for why, r := range map[string]Report{
-		"it holds a, b back: too few":           {Generation: 8, Held: &Held{Servers: []string{"a", "b"}, Why: "too few"}},
+		"it holds a, b back: too few":           {Generation: 8, Servers: has, Held: &Held{Servers: []string{"a", "b"}, Why: "too few"}},
+		"it refuses the key of c: no JSON":      {Generation: 8, Servers: has, Refused: []Refused{{Server: "c", Why: "no JSON"}}},
 		"it does not follow the keys now: gone": {Away: "gone"},
 		"a is kept until another server is up":  {Kept: []string{"a"}},
-		"it has not reported the change yet":    {Generation: 7},
-		"":                                      {Generation: 9, Kept: []string{"a"}},
+		"it has not reported the change yet":    {Generation: 8, Servers: map[string]State{"a": Drain}},
+		"":                                      {Generation: 9, Servers: has, Kept: []string{"a"}},
 	} {
-		if got := (Told{Report: r}).Lacks(8); got != why {
+		if got := (Told{Report: r}).Lacks(w); got != why {
 			t.Errorf("it lacks %q, want %q", got, why)
 		}
 	}

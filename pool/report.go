@@ -77,15 +77,17 @@ type Told struct {
 	Error  string
 }
 
-// Lacks says why a node has not what the keys said when the generation key had a revision; empty: it has.
-func (t Told) Lacks(generation int64) string {
+// Lacks says why a node has not what the keys say; empty: it has.
+func (t Told) Lacks(want Wanted) string {
 	r := t.Report
 	switch {
 	case t.Error != "":
 		return "its report is not readable: " + t.Error
 	case r.Held != nil:
 		return fmt.Sprintf("it holds %s back: %s", strings.Join(r.Held.Servers, ", "), r.Held.Why)
-	case r.Generation >= generation:
+	case len(r.Refused) > 0:
+		return fmt.Sprintf("it refuses the key of %s: %s", r.Refused[0].Server, r.Refused[0].Why)
+	case r.Generation >= want.GenerationRevision && r.has(want.Servers):
 		return ""
 	case r.Trouble != "":
 		return r.Trouble
@@ -95,6 +97,15 @@ func (t Told) Lacks(generation int64) string {
 		return fmt.Sprintf("%s is kept until another server is up", strings.Join(r.Kept, ", "))
 	}
 	return "it has not reported the change yet"
+}
+
+// has says that just these servers are in force, each in its state.
+func (r Report) has(servers map[string]Server) bool {
+	states := map[string]State{}
+	for name, server := range servers {
+		states[name] = server.State
+	}
+	return maps.Equal(states, r.Servers)
 }
 
 // Told are the reports of followers, by the whole names of their keys.

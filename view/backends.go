@@ -55,7 +55,7 @@ func (c *Console) ShowBackends(balancer string, named []string, seen pool.Wanted
 		c.Object(one)
 	}
 	for _, t := range told {
-		c.Object(followerObject{"follower", balancer, t.Node, t.Report, t.Lacks(seen.GenerationRevision)})
+		c.Object(followerObject{"follower", balancer, t.Node, t.Report, t.Lacks(seen)})
 	}
 }
 
@@ -92,7 +92,7 @@ func (c *Console) ShowFollowers(balancer string, seen pool.Wanted, told []pool.T
 		fprintf(c.Out, "Nobody follows the keys of %s.\n", balancer)
 	}
 	for _, t := range told {
-		fprintf(c.Out, "%s: %s\n", t.Node, cmp.Or(clipped(t.Lacks(seen.GenerationRevision)), "has it"))
+		fprintf(c.Out, "%s: %s\n", t.Node, cmp.Or(clipped(t.Lacks(seen)), "has it"))
 	}
 }
 
