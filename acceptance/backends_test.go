@@ -85,6 +85,8 @@ func TestBackends(t *testing.T) {
 	s.run(t, "backend", "maint", "--yes", "front", "pg-2", file).exits(t, 13).says(t, "no server would be left…[backends]",
 		"backend add front")
 	n.serve(t, "pg-2")
+	s.ok(t, "backend", "maint", "--yes", "front", "pg-1", file).says(t, "lb-1: has it")
+	s.ok(t, "backend", "drain", "--yes", "front", "pg-1", file).says(t, "lb-1: has it")
 
 	s.ok(t, "backend", "add", "--yes", "front", "pg-3", "--address", n.address+":7003", file).says(t, "lb-1: has it")
 	n.serve(t, "pg-2", "pg-3")
@@ -99,10 +101,6 @@ func TestBackends(t *testing.T) {
 	t.Run("refused", func(t *testing.T) { refusedBackends(t, s, inv, file) })
 	t.Run("somebody else", func(t *testing.T) { changedMeanwhile(t, s, inv, file) })
 	s.ok(t, "backend", "remove", "--yes", "front", "pg-3", file).says(t, "-pg-3 ", "lb-1: has it")
-	n.serve(t, "pg-1", "pg-2")
-	s.ok(t, "backend", "maint", "--yes", "front", "pg-1", file)
-	n.serve(t, "pg-2")
-	s.ok(t, "backend", "ready", "--yes", "front", "pg-1", file)
 	n.serve(t, "pg-1", "pg-2")
 	s.inSync(t, file, inv)
 }

@@ -84,7 +84,11 @@ func (t Told) Lacks(want Wanted) string {
 	case t.Error != "":
 		return "its report is not readable: " + t.Error
 	case r.Held != nil:
-		return fmt.Sprintf("it holds %s back: %s", strings.Join(r.Held.Servers, ", "), r.Held.Why)
+		text := fmt.Sprintf("it holds %s back: %s", strings.Join(r.Held.Servers, ", "), r.Held.Why)
+		if r.Held.Confirm != "" {
+			text += "; it goes along when that is a minute apart, or where it is confirmed"
+		}
+		return text
 	case len(r.Refused) > 0:
 		return fmt.Sprintf("it refuses the key of %s: %s", r.Refused[0].Server, r.Refused[0].Why)
 	case r.Generation >= want.GenerationRevision && r.has(want.Servers):

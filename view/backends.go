@@ -2,6 +2,8 @@ package view
 
 import (
 	"cmp"
+	"fmt"
+	"io"
 	"maps"
 	"net/netip"
 	"slices"
@@ -9,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/clusterup/clusterup/facts"
+	"github.com/clusterup/clusterup/plan/etcd"
 	"github.com/clusterup/clusterup/pool"
 )
 
@@ -21,6 +24,59 @@ type backendObject struct {
 	// nil: there is no key, or its value is not as it must be
 	Key     *pool.Server `json:"key,omitempty"`
 	Problem string       `json:"problem,omitempty"`
+}
+
+// balancerStatus is how the servers of a balancer stand.
+type balancerStatus struct {
+	Name string `json:"name"`
+	// why they are not known; nil: they are, or no member served to tell
+	Problem string `json:"problem,omitempty"`
+	Servers int    `json:"servers,omitempty"` // with a key that is as it must be
+	Taking  int    `json:"taking,omitempty"`  // of these, how many take clients
+	// servers that the inventory does not name, or whose keys are not as they must be
+	Stray          []string `json:"stray,omitempty"`
+	Unreadable     []string `json:"unreadable,omitempty"`
+	PendingChanges []string `json:"pending_changes,omitempty"`
+}
+
+// balancers are those of the inventory.
+func (l Look) balancers() []balancerStatus {
+	var all []balancerStatus
+	for _, b := range l.Want.Cluster.Balancers {
+		seen := l.Seen.Pools[b.Name]
+		status := balancerStatus{
+			Name: b.Name, Problem: l.Seen.PoolErrors[b.Name], Servers: len(seen.Servers), Taking: pool.Taking(seen.Servers),
+			Stray: etcd.StrayServers(b, seen),
+		}
+		for _, name := range slices.Sorted(maps.Keys(seen.Bad)) {
+			status.Unreadable = append(status.Unreadable, facts.Shown(name))
+		}
+		for _, stage := range l.Plan.Stages {
+			for _, step := range stage.Steps {
+				if step.Pool != nil && step.Pool.Balancer == b.Name {
+					status.PendingChanges = append(status.PendingChanges, clusterChange(step))
+				}
+			}
+		}
+		all = append(all, status)
+	}
+	return all
+}
+
+// show says in a line how they stand, and what is to change.
+func (b balancerStatus) show(out io.Writer) {
+	if b.Problem != "" {
+		fprintf(out, "Balancer %s: not known: %s\n", b.Name, clipped(b.Problem))
+		return
+	}
+	text := fmt.Sprintf("%s, of which %d take clients", Plural(b.Servers, "server"), b.Taking)
+	if n := len(b.Unreadable); n > 0 {
+		text += fmt.Sprintf("; %s not readable", Plural(n, "key"))
+	}
+	fprintf(out, "Balancer %s: %s.\n", b.Name, text)
+	for _, change := range b.PendingChanges {
+		fprintf(out, "%s: %s\n", b.Name, change)
+	}
 }
 
 // followerObject is what one node tells of a balancer's servers, with --json.

@@ -152,8 +152,8 @@ func (l Look) Check() Checked {
 		find("drift", "", fmt.Sprintf("there is no cluster %s yet", cluster.Name), "clusterup apply makes it")
 	} else {
 		for _, step := range l.trust().Drift(l.Plan) {
-			if ofPermissions(step) {
-				find("drift", "", permissionChange(step), "clusterup apply")
+			if ofPermissions(step) || step.Pool != nil {
+				find("drift", "", clusterChange(step), "clusterup apply")
 				continue
 			}
 			find("drift", step.Host, string(step.Kind)+": "+step.Why, "clusterup apply")

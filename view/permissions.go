@@ -35,7 +35,7 @@ func (l Look) permissions() *permissionStatus {
 	for _, stage := range l.Plan.Stages {
 		for _, step := range stage.Steps {
 			if ofPermissions(step) {
-				status.PendingChanges = append(status.PendingChanges, permissionChange(step))
+				status.PendingChanges = append(status.PendingChanges, clusterChange(step))
 			}
 		}
 	}
@@ -47,14 +47,16 @@ func ofPermissions(step plan.Step) bool {
 	return step.Role != nil || step.User != nil || step.Kind == plan.EnableAuth || step.Kind == plan.DisableAuth
 }
 
-// permissionChange is such a step in words.
-func permissionChange(step plan.Step) string {
+// clusterChange is a step in words that concerns the cluster, and not the member that is asked.
+func clusterChange(step plan.Step) string {
 	text := string(step.Kind)
 	switch {
 	case step.Role != nil:
 		text += " " + facts.Shown(step.Role.Name)
 	case step.User != nil:
 		text += " " + facts.Shown(step.User.Name)
+	case step.Pool != nil:
+		text += " " + step.Pool.Balancer
 	}
 	return text + ": " + step.Why
 }

@@ -73,6 +73,7 @@ type clusterStatus struct {
 	Snapshot  *snapshotStatus  `json:"snapshot,omitempty"` // the newest
 
 	Permissions *permissionStatus `json:"permissions,omitempty"` // nil: nobody wants any, and none are on
+	Balancers   []balancerStatus  `json:"balancers,omitempty"`
 
 	dark    []string // members whose hosts could not be looked at
 	holders int      // members that trust CAs, as far as they are known
@@ -132,7 +133,7 @@ func (l Look) members() []memberStatus {
 	pending := map[string][]string{}
 	for _, stage := range l.Plan.Stages {
 		for _, step := range stage.Steps {
-			if ofPermissions(step) {
+			if ofPermissions(step) || step.Pool != nil {
 				continue
 			}
 			pending[step.Host] = append(pending[step.Host], string(step.Kind)+": "+step.Why)
@@ -312,6 +313,7 @@ func (l Look) clusterStatus(members []memberStatus) clusterStatus {
 		return len(total.Rotations) > 0 && slices.Contains(said, note)
 	})
 	total.Clients, total.Snapshot, total.Permissions = l.clientStatuses(), l.newestSnapshot(), l.permissions()
+	total.Balancers = l.balancers()
 	if l.Refused != nil {
 		total.Refusals, total.Waits = l.Refused.Refusals, l.Refused.Waits
 	}
@@ -394,6 +396,9 @@ func (c *Console) ShowStatus(l Look) {
 	fprintf(out, "\nCluster %s: %d of %d members healthy, %s.", total.Cluster, total.Healthy, total.Members, quorum)
 	showAuthorities(out, total, l.Now)
 	total.Permissions.show(out)
+	for _, b := range total.Balancers {
+		b.show(out)
+	}
 	if quorum == lost && (l.Ports || !etcd.Fresh(l.Want, l.Seen)) {
 		fprintf(out, "no quorum: bring members back with their disks; if those are lost for good, clusterup recover INVENTORY "+
 			"shows what is left (docs/disasters.md)\n")

@@ -7,8 +7,8 @@ import (
 
 	"github.com/clusterup/clusterup/facts"
 	"github.com/clusterup/clusterup/plan"
-	"github.com/clusterup/clusterup/pool"
 	"github.com/clusterup/clusterup/plan/trust"
+	"github.com/clusterup/clusterup/pool"
 	"github.com/clusterup/clusterup/units"
 )
 

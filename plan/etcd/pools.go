@@ -113,7 +113,7 @@ func whyServers(seen pool.Wanted, put map[string]pool.Server) string {
 	case len(changed) == 0:
 		return "the inventory has " + plan.Enumerate(added)
 	case len(added) == 0:
-		return plan.Enumerate(changed) + " is otherwise in the inventory"
+		return "the inventory has " + plan.Enumerate(changed) + " otherwise"
 	}
 	return fmt.Sprintf("the inventory has %s, and %s otherwise", plan.Enumerate(added), plan.Enumerate(changed))
 }
@@ -179,17 +179,22 @@ func (v view) changePool(through string, seen pool.Wanted, change pool.Change, w
 func (v view) poolNotes() []string {
 	var found []string
 	for _, b := range v.want.Cluster.Balancers {
-		seen, wanted := v.seen.Pools[b.Name], serversOf(b)
-		var strays []string
-		for _, name := range slices.Sorted(maps.Keys(seen.Revisions)) {
-			if _, is := wanted[name]; !is {
-				strays = append(strays, facts.Shown(name))
-			}
-		}
-		if len(strays) > 0 {
+		if strays := StrayServers(b, v.seen.Pools[b.Name]); len(strays) > 0 {
 			found = append(found, fmt.Sprintf("%s has servers that the inventory does not name, and they stay: %s", b.Name,
 				some(strays, ", ")))
 		}
 	}
 	return found
+}
+
+// StrayServers are those, as they are shown, whose keys are there and that the inventory does not name.
+func StrayServers(b inventory.Balancer, seen pool.Wanted) []string {
+	wanted := serversOf(b)
+	var strays []string
+	for _, name := range slices.Sorted(maps.Keys(seen.Revisions)) {
+		if _, is := wanted[name]; !is {
+			strays = append(strays, facts.Shown(name))
+		}
+	}
+	return strays
 }
