@@ -21,6 +21,7 @@ func TestExamplesLoad(t *testing.T) {
 		"moving-to-tls.hcl":         {3},
 		"growing.hcl":               {5},
 		"permissions.hcl":           {3},
+		"balancer.hcl":              {3},
 		"gateway.hcl":               {3},
 	}
 	warnings := map[string]int{"moving-to-tls.hcl": 1} // that there is a port without TLS
