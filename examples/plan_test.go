@@ -37,6 +37,9 @@ func TestExamplesArePlanned(t *testing.T) {
 				if cluster.Auth != nil {
 					want += "|users, roles and permissions|switch permissions on"
 				}
+				for _, b := range cluster.Balancers {
+					want += "|servers of " + b.Name
+				}
 				if got := strings.Join(stages, "|"); got != want {
 					t.Errorf("stages %s, want %s", got, want)
 				}
