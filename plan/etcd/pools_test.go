@@ -269,3 +269,50 @@ func TestPoolsLaws(t *testing.T) {
 		}
 	})
 }
+
+// ofPools are the refusals that keep a balancer from being left without servers, or from what nobody knows.
+func ofPools(t *testing.T) []dead {
+	t.Helper()
+	base := settled(t, wanted(t, 3))
+	two := balancing(t, 2)
+	both := served(two, pool.Ready, "pg-1", "pg-2")
+	light := func(n, from int) Want {
+		w := balancing(t, n)
+		for i := range w.Cluster.Balancers[0].Servers {
+			if i >= from {
+				w.Cluster.Balancers[0].Servers[i].Weight = 0
+			}
+		}
+		return w
+	}
+	four := served(balancing(t, 4), pool.Ready, "pg-1", "pg-2", "pg-3", "pg-4")
+	silent := base
+	silent.PoolErrors = map[string]string{"front": "no answer"}
+	full := alarmedBy(having(base, nil), "NOSPACE", "etcd-2")
+	return []dead{
+		{
+			name: "a key cannot be read", want: two, seen: having(base, served(two, pool.Ready, "pg-2"), "pg-1"),
+			follow: func(w Want, s facts.Snapshot) (Want, facts.Snapshot) {
+				stage, err := NextBackend(Backend{Balancer: "front", Server: "pg-1", State: pool.Ready})(w, s)
+				if err != nil || stage == nil {
+					t.Fatal(stage, err)
+				}
+				return w, SimulateStep(w, s, stage.Steps[0])
+			},
+		},
+		{name: "servers are not told", want: two, seen: silent, follow: mended(having(base, both))},
+		{name: "servers change while there is no space", want: two, seen: full, follow: mended(having(base, nil))},
+		{name: "few servers are left", want: light(4, 1), seen: having(base, four)},
+		{
+			name: "no server is left", want: light(1, 0), seen: having(base, served(two, pool.Ready, "pg-1")),
+			follow: func(w Want, s facts.Snapshot) (Want, facts.Snapshot) {
+				other := both["pg-2"]
+				stage, err := NextBackend(Backend{Balancer: "front", Server: "other", Add: &other})(w, s)
+				if err != nil || stage == nil {
+					t.Fatal(stage, err)
+				}
+				return w, SimulateStep(w, s, stage.Steps[0])
+			},
+		},
+	}
+}

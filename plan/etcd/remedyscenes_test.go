@@ -17,7 +17,7 @@ func deadEnds(t *testing.T) []dead {
 	t.Helper()
 	w := wanted(t, 3)
 	return slices.Concat(ofHosts(t, w), ofWriters(t, w), ofData(t, w), ofDirectories(t, w), ofCAs(t, w), ofMembers(t, w),
-		ofMinors(t), ofRestarts(t, w), ofVersions(t, w), ofTLS(t), ofPermissions(t), ofAuth(t, w), ofAlarms(t, w),
+		ofMinors(t), ofRestarts(t, w), ofVersions(t, w), ofTLS(t), ofPermissions(t), ofAuth(t, w), ofPools(t), ofAlarms(t, w),
 		ofLocks(t, w), ofSingles(t, w), ofUpkeep(t, w), ofMoves(t, w), ofRestores(t, w), ofRecoveries(t, w))
 }
 

@@ -52,6 +52,7 @@ func SimulateStep(w Want, s facts.Snapshot, step plan.Step) facts.Snapshot {
 	}
 	if step.Kind == plan.RestoreData { // nobody runs, and what the cluster before said is over
 		s.Members, s.Alarms, s.Cluster, s.Auth, s.AuthError = nil, nil, 0, nil, ""
+		s.Pools, s.PoolErrors = nil, nil
 	}
 	if fresh && s.Auth == nil {
 		s.Auth = &facts.Auth{Listed: true} // a new cluster has no users
