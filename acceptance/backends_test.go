@@ -175,8 +175,9 @@ func (n node) follows(t *testing.T, inv inventory, file string) {
 	creds := filepath.Join(t.TempDir(), "creds")
 	n.ok(t, "cert", "issue", "follow-front", file, "--out", creds)
 	const unitPath = "/etc/systemd/system/clusterup-follow-front.service"
-	_, unit, found := strings.Cut(page, "```ini\n# "+unitPath+"\n")
-	if unit, _, found = strings.Cut(unit, "```"); !found {
+	_, unit, _ := strings.Cut(page, "```ini\n# "+unitPath+"\n")
+	unit, _, found := strings.Cut(unit, "```")
+	if !found {
 		t.Fatal("the page has no unit")
 	}
 	n.on(t, n.name, `set -e
@@ -215,7 +216,9 @@ systemctl enable -q --now clusterup-follow-front || { journalctl -o cat -u clust
 // serve waits until just these servers answer new clients.
 func (n node) serve(t *testing.T, names ...string) {
 	t.Helper()
-	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: n.lab.DialContext}, Timeout: patience}
+	client := &http.Client{
+		Transport: &http.Transport{DisableKeepAlives: true, DialContext: n.lab.DialContext}, Timeout: patience,
+	}
 	defer client.CloseIdleConnections()
 	var last []string
 	until(t, fmt.Sprintf("%q to serve", names), func() bool {

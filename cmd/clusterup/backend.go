@@ -72,7 +72,9 @@ func newBackendAdd(c *console) *cobra.Command {
 			if err != nil {
 				return view.Misuse(fmt.Errorf("--address %q: write IP:PORT, such as 10.0.0.21:6432", address))
 			}
-			server := pool.Server{Address: at.Addr().Unmap(), Port: at.Port(), Check: at.Port(), Weight: weight, State: pool.Ready}
+			server := pool.Server{
+				Address: at.Addr().Unmap(), Port: at.Port(), Check: at.Port(), Weight: weight, State: pool.Ready,
+			}
 			if check != 0 {
 				server.Check = check
 			}

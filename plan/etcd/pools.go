@@ -11,10 +11,10 @@ import (
 	"github.com/clusterup/clusterup/pool"
 )
 
-// The servers of a balancer are keys in etcd, which anybody may have who is allowed to write them. The inventory decides
-// where the servers are that it names, and how much they get, and never whether they are in use: one that was drained
-// stays drained. Servers that it does not name are left alone. What would leave too few servers is not written, since
-// the nodes of the balancer would not go along.
+// The servers of a balancer are keys in etcd, which anybody may write who is allowed to. The inventory decides where the
+// servers are that it names, and how much they get, and never whether they are in use: one that was drained stays
+// drained. Servers that it does not name are left alone. What would leave too few servers is not written, since the
+// nodes of the balancer would not go along.
 
 // Backend is what a verb wants of one server of a balancer.
 type Backend struct {

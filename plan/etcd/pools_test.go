@@ -103,7 +103,8 @@ func TestPools(t *testing.T) {
 		"one is elsewhere, and drained": {want: w, seen: having(base, moved), put: served(w, pool.Drain, "pg-1")},
 		"one more":                      {want: w, seen: having(base, stray)},
 		"one cannot be read": {
-			want: w, seen: having(base, served(w, pool.Ready, "pg-2"), "pg-1"), refused: "not known whether it is to take clients",
+			want: w, seen: having(base, served(w, pool.Ready, "pg-2"), "pg-1"),
+			refused: "not known whether it is to take clients",
 		},
 		"another cannot be read":     {want: w, seen: having(base, both, "other")},
 		"too few are left":           {want: weightless, seen: having(base, four), refused: "1 of 4 servers"},
@@ -232,7 +233,8 @@ func TestPoolsLaws(t *testing.T) {
 	base := settled(t, wanted(t, 3))
 	w := balancing(t, 3)
 	address := rapid.SampledFrom([]netip.Addr{netip.MustParseAddr("10.0.0.21"), netip.MustParseAddr("10.0.0.22")})
-	keys := rapid.MapOf(rapid.SampledFrom([]string{"pg-1", "pg-2", "pg-3", "x", "y"}), rapid.Custom(func(t *rapid.T) pool.Server {
+	names := rapid.SampledFrom([]string{"pg-1", "pg-2", "pg-3", "x", "y"})
+	keys := rapid.MapOf(names, rapid.Custom(func(t *rapid.T) pool.Server {
 		return pool.Server{
 			Address: address.Draw(t, "address"), Port: 6432, Check: 8008,
 			Weight: rapid.SampledFrom([]int{0, 100}).Draw(t, "weight"),

@@ -32,7 +32,8 @@ const (
 // they disturb nothing that runs. Members that serve nobody and are to go are removed before others start, and members
 // that are down start before any other is restarted. A member that takes the place of a lost one is added then, so that
 // another can be spared. Better certificates and restarts go one member at a time. CAs begin
-// or end, members are added or leave, users and roles change, servers of balancers too, and old files go, only when all of that is done.
+// or end, members are added or leave, users, roles and servers of balancers change, and old files go, only when all of
+// that is done.
 var rules = []rule{
 	{"operator directory", nobody, view.operator, nil},
 	{"files", majority, view.prepare, nil},
