@@ -215,7 +215,7 @@ func (r *Run) Converge(ctx context.Context) (Result, error) {
 			looked = true
 			continue
 		}
-		if last != nil && reflect.DeepEqual(last, stage) || result.Stages > 20+10*len(r.Want.Cluster.Members) {
+		if last != nil && reflect.DeepEqual(last, stage) || result.Stages > etcd.MostStages(r.Want) {
 			return result, &StageError{
 				Stage: *stage,
 				Errs:  []error{fmt.Errorf("%w: the same steps are wanted again", ErrNoEffect)},

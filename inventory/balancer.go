@@ -32,6 +32,9 @@ const (
 	UsualWeight = 100
 )
 
+// maxCommonName is how long the common name of a certificate may be.
+const maxCommonName = 64
+
 // maxServers is how many servers a balancer may have.
 const maxServers = 1000
 
@@ -52,6 +55,9 @@ func (s scope) readBalancers(blocks hcl.Blocks) []Balancer {
 		name := b.Labels[0]
 		if err := checkName(name); err != nil {
 			s.problems.errorAt(b.LabelRanges[0], "bad balancer name", "%q: %s.", clip(name), err)
+		} else if len(FollowUser(name)) > maxCommonName {
+			s.problems.errorAt(b.LabelRanges[0], "bad balancer name",
+				"%q: who follows its keys is %s, and such a name ends at %d characters.", clip(name), FollowUser(name), maxCommonName)
 		} else if old, twice := first[name]; twice {
 			s.problems.errorAt(b.LabelRanges[0], "balancer given twice", "The balancer %q is already at %s.", name, at(old))
 		}
@@ -132,6 +138,10 @@ func (p *problems) grantFollowers(a authRead, c *Cluster) {
 	}
 	for _, b := range c.Balancers {
 		name := FollowUser(b.Name)
+		if i := slices.IndexFunc(c.Members, func(m Member) bool { return m.Name == name }); i >= 0 {
+			p.errorAt(a.block, "user called like a member",
+				"%q is the name of a member, and of who follows the keys of the balancer %q; call one of them otherwise.", name, b.Name)
+		}
 		if i := slices.IndexFunc(a.Users, func(u AuthUser) bool { return u.Name == name }); i >= 0 {
 			p.errorAt(a.users[i], "user of a balancer",
 				"%q follows the keys of the balancer %q, and gets just the rights for that by itself; take this block away.",

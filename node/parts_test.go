@@ -227,7 +227,7 @@ func TestTooMany(t *testing.T) {
 		many[f.keys.Server(strings.Repeat("b", 1+i%30)+strings.Repeat("c", i/30))] = pool.Key{Value: []byte(one.Render())}
 	}
 	f.decide(view{keys: many, revision: 3, number: 1})
-	if r := f.report(); len(r.Servers) != 1 || !strings.Contains(r.Trouble, "more than 1000") {
+	if r := f.report(); len(r.Servers) != 1 || !strings.Contains(r.Trouble, "more servers than 1000") {
 		t.Errorf("%+v", r)
 	}
 	f.decide(view{keys: map[string]pool.Key{f.keys.Server("b"): {Value: []byte(one.Render())}}, revision: 4, number: 2})

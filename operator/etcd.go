@@ -7,6 +7,7 @@ import (
 	"crypto/x509"
 	"fmt"
 	"net"
+	"net/netip"
 	"net/url"
 	"sync"
 	"time"
@@ -338,6 +339,9 @@ func (a *etcdAPI) Auth(ctx context.Context, endpoint string) (users []facts.User
 	return users, roles, err
 }
 
+// anywhere are all networks.
+var anywhere = []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0"), netip.MustParsePrefix("::/0")}
+
 // Pool takes any address for a server's: that is between the key and the nodes that follow it.
 func (a *etcdAPI) Pool(ctx context.Context, endpoint, balancer string) (pool.Wanted, error) {
 	keys := pool.Keys{Balancer: balancer}
@@ -351,7 +355,7 @@ func (a *etcdAPI) Pool(ctx context.Context, endpoint, balancer string) (pool.Wan
 		for _, key := range read {
 			all[key.Key] = pool.Key{Value: key.Value, Revision: key.Revision}
 		}
-		return keys.Read(all, revision, nil)
+		return keys.Read(all, revision, anywhere)
 	})
 }
 
@@ -359,6 +363,9 @@ func (a *etcdAPI) ChangePool(ctx context.Context, endpoint string, change pool.C
 	keys := pool.Keys{Balancer: change.Balancer}
 	was := map[string]int64{keys.Generation(): change.Generation}
 	put := map[string]string{keys.Generation(): pool.Generation{Confirm: change.Confirm}.Render()}
+	for name, revision := range change.Revisions {
+		was[keys.Server(name)] = revision
+	}
 	var remove []string
 	for _, name := range change.Names() {
 		was[keys.Server(name)] = change.Revisions[name]
@@ -368,7 +375,9 @@ func (a *etcdAPI) ChangePool(ctx context.Context, endpoint string, change pool.C
 		}
 		remove = append(remove, keys.Server(name))
 	}
-	return ask(a, func(c *quorum.Cluster) (bool, error) { return c.Exchange(ctx, endpoint, was, put, remove) })
+	return ask(a, func(c *quorum.Cluster) (bool, error) {
+		return c.Exchange(ctx, endpoint, was, map[string]int64{keys.Servers(): change.Read}, put, remove)
+	})
 }
 
 func (a *etcdAPI) RolesOf(ctx context.Context, endpoint, user string) ([]string, error) {

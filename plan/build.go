@@ -58,6 +58,11 @@ func (p Plan) Digest() (string, error) {
 			stage.Steps[j].To = ""      // of those that serve, whoever has applied most at that moment
 			stage.Steps[j].Through = "" // the first that serves at that moment
 			stage.Steps[j].Needs = nil
+			if change := stage.Steps[j].Pool; change != nil { // the transaction holds what was read to what is there
+				same := *change
+				same.Generation, same.Read, same.Revisions = 0, 0, nil
+				stage.Steps[j].Pool = &same
+			}
 		}
 		p.Stages[i] = stage
 	}

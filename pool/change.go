@@ -21,6 +21,7 @@ type Change struct {
 	// revisions of the keys as they were read, by the names of servers; 0 or missing: there was no such key
 	Generation int64            `json:"generation"`
 	Revisions  map[string]int64 `json:"revisions,omitempty"`
+	Read       int64            `json:"read"` // the revision at which all keys were read: none has changed since
 }
 
 // Change is what leads from w to other servers: keys that are to be put and removed. Those that are not in one of both
@@ -28,7 +29,7 @@ type Change struct {
 func (w Wanted) Change(balancer string, put map[string]Server, remove ...string) Change {
 	c := Change{
 		Balancer: balancer, Put: put, Remove: remove, Generation: w.GenerationRevision, Revisions: map[string]int64{},
-		Was: map[string]Server{},
+		Read: w.Revision, Was: map[string]Server{},
 	}
 	for _, name := range c.Names() {
 		if server, there := w.Servers[name]; there {
@@ -44,6 +45,18 @@ func (w Wanted) Change(balancer string, put map[string]Server, remove ...string)
 // Names are the servers that a change is about, sorted.
 func (c Change) Names() []string {
 	return slices.Compact(slices.Sorted(slices.Values(slices.AppendSeq(slices.Clone(c.Remove), maps.Keys(c.Put)))))
+}
+
+// Rest adds revisions of the other servers that take clients, so that the change is not made where one of them is gone
+// meanwhile: of so many as a transaction has room for.
+func (c *Change) Rest(w Wanted) {
+	c.Revisions = maps.Clone(c.Revisions)
+	names := c.Names()
+	for _, name := range taking(w.Servers) {
+		if len(c.Revisions) < MaxChange && !slices.Contains(names, name) {
+			c.Revisions[name] = w.Revisions[name]
+		}
+	}
 }
 
 // After is what the keys say once the change is made, at the next revision.

@@ -121,7 +121,7 @@ func TestTold(t *testing.T) {
 	}
 	for why, r := range map[string]Report{
 		"it holds a, b back: too few":           {Generation: 8, Servers: has, Held: &Held{Servers: []string{"a", "b"}, Why: "too few"}},
-		"it refuses the key of c: no JSON":      {Generation: 8, Servers: has, Refused: []Refused{{Server: "c", Why: "no JSON"}}},
+		"it refuses the key of c: no JSON":      {Generation: 7, Servers: has, Refused: []Refused{{Server: "c", Why: "no JSON"}}},
 		"it does not follow the keys now: gone": {Away: "gone"},
 		"a is kept until another server is up":  {Kept: []string{"a"}},
 		"it has not reported the change yet":    {Generation: 8, Servers: map[string]State{"a": Drain}},

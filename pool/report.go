@@ -86,13 +86,13 @@ func (t Told) Lacks(want Wanted) string {
 	case r.Held != nil:
 		text := fmt.Sprintf("it holds %s back: %s", strings.Join(r.Held.Servers, ", "), r.Held.Why)
 		if r.Held.Confirm != "" {
-			text += "; it goes along when that is a minute apart, or where it is confirmed"
+			text += "; --accept=shrink with clusterup backend confirms it"
 		}
 		return text
+	case r.Generation >= want.GenerationRevision && r.has(want):
+		return ""
 	case len(r.Refused) > 0:
 		return fmt.Sprintf("it refuses the key of %s: %s", r.Refused[0].Server, r.Refused[0].Why)
-	case r.Generation >= want.GenerationRevision && r.has(want.Servers):
-		return ""
 	case r.Trouble != "":
 		return r.Trouble
 	case r.Away != "":
@@ -103,13 +103,21 @@ func (t Told) Lacks(want Wanted) string {
 	return "it has not reported the change yet"
 }
 
-// has says that just these servers are in force, each in its state.
-func (r Report) has(servers map[string]Server) bool {
-	states := map[string]State{}
-	for name, server := range servers {
-		states[name] = server.State
+// has says that the servers whose keys are good are in force, each in its state, and beside them only such whose keys
+// are not: these stay as they are.
+func (r Report) has(want Wanted) bool {
+	for name, server := range want.Servers {
+		if r.Servers[name] != server.State {
+			return false
+		}
 	}
-	return maps.Equal(states, r.Servers)
+	for name := range r.Servers {
+		_, good := want.Servers[name]
+		if _, bad := want.Bad[name]; !good && !bad {
+			return false
+		}
+	}
+	return true
 }
 
 // Told are the reports of followers, by the whole names of their keys.

@@ -32,7 +32,7 @@ func (k Keys) Read(keys map[string]Key, revision int64, networks []netip.Prefix)
 		Revision: revision, Servers: map[string]Server{}, Bad: map[string]string{}, Revisions: map[string]int64{},
 	}
 	if n := len(keys); n > MaxServers+1 {
-		return Wanted{}, fmt.Errorf("there are more than %d servers: none of them is changed", MaxServers)
+		return Wanted{}, fmt.Errorf("%s %d: none of them is changed", TooMany, MaxServers)
 	}
 	for key, is := range keys {
 		if key == k.Generation() {
@@ -61,6 +61,9 @@ func (k Keys) Read(keys map[string]Key, revision int64, networks []netip.Prefix)
 	}
 	return want, nil
 }
+
+// TooMany is how the error begins that there are more servers than a balancer may have.
+const TooMany = "there are more servers than"
 
 // badGeneration stands for the generation key among names of servers, of which it is none.
 const badGeneration = "(generation)"

@@ -24,7 +24,7 @@ func exchanges(t *testing.T, c *Cluster, members []*member) {
 	}
 	change := func(want bool, was map[string]int64, put map[string]string, remove ...string) {
 		t.Helper()
-		if done, err := c.Exchange(t.Context(), endpoint, was, put, remove); done != want || err != nil {
+		if done, err := c.Exchange(t.Context(), endpoint, was, nil, put, remove); done != want || err != nil {
 			t.Fatalf("with %v: %v, %v", was, done, err)
 		}
 	}
@@ -44,5 +44,19 @@ func exchanges(t *testing.T, c *Cluster, members []*member) {
 		if is, _ := read(); cmp.Diff(after, is) != "" {
 			t.Errorf("%s: there is %v", name, is)
 		}
+	}
+	_, now, err := c.List(t.Context(), endpoint, 10, Range{Key: "x/", Prefix: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for since, want := range map[int64]bool{now - 1: false, now: true} {
+		done, err := c.Exchange(t.Context(), endpoint, nil, map[string]int64{"x/": since}, map[string]string{"y": "1"}, nil)
+		if done != want || err != nil {
+			t.Errorf("since %d of %d: %v, %v", since, now, done, err)
+		}
+	}
+	done, err := c.Exchange(t.Context(), endpoint, nil, map[string]int64{"none/": 1}, map[string]string{"y": "2"}, nil)
+	if !done || err != nil {
+		t.Errorf("where there are no keys: %v, %v", done, err)
 	}
 }

@@ -29,7 +29,7 @@ type backendObject struct {
 // balancerStatus is how the servers of a balancer stand.
 type balancerStatus struct {
 	Name string `json:"name"`
-	// why they are not known; nil: they are, or no member served to tell
+	// why they are not known, so that all else is zero; empty: they are
 	Problem string `json:"problem,omitempty"`
 	Servers int    `json:"servers,omitempty"` // with a key that is as it must be
 	Taking  int    `json:"taking,omitempty"`  // of these, how many take clients
@@ -43,9 +43,17 @@ type balancerStatus struct {
 func (l Look) balancers() []balancerStatus {
 	var all []balancerStatus
 	for _, b := range l.Want.Cluster.Balancers {
-		seen := l.Seen.Pools[b.Name]
+		seen, known := l.Seen.Pools[b.Name]
+		problem := l.Seen.PoolErrors[b.Name]
+		switch {
+		case known || problem != "":
+		case l.Ports || l.Observer != nil:
+			problem = "an observer may not read its keys"
+		default:
+			problem = "no member is known to serve"
+		}
 		status := balancerStatus{
-			Name: b.Name, Problem: l.Seen.PoolErrors[b.Name], Servers: len(seen.Servers), Taking: pool.Taking(seen.Servers),
+			Name: b.Name, Problem: problem, Servers: len(seen.Servers), Taking: pool.Taking(seen.Servers),
 			Stray: etcd.StrayServers(b, seen),
 		}
 		for _, name := range slices.Sorted(maps.Keys(seen.Bad)) {

@@ -159,6 +159,15 @@ func (l Look) Check() Checked {
 			find("drift", step.Host, string(step.Kind)+": "+step.Why, "clusterup apply")
 		}
 	}
+	for _, b := range l.balancers() {
+		if b.Problem != "" && l.Seen.PoolErrors[b.Name] != "" {
+			find("backends", "", "the servers of "+b.Name+" are not known: "+b.Problem, "clusterup backend list "+b.Name+" "+l.File)
+		}
+		for _, name := range b.Unreadable {
+			find("backends", "", "the key of the server "+name+" of "+b.Name+" is not readable",
+				"clusterup backend list "+b.Name+" "+l.File+" says why; clusterup backend remove, or ready, drain or maint, mends it")
+		}
+	}
 	result.Findings = append(result.Findings, l.strays()...)
 	for _, e := range result.Expiries {
 		if result.First == "" || e.Days < result.Days {

@@ -25,7 +25,7 @@ func newBackend(c *console) *cobra.Command {
 		newBackendState(c, pool.Drain, "Have a server take no new clients, and keep those that it has",
 			"apply leaves it so: only backend ready ends it."),
 		newBackendState(c, pool.Maint, "Have a server be out of use, and not checked",
-			"Clients that it has lose it. apply leaves it so: only backend ready ends it."),
+			"Clients that it has stay, unless its backend says on-marked-down shutdown-sessions. apply leaves it so: only backend ready ends it."),
 		newBackendRemove(c))
 }
 
@@ -208,6 +208,11 @@ func (s *session) serverFits(b inventory.Balancer, change etcd.Backend, seen fac
 	case change.Add != nil && good && !sameServer(is, *change.Add):
 		return view.Misuse(fmt.Errorf("%s has %s already, at %s: clusterup backend remove %s %s %s takes that one out", b.Name, name, is,
 			b.Name, name, s.file))
+	case change.Add != nil && there && is.State != pool.Ready:
+		s.console.Idle = fmt.Sprintf("%s of %s is there, and its state is %s: clusterup backend ready %s %s %s has it take clients.",
+			name, b.Name, is.State, b.Name, name, s.file)
+	case change.Add != nil && there && !good:
+		return view.Misuse(errors.New(noServer(b.Name, name, there, s.file)))
 	case change.Add != nil:
 	case change.State == "" && ours:
 		return view.Misuse(fmt.Errorf("the inventory names %s, and apply would add it again: take its block out of %s first", name,

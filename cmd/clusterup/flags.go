@@ -72,7 +72,7 @@ func (f *clusterFlags) planFlags(cmd *cobra.Command) {
 	f.hostFlags(cmd)
 	f.warns = true
 	cmd.Flags().StringSliceVar(&f.accept, "accept", nil,
-		"accept a risk by name: downtime, downgrade, foreign-ca, hops, old-clients, no-auth, drop-grants; replace:NAME[@ID], remove:NAME[@ID] of a member")
+		"accept a risk by name: downtime, downgrade, foreign-ca, hops, old-clients, no-auth, drop-grants, shrink; replace:NAME[@ID], remove:NAME[@ID] of a member")
 	cmd.Flags().BoolVar(&f.holdLast, "hold-last", false,
 		"leave the last member at its minor version, from where one can still turn back")
 }

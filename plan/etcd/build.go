@@ -8,6 +8,7 @@ import (
 
 	"github.com/clusterup/clusterup/facts"
 	"github.com/clusterup/clusterup/plan"
+	"github.com/clusterup/clusterup/pool"
 )
 
 // Build asks Next and Simulate in turn until there is nothing left to do. A refusal on the way comes back as
@@ -67,7 +68,7 @@ func BuildWith(next func(Want, facts.Snapshot) (*plan.Stage, error), w Want, s f
 	p.Stages, s, err = plan.Build(
 		func(s facts.Snapshot) (*plan.Stage, error) { return next(w, s) },
 		func(s facts.Snapshot, stage plan.Stage) facts.Snapshot { return Simulate(w, s, stage) },
-		s, 20+10*len(w.Cluster.Members))
+		s, MostStages(w))
 	if err == nil {
 		p.Notes = append(p.Notes, Waiting(w, s)...)
 	}
@@ -77,4 +78,13 @@ func BuildWith(next func(Want, facts.Snapshot) (*plan.Stage, error), w Want, s f
 	}
 	p.Notes = unsaid(p.Notes, w, s, err)
 	return p, err
+}
+
+// MostStages is how many stages a plan may have before it counts as one without an end.
+func MostStages(w Want) int {
+	most := 20 + 10*len(w.Cluster.Members)
+	for _, b := range w.Cluster.Balancers {
+		most += 1 + len(b.Servers)/pool.MaxChange
+	}
+	return most
 }

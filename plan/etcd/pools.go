@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/clusterup/clusterup/facts"
 	"github.com/clusterup/clusterup/inventory"
@@ -24,7 +25,8 @@ type Backend struct {
 }
 
 // NextBackend is Next for a verb that changes one server of a balancer, and does nothing else. There is nothing to do
-// where the server is as it is to be, or is not there.
+// where the server is as it is to be, or is not there; but where few are left of the servers and that is agreed to, it
+// is confirmed, since a node may hold it back still.
 func NextBackend(b Backend) func(Want, facts.Snapshot) (*plan.Stage, error) {
 	return func(w Want, s facts.Snapshot) (*plan.Stage, error) {
 		v := newView(w, s)
@@ -35,69 +37,109 @@ func NextBackend(b Backend) func(Want, facts.Snapshot) (*plan.Stage, error) {
 		if at < 0 {
 			return nil, nil
 		}
-		seen, through, err := v.pool(b.Balancer)
-		if err != nil || through == "" {
-			return nil, err
+		seen, through := v.pool(b.Balancer)
+		why, failed := v.seen.PoolErrors[b.Balancer]
+		switch alarms := v.alarms(); {
+		case failed:
+			return nil, &plan.Refused{Refusals: plan.OneRefusal(plan.Backends, "", poolRemedy(b.Balancer, why),
+				"the servers of %s are not known: %s", b.Balancer, why)}
+		case through == "":
+			return nil, &plan.Refused{Refusals: plan.OneRefusal(plan.Backends, "",
+				"bring the members back first: clusterup status INVENTORY shows what is wrong with them",
+				"no member is known to serve, so the servers of %s are not known, and cannot be changed", b.Balancer)}
+		case len(alarms) > 0:
+			return nil, &plan.Refused{Refusals: plan.OneRefusal(plan.Alarmed, "", alarms[0].Remedy,
+				"%s; servers change when the alarm is gone", alarms[0].Text)}
 		}
-		server, there := seen.Servers[b.Server]
-		wanted := server
-		switch {
-		case b.Add != nil && there:
-			return nil, nil
-		case b.Add != nil:
-			wanted = *b.Add
-		case b.State == "":
-			if seen.Revisions[b.Server] == 0 {
-				return nil, nil
-			}
-			return v.changePool(through, seen, seen.Change(b.Balancer, nil, b.Server), "it is asked for")
-		case !there:
-			given, is := serversOf(w.Cluster.Balancers[at])[b.Server]
-			if !is {
-				return nil, nil
-			}
-			wanted = given
-		}
-		if b.Add == nil {
-			wanted.State = b.State
-		}
-		if there && wanted == server {
+		put, remove := b.change(seen, serversOf(w.Cluster.Balancers[at]))
+		confirms := w.accepts(plan.Shrink) && seen.Generation.Confirm != pool.Digest(seen.Servers) &&
+			pool.Taking(seen.Servers) > 0
+		if len(put)+len(remove) == 0 && !confirms {
 			return nil, nil
 		}
-		return v.changePool(through, seen, seen.Change(b.Balancer, map[string]pool.Server{b.Server: wanted}),
-			"it is asked for")
+		return v.changePool(through, seen, seen.Change(b.Balancer, put, remove...), put, "it is asked for")
 	}
 }
 
-// pools is the next stage by which servers come to be as the inventory says, one balancer at a time.
+// change is what has to be put and removed; given are the servers of the inventory.
+func (b Backend) change(seen pool.Wanted, given map[string]pool.Server) (put map[string]pool.Server, remove []string) {
+	server, there := seen.Servers[b.Server]
+	if !there {
+		server, there = given[b.Server]
+	}
+	switch {
+	case b.Add != nil && seen.Revisions[b.Server] == 0:
+		return map[string]pool.Server{b.Server: *b.Add}, nil
+	case b.Add != nil:
+		return nil, nil
+	case b.State == "" && seen.Revisions[b.Server] == 0:
+		return nil, nil
+	case b.State == "":
+		return nil, []string{b.Server}
+	case !there:
+		return nil, nil
+	}
+	if server.State = b.State; seen.Servers[b.Server] == server {
+		return nil, nil
+	}
+	return map[string]pool.Server{b.Server: server}, nil
+}
+
+// poolRemedy is what to do where the keys of a balancer cannot be read.
+func poolRemedy(balancer, why string) string {
+	if strings.Contains(why, pool.TooMany) {
+		return "delete those that nobody needs: " + etcdctl("del /clusterup/"+balancer+"/server/NAME")
+	}
+	return "run the same command again; if it stays so, clusterup logs INVENTORY shows what the members say of it"
+}
+
+// pools is the next stage by which servers come to be as the inventory says, one balancer at a time. What is not known
+// keeps nothing else from being done: notes tell of it.
 func (v view) pools() (*plan.Stage, error) {
 	for _, b := range v.want.Cluster.Balancers {
-		seen, through, err := v.pool(b.Name)
-		if err != nil || through == "" {
-			return nil, err
+		seen, through := v.pool(b.Name)
+		put := lackingServers(b, seen)
+		if through == "" || len(put) == 0 || len(v.alarms()) > 0 {
+			continue
 		}
-		put := map[string]pool.Server{}
-		wanted := serversOf(b)
-		for _, name := range slices.Sorted(maps.Keys(wanted)) {
-			server, is := wanted[name], seen.Servers[name]
-			if is.State != "" {
-				server.State = is.State
-			}
-			if _, bad := seen.Bad[name]; bad {
-				return nil, &plan.Refused{Refusals: plan.OneRefusal(plan.Backends, "",
-					fmt.Sprintf("say which it is to be: clusterup backend ready %s %s INVENTORY, or drain, or maint", b.Name, name),
-					"the key of the server %s of %s is not readable (%s), so it is not known whether it is to take clients", name,
-					b.Name, seen.Bad[name])}
-			}
-			if is != server && len(put) < pool.MaxChange {
-				put[name] = server
-			}
-		}
-		if len(put) > 0 {
-			return v.changePool(through, seen, seen.Change(b.Name, put), whyServers(seen, put))
-		}
+		return v.changePool(through, seen, seen.Change(b.Name, inPart(put)), put, whyServers(seen, put))
 	}
 	return nil, nil
+}
+
+// lackingServers are those that have to be put, but for those whose keys are not readable: whether these take clients
+// is in their keys alone.
+func lackingServers(b inventory.Balancer, seen pool.Wanted) map[string]pool.Server {
+	put := map[string]pool.Server{}
+	for name, server := range serversOf(b) {
+		is := seen.Servers[name]
+		if is.State != "" {
+			server.State = is.State
+		}
+		if _, bad := seen.Bad[name]; !bad && is != server {
+			put[name] = server
+		}
+	}
+	return put
+}
+
+// inPart are as many servers as one transaction takes, those first that take clients.
+func inPart(put map[string]pool.Server) map[string]pool.Server {
+	names := slices.Sorted(maps.Keys(put))
+	slices.SortStableFunc(names, func(a, b string) int {
+		switch {
+		case put[a].Takes() == put[b].Takes():
+			return 0
+		case put[a].Takes():
+			return -1
+		}
+		return 1
+	})
+	part := map[string]pool.Server{}
+	for _, name := range names[:min(len(names), pool.MaxChange)] {
+		part[name] = put[name]
+	}
+	return part
 }
 
 func whyServers(seen pool.Wanted, put map[string]pool.Server) string {
@@ -129,46 +171,51 @@ func serversOf(b inventory.Balancer) map[string]pool.Server {
 	return all
 }
 
-// pool is what the keys of a balancer say, and a member through which they can be changed; "": none serves, or nobody
-// has read them, since none served.
-func (v view) pool(balancer string) (seen pool.Wanted, through string, err error) {
+// pool is what the keys of a balancer say, and a member through which they can be changed; "": none is known to serve,
+// or nobody has read them.
+func (v view) pool(balancer string) (seen pool.Wanted, through string) {
 	serving := v.Which(func(m inventory.Member, host facts.Host) bool { return v.votes(m) && v.serves(host) })
-	if !v.formed || len(serving) == 0 {
-		return pool.Wanted{}, "", nil
-	}
-	if why, failed := v.seen.PoolErrors[balancer]; failed {
-		return pool.Wanted{}, "", &plan.Refused{Refusals: plan.OneRefusal(plan.Backends, "",
-			"run the same command again; if it stays so, clusterup logs INVENTORY shows what the members say of it",
-			"the servers of %s are not known: %s", balancer, why)}
-	}
 	seen, read := v.seen.Pools[balancer]
-	if !read && !v.seen.Simulated {
-		return pool.Wanted{}, "", nil
+	_, failed := v.seen.PoolErrors[balancer]
+	if !v.formed || len(serving) == 0 || failed || !read && !v.seen.Simulated {
+		return pool.Wanted{}, ""
 	}
-	return seen, serving[0], nil
+	return seen, serving[0]
 }
 
-// changePool is the stage of one change, unless nodes would hold it back, or etcd takes no writes now.
-func (v view) changePool(through string, seen pool.Wanted, change pool.Change, why string) (*plan.Stage, error) {
-	if alarms := v.alarms(); len(alarms) > 0 {
-		return nil, &plan.Refused{Refusals: plan.OneRefusal(plan.Alarmed, "", alarms[0].Remedy,
-			"%s; servers change when the alarm is gone", alarms[0].Text)}
-	}
-	gate := "one transaction, unless somebody else has changed these keys since they were read"
-	switch short, confirmable := change.Shrinks(seen); {
+// changePool is the stage of one change, which is a part of all that is to be put, unless nodes would hold that back.
+func (v view) changePool(through string, seen pool.Wanted, change pool.Change, put map[string]pool.Server, why string,
+) (*plan.Stage, error) {
+	whole := seen.Change(change.Balancer, put, change.Remove...)
+	gate := "one transaction, unless somebody else has changed servers since they were read"
+	agreed := v.want.accepts(plan.Shrink)
+	switch short, confirmable := whole.Shrinks(seen); {
+	case len(whole.After(seen).Revisions) > pool.MaxServers:
+		return nil, &plan.Refused{Refusals: plan.OneRefusal(plan.Backends, "",
+			fmt.Sprintf("remove those that nobody needs first: clusterup backend remove %s NAME INVENTORY", change.Balancer),
+			"%s would have more than %d servers, and its nodes would follow none of them", change.Balancer, pool.MaxServers)}
 	case short == "":
 	case !confirmable:
 		return nil, &plan.Refused{Refusals: plan.OneRefusal(plan.Backends, "",
 			fmt.Sprintf("add another server first: clusterup backend add %s NAME --address A:P INVENTORY; or stop HAProxy on its nodes",
 				change.Balancer),
 			"%s: %s, and its nodes never go along with that", change.Balancer, short)}
-	case !v.want.accepts(plan.Shrink):
+	case !agreed:
 		return nil, &plan.Refused{Refusals: plan.OneRefusal(plan.NeedsConsent, "",
 			"run again with --accept="+string(plan.Shrink), "%s: %s at once, and its nodes go along with that only where it is confirmed",
 			change.Balancer, short)}
-	default:
-		change.Confirm = pool.Digest(change.After(seen).Servers)
+	}
+	left := change.After(seen)
+	digest := pool.Digest(left.Servers)
+	part, _ := change.Shrinks(seen)
+	if part != "" || agreed || seen.Generation.Confirm == digest { // which a node may need still
+		change.Confirm = digest
+	}
+	if agreed {
 		gate = "--accept=" + string(plan.Shrink) + " was given; " + gate
+	}
+	if pool.Taking(left.Servers) < pool.Taking(seen.Servers) {
+		change.Rest(seen)
 	}
 	return plan.SideBySide("servers of "+change.Balancer, gate, []plan.Step{{
 		Kind: plan.PutServers, Host: through, Pool: &change, Why: why,
@@ -179,7 +226,20 @@ func (v view) changePool(through string, seen pool.Wanted, change pool.Change, w
 func (v view) poolNotes() []string {
 	var found []string
 	for _, b := range v.want.Cluster.Balancers {
-		if strays := StrayServers(b, v.seen.Pools[b.Name]); len(strays) > 0 {
+		seen, through := v.pool(b.Name)
+		if why, failed := v.seen.PoolErrors[b.Name]; failed {
+			found = append(found, fmt.Sprintf("the servers of %s are not known, and not compared with the inventory: %s; %s", b.Name,
+				why, poolRemedy(b.Name, why)))
+		}
+		for _, server := range b.Servers {
+			if why, bad := seen.Bad[server.Name]; bad {
+				found = append(found, UnreadableServer(b.Name, server.Name, why))
+			}
+		}
+		if through != "" && len(v.alarms()) > 0 && len(lackingServers(b, seen)) > 0 {
+			found = append(found, fmt.Sprintf("servers of %s change when the alarm %s is gone", b.Name, v.alarms()[0].Type))
+		}
+		if strays := StrayServers(b, seen); len(strays) > 0 {
 			found = append(found, fmt.Sprintf("%s has servers that the inventory does not name, and they stay: %s", b.Name,
 				some(strays, ", ")))
 		}
@@ -197,4 +257,10 @@ func StrayServers(b inventory.Balancer, seen pool.Wanted) []string {
 		}
 	}
 	return strays
+}
+
+// UnreadableServer says what to do about a server of the inventory whose key is not readable.
+func UnreadableServer(balancer, name, why string) string {
+	return fmt.Sprintf("the key of the server %s of %s is not readable (%s), so it is not known whether it is to take clients: "+
+		"clusterup backend ready %s %s INVENTORY writes it anew, or drain, or maint", name, balancer, why, balancer, name)
 }

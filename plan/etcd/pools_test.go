@@ -85,6 +85,10 @@ func TestPools(t *testing.T) {
 	full := having(base, nil)
 	full.Alarms = []facts.Alarm{{Member: base.Hosts["etcd-1"].Data.MemberID, Type: "NOSPACE"}}
 	unread := base
+	many := map[string]pool.Server{}
+	for i := range pool.MaxServers - 1 {
+		many[fmt.Sprint("s", i)] = away
+	}
 	unread.Simulated = false
 	silent := base
 	silent.PoolErrors = map[string]string{"front": "no answer"}
@@ -93,6 +97,7 @@ func TestPools(t *testing.T) {
 		seen    facts.Snapshot
 		put     map[string]pool.Server
 		refused string // a part of the reason; "": it is not
+		notes   string // a part of the notes
 		confirm bool
 	}{
 		"no balancer":                   {want: wanted(t, 3), seen: base},
@@ -103,19 +108,22 @@ func TestPools(t *testing.T) {
 		"one is elsewhere, and drained": {want: w, seen: having(base, moved), put: served(w, pool.Drain, "pg-1")},
 		"one more":                      {want: w, seen: having(base, stray)},
 		"one cannot be read": {
-			want: w, seen: having(base, served(w, pool.Ready, "pg-2"), "pg-1"),
-			refused: "not known whether it is to take clients",
+			want: w, seen: having(base, served(w, pool.Ready, "pg-2"), "pg-1"), notes: "not known whether it is to take clients",
 		},
 		"another cannot be read":     {want: w, seen: having(base, both, "other")},
 		"too few are left":           {want: weightless, seen: having(base, four), refused: "1 of 4 servers"},
 		"too few are left, and may":  {want: agreed, seen: having(base, four), put: served(weightless, pool.Ready, "pg-1", "pg-2", "pg-3"), confirm: true},
 		"nobody would be left":       {want: nothing, seen: having(base, served(w, pool.Ready, "pg-1")), refused: "no server would be left"},
-		"etcd takes no writes":       {want: w, seen: full, refused: "NOSPACE"},
-		"the keys could not be read": {want: w, seen: silent, refused: "no answer"},
+		"etcd takes no writes":       {want: w, seen: full, notes: "servers of front change when the alarm NOSPACE is gone"},
+		"the keys could not be read": {want: w, seen: silent, notes: "not compared with the inventory: no answer"},
+		"one more than there may be": {want: w, seen: having(base, many), refused: "more than 1000 servers"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			stage, err := Next(test.want, test.seen)
 			refused := new(plan.Refused)
+			if told := strings.Join(notes(test.want, test.seen), "\n"); !strings.Contains(told, test.notes) {
+				t.Errorf("notes %q lack %q", told, test.notes)
+			}
 			switch is := errors.As(err, &refused); {
 			case err != nil && !is:
 				t.Fatal(err)
@@ -157,17 +165,49 @@ func TestPoolsOfPlans(t *testing.T) {
 // More servers than one transaction takes come in several.
 func TestPoolsInParts(t *testing.T) {
 	w := balancing(t, 2*pool.MaxChange+1)
-	s := having(settled(t, wanted(t, 3)), nil)
-	for i, want := range []int{pool.MaxChange, pool.MaxChange, 1} {
-		stage, err := Next(w, s)
-		if err != nil || stage == nil || len(stage.Steps[0].Pool.Put) != want {
-			t.Fatalf("part %d: %+v, %v", i, stage, err)
+	inParts := func(w Want, s facts.Snapshot, parts ...int) facts.Snapshot {
+		t.Helper()
+		for i, want := range parts {
+			stage, err := Next(w, s)
+			if err != nil || stage == nil || len(stage.Steps[0].Pool.Put) != want {
+				t.Fatalf("part %d: %+v, %v", i, stage, err)
+			}
+			s = SimulateStep(w, s, stage.Steps[0])
+			if s.Pools["front"].Generation.Confirm == "" && pool.Taking(s.Pools["front"].Servers) == 0 {
+				t.Fatalf("part %d leaves nobody", i)
+			}
 		}
-		s = SimulateStep(w, s, stage.Steps[0])
+		if stage, err := Next(w, s); stage != nil || err != nil {
+			t.Errorf("then there is %+v, %v", stage, err)
+		}
+		return s
 	}
-	if stage, err := Next(w, s); stage != nil || err != nil {
-		t.Errorf("then there is %+v, %v", stage, err)
+	s := inParts(w, having(settled(t, wanted(t, 3)), nil), pool.MaxChange, pool.MaxChange, 1)
+
+	servers := w.Cluster.Balancers[0].Servers
+	for i := range servers[:150] { // three quarters go in two halves
+		servers[i].Weight = 0
 	}
+	if _, err := Next(w, s); !strings.Contains(fmt.Sprint(err), "51 of 201 servers") {
+		t.Errorf("in parts: %v", err)
+	}
+	w.Accept = []plan.Risk{plan.Shrink}
+	inParts(w, s, pool.MaxChange, 50)
+
+	w = balancing(t, 2*pool.MaxChange) // those that come are written before those that go
+	old := having(settled(t, wanted(t, 3)), served(w, pool.Ready, namesOf(w.Cluster.Balancers[0])[:pool.MaxChange]...))
+	for i := range w.Cluster.Balancers[0].Servers[:pool.MaxChange] {
+		w.Cluster.Balancers[0].Servers[i].Weight = 0
+	}
+	inParts(w, old, pool.MaxChange, pool.MaxChange)
+}
+
+func namesOf(b inventory.Balancer) []string {
+	var names []string
+	for _, server := range b.Servers {
+		names = append(names, server.Name)
+	}
+	return names
 }
 
 func TestNextBackend(t *testing.T) {
@@ -223,8 +263,41 @@ func TestNextBackend(t *testing.T) {
 			}
 		})
 	}
-	if _, err := NextBackend(Backend{Balancer: "front", Server: "pg-1", State: pool.Drain})(w, bare(w)); err == nil {
+	drain := NextBackend(Backend{Balancer: "front", Server: "pg-1", State: pool.Drain})
+	if _, err := drain(w, bare(w)); err == nil {
 		t.Error("a server is drained where there is no cluster")
+	}
+	down := seen
+	for _, name := range down.Names() {
+		down = change(down, name, stop)
+	}
+	if _, err := drain(w, down); !strings.Contains(fmt.Sprint(err), "no member is known to serve") {
+		t.Errorf("with all members down: %v", err)
+	}
+	agreed := w
+	agreed.Accept = []plan.Risk{plan.Shrink}
+	few := having(base, served(w, pool.Drain, "pg-1"))
+	few.Pools["front"].Servers["pg-2"] = both["pg-2"]
+	stage, err := drain(agreed, few)
+	if err != nil || stage == nil || stage.Steps[0].Pool.Confirm != pool.Digest(few.Pools["front"].Servers) {
+		t.Fatalf("what is so already is confirmed by %+v, %v", stage, err)
+	}
+	few = SimulateStep(agreed, few, stage.Steps[0])
+	if stage, err := drain(agreed, few); stage != nil || err != nil {
+		t.Errorf("then there is %+v, %v", stage, err)
+	}
+	stage, err = NextBackend(Backend{Balancer: "front", Server: "other", Add: &other})(w, few)
+	if err != nil || stage.Steps[0].Pool.Confirm != "" {
+		t.Errorf("another pool is confirmed by %+v, %v", stage, err)
+	}
+	weight := w
+	cluster := *w.Cluster
+	weight.Cluster, cluster.Balancers = &cluster, slices.Clone(cluster.Balancers)
+	cluster.Balancers[0].Servers = slices.Clone(cluster.Balancers[0].Servers)
+	cluster.Balancers[0].Servers[1].Weight = 7
+	stage, err = Next(weight, few)
+	if err != nil || stage.Steps[0].Pool.Confirm != few.Pools["front"].Generation.Confirm {
+		t.Errorf("what a node may need still is overwritten by %+v, %v", stage, err)
 	}
 }
 
@@ -291,30 +364,38 @@ func ofPools(t *testing.T) []dead {
 	silent := base
 	silent.PoolErrors = map[string]string{"front": "no answer"}
 	full := alarmedBy(having(base, nil), "NOSPACE", "etcd-2")
+	drain := NextBackend(Backend{Balancer: "front", Server: "pg-1", State: pool.Drain})
+	down := having(base, both)
+	for _, name := range down.Names() {
+		down = change(down, name, stop)
+	}
+	crowd := map[string]pool.Server{}
+	for i := range pool.MaxServers {
+		crowd[fmt.Sprint("s", i)] = both["pg-1"]
+	}
+	add := func(w Want, s facts.Snapshot, wish Backend) (Want, facts.Snapshot) {
+		wish.Balancer = "front"
+		stage, err := NextBackend(wish)(w, s)
+		if err != nil || stage == nil {
+			t.Fatal(stage, err)
+		}
+		return w, SimulateStep(w, s, stage.Steps[0])
+	}
 	return []dead{
-		{
-			name: "a key cannot be read", want: two, seen: having(base, served(two, pool.Ready, "pg-2"), "pg-1"),
-			follow: func(w Want, s facts.Snapshot) (Want, facts.Snapshot) {
-				stage, err := NextBackend(Backend{Balancer: "front", Server: "pg-1", State: pool.Ready})(w, s)
-				if err != nil || stage == nil {
-					t.Fatal(stage, err)
-				}
-				return w, SimulateStep(w, s, stage.Steps[0])
-			},
-		},
-		{name: "servers are not told", want: two, seen: silent, follow: mended(having(base, both))},
-		{name: "servers change while there is no space", want: two, seen: full, follow: mended(having(base, nil))},
+		{name: "servers are not told", want: two, seen: silent, next: drain, follow: mended(having(base, both))},
+		{name: "nobody serves who tells of servers", want: two, seen: down, next: drain, follow: mended(having(base, both))},
+		{name: "servers change while there is no space", want: two, seen: full, next: drain, follow: mended(having(base, both))},
 		{name: "few servers are left", want: light(4, 1), seen: having(base, four)},
 		{
 			name: "no server is left", want: light(1, 0), seen: having(base, served(two, pool.Ready, "pg-1")),
 			follow: func(w Want, s facts.Snapshot) (Want, facts.Snapshot) {
 				other := both["pg-2"]
-				stage, err := NextBackend(Backend{Balancer: "front", Server: "other", Add: &other})(w, s)
-				if err != nil || stage == nil {
-					t.Fatal(stage, err)
-				}
-				return w, SimulateStep(w, s, stage.Steps[0])
+				return add(w, s, Backend{Server: "other", Add: &other})
 			},
+		},
+		{
+			name: "there are too many servers", want: balancing(t, 1), seen: having(base, crowd),
+			follow: func(w Want, s facts.Snapshot) (Want, facts.Snapshot) { return add(w, s, Backend{Server: "s7"}) },
 		},
 	}
 }
