@@ -10,8 +10,8 @@ import (
 )
 
 // Exchange puts and removes keys through the member at endpoint, in one transaction, if every key of was still is at
-// that revision of its last change (0: there is no such key), and no key that begins with one of since has changed after
-// that revision, but for such as are gone. False means that one is not, and that nothing was changed.
+// that revision of its last change (0: there is no such key), and no key that begins with one of since has changed
+// after that revision, but for such as are gone. False means that one is not, and that nothing was changed.
 // After an error it is not known whether anything was. It needs a quorum. Etcd takes 128 operations of each sort at
 // once, unless it is told otherwise.
 func (c *Cluster) Exchange(ctx context.Context, endpoint string, was, since map[string]int64,

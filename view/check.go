@@ -161,7 +161,8 @@ func (l Look) Check() Checked {
 	}
 	for _, b := range l.balancers() {
 		if b.Problem != "" && l.Seen.PoolErrors[b.Name] != "" {
-			find("backends", "", "the servers of "+b.Name+" are not known: "+b.Problem, "clusterup backend list "+b.Name+" "+l.File)
+			find("backends", "", "the servers of "+b.Name+" are not known: "+b.Problem,
+				"clusterup backend list "+b.Name+" "+l.File)
 		}
 		for _, name := range b.Unreadable {
 			find("backends", "", "the key of the server "+name+" of "+b.Name+" is not readable",

@@ -32,7 +32,8 @@ func newRoot(c *console) *cobra.Command {
 	root.AddCommand(
 		newInit(c), newValidate(c), newFmt(c), newPreflight(c), newPlan(c), newApply(c), newUpgrade(c), newRotate(c),
 		newStatus(c), newCheck(c), newDestroy(c), newRecover(c), newHistory(c), newCert(c), newMember(c), newBackend(c),
-		newDefrag(c), newDisarm(c), newEnv(c), newEtcdctl(c), newSnapshot(c), newMonitoring(c), newPKI(c), newVersion(c), newLab(c),
+		newDefrag(c), newDisarm(c), newEnv(c), newEtcdctl(c), newSnapshot(c), newMonitoring(c), newPKI(c),
+		newVersion(c), newLab(c),
 	)
 	return root
 }

@@ -12,8 +12,8 @@ import (
 	"github.com/clusterup/clusterup/pool"
 )
 
-// The servers of a balancer are keys in etcd, which anybody may write who is allowed to. The inventory decides where the
-// servers are that it names, and how much they get, and never whether they are in use: one that was drained stays
+// The servers of a balancer are keys in etcd, which anybody may write who is allowed to. The inventory decides where
+// the servers are that it names, and how much they get, and never whether they are in use: one that was drained stays
 // drained. Servers that it does not name are left alone. What would leave too few servers is not written, since the
 // nodes of the balancer would not go along.
 
