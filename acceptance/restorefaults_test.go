@@ -26,6 +26,7 @@ func (s *site) peerCAs(t *testing.T) int {
 // killedRestores has runs die that make a cluster anew, and be gone on with by the same command, from another machine
 // that has the operator directory: all comes to the same keys.
 func killedRestores(t *testing.T, s *site, inv inventory) {
+	s.converges(t, inv) // so that its release is there: the points are those of every round
 	for _, op := range []struct {
 		name    string
 		args    []string

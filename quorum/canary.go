@@ -13,7 +13,8 @@ import (
 const canaryPrefix = "clusterup/canary/"
 
 // Canary proves that writes and reads work through the member at endpoint: it puts key, reads it back linearizably,
-// deletes it, and sees that it is gone, all through that endpoint. key must be under canaryPrefix and should name the
+// deletes it, and sees that it is gone, all through that endpoint. What a run that was killed has left under another
+// RUN is deleted with the same write. key must be under canaryPrefix and should name the
 // run and the member ("clusterup/canary/RUN/MEMBER"), so that two runs do not meet. The deletion is tried whatever
 // happened before, also when ctx was cancelled, so Canary can take up to twice the timeout after that. It is an error
 // if what is read is not what was written.
@@ -36,7 +37,14 @@ func (c *Cluster) Canary(ctx context.Context, endpoint, key, value string) error
 
 func (c *Cluster) writeCanary(ctx context.Context, endpoint, key, value string) error {
 	_, err := ask(ctx, c, endpoint, "write canary through", func(ctx context.Context, n *conn) (struct{}, error) {
-		_, err := n.client.Put(clientv3.WithRequireLeader(ctx), key, value)
+		run := key // with all that belongs to it
+		if name, _, named := strings.Cut(strings.TrimPrefix(key, canaryPrefix), "/"); named {
+			run = canaryPrefix + name + "/"
+		}
+		_, err := n.client.Txn(clientv3.WithRequireLeader(ctx)).Then(
+			clientv3.OpDelete(canaryPrefix, clientv3.WithRange(run)),
+			clientv3.OpDelete(clientv3.GetPrefixRangeEnd(run), clientv3.WithRange(clientv3.GetPrefixRangeEnd(canaryPrefix))),
+			clientv3.OpPut(key, value)).Commit()
 		return struct{}{}, err
 	})
 	if err != nil {

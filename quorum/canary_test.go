@@ -3,6 +3,7 @@ package quorum
 import (
 	"context"
 	"errors"
+	"maps"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -30,7 +31,7 @@ func TestCanary(t *testing.T) {
 			text:  "read canary through " + epIPv4 + ": the value is not the one that was written",
 		},
 		{
-			name: "write refused", key: canaryKey, fake: &fake{fail: map[string]error{"Put": rpctypes.ErrGRPCNoSpace}},
+			name: "write refused", key: canaryKey, fake: &fake{fail: map[string]error{"Txn": rpctypes.ErrGRPCNoSpace}},
 			store: other,
 			kind:  facts.ErrNoSpace, text: "write canary through " + epIPv4 + ": etcdserver: mvcc: database space exceeded",
 		},
@@ -68,6 +69,24 @@ func TestCanary(t *testing.T) {
 				t.Error(diff)
 			}
 		})
+	}
+}
+
+// What runs have left that were killed goes, and nothing else; a run's own canaries through other members stay.
+func TestCanaryCleans(t *testing.T) {
+	kept := map[string]string{
+		"clusterup/canary": "x", "clusterup/canary0": "x", "clusterup/canary/run/etcd-2": "v", "other": "kept",
+	}
+	f := &fake{store: maps.Clone(kept)}
+	for _, left := range []string{"", "another/etcd-1", "rum/etcd-1", "run", "run-2/etcd-1", "runs/etcd-1", "zebra"} {
+		f.store[canaryPrefix+left] = "left"
+	}
+	c, _ := oneMember(t, f)
+	if err := c.Canary(t.Context(), epIPv4, canaryKey, "v"); err != nil {
+		t.Error(err)
+	}
+	if diff := cmp.Diff(kept, f.store); diff != "" {
+		t.Error(diff)
 	}
 }
 

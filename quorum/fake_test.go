@@ -296,6 +296,25 @@ func (f *fake) Range(ctx context.Context, r *pb.RangeRequest) (*pb.RangeResponse
 	return resp, nil
 }
 
+// Txn does what a transaction without conditions says.
+func (f *fake) Txn(ctx context.Context, r *pb.TxnRequest) (*pb.TxnResponse, error) {
+	if f.store == nil || len(r.Compare) > 0 {
+		return f.UnimplementedKVServer.Txn(ctx, r)
+	}
+	for _, op := range r.Success {
+		if gone := op.GetRequestDeleteRange(); gone != nil {
+			f.mu.Lock()
+			maps.DeleteFunc(f.store, func(key, _ string) bool { return key >= string(gone.Key) && key < string(gone.RangeEnd) })
+			f.mu.Unlock()
+			continue
+		}
+		if _, err := f.Put(ctx, op.GetRequestPut()); err != nil {
+			return nil, err
+		}
+	}
+	return &pb.TxnResponse{Header: &pb.ResponseHeader{}, Succeeded: true}, nil
+}
+
 func (f *fake) DeleteRange(ctx context.Context, r *pb.DeleteRangeRequest) (*pb.DeleteRangeResponse, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
