@@ -44,9 +44,13 @@ func (v view) permit() (*plan.Stage, error) {
 	return v.switchOn(through[0])
 }
 
+// askAgain is what to do where members that serve do not tell something.
+const askAgain = "run the same command again; if it stays so, the journals of the members say why: journalctl -u, and the " +
+	"name of the unit, on their hosts"
+
 // notListed refuses to end as if all were as wanted, where users and roles are not known, or nothing is.
 func (v view) notListed() error {
-	const again = "run the same command again; if it stays so, clusterup logs INVENTORY shows what the members say of it"
+	const again = askAgain
 	is := v.seen.Auth
 	var found []plan.Refusal
 	switch {

@@ -90,7 +90,7 @@ func poolRemedy(balancer, why string) string {
 	if strings.Contains(why, pool.TooMany) {
 		return "delete those that nobody needs: " + etcdctl("del /clusterup/"+balancer+"/server/NAME")
 	}
-	return "run the same command again; if it stays so, clusterup logs INVENTORY shows what the members say of it"
+	return askAgain
 }
 
 // pools is the next stage by which servers come to be as the inventory says, one balancer at a time. What is not known
