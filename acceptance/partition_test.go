@@ -1,6 +1,8 @@
 package acceptance
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -21,10 +23,18 @@ func (s *site) parted(t *testing.T, on bool) {
 // writesOn waits until the member on a host, asked there, takes a write: there may be an election.
 func (s *site) writesOn(t *testing.T, host, key string) {
 	t.Helper()
+	pair := "--cert=/etc/etcd/prod/tls/server/cert.pem --key=/etc/etcd/prod/tls/server/key.pem"
+	if allWithAuth { // that pair is of no user
+		app := issue(t, s.cas(t, "prod"), "app")
+		dir := filepath.Join(s.lab.Root(host), "root", "app")
+		must(t, os.MkdirAll(dir, 0o700))
+		must(t, os.WriteFile(filepath.Join(dir, "cert.pem"), app.Cert, 0o600))
+		must(t, os.WriteFile(filepath.Join(dir, "key.pem"), app.Key, 0o600))
+		pair = "--cert=/root/app/cert.pem --key=/root/app/key.pem"
+	}
 	until(t, host+" to take a write", func() bool {
 		_, err := s.try(t, host, "$(ls /opt/clusterup/etcd/*/etcdctl | tail -n 1) --endpoints=https://127.0.0.1:2379 "+
-			"--cacert=$(echo /etc/etcd/prod/trust-client-*.pem) --cert=/etc/etcd/prod/tls/server/cert.pem "+
-			"--key=/etc/etcd/prod/tls/server/key.pem put "+key+" 1")
+			"--cacert=$(echo /etc/etcd/prod/trust-client-*.pem) "+pair+" put "+key+" 1")
 		return err == nil
 	})
 }

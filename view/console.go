@@ -141,11 +141,15 @@ func (c *Console) Passphrase(ctx context.Context, keyFile string) ([]byte, error
 	return c.Secret(ctx, "Passphrase of "+keyFile+": ")
 }
 
-// Secret reads a line without showing it. Like Ask it ends with ctx or a stop, and then leaves the terminal as it was.
+// Secret reads a line without showing it, from before the question on: nothing of an answer that is quick is shown
+// either. Like Ask it ends with ctx or a stop, and then leaves the terminal as it was.
 func (c *Console) Secret(ctx context.Context, question string) ([]byte, error) {
 	keyboard := int(c.In.Fd())
 	before, err := term.GetState(keyboard)
 	if err != nil {
+		return nil, err
+	}
+	if err := silence(keyboard); err != nil {
 		return nil, err
 	}
 	c.mu.Lock()

@@ -1,0 +1,8 @@
+package view
+
+import sys "golang.org/x/sys/unix"
+
+const (
+	getTermios = sys.TIOCGETA
+	setTermios = sys.TIOCSETA
+)
