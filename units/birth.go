@@ -37,7 +37,7 @@ func Birth(configDir string, b Born) File {
 		b.Created = time.Time{}
 		data, _ = json.MarshalIndent(b, "", "  ")
 	}
-	return plain(birthPath(configDir), append(data, '\n'))
+	return Plain(birthPath(configDir), append(data, '\n'))
 }
 
 // ParseBirth reads a birth marker. Fields that it does not know are left alone; one without the IDs is an error.

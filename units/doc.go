@@ -18,7 +18,7 @@ type File struct {
 	New    bool        `json:"new,omitempty"`    // nobody reads its directory yet, so that it is written in place
 }
 
-// plain is a file that anyone on the host may read and only root may change.
-func plain(path string, data []byte) File {
+// Plain is a file that anyone on the host may read and only root may change.
+func Plain(path string, data []byte) File {
 	return File{Path: path, Owner: "root", Group: "root", Mode: 0o644, Data: data}
 }

@@ -14,7 +14,7 @@ import (
 func Trust(configDir, role string, pem []byte) File {
 	sum := sha256.Sum256(pem)
 	name := "trust-" + role + "-" + hex.EncodeToString(sum[:4]) + ".pem"
-	return plain(path.Join(configDir, name), pem)
+	return Plain(path.Join(configDir, name), pem)
 }
 
 // CRL is the list of revoked certificates of the CA of a role, signed by that CA. Its path never changes, and a member
@@ -23,7 +23,7 @@ func Trust(configDir, role string, pem []byte) File {
 // file is missing or cannot be read, a member that names it refuses everybody, so it has to be there before the flag.
 // etcd looks at serial numbers alone: not at who signed the list, nor at when the next one is due.
 func CRL(configDir, role string, der []byte) File {
-	return plain(path.Join(configDir, "revoked-"+role+"s.crl"), der)
+	return Plain(path.Join(configDir, "revoked-"+role+"s.crl"), der)
 }
 
 // LeafDir is the directory of one certificate and its key; role is "peer" or "server". It is never changed once it is
@@ -51,7 +51,7 @@ func LeafLink(configDir, role string) string { return path.Join(configDir, "tls"
 // "sha256sum -c" reads from within that directory, so that a host can tell a whole pair without the key leaving it. The
 // key is for the user that the member runs as, and for nobody else.
 func Leaf(dir, user string, cert, key []byte) []File {
-	certFile := plain(path.Join(dir, "cert.pem"), cert)
+	certFile := Plain(path.Join(dir, "cert.pem"), cert)
 	certFile.New = true
 	return []File{
 		certFile,

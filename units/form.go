@@ -37,10 +37,10 @@ func WriterOf(unit []byte) Writer {
 	return Writer{form, string(match[2])}
 }
 
-// Settled is the unit that a host is to have: the one that it has, if that has this form and differs from the wanted
-// one only in who wrote it.
+// Settled is the unit that a host is to have: the one that it has, if that has the form of the wanted one and differs
+// from it only in who wrote it. The same holds for other files that say so in a line of their own.
 func Settled(wanted File, has []byte) File {
-	if bytes.Equal(has, wanted.Data) || WriterOf(has).Form != Form {
+	if bytes.Equal(has, wanted.Data) || WriterOf(has).Form != WriterOf(wanted.Data).Form {
 		return wanted
 	}
 	isBefore, isAfter := aroundForm(has)

@@ -56,7 +56,7 @@ var (
 func scriptCommand(name, script string) string {
 	lines := strings.Split(strings.TrimSpace(script), "\n")
 	for i, line := range lines {
-		lines[i] = dollars(escape(line)) // in single quotes systemd reads nothing else: the script has no backslash
+		lines[i] = dollars(Text(line)) // in single quotes systemd reads nothing else: the script has no backslash
 	}
 	return "/bin/sh -c '" + strings.Join(lines, " \\\n    ") + "' \\\n    " + name + " "
 }

@@ -37,7 +37,7 @@ func Mark(configDir string, r Restoring) File {
 		r.Begun = time.Time{}
 		data, _ = json.MarshalIndent(r, "", "  ")
 	}
-	return plain(RestoringPath(configDir), append(data, '\n'))
+	return Plain(RestoringPath(configDir), append(data, '\n'))
 }
 
 // ParseRestoring reads a mark. One without a digest, a token or members is an error.

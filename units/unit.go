@@ -15,7 +15,7 @@ import (
 var unitText string
 
 var unitTemplate = template.Must(template.New("unit").Funcs(template.FuncMap{
-	"text":  escape,
+	"text":  Text,
 	"word":  quote,
 	"words": words,
 }).Parse(unitText))
@@ -40,7 +40,7 @@ func UnitOf(m Member, args []string) File {
 		LowPort        bool
 		Form           int
 	}{
-		Member: m, DataDirs: dirs, Unset: unsetLines(), Guard: guard(m, args), Command: command(args),
+		Member: m, DataDirs: dirs, Unset: unsetLines(), Guard: guard(m, args), Command: CommandLines(args),
 		Stop: stopCommand() + logArgs(m), Note: noteCommand() + logArgs(m), LowPort: listensLow(m), Form: Form,
 	}
 
@@ -49,11 +49,11 @@ func UnitOf(m Member, args []string) File {
 	if err := unitTemplate.Execute(&b, view); err != nil {
 		panic("units: unit.tmpl does not fit its data: " + err.Error()) // whatever the member is: a mistake in this file
 	}
-	return plain(path.Join("/etc/systemd/system", m.Unit+".service"), b.Bytes())
+	return Plain(path.Join("/etc/systemd/system", m.Unit+".service"), b.Bytes())
 }
 
-// command is one argument a line.
-func command(args []string) string {
+// CommandLines is a command line as a setting of a unit takes it, one argument a line.
+func CommandLines(args []string) string {
 	quoted := make([]string, len(args))
 	for i, a := range args {
 		quoted[i] = quote(a)
@@ -80,8 +80,8 @@ func listensLow(m Member) bool {
 
 var inText = strings.NewReplacer("%", "%%", "\n", " ", "\r", " ")
 
-// escape keeps a % from being read as a systemd specifier, and text from reaching into the next line.
-func escape(s string) string { return inText.Replace(s) }
+// Text keeps a % from being read as a systemd specifier, and text from reaching into the next line.
+func Text(s string) string { return inText.Replace(s) }
 
 // dollars keeps a $ from being read as a variable. systemd replaces variables in the arguments of a command, and
 // nowhere else (systemd.service(5), "Command lines").

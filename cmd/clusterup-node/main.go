@@ -12,11 +12,14 @@ import (
 	"runtime"
 	"runtime/debug"
 	"syscall"
+	"time"
 
 	"github.com/clusterup/clusterup/node"
 )
 
 const usage = `usage: clusterup-node follow CONFIGURATION   follow keys in etcd into HAProxy (docs/follow.md)
+       clusterup-node takes CONFIGURATION    say for which backends HAProxy has a server that is up, a line each
+       clusterup-node await CONFIGURATION BACKEND…   wait until these have one, for 15 s at most
        clusterup-node version
 `
 
@@ -24,11 +27,31 @@ func main() {
 	os.Exit(run(os.Args[1:]))
 }
 
-// run returns the exit code: 0 done, 2 usage or a configuration that is not as it must be.
+// awaitLimit is how long await waits. A reload of HAProxy, and what follows it, takes less than two seconds.
+const awaitLimit = 15 * time.Second
+
+// run returns the exit code: 0 done, 1 failed, 2 usage or a configuration that is not as it must be.
 func run(args []string) int {
 	switch {
 	case len(args) == 2 && args[0] == "follow":
-		return follow(args[1])
+		return with(args[1], func(ctx context.Context, cfg node.Config, logger *log.Logger) error {
+			node.Follow(ctx, cfg, logger)
+			return nil
+		})
+	case len(args) == 2 && args[0] == "takes":
+		return with(args[1], func(ctx context.Context, cfg node.Config, _ *log.Logger) error {
+			backends, err := node.Takes(ctx, cfg)
+			for _, name := range backends {
+				fmt.Println(name)
+			}
+			return err
+		})
+	case len(args) >= 3 && args[0] == "await":
+		return with(args[1], func(ctx context.Context, cfg node.Config, _ *log.Logger) error {
+			ctx, cancel := context.WithTimeout(ctx, awaitLimit)
+			defer cancel()
+			return node.Await(ctx, cfg, args[2:])
+		})
 	case len(args) == 1 && args[0] == "version":
 		fmt.Printf("clusterup-node %s %s/%s %s\n", version(), runtime.GOOS, runtime.GOARCH, runtime.Version())
 		return 0
@@ -40,7 +63,8 @@ func run(args []string) int {
 	return 2
 }
 
-func follow(path string) int {
+// with does something with a configuration, until a signal comes.
+func with(path string, do func(context.Context, node.Config, *log.Logger) error) int {
 	logger := log.New(os.Stderr, "", 0) // the journal has the time
 	cfg, err := node.LoadConfig(path)
 	if err != nil {
@@ -49,7 +73,10 @@ func follow(path string) int {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	node.Follow(ctx, cfg, logger)
+	if err := do(ctx, cfg, logger); err != nil {
+		logger.Print(err)
+		return 1
+	}
 	return 0
 }
 
