@@ -1,5 +1,6 @@
-# Three members, and the servers of a balancer as keys in them: apply writes a key for each server, and a program beside
-# HAProxy follows the keys, whoever changes them. docs/follow.md says how that program is set up.
+# Three members, and a balancer with two nodes. The servers are keys in etcd: apply writes a key for each, and places
+# HAProxy on the nodes with a program that follows the keys, whoever changes them. docs/follow.md says what lies there, and
+# how pg_hba.conf lets the checks in. clusterup-node-linux-ARCH has to lie beside clusterup: make node builds it.
 #
 #   $ clusterup backend list front balancer.hcl
 #   $ clusterup backend drain front pg-1 balancer.hcl      # apply leaves it so
@@ -13,7 +14,6 @@ cluster "balancer" {
     sudo = true
   }
 
-  client "follow-front" {} # for who follows the keys; its user and role are there by themselves
   client "app" {}
 
   auth {
@@ -28,6 +28,11 @@ cluster "balancer" {
   }
 
   balancer "front" {
+    listen "write" {
+      port  = 5000
+      check = "postgres"
+    }
+
     server "pg-1" {
       address    = "10.0.0.21"
       port       = 6432
@@ -38,6 +43,9 @@ cluster "balancer" {
       port       = 6432
       check_port = 8008
     }
+
+    node "lb-1" { address = "10.0.0.31" }
+    node "lb-2" { address = "10.0.0.32" }
   }
 
   member "etcd-1" { address = "10.0.0.11" }

@@ -8,9 +8,9 @@ import (
 	"time"
 )
 
-// Leaf is a certificate in use by a member.
+// Leaf is a certificate in use by a member, or by a balancer's node.
 type Leaf struct {
-	Role      string    `json:"role"` // peer or server
+	Role      string    `json:"role"` // peer or server; client on a node
 	Dir       string    `json:"dir"`  // what the role's symbolic link points at, absolute
 	Intact    bool      `json:"intact"`
 	Serial    string    `json:"serial"`

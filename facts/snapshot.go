@@ -14,8 +14,10 @@ import (
 type Snapshot struct {
 	Taken    time.Time       `json:"taken"` // the control machine's clock
 	Operator Operator        `json:"operator"`
-	Hosts    map[string]Host `json:"hosts"`             // by member name
-	Members  []Listed        `json:"members,omitempty"` // the member list, sorted by ID; nil when no member answered
+	Hosts    map[string]Host `json:"hosts"` // by member name
+	// hosts of balancers, by the name of the node; nil: nobody looked, or there are none
+	Nodes   map[string]Node `json:"nodes,omitempty"`
+	Members []Listed        `json:"members,omitempty"` // the member list, sorted by ID; nil when no member answered
 	// the cluster whose member list and alarms these are; zero: not known
 	Cluster ID      `json:"cluster,omitempty"`
 	Alarms  []Alarm `json:"alarms,omitempty"`

@@ -14,7 +14,35 @@ import (
 type Balancer struct {
 	Name    string // as names of members are
 	Servers []Server
+	Listens []Listen
+	Nodes   []Node
 	Range   Range
+}
+
+// Listen is a port on which nodes take clients.
+type Listen struct {
+	Name  string // as names of servers are
+	Port  int
+	Check string // how a server is tried: CheckTCP or CheckPostgres
+	User  string // with CheckPostgres: whom the check logs in as; nobody needs to have that name
+}
+
+// The ways in which servers are tried: whether the port can be connected to, and whether a PostgreSQL server answers
+// there. Neither tells a primary from a replica.
+const (
+	CheckTCP      = "tcp"
+	CheckPostgres = "postgres"
+)
+
+// Node is a host that takes clients for a balancer.
+type Node struct {
+	Name       string // as names of members are
+	Address    string // an IP address or DNS name, at which clients reach it
+	SSHAddress string // default Address
+	SSHPort    int
+	SSH        SSH
+	Absent     bool // it is to be taken out of use, and made clean
+	Range      Range
 }
 
 // Server is a server of a balancer.
@@ -41,15 +69,30 @@ const maxServers = 1000
 // FollowUser is the user of etcd who may follow a balancer's keys, and the role that lets it.
 func FollowUser(balancer string) string { return "follow-" + balancer }
 
+// NodeClient is what the certificate is called with which a node follows them.
+func NodeClient(node, balancer string) string { return node + "@" + balancer }
+
 var (
-	balancerSchema = &hcl.BodySchema{Blocks: []hcl.BlockHeaderSchema{{Type: "server", LabelNames: []string{"name"}}}}
-	serverSchema   = &hcl.BodySchema{Attributes: attributes("address", "port", "check_port", "weight")}
+	balancerSchema = &hcl.BodySchema{Blocks: []hcl.BlockHeaderSchema{
+		{Type: "listen", LabelNames: []string{"name"}},
+		{Type: "server", LabelNames: []string{"name"}},
+		{Type: "node", LabelNames: []string{"name"}},
+	}}
+	serverSchema = &hcl.BodySchema{Attributes: attributes("address", "port", "check_port", "weight")}
 
 	serverName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$`)
 )
 
-func (s scope) readBalancers(blocks hcl.Blocks) []Balancer {
-	var out []Balancer
+// balancerRead is a balancer with the places that checks across blocks point at.
+type balancerRead struct {
+	Balancer
+	listens []listenRead
+	nodes   []nodeRead
+}
+
+// readBalancers reads the balancers of a cluster, whose nodes are reached as ssh says where they say nothing else.
+func (s scope) readBalancers(blocks hcl.Blocks, ssh SSH) []balancerRead {
+	var out []balancerRead
 	first := map[string]hcl.Range{}
 	for _, b := range blocks {
 		name := b.Labels[0]
@@ -62,8 +105,30 @@ func (s scope) readBalancers(blocks hcl.Blocks) []Balancer {
 			s.problems.errorAt(b.LabelRanges[0], "balancer given twice", "The balancer %q is already at %s.", name, at(old))
 		}
 		first[name] = b.LabelRanges[0]
-		_, content := s.newValues(b, balancerSchema)
-		out = append(out, Balancer{Name: name, Servers: s.readServers(content.Blocks), Range: rangeOf(b.DefRange)})
+		out = append(out, s.readBalancer(b, ssh))
+	}
+	return out
+}
+
+func (s scope) readBalancer(b *hcl.Block, ssh SSH) balancerRead {
+	v, content := s.newValues(b, balancerSchema)
+	blocks := content.Blocks.ByType()
+	out := balancerRead{
+		Balancer: Balancer{Name: b.Labels[0], Servers: s.readServers(blocks["server"]), Range: rangeOf(b.DefRange)},
+		listens:  s.readListens(blocks["listen"]),
+		nodes:    s.readNodes(blocks["node"], b.Labels[0], ssh),
+	}
+	idle := true
+	for _, l := range out.listens {
+		out.Listens = append(out.Listens, l.Listen)
+	}
+	for _, n := range out.nodes {
+		out.Nodes = append(out.Nodes, n.Node)
+		idle = idle && n.Absent
+	}
+	if len(out.listens) == 0 && !idle && !v.dirty {
+		s.problems.errorAt(b.DefRange, "no listen",
+			"Its nodes would take no clients; write a block for each port: listen \"NAME\" { port = … }.")
 	}
 	return out
 }

@@ -14,7 +14,7 @@ var schemas = map[string]*hcl.BodySchema{
 	"cluster": clusterSchema, "ssh": sshSchema, "jump": jumpSchema, "release": releaseSchema,
 	"pki": pkiSchema, "tls": tlsSchema, "etcd": etcdSchema, "client": clientSchema, "member": memberSchema,
 	"auth": authSchema, "user": authUserSchema, "role": authRoleSchema, "permission": permissionSchema,
-	"balancer": balancerSchema, "server": serverSchema,
+	"balancer": balancerSchema, "listen": listenSchema, "server": serverSchema, "node": nodeSchema,
 	"peer_ca": givenSchema, "client_ca": givenSchema, "external": externalSchema,
 }
 

@@ -16,9 +16,11 @@ func (p *problems) checkClusters(clusters []clusterRead) {
 				continue
 			}
 			p.checkSharedHosts(other, c)
+			p.checkSharedNodes(other, c)
 		}
 		p.checkSize(c)
 		p.checkMembers(c)
+		p.checkNodes(c)
 	}
 }
 
@@ -58,7 +60,7 @@ func (p *problems) checkMembers(c clusterRead) {
 func (p *problems) checkPair(a, b memberRead) {
 	if a.Name == b.Name {
 		p.errorAt(b.where("name", ""), "member given twice", "There is already a member %q at %s.%s", b.Name, at(a.block),
-			leaving(a, b))
+			leaving(a.host(), b.host()))
 	}
 	for _, f := range []struct {
 		attr string
@@ -72,21 +74,30 @@ func (p *problems) checkPair(a, b memberRead) {
 		if f.a == f.b && f.b != "" {
 			p.errorAt(b.where(f.attr, "address"), "address given twice",
 				"%s: the member %s at %s already has this %s; each member needs a host of its own.%s", b.Name, a.Name,
-				at(a.block), strings.ReplaceAll(f.attr, "_", " "), leaving(a, b))
+				at(a.block), strings.ReplaceAll(f.attr, "_", " "), leaving(a.host(), b.host()))
 			return
 		}
 	}
 }
 
-// leaving says how one of two members makes room for the other.
-func leaving(a, b memberRead) string {
-	if a.Absent == b.Absent {
+// host is where a member or a node is.
+type host struct {
+	name, address, sshAddress string
+	ssh                       SSH
+	absent                    bool
+}
+
+func (m memberRead) host() host { return host{m.Name, m.Address, m.SSHAddress, m.SSH, m.Absent} }
+
+// leaving says how one of two blocks makes room for the other.
+func leaving(a, b host) string {
+	if a.absent == b.absent {
 		return ""
 	}
-	if b.Absent {
+	if b.absent {
 		a = b
 	}
-	return fmt.Sprintf(" Until its block is gone the absent %s keeps what it has: apply without the other one first.", a.Name)
+	return fmt.Sprintf(" Until its block is gone the absent %s keeps what it has: apply without the other one first.", a.name)
 }
 
 func loopback(address string) bool {
@@ -94,7 +105,7 @@ func loopback(address string) bool {
 	return err == nil && ip.IsLoopback() || address == "localhost" || strings.HasSuffix(address, ".localhost")
 }
 
-// sshKey is equal for two members when SSH leads to the same host: the same address and port, by the same way.
+// sshKey is equal for two hosts when SSH leads to the same one: the same address and port, by the same way.
 func sshKey(s SSH, address string) string {
 	if address == "" {
 		return ""
@@ -110,19 +121,19 @@ func jumpKey(s SSH) string {
 	return b.String()
 }
 
-func sameHost(a, b memberRead) bool {
-	if a.Address == "" || b.Address == "" {
+func sameHost(a, b host) bool {
+	if a.address == "" || b.address == "" {
 		return false
 	}
-	return sshKey(a.SSH, a.SSHAddress) == sshKey(b.SSH, b.SSHAddress) ||
-		a.Address == b.Address && jumpKey(a.SSH) == jumpKey(b.SSH)
+	return sshKey(a.ssh, a.sshAddress) == sshKey(b.ssh, b.sshAddress) ||
+		a.address == b.address && jumpKey(a.ssh) == jumpKey(b.ssh)
 }
 
 // checkSharedHosts looks for what two clusters must not share on one host. The first host says enough.
 func (p *problems) checkSharedHosts(a, b clusterRead) {
 	for _, m := range b.members {
 		for _, other := range a.members {
-			if sameHost(other, m) && p.checkSharedHost(a, other, b, m) {
+			if sameHost(other.host(), m.host()) && p.checkSharedHost(a, other, b, m) {
 				return
 			}
 		}

@@ -29,9 +29,10 @@ var clusterSchema = &hcl.BodySchema{
 // clusterRead is a cluster with the places that checks across blocks point at.
 type clusterRead struct {
 	*Cluster
-	name    hcl.Range
-	members []memberRead
-	unsure  bool // how many members it has is not known, because of a mistake
+	name      hcl.Range
+	balancers []balancerRead
+	members   []memberRead
+	unsure    bool // how many members it has is not known, because of a mistake
 }
 
 func (s scope) readCluster(b *hcl.Block) clusterRead {
@@ -63,8 +64,10 @@ func (s scope) readCluster(b *hcl.Block) clusterRead {
 	c.Clients = s.readClients(blocks["client"], c.PKI)
 	auth := s.readAuth(p.only(blocks["auth"]))
 	c.Auth = auth.Auth
-	c.Balancers = s.readBalancers(blocks["balancer"])
-	out := clusterRead{Cluster: c, name: b.LabelRanges[0]}
+	out := clusterRead{Cluster: c, name: b.LabelRanges[0], balancers: s.readBalancers(blocks["balancer"], c.SSH)}
+	for _, balancer := range out.balancers {
+		c.Balancers = append(c.Balancers, balancer.Balancer)
+	}
 	for _, block := range blocks["member"] {
 		members, ok := s.readMembers(block, c)
 		out.members = append(out.members, members...)

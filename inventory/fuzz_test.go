@@ -3,6 +3,7 @@ package inventory_test
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/clusterup/clusterup/inventory"
@@ -103,5 +104,30 @@ func checkPromises(t *testing.T, c *inventory.Cluster) {
 			t.Fatalf("member %+v", m)
 		}
 		names[m.Name] = true
+	}
+	checkBalancerPromises(t, c)
+}
+
+func checkBalancerPromises(t *testing.T, c *inventory.Cluster) {
+	t.Helper()
+	nodes := map[string]bool{}
+	for _, n := range c.Nodes() {
+		if nodes[n.Name] || n.Address == "" || n.SSHAddress == "" || n.SSHPort == 0 || n.SSHPort != n.SSH.Port {
+			t.Fatalf("node %+v", n)
+		}
+		nodes[n.Name] = true
+	}
+	for _, b := range c.Balancers {
+		ports := map[int]bool{}
+		for _, l := range b.Listens {
+			postgres := l.Check == inventory.CheckPostgres
+			if ports[l.Port] || l.Port == 0 || l.Name == "" || !postgres && l.Check != inventory.CheckTCP || postgres != (l.User != "") {
+				t.Fatalf("listen %+v", l)
+			}
+			ports[l.Port] = true
+		}
+		if len(b.Listens) == 0 && slices.ContainsFunc(b.Nodes, func(n inventory.Node) bool { return !n.Absent }) {
+			t.Fatalf("nodes without a listen: %+v", b)
+		}
 	}
 }

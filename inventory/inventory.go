@@ -77,6 +77,15 @@ func (c *Cluster) Present() []Member {
 	return slices.DeleteFunc(slices.Clone(c.Members), func(m Member) bool { return m.Absent })
 }
 
+// Nodes returns the nodes of all balancers, in the order of the file, also those that are to leave.
+func (c *Cluster) Nodes() []Node {
+	var out []Node
+	for _, b := range c.Balancers {
+		out = append(out, b.Nodes...)
+	}
+	return out
+}
+
 // SSH says how a host is reached. All paths are absolute.
 type SSH struct {
 	User           string   // "": the current user

@@ -115,7 +115,7 @@ func (v values) readMember(b *hcl.Block, content *hcl.BodyContent, c *Cluster) m
 	return m
 }
 
-// The states of a member.
+// The states of a member, and of a node.
 const (
 	statePresent = "present"
 	stateAbsent  = "absent"

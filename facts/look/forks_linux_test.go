@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -94,32 +95,38 @@ func (r *room) member(t *testing.T) {
 // forks is what the script saw, and how many processes it started.
 func (r room) forks(t *testing.T, shell []string) (facts.Host, int) {
 	t.Helper()
-	dir := t.TempDir()
-	script := r.put(t, dir+"/script", r.script(t))
+	script := r.put(t, t.TempDir()+"/script", r.script(t))
 	etcd := r.release + "/3.6.16-1/etcd"
 	if _, err := os.Stat(etcd); err != nil {
 		etcd = "/bin/sleep"
 	}
-	// The member is 2, an empty script would be 3, the shell that says its number 4.
-	count := `"$1" 600 & shift; last=$1; shift; "$@" </dev/null; /bin/sh -c 'echo $$' >"$last"; kill $!`
-	args := []string{
-		"--pid", "--fork", "--mount-proc", "--kill-child", "/bin/sh", "-c", count, "sh", etcd,
-		filepath.Join(dir, "last"),
-	}
-	if os.Getuid() != 0 {
-		args = append([]string{"--user", "--map-root-user"}, args...)
-	}
-	cmd := exec.CommandContext(t.Context(), "unshare", append(append(args, shell...), script)...)
-	cmd.Env = r.env
-	out, err := cmd.Output()
-	if err != nil {
-		t.Fatalf("%v: %s", err, out)
-	}
+	out, started := countForks(t, r.env, etcd, append(slices.Clone(shell), script))
 	h, err := parseHost(r.ask, out)
 	if err != nil || len(h.Unread) > 0 {
 		t.Fatalf("%v, not read %q", err, h.Unread)
 	}
-	raw, err := os.ReadFile(filepath.Join(dir, "last"))
+	return h, started
+}
+
+// countForks is what a script wrote, and how many processes it started. One of a program is 2 while it runs.
+func countForks(t *testing.T, env []string, program string, script []string) ([]byte, int) {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "last")
+	// The program is 2, an empty script would be 3, the shell that says its number 4.
+	count := `"$1" 600 & shift; last=$1; shift; "$@" </dev/null; /bin/sh -c 'echo $$' >"$last"; kill $!`
+	args := []string{
+		"--pid", "--fork", "--mount-proc", "--kill-child", "/bin/sh", "-c", count, "sh", program, file,
+	}
+	if os.Getuid() != 0 {
+		args = append([]string{"--user", "--map-root-user"}, args...)
+	}
+	cmd := exec.CommandContext(t.Context(), "unshare", append(args, script...)...)
+	cmd.Env = env
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	raw, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -127,5 +134,5 @@ func (r room) forks(t *testing.T, shell []string) (facts.Host, int) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return h, last - 4
+	return out, last - 4
 }

@@ -66,6 +66,12 @@ type Source struct {
 	// Balancers are those whose keys are read.
 	Balancers []string
 	Now       func() time.Time
+
+	NodeAsks   map[string]facts.NodeAsk // by name of the node, as the next two are; nil: no node is looked at
+	NodeShells map[string]Shell
+	// KeepNodes are nodes on which nothing was done since they were looked at. They are taken as they were, but for those
+	// that could not be looked at.
+	KeepNodes map[string]facts.Node
 }
 
 // Gather looks at everything at once and blocks until all have answered or failed. A host that fails is in the Snapshot
@@ -76,6 +82,9 @@ func Gather(ctx context.Context, src Source) (facts.Snapshot, error) {
 		return facts.Snapshot{}, err
 	}
 	s := facts.Snapshot{Taken: src.Now(), Operator: operator, Hosts: map[string]facts.Host{}}
+	var nodes sync.WaitGroup
+	var seen map[string]facts.Node
+	nodes.Go(func() { seen = lookAtNodes(ctx, src, operator.CAs) })
 	lookAt(ctx, &s, src, slices.Collect(maps.Keys(src.Asks)))
 	agree(&s)
 	if names := torn(&s); len(names) > 0 {
@@ -86,6 +95,8 @@ func Gather(ctx context.Context, src Source) (facts.Snapshot, error) {
 	permit(ctx, &s, src)
 	logIn(ctx, &s, src)
 	readPools(ctx, &s, src)
+	nodes.Wait()
+	s.Nodes = seen
 	return s, nil
 }
 
@@ -102,6 +113,10 @@ func With(s facts.Snapshot, operator facts.Operator) (seen facts.Snapshot, ok bo
 		host.Leaves = maps.Clone(host.Leaves)
 		issuers(host.Leaves, operator.CAs)
 		s.Hosts[name] = host
+	}
+	s.Nodes = maps.Clone(s.Nodes)
+	for name, node := range s.Nodes {
+		s.Nodes[name] = issued(node, operator.CAs)
 	}
 	return s, true
 }

@@ -97,7 +97,7 @@ func TestScriptHostileListener(t *testing.T) {
 }
 
 func TestScriptAndParserAgree(t *testing.T) {
-	linestest.Agree(t, script, kinds, "clock", "file", "free")
+	linestest.Agree(t, shared+script, kinds, "clock", "file", "free")
 }
 
 func write(t *testing.T, file string, flags int, text string) {

@@ -47,6 +47,11 @@ func (p *parser) readRaw(raw []byte) {
 	if p.process != nil {
 		names = append(names, fmt.Sprintf("/proc/%d/cmdline", p.process.PID))
 	}
+	p.readHeads(raw, names, p.readHeld)
+}
+
+// readHeads tells the contents of files apart, and passes each to held.
+func (m *machine) readHeads(raw []byte, names []string, held func(name string, raw []byte)) {
 	later := map[string]bool{}
 	for _, name := range names {
 		later[name] = true
@@ -57,8 +62,8 @@ func (p *parser) readRaw(raw []byte) {
 		if !there {
 			continue // it is gone by now
 		}
-		n := heldBytes(rest, p.host.Files[name].Size, later)
-		p.readHeld(name, rest[:n])
+		n := heldBytes(rest, m.facts.Files[name].Size, later)
+		held(name, rest[:n])
 		raw = rest[n:]
 	}
 }
@@ -117,13 +122,8 @@ func begins(raw []byte, later map[string]bool) bool {
 // readHeld reads what one file holds.
 func (p *parser) readHeld(name string, raw []byte) {
 	if p.process != nil && path.Base(name) == "cmdline" && path.Dir(path.Dir(name)) == "/proc" {
-		args := strings.Split(strings.TrimRight(string(raw), "\x00"), "\x00")
-		// between fork and exec it is still systemd, with its own name for what is to come
-		if !strings.HasPrefix(args[0], "(") {
+		if args, runs := arguments(raw); runs {
 			p.process.Args, p.host.Process = args, p.process
-		}
-		if len(raw) == 0 { // it is about to end
-			p.process.Args = nil
 		}
 		return
 	}
@@ -138,3 +138,16 @@ func (p *parser) readHeld(name string, raw []byte) {
 	file.Content = bytes.Clone(raw)
 	p.host.Files[name] = file
 }
+
+// arguments reads a command line. runs is false where the process is not the unit's yet.
+func arguments(raw []byte) (args []string, runs bool) {
+	if len(raw) == 0 { // it is about to end
+		return nil, true
+	}
+	args = strings.Split(strings.TrimRight(string(raw), "\x00"), "\x00")
+	return args, !starting(args)
+}
+
+// starting says that a command line is that of a process between fork and exec, which is still systemd, with its own
+// name for what is to come.
+func starting(args []string) bool { return strings.HasPrefix(args[0], "(") }

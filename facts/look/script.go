@@ -10,11 +10,21 @@ import (
 	"github.com/clusterup/clusterup/facts/lines"
 )
 
-//go:embed script.sh
-var script string
+// The parts of scripts: shared has what hosts of members and of nodes have in common.
+var (
+	//go:embed host.sh
+	shared string
+	//go:embed script.sh
+	script string
+	//go:embed node.sh
+	nodeScript string
+)
 
-// program is what a host is sent behind the variables.
-var program = lines.Program(script)
+// What a host of a member or of a node is sent behind the variables.
+var (
+	program     = lines.Program(shared, script)
+	nodeProgram = lines.Program(shared, nodeScript)
+)
 
 // Script is the POSIX shell script that answers a; it needs root to see everything, and writes nothing.
 func Script(a facts.Ask) string {
@@ -22,7 +32,6 @@ func Script(a facts.Ask) string {
 	for _, peer := range a.Peers {
 		fmt.Fprintf(&peers, "route get %s\n", peer)
 	}
-	ports := strings.Trim(fmt.Sprint(a.Ports), "[]")
 	walDir := a.WALPath()
 	if a.WALDir != "" {
 		walDir = path.Dir(a.WALDir)
@@ -45,9 +54,28 @@ func Script(a facts.Ask) string {
 		{"wal", walDir},
 		{"walflag", a.WALPath()},
 		{"rel", facts.ReleaseDir},
-		{"ports", ports},
+		{"ports", spaced(a.Ports)},
 		{"peers", peers.String()},
 		{"v2store", v2store},
 		{"v2log", v2log},
 	}) + program
+}
+
+// spaced are numbers parted by spaces.
+func spaced(numbers []int) string { return strings.Trim(fmt.Sprint(numbers), "[]") }
+
+// NodeScript is the POSIX shell script that answers a; it needs root to see everything, and writes nothing.
+func NodeScript(a facts.NodeAsk) string {
+	list := func(entries []string) string { return strings.Join(entries, "\n") }
+	return lines.Assign([][2]string{
+		{"owner", a.Owner},
+		{"ports", spaced(a.Ports)},
+		{"packages", list(a.Packages)},
+		{"units", list(a.Units)},
+		{"users", list(a.Users)},
+		{"files", list(a.Files)},
+		{"dirs", list(a.Dirs)},
+		{"pairs", list(a.Pairs)},
+		{"programs", a.Programs},
+	}) + nodeProgram
 }

@@ -2,50 +2,9 @@
 # parse.go. A process costs a host milliseconds, and so does a subshell. So a tool is started once for all its work, and
 # the shell's own words do the rest. ${text#*word} is avoided in a long text: its time in dash grows with the square of
 # the length. Behind exec, bash starts no second process for a command with redirections.
-# The lines above this one set: unit user conf data owner former wal walflag rel ports peers v2store v2log
-PATH=$PATH:/usr/sbin:/sbin
+# What host.sh has is before this. The lines above both set: unit user conf data owner former wal walflag rel ports peers
+# v2store v2log
 
-# This is read before anything else, so that a run that begins during the look shows: it has changed the file since.
-if [ -n "$owner" ] && [ -f "$owner" ] && IFS= read -r line <"$owner"; then say run "$line"; fi
-machine=
-if [ -r /proc/sys/kernel/arch ]; then read -r machine </proc/sys/kernel/arch; fi # since Linux 6.1
-say arch "${machine:-$(uname -m)}"
-if [ -r /etc/os-release ]; then
-  os= version=
-  while IFS='=' read -r key value || [ -n "$key" ]; do
-    value=${value#[\"\']}
-    value=${value%[\"\']}
-    case $key in ID) os=$value ;; VERSION_ID) version=$value ;; esac
-  done </etc/os-release
-  say os "$os $version"
-fi
-# The library that systemd's programs share is named after their version. Where no or several are found, a program is
-# asked.
-if [ -d /run/systemd/system ]; then
-  version=
-  for file in /lib/systemd/libsystemd-shared-*.so /usr/lib/systemd/libsystemd-shared-*.so \
-    /usr/lib/*-linux-gnu*/systemd/libsystemd-shared-*.so; do
-    file=${file##*/libsystemd-shared-}
-    file=${file%%[!0-9]*}
-    [ -n "$file" ] || continue
-    case $version in '' | "$file") version=$file ;; *) version=several ;; esac
-  done
-  case $version in
-  '' | several)
-    set -- $(systemctl --version)
-    version=${2%%[!0-9]*}
-    ;;
-  esac
-  say systemd "$version"
-fi
-if [ -r /etc/machine-id ]; then
-  read -r id </etc/machine-id
-  say machine "$id"
-fi
-read -r id </proc/sys/kernel/random/boot_id
-say boot "$id"
-read -r _ kilobytes _ </proc/meminfo
-say memory "$kilobytes"
 # Packages whose removal deletes /var/lib/etcd, as Debian's do. Their scripts are read with the shell's own words.
 for package in etcd etcd-server; do
   file=/var/lib/dpkg/info/$package.postrm
@@ -106,26 +65,6 @@ named() {
   done
 }
 
-# unread says so where there are drop-ins of the unit, of its kind or of a beginning of its name that systemd has not
-# read.
-unread() {
-  names="$unit.service.d service.d" rest=$unit
-  while [ "$rest" != "${rest%-*}" ]; do
-    rest=${rest%-*}
-    names="$names $rest-.service.d"
-  done
-  for name in $names; do
-    set +f
-    for file in /etc/systemd/system/"$name"/*.conf /run/systemd/system/"$name"/*.conf /usr/local/lib/systemd/system/"$name"/*.conf \
-      /usr/lib/systemd/system/"$name"/*.conf; do
-      if [ -f "$file" ]; then
-        case $loaded in *"/${file##*/} "*) ;; *) say unit NeedDaemonReload=yes ;; esac
-      fi
-    done
-    set -f
-  done
-}
-
 # What drop-ins make of the unit is told only where there are some: without them its file says it all.
 pid=0 dropins= loaded=' ' command=
 set -f
@@ -160,7 +99,7 @@ if [ -d /run/systemd/system ]; then
   unset IFS
   # systemd tells nothing of a drop-in in a new directory before it reads its units again, which the next change of the
   # unit has it do. One of the same name in another directory may take its place.
-  case $shown in *LoadState=loaded*) unread ;; esac
+  case $shown in *LoadState=loaded*) unread "$unit" "$loaded" say unit NeedDaemonReload=yes ;; esac
 fi
 
 # Where the member's data lies by its unit, else by its birth marker. What its process says is its own word. These paths
@@ -188,13 +127,12 @@ case $usewal in *[!A-Za-z0-9/._+@-]* | [!/]*) use= ;; esac
 [ -n "$use" ] || usewal=
 
 # The places where clusterup puts things. Directories that an operator may have made a symbolic link are followed;
-# nothing else is. stat prints names as they are, so those that would end its line go another way. In a second line
-# behind a TAB it quotes the name, and the end of a link with it: 'NAME' -> 'END'.
+# nothing else is. Names that would end a line of stat's go another way.
 [ "${pid:-0}" -gt 0 ] 2>/dev/null || pid=
 unitfile=/etc/systemd/system/$unit.service
 for dir in /etc/etcd /opt/clusterup "$data" "$data/member" "$wal" "$former" ${use:+"$use" "$use/member"}; do asks '' "$dir"; done
 IFS=$newline
-set -- /proc/self/. $asked ${pid:+"/proc/$pid"} ${pid:+"/proc/$pid/exe"}
+set -- $asked ${pid:+"/proc/$pid"} ${pid:+"/proc/$pid/exe"}
 set +f
 unset IFS
 for file in "$conf" "$conf"/* "$conf"/tls/* "$conf"/tls/*/* "$unitfile" "$rel" "$rel"/* "$rel"/*/*; do
@@ -203,40 +141,15 @@ for file in "$conf" "$conf"/* "$conf"/tls/* "$conf"/tls/*/* "$unitfile" "$rel" "
   *) set -- "$@" "$file" ;;
   esac
 done
-unset QUOTING_STYLE
-form="file$tab%f$tab%U$tab%G$tab%s %i %.9Z$tab%n"
-stats=$(exec stat -c "$form$newline$tab%N" "$@" 2>/dev/null)$newline
-
-# The directory of stat's own process is as old as that process, so its time is the host's clock. A quoted name or end
-# with ' or \ in it stands for others, and the end is asked for.
-exe= clock= told=$newline
-IFS=$newline
-set -f
-for line in $stats; do
-  case $line in
-  *"$tab/proc/self/.")
-    line=${line%"$tab"*}
-    clock=${line##* }
-    ;;
-  "file$tab"*) printf '%s\n' "$line" ;;
-  "$tab'"*"' -> '"*"'")
-    line=${line#"$tab'"}
-    line=${line%"'"}
-    link=${line%%"' -> '"*}
-    target=${line#*"' -> '"}
-    case $link$target in *[\'\\]*) continue ;; esac
-    told=$told$link$newline
-    case $link in
-    "/proc/$pid/exe") exe=$target ;;
-    "$conf"/tls/*/*) ;;
-    "$conf"/tls/*) say link "$link" "$target" ;;
-    esac
-    ;;
+exe=
+ends() {
+  case $1 in
+  "/proc/$pid/exe") exe=$2 ;;
+  "$conf"/tls/*/*) ;;
+  "$conf"/tls/*) say link "$1" "$2" ;;
   esac
-done
-set +f
-unset IFS
-if [ -n "$clock" ]; then say clock "$clock"; else date "+clock$tab%s.%N"; fi
+}
+sees "$@"
 for link in ${pid:+"/proc/$pid/exe"} "$conf"/tls/*; do
   case $told in *"$newline$link$newline"*) continue ;; esac
   if [ -L "$link" ]; then
@@ -263,7 +176,7 @@ esac
 set --
 for role in peer server; do
   dir=$conf/tls/$role
-  if [ -f "$dir/sums" ] && [ -f "$dir/cert.pem" ] && [ -f "$dir/key.pem" ]; then set -- "$@" "$dir/cert.pem" "$dir/key.pem"; fi
+  if paired "$dir"; then set -- "$@" "$dir/cert.pem" "$dir/key.pem"; fi
 done
 case $exe in *' (deleted)') set -- "$@" "/proc/$pid/exe" ;; esac
 for file in "$conf"/token-*.pem; do if [ -f "$file" ] && [ ! -L "$file" ]; then set -- "$@" "$file"; fi; done
@@ -292,11 +205,6 @@ for dir in "$rel"/*; do
 done
 sums=
 if [ $# -gt 0 ]; then sums=$newline$(exec sha256sum -- "$@" 2>/dev/null)$newline; fi
-digest() { # FILE: $sum; sha256sum writes some names in another way
-  sum=${sums%%"  $1$newline"*}
-  if [ "$sum" = "$sums" ]; then sum=$(sha256sum <"$1"); else sum=${sum##*"$newline"}; fi
-  sum=${sum%% *}
-}
 for file; do
   case $file in
   "$rel"/*)
@@ -309,18 +217,8 @@ for file; do
     ;;
   esac
 done
-# The key stays here: the host itself says whether its pair is the one that was written. To read what is no regular file
-# may never end.
 for role in peer server; do
-  dir=$conf/tls/$role
-  if [ -f "$dir/sums" ] && [ -f "$dir/cert.pem" ] && [ -f "$dir/key.pem" ]; then
-    digest "$dir/cert.pem"
-    cert=$sum
-    digest "$dir/key.pem"
-    if {
-      IFS= read -r line && [ "$line" = "$cert  cert.pem" ] && IFS= read -r line && [ "$line" = "$sum  key.pem" ] && ! IFS= read -r line
-    } <"$dir/sums"; then say intact "$role"; fi
-  fi
+  if intact "$conf/tls/$role"; then say intact "$role"; fi
 done
 
 if [ -n "$exe" ]; then
@@ -416,11 +314,7 @@ END
   each route "$routes"
 fi
 
-if command -v ss >/dev/null 2>&1; then
-  filter=
-  for port in $ports; do filter="$filter${filter:+ or }sport = :$port"; done
-  each listen "$(exec ss -H -ltnp "( $filter )")"
-fi
+listeners
 
 # The contents of files come last, as they are, after a line "raw". Whoever runs as the member may have chosen its log and its
 # command line, and these come after all else. See parseraw.go.

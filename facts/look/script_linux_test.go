@@ -115,7 +115,7 @@ func (r room) script(t *testing.T) string {
 
 // Of a text as long as what systemd says of a unit, dash needs a tenth of a second to cut off what comes before a word.
 func TestScriptCutsNoLongText(t *testing.T) {
-	if cut := regexp.MustCompile(`\$\{(shown|stats|asked|used)[#%]`).FindString(script); cut != "" {
+	if cut := regexp.MustCompile(`\$\{(shown|stats|asked|used)[#%]`).FindString(shared + script + nodeScript); cut != "" {
 		t.Errorf("%s… takes the square of its length", cut)
 	}
 }

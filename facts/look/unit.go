@@ -6,9 +6,9 @@ import (
 	"github.com/clusterup/clusterup/facts"
 )
 
-func (p *parser) readUnit(f []string) error {
-	key, value, _ := strings.Cut(f[0], "=")
-	u := &p.host.Unit
+// readProperty reads what systemctl shows of any unit. ok is false if it is none of that.
+func readProperty(u *facts.Unit, shown string) (key, value string, ok bool) {
+	key, value, _ = strings.Cut(shown, "=")
 	switch key {
 	case "LoadState":
 		u.Load = value
@@ -24,6 +24,14 @@ func (p *parser) readUnit(f []string) error {
 		u.DropIns = strings.Fields(value)
 	case "Result":
 		u.Result = value
+	default:
+		return key, value, false
+	}
+	return key, value, true
+}
+
+func (p *parser) readUnit(f []string) error {
+	switch key, value, _ := readProperty(&p.host.Unit, f[0]); key {
 	case "ExecStart":
 		p.start().Command = command(value)
 	case "ExecCondition", "ExecStartPre":

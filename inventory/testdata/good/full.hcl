@@ -133,6 +133,15 @@ cluster "prod" {
   client "patroni" { common_name = false }
 
   balancer "front" {
+    listen "write" {
+      port  = "5000"
+      check = "postgres"
+      user  = "lb_check"
+    }
+    listen "plain" {
+      port  = 5001
+      check = "tcp"
+    }
     server "pg-1" {
       address    = "10.0.0.21"
       port       = 6432
@@ -142,6 +151,23 @@ cluster "prod" {
       address = "fd00::22"
       port    = 6432
       weight  = 0
+    }
+    node "lb-1" {
+      address     = "LB1.Example.com"
+      ssh_address = "192.0.2.31"
+      ssh_port    = 22
+      state       = "present"
+
+      ssh {
+        user = "root"
+        sudo = false
+        jump { address = "192.0.2.1" }
+      }
+    }
+    node "etcd-2" { address = "10.0.0.21" }
+    node "lb-3" {
+      address = "[2001:db8:0::33]"
+      state   = "absent"
     }
   }
 

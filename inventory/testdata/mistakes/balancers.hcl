@@ -33,6 +33,6 @@ cluster "prod" {
   balancer "back" {}
   balancer "back" {}
   balancer "Front" {
-    listen "write" {}
+    frontend "write" {}
   }
 }
