@@ -3,28 +3,38 @@ package apply
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 
 	"github.com/clusterup/clusterup/facts"
 	"github.com/clusterup/clusterup/plan"
 )
 
-// ended is the end of a run at which Next gave an error. If that is for dark hosts alone, the others are verified.
+// ended is the end of a run at which Next gave an error. If that holds up nothing beside it, such as dark hosts, the
+// others are verified.
 func (r *Run) ended(ctx context.Context, result Result, err error) error {
 	var refused *plan.Refused
-	if !errors.As(err, &refused) || !refused.Only(plan.Unreachable) {
+	if !errors.As(err, &refused) || !plan.GoesOn(err) {
 		return err
 	}
 	if r.Next == nil && answers(result.Snapshot) {
 		err := r.verify(ctx, result)
 		if wrong := new(VerifyError); errors.As(err, &wrong) {
 			for _, dark := range refused.Refusals {
-				wrong.Dark = append(wrong.Dark, dark.Host)
+				if dark.Kind == plan.Unreachable {
+					wrong.Dark = append(wrong.Dark, dark.Host)
+				}
 			}
 		}
 		if err != nil {
 			return err
 		}
+	}
+	if r.nodesFailed != nil {
+		return r.nodesFailed
+	}
+	if !refused.Only(plan.Unreachable) {
+		return err
 	}
 	return &DarkError{Refused: refused, Steps: result.Steps, Unfinished: result.Unfinished}
 }
@@ -60,6 +70,13 @@ func (r *Run) failed(ctx context.Context, result *Result, stage plan.Stage, err 
 		return err
 	}
 	before := result.Snapshot
+	if stage.Balancer != "" {
+		result.Snapshot = now
+		if !nodesWentDark(before, now, failed) {
+			r.leaveOut(failed)
+		}
+		return nil
+	}
 	if wentDark(before, now, failed) {
 		result.Snapshot = now
 		return nil
@@ -68,6 +85,42 @@ func (r *Run) failed(ctx context.Context, result *Result, stage plan.Stage, err 
 		return err
 	}
 	return r.back(ctx, before, now, failed)
+}
+
+// leaveOut has the run go on without the nodes on which steps have failed: neither the cluster nor other nodes wait for
+// them. What failed is the run's error in the end.
+func (r *Run) leaveOut(failed *StageError) {
+	if r.nodesFailed == nil {
+		r.nodesFailed = failed
+		return
+	}
+	both := *r.nodesFailed
+	both.Errs = slices.Concat(both.Errs, failed.Errs)
+	r.nodesFailed = &both
+}
+
+// without is what was seen, in which the nodes that are left out are dark.
+func (r *Run) without(seen facts.Snapshot) facts.Snapshot {
+	if r.nodesFailed == nil {
+		return seen
+	}
+	seen.Nodes = maps.Clone(seen.Nodes)
+	for _, err := range r.nodesFailed.Errs {
+		var step *StepError
+		if errors.As(err, &step) {
+			name := step.Step.Host
+			seen.Nodes[name] = facts.Node{Machine: facts.Machine{Name: name, Unreachable: "a step has failed there"}}
+		}
+	}
+	return seen
+}
+
+// nodesWentDark is wentDark for steps on nodes of balancers.
+func nodesWentDark(before, now facts.Snapshot, failed *StageError) bool {
+	return !slices.ContainsFunc(failed.Errs, func(err error) bool {
+		var step *StepError
+		return !errors.As(err, &step) || before.Nodes[step.Step.Host].Dark() || !now.Nodes[step.Step.Host].Dark()
+	})
 }
 
 // wentDark says that every step which failed rests on a host that can no longer be looked at. A step whose hosts can be

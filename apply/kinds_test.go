@@ -35,7 +35,7 @@ func TestKindsAreDone(t *testing.T) {
 			Release: &plan.Release{}, Leaf: &plan.Leaf{}, Birth: &units.Born{}, Restoring: &units.Restoring{},
 			Restore: &plan.Restore{}, Salvage: &plan.Salvage{}, Paths: []plan.Path{{Path: "/etc/etcd/prod/file"}},
 			Revoke: &facts.Recorded{}, Role: &plan.RoleChange{Name: "app"}, User: &plan.UserChange{Name: "app"},
-			Pool: &pool.Change{},
+			Pool: &pool.Change{}, Program: &plan.Program{}, Unit: "unit",
 		}
 		do := func() error { return r.do(over, step) }
 		if writes(kind) {
@@ -45,7 +45,11 @@ func TestKindsAreDone(t *testing.T) {
 		if errors.Is(err, errNoDoer) != (kind == "no-such-kind") {
 			t.Errorf("%s: %v", kind, err)
 		}
-		if where := kind.Traits().Where; where != "" && (!asked[where] || len(asked) != 1) {
+		where := kind.Traits().Where
+		if where == plan.Node { // a host as any other
+			where = plan.Machine
+		}
+		if where != "" && (!asked[where] || len(asked) != 1) {
 			t.Errorf("%s happens at %q, and asks %v", kind, where, asked)
 		}
 	}
@@ -82,6 +86,15 @@ func (o refusingOperator) CreateTokenKey(context.Context) error { return o.ask(p
 // TokenKey is what is then to be written.
 func (o refusingOperator) TokenKey(context.Context, int) ([]byte, error) {
 	return nil, o.ask(plan.Machine)
+}
+
+// IssueClient and Program are what is then to be written.
+func (o refusingOperator) IssueClient(context.Context, string, plan.Leaf) (cert, key []byte, serial string, err error) {
+	return nil, nil, "", o.ask(plan.Machine)
+}
+
+func (o refusingOperator) Program(context.Context, plan.Program) (Input, error) {
+	return Input{}, o.ask(plan.Machine)
 }
 
 func (o refusingOperator) RetireCA(context.Context, string, int) error { return o.ask(plan.Directory) }

@@ -74,6 +74,10 @@ type Operator interface {
 	PinRelease(ctx context.Context, r plan.Release) error
 	// Issue makes a key and certificate for a member in memory, and records the certificate; serial is in hexadecimal.
 	Issue(ctx context.Context, member string, leaf plan.Leaf) (cert, key []byte, serial string, err error)
+	// IssueClient makes a key and certificate for a client in memory, and records the certificate under its name.
+	IssueClient(ctx context.Context, name string, leaf plan.Leaf) (cert, key []byte, serial string, err error)
+	// Program is a program of clusterup's own, whose last bytes are given out only where it still has its digest.
+	Program(ctx context.Context, p plan.Program) (Input, error)
 	// Archive is the verified release archive.
 	Archive(ctx context.Context, r plan.Release) (Archive, error)
 	// SaveSnapshot puts a verified copy of the data of the member behind an endpoint, which is of a version of etcd,
@@ -143,7 +147,7 @@ type Run struct {
 	Want etcd.Want
 	// Gather looks. last is the last look, where it is known what was changed since then; nil: all may have been.
 	Gather   func(ctx context.Context, last *Last) (facts.Snapshot, error)
-	Hosts    map[string]Host // by member name
+	Hosts    map[string]Host // by the name of the member or node
 	Operator Operator
 	Etcd     Etcd
 	Now      func() time.Time
@@ -156,10 +160,14 @@ type Run struct {
 	// there may be no cluster any more.
 	Next     func(etcd.Want, facts.Snapshot) (*plan.Stage, error)
 	Verifies bool
+	// Then decides where nothing is left to do for the cluster; nil: nobody does.
+	Then plan.Rules
 
-	swapped atomic.Bool // a member runs another version of etcd than before
-	kept    []string    // hosts of which the last look kept what one before it had seen
-	serving serving
+	// what failed on nodes of balancers, which are left out then; nil: nothing
+	nodesFailed *StageError
+	swapped     atomic.Bool // a member runs another version of etcd than before
+	kept        []string    // hosts of which the last look kept what one before it had seen
+	serving     serving
 
 	// Seam is called right before and right after every look, every step and every action of a step on a host, with
 	// "before NAME" and "after NAME". Its error counts as one of that look, step or action. Nil outside tests of
@@ -303,7 +311,12 @@ func (r *Run) next(seen facts.Snapshot) (*plan.Stage, error) {
 	if r.Next != nil {
 		return r.Next(r.Want, seen)
 	}
-	return etcd.Next(r.Want, seen)
+	seen = r.without(seen)
+	if first := plan.Before(seen, r.Then); first != nil {
+		return first, nil
+	}
+	stage, err := etcd.Next(r.Want, seen)
+	return plan.Then(stage, err, seen, r.Then)
 }
 
 // tryCAs has CAs of others sign before anything is done that rests on them.

@@ -16,9 +16,9 @@ import (
 // not be there; its lock falls with it, and it waits for those of others. useradd does what it cannot. The script
 // ignores signals for the moment that it takes, so that a run that dies leaves no locks of the user database behind.
 // Runs for other clusters stand in line: of two useradd at the same time one fails.
-func createUser(name, dataDir string) string {
+func createUser(name, dataDir, comment string) string {
 	return fmt.Sprintf(`set -eu
-user=%s data=%s
+user=%s data=%s comment=%s
 trap '' TERM HUP
 for shell in /usr/sbin/nologin /sbin/nologin /bin/false; do [ ! -x "$shell" ] || break; done
 lists() { # FILE: it has an entry of that name
@@ -27,14 +27,14 @@ lists() { # FILE: it has an entry of that name
 }
 if [ ! -e "$data" ] && command -v systemd-sysusers >/dev/null; then
   systemd-sysusers - >/dev/null 2>&1 <<END || :
-u $user - "etcd members" /nonexistent $shell
+u $user - "$comment" /nonexistent $shell
 END
   if lists /etc/passwd && lists /etc/group; then exit 0; fi
 fi
 exec 8</etc
 `+inTurn("/etc")+`
 add() {
-  useradd --system $uid "$@" --home-dir /nonexistent --no-create-home --shell "$shell" --comment 'etcd members' "$user"
+  useradd --system $uid "$@" --home-dir /nonexistent --no-create-home --shell "$shell" --comment "$comment" "$user"
 }
 uid= gid=
 if [ -e "$data" ]; then
@@ -46,7 +46,7 @@ fi
 [ -n "$gid" ] || ! add --user-group 2>/dev/null || exit 0
 getent group "$user" >/dev/null || groupadd --system $gid "$user"
 getent passwd "$user" >/dev/null || add --gid "$user"
-`, shellword.Quote(name), shellword.Quote(dataDir))
+`, shellword.Quote(name), shellword.Quote(dataDir), shellword.Quote(comment))
 }
 
 // inTurn waits for runs of other clusters that do the same, and says so when that has taken too long.

@@ -316,7 +316,8 @@ func TestProcessAge(t *testing.T) {
 func TestScriptsParse(t *testing.T) {
 	paths := []plan.Path{{Path: "/x y", Owner: "root", Group: "root", Mode: 0o700}}
 	for name, script := range map[string]string{
-		"createUser": createUser("etcd-prod", "/var/lib/etcd-prod"), "makeDirs": makeDirs(paths), "fixModes": fixModes(paths),
+		"createUser": createUser("etcd-prod", "/var/lib/etcd-prod", "etcd members"),
+		"makeDirs":   makeDirs(paths), "fixModes": fixModes(paths),
 		"unpackRelease": unpackRelease(smallRelease(), "/x", Archive{Folder: "./x"}),
 		"swapLeaf":      swapLeaf("/x/peer", "peer-1"), "removeFiles": removeFiles("etcd-prod", paths),
 		"startUnit": startUnit("start", "etcd-x"), "journal": journalScript("etcd-x", 60),

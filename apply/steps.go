@@ -25,6 +25,9 @@ func (r *Run) do(ctx context.Context, step plan.Step) error {
 	if err := r.gate(ctx, step); err != nil {
 		return err
 	}
+	if step.Kind.Traits().Where == plan.Node {
+		return r.service(ctx, host, step)
+	}
 	switch step.Kind {
 	case plan.CreateCA:
 		return r.Operator.CreateCA(ctx, step.CA)
@@ -43,7 +46,7 @@ func (r *Run) do(ctx context.Context, step plan.Step) error {
 	case plan.PinRelease:
 		return r.Operator.PinRelease(ctx, *step.Release)
 	case plan.CreateUser:
-		return script(createUser(r.Want.Cluster.User, etcd.Asks(r.Want.Cluster)[step.Host].DataDir))
+		return script(createUser(r.Want.Cluster.User, etcd.Asks(r.Want.Cluster)[step.Host].DataDir, "etcd members"))
 	case plan.MakeDirs:
 		return script(makeDirs(step.Paths))
 	case plan.FixModes:
@@ -146,7 +149,8 @@ func changed(changes []plan.Change) []units.File {
 // writes are the kinds of steps that do nothing but write files.
 func writes(kind plan.Kind) bool {
 	switch kind {
-	case plan.WriteTrust, plan.WriteTokenKey, plan.IssueLeaf, plan.WriteUnit, plan.RecordBirth, plan.MarkRestore:
+	case plan.WriteTrust, plan.WriteTokenKey, plan.IssueLeaf, plan.WriteUnit, plan.RecordBirth, plan.MarkRestore,
+		plan.IssueClient, plan.WriteService:
 		return true
 	}
 	return false
@@ -167,6 +171,10 @@ func (r *Run) part(ctx context.Context, step plan.Step) (Part, error) {
 			reload = reloadUnits
 		}
 		return Part{Files: changed(step.Changes), Then: reload}, nil
+	case plan.WriteService:
+		return config(step), nil
+	case plan.IssueClient:
+		return r.clientLeaf(ctx, step)
 	case plan.MarkRestore:
 		return r.mark(step), nil
 	case plan.RecordBirth:

@@ -72,7 +72,7 @@ func TestCreateUser(t *testing.T) {
 	makes := `cat >` + dir + `/asked; echo etcd-x:x:999:999::/: >` + dir + `/passwd; echo etcd-x:x:999: >` + dir + "/group"
 	script := func(data string) string { // function names have no -
 		return strings.NewReplacer("systemd-sysusers", "sysusers", "/etc/passwd", dir+"/passwd", "/etc/group", dir+"/group").
-			Replace(createUser("etcd-x", data))
+			Replace(createUser("etcd-x", data, "etcd members"))
 	}
 	for name, test := range map[string]struct {
 		data    string

@@ -22,6 +22,9 @@ func (r *Run) verify(ctx context.Context, result Result) error {
 	if len(findings) == 0 && result.Steps > 0 {
 		findings = r.canaries(ctx)
 	}
+	if r.Then != nil {
+		findings = append(findings, r.Then.Unready(result.Snapshot)...)
+	}
 	text := summary(r.Want, result.Snapshot)
 	if len(findings) == 0 && r.swapped.Load() {
 		var note string

@@ -530,6 +530,12 @@ func (o *world) Issue(context.Context, string, plan.Leaf) (cert, key []byte, ser
 	return []byte("certificate"), []byte(secretKey), fmt.Sprint("new", o.issued), nil
 }
 
+func (o *world) IssueClient(context.Context, string, plan.Leaf) (cert, key []byte, serial string, err error) {
+	return nil, nil, "", errNoDoer
+}
+
+func (o *world) Program(context.Context, plan.Program) (Input, error) { return Input{}, errNoDoer }
+
 func (o *world) Archive(context.Context, plan.Release) (Archive, error) {
 	open := func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader(archiveText)), nil }
 	return Archive{Input: Input{Size: int64(len(archiveText)), Open: open}, Folder: "etcd"}, nil

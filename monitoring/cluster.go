@@ -21,6 +21,8 @@ type Cluster struct {
 	// RenewBefore is how long before its end a certificate is due to be renewed; one that lives no longer than that is
 	// when a third of its life is left.
 	RenewBefore time.Duration
+	// Balanced says whether there are nodes of balancers.
+	Balanced bool
 	// Clients are those that the inventory names.
 	Clients []Client
 }

@@ -194,6 +194,12 @@ func byCheck(c Cluster) []alert {
 		finding("EtcdWaits", "unreachable|unknown|unplanned|waits|refused", 2*time.Hour, warning,
 			"clusterup cannot do its work ({{ $labels.kind }})"),
 	}
+	if c.Balanced {
+		all = append(all, alert{
+			"BalancerNodeDown", `clusterup_node_up{CLUSTER} == 0`, 15 * time.Minute, warning,
+			"{{ $labels.node }} of balancer {{ $labels.balancer }} is dark, or HAProxy or the follower does not run there", check,
+		})
+	}
 	if c.SnapshotAge > 0 {
 		all = append(all, alert{
 			"EtcdSnapshotOld", fmt.Sprintf(`time() - clusterup_snapshot_taken_seconds{CLUSTER} > %d or `+

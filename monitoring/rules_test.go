@@ -21,7 +21,7 @@ var update = flag.Bool("update", false, "write the golden files instead of compa
 
 func prod() Cluster {
 	c := Cluster{
-		Name: "prod", TLS: true, Timed: true, SnapshotAge: 26 * time.Hour, RenewBefore: 120 * 24 * time.Hour,
+		Name: "prod", TLS: true, Timed: true, SnapshotAge: 26 * time.Hour, Balanced: true, RenewBefore: 120 * 24 * time.Hour,
 		Certificates: Certificates{
 			"/etc/prometheus/ca.pem", "/etc/prometheus/observer.pem", "/etc/prometheus/observer-key.pem",
 		},
@@ -66,7 +66,7 @@ func TestGolden(t *testing.T) {
 // No alert is there that could never fire, since its limit is not wanted or its series not measured.
 func TestRulesByCluster(t *testing.T) {
 	all, few := string(made(t, Rules, prod())), string(made(t, Rules, Cluster{Name: "lab", RenewBefore: time.Hour}))
-	for _, alert := range []string{"EtcdRequestsSlow", "EtcdSnapshotOld"} {
+	for _, alert := range []string{"EtcdRequestsSlow", "EtcdSnapshotOld", "BalancerNodeDown"} {
 		if !strings.Contains(all, alert) || strings.Contains(few, alert) {
 			t.Errorf("%s is there where it should not be, or the other way round", alert)
 		}
@@ -170,6 +170,7 @@ func healthy() seriesOf {
 		check("clusterup_check_time_seconds"): grows(60), check("clusterup_snapshot_taken_seconds"): grows(60),
 		check("clusterup_snapshot_damaged"): stays(0),
 		ends("", "app"):                     stays(365 * 86400),
+		check("clusterup_node_up", "balancer", "front", "node", "lb-1"): stays(1),
 	}
 	for _, kind := range []string{"alarm", "drift", "permissions", "rotation", "space", "waits", "unknown", "expiry"} {
 		all[finds(kind)] = stays(0)
@@ -308,6 +309,10 @@ var trials = map[string]struct{ fires, quiet seriesOf }{
 	"EtcdMemberUnhealthy": {
 		seriesOf{check("clusterup_member_healthy", "member", "etcd-3"): late(1, 0, 20)},
 		seriesOf{check("clusterup_member_healthy", "member", "etcd-3"): late(1, 0, 10)},
+	},
+	"BalancerNodeDown": {
+		seriesOf{check("clusterup_node_up", "balancer", "front", "node", "lb-1"): late(1, 0, 20)},
+		seriesOf{check("clusterup_node_up", "balancer", "front", "node", "lb-1"): late(1, 0, 10)},
 	},
 	"EtcdAlarm":    {seriesOf{finds("alarm"): stays(1)}, seriesOf{finds("drift"): stays(1)}},
 	"EtcdDiskFull": {seriesOf{finds("space"): stays(1)}, seriesOf{finds("alarm"): stays(1)}},

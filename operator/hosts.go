@@ -92,13 +92,20 @@ func (s *Session) Probes(ctx context.Context, seen facts.Snapshot,
 // wrong with a cluster is a result of status, and no error.
 func (s *Session) Unreached(seen facts.Snapshot) error {
 	refused := &plan.Refused{}
-	for _, m := range s.Cluster.Members {
-		host := seen.Hosts[m.Name]
-		if reason := cmp.Or(host.Unasked, strings.TrimPrefix(host.Unreachable, m.Name+": ")); reason != "" {
+	told := map[string]bool{} // a host may be a member's and a node's
+	add := func(name string, is facts.Machine) {
+		if reason := cmp.Or(is.Unasked, strings.TrimPrefix(is.Unreachable, name+": ")); reason != "" && !told[name] {
+			told[name] = true
 			refused.Refusals = append(refused.Refusals, plan.Refusal{
-				Kind: plan.Unreachable, Host: m.Name, Reason: reason, Remedy: Remedy(host.Err),
+				Kind: plan.Unreachable, Host: name, Reason: reason, Remedy: Remedy(is.Err),
 			})
 		}
+	}
+	for _, m := range s.Cluster.Members {
+		add(m.Name, seen.Hosts[m.Name].Machine)
+	}
+	for _, n := range s.Cluster.Nodes() {
+		add(n.Name, seen.Nodes[n.Name].Machine)
 	}
 	if len(refused.Refusals) == 0 {
 		return nil
@@ -112,7 +119,11 @@ func Remedied(err error, seen facts.Snapshot) error {
 	refusals := plan.RefusalsOf(err)
 	for i, r := range refusals {
 		if r.Kind == plan.Unreachable && r.Remedy == "" {
-			refusals[i].Remedy = Remedy(seen.Hosts[r.Host].Err)
+			err := seen.Hosts[r.Host].Err
+			if err == nil {
+				err = seen.Nodes[r.Host].Err
+			}
+			refusals[i].Remedy = Remedy(err)
 		}
 	}
 	return err

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"maps"
 	"net"
 	"os"
 	"os/user"
@@ -16,6 +17,7 @@ import (
 	"github.com/clusterup/clusterup/apply"
 	"github.com/clusterup/clusterup/facts"
 	"github.com/clusterup/clusterup/inventory"
+	"github.com/clusterup/clusterup/plan"
 	"github.com/clusterup/clusterup/plan/etcd"
 	"github.com/clusterup/clusterup/remote"
 )
@@ -68,6 +70,14 @@ func (h *holding) darkened(seen facts.Snapshot) facts.Snapshot {
 		hosts[name] = host
 	}
 	seen.Hosts = hosts
+	if seen.Nodes != nil {
+		seen.Nodes = maps.Clone(seen.Nodes)
+	}
+	for name, node := range seen.Nodes {
+		if err := h.unheld(name); err != nil && node.Unreachable == "" {
+			seen.Nodes[name] = facts.Node{Machine: facts.Machine{Name: name, Unreachable: err.Error(), Err: err}}
+		}
+	}
 	return seen
 }
 
@@ -201,6 +211,9 @@ func (s *Session) Cut(ctx context.Context, steps int, err error) error {
 	rest.Errs = slices.DeleteFunc(slices.Clone(stage.Errs), func(err error) bool {
 		var step *apply.StepError
 		ended := errors.Is(err, context.Canceled) || errors.As(err, new(*apply.LockLostError))
+		if errors.As(err, &step) && step.Step.Kind.Traits().Where == plan.Node {
+			return seen.Nodes[step.Step.Host].Dark()
+		}
 		return ended || errors.As(err, &step) && seen.Hosts[step.Step.Host].Dark()
 	})
 	if len(rest.Errs) > 0 {
@@ -215,11 +228,21 @@ func (s *Session) lock(ctx context.Context, seen facts.Snapshot, claim Claim) (*
 	waiting, waited := s.options.Until(ctx) // Stop ends the waiting, and no lock that is held by then
 	defer waited()
 	holders, order := map[string]apply.Holder{}, []string{}
-	why := map[string]error{}
-	for _, name := range lockOrder(s.Cluster.Members) {
-		host := seen.Hosts[name]
-		if host.Unreachable != "" {
-			why[name] = cmp.Or(host.Err, errors.New(host.Unreachable))
+	why, isMember := map[string]error{}, map[string]bool{}
+	for _, m := range s.Cluster.Members {
+		isMember[m.Name] = true
+	}
+	for _, name := range lockOrder(s.Cluster) {
+		machine := seen.Hosts[name].Machine
+		if !isMember[name] {
+			machine = seen.Nodes[name].Machine
+		}
+		if !isMember[name] && slices.Contains(machine.Missing, "flock") {
+			why[name] = errors.New(name + " lacks flock, with which a run locks it")
+			continue
+		}
+		if machine.Unreachable != "" {
+			why[name] = cmp.Or(machine.Err, errors.New(machine.Unreachable))
 			continue
 		}
 		holders[name], order = shell{s.hosts[name]}, append(order, name)
@@ -233,23 +256,34 @@ func (s *Session) lock(ctx context.Context, seen facts.Snapshot, claim Claim) (*
 		case err == nil:
 		case unreachable(err) || errors.Is(err, remote.ErrLost):
 			why[name] = err
-		default: // the host answers, and cannot be locked
+		case isMember[name]: // the host answers, and cannot be locked
 			_ = lock.Release()
 			return nil, err
+		default: // a node holds up nobody
+			why[name] = err
 		}
 	}
 	return &holding{lock: lock, why: why}, nil
 }
 
-// lockOrder is one order of the hosts for all inventories of a cluster, however each sorts and names its members: two
-// runs that begin at different ends would wait for each other.
-func lockOrder(members []inventory.Member) []string {
-	sorted := slices.SortedFunc(slices.Values(members), func(a, b inventory.Member) int {
+// lockOrder is one order of the hosts for all inventories of a cluster, however each sorts and names its members and
+// nodes: two runs that begin at different ends would wait for each other. Members come first, since a run needs most of
+// them.
+func lockOrder(c *inventory.Cluster) []string {
+	members := slices.SortedFunc(slices.Values(c.Members), func(a, b inventory.Member) int {
 		return cmp.Or(cmp.Compare(a.Address, b.Address), cmp.Compare(a.Name, b.Name))
 	})
-	names := make([]string, 0, len(sorted))
-	for _, m := range sorted {
+	nodes := slices.SortedFunc(slices.Values(c.Nodes()), func(a, b inventory.Node) int {
+		return cmp.Or(cmp.Compare(a.Address, b.Address), cmp.Compare(a.Name, b.Name))
+	})
+	var names []string
+	for _, m := range members {
 		names = append(names, m.Name)
+	}
+	for _, n := range nodes {
+		if !slices.Contains(names, n.Name) {
+			names = append(names, n.Name)
+		}
 	}
 	return names
 }
@@ -281,10 +315,17 @@ const moments = time.Minute
 // as may happen after any look.
 func (s *Session) Untouched(seen facts.Snapshot) bool {
 	held := s.holding.Load()
+	untouched := func(name string, seen facts.Machine) bool {
+		redialled := s.hosts[name] != nil && s.hosts[name].Stats().Dials > 1 // it may have booted since
+		return !seen.Dark() && !redialled && held.unheld(name) == nil && held.lock.Since(name, seen.Run)
+	}
 	for _, m := range s.Cluster.Members {
-		host := seen.Hosts[m.Name]
-		redialled := s.hosts[m.Name] != nil && s.hosts[m.Name].Stats().Dials > 1 // it may have booted since
-		if host.Dark() || redialled || held.unheld(m.Name) != nil || !held.lock.Since(m.Name, host.Run) {
+		if !untouched(m.Name, seen.Hosts[m.Name].Machine) {
+			return false
+		}
+	}
+	for _, n := range s.Cluster.Nodes() {
+		if !untouched(n.Name, seen.Nodes[n.Name].Machine) {
 			return false
 		}
 	}

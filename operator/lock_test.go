@@ -65,7 +65,7 @@ func lockedSession(t *testing.T, unreachable ...string) (*Session, map[string]te
 		}
 		holders[name] = testHolder{err: why[name]}
 	}
-	lock, err := apply.Acquire(t.Context(), "prod", lockOrder(s.Cluster.Members), holders, apply.Owner{}, 0)
+	lock, err := apply.Acquire(t.Context(), "prod", lockOrder(s.Cluster), holders, apply.Owner{}, 0)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -158,6 +158,14 @@ func factsDigest(s facts.Snapshot) (string, error) {
 		}
 		hosts[name] = host
 	}
+	nodes := map[string]facts.Node{}
+	for name, node := range s.Nodes {
+		if node.Unreachable != "" {
+			node = facts.Node{Machine: facts.Machine{Name: name, Unreachable: "dark"}}
+		}
+		node.ClockOffset, node.Unread, node.Run = 0, nil, ""
+		nodes[name] = node
+	}
 	s.Operator.Snapshots = nil // where a fresh one decides, the plan shows it
 	var auth *facts.AuthState  // nil: nobody told, which is not off
 	if s.Auth != nil {
@@ -175,7 +183,8 @@ func factsDigest(s facts.Snapshot) (string, error) {
 		Alarms   []facts.Alarm
 		Auth     *facts.AuthState
 		Pools    map[string]pool.Wanted
-	}{s.Operator, hosts, s.Members, s.Alarms, auth, pools})
+		Nodes    map[string]facts.Node
+	}{s.Operator, hosts, s.Members, s.Alarms, auth, pools, nodes})
 	if err != nil {
 		return "", fmt.Errorf("digest facts: %w", err)
 	}

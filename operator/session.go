@@ -18,6 +18,7 @@ import (
 	"github.com/clusterup/clusterup/inventory"
 	"github.com/clusterup/clusterup/pki"
 	"github.com/clusterup/clusterup/plan"
+	"github.com/clusterup/clusterup/plan/balancer"
 	"github.com/clusterup/clusterup/plan/etcd"
 	"github.com/clusterup/clusterup/release"
 	"github.com/clusterup/clusterup/remote"
@@ -42,14 +43,16 @@ type Options struct {
 	Fetching func(url string) func(done, total int64)
 	// Saved hears of a snapshot.
 	Saved func(facts.SavedSnapshot)
+	// Programs is the directory in which the programs for nodes lie, clusterup-node-linux-ARCH; empty: beside this one.
+	Programs string
 }
 
 // Session is one run against one cluster: the operator directory, and a held connection to every host.
 type Session struct {
 	Cluster *inventory.Cluster
 	options Options
-	dir     string // the operator directory
-	hosts   map[string]*remote.Host
+	dir     string                  // the operator directory
+	hosts   map[string]*remote.Host // by the name of the member or node; a host that is both has one name
 	Etcd    *etcdAPI
 	Now     func() time.Time
 
@@ -65,9 +68,10 @@ type Session struct {
 	last    atomic.Pointer[facts.Snapshot] // the last look of that run
 
 	mu       sync.Mutex
-	releases map[string]*resolved // by VERSION/ARCH
-	signing  *pki.Store           // nil: nothing was signed yet
-	unsealer snapshot.Unseal      // nil: nothing was opened yet
+	releases map[string]*resolved    // by VERSION/ARCH
+	signing  *pki.Store              // nil: nothing was signed yet
+	unsealer snapshot.Unseal         // nil: nothing was opened yet
+	programs map[string]plan.Program // for nodes, by architecture; those that were read
 }
 
 // Open prepares everything; no network is used yet. It removes what drills have left that were killed.
@@ -83,6 +87,16 @@ func Open(cluster *inventory.Cluster, options Options) (*Session, error) {
 			return nil, err
 		}
 		s.hosts[m.Name] = options.Dialer.Host(config)
+	}
+	for _, n := range cluster.Nodes() {
+		if s.hosts[n.Name] != nil { // it is a member's, too
+			continue
+		}
+		config, err := sshConfig(nodeConfig(n))
+		if err != nil {
+			return nil, err
+		}
+		s.hosts[n.Name] = options.Dialer.Host(config)
 	}
 	s.Etcd = newEtcdAPI(s)
 	return s, nil
@@ -152,13 +166,23 @@ func (s *Session) balancers() []string {
 	return names
 }
 
+// nodeAsks say where to look on nodes; nil: there are none, or an observer asks, who sees no host.
+func (s *Session) nodeAsks() map[string]facts.NodeAsk {
+	if s.observer != nil {
+		return nil
+	}
+	return balancer.Asks(s.Cluster)
+}
+
 // Gather looks at everything. A run that holds the lock looks only where it holds it.
 func (s *Session) Gather(ctx context.Context) (facts.Snapshot, error) {
-	return s.gatherBut(ctx, map[string]facts.Host{})
+	return s.gatherBut(ctx, map[string]facts.Host{}, map[string]facts.Node{})
 }
 
 // gatherBut looks at everything but what lies on hosts that were looked at before.
-func (s *Session) gatherBut(ctx context.Context, keep map[string]facts.Host) (facts.Snapshot, error) {
+func (s *Session) gatherBut(
+	ctx context.Context, keep map[string]facts.Host, keepNodes map[string]facts.Node,
+) (facts.Snapshot, error) {
 	shells := make(map[string]look.Shell, len(s.hosts))
 	for name, host := range s.hosts {
 		shells[name] = prober{shell{host}}
@@ -166,6 +190,7 @@ func (s *Session) gatherBut(ctx context.Context, keep map[string]facts.Host) (fa
 			if why := held.unheld(name); why != nil {
 				shells[name] = dark{why}
 				delete(keep, name)
+				delete(keepNodes, name)
 			}
 		}
 	}
@@ -173,6 +198,7 @@ func (s *Session) gatherBut(ctx context.Context, keep map[string]facts.Host) (fa
 		Asks: etcd.Asks(s.Cluster), Shells: shells, Etcd: s.Etcd, Operator: s.operator, Now: s.Now, Route: s.Etcd.route,
 		Handshake: s.handshake, Keep: keep, Auth: s.Cluster.Auth != nil && s.Cluster.Auth.Enabled, Last: s.last.Load(),
 		Logins: s.logins(), Balancers: s.balancers(),
+		NodeAsks: s.nodeAsks(), NodeShells: shells, KeepNodes: keepNodes,
 	})
 	select { // a host whose look a stop has cut short is not unreachable
 	case <-s.options.Stop:
@@ -193,11 +219,12 @@ func (s *Session) Look(ctx context.Context, last *apply.Last) (facts.Snapshot, e
 	case last == nil:
 		return s.Gather(ctx)
 	case len(last.Touched) > 0:
-		keep := maps.Clone(last.Seen.Hosts)
+		keep, keepNodes := maps.Clone(last.Seen.Hosts), maps.Clone(last.Seen.Nodes)
 		for _, name := range last.Touched {
 			delete(keep, name)
+			delete(keepNodes, name)
 		}
-		return s.gatherBut(ctx, keep)
+		return s.gatherBut(ctx, keep, keepNodes)
 	}
 	operator, err := s.operator()
 	if err != nil {

@@ -2,6 +2,7 @@ package operator
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -12,31 +13,50 @@ import (
 	"github.com/clusterup/clusterup/remote"
 )
 
-// However an inventory sorts and names its members, the hosts are locked in one order.
+// However an inventory sorts and names its members and nodes, the hosts are locked in one order, members first. A host
+// that is both is locked once.
 func TestLockOrder(t *testing.T) {
-	hosts := func(members ...inventory.Member) []string {
-		address := map[string]string{}
-		for _, m := range members {
+	member := func(name, address string) inventory.Member { return inventory.Member{Name: name, Address: address} }
+	node := func(name, address string) inventory.Node { return inventory.Node{Name: name, Address: address} }
+	a, b, c, d, e := "10.0.0.1", "10.0.0.2", "db.example.com", "10.0.0.0", "10.0.0.9"
+	want := []string{a, b, c, d, e}
+	for name, test := range map[string]struct {
+		members []inventory.Member
+		nodes   [][]inventory.Node // by balancer
+	}{
+		"sorted": {
+			[]inventory.Member{member("m1", a), member("m2", b), member("m3", c)},
+			[][]inventory.Node{{node("n1", d)}, {node("n2", e)}},
+		},
+		"backwards": {
+			[]inventory.Member{member("m3", c), member("m2", b), member("m1", a)},
+			[][]inventory.Node{{node("n2", e), node("n1", d)}},
+		},
+		"other names": {
+			[]inventory.Member{member("m1", c), member("m2", a), member("m3", b)},
+			[][]inventory.Node{{node("n1", e)}, {node("n2", d)}},
+		},
+		"a member's host is a node": {
+			[]inventory.Member{member("m1", a), member("m2", b), member("m3", c)},
+			[][]inventory.Node{{node("m2", b), node("n1", d)}, {node("n2", e)}},
+		},
+	} {
+		cluster, address := &inventory.Cluster{Members: test.members}, map[string]string{}
+		for _, m := range test.members {
 			address[m.Name] = m.Address
 		}
-		var order []string
-		for _, name := range lockOrder(members) {
-			order = append(order, address[name])
+		for i, nodes := range test.nodes {
+			cluster.Balancers = append(cluster.Balancers, inventory.Balancer{Name: fmt.Sprint(i), Nodes: nodes})
+			for _, n := range nodes {
+				address[n.Name] = n.Address
+			}
 		}
-		return order
-	}
-	a, b, c := "10.0.0.1", "10.0.0.2", "db.example.com"
-	want := []string{a, b, c}
-	for _, got := range [][]string{
-		hosts(inventory.Member{Name: "m1", Address: a}, inventory.Member{Name: "m2", Address: b},
-			inventory.Member{Name: "m3", Address: c}),
-		hosts(inventory.Member{Name: "m3", Address: c}, inventory.Member{Name: "m2", Address: b},
-			inventory.Member{Name: "m1", Address: a}),
-		hosts(inventory.Member{Name: "m1", Address: c}, inventory.Member{Name: "m2", Address: a},
-			inventory.Member{Name: "m3", Address: b}),
-	} {
+		var got []string
+		for _, name := range lockOrder(cluster) {
+			got = append(got, address[name])
+		}
 		if !slices.Equal(got, want) {
-			t.Errorf("locked in the order %v, want %v", got, want)
+			t.Errorf("%s: locked in the order %v, want %v", name, got, want)
 		}
 	}
 }

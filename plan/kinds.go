@@ -13,12 +13,13 @@ const (
 	Directory Where = "directory" // the operator directory on the control machine; such a step names no host
 	Machine   Where = "machine"   // one host, over SSH
 	Cluster   Where = "cluster"   // etcd, through the API of the member that the step names
+	Node      Where = "node"      // the host of a balancer's node, over SSH
 )
 
 // Traits are what the parts of clusterup need to know of a kind of step, beside how it is done and what effect it has.
 type Traits struct {
 	// Mark is how a plan shows it: '+' makes something, '~' changes what is there, '-' removes or ends something, '!'
-	// is noticed by members that run, '…' waits.
+	// is noticed by members that run, or by what runs on a node, '…' waits.
 	Mark rune
 	// Where it happens.
 	Where Where
@@ -94,6 +95,16 @@ var kinds = map[Kind]Traits{
 	AwaitRaftSnapshot: {Mark: '…', Where: Cluster, Long: true},
 	AwaitVersion:      {Mark: '…', Where: Cluster, Long: true, All: true},
 	AwaitLeader:       {Mark: '…', Where: Cluster, Long: true, All: true},
+
+	InstallPackages: {Mark: '+', Where: Node, Long: true},
+	PrepareService:  {Mark: '+', Where: Node, Long: true},
+	PlaceProgram:    {Mark: '+', Where: Node, Long: true},
+	IssueClient:     {Mark: '+', Where: Node},
+	WriteService:    {Mark: '+', Where: Node},
+	StartService:    {Mark: '+', Where: Node, Long: true},
+	RestartService:  {Mark: '!', Where: Node, Long: true},
+	ReloadService:   {Mark: '!', Where: Node, Long: true},
+	RemoveService:   {Mark: '-', Where: Node, Long: true},
 
 	MarkRestore:   {Mark: '+', Where: Machine},
 	SalvageMember: {Mark: '+', Where: Machine, Long: true},

@@ -27,12 +27,13 @@ func TestKindsAreWhole(t *testing.T) {
 		if !strings.ContainsRune("+~-!…", traits.Mark) || traits.Mark == 0 {
 			t.Errorf("%s: mark %q", kind, traits.Mark)
 		}
-		if !slices.Contains([]Where{Directory, Machine, Cluster}, traits.Where) {
+		if !slices.Contains([]Where{Directory, Machine, Cluster, Node}, traits.Where) {
 			t.Errorf("%s: happens at %q", kind, traits.Where)
 		}
 		for claim, is := range map[string]bool{
 			"disturbs, and does not look so":   traits.Disturbs && traits.Mark != '!' && traits.Mark != '-',
-			"looks as if it disturbed":         traits.Mark == '!' && !traits.Disturbs,
+			"looks as if it disturbed":         traits.Mark == '!' && !traits.Disturbs && traits.Where != Node,
+			"disturbs members from a node":     traits.Disturbs && traits.Where == Node,
 			"waits, and cannot be stopped":     traits.Mark == '…' && !traits.Long,
 			"starts, and does not end serving": traits.Starts && !traits.Serves,
 			"starts a process not on a host":   traits.Starts && traits.Where != Machine,

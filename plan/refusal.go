@@ -50,6 +50,7 @@ const (
 	NoUser         RefusalKind = "no-user"         // etcd's permissions are on, and refuse clusterup
 	Permissions    RefusalKind = "permissions"     // etcd's permissions are not as the inventory can have them
 	Backends       RefusalKind = "backends"        // the servers of a balancer are not known, or would be none
+	ForeignConfig  RefusalKind = "foreign-config"  // a service has a configuration that clusterup did not write
 	NoCluster      RefusalKind = "no-cluster"      // a verb would change a cluster that does not exist yet
 	TooLate        RefusalKind = "too-late"        // a rotation has come too far to be taken back
 	Insecure       RefusalKind = "insecure"        // TLS would be switched off
@@ -62,7 +63,8 @@ const (
 // Refused is the error of Next when nothing may be done; it holds every reason found, sorted by host.
 type Refused struct {
 	Refusals []Refusal
-	Waits    []Wait // what dark hosts keep from being done; empty unless Only(Unreachable) holds
+	Waits    []Wait // what dark hosts keep from being done; empty unless Only(Unreachable) holds, or Beside
+	Beside   bool   // all that can be done beside what is refused comes first
 }
 
 func (r *Refused) Error() string {
@@ -87,6 +89,12 @@ func (r *Refused) Only(kind RefusalKind) bool {
 func DarkOnly(err error) bool {
 	var refused *Refused
 	return errors.As(err, &refused) && refused.Only(Unreachable)
+}
+
+// GoesOn says that an error holds up nothing that can be done beside it: a plan then goes as far as it can.
+func GoesOn(err error) bool {
+	var refused *Refused
+	return DarkOnly(err) || errors.As(err, &refused) && refused.Beside
 }
 
 // RefusalsOf are the refusals in an error, be it a *Refused or a *NoMajority; nil: there are none.

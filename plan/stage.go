@@ -27,7 +27,9 @@ type Stage struct {
 	Name  string `json:"name"`
 	Gate  string `json:"gate"`  // what was seen to hold, and makes the stage safe
 	Width int    `json:"width"` // how many hosts work at once, at most; never 0
-	Steps []Step `json:"steps"` // sorted by host, in the order of the inventory
+	// the balancer whose nodes the hosts of the steps are; empty: they are those of members
+	Balancer string `json:"balancer,omitempty"`
+	Steps    []Step `json:"steps"` // sorted by host, in the order of the inventory
 }
 
 // SideBySide is a stage in which all hosts of its steps work at once; nil where there are no steps.
@@ -102,6 +104,18 @@ const (
 
 	PutServers Kind = "put-servers" // Pool, through the member Host
 
+	// of the host of a balancer's node
+	InstallPackages Kind = "install-packages" // Packages of the distribution, which apt then leaves at their version
+	PrepareService  Kind = "prepare-service"  // the system user Account, and Paths for it
+	PlaceProgram    Kind = "place-program"    // Program
+	IssueClient     Kind = "issue-client"     // Leaf, of the client that the service is towards etcd
+	WriteService    Kind = "write-service"    // Changes, which Try accepts; systemd reads a changed unit again
+	// Unit is enabled and started; when it is active, Paths are removed, but for programs that others use
+	StartService   Kind = "start-service"
+	RestartService Kind = "restart-service" // likewise
+	ReloadService  Kind = "reload-service"  // Unit reads its configuration anew
+	RemoveService  Kind = "remove-service"  // Unit is stopped and disabled, and Paths are removed likewise
+
 	// AwaitRaftSnapshot writes a key and deletes it: a member that runs with snapshot-count 1 takes its raft snapshot
 	// then.
 	AwaitRaftSnapshot Kind = "await-raft-snapshot"
@@ -146,6 +160,18 @@ type Step struct {
 	User *UserChange `json:"user,omitempty"` // likewise
 
 	Pool *pool.Change `json:"pool,omitempty"` // of a balancer's servers
+
+	Packages []string `json:"packages,omitempty"` // to install
+	Account  string   `json:"account,omitempty"`  // the system user of a service
+	Program  *Program `json:"program,omitempty"`  // to place
+	// the command that is to accept a file before it is put in place; its last argument is the file. Empty: none is
+	Try []string `json:"try,omitempty"`
+	// the file whose digest is noted in Loaded when the service has read it; empty: nobody needs to know
+	Config string `json:"config,omitempty"`
+	Loaded string `json:"loaded,omitempty"`
+	// how clusterup-node tells for which backends the host takes clients: its path, and its configuration. What took
+	// clients before the step has to take them again before it is done. Empty: nobody asks
+	Takes []string `json:"takes,omitempty"`
 
 	Release *Release    `json:"release,omitempty"` // to pin or install
 	Paths   []Path      `json:"paths,omitempty"`   // to make, put right, move or remove
@@ -239,6 +265,10 @@ func (s Step) ID() string {
 		parts = append(parts, part(s.User.Name))
 	case s.Pool != nil:
 		parts = append(parts, s.Pool.Balancer)
+	case s.Kind.Traits().Where == Node && s.Unit != "":
+		parts = append(parts, s.Unit)
+	case len(s.Try) > 0 && len(s.Changes) > 0:
+		parts = append(parts, path.Base(s.Changes[0].Path))
 	}
 	if s.Host != "" {
 		parts = append(parts, s.Host)
@@ -291,7 +321,7 @@ type Change struct {
 // Leaf is a certificate to be issued. Its key is made in the memory of the control machine, and written to the host
 // only.
 type Leaf struct {
-	Role       string        `json:"role"` // peer or server
+	Role       string        `json:"role"` // peer or server, or client of a service
 	CA         string        `json:"ca"`   // role of the CA that signs
 	Generation int           `json:"generation"`
 	CN         string        `json:"cn"`           // the common name; empty: none
@@ -300,6 +330,14 @@ type Leaf struct {
 	Lifetime   time.Duration `json:"lifetime"`
 	Algorithm  string        `json:"algorithm"`
 	ConfigDir  string        `json:"config_dir"`
+}
+
+// Program is a program of clusterup's own for one architecture.
+type Program struct {
+	Arch   string `json:"arch"`
+	SHA256 string `json:"sha256"`
+	Size   int64  `json:"size"` // bytes
+	Path   string `json:"path"` // where it lies on hosts
 }
 
 // Needs is what has to hold right before a step stops a process: at least so many of these members serve linearizable

@@ -37,7 +37,7 @@ func textsOf(alarms []etcd.Alarm) []string {
 
 // blocking is the refusal if it keeps apply from doing anything, else nil: a refusal for dark hosts alone does not.
 func blocking(refused *plan.Refused) *plan.Refused {
-	if refused != nil && refused.Only(plan.Unreachable) {
+	if refused != nil && (refused.Beside || refused.Only(plan.Unreachable)) {
 		return nil
 	}
 	return refused

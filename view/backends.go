@@ -96,9 +96,31 @@ type followerObject struct {
 	Problem string `json:"problem,omitempty"` // why it has not what the keys say; empty: it has
 }
 
+// Follows is what is known of those who follow the keys of a balancer.
+type Follows struct {
+	Seen  pool.Wanted // the keys
+	Told  []pool.Told
+	Nodes []string // that the inventory wants
+}
+
+// lacks says of each node why it has not what the keys say; empty: it has. Those that tell nothing are at the end.
+func (f Follows) lacks() (all []followerObject) {
+	told := map[string]bool{}
+	for _, t := range f.Told {
+		told[t.Node] = true
+		all = append(all, followerObject{"follower", "", t.Node, t.Report, t.Lacks(f.Seen)})
+	}
+	for _, name := range f.Nodes {
+		if !told[name] {
+			all = append(all, followerObject{Type: "follower", Node: name, Problem: "no report"})
+		}
+	}
+	return all
+}
+
 // ShowBackends shows the servers of a balancer, of which the inventory names some, and who follows them.
-func (c *Console) ShowBackends(balancer string, named []string, seen pool.Wanted, told []pool.Told) {
-	all := map[string]backendObject{}
+func (c *Console) ShowBackends(balancer string, named []string, f Follows) {
+	seen, all := f.Seen, map[string]backendObject{}
 	for _, name := range named {
 		all[name] = backendObject{Inventory: true, Problem: "it has no key yet"}
 	}
@@ -110,7 +132,7 @@ func (c *Console) ShowBackends(balancer string, named []string, seen pool.Wanted
 		all[name] = one
 	}
 	if !c.JSON {
-		c.backends(balancer, all, seen, told)
+		c.backends(balancer, all, f)
 		return
 	}
 	for _, name := range slices.Sorted(maps.Keys(all)) {
@@ -118,12 +140,13 @@ func (c *Console) ShowBackends(balancer string, named []string, seen pool.Wanted
 		one.Type, one.Balancer, one.Server = "backend", balancer, name
 		c.Object(one)
 	}
-	for _, t := range told {
-		c.Object(followerObject{"follower", balancer, t.Node, t.Report, t.Lacks(seen)})
+	for _, node := range f.lacks() {
+		node.Balancer = balancer
+		c.Object(node)
 	}
 }
 
-func (c *Console) backends(balancer string, all map[string]backendObject, seen pool.Wanted, told []pool.Told) {
+func (c *Console) backends(balancer string, all map[string]backendObject, f Follows) {
 	if len(all) == 0 {
 		fprintf(c.Out, "%s has no servers.\n", balancer)
 	} else {
@@ -147,16 +170,17 @@ func (c *Console) backends(balancer string, all map[string]backendObject, seen p
 			fprintf(c.Out, "%s: %s\n", facts.Shown(name), problem)
 		}
 	}
-	c.ShowFollowers(balancer, seen, told)
+	c.ShowFollowers(balancer, f)
 }
 
 // ShowFollowers says which nodes have done what the keys of a balancer say, and why others have not.
-func (c *Console) ShowFollowers(balancer string, seen pool.Wanted, told []pool.Told) {
-	if len(told) == 0 {
+func (c *Console) ShowFollowers(balancer string, f Follows) {
+	all := f.lacks()
+	if len(all) == 0 {
 		fprintf(c.Out, "Nobody follows the keys of %s.\n", balancer)
 	}
-	for _, t := range told {
-		fprintf(c.Out, "%s: %s\n", t.Node, cmp.Or(clipped(t.Lacks(seen)), "has it"))
+	for _, node := range all {
+		fprintf(c.Out, "%s: %s\n", node.Node, cmp.Or(clipped(node.Problem), "has it"))
 	}
 }
 

@@ -39,6 +39,33 @@ func balanced(t *testing.T, has *pool.Wanted) Look {
 	return l
 }
 
+// A node of the inventory that tells nothing is named, and one that the inventory does not have is told of as well.
+func TestNodesWithoutAReport(t *testing.T) {
+	all := Follows{Told: []pool.Told{{Node: "by-hand"}, {Node: "lb-1"}}, Nodes: []string{"lb-1", "lb-2"}}
+	for name, test := range map[string]struct {
+		f          Follows
+		says, json string
+	}{
+		"some": {
+			all, "by-hand: has it\nlb-1: has it\nlb-2: no report\n",
+			`{"type":"follower","balancer":"front","node":"lb-2","revision":0,"generation":0,"servers":null,"problem":"no report"}` + "\n",
+		},
+		"none":     {Follows{Nodes: []string{"lb-1"}}, "lb-1: no report\n", `"node":"lb-1"`},
+		"no nodes": {Follows{}, "Nobody follows the keys of front.\n", ""},
+	} {
+		var out bytes.Buffer
+		(&Console{Out: &out}).ShowFollowers("front", test.f)
+		if out.String() != test.says {
+			t.Errorf("%s: %q, want %q", name, out.String(), test.says)
+		}
+		out.Reset()
+		(&Console{Out: &out, JSON: true}).ShowBackends("front", nil, test.f)
+		if !strings.Contains(out.String(), test.json) {
+			t.Errorf("%s: no %s in %s", name, test.json, out.String())
+		}
+	}
+}
+
 func TestStatusOfBalancers(t *testing.T) {
 	server := pool.Server{Address: netip.MustParseAddr("10.0.0.21"), Port: 6432, Check: 6432, Weight: 1, State: pool.Ready}
 	drained := server

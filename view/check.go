@@ -20,6 +20,8 @@ type Finding struct {
 	Text string `json:"text"`
 	Do   string `json:"do,omitempty"`
 
+	Balancer string `json:"balancer,omitempty"` // of what is about the host as a node: whose
+
 	Behind  *uint64        `json:"behind,omitempty"`       // of a learner: how many entries it has left to apply
 	Hearsay *facts.Hearsay `json:"cluster_says,omitempty"` // of a member whose host is dark
 }
@@ -28,7 +30,7 @@ type Finding struct {
 var findingKinds = []string{
 	"unreachable", "waits", "unhealthy", "unknown", "alarm", "space", "quota", "slow-disk", "elections", "source",
 	"learner", "unexpected", "drift",
-	"permissions", "refused", "unplanned", "rotation", "unsealed", "expiry", "client", "package", "snapshot",
+	"backends", "permissions", "refused", "unplanned", "rotation", "unsealed", "expiry", "client", "package", "snapshot",
 }
 
 // expiry is when a certificate ends.
@@ -72,7 +74,11 @@ type Checked struct {
 	Findings  []Finding        `json:"findings,omitempty"`
 	Expiries  []expiry         `json:"certificates,omitempty"`
 
+	Nodes        int `json:"nodes,omitempty"` // as in clusterStatus
+	NodesHealthy int `json:"nodes_healthy,omitempty"`
+
 	members []memberStatus
+	nodes   []nodeStatus
 }
 
 // Check is what a check finds.
@@ -85,10 +91,11 @@ func (l Look) Check() Checked {
 		result.Findings = append(result.Findings, Finding{Type: "finding", Kind: kind, Host: host, Text: text, Do: do})
 	}
 	if l.Ports {
-		result.Unseen = unseen
+		result.Unseen = l.unseen()
 	}
 	members, unborn := l.members(), l.unborn()
-	result.members = members
+	result.members, result.nodes = members, l.nodes()
+	result.Nodes, result.NodesHealthy = countedNodes(result.nodes)
 	result.Members, result.Healthy, result.Unknown = counted(members)
 	var silent []string
 	var why string
@@ -122,6 +129,7 @@ func (l Look) Check() Checked {
 	if len(silent) > 0 {
 		find("unknown", "", strings.Join(silent, ", ")+" could not be asked: "+why, l.Unmute)
 	}
+	result.Findings = append(result.Findings, l.nodeFindings(result.nodes, members)...)
 	for _, m := range cluster.Members {
 		if taken, do := etcd.Endangered(cluster, m, seen.Hosts[m.Name]); taken != "" {
 			find("package", m.Name, taken, do)
@@ -141,6 +149,9 @@ func (l Look) Check() Checked {
 		for _, r := range l.Refused.Refusals {
 			if r.Kind != plan.Unreachable && r.Kind != plan.Alarmed { // the alarm is a finding already
 				find("refused", r.Host, r.Reason, r.Remedy)
+				if l.Refused.Beside {
+					result.Findings[len(result.Findings)-1].Balancer = l.balancerOf(r.Host)
+				}
 			}
 		}
 	}
@@ -152,11 +163,7 @@ func (l Look) Check() Checked {
 		find("drift", "", fmt.Sprintf("there is no cluster %s yet", cluster.Name), "clusterup apply makes it")
 	} else {
 		for _, step := range l.trust().Drift(l.Plan) {
-			if ofPermissions(step) || step.Pool != nil {
-				find("drift", "", clusterChange(step), "clusterup apply")
-				continue
-			}
-			find("drift", step.Host, string(step.Kind)+": "+step.Why, "clusterup apply")
+			result.Findings = append(result.Findings, l.drifted(step))
 		}
 	}
 	for _, b := range l.balancers() {
@@ -316,7 +323,7 @@ func (c *Console) ShowCheck(result Checked) {
 		fprintf(out, "note: %s\n", note)
 	}
 	if len(result.Unseen) > 0 {
-		fprintf(out, unseenText)
+		fprintf(out, "%s\n", unseenText(result.Unseen))
 	}
 	verdict := "all is well"
 	if !result.OK {
@@ -326,6 +333,7 @@ func (c *Console) ShowCheck(result Checked) {
 	if result.Unknown > 0 {
 		fprintf(out, ", %d not known", result.Unknown)
 	}
+	fprintf(out, "%s", nodesText(result.Nodes, result.NodesHealthy))
 	if result.First != "" {
 		fprintf(out, "; the first certificate to end is that of %s, in %s", result.First, Plural(result.Days, "day"))
 	}

@@ -55,8 +55,11 @@ func (l Look) readied(t trust.State, r trust.Rotation) string {
 	return ""
 }
 
-// issue is the command that gives a client another certificate.
+// issue is the command that gives a client another certificate. Followers on nodes get theirs from apply.
 func (l Look) issue(client string) string {
+	if l.nodeOf(client) != "" {
+		return "clusterup apply " + l.File
+	}
 	if client == etcd.Observer {
 		client = "--observer"
 	}

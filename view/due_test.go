@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/clusterup/clusterup/facts"
+	"github.com/clusterup/clusterup/inventory"
+	"github.com/clusterup/clusterup/plan/etcd"
 	"github.com/clusterup/clusterup/plan/trust"
 )
 
@@ -26,7 +28,8 @@ func TestClientLeftBehind(t *testing.T) {
 			},
 			Clients: clients,
 		}}}
-		if found := (Look{File: "prod.hcl"}).refusedClients(s); !slices.Equal(found, []Finding{{
+		look := Look{Want: etcd.Want{Cluster: &inventory.Cluster{}}, File: "prod.hcl"}
+		if found := look.refusedClients(s); !slices.Equal(found, []Finding{{
 			Kind: "client", Text: "client app: its newest certificate is of client CA 2, which is retired",
 			Do: "clusterup cert issue app prod.hcl --out DIR --renew; or, where nobody uses it, clusterup cert revoke " + want +
 				" prod.hcl",

@@ -53,6 +53,22 @@ func shownStep(kind plan.Kind) plan.Step {
 			Balancer: "front", Put: map[string]pool.Server{"pg-1": server}, Remove: []string{"pg-2", "\x1bodd"},
 			Was: map[string]pool.Server{"pg-2": server},
 		}
+	case plan.InstallPackages:
+		step.Packages = []string{"haproxy"}
+	case plan.PrepareService:
+		step.Account = "clusterup-follow"
+		step.Paths = []plan.Path{{Path: "/etc/clusterup-follow-front", Owner: "root", Group: "clusterup-follow", Mode: 0o750}}
+	case plan.PlaceProgram:
+		step.Program = &plan.Program{Arch: "amd64", Path: "/opt/clusterup/node/0123456789abcdef/clusterup-node"}
+	case plan.IssueClient:
+		step.Client, step.Account, step.Leaf = "lb-1@front", "clusterup-follow", &plan.Leaf{Role: "client"}
+	case plan.WriteService:
+		step.Try = []string{"haproxy", "-c"}
+		step.Changes = []plan.Change{{File: units.File{Path: "/etc/haproxy/haproxy.cfg"}}}
+	case plan.StartService, plan.RestartService, plan.ReloadService:
+		step.Unit = "haproxy"
+	case plan.RemoveService:
+		step.Unit, step.Paths = "clusterup-follow-front", []plan.Path{{Path: "/etc/clusterup-follow-front"}}
 	case plan.DropRole:
 		step.Role = &plan.RoleChange{Name: "old"}
 	case plan.DropUser:

@@ -87,6 +87,11 @@ func (result Checked) Metrics() []byte {
 	family("clusterup_ca_rotating", "Whether a rotation of the CA is under way.", rotations...)
 	family("clusterup_findings", "What wants doing, by kind.", found...)
 	family("clusterup_member_healthy", "Whether a member serves and has nothing to complain of.", healthy...)
+	up, proxies := nodeMetrics(result.nodes, line)
+	if len(up) > 0 {
+		family("clusterup_node_up", "Whether HAProxy and the follower run on a node of a balancer.", up...)
+		family("clusterup_node_haproxy_version", "The version of a node's package of HAProxy; always 1.", proxies...)
+	}
 	family("clusterup_member_version", "The version of etcd that a member runs; always 1.", versions...)
 	if len(result.Unseen) == 0 {
 		family("clusterup_steps", "How many steps an apply would do.", line("clusterup_steps", float64(result.Steps)))

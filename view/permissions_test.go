@@ -58,7 +58,7 @@ func TestStatusOfPermissions(t *testing.T) {
 	if strings.Contains(text.String(), "user20") || strings.Contains(text.String(), "etcd-1: put-user") {
 		t.Errorf("too much in\n%s", text.String())
 	}
-	if is := l.clusterStatus(l.members()).standing(); !strings.Contains(is, ", permissions off") {
+	if is := l.clusterStatus(l.members(), l.nodes()).standing(); !strings.Contains(is, ", permissions off") {
 		t.Errorf("a watch is told: %s", is)
 	}
 	lines := strings.Split(strings.TrimSpace(object.String()), "\n")

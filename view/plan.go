@@ -21,7 +21,7 @@ import (
 // the stages before that. Without such stages nothing is shown, so that a refusal does not look like a plan with
 // nothing to do; only where dark hosts are the one reason are people shown what waits for them.
 func (c *Console) ShowPlan(p plan.Plan, full bool, err error) {
-	if p.Cluster == "" || err != nil && p.Empty() && (c.JSON || c.Destroying || !plan.DarkOnly(err)) {
+	if p.Cluster == "" || err != nil && p.Empty() && (c.JSON || c.Destroying || !plan.GoesOn(err)) {
 		return
 	}
 	if c.JSON {
@@ -164,6 +164,8 @@ const detail = "         "
 func (v planView) step(step plan.Step) safe {
 	what := string(step.Kind)
 	switch {
+	case step.Kind.Traits().Where == plan.Node:
+		what += " " + cmp.Or(step.Unit, step.Client, step.Account, strings.Join(step.Packages, " "))
 	case step.Leaf != nil:
 		what += " " + step.Leaf.Role
 	case step.Revoke != nil:
@@ -201,6 +203,9 @@ func (v planView) step(step plan.Step) safe {
 	}
 	for _, line := range granted(step) {
 		said += sprintf("\n"+detail+"%s", v.paint.diff(line))
+	}
+	if step.Program != nil {
+		said += sprintf("\n"+detail+"%s", step.Program.Path)
 	}
 	for _, p := range step.Paths {
 		text := p.Path

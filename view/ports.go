@@ -9,9 +9,21 @@ import (
 )
 
 // unseen is what a look at client ports alone does not see, and unseenText says it.
-var unseen = []string{"hosts", "drift", "leaves", "snapshots"}
+func (l Look) unseen() []string {
+	all := []string{"hosts", "drift", "leaves", "snapshots"}
+	if len(l.Want.Cluster.Nodes()) > 0 {
+		all = append(all, "nodes")
+	}
+	return all
+}
 
-const unseenText = "not looked at (--no-ssh): hosts, what differs from the inventory, certificates on disks, snapshots\n"
+func unseenText(unseen []string) string {
+	nodes := ""
+	if slices.Contains(unseen, "nodes") {
+		nodes = ", nodes of balancers"
+	}
+	return "not looked at (--no-ssh): hosts" + nodes + ", what differs from the inventory, certificates on disks, snapshots"
+}
 
 // notPlanned is why nobody knows what there is to do after such a look.
 const notPlanned = "hosts were not looked at (--no-ssh)"

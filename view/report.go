@@ -155,12 +155,14 @@ func explainRefused(err error, refused *plan.Refused) []string {
 	switch {
 	case errors.As(err, new(*LeftError)):
 		head = "Error: the cluster is destroyed where it could be seen; not every host could be looked at:"
-	case errors.As(err, &late):
+	case errors.As(err, &late) && !refused.Beside:
 		head = fmt.Sprintf("Refused: %s done so far, and going on would not be safe:", Plural(late.steps, "step"))
 	case refused.Only(plan.Unreachable) && errors.As(err, &unfit): // there is no cluster yet
 		head = "Error: not every host could be looked at, and nothing is changed without that:"
 	case refused.Only(plan.Unreachable):
 		head = "Error: not every host could be looked at:"
+	case refused.Beside:
+		head = "Refused: these hosts are left as they are; nothing else is held up by that:"
 	case errors.As(err, &unfit):
 		head = "Refused: nothing was changed, because the hosts are not fit for this plan:"
 	}

@@ -75,6 +75,10 @@ type clusterStatus struct {
 	Permissions *permissionStatus `json:"permissions,omitempty"` // nil: nobody wants any, and none are on
 	Balancers   []balancerStatus  `json:"balancers,omitempty"`
 
+	Nodes        int `json:"nodes,omitempty"`         // of balancers, that are wanted, and were to be looked at
+	NodesHealthy int `json:"nodes_healthy,omitempty"` // of them
+
+	beside  bool     // what is refused is of nodes alone
 	dark    []string // members whose hosts could not be looked at
 	holders int      // members that trust CAs, as far as they are known
 }
@@ -133,7 +137,7 @@ func (l Look) members() []memberStatus {
 	pending := map[string][]string{}
 	for _, stage := range l.Plan.Stages {
 		for _, step := range stage.Steps {
-			if ofPermissions(step) || step.Pool != nil {
+			if ofPermissions(step) || step.Pool != nil || onNode(step) {
 				continue
 			}
 			pending[step.Host] = append(pending[step.Host], string(step.Kind)+": "+step.Why)
@@ -286,12 +290,13 @@ func state(host facts.Host) (word, problem string) {
 	return "absent", ""
 }
 
-func (l Look) clusterStatus(members []memberStatus) clusterStatus {
+func (l Look) clusterStatus(members []memberStatus, nodes []nodeStatus) clusterStatus {
 	total := clusterStatus{
 		Type: "cluster", Cluster: l.Want.Cluster.Name,
 		InSync: l.Plan.Empty() && l.Refused == nil && l.Unknown == nil && !l.Ports,
 	}
 	total.Members, total.Healthy, total.Unknown = counted(members)
+	total.Nodes, total.NodesHealthy = countedNodes(nodes)
 	total.dark = named(members, "unreachable")
 	for _, m := range members {
 		if !m.left && m.Class != etcd.ClassUnexpected {
@@ -315,12 +320,12 @@ func (l Look) clusterStatus(members []memberStatus) clusterStatus {
 	total.Clients, total.Snapshot, total.Permissions = l.clientStatuses(), l.newestSnapshot(), l.permissions()
 	total.Balancers = l.balancers()
 	if l.Refused != nil {
-		total.Refusals, total.Waits = l.Refused.Refusals, l.Refused.Waits
+		total.Refusals, total.Waits, total.beside = l.Refused.Refusals, l.Refused.Waits, l.Refused.Beside
 	}
 	total.Notes = append(total.Notes, l.observerNotes()...)
 	switch {
 	case l.Ports:
-		total.Unplanned, total.Unseen = notPlanned, unseen
+		total.Unplanned, total.Unseen = notPlanned, l.unseen()
 	case l.Unknown != nil:
 		total.Unplanned = l.Unknown.Error()
 	}
@@ -346,11 +351,14 @@ func counted(members []memberStatus) (all, healthy, unknown int) {
 
 // ShowStatus shows every member, and the cluster that they are.
 func (c *Console) ShowStatus(l Look) {
-	members := l.members()
-	total := l.clusterStatus(members)
+	members, nodes := l.members(), l.nodes()
+	total := l.clusterStatus(members, nodes)
 	if c.JSON {
 		for _, m := range members {
 			c.Object(m)
+		}
+		for _, n := range nodes {
+			c.Object(n)
 		}
 		c.Object(total)
 		return
@@ -385,6 +393,7 @@ func (c *Console) ShowStatus(l Look) {
 		}
 	}
 	showVitals(out, members)
+	c.showNodes(out, nodes, total, l.Now)
 	const lost = "NO QUORUM"
 	quorum := lost
 	switch {
@@ -408,7 +417,7 @@ func (c *Console) ShowStatus(l Look) {
 	}
 	switch {
 	case len(total.Unseen) > 0:
-		fprintf(out, unseenText)
+		fprintf(out, "%s\n", unseenText(total.Unseen))
 	case total.Unplanned == "":
 	case len(named(members, "unknown")) > 0: // their line has given the reason
 		fprintf(out, "drift is not known either\n")
@@ -458,9 +467,10 @@ func (c clusterStatus) refuses(member string) bool {
 	return slices.ContainsFunc(c.Refusals, func(r plan.Refusal) bool { return r.Host == member })
 }
 
-// refused says whether nothing is planned for another reason than dark hosts.
+// refused says whether nothing is planned for another reason than dark hosts. Refused nodes keep nothing else back.
 func (c clusterStatus) refused() bool {
-	return slices.ContainsFunc(c.Refusals, func(r plan.Refusal) bool { return r.Kind != plan.Unreachable })
+	return !c.beside &&
+		slices.ContainsFunc(c.Refusals, func(r plan.Refusal) bool { return r.Kind != plan.Unreachable })
 }
 
 func number(n uint64) string {

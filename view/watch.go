@@ -19,7 +19,7 @@ type Watch struct {
 	c      *Console
 	screen bool
 	newest []byte            // what the screen shows
-	said   map[string]string // by member, "" being the cluster: what was said of it last
+	said   map[string]string // by member, or node/NAME, "" being the cluster: what was said of it last
 }
 
 // The alternate screen of a terminal, which it takes back when it is left, and what draws on it (ECMA-48, xterm).
@@ -51,10 +51,13 @@ func (w *Watch) Show(l Look) {
 		w.draw(l.Now)
 		return
 	}
-	members := l.members()
-	total := l.clusterStatus(members)
+	members, nodes := l.members(), l.nodes()
+	total := l.clusterStatus(members, nodes)
 	for _, m := range members {
 		w.tell(l.Now, m.Member, m, fmt.Sprintf("%s: %s", m.Member, m.standing(total)))
+	}
+	for _, n := range nodes {
+		w.tell(l.Now, "node/"+n.Node, n, fmt.Sprintf("%s (%s): %s", n.Node, n.Balancer, n.standing(total)))
 	}
 	w.tell(l.Now, "", total, fmt.Sprintf("cluster %s: %s", total.Cluster, total.standing()))
 }
@@ -76,7 +79,7 @@ func (w *Watch) End() {
 	}
 }
 
-// tell says of a member, or of the cluster, how it stands, if that is another than before.
+// tell says of a member or node, or of the cluster, how it stands, if that is another than before.
 func (w *Watch) tell(at time.Time, of string, object any, line string) {
 	if w.said[of] == line {
 		return

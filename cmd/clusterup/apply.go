@@ -60,13 +60,13 @@ func (s *session) apply(ctx context.Context, saved *operator.SavedPlan) error {
 		p, seen, err = s.plan(looking)
 	}
 	looked()
-	if saved != nil && (err == nil || plan.DarkOnly(err)) {
+	if saved != nil && (err == nil || plan.GoesOn(err)) {
 		err = cmp.Or(saved.Check(p, seen), err)
 	}
-	if saved == nil || err != nil && !plan.DarkOnly(err) {
+	if saved == nil || err != nil && !plan.GoesOn(err) {
 		s.console.ShowPlan(p, s.flags.full, err)
 	}
-	if err != nil && !plan.DarkOnly(err) {
+	if err != nil && !plan.GoesOn(err) {
 		return err
 	}
 	if p.Empty() {
@@ -147,7 +147,7 @@ func (s *session) unmoved(ctx context.Context, shown plan.Plan, saved bool) (fac
 	defer looked()
 	p, seen, err := s.plan(looking)
 	dark := err
-	if plan.DarkOnly(err) {
+	if plan.GoesOn(err) {
 		err = nil
 	}
 	if err == nil {
@@ -224,7 +224,11 @@ func (s *session) converge(ctx context.Context, seen facts.Snapshot, changes boo
 		return err
 	}
 	run := s.run(w)
-	run.Next = next
+	if run.Next = next; next == nil {
+		if run.Then, err = s.NodeRules(w, seen); err != nil {
+			return err
+		}
+	}
 	first := true
 	run.Gather = func(ctx context.Context, last *apply.Last) (facts.Snapshot, error) {
 		if first { // seen is only a moment old

@@ -46,7 +46,7 @@ func newBackendList(c *console) *cobra.Command {
 				}
 				seen, told, err := s.Followers(ctx, b.Name)
 				if err == nil {
-					s.console.ShowBackends(b.Name, serverNames(b), seen, told)
+					s.console.ShowBackends(b.Name, serverNames(b), follows(b, seen, told))
 				}
 				return err
 			})
@@ -151,9 +151,9 @@ func (c *console) changeBackend(cmd *cobra.Command, flags clusterFlags, b etcd.B
 			return nil
 		}
 		if c.JSON {
-			c.ShowBackends(b.Balancer, serverNames(has), seen, told)
+			c.ShowBackends(b.Balancer, serverNames(has), follows(has, seen, told))
 		} else {
-			c.ShowFollowers(b.Balancer, seen, told)
+			c.ShowFollowers(b.Balancer, follows(has, seen, told))
 		}
 		return nil
 	})
@@ -184,6 +184,17 @@ func (s *session) balancer(name string) (inventory.Balancer, error) {
 	}
 	return inventory.Balancer{}, view.Misuse(fmt.Errorf("%s has no balancer %q: it has %s", s.file, name,
 		strings.Join(names, ", ")))
+}
+
+// follows is what was read of those who follow the keys of a balancer, beside the nodes that are to.
+func follows(b inventory.Balancer, seen pool.Wanted, told []pool.Told) view.Follows {
+	f := view.Follows{Seen: seen, Told: told}
+	for _, n := range b.Nodes {
+		if !n.Absent {
+			f.Nodes = append(f.Nodes, n.Name)
+		}
+	}
+	return f
 }
 
 func serverNames(b inventory.Balancer) []string {

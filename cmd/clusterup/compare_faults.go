@@ -96,7 +96,13 @@ func compare(run *apply.Run) {
 	}
 	c := &comparing{file: file, run: run, want: run.Want, next: run.Next}
 	if c.next == nil {
-		c.next = etcd.Next
+		c.next = func(w etcd.Want, s facts.Snapshot) (*plan.Stage, error) {
+			if first := plan.Before(s, run.Then); first != nil {
+				return first, nil
+			}
+			stage, err := etcd.Next(w, s)
+			return plan.Then(stage, err, s, run.Then)
+		}
 	}
 	gather, emit := run.Gather, run.Emit
 	run.Gather = func(ctx context.Context, last *apply.Last) (facts.Snapshot, error) {
@@ -149,7 +155,12 @@ func (c *comparing) looked(seen facts.Snapshot) error {
 		return c.write(comparison{Stage: done, Elected: true})
 	}
 	c.want.Defragmented, c.want.Compacted = c.run.Want.Defragmented, c.run.Want.Compacted // what a run has done, it knows
-	simulated := known(c.want, etcd.Simulate(c.want, before, *stage), seen, *stage)
+	simulated := before
+	if stage.Balancer != "" {
+		simulated = c.run.Then.Simulate(before, *stage)
+	} else {
+		simulated = known(c.want, etcd.Simulate(c.want, before, *stage), seen, *stage)
+	}
 	result := comparison{Stage: done, Kinds: kinds(*stage), Expected: c.rest(simulated), Seen: c.rest(seen)}
 	if stage.Name != done || !slices.Equal(result.Expected, result.Seen) {
 		result.Simulated, result.Looked = &simulated, &seen
@@ -197,7 +208,11 @@ func kinds(stage plan.Stage) []plan.Kind {
 // for is chance.
 func (c *comparing) rest(s facts.Snapshot) []string {
 	lines := []string{}
-	p, err := etcd.BuildWith(c.next, c.want, s)
+	build := func() (plan.Plan, error) { return etcd.BuildWith(c.next, c.want, s) }
+	if c.run.Next == nil {
+		build = func() (plan.Plan, error) { return etcd.BuildThen(c.want, s, c.run.Then) }
+	}
+	p, err := build()
 	for _, stage := range p.Stages {
 		if stage.Steps[0].Kind == plan.AwaitLeader {
 			continue

@@ -58,6 +58,13 @@ func (s *session) destroy(ctx context.Context, confirm string, purge bool) error
 	w := etcd.Want{Cluster: s.Cluster, Writer: version(), Accept: s.flags.accepted()}
 	p, err := etcd.BuildWith(next, w, seen)
 	s.console.ShowPlan(p, false, err)
+	for _, n := range s.Cluster.Nodes() {
+		if !n.Absent && err == nil {
+			s.console.Say("note: nodes of balancers stay as they are, with their certificates: have them absent first " +
+				"(state = \"absent\", and clusterup apply)")
+			break
+		}
+	}
 	if err != nil {
 		return goneRemedy(operator.Remedied(err, seen))
 	}

@@ -67,6 +67,9 @@ func (s *session) watched() monitoring.Cluster {
 	for _, client := range c.Clients {
 		w.Clients = append(w.Clients, monitoring.Client{Name: client.Name, Lifetime: client.Lifetime})
 	}
+	for _, n := range c.Nodes() {
+		w.Balanced = w.Balanced || !n.Absent
+	}
 	for _, m := range c.Present() {
 		w.Members = append(w.Members, monitoring.Member{
 			Name: m.Name, HostPort: net.JoinHostPort(m.ClientAddress, strconv.Itoa(c.ClientPort)),

@@ -30,7 +30,7 @@ func newPlan(c *console) *cobra.Command {
 				}
 				p, seen, err := s.plan(ctx)
 				c.ShowPlan(p, full, err)
-				if err != nil && !plan.DarkOnly(err) {
+				if err != nil && !plan.GoesOn(err) {
 					return err
 				}
 				if out != "" {
@@ -102,7 +102,11 @@ func (s *session) plan(ctx context.Context) (plan.Plan, facts.Snapshot, error) {
 // build is the plan of what the command does. A verb that does one thing leaves versions as they are.
 func (s *session) build(w etcd.Want, seen facts.Snapshot) (plan.Plan, error) {
 	if s.next == nil {
-		return etcd.Build(w, seen)
+		rules, err := s.NodeRules(w, seen)
+		if err != nil {
+			return plan.Plan{}, err
+		}
+		return etcd.BuildThen(w, seen, rules)
 	}
 	p, err := etcd.BuildWith(s.next, w, seen)
 	p.Route = nil

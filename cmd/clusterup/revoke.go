@@ -30,7 +30,7 @@ func newCertRevoke(c *console) *cobra.Command {
 				}
 				return s.apply(cmd.Context(), nil)
 			})
-			if plan.DarkOnly(err) || errors.As(err, new(*plan.NoMajority)) {
+			if plan.GoesOn(err) || errors.As(err, new(*plan.NoMajority)) {
 				c.Say("note: the revocation is recorded, and the list is signed. A member without that list accepts the certificate: " +
 					"run clusterup apply when its host can be looked at")
 			}

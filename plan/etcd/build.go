@@ -15,6 +15,11 @@ import (
 // *plan.Refused, together with a plan of the stages before it. The error [plan.ErrEndless] is a defect of the rules.
 func Build(w Want, s facts.Snapshot) (plan.Plan, error) { return BuildWith(Next, w, s) }
 
+// BuildThen is Build, with other rules that decide where nothing is left to do for the cluster; nil: none.
+func BuildThen(w Want, s facts.Snapshot, then plan.Rules) (plan.Plan, error) {
+	return buildWith(Next, w, s, then)
+}
+
 // unsaid are the notes without those of alarms, where err is a refusal that tells them already.
 func unsaid(notes []string, w Want, s facts.Snapshot, err error) []string {
 	var refused *plan.Refused
@@ -58,16 +63,36 @@ func (v view) voteNotes(stages []plan.Stage) []string {
 
 // BuildWith is Build for another way to decide, such as NextDestroy.
 func BuildWith(next func(Want, facts.Snapshot) (*plan.Stage, error), w Want, s facts.Snapshot) (plan.Plan, error) {
+	return buildWith(next, w, s, nil)
+}
+
+func buildWith(
+	next func(Want, facts.Snapshot) (*plan.Stage, error), w Want, s facts.Snapshot, then plan.Rules,
+) (plan.Plan, error) {
 	v := newView(w, s)
 	p := plan.Plan{
 		Cluster: w.Cluster.Name, Version: w.Cluster.Version, Route: v.shownRoute(), Notes: notes(w, s),
 		Dark: v.Dark(),
 	}
+	if then != nil {
+		p.Dark = append(p.Dark, darkNodes(w, s, p.Dark)...)
+	}
 	s = v.seen
 	var err error
 	p.Stages, s, err = plan.Build(
-		func(s facts.Snapshot) (*plan.Stage, error) { return next(w, s) },
-		func(s facts.Snapshot, stage plan.Stage) facts.Snapshot { return Simulate(w, s, stage) },
+		func(s facts.Snapshot) (*plan.Stage, error) {
+			if first := plan.Before(s, then); first != nil {
+				return first, nil
+			}
+			stage, err := next(w, s)
+			return plan.Then(stage, err, s, then)
+		},
+		func(s facts.Snapshot, stage plan.Stage) facts.Snapshot {
+			if stage.Balancer != "" {
+				return then.Simulate(s, stage)
+			}
+			return Simulate(w, s, stage)
+		},
 		s, MostStages(w))
 	if err == nil {
 		p.Notes = append(p.Notes, Waiting(w, s)...)
@@ -80,11 +105,25 @@ func BuildWith(next func(Want, facts.Snapshot) (*plan.Stage, error), w Want, s f
 	return p, err
 }
 
+// darkNodes are the nodes of balancers whose hosts could not be looked at, but for those that are named already.
+func darkNodes(w Want, s facts.Snapshot, named []string) []string {
+	var dark []string
+	for _, n := range w.Cluster.Nodes() {
+		if s.Nodes[n.Name].Dark() && !slices.Contains(named, n.Name) {
+			dark = append(dark, n.Name)
+		}
+	}
+	return dark
+}
+
 // MostStages is how many stages a plan may have before it counts as one without an end.
 func MostStages(w Want) int {
 	most := 20 + 10*len(w.Cluster.Members)
 	for _, b := range w.Cluster.Balancers {
 		most += 1 + len(b.Servers)/pool.MaxChange
+		if len(b.Nodes) > 0 {
+			most += 10 + 5*len(b.Nodes)
+		}
 	}
 	return most
 }

@@ -59,6 +59,11 @@ func stepOf(w Want, s facts.Snapshot, kind plan.Kind) plan.Step {
 	return step
 }
 
+// ofClusters are the kinds of steps but those on nodes of balancers, which have rules of their own.
+func ofClusters() []plan.Kind {
+	return slices.DeleteFunc(plan.Kinds(), func(kind plan.Kind) bool { return kind.Traits().Where == plan.Node })
+}
+
 // Each kind has an effect that the facts can see, but for those that only wait for members that run.
 func TestKindsAreSimulated(t *testing.T) {
 	wait := []plan.Kind{plan.AwaitMember, plan.AwaitLeader, plan.AwaitLearner}
@@ -74,7 +79,7 @@ func TestKindsAreSimulated(t *testing.T) {
 		AuthState: facts.AuthState{Enabled: true}, Users: []facts.User{{Name: "old"}}, Roles: []facts.Role{{Name: "old"}},
 	}
 	s = SimulateStep(w, s, stepOf(w, s, plan.AwaitLeader)) // members have found each other
-	for _, kind := range plan.Kinds() {
+	for _, kind := range ofClusters() {
 		s := s
 		if kind == plan.PromoteMember {
 			s.Members = slices.Clone(s.Members)
@@ -100,7 +105,7 @@ func TestKindsHaveLaws(t *testing.T) {
 	}
 	w := wanted(t, 3)
 	s := settled(t, w)
-	for _, kind := range plan.Kinds() {
+	for _, kind := range ofClusters() {
 		step := stepOf(w, s, kind)
 		stage := plan.Stage{Name: "bad", Gate: "none", Width: 1, Steps: []plan.Step{step}}
 		if err := lawKinds(w, s, stage); (err != nil) != slices.Contains(others, kind) {

@@ -27,6 +27,12 @@ func (v view) trustState() trust.State {
 			gateway = append(gateway, client.Name)
 		}
 	}
+	var services []string
+	for _, b := range c.Balancers {
+		for _, n := range b.Nodes {
+			services = append(services, inventory.NodeClient(n.Name, b.Name))
+		}
+	}
 	return trust.State{
 		Members: plan.Members[string]{List: names, Name: func(name string) string { return name }, Hosts: s.Hosts},
 		Settings: trust.Settings{
@@ -34,7 +40,7 @@ func (v view) trustState() trust.State {
 			CALifetime: c.PKI.CALifetime, Lifetime: c.PKI.Lifetime, RenewBefore: c.PKI.RenewBefore, Algorithm: c.PKI.Algorithm,
 			Origin: map[string]trust.Origin{"peer": originOf(c.PKI.PeerCA), "client": originOf(c.PKI.ClientCA)},
 			OneCA:  oneCA(c.PKI.PeerCA, c.PKI.ClientCA),
-			Named:  clients, Gateway: gateway,
+			Named:  clients, Gateway: gateway, Services: services,
 		},
 		Wish: w.Wish, Accept: w.Accept, Seen: s, Units: units.Reader{},
 	}

@@ -77,7 +77,7 @@ func (s State) Expiring() (cas []facts.CA, clients []facts.Client) {
 		}
 	}
 	for _, c := range s.Newest() {
-		if s.Used(c) && c.NotAfter.Sub(s.Seen.Taken) < s.early(c.NotBefore, c.NotAfter) {
+		if s.Used(c) && !s.service(c.Name) && c.NotAfter.Sub(s.Seen.Taken) < s.early(c.NotBefore, c.NotAfter) {
 			clients = append(clients, c)
 		}
 	}

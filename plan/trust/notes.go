@@ -76,7 +76,7 @@ func (s State) clientNotes() []string {
 	if len(live) == 0 || s.hold("client") == HoldTrust || !begins {
 		return nil
 	}
-	names := s.hanging(live[0])
+	names := slices.DeleteFunc(s.hanging(live[0]), s.service)
 	late := len(live) > 1 && !s.needed(live[0])
 	switch {
 	case len(names) == 0:
@@ -93,6 +93,9 @@ func (s State) clientNotes() []string {
 			"--pause-after=trust leaves the time to give them ca.pem anew. The old CA is dropped when they have new certificates, or with --accept=%s.",
 		listed(names), caName(live[0]), plan.OldClients)}
 }
+
+// service says that a client is a service that apply sees to.
+func (s State) service(name string) bool { return slices.Contains(s.Services, name) }
 
 // takenBackNotes are about clients that were quick to take a certificate of the new CA.
 func (s State) takenBackNotes(live []facts.CA) []string {

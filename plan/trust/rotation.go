@@ -190,10 +190,16 @@ func (s State) waits(role string) string {
 		return ""
 	}
 	for _, ca := range live[:len(live)-1] {
-		if names := s.hanging(ca); len(names) > 0 {
+		names := s.hanging(ca)
+		others := slices.DeleteFunc(slices.Clone(names), s.service)
+		switch {
+		case len(names) > 0 && len(others) == 0:
+			return fmt.Sprintf("the newest certificate of %s is of %s; apply gives out another one as soon as it can change the host, "+
+				"or drop that CA all the same with --accept=old-clients", listed(names), caName(ca))
+		case len(others) > 0:
 			return fmt.Sprintf(
 				"the newest certificate of %s is of %s; issue another one (clusterup cert issue), or drop that CA all the same with --accept=old-clients",
-				listed(names), caName(ca))
+				listed(others), caName(ca))
 		}
 	}
 	return ""
@@ -218,7 +224,7 @@ func (s State) unready(role string, newest facts.CA) string {
 // paused says how a rotation that is held goes on.
 func (s State) paused(role, hold string) string {
 	text := fmt.Sprintf("it is paused after its phase %s; clusterup rotate ca --%s goes on with it", hold, role)
-	if names := s.hanging(s.Live(role)[0]); len(names) > 0 {
+	if names := slices.DeleteFunc(s.hanging(s.Live(role)[0]), s.service); len(names) > 0 {
 		text += fmt.Sprintf(", best when new certificates (clusterup cert issue) are in use by %s", listed(names))
 	}
 	return text

@@ -35,6 +35,7 @@ type Settings struct {
 	OneCA                             bool              // the inventory names one CA for both roles
 	Named                             []string          // clients that the inventory names
 	Gateway                           []string          // of these, those without a common name, for etcd's HTTP gateway
+	Services                          []string          // clients that apply itself gives new certificates, on their hosts
 }
 
 // Origin says where the CA of a role comes from.
