@@ -114,7 +114,8 @@ FAULTS_restore   := Restore|DisastersPage
 FAULTS_upkeep    := Upkeep|WayOut
 FAULTS_auth      := Auth|LockedOut
 FAULTS_hosts     := Logins|Owners|TwoClusters
-PART ?= bootstrap repair upgrade rotation tls destroy dark members restore upkeep auth hosts
+FAULTS_balancer  := NodesFaults
+PART ?= bootstrap repair upgrade rotation tls destroy dark members restore upkeep auth hosts balancer
 
 .PHONY: faults
 .NOTPARALLEL: faults
