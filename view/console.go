@@ -156,6 +156,6 @@ func (c *Console) Secret(ctx context.Context, question string) ([]byte, error) {
 	fprintf(c.Err, "%s", text(question))
 	c.mu.Unlock()
 	defer fprintf(c.Err, "\n")
-	secret, err := Awaited(ctx, c.Stop, func() ([]byte, error) { return term.ReadPassword(keyboard) })
+	secret, err := Awaited(ctx, c.Stop, func() ([]byte, error) { return line(c.In) })
 	return secret, errors.Join(err, term.Restore(keyboard, before))
 }
