@@ -156,7 +156,7 @@ func (s *site) keyLies(t *testing.T, host string) {
 	found := s.on(t, host, "grep -rlI --exclude-dir=ssh --exclude-dir=.ssh 'PRIVATE KEY' /etc /opt /var /tmp /run /root /home 2>/dev/null | "+
 		"xargs -r stat -c '%a %U:%G %n'")
 	if !strings.HasPrefix(found, "600 clusterup-follow:clusterup-follow /etc/clusterup-follow-front/tls/client-") ||
-		strings.Count(found, "\n") != 1 {
+		strings.Contains(strings.TrimSpace(found), "\n") {
 		t.Errorf("%s has keys: %s", host, found)
 	}
 	if said := s.on(t, host, "journalctl --no-pager -o export | tr -d '\\0'"); strings.Contains(said, "PRIVATE KEY") {
