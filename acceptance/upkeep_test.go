@@ -180,7 +180,10 @@ func noSpace(t *testing.T, s *site, inv inventory, file string) {
 	s.run(t, "check", file).exits(t, 3).says(t, "NOSPACE…[alarm]", "→ "+disarm).saysNot(t, "[unhealthy]")
 	s.ok(t, "status", file).says(t, disarm)
 	s.ok(t, "plan", file).says(t, disarm)
-	said := s.ok(t, "disarm", "--yes", file).says(t, "/fill/kept/…30…28.6 MiB", "compact", "disarm-alarm/NOSPACE")
+	said := s.ok(t, "disarm", "--yes", file).says(t, "/fill/kept/ …MiB", "compact", "disarm-alarm/NOSPACE")
+	if !tells(said.stdout+said.stderr, "That is not all: the time for it was over") { // as on a busy machine
+		said.says(t, "/fill/kept/…30…28.6 MiB")
+	}
 	if at := strings.LastIndex(said.stderr, "disarm-alarm/"); at < strings.LastIndex(said.stderr, "defragment/") {
 		t.Error("the alarm ends before there is room")
 	}
