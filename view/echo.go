@@ -19,8 +19,8 @@ func silence(keyboard int) error {
 	return sys.IoctlSetTermios(keyboard, setTermios, state)
 }
 
-// line reads up to the end of a line, and nothing of what comes after. It changes nothing of the terminal: it may be left
-// reading when the question is over.
+// line reads up to the end of a line, and nothing of what comes after. It changes nothing of the terminal: it may be
+// left reading when the question is over.
 func line(in io.Reader) ([]byte, error) {
 	var text []byte
 	for one := make([]byte, 1); ; {
